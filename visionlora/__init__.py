@@ -1,0 +1,1 @@
+"""VisionLoRA: low-rank adapters for pretrained convolutional networks."""
