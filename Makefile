@@ -1,0 +1,38 @@
+# make goldfish   set up, then teach a network illustrated goldfish
+# make test       set up, then run the tests
+# Both need nothing but Python, make and the package index.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: goldfish test slow lint types tensorboard clean
+
+goldfish: $(INSTALLED)
+	$(BIN)/python -m visionlora.train data=goldfish $(ARGS)
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -q $(ARGS)
+
+slow: $(INSTALLED)
+	$(BIN)/python -m pytest -q -m slow $(ARGS)
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+tensorboard: $(INSTALLED)
+	$(BIN)/tensorboard --logdir outputs
+
+# torch and torchvision are asked for together: each release of one fits one release of the other.
+$(INSTALLED): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' --constraint constraints.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,103 @@
+"""Decoded pictures, kept in memory while they fit."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import get_worker_info
+from torchvision.transforms.v2.functional import pil_to_tensor
+
+from visionlora.data.pictures import open_picture
+
+INTERPOLATIONS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+
+
+class Memory:
+    """Tensors by key, as many as fit into ``budget_mb`` megabytes; what came first stays."""
+
+    def __init__(self, budget_mb: float) -> None:
+        self.budget = int(budget_mb * 2**20)
+        self.used = 0
+        self._kept: dict[Hashable, Tensor] = {}
+
+    def get(self, key: Hashable) -> Tensor | None:
+        """The tensor of ``key``, None if it is not kept."""
+        return self._kept.get(key)
+
+    def keep(self, key: Hashable, value: Tensor) -> None:
+        """Keep ``value`` if it fits."""
+        # A worker process has a memory of its own: each would fill the budget over again.
+        if key in self._kept or self.used + value.nbytes > self.budget or get_worker_info() is not None:
+            return
+        self._kept[key] = value
+        self.used += value.nbytes
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Where worker processes are spawned rather than forked, they decode for themselves: sending every
+        # tensor would cost a file descriptor each.
+        return {"budget": 0, "used": 0, "_kept": {}}
+
+
+class PictureCache:
+    """Decoded pictures as uint8 tensors (3, H, W), their shorter side reduced to ``shorter_side``.
+
+    A picture within ``budget_mb`` is decoded once, the others each time they are read.
+
+    Args:
+        budget_mb: megabytes of decoded pictures to keep; 0 keeps none.
+        shorter_side: pixels; larger pictures are reduced to it with antialiasing, smaller ones never enlarged.
+            With the size that validation resizes to, a cached picture is exactly the resized one.
+        interpolation: ``bilinear`` or ``bicubic``.
+    """
+
+    def __init__(self, budget_mb: float, shorter_side: int, interpolation: str = "bilinear") -> None:
+        self.shorter_side = shorter_side
+        self.interpolation = interpolation
+        self.memory = Memory(budget_mb)
+
+    def read(self, path: Path) -> Tensor:
+        """The picture, from memory or decoded; callers must not write into it.
+
+        Raises:
+            BadPicture: the file cannot be used.
+        """
+        pixels = self.memory.get(path)
+        if pixels is None:
+            pixels = self.decode(path)
+            self.memory.keep(path, pixels)
+        return pixels
+
+    def decode(self, path: Path) -> Tensor:
+        """The picture, decoded and reduced, memory left alone (so threads may call it)."""
+        image = open_picture(path, shorter_side=self.shorter_side)
+        return pil_to_tensor(reduce(image, self.shorter_side, self.interpolation))
+
+
+def reduce(image: Image.Image, shorter_side: int, interpolation: str = "bilinear") -> Image.Image:
+    """Reduce the shorter side to ``shorter_side`` pixels, as torchvision's Resize does; never enlarge."""
+    shorter, longer = sorted(image.size)
+    if shorter <= shorter_side:
+        return image
+    longer = int(shorter_side * longer / shorter)
+    landscape = image.width >= image.height
+    size = (longer, shorter_side) if landscape else (shorter_side, longer)
+    return image.resize(size, INTERPOLATIONS[interpolation])
+
+
+def training_side(resize: int, crop: int, smallest_scale: float) -> int:
+    """The shorter side to cache training pictures at: a random crop of ``smallest_scale`` of the area of a
+    square picture then still has ``crop`` pixels a side, so that no detail is lost that the network would see."""
+    return max(resize, round(crop / smallest_scale**0.5))
+
+
+def free_copy(pixels: Tensor) -> Tensor:
+    """A copy that owns exactly its bytes (a view would keep all of its base alive in the cache)."""
+    return pixels.clone(memory_format=torch.contiguous_format)

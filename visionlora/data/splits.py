@@ -1,0 +1,133 @@
+"""Which pictures train, which validate, which test; and what makes a set of pictures usable at all."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from visionlora.data.pictures import Picture
+from visionlora.errors import VisionLoraError
+
+SPLITS = ("train", "val", "test")
+
+_SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+
+
+@dataclass(frozen=True)
+class PictureFolder:
+    """A labelled set of pictures, split.
+
+    Attributes:
+        root: the folder or the table that was scanned.
+        classes: class names in sorted order, exactly those of ``train``.
+        train, val, test: pictures in sorted order.
+        skipped: files that are not pictures by their suffix and were left out.
+    """
+
+    root: Path
+    classes: tuple[str, ...]
+    train: tuple[Picture, ...]
+    val: tuple[Picture, ...] = ()
+    test: tuple[Picture, ...] = ()
+    skipped: tuple[Path, ...] = ()
+
+
+def split_name(text: str) -> str | None:
+    """``train``, ``val`` or ``test`` for any usual spelling of it, None for anything else."""
+    return _SPLIT_NAMES.get(text.strip().casefold())
+
+
+def stratified(
+    pictures: Sequence[Picture], root: Path, val_fraction: float, seed: int
+) -> tuple[list[Picture], list[Picture]]:
+    """Split into (train, val), each class by itself.
+
+    Of n pictures of a class ``round(n * val_fraction)`` validate, but at least one and never all: a class
+    with one picture has it in train and none in val, two pictures give one and one, three give two and one
+    (at the default fraction of a quarter). A fraction of 0 leaves everything in train.
+
+    A picture's place is decided by a hash of the seed and its path below ``root``, so the split is the same
+    on every machine, and a picture added later moves few of the others.
+    """
+    by_class: dict[str | None, list[Picture]] = defaultdict(list)
+    for picture in pictures:
+        by_class[picture.label].append(picture)
+
+    def place(picture: Picture) -> bytes:
+        name = Path(picture.path)
+        if name.is_relative_to(root):
+            name = name.relative_to(root)
+        return hashlib.sha256(f"{seed}/{name.as_posix()}".encode(errors="surrogateescape")).digest()
+
+    validating: set[Picture] = set()
+    if val_fraction > 0:
+        for members in by_class.values():
+            count = min(max(1, round(len(members) * val_fraction)), len(members) - 1)
+            validating.update(sorted(members, key=place)[:count])
+    train = [picture for picture in pictures if picture not in validating]
+    return train, [picture for picture in pictures if picture in validating]
+
+
+def assemble(
+    root: Path,
+    found: Mapping[str, Sequence[Picture]],
+    *,
+    val_fraction: float,
+    seed: int,
+    skipped: Iterable[Path] = (),
+) -> PictureFolder:
+    """Make the :class:`PictureFolder` of ``found`` (split -> pictures), with a val split if there is none.
+
+    Raises:
+        VisionLoraError: a class spelled in two ways, or one in val or test that train does not have.
+    """
+    if not 0 <= val_fraction < 1:
+        raise VisionLoraError(f"data.val_fraction is {val_fraction}; set it to 0 or more and less than 1")
+    in_order = {split: sorted(found.get(split, ()), key=lambda picture: picture.path) for split in SPLITS}
+    classes = {split: {picture.label or "" for picture in in_order[split]} for split in SPLITS}
+    refuse_two_spellings(root, set().union(*classes.values()))
+    for split in ("val", "test"):
+        for label in sorted(classes[split] - classes["train"]):
+            close = difflib.get_close_matches(label, classes["train"], n=1)
+            hint = f"is it {close[0]!r}?" if close else "add pictures of it to train, or remove it"
+            raise VisionLoraError(f"{root}: class {label!r} is in {split} but not in train; {hint}")
+    train, val = in_order["train"], in_order["val"]
+    if not val:
+        train, val = stratified(train, root if root.is_dir() else root.parent, val_fraction, seed)
+    return PictureFolder(
+        root=root,
+        classes=tuple(sorted(classes["train"])),
+        train=tuple(train),
+        val=tuple(val),
+        test=tuple(in_order["test"]),
+        skipped=tuple(sorted(skipped)),
+    )
+
+
+def refuse_two_spellings(root: Path, classes: Iterable[str]) -> None:
+    """Refuse class names that differ only in case, spaces and underscores.
+
+    Raises:
+        VisionLoraError: names both spellings.
+    """
+    seen: dict[str, str] = {}
+    for label in sorted(classes):
+        spelling = re.sub(r"[\s_]+", " ", label).strip().casefold()
+        if spelling in seen:
+            raise VisionLoraError(
+                f"{root}: {seen[spelling]!r} and {label!r} are one class spelled in two ways; use one spelling"
+            )
+        seen[spelling] = label

@@ -1,0 +1,106 @@
+"""What a run shows while it goes on: time per step, progress, an augmented batch."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, RichProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+from rich.console import Console
+from torch import Tensor
+
+from visionlora.report.figures import picture_grid
+
+
+class StepClock(Callback):
+    """Times each training step, from the batch's arrival to the optimizer's end."""
+
+    def __init__(self) -> None:
+        self.milliseconds: list[float] = []
+        self.pictures = 0
+        self._start = 0.0
+
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule, batch: Any, batch_index: int
+    ) -> None:
+        """Start the watch."""
+        self._start = time.perf_counter()
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        module: lightning.LightningModule,
+        outputs: Any,
+        batch: Mapping[str, Tensor],
+        batch_index: int,
+    ) -> None:
+        """Log ``time/step_ms`` and ``time/images_per_s`` (new pictures, anchors not counted)."""
+        if module.device.type == "cuda":
+            torch.cuda.synchronize(module.device)
+        seconds = time.perf_counter() - self._start
+        self.milliseconds.append(1000 * seconds)
+        self.pictures += len(batch["images"])
+        module.log("time/step_ms", 1000 * seconds)
+        module.log("time/images_per_s", len(batch["images"]) / seconds)
+
+    def summary(self) -> dict[str, float]:
+        """Median step in milliseconds and new pictures a second."""
+        if not self.milliseconds:
+            return {"step_ms": 0.0, "images_per_s": 0.0}
+        return {
+            "step_ms": statistics.median(self.milliseconds),
+            "images_per_s": 1000 * self.pictures / sum(self.milliseconds),
+        }
+
+
+class FirstBatch(Callback):
+    """Puts the first augmented batch into TensorBoard: what the network really sees.
+
+    Args:
+        mean, std: the normalisation to undo, one number a channel.
+    """
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        self._mean = torch.tensor(mean).view(1, 3, 1, 1)
+        self._std = torch.tensor(std).view(1, 3, 1, 1)
+        self._shown = False
+
+    def on_train_batch_start(
+        self,
+        trainer: lightning.Trainer,
+        module: lightning.LightningModule,
+        batch: Mapping[str, Tensor],
+        batch_index: int,
+    ) -> None:
+        """Draw the grid once."""
+        if self._shown or not isinstance(trainer.logger, TensorBoardLogger):
+            return
+        self._shown = True
+        images = (batch["images"].float().cpu() * self._std + self._mean).clamp(0, 1)
+        grid = picture_grid(images[:32])
+        trainer.logger.experiment.add_image("pictures/augmented_batch", grid, 0, dataformats="HWC")
+
+
+class ProgressLines(Callback):
+    """For terminals that are none (a log file, CI): one line a validation."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def on_validation_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Print the step and the figures."""
+        figures = trainer.callback_metrics
+        parts = [
+            f"{name} {float(figures[name]):.3f}" for name in ("train/loss", "val/loss", "val/top1") if name in figures
+        ]
+        self._console.print(f"step {trainer.global_step:>4} of {trainer.max_steps}: " + ", ".join(parts))
+
+
+def progress(console: Console) -> Callback:
+    """A rich progress bar on a terminal, plain lines elsewhere."""
+    return RichProgressBar() if console.is_terminal else ProgressLines(console)

@@ -1,0 +1,91 @@
+"""What a network says about pictures, and the figures that follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchmetrics.functional.classification import (
+    multiclass_accuracy,
+    multiclass_calibration_error,
+    multiclass_confusion_matrix,
+)
+
+NOT_MEASURED = "not measured"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Logits of a whole set of pictures, on the CPU.
+
+    Attributes:
+        logits: float32, shape (pictures, outputs), in the order of the pictures.
+        labels: the right output's index, int64, shape (pictures,); -1 where there is none.
+    """
+
+    logits: Tensor
+    labels: Tensor
+
+    def top(self, k: int) -> float:
+        """Share of pictures whose label is among the ``k`` most probable outputs."""
+        k = min(k, self.logits.shape[1])
+        share = multiclass_accuracy(
+            self.logits, self.labels, num_classes=self.logits.shape[1], top_k=k, average="micro"
+        )
+        return float(share)
+
+    def loss(self) -> float:
+        """Mean cross-entropy in nats."""
+        return float(F.cross_entropy(self.logits, self.labels))
+
+    def calibration_error(self, bins: int = 15) -> float:
+        """Expected calibration error of the most probable output (Guo et al. 2017, equation 3)."""
+        error = multiclass_calibration_error(
+            self.logits.softmax(1), self.labels, num_classes=self.logits.shape[1], n_bins=bins
+        )
+        return float(error)
+
+    def confusion(self, outputs: Sequence[int]) -> Tensor:
+        """Counts of shape (K + 1, K + 1) over the chosen outputs, truth by row; the last is "anything else"."""
+        place = torch.full((self.logits.shape[1],), len(outputs))
+        place[list(outputs)] = torch.arange(len(outputs))
+        return multiclass_confusion_matrix(
+            place[self.logits.argmax(1)], place[self.labels], num_classes=len(outputs) + 1
+        )
+
+    def share_named(self, outputs: Sequence[int]) -> float:
+        """Share of pictures whose most probable output is one of ``outputs``."""
+        return float(torch.isin(self.logits.argmax(1), torch.tensor(list(outputs))).float().mean())
+
+    def agreement(self, other: Answers) -> float:
+        """Share of pictures for which both answers name the same output."""
+        return float((self.logits.argmax(1) == other.logits.argmax(1)).float().mean())
+
+    def scores(self) -> dict[str, float]:
+        """The figures of labelled validation pictures."""
+        return {"val/top1": self.top(1), "val/top5": self.top(5), "val/loss": self.loss()}
+
+
+@torch.inference_mode()
+def answers(network: nn.Module, batches: Iterable[dict[str, Tensor]], precision: str = "32-true") -> Answers:
+    """Run ``network`` (eval mode, wherever it lies) over ``batches`` without a graph.
+
+    Args:
+        network: maps (batch, 3, height, width) to (batch, outputs).
+        batches: dictionaries with ``images`` and ``labels``.
+        precision: Lightning's word; ``bf16-mixed`` and ``16-mixed`` run under autocast.
+    """
+    device = next(network.parameters()).device
+    kind = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(precision)
+    logits, labels = [], []
+    was_training = network.training
+    network.eval()
+    with torch.autocast(device.type, dtype=kind, enabled=kind is not None):
+        for batch in batches:
+            logits.append(network(batch["images"].to(device)).float().cpu())
+            labels.append(batch["labels"].cpu())
+    network.train(was_training)
+    return Answers(torch.cat(logits), torch.cat(labels))

@@ -1,0 +1,119 @@
+"""What the configuration may say about a run, validated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
+
+
+def require(condition: bool, what: str, value: Any) -> None:
+    """Raise ``ValueError`` with what was expected unless ``condition`` holds."""
+    if not condition:
+        raise ValueError(f"{what}, not {value!r}")
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Which pretrained network, which weights, and what happens to its last layer."""
+
+    name: str
+    weights: str = "imagenet"
+    head: str = "auto"
+    dropout: bool = False
+
+    def __post_init__(self) -> None:
+        require(self.head in ("auto", "keep", "extend", "new"), "head is auto, keep, extend or new", self.head)
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """Which pictures, and how many at a time."""
+
+    name: str
+    root: str
+    class_name: str | None = None
+    val_fraction: float = 0.25
+    batch_size: int = 16
+    anchors: Sequence[str] = ()
+    contrast_root: str | None = None
+    cache_mb: float = 1024
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        require(0 < self.val_fraction < 1, "val_fraction lies between 0 and 1", self.val_fraction)
+        require(self.batch_size >= 1, "batch_size is at least 1", self.batch_size)
+        require(self.cache_mb >= 0, "cache_mb is at least 0", self.cache_mb)
+        require(self.workers >= 0, "workers is at least 0", self.workers)
+
+
+@dataclass(frozen=True)
+class OptimizerOptions:
+    """AdamW over the adapter (and new-head) parameters, warm-up and cosine."""
+
+    lr: float = 3e-3
+    weight_decay: float = 0.0
+    betas: Sequence[float] = (0.9, 0.999)
+    warmup: float = 0.1
+
+    def __post_init__(self) -> None:
+        require(self.lr > 0, "lr is above 0", self.lr)
+        require(self.weight_decay >= 0, "weight_decay is at least 0", self.weight_decay)
+        require(0 <= self.warmup < 1, "warmup is a share of the steps, 0 to 1", self.warmup)
+        require(len(self.betas) == 2, "betas are two numbers", self.betas)
+
+
+@dataclass(frozen=True)
+class RetentionOptions:
+    """How what the network knew is kept, and how it is measured."""
+
+    anchors: str | Sequence[str] = "auto"
+    generated: int = 256
+    per_step: int = 16
+    weight: float = 1.0
+    temperature: float = 1.0
+    views: int = 4
+    root: str | None = "auto"
+
+    def __post_init__(self) -> None:
+        require(self.anchors == "auto" or not isinstance(self.anchors, str),
+                "anchors is auto or a list, [FOLDER, ...]", self.anchors)  # fmt: skip
+        require(self.per_step >= 0, "per_step is at least 0", self.per_step)
+        require(self.weight >= 0, "weight is at least 0", self.weight)
+        require(self.temperature > 0, "temperature is above 0", self.temperature)
+        require(self.views >= 1, "views is at least 1", self.views)
+
+    @property
+    def distils(self) -> bool:
+        """Whether anchors are used at all."""
+        return self.per_step > 0 and self.weight > 0
+
+
+@dataclass(frozen=True)
+class TrainerOptions:
+    """How long, how exact, on what."""
+
+    max_steps: int | str = "auto"
+    validations: int = 6
+    patience: int | None = 3
+    precision: str = "auto"
+    accelerator: str = "auto"
+    gradient_clip_val: float | None = 1.0
+    channels_last: bool = True
+    threads: int | None = None
+    progress: bool = True
+
+    def __post_init__(self) -> None:
+        steps = self.max_steps
+        require(steps == "auto" or (isinstance(steps, int) and steps >= 1), "max_steps is auto or at least 1", steps)
+        require(self.validations >= 1, "validations is at least 1", self.validations)
+        require(self.patience is None or self.patience >= 1, "patience is null or at least 1", self.patience)
+        require(self.precision in PRECISIONS, f"precision is one of {', '.join(PRECISIONS)}", self.precision)
+
+    def steps(self, pictures: int, batch_size: int) -> int:
+        """Optimizer steps of the run: as configured, or 8 times through the pictures and at least 60."""
+        if isinstance(self.max_steps, int):
+            return self.max_steps
+        return max(60, 8 * -(-pictures // batch_size))

@@ -1,0 +1,152 @@
+"""One training run, from the configuration to the folder that it leaves."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+import warnings
+from pathlib import Path
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch.loggers import TensorBoardLogger
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from visionlora.errors import VisionLoraError
+from visionlora.training.assemble import Job, assemble
+from visionlora.training.callbacks import FirstBatch, StepClock, progress
+from visionlora.training.leave import leave
+from visionlora.training.module import LoraModule
+from visionlora.training.outcome import look, outcome
+from visionlora.training.precision import choose_precision
+
+INTERRUPTED = 130
+
+log = logging.getLogger(__name__)
+
+
+def run(config: DictConfig, output_dir: str | Path) -> int:
+    """Assemble, measure, train, measure again and write everything down.
+
+    Args:
+        config: the composed ``conf/config.yaml``.
+        output_dir: the run's folder; made where it is missing.
+
+    Returns:
+        The exit code: 0, or 130 where Ctrl-C ended training early (the adapter is saved all the same).
+    """
+    started = time.perf_counter()
+    console = Console()
+    folder = Path(output_dir)
+    _quieten()
+    job = assemble(config, console)
+    folder.mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(config, folder / "config.yaml", resolve=True)
+
+    device = torch.device("cuda" if _uses_cuda(job) else "cpu")
+    job.network.to(device)
+    precision, reason = choose_precision(job.trainer.precision, job.network, job.sample().to(device))
+    job.say(f"precision {precision}: {reason}")
+    before = look(job, precision)
+
+    clock = StepClock()
+    logger = TensorBoardLogger(str(folder), name="", version="tensorboard", default_hp_metric=False)
+    module = LoraModule(
+        job.network, job.total_steps, job.optimizer, job.retention, job.teacher, job.model.dropout
+    )
+    checkpoint = ModelCheckpoint(folder / "checkpoints", "best", monitor="val/objective", save_last=True)
+    trainer = _trainer(job, precision, logger, [checkpoint, clock, *_callbacks(job, console)])
+    fit_started = time.perf_counter()
+    interrupted = _fit(trainer, module, job, resume=_checkpoint_of(config.resume))
+    times = {"setup_s": fit_started - started, "fit_s": time.perf_counter() - fit_started, **clock.summary()}
+    if interrupted:
+        job.say(f"interrupted at step {trainer.global_step}: the adapter is saved as it is now")
+    else:
+        _take_best(module, checkpoint)
+
+    after = look(job, precision)
+    metrics = outcome(job, before, after, times, precision, steps=trainer.global_step)
+    leave(folder, job, config, before, after, metrics, logger)
+    log.info("the run is in %s", folder)
+    console.print(f"\nthe run is in [bold]{folder}[/bold]; tensorboard --logdir {folder}")
+    return INTERRUPTED if interrupted else 0
+
+
+def _trainer(job: Job, precision: str, logger: TensorBoardLogger, callbacks: list[Callback]) -> lightning.Trainer:
+    steps = job.total_steps
+    return lightning.Trainer(
+        accelerator="gpu" if _uses_cuda(job) else "cpu",
+        devices=1,
+        precision=precision,  # type: ignore[arg-type]
+        max_steps=steps,
+        max_epochs=-1,
+        val_check_interval=max(1, steps // job.trainer.validations),
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        gradient_clip_val=job.trainer.gradient_clip_val,
+        log_every_n_steps=1,
+        logger=logger,
+        callbacks=callbacks,
+        enable_model_summary=False,
+        enable_progress_bar=any("ProgressBar" in type(callback).__name__ for callback in callbacks),
+    )
+
+
+def _callbacks(job: Job, console: Console) -> list[Callback]:
+    callbacks: list[Callback] = [
+        LearningRateMonitor("step"),
+        FirstBatch(job.backbone.preprocessing.mean, job.backbone.preprocessing.std),
+    ]
+    if job.trainer.patience is not None:
+        callbacks.append(EarlyStopping("val/objective", patience=job.trainer.patience))
+    if job.trainer.progress:
+        callbacks.append(progress(console))
+    return callbacks
+
+
+def _fit(trainer: lightning.Trainer, module: LoraModule, job: Job, resume: Path | None) -> bool:
+    """Train; True where Ctrl-C ended it."""
+    try:
+        trainer.fit(module, job.train_loader, job.val_loader, ckpt_path=resume, weights_only=True)
+    except SystemExit:
+        # Lightning answers Ctrl-C by leaving the process; there is an adapter to save first.
+        if not trainer.interrupted:
+            raise
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        return True
+    return False
+
+
+def _take_best(module: LoraModule, checkpoint: ModelCheckpoint) -> None:
+    if checkpoint.best_model_path:
+        best = torch.load(checkpoint.best_model_path, map_location="cpu", weights_only=True)
+        module.load_state_dict(best["state_dict"], strict=False)
+
+
+def _checkpoint_of(resume: str | None) -> Path | None:
+    """The checkpoint that ``resume=`` names: a file, or the last one of a run folder."""
+    if resume is None:
+        return None
+    path = Path(resume)
+    if path.is_dir():
+        path = path / "checkpoints" / "last.ckpt"
+    if not path.is_file():
+        raise VisionLoraError(f"resume: there is no checkpoint {path}; give a run folder or a .ckpt file")
+    return path
+
+
+def _uses_cuda(job: Job) -> bool:
+    wanted = job.trainer.accelerator
+    if wanted in ("gpu", "cuda") and not torch.cuda.is_available():
+        raise VisionLoraError(f"trainer.accelerator={wanted}, but PyTorch sees no GPU; use trainer.accelerator=cpu")
+    return wanted != "cpu" and torch.cuda.is_available()
+
+
+def _quieten() -> None:
+    # Advice for large trainings; with a handful of pictures it is noise, or wrong.
+    for text in (".*does not have many workers.*", ".*The number of training batches.*", ".*Checkpoint directory.*"):
+        warnings.filterwarnings("ignore", text)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
