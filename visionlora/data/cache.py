@@ -6,7 +6,6 @@ from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
-import torch
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import get_worker_info
@@ -53,7 +52,7 @@ class PictureCache:
 
     Args:
         budget_mb: megabytes of decoded pictures to keep; 0 keeps none.
-        shorter_side: pixels; larger pictures are reduced to it with antialiasing, smaller ones never enlarged.
+        shorter_side: pixels; larger pictures are reduced to it with antialiasing, smaller ones stay.
             With the size that validation resizes to, a cached picture is exactly the resized one.
         interpolation: ``bilinear`` or ``bicubic``.
     """
@@ -93,11 +92,9 @@ def reduce(image: Image.Image, shorter_side: int, interpolation: str = "bilinear
 
 
 def training_side(resize: int, crop: int, smallest_scale: float) -> int:
-    """The shorter side to cache training pictures at: a random crop of ``smallest_scale`` of the area of a
-    square picture then still has ``crop`` pixels a side, so that no detail is lost that the network would see."""
+    """The shorter side to cache training pictures at, in pixels.
+
+    A random crop of ``smallest_scale`` of a square picture's area then still has ``crop`` pixels a side: no
+    detail is lost that the network would have seen.
+    """
     return max(resize, round(crop / smallest_scale**0.5))
-
-
-def free_copy(pixels: Tensor) -> Tensor:
-    """A copy that owns exactly its bytes (a view would keep all of its base alive in the cache)."""
-    return pixels.clone(memory_format=torch.contiguous_format)

@@ -28,6 +28,8 @@ def check(pictures: Iterable[Picture], cache: PictureCache | None = None) -> Non
 def find_bad(pictures: Iterable[Picture], cache: PictureCache | None = None) -> list[BadPicture]:
     """The pictures that cannot be decoded, each once; ``cache`` keeps the others while they fit."""
     paths = list(dict.fromkeys(picture.path for picture in pictures))
+    if cache is not None:
+        paths = [path for path in paths if cache.memory.get(path) is None]
     bad: list[BadPicture] = []
 
     def attempt(path: Path) -> Tensor | BadPicture | None:

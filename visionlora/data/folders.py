@@ -32,9 +32,9 @@ def scan(
     - a folder of ``train`` and, if wanted, ``val`` and ``test``, each like one of the above;
     - a CSV of path and label, with a split column if wanted (:func:`visionlora.data.table.read_table`).
 
-    Without a val split a stratified one is made (:func:`visionlora.data.splits.stratified`). Dot files and file
-    managers' litter are passed over; other files that are not pictures by their suffix are counted in one
-    warning and listed in the result.
+    Without a val split a stratified one is made (:func:`visionlora.data.splits.stratified`). Dot files and
+    what file managers leave behind are passed over; other files that are not pictures by their suffix are
+    counted in one warning and listed in the result.
 
     Raises:
         VisionLoraError: no such folder, nothing in it, an empty class folder, layouts mixed, a class spelled
@@ -147,8 +147,8 @@ def _split_folders(root: Path) -> dict[str, Path]:
     strays = [folder for folder, split in splits.items() if split is None] + pictures
     if strays:
         raise VisionLoraError(
-            f"{root} mixes layouts: {strays[0].name} lies beside {next(iter(found.values())).name}; move it into "
-            f"train or elsewhere"
+            f"{root} mixes layouts: {strays[0].name} lies beside {next(iter(found.values())).name}; "
+            f"move it into train, or elsewhere"
         )
     if "train" not in found:
         raise VisionLoraError(f"{root} has {' and '.join(found)} but no train; add {root / 'train'}")

@@ -19,9 +19,9 @@ MAX_PIXELS = 80_000_000
 MAX_ASPECT = 64
 """Longer side over shorter side; beyond it a resized picture would be all memory and no content."""
 
-# What the suffixes stand for, and MPO, which many phones write into .jpg. Everything else that Pillow can
-# open (EPS runs Ghostscript) stays out, whatever the file is called.
-_FORMATS = ("JPEG", "MPO", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+# What the suffixes stand for. Everything else that Pillow can open (EPS runs Ghostscript) stays out, whatever
+# the file is called.
+_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
@@ -106,7 +106,10 @@ def _reason(path: Path, error: Exception) -> str:
         return "a folder, not a picture"
     if isinstance(error, Image.UnidentifiedImageError):
         return "an empty file" if path.stat().st_size == 0 else "not a picture, or a damaged one"
-    return " ".join(str(error).split()) or type(error).__name__
+    message = " ".join(str(error).split())
+    if isinstance(error, (OSError, ValueError)) and message:
+        return message
+    return f"damaged ({type(error).__name__}: {message})"
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -128,6 +128,6 @@ def refuse_two_spellings(root: Path, classes: Iterable[str]) -> None:
         spelling = re.sub(r"[\s_]+", " ", label).strip().casefold()
         if spelling in seen:
             raise VisionLoraError(
-                f"{root}: {seen[spelling]!r} and {label!r} are one class spelled in two ways; use one spelling"
+                f"{root}: {seen[spelling]!r} and {label!r} are one class in two spellings; use one of them"
             )
         seen[spelling] = label

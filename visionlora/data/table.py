@@ -10,7 +10,17 @@ from visionlora.data.splits import split_name
 from visionlora.errors import VisionLoraError
 
 _COLUMNS = {
-    "path": {"path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path", "picture"},
+    "path": {
+        "path",
+        "file",
+        "filename",
+        "file_name",
+        "filepath",
+        "file_path",
+        "image",
+        "image_path",
+        "picture",
+    },
     "label": {"label", "class", "class_name", "classname", "category", "name"},
     "split": {"split", "set", "subset", "fold"},
 }
@@ -100,7 +110,9 @@ def _parse(
     if "label" not in columns:
         label = class_name or ""
     if not name or not label:
-        raise VisionLoraError(f"{path} line {number}: no {'label' if name else 'path'}; fill it in, or remove the line")
+        raise VisionLoraError(
+            f"{path} line {number}: no {'label' if name else 'path'}; fill it in, or remove the line"
+        )
     where = split_name(split) if "split" in columns else "train"
     if where is None:
         raise VisionLoraError(f"{path} line {number}: split is {split!r}; write train, val or test")

@@ -1,0 +1,133 @@
+"""From a decoded picture to what the network sees: geometry and colour a picture, normalisation a batch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torchvision.transforms import InterpolationMode, v2
+
+Transform = Callable[[Tensor], Tensor]
+
+
+class Preprocessing(Protocol):
+    """What a network's weights say about their input, in plain numbers.
+
+    ``resize`` and ``crop`` are pixels; ``mean`` and ``std`` are per channel, for values from 0 to 1;
+    ``interpolation`` is ``bilinear`` or ``bicubic``.
+    """
+
+    @property
+    def resize(self) -> int: ...
+    @property
+    def crop(self) -> int: ...
+    @property
+    def mean(self) -> Sequence[float]: ...
+    @property
+    def std(self) -> Sequence[float]: ...
+    @property
+    def interpolation(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """What happens to a training picture, in this order.
+
+    Attributes:
+        crop_scale: smallest and largest share of the area that the random crop keeps.
+        crop_ratio: narrowest and widest aspect ratio of the crop, before it is made square.
+        horizontal_flip: probability.
+        trivial: one random operation of random strength (TrivialAugmentWide, Müller and Hutter 2021).
+        colour_jitter: strength for brightness, contrast and saturation, a quarter of it for hue; 0 to 1.
+        grayscale: probability.
+    """
+
+    crop_scale: tuple[float, float] = (0.5, 1.0)
+    crop_ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    horizontal_flip: float = 0.5
+    trivial: bool = False
+    colour_jitter: float = 0.0
+    grayscale: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("crop_scale", "crop_ratio"):
+            pair = tuple(getattr(self, name))  # configuration files hold lists
+            if len(pair) != 2 or not 0 < pair[0] <= pair[1]:
+                raise ValueError(f"{name} is {list(pair)}; give two positive numbers, the smaller one first")
+            object.__setattr__(self, name, pair)
+        if self.crop_scale[1] > 1:
+            raise ValueError(f"crop_scale is {list(self.crop_scale)}; a crop keeps at most 1.0 of the area")
+        for name in ("horizontal_flip", "colour_jitter", "grayscale"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; give a number from 0 to 1")
+
+
+def training_transform(config: AugmentConfig, preprocessing: Preprocessing) -> Transform:
+    """The random transform: uint8 (3, H, W) to uint8 (3, crop, crop). Call it within :func:`seeded`."""
+    interpolation = InterpolationMode(preprocessing.interpolation)
+    steps: list[torch.nn.Module] = [
+        v2.RandomResizedCrop(
+            preprocessing.crop, config.crop_scale, config.crop_ratio, interpolation, antialias=True
+        ),
+        v2.RandomHorizontalFlip(config.horizontal_flip),
+    ]
+    if config.trivial:
+        steps.append(v2.TrivialAugmentWide(interpolation=InterpolationMode.BILINEAR))
+    if config.colour_jitter:
+        strength = config.colour_jitter
+        steps.append(v2.ColorJitter(strength, strength, strength, strength / 4))
+    if config.grayscale:
+        steps.append(v2.RandomGrayscale(config.grayscale))
+    return v2.Compose(steps)
+
+
+def evaluation_transform(preprocessing: Preprocessing) -> Transform:
+    """The network's own: shorter side to ``resize``, centre crop; uint8 (3, H, W) to (3, crop, crop)."""
+    interpolation = InterpolationMode(preprocessing.interpolation)
+    return v2.Compose(
+        [
+            v2.Resize(preprocessing.resize, interpolation, antialias=True),
+            v2.CenterCrop(preprocessing.crop),
+        ]
+    )
+
+
+class Normalise:
+    """A list of uint8 (3, S, S) to the network's input, float32 (B, 3, S, S), channels last in memory."""
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        # (x / 255 - mean) / std as one multiplication and one addition.
+        self._scale = torch.tensor([1 / (255 * deviation) for deviation in std]).view(1, 3, 1, 1)
+        self._shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)]).view(1, 3, 1, 1)
+
+    def __call__(self, pictures: Sequence[Tensor]) -> Tensor:
+        batch = torch.stack(list(pictures)).contiguous(memory_format=torch.channels_last)
+        return torch.addcmul(self._shift, batch.float(), self._scale)
+
+
+def mixed(*numbers: int) -> int:
+    """A 63-bit seed out of several numbers; neighbouring numbers give unrelated seeds."""
+    digest = hashlib.blake2b(",".join(map(str, numbers)).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+@contextmanager
+def seeded(*numbers: int) -> Iterator[None]:
+    """Within it torch's CPU random numbers are a function of ``numbers`` alone; afterwards it is as if
+    nothing had been drawn.
+
+    torchvision's transforms draw from the process's own generator, so only one thread at a time may be here.
+    ``torch.manual_seed`` would not do: it seeds every accelerator too.
+    """
+    generator = torch.default_generator
+    state = generator.get_state()
+    generator.manual_seed(mixed(*numbers))
+    try:
+        yield
+    finally:
+        generator.set_state(state)

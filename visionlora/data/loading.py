@@ -1,0 +1,157 @@
+"""Batches of labelled pictures: the same for the same seed, whoever loads them and wherever a run stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from visionlora.data.augment import Normalise, Preprocessing, Transform, evaluation_transform, mixed, seeded
+from visionlora.data.cache import PictureCache
+from visionlora.data.pictures import Picture
+
+UNLABELLED = -1
+
+Key = int | tuple[int, int]
+Item = tuple[Tensor, int, int]
+Batch = dict[str, Tensor]
+
+
+class PictureDataset(Dataset[Item]):
+    """Pictures as the network will see them, not yet normalised.
+
+    ``dataset[index]`` is (uint8 (3, S, S), target, index); so is ``dataset[epoch, index]``, with the random
+    transform's numbers a function of (seed, epoch, index) alone. An index without epoch means epoch 0.
+
+    Args:
+        pictures: what to serve.
+        preprocessing: sizes and normalisation.
+        targets: class name -> output of the network; a picture without label has the target -1.
+        transform: uint8 (3, H, W) to uint8 (3, crop, crop); None: the network's own evaluation transform.
+        cache: where pictures are read; None: decoded each time.
+        seed: of the random transform.
+
+    Raises:
+        KeyError: a label that ``targets`` lacks.
+    """
+
+    def __init__(
+        self,
+        pictures: Sequence[Picture],
+        preprocessing: Preprocessing,
+        *,
+        targets: Mapping[str, int] | None = None,
+        transform: Transform | None = None,
+        cache: PictureCache | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.pictures = tuple(pictures)
+        self.targets = [
+            UNLABELLED if targets is None or picture.label is None else targets[picture.label]
+            for picture in self.pictures
+        ]
+        self.transform = transform or evaluation_transform(preprocessing)
+        self.cache = cache or PictureCache(0, preprocessing.resize, preprocessing.interpolation)
+        self.normalise = Normalise(preprocessing.mean, preprocessing.std)
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, key: Key) -> Item:
+        epoch, index = key if isinstance(key, tuple) else (0, key)
+        pixels = self.cache.read(self.pictures[index].path)
+        with seeded(self.seed, epoch, index):
+            return self.transform(pixels), self.targets[index], index
+
+    def collate(self, items: Sequence[Item]) -> Batch:
+        """``images`` float32 (B, 3, S, S), normalised, channels last; ``labels``, ``indices`` int64 (B,)."""
+        pixels, targets, indices = zip(*items, strict=True)
+        return {
+            "images": self.normalise(pixels),
+            "labels": torch.tensor(targets, dtype=torch.int64),
+            "indices": torch.tensor(indices, dtype=torch.int64),
+        }
+
+
+class EpochSampler(Sampler[tuple[int, int]]):
+    """Every index once an epoch, in an order that is a function of (seed, epoch), as (epoch, index).
+
+    The epoch travels with the index, so worker processes need no state. Lightning calls :meth:`set_epoch`.
+    """
+
+    def __init__(self, size: int, seed: int) -> None:
+        self.size = size
+        self.seed = seed
+        self.epoch = 0
+        self.start = 0
+        """How many indices the next pass leaves out: those that an interrupted epoch had already served."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch of the next pass."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        order = shuffled(self.size, self.seed, self.epoch)
+        return iter([(self.epoch, index) for index in order[self.start :]])
+
+
+class PictureLoader(DataLoader[Item]):
+    """A DataLoader that remembers how far into the epoch it is. Lightning saves and restores its state with
+    every checkpoint, so a run that stopped in the middle of an epoch continues with the very next batch."""
+
+    _served = 0
+    _resume: tuple[int, int] = (-1, 0)
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        sampler = self.sampler
+        epoch, served = self._resume
+        self._resume = (-1, 0)
+        self._served = 0
+        if isinstance(sampler, EpochSampler):
+            self._served = served if epoch == sampler.epoch else 0
+            sampler.start = self._served * (self.batch_size or 1)
+        for batch in super().__iter__():
+            self._served += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, Any]:
+        """The epoch, and the batches of it that have been handed out."""
+        return {"epoch": getattr(self.sampler, "epoch", 0), "batches": self._served}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The next pass starts after those batches, if it is a pass of the same epoch."""
+        self._resume = (int(state["epoch"]), int(state["batches"]))
+
+
+def make_loader(
+    dataset: PictureDataset, batch_size: int, seed: int = 0, shuffle: bool = False, workers: int = 0
+) -> PictureLoader:
+    """Batches of ``dataset`` (:meth:`PictureDataset.collate`), the last small one included.
+
+    With ``workers`` processes the batches are the same to the bit. Small sets need none: reading a cached
+    picture takes less than handing it over. Fill the cache (:func:`visionlora.data.check`) before the first
+    pass, for workers inherit it and add nothing to it.
+    """
+    return PictureLoader(
+        dataset,
+        batch_size=batch_size,
+        sampler=EpochSampler(len(dataset), seed) if shuffle else None,
+        num_workers=workers,
+        collate_fn=dataset.collate,
+        pin_memory=torch.cuda.is_available(),
+        # Five pictures make an epoch of one batch: processes must not be started anew for each.
+        persistent_workers=workers > 0,
+    )
+
+
+def shuffled(size: int, *seed: int) -> list[int]:
+    """The numbers below ``size`` in an order that is a function of ``seed``."""
+    generator = torch.Generator().manual_seed(mixed(*seed))
+    return torch.randperm(size, generator=generator).tolist()
