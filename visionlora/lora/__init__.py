@@ -1,0 +1,43 @@
+"""Low-rank adapters for convolutional networks. Needs PyTorch alone.
+
+from visionlora.lora import LoraConfig, attach, adapter_parameters, merge
+
+attach(network, LoraConfig(rank=8))
+optimizer = torch.optim.AdamW(adapter_parameters(network), lr=1e-3)
+...
+merge(network)  # a plain network again, with what was learned in its weights
+"""
+
+from __future__ import annotations
+
+from visionlora.lora.attach import (
+    adapted_layers,
+    adapter_parameters,
+    adapter_state,
+    adapters_off,
+    attach,
+    detach,
+    merge,
+    merged,
+)
+from visionlora.lora.config import LoraConfig, LoraError
+from visionlora.lora.layers import FrozenBatchNorm, LoraConv1d, LoraConv2d, LoraConv3d, LoraLayer, LoraLinear
+
+__all__ = [
+    "FrozenBatchNorm",
+    "LoraConfig",
+    "LoraConv1d",
+    "LoraConv2d",
+    "LoraConv3d",
+    "LoraError",
+    "LoraLayer",
+    "LoraLinear",
+    "adapted_layers",
+    "adapter_parameters",
+    "adapter_state",
+    "adapters_off",
+    "attach",
+    "detach",
+    "merge",
+    "merged",
+]

@@ -1,0 +1,247 @@
+"""Putting adapters on a network, switching them off, merging them, and taking them off again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.parameter import UninitializedParameter
+
+from visionlora.lora.config import LoraConfig, LoraError, scaling
+from visionlora.lora.layers import FrozenBatchNorm, LoraLayer, can_adapt, swapped_class
+from visionlora.lora.targets import chosen_layers, closest, unmatched_patterns
+
+_Network = TypeVar("_Network", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """One layer's adapter, before it is there."""
+
+    rank: int
+    alpha: float
+    scaling: float
+    dropout: float = 0.0
+    init_std: float | None = None
+
+
+def attach(
+    model: _Network, config: LoraConfig | None = None, *, generator: torch.Generator | None = None
+) -> _Network:
+    """Puts an adapter on every targeted layer, in place, and freezes everything else.
+
+    At this moment the network still computes what it did: B is zero. Batch-norm layers stay in eval mode
+    from now on, whatever `model.train()` says. A's values depend on one number drawn from `generator` and
+    on the layer's name, not on which other layers are adapted, nor on the device. A weight that two layers
+    share gets an adapter for each.
+
+    Args:
+        model: a network of nn.Conv1d/2d/3d and nn.Linear layers (or subclasses of those); may itself be
+            such a layer.
+        config: what to adapt and how strongly; by default all layers at rank 8.
+        generator: makes A reproducible; by default PyTorch's global one.
+
+    Returns:
+        `model` itself.
+
+    Raises:
+        LoraError: a target matches nothing, a layer can't be adapted, or the model has adapters already.
+    """
+    config = config or LoraConfig()
+    names = chosen_layers(model, config.targets, config.exclude)
+    for key, patterns in (("rank_pattern", config.rank_pattern), ("alpha_pattern", config.alpha_pattern)):
+        for pattern in unmatched_patterns(patterns, names):
+            raise LoraError(
+                f"{key} {pattern!r} matches no adapted layer; close names: {closest(pattern, names)}."
+            )
+    plans = {}
+    for name in names:
+        rank, alpha = config.rank_of(name), config.alpha_of(name)
+        factor = scaling(rank, alpha, config.rslora)
+        plans[name] = LayerPlan(rank, alpha, factor, config.dropout, config.init_std)
+    return attach_layers(model, plans, generator)
+
+
+def attach_layers(
+    model: _Network, plans: Mapping[str, LayerPlan], generator: torch.Generator | None = None
+) -> _Network:
+    """`attach` for layers that are already chosen: everything is checked before anything is changed."""
+    if adapted_layers(model):
+        raise LoraError("The model has adapters already: detach or merge them before attaching new ones.")
+    modules = {name: model.get_submodule(name) for name in plans}
+    for name, module in modules.items():
+        _check_adaptable(name, module)
+    seed = _draw_seed(generator)
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    for module in model.modules():
+        if isinstance(module, _BatchNorm):
+            module.__class__ = swapped_class(type(module))
+            module.eval()
+    for name, module in modules.items():
+        _put_on(module, plans[name], _layer_generator(seed, name))
+    return model
+
+
+def detach(model: _Network) -> _Network:
+    """Throws the adapters away, in place: plain layers with the tensors they had, bit for bit.
+
+    Parameters stay frozen (`model.requires_grad_(True)` undoes that).
+
+    Raises:
+        LoraError: the model has no adapters.
+    """
+    for layer in _adapted(model).values():
+        _take_off(layer)
+    return _plain_batch_norm(model)
+
+
+def merge(model: _Network) -> _Network:
+    """Adds each adapter's update to its weight and leaves plain layers, in place: nothing of this package
+    remains.
+
+    The sum is computed in single precision (double for a double network) and cast once. Weights that layers
+    shared are separate tensors afterwards. Parameters stay frozen.
+
+    Raises:
+        LoraError: the model has no adapters.
+    """
+    for layer in _adapted(model).values():
+        with torch.no_grad():
+            weight = layer.lora_merged_weight()
+        _take_off(layer)
+        layer.weight = nn.Parameter(weight, requires_grad=False)
+    return _plain_batch_norm(model)
+
+
+@contextmanager
+def merged(model: nn.Module) -> Iterator[None]:
+    """Inside, adapted layers compute with their merged weight, at the cost of the plain layer.
+
+    The merged weights are a snapshot that stands beside the base tensors, which are not touched: they are
+    what they were afterwards, whatever happens inside. No gradient reaches the adapters inside, and steps
+    that an optimizer takes show after it. Within `adapters_off` (inside or around) the network is the
+    frozen one.
+
+    Raises:
+        LoraError: the model has no adapters.
+    """
+    layers = list(_adapted(model).values())
+    before = [layer.lora_merged for layer in layers]
+    try:
+        for layer in layers:
+            with torch.no_grad():
+                layer.lora_merged = layer.lora_merged_weight()
+        yield
+    finally:
+        for layer, previous in zip(layers, before, strict=True):
+            layer.lora_merged = previous
+
+
+@contextmanager
+def adapters_off(model: nn.Module) -> Iterator[None]:
+    """Inside, the network is the frozen one; may be nested, and used inside or around `merged`.
+
+    Raises:
+        LoraError: the model has no adapters.
+    """
+    layers = list(_adapted(model).values())
+    for layer in layers:
+        layer.lora_off += 1
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.lora_off -= 1
+
+
+def adapted_layers(model: nn.Module) -> dict[str, LoraLayer]:
+    """The adapted layers by name, in the model's order; empty where nothing is attached."""
+    return {name: module for name, module in model.named_modules() if isinstance(module, LoraLayer)}
+
+
+def adapter_parameters(model: nn.Module) -> Iterator[nn.Parameter]:
+    """A and B of every adapted layer."""
+    for layer in adapted_layers(model).values():
+        yield layer.lora_A
+        yield layer.lora_B
+
+
+def adapter_state(model: nn.Module) -> dict[str, Tensor]:
+    """`<layer>.lora_A` and `<layer>.lora_B` of every adapted layer, detached, not copied."""
+    return {
+        f"{name}.{part}" if name else part: getattr(layer, part).detach()
+        for name, layer in adapted_layers(model).items()
+        for part in ("lora_A", "lora_B")
+    }
+
+
+def _adapted(model: nn.Module) -> dict[str, LoraLayer]:
+    layers = adapted_layers(model)
+    if not layers:
+        raise LoraError(f"The {type(model).__name__} has no adapters: attach or load some first.")
+    return layers
+
+
+def _check_adaptable(name: str, module: nn.Module) -> None:
+    weight = module._parameters.get("weight")
+    if isinstance(weight, UninitializedParameter):
+        raise LoraError(f"{name}: the layer is not initialised yet: run the model once before attaching.")
+    if weight is None:
+        raise LoraError(
+            f"{name}: its weight is re-parametrised (weight_norm, spectral_norm, parametrize): "
+            f"remove the parametrisation first, or exclude the layer."
+        )
+    if not can_adapt(module) or not weight.is_floating_point():
+        raise LoraError(
+            f"{name}: a {type(module).__name__} of {weight.dtype} can't be adapted: exclude the layer."
+        )
+
+
+def _draw_seed(generator: torch.Generator | None) -> int:
+    device = generator.device if generator is not None else "cpu"
+    return int(torch.randint(2**62, (), generator=generator, device=device))
+
+
+def _layer_generator(seed: int, name: str) -> torch.Generator:
+    digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+def _put_on(module: nn.Module, plan: LayerPlan, generator: torch.Generator) -> None:
+    weight = module._parameters["weight"]
+    assert weight is not None and can_adapt(module)
+    shape = (plan.rank, *weight.shape[1:])
+    std = plan.init_std or weight[0].numel() ** -0.5
+    # Half precision is too coarse for the small steps of an adapter.
+    dtype = torch.promote_types(weight.dtype, torch.float32)
+    A = torch.randn(shape, dtype=dtype, generator=generator).mul_(std).to(weight.device)
+    B = torch.zeros(weight.shape[0], plan.rank, *(1,) * (weight.ndim - 2), dtype=dtype, device=weight.device)
+    module.lora_alpha = plan.alpha
+    module.lora_scaling = plan.scaling
+    module.lora_dropout = plan.dropout
+    module.lora_off = 0
+    module.register_buffer("lora_merged", None, persistent=False)
+    module.lora_A = nn.Parameter(A)
+    module.lora_B = nn.Parameter(B)
+    module.__class__ = swapped_class(type(module))
+
+
+def _take_off(layer: LoraLayer) -> None:
+    layer.__class__ = layer.base_class
+    for name in ("lora_A", "lora_B", "lora_merged", "lora_off", "lora_dropout", "lora_scaling", "lora_alpha"):
+        delattr(layer, name)
+
+
+def _plain_batch_norm(model: _Network) -> _Network:
+    for module in model.modules():
+        if isinstance(module, FrozenBatchNorm):
+            module.__class__ = module.base_class
+            module.training = model.training
+    return model

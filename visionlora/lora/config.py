@@ -1,0 +1,142 @@
+"""What to adapt and how strongly: a frozen, validated description of the adapters of one network."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from numbers import Integral, Real
+from types import MappingProxyType
+
+
+class LoraError(ValueError):
+    """A mistake of the caller: one line that says what was wrong, where, and what to do next."""
+
+
+@dataclass(frozen=True)
+class LoraConfig:
+    """The adapters of one network (Hu et al. 2021, https://arxiv.org/abs/2106.09685).
+
+    Args:
+        rank: r, the number of directions that a layer may move in.
+        alpha: the update is multiplied by alpha / rank, or alpha / sqrt(rank) with `rslora`.
+        dropout: probability that an element of the adapter's input is dropped in training.
+        init_std: standard deviation of A's Gaussian; None means 1/sqrt(fan_in of A), per layer.
+        targets: what to adapt: `all`, `conv`, `linear`, `classifier`, `last:N`, a regular expression, or a
+            list of those. A regular expression has to match a layer's whole name, or its end after a dot,
+            as in PEFT's patterns.
+        exclude: what not to adapt, in the same words.
+        rank_pattern: rank by layer-name pattern; the first pattern that matches wins.
+        alpha_pattern: alpha by layer-name pattern.
+        rslora: scale by alpha / sqrt(rank) (Kalajdzievski 2023, https://arxiv.org/abs/2312.03732).
+
+    Raises:
+        LoraError: a value is out of its range or a pattern is not a regular expression.
+    """
+
+    rank: int = 8
+    alpha: float = 8.0
+    dropout: float = 0.0
+    init_std: float | None = None
+    targets: str | Sequence[str] = "all"
+    exclude: str | Sequence[str] = ()
+    rank_pattern: Mapping[str, int] = field(default_factory=dict)
+    alpha_pattern: Mapping[str, float] = field(default_factory=dict)
+    rslora: bool = False
+
+    def __post_init__(self) -> None:
+        _check_rank("rank", self.rank)
+        _check_alpha("alpha", self.alpha)
+        if not _is_number(self.dropout) or not 0 <= self.dropout < 1:
+            raise LoraError(f"dropout is {self.dropout!r}: give a probability of at least 0 and below 1.")
+        if self.init_std is not None and not (_is_number(self.init_std) and self.init_std > 0):
+            raise LoraError(
+                f"init_std is {self.init_std!r}: give a positive number, or none for 1/sqrt(fan-in)."
+            )
+        if not isinstance(self.rslora, bool):
+            raise LoraError(f"rslora is {self.rslora!r}: give true or false.")
+        object.__setattr__(self, "targets", selectors("targets", self.targets))
+        object.__setattr__(self, "exclude", selectors("exclude", self.exclude))
+        if not self.targets:
+            raise LoraError("targets is empty: name what to adapt, for example all, conv or classifier.")
+        for name, check in (("rank_pattern", _check_rank), ("alpha_pattern", _check_alpha)):
+            patterns = getattr(self, name)
+            if not isinstance(patterns, Mapping):
+                raise LoraError(f"{name} is {patterns!r}: give a mapping from layer-name pattern to number.")
+            for pattern, value in patterns.items():
+                check_pattern(name, pattern)
+                check(f"{name}[{pattern!r}]", value)
+            object.__setattr__(self, name, MappingProxyType(dict(patterns)))
+
+    def __reduce__(self) -> tuple:
+        return LoraConfig, (
+            self.rank,
+            self.alpha,
+            self.dropout,
+            self.init_std,
+            self.targets,
+            self.exclude,
+            dict(self.rank_pattern),
+            dict(self.alpha_pattern),
+            self.rslora,
+        )
+
+    def rank_of(self, layer: str) -> int:
+        """The rank of the layer of this name."""
+        return int(by_pattern(self.rank_pattern, layer, self.rank))
+
+    def alpha_of(self, layer: str) -> float:
+        """Alpha of the layer of this name."""
+        return float(by_pattern(self.alpha_pattern, layer, self.alpha))
+
+
+def scaling(rank: int, alpha: float, rslora: bool) -> float:
+    """What the update B @ A is multiplied with: alpha / rank, or alpha / sqrt(rank) with `rslora`."""
+    return alpha / math.sqrt(rank) if rslora else alpha / rank
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Whether a pattern matches a layer's whole name, or its end after a dot (PEFT's rule)."""
+    return re.match(rf"(.*\.)?({pattern})$", name) is not None
+
+
+def by_pattern(patterns: Mapping[str, float], name: str, default: float) -> float:
+    """The value of the first pattern that matches the layer's name."""
+    return next((value for pattern, value in patterns.items() if matches(pattern, name)), default)
+
+
+def selectors(key: str, given: str | Sequence[str]) -> tuple[str, ...]:
+    """`given` as a tuple of checked selectors."""
+    chosen = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, Sequence) else None
+    if chosen is None:
+        raise LoraError(f"{key} is {given!r}: give a string or a list of strings.")
+    for selector in chosen:
+        check_pattern(key, selector)
+    return chosen
+
+
+def check_pattern(key: str, pattern: object) -> None:
+    """Raises LoraError unless `pattern` is a non-empty regular expression."""
+    if not isinstance(pattern, str) or not pattern:
+        raise LoraError(f"{key} holds {pattern!r}: give names or regular expressions of layers.")
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise LoraError(
+            f"{key} holds {pattern!r}, which is not a regular expression ({error}): mend it."
+        ) from error
+
+
+def _check_rank(key: str, value: object) -> None:
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise LoraError(f"{key} is {value!r}: give a whole number of at least 1.")
+
+
+def _check_alpha(key: str, value: object) -> None:
+    if not _is_number(value) or value <= 0:  # type: ignore[operator]
+        raise LoraError(f"{key} is {value!r}: give a positive number.")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
