@@ -17,7 +17,9 @@ COMMANDS = {
 def usage() -> str:
     """The help text: one line a command."""
     lines = [f"  visionlora {name:<9} {what}" for name, what in COMMANDS.items()]
-    return "\n".join(["usage: visionlora COMMAND [key=value ...]", "", *lines, "", "visionlora COMMAND --help"])
+    return "\n".join(
+        ["usage: visionlora COMMAND [key=value ...]", "", *lines, "", "visionlora COMMAND --help"]
+    )
 
 
 def main() -> None:

@@ -21,7 +21,9 @@ def plain(section: DictConfig) -> dict[str, Any]:
         values = OmegaConf.to_container(section, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         key = getattr(error, "full_key", None) or "a value"
-        raise VisionLoraError(f"{key} has no usable value ({error.__class__.__name__}); set {key}=...") from error
+        raise VisionLoraError(
+            f"{key} has no usable value ({error.__class__.__name__}); set {key}=..."
+        ) from error
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from visionlora.data.augment import Normalise, Preprocessing, Transform, seeded
+from visionlora.data.augment import Normalise, Preprocessing, Transform, evaluation_transform, seeded
 from visionlora.data.cache import Memory, PictureCache
 from visionlora.data.loading import Batch, shuffled
 from visionlora.data.pictures import Picture
@@ -23,7 +23,7 @@ class AnchorStream:
     Args:
         anchors: picture files, or decoded pictures (uint8 (3, H, W)).
         per_step: pictures in a batch.
-        preprocessing: the normalisation.
+        preprocessing: sizes and normalisation.
         transform: uint8 (3, H, W) to uint8 (3, crop, crop), random.
         cache: where picture files are read.
         views: fixed augmented views of each anchor.
@@ -50,6 +50,8 @@ class AnchorStream:
         self.transform = transform
         self.cache = cache or PictureCache(0, preprocessing.resize, preprocessing.interpolation)
         self.normalise = Normalise(preprocessing.mean, preprocessing.std)
+        self._evaluation = evaluation_transform(preprocessing)
+        self.unaugmented = evaluation_transform(preprocessing)
         self._finished = Memory(budget_mb)
         self._order: tuple[int, list[int]] = (-1, [])
 
@@ -62,6 +64,17 @@ class AnchorStream:
             "indices": torch.tensor(indices, dtype=torch.int64),
             "views": torch.tensor(views, dtype=torch.int64),
         }
+
+    def plain(self, count: int) -> Tensor:
+        """The same ``count`` anchors every time (all, if there are fewer), not augmented: (count, 3, S, S)."""
+        chosen = shuffled(len(self.anchors), self.seed)[:count]
+        return self.normalise([self._evaluation(self._pixels(index)) for index in chosen])
+
+    def plain(self, count: int) -> Tensor:
+        """``count`` anchors (or all, if there are fewer), spread evenly and not augmented: (n, 3, S, S), normalised."""
+        count = min(count, len(self.anchors))
+        chosen = [place * len(self.anchors) // count for place in range(count)]
+        return self.normalise([self.unaugmented(self._pixels(index)) for index in chosen])
 
     def view(self, index: int, view: int) -> Tensor:
         """View number ``view`` of anchor ``index``: uint8 (3, S, S), always the same."""

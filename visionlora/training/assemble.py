@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-import time
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import lightning
 import torch
 from omegaconf import DictConfig
 from rich.console import Console
 from torch import Tensor, nn
 
 from visionlora.backbones import Backbone, Head, apply_head, find_class, head_parameters, load_backbone
-from visionlora.data import PictureFolder
+from visionlora.data import (
+    AnchorStream,
+    AugmentConfig,
+    Picture,
+    PictureCache,
+    PictureDataset,
+    PictureFolder,
+    PictureLoader,
+    check,
+    make_loader,
+    scan,
+    scan_labelled,
+    scan_pictures,
+    training_side,
+    training_transform,
+)
+from visionlora.data.generated import generate_anchors
 from visionlora.errors import VisionLoraError
 from visionlora.lora import LoraConfig, attach, fingerprint
 from visionlora.settings import build, plain
@@ -27,4 +43,203 @@ from visionlora.training.options import (
     TrainerOptions,
 )
 
-SECTIONS = ("seed", "resume", "contrast", "data", "augment", "model", "lora", "retention", "optimizer", "trainer")
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Job:
+    """A run, ready to start: the adapted network, its pictures, and the settings of training."""
+
+    console: Console
+    seed: int
+    data: DataOptions
+    model: ModelOptions
+    lora: LoraConfig
+    retention: RetentionOptions
+    optimizer: OptimizerOptions
+    trainer: TrainerOptions
+    folder: PictureFolder
+    backbone: Backbone
+    head: Head
+    network: nn.Module
+    base_fingerprint: str
+    train_loader: PictureLoader
+    val_loader: PictureLoader
+    retention_loader: PictureLoader | None = None
+    contrast_loader: PictureLoader | None = None
+    teacher: AnchorTeacher | None = None
+    notices: list[str] = field(default_factory=list)
+
+    @property
+    def total_steps(self) -> int:
+        """Optimizer steps of the whole run."""
+        return self.trainer.steps(len(self.folder.train), self.data.batch_size)
+
+    def say(self, notice: str) -> None:
+        """Tell the user, and record in the run, what was decided for them."""
+        self.notices.append(notice)
+        log.info(notice)
+        self.console.print(f"[dim]·[/dim] {notice}")
+
+    def sample(self) -> Tensor:
+        """A few pictures as the network will see them, to time it with: (at most 4, 3, height, width)."""
+        images = next(iter(self.val_loader))["images"]
+        return images.repeat(4, 1, 1, 1)[:4]
+
+    def picture_counts(self) -> dict[str, int]:
+        """How many pictures of each kind the run uses."""
+        return {
+            "train": len(self.folder.train),
+            "val": len(self.folder.val),
+            "anchors": len(self.teacher.stream.anchors) if self.teacher else 0,
+        }
+
+
+def assemble(config: DictConfig, console: Console) -> Job:
+    """Read every setting, find and check every picture, load the network and attach the adapters.
+
+    Raises:
+        VisionLoraError, visionlora.lora.LoraError: a setting, folder, picture, class name or layer that
+            does not work out.
+    """
+    settings = plain(config)
+    data = build(DataOptions, settings["data"], "data")
+    model = build(ModelOptions, settings["model"], "model")
+    retention = build(RetentionOptions, settings["retention"], "retention")
+    trainer = build(TrainerOptions, settings["trainer"], "trainer")
+    optimizer = build(OptimizerOptions, settings["optimizer"], "optimizer")
+    lora = build(LoraConfig, settings["lora"], "lora")
+    augment = build(AugmentConfig, settings["augment"], "augment")
+    seed = settings["seed"]
+    if trainer.threads is not None:
+        torch.set_num_threads(trainer.threads)
+
+    folder = scan(data.root, class_name=data.class_name, val_fraction=data.val_fraction, seed=seed)
+    backbone = load_backbone(model.name, model.weights)
+    base_fingerprint = fingerprint(backbone.model)
+    head = apply_head(backbone, model.head, folder.classes)
+    network = attach(
+        backbone.model, _without_new_head(lora, head), generator=torch.Generator().manual_seed(seed)
+    )
+    for parameter in head_parameters(network, head):
+        parameter.requires_grad_(True)
+    if trainer.channels_last:
+        network.to(memory_format=torch.channels_last)
+
+    pictures = _Pictures(backbone, data, augment, seed)
+    targets = dict(zip(folder.classes, head.targets, strict=True))
+    train_loader, val_loader = pictures.labelled(folder, targets)
+    job = Job(
+        console, seed, data, model, lora, retention, optimizer, trainer, folder, backbone, head, network,
+        base_fingerprint, train_loader, val_loader,
+    )  # fmt: skip
+    if backbone.notice:
+        console.rule("[bold yellow]attention", style="yellow")
+        job.say(f"[bold yellow]{backbone.notice}[/bold yellow]")
+    job.say(f"head {head.kind}: {len(folder.classes)} classes, {len(head.outputs)} outputs")
+    if retention.distils and head.kind != "new":
+        job.teacher = _teacher(job, pictures)
+    job.retention_loader = _retention_loader(job, pictures)
+    contrast_root = settings["contrast"]["root"]
+    if contrast_root is None:
+        job.say("no contrast folder (contrast.root): what is wrongly called by a new name is not measured")
+    else:
+        job.contrast_loader = pictures.plain(scan_pictures([Path(contrast_root)]))
+    return job
+
+
+class _Pictures:
+    """Loaders with one network's preprocessing, one cache and one seed."""
+
+    def __init__(self, backbone: Backbone, data: DataOptions, augment: AugmentConfig, seed: int) -> None:
+        self.preprocessing = backbone.preprocessing
+        self.data = data
+        self.seed = seed
+        self.augment = training_transform(augment, self.preprocessing)
+        side = training_side(self.preprocessing.resize, self.preprocessing.crop, augment.crop_scale[0])
+        self.training_cache = PictureCache(data.cache_mb / 2, side, self.preprocessing.interpolation)
+        self.cache = PictureCache(
+            data.cache_mb / 2, self.preprocessing.resize, self.preprocessing.interpolation
+        )
+
+    def labelled(self, folder: PictureFolder, targets: dict[str, int]) -> tuple[PictureLoader, PictureLoader]:
+        """The training loader, shuffled and augmented, and the validation loader."""
+        check(folder.train, self.training_cache)
+        dataset = PictureDataset(
+            folder.train,
+            self.preprocessing,
+            targets=targets,
+            transform=self.augment,
+            cache=self.training_cache,
+            seed=self.seed,
+        )
+        loader = make_loader(dataset, self.data.batch_size, self.seed, True, self.data.workers)
+        return loader, self.plain(folder.val, targets)
+
+    def plain(self, pictures: Sequence[Picture], targets: dict[str, int] | None = None) -> PictureLoader:
+        """A loader without augmentation; every picture is opened now, so that a bad one ends the run now."""
+        check(pictures, self.cache)
+        dataset = PictureDataset(pictures, self.preprocessing, targets=targets, cache=self.cache)
+        return make_loader(dataset, self.data.batch_size)
+
+    def stream(self, anchors: Sequence[Any], options: RetentionOptions) -> AnchorStream:
+        """The endless stream of anchors."""
+        files = [anchor for anchor in anchors if isinstance(anchor, Picture)]
+        check(files, self.training_cache)
+        return AnchorStream(
+            anchors,
+            options.per_step,
+            self.preprocessing,
+            self.augment,
+            self.training_cache,
+            views=options.views,
+            seed=self.seed,
+        )
+
+
+def _without_new_head(lora: LoraConfig, head: Head) -> LoraConfig:
+    # A fresh last layer is trained whole: a low-rank update of random numbers would be a detour.
+    if head.kind != "new":
+        return lora
+    from dataclasses import replace
+
+    return replace(lora, exclude=(*lora.exclude, head.layer.replace(".", r"\.")))
+
+
+def _teacher(job: Job, pictures: _Pictures) -> AnchorTeacher:
+    options, backbone = job.retention, job.backbone
+    if options.anchors == "auto":
+        folders = [Path(anchor) for anchor in job.data.anchors] + list(backbone.anchors)
+        needs_generated = not backbone.anchors
+    else:
+        folders = [Path(anchor) for anchor in options.anchors]
+        needs_generated = not folders
+    anchors: list[Any] = list(scan_pictures(folders)) if folders else []
+    if anchors:
+        job.say(f"{len(anchors)} anchor pictures from {', '.join(map(str, folders))}")
+    if needs_generated and options.generated:
+        anchors += generate_anchors(options.generated, backbone.preprocessing.crop, job.seed)
+        job.say(
+            f"no photos as anchors (retention.anchors): {options.generated} generated pictures serve instead; "
+            "a folder of any photos keeps much more of what the network knew"
+        )
+    if not anchors:
+        raise VisionLoraError(
+            "retention: there are no anchors; set retention.anchors=[FOLDER], retention.generated=N "
+            "or, to train without keeping anything, retention.weight=0"
+        )
+    return AnchorTeacher(pictures.stream(anchors, options), len(backbone.categories))
+
+
+def _retention_loader(job: Job, pictures: _Pictures) -> PictureLoader | None:
+    if job.head.kind == "new":
+        job.say("head new has none of the old outputs: forgetting is not measured")
+        return None
+    root = job.backbone.retention_root if job.retention.root == "auto" else job.retention.root
+    if root is None:
+        job.say("no retention folder (retention.root): forgetting is not measured")
+        return None
+    labelled = scan_labelled(root)
+    names = {picture.label for picture in labelled if picture.label is not None}
+    targets = {name: find_class(name, job.backbone.categories, job.backbone.wnids) for name in names}
+    return pictures.plain(labelled, targets)

@@ -13,7 +13,6 @@ from lightning.pytorch.callbacks import Callback, RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 from torch import Tensor
-
 from visionlora.report.figures import picture_grid
 
 
@@ -96,7 +95,9 @@ class ProgressLines(Callback):
         """Print the step and the figures."""
         figures = trainer.callback_metrics
         parts = [
-            f"{name} {float(figures[name]):.3f}" for name in ("train/loss", "val/loss", "val/top1") if name in figures
+            f"{name} {float(figures[name]):.3f}"
+            for name in ("train/loss", "val/loss", "val/top1")
+            if name in figures
         ]
         self._console.print(f"step {trainer.global_step:>4} of {trainer.max_steps}: " + ", ".join(parts))
 

@@ -89,3 +89,12 @@ def answers(network: nn.Module, batches: Iterable[dict[str, Tensor]], precision:
             labels.append(batch["labels"].cpu())
     network.train(was_training)
     return Answers(torch.cat(logits), torch.cat(labels))
+
+
+def named(logits: Tensor, outputs: Sequence[str], top: int) -> list[list[tuple[str, float]]]:
+    """For each row of ``logits`` (pictures, outputs) its ``top`` most probable names with their probabilities."""
+    values, indices = logits.float().softmax(1).topk(min(top, len(outputs)), dim=1)
+    return [
+        [(outputs[index], value) for index, value in zip(row_of, values_of, strict=True)]
+        for row_of, values_of in zip(indices.tolist(), values.tolist(), strict=True)
+    ]

@@ -25,7 +25,9 @@ class ModelOptions:
     dropout: bool = False
 
     def __post_init__(self) -> None:
-        require(self.head in ("auto", "keep", "extend", "new"), "head is auto, keep, extend or new", self.head)
+        require(
+            self.head in ("auto", "keep", "extend", "new"), "head is auto, keep, extend or new", self.head
+        )
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,11 @@ class TrainerOptions:
 
     def __post_init__(self) -> None:
         steps = self.max_steps
-        require(steps == "auto" or (isinstance(steps, int) and steps >= 1), "max_steps is auto or at least 1", steps)
+        require(
+            steps == "auto" or (isinstance(steps, int) and steps >= 1),
+            "max_steps is auto or at least 1",
+            steps,
+        )
         require(self.validations >= 1, "validations is at least 1", self.validations)
         require(self.patience is None or self.patience >= 1, "patience is null or at least 1", self.patience)
         require(self.precision in PRECISIONS, f"precision is one of {', '.join(PRECISIONS)}", self.precision)

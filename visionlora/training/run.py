@@ -75,7 +75,9 @@ def run(config: DictConfig, output_dir: str | Path) -> int:
     return INTERRUPTED if interrupted else 0
 
 
-def _trainer(job: Job, precision: str, logger: TensorBoardLogger, callbacks: list[Callback]) -> lightning.Trainer:
+def _trainer(
+    job: Job, precision: str, logger: TensorBoardLogger, callbacks: list[Callback]
+) -> lightning.Trainer:
     steps = job.total_steps
     return lightning.Trainer(
         accelerator="gpu" if _uses_cuda(job) else "cpu",
@@ -141,12 +143,18 @@ def _checkpoint_of(resume: str | None) -> Path | None:
 def _uses_cuda(job: Job) -> bool:
     wanted = job.trainer.accelerator
     if wanted in ("gpu", "cuda") and not torch.cuda.is_available():
-        raise VisionLoraError(f"trainer.accelerator={wanted}, but PyTorch sees no GPU; use trainer.accelerator=cpu")
+        raise VisionLoraError(
+            f"trainer.accelerator={wanted}, but PyTorch sees no GPU; use trainer.accelerator=cpu"
+        )
     return wanted != "cpu" and torch.cuda.is_available()
 
 
 def _quieten() -> None:
     # Advice for large trainings; with a handful of pictures it is noise, or wrong.
-    for text in (".*does not have many workers.*", ".*The number of training batches.*", ".*Checkpoint directory.*"):
+    for text in (
+        ".*does not have many workers.*",
+        ".*The number of training batches.*",
+        ".*Checkpoint directory.*",
+    ):
         warnings.filterwarnings("ignore", text)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)

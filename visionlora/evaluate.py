@@ -1,0 +1,25 @@
+"""Measure an adapter on a labelled folder: ``python -m visionlora.evaluate adapter=RUN data=FOLDER``."""
+
+from __future__ import annotations
+
+from omegaconf import DictConfig
+
+from visionlora.command import launch
+
+
+def evaluate(config: DictConfig) -> int:
+    """Print, and where ``output`` is given write, the figures."""
+    from visionlora.settings import build, plain
+    from visionlora.training.evaluating import EvaluateOptions, evaluate_adapter
+
+    evaluate_adapter(build(EvaluateOptions, plain(config), "evaluate"))
+    return 0
+
+
+def main() -> None:
+    """Entry point of the command."""
+    launch(evaluate, "evaluate")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""Write plain torchvision weights: ``python -m visionlora.merge adapter=RUN output=NAME.safetensors``."""
+
+from __future__ import annotations
+
+from omegaconf import DictConfig
+
+from visionlora.command import launch
+
+
+def merge(config: DictConfig) -> int:
+    """Merge the adapter into the weights and write them, with the class names beside them."""
+    from visionlora.settings import plain
+    from visionlora.training.merging import write_merged
+
+    options = plain(config)
+    write_merged(options["adapter"], options["output"], options["model"], options["weights"])
+    return 0
+
+
+def main() -> None:
+    """Entry point of the command."""
+    launch(merge, "merge")
+
+
+if __name__ == "__main__":
+    main()

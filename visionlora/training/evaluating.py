@@ -1,0 +1,144 @@
+"""Measuring an adapter on a labelled folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from visionlora.report.metrics_file import write_metrics
+from visionlora.report.tables import evaluation_table, show
+
+from visionlora.backbones import find_class
+from visionlora.data import (
+    Picture,
+    PictureCache,
+    PictureDataset,
+    PictureLoader,
+    check,
+    make_loader,
+    scan,
+    scan_labelled,
+)
+from visionlora.errors import VisionLoraError
+from visionlora.lora import adapters_off, merged
+from visionlora.training.measure import NOT_MEASURED, Answers, answers
+from visionlora.training.options import require
+from visionlora.training.outcome import retention_figures
+from visionlora.training.restore import Restored, restore
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """What ``conf/evaluate.yaml`` may say."""
+
+    adapter: str
+    data: str
+    class_name: str | None = None
+    model: str | None = None
+    weights: str | None = None
+    retention: str | None = "auto"
+    output: str | None = None
+    batch_size: int = 16
+
+    def __post_init__(self) -> None:
+        require(self.batch_size >= 1, "batch_size is at least 1", self.batch_size)
+        if self.output is not None:
+            require(Path(self.output).suffix == ".json", "output ends in .json", self.output)
+
+
+def evaluate_adapter(options: EvaluateOptions, console: Console | None = None) -> dict[str, Any]:
+    """Measure, show, and write where asked for; returns what ``output`` holds."""
+    pictures = _labelled(options)
+    restored = restore(options.adapter, options.model, options.weights)
+    restored.network.to("cuda" if torch.cuda.is_available() else "cpu")
+    targets = _targets(restored, pictures)
+    loader = _loader(restored, pictures, targets, options.batch_size)
+    now, before = _ask(restored, loader)
+    outputs = sorted(set(targets.values()))
+    metrics: dict[str, Any] = {
+        "pictures": len(pictures),
+        "top1": now.top(1),
+        "top5": now.top(5),
+        "loss": now.loss(),
+        "calibration_error": now.calibration_error(),
+        "frozen": {"top1": before.top(1), "top5": before.top(5)} if before else NOT_MEASURED,
+        "per_class": _per_class(restored, now, before, outputs),
+        "confusion": {
+            "classes": [*(restored.head.outputs[output] for output in outputs), "anything else"],
+            "counts": now.confusion(outputs).tolist(),
+        },
+        "retention": _retention(restored, options),
+    }
+    show(evaluation_table(metrics), console or Console())
+    if options.output:
+        write_metrics(Path(options.output), metrics)
+    return metrics
+
+
+def _labelled(options: EvaluateOptions) -> tuple[Picture, ...]:
+    """The test pictures of a folder with a split, else its val pictures, else all of it."""
+    root = Path(options.data)
+    if root.is_dir() and not any((root / split).is_dir() for split in ("train", "val", "test")):
+        if options.class_name is None:
+            return scan_labelled(root)
+        found = scan(root, class_name=options.class_name)
+        return (*found.train, *found.val, *found.test)
+    found = scan(root, class_name=options.class_name)
+    return found.test or found.val
+
+
+def _targets(restored: Restored, pictures: tuple[Picture, ...]) -> dict[str, int]:
+    names = sorted({picture.label for picture in pictures if picture.label is not None})
+    wnids = restored.backbone.wnids if restored.head.kind != "new" else ()
+    padded = (*wnids, *[""] * (len(restored.head.outputs) - len(wnids)))
+    return {name: find_class(name, restored.head.outputs, padded) for name in names}
+
+
+def _loader(
+    restored: Restored, pictures: tuple[Picture, ...], targets: dict[str, int], batch_size: int
+) -> PictureLoader:
+    preprocessing = restored.backbone.preprocessing
+    check(pictures)
+    cache = PictureCache(0, preprocessing.resize, preprocessing.interpolation)
+    return make_loader(PictureDataset(pictures, preprocessing, targets=targets, cache=cache), batch_size)
+
+
+def _ask(restored: Restored, loader: PictureLoader) -> tuple[Answers, Answers | None]:
+    """The adapted network's answers, and the frozen one's where it has the same outputs."""
+    with merged(restored.network):
+        now = answers(restored.network, loader)
+    if restored.head.kind == "new":
+        return now, None
+    with adapters_off(restored.network):
+        return now, answers(restored.network, loader)
+
+
+def _per_class(
+    restored: Restored, now: Answers, before: Answers | None, outputs: list[int]
+) -> dict[str, dict[str, Any]]:
+    figures = {}
+    for output in outputs:
+        chosen = now.labels == output
+        figures[restored.head.outputs[output]] = {
+            "pictures": int(chosen.sum()),
+            "top1": Answers(now.logits[chosen], now.labels[chosen]).top(1),
+            "frozen_top1": Answers(before.logits[chosen], before.labels[chosen]).top(1)
+            if before
+            else NOT_MEASURED,
+        }
+    return figures
+
+
+def _retention(restored: Restored, options: EvaluateOptions) -> dict[str, Any] | str:
+    root = restored.backbone.retention_root if options.retention == "auto" else options.retention
+    if root is None or restored.head.kind == "new":
+        if options.retention not in ("auto", None):
+            raise VisionLoraError("retention: head new has none of the old outputs; leave retention out")
+        return NOT_MEASURED
+    pictures = scan_labelled(Path(root))
+    loader = _loader(restored, pictures, _targets(restored, pictures), options.batch_size)
+    now, before = _ask(restored, loader)
+    return retention_figures(before, now)

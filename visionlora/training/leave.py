@@ -1,0 +1,106 @@
+"""What a finished run leaves behind: the adapter, its card, the figures, the pictures."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import TensorBoardLogger
+from omegaconf import DictConfig, OmegaConf
+from visionlora.report.figures import confusion_figure, update_size_figure
+from visionlora.report.metrics_file import flatten, write_metrics
+from visionlora.report.model_card import model_card
+from visionlora.report.sheet import PredictionRow, before_after_sheet
+from visionlora.report.tables import show, summary_table
+
+from visionlora.data import open_picture
+from visionlora.files import replacing
+from visionlora.lora import adapted_layers, save_adapter
+from visionlora.training.assemble import Job
+from visionlora.training.measure import Answers, named
+from visionlora.training.outcome import Look
+
+
+def leave(
+    folder: Path,
+    job: Job,
+    config: DictConfig,
+    before: Look,
+    after: Look,
+    metrics: dict[str, Any],
+    logger: TensorBoardLogger,
+) -> None:
+    """Write everything that is not written while training, and show the summary."""
+    _save_adapter(folder / "adapter", job, metrics)
+    write_metrics(folder / "metrics.json", metrics)
+    rows = prediction_rows(job, before.validation, after.validation)
+    before_after_sheet(rows, folder / "before_after.png")
+    _fill_tensorboard(logger, folder, job, config, after.validation, metrics)
+    show(summary_table(metrics), job.console)
+
+
+def _save_adapter(directory: Path, job: Job, metrics: dict[str, Any]) -> None:
+    preprocessing = asdict(job.backbone.preprocessing)
+    about = {
+        "model": job.backbone.name,
+        "weights": job.backbone.weights,
+        "classes": list(job.folder.classes),
+        "head": job.head.kind,
+        "preprocessing": preprocessing,
+    }
+    save_adapter(
+        job.network,
+        directory,
+        base_model=job.backbone.name,
+        fingerprint=job.base_fingerprint,
+        modules_to_save=[] if job.head.kind == "keep" else [job.head.layer],
+        extra=about,
+    )
+    with replacing(directory / "README.md") as beside:
+        beside.write_text(model_card(metrics, asdict(job.lora)), encoding="utf-8")
+
+
+def prediction_rows(job: Job, before: Answers, after: Answers, top: int = 3) -> list[PredictionRow]:
+    """The validation pictures with their most probable names then and now."""
+    outputs = job.head.outputs
+    was, now = named(before.logits, outputs, top), named(after.logits, outputs, top)
+    return [
+        PredictionRow(path=picture.path, truth=picture.label, before=was[place], after=now[place])
+        for place, picture in enumerate(job.folder.val)
+    ]
+
+
+def update_sizes(job: Job) -> dict[str, float]:
+    """For each adapted layer the update's Frobenius norm relative to the weight's."""
+    return {
+        name: float(layer.lora_update().detach().norm() / layer.base_weight.norm())
+        for name, layer in adapted_layers(job.network).items()
+    }
+
+
+def _fill_tensorboard(
+    logger: TensorBoardLogger,
+    folder: Path,
+    job: Job,
+    config: DictConfig,
+    validation: Answers,
+    metrics: dict[str, Any],
+) -> None:
+    board = logger.experiment
+    board.add_text("configuration", "```yaml\n" + OmegaConf.to_yaml(config, resolve=True) + "\n```")
+    sheet = open_picture(folder / "before_after.png")
+    board.add_image("pictures/before_after", _array(sheet), 0, dataformats="HWC")
+    confusion = confusion_figure(
+        validation.confusion(job.head.targets), [*job.folder.classes, "anything else"]
+    )
+    board.add_figure("validation/confusion", confusion)
+    board.add_figure("adapter/update_size", update_size_figure(update_sizes(job)))
+    settings = {f"{group}.{key}": value for group in ("lora", "optimizer", "retention", "augment")
+                for key, value in OmegaConf.to_container(config[group], resolve=True).items()}  # fmt: skip
+    hyper = {
+        key: value if isinstance(value, (int, float, bool, str)) else str(value)
+        for key, value in settings.items()
+    }
+    logger.log_hyperparams({**hyper, "model": job.backbone.name, "seed": job.seed}, flatten(metrics))
+    logger.finalize("success")
