@@ -11,6 +11,7 @@ from visionlora.data.augment import (
 from visionlora.data.cache import PictureCache, training_side
 from visionlora.data.checking import check, find_bad, refuse
 from visionlora.data.folders import scan, scan_labelled, scan_pictures
+from visionlora.data.generated import generate_anchors
 from visionlora.data.loading import PictureDataset, PictureLoader, make_loader
 from visionlora.data.pictures import BadPicture, Picture, open_picture
 from visionlora.data.splits import PictureFolder
@@ -29,6 +30,7 @@ __all__ = [
     "check",
     "evaluation_transform",
     "find_bad",
+    "generate_anchors",
     "make_loader",
     "open_picture",
     "refuse",

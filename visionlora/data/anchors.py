@@ -50,7 +50,6 @@ class AnchorStream:
         self.transform = transform
         self.cache = cache or PictureCache(0, preprocessing.resize, preprocessing.interpolation)
         self.normalise = Normalise(preprocessing.mean, preprocessing.std)
-        self._evaluation = evaluation_transform(preprocessing)
         self.unaugmented = evaluation_transform(preprocessing)
         self._finished = Memory(budget_mb)
         self._order: tuple[int, list[int]] = (-1, [])
@@ -66,12 +65,7 @@ class AnchorStream:
         }
 
     def plain(self, count: int) -> Tensor:
-        """The same ``count`` anchors every time (all, if there are fewer), not augmented: (count, 3, S, S)."""
-        chosen = shuffled(len(self.anchors), self.seed)[:count]
-        return self.normalise([self._evaluation(self._pixels(index)) for index in chosen])
-
-    def plain(self, count: int) -> Tensor:
-        """``count`` anchors (or all, if there are fewer), spread evenly and not augmented: (n, 3, S, S), normalised."""
+        """``count`` anchors (all, if there are fewer), spread evenly, not augmented, normalised: (n, 3, S, S)."""
         count = min(count, len(self.anchors))
         chosen = [place * len(self.anchors) // count for place in range(count)]
         return self.normalise([self.unaugmented(self._pixels(index)) for index in chosen])
@@ -80,7 +74,7 @@ class AnchorStream:
         """View number ``view`` of anchor ``index``: uint8 (3, S, S), always the same."""
         finished = self._finished.get((index, view))
         if finished is None:
-            with seeded(self.seed, view, index):
+            with seeded("view", self.seed, view, index):
                 # A crop that is not resized would keep the whole picture behind it alive.
                 finished = self.transform(self._pixels(index)).clone()
             self._finished.keep((index, view), finished)
@@ -90,7 +84,7 @@ class AnchorStream:
         """(anchor, view) at ``position`` of the endless stream."""
         turn, place = divmod(position, len(self.anchors))
         if self._order[0] != turn:
-            self._order = (turn, shuffled(len(self.anchors), self.seed, turn))
+            self._order = (turn, shuffled(len(self.anchors), "anchors", self.seed, turn))
         return self._order[1][place], turn % self.views
 
     def _pixels(self, index: int) -> Tensor:

@@ -106,19 +106,20 @@ class Normalise:
         self._shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)]).view(1, 3, 1, 1)
 
     def __call__(self, pictures: Sequence[Tensor]) -> Tensor:
-        batch = torch.stack(list(pictures)).contiguous(memory_format=torch.channels_last)
-        return torch.addcmul(self._shift, batch.float(), self._scale)
+        # Arithmetic on whole planes, then one reordering: half the time of the reverse.
+        batch = torch.stack(list(pictures)).float().mul_(self._scale).add_(self._shift)
+        return batch.contiguous(memory_format=torch.channels_last)
 
 
-def mixed(*numbers: int) -> int:
-    """A 63-bit seed out of several numbers; neighbouring numbers give unrelated seeds."""
-    digest = hashlib.blake2b(",".join(map(str, numbers)).encode(), digest_size=8).digest()
+def mixed(*parts: int | str) -> int:
+    """A 63-bit seed out of numbers and words; neighbouring numbers give unrelated seeds."""
+    digest = hashlib.blake2b(",".join(map(str, parts)).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
 
 
 @contextmanager
-def seeded(*numbers: int) -> Iterator[None]:
-    """Within it torch's CPU random numbers are a function of ``numbers`` alone; afterwards it is as if
+def seeded(*parts: int | str) -> Iterator[None]:
+    """Within it torch's CPU random numbers are a function of ``parts`` alone; afterwards it is as if
     nothing had been drawn.
 
     torchvision's transforms draw from the process's own generator, so only one thread at a time may be here.
@@ -126,7 +127,7 @@ def seeded(*numbers: int) -> Iterator[None]:
     """
     generator = torch.default_generator
     state = generator.get_state()
-    generator.manual_seed(mixed(*numbers))
+    generator.manual_seed(mixed(*parts))
     try:
         yield
     finally:

@@ -64,7 +64,7 @@ class PictureDataset(Dataset[Item]):
     def __getitem__(self, key: Key) -> Item:
         epoch, index = key if isinstance(key, tuple) else (0, key)
         pixels = self.cache.read(self.pictures[index].path)
-        with seeded(self.seed, epoch, index):
+        with seeded("picture", self.seed, epoch, index):
             return self.transform(pixels), self.targets[index], index
 
     def collate(self, items: Sequence[Item]) -> Batch:
@@ -98,7 +98,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         return self.size
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        order = shuffled(self.size, self.seed, self.epoch)
+        order = shuffled(self.size, "epoch", self.seed, self.epoch)
         return iter([(self.epoch, index) for index in order[self.start :]])
 
 
@@ -151,7 +151,7 @@ def make_loader(
     )
 
 
-def shuffled(size: int, *seed: int) -> list[int]:
+def shuffled(size: int, *seed: int | str) -> list[int]:
     """The numbers below ``size`` in an order that is a function of ``seed``."""
     generator = torch.Generator().manual_seed(mixed(*seed))
     return torch.randperm(size, generator=generator).tolist()
