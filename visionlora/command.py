@@ -1,4 +1,4 @@
-"""How every command starts: Hydra composes the configuration, a user's mistake ends in one line, never in a traceback."""
+"""How every command starts and ends: Hydra composes the configuration; a user's mistake is one line."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Yield a path to write to; it becomes ``path`` when the block ends well, and is removed when it does not."""
+    """Yield a path to write to; it becomes ``path`` if the block ends well, and is removed if it does not."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")

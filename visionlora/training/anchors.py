@@ -54,7 +54,7 @@ class AnchorTeacher:
         self._check = images, self._frozen(network, images)
 
     def check(self, network: nn.Module) -> tuple[Tensor, Tensor]:
-        """Logits of the network as it is now, and of the frozen one, on a fixed set of unaugmented anchors."""
+        """Logits of the network as it is now and of the frozen one, on a fixed set of unaugmented anchors."""
         if self._check is None:
             raise RuntimeError("prepare() comes before check()")
         images, frozen = self._check

@@ -220,8 +220,8 @@ def _teacher(job: Job, pictures: _Pictures) -> AnchorTeacher:
     if needs_generated and options.generated:
         anchors += generate_anchors(options.generated, backbone.preprocessing.crop, job.seed)
         job.say(
-            f"no photos as anchors (retention.anchors): {options.generated} generated pictures serve instead; "
-            "a folder of any photos keeps much more of what the network knew"
+            f"no photos as anchors (retention.anchors): {options.generated} generated pictures serve "
+            "instead; a folder of any photos keeps much more of what the network knew"
         )
     if not anchors:
         raise VisionLoraError(

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 from visionlora.report.figures import confusion_figure, update_size_figure
@@ -90,7 +91,7 @@ def _fill_tensorboard(
     board = logger.experiment
     board.add_text("configuration", "```yaml\n" + OmegaConf.to_yaml(config, resolve=True) + "\n```")
     sheet = open_picture(folder / "before_after.png")
-    board.add_image("pictures/before_after", _array(sheet), 0, dataformats="HWC")
+    board.add_image("pictures/before_after", np.asarray(sheet), 0, dataformats="HWC")
     confusion = confusion_figure(
         validation.confusion(job.head.targets), [*job.folder.classes, "anything else"]
     )

@@ -49,7 +49,7 @@ class Answers:
         return float(error)
 
     def confusion(self, outputs: Sequence[int]) -> Tensor:
-        """Counts of shape (K + 1, K + 1) over the chosen outputs, truth by row; the last is "anything else"."""
+        """Counts (K + 1, K + 1) over the chosen outputs, truth by row; the last is "anything else"."""
         place = torch.full((self.logits.shape[1],), len(outputs))
         place[list(outputs)] = torch.arange(len(outputs))
         return multiclass_confusion_matrix(
@@ -92,7 +92,7 @@ def answers(network: nn.Module, batches: Iterable[dict[str, Tensor]], precision:
 
 
 def named(logits: Tensor, outputs: Sequence[str], top: int) -> list[list[tuple[str, float]]]:
-    """For each row of ``logits`` (pictures, outputs) its ``top`` most probable names with their probabilities."""
+    """For each row of ``logits`` (pictures, outputs) its ``top`` best names with their probabilities."""
     values, indices = logits.float().softmax(1).topk(min(top, len(outputs)), dim=1)
     return [
         [(outputs[index], value) for index, value in zip(row_of, values_of, strict=True)]

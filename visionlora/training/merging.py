@@ -25,7 +25,7 @@ def write_merged(
     weights: str | None = None,
     console: Console | None = None,
 ) -> Path:
-    """Write the merged state dict to ``output`` and the outputs' names to ``<output>.classes.json`` beside it.
+    """Write the merged state dict to ``output``, the outputs' names to ``<output>.classes.json`` beside it.
 
     Raises:
         VisionLoraError: ``output`` has another suffix than .safetensors, .pth or .pt.

@@ -60,7 +60,7 @@ class LoraModule(lightning.LightningModule):
         return [parameter for parameter in self.network.parameters() if parameter.requires_grad]
 
     def train(self, mode: bool = True) -> LoraModule:
-        """Frozen means frozen: only adapters (and, if asked for, the network's dropout) know training mode."""
+        """Frozen means frozen: only adapters (and, if asked, the network's dropout) know training mode."""
         super().train(mode)
         self.network.eval()
         for layer in adapted_layers(self.network).values():
@@ -72,7 +72,7 @@ class LoraModule(lightning.LightningModule):
         return self
 
     def training_step(self, batch: Mapping[str, Tensor], batch_index: int) -> Tensor:
-        """Cross-entropy on the new pictures plus the weighted distillation on this step's anchors, a scalar."""
+        """Cross-entropy on the new pictures plus weighted distillation on this step's anchors, a scalar."""
         images, count = batch["images"], len(batch["images"])
         anchors = self.teacher.batch(self.network, self.global_step) if self.teacher else None
         if anchors is not None:

@@ -121,7 +121,8 @@ def find_pictures(images: str) -> tuple[Picture, ...]:
         return scan_pictures([path])
     if path.is_file():
         return (Picture(path, None),)
-    found = sorted(name for name in glob.glob(images, recursive=True) if Path(name).is_file())
+    # pathlib globs relative to a folder; this one may be absolute, and reaches through symbolic links.
+    found = sorted(name for name in glob.glob(images, recursive=True) if Path(name).is_file())  # noqa: PTH207
     if not found:
         raise VisionLoraError(
             f"images: nothing matches {images}; give a picture, a folder, or a glob in quotes"
