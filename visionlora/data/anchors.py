@@ -65,7 +65,7 @@ class AnchorStream:
         }
 
     def plain(self, count: int) -> Tensor:
-        """``count`` anchors (all, if there are fewer), spread evenly, not augmented, normalised: (n, 3, S, S)."""
+        """``count`` anchors (all, if fewer), spread evenly, normalised, not augmented: (n, 3, S, S)."""
         count = min(count, len(self.anchors))
         chosen = [place * len(self.anchors) // count for place in range(count)]
         return self.normalise([self.unaugmented(self._pixels(index)) for index in chosen])
