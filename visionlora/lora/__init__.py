@@ -10,6 +10,7 @@ merge(network)  # a plain network again, with what was learned in its weights
 
 from __future__ import annotations
 
+from visionlora.lora.adapter_file import load_adapter, read_adapter_config, save_adapter
 from visionlora.lora.attach import (
     adapted_layers,
     adapter_parameters,
@@ -21,6 +22,7 @@ from visionlora.lora.attach import (
     merged,
 )
 from visionlora.lora.config import LoraConfig, LoraError
+from visionlora.lora.fingerprint import fingerprint
 from visionlora.lora.layers import FrozenBatchNorm, LoraConv1d, LoraConv2d, LoraConv3d, LoraLayer, LoraLinear
 
 __all__ = [
@@ -38,6 +40,10 @@ __all__ = [
     "adapters_off",
     "attach",
     "detach",
+    "fingerprint",
+    "load_adapter",
     "merge",
     "merged",
+    "read_adapter_config",
+    "save_adapter",
 ]

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parameter import UninitializedParameter
 
-from visionlora.lora.config import LoraConfig, LoraError, scaling
-from visionlora.lora.layers import FrozenBatchNorm, LoraLayer, can_adapt, swapped_class
+from visionlora.lora.config import LoraConfig, LoraError
+from visionlora.lora.layers import FrozenBatchNorm, LoraLayer, can_adapt, swap_class, swapped_class
 from visionlora.lora.targets import chosen_layers, closest, unmatched_patterns
 
 _Network = TypeVar("_Network", bound=nn.Module)
@@ -26,7 +26,7 @@ class LayerPlan:
 
     rank: int
     alpha: float
-    scaling: float
+    rslora: bool = False
     dropout: float = 0.0
     init_std: float | None = None
 
@@ -60,11 +60,12 @@ def attach(
             raise LoraError(
                 f"{key} {pattern!r} matches no adapted layer; close names: {closest(pattern, names)}."
             )
-    plans = {}
-    for name in names:
-        rank, alpha = config.rank_of(name), config.alpha_of(name)
-        factor = scaling(rank, alpha, config.rslora)
-        plans[name] = LayerPlan(rank, alpha, factor, config.dropout, config.init_std)
+    plans = {
+        name: LayerPlan(
+            config.rank_of(name), config.alpha_of(name), config.rslora, config.dropout, config.init_std
+        )
+        for name in names
+    }
     return attach_layers(model, plans, generator)
 
 
@@ -82,8 +83,7 @@ def attach_layers(
         parameter.requires_grad_(False)
     for module in model.modules():
         if isinstance(module, _BatchNorm):
-            module.__class__ = swapped_class(type(module))
-            module.eval()
+            swap_class(module, swapped_class(type(module))).eval()
     for name, module in modules.items():
         _put_on(module, plans[name], _layer_generator(seed, name))
     return model
@@ -116,7 +116,7 @@ def merge(model: _Network) -> _Network:
         with torch.no_grad():
             weight = layer.lora_merged_weight()
         _take_off(layer)
-        layer.weight = nn.Parameter(weight, requires_grad=False)
+        layer._parameters["weight"] = nn.Parameter(weight, requires_grad=False)
     return _plain_batch_norm(model)
 
 
@@ -216,32 +216,30 @@ def _layer_generator(seed: int, name: str) -> torch.Generator:
 
 def _put_on(module: nn.Module, plan: LayerPlan, generator: torch.Generator) -> None:
     weight = module._parameters["weight"]
-    assert weight is not None and can_adapt(module)
-    shape = (plan.rank, *weight.shape[1:])
+    assert weight is not None
     std = plan.init_std or weight[0].numel() ** -0.5
     # Half precision is too coarse for the small steps of an adapter.
     dtype = torch.promote_types(weight.dtype, torch.float32)
-    A = torch.randn(shape, dtype=dtype, generator=generator).mul_(std).to(weight.device)
-    B = torch.zeros(weight.shape[0], plan.rank, *(1,) * (weight.ndim - 2), dtype=dtype, device=weight.device)
-    module.lora_alpha = plan.alpha
-    module.lora_scaling = plan.scaling
-    module.lora_dropout = plan.dropout
-    module.lora_off = 0
-    module.register_buffer("lora_merged", None, persistent=False)
-    module.lora_A = nn.Parameter(A)
-    module.lora_B = nn.Parameter(B)
-    module.__class__ = swapped_class(type(module))
+    A = torch.randn((plan.rank, *weight.shape[1:]), dtype=dtype, generator=generator).mul_(std)
+    B = torch.zeros(weight.shape[0], plan.rank, *(1,) * (weight.ndim - 2), dtype=dtype)
+    layer = swap_class(module, swapped_class(type(module)))
+    layer.lora_A = nn.Parameter(A.to(weight.device))
+    layer.lora_B = nn.Parameter(B.to(weight.device))
+    layer.lora_alpha = plan.alpha
+    layer.lora_rslora = plan.rslora
+    layer.lora_dropout = plan.dropout
+    layer.lora_off = 0
+    layer.register_buffer("lora_merged", None, persistent=False)
 
 
 def _take_off(layer: LoraLayer) -> None:
-    layer.__class__ = layer.base_class
-    for name in ("lora_A", "lora_B", "lora_merged", "lora_off", "lora_dropout", "lora_scaling", "lora_alpha"):
+    for name in ("lora_A", "lora_B", "lora_alpha", "lora_rslora", "lora_dropout", "lora_off", "lora_merged"):
         delattr(layer, name)
+    swap_class(layer, layer.base_class)
 
 
 def _plain_batch_norm(model: _Network) -> _Network:
     for module in model.modules():
         if isinstance(module, FrozenBatchNorm):
-            module.__class__ = module.base_class
-            module.training = model.training
+            swap_class(module, module.base_class).training = model.training
     return model

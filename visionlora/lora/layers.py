@@ -13,7 +13,6 @@ torchvision's Swin its `qkv` and `proj`). The frozen tensor keeps its place amon
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -21,6 +20,7 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from visionlora.lora import kernels
+from visionlora.lora.config import scaling
 
 _FORWARD = ("forward", "_conv_forward")
 
@@ -42,14 +42,14 @@ class LoraLayer(Swapped):
         lora_A: (r, in/groups, k...) for a convolution, (r, in) for a linear layer.
         lora_B: (out, r, 1...) for a convolution, (out, r) for a linear layer.
         lora_alpha: alpha of this layer.
-        lora_scaling: the factor before B @ A.
+        lora_rslora: whether alpha is divided by sqrt(rank) rather than by rank.
         lora_dropout: probability that an element of the adapter's input is dropped in training.
     """
 
     lora_A: nn.Parameter
     lora_B: nn.Parameter
     lora_alpha: float
-    lora_scaling: float
+    lora_rslora: bool
     lora_dropout: float
     lora_off: int  # how many adapters_off() are open around this layer
     lora_merged: Tensor | None  # the merged weight inside merged()
@@ -67,13 +67,18 @@ class LoraLayer(Swapped):
         return self.lora_A.shape[0]
 
     @property
+    def lora_scaling(self) -> float:
+        """The factor before B @ A."""
+        return scaling(self.lora_rank, self.lora_alpha, self.lora_rslora)
+
+    @property
     def lora_active(self) -> bool:
         """Whether the adapter takes part as a branch of its own: neither switched off nor merged."""
         return not self.lora_off and self.lora_merged is None
 
     # An AttributeError raised in here would make nn.Module fall back to the frozen weight without a word.
     @property
-    def weight(self) -> Tensor:  # type: ignore[override]
+    def weight(self) -> Tensor:
         """The weight that the layer computes with now.
 
         While an active adapter with dropout trains, whole input channels of A are dropped: the adapter's
@@ -83,7 +88,7 @@ class LoraLayer(Swapped):
             return self.base_weight
         if self.lora_merged is not None:
             return self.lora_merged
-        A = self.lora_A
+        A: Tensor = self.lora_A
         if self.lora_dropout and self.training:
             mask = A.new_ones(1, A.shape[1], *(1,) * (A.ndim - 2))
             A = A * F.dropout(mask, self.lora_dropout)
@@ -107,38 +112,38 @@ class _LoraConv(LoraLayer):
 
     def forward(self: Any, x: Tensor) -> Tensor:
         if not self.lora_active:
-            return super().forward(x)  # type: ignore[misc]
+            return super().forward(x)
         geometry = (self.stride, self.padding, self.dilation, self.groups)
         if self.padding_mode != "zeros":
             x = F.pad(x, self._reversed_padding_repeated_twice, mode=self.padding_mode)
             geometry = (self.stride, (0,) * len(self.stride), self.dilation, self.groups)
-        A, B, scaling = self.lora_A, self.lora_B, self.lora_scaling
+        A, B, factor = self.lora_A, self.lora_B, self.lora_scaling
         if not (self.lora_dropout and self.training):
-            return kernels.lora_conv(x, self.base_weight, self.bias, A, B, scaling, *geometry)
+            return kernels.lora_conv(x, self.base_weight, self.bias, A, B, factor, *geometry)
         frozen = kernels.conv(x, self.base_weight, self.bias, *geometry)
         dropped = F.dropout(x, self.lora_dropout)
-        return frozen + kernels.conv_branch(dropped, A, B, scaling, *geometry).to(frozen.dtype)
+        return frozen + kernels.conv_branch(dropped, A, B, factor, *geometry).to(frozen.dtype)
 
 
-class LoraConv1d(_LoraConv, nn.Conv1d):
+class LoraConv1d(_LoraConv, nn.Conv1d):  # type: ignore[override]
     """nn.Conv1d with an adapter."""
 
     base_class = nn.Conv1d
 
 
-class LoraConv2d(_LoraConv, nn.Conv2d):
+class LoraConv2d(_LoraConv, nn.Conv2d):  # type: ignore[override]
     """nn.Conv2d with an adapter."""
 
     base_class = nn.Conv2d
 
 
-class LoraConv3d(_LoraConv, nn.Conv3d):
+class LoraConv3d(_LoraConv, nn.Conv3d):  # type: ignore[override]
     """nn.Conv3d with an adapter."""
 
     base_class = nn.Conv3d
 
 
-class LoraLinear(LoraLayer, nn.Linear):
+class LoraLinear(LoraLayer, nn.Linear):  # type: ignore[override]
     """nn.Linear with an adapter."""
 
     base_class = nn.Linear
@@ -146,12 +151,12 @@ class LoraLinear(LoraLayer, nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         if not self.lora_active:
             return super().forward(x)
-        A, B, scaling = self.lora_A, self.lora_B, self.lora_scaling
+        A, B, factor = self.lora_A, self.lora_B, self.lora_scaling
         if not (self.lora_dropout and self.training):
-            return kernels.lora_linear(x, self.base_weight, self.bias, A, B, scaling)
+            return kernels.lora_linear(x, self.base_weight, self.bias, A, B, factor)
         frozen = F.linear(x, self.base_weight, self.bias)
         dropped = F.dropout(x, self.lora_dropout)
-        return frozen + kernels.linear_branch(dropped, A, B, scaling).to(frozen.dtype)
+        return frozen + kernels.linear_branch(dropped, A, B, factor).to(frozen.dtype)
 
 
 class FrozenBatchNorm(Swapped):
@@ -167,24 +172,34 @@ _ADAPTED: dict[type[nn.Module], type[LoraLayer]] = {
     nn.Conv3d: LoraConv3d,
     nn.Linear: LoraLinear,
 }
+_SWAPPED: dict[type[nn.Module], type[Swapped]] = {**_ADAPTED}
 
 
-@cache
 def swapped_class(base: type[nn.Module]) -> type[Swapped]:
     """The adapted class of a convolution or linear class, the frozen class of a batch-norm class.
 
     Subclasses get a class of their own. One that computes in its own way keeps its forward pass, which then
     reads the adapted `weight`.
     """
-    if issubclass(base, _BatchNorm):
-        return type(f"Frozen{base.__name__}", (FrozenBatchNorm, base), {"base_class": base})
-    if base in _ADAPTED:
-        return _ADAPTED[base]
-    plain, adapted = next((plain, adapted) for plain, adapted in _ADAPTED.items() if issubclass(base, plain))
+    if base not in _SWAPPED:
+        _SWAPPED[base] = _make_class(base)
+    return _SWAPPED[base]
+
+
+def _make_class(base: type[nn.Module]) -> type[Swapped]:
     members: dict[str, Any] = {"base_class": base}
+    if issubclass(base, _BatchNorm):
+        return type(f"Frozen{base.__name__}", (FrozenBatchNorm, base), members)
+    plain, adapted = next((plain, adapted) for plain, adapted in _ADAPTED.items() if issubclass(base, plain))
     if any(getattr(base, name) is not getattr(plain, name) for name in _FORWARD if hasattr(plain, name)):
         members["forward"] = base.forward
     return type(f"Lora{base.__name__}", (adapted, base), members)
+
+
+def swap_class(module: nn.Module, cls: Any) -> Any:
+    """Gives a module another class, in place; returns it, as what it is now."""
+    module.__class__ = cls
+    return module
 
 
 def can_adapt(module: nn.Module) -> bool:

@@ -1,0 +1,40 @@
+"""A name for the exact base tensors of a network."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+
+def fingerprint(model: nn.Module, exclude: Sequence[str] = ()) -> str:
+    """sha256 over names, types, shapes and bytes of a network's base tensors, as 64 hexadecimal digits.
+
+    The same for a plain network, for that network with adapters, and inside `merged`; independent of device
+    and memory format. Batch norm's step counters, which no result depends on, are left out.
+
+    Args:
+        model: plain or adapted.
+        exclude: modules whose tensors are left out, such as a head that was trained.
+    """
+    digest = hashlib.sha256()
+    left_out = tuple(f"{name}." for name in exclude)
+    for name, tensor in sorted(model.state_dict().items()):
+        last = name.rsplit(".", 1)[-1]
+        if not isinstance(tensor, Tensor) or last in ("lora_A", "lora_B", "num_batches_tracked"):
+            continue
+        if name.startswith(left_out):
+            continue
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        _update(digest, tensor)
+    return digest.hexdigest()
+
+
+def _update(digest: hashlib._Hash, tensor: Tensor) -> None:
+    plain = tensor.detach().cpu().contiguous()
+    # From memory, without a copy: PyTorch gives out a tensor's bytes only through NumPy, which may be absent.
+    size = plain.numel() * plain.element_size()
+    if size:
+        digest.update((ctypes.c_char * size).from_address(plain.data_ptr()))
