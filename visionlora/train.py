@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from omegaconf import DictConfig
 
 from visionlora.command import launch
@@ -13,7 +15,13 @@ def train(config: DictConfig) -> int:
 
     from visionlora.training.run import run
 
-    return run(config, HydraConfig.get().runtime.output_dir)
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    try:
+        return run(config, folder)
+    finally:
+        # A run that failed before it wrote anything leaves no trace.
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def main() -> None:

@@ -45,6 +45,10 @@ from visionlora.training.options import (
 
 log = logging.getLogger(__name__)
 
+SECTIONS = (
+    "seed", "resume", "data", "augment", "model", "lora", "retention", "contrast", "optimizer", "trainer",
+)  # fmt: skip
+
 
 @dataclass
 class Job:
@@ -103,6 +107,9 @@ def assemble(config: DictConfig, console: Console) -> Job:
             does not work out.
     """
     settings = plain(config)
+    for key in settings:
+        if key not in SECTIONS:
+            raise VisionLoraError(f"there is no configuration key {key!r}; there are {', '.join(SECTIONS)}")
     data = build(DataOptions, settings["data"], "data")
     model = build(ModelOptions, settings["model"], "model")
     retention = build(RetentionOptions, settings["retention"], "retention")
@@ -111,6 +118,8 @@ def assemble(config: DictConfig, console: Console) -> Job:
     lora = build(LoraConfig, settings["lora"], "lora")
     augment = build(AugmentConfig, settings["augment"], "augment")
     seed = settings["seed"]
+    if not isinstance(seed, int):
+        raise VisionLoraError(f"seed is {seed!r}; give a whole number")
     if trainer.threads is not None:
         torch.set_num_threads(trainer.threads)
 
