@@ -195,7 +195,7 @@ def _check_adaptable(name: str, module: nn.Module) -> None:
         raise LoraError(f"{name}: the layer is not initialised yet: run the model once before attaching.")
     if weight is None:
         raise LoraError(
-            f"{name}: its weight is re-parametrised (weight_norm, spectral_norm, parametrize): "
+            f"{name}: its weight is re-parametrised (weight_norm, spectral_norm, prune, ...): "
             f"remove the parametrisation first, or exclude the layer."
         )
     if not can_adapt(module) or not weight.is_floating_point():

@@ -8,6 +8,7 @@ groups. A linear layer is the same with (out, in), (r, in) and (out, r).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -24,7 +25,9 @@ def conv(x: Tensor, weight: Tensor, bias: Tensor | None, *geometry: Any) -> Tens
 
 def update(A: Tensor, B: Tensor, scaling: float) -> Tensor:
     """scaling * B @ A in the shape of the weight, in A's type; autocast does not reach it."""
-    with torch.autocast(A.device.type, enabled=False):
+    device = A.device.type
+    can_autocast = torch.amp.is_autocast_available(device)  # not on meta
+    with torch.autocast(device, enabled=False) if can_autocast else nullcontext():
         product = B.flatten(1) @ A.flatten(1)
         return (product * scaling).view(B.shape[0], *A.shape[1:])
 
