@@ -1,0 +1,199 @@
+"""The last layer, made to fit the classes that are to be learned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+import torch
+from torch import Tensor, nn
+
+from visionlora.backbones.classes import UnknownClass, find_class
+from visionlora.backbones.networks import final_layer
+from visionlora.errors import VisionLoraError
+
+KINDS = ("auto", "keep", "extend", "new")
+
+
+class Headed(Protocol):
+    """What a head is put on: a network and the names of its outputs."""
+
+    model: nn.Module
+    categories: tuple[str, ...]
+    wnids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Head:
+    """What the outputs of a network mean.
+
+    Attributes:
+        kind: "keep", "extend" or "new".
+        layer: name of the module that computes the logits.
+        outputs: the name of each output.
+        targets: the output of each class, in the order of the classes.
+    """
+
+    kind: str
+    layer: str
+    outputs: tuple[str, ...]
+    targets: tuple[int, ...]
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """Names of the modules that are trained whole, so not to be adapted: for ``LoraConfig.exclude``
+        (escaped) and ``save_adapter(modules_to_save=...)``."""
+        return {"keep": (), "extend": (f"{self.layer}.new",), "new": (self.layer,)}[self.kind]
+
+
+class ExtendedHead(nn.Module):
+    """The old last layer with more outputs beside it.
+
+    The two parts are layers of their own, so that the old one can be frozen and adapted like any other while
+    the new one is trained whole. Input: what the old layer takes. Output: the old logits, then the new ones,
+    along dimension 1.
+    """
+
+    def __init__(self, old: nn.Module, new: nn.Module) -> None:
+        super().__init__()
+        self.old = old
+        self.new = new
+
+    def forward(self, features: Tensor) -> Tensor:
+        return torch.cat([self.old(features), self.new(features)], dim=1)
+
+    def plain(self) -> nn.Linear | nn.Conv2d:
+        """One layer that computes the same; the old part must be plain (merged or never adapted)."""
+        old, new = cast(nn.Linear, self.old), cast(nn.Linear, self.new)
+        layer = _like(old, old.weight.shape[0] + new.weight.shape[0])
+        with torch.no_grad():
+            layer.weight.copy_(torch.cat([old.weight, new.weight]))
+            if layer.bias is not None:
+                layer.bias.copy_(torch.cat([old.bias, new.bias]))
+        return layer
+
+
+def apply_head(backbone: Headed, kind: str, class_names: Sequence[str], *, seed: int = 0) -> Head:
+    """Fit the network's last layer to the classes; ``backbone.model`` is changed in place where needed.
+
+    - ``keep``: the network knows every class already; nothing is changed.
+    - ``extend``: classes that the network does not know get new outputs after the old ones.
+    - ``new``: a fresh last layer with one output a class; the old outputs are gone.
+    - ``auto``: ``keep`` where every class is known, otherwise ``new``. A folder that mixes known and unknown
+      classes gets ``new`` as well; whoever wants to keep the old classes besides says ``extend``.
+
+    Args:
+        backbone: the network with its categories and WordNet ids.
+        kind: one of the four.
+        class_names: the classes, all different.
+        seed: of a new layer's random weights.
+
+    Raises:
+        VisionLoraError: another kind; no classes; a class that ``keep`` does not know (with suggestions); a
+            name that means several of the network's classes; two classes that mean the same output.
+    """
+    if kind not in KINDS:
+        raise VisionLoraError(f"head '{kind}' is none of {', '.join(KINDS)}")
+    if not class_names:
+        raise VisionLoraError("head: there are no classes; give at least one class name")
+    layer = final_layer(backbone.model, len(backbone.categories))
+    if kind == "new":
+        return _new(backbone, layer, class_names, seed)
+    found, unknown = _look_up(backbone, class_names)
+    if kind == "auto" and unknown:
+        return _new(backbone, layer, class_names, seed)
+    if kind == "extend":
+        return _extend(backbone, layer, found, class_names)
+    if unknown:
+        first = next(iter(unknown.values()))
+        more = f" (and {len(unknown) - 1} more: {', '.join(list(unknown)[1:4])})" if len(unknown) > 1 else ""
+        raise VisionLoraError(
+            f"head keep: {first}{more}; or use model.head=extend or model.head=new"
+        ) from first
+    return Head("keep", layer, backbone.categories, tuple(found.values()))
+
+
+def head_parameters(model: nn.Module, head: Head) -> list[nn.Parameter]:
+    """The parameters of the head that are trained whole; none under ``keep``."""
+    return [parameter for name in head.trained for parameter in model.get_submodule(name).parameters()]
+
+
+def plain_head(model: nn.Module) -> nn.Module:
+    """Turn an extended head back into one plain layer, in place; call it after ``visionlora.lora.merge``."""
+    for name, module in list(model.named_modules()):
+        if isinstance(module, ExtendedHead):
+            model.set_submodule(name, module.plain())
+    return model
+
+
+def _look_up(backbone: Headed, class_names: Sequence[str]) -> tuple[dict[str, int], dict[str, UnknownClass]]:
+    found: dict[str, int] = {}
+    unknown: dict[str, UnknownClass] = {}
+    for name in class_names:
+        try:
+            output = find_class(name, backbone.categories, backbone.wnids)
+        except UnknownClass as error:
+            unknown[name] = error
+            continue
+        for other, taken in found.items():
+            if taken == output:
+                both = f"'{other}' and '{name}' both mean '{backbone.categories[output]}'"
+                raise VisionLoraError(f"classes {both} to the network; put their pictures into one class")
+        found[name] = output
+    return found, unknown
+
+
+def _extend(backbone: Headed, layer: str, found: dict[str, int], class_names: Sequence[str]) -> Head:
+    unknown = [name for name in class_names if name not in found]
+    count = len(backbone.categories)
+    targets = found | {name: count + place for place, name in enumerate(unknown)}
+    if unknown:
+        old = cast(nn.Linear | nn.Conv2d, backbone.model.get_submodule(layer))
+        backbone.model.set_submodule(layer, ExtendedHead(old, _average_rows(old, len(unknown))))
+    kind = "extend" if unknown else "keep"
+    return Head(kind, layer, (*backbone.categories, *unknown), tuple(targets[name] for name in class_names))
+
+
+def _new(backbone: Headed, layer: str, class_names: Sequence[str], seed: int) -> Head:
+    old = cast(nn.Linear | nn.Conv2d, backbone.model.get_submodule(layer))
+    backbone.model.set_submodule(layer, _fresh(old, len(class_names), seed))
+    return Head("new", layer, tuple(class_names), tuple(range(len(class_names))))
+
+
+def _average_rows(old: nn.Linear | nn.Conv2d, outputs: int) -> nn.Linear | nn.Conv2d:
+    """New rows that each are the mean of the old ones.
+
+    A new logit is then the mean of the old logits: whatever the picture, the new classes do not win before
+    they have learned to, and the old answers stay as they were. Rows need no noise to part company, because
+    each one's gradient comes from its own class.
+    """
+    new = _like(old, outputs)
+    with torch.no_grad():
+        new.weight.copy_(old.weight.mean(0, keepdim=True).expand_as(new.weight))
+        if new.bias is not None and old.bias is not None:
+            new.bias.copy_(old.bias.mean().expand_as(new.bias))
+    return new
+
+
+def _fresh(old: nn.Linear | nn.Conv2d, outputs: int, seed: int) -> nn.Linear | nn.Conv2d:
+    """Small random rows, as torchvision's VGG and SqueezeNet start theirs: all classes about as probable, and
+    already a direction for the gradient that goes further down."""
+    new = _like(old, outputs)
+    with torch.no_grad():
+        new.weight.copy_(torch.randn(new.weight.shape, generator=torch.Generator().manual_seed(seed)) * 0.01)
+        if new.bias is not None:
+            new.bias.zero_()
+    return new
+
+
+def _like(layer: nn.Linear | nn.Conv2d, outputs: int) -> nn.Linear | nn.Conv2d:
+    """A layer of the same kind, place and type with another number of outputs and nothing in it yet."""
+    place: dict = {"bias": layer.bias is not None, "device": layer.weight.device, "dtype": layer.weight.dtype}
+    new: nn.Linear | nn.Conv2d
+    if isinstance(layer, nn.Conv2d):
+        sizes = (layer.in_channels, outputs, layer.kernel_size, layer.stride, layer.padding, layer.dilation)
+        new = nn.utils.skip_init(nn.Conv2d, *sizes, padding_mode=layer.padding_mode, **place)
+    else:
+        new = nn.utils.skip_init(nn.Linear, layer.in_features, outputs, **place)
+    return new.train(layer.training)
