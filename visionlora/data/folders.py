@@ -99,10 +99,10 @@ def walk(folder: Path) -> tuple[list[Path], list[Path]]:
 
     pictures: list[Path] = []
     others: list[Path] = []
-    been_in: set[Path] = set()
+    # A link to a folder above would lead round in circles.
+    been_in = {folder.resolve(), *folder.resolve().parents}
     for parent, folders, files in os.walk(folder, followlinks=True, onerror=unreadable):
         here = Path(parent)
-        # A link to a folder above would lead round in circles.
         folders[:] = [name for name in folders if not _is_litter(name) and _first_visit(here / name, been_in)]
         for name in files:
             if not _is_litter(name):

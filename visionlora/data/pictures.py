@@ -54,9 +54,6 @@ class BadPicture(VisionLoraError):
         self.path = path
         self.reason = reason
 
-    def __reduce__(self) -> tuple[type[BadPicture], tuple[Path, str]]:
-        return BadPicture, (self.path, self.reason)  # worker processes pickle their errors
-
 
 def open_picture(path: str | Path, *, shorter_side: int | None = None) -> Image.Image:
     """Decode a picture file to an upright RGB image.

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from visionlora.data.anchors import AnchorStream
+from visionlora.data.augment import AugmentConfig, Normalise, evaluation_transform, training_transform
+from visionlora.data.cache import PictureCache
+from visionlora.data.generated import generate_anchors
+from visionlora.data.pictures import Picture
+
+from .conftest import Draw, Sizes
+
+SIZES = Sizes()
+PICTURES = generate_anchors(5, 40)
+
+
+def stream(count: int = 5, per_step: int = 4, **options: Any) -> AnchorStream:
+    transform = training_transform(AugmentConfig(), SIZES)
+    return AnchorStream(PICTURES[:count], per_step, SIZES, transform, **options)
+
+
+def test_a_batch_has_images_indices_and_views() -> None:
+    batch = stream().batch(0)
+    assert batch["images"].shape == (4, 3, 32, 32)
+    assert batch["images"].is_contiguous(memory_format=torch.channels_last)
+    assert batch["indices"].dtype == batch["views"].dtype == torch.int64
+
+
+@pytest.mark.parametrize("budget_mb", [256, 0.01, 0])
+def test_a_batch_is_a_function_of_seed_and_step(budget_mb: float) -> None:
+    forwards, backwards = stream(budget_mb=budget_mb), stream()
+    batches = [forwards.batch(step) for step in range(8)]
+    for step in reversed(range(8)):
+        again = backwards.batch(step)
+        assert all(torch.equal(again[key], batches[step][key]) for key in again)
+    other = stream(seed=1).batch(3)
+    assert not torch.equal(other["images"], batches[3]["images"])
+
+
+@given(st.integers(1, 5), st.integers(1, 7), st.integers(1, 4))
+def test_every_view_of_every_anchor_is_visited_equally_often(count: int, per_step: int, views: int) -> None:
+    anchors = stream(count, per_step, views=views)
+    pairs = [anchors._drawn(position) for position in range(count * views * per_step)]
+    assert Counter(pairs) == {(index, view): per_step for index in range(count) for view in range(views)}
+
+
+def test_the_same_view_of_an_anchor_is_always_the_same_picture_and_views_differ() -> None:
+    anchors = stream(count=2, per_step=4, views=2)
+    seen: dict[tuple[int, int], torch.Tensor] = {}
+    for step in range(6):
+        batch = anchors.batch(step)
+        for image, index, view in zip(batch["images"], batch["indices"], batch["views"], strict=True):
+            assert torch.equal(seen.setdefault((int(index), int(view)), image), image)
+    assert len(seen) == 4
+    assert not torch.equal(seen[0, 0], seen[0, 1])
+
+
+def test_fewer_anchors_than_a_batch_are_repeated() -> None:
+    assert len(stream(count=2, per_step=8).batch(0)["indices"]) == 8
+
+
+def test_files_and_generated_pictures_mix(draw: Draw) -> None:
+    transform = training_transform(AugmentConfig(), SIZES)
+    mixed = [Picture(draw("a.png")), PICTURES[0]]
+    anchors = AnchorStream(mixed, 2, SIZES, transform, PictureCache(1, 48))
+    assert sorted(anchors.batch(0)["indices"].tolist()) == [0, 1]
+
+
+def test_plain_anchors_are_as_the_network_wants_them() -> None:
+    expected = Normalise(SIZES.mean, SIZES.std)(
+        [evaluation_transform(SIZES)(picture) for picture in PICTURES]
+    )
+    assert torch.equal(stream().plain(99), expected)
+    assert len(stream().plain(3)) == 3

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+from torchvision.transforms import v2
+
+from visionlora.data.augment import (
+    AugmentConfig,
+    Normalise,
+    evaluation_transform,
+    mixed,
+    seeded,
+    training_transform,
+)
+
+from .conftest import Sizes
+
+
+def noise(height: int = 50, width: int = 70) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (3, height, width), dtype=torch.uint8, generator=generator)
+
+
+EVERYTHING = AugmentConfig(trivial=True, colour_jitter=0.4, grayscale=0.5)
+
+
+@pytest.mark.parametrize("config", [AugmentConfig(), EVERYTHING])
+@pytest.mark.parametrize("shape", [(50, 70), (20, 20), (400, 30)])
+def test_the_training_transform_gives_the_networks_size(
+    config: AugmentConfig, shape: tuple[int, int], sizes: Sizes
+) -> None:
+    pixels = training_transform(config, sizes)(noise(*shape))
+    assert pixels.shape == (3, 32, 32)
+    assert pixels.dtype == torch.uint8
+
+
+@pytest.mark.parametrize("config", [AugmentConfig(), EVERYTHING])
+def test_the_training_transform_is_a_function_of_its_seed(config: AugmentConfig, sizes: Sizes) -> None:
+    transform, pixels = training_transform(config, sizes), noise()
+    results = []
+    for seed in [1, 2, 3, 4, 1, 2, 3, 4]:
+        with seeded(seed):
+            results.append(transform(pixels))
+    for first, second in zip(results[:4], results[4:], strict=True):
+        assert torch.equal(first, second)
+    assert not torch.equal(results[0], results[1])
+
+
+@pytest.mark.parametrize("shape", [(50, 70), (20, 33), (40, 40)])
+def test_the_evaluation_transform_is_torchvisions(sizes: Sizes, shape: tuple[int, int]) -> None:
+    wanted = v2.Compose([v2.Resize(40), v2.CenterCrop(32)])(noise(*shape))
+    assert torch.equal(evaluation_transform(sizes)(noise(*shape)), wanted)
+
+
+def test_settings_switch_their_own_effect_on(sizes: Sizes) -> None:
+    whole = {"crop_scale": (1.0, 1.0), "crop_ratio": (1.0, 1.0)}
+    square = noise(32, 32)
+    nothing = training_transform(AugmentConfig(**whole, horizontal_flip=0), sizes)(square)
+    assert torch.equal(nothing, square)
+    flipped = training_transform(AugmentConfig(**whole, horizontal_flip=1), sizes)(square)
+    assert torch.equal(flipped, square.flip(-1))
+    gray = training_transform(AugmentConfig(**whole, grayscale=1), sizes)(square)
+    assert torch.equal(gray[0], gray[1])
+    for config in (AugmentConfig(**whole, horizontal_flip=0, colour_jitter=0.5),):
+        with seeded(0):
+            assert not torch.equal(training_transform(config, sizes)(square), square)
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"crop_scale": [0.9, 0.5]}, r"crop_scale is \[0.9, 0.5\]; give two positive numbers"),
+        ({"crop_scale": [0, 1]}, "crop_scale"),
+        ({"crop_scale": [0.5, 2]}, "at most 1.0 of the area"),
+        ({"crop_scale": [0.5]}, "crop_scale"),
+        ({"crop_ratio": [2, 1]}, "crop_ratio"),
+        ({"horizontal_flip": 1.5}, "horizontal_flip is 1.5; give a number from 0 to 1"),
+        ({"colour_jitter": -1}, "colour_jitter"),
+        ({"grayscale": 2}, "grayscale"),
+    ],
+)
+def test_a_setting_out_of_range_is_refused(settings: dict, complaint: str) -> None:  # type: ignore[type-arg]
+    with pytest.raises(ValueError, match=complaint):
+        AugmentConfig(**settings)
+
+
+def test_a_list_from_a_configuration_file_becomes_a_tuple() -> None:
+    assert AugmentConfig(crop_scale=[0.2, 1.0]) == AugmentConfig(crop_scale=(0.2, 1.0))  # type: ignore[arg-type]
+
+
+def test_normalising_a_batch_is_torchvisions_normalising_of_each(sizes: Sizes) -> None:
+    pictures = [noise(32, 32), noise(32, 32).flip(-1), noise(64, 64)[:, ::2, ::2]]
+    to_float = v2.Compose([v2.ToDtype(torch.float32, scale=True), v2.Normalize(sizes.mean, sizes.std)])
+    batch = Normalise(sizes.mean, sizes.std)(pictures)
+    torch.testing.assert_close(batch, torch.stack([to_float(picture) for picture in pictures]))
+    assert batch.dtype == torch.float32
+    assert batch.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_within_seeded_nothing_else_counts_and_afterwards_nothing_has_happened() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    with seeded(1, 2, 3):
+        inside = torch.rand(4)
+    assert torch.equal(torch.rand(3), expected)
+    with pytest.raises(RuntimeError), seeded(1, 2, 3):
+        assert torch.equal(torch.rand(4), inside)
+        raise RuntimeError
+    before = torch.get_rng_state()
+    with seeded("word"):
+        torch.rand(1)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_mixed_seeds_do_not_meet() -> None:
+    seeds = {mixed(seed, epoch, index) for seed in range(10) for epoch in range(10) for index in range(100)}
+    assert len(seeds) == 10_000
+    assert all(0 <= seed < 2**63 for seed in seeds)
+    assert mixed(1, 11) != mixed(11, 1)
+    assert mixed("view", 1) != mixed("picture", 1)

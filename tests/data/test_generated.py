@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from visionlora.data.generated import generate_anchors
+
+
+def test_generated_pictures_are_bytes_of_the_size_asked_for() -> None:
+    for picture in generate_anchors(12, 48):
+        assert picture.shape == (3, 48, 48)
+        assert picture.dtype == torch.uint8
+
+
+def test_a_picture_depends_on_seed_and_place_alone() -> None:
+    few, many = generate_anchors(6, 32, seed=4), generate_anchors(14, 32, seed=4)
+    assert all(torch.equal(a, b) for a, b in zip(few, many[:6], strict=True))
+    assert not any(torch.equal(a, b) for a, b in zip(few, generate_anchors(6, 32, seed=5), strict=True))
+
+
+def test_no_two_pictures_are_alike_and_none_is_blank() -> None:
+    pictures = generate_anchors(60, 32)
+    assert len({picture.numpy().tobytes() for picture in pictures}) == 60
+    assert all(picture.float().std() > 2 for picture in pictures)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(16, 80), st.integers(0, 2**31))
+def test_any_size_and_seed_works(size: int, seed: int) -> None:
+    assert all(picture.shape == (3, size, size) for picture in generate_anchors(6, size, seed))
+
+
+def test_pieces_of_training_pictures_keep_their_colours_and_lose_their_place() -> None:
+    half = torch.zeros(3, 64, 64, dtype=torch.uint8)
+    half[:, :, 32:] = 200
+    for piece in generate_anchors(16, 48, pictures=[half])[3::4]:
+        assert piece.shape == (3, 48, 48)
+        assert 40 < piece.float().mean() < 160
+        assert not torch.equal(piece, piece.sort(-1).values)
+    without, given_pictures = generate_anchors(6, 32), generate_anchors(6, 32, pictures=[half])
+    assert [torch.equal(a, b) for a, b in zip(without, given_pictures, strict=True)].count(False) == 1
+
+
+def test_the_spectrum_falls_as_that_of_natural_pictures_does() -> None:
+    grays = torch.stack(generate_anchors(48, 64)).float().mean(1)
+    power = torch.fft.rfft2(grays - grays.mean((1, 2), keepdim=True)).abs().square().mean(0)
+    distance = torch.hypot(torch.fft.fftfreq(64)[:, None], torch.fft.rfftfreq(64)[None, :])
+    low = power[(distance > 0.02) & (distance < 0.06)].mean()
+    high = power[(distance > 0.2) & (distance < 0.4)].mean()
+    assert 20 < low / high < 3000
+
+
+@pytest.mark.parametrize(("count", "size"), [(-1, 64), (1, 8)])
+def test_impossible_orders_are_refused(count: int, size: int) -> None:
+    with pytest.raises(ValueError, match="at least"):
+        generate_anchors(count, size)

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from visionlora.data.folders import scan
+from visionlora.errors import VisionLoraError
+
+from .conftest import Draw
+
+
+@pytest.fixture(autouse=True)
+def some_pictures(draw: Draw) -> None:
+    for name in ("pictures/1.png", "pictures/2.png", "pictures/3.png", "pictures/4.png"):
+        draw(name)
+
+
+def table(tmp_path: Path, text: str, encoding: str = "utf-8") -> Path:
+    path = tmp_path / "labels.csv"
+    path.write_text(text, encoding=encoding)
+    return path
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "path,label\npictures/1.png,a\npictures/2.png,b\n",
+        "pictures/1.png,a\npictures/2.png,b",
+        "Class;Image\n a ; pictures/1.png \n\nb;pictures/2.png\n",
+        "filename\tcategory\npictures/1.png\ta\npictures/2.png\tb\n",
+        'id,file_name,label\n7,"pictures/1.png",a\n8,pictures\\2.png,b\n',
+    ],
+)
+def test_any_usual_way_to_write_the_table_is_understood(tmp_path: Path, text: str) -> None:
+    folder = scan(table(tmp_path, text), val_fraction=0)
+    assert [(picture.path, picture.label) for picture in folder.train] == [
+        (tmp_path / "pictures/1.png", "a"),
+        (tmp_path / "pictures/2.png", "b"),
+    ]
+
+
+def test_a_byte_order_mark_and_absolute_paths_are_understood(tmp_path: Path) -> None:
+    path = table(tmp_path, f"path,label\n{tmp_path}/pictures/1.png,a\n", encoding="utf-8-sig")
+    assert scan(path).train[0].path == tmp_path / "pictures/1.png"
+
+
+def test_a_split_column_splits(tmp_path: Path) -> None:
+    rows = "pictures/1.png,a,train\npictures/2.png,a,Val\npictures/3.png,a,test\npictures/4.png,a,training\n"
+    for text in (rows, "path,label,split\n" + rows):
+        folder = scan(table(tmp_path, text))
+        assert (len(folder.train), len(folder.val), len(folder.test)) == (2, 1, 1)
+
+
+def test_without_a_split_column_a_stratified_split_is_made(tmp_path: Path) -> None:
+    folder = scan(table(tmp_path, "".join(f"pictures/{i}.png,a\n" for i in (1, 2, 3, 4))))
+    assert (len(folder.train), len(folder.val)) == (3, 1)
+
+
+def test_a_table_of_paths_takes_the_class_name_from_the_configuration(tmp_path: Path) -> None:
+    folder = scan(table(tmp_path, "path\npictures/1.png\n"), class_name="goldfish")
+    assert folder.classes == ("goldfish",)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "is empty"),
+        ("colour,shape\nred,round\n", r"first line \(colour, shape\) names no path and label columns"),
+        ("path,label\n", "lists no pictures to train with"),
+        ("path,label,split\npictures/1.png,a,val\n", "lists no pictures to train with"),
+        ("path,label\npictures/1.png,a\npictures/2.png\n", "line 3: no label"),
+        ("path,label\n,a\n", "line 2: no path"),
+        (
+            "path,label,split\npictures/1.png,a,elsewhere\n",
+            "line 2: split is 'elsewhere'; write train, val or test",
+        ),
+        ("pictures/1.png,a\npictures/1.png,b\n", "line 2: .* is already in line 1"),
+        (
+            "no/1.png,a\nno/2.png,a\npictures/1.png,a\n",
+            "files that do not exist: .*no/1.png and 1 more; paths are",
+        ),
+        ("pictures/1.png,Newt\npictures/2.png,newt\n", "one class in two spellings"),
+    ],
+)
+def test_a_table_that_cannot_be_used_says_which_line(tmp_path: Path, text: str, complaint: str) -> None:
+    with pytest.raises(VisionLoraError, match=complaint) as caught:
+        scan(table(tmp_path, text))
+    assert "\n" not in str(caught.value)
+    assert "labels.csv" in str(caught.value)
+
+
+def test_a_table_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_bytes(b"\xff\xfe\x00\x01")
+    with pytest.raises(VisionLoraError, match=r"cannot read .* as UTF-8 text"):
+        scan(tmp_path / "labels.csv")
