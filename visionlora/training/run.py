@@ -150,11 +150,12 @@ def _uses_cuda(job: Job) -> bool:
 
 
 def _quieten() -> None:
-    # Advice for large trainings; with a handful of pictures it is noise, or wrong.
+    # Advice for other kinds of training; here it is noise, or wrong (frozen layers belong in eval mode).
     for text in (
         ".*does not have many workers.*",
         ".*The number of training batches.*",
-        ".*Checkpoint directory.*",
+        ".*module\\(s\\) in eval mode at the start of training.*",
+        ".*treespec, LeafSpec.*",
     ):
         warnings.filterwarnings("ignore", text)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)

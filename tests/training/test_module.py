@@ -1,0 +1,148 @@
+"""The LightningModule: what is trained, what stays frozen, and where an interrupted run continues."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import lightning
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.training.conftest import PREPROCESSING
+from visionlora.data import (
+    AnchorStream,
+    AugmentConfig,
+    PictureDataset,
+    PictureLoader,
+    make_loader,
+    scan,
+    scan_pictures,
+    training_transform,
+)
+from visionlora.errors import VisionLoraError
+from visionlora.lora import LoraConfig, adapted_layers, adapter_state, attach
+from visionlora.training.anchors import AnchorTeacher
+from visionlora.training.module import LoraModule
+from visionlora.training.options import OptimizerOptions, RetentionOptions
+
+TARGETS = {"red": 0, "blue": 1}
+
+
+def loaders(root: Path) -> tuple[PictureLoader, PictureLoader]:
+    folder = scan(root)
+    transform = training_transform(AugmentConfig(), PREPROCESSING)
+    train = PictureDataset(folder.train, PREPROCESSING, targets=TARGETS, transform=transform, seed=1)
+    val = PictureDataset(folder.val, PREPROCESSING, targets=TARGETS)
+    return make_loader(train, 4, 1, True), make_loader(val, 4)
+
+
+def module_of(network: nn.Module, root: Path, steps: int, *, dropout: bool = False, lr: float = 1e-2) -> LoraModule:
+    attach(network, LoraConfig(rank=2), generator=torch.Generator().manual_seed(3))
+    transform = training_transform(AugmentConfig(), PREPROCESSING)
+    stream = AnchorStream(scan_pictures([root.parent / "others"]), 3, PREPROCESSING, transform, views=2)
+    return LoraModule(
+        network, steps, OptimizerOptions(lr=lr), RetentionOptions(), AnchorTeacher(stream, 4), dropout
+    )
+
+
+def trainer(folder: Path, steps: int, **options: object) -> lightning.Trainer:
+    callback = lightning.pytorch.callbacks.ModelCheckpoint(folder, save_last=True)
+    return lightning.Trainer(
+        accelerator="cpu", max_steps=steps, max_epochs=-1, val_check_interval=2, check_val_every_n_epoch=None,
+        num_sanity_val_steps=0, logger=False, callbacks=[callback], enable_progress_bar=False,
+        enable_model_summary=False, **options,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def base_tensors(network: nn.Module) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in network.state_dict().items() if "lora_" not in name}
+
+
+@pytest.mark.parametrize("dropout", [False, True])
+def test_training_moves_the_adapters_and_nothing_else(
+    network: nn.Module, pictures: Path, tmp_path: Path, dropout: bool
+) -> None:
+    module = module_of(network, pictures, 6, dropout=dropout)
+    base, adapters = base_tensors(network), {k: v.clone() for k, v in adapter_state(network).items()}
+    trainer(tmp_path, 6).fit(module, *loaders(pictures))
+    for name, value in base_tensors(network).items():
+        assert torch.equal(value, base[name]), name
+    for name, value in adapter_state(network).items():
+        assert not torch.equal(value, adapters[name]), name
+
+
+def test_only_adapters_know_training_mode(network: nn.Module, pictures: Path) -> None:
+    module = module_of(network, pictures, 2).train()
+    training = {name for name, part in network.named_modules() if part.training}
+    assert training == set(adapted_layers(network))
+
+
+def test_the_networks_own_dropout_follows_the_setting(network: nn.Module, pictures: Path) -> None:
+    module = module_of(network, pictures, 2, dropout=True).train()
+    assert network[9].training
+    assert not module.eval().network[9].training  # type: ignore[index]
+    assert not network[1].training
+
+
+def test_a_checkpoint_holds_what_was_trained_and_no_frozen_tensor(
+    network: nn.Module, pictures: Path, tmp_path: Path
+) -> None:
+    trainer(tmp_path, 2).fit(module_of(network, pictures, 2), *loaders(pictures))
+    held = torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"]
+    assert held
+    assert all("lora_" in name for name in held)
+
+
+def test_an_interrupted_run_continues_to_the_same_bytes(
+    network: nn.Module, pictures: Path, tmp_path: Path
+) -> None:
+    import copy
+
+    fresh = copy.deepcopy(network)
+    whole = module_of(network, pictures, 8)
+    trainer(tmp_path / "whole", 8).fit(whole, *loaders(pictures))
+
+    first = module_of(copy.deepcopy(fresh), pictures, 8)
+    trainer(tmp_path / "part", 4).fit(first, *loaders(pictures))
+    second = module_of(fresh, pictures, 8)
+    trainer(tmp_path / "rest", 8).fit(
+        second, *loaders(pictures), ckpt_path=tmp_path / "part" / "last.ckpt", weights_only=True
+    )
+    expected = adapter_state(whole.network)
+    for name, value in adapter_state(second.network).items():
+        assert torch.equal(value, expected[name]), name
+
+
+def test_a_loss_that_is_not_a_number_says_what_to_do(
+    network: nn.Module, pictures: Path, tmp_path: Path
+) -> None:
+    module = module_of(network, pictures, 8, lr=1e30)
+    with pytest.raises(VisionLoraError, match="lower optimizer.lr"):
+        trainer(tmp_path, 8).fit(module, *loaders(pictures))
+
+
+def test_the_frozen_network_is_asked_once_about_each_view(network: nn.Module, pictures: Path) -> None:
+    module = module_of(network, pictures, 8)
+    asked: list[int] = []
+    network[0].register_forward_hook(lambda layer, x, y: asked.append(len(x[0])))
+    assert module.teacher is not None
+    for step in range(8):
+        module.teacher.batch(network, step)
+    assert sum(asked) == 6 * 2
+
+
+def test_the_learning_rate_rises_then_falls_to_zero(network: nn.Module, pictures: Path) -> None:
+    module = module_of(network, pictures, 20)
+    setup = module.configure_optimizers()
+    schedule = setup["lr_scheduler"]["scheduler"]
+    rates = []
+    for _ in range(20):
+        rates.append(setup["optimizer"].param_groups[0]["lr"])
+        setup["optimizer"].step()
+        schedule.step()
+    top = rates.index(max(rates))
+    assert rates[: top + 1] == sorted(rates[: top + 1])
+    assert rates[top:] == sorted(rates[top:], reverse=True)
+    assert max(rates) == pytest.approx(1e-2)
+    assert schedule.get_last_lr()[0] == pytest.approx(0, abs=1e-12)
