@@ -101,11 +101,12 @@ def _transfer(url: str, path: Path, progress: bool, timeout_s: float) -> None:
     name = TextColumn(url.rsplit("/", 1)[-1])
     columns = (name, BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     bar = Progress(*columns, console=Console(stderr=True), disable=not progress)
-    with path.open("wb") as file, bar:
+    with path.open("wb") as file, contextlib.ExitStack() as shown:
         task = None
         for size, chunk in _chunks(url, timeout_s):
-            # Not before the first piece: a server that never answers leaves no empty bar behind.
-            task = bar.add_task("") if task is None else task
+            if task is None:  # a server that never answers leaves no empty bar behind
+                shown.enter_context(bar)
+                task = bar.add_task("")
             file.write(chunk)
             bar.update(task, total=size, advance=len(chunk))
 
@@ -175,16 +176,20 @@ def _broken(error: Exception, again: bool) -> Exception:
     return error
 
 
+def _expected_hash(url: str) -> str | None:
+    """The first digits of the file's sha256, which PyTorch's file names hold ("vgg19-dcbb9e9d.pth")."""
+    digits = re.search(r"-([0-9a-f]{8,})\.", url.rsplit("/", 1)[-1])
+    return digits[1] if digits else None
+
+
 def _wrong_hash(path: Path, url: str) -> str | None:
-    """What is wrong with a file, going by the digits of its sha256 that the URL holds; None: nothing."""
-    wanted = re.search(r"-([0-9a-f]{8,})\.", url.rsplit("/", 1)[-1])
+    """What is wrong with a file, going by the hash in its URL; None where nothing is."""
+    wanted = _expected_hash(url)
     if wanted is None:
         return None
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
-    got = digest.hexdigest()
-    if got.startswith(wanted[1]):
-        return None
-    return f"truncated or another file (its sha256 begins {got[: len(wanted[1])]}, not {wanted[1]})"
+    got = digest.hexdigest()[: len(wanted)]
+    return None if got == wanted else f"truncated or another file (its sha256 begins {got}, not {wanted})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Protocol, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from visionlora.backbones.classes import UnknownClass, find_class
 from visionlora.backbones.networks import final_layer
 from visionlora.errors import VisionLoraError
+
+Layer: TypeAlias = nn.Linear | nn.Conv2d
 
 KINDS = ("auto", "keep", "extend", "new")
 
@@ -63,7 +65,7 @@ class ExtendedHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         return torch.cat([self.old(features), self.new(features)], dim=1)
 
-    def plain(self) -> nn.Linear | nn.Conv2d:
+    def plain(self) -> Layer:
         """One layer that computes the same; the old part must be plain (merged or never adapted)."""
         old, new = cast(nn.Linear, self.old), cast(nn.Linear, self.new)
         layer = _like(old, old.weight.shape[0] + new.weight.shape[0])
@@ -74,24 +76,25 @@ class ExtendedHead(nn.Module):
         return layer
 
 
-def apply_head(backbone: Headed, kind: str, class_names: Sequence[str], *, seed: int = 0) -> Head:
+def apply_head(backbone: Headed, kind: str, class_names: Sequence[str]) -> Head:
     """Fit the network's last layer to the classes; ``backbone.model`` is changed in place where needed.
 
     - ``keep``: the network knows every class already; nothing is changed.
     - ``extend``: classes that the network does not know get new outputs after the old ones.
     - ``new``: a fresh last layer with one output a class; the old outputs are gone.
-    - ``auto``: ``keep`` where every class is known, otherwise ``new``. A folder that mixes known and unknown
-      classes gets ``new`` as well; whoever wants to keep the old classes besides says ``extend``.
+    - ``auto``: ``keep`` where every class is known, otherwise ``new``, also for a folder that mixes known and
+      unknown classes: whoever wants the old classes besides says ``extend``. A single unknown class gets
+      ``extend``, because alone it would have nothing to be told apart from.
 
     Args:
         backbone: the network with its categories and WordNet ids.
         kind: one of the four.
         class_names: the classes, all different.
-        seed: of a new layer's random weights.
 
     Raises:
-        VisionLoraError: another kind; no classes; a class that ``keep`` does not know (with suggestions); a
-            name that means several of the network's classes; two classes that mean the same output.
+        VisionLoraError: another kind; no classes; ``new`` with a single one; a class that ``keep`` does not
+            know (with suggestions); a name that means several of the network's classes; two classes that mean
+            the same output.
     """
     if kind not in KINDS:
         raise VisionLoraError(f"head '{kind}' is none of {', '.join(KINDS)}")
@@ -99,11 +102,11 @@ def apply_head(backbone: Headed, kind: str, class_names: Sequence[str], *, seed:
         raise VisionLoraError("head: there are no classes; give at least one class name")
     layer = final_layer(backbone.model, len(backbone.categories))
     if kind == "new":
-        return _new(backbone, layer, class_names, seed)
+        return _new(backbone, layer, class_names)
     found, unknown = _look_up(backbone, class_names)
-    if kind == "auto" and unknown:
-        return _new(backbone, layer, class_names, seed)
-    if kind == "extend":
+    if kind == "auto" and len(class_names) > 1 and unknown:
+        return _new(backbone, layer, class_names)
+    if kind == "extend" or (kind == "auto" and unknown):
         return _extend(backbone, layer, found, class_names)
     if unknown:
         first = next(iter(unknown.values()))
@@ -149,48 +152,58 @@ def _extend(backbone: Headed, layer: str, found: dict[str, int], class_names: Se
     count = len(backbone.categories)
     targets = found | {name: count + place for place, name in enumerate(unknown)}
     if unknown:
-        old = cast(nn.Linear | nn.Conv2d, backbone.model.get_submodule(layer))
-        backbone.model.set_submodule(layer, ExtendedHead(old, _average_rows(old, len(unknown))))
+        old = cast(Layer, backbone.model.get_submodule(layer))
+        backbone.model.set_submodule(layer, ExtendedHead(old, _added_rows(old, len(unknown))))
     kind = "extend" if unknown else "keep"
     return Head(kind, layer, (*backbone.categories, *unknown), tuple(targets[name] for name in class_names))
 
 
-def _new(backbone: Headed, layer: str, class_names: Sequence[str], seed: int) -> Head:
-    old = cast(nn.Linear | nn.Conv2d, backbone.model.get_submodule(layer))
-    backbone.model.set_submodule(layer, _fresh(old, len(class_names), seed))
+def _new(backbone: Headed, layer: str, class_names: Sequence[str]) -> Head:
+    if len(class_names) == 1:
+        raise VisionLoraError(
+            f"head new: '{class_names[0]}' alone has nothing to be told apart from; use model.head=extend, "
+            "or give a second class"
+        )
+    old = cast(Layer, backbone.model.get_submodule(layer))
+    backbone.model.set_submodule(layer, _fresh_rows(old, len(class_names)))
     return Head("new", layer, tuple(class_names), tuple(range(len(class_names))))
 
 
-def _average_rows(old: nn.Linear | nn.Conv2d, outputs: int) -> nn.Linear | nn.Conv2d:
-    """New rows that each are the mean of the old ones.
+def _added_rows(old: Layer, outputs: int) -> Layer:
+    """Rows for classes beside the old ones, that do not win before they have learned to.
 
-    A new logit is then the mean of the old logits: whatever the picture, the new classes do not win before
-    they have learned to, and the old answers stay as they were. Rows need no noise to part company, because
-    each one's gradient comes from its own class.
+    A linear row starts as the mean of the old rows, so its logit is the mean of the old logits whatever the
+    picture. Rows need no noise to part company: each one's gradient comes from its own class.
+    """
+    new = _fresh_rows(old, outputs)
+    if isinstance(old, nn.Linear):
+        with torch.no_grad():
+            new.weight.copy_(old.weight.mean(0, keepdim=True).expand_as(new.weight))
+            if new.bias is not None:
+                new.bias.copy_(old.bias.mean().expand_as(new.bias))
+    return new
+
+
+def _fresh_rows(old: Layer, outputs: int) -> Layer:
+    """Rows of zeros: every class is as probable as any other, and no random direction has to be unlearned.
+
+    A convolutional head (SqueezeNet's) is followed by a ReLU, through which a row learns only where it is
+    above zero: the bias lifts it there. Measured with ImageNet weights and 12 classes of 3 to 4 drawings, the
+    head alone, 10 steps of AdamW: 12 of 12 unseen drawings right; 10 with random rows (standard deviation
+    0.01, no bias); 3 with the mean of the old rows, of which the ReLU passes 2 %.
     """
     new = _like(old, outputs)
     with torch.no_grad():
-        new.weight.copy_(old.weight.mean(0, keepdim=True).expand_as(new.weight))
-        if new.bias is not None and old.bias is not None:
-            new.bias.copy_(old.bias.mean().expand_as(new.bias))
-    return new
-
-
-def _fresh(old: nn.Linear | nn.Conv2d, outputs: int, seed: int) -> nn.Linear | nn.Conv2d:
-    """Small random rows, as torchvision's VGG and SqueezeNet start theirs: all classes about as probable, and
-    already a direction for the gradient that goes further down."""
-    new = _like(old, outputs)
-    with torch.no_grad():
-        new.weight.copy_(torch.randn(new.weight.shape, generator=torch.Generator().manual_seed(seed)) * 0.01)
+        new.weight.zero_()
         if new.bias is not None:
-            new.bias.zero_()
+            new.bias.fill_(0.1 if isinstance(old, nn.Conv2d) else 0.0)
     return new
 
 
-def _like(layer: nn.Linear | nn.Conv2d, outputs: int) -> nn.Linear | nn.Conv2d:
+def _like(layer: Layer, outputs: int) -> Layer:
     """A layer of the same kind, place and type with another number of outputs and nothing in it yet."""
     place: dict = {"bias": layer.bias is not None, "device": layer.weight.device, "dtype": layer.weight.dtype}
-    new: nn.Linear | nn.Conv2d
+    new: Layer
     if isinstance(layer, nn.Conv2d):
         sizes = (layer.in_channels, outputs, layer.kernel_size, layer.stride, layer.padding, layer.dilation)
         new = nn.utils.skip_init(nn.Conv2d, *sizes, padding_mode=layer.padding_mode, **place)
