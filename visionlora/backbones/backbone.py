@@ -35,7 +35,8 @@ class Backbone:
         categories: the name of each output.
         wnids: the WordNet id of each output, "" where there is none.
         preprocessing: what the network takes.
-        weights: what was loaded; ``load_backbone(name, weights)`` loads the same again.
+        weights: "imagenet", "none" or a file's absolute path; ``load_backbone(name, weights)`` loads the same
+            again from any folder.
         notice: what the user must be told about a fallback or a repaired cache; None where nothing is.
         anchors: folders of unlabelled pictures that come with the network.
         retention_root: folder of labelled pictures that come with the network.
@@ -89,7 +90,8 @@ def load_backbone(
         model = networks.build(_network(name), len(about.categories), seed=seed)
         return _backbone(name, model, about, weights)
     if weights != "imagenet":
-        return _filled(name, read_weights(Path(weights).expanduser()), weights)
+        path = Path(weights).expanduser().resolve()
+        return _filled(name, read_weights(path), str(path))
     return _pocket() if name == POCKET else _published(name, progress, timeout_s)
 
 

@@ -112,14 +112,9 @@ def _read_torch(path: Path) -> dict[str, Tensor]:
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise VisionLoraError(f"weights: {path} is no whole PyTorch file ({_line(error)})") from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        inside = (
-            f"a dict of {', '.join(map(str, list(state)[:4]))}"
-            if isinstance(state, dict)
-            else type(state).__name__
-        )
-        raise VisionLoraError(
-            f"weights: {path} holds no plain state dict but {inside}; save model.state_dict()"
-        )
+        keys = f" of {', '.join(map(str, list(state)[:4]))}" if isinstance(state, dict) else ""
+        what = f"no plain state dict but a {type(state).__name__}{keys}"
+        raise VisionLoraError(f"weights: {path} holds {what}; save model.state_dict() instead")
     return state
 
 
