@@ -128,7 +128,7 @@ def _filled(name: str, file: WeightFile, weights: str) -> Backbone:
     model = networks.build_empty(_network(name), len(about.categories))
     state = rename_keys(file.state, model.state_dict())
     last = state.get(networks.final_layer(model, len(about.categories)) + ".weight")
-    if last is not None and len(last) != len(about.categories):
+    if last is not None and last.dim() and len(last) != len(about.categories):
         about = about.with_outputs(len(last))
         model = networks.build_empty(_network(name), len(last))
     fill(model, state, str(file.path))

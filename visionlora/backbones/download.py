@@ -156,7 +156,8 @@ def _read(url: str, timeout_s: float, arrived: queue.Queue[Any], stop: threading
 
     try:
         request = urllib.request.Request(url, headers={"User-Agent": "visionlora"})
-        with urllib.request.urlopen(request, timeout=timeout_s) as response:
+        # Twice the time, so that whoever waits for the pieces gives up first and says why.
+        with urllib.request.urlopen(request, timeout=2 * timeout_s) as response:
             length = response.headers.get("Content-Length")
             size = int(length) if length else None
             while not stop.is_set() and (chunk := response.read1(_CHUNK)):
@@ -169,8 +170,6 @@ def _read(url: str, timeout_s: float, arrived: queue.Queue[Any], stop: threading
 def _broken(error: Exception, again: bool) -> Exception:
     if isinstance(error, urllib.error.HTTPError):
         return _Broken(f"HTTP {error.code} {error.reason}", again=error.code >= 500)
-    if isinstance(error, TimeoutError):
-        return _Broken("no answer in time", again)
     if isinstance(error, (OSError, http.client.HTTPException)):
         return _Broken(str(getattr(error, "reason", "") or error or type(error).__name__), again)
     return error
