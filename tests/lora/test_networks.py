@@ -28,7 +28,7 @@ def quick_or_slow(names: list[str]) -> list:
 
 
 def cheap_values(tensor: torch.Tensor, *_, **__) -> torch.Tensor:
-    """Stands for torch.nn.init's functions, which are slow on the giants; keeps the variance of activations."""
+    """Stands for the functions of torch.nn.init, slow on the giants; keeps the spread of activations."""
     fan_in = tensor[0].numel() if tensor.ndim > 1 else tensor.numel()
     bound = math.sqrt(3 / max(fan_in, 1))
     with torch.no_grad():

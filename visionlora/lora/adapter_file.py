@@ -4,10 +4,14 @@
 PEFT has no place for keys of others at the top of its file (it warns about them, old versions refuse them),
 but it keeps a free mapping, `auto_mapping`: our own keys live in `auto_mapping.visionlora`.
 
-Where PEFT computes something else, it is not given the chance to do so silently. A grouped convolution's
-adapter has other shapes in PEFT (there A sees all groups, which can't be merged), so each library refuses
-the other's. PEFT ignores a convolution's dilation and padding mode, so its adapters for such layers are
-refused here.
+Where PEFT computes something else:
+
+- A grouped convolution's adapter has other shapes in PEFT (there A sees all groups, which can't be merged), so
+  each library refuses the other's.
+- PEFT ignores a convolution's dilation and padding mode, so its adapters for such layers are refused here.
+- PEFT ignores, without a word, an adapter on a layer that the network reads and never calls: `out_proj` of
+  `nn.MultiheadAttention` (torchvision's ViT), `qkv` and `proj` of torchvision's Swin. For PEFT, exclude those layers
+  from the targets, or merge.
 """
 
 from __future__ import annotations
