@@ -6,12 +6,12 @@ but it keeps a free mapping, `auto_mapping`: our own keys live in `auto_mapping.
 
 Where PEFT computes something else:
 
-- A grouped convolution's adapter has other shapes in PEFT (there A sees all groups, which can't be merged), so
+- A grouped convolution's adapter has other shapes in PEFT (there A sees all groups, which can't be merged):
   each library refuses the other's.
 - PEFT ignores a convolution's dilation and padding mode, so its adapters for such layers are refused here.
 - PEFT ignores, without a word, an adapter on a layer that the network reads and never calls: `out_proj` of
-  `nn.MultiheadAttention` (torchvision's ViT), `qkv` and `proj` of torchvision's Swin. For PEFT, exclude those layers
-  from the targets, or merge.
+  `nn.MultiheadAttention` (torchvision's ViT), `qkv` and `proj` of torchvision's Swin. For PEFT, exclude those
+  layers from the targets, or merge.
 """
 
 from __future__ import annotations
