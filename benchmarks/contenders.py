@@ -1,0 +1,259 @@
+"""Who is timed: the frozen floor, full fine-tuning, ours, and the others as their documentation says.
+
+A contender turns a plain network into one that is ready to train. A new variant is one more line in
+`CONTENDERS`.
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import importlib.util
+import logging
+import math
+import re
+import types
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from visionlora.errors import VisionLoraError
+from visionlora.lora import LoraConfig, adapter_parameters, attach
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A network to call, what an optimizer moves, and how many layers carry an adapter.
+
+    `companions` are modules outside the network that its forward uses and that have to move with it.
+    """
+
+    model: nn.Module
+    trainable: list[nn.Parameter]
+    layers: int
+    companions: tuple[nn.Module, ...] = ()
+
+
+Build = Callable[[nn.Module, Sequence[str], int], Ready]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One way to train.
+
+    `build(network, layers, rank)` changes the network that it is given. `can(layer, rank)` says which layers
+    it is able to adapt. Contenders that never write to the frozen weights may share them with each other,
+    which saves memory and changes no step.
+    """
+
+    name: str
+    build: Build
+    can: Callable[[nn.Module, int], bool] | None = None
+    package: str | None = None
+    shares_weights: bool = True
+
+    @property
+    def installed(self) -> bool:
+        return self.package is None or importlib.util.find_spec(self.package) is not None
+
+
+def build_floor(network: nn.Module, layers: Sequence[str], rank: int) -> Ready:
+    """Forward and backward to the input in eval mode; nothing is trained."""
+    return Ready(network.eval().requires_grad_(False), [], 0)
+
+
+def build_full(network: nn.Module, layers: Sequence[str], rank: int) -> Ready:
+    """Every parameter is trained."""
+    network.requires_grad_(True)
+    return Ready(_training(network), list(network.parameters()), 0)
+
+
+def build_ours(network: nn.Module, layers: Sequence[str], rank: int) -> Ready:
+    """visionlora.lora.attach; the layer names are anchored, as `0` would otherwise mean `block.0` too."""
+    targets = [f"(?<!.){re.escape(name)}" for name in layers]
+    attach(network, LoraConfig(rank=rank, alpha=float(rank), targets=targets))
+    trainable = list(adapter_parameters(network))
+    return Ready(_training(network), trainable, len(trainable) // 2)
+
+
+def build_peft(network: nn.Module, layers: Sequence[str], rank: int) -> Ready:
+    """https://huggingface.co/docs/peft/developer_guides/custom_models"""
+    import peft
+    from peft.tuners.lora import LoraLayer
+
+    pattern = "|".join(re.escape(name) for name in layers)
+    config = peft.LoraConfig(r=rank, lora_alpha=rank, lora_dropout=0.0, target_modules=pattern)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        model = peft.get_peft_model(network, config)
+    count = sum(isinstance(module, LoraLayer) for module in model.modules())
+    return Ready(_training(model), _trainable(model), count)
+
+
+def build_loralib(network: nn.Module, layers: Sequence[str], rank: int) -> Ready:
+    """The formula of https://github.com/microsoft/LoRA/blob/main/loralib/layers.py, by hand: the package
+    makes layers of its own and has no way to adapt a network that is already there.
+
+    With a k x k kernel its A is (r k, in k) and its B (out k, r k): an update of rank r k for rank r.
+    """
+    network.requires_grad_(False)
+    for name in layers:
+        layer: Any = network.get_submodule(name)
+        out, inner = layer.weight.shape[:2]
+        k = layer.kernel_size[0] if isinstance(layer, nn.Conv2d) else 1
+        A = nn.Parameter(layer.weight.new_empty(rank * k, int(inner) * k))
+        nn.init.kaiming_uniform_(A, a=math.sqrt(5))
+        layer.lora_A = A
+        layer.lora_B = nn.Parameter(A.new_zeros(int(out) * k, rank * k))
+        forward = _loralib_conv if isinstance(layer, nn.Conv2d) else _loralib_linear
+        layer.forward = types.MethodType(forward, layer)
+    return Ready(_training(network), _trainable(network), len(layers))
+
+
+def _loralib_conv(layer: Any, x: Tensor) -> Tensor:
+    # Scaling is alpha / r = 1 for every contender.
+    weight = layer.weight + (layer.lora_B @ layer.lora_A).view(layer.weight.shape) * 1.0
+    return F.conv2d(x, weight, layer.bias, layer.stride, layer.padding, layer.dilation, layer.groups)
+
+
+def _loralib_linear(layer: Any, x: Tensor) -> Tensor:
+    result = F.linear(x, layer.weight, bias=layer.bias)
+    return result + (x @ layer.lora_A.transpose(0, 1) @ layer.lora_B.transpose(0, 1)) * 1.0
+
+
+def build_lycoris(network: nn.Module, layers: Sequence[str], rank: int) -> Ready:
+    """LoCon by the standalone wrapper: https://github.com/KohakuBlueleaf/LyCORIS#in-your-own-script"""
+    logging.getLogger("LyCORIS").setLevel(logging.ERROR)
+    from lycoris import LycorisNetwork, create_lycoris  # type: ignore[import-untyped,unused-ignore]
+
+    logging.getLogger("LyCORIS").setLevel(logging.ERROR)  # its import sets INFO, on the standard output
+    names = [f"{re.escape(name)}$" for name in layers]
+    LycorisNetwork.apply_preset({"target_module": [], "target_name": names})
+    network.requires_grad_(False)
+    adapters = create_lycoris(network, 1.0, linear_dim=rank, linear_alpha=rank, algo="locon")
+    adapters.apply_to()
+    adapters.train()
+    return Ready(_training(network), list(adapters.parameters()), len(adapters.loras), (adapters,))
+
+
+def _square_and_dense(layer: nn.Module, rank: int) -> bool:
+    if isinstance(layer, nn.Conv2d):
+        return layer.groups == 1 and layer.kernel_size[0] == layer.kernel_size[1]
+    return True
+
+
+def _rank_divisible_by_groups(layer: nn.Module, rank: int) -> bool:
+    return not isinstance(layer, nn.Conv2d) or rank % layer.groups == 0
+
+
+def _any_layer(layer: nn.Module, rank: int) -> bool:
+    return True
+
+
+CONTENDERS = (
+    Contender("floor", build_floor),
+    Contender("full", build_full, shares_weights=False),
+    Contender("ours", build_ours, _any_layer, shares_weights=False),
+    Contender("PEFT", build_peft, _rank_divisible_by_groups, package="peft"),
+    Contender("loralib", build_loralib, _square_and_dense),
+    Contender("LyCORIS", build_lycoris, _any_layer, package="lycoris"),
+)
+
+
+def by_name(name: str) -> Contender:
+    """The contender of this name, in any case.
+
+    Raises:
+        VisionLoraError: there is none.
+    """
+    known = {contender.name.lower(): contender for contender in CONTENDERS}
+    if name.lower() not in known:
+        names = ", ".join(contender.name for contender in CONTENDERS)
+        raise VisionLoraError(f"No contender is called {name!r}; there are {names}.")
+    return known[name.lower()]
+
+
+def layers_for(network: nn.Module, contender: Contender, rank: int, choice: str) -> list[str]:
+    """Names of the layers that a contender adapts: with `shared` those that every contender is able to
+    adapt, with `all` every one that this contender is able to."""
+    if contender.can is None:
+        return []
+    judges: Iterable[Contender] = CONTENDERS if choice == "shared" else (contender,)
+    able = [judge.can for judge in judges if judge.can is not None]
+    return [
+        name
+        for name, layer in network.named_modules()
+        # By exact type: an attention's output projection is a Linear whose forward is never called.
+        if type(layer) in (nn.Conv2d, nn.Linear) and all(can(layer, rank) for can in able)
+    ]
+
+
+def make_ready(contender: Contender, network: nn.Module, rank: int, choice: str = "shared") -> Ready:
+    """Builds a contender on the network itself, which is changed.
+
+    Raises:
+        VisionLoraError: the contender adapted other layers than it was asked to.
+    """
+    layers = layers_for(network, contender, rank, choice)
+    ready = contender.build(network, layers, rank)
+    if ready.layers != len(layers):
+        raise VisionLoraError(
+            f"{contender.name} adapted {ready.layers} layers where {len(layers)} were asked for."
+        )
+    return ready
+
+
+def copy_for(contender: Contender, network: nn.Module) -> nn.Module:
+    """A copy of the network, with the same parameters in memory where the contender may share them."""
+    shared = {id(p): p for p in network.parameters()} if contender.shares_weights else {}
+    return copy.deepcopy(network, shared)
+
+
+def _trainable(model: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+
+def _training(model: nn.Module) -> nn.Module:
+    """Training mode with batch norm's running statistics frozen, for every contender alike."""
+    model.train()
+    for module in model.modules():
+        if isinstance(module, _BatchNorm):
+            module.eval()
+    return model
+
+
+def fresh_network(name: str, size: int, seed: int = 0) -> nn.Module:
+    """A torchvision network with random weights and batch-norm statistics that fit them, on the CPU, in
+    channels_last.
+
+    Without fitting statistics activations shrink or grow from layer to layer, down to numbers that a
+    processor handles slowly.
+
+    Raises:
+        VisionLoraError: torchvision has no network of this name.
+    """
+    from torchvision import models
+
+    known = models.list_models(module=models)
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or ["resnet50", "vgg19"]
+        raise VisionLoraError(f"torchvision has no network {name!r}; close names: {', '.join(close)}.")
+    torch.manual_seed(seed)
+    options = {"init_weights": True} if name in ("googlenet", "inception_v3") else {}
+    network: nn.Module = models.get_model(name, weights=None, **options)
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+    if norms:
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.momentum = 1.0
+        with torch.no_grad():
+            network.train()(torch.randn(4, 3, size, size))
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+    return network.to(memory_format=torch.channels_last)

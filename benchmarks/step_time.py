@@ -1,0 +1,225 @@
+"""How long a training step takes: ours, the frozen floor, full fine-tuning and other libraries, side by side.
+
+    python -m benchmarks.step_time --networks resnet50 --precision float32 bfloat16
+
+All contenders of one setting live in one process and take steps in turn, so that whatever else the machine
+does meets them all alike. Ratios are those of steps in the same round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from benchmarks import results, table
+from benchmarks.contenders import CONTENDERS, by_name
+from benchmarks.machine import machine, versions
+from benchmarks.timing import Setting, measure
+from visionlora.errors import VisionLoraError
+from visionlora.files import replacing
+
+NETWORKS = ("vgg19", "resnet50", "efficientnet_b0", "mobilenet_v2", "convnext_tiny")
+HOW = (
+    "AdamW (fused), cross-entropy, channels_last, {size} px, {threads}, random weights; batch norm's running "
+    "statistics are frozen for every contender. {layers} `floor` is forward and backward to the input of the "
+    "frozen network in eval mode; `trained` counts thousands of parameters. Medians and quartiles of {steps} "
+    "rounds after {warmup} of warm-up; `x floor` is the median of the ratios within a round. Peak memory is "
+    "{memory}."
+)
+LAYERS = {
+    "shared": "Adapters on the layers that every contender is able to adapt: linear layers and dense "
+    "convolutions with square kernels (no grouped, no depthwise ones).",
+    "all": "Each contender adapts every layer that it is able to: compare the column `layers`.",
+}
+MEMORY = {
+    "cpu": "the highest resident size, in a process of its own, less the size before the network was made",
+    "cuda": "the highest that PyTorch's allocator handed out, in a process of its own",
+}
+
+
+Done = Sequence[tuple[str | None, table.Measured]]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A set of settings that is shown together: plain tables, or a curve over rank or batch."""
+
+    over: str | None
+    settings: tuple[Setting, ...]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parser = _parser()
+    options = parser.parse_args(given)
+    try:
+        _run(options, shlex.join(["python", "-m", "benchmarks.step_time", *given]))
+    except VisionLoraError as error:
+        parser.exit(error.exit_code, f"{parser.prog}: {error}\n")
+    return 0
+
+
+def _run(options: argparse.Namespace, command: str) -> None:
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise VisionLoraError("--device cuda: PyTorch finds no GPU here; leave the option out for the CPU.")
+    if options.device == "cpu" and "tf32" in options.precision:
+        raise VisionLoraError("--precision tf32 exists on a GPU only: use float32 or bfloat16.")
+    names = [by_name(name).name for name in options.contenders]
+    console = Console()
+    for name in names:
+        if not by_name(name).installed:
+            console.print(
+                f"[bold yellow]{name} is not installed and will have no figures[/] (pip install "
+                f"'visionlora\\[bench]')"
+            )
+    done = []
+    for sweep in sweeps(options):
+        measured = []
+        for setting in sweep.settings:
+            rows = measure(setting, names, options.memory)
+            console.print(table.terminal_table(setting, rows))
+            measured.append((setting, rows))
+        done.append((sweep.over, measured))
+        # After every sweep, so that a long run that is cut short leaves what it has.
+        _leave(options, command, done)
+
+
+def _leave(
+    options: argparse.Namespace, command: str, done: Sequence[tuple[str | None, table.Measured]]
+) -> None:
+    if options.json:
+        with replacing(options.json) as beside:
+            beside.write_text(json.dumps(as_json(command, done), indent=1), encoding="utf-8")
+    if options.results:
+        over, measured = done[-1]
+        mode = "compiled" if options.compile else ""
+        key = "-".join(filter(None, [options.device, mode, over]))
+        results.write_section(
+            options.results, options.section or key, _section(options, command, over, measured)
+        )
+
+
+def as_json(command: str, done: Done) -> dict[str, Any]:
+    """Everything that the tables show, and every single time."""
+    return {
+        "command": command,
+        "machine": machine(),
+        "versions": versions(),
+        "results": [
+            {"over": over, "setting": asdict(setting), "contenders": [asdict(row) for row in rows]}
+            for over, measured in done
+            for setting, rows in measured
+        ],
+    }
+
+
+def _section(options: argparse.Namespace, command: str, over: str | None, measured: table.Measured) -> str:
+    where = {"cpu": "CPU", "cuda": "GPU"}[options.device]
+    title = f"{where}, {'compiled' if options.compile else 'eager'}" + (
+        f": step time over {over}" if over else ""
+    )
+    how = HOW.format(
+        size=options.size,
+        threads=f"{options.threads or torch.get_num_threads()} threads",
+        layers=LAYERS[options.layers],
+        steps=options.steps,
+        warmup=options.warmup,
+        memory=MEMORY[options.device] if options.memory else "left out here",
+    )
+    parts = [results.facts(title, machine(), versions(), command), how]
+    if over is None:
+        parts.append(table.markdown(measured))
+    else:
+        mode = "_compiled" if options.compile else ""
+        picture = options.results.with_name(f"step_time_{options.device}{mode}_{over}.png")
+        table.draw_curves(measured, over, picture)
+        parts += [table.markdown_curves(measured, over), f"![Step time over {over}]({picture.name})"]
+    return "\n\n".join(parts)
+
+
+def sweeps(options: argparse.Namespace) -> list[Sweep]:
+    """What was asked for: curves where a sweep is named, plain tables otherwise."""
+    asked: list[tuple[str | None, list[int], list[int]]] = []
+    if options.sweep_rank:
+        asked.append(("rank", options.batch[:1], options.sweep_rank))
+    if options.sweep_batch:
+        asked.append(("batch", options.sweep_batch, options.rank[:1]))
+    base = Setting(
+        network="",
+        size=options.size,
+        device=options.device,
+        threads=options.threads,
+        layers=options.layers,
+        compiled=options.compile,
+        steps=options.steps,
+        warmup=options.warmup,
+    )
+    return [
+        Sweep(
+            over,
+            tuple(
+                replace(base, network=network, precision=precision, batch=batch, rank=rank)
+                for network, precision, batch, rank in product(
+                    options.networks, options.precision, batches, ranks
+                )
+            ),
+        )
+        for over, batches, ranks in asked or [(None, options.batch, options.rank)]
+    ]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.step_time",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    everyone = [contender.name for contender in CONTENDERS]
+    add("--networks", nargs="+", default=list(NETWORKS), metavar="NAME", help="torchvision networks")
+    add("--precision", nargs="+", default=["float32"], choices=("float32", "tf32", "bfloat16"))
+    add("--batch", nargs="+", type=_at_least(1), default=[8], metavar="N")
+    add("--rank", nargs="+", type=_at_least(1), default=[8], metavar="R")
+    add("--contenders", nargs="+", default=everyone, metavar="NAME", help=", ".join(everyone))
+    add("--layers", choices=("shared", "all"), default="shared", help="adapt what all can, or what each can")
+    add("--size", type=_at_least(1), default=224, metavar="PIXELS")
+    add("--device", choices=("cpu", "cuda"), default="cpu")
+    add("--threads", type=_at_least(0), default=0, help="0: PyTorch's own number")
+    add("--compile", action="store_true", help="torch.compile every contender")
+    add("--steps", type=_at_least(7), default=9, help="counted steps, at least 7")
+    add("--warmup", type=_at_least(1), default=3)
+    add("--no-memory", dest="memory", action="store_false", help="skip peak memory (a process a contender)")
+    add("--sweep-rank", type=_numbers, metavar="1,2,4", help="curve over rank, at the first batch size")
+    add("--sweep-batch", type=_numbers, metavar="1,2,4", help="curve over batch size, at the first rank")
+    add("--json", type=Path, metavar="FILE", help="all figures, for machines")
+    add("--results", type=Path, metavar="FILE", help="replace this run's section in a RESULTS.md")
+    add("--section", metavar="KEY", help="a section of another name, to keep two runs of one kind")
+    return parser
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def whole(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
+        return int(text)
+
+    return whole
+
+
+def _numbers(text: str) -> list[int]:
+    return [_at_least(1)(part) for part in text.split(",")]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
