@@ -1,1 +1,54 @@
-"""VisionLoRA: low-rank adapters for pretrained convolutional networks."""
+"""VisionLoRA: low-rank adapters for pretrained convolutional networks.
+
+    from visionlora import LoraConfig, attach, merge      # the mathematics: torch alone
+    from visionlora import load                           # a trained network, from its adapter directory
+
+Names are imported when they are first used, so that whoever wants the mathematics has only torch in memory.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_PLACES = {
+    "visionlora.lora": (
+        "LoraConfig", "LoraError", "adapted_layers", "adapter_parameters", "adapters_off", "attach", "detach",
+        "load_adapter", "merge", "merged", "save_adapter",
+    ),
+    "visionlora.backbones": ("load_backbone", "list_backbones"),
+    "visionlora.training.restore": ("load",),
+    "visionlora.errors": ("VisionLoraError",),
+}  # fmt: skip
+_HOMES = {name: home for home, names in _PLACES.items() for name in names}
+
+__all__ = sorted(_HOMES)
+
+if TYPE_CHECKING:
+    from visionlora.backbones import list_backbones as list_backbones
+    from visionlora.backbones import load_backbone as load_backbone
+    from visionlora.errors import VisionLoraError as VisionLoraError
+    from visionlora.lora import LoraConfig as LoraConfig
+    from visionlora.lora import LoraError as LoraError
+    from visionlora.lora import adapted_layers as adapted_layers
+    from visionlora.lora import adapter_parameters as adapter_parameters
+    from visionlora.lora import adapters_off as adapters_off
+    from visionlora.lora import attach as attach
+    from visionlora.lora import detach as detach
+    from visionlora.lora import load_adapter as load_adapter
+    from visionlora.lora import merge as merge
+    from visionlora.lora import merged as merged
+    from visionlora.lora import save_adapter as save_adapter
+    from visionlora.training.restore import load as load
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'visionlora' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_HOMES]

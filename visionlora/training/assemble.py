@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -125,10 +126,10 @@ def assemble(config: DictConfig, console: Console) -> Job:
 
     folder = scan(data.root, class_name=data.class_name, val_fraction=data.val_fraction, seed=seed)
     backbone = load_backbone(model.name, model.weights)
-    base_fingerprint = fingerprint(backbone.model)
     head = apply_head(backbone, model.head, folder.classes)
+    base_fingerprint = fingerprint(backbone.model, exclude=head.trained)
     network = attach(
-        backbone.model, _without_new_head(lora, head), generator=torch.Generator().manual_seed(seed)
+        backbone.model, _without_new_rows(lora, head), generator=torch.Generator().manual_seed(seed)
     )
     for parameter in head_parameters(network, head):
         parameter.requires_grad_(True)
@@ -206,13 +207,9 @@ class _Pictures:
         )
 
 
-def _without_new_head(lora: LoraConfig, head: Head) -> LoraConfig:
-    # A fresh last layer is trained whole: a low-rank update of random numbers would be a detour.
-    if head.kind != "new":
-        return lora
-    from dataclasses import replace
-
-    return replace(lora, exclude=(*lora.exclude, head.layer.replace(".", r"\.")))
+def _without_new_rows(lora: LoraConfig, head: Head) -> LoraConfig:
+    # New rows are trained whole: a low-rank update of them would be a detour.
+    return replace(lora, exclude=(*lora.exclude, *(f"^{re.escape(name)}" for name in head.trained)))
 
 
 def _teacher(job: Job, pictures: _Pictures) -> AnchorTeacher:

@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
+
+from visionlora.data import open_picture
+from visionlora.files import replacing
+from visionlora.lora import adapted_layers, save_adapter
 from visionlora.report.figures import confusion_figure, update_size_figure
 from visionlora.report.metrics_file import flatten, write_metrics
 from visionlora.report.model_card import model_card
 from visionlora.report.sheet import PredictionRow, before_after_sheet
 from visionlora.report.tables import show, summary_table
-
-from visionlora.data import open_picture
-from visionlora.files import replacing
-from visionlora.lora import adapted_layers, save_adapter
+from visionlora.settings import plain
 from visionlora.training.assemble import Job
 from visionlora.training.measure import Answers, named
 from visionlora.training.outcome import Look
@@ -55,7 +56,7 @@ def _save_adapter(directory: Path, job: Job, metrics: dict[str, Any]) -> None:
         directory,
         base_model=job.backbone.name,
         fingerprint=job.base_fingerprint,
-        modules_to_save=[] if job.head.kind == "keep" else [job.head.layer],
+        modules_to_save=job.head.trained,
         extra=about,
     )
     with replacing(directory / "README.md") as beside:
@@ -97,11 +98,9 @@ def _fill_tensorboard(
     )
     board.add_figure("validation/confusion", confusion)
     board.add_figure("adapter/update_size", update_size_figure(update_sizes(job)))
-    settings = {f"{group}.{key}": value for group in ("lora", "optimizer", "retention", "augment")
-                for key, value in OmegaConf.to_container(config[group], resolve=True).items()}  # fmt: skip
-    hyper = {
-        key: value if isinstance(value, (int, float, bool, str)) else str(value)
-        for key, value in settings.items()
-    }
-    logger.log_hyperparams({**hyper, "model": job.backbone.name, "seed": job.seed}, flatten(metrics))
+    hyper: dict[str, Any] = {"model": job.backbone.name, "seed": job.seed}
+    for group in ("lora", "optimizer", "retention", "augment"):
+        for key, value in plain(config[group]).items():
+            hyper[f"{group}.{key}"] = value if isinstance(value, (int, float, bool, str)) else str(value)
+    logger.log_hyperparams(hyper, flatten(metrics))
     logger.finalize("success")

@@ -9,11 +9,11 @@ import torch
 from rich.console import Console
 from safetensors.torch import save_file
 
-from visionlora.backbones import plain_head
+from visionlora.backbones import About, plain_head
 from visionlora.errors import VisionLoraError
 from visionlora.files import replacing
 from visionlora.lora import merge
-from visionlora.training.restore import restore
+from visionlora.training.restore import Restored, restore
 
 FORMATS = (".safetensors", ".pth", ".pt")
 
@@ -44,7 +44,8 @@ def write_merged(
     }
     with replacing(path) as beside:
         if path.suffix == ".safetensors":
-            save_file(state, beside, {"visionlora": json.dumps({**about, "classes": None})})
+            names_too = About(restored.head.outputs, _wnids(restored), restored.backbone.preprocessing)
+            save_file(state, beside, names_too.metadata())
         else:
             torch.save(state, beside)
     names = path.with_suffix(".classes.json")
@@ -55,3 +56,9 @@ def write_merged(
         highlight=False,
     )
     return path
+
+
+def _wnids(restored: Restored) -> tuple[str, ...]:
+    """The outputs' WordNet ids, "" for those that were added."""
+    known = () if restored.head.kind == "new" else restored.backbone.wnids
+    return (*known, *[""] * (len(restored.head.outputs) - len(known)))

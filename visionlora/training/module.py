@@ -140,7 +140,10 @@ class LoraModule(lightning.LightningModule):
         """AdamW; the learning rate rises linearly, then falls as a cosine, step by step."""
         options = self.optimizer_options
         optimizer = torch.optim.AdamW(
-            self.trainable(), lr=options.lr, betas=tuple(options.betas), weight_decay=options.weight_decay
+            self.trainable(),
+            lr=options.lr,
+            betas=(options.betas[0], options.betas[1]),
+            weight_decay=options.weight_decay,
         )
         warmup = max(1, round(options.warmup * self.total_steps))
 

@@ -16,8 +16,6 @@ from typing import IO, Any
 import torch
 from rich.console import Console
 from torch import Tensor, nn
-from visionlora.report.sheet import PredictionRow, before_after_sheet
-from visionlora.report.tables import predictions_table, show
 
 from visionlora.data import (
     BadPicture,
@@ -30,6 +28,8 @@ from visionlora.data import (
 from visionlora.errors import VisionLoraError
 from visionlora.files import replacing
 from visionlora.lora import adapters_off, merged
+from visionlora.report.sheet import PredictionRow, before_after_sheet
+from visionlora.report.tables import predictions_table, show
 from visionlora.training.measure import named
 from visionlora.training.options import require
 from visionlora.training.restore import Restored, restore
@@ -174,8 +174,9 @@ def _ask(
         logits = network(images)
     # The frozen network has no rows for classes that were added beside its own.
     known = restored.head.outputs[: len(restored.backbone.categories)]
-    before = named(logits[:, : len(known)], known, options.top_k) if restored.head.kind != "new" else None
-    return list(zip(now, before or [None] * len(now), strict=True))
+    if restored.head.kind == "new":
+        return [(one, None) for one in now]
+    return list(zip(now, named(logits[:, : len(known)], known, options.top_k), strict=True))
 
 
 def _row(prediction: Prediction) -> PredictionRow:

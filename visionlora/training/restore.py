@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import nn
 
-from visionlora.backbones import Backbone, Head, apply_head, load_backbone
+from visionlora.backbones import Backbone, Head, apply_head, load_backbone, plain_head
 from visionlora.errors import VisionLoraError
-from visionlora.lora import load_adapter, read_adapter_config
+from visionlora.lora import load_adapter, merge, read_adapter_config
 
 
 @dataclass(frozen=True)
@@ -75,3 +75,14 @@ def restore(path: str | Path, model: str | None = None, weights: str | None = No
 def _own_head(backbone: Backbone) -> Head:
     everything = tuple(range(len(backbone.categories)))
     return Head("keep", "", backbone.categories, everything)
+
+
+def load(path: str | Path, *, model: str | None = None, weights: str | None = None) -> nn.Module:
+    """A plain network in eval mode with the adapter at ``path`` merged in, ready to predict.
+
+    Its outputs' names are ``restore(path).head.outputs``, its preprocessing
+    ``restore(path).backbone.preprocessing``.
+
+    Args and errors are those of :func:`restore`.
+    """
+    return plain_head(merge(restore(path, model, weights).network))

@@ -1,0 +1,60 @@
+"""``metrics.json``: written whole or not at all, without numbers that JSON does not have."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from visionlora.errors import VisionLoraError
+from visionlora.files import replacing
+
+
+def write_metrics(path: Path, metrics: Mapping[str, Any]) -> None:
+    """Write ``metrics`` as JSON; a number that is not finite is written as null."""
+    text = json.dumps(_finite(metrics), indent=2, ensure_ascii=False, allow_nan=False)
+    with replacing(path) as beside:
+        beside.write_text(text + "\n", encoding="utf-8")
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    """The content of a metrics file.
+
+    Raises:
+        VisionLoraError: the file cannot be read or is not JSON.
+    """
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise VisionLoraError(
+            f"{path} cannot be read as metrics ({error}); run the training again"
+        ) from error
+    if not isinstance(metrics, dict):
+        raise VisionLoraError(
+            f"{path} holds no metrics but a {type(metrics).__name__}; run the training again"
+        )
+    return metrics
+
+
+def flatten(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    """Every number with its path as name (``after/val/top1``); texts and lists are left out."""
+    flat: dict[str, float] = {}
+    for key, value in metrics.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{name}/")
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            flat[name] = float(value)
+    return flat
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(one) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,139 @@
+"""Tables for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+
+from visionlora.report.sheet import Named, PredictionRow
+from visionlora.report.wilson import wilson_interval
+
+NOT_MEASURED = "not measured"
+
+
+def show(table: RenderableType, console: Console | None = None) -> None:
+    """Print a table."""
+    (console or Console()).print(table)
+
+
+def predictions_table(rows: Sequence[PredictionRow]) -> Table:
+    """A row a picture: its path, what the network says, and what it said where that was asked."""
+    compared = any(row.before is not None for row in rows)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("picture", overflow="fold")
+    if compared:
+        table.add_column("frozen network")
+    table.add_column("now")
+    table.add_column("then", style="dim")
+    for row in rows:
+        before = [_named(row.before[:1]) if row.before else "-"] if compared else []
+        table.add_row(str(row.path), *before, _named(row.after[:1]), _named(row.after[1:]))
+    return table
+
+
+def summary_table(metrics: Mapping[str, Any]) -> Table:
+    """What a run changed: new pictures, old pictures, contrast pictures, before and after."""
+    table = Table(title=_title(metrics), title_justify="left", header_style="bold")
+    for name in ("", "before", "after", "95 % interval"):
+        table.add_column(name, justify="left" if not name else "right")
+    count = metrics["pictures"]["val"]
+    before, after = metrics["before"], metrics["after"]
+    for key, name in (("val/top1", "new pictures, top-1"), ("val/top5", "new pictures, top-5")):
+        table.add_row(name, _share(before[key]), _share(after[key]), _interval(after[key], count))
+    table.add_row("new pictures, loss", f"{before['val/loss']:.3f}", f"{after['val/loss']:.3f}", "")
+    retention, contrast = metrics["retention"], metrics["contrast"]
+    if retention == NOT_MEASURED:
+        table.add_row("what it knew, top-1", NOT_MEASURED, NOT_MEASURED, "", style="yellow")
+    else:
+        first, last = retention["before/top1"], retention["after/top1"]
+        table.add_row(
+            "what it knew, top-1", _share(first), _share(last), _interval(last, retention["pictures"])
+        )
+        table.add_row("same answer as before", "", _share(retention["agreement"]), "")
+    if contrast == NOT_MEASURED:
+        table.add_row("other things called by a new name", NOT_MEASURED, NOT_MEASURED, "", style="yellow")
+    else:
+        first, last = contrast["before/false_positive_rate"], contrast["after/false_positive_rate"]
+        table.add_row(
+            "other things called by a new name",
+            _share(first),
+            _share(last),
+            _interval(last, contrast["pictures"]),
+        )
+    return table
+
+
+def evaluation_table(metrics: Mapping[str, Any]) -> Table:
+    """The figures of a labelled folder, a row a class."""
+    title = (
+        f"{metrics['pictures']} pictures: top-1 {_share(metrics['top1'])} "
+        f"{_interval(metrics['top1'], metrics['pictures'])}, top-5 {_share(metrics['top5'])}, "
+        f"calibration error {metrics['calibration_error']:.3f}"
+    )
+    table = Table(title=title, title_justify="left", header_style="bold", caption=_retained(metrics))
+    for name in ("class", "pictures", "frozen top-1", "top-1", "95 % interval"):
+        table.add_column(name, justify="left" if name == "class" else "right")
+    for name, figures in metrics["per_class"].items():
+        count, top1 = figures["pictures"], figures["top1"]
+        table.add_row(name, str(count), _share(figures["frozen_top1"]), _share(top1), _interval(top1, count))
+    return table
+
+
+def sweep_table(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
+    """A row a run: what was set, and what came of it."""
+    table = Table(title=f"{len(runs)} runs", title_justify="left", header_style="bold")
+    for name in ("run", "val top-1", "val loss", "retention lost", "false positives", "trainable", "step ms"):
+        table.add_column(name, justify="left" if name == "run" else "right")
+    for overrides, metrics in runs:
+        retention, contrast = metrics["retention"], metrics["contrast"]
+        lost = retention if retention == NOT_MEASURED else _points(retention)
+        wrong = contrast if contrast == NOT_MEASURED else _share(contrast["after/false_positive_rate"])
+        table.add_row(
+            overrides,
+            _share(metrics["after"]["val/top1"]),
+            f"{metrics['after']['val/loss']:.3f}",
+            lost,
+            wrong,
+            f"{metrics['parameters']['trainable']:,}",
+            f"{metrics['time']['step_ms']:.0f}",
+        )
+    return table
+
+
+def _title(metrics: Mapping[str, Any]) -> str:
+    parameters = metrics["parameters"]
+    share = parameters["trainable"] / parameters["total"]
+    return (
+        f"{metrics['model']['used']}: {parameters['trainable']:,} of {parameters['total']:,} parameters "
+        f"trained ({share:.1%}), adapter {parameters['adapter_bytes'] / 1024:.0f} KiB, "
+        f"{metrics['steps']} steps of {metrics['time']['step_ms']:.0f} ms"
+    )
+
+
+def _retained(metrics: Mapping[str, Any]) -> str:
+    retention = metrics["retention"]
+    if retention == NOT_MEASURED:
+        return "what it knew before: not measured"
+    return (
+        f"what it knew before, top-1: {_share(retention['before/top1'])} -> {_share(retention['after/top1'])}"
+    )
+
+
+def _points(retention: Mapping[str, Any]) -> str:
+    return f"{retention['before/top1'] - retention['after/top1']:+.3f}"
+
+
+def _share(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.3f}"
+
+
+def _interval(share: float, count: int) -> str:
+    low, high = wilson_interval(share, count)
+    return f"{low:.2f} to {high:.2f}"
+
+
+def _named(names: Named) -> str:
+    return ", ".join(f"{name} {probability:.0%}" for name, probability in names)
