@@ -17,8 +17,7 @@ _PACKAGES = ("torch", "torchvision", "peft", "lycoris-lora")
 def machine() -> dict[str, str]:
     """Processor, cores, instruction sets, memory, graphics card."""
     described = _processor()
-    threads = f"{torch.get_num_threads()} by default"
-    described |= {"cores": str(_cores()), "PyTorch threads": threads, "system": platform.platform(terse=True)}
+    described |= {"cores": str(_cores()), "system": platform.platform(terse=True)}
     if torch.cuda.is_available():
         card = torch.cuda.get_device_properties(0)
         described["GPU"] = f"{card.name}, {card.total_memory / 2**30:.0f} GiB, CUDA {torch.version.cuda}"

@@ -12,19 +12,19 @@ from benchmarks.timing import Row, Setting
 from visionlora.files import replacing
 
 Measured = Sequence[tuple[Setting, Sequence[Row]]]
-HEADINGS = ("contender", "step, ms", "quartiles", "x floor", "quartiles", "peak, MB", "trained, k", "layers")
+HEADINGS = ("contender", "ms", "quartiles", "x floor", "quartiles", "MB", "trained", "layers")
 
 
 def cells(row: Row) -> list[str]:
-    """One row of a table, in the order of `HEADINGS`; why there are no figures where there are none."""
+    """One row of a table, in the order of `HEADINGS`: step time, memory at its peak, trained parameters in
+    thousands, adapted layers; a word in the place of figures that are missing."""
     if row.median is None or row.quartiles is None:
-        return [row.contender, row.status, *[""] * (len(HEADINGS) - 2)]
+        return [row.contender, row.status.split(":")[0], *[""] * (len(HEADINGS) - 2)]
     quartiles = "-".join(map(_milliseconds, row.quartiles))
     ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
     ratios = "" if row.ratio_quartiles is None else "-".join(f"{value:.2f}" for value in row.ratio_quartiles)
-    # Anything but "ok" beside a time is about the memory figure.
     peak = f"{row.peak_memory / 1e6:,.0f}" if row.peak_memory is not None else ""
-    peak = peak if row.status == "ok" else row.status
+    peak = peak if row.status == "ok" else "none"
     return [
         row.contender,
         _milliseconds(row.median),
@@ -32,7 +32,7 @@ def cells(row: Row) -> list[str]:
         ratio,
         ratios,
         peak,
-        f"{(row.trainable or 0) / 1000:,.1f}",
+        f"{(row.trainable or 0) / 1000:,.1f}k",
         f"{row.layers}",
     ]
 
@@ -46,10 +46,15 @@ def terminal_table(setting: Setting, rows: Sequence[Row]) -> Table:
     table = Table(*HEADINGS, title=str(setting), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
-        column.min_width = 6
     for row in rows:
         table.add_row(*cells(row))
+    table.caption, table.caption_justify = "\n".join(remarks(rows)), "left"
     return table
+
+
+def remarks(rows: Sequence[Row]) -> list[str]:
+    """Why figures are missing, in full."""
+    return [f"{row.contender}: {row.status}" for row in rows if row.status != "ok"]
 
 
 def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -60,10 +65,10 @@ def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> st
 
 def markdown(measured: Measured) -> str:
     """One table a setting."""
-    return "\n\n".join(
-        f"**{setting}**\n\n{markdown_table(HEADINGS, [cells(row) for row in rows])}"
-        for setting, rows in measured
-    )
+    parts = []
+    for setting, rows in measured:
+        parts += [f"**{setting}**", markdown_table(HEADINGS, [cells(row) for row in rows]), *remarks(rows)]
+    return "\n\n".join(parts)
 
 
 def curves(measured: Measured, over: str) -> dict[str, tuple[list[int], dict[str, list[Row]]]]:
@@ -92,7 +97,7 @@ def markdown_curves(measured: Measured, over: str) -> str:
 
 def _point(row: Row) -> str:
     if row.median is None:
-        return row.status
+        return row.status.split(":")[0]
     return _milliseconds(row.median) + (f" ({row.ratio:.2f})" if row.ratio is not None else "")
 
 
