@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -44,8 +43,6 @@ from visionlora.training.options import (
     TrainerOptions,
 )
 
-log = logging.getLogger(__name__)
-
 SECTIONS = (
     "seed", "resume", "data", "augment", "model", "lora", "retention", "contrast", "optimizer", "trainer",
 )  # fmt: skip
@@ -83,7 +80,6 @@ class Job:
     def say(self, notice: str) -> None:
         """Tell the user, and record in the run, what was decided for them."""
         self.notices.append(notice)
-        log.info(notice)
         self.console.print(f"[dim]·[/dim] {notice}")
 
     def sample(self) -> Tensor:

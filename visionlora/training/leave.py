@@ -60,7 +60,7 @@ def _save_adapter(directory: Path, job: Job, metrics: dict[str, Any]) -> None:
         extra=about,
     )
     with replacing(directory / "README.md") as beside:
-        beside.write_text(model_card(metrics, asdict(job.lora)), encoding="utf-8")
+        beside.write_text(model_card(metrics, vars(job.lora)), encoding="utf-8")
 
 
 def prediction_rows(job: Job, before: Answers, after: Answers, top: int = 3) -> list[PredictionRow]:

@@ -139,11 +139,9 @@ class LoraModule(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         """AdamW; the learning rate rises linearly, then falls as a cosine, step by step."""
         options = self.optimizer_options
+        first, second = options.betas
         optimizer = torch.optim.AdamW(
-            self.trainable(),
-            lr=options.lr,
-            betas=(options.betas[0], options.betas[1]),
-            weight_decay=options.weight_decay,
+            self.trainable(), lr=options.lr, betas=(first, second), weight_decay=options.weight_decay
         )
         warmup = max(1, round(options.warmup * self.total_steps))
 

@@ -45,11 +45,13 @@ def run(config: DictConfig, output_dir: str | Path) -> int:
     job = assemble(config, console)
     folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(config, folder / "config.yaml", resolve=True)
+    for notice in job.notices:
+        log.info(notice)
 
     device = torch.device("cuda" if _uses_cuda(job) else "cpu")
     job.network.to(device)
     precision, reason = choose_precision(job.trainer.precision, job.network, job.sample().to(device))
-    job.say(f"precision {precision}: {reason}")
+    _say(job, f"precision {precision}: {reason}")
     before = look(job, precision)
 
     clock = StepClock()
@@ -63,7 +65,7 @@ def run(config: DictConfig, output_dir: str | Path) -> int:
     interrupted = _fit(trainer, module, job, resume=_checkpoint_of(config.resume))
     times = {"setup_s": fit_started - started, "fit_s": time.perf_counter() - fit_started, **clock.summary()}
     if interrupted:
-        job.say(f"interrupted at step {trainer.global_step}: the adapter is saved as it is now")
+        _say(job, f"interrupted at step {trainer.global_step}: the adapter is saved as it is now")
     else:
         _take_best(module, checkpoint)
 
@@ -73,6 +75,11 @@ def run(config: DictConfig, output_dir: str | Path) -> int:
     log.info("the run is in %s", folder)
     console.print(f"\nthe run is in [bold]{folder}[/bold]; tensorboard --logdir {folder}")
     return INTERRUPTED if interrupted else 0
+
+
+def _say(job: Job, notice: str) -> None:
+    job.say(notice)
+    log.info(notice)
 
 
 def _trainer(
