@@ -1,4 +1,4 @@
-"""Measure an adapter on a labelled folder: ``python -m visionlora.evaluate adapter=RUN data=FOLDER``."""
+"""Measure an adapter on a labelled folder: ``python -m visionlora.evaluate adapter=RUN data=goldfish``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from visionlora.command import launch
 
 def evaluate(config: DictConfig) -> int:
     """Print, and where ``output`` is given write, the figures."""
-    from visionlora.settings import build, plain
+    from visionlora.settings import plain
     from visionlora.training.evaluating import EvaluateOptions, evaluate_adapter
 
-    evaluate_adapter(build(EvaluateOptions, plain(config), "evaluate"))
+    evaluate_adapter(EvaluateOptions.of(plain(config)))
     return 0
 
 

@@ -114,12 +114,13 @@ def _title(metrics: Mapping[str, Any]) -> str:
 
 
 def _retained(metrics: Mapping[str, Any]) -> str:
-    retention = metrics["retention"]
-    if retention == NOT_MEASURED:
-        return "what it knew before: not measured"
-    return (
-        f"what it knew before, top-1: {_share(retention['before/top1'])} -> {_share(retention['after/top1'])}"
-    )
+    retention, contrast = metrics["retention"], metrics["contrast"]
+    kept, wrong = NOT_MEASURED, NOT_MEASURED
+    if retention != NOT_MEASURED:
+        kept = f"{_share(retention['before/top1'])}, now {_share(retention['after/top1'])}"
+    if contrast != NOT_MEASURED:
+        wrong = _share(contrast["after/false_positive_rate"])
+    return f"what it knew before, top-1: {kept}; other things called by a new name: {wrong}"
 
 
 def _points(retention: Mapping[str, Any]) -> str:

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
-from visionlora.report.metrics_file import write_metrics
-from visionlora.report.tables import evaluation_table, show
 
 from visionlora.backbones import find_class
 from visionlora.data import (
     Picture,
-    PictureCache,
     PictureDataset,
     PictureLoader,
     check,
     make_loader,
     scan,
     scan_labelled,
+    scan_pictures,
 )
+from visionlora.data.splits import SPLITS
 from visionlora.errors import VisionLoraError
 from visionlora.lora import adapters_off, merged
+from visionlora.report.metrics_file import write_metrics
+from visionlora.report.tables import evaluation_table, show
+from visionlora.settings import build
 from visionlora.training.measure import NOT_MEASURED, Answers, answers
-from visionlora.training.options import require
-from visionlora.training.outcome import retention_figures
+from visionlora.training.options import DataOptions, require
+from visionlora.training.outcome import contrast_figures, retention_figures
 from visionlora.training.restore import Restored, restore
 
 
@@ -35,28 +38,33 @@ class EvaluateOptions:
     """What ``conf/evaluate.yaml`` may say."""
 
     adapter: str
-    data: str
-    class_name: str | None = None
+    data: DataOptions
     model: str | None = None
     weights: str | None = None
     retention: str | None = "auto"
+    contrast: str | None = None
     output: str | None = None
-    batch_size: int = 16
 
     def __post_init__(self) -> None:
-        require(self.batch_size >= 1, "batch_size is at least 1", self.batch_size)
         if self.output is not None:
             require(Path(self.output).suffix == ".json", "output ends in .json", self.output)
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> EvaluateOptions:
+        """The options that a resolved configuration gives."""
+        flat = {**settings, "data": build(DataOptions, settings["data"], "data")}
+        for name in ("retention", "contrast"):
+            flat[name] = settings[name]["root"]
+        return build(cls, flat, "evaluate")
 
 
 def evaluate_adapter(options: EvaluateOptions, console: Console | None = None) -> dict[str, Any]:
     """Measure, show, and write where asked for; returns what ``output`` holds."""
-    pictures = _labelled(options)
+    pictures = _labelled(options.data)
     restored = restore(options.adapter, options.model, options.weights)
     restored.network.to("cuda" if torch.cuda.is_available() else "cpu")
     targets = _targets(restored, pictures)
-    loader = _loader(restored, pictures, targets, options.batch_size)
-    now, before = _ask(restored, loader)
+    now, before = _ask(restored, _loader(restored, pictures, targets, options))
     outputs = sorted(set(targets.values()))
     metrics: dict[str, Any] = {
         "pictures": len(pictures),
@@ -71,6 +79,7 @@ def evaluate_adapter(options: EvaluateOptions, console: Console | None = None) -
             "counts": now.confusion(outputs).tolist(),
         },
         "retention": _retention(restored, options),
+        "contrast": _contrast(restored, options),
     }
     show(evaluation_table(metrics), console or Console())
     if options.output:
@@ -78,15 +87,12 @@ def evaluate_adapter(options: EvaluateOptions, console: Console | None = None) -
     return metrics
 
 
-def _labelled(options: EvaluateOptions) -> tuple[Picture, ...]:
+def _labelled(data: DataOptions) -> tuple[Picture, ...]:
     """The test pictures of a folder with a split, else its val pictures, else all of it."""
-    root = Path(options.data)
-    if root.is_dir() and not any((root / split).is_dir() for split in ("train", "val", "test")):
-        if options.class_name is None:
-            return scan_labelled(root)
-        found = scan(root, class_name=options.class_name)
+    found = scan(data.root, class_name=data.class_name, val_fraction=data.val_fraction)
+    root = Path(data.root)
+    if root.is_dir() and not any((root / split).is_dir() for split in SPLITS):
         return (*found.train, *found.val, *found.test)
-    found = scan(root, class_name=options.class_name)
     return found.test or found.val
 
 
@@ -98,12 +104,14 @@ def _targets(restored: Restored, pictures: tuple[Picture, ...]) -> dict[str, int
 
 
 def _loader(
-    restored: Restored, pictures: tuple[Picture, ...], targets: dict[str, int], batch_size: int
+    restored: Restored,
+    pictures: tuple[Picture, ...],
+    targets: dict[str, int] | None,
+    options: EvaluateOptions,
 ) -> PictureLoader:
     preprocessing = restored.backbone.preprocessing
     check(pictures)
-    cache = PictureCache(0, preprocessing.resize, preprocessing.interpolation)
-    return make_loader(PictureDataset(pictures, preprocessing, targets=targets, cache=cache), batch_size)
+    return make_loader(PictureDataset(pictures, preprocessing, targets=targets), options.data.batch_size)
 
 
 def _ask(restored: Restored, loader: PictureLoader) -> tuple[Answers, Answers | None]:
@@ -136,9 +144,15 @@ def _retention(restored: Restored, options: EvaluateOptions) -> dict[str, Any] |
     root = restored.backbone.retention_root if options.retention == "auto" else options.retention
     if root is None or restored.head.kind == "new":
         if options.retention not in ("auto", None):
-            raise VisionLoraError("retention: head new has none of the old outputs; leave retention out")
+            raise VisionLoraError("retention.root: head new has none of the old outputs; leave it out")
         return NOT_MEASURED
     pictures = scan_labelled(Path(root))
-    loader = _loader(restored, pictures, _targets(restored, pictures), options.batch_size)
-    now, before = _ask(restored, loader)
+    now, before = _ask(restored, _loader(restored, pictures, _targets(restored, pictures), options))
     return retention_figures(before, now)
+
+
+def _contrast(restored: Restored, options: EvaluateOptions) -> dict[str, Any] | str:
+    if options.contrast is None or not restored.classes:
+        return NOT_MEASURED
+    now, before = _ask(restored, _loader(restored, scan_pictures([Path(options.contrast)]), None, options))
+    return contrast_figures(before, now, restored.head.targets)
