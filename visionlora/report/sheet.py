@@ -1,28 +1,44 @@
-"""The before/after sheet: each picture with what the network said and says."""
+"""Sheets of pictures with what a network says about them: the run's ``before_after.png``."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-from matplotlib import get_data_path
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
+from visionlora.errors import VisionLoraError
 from visionlora.files import replacing
+from visionlora.report.drawing import (
+    BLUE,
+    CARD,
+    GREY,
+    GROUND,
+    INK,
+    QUIET,
+    RIGHT,
+    TRACK,
+    WRONG,
+    fitted,
+    font,
+    mark,
+    rounded,
+    rounded_picture,
+)
 
 Named = Sequence[tuple[str, float]]
+"""(name, probability from 0 to 1), the most probable first."""
 
-SCALE = 2
-"""Device pixels a layout unit, so that the sheet is sharp on dense screens."""
-PICTURE, CARD_GAP, MARGIN, LINE, COLUMN = 132, 16, 24, 22, 190
-COLUMNS = 2
 LIMIT = 60
 """At most so many pictures; the sheet says how many more there are."""
 
-INK, FAINT, PAPER, CARD = "#1f2430", "#7b8190", "#f4f2ee", "#ffffff"
-RIGHT, WRONG, NEUTRAL = "#2e8b57", "#c2452d", "#8a93a6"
+NAMES = 3
+MARGIN, GAP, PAD = 36, 20, 20
+PICTURE, COLUMN, BETWEEN = 200, 236, 28
+HEAD, FOOT, LINE = 110, 44, 44
+CARD_HEIGHT = PICTURE + 2 * PAD
 
 
 @dataclass(frozen=True)
@@ -32,8 +48,8 @@ class PredictionRow:
     Attributes:
         path: the picture.
         truth: its right name, None where nobody knows.
-        before: (name, probability) of the frozen network, most probable first; None: it was not asked.
-        after: the same of the adapted network.
+        before: what the frozen network says; None where it was not asked or has no such outputs.
+        after: what the adapted network says.
     """
 
     path: Path
@@ -41,127 +57,170 @@ class PredictionRow:
     before: Named | None
     after: Named
 
+    def right(self, named: Named | None) -> bool | None:
+        """Whether the most probable name is the true one; None where there is no truth or no answer."""
+        return None if self.truth is None or not named else same_name(named[0][0], self.truth)
+
 
 def same_name(one: str | None, other: str | None) -> bool:
     """Whether a folder's name and a category's mean the same: case, spaces and underscores do not count."""
-    if one is None or other is None:
-        return False
-    return one.casefold().replace("_", " ") == other.casefold().replace("_", " ")
+    return one is not None and other is not None and _readable(one).casefold() == _readable(other).casefold()
 
 
-def before_after_sheet(rows: Sequence[PredictionRow], path: Path, *, compare: bool = True) -> None:
-    """Draw ``rows`` into the PNG ``path``, written whole or not at all.
+@dataclass(frozen=True)
+class _Layout:
+    """Where the cards of a sheet lie; all numbers in pixels."""
+
+    cards: int
+    compare: bool
+
+    @property
+    def columns(self) -> int:
+        return max(1, min(self.cards, 2 if self.compare else 3))
+
+    @property
+    def card_width(self) -> int:
+        return 2 * PAD + PICTURE + (2 if self.compare else 1) * (COLUMN + BETWEEN)
+
+    def place(self, card: int) -> tuple[int, int]:
+        row, column = divmod(card, self.columns)
+        return MARGIN + column * (self.card_width + GAP), HEAD + row * (CARD_HEIGHT + GAP)
+
+    def size(self, more: bool) -> tuple[int, int]:
+        rows = max(1, math.ceil(self.cards / self.columns))
+        width = 2 * MARGIN + self.columns * (self.card_width + GAP) - GAP
+        height = HEAD + rows * (CARD_HEIGHT + GAP) - GAP + MARGIN + (FOOT if more else 0)
+        return width, height
+
+
+def before_after_sheet(rows: Sequence[PredictionRow], path: str | Path, *, compare: bool = True) -> None:
+    """Draw every picture with its true name, the network's answer before and now; a PNG, whole or not at all.
+
+    Right and wrong are told by colour and by a tick or a cross. With more than 60 pictures the sheet shows
+    60, evenly spaced, and says how many there are besides; the counts in its head are over all of them.
 
     Args:
-        rows: what to show; the first 60 are drawn.
+        rows: one a picture.
         path: where to.
         compare: whether there is a column for the frozen network.
+
+    Raises:
+        VisionLoraError: a picture cannot be read.
     """
-    shown = rows[:LIMIT]
-    columns = min(COLUMNS, max(1, len(shown)))
-    texts = 2 if compare else 1
-    card_width = PICTURE + texts * COLUMN + 3 * 12
-    lines = -(-len(shown) // columns)
-    head, foot = 46, 30 if len(rows) > len(shown) else 0
-    width = 2 * MARGIN + columns * card_width + (columns - 1) * CARD_GAP
-    height = 2 * MARGIN + head + lines * (PICTURE + 24 + CARD_GAP) + foot
-    sheet = Image.new("RGB", (width * SCALE, height * SCALE), PAPER)
-    draw = ImageDraw.Draw(sheet)
-    _text(draw, (MARGIN, MARGIN - 4), _title(rows, compare), 20, INK, bold=True)
-    for place, row in enumerate(shown):
-        left = MARGIN + (place % columns) * (card_width + CARD_GAP)
-        top = MARGIN + head + (place // columns) * (PICTURE + 24 + CARD_GAP)
-        _card(sheet, draw, row, left, top, card_width, compare)
-    if foot:
-        _text(draw, (MARGIN, height - MARGIN - 14), f"and {len(rows) - len(shown)} more", 13, FAINT)
+    shown = _spread(rows, LIMIT)
+    more = len(rows) - len(shown)
+    layout = _Layout(len(shown), compare)
+    sheet = Image.new("RGB", layout.size(more > 0), GROUND)
+    _draw_head(sheet, rows, compare)
+    for card, row in enumerate(shown):
+        _draw_card(sheet, row, layout.place(card), layout)
+    if more:
+        place = (sheet.width / 2, sheet.height - (MARGIN + FOOT) / 2)
+        ImageDraw.Draw(sheet).text(place, f"and {_pictures(more, 'more ')}", QUIET, font(20), anchor="mm")
     with replacing(path) as beside:
         sheet.save(beside, format="PNG", optimize=True)
 
 
-def _title(rows: Sequence[PredictionRow], compare: bool) -> str:
-    known = [row for row in rows if row.truth is not None]
-    if not known:
-        return f"{len(rows)} pictures"
-    now = sum(_is_right(row.after, row.truth) for row in known)
-    if not compare:
-        return f"{now} of {len(known)} right"
-    before = sum(_is_right(row.before or (), row.truth) for row in known)
-    return f"before {before} of {len(known)} right, after {now} of {len(known)}"
+def _spread(rows: Sequence[PredictionRow], limit: int) -> list[PredictionRow]:
+    """At most ``limit`` rows, evenly spaced: rows come class by class, and every class has its chance."""
+    if len(rows) <= limit:
+        return list(rows)
+    return [rows[place * len(rows) // limit] for place in range(limit)]
 
 
-def _is_right(named: Named, truth: str | None) -> bool:
-    return bool(named) and same_name(named[0][0], truth)
+def _draw_head(sheet: Image.Image, rows: Sequence[PredictionRow], compare: bool) -> None:
+    pen = ImageDraw.Draw(sheet)
+    title = "Before and after" if compare else "Predictions"
+    pen.text((MARGIN, 50), title, INK, font(34, bold=True), anchor="ls")
+    x, text = MARGIN, font(20)
+    pieces = [("before", [row.right(row.before) for row in rows])] if compare else []
+    pieces.append(("now" if compare else "right", [row.right(row.after) for row in rows]))
+    judged = [(word, [one for one in marks if one is not None]) for word, marks in pieces]
+    if not any(marks for _, marks in judged):
+        pen.text((x, 84), _pictures(len(rows)), QUIET, text, anchor="ls")
+        return
+    for word, marks in judged:
+        if marks:
+            what = f"{word}: {sum(marks)} of {len(marks)}" + (" right" if compare else "")
+            pen.text((x, 84), what, QUIET, text, anchor="ls")
+            x += round(text.getlength(what)) + 40
 
 
-def _card(
-    sheet: Image.Image,
-    draw: ImageDraw.ImageDraw,
-    row: PredictionRow,
-    left: int,
-    top: int,
-    width: int,
-    compare: bool,
+def _draw_card(sheet: Image.Image, row: PredictionRow, place: tuple[int, int], layout: _Layout) -> None:
+    left, top = place
+    rounded(sheet, (left, top, left + layout.card_width, top + CARD_HEIGHT), 18, CARD)
+    _draw_picture(sheet, row.path, (left + PAD, top + PAD))
+    x, y = left + PAD + PICTURE + BETWEEN, top + PAD
+    width = left + layout.card_width - PAD - x
+    known = row.truth is not None
+    face, name = font(22 if known else 18, bold=known), _readable(row.truth) if row.truth else row.path.name
+    ImageDraw.Draw(sheet).text((x, y + 19), fitted(name, face, width), INK, face, anchor="ls")
+    if layout.compare:
+        _draw_answer(sheet, "before", row.before, row.truth, (x, y + 34))
+        x += COLUMN + BETWEEN
+    _draw_answer(sheet, "now" if layout.compare else "", row.after, row.truth, (x, y + 34))
+
+
+def _draw_picture(sheet: Image.Image, path: Path, place: tuple[int, int]) -> None:
+    """The whole picture, uncropped, in the middle of its square."""
+    left, top = place
+    rounded(sheet, (left, top, left + PICTURE, top + PICTURE), 12, GROUND)
+    picture = ImageOps.contain(_opened(path), (PICTURE, PICTURE), Image.Resampling.LANCZOS)
+    corner = left + (PICTURE - picture.width) // 2, top + (PICTURE - picture.height) // 2
+    rounded_picture(sheet, picture, corner, 12)
+
+
+def _draw_answer(
+    sheet: Image.Image, heading: str, answer: Named | None, truth: str | None, place: tuple[int, int]
 ) -> None:
-    box = [left * SCALE, top * SCALE, (left + width) * SCALE, (top + PICTURE + 24) * SCALE]
-    draw.rounded_rectangle(box, 10 * SCALE, fill=CARD)
-    sheet.paste(_thumbnail(row.path), ((left + 12) * SCALE, (top + 12) * SCALE))
-    column = left + PICTURE + 24
-    if compare:
-        _answer(draw, "before", row.before or (), row.truth, column, top + 12)
-        column += COLUMN
-    _answer(draw, "after" if compare else "", row.after, row.truth, column, top + 12)
-
-
-def _thumbnail(path: Path) -> Image.Image:
-    with Image.open(path) as picture:
-        upright = ImageOps.exif_transpose(picture).convert("RGBA")
-    white = Image.new("RGBA", upright.size, "white")
-    size = (PICTURE * SCALE, PICTURE * SCALE)
-    return ImageOps.fit(Image.alpha_composite(white, upright).convert("RGB"), size)
-
-
-def _answer(
-    draw: ImageDraw.ImageDraw, title: str, named: Named, truth: str | None, left: int, top: int
-) -> None:
-    width = COLUMN - 16
-    _text(draw, (left, top), title, 11, FAINT)
-    if not named:
-        _text(draw, (left, top + 18), "not asked", 13, FAINT)
-    for place, (name, probability) in enumerate(named[:3]):
-        y = top + (18 if title else 2) + place * 36
-        right = same_name(name, truth)
-        colour = (RIGHT if right else WRONG if place == 0 else NEUTRAL) if truth else NEUTRAL
-        mark = ("✓ " if right else "✗ ") if truth and place == 0 else ""
+    """One column: the heading with its mark, and a bar for each of the most probable names."""
+    x, y = place
+    right = same_name(answer[0][0], truth) if answer and truth is not None else None
+    pen = ImageDraw.Draw(sheet)
+    word = heading or {True: "right", False: "wrong", None: ""}[right]
+    if right is not None:
+        mark(sheet, (x + 11, y + 12), right)
+    pen.text((x + (0 if right is None else 30), y + 18), word, QUIET, font(16), anchor="ls")
+    if not answer:
+        pen.text((x, y + 52), "no answer", QUIET, font(17), anchor="ls")
+        return
+    colour = {True: RIGHT, False: WRONG, None: BLUE}[right]
+    for line, (name, probability) in enumerate(answer[:NAMES]):
+        top = y + 32 + line * LINE
+        first = line == 0
+        face, ink = font(17, bold=first), colour if first else INK
         percent = f"{100 * probability:.0f} %"
-        space = width - _width(percent, 12, False) - 6
-        _text(draw, (left, y), _fit(mark + name, space, place == 0), 12, INK, bold=place == 0)
-        _text(draw, (left + width - _width(percent, 12, False), y), percent, 12, FAINT)
-        bar = [left * SCALE, (y + 18) * SCALE, (left + width) * SCALE, (y + 23) * SCALE]
-        draw.rounded_rectangle(bar, 2 * SCALE, fill="#e8e6e1")
-        length = max(4.0, width * probability)
-        draw.rounded_rectangle([bar[0], bar[1], (left + length) * SCALE, bar[3]], 2 * SCALE, fill=colour)
+        room = COLUMN - 12 - font(16).getlength(percent)
+        pen.text((x, top + 19), fitted(_readable(name), face, room), ink, face, anchor="ls")
+        pen.text((x + COLUMN, top + 19), percent, ink if first else QUIET, font(16), anchor="rs")
+        rounded(sheet, (x, top + 26, x + COLUMN, top + 34), 4, TRACK)
+        # A bar too short for its own round ends would not show at all.
+        length = max(round(COLUMN * min(max(probability, 0.0), 1.0)), 3)
+        bar = colour if first else RIGHT if same_name(name, truth) else GREY
+        rounded(sheet, (x, top + 26, x + length, top + 34), 4, bar)
 
 
-@cache
-def _font(size: int, bold: bool) -> ImageFont.FreeTypeFont:
-    # The fonts that matplotlib ships are there on every machine.
-    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    return ImageFont.truetype(Path(get_data_path()) / "fonts" / "ttf" / name, size * SCALE)
+def _opened(path: Path) -> Image.Image:
+    """RGB, the right way up; transparent parts white."""
+    try:
+        with Image.open(path) as picture:
+            picture.draft("RGB", (2 * PICTURE, 2 * PICTURE))
+            picture = ImageOps.exif_transpose(picture)
+            if picture.mode.startswith("I"):
+                return picture.point(lambda value: value / 256).convert("L").convert("RGB")
+            if "A" in picture.getbands() or "transparency" in picture.info:
+                clear = picture.convert("RGBA")
+                white = Image.new("RGBA", clear.size, "white")
+                return Image.alpha_composite(white, clear).convert("RGB")
+            return picture.convert("RGB")
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise VisionLoraError(f"sheet: cannot read {path} ({error}); leave this picture out") from error
 
 
-def _text(
-    draw: ImageDraw.ImageDraw, at: tuple[float, float], text: str, size: int, fill: str, bold: bool = False
-) -> None:
-    draw.text((at[0] * SCALE, at[1] * SCALE), text, fill=fill, font=_font(size, bold))
+def _pictures(count: int, more: str = "") -> str:
+    return f"{count} {more}picture{'' if count == 1 else 's'}"
 
 
-def _width(text: str, size: int, bold: bool) -> float:
-    return _font(size, bold).getlength(text) / SCALE
-
-
-def _fit(text: str, width: float, bold: bool) -> str:
-    if _width(text, 12, bold) <= width:
-        return text
-    while text and _width(text + "…", 12, bold) > width:
-        text = text[:-1]
-    return text + "…"
+def _readable(name: str) -> str:
+    """A class's name for people: ``fire_engine`` is "fire engine"."""
+    return " ".join(name.replace("_", " ").split())
