@@ -1,0 +1,72 @@
+"""Which other things are drawn in which style, and how each stands on its ground.
+
+`anchor` is drawn in the styles of the training goldfish and a few of its own, `val` in the styles of the validation
+goldfish and, for the subjects that a network confuses most easily, in the training ones.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .plan import Pose
+from .subjects_animals import LAND_ANIMALS
+from .subjects_food import FOOD
+from .subjects_sea import SEA
+from .subjects_things import THINGS
+
+SUBJECTS = {**FOOD, **LAND_ANIMALS, **SEA, **THINGS}
+
+CONTRAST: dict[str, dict[str, str]] = {
+    "anchor": {
+        "flat": "apple clownfish pumpkin bird sailing-boat maple-leaf",
+        "line-art": "flatfish cat tree tulip teapot",
+        "cartoon": "tang basketball fox strawberry mushroom snail",
+        "pixel-art": "orange duck heart house puffer",
+        "watercolour": "leaf carrot butterfly pear lighthouse clownfish",
+        "crayon": "sun turtle cherries kite shark crab",
+        "chalkboard": "tang umbrella starfish key",
+        "pencil": "basketball daisy owl",
+        "oil": "orange vase angelfish",
+        "blueprint": "rocket shark",
+        "sticker": "cat ladybug",
+    },
+    "val": {
+        "kawaii": "cupcake orange pumpkin",
+        "gradient": "lemon clownfish tennis-ball",
+        "paper-cut": "fox sunflower beach-ball",
+        "low-poly": "carrot bird whale",
+        "pastel": "orange-slice dog pine",
+        "ink-brush": "eel crab sailing-boat",
+        "stained-glass": "butterfly maple-leaf angelfish",
+        "stippling": "mushroom hat frog",
+        "woodcut": "apple owl flatfish",
+        "halftone": "chick guitar tang",
+        "mosaic": "basketball octopus moon",
+        "embroidery": "strawberry bee cactus",
+        "flat": "car egg",
+        "line-art": "clownfish cup",
+        "cartoon": "puffer watermelon",
+        "pixel-art": "gold-star banana",
+        "watercolour": "balloon jellyfish",
+        "crayon": "bell book",
+    },
+}
+
+PAPERS = ("#ffffff", "#bfe6ee", "#e9f3f4", "#fff4d8", "#8fd3ea", "#f6e3b8", "#c9ecf5", "#9fd0dc", "#d9e8c8", "#efd9e6", "#5fa3c9", "#f3f0ea")
+
+
+def pose(subject: str, rng: np.random.Generator) -> Pose:
+    """A pose and a ground by chance; what lives in water is mostly drawn in water, as the goldfish are."""
+    wet = subject in SEA
+    chances = (0.4, 0.05, 0.4, 0.15, 0.0, 0.0, 0.0) if wet else (0.42, 0.14, 0.06, 0.06, 0.1, 0.1, 0.12)
+    ground = str(rng.choice(("plain", "disc", "water", "bowl", "hills", "dots", "shadow"), p=chances))
+    scale = float(rng.uniform(0.74, 0.9))
+    scale = {"bowl": 0.52, "disc": min(scale, 0.78)}.get(ground, scale)
+    return Pose(
+        ground=ground,
+        paper=str(rng.choice(PAPERS)),
+        flip=bool(rng.random() < 0.5) and subject not in ("clock", "key"),
+        turn=float(rng.uniform(-12, 12)) if ground not in ("hills", "shadow") else 0.0,
+        scale=scale,
+        shift=(0.0, 6.0) if ground == "bowl" else (0.0, 0.0),
+    )

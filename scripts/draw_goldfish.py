@@ -1,0 +1,89 @@
+"""Draws the goldfish and the other things in data/goldfish: `python scripts/draw_goldfish.py [FOLDER]`.
+
+Every picture is a function of its own name, so one can be redrawn without the others:
+`python scripts/draw_goldfish.py /tmp/one --only watercolour`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from draw.canvas import finish
+from draw.contrast import CONTRAST, SUBJECTS, pose
+from draw.goldfish import goldfish
+from draw.grounds import GROUNDS
+from draw.plan import GOLDFISH, Pose
+from draw.shapes import Drawing, Part, moved
+from draw.styles import STYLES
+
+HOME = Path(__file__).resolve().parents[1] / "data" / "goldfish"
+COLOURS = 128  # of a picture's palette: more is not seen in drawings
+
+
+def pictures() -> dict[str, Callable[[], Image.Image]]:
+    """Every picture's path below data/goldfish, and the call that draws it."""
+    found: dict[str, Callable[[], Image.Image]] = {}
+    for split, drawn in GOLDFISH.items():
+        for style in drawn:
+            path = f"{split}/goldfish/{style}.png"
+            found[path] = lambda path=path, split=split, style=style: draw_goldfish(path, split, style)
+    for split, styles in CONTRAST.items():
+        for style, subjects in styles.items():
+            for subject in subjects.split():
+                path = f"contrast/{split}/{style}-{subject}.png"
+                found[path] = lambda path=path, style=style, subject=subject: draw_other(path, style, subject)
+    return found
+
+
+def draw_goldfish(path: str, split: str, style: str) -> Image.Image:
+    look, stance = GOLDFISH[split][style]
+    return draw(style, goldfish(look), stance, seeded(path))
+
+
+def draw_other(path: str, style: str, subject: str) -> Image.Image:
+    rng = seeded(path)
+    return draw(style, tuple(SUBJECTS[subject]()), pose(subject, rng), rng, cute=subject not in NO_FACE)
+
+
+NO_FACE = {"sun", "crab", "octopus", "whale", "puffer", "cat", "dog", "fox", "frog", "chick", "owl"}
+
+
+def draw(
+    style: str, subject: tuple[Part, ...], stance: Pose, rng: np.random.Generator, cute: bool = False
+) -> Image.Image:
+    """A subject on its ground in a style: a 256 by 256 picture with a palette."""
+    placed = moved(subject, scale=stance.scale, turn=stance.turn, flip=stance.flip, shift=stance.shift)
+    face = (50.0 + stance.shift[0], 56.0 + stance.shift[1], stance.scale) if cute else None
+    drawing = Drawing((*GROUNDS[stance.ground](stance.paper, rng), *placed), stance.paper, face)
+    picture = finish(STYLES[style](drawing, rng))
+    return picture.quantize(COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.FLOYDSTEINBERG)
+
+
+def seeded(path: str) -> np.random.Generator:
+    return np.random.default_rng(zlib.crc32(path.encode()))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folder", nargs="?", type=Path, default=HOME, help="where the pictures go")
+    parser.add_argument("--only", default="", metavar="TEXT", help="draw only paths that contain this")
+    wanted = parser.parse_args()
+    for path, make in pictures().items():
+        if wanted.only in path:
+            target = wanted.folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            beside = target.with_suffix(".part")
+            make().save(beside, format="PNG", optimize=True)
+            os.replace(beside, target)
+            print(path)
+
+
+if __name__ == "__main__":
+    main()
