@@ -37,7 +37,9 @@ def loaders(root: Path) -> tuple[PictureLoader, PictureLoader]:
     return make_loader(train, 4, 1, True), make_loader(val, 4)
 
 
-def module_of(network: nn.Module, root: Path, steps: int, *, dropout: bool = False, lr: float = 1e-2) -> LoraModule:
+def module_of(
+    network: nn.Module, root: Path, steps: int, *, dropout: bool = False, lr: float = 1e-2
+) -> LoraModule:
     attach(network, LoraConfig(rank=2), generator=torch.Generator().manual_seed(3))
     transform = training_transform(AugmentConfig(), PREPROCESSING)
     stream = AnchorStream(scan_pictures([root.parent / "others"]), 3, PREPROCESSING, transform, views=2)

@@ -17,13 +17,15 @@ from visionlora.backbones import Backbone, Head, apply_head, find_class, head_pa
 from visionlora.data import (
     AnchorStream,
     AugmentConfig,
+    BadPicture,
     Picture,
     PictureCache,
     PictureDataset,
     PictureFolder,
     PictureLoader,
-    check,
+    find_bad,
     make_loader,
+    refuse,
     scan,
     scan_labelled,
     scan_pictures,
@@ -141,7 +143,7 @@ def assemble(config: DictConfig, console: Console) -> Job:
     )  # fmt: skip
     if backbone.notice:
         console.rule("[bold yellow]attention", style="yellow")
-        job.say(f"[bold yellow]{backbone.notice}[/bold yellow]")
+        job.say(backbone.notice)
     job.say(f"head {head.kind}: {len(folder.classes)} classes, {len(head.outputs)} outputs")
     if retention.distils and head.kind != "new":
         job.teacher = _teacher(job, pictures)
@@ -151,16 +153,22 @@ def assemble(config: DictConfig, console: Console) -> Job:
         job.say("no contrast folder (contrast.root): what is wrongly called by a new name is not measured")
     else:
         job.contrast_loader = pictures.plain(scan_pictures([Path(contrast_root)]))
+    refuse(pictures.bad)
     return job
 
 
 class _Pictures:
-    """Loaders with one network's preprocessing, one cache and one seed."""
+    """Loaders with one network's preprocessing, one cache and one seed.
+
+    Every picture is opened when its loader is made; those that cannot be used are collected in ``bad``, to be
+    reported together.
+    """
 
     def __init__(self, backbone: Backbone, data: DataOptions, augment: AugmentConfig, seed: int) -> None:
         self.preprocessing = backbone.preprocessing
         self.data = data
         self.seed = seed
+        self.bad: list[BadPicture] = []
         self.augment = training_transform(augment, self.preprocessing)
         side = training_side(self.preprocessing.resize, self.preprocessing.crop, augment.crop_scale[0])
         self.training_cache = PictureCache(data.cache_mb / 2, side, self.preprocessing.interpolation)
@@ -170,7 +178,7 @@ class _Pictures:
 
     def labelled(self, folder: PictureFolder, targets: dict[str, int]) -> tuple[PictureLoader, PictureLoader]:
         """The training loader, shuffled and augmented, and the validation loader."""
-        check(folder.train, self.training_cache)
+        self._open(folder.train, self.training_cache)
         dataset = PictureDataset(
             folder.train,
             self.preprocessing,
@@ -183,15 +191,18 @@ class _Pictures:
         return loader, self.plain(folder.val, targets)
 
     def plain(self, pictures: Sequence[Picture], targets: dict[str, int] | None = None) -> PictureLoader:
-        """A loader without augmentation; every picture is opened now, so that a bad one ends the run now."""
-        check(pictures, self.cache)
+        """A loader without augmentation."""
+        self._open(pictures, self.cache)
         dataset = PictureDataset(pictures, self.preprocessing, targets=targets, cache=self.cache)
         return make_loader(dataset, self.data.batch_size)
+
+    def _open(self, pictures: Sequence[Picture], cache: PictureCache) -> None:
+        self.bad += find_bad(pictures, cache)
 
     def stream(self, anchors: Sequence[Any], options: RetentionOptions) -> AnchorStream:
         """The endless stream of anchors."""
         files = [anchor for anchor in anchors if isinstance(anchor, Picture)]
-        check(files, self.training_cache)
+        self._open(files, self.training_cache)
         return AnchorStream(
             anchors,
             options.per_step,

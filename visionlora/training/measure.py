@@ -70,23 +70,22 @@ class Answers:
 
 
 @torch.inference_mode()
-def answers(network: nn.Module, batches: Iterable[dict[str, Tensor]], precision: str = "32-true") -> Answers:
-    """Run ``network`` (eval mode, wherever it lies) over ``batches`` without a graph.
+def answers(network: nn.Module, batches: Iterable[dict[str, Tensor]]) -> Answers:
+    """Run ``network`` (wherever it lies) over ``batches`` in eval mode, without a graph.
+
+    In float32, whatever training used: a figure must be the same when somebody measures it again.
 
     Args:
         network: maps (batch, 3, height, width) to (batch, outputs).
         batches: dictionaries with ``images`` and ``labels``.
-        precision: Lightning's word; ``bf16-mixed`` and ``16-mixed`` run under autocast.
     """
     device = next(network.parameters()).device
-    kind = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(precision)
     logits, labels = [], []
     was_training = network.training
     network.eval()
-    with torch.autocast(device.type, dtype=kind, enabled=kind is not None):
-        for batch in batches:
-            logits.append(network(batch["images"].to(device)).float().cpu())
-            labels.append(batch["labels"].cpu())
+    for batch in batches:
+        logits.append(network(batch["images"].to(device)).float().cpu())
+        labels.append(batch["labels"].cpu())
     network.train(was_training)
     return Answers(torch.cat(logits), torch.cat(labels))
 

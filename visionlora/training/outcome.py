@@ -24,13 +24,13 @@ class Look:
     contrast: Answers | None
 
 
-def look(job: Job, precision: str) -> Look:
+def look(job: Job) -> Look:
     """Ask the network, with its adapters merged, about every picture that the run is judged on."""
     with merged(job.network):
         return Look(
-            validation=answers(job.network, job.val_loader, precision),
-            retention=answers(job.network, job.retention_loader, precision) if job.retention_loader else None,
-            contrast=answers(job.network, job.contrast_loader, precision) if job.contrast_loader else None,
+            validation=answers(job.network, job.val_loader),
+            retention=answers(job.network, job.retention_loader) if job.retention_loader else None,
+            contrast=answers(job.network, job.contrast_loader) if job.contrast_loader else None,
         )
 
 

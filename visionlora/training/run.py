@@ -43,16 +43,17 @@ def run(config: DictConfig, output_dir: str | Path) -> int:
     folder = Path(output_dir)
     _quieten()
     job = assemble(config, console)
+    resume = _checkpoint_of(config.resume)
+    device = torch.device("cuda" if _uses_cuda(job) else "cpu")
     folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(config, folder / "config.yaml", resolve=True)
     for notice in job.notices:
         log.info(notice)
 
-    device = torch.device("cuda" if _uses_cuda(job) else "cpu")
     job.network.to(device)
     precision, reason = choose_precision(job.trainer.precision, job.network, job.sample().to(device))
     _say(job, f"precision {precision}: {reason}")
-    before = look(job, precision)
+    before = look(job)
 
     clock = StepClock()
     logger = TensorBoardLogger(str(folder), name="", version="tensorboard", default_hp_metric=False)
@@ -62,14 +63,14 @@ def run(config: DictConfig, output_dir: str | Path) -> int:
     checkpoint = ModelCheckpoint(folder / "checkpoints", "best", monitor="val/objective", save_last=True)
     trainer = _trainer(job, precision, logger, [checkpoint, clock, *_callbacks(job, console)])
     fit_started = time.perf_counter()
-    interrupted = _fit(trainer, module, job, resume=_checkpoint_of(config.resume))
+    interrupted = _fit(trainer, module, job, resume)
     times = {"setup_s": fit_started - started, "fit_s": time.perf_counter() - fit_started, **clock.summary()}
     if interrupted:
         _say(job, f"interrupted at step {trainer.global_step}: the adapter is saved as it is now")
     else:
         _take_best(module, checkpoint)
 
-    after = look(job, precision)
+    after = look(job)
     metrics = outcome(job, before, after, times, precision, steps=trainer.global_step)
     leave(folder, job, config, before, after, metrics, logger)
     log.info("the run is in %s", folder)

@@ -1,0 +1,291 @@
+"""Whole runs on a small network: what they leave, and what the other commands make of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import torchvision
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from tests.conftest import Left
+from visionlora.backbones import About, Preprocessing
+from visionlora.training.restore import load, restore
+
+Command = Callable[..., Left]
+
+COLOURS = ("red", "blue", "green", "grey")
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """A squeezenet1_1 of four outputs for pictures of 48 pixels."""
+    torch.manual_seed(0)
+    network = torchvision.models.squeezenet1_1(num_classes=4)
+    half = (0.5, 0.5, 0.5)
+    about = About(COLOURS, ("",) * 4, Preprocessing(48, 48, half, half, "bilinear"))
+    save_file(network.state_dict(), tmp_path / "small.safetensors", about.metadata())
+    return tmp_path / "small.safetensors"
+
+
+@pytest.fixture
+def train(
+    command: Command, weights: Path, pictures: Path, tmp_path: Path
+) -> Callable[..., tuple[Left, Path]]:
+    """Trains for a few steps; returns how it ended and the run's folder."""
+
+    def run(*arguments: str) -> tuple[Left, Path]:
+        folder = tmp_path / "run"
+        left = command(
+            "train", f"data.root={pictures}", "model.name=squeezenet1_1", f"model.weights={weights}",
+            "trainer.max_steps=4", "trainer.validations=2", "data.batch_size=4", "lora.rank=2",
+            "trainer.precision=32-true", "retention.per_step=2", "retention.generated=4",
+            f"hydra.run.dir={folder}", *arguments,
+        )  # fmt: skip
+        return left, folder
+
+    return run
+
+
+Train = Callable[..., tuple[Left, Path]]
+
+
+def metrics_of(folder: Path) -> dict:
+    return json.loads((folder / "metrics.json").read_text())
+
+
+def test_a_run_leaves_every_file_that_the_design_names(train: Train) -> None:
+    left, folder = train()
+    assert left.code == 0, left.err
+    for name in (
+        "adapter/adapter_config.json", "adapter/adapter_model.safetensors", "adapter/README.md",
+        "checkpoints/last.ckpt", "checkpoints/best.ckpt", "config.yaml", "metrics.json", "before_after.png",
+        "train.log",
+    ):  # fmt: skip
+        assert (folder / name).stat().st_size > 0, name
+    assert list((folder / "tensorboard").glob("events.*"))
+
+
+def test_figures_name_everything_that_was_and_was_not_measured(train: Train, pictures: Path) -> None:
+    _, folder = train()
+    metrics = metrics_of(folder)
+    assert metrics["retention"] == "not measured"
+    assert metrics["contrast"] == "not measured"
+    assert metrics["model"]["used"] == "squeezenet1_1"
+    assert metrics["head"] == "keep"
+    assert metrics["classes"] == ["blue", "red"]
+    assert set(metrics["before"]) == set(metrics["after"]) == {"val/top1", "val/top5", "val/loss"}
+    assert metrics["parameters"]["adapter_bytes"] == 4 * metrics["parameters"]["trainable"]
+    assert metrics["time"]["step_ms"] > 0
+    assert metrics["steps"] == 4
+
+
+def test_retention_and_contrast_are_measured_where_there_are_folders(train: Train, pictures: Path) -> None:
+    _, folder = train(f"retention.root={pictures / 'val'}", f"contrast.root={pictures.parent / 'others'}")
+    metrics = metrics_of(folder)
+    assert metrics["retention"]["pictures"] == 6
+    assert metrics["retention"]["before/top1"] == metrics["before"]["val/top1"]
+    assert metrics["retention"]["after/top1"] == metrics["after"]["val/top1"]
+    assert metrics["contrast"]["pictures"] == 6
+    assert 0 <= metrics["contrast"]["after/false_positive_rate"] <= 1
+
+
+def test_base_tensors_are_bit_for_bit_what_they_were(train: Train, weights: Path) -> None:
+    _, folder = train("trainer.max_steps=8")
+    restored = restore(folder)
+    base = {name: value for name, value in restored.network.state_dict().items() if "lora_" not in name}
+    stored = load_file(weights)
+    assert base.keys() == stored.keys()
+    assert all(torch.equal(base[name], stored[name]) for name in base)
+    assert any(value.any() for name, value in restored.network.state_dict().items() if "lora_B" in name)
+
+
+@pytest.mark.parametrize("head", ["keep", "extend", "new"])
+def test_merged_weights_load_into_torchvision_and_say_the_same(
+    train: Train, command: Command, pictures: Path, tmp_path: Path, head: str
+) -> None:
+    if head != "keep":
+        (pictures / "train" / "red").rename(pictures / "train" / "scarlet")
+        (pictures / "val" / "red").rename(pictures / "val" / "scarlet")
+    left, folder = train(f"model.head={head}")
+    assert left.code == 0, left.err
+    assert command("merge", f"adapter={folder}", "output=merged.safetensors").code == 0
+    names = json.loads((tmp_path / "merged.classes.json").read_text())
+    expected = {"keep": list(COLOURS), "extend": [*COLOURS, "scarlet"], "new": ["blue", "scarlet"]}[head]
+    assert names["classes"] == expected
+    plain = torchvision.models.get_model("squeezenet1_1", num_classes=len(expected)).eval()
+    plain.load_state_dict(load_file(tmp_path / "merged.safetensors"))
+    images = torch.randn(3, 3, 48, 48)
+    adapted = restore(folder).network(images)
+    torch.testing.assert_close(plain(images), adapted, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(load(folder)(images), adapted, rtol=1e-4, atol=1e-4)
+
+
+def test_prediction_goes_on_after_a_broken_picture_and_says_so(
+    train: Train, command: Command, pictures: Path, tmp_path: Path
+) -> None:
+    _, folder = train()
+    (pictures / "val" / "red" / "text.png").write_text("no picture")
+    left = command(
+        "predict", f"adapter={folder}", f"images={pictures / 'val'}", "output=out.jsonl", "compare=true"
+    )
+    assert left.code == 3
+    records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert len(records) == 7
+    broken = [record for record in records if "error" in record]
+    assert [Path(record["path"]).name for record in broken] == ["text.png"]
+    named = next(record for record in records if "error" not in record)
+    assert sum(one["probability"] for one in named["predictions"]) <= 1.001
+    assert named["before"]
+
+
+def test_merged_and_unmerged_predictions_agree(
+    train: Train, command: Command, pictures: Path, tmp_path: Path
+) -> None:
+    _, folder = train()
+    for name, merged in (("a", "true"), ("b", "false")):
+        left = command(
+            "predict", f"adapter={folder}", f"images={pictures}", f"output={name}.csv", f"merged={merged}"
+        )
+        assert left.code == 0, left.err
+    rows_a, rows_b = ((tmp_path / f"{name}.csv").read_text().splitlines() for name in "ab")
+    assert len(rows_a) == len(rows_b) == 17
+    for row_a, row_b in zip(rows_a[1:], rows_b[1:], strict=True):
+        assert row_a.split(",")[:2] == row_b.split(",")[:2]
+        assert float(row_a.split(",")[2]) == pytest.approx(float(row_b.split(",")[2]), abs=1e-4)
+
+
+def test_a_prediction_sheet_and_a_single_picture(
+    train: Train, command: Command, pictures: Path, tmp_path: Path
+) -> None:
+    _, folder = train()
+    one = pictures / "val" / "red" / "0.png"
+    assert command("predict", f"adapter={folder}", f"images={one}", "sheet=sheet.png").code == 0
+    assert Image.open(tmp_path / "sheet.png").width > 200
+
+
+def test_evaluation_repeats_the_runs_own_figures(
+    train: Train, command: Command, pictures: Path, tmp_path: Path
+) -> None:
+    _, folder = train(f"contrast.root={pictures.parent / 'others'}")
+    left = command(
+        "evaluate", f"adapter={folder}", f"data.root={pictures}", "output=figures.json",
+        f"contrast.root={pictures.parent / 'others'}",
+    )  # fmt: skip
+    assert left.code == 0, left.err
+    figures, metrics = json.loads((tmp_path / "figures.json").read_text()), metrics_of(folder)
+    assert figures["top1"] == metrics["after"]["val/top1"]
+    assert figures["frozen"]["top1"] == metrics["before"]["val/top1"]
+    assert figures["loss"] == pytest.approx(metrics["after"]["val/loss"], rel=1e-4)
+    assert figures["contrast"] == metrics["contrast"]
+    assert figures["retention"] == "not measured"
+    assert sum(one["pictures"] for one in figures["per_class"].values()) == figures["pictures"] == 6
+
+
+def test_a_sweep_ends_with_a_table_of_its_runs(train: Train, tmp_path: Path) -> None:
+    left, _ = train("-m", "lora.rank=1,2", f"hydra.sweep.dir={tmp_path / 'sweep'}")
+    assert left.code == 0, left.err
+    assert "2 runs" in left.out
+    assert "lora.rank=1" in left.out
+    assert "lora.rank=2" in left.out
+    assert len(list((tmp_path / "sweep").glob("*/metrics.json"))) == 2
+
+
+def test_a_resumed_run_continues_where_it_stopped(train: Train, tmp_path: Path) -> None:
+    part, same, more = (tmp_path / name for name in ("part", "same", "more"))
+    train("trainer.patience=null", f"hydra.run.dir={part}")
+    train("trainer.patience=null", f"resume={part}", f"hydra.run.dir={same}")
+    train("trainer.patience=null", f"resume={part}", f"hydra.run.dir={more}", "trainer.max_steps=7")
+    adapters = [load_file(run / "adapter" / "adapter_model.safetensors") for run in (part, same, more)]
+    assert all(torch.equal(adapters[0][name], adapters[1][name]) for name in adapters[0])
+    assert metrics_of(same)["time"]["step_ms"] == 0
+    assert metrics_of(more)["steps"] == 7
+    assert any(not torch.equal(adapters[0][name], adapters[2][name]) for name in adapters[0])
+
+
+def test_ctrl_c_ends_with_a_saved_adapter(weights: Path, pictures: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    process = subprocess.Popen(
+        [
+            sys.executable, "-m", "visionlora.train", f"data.root={pictures}", "model.name=squeezenet1_1",
+            f"model.weights={weights}", "trainer.max_steps=100000", "trainer.validations=50000",
+            "trainer.patience=null", "lora.rank=1", "trainer.precision=32-true", "retention.weight=0",
+            f"hydra.run.dir={folder}",
+        ],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    deadline = time.monotonic() + 90
+    while not (folder / "checkpoints" / "last.ckpt").exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=90)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert "interrupted" in out
+    assert 0 < metrics_of(folder)["steps"] < 100000
+    restore(folder)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["data.root=/no/such/folder"], "/no/such/folder"),
+        (["lora.targets=conv9"], "conv9"),
+        (["model.name=vgg91"], "vgg19"),
+        (["model.weights=/no/such/file.safetensors"], "/no/such/file.safetensors"),
+        (["retention.anchors=[/no/such/folder]"], "/no/such/folder"),
+        (["contrast.root=/no/such/folder"], "/no/such/folder"),
+        (["resume=/no/such/run"], "/no/such/run"),
+        (["trainer.accelerator=gpu"], "cpu"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_no_run(train: Train, arguments: list[str], expected: str) -> None:
+    if "accelerator" in arguments[0] and torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    left, folder = train(*arguments)
+    assert left.code == 2
+    assert len(left.err.strip().splitlines()) == 1, left.err
+    assert expected in left.err
+    assert not folder.exists()
+
+
+def test_a_class_unknown_to_keep_is_refused_with_suggestions(train: Train, pictures: Path) -> None:
+    (pictures / "train" / "red").rename(pictures / "train" / "gren")
+    (pictures / "val" / "red").rename(pictures / "val" / "gren")
+    left, _ = train("model.head=keep")
+    assert left.code == 2
+    assert "green" in left.err
+
+
+def test_bad_pictures_are_reported_together(train: Train, pictures: Path) -> None:
+    (pictures / "train" / "red" / "text.jpg").write_text("no picture")
+    (pictures / "val" / "blue" / "half.png").write_bytes((pictures / "val/blue/0.png").read_bytes()[:300])
+    left, _ = train()
+    assert left.code == 2
+    assert "text.jpg" in left.err
+    assert "half.png" in left.err
+
+
+def test_an_adapter_for_another_network_is_refused(train: Train, command: Command, pictures: Path) -> None:
+    _, folder = train()
+    left = command("predict", f"adapter={folder}", f"images={pictures}", "model=resnet18", "weights=none")
+    assert left.code == 2
+    assert len(left.err.strip().splitlines()) == 1
+
+
+def test_a_folder_without_an_adapter_is_refused(command: Command, tmp_path: Path) -> None:
+    left = command("predict", f"adapter={tmp_path}", "images=x")
+    assert left.code == 2
+    assert "adapter_config.json" in left.err or "x" in left.err
