@@ -192,7 +192,7 @@ def test_evaluation_repeats_the_runs_own_figures(
 
 
 def test_a_sweep_ends_with_a_table_of_its_runs(train: Train, tmp_path: Path) -> None:
-    left, _ = train("-m", "lora.rank=1,2", f"hydra.sweep.dir={tmp_path / 'sweep'}")
+    left, _ = train("lora.rank=1,2", f"hydra.sweep.dir={tmp_path / 'sweep'}")
     assert left.code == 0, left.err
     assert "2 runs" in left.out
     assert "lora.rank=1" in left.out
