@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, RenderableType
+from rich.markup import escape
 from rich.table import Table
 
 from visionlora.report.sheet import Named, PredictionRow
@@ -30,7 +31,7 @@ def predictions_table(rows: Sequence[PredictionRow]) -> Table:
     table.add_column("then", style="dim")
     for row in rows:
         before = [_named(row.before[:1]) if row.before else "-"] if compared else []
-        table.add_row(str(row.path), *before, _named(row.after[:1]), _named(row.after[1:]))
+        table.add_row(escape(str(row.path)), *before, _named(row.after[:1]), _named(row.after[1:]))
     return table
 
 
@@ -78,7 +79,9 @@ def evaluation_table(metrics: Mapping[str, Any]) -> Table:
         table.add_column(name, justify="left" if name == "class" else "right")
     for name, figures in metrics["per_class"].items():
         count, top1 = figures["pictures"], figures["top1"]
-        table.add_row(name, str(count), _share(figures["frozen_top1"]), _share(top1), _interval(top1, count))
+        table.add_row(
+            escape(name), str(count), _share(figures["frozen_top1"]), _share(top1), _interval(top1, count)
+        )
     return table
 
 
@@ -92,7 +95,7 @@ def sweep_table(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
         lost = retention if retention == NOT_MEASURED else _points(retention)
         wrong = contrast if contrast == NOT_MEASURED else _share(contrast["after/false_positive_rate"])
         table.add_row(
-            overrides,
+            escape(overrides),
             _share(metrics["after"]["val/top1"]),
             f"{metrics['after']['val/loss']:.3f}",
             lost,
@@ -137,4 +140,4 @@ def _interval(share: float, count: int) -> str:
 
 
 def _named(names: Named) -> str:
-    return ", ".join(f"{name} {probability:.0%}" for name, probability in names)
+    return escape(", ".join(f"{name} {probability:.0%}" for name, probability in names))

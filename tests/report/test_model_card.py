@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import ast
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from visionlora.lora import LoraConfig
+from visionlora.report.model_card import model_card
+
+LORA = vars(LoraConfig(rank=4, alpha=6, targets=["conv", "classifier"]))
+
+
+def _front_matter(card: str) -> dict[str, Any]:
+    start, matter, _ = card.split("---\n", 2)
+    assert start == ""
+    return yaml.safe_load(matter)
+
+
+def _table(card: str) -> list[list[str]]:
+    lines = [line for line in card.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def _python(card: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+
+
+def test_the_front_matter_is_yaml_that_names_the_library(metrics: dict[str, Any]) -> None:
+    matter = _front_matter(model_card(metrics, LORA))
+    assert matter["library_name"] == "visionlora"
+    assert "lora" in matter["tags"]
+
+
+def test_the_card_says_what_was_trained(metrics: dict[str, Any]) -> None:
+    card = model_card(metrics, LORA)
+    for words in ("vgg19", "goldfish", "rank 4", "alpha 6", "conv, classifier", "25,000", "keep"):
+        assert words in card
+
+
+def test_every_figure_stands_before_and_after(metrics: dict[str, Any]) -> None:
+    rows = _table(model_card(metrics, LORA))
+    assert len({len(row) for row in rows}) == 1
+    figures = [row[2:] for row in rows[2:]]
+    assert figures == [
+        ["0.100", "1.000"], ["0.400", "1.000"], ["4.125", "0.250"], ["0.750", "0.740"], ["0.000", "0.050"],
+    ]  # fmt: skip
+
+
+def test_what_was_not_measured_is_said(unmeasured: dict[str, Any]) -> None:
+    rows = _table(model_card(unmeasured, LORA))
+    assert [row[2:] for row in rows[-2:]] == [["not measured"] * 2] * 2
+
+
+def test_the_code_of_the_card_is_python(metrics: dict[str, Any]) -> None:
+    blocks = _python(model_card(metrics, LORA))
+    assert any("visionlora" in block for block in blocks)
+    assert any("peft" in block for block in blocks)
+    for block in blocks:
+        ast.parse(block)
+
+
+@pytest.mark.parametrize("change", [{"head": "extend"}, {"head": "new"}])
+def test_peft_is_not_promised_for_a_trained_head(metrics: dict[str, Any], change: dict[str, str]) -> None:
+    assert "peft" not in model_card({**metrics, **change}, LORA).lower()
+
+
+def test_a_fallback_is_recorded_on_the_card(metrics: dict[str, Any]) -> None:
+    notice = "model=auto FALLS BACK to pocket, because the network is dead"
+    assert notice in model_card({**metrics, "notices": [notice]}, LORA)
+
+
+def test_many_classes_are_counted(metrics: dict[str, Any]) -> None:
+    card = model_card({**metrics, "classes": [f"class {index}" for index in range(142)]}, LORA)
+    assert "and 122 more" in card
+    assert "class 141" not in card

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console, RenderableType
+
+from visionlora.report.sheet import PredictionRow
+from visionlora.report.tables import evaluation_table, predictions_table, show, summary_table, sweep_table
+
+
+def _text(table: RenderableType, width: int = 160) -> str:
+    console = Console(width=width, file=StringIO())
+    with console.capture() as capture:
+        show(table, console)
+    return capture.get()
+
+
+def _line(text: str, words: str) -> str:
+    return next(line for line in text.splitlines() if words in line)
+
+
+def test_the_summary_shows_each_figure_before_and_after(metrics: dict[str, Any]) -> None:
+    text = _text(summary_table(metrics))
+    for words, before, after in (
+        ("new pictures, top-1", "0.100", "1.000"), ("new pictures, top-5", "0.400", "1.000"),
+        ("new pictures, loss", "4.125", "0.250"), ("knew, top-1", "0.750", "0.740"),
+        ("called by a new name", "0.000", "0.050"),
+    ):  # fmt: skip
+        line = _line(text, words)
+        assert 0 < line.index(before) < line.rindex(after)
+
+
+def test_a_share_of_few_pictures_has_its_interval(metrics: dict[str, Any]) -> None:
+    assert "0.72 to 1.00" in _line(_text(summary_table(metrics)), "new pictures, top-1")
+
+
+def test_what_was_not_measured_is_said_in_the_same_place(unmeasured: dict[str, Any]) -> None:
+    text = _text(summary_table(unmeasured))
+    assert _line(text, "knew, top-1").count("not measured") == 2
+    assert _line(text, "called by a new name").count("not measured") == 2
+
+
+def test_the_summary_fits_a_narrow_terminal(metrics: dict[str, Any]) -> None:
+    text = _text(summary_table(metrics), width=80)
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= 80
+    assert "1.000" in text
+
+
+def test_the_sweep_has_a_row_a_run(metrics: dict[str, Any], unmeasured: dict[str, Any]) -> None:
+    text = _text(sweep_table([("lora.rank=1, lora.targets=[conv]", metrics), ("lora.rank=8", unmeasured)]))
+    assert "25,000" in _line(text, "lora.rank=1")
+    assert "targets=[conv]" in _line(text, "lora.rank=1")
+    assert "0.010" in _line(text, "lora.rank=1")
+    assert _line(text, "lora.rank=8").count("not measured") == 2
+
+
+def test_predictions_show_what_was_said_before_only_where_it_was_asked() -> None:
+    row = PredictionRow(Path("a.png"), None, [("yawl", 0.25)], [("goldfish", 0.75), ("tench", 0.2)])
+    compared, alone = (
+        _text(predictions_table([row])),
+        _text(predictions_table([PredictionRow(row.path, None, None, row.after)])),
+    )
+    assert "yawl 25%" in _line(compared, "a.png")
+    assert "goldfish 75%" in _line(alone, "a.png")
+    assert "tench 20%" in _line(alone, "a.png")
+    assert "frozen" not in alone
+
+
+def test_the_evaluation_has_a_row_a_class(metrics: dict[str, Any]) -> None:
+    evaluation = {
+        "pictures": 14, "top1": 0.5, "top5": 0.9, "loss": 1.0, "calibration_error": 0.125,
+        "frozen": "not measured", "retention": metrics["retention"], "contrast": "not measured",
+        "per_class": {
+            "goldfish": {"pictures": 10, "top1": 0.7, "frozen_top1": "not measured"},
+            "yawl": {"pictures": 4, "top1": 0.0, "frozen_top1": 0.25},
+        },
+    }  # fmt: skip
+    text = _text(evaluation_table(evaluation))
+    assert "0.125" in text
+    assert "not measured" in _line(text, "goldfish")
+    assert "0.250" in _line(text, "yawl")
+    assert "0.740" in text
+
+
+@pytest.mark.parametrize("name", ["[red]fish[/red]", "a[1]"])
+def test_names_with_brackets_are_shown_as_they_are(name: str) -> None:
+    text = _text(predictions_table([PredictionRow(Path(f"{name}.png"), None, None, [(name, 0.5)])]))
+    assert f"{name}.png" in text
+    assert f"{name} 50%" in text
