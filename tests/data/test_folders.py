@@ -153,6 +153,14 @@ def test_mixed_layouts_are_refused(draw: Draw, tmp_path: Path, files: tuple[str,
     assert f"mixes layouts: {stray}" in message(tmp_path)
 
 
+def test_contrast_pictures_beside_the_splits_are_nobodys_class(draw: Draw, tmp_path: Path) -> None:
+    for name in ("train/newt/1.png", "val/newt/2.png", "contrast/anchor/3.png", "contrast/val/4.png"):
+        draw(name)
+    folder = scan(tmp_path)
+    assert folder.classes == ("newt",)
+    assert len(folder.train) == len(folder.val) == 1
+
+
 @pytest.mark.parametrize(("one", "other"), [("Goldfish", "goldfish"), ("gold fish", "gold_fish")])
 def test_a_class_in_two_spellings_is_refused(draw: Draw, tmp_path: Path, one: str, other: str) -> None:
     draw(f"train/{one}/1.png")

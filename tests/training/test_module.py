@@ -75,7 +75,7 @@ def test_training_moves_the_adapters_and_nothing_else(
 
 
 def test_only_adapters_know_training_mode(network: nn.Module, pictures: Path) -> None:
-    module = module_of(network, pictures, 2).train()
+    module_of(network, pictures, 2).train()
     training = {name for name, part in network.named_modules() if part.training}
     assert training == set(adapted_layers(network))
 
@@ -120,7 +120,7 @@ def test_a_loss_that_is_not_a_number_says_what_to_do(
     network: nn.Module, pictures: Path, tmp_path: Path
 ) -> None:
     module = module_of(network, pictures, 8, lr=1e30)
-    with pytest.raises(VisionLoraError, match="lower optimizer.lr"):
+    with pytest.raises(VisionLoraError, match=r"lower optimizer\.lr"):
         trainer(tmp_path, 8).fit(module, *loaders(pictures))
 
 

@@ -22,6 +22,7 @@ from visionlora.backbones import About, Preprocessing
 from visionlora.training.restore import load, restore
 
 Command = Callable[..., Left]
+Train = Callable[..., tuple[Left, Path]]
 
 COLOURS = ("red", "blue", "green", "grey")
 
@@ -38,9 +39,7 @@ def weights(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def train(
-    command: Command, weights: Path, pictures: Path, tmp_path: Path
-) -> Callable[..., tuple[Left, Path]]:
+def train(command: Command, weights: Path, pictures: Path, tmp_path: Path) -> Train:
     """Trains for a few steps; returns how it ended and the run's folder."""
 
     def run(*arguments: str) -> tuple[Left, Path]:
@@ -54,9 +53,6 @@ def train(
         return left, folder
 
     return run
-
-
-Train = Callable[..., tuple[Left, Path]]
 
 
 def metrics_of(folder: Path) -> dict:
@@ -192,7 +188,7 @@ def test_evaluation_repeats_the_runs_own_figures(
 
 
 def test_a_sweep_ends_with_a_table_of_its_runs(train: Train, tmp_path: Path) -> None:
-    left, _ = train("lora.rank=1,2", f"hydra.sweep.dir={tmp_path / 'sweep'}")
+    left, _ = train("lora.rank=1,2", f"hydra.sweep.dir={tmp_path / 'sweep'}", "--multirun")
     assert left.code == 0, left.err
     assert "2 runs" in left.out
     assert "lora.rank=1" in left.out

@@ -19,6 +19,9 @@ _log = logging.getLogger(__name__)
 # Left behind by file managers; nobody put them there on purpose.
 _LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
+# Pictures of other things that come with the labelled ones; nobody labels them.
+CONTRAST = "contrast"
+
 LAYOUTS = "FOLDER/<class>/*, FOLDER/{train,val,test}/<class>/*, or FOLDER/* with data.class_name=NAME"
 
 
@@ -29,7 +32,8 @@ def scan(
 
     - a folder of pictures, all of the class ``class_name``;
     - a folder of class folders, pictures at any depth below them;
-    - a folder of ``train`` and, if wanted, ``val`` and ``test``, each like one of the above;
+    - a folder of ``train`` and, if wanted, ``val`` and ``test``, each like one of the above; a folder
+      ``contrast`` beside them is none of its business;
     - a CSV of path and label, with a split column if wanted (:func:`visionlora.data.table.read_table`).
 
     Without a val split a stratified one is made (:func:`visionlora.data.splits.stratified`). Dot files and
@@ -144,7 +148,8 @@ def _split_folders(root: Path) -> dict[str, Path]:
             found[split] = folder
     if not found:
         return {"train": root}
-    strays = [folder for folder, split in splits.items() if split is None] + pictures
+    strays = [folder for folder, split in splits.items() if split is None and folder.name != CONTRAST]
+    strays += pictures
     if strays:
         raise VisionLoraError(
             f"{root} mixes layouts: {strays[0].name} lies beside {next(iter(found.values())).name}; "
