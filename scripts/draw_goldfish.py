@@ -7,14 +7,12 @@ Every picture is a function of its own name, so one can be redrawn without the o
 from __future__ import annotations
 
 import argparse
-import os
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
-
 from draw.canvas import finish
 from draw.contrast import CONTRAST, SUBJECTS, pose
 from draw.goldfish import goldfish
@@ -22,9 +20,11 @@ from draw.grounds import GROUNDS
 from draw.plan import GOLDFISH, Pose
 from draw.shapes import Drawing, Part, moved
 from draw.styles import STYLES
+from PIL import Image
 
 HOME = Path(__file__).resolve().parents[1] / "data" / "goldfish"
 COLOURS = 128  # of a picture's palette: more is not seen in drawings
+FACED = {"sun", "crab", "octopus", "whale", "puffer", "cat", "dog", "fox", "frog", "chick", "owl"}  # already
 
 
 def pictures() -> dict[str, Callable[[], Image.Image]]:
@@ -33,12 +33,12 @@ def pictures() -> dict[str, Callable[[], Image.Image]]:
     for split, drawn in GOLDFISH.items():
         for style in drawn:
             path = f"{split}/goldfish/{style}.png"
-            found[path] = lambda path=path, split=split, style=style: draw_goldfish(path, split, style)
+            found[path] = partial(draw_goldfish, path, split, style)
     for split, styles in CONTRAST.items():
         for style, subjects in styles.items():
             for subject in subjects.split():
                 path = f"contrast/{split}/{style}-{subject}.png"
-                found[path] = lambda path=path, style=style, subject=subject: draw_other(path, style, subject)
+                found[path] = partial(draw_other, path, style, subject)
     return found
 
 
@@ -49,10 +49,7 @@ def draw_goldfish(path: str, split: str, style: str) -> Image.Image:
 
 def draw_other(path: str, style: str, subject: str) -> Image.Image:
     rng = seeded(path)
-    return draw(style, tuple(SUBJECTS[subject]()), pose(subject, rng), rng, cute=subject not in NO_FACE)
-
-
-NO_FACE = {"sun", "crab", "octopus", "whale", "puffer", "cat", "dog", "fox", "frog", "chick", "owl"}
+    return draw(style, tuple(SUBJECTS[subject]()), pose(subject, rng), rng, cute=subject not in FACED)
 
 
 def draw(
@@ -81,7 +78,7 @@ def main() -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             beside = target.with_suffix(".part")
             make().save(beside, format="PNG", optimize=True)
-            os.replace(beside, target)
+            beside.replace(target)
             print(path)
 
 

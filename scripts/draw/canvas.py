@@ -1,4 +1,4 @@
-"""From shapes to pixels: masks, noise and blending that the styles share. Pictures are (512, 512, 3) in 0..1."""
+"""From shapes to pixels: masks, noise and blending for every style. Pictures are (512, 512, 3) in 0..1."""
 
 from __future__ import annotations
 
@@ -83,7 +83,9 @@ def noise(rng: np.random.Generator, cells: int, octaves: int = 3, stretch: float
         tall = min(WORK, cells * 2**octave)
         wide = min(WORK, max(2, round(tall / stretch)))
         grain = Image.fromarray(rng.integers(0, 256, (tall, wide), dtype=np.uint8))
-        total += np.asarray(grain.resize((WORK, WORK), Image.Resampling.BICUBIC), dtype=np.float32) / 2**octave
+        total += (
+            np.asarray(grain.resize((WORK, WORK), Image.Resampling.BICUBIC), dtype=np.float32) / 2**octave
+        )
     total -= total.min()
     return total / total.max()
 

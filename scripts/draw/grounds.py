@@ -19,7 +19,7 @@ def water(colour: str, rng: np.random.Generator) -> list[Part]:
     """Weeds, pebbles and bubbles."""
     sea = mix(colour, "#2c7fb0", 0.35)
     parts = detail(blob("-10,86 20,80 50,85 80,79 112,86 112,112 -10,112", mix(sea, "#c9a86a", 0.6)))
-    for x in (7, 15, 86, 94):
+    for x in (7.0, 15.0, 86.0, 94.0):
         sway = float(rng.uniform(2, 5))
         tall = float(rng.uniform(38, 66))
         parts.append(
@@ -29,9 +29,11 @@ def water(colour: str, rng: np.random.Generator) -> list[Part]:
                 "#3f9a55" if x % 2 else "#2f7f5f",
             )
         )
-    for _ in range(6):
-        x, y, r = rng.uniform(6, 94), rng.uniform(5, 26), rng.uniform(1.4, 3.2)
-        parts += detail(oval(x, y, r, r, mix(sea, WHITE, 0.65)), oval(x, y, r * 0.7, r * 0.7, mix(sea, WHITE, 0.3)))
+    bubbles = [(rng.uniform(6, 94), rng.uniform(5, 26), rng.uniform(1.4, 3.2)) for _ in range(6)]
+    for x, y, r in bubbles:
+        parts += detail(
+            oval(x, y, r, r, mix(sea, WHITE, 0.65)), oval(x, y, r * 0.7, r * 0.7, mix(sea, WHITE, 0.3))
+        )
         parts += detail(oval(x - r / 3, y - r / 3, r / 4, r / 4, WHITE))
     return parts
 
@@ -55,7 +57,13 @@ def hills(colour: str, rng: np.random.Generator) -> list[Part]:
 
 def dots(colour: str, rng: np.random.Generator) -> list[Part]:
     tint = mix(colour, WHITE, 0.45)
-    return detail(*(oval(x + 8 * (y % 32 == 8), y, 2.6, 2.6, tint) for y in range(8, 100, 16) for x in range(4, 104, 16)))
+    return detail(
+        *(
+            oval(x + 8 * (y % 32 == 8), y, 2.6, 2.6, tint)
+            for y in range(8, 100, 16)
+            for x in range(4, 104, 16)
+        )
+    )
 
 
 def shadow(colour: str, rng: np.random.Generator) -> list[Part]:

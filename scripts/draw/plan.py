@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .goldfish import Look
 
@@ -19,33 +19,60 @@ class Pose:
     shift: tuple[float, float] = (0.0, 0.0)
 
 
-RED = {"body": "#e8432a", "belly": "#ff9a5c", "fin": "#f4694a"}
-GOLD = {"body": "#f7a51c", "belly": "#ffdf7a", "fin": "#ffc043"}
-ORANGE = {"body": "#f5761a", "belly": "#ffb84d", "fin": "#ff9436"}
-DEEP = {"body": "#ea5b0c", "belly": "#ffa64a", "fin": "#f88a3a"}
-SARASA = {"body": "#fff3e6", "belly": "#fffaf2", "fin": "#ff9d6b", "patch": "#ee5323"}
+RED = Look(body="#e8432a", belly="#ff9a5c", fin="#f4694a")
+GOLD = Look(body="#f7a51c", belly="#ffdf7a", fin="#ffc043")
+ORANGE = Look(body="#f5761a", belly="#ffb84d", fin="#ff9436")
+DEEP = Look(body="#ea5b0c", belly="#ffa64a", fin="#f88a3a")
+SARASA = Look(body="#fff3e6", belly="#fffaf2", fin="#ff9d6b", patch="#ee5323")
 
 GOLDFISH = {
     "train": {
-        "flat": (Look(**ORANGE), Pose(paper="#bfe6ee", turn=-8, scale=0.9, shift=(-2, 2))),
-        "line-art": (Look(**ORANGE, tail="fan", plump=1.1), Pose(flip=True)),
-        "cartoon": (Look(**DEEP, tail="fan", plump=1.25, dorsal="crest", eye=6.5), Pose("water", "#8fd3ea", turn=6, scale=0.85)),
-        "pixel-art": (Look(**GOLD, plump=1.1, eye=5.5), Pose(paper="#3f6fa8", flip=True, turn=4, scale=0.9)),
-        "watercolour": (Look(**RED, tail="veil", bend=6), Pose(paper="#dff0f4", turn=14, scale=0.84, shift=(-3, -4))),
-        "crayon": (Look(**ORANGE, tail="butterfly", dorsal="low", plump=1.15), Pose("bowl", "#fff4d8", flip=True, scale=0.68, shift=(0, 6))),
+        "flat": (ORANGE, Pose(paper="#bfe6ee", turn=-8, scale=0.9, shift=(-2, 2))),
+        "line-art": (replace(ORANGE, tail="fan", plump=1.1), Pose(flip=True)),
+        "cartoon": (
+            replace(DEEP, tail="fan", plump=1.25, dorsal="crest", eye=6.5),
+            Pose("water", "#8fd3ea", turn=6, scale=0.85),
+        ),
+        "pixel-art": (replace(GOLD, plump=1.1, eye=5.5), Pose(paper="#3f6fa8", flip=True, turn=4, scale=0.9)),
+        "watercolour": (
+            replace(RED, tail="veil", bend=6),
+            Pose(paper="#dff0f4", turn=14, scale=0.84, shift=(-3, -4)),
+        ),
+        "crayon": (
+            replace(ORANGE, tail="butterfly", dorsal="low", plump=1.15),
+            Pose("bowl", "#fff4d8", flip=True, scale=0.68, shift=(0, 6)),
+        ),
     },
     "val": {
-        "kawaii": (Look(**ORANGE, plump=1.4, eye=7.5, dorsal="low", tail="fan", scales=False, blush=True), Pose("dots", "#c9ecf5")),
-        "gradient": (Look(**GOLD, tail="fan", plump=1.15), Pose(flip=True)),
-        "paper-cut": (Look(**RED, tail="butterfly"), Pose("disc", "#7fc6d6", turn=10, scale=0.84, shift=(-2, -3))),
-        "low-poly": (Look(**ORANGE, dorsal="crest"), Pose(paper="#9fd0dc", flip=True, turn=-8)),
-        "pastel": (Look(**DEEP, tail="veil", bend=-6, plump=1.1), Pose(paper="#6f9fc0", turn=-12, scale=0.88, shift=(-4, 3))),
-        "ink-brush": (Look(**RED, tail="veil", bend=8), Pose(flip=True, turn=14, scale=0.82, shift=(2, -2))),
-        "stained-glass": (Look(**ORANGE, tail="fan", plump=1.15, scales=False), Pose(paper="#4aa3d8", turn=-5, scale=0.9, shift=(-2, 0))),
-        "stippling": (Look(**ORANGE, tail="fork"), Pose(paper="#ffffff", flip=True, turn=-10, scale=0.9)),
-        "woodcut": (Look(**DEEP, tail="butterfly", dorsal="crest"), Pose(paper="#f4ead0", turn=5, scale=0.9, shift=(-2, 0))),
-        "halftone": (Look(**ORANGE, plump=1.25, eye=6.5), Pose(paper="#8fd6f0", flip=True, turn=8)),
-        "mosaic": (Look(**GOLD, tail="fan", plump=1.15, eye=7, scales=False), Pose(paper="#3f93b9", turn=-10, scale=0.92, shift=(-3, 2))),
-        "embroidery": (Look(**SARASA, plump=1.1, tail="fan"), Pose(paper="#a8c8c0", flip=True)),
+        "kawaii": (
+            replace(ORANGE, plump=1.4, eye=7.5, dorsal="low", tail="fan", scales=False, blush=True),
+            Pose("dots", "#c9ecf5"),
+        ),
+        "gradient": (replace(GOLD, tail="fan", plump=1.15), Pose(flip=True)),
+        "paper-cut": (
+            replace(RED, tail="butterfly"),
+            Pose("disc", "#7fc6d6", turn=10, scale=0.84, shift=(-2, -3)),
+        ),
+        "low-poly": (replace(ORANGE, dorsal="crest"), Pose(paper="#9fd0dc", flip=True, turn=-8)),
+        "pastel": (
+            replace(DEEP, tail="veil", bend=-6, plump=1.1),
+            Pose(paper="#6f9fc0", turn=-12, scale=0.88, shift=(-4, 3)),
+        ),
+        "ink-brush": (replace(RED, tail="veil", bend=8), Pose(flip=True, turn=14, scale=0.82, shift=(2, -2))),
+        "stained-glass": (
+            replace(ORANGE, tail="fan", plump=1.15, scales=False),
+            Pose(paper="#4aa3d8", turn=-5, scale=0.9, shift=(-2, 0)),
+        ),
+        "stippling": (replace(ORANGE, tail="fork"), Pose(paper="#ffffff", flip=True, turn=-10, scale=0.9)),
+        "woodcut": (
+            replace(DEEP, tail="butterfly", dorsal="crest"),
+            Pose(paper="#f4ead0", turn=5, scale=0.9, shift=(-2, 0)),
+        ),
+        "halftone": (replace(ORANGE, plump=1.25, eye=6.5), Pose(paper="#8fd6f0", flip=True, turn=8)),
+        "mosaic": (
+            replace(GOLD, tail="fan", plump=1.15, eye=7, scales=False),
+            Pose(paper="#3f93b9", turn=-10, scale=0.92, shift=(-3, 2)),
+        ),
+        "embroidery": (replace(SARASA, plump=1.1, tail="fan"), Pose(paper="#a8c8c0", flip=True)),
     },
 }

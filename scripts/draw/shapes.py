@@ -15,7 +15,7 @@ WHITE = "#ffffff"
 
 @dataclass(frozen=True)
 class Part:
-    """One filled shape, or one stroke where `width` is above 0; `points` is (n, 2) on the 100 by 100 sheet."""
+    """A filled shape, or a stroke where `width` is above 0; `points` is (n, 2) on the 100 by 100 sheet."""
 
     points: np.ndarray
     colour: str

@@ -5,9 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from .canvas import (
-    WORK, blank, blur, flat_picture, grid, layers, mask, noise, outline, outlines, over, rotated, shifted, wobbled,
+    WORK,
+    blank,
+    blur,
+    flat_picture,
+    grid,
+    layers,
+    noise,
+    outline,
+    outlines,
+    over,
+    rotated,
+    shifted,
+    wobbled,
 )
-from .shapes import INK, WHITE, Drawing, luminance, mix, rgb
+from .shapes import WHITE, Drawing, luminance, mix, rgb
 
 
 def watercolour(drawing: Drawing, rng: np.random.Generator) -> np.ndarray:
@@ -38,7 +50,9 @@ def crayon(drawing: Drawing, rng: np.random.Generator) -> np.ndarray:
     """Wax strokes in one direction a part, broken by the paper's tooth, and a heavy hand-drawn contour."""
     tooth = noise(rng, 170, 2)
     picture = blank("#fffdf6")
-    picture = over(picture, drawing.paper, np.clip((rotated(noise(rng, 90, 2, 14), 35) - 0.35) * 4, 0, 1) * 0.8)
+    picture = over(
+        picture, drawing.paper, np.clip((rotated(noise(rng, 90, 2, 14), 35) - 0.35) * 4, 0, 1) * 0.8
+    )
     for part, cover in layers(wobbled(drawing, rng, 1.0)):
         strokes = rotated(noise(rng, 70, 2, 12), float(rng.uniform(20, 60)))
         wax = np.clip((strokes * 0.7 + tooth * 0.5 - 0.32) * 4, 0, 1)
@@ -58,7 +72,9 @@ def pastel(drawing: Drawing, rng: np.random.Generator) -> np.ndarray:
     picture = blank(toned) * (0.93 + 0.1 * grain[..., None])
     for part, cover in layers(wobbled(drawing, rng, 0.6)):
         soft = blur(cover, 2.5 if part.outlined else 1.2)
-        dust = np.clip((grain + (0.03 if part.outlined else 0.12)) * 3.2, 0, 1) * (0.72 + 0.28 * rotated(noise(rng, 40, 2, 8), 40))
+        dust = np.clip((grain + (0.03 if part.outlined else 0.12)) * 3.2, 0, 1) * (
+            0.72 + 0.28 * rotated(noise(rng, 40, 2, 8), 40)
+        )
         picture = over(picture, mix(part.colour, WHITE, 0.12), soft * dust)
         if part.outlined and not part.width:
             light = np.clip(soft - shifted(soft, 9, 14), 0, 1)
@@ -101,7 +117,9 @@ def chalkboard(drawing: Drawing, rng: np.random.Generator) -> np.ndarray:
         rub = np.clip((rotated(noise(rng, 60, 2, 12), 50) + dust - 1.0) * 4, 0, 1)
         picture = over(picture, bright, cover * rub * 0.75)
         if part.outlined or part.width:
-            picture = over(picture, mix(bright, WHITE, 0.5), outline(part, 1.3) * np.clip((dust - 0.3) * 5, 0, 1))
+            picture = over(
+                picture, mix(bright, WHITE, 0.5), outline(part, 1.3) * np.clip((dust - 0.3) * 5, 0, 1)
+            )
     return picture
 
 
@@ -133,5 +151,3 @@ def oil(drawing: Drawing, rng: np.random.Generator) -> np.ndarray:
     ridge = rotated(noise(rng, 60, 2, 7), 30)
     relief = np.clip((ridge - shifted(ridge, 2, 2)) * 3, -0.3, 0.3)
     return np.clip(moved * (0.85 + 0.3 * noise(rng, 50, 2)[..., None]) + relief[..., None] * 0.5, 0, 1)
-
-

@@ -7,7 +7,20 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .canvas import FINE, WORK, blank, blur, changes, flat_picture, grid, labels, layers, noise, outlines, over, wobbled
+from .canvas import (
+    FINE,
+    WORK,
+    blank,
+    blur,
+    changes,
+    flat_picture,
+    grid,
+    labels,
+    layers,
+    noise,
+    outlines,
+    over,
+)
 from .shapes import Drawing, mix, rgb
 
 
@@ -15,7 +28,9 @@ def stained_glass(drawing: Drawing, rng: np.random.Generator) -> np.ndarray:
     """Panes of coloured glass between dark lead."""
     top = labels(drawing)
     colours = np.stack([rgb(drawing.paper), *(rgb(part.colour) for part in drawing.parts)])
-    main = np.array([-1, *(i if p.outlined and not p.width else -2 for i, p in enumerate(drawing.parts))])[top + 1]
+    main = np.array([-1, *(i if p.outlined and not p.width else -2 for i, p in enumerate(drawing.parts))])[
+        top + 1
+    ]
     sites = rng.uniform(0, 100, (46, 2)).astype(np.float32)
     x, y = grid()
     pane = np.argmin((x[..., None] - sites[:, 0]) ** 2 + (y[..., None] - sites[:, 1]) ** 2, axis=-1)
@@ -38,7 +53,8 @@ def stippling(drawing: Drawing, rng: np.random.Generator) -> np.ndarray:
     ink = np.maximum(want, contour * 1.6)
     for cy in range(0, WORK, 3):
         for cx in range(0, WORK, 3):
-            px, py = rng.integers(0, 3, 2) + (cx, cy)
+            dx, dy = rng.integers(0, 3, 2)
+            px, py = cx + int(dx), cy + int(dy)
             if rng.random() < ink[min(py, WORK - 1), min(px, WORK - 1)]:
                 r = 2.6 + 0.9 * rng.random()
                 pen.ellipse((2 * px - r, 2 * py - r, 2 * px + r, 2 * py + r), fill=255)
@@ -126,7 +142,9 @@ def embroidery(drawing: Drawing, rng: np.random.Generator) -> np.ndarray:
         light = 0.72 + 0.26 * thread + 0.16 * sheen
         raised = np.clip(cover - blur(cover, 5), 0, 1)
         if part.outlined:
-            picture = picture * (1 - 0.5 * (np.roll(blur(cover, 4), (4, 3), axis=(0, 1)) * (1 - cover))[..., None])
+            picture = picture * (
+                1 - 0.5 * (np.roll(blur(cover, 4), (4, 3), axis=(0, 1)) * (1 - cover))[..., None]
+            )
         thread_colour = np.clip(rgb(part.colour) * (light - 0.5 * raised)[..., None], 0, 1)
         picture = over(picture, thread_colour, cover)
     return picture

@@ -8,7 +8,20 @@ import numpy as np
 from PIL import Image
 
 from .canvas import (
-    WORK, blank, blur, flat_picture, grid, labels, layers, mask, noise, outline, outlines, over, shifted, wobbled,
+    WORK,
+    blank,
+    blur,
+    flat_picture,
+    grid,
+    labels,
+    layers,
+    mask,
+    noise,
+    outline,
+    outlines,
+    over,
+    shifted,
+    wobbled,
 )
 from .shapes import INK, WHITE, Drawing, Part, detail, luminance, mix, oval, rgb, stroke
 
@@ -51,7 +64,9 @@ def pixel_art(drawing: Drawing, rng: np.random.Generator) -> np.ndarray:
     picture = blank(drawing.paper)
     for part, cover in layers(drawing):
         if part.outlined:
-            picture = over(picture, mix(part.colour, "#35081c", 0.75), outline(part, 5.2 if not part.width else 3))
+            picture = over(
+                picture, mix(part.colour, "#35081c", 0.75), outline(part, 5.2 if not part.width else 3)
+            )
         picture = over(picture, part.colour, cover)
         if part.outlined and not part.width:
             picture = over(picture, mix(part.colour, WHITE, 0.4), cover * (1 - shifted(cover, 10, 16)) * 0.8)
@@ -87,7 +102,9 @@ def _cute_face(x: float, y: float, s: float) -> list[Part]:
             oval(x + side * 10 * s, y + 3.6 * s, 2.4 * s, 1.4 * s, "#ff8fa0"),
         )
     ]
-    return detail(*eyes, stroke(f"{x - 2.4 * s},{y + 2.6 * s} {x},{y + 4.4 * s} {x + 2.4 * s},{y + 2.6 * s}", 1.1 * s))
+    return detail(
+        *eyes, stroke(f"{x - 2.4 * s},{y + 2.6 * s} {x},{y + 4.4 * s} {x + 2.4 * s},{y + 2.6 * s}", 1.1 * s)
+    )
 
 
 def gradient(drawing: Drawing, rng: np.random.Generator) -> np.ndarray:

@@ -54,7 +54,9 @@ def test_no_style_of_the_validation_goldfish_is_seen_in_training_not_even_on_oth
 
 
 def test_no_two_shipped_drawings_are_the_same_picture() -> None:
-    pixels = {hashlib.sha256(Image.open(p).convert("RGB").tobytes()).hexdigest() for p in SHIPPED.rglob("*.png")}
+    pixels = {
+        hashlib.sha256(Image.open(p).convert("RGB").tobytes()).hexdigest() for p in SHIPPED.rglob("*.png")
+    }
     assert len(pixels) == len(list(SHIPPED.rglob("*.png")))
 
 
@@ -65,7 +67,9 @@ def test_validation_has_other_things_that_the_anchors_lack() -> None:
     assert not any("goldfish" in subject for subject in SUBJECTS)
 
 
-@pytest.mark.parametrize("path", ["train/goldfish/flat.png", "val/goldfish/stippling.png", "contrast/val/mosaic-moon.png"])
+@pytest.mark.parametrize(
+    "path", ["train/goldfish/flat.png", "val/goldfish/stippling.png", "contrast/val/mosaic-moon.png"]
+)
 def test_the_script_redraws_a_shipped_picture_pixel_for_pixel(path: str) -> None:
     with Image.open(SHIPPED / path) as shipped:
         np.testing.assert_array_equal(
@@ -76,7 +80,9 @@ def test_the_script_redraws_a_shipped_picture_pixel_for_pixel(path: str) -> None
 def test_only_the_wanted_drawings_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["draw_goldfish.py", str(tmp_path), "--only", "line-art-cat"])
     draw_goldfish.main()
-    assert [p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.*")] == ["contrast/anchor/line-art-cat.png"]
+    assert [p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.*")] == [
+        "contrast/anchor/line-art-cat.png"
+    ]
 
 
 def test_most_goldfish_are_goldfish_coloured() -> None:
