@@ -60,7 +60,8 @@ def draw(
     face = (50.0 + stance.shift[0], 56.0 + stance.shift[1], stance.scale) if cute else None
     drawing = Drawing((*GROUNDS[stance.ground](stance.paper, rng), *placed), stance.paper, face)
     picture = finish(STYLES[style](drawing, rng))
-    return picture.quantize(COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.FLOYDSTEINBERG)
+    # kmeans keeps the rare colours (a pupil, a glint), which the median cut alone gives away
+    return picture.quantize(COLOURS, Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.FLOYDSTEINBERG)
 
 
 def seeded(path: str) -> np.random.Generator:
