@@ -1,40 +1,39 @@
-"""The equal ways to compute an adapted layer.
+"""One adapted layer, computed in the fastest of several equal ways.
 
 With `weight` of shape (out, in/groups, k...), A of shape (r, in/groups, k...) and B of shape (out, r,
 1...), the layer's weight is `weight + scaling * (B as out x r) @ (A as r x rest)`, for every number of
 groups. A linear layer is the same with (out, in), (r, in) and (out, r).
+
+The ways are in `rows` (linear layers, convolutions of one pixel) and `convs`, the candidates for a layer in
+`ways`, the choice among them in `choice`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
-from typing import Any
+from itertools import chain
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-_CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
+from visionlora.lora.choice import choice, chosen
+from visionlora.lora.convs import Geometry, conv, is_channels_last
+from visionlora.lora.functions import ConvFunction, RowsFunction
+from visionlora.lora.merging import autocast_off, merged_weight, update
+from visionlora.lora.ways import conv_ways, row_ways
 
-
-def conv(x: Tensor, weight: Tensor, bias: Tensor | None, *geometry: Any) -> Tensor:
-    """A plain convolution of the weight's dimensions; geometry is stride, padding, dilation, groups."""
-    return _CONV[weight.ndim - 2](x, weight, bias, *geometry)
-
-
-def update(A: Tensor, B: Tensor, scaling: float) -> Tensor:
-    """scaling * B @ A in the shape of the weight, in A's type; autocast does not reach it."""
-    device = A.device.type
-    can_autocast = torch.amp.is_autocast_available(device)  # not on meta
-    with torch.autocast(device, enabled=False) if can_autocast else nullcontext():
-        product = B.flatten(1) @ A.flatten(1)
-        return (product * scaling).view(B.shape[0], *A.shape[1:])
-
-
-def merged_weight(weight: Tensor, A: Tensor, B: Tensor, scaling: float) -> Tensor:
-    """weight + scaling * B @ A: computed in A's type (at least single precision), cast once to weight's."""
-    return (weight.to(A.dtype) + update(A, B, scaling)).to(weight.dtype)
+__all__ = [
+    "choice",
+    "chosen",
+    "conv",
+    "conv_branch",
+    "linear_branch",
+    "lora_conv",
+    "lora_linear",
+    "merged_weight",
+    "update",
+]
 
 
 def lora_conv(
@@ -50,14 +49,31 @@ def lora_conv(
     groups: int,
 ) -> Tensor:
     """A convolution of 1, 2 or 3 dimensions with its adapter: x is (N, in, size...) or (in, size...)."""
-    return conv(x, merged_weight(weight, A, B, scaling), bias, stride, padding, dilation, groups)
+    if not _trains(x, weight, bias, A, B):
+        return conv(x, merged_weight(weight, A, B, scaling), bias, stride, padding, dilation, groups)
+    if x.ndim < weight.ndim:
+        y = lora_conv(x.unsqueeze(0), weight, bias, A, B, scaling, stride, padding, dilation, groups)
+        return y.squeeze(0)
+    x, bias = _autocast(x), None if bias is None else _autocast(bias)
+    with autocast_off(x.device):
+        x, pads = _padding(x, weight, padding, dilation)
+        geometry = Geometry(tuple(stride), pads, tuple(dilation), groups)
+        if _is_pointwise(x, weight, geometry):
+            flat = (weight.flatten(1), bias, A.flatten(1), B.flatten(1))
+            return _rows(x.movedim(1, -1), *flat, scaling).movedim(-1, 1)
+        product, gradient = conv_ways(x, weight, A, B, scaling, geometry)
+        return ConvFunction.apply(x, weight, bias, A, B, scaling, geometry, product, gradient)
 
 
 def lora_linear(
     x: Tensor, weight: Tensor, bias: Tensor | None, A: Tensor, B: Tensor, scaling: float
 ) -> Tensor:
     """A linear layer with its adapter: x is (..., in)."""
-    return F.linear(x, merged_weight(weight, A, B, scaling), bias)
+    if not _trains(x, weight, bias, A, B):
+        return F.linear(x, merged_weight(weight, A, B, scaling), bias)
+    x, bias = _autocast(x), None if bias is None else _autocast(bias)
+    with autocast_off(x.device):
+        return _rows(x, weight, bias, A, B, scaling)
 
 
 def conv_branch(
@@ -83,3 +99,60 @@ def conv_branch(
 def linear_branch(x: Tensor, A: Tensor, B: Tensor, scaling: float) -> Tensor:
     """The adapter's own part of a linear layer's output, for an input of its own (dropout)."""
     return F.linear(F.linear(x.to(A.dtype), A), B * scaling)
+
+
+# ---------------------------------------------------------------------------------------------------------
+
+
+def _trains(x: Tensor, weight: Tensor, bias: Tensor | None, A: Tensor, B: Tensor) -> bool:
+    """Whether our gradients are wanted: there is a graph, and what should be frozen is."""
+    thawed = weight.requires_grad or (bias is not None and bias.requires_grad)
+    return (
+        torch.is_grad_enabled()
+        and not thawed
+        and x.numel() > 0
+        and (x.requires_grad or A.requires_grad or B.requires_grad)
+    )
+
+
+def _autocast(t: Tensor) -> Tensor:
+    device = t.device.type
+    if (
+        torch.amp.is_autocast_available(device)
+        and torch.is_autocast_enabled(device)
+        and t.dtype != torch.double
+    ):
+        return t.to(torch.get_autocast_dtype(device))
+    return t
+
+
+def _padding(
+    x: Tensor, weight: Tensor, padding: Sequence[int] | str, dilation: Sequence[int]
+) -> tuple[Tensor, tuple[int, ...]]:
+    """x and its padding in numbers; where 'same' needs one pixel more at the end, x has it already."""
+    if not isinstance(padding, str):
+        return x, tuple(padding)
+    if padding == "valid":
+        return x, (0,) * len(dilation)
+    total = [step * (size - 1) for step, size in zip(dilation, weight.shape[2:], strict=True)]
+    if any(pad % 2 for pad in total):
+        x = F.pad(x, list(chain.from_iterable((0, pad % 2) for pad in reversed(total))))
+    return x, tuple(pad // 2 for pad in total)
+
+
+def _is_pointwise(x: Tensor, weight: Tensor, geometry: Geometry) -> bool:
+    ones = (1,) * len(geometry.stride)
+    return (
+        tuple(weight.shape[2:]) == ones
+        and geometry.stride == ones
+        and not any(geometry.padding)
+        and geometry.groups == 1
+        and is_channels_last(x)
+    )
+
+
+def _rows(x: Tensor, weight: Tensor, bias: Tensor | None, A: Tensor, B: Tensor, scaling: float) -> Tensor:
+    flat = x.reshape(-1, x.shape[-1])
+    product, gradient = row_ways(flat, weight, A, B, scaling)
+    y = RowsFunction.apply(flat, weight, bias, A, B, scaling, product, gradient)
+    return y.view(*x.shape[:-1], weight.shape[0])

@@ -1,0 +1,191 @@
+"""Which of several equal computations is the fastest here: timed once, remembered.
+
+Every decision is made for one layer shape, input shape, type, memory format and device. It is kept in memory
+and in a small JSON file in the user's cache directory, one for each machine, number of threads and version.
+
+- `VISIONLORA_CACHE` names another directory; empty: nothing is read or written.
+- `choice("full")` prefers one way by name, `choice("rule")` decides by shape alone, without timing.
+- `torch.use_deterministic_algorithms(True)` and `torch.compile` imply the rule.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+
+import torch
+
+VERSION = 1  # of the computations: raise it when one of them gets faster or slower
+
+_SMALL = 1e6  # multiplications below which timing costs more than it can gain
+_RUNS = 3
+_LONG = 0.1  # seconds: a run this long is repeated only once
+_HOPELESS = 2.0  # a way whose first run takes this many times the best one's is not run again
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The chosen way, and each way's time in seconds; no times where the rule decided."""
+
+    way: str
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+_decisions: dict[str, Decision] = {}
+_preferred: str = "auto"
+_loaded: set[Path] = set()
+
+
+@contextmanager
+def choice(way: str) -> Iterator[None]:
+    """Inside, layers compute in this way wherever they can.
+
+    Args:
+        way: "auto" (measured), "rule" (by shape), or a way's name: "branch", "low_rank", "full", ...
+    """
+    global _preferred
+    before, _preferred = _preferred, way
+    try:
+        yield
+    finally:
+        _preferred = before
+
+
+def chosen() -> dict[str, Decision]:
+    """Every decision that was used in this process, by what it was made for."""
+    return dict(_decisions)
+
+
+def forget() -> None:
+    """Forgets what was decided, in memory alone; the cache file will be read again."""
+    _decisions.clear()
+    _loaded.clear()
+
+
+def choose(
+    key: str, ways: Mapping[str, Callable[[], object]], rule: str, work: float, device: torch.device
+) -> str:
+    """The name of the way to take.
+
+    Args:
+        key: what the decision is for.
+        ways: the candidates; calling one does the work once.
+        rule: the one to take when nothing may be timed.
+        work: multiplications of one run; little work is not timed.
+        device: where the work happens.
+    """
+    if len(ways) == 1:
+        return next(iter(ways))
+    if _preferred in ways:
+        return _preferred
+    if _preferred != "auto" or torch.compiler.is_compiling() or torch.are_deterministic_algorithms_enabled():
+        return rule
+    place = _cache_file(device.type, torch.get_num_threads())
+    if place is not None and place not in _loaded:
+        _loaded.add(place)
+        _decisions.update({**_read(place), **_decisions})
+    known = _decisions.get(key)
+    if known is None or known.way not in ways:
+        known = Decision(rule) if work < _SMALL else _measure(ways, rule, device)
+        _decisions[key] = known
+        if place is not None and known.seconds:
+            _write(place, key, known)
+    return known.way
+
+
+def _measure(ways: Mapping[str, Callable[[], object]], rule: str, device: torch.device) -> Decision:
+    seconds: dict[str, float] = {}
+    for name in sorted(ways, key=lambda name: name != rule):
+        run = ways[name]
+        _timed(run, device)  # the first run fetches, allocates and compiles
+        best = min(seconds.values(), default=float("inf"))
+        taken = _timed(run, device)
+        if taken < _HOPELESS * best:
+            again = 1 if taken > _LONG else _RUNS
+            taken = min(taken, *(_timed(run, device) for _ in range(again)))
+        seconds[name] = taken
+    return Decision(min(seconds, key=lambda name: seconds[name]), seconds)
+
+
+def _timed(run: Callable[[], object], device: torch.device) -> float:
+    _wait(device)
+    start = time.perf_counter()
+    run()
+    _wait(device)
+    return time.perf_counter() - start
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+# ---------------------------------------------------------------------------------------------------------
+# The cache file.
+
+
+@cache
+def _cache_file(device: str, threads: int) -> Path | None:
+    directory = os.environ.get("VISIONLORA_CACHE")
+    if directory is None:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        directory = str(Path(base) / "visionlora")
+    if not directory:
+        return None
+    machine = torch.cuda.get_device_name() if device == "cuda" else f"{_processor()}, {threads} threads"
+    made_by = f"{device}, {machine}, torch {torch.__version__}, kernels {VERSION}"
+    return Path(directory) / f"kernels-{hashlib.sha256(made_by.encode()).hexdigest()[:12]}.json"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith(("model name", "flags"))]
+    return (
+        " ".join(names[:2])
+        or f"{platform.machine()} {platform.processor()} {torch.backends.cpu.get_cpu_capability()}"
+    )
+
+
+def _read(place: Path) -> dict[str, Decision]:
+    if not place.exists():
+        return {}
+    try:
+        entries = json.loads(place.read_text())
+        return {key: Decision(str(entry["way"]), dict(entry["seconds"])) for key, entry in entries.items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        warnings.warn(f"{place} is damaged and is not used; it will be replaced: {error}", stacklevel=2)
+        return {}
+
+
+def _write(place: Path, key: str, decision: Decision) -> None:
+    beside = place.with_name(f"{place.name}.{os.getpid()}.part")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        entries = {k: asdict(v) for k, v in _read(place).items()} | {key: asdict(decision)}
+        beside.write_text(json.dumps(entries, indent=1, sort_keys=True))
+        beside.replace(place)
+    except OSError as error:
+        _warn_unwritable(str(place.parent), str(error))
+
+
+@cache
+def _warn_unwritable(directory: str, error: str) -> None:
+    warnings.warn(
+        f"Timings are not remembered: {directory} can't be written ({error}); "
+        f"VISIONLORA_CACHE names another directory, or none when empty.",
+        stacklevel=2,
+    )

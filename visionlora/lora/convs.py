@@ -1,0 +1,232 @@
+"""Adapted convolutions of 1, 2 or 3 dimensions.
+
+x is (N, in, size...), the weight (out, in/groups, k...), A (r, in/groups, k...), B (out, r). With g the
+gradient of the output: u = B' g is a convolution of one pixel, the gradient of A is the weight gradient of a
+convolution with r output channels, that of B is `g h'` with h = conv(x, A). The full weight gradient is
+never formed unless it is the cheaper way (few channels; groups, where A is shared among them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from visionlora.lora.merging import merged_weight
+
+_CONV: dict[int, Any] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
+_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
+
+
+class Geometry(NamedTuple):
+    """What a convolution has beside its tensors: one number a dimension; padding on both sides."""
+
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    groups: int
+
+
+def conv(x: Tensor, weight: Tensor, bias: Tensor | None = None, *geometry: Any) -> Tensor:
+    """A plain convolution of the weight's dimensions; geometry is stride, padding, dilation, groups."""
+    return _CONV[weight.ndim - 2](x, weight, bias, *geometry)
+
+
+def is_channels_last(x: Tensor) -> bool:
+    """Whether x (N, channels, size...) lies in memory as (N, size..., channels)."""
+    return x.ndim in _LAST and x.is_contiguous(memory_format=_LAST[x.ndim])
+
+
+def output_size(x: Tensor, weight: Tensor, geometry: Geometry) -> list[int]:
+    """The pixels of the output, dimension by dimension."""
+    stride, padding, dilation, _ = geometry
+    return [
+        (x.shape[2 + i] + 2 * padding[i] - dilation[i] * (weight.shape[2 + i] - 1) - 1) // stride[i] + 1
+        for i in range(len(stride))
+    ]
+
+
+def gradients_for(x: Tensor, A: Tensor, geometry: Geometry, size: list[int]) -> list[str]:
+    """The names in GRADIENTS that can compute this layer, the likely fastest first; "full" always."""
+    if geometry.groups > 1:
+        wide = A.shape[-1] > 3 and geometry.dilation[-1] == 1 and x.device.type == "cpu"
+        return ["columns"] * wide + ["full"]
+    pairs = (
+        x.ndim == 4
+        and is_channels_last(x)
+        and A.shape[0] <= 8
+        and A.shape[-1] > 1
+        and geometry.stride[-1] == geometry.dilation[-1] == 1
+        and size[-1] % 2 == 0
+        and x.device.type == "cpu"
+    )
+    return ["paired"] * pairs + ["low_rank", "full"]
+
+
+def _backward(g: Tensor, x: Tensor, weight: Tensor, geometry: Geometry, of_input: bool) -> Tensor:
+    stride, padding, dilation, groups = geometry
+    flat, which = [0] * len(stride), [of_input, not of_input, False]
+    grads = torch.ops.aten.convolution_backward(
+        g, x, weight, None, stride, padding, dilation, False, flat, groups, which
+    )
+    return grads[0] if of_input else grads[1]
+
+
+# ---------------------------------------------------------------------------------------------------------
+# The products: the output and the gradient of x.
+
+
+def forward(
+    product: str,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    A: Tensor,
+    B: Tensor,
+    scaling: float,
+    geometry: Geometry,
+) -> Tensor:
+    """The layer's output, (N, out, size...)."""
+    if product != "branch":
+        return conv(x, merged_weight(weight, A, B, scaling, x.dtype), bias, *geometry)
+    hidden = conv(x, A.to(x.dtype), None, *geometry)
+    y = conv(x, weight.to(x.dtype), bias, *geometry)
+    return y.add_(conv(hidden, (B * scaling).to(x.dtype)))
+
+
+def grad_input(
+    product: str,
+    g: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    A: Tensor,
+    B: Tensor,
+    scaling: float,
+    geometry: Geometry,
+) -> Tensor:
+    """The gradient of x, in its shape."""
+    if product == "branch":
+        u = conv(g, (B * scaling).to(g.dtype).transpose(0, 1))
+        grad = _backward(g, x, weight.to(g.dtype), geometry, of_input=True)
+        return grad.add_(_backward(u, x, A.to(g.dtype), geometry, of_input=True))
+    merged = merged_weight(weight, A, B, scaling, g.dtype)
+    if product == "spread":
+        g, geometry = _spread(g, x, weight, geometry)
+    return _backward(g, x, merged, geometry, of_input=True)
+
+
+def _spread(g: Tensor, x: Tensor, weight: Tensor, geometry: Geometry) -> tuple[Tensor, Geometry]:
+    """g with zeros between its pixels, as a convolution without stride would have it.
+
+    Libraries that have no fast routine for the input gradient of a depthwise convolution with a stride have
+    one for stride 1 (on CPUs in bfloat16: 12 times as fast, the zeros included).
+    """
+    dims = len(geometry.stride)
+    size = [
+        x.shape[2 + i] + 2 * geometry.padding[i] - geometry.dilation[i] * (weight.shape[2 + i] - 1)
+        for i in range(dims)
+    ]
+    spread = g.new_zeros(g.shape[0], *size, g.shape[1]).movedim(-1, 1)
+    every = slice(None)
+    spread[(every, every, *(slice(None, None, step) for step in geometry.stride))] = g
+    return spread, geometry._replace(stride=(1,) * dims)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# The adapter's gradients, for A and B (out, r) that the scaling is already in.
+
+
+def full(x: Tensor, g: Tensor, A: Tensor, B: Tensor, geometry: Geometry) -> tuple[Tensor, Tensor]:
+    """By way of the full weight gradient."""
+    weight_grad = _backward(g, x, _like(x, g.shape[1], A), geometry, of_input=False)
+    return _project(weight_grad, A, B)
+
+
+def columns(x: Tensor, g: Tensor, A: Tensor, B: Tensor, geometry: Geometry) -> tuple[Tensor, Tensor]:
+    """By way of the full weight gradient, three columns of the kernel at a time.
+
+    oneDNN's fast weight gradient of a depthwise convolution ends at kernels three wide: this is 8 times as
+    fast as `full` with a kernel of 7 x 7, and 20 times in bfloat16.
+    """
+    width, step, pad = A.shape[-1], geometry.stride[-1], geometry.padding[-1]
+    reach = (g.shape[-1] - 1) * step  # from the first to the last pixel that one column of the kernel sees
+    inner = geometry._replace(padding=(*geometry.padding[:-1], 0))
+    pieces = []
+    for first in range(0, width, 3):
+        wide = min(3, width - first)
+        left = pad - first
+        part = F.pad(x, (left, reach + wide - left - x.shape[-1]))
+        pieces.append(_backward(g, part, _like(x, g.shape[1], A[..., :wide]), inner, of_input=False))
+    return _project(torch.cat(pieces, -1), A, B)
+
+
+def low_rank(x: Tensor, g: Tensor, A: Tensor, B: Tensor, geometry: Geometry) -> tuple[Tensor, Tensor]:
+    """By way of u and h, each of r channels."""
+    grad_A = _backward(_down(g, B), x, A, geometry, of_input=False)
+    return grad_A, _outer(conv(x, A, None, *geometry), g)
+
+
+def paired(x: Tensor, g: Tensor, A: Tensor, B: Tensor, geometry: Geometry) -> tuple[Tensor, Tensor]:
+    """`low_rank` with two neighbouring pixels as one of 2 r channels (channels_last, stride 1, even width).
+
+    A kernel one column wider, moved by two pixels, does both at once. Eight channels fill half of a vector
+    register, sixteen all of it: 4/3 of the multiplications at twice the speed.
+    """
+    rank, width = A.shape[0], A.shape[-1]
+    A2 = torch.cat([F.pad(A, (0, 1)), F.pad(A, (1, 0))]).contiguous(memory_format=torch.channels_last)
+    moved = geometry._replace(stride=(*geometry.stride[:-1], 2))
+    h = _split(conv(x, A2, None, *moved), rank)
+    grad_A2 = _backward(_join(_down(g, B)), x, A2, moved, of_input=False)
+    return grad_A2[:rank, ..., :width] + grad_A2[rank:, ..., 1:], _outer(h, g)
+
+
+GRADIENTS: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor, Geometry], tuple[Tensor, Tensor]]] = {
+    "low_rank": low_rank,
+    "paired": paired,
+    "columns": columns,
+    "full": full,
+}
+
+
+def _like(x: Tensor, out: int, A: Tensor) -> Tensor:
+    """A weight of which only shape, type and memory format matter."""
+    weight = x.new_empty(out, *A.shape[1:])
+    return weight.contiguous(memory_format=_LAST[x.ndim]) if is_channels_last(x) else weight
+
+
+def _project(weight_grad: Tensor, A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
+    flat = weight_grad.flatten(1).to(torch.promote_types(weight_grad.dtype, torch.float32))
+    A_flat, B = A.flatten(1).to(flat.dtype), B.to(flat.dtype)
+    return (B.t() @ flat).view(A.shape), flat @ A_flat.t()
+
+
+def _down(g: Tensor, B: Tensor) -> Tensor:
+    """u = B' g: (N, r, size...)."""
+    if not is_channels_last(g):
+        return conv(g, B.t().reshape(*B.t().shape, *(1,) * (g.ndim - 2)))
+    return F.linear(g.movedim(1, -1), B.t().contiguous()).movedim(-1, 1)
+
+
+def _outer(h: Tensor, g: Tensor) -> Tensor:
+    """g h' summed over pictures and pixels: (out, r). Its transpose is computed: see `rows`."""
+    if is_channels_last(g):
+        rows = h.movedim(1, -1).reshape(-1, h.shape[1])
+        return (rows.t() @ g.movedim(1, -1).reshape(-1, g.shape[1])).t()
+    like = g.new_empty(h.shape[1], g.shape[1], *(1,) * (g.ndim - 2))
+    ones, none = (1,) * (g.ndim - 2), (0,) * (g.ndim - 2)
+    return _backward(h, g, like, Geometry(ones, none, ones, 1), of_input=False).flatten(1).t()
+
+
+def _join(t: Tensor) -> Tensor:
+    """(N, c, H, W) to (N, 2 c, H, W/2); a view in channels_last."""
+    n, c, height, width = t.shape
+    return t.permute(0, 2, 3, 1).reshape(n, height, width // 2, 2 * c).permute(0, 3, 1, 2)
+
+
+def _split(t: Tensor, channels: int) -> Tensor:
+    """The inverse of `_join`."""
+    n, _, height, half = t.shape
+    return t.permute(0, 2, 3, 1).reshape(n, height, 2 * half, channels).permute(0, 3, 1, 2)

@@ -1,0 +1,93 @@
+"""The autograd functions: merged forward, input gradient through the same weight, the adapter's gradients.
+
+Nothing is kept for the backward pass but x and the parameters: the merged weight is made again there. They
+compute in the type of x; autocast is the caller's matter. All of it is made of differentiable operations,
+so second derivatives work, slowly.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from visionlora.lora import convs, rows
+from visionlora.lora.convs import Geometry
+from visionlora.lora.merging import autocast_off
+
+
+class RowsFunction(Function):
+    """A linear layer: x is (M, in), the weight (out, in), A (r, in), B (out, r)."""
+
+    @staticmethod
+    def forward(
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        A: Tensor,
+        B: Tensor,
+        scaling: float,
+        product: str,
+        gradient: str,
+    ) -> Tensor:
+        return rows.forward(product, x, weight, bias, A, B, scaling)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+        x, weight, _, A, B, ctx.scaling, ctx.product, ctx.gradient = inputs
+        ctx.save_for_backward(x, weight, A, B)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, A, B = ctx.saved_tensors
+        grad_x = grad_A = grad_B = None
+        with autocast_off(g.device):
+            if ctx.needs_input_grad[0]:
+                grad_x = rows.grad_input(ctx.product, g, weight, A, B, ctx.scaling)
+            if ctx.needs_input_grad[3] or ctx.needs_input_grad[4]:
+                grad_A, grad_B = rows.GRADIENTS[ctx.gradient](x, g, *_scaled(A, B, ctx.scaling, g.dtype))
+                grad_A, grad_B = grad_A.to(A.dtype), grad_B.to(B.dtype)
+        return grad_x, None, None, grad_A, grad_B, None, None, None
+
+
+class ConvFunction(Function):
+    """A convolution: x is (N, in, size...), the weight (out, in/groups, k...), A (r, in/groups, k...),
+    B (out, r, 1...)."""
+
+    @staticmethod
+    def forward(
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        A: Tensor,
+        B: Tensor,
+        scaling: float,
+        geometry: Geometry,
+        product: str,
+        gradient: str,
+    ) -> Tensor:
+        return convs.forward(product, x, weight, bias, A, B, scaling, geometry)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+        x, weight, _, A, B, ctx.scaling, ctx.geometry, ctx.product, ctx.gradient = inputs
+        ctx.save_for_backward(x, weight, A, B)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, A, B = ctx.saved_tensors
+        grad_x = grad_A = grad_B = None
+        with autocast_off(g.device):
+            if ctx.needs_input_grad[0]:
+                grad_x = convs.grad_input(ctx.product, g, x, weight, A, B, ctx.scaling, ctx.geometry)
+            if ctx.needs_input_grad[3] or ctx.needs_input_grad[4]:
+                small = _scaled(A, B.flatten(1), ctx.scaling, g.dtype)
+                grad_A, grad_B = convs.GRADIENTS[ctx.gradient](x, g, *small, ctx.geometry)
+                grad_A, grad_B = grad_A.to(A.dtype), grad_B.to(B.dtype).view(B.shape)
+        return grad_x, None, None, grad_A, grad_B, None, None, None, None
+
+
+def _scaled(A: Tensor, B: Tensor, scaling: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    return (A * scaling).to(dtype), (B * scaling).to(dtype)

@@ -1,0 +1,176 @@
+"""The ways that come into question for a layer and an input, and the one that a rule takes untimed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from math import prod
+
+import torch
+from torch import Tensor
+
+from visionlora.lora import convs, rows
+from visionlora.lora.choice import choose
+from visionlora.lora.convs import Geometry, is_channels_last
+
+_LANES = 16  # a product with fewer columns takes as long as one with this many
+_WORTHWHILE = 4  # the full weight gradient comes into question up to this many times the low-rank work
+_RULE = 64  # by rule, the branch is for weights of this many times the numbers of input and output
+_FEW = 2048  # rows or pixels below which making the merged weight takes time worth saving
+
+
+def row_ways(x: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float) -> tuple[str, str]:
+    """Product and gradient of `rows` for x (M, in) and a weight (out, in)."""
+    (m, i), o, r = x.shape, weight.shape[0], A.shape[0]
+    work, thin = m * i * o, 2 * m * (i + o) * _lanes(r)
+    gradients = ["low_rank", "low_rank_wide", "low_rank_chunked", "full"]
+    if m <= rows.CHUNK:
+        gradients.remove("low_rank_chunked")
+    if work > _WORTHWHILE * thin:
+        gradients.remove("full")
+    products = ["matmul"] + ["conv"] * (x.device.type == "cpu") + ["branch"] * (m <= _FEW)
+
+    layer = (x.detach(), weight.detach(), A.detach(), B.detach(), scaling)
+    g = _Once(partial(_rows_output, *layer))
+    key = f"{_kind(x)} {m} x {i} -> {o} rank {r}{' input gradient' * x.requires_grad}"
+    product = choose(
+        f"{key} product",
+        {name: partial(_run_rows_product, name, *layer, g if x.requires_grad else None) for name in products},
+        "branch" if _RULE * m * (i + o) < i * o else "matmul",
+        work,
+        x.device,
+    )
+    gradient = choose(
+        f"{key} gradient",
+        {name: partial(_run_rows_gradient, name, *layer, g) for name in gradients},
+        "full" if work < thin else "low_rank",
+        work,
+        x.device,
+    )
+    return product, gradient
+
+
+def conv_ways(
+    x: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float, geometry: Geometry
+) -> tuple[str, str]:
+    """Product and gradient of `convs` for x (N, in, size...) and a weight (out, in/groups, k...)."""
+    stride, padding, dilation, groups = geometry
+    o, r, kernel = weight.shape[0], A.shape[0], tuple(weight.shape[2:])
+    size = convs.output_size(x, weight, geometry)
+    pixels, taps = x.shape[0] * prod(size), weight[0].numel()
+    work, thin = pixels * taps * o, 2 * pixels * (taps + o) * _lanes(r)
+
+    spread = groups > 1 and max(stride) > 1 and x.requires_grad
+    products = ["conv"] + ["spread"] * spread + ["branch"] * (groups == 1 and pixels <= _FEW)
+    gradients = convs.gradients_for(x, A, geometry, size)
+    if groups == 1 and work > _WORTHWHILE * thin:
+        gradients.remove("full")
+    if groups > 1:
+        gradient_rule = "columns" if "columns" in gradients else "full"
+    else:
+        gradient_rule = "full" if work < thin else next(name for name in gradients if name != "full")
+
+    layer = (x.detach(), weight.detach(), A.detach(), B.detach(), scaling, geometry)
+    g = _Once(partial(_conv_output, *layer))
+    key = (
+        f"{_kind(x)} {tuple(x.shape)} -> {o} kernel {kernel} stride {stride} padding {padding} "
+        f"dilation {dilation} groups {groups} rank {r}{' input gradient' * x.requires_grad}"
+    )
+    product = choose(
+        f"{key} product",
+        {name: partial(_run_conv_product, name, *layer, g if x.requires_grad else None) for name in products},
+        "spread" if spread and x.device.type == "cpu" and x.dtype != torch.float32 else "conv",
+        work,
+        x.device,
+    )
+    gradient = choose(
+        f"{key} gradient",
+        {name: partial(_run_conv_gradient, name, *layer, g) for name in gradients},
+        gradient_rule,
+        work,
+        x.device,
+    )
+    return product, gradient
+
+
+class _Once:
+    """A value that is made when it is first asked for."""
+
+    def __init__(self, make: Callable[[], Tensor]) -> None:
+        self._make = make
+        self._value: Tensor | None = None
+
+    def __call__(self) -> Tensor:
+        if self._value is None:
+            self._value = self._make()
+        return self._value
+
+
+# What is timed. The output stands in for its gradient: the same shape, type and memory format.
+
+
+@torch.no_grad()
+def _rows_output(x: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float) -> Tensor:
+    return rows.forward("matmul", x, weight, None, A, B, scaling)
+
+
+@torch.no_grad()
+def _run_rows_product(
+    name: str, x: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float, g: _Once | None
+) -> None:
+    rows.forward(name, x, weight, None, A, B, scaling)
+    if g is not None:
+        rows.grad_input(name, g(), weight, A, B, scaling)
+
+
+@torch.no_grad()
+def _run_rows_gradient(
+    name: str, x: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float, g: _Once
+) -> None:
+    rows.GRADIENTS[name](x, g(), A.to(x.dtype), B.to(x.dtype))
+
+
+@torch.no_grad()
+def _conv_output(
+    x: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float, geometry: Geometry
+) -> Tensor:
+    return convs.forward("conv", x, weight, None, A, B, scaling, geometry)
+
+
+@torch.no_grad()
+def _run_conv_product(
+    name: str,
+    x: Tensor,
+    weight: Tensor,
+    A: Tensor,
+    B: Tensor,
+    scaling: float,
+    geometry: Geometry,
+    g: _Once | None,
+) -> None:
+    convs.forward(name, x, weight, None, A, B, scaling, geometry)
+    if g is not None:
+        convs.grad_input(name, g(), x, weight, A, B, scaling, geometry)
+
+
+@torch.no_grad()
+def _run_conv_gradient(
+    name: str,
+    x: Tensor,
+    weight: Tensor,
+    A: Tensor,
+    B: Tensor,
+    scaling: float,
+    geometry: Geometry,
+    g: _Once,
+) -> None:
+    convs.GRADIENTS[name](x, g(), A.to(x.dtype), B.flatten(1).to(x.dtype), geometry)
+
+
+def _lanes(rank: int) -> int:
+    return -(-rank // _LANES) * _LANES
+
+
+def _kind(x: Tensor) -> str:
+    layout = " channels_last" if is_channels_last(x) else ""
+    return f"{x.device.type} {str(x.dtype).removeprefix('torch.')}{layout}"
