@@ -1,7 +1,7 @@
 """Which other things are drawn in which style, and how each stands on its ground.
 
-`anchor` is drawn in the styles of the training goldfish and a few of its own, `val` in the styles of all goldfish:
-no style of the validation goldfish is seen in training, not even on other things.
+`anchor` is drawn in the styles of the training goldfish and a few of its own, `val` in the styles of all the
+goldfish: no style of the validation goldfish is seen in training, not even on other things.
 """
 
 from __future__ import annotations
