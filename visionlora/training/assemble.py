@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 from rich.console import Console
+from rich.markup import escape
 from torch import Tensor, nn
 
 from visionlora.backbones import Backbone, Head, apply_head, find_class, head_parameters, load_backbone
@@ -82,7 +83,7 @@ class Job:
     def say(self, notice: str) -> None:
         """Tell the user, and record in the run, what was decided for them."""
         self.notices.append(notice)
-        self.console.print(f"[dim]·[/dim] {notice}")
+        self.console.print(f"[dim]·[/dim] {escape(notice)}")
 
     def sample(self) -> Tensor:
         """A few pictures as the network will see them, to time it with: (at most 4, 3, height, width)."""

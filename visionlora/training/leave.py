@@ -67,8 +67,9 @@ def prediction_rows(job: Job, before: Answers, after: Answers, top: int = 3) -> 
     """The validation pictures with their most probable names then and now."""
     outputs = job.head.outputs
     was, now = named(before.logits, outputs, top), named(after.logits, outputs, top)
+    truths = [outputs[label] for label in after.labels.tolist()]
     return [
-        PredictionRow(path=picture.path, truth=picture.label, before=was[place], after=now[place])
+        PredictionRow(path=picture.path, truth=truths[place], before=was[place], after=now[place])
         for place, picture in enumerate(job.folder.val)
     ]
 

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 import torch
 from rich.console import Console
+from rich.markup import escape
 from torch import Tensor, nn
 
 from visionlora.data import (
@@ -102,7 +103,7 @@ def predict_pictures(options: PredictOptions, console: Console | None = None) ->
                 shown.append(prediction)
     show(predictions_table([_row(one) for one in shown if one.error is None]), console)
     for one in (one for one in shown if one.error is not None):
-        console.print(f"[red]not read[/red] {one.path}: {one.error}", highlight=False)
+        console.print(f"[red]not read[/red] {escape(f"{one.path}: {one.error}")}", highlight=False)
     _say_rest(console, options, count, len(shown), broken)
     if options.sheet:
         with_sheet = [_row(one) for one in shown if one.error is None]
