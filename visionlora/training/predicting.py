@@ -103,7 +103,8 @@ def predict_pictures(options: PredictOptions, console: Console | None = None) ->
                 shown.append(prediction)
     show(predictions_table([_row(one) for one in shown if one.error is None]), console)
     for one in (one for one in shown if one.error is not None):
-        console.print(f"[red]not read[/red] {escape(f"{one.path}: {one.error}")}", highlight=False)
+        said = escape(f"{one.path}: {one.error}")
+        console.print(f"[red]not read[/red] {said}", highlight=False)
     _say_rest(console, options, count, len(shown), broken)
     if options.sheet:
         with_sheet = [_row(one) for one in shown if one.error is None]
