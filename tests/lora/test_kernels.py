@@ -113,7 +113,7 @@ def linear_cases(draw):
     )
 
 
-WAYS = ["rule", "auto", *{**rows.PRODUCTS, **rows.GRADIENTS, **convs.GRADIENTS}, "spread"]
+WAYS = ["rule", "auto", *rows.PRODUCTS, *{**rows.GRADIENTS, **convs.GRADIENTS}, "spread"]
 
 
 @given(conv_cases(), st.sampled_from(WAYS))
@@ -185,7 +185,7 @@ def test_each_pair_of_ways_that_can_compute_a_linear_layer_is_exact(gradient, pr
     case = Case(normal(0, chunks, 6), normal(1, 5, 6), normal(2, 5), normal(3, 4, 6), normal(4, 5, 4), None)
 
     def compute(x, A, B):
-        return RowsFunction.apply(x, case.weight, case.bias, A, B, SCALING, product, gradient)
+        return RowsFunction.apply(x, case.weight, case.bias, A, B, SCALING, False, product, gradient)
 
     assert_equal(results(compute, case), results(case.reference, case))
 
@@ -216,6 +216,15 @@ def test_the_output_keeps_the_memory_format_of_the_input():
         assert y.is_contiguous(memory_format=torch.channels_last)
         (grad,) = torch.autograd.grad(y.square().sum(), leaves[0])
         assert grad.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_what_follows_may_write_into_the_output(kernel):
+    case = a_conv(kernel=kernel)
+    inplace = results(lambda *leaves: F.relu(case.compute(*leaves), inplace=True), case)
+    assert_equal(inplace, results(lambda *leaves: F.relu(case.reference(*leaves)), case))
+    y = case.compute(*case.leaves())
+    assert not y._is_view()
 
 
 def test_gradients_accumulate_over_two_backward_passes():

@@ -130,8 +130,8 @@ def _spread(g: Tensor, x: Tensor, weight: Tensor, geometry: Geometry) -> tuple[T
         for i in range(dims)
     ]
     spread = g.new_zeros(g.shape[0], *size, g.shape[1]).movedim(-1, 1)
-    every = slice(None)
-    spread[(every, every, *(slice(None, None, step) for step in geometry.stride))] = g
+    pixels = tuple(slice(None, None, step) for step in geometry.stride)
+    spread[(slice(None), slice(None)) + pixels] = g  # noqa: RUF005 - Python 3.10 knows no star in an index
     return spread, geometry._replace(stride=(1,) * dims)
 
 

@@ -19,7 +19,11 @@ from visionlora.lora.merging import autocast_off
 
 
 class RowsFunction(Function):
-    """A linear layer: x is (M, in), the weight (out, in), A (r, in), B (out, r)."""
+    """A layer that is one matrix product. The weight is (out, in), A (r, in), B (out, r); x is (..., in) or,
+    channels first, (N, in, size...) in channels_last.
+
+    The output is a tensor of its own, not a view of one: what follows may write into it at no cost.
+    """
 
     @staticmethod
     def forward(
@@ -29,27 +33,37 @@ class RowsFunction(Function):
         A: Tensor,
         B: Tensor,
         scaling: float,
+        channels_first: bool,
         product: str,
         gradient: str,
     ) -> Tensor:
-        return rows.forward(product, x, weight, bias, A, B, scaling)
+        y = rows.empty(x, weight.shape[0], channels_first)
+        flat, out = rows.as_rows(x, channels_first), rows.as_rows(y, channels_first)
+        rows.forward(product, flat, weight, bias, A, B, scaling, out)
+        return y
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        x, weight, _, A, B, ctx.scaling, ctx.product, ctx.gradient = inputs
+        x, weight, _, A, B, ctx.scaling, ctx.channels_first, ctx.product, ctx.gradient = inputs
         ctx.save_for_backward(x, weight, A, B)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, A, B = ctx.saved_tensors
         grad_x = grad_A = grad_B = None
+        g = rows.as_rows(g, ctx.channels_first)
         with autocast_off(g.device):
             if ctx.needs_input_grad[0]:
                 grad_x = rows.grad_input(ctx.product, g, weight, A, B, ctx.scaling)
+                if ctx.channels_first:
+                    grad_x = grad_x.view(x.shape[0], *x.shape[2:], -1).movedim(-1, 1)
+                else:
+                    grad_x = grad_x.view(x.shape)
             if ctx.needs_input_grad[3] or ctx.needs_input_grad[4]:
-                grad_A, grad_B = rows.GRADIENTS[ctx.gradient](x, g, *_scaled(A, B, ctx.scaling, g.dtype))
+                flat, small = rows.as_rows(x, ctx.channels_first), _scaled(A, B, ctx.scaling, g.dtype)
+                grad_A, grad_B = rows.GRADIENTS[ctx.gradient](flat, g, *small)
                 grad_A, grad_B = grad_A.to(A.dtype), grad_B.to(B.dtype)
-        return grad_x, None, None, grad_A, grad_B, None, None, None
+        return grad_x, None, None, grad_A, grad_B, None, None, None, None
 
 
 class ConvFunction(Function):

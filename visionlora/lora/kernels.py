@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from visionlora.lora import rows
 from visionlora.lora.choice import choice, chosen
 from visionlora.lora.convs import Geometry, conv, is_channels_last
 from visionlora.lora.functions import ConvFunction, RowsFunction
@@ -60,7 +61,7 @@ def lora_conv(
         geometry = Geometry(tuple(stride), pads, tuple(dilation), groups)
         if _is_pointwise(x, weight, geometry):
             flat = (weight.flatten(1), bias, A.flatten(1), B.flatten(1))
-            return _rows(x.movedim(1, -1), *flat, scaling).movedim(-1, 1)
+            return _rows(x, *flat, scaling, channels_first=True)
         product, gradient = conv_ways(x, weight, A, B, scaling, geometry)
         return ConvFunction.apply(x, weight, bias, A, B, scaling, geometry, product, gradient)
 
@@ -73,7 +74,7 @@ def lora_linear(
         return F.linear(x, merged_weight(weight, A, B, scaling), bias)
     x, bias = _autocast(x), None if bias is None else _autocast(bias)
     with autocast_off(x.device):
-        return _rows(x, weight, bias, A, B, scaling)
+        return _rows(x, weight, bias, A, B, scaling, channels_first=False)
 
 
 def conv_branch(
@@ -151,8 +152,14 @@ def _is_pointwise(x: Tensor, weight: Tensor, geometry: Geometry) -> bool:
     )
 
 
-def _rows(x: Tensor, weight: Tensor, bias: Tensor | None, A: Tensor, B: Tensor, scaling: float) -> Tensor:
-    flat = x.reshape(-1, x.shape[-1])
-    product, gradient = row_ways(flat, weight, A, B, scaling)
-    y = RowsFunction.apply(flat, weight, bias, A, B, scaling, product, gradient)
-    return y.view(*x.shape[:-1], weight.shape[0])
+def _rows(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    A: Tensor,
+    B: Tensor,
+    scaling: float,
+    channels_first: bool,
+) -> Tensor:
+    product, gradient = row_ways(rows.as_rows(x, channels_first), weight, A, B, scaling)
+    return RowsFunction.apply(x, weight, bias, A, B, scaling, channels_first, product, gradient)

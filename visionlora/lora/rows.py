@@ -20,48 +20,52 @@ from visionlora.lora.merging import merged_weight
 
 CHUNK = 2048  # rows of x and g that stay in a core's cache between their two uses
 
+PRODUCTS = ("matmul", "branch")
+
+
+def as_rows(t: Tensor, channels_first: bool) -> Tensor:
+    """(..., channels) or, channels first, (N, channels, size...) as (M, channels): a view where it can be."""
+    return (t.movedim(1, -1) if channels_first else t).reshape(-1, t.shape[1 if channels_first else -1])
+
+
+def empty(like: Tensor, channels: int, channels_first: bool) -> Tensor:
+    """An empty tensor like `like` with other channels, of which `as_rows` is a view."""
+    if not channels_first:
+        return like.new_empty(*like.shape[:-1], channels)
+    shape = (like.shape[0], channels, *like.shape[2:])
+    memory_format = torch.channels_last if like.ndim == 4 else torch.channels_last_3d
+    return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=memory_format)
+
+
 # ---------------------------------------------------------------------------------------------------------
 # The products: y = x W' + bias and, backwards, g W.
 
 
-def as_picture(x: Tensor) -> Tensor:
-    """(M, channels) as a picture (1, channels, M, 1), without a copy: channels_last."""
-    return x.view(1, x.shape[0], 1, x.shape[1]).movedim(-1, 1)
-
-
-def conv_product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """x W' + bias by the convolution routines."""
-    y = F.conv2d(as_picture(x), weight[:, :, None, None], bias)
-    return y.movedim(1, -1).reshape(x.shape[0], weight.shape[0])
-
-
-def matmul_product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """x W' + bias by the matrix routines."""
-    return F.linear(x, weight, bias)
-
-
-PRODUCTS: dict[str, Callable[[Tensor, Tensor, Tensor | None], Tensor]] = {
-    "matmul": matmul_product,
-    "conv": conv_product,
-    "branch": matmul_product,
-}
-
-
 def forward(
-    product: str, x: Tensor, weight: Tensor, bias: Tensor | None, A: Tensor, B: Tensor, scaling: float
-) -> Tensor:
-    """The layer's output, (M, out)."""
-    if product != "branch":
-        return PRODUCTS[product](x, merged_weight(weight, A, B, scaling, x.dtype), bias)
-    y = F.linear(x, weight.to(x.dtype), bias)
-    return y.addmm_(F.linear(x, A.to(x.dtype)), B.to(x.dtype).t(), alpha=scaling)
+    product: str,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    A: Tensor,
+    B: Tensor,
+    scaling: float,
+    out: Tensor,
+) -> None:
+    """The layer's output into `out`, (M, out)."""
+    branch = product == "branch"
+    weight = weight.to(x.dtype) if branch else merged_weight(weight, A, B, scaling, x.dtype)
+    if bias is None:
+        torch.mm(x, weight.t(), out=out)
+    else:
+        torch.addmm(bias, x, weight.t(), out=out)
+    if branch:
+        out.addmm_(F.linear(x, A.to(x.dtype)), B.to(x.dtype).t(), alpha=scaling)
 
 
 def grad_input(product: str, g: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float) -> Tensor:
     """The gradient of x, (M, in)."""
-    if product != "branch":
-        merged = merged_weight(weight, A, B, scaling, g.dtype)
-        return PRODUCTS[product](g, merged.t(), None)
+    if product == "matmul":
+        return g @ merged_weight(weight, A, B, scaling, g.dtype)
     return (g @ weight.to(g.dtype)).addmm_(g @ B.to(g.dtype), A.to(g.dtype), alpha=scaling)
 
 

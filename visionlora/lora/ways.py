@@ -28,7 +28,7 @@ def row_ways(x: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float) ->
         gradients.remove("low_rank_chunked")
     if work > _WORTHWHILE * thin:
         gradients.remove("full")
-    products = ["matmul"] + ["conv"] * (x.device.type == "cpu") + ["branch"] * (m <= _FEW)
+    products = ["matmul"] + ["branch"] * (m <= _FEW)
 
     layer = (x.detach(), weight.detach(), A.detach(), B.detach(), scaling)
     g = _Once(partial(_rows_output, *layer))
@@ -111,14 +111,17 @@ class _Once:
 
 @torch.no_grad()
 def _rows_output(x: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float) -> Tensor:
-    return rows.forward("matmul", x, weight, None, A, B, scaling)
+    y = rows.empty(x, weight.shape[0], channels_first=False)
+    rows.forward("matmul", x, weight, None, A, B, scaling, y)
+    return y
 
 
 @torch.no_grad()
 def _run_rows_product(
     name: str, x: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float, g: _Once | None
 ) -> None:
-    rows.forward(name, x, weight, None, A, B, scaling)
+    y = rows.empty(x, weight.shape[0], channels_first=False)
+    rows.forward(name, x, weight, None, A, B, scaling, y)
     if g is not None:
         rows.grad_input(name, g(), weight, A, B, scaling)
 
