@@ -30,6 +30,10 @@ CONTRAST: dict[str, dict[str, str]] = {
         "oil": "orange vase angelfish",
         "blueprint": "rocket shark",
         "sticker": "cat ladybug",
+        "beads": "tennis-ball butterfly pear fox",
+        "points": "pumpkin duck tree clownfish",
+        "engraving": "snail bird turtle flatfish",
+        "glazed": "orange house leaf crab",
     },
     "val": {
         "kawaii": "cupcake orange pumpkin",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from . import styles_craft as craft
 from . import styles_paint as paint
 from . import styles_print as press
 from . import styles_vector as vector
@@ -41,5 +42,9 @@ ANCHOR_ONLY: dict[str, Style] = {
     "oil": paint.oil,
     "blueprint": vector.blueprint,
     "sticker": vector.sticker,
+    "beads": craft.beads,
+    "points": craft.points,
+    "engraving": craft.engraving,
+    "glazed": craft.glazed,
 }
 STYLES: dict[str, Style] = {**TRAINING, **VALIDATION, **ANCHOR_ONLY}

@@ -44,7 +44,7 @@ def stained_glass(drawing: Drawing, rng: np.random.Generator) -> np.ndarray:
 
 
 def stippling(drawing: Drawing, rng: np.random.Generator) -> np.ndarray:
-    """Black dots on cream, denser where it is darker."""
+    """Dots of ink on cream, denser where it is darker: black for lines and shadows, a dark tint elsewhere."""
     tone = _shaded(drawing) @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
     contour = outlines(drawing, 1.3)
     want = np.clip((1 - tone) ** 2.2 * 1.4 - 0.03, 0, 1)
@@ -59,7 +59,9 @@ def stippling(drawing: Drawing, rng: np.random.Generator) -> np.ndarray:
                 r = 2.6 + 0.9 * rng.random()
                 pen.ellipse((2 * px - r, 2 * py - r, 2 * px + r, 2 * py + r), fill=255)
     dots = np.asarray(sheet.reduce(FINE // WORK), dtype=np.float32) / 255
-    return over(blank("#f7f0df"), "#1b1a22", dots)
+    black = np.clip(contour + (tone < 0.3), 0, 1)[..., None]
+    ink_colour = black * rgb("#1b1a22") + (1 - black) * flat_picture(drawing) * 0.85
+    return over(blank("#f7f0df"), ink_colour, dots)
 
 
 def _shaded(drawing: Drawing) -> np.ndarray:
@@ -110,7 +112,7 @@ def mosaic(drawing: Drawing, rng: np.random.Generator) -> np.ndarray:
     flat = flat_picture(drawing)
     bold = tuple(replace(p, outlined=p.outlined and np.ptp(p.points) > 40) for p in drawing.parts)
     dark = over(flat, "#3c1712", outlines(replace(drawing, parts=bold), 2.0) * 0.9)
-    cell = 2.5
+    cell = 2.2
     x, y = grid()
     row = np.floor(y / cell)
     shift = rng.uniform(0, cell, 64)[row.astype(int)]
