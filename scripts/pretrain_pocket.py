@@ -63,7 +63,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=1e-3, help="highest learning rate of the cycle")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2, help="processes that render")
-    parser.add_argument("--threads", type=int, default=2, help="threads that train")
+    parser.add_argument("--threads", type=int, default=1, help="threads that train")
     parser.add_argument("--cache", type=Path, help="folder to keep the photos in between runs")
     parser.add_argument("--output", type=Path, default=WEIGHTS)
     return parser.parse_args()

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from render import balls, creatures, fish, fruit, things
+from render import balls, creatures, fish, fruit, goldfish, lights, things
 from render.photo import photograph
 from render.scene import Thing
 
 # ImageNet's category names and WordNet ids, in ImageNet's order.
 CLASSES: dict[str, tuple[str, Callable[[np.random.Generator], Thing]]] = {
-    "goldfish": ("n01443537", fish.goldfish),
+    "goldfish": ("n01443537", goldfish.goldfish),
     "great white shark": ("n01484850", fish.great_white_shark),
     "ladybug": ("n02165456", creatures.ladybug),
     "starfish": ("n02317335", creatures.starfish),
@@ -21,12 +21,12 @@ CLASSES: dict[str, tuple[str, Callable[[np.random.Generator], Thing]]] = {
     "puffer": ("n02655020", fish.puffer),
     "balloon": ("n02782093", things.balloon),
     "basketball": ("n02802426", balls.basketball),
-    "candle": ("n02948072", things.candle),
-    "jack-o'-lantern": ("n03590841", fruit.jack_o_lantern),
+    "candle": ("n02948072", lights.candle),
+    "jack-o'-lantern": ("n03590841", lights.jack_o_lantern),
     "soccer ball": ("n04254680", balls.soccer_ball),
     "teapot": ("n04398044", things.teapot),
     "tennis ball": ("n04409515", balls.tennis_ball),
-    "traffic light": ("n06874185", things.traffic_light),
+    "traffic light": ("n06874185", lights.traffic_light),
     "mushroom": ("n07734744", fruit.mushroom),
     "Granny Smith": ("n07742313", fruit.granny_smith),
     "strawberry": ("n07745940", fruit.strawberry),

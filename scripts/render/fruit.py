@@ -1,4 +1,4 @@
-"""Fruit, a mushroom and a lantern cut from a pumpkin."""
+"""Fruit and a mushroom."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from render.noise import Array, value_noise
 from render.scene import Surface, Thing, colour, mix, pick, ramp, vary
-from render.shapes import capsule, curve, lathe, silhouette
+from render.shapes import capsule, curve, lathe
 
 
 def orange(rng: np.random.Generator) -> Thing:
@@ -240,82 +240,4 @@ def mushroom(rng: np.random.Generator) -> Thing:
         roll=(-14, 14),
         places=("foliage", "earth", "earth", "bokeh", "studio"),
         relief=relief,
-    )
-
-
-def jack_o_lantern(rng: np.random.Generator) -> Thing:
-    noise = value_noise(rng)
-    tall = rng.uniform(0.72, 0.92)
-    ribs = int(rng.integers(9, 13))
-    skin = vary(rng, colour(225, 105, 15), 0.12)
-    eye = rng.uniform(0.13, 0.19)
-    tilt = rng.uniform(-0.08, 0.08)
-    left = [(-0.36 - eye, 0.08), (-0.36 + eye, 0.08 + tilt), (-0.34, 0.08 + eye * 1.7)]
-    nose = [(-0.08, -0.06), (0.08, -0.06), (0.0, 0.08)]
-    low = rng.uniform(0.32, 0.42)
-    mouth = [
-        (-0.52, -0.12),
-        (-0.3, -0.2),
-        (-0.24, -0.12),
-        (-0.14, -0.22),
-        (0.02, -0.22),
-        (0.1, -0.13),
-        (0.18, -0.22),
-        (0.32, -0.19),
-        (0.52, -0.1),
-        (0.36, -low),
-        (0.14, -low - 0.08),
-        (0.06, -low + 0.03),
-        (-0.08, -low - 0.08),
-        (-0.36, -low),
-    ]
-    face = silhouette([left, [(-a, b) for a, b in left], nose, mouth], smooth=0)
-    lit = rng.uniform() < 0.8
-    fire = np.array([1.0, 0.62, 0.14], np.float32) * rng.uniform(0.9, 2.0) * lit
-    bend = rng.uniform(-0.2, 0.2)
-
-    def shell(x: Array, y: Array, z: Array) -> Array:
-        around = np.sqrt(x * x + z * z)
-        h = y / np.float32(tall)
-        r = np.sqrt(around * around + h * h)
-        rib = np.abs(np.cos(np.arctan2(z, x) * (ribs / 2)))
-        return (
-            r
-            - 0.86
-            - 0.07 * (rib - 0.6) * np.clip(around * 1.4, 0, 1)
-            + 0.22 * np.exp(-around * 5) * np.clip(np.abs(h) * 3, 0, 1)
-        )
-
-    def distance(x: Array, y: Array, z: Array) -> Array:
-        outer = shell(x, y, z) * np.float32(0.75)
-        cut = np.maximum(face(x, y), 0.35 - z)
-        holed = np.maximum(outer, np.minimum(-cut, outer + 0.1))
-        stem = capsule(x, y, z, (0, 0.5, 0), (bend, 0.98, 0.05), 0.12, 0.08)
-        return np.minimum(holed, stem)
-
-    def relief(x: Array, y: Array, z: Array) -> Array:
-        return 0.01 * noise(x, y, z, 8)
-
-    def paint(x: Array, y: Array, z: Array, n: Array) -> Surface:
-        base = mix(skin, skin * 0.6, ramp(noise(x, y * 0.3, z, 6), 0, 1))
-        inside = (face(x, y) < 0.012) & (z > 0.3) & (shell(x, y, z) < -0.02)
-        deep = (shell(x, y, z) < -0.07) & inside
-        stem = (y > 0.62) & (shell(x, y, z) > 0.0)
-        base = np.where(stem[:, None], colour(105, 100, 50), base)
-        base = np.where(inside[:, None], colour(235, 190, 90) * (1 if lit else 0.3), base)
-        glow = inside[:, None] * fire * np.where(deep, 1.0, 0.35)[:, None]
-        return Surface(base, shine=0.22, polish=25, glow=glow, soft=0.2)
-
-    glare = (0.0, -0.05, 0.7, (0.35, 0.18, 0.03), 0.8) if lit else None
-    return Thing(
-        distance,
-        paint,
-        1.05,
-        yaw=(-32, 32),
-        pitch=(-8, 25),
-        roll=(-8, 8),
-        places=("bokeh", "earth", "foliage", "room", "studio"),
-        step=0.8,
-        relief=relief,
-        glare=glare,
     )

@@ -93,8 +93,8 @@ def _light(rng: np.random.Generator, place: str) -> Light:
         lamp, sky = lamp * np.array([0.88, 1, 1]), sky * np.array([0.75, 1.02, 1.1])
     ground = sky * rng.uniform(0.25, 0.7) * np.array([1.05, 1, 0.9])
     unit = (towards / np.linalg.norm(towards)).astype(np.float32)
-    parts = (a.astype(np.float32) for a in (lamp, sky, ground))
-    return Light(unit, *parts, hard=rng.uniform(3, 14))
+    parts = [a.astype(np.float32) for a in (lamp, sky, ground)]
+    return Light(unit, parts[0], parts[1], parts[2], hard=rng.uniform(3, 14))
 
 
 def _shade(
