@@ -23,6 +23,7 @@ from visionlora.lora.attach import (
 )
 from visionlora.lora.config import LoraConfig, LoraError
 from visionlora.lora.fingerprint import fingerprint
+from visionlora.lora.folding import fold_batch_norm, folded, unfold_batch_norm
 from visionlora.lora.layers import FrozenBatchNorm, LoraConv1d, LoraConv2d, LoraConv3d, LoraLayer, LoraLinear
 
 __all__ = [
@@ -41,9 +42,12 @@ __all__ = [
     "attach",
     "detach",
     "fingerprint",
+    "fold_batch_norm",
+    "folded",
     "load_adapter",
     "merge",
     "merged",
     "read_adapter_config",
     "save_adapter",
+    "unfold_batch_norm",
 ]

@@ -14,6 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parameter import UninitializedParameter
 
 from visionlora.lora.config import LoraConfig, LoraError
+from visionlora.lora.folding import unfold_batch_norm
 from visionlora.lora.layers import FrozenBatchNorm, LoraLayer, can_adapt, swap_class, swapped_class
 from visionlora.lora.targets import chosen_layers, closest, unmatched_patterns
 
@@ -97,7 +98,9 @@ def detach(model: _Network) -> _Network:
     Raises:
         LoraError: the model has no adapters.
     """
-    for layer in _adapted(model).values():
+    layers = _adapted(model).values()
+    unfold_batch_norm(model)
+    for layer in layers:
         _take_off(layer)
     return _plain_batch_norm(model)
 
@@ -112,7 +115,9 @@ def merge(model: _Network) -> _Network:
     Raises:
         LoraError: the model has no adapters.
     """
-    for layer in _adapted(model).values():
+    layers = _adapted(model).values()
+    unfold_batch_norm(model)
+    for layer in layers:
         with torch.no_grad():
             weight = layer.lora_merged_weight()
         _take_off(layer)
