@@ -74,7 +74,7 @@ class RetentionOptions:
     anchors: str | Sequence[str] = "auto"
     generated: int = 256
     per_step: int = 16
-    weight: float = 1.0
+    weight: float = 4.0
     temperature: float = 1.0
     views: int = 4
     root: str | None = "auto"
