@@ -103,5 +103,6 @@ def _fill_tensorboard(
     for group in ("lora", "optimizer", "retention", "augment"):
         for key, value in plain(config[group]).items():
             hyper[f"{group}.{key}"] = value if isinstance(value, (int, float, bool, str)) else str(value)
-    logger.log_hyperparams(hyper, flatten(metrics))
+    final = {name: metrics[name] for name in ("after", "retention", "contrast", "parameters", "time")}
+    logger.log_hyperparams(hyper, flatten({"final": final}))
     logger.finalize("success")
