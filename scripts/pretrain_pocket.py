@@ -56,10 +56,10 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--per-class", type=int, default=700, help="photos a class to train on")
+    parser.add_argument("--per-class", type=int, default=600, help="photos a class to train on")
     parser.add_argument("--held-out-per-class", type=int, default=50, help="photos a class to measure on")
     parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=1e-3, help="highest learning rate of the cycle")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2, help="processes that render")
@@ -104,7 +104,7 @@ def train(
     )
     for epoch in range(options.epochs):
         start, total = time.perf_counter(), 0.0
-        side = SMALL if epoch < options.epochs * 0.6 else PREPROCESSING.crop
+        side = SMALL if epoch < options.epochs * 0.7 else PREPROCESSING.crop
         model.train()
         for batch in torch.randperm(len(images))[: steps * options.batch].split(options.batch):
             pixels = augment(images[batch], side).contiguous(memory_format=torch.channels_last)
