@@ -25,6 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=6, help="photos a class in each folder")
     parser.add_argument("--output", type=Path, default=FOLDER)
+    parser.add_argument("--sheet", type=Path, help="also write an overview: a few photos of each class")
     options = parser.parse_args()
     total = 0
     for part, first in FIRST_SEED.items():
@@ -35,6 +36,21 @@ def main() -> None:
                     Image.fromarray(render(name, first + number, SIDE)).save(beside, "JPEG", quality=QUALITY)
                 total += path.stat().st_size
     print(f"{2 * options.count * len(CLASSES)} photos, {total / 1e6:.2f} MB, in {options.output}")
+    if options.sheet:
+        with replacing(options.sheet) as beside:
+            sheet(options.output / "val").save(beside, "JPEG", quality=QUALITY)
+
+
+def sheet(folder: Path, across: int = 4, columns: int = 2) -> Image.Image:
+    """The first photos of each class side by side, one class a row, the rows in ``columns``."""
+    rows = -(-len(CLASSES) // columns)
+    picture = Image.new("RGB", (columns * across * SIDE, rows * SIDE))
+    for index, name in enumerate(CLASSES):
+        for number, path in enumerate(sorted((folder / name.replace(" ", "_")).glob("*.jpg"))[:across]):
+            place = ((index // rows * across + number) * SIDE, index % rows * SIDE)
+            with Image.open(path) as photo:
+                picture.paste(photo, place)
+    return picture
 
 
 if __name__ == "__main__":
