@@ -173,7 +173,7 @@ def test_each_pair_of_ways_that_can_compute_a_convolution_is_exact(layer, produc
     geometry = Geometry(*case.geometry)
 
     def compute(x, A, B):
-        return ConvFunction.apply(x, case.weight, case.bias, A, B, SCALING, geometry, product, gradient)
+        return ConvFunction.apply(x, case.weight, case.bias, A, B, None, SCALING, geometry, product, gradient)
 
     assert_equal(results(compute, case), results(case.reference, case))
 
@@ -185,7 +185,7 @@ def test_each_pair_of_ways_that_can_compute_a_linear_layer_is_exact(gradient, pr
     case = Case(normal(0, chunks, 6), normal(1, 5, 6), normal(2, 5), normal(3, 4, 6), normal(4, 5, 4), None)
 
     def compute(x, A, B):
-        return RowsFunction.apply(x, case.weight, case.bias, A, B, SCALING, False, product, gradient)
+        return RowsFunction.apply(x, case.weight, case.bias, A, B, None, SCALING, False, product, gradient)
 
     assert_equal(results(compute, case), results(case.reference, case))
 

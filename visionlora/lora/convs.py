@@ -15,8 +15,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from visionlora.lora.merging import merged_weight
-
 _CONV: dict[int, Any] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 
@@ -82,18 +80,18 @@ def _backward(g: Tensor, x: Tensor, weight: Tensor, geometry: Geometry, of_input
 def forward(
     product: str,
     x: Tensor,
-    weight: Tensor,
+    ready: Tensor,
     bias: Tensor | None,
     A: Tensor,
     B: Tensor,
     scaling: float,
     geometry: Geometry,
 ) -> Tensor:
-    """The layer's output, (N, out, size...)."""
+    """The layer's output, (N, out, size...); `ready` is its `ready_weight`."""
+    y = conv(x, ready, bias, *geometry)
     if product != "branch":
-        return conv(x, merged_weight(weight, A, B, scaling, x.dtype), bias, *geometry)
+        return y
     hidden = conv(x, A.to(x.dtype), None, *geometry)
-    y = conv(x, weight.to(x.dtype), bias, *geometry)
     return y.add_(conv(hidden, (B * scaling).to(x.dtype)))
 
 
@@ -101,7 +99,7 @@ def grad_input(
     product: str,
     g: Tensor,
     x: Tensor,
-    weight: Tensor,
+    ready: Tensor,
     A: Tensor,
     B: Tensor,
     scaling: float,
@@ -110,12 +108,11 @@ def grad_input(
     """The gradient of x, in its shape."""
     if product == "branch":
         u = conv(g, (B * scaling).to(g.dtype).transpose(0, 1))
-        grad = _backward(g, x, weight.to(g.dtype), geometry, of_input=True)
+        grad = _backward(g, x, ready, geometry, of_input=True)
         return grad.add_(_backward(u, x, A.to(g.dtype), geometry, of_input=True))
-    merged = merged_weight(weight, A, B, scaling, g.dtype)
     if product == "spread":
-        g, geometry = _spread(g, x, weight, geometry)
-    return _backward(g, x, merged, geometry, of_input=True)
+        g, geometry = _spread(g, x, ready, geometry)
+    return _backward(g, x, ready, geometry, of_input=True)
 
 
 def _spread(g: Tensor, x: Tensor, weight: Tensor, geometry: Geometry) -> tuple[Tensor, Geometry]:

@@ -1,8 +1,9 @@
 """The autograd functions: merged forward, input gradient through the same weight, the adapter's gradients.
 
-Nothing is kept for the backward pass but x and the parameters: the merged weight is made again there. They
-compute in the type of x; autocast is the caller's matter. All of it is made of differentiable operations,
-so second derivatives work, slowly.
+Nothing is kept for the backward pass but x and the parameters: the merged weight is made again there. Only
+where the weight is cast (autocast) the caller hands it over as `kept`, since a plain layer keeps its cast
+weight too. They compute in the type of x; autocast is the caller's matter. All of it is made of
+differentiable operations, so second derivatives work, slowly.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from torch.autograd import Function
 
 from visionlora.lora import convs, rows
 from visionlora.lora.convs import Geometry
-from visionlora.lora.merging import autocast_off
+from visionlora.lora.merging import autocast_off, ready_weight
 
 
 class RowsFunction(Function):
@@ -32,6 +33,7 @@ class RowsFunction(Function):
         bias: Tensor | None,
         A: Tensor,
         B: Tensor,
+        kept: Tensor | None,
         scaling: float,
         channels_first: bool,
         product: str,
@@ -39,22 +41,24 @@ class RowsFunction(Function):
     ) -> Tensor:
         y = rows.empty(x, weight.shape[0], channels_first)
         flat, out = rows.as_rows(x, channels_first), rows.as_rows(y, channels_first)
-        rows.forward(product, flat, weight, bias, A, B, scaling, out)
+        ready = _ready(kept, product, weight, A, B, scaling, x.dtype)
+        rows.forward(product, flat, ready, bias, A, B, scaling, out)
         return y
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        x, weight, _, A, B, ctx.scaling, ctx.channels_first, ctx.product, ctx.gradient = inputs
-        ctx.save_for_backward(x, weight, A, B)
+        x, weight, _, A, B, kept, ctx.scaling, ctx.channels_first, ctx.product, ctx.gradient = inputs
+        ctx.save_for_backward(x, weight, A, B, kept)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, A, B = ctx.saved_tensors
+        x, weight, A, B, kept = ctx.saved_tensors
         grad_x = grad_A = grad_B = None
         g = rows.as_rows(g, ctx.channels_first)
         with autocast_off(g.device):
             if ctx.needs_input_grad[0]:
-                grad_x = rows.grad_input(ctx.product, g, weight, A, B, ctx.scaling)
+                ready = _ready(kept, ctx.product, weight, A, B, ctx.scaling, g.dtype)
+                grad_x = rows.grad_input(ctx.product, g, ready, A, B, ctx.scaling)
                 if ctx.channels_first:
                     grad_x = grad_x.view(x.shape[0], *x.shape[2:], -1).movedim(-1, 1)
                 else:
@@ -63,7 +67,7 @@ class RowsFunction(Function):
                 flat, small = rows.as_rows(x, ctx.channels_first), _scaled(A, B, ctx.scaling, g.dtype)
                 grad_A, grad_B = rows.GRADIENTS[ctx.gradient](flat, g, *small)
                 grad_A, grad_B = grad_A.to(A.dtype), grad_B.to(B.dtype)
-        return grad_x, None, None, grad_A, grad_B, None, None, None, None
+        return grad_x, None, None, grad_A, grad_B, None, None, None, None, None
 
 
 class ConvFunction(Function):
@@ -77,30 +81,47 @@ class ConvFunction(Function):
         bias: Tensor | None,
         A: Tensor,
         B: Tensor,
+        kept: Tensor | None,
         scaling: float,
         geometry: Geometry,
         product: str,
         gradient: str,
     ) -> Tensor:
-        return convs.forward(product, x, weight, bias, A, B, scaling, geometry)
+        ready = _ready(kept, product, weight, A, B, scaling, x.dtype)
+        return convs.forward(product, x, ready, bias, A, B, scaling, geometry)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        x, weight, _, A, B, ctx.scaling, ctx.geometry, ctx.product, ctx.gradient = inputs
-        ctx.save_for_backward(x, weight, A, B)
+        x, weight, _, A, B, kept, ctx.scaling, ctx.geometry, ctx.product, ctx.gradient = inputs
+        ctx.save_for_backward(x, weight, A, B, kept)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, A, B = ctx.saved_tensors
+        x, weight, A, B, kept = ctx.saved_tensors
         grad_x = grad_A = grad_B = None
         with autocast_off(g.device):
             if ctx.needs_input_grad[0]:
-                grad_x = convs.grad_input(ctx.product, g, x, weight, A, B, ctx.scaling, ctx.geometry)
+                ready = _ready(kept, ctx.product, weight, A, B, ctx.scaling, g.dtype)
+                grad_x = convs.grad_input(ctx.product, g, x, ready, A, B, ctx.scaling, ctx.geometry)
             if ctx.needs_input_grad[3] or ctx.needs_input_grad[4]:
                 small = _scaled(A, B.flatten(1), ctx.scaling, g.dtype)
                 grad_A, grad_B = convs.GRADIENTS[ctx.gradient](x, g, *small, ctx.geometry)
                 grad_A, grad_B = grad_A.to(A.dtype), grad_B.to(B.dtype).view(B.shape)
-        return grad_x, None, None, grad_A, grad_B, None, None, None, None
+        return grad_x, None, None, grad_A, grad_B, None, None, None, None, None
+
+
+def _ready(
+    kept: Tensor | None,
+    product: str,
+    weight: Tensor,
+    A: Tensor,
+    B: Tensor,
+    scaling: float,
+    dtype: torch.dtype,
+) -> Tensor:
+    if kept is None or torch.is_grad_enabled():  # a second derivative must reach A and B through it
+        return ready_weight(product, weight, A, B, scaling, dtype)
+    return kept
 
 
 def _scaled(A: Tensor, B: Tensor, scaling: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

@@ -21,7 +21,7 @@ from visionlora.lora import rows
 from visionlora.lora.choice import choice, chosen
 from visionlora.lora.convs import Geometry, conv, is_channels_last
 from visionlora.lora.functions import ConvFunction, RowsFunction
-from visionlora.lora.merging import autocast_off, merged_weight, update
+from visionlora.lora.merging import autocast_off, merged_weight, ready_weight, update
 from visionlora.lora.ways import conv_ways, row_ways
 
 __all__ = [
@@ -63,7 +63,8 @@ def lora_conv(
             flat = (weight.flatten(1), bias, A.flatten(1), B.flatten(1))
             return _rows(x, *flat, scaling, channels_first=True)
         product, gradient = conv_ways(x, weight, A, B, scaling, geometry)
-        return ConvFunction.apply(x, weight, bias, A, B, scaling, geometry, product, gradient)
+        kept = _kept(product, weight, A, B, scaling, x.dtype)
+        return ConvFunction.apply(x, weight, bias, A, B, kept, scaling, geometry, product, gradient)
 
 
 def lora_linear(
@@ -162,4 +163,13 @@ def _rows(
     channels_first: bool,
 ) -> Tensor:
     product, gradient = row_ways(rows.as_rows(x, channels_first), weight, A, B, scaling)
-    return RowsFunction.apply(x, weight, bias, A, B, scaling, channels_first, product, gradient)
+    kept = _kept(product, weight, A, B, scaling, x.dtype)
+    return RowsFunction.apply(x, weight, bias, A, B, kept, scaling, channels_first, product, gradient)
+
+
+@torch.no_grad()
+def _kept(
+    product: str, weight: Tensor, A: Tensor, B: Tensor, scaling: float, dtype: torch.dtype
+) -> Tensor | None:
+    """The weight to keep for the backward pass: one that is cast, as plain layers do under autocast."""
+    return None if dtype == weight.dtype else ready_weight(product, weight, A, B, scaling, dtype)

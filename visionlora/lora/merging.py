@@ -36,3 +36,10 @@ def merged_weight(
             base, A = base.movedim(1, -1), A.movedim(1, -1)
         merged = torch.addmm(base.flatten(1), B.flatten(1), A.flatten(1), alpha=scaling).view(base.shape)
         return (merged.movedim(-1, 1) if last else merged).to(dtype or weight.dtype)
+
+
+def ready_weight(
+    product: str, weight: Tensor, A: Tensor, B: Tensor, scaling: float, dtype: torch.dtype
+) -> Tensor:
+    """What a layer computes with, in this type: the merged weight, or the frozen one beside a branch."""
+    return weight.to(dtype) if product == "branch" else merged_weight(weight, A, B, scaling, dtype)

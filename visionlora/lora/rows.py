@@ -16,8 +16,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from visionlora.lora.merging import merged_weight
-
 CHUNK = 2048  # rows of x and g that stay in a core's cache between their two uses
 
 PRODUCTS = ("matmul", "branch")
@@ -44,29 +42,27 @@ def empty(like: Tensor, channels: int, channels_first: bool) -> Tensor:
 def forward(
     product: str,
     x: Tensor,
-    weight: Tensor,
+    ready: Tensor,
     bias: Tensor | None,
     A: Tensor,
     B: Tensor,
     scaling: float,
     out: Tensor,
 ) -> None:
-    """The layer's output into `out`, (M, out)."""
-    branch = product == "branch"
-    weight = weight.to(x.dtype) if branch else merged_weight(weight, A, B, scaling, x.dtype)
+    """The layer's output into `out`, (M, out); `ready` is its `ready_weight`."""
     if bias is None:
-        torch.mm(x, weight.t(), out=out)
+        torch.mm(x, ready.t(), out=out)
     else:
-        torch.addmm(bias, x, weight.t(), out=out)
-    if branch:
+        torch.addmm(bias, x, ready.t(), out=out)
+    if product == "branch":
         out.addmm_(F.linear(x, A.to(x.dtype)), B.to(x.dtype).t(), alpha=scaling)
 
 
-def grad_input(product: str, g: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float) -> Tensor:
+def grad_input(product: str, g: Tensor, ready: Tensor, A: Tensor, B: Tensor, scaling: float) -> Tensor:
     """The gradient of x, (M, in)."""
     if product == "matmul":
-        return g @ merged_weight(weight, A, B, scaling, g.dtype)
-    return (g @ weight.to(g.dtype)).addmm_(g @ B.to(g.dtype), A.to(g.dtype), alpha=scaling)
+        return g @ ready
+    return (g @ ready).addmm_(g @ B.to(g.dtype), A.to(g.dtype), alpha=scaling)
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from torch import Tensor
 from visionlora.lora import convs, rows
 from visionlora.lora.choice import choose
 from visionlora.lora.convs import Geometry, is_channels_last
+from visionlora.lora.merging import ready_weight
 
 _LANES = 16  # a product with fewer columns takes as long as one with this many
 _WORTHWHILE = 4  # the full weight gradient comes into question up to this many times the low-rank work
@@ -112,7 +113,7 @@ class _Once:
 @torch.no_grad()
 def _rows_output(x: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float) -> Tensor:
     y = rows.empty(x, weight.shape[0], channels_first=False)
-    rows.forward("matmul", x, weight, None, A, B, scaling, y)
+    rows.forward("matmul", x, ready_weight("matmul", weight, A, B, scaling, x.dtype), None, A, B, scaling, y)
     return y
 
 
@@ -121,9 +122,12 @@ def _run_rows_product(
     name: str, x: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float, g: _Once | None
 ) -> None:
     y = rows.empty(x, weight.shape[0], channels_first=False)
-    rows.forward(name, x, weight, None, A, B, scaling, y)
+    ready = ready_weight(name, weight, A, B, scaling, x.dtype)
+    rows.forward(name, x, ready, None, A, B, scaling, y)
     if g is not None:
-        rows.grad_input(name, g(), weight, A, B, scaling)
+        if x.dtype == weight.dtype:  # otherwise it is kept
+            ready = ready_weight(name, weight, A, B, scaling, x.dtype)
+        rows.grad_input(name, g(), ready, A, B, scaling)
 
 
 @torch.no_grad()
@@ -137,7 +141,8 @@ def _run_rows_gradient(
 def _conv_output(
     x: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float, geometry: Geometry
 ) -> Tensor:
-    return convs.forward("conv", x, weight, None, A, B, scaling, geometry)
+    ready = ready_weight("conv", weight, A, B, scaling, x.dtype)
+    return convs.forward("conv", x, ready, None, A, B, scaling, geometry)
 
 
 @torch.no_grad()
@@ -151,9 +156,12 @@ def _run_conv_product(
     geometry: Geometry,
     g: _Once | None,
 ) -> None:
-    convs.forward(name, x, weight, None, A, B, scaling, geometry)
+    ready = ready_weight(name, weight, A, B, scaling, x.dtype)
+    convs.forward(name, x, ready, None, A, B, scaling, geometry)
     if g is not None:
-        convs.grad_input(name, g(), x, weight, A, B, scaling, geometry)
+        if x.dtype == weight.dtype:  # otherwise it is kept
+            ready = ready_weight(name, weight, A, B, scaling, x.dtype)
+        convs.grad_input(name, g(), x, ready, A, B, scaling, geometry)
 
 
 @torch.no_grad()
