@@ -1,7 +1,7 @@
 """Which of several equal computations is the fastest here: timed once, remembered.
 
-Every decision is made for one layer shape, input shape, type, memory format and device. It is kept in memory
-and in a small JSON file in the user's cache directory, one for each machine, number of threads and version.
+Every decision is made for one layer shape, input shape, type, memory format, device and number of threads. It
+is kept in memory and in a small JSON file in the user's cache directory, one for each machine and version.
 
 - `VISIONLORA_CACHE` names another directory; empty: nothing is read or written.
 - `choice("full")` prefers one way by name, `choice("rule")` decides by shape alone, without timing.
@@ -89,7 +89,9 @@ def choose(
         return _preferred
     if _preferred != "auto" or torch.compiler.is_compiling() or torch.are_deterministic_algorithms_enabled():
         return rule
-    place = _cache_file(device.type, torch.get_num_threads())
+    if device.type == "cpu":
+        key = f"{key}, {torch.get_num_threads()} threads"
+    place = _cache_file(device.type)
     if place is not None and place not in _loaded:
         _loaded.add(place)
         _decisions.update({**_read(place), **_decisions})
@@ -136,14 +138,14 @@ def _wait(device: torch.device) -> None:
 
 
 @cache
-def _cache_file(device: str, threads: int) -> Path | None:
+def _cache_file(device: str) -> Path | None:
     directory = os.environ.get("VISIONLORA_CACHE")
     if directory is None:
         base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         directory = str(Path(base) / "visionlora")
     if not directory:
         return None
-    machine = torch.cuda.get_device_name() if device == "cuda" else f"{_processor()}, {threads} threads"
+    machine = torch.cuda.get_device_name() if device == "cuda" else _processor()
     made_by = f"{device}, {machine}, torch {torch.__version__}, kernels {VERSION}"
     return Path(directory) / f"kernels-{hashlib.sha256(made_by.encode()).hexdigest()[:12]}.json"
 

@@ -1,0 +1,151 @@
+"""The fastest way is measured once and remembered; nothing about the cache file can break a run."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+import torch
+
+from visionlora.lora import choice as choices
+from visionlora.lora.choice import choice, choose, chosen, forget
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """An empty cache directory, and nothing remembered before or after."""
+    monkeypatch.setenv("VISIONLORA_CACHE", str(tmp_path / "cache"))
+    before = chosen()
+    choices._cache_file.cache_clear()
+    choices._warn_unwritable.cache_clear()
+    forget()
+    yield tmp_path / "cache"
+    choices._cache_file.cache_clear()
+    forget()
+    choices._decisions.update(before)
+
+
+class Ways:
+    """Two ways of which one takes longer; counts what was run."""
+
+    def __init__(self):
+        self.runs = []
+
+    def pick(self, key="layer", rule="slow", work=1e9):
+        ways = {"slow": lambda: self._run("slow", 0.004), "fast": lambda: self._run("fast", 0.0)}
+        return choose(key, ways, rule, work, CPU)
+
+    def _run(self, name, seconds):
+        self.runs.append(name)
+        time.sleep(seconds)
+
+
+def cache_file(cache):
+    (file,) = cache.iterdir()
+    return file
+
+
+def entries(cache):
+    return json.loads(cache_file(cache).read_text())
+
+
+def test_the_fastest_way_is_measured_once():
+    ways = Ways()
+    assert ways.pick() == "fast"
+    assert set(ways.runs) == {"slow", "fast"}
+    ways.runs.clear()
+    assert ways.pick() == "fast"
+    assert ways.runs == []
+    (decision,) = chosen().values()
+    assert decision.seconds["fast"] < decision.seconds["slow"]
+
+
+def test_another_process_reads_what_was_measured(cache):
+    Ways().pick()
+    assert [entry["way"] for entry in entries(cache).values()] == ["fast"]
+    forget()
+    ways = Ways()
+    assert ways.pick() == "fast"
+    assert ways.runs == []
+
+
+def test_what_another_process_wrote_meanwhile_is_kept(cache):
+    Ways().pick("one")
+    forget()
+    Ways().pick("two")
+    assert {key.split(",")[0] for key in entries(cache)} == {"one", "two"}
+    assert [file.suffix for file in cache.iterdir()] == [".json"]
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"layer": {}}', '{"layer": {"way": 1}}', "\x00"])
+def test_a_damaged_file_is_reported_and_replaced(cache, damage):
+    Ways().pick()
+    file = cache_file(cache)
+    file.write_text(damage)
+    forget()
+    with pytest.warns(UserWarning, match="damaged"):
+        assert Ways().pick() == "fast"
+    assert [entry["way"] for entry in entries(cache).values()] == ["fast"]
+
+
+def test_a_way_that_no_longer_exists_is_measured_anew(cache):
+    Ways().pick()
+    file = cache_file(cache)
+    file.write_text(file.read_text().replace("fast", "forgotten"))
+    forget()
+    assert Ways().pick() == "fast"
+
+
+def test_a_directory_that_cant_be_written_is_reported_once_and_nothing_else(cache):
+    cache.parent.joinpath("cache").write_text("a file is in the way")
+    with pytest.warns(UserWarning, match="not remembered"):
+        assert Ways().pick("one") == "fast"
+    assert Ways().pick("two") == "fast"
+
+
+def test_an_empty_variable_turns_the_file_off(cache, monkeypatch):
+    monkeypatch.setenv("VISIONLORA_CACHE", "")
+    choices._cache_file.cache_clear()
+    assert Ways().pick() == "fast"
+    assert not cache.exists()
+
+
+def test_little_work_is_decided_by_rule(cache):
+    ways = Ways()
+    assert ways.pick(work=1e3) == "slow"
+    assert ways.runs == []
+    assert not cache.exists()
+
+
+def test_a_way_can_be_fixed_by_hand():
+    ways = Ways()
+    with choice("slow"):
+        assert ways.pick(rule="fast") == "slow"
+        with choice("rule"):
+            assert ways.pick(rule="fast") == "fast"
+        with choice("something that other layers can do"):
+            assert ways.pick(rule="slow") == "slow"
+    assert ways.runs == []
+
+
+def test_deterministic_algorithms_mean_the_rule(monkeypatch):
+    ways = Ways()
+    monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: True)
+    assert ways.pick(rule="slow") == "slow"
+    assert ways.runs == []
+
+
+def test_another_number_of_threads_is_another_decision(cache):
+    Ways().pick()
+    before = torch.get_num_threads()
+    torch.set_num_threads(before + 1)
+    try:
+        ways = Ways()
+        ways.pick()
+    finally:
+        torch.set_num_threads(before)
+    assert ways.runs
+    assert len(entries(cache)) == 2
