@@ -29,7 +29,8 @@ VERSION = 2  # of the computations: raise it when one of them gets faster or slo
 _SMALL = 1e6  # multiplications below which timing costs more than it can gain
 _RUNS = 3
 _LONG = 0.1  # seconds: a run this long is repeated only once
-_HOPELESS = 2.0  # a way whose first run takes this many times the best one's is not run again
+_HOPELESS = 2.0  # a way that takes this many times the best one's time is not run again
+_NOISE = 1.03  # a way must be this much faster than the rule's
 
 
 @dataclass(frozen=True)
@@ -105,17 +106,18 @@ def choose(
 
 
 def _measure(ways: Mapping[str, Callable[[], object]], rule: str, device: torch.device) -> Decision:
-    seconds: dict[str, float] = {}
-    for name in sorted(ways, key=lambda name: name != rule):
-        run = ways[name]
+    for run in ways.values():
         _timed(run, device)  # the first run fetches, allocates and compiles
-        best = min(seconds.values(), default=float("inf"))
-        taken = _timed(run, device)
-        if taken < _HOPELESS * best:
-            again = 1 if taken > _LONG else _RUNS
-            taken = min(taken, *(_timed(run, device) for _ in range(again)))
-        seconds[name] = taken
-    return Decision(min(seconds, key=lambda name: seconds[name]), seconds)
+    seconds = {name: _timed(run, device) for name, run in ways.items()}
+    best = min(seconds.values())
+    close = [name for name in ways if seconds[name] < _HOPELESS * best]
+    if len(close) > 1:
+        for _ in range(1 if best > _LONG else _RUNS):  # in turn: what disturbs one disturbs all
+            for name in close:
+                seconds[name] = min(seconds[name], _timed(ways[name], device))
+    fastest = min(seconds, key=lambda name: seconds[name])
+    # Less than a few percent is noise, and the rule is the same everywhere.
+    return Decision(rule if seconds[rule] < _NOISE * seconds[fastest] else fastest, seconds)
 
 
 def _timed(run: Callable[[], object], device: torch.device) -> float:
