@@ -50,6 +50,19 @@ def test_every_view_of_every_anchor_is_visited_equally_often(count: int, per_ste
     assert Counter(pairs) == {(index, view): per_step for index in range(count) for view in range(views)}
 
 
+def test_a_large_source_does_not_drown_a_small_one() -> None:
+    anchors = stream(count=5, per_step=4, sources=(1, 4), views=3)
+    indices = torch.cat([anchors.batch(step)["indices"] for step in range(6)])
+    assert int((indices == 0).sum()) == 12
+    assert Counter(indices[indices > 0].tolist()) == {1: 3, 2: 3, 3: 3, 4: 3}
+
+
+def test_sources_that_do_not_add_up_are_refused() -> None:
+    for sources in ((2, 2), (0, 5)):
+        with pytest.raises(ValueError, match="sources"):
+            stream(count=5, sources=sources)
+
+
 def test_the_same_view_of_an_anchor_is_always_the_same_picture_and_views_differ() -> None:
     anchors = stream(count=2, per_step=4, views=2)
     seen: dict[tuple[int, int], torch.Tensor] = {}

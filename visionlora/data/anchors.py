@@ -17,11 +17,13 @@ class AnchorStream:
     """Anchor batches as a function of (seed, step) alone: there is nothing to save and nothing to restore.
 
     Each anchor has ``views`` fixed augmented views, so whatever the frozen network says about (anchor, view)
-    can be kept and used again. The stream goes through all anchors in a shuffled order, then again in
-    another order and in the next view, and so on: after ``views`` passes every pair was seen once.
+    can be kept and used again. Anchors may come from several sources (photos, drawings): each gets the same
+    share of every step, so that a large one does not drown a small one. The stream goes through a source in
+    a shuffled order, then again in another order and in the next view, and so on: after ``views`` passes
+    every pair was seen once.
 
     Args:
-        anchors: picture files, or decoded pictures (uint8 (3, H, W)).
+        anchors: picture files, or decoded pictures (uint8 (3, H, W)), one source after the other.
         per_step: pictures in a batch.
         preprocessing: sizes and normalisation.
         transform: uint8 (3, H, W) to uint8 (3, crop, crop), random.
@@ -29,6 +31,10 @@ class AnchorStream:
         views: fixed augmented views of each anchor.
         seed: of the order and of the views.
         budget_mb: megabytes of finished views to keep, so that they are made once.
+        sources: how many anchors each source has; None: all are one source.
+
+    Raises:
+        ValueError: ``sources`` does not add up to the anchors, or one of them is empty.
     """
 
     def __init__(
@@ -42,8 +48,12 @@ class AnchorStream:
         views: int = 4,
         seed: int = 0,
         budget_mb: float = 256,
+        sources: Sequence[int] | None = None,
     ) -> None:
         self.anchors = tuple(anchors)
+        self.sources = tuple(sources) if sources is not None else (len(self.anchors),)
+        if sum(self.sources) != len(self.anchors) or min(self.sources) < 1:
+            raise ValueError(f"sources of {self.sources} anchors do not make {len(self.anchors)}")
         self.per_step = per_step
         self.views = views
         self.seed = seed
@@ -52,7 +62,7 @@ class AnchorStream:
         self.normalise = Normalise(preprocessing.mean, preprocessing.std)
         self.unaugmented = evaluation_transform(preprocessing)
         self._finished = Memory(budget_mb)
-        self._order: tuple[int, list[int]] = (-1, [])
+        self._orders: dict[int, tuple[int, list[int]]] = {}
 
     def batch(self, step: int) -> Batch:
         """``images`` float32 (n, 3, S, S), normalised, channels last; ``indices``, ``views`` int64 (n,)."""
@@ -81,11 +91,13 @@ class AnchorStream:
         return finished
 
     def _drawn(self, position: int) -> tuple[int, int]:
-        """(anchor, view) at ``position`` of the endless stream."""
-        turn, place = divmod(position, len(self.anchors))
-        if self._order[0] != turn:
-            self._order = (turn, shuffled(len(self.anchors), "anchors", self.seed, turn))
-        return self._order[1][place], turn % self.views
+        """(anchor, view) at ``position`` of the endless stream; the sources take turns."""
+        position, source = divmod(position, len(self.sources))
+        turn, place = divmod(position, self.sources[source])
+        if self._orders.get(source, (-1, []))[0] != turn:
+            order = shuffled(self.sources[source], "anchors", self.seed, source, turn)
+            self._orders[source] = (turn, order)
+        return sum(self.sources[:source]) + self._orders[source][1][place], turn % self.views
 
     def _pixels(self, index: int) -> Tensor:
         anchor = self.anchors[index]

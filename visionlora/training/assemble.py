@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from omegaconf import DictConfig
@@ -200,8 +199,11 @@ class _Pictures:
     def _open(self, pictures: Sequence[Picture], cache: PictureCache) -> None:
         self.bad += find_bad(pictures, cache)
 
-    def stream(self, anchors: Sequence[Any], options: RetentionOptions) -> AnchorStream:
-        """The endless stream of anchors."""
+    def stream(
+        self, sources: Sequence[Sequence[Picture | Tensor]], options: RetentionOptions
+    ) -> AnchorStream:
+        """The endless stream of anchors, each source with the same share of a step."""
+        anchors = [anchor for source in sources for anchor in source]
         files = [anchor for anchor in anchors if isinstance(anchor, Picture)]
         self._open(files, self.training_cache)
         return AnchorStream(
@@ -212,6 +214,7 @@ class _Pictures:
             self.training_cache,
             views=options.views,
             seed=self.seed,
+            sources=[len(source) for source in sources],
         )
 
 
@@ -228,21 +231,21 @@ def _teacher(job: Job, pictures: _Pictures) -> AnchorTeacher:
     else:
         folders = [Path(anchor) for anchor in options.anchors]
         needs_generated = not folders
-    anchors: list[Any] = list(scan_pictures(folders)) if folders else []
-    if anchors:
-        job.say(f"{len(anchors)} anchor pictures from {', '.join(map(str, folders))}")
+    sources: list[Sequence[Picture | Tensor]] = [scan_pictures([folder]) for folder in folders]
+    for folder, source in zip(folders, sources, strict=True):
+        job.say(f"{len(source)} anchor pictures from {folder}")
     if needs_generated and options.generated:
-        anchors += generate_anchors(options.generated, backbone.preprocessing.crop, job.seed)
+        sources.append(generate_anchors(options.generated, backbone.preprocessing.crop, job.seed))
         job.say(
             f"no photos as anchors (retention.anchors): {options.generated} generated pictures serve "
             "instead; a folder of any photos keeps much more of what the network knew"
         )
-    if not anchors:
+    if not sources:
         raise VisionLoraError(
             "retention: there are no anchors; set retention.anchors=[FOLDER], retention.generated=N "
             "or, to train without keeping anything, retention.weight=0"
         )
-    return AnchorTeacher(pictures.stream(anchors, options), len(backbone.categories))
+    return AnchorTeacher(pictures.stream(sources, options), len(backbone.categories))
 
 
 def _retention_loader(job: Job, pictures: _Pictures) -> PictureLoader | None:
