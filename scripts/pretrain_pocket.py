@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from render import CLASSES, render
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 from torchvision.models import squeezenet1_1
 
@@ -178,7 +178,7 @@ def write(
     }
     state = {k: v.half().contiguous() for k, v in model.state_dict().items()}
     with replacing(path) as beside:
-        save_file(state, beside, metadata)
+        beside.write_bytes(save(state, metadata))  # unlike save_file, readable by whoever the umask says
 
 
 if __name__ == "__main__":
