@@ -16,7 +16,7 @@ from visionlora.lora.merging import ready_weight
 
 _LANES = 16  # a product with fewer columns takes as long as one with this many
 _WORTHWHILE = 4  # the full weight gradient comes into question up to this many times the low-rank work
-_RULE = 64  # by rule, the branch is for weights of this many times the numbers of input and output
+_RULE = 64  # only the branch is for weights of this many times the numbers of input and output
 _FEW = 2048  # rows or pixels below which making the merged weight takes time worth saving
 
 
@@ -30,6 +30,8 @@ def row_ways(x: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float) ->
     if work > _WORTHWHILE * thin:
         gradients.remove("full")
     products = ["matmul"] + ["branch"] * (m <= _FEW)
+    if _RULE * m * (i + o) < i * o:
+        products = ["branch"]  # a merged weight of this size is not even made to be timed
 
     layer = (x.detach(), weight.detach(), A.detach(), B.detach(), scaling)
     g = _Once(partial(_rows_output, *layer))
@@ -37,7 +39,7 @@ def row_ways(x: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float) ->
     product = choose(
         f"{key} product",
         {name: partial(_run_rows_product, name, *layer, g if x.requires_grad else None) for name in products},
-        "branch" if _RULE * m * (i + o) < i * o else "matmul",
+        "matmul",
         work,
         x.device,
     )
