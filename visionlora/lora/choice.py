@@ -28,7 +28,7 @@ VERSION = 2  # of the computations: raise it when one of them gets faster or slo
 
 _SMALL = 1e6  # multiplications below which timing costs more than it can gain
 _RUNS = 3
-_LONG = 0.1  # seconds: a run this long is repeated only once
+_LONG = 0.03  # seconds: a run this long is repeated only once
 _HOPELESS = 2.0  # a way that takes this many times the best one's time is not run again
 _NOISE = 1.03  # a way must be this much faster than the rule's
 
