@@ -42,6 +42,16 @@ GOLDFISH = {
             replace(ORANGE, tail="butterfly", dorsal="low", plump=1.15),
             Pose("bowl", "#fff4d8", flip=True, scale=0.68, shift=(0, 6)),
         ),
+        "sticker": (replace(SARASA, plump=1.2, tail="butterfly"), Pose(paper="#b9d3c2", turn=8, scale=0.86)),
+        "oil": (
+            replace(DEEP, tail="veil", plump=1.1, dorsal="low"),
+            Pose("water", "#5d9fb8", flip=True, turn=-10, scale=0.82),
+        ),
+        "pencil": (
+            replace(ORANGE, plump=1.35, eye=7.0, tail="fan", scales=False),
+            Pose("dots", "#e8eef4", flip=True, scale=0.88),
+        ),
+        "beads": (replace(GOLD, tail="fork", dorsal="crest"), Pose(paper="#4f8f86", turn=-6, scale=0.9)),
     },
     "val": {
         "kawaii": (

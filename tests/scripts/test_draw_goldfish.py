@@ -25,7 +25,7 @@ def drawn(folder: str) -> list[Path]:
 
 @pytest.mark.parametrize(
     ("folder", "count"),
-    [("train/goldfish", 6), ("val/goldfish", 12), ("contrast/anchor", 64), ("contrast/val", 48)],
+    [("train/goldfish", 10), ("val/goldfish", 12), ("contrast/anchor", 64), ("contrast/val", 48)],
 )
 def test_every_folder_holds_as_many_drawings_as_promised(folder: str, count: int) -> None:
     assert len(drawn(folder)) == count
@@ -91,7 +91,7 @@ def test_most_goldfish_are_goldfish_coloured() -> None:
         return bool(((r > 0.6) & (r - b > 0.3) & (r > g)).mean() > 0.05)
 
     assert sum(map(coloured, drawn("val/goldfish"))) >= 10
-    assert sum(map(coloured, drawn("train/goldfish"))) == 5  # and one in black and white
+    assert sum(map(coloured, drawn("train/goldfish"))) >= 8  # and one in black and white
 
 
 def test_a_mirrored_drawing_mirrored_again_is_where_it_was() -> None:
