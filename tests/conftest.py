@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +17,14 @@ class Left(NamedTuple):
     code: int
     out: str
     err: str
+
+
+@pytest.fixture(autouse=True, scope="session")
+def kernel_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Timings of this session go to a folder of its own, those of subprocesses too, not to the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VISIONLORA_CACHE", str(tmp_path_factory.mktemp("kernels")))
+        yield
 
 
 @pytest.fixture
