@@ -174,6 +174,14 @@ def test_layers_without_an_adapter_are_folded_too(x):
     torch.testing.assert_close(gradients(net, x), before)
 
 
+def test_training_goes_on_after_inference_mode(x):
+    net, other = adapted(exclude="3.deep"), adapted(exclude="3.deep")
+    fold_batch_norm(net, x)
+    with torch.inference_mode():
+        net(x)
+    torch.testing.assert_close(gradients(net, x), gradients(other, x))
+
+
 class Between(nn.Module):
     """A convolution and a batch norm, and something that reads what is between them."""
 

@@ -126,6 +126,64 @@ def test_merged_weights_load_into_torchvision_and_say_the_same(
     torch.testing.assert_close(load(folder)(images), adapted, rtol=1e-4, atol=1e-4)
 
 
+@pytest.fixture
+def resnet(tmp_path: Path) -> Path:
+    """A resnet18 of four outputs whose batch norms are no identities."""
+    torch.manual_seed(0)
+    network = torchvision.models.resnet18(num_classes=4)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            for tensor in (module.running_mean, module.bias.data):
+                tensor.normal_(0, 0.1)
+            for tensor in (module.running_var, module.weight.data):
+                tensor.uniform_(0.7, 1.3)
+    half = (0.5, 0.5, 0.5)
+    about = About(COLOURS, ("",) * 4, Preprocessing(48, 48, half, half, "bilinear"))
+    save_file(network.state_dict(), tmp_path / "resnet.safetensors", about.metadata())
+    return tmp_path / "resnet.safetensors"
+
+
+def test_a_run_that_folds_batch_norm_ends_at_the_same_adapter(
+    train: Train, resnet: Path, tmp_path: Path
+) -> None:
+    runs = []
+    for fold in ("true", "false"):
+        runs.append(tmp_path / fold)
+        left, _ = train(
+            f"trainer.fold_batch_norm={fold}", "model.name=resnet18", f"model.weights={resnet}",
+            "lora.exclude=[layer3.1.conv1]", "lora.alpha=2", f"hydra.run.dir={runs[-1]}",
+        )  # fmt: skip
+        assert left.code == 0, left.err
+    on, off = (metrics_of(run) for run in runs)
+    assert (on["folded_batch_norms"], off["folded_batch_norms"]) == (20, 0)
+    assert any("20 of 20 batch norms" in notice for notice in on["notices"])
+    assert on["before"] == off["before"]
+    assert on["after"]["val/loss"] == pytest.approx(off["after"]["val/loss"], abs=1e-3)
+    ours, theirs = (load_file(run / "adapter" / "adapter_model.safetensors") for run in runs)
+    for name in ours:  # Adam makes much of the rounding in gradients near zero, so not number by number
+        assert (ours[name] - theirs[name]).norm() < 3e-2 * theirs[name].norm(), name
+    states = [restore(run).network.state_dict() for run in runs]
+    stored = load_file(resnet)
+    for state in states:
+        assert all(torch.equal(state[name], stored[name]) for name in stored)
+
+
+def test_a_way_to_compute_can_be_fixed_by_hand(
+    train: Train, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from visionlora.lora import convs
+
+    used = []
+    for name, compute in list(convs.GRADIENTS.items()):
+        counted = lambda *inputs, name=name, compute=compute: used.append(name) or compute(*inputs)  # noqa: E731
+        monkeypatch.setitem(convs.GRADIENTS, name, counted)
+    left, _ = train("trainer.kernel=low_rank")
+    assert left.code == 0, left.err
+    assert set(used) == {"low_rank"}
+    left, _ = train("trainer.kernel=fastest")
+    assert left.code == 2 and "low_rank" in left.err
+
+
 def test_prediction_goes_on_after_a_broken_picture_and_says_so(
     train: Train, command: Command, pictures: Path, tmp_path: Path
 ) -> None:

@@ -74,7 +74,8 @@ class FoldedConv(_Folded):
             return _make_affine((), *tensors, norm.eps)
         source = tuple(t if t is None else (t.data_ptr(), t._version, t.device, t.dtype) for t in tensors)
         if self.folded_affine is None or self.folded_affine.source != source:
-            self.folded_affine = _make_affine(source, *tensors, norm.eps)
+            with torch.inference_mode(False):  # what a validation made serves training too
+                self.folded_affine = _make_affine(source, *tensors, norm.eps)
         return self.folded_affine
 
 

@@ -19,6 +19,8 @@ _WORTHWHILE = 4  # the full weight gradient comes into question up to this many 
 _RULE = 64  # only the branch is for weights of this many times the numbers of input and output
 _FEW = 2048  # rows or pixels below which making the merged weight takes time worth saving
 
+WAYS = tuple(dict.fromkeys(["matmul", "conv", "spread", "branch", *rows.GRADIENTS, *convs.GRADIENTS]))
+
 
 def row_ways(x: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float) -> tuple[str, str]:
     """Product and gradient of `rows` for x (M, in) and a weight (out, in)."""

@@ -13,6 +13,7 @@ from lightning.pytorch.callbacks import Callback, RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 from torch import Tensor
+
 from visionlora.report.figures import picture_grid
 
 

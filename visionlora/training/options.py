@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from visionlora.lora.ways import WAYS
+
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
+KERNELS = ("auto", "rule", *WAYS)
 
 
 def require(condition: bool, what: str, value: Any) -> None:
@@ -104,6 +107,8 @@ class TrainerOptions:
     accelerator: str = "auto"
     gradient_clip_val: float | None = 1.0
     channels_last: bool = True
+    fold_batch_norm: bool = True
+    kernel: str = "auto"
     threads: int | None = None
     progress: bool = True
 
@@ -117,6 +122,7 @@ class TrainerOptions:
         require(self.validations >= 1, "validations is at least 1", self.validations)
         require(self.patience is None or self.patience >= 1, "patience is null or at least 1", self.patience)
         require(self.precision in PRECISIONS, f"precision is one of {', '.join(PRECISIONS)}", self.precision)
+        require(self.kernel in KERNELS, f"kernel is one of {', '.join(KERNELS)}", self.kernel)
 
     def steps(self, pictures: int, batch_size: int) -> int:
         """Optimizer steps of the run: as configured, or 8 times through the pictures and at least 60."""

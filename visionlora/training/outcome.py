@@ -35,7 +35,13 @@ def look(job: Job) -> Look:
 
 
 def outcome(
-    job: Job, before: Look, after: Look, times: Mapping[str, float], precision: str, steps: int
+    job: Job,
+    before: Look,
+    after: Look,
+    times: Mapping[str, float],
+    precision: str,
+    folded_batch_norms: int,
+    steps: int,
 ) -> dict[str, Any]:
     """The content of ``metrics.json``."""
     return {
@@ -56,6 +62,7 @@ def outcome(
         "time": {key: round(value, 3) for key, value in times.items()},
         "steps": steps,
         "precision": precision,
+        "folded_batch_norms": folded_batch_norms,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
         "seed": job.seed,
     }

@@ -6,6 +6,8 @@ import logging
 import signal
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import lightning
@@ -16,6 +18,8 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from visionlora.errors import VisionLoraError
+from visionlora.lora import FrozenBatchNorm, folded
+from visionlora.lora.choice import choice
 from visionlora.training.assemble import Job, assemble
 from visionlora.training.callbacks import FirstBatch, StepClock, progress
 from visionlora.training.leave import leave
@@ -51,8 +55,6 @@ def run(config: DictConfig, output_dir: str | Path) -> int:
         log.info(notice)
 
     job.network.to(device)
-    precision, reason = choose_precision(job.trainer.precision, job.network, job.sample().to(device))
-    _say(job, f"precision {precision}: {reason}")
     before = look(job)
 
     clock = StepClock()
@@ -61,9 +63,12 @@ def run(config: DictConfig, output_dir: str | Path) -> int:
         job.network, job.total_steps, job.optimizer, job.retention, job.teacher, job.model.dropout
     )
     checkpoint = ModelCheckpoint(folder / "checkpoints", "best", monitor="val/objective", save_last=True)
-    trainer = _trainer(job, precision, logger, [checkpoint, clock, *_callbacks(job, console)])
-    fit_started = time.perf_counter()
-    interrupted = _fit(trainer, module, job, resume)
+    with choice(job.trainer.kernel), _folded_batch_norms(job, device) as folded_norms:
+        precision, reason = choose_precision(job.trainer.precision, job.network, job.sample().to(device))
+        _say(job, f"precision {precision}: {reason}")
+        trainer = _trainer(job, precision, logger, [checkpoint, clock, *_callbacks(job, console)])
+        fit_started = time.perf_counter()
+        interrupted = _fit(trainer, module, job, resume)
     times = {"setup_s": fit_started - started, "fit_s": time.perf_counter() - fit_started, **clock.summary()}
     if interrupted:
         _say(job, f"interrupted at step {trainer.global_step}: the adapter is saved as it is now")
@@ -71,7 +76,7 @@ def run(config: DictConfig, output_dir: str | Path) -> int:
         _take_best(module, checkpoint)
 
     after = look(job)
-    metrics = outcome(job, before, after, times, precision, steps=trainer.global_step)
+    metrics = outcome(job, before, after, times, precision, len(folded_norms), steps=trainer.global_step)
     leave(folder, job, config, before, after, metrics, logger)
     log.info("the run is in %s", folder)
     console.print(f"\nthe run is in [bold]{folder}[/bold]; tensorboard --logdir {folder}")
@@ -81,6 +86,21 @@ def run(config: DictConfig, output_dir: str | Path) -> int:
 def _say(job: Job, notice: str) -> None:
     job.say(notice)
     log.info(notice)
+
+
+@contextmanager
+def _folded_batch_norms(job: Job, device: torch.device) -> Iterator[list[str]]:
+    """Inside, frozen batch norms are folded where that is wanted; gives the names of those that are.
+
+    What is measured before and after training is the network as it will be used: not folded.
+    """
+    norms = sum(isinstance(module, FrozenBatchNorm) for module in job.network.modules())
+    if not (norms and job.trainer.fold_batch_norm):
+        yield []
+        return
+    with folded(job.network, job.sample().to(device)) as names:
+        _say(job, f"{len(names)} of {norms} batch norms are computed by the convolution before them")
+        yield names
 
 
 def _trainer(
