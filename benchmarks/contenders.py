@@ -15,7 +15,7 @@ import re
 import types
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -31,13 +31,15 @@ from visionlora.lora import LoraConfig, adapter_parameters, attach
 class Ready:
     """A network to call, what an optimizer moves, and how many layers carry an adapter.
 
-    `companions` are modules outside the network that its forward uses and that have to move with it.
+    `companions` are modules outside the network that its forward uses and that have to move with it. `folds`:
+    frozen batch norm is to be folded once the network is where it will be trained.
     """
 
     model: nn.Module
     trainable: list[nn.Parameter]
     layers: int
     companions: tuple[nn.Module, ...] = ()
+    folds: bool = False
 
 
 Build = Callable[[nn.Module, Sequence[str], int], Ready]
@@ -49,7 +51,7 @@ class Contender:
 
     `build(network, layers, rank)` changes the network that it is given. `can(layer, rank)` says which layers
     it is able to adapt. Contenders that never write to the frozen weights may share them with each other,
-    which saves memory and changes no step.
+    which saves memory and changes no step. One that isn't `usual` is timed only where it is named.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Contender:
     can: Callable[[nn.Module, int], bool] | None = None
     package: str | None = None
     shares_weights: bool = True
+    usual: bool = True
 
     @property
     def installed(self) -> bool:
@@ -75,7 +78,12 @@ def build_full(network: nn.Module, layers: Sequence[str], rank: int) -> Ready:
 
 
 def build_ours(network: nn.Module, layers: Sequence[str], rank: int) -> Ready:
-    """visionlora.lora.attach; the layer names are anchored, as `0` would otherwise mean `block.0` too."""
+    """As `python -m visionlora.train` does it: `attach`, then `fold_batch_norm`."""
+    return replace(build_unfolded(network, layers, rank), folds=True)
+
+
+def build_unfolded(network: nn.Module, layers: Sequence[str], rank: int) -> Ready:
+    """`attach` alone; the layer names are anchored, as `0` would otherwise mean `block.0` too."""
     targets = [f"(?<!.){re.escape(name)}" for name in layers]
     attach(network, LoraConfig(rank=rank, alpha=float(rank), targets=targets))
     trainable = list(adapter_parameters(network))
@@ -160,6 +168,7 @@ CONTENDERS = (
     Contender("floor", build_floor),
     Contender("full", build_full, shares_weights=False),
     Contender("ours", build_ours, _any_layer, shares_weights=False),
+    Contender("ours, unfolded", build_unfolded, _any_layer, shares_weights=False, usual=False),
     Contender("PEFT", build_peft, _rank_divisible_by_groups, package="peft"),
     Contender("loralib", build_loralib, _square_and_dense),
     Contender("LyCORIS", build_lycoris, _any_layer, package="lycoris"),

@@ -31,10 +31,10 @@ from visionlora.files import replacing
 NETWORKS = ("vgg19", "resnet50", "efficientnet_b0", "mobilenet_v2", "convnext_tiny")
 HOW = (
     "AdamW (fused), cross-entropy, channels_last, {size} px, {threads}, random weights; batch norm's running "
-    "statistics are frozen for every contender. {layers} `floor` is forward and backward to the input of the "
-    "frozen network in eval mode; `trained` counts thousands of parameters. Medians and quartiles of {steps} "
-    "rounds after {warmup} of warm-up; `x floor` is the median of the ratios within a round. Peak memory is "
-    "{memory}."
+    "statistics are frozen for every contender, and ours folds batch norm into the convolutions. {layers} "
+    "`floor` is forward and backward to the input of the frozen network in eval mode; `trained` counts "
+    "thousands of parameters. Medians and quartiles of {steps} rounds after {warmup} of warm-up; `x floor` is "
+    "the median of the ratios within a round. Peak memory is {memory}."
 )
 LAYERS = {
     "shared": "Adapters on the layers that every contender is able to adapt: linear layers and dense "
@@ -191,7 +191,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--precision", nargs="+", default=["float32"], choices=("float32", "tf32", "bfloat16"))
     add("--batch", nargs="+", type=_at_least(1), default=[8], metavar="N")
     add("--rank", nargs="+", type=_at_least(1), default=[8], metavar="R")
-    add("--contenders", nargs="+", default=everyone, metavar="NAME", help=", ".join(everyone))
+    usual = [contender.name for contender in CONTENDERS if contender.usual]
+    add("--contenders", nargs="+", default=usual, metavar="NAME", help="; ".join(everyone))
     add("--layers", choices=("shared", "all"), default="shared", help="adapt what all can, or what each can")
     add("--size", type=_at_least(1), default=224, metavar="PIXELS")
     add("--device", choices=("cpu", "cuda"), default="cpu")

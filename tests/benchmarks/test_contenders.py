@@ -73,6 +73,17 @@ def test_all_contenders_adapt_the_layers_that_each_of_them_can() -> None:
     assert layers_for(network, by_name("ours"), 2, "all") == ["0", "3.0", "3.2", "4", "7"]
 
 
+@pytest.mark.parametrize(("name", "left"), [("ours", 0), ("ours, unfolded", 1)])
+def test_ours_folds_batch_norm_unless_told_otherwise(
+    name: str, left: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainee = Trainee(by_name(name), tiny_network(), SETTING)
+    calls, compute = [], nn.functional.batch_norm
+    monkeypatch.setattr(nn.functional, "batch_norm", lambda *a, **k: calls.append(1) or compute(*a, **k))
+    trainee.step(*batch())
+    assert len(calls) == left
+
+
 def test_the_floor_trains_nothing() -> None:
     network = tiny_network()
     before = {key: value.clone() for key, value in network.state_dict().items()}
