@@ -33,8 +33,8 @@ HOW = (
     "AdamW (fused), cross-entropy, channels_last, {size} px, {threads}, random weights; batch norm's running "
     "statistics are frozen for every contender, and ours folds batch norm into the convolutions. {layers} "
     "`floor` is forward and backward to the input of the frozen network in eval mode; `trained` counts "
-    "thousands of parameters. Medians and quartiles of {steps} rounds after {warmup} of warm-up; `x floor` is "
-    "the median of the ratios within a round. Peak memory is {memory}."
+    "thousands of parameters. Medians and quartiles of {steps} rounds after {warmup} of warm-up; `x floor` "
+    "is the median of the ratios within a round. Peak memory is {memory}."
 )
 LAYERS = {
     "shared": "Adapters on the layers that every contender is able to adapt: linear layers and dense "
