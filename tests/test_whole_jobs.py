@@ -113,7 +113,7 @@ def test_real_goldfish_drawings_are_learned_and_real_photos_kept(
     anchors_and_retention: tuple[Path, Path],
 ) -> None:
     photos, retention = anchors_and_retention
-    anchors = f"retention.anchors=[{photos},{shipped('data/goldfish/contrast/anchor')}]"
+    anchors = f"retention.anchors=[{photos}]"
     left = command(
         "train", "data=goldfish", *squeezenet, anchors, f"retention.root={retention}",
         f"contrast.root={real / 'illustrated' / 'unseen'}", f"hydra.run.dir={tmp_path / 'run'}",

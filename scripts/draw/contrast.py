@@ -19,21 +19,23 @@ SUBJECTS = {**FOOD, **LAND_ANIMALS, **SEA, **NATURE, **THINGS}
 
 CONTRAST: dict[str, dict[str, str]] = {
     "anchor": {
-        "flat": "apple clownfish pumpkin bird sailing-boat maple-leaf",
-        "line-art": "flatfish cat tree tulip teapot",
-        "cartoon": "tang basketball fox strawberry mushroom snail",
-        "pixel-art": "orange duck heart house puffer",
-        "watercolour": "leaf carrot butterfly pear lighthouse clownfish",
-        "crayon": "sun turtle cherries kite shark crab",
-        "chalkboard": "tang umbrella starfish key",
-        "pencil": "basketball daisy owl",
-        "oil": "orange vase angelfish",
-        "blueprint": "rocket shark",
-        "sticker": "cat ladybug",
-        "beads": "tennis-ball butterfly pear fox",
-        "points": "pumpkin duck tree clownfish",
-        "engraving": "snail bird turtle flatfish",
-        "glazed": "orange house leaf crab",
+        "flat": "apple clownfish pumpkin bird sailing-boat maple-leaf shark fox heart grey-cat",
+        "line-art": "flatfish cat tree tulip teapot tang angelfish crab pear clock",
+        "cartoon": "tang basketball fox strawberry mushroom snail clownfish turtle pumpkin ice-cream",
+        "pixel-art": "orange duck heart house puffer tang carrot fox maple-leaf",
+        "watercolour": (
+            "leaf carrot butterfly pear lighthouse clownfish angelfish orange basketball maple-leaf"
+        ),
+        "crayon": "sun turtle cherries kite shark crab clownfish pumpkin fox orange lamp",
+        "chalkboard": "tang umbrella starfish key clownfish pear fox football",
+        "pencil": "basketball daisy owl puffer clownfish maple-leaf strawberry",
+        "oil": "orange vase angelfish clownfish fox pumpkin carrot",
+        "blueprint": "rocket shark flatfish lamp clownfish candle",
+        "sticker": "cat ladybug tang maple-leaf crab clownfish orange",
+        "beads": "tennis-ball butterfly pear fox angelfish heart carrot basketball",
+        "points": "pumpkin duck tree clownfish shark orange crab butterfly",
+        "engraving": "snail bird turtle flatfish clownfish pumpkin pear fox",
+        "glazed": "orange house leaf crab tang basketball butterfly fox bread",
     },
     "val": {
         "kawaii": "cupcake orange pumpkin",

@@ -148,3 +148,22 @@ def test_the_learning_rate_rises_then_falls_to_zero(network: nn.Module, pictures
     assert rates[top:] == sorted(rates[top:], reverse=True)
     assert max(rates) == pytest.approx(1e-2)
     assert schedule.get_last_lr()[0] == pytest.approx(0, abs=1e-12)
+
+
+def test_what_is_known_to_be_something_else_is_never_taught_a_trained_name(
+    network: nn.Module, pictures: Path
+) -> None:
+    attach(network, LoraConfig(rank=1))
+    others = scan_pictures([pictures.parent / "others"])
+    transform = training_transform(AugmentConfig(), PREPROCESSING)
+    stream = AnchorStream(others, 6, PREPROCESSING, transform, views=1)
+    believed = AnchorTeacher(stream, 4, targets=(2,)).batch(network, 0).logits.softmax(1)
+    corrected = AnchorTeacher(stream, 4, unknown=3, targets=(2,)).batch(network, 0).logits.softmax(1)
+    known = stream.batch(0)["indices"] >= 3
+    assert known.any()
+    assert not known.all()
+    torch.testing.assert_close(corrected[~known], believed[~known])
+    assert float(corrected[known, 2].max()) < 1e-8
+    rest = [0, 1, 3]
+    expected = believed[known][:, rest] / believed[known][:, rest].sum(1, keepdim=True)
+    torch.testing.assert_close(corrected[known][:, rest], expected)

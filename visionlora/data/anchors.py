@@ -74,11 +74,13 @@ class AnchorStream:
             "views": torch.tensor(views, dtype=torch.int64),
         }
 
-    def plain(self, count: int) -> Tensor:
-        """``count`` anchors (all, if fewer), spread evenly, normalised, not augmented: (n, 3, S, S)."""
+    def plain(self, count: int) -> tuple[Tensor, Tensor]:
+        """``count`` anchors (all, if fewer), spread evenly: indices (n,), and images (n, 3, S, S), normalised
+        but not augmented."""
         count = min(count, len(self.anchors))
         chosen = [place * len(self.anchors) // count for place in range(count)]
-        return self.normalise([self.unaugmented(self._pixels(index)) for index in chosen])
+        images = self.normalise([self.unaugmented(self._pixels(index)) for index in chosen])
+        return torch.tensor(chosen, dtype=torch.int64), images
 
     def view(self, index: int, view: int) -> Tensor:
         """View number ``view`` of anchor ``index``: uint8 (3, S, S), always the same."""

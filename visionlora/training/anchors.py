@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +10,9 @@ from torch import Tensor, nn
 
 from visionlora.data import AnchorStream
 from visionlora.lora import adapters_off
+
+IMPROBABLE = 20.0
+"""How far below every other logit an answer lies that cannot be right: a probability of at most 2e-9."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +31,27 @@ class AnchorTeacher:
     Args:
         stream: where the anchors of a step come from.
         old_outputs: how many outputs the frozen network has (an extended head has more).
+        unknown: how many anchors, from the first, may show anything. Those after them are known to show none
+            of the trained classes, so there the frozen network's answer counts without its belief in those:
+            its own false positives are not taught again.
+        targets: the outputs of the trained classes.
         check_count: how many anchors, unaugmented, stand for all of them at validation.
     """
 
-    def __init__(self, stream: AnchorStream, old_outputs: int, check_count: int = 32) -> None:
+    def __init__(
+        self,
+        stream: AnchorStream,
+        old_outputs: int,
+        unknown: int | None = None,
+        targets: Sequence[int] = (),
+        check_count: int = 32,
+    ) -> None:
         self.stream = stream
         self.old_outputs = old_outputs
+        self.unknown = len(stream.anchors) if unknown is None else unknown
+        old_targets = [target for target in targets if target < old_outputs]
+        # A network whose every output is trained has no other answer to give.
+        self.targets = old_targets if len(old_targets) < old_outputs else []
         self.check_count = check_count
         self.known: dict[tuple[int, int], Tensor] = {}
         self._check: tuple[Tensor, Tensor] | None = None
@@ -44,14 +63,17 @@ class AnchorTeacher:
         keys = list(zip(batch["indices"].tolist(), batch["views"].tolist(), strict=True))
         unknown = [place for place, key in enumerate(keys) if key not in self.known]
         if unknown:
-            for place, logits in zip(unknown, self._frozen(network, images[unknown]), strict=True):
+            for place, logits in zip(
+                unknown, self._frozen(network, images[unknown], batch["indices"][unknown]), strict=True
+            ):
                 self.known[keys[place]] = logits
         return AnchorBatch(images, torch.stack([self.known[key] for key in keys]))
 
     def prepare(self, network: nn.Module) -> None:
         """Ask the frozen network about the anchors that :meth:`check` uses; not while weights are merged."""
-        images = self.stream.plain(self.check_count).to(next(network.parameters()).device)
-        self._check = images, self._frozen(network, images)
+        indices, images = self.stream.plain(self.check_count)
+        images = images.to(next(network.parameters()).device)
+        self._check = images, self._frozen(network, images, indices)
 
     def check(self, network: nn.Module) -> tuple[Tensor, Tensor]:
         """Logits of the network as it is now and of the frozen one, on a fixed set of unaugmented anchors."""
@@ -61,7 +83,7 @@ class AnchorTeacher:
         return network(images), frozen
 
     @torch.no_grad()
-    def _frozen(self, network: nn.Module, images: Tensor) -> Tensor:
+    def _frozen(self, network: nn.Module, images: Tensor, indices: Tensor) -> Tensor:
         # A layer's own dropout must not speak in the teacher's answer.
         was_training = [module for module in network.modules() if module.training]
         network.eval()
@@ -69,4 +91,8 @@ class AnchorTeacher:
             logits = network(images)[:, : self.old_outputs].float()
         for module in was_training:
             module.training = True
-        return logits
+        if not self.targets:
+            return logits
+        wrong = torch.zeros(logits.shape, dtype=torch.bool, device=logits.device)
+        wrong[:, self.targets] = (indices >= self.unknown).to(logits.device)[:, None]
+        return torch.where(wrong, logits.amin(dim=1, keepdim=True) - IMPROBABLE, logits)

@@ -38,6 +38,7 @@ from visionlora.lora import LoraConfig, attach, fingerprint
 from visionlora.settings import build, plain
 from visionlora.training.anchors import AnchorTeacher
 from visionlora.training.options import (
+    ContrastOptions,
     DataOptions,
     ModelOptions,
     OptimizerOptions,
@@ -60,6 +61,7 @@ class Job:
     model: ModelOptions
     lora: LoraConfig
     retention: RetentionOptions
+    contrast: ContrastOptions
     optimizer: OptimizerOptions
     trainer: TrainerOptions
     folder: PictureFolder
@@ -112,6 +114,7 @@ def assemble(config: DictConfig, console: Console) -> Job:
     data = build(DataOptions, settings["data"], "data")
     model = build(ModelOptions, settings["model"], "model")
     retention = build(RetentionOptions, settings["retention"], "retention")
+    contrast = build(ContrastOptions, settings["contrast"], "contrast")
     trainer = build(TrainerOptions, settings["trainer"], "trainer")
     optimizer = build(OptimizerOptions, settings["optimizer"], "optimizer")
     lora = build(LoraConfig, settings["lora"], "lora")
@@ -138,8 +141,8 @@ def assemble(config: DictConfig, console: Console) -> Job:
     targets = dict(zip(folder.classes, head.targets, strict=True))
     train_loader, val_loader = pictures.labelled(folder, targets)
     job = Job(
-        console, seed, data, model, lora, retention, optimizer, trainer, folder, backbone, head, network,
-        base_fingerprint, train_loader, val_loader,
+        console, seed, data, model, lora, retention, contrast, optimizer, trainer, folder, backbone, head,
+        network, base_fingerprint, train_loader, val_loader,
     )  # fmt: skip
     if backbone.notice:
         console.rule("[bold yellow]attention", style="yellow")
@@ -148,11 +151,10 @@ def assemble(config: DictConfig, console: Console) -> Job:
     if retention.distils and head.kind != "new":
         job.teacher = _teacher(job, pictures)
     job.retention_loader = _retention_loader(job, pictures)
-    contrast_root = settings["contrast"]["root"]
-    if contrast_root is None:
+    if contrast.root is None:
         job.say("no contrast folder (contrast.root): what is wrongly called by a new name is not measured")
     else:
-        job.contrast_loader = pictures.plain(scan_pictures([Path(contrast_root)]))
+        job.contrast_loader = pictures.plain(scan_pictures([Path(contrast.root)]))
     refuse(pictures.bad)
     return job
 
@@ -224,28 +226,36 @@ def _without_new_rows(lora: LoraConfig, head: Head) -> LoraConfig:
 
 
 def _teacher(job: Job, pictures: _Pictures) -> AnchorTeacher:
-    options, backbone = job.retention, job.backbone
-    if options.anchors == "auto":
-        folders = [Path(anchor) for anchor in job.data.anchors] + list(backbone.anchors)
-        needs_generated = not backbone.anchors
-    else:
-        folders = [Path(anchor) for anchor in options.anchors]
-        needs_generated = not folders
-    sources: list[Sequence[Picture | Tensor]] = [scan_pictures([folder]) for folder in folders]
-    for folder, source in zip(folders, sources, strict=True):
-        job.say(f"{len(source)} anchor pictures from {folder}")
-    if needs_generated and options.generated:
-        sources.append(generate_anchors(options.generated, backbone.preprocessing.crop, job.seed))
-        job.say(
-            f"no photos as anchors (retention.anchors): {options.generated} generated pictures serve "
-            "instead; a folder of any photos keeps much more of what the network knew"
-        )
+    sources = _retention_anchors(job)
+    anchors = sum(map(len, sources))
+    for folder in map(Path, job.contrast.anchors):
+        sources.append(scan_pictures([folder]))
+        job.say(f"{len(sources[-1])} pictures of other things from {folder}")
     if not sources:
         raise VisionLoraError(
             "retention: there are no anchors; set retention.anchors=[FOLDER], retention.generated=N "
             "or, to train without keeping anything, retention.weight=0"
         )
-    return AnchorTeacher(pictures.stream(sources, options), len(backbone.categories))
+    stream = pictures.stream(sources, job.retention)
+    return AnchorTeacher(stream, len(job.backbone.categories), anchors, job.head.targets)
+
+
+def _retention_anchors(job: Job) -> list[Sequence[Picture | Tensor]]:
+    options, backbone = job.retention, job.backbone
+    if options.anchors == "auto":
+        folders = [Path(anchor) for anchor in job.data.anchors] + list(backbone.anchors)
+    else:
+        folders = [Path(anchor) for anchor in options.anchors]
+    sources: list[Sequence[Picture | Tensor]] = [scan_pictures([folder]) for folder in folders]
+    for folder, source in zip(folders, sources, strict=True):
+        job.say(f"{len(source)} anchor pictures from {folder}")
+    if not sources and options.generated:
+        sources.append(generate_anchors(options.generated, backbone.preprocessing.crop, job.seed))
+        job.say(
+            f"no photos as anchors (retention.anchors): {options.generated} generated pictures serve "
+            "instead; a folder of any photos keeps much more of what the network knew"
+        )
+    return sources
 
 
 def _retention_loader(job: Job, pictures: _Pictures) -> PictureLoader | None:

@@ -43,6 +43,7 @@ class DataOptions:
     val_fraction: float = 0.25
     batch_size: int = 16
     anchors: Sequence[str] = ()
+    contrast_anchors: Sequence[str] = ()
     contrast_root: str | None = None
     cache_mb: float = 1024
     workers: int = 0
@@ -55,10 +56,21 @@ class DataOptions:
 
 
 @dataclass(frozen=True)
+class ContrastOptions:
+    """Pictures of other things in the new style: some to learn with, others to measure with."""
+
+    anchors: Sequence[str] = ()
+    root: str | None = None
+
+    def __post_init__(self) -> None:
+        require(not isinstance(self.anchors, str), "anchors is a list, [FOLDER, ...]", self.anchors)
+
+
+@dataclass(frozen=True)
 class OptimizerOptions:
     """AdamW over the adapter (and new-head) parameters, warm-up and cosine."""
 
-    lr: float = 3e-3
+    lr: float = 2e-3
     weight_decay: float = 0.0
     betas: Sequence[float] = (0.9, 0.999)
     warmup: float = 0.1
@@ -76,7 +88,7 @@ class RetentionOptions:
 
     anchors: str | Sequence[str] = "auto"
     generated: int = 256
-    per_step: int = 16
+    per_step: int = 32
     weight: float = 4.0
     temperature: float = 1.0
     views: int = 4
@@ -101,8 +113,8 @@ class TrainerOptions:
     """How long, how exact, on what."""
 
     max_steps: int | str = "auto"
-    validations: int = 6
-    patience: int | None = 3
+    validations: int = 8
+    patience: int | None = 4
     precision: str = "auto"
     accelerator: str = "auto"
     gradient_clip_val: float | None = 1.0
@@ -125,7 +137,7 @@ class TrainerOptions:
         require(self.kernel in KERNELS, f"kernel is one of {', '.join(KERNELS)}", self.kernel)
 
     def steps(self, pictures: int, batch_size: int) -> int:
-        """Optimizer steps of the run: as configured, or 8 times through the pictures and at least 60."""
+        """Optimizer steps of the run: as configured, or 8 times through the pictures and at least 100."""
         if isinstance(self.max_steps, int):
             return self.max_steps
-        return max(60, 8 * -(-pictures // batch_size))
+        return max(100, 8 * -(-pictures // batch_size))
