@@ -25,7 +25,7 @@ def one_line_error(left: Left) -> str:
 def test_without_a_command_the_usage_names_every_command() -> None:
     left = subprocess.run([sys.executable, "-m", "visionlora"], capture_output=True, text=True)
     assert left.returncode == 2
-    for name in ("train", "predict", "evaluate", "merge"):
+    for name in ("train", "predict", "evaluate", "merge", "explain"):
         assert f"visionlora {name}" in left.stdout
 
 
@@ -64,7 +64,7 @@ def test_a_failed_start_leaves_no_run_folder(command: Command, tmp_path: object)
     assert not list(tmp_path.glob("outputs/*/*/*"))  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("name", ["train", "predict", "evaluate", "merge"])
+@pytest.mark.parametrize("name", ["train", "predict", "evaluate", "merge", "explain"])
 def test_help_shows_the_configuration(command: Command, name: str) -> None:
     left = command(name, "--help")
     assert left.code == 0

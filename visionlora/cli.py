@@ -11,6 +11,7 @@ COMMANDS = {
     "predict": "name the pictures of a file, folder or glob with an adapter",
     "evaluate": "measure an adapter on a labelled folder",
     "merge": "write plain weights with the adapter merged in",
+    "explain": "show how each adapted layer is computed, and what each way would take",
 }
 
 

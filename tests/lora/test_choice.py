@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from visionlora.lora import choice as choices
-from visionlora.lora.choice import choice, choose, chosen, forget
+from visionlora.lora.choice import choice, choose, chosen, forget, noted
 
 CPU = torch.device("cpu")
 
@@ -149,3 +149,20 @@ def test_another_number_of_threads_is_another_decision(cache):
         torch.set_num_threads(before)
     assert ways.runs
     assert len(entries(cache)) == 2
+
+
+def test_choices_are_noted_as_they_are_made_timed_or_not():
+    ways = Ways()
+    with noted() as notes:
+        ways.pick("heavy")
+        ways.pick("light", work=1)
+        with choice("fast"):
+            ways.pick("by hand")
+    ways.pick("afterwards")
+    assert [(key.split(",")[0], decision.way) for key, decision in notes] == [
+        ("heavy", "fast"),
+        ("light", "slow"),
+        ("by hand", "fast"),
+    ]
+    assert set(notes[0][1].seconds) == {"slow", "fast"}
+    assert not notes[1][1].seconds and not notes[2][1].seconds

@@ -42,6 +42,7 @@ class Decision:
 
 
 _decisions: dict[str, Decision] = {}
+_notes: list[list[tuple[str, Decision]]] = []
 _preferred: str = "auto"
 _loaded: set[Path] = set()
 
@@ -59,6 +60,17 @@ def choice(way: str) -> Iterator[None]:
         yield
     finally:
         _preferred = before
+
+
+@contextmanager
+def noted() -> Iterator[list[tuple[str, Decision]]]:
+    """Inside, every choice is noted as it is made, with what it was made for, timed or not."""
+    notes: list[tuple[str, Decision]] = []
+    _notes.append(notes)
+    try:
+        yield notes
+    finally:
+        _notes[:] = [other for other in _notes if other is not notes]
 
 
 def chosen() -> dict[str, Decision]:
@@ -84,12 +96,21 @@ def choose(
         work: multiplications of one run; little work is not timed.
         device: where the work happens.
     """
+    way, seconds = _choose(key, ways, rule, work, device)
+    for notes in _notes:
+        notes.append((key, Decision(way, seconds)))
+    return way
+
+
+def _choose(
+    key: str, ways: Mapping[str, Callable[[], object]], rule: str, work: float, device: torch.device
+) -> tuple[str, Mapping[str, float]]:
     if len(ways) == 1:
-        return next(iter(ways))
+        return next(iter(ways)), {}
     if _preferred in ways:
-        return _preferred
+        return _preferred, {}
     if _preferred != "auto" or torch.compiler.is_compiling() or torch.are_deterministic_algorithms_enabled():
-        return rule
+        return rule, {}
     if device.type == "cpu":
         key = f"{key}, {torch.get_num_threads()} threads"
     place = _cache_file(device.type)
@@ -102,7 +123,7 @@ def choose(
         _decisions[key] = known
         if place is not None and known.seconds:
             _write(place, key, known)
-    return known.way
+    return known.way, known.seconds
 
 
 def _measure(ways: Mapping[str, Callable[[], object]], rule: str, device: torch.device) -> Decision:

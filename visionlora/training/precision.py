@@ -28,7 +28,7 @@ def choose_precision(wanted: str, network: nn.Module, images: Tensor, repeats: i
     seconds: dict[bool, list[float]] = {False: [], True: []}
     for repeat in range(repeats + 1):
         for low in (False, True):
-            elapsed = _pass_seconds(network, images, low)
+            elapsed = pass_seconds(network, images, torch.bfloat16 if low else None)
             if repeat:
                 seconds[low].append(elapsed)
     ratio = statistics.median(seconds[True]) / statistics.median(seconds[False])
@@ -47,12 +47,19 @@ def has_bfloat16(device: torch.device) -> bool:
     return False
 
 
-def _pass_seconds(network: nn.Module, images: Tensor, low: bool) -> float:
+def pass_seconds(network: nn.Module, images: Tensor, low: torch.dtype | None) -> float:
+    """Wall time of one forward and backward pass, under autocast to ``low`` where that is given.
+
+    Gradients are gone afterwards.
+    """
+    cuda = images.device.type == "cuda"
+    if cuda:
+        torch.cuda.synchronize(images.device)
     start = time.perf_counter()
-    with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=low):
+    with torch.autocast(images.device.type, dtype=low, enabled=low is not None):
         loss = network(images).float().square().mean()
     loss.backward()
-    if images.device.type == "cuda":
+    if cuda:
         torch.cuda.synchronize(images.device)
     elapsed = time.perf_counter() - start
     network.zero_grad(set_to_none=True)

@@ -22,6 +22,7 @@ from visionlora.lora import FrozenBatchNorm, folded
 from visionlora.lora.choice import choice
 from visionlora.training.assemble import Job, assemble
 from visionlora.training.callbacks import FirstBatch, StepClock, progress
+from visionlora.training.device import choose_device
 from visionlora.training.leave import leave
 from visionlora.training.module import LoraModule
 from visionlora.training.outcome import look, outcome
@@ -48,7 +49,7 @@ def run(config: DictConfig, output_dir: str | Path) -> int:
     _quieten()
     job = assemble(config, console)
     resume = _checkpoint_of(config.resume)
-    device = torch.device("cuda" if _uses_cuda(job) else "cpu")
+    device = choose_device(job.trainer.accelerator)
     folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(config, folder / "config.yaml", resolve=True)
     for notice in job.notices:
@@ -66,7 +67,7 @@ def run(config: DictConfig, output_dir: str | Path) -> int:
     with choice(job.trainer.kernel), _folded_batch_norms(job, device) as folded_norms:
         precision, reason = choose_precision(job.trainer.precision, job.network, job.sample().to(device))
         _say(job, f"precision {precision}: {reason}")
-        trainer = _trainer(job, precision, logger, [checkpoint, clock, *_callbacks(job, console)])
+        trainer = _trainer(job, device, precision, logger, [checkpoint, clock, *_callbacks(job, console)])
         fit_started = time.perf_counter()
         interrupted = _fit(trainer, module, job, resume)
     times = {"setup_s": fit_started - started, "fit_s": time.perf_counter() - fit_started, **clock.summary()}
@@ -104,11 +105,11 @@ def _folded_batch_norms(job: Job, device: torch.device) -> Iterator[list[str]]:
 
 
 def _trainer(
-    job: Job, precision: str, logger: TensorBoardLogger, callbacks: list[Callback]
+    job: Job, device: torch.device, precision: str, logger: TensorBoardLogger, callbacks: list[Callback]
 ) -> lightning.Trainer:
     steps = job.total_steps
     return lightning.Trainer(
-        accelerator="gpu" if _uses_cuda(job) else "cpu",
+        accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=1,
         precision=precision,  # type: ignore[arg-type]
         max_steps=steps,
@@ -166,15 +167,6 @@ def _checkpoint_of(resume: str | None) -> Path | None:
     if not path.is_file():
         raise VisionLoraError(f"resume: there is no checkpoint {path}; give a run folder or a .ckpt file")
     return path
-
-
-def _uses_cuda(job: Job) -> bool:
-    wanted = job.trainer.accelerator
-    if wanted in ("gpu", "cuda") and not torch.cuda.is_available():
-        raise VisionLoraError(
-            f"trainer.accelerator={wanted}, but PyTorch sees no GPU; use trainer.accelerator=cpu"
-        )
-    return wanted != "cpu" and torch.cuda.is_available()
 
 
 def _quieten() -> None:
