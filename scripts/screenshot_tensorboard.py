@@ -1,6 +1,6 @@
 """Photograph a run's TensorBoard with headless Chromium: the pictures in the README come from here.
 
-    python scripts/screenshot_tensorboard.py outputs/goldfish/pocket/DATE_TIME docs
+python scripts/screenshot_tensorboard.py outputs/goldfish/pocket/DATE_TIME docs
 """
 
 from __future__ import annotations

@@ -51,6 +51,7 @@ class LoraModule(lightning.LightningModule):
         self.optimizer_options = optimizer
         self.retention = retention
         self.teacher = teacher
+        self.retention_weight = retention.weight_for(teacher.old_outputs) if teacher else 0.0
         self.dropout = dropout
         self._validation: list[tuple[Tensor, Tensor]] = []
         self._merged: AbstractContextManager[Any] | None = None
@@ -82,7 +83,7 @@ class LoraModule(lightning.LightningModule):
         loss = learning
         if anchors is not None:
             keeping = distillation(logits[count:], anchors.logits, self.retention.temperature)
-            loss = learning + self.retention.weight * keeping
+            loss = learning + self.retention_weight * keeping
             self.log("train/distillation", keeping.detach())
         if not torch.isfinite(loss):
             raise VisionLoraError(
@@ -122,7 +123,7 @@ class LoraModule(lightning.LightningModule):
             student, frozen = self.teacher.check(self.network)
             keeping = float(distillation(student, frozen, self.retention.temperature))
             scores["val/distillation"] = keeping
-            objective += self.retention.weight * keeping
+            objective += self.retention_weight * keeping
         self.log_dict({**scores, "val/objective": objective})
         self.log("top1", scores["val/top1"], prog_bar=True, logger=False)
 

@@ -1,0 +1,37 @@
+"""Settings: what they mean, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from visionlora.errors import VisionLoraError
+from visionlora.settings import build
+from visionlora.training.options import RetentionOptions, TrainerOptions
+
+
+def test_a_network_with_more_to_say_is_kept_with_more_weight() -> None:
+    options = RetentionOptions()
+    assert options.weight_for(20) == pytest.approx(1.498, abs=1e-3)
+    assert options.weight_for(1000) == pytest.approx(3.454, abs=1e-3)
+    assert RetentionOptions(weight=2.0).weight_for(1000) == 2.0
+
+
+def test_without_weight_or_anchors_nothing_is_distilled() -> None:
+    assert RetentionOptions().distils
+    assert not RetentionOptions(weight=0).distils
+    assert not RetentionOptions(per_step=0).distils
+
+
+def test_few_pictures_train_for_a_hundred_steps_and_many_for_eight_epochs() -> None:
+    options = TrainerOptions()
+    assert options.steps(pictures=5, batch_size=16) == 100
+    assert options.steps(pictures=1000, batch_size=16) == 8 * 63
+    assert TrainerOptions(max_steps=7).steps(1000, 16) == 7
+
+
+@pytest.mark.parametrize(
+    "values", [{"weight": "much"}, {"weight": -1}, {"temperature": 0}, {"anchors": "folder"}]
+)
+def test_settings_out_of_range_name_their_section(values: dict) -> None:
+    with pytest.raises(VisionLoraError, match="retention"):
+        build(RetentionOptions, values, "retention")
