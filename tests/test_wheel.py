@@ -35,7 +35,7 @@ def test_an_installed_wheel_works_anywhere_with_ones_own_configuration(tmp_path:
     (mine / "mine.yaml").write_text("defaults:\n  - goldfish\nname: mine\nbatch_size: 3\n")
     out = call(
         "-m", "visionlora.train", "--config-dir", "my", "data=mine", "model=pocket", "trainer.max_steps=1",
-        "trainer.validations=1", "retention.per_step=2", "hydra.run.dir=run", cwd=tmp_path / "work", path=site,
+        "trainer.validations=1", "retention.per_step=2", "hydra.run.dir=run", cwd=mine.parents[1], path=site,
     )  # fmt: skip
     assert "what it knew" in out
     config = (tmp_path / "work" / "run" / "config.yaml").read_text()

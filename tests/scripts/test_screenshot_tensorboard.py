@@ -53,7 +53,8 @@ def test_a_browser_shows_scalars_and_pictures(
         scalars = tags(f"{address}/data/plugin/scalars/tags")
         pictures = tags(f"{address}/data/plugin/images/tags")
         for page in ("scalars", "images"):
-            script.chromium(f"{address}/#{page}&tagFilter=.*", f"--screenshot={tmp_path / page}.png")
+            shot = f"--screenshot={tmp_path / page}.png"
+            script.chromium(f"{address}/#{page}", shot, "--window-size=1500,1400")
     assert {"train/loss", "train/gradient_norm", "val/top1", "time/step_ms", "lr-AdamW"} <= scalars
     assert {
         "pictures/augmented_batch", "pictures/before_after", "adapter/update_size", "validation/confusion",

@@ -117,8 +117,8 @@ class LoraModule(lightning.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log the figures; the checkpoint with the smallest ``val/objective`` is the run's.
 
-        It is the share of wrong answers, a tenth of the loss and the weighted distillation. The whole loss would
-        let a single confident mistake choose an early checkpoint that has forgotten more.
+        It is the share of wrong answers, a tenth of the loss and the weighted distillation. The whole loss
+        would let a single confident mistake choose an early checkpoint that has forgotten more.
         """
         logits, labels = (torch.cat(parts).cpu() for parts in zip(*self._validation, strict=True))
         scores = Answers(logits, labels).scores()
