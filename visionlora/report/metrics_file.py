@@ -11,6 +11,9 @@ from typing import Any
 from visionlora.errors import VisionLoraError
 from visionlora.files import replacing
 
+NOT_MEASURED = "not measured"
+"""Stands in place of figures for which there were no pictures."""
+
 
 def write_metrics(path: Path, metrics: Mapping[str, Any]) -> None:
     """Write ``metrics`` as JSON; a number that is not finite is written as null."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-NOT_MEASURED = "not measured"
+from visionlora.report.metrics_file import NOT_MEASURED
 
 
 def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any]) -> str:

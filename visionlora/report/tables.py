@@ -9,10 +9,9 @@ from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
+from visionlora.report.metrics_file import NOT_MEASURED
 from visionlora.report.sheet import Named, PredictionRow
 from visionlora.report.wilson import wilson_interval
-
-NOT_MEASURED = "not measured"
 
 
 def show(table: RenderableType, console: Console | None = None) -> None:

@@ -260,7 +260,7 @@ def _retention_anchors(job: Job) -> list[Sequence[Picture | Tensor]]:
 
 def _retention_loader(job: Job, pictures: _Pictures) -> PictureLoader | None:
     if job.head.kind == "new":
-        job.say("head new has none of the old outputs: forgetting is not measured")
+        job.say("head new has none of the old outputs: nothing is distilled, and forgetting is not measured")
         return None
     root = job.backbone.retention_root if job.retention.root == "auto" else job.retention.root
     if root is None:

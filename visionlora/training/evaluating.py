@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
 
 from visionlora.backbones import find_class
@@ -24,10 +23,11 @@ from visionlora.data import (
 from visionlora.data.splits import SPLITS
 from visionlora.errors import VisionLoraError
 from visionlora.lora import adapters_off, merged
-from visionlora.report.metrics_file import write_metrics
+from visionlora.report.metrics_file import NOT_MEASURED, write_metrics
 from visionlora.report.tables import evaluation_table, show
 from visionlora.settings import build
-from visionlora.training.measure import NOT_MEASURED, Answers, answers
+from visionlora.training.device import choose_device
+from visionlora.training.measure import Answers, answers
 from visionlora.training.options import DataOptions, require
 from visionlora.training.outcome import contrast_figures, retention_figures
 from visionlora.training.restore import Restored, restore
@@ -62,7 +62,7 @@ def evaluate_adapter(options: EvaluateOptions, console: Console | None = None) -
     """Measure, show, and write where asked for; returns what ``output`` holds."""
     pictures = _labelled(options.data)
     restored = restore(options.adapter, options.model, options.weights)
-    restored.network.to("cuda" if torch.cuda.is_available() else "cpu")
+    restored.network.to(choose_device("auto"))
     targets = _targets(restored, pictures)
     now, before = _ask(restored, _loader(restored, pictures, targets, options))
     outputs = sorted(set(targets.values()))

@@ -14,8 +14,6 @@ from torchmetrics.functional.classification import (
     multiclass_confusion_matrix,
 )
 
-NOT_MEASURED = "not measured"
-
 
 @dataclass(frozen=True)
 class Answers:

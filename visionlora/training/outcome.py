@@ -9,8 +9,9 @@ from importlib.metadata import version
 from typing import Any
 
 from visionlora.lora import adapter_parameters, merged
+from visionlora.report.metrics_file import NOT_MEASURED
 from visionlora.training.assemble import Job
-from visionlora.training.measure import NOT_MEASURED, Answers, answers
+from visionlora.training.measure import Answers, answers
 
 LIBRARIES = ("visionlora", "torch", "torchvision", "lightning")
 

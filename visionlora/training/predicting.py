@@ -31,6 +31,7 @@ from visionlora.files import replacing
 from visionlora.lora import adapters_off, merged
 from visionlora.report.sheet import PredictionRow, before_after_sheet
 from visionlora.report.tables import predictions_table, show
+from visionlora.training.device import choose_device
 from visionlora.training.measure import named
 from visionlora.training.options import require
 from visionlora.training.restore import Restored, restore
@@ -142,7 +143,7 @@ def predictions(
         Normalise(preprocessing.mean, preprocessing.std),
     )
     cache = PictureCache(0, preprocessing.resize, preprocessing.interpolation)
-    network = restored.network.to("cuda" if torch.cuda.is_available() else "cpu")
+    network = restored.network.to(choose_device("auto"))
 
     def attempt(picture: Picture) -> Tensor | BadPicture:
         try:
