@@ -21,6 +21,8 @@ from visionlora.lora import (
     detach,
     merge,
     merged,
+    scale,
+    scaled,
 )
 
 
@@ -293,3 +295,46 @@ def test_an_adapted_network_compiles(x):
     network = adapted()
     expected = network(x)
     torch.testing.assert_close(torch.compile(network, backend="aot_eager")(x), expected)
+
+
+@pytest.mark.parametrize("config", [{}, {"rslora": True}, {"alpha_pattern": {"0": 3.0}}])
+@pytest.mark.parametrize("strength", [0.3, 1.0, 2.5])
+def test_a_scaled_adapter_updates_each_weight_by_that_share(config, strength):
+    network = adapted(**config)
+    updates = {name: layer.lora_update() for name, layer in adapted_layers(network).items()}
+    base = snapshot(network)
+    assert scale(network, strength) is network
+    for name, layer in adapted_layers(network).items():
+        torch.testing.assert_close(layer.lora_update(), strength * updates[name])
+    merge(network)
+    for name, update in updates.items():
+        key = f"{name}.weight"
+        torch.testing.assert_close(network.state_dict()[key], base[key] + strength * update)
+
+
+def test_a_network_scaled_for_a_while_is_exactly_what_it_was_afterwards(x):
+    network = adapted(alpha=3)
+    with torch.no_grad():
+        trained = network(x)
+        with adapters_off(network):
+            frozen = network(x)
+        with scaled(network, 0.0):
+            assert torch.equal(network(x), frozen)
+        with pytest.raises(RuntimeError), scaled(network, 0.37), merged(network):
+            between = network(x)
+            raise RuntimeError
+        assert torch.equal(network(x), trained)
+        scale(network, 0.37)
+        torch.testing.assert_close(network(x), between, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("strength", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_strength_that_means_nothing_is_refused(strength):
+    network = adapted()
+    before = [layer.lora_alpha for layer in adapted_layers(network).values()]
+    with pytest.raises(LoraError, match="strength"):
+        scale(network, strength)
+    if strength != 0:
+        with pytest.raises(LoraError, match="strength"), scaled(network, strength):
+            pass
+    assert [layer.lora_alpha for layer in adapted_layers(network).values()] == before

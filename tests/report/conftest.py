@@ -18,11 +18,31 @@ METRICS: dict[str, Any] = {
     "pictures": {"train": 5, "val": 10, "anchors": 60},
     "before": {"val/top1": 0.1, "val/top5": 0.4, "val/loss": 4.125},
     "after": {"val/top1": 1.0, "val/top5": 1.0, "val/loss": 0.25},
-    "retention": {"before/top1": 0.75, "after/top1": 0.74, "agreement": 0.91, "pictures": 100},
+    "retention": {
+        "labelled": True,
+        "before/top1": 0.75,
+        "after/top1": 0.74,
+        "lost": 0.01,
+        "estimated_lost": 0.02,
+        "agreement": 0.91,
+        "divergence": 0.125,
+        "pictures": 100,
+    },
     "contrast": {
         "before/false_positive_rate": 0.0,
         "after/false_positive_rate": 0.05,
         "pictures": 40,
+    },
+    "strength": {
+        "chosen": 0.8,
+        "budget": 0.01,
+        "kept": True,
+        "judged_on": "100 retention pictures",
+        "curve": [
+            {"strength": 0.0, "val/top1": 0.1, "lost": 0.0},
+            {"strength": 0.8, "val/top1": 1.0, "lost": 0.01, "contrast/false_positive_rate": 0.05},
+            {"strength": 1.0, "val/top1": 1.0, "lost": 0.03, "contrast/false_positive_rate": 0.1},
+        ],
     },
     "time": {"setup_s": 2.0, "fit_s": 40.0, "step_ms": 250.0, "images_per_s": 32.0},
     "steps": 60,
@@ -38,8 +58,24 @@ def metrics() -> dict[str, Any]:
 
 @pytest.fixture
 def unmeasured(metrics: dict[str, Any]) -> dict[str, Any]:
-    """The same without old and contrast pictures."""
-    return {**metrics, "retention": "not measured", "contrast": "not measured"}
+    """The same without old and contrast pictures, and without a choice."""
+    strength = {
+        "chosen": 1.0,
+        "budget": 0.01,
+        "judged_on": "not measured",
+        "reason": "no anchors",
+        "curve": [],
+    }
+    return {**metrics, "retention": "not measured", "contrast": "not measured", "strength": strength}
+
+
+@pytest.fixture
+def unlabelled(metrics: dict[str, Any]) -> dict[str, Any]:
+    """The same with old pictures that nobody labelled."""
+    kept = {
+        key: value for key, value in metrics["retention"].items() if key not in ("before/top1", "after/top1")
+    }
+    return {**metrics, "retention": {**kept, "labelled": False, "lost": 0.02}}
 
 
 @pytest.fixture

@@ -45,8 +45,29 @@ def test_every_figure_stands_before_and_after(metrics: dict[str, Any]) -> None:
     assert len({len(row) for row in rows}) == 1
     figures = [row[2:] for row in rows[2:]]
     assert figures == [
-        ["0.100", "1.000"], ["0.400", "1.000"], ["4.125", "0.250"], ["0.750", "0.740"], ["0.000", "0.050"],
+        ["0.100", "1.000"], ["0.400", "1.000"], ["4.125", "0.250"], ["0.750", "0.740"], ["", "0.910"],
+        ["0.000", "0.050"],
     ]  # fmt: skip
+
+
+def test_a_figure_stands_with_its_interval(metrics: dict[str, Any]) -> None:
+    metrics["after"]["val/top1_interval"] = [0.72, 1.0]
+    assert "| 0.100 | 1.000 (0.72 to 1.00) |" in model_card(metrics, LORA)
+
+
+def test_the_card_says_how_the_strength_was_chosen(
+    metrics: dict[str, Any], unmeasured: dict[str, Any]
+) -> None:
+    card = model_card(metrics, LORA)
+    assert "strength 0.8" in card
+    assert "0.010 of top-1 lost on 100 retention pictures" in card
+    metrics["strength"]["kept"] = False
+    assert "DOES NOT keep `retention.budget=0.01`" in model_card(metrics, LORA)
+    assert "no anchors" in model_card(unmeasured, LORA)
+
+
+def test_forgetting_of_unlabelled_pictures_is_called_an_estimate(unlabelled: dict[str, Any]) -> None:
+    assert "| 100 old (retention) | top-1 lost, estimated | | 0.020 |" in model_card(unlabelled, LORA)
 
 
 def test_what_was_not_measured_is_said(unmeasured: dict[str, Any]) -> None:

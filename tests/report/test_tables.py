@@ -43,6 +43,23 @@ def test_what_was_not_measured_is_said_in_the_same_place(unmeasured: dict[str, A
     assert _line(text, "called by a new name").count("not measured") == 2
 
 
+def test_forgetting_of_unlabelled_pictures_is_an_estimate_and_says_so(unlabelled: dict[str, Any]) -> None:
+    text = _text(summary_table(unlabelled))
+    assert "0.020" in _line(text, "top-1 lost (estimate)")
+    assert "0.84 to 0.95" in _line(text, "same answer as before")
+    assert "0.125" in _line(text, "divergence")
+    assert "0.020 (estimate)" in _text(sweep_table([("a", unlabelled)]))
+
+
+def test_the_summary_says_the_strength_and_whether_the_budget_is_kept(
+    metrics: dict[str, Any], unmeasured: dict[str, Any]
+) -> None:
+    assert "0.8" in _line(_text(summary_table(metrics)), "strength")
+    metrics["strength"]["kept"] = False
+    assert "NOT KEPT" in _line(_text(summary_table(metrics)), "strength")
+    assert "not chosen" in _line(_text(summary_table(unmeasured)), "strength")
+
+
 def test_the_summary_fits_a_narrow_terminal(metrics: dict[str, Any]) -> None:
     text = _text(summary_table(metrics), width=80)
     assert max(len(line.rstrip()) for line in text.splitlines()) <= 80
@@ -82,7 +99,8 @@ def test_the_evaluation_has_a_row_a_class(metrics: dict[str, Any]) -> None:
     assert "0.125" in text
     assert "not measured" in _line(text, "goldfish")
     assert "0.250" in _line(text, "yawl")
-    assert "0.740" in text
+    assert "0.910 the same answer" in text
+    assert "+0.010 top-1 lost" in text
 
 
 @pytest.mark.parametrize("name", ["[red]fish[/red]", "a[1]"])

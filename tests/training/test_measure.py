@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -33,6 +35,29 @@ def test_agreement_compares_names_not_labels(four: Answers) -> None:
     other = Answers(four.logits.roll(1, 0), four.labels)
     assert four.agreement(four) == 1
     assert four.agreement(other) == 0.25
+
+
+def test_what_was_lost_is_estimated_by_what_the_frozen_network_believes() -> None:
+    frozen = Answers(torch.tensor([[0.7, 0.2, 0.1], [0.6, 0.3, 0.1]]).log(), torch.tensor([-1, -1]))
+    same = Answers(frozen.logits * 3, frozen.labels)
+    other = Answers(torch.tensor([[0.0, 9.0, 0.0], [9.0, 0.0, 0.0]]), frozen.labels)
+    assert same.estimated_lost(frozen) == 0
+    assert other.estimated_lost(frozen) == pytest.approx((0.7 - 0.2) / 2)
+
+
+def test_an_answer_that_the_frozen_network_does_not_have_was_not_believed_at_all() -> None:
+    frozen = Answers(torch.tensor([[0.75, 0.25]]).log(), torch.tensor([0]))
+    now = Answers(torch.tensor([[0.0, 0.0, 5.0]]), torch.tensor([0]))
+    assert now.estimated_lost(frozen) == pytest.approx(0.75)
+    assert now.divergence(frozen) > 0
+    assert now.first(2).divergence(frozen) == pytest.approx(
+        0.75 * math.log(0.75 / 0.5) + 0.25 * math.log(0.25 / 0.5)
+    )
+
+
+def test_pictures_without_a_label_are_known_as_such(four: Answers) -> None:
+    assert four.labelled
+    assert not Answers(four.logits, torch.full((4,), -1)).labelled
 
 
 def test_confusion_gathers_all_other_names_in_its_last_column(four: Answers) -> None:

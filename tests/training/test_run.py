@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from tests.conftest import Left
 from visionlora.backbones import About, Preprocessing
+from visionlora.lora import adapted_layers
 from visionlora.training.restore import load, restore
 
 Command = Callable[..., Left]
@@ -79,7 +80,12 @@ def test_figures_name_everything_that_was_and_was_not_measured(train: Train, pic
     assert metrics["model"]["used"] == "squeezenet1_1"
     assert metrics["head"] == "keep"
     assert metrics["classes"] == ["blue", "red"]
-    assert set(metrics["before"]) == set(metrics["after"]) == {"val/top1", "val/top5", "val/loss"}
+    assert set(metrics["before"]) == set(metrics["after"])
+    assert {name for name in metrics["after"] if not name.endswith("interval")} == {
+        "val/top1", "val/top5", "val/loss",
+    }  # fmt: skip
+    low, high = metrics["after"]["val/top1_interval"]
+    assert low < metrics["after"]["val/top1"] < high or metrics["after"]["val/top1"] in (low, high)
     assert metrics["parameters"]["adapter_bytes"] == 4 * metrics["parameters"]["trainable"]
     assert metrics["time"]["step_ms"] > 0
     assert metrics["steps"] == 4
@@ -93,6 +99,70 @@ def test_retention_and_contrast_are_measured_where_there_are_folders(train: Trai
     assert metrics["retention"]["after/top1"] == metrics["after"]["val/top1"]
     assert metrics["contrast"]["pictures"] == 6
     assert 0 <= metrics["contrast"]["after/false_positive_rate"] <= 1
+
+
+def test_the_chosen_strength_is_the_saved_adapters_own(
+    train: Train, command: Command, pictures: Path, tmp_path: Path
+) -> None:
+    left, folder = train(
+        f"retention.root={pictures / 'val'}", "retention.budget=0", "retention.strengths=5",
+        "trainer.max_steps=12", "optimizer.lr=0.02", "retention.weight=0", "lora.alpha=6",
+    )  # fmt: skip
+    assert left.code == 0, left.err
+    metrics = metrics_of(folder)
+    strength = metrics["strength"]
+    assert [point["strength"] for point in strength["curve"]] == [0, 0.2, 0.4, 0.6, 0.8, 1]
+    assert strength["judged_on"] == "6 retention pictures"
+    point = next(one for one in strength["curve"] if one["strength"] == strength["chosen"])
+    assert point["val/top1"] == metrics["after"]["val/top1"]
+    assert point["lost"] == metrics["retention"]["lost"]
+    alphas = {layer.lora_alpha for layer in adapted_layers(restore(folder).network).values()}
+    assert alphas == {6 * strength["chosen"]}
+    assert f"strength {strength['chosen']:g}" in left.out
+    again = command("evaluate", f"adapter={folder}", f"data.root={pictures}", "output=figures.json")
+    assert again.code == 0, again.err
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures["loss"] == pytest.approx(metrics["after"]["val/loss"], rel=1e-4)
+
+
+def test_without_retention_pictures_anchors_held_out_choose_the_strength(train: Train) -> None:
+    _, folder = train("retention.generated=64")
+    metrics = metrics_of(folder)
+    assert metrics["strength"]["judged_on"] == "16 anchors held out (estimated)"
+    assert metrics["pictures"]["anchors"] == 48
+    assert metrics["retention"] == "not measured"
+    assert all(point["anchors/estimated_lost"] >= 0 for point in metrics["strength"]["curve"])
+    _, folder = train("retention.generated=64", "retention.budget=null")
+    assert metrics_of(folder)["strength"]["chosen"] == 1
+    assert metrics_of(folder)["pictures"]["anchors"] == 64
+
+
+def test_forgetting_is_estimated_on_retention_pictures_without_labels(
+    train: Train, command: Command, pictures: Path, tmp_path: Path
+) -> None:
+    root = f"retention.root={pictures.parent / 'others'}"
+    left, folder = train(root)
+    assert left.code == 0, left.err
+    assert "has no labels" in left.out
+    retention = metrics_of(folder)["retention"]
+    assert not retention["labelled"]
+    assert retention["pictures"] == 6
+    assert retention["lost"] == retention["estimated_lost"] >= 0
+    assert "before/top1" not in retention
+    again = command("evaluate", f"adapter={folder}", f"data.root={pictures}", root, "output=figures.json")
+    assert again.code == 0, again.err
+    figures = json.loads((tmp_path / "figures.json").read_text())["retention"]
+    assert figures["agreement_interval"] == retention["agreement_interval"]
+    assert figures["divergence"] == pytest.approx(retention["divergence"], rel=1e-2)
+
+
+def test_retention_pictures_with_names_that_the_network_lacks_are_refused(
+    train: Train, pictures: Path
+) -> None:
+    (pictures / "val" / "red").rename(pictures / "val" / "zebra")
+    left, _ = train(f"retention.root={pictures / 'val'}", "model.head=keep")
+    assert left.code == 2
+    assert "zebra" in left.err
 
 
 def test_base_tensors_are_bit_for_bit_what_they_were(train: Train, weights: Path) -> None:

@@ -10,7 +10,7 @@ from visionlora.data.augment import (
 )
 from visionlora.data.cache import PictureCache, training_side
 from visionlora.data.checking import check, find_bad, refuse
-from visionlora.data.folders import scan, scan_labelled, scan_pictures
+from visionlora.data.folders import scan, scan_known, scan_labelled, scan_pictures
 from visionlora.data.generated import generate_anchors
 from visionlora.data.loading import PictureDataset, PictureLoader, make_loader
 from visionlora.data.pictures import BadPicture, Picture, open_picture
@@ -35,6 +35,7 @@ __all__ = [
     "open_picture",
     "refuse",
     "scan",
+    "scan_known",
     "scan_labelled",
     "scan_pictures",
     "training_side",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from visionlora.data.augment import Normalise, Preprocessing, Transform, evaluation_transform, seeded
 from visionlora.data.cache import Memory, PictureCache
-from visionlora.data.loading import Batch, shuffled
+from visionlora.data.loading import UNLABELLED, Batch, shuffled
 from visionlora.data.pictures import Picture
 
 
@@ -81,6 +81,13 @@ class AnchorStream:
         chosen = [place * len(self.anchors) // count for place in range(count)]
         images = self.normalise([self.unaugmented(self._pixels(index)) for index in chosen])
         return torch.tensor(chosen, dtype=torch.int64), images
+
+    def batches(self, size: int) -> Iterator[Batch]:
+        """Every anchor once, neither shuffled nor augmented, in a labelled batch's form: all labels -1."""
+        for start in range(0, len(self.anchors), size):
+            chosen = range(start, min(start + size, len(self.anchors)))
+            images = self.normalise([self.unaugmented(self._pixels(index)) for index in chosen])
+            yield {"images": images, "labels": torch.full((len(images),), UNLABELLED)}
 
     def view(self, index: int, view: int) -> Tensor:
         """View number ``view`` of anchor ``index``: uint8 (3, S, S), always the same."""

@@ -73,6 +73,18 @@ def scan_labelled(root: str | Path) -> tuple[Picture, ...]:
     return tuple(pictures)
 
 
+def scan_known(root: str | Path) -> tuple[Picture, ...]:
+    """The pictures of a folder of class folders with their labels; of a folder of pictures, without any.
+
+    Raises:
+        VisionLoraError: no such folder, nothing in it, an empty class folder, or pictures beside the folders.
+    """
+    root = Path(root)
+    refuse_missing(root)
+    folders, loose, _ = _entries(root)
+    return scan_pictures([root]) if loose and not folders else scan_labelled(root)
+
+
 def scan_pictures(folders: Iterable[str | Path]) -> tuple[Picture, ...]:
     """Every picture at any depth below ``folders``, unlabelled, each file once.
 

@@ -20,6 +20,8 @@ from visionlora.lora.attach import (
     detach,
     merge,
     merged,
+    scale,
+    scaled,
 )
 from visionlora.lora.config import LoraConfig, LoraError
 from visionlora.lora.fingerprint import fingerprint
@@ -49,5 +51,7 @@ __all__ = [
     "merged",
     "read_adapter_config",
     "save_adapter",
+    "scale",
+    "scaled",
     "unfold_batch_norm",
 ]

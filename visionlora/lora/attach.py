@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -164,6 +165,51 @@ def adapters_off(model: nn.Module) -> Iterator[None]:
     finally:
         for layer in layers:
             layer.lora_off -= 1
+
+
+def scale(model: _Network, strength: float) -> _Network:
+    """Multiplies every adapter's update by `strength` for good, in place: by way of its alpha, so that it is
+    saved, merged and read by PEFT as any other adapter.
+
+    Trained tensors stay as they are, and so do modules that were trained whole (a new head).
+
+    Args:
+        model: an adapted network; not inside `merged`, which holds the weights as they were.
+        strength: above 0; 1 leaves everything as it is (Wortsman et al. 2022,
+            https://arxiv.org/abs/2109.01903, equation 1 with the frozen network at 0).
+
+    Returns:
+        `model` itself.
+
+    Raises:
+        LoraError: the model has no adapters, or strength is not a positive, finite number.
+    """
+    if not (math.isfinite(strength) and strength > 0):
+        raise LoraError(f"strength is {strength!r}: give a positive number.")
+    for layer in _adapted(model).values():
+        layer.lora_alpha *= strength
+    return model
+
+
+@contextmanager
+def scaled(model: nn.Module, strength: float) -> Iterator[None]:
+    """Inside, every adapter's update is multiplied by `strength`, 0 included; afterwards it is exactly what
+    it was. `merged` goes inside of it, not around it.
+
+    Raises:
+        LoraError: the model has no adapters, or strength is negative or not finite.
+    """
+    if not (math.isfinite(strength) and strength >= 0):
+        raise LoraError(f"strength is {strength!r}: give a number of at least 0.")
+    layers = list(_adapted(model).values())
+    before = [layer.lora_alpha for layer in layers]
+    try:
+        for layer, alpha in zip(layers, before, strict=True):
+            layer.lora_alpha = alpha * strength
+        yield
+    finally:
+        for layer, alpha in zip(layers, before, strict=True):
+            layer.lora_alpha = alpha
 
 
 def adapted_layers(model: nn.Module) -> dict[str, LoraLayer]:

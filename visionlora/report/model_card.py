@@ -11,6 +11,8 @@ from visionlora.report.metrics_file import NOT_MEASURED
 def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any]) -> str:
     """Markdown with YAML front matter.
 
+    Accuracies stand with their 95 % Wilson intervals.
+
     Args:
         metrics: the content of the run's ``metrics.json``.
         lora: the fields of the ``LoraConfig``.
@@ -37,6 +39,8 @@ def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any]) -> str:
         "| pictures | figure | before | after |",
         "| --- | --- | --- | --- |",
         *_figures(metrics),
+        "",
+        _strength(metrics["strength"]),
         *[f"\n> {notice}" for notice in metrics["notices"] if "FALLS BACK" in notice],
         "",
         "## Use",
@@ -60,22 +64,56 @@ def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any]) -> str:
 def _figures(metrics: Mapping[str, Any]) -> list[str]:
     before, after = metrics["before"], metrics["after"]
     rows = [
-        f"| {metrics['pictures']['val']} new | {name} | {before[key]:.3f} | {after[key]:.3f} |"
+        f"| {metrics['pictures']['val']} new | {name} | {_share(before, key)} | {_share(after, key)} |"
         for name, key in (("top-1", "val/top1"), ("top-5", "val/top5"), ("loss", "val/loss"))
     ]
     retention, contrast = metrics["retention"], metrics["contrast"]
     if retention == NOT_MEASURED:
         rows.append(f"| old (retention) | top-1 | {NOT_MEASURED} | {NOT_MEASURED} |")
     else:
-        first, last = retention["before/top1"], retention["after/top1"]
-        rows.append(f"| {retention['pictures']} old (retention) | top-1 | {first:.3f} | {last:.3f} |")
+        rows += _retention(retention)
     if contrast == NOT_MEASURED:
         rows.append(f"| other things (contrast) | called by a new name | {NOT_MEASURED} | {NOT_MEASURED} |")
     else:
-        first, last = contrast["before/false_positive_rate"], contrast["after/false_positive_rate"]
+        first, last = (_share(contrast, f"{when}/false_positive_rate") for when in ("before", "after"))
         name = f"{contrast['pictures']} other things (contrast)"
-        rows.append(f"| {name} | called by a new name | {first:.3f} | {last:.3f} |")
+        rows.append(f"| {name} | called by a new name | {first} | {last} |")
     return rows
+
+
+def _retention(retention: Mapping[str, Any]) -> list[str]:
+    kind = f"{retention['pictures']} old (retention)"
+    rows = []
+    if retention["labelled"]:
+        first, last = (_share(retention, f"{when}/top1") for when in ("before", "after"))
+        rows.append(f"| {kind} | top-1 | {first} | {last} |")
+    else:
+        rows.append(f"| {kind} | top-1 lost, estimated | | {retention['lost']:.3f} |")
+    return [*rows, f"| {kind} | same answer as before | | {_share(retention, 'agreement')} |"]
+
+
+def _share(figures: Mapping[str, Any], key: str) -> str:
+    """A figure, and its 95 % interval where it has one."""
+    interval = figures.get(f"{key}_interval")
+    return f"{figures[key]:.3f}" + (f" ({interval[0]:.2f} to {interval[1]:.2f})" if interval else "")
+
+
+def _strength(strength: Mapping[str, Any]) -> str:
+    if not strength["curve"]:
+        return f"The adapter is applied at the strength it was trained at: {strength['reason']}."
+    budget, lost = (
+        strength["budget"],
+        next(one["lost"] for one in strength["curve"] if one["strength"] == strength["chosen"]),
+    )
+    found = (
+        f"is the largest one that keeps what is forgotten inside `retention.budget={budget:g}`"
+        if strength["kept"]
+        else f"DOES NOT keep `retention.budget={budget:g}`, which no strength that learns something does"
+    )
+    return (
+        f"Alpha is what was trained with times the strength {strength['chosen']:g}, which {found}: "
+        f"{lost:.3f} of top-1 lost on {strength['judged_on']}."
+    )
 
 
 def _peft(metrics: Mapping[str, Any]) -> list[str]:

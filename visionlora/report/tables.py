@@ -48,11 +48,7 @@ def summary_table(metrics: Mapping[str, Any]) -> Table:
     if retention == NOT_MEASURED:
         table.add_row("what it knew, top-1", NOT_MEASURED, NOT_MEASURED, "", style="yellow")
     else:
-        first, last = retention["before/top1"], retention["after/top1"]
-        table.add_row(
-            "what it knew, top-1", _share(first), _share(last), _interval(last, retention["pictures"])
-        )
-        table.add_row("same answer as before", "", _share(retention["agreement"]), "")
+        _add_retention(table, retention)
     if contrast == NOT_MEASURED:
         table.add_row("other things called by a new name", NOT_MEASURED, NOT_MEASURED, "", style="yellow")
     else:
@@ -63,7 +59,28 @@ def summary_table(metrics: Mapping[str, Any]) -> Table:
             _share(last),
             _interval(last, contrast["pictures"]),
         )
+    _add_strength(table, metrics["strength"])
     return table
+
+
+def _add_retention(table: Table, retention: Mapping[str, Any]) -> None:
+    count, same = retention["pictures"], retention["agreement"]
+    if retention["labelled"]:
+        first, last = retention["before/top1"], retention["after/top1"]
+        table.add_row("what it knew, top-1", _share(first), _share(last), _interval(last, count))
+    else:
+        table.add_row("what it knew, top-1 lost (estimate)", "", _share(retention["lost"]), "")
+    table.add_row("same answer as before", "", _share(same), _interval(same, count))
+    table.add_row("divergence from before, nats", "", _share(retention["divergence"]), "")
+
+
+def _add_strength(table: Table, strength: Mapping[str, Any]) -> None:
+    if strength["curve"]:
+        kept = strength["kept"]
+        words = f"budget {strength['budget']:g}" + ("" if kept else " NOT KEPT")
+        table.add_row("strength", "", f"{strength['chosen']:g}", words, style=None if kept else "bold red")
+    else:
+        table.add_row("strength", "", "1", "not chosen")
 
 
 def evaluation_table(metrics: Mapping[str, Any]) -> Table:
@@ -91,7 +108,7 @@ def sweep_table(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
         table.add_column(name, justify="left" if name == "run" else "right")
     for overrides, metrics in runs:
         retention, contrast = metrics["retention"], metrics["contrast"]
-        lost = retention if retention == NOT_MEASURED else _points(retention)
+        lost = retention if retention == NOT_MEASURED else _lost(retention)
         wrong = contrast if contrast == NOT_MEASURED else _share(contrast["after/false_positive_rate"])
         table.add_row(
             escape(overrides),
@@ -119,14 +136,14 @@ def _retained(metrics: Mapping[str, Any]) -> str:
     retention, contrast = metrics["retention"], metrics["contrast"]
     kept, wrong = NOT_MEASURED, NOT_MEASURED
     if retention != NOT_MEASURED:
-        kept = f"{_share(retention['before/top1'])}, now {_share(retention['after/top1'])}"
+        kept = f"{_share(retention['agreement'])} the same answer, {_lost(retention)} top-1 lost"
     if contrast != NOT_MEASURED:
         wrong = _share(contrast["after/false_positive_rate"])
-    return f"what it knew before, top-1: {kept}; other things called by a new name: {wrong}"
+    return f"what it knew before: {kept}; other things called by a new name: {wrong}"
 
 
-def _points(retention: Mapping[str, Any]) -> str:
-    return f"{retention['before/top1'] - retention['after/top1']:+.3f}"
+def _lost(retention: Mapping[str, Any]) -> str:
+    return f"{retention['lost']:+.3f}" + ("" if retention["labelled"] else " (estimate)")
 
 
 def _share(value: float | str) -> str:

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from visionlora.data import AnchorStream
+from visionlora.data import AnchorStream, Picture
 from visionlora.lora import adapters_off
+
+Anchor = Picture | Tensor
+"""A picture file, or a decoded picture (uint8 (3, H, W))."""
 
 IMPROBABLE = 20.0
 """How far below every other logit an answer lies that cannot be right: a probability of at most 2e-9."""
@@ -21,6 +24,25 @@ class AnchorBatch:
 
     images: Tensor
     logits: Tensor
+
+
+def hold_out(
+    sources: Sequence[Sequence[Anchor]],
+) -> tuple[list[Sequence[Anchor]], list[Anchor]]:
+    """Set a share of the anchors aside: what training never saw says how much it forgot.
+
+    An eighth of them, evenly spaced, at least 16 and at most 128; none of fewer than 64.
+
+    Returns:
+        The sources without them, and them.
+    """
+    total = sum(map(len, sources))
+    if total < 64:
+        return list(sources), []
+    every = total // min(max(16, total // 8), 128)
+    held = [anchor for source in sources for anchor in source[every - 1 :: every]]
+    kept = [[one for place, one in enumerate(source) if (place + 1) % every] for source in sources]
+    return list(kept), held
 
 
 class AnchorTeacher:

@@ -27,7 +27,7 @@ from visionlora.data import (
     make_loader,
     refuse,
     scan,
-    scan_labelled,
+    scan_known,
     scan_pictures,
     training_side,
     training_transform,
@@ -36,7 +36,7 @@ from visionlora.data.generated import generate_anchors
 from visionlora.errors import VisionLoraError
 from visionlora.lora import LoraConfig, attach, fingerprint
 from visionlora.settings import build, plain
-from visionlora.training.anchors import AnchorTeacher
+from visionlora.training.anchors import AnchorTeacher, hold_out
 from visionlora.training.options import (
     ContrastOptions,
     DataOptions,
@@ -73,6 +73,7 @@ class Job:
     val_loader: PictureLoader
     retention_loader: PictureLoader | None = None
     contrast_loader: PictureLoader | None = None
+    held_out: AnchorStream | None = None
     teacher: AnchorTeacher | None = None
     notices: list[str] = field(default_factory=list)
 
@@ -148,9 +149,9 @@ def assemble(config: DictConfig, console: Console) -> Job:
         console.rule("[bold yellow]attention", style="yellow")
         job.say(backbone.notice)
     job.say(f"head {head.kind}: {len(folder.classes)} classes, {len(head.outputs)} outputs")
+    job.retention_loader = _retention_loader(job, pictures)
     if retention.distils and head.kind != "new":
         job.teacher = _teacher(job, pictures)
-    job.retention_loader = _retention_loader(job, pictures)
     if contrast.root is None:
         job.say("no contrast folder (contrast.root): what is wrongly called by a new name is not measured")
     else:
@@ -227,6 +228,11 @@ def _without_new_rows(lora: LoraConfig, head: Head) -> LoraConfig:
 
 def _teacher(job: Job, pictures: _Pictures) -> AnchorTeacher:
     sources = _retention_anchors(job)
+    if job.retention_loader is None and job.retention.budget is not None:
+        sources, held = hold_out(sources)
+        if held:
+            job.held_out = pictures.stream([held], job.retention)
+            job.say(f"{len(held)} anchors are held out, to choose the adapter's strength with")
     anchors = sum(map(len, sources))
     for folder in map(Path, job.contrast.anchors):
         sources.append(scan_pictures([folder]))
@@ -266,7 +272,11 @@ def _retention_loader(job: Job, pictures: _Pictures) -> PictureLoader | None:
     if root is None:
         job.say("no retention folder (retention.root): forgetting is not measured")
         return None
-    labelled = scan_labelled(root)
-    names = {picture.label for picture in labelled if picture.label is not None}
+    known = scan_known(root)
+    names = {picture.label for picture in known if picture.label is not None}
     targets = {name: find_class(name, job.backbone.categories, job.backbone.wnids) for name in names}
-    return pictures.plain(labelled, targets)
+    if not names:
+        job.say(
+            f"{root} has no labels: how much is forgotten is estimated by the frozen network's own answers"
+        )
+    return pictures.plain(known, targets)

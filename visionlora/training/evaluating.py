@@ -17,7 +17,7 @@ from visionlora.data import (
     check,
     make_loader,
     scan,
-    scan_labelled,
+    scan_known,
     scan_pictures,
 )
 from visionlora.data.splits import SPLITS
@@ -146,9 +146,10 @@ def _retention(restored: Restored, options: EvaluateOptions) -> dict[str, Any] |
         if options.retention not in ("auto", None):
             raise VisionLoraError("retention.root: head new has none of the old outputs; leave it out")
         return NOT_MEASURED
-    pictures = scan_labelled(Path(root))
+    pictures = scan_known(Path(root))
     now, before = _ask(restored, _loader(restored, pictures, _targets(restored, pictures), options))
-    return retention_figures(before, now)
+    assert before is not None
+    return retention_figures(before.first(len(restored.backbone.categories)), now)
 
 
 def _contrast(restored: Restored, options: EvaluateOptions) -> dict[str, Any] | str:

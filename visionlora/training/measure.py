@@ -14,6 +14,8 @@ from torchmetrics.functional.classification import (
     multiclass_confusion_matrix,
 )
 
+from visionlora.training.objective import distillation
+
 
 @dataclass(frozen=True)
 class Answers:
@@ -61,6 +63,33 @@ class Answers:
     def agreement(self, other: Answers) -> float:
         """Share of pictures for which both answers name the same output."""
         return float((self.logits.argmax(1) == other.logits.argmax(1)).float().mean())
+
+    @property
+    def labelled(self) -> bool:
+        """Whether every picture has a right answer."""
+        return bool((self.labels >= 0).all())
+
+    def first(self, outputs: int) -> Answers:
+        """The same answers over the first ``outputs`` outputs alone."""
+        return Answers(self.logits[:, :outputs], self.labels)
+
+    def divergence(self, frozen: Answers) -> float:
+        """KL divergence from the frozen network's answers in nats, the mean over the pictures."""
+        return float(distillation(self.logits, frozen.logits))
+
+    def estimated_lost(self, frozen: Answers) -> float:
+        """How much top-1 the frozen network believes was lost, for pictures that nobody labelled.
+
+        The mean over pictures of ``p(a) - p(b)``: ``p`` the frozen network's softmax, ``a`` its own answer,
+        ``b`` the answer now (an output that it does not have has no probability). If the frozen network's
+        probabilities are right, that is the expected loss of top-1. It is never negative: what the network
+        learned about these pictures does not count, and a frozen network that is too sure of itself makes it
+        too large.
+        """
+        belief = frozen.logits.softmax(1)
+        belief = F.pad(belief, (0, self.logits.shape[1] - belief.shape[1]))
+        now = belief.gather(1, self.logits.argmax(1, keepdim=True))[:, 0]
+        return float((belief.amax(1) - now).mean())
 
     def scores(self) -> dict[str, float]:
         """The figures of labelled validation pictures."""

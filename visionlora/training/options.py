@@ -94,6 +94,8 @@ class RetentionOptions:
     temperature: float = 1.0
     views: int = 4
     root: str | None = "auto"
+    budget: float | None = 0.01
+    strengths: int = 10
 
     def __post_init__(self) -> None:
         require(self.anchors == "auto" or not isinstance(self.anchors, str),
@@ -104,6 +106,9 @@ class RetentionOptions:
         require(valid, "weight is auto or at least 0", weight)
         require(self.temperature > 0, "temperature is above 0", self.temperature)
         require(self.views >= 1, "views is at least 1", self.views)
+        budget = self.budget
+        require(budget is None or 0 <= budget <= 1, "budget is a share from 0 to 1, or null", budget)
+        require(self.strengths >= 2, "strengths is at least 2", self.strengths)
 
     @property
     def distils(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 from visionlora.lora import adapter_parameters, merged
 from visionlora.report.metrics_file import NOT_MEASURED
+from visionlora.report.wilson import wilson_interval
 from visionlora.training.assemble import Job
 from visionlora.training.measure import Answers, answers
 
@@ -18,11 +19,17 @@ LIBRARIES = ("visionlora", "torch", "torchvision", "lightning")
 
 @dataclass(frozen=True)
 class Look:
-    """The network's answers on the three kinds of pictures, at one moment."""
+    """The network's answers on the three kinds of pictures, and on anchors held out, at one moment."""
 
     validation: Answers
     retention: Answers | None
     contrast: Answers | None
+    held_out: Answers | None = None
+
+    def parts(self) -> list[Answers]:
+        """The kinds that there are."""
+        kinds = (self.validation, self.retention, self.contrast, self.held_out)
+        return [part for part in kinds if part is not None]
 
 
 def look(job: Job) -> Look:
@@ -32,6 +39,9 @@ def look(job: Job) -> Look:
             validation=answers(job.network, job.val_loader),
             retention=answers(job.network, job.retention_loader) if job.retention_loader else None,
             contrast=answers(job.network, job.contrast_loader) if job.contrast_loader else None,
+            held_out=answers(job.network, job.held_out.batches(job.data.batch_size))
+            if job.held_out
+            else None,
         )
 
 
@@ -39,12 +49,14 @@ def outcome(
     job: Job,
     before: Look,
     after: Look,
+    strength: Mapping[str, Any],
     times: Mapping[str, float],
     precision: str,
     folded_batch_norms: int,
     steps: int,
 ) -> dict[str, Any]:
     """The content of ``metrics.json``."""
+    frozen = before.retention.first(len(job.backbone.categories)) if before.retention else None
     return {
         "model": {
             "asked": job.backbone.requested,
@@ -56,10 +68,11 @@ def outcome(
         "notices": list(job.notices),
         "parameters": parameter_counts(job),
         "pictures": job.picture_counts(),
-        "before": before.validation.scores(),
-        "after": after.validation.scores(),
-        "retention": retention_figures(before.retention, after.retention),
+        "before": validation_figures(before.validation),
+        "after": validation_figures(after.validation),
+        "retention": retention_figures(frozen, after.retention),
         "contrast": contrast_figures(before.contrast, after.contrast, job.head.targets),
+        "strength": dict(strength),
         "time": {key: round(value, 3) for key, value in times.items()},
         "steps": steps,
         "precision": precision,
@@ -79,15 +92,36 @@ def parameter_counts(job: Job) -> dict[str, int]:
     }
 
 
-def retention_figures(before: Answers | None, after: Answers | None) -> dict[str, Any] | str:
-    """How much of what the network knew it still knows."""
-    if before is None or after is None:
+def forgotten(frozen: Answers, now: Answers) -> float:
+    """Top-1 lost on labelled pictures; on unlabelled ones what the frozen network believes was lost.
+
+    Args:
+        frozen: the frozen network's answers, over its own outputs.
+        now: the adapted network's answers.
+    """
+    return frozen.top(1) - now.top(1) if frozen.labelled else now.estimated_lost(frozen)
+
+
+def retention_figures(frozen: Answers | None, after: Answers | None) -> dict[str, Any] | str:
+    """How much of what the network knew it still knows.
+
+    Args:
+        frozen: the frozen network's answers, over its own outputs.
+        after: the adapted network's answers.
+    """
+    if frozen is None or after is None:
         return NOT_MEASURED
+    count = len(frozen.labels)
+    figures: dict[str, Any] = {"pictures": count, "labelled": frozen.labelled}
+    if frozen.labelled:
+        figures |= with_interval("before/top1", frozen.top(1), count)
+        figures |= with_interval("after/top1", after.top(1), count)
     return {
-        "before/top1": before.top(1),
-        "after/top1": after.top(1),
-        "agreement": after.agreement(before),
-        "pictures": len(before.labels),
+        **figures,
+        "lost": forgotten(frozen, after),
+        "estimated_lost": after.estimated_lost(frozen),
+        **with_interval("agreement", after.agreement(frozen), count),
+        "divergence": after.divergence(frozen),
     }
 
 
@@ -97,8 +131,22 @@ def contrast_figures(
     """How many pictures of other things get one of the trained names."""
     if before is None or after is None:
         return NOT_MEASURED
+    count = len(before.labels)
     return {
-        "before/false_positive_rate": before.share_named(targets),
-        "after/false_positive_rate": after.share_named(targets),
-        "pictures": len(before.labels),
+        "pictures": count,
+        **with_interval("before/false_positive_rate", before.share_named(targets), count),
+        **with_interval("after/false_positive_rate", after.share_named(targets), count),
     }
+
+
+def validation_figures(seen: Answers) -> dict[str, Any]:
+    """The scores, every accuracy with its interval."""
+    figures: dict[str, Any] = {}
+    for name, value in seen.scores().items():
+        figures |= {name: value} if name == "val/loss" else with_interval(name, value, len(seen.labels))
+    return figures
+
+
+def with_interval(name: str, share: float, count: int) -> dict[str, Any]:
+    """A share of ``count`` pictures, and its 95 % Wilson interval as ``<name>_interval``."""
+    return {name: share, f"{name}_interval": list(wilson_interval(share, count))}

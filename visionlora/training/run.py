@@ -27,6 +27,7 @@ from visionlora.training.leave import leave
 from visionlora.training.module import LoraModule
 from visionlora.training.outcome import look, outcome
 from visionlora.training.precision import choose_precision
+from visionlora.training.strength import settle
 
 INTERRUPTED = 130
 
@@ -76,9 +77,14 @@ def run(config: DictConfig, output_dir: str | Path) -> int:
     else:
         _take_best(module, checkpoint)
 
-    after = look(job)
-    metrics = outcome(job, before, after, times, precision, len(folded_norms), steps=trainer.global_step)
-    leave(folder, job, config, before, after, metrics, logger)
+    strength_started = time.perf_counter()
+    settled = settle(job, before, look(job), interrupted)
+    _say(job, settled.notice)
+    times["strength_s"] = time.perf_counter() - strength_started
+    metrics = outcome(
+        job, before, settled.look, settled.metrics, times, precision, len(folded_norms), trainer.global_step
+    )
+    leave(folder, job, config, before, settled.look, metrics, logger)
     log.info("the run is in %s", folder)
     console.print(f"\nthe run is in [bold]{folder}[/bold]; tensorboard --logdir {folder}")
     return INTERRUPTED if interrupted else 0

@@ -1,0 +1,101 @@
+"""Which strength becomes the adapter's own, and in how many passes it is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from visionlora.training.strength import Point, announcement, choose, explore
+
+
+def points(*figures: tuple[float, float]) -> list[Point]:
+    """(learned, lost) at evenly spaced strengths up to 1."""
+    return [
+        Point((place + 1) / len(figures), learned, lost, {}) for place, (learned, lost) in enumerate(figures)
+    ]
+
+
+FROZEN = Point(0.0, 0.1, 0.0, {})
+
+
+def test_the_largest_strength_inside_the_budget_is_taken() -> None:
+    curve = points((0.3, 0.0), (0.6, 0.005), (0.7, 0.02), (0.8, 0.05))
+    chosen, kept = choose(curve, 0.01, 0.1)
+    assert (chosen.strength, kept) == (0.5, True)
+
+
+def test_a_strength_that_a_smaller_one_beats_in_learning_is_not_taken() -> None:
+    curve = points((0.3, 0.0), (0.8, 0.0), (0.7, 0.0), (0.7, 0.0))
+    assert choose(curve, 0.01, 0.1)[0].strength == 0.5
+
+
+def test_of_strengths_that_learn_the_same_the_largest_is_taken() -> None:
+    assert choose(points((0.3, 0.0), (0.8, 0.0), (0.8, 0.01), (0.8, 0.02)), 0.01, 0.1)[0].strength == 0.75
+
+
+def test_a_budget_that_only_an_idle_adapter_keeps_is_said_not_to_be_kept() -> None:
+    curve = points((0.1, 0.0), (0.4, 0.2), (0.6, 0.3), (0.9, 0.5))
+    chosen, kept = choose(curve, 0.01, 0.1)
+    assert (chosen.strength, kept) == (0.75, False)
+    words = announcement(chosen, curve, FROZEN, 0.01, kept, "60 retention pictures")
+    assert "CANNOT BE KEPT" in words
+    assert "0.300 lost" in words
+
+
+def test_a_network_that_had_nothing_to_learn_keeps_its_budget() -> None:
+    assert choose(points((1.0, 0.0), (1.0, 0.0)), 0.01, 1.0)[1]
+
+
+def test_little_learned_for_the_budget_is_announced_with_the_price_of_more() -> None:
+    curve = points((0.2, 0.0), (0.5, 0.04), (0.7, 0.1), (0.9, 0.3))
+    chosen, kept = choose(curve, 0.01, 0.1)
+    words = announcement(chosen, curve, FROZEN, 0.01, kept, "60 retention pictures")
+    assert chosen.strength == 0.25
+    assert "retention.budget=0.040 would give 0.500" in words
+
+
+curves = st.lists(st.tuples(st.floats(0, 1), st.floats(-0.1, 1)), min_size=1, max_size=12)
+
+
+@given(curves, st.floats(0, 0.5), st.floats(0, 1))
+def test_some_strength_is_always_chosen_and_never_a_beaten_one(
+    figures: list[tuple[float, float]], budget: float, untouched: float
+) -> None:
+    curve = points(*figures)
+    chosen, kept = choose(curve, budget, untouched)
+    announcement(chosen, curve, Point(0.0, untouched, 0.0, {}), budget, kept, "pictures")
+    if kept:
+        assert chosen.lost <= budget
+        smaller = [p for p in curve if p.strength < chosen.strength and p.lost <= budget]
+        assert all(p.learned < chosen.learned or p.learned == chosen.learned for p in smaller)
+
+
+def falling(edge: float, visited: list[float]) -> Callable[[float], Point]:
+    """Loses more than 0.01 above ``edge``."""
+
+    def measure(strength: float) -> Point:
+        visited.append(strength)
+        return Point(strength, strength, 0.0 if strength <= edge else 0.2, {})
+
+    return measure
+
+
+@given(st.integers(2, 40), st.floats(0.0, 1.0))
+def test_bisection_finds_what_trying_everything_finds(steps: int, edge: float) -> None:
+    visited: list[float] = []
+    some = explore(falling(edge, visited), steps, 0.01, thorough=False)
+    everything = explore(falling(edge, []), steps, 0.01)
+    assert len(visited) == len(some) <= steps.bit_length() + 2
+    assert [p.strength for p in some] == sorted(visited)
+    inside = [p.strength for p in everything if p.lost == 0]
+    assert max((p.strength for p in some if p.lost == 0), default=None) == max(inside, default=None)
+
+
+@pytest.mark.parametrize("steps", [2, 5, 10])
+def test_a_thorough_search_tries_every_step(steps: int) -> None:
+    visited: list[float] = []
+    explore(falling(0.5, visited), steps, 0.01)
+    assert visited == [step / steps for step in range(1, steps + 1)]

@@ -1,0 +1,223 @@
+"""How strongly the trained adapter is applied: as much as the budget for forgetting allows.
+
+Between the frozen network (strength 0) and the trained one (strength 1) the update is multiplied by a number,
+which is the interpolation of weights of Wortsman et al. 2022 (https://arxiv.org/abs/2109.01903, equation 1).
+With an adapter every strength costs one pass over the pictures that the run is judged on, and no memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from visionlora.lora import scale, scaled
+from visionlora.report.metrics_file import NOT_MEASURED
+from visionlora.training.assemble import Job
+from visionlora.training.measure import Answers
+from visionlora.training.outcome import Look, forgotten, look
+
+THOROUGH = 400
+"""Up to so many pictures every strength is tried; with more the largest one is found by bisection."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One strength, and what it does.
+
+    Attributes:
+        strength: 0 (the frozen network) to 1 (as trained).
+        learned: top-1 on the validation pictures.
+        lost: top-1 forgotten, measured or estimated.
+        figures: these and others, in ``metrics.json``'s words.
+    """
+
+    strength: float
+    learned: float
+    lost: float
+    figures: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The strength that became the adapter's own.
+
+    Attributes:
+        look: the answers at that strength.
+        metrics: the choice as ``metrics.json`` has it.
+        notice: the choice in words.
+    """
+
+    look: Look
+    metrics: dict[str, Any]
+    notice: str
+
+
+def settle(job: Job, before: Look, after: Look, interrupted: bool = False) -> Settled:
+    """Choose the adapter's strength and make it the adapter's own (its alpha).
+
+    Args:
+        job: a trained run, at strength 1.
+        before: the frozen network's answers.
+        after: the answers at strength 1.
+        interrupted: whoever ended training early is not made to wait for a choice.
+    """
+    budget = job.retention.budget
+    judged = _judged_on(job, before)
+    reason = "training was interrupted" if interrupted else _no_choice(job, judged)
+    if reason or budget is None or judged is None:
+        metrics: dict[str, Any] = {
+            "chosen": 1.0,
+            "budget": budget,
+            "judged_on": NOT_MEASURED,
+            "reason": reason,
+            "curve": [],
+        }
+        return Settled(after, metrics, f"strength 1, not chosen: {reason}")
+
+    def measure(strength: float) -> Point:
+        if strength == 1:
+            return point(job, 1.0, before, after)
+        with scaled(job.network, strength):
+            return point(job, strength, before, look(job))
+
+    pictures = sum(len(part.labels) for part in before.parts())
+    points = explore(measure, job.retention.strengths, budget, thorough=pictures <= THOROUGH)
+    frozen = point(job, 0.0, before, before)
+    chosen, kept = choose(points, budget, frozen.learned)
+    if chosen.strength < 1:
+        scale(job.network, chosen.strength)
+        after = look(job)
+    metrics = {
+        "chosen": chosen.strength,
+        "budget": budget,
+        "kept": kept,
+        "judged_on": judged,
+        "curve": [{"strength": one.strength, **one.figures} for one in (frozen, *points)],
+    }
+    return Settled(after, metrics, announcement(chosen, points, frozen, budget, kept, judged))
+
+
+def point(job: Job, strength: float, before: Look, now: Look) -> Point:
+    """The figures of one strength."""
+    figures = {"val/top1": now.validation.top(1), "val/loss": now.validation.loss()}
+    frozen_outputs = len(job.backbone.categories)
+    lost = 0.0
+    for name, then, here in (
+        ("retention", before.retention, now.retention),
+        ("anchors", before.held_out, now.held_out),
+    ):
+        if then is not None and here is not None:
+            then = then.first(frozen_outputs)
+            lost = forgotten(then, here)
+            figures |= {f"{name}/{key}": value for key, value in _kept(then, here).items()}
+    if now.contrast is not None:
+        figures["contrast/false_positive_rate"] = now.contrast.share_named(job.head.targets)
+    return Point(strength, figures["val/top1"], lost, figures | {"lost": lost})
+
+
+def explore(
+    measure: Callable[[float], Point], steps: int, budget: float, thorough: bool = True
+) -> list[Point]:
+    """The points of 1/steps, ..., 1 that were measured, in ascending order.
+
+    All of them, or (``thorough=False``) those that a bisection for the largest one inside the budget visits:
+    about log2(steps) + 1. Where that is 1 itself, half of it is looked at too, for it may learn more.
+    """
+    if thorough:
+        return [measure(step / steps) for step in range(1, steps + 1)]
+    found = {steps: measure(1.0)}
+    inside, outside = 0, steps
+    if found[steps].lost <= budget:
+        found[steps // 2] = measure(steps // 2 / steps)
+        outside = 0
+    while outside - inside > 1:
+        middle = (inside + outside) // 2
+        found[middle] = measure(middle / steps)
+        if found[middle].lost <= budget:
+            inside = middle
+        else:
+            outside = middle
+    return [found[step] for step in sorted(found)]
+
+
+def choose(points: Sequence[Point], budget: float, untouched: float) -> tuple[Point, bool]:
+    """The largest strength inside the budget that no smaller one beats in learning, and True.
+
+    Where nothing that is inside the budget has learned anything (though some strength has), the budget cannot
+    be kept, and an adapter that does nothing would be of no use: it is the smallest strength with at least
+    half of what can be learned, and False.
+
+    Args:
+        points: at least one, above 0.
+        budget: top-1 that may be lost.
+        untouched: what the frozen network has of ``learned``.
+    """
+    most = max(point.learned for point in points)
+    inside = [point for point in points if point.lost <= budget]
+    if inside:
+        best = max(point.learned for point in inside)
+        if best > untouched or most <= untouched:
+            return max((p for p in inside if p.learned == best), key=lambda p: p.strength), True
+    return half_learned(points, untouched), False
+
+
+def half_learned(points: Sequence[Point], untouched: float) -> Point:
+    """The smallest strength that learns at least half of what any of them does."""
+    most = max(point.learned for point in points)
+    enough = min(most, (untouched + most) / 2)
+    return min((p for p in points if p.learned >= enough), key=lambda p: p.strength)
+
+
+def announcement(
+    chosen: Point, points: Sequence[Point], frozen: Point, budget: float, kept: bool, judged: str
+) -> str:
+    """The choice in words, with its price."""
+    full = points[-1]
+    right = f"{chosen.learned:.3f} of the new pictures right"
+    result = f"strength {chosen.strength:g}: {right}, {chosen.lost:.3f} lost"
+    as_trained = f" (at strength 1: {full.learned:.3f} and {full.lost:.3f})" if chosen != full else ""
+    if not kept:
+        return (
+            f"RETENTION.BUDGET={budget:g} CANNOT BE KEPT by any strength that learns something; {result} on "
+            f"{judged}{as_trained}: the smallest one with half of what can be learned. More anchors, or "
+            "fewer trainer.max_steps, keep more; retention.budget=null takes strength 1"
+        )
+    words = f"{result} on {judged}, inside retention.budget={budget:g}{as_trained}"
+    half = half_learned(points, frozen.learned)
+    if chosen.learned < half.learned and chosen.strength < half.strength:
+        words += (
+            f". LESS THAN HALF of what can be learned: retention.budget={half.lost:.3f} "
+            f"would give {half.learned:.3f} right at strength {half.strength:g}"
+        )
+    return words
+
+
+def _kept(frozen: Answers, now: Answers) -> dict[str, float]:
+    top1 = {"top1": now.top(1)} if now.labelled else {}
+    return {
+        **top1,
+        "agreement": now.agreement(frozen),
+        "divergence": now.divergence(frozen),
+        "estimated_lost": now.estimated_lost(frozen),
+    }
+
+
+def _judged_on(job: Job, before: Look) -> str | None:
+    """Which pictures say how much is forgotten, in words; None where none do."""
+    if before.retention is not None:
+        how = "retention pictures" if before.retention.labelled else "retention pictures (estimated)"
+        return f"{len(before.retention.labels)} {how}"
+    if before.held_out is not None:
+        return f"{len(before.held_out.labels)} anchors held out (estimated)"
+    return None
+
+
+def _no_choice(job: Job, judged: str | None) -> str | None:
+    if job.retention.budget is None:
+        return "retention.budget is null"
+    if job.head.kind == "new":
+        return "head new has nothing to forget"
+    if judged is None:
+        return "there are neither retention pictures nor anchors enough to hold some out for the choice"
+    return None
