@@ -27,6 +27,15 @@ METRICS: dict[str, Any] = {
         "agreement": 0.91,
         "divergence": 0.125,
         "pictures": 100,
+        "changes": {
+            "forgotten": 3,
+            "gained": 2,
+            "forgotten_for_a_trained_name": 1,
+            "classes": [
+                {"class": name, "pictures": 4, "before/top1": 0.75, "after/top1": 0.5, "now": {"goldfish": 1}}
+                for name in ("yawl", "coho", "tench")
+            ],
+        },
     },
     "contrast": {
         "before/false_positive_rate": 0.0,

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from visionlora.lora import LoraConfig
-from visionlora.report.model_card import model_card
+from visionlora.report.model_card import changes_markdown, model_card
 
 LORA = vars(LoraConfig(rank=4, alpha=6, targets=["conv", "classifier"]))
 
@@ -68,6 +68,14 @@ def test_the_card_says_how_the_strength_was_chosen(
 
 def test_forgetting_of_unlabelled_pictures_is_called_an_estimate(unlabelled: dict[str, Any]) -> None:
     assert "| 100 old (retention) | top-1 lost, estimated | | 0.020 |" in model_card(unlabelled, LORA)
+
+
+def test_the_classes_that_suffered_are_a_markdown_table(metrics: dict[str, Any]) -> None:
+    text = changes_markdown(metrics["retention"])
+    assert "| yawl | 4 | 0.750 | 0.500 | goldfish (1) |" in text
+    assert changes_markdown("not measured").endswith("not measured.")
+    metrics["retention"]["changes"]["classes"] = []
+    assert "none is wrong" in changes_markdown(metrics["retention"])
 
 
 def test_what_was_not_measured_is_said(unmeasured: dict[str, Any]) -> None:

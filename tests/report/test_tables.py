@@ -8,7 +8,14 @@ import pytest
 from rich.console import Console, RenderableType
 
 from visionlora.report.sheet import PredictionRow
-from visionlora.report.tables import evaluation_table, predictions_table, show, summary_table, sweep_table
+from visionlora.report.tables import (
+    changes_table,
+    evaluation_table,
+    predictions_table,
+    show,
+    summary_table,
+    sweep_table,
+)
 
 
 def _text(table: RenderableType, width: int = 160) -> str:
@@ -58,6 +65,22 @@ def test_the_summary_says_the_strength_and_whether_the_budget_is_kept(
     metrics["strength"]["kept"] = False
     assert "NOT KEPT" in _line(_text(summary_table(metrics)), "strength")
     assert "not chosen" in _line(_text(summary_table(unmeasured)), "strength")
+
+
+def test_the_classes_that_suffered_have_a_row_each(metrics: dict[str, Any]) -> None:
+    text = _text(changes_table(metrics["retention"], most=2))
+    assert "3 of 100" in text
+    assert "2 gained" in text
+    assert "goldfish 1" in _line(text, "yawl")
+    assert "0.15 to 0.85" in _line(text, "coho")
+    assert "tench" not in text
+    assert "1 more" in text
+
+
+def test_where_no_class_suffered_or_nobody_looked_that_is_said(metrics: dict[str, Any]) -> None:
+    metrics["retention"]["changes"]["classes"] = []
+    assert "no old class suffered" in _text(changes_table(metrics["retention"]))
+    assert "not measured" in _text(changes_table("not measured"))
 
 
 def test_the_summary_fits_a_narrow_terminal(metrics: dict[str, Any]) -> None:

@@ -66,7 +66,7 @@ def test_a_run_leaves_every_file_that_the_design_names(train: Train) -> None:
     for name in (
         "adapter/adapter_config.json", "adapter/adapter_model.safetensors", "adapter/README.md",
         "checkpoints/last.ckpt", "checkpoints/best.ckpt", "config.yaml", "metrics.json", "before_after.png",
-        "train.log",
+        "retention_changes.png", "strength.png", "train.log",
     ):  # fmt: skip
         assert (folder / name).stat().st_size > 0, name
     assert list((folder / "tensorboard").glob("events.*"))
@@ -95,6 +95,7 @@ def test_retention_and_contrast_are_measured_where_there_are_folders(train: Trai
     _, folder = train(f"retention.root={pictures / 'val'}", f"contrast.root={pictures.parent / 'others'}")
     metrics = metrics_of(folder)
     assert metrics["retention"]["pictures"] == 6
+    assert metrics["retention"]["labelled"]
     assert metrics["retention"]["before/top1"] == metrics["before"]["val/top1"]
     assert metrics["retention"]["after/top1"] == metrics["after"]["val/top1"]
     assert metrics["contrast"]["pictures"] == 6
@@ -163,6 +164,19 @@ def test_retention_pictures_with_names_that_the_network_lacks_are_refused(
     left, _ = train(f"retention.root={pictures / 'val'}", "model.head=keep")
     assert left.code == 2
     assert "zebra" in left.err
+
+
+def test_files_that_are_no_pictures_are_named_on_the_terminal(train: Train, pictures: Path) -> None:
+    for place in (pictures / "train" / "red", pictures.parent / "others"):
+        (place / "notes.txt").write_text("no picture")
+    left, _ = train(f"contrast.root={pictures.parent / 'others'}")
+    assert left.code == 0, left.err
+    assert left.out.count("left out 1 files that are not pictures (1 .txt)") == 2
+
+
+def test_contrast_anchors_that_nothing_learns_from_are_announced(train: Train, pictures: Path) -> None:
+    left, _ = train(f"contrast.anchors=[{pictures.parent / 'others'}]", "retention.weight=0")
+    assert "contrast.anchors are not used" in left.out
 
 
 def test_base_tensors_are_bit_for_bit_what_they_were(train: Train, weights: Path) -> None:

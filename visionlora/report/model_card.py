@@ -61,6 +61,28 @@ def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def changes_markdown(retention: Mapping[str, Any] | str) -> str:
+    """The old classes that suffered, those that suffered most first, as a Markdown table."""
+    if isinstance(retention, str):
+        return f"Which old classes suffered: {retention}."
+    changes = retention["changes"]
+    if not changes["classes"]:
+        return f"Of {retention['pictures']} old pictures none is wrong that was right."
+    lines = [
+        f"Of {retention['pictures']} old pictures {changes['forgotten']} were forgotten "
+        f"({changes['forgotten_for_a_trained_name']} of them for a trained name), "
+        f"{changes['gained']} gained.",
+        "",
+        "| old class | pictures | before | after | called now |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for one in changes["classes"]:
+        names = ", ".join(f"{name} ({times})" for name, times in one["now"].items())
+        before, after = _share(one, "before/top1"), _share(one, "after/top1")
+        lines.append(f"| {one['class']} | {one['pictures']} | {before} | {after} | {names} |")
+    return "\n".join(lines)
+
+
 def _figures(metrics: Mapping[str, Any]) -> list[str]:
     before, after = metrics["before"], metrics["after"]
     rows = [

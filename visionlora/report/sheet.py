@@ -87,13 +87,20 @@ class _Layout:
         return MARGIN + column * (self.card_width + GAP), HEAD + row * (CARD_HEIGHT + GAP)
 
     def size(self, more: bool) -> tuple[int, int]:
-        rows = max(1, math.ceil(self.cards / self.columns))
+        rows = math.ceil(self.cards / self.columns)
         width = 2 * MARGIN + self.columns * (self.card_width + GAP) - GAP
-        height = HEAD + rows * (CARD_HEIGHT + GAP) - GAP + MARGIN + (FOOT if more else 0)
+        height = HEAD + max(0, rows * (CARD_HEIGHT + GAP) - GAP) + MARGIN + (FOOT if more else 0)
         return width, height
 
 
-def before_after_sheet(rows: Sequence[PredictionRow], path: str | Path, *, compare: bool = True) -> None:
+def before_after_sheet(
+    rows: Sequence[PredictionRow],
+    path: str | Path,
+    *,
+    compare: bool = True,
+    title: str | None = None,
+    line: str | None = None,
+) -> None:
     """Draw every picture with its true name, the network's answer before and now; a PNG, whole or not at all.
 
     Right and wrong are told by colour and by a tick or a cross. With more than 60 pictures the sheet shows
@@ -103,6 +110,8 @@ def before_after_sheet(rows: Sequence[PredictionRow], path: str | Path, *, compa
         rows: one a picture.
         path: where to.
         compare: whether there is a column for the frozen network.
+        title: another heading than "Before and after" or "Predictions".
+        line: what stands below it, instead of the counts of right answers.
 
     Raises:
         VisionLoraError: a picture cannot be read.
@@ -111,7 +120,7 @@ def before_after_sheet(rows: Sequence[PredictionRow], path: str | Path, *, compa
     more = len(rows) - len(shown)
     layout = _Layout(len(shown), compare)
     sheet = Image.new("RGB", layout.size(more > 0), GROUND)
-    _draw_head(sheet, rows, compare)
+    _draw_head(sheet, rows, compare, title, line)
     for card, row in enumerate(shown):
         _draw_card(sheet, row, layout.place(card), layout)
     if more:
@@ -128,11 +137,16 @@ def _spread(rows: Sequence[PredictionRow], limit: int) -> list[PredictionRow]:
     return [rows[place * len(rows) // limit] for place in range(limit)]
 
 
-def _draw_head(sheet: Image.Image, rows: Sequence[PredictionRow], compare: bool) -> None:
+def _draw_head(
+    sheet: Image.Image, rows: Sequence[PredictionRow], compare: bool, title: str | None, line: str | None
+) -> None:
     pen = ImageDraw.Draw(sheet)
-    title = "Before and after" if compare else "Predictions"
+    title = title or ("Before and after" if compare else "Predictions")
     pen.text((MARGIN, 50), title, INK, font(34, bold=True), anchor="ls")
     x, text = MARGIN, font(20)
+    if line is not None:
+        pen.text((x, 84), fitted(line, text, sheet.width - 2 * MARGIN), QUIET, text, anchor="ls")
+        return
     pieces = [("before", [row.right(row.before) for row in rows])] if compare else []
     pieces.append(("now" if compare else "right", [row.right(row.after) for row in rows]))
     judged = [(word, [one for one in marks if one is not None]) for word, marks in pieces]

@@ -83,6 +83,42 @@ def _add_strength(table: Table, strength: Mapping[str, Any]) -> None:
         table.add_row("strength", "", "1", "not chosen")
 
 
+def changes_table(retention: Mapping[str, Any] | str, most: int = 5) -> RenderableType:
+    """The old classes that suffered most, and what their pictures are called now.
+
+    Args:
+        retention: of ``metrics.json``.
+        most: classes to show.
+    """
+    if isinstance(retention, str):
+        return f"[yellow]which old classes suffered: {retention}[/yellow]"
+    changes = retention["changes"]
+    if not changes["classes"]:
+        return f"no old class suffered: none of {retention['pictures']} pictures is wrong that was right"
+    title = (
+        f"{changes['forgotten']} of {retention['pictures']} old pictures forgotten "
+        f"({changes['forgotten_for_a_trained_name']} for a trained name), {changes['gained']} gained"
+    )
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for name in ("old class", "pictures", "before", "after", "95 % interval"):
+        table.add_column(name, justify="left" if name == "old class" else "right")
+    table.add_column("called now")
+    for one in changes["classes"][:most]:
+        count, after = one["pictures"], one["after/top1"]
+        names = ", ".join(f"{name} {times}" for name, times in list(one["now"].items())[:3])
+        table.add_row(
+            escape(one["class"]),
+            str(count),
+            _share(one["before/top1"]),
+            _share(after),
+            _interval(after, count),
+            escape(names),
+        )
+    if len(changes["classes"]) > most:
+        table.caption = f"and {len(changes['classes']) - most} more in metrics.json"
+    return table
+
+
 def evaluation_table(metrics: Mapping[str, Any]) -> Table:
     """The figures of a labelled folder, a row a class."""
     title = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 Z95 = 1.959964
 """Two-sided 95 % quantile of the normal distribution."""
@@ -28,3 +29,8 @@ def wilson_interval(share: float, count: int, z: float = Z95) -> tuple[float, fl
     middle = share + z * z / (2 * count)
     scale = 1 + z * z / count
     return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
+
+
+def with_interval(name: str, share: float, count: int) -> dict[str, Any]:
+    """A share of ``count`` pictures, and its 95 % interval as ``<name>_interval``: [lower, upper]."""
+    return {name: share, f"{name}_interval": list(wilson_interval(share, count))}

@@ -152,6 +152,8 @@ def assemble(config: DictConfig, console: Console) -> Job:
     job.retention_loader = _retention_loader(job, pictures)
     if retention.distils and head.kind != "new":
         job.teacher = _teacher(job, pictures)
+    elif contrast.anchors:
+        job.say("contrast.anchors are not used: nothing is distilled (retention.weight, per_step, head new)")
     if contrast.root is None:
         job.say("no contrast folder (contrast.root): what is wrongly called by a new name is not measured")
     else:

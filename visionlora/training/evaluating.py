@@ -24,8 +24,10 @@ from visionlora.data.splits import SPLITS
 from visionlora.errors import VisionLoraError
 from visionlora.lora import adapters_off, merged
 from visionlora.report.metrics_file import NOT_MEASURED, write_metrics
-from visionlora.report.tables import evaluation_table, show
+from visionlora.report.tables import changes_table, evaluation_table, show
+from visionlora.report.wilson import with_interval
 from visionlora.settings import build
+from visionlora.training.changes import Changes
 from visionlora.training.device import choose_device
 from visionlora.training.measure import Answers, answers
 from visionlora.training.options import DataOptions, require
@@ -68,11 +70,11 @@ def evaluate_adapter(options: EvaluateOptions, console: Console | None = None) -
     outputs = sorted(set(targets.values()))
     metrics: dict[str, Any] = {
         "pictures": len(pictures),
-        "top1": now.top(1),
-        "top5": now.top(5),
+        **with_interval("top1", now.top(1), len(pictures)),
+        **with_interval("top5", now.top(5), len(pictures)),
         "loss": now.loss(),
         "calibration_error": now.calibration_error(),
-        "frozen": {"top1": before.top(1), "top5": before.top(5)} if before else NOT_MEASURED,
+        "frozen": _frozen(before),
         "per_class": _per_class(restored, now, before, outputs),
         "confusion": {
             "classes": [*(restored.head.outputs[output] for output in outputs), "anything else"],
@@ -81,10 +83,19 @@ def evaluate_adapter(options: EvaluateOptions, console: Console | None = None) -
         "retention": _retention(restored, options),
         "contrast": _contrast(restored, options),
     }
-    show(evaluation_table(metrics), console or Console())
+    console = console or Console()
+    show(evaluation_table(metrics), console)
+    show(changes_table(metrics["retention"]), console)
     if options.output:
         write_metrics(Path(options.output), metrics)
     return metrics
+
+
+def _frozen(before: Answers | None) -> dict[str, Any] | str:
+    if before is None:
+        return NOT_MEASURED
+    count = len(before.labels)
+    return with_interval("top1", before.top(1), count) | with_interval("top5", before.top(5), count)
 
 
 def _labelled(data: DataOptions) -> tuple[Picture, ...]:
@@ -130,9 +141,10 @@ def _per_class(
     figures = {}
     for output in outputs:
         chosen = now.labels == output
+        count = int(chosen.sum())
         figures[restored.head.outputs[output]] = {
-            "pictures": int(chosen.sum()),
-            "top1": Answers(now.logits[chosen], now.labels[chosen]).top(1),
+            "pictures": count,
+            **with_interval("top1", Answers(now.logits[chosen], now.labels[chosen]).top(1), count),
             "frozen_top1": Answers(before.logits[chosen], before.labels[chosen]).top(1)
             if before
             else NOT_MEASURED,
@@ -149,7 +161,8 @@ def _retention(restored: Restored, options: EvaluateOptions) -> dict[str, Any] |
     pictures = scan_known(Path(root))
     now, before = _ask(restored, _loader(restored, pictures, _targets(restored, pictures), options))
     assert before is not None
-    return retention_figures(before.first(len(restored.backbone.categories)), now)
+    frozen = before.first(len(restored.backbone.categories))
+    return retention_figures(Changes(frozen, now, restored.head.outputs), restored.head.targets)
 
 
 def _contrast(restored: Restored, options: EvaluateOptions) -> dict[str, Any] | str:

@@ -10,18 +10,20 @@ import numpy as np
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 
-from visionlora.data import open_picture
+from visionlora.data import Picture, PictureDataset, open_picture
 from visionlora.files import replacing
 from visionlora.lora import adapted_layers, save_adapter
 from visionlora.report.figures import confusion_figure, update_size_figure
 from visionlora.report.metrics_file import flatten, write_metrics
-from visionlora.report.model_card import model_card
+from visionlora.report.model_card import changes_markdown, model_card
 from visionlora.report.sheet import PredictionRow, before_after_sheet
-from visionlora.report.tables import show, summary_table
+from visionlora.report.strength import strength_figure
+from visionlora.report.tables import changes_table, show, summary_table
 from visionlora.settings import plain
 from visionlora.training.assemble import Job
+from visionlora.training.changes import changes_sheet
 from visionlora.training.measure import Answers, named
-from visionlora.training.outcome import Look
+from visionlora.training.outcome import Look, changes
 
 
 def leave(
@@ -38,8 +40,12 @@ def leave(
     write_metrics(folder / "metrics.json", metrics)
     rows = prediction_rows(job, before.validation, after.validation)
     before_after_sheet(rows, folder / "before_after.png")
+    changes_sheet(changes(job, before, after), _old_pictures(job), folder / "retention_changes.png")
+    with replacing(folder / "strength.png") as beside:
+        strength_figure(metrics["strength"]).savefig(beside, format="png", dpi=120)
     _fill_tensorboard(logger, folder, job, config, after.validation, metrics)
     show(summary_table(metrics), job.console)
+    show(changes_table(metrics["retention"]), job.console)
 
 
 def _save_adapter(directory: Path, job: Job, metrics: dict[str, Any]) -> None:
@@ -61,6 +67,11 @@ def _save_adapter(directory: Path, job: Job, metrics: dict[str, Any]) -> None:
     )
     with replacing(directory / "README.md") as beside:
         beside.write_text(model_card(metrics, vars(job.lora)), encoding="utf-8")
+
+
+def _old_pictures(job: Job) -> tuple[Picture, ...]:
+    dataset = job.retention_loader.dataset if job.retention_loader else None
+    return dataset.pictures if isinstance(dataset, PictureDataset) else ()
 
 
 def prediction_rows(job: Job, before: Answers, after: Answers, top: int = 3) -> list[PredictionRow]:
@@ -92,8 +103,11 @@ def _fill_tensorboard(
 ) -> None:
     board = logger.experiment
     board.add_text("configuration", "```yaml\n" + OmegaConf.to_yaml(config, resolve=True) + "\n```")
-    sheet = open_picture(folder / "before_after.png")
-    board.add_image("pictures/before_after", np.asarray(sheet), 0, dataformats="HWC")
+    for name in ("before_after", "retention_changes"):
+        sheet = open_picture(folder / f"{name}.png")
+        board.add_image(f"pictures/{name}", np.asarray(sheet), 0, dataformats="HWC")
+    board.add_text("retention/changes", changes_markdown(metrics["retention"]))
+    board.add_figure("retention/strength", strength_figure(metrics["strength"]))
     confusion = confusion_figure(
         validation.confusion(job.head.targets), [*job.folder.classes, "anything else"]
     )

@@ -126,7 +126,11 @@ class LoraModule(lightning.LightningModule):
         if self.teacher is not None:
             student, frozen = self.teacher.check(self.network)
             keeping = float(distillation(student, frozen, self.retention.temperature))
+            seen, nobody = student.float().cpu(), torch.full((len(student),), -1)
+            now, then = Answers(seen, nobody), Answers(frozen.float().cpu(), nobody)
             scores["val/distillation"] = keeping
+            scores["val/agreement"] = now.agreement(then)
+            scores["val/estimated_lost"] = now.estimated_lost(then)
             objective += self.retention_weight * keeping
         self.log_dict({**scores, "val/objective": objective})
         self.log("top1", scores["val/top1"], prog_bar=True, logger=False)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
 from visionlora.lora import adapter_parameters, merged
 from visionlora.report.metrics_file import NOT_MEASURED
-from visionlora.report.wilson import wilson_interval
+from visionlora.report.wilson import with_interval
 from visionlora.training.assemble import Job
+from visionlora.training.changes import Changes
 from visionlora.training.measure import Answers, answers
 
 LIBRARIES = ("visionlora", "torch", "torchvision", "lightning")
@@ -56,7 +57,6 @@ def outcome(
     steps: int,
 ) -> dict[str, Any]:
     """The content of ``metrics.json``."""
-    frozen = before.retention.first(len(job.backbone.categories)) if before.retention else None
     return {
         "model": {
             "asked": job.backbone.requested,
@@ -70,7 +70,7 @@ def outcome(
         "pictures": job.picture_counts(),
         "before": validation_figures(before.validation),
         "after": validation_figures(after.validation),
-        "retention": retention_figures(frozen, after.retention),
+        "retention": retention_figures(changes(job, before, after), job.head.targets),
         "contrast": contrast_figures(before.contrast, after.contrast, job.head.targets),
         "strength": dict(strength),
         "time": {key: round(value, 3) for key, value in times.items()},
@@ -92,6 +92,13 @@ def parameter_counts(job: Job) -> dict[str, int]:
     }
 
 
+def changes(job: Job, before: Look, after: Look) -> Changes | None:
+    """What became of the old pictures; None where there are none."""
+    if before.retention is None or after.retention is None:
+        return None
+    return Changes(before.retention.first(len(job.backbone.categories)), after.retention, job.head.outputs)
+
+
 def forgotten(frozen: Answers, now: Answers) -> float:
     """Top-1 lost on labelled pictures; on unlabelled ones what the frozen network believes was lost.
 
@@ -102,15 +109,16 @@ def forgotten(frozen: Answers, now: Answers) -> float:
     return frozen.top(1) - now.top(1) if frozen.labelled else now.estimated_lost(frozen)
 
 
-def retention_figures(frozen: Answers | None, after: Answers | None) -> dict[str, Any] | str:
-    """How much of what the network knew it still knows.
+def retention_figures(changes: Changes | None, targets: Sequence[int]) -> dict[str, Any] | str:
+    """How much of what the network knew it still knows, and which classes it does not.
 
     Args:
-        frozen: the frozen network's answers, over its own outputs.
-        after: the adapted network's answers.
+        changes: its answers about old pictures; None where there are none.
+        targets: the outputs of the trained classes.
     """
-    if frozen is None or after is None:
+    if changes is None:
         return NOT_MEASURED
+    frozen, after = changes.frozen, changes.now
     count = len(frozen.labels)
     figures: dict[str, Any] = {"pictures": count, "labelled": frozen.labelled}
     if frozen.labelled:
@@ -122,6 +130,7 @@ def retention_figures(frozen: Answers | None, after: Answers | None) -> dict[str
         "estimated_lost": after.estimated_lost(frozen),
         **with_interval("agreement", after.agreement(frozen), count),
         "divergence": after.divergence(frozen),
+        "changes": changes.figures(targets),
     }
 
 
@@ -145,8 +154,3 @@ def validation_figures(seen: Answers) -> dict[str, Any]:
     for name, value in seen.scores().items():
         figures |= {name: value} if name == "val/loss" else with_interval(name, value, len(seen.labels))
     return figures
-
-
-def with_interval(name: str, share: float, count: int) -> dict[str, Any]:
-    """A share of ``count`` pictures, and its 95 % Wilson interval as ``<name>_interval``."""
-    return {name: share, f"{name}_interval": list(wilson_interval(share, count))}

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from typing import Any
+
+from visionlora.report.strength import strength_figure
+
+
+def test_the_curve_is_drawn_with_its_budget_and_its_choice(metrics: dict[str, Any]) -> None:
+    learning, keeping = strength_figure(metrics["strength"]).axes
+    learned = next(line for line in learning.lines if line.get_label() == "new pictures, top-1")
+    assert list(learned.get_xdata()) == [0.0, 0.8, 1.0]
+    assert list(learned.get_ydata()) == [0.1, 1.0, 1.0]
+    levels = {line.get_label(): line for line in keeping.lines}
+    assert list(levels["retention.budget"].get_ydata()) == [0.01, 0.01]
+    assert list(levels["chosen"].get_xdata()) == [0.8, 0.8]
+
+
+def test_where_nothing_was_chosen_the_figure_says_why(unmeasured: dict[str, Any]) -> None:
+    figure = strength_figure(unmeasured["strength"])
+    assert not figure.axes
+    assert "no anchors" in figure.texts[0].get_text()
