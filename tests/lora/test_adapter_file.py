@@ -19,9 +19,11 @@ from visionlora.lora import (
     adapters_off,
     attach,
     load_adapter,
+    merge,
     merged,
     read_adapter_config,
     save_adapter,
+    scale,
 )
 
 CONFIG, TENSORS = "adapter_config.json", "adapter_model.safetensors"
@@ -268,6 +270,20 @@ def test_peft_reads_our_adapters(build, config, tmp_path, x):
     perturb(network)
     save_adapter(network, tmp_path, extra={"classes": ["a"]})
     torch.testing.assert_close(peft_logits(build(), tmp_path, x), network(x), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("rslora", [False, True])
+def test_a_chosen_strength_is_the_adapters_own_here_and_in_peft(rslora, tmp_path, x):
+    network = attach(plain_network(), LoraConfig(rank=3, alpha=5, rslora=rslora, alpha_pattern={"6": 2}))
+    perturb(network)
+    full = network(x)
+    scale(network, 0.3)
+    expected = network(x)
+    assert not torch.allclose(full, expected, rtol=1e-3)
+    save_adapter(network, tmp_path)
+    assert torch.equal(load_adapter(plain_network(), tmp_path)(x), expected)
+    torch.testing.assert_close(peft_logits(plain_network(), tmp_path, x), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(merge(network)(x), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_peft_reads_our_new_head(tmp_path, x):

@@ -74,6 +74,16 @@ def test_training_moves_the_adapters_and_nothing_else(
         assert not torch.equal(value, adapters[name]), name
 
 
+def test_validation_shows_how_much_is_kept_on_anchors(
+    network: nn.Module, pictures: Path, tmp_path: Path
+) -> None:
+    fit = trainer(tmp_path, 2)
+    fit.fit(module_of(network, pictures, 2, lr=1e-9), *loaders(pictures))
+    assert fit.callback_metrics["val/agreement"] == 1
+    assert fit.callback_metrics["val/estimated_lost"] == 0
+    assert fit.callback_metrics["val/distillation"] < 1e-5
+
+
 def test_only_adapters_know_training_mode(network: nn.Module, pictures: Path) -> None:
     module_of(network, pictures, 2).train()
     training = {name for name, part in network.named_modules() if part.training}

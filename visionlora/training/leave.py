@@ -117,6 +117,8 @@ def _fill_tensorboard(
     for group in ("lora", "optimizer", "retention", "augment"):
         for key, value in plain(config[group]).items():
             hyper[f"{group}.{key}"] = value if isinstance(value, (int, float, bool, str)) else str(value)
-    final = {name: metrics[name] for name in ("after", "retention", "contrast", "parameters", "time")}
+    final = {
+        name: metrics[name] for name in ("after", "retention", "contrast", "strength", "parameters", "time")
+    }
     logger.log_hyperparams(hyper, flatten({"final": final}))
     logger.finalize("success")
