@@ -102,24 +102,37 @@ def test_retention_and_contrast_are_measured_where_there_are_folders(train: Trai
     assert 0 <= metrics["contrast"]["after/false_positive_rate"] <= 1
 
 
+@pytest.mark.parametrize("head", ["keep", "extend"])
 def test_the_chosen_strength_is_the_saved_adapters_own(
-    train: Train, command: Command, pictures: Path, tmp_path: Path
+    train: Train,
+    command: Command,
+    pictures: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    head: str,
 ) -> None:
+    monkeypatch.setattr("visionlora.training.strength.choose", lambda points, *_: (points[1], True))
+    if head == "extend":
+        for split in ("train", "val"):
+            (pictures / split / "red").rename(pictures / split / "scarlet")
     left, folder = train(
-        f"retention.root={pictures / 'val'}", "retention.budget=0", "retention.strengths=5",
+        f"model.head={head}", f"retention.root={pictures.parent / 'others'}", "retention.strengths=5",
         "trainer.max_steps=12", "optimizer.lr=0.02", "retention.weight=0", "lora.alpha=6",
     )  # fmt: skip
     assert left.code == 0, left.err
     metrics = metrics_of(folder)
     strength = metrics["strength"]
     assert [point["strength"] for point in strength["curve"]] == [0, 0.2, 0.4, 0.6, 0.8, 1]
-    assert strength["judged_on"] == "6 retention pictures"
-    point = next(one for one in strength["curve"] if one["strength"] == strength["chosen"])
-    assert point["val/top1"] == metrics["after"]["val/top1"]
-    assert point["lost"] == metrics["retention"]["lost"]
-    alphas = {layer.lora_alpha for layer in adapted_layers(restore(folder).network).values()}
-    assert alphas == {6 * strength["chosen"]}
-    assert f"strength {strength['chosen']:g}" in left.out
+    assert strength["chosen"] == 0.4
+    assert "strength 0.4" in left.out
+    point = strength["curve"][2]
+    assert point["val/loss"] == pytest.approx(metrics["after"]["val/loss"], rel=1e-5)
+    assert point["lost"] == pytest.approx(metrics["retention"]["lost"], rel=1e-5)
+    restored = restore(folder)
+    layers = adapted_layers(restored.network)
+    assert {layer.lora_alpha for layer in layers.values()} == {6 * 0.4}
+    images = torch.randn(3, 3, 48, 48)
+    torch.testing.assert_close(load(folder)(images), restored.network(images), rtol=1e-4, atol=1e-4)
     again = command("evaluate", f"adapter={folder}", f"data.root={pictures}", "output=figures.json")
     assert again.code == 0, again.err
     figures = json.loads((tmp_path / "figures.json").read_text())

@@ -18,9 +18,6 @@ def points(*figures: tuple[float, float]) -> list[Point]:
     ]
 
 
-FROZEN = Point(0.0, 0.1, 0.0, {})
-
-
 def test_the_largest_strength_inside_the_budget_is_taken() -> None:
     curve = points((0.3, 0.0), (0.6, 0.005), (0.7, 0.02), (0.8, 0.05))
     chosen, kept = choose(curve, 0.01, 0.1)
@@ -36,25 +33,26 @@ def test_of_strengths_that_learn_the_same_the_largest_is_taken() -> None:
     assert choose(points((0.3, 0.0), (0.8, 0.0), (0.8, 0.01), (0.8, 0.02)), 0.01, 0.1)[0].strength == 0.75
 
 
-def test_a_budget_that_only_an_idle_adapter_keeps_is_said_not_to_be_kept() -> None:
-    curve = points((0.1, 0.0), (0.4, 0.2), (0.6, 0.3), (0.9, 0.5))
+@pytest.mark.parametrize("smallest", [(0.1, 0.0), (0.2, 0.0), (0.2, 0.05)])
+def test_a_budget_that_only_a_useless_adapter_keeps_is_given_up_loudly(smallest: tuple[float, float]) -> None:
+    curve = points(smallest, (0.4, 0.2), (0.6, 0.3), (0.9, 0.5))
     chosen, kept = choose(curve, 0.01, 0.1)
     assert (chosen.strength, kept) == (0.75, False)
-    words = announcement(chosen, curve, FROZEN, 0.01, kept, "60 retention pictures")
-    assert "CANNOT BE KEPT" in words
-    assert "0.300 lost" in words
+    words = announcement(chosen, curve, 0.01, kept, "60 retention pictures")
+    assert "NOT KEPT" in words
+    assert "0.300 lost on 60 retention pictures (at strength 1: 0.900 and 0.500)" in words
+    assert ("strength 0.25, which is inside" in words) == (smallest[1] == 0)
+
+
+def test_whoever_wants_the_budget_at_any_price_gets_it() -> None:
+    curve = points((0.2, 0.0), (0.4, 0.2), (0.6, 0.3), (0.9, 0.5))
+    chosen, kept = choose(curve, 0.01, 0.1, least=0)
+    assert (chosen.strength, kept) == (0.25, True)
+    assert "inside retention.budget=0.01" in announcement(chosen, curve, 0.01, kept, "x")
 
 
 def test_a_network_that_had_nothing_to_learn_keeps_its_budget() -> None:
     assert choose(points((1.0, 0.0), (1.0, 0.0)), 0.01, 1.0)[1]
-
-
-def test_little_learned_for_the_budget_is_announced_with_the_price_of_more() -> None:
-    curve = points((0.2, 0.0), (0.5, 0.04), (0.7, 0.1), (0.9, 0.3))
-    chosen, kept = choose(curve, 0.01, 0.1)
-    words = announcement(chosen, curve, FROZEN, 0.01, kept, "60 retention pictures")
-    assert chosen.strength == 0.25
-    assert "retention.budget=0.040 would give 0.500" in words
 
 
 curves = st.lists(st.tuples(st.floats(0, 1), st.floats(-0.1, 1)), min_size=1, max_size=12)
@@ -66,11 +64,11 @@ def test_some_strength_is_always_chosen_and_never_a_beaten_one(
 ) -> None:
     curve = points(*figures)
     chosen, kept = choose(curve, budget, untouched)
-    announcement(chosen, curve, Point(0.0, untouched, 0.0, {}), budget, kept, "pictures")
+    assert announcement(chosen, curve, budget, kept, "pictures")
     if kept:
         assert chosen.lost <= budget
         smaller = [p for p in curve if p.strength < chosen.strength and p.lost <= budget]
-        assert all(p.learned < chosen.learned or p.learned == chosen.learned for p in smaller)
+        assert all(p.learned <= chosen.learned for p in smaller)
 
 
 def falling(edge: float, visited: list[float]) -> Callable[[float], Point]:

@@ -130,7 +130,7 @@ def _strength(strength: Mapping[str, Any]) -> str:
     found = (
         f"is the largest one that keeps what is forgotten inside `retention.budget={budget:g}`"
         if strength["kept"]
-        else f"DOES NOT keep `retention.budget={budget:g}`, which no strength that learns something does"
+        else f"DOES NOT keep `retention.budget={budget:g}`, inside which too little is learned"
     )
     return (
         f"Alpha is what was trained with times the strength {strength['chosen']:g}, which {found}: "

@@ -95,6 +95,7 @@ class RetentionOptions:
     views: int = 4
     root: str | None = "auto"
     budget: float | None = 0.01
+    least_learned: float = 0.5
     strengths: int = 10
 
     def __post_init__(self) -> None:
@@ -108,6 +109,8 @@ class RetentionOptions:
         require(self.views >= 1, "views is at least 1", self.views)
         budget = self.budget
         require(budget is None or 0 <= budget <= 1, "budget is a share from 0 to 1, or null", budget)
+        least = self.least_learned
+        require(0 <= least <= 1, "least_learned is a share from 0 to 1", least)
         require(self.strengths >= 2, "strengths is at least 2", self.strengths)
 
     @property

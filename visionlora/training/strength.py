@@ -84,7 +84,7 @@ def settle(job: Job, before: Look, after: Look, interrupted: bool = False) -> Se
     pictures = sum(len(part.labels) for part in before.parts())
     points = explore(measure, job.retention.strengths, budget, thorough=pictures <= THOROUGH)
     frozen = point(job, 0.0, before, before)
-    chosen, kept = choose(points, budget, frozen.learned)
+    chosen, kept = choose(points, budget, frozen.learned, job.retention.least_learned)
     if chosen.strength < 1:
         scale(job.network, chosen.strength)
         after = look(job)
@@ -95,7 +95,7 @@ def settle(job: Job, before: Look, after: Look, interrupted: bool = False) -> Se
         "judged_on": judged,
         "curve": [{"strength": one.strength, **one.figures} for one in (frozen, *points)],
     }
-    return Settled(after, metrics, announcement(chosen, points, frozen, budget, kept, judged))
+    return Settled(after, metrics, announcement(chosen, points, budget, kept, judged))
 
 
 def point(job: Job, strength: float, before: Look, now: Look) -> Point:
@@ -141,56 +141,50 @@ def explore(
     return [found[step] for step in sorted(found)]
 
 
-def choose(points: Sequence[Point], budget: float, untouched: float) -> tuple[Point, bool]:
+def choose(
+    points: Sequence[Point], budget: float, untouched: float, least: float = 0.5
+) -> tuple[Point, bool]:
     """The largest strength inside the budget that no smaller one beats in learning, and True.
 
-    Where nothing that is inside the budget has learned anything (though some strength has), the budget cannot
-    be kept, and an adapter that does nothing would be of no use: it is the smallest strength with at least
-    half of what can be learned, and False.
+    Where that learns less than ``least`` of what can be learned, or nothing is inside the budget, the budget
+    is given up, for an adapter that does next to nothing is of no use: the smallest strength that learns so
+    much, and False.
 
     Args:
         points: at least one, above 0.
         budget: top-1 that may be lost.
         untouched: what the frozen network has of ``learned``.
+        least: a share of the most that any strength adds to that, 0 to 1.
     """
     most = max(point.learned for point in points)
+    enough = untouched + least * (most - untouched) if most > untouched else 0.0
     inside = [point for point in points if point.lost <= budget]
-    if inside:
-        best = max(point.learned for point in inside)
-        if best > untouched or most <= untouched:
-            return max((p for p in inside if p.learned == best), key=lambda p: p.strength), True
-    return half_learned(points, untouched), False
+    best = max((point.learned for point in inside), default=-1.0)
+    if best >= enough:
+        return max((p for p in inside if p.learned == best), key=lambda p: p.strength), True
+    return min((p for p in points if p.learned >= enough), key=lambda p: p.strength), False
 
 
-def half_learned(points: Sequence[Point], untouched: float) -> Point:
-    """The smallest strength that learns at least half of what any of them does."""
-    most = max(point.learned for point in points)
-    enough = min(most, (untouched + most) / 2)
-    return min((p for p in points if p.learned >= enough), key=lambda p: p.strength)
-
-
-def announcement(
-    chosen: Point, points: Sequence[Point], frozen: Point, budget: float, kept: bool, judged: str
-) -> str:
+def announcement(chosen: Point, points: Sequence[Point], budget: float, kept: bool, judged: str) -> str:
     """The choice in words, with its price."""
     full = points[-1]
     right = f"{chosen.learned:.3f} of the new pictures right"
     result = f"strength {chosen.strength:g}: {right}, {chosen.lost:.3f} lost"
     as_trained = f" (at strength 1: {full.learned:.3f} and {full.lost:.3f})" if chosen != full else ""
-    if not kept:
-        return (
-            f"RETENTION.BUDGET={budget:g} CANNOT BE KEPT by any strength that learns something; {result} on "
-            f"{judged}{as_trained}: the smallest one with half of what can be learned. More anchors, or "
-            "fewer trainer.max_steps, keep more; retention.budget=null takes strength 1"
+    if kept:
+        return f"{result}, inside retention.budget={budget:g} on {judged}{as_trained}"
+    inside = [point for point in points if point.lost <= budget]
+    why = "no strength is inside it"
+    if inside:
+        best = max(inside, key=lambda point: point.learned)
+        why = (
+            f"strength {best.strength:g}, which is inside it, has {best.learned:.3f} right, too little for "
+            "retention.least_learned"
         )
-    words = f"{result} on {judged}, inside retention.budget={budget:g}{as_trained}"
-    half = half_learned(points, frozen.learned)
-    if chosen.learned < half.learned and chosen.strength < half.strength:
-        words += (
-            f". LESS THAN HALF of what can be learned: retention.budget={half.lost:.3f} "
-            f"would give {half.learned:.3f} right at strength {half.strength:g}"
-        )
-    return words
+    return (
+        f"RETENTION.BUDGET={budget:g} IS NOT KEPT: {why}. {result} on {judged}{as_trained}. More anchors, "
+        "or fewer trainer.max_steps, keep more; retention.budget=null takes strength 1"
+    )
 
 
 def _kept(frozen: Answers, now: Answers) -> dict[str, float]:
@@ -206,8 +200,11 @@ def _kept(frozen: Answers, now: Answers) -> dict[str, float]:
 def _judged_on(job: Job, before: Look) -> str | None:
     """Which pictures say how much is forgotten, in words; None where none do."""
     if before.retention is not None:
-        how = "retention pictures" if before.retention.labelled else "retention pictures (estimated)"
-        return f"{len(before.retention.labels)} {how}"
+        count, budget = len(before.retention.labels), job.retention.budget
+        if not before.retention.labelled:
+            return f"{count} retention pictures (estimated)"
+        coarse = f" (too few for it: one is {1 / count:.3f})" if budget and 1 / count > budget else ""
+        return f"{count} retention pictures{coarse}"
     if before.held_out is not None:
         return f"{len(before.held_out.labels)} anchors held out (estimated)"
     return None
