@@ -20,7 +20,8 @@ def _front_matter(card: str) -> dict[str, Any]:
 
 
 def _table(card: str) -> list[list[str]]:
-    lines = [line for line in card.splitlines() if line.startswith("|")]
+    start = card.index("| pictures |")
+    lines = card[start : card.index("\n\n", start)].splitlines()
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
@@ -73,6 +74,8 @@ def test_forgetting_of_unlabelled_pictures_is_called_an_estimate(unlabelled: dic
 def test_the_classes_that_suffered_are_a_markdown_table(metrics: dict[str, Any]) -> None:
     text = changes_markdown(metrics["retention"])
     assert "| yawl | 4 | 0.750 | 0.500 | goldfish (1) |" in text
+    assert text in model_card(metrics, LORA)
+    assert "coho" not in changes_markdown(metrics["retention"], 1)
     assert changes_markdown("not measured").endswith("not measured.")
     metrics["retention"]["changes"]["classes"] = []
     assert "none is wrong" in changes_markdown(metrics["retention"])

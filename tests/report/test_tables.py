@@ -94,6 +94,8 @@ def test_the_sweep_has_a_row_a_run(metrics: dict[str, Any], unmeasured: dict[str
     assert "25,000" in _line(text, "lora.rank=1")
     assert "targets=[conv]" in _line(text, "lora.rank=1")
     assert "0.010" in _line(text, "lora.rank=1")
+    assert "0.72 to 1.00" in _line(text, "lora.rank=1")
+    assert "0.8" in _line(text, "lora.rank=1").split()
     assert _line(text, "lora.rank=8").count("not measured") == 2
 
 
@@ -122,7 +124,7 @@ def test_the_evaluation_has_a_row_a_class(metrics: dict[str, Any]) -> None:
     assert "0.125" in text
     assert "not measured" in _line(text, "goldfish")
     assert "0.250" in _line(text, "yawl")
-    assert "0.910 the same answer" in text
+    assert "0.910 (0.84 to 0.95) the same answer" in text
     assert "+0.010 top-1 lost" in text
 
 

@@ -7,6 +7,9 @@ from typing import Any
 
 from visionlora.report.metrics_file import NOT_MEASURED
 
+MOST = 10
+"""The card names at most so many old classes that suffered; ``metrics.json`` has more."""
+
 
 def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any]) -> str:
     """Markdown with YAML front matter.
@@ -41,6 +44,8 @@ def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any]) -> str:
         *_figures(metrics),
         "",
         _strength(metrics["strength"]),
+        "",
+        changes_markdown(metrics["retention"], MOST),
         *[f"\n> {notice}" for notice in metrics["notices"] if "FALLS BACK" in notice],
         "",
         "## Use",
@@ -61,8 +66,8 @@ def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def changes_markdown(retention: Mapping[str, Any] | str) -> str:
-    """The old classes that suffered, those that suffered most first, as a Markdown table."""
+def changes_markdown(retention: Mapping[str, Any] | str, most: int | None = None) -> str:
+    """The old classes that suffered, the worst first (``most`` of them), as a Markdown table."""
     if isinstance(retention, str):
         return f"Which old classes suffered: {retention}."
     changes = retention["changes"]
@@ -76,7 +81,7 @@ def changes_markdown(retention: Mapping[str, Any] | str) -> str:
         "| old class | pictures | before | after | called now |",
         "| --- | --- | --- | --- | --- |",
     ]
-    for one in changes["classes"]:
+    for one in changes["classes"][:most]:
         names = ", ".join(f"{name} ({times})" for name, times in one["now"].items())
         before, after = _share(one, "before/top1"), _share(one, "after/top1")
         lines.append(f"| {one['class']} | {one['pictures']} | {before} | {after} | {names} |")

@@ -123,7 +123,8 @@ def evaluation_table(metrics: Mapping[str, Any]) -> Table:
     """The figures of a labelled folder, a row a class."""
     title = (
         f"{metrics['pictures']} pictures: top-1 {_share(metrics['top1'])} "
-        f"{_interval(metrics['top1'], metrics['pictures'])}, top-5 {_share(metrics['top5'])}, "
+        f"{_interval(metrics['top1'], metrics['pictures'])}, top-5 {_share(metrics['top5'])} "
+        f"{_interval(metrics['top5'], metrics['pictures'])}, "
         f"calibration error {metrics['calibration_error']:.3f}"
     )
     table = Table(title=title, title_justify="left", header_style="bold", caption=_retained(metrics))
@@ -140,7 +141,10 @@ def evaluation_table(metrics: Mapping[str, Any]) -> Table:
 def sweep_table(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
     """A row a run: what was set, and what came of it."""
     table = Table(title=f"{len(runs)} runs", title_justify="left", header_style="bold")
-    for name in ("run", "val top-1", "val loss", "retention lost", "false positives", "trainable", "step ms"):
+    for name in (
+        "run", "val top-1", "95 % interval", "val loss", "strength", "retention lost", "false positives",
+        "trainable", "step ms",
+    ):  # fmt: skip
         table.add_column(name, justify="left" if name == "run" else "right")
     for overrides, metrics in runs:
         retention, contrast = metrics["retention"], metrics["contrast"]
@@ -149,7 +153,9 @@ def sweep_table(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
         table.add_row(
             escape(overrides),
             _share(metrics["after"]["val/top1"]),
+            _interval(metrics["after"]["val/top1"], metrics["pictures"]["val"]),
             f"{metrics['after']['val/loss']:.3f}",
+            f"{metrics['strength']['chosen']:g}",
             lost,
             wrong,
             f"{metrics['parameters']['trainable']:,}",
@@ -172,9 +178,11 @@ def _retained(metrics: Mapping[str, Any]) -> str:
     retention, contrast = metrics["retention"], metrics["contrast"]
     kept, wrong = NOT_MEASURED, NOT_MEASURED
     if retention != NOT_MEASURED:
-        kept = f"{_share(retention['agreement'])} the same answer, {_lost(retention)} top-1 lost"
+        same, count = retention["agreement"], retention["pictures"]
+        kept = f"{_share(same)} ({_interval(same, count)}) the same answer, {_lost(retention)} top-1 lost"
     if contrast != NOT_MEASURED:
-        wrong = _share(contrast["after/false_positive_rate"])
+        share = contrast["after/false_positive_rate"]
+        wrong = f"{_share(share)} ({_interval(share, contrast['pictures'])})"
     return f"what it knew before: {kept}; other things called by a new name: {wrong}"
 
 
