@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -139,16 +140,24 @@ def test_the_chosen_strength_is_the_saved_adapters_own(
     assert figures["loss"] == pytest.approx(metrics["after"]["val/loss"], rel=1e-4)
 
 
-def test_without_retention_pictures_anchors_held_out_choose_the_strength(train: Train) -> None:
+def test_without_retention_pictures_anchors_held_out_choose_the_strength(
+    train: Train, pictures: Path
+) -> None:
     _, folder = train("retention.generated=64")
     metrics = metrics_of(folder)
-    assert metrics["strength"]["judged_on"] == "16 anchors held out (estimated)"
+    assert (
+        metrics["strength"]["judged_on"] == "16 generated anchors held out (estimated; photos may lose more)"
+    )
     assert metrics["pictures"]["anchors"] == 48
     assert metrics["retention"] == "not measured"
     assert all(point["anchors/estimated_lost"] >= 0 for point in metrics["strength"]["curve"])
     _, folder = train("retention.generated=64", "retention.budget=null")
     assert metrics_of(folder)["strength"]["chosen"] == 1
     assert metrics_of(folder)["pictures"]["anchors"] == 64
+    for index in range(1, 70):
+        shutil.copy(pictures.parent / "others" / "0.png", pictures.parent / "others" / f"{index}.png")
+    _, folder = train(f"retention.anchors=[{pictures.parent / 'others'}]")
+    assert metrics_of(folder)["strength"]["judged_on"] == "17 anchors held out (estimated)"
 
 
 def test_forgetting_is_estimated_on_retention_pictures_without_labels(
@@ -174,9 +183,11 @@ def test_retention_pictures_with_names_that_the_network_lacks_are_refused(
     train: Train, pictures: Path
 ) -> None:
     (pictures / "val" / "red").rename(pictures / "val" / "zebra")
-    left, _ = train(f"retention.root={pictures / 'val'}", "model.head=keep")
+    left, _ = train(f"retention.root={pictures / 'val'}", f"data.root={pictures / 'train'}")
     assert left.code == 2
+    assert "retention.root" in left.err
     assert "zebra" in left.err
+    assert "without class folders" in left.err
 
 
 def test_files_that_are_no_pictures_are_named_on_the_terminal(train: Train, pictures: Path) -> None:

@@ -276,7 +276,11 @@ def _retention_loader(job: Job, pictures: _Pictures) -> PictureLoader | None:
         return None
     known = scan_known(root)
     names = {picture.label for picture in known if picture.label is not None}
-    targets = {name: find_class(name, job.backbone.categories, job.backbone.wnids) for name in names}
+    try:
+        targets = {name: find_class(name, job.backbone.categories, job.backbone.wnids) for name in names}
+    except VisionLoraError as error:
+        hint = "pictures without class folders need no names"
+        raise VisionLoraError(f"retention.root {root}: {error}; {hint}") from error
     if not names:
         job.say(
             f"{root} has no labels: how much is forgotten is estimated by the frozen network's own answers"

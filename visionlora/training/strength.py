@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from torch import Tensor
+
 from visionlora.lora import scale, scaled
 from visionlora.report.metrics_file import NOT_MEASURED
 from visionlora.training.assemble import Job
@@ -206,7 +208,10 @@ def _judged_on(job: Job, before: Look) -> str | None:
         coarse = f" (too few for it: one is {1 / count:.3f})" if budget and 1 / count > budget else ""
         return f"{count} retention pictures{coarse}"
     if before.held_out is not None:
-        return f"{len(before.held_out.labels)} anchors held out (estimated)"
+        count = len(before.held_out.labels)
+        if job.held_out is not None and isinstance(job.held_out.anchors[0], Tensor):
+            return f"{count} generated anchors held out (estimated; photos may lose more)"
+        return f"{count} anchors held out (estimated)"
     return None
 
 
