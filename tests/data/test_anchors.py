@@ -91,3 +91,13 @@ def test_plain_anchors_are_as_the_network_wants_them() -> None:
     )
     assert torch.equal(stream().plain(99)[1], expected)
     assert len(stream().plain(3)[1]) == 3
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 9])
+def test_all_anchors_can_be_had_once_as_they_are(size: int) -> None:
+    anchors = stream()
+    batches = list(anchors.batches(size))
+    assert all(len(batch["images"]) <= size for batch in batches)
+    assert all((batch["labels"] == -1).all() for batch in batches)
+    images = torch.cat([batch["images"] for batch in batches])
+    torch.testing.assert_close(images, anchors.plain(5)[1])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from visionlora.data.folders import scan, scan_labelled, scan_pictures
+from visionlora.data.folders import scan, scan_known, scan_labelled, scan_pictures
 from visionlora.errors import VisionLoraError
 
 from .conftest import Draw
@@ -221,3 +221,16 @@ def test_labelled_pictures_are_found_without_a_split(draw: Draw, tmp_path: Path)
         ("n01443537/0.png", "n01443537"),
         ("tench/0.png", "tench"),
     ]
+
+
+def test_known_pictures_are_labelled_by_class_folders_and_need_none(draw: Draw, tmp_path: Path) -> None:
+    for name in ("labelled/newt/1.png", "labelled/axolotl/1.png", "loose/2.png", "loose/1.png"):
+        draw(name)
+    labelled, loose = scan_known(tmp_path / "labelled"), scan_known(tmp_path / "loose")
+    assert names(labelled, tmp_path / "labelled") == [("axolotl/1.png", "axolotl"), ("newt/1.png", "newt")]
+    assert names(loose, tmp_path / "loose") == [("1.png", None), ("2.png", None)]
+    draw("labelled/stray.png")
+    with pytest.raises(VisionLoraError, match="mixes layouts"):
+        scan_known(tmp_path / "labelled")
+    with pytest.raises(VisionLoraError, match="no folder"):
+        scan_known(tmp_path / "nowhere")
