@@ -35,13 +35,29 @@ def test_of_strengths_that_learn_the_same_the_largest_is_taken() -> None:
 
 @pytest.mark.parametrize("smallest", [(0.1, 0.0), (0.2, 0.0), (0.2, 0.05)])
 def test_a_budget_that_only_a_useless_adapter_keeps_is_given_up_loudly(smallest: tuple[float, float]) -> None:
-    curve = points(smallest, (0.4, 0.2), (0.6, 0.3), (0.9, 0.5))
+    curve = points(smallest, (0.4, 0.25), (0.6, 0.3), (0.9, 0.5))
     chosen, kept = choose(curve, 0.01, 0.1)
     assert (chosen.strength, kept) == (0.75, False)
     words = announcement(chosen, curve, 0.01, kept, "60 retention pictures")
     assert "NOT KEPT" in words
     assert "0.300 lost on 60 retention pictures (at strength 1: 0.900 and 0.500)" in words
     assert ("strength 0.25, which is inside" in words) == (smallest[1] == 0)
+
+
+@pytest.mark.parametrize(
+    ("curve", "expected"),
+    [
+        # SqueezeNet on 142 drawn classes (0.042 before): from 0.8 on, little is learned for much.
+        ([(0.127, 0.013), (0.331, 0.02), (0.493, 0.04), (0.711, 0.06), (0.796, 0.12)], 0.8),
+        # The same network on goldfish (0.083): half of what is lost is lost before anything is learned.
+        ([(0.083, 0.013), (0.167, 0.02), (0.5, 0.033), (0.833, 0.047), (0.833, 0.047)], 0.8),
+    ],
+)
+def test_the_best_bargain_is_taken_where_the_budget_cannot_be_kept(
+    curve: list[tuple[float, float]], expected: float
+) -> None:
+    chosen, kept = choose(points(*curve), 0.01, 0.05)
+    assert (chosen.strength, kept) == (expected, False)
 
 
 def test_whoever_wants_the_budget_at_any_price_gets_it() -> None:

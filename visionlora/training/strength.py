@@ -149,8 +149,10 @@ def choose(
     """The largest strength inside the budget that no smaller one beats in learning, and True.
 
     Where that learns less than ``least`` of what can be learned, or nothing is inside the budget, the budget
-    is given up, for an adapter that does next to nothing is of no use: the smallest strength that learns so
-    much, and False.
+    is given up, for an adapter that does next to nothing is of no use: of the strengths that learn so much
+    the best bargain, and False. That is the knee of the curve (Satopaa et al. 2011, "Finding a 'Kneedle' in a
+    haystack", section III): where the share of what can be learned exceeds the share of what can be lost by
+    most.
 
     Args:
         points: at least one, above 0.
@@ -164,7 +166,13 @@ def choose(
     best = max((point.learned for point in inside), default=-1.0)
     if best >= enough:
         return max((p for p in inside if p.learned == best), key=lambda p: p.strength), True
-    return min((p for p in points if p.learned >= enough), key=lambda p: p.strength), False
+    worst = max(point.lost for point in points)
+
+    def bargain(point: Point) -> tuple[float, float]:
+        learned = (point.learned - untouched) / (most - untouched) if most > untouched else 0.0
+        return learned - point.lost / worst, -point.strength
+
+    return max((p for p in points if p.learned >= enough), key=bargain), False
 
 
 def announcement(chosen: Point, points: Sequence[Point], budget: float, kept: bool, judged: str) -> str:
