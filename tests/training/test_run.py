@@ -172,9 +172,18 @@ def test_forgetting_is_estimated_on_retention_pictures_without_labels(
     assert retention["pictures"] == 6
     assert retention["lost"] == retention["estimated_lost"] >= 0
     assert "before/top1" not in retention
-    again = command("evaluate", f"adapter={folder}", f"data.root={pictures}", root, "output=figures.json")
+    again = command(
+        "evaluate",
+        f"adapter={folder}",
+        f"data.root={pictures}",
+        root,
+        "output=figures.json",
+        "sheet=lost.png",
+    )
     assert again.code == 0, again.err
     figures = json.loads((tmp_path / "figures.json").read_text())["retention"]
+    assert Image.open(tmp_path / "lost.png").width > 200
+    assert figures["changes"] == retention["changes"]
     assert figures["agreement_interval"] == retention["agreement_interval"]
     assert figures["divergence"] == pytest.approx(retention["divergence"], rel=1e-2)
 

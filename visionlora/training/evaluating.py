@@ -27,7 +27,7 @@ from visionlora.report.metrics_file import NOT_MEASURED, write_metrics
 from visionlora.report.tables import changes_table, evaluation_table, show
 from visionlora.report.wilson import with_interval
 from visionlora.settings import build
-from visionlora.training.changes import Changes
+from visionlora.training.changes import Changes, changes_sheet
 from visionlora.training.device import choose_device
 from visionlora.training.measure import Answers, answers
 from visionlora.training.options import DataOptions, require
@@ -46,10 +46,13 @@ class EvaluateOptions:
     retention: str | None = "auto"
     contrast: str | None = None
     output: str | None = None
+    sheet: str | None = None
 
     def __post_init__(self) -> None:
         if self.output is not None:
             require(Path(self.output).suffix == ".json", "output ends in .json", self.output)
+        if self.sheet is not None:
+            require(Path(self.sheet).suffix == ".png", "sheet ends in .png", self.sheet)
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> EvaluateOptions:
@@ -68,6 +71,7 @@ def evaluate_adapter(options: EvaluateOptions, console: Console | None = None) -
     targets = _targets(restored, pictures)
     now, before = _ask(restored, _loader(restored, pictures, targets, options))
     outputs = sorted(set(targets.values()))
+    changes, old = _retention(restored, options)
     metrics: dict[str, Any] = {
         "pictures": len(pictures),
         **with_interval("top1", now.top(1), len(pictures)),
@@ -80,12 +84,14 @@ def evaluate_adapter(options: EvaluateOptions, console: Console | None = None) -
             "classes": [*(restored.head.outputs[output] for output in outputs), "anything else"],
             "counts": now.confusion(outputs).tolist(),
         },
-        "retention": _retention(restored, options),
+        "retention": retention_figures(changes, restored.head.targets),
         "contrast": _contrast(restored, options),
     }
     console = console or Console()
     show(evaluation_table(metrics), console)
     show(changes_table(metrics["retention"]), console)
+    if options.sheet:
+        changes_sheet(changes, old, Path(options.sheet))
     if options.output:
         write_metrics(Path(options.output), metrics)
     return metrics
@@ -152,17 +158,18 @@ def _per_class(
     return figures
 
 
-def _retention(restored: Restored, options: EvaluateOptions) -> dict[str, Any] | str:
+def _retention(restored: Restored, options: EvaluateOptions) -> tuple[Changes | None, tuple[Picture, ...]]:
+    """What became of the old pictures, and they; None where there are none."""
     root = restored.backbone.retention_root if options.retention == "auto" else options.retention
     if root is None or restored.head.kind == "new":
         if options.retention not in ("auto", None):
             raise VisionLoraError("retention.root: head new has none of the old outputs; leave it out")
-        return NOT_MEASURED
+        return None, ()
     pictures = scan_known(Path(root))
     now, before = _ask(restored, _loader(restored, pictures, _targets(restored, pictures), options))
     assert before is not None
     frozen = before.first(len(restored.backbone.categories))
-    return retention_figures(Changes(frozen, now, restored.head.outputs), restored.head.targets)
+    return Changes(frozen, now, restored.head.outputs), pictures
 
 
 def _contrast(restored: Restored, options: EvaluateOptions) -> dict[str, Any] | str:
