@@ -123,8 +123,8 @@ def evaluation_table(metrics: Mapping[str, Any]) -> Table:
     """The figures of a labelled folder, a row a class."""
     title = (
         f"{metrics['pictures']} pictures: top-1 {_share(metrics['top1'])} "
-        f"{_interval(metrics['top1'], metrics['pictures'])}, top-5 {_share(metrics['top5'])} "
-        f"{_interval(metrics['top5'], metrics['pictures'])}, "
+        f"({_interval(metrics['top1'], metrics['pictures'])}), top-5 {_share(metrics['top5'])} "
+        f"({_interval(metrics['top5'], metrics['pictures'])}), "
         f"calibration error {metrics['calibration_error']:.3f}"
     )
     table = Table(title=title, title_justify="left", header_style="bold", caption=_retained(metrics))
