@@ -1,0 +1,237 @@
+"""Who learns: ours as the product does it, and the others by one plain loop on the same pictures."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from benchmarks.quality_measure import Judge, Pictures
+from benchmarks.quality_tasks import Task, our_config
+from visionlora.backbones import Head, apply_head, head_parameters, load_backbone
+from visionlora.errors import VisionLoraError
+from visionlora.lora import scaled
+from visionlora.training.restore import restore
+
+RANK = 8
+EPOCHS = 8
+LEAST_STEPS = 120
+MOST_OF_OURS = 3
+"""Ours may take so many times the steps of the others."""
+STRENGTHS = (0.2, 0.4, 0.6, 0.8)
+
+Scaled = Callable[[nn.Module, float], Any]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to learn, and the three learning rates that it is tried with."""
+
+    name: str
+    lrs: tuple[float, float, float]
+    build: Callable[[nn.Module, Head], nn.Module] | None = None
+    adapter: bool = False
+    package: str | None = None
+
+
+def steps_of(pictures: int, batch_size: int) -> int:
+    """Optimizer steps of everyone but ours: 8 epochs, and enough of them for a handful of pictures."""
+    return max(LEAST_STEPS, EPOCHS * -(-pictures // batch_size))
+
+
+def full(network: nn.Module, head: Head) -> nn.Module:
+    """Every parameter is trained."""
+    return network.requires_grad_(True)
+
+
+def classifier(network: nn.Module, head: Head) -> nn.Module:
+    """The layer that computes the logits is trained."""
+    network.requires_grad_(False)
+    network.get_submodule(head.layer).requires_grad_(True)
+    return network
+
+
+def _peft(kind: str) -> Callable[[nn.Module, Head], nn.Module]:
+    def build(network: nn.Module, head: Head) -> nn.Module:
+        import peft
+
+        names = [
+            name
+            for name, layer in network.named_modules()
+            if type(layer) in (nn.Conv2d, nn.Linear) and name not in head.trained
+        ]
+        settings: dict[str, Any] = {"target_modules": "|".join(map(re.escape, names)), "r": RANK}
+        settings["lora_alpha" if kind == "Lora" else "alpha"] = RANK
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            model = peft.get_peft_model(network, getattr(peft, f"{kind}Config")(**settings))
+        for parameter in head_parameters(network, head):
+            parameter.requires_grad_(True)
+        return model
+
+    return build
+
+
+OURS, WITHOUT = "ours", "ours without anchors"
+METHODS = (
+    Method(OURS, (1e-3, 2e-3, 4e-3), adapter=True),
+    Method(WITHOUT, (1e-3, 2e-3, 4e-3), adapter=True),
+    Method("full fine-tuning", (3e-5, 1e-4, 3e-4), full),
+    Method("classifier only", (1e-3, 3e-3, 1e-2), classifier),
+    Method("PEFT LoRA", (1e-3, 3e-3, 1e-2), _peft("Lora"), adapter=True, package="peft"),
+    Method("PEFT LoHa", (1e-3, 3e-3, 1e-2), _peft("LoHa"), adapter=True, package="peft"),
+    Method("PEFT LoKr", (1e-3, 3e-3, 1e-2), _peft("LoKr"), adapter=True, package="peft"),
+)
+
+
+def best_lr(records: Sequence[Mapping[str, Any]], task: str, method: Method, seed: int) -> float | None:
+    """The learning rate with which the method learned most, by keeping where that is equal; None: untried."""
+    tried = [
+        record
+        for record in records
+        if (record["task"], record["method"], record["seed"]) == (task, method.name, seed)
+        and record["lr"] in method.lrs
+        and "cannot" not in record
+    ]
+    return max(tried, key=lambda r: (r["learned"], r["kept"] or 0.0))["lr"] if tried else None
+
+
+def run_one(task: Task, method: Method, lr: float, seed: int, curve: bool, threads: int) -> dict[str, Any]:
+    """Trains once and measures; the figures of one record.
+
+    A method that cannot adapt the network has ``cannot`` with its own words instead of figures.
+    """
+    torch.set_num_threads(threads)
+    teach = _ours if method.build is None else _peer
+    return teach(task, method, lr, seed, curve)
+
+
+def _peer(task: Task, method: Method, lr: float, seed: int, curve: bool) -> dict[str, Any]:
+    backbone = load_backbone(task.network, task.weights)
+    pictures = Pictures.of(task, backbone.preprocessing)
+    judge = Judge(task, pictures, backbone)
+    frozen = None if task.head == "new" else judge.figures(backbone.model.eval())
+    head = apply_head(backbone, task.head, pictures.folder.classes)
+    torch.manual_seed(seed)
+    assert method.build is not None
+    try:
+        network = method.build(backbone.model, head)
+    except (ValueError, NotImplementedError, TypeError) as error:
+        return {"cannot": " ".join(str(error).split())[:200]}
+    network.to(memory_format=torch.channels_last)
+    total = steps_of(len(pictures.folder.train), pictures.batch_size)
+    started = time.perf_counter()
+    _fit(network, pictures, head, lr, seed, total)
+    seconds = time.perf_counter() - started
+    judge.head = head
+    return {
+        "frozen": frozen,
+        **judge.figures(network),
+        "curve": _curve(judge, network, 1.0, rescaled) if curve and method.adapter else [],
+        "seconds": round(seconds, 1),
+        "steps": total,
+        "trained": sum(p.numel() for p in network.parameters() if p.requires_grad),
+    }
+
+
+def _fit(network: nn.Module, pictures: Pictures, head: Head, lr: float, seed: int, total: int) -> None:
+    """AdamW, bfloat16, one cycle, gradients clipped at 1: what ours does but for the anchors."""
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=lr, weight_decay=0.0)
+    warmup = max(1, round(0.1 * total))
+
+    def share(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / (warmup + 1)
+        return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
+
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, share)
+    network.eval()  # no dropout and frozen statistics, as in ours
+    for batch in _batches(pictures, head, seed, total):
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = network(batch["images"])
+        F.cross_entropy(logits.float(), batch["labels"]).backward()
+        nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        schedule.step()
+
+
+def _batches(pictures: Pictures, head: Head, seed: int, total: int) -> Iterator[dict[str, torch.Tensor]]:
+    loader = pictures.training(head, seed)
+    taken = 0
+    for epoch in count():
+        loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
+        for batch in loader:
+            if taken == total:
+                return
+            taken += 1
+            yield batch
+
+
+@contextmanager
+def rescaled(network: nn.Module, factor: float) -> Iterator[None]:
+    """Inside, PEFT's adapters are applied so many times as strongly."""
+    candidates: list[Any] = [getattr(module, "scaling", None) for module in network.modules()]
+    holders = [scaling for scaling in candidates if isinstance(scaling, dict)]
+    before = [dict(scaling) for scaling in holders]
+    try:
+        for scaling in holders:
+            scaling.update({name: value * factor for name, value in scaling.items()})
+        yield
+    finally:
+        for scaling, values in zip(holders, before, strict=True):
+            scaling.update(values)
+
+
+def _curve(judge: Judge, network: nn.Module, chosen: float, scaled: Scaled) -> list[dict[str, Any]]:
+    points = []
+    for strength in (*STRENGTHS, 1.0):
+        with scaled(network, strength / chosen):
+            points.append({"strength": strength, **judge.figures(network)})
+    return points
+
+
+def _ours(task: Task, method: Method, lr: float, seed: int, curve: bool) -> dict[str, Any]:
+    """The product's training run, then the same measurement as everyone's."""
+    from visionlora.training.run import run  # Lightning takes seconds, and the others need none of it
+
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "run"
+        config = our_config(task, lr, seed, method.name == OURS)
+        with redirect_stdout(io.StringIO()):
+            run(config, folder)
+        metrics = json.loads((folder / "metrics.json").read_text())
+        restored = restore(folder)
+    pictures = Pictures.of(task, restored.backbone.preprocessing)
+    allowed = MOST_OF_OURS * steps_of(len(pictures.folder.train), pictures.batch_size)
+    if metrics["steps"] > allowed:
+        raise VisionLoraError(f"ours took {metrics['steps']} steps, more than the {allowed} it may take")
+    judge = Judge(task, pictures, restored.backbone)
+    if task.head != "new":
+        frozen = judge.figures(load_backbone(task.network, task.weights).model.eval())
+    judge.head = restored.head
+    chosen = metrics["strength"]["chosen"]
+    return {
+        "frozen": frozen if task.head != "new" else None,
+        **judge.figures(restored.network),
+        "strength": chosen,
+        "curve": _curve(judge, restored.network, chosen, scaled) if curve and task.head != "new" else [],
+        "seconds": metrics["time"]["fit_s"],
+        "steps": metrics["steps"],
+        "trained": metrics["parameters"]["trainable"],
+    }

@@ -1,0 +1,183 @@
+"""What is learned and what is to be kept: the tasks of the quality yardstick, laid out as picture folders."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from visionlora.errors import VisionLoraError
+from visionlora.paths import shipped
+
+REAL = shipped("../shared/real")
+NETWORK = "squeezenet1_0"
+STYLES = ("noto", "fluent-color", "twemoji", "fxemoji")
+SINGLE = ("tiger", "ambulance", "pineapple")  # none of them is drawn among the contrast anchors
+# Subjects that are no ImageNet class, drawn by the project's own code.
+UNKNOWN = ("heart", "moon", "sun", "key", "cherries", "tulip", "gold-star", "maple-leaf")
+UNKNOWN_STYLES = {
+    "train": ("flat", "line-art", "cartoon", "watercolour", "crayon"),
+    "val": ("gradient", "paper-cut", "pastel", "mosaic"),
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """One thing to learn.
+
+    Attributes:
+        name: short, as in the records.
+        title: a line for people.
+        root: folder with train and val, each of class folders; val is in styles that train lacks.
+        head: keep, extend or new.
+        weights: the network's weight file, or "none".
+        anchors: folder of unlabelled photos to keep with; no picture of ``retention`` is among them.
+        retention: class folders of photos to measure keeping with.
+        contrast_anchors: folders of drawings of other things, to keep with.
+        contrast: folder of drawings of other things, to measure with.
+    """
+
+    name: str
+    title: str
+    root: Path
+    head: str
+    weights: str
+    anchors: Path
+    retention: Path
+    contrast_anchors: tuple[Path, ...] = ()
+    contrast: Path | None = None
+    network: str = NETWORK
+
+
+def make_tasks(folder: Path, real: Path = REAL) -> dict[str, Task]:
+    """Lays the tasks out below ``folder``: links to the real pictures, and drawings made here.
+
+    Raises:
+        VisionLoraError: the real weights and pictures are not there.
+    """
+    weights = real / f"{NETWORK}-imagenet.safetensors"
+    for needed in (weights, real / "illustrated", real / "photos"):
+        if not needed.exists():
+            raise VisionLoraError(
+                f"{needed} is missing: the yardstick has nothing to run on; give --real FOLDER"
+            )
+    halves = folder / "anchors", folder / "retention"
+    for place, photos in enumerate(sorted((real / "photos").iterdir())):
+        link(halves[place % 2] / photos.name, photos)
+    photos_for = {"weights": str(weights), "anchors": halves[0], "retention": halves[1]}
+    tasks = [
+        *_illustrated(folder, real, photos_for),
+        _goldfish(real, photos_for),
+        *_single(folder, real, photos_for),
+        *_unknown(folder, photos_for),
+    ]
+    return {task.name: task for task in tasks}
+
+
+def _illustrated(folder: Path, real: Path, photos: dict) -> Iterable[Task]:
+    for count in (1, 2, 4):
+        root = folder / f"illustrated-{count}"
+        for style in STYLES[:count]:
+            for picture in sorted((real / "illustrated" / "train").glob(f"*/{style}.png")):
+                link(root / "train" / picture.parent.name / picture.name, picture)
+        for picture in sorted((real / "illustrated" / "unseen").glob("*/*.png")):
+            # With few styles some classes have no drawing to learn from, so none to be asked about.
+            if (root / "train" / picture.parent.name).is_dir():
+                link(root / "val" / picture.parent.name / picture.name, picture)
+        styles = "1 style" if count == 1 else f"{count} styles"
+        yield Task(f"illustrated-{count}", f"illustrated, {styles} to learn from", root, "keep", **photos)
+
+
+def _goldfish(real: Path, photos: dict) -> Task:
+    drawn = shipped("data/goldfish")
+    return Task(
+        "goldfish",
+        "illustrated goldfish alone",
+        drawn,
+        "keep",
+        contrast_anchors=(drawn / "contrast" / "anchor",),
+        contrast=real / "illustrated" / "unseen",
+        **photos,
+    )
+
+
+def _single(folder: Path, real: Path, photos: dict) -> Iterable[Task]:
+    for name in SINGLE:
+        root = folder / f"one-{name}"
+        link(root / "data" / "train" / name, real / "illustrated" / "train" / name)
+        link(root / "data" / "val" / name, real / "illustrated" / "unseen" / name)
+        for other in sorted((real / "illustrated" / "unseen").iterdir()):
+            if other.name != name:
+                link(root / "others" / other.name, other)
+        yield Task(
+            f"one-{name}",
+            f"{name} alone: four drawings to learn from, a fifth to be asked about",
+            root / "data",
+            "keep",
+            contrast_anchors=(shipped("data/goldfish/contrast/anchor"),),
+            contrast=root / "others",
+            **photos,
+        )
+
+
+def _unknown(folder: Path, photos: dict) -> Iterable[Task]:
+    root = folder / "unknown"
+    draw_unknown(root)
+    for head in ("new", "extend"):
+        title = f"{len(UNKNOWN)} drawn things that ImageNet lacks, head {head}"
+        yield Task(f"unknown-{head}", title, root, head, **photos)
+
+
+def draw_unknown(root: Path) -> None:
+    """Draws the classes that ImageNet lacks, in other styles to learn from than to be asked about."""
+    from scripts.draw.canvas import finish
+    from scripts.draw.contrast import SUBJECTS, pose
+    from scripts.draw.grounds import GROUNDS
+    from scripts.draw.shapes import Drawing, moved
+    from scripts.draw.styles import STYLES as DRAWN
+
+    for split, styles in UNKNOWN_STYLES.items():
+        for subject in UNKNOWN:
+            for style in styles:
+                path = root / split / subject / f"{style}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                rng = np.random.default_rng(zlib.crc32(f"{split}/{subject}/{style}".encode()))
+                stance = pose(subject, rng)
+                placed = moved(
+                    tuple(SUBJECTS[subject]()),
+                    scale=stance.scale, turn=stance.turn, flip=stance.flip, shift=stance.shift,
+                )  # fmt: skip
+                ground = GROUNDS[stance.ground](stance.paper, rng)
+                finish(DRAWN[style](Drawing((*ground, *placed), stance.paper), rng)).save(path)
+
+
+def our_config(task: Task, lr: float, seed: int, anchors: bool) -> Any:
+    """The product's own configuration: its defaults, but for what the task and the trial decide."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    from visionlora.command import register_resolvers
+
+    register_resolvers()
+    GlobalHydra.instance().clear()
+    given = [
+        f"data.root={task.root}", f"model.name={task.network}", f"model.weights={task.weights}",
+        f"model.head={task.head}", f"optimizer.lr={lr}", f"seed={seed}", "trainer.progress=false",
+        f"retention.anchors=[{task.anchors if anchors else ''}]",
+        # Who has no photos to keep with has none to choose the strength with either.
+        f"retention.root={task.retention if anchors and task.head != 'new' else 'null'}",
+        f"contrast.anchors=[{','.join(map(str, task.contrast_anchors)) if anchors else ''}]",
+        f"contrast.root={task.contrast or 'null'}",
+    ]  # fmt: skip
+    with initialize_config_dir(str(shipped("conf").resolve()), version_base="1.3"):
+        return compose("config", overrides=given)
+
+
+def link(place: Path, target: Path) -> None:
+    """A symbolic link, its folders made."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(target.resolve())
