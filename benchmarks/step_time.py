@@ -31,7 +31,8 @@ from visionlora.files import replacing
 NETWORKS = ("vgg19", "resnet50", "efficientnet_b0", "mobilenet_v2", "convnext_tiny")
 HOW = (
     "AdamW (fused), cross-entropy, channels_last, {size} px, {threads}, random weights; batch norm's running "
-    "statistics are frozen for every contender, and ours folds batch norm into the convolutions. {layers} "
+    "statistics are frozen for every contender, and ours folds batch norm into the convolutions. Freed memory "
+    "stays in the process, for every contender, as in a run of ours. {layers} "
     "`floor` is forward and backward to the input of the frozen network in eval mode; `trained` counts "
     "thousands of parameters. Medians and quartiles of {steps} rounds after {warmup} of warm-up; `x floor` "
     "is the median of the ratios within a round. Peak memory is {memory}."

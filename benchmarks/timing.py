@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from benchmarks.contenders import Contender, by_name, copy_for, fresh_network, make_ready
 from visionlora.lora import fold_batch_norm
+from visionlora.training.allocator import keep_freed_memory
 
 _Result = TypeVar("_Result")
 FLOOR = "floor"
@@ -119,7 +120,8 @@ def _logits(output: Any) -> Tensor:
 
 
 def prepare(setting: Setting) -> tuple[Tensor, Tensor]:
-    """Sets threads and precision for this process; the batch that all contenders see."""
+    """Sets threads, allocator and precision for this process; the batch that all contenders see."""
+    keep_freed_memory()
     if setting.threads:
         torch.set_num_threads(setting.threads)
     if setting.device == "cuda":

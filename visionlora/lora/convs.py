@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from visionlora.lora.rows import tall
+
 _CONV: dict[int, Any] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 
@@ -155,7 +157,7 @@ def columns(x: Tensor, g: Tensor, A: Tensor, B: Tensor, geometry: Geometry) -> t
     for first in range(0, width, 3):
         wide = min(3, width - first)
         left = pad - first
-        part = F.pad(x, (left, reach + wide - left - x.shape[-1]))
+        part = _window(x, -left, reach + wide)
         pieces.append(_backward(g, part, _like(x, g.shape[1], A[..., :wide]), inner, of_input=False))
     return _project(torch.cat(pieces, -1), A, B)
 
@@ -188,6 +190,21 @@ GRADIENTS: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor, Geometry], tuple[
 }
 
 
+def _window(x: Tensor, start: int, width: int) -> Tensor:
+    """`width` columns of x from `start` on, zeros where x has none. `F.pad` would write everything twice."""
+    first, last = max(start, 0), min(start + width, x.shape[-1])
+    if last - first == width:
+        return x[..., first:last]
+    memory_format = _LAST[x.ndim] if is_channels_last(x) else torch.contiguous_format
+    part = torch.empty((*x.shape[:-1], width), dtype=x.dtype, device=x.device, memory_format=memory_format)
+    if last <= first:
+        return part.zero_()
+    part[..., : first - start] = 0
+    part[..., last - start :] = 0
+    part[..., first - start : last - start] = x[..., first:last]
+    return part
+
+
 def _like(x: Tensor, out: int, A: Tensor) -> Tensor:
     """A weight of which only shape, type and memory format matter."""
     weight = x.new_empty(out, *A.shape[1:])
@@ -210,8 +227,8 @@ def _down(g: Tensor, B: Tensor) -> Tensor:
 def _outer(h: Tensor, g: Tensor) -> Tensor:
     """g h' summed over pictures and pixels: (out, r). Its transpose is computed: see `rows`."""
     if is_channels_last(g):
-        rows = h.movedim(1, -1).reshape(-1, h.shape[1])
-        return (rows.t() @ g.movedim(1, -1).reshape(-1, g.shape[1])).t()
+        thin = h.movedim(1, -1).reshape(-1, h.shape[1])
+        return tall(thin, g.movedim(1, -1).reshape(-1, g.shape[1])).t()
     like = g.new_empty(h.shape[1], g.shape[1], *(1,) * (g.ndim - 2))
     ones, none = (1,) * (g.ndim - 2), (0,) * (g.ndim - 2)
     return _backward(h, g, like, Geometry(ones, none, ones, 1), of_input=False).flatten(1).t()

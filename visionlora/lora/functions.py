@@ -56,17 +56,17 @@ class RowsFunction(Function):
         grad_x = grad_A = grad_B = None
         g = rows.as_rows(g, ctx.channels_first)
         with autocast_off(g.device):
-            if ctx.needs_input_grad[0]:
+            if ctx.needs_input_grad[3] or ctx.needs_input_grad[4]:
+                flat, small = rows.as_rows(x, ctx.channels_first), _scaled(A, B, ctx.scaling, g.dtype)
+                grad_A, grad_B = rows.GRADIENTS[ctx.gradient](flat, g, *small)
+                grad_A, grad_B = grad_A.to(A.dtype), grad_B.to(B.dtype)
+            if ctx.needs_input_grad[0]:  # last, so that the layer below finds it in the processor's cache
                 ready = _ready(kept, ctx.product, weight, A, B, ctx.scaling, g.dtype)
                 grad_x = rows.grad_input(ctx.product, g, ready, A, B, ctx.scaling)
                 if ctx.channels_first:
                     grad_x = grad_x.view(x.shape[0], *x.shape[2:], -1).movedim(-1, 1)
                 else:
                     grad_x = grad_x.view(x.shape)
-            if ctx.needs_input_grad[3] or ctx.needs_input_grad[4]:
-                flat, small = rows.as_rows(x, ctx.channels_first), _scaled(A, B, ctx.scaling, g.dtype)
-                grad_A, grad_B = rows.GRADIENTS[ctx.gradient](flat, g, *small)
-                grad_A, grad_B = grad_A.to(A.dtype), grad_B.to(B.dtype)
         return grad_x, None, None, grad_A, grad_B, None, None, None, None, None
 
 
@@ -100,13 +100,13 @@ class ConvFunction(Function):
         x, weight, A, B, kept = ctx.saved_tensors
         grad_x = grad_A = grad_B = None
         with autocast_off(g.device):
-            if ctx.needs_input_grad[0]:
-                ready = _ready(kept, ctx.product, weight, A, B, ctx.scaling, g.dtype)
-                grad_x = convs.grad_input(ctx.product, g, x, ready, A, B, ctx.scaling, ctx.geometry)
             if ctx.needs_input_grad[3] or ctx.needs_input_grad[4]:
                 small = _scaled(A, B.flatten(1), ctx.scaling, g.dtype)
                 grad_A, grad_B = convs.GRADIENTS[ctx.gradient](x, g, *small, ctx.geometry)
                 grad_A, grad_B = grad_A.to(A.dtype), grad_B.to(B.dtype).view(B.shape)
+            if ctx.needs_input_grad[0]:  # last, as above
+                ready = _ready(kept, ctx.product, weight, A, B, ctx.scaling, g.dtype)
+                grad_x = convs.grad_input(ctx.product, g, x, ready, A, B, ctx.scaling, ctx.geometry)
         return grad_x, None, None, grad_A, grad_B, None, None, None, None, None
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 CHUNK = 2048  # rows of x and g that stay in a core's cache between their two uses
+PIECE = 512  # rows of a product that are worth being one of a batch
 
 PRODUCTS = ("matmul", "branch")
 
@@ -80,7 +81,7 @@ def low_rank(x: Tensor, g: Tensor, A: Tensor, B: Tensor) -> tuple[Tensor, Tensor
     """By way of u = g B and h = x A', each of r columns."""
     u = F.linear(g, B.t().contiguous())
     h = F.linear(x, A)
-    return u.t() @ x, (h.t() @ g).t()
+    return tall(u, x), tall(h, g).t()
 
 
 def low_rank_wide(x: Tensor, g: Tensor, A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
@@ -96,6 +97,21 @@ def low_rank_chunked(x: Tensor, g: Tensor, A: Tensor, B: Tensor) -> tuple[Tensor
         grad_A.addmm_(Bt @ g_piece.t(), x_piece)
         grad_Bt.addmm_(A @ x_piece.t(), g_piece)
     return grad_A, grad_Bt.t()
+
+
+def tall(thin: Tensor, wide: Tensor) -> Tensor:
+    """`thin' wide`: (M, r) and (M, c) to (r, c), for M much larger than both.
+
+    In single precision CPU libraries are twice as fast at a batch of short products as at one long one.
+    """
+    pieces = 1
+    if thin.dtype == torch.float32 and thin.device.type == "cpu":
+        while thin.shape[0] % (2 * pieces) == 0 and thin.shape[0] >= 2 * pieces * PIECE:
+            pieces *= 2
+    if pieces == 1:
+        return thin.t() @ wide
+    thin, wide = (t.reshape(pieces, -1, t.shape[1]) for t in (thin, wide))
+    return torch.bmm(thin.transpose(1, 2), wide).sum(0)
 
 
 GRADIENTS: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]] = {

@@ -20,6 +20,7 @@ from rich.console import Console
 from visionlora.errors import VisionLoraError
 from visionlora.lora import FrozenBatchNorm, folded
 from visionlora.lora.choice import choice
+from visionlora.training.allocator import keep_freed_memory
 from visionlora.training.assemble import Job, assemble
 from visionlora.training.callbacks import FirstBatch, StepClock, progress
 from visionlora.training.device import choose_device
@@ -48,6 +49,7 @@ def run(config: DictConfig, output_dir: str | Path) -> int:
     console = Console()
     folder = Path(output_dir)
     _quieten()
+    keep_freed_memory()
     job = assemble(config, console)
     resume = _checkpoint_of(config.resume)
     device = choose_device(job.trainer.accelerator)
