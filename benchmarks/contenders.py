@@ -6,7 +6,6 @@ A contender turns a plain network into one that is ready to train. A new variant
 
 from __future__ import annotations
 
-import copy
 import difflib
 import importlib.util
 import logging
@@ -50,15 +49,15 @@ class Contender:
     """One way to train.
 
     `build(network, layers, rank)` changes the network that it is given. `can(layer, rank)` says which layers
-    it is able to adapt. Contenders that never write to the frozen weights may share them with each other,
-    which saves memory and changes no step. One that isn't `usual` is timed only where it is named.
+    it is able to adapt. One that `keeps_memory` trains as our runs do, with freed memory kept in the process;
+    the others as PyTorch does. One that isn't `usual` is timed only where it is named.
     """
 
     name: str
     build: Build
     can: Callable[[nn.Module, int], bool] | None = None
     package: str | None = None
-    shares_weights: bool = True
+    keeps_memory: bool = False
     usual: bool = True
 
     @property
@@ -166,9 +165,11 @@ def _any_layer(layer: nn.Module, rank: int) -> bool:
 
 CONTENDERS = (
     Contender("floor", build_floor),
-    Contender("full", build_full, shares_weights=False),
-    Contender("ours", build_ours, _any_layer, shares_weights=False),
-    Contender("ours, unfolded", build_unfolded, _any_layer, shares_weights=False, usual=False),
+    Contender("full", build_full),
+    Contender("floor, memory kept", build_floor, keeps_memory=True, usual=False),
+    Contender("ours", build_ours, _any_layer, keeps_memory=True),
+    Contender("ours, unfolded", build_unfolded, _any_layer, keeps_memory=True, usual=False),
+    Contender("ours, memory given back", build_ours, _any_layer, usual=False),
     Contender("PEFT", build_peft, _rank_divisible_by_groups, package="peft"),
     Contender("loralib", build_loralib, _square_and_dense),
     Contender("LyCORIS", build_lycoris, _any_layer, package="lycoris"),
@@ -216,12 +217,6 @@ def make_ready(contender: Contender, network: nn.Module, rank: int, choice: str 
             f"{contender.name} adapted {ready.layers} layers where {len(layers)} were asked for."
         )
     return ready
-
-
-def copy_for(contender: Contender, network: nn.Module) -> nn.Module:
-    """A copy of the network, with the same parameters in memory where the contender may share them."""
-    shared = {id(p): p for p in network.parameters()} if contender.shares_weights else {}
-    return copy.deepcopy(network, shared)
 
 
 def _trainable(model: nn.Module) -> list[nn.Parameter]:

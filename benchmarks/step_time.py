@@ -2,8 +2,8 @@
 
     python -m benchmarks.step_time --networks resnet50 --precision float32 bfloat16
 
-All contenders of one setting live in one process and take steps in turn, so that whatever else the machine
-does meets them all alike. Ratios are those of steps in the same round.
+Every contender has a process of its own, and they take steps in turn, so that whatever else the machine does
+meets them all alike. Ratios are those of steps in the same round.
 """
 
 from __future__ import annotations
@@ -31,8 +31,7 @@ from visionlora.files import replacing
 NETWORKS = ("vgg19", "resnet50", "efficientnet_b0", "mobilenet_v2", "convnext_tiny")
 HOW = (
     "AdamW (fused), cross-entropy, channels_last, {size} px, {threads}, random weights; batch norm's running "
-    "statistics are frozen for every contender, and ours folds batch norm into the convolutions. Freed memory "
-    "stays in the process, for every contender, as in a run of ours. {layers} "
+    "statistics are frozen for every contender, and ours folds batch norm into the convolutions. {layers} "
     "`floor` is forward and backward to the input of the frozen network in eval mode; `trained` counts "
     "thousands of parameters. Medians and quartiles of {steps} rounds after {warmup} of warm-up; `x floor` "
     "is the median of the ratios within a round. Peak memory is {memory}."

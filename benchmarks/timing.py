@@ -8,29 +8,26 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.contenders import Contender, by_name, copy_for, fresh_network, make_ready
+from benchmarks.contenders import Contender, by_name, fresh_network, make_ready
+from benchmarks.stall import Stall, StallError
 from visionlora.lora import fold_batch_norm
 from visionlora.training.allocator import keep_freed_memory
 
-_Result = TypeVar("_Result")
 FLOOR = "floor"
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What is measured in one process: `size` in pixels; `layers` is shared or all; `threads` 0 keeps
+    """What is measured: `size` in pixels; `layers` is shared or all; `threads` 0 keeps
     PyTorch's own number."""
 
     network: str
@@ -66,6 +63,14 @@ class Row:
     ratio: float | None = None
     ratio_quartiles: tuple[float, float] | None = None
     peak_memory: int | None = None
+
+    def set_size(self, size: tuple[int, int]) -> None:
+        """Takes the number of adapted layers and of trained parameters."""
+        self.layers, self.trainable = size
+
+    def set_peak(self, peak: int) -> None:
+        """Takes the peak memory."""
+        self.peak_memory = peak
 
     def summarise(self, floor: Sequence[float]) -> None:
         """Fills in the medians and quartiles from `times` and the floor's times of the same rounds."""
@@ -120,8 +125,7 @@ def _logits(output: Any) -> Tensor:
 
 
 def prepare(setting: Setting) -> tuple[Tensor, Tensor]:
-    """Sets threads, allocator and precision for this process; the batch that all contenders see."""
-    keep_freed_memory()
+    """Sets threads and precision for this process; the batch that all contenders see."""
     if setting.threads:
         torch.set_num_threads(setting.threads)
     if setting.device == "cuda":
@@ -135,72 +139,78 @@ def prepare(setting: Setting) -> tuple[Tensor, Tensor]:
     return images, labels.to(setting.device)
 
 
-def time_contenders(setting: Setting, names: Sequence[str]) -> list[Row]:
-    """Every contender takes one step a round; who begins changes from round to round.
+def measure(setting: Setting, names: Sequence[str], memory: bool = True) -> list[Row]:
+    """Every contender trains in a process of its own, and all take a step in turn.
 
-    A contender that isn't installed or that fails has a row that says so.
+    Who begins changes from round to round; the others' processes sleep meanwhile. A contender that isn't
+    installed or that fails has a row that says so.
     """
-    images, labels = prepare(setting)
-    network = fresh_network(setting.network, setting.size).to(setting.device)
     rows = {name: Row(name) for name in names}
-    trainees: dict[str, Trainee] = {}
-    for name, row in rows.items():
-        contender = by_name(name)
-        if not contender.installed:
-            row.status = "not installed"
-            continue
-        trainee = _or_failed(row, _make, contender, network, setting)
-        if trainee is not None:
-            trainees[name] = trainee
-            row.layers, row.trainable = trainee.layers, sum(p.numel() for p in trainee.trainable)
-    for number in range(setting.warmup + setting.steps):
-        order = list(trainees)
-        begin = number % max(len(order), 1)
-        gc.collect()
-        for name in order[begin:] + order[:begin]:
-            seconds = _or_failed(rows[name], trainees[name].step, images, labels)
-            if seconds is None:
-                del trainees[name]
-            elif number >= setting.warmup:
-                rows[name].times.append(seconds)
-    floor = rows[FLOOR].times if FLOOR in trainees else []
-    for row in rows.values():
-        row.summarise(floor)
+    stalls: dict[str, Stall] = {}
+    try:
+        for name, row in rows.items():
+            if not by_name(name).installed:
+                row.status = "not installed"
+                continue
+            stalls[name] = Stall(_answers, setting, name)
+            _ask(stalls, row, "ready", row.set_size)
+        for number in range(setting.warmup + setting.steps):
+            order = list(stalls)
+            begin = number % max(len(order), 1)
+            for name in order[begin:] + order[:begin]:
+                kept = rows[name].times.append if number >= setting.warmup else _ignore
+                _ask(stalls, rows[name], "step", kept)
+        floor = rows[FLOOR].times if FLOOR in stalls else []
+        for name, row in rows.items():
+            if memory and name in stalls:
+                _ask(stalls, row, "peak", row.set_peak)
+            row.summarise(floor)
+    finally:
+        for stall in stalls.values():
+            stall.close()
     return list(rows.values())
 
 
-def _make(contender: Contender, network: nn.Module, setting: Setting) -> Trainee:
-    return Trainee(contender, copy_for(contender, network), setting)
-
-
-def _or_failed(row: Row, act: Callable[..., _Result], *arguments: Any) -> _Result | None:
-    """What `act` returns, or None with the reason in the row: a peer's failure is a result too."""
+def _ask(stalls: dict[str, Stall], row: Row, question: str, keep: Callable[[Any], object]) -> None:
+    """Keep a contender's answer, or why there is none: a peer's failure is a result too."""
     try:
-        return act(*arguments)
-    except Exception as error:
-        row.status = f"failed: {_one_line(error)}"
+        keep(stalls[row.contender].ask(question))
+    except StallError as error:
+        row.status = f"failed: {error}"
         row.times.clear()
-        return None
+        stalls.pop(row.contender).close()
 
 
-def peak_memory(setting: Setting, name: str, steps: int = 3) -> int:
-    """Bytes that a contender takes at its peak over a few steps; call it in a process of its own.
+def _ignore(seconds: float) -> None:
+    pass
 
-    On CUDA the allocator's peak. On the CPU the peak of the process's resident memory less what it held
-    before the network was made, when the contender had already trained a tiny one: what PyTorch and the
-    packages load at their first step is theirs, not the network's. Where `time_contenders` ran before, our
-    first step times nothing either: what was decided is in the cache file.
+
+def _answers(setting: Setting, name: str) -> dict[str, Callable[[], Any]]:
+    """What a contender's process can be asked.
+
+    Peak memory is on CUDA the allocator's. On the CPU it is that of the process's resident memory less what
+    it held before the network was made, when the contender had already trained a tiny one: what PyTorch and
+    the packages load at their first step is theirs, not the network's.
     """
     contender = by_name(name)
+    if contender.keeps_memory and setting.device == "cpu":
+        keep_freed_memory()
     images, labels = prepare(setting)
     _train_a_tiny_network(contender, setting)
     before = 0 if setting.device == "cuda" else resident_memory()
     network = fresh_network(setting.network, setting.size).to(setting.device)
     trainee = Trainee(contender, network, setting)
-    for _ in range(steps):
-        trainee.step(images, labels)
-    peak = torch.cuda.max_memory_allocated() if setting.device == "cuda" else resident_memory(peak=True)
-    return peak - before
+    trained = sum(parameter.numel() for parameter in trainee.trainable)
+
+    def peak() -> int:
+        most = torch.cuda.max_memory_allocated() if setting.device == "cuda" else resident_memory(peak=True)
+        return most - before
+
+    return {
+        "ready": lambda: (trainee.layers, trained),
+        "step": lambda: trainee.step(images, labels),
+        "peak": peak,
+    }
 
 
 def _train_a_tiny_network(contender: Contender, setting: Setting) -> None:
@@ -225,38 +235,6 @@ def resident_memory(peak: bool = False) -> int:
 
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def in_own_process(function: Callable[..., _Result], *arguments: Any) -> _Result:
-    """Calls a function of this package in a fresh interpreter.
-
-    Raises:
-        RuntimeError: the process died, for example for want of memory.
-    """
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        try:
-            return pool.submit(function, *arguments).result()
-        except BrokenProcessPool as error:
-            raise RuntimeError("the process died, perhaps for want of memory") from error
-
-
-def measure(setting: Setting, names: Sequence[str], memory: bool = True) -> list[Row]:
-    """Times of all contenders in one process, then the memory of each in one of its own."""
-    try:
-        rows = in_own_process(time_contenders, setting, list(names))
-    except RuntimeError as error:
-        return [Row(name, f"failed: {error}") for name in names]
-    for row in rows:
-        if memory and row.status == "ok":
-            try:
-                row.peak_memory = in_own_process(peak_memory, setting, row.contender)
-            except Exception as error:
-                row.status = f"no memory figure: {_one_line(error)}"
-    return rows
-
-
-def _one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
 
 
 def _median_and_quartiles(values: Sequence[float]) -> tuple[float, tuple[float, float]]:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import nn
 
-from benchmarks.contenders import CONTENDERS, Contender, by_name, copy_for, layers_for
+from benchmarks.contenders import CONTENDERS, Contender, by_name, layers_for
 from benchmarks.timing import Setting, Trainee
 from visionlora.errors import VisionLoraError
 
@@ -44,7 +46,7 @@ ADAPTERS = [contender.name for contender in CONTENDERS if contender.can is not N
 def test_only_a_contenders_own_parameters_move(name: str) -> None:
     contender, network = installed(name), tiny_network()
     before = {key: value.clone() for key, value in network.state_dict().items()}
-    own = copy_for(contender, network)
+    own = copy.deepcopy(network)
     trainee = Trainee(contender, own, SETTING)
     moving = [parameter.detach().clone() for parameter in trainee.trainable]
     for _ in range(2):
@@ -62,7 +64,7 @@ def test_only_a_contenders_own_parameters_move(name: str) -> None:
 def test_every_contender_begins_with_the_same_function(name: str) -> None:
     contender, network = installed(name), tiny_network()
     images, _ = batch()
-    trainee = Trainee(contender, copy_for(contender, network), SETTING)
+    trainee = Trainee(contender, copy.deepcopy(network), SETTING)
     torch.testing.assert_close(trainee.model(images), network.eval()(images))
 
 
@@ -97,7 +99,7 @@ def test_the_floor_trains_nothing() -> None:
 def test_full_fine_tuning_moves_every_parameter_of_its_own_copy() -> None:
     network, full = tiny_network(), by_name("full")
     before = [parameter.detach().clone() for parameter in network.parameters()]
-    trainee = Trainee(full, copy_for(full, network), SETTING)
+    trainee = Trainee(full, copy.deepcopy(network), SETTING)
     trainee.step(*batch())
     assert all(not torch.equal(old, new) for old, new in zip(before, trainee.trainable, strict=True))
     assert all(torch.equal(old, new) for old, new in zip(before, network.parameters(), strict=True))

@@ -2,27 +2,32 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 
-from benchmarks import contenders, step_time, timing
+from benchmarks import contenders, stall, step_time, timing
 from benchmarks.results import replace_section, write_section
 from benchmarks.table import cells
 from benchmarks.timing import Row
 from visionlora.errors import VisionLoraError
 
 
-def here(function: Callable[..., Any], *arguments: Any) -> Any:
-    return function(*arguments)
+def in_a_thread(function: Callable[..., Any], connection: Connection, *arguments: Any) -> Thread:
+    thread = Thread(target=function, args=(Connection(os.dup(connection.fileno())), *arguments))
+    thread.start()
+    return thread
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict[str, Any]]:
     """The command on a small network, in this process; what its JSON says."""
-    monkeypatch.setattr(timing, "in_own_process", here)
+    monkeypatch.setattr(stall, "start", in_a_thread)
     monkeypatch.setattr(step_time, "machine", lambda: {"CPU": "a test's"})
 
     def command(*arguments: str) -> dict[str, Any]:
@@ -143,3 +148,14 @@ def test_mistakes_are_said_in_one_line(
 
 def test_memory_is_read_from_the_process_itself() -> None:
     assert timing.resident_memory(peak=True) >= timing.resident_memory() > 10_000_000
+
+
+def test_a_process_that_dies_is_said_to_have_died() -> None:
+    dying = stall.Stall(_death)
+    with pytest.raises(stall.StallError, match="the process died"):
+        dying.ask("step")
+    dying.close()
+
+
+def _death() -> Any:
+    os._exit(1)
