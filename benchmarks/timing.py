@@ -20,9 +20,9 @@ from torch.nn import functional as F
 from benchmarks.contenders import Contender, by_name, fresh_network, make_ready
 from benchmarks.stall import Stall, StallError
 from visionlora.lora import fold_batch_norm
-from visionlora.training.allocator import keep_freed_memory
 
 FLOOR = "floor"
+LARGE_PAGES = "THP_MEM_ALLOC_ENABLE"  # read when torch is imported
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,8 @@ def measure(setting: Setting, names: Sequence[str], memory: bool = True) -> list
             if not by_name(name).installed:
                 row.status = "not installed"
                 continue
-            stalls[name] = Stall(_answers, setting, name)
+            environment = {LARGE_PAGES: "1" if by_name(name).large_pages else "0"}
+            stalls[name] = Stall(_answers, setting, name, environment=environment)
             _ask(stalls, row, "ready", row.set_size)
         for number in range(setting.warmup + setting.steps):
             order = list(stalls)
@@ -193,8 +194,6 @@ def _answers(setting: Setting, name: str) -> dict[str, Callable[[], Any]]:
     the packages load at their first step is theirs, not the network's.
     """
     contender = by_name(name)
-    if contender.keeps_memory and setting.device == "cpu":
-        keep_freed_memory()
     images, labels = prepare(setting)
     _train_a_tiny_network(contender, setting)
     before = 0 if setting.device == "cuda" else resident_memory()

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from omegaconf import DictConfig, OmegaConf
 
 from visionlora.errors import VisionLoraError
+from visionlora.pages import ask_for_large_pages
 from visionlora.paths import shipped
 
 Task = Callable[[DictConfig], int]
@@ -24,6 +25,7 @@ def launch(task: Task, config_name: str) -> NoReturn:
     The exit code is 0 for success, 2 for a mistake that the user can mend, 130 after Ctrl-C, and whatever
     the task returns otherwise.
     """
+    ask_for_large_pages()
     # Only now: Hydra takes a third of a second to import.
     import hydra
     from hydra.errors import HydraException

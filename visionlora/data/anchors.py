@@ -66,19 +66,28 @@ class AnchorStream:
 
     def batch(self, step: int) -> Batch:
         """``images`` float32 (n, 3, S, S), normalised, channels last; ``indices``, ``views`` int64 (n,)."""
-        drawn = [self._drawn(step * self.per_step + place) for place in range(self.per_step)]
+        drawn = self.drawn(step)
         indices, views = zip(*drawn, strict=True)
         return {
-            "images": self.normalise([self.view(index, view) for index, view in drawn]),
+            "images": self.images(drawn),
             "indices": torch.tensor(indices, dtype=torch.int64),
             "views": torch.tensor(views, dtype=torch.int64),
         }
 
-    def plain(self, count: int) -> tuple[Tensor, Tensor]:
-        """``count`` anchors (all, if fewer), spread evenly: indices (n,), and images (n, 3, S, S), normalised
-        but not augmented."""
-        count = min(count, len(self.anchors))
-        chosen = [place * len(self.anchors) // count for place in range(count)]
+    def drawn(self, step: int) -> list[tuple[int, int]]:
+        """(anchor, view) of a batch."""
+        return [self._drawn(step * self.per_step + place) for place in range(self.per_step)]
+
+    def images(self, drawn: Sequence[tuple[int, int]]) -> Tensor:
+        """(anchor, view) as float32 (n, 3, S, S), normalised, channels last."""
+        return self.normalise([self.view(index, view) for index, view in drawn])
+
+    def plain(self, count: int, among: int | None = None) -> tuple[Tensor, Tensor]:
+        """``count`` anchors (all, if fewer) of the first ``among`` (None: of all), spread evenly: indices
+        (n,), and images (n, 3, S, S), normalised but not augmented."""
+        among = len(self.anchors) if among is None else among
+        count = min(count, among)
+        chosen = [place * among // count for place in range(count)]
         images = self.normalise([self.unaugmented(self._pixels(index)) for index in chosen])
         return torch.tensor(chosen, dtype=torch.int64), images
 

@@ -54,6 +54,13 @@ class AugmentConfig:
     colour_jitter: float = 0.0
     grayscale: float = 0.0
 
+    @property
+    def nothing(self) -> bool:
+        """Whether training pictures look as validation pictures do."""
+        crops = self.crop_scale == (1.0, 1.0) and self.crop_ratio == (1.0, 1.0)
+        chances = (self.horizontal_flip, self.colour_jitter, self.grayscale)
+        return crops and not self.trivial and not any(chances)
+
     def __post_init__(self) -> None:
         for name in ("crop_scale", "crop_ratio"):
             pair = tuple(getattr(self, name))  # configuration files hold lists
@@ -69,6 +76,8 @@ class AugmentConfig:
 
 def training_transform(config: AugmentConfig, preprocessing: Preprocessing) -> Transform:
     """The random transform: uint8 (3, H, W) to uint8 (3, crop, crop). Call it within :func:`seeded`."""
+    if config.nothing:
+        return evaluation_transform(preprocessing)
     interpolation = InterpolationMode(preprocessing.interpolation)
     steps: list[torch.nn.Module] = [
         v2.RandomResizedCrop(

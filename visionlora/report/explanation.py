@@ -45,8 +45,14 @@ def _totals(explanation: Mapping[str, Any]) -> str:
         f"{len(explanation['layers'])} adapted layers, {parameters['trainable']:,} of "
         f"{parameters['total']:,} parameters trained; {norms['folded']} of {norms['all']} batch norms "
         f"folded; forward and backward {1000 * explanation['step_s']:.1f} ms, of that the ways that were "
-        f"timed {1000 * explanation['ways_s']:.1f} ms"
+        f"timed {1000 * explanation['ways_s']:.1f} ms{_below(explanation.get('frozen_below'))}"
     )
+
+
+def _below(frozen: Mapping[str, Any] | None) -> str:
+    if not frozen:
+        return ""
+    return f"; the {frozen['layers']} layers below {frozen['layer']} can be computed once (cache.features)"
 
 
 def _input(layer: Mapping[str, Any]) -> str:

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from visionlora.data import AnchorStream, Picture
 from visionlora.lora import adapters_off
+from visionlora.lora.drift import Drift
+from visionlora.training.features import FeatureCache
 
 Anchor = Picture | Tensor
 """A picture file, or a decoded picture (uint8 (3, H, W))."""
@@ -20,9 +22,10 @@ IMPROBABLE = 20.0
 
 @dataclass(frozen=True)
 class AnchorBatch:
-    """Anchors of one step: images (n, 3, height, width) and the frozen network's logits (n, old outputs)."""
+    """Anchors of one step: what the network is called with, images (n, 3, height, width) or features of n
+    rows, and the frozen network's logits (n, old outputs)."""
 
-    images: Tensor
+    inputs: list[Tensor]
     logits: Tensor
 
 
@@ -58,6 +61,7 @@ class AnchorTeacher:
             its own false positives are not taught again.
         targets: the outputs of the trained classes.
         check_count: how many anchors, unaugmented, stand for all of them at validation.
+        drift_count: how many show what the layers' inputs are like.
     """
 
     def __init__(
@@ -67,6 +71,7 @@ class AnchorTeacher:
         unknown: int | None = None,
         targets: Sequence[int] = (),
         check_count: int = 32,
+        drift_count: int = 128,
     ) -> None:
         self.stream = stream
         self.old_outputs = old_outputs
@@ -75,42 +80,63 @@ class AnchorTeacher:
         # A network whose every output is trained has no other answer to give.
         self.targets = old_targets if len(old_targets) < old_outputs else []
         self.check_count = check_count
+        self.drift_count = drift_count
         self.known: dict[tuple[int, int], Tensor] = {}
-        self._check: tuple[Tensor, Tensor] | None = None
+        self.features: FeatureCache | None = None
+        """Where the frozen prefix's values are kept; the network is then the rest of it."""
+        self._check: tuple[list[Tensor], Tensor] | None = None
 
     def batch(self, network: nn.Module, step: int) -> AnchorBatch:
         """The anchors of ``step`` on the network's device."""
-        batch = self.stream.batch(step)
-        images = batch["images"].to(next(network.parameters()).device)
-        keys = list(zip(batch["indices"].tolist(), batch["views"].tolist(), strict=True))
+        keys = self.stream.drawn(step)
+        inputs = self._inputs(network, keys)
         unknown = [place for place, key in enumerate(keys) if key not in self.known]
         if unknown:
-            for place, logits in zip(
-                unknown, self._frozen(network, images[unknown], batch["indices"][unknown]), strict=True
-            ):
-                self.known[keys[place]] = logits
-        return AnchorBatch(images, torch.stack([self.known[key] for key in keys]))
+            indices = torch.tensor([keys[place][0] for place in unknown])
+            answers = self._frozen(network, [value[unknown] for value in inputs], indices)
+            self.known.update(zip([keys[place] for place in unknown], answers, strict=True))
+        return AnchorBatch(inputs, torch.stack([self.known[key] for key in keys]))
+
+    def _inputs(self, network: nn.Module, keys: list[tuple[int, int]]) -> list[Tensor]:
+        if self.features is None:
+            return [self.stream.images(keys).to(next(network.parameters()).device)]
+
+        def images(places: list[int]) -> Tensor:
+            return self.stream.images([keys[place] for place in places])
+
+        return self.features.get([("anchor", *key) for key in keys], images)
 
     def prepare(self, network: nn.Module) -> None:
         """Ask the frozen network about the anchors that :meth:`check` uses; not while weights are merged."""
         indices, images = self.stream.plain(self.check_count)
-        images = images.to(next(network.parameters()).device)
-        self._check = images, self._frozen(network, images, indices)
+        inputs = self._exact(network, images)
+        self._check = inputs, self._frozen(network, inputs, indices)
+
+    def drift(self, network: nn.Module) -> Drift:
+        """How far the adapters move their layers' outputs on anchors that may show anything."""
+        _, images = self.stream.plain(self.drift_count, among=self.unknown or None)
+        return Drift(network, (self._exact(network, piece) for piece in images.split(16)))
+
+    def _exact(self, network: nn.Module, images: Tensor) -> list[Tensor]:
+        """What the network is called with, in single precision: nothing is cast where these are used."""
+        device = next(network.parameters()).device
+        values = [images] if self.features is None else self.features.compute(images)
+        return [value.to(device, torch.float32) for value in values]
 
     def check(self, network: nn.Module) -> tuple[Tensor, Tensor]:
         """Logits of the network as it is now and of the frozen one, on a fixed set of unaugmented anchors."""
         if self._check is None:
             raise RuntimeError("prepare() comes before check()")
-        images, frozen = self._check
-        return network(images), frozen
+        inputs, frozen = self._check
+        return network(*inputs), frozen
 
     @torch.no_grad()
-    def _frozen(self, network: nn.Module, images: Tensor, indices: Tensor) -> Tensor:
+    def _frozen(self, network: nn.Module, inputs: list[Tensor], indices: Tensor) -> Tensor:
         # A layer's own dropout must not speak in the teacher's answer.
         was_training = [module for module in network.modules() if module.training]
         network.eval()
         with adapters_off(network):
-            logits = network(images)[:, : self.old_outputs].float()
+            logits = network(*inputs)[:, : self.old_outputs].float()
         for module in was_training:
             module.training = True
         if not self.targets:

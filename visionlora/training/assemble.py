@@ -37,7 +37,9 @@ from visionlora.errors import VisionLoraError
 from visionlora.lora import LoraConfig, attach, fingerprint
 from visionlora.settings import build, plain
 from visionlora.training.anchors import AnchorTeacher, hold_out
+from visionlora.training.features import CachedPictures
 from visionlora.training.options import (
+    CacheOptions,
     ContrastOptions,
     DataOptions,
     ModelOptions,
@@ -47,7 +49,8 @@ from visionlora.training.options import (
 )
 
 SECTIONS = (
-    "seed", "resume", "data", "augment", "model", "lora", "retention", "contrast", "optimizer", "trainer",
+    "seed", "resume", "data", "augment", "model", "lora", "retention", "contrast", "optimizer", "cache",
+    "trainer",
 )  # fmt: skip
 
 
@@ -63,7 +66,9 @@ class Job:
     retention: RetentionOptions
     contrast: ContrastOptions
     optimizer: OptimizerOptions
+    cache: CacheOptions
     trainer: TrainerOptions
+    augment: AugmentConfig
     folder: PictureFolder
     backbone: Backbone
     head: Head
@@ -75,6 +80,8 @@ class Job:
     contrast_loader: PictureLoader | None = None
     held_out: AnchorStream | None = None
     teacher: AnchorTeacher | None = None
+    rest: nn.Module | None = None
+    """What of the network is left to compute where loaders serve features."""
     notices: list[str] = field(default_factory=list)
 
     @property
@@ -88,9 +95,12 @@ class Job:
         self.console.print(f"[dim]·[/dim] {escape(notice)}")
 
     def sample(self) -> Tensor:
-        """A few pictures as the network will see them, to time it with: (at most 4, 3, height, width)."""
-        images = next(iter(self.val_loader))["images"]
-        return images.repeat(4, 1, 1, 1)[:4]
+        """A few pictures as the network will see them, to time it with: (4, 3, height, width)."""
+        dataset = self.val_loader.dataset
+        assert isinstance(dataset, PictureDataset)
+        if isinstance(dataset, CachedPictures):
+            dataset = dataset.plain
+        return dataset.normalise([dataset[place % len(dataset)][0] for place in range(4)])
 
     def picture_counts(self) -> dict[str, int]:
         """How many pictures of each kind the run uses."""
@@ -118,6 +128,7 @@ def assemble(config: DictConfig, console: Console) -> Job:
     contrast = build(ContrastOptions, settings["contrast"], "contrast")
     trainer = build(TrainerOptions, settings["trainer"], "trainer")
     optimizer = build(OptimizerOptions, settings["optimizer"], "optimizer")
+    cache = build(CacheOptions, settings["cache"], "cache")
     lora = build(LoraConfig, settings["lora"], "lora")
     augment = build(AugmentConfig, settings["augment"], "augment")
     seed = settings["seed"]
@@ -142,8 +153,8 @@ def assemble(config: DictConfig, console: Console) -> Job:
     targets = dict(zip(folder.classes, head.targets, strict=True))
     train_loader, val_loader = pictures.labelled(folder, targets)
     job = Job(
-        console, seed, data, model, lora, retention, contrast, optimizer, trainer, folder, backbone, head,
-        network, base_fingerprint, train_loader, val_loader,
+        console, seed, data, model, lora, retention, contrast, optimizer, cache, trainer, augment,
+        folder, backbone, head, network, base_fingerprint, train_loader, val_loader,
     )  # fmt: skip
     if backbone.notice:
         console.rule("[bold yellow]attention", style="yellow")

@@ -44,9 +44,9 @@ class StepClock(Callback):
             torch.cuda.synchronize(module.device)
         seconds = time.perf_counter() - self._start
         self.milliseconds.append(1000 * seconds)
-        self.pictures += len(batch["images"])
+        self.pictures += len(batch["labels"])
         module.log("time/step_ms", 1000 * seconds)
-        module.log("time/images_per_s", len(batch["images"]) / seconds)
+        module.log("time/images_per_s", len(batch["labels"]) / seconds)
 
     def summary(self) -> dict[str, float]:
         """Median step in milliseconds and new pictures a second."""
@@ -78,7 +78,7 @@ class FirstBatch(Callback):
         batch_index: int,
     ) -> None:
         """Draw the grid once."""
-        if self._shown or not isinstance(trainer.logger, TensorBoardLogger):
+        if self._shown or "images" not in batch or not isinstance(trainer.logger, TensorBoardLogger):
             return
         self._shown = True
         images = (batch["images"].float().cpu() * self._std + self._mean).clamp(0, 1)

@@ -20,14 +20,14 @@ from visionlora.files import replacing
 from visionlora.lora import FrozenBatchNorm, LoraConfig, LoraLayer, adapted_layers, attach, folded
 from visionlora.lora.choice import Decision, choice, noted
 from visionlora.lora.folding import FoldedConv, FoldedNorm
+from visionlora.lora.prefix import split
 from visionlora.report.explanation import explanation_table
 from visionlora.report.tables import show
 from visionlora.settings import build
 from visionlora.training.device import choose_device
 from visionlora.training.options import ModelOptions, TrainerOptions, require
-from visionlora.training.precision import choose_precision, pass_seconds
+from visionlora.training.precision import TYPES, choose_precision, pass_seconds
 
-_TYPES = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 _STEPS = 3
 
 
@@ -79,7 +79,8 @@ def explain_network(settings: Mapping[str, Any]) -> dict[str, Any]:
             "input": list(images.shape),
             "precision": precision,
             "device": _device_in_words(images.device),
-            **explain_step(network, images, _TYPES.get(precision)),
+            "frozen_below": _frozen_below(network),
+            **explain_step(network, images, TYPES.get(precision)),
         }
     if settings["output"] is not None:
         with replacing(Path(settings["output"])) as beside:
@@ -88,6 +89,12 @@ def explain_network(settings: Mapping[str, Any]) -> dict[str, Any]:
     # Written into a file or a pipe, the table has room for everything.
     show(explanation_table(explanation), console if console.is_terminal else Console(width=180))
     return explanation
+
+
+def _frozen_below(network: nn.Module) -> dict[str, Any] | None:
+    """The first trained layer and how many layers below it a run computes once; None where there are none."""
+    parts = split(network)
+    return {"layer": parts.layer, "layers": parts.frozen_layers} if parts else None
 
 
 def explain_step(network: nn.Module, images: Tensor, low: torch.dtype | None = None) -> dict[str, Any]:
@@ -99,7 +106,7 @@ def explain_step(network: nn.Module, images: Tensor, low: torch.dtype | None = N
         low: the type of autocast; None computes as the network is.
     """
     watched = _watch(network, images, low)
-    seconds = statistics.median(pass_seconds(network, images, low) for _ in range(_STEPS))
+    seconds = statistics.median(pass_seconds(network, [images], low) for _ in range(_STEPS))
     norms = {name: module for name, module in network.named_modules() if isinstance(module, FrozenBatchNorm)}
     names = {id(module): name for name, module in norms.items()}
     layers = [
@@ -169,7 +176,7 @@ def _watch(network: nn.Module, images: Tensor, low: torch.dtype | None) -> dict[
     with noted() as notes:
         for name, layer in adapted_layers(network).items():
             handles += _listen(layer, watched[name], notes)
-        pass_seconds(network, images, low)
+        pass_seconds(network, [images], low)
     for handle in handles:
         handle.remove()
     return watched

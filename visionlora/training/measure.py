@@ -14,6 +14,7 @@ from torchmetrics.functional.classification import (
     multiclass_confusion_matrix,
 )
 
+from visionlora.training.features import inputs_of
 from visionlora.training.objective import distillation
 
 
@@ -97,21 +98,26 @@ class Answers:
 
 
 @torch.inference_mode()
-def answers(network: nn.Module, batches: Iterable[dict[str, Tensor]]) -> Answers:
+def answers(
+    network: nn.Module, batches: Iterable[dict[str, Tensor]], rest: nn.Module | None = None
+) -> Answers:
     """Run ``network`` (wherever it lies) over ``batches`` in eval mode, without a graph.
 
     In float32, whatever training used: a figure must be the same when somebody measures it again.
 
     Args:
         network: maps (batch, 3, height, width) to (batch, outputs).
-        batches: dictionaries with ``images`` and ``labels``.
+        batches: dictionaries with ``labels``, and ``images`` or the frozen part's ``features``.
+        rest: what of the network is left to compute where there are features.
     """
     device = next(network.parameters()).device
     logits, labels = [], []
     was_training = network.training
     network.eval()
     for batch in batches:
-        logits.append(network(batch["images"].to(device)).float().cpu())
+        inputs = [value.to(device) for value in inputs_of(batch)]
+        computed = network if rest is None else rest
+        logits.append(computed(*inputs).float().cpu())
         labels.append(batch["labels"].cpu())
     network.train(was_training)
     return Answers(torch.cat(logits), torch.cat(labels))

@@ -14,7 +14,9 @@ from torch.nn import functional as F
 
 from visionlora.errors import VisionLoraError
 from visionlora.lora import adapted_layers, merged
+from visionlora.lora.drift import Drift
 from visionlora.training.anchors import AnchorTeacher
+from visionlora.training.features import inputs_of
 from visionlora.training.measure import Answers
 from visionlora.training.objective import distillation, gradient_norm
 from visionlora.training.options import OptimizerOptions, RetentionOptions
@@ -32,6 +34,8 @@ class LoraModule(lightning.LightningModule):
         retention: weight and temperature of the distillation.
         teacher: the frozen network's answers on anchors; None trains without distillation.
         dropout: whether the network's own dropout layers are active while training.
+        rest: the part of the network that is left to compute where batches hold features (``features``);
+            None: batches hold images.
     """
 
     strict_loading = False
@@ -44,14 +48,17 @@ class LoraModule(lightning.LightningModule):
         retention: RetentionOptions,
         teacher: AnchorTeacher | None = None,
         dropout: bool = False,
+        rest: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.network = network
+        self.rest = network if rest is None else rest
         self.total_steps = total_steps
         self.optimizer_options = optimizer
         self.retention = retention
         self.teacher = teacher
         self.retention_weight = retention.weight_for(teacher.old_outputs) if teacher else 0.0
+        self.drift: Drift | None = None
         self.dropout = dropout
         self._validation: list[tuple[Tensor, Tensor]] = []
         self._merged: AbstractContextManager[Any] | None = None
@@ -73,18 +80,23 @@ class LoraModule(lightning.LightningModule):
         return self
 
     def training_step(self, batch: Mapping[str, Tensor], batch_index: int) -> Tensor:
-        """Cross-entropy on the new pictures plus weighted distillation on this step's anchors, a scalar."""
-        images, count = batch["images"], len(batch["images"])
-        anchors = self.teacher.batch(self.network, self.global_step) if self.teacher else None
+        """Cross-entropy on the new pictures plus weighted distillation on this step's anchors and the
+        adapters' weighted drift, a scalar."""
+        inputs, count = inputs_of(batch), len(batch["labels"])
+        anchors = self.teacher.batch(self.rest, self.global_step) if self.teacher else None
         if anchors is not None:
-            images = torch.cat([images, anchors.images])
-        logits = self.network(images)
+            inputs = [torch.cat(parts) for parts in zip(inputs, anchors.inputs, strict=True)]
+        logits = self.rest(*inputs)
         learning = F.cross_entropy(logits[:count].float(), batch["labels"])
         loss = learning
         if anchors is not None:
             keeping = distillation(logits[count:], anchors.logits, self.retention.temperature)
             loss = learning + self.retention_weight * keeping
             self.log("train/distillation", keeping.detach())
+        if self.drift is not None:
+            moved = self.drift()
+            loss = loss + self.retention.drift * moved
+            self.log("train/drift", moved.detach())
         if not torch.isfinite(loss):
             raise VisionLoraError(
                 f"the loss is {loss.item()} at step {self.global_step}; lower optimizer.lr "
@@ -100,9 +112,11 @@ class LoraModule(lightning.LightningModule):
         self.log("train/gradient_norm", gradient_norm(self.trainable()))
 
     def on_fit_start(self) -> None:
-        """Ask the frozen network about the anchors of every validation, once."""
+        """Ask the frozen network about the anchors of every validation, and its layers' inputs, once."""
         if self.teacher is not None:
-            self.teacher.prepare(self.network)
+            self.teacher.prepare(self.rest)
+            if self.retention.drift:
+                self.drift = self.teacher.drift(self.rest)
 
     def on_validation_start(self) -> None:
         """Validate with merged weights: that is what is used afterwards, and the adapter costs nothing."""
@@ -112,7 +126,7 @@ class LoraModule(lightning.LightningModule):
 
     def validation_step(self, batch: Mapping[str, Tensor], batch_index: int) -> None:
         """Collect the logits."""
-        self._validation.append((self.network(batch["images"]).float(), batch["labels"]))
+        self._validation.append((self.rest(*inputs_of(batch)).float(), batch["labels"]))
 
     def on_validation_epoch_end(self) -> None:
         """Log the figures; the checkpoint with the smallest ``val/objective`` is the run's.
@@ -124,7 +138,7 @@ class LoraModule(lightning.LightningModule):
         scores = Answers(logits, labels).scores()
         objective = 1 - scores["val/top1"] + scores["val/loss"] / 10
         if self.teacher is not None:
-            student, frozen = self.teacher.check(self.network)
+            student, frozen = self.teacher.check(self.rest)
             keeping = float(distillation(student, frozen, self.retention.temperature))
             seen, nobody = student.float().cpu(), torch.full((len(student),), -1)
             now, then = Answers(seen, nobody), Answers(frozen.float().cpu(), nobody)

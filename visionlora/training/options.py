@@ -92,6 +92,7 @@ class RetentionOptions:
     per_step: int = 32
     weight: float | str = "auto"
     temperature: float = 1.0
+    drift: float = 5.0
     views: int = 4
     root: str | None = "auto"
     budget: float | None = 0.01
@@ -105,6 +106,7 @@ class RetentionOptions:
         weight = self.weight
         valid = weight == "auto" or (not isinstance(weight, str) and weight >= 0)
         require(valid, "weight is auto or at least 0", weight)
+        require(self.drift >= 0, "drift is at least 0", self.drift)
         require(self.temperature > 0, "temperature is above 0", self.temperature)
         require(self.views >= 1, "views is at least 1", self.views)
         budget = self.budget
@@ -126,6 +128,22 @@ class RetentionOptions:
         smaller ones keep less.
         """
         return 0.5 * math.log(outputs) if isinstance(self.weight, str) else self.weight
+
+
+@dataclass(frozen=True)
+class CacheOptions:
+    """Whether what frozen layers compute is kept, and how much of it."""
+
+    features: bool | str = "auto"
+    views: int = 8
+    uses: int = 8
+    memory_mb: float = 2048
+
+    def __post_init__(self) -> None:
+        require(self.features in (True, False, "auto"), "features is auto, true or false", self.features)
+        require(self.views >= 1, "views is at least 1", self.views)
+        require(self.uses >= 1, "uses is at least 1", self.uses)
+        require(self.memory_mb >= 0, "memory_mb is at least 0", self.memory_mb)
 
 
 @dataclass(frozen=True)

@@ -37,9 +37,9 @@ def look(job: Job) -> Look:
     """Ask the network, with its adapters merged, about every picture that the run is judged on."""
     with merged(job.network):
         return Look(
-            validation=answers(job.network, job.val_loader),
-            retention=answers(job.network, job.retention_loader) if job.retention_loader else None,
-            contrast=answers(job.network, job.contrast_loader) if job.contrast_loader else None,
+            validation=answers(job.network, job.val_loader, job.rest),
+            retention=answers(job.network, job.retention_loader, job.rest) if job.retention_loader else None,
+            contrast=answers(job.network, job.contrast_loader, job.rest) if job.contrast_loader else None,
             held_out=answers(job.network, job.held_out.batches(job.data.batch_size))
             if job.held_out
             else None,
@@ -55,6 +55,7 @@ def outcome(
     precision: str,
     folded_batch_norms: int,
     steps: int,
+    features: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The content of ``metrics.json``."""
     return {
@@ -77,6 +78,7 @@ def outcome(
         "steps": steps,
         "precision": precision,
         "folded_batch_norms": folded_batch_norms,
+        "features": dict(features) if features else "computed at every step",
         "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
         "seed": job.seed,
     }

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
+TYPES = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+"""What Lightning's words cast to."""
 
-def choose_precision(wanted: str, network: nn.Module, images: Tensor, repeats: int = 3) -> tuple[str, str]:
+
+def choose_precision(wanted: str, network: nn.Module, *inputs: Tensor, repeats: int = 3) -> tuple[str, str]:
     """Lightning's word for the precision, and the reason in a sentence.
 
     ``auto`` times a forward and backward pass in float32 and under bfloat16 autocast, in turn, where the
@@ -17,18 +21,18 @@ def choose_precision(wanted: str, network: nn.Module, images: Tensor, repeats: i
 
     Args:
         wanted: ``auto`` or the answer itself.
-        network: an adapted network on its device.
-        images: a batch on the same device, (batch, 3, height, width).
+        network: an adapted network on its device, or what of it is left to compute.
+        inputs: what it is called with, on the same device; images are (batch, 3, height, width).
         repeats: timed passes of each kind, after one that is not counted.
     """
     if wanted != "auto":
         return wanted, "as configured"
-    if not has_bfloat16(images.device):
+    if not has_bfloat16(inputs[0].device):
         return "32-true", "this hardware has no bfloat16 arithmetic"
     seconds: dict[bool, list[float]] = {False: [], True: []}
     for repeat in range(repeats + 1):
         for low in (False, True):
-            elapsed = pass_seconds(network, images, torch.bfloat16 if low else None)
+            elapsed = pass_seconds(network, inputs, torch.bfloat16 if low else None)
             if repeat:
                 seconds[low].append(elapsed)
     ratio = statistics.median(seconds[True]) / statistics.median(seconds[False])
@@ -47,20 +51,21 @@ def has_bfloat16(device: torch.device) -> bool:
     return False
 
 
-def pass_seconds(network: nn.Module, images: Tensor, low: torch.dtype | None) -> float:
+def pass_seconds(network: nn.Module, inputs: Sequence[Tensor], low: torch.dtype | None) -> float:
     """Wall time of one forward and backward pass, under autocast to ``low`` where that is given.
 
     Gradients are gone afterwards.
     """
-    cuda = images.device.type == "cuda"
+    device = inputs[0].device
+    cuda = device.type == "cuda"
     if cuda:
-        torch.cuda.synchronize(images.device)
+        torch.cuda.synchronize(device)
     start = time.perf_counter()
-    with torch.autocast(images.device.type, dtype=low, enabled=low is not None):
-        loss = network(images).float().square().mean()
+    with torch.autocast(device.type, dtype=low, enabled=low is not None):
+        loss = network(*inputs).float().square().mean()
     loss.backward()
     if cuda:
-        torch.cuda.synchronize(images.device)
+        torch.cuda.synchronize(device)
     elapsed = time.perf_counter() - start
     network.zero_grad(set_to_none=True)
     return elapsed

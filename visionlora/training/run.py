@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import lightning
 import torch
@@ -17,11 +18,12 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
+from visionlora.data import PictureLoader
 from visionlora.errors import VisionLoraError
 from visionlora.lora import FrozenBatchNorm, folded
 from visionlora.lora.choice import choice
-from visionlora.training.allocator import keep_freed_memory
 from visionlora.training.assemble import Job, assemble
+from visionlora.training.caching import Caching, cache_looks, cache_training, decide
 from visionlora.training.callbacks import FirstBatch, StepClock, progress
 from visionlora.training.device import choose_device
 from visionlora.training.leave import leave
@@ -49,7 +51,6 @@ def run(config: DictConfig, output_dir: str | Path) -> int:
     console = Console()
     folder = Path(output_dir)
     _quieten()
-    keep_freed_memory()
     job = assemble(config, console)
     resume = _checkpoint_of(config.resume)
     device = choose_device(job.trainer.accelerator)
@@ -59,20 +60,26 @@ def run(config: DictConfig, output_dir: str | Path) -> int:
         log.info(notice)
 
     job.network.to(device)
+    caching = decide(job, device)
+    if caching is not None:
+        cache_looks(job, caching, device, folder)
     before = look(job)
 
     clock = StepClock()
     logger = TensorBoardLogger(str(folder), name="", version="tensorboard", default_hp_metric=False)
     module = LoraModule(
-        job.network, job.total_steps, job.optimizer, job.retention, job.teacher, job.model.dropout
+        job.network, job.total_steps, job.optimizer, job.retention, job.teacher, job.model.dropout, job.rest
     )
     checkpoint = ModelCheckpoint(folder / "checkpoints", "best", monitor="val/objective", save_last=True)
     with choice(job.trainer.kernel), _folded_batch_norms(job, device) as folded_norms:
-        precision, reason = choose_precision(job.trainer.precision, job.network, job.sample().to(device))
+        precision, reason = choose_precision(job.trainer.precision, *_sample(job, caching, device))
         _say(job, f"precision {precision}: {reason}")
         trainer = _trainer(job, device, precision, logger, [checkpoint, clock, *_callbacks(job, console)])
+        loaders = (job.train_loader, job.val_loader)
+        if caching is not None:
+            loaders = cache_training(job, caching, device, precision, folder)
         fit_started = time.perf_counter()
-        interrupted = _fit(trainer, module, job, resume)
+        interrupted = _fit(trainer, module, loaders, resume)
     times = {"setup_s": fit_started - started, "fit_s": time.perf_counter() - fit_started, **clock.summary()}
     if interrupted:
         _say(job, f"interrupted at step {trainer.global_step}: the adapter is saved as it is now")
@@ -84,12 +91,22 @@ def run(config: DictConfig, output_dir: str | Path) -> int:
     _say(job, settled.notice)
     times["strength_s"] = time.perf_counter() - strength_started
     metrics = outcome(
-        job, before, settled.look, settled.metrics, times, precision, len(folded_norms), trainer.global_step
-    )
+        job, before, settled.look, settled.metrics, times, precision, len(folded_norms), trainer.global_step,
+        caching.record() if caching else None,
+    )  # fmt: skip
     leave(folder, job, config, before, settled.look, metrics, logger)
     log.info("the run is in %s", folder)
     console.print(f"\nthe run is in [bold]{folder}[/bold]; tensorboard --logdir {folder}")
     return INTERRUPTED if interrupted else 0
+
+
+def _sample(job: Job, caching: Caching | None, device: torch.device) -> tuple[Any, ...]:
+    """What a step computes, and something to compute it with."""
+    images = job.sample().to(device)
+    if caching is None:
+        return job.network, images
+    with torch.no_grad():
+        return caching.parts.suffix, *caching.parts.prefix(images)
 
 
 def _say(job: Job, notice: str) -> None:
@@ -146,10 +163,15 @@ def _callbacks(job: Job, console: Console) -> list[Callback]:
     return callbacks
 
 
-def _fit(trainer: lightning.Trainer, module: LoraModule, job: Job, resume: Path | None) -> bool:
+def _fit(
+    trainer: lightning.Trainer,
+    module: LoraModule,
+    loaders: tuple[PictureLoader, PictureLoader],
+    resume: Path | None,
+) -> bool:
     """Train; True where Ctrl-C ended it."""
     try:
-        trainer.fit(module, job.train_loader, job.val_loader, ckpt_path=resume, weights_only=True)
+        trainer.fit(module, *loaders, ckpt_path=resume, weights_only=True)
     except SystemExit:
         # Lightning answers Ctrl-C by leaving the process; there is an adapter to save first.
         if not trainer.interrupted:
