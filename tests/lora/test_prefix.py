@@ -39,7 +39,7 @@ def parts_of(network: nn.Module, random: tuple[type[nn.Module], ...] = ()) -> Sp
         ("vgg11", "last:5", "features.16"),
         ("resnet18", "last:1", "fc"),
         ("resnet18", "last:6", "layer4.0.conv1"),
-        ("squeezenet1_1", "last:7", "features.11.expand1x1"),
+        ("squeezenet1_1", "last:7", "features.11.squeeze"),
         ("densenet121", "classifier", "classifier"),
         ("mobilenet_v2", "last:8", "features.16.conv.0.0"),
         ("shufflenet_v2_x0_5", "last:1", "fc"),

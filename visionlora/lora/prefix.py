@@ -45,7 +45,7 @@ class Beside(nn.Module):
         """x (N, ..., in) and frozen (N, ..., out) to (N, ..., out)."""
         layer = self.layer
         if layer.lora_off:
-            return frozen
+            return frozen.clone()  # the next layer may work in place
         x = F.dropout(x, layer.lora_dropout, layer.training)
         branch = kernels.linear_branch(x, layer.lora_A, layer.lora_B, layer.lora_scaling)
         return frozen + branch.to(frozen.dtype)

@@ -60,7 +60,10 @@ def run(config: DictConfig, output_dir: str | Path) -> int:
         log.info(notice)
 
     job.network.to(device)
+    told = len(job.notices)
     caching = decide(job, device)
+    for notice in job.notices[told:]:
+        log.info(notice)
     if caching is not None:
         cache_looks(job, caching, device, folder)
     before = look(job)
@@ -70,11 +73,12 @@ def run(config: DictConfig, output_dir: str | Path) -> int:
     module = LoraModule(
         job.network, job.total_steps, job.optimizer, job.retention, job.teacher, job.model.dropout, job.rest
     )
-    checkpoint = ModelCheckpoint(folder / "checkpoints", "best", monitor="val/objective", save_last=True)
+    checkpoint = ModelCheckpoint(folder / "checkpoints", "best", monitor="val/objective")
     with choice(job.trainer.kernel), _folded_batch_norms(job, device) as folded_norms:
         precision, reason = choose_precision(job.trainer.precision, *_sample(job, caching, device))
         _say(job, f"precision {precision}: {reason}")
-        trainer = _trainer(job, device, precision, logger, [checkpoint, clock, *_callbacks(job, console)])
+        callbacks = [checkpoint, clock, *_callbacks(job, console, folder)]
+        trainer = _trainer(job, device, precision, logger, callbacks)
         loaders = (job.train_loader, job.val_loader)
         if caching is not None:
             loaders = cache_training(job, caching, device, precision, folder)
@@ -151,8 +155,10 @@ def _trainer(
     )
 
 
-def _callbacks(job: Job, console: Console) -> list[Callback]:
+def _callbacks(job: Job, console: Console, folder: Path) -> list[Callback]:
     callbacks: list[Callback] = [
+        # ModelCheckpoint's save_last writes only when the best one changes: no place to resume from.
+        ModelCheckpoint(folder / "checkpoints", "last", enable_version_counter=False),
         LearningRateMonitor("step"),
         FirstBatch(job.backbone.preprocessing.mean, job.backbone.preprocessing.std),
     ]
@@ -206,6 +212,7 @@ def _quieten() -> None:
         ".*The number of training batches.*",
         ".*module\\(s\\) in eval mode at the start of training.*",
         ".*treespec, LeafSpec.*",
+        ".*The dirpath has changed.*",  # a resumed run has a folder of its own
     ):
         warnings.filterwarnings("ignore", text)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
