@@ -52,6 +52,10 @@ GOLDFISH = {
             Pose("dots", "#e8eef4", flip=True, scale=0.88),
         ),
         "beads": (replace(GOLD, tail="fork", dorsal="crest"), Pose(paper="#4f8f86", turn=-6, scale=0.9)),
+        "glazed": (replace(RED, plump=1.15), Pose(paper="#6fb3c9", flip=True, turn=6, scale=0.88)),
+        "engraving": (replace(ORANGE, tail="veil", plump=1.2), Pose(paper="#f1ead8", turn=-6, scale=0.86)),
+        "points": (replace(DEEP, tail="fan", dorsal="low"), Pose(paper="#e6f0ee", flip=True, scale=0.9)),
+        "chalkboard": (replace(SARASA, plump=1.3, eye=7.0), Pose(paper="#2f4a44", turn=8, scale=0.88)),
     },
     "val": {
         "kawaii": (

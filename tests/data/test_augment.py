@@ -56,9 +56,10 @@ def test_the_evaluation_transform_is_torchvisions(sizes: Sizes, shape: tuple[int
 def test_settings_switch_their_own_effect_on(sizes: Sizes) -> None:
     whole = {"crop_scale": (1.0, 1.0), "crop_ratio": (1.0, 1.0)}
     square = noise(32, 32)
-    nothing = training_transform(AugmentConfig(**whole, horizontal_flip=0), sizes)(square)
-    assert torch.equal(nothing, square)
-    flipped = training_transform(AugmentConfig(**whole, horizontal_flip=1), sizes)(square)
+    nothing = AugmentConfig(**whole, horizontal_flip=0, colour_jitter=0)
+    seen = training_transform(nothing, sizes)(noise(40, 60))
+    assert torch.equal(seen, evaluation_transform(sizes)(noise(40, 60)))
+    flipped = training_transform(AugmentConfig(**whole, horizontal_flip=1, colour_jitter=0), sizes)(square)
     assert torch.equal(flipped, square.flip(-1))
     gray = training_transform(AugmentConfig(**whole, grayscale=1), sizes)(square)
     assert torch.equal(gray[0], gray[1])

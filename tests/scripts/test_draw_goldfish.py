@@ -25,7 +25,7 @@ def drawn(folder: str) -> list[Path]:
 
 @pytest.mark.parametrize(
     ("folder", "count"),
-    [("train/goldfish", 10), ("val/goldfish", 12), ("contrast/anchor", 128), ("contrast/val", 48)],
+    [("train/goldfish", 14), ("val/goldfish", 12), ("contrast/anchor", 128), ("contrast/val", 48)],
 )
 def test_every_folder_holds_as_many_drawings_as_promised(folder: str, count: int) -> None:
     assert len(drawn(folder)) == count

@@ -22,9 +22,9 @@ def test_without_weight_or_anchors_nothing_is_distilled() -> None:
     assert not RetentionOptions(per_step=0).distils
 
 
-def test_few_pictures_train_for_120_steps_and_many_for_eight_epochs() -> None:
+def test_few_pictures_train_for_240_steps_and_many_for_eight_epochs() -> None:
     options = TrainerOptions()
-    assert options.steps(pictures=5, batch_size=16) == 120
+    assert options.steps(pictures=5, batch_size=16) == 240
     assert options.steps(pictures=1000, batch_size=16) == 8 * 63
     assert TrainerOptions(max_steps=7).steps(1000, 16) == 7
 

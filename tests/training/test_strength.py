@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visionlora.training.strength import Point, announcement, choose, explore
+from visionlora.training.measure import Answers
+from visionlora.training.strength import Point, announcement, choose, explore, in_whole_pictures
 
 
 def points(*figures: tuple[float, float]) -> list[Point]:
@@ -33,12 +35,30 @@ def test_of_strengths_that_learn_the_same_the_largest_is_taken() -> None:
     assert choose(points((0.3, 0.0), (0.8, 0.0), (0.8, 0.01), (0.8, 0.02)), 0.01, 0.1)[0].strength == 0.75
 
 
+@pytest.mark.parametrize(
+    ("budget", "pictures", "may_go"), [(0.01, 120, 2), (0.01, 100, 1), (0.02, 150, 3), (0.0, 9, 0)]
+)
+def test_a_budget_is_counted_in_whole_pictures(budget: float, pictures: int, may_go: int) -> None:
+    judges = Answers(torch.eye(pictures), torch.arange(pictures))
+    allowed = in_whole_pictures(budget, judges)
+    for gone in (may_go, may_go + 1):
+        now = Answers(
+            judges.logits, torch.arange(pictures).where(torch.arange(pictures) >= gone, pictures - 1)
+        )
+        assert (judges.top(1) - now.top(1) <= allowed) == (gone == may_go)
+
+
+def test_a_budget_of_pictures_without_labels_is_what_it_says() -> None:
+    assert in_whole_pictures(0.01, Answers(torch.eye(7), torch.full((7,), -1))) == 0.01
+    assert in_whole_pictures(0.01, None) == 0.01
+
+
 @pytest.mark.parametrize("smallest", [(0.1, 0.0), (0.2, 0.0), (0.2, 0.05)])
 def test_a_budget_that_only_a_useless_adapter_keeps_is_given_up_loudly(smallest: tuple[float, float]) -> None:
     curve = points(smallest, (0.4, 0.25), (0.6, 0.3), (0.9, 0.5))
     chosen, kept = choose(curve, 0.01, 0.1)
     assert (chosen.strength, kept) == (0.75, False)
-    words = announcement(chosen, curve, 0.01, kept, "60 retention pictures")
+    words = announcement(chosen, curve, 0.01, kept, "60 retention pictures", 0.01)
     assert "NOT KEPT" in words
     assert "0.300 lost on 60 retention pictures (at strength 1: 0.900 and 0.500)" in words
     assert ("strength 0.25, which is inside" in words) == (smallest[1] == 0)
@@ -64,7 +84,7 @@ def test_whoever_wants_the_budget_at_any_price_gets_it() -> None:
     curve = points((0.2, 0.0), (0.4, 0.2), (0.6, 0.3), (0.9, 0.5))
     chosen, kept = choose(curve, 0.01, 0.1, least=0)
     assert (chosen.strength, kept) == (0.25, True)
-    assert "inside retention.budget=0.01" in announcement(chosen, curve, 0.01, kept, "x")
+    assert "inside retention.budget=0.01" in announcement(chosen, curve, 0.01, kept, "x", 0.01)
 
 
 def test_a_network_that_had_nothing_to_learn_keeps_its_budget() -> None:
@@ -80,7 +100,7 @@ def test_some_strength_is_always_chosen_and_never_a_beaten_one(
 ) -> None:
     curve = points(*figures)
     chosen, kept = choose(curve, budget, untouched)
-    assert announcement(chosen, curve, budget, kept, "pictures")
+    assert announcement(chosen, curve, budget, kept, "pictures", budget)
     if kept:
         assert chosen.lost <= budget
         smaller = [p for p in curve if p.strength < chosen.strength and p.lost <= budget]

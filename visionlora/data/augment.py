@@ -51,7 +51,7 @@ class AugmentConfig:
     crop_ratio: tuple[float, float] = (3 / 4, 4 / 3)
     horizontal_flip: float = 0.5
     trivial: bool = False
-    colour_jitter: float = 0.0
+    colour_jitter: float = 0.3
     grayscale: float = 0.0
 
     @property

@@ -58,6 +58,7 @@ class LoraModule(lightning.LightningModule):
         self.retention = retention
         self.teacher = teacher
         self.retention_weight = retention.weight_for(teacher.old_outputs) if teacher else 0.0
+        self.drift_weight = retention.drift_for(teacher.old_outputs) if teacher else 0.0
         self.drift: Drift | None = None
         self.dropout = dropout
         self._validation: list[tuple[Tensor, Tensor]] = []
@@ -95,7 +96,7 @@ class LoraModule(lightning.LightningModule):
             self.log("train/distillation", keeping.detach())
         if self.drift is not None:
             moved = self.drift()
-            loss = loss + self.retention.drift * moved
+            loss = loss + self.drift_weight * moved
             self.log("train/drift", moved.detach())
         if not torch.isfinite(loss):
             raise VisionLoraError(
@@ -115,7 +116,7 @@ class LoraModule(lightning.LightningModule):
         """Ask the frozen network about the anchors of every validation, and its layers' inputs, once."""
         if self.teacher is not None:
             self.teacher.prepare(self.rest)
-            if self.retention.drift:
+            if self.drift_weight:
                 self.drift = self.teacher.drift(self.rest)
 
     def on_validation_start(self) -> None:

@@ -7,6 +7,7 @@ With an adapter every strength costs one pass over the pictures that the run is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -84,20 +85,22 @@ def settle(job: Job, before: Look, after: Look, interrupted: bool = False) -> Se
             return point(job, strength, before, look(job))
 
     pictures = sum(len(part.labels) for part in before.parts())
-    points = explore(measure, job.retention.strengths, budget, thorough=pictures <= THOROUGH)
+    allowed = in_whole_pictures(budget, before.retention)
+    points = explore(measure, job.retention.strengths, allowed, thorough=pictures <= THOROUGH)
     frozen = point(job, 0.0, before, before)
-    chosen, kept = choose(points, budget, frozen.learned, job.retention.least_learned)
+    chosen, kept = choose(points, allowed, frozen.learned, job.retention.least_learned)
     if chosen.strength < 1:
         scale(job.network, chosen.strength)
         after = look(job)
     metrics = {
         "chosen": chosen.strength,
         "budget": budget,
+        "allowed": allowed,
         "kept": kept,
         "judged_on": judged,
         "curve": [{"strength": one.strength, **one.figures} for one in (frozen, *points)],
     }
-    return Settled(after, metrics, announcement(chosen, points, budget, kept, judged))
+    return Settled(after, metrics, announcement(chosen, points, budget, kept, judged, allowed))
 
 
 def point(job: Job, strength: float, before: Look, now: Look) -> Point:
@@ -175,15 +178,17 @@ def choose(
     return max((p for p in points if p.learned >= enough), key=bargain), False
 
 
-def announcement(chosen: Point, points: Sequence[Point], budget: float, kept: bool, judged: str) -> str:
-    """The choice in words, with its price."""
+def announcement(
+    chosen: Point, points: Sequence[Point], budget: float, kept: bool, judged: str, allowed: float
+) -> str:
+    """The choice in words, with its price; ``allowed`` is the budget in whole pictures."""
     full = points[-1]
     right = f"{chosen.learned:.3f} of the new pictures right"
     result = f"strength {chosen.strength:g}: {right}, {chosen.lost:.3f} lost"
     as_trained = f" (at strength 1: {full.learned:.3f} and {full.lost:.3f})" if chosen != full else ""
     if kept:
         return f"{result}, inside retention.budget={budget:g} on {judged}{as_trained}"
-    inside = [point for point in points if point.lost <= budget]
+    inside = [point for point in points if point.lost <= allowed]
     why = "no strength is inside it"
     if inside:
         best = max(inside, key=lambda point: point.learned)
@@ -205,6 +210,15 @@ def _kept(frozen: Answers, now: Answers) -> dict[str, float]:
         "divergence": now.divergence(frozen),
         "estimated_lost": now.estimated_lost(frozen),
     }
+
+
+def in_whole_pictures(budget: float, judges: Answers | None) -> float:
+    """The budget, rounded up to whole pictures where these are counted: 0.01 of 120 is 2 of them."""
+    if judges is None or not judges.labelled:
+        return budget
+    count = len(judges.labels)
+    # The share of a picture is computed in single precision.
+    return math.ceil(budget * count - 1e-6) / count + 1e-6
 
 
 def _judged_on(job: Job, before: Look) -> str | None:
