@@ -49,15 +49,13 @@ class Contender:
     """One way to train.
 
     `build(network, layers, rank)` changes the network that it is given. `can(layer, rank)` says which layers
-    it is able to adapt. With `large_pages` it trains as our runs do, with large pages for large tensors;
-    the others as PyTorch does by itself. One that isn't `usual` is timed only where it is named.
+    it is able to adapt. One that isn't `usual` is timed only where it is named.
     """
 
     name: str
     build: Build
     can: Callable[[nn.Module, int], bool] | None = None
     package: str | None = None
-    large_pages: bool = False
     usual: bool = True
 
     @property
@@ -166,10 +164,8 @@ def _any_layer(layer: nn.Module, rank: int) -> bool:
 CONTENDERS = (
     Contender("floor", build_floor),
     Contender("full", build_full),
-    Contender("floor, large pages", build_floor, large_pages=True, usual=False),
-    Contender("ours", build_ours, _any_layer, large_pages=True),
-    Contender("ours, unfolded", build_unfolded, _any_layer, large_pages=True, usual=False),
-    Contender("ours, ordinary pages", build_ours, _any_layer, usual=False),
+    Contender("ours", build_ours, _any_layer),
+    Contender("ours, unfolded", build_unfolded, _any_layer, usual=False),
     Contender("PEFT", build_peft, _rank_divisible_by_groups, package="peft"),
     Contender("loralib", build_loralib, _square_and_dense),
     Contender("LyCORIS", build_lycoris, _any_layer, package="lycoris"),

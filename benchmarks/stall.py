@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import Callable, Mapping
 from multiprocessing import Pipe, get_context
 from typing import Any
@@ -16,23 +15,11 @@ class StallError(Exception):
 
 
 class Stall:
-    """A process in which ``answers(*arguments)`` was called and whose result it answers with.
+    """A process in which ``answers(*arguments)`` was called and whose result it answers with."""
 
-    Args:
-        environment: variables that the process starts with.
-    """
-
-    def __init__(
-        self, answers: Answers, *arguments: Any, environment: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, answers: Answers, *arguments: Any) -> None:
         self._connection, theirs = Pipe()
-        before = dict(os.environ)
-        os.environ.update(environment or {})
-        try:
-            self._process = start(serve, theirs, answers, *arguments)
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
+        self._process = start(serve, theirs, answers, *arguments)
         # The only open end must be the process's own, or its death would go unnoticed.
         theirs.close()
 

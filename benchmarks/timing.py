@@ -22,7 +22,6 @@ from benchmarks.stall import Stall, StallError
 from visionlora.lora import fold_batch_norm
 
 FLOOR = "floor"
-LARGE_PAGES = "THP_MEM_ALLOC_ENABLE"  # read when torch is imported
 
 
 @dataclass(frozen=True)
@@ -152,8 +151,7 @@ def measure(setting: Setting, names: Sequence[str], memory: bool = True) -> list
             if not by_name(name).installed:
                 row.status = "not installed"
                 continue
-            environment = {LARGE_PAGES: "1" if by_name(name).large_pages else "0"}
-            stalls[name] = Stall(_answers, setting, name, environment=environment)
+            stalls[name] = Stall(_answers, setting, name)
             _ask(stalls, row, "ready", row.set_size)
         for number in range(setting.warmup + setting.steps):
             order = list(stalls)

@@ -13,7 +13,6 @@ from typing import Any, NoReturn
 from omegaconf import DictConfig, OmegaConf
 
 from visionlora.errors import VisionLoraError
-from visionlora.pages import ask_for_large_pages
 from visionlora.paths import shipped
 
 Task = Callable[[DictConfig], int]
@@ -25,7 +24,6 @@ def launch(task: Task, config_name: str) -> NoReturn:
     The exit code is 0 for success, 2 for a mistake that the user can mend, 130 after Ctrl-C, and whatever
     the task returns otherwise.
     """
-    ask_for_large_pages()
     # Only now: Hydra takes a third of a second to import.
     import hydra
     from hydra.errors import HydraException
@@ -45,7 +43,12 @@ def launch(task: Task, config_name: str) -> NoReturn:
         except Exception as error:
             if not is_users_mistake(error):
                 raise
-            fail(str(error), getattr(error, "exit_code", 2))
+            code = getattr(error, "exit_code", 2)
+            if not in_sweep():
+                fail(str(error), code)
+            # The other runs of a sweep are not to blame.
+            exit_code = max(exit_code, code)
+            complain(str(error))
 
     application = hydra.main(config_path=str(shipped("conf")), config_name=config_name, version_base="1.3")
     try:
@@ -66,10 +69,22 @@ def is_users_mistake(error: Exception) -> bool:
     return isinstance(error, (VisionLoraError, LoraError, OmegaConfBaseException))
 
 
+def in_sweep() -> bool:
+    """Whether Hydra runs this as one job of several (``--multirun``)."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def complain(message: str) -> None:
+    """Print ``error: message`` in one line."""
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+
+
 def fail(message: str, exit_code: int = 2) -> NoReturn:
     """Print ``error: message`` in one line and leave."""
-    one_line = " ".join(message.split())
-    print(f"error: {one_line}", file=sys.stderr)
+    complain(message)
     sys.exit(exit_code)
 
 

@@ -13,11 +13,12 @@ def train(config: DictConfig) -> int:
     """One training run; its folder is the one Hydra made."""
     from hydra.core.hydra_config import HydraConfig
 
+    from visionlora.training.folds import run_folds
     from visionlora.training.run import run
 
     folder = Path(HydraConfig.get().runtime.output_dir)
     try:
-        return run(config, folder)
+        return run(config, folder) if config.data.get("folds") is None else run_folds(config, folder)
     finally:
         # A run that failed before it wrote anything leaves no trace.
         if folder.is_dir() and not any(folder.iterdir()):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from visionlora.data.pictures import Picture
-from visionlora.data.splits import assemble, stratified
+from visionlora.data.splits import assemble, dealt, stratified
 from visionlora.errors import VisionLoraError
 
 ROOT = Path("/pictures")
@@ -39,6 +39,27 @@ def test_every_class_trains_and_validates_in_proportion(
     for label, count in sizes.items():
         assert in_train[label] >= 1
         assert in_val[label] == min(max(1, round(count * fraction)), count - 1)
+
+
+@given(
+    st.dictionaries(st.sampled_from("abcdefgh"), st.integers(2, 20), min_size=1),
+    st.integers(2, 6),
+    st.integers(0, 2**31),
+)
+def test_folds_judge_every_picture_once_and_can_learn_every_class(
+    sizes: dict[str, int], folds: int, seed: int
+) -> None:
+    everything = pictures(sizes)
+    if folds > len(everything):
+        return
+    parts = dealt(everything, ROOT, folds, seed)
+    assert sorted(p.path for _, val in parts for p in val) == sorted(p.path for p in everything)
+    for train, val in parts:
+        assert not set(train) & set(val)
+        assert len(train) + len(val) == len(everything)
+        assert {p.label for p in train} == set(sizes)
+    lengths = [len(val) for _, val in parts]
+    assert max(lengths) - min(lengths) <= 1
 
 
 @given(counts, st.integers(0, 2**31), st.randoms())

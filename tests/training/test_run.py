@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -370,6 +371,21 @@ def test_a_sweep_ends_with_a_table_of_its_runs(train: Train, tmp_path: Path) -> 
     assert "lora.rank=1" in left.out
     assert "lora.rank=2" in left.out
     assert len(list((tmp_path / "sweep").glob("*/metrics.json"))) == 2
+
+
+def test_runs_over_seeds_end_with_mean_and_spread(train: Train, tmp_path: Path) -> None:
+    left, _ = train("seed=0,1,2", f"hydra.sweep.dir={tmp_path / 'sweep'}", "--multirun")
+    assert left.code == 0, left.err
+    tops = [metrics_of(tmp_path / "sweep" / str(job))["after"]["val/top1"] for job in range(3)]
+    assert f"{statistics.mean(tops):.3f} ± {statistics.stdev(tops):.3f}" in left.out
+
+
+def test_a_sweep_goes_on_after_a_run_that_cannot_be(train: Train, tmp_path: Path) -> None:
+    left, _ = train("lora.rank=-1,2", f"hydra.sweep.dir={tmp_path / 'sweep'}", "--multirun")
+    assert left.code == 2
+    assert "rank" in left.err
+    assert "1 of 2 runs left no figures" in left.out
+    assert (tmp_path / "sweep" / "1" / "metrics.json").exists()
 
 
 def test_a_resumed_run_continues_where_it_stopped(train: Train, tmp_path: Path) -> None:

@@ -66,19 +66,51 @@ def stratified(
     for picture in pictures:
         by_class[picture.label].append(picture)
 
-    def place(picture: Picture) -> bytes:
-        name = Path(picture.path)
-        if name.is_relative_to(root):
-            name = name.relative_to(root)
-        return hashlib.sha256(f"{seed}/{name.as_posix()}".encode(errors="surrogateescape")).digest()
-
     validating: set[Picture] = set()
     if val_fraction > 0:
         for members in by_class.values():
             count = min(max(1, round(len(members) * val_fraction)), len(members) - 1)
-            validating.update(sorted(members, key=place)[:count])
+            validating.update(sorted(members, key=lambda one: _hashed(one, root, seed))[:count])
     train = [picture for picture in pictures if picture not in validating]
     return train, [picture for picture in pictures if picture in validating]
+
+
+def dealt(
+    pictures: Sequence[Picture], root: Path, folds: int, seed: int
+) -> list[tuple[list[Picture], list[Picture]]]:
+    """(train, val) of each of ``folds`` parts: every picture is in one val, its classes spread evenly.
+
+    Raises:
+        VisionLoraError: a class has a single picture, so a fold could not learn it, or there are fewer
+            pictures than folds.
+    """
+    by_class: dict[str | None, list[Picture]] = defaultdict(list)
+    for picture in pictures:
+        by_class[picture.label].append(picture)
+    lone = next((label for label, members in by_class.items() if len(members) < 2), None)
+    if lone is not None:
+        raise VisionLoraError(
+            f"data.folds: class {lone!r} has one picture; add another, or set data.folds=null"
+        )
+    if len(pictures) < folds:
+        raise VisionLoraError(
+            f"data.folds is {folds} for {len(pictures)} pictures; set it to at most as many"
+        )
+    part: dict[Picture, int] = {}
+    for label in sorted(by_class, key=str):
+        for picture in sorted(by_class[label], key=lambda one: _hashed(one, root, seed)):
+            part[picture] = len(part) % folds  # where one class ends the next goes on: parts stay even
+    return [
+        ([p for p in pictures if part[p] != fold], [p for p in pictures if part[p] == fold])
+        for fold in range(folds)
+    ]
+
+
+def _hashed(picture: Picture, root: Path, seed: int) -> bytes:
+    name = Path(picture.path)
+    if name.is_relative_to(root):
+        name = name.relative_to(root)
+    return hashlib.sha256(f"{seed}/{name.as_posix()}".encode(errors="surrogateescape")).digest()
 
 
 def assemble(

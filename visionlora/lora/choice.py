@@ -160,17 +160,22 @@ def _wait(device: torch.device) -> None:
 # The cache file.
 
 
-@cache
-def _cache_file(device: str) -> Path | None:
+def cache_directory() -> Path | None:
+    """Where what was found out once is kept; None: nowhere (VISIONLORA_CACHE is empty)."""
     directory = os.environ.get("VISIONLORA_CACHE")
     if directory is None:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        directory = str(Path(base) / "visionlora")
-    if not directory:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "visionlora"
+    return Path(directory) if directory else None
+
+
+@cache
+def _cache_file(device: str) -> Path | None:
+    directory = cache_directory()
+    if directory is None:
         return None
     machine = torch.cuda.get_device_name() if device == "cuda" else _processor()
     made_by = f"{device}, {machine}, torch {torch.__version__}, kernels {VERSION}"
-    return Path(directory) / f"kernels-{hashlib.sha256(made_by.encode()).hexdigest()[:12]}.json"
+    return directory / f"kernels-{hashlib.sha256(made_by.encode()).hexdigest()[:12]}.json"
 
 
 def _processor() -> str:

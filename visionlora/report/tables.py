@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -162,6 +163,29 @@ def sweep_table(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
             f"{metrics['time']['step_ms']:.0f}",
         )
     return table
+
+
+def seeds_table(groups: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> Table:
+    """Mean and standard deviation over runs that differ in their seed alone, a row a group."""
+    table = Table(title="over seeds: mean ± standard deviation", title_justify="left", header_style="bold")
+    for name in ("run", "seeds", "val top-1", "val loss", "strength", "retention lost", "false positives"):
+        table.add_column(name, justify="left" if name == "run" else "right")
+    for name, runs in groups:
+        figures = [
+            [run["after"]["val/top1"] for run in runs],
+            [run["after"]["val/loss"] for run in runs],
+            [run["strength"]["chosen"] for run in runs],
+            [run["retention"]["lost"] for run in runs if run["retention"] != NOT_MEASURED],
+            [run["contrast"]["after/false_positive_rate"] for run in runs if run["contrast"] != NOT_MEASURED],
+        ]
+        table.add_row(escape(name), str(len(runs)), *(_spread(values, len(runs)) for values in figures))
+    return table
+
+
+def _spread(values: Sequence[float], runs: int) -> str:
+    if len(values) < runs:
+        return NOT_MEASURED
+    return f"{statistics.mean(values):.3f} ± {statistics.stdev(values):.3f}"
 
 
 def _title(metrics: Mapping[str, Any]) -> str:

@@ -164,6 +164,7 @@ class LoraModule(lightning.LightningModule):
         """AdamW; the learning rate rises linearly, then falls as a cosine, step by step."""
         options = self.optimizer_options
         first, second = options.betas
+        assert not isinstance(options.lr, str), "settle_lr() comes before training"
         optimizer = torch.optim.AdamW(
             self.trainable(), lr=options.lr, betas=(first, second), weight_decay=options.weight_decay
         )

@@ -42,6 +42,7 @@ class DataOptions:
     root: str
     class_name: str | None = None
     val_fraction: float = 0.25
+    folds: int | None = None
     batch_size: int = 16
     anchors: Sequence[str] = ()
     contrast_anchors: Sequence[str] = ()
@@ -51,6 +52,7 @@ class DataOptions:
 
     def __post_init__(self) -> None:
         require(0 < self.val_fraction < 1, "val_fraction lies between 0 and 1", self.val_fraction)
+        require(self.folds is None or self.folds >= 2, "folds is at least 2, or null", self.folds)
         require(self.batch_size >= 1, "batch_size is at least 1", self.batch_size)
         require(self.cache_mb >= 0, "cache_mb is at least 0", self.cache_mb)
         require(self.workers >= 0, "workers is at least 0", self.workers)
@@ -71,13 +73,14 @@ class ContrastOptions:
 class OptimizerOptions:
     """AdamW over the adapter (and new-head) parameters, warm-up and cosine."""
 
-    lr: float = 2e-3
+    lr: float | str = 2e-3
     weight_decay: float = 0.0
     betas: Sequence[float] = (0.9, 0.999)
     warmup: float = 0.1
 
     def __post_init__(self) -> None:
-        require(self.lr > 0, "lr is above 0", self.lr)
+        valid = self.lr == "auto" or (not isinstance(self.lr, str) and self.lr > 0)
+        require(valid, "lr is auto or above 0", self.lr)
         require(self.weight_decay >= 0, "weight_decay is at least 0", self.weight_decay)
         require(0 <= self.warmup < 1, "warmup is a share of the steps, 0 to 1", self.warmup)
         require(len(self.betas) == 2, "betas are two numbers", self.betas)
@@ -89,7 +92,8 @@ class RetentionOptions:
 
     anchors: str | Sequence[str] = "auto"
     generated: int = 256
-    per_step: int = 32
+    dream_seconds: float = 600.0
+    per_step: int | str = "auto"
     weight: float | str = "auto"
     temperature: float = 1.0
     drift: float | str = "auto"
@@ -102,7 +106,10 @@ class RetentionOptions:
     def __post_init__(self) -> None:
         require(self.anchors == "auto" or not isinstance(self.anchors, str),
                 "anchors is auto or a list, [FOLDER, ...]", self.anchors)  # fmt: skip
-        require(self.per_step >= 0, "per_step is at least 0", self.per_step)
+        per_step = self.per_step
+        valid = per_step == "auto" or (not isinstance(per_step, str) and per_step >= 0)
+        require(valid, "per_step is auto or at least 0", per_step)
+        require(self.dream_seconds >= 0, "dream_seconds is at least 0", self.dream_seconds)
         weight = self.weight
         valid = weight == "auto" or (not isinstance(weight, str) and weight >= 0)
         require(valid, "weight is auto or at least 0", weight)
@@ -120,7 +127,15 @@ class RetentionOptions:
     @property
     def distils(self) -> bool:
         """Whether anchors are used at all."""
-        return self.per_step > 0 and self.weight != 0
+        return self.per_step != 0 and self.weight != 0
+
+    def per_step_for(self, batch_size: int) -> int:
+        """Anchors in a step with so many new pictures.
+
+        ``auto`` is half as many, rounded up: their frozen answers are kept, so such a step costs half as much
+        again as one without anchors.
+        """
+        return -(-batch_size // 2) if isinstance(self.per_step, str) else self.per_step
 
     def weight_for(self, outputs: int) -> float:
         """The distillation's weight for a network of that many outputs.

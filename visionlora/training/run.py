@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import logging
-import signal
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from visionlora.data import PictureLoader
+from visionlora.data import PictureFolder
 from visionlora.errors import VisionLoraError
 from visionlora.lora import FrozenBatchNorm, folded
 from visionlora.lora.choice import choice
@@ -26,6 +24,8 @@ from visionlora.training.assemble import Job, assemble
 from visionlora.training.caching import Caching, cache_looks, cache_training, decide
 from visionlora.training.callbacks import FirstBatch, StepClock, progress
 from visionlora.training.device import choose_device
+from visionlora.training.fitting import Fitting
+from visionlora.training.learning_rate import settle_lr
 from visionlora.training.leave import leave
 from visionlora.training.module import LoraModule
 from visionlora.training.outcome import look, outcome
@@ -37,12 +37,19 @@ INTERRUPTED = 130
 log = logging.getLogger(__name__)
 
 
-def run(config: DictConfig, output_dir: str | Path) -> int:
+def run(
+    config: DictConfig,
+    output_dir: str | Path,
+    pictures: PictureFolder | None = None,
+    folds: Mapping[str, Any] | None = None,
+) -> int:
     """Assemble, measure, train, measure again and write everything down.
 
     Args:
         config: the composed ``conf/config.yaml``.
         output_dir: the run's folder; made where it is missing.
+        pictures: what to learn and to validate on; None: what ``data.root`` holds.
+        folds: what cross-validation found, where ``pictures`` validates on what it trains on.
 
     Returns:
         The exit code: 0, or 130 where Ctrl-C ended training early (the adapter is saved all the same).
@@ -51,11 +58,17 @@ def run(config: DictConfig, output_dir: str | Path) -> int:
     console = Console()
     folder = Path(output_dir)
     _quieten()
-    job = assemble(config, console)
+    job = assemble(config, console, pictures)
     resume = _checkpoint_of(config.resume)
     device = choose_device(job.trainer.accelerator)
     folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(config, folder / "config.yaml", resolve=True)
+    if folds is not None:
+        job.say(
+            f"{folds['count']} folds: top-1 {folds['val/top1']:.3f} on pictures not trained on (standard "
+            f"deviation {folds['val/top1_deviation']:.3f} between folds); the figures of this run are on "
+            "those it learns from"
+        )
     for notice in job.notices:
         log.info(notice)
 
@@ -70,20 +83,22 @@ def run(config: DictConfig, output_dir: str | Path) -> int:
 
     clock = StepClock()
     logger = TensorBoardLogger(str(folder), name="", version="tensorboard", default_hp_metric=False)
-    module = LoraModule(
-        job.network, job.total_steps, job.optimizer, job.retention, job.teacher, job.model.dropout, job.rest
-    )
     checkpoint = ModelCheckpoint(folder / "checkpoints", "best", monitor="val/objective")
     with choice(job.trainer.kernel), _folded_batch_norms(job, device) as folded_norms:
         precision, reason = choose_precision(job.trainer.precision, *_sample(job, caching, device))
         _say(job, f"precision {precision}: {reason}")
-        callbacks = [checkpoint, clock, *_callbacks(job, console, folder)]
-        trainer = _trainer(job, device, precision, logger, callbacks)
         loaders = (job.train_loader, job.val_loader)
         if caching is not None:
             loaders = cache_training(job, caching, device, precision, folder)
+        fitting = Fitting(job, device, precision, loaders)
+        tried = settle_lr(fitting)
+        if tried is not None:
+            log.info(job.notices[-1])
+        module = fitting.module(job.total_steps)
+        callbacks = [checkpoint, clock, *_callbacks(job, console, folder)]
+        trainer = fitting.trainer(job.total_steps, job.trainer.validations, logger, callbacks)
         fit_started = time.perf_counter()
-        interrupted = _fit(trainer, module, loaders, resume)
+        interrupted = fitting.fit(trainer, module, resume)
     times = {"setup_s": fit_started - started, "fit_s": time.perf_counter() - fit_started, **clock.summary()}
     if interrupted:
         _say(job, f"interrupted at step {trainer.global_step}: the adapter is saved as it is now")
@@ -98,6 +113,9 @@ def run(config: DictConfig, output_dir: str | Path) -> int:
         job, before, settled.look, settled.metrics, times, precision, len(folded_norms), trainer.global_step,
         caching.record() if caching else None,
     )  # fmt: skip
+    metrics["learning_rate"] = {"used": job.optimizer.lr, "tried": tried or []}
+    if folds is not None:
+        metrics["folds"] = dict(folds)
     leave(folder, job, config, before, settled.look, metrics, logger)
     log.info("the run is in %s", folder)
     console.print(f"\nthe run is in [bold]{folder}[/bold]; tensorboard --logdir {folder}")
@@ -133,28 +151,6 @@ def _folded_batch_norms(job: Job, device: torch.device) -> Iterator[list[str]]:
         yield names
 
 
-def _trainer(
-    job: Job, device: torch.device, precision: str, logger: TensorBoardLogger, callbacks: list[Callback]
-) -> lightning.Trainer:
-    steps = job.total_steps
-    return lightning.Trainer(
-        accelerator="gpu" if device.type == "cuda" else "cpu",
-        devices=1,
-        precision=precision,  # type: ignore[arg-type]
-        max_steps=steps,
-        max_epochs=-1,
-        val_check_interval=max(1, steps // job.trainer.validations),
-        check_val_every_n_epoch=None,
-        num_sanity_val_steps=0,
-        gradient_clip_val=job.trainer.gradient_clip_val,
-        log_every_n_steps=1,
-        logger=logger,
-        callbacks=callbacks,
-        enable_model_summary=False,
-        enable_progress_bar=any("ProgressBar" in type(callback).__name__ for callback in callbacks),
-    )
-
-
 def _callbacks(job: Job, console: Console, folder: Path) -> list[Callback]:
     callbacks: list[Callback] = [
         # ModelCheckpoint's save_last writes only when the best one changes: no place to resume from.
@@ -167,24 +163,6 @@ def _callbacks(job: Job, console: Console, folder: Path) -> list[Callback]:
     if job.trainer.progress:
         callbacks.append(progress(console))
     return callbacks
-
-
-def _fit(
-    trainer: lightning.Trainer,
-    module: LoraModule,
-    loaders: tuple[PictureLoader, PictureLoader],
-    resume: Path | None,
-) -> bool:
-    """Train; True where Ctrl-C ended it."""
-    try:
-        trainer.fit(module, *loaders, ckpt_path=resume, weights_only=True)
-    except SystemExit:
-        # Lightning answers Ctrl-C by leaving the process; there is an adapter to save first.
-        if not trainer.interrupted:
-            raise
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        return True
-    return False
 
 
 def _take_best(module: LoraModule, checkpoint: ModelCheckpoint) -> None:

@@ -1,0 +1,39 @@
+"""Learning rates found by trials."""
+
+from __future__ import annotations
+
+import torch
+from safetensors.torch import load_file
+
+from tests.training.test_run import Train, metrics_of, train, weights  # noqa: F401 - fixtures
+from visionlora.training.learning_rate import RATES
+
+
+def test_the_trial_that_ends_best_gives_the_rate(train: Train) -> None:  # noqa: F811
+    left, folder = train("optimizer.lr=auto", "trainer.max_steps=24")
+    assert left.code == 0, left.err
+    rate = metrics_of(folder)["learning_rate"]
+    assert [trial["lr"] for trial in rate["tried"]] == list(RATES)
+    assert rate["used"] == min(rate["tried"], key=lambda trial: trial["val/objective"])["lr"]
+    assert f"optimizer.lr={rate['used']:g}, the best of trials of 20 steps" in left.out
+    assert metrics_of(folder)["steps"] == 24
+
+
+def test_trials_leave_no_trace_in_what_is_trained(train: Train, tmp_path) -> None:  # noqa: F811
+    left, folder = train("optimizer.lr=auto")
+    assert left.code == 0, left.err
+    used = metrics_of(folder)["learning_rate"]["used"]
+    found = load_file(folder / "adapter" / "adapter_model.safetensors")
+    folder.rename(tmp_path / "tried")
+    left, folder = train(f"optimizer.lr={used}")
+    assert metrics_of(folder)["learning_rate"] == {"used": used, "tried": []}
+    expected = load_file(folder / "adapter" / "adapter_model.safetensors")
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, rtol=0, atol=1e-6)
+
+
+def test_other_words_are_no_learning_rate(train: Train) -> None:  # noqa: F811
+    for wrong in ("best", "0"):
+        left, _ = train(f"optimizer.lr={wrong}")
+        assert left.code == 2
+        assert "lr is auto or above 0" in left.err

@@ -1,0 +1,102 @@
+"""What a run keeps with, and what it measures keeping on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from visionlora.backbones import find_class
+from visionlora.data import Picture, PictureLoader, scan_known, scan_pictures
+from visionlora.data.generated import generate_anchors
+from visionlora.errors import VisionLoraError
+from visionlora.lora.choice import cache_directory
+from visionlora.training.anchors import AnchorTeacher, hold_out
+from visionlora.training.device import choose_device
+from visionlora.training.dreams import dreamed_once
+from visionlora.training.loaders import Pictures
+
+if TYPE_CHECKING:
+    from visionlora.training.assemble import Job
+
+
+def make_teacher(job: Job, pictures: Pictures) -> AnchorTeacher:
+    """The frozen network as a teacher, on the anchors that the settings name."""
+    sources = _retention_anchors(job)
+    if job.retention_loader is None and job.retention.budget is not None:
+        sources, held = hold_out(sources)
+        if held:
+            job.held_out = pictures.stream([held], job.retention)
+            job.say(f"{len(held)} anchors are held out, to choose the adapter's strength with")
+    anchors = sum(map(len, sources))
+    for folder in map(Path, job.contrast.anchors):
+        sources.append(scan_pictures([folder]))
+        job.say(f"{len(sources[-1])} pictures of other things from {folder}")
+    if not sources:
+        raise VisionLoraError(
+            "retention: there are no anchors; set retention.anchors=[FOLDER], retention.generated=N "
+            "or, to train without keeping anything, retention.weight=0"
+        )
+    stream = pictures.stream(sources, job.retention)
+    return AnchorTeacher(stream, len(job.backbone.categories), anchors, job.head.targets)
+
+
+def _retention_anchors(job: Job) -> list[Sequence[Picture | Tensor]]:
+    options, backbone = job.retention, job.backbone
+    if options.anchors == "auto":
+        folders = [Path(anchor) for anchor in job.data.anchors] + list(backbone.anchors)
+    else:
+        folders = [Path(anchor) for anchor in options.anchors]
+    sources: list[Sequence[Picture | Tensor]] = [scan_pictures([folder]) for folder in folders]
+    for folder, source in zip(folders, sources, strict=True):
+        job.say(f"{len(source)} anchor pictures from {folder}")
+    if not sources and options.generated:
+        job.say(
+            f"no photos as anchors (retention.anchors): {options.generated} generated pictures serve "
+            "instead; a folder of any photos keeps much more of what the network knew"
+        )
+        sources.append(_generated(job))
+    return sources
+
+
+def _generated(job: Job) -> Sequence[Tensor]:
+    options, preprocessing = job.retention, job.backbone.preprocessing
+    pictures = generate_anchors(options.generated, max(preprocessing.resize, preprocessing.crop), job.seed)
+    if not options.dream_seconds:
+        return pictures
+    started = time.perf_counter()
+    with job.console.status("the network dreams: generated pictures are made more like what it knows"):
+        job.network.to(choose_device(job.trainer.accelerator))
+        made, dreamed, kept = dreamed_once(
+            job.network, pictures, preprocessing, len(job.backbone.categories), cache_directory(),
+            job.base_fingerprint, options.dream_seconds,
+        )  # fmt: skip
+    how = "by an earlier run" if kept else f"in {time.perf_counter() - started:.0f} s"
+    job.say(f"{dreamed} of them were made more like what the network knows, {how} (retention.dream_seconds)")
+    return made
+
+
+def retention_loader(job: Job, pictures: Pictures) -> PictureLoader | None:
+    """The pictures that forgetting is measured on; None: it is not."""
+    if job.head.kind == "new":
+        job.say("head new has none of the old outputs: nothing is distilled, and forgetting is not measured")
+        return None
+    root = job.backbone.retention_root if job.retention.root == "auto" else job.retention.root
+    if root is None:
+        job.say("no retention folder (retention.root): forgetting is not measured")
+        return None
+    known = scan_known(root)
+    names = {picture.label for picture in known if picture.label is not None}
+    try:
+        targets = {name: find_class(name, job.backbone.categories, job.backbone.wnids) for name in names}
+    except VisionLoraError as error:
+        hint = "pictures without class folders need no names"
+        raise VisionLoraError(f"retention.root {root}: {error}; {hint}") from error
+    if not names:
+        job.say(
+            f"{root} has no labels: how much is forgotten is estimated by the frozen network's own answers"
+        )
+    return pictures.plain(known, targets)
