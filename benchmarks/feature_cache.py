@@ -65,7 +65,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     one, other = (load_file(folder / name / file) for name in ("without", "with"))
     return {
         "network": options.network,
-        "batch": 10,
+        "batch": 14,
         "runs": runs,
         "largest_difference": max(float((one[name] - other[name]).abs().max()) for name in one),
         "largest_value": max(float(value.abs().max()) for value in one.values()),
@@ -81,6 +81,7 @@ def train(
         f"model.name={options.network}", f"model.weights={weights}", f"cache.features={features}",
         f"trainer.precision={options.precision}", f"trainer.max_steps={steps}", "trainer.validations=1",
         "trainer.patience=null", "trainer.progress=false", "retention.budget=null", "contrast.root=null",
+        "retention.dream_seconds=0",
         f"trainer.threads={options.threads or 'null'}", f"hydra.run.dir={run}",
     ]  # fmt: skip
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -101,7 +102,7 @@ def _section(figures: dict[str, Any], command: str) -> str:
     return "\n\n".join(
         [
             results.facts("Frozen layers computed once", machine(), versions(), command),
-            f"{figures['network']}, `lora.targets=classifier`, 10 goldfish and 32 anchors a step, nothing "
+            f"{figures['network']}, `lora.targets=classifier`, 14 goldfish and 7 anchors a step, nothing "
             "augmented. The first steps meet new anchors, whose frozen part is still to be computed; "
             "training includes them and the validation.",
             markdown_table(HEADINGS, rows),

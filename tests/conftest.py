@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -54,6 +55,10 @@ def command(
         with pytest.raises(SystemExit) as left:
             cli.main()
         out, err = capfd.readouterr()
+        for handler in logging.getLogger().handlers[:]:
+            if isinstance(handler, logging.FileHandler):  # Hydra's, into a folder that may be gone
+                logging.getLogger().removeHandler(handler)
+                handler.close()
         code = left.value.code
         return Left(code if isinstance(code, int) else 0, out, err)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from visionlora.command import launch
+from visionlora.command import in_sweep, launch
 
 
 def train(config: DictConfig) -> int:
@@ -20,8 +20,8 @@ def train(config: DictConfig) -> int:
     try:
         return run(config, folder) if config.data.get("folds") is None else run_folds(config, folder)
     finally:
-        # A run that failed before it wrote anything leaves no trace.
-        if folder.is_dir() and not any(folder.iterdir()):
+        # A run that failed before it wrote anything leaves no trace; in a sweep Hydra still logs to it.
+        if not in_sweep() and folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
 
 

@@ -22,10 +22,12 @@ def test_without_weight_or_anchors_nothing_is_distilled() -> None:
     assert not RetentionOptions(per_step=0).distils
 
 
-def test_few_pictures_train_for_240_steps_and_many_for_eight_epochs() -> None:
+def test_steps_grow_with_the_pictures_but_not_without_end() -> None:
     options = TrainerOptions()
     assert options.steps(pictures=5, batch_size=16) == 240
-    assert options.steps(pictures=1000, batch_size=16) == 8 * 63
+    assert options.steps(pictures=400, batch_size=16) == 24 * 25
+    assert options.steps(pictures=1000, batch_size=16) == 800
+    assert options.steps(pictures=4000, batch_size=16) == 8 * 250
     assert TrainerOptions(max_steps=7).steps(1000, 16) == 7
 
 

@@ -39,6 +39,7 @@ from visionlora.training.options import (
     RetentionOptions,
     TrainerOptions,
 )
+from visionlora.training.ranking import as_record, deal, read_lora, why
 
 SECTIONS = (
     "seed", "resume", "data", "augment", "model", "lora", "retention", "contrast", "optimizer", "cache",
@@ -74,6 +75,8 @@ class Job:
     teacher: AnchorTeacher | None = None
     rest: nn.Module | None = None
     """What of the network is left to compute where loaders serve features."""
+    ranks: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Where they were dealt (``lora.rank=auto``), each layer's rank and why."""
     notices: list[str] = field(default_factory=list)
 
     @property
@@ -126,7 +129,7 @@ def assemble(config: DictConfig, console: Console, pictures_of: PictureFolder | 
     trainer = build(TrainerOptions, settings["trainer"], "trainer")
     optimizer = build(OptimizerOptions, settings["optimizer"], "optimizer")
     cache = build(CacheOptions, settings["cache"], "cache")
-    lora = build(LoraConfig, settings["lora"], "lora")
+    lora, deals = read_lora(settings["lora"])
     augment = build(AugmentConfig, settings["augment"], "augment")
     seed = settings["seed"]
     if not isinstance(seed, int):
@@ -140,25 +143,30 @@ def assemble(config: DictConfig, console: Console, pictures_of: PictureFolder | 
     backbone = load_backbone(model.name, model.weights)
     head = apply_head(backbone, model.head, folder.classes)
     base_fingerprint = fingerprint(backbone.model, exclude=head.trained)
-    network = attach(
-        backbone.model, _without_new_rows(lora, head), generator=torch.Generator().manual_seed(seed)
-    )
+    pictures = Pictures(backbone, data, augment, seed)
+    targets = dict(zip(folder.classes, head.targets, strict=True))
+    train_loader, val_loader = pictures.labelled(folder, targets)
+    adapters, ranks = _without_new_rows(lora, head), {}
+    if deals:
+        refuse(pictures.bad)
+        adapters, ranks = deal(backbone.model.eval(), adapters, train_loader)
+    network = attach(backbone.model, adapters, generator=torch.Generator().manual_seed(seed))
     for parameter in head_parameters(network, head):
         parameter.requires_grad_(True)
     if trainer.channels_last:
         network.to(memory_format=torch.channels_last)
 
-    pictures = Pictures(backbone, data, augment, seed)
-    targets = dict(zip(folder.classes, head.targets, strict=True))
-    train_loader, val_loader = pictures.labelled(folder, targets)
     job = Job(
         console, seed, data, model, lora, retention, contrast, optimizer, cache, trainer, augment,
         folder, backbone, head, network, base_fingerprint, train_loader, val_loader,
     )  # fmt: skip
+    job.ranks = as_record(ranks)
     if backbone.notice:
         console.rule("[bold yellow]attention", style="yellow")
         job.say(backbone.notice)
     job.say(f"head {head.kind}: {len(folder.classes)} classes, {len(head.outputs)} outputs")
+    if ranks:
+        job.say(why(ranks, lora.rank))
     job.retention_loader = retention_loader(job, pictures)
     if retention.distils and head.kind != "new":
         job.teacher = make_teacher(job, pictures)

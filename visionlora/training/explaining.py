@@ -27,6 +27,7 @@ from visionlora.settings import build
 from visionlora.training.device import choose_device
 from visionlora.training.options import ModelOptions, TrainerOptions, require
 from visionlora.training.precision import TYPES, choose_precision, pass_seconds
+from visionlora.training.ranking import read_lora
 
 _STEPS = 3
 
@@ -66,7 +67,7 @@ def explain_network(settings: Mapping[str, Any]) -> dict[str, Any]:
     model = build(ModelOptions, settings["model"], "model")
     options = build(ExplainOptions, settings["data"], "data")
     trainer = build(TrainerOptions, settings["trainer"], "trainer")
-    lora = build(LoraConfig, settings["lora"], "lora")
+    lora, _ = read_lora(settings["lora"])  # ranks are dealt in a run: they need its pictures
     if trainer.threads is not None:
         torch.set_num_threads(trainer.threads)
     backbone, images = _attached(model, lora, trainer, options.batch_size)

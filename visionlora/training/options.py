@@ -92,7 +92,7 @@ class RetentionOptions:
 
     anchors: str | Sequence[str] = "auto"
     generated: int = 256
-    dream_seconds: float = 600.0
+    dream_seconds: float = 240.0
     per_step: int | str = "auto"
     weight: float | str = "auto"
     temperature: float = 1.0
@@ -200,7 +200,9 @@ class TrainerOptions:
         require(self.kernel in KERNELS, f"kernel is one of {', '.join(KERNELS)}", self.kernel)
 
     def steps(self, pictures: int, batch_size: int) -> int:
-        """Optimizer steps of the run: as configured, or 8 times through the pictures and at least 240."""
+        """Optimizer steps of the run: as configured, or 24 times through the pictures, but at least 240 and,
+        unless that is less than 8 times through them, at most 800."""
         if isinstance(self.max_steps, int):
             return self.max_steps
-        return max(240, 8 * -(-pictures // batch_size))
+        epoch = -(-pictures // batch_size)
+        return max(240, min(24 * epoch, 800), 8 * epoch)
