@@ -52,7 +52,7 @@ def gradients(
     Raises:
         LoraError: there is no loss to compute, or it does not depend on a layer.
     """
-    weights = {name: network.get_submodule(name).weight for name in names}
+    weights: dict[str, Tensor] = {name: network.get_parameter(f"{name}.weight") for name in names}
     before = {parameter: parameter.requires_grad for parameter in network.parameters()}
     total = {name: torch.zeros_like(weight, dtype=torch.float32) for name, weight in weights.items()}
     count = 0

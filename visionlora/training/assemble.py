@@ -25,6 +25,7 @@ from visionlora.data import (
 )
 from visionlora.errors import VisionLoraError
 from visionlora.lora import LoraConfig, attach, fingerprint
+from visionlora.lora.ranks import LayerRank
 from visionlora.settings import build, plain
 from visionlora.training.anchors import AnchorTeacher
 from visionlora.training.features import CachedPictures
@@ -146,7 +147,8 @@ def assemble(config: DictConfig, console: Console, pictures_of: PictureFolder | 
     pictures = Pictures(backbone, data, augment, seed)
     targets = dict(zip(folder.classes, head.targets, strict=True))
     train_loader, val_loader = pictures.labelled(folder, targets)
-    adapters, ranks = _without_new_rows(lora, head), {}
+    adapters = _without_new_rows(lora, head)
+    ranks: dict[str, LayerRank] = {}
     if deals:
         refuse(pictures.bad)
         adapters, ranks = deal(backbone.model.eval(), adapters, train_loader)
