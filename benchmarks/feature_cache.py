@@ -102,7 +102,7 @@ def _section(figures: dict[str, Any], command: str) -> str:
     return "\n\n".join(
         [
             results.facts("Frozen layers computed once", machine(), versions(), command),
-            f"{figures['network']}, `lora.targets=classifier`, 14 goldfish and 7 anchors a step, nothing "
+            f"{figures['network']}, `lora.targets=classifier`, 14 goldfish and 32 anchors a step, nothing "
             "augmented. The first steps meet new anchors, whose frozen part is still to be computed; "
             "training includes them and the validation.",
             markdown_table(HEADINGS, rows),

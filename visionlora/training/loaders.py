@@ -35,8 +35,8 @@ class Pictures:
         self.preprocessing = backbone.preprocessing
         self.data = data
         self.seed = seed
-        self.batch_size = data.batch_size
-        """New pictures in a step."""
+        self.learned = 0
+        """Training pictures so far."""
         self.bad: list[BadPicture] = []
         self.augment = training_transform(augment, self.preprocessing)
         side = training_side(self.preprocessing.resize, self.preprocessing.crop, augment.crop_scale[0])
@@ -48,7 +48,7 @@ class Pictures:
     def labelled(self, folder: PictureFolder, targets: dict[str, int]) -> tuple[PictureLoader, PictureLoader]:
         """The training loader, shuffled and augmented, and the validation loader."""
         self._open(folder.train, self.training_cache)
-        self.batch_size = min(self.data.batch_size, len(folder.train))
+        self.learned = len(folder.train)
         dataset = PictureDataset(
             folder.train,
             self.preprocessing,
@@ -78,7 +78,7 @@ class Pictures:
         self._open(files, self.training_cache)
         return AnchorStream(
             anchors,
-            options.per_step_for(self.batch_size),
+            options.per_step_for(self.data.batch_size, self.learned),
             self.preprocessing,
             self.augment,
             self.training_cache,
