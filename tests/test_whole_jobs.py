@@ -64,7 +64,7 @@ def test_vgg19_is_adapted_trained_predicted_and_merged(command: Command, tmp_pat
     left = command(
         "train", "data=goldfish", "model=vgg19", f"model.weights={weights}", "trainer.max_steps=2",
         "trainer.validations=1", "retention.generated=8", "retention.per_step=2", "contrast.root=null",
-        f"hydra.run.dir={tmp_path / 'run'}",
+        "retention.dream_seconds=0", f"hydra.run.dir={tmp_path / 'run'}",
     )  # fmt: skip
     assert left.code == 0, left.err
     restored = restore(tmp_path / "run")
@@ -140,7 +140,7 @@ def test_142_drawn_classes_are_learned_towards_an_unseen_style(
         (tmp_path / "drawn" / split).symlink_to(real / "illustrated" / folder)
     left = command(
         "train", f"data.root={tmp_path / 'drawn'}", *squeezenet, f"retention.anchors=[{photos}]",
-        f"retention.root={retention}", f"hydra.run.dir={tmp_path / 'run'}",
+        f"retention.root={retention}", f"hydra.run.dir={tmp_path / 'run'}", "trainer.max_steps=264",
     )  # fmt: skip
     assert left.code == 0, left.err
     metrics = metrics_of(tmp_path / "run")
