@@ -117,6 +117,8 @@ def test_real_goldfish_drawings_are_learned_and_real_photos_kept(
     left = command(
         "train", "data=goldfish", *squeezenet, anchors, f"retention.root={retention}",
         f"contrast.root={real / 'illustrated' / 'unseen'}", f"hydra.run.dir={tmp_path / 'run'}",
+        # What this job is held to below; the default of 0.01 buys less of the drawings.
+        "retention.budget=0.05",
         # Measured choices may round differently from run to run; this one is to come out the same.
         "trainer.kernel=rule", "trainer.precision=bf16-mixed",
     )  # fmt: skip
