@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from benchmarks.quality_methods import METHODS, Method, best_lr
+from benchmarks.quality_methods import METHODS, MINE, Method, best_lr
 from visionlora.report.wilson import wilson_interval
 
 COLUMNS = (
@@ -57,6 +57,15 @@ def _means(runs: Sequence[Record]) -> dict[str, Any]:
     means["lost"] = None if frozen is None or means["kept"] is None else frozen["kept"] - means["kept"]
     for name in ("pictures", "photos", "trained", "steps"):
         means[name] = runs[0].get(name)
+    curves = [run["curve"] for run in runs if run.get("curve") and frozen is not None]
+    means["curve"] = [
+        {
+            "strength": points[0]["strength"],
+            "learned": fmean(point["learned"] for point in points),
+            "lost": frozen["kept"] - fmean(point["kept"] for point in points),
+        }
+        for points in zip(*curves, strict=True)
+    ]
     return means
 
 
@@ -74,6 +83,39 @@ def markdown(rows: Sequence[Record]) -> str:
     """One task's rows as a Markdown table."""
     lines = [COLUMNS, ("---", *["---:"] * (len(COLUMNS) - 1)), *map(cells, rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def strengths(rows: Sequence[Record]) -> str:
+    """What an adapter's strength does, as a Markdown table; nothing where no method has one."""
+    curves = {row["method"]: row["curve"] for row in rows if row.get("curve")}
+    if not curves:
+        return ""
+    across = [point["strength"] for point in next(iter(curves.values()))]
+    lines = [("unseen right / photos lost at strength", *map(str, across)), ("---", *["---:"] * len(across))]
+    for name, points in curves.items():
+        lines.append((name, *(f"{point['learned']:.3f} / {point['lost']:.3f}" for point in points)))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def verdict(records: Sequence[Record], task: str) -> str:
+    """Whether another method, at any learning rate, strength or seed, is better in both than one of ours."""
+    usable = [r for r in records if r["task"] == task and "cannot" not in r and r["kept"] is not None]
+    ours = [point for record in usable if record["method"] in MINE for point in _points(record)]
+    others = [(r["method"], point) for r in usable if r["method"] not in MINE for point in _points(r)]
+    if not ours or not others:
+        return ""
+    better = sorted(
+        {name for name, (learned, kept) in others if any(learned > a and kept > b for a, b in ours)}
+    )
+    found = f"{len(others)} points of the others, {len(ours)} of ours: "
+    if better:
+        return found + f"of {', '.join(better)} some are better in both than one of ours."
+    return found + "none is better in both than one of ours."
+
+
+def _points(record: Record) -> list[tuple[float, float]]:
+    """(learned, kept) of a run and of each strength of it."""
+    return [(one["learned"], one["kept"]) for one in (record, *record.get("curve", ()))]
 
 
 def cells(row: Record) -> tuple[str, ...]:
@@ -112,7 +154,7 @@ def draw(records: Sequence[Record], titles: Mapping[str, str]) -> Figure:
     """Learning against keeping, a panel for each task that has both.
 
     Filled marks are runs, the larger the higher the learning rate; for adapters a line leads through the
-    strengths of each first-seed run.
+    strengths of each run.
     """
     usable = [r for r in records if "cannot" not in r and r["kept"] is not None]
     tasks = [task for task in titles if any(record["task"] == task for record in usable)]

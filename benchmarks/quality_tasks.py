@@ -16,7 +16,7 @@ from visionlora.paths import shipped
 REAL = shipped("../shared/real")
 NETWORK = "squeezenet1_0"
 STYLES = ("noto", "fluent-color", "twemoji", "fxemoji")
-SINGLE = ("tiger", "ambulance", "pineapple")  # none of them is drawn among the contrast anchors
+SINGLE = ("tiger", "ambulance", "pineapple")
 # Subjects that are no ImageNet class, drawn by the project's own code.
 UNKNOWN = ("heart", "moon", "sun", "key", "cherries", "tulip", "gold-star", "maple-leaf")
 UNKNOWN_STYLES = {
@@ -99,7 +99,7 @@ def _goldfish(real: Path, photos: dict) -> Task:
         "illustrated goldfish alone",
         drawn,
         "keep",
-        contrast_anchors=(drawn / "contrast" / "anchor",),
+        contrast_anchors=(drawn / "contrast" / "anchor", real / "illustrated" / "train"),
         contrast=real / "illustrated" / "unseen",
         **photos,
     )
@@ -113,12 +113,13 @@ def _single(folder: Path, real: Path, photos: dict) -> Iterable[Task]:
         for other in sorted((real / "illustrated" / "unseen").iterdir()):
             if other.name != name:
                 link(root / "others" / other.name, other)
+                link(root / "anchors" / other.name, real / "illustrated" / "train" / other.name)
         yield Task(
             f"one-{name}",
             f"{name} alone: four drawings to learn from, a fifth to be asked about",
             root / "data",
             "keep",
-            contrast_anchors=(shipped("data/goldfish/contrast/anchor"),),
+            contrast_anchors=(root / "anchors",),
             contrast=root / "others",
             **photos,
         )

@@ -12,7 +12,7 @@ from torch import nn
 
 from benchmarks import quality
 from benchmarks.quality_methods import METHODS, OURS, Method, best_lr, rescaled, run_one, steps_of
-from benchmarks.quality_plot import draw, markdown, summarise
+from benchmarks.quality_plot import draw, markdown, strengths, summarise, verdict
 from benchmarks.quality_tasks import UNKNOWN, Task, make_tasks
 from visionlora.backbones import Head, load_backbone
 from visionlora.errors import VisionLoraError
@@ -95,6 +95,27 @@ def test_a_task_without_old_outputs_has_a_table_and_no_panel() -> None:
     assert draw(records, {"a": "title"}).axes
 
 
+def test_strengths_are_means_over_the_seeds() -> None:
+    lora = BY_NAME["PEFT LoRA"]
+    records = [record("a", lora.name, lora.lrs[0], seed, 0.9) for seed in (0, 1)]
+    for shift, one in enumerate(records):
+        one["curve"] = [{"strength": 0.5, "learned": 0.4 + 0.2 * shift, "kept": 0.3 + 0.2 * shift}]
+    table = strengths(summarise(records, ["a"], [lora], [0, 1]))
+    assert table.splitlines()[0].endswith("| 0.5 |")
+    assert "| PEFT LoRA | 0.500 / 0.200 |" in table
+    assert strengths(summarise([record("a", FULL.name, FULL.lrs[0], 0, 0.9)], ["a"], [FULL], [0])) == ""
+
+
+@pytest.mark.parametrize(
+    ("kept", "words"), [(0.55, "of PEFT LoRA some are better"), (0.35, "none is better")]
+)
+def test_a_point_of_another_method_that_is_better_in_both_is_found(kept: float, words: str) -> None:
+    ours, other = record("a", OURS, 2e-3, 0, 0.6, 0.6), record("a", "PEFT LoRA", 1e-3, 0, 0.9, 0.1)
+    ours["curve"] = [{"strength": 0.8, "learned": 0.5, "kept": 0.5}]
+    other["curve"] = [{"strength": 0.4, "learned": 0.55, "kept": kept}]
+    assert verdict([ours, other], "a").startswith("2 points of the others, 2 of ours: " + words)
+
+
 def test_handfuls_of_pictures_get_steps_enough() -> None:
     assert steps_of(4, 16) == 120
     assert steps_of(518, 16) == 264
@@ -136,7 +157,7 @@ def two_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_other_method_trains_and_is_measured(small: Task, two_steps: None, name: str) -> None:
     if BY_NAME[name].package:
         pytest.importorskip(BY_NAME[name].package or "")
-    figures = run_one(small, BY_NAME[name], 1e-3, 0, True, 1)
+    figures = run_one(small, BY_NAME[name], 1e-3, 0, 1)
     assert figures["steps"] == 2
     assert figures["trained"] > 0
     assert 0 <= figures["learned"] <= 1 and 0 <= figures["kept"] <= 1
@@ -150,7 +171,7 @@ def test_new_rows_are_trained_with_the_adapter(small: Task, two_steps: None, hea
     for part in ("train", "val"):
         (small.root / part / "goldfish").rename(small.root / part / "zorp")
         (small.root / part / "banana").rename(small.root / part / "blick")
-    figures = run_one(replace(small, head=head, contrast=None), BY_NAME["PEFT LoRA"], 1e-3, 0, False, 1)
+    figures = run_one(replace(small, head=head, contrast=None), BY_NAME["PEFT LoRA"], 1e-3, 0, 1)
     assert (figures["kept"] is None) == (head == "new")
 
 
@@ -165,7 +186,7 @@ def test_ours_is_the_products_own_run(small: Task, monkeypatch: pytest.MonkeyPat
 
     original = quality_methods.our_config
     monkeypatch.setattr(quality_methods, "our_config", short)
-    figures = run_one(small, BY_NAME[OURS], 1e-3, 0, True, 1)
+    figures = run_one(small, BY_NAME[OURS], 1e-3, 0, 1)
     assert figures["steps"] == 2
     assert 0 < figures["strength"] <= 1
     assert figures["curve"][-1]["strength"] == 1.0

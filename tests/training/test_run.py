@@ -430,7 +430,7 @@ def test_ctrl_c_ends_with_a_saved_adapter(weights: Path, pictures: Path, tmp_pat
     process = subprocess.Popen(
         [
             sys.executable, "-m", "visionlora.train", f"data.root={pictures}", "model.name=squeezenet1_1",
-            f"model.weights={weights}", "trainer.max_steps=100000", "trainer.validations=2000",
+            f"model.weights={weights}", "trainer.max_steps=100000", "trainer.validations=50000",
             "trainer.patience=null", "lora.rank=1", "trainer.precision=32-true", "retention.weight=0",
             f"hydra.run.dir={folder}",
         ],

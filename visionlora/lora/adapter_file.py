@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from visionlora.lora.adapter_check import mismatches
 from visionlora.lora.attach import LayerPlan, adapted_layers, attach_layers
-from visionlora.lora.config import LoraConfig, LoraError
+from visionlora.lora.config import LoraConfig, LoraError, exactly
 from visionlora.lora.fingerprint import fingerprint as base_fingerprint
 
 CONFIG_FILE = "adapter_config.json"
@@ -210,7 +210,7 @@ def _key(name: str, part: str) -> str:
 def _common(values: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """The most frequent value, and a pattern for each layer that has another."""
     usual = Counter(values.values()).most_common(1)[0][0]
-    return usual, {f"^{re.escape(name)}": value for name, value in values.items() if value != usual}
+    return usual, {exactly(name): value for name, value in values.items() if value != usual}
 
 
 def _module_tensors(model: nn.Module, name: str, layers: Mapping[str, nn.Module]) -> dict[str, Tensor]:

@@ -101,6 +101,11 @@ def matches(pattern: str, name: str) -> bool:
     return re.match(rf"(.*\.)?({pattern})$", name) is not None
 
 
+def exactly(name: str) -> str:
+    """A pattern that matches the layer of that whole name and no other."""
+    return f"^{re.escape(name)}"
+
+
 def by_pattern(patterns: Mapping[str, float], name: str, default: float) -> float:
     """The value of the first pattern that matches the layer's name."""
     return next((value for pattern, value in patterns.items() if matches(pattern, name)), default)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import logging
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from visionlora.data import (
 )
 from visionlora.errors import VisionLoraError
 from visionlora.lora import LoraConfig, attach, fingerprint
+from visionlora.lora.config import exactly
 from visionlora.lora.ranks import LayerRank
 from visionlora.settings import build, plain
 from visionlora.training.anchors import AnchorTeacher
@@ -46,6 +47,8 @@ SECTIONS = (
     "seed", "resume", "data", "augment", "model", "lora", "retention", "contrast", "optimizer", "cache",
     "trainer",
 )  # fmt: skip
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -88,6 +91,7 @@ class Job:
     def say(self, notice: str) -> None:
         """Tell the user, and record in the run, what was decided for them."""
         self.notices.append(notice)
+        log.info(notice)
         self.console.print(f"[dim]·[/dim] {escape(notice)}")
 
     def sample(self) -> Tensor:
@@ -184,4 +188,4 @@ def assemble(config: DictConfig, console: Console, pictures_of: PictureFolder | 
 
 def _without_new_rows(lora: LoraConfig, head: Head) -> LoraConfig:
     # New rows are trained whole: a low-rank update of them would be a detour.
-    return replace(lora, exclude=(*lora.exclude, *(f"^{re.escape(name)}" for name in head.trained)))
+    return replace(lora, exclude=(*lora.exclude, *map(exactly, head.trained)))

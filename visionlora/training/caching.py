@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +12,7 @@ from torch import Tensor, nn
 
 from visionlora.data import PictureDataset, PictureLoader, make_loader
 from visionlora.lora.prefix import Split, Values, split
+from visionlora.training.device import seconds
 from visionlora.training.features import CachedPictures, FeatureCache, needed_mb
 from visionlora.training.precision import TYPES
 
@@ -135,16 +134,11 @@ def _most(job: Job) -> int:
 def _share(network: nn.Module, parts: Split, images: Tensor) -> tuple[float, Values]:
     """The frozen part's share of a forward pass, and its values of ``images``."""
     values = parts.prefix(images)
-    below, above = _seconds(lambda: parts.prefix(images)), _seconds(lambda: parts.suffix(*values))
+    below = _seconds(images.device, parts.prefix, images)
+    above = _seconds(images.device, parts.suffix, *values)
     return below / (below + above), values
 
 
-def _seconds(act: Callable[[], object]) -> float:
-    act()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    start = time.perf_counter()
-    act()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
+def _seconds(device: torch.device, network: nn.Module, *inputs: Tensor) -> float:
+    network(*inputs)  # the first call chooses kernels
+    return seconds(device, lambda: network(*inputs))

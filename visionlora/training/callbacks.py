@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Mapping
+from types import FrameType
 from typing import Any
 
 import lightning
@@ -56,6 +57,33 @@ class StepClock(Callback):
             "step_ms": statistics.median(self.milliseconds),
             "images_per_s": 1000 * self.pictures / sum(self.milliseconds),
         }
+
+
+class Interruption(Callback):
+    """Ctrl-C ends training between two batches, never in the middle of a file that is being written.
+
+    The second one ends it at once. An exception raised by the signal itself could come while a checkpoint is
+    saved, or inside a destructor, which swallows it.
+    """
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        """What the signal does."""
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+
+    def on_train_batch_end(self, *arguments: Any) -> None:
+        """Here nothing is half done."""
+        if self._asked:
+            raise KeyboardInterrupt
+
+    def on_validation_batch_end(self, *arguments: Any) -> None:
+        """Nor here: the validation is given up."""
+        if self._asked:
+            raise KeyboardInterrupt
 
 
 class FirstBatch(Callback):

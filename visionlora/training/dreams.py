@@ -10,6 +10,7 @@ over a pyramid of coarse images instead of pixels, so that it stays one.
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,6 +34,8 @@ LEVELS = (16, 8, 4, 2)
 """Pixels a side for each pixel of the coarse images that are added up."""
 RATE = 0.06
 ROUGHNESS = 2.0
+
+log = logging.getLogger(__name__)
 
 
 def dream(
@@ -98,8 +101,8 @@ def dreamed_once(
         try:
             kept = load_file(path)["pictures"]
             return list(kept), _changed(pictures, list(kept)), True
-        except (SafetensorError, KeyError):
-            path.unlink()  # half a file of an old crash: made again
+        except (SafetensorError, KeyError) as error:
+            log.warning("%s holds no dreams (%s): they are made again", path, error)
     made = dream(network, pictures, preprocessing, outputs, seconds=seconds)
     if path is not None:
         with replacing(path) as beside:

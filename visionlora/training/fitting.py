@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from visionlora.data import PictureLoader
 from visionlora.training.assemble import Job
+from visionlora.training.callbacks import Interruption
 from visionlora.training.module import LoraModule
 
 
@@ -70,11 +73,27 @@ class Fitting:
     def fit(self, trainer: lightning.Trainer, module: LoraModule, resume: Path | None = None) -> bool:
         """Train; True where Ctrl-C ended it."""
         try:
-            trainer.fit(module, *self.loaders, ckpt_path=resume, weights_only=True)
+            with interruptible(trainer):
+                trainer.fit(module, *self.loaders, ckpt_path=resume, weights_only=True)
         except SystemExit:
             # Lightning answers Ctrl-C by leaving the process; there is an adapter to save first.
             if not trainer.interrupted:
                 raise
-            signal.signal(signal.SIGINT, signal.default_int_handler)
             return True
         return False
+
+
+@contextmanager
+def interruptible(trainer: lightning.Trainer) -> Iterator[None]:
+    """Inside, Ctrl-C ends the trainer's fit between two batches; only a main thread is told of it at all."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    interruption = Interruption()
+    trainer.callbacks.append(interruption)  # type: ignore[attr-defined]
+    before = signal.signal(signal.SIGINT, interruption.handle)
+    try:
+        yield
+    finally:
+        # Lightning has made the process deaf to further ones.
+        signal.signal(signal.SIGINT, before)

@@ -32,9 +32,13 @@ def make_teacher(job: Job, pictures: Pictures) -> AnchorTeacher:
             job.held_out = pictures.stream([held], job.retention)
             job.say(f"{len(held)} anchors are held out, to choose the adapter's strength with")
     anchors = sum(map(len, sources))
+    others: list[Picture | Tensor] = []
     for folder in map(Path, job.contrast.anchors):
-        sources.append(scan_pictures([folder]))
-        job.say(f"{len(sources[-1])} pictures of other things from {folder}")
+        found = scan_pictures([folder])
+        others += found
+        job.say(f"{len(found)} pictures of other things from {folder}")
+    if others:  # one source, so that it has half of a step's anchors however many folders it comes from
+        sources.append(others)
     if not sources:
         raise VisionLoraError(
             "retention: there are no anchors; set retention.anchors=[FOLDER], retention.generated=N "

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+
+from visionlora.training.device import seconds
 
 TYPES = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 """What Lightning's words cast to."""
@@ -29,13 +30,13 @@ def choose_precision(wanted: str, network: nn.Module, *inputs: Tensor, repeats: 
         return wanted, "as configured"
     if not has_bfloat16(inputs[0].device):
         return "32-true", "this hardware has no bfloat16 arithmetic"
-    seconds: dict[bool, list[float]] = {False: [], True: []}
+    taken: dict[bool, list[float]] = {False: [], True: []}
     for repeat in range(repeats + 1):
         for low in (False, True):
             elapsed = pass_seconds(network, inputs, torch.bfloat16 if low else None)
             if repeat:
-                seconds[low].append(elapsed)
-    ratio = statistics.median(seconds[True]) / statistics.median(seconds[False])
+                taken[low].append(elapsed)
+    ratio = statistics.median(taken[True]) / statistics.median(taken[False])
     if ratio <= 0.9:
         return "bf16-mixed", f"bfloat16 takes {ratio:.2f} of float32's time here"
     return "32-true", f"bfloat16 takes {ratio:.2f} of float32's time here"
@@ -57,15 +58,12 @@ def pass_seconds(network: nn.Module, inputs: Sequence[Tensor], low: torch.dtype 
     Gradients are gone afterwards.
     """
     device = inputs[0].device
-    cuda = device.type == "cuda"
-    if cuda:
-        torch.cuda.synchronize(device)
-    start = time.perf_counter()
-    with torch.autocast(device.type, dtype=low, enabled=low is not None):
-        loss = network(*inputs).float().square().mean()
-    loss.backward()
-    if cuda:
-        torch.cuda.synchronize(device)
-    elapsed = time.perf_counter() - start
+
+    def step() -> None:
+        with torch.autocast(device.type, dtype=low, enabled=low is not None):
+            loss = network(*inputs).float().square().mean()
+        loss.backward()
+
+    elapsed = seconds(device, step)
     network.zero_grad(set_to_none=True)
     return elapsed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from functools import partial
@@ -15,7 +14,7 @@ from torch.nn import functional as F
 from visionlora.data import PictureLoader
 from visionlora.errors import VisionLoraError
 from visionlora.lora import LoraConfig
-from visionlora.lora.config import matches
+from visionlora.lora.config import exactly, matches
 from visionlora.lora.ranks import LayerRank, deal_ranks, gradients
 from visionlora.lora.targets import chosen_layers
 from visionlora.settings import build
@@ -60,7 +59,7 @@ def deal(
         return lora, {}
     losses = (partial(_loss, network, batch["images"], batch["labels"]) for batch in islice(loader, BATCHES))
     dealt = deal_ranks(gradients(network, names, losses), lora.rank)
-    ranks = {_exactly(name): layer.rank for name, layer in dealt.items()}
+    ranks = {exactly(name): layer.rank for name, layer in dealt.items()}
     alphas = {name: lora.alpha * rank / lora.rank for name, rank in ranks.items()}
     config = replace(
         lora,
@@ -89,7 +88,3 @@ def as_record(dealt: Mapping[str, LayerRank]) -> dict[str, dict[str, float]]:
 
 def _loss(network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     return F.cross_entropy(network(images).float(), labels)
-
-
-def _exactly(name: str) -> str:
-    return f"^{re.escape(name)}"

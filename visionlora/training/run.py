@@ -69,14 +69,8 @@ def run(
             f"deviation {folds['val/top1_deviation']:.3f} between folds); the figures of this run are on "
             "those it learns from"
         )
-    for notice in job.notices:
-        log.info(notice)
-
     job.network.to(device)
-    told = len(job.notices)
     caching = decide(job, device)
-    for notice in job.notices[told:]:
-        log.info(notice)
     if caching is not None:
         cache_looks(job, caching, device, folder)
     before = look(job)
@@ -86,14 +80,12 @@ def run(
     checkpoint = ModelCheckpoint(folder / "checkpoints", "best", monitor="val/objective")
     with choice(job.trainer.kernel), _folded_batch_norms(job, device) as folded_norms:
         precision, reason = choose_precision(job.trainer.precision, *_sample(job, caching, device))
-        _say(job, f"precision {precision}: {reason}")
+        job.say(f"precision {precision}: {reason}")
         loaders = (job.train_loader, job.val_loader)
         if caching is not None:
             loaders = cache_training(job, caching, device, precision, folder)
         fitting = Fitting(job, device, precision, loaders)
         tried = settle_lr(fitting)
-        if tried is not None:
-            log.info(job.notices[-1])
         module = fitting.module(job.total_steps)
         callbacks = [checkpoint, clock, *_callbacks(job, console, folder)]
         trainer = fitting.trainer(job.total_steps, job.trainer.validations, logger, callbacks)
@@ -101,13 +93,13 @@ def run(
         interrupted = fitting.fit(trainer, module, resume)
     times = {"setup_s": fit_started - started, "fit_s": time.perf_counter() - fit_started, **clock.summary()}
     if interrupted:
-        _say(job, f"interrupted at step {trainer.global_step}: the adapter is saved as it is now")
+        job.say(f"interrupted at step {trainer.global_step}: the adapter is saved as it is now")
     else:
         _take_best(module, checkpoint)
 
     strength_started = time.perf_counter()
     settled = settle(job, before, look(job), interrupted)
-    _say(job, settled.notice)
+    job.say(settled.notice)
     times["strength_s"] = time.perf_counter() - strength_started
     metrics = outcome(
         job, before, settled.look, settled.metrics, times, precision, len(folded_norms), trainer.global_step,
@@ -131,11 +123,6 @@ def _sample(job: Job, caching: Caching | None, device: torch.device) -> tuple[An
         return caching.parts.suffix, *caching.parts.prefix(images)
 
 
-def _say(job: Job, notice: str) -> None:
-    job.say(notice)
-    log.info(notice)
-
-
 @contextmanager
 def _folded_batch_norms(job: Job, device: torch.device) -> Iterator[list[str]]:
     """Inside, frozen batch norms are folded where that is wanted; gives the names of those that are.
@@ -147,7 +134,7 @@ def _folded_batch_norms(job: Job, device: torch.device) -> Iterator[list[str]]:
         yield []
         return
     with folded(job.network, job.sample().to(device)) as names:
-        _say(job, f"{len(names)} of {norms} batch norms are computed by the convolution before them")
+        job.say(f"{len(names)} of {norms} batch norms are computed by the convolution before them")
         yield names
 
 
