@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from visionlora.lora import choice as choices
+from visionlora.lora import merging, ways
 from visionlora.lora.choice import choice, choose, chosen, forget, noted
 
 CPU = torch.device("cpu")
@@ -166,3 +167,19 @@ def test_choices_are_noted_as_they_are_made_timed_or_not():
     ]
     assert set(notes[0][1].seconds) == {"slow", "fast"}
     assert not notes[1][1].seconds and not notes[2][1].seconds
+
+
+def test_no_merged_weight_is_made_to_time_a_layer_that_only_the_branch_is_for(monkeypatch):
+    """At VGG19's first linear layer it would be 411 MB above everything that training itself needs."""
+    made = []
+
+    def ready_weight(product, *arguments):
+        made.append(product)
+        return merging.ready_weight(product, *arguments)
+
+    monkeypatch.setattr(ways, "ready_weight", ready_weight)
+    x = torch.randn(2, 2048, requires_grad=True)
+    weight, A, B = torch.randn(1024, 2048), torch.randn(4, 2048), torch.randn(1024, 4)
+    assert ways.row_ways(x, weight, A, B, 1.0)[0] == "branch"
+    assert any("gradient" in key and decision.seconds for key, decision in chosen().items())
+    assert "matmul" not in made

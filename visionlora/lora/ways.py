@@ -36,7 +36,7 @@ def row_ways(x: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float) ->
         products = ["branch"]  # a merged weight of this size is not even made to be timed
 
     layer = (x.detach(), weight.detach(), A.detach(), B.detach(), scaling)
-    g = _Once(partial(_rows_output, *layer))
+    g = _Once(lambda: rows.empty(x, o, channels_first=False).fill_(1.0))
     key = f"{_kind(x)} {m} x {i} -> {o} rank {r}{' input gradient' * x.requires_grad}"
     product = choose(
         f"{key} product",
@@ -111,14 +111,8 @@ class _Once:
         return self._value
 
 
-# What is timed. The output stands in for its gradient: the same shape, type and memory format.
-
-
-@torch.no_grad()
-def _rows_output(x: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float) -> Tensor:
-    y = rows.empty(x, weight.shape[0], channels_first=False)
-    rows.forward("matmul", x, ready_weight("matmul", weight, A, B, scaling, x.dtype), None, A, B, scaling, y)
-    return y
+# What is timed. For the output's gradient stands something of its shape, type and memory format: ones, or a
+# convolution's output.
 
 
 @torch.no_grad()
