@@ -9,6 +9,14 @@ from visionlora.settings import build
 from visionlora.training.options import RetentionOptions, TrainerOptions
 
 
+def test_the_less_there_is_to_learn_the_less_the_network_may_move() -> None:
+    options = RetentionOptions()
+    assert options.drift_for(1000, pictures=500) == pytest.approx(4.772, abs=1e-3)
+    assert options.drift_for(1000, pictures=14) == pytest.approx(14.315, abs=1e-3)
+    assert options.drift_for(20, pictures=500) == pytest.approx(0.897, abs=1e-3)
+    assert RetentionOptions(drift=2.0).drift_for(1000, pictures=14) == 2.0
+
+
 def test_a_network_with_more_to_say_is_kept_with_more_weight() -> None:
     options = RetentionOptions()
     assert options.weight_for(20) == pytest.approx(1.498, abs=1e-3)

@@ -41,7 +41,14 @@ class Fitting:
         job = self.job
         options = job.optimizer if lr is None else replace(job.optimizer, lr=lr)
         return LoraModule(
-            job.network, steps, options, job.retention, job.teacher, job.model.dropout, job.rest
+            job.network,
+            steps,
+            len(job.folder.train),
+            options,
+            job.retention,
+            job.teacher,
+            job.model.dropout,
+            job.rest,
         )
 
     def trainer(
