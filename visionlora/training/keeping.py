@@ -68,7 +68,8 @@ def _retention_anchors(job: Job) -> list[Sequence[Picture | Tensor]]:
 
 def _generated(job: Job) -> Sequence[Tensor]:
     options, preprocessing = job.retention, job.backbone.preprocessing
-    pictures = generate_anchors(options.generated, max(preprocessing.resize, preprocessing.crop), job.seed)
+    # The same ones for every seed: dreaming them takes minutes, and is kept.
+    pictures = generate_anchors(options.generated, max(preprocessing.resize, preprocessing.crop))
     if not options.dream_seconds:
         return pictures
     started = time.perf_counter()
