@@ -141,15 +141,11 @@ def test_the_chosen_strength_is_the_saved_adapters_own(
     assert figures["loss"] == pytest.approx(metrics["after"]["val/loss"], rel=1e-4)
 
 
-def test_without_retention_pictures_anchors_held_out_choose_the_strength(
-    train: Train, pictures: Path
-) -> None:
+def test_without_retention_pictures_others_choose_the_strength(train: Train, pictures: Path) -> None:
     _, folder = train("retention.generated=64")
     metrics = metrics_of(folder)
-    assert (
-        metrics["strength"]["judged_on"] == "16 generated anchors held out (estimated; photos may lose more)"
-    )
-    assert metrics["pictures"]["anchors"] == 48
+    assert metrics["strength"]["judged_on"] == "16 generated pictures (estimated)"
+    assert metrics["pictures"]["anchors"] == 64
     assert metrics["retention"] == "not measured"
     assert all(point["anchors/estimated_lost"] >= 0 for point in metrics["strength"]["curve"])
     _, folder = train("retention.generated=64", "retention.budget=null")

@@ -67,13 +67,13 @@ def test_a_budget_that_only_a_useless_adapter_keeps_is_given_up_loudly(smallest:
 @pytest.mark.parametrize(
     ("curve", "expected"),
     [
-        # SqueezeNet on 142 drawn classes (0.042 before): from 0.8 on, little is learned for much.
-        ([(0.127, 0.013), (0.331, 0.02), (0.493, 0.04), (0.711, 0.06), (0.796, 0.12)], 0.8),
-        # The same network on goldfish (0.083): half of what is lost is lost before anything is learned.
-        ([(0.083, 0.013), (0.167, 0.02), (0.5, 0.033), (0.833, 0.047), (0.833, 0.047)], 0.8),
+        # SqueezeNet on 142 drawn classes (0.042 before), generated anchors only.
+        ([(0.127, 0.013), (0.331, 0.02), (0.493, 0.04), (0.711, 0.06), (0.796, 0.12)], 0.6),
+        # The same network on goldfish (0.083): of two that lose the same, the one that learns more.
+        ([(0.083, 0.013), (0.167, 0.02), (0.5, 0.033), (0.75, 0.033), (0.833, 0.047)], 0.8),
     ],
 )
-def test_the_best_bargain_is_taken_where_the_budget_cannot_be_kept(
+def test_the_cheapest_strength_that_learns_enough_is_taken_where_the_budget_cannot_be_kept(
     curve: list[tuple[float, float]], expected: float
 ) -> None:
     chosen, kept = choose(points(*curve), 0.01, 0.05)

@@ -16,6 +16,8 @@ from visionlora.training.features import FeatureCache
 Anchor = Picture | Tensor
 """A picture file, or a decoded picture (uint8 (3, H, W))."""
 
+FEWEST = 16
+"""Fewer pictures than that say too little to choose a strength with."""
 IMPROBABLE = 20.0
 """How far below every other logit an answer lies that cannot be right: a probability of at most 2e-9."""
 
@@ -42,7 +44,7 @@ def hold_out(
     total = sum(map(len, sources))
     if total < 64:
         return list(sources), []
-    every = total // min(max(16, total // 8), 128)
+    every = total // min(max(FEWEST, total // 8), 128)
     held = [anchor for source in sources for anchor in source[every - 1 :: every]]
     kept = [[one for place, one in enumerate(source) if (place + 1) % every] for source in sources]
     return list(kept), held

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from visionlora.backbones import find_class
-from visionlora.data import Picture, PictureLoader, scan_known, scan_pictures
+from visionlora.data import PictureLoader, scan_known, scan_pictures
 from visionlora.data.generated import generate_anchors
 from visionlora.errors import VisionLoraError
 from visionlora.lora.choice import cache_directory
-from visionlora.training.anchors import AnchorTeacher, hold_out
+from visionlora.training.anchors import FEWEST, Anchor, AnchorTeacher, hold_out
 from visionlora.training.device import choose_device
 from visionlora.training.dreams import dreamed_once
 from visionlora.training.loaders import Pictures
@@ -27,12 +27,17 @@ def make_teacher(job: Job, pictures: Pictures) -> AnchorTeacher:
     """The frozen network as a teacher, on the anchors that the settings name."""
     sources = _retention_anchors(job)
     if job.retention_loader is None and job.retention.budget is not None:
-        sources, held = hold_out(sources)
+        sources, held = _judges(job, sources)
         if held:
             job.held_out = pictures.stream([held], job.retention)
-            job.say(f"{len(held)} anchors are held out, to choose the adapter's strength with")
+            what = (
+                "generated pictures that are no anchors"
+                if isinstance(held[0], Tensor)
+                else "anchors held out"
+            )
+            job.say(f"{len(held)} {what} will choose the adapter's strength")
     anchors = sum(map(len, sources))
-    others: list[Picture | Tensor] = []
+    others: list[Anchor] = []
     for folder in map(Path, job.contrast.anchors):
         found = scan_pictures([folder])
         others += found
@@ -48,13 +53,13 @@ def make_teacher(job: Job, pictures: Pictures) -> AnchorTeacher:
     return AnchorTeacher(stream, len(job.backbone.categories), anchors, job.head.targets)
 
 
-def _retention_anchors(job: Job) -> list[Sequence[Picture | Tensor]]:
+def _retention_anchors(job: Job) -> list[Sequence[Anchor]]:
     options, backbone = job.retention, job.backbone
     if options.anchors == "auto":
         folders = [Path(anchor) for anchor in job.data.anchors] + list(backbone.anchors)
     else:
         folders = [Path(anchor) for anchor in options.anchors]
-    sources: list[Sequence[Picture | Tensor]] = [scan_pictures([folder]) for folder in folders]
+    sources: list[Sequence[Anchor]] = [scan_pictures([folder]) for folder in folders]
     for folder, source in zip(folders, sources, strict=True):
         job.say(f"{len(source)} anchor pictures from {folder}")
     if not sources and options.generated:
@@ -66,10 +71,28 @@ def _retention_anchors(job: Job) -> list[Sequence[Picture | Tensor]]:
     return sources
 
 
+def _judges(job: Job, sources: list[Sequence[Anchor]]) -> tuple[list[Sequence[Anchor]], list[Anchor]]:
+    """The sources without what is set aside to estimate forgetting on, and that.
+
+    Generated anchors are not what they stand for, so some of them would say too little: on SqueezeNet
+    dreams said 0.07 where photos lost 0.23 and 0.02 where they lost 0.05. Other generated pictures, not
+    dreamed, said 0.27 and 0.09.
+    """
+    if not (sources and isinstance(sources[0][0], Tensor)):
+        return hold_out(sources)
+    count = job.retention.generated // 4
+    return sources, list(generate_anchors(count, _side(job), seed=1)) if count >= FEWEST else []
+
+
+def _side(job: Job) -> int:
+    preprocessing = job.backbone.preprocessing
+    return max(preprocessing.resize, preprocessing.crop)
+
+
 def _generated(job: Job) -> Sequence[Tensor]:
     options, preprocessing = job.retention, job.backbone.preprocessing
     # The same ones for every seed: dreaming them takes minutes, and is kept.
-    pictures = generate_anchors(options.generated, max(preprocessing.resize, preprocessing.crop))
+    pictures = generate_anchors(options.generated, _side(job))
     if not options.dream_seconds:
         return pictures
     started = time.perf_counter()

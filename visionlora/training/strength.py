@@ -153,9 +153,7 @@ def choose(
 
     Where that learns less than ``least`` of what can be learned, or nothing is inside the budget, the budget
     is given up, for an adapter that does next to nothing is of no use: of the strengths that learn so much
-    the best bargain, and False. That is the knee of the curve (Satopaa et al. 2011, "Finding a 'Kneedle' in a
-    haystack", section III): where the share of what can be learned exceeds the share of what can be lost by
-    most.
+    the one that loses least, and False.
 
     Args:
         points: at least one, above 0.
@@ -169,13 +167,7 @@ def choose(
     best = max((point.learned for point in inside), default=-1.0)
     if best >= enough:
         return max((p for p in inside if p.learned == best), key=lambda p: p.strength), True
-    worst = max(point.lost for point in points)
-
-    def bargain(point: Point) -> tuple[float, float]:
-        learned = (point.learned - untouched) / (most - untouched) if most > untouched else 0.0
-        return learned - point.lost / worst, -point.strength
-
-    return max((p for p in points if p.learned >= enough), key=bargain), False
+    return min((p for p in points if p.learned >= enough), key=lambda p: (p.lost, -p.learned)), False
 
 
 def announcement(
@@ -232,7 +224,7 @@ def _judged_on(job: Job, before: Look) -> str | None:
     if before.held_out is not None:
         count = len(before.held_out.labels)
         if job.held_out is not None and isinstance(job.held_out.anchors[0], Tensor):
-            return f"{count} generated anchors held out (estimated; photos may lose more)"
+            return f"{count} generated pictures (estimated)"
         return f"{count} anchors held out (estimated)"
     return None
 
