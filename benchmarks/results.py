@@ -9,7 +9,7 @@ from pathlib import Path
 from visionlora.errors import VisionLoraError
 from visionlora.files import replacing
 
-TITLE = "# Time of a training step\n"
+TITLE = "# What was measured\n"
 ON_CUDA = (
     "python -m benchmarks.step_time --device cuda --batch 32 --precision float32 tf32 bfloat16 "
     "--networks vgg19 resnet50 convnext_tiny efficientnet_b0"
@@ -31,7 +31,7 @@ def write_section(path: Path, key: str, text: str) -> None:
     content = path.read_text(encoding="utf-8") if path.exists() else TITLE
     content = replace_section(content, key, text)
     for name, (heading, command) in OPEN.items():
-        if f"<!-- step_time:{name} -->" not in content:
+        if f"<!-- section:{name} -->" not in content:
             note = (
                 f"## {heading}\n\nStill open: no GPU has run this yet. This fills it:\n\n```\n{command}\n```"
             )
@@ -42,7 +42,7 @@ def write_section(path: Path, key: str, text: str) -> None:
 
 def replace_section(content: str, key: str, text: str) -> str:
     """The content with the section of this key replaced, or appended where there is none."""
-    begin, end = f"<!-- step_time:{key} -->", f"<!-- /step_time:{key} -->"
+    begin, end = f"<!-- section:{key} -->", f"<!-- /section:{key} -->"
     section = f"{begin}\n{text.strip()}\n{end}"
     marks = content.count(begin), content.count(end)
     if marks == (0, 0):

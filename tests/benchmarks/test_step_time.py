@@ -125,7 +125,7 @@ def test_other_sections_and_backslashes_survive() -> None:
 
 def test_marks_that_do_not_pair_up_are_an_error() -> None:
     with pytest.raises(VisionLoraError, match="mend the file"):
-        replace_section("<!-- step_time:a -->", "a", "1")
+        replace_section("<!-- section:a -->", "a", "1")
 
 
 @pytest.mark.parametrize(
