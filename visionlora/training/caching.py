@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,6 +140,6 @@ def _share(network: nn.Module, parts: Split, images: Tensor) -> tuple[float, Val
     return below / (below + above), values
 
 
-def _seconds(device: torch.device, network: nn.Module, *inputs: Tensor) -> float:
-    network(*inputs)  # the first call chooses kernels
-    return seconds(device, lambda: network(*inputs))
+def _seconds(device: torch.device, part: Callable[..., object], *inputs: Tensor) -> float:
+    part(*inputs)  # the first call chooses kernels
+    return seconds(device, lambda: part(*inputs))

@@ -157,9 +157,9 @@ class RetentionOptions:
     def drift_for(self, outputs: int, pictures: int) -> float:
         """The drift's weight for a network of that many outputs that learns so many pictures.
 
-        ``auto`` grows with what there is to forget: 48 for ImageNet's 1,000, 9 for pocket's 20. A few classes
-        weigh less against it, for a handful of pictures has fewer of them and fewer steps: there it is 14
-        and 2.7 (pocket learned a goldfish less of 12 with 5). What was measured is in docs/keeping.md.
+        ``auto`` grows with what there is to forget: 48 for ImageNet's 1,000, 9 for pocket's 20. A handful of
+        pictures has fewer steps to earn that price in, and pays three tenths: 14 and 2.7 (pocket learned a
+        goldfish less of 12 with 5). What was measured is in docs/keeping.md.
         """
         if not isinstance(self.drift, str):
             return self.drift
