@@ -1,7 +1,6 @@
 """The autograd functions: merged forward, input gradient through the same weight, the adapter's gradients.
 
-Nothing is kept for the backward pass but x and the parameters: the merged weight is made again there, and so
-is an x that is the GELU of a tensor which is kept anyway. Only
+Nothing is kept for the backward pass but x and the parameters: the merged weight is made again there. Only
 where the weight is cast (autocast) the caller hands it over as `kept`, since a plain layer keeps its cast
 weight too. They compute in the type of x; autocast is the caller's matter. All of it is made of
 differentiable operations, so second derivatives work, slowly.
@@ -14,7 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import Function
-from torch.nn import functional as F
 
 from visionlora.lora import convs, rows
 from visionlora.lora.convs import Geometry
@@ -23,7 +21,7 @@ from visionlora.lora.merging import autocast_off, ready_weight
 
 class RowsFunction(Function):
     """A layer that is one matrix product. The weight is (out, in), A (r, in), B (out, r); x is (..., in) or,
-    channels first, (N, in, size...) in channels_last. Where x is `gelu(before)`, x is not kept.
+    channels first, (N, in, size...) in channels_last.
 
     The output is a tensor of its own, not a view of one: what follows may write into it at no cost.
     """
@@ -36,8 +34,6 @@ class RowsFunction(Function):
         A: Tensor,
         B: Tensor,
         kept: Tensor | None,
-        before: Tensor | None,
-        approximate: str,
         scaling: float,
         channels_first: bool,
         product: str,
@@ -51,32 +47,27 @@ class RowsFunction(Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        x, weight, _, A, B, kept, before, ctx.approximate = inputs[:8]
-        ctx.scaling, ctx.channels_first, ctx.product, ctx.gradient = inputs[8:]
-        ctx.shape = x.shape
-        ctx.save_for_backward(x if before is None else None, weight, A, B, kept, before)
+        x, weight, _, A, B, kept, ctx.scaling, ctx.channels_first, ctx.product, ctx.gradient = inputs
+        ctx.save_for_backward(x, weight, A, B, kept)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, A, B, kept, before = ctx.saved_tensors
+        x, weight, A, B, kept = ctx.saved_tensors
         grad_x = grad_A = grad_B = None
         g = rows.as_rows(g, ctx.channels_first)
         with autocast_off(g.device):
             if ctx.needs_input_grad[3] or ctx.needs_input_grad[4]:
-                if before is not None:
-                    x = F.gelu(before, approximate=ctx.approximate)
                 flat, small = rows.as_rows(x, ctx.channels_first), _scaled(A, B, ctx.scaling, g.dtype)
                 grad_A, grad_B = rows.GRADIENTS[ctx.gradient](flat, g, *small)
                 grad_A, grad_B = grad_A.to(A.dtype), grad_B.to(B.dtype)
-                del x, flat  # where it was made again, its memory is free for the gradient of x
             if ctx.needs_input_grad[0]:  # last, so that the layer below finds it in the processor's cache
                 ready = _ready(kept, ctx.product, weight, A, B, ctx.scaling, g.dtype)
                 grad_x = rows.grad_input(ctx.product, g, ready, A, B, ctx.scaling)
                 if ctx.channels_first:
-                    grad_x = grad_x.view(ctx.shape[0], *ctx.shape[2:], -1).movedim(-1, 1)
+                    grad_x = grad_x.view(x.shape[0], *x.shape[2:], -1).movedim(-1, 1)
                 else:
-                    grad_x = grad_x.view(ctx.shape)
-        return grad_x, None, None, grad_A, grad_B, *(None,) * 7
+                    grad_x = grad_x.view(x.shape)
+        return grad_x, None, None, grad_A, grad_B, None, None, None, None, None
 
 
 class ConvFunction(Function):

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -165,18 +164,7 @@ def _rows(
 ) -> Tensor:
     product, gradient = row_ways(rows.as_rows(x, channels_first), weight, A, B, scaling)
     kept = _kept(product, weight, A, B, scaling, x.dtype)
-    before, approximate = _before_gelu(x)
-    return RowsFunction.apply(
-        x, weight, bias, A, B, kept, before, approximate, scaling, channels_first, product, gradient
-    )
-
-
-def _before_gelu(x: Tensor) -> tuple[Tensor | None, str]:
-    """What x is the GELU of, and of which kind: GELU keeps it for its own backward pass."""
-    made_by: Any = None if torch.compiler.is_compiling() else x.grad_fn
-    if made_by is None or made_by.name() != "GeluBackward0":
-        return None, ""
-    return made_by._saved_self, made_by._saved_approximate
+    return RowsFunction.apply(x, weight, bias, A, B, kept, scaling, channels_first, product, gradient)
 
 
 @torch.no_grad()
