@@ -82,6 +82,7 @@ class Job:
     ranks: dict[str, dict[str, float]] = field(default_factory=dict)
     """Where they were dealt (``lora.rank=auto``), each layer's rank and why."""
     notices: list[str] = field(default_factory=list)
+    logged: bool = False
 
     @property
     def total_steps(self) -> int:
@@ -91,8 +92,18 @@ class Job:
     def say(self, notice: str) -> None:
         """Tell the user, and record in the run, what was decided for them."""
         self.notices.append(notice)
-        log.info(notice)
+        if self.logged:
+            log.info(notice)
         self.console.print(f"[dim]·[/dim] {escape(notice)}")
+
+    def start_log(self) -> None:
+        """Log what was said so far and will be said.
+
+        Not before the run has a folder: the log's file makes it, and bad input leaves none behind.
+        """
+        for notice in self.notices:
+            log.info(notice)
+        self.logged = True
 
     def sample(self) -> Tensor:
         """A few pictures as the network will see them, to time it with: (4, 3, height, width)."""

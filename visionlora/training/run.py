@@ -63,6 +63,7 @@ def run(
     device = choose_device(job.trainer.accelerator)
     folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(config, folder / "config.yaml", resolve=True)
+    job.start_log()
     if folds is not None:
         job.say(
             f"{folds['count']} folds: top-1 {folds['val/top1']:.3f} on pictures not trained on (standard "
