@@ -4,8 +4,8 @@
 
 Every method takes the same pictures, augmentation, batches and learning-rate schedule. On the first seed
 each of the others is tried with three learning rates; the one with which it learns most is run with the other
-seeds. Ours has its default. Every
-finished run is a line of the records: started again, the command goes on where it stopped.
+seeds. Ours has its default. Every finished run is a line of the records: started again, the command goes on
+where it stopped.
 """
 
 from __future__ import annotations
@@ -235,15 +235,13 @@ def _leave(
             draw(records, titles).savefig(beside, format="png", dpi=120)
     if options.results:
         head = results.facts("Learning and keeping", machine(), versions(), command)
-        tables = [
-            "\n\n".join(
-                filter(None, (f"**{titles[name]}**", markdown(mine), strengths(mine), verdict(records, name)))
-            )
-            for name in titles
-            for mine in [[row for row in rows if row["task"] == name]]
-        ]
-        picture = [f"![Learning against keeping]({options.plot.name})"] if options.plot else []
-        results.write_section(options.results, "quality", "\n\n".join([head, HOW, *tables, *picture]))
+        parts = [head, HOW]
+        for name, title in titles.items():
+            mine = [row for row in rows if row["task"] == name]
+            parts += [f"**{title}**", markdown(mine), strengths(mine), verdict(records, name)]
+        if options.plot:
+            parts.append(f"![Learning against keeping]({options.plot.name})")
+        results.write_section(options.results, "quality", "\n\n".join(filter(None, parts)))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from visionlora.training.callbacks import Interruption
-from visionlora.training.fitting import interruptible
+from visionlora.training.fitting import Fitting, interruptible
 
 
 @pytest.fixture
@@ -25,6 +25,12 @@ def test_ctrl_c_waits_for_the_end_of_a_batch(trainer: Any) -> None:
             interruption.on_train_batch_end()
         with pytest.raises(KeyboardInterrupt):
             interruption.on_validation_batch_end()
+
+
+def test_ctrl_c_after_the_last_batch_is_not_lost(trainer: Any) -> None:
+    trainer.fit = lambda *arguments, **options: signal.raise_signal(signal.SIGINT)
+    fitting: Any = SimpleNamespace(loaders=())
+    assert Fitting.fit(fitting, trainer, fitting)
 
 
 def test_a_second_ctrl_c_waits_for_nothing(trainer: Any) -> None:

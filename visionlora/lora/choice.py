@@ -128,20 +128,21 @@ def _choose(
 
 def _measure(ways: Mapping[str, Callable[[], object]], rule: str, device: torch.device) -> Decision:
     for run in ways.values():
-        _timed(run, device)  # the first run fetches, allocates and compiles
-    seconds = {name: _timed(run, device) for name, run in ways.items()}
+        timed(run, device)  # the first run fetches, allocates and compiles
+    seconds = {name: timed(run, device) for name, run in ways.items()}
     best = min(seconds.values())
     close = [name for name in ways if seconds[name] < _HOPELESS * best]
     if len(close) > 1:
         for _ in range(1 if best > _LONG else _RUNS):  # in turn: what disturbs one disturbs all
             for name in close:
-                seconds[name] = min(seconds[name], _timed(ways[name], device))
+                seconds[name] = min(seconds[name], timed(ways[name], device))
     fastest = min(seconds, key=lambda name: seconds[name])
     # Less than a few percent is noise, and the rule is the same everywhere.
     return Decision(rule if seconds[rule] < _NOISE * seconds[fastest] else fastest, seconds)
 
 
-def _timed(run: Callable[[], object], device: torch.device) -> float:
+def timed(run: Callable[[], object], device: torch.device) -> float:
+    """Seconds that a call takes, with what it asked of the device done."""
     _wait(device)
     start = time.perf_counter()
     run()

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from visionlora.data import PictureDataset, PictureLoader, make_loader
+from visionlora.lora.choice import timed
 from visionlora.lora.prefix import Split, Values, split
-from visionlora.training.device import seconds
 from visionlora.training.features import CachedPictures, FeatureCache, needed_mb
 from visionlora.training.precision import TYPES
 
@@ -142,4 +142,4 @@ def _share(network: nn.Module, parts: Split, images: Tensor) -> tuple[float, Val
 
 def _seconds(device: torch.device, part: Callable[..., object], *inputs: Tensor) -> float:
     part(*inputs)  # the first call chooses kernels
-    return seconds(device, lambda: part(*inputs))
+    return timed(lambda: part(*inputs), device)

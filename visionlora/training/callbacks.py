@@ -67,23 +67,22 @@ class Interruption(Callback):
     """
 
     def __init__(self) -> None:
-        self._asked = False
+        self.asked = False
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """What the signal does."""
-        if self._asked:
+        if self.asked:
             raise KeyboardInterrupt
-        self._asked = True
+        self.asked = True
 
     def on_train_batch_end(self, *arguments: Any) -> None:
         """Here nothing is half done."""
-        if self._asked:
+        if self.asked:
             raise KeyboardInterrupt
 
     def on_validation_batch_end(self, *arguments: Any) -> None:
         """Nor here: the validation is given up."""
-        if self._asked:
-            raise KeyboardInterrupt
+        self.on_train_batch_end()
 
 
 class FirstBatch(Callback):

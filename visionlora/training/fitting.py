@@ -80,27 +80,27 @@ class Fitting:
     def fit(self, trainer: lightning.Trainer, module: LoraModule, resume: Path | None = None) -> bool:
         """Train; True where Ctrl-C ended it."""
         try:
-            with interruptible(trainer):
+            with interruptible(trainer) as interruption:
                 trainer.fit(module, *self.loaders, ckpt_path=resume, weights_only=True)
         except SystemExit:
             # Lightning answers Ctrl-C by leaving the process; there is an adapter to save first.
             if not trainer.interrupted:
                 raise
             return True
-        return False
+        return interruption.asked  # after the last batch nothing was left to end
 
 
 @contextmanager
-def interruptible(trainer: lightning.Trainer) -> Iterator[None]:
+def interruptible(trainer: lightning.Trainer) -> Iterator[Interruption]:
     """Inside, Ctrl-C ends the trainer's fit between two batches; only a main thread is told of it at all."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     interruption = Interruption()
+    if threading.current_thread() is not threading.main_thread():
+        yield interruption
+        return
     trainer.callbacks.append(interruption)  # type: ignore[attr-defined]
     before = signal.signal(signal.SIGINT, interruption.handle)
     try:
-        yield
+        yield interruption
     finally:
         # Lightning has made the process deaf to further ones.
         signal.signal(signal.SIGINT, before)

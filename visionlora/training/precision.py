@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from visionlora.training.device import seconds
+from visionlora.lora.choice import timed
 
 TYPES = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 """What Lightning's words cast to."""
@@ -64,6 +64,6 @@ def pass_seconds(network: nn.Module, inputs: Sequence[Tensor], low: torch.dtype 
             loss = network(*inputs).float().square().mean()
         loss.backward()
 
-    elapsed = seconds(device, step)
+    elapsed = timed(step, device)
     network.zero_grad(set_to_none=True)
     return elapsed
