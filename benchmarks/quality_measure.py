@@ -63,7 +63,7 @@ class Pictures:
             cache=_cache(side, self.preprocessing.interpolation),
             seed=seed,
         )
-        return make_loader(dataset, self.batch_size, seed, shuffle=True)
+        return make_loader(dataset, self.batch_size, seed, shuffle=True, fill=not self.augment.nothing)
 
     def plain(self, pictures: tuple[Picture, ...], targets: dict[str, int] | None = None) -> PictureLoader:
         """Batches without augmentation."""

@@ -29,7 +29,7 @@ from visionlora.training.restore import restore
 
 RANK = 8
 EPOCHS = 8
-LEAST_STEPS = 120
+LEAST_STEPS = 160
 MOST_OF_OURS = 3
 """Ours may take so many times the steps of the others."""
 STRENGTHS = (0.2, 0.4, 0.6, 0.8)

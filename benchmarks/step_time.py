@@ -14,7 +14,7 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import product
+from itertools import groupby, product
 from pathlib import Path
 from typing import Any
 
@@ -86,10 +86,10 @@ def _run(options: argparse.Namespace, command: str) -> None:
     done = []
     for sweep in sweeps(options):
         measured = []
-        for setting in sweep.settings:
-            rows = measure(setting, names, options.memory)
-            console.print(table.terminal_table(setting, rows))
-            measured.append((setting, rows))
+        for settings in together(sweep.settings):
+            for setting, rows in zip(settings, measure(settings, names, options.memory), strict=True):
+                console.print(table.terminal_table(setting, rows))
+                measured.append((setting, rows))
         done.append((sweep.over, measured))
         # After every sweep, so that a long run that is cut short leaves what it has.
         _leave(options, command, done)
@@ -148,6 +148,11 @@ def _section(options: argparse.Namespace, command: str, over: str | None, measur
     return "\n\n".join(parts)
 
 
+def together(settings: Sequence[Setting]) -> list[list[Setting]]:
+    """The settings that are measured in the same rounds: neighbours that differ in nothing but the rank."""
+    return [list(group) for _, group in groupby(settings, key=lambda setting: replace(setting, rank=1))]
+
+
 def sweeps(options: argparse.Namespace) -> list[Sweep]:
     """What was asked for: curves where a sweep is named, plain tables otherwise."""
     asked: list[tuple[str | None, list[int], list[int]]] = []
@@ -201,7 +206,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--steps", type=_at_least(7), default=9, help="counted steps, at least 7")
     add("--warmup", type=_at_least(1), default=3)
     add("--no-memory", dest="memory", action="store_false", help="skip peak memory (a process a contender)")
-    add("--sweep-rank", type=_numbers, metavar="1,2,4", help="curve over rank, at the first batch size")
+    add("--sweep-rank", type=_numbers, metavar="1,2,4",
+        help="curve over rank, at the first batch size; all ranks of a network take turns")  # fmt: skip
     add("--sweep-batch", type=_numbers, metavar="1,2,4", help="curve over batch size, at the first rank")
     add("--json", type=Path, metavar="FILE", help="all figures, for machines")
     add("--results", type=Path, metavar="FILE", help="replace this run's section in a RESULTS.md")

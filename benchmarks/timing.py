@@ -138,46 +138,56 @@ def prepare(setting: Setting) -> tuple[Tensor, Tensor]:
     return images, labels.to(setting.device)
 
 
-def measure(setting: Setting, names: Sequence[str], memory: bool = True) -> list[Row]:
-    """Every contender trains in a process of its own, and all take a step in turn.
+def measure(settings: Sequence[Setting], names: Sequence[str], memory: bool = True) -> list[list[Row]]:
+    """Every contender in every setting trains in a process of its own, and all take a step in turn.
 
     Who begins changes from round to round; the others' processes sleep meanwhile. A contender that isn't
     installed or that fails has a row that says so.
+
+    Args:
+        settings: they differ in nothing but the rank, so that there is one floor for all of them.
+        names: the contenders.
+        memory: whether peak memory is read.
+
+    Returns:
+        For each setting the contenders' rows.
     """
-    rows = {name: Row(name) for name in names}
-    stalls: dict[str, Stall] = {}
+    first = settings[0]
+    floor = Row(FLOOR)
+    rows = [[floor if name == FLOOR else Row(name) for name in names] for _ in settings]
+    stalls: dict[int, Stall] = {}
+    own = {id(row): row for several in rows for row in several}
     try:
-        for name, row in rows.items():
-            if not by_name(name).installed:
-                row.status = "not installed"
-                continue
-            stalls[name] = Stall(_answers, setting, name)
-            _ask(stalls, row, "ready", row.set_size)
-        for number in range(setting.warmup + setting.steps):
-            order = list(stalls)
+        for setting, several in zip(settings, rows, strict=True):
+            for row in several:
+                if not by_name(row.contender).installed:
+                    row.status = "not installed"
+                elif id(row) not in stalls:
+                    stalls[id(row)] = Stall(_answers, setting, row.contender)
+                    _ask(stalls, row, "ready", row.set_size)
+        for number in range(first.warmup + first.steps):
+            order = [own[key] for key in stalls]
             begin = number % max(len(order), 1)
-            for name in order[begin:] + order[:begin]:
-                kept = rows[name].times.append if number >= setting.warmup else _ignore
-                _ask(stalls, rows[name], "step", kept)
-        floor = rows[FLOOR].times if FLOOR in stalls else []
-        for name, row in rows.items():
-            if memory and name in stalls:
+            for row in order[begin:] + order[:begin]:
+                _ask(stalls, row, "step", row.times.append if number >= first.warmup else _ignore)
+        for row in own.values():
+            if memory and id(row) in stalls:
                 _ask(stalls, row, "peak", row.set_peak)
-            row.summarise(floor)
+            row.summarise(floor.times)
     finally:
         for stall in stalls.values():
             stall.close()
-    return list(rows.values())
+    return rows
 
 
-def _ask(stalls: dict[str, Stall], row: Row, question: str, keep: Callable[[Any], object]) -> None:
+def _ask(stalls: dict[int, Stall], row: Row, question: str, keep: Callable[[Any], object]) -> None:
     """Keep a contender's answer, or why there is none: a peer's failure is a result too."""
     try:
-        keep(stalls[row.contender].ask(question))
+        keep(stalls[id(row)].ask(question))
     except StallError as error:
         row.status = f"failed: {error}"
         row.times.clear()
-        stalls.pop(row.contender).close()
+        stalls.pop(id(row)).close()
 
 
 def _ignore(seconds: float) -> None:

@@ -71,6 +71,8 @@ def test_running_again_replaces_the_section(run: Callable[..., Any], tmp_path: P
 def test_a_sweep_leaves_a_table_and_a_picture(run: Callable[..., Any], tmp_path: Path) -> None:
     told = run("--sweep-rank", "1,2", "--batch", "1", "--contenders", "floor", "ours")
     assert [result["setting"]["rank"] for result in told["results"]] == [1, 2]
+    floors = [result["contenders"][0]["times"] for result in told["results"]]
+    assert floors[0] == floors[1], "all ranks take steps in the same rounds"
     assert (tmp_path / "step_time_cpu_rank.png").stat().st_size > 1000
     assert "| rank | floor | ours |" in (tmp_path / "RESULTS.md").read_text()
 

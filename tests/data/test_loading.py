@@ -44,6 +44,10 @@ def epoch(loader: Any, number: int) -> list[dict[str, Tensor]]:
     return list(loader)
 
 
+def seen(batch: dict[str, Tensor]) -> tuple[Tensor, list[int]]:
+    return batch["images"], batch["indices"].tolist()
+
+
 def same(one: Sequence[dict[str, Tensor]], other: Sequence[dict[str, Tensor]]) -> bool:
     return len(one) == len(other) and all(
         torch.equal(a[key], b[key])
@@ -83,6 +87,17 @@ def test_fewer_pictures_than_a_batch_make_an_epoch_of_one_batch(
     loader = make_loader(training_set(pictures[:3], sizes), batch_size=16, shuffle=True)
     assert len(loader) == 1
     assert [len(batch["labels"]) for batch in loader] == [3]
+
+
+@pytest.mark.parametrize(("count", "batch"), [(3, [15]), (8, [16]), (9, [9]), (1, [16])])
+def test_a_handful_of_pictures_fills_a_batch_with_further_views(
+    pictures: list[Picture], sizes: Sizes, count: int, batch: list[int]
+) -> None:
+    loader = make_loader(training_set(pictures[:count], sizes), batch_size=16, shuffle=True, fill=True)
+    batches = epoch(loader, 0) + epoch(loader, 1)
+    assert [len(batch["labels"]) for batch in batches] == batch * 2
+    first = [image for batch in batches for image, index in zip(*seen(batch), strict=True) if index == 0]
+    assert len({image.numpy().tobytes() for image in first}) == len(first), "no view comes twice"
 
 
 @pytest.mark.parametrize("budget_mb", [8, 0])
@@ -131,14 +146,15 @@ def test_loading_leaves_the_process_own_random_numbers_alone(pictures: list[Pict
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@given(st.integers(1, 200), st.integers(0, 2**31), st.integers(0, 1000))
-def test_an_epoch_is_a_permutation(size: int, seed: int, number: int) -> None:
-    sampler = EpochSampler(size, seed)
+@given(st.integers(1, 200), st.integers(0, 2**31), st.integers(0, 1000), st.integers(1, 5))
+def test_an_epoch_is_a_permutation(size: int, seed: int, number: int, times: int) -> None:
+    sampler = EpochSampler(size, seed, times)
     sampler.set_epoch(number)
     keys = list(sampler)
-    assert sorted(index for _, index in keys) == list(range(size))
-    assert {epoch for epoch, _ in keys} == {number}
+    turns = range(number * times, (number + 1) * times)
+    assert sorted(keys) == [(turn, index) for turn in turns for index in range(size)]
     assert keys == list(sampler)
+    assert len(keys) == len(sampler)
 
 
 def test_a_class_without_an_output_is_an_error(pictures: list[Picture], sizes: Sizes) -> None:

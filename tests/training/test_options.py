@@ -30,16 +30,15 @@ def test_without_weight_or_anchors_nothing_is_distilled() -> None:
     assert not RetentionOptions(per_step=0).distils
 
 
-def test_anchors_take_half_a_step_more_unless_pictures_are_few() -> None:
-    assert RetentionOptions().per_step_for(16, pictures=500) == 8
-    assert RetentionOptions().per_step_for(5, pictures=64) == 3
-    assert RetentionOptions().per_step_for(16, pictures=14) == 32
-    assert RetentionOptions(per_step=5).per_step_for(16, pictures=14) == 5
+def test_anchors_take_half_a_step_more() -> None:
+    assert RetentionOptions().per_step_for(16) == 8
+    assert RetentionOptions().per_step_for(5) == 3
+    assert RetentionOptions(per_step=5).per_step_for(16) == 5
 
 
 def test_steps_grow_with_the_pictures_but_not_without_end() -> None:
     options = TrainerOptions()
-    assert options.steps(pictures=5, batch_size=16) == 240
+    assert options.steps(pictures=5, batch_size=16) == 480
     assert options.steps(pictures=400, batch_size=16) == 24 * 25
     assert options.steps(pictures=1000, batch_size=16) == 800
     assert options.steps(pictures=4000, batch_size=16) == 8 * 250

@@ -23,8 +23,8 @@ Batch = dict[str, Tensor]
 class PictureDataset(Dataset[Item]):
     """Pictures as the network will see them, not yet normalised.
 
-    ``dataset[index]`` is (uint8 (3, S, S), target, index); so is ``dataset[epoch, index]``, with the random
-    transform's numbers a function of (seed, epoch, index) alone. An index without epoch means epoch 0.
+    ``dataset[index]`` is (uint8 (3, S, S), target, index); so is ``dataset[turn, index]``, with the random
+    transform's numbers a function of (seed, turn, index) alone. An index without turn means turn 0.
 
     Args:
         pictures: what to serve.
@@ -62,9 +62,9 @@ class PictureDataset(Dataset[Item]):
         return len(self.pictures)
 
     def __getitem__(self, key: Key) -> Item:
-        epoch, index = key if isinstance(key, tuple) else (0, key)
+        turn, index = key if isinstance(key, tuple) else (0, key)
         pixels = self.cache.read(self.pictures[index].path)
-        with seeded("picture", self.seed, epoch, index):
+        with seeded("picture", self.seed, turn, index):
             return self.transform(pixels), self.targets[index], index
 
     def collate(self, items: Sequence[Item]) -> Batch:
@@ -78,14 +78,16 @@ class PictureDataset(Dataset[Item]):
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
-    """Every index once an epoch, in an order that is a function of (seed, epoch), as (epoch, index).
+    """Every index ``times`` times an epoch, in an order that is a function of (seed, epoch), as (turn, index).
 
-    The epoch travels with the index, so worker processes need no state. Lightning calls :meth:`set_epoch`.
+    A turn is a number that no other serving of the index has: the epoch, where each comes once. It travels with
+    the index, so worker processes need no state. Lightning calls :meth:`set_epoch`.
     """
 
-    def __init__(self, size: int, seed: int) -> None:
+    def __init__(self, size: int, seed: int, times: int = 1) -> None:
         self.size = size
         self.seed = seed
+        self.times = times
         self.epoch = 0
         self.start = 0
         """How many indices the next pass leaves out: those that an interrupted epoch had already served."""
@@ -95,11 +97,16 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return self.size
+        return self.size * self.times
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        order = shuffled(self.size, "epoch", self.seed, self.epoch)
-        return iter([(self.epoch, index) for index in order[self.start :]])
+        order = shuffled(len(self), "epoch", self.seed, self.epoch)
+        return iter(
+            [
+                (self.epoch * self.times + place // self.size, place % self.size)
+                for place in order[self.start :]
+            ]
+        )
 
 
 class PictureLoader(DataLoader[Item]):
@@ -131,18 +138,28 @@ class PictureLoader(DataLoader[Item]):
 
 
 def make_loader(
-    dataset: PictureDataset, batch_size: int, seed: int = 0, shuffle: bool = False, workers: int = 0
+    dataset: PictureDataset,
+    batch_size: int,
+    seed: int = 0,
+    shuffle: bool = False,
+    workers: int = 0,
+    fill: bool = False,
 ) -> PictureLoader:
     """Batches of ``dataset`` (:meth:`PictureDataset.collate`), the last small one included.
+
+    With ``fill``, shuffled pictures that would leave half of the only batch empty come several times, each
+    time with the transform's other random numbers (batch augmentation: Hoffer et al. 2020,
+    https://arxiv.org/abs/1901.09335).
 
     With ``workers`` processes the batches are the same to the bit. Small sets need none: reading a cached
     picture takes less than handing it over. Fill the cache (:func:`visionlora.data.check`) before the first
     pass, for workers inherit it and add nothing to it.
     """
+    times = max(1, batch_size // len(dataset)) if fill else 1
     return PictureLoader(
         dataset,
         batch_size=batch_size,
-        sampler=EpochSampler(len(dataset), seed) if shuffle else None,
+        sampler=EpochSampler(len(dataset), seed, times) if shuffle else None,
         num_workers=workers,
         collate_fn=dataset.collate,
         pin_memory=torch.cuda.is_available(),

@@ -15,6 +15,9 @@ from visionlora.lora.layers import LoraLayer, LoraLinear
 
 Values = tuple[Tensor, ...]
 
+DROPOUTS = (nn.modules.dropout._DropoutNd,)
+"""Layers that draw random numbers while they train."""
+
 
 @dataclass(frozen=True)
 class Split:

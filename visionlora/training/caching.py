@@ -13,14 +13,12 @@ from torch import Tensor, nn
 
 from visionlora.data import PictureDataset, PictureLoader, make_loader
 from visionlora.lora.choice import timed
-from visionlora.lora.prefix import Split, Values, split
+from visionlora.lora.prefix import DROPOUTS, Split, Values, split
 from visionlora.training.features import CachedPictures, FeatureCache, needed_mb
 from visionlora.training.precision import TYPES
 
 if TYPE_CHECKING:
     from visionlora.training.assemble import Job
-
-DROPOUTS = (nn.modules.dropout._DropoutNd,)
 
 WORTHWHILE = 0.25
 """The share of a forward pass from which on ``auto`` keeps what the frozen part computes."""
@@ -103,8 +101,9 @@ def cache_training(
     cache = FeatureCache(caching.parts, context, device, job.cache.memory_mb / 2, folder, _most(job))
     if job.teacher is not None:
         job.teacher.features = cache
-    training = CachedPictures(_dataset(job.train_loader), cache, "train", _views(job), job.cache.uses)
-    loader = make_loader(training, job.data.batch_size, job.seed, shuffle=True)
+    views = _views(job)
+    training = CachedPictures(_dataset(job.train_loader), cache, "train", views, job.cache.uses)
+    loader = make_loader(training, job.data.batch_size, job.seed, shuffle=True, fill=views is not None)
     return loader, _cached(job, job.val_loader, cache, "val")
 
 

@@ -165,23 +165,23 @@ class CachedPictures(PictureDataset):
         self.uses = uses
 
     def __getitem__(self, key: Key) -> Item:
-        epoch, index = key if isinstance(key, tuple) else (0, key)
-        return torch.tensor(self._drawn(epoch)), self.targets[index], index
+        turn, index = key if isinstance(key, tuple) else (0, key)
+        return torch.tensor(self._drawn(turn)), self.targets[index], index
 
     def collate(self, items: Sequence[Item]) -> Batch:
         """``features`` of the pictures, ``labels`` and ``indices``, int64 (B,)."""
         drawn, targets, indices = zip(*items, strict=True)
-        epochs = [int(epoch) for epoch in drawn]
+        turns = [int(turn) for turn in drawn]
         made: list[Tensor] = []
 
         def images(places: list[int]) -> Tensor:
-            pixels = [self.plain[epochs[place], indices[place]][0] for place in places]
+            pixels = [self.plain[turns[place], indices[place]][0] for place in places]
             made.append(self.normalise(pixels))
             return made[0]
 
-        views = [epoch % (self.views or 1) for epoch in epochs]
+        views = [turn % (self.views or 1) for turn in turns]
         keys = [(self.name, index, view) for index, view in zip(indices, views, strict=True)]
-        features = self.features.get(keys, images, epochs)
+        features = self.features.get(keys, images, turns)
         batch: Batch = {
             "labels": torch.tensor(targets, dtype=torch.int64),
             "indices": torch.tensor(indices, dtype=torch.int64),
@@ -191,11 +191,11 @@ class CachedPictures(PictureDataset):
             batch["images"] = made[0]
         return batch
 
-    def _drawn(self, epoch: int) -> int:
-        """The epoch whose random numbers the pictures of ``epoch`` have."""
+    def _drawn(self, turn: int) -> int:
+        """The turn whose random numbers the pictures of ``turn`` have."""
         if self.views is None:
             return 0
-        return epoch // (self.views * self.uses) * self.views + epoch % self.views
+        return turn // (self.views * self.uses) * self.views + turn % self.views
 
 
 def inputs_of(batch: Mapping[str, Tensor]) -> list[Tensor]:

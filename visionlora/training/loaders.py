@@ -35,9 +35,10 @@ class Pictures:
         self.preprocessing = backbone.preprocessing
         self.data = data
         self.seed = seed
-        self.learned = 0
-        """Training pictures so far."""
+        self.step = data.batch_size
+        """New pictures in a step."""
         self.bad: list[BadPicture] = []
+        self.random = not augment.nothing
         self.augment = training_transform(augment, self.preprocessing)
         side = training_side(self.preprocessing.resize, self.preprocessing.crop, augment.crop_scale[0])
         self.training_cache = PictureCache(data.cache_mb / 2, side, self.preprocessing.interpolation)
@@ -48,7 +49,6 @@ class Pictures:
     def labelled(self, folder: PictureFolder, targets: dict[str, int]) -> tuple[PictureLoader, PictureLoader]:
         """The training loader, shuffled and augmented, and the validation loader."""
         self._open(folder.train, self.training_cache)
-        self.learned = len(folder.train)
         dataset = PictureDataset(
             folder.train,
             self.preprocessing,
@@ -57,7 +57,10 @@ class Pictures:
             cache=self.training_cache,
             seed=self.seed,
         )
-        loader = make_loader(dataset, self.data.batch_size, self.seed, True, self.data.workers)
+        loader = make_loader(
+            dataset, self.data.batch_size, self.seed, True, self.data.workers, fill=self.random
+        )
+        self.step = min(self.data.batch_size, len(loader.sampler))  # type: ignore[arg-type]
         return loader, self.plain(folder.val, targets)
 
     def plain(self, pictures: Sequence[Picture], targets: dict[str, int] | None = None) -> PictureLoader:
@@ -78,7 +81,7 @@ class Pictures:
         self._open(files, self.training_cache)
         return AnchorStream(
             anchors,
-            options.per_step_for(self.data.batch_size, self.learned),
+            options.per_step_for(self.step),
             self.preprocessing,
             self.augment,
             self.training_cache,

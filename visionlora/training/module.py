@@ -15,13 +15,12 @@ from torch.nn import functional as F
 from visionlora.errors import VisionLoraError
 from visionlora.lora import adapted_layers, merged
 from visionlora.lora.drift import Drift
+from visionlora.lora.prefix import DROPOUTS
 from visionlora.training.anchors import AnchorTeacher
 from visionlora.training.features import inputs_of
 from visionlora.training.measure import Answers
 from visionlora.training.objective import distillation, gradient_norm
 from visionlora.training.options import OptimizerOptions, RetentionOptions
-
-_DROPOUTS = (nn.modules.dropout._DropoutNd,)
 
 
 class LoraModule(lightning.LightningModule):
@@ -78,7 +77,7 @@ class LoraModule(lightning.LightningModule):
             layer.train(mode)
         if self.dropout:
             for module in self.network.modules():
-                if isinstance(module, _DROPOUTS):
+                if isinstance(module, DROPOUTS):
                     module.train(mode)
         return self
 

@@ -133,17 +133,13 @@ class RetentionOptions:
         """Whether anchors are used at all."""
         return self.per_step != 0 and self.weight != 0
 
-    def per_step_for(self, batch_size: int, pictures: int) -> int:
-        """Anchors in a step with so many new pictures, of so many in all.
+    def per_step_for(self, pictures: int) -> int:
+        """Anchors in a step with so many new pictures.
 
         ``auto`` is half as many as new ones, rounded up: their frozen answers are kept, so such a step costs
-        half as much again as one without anchors. With fewer than ``FEW`` pictures it is 32: there are few
-        steps, and a handful of pictures leaves most shortcuts open (goldfish on pocket: 0.125 of other
-        drawings were called goldfish with 7 anchors a step, 0.042 and 0.083 with 32).
+        half as much again as one without anchors.
         """
-        if not isinstance(self.per_step, str):
-            return self.per_step
-        return 32 if pictures < FEW else -(-batch_size // 2)
+        return -(-pictures // 2) if isinstance(self.per_step, str) else self.per_step
 
     def weight_for(self, outputs: int) -> float:
         """The distillation's weight for a network of that many outputs.
@@ -211,9 +207,9 @@ class TrainerOptions:
         require(self.kernel in KERNELS, f"kernel is one of {', '.join(KERNELS)}", self.kernel)
 
     def steps(self, pictures: int, batch_size: int) -> int:
-        """Optimizer steps of the run: as configured, or 24 times through the pictures, but at least 240 and,
+        """Optimizer steps of the run: as configured, or 24 times through the pictures, but at least 480 and,
         unless that is less than 8 times through them, at most 800."""
         if isinstance(self.max_steps, int):
             return self.max_steps
         epoch = -(-pictures // batch_size)
-        return max(240, min(24 * epoch, 800), 8 * epoch)
+        return max(480, min(24 * epoch, 800), 8 * epoch)
