@@ -64,9 +64,7 @@ def measure(options: argparse.Namespace, network: str, folder: Path) -> list[Pai
     ]
 
 
-def train(
-    options: argparse.Namespace, network: str, weights: Path, run: Path, extra: Sequence[str]
-) -> float:
+def train(options: argparse.Namespace, network: str, weights: Path, run: Path, extra: Sequence[str]) -> float:
     """The median step of one run in a process of its own, milliseconds."""
     command = [
         sys.executable, "-m", "visionlora.train", "data=goldfish", f"model.name={network}",

@@ -29,6 +29,7 @@ from visionlora.lora.config import exactly
 from visionlora.lora.ranks import LayerRank
 from visionlora.settings import build, plain
 from visionlora.training.anchors import AnchorTeacher
+from visionlora.training.device import choose_device, keep_freed_memory
 from visionlora.training.features import CachedPictures
 from visionlora.training.keeping import make_teacher, retention_loader
 from visionlora.training.loaders import Pictures
@@ -152,6 +153,8 @@ def assemble(config: DictConfig, console: Console, pictures_of: PictureFolder | 
         raise VisionLoraError(f"seed is {seed!r}; give a whole number")
     if trainer.threads is not None:
         torch.set_num_threads(trainer.threads)
+    if trainer.reuse_memory and choose_device(trainer.accelerator).type == "cpu":
+        keep_freed_memory()
 
     folder = pictures_of or scan(
         data.root, class_name=data.class_name, val_fraction=data.val_fraction, seed=seed

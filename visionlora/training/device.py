@@ -1,6 +1,9 @@
-"""Where a run computes."""
+"""Where a run computes, and how this process uses its memory there."""
 
 from __future__ import annotations
+
+import ctypes
+import sys
 
 import torch
 
@@ -19,3 +22,20 @@ def choose_device(accelerator: str) -> torch.device:
             f"trainer.accelerator={accelerator}, but PyTorch sees no GPU; use trainer.accelerator=cpu"
         )
     return torch.device("cuda" if available and accelerator != "cpu" else "cpu")
+
+
+# From glibc's malloc.h.
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+
+
+def keep_freed_memory() -> bool:
+    """Have this process keep the memory that it frees, for its next tensors.
+
+    By itself glibc gives every tensor above 32 MB back to the system, which clears each page anew when the next
+    step asks for it: a fifth to a quarter of the training time on two cores.
+
+    Returns:
+        Whether that was done; other C libraries are left as they are.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    return mallopt is not None and bool(mallopt(_M_MMAP_MAX, 0) and mallopt(_M_TRIM_THRESHOLD, -1))

@@ -192,6 +192,7 @@ class TrainerOptions:
     fold_batch_norm: bool = True
     kernel: str = "auto"
     threads: int | None = None
+    reuse_memory: bool = True
     progress: bool = True
 
     def __post_init__(self) -> None:
