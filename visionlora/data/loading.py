@@ -78,10 +78,10 @@ class PictureDataset(Dataset[Item]):
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
-    """Every index ``times`` times an epoch, in an order that is a function of (seed, epoch), as (turn, index).
+    """Every index ``times`` times an epoch, as (turn, index), the order a function of (seed, epoch).
 
-    A turn is a number that no other serving of the index has: the epoch, where each comes once. It travels with
-    the index, so worker processes need no state. Lightning calls :meth:`set_epoch`.
+    A turn is a number that no other serving of the index has: the epoch, where each comes once. It travels
+    with the index, so worker processes need no state. Lightning calls :meth:`set_epoch`.
     """
 
     def __init__(self, size: int, seed: int, times: int = 1) -> None:
