@@ -169,7 +169,7 @@ def _run(options: argparse.Namespace, command: str) -> None:
         names = _chosen(
             options.only or (QUICK_TASKS if options.quick else tuple(tasks)), tuple(tasks), "task"
         )
-        while trials := pending(records, names, methods, seeds, options.quick):
+        while trials := [] if options.show else pending(records, names, methods, seeds, options.quick):
             finished = carry_out(trials, tasks, options.workers, options.threads)
             for number, (trial, figures) in enumerate(finished, 1):
                 record = {**vars(trial), **figures}
@@ -253,6 +253,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--quick", action="store_true", help="three tasks, three methods, one learning rate, one seed")
+    add("--show", action="store_true", help="run nothing more: show the records")
     add("--only", nargs="+", metavar="TASK", help="illustrated-4, goldfish, one-tiger, unknown-new, ...")
     add("--methods", nargs="+", metavar="NAME", help="; ".join(method.name for method in METHODS))
     add("--seeds", nargs="+", type=int, default=[0, 1, 2], help="the first chooses the learning rate")

@@ -117,7 +117,7 @@ def test_a_point_of_another_method_that_is_better_in_both_is_found(kept: float, 
 
 
 def test_handfuls_of_pictures_get_steps_enough() -> None:
-    assert steps_of(4, 16) == 120
+    assert steps_of(4, 16) == 160
     assert steps_of(518, 16) == 264
 
 
@@ -190,6 +190,17 @@ def test_ours_is_the_products_own_run(small: Task, monkeypatch: pytest.MonkeyPat
     assert figures["steps"] == 2
     assert 0 < figures["strength"] <= 1
     assert figures["curve"][-1]["strength"] == 1.0
+
+
+def test_records_are_shown_without_running_anything(
+    small: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quality, "make_tasks", lambda *places: {"small": small})
+    monkeypatch.setattr(quality, "carry_out", None)
+    records, report = tmp_path / "records.jsonl", tmp_path / "RESULTS.md"
+    records.write_text(json.dumps(record("small", FULL.name, FULL.lrs[0], 0, 0.875)) + "\n")
+    assert quality.main(["--show", "--records", str(records), "--results", str(report)]) == 0
+    assert "| full fine-tuning |" in report.read_text() and "0.875" in report.read_text()
 
 
 def test_peft_at_no_strength_is_the_frozen_network() -> None:
