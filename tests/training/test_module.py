@@ -44,7 +44,7 @@ def module_of(
     transform = training_transform(AugmentConfig(), PREPROCESSING)
     stream = AnchorStream(scan_pictures([root.parent / "others"]), 3, PREPROCESSING, transform, views=2)
     return LoraModule(
-        network, steps, 8, OptimizerOptions(lr=lr), RetentionOptions(), AnchorTeacher(stream, 4), dropout
+        network, steps, OptimizerOptions(lr=lr), RetentionOptions(), AnchorTeacher(stream, 4), dropout
     )
 
 

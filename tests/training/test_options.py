@@ -11,10 +11,9 @@ from visionlora.training.options import RetentionOptions, TrainerOptions
 
 def test_the_more_there_is_to_forget_the_less_the_network_may_move() -> None:
     options = RetentionOptions()
-    assert options.drift_for(1000, pictures=500) == pytest.approx(47.795, abs=1e-3)
-    assert options.drift_for(1000, pictures=14) == pytest.approx(14.338, abs=1e-3)
-    assert options.drift_for(20, pictures=500) == pytest.approx(3.898, abs=1e-3)
-    assert RetentionOptions(drift=2.0).drift_for(1000, pictures=14) == 2.0
+    assert options.drift_for(1000) == pytest.approx(47.816, abs=1e-3)
+    assert options.drift_for(20) == pytest.approx(1.691, abs=1e-3)
+    assert RetentionOptions(drift=2.0).drift_for(1000) == 2.0
 
 
 def test_a_network_with_more_to_say_is_kept_with_more_weight() -> None:

@@ -43,7 +43,6 @@ class Fitting:
         return LoraModule(
             job.network,
             steps,
-            len(job.folder.train),
             options,
             job.retention,
             job.teacher,

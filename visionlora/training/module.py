@@ -29,7 +29,6 @@ class LoraModule(lightning.LightningModule):
     Args:
         network: an adapted network, (batch, 3, height, width) to logits (batch, outputs).
         total_steps: optimizer steps of the run; the learning rate reaches zero there.
-        pictures: how many there are to learn from.
         optimizer: AdamW's settings.
         retention: weight and temperature of the distillation.
         teacher: the frozen network's answers on anchors; None trains without distillation.
@@ -44,7 +43,6 @@ class LoraModule(lightning.LightningModule):
         self,
         network: nn.Module,
         total_steps: int,
-        pictures: int,
         optimizer: OptimizerOptions,
         retention: RetentionOptions,
         teacher: AnchorTeacher | None = None,
@@ -59,7 +57,7 @@ class LoraModule(lightning.LightningModule):
         self.retention = retention
         self.teacher = teacher
         self.retention_weight = retention.weight_for(teacher.old_outputs) if teacher else 0.0
-        self.drift_weight = retention.drift_for(teacher.old_outputs, pictures) if teacher else 0.0
+        self.drift_weight = retention.drift_for(teacher.old_outputs) if teacher else 0.0
         self.drift: Drift | None = None
         self.dropout = dropout
         self._validation: list[tuple[Tensor, Tensor]] = []

@@ -86,10 +86,6 @@ class OptimizerOptions:
         require(len(self.betas) == 2, "betas are two numbers", self.betas)
 
 
-FEW = 64
-"""Fewer training pictures than that are a handful."""
-
-
 @dataclass(frozen=True)
 class RetentionOptions:
     """How what the network knew is kept, and how it is measured."""
@@ -149,16 +145,13 @@ class RetentionOptions:
         """
         return 0.19 * math.log(outputs) ** 1.5 if isinstance(self.weight, str) else self.weight
 
-    def drift_for(self, outputs: int, pictures: int) -> float:
-        """The drift's weight for a network of that many outputs that learns so many pictures.
+    def drift_for(self, outputs: int) -> float:
+        """The drift's weight for a network of that many outputs.
 
-        ``auto`` grows with what there is to forget: 48 for ImageNet's 1,000, 4 for pocket's 20. A handful of
-        pictures has fewer steps to earn that price in, and pays three tenths: 14 and 1.2. What was measured
-        is in docs/keeping.md.
+        ``auto`` grows with what there is to forget: 48 for ImageNet's 1,000, 1.7 for pocket's 20. Measured on
+        both: docs/keeping.md.
         """
-        if not isinstance(self.drift, str):
-            return self.drift
-        return (0.3 if pictures < FEW else 1.0) * 0.145 * math.log(outputs) ** 3
+        return 0.021 * math.log(outputs) ** 4 if isinstance(self.drift, str) else self.drift
 
 
 @dataclass(frozen=True)
