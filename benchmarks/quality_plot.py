@@ -98,19 +98,22 @@ def strengths(rows: Sequence[Record]) -> str:
 
 
 def verdict(records: Sequence[Record], task: str) -> str:
-    """Whether another method, at any learning rate, strength or seed, is better in both than one of ours."""
+    """Whether another method, at any learning rate, strength or seed, is better in both than one of ours: a
+    line for ours with anchors, and one for ours without."""
     usable = [r for r in records if r["task"] == task and "cannot" not in r and r["kept"] is not None]
-    ours = [point for record in usable if record["method"] in MINE for point in _points(record)]
     others = [(r["method"], point) for r in usable if r["method"] not in MINE for point in _points(r)]
-    if not ours or not others:
-        return ""
-    better = sorted(
-        {name for name, (learned, kept) in others if any(learned > a and kept > b for a, b in ours)}
-    )
-    found = f"{len(others)} points of the others, {len(ours)} of ours: "
-    if better:
-        return found + f"of {', '.join(better)} some are better in both than one of ours."
-    return found + "none is better in both than one of ours."
+    lines = []
+    for mine in MINE:
+        ours = [point for record in usable if record["method"] == mine for point in _points(record)]
+        if not ours or not others:
+            continue
+        better = sorted(
+            {name for name, (learned, kept) in others if any(learned > a and kept > b for a, b in ours)}
+        )
+        who = f"of {', '.join(better)} some are" if better else "none is"
+        counts = f"{len(others)} points of the others, {len(ours)} of {mine}"
+        lines.append(f"{counts}: {who} better in both than one of these.")
+    return "\n".join(lines)
 
 
 def _points(record: Record) -> list[tuple[float, float]]:
