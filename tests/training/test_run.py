@@ -209,6 +209,16 @@ def test_contrast_anchors_that_nothing_learns_from_are_announced(train: Train, p
     assert "contrast.anchors are not used" in left.out
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_memory_that_cannot_be_kept_is_announced(
+    train: Train, monkeypatch: pytest.MonkeyPatch, kept: bool
+) -> None:
+    monkeypatch.setattr("visionlora.training.assemble.keep_freed_memory", lambda: kept)
+    _, folder = train("trainer.max_steps=1", "trainer.accelerator=cpu")
+    notices = metrics_of(folder)["notices"]
+    assert any("trainer.reuse_memory" in notice for notice in notices) != kept
+
+
 def test_base_tensors_are_bit_for_bit_what_they_were(train: Train, weights: Path) -> None:
     _, folder = train("trainer.max_steps=8")
     restored = restore(folder)

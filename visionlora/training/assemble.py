@@ -153,8 +153,6 @@ def assemble(config: DictConfig, console: Console, pictures_of: PictureFolder | 
         raise VisionLoraError(f"seed is {seed!r}; give a whole number")
     if trainer.threads is not None:
         torch.set_num_threads(trainer.threads)
-    if trainer.reuse_memory and choose_device(trainer.accelerator).type == "cpu":
-        keep_freed_memory()
 
     folder = pictures_of or scan(
         data.root, class_name=data.class_name, val_fraction=data.val_fraction, seed=seed
@@ -181,6 +179,9 @@ def assemble(config: DictConfig, console: Console, pictures_of: PictureFolder | 
         folder, backbone, head, network, base_fingerprint, train_loader, val_loader,
     )  # fmt: skip
     job.ranks = as_record(ranks)
+    on_cpu = choose_device(trainer.accelerator).type == "cpu"
+    if trainer.reuse_memory and on_cpu and not keep_freed_memory():
+        job.say("freed memory goes back to the system: only glibc can keep it (trainer.reuse_memory)")
     if backbone.notice:
         console.rule("[bold yellow]attention", style="yellow")
         job.say(backbone.notice)
