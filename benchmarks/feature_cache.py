@@ -10,26 +10,22 @@ steps, so their adapters must be the same; then a longer one shows the step once
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-import torchvision
-from rich.console import Console
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from benchmarks import results
 from benchmarks.machine import machine, versions
+from benchmarks.runs import random_weights, train
 from benchmarks.table import markdown_table
-from visionlora.files import replacing
 
 HEADINGS = ("run", "steps", "median step, ms", "steps a second", "training, s", "times without")
+PLAIN = ("augment=none", "lora.targets=classifier", "retention.weight=0")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,28 +35,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as directory:
         figures = measure(options, Path(directory))
     text = _section(figures, shlex.join(["python", "-m", "benchmarks.feature_cache", *given]))
-    Console().print(text, markup=False)
-    if options.json:
-        with replacing(options.json) as beside:
-            beside.write_text(json.dumps(figures, indent=1), encoding="utf-8")
-    if options.results:
-        results.write_section(options.results, "feature-cache", text)
+    results.leave(options, "feature-cache", text, figures)
     return 0
 
 
 def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """The figures of three runs, and the largest difference between the adapters of the first two."""
-    torch.manual_seed(0)
-    save_file(
-        torchvision.models.get_model(options.network).state_dict(), weights := folder / "weights.safetensors"
-    )
+    weights = random_weights(options.network, folder)
     runs = {}
     for name, features, steps in (
         ("without", "false", options.steps),
         ("with", "true", options.steps),
         ("with, longer", "true", options.longer),
     ):
-        runs[name] = train(options, weights, folder / name.replace(", ", "_"), features, steps)
+        settings = [*PLAIN, f"cache.features={features}"]
+        runs[name] = train(
+            options, options.network, weights, steps, folder / name.replace(", ", "_"), settings
+        )
     file = "adapter/adapter_model.safetensors"
     one, other = (load_file(folder / name / file) for name in ("without", "with"))
     return {
@@ -70,23 +61,6 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "largest_difference": max(float((one[name] - other[name]).abs().max()) for name in one),
         "largest_value": max(float(value.abs().max()) for value in one.values()),
     }
-
-
-def train(
-    options: argparse.Namespace, weights: Path, run: Path, features: str, steps: int
-) -> dict[str, float]:
-    """One run in a process of its own; its steps and times."""
-    command = [
-        sys.executable, "-m", "visionlora.train", "data=goldfish", "augment=none", "lora.targets=classifier",
-        f"model.name={options.network}", f"model.weights={weights}", f"cache.features={features}",
-        f"trainer.precision={options.precision}", f"trainer.max_steps={steps}", "trainer.validations=1",
-        "trainer.patience=null", "trainer.progress=false", "retention.weight=0", "retention.budget=null",
-        "contrast.anchors=[]", "contrast.root=null",
-        f"trainer.threads={options.threads or 'null'}", f"hydra.run.dir={run}",
-    ]  # fmt: skip
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    metrics = json.loads((run / "metrics.json").read_text())
-    return {"steps": metrics["steps"], **metrics["time"]}
 
 
 def _section(figures: dict[str, Any], command: str) -> str:

@@ -10,24 +10,17 @@ answers are soon all known, as they are for most of a whole run. Runs with and w
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-import torchvision
-from rich.console import Console
-from safetensors.torch import save_file
-
 from benchmarks import results
 from benchmarks.machine import machine, versions
+from benchmarks.runs import random_weights, train
 from benchmarks.table import markdown_table
-from visionlora.files import replacing
 from visionlora.paths import shipped
 
 HEADINGS = ("network", "without, ms", "with, ms", "with / without")
@@ -41,41 +34,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as directory:
         figures = {name: measure(options, name, Path(directory)) for name in options.networks}
     text = _section(options, figures, shlex.join(["python", "-m", "benchmarks.keeping_cost", *given]))
-    Console().print(text, markup=False)
-    if options.json:
-        with replacing(options.json) as beside:
-            beside.write_text(json.dumps(figures, indent=1), encoding="utf-8")
-    if options.results:
-        results.write_section(options.results, "keeping-cost", text)
+    results.leave(options, "keeping-cost", text, figures)
     return 0
 
 
 def measure(options: argparse.Namespace, network: str, folder: Path) -> list[Pair]:
-    """The median step of every run, in pairs."""
-    torch.manual_seed(0)
-    weights = folder / f"{network}.safetensors"
-    save_file(torchvision.models.get_model(network).state_dict(), weights)
+    """The median step of every run in milliseconds, in pairs."""
+    weights = random_weights(network, folder)
+    anchors = ["retention.views=1", "retention.root=null"]
+    anchors.append(f"retention.anchors=[{shipped('data/goldfish/contrast/val')}]")
+
+    def step(name: str, number: int, settings: list[str]) -> float:
+        run = folder / f"{network}-{number}-{name}"
+        return train(options, network, weights, options.steps, run, [*anchors, *settings])["step_ms"]
+
     return [
-        {
-            name: train(options, network, weights, folder / f"{network}-{number}-{name}", extra)
-            for name, extra in (("without", ["retention.weight=0"]), ("with", []))
-        }
+        {"without": step("without", number, ["retention.weight=0"]), "with": step("with", number, [])}
         for number in range(options.pairs)
     ]
-
-
-def train(options: argparse.Namespace, network: str, weights: Path, run: Path, extra: Sequence[str]) -> float:
-    """The median step of one run in a process of its own, milliseconds."""
-    command = [
-        sys.executable, "-m", "visionlora.train", "data=goldfish", f"model.name={network}",
-        f"model.weights={weights}", f"trainer.max_steps={options.steps}", "trainer.validations=1",
-        "trainer.patience=null", "trainer.progress=false", f"trainer.precision={options.precision}",
-        f"trainer.threads={options.threads or 'null'}", "retention.views=1", "retention.root=null",
-        f"retention.anchors=[{shipped('data/goldfish/contrast/val')}]", "retention.budget=null",
-        "contrast.anchors=[]", "contrast.root=null", f"hydra.run.dir={run}", *extra,
-    ]  # fmt: skip
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return float(json.loads((run / "metrics.json").read_text())["time"]["step_ms"])
 
 
 def _section(options: argparse.Namespace, figures: dict[str, list[Pair]], command: str) -> str:

@@ -239,8 +239,7 @@ def _leave(
         parts = [head, HOW]
         for name, title in titles.items():
             mine = [row for row in rows if row["task"] == name]
-            parts += [f"**{title}**", markdown(mine), strengths(mine)]
-            parts += verdict(records, name).split("\n")
+            parts += [f"**{title}**", markdown(mine), strengths(mine), verdict(records, name)]
         if options.plot:
             parts.append(f"![Learning against keeping]({options.plot.name})")
         results.write_section(options.results, "quality", "\n\n".join(filter(None, parts)))

@@ -113,7 +113,7 @@ def verdict(records: Sequence[Record], task: str) -> str:
         who = f"of {', '.join(better)} some are" if better else "none is"
         counts = f"{len(others)} points of the others, {len(ours)} of {mine}"
         lines.append(f"{counts}: {who} better in both than one of these.")
-    return "\n".join(lines)
+    return "\n\n".join(lines)
 
 
 def _points(record: Record) -> list[tuple[float, float]]:

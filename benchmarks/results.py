@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from rich.console import Console
 
 from visionlora.errors import VisionLoraError
 from visionlora.files import replacing
@@ -18,6 +23,16 @@ OPEN = {
     "cuda": ("GPU, eager", f"{ON_CUDA} --results benchmarks/RESULTS.md"),
     "cuda-compiled": ("GPU, compiled", f"{ON_CUDA} --compile --results benchmarks/RESULTS.md"),
 }
+
+
+def leave(options: argparse.Namespace, key: str, text: str, figures: Mapping[str, Any]) -> None:
+    """Prints a section, and writes it and its figures where ``options.results`` and ``options.json`` say."""
+    Console().print(text, markup=False)
+    if options.json:
+        with replacing(options.json) as beside:
+            beside.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+    if options.results:
+        write_section(options.results, key, text)
 
 
 def write_section(path: Path, key: str, text: str) -> None:

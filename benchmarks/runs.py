@@ -1,0 +1,47 @@
+"""Whole runs of the product on the goldfish that ship with it, and what they leave of the time they took."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+import torchvision
+from safetensors.torch import save_file
+
+
+def random_weights(network: str, folder: Path) -> Path:
+    """A weight file of a torchvision network, the same every time."""
+    torch.manual_seed(0)
+    path = folder / f"{network}.safetensors"
+    save_file(torchvision.models.get_model(network).state_dict(), path)
+    return path
+
+
+def train(
+    options: argparse.Namespace, network: str, weights: Path, steps: int, run: Path, settings: Sequence[str]
+) -> dict[str, float]:
+    """One run of so many steps in a process of its own, judged once and at strength 1; its steps and times.
+
+    Args:
+        options: ``precision`` and ``threads``.
+        network: of torchvision.
+        weights: its file.
+        steps: optimizer steps.
+        run: the run's folder.
+        settings: what else is not as by default.
+    """
+    command = [
+        sys.executable, "-m", "visionlora.train", "data=goldfish", f"model.name={network}",
+        f"model.weights={weights}", f"trainer.precision={options.precision}", f"trainer.max_steps={steps}",
+        "trainer.validations=1", "trainer.patience=null", "trainer.progress=false", "retention.budget=null",
+        "contrast.anchors=[]", "contrast.root=null", f"trainer.threads={options.threads or 'null'}",
+        f"hydra.run.dir={run}", *settings,
+    ]  # fmt: skip
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    metrics = json.loads((run / "metrics.json").read_text())
+    return {"steps": metrics["steps"], **metrics["time"]}
