@@ -44,7 +44,7 @@ METRICS: dict[str, Any] = {
     },
     "strength": {
         "chosen": 0.8,
-        "budget": 0.01,
+        "budget": {"retention": 0.01, "contrast": 0.05},
         "kept": True,
         "judged_on": "100 retention pictures",
         "curve": [
@@ -70,7 +70,7 @@ def unmeasured(metrics: dict[str, Any]) -> dict[str, Any]:
     """The same without old and contrast pictures, and without a choice."""
     strength = {
         "chosen": 1.0,
-        "budget": 0.01,
+        "budget": {"retention": 0.01, "contrast": 0.05},
         "judged_on": "not measured",
         "reason": "no anchors",
         "curve": [],

@@ -13,6 +13,14 @@ def test_the_curve_is_drawn_with_its_budget_and_its_choice(metrics: dict[str, An
     levels = {line.get_label(): line for line in keeping.lines}
     assert list(levels["retention.budget"].get_ydata()) == [0.01, 0.01]
     assert list(levels["chosen"].get_xdata()) == [0.8, 0.8]
+    wrong = next(line for line in learning.lines if line.get_label() == "contrast.budget")
+    assert list(wrong.get_ydata()) == [0.05, 0.05]
+
+
+def test_a_budget_that_nobody_set_is_not_drawn(metrics: dict[str, Any]) -> None:
+    metrics["strength"]["budget"]["contrast"] = None
+    learning, _ = strength_figure(metrics["strength"]).axes
+    assert "contrast.budget" not in {line.get_label() for line in learning.lines}
 
 
 def test_where_nothing_was_chosen_the_figure_says_why(unmeasured: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from visionlora.report.metrics_file import NOT_MEASURED
+from visionlora.report.metrics_file import NOT_MEASURED, budgets_in_words
 
 MOST = 10
 """The card names at most so many old classes that suffered; ``metrics.json`` has more."""
@@ -128,14 +128,12 @@ def _share(figures: Mapping[str, Any], key: str) -> str:
 def _strength(strength: Mapping[str, Any]) -> str:
     if not strength["curve"]:
         return f"The adapter is applied at the strength it was trained at: {strength['reason']}."
-    budget, lost = (
-        strength["budget"],
-        next(one["lost"] for one in strength["curve"] if one["strength"] == strength["chosen"]),
-    )
+    lost = next(one["lost"] for one in strength["curve"] if one["strength"] == strength["chosen"])
+    budgets = budgets_in_words(strength["budget"])
     found = (
-        f"is the largest one that keeps what is forgotten inside `retention.budget={budget:g}`"
+        f"is the largest one inside `{budgets}` that no smaller one beats"
         if strength["kept"]
-        else f"DOES NOT keep `retention.budget={budget:g}`, inside which too little is learned"
+        else f"DOES NOT keep `{budgets}`, inside which too little is learned"
     )
     return (
         f"Alpha is what was trained with times the strength {strength['chosen']:g}, which {found}: "

@@ -12,8 +12,8 @@ from visionlora.report.drawing import BLUE, QUIET, RIGHT, WRONG
 
 
 def strength_figure(strength: Mapping[str, Any]) -> Figure:
-    """Left: new pictures right, and other things called by a new name, at each strength. Right: top-1 lost,
-    with the budget.
+    """Left: new pictures right, and other things called by a new name, at each strength. Right: top-1 lost.
+    Both with their budgets.
 
     Args:
         strength: of ``metrics.json``. Where nothing was chosen the figure says why.
@@ -28,7 +28,10 @@ def strength_figure(strength: Mapping[str, Any]) -> Figure:
     _line(learning, curve, "contrast/false_positive_rate", "other things called by a new name", WRONG)
     learning.set(ylim=(-0.03, 1.03), title="Learned")
     _line(keeping, curve, "lost", f"top-1 lost on\n{strength['judged_on']}", BLUE)
-    keeping.axhline(strength["budget"], color=WRONG, linestyle="--", linewidth=1, label="retention.budget")
+    for axes, kind in ((learning, "contrast"), (keeping, "retention")):
+        budget = strength["budget"][kind]
+        if budget is not None:
+            axes.axhline(budget, color=WRONG, linestyle="--", linewidth=1, label=f"{kind}.budget")
     keeping.set(title="Forgotten")
     for axes in (learning, keeping):
         axes.axvline(strength["chosen"], color=QUIET, linewidth=1, linestyle=":", label="chosen")

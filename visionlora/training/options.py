@@ -64,9 +64,12 @@ class ContrastOptions:
 
     anchors: Sequence[str] = ()
     root: str | None = None
+    budget: float | None = 0.05
 
     def __post_init__(self) -> None:
         require(not isinstance(self.anchors, str), "anchors is a list, [FOLDER, ...]", self.anchors)
+        budget = self.budget
+        require(budget is None or 0 <= budget <= 1, "budget is a share from 0 to 1, or null", budget)
 
 
 @dataclass(frozen=True)

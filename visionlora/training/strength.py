@@ -33,12 +33,35 @@ class Point:
         learned: top-1 on the validation pictures.
         lost: top-1 forgotten, measured or estimated.
         figures: these and others, in ``metrics.json``'s words.
+        called: share of the contrast pictures that get a trained name; 0 where there are none.
     """
 
     strength: float
     learned: float
     lost: float
     figures: dict[str, float]
+    called: float = 0.0
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a strength may cost.
+
+    Attributes:
+        lost: top-1 that may be forgotten.
+        called: share of the contrast pictures that may get a trained name.
+    """
+
+    lost: float
+    called: float = 1.0
+
+    def holds(self, point: Point) -> bool:
+        """Whether the point is inside."""
+        return self.excess(point) == 0
+
+    def excess(self, point: Point) -> float:
+        """By how much the point is outside, both added up."""
+        return max(0.0, point.lost - self.lost) + max(0.0, point.called - self.called)
 
 
 @dataclass(frozen=True)
@@ -65,13 +88,13 @@ def settle(job: Job, before: Look, after: Look, interrupted: bool = False) -> Se
         after: the answers at strength 1.
         interrupted: whoever ended training early is not made to wait for a choice.
     """
-    budget = job.retention.budget
+    asked = {"retention": job.retention.budget, "contrast": job.contrast.budget}
     judged = _judged_on(job, before)
     reason = "training was interrupted" if interrupted else _no_choice(job, judged)
-    if reason or budget is None or judged is None:
+    if reason or judged is None:
         metrics: dict[str, Any] = {
             "chosen": 1.0,
-            "budget": budget,
+            "budget": asked,
             "judged_on": NOT_MEASURED,
             "reason": reason,
             "curve": [],
@@ -85,22 +108,22 @@ def settle(job: Job, before: Look, after: Look, interrupted: bool = False) -> Se
             return point(job, strength, before, look(job))
 
     pictures = sum(len(part.labels) for part in before.parts())
-    allowed = in_whole_pictures(budget, before.retention)
-    points = explore(measure, job.retention.strengths, allowed, thorough=pictures <= THOROUGH)
     frozen = point(job, 0.0, before, before)
+    allowed = _allowed(job, before, frozen)
+    points = explore(measure, job.retention.strengths, allowed, thorough=pictures <= THOROUGH)
     chosen, kept = choose(points, allowed, frozen.learned, job.retention.least_learned)
     if chosen.strength < 1:
         scale(job.network, chosen.strength)
         after = look(job)
     metrics = {
         "chosen": chosen.strength,
-        "budget": budget,
-        "allowed": allowed,
+        "budget": asked,
+        "allowed": {"retention": allowed.lost, "contrast": allowed.called},
         "kept": kept,
         "judged_on": judged,
         "curve": [{"strength": one.strength, **one.figures} for one in (frozen, *points)],
     }
-    return Settled(after, metrics, announcement(chosen, points, budget, kept, judged, allowed))
+    return Settled(after, metrics, announcement(chosen, points, kept, judged, allowed))
 
 
 def point(job: Job, strength: float, before: Look, now: Look) -> Point:
@@ -116,13 +139,15 @@ def point(job: Job, strength: float, before: Look, now: Look) -> Point:
             then = then.first(frozen_outputs)
             lost = forgotten(then, here)
             figures |= {f"{name}/{key}": value for key, value in _kept(then, here).items()}
+    called = 0.0
     if now.contrast is not None:
-        figures["contrast/false_positive_rate"] = now.contrast.share_named(job.head.targets)
-    return Point(strength, figures["val/top1"], lost, figures | {"lost": lost})
+        called = now.contrast.share_named(job.head.targets)
+        figures["contrast/false_positive_rate"] = called
+    return Point(strength, figures["val/top1"], lost, figures | {"lost": lost}, called)
 
 
 def explore(
-    measure: Callable[[float], Point], steps: int, budget: float, thorough: bool = True
+    measure: Callable[[float], Point], steps: int, budget: Budget, thorough: bool = True
 ) -> list[Point]:
     """The points of 1/steps, ..., 1 that were measured, in ascending order.
 
@@ -133,13 +158,13 @@ def explore(
         return [measure(step / steps) for step in range(1, steps + 1)]
     found = {steps: measure(1.0)}
     inside, outside = 0, steps
-    if found[steps].lost <= budget:
+    if budget.holds(found[steps]):
         found[steps // 2] = measure(steps // 2 / steps)
         outside = 0
     while outside - inside > 1:
         middle = (inside + outside) // 2
         found[middle] = measure(middle / steps)
-        if found[middle].lost <= budget:
+        if budget.holds(found[middle]):
             inside = middle
         else:
             outside = middle
@@ -147,51 +172,57 @@ def explore(
 
 
 def choose(
-    points: Sequence[Point], budget: float, untouched: float, least: float = 0.5
+    points: Sequence[Point], budget: Budget, untouched: float, least: float = 0.5
 ) -> tuple[Point, bool]:
     """The largest strength inside the budget that no smaller one beats in learning, and True.
 
     Where that learns less than ``least`` of what can be learned, or nothing is inside the budget, the budget
     is given up, for an adapter that does next to nothing is of no use: of the strengths that learn so much
-    the one that loses least, and False.
+    the one that exceeds it least, and False.
 
     Args:
         points: at least one, above 0.
-        budget: top-1 that may be lost.
+        budget: what may be forgotten and wrongly called.
         untouched: what the frozen network has of ``learned``.
         least: a share of the most that any strength adds to that, 0 to 1.
     """
     most = max(point.learned for point in points)
     enough = untouched + least * (most - untouched) if most > untouched else 0.0
-    inside = [point for point in points if point.lost <= budget]
+    inside = [point for point in points if budget.holds(point)]
     best = max((point.learned for point in inside), default=-1.0)
     if best >= enough:
         return max((p for p in inside if p.learned == best), key=lambda p: p.strength), True
-    return min((p for p in points if p.learned >= enough), key=lambda p: (p.lost, -p.learned)), False
+    useful = [point for point in points if point.learned >= enough]
+    return min(useful, key=lambda p: (budget.excess(p), -p.learned)), False
 
 
-def announcement(
-    chosen: Point, points: Sequence[Point], budget: float, kept: bool, judged: str, allowed: float
-) -> str:
-    """The choice in words, with its price; ``allowed`` is the budget in whole pictures."""
+def announcement(chosen: Point, points: Sequence[Point], kept: bool, judged: str, allowed: Budget) -> str:
+    """The choice in words, with its price."""
     full = points[-1]
-    right = f"{chosen.learned:.3f} of the new pictures right"
-    result = f"strength {chosen.strength:g}: {right}, {chosen.lost:.3f} lost"
-    as_trained = f" (at strength 1: {full.learned:.3f} and {full.lost:.3f})" if chosen != full else ""
+    result = f"strength {chosen.strength:g}: {_price(chosen, allowed)} on {judged}"
+    as_trained = f" (at strength 1: {_price(full, allowed)})" if chosen != full else ""
+    bounds = f"retention.budget, {allowed.lost:.3f}"
+    if allowed.called < 1:
+        bounds += f", and contrast.budget, {allowed.called:.3f}"
     if kept:
-        return f"{result}, inside retention.budget={budget:g} on {judged}{as_trained}"
-    inside = [point for point in points if point.lost <= allowed]
-    why = "no strength is inside it"
+        return f"{result}, inside {bounds}{as_trained}"
+    inside = [point for point in points if allowed.holds(point)]
+    why = "no strength is inside"
     if inside:
         best = max(inside, key=lambda point: point.learned)
         why = (
-            f"strength {best.strength:g}, which is inside it, has {best.learned:.3f} right, too little for "
+            f"strength {best.strength:g}, which is inside, has {best.learned:.3f} right, too little for "
             "retention.least_learned"
         )
     return (
-        f"RETENTION.BUDGET={budget:g} IS NOT KEPT: {why}. {result} on {judged}{as_trained}. More anchors, "
-        "or fewer trainer.max_steps, keep more; retention.budget=null takes strength 1"
+        f"THE BUDGET IS NOT KEPT ({bounds}): {why}. {result}{as_trained}. More anchors, or fewer "
+        "trainer.max_steps, keep more; retention.budget=null and contrast.budget=null take strength 1"
     )
+
+
+def _price(point: Point, allowed: Budget) -> str:
+    wrongly = f", {point.called:.3f} wrongly called" if allowed.called < 1 else ""
+    return f"{point.learned:.3f} of the new pictures right, {point.lost:.3f} lost{wrongly}"
 
 
 def _kept(frozen: Answers, now: Answers) -> dict[str, float]:
@@ -204,17 +235,34 @@ def _kept(frozen: Answers, now: Answers) -> dict[str, float]:
     }
 
 
-def in_whole_pictures(budget: float, judges: Answers | None) -> float:
-    """The budget, rounded up to whole pictures where these are counted: 0.01 of 120 is 2 of them."""
-    if judges is None or not judges.labelled:
-        return budget
-    count = len(judges.labels)
+def in_whole_pictures(budget: float, count: int) -> float:
+    """The budget, rounded up to whole pictures: 0.01 of 120 is 2 of them."""
     # The share of a picture is computed in single precision.
     return math.ceil(budget * count - 1e-6) / count + 1e-6
 
 
+def _allowed(job: Job, before: Look, frozen: Point) -> Budget:
+    """The budgets, in whole pictures where these are counted; what the frozen network calls wrongly may
+    stay so."""
+    lost, called = job.retention.budget, job.contrast.budget
+    if lost is not None and before.retention is not None and before.retention.labelled:
+        lost = in_whole_pictures(lost, len(before.retention.labels))
+    if called is not None and before.contrast is not None:
+        called = max(in_whole_pictures(called, len(before.contrast.labels)), frozen.called)
+    else:
+        called = None
+    return Budget(1.0 if lost is None else lost, 1.0 if called is None else called)
+
+
 def _judged_on(job: Job, before: Look) -> str | None:
-    """Which pictures say how much is forgotten, in words; None where none do."""
+    """Which pictures say what a strength costs, in words; None where none do."""
+    kinds = [_retention_judges(job, before)] if job.retention.budget is not None else []
+    if before.contrast is not None and job.contrast.budget is not None:
+        kinds.append(f"{len(before.contrast.labels)} contrast pictures")
+    return " and ".join(kind for kind in kinds if kind) or None
+
+
+def _retention_judges(job: Job, before: Look) -> str | None:
     if before.retention is not None:
         count, budget = len(before.retention.labels), job.retention.budget
         if not before.retention.labelled:
@@ -230,10 +278,10 @@ def _judged_on(job: Job, before: Look) -> str | None:
 
 
 def _no_choice(job: Job, judged: str | None) -> str | None:
-    if job.retention.budget is None:
-        return "retention.budget is null"
+    if job.retention.budget is None and job.contrast.budget is None:
+        return "retention.budget and contrast.budget are null"
     if job.head.kind == "new":
         return "head new has nothing to forget"
     if judged is None:
-        return "there are neither retention pictures nor anchors enough to hold some out for the choice"
+        return "there are neither retention nor contrast pictures, nor anchors enough to hold some out"
     return None
