@@ -168,15 +168,19 @@ def our_config(task: Task, lr: float, seed: int, anchors: bool) -> Any:
     given = [
         f"data.root={task.root}", f"model.name={task.network}", f"model.weights={task.weights}",
         f"model.head={task.head}", f"optimizer.lr={lr}", f"seed={seed}", "trainer.progress=false",
-        f"retention.anchors=[{task.anchors if anchors else ''}]",
+        f"retention.anchors={_list([task.anchors] if anchors else [])}",
         # Who has no photos to keep with has none to choose the strength with either.
         f"retention.root={task.retention if anchors and task.head != 'new' else 'null'}",
-        f"contrast.anchors=[{','.join(map(str, task.contrast_anchors)) if anchors else ''}]",
+        f"contrast.anchors={_list(task.contrast_anchors) if anchors and task.contrast_anchors else 'auto'}",
         f"contrast.root={task.contrast or 'null'}",
         f"contrast.budget={'0.05' if anchors else 'null'}",
     ]  # fmt: skip
     with initialize_config_dir(str(shipped("conf").resolve()), version_base="1.3"):
         return compose("config", overrides=given)
+
+
+def _list(folders: Iterable[Path]) -> str:
+    return f"[{','.join(map(str, folders))}]"
 
 
 def link(place: Path, target: Path) -> None:

@@ -51,6 +51,7 @@ def train(command: Command, weights: Path, pictures: Path, tmp_path: Path) -> Tr
             "train", f"data.root={pictures}", "model.name=squeezenet1_1", f"model.weights={weights}",
             "trainer.max_steps=4", "trainer.validations=2", "data.batch_size=4", "lora.rank=2",
             "trainer.precision=32-true", "retention.per_step=2", "retention.generated=4",
+            "contrast.generated=0",
             f"hydra.run.dir={folder}", *arguments,
         )  # fmt: skip
         return left, folder

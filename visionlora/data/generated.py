@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torchvision.transforms.v2 import functional as F
 
 from visionlora.data.augment import mixed
 
@@ -26,31 +25,27 @@ Rng = np.random.Generator
 _ANGLES = 1024
 
 
-def generate_anchors(
-    count: int, size: int, seed: int = 0, pictures: Sequence[Tensor] = ()
-) -> tuple[Tensor, ...]:
+def generate_anchors(count: int, size: int, seed: int = 0) -> tuple[Tensor, ...]:
     """Make ``count`` pictures, uint8 (3, size, size); picture i is a function of (seed, i) alone.
 
     Args:
         count: how many.
         size: pixels a side, at least 16.
         seed: another seed, other pictures.
-        pictures: the training pictures, uint8 (3, H, W). Every fourth anchor is then shuffled pieces of them:
-            their colours and strokes without their subject.
     """
     if count < 0 or size < 16:
         raise ValueError(f"count is {count} and size {size}; give at least 0 pictures of at least 16 pixels")
-    kinds: list[Callable[[Rng, int], Array]] = [_leaves, _scene, _drawing, _leaves, _scene, _texture]
-    made: list[Tensor] = []
-    for index in range(count):
-        rng = np.random.default_rng(mixed("generated", seed, index))
-        if pictures and index % 4 == 3:
-            made.append(_pieces(rng, size, pictures))
-            continue
-        values = kinds[index % len(kinds)](rng, size)
-        pixels = (values.clip(0, 1) * 255 + 0.5).astype(np.uint8)
-        made.append(torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))))
-    return tuple(made)
+    kinds: list[Callable[[Rng, int], Array]] = [_leaves, _scene, drawing, _leaves, _scene, _texture]
+    return tuple(
+        as_picture(kinds[index % len(kinds)](np.random.default_rng(mixed("generated", seed, index)), size))
+        for index in range(count)
+    )
+
+
+def as_picture(values: Array) -> Tensor:
+    """Values from 0 to 1, (H, W, 3), as uint8 (3, H, W)."""
+    pixels = (values.clip(0, 1) * 255 + 0.5).astype(np.uint8)
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
 
 
 def _leaves(rng: Rng, size: int) -> Array:
@@ -83,7 +78,7 @@ def _scene(rng: Rng, size: int) -> Array:
     return _photograph(rng, canvas)
 
 
-def _drawing(rng: Rng, size: int) -> Array:
+def drawing(rng: Rng, size: int) -> Array:
     """Flat shapes in few colours, most with a dark outline, on plain ground."""
     canvas = np.empty((size, size, 3), np.float32)
     canvas[:] = 1 - 0.15 * rng.random(3) if rng.random() < 0.7 else rng.random(3)
@@ -109,23 +104,6 @@ def _texture(rng: Rng, size: int) -> Array:
         values = np.abs(np.sin(values * np.float32(rng.uniform(4, 25))))
     canvas = _colourise(rng, values)
     return canvas * (0.6 + 0.8 * _noise(rng, size)[..., None])
-
-
-def _pieces(rng: Rng, size: int, pictures: Sequence[Tensor]) -> Tensor:
-    """Squares cut from one or two pictures, shuffled, some turned over."""
-    cells = int(rng.integers(3, 7))
-    cell = -(-size // cells)
-    chosen = [pictures[int(i)] for i in rng.integers(len(pictures), size=2)]
-    resized = [F.resize(picture, [cell * cells, cell * cells], antialias=True) for picture in chosen]
-    result = torch.empty_like(resized[0])
-    for place, source in enumerate(rng.permutation(cells * cells)):
-        row, column = divmod(place, cells)
-        from_row, from_column = divmod(int(source), cells)
-        piece = resized[int(rng.integers(2))].unflatten(1, (cells, cell)).unflatten(3, (cells, cell))
-        square = piece[:, from_row, :, from_column, :]
-        square = square.flip(-1) if rng.random() < 0.5 else square
-        result[:, row * cell : (row + 1) * cell, column * cell : (column + 1) * cell] = square
-    return result[:, :size, :size].contiguous()
 
 
 # A shape is its radius at each of _ANGLES directions. A surface gives the colour of a box of pixels from

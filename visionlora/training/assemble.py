@@ -191,7 +191,7 @@ def assemble(config: DictConfig, console: Console, pictures_of: PictureFolder | 
     job.retention_loader = retention_loader(job, pictures)
     if retention.distils and head.kind != "new":
         job.teacher = make_teacher(job, pictures)
-    elif contrast.anchors:
+    elif contrast.anchors not in ("auto", []):
         job.say("contrast.anchors are not used: nothing is distilled (retention.weight, per_step, head new)")
     if contrast.root is None:
         job.say("no contrast folder (contrast.root): what is wrongly called by a new name is not measured")

@@ -15,6 +15,7 @@ from visionlora.data.generated import generate_anchors
 from visionlora.errors import VisionLoraError
 from visionlora.lora.choice import cache_directory
 from visionlora.training.anchors import FEWEST, Anchor, AnchorTeacher, hold_out
+from visionlora.training.contrast import contrast_anchors
 from visionlora.training.device import choose_device
 from visionlora.training.dreams import dreamed_once
 from visionlora.training.loaders import Pictures
@@ -37,11 +38,7 @@ def make_teacher(job: Job, pictures: Pictures) -> AnchorTeacher:
             )
             job.say(f"{len(held)} {what} will choose the adapter's strength")
     anchors = sum(map(len, sources))
-    others: list[Anchor] = []
-    for folder in map(Path, job.contrast.anchors):
-        found = scan_pictures([folder])
-        others += found
-        job.say(f"{len(found)} pictures of other things from {folder}")
+    others = contrast_anchors(job, pictures, [anchor for source in sources for anchor in source])
     if others:  # one source, so that it has half of a step's anchors however many folders it comes from
         sources.append(others)
     if not sources:

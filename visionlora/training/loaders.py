@@ -69,8 +69,19 @@ class Pictures:
         dataset = PictureDataset(pictures, self.preprocessing, targets=targets, cache=self.cache)
         return make_loader(dataset, self.data.batch_size)
 
+    def pixels(self, pictures: Sequence[Picture | Tensor]) -> list[Tensor]:
+        """uint8 (3, H, W) each, as training crops them; without those that cannot be used."""
+        self._open([picture for picture in pictures if isinstance(picture, Picture)], self.training_cache)
+        bad = {picture.path for picture in self.bad}
+        return [
+            picture if isinstance(picture, Tensor) else self.training_cache.read(picture.path)
+            for picture in pictures
+            if isinstance(picture, Tensor) or picture.path not in bad
+        ]
+
     def _open(self, pictures: Sequence[Picture], cache: PictureCache) -> None:
-        self.bad += find_bad(pictures, cache)
+        bad = {picture.path for picture in self.bad}
+        self.bad += find_bad([picture for picture in pictures if picture.path not in bad], cache)
 
     def stream(
         self, sources: Sequence[Sequence[Picture | Tensor]], options: RetentionOptions

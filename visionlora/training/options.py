@@ -45,7 +45,7 @@ class DataOptions:
     folds: int | None = None
     batch_size: int = 16
     anchors: Sequence[str] = ()
-    contrast_anchors: Sequence[str] = ()
+    contrast_anchors: str | Sequence[str] = "auto"
     contrast_root: str | None = None
     cache_mb: float = 1024
     workers: int = 0
@@ -62,12 +62,15 @@ class DataOptions:
 class ContrastOptions:
     """Pictures of other things in the new style: some to learn with, others to measure with."""
 
-    anchors: Sequence[str] = ()
+    anchors: str | Sequence[str] = "auto"
+    generated: int = 128
     root: str | None = None
     budget: float | None = 0.05
 
     def __post_init__(self) -> None:
-        require(not isinstance(self.anchors, str), "anchors is a list, [FOLDER, ...]", self.anchors)
+        require(self.anchors == "auto" or not isinstance(self.anchors, str),
+                "anchors is auto or a list, [FOLDER, ...]", self.anchors)  # fmt: skip
+        require(self.generated >= 0, "generated is at least 0", self.generated)
         budget = self.budget
         require(budget is None or 0 <= budget <= 1, "budget is a share from 0 to 1, or null", budget)
 

@@ -1,0 +1,74 @@
+"""Pictures of other things in the training pictures' style: on them no trained name is taught."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from visionlora.data import Picture, scan_pictures
+from visionlora.data.contrast import generate_contrast
+from visionlora.data.generated import generate_anchors
+from visionlora.paths import shipped
+from visionlora.training.anchors import Anchor
+from visionlora.training.loaders import Pictures
+
+if TYPE_CHECKING:
+    from visionlora.training.assemble import Job
+
+SCENES = 64
+"""Anchors that generated pictures show, at most."""
+MANY = 16
+"""A folder of so many classes is its own contrast: a picture of one is none of the others."""
+DRAWINGS = "data/goldfish/contrast/anchor"
+"""Drawings by the project's own code, named STYLE-SUBJECT.png."""
+
+
+def contrast_anchors(job: Job, pictures: Pictures, anchors: Sequence[Anchor]) -> list[Anchor]:
+    """Pictures that show none of the trained classes, from ``contrast.anchors``.
+
+    ``auto`` where the folder has few classes: drawings that ship with the project, less those whose subject
+    shares a word with a trained class, and as many as ``contrast.generated`` made from the training pictures.
+
+    Args:
+        job: not trained yet.
+        pictures: where picture files are read.
+        anchors: what the generated ones show in the training pictures' style; empty: generated scenes.
+    """
+    if job.contrast.anchors != "auto":
+        others: list[Anchor] = []
+        for folder in map(Path, job.contrast.anchors):
+            found = scan_pictures([folder])
+            others += found
+            job.say(f"{len(found)} pictures of other things from {folder}")
+        return others
+    if len(job.folder.classes) >= MANY or not job.contrast.generated:
+        return []
+    drawings = drawings_of_others(job.folder.classes)
+    side = max(job.backbone.preprocessing.resize, job.backbone.preprocessing.crop)
+    styles = pictures.pixels(job.folder.train)
+    scenes = pictures.pixels(anchors[:: -(-len(anchors) // SCENES)]) if anchors else []
+    # Without a training picture that can be used the run ends in a moment, with all that is wrong.
+    made = generate_contrast(
+        job.contrast.generated if styles else 0, side, styles, scenes or generate_anchors(SCENES, side)
+    )
+    job.say(
+        f"{len(drawings)} drawings of other things that come with VisionLoRA, and {len(made)} made from the "
+        "training pictures, show what must not get a new name (contrast.anchors; your own would be better)"
+    )
+    return [*drawings, *made]
+
+
+def drawings_of_others(classes: Sequence[str]) -> list[Picture]:
+    """The shipped drawings whose subject shares no word with a class."""
+    taken = {word for name in classes for word in _words(name)}
+    return [
+        picture
+        for picture in scan_pictures([shipped(DRAWINGS)])
+        if not taken & _words(picture.path.stem.partition("-")[2])
+    ]
+
+
+def _words(name: str) -> set[str]:
+    return set(re.split(r"[\W_]+", name.lower())) - {""}
