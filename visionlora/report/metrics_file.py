@@ -53,11 +53,6 @@ def flatten(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
     return flat
 
 
-def budgets_in_words(budgets: Mapping[str, float | None]) -> str:
-    """The budgets that a strength was chosen by: "retention.budget=0.01, contrast.budget=0.05"."""
-    return ", ".join(f"{kind}.budget={most:g}" for kind, most in budgets.items() if most is not None)
-
-
 def _finite(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _finite(one) for key, one in value.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from visionlora.report.metrics_file import NOT_MEASURED, budgets_in_words
+from visionlora.report.metrics_file import NOT_MEASURED
 
 MOST = 10
 """The card names at most so many old classes that suffered; ``metrics.json`` has more."""
@@ -129,7 +129,7 @@ def _strength(strength: Mapping[str, Any]) -> str:
     if not strength["curve"]:
         return f"The adapter is applied at the strength it was trained at: {strength['reason']}."
     lost = next(one["lost"] for one in strength["curve"] if one["strength"] == strength["chosen"])
-    budgets = budgets_in_words(strength["budget"])
+    budgets = _budgets(strength["budget"])
     found = (
         f"is the largest one inside `{budgets}` that no smaller one beats"
         if strength["kept"]
@@ -139,6 +139,11 @@ def _strength(strength: Mapping[str, Any]) -> str:
         f"Alpha is what was trained with times the strength {strength['chosen']:g}, which {found}: "
         f"{lost:.3f} of top-1 lost on {strength['judged_on']}."
     )
+
+
+def _budgets(budgets: Mapping[str, float | None]) -> str:
+    """The budgets that a strength was chosen by: "retention.budget=0.01, contrast.budget=0.05"."""
+    return ", ".join(f"{kind}.budget={most:g}" for kind, most in budgets.items() if most is not None)
 
 
 def _peft(metrics: Mapping[str, Any]) -> list[str]:

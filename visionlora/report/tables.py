@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from visionlora.report.metrics_file import NOT_MEASURED, budgets_in_words
+from visionlora.report.metrics_file import NOT_MEASURED
 from visionlora.report.sheet import Named, PredictionRow
 from visionlora.report.wilson import wilson_interval
 
@@ -78,7 +78,7 @@ def _add_retention(table: Table, retention: Mapping[str, Any]) -> None:
 def _add_strength(table: Table, strength: Mapping[str, Any]) -> None:
     if strength["curve"]:
         kept = strength["kept"]
-        words = budgets_in_words(strength["budget"]) + ("" if kept else " NOT KEPT")
+        words = "budgets kept" if kept else "budgets NOT KEPT"
         table.add_row("strength", "", f"{strength['chosen']:g}", words, style=None if kept else "bold red")
     else:
         table.add_row("strength", "", "1", "not chosen")
