@@ -21,13 +21,13 @@ from visionlora.errors import VisionLoraError
 from visionlora.lora import FrozenBatchNorm, folded
 from visionlora.lora.choice import choice
 from visionlora.training.assemble import Job, assemble
+from visionlora.training.averaging import AdapterAverage, take_better
 from visionlora.training.caching import Caching, cache_looks, cache_training, decide
 from visionlora.training.callbacks import FirstBatch, StepClock, progress
 from visionlora.training.device import choose_device
 from visionlora.training.fitting import Fitting
 from visionlora.training.learning_rate import settle_lr
 from visionlora.training.leave import leave
-from visionlora.training.module import LoraModule
 from visionlora.training.outcome import look, outcome
 from visionlora.training.precision import choose_precision
 from visionlora.training.strength import settle
@@ -88,15 +88,19 @@ def run(
         fitting = Fitting(job, device, precision, loaders)
         tried = settle_lr(fitting)
         module = fitting.module(job.total_steps)
-        callbacks = [checkpoint, clock, *_callbacks(job, console, folder)]
+        average = AdapterAverage(after=job.total_steps // 2)
+        callbacks = [checkpoint, clock, average, *_callbacks(job, console, folder)]
         trainer = fitting.trainer(job.total_steps, job.trainer.validations, logger, callbacks)
         fit_started = time.perf_counter()
         interrupted = fitting.fit(trainer, module, resume)
+        candidates = None if interrupted else take_better(fitting, module, checkpoint, average)
     times = {"setup_s": fit_started - started, "fit_s": time.perf_counter() - fit_started, **clock.summary()}
-    if interrupted:
+    if candidates is None:
         job.say(f"interrupted at step {trainer.global_step}: the adapter is saved as it is now")
-    else:
-        _take_best(module, checkpoint)
+    elif candidates["taken"] == "average":
+        job.say(
+            "the adapters' average over the second half of training is taken: it is better than any moment"
+        )
 
     strength_started = time.perf_counter()
     settled = settle(job, before, look(job), interrupted)
@@ -106,6 +110,7 @@ def run(
         job, before, settled.look, settled.metrics, times, precision, len(folded_norms), trainer.global_step,
         caching.record() if caching else None,
     )  # fmt: skip
+    metrics["candidates"] = candidates or {"taken": "last"}
     metrics["learning_rate"] = {"used": job.optimizer.lr, "tried": tried or []}
     if folds is not None:
         metrics["folds"] = dict(folds)
@@ -151,12 +156,6 @@ def _callbacks(job: Job, console: Console, folder: Path) -> list[Callback]:
     if job.trainer.progress:
         callbacks.append(progress(console))
     return callbacks
-
-
-def _take_best(module: LoraModule, checkpoint: ModelCheckpoint) -> None:
-    if checkpoint.best_model_path:
-        best = torch.load(checkpoint.best_model_path, map_location="cpu", weights_only=True)
-        module.load_state_dict(best["state_dict"], strict=False)
 
 
 def _checkpoint_of(resume: str | None) -> Path | None:
