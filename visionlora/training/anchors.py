@@ -78,6 +78,8 @@ class AnchorTeacher:
         self.stream = stream
         self.old_outputs = old_outputs
         self.unknown = len(stream.anchors) if unknown is None else unknown
+        self.classes = len(targets)
+        """How many classes are trained."""
         old_targets = [target for target in targets if target < old_outputs]
         # A network whose every output is trained has no other answer to give.
         self.targets = old_targets if len(old_targets) < old_outputs else []

@@ -57,7 +57,7 @@ class LoraModule(lightning.LightningModule):
         self.retention = retention
         self.teacher = teacher
         self.retention_weight = retention.weight_for(teacher.old_outputs) if teacher else 0.0
-        self.drift_weight = retention.drift_for(teacher.old_outputs) if teacher else 0.0
+        self.drift_weight = retention.drift_for(teacher.old_outputs, teacher.classes) if teacher else 0.0
         self.drift: Drift | None = None
         self.dropout = dropout
         self._validation: list[tuple[Tensor, Tensor]] = []
