@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from multiprocessing import Pipe, get_context
 from typing import Any
 
@@ -30,7 +31,8 @@ class Stall:
             StallError: there is no answer.
         """
         try:
-            self._connection.send(question)
+            with suppress(BrokenPipeError):  # it has failed already, and its reason waits to be read
+                self._connection.send(question)
             answer = self._connection.recv()
         except (EOFError, OSError) as error:
             raise StallError("the process died, perhaps for want of memory") from error

@@ -106,6 +106,22 @@ def test_a_peer_that_fails_has_a_row_with_the_reason(
     assert rows[1]["status"] == "failed: ValueError: out of luck" and rows[1]["median"] is None
 
 
+def test_the_reason_of_a_failure_outlives_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[Thread] = []
+
+    def start(*arguments: Any) -> Thread:
+        threads.append(in_a_thread(*arguments))
+        threads[0].join()
+        return threads[0]
+
+    def broken() -> Any:
+        raise ValueError("out of luck")
+
+    monkeypatch.setattr(stall, "start", start)
+    with pytest.raises(stall.StallError, match="out of luck"):
+        stall.Stall(broken).ask("anything")
+
+
 def test_ratios_are_those_of_the_same_round() -> None:
     row = Row("x", times=[2.0, 20.0, 6.0])
     row.summarise([1.0, 10.0, 2.0])
