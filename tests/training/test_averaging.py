@@ -55,8 +55,10 @@ def test_it_goes_on_from_a_checkpoint_to_the_same_bytes(module: nn.Module, tmp_p
     assert torch.equal(second.mean()["weight"], whole.mean()["weight"])
 
 
-@pytest.mark.parametrize(("averaged", "taken", "left"), [(0.4, "average", 5.0), (0.6, "best", 2.0)])
-def test_whichever_has_the_smaller_objective_is_taken(
+@pytest.mark.parametrize(
+    ("averaged", "taken", "left"), [(0.4, "average", 5.0), (0.7, "average", 5.0), (0.8, "best", 2.0)]
+)
+def test_it_is_taken_unless_the_best_moment_is_better_by_more_than_a_picture(
     module: nn.Module,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -74,7 +76,8 @@ def test_whichever_has_the_smaller_objective_is_taken(
         return {2.0: 0.5, 5.0: averaged}[module.weight.item()]
 
     monkeypatch.setattr(averaging, "_objective", objective)
-    result = take_better(None, module, checkpoint, average)  # type: ignore[arg-type]
+    fitting: Any = SimpleNamespace(job=SimpleNamespace(val_loader=SimpleNamespace(dataset="four")))
+    result = take_better(fitting, module, checkpoint, average)
     assert result == {"best": 0.5, "average": averaged, "taken": taken}
     assert module.weight.item() == left
 
@@ -83,7 +86,8 @@ def test_a_run_says_which_of_them_it_took(train: Train) -> None:  # noqa: F811
     left, folder = train("trainer.max_steps=8", "retention.budget=null")
     assert left.code == 0, left.err
     candidates = metrics_of(folder)["candidates"]
-    assert candidates["taken"] == min(("average", "best"), key=candidates.__getitem__)
+    better = candidates["average"] <= candidates["best"] + 1 / 6  # six validation pictures
+    assert candidates["taken"] == ("average" if better else "best")
     assert ("average over the second half" in left.out) == (candidates["taken"] == "average")
 
 

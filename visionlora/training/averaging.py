@@ -1,4 +1,4 @@
-"""The adapters' average over the second half of training, taken where it is better than their best moment.
+"""The adapters' average over the second half of training, and when it is taken.
 
 Steps on a handful of pictures are noisy, and what the noise leaves in the adapters is forgetting that nobody
 asked for. The average of the weights along the way has less of it (Izmailov et al. 2018,
@@ -56,7 +56,8 @@ class AdapterAverage(Callback):
 def take_better(
     fitting: Fitting, module: LoraModule, checkpoint: ModelCheckpoint, average: AdapterAverage
 ) -> dict[str, Any]:
-    """Leave the module with its best moment or with the average, whichever has the smaller ``val/objective``.
+    """Leave the module with the average, or with its best moment where that has the smaller ``val/objective``
+    by more than one validation picture counts: it was chosen among many by this figure, which flatters it.
 
     Returns:
         ``best`` and ``average``, their ``val/objective`` (None: training ended in its first half), and
@@ -72,7 +73,8 @@ def take_better(
     kept = {name: value.clone() for name, value in module.state_dict().items() if name in average.total}
     module.load_state_dict(average.mean(), strict=False)
     averaged = _objective(fitting, module)
-    taken = "average" if averaged <= best else "best"
+    one_picture = 1 / len(fitting.job.val_loader.dataset)  # type: ignore[arg-type]
+    taken = "average" if averaged <= best + one_picture else "best"
     if taken == "best":
         module.load_state_dict(kept, strict=False)
     return {"best": best, "average": averaged, "taken": taken}

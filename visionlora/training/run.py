@@ -98,9 +98,7 @@ def run(
     if candidates is None:
         job.say(f"interrupted at step {trainer.global_step}: the adapter is saved as it is now")
     elif candidates["taken"] == "average":
-        job.say(
-            "the adapters' average over the second half of training is taken: it is better than any moment"
-        )
+        job.say("the adapters' average over the second half of training is taken")
 
     strength_started = time.perf_counter()
     settled = settle(job, before, look(job), interrupted)
