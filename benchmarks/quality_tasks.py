@@ -173,7 +173,7 @@ def our_config(task: Task, lr: float, seed: int, anchors: bool) -> Any:
         f"retention.root={task.retention if anchors and task.head != 'new' else 'null'}",
         f"contrast.anchors={_list(task.contrast_anchors) if anchors and task.contrast_anchors else 'auto'}",
         f"contrast.root={task.contrast or 'null'}",
-        f"contrast.budget={'0.05' if anchors else 'null'}",
+        *([] if anchors else ["contrast.budget=null"]),
     ]  # fmt: skip
     with initialize_config_dir(str(shipped("conf").resolve()), version_base="1.3"):
         return compose("config", overrides=given)

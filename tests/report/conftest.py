@@ -47,6 +47,7 @@ METRICS: dict[str, Any] = {
         "budget": {"retention": 0.01, "contrast": 0.05},
         "kept": True,
         "judged_on": "100 retention pictures",
+        "called_on": "40 contrast pictures",
         "curve": [
             {"strength": 0.0, "val/top1": 0.1, "lost": 0.0},
             {"strength": 0.8, "val/top1": 1.0, "lost": 0.01, "contrast/false_positive_rate": 0.05},
@@ -72,6 +73,7 @@ def unmeasured(metrics: dict[str, Any]) -> dict[str, Any]:
         "chosen": 1.0,
         "budget": {"retention": 0.01, "contrast": 0.05},
         "judged_on": "not measured",
+        "called_on": "not measured",
         "reason": "no anchors",
         "curve": [],
     }

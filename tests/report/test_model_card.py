@@ -62,6 +62,7 @@ def test_the_card_says_how_the_strength_was_chosen(
     card = model_card(metrics, LORA)
     assert "strength 0.8" in card
     assert "0.010 of top-1 lost on 100 retention pictures" in card
+    assert "0.050 of 40 contrast pictures called by a new name" in card
     metrics["strength"]["kept"] = False
     assert "DOES NOT keep `retention.budget=0.01, contrast.budget=0.05`" in model_card(metrics, LORA)
     assert "no anchors" in model_card(unmeasured, LORA)

@@ -27,3 +27,12 @@ def test_where_nothing_was_chosen_the_figure_says_why(unmeasured: dict[str, Any]
     figure = strength_figure(unmeasured["strength"])
     assert not figure.axes
     assert "no anchors" in figure.texts[0].get_text()
+
+
+def test_what_was_not_measured_is_not_drawn(metrics: dict[str, Any]) -> None:
+    strength = metrics["strength"]
+    strength["budget"]["retention"] = None
+    strength["curve"] = [{k: v for k, v in point.items() if k != "lost"} for point in strength["curve"]]
+    _, keeping = strength_figure(strength).axes
+    assert keeping.get_title() == "Forgotten: not measured"
+    assert [line.get_label() for line in keeping.lines] == ["chosen"]

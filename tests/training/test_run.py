@@ -158,6 +158,19 @@ def test_without_retention_pictures_others_choose_the_strength(train: Train, pic
     assert metrics_of(folder)["strength"]["judged_on"] == "17 anchors held out (estimated)"
 
 
+def test_contrast_pictures_alone_choose_the_strength_and_say_nothing_of_forgetting(
+    train: Train, pictures: Path
+) -> None:
+    _, folder = train(f"contrast.root={pictures.parent / 'others'}")
+    strength = metrics_of(folder)["strength"]
+    assert strength["judged_on"] == "not measured"
+    assert strength["called_on"] == "6 contrast pictures"
+    assert strength["budget"] == {"retention": None, "contrast": 0.05}
+    assert not any("lost" in point for point in strength["curve"])
+    assert "of top-1 lost" not in (folder / "adapter" / "README.md").read_text()
+    assert "called by a new name" in (folder / "adapter" / "README.md").read_text()
+
+
 def test_forgetting_is_estimated_on_retention_pictures_without_labels(
     train: Train, command: Command, pictures: Path, tmp_path: Path
 ) -> None:

@@ -128,7 +128,11 @@ def _share(figures: Mapping[str, Any], key: str) -> str:
 def _strength(strength: Mapping[str, Any]) -> str:
     if not strength["curve"]:
         return f"The adapter is applied at the strength it was trained at: {strength['reason']}."
-    lost = next(one["lost"] for one in strength["curve"] if one["strength"] == strength["chosen"])
+    point = next(one for one in strength["curve"] if one["strength"] == strength["chosen"])
+    price = [f"{point['lost']:.3f} of top-1 lost on {strength['judged_on']}"] if "lost" in point else []
+    if "contrast/false_positive_rate" in point:
+        rate = point["contrast/false_positive_rate"]
+        price.append(f"{rate:.3f} of {strength['called_on']} called by a new name")
     budgets = _budgets(strength["budget"])
     found = (
         f"is the largest one inside `{budgets}` that no smaller one beats"
@@ -137,7 +141,7 @@ def _strength(strength: Mapping[str, Any]) -> str:
     )
     return (
         f"Alpha is what was trained with times the strength {strength['chosen']:g}, which {found}: "
-        f"{lost:.3f} of top-1 lost on {strength['judged_on']}."
+        f"{', '.join(price)}."
     )
 
 

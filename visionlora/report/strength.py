@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from visionlora.report.drawing import BLUE, QUIET, RIGHT, WRONG
+from visionlora.report.metrics_file import NOT_MEASURED
 
 
 def strength_figure(strength: Mapping[str, Any]) -> Figure:
@@ -32,7 +33,7 @@ def strength_figure(strength: Mapping[str, Any]) -> Figure:
         budget = strength["budget"][kind]
         if budget is not None:
             axes.axhline(budget, color=WRONG, linestyle="--", linewidth=1, label=f"{kind}.budget")
-    keeping.set(title="Forgotten")
+    keeping.set(title="Forgotten" if "lost" in curve[0] else f"Forgotten: {NOT_MEASURED}")
     for axes in (learning, keeping):
         axes.axvline(strength["chosen"], color=QUIET, linewidth=1, linestyle=":", label="chosen")
         axes.set(xlabel="strength", xlim=(-0.03, 1.03))

@@ -46,7 +46,7 @@ def contrast_anchors(job: Job, pictures: Pictures, anchors: Sequence[Anchor]) ->
     if len(job.folder.classes) >= MANY or not job.contrast.generated:
         return []
     drawings = drawings_of_others(job.folder.classes)
-    side = max(job.backbone.preprocessing.resize, job.backbone.preprocessing.crop)
+    side = generated_side(job)
     styles = pictures.pixels(job.folder.train)
     scenes = pictures.pixels(anchors[:: -(-len(anchors) // SCENES)]) if anchors else []
     # Without a training picture that can be used the run ends in a moment, with all that is wrong.
@@ -68,6 +68,12 @@ def drawings_of_others(classes: Sequence[str]) -> list[Picture]:
         for picture in scan_pictures([shipped(DRAWINGS)])
         if not taken & _words(picture.path.stem.partition("-")[2])
     ]
+
+
+def generated_side(job: Job) -> int:
+    """Pixels a side of the pictures that our own code makes for a run."""
+    preprocessing = job.backbone.preprocessing
+    return max(preprocessing.resize, preprocessing.crop)
 
 
 def _words(name: str) -> set[str]:

@@ -15,7 +15,7 @@ from visionlora.data.generated import generate_anchors
 from visionlora.errors import VisionLoraError
 from visionlora.lora.choice import cache_directory
 from visionlora.training.anchors import FEWEST, Anchor, AnchorTeacher, hold_out
-from visionlora.training.contrast import contrast_anchors
+from visionlora.training.contrast import contrast_anchors, generated_side
 from visionlora.training.device import choose_device
 from visionlora.training.dreams import dreamed_once
 from visionlora.training.loaders import Pictures
@@ -78,18 +78,13 @@ def _judges(job: Job, sources: list[Sequence[Anchor]]) -> tuple[list[Sequence[An
     if not (sources and isinstance(sources[0][0], Tensor)):
         return hold_out(sources)
     count = job.retention.generated // 4
-    return sources, list(generate_anchors(count, _side(job), seed=1)) if count >= FEWEST else []
-
-
-def _side(job: Job) -> int:
-    preprocessing = job.backbone.preprocessing
-    return max(preprocessing.resize, preprocessing.crop)
+    return sources, list(generate_anchors(count, generated_side(job), seed=1)) if count >= FEWEST else []
 
 
 def _generated(job: Job) -> Sequence[Tensor]:
     options, preprocessing = job.retention, job.backbone.preprocessing
     # The same ones for every seed: dreaming them takes minutes, and is kept.
-    pictures = generate_anchors(options.generated, _side(job))
+    pictures = generate_anchors(options.generated, generated_side(job))
     if not options.dream_seconds:
         return pictures
     started = time.perf_counter()

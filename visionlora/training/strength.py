@@ -8,7 +8,7 @@ With an adapter every strength costs one pass over the pictures that the run is 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,8 +31,8 @@ class Point:
     Attributes:
         strength: 0 (the frozen network) to 1 (as trained).
         learned: top-1 on the validation pictures.
-        lost: top-1 forgotten, measured or estimated.
-        figures: these and others, in ``metrics.json``'s words.
+        lost: top-1 forgotten, measured or estimated; 0 where it is neither.
+        figures: what of this was measured and others, in ``metrics.json``'s words.
         called: share of the contrast pictures that get a trained name; 0 where there are none.
     """
 
@@ -48,8 +48,8 @@ class Budget:
     """What a strength may cost.
 
     Attributes:
-        lost: top-1 that may be forgotten.
-        called: share of the contrast pictures that may get a trained name.
+        lost: top-1 that may be forgotten; 1: any.
+        called: share of the contrast pictures that may get a trained name; 1: any.
     """
 
     lost: float
@@ -88,14 +88,18 @@ def settle(job: Job, before: Look, after: Look, interrupted: bool = False) -> Se
         after: the answers at strength 1.
         interrupted: whoever ended training early is not made to wait for a choice.
     """
-    asked = {"retention": job.retention.budget, "contrast": job.contrast.budget}
-    judged = _judged_on(job, before)
-    reason = "training was interrupted" if interrupted else _no_choice(job, judged)
-    if reason or judged is None:
+    lost_on, called_on = _lost_on(job, before), _called_on(before)
+    asked = {
+        "retention": job.retention.budget if lost_on else None,
+        "contrast": job.contrast.budget if called_on else None,
+    }
+    reason = "training was interrupted" if interrupted else _no_choice(job, asked)
+    if reason:
         metrics: dict[str, Any] = {
             "chosen": 1.0,
             "budget": asked,
             "judged_on": NOT_MEASURED,
+            "called_on": NOT_MEASURED,
             "reason": reason,
             "curve": [],
         }
@@ -109,7 +113,7 @@ def settle(job: Job, before: Look, after: Look, interrupted: bool = False) -> Se
 
     pictures = sum(len(part.labels) for part in before.parts())
     frozen = point(job, 0.0, before, before)
-    allowed = _allowed(job, before, frozen)
+    allowed = _allowed(asked, before, frozen)
     points = explore(measure, job.retention.strengths, allowed, thorough=pictures <= THOROUGH)
     chosen, kept = choose(points, allowed, frozen.learned, job.retention.least_learned)
     if chosen.strength < 1:
@@ -120,9 +124,11 @@ def settle(job: Job, before: Look, after: Look, interrupted: bool = False) -> Se
         "budget": asked,
         "allowed": {"retention": allowed.lost, "contrast": allowed.called},
         "kept": kept,
-        "judged_on": judged,
+        "judged_on": lost_on or NOT_MEASURED,
+        "called_on": called_on or NOT_MEASURED,
         "curve": [{"strength": one.strength, **one.figures} for one in (frozen, *points)],
     }
+    judged = " and ".join(pictures for pictures in (lost_on, called_on) if pictures)
     return Settled(after, metrics, announcement(chosen, points, kept, judged, allowed))
 
 
@@ -137,13 +143,13 @@ def point(job: Job, strength: float, before: Look, now: Look) -> Point:
     ):
         if then is not None and here is not None:
             then = then.first(frozen_outputs)
-            lost = forgotten(then, here)
+            lost = figures["lost"] = forgotten(then, here)
             figures |= {f"{name}/{key}": value for key, value in _kept(then, here).items()}
     called = 0.0
     if now.contrast is not None:
         called = now.contrast.share_named(job.head.targets)
         figures["contrast/false_positive_rate"] = called
-    return Point(strength, figures["val/top1"], lost, figures | {"lost": lost}, called)
+    return Point(strength, figures["val/top1"], lost, figures, called)
 
 
 def explore(
@@ -201,9 +207,8 @@ def announcement(chosen: Point, points: Sequence[Point], kept: bool, judged: str
     full = points[-1]
     result = f"strength {chosen.strength:g}: {_price(chosen, allowed)} on {judged}"
     as_trained = f" (at strength 1: {_price(full, allowed)})" if chosen != full else ""
-    bounds = f"retention.budget, {allowed.lost:.3f}"
-    if allowed.called < 1:
-        bounds += f", and contrast.budget, {allowed.called:.3f}"
+    limits = {"retention.budget": allowed.lost, "contrast.budget": allowed.called}
+    bounds = " and ".join(f"{name}, {limit:.3f}" for name, limit in limits.items() if limit < 1)
     if kept:
         return f"{result}, inside {bounds}{as_trained}"
     inside = [point for point in points if allowed.holds(point)]
@@ -221,8 +226,9 @@ def announcement(chosen: Point, points: Sequence[Point], kept: bool, judged: str
 
 
 def _price(point: Point, allowed: Budget) -> str:
+    lost = f", {point.lost:.3f} lost" if allowed.lost < 1 else ""
     wrongly = f", {point.called:.3f} wrongly called" if allowed.called < 1 else ""
-    return f"{point.learned:.3f} of the new pictures right, {point.lost:.3f} lost{wrongly}"
+    return f"{point.learned:.3f} of the new pictures right{lost}{wrongly}"
 
 
 def _kept(frozen: Answers, now: Answers) -> dict[str, float]:
@@ -241,28 +247,24 @@ def in_whole_pictures(budget: float, count: int) -> float:
     return math.ceil(budget * count - 1e-6) / count + 1e-6
 
 
-def _allowed(job: Job, before: Look, frozen: Point) -> Budget:
+def _allowed(asked: Mapping[str, float | None], before: Look, frozen: Point) -> Budget:
     """The budgets, in whole pictures where these are counted; what the frozen network calls wrongly may
     stay so."""
-    lost, called = job.retention.budget, job.contrast.budget
+    lost, called = asked["retention"], asked["contrast"]
     if lost is not None and before.retention is not None and before.retention.labelled:
         lost = in_whole_pictures(lost, len(before.retention.labels))
     if called is not None and before.contrast is not None:
         called = max(in_whole_pictures(called, len(before.contrast.labels)), frozen.called)
-    else:
-        called = None
     return Budget(1.0 if lost is None else lost, 1.0 if called is None else called)
 
 
-def _judged_on(job: Job, before: Look) -> str | None:
-    """Which pictures say what a strength costs, in words; None where none do."""
-    kinds = [_retention_judges(job, before)] if job.retention.budget is not None else []
-    if before.contrast is not None and job.contrast.budget is not None:
-        kinds.append(f"{len(before.contrast.labels)} contrast pictures")
-    return " and ".join(kind for kind in kinds if kind) or None
+def _called_on(before: Look) -> str | None:
+    """Which pictures say what is wrongly called, in words; None where none do."""
+    return f"{len(before.contrast.labels)} contrast pictures" if before.contrast is not None else None
 
 
-def _retention_judges(job: Job, before: Look) -> str | None:
+def _lost_on(job: Job, before: Look) -> str | None:
+    """Which pictures say how much is forgotten, in words; None where none do."""
     if before.retention is not None:
         count, budget = len(before.retention.labels), job.retention.budget
         if not before.retention.labelled:
@@ -277,11 +279,11 @@ def _retention_judges(job: Job, before: Look) -> str | None:
     return None
 
 
-def _no_choice(job: Job, judged: str | None) -> str | None:
+def _no_choice(job: Job, asked: Mapping[str, float | None]) -> str | None:
     if job.retention.budget is None and job.contrast.budget is None:
         return "retention.budget and contrast.budget are null"
     if job.head.kind == "new":
         return "head new has nothing to forget"
-    if judged is None:
+    if all(budget is None for budget in asked.values()):
         return "there are neither retention nor contrast pictures, nor anchors enough to hold some out"
     return None
