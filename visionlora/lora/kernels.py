@@ -21,6 +21,7 @@ from visionlora.lora import rows
 from visionlora.lora.choice import choice, chosen
 from visionlora.lora.convs import Geometry, conv, is_channels_last
 from visionlora.lora.functions import ConvFunction, RowsFunction
+from visionlora.lora.inputs import gelu_below
 from visionlora.lora.merging import autocast_off, merged_weight, ready_weight, update
 from visionlora.lora.ways import conv_ways, row_ways
 
@@ -162,9 +163,10 @@ def _rows(
     scaling: float,
     channels_first: bool,
 ) -> Tensor:
-    product, gradient = row_ways(rows.as_rows(x, channels_first), weight, A, B, scaling)
-    kept = _kept(product, weight, A, B, scaling, x.dtype)
-    return RowsFunction.apply(x, weight, bias, A, B, kept, scaling, channels_first, product, gradient)
+    z, approximate = gelu_below(x) or (None, None)
+    ways = row_ways(rows.as_rows(x, channels_first), weight, A, B, scaling, approximate)
+    kept = _kept(ways[0], weight, A, B, scaling, x.dtype)
+    return RowsFunction.apply(x, z, weight, bias, A, B, kept, scaling, channels_first, approximate, *ways)
 
 
 @torch.no_grad()

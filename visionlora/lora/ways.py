@@ -22,12 +22,15 @@ _FEW = 2048  # rows or pixels below which making the merged weight takes time wo
 WAYS = tuple(dict.fromkeys(["matmul", "conv", "spread", "branch", *rows.GRADIENTS, *convs.GRADIENTS]))
 
 
-def row_ways(x: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float) -> tuple[str, str]:
-    """Product and gradient of `rows` for x (M, in) and a weight (out, in)."""
+def row_ways(
+    x: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float, approximate: str | None = None
+) -> tuple[str, str]:
+    """Product and gradient of `rows` for x (M, in) and a weight (out, in); with `approximate`, x comes from
+    GELU and is made again for the gradient."""
     (m, i), o, r = x.shape, weight.shape[0], A.shape[0]
     work, thin = m * i * o, 2 * m * (i + o) * _lanes(r)
     gradients = ["low_rank", "low_rank_wide", "low_rank_chunked", "full"]
-    if m <= rows.CHUNK:
+    if m <= rows.CHUNK or approximate is not None:
         gradients.remove("low_rank_chunked")
     if work > _WORTHWHILE * thin:
         gradients.remove("full")
@@ -46,8 +49,8 @@ def row_ways(x: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float) ->
         x.device,
     )
     gradient = choose(
-        f"{key} gradient",
-        {name: partial(_run_rows_gradient, name, *layer, g) for name in gradients},
+        f"{key}{' of GELU' * (approximate is not None)} gradient",
+        {name: partial(_run_rows_gradient, name, *layer, g, approximate) for name in gradients},
         "full" if work < thin else "low_rank",
         work,
         x.device,
@@ -130,9 +133,16 @@ def _run_rows_product(
 
 @torch.no_grad()
 def _run_rows_gradient(
-    name: str, x: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float, g: _Once
+    name: str,
+    x: Tensor,
+    weight: Tensor,
+    A: Tensor,
+    B: Tensor,
+    scaling: float,
+    g: _Once,
+    approximate: str | None,
 ) -> None:
-    rows.GRADIENTS[name](x, g(), A.to(x.dtype), B.to(x.dtype))
+    rows.gradients(name, x, g(), A.to(x.dtype), B.to(x.dtype), approximate)
 
 
 @torch.no_grad()
