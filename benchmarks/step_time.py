@@ -34,8 +34,9 @@ HOW = (
     "statistics are frozen for every contender, and ours folds batch norm into the convolutions. {layers} "
     "`floor` is forward and backward to the input of the frozen network in eval mode; `trained` counts "
     "thousands of parameters. Medians and quartiles of {steps} rounds after {warmup} of warm-up; `x floor` "
-    "is the median of the ratios within a round. Peak memory is {memory}."
+    "is the median of the ratios within a round. {reuse}Peak memory is {memory}."
 )
+REUSE = "Every process keeps the memory that it frees (`trainer.reuse_memory`, the trainer's default). "
 LAYERS = {
     "shared": "Adapters on the layers that every contender is able to adapt: linear layers and dense "
     "convolutions with square kernels (no grouped, no depthwise ones).",
@@ -135,6 +136,7 @@ def _section(options: argparse.Namespace, command: str, over: str | None, measur
         layers=LAYERS[options.layers],
         steps=options.steps,
         warmup=options.warmup,
+        reuse=REUSE if options.reuse_memory else "",
         memory=MEMORY[options.device] if options.memory else "left out here",
     )
     parts = [results.facts(title, machine(), versions(), command), how]
@@ -167,6 +169,7 @@ def sweeps(options: argparse.Namespace) -> list[Sweep]:
         threads=options.threads,
         layers=options.layers,
         compiled=options.compile,
+        reuse_memory=options.reuse_memory,
         steps=options.steps,
         warmup=options.warmup,
     )
@@ -203,6 +206,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--device", choices=("cpu", "cuda"), default="cpu")
     add("--threads", type=_at_least(0), default=0, help="0: PyTorch's own number")
     add("--compile", action="store_true", help="torch.compile every contender")
+    add("--reuse-memory", action="store_true", help="every process keeps freed memory, as training does")
     add("--steps", type=_at_least(7), default=9, help="counted steps, at least 7")
     add("--warmup", type=_at_least(1), default=3)
     add("--no-memory", dest="memory", action="store_false", help="skip peak memory (a process a contender)")

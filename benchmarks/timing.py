@@ -19,7 +19,9 @@ from torch.nn import functional as F
 
 from benchmarks.contenders import Contender, by_name, fresh_network, make_ready
 from benchmarks.stall import Stall, StallError
+from visionlora.errors import VisionLoraError
 from visionlora.lora import fold_batch_norm
+from visionlora.training.device import keep_freed_memory
 
 FLOOR = "floor"
 
@@ -27,7 +29,8 @@ FLOOR = "floor"
 @dataclass(frozen=True)
 class Setting:
     """What is measured: `size` in pixels; `layers` is shared or all; `threads` 0 keeps
-    PyTorch's own number."""
+    PyTorch's own number; with `reuse_memory` every process keeps the memory that it frees, as training
+    does."""
 
     network: str
     precision: str = "float32"
@@ -38,6 +41,7 @@ class Setting:
     threads: int = 0
     layers: str = "shared"
     compiled: bool = False
+    reuse_memory: bool = False
     steps: int = 9
     warmup: int = 3
 
@@ -124,7 +128,10 @@ def _logits(output: Any) -> Tensor:
 
 
 def prepare(setting: Setting) -> tuple[Tensor, Tensor]:
-    """Sets threads and precision for this process; the batch that all contenders see."""
+    """Sets threads, precision and what happens to freed memory for this process; the batch that all
+    contenders see."""
+    if setting.reuse_memory and not keep_freed_memory():
+        raise VisionLoraError("--reuse-memory: only glibc can keep freed memory; leave it out here.")
     if setting.threads:
         torch.set_num_threads(setting.threads)
     if setting.device == "cuda":

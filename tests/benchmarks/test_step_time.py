@@ -60,6 +60,18 @@ def test_the_json_has_what_the_table_shows(run: Callable[..., Any], tmp_path: Pa
     assert told["command"] in report
 
 
+def test_freed_memory_is_kept_where_that_is_asked_for_and_the_table_says_so(
+    run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[None] = []
+    monkeypatch.setattr(timing, "keep_freed_memory", lambda: calls.append(None) or True)
+    run("--batch", "1", "--contenders", "floor")
+    assert not calls
+    told = run("--batch", "1", "--contenders", "floor", "--reuse-memory")
+    assert calls and told["results"][0]["setting"]["reuse_memory"]
+    assert "keeps the memory that it frees" in (tmp_path / "RESULTS.md").read_text()
+
+
 def test_running_again_replaces_the_section(run: Callable[..., Any], tmp_path: Path) -> None:
     for rank in ("1", "3"):
         run("--batch", "1", "--rank", rank, "--contenders", "floor")

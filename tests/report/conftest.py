@@ -42,6 +42,7 @@ METRICS: dict[str, Any] = {
         "after/false_positive_rate": 0.05,
         "pictures": 40,
     },
+    "candidates": {"best": 0.2, "average": 0.21, "taken": "average"},
     "strength": {
         "chosen": 0.8,
         "budget": {"retention": 0.01, "contrast": 0.05},

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from visionlora.lora import LoraConfig
-from visionlora.report.model_card import changes_markdown, model_card
+from visionlora.report.model_card import TAKEN, changes_markdown, model_card
 
 LORA = vars(LoraConfig(rank=4, alpha=6, targets=["conv", "classifier"]))
 
@@ -109,3 +109,11 @@ def test_many_classes_are_counted(metrics: dict[str, Any]) -> None:
     card = model_card({**metrics, "classes": [f"class {index}" for index in range(142)]}, LORA)
     assert "and 122 more" in card
     assert "class 141" not in card
+
+
+@pytest.mark.parametrize(("taken", "words"), TAKEN.items())
+def test_the_card_says_which_weights_of_the_training_these_are(
+    metrics: dict[str, Any], taken: str, words: str
+) -> None:
+    metrics["candidates"]["taken"] = taken
+    assert f"- the weights are {words}" in model_card(metrics, LORA)

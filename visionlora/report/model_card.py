@@ -10,6 +10,12 @@ from visionlora.report.metrics_file import NOT_MEASURED
 MOST = 10
 """The card names at most so many old classes that suffered; ``metrics.json`` has more."""
 
+TAKEN = {
+    "average": "the average over the second half of training",
+    "best": "the training's best moment by `val/objective`",
+    "last": "as they were when training was interrupted",
+}
+
 
 def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any]) -> str:
     """Markdown with YAML front matter.
@@ -36,6 +42,7 @@ def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any]) -> str:
         f"- rank {lora['rank']}, alpha {lora['alpha']:g}, targets `{', '.join(lora['targets'])}`",
         f"- {metrics['parameters']['trainable']:,} of {metrics['parameters']['total']:,} parameters trained "
         f"in {metrics['steps']} steps on {metrics['pictures']['train']} pictures, seed {metrics['seed']}",
+        f"- the weights are {TAKEN[metrics['candidates']['taken']]}",
         "",
         "## Measured",
         "",
