@@ -2,7 +2,8 @@
 
 Nothing is kept for the backward pass but x and the parameters: the merged weight is made again there. Only
 where the weight is cast (autocast) the caller hands it over as `kept`, since a plain layer keeps its cast
-weight too. Where x is the output of GELU, GELU's input is kept instead of it (`inputs`). They compute in the
+weight too. Where x is made of
+what is kept anyway, that is kept instead of it (`inputs`). They compute in the
 type of x; autocast is the caller's matter. All of it is made of differentiable operations, so second
 derivatives work, slowly.
 """
@@ -17,13 +18,14 @@ from torch.autograd import Function
 
 from visionlora.lora import convs, rows
 from visionlora.lora.convs import Geometry
+from visionlora.lora.inputs import Recipe
 from visionlora.lora.merging import autocast_off, ready_weight
 
 
 class RowsFunction(Function):
     """A layer that is one matrix product. The weight is (out, in), A (r, in), B (out, r); x is (..., in) or,
-    channels first, (N, in, size...) in channels_last. `z` and `approximate` are GELU's, where x is its
-    output.
+    channels first, (N, in, size...) in channels_last. `made_of` is what x is made of again by the
+    `recipe`, where there is one.
 
     The output is a tensor of its own, not a view of one: what follows may write into it at no cost.
     """
@@ -31,7 +33,6 @@ class RowsFunction(Function):
     @staticmethod
     def forward(
         x: Tensor,
-        z: Tensor | None,
         weight: Tensor,
         bias: Tensor | None,
         A: Tensor,
@@ -39,9 +40,10 @@ class RowsFunction(Function):
         kept: Tensor | None,
         scaling: float,
         channels_first: bool,
-        approximate: str | None,
+        recipe: Recipe | None,
         product: str,
         gradient: str,
+        *made_of: Tensor,
     ) -> Tensor:
         y = rows.empty(x, weight.shape[0], channels_first)
         flat, out = rows.as_rows(x, channels_first), rows.as_rows(y, channels_first)
@@ -51,28 +53,34 @@ class RowsFunction(Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        x, z, weight, _, A, B, kept, ctx.scaling, ctx.channels_first, *ways = inputs
-        ctx.approximate, ctx.product, ctx.gradient = ways
-        ctx.save_for_backward(x if z is None else z, weight, A, B, kept)
+        x, weight, _, A, B, kept, ctx.scaling, ctx.channels_first, ctx.recipe, *others = inputs
+        ctx.product, ctx.gradient, *made_of = others
+        ctx.shape = x.shape
+        ctx.save_for_backward(weight, A, B, kept, *(made_of if ctx.recipe else (x,)))
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, A, B, kept = ctx.saved_tensors
+        weight, A, B, kept, *made_of = ctx.saved_tensors
         grad_x = grad_A = grad_B = None
         g = rows.as_rows(g, ctx.channels_first)
         with autocast_off(g.device):
-            if ctx.needs_input_grad[4] or ctx.needs_input_grad[5]:
-                flat, small = rows.as_rows(x, ctx.channels_first), _scaled(A, B, ctx.scaling, g.dtype)
-                grad_A, grad_B = rows.gradients(ctx.gradient, flat, g, *small, ctx.approximate)
+            if ctx.needs_input_grad[3] or ctx.needs_input_grad[4]:
+                small = _scaled(A, B, ctx.scaling, g.dtype)
+                if ctx.recipe:
+                    x = ctx.recipe.rows(made_of, ctx.channels_first)
+                    grad_A, grad_B = rows.gradients_in_pieces(ctx.gradient, x, g, *small)
+                else:
+                    x = rows.as_rows(made_of[0], ctx.channels_first)
+                    grad_A, grad_B = rows.GRADIENTS[ctx.gradient](x, g, *small)
                 grad_A, grad_B = grad_A.to(A.dtype), grad_B.to(B.dtype)
             if ctx.needs_input_grad[0]:  # last, so that the layer below finds it in the processor's cache
                 ready = _ready(kept, ctx.product, weight, A, B, ctx.scaling, g.dtype)
                 grad_x = rows.grad_input(ctx.product, g, ready, A, B, ctx.scaling)
                 if ctx.channels_first:
-                    grad_x = grad_x.view(x.shape[0], *x.shape[2:], -1).movedim(-1, 1)
+                    grad_x = grad_x.view(ctx.shape[0], *ctx.shape[2:], -1).movedim(-1, 1)
                 else:
-                    grad_x = grad_x.view(x.shape)
-        return grad_x, None, None, None, grad_A, grad_B, *(None,) * 6
+                    grad_x = grad_x.view(ctx.shape)
+        return grad_x, None, None, grad_A, grad_B, *(None,) * (len(ctx.needs_input_grad) - 5)
 
 
 class ConvFunction(Function):

@@ -1,34 +1,75 @@
-"""What is kept of a layer's input for the backward pass: the input, or what the activation below it keeps.
+"""What is kept of a layer's input for the backward pass: the input, or what the module below it keeps anyway.
 
-GELU keeps its own input for its backward pass. Keeping its output too, for the adapter above it, takes as
-much memory again: a third of a whole ConvNeXt step. So it is made again in the backward pass from what is
-kept anyway, a piece at a time in the processor's cache (`rows.gradients`). Activations whose backward pass
-needs their *output* (ReLU) keep what the layer above them keeps, at no cost.
+GELU and layer normalization keep their own input for their backward pass. Keeping their output too, for the
+adapter above, takes as much memory again: half of a whole ConvNeXt step. So it is made again in the backward
+pass from what is kept anyway, a piece at a time in the processor's cache (`rows.gradients`). Activations
+whose backward pass needs their *output* (ReLU) keep what the layer above them keeps, at no cost.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
+
+from visionlora.lora.rows import as_rows
 
 
-class Gelu(NamedTuple):
-    """An input that is ``gelu(z, approximate=approximate)``."""
+class Recipe(NamedTuple):
+    """How an input is made again, some rows of it at a time, from the tensors that `made_of` names with it:
+    for GELU (z,), for layer normalization (h, mean, 1 / deviation), its weight and its bias.
 
-    z: Tensor
-    approximate: str
+    Attributes:
+        module: whose output the input is: "GELU" or "LayerNorm".
+        dtype: the input's type.
+        approximate: GELU's.
+    """
+
+    module: str
+    dtype: torch.dtype
+    approximate: str = "none"
+
+    def rows(self, tensors: Sequence[Tensor], channels_first: bool) -> Callable[[slice], Tensor]:
+        """What gives rows of the input, (M, in), as `rows.as_rows` has them."""
+        if self.module == "GELU":
+            z = as_rows(tensors[0], channels_first)
+            return lambda rows: F.gelu(z[rows], approximate=self.approximate).to(self.dtype)
+        h, mean, scale = (as_rows(t, channels_first) for t in tensors[:3])
+        affine = tensors[3:]
+        if torch.is_grad_enabled():  # a second derivative must reach h through them too
+            mean, variance = h.mean(-1, keepdim=True), h.var(-1, correction=0, keepdim=True)
+            scale = (variance + (scale**-2 - variance).detach()).rsqrt()
+
+        def normalized(rows: slice) -> Tensor:
+            x = (h[rows] - mean[rows]) * scale[rows]
+            if affine:
+                x = x * affine[0] if len(affine) == 1 else torch.addcmul(affine[1], x, affine[0])
+            return x.to(self.dtype)
+
+        return normalized
 
 
-def gelu_below(x: Tensor) -> Gelu | None:
-    """What x was made of, where it is the output of GELU and GELU keeps its input."""
+def made_of(x: Tensor) -> tuple[Recipe | None, tuple[Tensor, ...]]:
+    """What x can be made of again, and how; (None, ()) where it has to be kept itself."""
     if torch.compiler.is_compiling():  # a compiler decides for itself what is kept and what made again
-        return None
-    node = x.grad_fn
-    if node is None or node.name() != "GeluBackward0":
-        return None
-    # Hooks (checkpointing, offloading) may have put away what GELU keeps: asking for it would bring it back.
+        return None, ()
+    node: Any = x.grad_fn
+    if node is not None and node.name() == "ToCopyBackward0":  # autocast casts what a normalization gives
+        node = node.next_functions[0][0]
+    name = None if node is None else node.name()
+    if name not in ("GeluBackward0", "NativeLayerNormBackward0"):
+        return None, ()
+    # Hooks (checkpointing, offloading) may have put away what is kept: asking for it would bring it back.
     if torch._C._autograd._top_saved_tensors_default_hooks(True) is not None:
-        return None
-    return Gelu(node._saved_self, node._saved_approximate)  # type: ignore[attr-defined]
+        return None, ()
+    if name == "GeluBackward0":
+        recipe, tensors = Recipe("GELU", x.dtype, node._saved_approximate), [node._saved_self]
+    else:
+        recipe = Recipe("LayerNorm", x.dtype)
+        tensors = [node._saved_input, node._saved_result1, node._saved_result2]
+        tensors += [t for t in (node._saved_weight, node._saved_bias) if t is not None]
+    several = recipe.module == "LayerNorm" and len(node._saved_normalized_shape) > 1
+    return (None, ()) if several or tensors[0].device != x.device else (recipe, tuple(tensors))

@@ -21,7 +21,7 @@ from visionlora.lora import rows
 from visionlora.lora.choice import choice, chosen
 from visionlora.lora.convs import Geometry, conv, is_channels_last
 from visionlora.lora.functions import ConvFunction, RowsFunction
-from visionlora.lora.inputs import gelu_below
+from visionlora.lora.inputs import made_of
 from visionlora.lora.merging import autocast_off, merged_weight, ready_weight, update
 from visionlora.lora.ways import conv_ways, row_ways
 
@@ -163,10 +163,11 @@ def _rows(
     scaling: float,
     channels_first: bool,
 ) -> Tensor:
-    z, approximate = gelu_below(x) or (None, None)
-    ways = row_ways(rows.as_rows(x, channels_first), weight, A, B, scaling, approximate)
+    recipe, tensors = made_of(x)
+    ways = row_ways(rows.as_rows(x, channels_first), weight, A, B, scaling, in_pieces=recipe is not None)
     kept = _kept(ways[0], weight, A, B, scaling, x.dtype)
-    return RowsFunction.apply(x, z, weight, bias, A, B, kept, scaling, channels_first, approximate, *ways)
+    layer = weight, bias, A, B, kept, scaling, channels_first
+    return RowsFunction.apply(x, *layer, recipe, *ways, *tensors)
 
 
 @torch.no_grad()

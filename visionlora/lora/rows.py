@@ -122,16 +122,14 @@ GRADIENTS: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Te
 }
 
 
-def gradients(
-    way: str, x: Tensor, g: Tensor, A: Tensor, B: Tensor, approximate: str | None = None
+def gradients_in_pieces(
+    way: str, x: Callable[[slice], Tensor], g: Tensor, A: Tensor, B: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """The gradients of A and B in one of these ways; with `approximate`, x stands for `gelu(x, approximate)`,
-    which is made a piece at a time."""
-    if approximate is None:
-        return GRADIENTS[way](x, g, A, B)
+    """The gradients of A and B in one of these ways, for an x that is made a piece at a time."""
     dtype = torch.promote_types(g.dtype, torch.float32)
     grad_A, grad_B = (torch.zeros_like(factor, dtype=dtype) for factor in (A, B))
-    for x_piece, g_piece in zip(x.split(CHUNK), g.split(CHUNK), strict=True):
-        piece_A, piece_B = GRADIENTS[way](F.gelu(x_piece, approximate=approximate), g_piece, A, B)
+    for start in range(0, g.shape[0], CHUNK):
+        rows = slice(start, start + CHUNK)
+        piece_A, piece_B = GRADIENTS[way](x(rows), g[rows], A, B)
         grad_A, grad_B = grad_A + piece_A, grad_B + piece_B
     return grad_A, grad_B

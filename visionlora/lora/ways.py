@@ -23,14 +23,14 @@ WAYS = tuple(dict.fromkeys(["matmul", "conv", "spread", "branch", *rows.GRADIENT
 
 
 def row_ways(
-    x: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float, approximate: str | None = None
+    x: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float, in_pieces: bool = False
 ) -> tuple[str, str]:
-    """Product and gradient of `rows` for x (M, in) and a weight (out, in); with `approximate`, x comes from
-    GELU and is made again for the gradient."""
+    """Product and gradient of `rows` for x (M, in) and a weight (out, in); `in_pieces`: x will be made again
+    for the gradient."""
     (m, i), o, r = x.shape, weight.shape[0], A.shape[0]
     work, thin = m * i * o, 2 * m * (i + o) * _lanes(r)
     gradients = ["low_rank", "low_rank_wide", "low_rank_chunked", "full"]
-    if m <= rows.CHUNK or approximate is not None:
+    if m <= rows.CHUNK or in_pieces:
         gradients.remove("low_rank_chunked")
     if work > _WORTHWHILE * thin:
         gradients.remove("full")
@@ -49,8 +49,8 @@ def row_ways(
         x.device,
     )
     gradient = choose(
-        f"{key}{' of GELU' * (approximate is not None)} gradient",
-        {name: partial(_run_rows_gradient, name, *layer, g, approximate) for name in gradients},
+        f"{key}{' in pieces' * in_pieces} gradient",
+        {name: partial(_run_rows_gradient, name, *layer, g, in_pieces) for name in gradients},
         "full" if work < thin else "low_rank",
         work,
         x.device,
@@ -140,9 +140,13 @@ def _run_rows_gradient(
     B: Tensor,
     scaling: float,
     g: _Once,
-    approximate: str | None,
+    in_pieces: bool,
 ) -> None:
-    rows.gradients(name, x, g(), A.to(x.dtype), B.to(x.dtype), approximate)
+    small = A.to(x.dtype), B.to(x.dtype)
+    if in_pieces:  # making them takes every way the same time
+        rows.gradients_in_pieces(name, x.__getitem__, g(), *small)
+    else:
+        rows.GRADIENTS[name](x, g(), *small)
 
 
 @torch.no_grad()
