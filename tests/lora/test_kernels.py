@@ -363,6 +363,16 @@ def test_it_is_not_kept(below, pointwise):
     y.sum().backward()
 
 
+def test_a_normalization_of_something_else_than_rows_is_kept():
+    case = Case(normal(0, 2, 1, 5, 4), normal(1, 3, 1, 1, 1), None, normal(2, 4, 1, 1, 1), normal(3, 3, 4, 1, 1),
+                ((1, 1), (0, 0), (1, 1), 1))  # fmt: skip
+
+    def behind(compute):
+        return lambda z, A, B: compute(F.layer_norm(z, (4,)), A, B)
+
+    assert_equal(results(behind(case.compute), case), results(behind(case.reference), case))
+
+
 def test_under_checkpointing_the_gradients_are_the_same():
     stacked = Stacked()
 

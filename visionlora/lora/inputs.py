@@ -52,8 +52,13 @@ class Recipe(NamedTuple):
         return normalized
 
 
-def made_of(x: Tensor) -> tuple[Recipe | None, tuple[Tensor, ...]]:
-    """What x can be made of again, and how; (None, ()) where it has to be kept itself."""
+def made_of(x: Tensor, channels_first: bool) -> tuple[Recipe | None, tuple[Tensor, ...]]:
+    """What x can be made of again, and how; (None, ()) where it has to be kept itself.
+
+    Args:
+        x: the input, as `rows.as_rows` takes it.
+        channels_first: likewise.
+    """
     if torch.compiler.is_compiling():  # a compiler decides for itself what is kept and what made again
         return None, ()
     node: Any = x.grad_fn
@@ -71,5 +76,6 @@ def made_of(x: Tensor) -> tuple[Recipe | None, tuple[Tensor, ...]]:
         recipe = Recipe("LayerNorm", x.dtype)
         tensors = [node._saved_input, node._saved_result1, node._saved_result2]
         tensors += [t for t in (node._saved_weight, node._saved_bias) if t is not None]
-    several = recipe.module == "LayerNorm" and len(node._saved_normalized_shape) > 1
-    return (None, ()) if several or tensors[0].device != x.device else (recipe, tuple(tensors))
+        if channels_first or len(node._saved_normalized_shape) > 1:  # it is not rows that are normalized
+            return None, ()
+    return (recipe, tuple(tensors)) if tensors[0].device == x.device else (None, ())

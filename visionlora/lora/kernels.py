@@ -163,7 +163,7 @@ def _rows(
     scaling: float,
     channels_first: bool,
 ) -> Tensor:
-    recipe, tensors = made_of(x)
+    recipe, tensors = made_of(x, channels_first)
     ways = row_ways(rows.as_rows(x, channels_first), weight, A, B, scaling, in_pieces=recipe is not None)
     kept = _kept(ways[0], weight, A, B, scaling, x.dtype)
     layer = weight, bias, A, B, kept, scaling, channels_first
