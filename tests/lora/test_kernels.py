@@ -364,8 +364,9 @@ def test_it_is_not_kept(below, pointwise):
 
 
 def test_a_normalization_of_something_else_than_rows_is_kept():
-    case = Case(normal(0, 2, 1, 5, 4), normal(1, 3, 1, 1, 1), None, normal(2, 4, 1, 1, 1), normal(3, 3, 4, 1, 1),
-                ((1, 1), (0, 0), (1, 1), 1))  # fmt: skip
+    geometry = (1, 1), (0, 0), (1, 1), 1
+    weight, A, B = normal(1, 3, 1, 1, 1), normal(2, 4, 1, 1, 1), normal(3, 3, 4, 1, 1)
+    case = Case(normal(0, 2, 1, 5, 4), weight, None, A, B, geometry)
 
     def behind(compute):
         return lambda z, A, B: compute(F.layer_norm(z, (4,)), A, B)
