@@ -2,73 +2,19 @@
 
 from __future__ import annotations
 
-import weakref
-from dataclasses import dataclass
-from functools import partial
-
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
+from tests.lora.cases import SCALING, Case, assert_equal, normal, results, second
 from visionlora.lora import convs, kernels, rows
 from visionlora.lora.convs import Geometry
 from visionlora.lora.functions import ConvFunction, RowsFunction
 
-SCALING = 0.7
 settings.register_profile("kernels", deadline=None, derandomize=True)
 settings.load_profile("kernels")
-
-
-@dataclass
-class Case:
-    """One layer and its input, in double precision; geometry is None for a linear layer."""
-
-    x: torch.Tensor
-    weight: torch.Tensor
-    bias: torch.Tensor | None
-    A: torch.Tensor
-    B: torch.Tensor
-    geometry: tuple | None
-
-    def compute(self, x, A, B):
-        layer = (self.weight.to(x.dtype), None if self.bias is None else self.bias.to(x.dtype))
-        if self.geometry is None:
-            return kernels.lora_linear(x, *layer, A, B, SCALING)
-        return kernels.lora_conv(x, *layer, A, B, SCALING, *self.geometry)
-
-    def reference(self, x, A, B):
-        """What PyTorch makes of the merged weight."""
-        update = (B.flatten(1) @ A.flatten(1)).view(self.weight.shape)
-        merged = self.weight + SCALING * update
-        if self.geometry is None:
-            return F.linear(x, merged, self.bias)
-        return kernels.conv(x, merged, self.bias, *self.geometry)
-
-    def leaves(self, dtype=torch.float64):
-        return [t.detach().clone(memory_format=torch.preserve_format).to(dtype).requires_grad_()
-                for t in (self.x, self.A, self.B)]  # fmt: skip
-
-
-def results(compute, case, dtype=torch.float64, seed=0):
-    """The output and the gradients of x, A and B for one random output gradient."""
-    leaves = case.leaves(dtype)
-    y = compute(*leaves)
-    g = torch.randn(y.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-    return y, *torch.autograd.grad(y, leaves, g.to(y.dtype))
-
-
-def assert_equal(ours, reference, rtol=1e-9):
-    for name, a, b in zip(("y", "x", "A", "B"), ours, reference, strict=True):
-        assert a.shape == b.shape
-        error = (a.double() - b).norm() / b.norm().clamp_min(1e-12)
-        assert error < rtol, f"{name}: relative error {error:.1e}"
-
-
-def normal(seed, *shape):
-    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
 @st.composite
@@ -286,101 +232,6 @@ def test_the_merged_weight_is_not_kept_for_the_backward_pass():
     known = {t.untyped_storage().data_ptr() for t in (*leaves, case.weight)}
     assert kept
     assert all(t.untyped_storage().data_ptr() in known for t in kept)
-
-
-BELOW = {
-    "gelu": F.gelu,
-    "gelu, tanh": partial(F.gelu, approximate="tanh"),
-    "layer norm": lambda z: F.layer_norm(z, (6,), normal(5, 6).to(z.dtype), normal(6, 6).to(z.dtype)),
-    "layer norm, no bias": lambda z: F.layer_norm(z, (6,), normal(5, 6).to(z.dtype)),
-    "layer norm, plain": lambda z: F.layer_norm(z, (6,)),
-    "layer norm over two dimensions": lambda z: F.layer_norm(z, tuple(z.shape[-2:])),
-}
-
-
-class Stacked:
-    """An adapted layer behind something that keeps its own input, on rows enough for several pieces."""
-
-    def __init__(self, below="gelu", pointwise=False, rows_=rows.CHUNK * 2 + 5):
-        self.below = BELOW[below]
-        size, one = ((1, 6, rows_, 1), (1, 1)) if pointwise else ((1, rows_, 6), ())
-        z = normal(0, *size).contiguous(memory_format=torch.channels_last) if pointwise else normal(0, *size)
-        geometry = ((1, 1), (0, 0), (1, 1), 1) if pointwise else None
-        weight, A, B = normal(1, 5, 6, *one), normal(3, 4, 6, *one), normal(4, 5, 4, *one)
-        self.case = Case(z, weight, normal(2, 5), A, B, geometry)
-
-    def ours(self, z, A, B):
-        return self.case.compute(self.below(z), A, B)
-
-    def reference(self, z, A, B):
-        return self.case.reference(self.below(z), A, B)
-
-
-def second(compute, leaves):
-    first = torch.autograd.grad(compute(*leaves).pow(3).sum(), leaves, create_graph=True)
-    return torch.autograd.grad(sum(grad.square().sum() for grad in first), leaves)
-
-
-STACKS = [*((below, False) for below in BELOW), ("gelu", True), ("gelu, tanh", True)]
-
-
-@pytest.mark.parametrize(("below", "pointwise"), STACKS)
-@pytest.mark.parametrize("way", ["rule", "auto", *rows.GRADIENTS])
-def test_an_input_that_is_made_again_gives_the_same_gradients(below, pointwise, way):
-    stacked = Stacked(below, pointwise)
-    with kernels.choice(way):
-        assert_equal(results(stacked.ours, stacked.case), results(stacked.reference, stacked.case))
-
-
-@pytest.mark.parametrize("below", BELOW)
-@pytest.mark.parametrize("cast", [torch.bfloat16, torch.float32])
-def test_in_half_precision_too_whatever_type_comes_from_below(below, cast):
-    stacked = Stacked(below)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        ours = results(lambda z, A, B: stacked.ours(z.to(cast), A, B), stacked.case, torch.float32)
-    # Layer normalization in half precision is off by 2^-9 of itself before the layer begins.
-    assert_equal(ours, results(stacked.reference, stacked.case), rtol=6 * 2**-8)
-
-
-@pytest.mark.parametrize("below", BELOW)
-def test_its_second_derivatives_are_right(below):
-    stacked = Stacked(below, rows_=7)
-    leaves = stacked.case.leaves()
-    torch.testing.assert_close(second(stacked.ours, leaves), second(stacked.reference, leaves))
-
-
-@pytest.mark.parametrize(
-    ("below", "pointwise"), [stack for stack in STACKS if stack[0] != "layer norm over two dimensions"]
-)
-def test_it_is_not_kept(below, pointwise):
-    stacked = Stacked(below, pointwise)
-    z, A, B = stacked.case.leaves()
-    x = stacked.below(z)
-    output = weakref.ref(x)
-    y = stacked.case.compute(x, A, B)
-    del x
-    assert output() is None
-    y.sum().backward()
-
-
-def test_a_normalization_of_something_else_than_rows_is_kept():
-    geometry = (1, 1), (0, 0), (1, 1), 1
-    weight, A, B = normal(1, 3, 1, 1, 1), normal(2, 4, 1, 1, 1), normal(3, 3, 4, 1, 1)
-    case = Case(normal(0, 2, 1, 5, 4), weight, None, A, B, geometry)
-
-    def behind(compute):
-        return lambda z, A, B: compute(F.layer_norm(z, (4,)), A, B)
-
-    assert_equal(results(behind(case.compute), case), results(behind(case.reference), case))
-
-
-def test_under_checkpointing_the_gradients_are_the_same():
-    stacked = Stacked()
-
-    def again(*leaves):
-        return checkpoint(stacked.ours, *leaves, use_reentrant=False)
-
-    assert_equal(results(again, stacked.case), results(stacked.reference, stacked.case))
 
 
 @pytest.mark.slow
