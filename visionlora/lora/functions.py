@@ -2,10 +2,9 @@
 
 Nothing is kept for the backward pass but x and the parameters: the merged weight is made again there. Only
 where the weight is cast (autocast) the caller hands it over as `kept`, since a plain layer keeps its cast
-weight too. Where x is made of
-what is kept anyway, that is kept instead of it (`inputs`). They compute in the
-type of x; autocast is the caller's matter. All of it is made of differentiable operations, so second
-derivatives work, slowly.
+weight too. Where x can be made again from what the module below keeps, that is kept instead of x (`inputs`).
+They compute in the type of x; autocast is the caller's matter. All of it is made of differentiable
+operations, so second derivatives work, slowly.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 GELU and layer normalization keep their own input for their backward pass. Keeping their output too, for the
 adapter above, takes as much memory again: half of a whole ConvNeXt step. So it is made again in the backward
-pass from what is kept anyway, a piece at a time in the processor's cache (`rows.gradients`). Activations
-whose backward pass needs their *output* (ReLU) keep what the layer above them keeps, at no cost.
+pass from what is kept anyway, a piece at a time in the processor's cache (`rows.gradients_in_pieces`).
+Activations whose backward pass needs their *output* (ReLU) keep what the layer above them keeps, at no cost.
 """
 
 from __future__ import annotations

@@ -38,7 +38,8 @@ def row_ways(
     if _RULE * m * (i + o) < i * o:
         products = ["branch"]  # a merged weight of this size is not even made to be timed
 
-    layer = (x.detach(), weight.detach(), A.detach(), B.detach(), scaling)
+    adapter = (x.detach(), A.detach(), B.detach())
+    layer = (adapter[0], weight.detach(), *adapter[1:], scaling)
     g = _Once(lambda: rows.empty(x, o, channels_first=False).fill_(1.0))
     key = f"{_kind(x)} {m} x {i} -> {o} rank {r}{' input gradient' * x.requires_grad}"
     product = choose(
@@ -50,7 +51,7 @@ def row_ways(
     )
     gradient = choose(
         f"{key}{' in pieces' * in_pieces} gradient",
-        {name: partial(_run_rows_gradient, name, *layer, g, in_pieces) for name in gradients},
+        {name: partial(_run_rows_gradient, name, *adapter, g, in_pieces) for name in gradients},
         "full" if work < thin else "low_rank",
         work,
         x.device,
@@ -78,7 +79,8 @@ def conv_ways(
     else:
         gradient_rule = "full" if work < thin else next(name for name in gradients if name != "full")
 
-    layer = (x.detach(), weight.detach(), A.detach(), B.detach(), scaling, geometry)
+    adapter = (x.detach(), A.detach(), B.detach())
+    layer = (adapter[0], weight.detach(), *adapter[1:], scaling, geometry)
     g = _Once(partial(_conv_output, *layer))
     key = (
         f"{_kind(x)} {tuple(x.shape)} -> {o} kernel {kernel} stride {stride} padding {padding} "
@@ -93,7 +95,7 @@ def conv_ways(
     )
     gradient = choose(
         f"{key} gradient",
-        {name: partial(_run_conv_gradient, name, *layer, g) for name in gradients},
+        {name: partial(_run_conv_gradient, name, *adapter, geometry, g) for name in gradients},
         gradient_rule,
         work,
         x.device,
@@ -132,16 +134,7 @@ def _run_rows_product(
 
 
 @torch.no_grad()
-def _run_rows_gradient(
-    name: str,
-    x: Tensor,
-    weight: Tensor,
-    A: Tensor,
-    B: Tensor,
-    scaling: float,
-    g: _Once,
-    in_pieces: bool,
-) -> None:
+def _run_rows_gradient(name: str, x: Tensor, A: Tensor, B: Tensor, g: _Once, in_pieces: bool) -> None:
     small = A.to(x.dtype), B.to(x.dtype)
     if in_pieces:  # making them takes every way the same time
         rows.gradients_in_pieces(name, x.__getitem__, g(), *small)
@@ -177,16 +170,7 @@ def _run_conv_product(
 
 
 @torch.no_grad()
-def _run_conv_gradient(
-    name: str,
-    x: Tensor,
-    weight: Tensor,
-    A: Tensor,
-    B: Tensor,
-    scaling: float,
-    geometry: Geometry,
-    g: _Once,
-) -> None:
+def _run_conv_gradient(name: str, x: Tensor, A: Tensor, B: Tensor, geometry: Geometry, g: _Once) -> None:
     convs.GRADIENTS[name](x, g(), A.to(x.dtype), B.flatten(1).to(x.dtype), geometry)
 
 
