@@ -124,7 +124,7 @@ def test_real_goldfish_drawings_are_learned_and_real_photos_kept(
     )  # fmt: skip
     assert left.code == 0, left.err
     metrics = metrics_of(tmp_path / "run")
-    assert metrics["after"]["val/top1"] >= 0.75
+    assert metrics["after"]["val/top1"] >= 0.8
     assert metrics["retention"]["before/top1"] - metrics["retention"]["after/top1"] <= 0.05
     assert metrics["contrast"]["after/false_positive_rate"] <= 0.15
 
