@@ -8,61 +8,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from tests.lora.cases import SCALING, Case, assert_equal, normal, results, second
+from tests.lora.cases import (
+    LAYERS,
+    MATRIX_LAYERS,
+    SCALING,
+    Case,
+    a_conv,
+    assert_equal,
+    conv_cases,
+    linear_cases,
+    normal,
+    results,
+    second,
+)
 from visionlora.lora import convs, kernels, rows
+from visionlora.lora.choice import noted
 from visionlora.lora.convs import Geometry
 from visionlora.lora.functions import ConvFunction, RowsFunction
 
-settings.register_profile("kernels", deadline=None, derandomize=True)
-settings.load_profile("kernels")
-
-
-@st.composite
-def conv_cases(draw):
-    dims = draw(st.integers(1, 3))
-    groups = draw(st.sampled_from([1, 1, 2, 3]))
-    inputs, outputs = (draw(st.integers(1, 3)) for _ in range(2))
-    depthwise = draw(st.booleans())
-    inputs, groups = (1, draw(st.integers(2, 5))) if depthwise else (inputs, groups)
-    each = st.integers(1, 5 if dims < 3 else 3)
-    kernel = [draw(each) for _ in range(dims)]
-    dilation = tuple(draw(st.integers(1, 2)) for _ in range(dims))
-    padding = draw(st.sampled_from(["same", "valid", "numbers"]))
-    stride = tuple(1 if padding == "same" else draw(st.integers(1, 3)) for _ in range(dims))
-    if padding == "numbers":
-        padding = tuple(draw(st.integers(0, 3)) for _ in range(dims))
-    reach = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
-    size = [span + draw(st.integers(0, 5)) for span in reach]
-    rank, seed = draw(st.integers(1, 10)), draw(st.integers(0, 99))
-    out = outputs * groups
-    x = normal(seed, draw(st.integers(1, 3)), inputs * groups, *size)
-    if dims > 1 and draw(st.booleans()):
-        x = x.contiguous(memory_format=torch.channels_last if dims == 2 else torch.channels_last_3d)
-    weight, A = normal(seed + 1, out, inputs, *kernel), normal(seed + 2, rank, inputs, *kernel)
-    if dims == 2 and draw(st.booleans()):
-        weight = weight.contiguous(memory_format=torch.channels_last)
-    bias = normal(seed + 3, out) if draw(st.booleans()) else None
-    B = normal(seed + 4, out, rank, *(1,) * dims)
-    return Case(x, weight, bias, A, B, (stride, padding, dilation, groups))
-
-
-@st.composite
-def linear_cases(draw):
-    leading = draw(st.lists(st.integers(1, 4), max_size=3))
-    inputs, outputs, rank = (draw(st.integers(1, 9)) for _ in range(3))
-    seed = draw(st.integers(0, 99))
-    bias = normal(seed + 3, outputs) if draw(st.booleans()) else None
-    return Case(
-        normal(seed, *leading, inputs),
-        normal(seed + 1, outputs, inputs),
-        bias,
-        normal(seed + 2, rank, inputs),
-        normal(seed + 4, outputs, rank),
-        None,
-    )
-
-
-WAYS = ["rule", "auto", *rows.PRODUCTS, *{**rows.GRADIENTS, **convs.GRADIENTS}, "spread"]
+WAYS = ["rule", "auto", *rows.PRODUCTS, *{**rows.GRADIENTS, **convs.GRADIENTS}, "flipped"]
 
 
 @given(conv_cases(), st.sampled_from(WAYS))
@@ -79,31 +43,11 @@ def test_a_linear_layer_with_any_leading_dimensions_does_too(case, way):
         assert_equal(results(case.compute, case), results(case.reference, case))
 
 
-def a_conv(channels=(6, 8), kernel=3, size=8, stride=1, groups=1, rank=4, last=True):
-    inputs, outputs = channels
-    x = normal(0, 2, inputs, size, size)
-    x = x.contiguous(memory_format=torch.channels_last) if last else x
-    pad = kernel // 2
-    return Case(
-        x,
-        normal(1, outputs, inputs // groups, kernel, kernel),
-        normal(2, outputs),
-        normal(3, rank, inputs // groups, kernel, kernel),
-        normal(4, outputs, rank, 1, 1),
-        ((stride, stride), (pad, pad), (1, 1), groups),
-    )
-
-
-LAYERS = {
-    "dense": a_conv(),
-    "dense, not channels_last": a_conv(last=False),
-    "strided": a_conv(stride=2),
-    "grouped": a_conv(groups=2),
-    "depthwise": a_conv((6, 6), groups=6),
-    "depthwise, wide": a_conv((6, 6), kernel=7, groups=6),
-    "depthwise, wide, strided": a_conv((6, 6), kernel=5, stride=2, groups=6),
-    "depthwise, not channels_last": a_conv((6, 6), kernel=5, groups=6, last=False),
-}
+@given(linear_cases())
+@settings(max_examples=40)
+def test_onednn_computes_any_linear_layer_in_single_precision(case):
+    with kernels.choice("onednn"):
+        assert_equal(results(case.compute, case, torch.float32), results(case.reference, case), rtol=1e-4)
 
 
 def pairs():
@@ -111,7 +55,8 @@ def pairs():
     for name, case in LAYERS.items():
         geometry = Geometry(*case.geometry)
         size = convs.output_size(case.x, case.weight, geometry)
-        for product in ["conv", "spread"] + ["branch"] * (geometry.groups == 1):
+        others = ["branch"] * (geometry.groups == 1) + ["flipped"] * convs.can_flip(case.weight, geometry)
+        for product in ["conv", *others]:
             for gradient in convs.gradients_for(case.x, case.A, geometry, size):
                 yield name, product, gradient
 
@@ -132,20 +77,19 @@ def test_each_pair_of_ways_that_can_compute_a_convolution_is_exact(layer, produc
 def test_each_pair_of_ways_that_can_compute_a_linear_layer_is_exact(gradient, product):
     chunks = rows.CHUNK * 2 + 5  # the last piece is short
     case = Case(normal(0, chunks, 6), normal(1, 5, 6), normal(2, 5), normal(3, 4, 6), normal(4, 5, 4), None)
+    dtype, rtol = (torch.float32, 1e-5) if product == "onednn" else (torch.float64, 1e-9)
 
     def compute(x, A, B):
-        return RowsFunction.apply(
-            x, case.weight, case.bias, A, B, None, SCALING, False, None, product, gradient
-        )
+        layer = case.weight.to(dtype), case.bias.to(dtype)
+        return RowsFunction.apply(x, *layer, A, B, None, SCALING, False, None, product, gradient)
 
-    assert_equal(results(compute, case), results(case.reference, case))
+    assert_equal(results(compute, case, dtype), results(case.reference, case), rtol)
 
 
-@pytest.mark.parametrize("layer", [*LAYERS, "pointwise", "linear"])
-@pytest.mark.parametrize("way", ["rule", "branch", "full", "low_rank", "paired", "columns"])
+@pytest.mark.parametrize("layer", [*LAYERS, *MATRIX_LAYERS])
+@pytest.mark.parametrize("way", ["rule", "onednn", "branch", "full", "low_rank", "paired", "columns"])
 def test_autocast_computes_in_half_precision_and_gives_gradients_in_single(layer, way):
-    linear = Case(normal(0, 3, 7, 16), normal(1, 8, 16), None, normal(2, 4, 16), normal(3, 8, 4), None)
-    case = {**LAYERS, "pointwise": a_conv(kernel=1), "linear": linear}[layer]
+    case = {**LAYERS, **MATRIX_LAYERS}[layer]
     reference = results(case.reference, case)
     with kernels.choice(way), torch.autocast("cpu", dtype=torch.bfloat16):
         ours = results(case.compute, case, torch.float32)
@@ -154,10 +98,24 @@ def test_autocast_computes_in_half_precision_and_gives_gradients_in_single(layer
     assert_equal(ours, reference, rtol=5 * 2**-8)
 
 
-@pytest.mark.parametrize("layer", LAYERS)
-def test_float32_is_as_exact_as_float32_is(layer):
-    case = LAYERS[layer]
-    assert_equal(results(case.compute, case, torch.float32), results(case.reference, case), rtol=1e-5)
+@pytest.mark.parametrize("layer", [*LAYERS, *MATRIX_LAYERS])
+@pytest.mark.parametrize("way", ["rule", "onednn"])
+def test_float32_is_as_exact_as_float32_is(layer, way):
+    case = {**LAYERS, **MATRIX_LAYERS}[layer]
+    with kernels.choice(way):
+        ours = results(case.compute, case, torch.float32)
+    assert_equal(ours, results(case.reference, case), rtol=1e-5)
+
+
+def test_onednn_is_tried_in_the_types_that_it_computes_in():
+    single = torch.backends.mkldnn.is_available()
+    half = single and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    for dtype, tried in ((torch.float32, single), (torch.bfloat16, half), (torch.float64, False)):
+        x, weight, A, B = (normal(0, *shape).to(dtype) for shape in ((300, 64), (64, 64), (4, 64), (64, 4)))
+        with noted() as made:
+            kernels.lora_linear(x.requires_grad_(), weight, None, A, B, SCALING)
+        (_, product), _ = made
+        assert ("onednn" in product.seconds) == tried
 
 
 def test_the_output_keeps_the_memory_format_of_the_input():
@@ -169,13 +127,22 @@ def test_the_output_keeps_the_memory_format_of_the_input():
         assert grad.is_contiguous(memory_format=torch.channels_last)
 
 
-@pytest.mark.parametrize("kernel", [1, 3])
-def test_what_follows_may_write_into_the_output(kernel):
+@pytest.mark.parametrize(
+    ("kernel", "way", "dtype", "rtol"),
+    [
+        (1, "rule", torch.float64, 1e-9),
+        (3, "rule", torch.float64, 1e-9),
+        (1, "onednn", torch.float32, 1e-5),
+    ],
+)
+def test_what_follows_may_write_into_the_output(kernel, way, dtype, rtol):
     case = a_conv(kernel=kernel)
-    inplace = results(lambda *leaves: F.relu(case.compute(*leaves), inplace=True), case)
-    assert_equal(inplace, results(lambda *leaves: F.relu(case.reference(*leaves)), case))
-    y = case.compute(*case.leaves())
+    with kernels.choice(way):
+        inplace = results(lambda *leaves: F.relu(case.compute(*leaves), inplace=True), case, dtype)
+        y = case.compute(*case.leaves(dtype))
+    assert_equal(inplace, results(lambda *leaves: F.relu(case.reference(*leaves)), case), rtol)
     assert not y._is_view()
+    assert y.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_gradients_accumulate_over_two_backward_passes():
@@ -221,6 +188,16 @@ def test_second_derivatives_are_right(layer):
     case = LAYERS[layer]
     leaves = case.leaves()
     torch.testing.assert_close(second(case.compute, leaves), second(case.reference, leaves))
+
+
+@pytest.mark.parametrize("layer", MATRIX_LAYERS)
+def test_they_are_right_where_onednn_computes_the_first_too(layer):
+    case = MATRIX_LAYERS[layer]
+    with kernels.choice("onednn"):
+        ours = second(case.compute, case.leaves(torch.float32))
+    exact = second(case.reference, case.leaves())
+    for a, b in zip(ours, exact, strict=True):
+        assert (a - b).norm() < 1e-4 * b.norm()
 
 
 def test_the_merged_weight_is_not_kept_for_the_backward_pass():

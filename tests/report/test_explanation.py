@@ -47,6 +47,12 @@ def test_a_layer_that_is_not_called_once_says_so() -> None:
     assert "2 x 3 x 32 x 32, 4 calls" in shown(layer(calls=4))
 
 
+def test_a_frozen_layer_says_so_and_is_not_counted_among_the_adapted() -> None:
+    text = shown(layer(), layer(name="deep", rank=0, parameters=0, gradient=None))
+    assert "frozen" in next(line for line in text.splitlines() if "deep" in line)
+    assert "1 adapted layers" in text
+
+
 def test_the_totals_are_below_the_table_and_the_network_above_it() -> None:
     text = shown(layer())
     assert text.startswith("vgg[19]: pictures 2 x 3 x 32 x 32")

@@ -13,6 +13,7 @@ from torch import nn
 from tests.conftest import Left
 from visionlora.lora import LoraConfig, attach, fold_batch_norm
 from visionlora.lora.choice import choice
+from visionlora.lora.rows import has_onednn
 from visionlora.training.explaining import explain_step, kind_of
 
 Command = Callable[..., Left]
@@ -31,7 +32,10 @@ def test_each_layer_is_told_with_its_own_input_and_ways(network: nn.Module, imag
     assert [layer["input"] for layer in told["layers"]] == [
         (2, 3, 128, 128), (2, 8, 64, 64), (2, 8, 64, 64), (2, 16)
     ]  # fmt: skip
-    assert (first["product"]["way"], pointwise["product"]["way"]) == ("conv", "matmul")
+    assert first["product"]["way"] == "conv"
+    assert pointwise["product"]["way"] in ("matmul", "onednn")
+    timed = {"matmul", "onednn"} if has_onednn(images) else set()
+    assert set(pointwise["product"]["seconds"]) == timed
     assert set(first["gradient"]["seconds"]) >= {"low_rank", "full"}
     assert last["gradient"]["seconds"] == {}
     assert depthwise["calls"] == 1
@@ -47,6 +51,20 @@ def test_folded_batch_norm_is_told(network: nn.Module, images: torch.Tensor) -> 
     told = explain_step(network, images)
     assert told["batch_norms"] == {"all": 1, "folded": 1}
     assert [layer["folded"] for layer in told["layers"]] == ["1", None, None, None]
+
+
+def test_a_frozen_convolution_with_groups_is_told_once_it_is_folded(images: torch.Tensor) -> None:
+    deep = nn.Conv2d(8, 8, 3, stride=2, groups=8, bias=False)
+    network = nn.Sequential(nn.Conv2d(3, 8, 1), deep, nn.BatchNorm2d(8), nn.Flatten(), nn.LazyLinear(2))
+    network(images)
+    attach(network, LoraConfig(rank=2, exclude="1")).to(memory_format=torch.channels_last)
+    assert [layer["name"] for layer in explain_step(network, images)["layers"]] == ["0", "4"]
+    fold_batch_norm(network, images)
+    _, frozen, _ = explain_step(network, images)["layers"]
+    assert (frozen["name"], frozen["rank"], frozen["parameters"], frozen["folded"]) == ("1", 0, 0, "2")
+    assert set(frozen["product"]["seconds"]) <= {"conv", "flipped"}
+    assert frozen["product"]["way"] in ("conv", "flipped")
+    assert frozen["gradient"] is None
 
 
 def test_a_way_that_is_fixed_by_hand_is_told(network: nn.Module, images: torch.Tensor) -> None:

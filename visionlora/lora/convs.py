@@ -8,7 +8,7 @@ never formed unless it is the cheaper way (few channels; groups, where A is shar
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -112,26 +112,58 @@ def grad_input(
         u = conv(g, (B * scaling).to(g.dtype).transpose(0, 1))
         grad = _backward(g, x, ready, geometry, of_input=True)
         return grad.add_(_backward(u, x, A.to(g.dtype), geometry, of_input=True))
-    if product == "spread":
-        g, geometry = _spread(g, x, ready, geometry)
+    if product == "flipped":
+        return _flipped(g, x.shape[2:], ready, geometry)
     return _backward(g, x, ready, geometry, of_input=True)
 
 
-def _spread(g: Tensor, x: Tensor, weight: Tensor, geometry: Geometry) -> tuple[Tensor, Geometry]:
-    """g with zeros between its pixels, as a convolution without stride would have it.
+def frozen_grad_input(
+    product: str, g: Tensor, shape: torch.Size, last: bool, weight: Tensor, geometry: Geometry
+) -> Tensor:
+    """The gradient of x, of which only the shape is left and whether it was channels_last."""
+    if product == "flipped":
+        return _flipped(g, shape[2:], weight, geometry)
+    memory_format = _LAST[len(shape)] if last else torch.contiguous_format
+    x = torch.empty(shape, dtype=g.dtype, device=g.device, memory_format=memory_format)  # never read
+    return _backward(g, x, weight, geometry, of_input=True)
 
-    Libraries that have no fast routine for the input gradient of a depthwise convolution with a stride have
-    one for stride 1 (on CPUs in bfloat16: 12 times as fast, the zeros included).
+
+def can_flip(weight: Tensor, geometry: Geometry) -> bool:
+    """Whether "flipped" is a way to the input gradient: it is one of grouped convolutions, unless they pad
+    more than their kernel reaches."""
+    return geometry.groups > 1 and min(_flipped_padding(weight, geometry)) >= 0
+
+
+def _flipped_padding(weight: Tensor, geometry: Geometry) -> tuple[int, ...]:
+    reach = zip(geometry.dilation, weight.shape[2:], geometry.padding, strict=True)
+    return tuple(dilation * (size - 1) - padding for dilation, size, padding in reach)
+
+
+def _flipped(g: Tensor, size: Sequence[int], weight: Tensor, geometry: Geometry) -> Tensor:
+    """The input gradient as a convolution of g with the kernel turned round (Dumoulin and Visin 2016,
+    https://arxiv.org/abs/1603.07285, section 4), with zeros between the pixels of g where there is a stride.
+
+    Libraries are quicker at a depthwise convolution than at its input gradient; and with a stride they may
+    have no fast routine for that at all (oneDNN in bfloat16: 12 to 40 times as fast, the zeros included).
     """
-    dims = len(geometry.stride)
-    size = [
-        x.shape[2 + i] + 2 * geometry.padding[i] - geometry.dilation[i] * (weight.shape[2 + i] - 1)
-        for i in range(dims)
+    stride, _, dilation, groups = geometry
+    if max(stride) > 1:
+        g = _spread(g, size, weight, geometry)
+    turned = weight.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)
+    turned = turned.flip(tuple(range(2, weight.ndim)))
+    return conv(g, turned, None, 1, _flipped_padding(weight, geometry), dilation, groups)
+
+
+def _spread(g: Tensor, size: Sequence[int], weight: Tensor, geometry: Geometry) -> Tensor:
+    """g with zeros between its pixels, as a convolution of `size` pixels without stride would have it."""
+    full = [
+        size[i] + 2 * geometry.padding[i] - geometry.dilation[i] * (weight.shape[2 + i] - 1)
+        for i in range(len(size))
     ]
-    spread = g.new_zeros(g.shape[0], *size, g.shape[1]).movedim(-1, 1)
+    spread = g.new_zeros(g.shape[0], *full, g.shape[1]).movedim(-1, 1)
     pixels = tuple(slice(None, None, step) for step in geometry.stride)
     spread[(slice(None), slice(None)) + pixels] = g  # noqa: RUF005 - Python 3.10 knows no star in an index
-    return spread, geometry._replace(stride=(1,) * dims)
+    return spread
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -51,6 +51,7 @@ class FoldedConv(_Folded):
 
     folded_norm: tuple[FoldedNorm]  # in a tuple: not a submodule, so that no name changes
     folded_affine: _Affine | None
+    groups: int
 
     def forward(self: Any, x: Tensor) -> Tensor:
         norm = self.folded_norm[0]
@@ -64,7 +65,7 @@ class FoldedConv(_Folded):
         if adapted and self.lora_active:
             A, B = self.lora_A, self.lora_B * affine.scale.to(self.lora_B.dtype)
             return kernels.lora_conv(x, affine.weight, affine.bias, A, B, self.lora_scaling, *geometry)
-        return kernels.conv(x, affine.weight, affine.bias, *geometry)
+        return kernels.frozen_conv(x, affine.weight, affine.bias, *geometry)
 
     def _affine(self: Any, norm: Any) -> _Affine:
         """The scaled weight; made anew whenever a tensor that it is made from has changed."""

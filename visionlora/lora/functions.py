@@ -44,11 +44,8 @@ class RowsFunction(Function):
         gradient: str,
         *made_of: Tensor,
     ) -> Tensor:
-        y = rows.empty(x, weight.shape[0], channels_first)
-        flat, out = rows.as_rows(x, channels_first), rows.as_rows(y, channels_first)
         ready = _ready(kept, product, weight, A, B, scaling, x.dtype)
-        rows.forward(product, flat, ready, bias, A, B, scaling, out)
-        return y
+        return rows.forward(product, x, ready, bias, A, B, scaling, channels_first)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -75,10 +72,7 @@ class RowsFunction(Function):
             if ctx.needs_input_grad[0]:  # last, so that the layer below finds it in the processor's cache
                 ready = _ready(kept, ctx.product, weight, A, B, ctx.scaling, g.dtype)
                 grad_x = rows.grad_input(ctx.product, g, ready, A, B, ctx.scaling)
-                if ctx.channels_first:
-                    grad_x = grad_x.view(ctx.shape[0], *ctx.shape[2:], -1).movedim(-1, 1)
-                else:
-                    grad_x = grad_x.view(ctx.shape)
+                grad_x = rows.from_rows(grad_x, ctx.shape, ctx.channels_first)
         return grad_x, None, None, grad_A, grad_B, *(None,) * (len(ctx.needs_input_grad) - 5)
 
 
@@ -120,6 +114,27 @@ class ConvFunction(Function):
                 ready = _ready(kept, ctx.product, weight, A, B, ctx.scaling, g.dtype)
                 grad_x = convs.grad_input(ctx.product, g, x, ready, A, B, ctx.scaling, ctx.geometry)
         return grad_x, None, None, grad_A, grad_B, None, None, None, None, None
+
+
+class FrozenConvFunction(Function):
+    """A frozen convolution of which only the gradient of x is wanted; x itself is not kept."""
+
+    @staticmethod
+    def forward(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry, product: str) -> Tensor:
+        return convs.conv(x, weight, bias, *geometry)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+        x, weight, _, ctx.geometry, ctx.product = inputs
+        ctx.shape, ctx.last = x.shape, convs.is_channels_last(x)
+        ctx.save_for_backward(weight)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        (weight,) = ctx.saved_tensors
+        with autocast_off(g.device):
+            grad = convs.frozen_grad_input(ctx.product, g, ctx.shape, ctx.last, weight, ctx.geometry)
+        return grad, None, None, None, None
 
 
 def _ready(

@@ -20,16 +20,17 @@ from torch.nn import functional as F
 from visionlora.lora import rows
 from visionlora.lora.choice import choice, chosen
 from visionlora.lora.convs import Geometry, conv, is_channels_last
-from visionlora.lora.functions import ConvFunction, RowsFunction
+from visionlora.lora.functions import ConvFunction, FrozenConvFunction, RowsFunction
 from visionlora.lora.inputs import made_of
 from visionlora.lora.merging import autocast_off, merged_weight, ready_weight, update
-from visionlora.lora.ways import conv_ways, row_ways
+from visionlora.lora.ways import conv_ways, frozen_way, row_ways
 
 __all__ = [
     "choice",
     "chosen",
     "conv",
     "conv_branch",
+    "frozen_conv",
     "linear_branch",
     "lora_conv",
     "lora_linear",
@@ -58,14 +59,33 @@ def lora_conv(
         return y.squeeze(0)
     x, bias = _autocast(x), None if bias is None else _autocast(bias)
     with autocast_off(x.device):
-        x, pads = _padding(x, weight, padding, dilation)
-        geometry = Geometry(tuple(stride), pads, tuple(dilation), groups)
+        x, geometry = _geometry(x, weight, stride, padding, dilation, groups)
         if _is_pointwise(x, weight, geometry):
             flat = (weight.flatten(1), bias, A.flatten(1), B.flatten(1))
             return _rows(x, *flat, scaling, channels_first=True)
         product, gradient = conv_ways(x, weight, A, B, scaling, geometry)
         kept = _kept(product, weight, A, B, scaling, x.dtype)
         return ConvFunction.apply(x, weight, bias, A, B, kept, scaling, geometry, product, gradient)
+
+
+def frozen_conv(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Sequence[int],
+    padding: Sequence[int] | str,
+    dilation: Sequence[int],
+    groups: int,
+) -> Tensor:
+    """A frozen convolution; with groups its input gradient is computed in the fastest way too."""
+    ours = groups > 1 and x.requires_grad and x.ndim == weight.ndim and _grad_wanted(x, weight, bias)
+    if not ours:
+        return conv(x, weight, bias, stride, padding, dilation, groups)
+    x, bias = _autocast(x), None if bias is None else _autocast(bias)
+    with autocast_off(x.device):
+        x, geometry = _geometry(x, weight, stride, padding, dilation, groups)
+        weight = weight.to(x.dtype)
+        return FrozenConvFunction.apply(x, weight, bias, geometry, frozen_way(x, weight, geometry))
 
 
 def lora_linear(
@@ -108,14 +128,14 @@ def linear_branch(x: Tensor, A: Tensor, B: Tensor, scaling: float) -> Tensor:
 
 
 def _trains(x: Tensor, weight: Tensor, bias: Tensor | None, A: Tensor, B: Tensor) -> bool:
-    """Whether our gradients are wanted: there is a graph, and what should be frozen is."""
+    """Whether our gradients are wanted."""
+    return _grad_wanted(x, weight, bias) and (x.requires_grad or A.requires_grad or B.requires_grad)
+
+
+def _grad_wanted(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
+    """Whether there is a graph and something to compute, and what should be frozen is."""
     thawed = weight.requires_grad or (bias is not None and bias.requires_grad)
-    return (
-        torch.is_grad_enabled()
-        and not thawed
-        and x.numel() > 0
-        and (x.requires_grad or A.requires_grad or B.requires_grad)
-    )
+    return torch.is_grad_enabled() and not thawed and x.numel() > 0
 
 
 def _autocast(t: Tensor) -> Tensor:
@@ -129,18 +149,22 @@ def _autocast(t: Tensor) -> Tensor:
     return t
 
 
-def _padding(
-    x: Tensor, weight: Tensor, padding: Sequence[int] | str, dilation: Sequence[int]
-) -> tuple[Tensor, tuple[int, ...]]:
-    """x and its padding in numbers; where 'same' needs one pixel more at the end, x has it already."""
-    if not isinstance(padding, str):
-        return x, tuple(padding)
-    if padding == "valid":
-        return x, (0,) * len(dilation)
-    total = [step * (size - 1) for step, size in zip(dilation, weight.shape[2:], strict=True)]
-    if any(pad % 2 for pad in total):
-        x = F.pad(x, list(chain.from_iterable((0, pad % 2) for pad in reversed(total))))
-    return x, tuple(pad // 2 for pad in total)
+def _geometry(
+    x: Tensor,
+    weight: Tensor,
+    stride: Sequence[int],
+    padding: Sequence[int] | str,
+    dilation: Sequence[int],
+    groups: int,
+) -> tuple[Tensor, Geometry]:
+    """x and its geometry in numbers; where 'same' needs one pixel more at the end, x has it already."""
+    pads = (0,) * len(dilation) if isinstance(padding, str) else tuple(padding)
+    if padding == "same":
+        total = [step * (size - 1) for step, size in zip(dilation, weight.shape[2:], strict=True)]
+        if any(pad % 2 for pad in total):
+            x = F.pad(x, list(chain.from_iterable((0, pad % 2) for pad in reversed(total))))
+        pads = tuple(pad // 2 for pad in total)
+    return x, Geometry(tuple(stride), pads, tuple(dilation), groups)
 
 
 def _is_pointwise(x: Tensor, weight: Tensor, geometry: Geometry) -> bool:
@@ -164,7 +188,8 @@ def _rows(
     channels_first: bool,
 ) -> Tensor:
     recipe, tensors = made_of(x, channels_first)
-    ways = row_ways(rows.as_rows(x, channels_first), weight, A, B, scaling, in_pieces=recipe is not None)
+    flat = rows.as_rows(x, channels_first)
+    ways = row_ways(flat, weight, bias, A, B, scaling, in_pieces=recipe is not None)
     kept = _kept(ways[0], weight, A, B, scaling, x.dtype)
     layer = weight, bias, A, B, kept, scaling, channels_first
     return RowsFunction.apply(x, *layer, recipe, *ways, *tensors)

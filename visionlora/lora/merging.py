@@ -41,5 +41,8 @@ def merged_weight(
 def ready_weight(
     product: str, weight: Tensor, A: Tensor, B: Tensor, scaling: float, dtype: torch.dtype
 ) -> Tensor:
-    """What a layer computes with, in this type: the merged weight, or the frozen one beside a branch."""
+    """What a layer computes with: the merged weight in this type, or the frozen one beside a branch; "uncast"
+    takes that as it is."""
+    if product == "uncast":
+        return weight
     return weight.to(dtype) if product == "branch" else merged_weight(weight, A, B, scaling, dtype)

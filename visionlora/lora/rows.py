@@ -1,7 +1,7 @@
 """Adapted layers that are one matrix product: linear layers, and convolutions of one pixel in channels_last.
 
 x is (M, in), the weight (out, in), A (r, in), B (out, r). The gradient of A is `B' g' x`, that of B is
-`g' x A'`, both times the scaling. Three ways to bracket them, and three ways to compute the product itself;
+`g' x A'`, both times the scaling. There are several ways to bracket them and to compute the product itself;
 which wins depends on the shape (`choice`).
 
 A tall, thin product is quick only when its result is *wide* (r rows): `h' g` takes a tenth of the time of
@@ -10,7 +10,7 @@ A tall, thin product is quick only when its result is *wide* (r rows): `h' g` ta
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -19,12 +19,19 @@ from torch.nn import functional as F
 CHUNK = 2048  # rows of x and g that stay in a core's cache between their two uses
 PIECE = 512  # rows of a product that are worth being one of a batch
 
-PRODUCTS = ("matmul", "branch")
+PRODUCTS = ("matmul", "onednn", "branch", "uncast")
 
 
 def as_rows(t: Tensor, channels_first: bool) -> Tensor:
     """(..., channels) or, channels first, (N, channels, size...) as (M, channels): a view where it can be."""
     return (t.movedim(1, -1) if channels_first else t).reshape(-1, t.shape[1 if channels_first else -1])
+
+
+def from_rows(flat: Tensor, shape: Sequence[int], channels_first: bool) -> Tensor:
+    """The inverse of `as_rows`, a view: (M, channels) as a tensor of this shape, whatever its channels."""
+    if channels_first:
+        return flat.view(shape[0], *shape[2:], -1).movedim(-1, 1)
+    return flat.view(*shape[:-1], -1)
 
 
 def empty(like: Tensor, channels: int, channels_first: bool) -> Tensor:
@@ -40,6 +47,37 @@ def empty(like: Tensor, channels: int, channels_first: bool) -> Tensor:
 # The products: y = x W' + bias and, backwards, g W.
 
 
+def can_stay_uncast(x: Tensor, weight: Tensor) -> bool:
+    """Whether the way "uncast" is one: "branch" with the weight in its own type, whatever autocast says.
+
+    For a few rows a large weight is read once and that is all the work: casting it first reads it too, and
+    writes it, and the copy stays until the backward pass. For VGG19's classifier that was 6 % of a step.
+    """
+    return (x.dtype != weight.dtype or has_onednn(x)) and not torch.compiler.is_compiling()
+
+
+def has_onednn(x: Tensor) -> bool:
+    """Whether the way "onednn" is one here: oneDNN's own product, asked for directly.
+
+    PyTorch leaves products in single precision to the BLAS, whatever the processor: on AMD's the BLAS (MKL)
+    takes 1.1 to 1.5 times as long for the layers of ResNet50 and ConvNeXt. In bfloat16 it takes oneDNN's, but
+    writes the bias into the output first: where the output is wide that doubles the time.
+    """
+    if x.device.type != "cpu" or not torch.backends.mkldnn.is_available() or torch.compiler.is_compiling():
+        return False
+    ops = torch.ops.mkldnn
+    if x.dtype == torch.bfloat16:
+        return hasattr(ops, "_linear_pointwise") and ops._is_mkldnn_bf16_supported()
+    return hasattr(ops, "_linear_pointwise") and x.dtype == torch.float32
+
+
+def _linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """x W' + bias by oneDNN where it can."""
+    if has_onednn(x) and not torch.is_grad_enabled():  # it has no derivative, and second ones need it
+        return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    return F.linear(x, weight, bias)
+
+
 def forward(
     product: str,
     x: Tensor,
@@ -48,22 +86,44 @@ def forward(
     A: Tensor,
     B: Tensor,
     scaling: float,
-    out: Tensor,
-) -> None:
-    """The layer's output into `out`, (M, out); `ready` is its `ready_weight`."""
+    channels_first: bool,
+) -> Tensor:
+    """The layer's output for x as `as_rows` takes it; `ready` is its `ready_weight`. No view of anything."""
+    flat = as_rows(x, channels_first)
+    if product == "onednn":
+        return _shaped(_linear(flat, ready, bias), x.shape, channels_first)
+    if product == "uncast":
+        wide = flat.to(ready.dtype)
+        y = _linear(wide, ready, None if bias is None else bias.to(ready.dtype))
+        y.addmm_(F.linear(wide, A.to(ready.dtype)), B.to(ready.dtype).t(), alpha=scaling)
+        return _shaped(y.to(x.dtype), x.shape, channels_first)
+    y = empty(x, ready.shape[0], channels_first)
+    out = as_rows(y, channels_first)
     if bias is None:
-        torch.mm(x, ready.t(), out=out)
+        torch.mm(flat, ready.t(), out=out)
     else:
-        torch.addmm(bias, x, ready.t(), out=out)
+        torch.addmm(bias, flat, ready.t(), out=out)
     if product == "branch":
-        out.addmm_(F.linear(x, A.to(x.dtype)), B.to(x.dtype).t(), alpha=scaling)
+        out.addmm_(F.linear(flat, A.to(x.dtype)), B.to(x.dtype).t(), alpha=scaling)
+    return y
+
+
+def _shaped(y: Tensor, shape: Sequence[int], channels_first: bool) -> Tensor:
+    """`from_rows`, but not as a view: a tensor of its own with the memory of y."""
+    view = from_rows(y, shape, channels_first)
+    return y.new_empty(0).set_(y.untyped_storage(), 0, view.shape, view.stride())
 
 
 def grad_input(product: str, g: Tensor, ready: Tensor, A: Tensor, B: Tensor, scaling: float) -> Tensor:
     """The gradient of x, (M, in)."""
-    if product == "matmul":
-        return g @ ready
-    return (g @ ready).addmm_(g @ B.to(g.dtype), A.to(g.dtype), alpha=scaling)
+    if product == "onednn":
+        return _linear(g, ready.t(), None)
+    if product in ("branch", "uncast"):
+        wide = g.to(ready.dtype)
+        grad = wide @ ready if product == "branch" else _linear(wide, ready.t(), None)
+        grad = grad.addmm_(wide @ B.to(wide.dtype), A.to(wide.dtype), alpha=scaling)
+        return grad.to(g.dtype)
+    return g @ ready
 
 
 # ---------------------------------------------------------------------------------------------------------

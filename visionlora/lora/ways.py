@@ -19,11 +19,17 @@ _WORTHWHILE = 4  # the full weight gradient comes into question up to this many 
 _RULE = 64  # only the branch is for weights of this many times the numbers of input and output
 _FEW = 2048  # rows or pixels below which making the merged weight takes time worth saving
 
-WAYS = tuple(dict.fromkeys(["matmul", "conv", "spread", "branch", *rows.GRADIENTS, *convs.GRADIENTS]))
+WAYS = tuple(dict.fromkeys([*rows.PRODUCTS, "conv", "flipped", *rows.GRADIENTS, *convs.GRADIENTS]))
 
 
 def row_ways(
-    x: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float, in_pieces: bool = False
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    A: Tensor,
+    B: Tensor,
+    scaling: float,
+    in_pieces: bool = False,
 ) -> tuple[str, str]:
     """Product and gradient of `rows` for x (M, in) and a weight (out, in); `in_pieces`: x will be made again
     for the gradient."""
@@ -34,18 +40,20 @@ def row_ways(
         gradients.remove("low_rank_chunked")
     if work > _WORTHWHILE * thin:
         gradients.remove("full")
-    products = ["matmul"] + ["branch"] * (m <= _FEW)
+    products = ["matmul"] + ["onednn"] * rows.has_onednn(x) + ["branch"] * (m <= _FEW)
     if _RULE * m * (i + o) < i * o:
-        products = ["branch"]  # a merged weight of this size is not even made to be timed
+        # A merged weight of this size is not even made to be timed.
+        products = ["uncast" if rows.can_stay_uncast(x, weight) else "branch"]
+    fused = "onednn" in products and x.dtype == torch.bfloat16 and bias is not None
 
     adapter = (x.detach(), A.detach(), B.detach())
-    layer = (adapter[0], weight.detach(), *adapter[1:], scaling)
+    layer = (adapter[0], weight.detach(), bias, *adapter[1:], scaling)
     g = _Once(lambda: rows.empty(x, o, channels_first=False).fill_(1.0))
     key = f"{_kind(x)} {m} x {i} -> {o} rank {r}{' input gradient' * x.requires_grad}"
     product = choose(
-        f"{key} product",
+        f"{key}{' bias' * (bias is not None)} product",
         {name: partial(_run_rows_product, name, *layer, g if x.requires_grad else None) for name in products},
-        "matmul",
+        "onednn" if fused else "matmul",
         work,
         x.device,
     )
@@ -63,14 +71,13 @@ def conv_ways(
     x: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float, geometry: Geometry
 ) -> tuple[str, str]:
     """Product and gradient of `convs` for x (N, in, size...) and a weight (out, in/groups, k...)."""
-    stride, padding, dilation, groups = geometry
-    o, r, kernel = weight.shape[0], A.shape[0], tuple(weight.shape[2:])
+    o, r, groups = weight.shape[0], A.shape[0], geometry.groups
     size = convs.output_size(x, weight, geometry)
     pixels, taps = x.shape[0] * prod(size), weight[0].numel()
     work, thin = pixels * taps * o, 2 * pixels * (taps + o) * _lanes(r)
 
-    spread = groups > 1 and max(stride) > 1 and x.requires_grad
-    products = ["conv"] + ["spread"] * spread + ["branch"] * (groups == 1 and pixels <= _FEW)
+    flips = x.requires_grad and convs.can_flip(weight, geometry)
+    products = ["conv"] + ["flipped"] * flips + ["branch"] * (groups == 1 and pixels <= _FEW)
     gradients = convs.gradients_for(x, A, geometry, size)
     if groups == 1 and work > _WORTHWHILE * thin:
         gradients.remove("full")
@@ -82,14 +89,11 @@ def conv_ways(
     adapter = (x.detach(), A.detach(), B.detach())
     layer = (adapter[0], weight.detach(), *adapter[1:], scaling, geometry)
     g = _Once(partial(_conv_output, *layer))
-    key = (
-        f"{_kind(x)} {tuple(x.shape)} -> {o} kernel {kernel} stride {stride} padding {padding} "
-        f"dilation {dilation} groups {groups} rank {r}{' input gradient' * x.requires_grad}"
-    )
+    key = f"{_conv_key(x, weight, geometry)} rank {r}{' input gradient' * x.requires_grad}"
     product = choose(
         f"{key} product",
         {name: partial(_run_conv_product, name, *layer, g if x.requires_grad else None) for name in products},
-        "spread" if spread and x.device.type == "cpu" and x.dtype != torch.float32 else "conv",
+        _flipped_rule(x, geometry) if flips else "conv",
         work,
         x.device,
     )
@@ -101,6 +105,27 @@ def conv_ways(
         x.device,
     )
     return product, gradient
+
+
+def frozen_way(x: Tensor, weight: Tensor, geometry: Geometry) -> str:
+    """The way to the output and the input gradient of a frozen, grouped convolution."""
+    if not convs.can_flip(weight, geometry):
+        return "conv"
+    work = x.shape[0] * prod(convs.output_size(x, weight, geometry)) * weight.numel()
+    frozen = x.detach(), weight.detach(), geometry
+    g = _Once(lambda: torch.ones_like(convs.conv(frozen[0], frozen[1], None, *geometry)))
+    return choose(
+        f"{_conv_key(x, weight, geometry)} frozen product",
+        {name: partial(_run_frozen, name, *frozen, g) for name in ("conv", "flipped")},
+        _flipped_rule(x, geometry),
+        work,
+        x.device,
+    )
+
+
+def _flipped_rule(x: Tensor, geometry: Geometry) -> str:
+    slow = max(geometry.stride) > 1 and x.device.type == "cpu" and x.dtype != torch.float32
+    return "flipped" if slow else "conv"
 
 
 class _Once:
@@ -122,11 +147,17 @@ class _Once:
 
 @torch.no_grad()
 def _run_rows_product(
-    name: str, x: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float, g: _Once | None
+    name: str,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    A: Tensor,
+    B: Tensor,
+    scaling: float,
+    g: _Once | None,
 ) -> None:
-    y = rows.empty(x, weight.shape[0], channels_first=False)
     ready = ready_weight(name, weight, A, B, scaling, x.dtype)
-    rows.forward(name, x, ready, None, A, B, scaling, y)
+    rows.forward(name, x, ready, bias, A, B, scaling, channels_first=False)
     if g is not None:
         if x.dtype == weight.dtype:  # otherwise it is kept
             ready = ready_weight(name, weight, A, B, scaling, x.dtype)
@@ -174,8 +205,21 @@ def _run_conv_gradient(name: str, x: Tensor, A: Tensor, B: Tensor, geometry: Geo
     convs.GRADIENTS[name](x, g(), A.to(x.dtype), B.flatten(1).to(x.dtype), geometry)
 
 
+@torch.no_grad()
+def _run_frozen(name: str, x: Tensor, weight: Tensor, geometry: Geometry, g: _Once) -> None:
+    convs.frozen_grad_input(name, g(), x.shape, is_channels_last(x), weight, geometry)
+
+
 def _lanes(rank: int) -> int:
     return -(-rank // _LANES) * _LANES
+
+
+def _conv_key(x: Tensor, weight: Tensor, geometry: Geometry) -> str:
+    stride, padding, dilation, groups = geometry
+    return (
+        f"{_kind(x)} {tuple(x.shape)} -> {weight.shape[0]} kernel {tuple(weight.shape[2:])} stride {stride} "
+        f"padding {padding} dilation {dilation} groups {groups}"
+    )
 
 
 def _kind(x: Tensor) -> str:

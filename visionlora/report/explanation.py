@@ -10,7 +10,8 @@ from rich.table import Table
 
 
 def explanation_table(explanation: Mapping[str, Any]) -> Table:
-    """A row an adapted layer: what it is, and the way that each half of it takes, with all that were timed.
+    """A row a layer that is computed by a choice: what it is, and the way that each half of it takes, with
+    all that were timed.
 
     Args:
         explanation: what ``visionlora explain output=NAME.json`` writes.
@@ -25,7 +26,7 @@ def explanation_table(explanation: Mapping[str, Any]) -> Table:
             escape(layer["name"]),
             layer["kind"],
             _input(layer),
-            str(layer["rank"]),
+            str(layer["rank"] or "frozen"),
             f"{layer['parameters']:,}",
             f"{escape(layer['folded'])} (folded)" if layer["folded"] else "",
             _ways(layer["product"]),
@@ -41,8 +42,9 @@ def _title(explanation: Mapping[str, Any]) -> str:
 
 def _totals(explanation: Mapping[str, Any]) -> str:
     norms, parameters = explanation["batch_norms"], explanation["parameters"]
+    adapted = sum(layer["rank"] > 0 for layer in explanation["layers"])
     return (
-        f"{len(explanation['layers'])} adapted layers, {parameters['trainable']:,} of "
+        f"{adapted} adapted layers, {parameters['trainable']:,} of "
         f"{parameters['total']:,} parameters trained; {norms['folded']} of {norms['all']} batch norms "
         f"folded; forward and backward {1000 * explanation['step_s']:.1f} ms, of that the ways that were "
         f"timed {1000 * explanation['ways_s']:.1f} ms{_below(explanation.get('frozen_below'))}"

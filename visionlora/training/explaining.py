@@ -114,12 +114,12 @@ def explain_step(network: nn.Module, images: Tensor, low: torch.dtype | None = N
         {
             "name": name,
             "kind": kind_of(layer),
-            "rank": layer.lora_rank,
-            "parameters": layer.lora_A.numel() + layer.lora_B.numel(),
+            "rank": layer.lora_rank if isinstance(layer, LoraLayer) else 0,
+            "parameters": sum(p.numel() for p in layer.parameters(recurse=False) if p.requires_grad),
             "folded": names[id(layer.folded_norm[0])] if isinstance(layer, FoldedConv) else None,
             **asdict(watched[name]),
         }
-        for name, layer in adapted_layers(network).items()
+        for name, layer in _layers_with_ways(network).items()
     ]
     taken = [d for calls in watched.values() for d in (calls.product, calls.gradient) if d and d.seconds]
     parameters = list(network.parameters())
@@ -170,12 +170,23 @@ def _attached(
     return backbone, images
 
 
+def _layers_with_ways(network: nn.Module) -> dict[str, Any]:
+    """The layers that are computed by a choice: the adapted ones, and frozen convolutions with groups that do
+    the work of their batch norm."""
+    return {
+        name: layer
+        for name, layer in network.named_modules()
+        if isinstance(layer, LoraLayer) or (isinstance(layer, FoldedConv) and layer.groups > 1)
+    }
+
+
 def _watch(network: nn.Module, images: Tensor, low: torch.dtype | None) -> dict[str, LayerCalls]:
-    """One step, and what each adapted layer did in it; ways that are not known yet are timed."""
-    watched = {name: LayerCalls() for name in adapted_layers(network)}
+    """One step, and what each of these layers did in it; ways that are not known yet are timed."""
+    layers = _layers_with_ways(network)
+    watched = {name: LayerCalls() for name in layers}
     handles = []
     with noted() as notes:
-        for name, layer in adapted_layers(network).items():
+        for name, layer in layers.items():
             handles += _listen(layer, watched[name], notes)
         pass_seconds(network, [images], low)
     for handle in handles:
@@ -183,7 +194,7 @@ def _watch(network: nn.Module, images: Tensor, low: torch.dtype | None) -> dict[
     return watched
 
 
-def _listen(layer: LoraLayer, calls: LayerCalls, notes: list[tuple[str, Decision]]) -> list[Any]:
+def _listen(layer: nn.Module, calls: LayerCalls, notes: list[tuple[str, Decision]]) -> list[Any]:
     def before(module: nn.Module, inputs: tuple) -> None:
         notes.clear()
 
