@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from visionlora.lora.rows import tall
+from visionlora.lora.rows import linear, tall
 
 _CONV: dict[int, Any] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
@@ -253,7 +253,7 @@ def _down(g: Tensor, B: Tensor) -> Tensor:
     """u = B' g: (N, r, size...)."""
     if not is_channels_last(g):
         return conv(g, B.t().reshape(*B.t().shape, *(1,) * (g.ndim - 2)))
-    return F.linear(g.movedim(1, -1), B.t().contiguous()).movedim(-1, 1)
+    return linear(g.movedim(1, -1), B.t().contiguous()).movedim(-1, 1)
 
 
 def _outer(h: Tensor, g: Tensor) -> Tensor:
