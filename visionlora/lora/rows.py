@@ -146,8 +146,8 @@ def low_rank(x: Tensor, g: Tensor, A: Tensor, B: Tensor) -> tuple[Tensor, Tensor
 
 
 def low_rank_wide(x: Tensor, g: Tensor, A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
-    """The same with u' = B' g' and h' = A x' of r rows, by oneDNN where it can: the best way where it can, and
-    elsewhere for few rows."""
+    """The same with u' = B' g' and h' = A x' of r rows: best where oneDNN computes it, elsewhere for few
+    rows."""
     h, u = linear(A, x), linear(B.t().contiguous(), g)
     grad_Bt = linear(h, g.t())  # before the gradient of A: g was read last
     return linear(u, x.t()), grad_Bt.t()
@@ -166,8 +166,8 @@ def low_rank_chunked(x: Tensor, g: Tensor, A: Tensor, B: Tensor) -> tuple[Tensor
 def tall(thin: Tensor, wide: Tensor) -> Tensor:
     """`thin' wide`: (M, r) and (M, c) to (r, c), for M much larger than both.
 
-    In single precision oneDNN is faster, the copy included, and without it the BLAS is twice as fast at a batch
-    of short products as at one long one.
+    In single precision oneDNN is faster, the copy included; without it a batch of short products takes the
+    BLAS half the time of one long one.
     """
     pieces = 1
     if thin.dtype == torch.float32 and thin.device.type == "cpu":
