@@ -174,7 +174,7 @@ def _run(options: argparse.Namespace, command: str) -> None:
             for number, (trial, figures) in enumerate(finished, 1):
                 record = {**vars(trial), **figures}
                 records.append(record)
-                _append(options.records, record)
+                append(options.records, record)
                 console.print(f"{number}/{len(trials)} {_line(record)}", highlight=False)
         rows = summarise(records, names, methods, seeds)
         for name in names:
@@ -204,7 +204,7 @@ def _chosen(names: Sequence[str], known: Sequence[str], what: str) -> tuple[str,
     return tuple(names)
 
 
-def _append(path: Path, record: Record) -> None:
+def append(path: Path, record: Record) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(record) + "\n")

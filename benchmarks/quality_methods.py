@@ -208,12 +208,19 @@ def _curve(judge: Judge, network: nn.Module, chosen: float, scaled: Scaled) -> l
 
 
 def _ours(task: Task, method: Method, lr: float, seed: int) -> dict[str, Any]:
-    """The product's training run, then the same measurement as everyone's."""
+    return run_ours(task, our_config(task, lr, seed, method.name == OURS))
+
+
+def run_ours(task: Task, config: Any) -> dict[str, Any]:
+    """The product's training run with this configuration, then the same measurement as everyone's.
+
+    Raises:
+        VisionLoraError: it took more steps than it may.
+    """
     from visionlora.training.run import run  # Lightning takes seconds, and the others need none of it
 
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "run"
-        config = our_config(task, lr, seed, method.name == OURS)
         with redirect_stdout(io.StringIO()):
             run(config, folder)
         metrics = json.loads((folder / "metrics.json").read_text())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -156,8 +156,9 @@ def draw_unknown(root: Path) -> None:
                 finish(DRAWN[style](Drawing((*ground, *placed), stance.paper), rng)).save(path)
 
 
-def our_config(task: Task, lr: float, seed: int, anchors: bool) -> Any:
-    """The product's own configuration: its defaults, but for what the task and the trial decide."""
+def our_config(task: Task, lr: float, seed: int, anchors: bool, settings: Sequence[str] = ()) -> Any:
+    """The product's own configuration: its defaults, but for what the task, the trial and these settings
+    decide."""
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
@@ -174,6 +175,7 @@ def our_config(task: Task, lr: float, seed: int, anchors: bool) -> Any:
         f"contrast.anchors={_list(task.contrast_anchors) if anchors and task.contrast_anchors else 'auto'}",
         f"contrast.root={task.contrast or 'null'}",
         *([] if anchors else ["contrast.budget=null"]),
+        *settings,
     ]  # fmt: skip
     with initialize_config_dir(str(shipped("conf").resolve()), version_base="1.3"):
         return compose("config", overrides=given)

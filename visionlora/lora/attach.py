@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parameter import UninitializedParameter
 
+from visionlora.lora.activations import in_place_again, out_of_place
 from visionlora.lora.config import LoraConfig, LoraError
+from visionlora.lora.convs import LAST, is_channels_last
 from visionlora.lora.folding import unfold_batch_norm
 from visionlora.lora.layers import FrozenBatchNorm, LoraLayer, can_adapt, swap_class, swapped_class
 from visionlora.lora.targets import chosen_layers, closest, unmatched_patterns
@@ -38,10 +40,10 @@ def attach(
 ) -> _Network:
     """Puts an adapter on every targeted layer, in place, and freezes everything else.
 
-    At this moment the network still computes what it did: B is zero. Batch-norm layers stay in eval mode
-    from now on, whatever `model.train()` says. A's values depend on one number drawn from `generator` and
-    on the layer's name, not on which other layers are adapted, nor on the device. A weight that two layers
-    share gets an adapter for each.
+    At this moment the network still computes what it did: B is zero. Batch-norm layers stay in eval mode from
+    now on, whatever `model.train()` says. A's values depend on one number drawn from `generator` and on the
+    layer's name, not on which others are adapted, nor on the device. A weight that two layers share gets an
+    adapter for each.
 
     Args:
         model: a network of nn.Conv1d/2d/3d and nn.Linear layers (or subclasses of those); may itself be
@@ -86,6 +88,7 @@ def attach_layers(
     for module in model.modules():
         if isinstance(module, _BatchNorm):
             swap_class(module, swapped_class(type(module))).eval()
+    out_of_place(model)
     for name, module in modules.items():
         _put_on(module, plans[name], _layer_generator(seed, name))
     return model
@@ -103,15 +106,15 @@ def detach(model: _Network) -> _Network:
     unfold_batch_norm(model)
     for layer in layers:
         _take_off(layer)
-    return _plain_batch_norm(model)
+    return _plain(model)
 
 
 def merge(model: _Network) -> _Network:
     """Adds each adapter's update to its weight and leaves plain layers, in place: nothing of this package
     remains.
 
-    The sum is computed in single precision (double for a double network) and cast once. Weights that layers
-    shared are separate tensors afterwards. Parameters stay frozen.
+    The sum is computed in single precision (double for a double network), cast once. Weights that layers shared
+    are separate tensors afterwards. Parameters stay frozen.
 
     Raises:
         LoraError: the model has no adapters.
@@ -123,7 +126,7 @@ def merge(model: _Network) -> _Network:
             weight = layer.lora_merged_weight()
         _take_off(layer)
         layer._parameters["weight"] = nn.Parameter(weight, requires_grad=False)
-    return _plain_batch_norm(model)
+    return _plain(model)
 
 
 @contextmanager
@@ -273,6 +276,8 @@ def _put_on(module: nn.Module, plan: LayerPlan, generator: torch.Generator) -> N
     dtype = torch.promote_types(weight.dtype, torch.float32)
     A = torch.randn((plan.rank, *weight.shape[1:]), dtype=dtype, generator=generator).mul_(std)
     B = torch.zeros(weight.shape[0], plan.rank, *(1,) * (weight.ndim - 2), dtype=dtype)
+    if is_channels_last(weight):  # as the gradients that will be added to it
+        A = A.contiguous(memory_format=LAST[A.ndim])
     layer = swap_class(module, swapped_class(type(module)))
     layer.lora_A = nn.Parameter(A.to(weight.device))
     layer.lora_B = nn.Parameter(B.to(weight.device))
@@ -289,7 +294,8 @@ def _take_off(layer: LoraLayer) -> None:
     swap_class(layer, layer.base_class)
 
 
-def _plain_batch_norm(model: _Network) -> _Network:
+def _plain(model: _Network) -> _Network:
+    in_place_again(model)
     for module in model.modules():
         if isinstance(module, FrozenBatchNorm):
             swap_class(module, module.base_class).training = model.training

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from visionlora.lora.rows import linear, tall
 
 _CONV: dict[int, Any] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
-_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
+LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
 class Geometry(NamedTuple):
@@ -37,7 +37,7 @@ def conv(x: Tensor, weight: Tensor, bias: Tensor | None = None, *geometry: Any) 
 
 def is_channels_last(x: Tensor) -> bool:
     """Whether x (N, channels, size...) lies in memory as (N, size..., channels)."""
-    return x.ndim in _LAST and x.is_contiguous(memory_format=_LAST[x.ndim])
+    return x.ndim in LAST and x.is_contiguous(memory_format=LAST[x.ndim])
 
 
 def output_size(x: Tensor, weight: Tensor, geometry: Geometry) -> list[int]:
@@ -123,7 +123,7 @@ def frozen_grad_input(
     """The gradient of x, of which only the shape is left and whether it was channels_last."""
     if product == "flipped":
         return _flipped(g, shape[2:], weight, geometry)
-    memory_format = _LAST[len(shape)] if last else torch.contiguous_format
+    memory_format = LAST[len(shape)] if last else torch.contiguous_format
     x = torch.empty(shape, dtype=g.dtype, device=g.device, memory_format=memory_format)  # never read
     return _backward(g, x, weight, geometry, of_input=True)
 
@@ -148,22 +148,25 @@ def _flipped(g: Tensor, size: Sequence[int], weight: Tensor, geometry: Geometry)
     """
     stride, _, dilation, groups = geometry
     if max(stride) > 1:
-        g = _spread(g, size, weight, geometry)
+        reach = zip(size, geometry.padding, geometry.dilation, weight.shape[2:], strict=True)
+        g = spread(g, [n + 2 * padding - dilation * (k - 1) for n, padding, dilation, k in reach], stride)
     turned = weight.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)
     turned = turned.flip(tuple(range(2, weight.ndim)))
     return conv(g, turned, None, 1, _flipped_padding(weight, geometry), dilation, groups)
 
 
-def _spread(g: Tensor, size: Sequence[int], weight: Tensor, geometry: Geometry) -> Tensor:
-    """g with zeros between its pixels, as a convolution of `size` pixels without stride would have it."""
-    full = [
-        size[i] + 2 * geometry.padding[i] - geometry.dilation[i] * (weight.shape[2 + i] - 1)
-        for i in range(len(size))
-    ]
-    spread = g.new_zeros(g.shape[0], *full, g.shape[1]).movedim(-1, 1)
-    pixels = tuple(slice(None, None, step) for step in geometry.stride)
-    spread[(slice(None), slice(None)) + pixels] = g  # noqa: RUF005 - Python 3.10 knows no star in an index
-    return spread
+def subsample(x: Tensor, stride: Sequence[int]) -> Tensor:
+    """Every stride-th pixel of x (N, channels, size...), in channels_last."""
+    pixels = tuple(slice(None, None, step) for step in stride)
+    return x[(slice(None), slice(None)) + pixels].contiguous(memory_format=LAST[x.ndim])  # noqa: RUF005
+
+
+def spread(g: Tensor, size: Sequence[int], stride: Sequence[int]) -> Tensor:
+    """The inverse of `subsample`: zeros between the pixels of g, so many pixels in all."""
+    full = g.new_zeros(g.shape[0], *size, g.shape[1]).movedim(-1, 1)
+    pixels = tuple(slice(None, None, step) for step in stride)
+    full[(slice(None), slice(None)) + pixels] = g  # noqa: RUF005 - Python 3.10 knows no star in an index
+    return full
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -227,7 +230,7 @@ def _window(x: Tensor, start: int, width: int) -> Tensor:
     first, last = max(start, 0), min(start + width, x.shape[-1])
     if last - first == width:
         return x[..., first:last]
-    memory_format = _LAST[x.ndim] if is_channels_last(x) else torch.contiguous_format
+    memory_format = LAST[x.ndim] if is_channels_last(x) else torch.contiguous_format
     part = torch.empty((*x.shape[:-1], width), dtype=x.dtype, device=x.device, memory_format=memory_format)
     if last <= first:
         return part.zero_()
@@ -240,7 +243,7 @@ def _window(x: Tensor, start: int, width: int) -> Tensor:
 def _like(x: Tensor, out: int, A: Tensor) -> Tensor:
     """A weight of which only shape, type and memory format matter."""
     weight = x.new_empty(out, *A.shape[1:])
-    return weight.contiguous(memory_format=_LAST[x.ndim]) if is_channels_last(x) else weight
+    return weight.contiguous(memory_format=LAST[x.ndim]) if is_channels_last(x) else weight
 
 
 def _project(weight_grad: Tensor, A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:

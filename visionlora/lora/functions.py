@@ -5,6 +5,9 @@ where the weight is cast (autocast) the caller hands it over as `kept`, since a 
 weight too. Where x can be made again from what the module below keeps, that is kept instead of x (`inputs`).
 They compute in the type of x; autocast is the caller's matter. All of it is made of differentiable
 operations, so second derivatives work, slowly.
+
+Each `forward` takes its context too: beside a `setup_context` PyTorch reads the signature anew in every call,
+which took longer than a small layer.
 """
 
 from __future__ import annotations
@@ -22,15 +25,17 @@ from visionlora.lora.merging import autocast_off, ready_weight
 
 
 class RowsFunction(Function):
-    """A layer that is one matrix product. The weight is (out, in), A (r, in), B (out, r); x is (..., in) or,
-    channels first, (N, in, size...) in channels_last. `made_of` is what x is made of again by the
-    `recipe`, where there is one.
+    """A layer that is one matrix product. The weight is (out, in), A (r, in, 1...), B (out, r, 1...); x is
+    (..., in) or, channels first, (N, in, size...) in channels_last. `made_of` is what x is made of again by
+    the `recipe`, where there is one.
 
-    The output is a tensor of its own, not a view of one: what follows may write into it at no cost.
+    The output is a tensor of its own, not a view of one: what follows may write into it at no cost. So is
+    the gradient of x: autograd adds others to it in place.
     """
 
     @staticmethod
     def forward(
+        ctx: Any,
         x: Tensor,
         weight: Tensor,
         bias: Tensor | None,
@@ -44,35 +49,32 @@ class RowsFunction(Function):
         gradient: str,
         *made_of: Tensor,
     ) -> Tensor:
+        ctx.scaling, ctx.channels_first, ctx.recipe = scaling, channels_first, recipe
+        ctx.product, ctx.gradient, ctx.shape = product, gradient, x.shape
+        ctx.save_for_backward(weight, A, B, kept, *(made_of if recipe else (x,)))
         ready = _ready(kept, product, weight, A, B, scaling, x.dtype)
-        return rows.forward(product, x, ready, bias, A, B, scaling, channels_first)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        x, weight, _, A, B, kept, ctx.scaling, ctx.channels_first, ctx.recipe, *others = inputs
-        ctx.product, ctx.gradient, *made_of = others
-        ctx.shape = x.shape
-        ctx.save_for_backward(weight, A, B, kept, *(made_of if ctx.recipe else (x,)))
+        return rows.forward(product, x, ready, bias, A.flatten(1), B.flatten(1), scaling, channels_first)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         weight, A, B, kept, *made_of = ctx.saved_tensors
+        flat_A, flat_B = A.flatten(1), B.flatten(1)
         grad_x = grad_A = grad_B = None
         g = rows.as_rows(g, ctx.channels_first)
         with autocast_off(g.device):
             if ctx.needs_input_grad[3] or ctx.needs_input_grad[4]:
-                small = _scaled(A, B, ctx.scaling, g.dtype)
+                small = _scaled(flat_A, flat_B, ctx.scaling, g.dtype)
                 if ctx.recipe:
                     x = ctx.recipe.rows(made_of, ctx.channels_first)
                     grad_A, grad_B = rows.gradients_in_pieces(ctx.gradient, x, g, *small)
                 else:
                     x = rows.as_rows(made_of[0], ctx.channels_first)
                     grad_A, grad_B = rows.GRADIENTS[ctx.gradient](x, g, *small)
-                grad_A, grad_B = grad_A.to(A.dtype), grad_B.to(B.dtype)
+                grad_A, grad_B = grad_A.to(A.dtype).view(A.shape), grad_B.to(B.dtype).reshape(B.shape)
             if ctx.needs_input_grad[0]:  # last, so that the layer below finds it in the processor's cache
                 ready = _ready(kept, ctx.product, weight, A, B, ctx.scaling, g.dtype)
-                grad_x = rows.grad_input(ctx.product, g, ready, A, B, ctx.scaling)
-                grad_x = rows.from_rows(grad_x, ctx.shape, ctx.channels_first)
+                layer = flat_A, flat_B, ctx.scaling, ctx.shape, ctx.channels_first
+                grad_x = rows.grad_input(ctx.product, g, ready, *layer)
         return grad_x, None, None, grad_A, grad_B, *(None,) * (len(ctx.needs_input_grad) - 5)
 
 
@@ -82,6 +84,7 @@ class ConvFunction(Function):
 
     @staticmethod
     def forward(
+        ctx: Any,
         x: Tensor,
         weight: Tensor,
         bias: Tensor | None,
@@ -93,13 +96,10 @@ class ConvFunction(Function):
         product: str,
         gradient: str,
     ) -> Tensor:
+        ctx.scaling, ctx.geometry, ctx.product, ctx.gradient = scaling, geometry, product, gradient
+        ctx.save_for_backward(x, weight, A, B, kept)
         ready = _ready(kept, product, weight, A, B, scaling, x.dtype)
         return convs.forward(product, x, ready, bias, A, B, scaling, geometry)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        x, weight, _, A, B, kept, ctx.scaling, ctx.geometry, ctx.product, ctx.gradient = inputs
-        ctx.save_for_backward(x, weight, A, B, kept)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
@@ -116,18 +116,31 @@ class ConvFunction(Function):
         return grad_x, None, None, grad_A, grad_B, None, None, None, None, None
 
 
+class SubsampleFunction(Function):
+    """Every stride-th pixel of x (N, channels, size...), channels_last: what a 1 x 1 convolution with a
+    stride reads. Backwards zeros stand between them, made in one pass and in the same memory format."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, stride: tuple[int, ...]) -> Tensor:
+        ctx.size, ctx.stride = x.shape[2:], stride
+        return convs.subsample(x, stride)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        return convs.spread(g, ctx.size, ctx.stride), None
+
+
 class FrozenConvFunction(Function):
     """A frozen convolution of which only the gradient of x is wanted; x itself is not kept."""
 
     @staticmethod
-    def forward(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry, product: str) -> Tensor:
-        return convs.conv(x, weight, bias, *geometry)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        x, weight, _, ctx.geometry, ctx.product = inputs
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry, product: str
+    ) -> Tensor:
+        ctx.geometry, ctx.product = geometry, product
         ctx.shape, ctx.last = x.shape, convs.is_channels_last(x)
         ctx.save_for_backward(weight)
+        return convs.conv(x, weight, bias, *geometry)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
@@ -152,4 +165,6 @@ def _ready(
 
 
 def _scaled(A: Tensor, B: Tensor, scaling: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    return (A * scaling).to(dtype), (B * scaling).to(dtype)
+    if scaling != 1:
+        A, B = A * scaling, B * scaling
+    return A.to(dtype), B.to(dtype)

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from visionlora.lora import rows
 from visionlora.lora.choice import choice, chosen
 from visionlora.lora.convs import Geometry, conv, is_channels_last
-from visionlora.lora.functions import ConvFunction, FrozenConvFunction, RowsFunction
+from visionlora.lora.functions import ConvFunction, FrozenConvFunction, RowsFunction, SubsampleFunction
 from visionlora.lora.inputs import made_of
 from visionlora.lora.merging import autocast_off, merged_weight, ready_weight, update
 from visionlora.lora.ways import conv_ways, frozen_way, row_ways
@@ -61,8 +61,9 @@ def lora_conv(
     with autocast_off(x.device):
         x, geometry = _geometry(x, weight, stride, padding, dilation, groups)
         if _is_pointwise(x, weight, geometry):
-            flat = (weight.flatten(1), bias, A.flatten(1), B.flatten(1))
-            return _rows(x, *flat, scaling, channels_first=True)
+            if max(geometry.stride) > 1:
+                x = SubsampleFunction.apply(x, geometry.stride)
+            return _rows(x, weight.flatten(1), bias, A, B, scaling, channels_first=True)
         product, gradient = conv_ways(x, weight, A, B, scaling, geometry)
         kept = _kept(product, weight, A, B, scaling, x.dtype)
         return ConvFunction.apply(x, weight, bias, A, B, kept, scaling, geometry, product, gradient)
@@ -168,10 +169,11 @@ def _geometry(
 
 
 def _is_pointwise(x: Tensor, weight: Tensor, geometry: Geometry) -> bool:
+    """Whether it is a matrix product; with a stride only where that is known to be faster."""
     ones = (1,) * len(geometry.stride)
     return (
         tuple(weight.shape[2:]) == ones
-        and geometry.stride == ones
+        and (geometry.stride == ones or rows.has_onednn(x))
         and not any(geometry.padding)
         and geometry.groups == 1
         and is_channels_last(x)

@@ -112,19 +112,31 @@ def forward(
 def _shaped(y: Tensor, shape: Sequence[int], channels_first: bool) -> Tensor:
     """`from_rows`, but not as a view: a tensor of its own with the memory of y."""
     view = from_rows(y, shape, channels_first)
+    if torch.is_grad_enabled() or torch.compiler.is_compiling():  # second derivatives, or a compiler, reach y
+        return view
     return y.new_empty(0).set_(y.untyped_storage(), 0, view.shape, view.stride())
 
 
-def grad_input(product: str, g: Tensor, ready: Tensor, A: Tensor, B: Tensor, scaling: float) -> Tensor:
-    """The gradient of x, (M, in)."""
+def grad_input(
+    product: str,
+    g: Tensor,
+    ready: Tensor,
+    A: Tensor,
+    B: Tensor,
+    scaling: float,
+    shape: Sequence[int],
+    channels_first: bool,
+) -> Tensor:
+    """The gradient of x, in its shape, for g as `as_rows` has it."""
     if product == "onednn":
-        return linear(g, ready.t())
-    if product in ("branch", "uncast"):
+        grad = linear(g, ready.t())
+    elif product in ("branch", "uncast"):
         wide = g.to(ready.dtype)
         grad = wide @ ready if product == "branch" else linear(wide, ready.t())
-        grad = grad.addmm_(wide @ B.to(wide.dtype), A.to(wide.dtype), alpha=scaling)
-        return grad.to(g.dtype)
-    return g @ ready
+        grad = grad.addmm_(wide @ B.to(wide.dtype), A.to(wide.dtype), alpha=scaling).to(g.dtype)
+    else:
+        grad = g @ ready
+    return _shaped(grad, shape, channels_first)
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -31,8 +31,8 @@ def row_ways(
     scaling: float,
     in_pieces: bool = False,
 ) -> tuple[str, str]:
-    """Product and gradient of `rows` for x (M, in) and a weight (out, in); `in_pieces`: x will be made again
-    for the gradient."""
+    """Product and gradient of `rows` for x (M, in), a weight (out, in), A (r, in, 1...) and B (out, r, 1...);
+    `in_pieces`: x will be made again for the gradient."""
     (m, i), o, r = x.shape, weight.shape[0], A.shape[0]
     work, thin = m * i * o, 2 * m * (i + o) * _lanes(r)
     gradients = ["low_rank", "low_rank_wide", "low_rank_chunked", "full"]
@@ -46,7 +46,7 @@ def row_ways(
         products = ["uncast" if rows.can_stay_uncast(x, weight) else "branch"]
     fused = "onednn" in products and x.dtype == torch.bfloat16 and bias is not None
 
-    adapter = (x.detach(), A.detach(), B.detach())
+    adapter = (x.detach(), A.detach().flatten(1), B.detach().flatten(1))
     layer = (adapter[0], weight.detach(), bias, *adapter[1:], scaling)
     g = _Once(lambda: rows.empty(x, o, channels_first=False).fill_(1.0))
     key = f"{_kind(x)} {m} x {i} -> {o} rank {r}{' input gradient' * x.requires_grad}"
@@ -161,7 +161,7 @@ def _run_rows_product(
     if g is not None:
         if x.dtype == weight.dtype:  # otherwise it is kept
             ready = ready_weight(name, weight, A, B, scaling, x.dtype)
-        rows.grad_input(name, g(), ready, A, B, scaling)
+        rows.grad_input(name, g(), ready, A, B, scaling, x.shape, channels_first=False)
 
 
 @torch.no_grad()

@@ -1,0 +1,157 @@
+"""Levers that the product does not have, as code around its own training: each was tried and left out.
+
+A lever is entered as a context; inside, a run of the product is pulled by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+from torch.nn import functional as F
+
+from benchmarks.quality_tasks import Task, link
+from visionlora.data import AnchorStream
+from visionlora.data.generated import generate_anchors
+from visionlora.lora import adapters_off
+from visionlora.training import module
+from visionlora.training.anchors import AnchorTeacher
+from visionlora.training.module import LoraModule
+
+Batch = Mapping[str, Tensor]
+PLAIN = 24
+"""How far a pixel's colour may lie from a corner's, summed over the channels, to be plain ground."""
+
+
+@contextmanager
+def lora_plus(ratio: float) -> Iterator[None]:
+    """B learns `ratio` times as fast as A (Hayou et al. 2024, https://arxiv.org/abs/2402.12354)."""
+    adamw, configure = torch.optim.AdamW, LoraModule.configure_optimizers
+
+    def both(self: LoraModule) -> Any:
+        of_B = {id(value) for name, value in self.network.named_parameters() if name.endswith("lora_B")}
+
+        def two_rates(parameters: list[Tensor], lr: float, **settings: Any) -> torch.optim.Optimizer:
+            slow = [value for value in parameters if id(value) not in of_B]
+            fast = [value for value in parameters if id(value) in of_B]
+            return adamw([{"params": slow}, {"params": fast, "lr": ratio * lr}], lr=lr, **settings)
+
+        with patch.object(torch.optim, "AdamW", two_rates):
+            return configure(self)
+
+    with patch.object(LoraModule, "configure_optimizers", both):
+        yield
+
+
+@contextmanager
+def mixup(alpha: float) -> Iterator[None]:
+    """New pictures are mixed in pairs, and so are their labels (Zhang et al. 2018, equation 1,
+    https://arxiv.org/abs/1710.09412)."""
+    training_step = LoraModule.training_step
+
+    def mixed(self: LoraModule, batch: Batch, index: int) -> Tensor:
+        rng = np.random.default_rng([1, self.global_step])
+        share = float(rng.beta(alpha, alpha))
+        order = torch.from_numpy(rng.permutation(len(batch["labels"])))
+        images = share * batch["images"] + (1 - share) * batch["images"][order]
+
+        def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+            own, other = F.cross_entropy(logits, labels), F.cross_entropy(logits, labels[order])
+            return share * own + (1 - share) * other
+
+        with patch.object(module, "F", SimpleNamespace(cross_entropy=cross_entropy)):
+            return training_step(self, {**batch, "images": images}, index)
+
+    with patch.object(LoraModule, "training_step", mixed):
+        yield
+
+
+@contextmanager
+def hard_anchors() -> Iterator[None]:
+    """The half of the anchors of which the frozen network is least sure come three times as often."""
+    prepare, drawn = AnchorTeacher.prepare, AnchorStream.drawn
+    hard: dict[int, list[int]] = {}
+
+    def look_at_all(self: AnchorTeacher, network: torch.nn.Module) -> None:
+        prepare(self, network)
+        with torch.no_grad(), adapters_off(network):
+            logits = torch.cat([network(batch["images"]) for batch in self.stream.batches(32)])
+        first, second = logits.float().topk(2, dim=1).values.unbind(1)
+        hard[id(self.stream)] = (first - second).argsort()[: len(logits) // 2].tolist()
+
+    def prefer(self: AnchorStream, step: int) -> list[tuple[int, int]]:
+        keys, chosen = drawn(self, step), hard.get(id(self), [])
+        known = set(chosen)
+        return [
+            (index, view) if index in known or (index + step) % 2 else (chosen[index % len(chosen)], view)
+            for index, view in keys
+        ]
+
+    with patch.object(AnchorTeacher, "prepare", look_at_all), patch.object(AnchorStream, "drawn", prefer):
+        yield
+
+
+@contextmanager
+def layer_features(weight: float) -> Iterator[None]:
+    """Beside the logits, the last feature map on anchors is kept: squared distance to the frozen network's,
+    over its energy (Romero et al. 2015, equation 3, https://arxiv.org/abs/1412.6550)."""
+    training_step = LoraModule.training_step
+
+    def with_features(self: LoraModule, batch: Batch, index: int) -> Tensor:
+        seen: list[Tensor] = []
+        features = self.network.get_submodule("features")
+        hook = features.register_forward_hook(lambda _, __, output: seen.append(output))
+        try:
+            loss = training_step(self, batch, index)
+            assert self.teacher is not None
+            anchors = self.teacher.stream.batch(self.global_step)["images"]
+            with torch.no_grad(), adapters_off(self.network):
+                features(anchors)
+        finally:
+            hook.remove()
+        # The teacher's own questions come first; the training step's batch is the last but one.
+        student, frozen = seen[-2][len(batch["labels"]) :].float(), seen[-1].float()
+        return loss + weight * (student - frozen).square().sum() / frozen.square().sum()
+
+    with patch.object(LoraModule, "training_step", with_features):
+        yield
+
+
+def with_backgrounds(task: Task, folder: Path) -> Task:
+    """Beside each training picture on plain ground the same before a generated background."""
+    pictures = sorted((task.root / "train").glob("*/*"))
+    grounds = generate_anchors(len(pictures), 224, seed=7)
+    for picture, ground in zip(pictures, grounds, strict=True):
+        place = folder / "train" / picture.parent.name
+        link(place / picture.name, picture)
+        before = _before(Image.open(picture), Image.fromarray(ground.permute(1, 2, 0).numpy()))
+        if before is not None:
+            before.save(place / f"{picture.stem}-before.png")
+    for picture in (task.root / "val").glob("*/*"):
+        link(folder / "val" / picture.parent.name / picture.name, picture)
+    return replace(task, root=folder)
+
+
+def _before(picture: Image.Image, ground: Image.Image) -> Image.Image | None:
+    """The picture's subject before another ground; None where its own is not plain."""
+    canvas = Image.new("RGB", picture.size, "white")
+    coloured = picture.convert("RGBA")
+    canvas.paste(coloured, mask=coloured.getchannel("A"))
+    filled, marker = canvas.copy(), (255, 0, 255)
+    right, below = canvas.width - 1, canvas.height - 1
+    for corner in ((0, 0), (right, 0), (0, below), (right, below)):
+        ImageDraw.floodfill(filled, corner, marker, thresh=PLAIN)
+    plain = (np.asarray(filled) == marker).all(2)
+    if not 0.2 < plain.mean() < 0.95:
+        return None
+    canvas.paste(ground.resize(canvas.size), mask=Image.fromarray(plain))
+    return canvas

@@ -1,0 +1,197 @@
+"""What each lever of training buys: the product with one thing changed, on one task of the quality yardstick.
+
+    python -m benchmarks.levers --steps 200 --records outputs/levers.jsonl
+    python -m benchmarks.levers base "rank 16: lora.rank=16 lora.alpha=16" --task one-tiger --seeds 0 1 2
+
+A lever is one of the names below or `NAME: key=value ...`, any settings of the product. Every finished run is
+a line of the records: started again, the command goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from benchmarks import lever_code, results
+from benchmarks.machine import machine, versions
+from benchmarks.quality import Record, append, read_records
+from benchmarks.quality_methods import run_ours
+from benchmarks.quality_tasks import REAL, Task, make_tasks, our_config
+from benchmarks.table import markdown_table
+from visionlora.errors import VisionLoraError
+
+LR = 2e-3
+HEADINGS = ("lever", "seeds", "learned at 1 / 0.8 / 0.6", "lost at 1 / 0.8 / 0.6", "as chosen", "s")
+SHOWN = (1.0, 0.8, 0.6)
+
+
+@dataclass(frozen=True)
+class Lever:
+    """One thing that is changed.
+
+    Attributes:
+        name: in the records and the table.
+        settings: of the product, as on its command line.
+        inside: entered around the run.
+        pictures: makes other pictures to learn from, in an empty folder.
+    """
+
+    name: str
+    settings: tuple[str, ...] = ()
+    inside: Callable[[], AbstractContextManager[None]] = nullcontext
+    pictures: Callable[[Task, Path], Task] | None = None
+
+
+LEVERS = (
+    Lever("base"),
+    Lever("LoRA+ 4", inside=lambda: lever_code.lora_plus(4.0)),
+    Lever("LoRA+ 16, lr 5e-4", ("optimizer.lr=5e-4",), lambda: lever_code.lora_plus(16.0)),
+    Lever("rsLoRA", ("lora.rslora=true",)),
+    Lever("weight decay 0.1", ("optimizer.weight_decay=0.1",)),
+    Lever("dropout 0.1", ("lora.dropout=0.1",)),
+    Lever("TrivialAugment", ("augment.trivial=true",)),
+    Lever("mixup 0.2", inside=lambda: lever_code.mixup(0.2)),
+    Lever("hard anchors", inside=lever_code.hard_anchors),
+    Lever("layer features", inside=lambda: lever_code.layer_features(3.0)),
+    Lever("random backgrounds", pictures=lever_code.with_backgrounds),
+)
+
+
+def lever(words: str) -> Lever:
+    """The lever of that name, or the one that `NAME: key=value ...` makes.
+
+    Raises:
+        VisionLoraError: it is neither.
+    """
+    for known in LEVERS:
+        if known.name == words:
+            return known
+    name, colon, settings = words.partition(":")
+    if not colon:
+        names = ", ".join(known.name for known in LEVERS)
+        raise VisionLoraError(f"no lever is called {words!r}; there are {names}, or give 'NAME: key=value'")
+    return Lever(name.strip(), tuple(shlex.split(settings)))
+
+
+def pull(
+    task: Task, chosen: Lever, seed: int, settings: Sequence[str], anchors: bool, folder: Path
+) -> Record:
+    """One run with the lever; the record's figures, as the quality yardstick has them."""
+    if chosen.pictures is not None:
+        task = chosen.pictures(task, folder)
+    config = our_config(task, LR, seed, anchors, (*settings, *chosen.settings))
+    with chosen.inside():
+        return run_ours(task, config)
+
+
+def table(records: Sequence[Record], task: str) -> list[list[str]]:
+    """A row for each lever: means over its seeds."""
+    mine = [record for record in records if record["task"] == task]
+    rows = []
+    for name in dict.fromkeys(record["lever"] for record in mine):
+        runs = [record for record in mine if record["lever"] == name]
+        seeds = ", ".join(str(run["seed"]) for run in runs)
+        points = [_mean([_at(run, strength) for run in runs]) for strength in SHOWN]
+        learned, lost = zip(*points, strict=True)
+        chosen = _mean([_outcome(run, run) for run in runs])
+        rows.append(
+            [name, seeds, *(" / ".join(f"{value:.3f}" for value in values) for values in (learned, lost)),
+             f"{chosen[0]:.3f}, {chosen[1]:.3f}", f"{fmean(run['seconds'] for run in runs):.0f}"]
+        )  # fmt: skip
+    return rows
+
+
+def _at(run: Record, strength: float) -> tuple[float, float]:
+    return _outcome(run, next(point for point in run["curve"] if point["strength"] == strength))
+
+
+def _outcome(run: Record, figures: Record) -> tuple[float, float]:
+    return figures["learned"], run["frozen"]["kept"] - figures["kept"]
+
+
+def _mean(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    first, second = zip(*pairs, strict=True)
+    return fmean(first), fmean(second)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parser = _parser()
+    options = parser.parse_args(given)
+    try:
+        _run(options, shlex.join(["python", "-m", "benchmarks.levers", *given]))
+    except VisionLoraError as error:
+        parser.exit(error.exit_code, f"{parser.prog}: {error}\n")
+    return 0
+
+
+def _run(options: argparse.Namespace, command: str) -> None:
+    warnings.filterwarnings("ignore", category=UserWarning)
+    console = Console()
+    torch.set_num_threads(options.threads)
+    levers = [lever(words) for words in options.levers or [known.name for known in LEVERS]]
+    settings = [] if options.steps is None else [f"trainer.max_steps={options.steps}"]
+    records = read_records(options.records)
+    with tempfile.TemporaryDirectory() as place:
+        tasks = make_tasks(Path(place), options.real)
+        if options.task not in tasks:
+            raise VisionLoraError(f"no task is called {options.task!r}; there are {', '.join(tasks)}")
+        for number, (seed, chosen) in enumerate((s, one) for s in options.seeds for one in levers):
+            what = {"task": options.task, "lever": chosen.name, "seed": seed}
+            if any(what.items() <= record.items() for record in records):
+                continue
+            folder = Path(place) / f"lever-{number}"
+            figures = pull(tasks[options.task], chosen, seed, settings, not options.no_anchors, folder)
+            records.append({**what, **figures})
+            append(options.records, records[-1])
+            console.print(f"{chosen.name}, seed {seed}: {table(records[-1:], options.task)[0][2:]}")
+    rows = table(records, options.task)
+    text = markdown_table(HEADINGS, rows)
+    console.print(text, highlight=False)
+    results.leave(options, "levers", f"{_facts(options, command)}\n\n{text}", {"records": records})
+
+
+def _facts(options: argparse.Namespace, command: str) -> str:
+    steps = "as many steps as by default" if options.steps is None else f"{options.steps} steps"
+    return (
+        results.facts("What each lever buys", machine(), versions(), command)
+        + f"\n\nTask {options.task}, {steps}; the product with one thing changed. Means over the seeds."
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.levers",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="levers: " + "; ".join(known.name for known in LEVERS),
+    )
+    add: Callable[..., Any] = parser.add_argument
+    add("levers", nargs="*", metavar="LEVER", help="none: all of them")
+    add("--task", default="illustrated-4", help="of the quality yardstick")
+    add("--seeds", nargs="+", type=int, default=[0])
+    add("--steps", type=int, help="of every run; default: as many as by default")
+    add("--no-anchors", action="store_true", help="keep with generated pictures alone")
+    add("--threads", type=int, default=2)
+    add("--records", type=Path, default=Path("outputs/levers.jsonl"), metavar="FILE", help="finished runs")
+    add("--real", type=Path, default=REAL, metavar="FOLDER", help="real weights and pictures")
+    add("--json", type=Path, metavar="FILE")
+    add("--results", type=Path, metavar="FILE")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
