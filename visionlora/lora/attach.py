@@ -113,8 +113,8 @@ def merge(model: _Network) -> _Network:
     """Adds each adapter's update to its weight and leaves plain layers, in place: nothing of this package
     remains.
 
-    The sum is computed in single precision (double for a double network), cast once. Weights that layers shared
-    are separate tensors afterwards. Parameters stay frozen.
+    The sum is computed in single precision (double for a double network) and cast once. Weights that layers
+    shared are separate tensors afterwards. Parameters stay frozen.
 
     Raises:
         LoraError: the model has no adapters.
