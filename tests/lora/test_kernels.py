@@ -50,6 +50,38 @@ def test_onednn_computes_any_linear_layer_in_single_precision(case):
         assert_equal(results(case.compute, case, torch.float32), results(case.reference, case), rtol=1e-4)
 
 
+@st.composite
+def strided_pixels(draw):
+    """A convolution of one pixel with a stride, in the memory format and type in which it is a product."""
+    dims = draw(st.integers(2, 3))
+    stride = draw(st.tuples(*[st.integers(1, 3)] * dims).filter(lambda stride: max(stride) > 1))
+    size = [draw(st.integers(1, 7)) for _ in range(dims)]
+    inputs, outputs, rank, seed = (draw(st.integers(1, top)) for top in (6, 6, 4, 99))
+    last = torch.channels_last if dims == 2 else torch.channels_last_3d
+    ones = (1,) * dims
+    return Case(
+        normal(seed, draw(st.integers(1, 3)), inputs, *size).contiguous(memory_format=last),
+        normal(seed + 1, outputs, inputs, *ones),
+        normal(seed + 2, outputs) if draw(st.booleans()) else None,
+        normal(seed + 3, rank, inputs, *ones),
+        normal(seed + 4, outputs, rank, *ones),
+        (stride, (0,) * dims, ones, 1),
+    )
+
+
+@given(strided_pixels(), st.sampled_from(["rule", "onednn", "full", "low_rank_wide"]))
+@settings(max_examples=60)
+def test_a_strided_convolution_of_one_pixel_is_a_product_of_the_pixels_that_it_reads(case, way):
+    with kernels.choice(way):
+        ours = results(case.compute, case, torch.float32)
+        y = case.compute(*case.leaves(torch.float32))
+    assert_equal(ours, results(case.reference, case), rtol=1e-4)
+    assert ("Rows" in y.grad_fn.name()) == rows.has_onednn(y)
+    last = torch.channels_last if y.ndim == 4 else torch.channels_last_3d
+    assert ours[0].is_contiguous(memory_format=last)
+    assert ours[1].is_contiguous(memory_format=last)
+
+
 def pairs():
     """Every layer with every product and gradient that can compute it."""
     for name, case in LAYERS.items():
@@ -190,14 +222,26 @@ def test_second_derivatives_are_right(layer):
     torch.testing.assert_close(second(case.compute, leaves), second(case.reference, leaves))
 
 
-@pytest.mark.parametrize("layer", MATRIX_LAYERS)
-def test_they_are_right_where_onednn_computes_the_first_too(layer):
-    case = MATRIX_LAYERS[layer]
+@pytest.mark.parametrize("case", [*MATRIX_LAYERS.values(), a_conv(kernel=1, stride=2)])
+def test_they_are_right_where_onednn_computes_the_first_too(case):
     with kernels.choice("onednn"):
         ours = second(case.compute, case.leaves(torch.float32))
     exact = second(case.reference, case.leaves())
     for a, b in zip(ours, exact, strict=True):
         assert (a - b).norm() < 1e-4 * b.norm()
+
+
+@pytest.mark.parametrize("way", ["rule", "onednn", "branch"])
+def test_the_gradient_of_the_input_is_a_tensor_of_its_own(way):
+    """To a view autograd could not add the gradient of a second reader in place."""
+    case = a_conv(kernel=1)
+    seen = []
+    x, A, B = case.leaves(torch.float32)
+    inner = x * 1
+    inner.register_hook(lambda grad: seen.append(grad._is_view()))
+    with kernels.choice(way):
+        case.compute(inner, A, B).sum().backward()
+    assert seen == [False]
 
 
 def test_the_merged_weight_is_not_kept_for_the_backward_pass():

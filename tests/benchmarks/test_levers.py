@@ -1,0 +1,181 @@
+"""One thing changed at a time, and what it bought."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from benchmarks import lever_code, levers
+from benchmarks.quality_tasks import Task
+from visionlora.data import AnchorStream
+from visionlora.errors import VisionLoraError
+from visionlora.lora import LoraConfig, attach
+from visionlora.training.anchors import AnchorTeacher
+from visionlora.training.module import LoraModule
+from visionlora.training.options import OptimizerOptions, RetentionOptions
+
+SIDE = 8
+PREPROCESSING = SimpleNamespace(
+    resize=SIDE, crop=SIDE, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), interpolation="bilinear"
+)
+
+
+class Network(nn.Module):
+    """A feature map and a classifier, as SqueezeNet has them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+        self.classifier = nn.Sequential(nn.Flatten(), nn.Linear(4 * (SIDE - 2) ** 2, 5))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.classifier(self.features(images))
+
+
+def anchors(count: int = 6) -> tuple[Tensor, ...]:
+    generator = torch.Generator().manual_seed(1)
+    return tuple(torch.randint(256, (3, SIDE, SIDE), generator=generator).byte() for _ in range(count))
+
+
+def module(keeping: bool = False) -> LoraModule:
+    """An adapted network in training, with or without anchors."""
+    torch.manual_seed(0)
+    network = attach(Network(), LoraConfig(rank=2))
+    stream = AnchorStream(anchors(), 3, PREPROCESSING, lambda picture: picture, views=1)  # type: ignore[arg-type]
+    teacher = AnchorTeacher(stream, old_outputs=5) if keeping else None
+    return LoraModule(network, 10, OptimizerOptions(lr=1e-2), RetentionOptions(), teacher)
+
+
+def batch() -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(2)
+    return {
+        "images": torch.randn(4, 3, SIDE, SIDE, generator=generator),
+        "labels": torch.tensor([0, 1, 2, 1]),
+    }
+
+
+@pytest.fixture(autouse=True)
+def without_a_trainer() -> Iterator[None]:
+    with patch.object(LoraModule, "global_step", 3), patch.object(LoraModule, "log"):
+        yield
+
+
+def test_with_lora_plus_b_alone_learns_faster() -> None:
+    trained = module()
+    with lever_code.lora_plus(4.0):
+        groups = trained.configure_optimizers()["optimizer"].param_groups
+    assert [group["initial_lr"] for group in groups] == [1e-2, 4e-2]
+    names = {id(value): name for name, value in trained.network.named_parameters()}
+    assert [{names[id(p)][-1] for p in group["params"]} for group in groups] == [{"A"}, {"B"}]
+    assert len(trained.configure_optimizers()["optimizer"].param_groups) == 1
+
+
+def test_mixup_mixes_pictures_and_labels_alike() -> None:
+    seen: list[Tensor] = []
+    trained = module()
+    trained.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    plain = batch()
+    with lever_code.mixup(0.5):
+        loss = trained.training_step(plain, 0)
+    images, labels = seen[0], plain["labels"]
+    rng = np.random.default_rng([1, 3])
+    share, order = rng.beta(0.5, 0.5), torch.from_numpy(rng.permutation(4))
+    torch.testing.assert_close(
+        images, (share * plain["images"] + (1 - share) * plain["images"][order]).float()
+    )
+    logits = trained.network(images)
+    expected = share * F.cross_entropy(logits, labels) + (1 - share) * F.cross_entropy(logits, labels[order])
+    torch.testing.assert_close(loss, expected.float())
+
+
+def test_anchors_that_the_frozen_network_is_unsure_of_come_more_often() -> None:
+    trained = module(keeping=True)
+    teacher = trained.teacher
+    assert teacher is not None
+    with lever_code.hard_anchors():
+        teacher.prepare(trained.network)
+        drawn = Counter(index for step in range(400) for index, _ in teacher.stream.drawn(step))
+    with torch.no_grad():
+        first, second = trained.network(teacher.stream.plain(6)[1]).topk(2).values.unbind(1)
+    hard = set((first - second).argsort()[:3].tolist())
+    easy = set(range(6)) - hard
+    assert sum(drawn[index] for index in hard) == pytest.approx(
+        3 * sum(drawn[index] for index in easy), rel=0.1
+    )
+
+
+def test_features_that_have_not_moved_cost_nothing_and_moved_ones_do() -> None:
+    trained = module(keeping=True)
+    plain = trained.training_step(batch(), 0)
+    with lever_code.layer_features(3.0):
+        torch.testing.assert_close(trained.training_step(batch(), 0), plain)
+        with torch.no_grad():
+            trained.network.features[0].lora_B.fill_(0.5)
+        moved = trained.training_step(batch(), 0)
+    assert moved > trained.training_step(batch(), 0) + 0.01
+
+
+def test_what_stands_on_plain_ground_is_shown_before_another_too(tmp_path: Path) -> None:
+    pictures = tmp_path / "task" / "train" / "fish"
+    pictures.mkdir(parents=True)
+    plain = Image.new("RGB", (64, 64), "white")
+    ImageDraw.Draw(plain).rectangle((20, 20, 43, 43), "red")
+    plain.save(pictures / "plain.png")
+    busy = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    Image.fromarray(busy).save(pictures / "busy.png")
+    task = Task("t", "t", tmp_path / "task", "keep", "none", tmp_path, tmp_path)
+    made = lever_code.with_backgrounds(task, tmp_path / "made").root / "train" / "fish"
+    assert {path.name for path in made.iterdir()} == {"plain.png", "busy.png", "plain-before.png"}
+    before = np.asarray(Image.open(made / "plain-before.png"))
+    assert (before[20:44, 20:44] == (255, 0, 0)).all()
+    assert (before[:20] != 255).any()
+
+
+def test_a_lever_is_known_by_name_or_made_of_settings() -> None:
+    assert levers.lever("rsLoRA").settings == ("lora.rslora=true",)
+    made = levers.lever("rank 16: lora.rank=16 lora.alpha=16")
+    assert (made.name, made.settings) == ("rank 16", ("lora.rank=16", "lora.alpha=16"))
+    with pytest.raises(VisionLoraError, match="no lever is called 'lora'; there are base"):
+        levers.lever("lora")
+
+
+def test_the_table_has_the_mean_over_seeds() -> None:
+    def run(seed: int, learned: float, kept: float) -> dict:
+        curve = [{"strength": s, "learned": learned, "kept": kept} for s in (0.6, 0.8, 1.0)]
+        figures = {"learned": learned, "kept": kept, "frozen": {"kept": 0.6}, "curve": curve, "seconds": 10.0}
+        return {"task": "t", "lever": "base", "seed": seed, **figures}
+
+    rows = levers.table([run(0, 0.5, 0.6), run(1, 0.7, 0.5), {**run(2, 1, 1), "task": "another"}], "t")
+    assert rows == [["base", "0, 1", "0.600 / 0.600 / 0.600", "0.050 / 0.050 / 0.050", "0.600, 0.050", "10"]]
+
+
+def test_a_finished_run_is_not_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    curve = [{"strength": s, "learned": 0.5, "kept": 0.5} for s in (0.6, 0.8, 1.0)]
+    figures = {"learned": 0.5, "kept": 0.5, "frozen": {"kept": 0.6}, "curve": curve, "seconds": 10.0}
+    made: list[str] = []
+
+    def pull(task: str, chosen: levers.Lever, *others: object) -> dict:
+        made.append(chosen.name)
+        return figures
+
+    monkeypatch.setattr(levers, "pull", pull)
+    monkeypatch.setattr(levers, "make_tasks", lambda *_: {"t": "task"})
+    given = ["base", "rsLoRA", "--task", "t", "--records", str(tmp_path / "records.jsonl")]
+    assert levers.main(given) == levers.main([*given, "--results", str(tmp_path / "RESULTS.md")]) == 0
+    assert made == ["base", "rsLoRA"]
+    assert "| rsLoRA | 0 | 0.500 / 0.500 / 0.500 |" in (tmp_path / "RESULTS.md").read_text()
+    with pytest.raises(SystemExit):
+        levers.main(["--task", "nothing", "--records", str(tmp_path / "records.jsonl")])
+    assert "no task is called 'nothing'; there are t" in capsys.readouterr().err
