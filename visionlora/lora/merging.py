@@ -7,8 +7,6 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor
 
-from visionlora.lora.rows import linear
-
 
 def autocast_off(device: torch.device) -> AbstractContextManager:
     """Inside, operations compute in the types they are given."""
@@ -36,9 +34,7 @@ def merged_weight(
         last = base.ndim > 2 and not base.is_contiguous()  # channels_last: its rows are matrices as they lie
         if last:
             base, A = base.movedim(1, -1), A.movedim(1, -1)
-        small = B.flatten(1) if scaling == 1 else B.flatten(1) * scaling
-        # Not addmm: that copies the weight first, and the product is oneDNN's where that is faster.
-        merged = linear(small, A.flatten(1).t()).add_(base.flatten(1)).view(base.shape)
+        merged = torch.addmm(base.flatten(1), B.flatten(1), A.flatten(1), alpha=scaling).view(base.shape)
         return (merged.movedim(-1, 1) if last else merged).to(dtype or weight.dtype)
 
 
