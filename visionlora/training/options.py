@@ -146,21 +146,21 @@ class RetentionOptions:
     def weight_for(self, outputs: int) -> float:
         """The distillation's weight for a network of that many outputs.
 
-        ``auto`` grows with what there is to forget: 3.4 for ImageNet's 1,000, 1.2 for pocket's 20. Measured
+        ``auto`` grows with what there is to forget: 3.4 for ImageNet's 1,000, 1.0 for pocket's 20. Measured
         on both, larger weights learn less, smaller ones keep less (docs/keeping.md).
         """
-        return 0.308 * math.log(outputs) ** 1.25 if isinstance(self.weight, str) else self.weight
+        return 0.1967 * math.log(outputs) ** 1.482 if isinstance(self.weight, str) else self.weight
 
     def drift_for(self, outputs: int, classes: int) -> float:
         """The drift's weight for a network of that many outputs that learns that many classes.
 
         ``auto`` grows with what there is to forget and falls with what there is to learn. For one class it is
-        110 with ImageNet's 1,000 outputs and 1.7 with pocket's 20; for 142 of the 1,000 it is 48. Measured on
+        110 with ImageNet's 1,000 outputs and 1.2 with pocket's 20; for 142 of the 1,000 it is 48. Measured on
         these three: docs/keeping.md.
         """
         if not isinstance(self.drift, str):
             return self.drift
-        return 0.007 * math.log(outputs) ** 5 / max(1, classes) ** (1 / 6)
+        return 0.00317 * math.log(outputs) ** 5.41 / max(1, classes) ** (1 / 6)
 
 
 @dataclass(frozen=True)
