@@ -10,7 +10,6 @@ steps, so their adapters must be the same; then a longer one shows the step once
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from typing import Any
 from safetensors.torch import load_file
 
 from benchmarks import results
+from benchmarks.command import run_command
 from benchmarks.machine import machine, versions
 from benchmarks.runs import random_weights, train
 from benchmarks.table import markdown_table
@@ -30,13 +30,13 @@ PLAIN = ("augment=none", "lora.targets=classifier", "retention.weight=0")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; the exit status."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    options = _parser().parse_args(given)
+    return run_command(_parser(), _run, arguments)
+
+
+def _run(options: argparse.Namespace, command: str) -> None:
     with tempfile.TemporaryDirectory() as directory:
         figures = measure(options, Path(directory))
-    text = _section(figures, shlex.join(["python", "-m", "benchmarks.feature_cache", *given]))
-    results.leave(options, "feature-cache", text, figures)
-    return 0
+    results.leave(options, "feature-cache", _section(figures, command), figures)
 
 
 def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:

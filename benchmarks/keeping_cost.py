@@ -10,7 +10,6 @@ answers are soon all known, as they are for most of a whole run. Runs with and w
 from __future__ import annotations
 
 import argparse
-import shlex
 import statistics
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import results
+from benchmarks.command import run_command
 from benchmarks.machine import machine, versions
 from benchmarks.runs import random_weights, train
 from benchmarks.table import markdown_table
@@ -29,13 +29,13 @@ Pair = dict[str, float]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; the exit status."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    options = _parser().parse_args(given)
+    return run_command(_parser(), _run, arguments)
+
+
+def _run(options: argparse.Namespace, command: str) -> None:
     with tempfile.TemporaryDirectory() as directory:
         figures = {name: measure(options, name, Path(directory)) for name in options.networks}
-    text = _section(options, figures, shlex.join(["python", "-m", "benchmarks.keeping_cost", *given]))
-    results.leave(options, "keeping-cost", text, figures)
-    return 0
+    results.leave(options, "keeping-cost", _section(options, figures, command), figures)
 
 
 def measure(options: argparse.Namespace, network: str, folder: Path) -> list[Pair]:

@@ -25,6 +25,7 @@ import torch
 from rich.console import Console
 
 from benchmarks import lever_code, results
+from benchmarks.command import run_command
 from benchmarks.machine import machine, versions
 from benchmarks.quality import Record, append, read_records
 from benchmarks.quality_methods import run_ours
@@ -128,14 +129,7 @@ def _mean(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; the exit status."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    parser = _parser()
-    options = parser.parse_args(given)
-    try:
-        _run(options, shlex.join(["python", "-m", "benchmarks.levers", *given]))
-    except VisionLoraError as error:
-        parser.exit(error.exit_code, f"{parser.prog}: {error}\n")
-    return 0
+    return run_command(_parser(), _run, arguments)
 
 
 def _run(options: argparse.Namespace, command: str) -> None:

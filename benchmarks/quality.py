@@ -14,7 +14,6 @@ import argparse
 import json
 import multiprocessing
 import os
-import shlex
 import sys
 import tempfile
 import warnings
@@ -28,6 +27,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks import results
+from benchmarks.command import run_command
 from benchmarks.machine import machine, versions
 from benchmarks.quality_methods import METHODS, OURS, Method, best_lr, run_one
 from benchmarks.quality_plot import draw, markdown, strengths, summarise, terminal_table, verdict
@@ -149,14 +149,7 @@ def run_named(task: Task, name: str, lr: float, seed: int, threads: int) -> Reco
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; the exit status."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    parser = _parser()
-    options = parser.parse_args(given)
-    try:
-        _run(options, shlex.join(["python", "-m", "benchmarks.quality", *given]))
-    except VisionLoraError as error:
-        parser.exit(error.exit_code, f"{parser.prog}: {error}\n")
-    return 0
+    return run_command(_parser(), _run, arguments)
 
 
 def _run(options: argparse.Namespace, command: str) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -22,6 +21,7 @@ import torch
 from rich.console import Console
 
 from benchmarks import results, table
+from benchmarks.command import run_command
 from benchmarks.contenders import CONTENDERS, by_name
 from benchmarks.machine import machine, versions
 from benchmarks.timing import Setting, measure
@@ -61,14 +61,7 @@ class Sweep:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; the exit status."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    parser = _parser()
-    options = parser.parse_args(given)
-    try:
-        _run(options, shlex.join(["python", "-m", "benchmarks.step_time", *given]))
-    except VisionLoraError as error:
-        parser.exit(error.exit_code, f"{parser.prog}: {error}\n")
-    return 0
+    return run_command(_parser(), _run, arguments)
 
 
 def _run(options: argparse.Namespace, command: str) -> None:

@@ -61,7 +61,7 @@ def has_onednn(x: Tensor) -> bool:
     """Whether the way "onednn" is one here: oneDNN's own product, asked for directly.
 
     PyTorch leaves products in single precision to the BLAS, whatever the processor: on AMD's the BLAS (MKL)
-    takes 1.1 to 1.5 times as long for the layers of ResNet50 and ConvNeXt. In bfloat16 it takes oneDNN's, but
+    takes 1.1 to 2.3 times as long for the layers of ResNet50 and ConvNeXt. In bfloat16 it takes oneDNN's, but
     writes the bias into the output first: where the output is wide that doubles the time.
     """
     if x.device.type != "cpu" or not torch.backends.mkldnn.is_available() or torch.compiler.is_compiling():

@@ -60,7 +60,7 @@ def row_ways(
     gradient = choose(
         f"{key}{' in pieces' * in_pieces} gradient",
         {name: partial(_run_rows_gradient, name, *adapter, g, in_pieces) for name in gradients},
-        "full" if work < thin else "low_rank",
+        "full" if work < thin else "low_rank_wide" if rows.has_onednn(x) else "low_rank",
         work,
         x.device,
     )
