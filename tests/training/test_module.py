@@ -43,9 +43,8 @@ def module_of(
     attach(network, LoraConfig(rank=2), generator=torch.Generator().manual_seed(3))
     transform = training_transform(AugmentConfig(), PREPROCESSING)
     stream = AnchorStream(scan_pictures([root.parent / "others"]), 3, PREPROCESSING, transform, views=2)
-    return LoraModule(
-        network, steps, OptimizerOptions(lr=lr), RetentionOptions(), AnchorTeacher(stream, 4), dropout
-    )
+    teacher = AnchorTeacher(stream, 4)
+    return LoraModule(network, steps, OptimizerOptions(lr=lr), RetentionOptions(), teacher, dropout)
 
 
 def trainer(folder: Path, steps: int, **options: object) -> lightning.Trainer:
@@ -84,6 +83,24 @@ def test_validation_shows_how_much_is_kept_on_anchors(
     assert fit.callback_metrics["val/distillation"] < 1e-5
 
 
+@pytest.mark.parametrize("of", ["adapter", "network"])
+def test_dropout_acts_in_every_training_step_and_in_no_validation(
+    network: nn.Module, pictures: Path, tmp_path: Path, of: str
+) -> None:
+    module = module_of(network, pictures, 4, dropout=of == "network")
+    for layer in adapted_layers(network).values():
+        layer.lora_dropout = 0.5 if of == "adapter" else 0.0
+    watched = [network[9]] if of == "network" else list(adapted_layers(network).values())
+    seen: dict[bool, set[bool]] = {True: set(), False: set()}
+    fit = trainer(tmp_path, 4)
+    for layer in watched:
+        layer.register_forward_hook(lambda layer, *_: seen[fit.training].add(layer.training))
+    fit.fit(module, *loaders(pictures))
+    # While it trains, the frozen network is asked about anchors too.
+    assert True in seen[True]
+    assert seen[False] == {False}
+
+
 def test_only_adapters_know_training_mode(network: nn.Module, pictures: Path) -> None:
     module_of(network, pictures, 2).train()
     training = {name for name, part in network.named_modules() if part.training}
@@ -106,18 +123,19 @@ def test_a_checkpoint_holds_what_was_trained_and_no_frozen_tensor(
     assert all("lora_" in name for name in held)
 
 
+@pytest.mark.parametrize("dropout", [False, True])
 def test_an_interrupted_run_continues_to_the_same_bytes(
-    network: nn.Module, pictures: Path, tmp_path: Path
+    network: nn.Module, pictures: Path, tmp_path: Path, dropout: bool
 ) -> None:
     import copy
 
     fresh = copy.deepcopy(network)
-    whole = module_of(network, pictures, 8)
+    whole = module_of(network, pictures, 8, dropout=dropout)
     trainer(tmp_path / "whole", 8).fit(whole, *loaders(pictures))
 
-    first = module_of(copy.deepcopy(fresh), pictures, 8)
+    first = module_of(copy.deepcopy(fresh), pictures, 8, dropout=dropout)
     trainer(tmp_path / "part", 4).fit(first, *loaders(pictures))
-    second = module_of(fresh, pictures, 8)
+    second = module_of(fresh, pictures, 8, dropout=dropout)
     trainer(tmp_path / "rest", 8).fit(
         second, *loaders(pictures), ckpt_path=tmp_path / "part" / "last.ckpt", weights_only=True
     )

@@ -48,6 +48,7 @@ class Fitting:
             job.teacher,
             job.model.dropout,
             job.rest,
+            job.seed,
         )
 
     def trainer(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import lightning
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from visionlora.data.augment import mixed
 from visionlora.errors import VisionLoraError
 from visionlora.lora import adapted_layers, merged
 from visionlora.lora.drift import Drift
@@ -35,6 +36,7 @@ class LoraModule(lightning.LightningModule):
         dropout: whether the network's own dropout layers are active while training.
         rest: the part of the network that is left to compute where batches hold features (``features``);
             None: batches hold images.
+        seed: what dropout drops is a function of it and of the step alone.
     """
 
     strict_loading = False
@@ -48,8 +50,10 @@ class LoraModule(lightning.LightningModule):
         teacher: AnchorTeacher | None = None,
         dropout: bool = False,
         rest: nn.Module | None = None,
+        seed: int = 0,
     ) -> None:
         super().__init__()
+        self.seed = seed
         self.network = network
         self.rest = network if rest is None else rest
         self.total_steps = total_steps
@@ -86,7 +90,8 @@ class LoraModule(lightning.LightningModule):
         anchors = self.teacher.batch(self.rest, self.global_step) if self.teacher else None
         if anchors is not None:
             inputs = [torch.cat(parts) for parts in zip(inputs, anchors.inputs, strict=True)]
-        logits = self.rest(*inputs)
+        with self._dropping():
+            logits = self.rest(*inputs)
         learning = F.cross_entropy(logits[:count].float(), batch["labels"])
         loss = learning
         if anchors is not None:
@@ -107,6 +112,18 @@ class LoraModule(lightning.LightningModule):
         self.log("train/top1", accuracy, prog_bar=True)
         return loss
 
+    @contextmanager
+    def _dropping(self) -> Iterator[None]:
+        """Inside, dropout is as in every run with this seed at this step; afterwards it is as if nothing had
+        been drawn."""
+        if not (self.dropout or any(layer.lora_dropout for layer in adapted_layers(self.network).values())):
+            yield
+            return
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(mixed("dropout", self.seed, self.global_step))
+            yield
+
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Log the gradient's L2 norm before it is clipped."""
         self.log("train/gradient_norm", gradient_norm(self.trainable()))
@@ -117,6 +134,7 @@ class LoraModule(lightning.LightningModule):
             self.teacher.prepare(self.rest)
             if self.drift_weight:
                 self.drift = self.teacher.drift(self.rest)
+        self.train()  # Lightning leaves every module in the mode that it finds it in
 
     def on_validation_start(self) -> None:
         """Validate with merged weights: that is what is used afterwards, and the adapter costs nothing."""
