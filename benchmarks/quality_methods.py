@@ -215,14 +215,16 @@ def run_ours(task: Task, config: Any) -> dict[str, Any]:
     """The product's training run with this configuration, then the same measurement as everyone's.
 
     Raises:
-        VisionLoraError: it took more steps than it may.
+        VisionLoraError: it was interrupted, or took more steps than it may.
     """
     from visionlora.training.run import run  # Lightning takes seconds, and the others need none of it
 
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "run"
         with redirect_stdout(io.StringIO()):
-            run(config, folder)
+            interrupted = run(config, folder)
+        if interrupted:
+            raise VisionLoraError("the run was interrupted: nothing of it is recorded")
         metrics = json.loads((folder / "metrics.json").read_text())
         restored = restore(folder)
     pictures = Pictures.of(task, restored.backbone.preprocessing)

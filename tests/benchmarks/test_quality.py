@@ -192,6 +192,16 @@ def test_ours_is_the_products_own_run(small: Task, monkeypatch: pytest.MonkeyPat
     assert figures["curve"][-1]["strength"] == 1.0
 
 
+def test_a_run_of_ours_that_was_interrupted_is_not_taken_for_a_whole_one(
+    small: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from visionlora.training import run
+
+    monkeypatch.setattr(run, "run", lambda config, folder: run.INTERRUPTED)
+    with pytest.raises(VisionLoraError, match="interrupted"):
+        run_one(small, BY_NAME[OURS], 1e-3, 0, 1)
+
+
 def test_records_are_shown_without_running_anything(
     small: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,6 +64,9 @@ class LoraModule(lightning.LightningModule):
         self.drift_weight = retention.drift_for(teacher.old_outputs, teacher.classes) if teacher else 0.0
         self.drift: Drift | None = None
         self.dropout = dropout
+        adapters = adapted_layers(network).values()
+        self.drops = dropout or any(layer.lora_dropout for layer in adapters)
+        """Whether anything is dropped at all."""
         self._validation: list[tuple[Tensor, Tensor]] = []
         self._merged: AbstractContextManager[Any] | None = None
 
@@ -116,7 +119,7 @@ class LoraModule(lightning.LightningModule):
     def _dropping(self) -> Iterator[None]:
         """Inside, dropout is as in every run with this seed at this step; afterwards it is as if nothing had
         been drawn."""
-        if not (self.dropout or any(layer.lora_dropout for layer in adapted_layers(self.network).values())):
+        if not self.drops:
             yield
             return
         devices = [self.device] if self.device.type == "cuda" else []
