@@ -88,6 +88,7 @@ def pairs():
         geometry = Geometry(*case.geometry)
         size = convs.output_size(case.x, case.weight, geometry)
         others = ["branch"] * (geometry.groups == 1) + ["flipped"] * convs.can_flip(case.weight, geometry)
+        others += ["winograd"] * convs.can_winograd(case.weight, geometry)
         for product in ["conv", *others]:
             for gradient in convs.gradients_for(case.x, case.A, geometry, size):
                 yield name, product, gradient

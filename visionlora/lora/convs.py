@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from visionlora.lora import winograd
 from visionlora.lora.rows import linear, tall
 
 _CONV: dict[int, Any] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
@@ -90,6 +91,8 @@ def forward(
     geometry: Geometry,
 ) -> Tensor:
     """The layer's output, (N, out, size...); `ready` is its `ready_weight`."""
+    if product == "winograd":
+        return winograd.convolve(x, ready, bias, geometry.padding)
     y = conv(x, ready, bias, *geometry)
     if product != "branch":
         return y
@@ -114,6 +117,8 @@ def grad_input(
         return grad.add_(_backward(u, x, A.to(g.dtype), geometry, of_input=True))
     if product == "flipped":
         return _flipped(g, x.shape[2:], ready, geometry)
+    if product == "winograd" and not torch.is_grad_enabled():  # a second derivative is nothing to hurry for
+        return winograd.convolve(g, ready, None, _flipped_padding(ready, geometry), turned=True)
     return _backward(g, x, ready, geometry, of_input=True)
 
 
@@ -132,6 +137,12 @@ def can_flip(weight: Tensor, geometry: Geometry) -> bool:
     """Whether "flipped" is a way to the input gradient: it is one of grouped convolutions, unless they pad
     more than their kernel reaches."""
     return geometry.groups > 1 and min(_flipped_padding(weight, geometry)) >= 0
+
+
+def can_winograd(weight: Tensor, geometry: Geometry) -> bool:
+    """Whether "winograd" is a way to the output and the input gradient."""
+    plain = geometry.groups == max(geometry.stride) == max(geometry.dilation) == 1
+    return plain and weight.shape[2:] == (3, 3) and min(_flipped_padding(weight, geometry)) >= 0
 
 
 def _flipped_padding(weight: Tensor, geometry: Geometry) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from visionlora.lora import convs, rows
+from visionlora.lora import convs, rows, winograd
 from visionlora.lora.choice import choose
 from visionlora.lora.convs import Geometry, is_channels_last
 from visionlora.lora.merging import ready_weight
@@ -19,7 +19,9 @@ _WORTHWHILE = 4  # the full weight gradient comes into question up to this many 
 _RULE = 64  # only the branch is for weights of this many times the numbers of input and output
 _FEW = 2048  # rows or pixels below which making the merged weight takes time worth saving
 
-WAYS = tuple(dict.fromkeys([*rows.PRODUCTS, "conv", "flipped", *rows.GRADIENTS, *convs.GRADIENTS]))
+WAYS = tuple(
+    dict.fromkeys([*rows.PRODUCTS, "conv", "flipped", "winograd", *rows.GRADIENTS, *convs.GRADIENTS])
+)
 
 
 def row_ways(
@@ -78,6 +80,8 @@ def conv_ways(
 
     flips = x.requires_grad and convs.can_flip(weight, geometry)
     products = ["conv"] + ["flipped"] * flips + ["branch"] * (groups == 1 and pixels <= _FEW)
+    if convs.can_winograd(weight, geometry) and winograd.pays(x, weight):
+        products.append("winograd")
     gradients = convs.gradients_for(x, A, geometry, size)
     if groups == 1 and work > _WORTHWHILE * thin:
         gradients.remove("full")
