@@ -122,7 +122,7 @@ def _values(patch: Tensor) -> Tensor:
     )
     count = tiles.shape[:3].numel()
     size = count * TAPS * channels
-    # Smaller ones left holes between tensors that live longer: 40 MB more at VGG19's peak.
+    # In smaller pieces these left holes between tensors that live longer: 40 MB more at VGG19's peak.
     copied, values = patch.new_empty(max(2 * size, SPACE))[: 2 * size].view(2, count, TAPS, channels)
     copied.view(tiles.shape).copy_(tiles)
     return torch.matmul(_squared("INPUT", patch), copied, out=values)
@@ -141,7 +141,7 @@ def _products(values: Tensor, kernel: Tensor) -> Tensor:
 
 
 def _place(tiles: Tensor, into: Tensor) -> None:
-    """Tiles (images * down * across, TILE ** 2, out) into (images, H, W, out), which may cut the last ones."""
+    """Tiles (images * down * across, TILE ** 2, out) into (images, H, W, out), which may cut the last."""
     images, height, width, channels = into.shape
     down, across = -(-height // TILE), -(-width // TILE)
     tiles = tiles.view(images, down, across, TILE, TILE, channels).transpose(2, 3)
