@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from visionlora.training.measure import Answers
-from visionlora.training.strength import Budget, Point, announcement, choose, explore, in_whole_pictures
+from visionlora.training.strength import (
+    ROUNDING,
+    Budget,
+    Point,
+    announcement,
+    choose,
+    explore,
+    in_whole_pictures,
+)
 
 BUDGET = Budget(0.01)
 
@@ -38,12 +46,20 @@ def test_of_strengths_that_learn_the_same_the_largest_is_taken() -> None:
     assert choose(points((0.3, 0.0), (0.8, 0.0), (0.8, 0.01), (0.8, 0.02)), BUDGET, 0.1)[0].strength == 0.75
 
 
+def test_the_picture_that_rounding_allows_is_only_spent_where_it_buys_something() -> None:
+    exact, rounded = Budget(0.01), Budget(0.014)
+    no_better = points((0.3, 0.0), (0.8, 0.007), (0.8, 0.013), (0.8, 0.02))
+    assert choose(no_better, rounded, 0.1, exact=exact) == (no_better[1], True)
+    better = points((0.3, 0.0), (0.8, 0.007), (0.9, 0.013), (0.9, 0.02))
+    assert choose(better, rounded, 0.1, exact=exact) == (better[2], True)
+
+
 @pytest.mark.parametrize(
     ("budget", "pictures", "may_go"), [(0.01, 120, 2), (0.01, 100, 1), (0.02, 150, 3), (0.0, 9, 0)]
 )
 def test_a_budget_is_counted_in_whole_pictures(budget: float, pictures: int, may_go: int) -> None:
     judges = Answers(torch.eye(pictures), torch.arange(pictures))
-    allowed = in_whole_pictures(budget, pictures)
+    allowed = in_whole_pictures(budget, pictures) + ROUNDING
     for gone in (may_go, may_go + 1):
         now = Answers(
             judges.logits, torch.arange(pictures).where(torch.arange(pictures) >= gone, pictures - 1)

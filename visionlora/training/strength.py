@@ -20,6 +20,8 @@ from visionlora.training.assemble import Job
 from visionlora.training.measure import Answers
 from visionlora.training.outcome import Look, forgotten, look
 
+ROUNDING = 1e-6
+"""The share of a picture is computed in single precision."""
 THOROUGH = 400
 """Up to so many pictures every strength is tried; with more the largest one is found by bisection."""
 
@@ -113,9 +115,9 @@ def settle(job: Job, before: Look, after: Look, interrupted: bool = False) -> Se
 
     pictures = sum(len(part.labels) for part in before.parts())
     frozen = point(job, 0.0, before, before)
-    allowed = _allowed(asked, before, frozen)
+    exact, allowed = _budgets(asked, before, frozen)
     points = explore(measure, job.retention.strengths, allowed, thorough=pictures <= THOROUGH)
-    chosen, kept = choose(points, allowed, frozen.learned, job.retention.least_learned)
+    chosen, kept = choose(points, allowed, frozen.learned, job.retention.least_learned, exact)
     if chosen.strength < 1:
         scale(job.network, chosen.strength)
         after = look(job)
@@ -178,9 +180,16 @@ def explore(
 
 
 def choose(
-    points: Sequence[Point], budget: Budget, untouched: float, least: float = 0.5
+    points: Sequence[Point],
+    budget: Budget,
+    untouched: float,
+    least: float = 0.5,
+    exact: Budget | None = None,
 ) -> tuple[Point, bool]:
     """The largest strength inside the budget that no smaller one beats in learning, and True.
+
+    Of those that learn the same, the ones that are inside the exact budget too come first: the last picture
+    that rounding allows is only spent where it buys something.
 
     Where that learns less than ``least`` of what can be learned, or nothing is inside the budget, the budget
     is given up, for an adapter that does next to nothing is of no use: of the strengths that learn so much
@@ -191,13 +200,16 @@ def choose(
         budget: what may be forgotten and wrongly called.
         untouched: what the frozen network has of ``learned``.
         least: a share of the most that any strength adds to that, 0 to 1.
+        exact: the budget before it was rounded up to whole pictures.
     """
     most = max(point.learned for point in points)
     enough = untouched + least * (most - untouched) if most > untouched else 0.0
     inside = [point for point in points if budget.holds(point)]
     best = max((point.learned for point in inside), default=-1.0)
     if best >= enough:
-        return max((p for p in inside if p.learned == best), key=lambda p: p.strength), True
+        equal = [point for point in inside if point.learned == best]
+        frugal = [point for point in equal if exact is None or exact.holds(point)]
+        return max(frugal or equal, key=lambda p: p.strength), True
     useful = [point for point in points if point.learned >= enough]
     return min(useful, key=lambda p: (budget.excess(p), -p.learned)), False
 
@@ -243,19 +255,27 @@ def _kept(frozen: Answers, now: Answers) -> dict[str, float]:
 
 def in_whole_pictures(budget: float, count: int) -> float:
     """The budget, rounded up to whole pictures: 0.01 of 120 is 2 of them."""
-    # The share of a picture is computed in single precision.
-    return math.ceil(budget * count - 1e-6) / count + 1e-6
+    return math.ceil(budget * count - ROUNDING) / count
 
 
-def _allowed(asked: Mapping[str, float | None], before: Look, frozen: Point) -> Budget:
-    """The budgets, in whole pictures where these are counted; what the frozen network calls wrongly may
-    stay so."""
-    lost, called = asked["retention"], asked["contrast"]
-    if lost is not None and before.retention is not None and before.retention.labelled:
-        lost = in_whole_pictures(lost, len(before.retention.labels))
-    if called is not None and before.contrast is not None:
-        called = max(in_whole_pictures(called, len(before.contrast.labels)), frozen.called)
-    return Budget(1.0 if lost is None else lost, 1.0 if called is None else called)
+def _budgets(asked: Mapping[str, float | None], before: Look, frozen: Point) -> tuple[Budget, Budget]:
+    """The budgets as they are, and in whole pictures where these are counted."""
+    judges = {"retention": before.retention, "contrast": before.contrast}
+    whole = dict(asked)
+    for name, limit in asked.items():
+        judge = judges[name]
+        if limit is not None and judge is not None and (judge.labelled or name == "contrast"):
+            whole[name] = in_whole_pictures(limit, len(judge.labels))
+    return _budget(asked, frozen), _budget(whole, frozen)
+
+
+def _budget(limits: Mapping[str, float | None], frozen: Point) -> Budget:
+    """What the frozen network calls wrongly may stay so."""
+    lost, called = limits["retention"], limits["contrast"]
+    return Budget(
+        1.0 if lost is None else lost + ROUNDING,
+        1.0 if called is None else max(called + ROUNDING, frozen.called),
+    )
 
 
 def _called_on(before: Look) -> str | None:
