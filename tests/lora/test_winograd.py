@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from tests.lora.cases import SCALING, a_conv, assert_equal, normal, results, second
 from visionlora.lora import kernels, winograd
-from visionlora.lora.choice import forget, noted
+from visionlora.lora.choice import noted
 from visionlora.lora.convs import Geometry
 from visionlora.lora.functions import ConvFunction
 
@@ -89,9 +89,7 @@ def products(case, dtype):
 
 
 @needs_onednn
-def test_it_is_timed_beside_the_convolution_where_it_can_be_faster(monkeypatch):
-    monkeypatch.setenv("VISIONLORA_CACHE", "")
-    forget()
+def test_it_is_timed_beside_the_convolution_where_it_can_be_faster():
     assert "winograd" in products(WIDE, torch.float32)
     assert "winograd" not in products(WIDE, torch.float64)
     assert "winograd" not in products(WIDE, torch.bfloat16)

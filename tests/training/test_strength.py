@@ -5,20 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visionlora.training.measure import Answers
-from visionlora.training.strength import (
-    ROUNDING,
-    Budget,
-    Point,
-    announcement,
-    choose,
-    explore,
-    in_whole_pictures,
-)
+from visionlora.training.budget import Budget, Point
+from visionlora.training.strength import announcement, choose, explore
 
 BUDGET = Budget(0.01)
 
@@ -52,19 +43,6 @@ def test_the_picture_that_rounding_allows_is_only_spent_where_it_buys_something(
     assert choose(no_better, rounded, 0.1, exact=exact) == (no_better[1], True)
     better = points((0.3, 0.0), (0.8, 0.007), (0.9, 0.013), (0.9, 0.02))
     assert choose(better, rounded, 0.1, exact=exact) == (better[2], True)
-
-
-@pytest.mark.parametrize(
-    ("budget", "pictures", "may_go"), [(0.01, 120, 2), (0.01, 100, 1), (0.02, 150, 3), (0.0, 9, 0)]
-)
-def test_a_budget_is_counted_in_whole_pictures(budget: float, pictures: int, may_go: int) -> None:
-    judges = Answers(torch.eye(pictures), torch.arange(pictures))
-    allowed = in_whole_pictures(budget, pictures) + ROUNDING
-    for gone in (may_go, may_go + 1):
-        now = Answers(
-            judges.logits, torch.arange(pictures).where(torch.arange(pictures) >= gone, pictures - 1)
-        )
-        assert (judges.top(1) - now.top(1) <= allowed) == (gone == may_go)
 
 
 @pytest.mark.parametrize("smallest", [(0.1, 0.0), (0.2, 0.0), (0.2, 0.05)])

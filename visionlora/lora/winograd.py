@@ -25,7 +25,9 @@ TILE, KERNEL = 4, 3
 TAPS = (TILE + KERNEL - 1) ** 2
 """Products for a tile and a pair of channels; without the transformation 144."""
 
-INPUT = (  # B'
+Matrix = tuple[tuple[float, ...], ...]
+
+INPUT: Matrix = (  # B'
     (1 / 2, -3 / 4, -1, 3 / 4, 1 / 2, 0),
     (0, -1 / 2, 1 / 4, 5 / 4, 1 / 2, 0),
     (0, 1 / 2, -5 / 4, 1 / 4, 1 / 2, 0),
@@ -33,7 +35,7 @@ INPUT = (  # B'
     (0, 1 / 4, -1 / 2, -1 / 4, 1 / 2, 0),
     (0, 1 / 2, -3 / 4, -1, 3 / 4, 1 / 2),
 )
-WEIGHT = (  # G
+WEIGHT: Matrix = (  # G
     (2, 0, 0),
     (2 / 3, 2 / 3, 2 / 3),
     (-2 / 3, 2 / 3, -2 / 3),
@@ -41,7 +43,7 @@ WEIGHT = (  # G
     (2 / 15, -4 / 15, 8 / 15),
     (0, 0, 2),
 )
-OUTPUT = (  # A'
+OUTPUT: Matrix = (  # A'
     (1, 1, 1, 1, 1, 0),
     (0, 1, -1, 1 / 2, -2, 0),
     (0, 1, 1, 1 / 4, 4, 0),
@@ -89,7 +91,7 @@ def convolve(
     block = max(1, BLOCK // inputs)
     parts = [slice(first, first + block) for first in range(0, outputs, block)]
     kernels: Iterable[Tensor] = (_transformed(weight[part], turned) for part in parts)
-    if len(pieces) > 1:
+    if len(pieces) > 1:  # otherwise each is made when its turn comes, and given back
         kernels = list(kernels)
     for images, rows in pieces:
         first, last = rows.start * TILE, rows.stop * TILE
@@ -107,7 +109,7 @@ def _transformed(weight: Tensor, turned: bool) -> Tensor:
     """G w G' of every pair of channels, as the weight of TAPS groups of a convolution of one pixel."""
     outputs, inputs = weight.shape[:2]
     pairs = weight.permute(2, 3, 0, 1).reshape(KERNEL**2, -1)
-    matrix = _squared("WEIGHT", weight)
+    matrix = _squared(WEIGHT, weight)
     return ((matrix.flip(1) if turned else matrix) @ pairs).view(TAPS * outputs, inputs, 1, 1)
 
 
@@ -125,7 +127,7 @@ def _values(patch: Tensor) -> Tensor:
     # In smaller pieces these left holes between tensors that live longer: 40 MB more at VGG19's peak.
     copied, values = patch.new_empty(max(2 * size, SPACE))[: 2 * size].view(2, count, TAPS, channels)
     copied.view(tiles.shape).copy_(tiles)
-    return torch.matmul(_squared("INPUT", patch), copied, out=values)
+    return torch.matmul(_squared(INPUT, patch), copied, out=values)
 
 
 def _products(values: Tensor, kernel: Tensor) -> Tensor:
@@ -137,7 +139,7 @@ def _products(values: Tensor, kernel: Tensor) -> Tensor:
     count = len(values)
     pixels = values.view(1, count, 1, -1).permute(0, 3, 1, 2)
     products = torch.conv2d(pixels, kernel, groups=TAPS).permute(0, 2, 3, 1)
-    return torch.matmul(_squared("OUTPUT", values), products.reshape(count, TAPS, -1))
+    return torch.matmul(_squared(OUTPUT, values), products.reshape(count, TAPS, -1))
 
 
 def _place(tiles: Tensor, into: Tensor) -> None:
@@ -179,12 +181,12 @@ def _even(total: int, most: int) -> int:
     return -(-total // -(-total // most))
 
 
-def _squared(name: str, like: Tensor) -> Tensor:
-    return _kronecker(name, like.dtype, like.device)
+def _squared(matrix: Matrix, like: Tensor) -> Tensor:
+    """What transforms both dimensions of a tile at once."""
+    return _kronecker(matrix, like.dtype, like.device)
 
 
 @cache
-def _kronecker(name: str, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """What transforms both dimensions of a tile at once."""
-    matrix = torch.tensor(globals()[name], dtype=torch.float64)
-    return torch.kron(matrix, matrix).to(device, dtype)
+def _kronecker(matrix: Matrix, dtype: torch.dtype, device: torch.device) -> Tensor:
+    exact = torch.tensor(matrix, dtype=torch.float64)
+    return torch.kron(exact, exact).to(device, dtype)

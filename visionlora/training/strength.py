@@ -7,7 +7,6 @@ With an adapter every strength costs one pass over the pictures that the run is 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,53 +16,12 @@ from torch import Tensor
 from visionlora.lora import scale, scaled
 from visionlora.report.metrics_file import NOT_MEASURED
 from visionlora.training.assemble import Job
+from visionlora.training.budget import Budget, Point, budgets
 from visionlora.training.measure import Answers
 from visionlora.training.outcome import Look, forgotten, look
 
-ROUNDING = 1e-6
-"""The share of a picture is computed in single precision."""
 THOROUGH = 400
 """Up to so many pictures every strength is tried; with more the largest one is found by bisection."""
-
-
-@dataclass(frozen=True)
-class Point:
-    """One strength, and what it does.
-
-    Attributes:
-        strength: 0 (the frozen network) to 1 (as trained).
-        learned: top-1 on the validation pictures.
-        lost: top-1 forgotten, measured or estimated; 0 where it is neither.
-        figures: what of this was measured and others, in ``metrics.json``'s words.
-        called: share of the contrast pictures that get a trained name; 0 where there are none.
-    """
-
-    strength: float
-    learned: float
-    lost: float
-    figures: dict[str, float]
-    called: float = 0.0
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What a strength may cost.
-
-    Attributes:
-        lost: top-1 that may be forgotten; 1: any.
-        called: share of the contrast pictures that may get a trained name; 1: any.
-    """
-
-    lost: float
-    called: float = 1.0
-
-    def holds(self, point: Point) -> bool:
-        """Whether the point is inside."""
-        return self.excess(point) == 0
-
-    def excess(self, point: Point) -> float:
-        """By how much the point is outside, both added up."""
-        return max(0.0, point.lost - self.lost) + max(0.0, point.called - self.called)
 
 
 @dataclass(frozen=True)
@@ -115,7 +73,7 @@ def settle(job: Job, before: Look, after: Look, interrupted: bool = False) -> Se
 
     pictures = sum(len(part.labels) for part in before.parts())
     frozen = point(job, 0.0, before, before)
-    exact, allowed = _budgets(asked, before, frozen)
+    exact, allowed = budgets(asked, before, frozen)
     points = explore(measure, job.retention.strengths, allowed, thorough=pictures <= THOROUGH)
     chosen, kept = choose(points, allowed, frozen.learned, job.retention.least_learned, exact)
     if chosen.strength < 1:
@@ -251,31 +209,6 @@ def _kept(frozen: Answers, now: Answers) -> dict[str, float]:
         "divergence": now.divergence(frozen),
         "estimated_lost": now.estimated_lost(frozen),
     }
-
-
-def in_whole_pictures(budget: float, count: int) -> float:
-    """The budget, rounded up to whole pictures: 0.01 of 120 is 2 of them."""
-    return math.ceil(budget * count - ROUNDING) / count
-
-
-def _budgets(asked: Mapping[str, float | None], before: Look, frozen: Point) -> tuple[Budget, Budget]:
-    """The budgets as they are, and in whole pictures where these are counted."""
-    judges = {"retention": before.retention, "contrast": before.contrast}
-    whole = dict(asked)
-    for name, limit in asked.items():
-        judge = judges[name]
-        if limit is not None and judge is not None and (judge.labelled or name == "contrast"):
-            whole[name] = in_whole_pictures(limit, len(judge.labels))
-    return _budget(asked, frozen), _budget(whole, frozen)
-
-
-def _budget(limits: Mapping[str, float | None], frozen: Point) -> Budget:
-    """What the frozen network calls wrongly may stay so."""
-    lost, called = limits["retention"], limits["contrast"]
-    return Budget(
-        1.0 if lost is None else lost + ROUNDING,
-        1.0 if called is None else max(called + ROUNDING, frozen.called),
-    )
 
 
 def _called_on(before: Look) -> str | None:
