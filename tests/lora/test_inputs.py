@@ -26,7 +26,7 @@ BELOW = {
 class Stacked:
     """An adapted layer behind something that keeps its own input, on rows enough for several pieces."""
 
-    def __init__(self, below="gelu", pointwise=False, rows_=rows.CHUNK * 2 + 5):
+    def __init__(self, below="gelu", pointwise=False, rows_=37):
         self.below = BELOW[below]
         size, one = ((1, 6, rows_, 1), (1, 1)) if pointwise else ((1, rows_, 6), ())
         z = normal(0, *size).contiguous(memory_format=torch.channels_last) if pointwise else normal(0, *size)

@@ -16,15 +16,16 @@ import os
 import platform
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 
-VERSION = 8  # of the computations: raise it when one of them gets faster or slower
+VERSION = 9  # of the computations: raise it when one of them gets faster or slower
 
 _SMALL = 1e6  # multiplications below which timing costs more than it can gain
 _RUNS = 3
@@ -41,7 +42,10 @@ class Decision:
     seconds: Mapping[str, float] = field(default_factory=dict)
 
 
+_Ways = TypeVar("_Ways")
+
 _decisions: dict[str, Decision] = {}
+_settled: dict[Hashable, Any] = {}
 _notes: list[list[tuple[str, Decision]]] = []
 _preferred: str = "auto"
 _loaded: set[Path] = set()
@@ -81,7 +85,22 @@ def chosen() -> dict[str, Decision]:
 def forget() -> None:
     """Forgets what was decided, in memory alone; the cache file will be read again."""
     _decisions.clear()
+    _settled.clear()
     _loaded.clear()
+
+
+def settled(request: Hashable, decide: Callable[[], _Ways]) -> _Ways:
+    """What `decide` gave when this was asked before.
+
+    A layer asks in every step, and to make the keys and the candidates of its choices anew took as long as
+    its smallest product. Inside `choice` and `noted`, and where nothing may be timed, it decides anew.
+    """
+    if _preferred != "auto" or _notes or not _may_time():
+        return decide()
+    request = request, torch.get_num_threads()
+    if request not in _settled:
+        _settled[request] = decide()
+    return _settled[request]
 
 
 def choose(
@@ -109,7 +128,7 @@ def _choose(
         return next(iter(ways)), {}
     if _preferred in ways:
         return _preferred, {}
-    if _preferred != "auto" or torch.compiler.is_compiling() or torch.are_deterministic_algorithms_enabled():
+    if _preferred != "auto" or not _may_time():
         return rule, {}
     if device.type == "cpu":
         key = f"{key}, {torch.get_num_threads()} threads"
@@ -124,6 +143,10 @@ def _choose(
         if place is not None and known.seconds:
             _write(place, key, known)
     return known.way, known.seconds
+
+
+def _may_time() -> bool:
+    return not (torch.compiler.is_compiling() or torch.are_deterministic_algorithms_enabled())
 
 
 def _measure(ways: Mapping[str, Callable[[], object]], rule: str, device: torch.device) -> Decision:

@@ -20,7 +20,7 @@ from torch.autograd import Function
 
 from visionlora.lora import convs, rows
 from visionlora.lora.convs import Geometry
-from visionlora.lora.inputs import Recipe
+from visionlora.lora.inputs import NORMALIZED, Recipe, normalized
 from visionlora.lora.merging import autocast_off, ready_weight
 
 
@@ -51,31 +51,42 @@ class RowsFunction(Function):
     ) -> Tensor:
         ctx.scaling, ctx.channels_first, ctx.recipe = scaling, channels_first, recipe
         ctx.product, ctx.gradient, ctx.shape = product, gradient, x.shape
-        ctx.save_for_backward(weight, A, B, kept, *(made_of if recipe else (x,)))
+        hidden = None
+        if gradient == NORMALIZED:
+            small_A, _ = _scaled(A.flatten(1), B, scaling, x.dtype)
+            hidden = rows.linear(small_A, rows.as_rows(x, channels_first))
+        ctx.save_for_backward(weight, A, B, kept, hidden, *(made_of if recipe else (x,)))
         ready = _ready(kept, product, weight, A, B, scaling, x.dtype)
         return rows.forward(product, x, ready, bias, A.flatten(1), B.flatten(1), scaling, channels_first)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        weight, A, B, kept, *made_of = ctx.saved_tensors
+        weight, A, B, kept, hidden, *made_of = ctx.saved_tensors
         flat_A, flat_B = A.flatten(1), B.flatten(1)
         grad_x = grad_A = grad_B = None
         g = rows.as_rows(g, ctx.channels_first)
         with autocast_off(g.device):
             if ctx.needs_input_grad[3] or ctx.needs_input_grad[4]:
                 small = _scaled(flat_A, flat_B, ctx.scaling, g.dtype)
-                if ctx.recipe:
-                    x = ctx.recipe.rows(made_of, ctx.channels_first)
-                    grad_A, grad_B = rows.gradients_in_pieces(ctx.gradient, x, g, *small)
-                else:
-                    x = rows.as_rows(made_of[0], ctx.channels_first)
-                    grad_A, grad_B = rows.GRADIENTS[ctx.gradient](x, g, *small)
+                grad_A, grad_B = _row_gradients(ctx, made_of, hidden, g, *small)
                 grad_A, grad_B = grad_A.to(A.dtype).view(A.shape), grad_B.to(B.dtype).reshape(B.shape)
             if ctx.needs_input_grad[0]:  # last, so that the layer below finds it in the processor's cache
                 ready = _ready(kept, ctx.product, weight, A, B, ctx.scaling, g.dtype)
                 layer = flat_A, flat_B, ctx.scaling, ctx.shape, ctx.channels_first
                 grad_x = rows.grad_input(ctx.product, g, ready, *layer)
         return grad_x, None, None, grad_A, grad_B, *(None,) * (len(ctx.needs_input_grad) - 5)
+
+
+def _row_gradients(
+    ctx: Any, made_of: list[Tensor], hidden: Tensor | None, g: Tensor, A: Tensor, B: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The gradients of A and B, of `RowsFunction`."""
+    if ctx.recipe is None:
+        return rows.GRADIENTS[ctx.gradient](rows.as_rows(made_of[0], ctx.channels_first), g, A, B)
+    if hidden is not None and not torch.is_grad_enabled():  # a second derivative must reach A through hidden
+        return normalized(made_of, hidden, g, B)
+    x = ctx.recipe.rows(made_of, ctx.channels_first)
+    return rows.gradients_in_pieces("low_rank" if hidden is not None else ctx.gradient, x, g, A, B)
 
 
 class ConvFunction(Function):

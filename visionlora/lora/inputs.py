@@ -2,7 +2,8 @@
 
 GELU and layer normalization keep their own input for their backward pass. Keeping their output too, for the
 adapter above, takes as much memory again: half of a whole ConvNeXt step. So it is made again in the backward
-pass from what is kept anyway, a piece at a time in the processor's cache (`rows.gradients_in_pieces`).
+pass from what is kept anyway, a piece at a time in the processor's cache (`rows.gradients_in_pieces`). A
+normalized input need not even be made again (`normalized`).
 Activations whose backward pass needs their *output* (ReLU) keep what the layer above them keeps, at no cost.
 """
 
@@ -15,7 +16,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from visionlora.lora.rows import as_rows
+from visionlora.lora.rows import as_rows, linear
+
+NORMALIZED = "normalized"  # the name of that way
 
 
 class Recipe(NamedTuple):
@@ -31,6 +34,11 @@ class Recipe(NamedTuple):
     module: str
     dtype: torch.dtype
     approximate: str = "none"
+
+    @property
+    def can_be_normalized(self) -> bool:
+        """Whether `normalized` is a way to the gradients."""
+        return self.module == "LayerNorm"
 
     def rows(self, tensors: Sequence[Tensor], channels_first: bool) -> Callable[[slice], Tensor]:
         """What gives rows of the input, (M, in), as `rows.as_rows` has them."""
@@ -79,3 +87,32 @@ def made_of(x: Tensor, channels_first: bool) -> tuple[Recipe | None, tuple[Tenso
         if channels_first or len(node._saved_normalized_shape) > 1:  # it is not rows that are normalized
             return None, ()
     return (recipe, tuple(tensors)) if tensors[0].device == x.device else (None, ())
+
+
+def normalized(
+    tensors: Sequence[Tensor], hidden: Tensor, g: Tensor, B: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The gradients of A and B, scaling included, for the input x of layer normalization, without x.
+
+    With h, mean and deviation of a row and the normalization's weight and bias, x is `(h - mean) / deviation *
+    weight + bias`. So for u = g B, and v = u / deviation, the gradient of A is
+
+        u' x = (v' h - v' mean 1') * weight + u' 1 bias'.
+
+    The mean is taken off again with the same v, rounded as it is: rounding v costs what rounding x does.
+
+    Args:
+        tensors: (h, mean, 1 / deviation) and, where there are, weight and bias, as `made_of` has them.
+        hidden: A x' of (r, M), from the forward pass.
+        g: the gradient of the output, (M, out).
+        B: (out, r), with the scaling.
+    """
+    h, mean, scale = (as_rows(t, channels_first=False) for t in tensors[:3])
+    u = linear(B.t().contiguous(), g)
+    v = (u * scale.t()).to(h.dtype)
+    grad_A = linear(v, h.t()).to(mean.dtype) - v.to(mean.dtype) @ mean
+    if len(tensors) > 3:
+        grad_A = grad_A * tensors[3]
+    if len(tensors) > 4:
+        grad_A = torch.addr(grad_A, u.sum(1, dtype=mean.dtype), tensors[4].to(mean.dtype))
+    return grad_A, linear(hidden, g.t()).t()

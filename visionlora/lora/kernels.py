@@ -191,7 +191,7 @@ def _rows(
 ) -> Tensor:
     recipe, tensors = made_of(x, channels_first)
     flat = rows.as_rows(x, channels_first)
-    ways = row_ways(flat, weight, bias, A, B, scaling, in_pieces=recipe is not None)
+    ways = row_ways(flat, weight, bias, A, B, scaling, recipe, tensors, channels_first)
     kept = _kept(ways[0], weight, A, B, scaling, x.dtype)
     layer = weight, bias, A, B, kept, scaling, channels_first
     return RowsFunction.apply(x, *layer, recipe, *ways, *tensors)

@@ -7,6 +7,10 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor
 
+from visionlora.lora.rows import has_onednn, linear
+
+_LARGE = 1 << 19  # numbers of a weight from which on oneDNN's product is the faster one
+
 
 def autocast_off(device: torch.device) -> AbstractContextManager:
     """Inside, operations compute in the types they are given."""
@@ -34,8 +38,15 @@ def merged_weight(
         last = base.ndim > 2 and not base.is_contiguous()  # channels_last: its rows are matrices as they lie
         if last:
             base, A = base.movedim(1, -1), A.movedim(1, -1)
-        merged = torch.addmm(base.flatten(1), B.flatten(1), A.flatten(1), alpha=scaling).view(base.shape)
+        merged = _sum(base.flatten(1), A.flatten(1), B.flatten(1), scaling).view(base.shape)
         return (merged.movedim(-1, 1) if last else merged).to(dtype or weight.dtype)
+
+
+def _sum(weight: Tensor, A: Tensor, B: Tensor, scaling: float) -> Tensor:
+    """weight + scaling * B @ A of (out, rest): large ones by oneDNN in two thirds of the time."""
+    if weight.numel() < _LARGE or not has_onednn(weight) or torch.is_grad_enabled():
+        return torch.addmm(weight, B, A, alpha=scaling)
+    return linear(B * scaling, A.t()).add_(weight)
 
 
 def ready_weight(

@@ -18,7 +18,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 CHUNK = 2048  # rows of x and g that stay in a core's cache between their two uses
+MADE = 1 << 22  # numbers of x that are made again at once
 PIECE = 512  # rows of a product that are worth being one of a batch
+LONG = 4096  # rows from which on a product with the identity turns a matrix faster than a copy
+NARROW = 128  # columns up to which bfloat16 is faster in a batch
 
 PRODUCTS = ("matmul", "onednn", "branch", "uncast")
 
@@ -178,19 +181,26 @@ def low_rank_chunked(x: Tensor, g: Tensor, A: Tensor, B: Tensor) -> tuple[Tensor
 def tall(thin: Tensor, wide: Tensor) -> Tensor:
     """`thin' wide`: (M, r) and (M, c) to (r, c), for M much larger than both.
 
-    In single precision oneDNN is faster, the copy included; without it a batch of short products takes the
-    BLAS half the time of one long one.
+    In single precision oneDNN is faster, the copy included; without it, and in bfloat16 where the result is
+    narrow, a batch of short products takes half the time of one long one.
     """
     pieces = 1
-    if thin.dtype == torch.float32 and thin.device.type == "cpu":
-        if has_onednn(thin) and not torch.is_grad_enabled():
-            return linear(thin.t().contiguous(), wide.t())
+    if thin.device.type == "cpu" and (thin.dtype == torch.float32 or wide.shape[1] <= NARROW):
+        if thin.dtype == torch.float32 and has_onednn(thin) and not torch.is_grad_enabled():
+            return linear(_turned(thin), wide.t())
         while thin.shape[0] % (2 * pieces) == 0 and thin.shape[0] >= 2 * pieces * PIECE:
             pieces *= 2
     if pieces == 1:
         return thin.t() @ wide
     thin, wide = (t.reshape(pieces, -1, t.shape[1]) for t in (thin, wide))
     return torch.bmm(thin.transpose(1, 2), wide).sum(0)
+
+
+def _turned(thin: Tensor) -> Tensor:
+    """thin' as it lies in memory: as oneDNN's product with the identity in a half of a copy's time."""
+    if thin.shape[1] == 1 or thin.shape[0] < LONG:
+        return thin.t().contiguous()
+    return linear(torch.eye(thin.shape[1], dtype=thin.dtype), thin)
 
 
 GRADIENTS: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]] = {
@@ -207,8 +217,9 @@ def gradients_in_pieces(
     """The gradients of A and B in one of these ways, for an x that is made a piece at a time."""
     dtype = torch.promote_types(g.dtype, torch.float32)
     grad_A, grad_B = (torch.zeros_like(factor, dtype=dtype) for factor in (A, B))
-    for start in range(0, g.shape[0], CHUNK):
-        rows = slice(start, start + CHUNK)
+    many = max(1, MADE // A.shape[1])
+    for start in range(0, g.shape[0], many):
+        rows = slice(start, start + many)
         piece_A, piece_B = GRADIENTS[way](x(rows), g[rows], A, B)
         grad_A, grad_B = grad_A + piece_A, grad_B + piece_B
     return grad_A, grad_B

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from math import prod
 
@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from visionlora.lora import convs, rows, winograd
-from visionlora.lora.choice import choose
+from visionlora.lora.choice import choose, settled
 from visionlora.lora.convs import Geometry, is_channels_last
+from visionlora.lora.inputs import NORMALIZED, Recipe, normalized
 from visionlora.lora.merging import ready_weight
 
 _LANES = 16  # a product with fewer columns takes as long as one with this many
@@ -20,7 +21,9 @@ _RULE = 64  # only the branch is for weights of this many times the numbers of i
 _FEW = 2048  # rows or pixels below which making the merged weight takes time worth saving
 
 WAYS = tuple(
-    dict.fromkeys([*rows.PRODUCTS, "conv", "flipped", "winograd", *rows.GRADIENTS, *convs.GRADIENTS])
+    dict.fromkeys(
+        [*rows.PRODUCTS, "conv", "flipped", "winograd", *rows.GRADIENTS, NORMALIZED, *convs.GRADIENTS]
+    )
 )
 
 
@@ -31,15 +34,37 @@ def row_ways(
     A: Tensor,
     B: Tensor,
     scaling: float,
-    in_pieces: bool = False,
+    recipe: Recipe | None = None,
+    made_of: Sequence[Tensor] = (),
+    channels_first: bool = False,
 ) -> tuple[str, str]:
-    """Product and gradient of `rows` for x (M, in), a weight (out, in), A (r, in, 1...) and B (out, r, 1...);
-    `in_pieces`: x will be made again for the gradient."""
+    """Product and gradient of `rows` for x (M, in), a weight (out, in), A (r, in, 1...) and B (out, r, 1...).
+
+    With a recipe x will be made again for the gradient, of `made_of` (`inputs`).
+    """
+    request = (*_request(x, weight, A), bias is None, None if recipe is None else recipe.module)
+    layer = x, weight, bias, A, B, scaling
+    return settled(request, lambda: _row_ways(*layer, recipe, made_of, channels_first))
+
+
+def _row_ways(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    A: Tensor,
+    B: Tensor,
+    scaling: float,
+    recipe: Recipe | None,
+    made_of: Sequence[Tensor],
+    channels_first: bool,
+) -> tuple[str, str]:
     (m, i), o, r = x.shape, weight.shape[0], A.shape[0]
     work, thin = m * i * o, 2 * m * (i + o) * _lanes(r)
     gradients = ["low_rank", "low_rank_wide", "low_rank_chunked", "full"]
-    if m <= rows.CHUNK or in_pieces:
+    if m <= rows.CHUNK or recipe:
         gradients.remove("low_rank_chunked")
+    if recipe and recipe.can_be_normalized:
+        gradients.append(NORMALIZED)
     if work > _WORTHWHILE * thin:
         gradients.remove("full")
     products = ["matmul"] + ["onednn"] * rows.has_onednn(x) + ["branch"] * (m <= _FEW)
@@ -59,10 +84,12 @@ def row_ways(
         work,
         x.device,
     )
+    again = None if recipe is None else (recipe, made_of, channels_first)
+    low_rank = "low_rank_wide" if rows.has_onednn(x) else "low_rank"
     gradient = choose(
-        f"{key}{' in pieces' * in_pieces} gradient",
-        {name: partial(_run_rows_gradient, name, *adapter, g, in_pieces) for name in gradients},
-        "full" if work < thin else "low_rank_wide" if rows.has_onednn(x) else "low_rank",
+        f"{key}{f' made again by {recipe.module}' if recipe else ''} gradient",
+        {name: partial(_run_rows_gradient, name, *adapter, g, again) for name in gradients},
+        "full" if work < thin else NORMALIZED if NORMALIZED in gradients else low_rank,
         work,
         x.device,
     )
@@ -73,6 +100,13 @@ def conv_ways(
     x: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float, geometry: Geometry
 ) -> tuple[str, str]:
     """Product and gradient of `convs` for x (N, in, size...) and a weight (out, in/groups, k...)."""
+    layer = x, weight, A, B, scaling, geometry
+    return settled((*_request(x, weight, A), geometry), lambda: _conv_ways(*layer))
+
+
+def _conv_ways(
+    x: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float, geometry: Geometry
+) -> tuple[str, str]:
     o, r, groups = weight.shape[0], A.shape[0], geometry.groups
     size = convs.output_size(x, weight, geometry)
     pixels, taps = x.shape[0] * prod(size), weight[0].numel()
@@ -113,6 +147,10 @@ def conv_ways(
 
 def frozen_way(x: Tensor, weight: Tensor, geometry: Geometry) -> str:
     """The way to the output and the input gradient of a frozen, grouped convolution."""
+    return settled((*_request(x, weight), geometry), lambda: _frozen_way(x, weight, geometry))
+
+
+def _frozen_way(x: Tensor, weight: Tensor, geometry: Geometry) -> str:
     if not convs.can_flip(weight, geometry):
         return "conv"
     work = x.shape[0] * prod(convs.output_size(x, weight, geometry)) * weight.numel()
@@ -169,12 +207,23 @@ def _run_rows_product(
 
 
 @torch.no_grad()
-def _run_rows_gradient(name: str, x: Tensor, A: Tensor, B: Tensor, g: _Once, in_pieces: bool) -> None:
-    small = A.to(x.dtype), B.to(x.dtype)
-    if in_pieces:  # making them takes every way the same time
-        rows.gradients_in_pieces(name, x.__getitem__, g(), *small)
+def _run_rows_gradient(
+    name: str,
+    x: Tensor,
+    A: Tensor,
+    B: Tensor,
+    g: _Once,
+    again: tuple[Recipe, Sequence[Tensor], bool] | None,
+) -> None:
+    A, B = A.to(x.dtype), B.to(x.dtype)
+    if again is None:
+        rows.GRADIENTS[name](x, g(), A, B)
+        return
+    recipe, made_of, channels_first = again
+    if name == NORMALIZED:
+        normalized(made_of, rows.linear(A, x), g(), B)
     else:
-        rows.GRADIENTS[name](x, g(), *small)
+        rows.gradients_in_pieces(name, recipe.rows(made_of, channels_first), g(), A, B)
 
 
 @torch.no_grad()
@@ -212,6 +261,12 @@ def _run_conv_gradient(name: str, x: Tensor, A: Tensor, B: Tensor, geometry: Geo
 @torch.no_grad()
 def _run_frozen(name: str, x: Tensor, weight: Tensor, geometry: Geometry, g: _Once) -> None:
     convs.frozen_grad_input(name, g(), x.shape, is_channels_last(x), weight, geometry)
+
+
+def _request(x: Tensor, *factors: Tensor) -> tuple[Hashable, ...]:
+    """All of these tensors that the ways to compute with them depend on."""
+    shapes = (tuple(t.shape) for t in (x, *factors))
+    return x.device, x.dtype, factors[0].dtype, x.requires_grad, is_channels_last(x), *shapes
 
 
 def _lanes(rank: int) -> int:
