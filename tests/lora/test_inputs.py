@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from tests.lora.cases import Case, assert_equal, normal, results, second
 from visionlora.lora import kernels, rows
+from visionlora.lora.inputs import NORMALIZED
 
 BELOW = {
     "gelu": F.gelu,
@@ -21,6 +22,11 @@ BELOW = {
     "layer norm, plain": lambda z: F.layer_norm(z, (6,)),
     "layer norm over two dimensions": lambda z: F.layer_norm(z, tuple(z.shape[-2:])),
 }
+
+
+@pytest.fixture(autouse=True)
+def several_pieces(monkeypatch):
+    monkeypatch.setattr(rows, "MADE", 100)
 
 
 class Stacked:
@@ -45,7 +51,7 @@ STACKS = [*((below, False) for below in BELOW), ("gelu", True), ("gelu, tanh", T
 
 
 @pytest.mark.parametrize(("below", "pointwise"), STACKS)
-@pytest.mark.parametrize("way", ["rule", "auto", *rows.GRADIENTS])
+@pytest.mark.parametrize("way", ["rule", "auto", NORMALIZED, *rows.GRADIENTS])
 def test_an_input_that_is_made_again_gives_the_same_gradients(below, pointwise, way):
     stacked = Stacked(below, pointwise)
     with kernels.choice(way):

@@ -21,12 +21,12 @@ from tests.lora.cases import (
     results,
     second,
 )
-from visionlora.lora import convs, kernels, rows
+from visionlora.lora import conv_gradients, convs, kernels, rows
 from visionlora.lora.choice import noted
 from visionlora.lora.convs import Geometry
 from visionlora.lora.functions import ConvFunction, RowsFunction
 
-WAYS = ["rule", "auto", *rows.PRODUCTS, *{**rows.GRADIENTS, **convs.GRADIENTS}, "flipped"]
+WAYS = ["rule", "auto", *rows.PRODUCTS, *{**rows.GRADIENTS, **conv_gradients.GRADIENTS}, "flipped"]
 
 
 @given(conv_cases(), st.sampled_from(WAYS))
@@ -90,7 +90,7 @@ def pairs():
         others = ["branch"] * (geometry.groups == 1) + ["flipped"] * convs.can_flip(case.weight, geometry)
         others += ["winograd"] * convs.can_winograd(case.weight, geometry)
         for product in ["conv", *others]:
-            for gradient in convs.gradients_for(case.x, case.A, geometry, size):
+            for gradient in conv_gradients.gradients_for(case.x, case.A, geometry, size):
                 yield name, product, gradient
 
 
@@ -120,7 +120,9 @@ def test_each_pair_of_ways_that_can_compute_a_linear_layer_is_exact(gradient, pr
 
 
 @pytest.mark.parametrize("layer", [*LAYERS, *MATRIX_LAYERS])
-@pytest.mark.parametrize("way", ["rule", "onednn", "branch", "full", "low_rank", "paired", "columns"])
+@pytest.mark.parametrize(
+    "way", ["rule", "onednn", "branch", "full", "low_rank", "paired", "swapped", "columns"]
+)
 def test_autocast_computes_in_half_precision_and_gives_gradients_in_single(layer, way):
     case = {**LAYERS, **MATRIX_LAYERS}[layer]
     reference = results(case.reference, case)

@@ -310,12 +310,12 @@ def test_a_run_that_folds_batch_norm_ends_at_the_same_adapter(
 def test_a_way_to_compute_can_be_fixed_by_hand(
     train: Train, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from visionlora.lora import convs
+    from visionlora.lora import conv_gradients
 
     used = []
-    for name, compute in list(convs.GRADIENTS.items()):
+    for name, compute in list(conv_gradients.GRADIENTS.items()):
         counted = lambda *inputs, name=name, compute=compute: used.append(name) or compute(*inputs)  # noqa: E731
-        monkeypatch.setitem(convs.GRADIENTS, name, counted)
+        monkeypatch.setitem(conv_gradients.GRADIENTS, name, counted)
     left, _ = train("trainer.kernel=low_rank")
     assert left.code == 0, left.err
     assert set(used) == {"low_rank"}

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from visionlora.lora import convs, rows
+from visionlora.lora import conv_gradients, convs, rows
 from visionlora.lora.convs import Geometry
 from visionlora.lora.inputs import NORMALIZED, Recipe, normalized
 from visionlora.lora.merging import autocast_off, ready_weight
@@ -119,7 +119,7 @@ class ConvFunction(Function):
         with autocast_off(g.device):
             if ctx.needs_input_grad[3] or ctx.needs_input_grad[4]:
                 small = _scaled(A, B.flatten(1), ctx.scaling, g.dtype)
-                grad_A, grad_B = convs.GRADIENTS[ctx.gradient](x, g, *small, ctx.geometry)
+                grad_A, grad_B = conv_gradients.GRADIENTS[ctx.gradient](x, g, *small, ctx.geometry)
                 grad_A, grad_B = grad_A.to(A.dtype), grad_B.to(B.dtype).view(B.shape)
             if ctx.needs_input_grad[0]:  # last, as above
                 ready = _ready(kept, ctx.product, weight, A, B, ctx.scaling, g.dtype)

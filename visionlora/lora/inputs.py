@@ -89,13 +89,11 @@ def made_of(x: Tensor, channels_first: bool) -> tuple[Recipe | None, tuple[Tenso
     return (recipe, tuple(tensors)) if tensors[0].device == x.device else (None, ())
 
 
-def normalized(
-    tensors: Sequence[Tensor], hidden: Tensor, g: Tensor, B: Tensor
-) -> tuple[Tensor, Tensor]:
+def normalized(tensors: Sequence[Tensor], hidden: Tensor, g: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
     """The gradients of A and B, scaling included, for the input x of layer normalization, without x.
 
-    With h, mean and deviation of a row and the normalization's weight and bias, x is `(h - mean) / deviation *
-    weight + bias`. So for u = g B, and v = u / deviation, the gradient of A is
+    With h, mean and deviation of a row and the normalization's weight and bias, x is
+    `(h - mean) / deviation * weight + bias`. So for u = g B and v = u / deviation the gradient of A is
 
         u' x = (v' h - v' mean 1') * weight + u' 1 bias'.
 

@@ -4,8 +4,8 @@ With `weight` of shape (out, in/groups, k...), A of shape (r, in/groups, k...) a
 1...), the layer's weight is `weight + scaling * (B as out x r) @ (A as r x rest)`, for every number of
 groups. A linear layer is the same with (out, in), (r, in) and (out, r).
 
-The ways are in `rows` (linear layers, convolutions of one pixel) and `convs`, the candidates for a layer in
-`ways`, the choice among them in `choice`.
+The ways are in `rows` (linear layers, convolutions of one pixel) and in `convs` and `conv_gradients`, the
+candidates for a layer in `ways`, the choice among them in `choice`.
 """
 
 from __future__ import annotations

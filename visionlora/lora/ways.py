@@ -9,7 +9,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from visionlora.lora import convs, rows, winograd
+from visionlora.lora import conv_gradients, convs, rows, winograd
 from visionlora.lora.choice import choose, settled
 from visionlora.lora.convs import Geometry, is_channels_last
 from visionlora.lora.inputs import NORMALIZED, Recipe, normalized
@@ -20,11 +20,9 @@ _WORTHWHILE = 4  # the full weight gradient comes into question up to this many 
 _RULE = 64  # only the branch is for weights of this many times the numbers of input and output
 _FEW = 2048  # rows or pixels below which making the merged weight takes time worth saving
 
-WAYS = tuple(
-    dict.fromkeys(
-        [*rows.PRODUCTS, "conv", "flipped", "winograd", *rows.GRADIENTS, NORMALIZED, *convs.GRADIENTS]
-    )
-)
+_ROWS = (*rows.PRODUCTS, *rows.GRADIENTS, NORMALIZED)
+_CONVS = ("conv", "flipped", "winograd", *conv_gradients.GRADIENTS)
+WAYS = tuple(dict.fromkeys(_ROWS + _CONVS))
 
 
 def row_ways(
@@ -99,7 +97,7 @@ def _row_ways(
 def conv_ways(
     x: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float, geometry: Geometry
 ) -> tuple[str, str]:
-    """Product and gradient of `convs` for x (N, in, size...) and a weight (out, in/groups, k...)."""
+    """Product (of `convs`) and gradient (of `conv_gradients`) for x (N, in, size...)."""
     layer = x, weight, A, B, scaling, geometry
     return settled((*_request(x, weight, A), geometry), lambda: _conv_ways(*layer))
 
@@ -116,7 +114,7 @@ def _conv_ways(
     products = ["conv"] + ["flipped"] * flips + ["branch"] * (groups == 1 and pixels <= _FEW)
     if convs.can_winograd(weight, geometry) and winograd.pays(x, weight):
         products.append("winograd")
-    gradients = convs.gradients_for(x, A, geometry, size)
+    gradients = conv_gradients.gradients_for(x, A, geometry, size)
     if groups == 1 and work > _WORTHWHILE * thin:
         gradients.remove("full")
     if groups > 1:
@@ -255,7 +253,7 @@ def _run_conv_product(
 
 @torch.no_grad()
 def _run_conv_gradient(name: str, x: Tensor, A: Tensor, B: Tensor, geometry: Geometry, g: _Once) -> None:
-    convs.GRADIENTS[name](x, g(), A.to(x.dtype), B.flatten(1).to(x.dtype), geometry)
+    conv_gradients.GRADIENTS[name](x, g(), A.to(x.dtype), B.flatten(1).to(x.dtype), geometry)
 
 
 @torch.no_grad()
