@@ -147,10 +147,26 @@ def grad_input(
 
 
 def full(x: Tensor, g: Tensor, A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
-    """By way of the full weight gradient g' x: best where in or out is small."""
-    weight_grad = (g.t() @ x).to(torch.promote_types(g.dtype, torch.float32))
+    """By way of the full weight gradient g' x: best where in or out is small, or the rank is large."""
+    weight_grad = _weight_gradient(x, g).to(torch.promote_types(g.dtype, torch.float32))
     A, B = A.to(weight_grad.dtype), B.to(weight_grad.dtype)
     return B.t() @ weight_grad, weight_grad @ A.t()
+
+
+def _weight_gradient(x: Tensor, g: Tensor) -> Tensor:
+    """g' x of (out, in). oneDNN computes it in half the time of a product as the weight gradient of a
+    convolution of one pixel, from the larger side to the smaller one."""
+    if not has_onednn(x) or torch.is_grad_enabled():
+        return g.t() @ x
+    if g.shape[1] > x.shape[1]:
+        return _weight_gradient(g, x).t()
+    image, gradient = (t.view(1, -1, 1, t.shape[1]).movedim(-1, 1) for t in (x, g))
+    weight = x.new_empty(g.shape[1], 1, 1, x.shape[1]).movedim(-1, 1)  # only its shape and layout matter
+    ones, none = [1, 1], [0, 0]
+    which = [False, True, False]
+    return torch.ops.aten.convolution_backward(
+        gradient, image, weight, None, ones, none, ones, False, none, 1, which
+    )[1].flatten(1)
 
 
 def low_rank(x: Tensor, g: Tensor, A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
