@@ -1,7 +1,8 @@
 """Which of several equal computations is the fastest here: timed once, remembered.
 
-Every decision is made for one layer shape, input shape, type, memory format, device and number of threads. It
-is kept in memory and in a small JSON file in the user's cache directory, one for each machine and version.
+Every decision is made for one layer shape, input shape, type, memory format, device and number of threads. A
+way that loses by far is tried once more a little later: a shared machine may have been busy with something
+else all the while. The decision is kept in memory and in a small JSON file in the user's cache directory, one for each machine and version.
 
 - `VISIONLORA_CACHE` names another directory; empty: nothing is read or written.
 - `choice("full")` prefers one way by name, `choice("rule")` decides by shape alone, without timing.
@@ -30,7 +31,8 @@ VERSION = 9  # of the computations: raise it when one of them gets faster or slo
 _SMALL = 1e6  # multiplications below which timing costs more than it can gain
 _RUNS = 3
 _LONG = 0.03  # seconds: a run this long is repeated only once
-_HOPELESS = 2.0  # a way that twice took this many times the best one's time is not run again
+_HOPELESS = 2.0  # a way that twice took this many times the best one's time is run only once more,
+_CALM = 0.5  # so many seconds later: what held the machine up is over then
 _NOISE = 1.03  # a way must be this much faster than the rule's
 
 
@@ -45,6 +47,7 @@ class Decision:
 _Ways = TypeVar("_Ways")
 
 _decisions: dict[str, Decision] = {}
+_doubtful: dict[str, float] = {}  # when decisions were made in which a way lost by far, and not yet again
 _settled: dict[Hashable, Any] = {}
 _notes: list[list[tuple[str, Decision]]] = []
 _preferred: str = "auto"
@@ -85,6 +88,7 @@ def chosen() -> dict[str, Decision]:
 def forget() -> None:
     """Forgets what was decided, in memory alone; the cache file will be read again."""
     _decisions.clear()
+    _doubtful.clear()
     _settled.clear()
     _loaded.clear()
 
@@ -98,9 +102,12 @@ def settled(request: Hashable, decide: Callable[[], _Ways]) -> _Ways:
     if _preferred != "auto" or _notes or not _may_time():
         return decide()
     request = request, torch.get_num_threads()
-    if request not in _settled:
-        _settled[request] = decide()
-    return _settled[request]
+    if request in _settled:
+        return _settled[request]
+    decided = decide()
+    if not _doubtful:
+        _settled[request] = decided
+    return decided
 
 
 def choose(
@@ -138,10 +145,17 @@ def _choose(
         _decisions.update({**_read(place), **_decisions})
     known = _decisions.get(key)
     if known is None or known.way not in ways:
-        known = Decision(rule) if work < _SMALL else _measure(ways, rule, device)
-        _decisions[key] = known
-        if place is not None and known.seconds:
-            _write(place, key, known)
+        known = Decision(rule) if work < _SMALL else _decide(rule, _measure(ways, device))
+        if _lost_by_far(known.seconds):
+            _doubtful[key] = time.monotonic()
+    elif key in _doubtful and time.monotonic() - _doubtful[key] > _CALM:
+        del _doubtful[key]
+        known = _decide(rule, _measure_again(ways, known.seconds, device))
+    else:
+        return known.way, known.seconds
+    _decisions[key] = known
+    if place is not None and known.seconds and key not in _doubtful:
+        _write(place, key, known)
     return known.way, known.seconds
 
 
@@ -149,18 +163,34 @@ def _may_time() -> bool:
     return not (torch.compiler.is_compiling() or torch.are_deterministic_algorithms_enabled())
 
 
-def _measure(ways: Mapping[str, Callable[[], object]], rule: str, device: torch.device) -> Decision:
+def _measure(ways: Mapping[str, Callable[[], object]], device: torch.device) -> dict[str, float]:
     for run in ways.values():
         timed(run, device)  # the first run fetches, allocates and compiles
     # Twice: on a shared machine a single run may take ten times its time, and the decision is kept for good.
     seconds = {name: timed(run, device) for name, run in ways.items()}
     seconds = {name: min(seconds[name], timed(run, device)) for name, run in ways.items()}
-    best = min(seconds.values())
-    close = [name for name in ways if seconds[name] < _HOPELESS * best]
+    close = [name for name in ways if name not in _lost_by_far(seconds)]
     if len(close) > 1:
-        for _ in range(1 if best > _LONG else _RUNS):  # in turn: what disturbs one disturbs all
+        for _ in range(
+            1 if min(seconds.values()) > _LONG else _RUNS
+        ):  # in turn: what disturbs one disturbs all
             for name in close:
                 seconds[name] = min(seconds[name], timed(ways[name], device))
+    return seconds
+
+
+def _measure_again(
+    ways: Mapping[str, Callable[[], object]], seconds: Mapping[str, float], device: torch.device
+) -> dict[str, float]:
+    lost = [name for name in _lost_by_far(seconds) if name in ways]
+    return {**seconds, **{name: min(seconds[name], timed(ways[name], device)) for name in lost}}
+
+
+def _lost_by_far(seconds: Mapping[str, float]) -> list[str]:
+    return [name for name in seconds if seconds[name] > _HOPELESS * min(seconds.values())]
+
+
+def _decide(rule: str, seconds: Mapping[str, float]) -> Decision:
     fastest = min(seconds, key=lambda name: seconds[name])
     # Less than a few percent is noise, and the rule is the same everywhere.
     return Decision(rule if seconds[rule] < _NOISE * seconds[fastest] else fastest, seconds)
