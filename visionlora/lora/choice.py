@@ -2,7 +2,8 @@
 
 Every decision is made for one layer shape, input shape, type, memory format, device and number of threads. A
 way that loses by far is tried once more a little later: a shared machine may have been busy with something
-else all the while. The decision is kept in memory and in a small JSON file in the user's cache directory, one for each machine and version.
+else all the while. The decision is kept in memory and in a small JSON file in the user's cache directory, one
+for each machine and version.
 
 - `VISIONLORA_CACHE` names another directory; empty: nothing is read or written.
 - `choice("full")` prefers one way by name, `choice("rule")` decides by shape alone, without timing.
