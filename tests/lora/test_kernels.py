@@ -271,3 +271,23 @@ def test_a_compiled_network_is_one_graph_with_the_same_gradients(backend):
     expected = torch.autograd.grad(network(*leaves), leaves)
     compiled = torch.compile(network, backend=backend, fullgraph=True)
     torch.testing.assert_close(torch.autograd.grad(compiled(*leaves), leaves), expected)
+
+
+@pytest.mark.parametrize(("dtype", "rtol"), [(torch.float32, 1e-5), (torch.bfloat16, 2**-7)])
+@pytest.mark.parametrize("columns", [3, rows.NARROW + 1])
+def test_a_tall_product_is_the_same_however_long_it_is(dtype, rtol, columns):
+    for length in (7, rows.PIECE * 4, rows.LONG + 8):
+        thin, wide = normal(0, length, 5).to(dtype), normal(1, length, columns).to(dtype)
+        expected = thin.double().t() @ wide.double()
+        with torch.no_grad():
+            torch.testing.assert_close(rows.tall(thin, wide).double(), expected, rtol=rtol, atol=rtol * 99)
+
+
+@pytest.mark.parametrize("size", [(), (3, 3)])
+def test_a_large_merged_weight_is_exact_too(size):
+    weight, A = normal(0, 1024, 512, *size), normal(1, 4, 512, *size)
+    B = normal(2, 1024, 4, *(1 for _ in size))
+    with torch.no_grad():
+        merged = kernels.merged_weight(weight.float(), A.float(), B.float(), 0.5)
+    expected = weight + 0.5 * (B.flatten(1) @ A.flatten(1)).view(weight.shape)
+    torch.testing.assert_close(merged.double(), expected, rtol=1e-5, atol=1e-5)

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 CHUNK = 2048  # rows of x and g that stay in a core's cache between their two uses
-MADE = 1 << 22  # numbers of x that are made again at once
+MADE = 1 << 21  # numbers of x that are made again at once
 PIECE = 512  # rows of a product that are worth being one of a batch
 LONG = 4096  # rows from which on a product with the identity turns a matrix faster than a copy
 NARROW = 128  # columns up to which bfloat16 is faster in a batch
