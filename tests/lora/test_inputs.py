@@ -68,6 +68,17 @@ def test_in_half_precision_too_whatever_type_comes_from_below(below, cast):
     assert_equal(ours, results(stacked.reference, stacked.case), rtol=6 * 2**-8)
 
 
+def test_a_normalized_input_may_have_a_mean_far_from_zero():
+    stacked = Stacked("layer norm")
+    stacked.case.x.add_(3.0)
+    reference = results(stacked.reference, stacked.case)
+    with kernels.choice(NORMALIZED):
+        assert_equal(results(stacked.ours, stacked.case), reference)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            ours = results(lambda z, A, B: stacked.ours(z.bfloat16(), A, B), stacked.case, torch.float32)
+    assert_equal(ours, reference, rtol=6 * 2**-8)
+
+
 @pytest.mark.parametrize("below", BELOW)
 def test_its_second_derivatives_are_right(below):
     stacked = Stacked(below, rows_=7)

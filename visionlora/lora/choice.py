@@ -172,9 +172,8 @@ def _measure(ways: Mapping[str, Callable[[], object]], device: torch.device) -> 
     seconds = {name: min(seconds[name], timed(run, device)) for name, run in ways.items()}
     close = [name for name in ways if name not in _lost_by_far(seconds)]
     if len(close) > 1:
-        for _ in range(
-            1 if min(seconds.values()) > _LONG else _RUNS
-        ):  # in turn: what disturbs one disturbs all
+        runs = 1 if min(seconds.values()) > _LONG else _RUNS
+        for _ in range(runs):  # in turn: what disturbs one disturbs all
             for name in close:
                 seconds[name] = min(seconds[name], timed(ways[name], device))
     return seconds

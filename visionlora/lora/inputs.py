@@ -97,7 +97,8 @@ def normalized(tensors: Sequence[Tensor], hidden: Tensor, g: Tensor, B: Tensor) 
 
         u' x = (v' h - v' mean 1') * weight + u' 1 bias'.
 
-    The mean is taken off again with the same v, rounded as it is: rounding v costs what rounding x does.
+    The mean is taken off again with the same v, rounded as it is: rounding v costs what rounding x does. What
+    is rounded before the mean is off is the sum `v' h`: an error of |mean| / deviation times the type's.
 
     Args:
         tensors: (h, mean, 1 / deviation) and, where there are, weight and bias, as `made_of` has them.
