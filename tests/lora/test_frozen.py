@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from tests.lora.cases import LAYERS, Case, assert_equal, conv_cases, normal, results
-from visionlora.lora import kernels
+from visionlora.lora import LoraConfig, attach, detach, kernels, merge
 from visionlora.lora.choice import noted
 
 
@@ -73,3 +77,40 @@ def test_a_large_weight_for_a_few_rows_is_neither_cast_nor_merged_nor_kept_twice
     assert not [t for t in kept if t.dtype == torch.bfloat16 and t.numel() == case.weight.numel()]
     assert [t.dtype for t in ours] == [torch.bfloat16, *[torch.float32] * 3]
     assert_equal(ours, results(case.reference, case), rtol=5 * 2**-8)
+
+
+def network(padding_mode="zeros"):
+    torch.manual_seed(0)
+    depthwise = nn.Conv2d(4, 4, 3, padding=1, groups=4, padding_mode=padding_mode)
+    return nn.Sequential(nn.Conv2d(3, 4, 1), nn.SiLU(), depthwise, nn.SiLU(), nn.Conv2d(4, 2, 1))
+
+
+@pytest.mark.parametrize("padding_mode", ["zeros", "circular"])
+@pytest.mark.parametrize(
+    "copied", [lambda model: model, copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))]
+)
+def test_a_grouped_convolution_beside_adapted_layers_computes_what_it_did(padding_mode, copied):
+    plain = network(padding_mode)
+    adapted = copied(attach(copy.deepcopy(plain), LoraConfig(rank=2, exclude=["2"])))
+    x, y = (torch.randn(2, 3, 6, 6).requires_grad_() for _ in range(2))
+    y.data.copy_(x.data)
+    torch.testing.assert_close(adapted(x), plain(y))
+    adapted(x).sum().backward()
+    plain(y).sum().backward()
+    torch.testing.assert_close(x.grad, y.grad)
+
+
+def test_it_keeps_nothing_of_its_input_while_a_network_is_adapted():
+    model = attach(network(), LoraConfig(rank=2, exclude=["2"]))
+    inputs = []
+    model[2].register_forward_pre_hook(lambda module, args: inputs.append(args[0].data_ptr()))
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.data_ptr()) or t, lambda t: t):
+        model(torch.randn(2, 3, 6, 6))
+    assert inputs and inputs[0] not in kept
+
+
+@pytest.mark.parametrize("plain_again", [detach, merge])
+def test_afterwards_it_is_a_plain_one_again(plain_again):
+    model = plain_again(attach(network(), LoraConfig(rank=2, exclude=["2"])))
+    assert type(model[2]) is nn.Conv2d

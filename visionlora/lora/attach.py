@@ -11,14 +11,14 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parameter import UninitializedParameter
 
 from visionlora.lora.activations import in_place_again, out_of_place
 from visionlora.lora.config import LoraConfig, LoraError
 from visionlora.lora.convs import LAST, is_channels_last
 from visionlora.lora.folding import unfold_batch_norm
-from visionlora.lora.layers import FrozenBatchNorm, LoraLayer, can_adapt, swap_class, swapped_class
+from visionlora.lora.frozen import freeze, plain_again
+from visionlora.lora.layers import LoraLayer, can_adapt, swap_class, swapped_class
 from visionlora.lora.targets import chosen_layers, closest, unmatched_patterns
 
 _Network = TypeVar("_Network", bound=nn.Module)
@@ -83,11 +83,7 @@ def attach_layers(
     for name, module in modules.items():
         _check_adaptable(name, module)
     seed = _draw_seed(generator)
-    for parameter in model.parameters():
-        parameter.requires_grad_(False)
-    for module in model.modules():
-        if isinstance(module, _BatchNorm):
-            swap_class(module, swapped_class(type(module))).eval()
+    freeze(model, set(modules.values()))
     out_of_place(model)
     for name, module in modules.items():
         _put_on(module, plans[name], _layer_generator(seed, name))
@@ -296,7 +292,5 @@ def _take_off(layer: LoraLayer) -> None:
 
 def _plain(model: _Network) -> _Network:
     in_place_again(model)
-    for module in model.modules():
-        if isinstance(module, FrozenBatchNorm):
-            swap_class(module, module.base_class).training = model.training
+    plain_again(model)
     return model
