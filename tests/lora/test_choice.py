@@ -73,29 +73,28 @@ def test_the_fastest_way_is_measured_and_one_that_lost_by_far_once_more():
     assert decision.seconds["fast"] < decision.seconds["slow"]
 
 
-def test_a_single_run_that_the_machine_disturbs_decides_nothing(monkeypatch):
-    """The first run of the faster way that counts takes a hundred times its time."""
-    stretched = iter([0.001, 0.001, 0.001, 0.1])
+def disturb(monkeypatch, ways, *seconds):
+    """The first runs take these times, later ones a ten-thousandth of a second or, of the slow way, ten."""
+    first = iter(seconds)
 
     def timed(run, device):
         run()
-        return next(stretched, 0.0001 if ways.runs[-1] == "fast" else 0.001)
+        return next(first, 0.0001 if ways.runs[-1] == "fast" else 0.001)
 
-    ways = Ways()
     monkeypatch.setattr(choices, "timed", timed)
+
+
+def test_a_single_run_that_the_machine_disturbs_decides_nothing(monkeypatch):
+    """The first run of the faster way that counts takes a hundred times its time."""
+    ways = Ways()
+    disturb(monkeypatch, ways, 0.001, 0.001, 0.001, 0.1)
     assert ways.pick() == "fast"
 
 
 def test_a_machine_that_is_busy_while_a_way_is_measured_decides_nothing_for_good(monkeypatch, cache):
-    """Both counted runs of the faster way take a hundred times their time; a step later it does not."""
-    stretched = iter([0.001, 0.001, 0.001, 0.1, 0.001, 0.1])
-
-    def timed(run, device):
-        run()
-        return next(stretched, 0.0001 if ways.runs[-1] == "fast" else 0.001)
-
+    """Both counted runs of the faster way take a hundred times their time; a little later it does not."""
     ways = Ways()
-    monkeypatch.setattr(choices, "timed", timed)
+    disturb(monkeypatch, ways, 0.001, 0.001, 0.001, 0.1, 0.001, 0.1)
     assert ways.pick() == "slow"
     assert not cache.exists()
     assert ways.pick() == "fast"
