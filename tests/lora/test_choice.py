@@ -117,6 +117,14 @@ def test_what_is_asked_again_is_settled_once_nothing_is_in_doubt():
     assert len(asked) == 2 and ways.runs[-1] == "slow"
 
 
+def test_a_doubt_that_nobody_asks_about_again_keeps_nothing_else_from_being_settled():
+    Ways().pick("another layer, once")
+    ways, asked = Ways(), []
+    for _ in range(4):
+        choices.settled("layer", lambda: asked.append(None) or ways.pick())
+    assert len(asked) == 2
+
+
 def test_another_process_reads_what_was_measured(cache):
     Ways().decide()
     assert [entry["way"] for entry in entries(cache).values()] == ["fast"]

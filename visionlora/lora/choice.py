@@ -20,7 +20,7 @@ import time
 import warnings
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,16 +39,23 @@ _NOISE = 1.03  # a way must be this much faster than the rule's
 
 @dataclass(frozen=True)
 class Decision:
-    """The chosen way, and each way's time in seconds; no times where the rule decided."""
+    """The chosen way, and each way's time in seconds; no times where the rule decided.
+
+    `doubted` is when (`time.monotonic`) a way lost by far that has not lost once more yet; None: no doubt.
+    """
 
     way: str
     seconds: Mapping[str, float] = field(default_factory=dict)
+    doubted: float | None = None
+
+    def entry(self) -> dict[str, Any]:
+        """What of it is written into files."""
+        return {"way": self.way, "seconds": dict(self.seconds)}
 
 
 _Ways = TypeVar("_Ways")
 
 _decisions: dict[str, Decision] = {}
-_doubtful: dict[str, float] = {}  # when decisions were made in which a way lost by far, and not yet again
 _settled: dict[Hashable, Any] = {}
 _notes: list[list[tuple[str, Decision]]] = []
 _preferred: str = "auto"
@@ -89,7 +96,6 @@ def chosen() -> dict[str, Decision]:
 def forget() -> None:
     """Forgets what was decided, in memory alone; the cache file will be read again."""
     _decisions.clear()
-    _doubtful.clear()
     _settled.clear()
     _loaded.clear()
 
@@ -105,8 +111,9 @@ def settled(request: Hashable, decide: Callable[[], _Ways]) -> _Ways:
     request = request, torch.get_num_threads()
     if request in _settled:
         return _settled[request]
-    decided = decide()
-    if not _doubtful:
+    with noted() as notes:
+        decided = decide()
+    if all(decision.doubted is None for _, decision in notes):
         _settled[request] = decided
     return decided
 
@@ -123,21 +130,21 @@ def choose(
         work: multiplications of one run; little work is not timed.
         device: where the work happens.
     """
-    way, seconds = _choose(key, ways, rule, work, device)
+    decision = _choose(key, ways, rule, work, device)
     for notes in _notes:
-        notes.append((key, Decision(way, seconds)))
-    return way
+        notes.append((key, decision))
+    return decision.way
 
 
 def _choose(
     key: str, ways: Mapping[str, Callable[[], object]], rule: str, work: float, device: torch.device
-) -> tuple[str, Mapping[str, float]]:
+) -> Decision:
     if len(ways) == 1:
-        return next(iter(ways)), {}
+        return Decision(next(iter(ways)))
     if _preferred in ways:
-        return _preferred, {}
+        return Decision(_preferred)
     if _preferred != "auto" or not _may_time():
-        return rule, {}
+        return Decision(rule)
     if device.type == "cpu":
         key = f"{key}, {torch.get_num_threads()} threads"
     place = _cache_file(device.type)
@@ -148,16 +155,15 @@ def _choose(
     if known is None or known.way not in ways:
         known = Decision(rule) if work < _SMALL else _decide(rule, _measure(ways, device))
         if _lost_by_far(known.seconds):
-            _doubtful[key] = time.monotonic()
-    elif key in _doubtful and time.monotonic() - _doubtful[key] > _CALM:
-        del _doubtful[key]
+            known = replace(known, doubted=time.monotonic())
+    elif known.doubted is not None and time.monotonic() - known.doubted > _CALM:
         known = _decide(rule, _measure_again(ways, known.seconds, device))
     else:
-        return known.way, known.seconds
+        return known
     _decisions[key] = known
-    if place is not None and known.seconds and key not in _doubtful:
+    if place is not None and known.seconds and known.doubted is None:
         _write(place, key, known)
-    return known.way, known.seconds
+    return known
 
 
 def _may_time() -> bool:
@@ -261,7 +267,7 @@ def _write(place: Path, key: str, decision: Decision) -> None:
     beside = place.with_name(f"{place.name}.{os.getpid()}.part")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        entries = {k: asdict(v) for k, v in _read(place).items()} | {key: asdict(decision)}
+        entries = {k: v.entry() for k, v in _read(place).items()} | {key: decision.entry()}
         beside.write_text(json.dumps(entries, indent=1, sort_keys=True))
         beside.replace(place)
     except OSError as error:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.grad import conv2d_weight
 
 CHUNK = 2048  # rows of x and g that stay in a core's cache between their two uses
 MADE = 1 << 21  # numbers of x that are made again at once
@@ -161,12 +162,7 @@ def _weight_gradient(x: Tensor, g: Tensor) -> Tensor:
     if g.shape[1] > x.shape[1]:
         return _weight_gradient(g, x).t()
     image, gradient = (t.view(1, -1, 1, t.shape[1]).movedim(-1, 1) for t in (x, g))
-    weight = x.new_empty(g.shape[1], 1, 1, x.shape[1]).movedim(-1, 1)  # only its shape and layout matter
-    ones, none = [1, 1], [0, 0]
-    which = [False, True, False]
-    return torch.ops.aten.convolution_backward(
-        gradient, image, weight, None, ones, none, ones, False, none, 1, which
-    )[1].flatten(1)
+    return conv2d_weight(image, (g.shape[1], x.shape[1], 1, 1), gradient).flatten(1)
 
 
 def low_rank(x: Tensor, g: Tensor, A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:

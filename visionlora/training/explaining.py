@@ -6,7 +6,7 @@ import json
 import statistics
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,12 @@ class LayerCalls:
     input: tuple[int, ...] = ()
     product: Decision | None = None
     gradient: Decision | None = None
+
+    def entries(self) -> dict[str, Any]:
+        """What of it is written into files."""
+        ways = {"product": self.product, "gradient": self.gradient}
+        entries = {name: None if decision is None else decision.entry() for name, decision in ways.items()}
+        return {"calls": self.calls, "input": self.input, **entries}
 
 
 def explain_network(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,7 +123,7 @@ def explain_step(network: nn.Module, images: Tensor, low: torch.dtype | None = N
             "rank": layer.lora_rank if isinstance(layer, LoraLayer) else 0,
             "parameters": sum(p.numel() for p in layer.parameters(recurse=False) if p.requires_grad),
             "folded": names[id(layer.folded_norm[0])] if isinstance(layer, FoldedConv) else None,
-            **asdict(watched[name]),
+            **watched[name].entries(),
         }
         for name, layer in _layers_with_ways(network).items()
     ]
