@@ -44,7 +44,7 @@ def known(request: pytest.FixtureRequest) -> Known:
     return request.getfixturevalue(f"{request.param}_network")
 
 
-def pictures(known: Known) -> torch.Tensor:
+def some_pictures(known: Known) -> torch.Tensor:
     shape = (3, 3, 8, 8) if isinstance(known.model[0], nn.Conv2d) else (3, 3, 2, 2)
     return torch.randn(shape, generator=torch.Generator().manual_seed(1))
 
@@ -68,7 +68,7 @@ def test_keep_names_unknown_classes_with_suggestions(known: Known) -> None:
 
 
 def test_extend_puts_new_outputs_after_the_old_ones(known: Known) -> None:
-    images = pictures(known)
+    images = some_pictures(known)
     before = known.model(images)
     head = apply_head(known, "extend", ["frog", "tabby", "newt"])
     assert head.kind == "extend"
@@ -80,7 +80,7 @@ def test_extend_puts_new_outputs_after_the_old_ones(known: Known) -> None:
 
 
 def test_new_classes_do_not_win_before_they_have_learned(linear_network: Known) -> None:
-    images = pictures(linear_network)
+    images = some_pictures(linear_network)
     before = linear_network.model(images)
     apply_head(linear_network, "extend", ["frog", "newt"])
     after = linear_network.model(images)
@@ -92,7 +92,7 @@ def test_new_classes_do_not_win_before_they_have_learned(linear_network: Known) 
 def test_every_new_row_learns_from_the_first_step(known: Known, kind: str) -> None:
     head = apply_head(known, kind, ["frog", "newt"])
     labels = torch.tensor([head.targets[0], head.targets[1], head.targets[0]])
-    F.cross_entropy(known.model(pictures(known)), labels).backward()
+    F.cross_entropy(known.model(some_pictures(known)), labels).backward()
     for parameter in head_parameters(known.model, head):
         assert parameter.grad is not None
         assert (parameter.grad.flatten(1) if parameter.dim() > 1 else parameter.grad[:, None]).any(1).all()
@@ -111,7 +111,7 @@ def test_new_has_the_folders_classes_only_all_equally_probable(known: Known) -> 
     assert (head.outputs, head.targets) == (("frog", "tabby", "newt"), (0, 1, 2))
     assert head.trained == (layer,)
     assert type(known.model.get_submodule(layer)) is kind
-    torch.testing.assert_close(known.model(pictures(known)).softmax(1), torch.full((3, 3), 1 / 3))
+    torch.testing.assert_close(known.model(some_pictures(known)).softmax(1), torch.full((3, 3), 1 / 3))
     assert {id(p) for p in head_parameters(known.model, head)} == {
         id(p) for p in known.model.get_submodule(layer).parameters()
     }
@@ -170,16 +170,16 @@ def test_an_extended_head_survives_adapting_merging_and_saving(known: Known) -> 
         for parameter in known.model.parameters():
             parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(2)) * 0.1)
     known.model.eval()
-    adapted = known.model(pictures(known))
+    adapted = known.model(some_pictures(known))
 
     copied = copy.deepcopy(known.model)
     copied.load_state_dict(known.model.state_dict())
-    assert torch.equal(copied(pictures(known)), adapted)
+    assert torch.equal(copied(some_pictures(known)), adapted)
 
     plain = plain_head(merge(known.model))
     assert type(plain.get_submodule(head.layer)) in (nn.Linear, nn.Conv2d)
     assert final_layer(plain, 6) == head.layer
-    torch.testing.assert_close(plain(pictures(known)), adapted, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(plain(some_pictures(known)), adapted, atol=1e-5, rtol=1e-5)
     assert not any("lora" in key or ".new." in key for key in plain.state_dict())
 
 

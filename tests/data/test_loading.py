@@ -59,10 +59,10 @@ def same(one: Sequence[dict[str, Tensor]], other: Sequence[dict[str, Tensor]]) -
 def test_a_batch_has_images_labels_and_indices(pictures: list[Picture], sizes: Sizes) -> None:
     batches = list(make_loader(training_set(pictures, sizes), batch_size=4, shuffle=True))
     assert [len(batch["labels"]) for batch in batches] == [4, 4, 2]
-    images = batches[0]["images"]
-    assert images.shape == (4, 3, 32, 32)
-    assert images.dtype == torch.float32
-    assert images.is_contiguous(memory_format=torch.channels_last)
+    batch_images = batches[0]["images"]
+    assert batch_images.shape == (4, 3, 32, 32)
+    assert batch_images.dtype == torch.float32
+    assert batch_images.is_contiguous(memory_format=torch.channels_last)
     for batch in batches:
         assert batch["labels"].dtype == batch["indices"].dtype == torch.int64
         for label, index in zip(batch["labels"].tolist(), batch["indices"].tolist(), strict=True):

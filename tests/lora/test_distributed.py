@@ -34,7 +34,7 @@ def gradients(network: nn.Module, images: Tensor) -> dict[str, Tensor]:
     }
 
 
-def pictures() -> Tensor:
+def random_pictures() -> Tensor:
     images = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(2))
     return images.contiguous(memory_format=torch.channels_last)
 
@@ -43,14 +43,14 @@ def take_part(rank: int, folder: str) -> None:
     distributed.init_process_group("gloo", f"file://{folder}/meeting", rank=rank, world_size=2)
     try:
         shared = DistributedDataParallel(adapted().train())
-        torch.save(gradients(shared, pictures()[2 * rank : 2 * rank + 2]), f"{folder}/{rank}.pt")
+        torch.save(gradients(shared, random_pictures()[2 * rank : 2 * rank + 2]), f"{folder}/{rank}.pt")
     finally:
         distributed.destroy_process_group()
 
 
 def test_two_processes_find_the_gradients_of_one(tmp_path: Path) -> None:
     multiprocessing.spawn(take_part, (str(tmp_path),), nprocs=2)
-    expected = gradients(adapted().train(), pictures())
+    expected = gradients(adapted().train(), random_pictures())
     assert len(expected) == 8
     for rank in (0, 1):
         found = torch.load(tmp_path / f"{rank}.pt", weights_only=True)

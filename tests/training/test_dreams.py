@@ -34,11 +34,11 @@ def test_every_picture_becomes_more_like_its_class(network: nn.Module, pictures:
     made = dream(network, pictures, SIZES, 6)
     assert len(made) == 20
     assert all(one.dtype == torch.uint8 and one.shape == (3, 40, 40) for one in made)
-    images = [(torch.stack(list(some))[:, :, 4:36, 4:36] / 255 - 0.5) / 0.25 for some in (pictures, made)]
+    crops = [(torch.stack(list(some))[:, :, 4:36, 4:36] / 255 - 0.5) / 0.25 for some in (pictures, made)]
     generator = torch.Generator().manual_seed(mixed("dreams", 0))
     wanted = torch.cat([torch.randperm(6, generator=generator) for _ in range(4)])[:20]
     with torch.no_grad():
-        before, after = (F.cross_entropy(network(some), wanted) for some in images)
+        before, after = (F.cross_entropy(network(some), wanted) for some in crops)
     assert after < before - 0.1
 
 

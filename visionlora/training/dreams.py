@@ -144,9 +144,9 @@ def _dream(
         view = seen[:, :, top : top + crop, left : left + crop]
         if torch.rand((), generator=generator) < 0.5:
             view = view.flip(3)
-        images = ((view - mean) / std).contiguous(memory_format=torch.channels_last)
+        seen_view = ((view - mean) / std).contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
-            logits = network(images)
+            logits = network(seen_view)
         loss = F.cross_entropy(logits.float(), wanted) + ROUGHNESS * _roughness(seen)
         gradients = torch.autograd.grad(loss, pyramid)
         for level, gradient in zip(pyramid, gradients, strict=True):
