@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from visionlora.adapters import LoraConfig, adapter_parameters, attach
 from visionlora.errors import VisionLoraError
-from visionlora.lora import LoraConfig, adapter_parameters, attach
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
     python -m benchmarks.feature_cache --results benchmarks/RESULTS.md
 
 VGG19 with random weights learns the goldfish that ship with the project, `lora.targets=classifier`, nothing
-augmented and nothing distilled: a step is that of its 14 pictures. The two runs take the same number of
-steps, so their adapters must be the same; then a longer one shows the step once every picture is known.
+augmented and nothing distilled: a step is that of its 14 images. The two runs take the same number of
+steps, so their adapters must be the same; then a longer one shows the step once every image is known.
 """
 
 from __future__ import annotations

@@ -20,11 +20,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks.quality_tasks import Task, link
+from visionlora.adapters import adapters_off
 from visionlora.data import AnchorStream
-from visionlora.data.generated import generate_anchors
-from visionlora.lora import adapters_off
+from visionlora.retention.generated import generate_anchors
+from visionlora.retention.teacher import AnchorTeacher
 from visionlora.training import module
-from visionlora.training.anchors import AnchorTeacher
 from visionlora.training.module import LoraModule
 
 Batch = Mapping[str, Tensor]
@@ -54,7 +54,7 @@ def lora_plus(ratio: float) -> Iterator[None]:
 
 @contextmanager
 def mixup(alpha: float) -> Iterator[None]:
-    """New pictures are mixed in pairs, and so are their labels (Zhang et al. 2018, equation 1,
+    """New images are mixed in pairs, and so are their labels (Zhang et al. 2018, equation 1,
     https://arxiv.org/abs/1710.09412)."""
     training_step = LoraModule.training_step
 
@@ -127,24 +127,24 @@ def layer_features(weight: float) -> Iterator[None]:
 
 
 def with_backgrounds(task: Task, folder: Path) -> Task:
-    """Beside each training picture on plain ground the same before a generated background."""
-    pictures = sorted((task.root / "train").glob("*/*"))
-    grounds = generate_anchors(len(pictures), 224, seed=7)
-    for picture, ground in zip(pictures, grounds, strict=True):
-        place = folder / "train" / picture.parent.name
-        link(place / picture.name, picture)
-        before = _before(Image.open(picture), Image.fromarray(ground.permute(1, 2, 0).numpy()))
+    """Beside each training image on plain ground the same before a generated background."""
+    images = sorted((task.root / "train").glob("*/*"))
+    grounds = generate_anchors(len(images), 224, seed=7)
+    for image, ground in zip(images, grounds, strict=True):
+        place = folder / "train" / image.parent.name
+        link(place / image.name, image)
+        before = _before(Image.open(image), Image.fromarray(ground.permute(1, 2, 0).numpy()))
         if before is not None:
-            before.save(place / f"{picture.stem}-before.png")
-    for picture in (task.root / "val").glob("*/*"):
-        link(folder / "val" / picture.parent.name / picture.name, picture)
+            before.save(place / f"{image.stem}-before.png")
+    for image in (task.root / "val").glob("*/*"):
+        link(folder / "val" / image.parent.name / image.name, image)
     return replace(task, root=folder)
 
 
-def _before(picture: Image.Image, ground: Image.Image) -> Image.Image | None:
-    """The picture's subject before another ground; None where its own is not plain."""
-    canvas = Image.new("RGB", picture.size, "white")
-    coloured = picture.convert("RGBA")
+def _before(image: Image.Image, ground: Image.Image) -> Image.Image | None:
+    """The image's subject before another ground; None where its own is not plain."""
+    canvas = Image.new("RGB", image.size, "white")
+    coloured = image.convert("RGBA")
     canvas.paste(coloured, mask=coloured.getchannel("A"))
     filled, marker = canvas.copy(), (255, 0, 255)
     right, below = canvas.width - 1, canvas.height - 1

@@ -46,13 +46,13 @@ class Lever:
         name: in the records and the table.
         settings: of the product, as on its command line.
         inside: entered around the run.
-        pictures: makes other pictures to learn from, in an empty folder.
+        images: makes other images to learn from, in an empty folder.
     """
 
     name: str
     settings: tuple[str, ...] = ()
     inside: Callable[[], AbstractContextManager[None]] = nullcontext
-    pictures: Callable[[Task, Path], Task] | None = None
+    images: Callable[[Task, Path], Task] | None = None
 
 
 LEVERS = (
@@ -66,7 +66,7 @@ LEVERS = (
     Lever("mixup 0.2", inside=lambda: lever_code.mixup(0.2)),
     Lever("hard anchors", inside=lever_code.hard_anchors),
     Lever("layer features", inside=lambda: lever_code.layer_features(3.0)),
-    Lever("random backgrounds", pictures=lever_code.with_backgrounds),
+    Lever("random backgrounds", images=lever_code.with_backgrounds),
 )
 
 
@@ -90,8 +90,8 @@ def pull(
     task: Task, chosen: Lever, seed: int, settings: Sequence[str], anchors: bool, folder: Path
 ) -> Record:
     """One run with the lever; the record's figures, as the quality yardstick has them."""
-    if chosen.pictures is not None:
-        task = chosen.pictures(task, folder)
+    if chosen.images is not None:
+        task = chosen.images(task, folder)
     config = our_config(task, LR, seed, anchors, (*settings, *chosen.settings))
     with chosen.inside():
         return run_ours(task, config)
@@ -178,10 +178,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--task", default="illustrated-4", help="of the quality yardstick")
     add("--seeds", nargs="+", type=int, default=[0])
     add("--steps", type=int, help="of every run; default: as many as by default")
-    add("--no-anchors", action="store_true", help="keep with generated pictures alone")
+    add("--no-anchors", action="store_true", help="keep with generated images alone")
     add("--threads", type=int, default=2)
     add("--records", type=Path, default=Path("outputs/levers.jsonl"), metavar="FILE", help="finished runs")
-    add("--real", type=Path, default=REAL, metavar="FOLDER", help="real weights and pictures")
+    add("--real", type=Path, default=REAL, metavar="FOLDER", help="real weights and images")
     add("--json", type=Path, metavar="FILE")
     add("--results", type=Path, metavar="FILE")
     return parser

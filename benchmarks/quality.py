@@ -2,7 +2,7 @@
 
     python -m benchmarks.quality --records quality.jsonl --json quality.json --plot quality.png
 
-Every method takes the same pictures, augmentation, batches and learning-rate schedule. On the first seed
+Every method takes the same images, augmentation, batches and learning-rate schedule. On the first seed
 each of the others is tried with three learning rates; the one with which it learns most is run with the other
 seeds. Ours has its default. Every finished run is a line of the records: started again, the command goes on
 where it stopped.
@@ -39,13 +39,13 @@ Record = dict[str, Any]
 QUICK_TASKS = ("illustrated-1", "one-tiger", "unknown-extend")
 QUICK_METHODS = (OURS, "full fine-tuning", "PEFT LoRA")
 HOW = (
-    "SqueezeNet 1.0 with ImageNet weights. Everyone takes the same pictures, augmentation and batches, "
+    "SqueezeNet 1.0 with ImageNet weights. Everyone takes the same images, augmentation and batches, "
     "AdamW with warm-up and cosine. The others take 8 epochs, at least 160 steps, at the best of three "
     "learning rates on the first seed, by top-1 on the unseen drawings. Ours is the product with its "
     "defaults, learning rate and number of steps (at most three times the others') among them. The unseen "
     "drawings, and for ours the photos that choose the strength, are the ones reported. Photos: odd "
     "positions in sorted order to measure with, even ones as ours' anchors. Means over seeds, in brackets "
-    "the Wilson interval of the mean on so many pictures; seconds are those of training on a shared "
+    "the Wilson interval of the mean on so many images; seconds are those of training on a shared "
     "machine."
 )
 
@@ -253,7 +253,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--workers", type=int, choices=(1, 2, 3, 4), default=1, help="processes, each with its own runs")
     add("--threads", type=int, default=2, help="of each process")
     add("--records", type=Path, default=Path("outputs/quality.jsonl"), metavar="FILE", help="finished runs")
-    add("--real", type=Path, default=REAL, metavar="FOLDER", help="real weights and pictures")
+    add("--real", type=Path, default=REAL, metavar="FOLDER", help="real weights and images")
     add("--json", type=Path, metavar="FILE", help="all figures, for machines")
     add("--plot", type=Path, metavar="FILE", help="learning against keeping, a PNG")
     add("--results", type=Path, metavar="FILE", help="replace the section in a RESULTS.md")

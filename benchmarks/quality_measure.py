@@ -1,4 +1,4 @@
-"""The pictures of a task, decoded once, and what a network says about them."""
+"""The images of a task, decoded once, and what a network says about them."""
 
 from __future__ import annotations
 
@@ -10,52 +10,52 @@ import torch
 from torch import nn
 
 from benchmarks.quality_tasks import Task, our_config
-from visionlora.backbones import Backbone, Head, Preprocessing, find_class
 from visionlora.data import (
     AugmentConfig,
-    Picture,
-    PictureCache,
-    PictureDataset,
-    PictureFolder,
-    PictureLoader,
+    ImageCache,
+    ImageDataset,
+    ImageFile,
+    ImageFolder,
+    ImageLoader,
     make_loader,
     scan,
+    scan_images,
     scan_labelled,
-    scan_pictures,
     training_side,
     training_transform,
 )
-from visionlora.training.measure import Answers, answers
+from visionlora.evaluation.predictions import Answers, answers
+from visionlora.models import Backbone, Head, Preprocessing, find_class
 
 CACHE_MB = 1024
 
 
 @lru_cache(maxsize=4)
-def _cache(side: int, interpolation: str) -> PictureCache:
-    """One a process, so that every method of every task reads the same decoded pictures."""
-    return PictureCache(CACHE_MB, side, interpolation)
+def _cache(side: int, interpolation: str) -> ImageCache:
+    """One a process, so that every method of every task reads the same decoded images."""
+    return ImageCache(CACHE_MB, side, interpolation)
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """A task's pictures as one network takes them: the product's augmentation, batch size and order."""
+class ImageLoaders:
+    """A task's images as one network takes them: the product's augmentation, batch size and order."""
 
-    folder: PictureFolder
+    folder: ImageFolder
     preprocessing: Preprocessing
     augment: AugmentConfig
     batch_size: int
 
     @classmethod
-    def of(cls, task: Task, preprocessing: Preprocessing) -> Pictures:
-        """The pictures of a task."""
+    def of(cls, task: Task, preprocessing: Preprocessing) -> ImageLoaders:
+        """The images of a task."""
         config = our_config(task, lr=1e-3, seed=0, anchors=True)
         augment = AugmentConfig(**config.augment)
         return cls(scan(task.root), preprocessing, augment, config.data.batch_size)
 
-    def training(self, head: Head, seed: int) -> PictureLoader:
+    def training(self, head: Head, seed: int) -> ImageLoader:
         """The shuffled, augmented batches that ours sees too."""
         side = training_side(self.preprocessing.resize, self.preprocessing.crop, self.augment.crop_scale[0])
-        dataset = PictureDataset(
+        dataset = ImageDataset(
             self.folder.train,
             self.preprocessing,
             targets=dict(zip(self.folder.classes, head.targets, strict=True)),
@@ -65,10 +65,10 @@ class Pictures:
         )
         return make_loader(dataset, self.batch_size, seed, shuffle=True, fill=not self.augment.nothing)
 
-    def plain(self, pictures: tuple[Picture, ...], targets: dict[str, int] | None = None) -> PictureLoader:
+    def plain(self, images: tuple[ImageFile, ...], targets: dict[str, int] | None = None) -> ImageLoader:
         """Batches without augmentation."""
         cache = _cache(self.preprocessing.resize, self.preprocessing.interpolation)
-        return make_loader(PictureDataset(pictures, self.preprocessing, targets=targets, cache=cache), 32)
+        return make_loader(ImageDataset(images, self.preprocessing, targets=targets, cache=cache), 32)
 
 
 class Judge:
@@ -77,20 +77,20 @@ class Judge:
     ``head`` is None for the frozen network: a class that it does not know is then not asked about.
     """
 
-    def __init__(self, task: Task, pictures: Pictures, backbone: Backbone) -> None:
+    def __init__(self, task: Task, images: ImageLoaders, backbone: Backbone) -> None:
         self.task = task
-        self.pictures = pictures
+        self.images = images
         self.categories = backbone.categories
         self.wnids = backbone.wnids
         self.head: Head | None = None
 
     def figures(self, network: nn.Module) -> dict[str, Any]:
         """``learned`` (top-1 on unseen drawings), ``kept`` (top-1 on photos), the shares of photos and of
-        other drawings that are called by a trained name, and the numbers of pictures; None: not asked."""
+        other drawings that are called by a trained name, and the numbers of images; None: not asked."""
         found: dict[str, Any] = dict.fromkeys(("learned", "kept", "photos_called", "others_called"))
         targets = self._targets()
         if targets is not None:
-            seen = self._ask(network, self.pictures.folder.val, targets)
+            seen = self._ask(network, self.images.folder.val, targets)
             found |= {"learned": seen.top(1), "pictures": len(seen.labels)}
         if self.task.head != "new":
             photos = scan_labelled(self.task.retention)
@@ -105,21 +105,21 @@ class Judge:
         return found
 
     def _targets(self) -> dict[str, int] | None:
-        classes = self.pictures.folder.classes
+        classes = self.images.folder.classes
         if self.head is not None:
             return dict(zip(classes, self.head.targets, strict=True))
         if self.task.head != "keep":
             return None
         return {name: find_class(name, self.categories, self.wnids) for name in classes}
 
-    def _others(self, trained: set[str]) -> tuple[Picture, ...]:
+    def _others(self, trained: set[str]) -> tuple[ImageFile, ...]:
         if self.task.contrast is None:
             return ()
-        found = scan_pictures([self.task.contrast])
-        return tuple(picture for picture in found if picture.path.parent.name not in trained)
+        found = scan_images([self.task.contrast])
+        return tuple(image for image in found if image.path.parent.name not in trained)
 
     def _ask(
-        self, network: nn.Module, pictures: tuple[Picture, ...], targets: dict[str, int] | None
+        self, network: nn.Module, images: tuple[ImageFile, ...], targets: dict[str, int] | None
     ) -> Answers:
         with torch.inference_mode():
-            return answers(network, self.pictures.plain(pictures, targets))
+            return answers(network, self.images.plain(images, targets))

@@ -1,4 +1,4 @@
-"""Who learns: ours as the product does it, and the others by one plain loop on the same pictures."""
+"""Who learns: ours as the product does it, and the others by one plain loop on the same images."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks.quality_measure import Judge, Pictures
+from benchmarks.quality_measure import ImageLoaders, Judge
 from benchmarks.quality_tasks import Task, our_config
-from visionlora.backbones import Head, apply_head, head_parameters, load_backbone
+from visionlora.adapters import scaled
 from visionlora.errors import VisionLoraError
-from visionlora.lora import scaled
-from visionlora.training.restore import restore
+from visionlora.models import Head, apply_head, head_parameters, load_backbone
+from visionlora.models.restore import restore
 
 RANK = 8
 EPOCHS = 8
@@ -48,9 +48,9 @@ class Method:
     package: str | None = None
 
 
-def steps_of(pictures: int, batch_size: int) -> int:
-    """Optimizer steps of everyone but ours: 8 epochs, and enough of them for a handful of pictures."""
-    return max(LEAST_STEPS, EPOCHS * -(-pictures // batch_size))
+def steps_of(images: int, batch_size: int) -> int:
+    """Optimizer steps of everyone but ours: 8 epochs, and enough of them for a handful of images."""
+    return max(LEAST_STEPS, EPOCHS * -(-images // batch_size))
 
 
 def full(network: nn.Module, head: Head) -> nn.Module:
@@ -123,10 +123,10 @@ def run_one(task: Task, method: Method, lr: float, seed: int, threads: int) -> d
 
 def _peer(task: Task, method: Method, lr: float, seed: int) -> dict[str, Any]:
     backbone = load_backbone(task.network, task.weights)
-    pictures = Pictures.of(task, backbone.preprocessing)
-    judge = Judge(task, pictures, backbone)
+    images = ImageLoaders.of(task, backbone.preprocessing)
+    judge = Judge(task, images, backbone)
     frozen = None if task.head == "new" else judge.figures(backbone.model.eval())
-    head = apply_head(backbone, task.head, pictures.folder.classes)
+    head = apply_head(backbone, task.head, images.folder.classes)
     torch.manual_seed(seed)
     assert method.build is not None
     try:
@@ -134,9 +134,9 @@ def _peer(task: Task, method: Method, lr: float, seed: int) -> dict[str, Any]:
     except (ValueError, NotImplementedError, TypeError) as error:
         return {"cannot": " ".join(str(error).split())[:200]}
     network.to(memory_format=torch.channels_last)
-    total = steps_of(len(pictures.folder.train), pictures.batch_size)
+    total = steps_of(len(images.folder.train), images.batch_size)
     started = time.perf_counter()
-    _fit(network, pictures, head, lr, seed, total)
+    _fit(network, images, head, lr, seed, total)
     seconds = time.perf_counter() - started
     judge.head = head
     return {
@@ -149,7 +149,7 @@ def _peer(task: Task, method: Method, lr: float, seed: int) -> dict[str, Any]:
     }
 
 
-def _fit(network: nn.Module, pictures: Pictures, head: Head, lr: float, seed: int, total: int) -> None:
+def _fit(network: nn.Module, images: ImageLoaders, head: Head, lr: float, seed: int, total: int) -> None:
     """AdamW, bfloat16, one cycle, gradients clipped at 1: what ours does but for the anchors."""
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=lr, weight_decay=0.0)
@@ -162,7 +162,7 @@ def _fit(network: nn.Module, pictures: Pictures, head: Head, lr: float, seed: in
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, share)
     network.eval()  # no dropout and frozen statistics, as in ours
-    for batch in _batches(pictures, head, seed, total):
+    for batch in _batches(images, head, seed, total):
         with torch.autocast("cpu", torch.bfloat16):
             logits = network(batch["images"])
         F.cross_entropy(logits.float(), batch["labels"]).backward()
@@ -172,8 +172,8 @@ def _fit(network: nn.Module, pictures: Pictures, head: Head, lr: float, seed: in
         schedule.step()
 
 
-def _batches(pictures: Pictures, head: Head, seed: int, total: int) -> Iterator[dict[str, torch.Tensor]]:
-    loader = pictures.training(head, seed)
+def _batches(images: ImageLoaders, head: Head, seed: int, total: int) -> Iterator[dict[str, torch.Tensor]]:
+    loader = images.training(head, seed)
     taken = 0
     for epoch in count():
         loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
@@ -227,11 +227,11 @@ def run_ours(task: Task, config: Any) -> dict[str, Any]:
             raise VisionLoraError("the run was interrupted: nothing of it is recorded")
         metrics = json.loads((folder / "metrics.json").read_text())
         restored = restore(folder)
-    pictures = Pictures.of(task, restored.backbone.preprocessing)
-    allowed = MOST_OF_OURS * steps_of(len(pictures.folder.train), pictures.batch_size)
+    images = ImageLoaders.of(task, restored.backbone.preprocessing)
+    allowed = MOST_OF_OURS * steps_of(len(images.folder.train), images.batch_size)
     if metrics["steps"] > allowed:
         raise VisionLoraError(f"ours took {metrics['steps']} steps, more than the {allowed} it may take")
-    judge = Judge(task, pictures, restored.backbone)
+    judge = Judge(task, images, restored.backbone)
     if task.head != "new":
         frozen = judge.figures(load_backbone(task.network, task.weights).model.eval())
     judge.head = restored.head

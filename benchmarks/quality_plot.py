@@ -1,4 +1,4 @@
-"""The quality yardstick's figures, as tables and as a picture."""
+"""The quality yardstick's figures, as tables and as an image."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from rich.table import Table
 
 from benchmarks.quality_methods import METHODS, MINE, Method, best_lr
-from visionlora.report.wilson import wilson_interval
+from visionlora.report.intervals import wilson_interval
 
 COLUMNS = (
     "method", "lr", "seeds", "unseen right", "photos right", "photos lost", "photos called it",

@@ -1,4 +1,4 @@
-"""What is learned and what is to be kept: the tasks of the quality yardstick, laid out as picture folders."""
+"""What is learned and what is to be kept: the tasks of the quality yardstick, laid out as image folders."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Task:
         root: folder with train and val, each of class folders; val is in styles that train lacks.
         head: keep, extend or new.
         weights: the network's weight file, or "none".
-        anchors: folder of unlabelled photos to keep with; no picture of ``retention`` is among them.
+        anchors: folder of unlabelled photos to keep with; no image of ``retention`` is among them.
         retention: class folders of photos to measure keeping with.
         contrast_anchors: folders of drawings of other things, to keep with.
         contrast: folder of drawings of other things, to measure with.
@@ -54,10 +54,10 @@ class Task:
 
 
 def make_tasks(folder: Path, real: Path = REAL) -> dict[str, Task]:
-    """Lays the tasks out below ``folder``: links to the real pictures, and drawings made here.
+    """Lays the tasks out below ``folder``: links to the real images, and drawings made here.
 
     Raises:
-        VisionLoraError: the real weights and pictures are not there.
+        VisionLoraError: the real weights and images are not there.
     """
     weights = real / f"{NETWORK}-imagenet.safetensors"
     for needed in (weights, real / "illustrated", real / "photos"):
@@ -82,12 +82,12 @@ def _illustrated(folder: Path, real: Path, photos: dict) -> Iterable[Task]:
     for count in (1, 2, 4):
         root = folder / f"illustrated-{count}"
         for style in STYLES[:count]:
-            for picture in sorted((real / "illustrated" / "train").glob(f"*/{style}.png")):
-                link(root / "train" / picture.parent.name / picture.name, picture)
-        for picture in sorted((real / "illustrated" / "unseen").glob("*/*.png")):
+            for image in sorted((real / "illustrated" / "train").glob(f"*/{style}.png")):
+                link(root / "train" / image.parent.name / image.name, image)
+        for image in sorted((real / "illustrated" / "unseen").glob("*/*.png")):
             # With few styles some classes have no drawing to learn from, so none to be asked about.
-            if (root / "train" / picture.parent.name).is_dir():
-                link(root / "val" / picture.parent.name / picture.name, picture)
+            if (root / "train" / image.parent.name).is_dir():
+                link(root / "val" / image.parent.name / image.name, image)
         styles = "1 style" if count == 1 else f"{count} styles"
         yield Task(f"illustrated-{count}", f"illustrated, {styles} to learn from", root, "keep", **photos)
 

@@ -137,9 +137,9 @@ def _section(options: argparse.Namespace, command: str, over: str | None, measur
         parts.append(table.markdown(measured))
     else:
         mode = "_compiled" if options.compile else ""
-        picture = options.results.with_name(f"step_time_{options.device}{mode}_{over}.png")
-        table.draw_curves(measured, over, picture)
-        parts += [table.markdown_curves(measured, over), f"![Step time over {over}]({picture.name})"]
+        image = options.results.with_name(f"step_time_{options.device}{mode}_{over}.png")
+        table.draw_curves(measured, over, image)
+        parts += [table.markdown_curves(measured, over), f"![Step time over {over}]({image.name})"]
     return "\n\n".join(parts)
 
 

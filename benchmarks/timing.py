@@ -19,9 +19,9 @@ from torch.nn import functional as F
 
 from benchmarks.contenders import Contender, by_name, fresh_network, make_ready
 from benchmarks.stall import Stall, StallError
+from visionlora.adapters import fold_batch_norm
+from visionlora.device import keep_freed_memory
 from visionlora.errors import VisionLoraError
-from visionlora.lora import fold_batch_norm
-from visionlora.training.device import keep_freed_memory
 
 FLOOR = "floor"
 

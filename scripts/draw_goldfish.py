@@ -1,6 +1,6 @@
 """Draws the goldfish and the other things in data/goldfish: `python scripts/draw_goldfish.py [FOLDER]`.
 
-Every picture is a function of its own name, so one can be redrawn without the others:
+Every image is a function of its own name, so one can be redrawn without the others:
 `python scripts/draw_goldfish.py /tmp/one --only watercolour`.
 """
 
@@ -23,12 +23,12 @@ from draw.styles import STYLES
 from PIL import Image
 
 HOME = Path(__file__).resolve().parents[1] / "data" / "goldfish"
-COLOURS = 128  # of a picture's palette: more is not seen in drawings
+COLOURS = 128  # of an image's palette: more is not seen in drawings
 FACED = {"sun", "crab", "octopus", "whale", "puffer", "cat", "dog", "fox", "frog", "chick", "owl"}  # already
 
 
-def pictures() -> dict[str, Callable[[], Image.Image]]:
-    """Every picture's path below data/goldfish, and the call that draws it."""
+def images() -> dict[str, Callable[[], Image.Image]]:
+    """Every image's path below data/goldfish, and the call that draws it."""
     found: dict[str, Callable[[], Image.Image]] = {}
     for split, drawn in GOLDFISH.items():
         for style in drawn:
@@ -55,13 +55,13 @@ def draw_other(path: str, style: str, subject: str) -> Image.Image:
 def draw(
     style: str, subject: tuple[Part, ...], stance: Pose, rng: np.random.Generator, cute: bool = False
 ) -> Image.Image:
-    """A subject on its ground in a style: a 256 by 256 picture with a palette."""
+    """A subject on its ground in a style: a 256 by 256 image with a palette."""
     placed = moved(subject, scale=stance.scale, turn=stance.turn, flip=stance.flip, shift=stance.shift)
     face = (50.0 + stance.shift[0], 56.0 + stance.shift[1], stance.scale) if cute else None
     drawing = Drawing((*GROUNDS[stance.ground](stance.paper, rng), *placed), stance.paper, face)
-    picture = finish(STYLES[style](drawing, rng))
+    image = finish(STYLES[style](drawing, rng))
     # kmeans keeps the rare colours (a pupil, a glint), which the median cut alone gives away
-    return picture.quantize(COLOURS, Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.FLOYDSTEINBERG)
+    return image.quantize(COLOURS, Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.FLOYDSTEINBERG)
 
 
 def seeded(path: str) -> np.random.Generator:
@@ -70,10 +70,10 @@ def seeded(path: str) -> np.random.Generator:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("folder", nargs="?", type=Path, default=HOME, help="where the pictures go")
+    parser.add_argument("folder", nargs="?", type=Path, default=HOME, help="where the images go")
     parser.add_argument("--only", default="", metavar="TEXT", help="draw only paths that contain this")
     wanted = parser.parse_args()
-    for path, make in pictures().items():
+    for path, make in images().items():
         if wanted.only in path:
             target = wanted.folder / path
             target.parent.mkdir(parents=True, exist_ok=True)

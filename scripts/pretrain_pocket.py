@@ -1,8 +1,8 @@
-"""Render photos, pretrain the pocket network on them and write visionlora/backbones/pocket.safetensors.
+"""Render photos, pretrain the pocket network on them and write visionlora/models/pocket.safetensors.
 
     python scripts/pretrain_pocket.py
 
-The same settings give the same pictures and, on the same kind of processor, the same weights.
+The same settings give the same images and, on the same kind of processor, the same weights.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torchvision.models import squeezenet1_1
 
-from visionlora.backbones.about import About
-from visionlora.backbones.preprocessing import Preprocessing
 from visionlora.files import replacing
+from visionlora.models.metadata import About
+from visionlora.models.preprocessing import Preprocessing
 
-WEIGHTS = Path(__file__).parents[1] / "visionlora" / "backbones" / "pocket.safetensors"
+WEIGHTS = Path(__file__).parents[1] / "visionlora" / "models" / "pocket.safetensors"
 PREPROCESSING = Preprocessing(
     resize=144, crop=128, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), interpolation="bilinear"
 )
-HELD_OUT = 1_000_000  # first seed of the pictures that accuracy is measured on
-SMALL = 96  # side of the pictures in the first part of training: cheaper, and all that coarse shapes need
+HELD_OUT = 1_000_000  # first seed of the images that accuracy is measured on
+SMALL = 96  # side of the images in the first part of training: cheaper, and all that coarse shapes need
 
 
 def main() -> None:
@@ -73,16 +73,16 @@ def photos(first: int, count: int, workers: int, cache: Path | None = None) -> t
     """``count`` photos of each class, of seeds from ``first`` on: (photos, 3, 144, 144) uint8 and labels."""
     kept = cache and cache / f"{first}-{count}.npy"
     if kept and kept.exists():
-        pictures = np.load(kept)
+        images = np.load(kept)
     else:
         with ProcessPoolExecutor(workers) as pool:
             jobs = [(name, first + i) for name in CLASSES for i in range(count)]
-            pictures = np.stack(list(pool.map(_photo, jobs, chunksize=25)))
+            images = np.stack(list(pool.map(_photo, jobs, chunksize=25)))
         if kept:
             kept.parent.mkdir(parents=True, exist_ok=True)
-            np.save(kept, pictures)
+            np.save(kept, images)
     labels = torch.arange(len(CLASSES)).repeat_interleave(count)
-    return torch.from_numpy(pictures).permute(0, 3, 1, 2), labels
+    return torch.from_numpy(images).permute(0, 3, 1, 2), labels
 
 
 def _photo(job: tuple[str, int]) -> NDArray[np.uint8]:
@@ -96,7 +96,7 @@ def train(
     held_out: tuple[Tensor, Tensor],
     options: argparse.Namespace,
 ) -> None:
-    """AdamW through one cycle of learning rates; small pictures first."""
+    """AdamW through one cycle of learning rates; small images first."""
     steps = len(images) // options.batch
     optimizer = torch.optim.AdamW(model.parameters(), options.rate, weight_decay=1e-3)
     cycle = torch.optim.lr_scheduler.OneCycleLR(

@@ -44,13 +44,13 @@ def main() -> None:
 def sheet(folder: Path, across: int = 4, columns: int = 2) -> Image.Image:
     """The first photos of each class side by side, one class a row, the rows in ``columns``."""
     rows = -(-len(CLASSES) // columns)
-    picture = Image.new("RGB", (columns * across * SIDE, rows * SIDE))
+    image = Image.new("RGB", (columns * across * SIDE, rows * SIDE))
     for index, name in enumerate(CLASSES):
         for number, path in enumerate(sorted((folder / name.replace(" ", "_")).glob("*.jpg"))[:across]):
             place = ((index // rows * across + number) * SIDE, index % rows * SIDE)
             with Image.open(path) as photo:
-                picture.paste(photo, place)
-    return picture
+                image.paste(photo, place)
+    return image
 
 
 if __name__ == "__main__":

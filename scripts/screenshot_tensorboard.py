@@ -1,4 +1,4 @@
-"""Photograph a run's TensorBoard with headless Chromium: the pictures in the README come from here.
+"""Photograph a run's TensorBoard with headless Chromium: the images in the README come from here.
 
 python scripts/screenshot_tensorboard.py outputs/goldfish/pocket/DATE_TIME docs
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 
 PAGES = {
     "tensorboard_scalars": "scalars&tagFilter=^(train|val)/(loss|top1|dist)|step_ms&_smoothingWeight=0",
-    "tensorboard_pictures": "images",
+    "tensorboard_images": "images",
 }  # fmt: skip
 SETTLE_MS = 20_000
 """How long the page may work before it is photographed, in its own virtual milliseconds."""

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
+from torch import nn
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "real"
 
@@ -30,7 +36,7 @@ def kernel_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture
 def real() -> Path:
-    """The folder of real weights and pictures; the test is skipped where it is missing."""
+    """The folder of real weights and images; the test is skipped where it is missing."""
     if not REAL.is_dir():
         pytest.skip(f"no real material: {REAL} is missing")
     return REAL
@@ -63,3 +69,79 @@ def command(
         return Left(code if isinstance(code, int) else 0, out, err)
 
     return run
+
+
+Draw = Callable[..., Path]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """A network's preprocessing as the backbones describe it."""
+
+    resize: int = 40
+    crop: int = 32
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    interpolation: str = "bilinear"
+
+
+@pytest.fixture
+def sizes() -> Sizes:
+    return Sizes()
+
+
+@pytest.fixture
+def draw(tmp_path: Path) -> Draw:
+    """Write a small image below the test's folder: left half of one colour, right half white."""
+
+    def _draw(
+        name: str, size: tuple[int, int] = (64, 48), colour: tuple[int, int, int] = (200, 30, 30)
+    ) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image = Image.new("RGB", size, "white")
+        image.paste(colour, (0, 0, size[0] // 2, size[1]))
+        image.save(path)
+        return path
+
+    return _draw
+
+
+SIZE = 24
+PREPROCESSING = SimpleNamespace(
+    resize=SIZE, crop=SIZE, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), interpolation="bilinear"
+)
+
+
+@pytest.fixture
+def network() -> nn.Module:
+    """Three convolutions with batch norm and dropout, four outputs; always the same weights."""
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU(),
+        nn.Conv2d(8, 8, 3, 1, 1, groups=8), nn.ReLU(),
+        nn.Conv2d(8, 16, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+        nn.Dropout(0.5), nn.Linear(16, 4),
+    ).eval()  # fmt: skip
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """A folder of reddish and bluish noise, train and val, and one of greenish noise for contrast."""
+    random = np.random.default_rng(0)
+    for split, count in (("train", 5), ("val", 3)):
+        for name, channel in (("red", 0), ("blue", 2)):
+            folder = tmp_path / "pictures" / split / name
+            folder.mkdir(parents=True)
+            for index in range(count):
+                _noise(random, channel, folder / f"{index}.png")
+    (tmp_path / "others").mkdir()
+    for index in range(6):
+        _noise(random, 1, tmp_path / "others" / f"{index}.png")
+    return tmp_path / "pictures"
+
+
+def _noise(random: np.random.Generator, channel: int, path: Path) -> None:
+    pixels = random.integers(0, 120, (SIZE + 8, SIZE + 8, 3))
+    pixels[..., channel] += 120
+    Image.fromarray(pixels.astype(np.uint8)).save(path)

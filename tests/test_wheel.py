@@ -40,4 +40,4 @@ def test_an_installed_wheel_works_anywhere_with_ones_own_configuration(tmp_path:
     assert "what it knew" in out
     config = (tmp_path / "work" / "run" / "config.yaml").read_text()
     assert "batch_size: 3" in config
-    assert str(site) in config, "the pictures come with the wheel"
+    assert str(site) in config, "the images come with the wheel"

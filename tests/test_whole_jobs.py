@@ -1,4 +1,4 @@
-"""Whole jobs at full size, some on real weights and pictures: what the README promises."""
+"""Whole jobs at full size, some on real weights and images: what the README promises."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import torchvision
 from safetensors.torch import load_file, save_file
 
 from tests.conftest import Left
-from visionlora.lora import adapted_layers
+from visionlora.adapters import adapted_layers
+from visionlora.models.restore import restore
 from visionlora.paths import shipped
-from visionlora.training.restore import restore
 
 pytestmark = pytest.mark.slow
 
@@ -81,9 +81,9 @@ def test_vgg19_is_adapted_trained_predicted_and_merged(command: Command, tmp_pat
     assert command("merge", f"adapter={tmp_path / 'run'}", f"output={merged}").code == 0
     plain = torchvision.models.get_model("vgg19").eval()
     plain.load_state_dict(load_file(merged))
-    pictures = torch.randn(2, 3, 224, 224)
+    images = torch.randn(2, 3, 224, 224)
     with torch.inference_mode():
-        torch.testing.assert_close(plain(pictures), restored.network(pictures), rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(plain(images), restored.network(images), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["vgg11", "resnet18"])
@@ -100,9 +100,9 @@ def test_an_adapter_of_a_run_loads_with_peft(command: Command, tmp_path: Path, n
     plain.load_state_dict(load_file(weights))
     theirs = peft.PeftModel.from_pretrained(plain, str(tmp_path / "run" / "adapter")).eval()
     ours = restore(tmp_path / "run").network
-    pictures = torch.randn(2, 3, 224, 224)
+    images = torch.randn(2, 3, 224, 224)
     with torch.inference_mode():
-        torch.testing.assert_close(theirs(pictures), ours(pictures), rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(theirs(images), ours(images), rtol=1e-4, atol=1e-4)
 
 
 def test_real_goldfish_drawings_are_learned_and_real_photos_kept(

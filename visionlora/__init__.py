@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _PLACES = {
-    "visionlora.lora": (
+    "visionlora.adapters": (
         "LoraConfig", "LoraError", "adapted_layers", "adapter_parameters", "adapters_off", "attach", "detach",
         "load_adapter", "merge", "merged", "save_adapter",
     ),
-    "visionlora.backbones": ("load_backbone", "list_backbones"),
-    "visionlora.training.restore": ("load",),
+    "visionlora.models": ("load_backbone", "list_backbones"),
+    "visionlora.models.restore": ("load",),
     "visionlora.errors": ("VisionLoraError",),
 }  # fmt: skip
 _HOMES = {name: home for home, names in _PLACES.items() for name in names}
@@ -27,21 +27,21 @@ _HOMES = {name: home for home, names in _PLACES.items() for name in names}
 __all__ = sorted(_HOMES)
 
 if TYPE_CHECKING:
-    from visionlora.backbones import list_backbones as list_backbones
-    from visionlora.backbones import load_backbone as load_backbone
+    from visionlora.adapters import LoraConfig as LoraConfig
+    from visionlora.adapters import LoraError as LoraError
+    from visionlora.adapters import adapted_layers as adapted_layers
+    from visionlora.adapters import adapter_parameters as adapter_parameters
+    from visionlora.adapters import adapters_off as adapters_off
+    from visionlora.adapters import attach as attach
+    from visionlora.adapters import detach as detach
+    from visionlora.adapters import load_adapter as load_adapter
+    from visionlora.adapters import merge as merge
+    from visionlora.adapters import merged as merged
+    from visionlora.adapters import save_adapter as save_adapter
     from visionlora.errors import VisionLoraError as VisionLoraError
-    from visionlora.lora import LoraConfig as LoraConfig
-    from visionlora.lora import LoraError as LoraError
-    from visionlora.lora import adapted_layers as adapted_layers
-    from visionlora.lora import adapter_parameters as adapter_parameters
-    from visionlora.lora import adapters_off as adapters_off
-    from visionlora.lora import attach as attach
-    from visionlora.lora import detach as detach
-    from visionlora.lora import load_adapter as load_adapter
-    from visionlora.lora import merge as merge
-    from visionlora.lora import merged as merged
-    from visionlora.lora import save_adapter as save_adapter
-    from visionlora.training.restore import load as load
+    from visionlora.models import list_backbones as list_backbones
+    from visionlora.models import load_backbone as load_backbone
+    from visionlora.models.restore import load as load
 
 
 def __getattr__(name: str) -> Any:

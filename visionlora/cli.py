@@ -7,8 +7,8 @@ import importlib
 import sys
 
 COMMANDS = {
-    "train": "teach a pretrained network a handful of pictures",
-    "predict": "name the pictures of a file, folder or glob with an adapter",
+    "train": "teach a pretrained network a handful of images",
+    "predict": "name the images of a file, folder or glob with an adapter",
     "evaluate": "measure an adapter on a labelled folder",
     "merge": "write plain weights with the adapter merged in",
     "explain": "show how each adapted layer is computed, and what each way would take",

@@ -64,7 +64,7 @@ def is_users_mistake(error: Exception) -> bool:
     """Whether ``error`` is meant for the user, as against a defect of ours."""
     from omegaconf.errors import OmegaConfBaseException
 
-    from visionlora.lora import LoraError
+    from visionlora.adapters import LoraError
 
     return isinstance(error, (VisionLoraError, LoraError, OmegaConfBaseException))
 

@@ -9,8 +9,8 @@ from visionlora.command import launch
 
 def evaluate(config: DictConfig) -> int:
     """Print, and where ``output`` is given write, the figures."""
+    from visionlora.evaluation.evaluate import EvaluateOptions, evaluate_adapter
     from visionlora.settings import plain
-    from visionlora.training.evaluating import EvaluateOptions, evaluate_adapter
 
     evaluate_adapter(EvaluateOptions.of(plain(config)))
     return 0

@@ -8,9 +8,9 @@ from visionlora.command import launch
 
 
 def explain(config: DictConfig) -> int:
-    """Attach adapters, take a step on random pictures, and print the ways layer by layer."""
+    """Attach adapters, take a step on random images, and print the ways layer by layer."""
     from visionlora.settings import plain
-    from visionlora.training.explaining import explain_network
+    from visionlora.training.explain import explain_network
 
     explain_network(plain(config))
     return 0

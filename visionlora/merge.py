@@ -9,8 +9,8 @@ from visionlora.command import launch
 
 def merge(config: DictConfig) -> int:
     """Merge the adapter into the weights and write them, with the class names beside them."""
+    from visionlora.models.merge_weights import write_merged
     from visionlora.settings import plain
-    from visionlora.training.merging import write_merged
 
     options = plain(config)
     write_merged(options["adapter"], options["output"], options["model"], options["weights"])

@@ -1,4 +1,4 @@
-"""Name new pictures: ``python -m visionlora.predict adapter=RUN images=FOLDER``."""
+"""Name new images: ``python -m visionlora.predict adapter=RUN images=FOLDER``."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from omegaconf import DictConfig
 
 from visionlora.command import launch
 
-BROKEN_PICTURES = 3
+BROKEN_IMAGES = 3
 
 
 def predict(config: DictConfig) -> int:
-    """Show and write what the network says; 3 where a picture could not be read, 0 otherwise."""
+    """Show and write what the network says; 3 where an image could not be read, 0 otherwise."""
+    from visionlora.evaluation.predict import PredictOptions, predict_images
     from visionlora.settings import build, plain
-    from visionlora.training.predicting import PredictOptions, predict_pictures
 
-    broken = predict_pictures(build(PredictOptions, plain(config), "predict"))
-    return BROKEN_PICTURES if broken else 0
+    broken = predict_images(build(PredictOptions, plain(config), "predict"))
+    return BROKEN_IMAGES if broken else 0
 
 
 def main() -> None:

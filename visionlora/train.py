@@ -1,4 +1,4 @@
-"""Teach a pretrained network a handful of pictures: ``python -m visionlora.train data=goldfish``."""
+"""Teach a pretrained network a handful of images: ``python -m visionlora.train data=goldfish``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def train(config: DictConfig) -> int:
     """One training run; its folder is the one Hydra made."""
     from hydra.core.hydra_config import HydraConfig
 
-    from visionlora.training.folds import run_folds
+    from visionlora.training.cross_validation import run_folds
     from visionlora.training.run import run
 
     folder = Path(HydraConfig.get().runtime.output_dir)

@@ -1,1 +1,1 @@
-"""Illustrations drawn by seeded code: subjects are lists of shapes, styles turn shapes into pictures."""
+"""Illustrations drawn by seeded code: subjects are lists of shapes, styles turn shapes into images."""

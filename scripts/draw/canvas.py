@@ -1,4 +1,4 @@
-"""From shapes to pixels: masks, noise and blending for every style. Pictures are (512, 512, 3) in 0..1."""
+"""From shapes to pixels: masks, noise and blending for every style. Images are (512, 512, 3) in 0..1."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ def blank(colour: str) -> np.ndarray:
     return np.broadcast_to(rgb(colour), (WORK, WORK, 3)).copy()
 
 
-def over(picture: np.ndarray, colour: str | np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Paints a colour (or a picture) over a picture, `alpha` (512, 512) of it."""
+def over(image: np.ndarray, colour: str | np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Paints a colour (or an image) over an image, `alpha` (512, 512) of it."""
     paint = rgb(colour) if isinstance(colour, str) else colour
-    return picture + (paint - picture) * alpha[..., None]
+    return image + (paint - image) * alpha[..., None]
 
 
 def blur(values: np.ndarray, radius: float) -> np.ndarray:
@@ -126,12 +126,12 @@ def layers(drawing: Drawing) -> Iterator[tuple[Part, np.ndarray]]:
         yield part, mask(part)
 
 
-def flat_picture(drawing: Drawing) -> np.ndarray:
+def flat_image(drawing: Drawing) -> np.ndarray:
     """Plain fills and nothing else."""
-    picture = blank(drawing.paper)
+    image = blank(drawing.paper)
     for part, cover in layers(drawing):
-        picture = over(picture, part.colour, cover)
-    return picture
+        image = over(image, part.colour, cover)
+    return image
 
 
 def labels(drawing: Drawing) -> np.ndarray:
@@ -165,7 +165,7 @@ def changes(field: np.ndarray) -> np.ndarray:
     return np.minimum(edge, 1)
 
 
-def finish(picture: np.ndarray) -> Image.Image:
-    """A painted picture as a 256 by 256 RGB image."""
-    sheet = Image.fromarray((np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8))
+def finish(image: np.ndarray) -> Image.Image:
+    """A painted image as a 256 by 256 RGB image."""
+    sheet = Image.fromarray((np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8))
     return sheet.reduce(sheet.width // FINISHED)

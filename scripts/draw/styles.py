@@ -1,4 +1,4 @@
-"""Every style by name, and which pictures may be drawn in it."""
+"""Every style by name, and which images may be drawn in it."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from .canvas import (
     blank,
     blur,
     changes,
-    flat_picture,
+    flat_image,
     grid,
     labels,
     layers,
@@ -60,20 +60,20 @@ def stippling(drawing: Drawing, rng: np.random.Generator) -> np.ndarray:
                 pen.ellipse((2 * px - r, 2 * py - r, 2 * px + r, 2 * py + r), fill=255)
     dots = np.asarray(sheet.reduce(FINE // WORK), dtype=np.float32) / 255
     black = np.clip(contour + (tone < 0.3), 0, 1)[..., None]
-    ink_colour = black * rgb("#1b1a22") + (1 - black) * flat_picture(drawing) * 0.85
+    ink_colour = black * rgb("#1b1a22") + (1 - black) * flat_image(drawing) * 0.85
     return over(blank("#f7f0df"), ink_colour, dots)
 
 
 def _shaded(drawing: Drawing) -> np.ndarray:
-    """Plain fills with a shadow at each part's lower edge: a tone picture for the prints."""
-    picture = blank(drawing.paper)
+    """Plain fills with a shadow at each part's lower edge: a tone image for the prints."""
+    image = blank(drawing.paper)
     for part, cover in layers(drawing):
-        picture = over(picture, part.colour, cover)
+        image = over(image, part.colour, cover)
         if part.outlined and not part.width:
             soft = blur(cover, 16)
             rolled = np.roll(soft, (-14, -8), axis=(0, 1))
-            picture = over(picture, mix(part.colour, "#000000", 0.75), np.clip(cover - rolled, 0, 1) * cover)
-    return picture
+            image = over(image, mix(part.colour, "#000000", 0.75), np.clip(cover - rolled, 0, 1) * cover)
+    return image
 
 
 def woodcut(drawing: Drawing, rng: np.random.Generator) -> np.ndarray:
@@ -85,17 +85,17 @@ def woodcut(drawing: Drawing, rng: np.random.Generator) -> np.ndarray:
     carved = np.clip((lines + 0.12 - 1.5 * tone) * 7, 0, 1)
     black = np.maximum(outlines(drawing, 1.7), carved)
     worn = np.clip((noise(rng, 90, 2) - 0.16) * 8, 0.2, 1)
-    flat = flat_picture(drawing)
+    flat = flat_image(drawing)
     step = np.round(flat * 4) / 4 * 0.8 + 0.2 * rgb("#e9c58a")
-    picture = over(blank("#efe2c4"), step, np.full((WORK, WORK), 0.85, dtype=np.float32) * worn)
-    return over(picture, "#1a1410", black * worn)
+    image = over(blank("#efe2c4"), step, np.full((WORK, WORK), 0.85, dtype=np.float32) * worn)
+    return over(image, "#1a1410", black * worn)
 
 
 def halftone(drawing: Drawing, rng: np.random.Generator) -> np.ndarray:
     """A comic page: colours printed as screens of dots, one slightly out of place, and a black line."""
     flat = np.clip(_shaded(drawing) * 1.05, 0, 1)
     x, y = grid()
-    picture = blank("#fffdf2")
+    image = blank("#fffdf2")
     inks = ((0, "#00a6e0", 15), (1, "#ec1f7a", 75), (2, "#ffdd00", 0))
     for channel, ink, angle in inks:
         a = np.deg2rad(angle)
@@ -103,13 +103,13 @@ def halftone(drawing: Drawing, rng: np.random.Generator) -> np.ndarray:
         cell = np.hypot((u % 2.4) - 1.2, (v % 2.4) - 1.2) / 1.2
         amount = np.roll(1 - flat[..., channel], 3 * channel, axis=1)
         dots = np.clip((1.32 * np.sqrt(amount) - cell) * 4, 0, 1) * (amount > 0.04)
-        picture = picture * (1 - dots[..., None] * (1 - rgb(ink)))
-    return over(picture, "#101018", outlines(drawing, 1.9))
+        image = image * (1 - dots[..., None] * (1 - rgb(ink)))
+    return over(image, "#101018", outlines(drawing, 1.9))
 
 
 def mosaic(drawing: Drawing, rng: np.random.Generator) -> np.ndarray:
     """Small stones set in mortar, each of one colour."""
-    flat = flat_picture(drawing)
+    flat = flat_image(drawing)
     bold = tuple(replace(p, outlined=p.outlined and np.ptp(p.points) > 40) for p in drawing.parts)
     dark = over(flat, "#3c1712", outlines(replace(drawing, parts=bold), 2.0) * 0.9)
     cell = 2.2
@@ -135,7 +135,7 @@ def embroidery(drawing: Drawing, rng: np.random.Generator) -> np.ndarray:
     """Satin stitch on linen: threads of one direction a part, raised, with a corded edge."""
     x, y = grid()
     weave = 0.5 + 0.25 * np.sin(x * 6.2) + 0.25 * np.sin(y * 6.2)
-    picture = blank(mix(drawing.paper, "#e8dcc4", 0.55)) * (0.86 + 0.14 * weave[..., None])
+    image = blank(mix(drawing.paper, "#e8dcc4", 0.55)) * (0.86 + 0.14 * weave[..., None])
     for part, cover in layers(drawing):
         angle = rng.uniform(0, np.pi)
         across = x * np.cos(angle) + y * np.sin(angle) + 0.5 * noise(rng, 10)
@@ -144,9 +144,9 @@ def embroidery(drawing: Drawing, rng: np.random.Generator) -> np.ndarray:
         light = 0.72 + 0.26 * thread + 0.16 * sheen
         raised = np.clip(cover - blur(cover, 5), 0, 1)
         if part.outlined:
-            picture = picture * (
+            image = image * (
                 1 - 0.5 * (np.roll(blur(cover, 4), (4, 3), axis=(0, 1)) * (1 - cover))[..., None]
             )
         thread_colour = np.clip(rgb(part.colour) * (light - 0.5 * raised)[..., None], 0, 1)
-        picture = over(picture, thread_colour, cover)
-    return picture
+        image = over(image, thread_colour, cover)
+    return image

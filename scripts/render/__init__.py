@@ -41,7 +41,7 @@ def render(name: str, seed: int, size: int = 144) -> NDArray[np.uint8]:
 
     Args:
         name: a key of :data:`CLASSES`.
-        seed: not negative; pictures of other seeds show other things, poses, places and lights.
+        seed: not negative; images of other seeds show other things, poses, places and lights.
         size: side in pixels.
 
     Returns:

@@ -34,8 +34,8 @@ def develop(rng: np.random.Generator, light: Array) -> NDArray[np.uint8]:
 def _blur(photo: Array, radius: float) -> Array:
     if radius < 0.2:
         return photo
-    picture = Image.fromarray((photo * 255 + 0.5).astype(np.uint8))
-    return np.asarray(picture.filter(ImageFilter.GaussianBlur(radius))).astype(np.float32) / 255
+    image = Image.fromarray((photo * 255 + 0.5).astype(np.uint8))
+    return np.asarray(image.filter(ImageFilter.GaussianBlur(radius))).astype(np.float32) / 255
 
 
 def _through_jpeg(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:

@@ -64,5 +64,5 @@ def enlarge(grid: Array, size: int) -> Array:
     """A (n, n) or (n, n, 3) grid as a smooth square of ``size`` pixels."""
     if grid.ndim == 3:
         return np.stack([enlarge(grid[..., c], size) for c in range(grid.shape[2])], axis=-1)
-    picture = Image.fromarray(np.ascontiguousarray(grid, dtype=np.float32))
-    return np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC))
+    image = Image.fromarray(np.ascontiguousarray(grid, dtype=np.float32))
+    return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC))

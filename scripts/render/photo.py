@@ -33,12 +33,12 @@ def photograph(thing: Thing, rng: np.random.Generator, size: int) -> NDArray[np.
     turn = _turn(rng, thing)
     place = str(rng.choice(thing.places))
     light = _light(rng, place)
-    picture = backdrop(rng, place, size)
+    image = backdrop(rng, place, size)
     origin, rays, pixel = _camera(rng, thing, size)
     eye, aim = turn.T @ origin, turn.T @ rays
     seen, t, cover = trace(thing.distance, eye, aim, thing.radius, thing.step, pixel)
     x, y, z = along(eye, aim[:, seen], t)
-    flat = picture.reshape(-1, 3)
+    flat = image.reshape(-1, 3)
     if thing.stands and place not in ("sky", "water", "sea", "pond") and rng.uniform() < 0.6 and len(seen):
         flat = _table(
             rng, thing, light, turn, origin, rays, float((turn[1] @ np.stack([x, y, z])).min()), flat

@@ -1,4 +1,4 @@
-"""What a picture is made of: a solid thing, its surface, its pose."""
+"""What an image is made of: a solid thing, its surface, its pose."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Thing:
         stands: whether it may stand on a table.
         step: share of the distance that one step of marching goes.
         relief: fine height above the surface that only tilts the normals.
-        fill: range of the share of the picture's side that the thing takes.
+        fill: range of the share of the image's side that the thing takes.
         glare: light that the thing sends into the lens, as (x, y, z, colour, radius); a halo is drawn there.
     """
 

@@ -17,10 +17,10 @@ from torch.nn import functional as F
 
 from benchmarks import lever_code, levers
 from benchmarks.quality_tasks import Task
+from visionlora.adapters import LoraConfig, attach
 from visionlora.data import AnchorStream
 from visionlora.errors import VisionLoraError
-from visionlora.lora import LoraConfig, attach
-from visionlora.training.anchors import AnchorTeacher
+from visionlora.retention.teacher import AnchorTeacher
 from visionlora.training.module import LoraModule
 from visionlora.training.options import OptimizerOptions, RetentionOptions
 
@@ -51,7 +51,7 @@ def module(keeping: bool = False) -> LoraModule:
     """An adapted network in training, with or without anchors."""
     torch.manual_seed(0)
     network = attach(Network(), LoraConfig(rank=2))
-    stream = AnchorStream(anchors(), 3, PREPROCESSING, lambda picture: picture, views=1)  # type: ignore[arg-type]
+    stream = AnchorStream(anchors(), 3, PREPROCESSING, lambda image: image, views=1)  # type: ignore[arg-type]
     teacher = AnchorTeacher(stream, old_outputs=5) if keeping else None
     return LoraModule(network, 10, OptimizerOptions(lr=1e-2), RetentionOptions(), teacher)
 
@@ -80,7 +80,7 @@ def test_with_lora_plus_b_alone_learns_faster() -> None:
     assert len(trained.configure_optimizers()["optimizer"].param_groups) == 1
 
 
-def test_mixup_mixes_pictures_and_labels_alike() -> None:
+def test_mixup_mixes_images_and_labels_alike() -> None:
     seen: list[Tensor] = []
     trained = module()
     trained.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
@@ -126,13 +126,13 @@ def test_features_that_have_not_moved_cost_nothing_and_moved_ones_do() -> None:
 
 
 def test_what_stands_on_plain_ground_is_shown_before_another_too(tmp_path: Path) -> None:
-    pictures = tmp_path / "task" / "train" / "fish"
-    pictures.mkdir(parents=True)
+    images = tmp_path / "task" / "train" / "fish"
+    images.mkdir(parents=True)
     plain = Image.new("RGB", (64, 64), "white")
     ImageDraw.Draw(plain).rectangle((20, 20, 43, 43), "red")
-    plain.save(pictures / "plain.png")
+    plain.save(images / "plain.png")
     busy = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
-    Image.fromarray(busy).save(pictures / "busy.png")
+    Image.fromarray(busy).save(images / "busy.png")
     task = Task("t", "t", tmp_path / "task", "keep", "none", tmp_path, tmp_path)
     made = lever_code.with_backgrounds(task, tmp_path / "made").root / "train" / "fish"
     assert {path.name for path in made.iterdir()} == {"plain.png", "busy.png", "plain-before.png"}

@@ -14,8 +14,8 @@ from benchmarks import quality
 from benchmarks.quality_methods import METHODS, OURS, Method, best_lr, rescaled, run_one, steps_of
 from benchmarks.quality_plot import draw, markdown, strengths, summarise, verdict
 from benchmarks.quality_tasks import UNKNOWN, Task, make_tasks
-from visionlora.backbones import Head, load_backbone
 from visionlora.errors import VisionLoraError
+from visionlora.models import Head, load_backbone
 
 FULL = next(method for method in METHODS if method.name == "full fine-tuning")
 BY_NAME = {method.name: method for method in METHODS}
@@ -116,13 +116,13 @@ def test_a_point_of_another_method_that_is_better_in_both_is_found(kept: float, 
     assert verdict([ours, other], "a").startswith("2 points of the others, 2 of ours: " + words)
 
 
-def test_handfuls_of_pictures_get_steps_enough() -> None:
+def test_handfuls_of_images_get_steps_enough() -> None:
     assert steps_of(4, 16) == 160
     assert steps_of(518, 16) == 264
 
 
 def test_classes_that_imagenet_lacks_are_unknown_to_it() -> None:
-    from visionlora.backbones import find_class
+    from visionlora.models import find_class
 
     backbone = load_backbone("squeezenet1_0", "none")
     for name in UNKNOWN:

@@ -80,7 +80,7 @@ def test_running_again_replaces_the_section(run: Callable[..., Any], tmp_path: P
     assert "rank 3" in report and "rank 1" not in report
 
 
-def test_a_sweep_leaves_a_table_and_a_picture(run: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_sweep_leaves_a_table_and_an_image(run: Callable[..., Any], tmp_path: Path) -> None:
     told = run("--sweep-rank", "1,2", "--batch", "1", "--contenders", "floor", "ours")
     assert [result["setting"]["rank"] for result in told["results"]] == [1, 2]
     floors = [result["contenders"][0]["times"] for result in told["results"]]

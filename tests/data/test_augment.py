@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms import v2
 
+from tests.conftest import Sizes
 from visionlora.data.augment import (
     AugmentConfig,
     Normalise,
@@ -13,8 +14,6 @@ from visionlora.data.augment import (
     seeded,
     training_transform,
 )
-
-from .conftest import Sizes
 
 
 def noise(height: int = 50, width: int = 70) -> Tensor:
@@ -91,10 +90,10 @@ def test_a_list_from_a_configuration_file_becomes_a_tuple() -> None:
 
 
 def test_normalising_a_batch_is_torchvisions_normalising_of_each(sizes: Sizes) -> None:
-    pictures = [noise(32, 32), noise(32, 32).flip(-1), noise(64, 64)[:, ::2, ::2]]
+    images = [noise(32, 32), noise(32, 32).flip(-1), noise(64, 64)[:, ::2, ::2]]
     to_float = v2.Compose([v2.ToDtype(torch.float32, scale=True), v2.Normalize(sizes.mean, sizes.std)])
-    batch = Normalise(sizes.mean, sizes.std)(pictures)
-    torch.testing.assert_close(batch, torch.stack([to_float(picture) for picture in pictures]))
+    batch = Normalise(sizes.mean, sizes.std)(images)
+    torch.testing.assert_close(batch, torch.stack([to_float(image) for image in images]))
     assert batch.dtype == torch.float32
     assert batch.is_contiguous(memory_format=torch.channels_last)
 

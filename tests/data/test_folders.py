@@ -6,23 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from visionlora.data.folders import scan, scan_known, scan_labelled, scan_pictures
+from tests.conftest import Draw
+from visionlora.data.folders import scan, scan_images, scan_known, scan_labelled
 from visionlora.errors import VisionLoraError
 
-from .conftest import Draw
+
+def names(images: tuple, root: Path) -> list[tuple[str, str]]:  # type: ignore[type-arg]
+    return [(image.path.relative_to(root).as_posix(), image.label) for image in images]
 
 
-def names(pictures: tuple, root: Path) -> list[tuple[str, str]]:  # type: ignore[type-arg]
-    return [(picture.path.relative_to(root).as_posix(), picture.label) for picture in pictures]
-
-
-def test_a_folder_of_pictures_takes_its_class_name_from_the_configuration(draw: Draw, tmp_path: Path) -> None:
+def test_a_folder_of_images_takes_its_class_name_from_the_configuration(draw: Draw, tmp_path: Path) -> None:
     for i in range(4):
         draw(f"{i}.jpg")
     folder = scan(tmp_path, class_name="goldfish")
     assert folder.classes == ("goldfish",)
     assert (len(folder.train), len(folder.val)) == (3, 1)
-    assert {picture.label for picture in folder.train} == {"goldfish"}
+    assert {image.label for image in folder.train} == {"goldfish"}
 
 
 def test_class_folders_name_the_classes_in_sorted_order(draw: Draw, tmp_path: Path) -> None:
@@ -48,7 +47,7 @@ def test_split_folders_are_taken_as_they_are(draw: Draw, tmp_path: Path, val: st
     assert names(folder.test, tmp_path) == [("test/b/3.png", "b")]
 
 
-def test_split_folders_may_hold_pictures_of_the_one_class(draw: Draw, tmp_path: Path) -> None:
+def test_split_folders_may_hold_images_of_the_one_class(draw: Draw, tmp_path: Path) -> None:
     draw("train/1.png")
     draw("val/2.png")
     folder = scan(tmp_path, class_name="goldfish")
@@ -83,7 +82,7 @@ def test_litter_is_passed_over_and_other_files_are_counted_once(
     assert names(folder.train, tmp_path) == [("a/1.png", "a")]
     assert [path.name for path in folder.skipped] == ["2.heic", "3.heic", "notes.txt"]
     assert [record.getMessage() for record in caplog.records] == [
-        f"{tmp_path}: left out 3 files that are not pictures (2 .heic, 1 .txt)"
+        f"{tmp_path}: left out 3 files that are not images (2 .heic, 1 .txt)"
     ]
 
 
@@ -94,7 +93,7 @@ def test_links_are_followed_but_not_round_in_circles(draw: Draw, tmp_path: Path)
     (root / "a" / "link").symlink_to(tmp_path / "elsewhere")
     (root / "a" / "above").symlink_to(root)
     (root / "a" / "2.png").symlink_to(tmp_path / "elsewhere" / "1.png")
-    found = [picture.path.name for picture in scan(root, val_fraction=0).train]
+    found = [image.path.name for image in scan(root, val_fraction=0).train]
     assert found == ["2.png", "1.png"]
 
 
@@ -114,21 +113,21 @@ def test_a_missing_folder_is_named_with_the_one_that_was_meant(draw: Draw, tmp_p
 
 
 def test_an_empty_folder_is_refused_with_the_layouts_that_work(tmp_path: Path) -> None:
-    assert "holds no pictures; it should be FOLDER/<class>/*" in message(tmp_path)
+    assert "holds no images; it should be FOLDER/<class>/*" in message(tmp_path)
 
 
 def test_a_folder_of_other_files_says_which(tmp_path: Path) -> None:
     (tmp_path / "1.heic").touch()
-    assert "holds no pictures (1 .heic)" in message(tmp_path)
+    assert "holds no images (1 .heic)" in message(tmp_path)
 
 
 def test_an_empty_class_folder_is_named(draw: Draw, tmp_path: Path) -> None:
     draw("a/1.png")
     (tmp_path / "b" / "deeper").mkdir(parents=True)
-    assert f"class folder {tmp_path / 'b'} holds no pictures; put some in, or remove it" in message(tmp_path)
+    assert f"class folder {tmp_path / 'b'} holds no images; put some in, or remove it" in message(tmp_path)
 
 
-def test_pictures_without_a_class_name_suggest_the_folders_own(draw: Draw, tmp_path: Path) -> None:
+def test_images_without_a_class_name_suggest_the_folders_own(draw: Draw, tmp_path: Path) -> None:
     draw("goldfish/1.png")
     assert "data.class_name='goldfish'" in message(tmp_path / "goldfish")
 
@@ -153,7 +152,7 @@ def test_mixed_layouts_are_refused(draw: Draw, tmp_path: Path, files: tuple[str,
     assert f"mixes layouts: {stray}" in message(tmp_path)
 
 
-def test_contrast_pictures_beside_the_splits_are_nobodys_class(draw: Draw, tmp_path: Path) -> None:
+def test_contrast_images_beside_the_splits_are_nobodys_class(draw: Draw, tmp_path: Path) -> None:
     for name in ("train/newt/1.png", "val/newt/2.png", "contrast/anchor/3.png", "contrast/val/4.png"):
         draw(name)
     folder = scan(tmp_path)
@@ -198,23 +197,23 @@ def test_a_folder_that_may_not_be_read_is_named(draw: Draw, tmp_path: Path) -> N
         (tmp_path / "a").chmod(0o755)
 
 
-def test_unlabelled_pictures_are_found_at_any_depth_once(draw: Draw, tmp_path: Path) -> None:
+def test_unlabelled_images_are_found_at_any_depth_once(draw: Draw, tmp_path: Path) -> None:
     draw("x/1.png")
     draw("x/y/z/2.png")
-    found = scan_pictures([tmp_path / "x", tmp_path / "x" / "y"])
+    found = scan_images([tmp_path / "x", tmp_path / "x" / "y"])
     assert names(found, tmp_path) == [("x/1.png", None), ("x/y/z/2.png", None)]
 
 
-def test_a_folder_without_pictures_among_several_is_named(draw: Draw, tmp_path: Path) -> None:
+def test_a_folder_without_images_among_several_is_named(draw: Draw, tmp_path: Path) -> None:
     draw("x/1.png")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(VisionLoraError, match="empty holds no pictures; pictures end in"):
-        scan_pictures([tmp_path / "x", tmp_path / "empty"])
+    with pytest.raises(VisionLoraError, match="empty holds no images; images end in"):
+        scan_images([tmp_path / "x", tmp_path / "empty"])
     with pytest.raises(VisionLoraError, match="there is no folder"):
-        scan_pictures([tmp_path / "nowhere"])
+        scan_images([tmp_path / "nowhere"])
 
 
-def test_labelled_pictures_are_found_without_a_split(draw: Draw, tmp_path: Path) -> None:
+def test_labelled_images_are_found_without_a_split(draw: Draw, tmp_path: Path) -> None:
     draw("n01443537/0.png")
     draw("tench/0.png")
     assert names(scan_labelled(tmp_path), tmp_path) == [
@@ -223,7 +222,7 @@ def test_labelled_pictures_are_found_without_a_split(draw: Draw, tmp_path: Path)
     ]
 
 
-def test_known_pictures_are_labelled_by_class_folders_and_need_none(draw: Draw, tmp_path: Path) -> None:
+def test_known_images_are_labelled_by_class_folders_and_need_none(draw: Draw, tmp_path: Path) -> None:
     for name in ("labelled/newt/1.png", "labelled/axolotl/1.png", "loose/2.png", "loose/1.png"):
         draw(name)
     labelled, loose = scan_known(tmp_path / "labelled"), scan_known(tmp_path / "loose")

@@ -12,31 +12,28 @@ from hypothesis import strategies as st
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor, nn
 
+from tests.conftest import Draw, Sizes
 from visionlora.data.augment import AugmentConfig, Normalise, training_transform
-from visionlora.data.cache import PictureCache
-from visionlora.data.checking import check
-from visionlora.data.loading import EpochSampler, PictureDataset, make_loader
-from visionlora.data.pictures import BadPicture, Picture
-
-from .conftest import Draw, Sizes
+from visionlora.data.cache import ImageCache
+from visionlora.data.check_images import check
+from visionlora.data.images import BadImage, ImageFile
+from visionlora.data.loading import EpochSampler, ImageDataset, make_loader
 
 COUNT = 10
 
 
 @pytest.fixture
-def pictures(draw: Draw) -> list[Picture]:
-    return [Picture(draw(f"{i}.png", colour=(25 * i, 10, 200)), "ab"[i % 2]) for i in range(COUNT)]
+def images(draw: Draw) -> list[ImageFile]:
+    return [ImageFile(draw(f"{i}.png", colour=(25 * i, 10, 200)), "ab"[i % 2]) for i in range(COUNT)]
 
 
 def training_set(
-    pictures: Sequence[Picture], sizes: Sizes, seed: int = 0, budget_mb: float = 8
-) -> PictureDataset:
-    cache = PictureCache(budget_mb, 48)
-    check(pictures, cache)
+    images: Sequence[ImageFile], sizes: Sizes, seed: int = 0, budget_mb: float = 8
+) -> ImageDataset:
+    cache = ImageCache(budget_mb, 48)
+    check(images, cache)
     transform = training_transform(AugmentConfig(colour_jitter=0.3), sizes)
-    return PictureDataset(
-        pictures, sizes, targets={"a": 3, "b": 7}, transform=transform, cache=cache, seed=seed
-    )
+    return ImageDataset(images, sizes, targets={"a": 3, "b": 7}, transform=transform, cache=cache, seed=seed)
 
 
 def epoch(loader: Any, number: int) -> list[dict[str, Tensor]]:
@@ -56,8 +53,8 @@ def same(one: Sequence[dict[str, Tensor]], other: Sequence[dict[str, Tensor]]) -
     )
 
 
-def test_a_batch_has_images_labels_and_indices(pictures: list[Picture], sizes: Sizes) -> None:
-    batches = list(make_loader(training_set(pictures, sizes), batch_size=4, shuffle=True))
+def test_a_batch_has_images_labels_and_indices(images: list[ImageFile], sizes: Sizes) -> None:
+    batches = list(make_loader(training_set(images, sizes), batch_size=4, shuffle=True))
     assert [len(batch["labels"]) for batch in batches] == [4, 4, 2]
     batch_images = batches[0]["images"]
     assert batch_images.shape == (4, 3, 32, 32)
@@ -66,34 +63,32 @@ def test_a_batch_has_images_labels_and_indices(pictures: list[Picture], sizes: S
     for batch in batches:
         assert batch["labels"].dtype == batch["indices"].dtype == torch.int64
         for label, index in zip(batch["labels"].tolist(), batch["indices"].tolist(), strict=True):
-            assert label == {"a": 3, "b": 7}[str(pictures[index].label)]
+            assert label == {"a": 3, "b": 7}[str(images[index].label)]
     assert sorted(torch.cat([batch["indices"] for batch in batches]).tolist()) == list(range(COUNT))
 
 
-def test_without_shuffling_pictures_come_in_order_as_the_network_wants_them(
-    pictures: list[Picture], sizes: Sizes
+def test_without_shuffling_images_come_in_order_as_the_network_wants_them(
+    images: list[ImageFile], sizes: Sizes
 ) -> None:
-    dataset = PictureDataset(pictures, sizes)
+    dataset = ImageDataset(images, sizes)
     batch = next(iter(make_loader(dataset, batch_size=COUNT)))
     assert batch["indices"].tolist() == list(range(COUNT))
     assert batch["labels"].tolist() == [-1] * COUNT
-    pixels = [dataset.transform(dataset.cache.read(picture.path)) for picture in pictures]
+    pixels = [dataset.transform(dataset.cache.read(image.path)) for image in images]
     assert torch.equal(batch["images"], Normalise(sizes.mean, sizes.std)(pixels))
 
 
-def test_fewer_pictures_than_a_batch_make_an_epoch_of_one_batch(
-    pictures: list[Picture], sizes: Sizes
-) -> None:
-    loader = make_loader(training_set(pictures[:3], sizes), batch_size=16, shuffle=True)
+def test_fewer_images_than_a_batch_make_an_epoch_of_one_batch(images: list[ImageFile], sizes: Sizes) -> None:
+    loader = make_loader(training_set(images[:3], sizes), batch_size=16, shuffle=True)
     assert len(loader) == 1
     assert [len(batch["labels"]) for batch in loader] == [3]
 
 
 @pytest.mark.parametrize(("count", "batch"), [(3, [15]), (8, [16]), (9, [9]), (1, [16])])
-def test_a_handful_of_pictures_fills_a_batch_with_further_views(
-    pictures: list[Picture], sizes: Sizes, count: int, batch: list[int]
+def test_a_handful_of_images_fills_a_batch_with_further_views(
+    images: list[ImageFile], sizes: Sizes, count: int, batch: list[int]
 ) -> None:
-    loader = make_loader(training_set(pictures[:count], sizes), batch_size=16, shuffle=True, fill=True)
+    loader = make_loader(training_set(images[:count], sizes), batch_size=16, shuffle=True, fill=True)
     batches = epoch(loader, 0) + epoch(loader, 1)
     assert [len(batch["labels"]) for batch in batches] == batch * 2
     first = [image for batch in batches for image, index in zip(*seen(batch), strict=True) if index == 0]
@@ -102,29 +97,29 @@ def test_a_handful_of_pictures_fills_a_batch_with_further_views(
 
 @pytest.mark.parametrize("budget_mb", [8, 0])
 def test_worker_processes_give_the_same_batches(
-    pictures: list[Picture], sizes: Sizes, budget_mb: float
+    images: list[ImageFile], sizes: Sizes, budget_mb: float
 ) -> None:
-    here = make_loader(training_set(pictures, sizes, budget_mb=budget_mb), 4, shuffle=True)
-    there = make_loader(training_set(pictures, sizes, budget_mb=budget_mb), 4, shuffle=True, workers=2)
+    here = make_loader(training_set(images, sizes, budget_mb=budget_mb), 4, shuffle=True)
+    there = make_loader(training_set(images, sizes, budget_mb=budget_mb), 4, shuffle=True, workers=2)
     for number in (0, 1):
         assert same(epoch(here, number), epoch(there, number))
 
 
-def test_batches_depend_on_seed_and_epoch_and_on_nothing_else(pictures: list[Picture], sizes: Sizes) -> None:
-    loader = make_loader(training_set(pictures, sizes), 4, seed=0, shuffle=True)
+def test_batches_depend_on_seed_and_epoch_and_on_nothing_else(images: list[ImageFile], sizes: Sizes) -> None:
+    loader = make_loader(training_set(images, sizes), 4, seed=0, shuffle=True)
     torch.manual_seed(1)
     first, second = epoch(loader, 0), epoch(loader, 1)
     torch.manual_seed(2)
     assert same(epoch(loader, 1), second)
-    assert same(epoch(make_loader(training_set(pictures, sizes), 4, seed=0, shuffle=True), 0), first)
+    assert same(epoch(make_loader(training_set(images, sizes), 4, seed=0, shuffle=True), 0), first)
     assert not same(first, second)
-    assert not same(epoch(make_loader(training_set(pictures, sizes), 4, seed=1, shuffle=True), 0), first)
+    assert not same(epoch(make_loader(training_set(images, sizes), 4, seed=1, shuffle=True), 0), first)
 
 
-def test_a_pictures_augmentation_depends_on_neither_its_batch_nor_its_neighbours(
-    pictures: list[Picture], sizes: Sizes
+def test_an_images_augmentation_depends_on_neither_its_batch_nor_its_neighbours(
+    images: list[ImageFile], sizes: Sizes
 ) -> None:
-    dataset = training_set(pictures, sizes)
+    dataset = training_set(images, sizes)
     small, large = make_loader(dataset, 2, shuffle=True), make_loader(dataset, 7, seed=9, shuffle=True)
 
     def by_index(batches: list[dict[str, Tensor]]) -> dict[int, Tensor]:
@@ -139,8 +134,8 @@ def test_a_pictures_augmentation_depends_on_neither_its_batch_nor_its_neighbours
     assert not torch.equal(one[0], by_index(epoch(small, 3))[0])
 
 
-def test_loading_leaves_the_process_own_random_numbers_alone(pictures: list[Picture], sizes: Sizes) -> None:
-    dataset = training_set(pictures, sizes)
+def test_loading_leaves_the_process_own_random_numbers_alone(images: list[ImageFile], sizes: Sizes) -> None:
+    dataset = training_set(images, sizes)
     before = torch.get_rng_state()
     dataset[3, 1]
     assert torch.equal(torch.get_rng_state(), before)
@@ -157,40 +152,40 @@ def test_an_epoch_is_a_permutation(size: int, seed: int, number: int, times: int
     assert len(keys) == len(sampler)
 
 
-def test_a_class_without_an_output_is_an_error(pictures: list[Picture], sizes: Sizes) -> None:
+def test_a_class_without_an_output_is_an_error(images: list[ImageFile], sizes: Sizes) -> None:
     with pytest.raises(KeyError, match="b"):
-        PictureDataset(pictures, sizes, targets={"a": 0})
+        ImageDataset(images, sizes, targets={"a": 0})
 
 
-def test_a_file_that_went_bad_meanwhile_is_named(pictures: list[Picture], sizes: Sizes) -> None:
-    loader = make_loader(PictureDataset(pictures, sizes), 4)
-    pictures[5].path.write_text("no picture any more")
-    with pytest.raises(BadPicture, match=r"5\.png"):
+def test_a_file_that_went_bad_meanwhile_is_named(images: list[ImageFile], sizes: Sizes) -> None:
+    loader = make_loader(ImageDataset(images, sizes), 4)
+    images[5].path.write_text("no image any more")
+    with pytest.raises(BadImage, match=r"5\.png"):
         list(loader)
 
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_an_interrupted_epoch_continues_with_the_very_next_batch(
-    pictures: list[Picture], sizes: Sizes, workers: int
+    images: list[ImageFile], sizes: Sizes, workers: int
 ) -> None:
-    whole = epoch(make_loader(training_set(pictures, sizes), 3, shuffle=True), 4)
-    interrupted = make_loader(training_set(pictures, sizes), 3, shuffle=True, workers=workers)
+    whole = epoch(make_loader(training_set(images, sizes), 3, shuffle=True), 4)
+    interrupted = make_loader(training_set(images, sizes), 3, shuffle=True, workers=workers)
     interrupted.sampler.set_epoch(4)  # type: ignore[attr-defined]
     served = iter(interrupted)
     seen = [next(served), next(served)]
-    resumed = make_loader(training_set(pictures, sizes), 3, shuffle=True, workers=workers)
+    resumed = make_loader(training_set(images, sizes), 3, shuffle=True, workers=workers)
     resumed.load_state_dict(interrupted.state_dict())
     assert same(seen + epoch(resumed, 4), whole)
     assert same(epoch(resumed, 4), whole)  # only once
 
 
 def test_a_state_from_the_end_of_an_epoch_does_not_touch_the_next(
-    pictures: list[Picture], sizes: Sizes
+    images: list[ImageFile], sizes: Sizes
 ) -> None:
-    loader = make_loader(training_set(pictures, sizes), 3, shuffle=True)
+    loader = make_loader(training_set(images, sizes), 3, shuffle=True)
     epoch(loader, 0)
     state = loader.state_dict()
-    resumed = make_loader(training_set(pictures, sizes), 3, shuffle=True)
+    resumed = make_loader(training_set(images, sizes), 3, shuffle=True)
     resumed.load_state_dict(state)
     assert same(epoch(resumed, 1), epoch(loader, 1))
 
@@ -225,10 +220,10 @@ def fit(loader: Any, steps: int, resume: Path | None = None, save: Path | None =
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("workers", [0, 1])
 def test_under_lightning_a_resumed_run_sees_what_an_uninterrupted_one_does(
-    pictures: list[Picture], sizes: Sizes, tmp_path: Path, workers: int
+    images: list[ImageFile], sizes: Sizes, tmp_path: Path, workers: int
 ) -> None:
     def loader() -> Any:  # 4 batches an epoch
-        return make_loader(training_set(pictures, sizes), 3, shuffle=True, workers=workers)
+        return make_loader(training_set(images, sizes), 3, shuffle=True, workers=workers)
 
     whole = fit(loader(), 10, save=tmp_path).seen
     assert sorted(index for indices, _ in whole[:4] for index in indices) == list(range(COUNT))

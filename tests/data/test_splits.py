@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visionlora.data.pictures import Picture
+from visionlora.data.images import ImageFile
 from visionlora.data.splits import assemble, dealt, stratified
 from visionlora.errors import VisionLoraError
 
-ROOT = Path("/pictures")
+ROOT = Path("/images")
 
 
-def pictures(counts: dict[str, int], root: Path = ROOT) -> list[Picture]:
+def images(counts: dict[str, int], root: Path = ROOT) -> list[ImageFile]:
     return [
-        Picture(root / label / f"{i}.png", label) for label, count in counts.items() for i in range(count)
+        ImageFile(root / label / f"{i}.png", label) for label, count in counts.items() for i in range(count)
     ]
 
 
@@ -25,7 +25,7 @@ counts = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(1, 40), min_si
 
 @given(counts, st.floats(0, 0.99), st.integers(0, 2**31))
 def test_a_split_loses_and_doubles_nothing(sizes: dict[str, int], fraction: float, seed: int) -> None:
-    everything = pictures(sizes)
+    everything = images(sizes)
     train, val = stratified(everything, ROOT, fraction, seed)
     assert sorted(train + val, key=lambda p: p.path) == sorted(everything, key=lambda p: p.path)
 
@@ -34,7 +34,7 @@ def test_a_split_loses_and_doubles_nothing(sizes: dict[str, int], fraction: floa
 def test_every_class_trains_and_validates_in_proportion(
     sizes: dict[str, int], fraction: float, seed: int
 ) -> None:
-    train, val = stratified(pictures(sizes), ROOT, fraction, seed)
+    train, val = stratified(images(sizes), ROOT, fraction, seed)
     in_train, in_val = Counter(p.label for p in train), Counter(p.label for p in val)
     for label, count in sizes.items():
         assert in_train[label] >= 1
@@ -46,10 +46,10 @@ def test_every_class_trains_and_validates_in_proportion(
     st.integers(2, 6),
     st.integers(0, 2**31),
 )
-def test_folds_judge_every_picture_once_and_can_learn_every_class(
+def test_folds_judge_every_image_once_and_can_learn_every_class(
     sizes: dict[str, int], folds: int, seed: int
 ) -> None:
-    everything = pictures(sizes)
+    everything = images(sizes)
     if folds > len(everything):
         return
     parts = dealt(everything, ROOT, folds, seed)
@@ -64,8 +64,8 @@ def test_folds_judge_every_picture_once_and_can_learn_every_class(
 
 @given(counts, st.integers(0, 2**31), st.randoms())
 def test_a_split_depends_on_neither_order_nor_place(sizes: dict[str, int], seed: int, random: object) -> None:
-    here = pictures(sizes)
-    elsewhere = pictures(sizes, Path("/mnt/copy"))
+    here = images(sizes)
+    elsewhere = images(sizes, Path("/mnt/copy"))
     random.shuffle(elsewhere)  # type: ignore[attr-defined]
     val_here = {p.path.relative_to(ROOT) for p in stratified(here, ROOT, 0.25, seed)[1]}
     val_there = {
@@ -76,34 +76,34 @@ def test_a_split_depends_on_neither_order_nor_place(sizes: dict[str, int], seed:
 
 @given(counts, st.integers(0, 2**31))
 def test_another_class_leaves_the_split_of_the_first_alone(sizes: dict[str, int], seed: int) -> None:
-    alone = stratified(pictures(sizes), ROOT, 0.25, seed)[1]
-    together = stratified(pictures({**sizes, "newcomer": 9}), ROOT, 0.25, seed)[1]
+    alone = stratified(images(sizes), ROOT, 0.25, seed)[1]
+    together = stratified(images({**sizes, "newcomer": 9}), ROOT, 0.25, seed)[1]
     assert alone == [p for p in together if p.label != "newcomer"]
 
 
 def test_seeds_give_different_splits() -> None:
-    everything = pictures({"a": 40})
+    everything = images({"a": 40})
     assert stratified(everything, ROOT, 0.25, 0)[1] != stratified(everything, ROOT, 0.25, 1)[1]
 
 
 @pytest.mark.parametrize(("count", "validating"), [(1, 0), (2, 1), (3, 1), (4, 1), (8, 2)])
 def test_small_classes_split_as_documented(count: int, validating: int) -> None:
-    train, val = stratified(pictures({"a": count}), ROOT, 0.25, 0)
+    train, val = stratified(images({"a": count}), ROOT, 0.25, 0)
     assert (len(train), len(val)) == (count - validating, validating)
 
 
 def test_a_fraction_of_zero_leaves_everything_in_train() -> None:
-    folder = assemble(ROOT, {"train": pictures({"a": 9})}, val_fraction=0, seed=0)
+    folder = assemble(ROOT, {"train": images({"a": 9})}, val_fraction=0, seed=0)
     assert (len(folder.train), folder.val) == (9, ())
 
 
 @pytest.mark.parametrize("fraction", [-0.1, 1.0, float("nan")])
 def test_an_impossible_fraction_is_refused(fraction: float) -> None:
     with pytest.raises(VisionLoraError, match=r"data\.val_fraction is .*; set it to"):
-        assemble(ROOT, {"train": pictures({"a": 9})}, val_fraction=fraction, seed=0)
+        assemble(ROOT, {"train": images({"a": 9})}, val_fraction=fraction, seed=0)
 
 
 def test_a_given_val_split_is_left_alone() -> None:
-    found = {"train": pictures({"a": 9}), "val": pictures({"a": 2}, Path("/val"))}
+    found = {"train": images({"a": 9}), "val": images({"a": 2}, Path("/val"))}
     folder = assemble(ROOT, found, val_fraction=0.5, seed=0)
     assert (len(folder.train), len(folder.val)) == (9, 2)

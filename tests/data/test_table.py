@@ -4,15 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Draw
 from visionlora.data.folders import scan
 from visionlora.errors import VisionLoraError
 
-from .conftest import Draw
-
 
 @pytest.fixture(autouse=True)
-def some_pictures(draw: Draw) -> None:
-    for name in ("pictures/1.png", "pictures/2.png", "pictures/3.png", "pictures/4.png"):
+def some_images(draw: Draw) -> None:
+    for name in ("images/1.png", "images/2.png", "images/3.png", "images/4.png"):
         draw(name)
 
 
@@ -25,40 +24,40 @@ def table(tmp_path: Path, text: str, encoding: str = "utf-8") -> Path:
 @pytest.mark.parametrize(
     "text",
     [
-        "path,label\npictures/1.png,a\npictures/2.png,b\n",
-        "pictures/1.png,a\npictures/2.png,b",
-        "Class;Image\n a ; pictures/1.png \n\nb;pictures/2.png\n",
-        "filename\tcategory\npictures/1.png\ta\npictures/2.png\tb\n",
-        'id,file_name,label\n7,"pictures/1.png",a\n8,pictures\\2.png,b\n',
+        "path,label\nimages/1.png,a\nimages/2.png,b\n",
+        "images/1.png,a\nimages/2.png,b",
+        "Class;Image\n a ; images/1.png \n\nb;images/2.png\n",
+        "filename\tcategory\nimages/1.png\ta\nimages/2.png\tb\n",
+        'id,file_name,label\n7,"images/1.png",a\n8,images\\2.png,b\n',
     ],
 )
 def test_any_usual_way_to_write_the_table_is_understood(tmp_path: Path, text: str) -> None:
     folder = scan(table(tmp_path, text), val_fraction=0)
-    assert [(picture.path, picture.label) for picture in folder.train] == [
-        (tmp_path / "pictures/1.png", "a"),
-        (tmp_path / "pictures/2.png", "b"),
+    assert [(image.path, image.label) for image in folder.train] == [
+        (tmp_path / "images/1.png", "a"),
+        (tmp_path / "images/2.png", "b"),
     ]
 
 
 def test_a_byte_order_mark_and_absolute_paths_are_understood(tmp_path: Path) -> None:
-    path = table(tmp_path, f"path,label\n{tmp_path}/pictures/1.png,a\n", encoding="utf-8-sig")
-    assert scan(path).train[0].path == tmp_path / "pictures/1.png"
+    path = table(tmp_path, f"path,label\n{tmp_path}/images/1.png,a\n", encoding="utf-8-sig")
+    assert scan(path).train[0].path == tmp_path / "images/1.png"
 
 
 def test_a_split_column_splits(tmp_path: Path) -> None:
-    rows = "pictures/1.png,a,train\npictures/2.png,a,Val\npictures/3.png,a,test\npictures/4.png,a,training\n"
+    rows = "images/1.png,a,train\nimages/2.png,a,Val\nimages/3.png,a,test\nimages/4.png,a,training\n"
     for text in (rows, "path,label,split\n" + rows):
         folder = scan(table(tmp_path, text))
         assert (len(folder.train), len(folder.val), len(folder.test)) == (2, 1, 1)
 
 
 def test_without_a_split_column_a_stratified_split_is_made(tmp_path: Path) -> None:
-    folder = scan(table(tmp_path, "".join(f"pictures/{i}.png,a\n" for i in (1, 2, 3, 4))))
+    folder = scan(table(tmp_path, "".join(f"images/{i}.png,a\n" for i in (1, 2, 3, 4))))
     assert (len(folder.train), len(folder.val)) == (3, 1)
 
 
 def test_a_table_of_paths_takes_the_class_name_from_the_configuration(tmp_path: Path) -> None:
-    folder = scan(table(tmp_path, "path\npictures/1.png\n"), class_name="goldfish")
+    folder = scan(table(tmp_path, "path\nimages/1.png\n"), class_name="goldfish")
     assert folder.classes == ("goldfish",)
 
 
@@ -67,20 +66,20 @@ def test_a_table_of_paths_takes_the_class_name_from_the_configuration(tmp_path: 
     [
         ("", "is empty"),
         ("colour,shape\nred,round\n", r"first line \(colour, shape\) names no path and label columns"),
-        ("path,label\n", "lists no pictures to train with"),
-        ("path,label,split\npictures/1.png,a,val\n", "lists no pictures to train with"),
-        ("path,label\npictures/1.png,a\npictures/2.png\n", "line 3: no label"),
+        ("path,label\n", "lists no images to train with"),
+        ("path,label,split\nimages/1.png,a,val\n", "lists no images to train with"),
+        ("path,label\nimages/1.png,a\nimages/2.png\n", "line 3: no label"),
         ("path,label\n,a\n", "line 2: no path"),
         (
-            "path,label,split\npictures/1.png,a,elsewhere\n",
+            "path,label,split\nimages/1.png,a,elsewhere\n",
             "line 2: split is 'elsewhere'; write train, val or test",
         ),
-        ("pictures/1.png,a\npictures/1.png,b\n", "line 2: .* is already in line 1"),
+        ("images/1.png,a\nimages/1.png,b\n", "line 2: .* is already in line 1"),
         (
-            "no/1.png,a\nno/2.png,a\npictures/1.png,a\n",
+            "no/1.png,a\nno/2.png,a\nimages/1.png,a\n",
             "files that do not exist: .*no/1.png and 1 more; paths are",
         ),
-        ("pictures/1.png,Newt\npictures/2.png,newt\n", "one class in two spellings"),
+        ("images/1.png,Newt\nimages/2.png,newt\n", "one class in two spellings"),
     ],
 )
 def test_a_table_that_cannot_be_used_says_which_line(tmp_path: Path, text: str, complaint: str) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torchvision import models
 
-from visionlora.lora import LoraConfig, adapter_parameters, attach
-from visionlora.lora.choice import choice
+from visionlora.adapters import LoraConfig, adapter_parameters, attach
+from visionlora.kernels.autotune import choice
 
 SIZES = {"vit_b_16": 224, "inception_v3": 96}
 FIRST = 8

@@ -1,4 +1,4 @@
-"""The figures of one run, and pictures to put on sheets."""
+"""The figures of one run, and images to put on sheets."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ METRICS: dict[str, Any] = {
         "chosen": 0.8,
         "budget": {"retention": 0.01, "contrast": 0.05},
         "kept": True,
-        "judged_on": "100 retention pictures",
-        "called_on": "40 contrast pictures",
+        "judged_on": "100 retention images",
+        "called_on": "40 contrast images",
         "curve": [
             {"strength": 0.0, "val/top1": 0.1, "lost": 0.0},
             {"strength": 0.8, "val/top1": 1.0, "lost": 0.01, "contrast/false_positive_rate": 0.05},
@@ -69,7 +69,7 @@ def metrics() -> dict[str, Any]:
 
 @pytest.fixture
 def unmeasured(metrics: dict[str, Any]) -> dict[str, Any]:
-    """The same without old and contrast pictures, and without a choice."""
+    """The same without old and contrast images, and without a choice."""
     strength = {
         "chosen": 1.0,
         "budget": {"retention": 0.01, "contrast": 0.05},
@@ -83,7 +83,7 @@ def unmeasured(metrics: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def unlabelled(metrics: dict[str, Any]) -> dict[str, Any]:
-    """The same with old pictures that nobody labelled."""
+    """The same with old images that nobody labelled."""
     kept = {
         key: value for key, value in metrics["retention"].items() if key not in ("before/top1", "after/top1")
     }
@@ -91,10 +91,10 @@ def unlabelled(metrics: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture
-def picture(tmp_path: Path) -> Path:
-    """A wide blue picture with a red right half."""
+def image(tmp_path: Path) -> Path:
+    """A wide blue image with a red right half."""
     image = Image.new("RGB", (80, 40), (20, 40, 220))
     image.paste((230, 30, 20), (40, 0, 80, 40))
-    path = tmp_path / "picture.png"
+    path = tmp_path / "image.png"
     image.save(path)
     return path

@@ -55,5 +55,5 @@ def test_a_frozen_layer_says_so_and_is_not_counted_among_the_adapted() -> None:
 
 def test_the_totals_are_below_the_table_and_the_network_above_it() -> None:
     text = shown(layer())
-    assert text.startswith("vgg[19]: pictures 2 x 3 x 32 x 32")
+    assert text.startswith("vgg[19]: images 2 x 3 x 32 x 32")
     assert "1 adapted layers, 728 of 5,000 parameters trained; 1 of 3 batch norms folded" in text

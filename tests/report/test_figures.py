@@ -6,7 +6,7 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from visionlora.report.figures import confusion_figure, picture_grid, update_size_figure
+from visionlora.report.figures import confusion_figure, image_grid, update_size_figure
 
 
 def _pixels(figure: Figure) -> np.ndarray:
@@ -19,22 +19,22 @@ def _labels(figure: Figure) -> list[str]:
     return [label.get_text() for label in figure.axes[0].get_xticklabels()]
 
 
-def test_a_grid_holds_every_picture_in_reading_order() -> None:
+def test_a_grid_holds_every_image_in_reading_order() -> None:
     images = torch.arange(5, dtype=torch.uint8).mul(40).view(5, 1, 1, 1).expand(5, 3, 6, 4)
-    grid = picture_grid(images, columns=2, gap=1)
+    grid = image_grid(images, columns=2, gap=1)
     assert grid.shape == (3 * 6 + 2, 2 * 4 + 1, 3)
     assert grid.dtype == np.uint8
     corners = [grid[row * 7, column * 5, 0] for row in range(3) for column in range(2)]
     assert corners == [0, 40, 80, 120, 160, 255]
 
 
-def test_float_pictures_make_the_same_grid_as_bytes() -> None:
+def test_float_images_make_the_same_grid_as_bytes() -> None:
     images = torch.randint(0, 256, (3, 3, 5, 5), dtype=torch.uint8)
-    assert np.array_equal(picture_grid(images.float() / 255), picture_grid(images))
+    assert np.array_equal(image_grid(images.float() / 255), image_grid(images))
 
 
 def test_floats_beyond_white_stay_white() -> None:
-    assert picture_grid(torch.full((1, 3, 2, 2), 1.7)).min() == 255
+    assert image_grid(torch.full((1, 3, 2, 2), 1.7)).min() == 255
 
 
 def test_a_confusion_matrix_of_few_classes_shows_its_counts() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from visionlora.lora import LoraConfig
+from visionlora.adapters import LoraConfig
 from visionlora.report.model_card import TAKEN, changes_markdown, model_card
 
 LORA = vars(LoraConfig(rank=4, alpha=6, targets=["conv", "classifier"]))
@@ -20,7 +20,7 @@ def _front_matter(card: str) -> dict[str, Any]:
 
 
 def _table(card: str) -> list[list[str]]:
-    start = card.index("| pictures |")
+    start = card.index("| images |")
     lines = card[start : card.index("\n\n", start)].splitlines()
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
@@ -61,14 +61,14 @@ def test_the_card_says_how_the_strength_was_chosen(
 ) -> None:
     card = model_card(metrics, LORA)
     assert "strength 0.8" in card
-    assert "0.010 of top-1 lost on 100 retention pictures" in card
-    assert "0.050 of 40 contrast pictures called by a new name" in card
+    assert "0.010 of top-1 lost on 100 retention images" in card
+    assert "0.050 of 40 contrast images called by a new name" in card
     metrics["strength"]["kept"] = False
     assert "DOES NOT keep `retention.budget=0.01, contrast.budget=0.05`" in model_card(metrics, LORA)
     assert "no anchors" in model_card(unmeasured, LORA)
 
 
-def test_forgetting_of_unlabelled_pictures_is_called_an_estimate(unlabelled: dict[str, Any]) -> None:
+def test_forgetting_of_unlabelled_images_is_called_an_estimate(unlabelled: dict[str, Any]) -> None:
     assert "| 100 old (retention) | top-1 lost, estimated | | 0.020 |" in model_card(unlabelled, LORA)
 
 

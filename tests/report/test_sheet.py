@@ -23,9 +23,9 @@ def _count(pixels: np.ndarray, colour: str) -> int:
     return int((pixels == ImageColor.getrgb(colour)).all(-1).sum())
 
 
-def test_right_and_wrong_have_their_own_colours(tmp_path: Path, picture: Path) -> None:
-    right = _sheet(tmp_path / "right.png", [PredictionRow(picture, "goldfish", FISH, FISH)])
-    wrong = _sheet(tmp_path / "wrong.png", [PredictionRow(picture, "goldfish", SHIP, SHIP)])
+def test_right_and_wrong_have_their_own_colours(tmp_path: Path, image: Path) -> None:
+    right = _sheet(tmp_path / "right.png", [PredictionRow(image, "goldfish", FISH, FISH)])
+    wrong = _sheet(tmp_path / "wrong.png", [PredictionRow(image, "goldfish", SHIP, SHIP)])
     assert _count(right, RIGHT) > 1000
     assert _count(right, WRONG) == 0
     assert _count(wrong, WRONG) > 1000
@@ -43,37 +43,37 @@ def test_right_and_wrong_differ_without_colour() -> None:
     assert (tiles[0] != tiles[1])[inside].mean() > 0.1
 
 
-def test_a_picture_without_a_true_name_is_neither_right_nor_wrong(tmp_path: Path, picture: Path) -> None:
-    pixels = _sheet(tmp_path / "s.png", [PredictionRow(picture, None, None, FISH)], compare=False)
+def test_an_image_without_a_true_name_is_neither_right_nor_wrong(tmp_path: Path, image: Path) -> None:
+    pixels = _sheet(tmp_path / "s.png", [PredictionRow(image, None, None, FISH)], compare=False)
     assert _count(pixels, RIGHT) == _count(pixels, WRONG) == 0
     assert _count(pixels, BLUE) > 1000
 
 
-def test_a_bar_is_as_long_as_its_probability(tmp_path: Path, picture: Path) -> None:
+def test_a_bar_is_as_long_as_its_probability(tmp_path: Path, image: Path) -> None:
     def bar(probability: float) -> int:
-        row = PredictionRow(picture, None, None, [("yawl", probability)])
+        row = PredictionRow(image, None, None, [("yawl", probability)])
         pixels = _sheet(tmp_path / "s.png", [row], compare=False)
         return max(int((line == ImageColor.getrgb(BLUE)).all(-1).sum()) for line in pixels)
 
     assert bar(0.8) == pytest.approx(2 * bar(0.4), abs=4)
 
 
-def test_the_true_name_is_green_wherever_it_stands(tmp_path: Path, picture: Path) -> None:
+def test_the_true_name_is_green_wherever_it_stands(tmp_path: Path, image: Path) -> None:
     second = [("yawl", 0.5), ("goldfish", 0.4)]
-    pixels = _sheet(tmp_path / "s.png", [PredictionRow(picture, "Goldfish", None, second)], compare=False)
+    pixels = _sheet(tmp_path / "s.png", [PredictionRow(image, "Goldfish", None, second)], compare=False)
     assert _count(pixels, WRONG) > 500
     assert _count(pixels, RIGHT) > 500
 
 
-def test_the_whole_picture_is_on_the_sheet(tmp_path: Path, picture: Path) -> None:
-    pixels = _sheet(tmp_path / "s.png", [PredictionRow(picture, "goldfish", SHIP, FISH)])
+def test_the_whole_image_is_on_the_sheet(tmp_path: Path, image: Path) -> None:
+    pixels = _sheet(tmp_path / "s.png", [PredictionRow(image, "goldfish", SHIP, FISH)])
     for colour in ((20, 40, 220), (230, 30, 20)):
         height, width = np.ptp(np.argwhere((pixels == colour).all(-1)), axis=0) + 1
         assert height == pytest.approx(100, abs=2)
         assert width == pytest.approx(100, abs=8)
 
 
-def test_pictures_of_every_mode_are_shown(tmp_path: Path) -> None:
+def test_images_of_every_mode_are_shown(tmp_path: Path) -> None:
     kinds = {
         "clear.png": Image.new("RGBA", (30, 30), (0, 0, 0, 0)),
         "palette.png": Image.new("RGB", (30, 30), "white").quantize(4),
@@ -87,7 +87,7 @@ def test_pictures_of_every_mode_are_shown(tmp_path: Path) -> None:
         assert pixels[110 + 120, 36 + 120].min() > 250, name
 
 
-def test_a_picture_is_turned_the_right_way_up(tmp_path: Path) -> None:
+def test_an_image_is_turned_the_right_way_up(tmp_path: Path) -> None:
     image = Image.new("RGB", (64, 32), "red")
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -99,8 +99,8 @@ def test_a_picture_is_turned_the_right_way_up(tmp_path: Path) -> None:
     assert height == pytest.approx(2 * width, abs=4)
 
 
-def test_a_long_sheet_stops_and_every_class_has_its_chance(tmp_path: Path, picture: Path) -> None:
-    few = [PredictionRow(picture, "goldfish", SHIP, FISH)] * LIMIT
+def test_a_long_sheet_stops_and_every_class_has_its_chance(tmp_path: Path, image: Path) -> None:
+    few = [PredictionRow(image, "goldfish", SHIP, FISH)] * LIMIT
     late = tmp_path / "late.png"
     Image.new("RGB", (40, 40), (255, 0, 255)).save(late)
     many = [*few, *[PredictionRow(late, "yawl", SHIP, FISH)] * LIMIT]
@@ -110,25 +110,25 @@ def test_a_long_sheet_stops_and_every_class_has_its_chance(tmp_path: Path, pictu
     assert shown == pytest.approx(LIMIT / 2, rel=0.05)
 
 
-def test_one_picture_and_none_make_a_sheet(tmp_path: Path, picture: Path) -> None:
-    one = _sheet(tmp_path / "one.png", [PredictionRow(picture, "goldfish", SHIP, FISH)])
+def test_one_image_and_none_make_a_sheet(tmp_path: Path, image: Path) -> None:
+    one = _sheet(tmp_path / "one.png", [PredictionRow(image, "goldfish", SHIP, FISH)])
     none = _sheet(tmp_path / "none.png", [])
     assert one.shape[1] < 1000
     assert none.std() > 0
 
 
-def test_a_network_without_an_answer_says_so(tmp_path: Path, picture: Path) -> None:
-    pixels = _sheet(tmp_path / "s.png", [PredictionRow(picture, "goldfish", None, FISH)])
+def test_a_network_without_an_answer_says_so(tmp_path: Path, image: Path) -> None:
+    pixels = _sheet(tmp_path / "s.png", [PredictionRow(image, "goldfish", None, FISH)])
     assert _count(pixels, WRONG) == 0
     assert _count(pixels, RIGHT) > 1000
 
 
-def test_a_sheet_that_fails_leaves_the_old_one(tmp_path: Path, picture: Path) -> None:
+def test_a_sheet_that_fails_leaves_the_old_one(tmp_path: Path, image: Path) -> None:
     path = tmp_path / "sheets" / "s.png"
-    _sheet(path, [PredictionRow(picture, "goldfish", SHIP, FISH)])
+    _sheet(path, [PredictionRow(image, "goldfish", SHIP, FISH)])
     old = path.read_bytes()
     broken = tmp_path / "broken.jpg"
-    broken.write_text("no picture")
+    broken.write_text("no image")
     with pytest.raises(VisionLoraError, match=r"broken\.jpg") as raised:
         before_after_sheet([PredictionRow(broken, "goldfish", SHIP, FISH)], path)
     assert "\n" not in str(raised.value)

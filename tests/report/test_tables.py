@@ -32,16 +32,16 @@ def _line(text: str, words: str) -> str:
 def test_the_summary_shows_each_figure_before_and_after(metrics: dict[str, Any]) -> None:
     text = _text(summary_table(metrics))
     for words, before, after in (
-        ("new pictures, top-1", "0.100", "1.000"), ("new pictures, top-5", "0.400", "1.000"),
-        ("new pictures, loss", "4.125", "0.250"), ("knew, top-1", "0.750", "0.740"),
+        ("new images, top-1", "0.100", "1.000"), ("new images, top-5", "0.400", "1.000"),
+        ("new images, loss", "4.125", "0.250"), ("knew, top-1", "0.750", "0.740"),
         ("called by a new name", "0.000", "0.050"),
     ):  # fmt: skip
         line = _line(text, words)
         assert 0 < line.index(before) < line.rindex(after)
 
 
-def test_a_share_of_few_pictures_has_its_interval(metrics: dict[str, Any]) -> None:
-    assert "0.72 to 1.00" in _line(_text(summary_table(metrics)), "new pictures, top-1")
+def test_a_share_of_few_images_has_its_interval(metrics: dict[str, Any]) -> None:
+    assert "0.72 to 1.00" in _line(_text(summary_table(metrics)), "new images, top-1")
 
 
 def test_what_was_not_measured_is_said_in_the_same_place(unmeasured: dict[str, Any]) -> None:
@@ -50,7 +50,7 @@ def test_what_was_not_measured_is_said_in_the_same_place(unmeasured: dict[str, A
     assert _line(text, "called by a new name").count("not measured") == 2
 
 
-def test_forgetting_of_unlabelled_pictures_is_an_estimate_and_says_so(unlabelled: dict[str, Any]) -> None:
+def test_forgetting_of_unlabelled_images_is_an_estimate_and_says_so(unlabelled: dict[str, Any]) -> None:
     text = _text(summary_table(unlabelled))
     assert "0.020" in _line(text, "top-1 lost (estimate)")
     assert "0.84 to 0.95" in _line(text, "same answer as before")

@@ -33,16 +33,16 @@ def test_every_folder_holds_as_many_drawings_as_promised(folder: str, count: int
 
 def test_the_shipped_files_are_those_the_script_draws_and_no_others() -> None:
     shipped = {path.relative_to(SHIPPED).as_posix() for path in SHIPPED.rglob("*") if path.is_file()}
-    assert shipped == set(draw_goldfish.pictures())
+    assert shipped == set(draw_goldfish.images())
 
 
 def test_every_drawing_is_256_pixels_square_and_small_and_all_together_under_4_mb() -> None:
     files = list(SHIPPED.rglob("*.png"))
     for path in files:
-        with Image.open(path) as picture:
-            assert picture.size == (256, 256), path
-            assert picture.mode == "P", path
-            picture.load()
+        with Image.open(path) as image:
+            assert image.size == (256, 256), path
+            assert image.mode == "P", path
+            image.load()
     assert sum(path.stat().st_size for path in files) < 4_500_000
 
 
@@ -53,7 +53,7 @@ def test_no_style_of_the_validation_goldfish_is_seen_in_training_not_even_on_oth
     assert validation <= set(CONTRAST["val"]), "every validation style has other things drawn in it"
 
 
-def test_no_two_shipped_drawings_are_the_same_picture() -> None:
+def test_no_two_shipped_drawings_are_the_same_image() -> None:
     pixels = {
         hashlib.sha256(Image.open(p).convert("RGB").tobytes()).hexdigest() for p in SHIPPED.rglob("*.png")
     }
@@ -70,10 +70,10 @@ def test_validation_has_other_things_that_the_anchors_lack() -> None:
 @pytest.mark.parametrize(
     "path", ["train/goldfish/flat.png", "val/goldfish/stippling.png", "contrast/val/mosaic-moon.png"]
 )
-def test_the_script_redraws_a_shipped_picture_pixel_for_pixel(path: str) -> None:
+def test_the_script_redraws_a_shipped_image_pixel_for_pixel(path: str) -> None:
     with Image.open(SHIPPED / path) as shipped:
         np.testing.assert_array_equal(
-            np.asarray(shipped.convert("RGB")), np.asarray(draw_goldfish.pictures()[path]().convert("RGB"))
+            np.asarray(shipped.convert("RGB")), np.asarray(draw_goldfish.images()[path]().convert("RGB"))
         )
 
 

@@ -12,7 +12,7 @@ from torchvision.models import squeezenet1_1
 from torchvision.transforms import v2
 
 ROOT = Path(__file__).parents[2]
-WEIGHTS = ROOT / "visionlora" / "backbones" / "pocket.safetensors"
+WEIGHTS = ROOT / "visionlora" / "models" / "pocket.safetensors"
 PHOTOS = ROOT / "data" / "pocket_photos"
 
 

@@ -40,7 +40,7 @@ def tags(address: str) -> set[str]:
 @pytest.mark.skipif(
     not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), reason="no Chromium here"
 )
-def test_a_browser_shows_scalars_and_pictures(
+def test_a_browser_shows_scalars_and_images(
     command: Callable[..., Left], script: ModuleType, tmp_path: Path
 ) -> None:
     left = command(
@@ -51,14 +51,14 @@ def test_a_browser_shows_scalars_and_pictures(
     assert left.code == 0, left.err
     with script.served(tmp_path / "run" / "tensorboard") as address:
         scalars = tags(f"{address}/data/plugin/scalars/tags")
-        pictures = tags(f"{address}/data/plugin/images/tags")
+        images = tags(f"{address}/data/plugin/images/tags")
         for page in ("scalars", "images"):
             shot = f"--screenshot={tmp_path / page}.png"
             script.chromium(f"{address}/#{page}", shot, "--window-size=1500,1400")
     assert {"train/loss", "train/gradient_norm", "val/top1", "time/step_ms", "lr-AdamW"} <= scalars
     assert {
-        "pictures/augmented_batch", "pictures/before_after", "adapter/update_size", "validation/confusion",
-    } <= pictures  # fmt: skip
+        "images/augmented_batch", "images/before_after", "adapter/update_size", "validation/confusion",
+    } <= images  # fmt: skip
     # TensorBoard draws its curves in this orange; the goldfish bring colours of their own.
     curve = np.array([255, 112, 67])
     drawn = np.asarray(Image.open(tmp_path / "scalars.png").convert("RGB")).astype(int)

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from visionlora.lora import LoraConfig, attach
-from visionlora.lora.prefix import Split, split
+from visionlora.adapters import LoraConfig, attach
+from visionlora.frozen.split import Split, split
 from visionlora.training.features import FeatureCache, inputs_of
 
 
@@ -26,7 +26,7 @@ def cache_of(parts: Split, folder: Path, memory_mb: float = 1, most: int = 20) -
     return FeatureCache(parts, nullcontext, torch.device("cpu"), memory_mb, folder, most)
 
 
-def random_pictures(count: int) -> Tensor:
+def random_images(count: int) -> Tensor:
     return torch.randn(count, 3, 24, 24, generator=torch.Generator().manual_seed(3))
 
 
@@ -39,7 +39,7 @@ def chosen_from(images: Tensor, asked: list[list[int]]) -> Callable[[list[int]],
 
 
 def test_each_key_is_computed_once(parts: Split, tmp_path: Path) -> None:
-    images, asked = random_pictures(4), list[list[int]]()
+    images, asked = random_images(4), list[list[int]]()
     cache = cache_of(parts, tmp_path)
     first = cache.get([0, 1, 2, 3], chosen_from(images, asked))
     again = cache.get([0, 1, 2, 3], chosen_from(images, asked))
@@ -50,7 +50,7 @@ def test_each_key_is_computed_once(parts: Split, tmp_path: Path) -> None:
 
 
 def test_only_what_is_missing_is_made(parts: Split, tmp_path: Path) -> None:
-    images, asked = random_pictures(4), list[list[int]]()
+    images, asked = random_images(4), list[list[int]]()
     cache = cache_of(parts, tmp_path)
     cache.get([0, 1], chosen_from(images[:2], asked))
     cache.get([1, 2, 0, 3, 2], chosen_from(images[[1, 2, 0, 3, 2]], asked))
@@ -58,7 +58,7 @@ def test_only_what_is_missing_is_made(parts: Split, tmp_path: Path) -> None:
 
 
 def test_another_version_of_a_key_takes_its_place(parts: Split, tmp_path: Path) -> None:
-    images, asked = random_pictures(2), list[list[int]]()
+    images, asked = random_images(2), list[list[int]]()
     cache = cache_of(parts, tmp_path, most=1)
     old = cache.get([0], chosen_from(images[:1], asked), versions=[0])
     new = cache.get([0], chosen_from(images[1:], asked), versions=[8])
@@ -71,7 +71,7 @@ def test_another_version_of_a_key_takes_its_place(parts: Split, tmp_path: Path) 
 def test_what_memory_has_no_room_for_comes_back_from_a_file_with_the_same_bytes(
     parts: Split, tmp_path: Path, memory_mb: float
 ) -> None:
-    images = random_pictures(6)
+    images = random_images(6)
     cache = cache_of(parts, tmp_path, memory_mb)
     cache.get(range(6), chosen_from(images, []))
     back = cache.get([5, 0, 3], chosen_from(images, []))
@@ -80,8 +80,8 @@ def test_what_memory_has_no_room_for_comes_back_from_a_file_with_the_same_bytes(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_pictures_value_does_not_depend_on_its_company(parts: Split, tmp_path: Path) -> None:
-    images = random_pictures(11)
+def test_an_images_value_does_not_depend_on_its_company(parts: Split, tmp_path: Path) -> None:
+    images = random_images(11)
     cache = cache_of(parts, tmp_path)
     together = cache.compute(images)
     alone = [cache.compute(images[place : place + 1]) for place in range(11)]
@@ -94,7 +94,7 @@ def test_values_keep_the_memory_format_that_the_layers_want(network: nn.Module, 
     network.to(memory_format=torch.channels_last)
     parts = split(network)
     assert parts is not None
-    images = random_pictures(3).contiguous(memory_format=torch.channels_last)
+    images = random_images(3).contiguous(memory_format=torch.channels_last)
     (value,) = cache_of(parts, tmp_path).get([0, 1, 2], chosen_from(images, []))
     assert value.is_contiguous(memory_format=torch.channels_last)
 

@@ -9,31 +9,31 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.training.conftest import PREPROCESSING
+from tests.conftest import PREPROCESSING
+from visionlora.adapters import LoraConfig, adapted_layers, adapter_state, attach
 from visionlora.data import (
     AnchorStream,
     AugmentConfig,
-    PictureDataset,
-    PictureLoader,
+    ImageDataset,
+    ImageLoader,
     make_loader,
     scan,
-    scan_pictures,
+    scan_images,
     training_transform,
 )
 from visionlora.errors import VisionLoraError
-from visionlora.lora import LoraConfig, adapted_layers, adapter_state, attach
-from visionlora.training.anchors import AnchorTeacher
+from visionlora.retention.teacher import AnchorTeacher
 from visionlora.training.module import LoraModule
 from visionlora.training.options import OptimizerOptions, RetentionOptions
 
 TARGETS = {"red": 0, "blue": 1}
 
 
-def loaders(root: Path) -> tuple[PictureLoader, PictureLoader]:
+def loaders(root: Path) -> tuple[ImageLoader, ImageLoader]:
     folder = scan(root)
     transform = training_transform(AugmentConfig(), PREPROCESSING)
-    train = PictureDataset(folder.train, PREPROCESSING, targets=TARGETS, transform=transform, seed=1)
-    val = PictureDataset(folder.val, PREPROCESSING, targets=TARGETS)
+    train = ImageDataset(folder.train, PREPROCESSING, targets=TARGETS, transform=transform, seed=1)
+    val = ImageDataset(folder.val, PREPROCESSING, targets=TARGETS)
     return make_loader(train, 4, 1, True), make_loader(val, 4)
 
 
@@ -42,7 +42,7 @@ def module_of(
 ) -> LoraModule:
     attach(network, LoraConfig(rank=2), generator=torch.Generator().manual_seed(3))
     transform = training_transform(AugmentConfig(), PREPROCESSING)
-    stream = AnchorStream(scan_pictures([root.parent / "others"]), 3, PREPROCESSING, transform, views=2)
+    stream = AnchorStream(scan_images([root.parent / "others"]), 3, PREPROCESSING, transform, views=2)
     teacher = AnchorTeacher(stream, 4)
     return LoraModule(network, steps, OptimizerOptions(lr=lr), RetentionOptions(), teacher, dropout)
 
@@ -62,11 +62,11 @@ def base_tensors(network: nn.Module) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("dropout", [False, True])
 def test_training_moves_the_adapters_and_nothing_else(
-    network: nn.Module, pictures: Path, tmp_path: Path, dropout: bool
+    network: nn.Module, images: Path, tmp_path: Path, dropout: bool
 ) -> None:
-    module = module_of(network, pictures, 6, dropout=dropout)
+    module = module_of(network, images, 6, dropout=dropout)
     base, adapters = base_tensors(network), {k: v.clone() for k, v in adapter_state(network).items()}
-    trainer(tmp_path, 6).fit(module, *loaders(pictures))
+    trainer(tmp_path, 6).fit(module, *loaders(images))
     for name, value in base_tensors(network).items():
         assert torch.equal(value, base[name]), name
     for name, value in adapter_state(network).items():
@@ -74,10 +74,10 @@ def test_training_moves_the_adapters_and_nothing_else(
 
 
 def test_validation_shows_how_much_is_kept_on_anchors(
-    network: nn.Module, pictures: Path, tmp_path: Path
+    network: nn.Module, images: Path, tmp_path: Path
 ) -> None:
     fit = trainer(tmp_path, 2)
-    fit.fit(module_of(network, pictures, 2, lr=1e-9), *loaders(pictures))
+    fit.fit(module_of(network, images, 2, lr=1e-9), *loaders(images))
     assert fit.callback_metrics["val/agreement"] == 1
     assert fit.callback_metrics["val/estimated_lost"] == 0
     assert fit.callback_metrics["val/distillation"] < 1e-5
@@ -85,9 +85,9 @@ def test_validation_shows_how_much_is_kept_on_anchors(
 
 @pytest.mark.parametrize("of", ["adapter", "network"])
 def test_dropout_acts_in_every_training_step_and_in_no_validation(
-    network: nn.Module, pictures: Path, tmp_path: Path, of: str
+    network: nn.Module, images: Path, tmp_path: Path, of: str
 ) -> None:
-    module = module_of(network, pictures, 4, dropout=of == "network")
+    module = module_of(network, images, 4, dropout=of == "network")
     for layer in adapted_layers(network).values():
         layer.lora_dropout = 0.5 if of == "adapter" else 0.0
     watched = [network[9]] if of == "network" else list(adapted_layers(network).values())
@@ -95,29 +95,29 @@ def test_dropout_acts_in_every_training_step_and_in_no_validation(
     fit = trainer(tmp_path, 4)
     for layer in watched:
         layer.register_forward_hook(lambda layer, *_: seen[fit.training].add(layer.training))
-    fit.fit(module, *loaders(pictures))
+    fit.fit(module, *loaders(images))
     # While it trains, the frozen network is asked about anchors too.
     assert True in seen[True]
     assert seen[False] == {False}
 
 
-def test_only_adapters_know_training_mode(network: nn.Module, pictures: Path) -> None:
-    module_of(network, pictures, 2).train()
+def test_only_adapters_know_training_mode(network: nn.Module, images: Path) -> None:
+    module_of(network, images, 2).train()
     training = {name for name, part in network.named_modules() if part.training}
     assert training == set(adapted_layers(network))
 
 
-def test_the_networks_own_dropout_follows_the_setting(network: nn.Module, pictures: Path) -> None:
-    module = module_of(network, pictures, 2, dropout=True).train()
+def test_the_networks_own_dropout_follows_the_setting(network: nn.Module, images: Path) -> None:
+    module = module_of(network, images, 2, dropout=True).train()
     assert network[9].training
     assert not module.eval().network[9].training  # type: ignore[index]
     assert not network[1].training
 
 
 def test_a_checkpoint_holds_what_was_trained_and_no_frozen_tensor(
-    network: nn.Module, pictures: Path, tmp_path: Path
+    network: nn.Module, images: Path, tmp_path: Path
 ) -> None:
-    trainer(tmp_path, 2).fit(module_of(network, pictures, 2), *loaders(pictures))
+    trainer(tmp_path, 2).fit(module_of(network, images, 2), *loaders(images))
     held = torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"]
     assert held
     assert all("lora_" in name for name in held)
@@ -125,19 +125,19 @@ def test_a_checkpoint_holds_what_was_trained_and_no_frozen_tensor(
 
 @pytest.mark.parametrize("dropout", [False, True])
 def test_an_interrupted_run_continues_to_the_same_bytes(
-    network: nn.Module, pictures: Path, tmp_path: Path, dropout: bool
+    network: nn.Module, images: Path, tmp_path: Path, dropout: bool
 ) -> None:
     import copy
 
     fresh = copy.deepcopy(network)
-    whole = module_of(network, pictures, 8, dropout=dropout)
-    trainer(tmp_path / "whole", 8).fit(whole, *loaders(pictures))
+    whole = module_of(network, images, 8, dropout=dropout)
+    trainer(tmp_path / "whole", 8).fit(whole, *loaders(images))
 
-    first = module_of(copy.deepcopy(fresh), pictures, 8, dropout=dropout)
-    trainer(tmp_path / "part", 4).fit(first, *loaders(pictures))
-    second = module_of(fresh, pictures, 8, dropout=dropout)
+    first = module_of(copy.deepcopy(fresh), images, 8, dropout=dropout)
+    trainer(tmp_path / "part", 4).fit(first, *loaders(images))
+    second = module_of(fresh, images, 8, dropout=dropout)
     trainer(tmp_path / "rest", 8).fit(
-        second, *loaders(pictures), ckpt_path=tmp_path / "part" / "last.ckpt", weights_only=True
+        second, *loaders(images), ckpt_path=tmp_path / "part" / "last.ckpt", weights_only=True
     )
     expected = adapter_state(whole.network)
     for name, value in adapter_state(second.network).items():
@@ -145,15 +145,15 @@ def test_an_interrupted_run_continues_to_the_same_bytes(
 
 
 def test_a_loss_that_is_not_a_number_says_what_to_do(
-    network: nn.Module, pictures: Path, tmp_path: Path
+    network: nn.Module, images: Path, tmp_path: Path
 ) -> None:
-    module = module_of(network, pictures, 8, lr=1e30)
+    module = module_of(network, images, 8, lr=1e30)
     with pytest.raises(VisionLoraError, match=r"lower optimizer\.lr"):
-        trainer(tmp_path, 8).fit(module, *loaders(pictures))
+        trainer(tmp_path, 8).fit(module, *loaders(images))
 
 
-def test_the_frozen_network_is_asked_once_about_each_view(network: nn.Module, pictures: Path) -> None:
-    module = module_of(network, pictures, 8)
+def test_the_frozen_network_is_asked_once_about_each_view(network: nn.Module, images: Path) -> None:
+    module = module_of(network, images, 8)
     asked: list[int] = []
     network[0].register_forward_hook(lambda layer, x, y: asked.append(len(x[0])))
     assert module.teacher is not None
@@ -162,8 +162,8 @@ def test_the_frozen_network_is_asked_once_about_each_view(network: nn.Module, pi
     assert sum(asked) == 6 * 2
 
 
-def test_the_learning_rate_rises_then_falls_to_zero(network: nn.Module, pictures: Path) -> None:
-    module = module_of(network, pictures, 20)
+def test_the_learning_rate_rises_then_falls_to_zero(network: nn.Module, images: Path) -> None:
+    module = module_of(network, images, 20)
     setup = module.configure_optimizers()
     schedule = setup["lr_scheduler"]["scheduler"]
     rates = []
@@ -179,10 +179,10 @@ def test_the_learning_rate_rises_then_falls_to_zero(network: nn.Module, pictures
 
 
 def test_what_is_known_to_be_something_else_is_never_taught_a_trained_name(
-    network: nn.Module, pictures: Path
+    network: nn.Module, images: Path
 ) -> None:
     attach(network, LoraConfig(rank=1))
-    others = scan_pictures([pictures.parent / "others"])
+    others = scan_images([images.parent / "others"])
     transform = training_transform(AugmentConfig(), PREPROCESSING)
     stream = AnchorStream(others, 6, PREPROCESSING, transform, views=1)
     believed = AnchorTeacher(stream, 4, targets=(2,)).batch(network, 0).logits.softmax(1)

@@ -39,12 +39,12 @@ def test_anchors_take_half_a_step_more() -> None:
     assert RetentionOptions(per_step=5).per_step_for(16) == 5
 
 
-def test_steps_grow_with_the_pictures_but_not_without_end() -> None:
+def test_steps_grow_with_the_images_but_not_without_end() -> None:
     options = TrainerOptions()
-    assert options.steps(pictures=5, batch_size=16) == 480
-    assert options.steps(pictures=400, batch_size=16) == 24 * 25
-    assert options.steps(pictures=1000, batch_size=16) == 800
-    assert options.steps(pictures=4000, batch_size=16) == 8 * 250
+    assert options.steps(images=5, batch_size=16) == 480
+    assert options.steps(images=400, batch_size=16) == 24 * 25
+    assert options.steps(images=1000, batch_size=16) == 800
+    assert options.steps(images=4000, batch_size=16) == 8 * 250
     assert TrainerOptions(max_steps=7).steps(1000, 16) == 7
 
 

@@ -20,9 +20,9 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from tests.conftest import Left
-from visionlora.backbones import About, Preprocessing
-from visionlora.lora import adapted_layers
-from visionlora.training.restore import load, restore
+from visionlora.adapters import adapted_layers
+from visionlora.models import About, Preprocessing
+from visionlora.models.restore import load, restore
 
 Command = Callable[..., Left]
 Train = Callable[..., tuple[Left, Path]]
@@ -32,7 +32,7 @@ COLOURS = ("red", "blue", "green", "grey")
 
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
-    """A squeezenet1_1 of four outputs for pictures of 48 pixels."""
+    """A squeezenet1_1 of four outputs for images of 48 pixels."""
     torch.manual_seed(0)
     network = torchvision.models.squeezenet1_1(num_classes=4)
     half = (0.5, 0.5, 0.5)
@@ -42,13 +42,13 @@ def weights(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def train(command: Command, weights: Path, pictures: Path, tmp_path: Path) -> Train:
+def train(command: Command, weights: Path, images: Path, tmp_path: Path) -> Train:
     """Trains for a few steps; returns how it ended and the run's folder."""
 
     def run(*arguments: str) -> tuple[Left, Path]:
         folder = tmp_path / "run"
         left = command(
-            "train", f"data.root={pictures}", "model.name=squeezenet1_1", f"model.weights={weights}",
+            "train", f"data.root={images}", "model.name=squeezenet1_1", f"model.weights={weights}",
             "trainer.max_steps=4", "trainer.validations=2", "data.batch_size=4", "lora.rank=2",
             "trainer.precision=32-true", "retention.per_step=2", "retention.generated=4",
             "contrast.generated=0",
@@ -75,7 +75,7 @@ def test_a_run_leaves_every_file_that_the_design_names(train: Train) -> None:
     assert list((folder / "tensorboard").glob("events.*"))
 
 
-def test_figures_name_everything_that_was_and_was_not_measured(train: Train, pictures: Path) -> None:
+def test_figures_name_everything_that_was_and_was_not_measured(train: Train, images: Path) -> None:
     _, folder = train()
     metrics = metrics_of(folder)
     assert metrics["retention"] == "not measured"
@@ -94,8 +94,8 @@ def test_figures_name_everything_that_was_and_was_not_measured(train: Train, pic
     assert metrics["steps"] == 4
 
 
-def test_retention_and_contrast_are_measured_where_there_are_folders(train: Train, pictures: Path) -> None:
-    _, folder = train(f"retention.root={pictures / 'val'}", f"contrast.root={pictures.parent / 'others'}")
+def test_retention_and_contrast_are_measured_where_there_are_folders(train: Train, images: Path) -> None:
+    _, folder = train(f"retention.root={images / 'val'}", f"contrast.root={images.parent / 'others'}")
     metrics = metrics_of(folder)
     assert metrics["retention"]["pictures"] == 6
     assert metrics["retention"]["labelled"]
@@ -109,17 +109,17 @@ def test_retention_and_contrast_are_measured_where_there_are_folders(train: Trai
 def test_the_chosen_strength_is_the_saved_adapters_own(
     train: Train,
     command: Command,
-    pictures: Path,
+    images: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     head: str,
 ) -> None:
-    monkeypatch.setattr("visionlora.training.strength.choose", lambda points, *_: (points[1], True))
+    monkeypatch.setattr("visionlora.evaluation.strength.choose", lambda points, *_: (points[1], True))
     if head == "extend":
         for split in ("train", "val"):
-            (pictures / split / "red").rename(pictures / split / "scarlet")
+            (images / split / "red").rename(images / split / "scarlet")
     left, folder = train(
-        f"model.head={head}", f"retention.root={pictures.parent / 'others'}", "retention.strengths=5",
+        f"model.head={head}", f"retention.root={images.parent / 'others'}", "retention.strengths=5",
         "trainer.max_steps=12", "optimizer.lr=0.02", "retention.weight=0", "lora.alpha=6",
     )  # fmt: skip
     assert left.code == 0, left.err
@@ -134,18 +134,18 @@ def test_the_chosen_strength_is_the_saved_adapters_own(
     restored = restore(folder)
     layers = adapted_layers(restored.network)
     assert {layer.lora_alpha for layer in layers.values()} == {6 * 0.4}
-    images = torch.randn(3, 3, 48, 48)
-    torch.testing.assert_close(load(folder)(images), restored.network(images), rtol=1e-4, atol=1e-4)
-    again = command("evaluate", f"adapter={folder}", f"data.root={pictures}", "output=figures.json")
+    batch = torch.randn(3, 3, 48, 48)
+    torch.testing.assert_close(load(folder)(batch), restored.network(batch), rtol=1e-4, atol=1e-4)
+    again = command("evaluate", f"adapter={folder}", f"data.root={images}", "output=figures.json")
     assert again.code == 0, again.err
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert figures["loss"] == pytest.approx(metrics["after"]["val/loss"], rel=1e-4)
 
 
-def test_without_retention_pictures_others_choose_the_strength(train: Train, pictures: Path) -> None:
+def test_without_retention_images_others_choose_the_strength(train: Train, images: Path) -> None:
     _, folder = train("retention.generated=64")
     metrics = metrics_of(folder)
-    assert metrics["strength"]["judged_on"] == "16 generated pictures (estimated)"
+    assert metrics["strength"]["judged_on"] == "16 generated images (estimated)"
     assert metrics["pictures"]["anchors"] == 64
     assert metrics["retention"] == "not measured"
     assert all(point["anchors/estimated_lost"] >= 0 for point in metrics["strength"]["curve"])
@@ -153,28 +153,28 @@ def test_without_retention_pictures_others_choose_the_strength(train: Train, pic
     assert metrics_of(folder)["strength"]["chosen"] == 1
     assert metrics_of(folder)["pictures"]["anchors"] == 64
     for index in range(1, 70):
-        shutil.copy(pictures.parent / "others" / "0.png", pictures.parent / "others" / f"{index}.png")
-    _, folder = train(f"retention.anchors=[{pictures.parent / 'others'}]")
+        shutil.copy(images.parent / "others" / "0.png", images.parent / "others" / f"{index}.png")
+    _, folder = train(f"retention.anchors=[{images.parent / 'others'}]")
     assert metrics_of(folder)["strength"]["judged_on"] == "17 anchors held out (estimated)"
 
 
-def test_contrast_pictures_alone_choose_the_strength_and_say_nothing_of_forgetting(
-    train: Train, pictures: Path
+def test_contrast_images_alone_choose_the_strength_and_say_nothing_of_forgetting(
+    train: Train, images: Path
 ) -> None:
-    _, folder = train(f"contrast.root={pictures.parent / 'others'}")
+    _, folder = train(f"contrast.root={images.parent / 'others'}")
     strength = metrics_of(folder)["strength"]
     assert strength["judged_on"] == "not measured"
-    assert strength["called_on"] == "6 contrast pictures"
+    assert strength["called_on"] == "6 contrast images"
     assert strength["budget"] == {"retention": None, "contrast": 0.05}
     assert not any("lost" in point for point in strength["curve"])
     assert "of top-1 lost" not in (folder / "adapter" / "README.md").read_text()
     assert "called by a new name" in (folder / "adapter" / "README.md").read_text()
 
 
-def test_forgetting_is_estimated_on_retention_pictures_without_labels(
-    train: Train, command: Command, pictures: Path, tmp_path: Path
+def test_forgetting_is_estimated_on_retention_images_without_labels(
+    train: Train, command: Command, images: Path, tmp_path: Path
 ) -> None:
-    root = f"retention.root={pictures.parent / 'others'}"
+    root = f"retention.root={images.parent / 'others'}"
     left, folder = train(root)
     assert left.code == 0, left.err
     assert "has no labels" in left.out
@@ -186,7 +186,7 @@ def test_forgetting_is_estimated_on_retention_pictures_without_labels(
     again = command(
         "evaluate",
         f"adapter={folder}",
-        f"data.root={pictures}",
+        f"data.root={images}",
         root,
         "output=figures.json",
         "sheet=lost.png",
@@ -199,27 +199,25 @@ def test_forgetting_is_estimated_on_retention_pictures_without_labels(
     assert figures["divergence"] == pytest.approx(retention["divergence"], rel=1e-2)
 
 
-def test_retention_pictures_with_names_that_the_network_lacks_are_refused(
-    train: Train, pictures: Path
-) -> None:
-    (pictures / "val" / "red").rename(pictures / "val" / "zebra")
-    left, _ = train(f"retention.root={pictures / 'val'}", f"data.root={pictures / 'train'}")
+def test_retention_images_with_names_that_the_network_lacks_are_refused(train: Train, images: Path) -> None:
+    (images / "val" / "red").rename(images / "val" / "zebra")
+    left, _ = train(f"retention.root={images / 'val'}", f"data.root={images / 'train'}")
     assert left.code == 2
     assert "retention.root" in left.err
     assert "zebra" in left.err
     assert "without class folders" in left.err
 
 
-def test_files_that_are_no_pictures_are_named_on_the_terminal(train: Train, pictures: Path) -> None:
-    for place in (pictures / "train" / "red", pictures.parent / "others"):
-        (place / "notes.txt").write_text("no picture")
-    left, _ = train(f"contrast.root={pictures.parent / 'others'}")
+def test_files_that_are_no_images_are_named_on_the_terminal(train: Train, images: Path) -> None:
+    for place in (images / "train" / "red", images.parent / "others"):
+        (place / "notes.txt").write_text("no image")
+    left, _ = train(f"contrast.root={images.parent / 'others'}")
     assert left.code == 0, left.err
-    assert left.out.count("left out 1 files that are not pictures (1 .txt)") == 2
+    assert left.out.count("left out 1 files that are not images (1 .txt)") == 2
 
 
-def test_contrast_anchors_that_nothing_learns_from_are_announced(train: Train, pictures: Path) -> None:
-    left, _ = train(f"contrast.anchors=[{pictures.parent / 'others'}]", "retention.weight=0")
+def test_contrast_anchors_that_nothing_learns_from_are_announced(train: Train, images: Path) -> None:
+    left, _ = train(f"contrast.anchors=[{images.parent / 'others'}]", "retention.weight=0")
     assert "contrast.anchors are not used" in left.out
 
 
@@ -227,7 +225,7 @@ def test_contrast_anchors_that_nothing_learns_from_are_announced(train: Train, p
 def test_memory_that_cannot_be_kept_is_announced(
     train: Train, monkeypatch: pytest.MonkeyPatch, kept: bool
 ) -> None:
-    monkeypatch.setattr("visionlora.training.assemble.keep_freed_memory", lambda: kept)
+    monkeypatch.setattr("visionlora.training.setup.keep_freed_memory", lambda: kept)
     _, folder = train("trainer.max_steps=1", "trainer.accelerator=cpu")
     notices = metrics_of(folder)["notices"]
     assert any("trainer.reuse_memory" in notice for notice in notices) != kept
@@ -245,11 +243,11 @@ def test_base_tensors_are_bit_for_bit_what_they_were(train: Train, weights: Path
 
 @pytest.mark.parametrize("head", ["keep", "extend", "new"])
 def test_merged_weights_load_into_torchvision_and_say_the_same(
-    train: Train, command: Command, pictures: Path, tmp_path: Path, head: str
+    train: Train, command: Command, images: Path, tmp_path: Path, head: str
 ) -> None:
     if head != "keep":
-        (pictures / "train" / "red").rename(pictures / "train" / "scarlet")
-        (pictures / "val" / "red").rename(pictures / "val" / "scarlet")
+        (images / "train" / "red").rename(images / "train" / "scarlet")
+        (images / "val" / "red").rename(images / "val" / "scarlet")
     left, folder = train(f"model.head={head}")
     assert left.code == 0, left.err
     assert command("merge", f"adapter={folder}", "output=merged.safetensors").code == 0
@@ -310,7 +308,7 @@ def test_a_run_that_folds_batch_norm_ends_at_the_same_adapter(
 def test_a_way_to_compute_can_be_fixed_by_hand(
     train: Train, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from visionlora.lora import conv_gradients
+    from visionlora.kernels import conv_gradients
 
     used = []
     for name, compute in list(conv_gradients.GRADIENTS.items()):
@@ -323,13 +321,13 @@ def test_a_way_to_compute_can_be_fixed_by_hand(
     assert left.code == 2 and "low_rank" in left.err
 
 
-def test_prediction_goes_on_after_a_broken_picture_and_says_so(
-    train: Train, command: Command, pictures: Path, tmp_path: Path
+def test_prediction_goes_on_after_a_broken_image_and_says_so(
+    train: Train, command: Command, images: Path, tmp_path: Path
 ) -> None:
     _, folder = train()
-    (pictures / "val" / "red" / "text.png").write_text("no picture")
+    (images / "val" / "red" / "text.png").write_text("no image")
     left = command(
-        "predict", f"adapter={folder}", f"images={pictures / 'val'}", "output=out.jsonl", "compare=true"
+        "predict", f"adapter={folder}", f"images={images / 'val'}", "output=out.jsonl", "compare=true"
     )
     assert left.code == 3
     records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
@@ -342,12 +340,12 @@ def test_prediction_goes_on_after_a_broken_picture_and_says_so(
 
 
 def test_merged_and_unmerged_predictions_agree(
-    train: Train, command: Command, pictures: Path, tmp_path: Path
+    train: Train, command: Command, images: Path, tmp_path: Path
 ) -> None:
     _, folder = train()
     for name, merged in (("a", "true"), ("b", "false")):
         left = command(
-            "predict", f"adapter={folder}", f"images={pictures}", f"output={name}.csv", f"merged={merged}"
+            "predict", f"adapter={folder}", f"images={images}", f"output={name}.csv", f"merged={merged}"
         )
         assert left.code == 0, left.err
     rows_a, rows_b = ((tmp_path / f"{name}.csv").read_text().splitlines() for name in "ab")
@@ -357,22 +355,22 @@ def test_merged_and_unmerged_predictions_agree(
         assert float(row_a.split(",")[2]) == pytest.approx(float(row_b.split(",")[2]), abs=1e-4)
 
 
-def test_a_prediction_sheet_and_a_single_picture(
-    train: Train, command: Command, pictures: Path, tmp_path: Path
+def test_a_prediction_sheet_and_a_single_image(
+    train: Train, command: Command, images: Path, tmp_path: Path
 ) -> None:
     _, folder = train()
-    one = pictures / "val" / "red" / "0.png"
+    one = images / "val" / "red" / "0.png"
     assert command("predict", f"adapter={folder}", f"images={one}", "sheet=sheet.png").code == 0
     assert Image.open(tmp_path / "sheet.png").width > 200
 
 
 def test_evaluation_repeats_the_runs_own_figures(
-    train: Train, command: Command, pictures: Path, tmp_path: Path
+    train: Train, command: Command, images: Path, tmp_path: Path
 ) -> None:
-    _, folder = train(f"contrast.root={pictures.parent / 'others'}")
+    _, folder = train(f"contrast.root={images.parent / 'others'}")
     left = command(
-        "evaluate", f"adapter={folder}", f"data.root={pictures}", "output=figures.json",
-        f"contrast.root={pictures.parent / 'others'}",
+        "evaluate", f"adapter={folder}", f"data.root={images}", "output=figures.json",
+        f"contrast.root={images.parent / 'others'}",
     )  # fmt: skip
     assert left.code == 0, left.err
     figures, metrics = json.loads((tmp_path / "figures.json").read_text()), metrics_of(folder)
@@ -393,7 +391,7 @@ def test_a_sweep_ends_with_a_table_of_its_runs(train: Train, tmp_path: Path) -> 
     assert len(list((tmp_path / "sweep").glob("*/metrics.json"))) == 2
 
 
-def test_ranks_are_dealt_by_the_pictures_for_the_same_parameters(train: Train, tmp_path: Path) -> None:
+def test_ranks_are_dealt_by_the_images_for_the_same_parameters(train: Train, tmp_path: Path) -> None:
     left, folder = train()
     uniform = metrics_of(folder)
     assert uniform["ranks"] == 2
@@ -445,11 +443,11 @@ def test_a_resumed_run_continues_where_it_stopped(train: Train, tmp_path: Path) 
     assert any(not torch.equal(adapters[0][name], adapters[2][name]) for name in adapters[0])
 
 
-def test_ctrl_c_ends_with_a_saved_adapter(weights: Path, pictures: Path, tmp_path: Path) -> None:
+def test_ctrl_c_ends_with_a_saved_adapter(weights: Path, images: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     process = subprocess.Popen(
         [
-            sys.executable, "-m", "visionlora.train", f"data.root={pictures}", "model.name=squeezenet1_1",
+            sys.executable, "-m", "visionlora.train", f"data.root={images}", "model.name=squeezenet1_1",
             f"model.weights={weights}", "trainer.max_steps=100000", "trainer.validations=50000",
             "trainer.patience=null", "lora.rank=1", "trainer.precision=32-true", "retention.weight=0",
             f"hydra.run.dir={folder}",
@@ -494,26 +492,26 @@ def test_bad_input_is_one_line_and_leaves_no_run(train: Train, arguments: list[s
     assert not folder.exists()
 
 
-def test_a_class_unknown_to_keep_is_refused_with_suggestions(train: Train, pictures: Path) -> None:
-    (pictures / "train" / "red").rename(pictures / "train" / "gren")
-    (pictures / "val" / "red").rename(pictures / "val" / "gren")
+def test_a_class_unknown_to_keep_is_refused_with_suggestions(train: Train, images: Path) -> None:
+    (images / "train" / "red").rename(images / "train" / "gren")
+    (images / "val" / "red").rename(images / "val" / "gren")
     left, _ = train("model.head=keep")
     assert left.code == 2
     assert "green" in left.err
 
 
-def test_bad_pictures_are_reported_together(train: Train, pictures: Path) -> None:
-    (pictures / "train" / "red" / "text.jpg").write_text("no picture")
-    (pictures / "val" / "blue" / "half.png").write_bytes((pictures / "val/blue/0.png").read_bytes()[:300])
+def test_bad_images_are_reported_together(train: Train, images: Path) -> None:
+    (images / "train" / "red" / "text.jpg").write_text("no image")
+    (images / "val" / "blue" / "half.png").write_bytes((images / "val/blue/0.png").read_bytes()[:300])
     left, _ = train()
     assert left.code == 2
     assert "text.jpg" in left.err
     assert "half.png" in left.err
 
 
-def test_an_adapter_for_another_network_is_refused(train: Train, command: Command, pictures: Path) -> None:
+def test_an_adapter_for_another_network_is_refused(train: Train, command: Command, images: Path) -> None:
     _, folder = train()
-    left = command("predict", f"adapter={folder}", f"images={pictures}", "model=resnet18", "weights=none")
+    left = command("predict", f"adapter={folder}", f"images={images}", "model=resnet18", "weights=none")
     assert left.code == 2
     assert len(left.err.strip().splitlines()) == 1
 

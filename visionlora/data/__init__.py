@@ -1,6 +1,5 @@
-"""Picture folders: scan, check, label, split, transform, serve."""
+"""Image folders: scan, check, label, split, transform, serve."""
 
-from visionlora.data.anchors import AnchorStream
 from visionlora.data.augment import (
     AugmentConfig,
     Normalise,
@@ -8,36 +7,38 @@ from visionlora.data.augment import (
     evaluation_transform,
     training_transform,
 )
-from visionlora.data.cache import PictureCache, training_side
-from visionlora.data.checking import check, find_bad, refuse
-from visionlora.data.folders import scan, scan_known, scan_labelled, scan_pictures
-from visionlora.data.generated import generate_anchors
-from visionlora.data.loading import PictureDataset, PictureLoader, make_loader
-from visionlora.data.pictures import BadPicture, Picture, open_picture
-from visionlora.data.splits import PictureFolder
+from visionlora.data.cache import ImageCache, training_side
+from visionlora.data.check_images import check, find_bad, refuse
+from visionlora.data.folders import scan, scan_images, scan_known, scan_labelled
+from visionlora.data.images import BadImage, ImageFile, open_image
+from visionlora.data.loading import ImageDataset, ImageLoader, make_loader
+from visionlora.data.splits import ImageFolder
+from visionlora.retention.generated import generate_anchors
+from visionlora.retention.stream import AnchorStream
 
 __all__ = [
     "AnchorStream",
     "AugmentConfig",
-    "BadPicture",
+    "BadImage",
+    "Image",
+    "ImageCache",
+    "ImageDataset",
+    "ImageFile",
+    "ImageFolder",
+    "ImageLoader",
     "Normalise",
-    "Picture",
-    "PictureCache",
-    "PictureDataset",
-    "PictureFolder",
-    "PictureLoader",
     "Preprocessing",
     "check",
     "evaluation_transform",
     "find_bad",
     "generate_anchors",
     "make_loader",
-    "open_picture",
+    "open_image",
     "refuse",
     "scan",
+    "scan_images",
     "scan_known",
     "scan_labelled",
-    "scan_pictures",
     "training_side",
     "training_transform",
 ]

@@ -1,4 +1,4 @@
-"""From a decoded picture to what the network sees: geometry and colour a picture, normalisation a batch."""
+"""From a decoded image to what the network sees: geometry and colour an image, normalisation a batch."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Preprocessing(Protocol):
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """What happens to a training picture, in this order.
+    """What happens to a training image, in this order.
 
     Attributes:
         crop_scale: smallest and largest share of the area that the random crop keeps.
@@ -56,7 +56,7 @@ class AugmentConfig:
 
     @property
     def nothing(self) -> bool:
-        """Whether training pictures look as validation pictures do."""
+        """Whether training images look as validation images do."""
         crops = self.crop_scale == (1.0, 1.0) and self.crop_ratio == (1.0, 1.0)
         chances = (self.horizontal_flip, self.colour_jitter, self.grayscale)
         return crops and not self.trivial and not any(chances)
@@ -114,10 +114,10 @@ class Normalise:
         self._scale = torch.tensor([1 / (255 * deviation) for deviation in std])
         self._shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)])
 
-    def __call__(self, pictures: Sequence[Tensor]) -> Tensor:
+    def __call__(self, images: Sequence[Tensor]) -> Tensor:
         # Reordered while still bytes, and arithmetic on whole rows (red, green, blue, red, ...), not on
         # pixels of three numbers: a quarter of the time.
-        rows = torch.stack([picture.permute(1, 2, 0) for picture in pictures]).flatten(2).float()
+        rows = torch.stack([image.permute(1, 2, 0) for image in images]).flatten(2).float()
         pixels_a_row = rows.shape[2] // 3
         rows.mul_(self._scale.repeat(pixels_a_row)).add_(self._shift.repeat(pixels_a_row))
         return rows.unflatten(2, (-1, 3)).permute(0, 3, 1, 2)

@@ -1,4 +1,4 @@
-"""Decoded pictures, kept in memory while they fit."""
+"""Decoded images, kept in memory while they fit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import get_worker_info
 from torchvision.transforms.v2.functional import pil_to_tensor
 
-from visionlora.data.pictures import open_picture
+from visionlora.data.images import open_image
 
 INTERPOLATIONS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
@@ -45,15 +45,15 @@ class Memory:
         return {"budget": 0, "used": 0, "_kept": {}}
 
 
-class PictureCache:
-    """Decoded pictures as uint8 tensors (3, H, W), their shorter side reduced to ``shorter_side``.
+class ImageCache:
+    """Decoded images as uint8 tensors (3, H, W), their shorter side reduced to ``shorter_side``.
 
-    A picture within ``budget_mb`` is decoded once, the others each time they are read.
+    An image within ``budget_mb`` is decoded once, the others each time they are read.
 
     Args:
-        budget_mb: megabytes of decoded pictures to keep; 0 keeps none.
-        shorter_side: pixels; larger pictures are reduced to it with antialiasing, smaller ones stay.
-            With the size that validation resizes to, a cached picture is exactly the resized one.
+        budget_mb: megabytes of decoded images to keep; 0 keeps none.
+        shorter_side: pixels; larger images are reduced to it with antialiasing, smaller ones stay.
+            With the size that validation resizes to, a cached image is exactly the resized one.
         interpolation: ``bilinear`` or ``bicubic``.
     """
 
@@ -63,10 +63,10 @@ class PictureCache:
         self.memory = Memory(budget_mb)
 
     def read(self, path: Path) -> Tensor:
-        """The picture, from memory or decoded; callers must not write into it.
+        """The image, from memory or decoded; callers must not write into it.
 
         Raises:
-            BadPicture: the file cannot be used.
+            BadImage: the file cannot be used.
         """
         pixels = self.memory.get(path)
         if pixels is None:
@@ -75,8 +75,8 @@ class PictureCache:
         return pixels
 
     def decode(self, path: Path) -> Tensor:
-        """The picture, decoded and reduced, memory left alone (so threads may call it)."""
-        image = open_picture(path, shorter_side=self.shorter_side)
+        """The image, decoded and reduced, memory left alone (so threads may call it)."""
+        image = open_image(path, shorter_side=self.shorter_side)
         return pil_to_tensor(reduce(image, self.shorter_side, self.interpolation))
 
 
@@ -92,9 +92,9 @@ def reduce(image: Image.Image, shorter_side: int, interpolation: str = "bilinear
 
 
 def training_side(resize: int, crop: int, smallest_scale: float) -> int:
-    """The shorter side to cache training pictures at, in pixels.
+    """The shorter side to cache training images at, in pixels.
 
-    A random crop of ``smallest_scale`` of a square picture's area then still has ``crop`` pixels a side: no
+    A random crop of ``smallest_scale`` of a square image's area then still has ``crop`` pixels a side: no
     detail is lost that the network would have seen.
     """
     return max(resize, round(crop / smallest_scale**0.5))

@@ -1,4 +1,4 @@
-"""Batches of labelled pictures: the same for the same seed, whoever loads them and wherever a run stopped."""
+"""Batches of labelled images: the same for the same seed, whoever loads them and wherever a run stopped."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from visionlora.data.augment import Normalise, Preprocessing, Transform, evaluation_transform, mixed, seeded
-from visionlora.data.cache import PictureCache
-from visionlora.data.pictures import Picture
+from visionlora.data.cache import ImageCache
+from visionlora.data.images import ImageFile
 
 UNLABELLED = -1
 
@@ -20,18 +20,18 @@ Item = tuple[Tensor, int, int]
 Batch = dict[str, Tensor]
 
 
-class PictureDataset(Dataset[Item]):
-    """Pictures as the network will see them, not yet normalised.
+class ImageDataset(Dataset[Item]):
+    """Images as the network will see them, not yet normalised.
 
     ``dataset[index]`` is (uint8 (3, S, S), target, index); so is ``dataset[turn, index]``, with the random
     transform's numbers a function of (seed, turn, index) alone. An index without turn means turn 0.
 
     Args:
-        pictures: what to serve.
+        images: what to serve.
         preprocessing: sizes and normalisation.
-        targets: class name -> output of the network; a picture without label has the target -1.
+        targets: class name -> output of the network; an image without label has the target -1.
         transform: uint8 (3, H, W) to uint8 (3, crop, crop); None: the network's own evaluation transform.
-        cache: where pictures are read; None: decoded each time.
+        cache: where images are read; None: decoded each time.
         seed: of the random transform.
 
     Raises:
@@ -40,30 +40,30 @@ class PictureDataset(Dataset[Item]):
 
     def __init__(
         self,
-        pictures: Sequence[Picture],
+        images: Sequence[ImageFile],
         preprocessing: Preprocessing,
         *,
         targets: Mapping[str, int] | None = None,
         transform: Transform | None = None,
-        cache: PictureCache | None = None,
+        cache: ImageCache | None = None,
         seed: int = 0,
     ) -> None:
-        self.pictures = tuple(pictures)
+        self.images = tuple(images)
         self.targets = [
-            UNLABELLED if targets is None or picture.label is None else targets[picture.label]
-            for picture in self.pictures
+            UNLABELLED if targets is None or image.label is None else targets[image.label]
+            for image in self.images
         ]
         self.transform = transform or evaluation_transform(preprocessing)
-        self.cache = cache or PictureCache(0, preprocessing.resize, preprocessing.interpolation)
+        self.cache = cache or ImageCache(0, preprocessing.resize, preprocessing.interpolation)
         self.normalise = Normalise(preprocessing.mean, preprocessing.std)
         self.seed = seed
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.images)
 
     def __getitem__(self, key: Key) -> Item:
         turn, index = key if isinstance(key, tuple) else (0, key)
-        pixels = self.cache.read(self.pictures[index].path)
+        pixels = self.cache.read(self.images[index].path)
         with seeded("picture", self.seed, turn, index):
             return self.transform(pixels), self.targets[index], index
 
@@ -109,7 +109,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         )
 
 
-class PictureLoader(DataLoader[Item]):
+class ImageLoader(DataLoader[Item]):
     """A DataLoader that remembers how far into the epoch it is. Lightning saves and restores its state with
     every checkpoint, so a run that stopped in the middle of an epoch continues with the very next batch."""
 
@@ -138,32 +138,32 @@ class PictureLoader(DataLoader[Item]):
 
 
 def make_loader(
-    dataset: PictureDataset,
+    dataset: ImageDataset,
     batch_size: int,
     seed: int = 0,
     shuffle: bool = False,
     workers: int = 0,
     fill: bool = False,
-) -> PictureLoader:
-    """Batches of ``dataset`` (:meth:`PictureDataset.collate`), the last small one included.
+) -> ImageLoader:
+    """Batches of ``dataset`` (:meth:`ImageDataset.collate`), the last small one included.
 
-    With ``fill``, shuffled pictures that would leave half of the only batch empty come several times, each
+    With ``fill``, shuffled images that would leave half of the only batch empty come several times, each
     time with the transform's other random numbers (batch augmentation: Hoffer et al. 2020,
     https://arxiv.org/abs/1901.09335).
 
     With ``workers`` processes the batches are the same to the bit. Small sets need none: reading a cached
-    picture takes less than handing it over. Fill the cache (:func:`visionlora.data.check`) before the first
+    image takes less than handing it over. Fill the cache (:func:`visionlora.data.check_images`) before the first
     pass, for workers inherit it and add nothing to it.
     """
     times = max(1, batch_size // len(dataset)) if fill else 1
-    return PictureLoader(
+    return ImageLoader(
         dataset,
         batch_size=batch_size,
         sampler=EpochSampler(len(dataset), seed, times) if shuffle else None,
         num_workers=workers,
         collate_fn=dataset.collate,
         pin_memory=torch.cuda.is_available(),
-        # Five pictures make an epoch of one batch: processes must not be started anew for each.
+        # Five images make an epoch of one batch: processes must not be started anew for each.
         persistent_workers=workers > 0,
     )
 

@@ -1,4 +1,4 @@
-"""Which pictures train, which validate, which test; and what makes a set of pictures usable at all."""
+"""Which images train, which validate, which test; and what makes a set of images usable at all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from visionlora.data.pictures import Picture
+from visionlora.data.images import ImageFile
 from visionlora.errors import VisionLoraError
 
 SPLITS = ("train", "val", "test")
@@ -27,21 +27,21 @@ _SPLIT_NAMES = {
 
 
 @dataclass(frozen=True)
-class PictureFolder:
-    """A labelled set of pictures, split.
+class ImageFolder:
+    """A labelled set of images, split.
 
     Attributes:
         root: the folder or the table that was scanned.
         classes: class names in sorted order, exactly those of ``train``.
-        train, val, test: pictures in sorted order.
-        skipped: files that are not pictures by their suffix and were left out.
+        train, val, test: images in sorted order.
+        skipped: files that are not images by their suffix and were left out.
     """
 
     root: Path
     classes: tuple[str, ...]
-    train: tuple[Picture, ...]
-    val: tuple[Picture, ...] = ()
-    test: tuple[Picture, ...] = ()
+    train: tuple[ImageFile, ...]
+    val: tuple[ImageFile, ...] = ()
+    test: tuple[ImageFile, ...] = ()
     skipped: tuple[Path, ...] = ()
 
 
@@ -51,63 +51,61 @@ def split_name(text: str) -> str | None:
 
 
 def stratified(
-    pictures: Sequence[Picture], root: Path, val_fraction: float, seed: int
-) -> tuple[list[Picture], list[Picture]]:
+    images: Sequence[ImageFile], root: Path, val_fraction: float, seed: int
+) -> tuple[list[ImageFile], list[ImageFile]]:
     """Split into (train, val), each class by itself.
 
-    Of n pictures of a class ``round(n * val_fraction)`` validate, but at least one and never all: a class
-    with one picture has it in train and none in val, two pictures give one and one, three give two and one
+    Of n images of a class ``round(n * val_fraction)`` validate, but at least one and never all: a class
+    with one image has it in train and none in val, two images give one and one, three give two and one
     (at the default fraction of a quarter). A fraction of 0 leaves everything in train.
 
-    A picture's place is decided by a hash of the seed and its path below ``root``, so the split is the same
-    on every machine, and a picture added later moves few of the others.
+    An image's place is decided by a hash of the seed and its path below ``root``, so the split is the same
+    on every machine, and an image added later moves few of the others.
     """
-    by_class: dict[str | None, list[Picture]] = defaultdict(list)
-    for picture in pictures:
-        by_class[picture.label].append(picture)
+    by_class: dict[str | None, list[ImageFile]] = defaultdict(list)
+    for image in images:
+        by_class[image.label].append(image)
 
-    validating: set[Picture] = set()
+    validating: set[ImageFile] = set()
     if val_fraction > 0:
         for members in by_class.values():
             count = min(max(1, round(len(members) * val_fraction)), len(members) - 1)
             validating.update(sorted(members, key=lambda one: _hashed(one, root, seed))[:count])
-    train = [picture for picture in pictures if picture not in validating]
-    return train, [picture for picture in pictures if picture in validating]
+    train = [image for image in images if image not in validating]
+    return train, [image for image in images if image in validating]
 
 
 def dealt(
-    pictures: Sequence[Picture], root: Path, folds: int, seed: int
-) -> list[tuple[list[Picture], list[Picture]]]:
-    """(train, val) of each of ``folds`` parts: every picture is in one val, its classes spread evenly.
+    images: Sequence[ImageFile], root: Path, folds: int, seed: int
+) -> list[tuple[list[ImageFile], list[ImageFile]]]:
+    """(train, val) of each of ``folds`` parts: every image is in one val, its classes spread evenly.
 
     Raises:
-        VisionLoraError: a class has a single picture, so a fold could not learn it, or there are fewer
-            pictures than folds.
+        VisionLoraError: a class has a single image, so a fold could not learn it, or there are fewer
+            images than folds.
     """
-    by_class: dict[str | None, list[Picture]] = defaultdict(list)
-    for picture in pictures:
-        by_class[picture.label].append(picture)
+    by_class: dict[str | None, list[ImageFile]] = defaultdict(list)
+    for image in images:
+        by_class[image.label].append(image)
     lone = next((label for label, members in by_class.items() if len(members) < 2), None)
     if lone is not None:
         raise VisionLoraError(
-            f"data.folds: class {lone!r} has one picture; add another, or set data.folds=null"
+            f"data.folds: class {lone!r} has one image; add another, or set data.folds=null"
         )
-    if len(pictures) < folds:
-        raise VisionLoraError(
-            f"data.folds is {folds} for {len(pictures)} pictures; set it to at most as many"
-        )
-    part: dict[Picture, int] = {}
+    if len(images) < folds:
+        raise VisionLoraError(f"data.folds is {folds} for {len(images)} images; set it to at most as many")
+    part: dict[ImageFile, int] = {}
     for label in sorted(by_class, key=str):
-        for picture in sorted(by_class[label], key=lambda one: _hashed(one, root, seed)):
-            part[picture] = len(part) % folds  # where one class ends the next goes on: parts stay even
+        for image in sorted(by_class[label], key=lambda one: _hashed(one, root, seed)):
+            part[image] = len(part) % folds  # where one class ends the next goes on: parts stay even
     return [
-        ([p for p in pictures if part[p] != fold], [p for p in pictures if part[p] == fold])
+        ([p for p in images if part[p] != fold], [p for p in images if part[p] == fold])
         for fold in range(folds)
     ]
 
 
-def _hashed(picture: Picture, root: Path, seed: int) -> bytes:
-    name = Path(picture.path)
+def _hashed(image: ImageFile, root: Path, seed: int) -> bytes:
+    name = Path(image.path)
     if name.is_relative_to(root):
         name = name.relative_to(root)
     return hashlib.sha256(f"{seed}/{name.as_posix()}".encode(errors="surrogateescape")).digest()
@@ -115,31 +113,31 @@ def _hashed(picture: Picture, root: Path, seed: int) -> bytes:
 
 def assemble(
     root: Path,
-    found: Mapping[str, Sequence[Picture]],
+    found: Mapping[str, Sequence[ImageFile]],
     *,
     val_fraction: float,
     seed: int,
     skipped: Iterable[Path] = (),
-) -> PictureFolder:
-    """Make the :class:`PictureFolder` of ``found`` (split -> pictures), with a val split if there is none.
+) -> ImageFolder:
+    """Make the :class:`ImageFolder` of ``found`` (split -> images), with a val split if there is none.
 
     Raises:
         VisionLoraError: a class spelled in two ways, or one in val or test that train does not have.
     """
     if not 0 <= val_fraction < 1:
         raise VisionLoraError(f"data.val_fraction is {val_fraction}; set it to 0 or more and less than 1")
-    in_order = {split: sorted(found.get(split, ()), key=lambda picture: picture.path) for split in SPLITS}
-    classes = {split: {picture.label or "" for picture in in_order[split]} for split in SPLITS}
+    in_order = {split: sorted(found.get(split, ()), key=lambda image: image.path) for split in SPLITS}
+    classes = {split: {image.label or "" for image in in_order[split]} for split in SPLITS}
     refuse_two_spellings(root, set().union(*classes.values()))
     for split in ("val", "test"):
         for label in sorted(classes[split] - classes["train"]):
             close = difflib.get_close_matches(label, classes["train"], n=1)
-            hint = f"is it {close[0]!r}?" if close else "add pictures of it to train, or remove it"
+            hint = f"is it {close[0]!r}?" if close else "add images of it to train, or remove it"
             raise VisionLoraError(f"{root}: class {label!r} is in {split} but not in train; {hint}")
     train, val = in_order["train"], in_order["val"]
     if not val:
         train, val = stratified(train, root if root.is_dir() else root.parent, val_fraction, seed)
-    return PictureFolder(
+    return ImageFolder(
         root=root,
         classes=tuple(sorted(classes["train"])),
         train=tuple(train),

@@ -1,11 +1,11 @@
-"""Read a CSV of picture path, label and, if wanted, split."""
+"""Read a CSV of image path, label and, if wanted, split."""
 
 from __future__ import annotations
 
 import csv
 from pathlib import Path
 
-from visionlora.data.pictures import SUFFIXES, Picture
+from visionlora.data.images import SUFFIXES, ImageFile
 from visionlora.data.splits import split_name
 from visionlora.errors import VisionLoraError
 
@@ -26,8 +26,8 @@ _COLUMNS = {
 }
 
 
-def read_table(path: Path, class_name: str | None = None) -> dict[str, list[Picture]]:
-    """Read ``path`` as split -> pictures; without a split column everything is train.
+def read_table(path: Path, class_name: str | None = None) -> dict[str, list[ImageFile]]:
+    """Read ``path`` as split -> images; without a split column everything is train.
 
     Paths are absolute or relative to the table's folder. The first line may name the columns in any usual
     words and order; without such a line they are path, label, split. Commas, semicolons and tabs separate.
@@ -39,33 +39,33 @@ def read_table(path: Path, class_name: str | None = None) -> dict[str, list[Pict
     """
     numbered = _rows(path)
     columns, has_header = _columns(path, numbered[0][1], class_name)
-    found: dict[str, list[Picture]] = {}
+    found: dict[str, list[ImageFile]] = {}
     line_of: dict[Path, int] = {}
     missing: list[Path] = []
     for number, row in numbered[has_header:]:
-        picture, split = _parse(path, number, row, columns, class_name)
-        if picture.path in line_of:
+        image, split = _parse(path, number, row, columns, class_name)
+        if image.path in line_of:
             raise VisionLoraError(
-                f"{path} line {number}: {picture.path} is already in line {line_of[picture.path]}; remove one"
+                f"{path} line {number}: {image.path} is already in line {line_of[image.path]}; remove one"
             )
-        line_of[picture.path] = number
-        if not picture.path.is_file():
-            missing.append(picture.path)
-        found.setdefault(split, []).append(picture)
+        line_of[image.path] = number
+        if not image.path.is_file():
+            missing.append(image.path)
+        found.setdefault(split, []).append(image)
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise VisionLoraError(
             f"{path} lists files that do not exist: {missing[0]}{more}; paths are relative to {path.parent}"
         )
     if not found.get("train"):
-        raise VisionLoraError(f"{path} lists no pictures to train with; add lines of path and label")
+        raise VisionLoraError(f"{path} lists no images to train with; add lines of path and label")
     return found
 
 
 def _rows(path: Path) -> list[tuple[int, list[str]]]:
     """The lines that are not blank, numbered from 1, split into stripped fields."""
     if path.suffix.casefold() not in (".csv", ".tsv", ".txt"):
-        raise VisionLoraError(f"{path} is neither a folder nor a .csv; give a folder of pictures or a CSV")
+        raise VisionLoraError(f"{path} is neither a folder nor a .csv; give a folder of images or a CSV")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -99,8 +99,8 @@ def _columns(path: Path, first: list[str], class_name: str | None) -> tuple[dict
 
 def _parse(
     path: Path, number: int, row: list[str], columns: dict[str, int], class_name: str | None
-) -> tuple[Picture, str]:
-    """The picture of one row, and its split."""
+) -> tuple[ImageFile, str]:
+    """The image of one row, and its split."""
 
     def field(column: str) -> str:
         position = columns.get(column)
@@ -117,4 +117,4 @@ def _parse(
     if where is None:
         raise VisionLoraError(f"{path} line {number}: split is {split!r}; write train, val or test")
     # Tables written on Windows; joining leaves an absolute path as it is.
-    return Picture(path.parent / name.replace("\\", "/"), label), where
+    return ImageFile(path.parent / name.replace("\\", "/"), label), where

@@ -1,1 +1,1 @@
-"""Pictures, tables and files that a person reads, made from plain data."""
+"""Images, tables and files that a person reads, made from plain data."""

@@ -1,4 +1,4 @@
-"""Fonts and smooth shapes on a Pillow picture, which draws both with hard edges by itself."""
+"""Fonts and smooth shapes on a Pillow image, which draws both with hard edges by itself."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ def rounded(canvas: Image.Image, box: Box, radius: int, colour: str) -> None:
         canvas.paste(colour, box, _mask(box[2] - box[0], box[3] - box[1], radius))
 
 
-def rounded_picture(canvas: Image.Image, picture: Image.Image, place: tuple[int, int], radius: int) -> None:
-    """Put a picture with round corners at ``place`` (left, top)."""
-    canvas.paste(picture, place, _mask(*picture.size, radius))
+def rounded_image(canvas: Image.Image, image: Image.Image, place: tuple[int, int], radius: int) -> None:
+    """Put an image with round corners at ``place`` (left, top)."""
+    canvas.paste(image, place, _mask(*image.size, radius))
 
 
 def mark(canvas: Image.Image, centre: tuple[int, int], right: bool, size: int = 22) -> None:

@@ -37,7 +37,7 @@ def explanation_table(explanation: Mapping[str, Any]) -> Table:
 
 def _title(explanation: Mapping[str, Any]) -> str:
     step = " x ".join(map(str, explanation["input"]))
-    return f"{explanation['model']}: pictures {step}, {explanation['precision']}, {explanation['device']}"
+    return f"{explanation['model']}: images {step}, {explanation['precision']}, {explanation['device']}"
 
 
 def _totals(explanation: Mapping[str, Any]) -> str:

@@ -17,13 +17,13 @@ MANY_CLASSES = 25
 """From here on a confusion matrix shows colours only: numbers would not be legible."""
 
 
-def picture_grid(images: Tensor, columns: int = 8, gap: int = 2) -> Pixels:
-    """Pictures side by side on white.
+def image_grid(images: Tensor, columns: int = 8, gap: int = 2) -> Pixels:
+    """Images side by side on white.
 
     Args:
         images: uint8, or float from 0 to 1, shape (B, 3, H, W), B at least 1.
-        columns: pictures in a row.
-        gap: pixels between pictures.
+        columns: images in a row.
+        gap: pixels between images.
 
     Returns:
         uint8, shape (height, width, 3).

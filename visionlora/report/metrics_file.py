@@ -12,7 +12,7 @@ from visionlora.errors import VisionLoraError
 from visionlora.files import replacing
 
 NOT_MEASURED = "not measured"
-"""Stands in place of figures for which there were no pictures."""
+"""Stands in place of figures for which there were no images."""
 
 
 def write_metrics(path: Path, metrics: Mapping[str, Any]) -> None:

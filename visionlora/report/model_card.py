@@ -41,12 +41,12 @@ def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any]) -> str:
         f"- head: `{metrics['head']}`",
         f"- rank {lora['rank']}, alpha {lora['alpha']:g}, targets `{', '.join(lora['targets'])}`",
         f"- {metrics['parameters']['trainable']:,} of {metrics['parameters']['total']:,} parameters trained "
-        f"in {metrics['steps']} steps on {metrics['pictures']['train']} pictures, seed {metrics['seed']}",
+        f"in {metrics['steps']} steps on {metrics['pictures']['train']} images, seed {metrics['seed']}",
         f"- the weights are {TAKEN[metrics['candidates']['taken']]}",
         "",
         "## Measured",
         "",
-        "| pictures | figure | before | after |",
+        "| images | figure | before | after |",
         "| --- | --- | --- | --- |",
         *_figures(metrics),
         "",
@@ -58,7 +58,7 @@ def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any]) -> str:
         "## Use",
         "",
         "```sh",
-        "python -m visionlora.predict adapter=THIS_DIRECTORY images=PICTURES",
+        "python -m visionlora.predict adapter=THIS_DIRECTORY images=IMAGES",
         "```",
         "",
         "```python",
@@ -67,7 +67,7 @@ def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any]) -> str:
         "```",
         "",
         *_peft(metrics),
-        "The training pictures and the base weights have licences of their own; this card grants none.",
+        "The training images and the base weights have licences of their own; this card grants none.",
         "",
     ]
     return "\n".join(lines)
@@ -79,13 +79,13 @@ def changes_markdown(retention: Mapping[str, Any] | str, most: int | None = None
         return f"Which old classes suffered: {retention}."
     changes = retention["changes"]
     if not changes["classes"]:
-        return f"Of {retention['pictures']} old pictures none is wrong that was right."
+        return f"Of {retention['pictures']} old images none is wrong that was right."
     lines = [
-        f"Of {retention['pictures']} old pictures {changes['forgotten']} were forgotten "
+        f"Of {retention['pictures']} old images {changes['forgotten']} were forgotten "
         f"({changes['forgotten_for_a_trained_name']} of them for a trained name), "
         f"{changes['gained']} gained.",
         "",
-        "| old class | pictures | before | after | called now |",
+        "| old class | images | before | after | called now |",
         "| --- | --- | --- | --- | --- |",
     ]
     for one in changes["classes"][:most]:

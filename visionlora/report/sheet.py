@@ -1,4 +1,4 @@
-"""Sheets of pictures with what a network says about them: the run's ``before_after.png``."""
+"""Sheets of images with what a network says about them: the run's ``before_after.png``."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ from visionlora.report.drawing import (
     font,
     mark,
     rounded,
-    rounded_picture,
+    rounded_image,
 )
 
 Named = Sequence[tuple[str, float]]
 """(name, probability from 0 to 1), the most probable first."""
 
 LIMIT = 60
-"""At most so many pictures; the sheet says how many more there are."""
+"""At most so many images; the sheet says how many more there are."""
 
 NAMES = 3
 MARGIN, GAP, PAD = 36, 20, 20
-PICTURE, COLUMN, BETWEEN = 200, 236, 28
+IMAGE, COLUMN, BETWEEN = 200, 236, 28
 HEAD, FOOT, LINE = 110, 44, 44
-CARD_HEIGHT = PICTURE + 2 * PAD
+CARD_HEIGHT = IMAGE + 2 * PAD
 
 
 @dataclass(frozen=True)
 class PredictionRow:
-    """One picture of a sheet or table.
+    """One image of a sheet or table.
 
     Attributes:
-        path: the picture.
+        path: the image.
         truth: its right name, None where nobody knows.
         before: what the frozen network says; None where it was not asked or has no such outputs.
         after: what the adapted network says.
@@ -80,7 +80,7 @@ class _Layout:
 
     @property
     def card_width(self) -> int:
-        return 2 * PAD + PICTURE + (2 if self.compare else 1) * (COLUMN + BETWEEN)
+        return 2 * PAD + IMAGE + (2 if self.compare else 1) * (COLUMN + BETWEEN)
 
     def place(self, card: int) -> tuple[int, int]:
         row, column = divmod(card, self.columns)
@@ -101,20 +101,20 @@ def before_after_sheet(
     title: str | None = None,
     line: str | None = None,
 ) -> None:
-    """Draw every picture with its true name, the network's answer before and now; a PNG, whole or not at all.
+    """Draw every image with its true name, the network's answer before and now; a PNG, whole or not at all.
 
-    Right and wrong are told by colour and by a tick or a cross. With more than 60 pictures the sheet shows
+    Right and wrong are told by colour and by a tick or a cross. With more than 60 images the sheet shows
     60, evenly spaced, and says how many there are besides; the counts in its head are over all of them.
 
     Args:
-        rows: one a picture.
+        rows: one an image.
         path: where to.
         compare: whether there is a column for the frozen network.
         title: another heading than "Before and after" or "Predictions".
         line: what stands below it, instead of the counts of right answers.
 
     Raises:
-        VisionLoraError: a picture cannot be read.
+        VisionLoraError: an image cannot be read.
     """
     shown = _spread(rows, LIMIT)
     more = len(rows) - len(shown)
@@ -125,7 +125,7 @@ def before_after_sheet(
         _draw_card(sheet, row, layout.place(card), layout)
     if more:
         place = (sheet.width / 2, sheet.height - (MARGIN + FOOT) / 2)
-        ImageDraw.Draw(sheet).text(place, f"and {_pictures(more, 'more ')}", QUIET, font(20), anchor="mm")
+        ImageDraw.Draw(sheet).text(place, f"and {_images(more, 'more ')}", QUIET, font(20), anchor="mm")
     with replacing(path) as beside:
         sheet.save(beside, format="PNG", optimize=True)
 
@@ -151,7 +151,7 @@ def _draw_head(
     pieces.append(("now" if compare else "right", [row.right(row.after) for row in rows]))
     judged = [(word, [one for one in marks if one is not None]) for word, marks in pieces]
     if not any(marks for _, marks in judged):
-        pen.text((x, 84), _pictures(len(rows)), QUIET, text, anchor="ls")
+        pen.text((x, 84), _images(len(rows)), QUIET, text, anchor="ls")
         return
     for word, marks in judged:
         if marks:
@@ -163,8 +163,8 @@ def _draw_head(
 def _draw_card(sheet: Image.Image, row: PredictionRow, place: tuple[int, int], layout: _Layout) -> None:
     left, top = place
     rounded(sheet, (left, top, left + layout.card_width, top + CARD_HEIGHT), 18, CARD)
-    _draw_picture(sheet, row.path, (left + PAD, top + PAD))
-    x, y = left + PAD + PICTURE + BETWEEN, top + PAD
+    _draw_image(sheet, row.path, (left + PAD, top + PAD))
+    x, y = left + PAD + IMAGE + BETWEEN, top + PAD
     width = left + layout.card_width - PAD - x
     known = row.truth is not None
     face, name = font(22 if known else 18, bold=known), _readable(row.truth) if row.truth else row.path.name
@@ -175,13 +175,13 @@ def _draw_card(sheet: Image.Image, row: PredictionRow, place: tuple[int, int], l
     _draw_answer(sheet, "now" if layout.compare else "", row.after, row.truth, (x, y + 34))
 
 
-def _draw_picture(sheet: Image.Image, path: Path, place: tuple[int, int]) -> None:
-    """The whole picture, uncropped, in the middle of its square."""
+def _draw_image(sheet: Image.Image, path: Path, place: tuple[int, int]) -> None:
+    """The whole image, uncropped, in the middle of its square."""
     left, top = place
-    rounded(sheet, (left, top, left + PICTURE, top + PICTURE), 12, GROUND)
-    picture = ImageOps.contain(_opened(path), (PICTURE, PICTURE), Image.Resampling.LANCZOS)
-    corner = left + (PICTURE - picture.width) // 2, top + (PICTURE - picture.height) // 2
-    rounded_picture(sheet, picture, corner, 12)
+    rounded(sheet, (left, top, left + IMAGE, top + IMAGE), 12, GROUND)
+    image = ImageOps.contain(_opened(path), (IMAGE, IMAGE), Image.Resampling.LANCZOS)
+    corner = left + (IMAGE - image.width) // 2, top + (IMAGE - image.height) // 2
+    rounded_image(sheet, image, corner, 12)
 
 
 def _draw_answer(
@@ -217,22 +217,22 @@ def _draw_answer(
 def _opened(path: Path) -> Image.Image:
     """RGB, the right way up; transparent parts white."""
     try:
-        with Image.open(path) as picture:
-            picture.draft("RGB", (2 * PICTURE, 2 * PICTURE))
-            picture = ImageOps.exif_transpose(picture)
-            if picture.mode.startswith("I"):
-                return picture.point(lambda value: value / 256).convert("L").convert("RGB")
-            if "A" in picture.getbands() or "transparency" in picture.info:
-                clear = picture.convert("RGBA")
+        with Image.open(path) as image:
+            image.draft("RGB", (2 * IMAGE, 2 * IMAGE))
+            image = ImageOps.exif_transpose(image)
+            if image.mode.startswith("I"):
+                return image.point(lambda value: value / 256).convert("L").convert("RGB")
+            if "A" in image.getbands() or "transparency" in image.info:
+                clear = image.convert("RGBA")
                 white = Image.new("RGBA", clear.size, "white")
                 return Image.alpha_composite(white, clear).convert("RGB")
-            return picture.convert("RGB")
+            return image.convert("RGB")
     except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise VisionLoraError(f"sheet: cannot read {path} ({error}); leave this picture out") from error
+        raise VisionLoraError(f"sheet: cannot read {path} ({error}); leave this image out") from error
 
 
-def _pictures(count: int, more: str = "") -> str:
-    return f"{count} {more}picture{'' if count == 1 else 's'}"
+def _images(count: int, more: str = "") -> str:
+    return f"{count} {more}image{'' if count == 1 else 's'}"
 
 
 def _readable(name: str) -> str:

@@ -10,9 +10,9 @@ from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
+from visionlora.report.intervals import wilson_interval
 from visionlora.report.metrics_file import NOT_MEASURED
 from visionlora.report.sheet import Named, PredictionRow
-from visionlora.report.wilson import wilson_interval
 
 
 def show(table: RenderableType, console: Console | None = None) -> None:
@@ -21,7 +21,7 @@ def show(table: RenderableType, console: Console | None = None) -> None:
 
 
 def predictions_table(rows: Sequence[PredictionRow]) -> Table:
-    """A row a picture: its path, what the network says, and what it said where that was asked."""
+    """A row an image: its path, what the network says, and what it said where that was asked."""
     compared = any(row.before is not None for row in rows)
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("picture", overflow="fold")
@@ -36,15 +36,15 @@ def predictions_table(rows: Sequence[PredictionRow]) -> Table:
 
 
 def summary_table(metrics: Mapping[str, Any]) -> Table:
-    """What a run changed: new pictures, old pictures, contrast pictures, before and after."""
+    """What a run changed: new images, old images, contrast images, before and after."""
     table = Table(title=_title(metrics), title_justify="left", header_style="bold")
     for name in ("", "before", "after", "95 % interval"):
         table.add_column(name, justify="left" if not name else "right")
     count = metrics["pictures"]["val"]
     before, after = metrics["before"], metrics["after"]
-    for key, name in (("val/top1", "new pictures, top-1"), ("val/top5", "new pictures, top-5")):
+    for key, name in (("val/top1", "new images, top-1"), ("val/top5", "new images, top-5")):
         table.add_row(name, _share(before[key]), _share(after[key]), _interval(after[key], count))
-    table.add_row("new pictures, loss", f"{before['val/loss']:.3f}", f"{after['val/loss']:.3f}", "")
+    table.add_row("new images, loss", f"{before['val/loss']:.3f}", f"{after['val/loss']:.3f}", "")
     retention, contrast = metrics["retention"], metrics["contrast"]
     if retention == NOT_MEASURED:
         table.add_row("what it knew, top-1", NOT_MEASURED, NOT_MEASURED, "", style="yellow")
@@ -85,7 +85,7 @@ def _add_strength(table: Table, strength: Mapping[str, Any]) -> None:
 
 
 def changes_table(retention: Mapping[str, Any] | str, most: int = 5) -> RenderableType:
-    """The old classes that suffered most, and what their pictures are called now.
+    """The old classes that suffered most, and what their images are called now.
 
     Args:
         retention: of ``metrics.json``.
@@ -95,9 +95,9 @@ def changes_table(retention: Mapping[str, Any] | str, most: int = 5) -> Renderab
         return f"[yellow]which old classes suffered: {retention}[/yellow]"
     changes = retention["changes"]
     if not changes["classes"]:
-        return f"no old class suffered: none of {retention['pictures']} pictures is wrong that was right"
+        return f"no old class suffered: none of {retention['pictures']} images is wrong that was right"
     title = (
-        f"{changes['forgotten']} of {retention['pictures']} old pictures forgotten "
+        f"{changes['forgotten']} of {retention['pictures']} old images forgotten "
         f"({changes['forgotten_for_a_trained_name']} for a trained name), {changes['gained']} gained"
     )
     table = Table(title=title, title_justify="left", header_style="bold")
@@ -123,7 +123,7 @@ def changes_table(retention: Mapping[str, Any] | str, most: int = 5) -> Renderab
 def evaluation_table(metrics: Mapping[str, Any]) -> Table:
     """The figures of a labelled folder, a row a class."""
     title = (
-        f"{metrics['pictures']} pictures: top-1 {_share(metrics['top1'])} "
+        f"{metrics['pictures']} images: top-1 {_share(metrics['top1'])} "
         f"({_interval(metrics['top1'], metrics['pictures'])}), top-5 {_share(metrics['top5'])} "
         f"({_interval(metrics['top5'], metrics['pictures'])}), "
         f"calibration error {metrics['calibration_error']:.3f}"

@@ -15,7 +15,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 from torch import Tensor
 
-from visionlora.report.figures import picture_grid
+from visionlora.report.figures import image_grid
 
 
 class StepClock(Callback):
@@ -23,7 +23,7 @@ class StepClock(Callback):
 
     def __init__(self) -> None:
         self.milliseconds: list[float] = []
-        self.pictures = 0
+        self.images = 0
         self._start = 0.0
 
     def on_train_batch_start(
@@ -40,22 +40,22 @@ class StepClock(Callback):
         batch: Mapping[str, Tensor],
         batch_index: int,
     ) -> None:
-        """Log ``time/step_ms`` and ``time/images_per_s`` (new pictures, anchors not counted)."""
+        """Log ``time/step_ms`` and ``time/images_per_s`` (new images, anchors not counted)."""
         if module.device.type == "cuda":
             torch.cuda.synchronize(module.device)
         seconds = time.perf_counter() - self._start
         self.milliseconds.append(1000 * seconds)
-        self.pictures += len(batch["labels"])
+        self.images += len(batch["labels"])
         module.log("time/step_ms", 1000 * seconds)
         module.log("time/images_per_s", len(batch["labels"]) / seconds)
 
     def summary(self) -> dict[str, float]:
-        """Median step in milliseconds and new pictures a second."""
+        """Median step in milliseconds and new images a second."""
         if not self.milliseconds:
             return {"step_ms": 0.0, "images_per_s": 0.0}
         return {
             "step_ms": statistics.median(self.milliseconds),
-            "images_per_s": 1000 * self.pictures / sum(self.milliseconds),
+            "images_per_s": 1000 * self.images / sum(self.milliseconds),
         }
 
 
@@ -109,8 +109,8 @@ class FirstBatch(Callback):
             return
         self._shown = True
         images = (batch["images"].float().cpu() * self._std + self._mean).clamp(0, 1)
-        grid = picture_grid(images[:32])
-        trainer.logger.experiment.add_image("pictures/augmented_batch", grid, 0, dataformats="HWC")
+        grid = image_grid(images[:32])
+        trainer.logger.experiment.add_image("images/augmented_batch", grid, 0, dataformats="HWC")
 
 
 class ProgressLines(Callback):

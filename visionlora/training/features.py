@@ -1,8 +1,8 @@
-"""What the frozen part of the network makes of a picture, computed once a run.
+"""What the frozen part of the network makes of an image, computed once a run.
 
 Where the first adapted layer lies deep in the network, everything below it computes the same for the same
 pixels at every step. Here these values are kept, in memory while they fit and in a temporary file beyond
-that. They live as long as the run and are asked for by (picture, view) of the pictures that it has already
+that. They live as long as the run and are asked for by (image, view) of the images that it has already
 read, so a file that changes later is never served stale, and nothing is left behind.
 """
 
@@ -17,12 +17,12 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor
 
-from visionlora.data import PictureDataset
+from visionlora.data import ImageDataset
 from visionlora.data.loading import Batch, Item, Key
-from visionlora.lora.prefix import Split, Values
+from visionlora.frozen.split import Split, Values
 
 BATCH = 8
-"""Pictures that go through the prefix together, always as many: what comes out for a picture does not depend
+"""Images that go through the prefix together, always as many: what comes out for an image does not depend
 on its company, so a resumed run continues with the same bytes."""
 
 
@@ -57,7 +57,7 @@ class FeatureCache:
         self._versions: dict[Hashable, Hashable] = {}
         self._stores: list[_Store] = []
         self.computed = 0
-        """Pictures that went through the prefix so far."""
+        """Images that went through the prefix so far."""
 
     def get(
         self,
@@ -141,24 +141,24 @@ class _Store:
         return self.file[place - self.inside]
 
 
-class CachedPictures(PictureDataset):
+class CachedImages(ImageDataset):
     """A dataset whose batches hold ``features``, the prefix's values, in the place of ``images``.
 
-    Where a batch's pictures were all new, it has their ``images`` too.
+    Where a batch's images were all new, it has their ``images`` too.
 
     Args:
-        pictures: the dataset that makes the pixels.
+        images: the dataset that makes the pixels.
         cache: where the values are.
-        name: a name for these pictures in the cache.
-        views: augmented views of each picture; None: nothing is random, there is one.
+        name: a name for these images in the cache.
+        views: augmented views of each image; None: nothing is random, there is one.
         uses: how often a view is used before another is drawn in its place.
     """
 
     def __init__(
-        self, pictures: PictureDataset, cache: FeatureCache, name: str, views: int | None, uses: int = 1
+        self, images: ImageDataset, cache: FeatureCache, name: str, views: int | None, uses: int = 1
     ) -> None:
-        self.__dict__.update(pictures.__dict__)
-        self.plain = pictures
+        self.__dict__.update(images.__dict__)
+        self.plain = images
         self.features = cache
         self.name = name
         self.views = views
@@ -169,7 +169,7 @@ class CachedPictures(PictureDataset):
         return torch.tensor(self._drawn(turn)), self.targets[index], index
 
     def collate(self, items: Sequence[Item]) -> Batch:
-        """``features`` of the pictures, ``labels`` and ``indices``, int64 (B,)."""
+        """``features`` of the images, ``labels`` and ``indices``, int64 (B,)."""
         drawn, targets, indices = zip(*items, strict=True)
         turns = [int(turn) for turn in drawn]
         made: list[Tensor] = []
@@ -192,7 +192,7 @@ class CachedPictures(PictureDataset):
         return batch
 
     def _drawn(self, turn: int) -> int:
-        """The turn whose random numbers the pictures of ``turn`` have."""
+        """The turn whose random numbers the images of ``turn`` have."""
         if self.views is None:
             return 0
         return turn // (self.views * self.uses) * self.views + turn % self.views
@@ -205,5 +205,5 @@ def inputs_of(batch: Mapping[str, Tensor]) -> list[Tensor]:
 
 
 def needed_mb(values: Values, count: int) -> float:
-    """Megabytes that ``count`` pictures' values take; ``values`` are those of some pictures."""
+    """Megabytes that ``count`` images' values take; ``values`` are those of some images."""
     return count * sum(math.prod(value.shape[1:]) * value.element_size() for value in values) / 2**20

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import torch
 
-from visionlora.training.fitting import Fitting
+from visionlora.training.trainer import Fitting
 
 RATES = (5e-4, 1e-3, 2e-3, 4e-3, 8e-3)
-"""From too slow to too fast for every network and number of pictures that was tried."""
+"""From too slow to too fast for every network and number of images that was tried."""
 SHARE = 4
 """A trial has one SHARE-th of the run's steps, in a warm-up and a cosine of its own."""
 LEAST_STEPS = 20
@@ -18,7 +18,7 @@ LEAST_STEPS = 20
 def settle_lr(fitting: Fitting) -> list[dict[str, float]] | None:
     """Make the best of :data:`RATES` the job's learning rate; the network is afterwards as it was.
 
-    Every trial starts at the same adapters and sees the same pictures. The best one ends with the smallest
+    Every trial starts at the same adapters and sees the same images. The best one ends with the smallest
     ``val/objective``, which chooses the run's checkpoint too: wrong answers, loss, and what was forgotten of
     the anchors.
 

@@ -1,4 +1,4 @@
-"""The LightningModule: new pictures are learned, the frozen network's answers on anchors are kept."""
+"""The LightningModule: new images are learned, the frozen network's answers on anchors are kept."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from visionlora.adapters import adapted_layers, merged
 from visionlora.data.augment import mixed
 from visionlora.errors import VisionLoraError
-from visionlora.lora import adapted_layers, merged
-from visionlora.lora.drift import Drift
-from visionlora.lora.prefix import DROPOUTS
-from visionlora.training.anchors import AnchorTeacher
+from visionlora.evaluation.predictions import Answers
+from visionlora.frozen.split import DROPOUTS
+from visionlora.retention.drift import Drift
+from visionlora.retention.teacher import AnchorTeacher
+from visionlora.tasks.losses import distillation, gradient_norm
 from visionlora.training.features import inputs_of
-from visionlora.training.measure import Answers
-from visionlora.training.objective import distillation, gradient_norm
 from visionlora.training.options import OptimizerOptions, RetentionOptions
 
 
@@ -87,7 +87,7 @@ class LoraModule(lightning.LightningModule):
         return self
 
     def training_step(self, batch: Mapping[str, Tensor], batch_index: int) -> Tensor:
-        """Cross-entropy on the new pictures plus weighted distillation on this step's anchors and the
+        """Cross-entropy on the new images plus weighted distillation on this step's anchors and the
         adapters' weighted drift, a scalar."""
         inputs, count = inputs_of(batch), len(batch["labels"])
         anchors = self.teacher.batch(self.rest, self.global_step) if self.teacher else None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from visionlora.lora.ways import WAYS
+from visionlora.kernels.candidates import WAYS
 
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 KERNELS = ("auto", "rule", *WAYS)
@@ -36,7 +36,7 @@ class ModelOptions:
 
 @dataclass(frozen=True)
 class DataOptions:
-    """Which pictures, and how many at a time."""
+    """Which images, and how many at a time."""
 
     name: str
     root: str
@@ -60,7 +60,7 @@ class DataOptions:
 
 @dataclass(frozen=True)
 class ContrastOptions:
-    """Pictures of other things in the new style: some to learn with, others to measure with."""
+    """Images of other things in the new style: some to learn with, others to measure with."""
 
     anchors: str | Sequence[str] = "auto"
     generated: int = 128
@@ -135,13 +135,13 @@ class RetentionOptions:
         """Whether anchors are used at all."""
         return self.per_step != 0 and self.weight != 0
 
-    def per_step_for(self, pictures: int) -> int:
-        """Anchors in a step with so many new pictures.
+    def per_step_for(self, images: int) -> int:
+        """Anchors in a step with so many new images.
 
         ``auto`` is half as many as new ones, rounded up: their frozen answers are kept, so such a step costs
         half as much again as one without anchors.
         """
-        return -(-pictures // 2) if isinstance(self.per_step, str) else self.per_step
+        return -(-images // 2) if isinstance(self.per_step, str) else self.per_step
 
     def weight_for(self, outputs: int) -> float:
         """The distillation's weight for a network of that many outputs.
@@ -208,10 +208,10 @@ class TrainerOptions:
         require(self.precision in PRECISIONS, f"precision is one of {', '.join(PRECISIONS)}", self.precision)
         require(self.kernel in KERNELS, f"kernel is one of {', '.join(KERNELS)}", self.kernel)
 
-    def steps(self, pictures: int, batch_size: int) -> int:
-        """Optimizer steps of the run: as configured, or 24 times through the pictures, but at least 480 and,
+    def steps(self, images: int, batch_size: int) -> int:
+        """Optimizer steps of the run: as configured, or 24 times through the images, but at least 480 and,
         unless that is less than 8 times through them, at most 800."""
         if isinstance(self.max_steps, int):
             return self.max_steps
-        epoch = -(-pictures // batch_size)
+        epoch = -(-images // batch_size)
         return max(480, min(24 * epoch, 800), 8 * epoch)

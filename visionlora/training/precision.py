@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from visionlora.lora.choice import timed
+from visionlora.kernels.autotune import timed
 
 TYPES = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 """What Lightning's words cast to."""

@@ -1,4 +1,4 @@
-"""``lora.rank=auto``: each layer's rank by what the training pictures ask of it."""
+"""``lora.rank=auto``: each layer's rank by what the training images ask of it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from visionlora.data import PictureLoader
+from visionlora.adapters import LoraConfig
+from visionlora.adapters.config import exactly, matches
+from visionlora.adapters.ranks import LayerRank, deal_ranks, gradients
+from visionlora.adapters.targets import chosen_layers
+from visionlora.data import ImageLoader
 from visionlora.errors import VisionLoraError
-from visionlora.lora import LoraConfig
-from visionlora.lora.config import exactly, matches
-from visionlora.lora.ranks import LayerRank, deal_ranks, gradients
-from visionlora.lora.targets import chosen_layers
 from visionlora.settings import build
 
 BATCHES = 4
@@ -39,7 +39,7 @@ def read_lora(settings: Mapping[str, Any]) -> tuple[LoraConfig, bool]:
 
 
 def deal(
-    network: nn.Module, lora: LoraConfig, loader: PictureLoader
+    network: nn.Module, lora: LoraConfig, loader: ImageLoader
 ) -> tuple[LoraConfig, dict[str, LayerRank]]:
     """The configuration with a rank for each layer, and why; what ``lora.rank_pattern`` says stays.
 
@@ -48,7 +48,7 @@ def deal(
     Args:
         network: without adapters, in eval mode on the CPU.
         lora: ``rank`` is the uniform rank whose parameters are dealt.
-        loader: the training pictures.
+        loader: the training images.
     """
     names = [
         name

@@ -16,21 +16,21 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from visionlora.data import PictureFolder
+from visionlora.adapters import FrozenBatchNorm, folded
+from visionlora.data import ImageFolder
+from visionlora.device import choose_device
 from visionlora.errors import VisionLoraError
-from visionlora.lora import FrozenBatchNorm, folded
-from visionlora.lora.choice import choice
-from visionlora.training.assemble import Job, assemble
-from visionlora.training.averaging import AdapterAverage, take_better
-from visionlora.training.caching import Caching, cache_looks, cache_training, decide
+from visionlora.evaluation.results import look, outcome
+from visionlora.evaluation.strength import settle
+from visionlora.kernels.autotune import choice
+from visionlora.training.average import AdapterAverage, take_better
 from visionlora.training.callbacks import FirstBatch, StepClock, progress
-from visionlora.training.device import choose_device
-from visionlora.training.fitting import Fitting
+from visionlora.training.feature_cache import Caching, cache_looks, cache_training, decide
 from visionlora.training.learning_rate import settle_lr
-from visionlora.training.leave import leave
-from visionlora.training.outcome import look, outcome
 from visionlora.training.precision import choose_precision
-from visionlora.training.strength import settle
+from visionlora.training.setup import Job, assemble
+from visionlora.training.trainer import Fitting
+from visionlora.training.write_outputs import leave
 
 INTERRUPTED = 130
 
@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 def run(
     config: DictConfig,
     output_dir: str | Path,
-    pictures: PictureFolder | None = None,
+    images: ImageFolder | None = None,
     folds: Mapping[str, Any] | None = None,
 ) -> int:
     """Assemble, measure, train, measure again and write everything down.
@@ -48,8 +48,8 @@ def run(
     Args:
         config: the composed ``conf/config.yaml``.
         output_dir: the run's folder; made where it is missing.
-        pictures: what to learn and to validate on; None: what ``data.root`` holds.
-        folds: what cross-validation found, where ``pictures`` validates on what it trains on.
+        images: what to learn and to validate on; None: what ``data.root`` holds.
+        folds: what cross-validation found, where ``images`` validates on what it trains on.
 
     Returns:
         The exit code: 0, or 130 where Ctrl-C ended training early (the adapter is saved all the same).
@@ -58,7 +58,7 @@ def run(
     console = Console()
     folder = Path(output_dir)
     _quieten()
-    job = assemble(config, console, pictures)
+    job = assemble(config, console, images)
     resume = _checkpoint_of(config.resume)
     device = choose_device(job.trainer.accelerator)
     folder.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ def run(
     job.start_log()
     if folds is not None:
         job.say(
-            f"{folds['count']} folds: top-1 {folds['val/top1']:.3f} on pictures not trained on (standard "
+            f"{folds['count']} folds: top-1 {folds['val/top1']:.3f} on images not trained on (standard "
             f"deviation {folds['val/top1_deviation']:.3f} between folds); the figures of this run are on "
             "those it learns from"
         )

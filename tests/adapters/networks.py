@@ -1,0 +1,41 @@
+"""Small networks that the tests of this folder share."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from visionlora.adapters import adapted_layers
+
+
+def small_network(norm: bool = True) -> nn.Sequential:
+    """(N, 3, H, W) to (N, 5): plain, grouped and depthwise convolutions, batch norm, a linear layer."""
+    middle = [nn.BatchNorm2d(8)] if norm else []
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1),
+        *middle,
+        nn.ReLU(),
+        nn.Conv2d(8, 8, 3, groups=8, padding=1, bias=False),
+        nn.Conv2d(8, 12, 3, groups=2, stride=2),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(12, 5),
+    ).eval()
+
+
+def perturb(model: nn.Module, std: float = 0.3) -> None:
+    """Gives every B values, as training would."""
+    with torch.no_grad():
+        for layer in adapted_layers(model).values():
+            layer.lora_B.normal_(0, std)
+
+
+def snapshot(model: nn.Module) -> dict[str, torch.Tensor]:
+    """A copy of the network's state, without adapters."""
+    state = model.state_dict()
+    return {key: value.clone() for key, value in state.items() if "lora_" not in key}
+
+
+def same_bits(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> bool:
+    """Whether two states hold the same tensors, to the bit."""
+    return left.keys() == right.keys() and all(torch.equal(left[key], right[key]) for key in left)

@@ -1,0 +1,340 @@
+from __future__ import annotations
+
+import copy
+import pickle
+
+import pytest
+import torch
+from torch import nn
+
+from tests.adapters.networks import perturb, same_bits, small_network, snapshot
+from visionlora.adapters import (
+    FrozenBatchNorm,
+    LoraConfig,
+    LoraError,
+    LoraLayer,
+    adapted_layers,
+    adapter_parameters,
+    adapter_state,
+    adapters_off,
+    attach,
+    detach,
+    merge,
+    merged,
+    scale,
+    scaled,
+)
+
+
+def adapted(**config) -> nn.Sequential:
+    torch.manual_seed(0)
+    network = attach(small_network(), LoraConfig(rank=2, **config))
+    perturb(network)
+    return network
+
+
+@pytest.fixture
+def x() -> torch.Tensor:
+    return torch.randn(2, 3, 9, 9, generator=torch.Generator().manual_seed(5))
+
+
+def test_attaching_keeps_the_names_and_adds_two_a_layer():
+    network = small_network()
+    before = list(network.state_dict())
+    attach(network)
+    after = [name for name in network.state_dict() if "lora" not in name]
+    assert sorted(after) == sorted(before)
+    assert list(adapter_state(network)) == [f"{n}.lora_{p}" for n in "0347" for p in "AB"]
+    assert [tuple(p.shape) for p in adapter_parameters(network)][2:6] == [
+        (8, 1, 3, 3),
+        (8, 8, 1, 1),
+        (8, 4, 3, 3),
+        (12, 8, 1, 1),
+    ]
+
+
+def test_only_adapters_are_trainable():
+    network = attach(small_network())
+    trainable = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
+    assert trainable == set(adapter_state(network))
+
+
+def test_frozen_means_frozen(x):
+    torch.manual_seed(0)
+    network = attach(small_network(), LoraConfig(rank=2, dropout=0.1))
+    before = snapshot(network)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=0.1, weight_decay=0.1)
+    first = [parameter.clone() for parameter in adapter_parameters(network)]
+    for _ in range(4):
+        network.train()
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(network(x), torch.tensor([1, 2])).backward()
+        optimizer.step()
+    assert all(not torch.equal(a, b) for a, b in zip(first, adapter_parameters(network), strict=True))
+    assert same_bits(before, snapshot(network))
+    assert same_bits(before, detach(network).state_dict())
+
+
+@pytest.mark.parametrize("kind", [nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm])
+def test_batch_norm_stays_in_eval_mode_until_the_adapters_are_gone(kind):
+    network = nn.Sequential(nn.Linear(4, 4), kind(4)).train()
+    attach(network)
+    assert isinstance(network[1], FrozenBatchNorm) and isinstance(network[1], kind)
+    network.train()
+    assert network.training and network[0].training and not network[1].training
+    copied = merge(copy.deepcopy(network))
+    for plain in (detach(network), copied):
+        assert type(plain[1]) is kind and plain[1].training
+        assert not plain.eval()[1].training
+
+
+def test_merging_leaves_plain_layers_and_the_same_logits(x):
+    network = adapted()
+    logits = network(x)
+    assert merge(network) is network
+    assert not any(isinstance(module, LoraLayer | FrozenBatchNorm) for module in network.modules())
+    assert {type(module) for module in network.modules()} == {type(m) for m in small_network().modules()}
+    small_network().load_state_dict(network.state_dict(), strict=True)
+    torch.testing.assert_close(network(x), logits)
+
+
+def test_inside_merged_a_network_costs_and_gives_what_a_plain_one_does(x, monkeypatch):
+    network = adapted()
+    plain = merge(copy.deepcopy(network))(x)
+    monkeypatch.setattr("visionlora.kernels.layers.lora_conv", None)
+    monkeypatch.setattr("visionlora.kernels.layers.lora_linear", None)
+    with merged(network):
+        monkeypatch.setattr("visionlora.kernels.layers.merged_weight", None)
+        assert torch.equal(network(x), plain)
+
+
+def test_merged_restores_the_network_even_after_an_error(x):
+    network = adapted()
+    before, logits, objects = snapshot(network), network(x), list(network.parameters())
+    with pytest.raises(RuntimeError, match="inside"), merged(network):
+        network(x)
+        raise RuntimeError("inside")
+    assert same_bits(before, snapshot(network))
+    assert torch.equal(network(x), logits)
+    assert all(a is b for a, b in zip(objects, network.parameters(), strict=True))
+
+
+def test_merged_is_a_snapshot_and_nests(x):
+    network = adapted()
+    with merged(network):
+        outer = network(x)
+        perturb(network)
+        assert torch.equal(network(x), outer)
+        with merged(network):
+            inner = network(x)
+            assert not torch.allclose(inner, outer)
+        assert torch.equal(network(x), outer)
+    torch.testing.assert_close(network(x), inner)
+
+
+def test_a_state_saved_inside_merged_is_that_of_the_base(x):
+    network = adapted()
+    before = network.state_dict()
+    with merged(network):
+        assert same_bits(before, network.state_dict())
+
+
+def test_switched_off_adapters_leave_the_frozen_network_and_nest(x):
+    torch.manual_seed(0)
+    network = small_network()
+    frozen = network(x)
+    perturb(attach(network))
+    full = network(x)
+    with adapters_off(network):
+        with adapters_off(network):
+            assert torch.equal(network(x), frozen)
+        assert torch.equal(network(x), frozen)
+        with merged(network):
+            assert torch.equal(network(x), frozen)
+    assert torch.equal(network(x), full)
+    with pytest.raises(KeyboardInterrupt), adapters_off(network):
+        raise KeyboardInterrupt
+    assert torch.equal(network(x), full)
+
+
+def test_first_values_depend_on_seed_and_name_alone():
+    def state(seed, targets="all"):
+        generator = torch.Generator().manual_seed(seed)
+        return adapter_state(attach(small_network(), LoraConfig(targets=targets), generator=generator))
+
+    first, again, other = state(1), state(1), state(2)
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert not torch.equal(first["0.lora_A"], other["0.lora_A"])
+    assert torch.equal(first["7.lora_A"], state(1, "linear")["7.lora_A"])
+
+
+def test_without_a_generator_the_global_seed_decides():
+    def first_a():
+        torch.manual_seed(3)
+        return attach(nn.Linear(4, 4)).lora_A
+
+    assert torch.equal(first_a(), first_a())
+    assert not torch.equal(first_a(), attach(nn.Linear(4, 4)).lora_A)
+
+
+def test_a_starts_with_the_documented_spread_and_b_with_zero():
+    layer = attach(nn.Conv2d(64, 8, 3, groups=2), LoraConfig(rank=64))
+    assert layer.lora_A.std().item() == pytest.approx((32 * 9) ** -0.5, rel=0.03)
+    assert not layer.lora_B.any()
+    layer = attach(nn.Linear(512, 8), LoraConfig(rank=64, init_std=0.5))
+    assert layer.lora_A.std().item() == pytest.approx(0.5, rel=0.03)
+
+
+def test_ranks_and_alphas_follow_their_patterns():
+    network = attach(
+        small_network(), LoraConfig(rank=4, alpha=8, rank_pattern={"7": 2}, alpha_pattern={"[03]": 1})
+    )
+    layers = adapted_layers(network)
+    assert {name: layer.lora_rank for name, layer in layers.items()} == {"0": 4, "3": 4, "4": 4, "7": 2}
+    assert {name: layer.lora_scaling for name, layer in layers.items()} == {
+        "0": 0.25,
+        "3": 0.25,
+        "4": 2,
+        "7": 4,
+    }
+
+
+def test_the_network_itself_may_be_a_layer():
+    layer = nn.Linear(3, 2)
+    assert attach(layer) is layer
+    assert list(adapted_layers(layer)) == [""]
+    assert list(adapter_state(layer)) == ["lora_A", "lora_B"]
+    assert type(detach(layer)) is nn.Linear
+
+
+def test_a_layer_that_stands_in_two_places_has_one_adapter(x):
+    torch.manual_seed(0)
+    shared = nn.Conv2d(3, 3, 1)
+    network = attach(nn.Sequential(shared, nn.ReLU(), shared))
+    perturb(network)
+    assert list(adapted_layers(network)) == ["0"] and network[2] is network[0] is shared
+    logits = network(x)
+    with merged(network):
+        torch.testing.assert_close(network(x), logits)
+    torch.testing.assert_close(merge(network)(x), logits)
+    assert network[0] is network[2]
+
+
+def test_a_weight_that_two_layers_share_stays_shared_until_merging(x):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1))
+    network[1].weight = network[0].weight
+    perturb(attach(network))
+    assert network[0].base_weight is network[1].base_weight
+    logits = network(x)
+    assert detach(copy.deepcopy(network))[0].weight is not None
+    torch.testing.assert_close(merge(network)(x), logits)
+    assert network[0].weight is not network[1].weight
+
+
+@pytest.mark.parametrize("travel", [copy.deepcopy, lambda network: pickle.loads(pickle.dumps(network))])
+def test_an_adapted_network_can_be_copied_and_pickled(travel, x):
+    network = adapted()
+    there = travel(network)
+    assert [type(a) for a in there.modules()] == [type(a) for a in network.modules()]
+    assert torch.equal(there(x), network(x))
+    assert not {id(p) for p in there.parameters()} & {id(p) for p in network.parameters()}
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_a_network_of_another_precision_keeps_it(dtype, x):
+    network = small_network().to(dtype)
+    perturb(attach(network, LoraConfig(rank=2)))
+    x = x.to(dtype)
+    assert {p.dtype for p in adapter_parameters(network)} == {torch.promote_types(dtype, torch.float32)}
+    logits = network(x)
+    assert logits.dtype == dtype
+    merge(network)
+    assert {p.dtype for p in network.parameters()} == {dtype}
+    torch.testing.assert_close(network(x), logits)
+
+
+def test_a_pretrained_state_loads_into_an_adapted_network(x):
+    network, source = adapted(), small_network()
+    missing, unexpected = network.load_state_dict(source.state_dict(), strict=False)
+    assert set(missing) == set(adapter_state(network)) and not unexpected
+    with adapters_off(network):
+        assert torch.equal(network(x), source(x))
+
+
+def test_attaching_twice_and_taking_off_nothing_are_errors():
+    network = attach(small_network())
+    with pytest.raises(LoraError, match="already"):
+        attach(network)
+    detach(network)
+    for job in (detach, merge):
+        with pytest.raises(LoraError, match="no adapters"):
+            job(network)
+    for context in (merged, adapters_off):
+        with pytest.raises(LoraError, match="no adapters"), context(network):
+            pass
+
+
+def test_a_refused_network_is_left_as_it_was():
+    network = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.utils.spectral_norm(nn.Linear(2, 2)))
+    kinds, grads = [type(m) for m in network.modules()], [p.requires_grad for p in network.parameters()]
+    with pytest.raises(LoraError, match=r"2: its weight is re-parametrised"):
+        attach(network)
+    assert kinds == [type(m) for m in network.modules()]
+    assert grads == [p.requires_grad for p in network.parameters()]
+
+
+def test_an_adapted_network_says_so_when_printed():
+    assert "LoraConv2d(3, 8, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), rank=2, alpha=8)" in repr(
+        adapted()
+    )
+
+
+@pytest.mark.slow
+def test_an_adapted_network_compiles(x):
+    network = adapted()
+    expected = network(x)
+    torch.testing.assert_close(torch.compile(network, backend="aot_eager")(x), expected)
+
+
+@pytest.mark.parametrize("config", [{}, {"rslora": True}, {"alpha_pattern": {"0": 3.0}}])
+@pytest.mark.parametrize("strength", [0.3, 1.0, 2.5])
+def test_a_scaled_adapter_updates_each_weight_by_that_share(config, strength):
+    network = adapted(**config)
+    updates = {name: layer.lora_update() for name, layer in adapted_layers(network).items()}
+    base = snapshot(network)
+    assert scale(network, strength) is network
+    for name, layer in adapted_layers(network).items():
+        torch.testing.assert_close(layer.lora_update(), strength * updates[name])
+    merge(network)
+    for name, update in updates.items():
+        key = f"{name}.weight"
+        torch.testing.assert_close(network.state_dict()[key], base[key] + strength * update)
+
+
+def test_a_network_scaled_for_a_while_is_exactly_what_it_was_afterwards(x):
+    network = adapted(alpha=3)
+    with torch.no_grad():
+        trained = network(x)
+        with adapters_off(network):
+            frozen = network(x)
+        with scaled(network, 0.0):
+            assert torch.equal(network(x), frozen)
+        with pytest.raises(RuntimeError), scaled(network, 0.37), merged(network):
+            between = network(x)
+            raise RuntimeError
+        assert torch.equal(network(x), trained)
+        scale(network, 0.37)
+        torch.testing.assert_close(network(x), between, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("strength", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_strength_that_means_nothing_is_refused(strength):
+    network = adapted()
+    before = [layer.lora_alpha for layer in adapted_layers(network).values()]
+    with pytest.raises(LoraError, match="strength"):
+        scale(network, strength)
+    if strength != 0:
+        with pytest.raises(LoraError, match="strength"), scaled(network, strength):
+            pass
+    assert [layer.lora_alpha for layer in adapted_layers(network).values()] == before

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+ALONE = """
+import importlib.abc, importlib.metadata, sys
+
+third_party = {name for name, owners in importlib.metadata.packages_distributions().items()}
+required = "torchgen functorch typing_extensions sympy mpmath filelock jinja2 markupsafe networkx fsspec"
+needed = {"visionlora", "torch", *required.split()}  # torch and what torch requires
+
+class Block(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in third_party - needed - set(sys.stdlib_module_names):
+            raise ModuleNotFoundError(f"{name} is blocked", name=name)
+
+sys.meta_path.insert(0, Block())
+import torch
+from torch import nn
+import visionlora.adapters as lora
+
+network = lora.attach(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)))
+network(torch.zeros(1, 3, 5, 5)).sum().backward()
+lora.fingerprint(network)
+lora.merge(network)
+for name in ("numpy", "safetensors", "torchvision", "lightning", "hydra", "visionlora.errors"):
+    assert name not in sys.modules, name
+"""
+
+
+def test_the_mathematics_needs_torch_alone():
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", ALONE], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,119 @@
+"""What is frozen costs no more than it must: grouped convolutions, and large weights under autocast."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from tests.adapters.cases import LAYERS, Case, assert_equal, conv_cases, normal, results
+from visionlora.adapters import LoraConfig, attach, detach, merge
+from visionlora.kernels import layers as kernels
+from visionlora.kernels.autotune import noted
+
+
+@given(conv_cases(), st.sampled_from(["rule", "conv", "flipped"]))
+@settings(max_examples=100)
+def test_a_frozen_convolution_of_any_geometry_has_pytorchs_output_and_input_gradient(case, way):
+    layer = case.weight, case.bias, *case.geometry
+    with kernels.choice(way):
+        ours = frozen_results(kernels.frozen_conv, case.x, *layer)
+    reference = frozen_results(kernels.conv, case.x, *layer)
+    torch.testing.assert_close(ours, reference, rtol=1e-9, atol=1e-9)
+
+
+def frozen_results(compute, x, *layer):
+    x = x.detach().clone(memory_format=torch.preserve_format).requires_grad_()
+    y = compute(x, *layer)
+    return y, *torch.autograd.grad(y.pow(3).sum(), x)
+
+
+def test_a_frozen_grouped_convolution_keeps_its_weight_alone():
+    case = LAYERS["depthwise, wide, strided"]
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
+        y = kernels.frozen_conv(case.x.clone().requires_grad_(), case.weight, case.bias, *case.geometry)
+    assert y.requires_grad
+    assert [t.data_ptr() for t in kept] == [case.weight.data_ptr()]
+
+
+@pytest.mark.parametrize("way", ["conv", "flipped"])
+def test_its_second_derivatives_are_right_and_autocast_reaches_it(way):
+    case = LAYERS["depthwise, wide, strided"]
+    layer = case.weight, case.bias, *case.geometry
+
+    def twice(compute):
+        x = case.x.clone().requires_grad_()
+        (first,) = torch.autograd.grad(compute(x, *layer).pow(3).sum(), x, create_graph=True)
+        return torch.autograd.grad(first.square().sum(), x)
+
+    with kernels.choice(way):
+        torch.testing.assert_close(twice(kernels.frozen_conv), twice(kernels.conv))
+        single = case.x.float(), case.weight.float(), case.bias.float(), *case.geometry
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            y, grad = frozen_results(kernels.frozen_conv, *single)
+            reference_y, reference_grad = frozen_results(kernels.conv, *single)
+    assert (y.dtype, grad.dtype) == (torch.bfloat16, torch.float32)
+    assert grad.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(y, reference_y, rtol=0.05, atol=0.1)
+    assert (grad - reference_grad).norm() < 0.05 * reference_grad.norm()
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_large_weight_for_a_few_rows_is_neither_cast_nor_merged_nor_kept_twice(bias):
+    case = Case(
+        normal(0, 2, 512), normal(1, 512, 512), normal(2, 512) if bias else None, normal(3, 4, 512),
+        normal(4, 512, 4), None,
+    )  # fmt: skip
+    kept = []
+    keep = torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t)
+    with noted() as made, keep, torch.autocast("cpu", dtype=torch.bfloat16):
+        ours = results(case.compute, case, torch.float32)
+    assert made[0][1].way == "uncast"
+    assert not [t for t in kept if t.dtype == torch.bfloat16 and t.numel() == case.weight.numel()]
+    assert [t.dtype for t in ours] == [torch.bfloat16, *[torch.float32] * 3]
+    assert_equal(ours, results(case.reference, case), rtol=5 * 2**-8)
+
+
+def network(padding_mode="zeros"):
+    torch.manual_seed(0)
+    depthwise = nn.Conv2d(4, 4, 3, padding=1, groups=4, padding_mode=padding_mode)
+    return nn.Sequential(nn.Conv2d(3, 4, 1), nn.SiLU(), depthwise, nn.SiLU(), nn.Conv2d(4, 2, 1))
+
+
+@pytest.mark.parametrize("padding_mode", ["zeros", "circular"])
+@pytest.mark.parametrize(
+    "copied", [lambda model: model, copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))]
+)
+def test_a_grouped_convolution_beside_adapted_layers_computes_what_it_did(padding_mode, copied):
+    plain = network(padding_mode)
+    adapted = copied(attach(copy.deepcopy(plain), LoraConfig(rank=2, exclude=["2"])))
+    x, y = (torch.randn(2, 3, 6, 6).requires_grad_() for _ in range(2))
+    y.data.copy_(x.data)
+    torch.testing.assert_close(adapted(x), plain(y))
+    adapted(x).sum().backward()
+    plain(y).sum().backward()
+    torch.testing.assert_close(x.grad, y.grad)
+
+
+def test_it_keeps_nothing_of_its_input_while_a_network_is_adapted():
+    model = attach(network(), LoraConfig(rank=2, exclude=["2"]))
+    inputs = []
+    model[2].register_forward_pre_hook(
+        lambda module, args: inputs.append(args[0])
+    )  # alive, so its address stays its own
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.data_ptr()) or t, lambda t: t):
+        model(torch.randn(2, 3, 6, 6))
+    assert len(inputs) == 1 and inputs[0].data_ptr() not in kept
+
+
+@pytest.mark.parametrize("plain_again", [detach, merge])
+def test_afterwards_it_is_a_plain_one_again(plain_again):
+    model = plain_again(attach(network(), LoraConfig(rank=2, exclude=["2"])))
+    assert type(model[2]) is nn.Conv2d

@@ -1,0 +1,296 @@
+"""Every way to compute an adapted layer gives the same outputs and gradients."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from tests.adapters.cases import (
+    LAYERS,
+    MATRIX_LAYERS,
+    SCALING,
+    Case,
+    a_conv,
+    assert_equal,
+    conv_cases,
+    linear_cases,
+    normal,
+    results,
+    second,
+)
+from visionlora.kernels import conv as convs
+from visionlora.kernels import conv_gradients
+from visionlora.kernels import layers as kernels
+from visionlora.kernels import matmul as rows
+from visionlora.kernels.autotune import noted
+from visionlora.kernels.conv import Geometry
+from visionlora.kernels.functions import ConvFunction, RowsFunction
+
+WAYS = ["rule", "auto", *rows.PRODUCTS, *{**rows.GRADIENTS, **conv_gradients.GRADIENTS}, "flipped"]
+
+
+@given(conv_cases(), st.sampled_from(WAYS))
+@settings(max_examples=150)
+def test_a_convolution_of_any_geometry_has_the_outputs_and_gradients_of_the_merged_weight(case, way):
+    with kernels.choice(way):
+        assert_equal(results(case.compute, case), results(case.reference, case))
+
+
+@given(linear_cases(), st.sampled_from(WAYS))
+@settings(max_examples=80)
+def test_a_linear_layer_with_any_leading_dimensions_does_too(case, way):
+    with kernels.choice(way):
+        assert_equal(results(case.compute, case), results(case.reference, case))
+
+
+@given(linear_cases())
+@settings(max_examples=40)
+def test_onednn_computes_any_linear_layer_in_single_precision(case):
+    with kernels.choice("onednn"):
+        assert_equal(results(case.compute, case, torch.float32), results(case.reference, case), rtol=1e-4)
+
+
+@st.composite
+def strided_pixels(draw):
+    """A convolution of one pixel with a stride, in the memory format and type in which it is a product."""
+    dims = draw(st.integers(2, 3))
+    stride = draw(st.tuples(*[st.integers(1, 3)] * dims).filter(lambda stride: max(stride) > 1))
+    size = [draw(st.integers(1, 7)) for _ in range(dims)]
+    inputs, outputs, rank, seed = (draw(st.integers(1, top)) for top in (6, 6, 4, 99))
+    last = torch.channels_last if dims == 2 else torch.channels_last_3d
+    ones = (1,) * dims
+    return Case(
+        normal(seed, draw(st.integers(1, 3)), inputs, *size).contiguous(memory_format=last),
+        normal(seed + 1, outputs, inputs, *ones),
+        normal(seed + 2, outputs) if draw(st.booleans()) else None,
+        normal(seed + 3, rank, inputs, *ones),
+        normal(seed + 4, outputs, rank, *ones),
+        (stride, (0,) * dims, ones, 1),
+    )
+
+
+@given(strided_pixels(), st.sampled_from(["rule", "onednn", "full", "low_rank_wide"]))
+@settings(max_examples=60)
+def test_a_strided_convolution_of_one_pixel_is_a_product_of_the_pixels_that_it_reads(case, way):
+    with kernels.choice(way):
+        ours = results(case.compute, case, torch.float32)
+        y = case.compute(*case.leaves(torch.float32))
+    assert_equal(ours, results(case.reference, case), rtol=1e-4)
+    assert ("Rows" in y.grad_fn.name()) == rows.has_onednn(y)
+    last = torch.channels_last if y.ndim == 4 else torch.channels_last_3d
+    assert ours[0].is_contiguous(memory_format=last)
+    assert ours[1].is_contiguous(memory_format=last)
+
+
+def pairs():
+    """Every layer with every product and gradient that can compute it."""
+    for name, case in LAYERS.items():
+        geometry = Geometry(*case.geometry)
+        size = convs.output_size(case.x, case.weight, geometry)
+        others = ["branch"] * (geometry.groups == 1) + ["flipped"] * convs.can_flip(case.weight, geometry)
+        others += ["winograd"] * convs.can_winograd(case.weight, geometry)
+        for product in ["conv", *others]:
+            for gradient in conv_gradients.gradients_for(case.x, case.A, geometry, size):
+                yield name, product, gradient
+
+
+@pytest.mark.parametrize(("layer", "product", "gradient"), pairs())
+def test_each_pair_of_ways_that_can_compute_a_convolution_is_exact(layer, product, gradient):
+    case = LAYERS[layer]
+    geometry = Geometry(*case.geometry)
+
+    def compute(x, A, B):
+        return ConvFunction.apply(x, case.weight, case.bias, A, B, None, SCALING, geometry, product, gradient)
+
+    assert_equal(results(compute, case), results(case.reference, case))
+
+
+@pytest.mark.parametrize("gradient", rows.GRADIENTS)
+@pytest.mark.parametrize("product", rows.PRODUCTS)
+def test_each_pair_of_ways_that_can_compute_a_linear_layer_is_exact(gradient, product):
+    chunks = rows.CHUNK * 2 + 5  # the last piece is short
+    case = Case(normal(0, chunks, 6), normal(1, 5, 6), normal(2, 5), normal(3, 4, 6), normal(4, 5, 4), None)
+    dtype, rtol = (torch.float32, 1e-5) if product == "onednn" else (torch.float64, 1e-9)
+
+    def compute(x, A, B):
+        layer = case.weight.to(dtype), case.bias.to(dtype)
+        return RowsFunction.apply(x, *layer, A, B, None, SCALING, False, None, product, gradient)
+
+    assert_equal(results(compute, case, dtype), results(case.reference, case), rtol)
+
+
+@pytest.mark.parametrize("layer", [*LAYERS, *MATRIX_LAYERS])
+@pytest.mark.parametrize(
+    "way", ["rule", "onednn", "branch", "full", "low_rank", "paired", "swapped", "columns"]
+)
+def test_autocast_computes_in_half_precision_and_gives_gradients_in_single(layer, way):
+    case = {**LAYERS, **MATRIX_LAYERS}[layer]
+    reference = results(case.reference, case)
+    with kernels.choice(way), torch.autocast("cpu", dtype=torch.bfloat16):
+        ours = results(case.compute, case, torch.float32)
+    assert [t.dtype for t in ours] == [torch.bfloat16, *[torch.float32] * 3]
+    # bfloat16 keeps 8 bits: each of x, W', g, u and h is off by up to 2^-9 of itself.
+    assert_equal(ours, reference, rtol=5 * 2**-8)
+
+
+@pytest.mark.parametrize("layer", [*LAYERS, *MATRIX_LAYERS])
+@pytest.mark.parametrize("way", ["rule", "onednn"])
+def test_float32_is_as_exact_as_float32_is(layer, way):
+    case = {**LAYERS, **MATRIX_LAYERS}[layer]
+    with kernels.choice(way):
+        ours = results(case.compute, case, torch.float32)
+    assert_equal(ours, results(case.reference, case), rtol=1e-5)
+
+
+def test_onednn_is_tried_in_the_types_that_it_computes_in():
+    single = torch.backends.mkldnn.is_available()
+    half = single and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    for dtype, tried in ((torch.float32, single), (torch.bfloat16, half), (torch.float64, False)):
+        x, weight, A, B = (normal(0, *shape).to(dtype) for shape in ((300, 64), (64, 64), (4, 64), (64, 4)))
+        with noted() as made:
+            kernels.lora_linear(x.requires_grad_(), weight, None, A, B, SCALING)
+        (_, product), _ = made
+        assert ("onednn" in product.seconds) == tried
+
+
+def test_the_output_keeps_the_memory_format_of_the_input():
+    for case in (a_conv(), a_conv(kernel=1), a_conv((6, 6), groups=6)):
+        leaves = case.leaves()
+        y = case.compute(*leaves)
+        assert y.is_contiguous(memory_format=torch.channels_last)
+        (grad,) = torch.autograd.grad(y.square().sum(), leaves[0])
+        assert grad.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "way", "dtype", "rtol"),
+    [
+        (1, "rule", torch.float64, 1e-9),
+        (3, "rule", torch.float64, 1e-9),
+        (1, "onednn", torch.float32, 1e-5),
+    ],
+)
+def test_what_follows_may_write_into_the_output(kernel, way, dtype, rtol):
+    case = a_conv(kernel=kernel)
+    with kernels.choice(way):
+        inplace = results(lambda *leaves: F.relu(case.compute(*leaves), inplace=True), case, dtype)
+        y = case.compute(*case.leaves(dtype))
+    assert_equal(inplace, results(lambda *leaves: F.relu(case.reference(*leaves)), case), rtol)
+    assert not y._is_view()
+    assert y.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_gradients_accumulate_over_two_backward_passes():
+    case = a_conv()
+    x, A, B = case.leaves()
+    for _ in range(2):
+        case.compute(x, A, B).square().sum().backward()
+    twice = A.grad.clone(), B.grad.clone()
+    once = torch.autograd.grad(case.compute(x, A, B).square().sum(), (A, B))
+    torch.testing.assert_close(twice, tuple(2 * grad for grad in once))
+
+
+def test_without_a_graph_nothing_is_kept_and_the_output_is_the_same():
+    case = a_conv()
+    with_graph = case.compute(*case.leaves())
+    for mode in (torch.no_grad, torch.inference_mode):
+        with mode():
+            y = case.compute(case.x, case.A, case.B)
+        assert not y.requires_grad
+        torch.testing.assert_close(y, with_graph.detach())
+
+
+def test_an_input_that_needs_no_gradient_gets_none_computed(monkeypatch):
+    case = a_conv(stride=2)
+    _, A, B = case.leaves()
+    reference = torch.autograd.grad(case.reference(case.x, A, B).square().sum(), (A, B))
+    monkeypatch.setattr(convs, "grad_input", None)
+    ours = torch.autograd.grad(case.compute(case.x, A, B).square().sum(), (A, B))
+    torch.testing.assert_close(ours, reference)
+
+
+def test_weights_and_biases_that_are_not_frozen_get_their_gradients_too():
+    case = a_conv()
+    case.weight, case.bias = case.weight.clone().requires_grad_(), case.bias.clone().requires_grad_()
+    wanted = [*case.leaves(), case.weight, case.bias]
+    ours = torch.autograd.grad(case.compute(*wanted[:3]).square().sum(), wanted)
+    reference = torch.autograd.grad(case.reference(*wanted[:3]).square().sum(), wanted)
+    torch.testing.assert_close(ours, reference)
+
+
+@pytest.mark.parametrize("layer", ["dense", "depthwise, wide", "strided"])
+def test_second_derivatives_are_right(layer):
+    case = LAYERS[layer]
+    leaves = case.leaves()
+    torch.testing.assert_close(second(case.compute, leaves), second(case.reference, leaves))
+
+
+@pytest.mark.parametrize("case", [*MATRIX_LAYERS.values(), a_conv(kernel=1, stride=2)])
+def test_they_are_right_where_onednn_computes_the_first_too(case):
+    with kernels.choice("onednn"):
+        ours = second(case.compute, case.leaves(torch.float32))
+    exact = second(case.reference, case.leaves())
+    for a, b in zip(ours, exact, strict=True):
+        assert (a - b).norm() < 1e-4 * b.norm()
+
+
+@pytest.mark.parametrize("way", ["rule", "onednn", "branch"])
+def test_the_gradient_of_the_input_is_a_tensor_of_its_own(way):
+    """To a view autograd could not add the gradient of a second reader in place."""
+    case = a_conv(kernel=1)
+    seen = []
+    x, A, B = case.leaves(torch.float32)
+    inner = x * 1
+    inner.register_hook(lambda grad: seen.append(grad._is_view()))
+    with kernels.choice(way):
+        case.compute(inner, A, B).sum().backward()
+    assert seen == [False]
+
+
+def test_the_merged_weight_is_not_kept_for_the_backward_pass():
+    case = a_conv()
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
+        leaves = case.leaves()
+        case.compute(*leaves)
+    known = {t.untyped_storage().data_ptr() for t in (*leaves, case.weight)}
+    assert kept
+    assert all(t.untyped_storage().data_ptr() in known for t in kept)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
+def test_a_compiled_network_is_one_graph_with_the_same_gradients(backend):
+    torch.compiler.reset()
+    dense, deep = a_conv((6, 6)), a_conv((6, 6), kernel=7, groups=6)
+    leaves = [*dense.leaves(), *deep.leaves()[1:]]
+
+    def network(x, A, B, deep_A, deep_B):
+        return deep.compute(F.relu(dense.compute(x, A, B)), deep_A, deep_B).square().mean()
+
+    expected = torch.autograd.grad(network(*leaves), leaves)
+    compiled = torch.compile(network, backend=backend, fullgraph=True)
+    torch.testing.assert_close(torch.autograd.grad(compiled(*leaves), leaves), expected)
+
+
+@pytest.mark.parametrize(("dtype", "rtol"), [(torch.float32, 1e-5), (torch.bfloat16, 2**-7)])
+@pytest.mark.parametrize("columns", [3, rows.NARROW + 1])
+def test_a_tall_product_is_the_same_however_long_it_is(dtype, rtol, columns):
+    for length in (7, rows.PIECE * 4, rows.LONG + 8):
+        thin, wide = normal(0, length, 5).to(dtype), normal(1, length, columns).to(dtype)
+        expected = thin.double().t() @ wide.double()
+        with torch.no_grad():
+            torch.testing.assert_close(rows.tall(thin, wide).double(), expected, rtol=rtol, atol=rtol * 99)
+
+
+@pytest.mark.parametrize("size", [(), (3, 3)])
+def test_a_large_merged_weight_is_exact_too(size):
+    weight, A = normal(0, 1024, 512, *size), normal(1, 4, 512, *size)
+    B = normal(2, 1024, 4, *(1 for _ in size))
+    with torch.no_grad():
+        merged = kernels.merged_weight(weight.float(), A.float(), B.float(), 0.5)
+    expected = weight + 0.5 * (B.flatten(1) @ A.flatten(1)).view(weight.shape)
+    torch.testing.assert_close(merged.double(), expected, rtol=1e-5, atol=1e-5)

@@ -1,0 +1,148 @@
+"""Weight files are read without running anything in them, and fill networks or say why not."""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+from collections import OrderedDict
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from visionlora.errors import VisionLoraError
+from visionlora.models.registry import build, build_empty
+from visionlora.models.weights import fill, read_weights, rename_keys
+
+
+def squeezenet() -> dict[str, Tensor]:
+    return build("squeezenet1_1", 3, seed=1).state_dict()
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth", ".pt"])
+def test_a_file_fills_an_empty_network(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"weights{suffix}"
+    state = squeezenet()
+    save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
+    network = build_empty("squeezenet1_1", 3)
+    fill(network, read_weights(path).state, str(path))
+    assert all(torch.equal(tensor, state[key]) for key, tensor in network.state_dict().items())
+    assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_half_precision_becomes_single(tmp_path: Path) -> None:
+    network = build_empty("resnet18", 3)
+    fill(network, {key: _half(value) for key, value in build("resnet18", 3).state_dict().items()}, "it")
+    assert network.fc.weight.dtype == torch.float32
+    assert network.bn1.num_batches_tracked.dtype == torch.int64
+
+
+def test_counters_of_batch_norm_may_be_missing() -> None:
+    network = build_empty("resnet18", 3)
+    state = build("resnet18", 3).state_dict()
+    fill(network, {key: value for key, value in state.items() if "num_batches" not in key}, "it")
+    assert network.bn1.num_batches_tracked == 0
+
+
+def test_old_densenet_names_are_todays() -> None:
+    network = build_empty("densenet121", 3)
+    state = build("densenet121", 3).state_dict()
+    pattern = re.compile(r"(denselayer\d+\.(?:norm|conv))([12]\.)")
+    old = OrderedDict((pattern.sub(r"\1.\2", key), value) for key, value in state.items())
+    assert old.keys() != state.keys()
+    fill(network, rename_keys(old, network.state_dict()), "it")
+    assert torch.equal(network.state_dict()["features.norm0.weight"], state["features.norm0.weight"])
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [("googlenet", "aux1.fc1.weight"), ("inception_v3", "AuxLogits.fc.bias")]
+)
+def test_auxiliary_classifiers_are_left_out(name: str, key: str) -> None:
+    network = build_empty(name, 3)
+    state = {name: torch.zeros(tensor.shape) for name, tensor in network.state_dict().items()}
+    fill(network, rename_keys({**state, key: torch.zeros(2)}, network.state_dict()), "it")
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_mnasnet_is_filled_with_or_without_the_versions_that_pytorch_notes(plain: bool) -> None:
+    network = build_empty("mnasnet0_5", 3)
+    state = build("mnasnet0_5", 3).state_dict()
+    fill(network, rename_keys(dict(state) if plain else state, network.state_dict()), "it")
+    assert torch.equal(network.layers[0].weight, state["layers.0.weight"])
+
+
+def test_missing_and_unexpected_keys_are_counted_and_the_first_named() -> None:
+    state = squeezenet()
+    extra = {f"other.{i}": torch.zeros(1) for i in range(5)}
+    del state["features.0.weight"]
+    with pytest.raises(VisionLoraError) as caught:
+        fill(build_empty("squeezenet1_1", 3), {**state, **extra}, "file.pth")
+    assert str(caught.value) == (
+        "weights: file.pth does not fit SqueezeNet; keys: 1 missing (features.0.weight), "
+        "5 unexpected (other.0, other.1, other.2, …)"
+    )
+
+
+def test_misshapen_keys_are_named_with_both_shapes() -> None:
+    state = {**squeezenet(), "features.0.weight": torch.zeros(5)}
+    with pytest.raises(VisionLoraError, match=r"1 misshapen \(features.0.weight is 5, wanted 64x3x3x3\)"):
+        fill(build_empty("squeezenet1_1", 3), state, "it")
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.999])
+def test_a_truncated_file_is_named(tmp_path: Path, suffix: str, share: float) -> None:
+    path = tmp_path / f"weights{suffix}"
+    save_file(squeezenet(), path) if suffix == ".safetensors" else torch.save(squeezenet(), path)
+    os.truncate(path, int(share * path.stat().st_size))
+    with pytest.raises(VisionLoraError, match=re.escape(str(path))) as caught:
+        read_weights(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_code_in_a_file_is_not_run(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple:
+            return Path.touch, (tmp_path / "trapped",)
+
+    path = tmp_path / "trap.pth"
+    torch.save({"weight": Trap()}, path)
+    with pytest.raises(VisionLoraError, match="more than tensors"):
+        read_weights(path)
+    assert not (tmp_path / "trapped").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ({"state_dict": {}, "epoch": 3}, "a dict of state_dict, epoch"),
+        ([torch.zeros(1)], "but a list"),
+        (torch.zeros(1), "but a Tensor"),
+    ],
+)
+def test_a_file_that_holds_something_else_is_refused(tmp_path: Path, content: object, reason: str) -> None:
+    path = tmp_path / "other.pth"
+    torch.save(copy.deepcopy(content), path)
+    with pytest.raises(VisionLoraError, match=reason):
+        read_weights(path)
+
+
+def test_a_missing_file_gets_suggestions(tmp_path: Path) -> None:
+    (tmp_path / "vgg19.pth").touch()
+    with pytest.raises(VisionLoraError, match=r"no file .*vgg91.pth; close: vgg19.pth"):
+        read_weights(tmp_path / "vgg91.pth")
+    with pytest.raises(VisionLoraError, match="nor a folder"):
+        read_weights(tmp_path / "nowhere" / "vgg19.pth")
+
+
+def test_another_suffix_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "weights.bin").touch()
+    with pytest.raises(VisionLoraError, match=r"ends in none of .safetensors, .pth, .pt"):
+        read_weights(tmp_path / "weights.bin")
+
+
+def _half(tensor: Tensor) -> Tensor:
+    return tensor.half() if tensor.is_floating_point() else tensor

@@ -1,0 +1,44 @@
+"""What must not get a new name, where nobody says what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.training.test_run import Train, metrics_of, train, weights  # noqa: F401 - fixtures
+from visionlora.retention.negatives import drawings_of_others
+
+
+def subjects(classes: tuple[str, ...]) -> set[str]:
+    return {image.path.stem.partition("-")[2] for image in drawings_of_others(classes)}
+
+
+def test_drawings_of_a_trained_class_are_left_out() -> None:
+    everything, others = subjects(("goldfish",)), subjects(("clownfish", "Tabby_Cat", "ice cream"))
+    assert everything - others == {"clownfish", "grey-cat", "art-cat", "cat", "ice-cream"}
+
+
+def test_few_classes_get_drawings_of_other_things_and_images_made_from_theirs(
+    train: Train,  # noqa: F811
+) -> None:
+    left, folder = train("retention.generated=16", "contrast.generated=6")
+    assert left.code == 0, left.err
+    assert "6 made from the training images" in left.out
+    assert metrics_of(folder)["pictures"]["anchors"] == 16 + 6 + 128
+
+
+@pytest.mark.parametrize("setting", ["contrast.generated=0", "contrast.anchors=[] contrast.generated=6"])
+def test_whoever_wants_none_gets_none(train: Train, setting: str) -> None:  # noqa: F811
+    _, folder = train("retention.generated=16", *setting.split())
+    assert metrics_of(folder)["pictures"]["anchors"] == 16
+
+
+def test_a_training_image_that_cannot_be_used_is_named_once(
+    train: Train,  # noqa: F811
+    images: Path,
+) -> None:
+    next((images / "train" / "red").iterdir()).write_bytes(b"no image")
+    left, _ = train("retention.generated=16")
+    assert left.code == 2
+    assert "1 image cannot be used" in left.err.replace("\n", " ")

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.conftest import Draw, Sizes
+from visionlora.data.augment import AugmentConfig, Normalise, evaluation_transform, training_transform
+from visionlora.data.cache import ImageCache
+from visionlora.data.images import ImageFile
+from visionlora.retention.generated import generate_anchors
+from visionlora.retention.stream import AnchorStream
+
+SIZES = Sizes()
+IMAGES = generate_anchors(5, 40)
+
+
+def stream(count: int = 5, per_step: int = 4, **options: Any) -> AnchorStream:
+    transform = training_transform(AugmentConfig(), SIZES)
+    return AnchorStream(IMAGES[:count], per_step, SIZES, transform, **options)
+
+
+def test_a_batch_has_images_indices_and_views() -> None:
+    batch = stream().batch(0)
+    assert batch["images"].shape == (4, 3, 32, 32)
+    assert batch["images"].is_contiguous(memory_format=torch.channels_last)
+    assert batch["indices"].dtype == batch["views"].dtype == torch.int64
+
+
+@pytest.mark.parametrize("budget_mb", [256, 0.01, 0])
+def test_a_batch_is_a_function_of_seed_and_step(budget_mb: float) -> None:
+    forwards, backwards = stream(budget_mb=budget_mb), stream()
+    batches = [forwards.batch(step) for step in range(8)]
+    for step in reversed(range(8)):
+        again = backwards.batch(step)
+        assert all(torch.equal(again[key], batches[step][key]) for key in again)
+    other = stream(seed=1).batch(3)
+    assert not torch.equal(other["images"], batches[3]["images"])
+
+
+@given(st.integers(1, 5), st.integers(1, 7), st.integers(1, 4))
+def test_every_view_of_every_anchor_is_visited_equally_often(count: int, per_step: int, views: int) -> None:
+    anchors = stream(count, per_step, views=views)
+    pairs = [anchors._drawn(position) for position in range(count * views * per_step)]
+    assert Counter(pairs) == {(index, view): per_step for index in range(count) for view in range(views)}
+
+
+def test_a_large_source_does_not_drown_a_small_one() -> None:
+    anchors = stream(count=5, per_step=4, sources=(1, 4), views=3)
+    indices = torch.cat([anchors.batch(step)["indices"] for step in range(6)])
+    assert int((indices == 0).sum()) == 12
+    assert Counter(indices[indices > 0].tolist()) == {1: 3, 2: 3, 3: 3, 4: 3}
+
+
+def test_sources_that_do_not_add_up_are_refused() -> None:
+    for sources in ((2, 2), (0, 5)):
+        with pytest.raises(ValueError, match="sources"):
+            stream(count=5, sources=sources)
+
+
+def test_the_same_view_of_an_anchor_is_always_the_same_image_and_views_differ() -> None:
+    anchors = stream(count=2, per_step=4, views=2)
+    seen: dict[tuple[int, int], torch.Tensor] = {}
+    for step in range(6):
+        batch = anchors.batch(step)
+        for image, index, view in zip(batch["images"], batch["indices"], batch["views"], strict=True):
+            assert torch.equal(seen.setdefault((int(index), int(view)), image), image)
+    assert len(seen) == 4
+    assert not torch.equal(seen[0, 0], seen[0, 1])
+
+
+def test_fewer_anchors_than_a_batch_are_repeated() -> None:
+    assert len(stream(count=2, per_step=8).batch(0)["indices"]) == 8
+
+
+def test_files_and_generated_images_mix(draw: Draw) -> None:
+    transform = training_transform(AugmentConfig(), SIZES)
+    mixed = [ImageFile(draw("a.png")), IMAGES[0]]
+    anchors = AnchorStream(mixed, 2, SIZES, transform, ImageCache(1, 48))
+    assert sorted(anchors.batch(0)["indices"].tolist()) == [0, 1]
+
+
+def test_plain_anchors_are_as_the_network_wants_them() -> None:
+    expected = Normalise(SIZES.mean, SIZES.std)([evaluation_transform(SIZES)(image) for image in IMAGES])
+    assert torch.equal(stream().plain(99)[1], expected)
+    assert len(stream().plain(3)[1]) == 3
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 9])
+def test_all_anchors_can_be_had_once_as_they_are(size: int) -> None:
+    anchors = stream()
+    batches = list(anchors.batches(size))
+    assert all(len(batch["images"]) <= size for batch in batches)
+    assert all((batch["labels"] == -1).all() for batch in batches)
+    images = torch.cat([batch["images"] for batch in batches])
+    torch.testing.assert_close(images, anchors.plain(5)[1])

@@ -1,0 +1,41 @@
+"""The losses, held against their definitions."""
+
+from __future__ import annotations
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from visionlora.tasks.losses import distillation, gradient_norm
+
+
+@given(st.integers(1, 6), st.integers(2, 9), st.floats(0.5, 4), st.integers(0, 1000))
+def test_distillation_is_the_divergence_of_the_softened_answers(
+    batch: int, outputs: int, temperature: float, seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    student, teacher = torch.randn(2, batch, outputs, generator=generator, dtype=torch.float64) * 3
+    p, q = (teacher / temperature).softmax(1), (student / temperature).softmax(1)
+    expected = (p * (p / q).log()).sum(1).mean() * temperature**2
+    found = distillation(student, teacher, temperature)
+    torch.testing.assert_close(found.double(), expected, rtol=1e-3, atol=1e-5)
+
+
+def test_an_unchanged_network_has_nothing_to_pay() -> None:
+    logits = torch.randn(4, 10)
+    assert float(distillation(logits, logits)) == 0
+
+
+def test_a_new_output_that_speaks_up_on_anchors_costs_something() -> None:
+    teacher = torch.randn(4, 10)
+    quiet = torch.cat([teacher, torch.full((4, 1), -20.0)], 1)
+    loud = torch.cat([teacher, torch.full((4, 1), 5.0)], 1)
+    assert float(distillation(quiet, teacher)) < 1e-5
+    assert float(distillation(loud, teacher)) > 0.5
+
+
+def test_the_gradient_norm_is_that_of_all_parameters_together() -> None:
+    a, b = torch.nn.Parameter(torch.zeros(2)), torch.nn.Parameter(torch.zeros(1))
+    a.grad, b.grad = torch.tensor([3.0, 0.0]), torch.tensor([4.0])
+    without = torch.nn.Parameter(torch.zeros(1))
+    assert float(gradient_norm([a, b, without])) == 5

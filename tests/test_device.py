@@ -1,0 +1,41 @@
+"""Where a run computes, and with which memory."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from visionlora.device import choose_device
+from visionlora.errors import VisionLoraError
+
+MEMORY = """
+import numpy
+from benchmarks.timing import resident_memory
+from visionlora.device import keep_freed_memory
+
+def left() -> int:
+    before = resident_memory()
+    numpy.ones(200_000_000, numpy.uint8)
+    return resident_memory() - before
+
+given_back = left()
+assert keep_freed_memory()
+print(given_back, left())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told what to do")
+def test_freed_memory_stays_with_the_process() -> None:
+    done = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, check=True)
+    given_back, kept = map(int, done.stdout.split())
+    assert given_back < 20_000_000 < 180_000_000 < kept
+
+
+def test_without_a_gpu_asking_for_one_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert choose_device("auto").type == "cpu"
+    with pytest.raises(VisionLoraError, match=r"trainer\.accelerator=gpu"):
+        choose_device("gpu")

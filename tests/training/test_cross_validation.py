@@ -1,0 +1,64 @@
+"""Cross-validated runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.training.test_run import Train, metrics_of, train, weights  # noqa: F401 - fixtures
+from visionlora.training.cross_validation import summary
+
+
+def test_every_image_is_judged_once_and_the_adapter_learns_from_all(train: Train) -> None:  # noqa: F811
+    left, folder = train("data.folds=3", "trainer.max_steps=2")
+    assert left.code == 0, left.err
+    metrics = metrics_of(folder)
+    folds = [metrics_of(folder / "folds" / str(number)) for number in (1, 2, 3)]
+    assert sum(fold["pictures"]["val"] for fold in folds) == 16
+    assert all(fold["pictures"]["train"] + fold["pictures"]["val"] == 16 for fold in folds)
+    assert metrics["pictures"]["train"] == metrics["pictures"]["val"] == 16
+    assert metrics["folds"]["val/top1_each"] == [fold["after"]["val/top1"] for fold in folds]
+    assert "3 folds: top-1" in left.out
+    assert "folds" not in folds[0]
+    assert (folder / "adapter" / "adapter_model.safetensors").is_file()
+
+
+def test_the_share_of_all_images_is_reported_with_its_interval() -> None:
+    def fold(top1: float, count: int) -> dict:
+        return {"after": {"val/top1": top1}, "pictures": {"val": count}, "strength": {"chosen": 0.5}}
+
+    found = summary([fold(1.0, 4), fold(0.5, 2)], 6)
+    assert found["val/top1"] == pytest.approx(5 / 6)
+    low, high = found["val/top1_interval"]
+    assert low < 5 / 6 < high
+    assert found["val/top1_deviation"] == pytest.approx(0.3536, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["data.folds=1"], "folds is at least 2"),
+        (["data.folds=17"], "data.folds is 17 for 16 images"),
+        (["data.folds=2", "resume=somewhere"], "resume continues one run"),
+    ],
+)
+def test_folds_that_cannot_be_are_refused(
+    train: Train,  # noqa: F811
+    arguments: list[str],
+    complaint: str,
+) -> None:
+    left, folder = train(*arguments)
+    assert left.code == 2
+    assert complaint in left.err
+    assert not (folder / "adapter").exists()
+
+
+def test_a_class_of_one_image_cannot_be_dealt(train: Train, images: Path) -> None:  # noqa: F811
+    for split in ("train", "val"):
+        for image in sorted((images / split / "blue").iterdir())[: 5 if split == "val" else 4]:
+            image.unlink()
+    (images / "val" / "blue").rmdir()
+    left, _ = train("data.folds=2")
+    assert left.code == 2
+    assert "class 'blue' has one image" in left.err

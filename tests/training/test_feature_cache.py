@@ -1,0 +1,102 @@
+"""Runs whose frozen layers are computed once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.training.test_run import Train, metrics_of, train, weights  # noqa: F401 - fixtures
+
+NEVER = "augment=none"
+
+
+def adapter_of(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "adapter" / "adapter_model.safetensors")
+
+
+def both(train: Train, tmp_path: Path, *arguments: str) -> tuple[Path, Path]:  # noqa: F811
+    """The same run, with every layer computed at every step, and with features."""
+    folders = []
+    for features in ("false", "true"):
+        left, folder = train(f"cache.features={features}", *arguments)
+        assert left.code == 0, left.err
+        folders.append(folder.rename(tmp_path / f"features_{features}"))
+    return folders[0], folders[1]
+
+
+@pytest.mark.parametrize(
+    ("targets", "head"),
+    [("classifier", "keep"), ("last:4", "keep"), ("last:8", "keep"), ("last:4", "new"), ("last:8", "new")],
+)
+def test_the_adapter_is_the_same_without_augmentation(
+    train: Train,  # noqa: F811
+    tmp_path: Path,
+    targets: str,
+    head: str,
+) -> None:
+    whole, kept = both(train, tmp_path, NEVER, f"lora.targets={targets}", f"model.head={head}")
+    assert metrics_of(kept)["features"]["frozen_layers"] >= 1
+    assert metrics_of(whole)["features"] == "computed at every step"
+    expected, found = adapter_of(whole), adapter_of(kept)
+    assert expected.keys() == found.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, rtol=0, atol=1e-5)
+    assert any(value.any() for name, value in found.items() if "lora_B" in name or "modules" in name)
+
+
+def test_figures_are_the_same_with_and_without(train: Train, tmp_path: Path, images: Path) -> None:  # noqa: F811
+    whole, kept = both(
+        train, tmp_path, NEVER, "lora.targets=classifier", f"retention.root={images / 'val'}",
+        f"contrast.root={images.parent / 'others'}",
+    )  # fmt: skip
+    one, other = metrics_of(whole), metrics_of(kept)
+    for part in ("before", "after", "contrast"):
+        assert one[part].keys() == other[part].keys()
+        for key, value in one[part].items():
+            assert other[part][key] == pytest.approx(value, abs=1e-4), key
+
+
+def test_views_of_an_image_are_used_again_and_then_drawn_anew(train: Train) -> None:  # noqa: F811
+    left, folder = train(
+        "lora.targets=classifier", "cache.features=true", "cache.views=2", "cache.uses=2",
+        "trainer.max_steps=15", "trainer.validations=1", "data.batch_size=16", "retention.weight=0",
+    )  # fmt: skip
+    assert left.code == 0, left.err
+    # An epoch is one step: views 0 1 0 1, then others; 8 different ones of 15.
+    log = (folder / "train.log").read_text()
+    assert "once for each of 2 views" in log
+
+
+def test_a_resumed_run_continues_to_the_same_bytes(train: Train, tmp_path: Path) -> None:  # noqa: F811
+    common = (
+        "lora.targets=classifier", "cache.features=true", "cache.views=2", "trainer.max_steps=8",
+        "trainer.validations=4", "trainer.patience=null", "optimizer.lr=0.05",
+    )  # fmt: skip
+    whole, again = tmp_path / "whole", tmp_path / "again"
+    train(*common, f"hydra.run.dir={whole}")
+    best = torch.load(whole / "checkpoints" / "best.ckpt", weights_only=True)
+    assert best["global_step"] < 8, "there must be steps left to take"
+    left, _ = train(*common, f"resume={whole / 'checkpoints' / 'best.ckpt'}", f"hydra.run.dir={again}")
+    assert left.code == 0, left.err
+    ends = [torch.load(run / "checkpoints" / "last.ckpt", weights_only=True) for run in (whole, again)]
+    assert ends[0]["global_step"] == ends[1]["global_step"] == 8
+    for name, value in ends[0]["state_dict"].items():
+        assert torch.equal(ends[1]["state_dict"][name], value), name
+
+
+def test_a_run_says_why_there_is_nothing_to_keep(train: Train) -> None:  # noqa: F811
+    left, folder = train("cache.features=true")
+    assert left.code == 0
+    assert "there is nothing to keep" in " ".join(metrics_of(folder)["notices"])
+    assert json.loads((folder / "metrics.json").read_text())["features"] == "computed at every step"
+
+
+def test_active_dropout_below_is_not_kept(train: Train) -> None:  # noqa: F811
+    left, folder = train("cache.features=true", "lora.targets=classifier", "model.dropout=true")
+    assert left.code == 0, left.err
+    # SqueezeNet's dropout is the first layer of its classifier: the layers before it are kept.
+    assert metrics_of(folder)["features"]["first_trained_layer"] == "classifier.0"

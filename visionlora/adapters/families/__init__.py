@@ -1,0 +1,1 @@
+"""Adapter families, one file each."""

@@ -1,0 +1,1 @@
+"""The frozen base network: freezing, folding, splitting."""

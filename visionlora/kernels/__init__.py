@@ -1,0 +1,1 @@
+"""How one adapted layer is computed fast: functions of tensors."""

@@ -1,0 +1,83 @@
+"""What must be known about weights besides the tensors: names of the outputs and the preprocessing.
+
+A safetensors file can carry it in its metadata, as JSON under three keys: ``categories`` (a list of names),
+``wnids`` (a list of WordNet ids, "" where there is none) and ``preprocessing`` (an object with the fields of
+:class:`Preprocessing`). Each of them may be missing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from visionlora.errors import VisionLoraError
+from visionlora.models import registry as networks
+from visionlora.models.classes import imagenet_wnids
+from visionlora.models.preprocessing import Preprocessing
+
+
+@dataclass(frozen=True)
+class About:
+    """Names and WordNet ids of the outputs, in their order, and the preprocessing."""
+
+    categories: tuple[str, ...]
+    wnids: tuple[str, ...]
+    preprocessing: Preprocessing
+
+    @classmethod
+    def of_imagenet(cls, network: str) -> About:
+        """What the default ImageNet weights of a torchvision network say."""
+        return cls(
+            networks.imagenet_categories(network), imagenet_wnids(), networks.default_preprocessing(network)
+        )
+
+    def with_outputs(self, outputs: int) -> About:
+        """The same where the number of outputs fits, otherwise generic names ("class 0", ...)."""
+        if outputs == len(self.categories):
+            return self
+        return replace(self, categories=tuple(f"class {i}" for i in range(outputs)), wnids=("",) * outputs)
+
+    def updated(self, metadata: Mapping[str, str], source: str) -> About:
+        """The same with whatever a safetensors file's metadata says instead.
+
+        Raises:
+            VisionLoraError: an entry that cannot be read, or a list of another length than there are outputs.
+        """
+        changes: dict[str, Any] = {}
+        for key in ("categories", "wnids", "preprocessing"):
+            if key in metadata:
+                changes[key] = _parse(key, metadata[key], source)
+        if "categories" in changes:
+            changes.setdefault("wnids", ("",) * len(self.categories))
+        for key in changes.keys() & {"categories", "wnids"}:
+            if len(changes[key]) != len(self.categories):
+                raise VisionLoraError(
+                    f"weights: {source} has {len(self.categories)} outputs, but its metadata lists "
+                    f"{len(changes[key])} {key}; write one for each output"
+                )
+        return replace(self, **changes)
+
+    def metadata(self) -> dict[str, str]:
+        """What :meth:`updated` reads, for ``safetensors.torch.save_file``."""
+        return {
+            "categories": json.dumps(self.categories),
+            "wnids": json.dumps(self.wnids),
+            "preprocessing": json.dumps(asdict(self.preprocessing)),
+        }
+
+
+def _parse(key: str, text: str, source: str) -> Any:
+    try:
+        value = json.loads(text)
+        if key != "preprocessing":
+            if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+                raise ValueError("no list of strings")
+            return tuple(value)
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
+        return Preprocessing(**fields)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise VisionLoraError(
+            f"weights: the metadata of {source} has an unreadable '{key}': {error}"
+        ) from error

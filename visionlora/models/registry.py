@@ -1,0 +1,122 @@
+"""The classification networks that torchvision registers, and what their weights' metadata says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+from torchvision import models
+
+from visionlora.errors import VisionLoraError
+from visionlora.models.preprocessing import Preprocessing
+
+# These two train with auxiliary classifiers and take differently normalised images. Their published weights
+# go with the auxiliary classifiers off and the conversion on; so does every network that is built here.
+_WITHOUT_AUX = {"aux_logits": False, "transform_input": True}
+_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "googlenet": _WITHOUT_AUX,
+    "inception_v3": _WITHOUT_AUX,
+    "vit_h_14": {"image_size": 518},  # its default weights have as many position embeddings
+}
+
+
+def list_backbones() -> list[str]:
+    """Names of all classification networks that torchvision registers, in alphabetical order."""
+    return sorted(models.list_models(module=models))
+
+
+def check_name(name: str, others: Sequence[str] = ()) -> None:
+    """Do nothing for a network's name.
+
+    Raises:
+        VisionLoraError: there is no network of that name, nor is it among ``others``.
+    """
+    known = [*others, *list_backbones()]
+    if name in known:
+        return
+    close = get_close_matches(name.lower(), known, n=4, cutoff=0.6)
+    hint = (
+        f"did you mean {', '.join(close)}?" if close else "visionlora.models.list_backbones() names them all"
+    )
+    raise VisionLoraError(f"model '{name}' is no classification network of torchvision; {hint}")
+
+
+def default_weights(name: str) -> Any:
+    """torchvision's own choice among a network's published weights, a member of its weights enumeration."""
+    return models.get_model_weights(name).DEFAULT
+
+
+def imagenet_categories(name: str) -> tuple[str, ...]:
+    """The name of each output of a network's default weights."""
+    return tuple(default_weights(name).meta["categories"])
+
+
+def default_preprocessing(name: str) -> Preprocessing:
+    """The preprocessing that a network's default weights ask for."""
+    return Preprocessing.of_torchvision(default_weights(name).transforms())
+
+
+def build(name: str, outputs: int = 1000, *, seed: int = 0) -> nn.Module:
+    """A network in eval mode with random weights, the same for the same seed; global random state is kept."""
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        return _make(name, outputs, init_weights=True)
+
+
+def build_empty(name: str, outputs: int = 1000) -> nn.Module:
+    """A network in eval mode whose weights have shapes but no memory yet: to be filled from a checkpoint."""
+    with _EmptyOnMeta():
+        return _make(name, outputs, init_weights=False)
+
+
+def final_layer(model: nn.Module, outputs: int) -> str:
+    """The name of the layer that computes the logits.
+
+    Raises:
+        VisionLoraError: the network's last linear or convolutional layer has not that many outputs.
+    """
+    layers = [
+        (name, module) for name, module in model.named_modules() if isinstance(module, (nn.Linear, nn.Conv2d))
+    ]
+    if layers:
+        name, layer = layers[-1]
+        if layer.weight.shape[0] == outputs:
+            return name
+    what = (
+        f"its last layer '{layers[-1][0]}' does not have {outputs} outputs"
+        if layers
+        else "it has no such layer"
+    )
+    raise VisionLoraError(f"no final layer found in {type(model).__name__}: {what}")
+
+
+def _make(name: str, outputs: int, init_weights: bool) -> nn.Module:
+    options = dict(_OPTIONS.get(name, {}))
+    if "aux_logits" in options:
+        # Said aloud, because torchvision warns about leaving it out.
+        options["init_weights"] = init_weights
+    return models.get_model(name, weights=None, num_classes=outputs, **options).eval()
+
+
+class _EmptyOnMeta(TorchFunctionMode):
+    """``torch.empty`` makes tensors without memory, so that drawing random weights costs nothing.
+
+    The device context ``torch.device("meta")`` would take in ``torch.arange`` too, whose numbers some
+    constructors (RegNet) read.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        kwargs = dict(kwargs or {})
+        if func is torch.empty:
+            kwargs["device"] = "meta"
+        return func(*args, **kwargs)

@@ -1,0 +1,1 @@
+"""What keeps the old knowledge: teacher, anchors, negatives, generated images, drift penalty."""

@@ -1,0 +1,142 @@
+"""How far adapters move their layers' outputs on known inputs, without running the network.
+
+For a layer of weight W (out x d, a kernel unrolled) and update D = scaling B A, with C the mean of x x' over
+the layer's inputs x in the frozen network,
+
+    drift = E |D x|^2 / E |W x|^2 = tr(D C D') / tr(W C W'),
+
+the share of the output's energy that the update adds on such inputs. C is estimated once; after that a step
+costs one product of A's r rows with it. It is a quadratic penalty on the update, like weight decay, but one
+that leaves directions free that the inputs hardly use (as in the null-space methods for continual learning:
+Wang et al. 2021, https://arxiv.org/abs/2103.07113, section 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from visionlora.adapters.attach import adapted_layers, adapters_off
+from visionlora.adapters.layers import LoraLayer
+from visionlora.frozen.split import Beside
+from visionlora.kernels.merge import autocast_off
+
+POSITIONS = 64
+"""Patches taken of each image."""
+LARGEST = 2048
+"""Up to so many inputs of a patch C itself is kept; beyond, as many patches."""
+
+
+@dataclass
+class Moment:
+    """What is known of a layer's inputs: C (d, d), or rows X (n, d) with C = X' X."""
+
+    gram: Tensor | None = None
+    rows: Tensor | None = None
+    energy: Tensor = torch.ones(())  # noqa: RUF009 - tr(W C W'), never written into
+
+    def quadratic(self, A: Tensor) -> Tensor:
+        """A C A', (r, r), of A (r, d)."""
+        if self.gram is not None:
+            return A @ self.gram @ A.t()
+        assert self.rows is not None
+        hidden = A @ self.rows.t()
+        return hidden @ hidden.t()
+
+
+class Drift:
+    """The drift of a network's adapters, a differentiable sum over their layers.
+
+    Args:
+        network: adapted, or what of it is left to compute.
+        batches: what it is called with, to see its layers' inputs in the frozen network.
+        seed: of the patches that are looked at.
+
+    Layers that these batches don't reach through a call (their weight is read) and convolutions of other than
+    two dimensions are left out; grouped convolutions have one C for all groups.
+    """
+
+    def __init__(self, network: nn.Module, batches: Iterable[list[Tensor]], seed: int = 0) -> None:
+        self.layers: dict[str, LoraLayer] = adapted_layers(network)
+        self.moments = _moments(network, self.layers, batches, seed)
+
+    def __call__(self) -> Tensor:
+        """The sum over the layers, a scalar in single precision; zero before the first step."""
+        total: Tensor | None = None
+        for name, moment in self.moments.items():
+            layer = self.layers[name]
+            with autocast_off(layer.lora_A.device):
+                A, B = layer.lora_A.flatten(1), layer.lora_B.flatten(1)
+                moved = ((B.t() @ B) * moment.quadratic(A)).sum() * layer.lora_scaling**2
+                share = moved / moment.energy
+            total = share if total is None else total + share
+        assert total is not None, "no adapted layer was called"
+        return total
+
+
+@torch.no_grad()
+def _moments(
+    network: nn.Module, layers: dict[str, LoraLayer], batches: Iterable[list[Tensor]], seed: int
+) -> dict[str, Moment]:
+    generator = torch.Generator().manual_seed(seed)
+    seen: dict[str, list[Tensor]] = {}
+    names = {id(layer): name for name, layer in layers.items()}
+
+    def look(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        layer = module.layer if isinstance(module, Beside) else module
+        assert isinstance(layer, LoraLayer)
+        rows = _patches(layer, inputs[0].float(), generator)
+        if rows is not None:
+            seen.setdefault(names[id(layer)], []).append(rows)
+
+    watched = [m for m in network.modules() if isinstance(m, LoraLayer | Beside)]
+    handles = [module.register_forward_pre_hook(look) for module in watched]
+    try:
+        with adapters_off(network):
+            for inputs in batches:
+                network(*inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return {name: _moment(layers[name], torch.cat(rows), generator) for name, rows in seen.items()}
+
+
+def _moment(layer: LoraLayer, rows: Tensor, generator: torch.Generator) -> Moment:
+    width = rows.shape[1]
+    if width <= LARGEST:
+        moment = Moment(gram=rows.t() @ rows / len(rows))
+    else:
+        chosen = torch.randperm(len(rows), generator=generator)[:LARGEST].to(rows.device)
+        moment = Moment(rows=rows[chosen] / len(chosen) ** 0.5)
+    weight = layer.base_weight.float().flatten(1)
+    if moment.gram is not None:
+        energy = ((weight @ moment.gram) * weight).sum()
+    else:
+        assert moment.rows is not None
+        energy = (weight @ moment.rows.t()).square().sum()
+    moment.energy = energy.clamp_min(torch.finfo(torch.float32).tiny)
+    return moment
+
+
+def _patches(layer: LoraLayer, x: Tensor, generator: torch.Generator) -> Tensor | None:
+    """Some of the patches that the layer multiplies with its weight: (n, d)."""
+    if isinstance(layer, nn.Linear):
+        return x.reshape(-1, x.shape[-1])[:: max(1, x[0, ..., 0].numel() // POSITIONS)]
+    if not isinstance(layer, nn.Conv2d) or isinstance(layer.padding, str) or x.ndim != 4:
+        return None
+    (vertical, horizontal), (height, width) = layer.padding, layer.kernel_size
+    x = F.pad(x, (horizontal, horizontal, vertical, vertical))
+    tall, wide = ((size - 1) * step + 1 for size, step in zip((height, width), layer.dilation, strict=True))
+    rows, columns = (x.shape[2] - tall) // layer.stride[0] + 1, (x.shape[3] - wide) // layer.stride[1] + 1
+    chosen = torch.randperm(rows * columns, generator=generator)[:POSITIONS].tolist()
+    found = []
+    for place in chosen:
+        top, left = place // columns * layer.stride[0], place % columns * layer.stride[1]
+        patch = x[:, :, top : top + tall : layer.dilation[0], left : left + wide : layer.dilation[1]]
+        found.append(patch.reshape(len(x) * layer.groups, -1))
+    return torch.cat(found)

@@ -1,0 +1,122 @@
+"""The endless stream of anchor images that the frozen network teaches on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from visionlora.data.augment import Normalise, Preprocessing, Transform, evaluation_transform, seeded
+from visionlora.data.cache import ImageCache, Memory
+from visionlora.data.images import ImageFile
+from visionlora.data.loading import UNLABELLED, Batch, shuffled
+
+
+class AnchorStream:
+    """Anchor batches as a function of (seed, step) alone: there is nothing to save and nothing to restore.
+
+    Each anchor has ``views`` fixed augmented views, so whatever the frozen network says about (anchor, view)
+    can be kept and used again. Anchors may come from several sources (photos, drawings): each gets the same
+    share of every step, so that a large one does not drown a small one. The stream goes through a source in
+    a shuffled order, then again in another order and in the next view, and so on: after ``views`` passes
+    every pair was seen once.
+
+    Args:
+        anchors: image files, or decoded images (uint8 (3, H, W)), one source after the other.
+        per_step: images in a batch.
+        preprocessing: sizes and normalisation.
+        transform: uint8 (3, H, W) to uint8 (3, crop, crop), random.
+        cache: where image files are read.
+        views: fixed augmented views of each anchor.
+        seed: of the order and of the views.
+        budget_mb: megabytes of finished views to keep, so that they are made once.
+        sources: how many anchors each source has; None: all are one source.
+
+    Raises:
+        ValueError: ``sources`` does not add up to the anchors, or one of them is empty.
+    """
+
+    def __init__(
+        self,
+        anchors: Sequence[ImageFile | Tensor],
+        per_step: int,
+        preprocessing: Preprocessing,
+        transform: Transform,
+        cache: ImageCache | None = None,
+        *,
+        views: int = 4,
+        seed: int = 0,
+        budget_mb: float = 256,
+        sources: Sequence[int] | None = None,
+    ) -> None:
+        self.anchors = tuple(anchors)
+        self.sources = tuple(sources) if sources is not None else (len(self.anchors),)
+        if sum(self.sources) != len(self.anchors) or min(self.sources) < 1:
+            raise ValueError(f"sources of {self.sources} anchors do not make {len(self.anchors)}")
+        self.per_step = per_step
+        self.views = views
+        self.seed = seed
+        self.transform = transform
+        self.cache = cache or ImageCache(0, preprocessing.resize, preprocessing.interpolation)
+        self.normalise = Normalise(preprocessing.mean, preprocessing.std)
+        self.unaugmented = evaluation_transform(preprocessing)
+        self._finished = Memory(budget_mb)
+        self._orders: dict[int, tuple[int, list[int]]] = {}
+
+    def batch(self, step: int) -> Batch:
+        """``images`` float32 (n, 3, S, S), normalised, channels last; ``indices``, ``views`` int64 (n,)."""
+        drawn = self.drawn(step)
+        indices, views = zip(*drawn, strict=True)
+        return {
+            "images": self.images(drawn),
+            "indices": torch.tensor(indices, dtype=torch.int64),
+            "views": torch.tensor(views, dtype=torch.int64),
+        }
+
+    def drawn(self, step: int) -> list[tuple[int, int]]:
+        """(anchor, view) of a batch."""
+        return [self._drawn(step * self.per_step + place) for place in range(self.per_step)]
+
+    def images(self, drawn: Sequence[tuple[int, int]]) -> Tensor:
+        """(anchor, view) as float32 (n, 3, S, S), normalised, channels last."""
+        return self.normalise([self.view(index, view) for index, view in drawn])
+
+    def plain(self, count: int, among: int | None = None) -> tuple[Tensor, Tensor]:
+        """``count`` anchors (all, if fewer) of the first ``among`` (None: of all), spread evenly: indices
+        (n,), and images (n, 3, S, S), normalised but not augmented."""
+        among = len(self.anchors) if among is None else among
+        count = min(count, among)
+        chosen = [place * among // count for place in range(count)]
+        images = self.normalise([self.unaugmented(self._pixels(index)) for index in chosen])
+        return torch.tensor(chosen, dtype=torch.int64), images
+
+    def batches(self, size: int) -> Iterator[Batch]:
+        """Every anchor once, neither shuffled nor augmented, in a labelled batch's form: all labels -1."""
+        for start in range(0, len(self.anchors), size):
+            chosen = range(start, min(start + size, len(self.anchors)))
+            images = self.normalise([self.unaugmented(self._pixels(index)) for index in chosen])
+            yield {"images": images, "labels": torch.full((len(images),), UNLABELLED)}
+
+    def view(self, index: int, view: int) -> Tensor:
+        """View number ``view`` of anchor ``index``: uint8 (3, S, S), always the same."""
+        finished = self._finished.get((index, view))
+        if finished is None:
+            with seeded("view", self.seed, view, index):
+                # A crop that is not resized would keep the whole image behind it alive.
+                finished = self.transform(self._pixels(index)).clone()
+            self._finished.keep((index, view), finished)
+        return finished
+
+    def _drawn(self, position: int) -> tuple[int, int]:
+        """(anchor, view) at ``position`` of the endless stream; the sources take turns."""
+        position, source = divmod(position, len(self.sources))
+        turn, place = divmod(position, self.sources[source])
+        if self._orders.get(source, (-1, []))[0] != turn:
+            order = shuffled(self.sources[source], "anchors", self.seed, source, turn)
+            self._orders[source] = (turn, order)
+        return sum(self.sources[:source]) + self._orders[source][1][place], turn % self.views
+
+    def _pixels(self, index: int) -> Tensor:
+        anchor = self.anchors[index]
+        return anchor if isinstance(anchor, Tensor) else self.cache.read(anchor.path)

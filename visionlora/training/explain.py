@@ -1,0 +1,239 @@
+"""How a training step of a network is computed here: each adapted layer's ways and their times."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from visionlora.adapters import FrozenBatchNorm, LoraConfig, LoraLayer, adapted_layers, attach, folded
+from visionlora.device import choose_device
+from visionlora.files import replacing
+from visionlora.frozen.folding import FoldedConv, FoldedNorm
+from visionlora.frozen.split import split
+from visionlora.kernels.autotune import Decision, choice, noted
+from visionlora.models import Backbone, load_backbone
+from visionlora.report.explanation import explanation_table
+from visionlora.report.tables import show
+from visionlora.settings import build
+from visionlora.training.options import ModelOptions, TrainerOptions, require
+from visionlora.training.precision import TYPES, choose_precision, pass_seconds
+from visionlora.training.ranking import read_lora
+
+_STEPS = 3
+
+
+@dataclass(frozen=True)
+class ExplainOptions:
+    """How many images are in a step."""
+
+    batch_size: int = 8
+
+    def __post_init__(self) -> None:
+        require(self.batch_size >= 1, "batch_size is at least 1", self.batch_size)
+
+
+@dataclass
+class LayerCalls:
+    """What one layer did in one step: its calls, and of the first the input and the decisions."""
+
+    calls: int = 0
+    input: tuple[int, ...] = ()
+    product: Decision | None = None
+    gradient: Decision | None = None
+
+    def entries(self) -> dict[str, Any]:
+        """What of it is written into files."""
+        ways = {"product": self.product, "gradient": self.gradient}
+        entries = {name: None if decision is None else decision.entry() for name, decision in ways.items()}
+        return {"calls": self.calls, "input": self.input, **entries}
+
+
+def explain_network(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Attach adapters to a network, take a step on random images, print how its layers were computed.
+
+    Args:
+        settings: ``conf/explain.yaml``.
+
+    Returns:
+        What ``output`` holds, where one is named.
+
+    Raises:
+        VisionLoraError, visionlora.adapters.LoraError: a setting, network or layer that does not work out.
+    """
+    model = build(ModelOptions, settings["model"], "model")
+    options = build(ExplainOptions, settings["data"], "data")
+    trainer = build(TrainerOptions, settings["trainer"], "trainer")
+    lora, _ = read_lora(settings["lora"])  # ranks are dealt in a run: they need its images
+    if trainer.threads is not None:
+        torch.set_num_threads(trainer.threads)
+    backbone, images = _attached(model, lora, trainer, options.batch_size)
+    network = backbone.model
+    fold = folded(network, images[:2]) if trainer.fold_batch_norm else nullcontext()
+    with choice(trainer.kernel), fold:
+        precision, _ = choose_precision(trainer.precision, network, images)
+        explanation = {
+            "model": backbone.name,
+            "input": list(images.shape),
+            "precision": precision,
+            "device": _device_in_words(images.device),
+            "frozen_below": _frozen_below(network),
+            **explain_step(network, images, TYPES.get(precision)),
+        }
+    if settings["output"] is not None:
+        with replacing(Path(settings["output"])) as beside:
+            beside.write_text(json.dumps(explanation, indent=1), encoding="utf-8")
+    console = Console()
+    # Written into a file or a pipe, the table has room for everything.
+    show(explanation_table(explanation), console if console.is_terminal else Console(width=180))
+    return explanation
+
+
+def _frozen_below(network: nn.Module) -> dict[str, Any] | None:
+    """The first trained layer and how many layers below it a run computes once; None where there are none."""
+    parts = split(network)
+    return {"layer": parts.layer, "layers": parts.frozen_layers} if parts else None
+
+
+def explain_step(network: nn.Module, images: Tensor, low: torch.dtype | None = None) -> dict[str, Any]:
+    """Take steps with an adapted network and tell what its layers did, as plain data.
+
+    Args:
+        network: adapted; its batch norm folded or not.
+        images: a batch on the network's device, (batch, 3, height, width).
+        low: the type of autocast; None computes as the network is.
+    """
+    watched = _watch(network, images, low)
+    seconds = statistics.median(pass_seconds(network, [images], low) for _ in range(_STEPS))
+    norms = {name: module for name, module in network.named_modules() if isinstance(module, FrozenBatchNorm)}
+    names = {id(module): name for name, module in norms.items()}
+    layers = [
+        {
+            "name": name,
+            "kind": kind_of(layer),
+            "rank": layer.lora_rank if isinstance(layer, LoraLayer) else 0,
+            "parameters": sum(p.numel() for p in layer.parameters(recurse=False) if p.requires_grad),
+            "folded": names[id(layer.folded_norm[0])] if isinstance(layer, FoldedConv) else None,
+            **watched[name].entries(),
+        }
+        for name, layer in _layers_with_ways(network).items()
+    ]
+    taken = [d for calls in watched.values() for d in (calls.product, calls.gradient) if d and d.seconds]
+    parameters = list(network.parameters())
+    return {
+        "layers": layers,
+        "batch_norms": {
+            "all": len(norms),
+            "folded": sum(isinstance(norm, FoldedNorm) for norm in norms.values()),
+        },
+        "parameters": {
+            "total": sum(parameter.numel() for parameter in parameters),
+            "trainable": sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
+        },
+        "step_s": seconds,
+        "ways_s": sum(decision.seconds[decision.way] for decision in taken),
+    }
+
+
+def kind_of(layer: Any) -> str:
+    """A layer in a few words: ``conv 3x3 / 2, 64 -> 128``, ``linear 512 -> 1000``."""
+    if isinstance(layer, nn.Linear):
+        return f"linear {layer.in_features} -> {layer.out_features}"
+    words = f"conv {'x'.join(map(str, layer.kernel_size))}"
+    if max(layer.stride) > 1:
+        words += f" / {max(layer.stride)}"
+    if max(layer.dilation) > 1:
+        words += f" dilated {max(layer.dilation)}"
+    words += f", {layer.in_channels} -> {layer.out_channels}"
+    return words if layer.groups == 1 else f"{words} in {layer.groups} groups"
+
+
+def _attached(
+    model: ModelOptions, lora: LoraConfig, trainer: TrainerOptions, batch_size: int
+) -> tuple[Backbone, Tensor]:
+    """The network with adapters, ready to train, and random images of its size; both on the device."""
+    device = choose_device(trainer.accelerator)
+    backbone = load_backbone(model.name, model.weights)
+    size = backbone.preprocessing.crop
+    if model.weights == "none":
+        _fit_batch_norm(backbone.model, size)
+    network = attach(backbone.model, lora, generator=torch.Generator().manual_seed(0)).to(device)
+    images = torch.randn(batch_size, 3, size, size, generator=torch.Generator().manual_seed(0)).to(device)
+    if trainer.channels_last:
+        network.to(memory_format=torch.channels_last)
+        images = images.to(memory_format=torch.channels_last)
+    for layer in adapted_layers(network).values():
+        layer.train()  # for dropout on its input; everything else is in eval mode, as in a run
+    return backbone, images
+
+
+def _layers_with_ways(network: nn.Module) -> dict[str, Any]:
+    """The layers that are computed by a choice: the adapted ones, and frozen convolutions with groups that do
+    the work of their batch norm."""
+    return {
+        name: layer
+        for name, layer in network.named_modules()
+        if isinstance(layer, LoraLayer) or (isinstance(layer, FoldedConv) and layer.groups > 1)
+    }
+
+
+def _watch(network: nn.Module, images: Tensor, low: torch.dtype | None) -> dict[str, LayerCalls]:
+    """One step, and what each of these layers did in it; ways that are not known yet are timed."""
+    layers = _layers_with_ways(network)
+    watched = {name: LayerCalls() for name in layers}
+    handles = []
+    with noted() as notes:
+        for name, layer in layers.items():
+            handles += _listen(layer, watched[name], notes)
+        pass_seconds(network, [images], low)
+    for handle in handles:
+        handle.remove()
+    return watched
+
+
+def _listen(layer: nn.Module, calls: LayerCalls, notes: list[tuple[str, Decision]]) -> list[Any]:
+    def before(module: nn.Module, inputs: tuple) -> None:
+        notes.clear()
+
+    def after(module: nn.Module, inputs: tuple, output: Tensor) -> None:
+        calls.calls += 1
+        if calls.calls > 1:
+            return
+        calls.input = tuple(inputs[0].shape)
+        for key, decision in notes:
+            if key.endswith(" product"):
+                calls.product = decision
+            else:
+                calls.gradient = decision
+
+    return [layer.register_forward_pre_hook(before), layer.register_forward_hook(after)]
+
+
+@torch.no_grad()
+def _fit_batch_norm(network: nn.Module, size: int) -> None:
+    """Running statistics that fit random weights: without them activations shrink from layer to layer, down
+    to numbers that a processor handles slowly."""
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the average of all that it sees
+        norm.train()
+    if norms:
+        network(torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(1)))
+    for norm in norms:
+        norm.eval()
+
+
+def _device_in_words(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {torch.get_num_threads()} threads"
