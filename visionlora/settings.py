@@ -18,6 +18,12 @@ T = TypeVar("T")
 _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
 
 
+def require(condition: bool, what: str, value: Any) -> None:
+    """Raise ``ValueError`` with what was expected unless ``condition`` holds."""
+    if not condition:
+        raise ValueError(f"{what}, not {value!r}")
+
+
 def plain(section: DictConfig) -> dict[str, Any]:
     """The resolved section as plain Python containers; a value left at ``???`` is an error."""
     try:

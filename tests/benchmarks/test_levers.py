@@ -20,9 +20,10 @@ from benchmarks.quality_tasks import Task
 from visionlora.adapters import LoraConfig, attach
 from visionlora.data import AnchorStream
 from visionlora.errors import VisionLoraError
+from visionlora.retention.config import RetentionConfig
 from visionlora.retention.teacher import AnchorTeacher
+from visionlora.training.config import OptimizerConfig
 from visionlora.training.module import LoraModule
-from visionlora.training.options import OptimizerOptions, RetentionOptions
 
 SIDE = 8
 PREPROCESSING = SimpleNamespace(
@@ -53,7 +54,7 @@ def module(keeping: bool = False) -> LoraModule:
     network = attach(Network(), LoraConfig(rank=2))
     stream = AnchorStream(anchors(), 3, PREPROCESSING, lambda image: image, views=1)  # type: ignore[arg-type]
     teacher = AnchorTeacher(stream, old_outputs=5) if keeping else None
-    return LoraModule(network, 10, OptimizerOptions(lr=1e-2), RetentionOptions(), teacher)
+    return LoraModule(network, 10, OptimizerConfig(lr=1e-2), RetentionConfig(), teacher)
 
 
 def batch() -> dict[str, Tensor]:

@@ -22,9 +22,10 @@ from visionlora.data import (
     training_transform,
 )
 from visionlora.errors import VisionLoraError
+from visionlora.retention.config import RetentionConfig
 from visionlora.retention.teacher import AnchorTeacher
+from visionlora.training.config import OptimizerConfig
 from visionlora.training.module import LoraModule
-from visionlora.training.options import OptimizerOptions, RetentionOptions
 
 TARGETS = {"red": 0, "blue": 1}
 
@@ -44,7 +45,7 @@ def module_of(
     transform = training_transform(AugmentConfig(), PREPROCESSING)
     stream = AnchorStream(scan_images([root.parent / "others"]), 3, PREPROCESSING, transform, views=2)
     teacher = AnchorTeacher(stream, 4)
-    return LoraModule(network, steps, OptimizerOptions(lr=lr), RetentionOptions(), teacher, dropout)
+    return LoraModule(network, steps, OptimizerConfig(lr=lr), RetentionConfig(), teacher, dropout)
 
 
 def trainer(folder: Path, steps: int, **options: object) -> lightning.Trainer:

@@ -391,31 +391,6 @@ def test_a_sweep_ends_with_a_table_of_its_runs(train: Train, tmp_path: Path) -> 
     assert len(list((tmp_path / "sweep").glob("*/metrics.json"))) == 2
 
 
-def test_ranks_are_dealt_by_the_images_for_the_same_parameters(train: Train, tmp_path: Path) -> None:
-    left, folder = train()
-    uniform = metrics_of(folder)
-    assert uniform["ranks"] == 2
-    folder.rename(tmp_path / "uniform")
-    left, folder = train("lora.rank=auto", "lora.rank_budget=2", "+lora.rank_pattern={squeeze: 3}")
-    assert left.code == 0, left.err
-    assert "lora.rank=auto: 1 to" in left.out
-    metrics = metrics_of(folder)
-    ranks = {name: layer["rank"] for name, layer in metrics["ranks"].items()}
-    assert len(set(ranks.values())) > 1
-    for name, layer in adapted_layers(restore(folder).network).items():
-        given = name.endswith("squeeze")
-        assert given == (name not in ranks)
-        assert layer.lora_rank == (3 if given else ranks[name])
-        assert layer.lora_alpha == pytest.approx(8 if given else 4 * layer.lora_rank)
-    assert sum(layer["energy"] for layer in metrics["ranks"].values()) == pytest.approx(1)
-
-
-def test_a_budget_of_ranks_that_is_no_number_is_refused(train: Train) -> None:
-    left, _ = train("lora.rank=auto", "lora.rank_budget=0")
-    assert left.code == 2
-    assert "lora.rank_budget is 0" in left.err
-
-
 def test_runs_over_seeds_end_with_mean_and_spread(train: Train, tmp_path: Path) -> None:
     left, _ = train("seed=0,1,2", f"hydra.sweep.dir={tmp_path / 'sweep'}", "--multirun")
     assert left.code == 0, left.err

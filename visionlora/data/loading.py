@@ -152,7 +152,7 @@ def make_loader(
     https://arxiv.org/abs/1901.09335).
 
     With ``workers`` processes the batches are the same to the bit. Small sets need none: reading a cached
-    image takes less than handing it over. Fill the cache (:func:`visionlora.data.check_images`) before the first
+    image takes less than handing it over. Fill the cache (:func:`check`) before the first
     pass, for workers inherit it and add nothing to it.
     """
     times = max(1, batch_size // len(dataset)) if fill else 1

@@ -20,6 +20,7 @@ from visionlora.data import (
     scan_images,
     scan_known,
 )
+from visionlora.data.config import DataConfig
 from visionlora.data.splits import SPLITS
 from visionlora.device import choose_device
 from visionlora.errors import VisionLoraError
@@ -31,8 +32,7 @@ from visionlora.models.restore import Restored, restore
 from visionlora.report.intervals import with_interval
 from visionlora.report.metrics_file import NOT_MEASURED, write_metrics
 from visionlora.report.tables import changes_table, evaluation_table, show
-from visionlora.settings import build
-from visionlora.training.options import DataOptions, require
+from visionlora.settings import build, require
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class EvaluateOptions:
     """What ``conf/evaluate.yaml`` may say."""
 
     adapter: str
-    data: DataOptions
+    data: DataConfig
     model: str | None = None
     weights: str | None = None
     retention: str | None = "auto"
@@ -57,7 +57,7 @@ class EvaluateOptions:
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> EvaluateOptions:
         """The options that a resolved configuration gives."""
-        flat = {**settings, "data": build(DataOptions, settings["data"], "data")}
+        flat = {**settings, "data": build(DataConfig, settings["data"], "data")}
         for name in ("retention", "contrast"):
             flat[name] = settings[name]["root"]
         return build(cls, flat, "evaluate")
@@ -104,7 +104,7 @@ def _frozen(before: Answers | None) -> dict[str, Any] | str:
     return with_interval("top1", before.top(1), count) | with_interval("top5", before.top(5), count)
 
 
-def _labelled(data: DataOptions) -> tuple[ImageFile, ...]:
+def _labelled(data: DataConfig) -> tuple[ImageFile, ...]:
     """The test images of a folder with a split, else its val images, else all of it."""
     found = scan(data.root, class_name=data.class_name, val_fraction=data.val_fraction)
     root = Path(data.root)

@@ -27,7 +27,7 @@ from visionlora.files import replacing
 from visionlora.models.restore import Restored, restore
 from visionlora.report.sheet import PredictionRow, before_after_sheet
 from visionlora.report.tables import predictions_table, show
-from visionlora.training.options import require
+from visionlora.settings import require
 
 SHOWN = 50
 """Rows of the table on the terminal, and images on a sheet; an output file takes all of them."""

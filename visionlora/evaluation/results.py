@@ -68,7 +68,7 @@ def outcome(
         "head": job.head.kind,
         "notices": list(job.notices),
         "parameters": parameter_counts(job),
-        "ranks": job.ranks or job.lora.rank,
+        "ranks": job.lora.rank,
         "pictures": job.image_counts(),
         "before": validation_figures(before.validation),
         "after": validation_figures(after.validation),

@@ -22,12 +22,12 @@ from visionlora.frozen.folding import FoldedConv, FoldedNorm
 from visionlora.frozen.split import split
 from visionlora.kernels.autotune import Decision, choice, noted
 from visionlora.models import Backbone, load_backbone
+from visionlora.models.config import ModelConfig
 from visionlora.report.explanation import explanation_table
 from visionlora.report.tables import show
-from visionlora.settings import build
-from visionlora.training.options import ModelOptions, TrainerOptions, require
+from visionlora.settings import build, require
+from visionlora.training.config import TrainerConfig
 from visionlora.training.precision import TYPES, choose_precision, pass_seconds
-from visionlora.training.ranking import read_lora
 
 _STEPS = 3
 
@@ -70,10 +70,10 @@ def explain_network(settings: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         VisionLoraError, visionlora.adapters.LoraError: a setting, network or layer that does not work out.
     """
-    model = build(ModelOptions, settings["model"], "model")
+    model = build(ModelConfig, settings["model"], "model")
     options = build(ExplainOptions, settings["data"], "data")
-    trainer = build(TrainerOptions, settings["trainer"], "trainer")
-    lora, _ = read_lora(settings["lora"])  # ranks are dealt in a run: they need its images
+    trainer = build(TrainerConfig, settings["trainer"], "trainer")
+    lora = build(LoraConfig, settings["lora"], "lora")
     if trainer.threads is not None:
         torch.set_num_threads(trainer.threads)
     backbone, images = _attached(model, lora, trainer, options.batch_size)
@@ -158,7 +158,7 @@ def kind_of(layer: Any) -> str:
 
 
 def _attached(
-    model: ModelOptions, lora: LoraConfig, trainer: TrainerOptions, batch_size: int
+    model: ModelConfig, lora: LoraConfig, trainer: TrainerConfig, batch_size: int
 ) -> tuple[Backbone, Tensor]:
     """The network with adapters, ready to train, and random images of its size; both on the device."""
     device = choose_device(trainer.accelerator)

@@ -20,8 +20,9 @@ from visionlora.data import (
     training_side,
     training_transform,
 )
+from visionlora.data.config import DataConfig
 from visionlora.models import Backbone
-from visionlora.training.options import DataOptions, RetentionOptions
+from visionlora.retention.config import RetentionConfig
 
 
 class ImageLoaders:
@@ -31,7 +32,7 @@ class ImageLoaders:
     reported together.
     """
 
-    def __init__(self, backbone: Backbone, data: DataOptions, augment: AugmentConfig, seed: int) -> None:
+    def __init__(self, backbone: Backbone, data: DataConfig, augment: AugmentConfig, seed: int) -> None:
         self.preprocessing = backbone.preprocessing
         self.data = data
         self.seed = seed
@@ -84,7 +85,7 @@ class ImageLoaders:
         self.bad += find_bad([image for image in images if image.path not in bad], cache)
 
     def stream(
-        self, sources: Sequence[Sequence[ImageFile | Tensor]], options: RetentionOptions
+        self, sources: Sequence[Sequence[ImageFile | Tensor]], options: RetentionConfig
     ) -> AnchorStream:
         """The endless stream of anchors, each source with the same share of a step."""
         anchors = [anchor for source in sources for anchor in source]

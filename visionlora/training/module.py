@@ -17,11 +17,12 @@ from visionlora.data.augment import mixed
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.predictions import Answers
 from visionlora.frozen.split import DROPOUTS
+from visionlora.retention.config import RetentionConfig
 from visionlora.retention.drift import Drift
 from visionlora.retention.teacher import AnchorTeacher
 from visionlora.tasks.losses import distillation, gradient_norm
+from visionlora.training.config import OptimizerConfig
 from visionlora.training.features import inputs_of
-from visionlora.training.options import OptimizerOptions, RetentionOptions
 
 
 class LoraModule(lightning.LightningModule):
@@ -45,8 +46,8 @@ class LoraModule(lightning.LightningModule):
         self,
         network: nn.Module,
         total_steps: int,
-        optimizer: OptimizerOptions,
-        retention: RetentionOptions,
+        optimizer: OptimizerConfig,
+        retention: RetentionConfig,
         teacher: AnchorTeacher | None = None,
         dropout: bool = False,
         rest: nn.Module | None = None,

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from visionlora.adapters import LoraConfig, attach, fingerprint
 from visionlora.adapters.config import exactly
-from visionlora.adapters.ranks import LayerRank
 from visionlora.data import (
     AnchorStream,
     AugmentConfig,
@@ -25,29 +24,16 @@ from visionlora.data import (
     scan,
     scan_images,
 )
+from visionlora.data.config import DataConfig
 from visionlora.device import choose_device, keep_freed_memory
-from visionlora.errors import VisionLoraError
 from visionlora.models import Backbone, Head, apply_head, head_parameters, load_backbone
+from visionlora.models.config import ModelConfig
 from visionlora.retention.anchors import make_teacher, retention_loader
+from visionlora.retention.config import ContrastConfig, RetentionConfig
 from visionlora.retention.teacher import AnchorTeacher
-from visionlora.settings import build, plain
+from visionlora.training.config import CacheConfig, OptimizerConfig, TrainerConfig, read_config
 from visionlora.training.features import CachedImages
 from visionlora.training.loaders import ImageLoaders
-from visionlora.training.options import (
-    CacheOptions,
-    ContrastOptions,
-    DataOptions,
-    ModelOptions,
-    OptimizerOptions,
-    RetentionOptions,
-    TrainerOptions,
-)
-from visionlora.training.ranking import as_record, deal, read_lora, why
-
-SECTIONS = (
-    "seed", "resume", "data", "augment", "model", "lora", "retention", "contrast", "optimizer", "cache",
-    "trainer",
-)  # fmt: skip
 
 log = logging.getLogger(__name__)
 
@@ -58,14 +44,14 @@ class Job:
 
     console: Console
     seed: int
-    data: DataOptions
-    model: ModelOptions
+    data: DataConfig
+    model: ModelConfig
     lora: LoraConfig
-    retention: RetentionOptions
-    contrast: ContrastOptions
-    optimizer: OptimizerOptions
-    cache: CacheOptions
-    trainer: TrainerOptions
+    retention: RetentionConfig
+    contrast: ContrastConfig
+    optimizer: OptimizerConfig
+    cache: CacheConfig
+    trainer: TrainerConfig
     augment: AugmentConfig
     folder: ImageFolder
     backbone: Backbone
@@ -80,8 +66,6 @@ class Job:
     teacher: AnchorTeacher | None = None
     rest: nn.Module | None = None
     """What of the network is left to compute where loaders serve features."""
-    ranks: dict[str, dict[str, float]] = field(default_factory=dict)
-    """Where they were dealt (``lora.rank=auto``), each layer's rank and why."""
     notices: list[str] = field(default_factory=list)
     logged: bool = False
 
@@ -135,22 +119,10 @@ def assemble(config: DictConfig, console: Console, images_of: ImageFolder | None
         VisionLoraError, visionlora.adapters.LoraError: a setting, folder, image, class name or layer that
             does not work out.
     """
-    settings = plain(config)
-    for key in settings:
-        if key not in SECTIONS:
-            raise VisionLoraError(f"there is no configuration key {key!r}; there are {', '.join(SECTIONS)}")
-    data = build(DataOptions, settings["data"], "data")
-    model = build(ModelOptions, settings["model"], "model")
-    retention = build(RetentionOptions, settings["retention"], "retention")
-    contrast = build(ContrastOptions, settings["contrast"], "contrast")
-    trainer = build(TrainerOptions, settings["trainer"], "trainer")
-    optimizer = build(OptimizerOptions, settings["optimizer"], "optimizer")
-    cache = build(CacheOptions, settings["cache"], "cache")
-    lora, deals = read_lora(settings["lora"])
-    augment = build(AugmentConfig, settings["augment"], "augment")
-    seed = settings["seed"]
-    if not isinstance(seed, int):
-        raise VisionLoraError(f"seed is {seed!r}; give a whole number")
+    run = read_config(config)
+    data, model, lora, seed = run.data, run.model, run.lora, run.seed
+    retention, contrast, trainer = run.retention, run.contrast, run.trainer
+    augment = run.augment
     if trainer.threads is not None:
         torch.set_num_threads(trainer.threads)
 
@@ -164,10 +136,6 @@ def assemble(config: DictConfig, console: Console, images_of: ImageFolder | None
     targets = dict(zip(folder.classes, head.targets, strict=True))
     train_loader, val_loader = images.labelled(folder, targets)
     adapters = _without_new_rows(lora, head)
-    ranks: dict[str, LayerRank] = {}
-    if deals:
-        refuse(images.bad)
-        adapters, ranks = deal(backbone.model.eval(), adapters, train_loader)
     network = attach(backbone.model, adapters, generator=torch.Generator().manual_seed(seed))
     for parameter in head_parameters(network, head):
         parameter.requires_grad_(True)
@@ -175,10 +143,9 @@ def assemble(config: DictConfig, console: Console, images_of: ImageFolder | None
         network.to(memory_format=torch.channels_last)
 
     job = Job(
-        console, seed, data, model, lora, retention, contrast, optimizer, cache, trainer, augment,
+        console, seed, data, model, lora, retention, contrast, run.optimizer, run.cache, trainer, augment,
         folder, backbone, head, network, base_fingerprint, train_loader, val_loader,
     )  # fmt: skip
-    job.ranks = as_record(ranks)
     on_cpu = choose_device(trainer.accelerator).type == "cpu"
     if trainer.reuse_memory and on_cpu and not keep_freed_memory():
         job.say("freed memory goes back to the system: only glibc can keep it (trainer.reuse_memory)")
@@ -186,8 +153,6 @@ def assemble(config: DictConfig, console: Console, images_of: ImageFolder | None
         console.rule("[bold yellow]attention", style="yellow")
         job.say(backbone.notice)
     job.say(f"head {head.kind}: {len(folder.classes)} classes, {len(head.outputs)} outputs")
-    if ranks:
-        job.say(why(ranks, lora.rank))
     job.retention_loader = retention_loader(job, images)
     if retention.distils and head.kind != "new":
         job.teacher = make_teacher(job, images)

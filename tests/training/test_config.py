@@ -5,47 +5,48 @@ from __future__ import annotations
 import pytest
 
 from visionlora.errors import VisionLoraError
+from visionlora.retention.config import RetentionConfig
 from visionlora.settings import build
-from visionlora.training.options import RetentionOptions, TrainerOptions
+from visionlora.training.config import TrainerConfig
 
 
 def test_the_more_there_is_to_forget_the_less_the_network_may_move() -> None:
-    options = RetentionOptions()
+    options = RetentionConfig()
     assert options.drift_for(1000, classes=1) == pytest.approx(219.86, abs=0.05)
     assert options.drift_for(20, classes=1) == pytest.approx(1.2, abs=0.01)
-    assert RetentionOptions(drift=2.0).drift_for(1000, classes=7) == 2.0
+    assert RetentionConfig(drift=2.0).drift_for(1000, classes=7) == 2.0
 
 
 def test_the_more_there_is_to_learn_the_more_the_network_may_move() -> None:
-    assert RetentionOptions().drift_for(1000, classes=142) == pytest.approx(48.26, abs=0.05)
+    assert RetentionConfig().drift_for(1000, classes=142) == pytest.approx(48.26, abs=0.05)
 
 
 def test_a_network_with_more_to_say_is_kept_with_more_weight() -> None:
-    options = RetentionOptions()
+    options = RetentionConfig()
     assert options.weight_for(20) == pytest.approx(1.0, abs=0.01)
     assert options.weight_for(1000) == pytest.approx(3.449, abs=0.01)
-    assert RetentionOptions(weight=2.0).weight_for(1000) == 2.0
+    assert RetentionConfig(weight=2.0).weight_for(1000) == 2.0
 
 
 def test_without_weight_or_anchors_nothing_is_distilled() -> None:
-    assert RetentionOptions().distils
-    assert not RetentionOptions(weight=0).distils
-    assert not RetentionOptions(per_step=0).distils
+    assert RetentionConfig().distils
+    assert not RetentionConfig(weight=0).distils
+    assert not RetentionConfig(per_step=0).distils
 
 
 def test_anchors_take_half_a_step_more() -> None:
-    assert RetentionOptions().per_step_for(16) == 8
-    assert RetentionOptions().per_step_for(5) == 3
-    assert RetentionOptions(per_step=5).per_step_for(16) == 5
+    assert RetentionConfig().per_step_for(16) == 8
+    assert RetentionConfig().per_step_for(5) == 3
+    assert RetentionConfig(per_step=5).per_step_for(16) == 5
 
 
 def test_steps_grow_with_the_images_but_not_without_end() -> None:
-    options = TrainerOptions()
+    options = TrainerConfig()
     assert options.steps(images=5, batch_size=16) == 480
     assert options.steps(images=400, batch_size=16) == 24 * 25
     assert options.steps(images=1000, batch_size=16) == 800
     assert options.steps(images=4000, batch_size=16) == 8 * 250
-    assert TrainerOptions(max_steps=7).steps(1000, 16) == 7
+    assert TrainerConfig(max_steps=7).steps(1000, 16) == 7
 
 
 @pytest.mark.parametrize(
@@ -53,4 +54,4 @@ def test_steps_grow_with_the_images_but_not_without_end() -> None:
 )
 def test_settings_out_of_range_name_their_section(values: dict) -> None:
     with pytest.raises(VisionLoraError, match="retention"):
-        build(RetentionOptions, values, "retention")
+        build(RetentionConfig, values, "retention")
