@@ -3,8 +3,8 @@
     python scripts/make_wordnet_table.py /usr/share/wordnet      # Debian: apt-get install wordnet-base
 
 A line a synset: id, ids of the kinds that it is a kind of, its words (``word#3`` has three more usual
-meanings), its field, and for ImageNet's 1,000 classes a short definition and what else their words mean, where
-that is more usual: ``word=meaning|meaning``.
+meanings), its field, and for ImageNet's 1,000 classes a short definition and what else their words mean,
+where that is more usual: ``word=meaning|meaning``.
 """
 
 from __future__ import annotations

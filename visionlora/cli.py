@@ -7,6 +7,7 @@ import importlib
 import sys
 
 COMMANDS = {
+    "check": "look at a folder before training: layout, classes, duplicates, what may be wrong",
     "train": "teach a pretrained network a handful of images",
     "predict": "name the images of a file, folder or glob with an adapter",
     "evaluate": "measure an adapter on a labelled folder",

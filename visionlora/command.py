@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from visionlora.errors import VisionLoraError
 from visionlora.paths import shipped
+from visionlora.text import make_streams_safe, printable
 
 Task = Callable[[DictConfig], int]
 
@@ -29,6 +30,7 @@ def launch(task: Task, config_name: str) -> NoReturn:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
+    make_streams_safe()
     register_resolvers()
     # Hydra prints tracebacks of its own unless told to let exceptions through.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
@@ -79,7 +81,7 @@ def in_sweep() -> bool:
 
 def complain(message: str) -> None:
     """Print ``error: message`` in one line."""
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"error: {printable(' '.join(message.split()))}", file=sys.stderr)
 
 
 def fail(message: str, exit_code: int = 2) -> NoReturn:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from visionlora.data.fingerprint import SIDE, Fingerprint
 
 BITS = 12
-"""Perceptual hashes of similar images differ in at most so many of 64 bits; of unrelated ones, in 32 of them."""
+"""Perceptual hashes of similar images differ in at most so many of 64 bits, of unrelated ones in about 32."""
 
 CORRELATION = 0.97
 """Of the gray thumbnails of two images that are the same to the eye, at least."""
@@ -34,9 +34,9 @@ def exact_groups(images: Sequence[Fingerprint]) -> list[list[int]]:
 def near_groups(images: Sequence[Fingerprint]) -> list[list[int]]:
     """Places of images that look the same and are not equal: other sizes, qualities, formats, small edits.
 
-    All pairs of hashes are compared, 2 * 10^8 for 20,000 images in about a second; what is similar by its hash
-    is compared by its thumbnail. Equal files are represented by the first one. Images of one colour, and ones
-    that cannot be read, are left out.
+    All pairs of hashes are compared, 2 * 10^8 for 20,000 images in about a second; what is similar by its
+    hash is compared by its thumbnail. Equal files are represented by the first one. Images of one colour, and
+    ones that cannot be read, are left out.
     """
     first: dict[bytes, int] = {}
     for place, image in enumerate(images):

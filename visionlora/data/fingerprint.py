@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from visionlora.data.formats import FORMATS
 from visionlora.data.images import BadImage, decode_image, open_image
 
 SIDE = 16
 """Pixels a side of the gray thumbnail that two images are compared by."""
 
 _GRID = 32
+_SAMPLED = 4 * _GRID
 _LOW = 8
 _FLAT = 6
 """Largest difference of two pixels, out of 255, in an image that shows nothing."""
@@ -46,53 +46,71 @@ class Fingerprint:
     error: str | None = None
 
 
-def fingerprint(path: Path) -> Fingerprint:
-    """Read and decode an image once. JPEGs are decoded small, so this takes less time than opening them whole."""
+@dataclass(frozen=True)
+class Sample:
+    """What is read of one file; ``pixels`` are RGB, 32 x 32, and empty where it cannot be read."""
+
+    digest: bytes
+    pixels: bytes = b""
+    size: tuple[int, int] = (0, 0)
+    flat: bool = False
+    error: str | None = None
+
+
+def sample(path: Path) -> Sample:
+    """Read and decode a file once. JPEGs are decoded small, in less time than it takes to open them whole."""
+    digest = b""
     try:
-        content = path.read_bytes() if path.is_file() else b""
-    except OSError:
-        content = b""
-    if not content:
-        try:
-            open_image(path)
-        except BadImage as error:
-            return Fingerprint(b"", error=error.reason)
-    digest = hashlib.blake2b(content, digest_size=16).digest()
-    try:
-        image = decode_image(content, path, shorter_side=_GRID)
+        if path.is_file():
+            content = path.read_bytes()
+            digest = hashlib.blake2b(content, digest_size=16).digest()
+            image, size = decode_image(content, path, shorter_side=_GRID)
+        else:
+            image = open_image(path)
+            size = image.size
     except BadImage as error:
-        return Fingerprint(digest, error=error.reason)
-    small = image.resize((_GRID, _GRID), Image.Resampling.BOX, reducing_gap=2)
-    pixels = np.asarray(small)
-    gray = np.asarray(small.convert("L"), np.float32)
-    colours = pixels.reshape(4, 8, 4, 8, 3).mean((1, 3))
-    thumbnail = gray.reshape(SIDE, 2, SIDE, 2).mean((1, 3)).astype(np.uint8).tobytes()
-    width, height = _size(content, image)
-    flat = int(np.ptp(pixels, axis=(0, 1)).max()) < _FLAT and _is_flat(image)
-    return Fingerprint(
-        digest, perceptual_hash(gray), thumbnail + colours.astype(np.uint8).tobytes(), width, height, flat
-    )
+        return Sample(digest, error=error.reason)
+    except OSError as error:
+        return Sample(digest, error=(error.strerror or str(error)).lower())
+    small = image
+    if min(image.size) >= _SAMPLED:
+        # Sixteen pixels speak for each of the small ones: averaging all takes as long as decoding a PNG.
+        small = image.resize((_SAMPLED, _SAMPLED), Image.Resampling.NEAREST)
+    pixels = small.resize((_GRID, _GRID), Image.Resampling.BOX).tobytes()
+    flat = len(set(pixels)) <= 3 * _FLAT and _is_flat(image)
+    return Sample(digest, pixels, size, flat)
 
 
-def perceptual_hash(gray: NDArray[np.float32]) -> int:
-    """64 bits of a 32 x 32 image: which of the lowest frequencies (DCT-II) are above their median.
+def fingerprints_of(samples: Sequence[Sample]) -> list[Fingerprint]:
+    """The fingerprints of many samples at once, which takes a twentieth of the time of one by one."""
+    readable = [one for one in samples if one.error is None]
+    pixels = np.frombuffer(b"".join(one.pixels for one in readable), np.uint8).reshape(-1, _GRID, _GRID, 3)
+    gray = pixels.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    hashes = perceptual_hashes(gray)
+    small = gray.reshape(-1, SIDE, 2, SIDE, 2).mean((2, 4)).astype(np.uint8).reshape(-1, SIDE * SIDE)
+    colours = pixels.reshape(-1, 4, 8, 4, 8, 3).mean((2, 4)).astype(np.uint8).reshape(-1, 48)
+    thumbnails = np.concatenate([small, colours], 1)
+    ready = iter(zip(hashes, thumbnails, strict=True))
+    found = []
+    for one in samples:
+        if one.error is not None:
+            found.append(Fingerprint(one.digest, error=one.error))
+            continue
+        bits, thumbnail = next(ready)
+        found.append(Fingerprint(one.digest, bits, thumbnail.tobytes(), *one.size, one.flat))
+    return found
+
+
+def perceptual_hashes(gray: NDArray[np.float32]) -> list[int]:
+    """64 bits of each image (B, 32, 32): which of the lowest frequencies (DCT-II) are above their median.
 
     The hash of Zauner, "Implementation and benchmarking of perceptual image hash functions" (2010), known as
     pHash.
     """
-    low = _DCT @ gray @ _DCT.T
-    low[0, 0] = 0  # the brightness
-    bits = (low > np.median(low)).ravel()
-    return int.from_bytes(np.packbits(bits).tobytes(), "big")
-
-
-def _size(content: bytes, image: Image.Image) -> tuple[int, int]:
-    """Width and height in the file; JPEGs are decoded smaller."""
-    try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as opened:
-            return opened.size
-    except Exception:  # what could be decoded without its metadata
-        return image.size
+    low = (_DCT @ gray @ _DCT.T).reshape(-1, _LOW * _LOW)
+    low[:, 0] = 0  # the brightness
+    bits = low > np.median(low, axis=1, keepdims=True)
+    return [int.from_bytes(row.tobytes(), "big") for row in np.packbits(bits, axis=1)]
 
 
 def _is_flat(image: Image.Image) -> bool:

@@ -91,18 +91,24 @@ def open_image(path: str | Path, *, shorter_side: int | None = None) -> Image.Im
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             raise BadImage(path, "a pipe or device, not a file")
         with path.open("rb") as file:
-            return _decode(file, shorter_side)
+            return _decode(file, shorter_side)[0]
     except BadImage:
         raise
     except Exception as error:
         rescued = _rescue(path, shorter_side, error)
         if rescued is not None:
-            return rescued
+            return rescued[0]
         raise BadImage(path, _reason(path, error)) from error
 
 
-def decode_image(content: bytes, path: Path, *, shorter_side: int | None = None) -> Image.Image:
-    """:func:`open_image` for a file that has been read already; ``path`` names it in the error."""
+def decode_image(
+    content: bytes, path: Path, *, shorter_side: int | None = None
+) -> tuple[Image.Image, tuple[int, int]]:
+    """:func:`open_image` for a file that has been read already, and its size before it is reduced.
+
+    Raises:
+        BadImage: as :func:`open_image`; ``path`` is named in it.
+    """
     try:
         return _decode(io.BytesIO(content), shorter_side)
     except Exception as error:
@@ -112,8 +118,9 @@ def decode_image(content: bytes, path: Path, *, shorter_side: int | None = None)
         raise BadImage(path, _reason(path, error)) from error
 
 
-def _decode(file: IO[bytes], shorter_side: int | None) -> Image.Image:
+def _decode(file: IO[bytes], shorter_side: int | None) -> tuple[Image.Image, tuple[int, int]]:
     with _opened(file) as image:
+        size = image.size
         shrinks = isinstance(image, JpegImagePlugin.JpegImageFile)
         _refuse_monsters(image.width, image.height, MAX_JPEG_PIXELS if shrinks else MAX_PIXELS)
         if shrinks and image.width * image.height > MAX_PIXELS and shorter_side is None:
@@ -125,7 +132,7 @@ def _decode(file: IO[bytes], shorter_side: int | None) -> Image.Image:
         # Only now: Pillow turns some TIFFs while it loads them and then drops the tag.
         turn = _orientation(image)
         rgb = _to_rgb(image)
-        return rgb if turn is None else rgb.transpose(turn)
+        return (rgb if turn is None else rgb.transpose(turn)), size
 
 
 def _opened(file: IO[bytes]) -> Image.Image:
@@ -147,7 +154,9 @@ def _orientation(image: Image.Image) -> Image.Transpose | None:
         return None
 
 
-def _rescue(path: Path, shorter_side: int | None, error: Exception) -> Image.Image | None:
+def _rescue(
+    path: Path, shorter_side: int | None, error: Exception
+) -> tuple[Image.Image, tuple[int, int]] | None:
     """The image without its metadata, where it was the metadata that ``error`` is about."""
     if isinstance(error, (MemoryError, Image.DecompressionBombError)):
         return None

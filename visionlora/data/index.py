@@ -12,7 +12,7 @@ from pathlib import Path
 
 import PIL
 
-from visionlora.data.fingerprint import Fingerprint, fingerprint, stamp
+from visionlora.data.fingerprint import Fingerprint, fingerprints_of, sample, stamp
 from visionlora.data.formats import FORMATS
 
 VERSION = 1
@@ -25,7 +25,10 @@ Progress = Callable[[int, int], None]
 
 
 def fingerprints(
-    paths: Iterable[Path], cache: Path | None = None, progress: Progress | None = None, threads: int | None = None
+    paths: Iterable[Path],
+    cache: Path | None = None,
+    progress: Progress | None = None,
+    threads: int | None = None,
 ) -> dict[Path, Fingerprint]:
     """The fingerprint of each file, from the cache where the file has not changed since.
 
@@ -49,10 +52,12 @@ def fingerprints(
         if progress:
             progress(done, len(todo))
         with ThreadPoolExecutor(threads or min(8, os.cpu_count() or 1)) as pool:
-            results = zip(missing, pool.map(fingerprint, missing), strict=True)
-            while batch := list(islice(results, _BATCH)):
-                found.update(batch)
-                _keep(store, [(path, stamps[path], one) for path, one in batch])
+            samples = zip(missing, pool.map(sample, missing), strict=True)
+            while batch := list(islice(samples, _BATCH)):
+                made = fingerprints_of([one for _, one in batch])
+                entries = [(path, one) for (path, _), one in zip(batch, made, strict=True)]
+                found.update(entries)
+                _keep(store, [(path, stamps[path], one) for path, one in entries])
                 done += len(batch)
                 if progress:
                     progress(done, len(todo))
@@ -100,16 +105,17 @@ def _key(path: Path) -> bytes:
     return os.fsencode(os.path.abspath(path))  # noqa: PTH100 - links are told apart
 
 
-def _known(
-    store: sqlite3.Connection, paths: list[Path]
-) -> dict[bytes, tuple[tuple[int, int], Fingerprint]]:
+def _known(store: sqlite3.Connection, paths: list[Path]) -> dict[bytes, tuple[tuple[int, int], Fingerprint]]:
     known = {}
     keys = [_key(path) for path in paths]
     try:
         for start in range(0, len(keys), _BATCH):
             some = keys[start : start + _BATCH]
-            query = f"SELECT path, size, changed, {_COLUMNS} FROM images WHERE path IN ({','.join('?' * len(some))})"
-            for key, size, changed, digest, bits, thumbnail, width, height, flat, error in store.execute(query, some):
+            marks = ",".join("?" * len(some))
+            query = f"SELECT path, size, changed, {_COLUMNS} FROM images WHERE path IN ({marks})"
+            for key, size, changed, digest, bits, thumbnail, width, height, flat, error in store.execute(
+                query, some
+            ):
                 one = Fingerprint(
                     digest, int.from_bytes(bits, "big"), thumbnail, width, height, bool(flat), error
                 )

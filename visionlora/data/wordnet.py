@@ -46,8 +46,8 @@ def meanings(name: str, usual: bool = False) -> frozenset[str]:
 
     An id stands for itself. Case, spaces and punctuation do not count, a plural is its singular, and of a
     compound that is unknown the last words count: a ``grey-cat`` is a cat. Rare meanings are left out
-    (``blue`` is a butterfly, too). With ``usual`` a name means at most one animal, one object, one food and so
-    on.
+    (``blue`` is a butterfly, too). With ``usual`` a name means at most one animal, one object, one food and
+    so on.
     """
     if _ID.fullmatch(name.strip().casefold()):
         return frozenset({name.strip().casefold()})

@@ -1,0 +1,112 @@
+"""The command ``visionlora check``."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.check.demo import write_demo
+from tests.conftest import Draw, Left
+
+Command = Callable[..., Left]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_demo(tmp_path_factory.mktemp("demo"))
+
+
+def test_everything_is_said_at_once_and_the_exit_code_says_that_something_is_wrong(
+    command: Command, demo: Path, tmp_path: Path
+) -> None:
+    left = command("check", f"data.root={demo}", "report=check.html")
+    assert left.code == 1
+    out = re.sub(r"\s+", " ", left.out)
+    for words in (
+        "layout class folders in train, val",
+        "78 (train 49, val 29) of 7 classes",
+        "dataset is the only folder with images",
+        "kite (n01608432), not the object",
+        "1 image is under different labels",
+        "dataset/train/lemon/02.jpg = dataset/train/starfish/IMG_0042.jpg",
+        "1 image is both trained on and validated on",
+        "2 images cannot be read",
+        "a web page (a download that failed?), not an image",
+        "dataset/train/strawberry/01.jpg ~ dataset/val/strawberry/download.jpg",
+        "1 image shows a single colour",
+        "dataset/train/candle/IMG_0815.jpg: resembles lemon more",
+        "check.html shows all of this",
+        f"visionlora train data.root={demo}",
+    ):
+        assert words in out, words
+    page = (tmp_path / "check.html").read_text(encoding="utf-8")
+    assert "src='data:image/jpeg;base64," in page
+    assert not re.search(r"(src|href)='(?!data:)", page), "the page needs no other file"
+
+
+def test_a_good_folder_ends_with_zero_and_the_next_command(
+    command: Command, draw: Draw, tmp_path: Path
+) -> None:
+    for name in ("goldfish", "lemon"):
+        for place in range(4):
+            colour = (200, 30 + 20 * place, 90 if name == "lemon" else 200)
+            draw(f"images/{name}/{place}.png", size=(64 + 16 * place, 64), colour=colour)
+    left = command("check", f"data.root={tmp_path / 'images'}", "model=pocket", "strays=false")
+    assert left.code == 0, left.out
+    assert "visionlora train" in left.out
+
+
+def test_a_folder_that_cannot_be_understood_is_one_line(command: Command, tmp_path: Path) -> None:
+    left = command("check", f"data.root={tmp_path / 'gone'}")
+    assert (left.code, len(left.err.strip().splitlines())) == (2, 1)
+    assert "there is no folder" in left.err
+
+
+def test_a_report_that_is_no_page_is_refused(command: Command, tmp_path: Path) -> None:
+    left = command("check", f"data.root={tmp_path}", "report=check.pdf")
+    assert left.code == 2
+    assert "report ends in .html" in left.err
+
+
+NASTY = (
+    "<script>alert(1)</script>".replace("/", "-"), "[red]", "[b", "\x1b[31m", "$x_{$", "=1+1", "金魚", "דג", "a\nb",
+    "K\udce4fer",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8:strict"])
+def test_names_are_text_in_every_console_and_on_the_page(draw: Draw, tmp_path: Path, encoding: str) -> None:
+    for place, name in enumerate(NASTY):
+        for number in range(2):
+            colour = (20 * place, 90 * number, 100)
+            path = draw(f"new/{place}-{number}.png", size=(40 + 9 * place, 40 + 31 * number), colour=colour)
+            (tmp_path / "images" / name).mkdir(parents=True, exist_ok=True)
+            path.rename(tmp_path / "images" / name / f"{name[:3]}{number}.png")
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONPATH": ":".join(sys.path)}
+    left = subprocess.run(
+        [sys.executable, "-m", "visionlora", "check", "data.root=images", "report=x.html", "strays=false"],
+        cwd=tmp_path, env=environment, capture_output=True,
+    )  # fmt: skip
+    assert left.returncode == 0, left.stderr
+    assert b"\x1b[31m" not in left.stdout.replace(b"\\x1b[31m", b"")
+    assert b"\\xe4fer" in left.stdout
+    assert b"[red]" in left.stdout
+    page = (tmp_path / "x.html").read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert "金魚" in page
+
+
+def test_a_second_check_is_answered_from_the_index(
+    command: Command, demo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = command("check", f"data.root={demo}", "strays=false")
+    from visionlora.data import index
+
+    monkeypatch.setattr(index, "sample", None)
+    assert command("check", f"data.root={demo}", "strays=false").out == first.out

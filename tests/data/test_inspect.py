@@ -1,0 +1,189 @@
+"""What is said about a folder before training."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from visionlora.data.findings import Finding, FolderReport, Output
+from visionlora.data.folders import scan_images, survey
+from visionlora.data.inspect import inspect_folder
+from visionlora.data.outputs import describe_outputs
+from visionlora.models import find_class
+from visionlora.paths import shipped
+
+PHOTOS = shipped("data/pocket_photos/anchor")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two classes, six training images and two validation images each, nothing wrong."""
+    root = tmp_path / "folder"
+    for name in ("lemon", "teapot"):
+        for place, path in enumerate(sorted((PHOTOS / name).iterdir())[:8]):
+            target = root / ("train" if place < 6 else "val") / name
+            target.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target)
+    return root
+
+
+def report(root: Path, **options: object) -> FolderReport:
+    found, problems = survey(root)
+    return inspect_folder(found, problems=problems, **options)  # type: ignore[arg-type]
+
+
+def only(found: FolderReport, kind: str) -> Finding:
+    (finding,) = (one for one in found.findings if one.kind == kind)
+    return finding
+
+
+def names(finding: Finding, root: Path) -> list[list[str]]:
+    return [[image.path.relative_to(root).as_posix() for image in group] for group in finding.groups]
+
+
+def test_a_good_folder_has_no_findings(folder: Path) -> None:
+    found = report(folder)
+    assert found.findings == ()
+    assert found.layout == "class folders in train, val"
+    assert [(row.name, dict(row.counts)) for row in found.classes] == [
+        ("lemon", {"train": 6, "val": 2}),
+        ("teapot", {"train": 6, "val": 2}),
+    ]
+
+
+def smaller(source: Path, target: Path) -> None:
+    with Image.open(source) as image:
+        image.resize((120, 120)).save(target)
+
+
+@pytest.mark.parametrize("copy", [shutil.copy, smaller])
+@pytest.mark.parametrize(
+    ("source", "target", "kind", "severities"),
+    [
+        ("train/lemon/00.jpg", "val/lemon/x.jpg", "leak", ("error", "warning")),
+        ("train/lemon/00.jpg", "train/teapot/x.jpg", "conflict", ("error", "warning")),
+        ("train/lemon/00.jpg", "val/teapot/x.jpg", "conflict", ("error", "warning")),
+        ("train/lemon/00.jpg", "train/lemon/x.jpg", "repeated", ("note", "note")),
+        ("train/lemon/00.jpg", "../negatives/x.jpg", "opposed", ("error", "warning")),
+        ("train/lemon/00.jpg", "../retention/x.jpg", "measured", ("error", "warning")),
+        ("train/lemon/00.jpg", "../anchors/x.jpg", "reused", ("warning", "note")),
+        ("val/lemon/06.jpg", "../anchors/x.jpg", "measured", ("error", "warning")),
+        ("../anchors/a.jpg", "../retention/x.jpg", "measured", ("error", "warning")),
+    ],
+)
+def test_a_copy_is_found_wherever_it_lies(
+    folder: Path, copy: Callable[[Path, Path], object], source: str, target: str, kind: str,
+    severities: tuple[str, str],
+) -> None:  # fmt: skip
+    for role, name in (("negatives", "orange"), ("retention", "candle"), ("anchors", "banana")):
+        (folder / ".." / role).mkdir()
+        shutil.copy(PHOTOS / name / "00.jpg", folder / ".." / role / "a.jpg")
+    copy(folder / source, folder / target)
+    others = {role: scan_images([folder.parent / role]) for role in ("negatives", "retention", "anchors")}
+    finding = only(report(folder, others=others), kind)
+    assert finding.severity == severities[copy is smaller]
+    assert finding.similar == (copy is smaller)
+    files = {image.path.resolve() for image in finding.groups[0]}
+    assert files == {(folder / source).resolve(), (folder / target).resolve()}
+
+
+def test_unreadable_images_are_listed_with_their_reasons(folder: Path) -> None:
+    for place in range(12):
+        (folder / "train" / "lemon" / f"good{place}.png").write_bytes(
+            (PHOTOS / "orange" / "00.jpg").read_bytes()
+        )
+    (folder / "train" / "lemon" / "page.jpg").write_text("<html>")
+    finding = only(report(folder), "unreadable")
+    assert finding.severity == "warning"
+    assert finding.groups[0][0].remark == "a web page (a download that failed?), not an image"
+
+
+def test_a_class_whose_images_are_all_unreadable_is_an_error(folder: Path) -> None:
+    for path in (folder / "train" / "teapot").iterdir():
+        path.write_bytes(b"")
+    finding = only(report(folder), "unreadable")
+    assert (finding.severity, len(finding.groups)) == ("error", 6)
+    assert "of class teapot none can be read" in finding.advice
+
+
+def test_blank_and_tiny_images_are_found(folder: Path) -> None:
+    Image.new("RGB", (300, 200), (250, 250, 250)).save(folder / "train" / "lemon" / "blank.png")
+    with Image.open(PHOTOS / "orange" / "00.jpg") as image:
+        image.resize((20, 24)).save(folder / "train" / "lemon" / "tiny.png")
+    found = report(folder)
+    assert names(only(found, "blank"), folder) == [["train/lemon/blank.png"]]
+    assert names(only(found, "tiny"), folder) == [["train/lemon/tiny.png"]]
+
+
+def test_very_unequal_classes_and_one_image_and_no_validation_say_what_to_do(tmp_path: Path) -> None:
+    for name, count in (("lemon", 12), ("teapot", 1)):
+        (tmp_path / "train" / name).mkdir(parents=True)
+        for path in sorted((PHOTOS / name).iterdir())[:count]:
+            shutil.copy(path, tmp_path / "train" / name)
+    found, _ = survey(tmp_path, val_fraction=0)
+    told = inspect_folder(found)
+    assert "add images of the small classes" in only(told, "unequal").advice
+    titles = [finding.title for finding in told.findings]
+    assert "there are no validation images: what is learned will not be measured" in titles
+    assert "1 class has one training image: teapot" in titles
+
+
+def test_problems_of_the_layout_are_errors_all_of_them(folder: Path) -> None:
+    (folder / "train" / "empty").mkdir()
+    (folder / "val" / "leomn").mkdir()
+    shutil.copy(PHOTOS / "lemon" / "09.jpg", folder / "val" / "leomn")
+    titles = [finding.title for finding in report(folder).findings if finding.kind == "layout"]
+    assert len(titles) == 2
+    assert "is it 'lemon'?" in titles[1]
+
+
+CATEGORIES = ("mouse", "crane", "crane", "goldfish", "ear")
+WNIDS = ("n03793489", "n02012849", "n03126707", "n01443537", "n13133613")
+
+
+def test_a_class_name_is_described_by_the_output_that_it_means() -> None:
+    described = describe_outputs(
+        ("Mouse", "crane", "goldfish", "n02012849", "gold fsh"), CATEGORIES, WNIDS, find_class
+    )
+    mouse = described["Mouse"]
+    assert (mouse.status, mouse.name, mouse.wnid, mouse.instead_of) == (
+        "known",
+        "mouse",
+        "n03793489",
+        "animal",
+    )
+    assert mouse.definition.startswith("a hand-operated electronic device")
+    assert (described["crane"].status, described["goldfish"].instead_of) == ("ambiguous", "")
+    assert described["n02012849"].key == 1
+    assert described["gold fsh"] == Output("new", "a new output; close to it are goldfish")
+
+
+def test_doubtful_outputs_are_findings(folder: Path) -> None:
+    (folder / "train" / "lemon").rename(folder / "train" / "mouse")
+    (folder / "val" / "lemon").rename(folder / "val" / "mouse")
+    (folder / "train" / "teapot").rename(folder / "train" / "crane")
+    (folder / "val" / "teapot").rename(folder / "val" / "crane")
+    outputs = describe_outputs(("mouse", "crane"), CATEGORIES, WNIDS, find_class)
+    found = [finding for finding in report(folder, outputs=outputs).findings if finding.kind == "output"]
+    assert [finding.severity for finding in found] == ["error", "warning"]
+    assert found[0].lines[0].startswith("crane: n02012849 (crane), n03126707 (crane)")
+    assert found[1].lines == (
+        "mouse means mouse (n03793489), a hand-operated electronic device; not the animal",
+    )
+    assert found[1].groups[0][0].label == "mouse"
+
+
+def test_unusual_names_are_noted(folder: Path) -> None:
+    for place, name in enumerate(("=1+1", "K\udce4fer", "דג", "\x1b[1m", "<b>")):
+        (folder / "train" / name).mkdir()
+        shutil.copy(PHOTOS / "orange" / f"{place:02}.jpg", folder / "train" / name / "a.jpg")
+    found = [finding for finding in report(folder).findings if finding.kind == "names"]
+    assert {finding.title for finding in found} == {
+        "1 name not in UTF-8", "1 name with control characters", "1 name written from right to left",
+        "1 name that a spreadsheet would take for a formula", "2 names with signs of markup",
+    }  # fmt: skip
+    assert all("\x1b" not in line for finding in found for line in finding.lines)

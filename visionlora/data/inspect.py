@@ -1,0 +1,137 @@
+"""Look at a folder before training: everything that may be wrong with it, at once."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from visionlora.data.check_images import MOST_BAD
+from visionlora.data.class_findings import number_findings, output_findings
+from visionlora.data.compare import comparisons
+from visionlora.data.findings import (
+    SEVERITIES,
+    ClassRow,
+    Finding,
+    FolderReport,
+    Output,
+    SeenImage,
+    counted,
+)
+from visionlora.data.fingerprint import Fingerprint
+from visionlora.data.images import ImageFile
+from visionlora.data.index import Progress, fingerprints
+from visionlora.data.names import name_findings
+from visionlora.data.outliers import Stray
+from visionlora.data.split_names import SPLITS
+from visionlora.data.splits import ImageFolder
+
+TINY = 32
+"""Pixels; images with a shorter side look like nothing once they are enlarged to a network's input."""
+
+
+def inspect_folder(
+    folder: ImageFolder,
+    *,
+    problems: Sequence[str] = (),
+    others: Mapping[str, Sequence[ImageFile]] | None = None,
+    outputs: Mapping[str, Output] | None = None,
+    strays: Sequence[Stray] = (),
+    cache: Path | None = None,
+    progress: Progress | None = None,
+    seen: Mapping[Path, Fingerprint] | None = None,
+) -> FolderReport:
+    """Read every image once and report all that may mislead a training.
+
+    Args:
+        folder: what :func:`visionlora.data.folders.survey` found.
+        problems: and what was wrong with it.
+        others: ``anchors``, ``negatives``, ``retention`` -> their images.
+        outputs: class -> the network's output (:func:`visionlora.data.outputs.describe_outputs`).
+        strays: of :func:`visionlora.data.outliers.far_from_class`, by place in (train, val, test).
+        cache: folder of the index of fingerprints; None: none is kept.
+        progress: called with (images read, images in all).
+        seen: fingerprints that are known already; None: they are made here.
+    """
+    files = [(split, image) for split in SPLITS for image in getattr(folder, split)]
+    files += [(role, image) for role, images in (others or {}).items() for image in images]
+    prints = seen if seen is not None else fingerprints([image.path for _, image in files], cache, progress)
+    found = [prints[image.path] for _, image in files]
+    images = [
+        SeenImage(image.path, image.label, role, one.width, one.height, one.error or "")
+        for (role, image), one in zip(files, found, strict=True)
+    ]
+    rows = _rows(folder, images, outputs or {})
+    findings = [
+        *(Finding("error", "layout", problem.removeprefix(f"{folder.root}: ")) for problem in problems),
+        *_unreadable(images, found),
+        *comparisons(images, found),
+        *output_findings(rows, images),
+        *number_findings(folder, rows),
+        *_contents(images, found),
+        *name_findings(folder, images),
+        *_strays(images, strays),
+    ]
+    findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
+    return FolderReport(
+        root=folder.root,
+        layout=folder.layout,
+        notes=folder.notes,
+        classes=tuple(rows),
+        counts=dict(Counter(image.role for image in images)),
+        findings=tuple(findings),
+        unreadable=tuple(image for image, one in zip(images, found, strict=True) if one.error is not None),
+    )
+
+
+def _rows(folder: ImageFolder, images: Sequence[SeenImage], outputs: Mapping[str, Output]) -> list[ClassRow]:
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for image in images:
+        if image.role in SPLITS and image.label is not None:
+            counts[image.label][image.role] += 1
+    names = sorted({*folder.classes, *counts})
+    return [ClassRow(name, dict(counts[name]), outputs.get(name)) for name in names]
+
+
+def _unreadable(images: Sequence[SeenImage], found: Sequence[Fingerprint]) -> list[Finding]:
+    bad = [image for image, one in zip(images, found, strict=True) if one.error is not None]
+    if not bad:
+        return []
+    trained = [image for image in images if image.role == "train"]
+    kept = [image for image in trained if not image.remark]
+    gone = sorted({image.label or "" for image in trained} - {image.label or "" for image in kept})
+    stops = len(trained) - len(kept) > MOST_BAD * len(trained) or bool(gone)
+    advice = "mend or remove them" + ("; training would stop" if stops else ", or train without them")
+    if gone:
+        advice += f": of class {gone[0]} none can be read"
+    title = f"{counted(bad, 'image', 'images')} cannot be read"
+    severity = "error" if stops else "warning"
+    return [Finding(severity, "unreadable", title, advice, tuple((image,) for image in bad))]
+
+
+def _contents(images: Sequence[SeenImage], found: Sequence[Fingerprint]) -> list[Finding]:
+    readable = [(image, one) for image, one in zip(images, found, strict=True) if one.error is None]
+    flat = [(image,) for image, one in readable if one.flat]
+    tiny = [(image,) for image, one in readable if min(one.width, one.height) < TINY and not one.flat]
+    findings = []
+    if flat:
+        title = f"{counted(flat, 'image shows', 'images show')} a single colour"
+        findings.append(Finding("warning", "blank", title, "remove them", tuple(flat)))
+    if tiny:
+        title = f"{counted(tiny, 'image is', 'images are')} smaller than {TINY} pixels"
+        advice = "use larger ones if there are any: thumbnails teach little"
+        findings.append(Finding("warning", "tiny", title, advice, tuple(tiny)))
+    return findings
+
+
+def _strays(images: Sequence[SeenImage], strays: Sequence[Stray]) -> list[Finding]:
+    if not strays:
+        return []
+    groups = []
+    for stray in strays:
+        remark = f"resembles {stray.nearest} more" if stray.nearest else "unlike the rest of its class"
+        groups.append((replace(images[stray.place], remark=remark),))
+    title = f"{counted(strays, 'image is', 'images are')} far from all others of their class"
+    advice = "see whether they are mislabelled; the worst come first, nothing is removed"
+    return [Finding("warning", "stray", title, advice, tuple(groups))]

@@ -1,0 +1,52 @@
+"""Names of classes and files that some program would not take for text."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+
+from visionlora.data.findings import Finding, SeenImage
+from visionlora.data.splits import ImageFolder
+from visionlora.text import printable
+
+_MOST = 20
+
+
+def name_findings(folder: ImageFolder, images: Sequence[SeenImage]) -> list[Finding]:
+    """A note for each kind of unusual name; they are shown as text everywhere, so nothing need be done."""
+    files = {image.path.name for image in images}
+    both = [*folder.classes, *sorted(files)]
+    kinds: tuple[tuple[str, Callable[[str], bool], Iterable[str]], ...] = (
+        ("not in UTF-8", _not_utf8, both),
+        ("with control characters", _control, both),
+        ("written from right to left", _right_to_left, folder.classes),
+        ("with a space at an end", lambda name: name != name.strip(), folder.classes),
+        (
+            "would be a formula in a spreadsheet",
+            lambda name: name[:1] in "=+-@",
+            folder.classes,
+        ),
+        ("with signs of markup", lambda name: any(sign in name for sign in "<>[]$&"), folder.classes),
+    )
+    findings = []
+    for what, test, names in kinds:
+        unusual = [name for name in names if name and test(name)]
+        if unusual:
+            count = "1 name" if len(unusual) == 1 else f"{len(unusual)} names"
+            lines = tuple(printable(name) for name in unusual[:_MOST])
+            findings.append(
+                Finding("note", "names", f"{count} {what}", "they are shown as text", lines=lines)
+            )
+    return findings
+
+
+def _not_utf8(name: str) -> bool:
+    return any(0xDC80 <= ord(character) <= 0xDCFF for character in name)
+
+
+def _control(name: str) -> bool:
+    return not _not_utf8(name) and printable(name) != name
+
+
+def _right_to_left(name: str) -> bool:
+    return any(unicodedata.bidirectional(character) in ("R", "AL") for character in name)

@@ -1,0 +1,99 @@
+"""Images that are far from all others of their class in a network's features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+NEIGHBOURS = 5
+"""So many of a class that are most similar stand for it: a class may show several things."""
+
+_BLOCK = 1024
+_MARGIN = 0.1
+"""By so much, in cosine similarity, another class must be nearer than the own."""
+
+_CLEAR = 0.5
+"""By so much where the features hardly tell the class from others."""
+
+_UNUSUAL = 4.0
+"""Robust standard deviations below the median similarity of the class."""
+
+
+@dataclass(frozen=True)
+class Stray:
+    """An image that may be mislabelled.
+
+    ``place`` is its row; ``own`` and ``other`` are its mean cosine similarities to the nearest images of its
+    own and of the nearest other class, which is ``nearest`` ("" where none is nearer than its own).
+    """
+
+    place: int
+    own: float
+    other: float
+    nearest: str
+
+
+def far_from_class(features: NDArray[np.float32], labels: Sequence[str], most: int = 20) -> list[Stray]:
+    """The images that fit another class better than their own by their nearest neighbours, or none at all.
+
+    Where the images of a class mostly fit others by these features, only the clearest case counts.
+    A fiftieth of all images is returned at most, but three where there are as many.
+
+    Args:
+        features: (N, D), of a frozen network.
+        labels: of the N images.
+        most: how many are returned.
+
+    Returns:
+        The worst first. Classes with fewer than three images have nothing to compare with.
+    """
+    names = sorted(set(labels))
+    of = np.array([names.index(label) for label in labels])
+    near = _nearness(np.asarray(features, np.float32), of, len(names))
+    rows = np.arange(len(of))
+    own = near[rows, of]
+    sizes = np.bincount(of, minlength=len(names))
+    near[rows, of] = -1
+    near[:, sizes < 3] = -1
+    nearest, other = near.argmax(1), near.max(1)
+    found = []
+    for place in range(len(names)):
+        members = np.flatnonzero(of == place)
+        if len(members) < 3:
+            continue
+        judged = len(names) == 1 or np.median(own[members] - other[members]) > 0
+        unusual = _deviations(own[members]) < -_UNUSUAL
+        for row, strange in zip(members.tolist(), unusual.tolist(), strict=True):
+            nearer = other[row] > own[row] + (_MARGIN if judged else _CLEAR)
+            if nearer or (strange and judged):
+                resembled = names[nearest[row]] if nearer else ""
+                found.append(Stray(row, float(own[row]), float(other[row]), resembled))
+    found.sort(key=lambda stray: stray.own - stray.other)
+    return found[: min(most, max(3, len(labels) // 50))]
+
+
+def _nearness(rows: NDArray[np.float32], of: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
+    """(N, classes): the mean cosine similarity of each image to its nearest ones of each class."""
+    rows = rows - rows.mean(0)
+    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
+    near = np.full((len(rows), classes), -1.0, np.float32)
+    members = [np.flatnonzero(of == place) for place in range(classes)]
+    for start in range(0, len(rows), _BLOCK):
+        similar = rows[start : start + _BLOCK] @ rows.T
+        similar[np.arange(len(similar)), start + np.arange(len(similar))] = -np.inf  # itself
+        for place, columns in enumerate(members):
+            count = min(NEIGHBOURS, len(columns) - 1)
+            if count > 0:
+                best = np.partition(similar[:, columns], -count, 1)[:, -count:]
+                near[start : start + _BLOCK, place] = best.mean(1)
+    return near
+
+
+def _deviations(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How far from their median values are, in robust standard deviations."""
+    middle = np.median(values)
+    spread = 1.48 * np.median(np.abs(values - middle))
+    return (values - middle) / max(float(spread), 0.05)
