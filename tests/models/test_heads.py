@@ -158,8 +158,8 @@ def test_an_extended_head_survives_adapting_merging_and_saving(known: Known) -> 
     exclude = [name.replace(".", r"\.") for name in head.trained]
     attach(known.model, LoraConfig(rank=2, exclude=exclude), generator=torch.Generator().manual_seed(0))
     names = dict(known.model.named_parameters())
-    assert f"{head.layer}.old.lora_A" in names
-    assert f"{head.layer}.new.lora_A" not in names
+    assert f"{head.layer}.old.adapters.default.lora_A" in names
+    assert f"{head.layer}.new.adapters.default.lora_A" not in names
     with torch.no_grad():
         for parameter in known.model.parameters():
             parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(2)) * 0.1)

@@ -133,7 +133,7 @@ def test_the_chosen_strength_is_the_saved_adapters_own(
     assert point["lost"] == pytest.approx(metrics["retention"]["lost"], rel=1e-5)
     restored = restore(folder)
     layers = adapted_layers(restored.network)
-    assert {layer.lora_alpha for layer in layers.values()} == {6 * 0.4}
+    assert {one.settings.alpha for layer in layers.values() for one in layer.active_adapters()} == {6 * 0.4}
     batch = torch.randn(3, 3, 48, 48)
     torch.testing.assert_close(load(folder)(batch), restored.network(batch), rtol=1e-4, atol=1e-4)
     again = command("evaluate", f"adapter={folder}", f"data.root={images}", "output=figures.json")

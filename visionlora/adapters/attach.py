@@ -1,246 +1,164 @@
-"""Putting adapters on a network, switching them off, merging them, and taking them off again."""
+"""Attaching adapters to a network, activating and detaching them."""
 
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Collection, Mapping
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
+from visionlora.adapters.base import AdapterSettings
 from visionlora.adapters.config import LoraConfig, LoraError
-from visionlora.adapters.layers import LoraLayer, can_adapt, swap_class, swapped_class
-from visionlora.adapters.targets import chosen_layers, closest, unmatched_patterns
-from visionlora.frozen.activations import in_place_again, out_of_place
+from visionlora.adapters.families import FAMILIES
+from visionlora.adapters.layers import AdaptedLayer, kind_of
+from visionlora.adapters.network import (
+    adapted_layers,
+    adapter_names,
+    finish_detaching,
+    named_sites,
+    remove_adapters,
+    require_adapters,
+)
+from visionlora.adapters.sites import WeightSite
+from visionlora.adapters.targets import chosen_sites, closest, unmatched_patterns
 from visionlora.frozen.folding import unfold_batch_norm
-from visionlora.frozen.freeze import freeze, plain_again
+from visionlora.frozen.freeze import freeze
+from visionlora.frozen.swap import swap
 from visionlora.kernels.conv import LAST, is_channels_last
 
+DEFAULT = "default"
 _Network = TypeVar("_Network", bound=nn.Module)
 
 
-@dataclass(frozen=True)
-class LayerPlan:
-    """One layer's adapter, before it is there."""
-
-    rank: int
-    alpha: float
-    rslora: bool = False
-    dropout: float = 0.0
-    init_std: float | None = None
-
-
 def attach(
-    model: _Network, config: LoraConfig | None = None, *, generator: torch.Generator | None = None
+    model: _Network,
+    config: LoraConfig | None = None,
+    *,
+    name: str = DEFAULT,
+    generator: torch.Generator | None = None,
+    trained_whole: Collection[str] = (),
 ) -> _Network:
-    """Puts an adapter on every targeted layer, in place, and freezes everything else.
+    """Attach an adapter to every targeted layer, in place, and freeze everything else.
 
-    At this moment the network still computes what it did: B is zero. Batch-norm layers stay in eval mode from
-    now on, whatever `model.train()` says. A's values depend on one number drawn from `generator` and on the
-    layer's name, not on which others are adapted, nor on the device. A weight that two layers share gets an
-    adapter for each.
+    The network still computes what it did: every family starts at an update of zero. Batch-norm layers stay
+    in eval mode from now on, whatever `model.train()` says. The start depends on one number drawn from
+    `generator` and on the layer's name, not on which others are adapted, nor on the device. A weight that two
+    layers share gets an adapter for each.
+
+    A network can hold several adapters under different names. The new one becomes the only active one;
+    `activate` chooses others.
 
     Args:
-        model: a network of nn.Conv1d/2d/3d and nn.Linear layers (or subclasses of those); may itself be
-            such a layer.
-        config: what to adapt and how strongly; by default all layers at rank 8.
-        generator: makes A reproducible; by default PyTorch's global one.
+        model: a network of convolutions, linear layers, embeddings and attention; may itself be such a layer.
+        config: what to adapt and how strongly; by default all layers with LoRA of rank 8.
+        name: of the adapter.
+        generator: makes the start reproducible; by default PyTorch's global one.
+        trained_whole: names of layers that are trained as they are (a new head) and get no adapter. They
+            alone may be all that the targets select: then nothing but them is trained.
 
     Returns:
         `model` itself.
 
     Raises:
-        LoraError: a target matches nothing, a layer can't be adapted, or the model has adapters already.
+        LoraError: a target matches nothing, a layer can't be adapted, or the name is taken.
     """
     config = config or LoraConfig()
-    names = chosen_layers(model, config.targets, config.exclude)
+    sites = chosen_sites(model, config.targets, config.exclude, trained_whole)
     for key, patterns in (("rank_pattern", config.rank_pattern), ("alpha_pattern", config.alpha_pattern)):
-        for pattern in unmatched_patterns(patterns, names):
+        for pattern in unmatched_patterns(patterns, sites):
             raise LoraError(
-                f"{key} {pattern!r} matches no adapted layer; close names: {closest(pattern, names)}."
+                f"{key} {pattern!r} matches no adapted layer; close names: {closest(pattern, sites)}."
             )
-    plans = {
-        name: LayerPlan(
-            config.rank_of(name), config.alpha_of(name), config.rslora, config.dropout, config.init_std
-        )
-        for name in names
-    }
-    return attach_layers(model, plans, generator)
+    settings = {site: config.settings_of(site) for site in sites}
+    return attach_layers(model, settings, name=name, generator=generator)
 
 
 def attach_layers(
-    model: _Network, plans: Mapping[str, LayerPlan], generator: torch.Generator | None = None
+    model: _Network,
+    settings: Mapping[str, AdapterSettings],
+    *,
+    name: str = DEFAULT,
+    generator: torch.Generator | None = None,
 ) -> _Network:
-    """`attach` for layers that are already chosen: everything is checked before anything is changed."""
-    if adapted_layers(model):
-        raise LoraError("The model has adapters already: detach or merge them before attaching new ones.")
-    modules = {name: model.get_submodule(name) for name in plans}
-    for name, module in modules.items():
-        _check_adaptable(name, module)
-    seed = _draw_seed(generator)
-    freeze(model, set(modules.values()))
-    out_of_place(model)
-    for name, module in modules.items():
-        _put_on(module, plans[name], _layer_generator(seed, name))
-    return model
-
-
-def detach(model: _Network) -> _Network:
-    """Throws the adapters away, in place: plain layers with the tensors they had, bit for bit.
-
-    Parameters stay frozen (`model.requires_grad_(True)` undoes that).
-
-    Raises:
-        LoraError: the model has no adapters.
-    """
-    layers = _adapted(model).values()
-    unfold_batch_norm(model)
-    for layer in layers:
-        _take_off(layer)
-    return _plain(model)
-
-
-def merge(model: _Network) -> _Network:
-    """Adds each adapter's update to its weight and leaves plain layers, in place: nothing of this package
-    remains.
-
-    The sum is computed in single precision (double for a double network) and cast once. Weights that layers
-    shared are separate tensors afterwards. Parameters stay frozen.
-
-    Raises:
-        LoraError: the model has no adapters.
-    """
-    layers = _adapted(model).values()
-    unfold_batch_norm(model)
-    for layer in layers:
-        with torch.no_grad():
-            weight = layer.lora_merged_weight()
-        _take_off(layer)
-        layer._parameters["weight"] = nn.Parameter(weight, requires_grad=False)
-    return _plain(model)
-
-
-@contextmanager
-def merged(model: nn.Module) -> Iterator[None]:
-    """Inside, adapted layers compute with their merged weight, at the cost of the plain layer.
-
-    The merged weights are a snapshot that stands beside the base tensors, which are not touched: they are
-    what they were afterwards, whatever happens inside. No gradient reaches the adapters inside, and steps
-    that an optimizer takes show after it. Within `adapters_off` (inside or around) the network is the
-    frozen one.
-
-    Raises:
-        LoraError: the model has no adapters.
-    """
-    layers = list(_adapted(model).values())
-    before = [layer.lora_merged for layer in layers]
-    try:
-        for layer in layers:
-            with torch.no_grad():
-                layer.lora_merged = layer.lora_merged_weight()
-        yield
-    finally:
-        for layer, previous in zip(layers, before, strict=True):
-            layer.lora_merged = previous
-
-
-@contextmanager
-def adapters_off(model: nn.Module) -> Iterator[None]:
-    """Inside, the network is the frozen one; may be nested, and used inside or around `merged`.
-
-    Raises:
-        LoraError: the model has no adapters.
-    """
-    layers = list(_adapted(model).values())
-    for layer in layers:
-        layer.lora_off += 1
-    try:
-        yield
-    finally:
-        for layer in layers:
-            layer.lora_off -= 1
-
-
-def scale(model: _Network, strength: float) -> _Network:
-    """Multiplies every adapter's update by `strength` for good, in place: by way of its alpha, so that it is
-    saved, merged and read by PEFT as any other adapter.
-
-    Trained tensors stay as they are, and so do modules that were trained whole (a new head).
+    """`attach` for weights that are chosen already: everything is checked before anything is changed.
 
     Args:
-        model: an adapted network; not inside `merged`, which holds the weights as they were.
-        strength: above 0; 1 leaves everything as it is (Wortsman et al. 2022,
-            https://arxiv.org/abs/2109.01903, equation 1 with the frozen network at 0).
-
-    Returns:
-        `model` itself.
-
-    Raises:
-        LoraError: the model has no adapters, or strength is not a positive, finite number.
+        model: plain or adapted.
+        settings: by the full names of weights (`targets.named_sites`).
+        name, generator: as `attach` has them.
     """
-    if not (math.isfinite(strength) and strength > 0):
-        raise LoraError(f"strength is {strength!r}: give a positive number.")
-    for layer in _adapted(model).values():
-        layer.lora_alpha *= strength
+    if not name or "." in name:
+        raise LoraError(f"adapter name {name!r}: give a name without dots.")
+    if name in adapter_names(model):
+        raise LoraError(
+            f"The model has an adapter {name!r} already: detach or merge it before attaching a new one, "
+            f"or give the new one another name."
+        )
+    sites = named_sites(model)
+    chosen = {site: sites[site] for site in settings}
+    for site, (module, where) in chosen.items():
+        _check_adaptable(site, module, where)
+    seed = _draw_seed(generator)
+    trainable = [p for layer in adapted_layers(model).values() for p in layer.adapters.parameters()]
+    trainable = [parameter for parameter in trainable if parameter.requires_grad]
+    unfold_batch_norm(model)
+    freeze(model, {module for module, _ in chosen.values()})
+    for parameter in trainable:
+        parameter.requires_grad_(True)
+    for site, (module, where) in chosen.items():
+        _put_on(module, where, name, settings[site], _layer_generator(seed, site))
+    vars(model).setdefault("attached", ())
+    vars(model)["attached"] += (name,)
+    activate(model, name)
     return model
 
 
-@contextmanager
-def scaled(model: nn.Module, strength: float) -> Iterator[None]:
-    """Inside, every adapter's update is multiplied by `strength`, 0 included; afterwards it is exactly what
-    it was. `merged` goes inside of it, not around it.
+def activate(model: _Network, *names: str) -> _Network:
+    """Make these adapters the ones that take part, in place; their updates add up. Without names: none.
 
     Raises:
-        LoraError: the model has no adapters, or strength is negative or not finite.
+        LoraError: there is no adapter of such a name.
     """
-    if not (math.isfinite(strength) and strength >= 0):
-        raise LoraError(f"strength is {strength!r}: give a number of at least 0.")
-    layers = list(_adapted(model).values())
-    before = [layer.lora_alpha for layer in layers]
-    try:
-        for layer, alpha in zip(layers, before, strict=True):
-            layer.lora_alpha = alpha * strength
-        yield
-    finally:
-        for layer, alpha in zip(layers, before, strict=True):
-            layer.lora_alpha = alpha
-
-
-def adapted_layers(model: nn.Module) -> dict[str, LoraLayer]:
-    """The adapted layers by name, in the model's order; empty where nothing is attached."""
-    return {name: module for name, module in model.named_modules() if isinstance(module, LoraLayer)}
-
-
-def adapter_parameters(model: nn.Module) -> Iterator[nn.Parameter]:
-    """A and B of every adapted layer."""
+    known = adapter_names(model)
+    for name in names:
+        if name not in known:
+            raise LoraError(f"There is no adapter {name!r}; there are {', '.join(known) or 'none'}.")
     for layer in adapted_layers(model).values():
-        yield layer.lora_A
-        yield layer.lora_B
+        layer.active = tuple(name for name in names if name in layer.adapters)
+    return model
 
 
-def adapter_state(model: nn.Module) -> dict[str, Tensor]:
-    """`<layer>.lora_A` and `<layer>.lora_B` of every adapted layer, detached, not copied."""
-    return {
-        f"{name}.{part}" if name else part: getattr(layer, part).detach()
-        for name, layer in adapted_layers(model).items()
-        for part in ("lora_A", "lora_B")
-    }
+def detach(model: _Network, *names: str) -> _Network:
+    """Remove adapters, in place: these, or without names all. Where none is left on a layer it is a plain one
+    with the tensors that it had, bit for bit.
+
+    Where no adapter is left at all, batch norm and activations are as they were before `attach`; parameters
+    stay frozen (`model.requires_grad_(True)` undoes that).
+
+    Raises:
+        LoraError: the model has no adapters, or none of such a name.
+    """
+    layers, known = require_adapters(model), adapter_names(model)
+    for name in names:
+        if name not in known:
+            raise LoraError(f"There is no adapter {name!r}; there are {', '.join(known)}.")
+    gone = set(names or known)
+    unfold_batch_norm(model)
+    for layer in layers.values():
+        for name in gone & set(layer.adapters):
+            del layer.adapters[name]
+        layer.active = tuple(name for name in layer.active if name not in gone)
+        if not len(layer.adapters):
+            remove_adapters(layer)
+    left = tuple(name for name in known if name not in gone)
+    return finish_detaching(model, left)
 
 
-def _adapted(model: nn.Module) -> dict[str, LoraLayer]:
-    layers = adapted_layers(model)
-    if not layers:
-        raise LoraError(f"The {type(model).__name__} has no adapters: attach or load some first.")
-    return layers
-
-
-def _check_adaptable(name: str, module: nn.Module) -> None:
-    weight = module._parameters.get("weight")
+def _check_adaptable(name: str, module: nn.Module, site: WeightSite) -> None:
+    weight = module._parameters.get(site.parameter)
     if isinstance(weight, UninitializedParameter):
         raise LoraError(f"{name}: the layer is not initialised yet: run the model once before attaching.")
     if weight is None:
@@ -248,7 +166,7 @@ def _check_adaptable(name: str, module: nn.Module) -> None:
             f"{name}: its weight is re-parametrised (weight_norm, spectral_norm, prune, ...): "
             f"remove the parametrisation first, or exclude the layer."
         )
-    if not can_adapt(module) or not weight.is_floating_point():
+    if not weight.is_floating_point():
         raise LoraError(
             f"{name}: a {type(module).__name__} of {weight.dtype} can't be adapted: exclude the layer."
         )
@@ -264,33 +182,25 @@ def _layer_generator(seed: int, name: str) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
-def _put_on(module: nn.Module, plan: LayerPlan, generator: torch.Generator) -> None:
-    weight = module._parameters["weight"]
-    assert weight is not None
-    std = plan.init_std or weight[0].numel() ** -0.5
-    # Half precision is too coarse for the small steps of an adapter.
+def _put_on(
+    module: Any, site: WeightSite, name: str, settings: AdapterSettings, generator: torch.Generator
+) -> None:
+    weight = module._parameters[site.parameter]
+    shape = site.view(weight).shape
     dtype = torch.promote_types(weight.dtype, torch.float32)
-    A = torch.randn((plan.rank, *weight.shape[1:]), dtype=dtype, generator=generator).mul_(std)
-    B = torch.zeros(weight.shape[0], plan.rank, *(1,) * (weight.ndim - 2), dtype=dtype)
+    adapter = FAMILIES[settings.family](shape, settings, dtype, generator)
     if is_channels_last(weight):  # as the gradients that will be added to it
-        A = A.contiguous(memory_format=LAST[A.ndim])
-    layer = swap_class(module, swapped_class(type(module)))
-    layer.lora_A = nn.Parameter(A.to(weight.device))
-    layer.lora_B = nn.Parameter(B.to(weight.device))
-    layer.lora_alpha = plan.alpha
-    layer.lora_rslora = plan.rslora
-    layer.lora_dropout = plan.dropout
-    layer.lora_off = 0
-    layer.register_buffer("lora_merged", None, persistent=False)
-
-
-def _take_off(layer: LoraLayer) -> None:
-    for name in ("lora_A", "lora_B", "lora_alpha", "lora_rslora", "lora_dropout", "lora_off", "lora_merged"):
-        delattr(layer, name)
-    swap_class(layer, layer.base_class)
-
-
-def _plain(model: _Network) -> _Network:
-    in_place_again(model)
-    plain_again(model)
-    return model
+        for parameter in adapter.parameters():
+            if parameter.ndim == weight.ndim:
+                parameter.data = parameter.data.contiguous(memory_format=LAST[parameter.ndim])
+    adapter.to(weight.device).train(module.training)
+    if not isinstance(module, AdaptedLayer):
+        swap(module, kind_of(module))
+        module.adapters, module.active, module.off, module.fold = nn.ModuleDict(), (), 0, None
+        module.register_buffer("merged_weight", None, persistent=False)
+    if not site.part:
+        module.adapters[name] = adapter
+        return
+    if name not in module.adapters:
+        module.adapters[name] = nn.ModuleDict()
+    module.adapters[name][site.part] = adapter

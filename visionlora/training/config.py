@@ -123,7 +123,9 @@ def read_config(config: DictConfig) -> RunConfig:
     if not isinstance(values["seed"], int):
         raise VisionLoraError(f"seed is {values['seed']!r}; give a whole number")
     sections: dict[str, Any] = {
-        name: build(hint, values[name], name) if is_dataclass(hint) else values[name]
+        name: build(hint, values[name], name)
+        if isinstance(hint, type) and is_dataclass(hint)
+        else values[name]
         for name, hint in hints.items()
     }
     return RunConfig(**sections)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from visionlora.adapters import FrozenBatchNorm, LoraConfig, LoraLayer, adapted_layers, attach, folded
+from visionlora.adapters import AdaptedLayer, FrozenBatchNorm, LoraConfig, adapted_layers, attach, folded
 from visionlora.device import choose_device
 from visionlora.files import replacing
 from visionlora.frozen.folding import FoldedConv, FoldedNorm
@@ -120,9 +120,9 @@ def explain_step(network: nn.Module, images: Tensor, low: torch.dtype | None = N
         {
             "name": name,
             "kind": kind_of(layer),
-            "rank": layer.lora_rank if isinstance(layer, LoraLayer) else 0,
-            "parameters": sum(p.numel() for p in layer.parameters(recurse=False) if p.requires_grad),
-            "folded": names[id(layer.folded_norm[0])] if isinstance(layer, FoldedConv) else None,
+            "rank": _rank(layer),
+            "parameters": sum(p.numel() for p in _trained(layer)),
+            "folded": names[id(layer.fold.norm)] if getattr(layer, "fold", None) else None,
             **watched[name].entries(),
         }
         for name, layer in _layers_with_ways(network).items()
@@ -144,10 +144,28 @@ def explain_step(network: nn.Module, images: Tensor, low: torch.dtype | None = N
     }
 
 
+def _rank(layer: Any) -> int:
+    """The rank of the layer's active adapters together; 0 for a frozen one."""
+    if not isinstance(layer, AdaptedLayer):
+        return 0
+    return sum(adapter.settings.rank for adapter in layer.active_adapters())
+
+
+def _trained(layer: nn.Module) -> Iterator[nn.Parameter]:
+    """The layer's own trained parameters and its adapters'."""
+    yield from (parameter for parameter in layer.parameters(recurse=False) if parameter.requires_grad)
+    if isinstance(layer, AdaptedLayer):
+        yield from layer.adapters.parameters()
+
+
 def kind_of(layer: Any) -> str:
     """A layer in a few words: ``conv 3x3 / 2, 64 -> 128``, ``linear 512 -> 1000``."""
     if isinstance(layer, nn.Linear):
         return f"linear {layer.in_features} -> {layer.out_features}"
+    if isinstance(layer, nn.MultiheadAttention):
+        return f"attention projections {layer.embed_dim} -> {3 * layer.embed_dim}"
+    if isinstance(layer, nn.Embedding):
+        return f"embedding {layer.num_embeddings} -> {layer.embedding_dim}"
     words = f"conv {'x'.join(map(str, layer.kernel_size))}"
     if max(layer.stride) > 1:
         words += f" / {max(layer.stride)}"
@@ -182,7 +200,7 @@ def _layers_with_ways(network: nn.Module) -> dict[str, Any]:
     return {
         name: layer
         for name, layer in network.named_modules()
-        if isinstance(layer, LoraLayer) or (isinstance(layer, FoldedConv) and layer.groups > 1)
+        if isinstance(layer, AdaptedLayer) or (isinstance(layer, FoldedConv) and layer.groups != 1)
     }
 
 

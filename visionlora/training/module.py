@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from visionlora.adapters import adapted_layers, merged
+from visionlora.adapters.network import uses_dropout
 from visionlora.data.augment import mixed
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.predictions import Answers
@@ -65,8 +66,7 @@ class LoraModule(lightning.LightningModule):
         self.drift_weight = retention.drift_for(teacher.old_outputs, teacher.classes) if teacher else 0.0
         self.drift: Drift | None = None
         self.dropout = dropout
-        adapters = adapted_layers(network).values()
-        self.drops = dropout or any(layer.lora_dropout for layer in adapters)
+        self.drops = dropout or uses_dropout(network)
         """Whether anything is dropped at all."""
         self._validation: list[tuple[Tensor, Tensor]] = []
         self._merged: AbstractContextManager[Any] | None = None

@@ -88,7 +88,7 @@ def prediction_rows(job: Job, before: Answers, after: Answers, top: int = 3) -> 
 def update_sizes(job: Job) -> dict[str, float]:
     """For each adapted layer the update's Frobenius norm relative to the weight's."""
     return {
-        name: float(layer.lora_update().detach().norm() / layer.base_weight.norm())
+        name: float(layer.update().detach().norm() / layer.base_weight.norm())
         for name, layer in adapted_layers(job.network).items()
     }
 
