@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from visionlora.adapters.base import Adapter
+from visionlora.adapters.families.loha import Loha
 from visionlora.adapters.families.lora import Lora
 
 FAMILIES: dict[str, type[Adapter]] = {
     "lora": Lora,
+    "loha": Loha,
 }
