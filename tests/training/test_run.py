@@ -168,7 +168,7 @@ def test_contrast_images_alone_choose_the_strength_and_say_nothing_of_forgetting
     assert strength["budget"] == {"retention": None, "contrast": 0.05}
     assert not any("lost" in point for point in strength["curve"])
     assert "of top-1 lost" not in (folder / "adapter" / "README.md").read_text()
-    assert "called by a new name" in (folder / "adapter" / "README.md").read_text()
+    assert "false-positive rate" in (folder / "adapter" / "README.md").read_text()
 
 
 def test_forgetting_is_estimated_on_retention_images_without_labels(
