@@ -32,15 +32,15 @@ def test_each_layer_is_told_with_its_own_input_and_ways(network: nn.Module, imag
     assert [layer["input"] for layer in told["layers"]] == [
         (2, 3, 128, 128), (2, 8, 64, 64), (2, 8, 64, 64), (2, 16)
     ]  # fmt: skip
-    assert first["product"]["way"] == "conv"
-    assert pointwise["product"]["way"] in ("matmul", "onednn")
+    assert first["product"]["implementation"] == "conv"
+    assert pointwise["product"]["implementation"] in ("matmul", "onednn")
     timed = {"matmul", "onednn"} if has_onednn(images) else set()
     assert set(pointwise["product"]["seconds"]) == timed
     assert set(first["gradient"]["seconds"]) >= {"low_rank", "full"}
     assert last["gradient"]["seconds"] == {}
     assert depthwise["calls"] == 1
     assert told["parameters"]["trainable"] == sum(layer["parameters"] for layer in told["layers"])
-    assert told["ways_s"] > 0
+    assert told["timed_s"] > 0
     assert told["step_s"] > 0
 
 
@@ -63,7 +63,7 @@ def test_a_frozen_convolution_with_groups_is_told_once_it_is_folded(images: torc
     _, frozen, _ = explain_step(network, images)["layers"]
     assert (frozen["name"], frozen["rank"], frozen["parameters"], frozen["folded"]) == ("1", 0, 0, "2")
     assert set(frozen["product"]["seconds"]) <= {"conv", "flipped"}
-    assert frozen["product"]["way"] in ("conv", "flipped")
+    assert frozen["product"]["implementation"] in ("conv", "flipped")
     assert frozen["gradient"] is None
 
 
@@ -72,7 +72,7 @@ def test_a_way_that_is_fixed_by_hand_is_told(network: nn.Module, images: torch.T
     for way in ("low_rank", "full"):
         with choice(way):
             first = explain_step(network, images)["layers"][0]
-        assert first["gradient"] == {"way": way, "seconds": {}}
+        assert first["gradient"] == {"implementation": way, "seconds": {}}
 
 
 def test_a_layer_whose_weight_is_read_and_that_is_never_called_is_told() -> None:
@@ -113,7 +113,7 @@ def test_the_command_shows_and_writes_every_adapted_layer(command: Command, tmp_
     assert [layer["name"] for layer in told["layers"]][-1] == "fc"
     for layer in told["layers"]:
         assert layer["name"] in left.out
-        assert layer["gradient"]["way"] == "low_rank"
+        assert layer["gradient"]["implementation"] == "low_rank"
     assert "20 of 20 batch norms folded" in " ".join(left.out.split())
 
 

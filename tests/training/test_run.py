@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 
 from tests.conftest import Left
 from visionlora.adapters import adapted_layers
-from visionlora.models import About, Preprocessing
+from visionlora.models import Preprocessing, WeightsMetadata
 from visionlora.models.restore import load, restore
 
 Command = Callable[..., Left]
@@ -36,8 +36,8 @@ def weights(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     network = torchvision.models.squeezenet1_1(num_classes=4)
     half = (0.5, 0.5, 0.5)
-    about = About(COLOURS, ("",) * 4, Preprocessing(48, 48, half, half, "bilinear"))
-    save_file(network.state_dict(), tmp_path / "small.safetensors", about.metadata())
+    about = WeightsMetadata(COLOURS, ("",) * 4, Preprocessing(48, 48, half, half, "bilinear"))
+    save_file(network.state_dict(), tmp_path / "small.safetensors", about.as_text())
     return tmp_path / "small.safetensors"
 
 
@@ -168,7 +168,7 @@ def test_contrast_images_alone_choose_the_strength_and_say_nothing_of_forgetting
     assert strength["budget"] == {"retention": None, "contrast": 0.05}
     assert not any("lost" in point for point in strength["curve"])
     assert "of top-1 lost" not in (folder / "adapter" / "README.md").read_text()
-    assert "called by a new name" in (folder / "adapter" / "README.md").read_text()
+    assert "false-positive rate" in (folder / "adapter" / "README.md").read_text()
 
 
 def test_forgetting_is_estimated_on_retention_images_without_labels(
@@ -274,8 +274,8 @@ def resnet(tmp_path: Path) -> Path:
             for tensor in (module.running_var, module.weight.data):
                 tensor.uniform_(0.7, 1.3)
     half = (0.5, 0.5, 0.5)
-    about = About(COLOURS, ("",) * 4, Preprocessing(48, 48, half, half, "bilinear"))
-    save_file(network.state_dict(), tmp_path / "resnet.safetensors", about.metadata())
+    about = WeightsMetadata(COLOURS, ("",) * 4, Preprocessing(48, 48, half, half, "bilinear"))
+    save_file(network.state_dict(), tmp_path / "resnet.safetensors", about.as_text())
     return tmp_path / "resnet.safetensors"
 
 

@@ -28,7 +28,7 @@ from visionlora.evaluation.forgetting import Changes, changes_sheet
 from visionlora.evaluation.predictions import Answers, answers
 from visionlora.evaluation.results import contrast_figures, retention_figures
 from visionlora.models import find_class
-from visionlora.models.restore import Restored, restore
+from visionlora.models.restore import TrainedModel, restore
 from visionlora.report.intervals import with_interval
 from visionlora.report.metrics_file import NOT_MEASURED, write_metrics
 from visionlora.report.tables import changes_table, evaluation_table, show
@@ -113,7 +113,7 @@ def _labelled(data: DataConfig) -> tuple[ImageFile, ...]:
     return found.test or found.val
 
 
-def _targets(restored: Restored, images: tuple[ImageFile, ...]) -> dict[str, int]:
+def _targets(restored: TrainedModel, images: tuple[ImageFile, ...]) -> dict[str, int]:
     names = sorted({image.label for image in images if image.label is not None})
     wnids = restored.backbone.wnids if restored.head.kind != "new" else ()
     padded = (*wnids, *[""] * (len(restored.head.outputs) - len(wnids)))
@@ -121,7 +121,7 @@ def _targets(restored: Restored, images: tuple[ImageFile, ...]) -> dict[str, int
 
 
 def _loader(
-    restored: Restored,
+    restored: TrainedModel,
     images: tuple[ImageFile, ...],
     targets: dict[str, int] | None,
     options: EvaluateOptions,
@@ -131,7 +131,7 @@ def _loader(
     return make_loader(ImageDataset(images, preprocessing, targets=targets), options.data.batch_size)
 
 
-def _ask(restored: Restored, loader: ImageLoader) -> tuple[Answers, Answers | None]:
+def _ask(restored: TrainedModel, loader: ImageLoader) -> tuple[Answers, Answers | None]:
     """The adapted network's answers, and the frozen one's where it has the same outputs."""
     with merged(restored.network):
         now = answers(restored.network, loader)
@@ -142,7 +142,7 @@ def _ask(restored: Restored, loader: ImageLoader) -> tuple[Answers, Answers | No
 
 
 def _per_class(
-    restored: Restored, now: Answers, before: Answers | None, outputs: list[int]
+    restored: TrainedModel, now: Answers, before: Answers | None, outputs: list[int]
 ) -> dict[str, dict[str, Any]]:
     figures = {}
     for output in outputs:
@@ -158,7 +158,9 @@ def _per_class(
     return figures
 
 
-def _retention(restored: Restored, options: EvaluateOptions) -> tuple[Changes | None, tuple[ImageFile, ...]]:
+def _retention(
+    restored: TrainedModel, options: EvaluateOptions
+) -> tuple[Changes | None, tuple[ImageFile, ...]]:
     """What became of the old images, and they; None where there are none."""
     root = restored.backbone.retention_root if options.retention == "auto" else options.retention
     if root is None or restored.head.kind == "new":
@@ -172,7 +174,7 @@ def _retention(restored: Restored, options: EvaluateOptions) -> tuple[Changes | 
     return Changes(frozen, now, restored.head.outputs), images
 
 
-def _contrast(restored: Restored, options: EvaluateOptions) -> dict[str, Any] | str:
+def _contrast(restored: TrainedModel, options: EvaluateOptions) -> dict[str, Any] | str:
     if options.contrast is None or not restored.classes:
         return NOT_MEASURED
     now, before = _ask(restored, _loader(restored, scan_images([Path(options.contrast)]), None, options))

@@ -24,7 +24,7 @@ from visionlora.device import choose_device
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.predictions import named
 from visionlora.files import replacing
-from visionlora.models.restore import Restored, restore
+from visionlora.models.restore import TrainedModel, restore
 from visionlora.report.sheet import PredictionRow, before_after_sheet
 from visionlora.report.tables import predictions_table, show
 from visionlora.settings import require
@@ -127,7 +127,7 @@ def find_images(images: str) -> tuple[ImageFile, ...]:
 
 
 def predictions(
-    restored: Restored, images: Sequence[ImageFile], options: PredictOptions
+    restored: TrainedModel, images: Sequence[ImageFile], options: PredictOptions
 ) -> Iterator[Prediction]:
     """The network's answers, in the order of the images; only a batch at a time is in memory."""
     preprocessing = restored.backbone.preprocessing
@@ -160,7 +160,7 @@ def predictions(
 
 @torch.inference_mode()
 def _ask(
-    network: nn.Module, images: Tensor, restored: Restored, options: PredictOptions
+    network: nn.Module, images: Tensor, restored: TrainedModel, options: PredictOptions
 ) -> list[tuple[list[tuple[str, float]], list[tuple[str, float]] | None]]:
     images = images.to(next(network.parameters()).device)
     now = named(network(images), restored.head.outputs, options.top_k)

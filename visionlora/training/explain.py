@@ -53,8 +53,11 @@ class LayerCalls:
 
     def entries(self) -> dict[str, Any]:
         """What of it is written into files."""
-        ways = {"product": self.product, "gradient": self.gradient}
-        entries = {name: None if decision is None else decision.entry() for name, decision in ways.items()}
+        decisions = {"product": self.product, "gradient": self.gradient}
+        entries = {
+            name: decision and {"implementation": decision.way, "seconds": dict(decision.seconds)}
+            for name, decision in decisions.items()
+        }
         return {"calls": self.calls, "input": self.input, **entries}
 
 
@@ -140,7 +143,7 @@ def explain_step(network: nn.Module, images: Tensor, low: torch.dtype | None = N
             "trainable": sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
         },
         "step_s": seconds,
-        "ways_s": sum(decision.seconds[decision.way] for decision in taken),
+        "timed_s": sum(decision.seconds[decision.way] for decision in taken),
     }
 
 

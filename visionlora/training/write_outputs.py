@@ -16,11 +16,10 @@ from visionlora.evaluation.forgetting import changes_sheet
 from visionlora.evaluation.predictions import Answers, named
 from visionlora.evaluation.results import Look, changes
 from visionlora.files import replacing
-from visionlora.report.figures import confusion_figure, update_size_figure
+from visionlora.report.figures import confusion_figure, strength_figure, update_size_figure
 from visionlora.report.metrics_file import flatten, write_metrics
 from visionlora.report.model_card import changes_markdown, model_card
 from visionlora.report.sheet import PredictionRow, before_after_sheet
-from visionlora.report.strength_figure import strength_figure
 from visionlora.report.tables import changes_table, show, summary_table
 from visionlora.settings import plain
 from visionlora.training.setup import Job
