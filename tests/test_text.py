@@ -47,7 +47,13 @@ def test_text_that_a_spreadsheet_would_run_is_quoted(text: str) -> None:
 
 
 def test_numbers_and_ordinary_text_stay_as_they_are_in_a_csv() -> None:
-    assert [csv_safe(value) for value in (-1.5, 3, None, "a=b", "goldfish")] == [-1.5, 3, None, "a=b", "goldfish"]
+    assert [csv_safe(value) for value in (-1.5, 3, None, "a=b", "goldfish")] == [
+        -1.5,
+        3,
+        None,
+        "a=b",
+        "goldfish",
+    ]
 
 
 def test_a_name_that_is_not_utf8_can_be_written_to_a_csv() -> None:

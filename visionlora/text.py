@@ -11,9 +11,9 @@ SAFE = "visionlora.safe"
 
 # Typography of our own messages, in consoles that do not have it.
 _PLAIN = {
-    "·": "-", "•": "-", "–": "-", "—": "-", "…": "...", "→": "->", "←": "<-", "×": "x", "±": "+-", "≤": "<=",
-    "≥": ">=", "‘": "'", "’": "'", "“": '"', "”": '"', "✓": "ok", "✗": "x", "│": "|", "─": "-", "━": "-", "█": "#",
-    "╸": "-", "╺": "-", "\u00a0": " ", "▲": "^", "▼": "v",
+    "·": "-", "•": "-", "–": "-", "—": "-", "…": "...", "→": "->", "←": "<-", "×": "x", "±": "+-",  # noqa: RUF001
+    "≤": "<=", "≥": ">=", "‘": "'", "’": "'", "“": '"', "”": '"', "✓": "ok", "✗": "x", "│": "|",  # noqa: RUF001
+    "─": "-", "━": "-", "█": "#", "╸": "-", "╺": "-", "\u00a0": " ", "▲": "^", "▼": "v",
 }  # fmt: skip
 
 # What spreadsheets take for the start of a formula (OWASP, "CSV injection").
@@ -56,8 +56,8 @@ def make_streams_safe() -> None:
 
 
 def _harmless(character: str) -> bool:
-    # Cc: control; Cf: format (direction marks; the joiners that some scripts and emoji need stay); Cs: surrogates;
-    # Zl, Zp: line and paragraph separators.
+    # Cc: control; Cf: format (direction marks; the joiners that some scripts and emoji need stay);
+    # Cs: surrogates; Zl, Zp: line and paragraph separators.
     category = unicodedata.category(character)
     return category not in ("Cc", "Cf", "Cs", "Zl", "Zp") or character in "\u200c\u200d"
 
