@@ -21,8 +21,8 @@ from torch.nn import functional as F
 
 from benchmarks.quality_tasks import Task, link
 from visionlora.adapters import adapters_off
-from visionlora.data import AnchorStream
 from visionlora.retention.generated import generate_anchors
+from visionlora.retention.stream import AnchorStream
 from visionlora.retention.teacher import AnchorTeacher
 from visionlora.training import module
 from visionlora.training.module import LoraModule

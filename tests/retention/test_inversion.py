@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from visionlora.adapters import LoraConfig, attach
-from visionlora.data import generate_anchors
 from visionlora.data.augment import mixed
 from visionlora.data.preprocessing import Preprocessing
+from visionlora.retention.generated import generate_anchors
 from visionlora.retention.inversion import dream, dreamed_once
 
 SIZES = Preprocessing(40, 32, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), "bilinear")

@@ -8,11 +8,14 @@ groups, with merging, strength, saving, loading and folding. One whose update is
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+from visionlora.adapters.settings import AdapterSettings, scaling_of
+
+__all__ = ["Adapter", "AdapterSettings", "LowRank", "scaling_of"]  # all that a family needs
 
 
 class LowRank(NamedTuple):
@@ -27,27 +30,6 @@ class LowRank(NamedTuple):
     A: Tensor
     B: Tensor
     scaling: float
-
-
-@dataclass(frozen=True)
-class AdapterSettings:
-    """The settings of one layer's adapter.
-
-    Attributes:
-        family: a name in `families.FAMILIES`.
-        rank: r.
-        alpha: the update is multiplied with alpha / rank, or alpha / sqrt(rank) with `rslora`.
-        rslora: see alpha.
-        dropout: probability that an element of the adapter's input is dropped in training.
-        init_std: standard deviation of Gaussian starts; None: 1 / sqrt(fan-in).
-    """
-
-    family: str = "lora"
-    rank: int = 8
-    alpha: float = 8.0
-    rslora: bool = False
-    dropout: float = 0.0
-    init_std: float | None = None
 
 
 class Adapter(nn.Module):
@@ -138,9 +120,3 @@ class Adapter(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.family}, rank={self.settings.rank}, alpha={self.settings.alpha:g}"
-
-
-def scaling_of(settings: AdapterSettings, strength: float = 1.0) -> float:
-    """strength * alpha / rank, or strength * alpha / sqrt(rank) with `rslora` (Kalajdzievski 2023)."""
-    alpha = settings.alpha * strength
-    return alpha / settings.rank**0.5 if settings.rslora else alpha / settings.rank

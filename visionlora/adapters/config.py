@@ -8,12 +8,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from types import MappingProxyType
+from typing import Any
 
-from visionlora.adapters.base import AdapterSettings
+from visionlora.adapters.settings import AdapterSettings
 
 
 class LoraError(ValueError):
     """A mistake of the caller: one line that says what was wrong, where, and what to do next."""
+
+
+def _option(default: Any, help: str, **rule: Any) -> Any:
+    """A field with what `--help` says about it and the range that the command line allows."""
+    return field(default=default, metadata={"help": help, **rule})
 
 
 @dataclass(frozen=True)
@@ -38,16 +44,33 @@ class LoraConfig:
         LoraError: a value is out of its range or a pattern is not a regular expression.
     """
 
-    family: str = "lora"
-    rank: int = 8
-    alpha: float = 8.0
-    dropout: float = 0.0
-    init_std: float | None = None
-    targets: str | Sequence[str] = "all"
-    exclude: str | Sequence[str] = ()
-    rank_pattern: Mapping[str, int] = field(default_factory=dict)
-    alpha_pattern: Mapping[str, float] = field(default_factory=dict)
-    rslora: bool = False
+    family: str = _option("lora", "the adapter family: lora, loha")
+    rank: int = _option(
+        8, "r, the number of directions that a layer's update has", at_least=1, at_most=4096, also=("r",)
+    )
+    alpha: float = _option(
+        8.0, "the update is multiplied by alpha / rank", above=0, at_most=1e6, also=("lora_alpha",)
+    )
+    dropout: float = _option(
+        0.0, "probability that an element of the adapter's input is dropped", at_least=0, below=1
+    )
+    init_std: float | None = _option(
+        None, "standard deviation of A's Gaussian; null: 1/sqrt(fan-in)", above=0, at_most=1e6
+    )
+    targets: str | Sequence[str] = _option(
+        "all", "all, conv, linear, classifier, last:N, a regular expression, or a list of these",
+        also=("target_modules",),
+    )  # fmt: skip
+    exclude: str | Sequence[str] = _option(
+        (), "what not to adapt, in the same words", also=("exclude_modules",)
+    )
+    rank_pattern: Mapping[str, int] = field(
+        default_factory=dict, metadata={"help": "rank by layer-name pattern", "at_least": 1, "at_most": 4096}
+    )
+    alpha_pattern: Mapping[str, float] = field(
+        default_factory=dict, metadata={"help": "alpha by layer-name pattern", "above": 0, "at_most": 1e6}
+    )
+    rslora: bool = _option(False, "scale by alpha / sqrt(rank)", also=("use_rslora",))
 
     def __post_init__(self) -> None:
         _check_family(self.family)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from visionlora.data.config import DataConfig
 from visionlora.data.splits import SPLITS
 from visionlora.device import choose_device
 from visionlora.errors import VisionLoraError
+from visionlora.evaluation.config import EvaluateConfig
 from visionlora.evaluation.forgetting import Changes, changes_sheet
 from visionlora.evaluation.predictions import Answers, answers
 from visionlora.evaluation.results import contrast_figures, retention_figures
@@ -32,38 +31,9 @@ from visionlora.models.restore import TrainedModel, restore
 from visionlora.report.intervals import with_interval
 from visionlora.report.metrics_file import NOT_MEASURED, write_metrics
 from visionlora.report.tables import changes_table, evaluation_table, show
-from visionlora.settings import build, require
 
 
-@dataclass(frozen=True)
-class EvaluateOptions:
-    """What ``conf/evaluate.yaml`` may say."""
-
-    adapter: str
-    data: DataConfig
-    model: str | None = None
-    weights: str | None = None
-    retention: str | None = "auto"
-    contrast: str | None = None
-    output: str | None = None
-    sheet: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.output is not None:
-            require(Path(self.output).suffix == ".json", "output ends in .json", self.output)
-        if self.sheet is not None:
-            require(Path(self.sheet).suffix == ".png", "sheet ends in .png", self.sheet)
-
-    @classmethod
-    def of(cls, settings: Mapping[str, Any]) -> EvaluateOptions:
-        """The options that a resolved configuration gives."""
-        flat = {**settings, "data": build(DataConfig, settings["data"], "data")}
-        for name in ("retention", "contrast"):
-            flat[name] = settings[name]["root"]
-        return build(cls, flat, "evaluate")
-
-
-def evaluate_adapter(options: EvaluateOptions, console: Console | None = None) -> dict[str, Any]:
+def evaluate_adapter(options: EvaluateConfig, console: Console | None = None) -> dict[str, Any]:
     """Measure, show, and write where asked for; returns what ``output`` holds."""
     images = _labelled(options.data)
     restored = restore(options.adapter, options.model, options.weights)
@@ -124,7 +94,7 @@ def _loader(
     restored: TrainedModel,
     images: tuple[ImageFile, ...],
     targets: dict[str, int] | None,
-    options: EvaluateOptions,
+    options: EvaluateConfig,
 ) -> ImageLoader:
     preprocessing = restored.backbone.preprocessing
     check(images)
@@ -159,12 +129,12 @@ def _per_class(
 
 
 def _retention(
-    restored: TrainedModel, options: EvaluateOptions
+    restored: TrainedModel, options: EvaluateConfig
 ) -> tuple[Changes | None, tuple[ImageFile, ...]]:
     """What became of the old images, and they; None where there are none."""
-    root = restored.backbone.retention_root if options.retention == "auto" else options.retention
+    root = restored.backbone.retention_root if options.retention.root == "auto" else options.retention.root
     if root is None or restored.head.kind == "new":
-        if options.retention not in ("auto", None):
+        if options.retention.root not in ("auto", None):
             raise VisionLoraError("retention.root: head new has none of the old outputs; leave it out")
         return None, ()
     images = scan_known(Path(root))
@@ -174,8 +144,8 @@ def _retention(
     return Changes(frozen, now, restored.head.outputs), images
 
 
-def _contrast(restored: TrainedModel, options: EvaluateOptions) -> dict[str, Any] | str:
-    if options.contrast is None or not restored.classes:
+def _contrast(restored: TrainedModel, options: EvaluateConfig) -> dict[str, Any] | str:
+    if options.contrast.root is None or not restored.classes:
         return NOT_MEASURED
-    now, before = _ask(restored, _loader(restored, scan_images([Path(options.contrast)]), None, options))
+    now, before = _ask(restored, _loader(restored, scan_images([Path(options.contrast.root)]), None, options))
     return contrast_figures(before, now, restored.head.targets)

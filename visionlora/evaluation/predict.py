@@ -22,41 +22,15 @@ from visionlora.adapters import adapters_off, merged
 from visionlora.data import BadImage, ImageCache, ImageFile, Normalise, evaluation_transform, scan_images
 from visionlora.device import choose_device
 from visionlora.errors import VisionLoraError
+from visionlora.evaluation.config import PredictConfig
 from visionlora.evaluation.predictions import named
 from visionlora.files import replacing
 from visionlora.models.restore import TrainedModel, restore
 from visionlora.report.sheet import PredictionRow, before_after_sheet
 from visionlora.report.tables import predictions_table, show
-from visionlora.settings import require
 
 SHOWN = 50
 """Rows of the table on the terminal, and images on a sheet; an output file takes all of them."""
-
-FORMATS = (".csv", ".jsonl")
-
-
-@dataclass(frozen=True)
-class PredictOptions:
-    """What ``conf/predict.yaml`` may say."""
-
-    adapter: str
-    images: str
-    model: str | None = None
-    weights: str | None = None
-    output: str | None = None
-    compare: bool = False
-    sheet: str | None = None
-    top_k: int = 3
-    batch_size: int = 16
-    merged: bool = True
-
-    def __post_init__(self) -> None:
-        require(self.top_k >= 1, "top_k is at least 1", self.top_k)
-        require(self.batch_size >= 1, "batch_size is at least 1", self.batch_size)
-        if self.output is not None:
-            require(Path(self.output).suffix in FORMATS, "output ends in .csv or .jsonl", self.output)
-        if self.sheet is not None:
-            require(Path(self.sheet).suffix == ".png", "sheet ends in .png", self.sheet)
 
 
 @dataclass(frozen=True)
@@ -73,7 +47,7 @@ class Prediction:
     error: str | None = None
 
 
-def predict_images(options: PredictOptions, console: Console | None = None) -> int:
+def predict_images(options: PredictConfig, console: Console | None = None) -> int:
     """Name every image, show the first ones, write all of them where a file is asked for.
 
     Returns:
@@ -127,7 +101,7 @@ def find_images(images: str) -> tuple[ImageFile, ...]:
 
 
 def predictions(
-    restored: TrainedModel, images: Sequence[ImageFile], options: PredictOptions
+    restored: TrainedModel, images: Sequence[ImageFile], options: PredictConfig
 ) -> Iterator[Prediction]:
     """The network's answers, in the order of the images; only a batch at a time is in memory."""
     preprocessing = restored.backbone.preprocessing
@@ -160,7 +134,7 @@ def predictions(
 
 @torch.inference_mode()
 def _ask(
-    network: nn.Module, images: Tensor, restored: TrainedModel, options: PredictOptions
+    network: nn.Module, images: Tensor, restored: TrainedModel, options: PredictConfig
 ) -> list[tuple[list[tuple[str, float]], list[tuple[str, float]] | None]]:
     images = images.to(next(network.parameters()).device)
     now = named(network(images), restored.head.outputs, options.top_k)
@@ -179,7 +153,7 @@ def _row(prediction: Prediction) -> PredictionRow:
     return PredictionRow(path=prediction.path, truth=None, before=prediction.before, after=prediction.now)
 
 
-def _say_rest(console: Console, options: PredictOptions, count: int, shown: int, broken: int) -> None:
+def _say_rest(console: Console, options: PredictConfig, count: int, shown: int, broken: int) -> None:
     if count > shown:
         console.print(
             f"and {count - shown} more images" + ("" if options.output else "; output=NAME.csv takes all")
@@ -193,10 +167,10 @@ def _say_rest(console: Console, options: PredictOptions, count: int, shown: int,
 class _Writer:
     """One line an image, CSV or JSON lines."""
 
-    def __init__(self, path: Path, options: PredictOptions) -> None:
+    def __init__(self, path: Path, options: PredictConfig) -> None:
         self._file: IO[str] = path.open("w", encoding="utf-8", newline="")
         self._csv: Any = None
-        if str(options.output).endswith(".csv"):
+        if str(options.output).lower().endswith(".csv"):
             self._csv = csv.writer(self._file)
             ranks = range(1, options.top_k + 1)
             now = [part for rank in ranks for part in (f"name_{rank}", f"probability_{rank}")]

@@ -40,9 +40,11 @@ def check_name(name: str, others: Sequence[str] = ()) -> None:
         return
     close = get_close_matches(name.lower(), known, n=4, cutoff=0.6)
     hint = (
-        f"did you mean {', '.join(close)}?" if close else "visionlora.models.list_backbones() lists them all"
+        f"did you mean {' or '.join(f'model={one}' for one in close)}?"
+        if close
+        else "visionlora.models.list_backbones() names them all"
     )
-    raise VisionLoraError(f"model '{name}' is not a classification network of torchvision; {hint}")
+    raise VisionLoraError(f"model {name!r} is not a classification network of torchvision; {hint}")
 
 
 def default_weights(name: str) -> Any:

@@ -51,7 +51,7 @@ def make_teacher(job: Job, images: ImageLoaders) -> AnchorTeacher:
 def _retention_anchors(job: Job) -> list[Sequence[Anchor]]:
     options, backbone = job.retention, job.backbone
     if options.anchors == "auto":
-        folders = [Path(anchor) for anchor in job.data.anchors] + list(backbone.anchors)
+        folders = list(backbone.anchors)
     else:
         folders = [Path(anchor) for anchor in options.anchors]
     sources: list[Sequence[Anchor]] = [scan_images([folder]) for folder in folders]
@@ -83,17 +83,19 @@ def _generated(job: Job) -> Sequence[Tensor]:
     options, preprocessing = job.retention, job.backbone.preprocessing
     # The same ones for every seed: dreaming them takes minutes, and is kept.
     images = generate_anchors(options.generated, generated_side(job))
-    if not options.dream_seconds:
+    if not options.inversion_seconds:
         return images
     started = time.perf_counter()
     with job.console.status("the network dreams: generated images are made more like what it knows"):
         job.network.to(choose_device(job.trainer.accelerator))
         made, dreamed, kept = dreamed_once(
             job.network, images, preprocessing, len(job.backbone.categories), cache_directory(),
-            job.base_fingerprint, options.dream_seconds,
+            job.base_fingerprint, options.inversion_seconds,
         )  # fmt: skip
     how = "by an earlier run" if kept else f"in {time.perf_counter() - started:.0f} s"
-    job.say(f"{dreamed} of them were made more like what the network knows, {how} (retention.dream_seconds)")
+    job.say(
+        f"{dreamed} of them were made more like what the network knows, {how} (retention.inversion_seconds)"
+    )
     return made
 
 

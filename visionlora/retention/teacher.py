@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from visionlora.adapters import adapters_off
-from visionlora.data import AnchorStream, ImageFile
+from visionlora.data import ImageFile
 from visionlora.retention.drift import Drift
+from visionlora.retention.stream import AnchorStream
 from visionlora.training.features import FeatureCache
 
 Anchor = ImageFile | Tensor

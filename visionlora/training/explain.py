@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,21 +25,10 @@ from visionlora.models import Backbone, load_backbone
 from visionlora.models.config import ModelConfig
 from visionlora.report.explanation import explanation_table
 from visionlora.report.tables import show
-from visionlora.settings import build, require
-from visionlora.training.config import TrainerConfig
+from visionlora.training.config import ExplainConfig, TrainerConfig
 from visionlora.training.precision import TYPES, choose_precision, pass_seconds
 
 _STEPS = 3
-
-
-@dataclass(frozen=True)
-class ExplainOptions:
-    """How many images are in a step."""
-
-    batch_size: int = 8
-
-    def __post_init__(self) -> None:
-        require(self.batch_size >= 1, "batch_size is at least 1", self.batch_size)
 
 
 @dataclass
@@ -61,11 +50,11 @@ class LayerCalls:
         return {"calls": self.calls, "input": self.input, **entries}
 
 
-def explain_network(settings: Mapping[str, Any]) -> dict[str, Any]:
+def explain_network(options: ExplainConfig) -> dict[str, Any]:
     """Attach adapters to a network, take a step on random images, print how its layers were computed.
 
     Args:
-        settings: ``conf/explain.yaml``.
+        options: which network, adapters and step.
 
     Returns:
         What ``output`` holds, where one is named.
@@ -73,13 +62,10 @@ def explain_network(settings: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         VisionLoraError, visionlora.adapters.LoraError: a setting, network or layer that does not work out.
     """
-    model = build(ModelConfig, settings["model"], "model")
-    options = build(ExplainOptions, settings["data"], "data")
-    trainer = build(TrainerConfig, settings["trainer"], "trainer")
-    lora = build(LoraConfig, settings["lora"], "lora")
+    trainer = options.trainer
     if trainer.threads is not None:
         torch.set_num_threads(trainer.threads)
-    backbone, images = _attached(model, lora, trainer, options.batch_size)
+    backbone, images = _attached(options.model, options.lora, trainer, options.data.batch_size)
     network = backbone.model
     fold = folded(network, images[:2]) if trainer.fold_batch_norm else nullcontext()
     with choice(trainer.kernel), fold:
@@ -92,8 +78,8 @@ def explain_network(settings: Mapping[str, Any]) -> dict[str, Any]:
             "frozen_below": _frozen_below(network),
             **explain_step(network, images, TYPES.get(precision)),
         }
-    if settings["output"] is not None:
-        with replacing(Path(settings["output"])) as beside:
+    if options.output is not None:
+        with replacing(Path(options.output)) as beside:
             beside.write_text(json.dumps(explanation, indent=1), encoding="utf-8")
     console = Console()
     # Written into a file or a pipe, the table has room for everything.

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from visionlora.data import (
-    AnchorStream,
     AugmentConfig,
     BadImage,
     ImageCache,

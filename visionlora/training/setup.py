@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from visionlora.adapters import LoraConfig, attach, fingerprint
 from visionlora.adapters.config import exactly
 from visionlora.data import (
-    AnchorStream,
     AugmentConfig,
     ImageDataset,
     ImageFolder,
@@ -156,7 +155,7 @@ def assemble(config: DictConfig, console: Console, images_of: ImageFolder | None
     job.retention_loader = retention_loader(job, images)
     if retention.distils and head.kind != "new":
         job.teacher = make_teacher(job, images)
-    elif contrast.anchors not in ("auto", []):
+    elif contrast.anchors not in ("auto", ()):
         job.say("contrast.anchors are not used: nothing is distilled (retention.weight, per_step, head new)")
     if contrast.root is None:
         job.say("no contrast folder (contrast.root): what is wrongly called by a new name is not measured")

@@ -60,7 +60,7 @@ class Fitting:
     ) -> lightning.Trainer:
         """A trainer of ``steps`` steps; without a logger it leaves nothing behind."""
         return lightning.Trainer(
-            accelerator="gpu" if self.device.type == "cuda" else "cpu",
+            accelerator=self.device.type,
             devices=1,
             precision=self.precision,  # type: ignore[arg-type]
             max_steps=steps,

@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from visionlora.adapters.attach import DEFAULT, attach_layers
+from visionlora.adapters.attaching import DEFAULT, attach_layers
 from visionlora.adapters.config import LoraError
 from visionlora.adapters.families import FAMILIES
 from visionlora.adapters.io.check import mismatches
