@@ -18,9 +18,9 @@ from torch.nn import functional as F
 from benchmarks import lever_code, levers
 from benchmarks.quality_tasks import Task
 from visionlora.adapters import LoraConfig, attach
-from visionlora.data import AnchorStream
 from visionlora.errors import VisionLoraError
 from visionlora.retention.config import RetentionConfig
+from visionlora.retention.stream import AnchorStream
 from visionlora.retention.teacher import AnchorTeacher
 from visionlora.training.config import OptimizerConfig
 from visionlora.training.module import LoraModule

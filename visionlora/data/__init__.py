@@ -13,14 +13,10 @@ from visionlora.data.folders import scan, scan_images, scan_known, scan_labelled
 from visionlora.data.images import BadImage, ImageFile, open_image
 from visionlora.data.loading import ImageDataset, ImageLoader, make_loader
 from visionlora.data.splits import ImageFolder
-from visionlora.retention.generated import generate_anchors
-from visionlora.retention.stream import AnchorStream
 
 __all__ = [
-    "AnchorStream",
     "AugmentConfig",
     "BadImage",
-    "Image",
     "ImageCache",
     "ImageDataset",
     "ImageFile",
@@ -31,7 +27,6 @@ __all__ = [
     "check",
     "evaluation_transform",
     "find_bad",
-    "generate_anchors",
     "make_loader",
     "open_image",
     "refuse",

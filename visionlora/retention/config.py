@@ -15,7 +15,7 @@ class RetentionConfig:
 
     anchors: str | Sequence[str] = "auto"
     generated: int = 256
-    dream_seconds: float = 240.0
+    inversion_seconds: float = 240.0
     per_step: int | str = "auto"
     weight: float | str = "auto"
     temperature: float = 1.0
@@ -32,7 +32,7 @@ class RetentionConfig:
         per_step = self.per_step
         valid = per_step == "auto" or (not isinstance(per_step, str) and per_step >= 0)
         require(valid, "per_step is auto or at least 0", per_step)
-        require(self.dream_seconds >= 0, "dream_seconds is at least 0", self.dream_seconds)
+        require(self.inversion_seconds >= 0, "inversion_seconds is at least 0", self.inversion_seconds)
         weight = self.weight
         valid = weight == "auto" or (not isinstance(weight, str) and weight >= 0)
         require(valid, "weight is auto or at least 0", weight)
