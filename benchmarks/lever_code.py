@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -21,10 +20,10 @@ from torch.nn import functional as F
 
 from benchmarks.quality_tasks import Task, link
 from visionlora.adapters import adapters_off
-from visionlora.retention.generated import generate_anchors
+from visionlora.retention.generated import generate_images
 from visionlora.retention.stream import AnchorStream
 from visionlora.retention.teacher import AnchorTeacher
-from visionlora.training import module
+from visionlora.tasks import single_label
 from visionlora.training.module import LoraModule
 
 Batch = Mapping[str, Tensor]
@@ -64,11 +63,11 @@ def mixup(alpha: float) -> Iterator[None]:
         order = torch.from_numpy(rng.permutation(len(batch["labels"])))
         images = share * batch["images"] + (1 - share) * batch["images"][order]
 
-        def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+        def mixed_loss(logits: Tensor, labels: Tensor) -> Tensor:
             own, other = F.cross_entropy(logits, labels), F.cross_entropy(logits, labels[order])
             return share * own + (1 - share) * other
 
-        with patch.object(module, "F", SimpleNamespace(cross_entropy=cross_entropy)):
+        with patch.object(single_label, "loss", mixed_loss):
             return training_step(self, {**batch, "images": images}, index)
 
     with patch.object(LoraModule, "training_step", mixed):
@@ -129,7 +128,7 @@ def layer_features(weight: float) -> Iterator[None]:
 def with_backgrounds(task: Task, folder: Path) -> Task:
     """Beside each training image on plain ground the same before a generated background."""
     images = sorted((task.root / "train").glob("*/*"))
-    grounds = generate_anchors(len(images), 224, seed=7)
+    grounds = generate_images(len(images), 224, seed=7)
     for image, ground in zip(images, grounds, strict=True):
         place = folder / "train" / image.parent.name
         link(place / image.name, image)

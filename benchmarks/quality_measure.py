@@ -24,7 +24,7 @@ from visionlora.data import (
     training_side,
     training_transform,
 )
-from visionlora.evaluation.predictions import Answers, answers
+from visionlora.evaluation.predictions import Predictions, predict_batches
 from visionlora.models import Backbone, Head, Preprocessing, find_class
 
 CACHE_MB = 1024
@@ -98,10 +98,10 @@ class Judge:
             known = {name: find_class(name, self.categories, self.wnids) for name in names}
             old = self._ask(network, photos, known)
             found |= {"kept": old.top(1), "photos": len(old.labels)}
-            found["photos_called"] = old.share_named(tuple(targets.values())) if targets else None
+            found["photos_called"] = old.share_predicted(tuple(targets.values())) if targets else None
         others = self._others(set(targets)) if targets else ()
         if targets and others:
-            found["others_called"] = self._ask(network, others, None).share_named(tuple(targets.values()))
+            found["others_called"] = self._ask(network, others, None).share_predicted(tuple(targets.values()))
         return found
 
     def _targets(self) -> dict[str, int] | None:
@@ -120,6 +120,6 @@ class Judge:
 
     def _ask(
         self, network: nn.Module, images: tuple[ImageFile, ...], targets: dict[str, int] | None
-    ) -> Answers:
+    ) -> Predictions:
         with torch.inference_mode():
-            return answers(network, self.images.plain(images, targets))
+            return predict_batches(network, self.images.plain(images, targets))

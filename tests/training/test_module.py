@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from tests.conftest import PREPROCESSING
 from visionlora.adapters import LoraConfig, adapted_layers, adapter_state, attach
 from visionlora.data import (
-    AnchorStream,
     AugmentConfig,
     ImageDataset,
     ImageLoader,
@@ -24,6 +23,7 @@ from visionlora.data import (
 )
 from visionlora.errors import VisionLoraError
 from visionlora.retention.config import RetentionConfig
+from visionlora.retention.stream import AnchorStream
 from visionlora.retention.teacher import AnchorTeacher
 from visionlora.training.config import OptimizerConfig
 from visionlora.training.module import LoraModule
@@ -189,7 +189,7 @@ def test_what_is_known_to_be_something_else_is_never_taught_a_trained_name(
     transform = training_transform(AugmentConfig(), PREPROCESSING)
     stream = AnchorStream(others, 6, PREPROCESSING, transform, views=1)
     believed = AnchorTeacher(stream, 4, targets=(2,)).batch(network, 0).logits.softmax(1)
-    corrected = AnchorTeacher(stream, 4, unknown=3, targets=(2,)).batch(network, 0).logits.softmax(1)
+    corrected = AnchorTeacher(stream, 4, anchors=3, targets=(2,)).batch(network, 0).logits.softmax(1)
     known = stream.batch(0)["indices"] >= 3
     assert known.any()
     assert not known.all()

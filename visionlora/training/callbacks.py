@@ -1,4 +1,4 @@
-"""What a run shows while it goes on: time per step, progress, an augmented batch."""
+"""What a run shows while it trains: time per step, progress, an augmented batch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from torchvision.utils import make_grid
 
 
-class StepClock(Callback):
+class StepTimer(Callback):
     """Times each training step, from the batch's arrival to the optimizer's end."""
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class StepClock(Callback):
     def on_train_batch_start(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, batch: Any, batch_index: int
     ) -> None:
-        """Start the watch."""
+        """Start timing."""
         self._start = time.perf_counter()
 
     def on_train_batch_end(
@@ -66,26 +66,26 @@ class Interruption(Callback):
     """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
 
     def handle(self, number: int, frame: FrameType | None) -> None:
-        """What the signal does."""
-        if self.asked:
+        """The signal handler."""
+        if self.requested:
             raise KeyboardInterrupt
-        self.asked = True
+        self.requested = True
 
     def on_train_batch_end(self, *arguments: Any) -> None:
-        """Here nothing is half done."""
-        if self.asked:
+        """Stop here, where nothing is half done."""
+        if self.requested:
             raise KeyboardInterrupt
 
     def on_validation_batch_end(self, *arguments: Any) -> None:
-        """Nor here: the validation is given up."""
+        """Stop here too: the validation is abandoned."""
         self.on_train_batch_end()
 
 
 class FirstBatch(Callback):
-    """Puts the first augmented batch into TensorBoard: what the network really sees.
+    """Puts the first augmented batch into TensorBoard, as the network receives it.
 
     Args:
         mean, std: the normalisation to undo, one number a channel.
