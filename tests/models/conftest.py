@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from visionlora.models import Preprocessing, WeightsMetadata, backbone
+from visionlora.data.preprocessing import Preprocessing
+from visionlora.models import WeightsMetadata, backbone
 from visionlora.models.registry import build
 
 SHARED = Path(__file__).parents[3] / "shared" / "real"

@@ -21,7 +21,8 @@ from safetensors.torch import load_file, save_file
 
 from tests.conftest import Left
 from visionlora.adapters import adapted_layers
-from visionlora.models import Preprocessing, WeightsMetadata
+from visionlora.data.preprocessing import Preprocessing
+from visionlora.models import WeightsMetadata
 from visionlora.models.restore import load, restore
 
 Command = Callable[..., Left]

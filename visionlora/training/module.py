@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from visionlora.adapters import adapted_layers, merged
+from visionlora.adapters.network import uses_dropout
 from visionlora.data.augment import mixed
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.predictions import Predictions
