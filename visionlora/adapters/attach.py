@@ -19,7 +19,7 @@ from visionlora.adapters.targets import chosen_layers, closest, unmatched_patter
 from visionlora.frozen.activations import in_place_again, out_of_place
 from visionlora.frozen.folding import unfold_batch_norm
 from visionlora.frozen.freeze import freeze, plain_again
-from visionlora.kernels.conv import LAST, is_channels_last
+from visionlora.kernels.convolution import LAST, is_channels_last
 
 _Network = TypeVar("_Network", bound=nn.Module)
 

@@ -20,7 +20,18 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from visionlora.adapters.config import scaling
-from visionlora.kernels import layers as kernels
+from visionlora.frozen.weight import DenseWeight
+from visionlora.kernels import (
+    Geometry,
+    LayerTensors,
+    adapted_conv,
+    adapted_linear,
+    conv,
+    conv_branch,
+    linear_branch,
+    merged_weight,
+    update,
+)
 
 _FORWARD = ("forward", "_conv_forward")
 
@@ -92,16 +103,20 @@ class LoraLayer(Swapped):
         if self.lora_dropout and self.training:
             mask = A.new_ones(1, A.shape[1], *(1,) * (A.ndim - 2))
             A = A * F.dropout(mask, self.lora_dropout)
-        return kernels.merged_weight(self.base_weight, A, self.lora_B, self.lora_scaling)
+        return merged_weight(self._tensors()._replace(A=A))
+
+    def _tensors(self) -> LayerTensors:
+        bias: Any = self.bias
+        return LayerTensors(DenseWeight(self.base_weight), bias, self.lora_A, self.lora_B, self.lora_scaling)
 
     def lora_update(self) -> Tensor:
         """scaling * B @ A, without dropout, in the shape of the weight."""
-        return kernels.update(self.lora_A, self.lora_B, self.lora_scaling)
+        return update(self.lora_A, self.lora_B, self.lora_scaling)
 
     def lora_merged_weight(self) -> Tensor:
         """base_weight + scaling * B @ A, without dropout: computed in single or double precision, cast
         once."""
-        return kernels.merged_weight(self.base_weight, self.lora_A, self.lora_B, self.lora_scaling)
+        return merged_weight(self._tensors())
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, rank={self.lora_rank}, alpha={self.lora_alpha:g}"
@@ -113,16 +128,18 @@ class _LoraConv(LoraLayer):
     def forward(self: Any, x: Tensor) -> Tensor:
         if not self.lora_active:
             return super().forward(x)
-        geometry = (self.stride, self.padding, self.dilation, self.groups)
+        padding = self.padding
         if self.padding_mode != "zeros":
             x = F.pad(x, self._reversed_padding_repeated_twice, mode=self.padding_mode)
-            geometry = (self.stride, (0,) * len(self.stride), self.dilation, self.groups)
-        A, B, factor = self.lora_A, self.lora_B, self.lora_scaling
+            padding = "valid"
+        geometry = Geometry.of(self.kernel_size, self.stride, padding, self.dilation, self.groups)
+        layer = self._tensors()
         if not (self.lora_dropout and self.training):
-            return kernels.lora_conv(x, self.base_weight, self.bias, A, B, factor, *geometry)
-        frozen = kernels.conv(x, self.base_weight, self.bias, *geometry)
+            return adapted_conv(x, layer, geometry)
+        frozen = conv(x, self.base_weight, self.bias, geometry)
         dropped = F.dropout(x, self.lora_dropout)
-        return frozen + kernels.conv_branch(dropped, A, B, factor, *geometry).to(frozen.dtype)
+        branch = conv_branch(dropped, layer.A, layer.B, layer.scaling, geometry)
+        return frozen + branch.to(frozen.dtype)
 
 
 class LoraConv1d(_LoraConv, nn.Conv1d):  # type: ignore[override]
@@ -151,12 +168,13 @@ class LoraLinear(LoraLayer, nn.Linear):  # type: ignore[override]
     def forward(self, x: Tensor) -> Tensor:
         if not self.lora_active:
             return super().forward(x)
-        A, B, factor = self.lora_A, self.lora_B, self.lora_scaling
+        layer = self._tensors()
         if not (self.lora_dropout and self.training):
-            return kernels.lora_linear(x, self.base_weight, self.bias, A, B, factor)
+            return adapted_linear(x, layer)
         frozen = F.linear(x, self.base_weight, self.bias)
         dropped = F.dropout(x, self.lora_dropout)
-        return frozen + kernels.linear_branch(dropped, A, B, factor).to(frozen.dtype)
+        branch = linear_branch(dropped, layer.A, layer.B, layer.scaling)
+        return frozen + branch.to(frozen.dtype)
 
 
 class FrozenBatchNorm(Swapped):

@@ -20,7 +20,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from visionlora.adapters.layers import FrozenBatchNorm, LoraLayer, Swapped, swap_class, swapped_class
-from visionlora.kernels import layers as kernels
+from visionlora.frozen.weight import DenseWeight
+from visionlora.kernels import Geometry, LayerTensors, adapted_conv, frozen_conv
 
 _CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
@@ -61,11 +62,12 @@ class FoldedConv(_Folded):
         if merged or dropout or self.padding_mode != "zeros":
             return norm.whole_class.forward(norm, super().forward(x))
         affine = self._affine(norm)
-        geometry = (self.stride, self.padding, self.dilation, self.groups)
+        geometry = Geometry.of(self.kernel_size, self.stride, self.padding, self.dilation, self.groups)
+        weight = DenseWeight(affine.weight)
         if adapted and self.lora_active:
             A, B = self.lora_A, self.lora_B * affine.scale.to(self.lora_B.dtype)
-            return kernels.lora_conv(x, affine.weight, affine.bias, A, B, self.lora_scaling, *geometry)
-        return kernels.frozen_conv(x, affine.weight, affine.bias, *geometry)
+            return adapted_conv(x, LayerTensors(weight, affine.bias, A, B, self.lora_scaling), geometry)
+        return frozen_conv(x, weight, affine.bias, geometry)
 
     def _affine(self: Any, norm: Any) -> _Affine:
         """The scaled weight; made anew whenever a tensor that it is made from has changed."""

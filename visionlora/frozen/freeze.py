@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from visionlora.adapters.layers import FrozenBatchNorm, swap_class, swapped_class
-from visionlora.kernels import layers as kernels
+from visionlora.frozen.weight import DenseWeight
+from visionlora.kernels import Geometry, frozen_conv
 
 
 class FrozenConv(nn.Module):
@@ -24,8 +25,8 @@ class FrozenConv(nn.Module):
     def forward(self: Any, x: Tensor) -> Tensor:
         if self.padding_mode != "zeros":
             return super().forward(x)
-        geometry = (self.stride, self.padding, self.dilation, self.groups)
-        return kernels.frozen_conv(x, self.weight, self.bias, *geometry)
+        geometry = Geometry.of(self.kernel_size, self.stride, self.padding, self.dilation, self.groups)
+        return frozen_conv(x, DenseWeight(self.weight), self.bias, geometry)
 
 
 class FrozenConv1d(FrozenConv, nn.Conv1d):

@@ -11,7 +11,7 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from visionlora.adapters.layers import LoraLayer, LoraLinear
-from visionlora.kernels import layers as kernels
+from visionlora.kernels import linear_branch
 
 Values = tuple[Tensor, ...]
 
@@ -50,7 +50,7 @@ class Beside(nn.Module):
         if layer.lora_off:
             return frozen.clone()  # the next layer may work in place
         x = F.dropout(x, layer.lora_dropout, layer.training)
-        branch = kernels.linear_branch(x, layer.lora_A, layer.lora_B, layer.lora_scaling)
+        branch = linear_branch(x, layer.lora_A, layer.lora_B, layer.lora_scaling)
         return frozen + branch.to(frozen.dtype)
 
 

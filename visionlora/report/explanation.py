@@ -67,7 +67,7 @@ def _input(layer: Mapping[str, Any]) -> str:
 def _ways(decision: Mapping[str, Any] | None) -> str:
     if decision is None:
         return "-"
-    way, seconds = decision["way"], decision["seconds"]
+    way, seconds = decision["implementation"], decision["seconds"]
     if not seconds:
         return f"[bold]{way}[/bold] (not timed)"
     others = sorted((taken, name) for name, taken in seconds.items() if name != way)

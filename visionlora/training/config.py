@@ -12,13 +12,13 @@ from visionlora.adapters import LoraConfig
 from visionlora.data import AugmentConfig
 from visionlora.data.config import DataConfig
 from visionlora.errors import VisionLoraError
-from visionlora.kernels.candidates import WAYS
+from visionlora.kernels.candidates import NAMES
 from visionlora.models.config import ModelConfig
 from visionlora.retention.config import ContrastConfig, RetentionConfig
 from visionlora.settings import build, plain, require
 
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
-KERNELS = ("auto", "rule", *WAYS)
+KERNELS = ("auto", "rule", *NAMES)
 
 
 @dataclass(frozen=True)

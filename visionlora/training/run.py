@@ -22,7 +22,7 @@ from visionlora.device import choose_device
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.results import look, outcome
 from visionlora.evaluation.strength import settle
-from visionlora.kernels.autotune import choice
+from visionlora.kernels.autotune import implementation
 from visionlora.training.average import AdapterAverage, take_better
 from visionlora.training.callbacks import FirstBatch, StepClock, progress
 from visionlora.training.feature_cache import Caching, cache_looks, cache_training, decide
@@ -79,7 +79,7 @@ def run(
     clock = StepClock()
     logger = TensorBoardLogger(str(folder), name="", version="tensorboard", default_hp_metric=False)
     checkpoint = ModelCheckpoint(folder / "checkpoints", "best", monitor="val/objective")
-    with choice(job.trainer.kernel), _folded_batch_norms(job, device) as folded_norms:
+    with implementation(job.trainer.kernel), _folded_batch_norms(job, device) as folded_norms:
         precision, reason = choose_precision(job.trainer.precision, *_sample(job, caching, device))
         job.say(f"precision {precision}: {reason}")
         loaders = (job.train_loader, job.val_loader)

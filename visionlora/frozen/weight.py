@@ -1,0 +1,39 @@
+"""Base weights as the kernels take them (`visionlora.kernels.FrozenWeight`)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+class DenseWeight:
+    """A base weight that is stored as the tensor it is."""
+
+    __slots__ = ("tensor",)
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
+
+    @property
+    def shape(self) -> torch.Size:
+        """(out, in/groups, kernel...) or (out, in)."""
+        return self.tensor.shape
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The tensor's type."""
+        return self.tensor.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """The tensor's device."""
+        return self.tensor.device
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether the tensor is trained; False for a frozen one."""
+        return self.tensor.requires_grad
+
+    def dense(self, dtype: torch.dtype | None = None) -> Tensor:
+        """The tensor itself, or a cast of it where another type is asked for."""
+        return self.tensor if dtype is None else self.tensor.to(dtype)
