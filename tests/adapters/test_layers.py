@@ -20,7 +20,7 @@ from visionlora.adapters import (
     merge,
     merged,
 )
-from visionlora.kernels.layers import conv_branch
+from visionlora.kernels import Geometry, conv_branch
 
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-10}
 
@@ -209,7 +209,7 @@ def test_a_grouped_update_is_that_of_the_dense_matrices():
         ],
         dim=1,
     )
-    branch = conv_branch(x, only(layer).lora_A, only(layer).lora_B, 1.5, (1, 1), (0, 0), (1, 1), 2)
+    branch = conv_branch(x, only(layer).lora_A, only(layer).lora_B, 1.5, Geometry((1, 1), (0, 0), (1, 1), 2))
     torch.testing.assert_close(branch, 1.5 * by_hand)
 
 

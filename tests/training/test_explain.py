@@ -12,7 +12,7 @@ from torch import nn
 
 from tests.conftest import Left
 from visionlora.adapters import LoraConfig, attach, fold_batch_norm
-from visionlora.kernels.autotune import choice
+from visionlora.kernels.autotune import implementation
 from visionlora.kernels.matmul import has_onednn
 from visionlora.training.explain import explain_step, kind_of
 
@@ -67,12 +67,12 @@ def test_a_frozen_convolution_with_groups_is_told_once_it_is_folded(images: torc
     assert frozen["gradient"] is None
 
 
-def test_a_way_that_is_fixed_by_hand_is_told(network: nn.Module, images: torch.Tensor) -> None:
+def test_an_implementation_that_is_fixed_by_hand_is_listed(network: nn.Module, images: torch.Tensor) -> None:
     attach(network, LoraConfig(rank=2))
-    for way in ("low_rank", "full"):
-        with choice(way):
+    for name in ("low_rank", "full"):
+        with implementation(name):
             first = explain_step(network, images)["layers"][0]
-        assert first["gradient"] == {"implementation": way, "seconds": {}}
+        assert first["gradient"] == {"implementation": name, "seconds": {}}
 
 
 def test_a_layer_whose_weight_is_read_and_that_is_never_called_is_told() -> None:

@@ -27,7 +27,7 @@ from visionlora.adapters.targets import chosen_sites, closest, unmatched_pattern
 from visionlora.frozen.folding import unfold_batch_norm
 from visionlora.frozen.freeze import freeze
 from visionlora.frozen.swap import swap
-from visionlora.kernels.conv import LAST, is_channels_last
+from visionlora.kernels.convolution import LAST, is_channels_last
 
 DEFAULT = "default"
 _Network = TypeVar("_Network", bound=nn.Module)

@@ -25,8 +25,19 @@ from visionlora.adapters.computed_weight import ComputedWeight
 from visionlora.adapters.sites import ADAPTABLE, WeightSite, sites_of
 from visionlora.frozen.folding import Fold, FoldableConv
 from visionlora.frozen.swap import Swapped
-from visionlora.frozen.weight import FrozenWeight, frozen_weight
-from visionlora.kernels import layers as kernels
+from visionlora.frozen.weight import DenseWeight, frozen_weight
+from visionlora.kernels import (
+    FrozenWeight,
+    Geometry,
+    LayerTensors,
+    adapted_conv,
+    adapted_linear,
+    conv,
+    conv_branch,
+    frozen_conv,
+    linear_branch,
+    merged_weight,
+)
 from visionlora.kernels.merge import autocast_off
 
 _FORWARD = ("forward", "_conv_forward")
@@ -145,7 +156,7 @@ class AdaptedLayer(Swapped):
             A, B, scaling = low_rank
             if dropout:
                 A = _drop_channels(A, adapters)
-            return kernels.merged_weight(view, A, B, scaling)
+            return merged_weight(LayerTensors(DenseWeight(view), None, A, B, scaling))
         exact = view.to(self._exact)
         with autocast_off(exact.device):
             if len(adapters) == 1 and adapters[0].strength == 1:
@@ -190,41 +201,43 @@ class AdaptedConv(_HasWeight, FoldableConv):
         if fold is not None:
             affine = fold.affine(weight, bias)
             weight, bias, scale = affine.weight, affine.bias, affine.scale
-        geometry = (self.stride, self.padding, self.dilation, self.groups)
+        geometry = self._geometry(self.padding)
         if not computes:
-            return kernels.frozen_conv(x, weight.dense(), bias, *geometry)
+            return frozen_conv(x, weight, bias, geometry)
         low_rank: LowRank | None = self.low_rank()
         if low_rank is None:
             adapted = self.adapted_weight()
             adapted = adapted if scale is None else (adapted * scale).to(adapted.dtype)
-            return kernels.conv(x, adapted, bias, *geometry)
+            return conv(x, adapted, bias, geometry)
         A, B, factor = low_rank
         B = B if scale is None else B * scale.to(B.dtype)
-        return kernels.lora_conv(x, weight.dense(), bias, A, B, factor, *geometry)
+        return adapted_conv(x, LayerTensors(weight, bias, A, B, factor), geometry)
+
+    def _geometry(self: Any, padding: Any) -> Geometry:
+        return Geometry.of(self.kernel_size, self.stride, padding, self.dilation, self.groups)
 
     def _unfolded(self: Any, x: Tensor) -> Tensor:
         """With dropout or a padding mode of its own: the layer alone."""
-        geometry = (self.stride, self.padding, self.dilation, self.groups)
+        geometry = self._geometry(self.padding)
         if self.padding_mode != "zeros":
             x = F.pad(x, self._reversed_padding_repeated_twice, mode=self.padding_mode)
-            geometry = (self.stride, (0,) * len(self.stride), self.dilation, self.groups)
-        base = self.frozen_weight.dense()
+            geometry = self._geometry("valid")
+        weight = self.frozen_weight
         if not self.drops():
             low_rank = self.low_rank()
             if low_rank is None:
-                return kernels.conv(x, self.adapted_weight(), self.bias, *geometry)
-            A, B, factor = low_rank
-            return kernels.lora_conv(x, base, self.bias, A, B, factor, *geometry)
-        y = kernels.conv(x, base, self.bias, *geometry)
+                return conv(x, self.adapted_weight(), self.bias, geometry)
+            return adapted_conv(x, LayerTensors(weight, self.bias, *low_rank), geometry)
+        base = weight.dense()
+        y = conv(x, base, self.bias, geometry)
         for adapter in self.active_adapters():
             low_rank = adapter.low_rank()
             if low_rank is None:
                 update = adapter.update(base.to(self._exact)).to(base.dtype)
-                y = y + kernels.conv(x, update, None, *geometry)
+                y = y + conv(x, update, None, geometry)
             else:
-                dropped = F.dropout(x, adapter.dropout)
                 A, B, factor = low_rank
-                y = y + kernels.conv_branch(dropped, A, B, factor, *geometry).to(y.dtype)
+                y = y + conv_branch(F.dropout(x, adapter.dropout), A, B, factor, geometry).to(y.dtype)
         return y
 
 
@@ -235,13 +248,12 @@ class AdaptedLinear(_HasWeight):
         """(..., in) to (..., out)."""
         if not self.computes_adapters:
             return super().forward(x)
-        base = self.frozen_weight.dense()
         if self.drops():
-            return self.add_updates(x, F.linear(x, base, self.bias))
+            return self.add_updates(x, self.frozen_part(x))
         low_rank = self.low_rank()
         if low_rank is None:
             return F.linear(x, self.adapted_weight(), self.bias)
-        return kernels.lora_linear(x, base, self.bias, *low_rank)
+        return adapted_linear(x, LayerTensors(self.frozen_weight, self.bias, *low_rank))
 
     # What `frozen.split` asks of a layer whose frozen part can be computed beforehand.
 
@@ -259,7 +271,7 @@ class AdaptedLinear(_HasWeight):
             if low_rank is None:
                 branch = F.linear(x, adapter.update(base.to(self._exact)).to(base.dtype))
             else:
-                branch = kernels.linear_branch(F.dropout(x, adapter.dropout), *low_rank)
+                branch = linear_branch(F.dropout(x, adapter.dropout), *low_rank)
             frozen = frozen + branch.to(frozen.dtype)
         return frozen
 

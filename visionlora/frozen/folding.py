@@ -16,10 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from visionlora.frozen.fold_pairs import find_pairs
+from visionlora.frozen.freeze import conv_geometry
 from visionlora.frozen.norm import scale_and_shift
 from visionlora.frozen.swap import Swapped, swap, swap_back
-from visionlora.frozen.weight import DenseWeight, FrozenWeight, frozen_weight
-from visionlora.kernels import layers as kernels
+from visionlora.frozen.weight import DenseWeight, frozen_weight
+from visionlora.kernels import FrozenWeight, frozen_conv
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,7 @@ class FoldedConv(Swapped):
         if self.padding_mode != "zeros":
             return self.fold.apply_norm(super().forward(x))
         affine = self.fold.affine(frozen_weight(self), self.bias)
-        geometry = (self.stride, self.padding, self.dilation, self.groups)
-        return kernels.frozen_conv(x, affine.weight.dense(), affine.bias, *geometry)
+        return frozen_conv(x, affine.weight, affine.bias, conv_geometry(self))
 
 
 class FoldableConv(Swapped):

@@ -11,7 +11,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from visionlora.frozen.activations import in_place_again, out_of_place
 from visionlora.frozen.norm import FrozenBatchNorm, freeze_norm, unfreeze_norm
 from visionlora.frozen.swap import Swapped, swap, swap_back
-from visionlora.kernels import layers as kernels
+from visionlora.frozen.weight import frozen_weight
+from visionlora.kernels import Geometry, frozen_conv
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
@@ -29,8 +30,12 @@ class FrozenConv(Swapped):
         """(N, in, size...) to (N, out, size...)."""
         if self.padding_mode != "zeros":
             return super().forward(x)
-        geometry = (self.stride, self.padding, self.dilation, self.groups)
-        return kernels.frozen_conv(x, self.weight, self.bias, *geometry)
+        return frozen_conv(x, frozen_weight(self), self.bias, conv_geometry(self))
+
+
+def conv_geometry(conv: Any) -> Geometry:
+    """The geometry of a convolution that pads with zeros."""
+    return Geometry.of(conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.groups)
 
 
 def freeze(model: nn.Module, adapted: Container[nn.Module]) -> None:

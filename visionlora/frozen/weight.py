@@ -1,70 +1,53 @@
-"""The frozen base weight of a layer, in whatever form it is kept.
-
-Layers above ask for the numbers with `dense()` and never assume that they lie in memory as one floating-point
-tensor: a quantised weight makes them when they are needed.
-"""
+"""Base weights as the kernels take them (`visionlora.kernels.FrozenWeight`)."""
 
 from __future__ import annotations
-
-from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
-
-@runtime_checkable
-class FrozenWeight(Protocol):
-    """What every form of a frozen weight has.
-
-    Attributes:
-        shape: of the weight as its module has it.
-        dtype: of its numbers when they are made dense.
-        device: where it lies.
-    """
-
-    @property
-    def shape(self) -> torch.Size: ...
-
-    @property
-    def dtype(self) -> torch.dtype: ...
-
-    @property
-    def device(self) -> torch.device: ...
-
-    def dense(self, dtype: torch.dtype | None = None) -> Tensor:
-        """The weight as one tensor, in `dtype` or its own."""
-        ...
+from visionlora.kernels import FrozenWeight
 
 
 class DenseWeight:
-    """A weight that lies in memory as one tensor.
+    """A base weight that is stored as the tensor it is."""
 
-    Args:
-        tensor: the weight; `dense()` in its own type is this very object.
-    """
+    __slots__ = ("tensor",)
 
     def __init__(self, tensor: Tensor) -> None:
         self.tensor = tensor
 
     @property
     def shape(self) -> torch.Size:
+        """(out, in/groups, kernel...) or (out, in)."""
         return self.tensor.shape
 
     @property
     def dtype(self) -> torch.dtype:
+        """The tensor's type."""
         return self.tensor.dtype
 
     @property
     def device(self) -> torch.device:
+        """The tensor's device."""
         return self.tensor.device
 
+    @property
+    def requires_grad(self) -> bool:
+        """Whether the tensor is trained; False for a frozen one."""
+        return self.tensor.requires_grad
+
     def dense(self, dtype: torch.dtype | None = None) -> Tensor:
-        """The tensor itself where the type is its own, otherwise a copy."""
+        """The tensor itself, or a cast of it where another type is asked for."""
         return self.tensor if dtype is None else self.tensor.to(dtype)
 
 
 def frozen_weight(module: nn.Module, parameter: str = "weight") -> FrozenWeight:
-    """The frozen weight of a module, whatever its class makes of the attribute of that name."""
+    """The frozen weight of a module, in the form in which the module stores it.
+
+    Args:
+        module: a layer, adapted or plain.
+        parameter: the name of the weight among its parameters.
+    """
     tensor = module._parameters[parameter]
     assert tensor is not None
     return DenseWeight(tensor)

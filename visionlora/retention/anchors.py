@@ -13,7 +13,7 @@ from torch import Tensor
 from visionlora.data import ImageFile, ImageLoader, scan_images, scan_known
 from visionlora.data.loaders import ImageLoaders
 from visionlora.errors import VisionLoraError
-from visionlora.kernels.autotune import cache_directory
+from visionlora.kernels.decisions import cache_directory
 from visionlora.models import Backbone, find_class
 from visionlora.notices import Notices
 from visionlora.retention.config import RetentionConfig

@@ -1,4 +1,4 @@
-"""How a training step of a network is computed here: each adapted layer's ways and their times."""
+"""How a training step of a network is computed here: each adapted layer's implementations and their times."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from visionlora.device import choose_device
 from visionlora.files import replacing
 from visionlora.frozen.folding import FoldedConv, FoldedNorm
 from visionlora.frozen.split import split
-from visionlora.kernels.autotune import Decision, choice, noted
+from visionlora.kernels.autotune import implementation, recorded
+from visionlora.kernels.decisions import Decision, Decisions
 from visionlora.models import Backbone, load_backbone
 from visionlora.models.config import ModelConfig
 from visionlora.report.explanation import explanation_table
@@ -43,11 +44,7 @@ class LayerCalls:
     def entries(self) -> dict[str, Any]:
         """What of it is written into files."""
         decisions = {"product": self.product, "gradient": self.gradient}
-        entries = {
-            name: decision and {"implementation": decision.way, "seconds": dict(decision.seconds)}
-            for name, decision in decisions.items()
-        }
-        return {"calls": self.calls, "input": self.input, **entries}
+        return {"calls": self.calls, "input": self.input, **decisions}
 
 
 def explain_network(options: ExplainConfig) -> dict[str, Any]:
@@ -68,7 +65,7 @@ def explain_network(options: ExplainConfig) -> dict[str, Any]:
     backbone, images = _attached(options.model, options.lora, trainer, options.data.batch_size)
     network = backbone.model
     fold = folded(network, images[:2]) if trainer.fold_batch_norm else nullcontext()
-    with choice(trainer.kernel), fold:
+    with implementation(trainer.kernel), fold:
         precision, _ = choose_precision(trainer.precision, network, images)
         explanation = {
             "model": backbone.name,
@@ -116,7 +113,7 @@ def explain_step(network: nn.Module, images: Tensor, low: torch.dtype | None = N
         }
         for name, layer in _layers_with_ways(network).items()
     ]
-    taken = [d for calls in watched.values() for d in (calls.product, calls.gradient) if d and d.seconds]
+    taken = [d for calls in watched.values() for d in (calls.product, calls.gradient) if d and d["seconds"]]
     parameters = list(network.parameters())
     return {
         "layers": layers,
@@ -129,7 +126,7 @@ def explain_step(network: nn.Module, images: Tensor, low: torch.dtype | None = N
             "trainable": sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
         },
         "step_s": seconds,
-        "timed_s": sum(decision.seconds[decision.way] for decision in taken),
+        "timed_s": sum(decision["seconds"][decision["implementation"]] for decision in taken),
     }
 
 
@@ -194,30 +191,30 @@ def _layers_with_ways(network: nn.Module) -> dict[str, Any]:
 
 
 def _watch(network: nn.Module, images: Tensor, low: torch.dtype | None) -> dict[str, LayerCalls]:
-    """One step, and what each of these layers did in it; ways that are not known yet are timed."""
+    """One step, and what each of these layers did in it; implementations that are not known yet are timed."""
     layers = _layers_with_ways(network)
     watched = {name: LayerCalls() for name in layers}
     handles = []
-    with noted() as notes:
+    with recorded() as decisions:
         for name, layer in layers.items():
-            handles += _listen(layer, watched[name], notes)
+            handles += _listen(layer, watched[name], decisions)
         pass_seconds(network, [images], low)
     for handle in handles:
         handle.remove()
     return watched
 
 
-def _listen(layer: nn.Module, calls: LayerCalls, notes: list[tuple[str, Decision]]) -> list[Any]:
+def _listen(layer: nn.Module, calls: LayerCalls, decisions: Decisions) -> list[Any]:
     def before(module: nn.Module, inputs: tuple) -> None:
-        notes.clear()
+        decisions.clear()
 
     def after(module: nn.Module, inputs: tuple, output: Tensor) -> None:
         calls.calls += 1
         if calls.calls > 1:
             return
         calls.input = tuple(inputs[0].shape)
-        for key, decision in notes:
-            if key.endswith(" product"):
+        for key, decision in decisions.items():
+            if key.partition(":")[0].endswith("product"):
                 calls.product = decision
             else:
                 calls.gradient = decision

@@ -24,7 +24,7 @@ from visionlora.errors import VisionLoraError
 from visionlora.evaluation.forgetting import changes_between
 from visionlora.evaluation.images import evaluate_images
 from visionlora.evaluation.strength import StrengthOptions, select_strength
-from visionlora.kernels.autotune import choice
+from visionlora.kernels.autotune import implementation
 from visionlora.notices import Notices
 from visionlora.training.callbacks import FirstBatch, StepTimer, progress
 from visionlora.training.config import OptimizerConfig, RunConfig, TrainerConfig, read_config
@@ -140,7 +140,7 @@ def train(
     timer, average = StepTimer(), WeightAverage(after=setup.total_steps // 2)
     best = ModelCheckpoint(folder / "checkpoints", "best", monitor="val/objective")
     with (
-        choice(settings.trainer.kernel),
+        implementation(settings.trainer.kernel),
         _folded_batch_norms(network, settings.trainer, sample, notices) as norms,
     ):
         part, inputs = _computed_part(network, sample, cache_plan)

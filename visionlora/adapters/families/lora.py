@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from visionlora.adapters.base import Adapter, AdapterSettings, LowRank, scaling_of
-from visionlora.kernels import layers as kernels
+from visionlora.frozen.weight import DenseWeight
+from visionlora.kernels import LayerTensors, merged_weight
 
 
 class Lora(Adapter):
@@ -41,7 +42,8 @@ class Lora(Adapter):
 
     def weight(self, base: Tensor) -> Tensor:
         """base + scaling * B @ A."""
-        return kernels.merged_weight(base, self.lora_A, self.lora_B, scaling_of(self.settings))
+        layer = LayerTensors(DenseWeight(base), None, self.lora_A, self.lora_B, scaling_of(self.settings))
+        return merged_weight(layer)
 
     def low_rank(self) -> LowRank:
         """A, B and the scaling."""
