@@ -80,7 +80,7 @@ def test_a_layer_whose_weight_is_read_and_that_is_never_called_is_told() -> None
     network = attach(nn.Sequential(nn.Flatten(2), attention), LoraConfig(rank=2))
     layers = explain_step(network, torch.randn(2, 3, 2, 4))["layers"]
     calls = {layer["name"]: layer["calls"] for layer in layers}
-    assert calls == {"1.self_attn.out_proj": 0, "1.linear1": 1, "1.linear2": 1}
+    assert calls == {"1.self_attn": 1, "1.self_attn.out_proj": 0, "1.linear1": 1, "1.linear2": 1}
 
 
 def test_explaining_leaves_no_hooks_and_no_gradients(network: nn.Module, images: torch.Tensor) -> None:
