@@ -102,9 +102,10 @@ def test_in_a_sweep_a_comma_separates_values_but_not_in_paths_and_free_text() ->
 
 
 def test_a_choice_sweeps_over_paths() -> None:
-    _, word = arguments("--multirun", "data.root=choice(~/a (1), b's)")
+    _, word = arguments("--multirun", "data.root=choice(~/a (1), b's, 'c, d')")
     parsed = OverridesParser.create().parse_override(word)
-    assert parsed.value().list == ["~/a (1)", "b's"]  # type: ignore[union-attr]
+    for swept, text in zip(parsed.sweep_string_iterator(), ["~/a (1)", "b's", "c, d"], strict=True):
+        assert value_of(f"data.root={swept}") == text
 
 
 @pytest.mark.parametrize(

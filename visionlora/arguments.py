@@ -14,7 +14,8 @@ from visionlora.paths import shipped
 from visionlora.settings import Group, Key
 
 _FLAGS = {
-    "-m", "--multirun", "-r", "--run", "--resolve", "-i", "--info", "--hydra-help", "-sc", "--shell-completion",
+    "-m", "--multirun", "-r", "--run", "--resolve", "-i", "--info", "--hydra-help", "-sc",
+    "--shell-completion",
 }  # fmt: skip
 _WITH_VALUE = {
     "-c", "--cfg", "-p", "--package", "-cp", "--config-path", "-cn", "--config-name", "-cd", "--config-dir",
@@ -110,7 +111,7 @@ class Arguments:
         if takes_list and value.startswith("[") and value.endswith("]"):
             return f"[{_items(value[1:-1])}]"
         if self.sweep and (choice := re.fullmatch(r"choice\((.*)\)", value, re.DOTALL)):
-            return f"choice({_items(choice[1])})"
+            return _items(choice[1])  # Hydra's own choice() forgets that its arguments were quoted
         return quoted(value)
 
     def _are_presets(self, group: str, value: str) -> bool:

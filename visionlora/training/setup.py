@@ -111,7 +111,7 @@ def assemble(config: DictConfig, console: Console, images_of: ImageFolder | None
     """Read every setting, find and check every image, load the network and attach the adapters.
 
     Args:
-        config: the composed ``conf/config.yaml``.
+        config: the composed ``conf/train.yaml``.
         console: where decisions are announced.
         images_of: what to learn and to validate on; None: what ``data.root`` holds.
 
