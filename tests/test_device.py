@@ -37,5 +37,5 @@ def test_freed_memory_stays_with_the_process() -> None:
 def test_without_a_gpu_asking_for_one_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert choose_device("auto").type == "cpu"
-    with pytest.raises(VisionLoraError, match=r"trainer\.accelerator=gpu"):
+    with pytest.raises(VisionLoraError, match=r"trainer\.accelerator is gpu"):
         choose_device("gpu")

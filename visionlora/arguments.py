@@ -14,12 +14,14 @@ from visionlora.paths import shipped
 from visionlora.settings import Group, Key
 
 _FLAGS = {
-    "-m", "--multirun", "-r", "--run", "--resolve", "--hydra-help", "-sc", "--shell-completion",
+    "-m", "--multirun", "-r", "--run", "--resolve", "-i", "--info", "--hydra-help", "-sc",
+    "--shell-completion",
 }  # fmt: skip
 _WITH_VALUE = {
     "-c", "--cfg", "-p", "--package", "-cp", "--config-path", "-cn", "--config-name", "-cd", "--config-dir",
-    "--experimental-rerun", "-i", "--info",
+    "--experimental-rerun",
 }  # fmt: skip
+_SHOWN = ("job", "hydra", "all")
 
 _OVERRIDE = re.compile(r"(?P<sign>\+{0,2})(?P<key>[^=~+][^=]*)=(?P<value>.*)", re.DOTALL)
 
@@ -59,7 +61,7 @@ class Arguments:
             elif match := _OVERRIDE.fullmatch(word):
                 before = word
                 yield self._override(**match.groupdict())
-            elif word.startswith("~") and (word[1:] in self.keys or word[1:] in self.groups):
+            elif word.startswith("~hydra"):
                 yield word
             else:
                 raise VisionLoraError(self._stray(word, before))
@@ -68,8 +70,13 @@ class Arguments:
         name, equals, value = word.partition("=")
         if name in _WITH_VALUE:
             yield word
-            if not equals and (following := next(words, None)) is not None:
-                yield following
+            if equals:
+                return
+            value = next(words, "")
+            if not value or (name in ("-c", "--cfg") and value not in _SHOWN):
+                what = "one of " + ", ".join(_SHOWN) if name in ("-c", "--cfg") else "a value"
+                raise VisionLoraError(f"{name} takes {what}, not {value!r}")
+            yield value
         elif word in _FLAGS:
             yield word
         else:
@@ -84,7 +91,10 @@ class Arguments:
         mapping = next((name for name in self.keys if key.startswith(f"{name}.")), None)
         if mapping is not None:
             return f"++{key}={_parsable(key, value)}"
-        if key in self.groups or "@" in key or re.match(r"hydra[./]", key):
+        if key in self.groups:
+            self._check_preset(self.groups[key], value)
+            return f"{sign}{key}={value}"
+        if re.match(r"hydra[./]", key):
             return f"{sign}{key}={_parsable(key, value)}"
         raise VisionLoraError(f"there is no configuration key {key!r}; {self._meant(key, value)}")
 
@@ -94,28 +104,41 @@ class Arguments:
         if value == "null" or not texts:
             return _parsable(key.name, value)
         takes_list = any(_holds_texts(kind) for kind in kinds(key.hint))
-        separates = self.sweep and (key.rule.sweeps or takes_list)
-        if separates:
+        if self.sweep and (key.rule.sweeps or takes_list):
             return _parsable(key.name, value)
+        if key.rule.sweeps and "," in value and "/" not in value:
+            raise VisionLoraError(_several(key.name, value))
         if takes_list and value.startswith("[") and value.endswith("]"):
             return f"[{_items(value[1:-1])}]"
         if self.sweep and (choice := re.fullmatch(r"choice\((.*)\)", value, re.DOTALL)):
-            return f"choice({_items(choice[1])})"
+            return _items(choice[1])  # Hydra's own choice() forgets that its arguments were quoted
         return quoted(value)
 
     def _are_presets(self, group: str, value: str) -> bool:
-        found = presets(self.groups[group], self._folders())
-        return any(name.strip() in found for name in value.split(","))
+        found = presets(self.groups[group], config_folders(self.given))
+        return all(name.strip() in found for name in (value.split(",") if self.sweep else [value]))
 
-    def _folders(self) -> list[Path]:
-        """The folders of the user's own presets."""
-        return config_folders(self.given)
+    def _check_preset(self, group: Group, value: str) -> None:
+        """Refuse a value of a group that is not a preset; folders that Hydra alone knows are not searched."""
+        if self._are_presets(group.name, value) or any("hydra.searchpath" in word for word in self.given):
+            return
+        if "," in value and not self.sweep:
+            raise VisionLoraError(_several(group.name, value))
+        path = next((key.name for key in group.keys if key.name == f"{group.name}.root"), None)
+        hint = f"for a folder set {path}={value}" if path else f"--help {group.name} lists its keys"
+        found = ", ".join(f"{group.name}={name}" for name in presets(group, config_folders(self.given)))
+        raise VisionLoraError(f"there is no {group.name}={value}; there are {found}; {hint}")
 
     def _meant(self, key: str, value: str) -> str:
         """What the user may have meant by a key that does not exist."""
         close = closest(key, self.keys, self.groups)
         if not close:
-            return "--help lists them all"
+            section = key.partition(".")[0]
+            return (
+                f"--help {section} lists the group's keys"
+                if section in self.groups
+                else "--help lists them all"
+            )
         return f"did you mean {' or '.join(f'{name}={value}' for name in close)}?"
 
     def _stray(self, word: str, before: str) -> str:
@@ -129,24 +152,29 @@ class Arguments:
 
 def closest(key: str, keys: Mapping[str, Key], groups: Collection[str] = ()) -> list[str]:
     """The keys, or groups, that someone who types ``key`` may mean; at most three."""
-    word = key.lower().replace("-", "_").rpartition(".")[2]
-    last = [name for name in keys if name.rpartition(".")[2] == word]
-    known_elsewhere = [name for name, one in keys.items() if word in one.rule.also]
-    if key not in keys and (last or known_elsewhere):
-        section = key.rpartition(".")[0]
-        return ([name for name in last if name.startswith(f"{section}.")] or [*last, *known_elsewhere])[:3]
-    whole = difflib.get_close_matches(key.lower(), [*keys, *groups], n=3, cutoff=0.75)
-    ends: dict[str, list[str]] = {}
-    for name in keys:
-        ends.setdefault(name.rpartition(".")[2], []).append(name)
-    similar = difflib.get_close_matches(word, ends, n=2, cutoff=0.75)
-    return list(dict.fromkeys([*whole, *(name for end in similar for name in ends[end])]))[:3]
+    section, _, word = key.lower().replace("-", "_").rpartition(".")
+    within = (
+        [name for name in keys if name.rpartition(".")[0] == section] if section in groups else list(keys)
+    )
+    same = [name for name in within if name.rpartition(".")[2] == word]
+    elsewhere = [name for name in within if word in keys[name].rule.also]
+    if same or elsewhere:
+        return [*same, *elsewhere][:3]
+    words = {name.rpartition(".")[2] for name in within}
+    similar = difflib.get_close_matches(word, words, n=2, cutoff=0.7)
+    found = [name for one in similar for name in within if name.rpartition(".")[2] == one]
+    if not section:
+        found += difflib.get_close_matches(word, groups, n=1, cutoff=0.7)
+    return (found or difflib.get_close_matches(key, keys, n=1, cutoff=0.8))[:3]
 
 
 def presets(group: Group, folders: Sequence[Path] = ()) -> list[str]:
     """The names that ``GROUP=NAME`` takes: the defaults, and the files in ``conf`` and the given folders."""
-    files = [file for folder in (shipped("conf"), *folders) for file in (folder / group.name).glob("*.yaml")]
-    return sorted({group.preset, *(file.stem for file in files)})
+    names = {group.preset}
+    for folder in (shipped("conf"), *folders):
+        root = folder / group.name
+        names |= {file.relative_to(root).with_suffix("").as_posix() for file in root.rglob("*.yaml")}
+    return sorted(names)
 
 
 def config_folders(given: Sequence[str]) -> list[Path]:
@@ -159,13 +187,16 @@ def config_folders(given: Sequence[str]) -> list[Path]:
     ]
 
 
+def _several(key: str, value: str) -> str:
+    return f"{key}={value} has several values; give one, or add -m for a run of each"
+
+
 def quoted(text: str) -> str:
     """A text in Hydra's quotes, with ``${`` escaped: OmegaConf would take it for a reference."""
     from hydra.core.override_parser.types import Quote, QuotedString
 
     if "${" in text:
         text = re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + "\\${", text)
-        text += re.search(r"\\*$", text)[0]  # type: ignore[index]
     return QuotedString(text, Quote.single).with_quotes()
 
 
@@ -182,8 +213,12 @@ def _parsable(key: str, value: str) -> str:
 
 
 def _items(text: str) -> str:
-    items = [item.strip() for item in text.split(",")] if text.strip() else []
-    return ",".join(item if re.fullmatch(r"'[^']*'|\"[^\"]*\"", item) else quoted(item) for item in items)
+    """Items between commas, each a text of its own; one with a comma in it has to be in quotes."""
+    if not text.strip():
+        return ""
+    found = re.findall(r"""\s*(?:'([^']*)'|"([^"]*)"|([^,]*?))\s*(?:,|$)""", text)
+    whole = found if text.rstrip().endswith(",") else found[:-1]  # the end matches once more, as nothing
+    return ",".join(quoted(single or double or bare) for single, double, bare in whole)
 
 
 def _holds_texts(kind: Any) -> bool:

@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
+import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from visionlora import __version__
-from visionlora.arguments import Arguments, closest, config_folders, presets
+from visionlora.arguments import Arguments, closest, config_folders
 from visionlora.errors import VisionLoraError
 from visionlora.help import command_help, group_help
 from visionlora.paths import shipped
@@ -55,8 +56,6 @@ def launch(task: Task, command: Command) -> NoReturn:
         fail(str(error))
     # Only now: Hydra takes a third of a second to import.
     import hydra
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
 
     register_resolvers()
     register(command.options)
@@ -84,15 +83,31 @@ def launch(task: Task, command: Command) -> NoReturn:
     application = hydra.main(config_path=str(shipped("conf")), config_name=command.name, version_base="1.3")
     try:
         application(guarded)()
-    except (HydraException, OmegaConfBaseException) as error:
-        fail(explain_composition(error, arguments))
-    except OSError as error:
-        if started:
-            raise
-        fail(f"the run's folder cannot be made ({error}); set hydra.run.dir=FOLDER")
     except KeyboardInterrupt:
         fail("interrupted", 130)
+    except Exception as error:
+        # Until the task starts only what the user gives to Hydra is read.
+        if started:
+            raise
+        fail(explain_composition(error))
     sys.exit(exit_code)
+
+
+def compose(command: Command, given: Sequence[str]) -> DictConfig:
+    """The configuration that a command line gives; nothing is run.
+
+    Raises:
+        VisionLoraError: a key that does not exist, or a word that is not ``KEY=VALUE``.
+    """
+    import hydra
+    from hydra.core.global_hydra import GlobalHydra
+
+    arguments = Arguments(keys_of(command.options), tuple(groups_of(command.options)), given)
+    register_resolvers()
+    register(command.options)
+    GlobalHydra.instance().clear()
+    with hydra.initialize_config_dir(str(shipped("conf").resolve()), version_base="1.3"):
+        return hydra.compose(command.name, overrides=arguments.for_hydra())
 
 
 def answer_without_running(command: Command, given: Sequence[str]) -> None:
@@ -159,15 +174,13 @@ def register_resolvers() -> None:
     OmegaConf.register_new_resolver("shipped", lambda path: str(shipped(path)), replace=True)
 
 
-def explain_composition(error: Exception, arguments: Arguments) -> str:
+def explain_composition(error: Exception) -> str:
     """What Hydra could not compose, in one line that says what to do."""
     message = str(error)
-    preset = re.search(r"Could not find '([^']+)'", message)
-    if preset:
-        group, _, name = preset.group(1).rpartition("/")
-        if group in arguments.groups:
-            found = ", ".join(presets(arguments.groups[group], config_folders(arguments.given)))
-            return f"there is no {group}={name}; there are {found}, and --help {group} lists the group's keys"
+    if isinstance(error, OSError):
+        return f"the run's folder cannot be made ({error}); set hydra.run.dir=FOLDER"
+    if isinstance(error, yaml.YAMLError):
+        return f"a configuration file cannot be read: {message}"
     sweep = re.search(r"(?:argument '|parameters? ')([^']+)'", message)
     if sweep and ("mbiguous" in message or "multirun" in message):
         key, _, value = sweep.group(1).partition("=")

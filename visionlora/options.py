@@ -11,6 +11,8 @@ from pathlib import PurePath
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+import yaml
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -147,6 +149,8 @@ def _converted(value: Any, kind: Any, rule: Rule) -> Any:
     elif origin is str:
         return _text(value, rule)
     elif origin is Mapping:
+        if isinstance(value, str):
+            value = _mapping(value)
         if not isinstance(value, Mapping):
             raise _Refused
         return {str(key): _converted(item, parts[1], rule) for key, item in value.items()}
@@ -157,6 +161,14 @@ def _converted(value: Any, kind: Any, rule: Rule) -> Any:
     if not fits:
         raise _Refused
     return value
+
+
+def _mapping(text: str) -> Any:
+    """A mapping as text, from a command line: Hydra's own grammar has no parentheses in keys."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise _Refused from error
 
 
 def _number(value: Any, kind: type, rule: Rule) -> Any:

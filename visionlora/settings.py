@@ -106,8 +106,10 @@ def plain(section: DictConfig) -> dict[str, Any]:
     except OmegaConfBaseException as error:
         key = str(getattr(error, "full_key", None) or "a value")
         if isinstance(error, InterpolationResolutionError):
-            reason = " ".join((error.msg or "").split())
-            raise VisionLoraError(f"{key} refers to what does not exist ({reason}); set {key}=...") from error
+            reason = str(error.msg or error).splitlines()[0]
+            raise VisionLoraError(
+                f"{key} refers to a value that does not exist ({reason}); set {key}=..."
+            ) from error
         raise VisionLoraError(f"{key} has no value; set {key}=...") from error
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}

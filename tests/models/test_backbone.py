@@ -110,7 +110,7 @@ def test_without_weights_the_network_is_random_and_depends_on_the_seed() -> None
 
 
 def test_an_unknown_network_gets_suggestions() -> None:
-    with pytest.raises(VisionLoraError, match=r"model 'squeeznet1_1' .*did you mean squeezenet1_1"):
+    with pytest.raises(VisionLoraError, match=r"model 'squeeznet1_1' .*did you mean model=squeezenet1_1"):
         load_backbone("squeeznet1_1", "none")
 
 

@@ -57,9 +57,9 @@ def test_auxiliary_classifiers_are_off_and_images_are_converted(name: str) -> No
 
 
 def test_an_unknown_name_gets_suggestions() -> None:
-    with pytest.raises(VisionLoraError, match=r"'vgg20'.*did you mean vgg19"):
+    with pytest.raises(VisionLoraError, match=r"'vgg20'.*did you mean model=vgg19"):
         check_name("vgg20")
-    with pytest.raises(VisionLoraError, match="did you mean pocket"):
+    with pytest.raises(VisionLoraError, match="did you mean model=pocket"):
         check_name("poket", others=("pocket",))
 
 

@@ -403,7 +403,7 @@ def test_a_sweep_goes_on_after_a_run_that_cannot_be(train: Train, tmp_path: Path
     left, _ = train("lora.rank=-1,2", f"hydra.sweep.dir={tmp_path / 'sweep'}", "--multirun")
     assert left.code == 2
     assert "rank" in left.err
-    assert "1 of 2 runs left no figures" in left.out
+    assert "1 of 2 runs have no figures" in left.out
     assert (tmp_path / "sweep" / "1" / "metrics.json").exists()
 
 

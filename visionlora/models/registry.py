@@ -38,7 +38,7 @@ def check_name(name: str, others: Sequence[str] = ()) -> None:
     known = [*others, *list_backbones()]
     if name in known:
         return
-    close = get_close_matches(name.lower(), known, n=4, cutoff=0.6)
+    close = get_close_matches(name.lower(), known, n=3, cutoff=0.6)
     hint = (
         f"did you mean {' or '.join(f'model={one}' for one in close)}?"
         if close

@@ -54,7 +54,7 @@ def run(
     """Set up, evaluate, train, evaluate again and write everything down.
 
     Args:
-        config: the composed ``conf/config.yaml``.
+        config: the composed ``conf/train.yaml``.
         output_dir: the run's folder; made where it is missing.
         images: what to learn and to validate on; None: what ``data.root`` holds.
         folds: the results of cross-validation, where ``images`` validates on what it trains on.
