@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
+from tests.conftest import PREPROCESSING
 from tests.training.test_run import Train, metrics_of, train, weights  # noqa: F401 - fixtures
+from visionlora.adapters import LoraConfig, attach
+from visionlora.data import AugmentConfig, ImageDataset, scan, training_transform
+from visionlora.frozen.features import FeatureCache
+from visionlora.frozen.split import split
+from visionlora.training.feature_cache import CachedImages
 
 NEVER = "augment=none"
 
@@ -69,6 +77,24 @@ def test_views_of_an_image_are_used_again_and_then_drawn_anew(train: Train) -> N
     # An epoch is one step: views 0 1 0 1, then others; 8 different ones of 15.
     log = (folder / "train.log").read_text()
     assert "once for each of 2 views" in log
+
+
+@pytest.mark.parametrize("uses", [1, 2, 8])
+def test_views_of_one_image_in_a_batch_are_different(images: Path, network: nn.Module, uses: int) -> None:
+    attach(network, LoraConfig(rank=2, targets=["last:1"]))
+    parts = split(network)
+    assert parts is not None
+    transform = training_transform(AugmentConfig(), PREPROCESSING)
+    files = scan(images).train[:1]
+    plain = ImageDataset(files, PREPROCESSING, targets={"blue": 0}, transform=transform)
+    cache = FeatureCache(parts, nullcontext, torch.device("cpu"), 1, images, 2)
+    cached = CachedImages(plain, cache, "train", views=2, uses=uses)
+    turns = [0, 1, 2 * uses, 2 * uses + 1]  # two views, and the two that are drawn in their place
+    batch = cached.collate([cached[turn, 0] for turn in turns])
+    direct = [plain[turn, 0][0] for turn in range(4)]
+    expected = cache.compute(plain.normalise(direct))
+    assert torch.equal(batch["features0"], expected[0])
+    assert len(batch["features0"].unique(dim=0)) == 4
 
 
 def test_a_resumed_run_continues_to_the_same_bytes(train: Train, tmp_path: Path) -> None:  # noqa: F811
