@@ -19,6 +19,7 @@ from visionlora.adapters import FrozenBatchNorm, LoraConfig, LoraLayer, adapted_
 from visionlora.device import choose_device
 from visionlora.files import replacing
 from visionlora.frozen.folding import FoldedConv, FoldedNorm
+from visionlora.frozen.freeze import FrozenConv
 from visionlora.frozen.split import split
 from visionlora.kernels.autotune import Decision, choice, noted
 from visionlora.models import Backbone, load_backbone
@@ -177,12 +178,12 @@ def _attached(
 
 
 def _layers_with_ways(network: nn.Module) -> dict[str, Any]:
-    """The layers that are computed by a choice: the adapted ones, and frozen convolutions with groups that do
-    the work of their batch norm."""
+    """The layers that are computed by a choice: the adapted ones, and frozen grouped convolutions, with or
+    without a folded batch norm."""
     return {
         name: layer
         for name, layer in network.named_modules()
-        if isinstance(layer, LoraLayer) or (isinstance(layer, FoldedConv) and layer.groups > 1)
+        if isinstance(layer, LoraLayer | FrozenConv) or (isinstance(layer, FoldedConv) and layer.groups > 1)
     }
 
 
