@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import glob
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
@@ -15,7 +16,6 @@ from typing import IO, Any
 
 import torch
 from rich.console import Console
-from rich.markup import escape
 from torch import Tensor, nn
 
 from visionlora.adapters import adapters_off, merged
@@ -86,27 +86,27 @@ def predict_images(options: PredictOptions, console: Console | None = None) -> i
     restored = restore(options.adapter, options.model, options.weights)
     console = console or Console()
     shown: list[ImagePrediction] = []
-    count = broken = 0
+    broken: list[ImagePrediction] = []
+    count = 0
     with ExitStack() as stack:
         writer = _Writer(stack.enter_context(replacing(options.output)), options) if options.output else None
         if writer:
             stack.callback(writer.close)
         for prediction in predict_files(restored, images, options):
             count += 1
-            broken += prediction.error is not None
             if writer:
                 writer.write(prediction)
-            if len(shown) < SHOWN:
+            if prediction.error is not None:
+                broken.append(prediction)
+            elif len(shown) < SHOWN:
                 shown.append(prediction)
-    show(predictions_table([_row(one) for one in shown if one.error is None]), console)
-    for one in (one for one in shown if one.error is not None):
-        said = escape(f"{one.path}: {one.error}")
-        console.print(f"[red]not read[/red] {said}", highlight=False)
-    _say_totals(console, options, count, len(shown), broken)
+    rows = [_row(prediction) for prediction in shown]
+    show(predictions_table(rows), console)
+    _say_totals(console, options, count - len(broken), len(shown))
+    _name_broken(broken, count)
     if options.sheet:
-        with_sheet = [_row(one) for one in shown if one.error is None]
-        before_after_sheet(with_sheet, Path(options.sheet), compare=options.compare)
-    return broken
+        before_after_sheet(rows, Path(options.sheet), compare=options.compare)
+    return len(broken)
 
 
 def find_images(images: str) -> tuple[ImageFile, ...]:
@@ -182,15 +182,21 @@ def _row(prediction: ImagePrediction) -> PredictionRow:
     return PredictionRow(path=prediction.path, truth=None, before=prediction.before, after=prediction.now)
 
 
-def _say_totals(console: Console, options: PredictOptions, count: int, shown: int, broken: int) -> None:
-    if count > shown:
+def _say_totals(console: Console, options: PredictOptions, readable: int, shown: int) -> None:
+    if readable > shown:
         console.print(
-            f"and {count - shown} more images" + ("" if options.output else "; output=NAME.csv takes all")
+            f"and {readable - shown} more images" + ("" if options.output else "; output=NAME.csv takes all")
         )
-    if broken:
-        console.print(f"[red]{broken} of {count} images could not be read[/red]")
     if options.output:
         console.print(f"written to {options.output}")
+
+
+def _name_broken(broken: Sequence[ImagePrediction], count: int) -> None:
+    """Every image that could not be read on standard error, one line each, and how many of all there are."""
+    for prediction in broken:
+        print(f"not read: {prediction.path}: {prediction.error}", file=sys.stderr)
+    if broken:
+        print(f"{len(broken)} of {count} images could not be read", file=sys.stderr)
 
 
 class _Writer:
