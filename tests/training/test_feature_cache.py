@@ -121,6 +121,16 @@ def test_a_run_says_why_there_is_nothing_to_keep(train: Train) -> None:  # noqa:
     assert json.loads((folder / "metrics.json").read_text())["features"] == "computed at every step"
 
 
+def test_a_measured_share_that_decides_against_caching_is_announced(
+    train: Train,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("visionlora.training.feature_cache.WORTHWHILE", 1.1)
+    _, folder = train("lora.targets=classifier", "trainer.max_steps=1")
+    assert metrics_of(folder)["features"] == "computed at every step"
+    assert "auto keeps them from 110% on" in " ".join(metrics_of(folder)["notices"])
+
+
 def test_active_dropout_below_is_not_kept(train: Train) -> None:  # noqa: F811
     left, folder = train("cache.features=true", "lora.targets=classifier", "model.dropout=true")
     assert left.code == 0, left.err
