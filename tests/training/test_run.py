@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import shutil
@@ -19,8 +20,10 @@ import torchvision
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+import visionlora
 from tests.conftest import Left
 from visionlora.adapters import adapted_layers
+from visionlora.errors import VisionLoraError
 from visionlora.models import About, Preprocessing
 from visionlora.models.restore import load, restore
 
@@ -68,8 +71,8 @@ def test_a_run_leaves_every_file_that_the_design_names(train: Train) -> None:
     assert left.code == 0, left.err
     for name in (
         "adapter/adapter_config.json", "adapter/adapter_model.safetensors", "adapter/README.md",
-        "checkpoints/last.ckpt", "checkpoints/best.ckpt", "config.yaml", "metrics.json", "before_after.png",
-        "retention_changes.png", "strength.png", "train.log",
+        "checkpoints/last.ckpt", "checkpoints/best.ckpt", "config.yaml", "metrics.json", "kernels.json",
+        "before_after.png", "retention_changes.png", "strength.png", "train.log",
     ):  # fmt: skip
         assert (folder / name).stat().st_size > 0, name
     assert list((folder / "tensorboard").glob("events.*"))
@@ -221,6 +224,41 @@ def test_contrast_anchors_that_nothing_learns_from_are_announced(train: Train, i
     assert "contrast.anchors are not used" in left.out
 
 
+def test_a_run_from_a_source_tree_without_an_installed_package_writes_its_version(
+    train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def version(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.version", version)
+    left, folder = train("trainer.max_steps=1")
+    assert left.code == 0, left.err
+    assert metrics_of(folder)["versions"]["visionlora"] == visionlora.__version__
+    assert metrics_of(folder)["versions"]["torch"] == torch.__version__
+
+
+@pytest.mark.parametrize("step", ["select_strength", "build_metrics", "write_outputs"])
+def test_the_adapter_is_saved_before_anything_that_can_fail_after_training(
+    train: Train, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise VisionLoraError("no space left on device")
+
+    monkeypatch.setattr(f"visionlora.training.run.{step}", fail)
+    left, folder = train("trainer.max_steps=2")
+    assert left.code == 2
+    assert any(
+        value.any() for name, value in restore(folder).network.state_dict().items() if "lora_B" in name
+    )
+
+
+def test_kernels_json_names_the_implementation_of_each_choice(train: Train) -> None:
+    _, folder = train("trainer.max_steps=2")
+    decisions = json.loads((folder / "kernels.json").read_text())
+    assert any(key.startswith("cpu float32") and "gradient" in key for key in decisions)
+    assert all(decision["way"] for decision in decisions.values())
+
+
 @pytest.mark.parametrize("kept", [True, False])
 def test_memory_that_cannot_be_kept_is_announced(
     train: Train, monkeypatch: pytest.MonkeyPatch, kept: bool
@@ -337,6 +375,22 @@ def test_prediction_goes_on_after_a_broken_image_and_says_so(
     named = next(record for record in records if "error" not in record)
     assert sum(one["probability"] for one in named["predictions"]) <= 1.001
     assert named["before"]
+
+
+def test_every_broken_image_is_named_without_an_output_file(
+    train: Train, command: Command, tmp_path: Path
+) -> None:
+    _, folder = train("trainer.max_steps=1")
+    for index in range(70):
+        (tmp_path / "broken").mkdir(exist_ok=True)
+        (tmp_path / "broken" / f"{index:02}.png").write_text("no image")
+    shutil.copy(next((tmp_path / "pictures").rglob("*.png")), tmp_path / "broken" / "zz.png")
+    left = command("predict", f"adapter={folder}", f"images={tmp_path / 'broken'}")
+    assert left.code == 3
+    named = [line for line in left.err.splitlines() if line.startswith("not read: ")]
+    assert [Path(line.split(": ")[1]).name for line in named] == [f"{index:02}.png" for index in range(70)]
+    assert "70 of 71 images could not be read" in left.err
+    assert "zz.png" in left.out and "more images" not in left.out
 
 
 def test_merged_and_unmerged_predictions_agree(

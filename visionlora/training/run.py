@@ -36,7 +36,7 @@ from visionlora.training.precision import choose_precision
 from visionlora.training.setup import RunSetup, set_up
 from visionlora.training.trainer import Fitter
 from visionlora.training.weight_average import WeightAverage, select_weights
-from visionlora.training.write_outputs import show_summary, write_adapter, write_outputs
+from visionlora.training.write_outputs import show_summary, write_adapter, write_kernels, write_outputs
 
 INTERRUPTED = 130
 SAMPLE = 4
@@ -104,6 +104,7 @@ def run(
     result.times["strength_s"] = time.perf_counter() - strength_started
     write_adapter(folder / "adapter", setup.adapted, setup.folder.classes)
     changes = changes_between(before.retention, selection.evaluation.retention, head.outputs)
+    write_kernels(folder / "kernels.json")
     metrics = build_metrics(setup, before, selection, changes, result, notices.messages)
     if folds is not None:
         metrics["folds"] = dict(folds)
