@@ -11,7 +11,7 @@ from visionlora.errors import VisionLoraError
 
 
 def choose_device(accelerator: str) -> torch.device:
-    """The device that ``trainer.accelerator`` means: a GPU where there is one, unless it says cpu.
+    """The device for ``trainer.accelerator``: a GPU where there is one, unless it is cpu.
 
     Raises:
         VisionLoraError: a GPU is asked for and PyTorch sees none.
@@ -41,8 +41,8 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 def keep_freed_memory() -> bool:
     """Have this process keep the memory that it frees, for its next tensors.
 
-    By itself glibc gives every tensor above 32 MB back to the system, which clears each page anew when the
-    next step asks for it: a fifth to a quarter of the training time on two cores.
+    By default glibc returns every tensor above 32 MB to the system, which clears each page again when the
+    next step allocates it: a fifth to a quarter of the training time on two cores.
 
     Returns:
         Whether that was done; other C libraries are left as they are.

@@ -68,7 +68,7 @@ def test_figures_are_the_same_with_and_without(train: Train, tmp_path: Path, ima
             assert other[part][key] == pytest.approx(value, abs=1e-4), key
 
 
-def test_views_of_an_image_are_used_again_and_then_drawn_anew(train: Train) -> None:  # noqa: F811
+def test_views_of_an_image_are_reused_and_then_replaced(train: Train) -> None:  # noqa: F811
     left, folder = train(
         "lora.targets=classifier", "cache.features=true", "cache.views=2", "cache.uses=2",
         "trainer.max_steps=15", "trainer.validations=1", "data.batch_size=16", "retention.weight=0",
@@ -114,7 +114,7 @@ def test_a_resumed_run_continues_to_the_same_bytes(train: Train, tmp_path: Path)
         assert torch.equal(ends[1]["state_dict"][name], value), name
 
 
-def test_a_run_says_why_there_is_nothing_to_keep(train: Train) -> None:  # noqa: F811
+def test_a_run_states_why_there_is_nothing_to_cache(train: Train) -> None:  # noqa: F811
     left, folder = train("cache.features=true")
     assert left.code == 0
     assert "there is nothing to keep" in " ".join(metrics_of(folder)["notices"])
@@ -131,7 +131,7 @@ def test_a_measured_share_that_decides_against_caching_is_announced(
     assert "auto keeps them from 110% on" in " ".join(metrics_of(folder)["notices"])
 
 
-def test_active_dropout_below_is_not_kept(train: Train) -> None:  # noqa: F811
+def test_layers_above_active_dropout_are_not_cached(train: Train) -> None:  # noqa: F811
     left, folder = train("cache.features=true", "lora.targets=classifier", "model.dropout=true")
     assert left.code == 0, left.err
     # SqueezeNet's dropout is the first layer of its classifier: the layers before it are kept.

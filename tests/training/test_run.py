@@ -1,4 +1,4 @@
-"""Whole runs on a small network: what they leave, and what the other commands make of it."""
+"""Whole runs on a small network: what they write, and what the other commands do with it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def metrics_of(folder: Path) -> dict:
     return json.loads((folder / "metrics.json").read_text())
 
 
-def test_a_run_leaves_every_file_that_the_design_names(train: Train) -> None:
+def test_a_run_writes_every_file_that_the_design_names(train: Train) -> None:
     left, folder = train()
     assert left.code == 0, left.err
     for name in (
@@ -78,7 +78,7 @@ def test_a_run_leaves_every_file_that_the_design_names(train: Train) -> None:
     assert list((folder / "tensorboard").glob("events.*"))
 
 
-def test_figures_name_everything_that_was_and_was_not_measured(train: Train, images: Path) -> None:
+def test_metrics_state_what_was_and_what_was_not_measured(train: Train, images: Path) -> None:
     _, folder = train()
     metrics = metrics_of(folder)
     assert metrics["retention"] == "not measured"
@@ -161,7 +161,7 @@ def test_without_retention_images_others_choose_the_strength(train: Train, image
     assert metrics_of(folder)["strength"]["judged_on"] == "17 anchors held out (estimated)"
 
 
-def test_contrast_images_alone_choose_the_strength_and_say_nothing_of_forgetting(
+def test_contrast_images_alone_choose_the_strength_without_measuring_forgetting(
     train: Train, images: Path
 ) -> None:
     _, folder = train(f"contrast.root={images.parent / 'others'}")
@@ -202,7 +202,7 @@ def test_forgetting_is_estimated_on_retention_images_without_labels(
     assert figures["divergence"] == pytest.approx(retention["divergence"], rel=1e-2)
 
 
-def test_retention_images_with_names_that_the_network_lacks_are_refused(train: Train, images: Path) -> None:
+def test_retention_folders_of_unknown_classes_are_refused(train: Train, images: Path) -> None:
     (images / "val" / "red").rename(images / "val" / "zebra")
     left, _ = train(f"retention.root={images / 'val'}", f"data.root={images / 'train'}")
     assert left.code == 2
@@ -211,7 +211,7 @@ def test_retention_images_with_names_that_the_network_lacks_are_refused(train: T
     assert "without class folders" in left.err
 
 
-def test_files_that_are_no_images_are_named_on_the_terminal(train: Train, images: Path) -> None:
+def test_skipped_files_are_counted_on_the_terminal(train: Train, images: Path) -> None:
     for place in (images / "train" / "red", images.parent / "others"):
         (place / "notes.txt").write_text("no image")
     left, _ = train(f"contrast.root={images.parent / 'others'}")
@@ -219,7 +219,7 @@ def test_files_that_are_no_images_are_named_on_the_terminal(train: Train, images
     assert left.out.count("left out 1 files that are not images (1 .txt)") == 2
 
 
-def test_contrast_anchors_that_nothing_learns_from_are_announced(train: Train, images: Path) -> None:
+def test_unused_contrast_anchors_are_announced(train: Train, images: Path) -> None:
     left, _ = train(f"contrast.anchors=[{images.parent / 'others'}]", "retention.weight=0")
     assert "contrast.anchors are not used" in left.out
 
@@ -269,7 +269,7 @@ def test_memory_that_cannot_be_kept_is_announced(
     assert any("trainer.reuse_memory" in notice for notice in notices) != kept
 
 
-def test_base_tensors_are_bit_for_bit_what_they_were(train: Train, weights: Path) -> None:
+def test_base_tensors_stay_bit_for_bit_unchanged(train: Train, weights: Path) -> None:
     _, folder = train("trainer.max_steps=8")
     restored = restore(folder)
     base = {name: value for name, value in restored.network.state_dict().items() if "lora_" not in name}
@@ -280,7 +280,7 @@ def test_base_tensors_are_bit_for_bit_what_they_were(train: Train, weights: Path
 
 
 @pytest.mark.parametrize("head", ["keep", "extend", "new"])
-def test_merged_weights_load_into_torchvision_and_say_the_same(
+def test_merged_weights_load_into_torchvision_and_give_the_same_logits(
     train: Train, command: Command, images: Path, tmp_path: Path, head: str
 ) -> None:
     if head != "keep":
@@ -343,7 +343,7 @@ def test_a_run_that_folds_batch_norm_ends_at_the_same_adapter(
         assert all(torch.equal(state[name], stored[name]) for name in stored)
 
 
-def test_a_way_to_compute_can_be_fixed_by_hand(
+def test_an_implementation_can_be_fixed_by_hand(
     train: Train, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from visionlora.kernels import conv_gradients
@@ -359,7 +359,7 @@ def test_a_way_to_compute_can_be_fixed_by_hand(
     assert left.code == 2 and "low_rank" in left.err
 
 
-def test_prediction_goes_on_after_a_broken_image_and_says_so(
+def test_prediction_continues_after_a_broken_image_and_reports_it(
     train: Train, command: Command, images: Path, tmp_path: Path
 ) -> None:
     _, folder = train()
@@ -418,7 +418,7 @@ def test_a_prediction_sheet_and_a_single_image(
     assert Image.open(tmp_path / "sheet.png").width > 200
 
 
-def test_evaluation_repeats_the_runs_own_figures(
+def test_evaluate_reproduces_the_runs_own_metrics(
     train: Train, command: Command, images: Path, tmp_path: Path
 ) -> None:
     _, folder = train(f"contrast.root={images.parent / 'others'}")
@@ -452,7 +452,7 @@ def test_runs_over_seeds_end_with_mean_and_spread(train: Train, tmp_path: Path) 
     assert f"{statistics.mean(tops):.3f} ± {statistics.stdev(tops):.3f}" in left.out
 
 
-def test_a_sweep_goes_on_after_a_run_that_cannot_be(train: Train, tmp_path: Path) -> None:
+def test_a_sweep_continues_after_a_failed_run(train: Train, tmp_path: Path) -> None:
     left, _ = train("lora.rank=-1,2", f"hydra.sweep.dir={tmp_path / 'sweep'}", "--multirun")
     assert left.code == 2
     assert "rank" in left.err
@@ -511,7 +511,9 @@ def test_ctrl_c_ends_with_a_saved_adapter(weights: Path, images: Path, tmp_path:
         (["trainer.accelerator=gpu"], "cpu"),
     ],
 )
-def test_bad_input_is_one_line_and_leaves_no_run(train: Train, arguments: list[str], expected: str) -> None:
+def test_bad_input_gives_one_line_and_no_run_folder(
+    train: Train, arguments: list[str], expected: str
+) -> None:
     if "accelerator" in arguments[0] and torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
     left, folder = train(*arguments)

@@ -37,7 +37,7 @@ from visionlora.settings import build, require
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """What ``conf/evaluate.yaml`` may say."""
+    """The settings of ``conf/evaluate.yaml``."""
 
     adapter: str
     data: DataConfig

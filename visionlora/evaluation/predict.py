@@ -37,7 +37,7 @@ FORMATS = (".csv", ".jsonl")
 
 @dataclass(frozen=True)
 class PredictOptions:
-    """What ``conf/predict.yaml`` may say."""
+    """The settings of ``conf/predict.yaml``."""
 
     adapter: str
     images: str

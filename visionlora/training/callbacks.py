@@ -148,11 +148,11 @@ class StepProgress(Callback):
         self._progress.update(self._task, completed=trainer.global_step, figures=figures)
 
     def on_train_end(self, *arguments: Any) -> None:
-        """Leave the terminal as it was."""
+        """Give the terminal back."""
         self._progress.stop()
 
     def on_exception(self, *arguments: Any) -> None:
-        """Leave the terminal as it was."""
+        """Give the terminal back."""
         self._progress.stop()
 
 

@@ -1,4 +1,4 @@
-"""How a training step of a network is computed here: each adapted layer's ways and their times."""
+"""How a training step of a network is computed here: each layer's implementations and their times."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class ExplainOptions:
 
 @dataclass
 class LayerCalls:
-    """What one layer did in one step: its calls, and of the first the input and the decisions."""
+    """A layer in one step: its number of calls, and the input and decisions of the first one."""
 
     calls: int = 0
     input: tuple[int, ...] = ()
@@ -53,14 +53,15 @@ class LayerCalls:
     gradient: Decision | None = None
 
     def entries(self) -> dict[str, Any]:
-        """What of it is written into files."""
-        ways = {"product": self.product, "gradient": self.gradient}
-        entries = {name: None if decision is None else decision.entry() for name, decision in ways.items()}
+        """The same as plain data."""
+        decisions = {"product": self.product, "gradient": self.gradient}
+        entries = {name: decision and decision.entry() for name, decision in decisions.items()}
         return {"calls": self.calls, "input": self.input, **entries}
 
 
 def explain_network(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Attach adapters to a network, take a step on random images, print how its layers were computed.
+    """Attach adapters to a network, take a step on random images, and print which implementation each layer
+    used.
 
     Args:
         settings: ``conf/explain.yaml``.
@@ -94,7 +95,7 @@ def explain_network(settings: Mapping[str, Any]) -> dict[str, Any]:
         with replacing(Path(settings["output"])) as beside:
             beside.write_text(json.dumps(explanation, indent=1), encoding="utf-8")
     console = Console()
-    # Written into a file or a pipe, the table has room for everything.
+    # In a file or a pipe the table need not fit a terminal.
     show(explanation_table(explanation), console if console.is_terminal else Console(width=180))
     return explanation
 
@@ -106,14 +107,14 @@ def _frozen_below(network: nn.Module) -> dict[str, Any] | None:
 
 
 def explain_step(network: nn.Module, images: Tensor, low: torch.dtype | None = None) -> dict[str, Any]:
-    """Take steps with an adapted network and tell what its layers did, as plain data.
+    """Take steps with an adapted network and describe how its layers were computed, as plain data.
 
     Args:
         network: adapted; its batch norm folded or not.
         images: a batch on the network's device, (batch, 3, height, width).
         low: the type of autocast; None computes as the network is.
     """
-    watched = _watch(network, images, low)
+    recorded = _record_step(network, images, low)
     seconds = statistics.median(pass_seconds(network, [images], low) for _ in range(_STEPS))
     norms = {name: module for name, module in network.named_modules() if isinstance(module, FrozenBatchNorm)}
     names = {id(module): name for name, module in norms.items()}
@@ -124,11 +125,11 @@ def explain_step(network: nn.Module, images: Tensor, low: torch.dtype | None = N
             "rank": layer.lora_rank if isinstance(layer, LoraLayer) else 0,
             "parameters": sum(p.numel() for p in layer.parameters(recurse=False) if p.requires_grad),
             "folded": names[id(layer.folded_norm[0])] if isinstance(layer, FoldedConv) else None,
-            **watched[name].entries(),
+            **recorded[name].entries(),
         }
-        for name, layer in _layers_with_ways(network).items()
+        for name, layer in _layers_with_choices(network).items()
     ]
-    taken = [d for calls in watched.values() for d in (calls.product, calls.gradient) if d and d.seconds]
+    taken = [d for calls in recorded.values() for d in (calls.product, calls.gradient) if d and d.seconds]
     parameters = list(network.parameters())
     return {
         "layers": layers,
@@ -177,7 +178,7 @@ def _attached(
     return backbone, images
 
 
-def _layers_with_ways(network: nn.Module) -> dict[str, Any]:
+def _layers_with_choices(network: nn.Module) -> dict[str, Any]:
     """The layers that are computed by a choice: the adapted ones, and frozen grouped convolutions, with or
     without a folded batch norm."""
     return {
@@ -187,21 +188,21 @@ def _layers_with_ways(network: nn.Module) -> dict[str, Any]:
     }
 
 
-def _watch(network: nn.Module, images: Tensor, low: torch.dtype | None) -> dict[str, LayerCalls]:
-    """One step, and what each of these layers did in it; ways that are not known yet are timed."""
-    layers = _layers_with_ways(network)
-    watched = {name: LayerCalls() for name in layers}
+def _record_step(network: nn.Module, images: Tensor, low: torch.dtype | None) -> dict[str, LayerCalls]:
+    """Take one step and record each of these layers; implementations that are not known yet are timed."""
+    layers = _layers_with_choices(network)
+    recorded = {name: LayerCalls() for name in layers}
     handles = []
     with noted() as notes:
         for name, layer in layers.items():
-            handles += _listen(layer, watched[name], notes)
+            handles += _record_calls(layer, recorded[name], notes)
         pass_seconds(network, [images], low)
     for handle in handles:
         handle.remove()
-    return watched
+    return recorded
 
 
-def _listen(layer: nn.Module, calls: LayerCalls, notes: list[tuple[str, Decision]]) -> list[Any]:
+def _record_calls(layer: nn.Module, calls: LayerCalls, notes: list[tuple[str, Decision]]) -> list[Any]:
     def before(module: nn.Module, inputs: tuple) -> None:
         notes.clear()
 
@@ -226,7 +227,7 @@ def _fit_batch_norm(network: nn.Module, size: int) -> None:
     norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # the average of all that it sees
+        norm.momentum = None  # a cumulative average
         norm.train()
     if norms:
         network(torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(1)))

@@ -191,7 +191,7 @@ def plan_feature_cache(
     kept = f"{parts.frozen_layers} frozen layers below {parts.layer} ({share:.0%} of a forward pass)"
     if options.features == "auto":
         if share < WORTHWHILE:
-            # A measured share decides, so that it is said: another machine may decide otherwise.
+            # A time decides here, so on another machine the decision may differ: it is announced.
             notices.say(
                 f"cache.features: the {kept} are computed at every step: auto keeps them from "
                 f"{WORTHWHILE:.0%} on"

@@ -201,8 +201,6 @@ def _make_teacher(
 def _contrast_loader(root: str | None, loaders: ImageLoaders, notices: Notices) -> ImageLoader | None:
     """Images of other things in the new style, to measure false positives on; None: they are not measured."""
     if root is None:
-        notices.say(
-            "no contrast folder (contrast.root): what is wrongly called by a new name is not measured"
-        )
+        notices.say("no contrast folder (contrast.root): the false-positive rate is not measured")
         return None
     return loaders.plain(scan_images([Path(root)]))
