@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.test_run import Train, metrics_of, train, weights  # noqa: F401 - fixtures
+from tests.conftest import Train, metrics_of
 from visionlora.evaluation.cross_validation import summarize_folds
 
 
-def test_each_image_is_validated_on_once_and_the_adapter_trains_on_all(train: Train) -> None:  # noqa: F811
+def test_each_image_is_validated_on_once_and_the_adapter_trains_on_all(train: Train) -> None:
     left, folder = train("data.folds=3", "trainer.max_steps=2")
     assert left.code == 0, left.err
     metrics = metrics_of(folder)
@@ -44,7 +44,7 @@ def test_the_summary_weights_folds_by_their_images() -> None:
     ],
 )
 def test_impossible_folds_are_refused(
-    train: Train,  # noqa: F811
+    train: Train,
     arguments: list[str],
     complaint: str,
 ) -> None:
@@ -54,7 +54,7 @@ def test_impossible_folds_are_refused(
     assert not (folder / "adapter").exists()
 
 
-def test_a_class_of_one_image_cannot_be_cross_validated(train: Train, images: Path) -> None:  # noqa: F811
+def test_a_class_of_one_image_cannot_be_cross_validated(train: Train, images: Path) -> None:
     for split in ("train", "val"):
         for image in sorted((images / split / "blue").iterdir())[: 5 if split == "val" else 4]:
             image.unlink()

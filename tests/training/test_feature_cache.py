@@ -11,8 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from tests.conftest import PREPROCESSING
-from tests.training.test_run import Train, metrics_of, train, weights  # noqa: F401 - fixtures
+from tests.conftest import PREPROCESSING, Train, metrics_of
 from visionlora.adapters import LoraConfig, attach
 from visionlora.data import AugmentConfig, ImageDataset, scan, training_transform
 from visionlora.frozen.features import FeatureCache
@@ -26,7 +25,7 @@ def adapter_of(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "adapter" / "adapter_model.safetensors")
 
 
-def both(train: Train, tmp_path: Path, *arguments: str) -> tuple[Path, Path]:  # noqa: F811
+def both(train: Train, tmp_path: Path, *arguments: str) -> tuple[Path, Path]:
     """The same run, with every layer computed at every step, and with features."""
     folders = []
     for features in ("false", "true"):
@@ -41,7 +40,7 @@ def both(train: Train, tmp_path: Path, *arguments: str) -> tuple[Path, Path]:  #
     [("classifier", "keep"), ("last:4", "keep"), ("last:8", "keep"), ("last:4", "new"), ("last:8", "new")],
 )
 def test_the_adapter_is_the_same_without_augmentation(
-    train: Train,  # noqa: F811
+    train: Train,
     tmp_path: Path,
     targets: str,
     head: str,
@@ -56,7 +55,7 @@ def test_the_adapter_is_the_same_without_augmentation(
     assert any(value.any() for name, value in found.items() if "lora_B" in name or "modules" in name)
 
 
-def test_figures_are_the_same_with_and_without(train: Train, tmp_path: Path, images: Path) -> None:  # noqa: F811
+def test_figures_are_the_same_with_and_without(train: Train, tmp_path: Path, images: Path) -> None:
     whole, kept = both(
         train, tmp_path, NEVER, "lora.targets=classifier", f"retention.root={images / 'val'}",
         f"contrast.root={images.parent / 'others'}",
@@ -68,7 +67,7 @@ def test_figures_are_the_same_with_and_without(train: Train, tmp_path: Path, ima
             assert other[part][key] == pytest.approx(value, abs=1e-4), key
 
 
-def test_views_of_an_image_are_reused_and_then_replaced(train: Train) -> None:  # noqa: F811
+def test_views_of_an_image_are_reused_and_then_replaced(train: Train) -> None:
     left, folder = train(
         "lora.targets=classifier", "cache.features=true", "cache.views=2", "cache.uses=2",
         "trainer.max_steps=15", "trainer.validations=1", "data.batch_size=16", "retention.weight=0",
@@ -97,7 +96,7 @@ def test_views_of_one_image_in_a_batch_are_different(images: Path, network: nn.M
     assert len(batch["features0"].unique(dim=0)) == 4
 
 
-def test_a_resumed_run_continues_to_the_same_bytes(train: Train, tmp_path: Path) -> None:  # noqa: F811
+def test_a_resumed_run_continues_to_the_same_bytes(train: Train, tmp_path: Path) -> None:
     common = (
         "lora.targets=classifier", "cache.features=true", "cache.views=2", "trainer.max_steps=8",
         "trainer.validations=4", "trainer.patience=null", "optimizer.lr=0.05",
@@ -114,7 +113,7 @@ def test_a_resumed_run_continues_to_the_same_bytes(train: Train, tmp_path: Path)
         assert torch.equal(ends[1]["state_dict"][name], value), name
 
 
-def test_a_run_states_why_there_is_nothing_to_cache(train: Train) -> None:  # noqa: F811
+def test_a_run_states_why_there_is_nothing_to_cache(train: Train) -> None:
     left, folder = train("cache.features=true")
     assert left.code == 0
     assert "there is nothing to keep" in " ".join(metrics_of(folder)["notices"])
@@ -122,7 +121,7 @@ def test_a_run_states_why_there_is_nothing_to_cache(train: Train) -> None:  # no
 
 
 def test_a_measured_share_that_decides_against_caching_is_announced(
-    train: Train,  # noqa: F811
+    train: Train,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("visionlora.training.feature_cache.WORTHWHILE", 1.1)
@@ -131,7 +130,7 @@ def test_a_measured_share_that_decides_against_caching_is_announced(
     assert "auto keeps them from 110% on" in " ".join(metrics_of(folder)["notices"])
 
 
-def test_layers_above_active_dropout_are_not_cached(train: Train) -> None:  # noqa: F811
+def test_layers_above_active_dropout_are_not_cached(train: Train) -> None:
     left, folder = train("cache.features=true", "lora.targets=classifier", "model.dropout=true")
     assert left.code == 0, left.err
     # SqueezeNet's dropout is the first layer of its classifier: the layers before it are kept.

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.training.test_run import Train, metrics_of, train, weights  # noqa: F401 - fixtures
+from tests.conftest import Train, metrics_of
 from visionlora.training.weight_average import WeightAverage, select_weights
 
 
@@ -74,7 +74,7 @@ def test_the_average_is_taken_unless_the_best_checkpoint_is_better_by_more_than_
     assert module.weight.item() == left
 
 
-def test_a_run_records_which_weights_it_took(train: Train) -> None:  # noqa: F811
+def test_a_run_records_which_weights_it_took(train: Train) -> None:
     left, folder = train("trainer.max_steps=8", "retention.budget=null")
     assert left.code == 0, left.err
     candidates = metrics_of(folder)["candidates"]
@@ -83,7 +83,7 @@ def test_a_run_records_which_weights_it_took(train: Train) -> None:  # noqa: F81
     assert ("average over the second half" in left.out) == (candidates["taken"] == "average")
 
 
-def test_checkpoints_hold_the_average_so_far(train: Train) -> None:  # noqa: F811
+def test_checkpoints_hold_the_average_so_far(train: Train) -> None:
     _, folder = train("trainer.max_steps=8", "retention.budget=null", "trainer.validations=4")
     checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     state = checkpoint["callbacks"]["WeightAverage"]
