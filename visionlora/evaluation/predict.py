@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import torch
 from rich.console import Console
-from torch import Tensor, nn
+from torch import Tensor
 
 from visionlora.adapters import adapters_off, merged
 from visionlora.data import BadImage, ImageCache, ImageFile, Normalise, evaluation_transform, scan_images
@@ -89,10 +89,14 @@ def predict_images(options: PredictOptions, console: Console | None = None) -> i
     broken: list[ImagePrediction] = []
     count = 0
     with ExitStack() as stack:
-        writer = _Writer(stack.enter_context(replacing(options.output)), options) if options.output else None
-        if writer:
+        writer = None
+        if options.output:
+            path = stack.enter_context(replacing(options.output))
+            writer = _Writer(path, Path(options.output).suffix, options.top_k, options.compare)
             stack.callback(writer.close)
-        for prediction in predict_files(restored, images, options):
+        for prediction in predict_files(
+            restored, images, options.top_k, options.batch_size, options.compare, options.merged
+        ):
             count += 1
             if writer:
                 writer.write(prediction)
@@ -102,7 +106,7 @@ def predict_images(options: PredictOptions, console: Console | None = None) -> i
                 shown.append(prediction)
     rows = [_row(prediction) for prediction in shown]
     show(predictions_table(rows), console)
-    _say_totals(console, options, count - len(broken), len(shown))
+    _say_totals(console, options.output, count - len(broken), len(shown))
     _name_broken(broken, count)
     if options.sheet:
         before_after_sheet(rows, Path(options.sheet), compare=options.compare)
@@ -130,9 +134,23 @@ def find_images(images: str) -> tuple[ImageFile, ...]:
 
 
 def predict_files(
-    restored: Restored, images: Sequence[ImageFile], options: PredictOptions
+    restored: Restored,
+    images: Sequence[ImageFile],
+    top: int,
+    batch_size: int = 16,
+    compare: bool = False,
+    merge: bool = True,
 ) -> Iterator[ImagePrediction]:
-    """A prediction for each image, in their order; only a batch at a time is in memory."""
+    """A prediction for each image, in their order; only a batch at a time is in memory.
+
+    Args:
+        restored: the adapted network.
+        images: which images.
+        top: classes of each prediction.
+        batch_size: images in a batch.
+        compare: whether the frozen network predicts too.
+        merge: whether the adapter is merged into the weights meanwhile.
+    """
     preprocessing = restored.backbone.preprocessing
     transform, normalise = (
         evaluation_transform(preprocessing),
@@ -148,13 +166,11 @@ def predict_files(
             return error
 
     remaining = iter(images)
-    with ThreadPoolExecutor() as threads, merged(network) if options.merged else nullcontext():
-        while batch := list(islice(remaining, options.batch_size)):
+    with ThreadPoolExecutor() as threads, merged(network) if merge else nullcontext():
+        while batch := list(islice(remaining, batch_size)):
             decoded = list(threads.map(attempt, batch))
             readable = [pixels for pixels in decoded if isinstance(pixels, Tensor)]
-            predicted = iter(
-                _predict_batch(network, normalise(readable), restored, options) if readable else ()
-            )
+            predicted = iter(_predict_batch(restored, normalise(readable), top, compare) if readable else ())
             for image, pixels in zip(batch, decoded, strict=True):
                 if isinstance(pixels, BadImage):
                     yield ImagePrediction(image.path, [], error=pixels.reason)
@@ -165,30 +181,31 @@ def predict_files(
 
 @torch.inference_mode()
 def _predict_batch(
-    network: nn.Module, images: Tensor, restored: Restored, options: PredictOptions
+    restored: Restored, images: Tensor, top: int, compare: bool
 ) -> list[tuple[Prediction, Prediction | None]]:
+    network = restored.network
     images = images.to(next(network.parameters()).device)
-    now = decode(network(images), restored.head.outputs, options.top_k)
-    if not options.compare or restored.head.kind == "new":
+    now = decode(network(images), restored.head.outputs, top)
+    if not compare or restored.head.kind == "new":
         return [(one, None) for one in now]
     with adapters_off(network):
         logits = network(images)
     # The frozen network has no outputs for the classes that were added to its head.
     known = restored.head.outputs[: len(restored.backbone.categories)]
-    return list(zip(now, decode(logits[:, : len(known)], known, options.top_k), strict=True))
+    return list(zip(now, decode(logits[:, : len(known)], known, top), strict=True))
 
 
 def _row(prediction: ImagePrediction) -> PredictionRow:
     return PredictionRow(path=prediction.path, truth=None, before=prediction.before, after=prediction.now)
 
 
-def _say_totals(console: Console, options: PredictOptions, readable: int, shown: int) -> None:
+def _say_totals(console: Console, output: str | None, readable: int, shown: int) -> None:
     if readable > shown:
         console.print(
-            f"and {readable - shown} more images" + ("" if options.output else "; output=NAME.csv takes all")
+            f"and {readable - shown} more images" + ("" if output else "; output=NAME.csv takes all")
         )
-    if options.output:
-        console.print(f"written to {options.output}")
+    if output:
+        console.print(f"written to {output}")
 
 
 def _name_broken(broken: Sequence[ImagePrediction], count: int) -> None:
@@ -202,31 +219,32 @@ def _name_broken(broken: Sequence[ImagePrediction], count: int) -> None:
 class _Writer:
     """One line an image, CSV or JSON lines."""
 
-    def __init__(self, path: Path, options: PredictOptions) -> None:
+    def __init__(self, path: Path, suffix: str, top: int, compare: bool) -> None:
         self._file: IO[str] = path.open("w", encoding="utf-8", newline="")
         self._csv: Any = None
-        if str(options.output).endswith(".csv"):
+        if suffix == ".csv":
             self._csv = csv.writer(self._file)
-            ranks = range(1, options.top_k + 1)
+            ranks = range(1, top + 1)
             now = [part for rank in ranks for part in (f"name_{rank}", f"probability_{rank}")]
-            before = ["before_name", "before_probability"] if options.compare else []
+            before = ["before_name", "before_probability"] if compare else []
             self._csv.writerow(["path", *now, *before, "error"])
-        self._options = options
+        self._top = top
+        self._compare = compare
 
     def write(self, one: ImagePrediction) -> None:
         """Append one image."""
         if self._csv is None:
             record: dict[str, Any] = {"path": str(one.path), "predictions": _records(one.now)}
-            if self._options.compare:
+            if self._compare:
                 record["before"] = _records(one.before or [])
             if one.error is not None:
                 record["error"] = one.error
             self._file.write(json.dumps(record, ensure_ascii=False) + "\n")
             return
         now = [part for pair in one.now for part in pair]
-        now += [""] * (2 * self._options.top_k - len(now))
+        now += [""] * (2 * self._top - len(now))
         before = list(one.before[0]) if one.before else ["", ""]
-        self._csv.writerow([one.path, *now, *(before if self._options.compare else []), one.error or ""])
+        self._csv.writerow([one.path, *now, *(before if self._compare else []), one.error or ""])
 
     def close(self) -> None:
         """Finish the file."""

@@ -7,7 +7,6 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
 from torch import Tensor, nn
 
 from visionlora.adapters import FrozenBatchNorm, folded
@@ -26,8 +26,9 @@ from visionlora.evaluation.images import evaluate_images
 from visionlora.evaluation.strength import StrengthOptions, select_strength
 from visionlora.kernels.autotune import choice
 from visionlora.notices import Notices
+from visionlora.retention.config import ContrastConfig, RetentionConfig
 from visionlora.training.callbacks import FirstBatch, StepTimer, progress
-from visionlora.training.config import OptimizerConfig, RunConfig, TrainerConfig, read_config
+from visionlora.training.config import OptimizerConfig, TrainerConfig, read_config
 from visionlora.training.feature_cache import FeatureCachePlan, plan_feature_cache
 from visionlora.training.learning_rate import select_learning_rate
 from visionlora.training.metrics import TrainingResult, build_metrics
@@ -98,7 +99,13 @@ def run(
     after = evaluate_images(network, evaluation_images)
     skip = "training was interrupted" if result.interrupted else None
     selection = select_strength(
-        network, evaluation_images, before, after, strength_options(settings, head.kind), head.targets, skip
+        network,
+        evaluation_images,
+        before,
+        after,
+        strength_options(settings.retention, settings.contrast, head.kind),
+        head.targets,
+        skip,
     )
     notices.say(selection.notice)
     result.times["strength_s"] = time.perf_counter() - strength_started
@@ -138,7 +145,9 @@ def train(
         notices: where decisions are announced.
     """
     settings, network = setup.config, setup.adapted.network
+    preprocessing = setup.adapted.backbone.preprocessing
     timer, average = StepTimer(), WeightAverage(after=setup.total_steps // 2)
+    first_batch = FirstBatch(preprocessing.mean, preprocessing.std)
     best = ModelCheckpoint(folder / "checkpoints", "best", monitor="val/objective")
     with (
         choice(settings.trainer.kernel),
@@ -157,12 +166,22 @@ def train(
         fitter = Fitter(
             sample.device, precision, settings.trainer.gradient_clip_val, train_loader, validation_loader
         )
-        new_module = partial(_new_module, setup, None if cache_plan is None else part)
+
+        def new_module(steps: int, options: OptimizerConfig) -> LoraModule:
+            suffix = None if cache_plan is None else part
+            return LoraModule(
+                network, steps, options, settings.retention, setup.teacher, settings.model.dropout, suffix,
+                settings.seed,
+            )  # fmt: skip
+
         options, trials = select_learning_rate(
             settings.optimizer, setup.total_steps, new_module, fitter, notices
         )
         module = new_module(setup.total_steps, options)
-        callbacks = [best, timer, average, *_callbacks(setup, notices, folder)]
+        callbacks = [
+            best, timer, average, first_batch,
+            *_callbacks(settings.trainer, notices.console, folder / "checkpoints"),
+        ]  # fmt: skip
         trainer = fitter.trainer(setup.total_steps, settings.trainer.validations, logger, callbacks)
         fit_started = time.perf_counter()
         interrupted = fitter.fit(trainer, module, resume)
@@ -207,13 +226,13 @@ def find_checkpoint(resume: str | None) -> Path | None:
     return path
 
 
-def strength_options(settings: RunConfig, head: str) -> StrengthOptions:
-    """What the choice of the strength depends on, from ``retention`` and ``contrast``."""
+def strength_options(retention: RetentionConfig, contrast: ContrastConfig, head: str) -> StrengthOptions:
+    """What the choice of the strength depends on."""
     return StrengthOptions(
-        settings.retention.budget,
-        settings.contrast.budget,
-        settings.retention.least_learned,
-        settings.retention.strengths,
+        retention.budget,
+        contrast.budget,
+        retention.least_learned,
+        retention.strengths,
         old_knowledge=head != "new",
     )
 
@@ -226,16 +245,6 @@ def _computed_part(
         return network, (sample,)
     with torch.no_grad():
         return cache_plan.parts.suffix, cache_plan.parts.prefix(sample)
-
-
-def _new_module(
-    setup: RunSetup, suffix: nn.Module | None, steps: int, options: OptimizerConfig
-) -> LoraModule:
-    settings = setup.config
-    return LoraModule(
-        setup.adapted.network, steps, options, settings.retention, setup.teacher, settings.model.dropout,
-        suffix, settings.seed,
-    )  # fmt: skip
 
 
 @contextmanager
@@ -255,18 +264,16 @@ def _folded_batch_norms(
         yield names
 
 
-def _callbacks(setup: RunSetup, notices: Notices, folder: Path) -> list[Callback]:
-    options, preprocessing = setup.config.trainer, setup.adapted.backbone.preprocessing
+def _callbacks(options: TrainerConfig, console: Console, checkpoints: Path) -> list[Callback]:
     callbacks: list[Callback] = [
         # ModelCheckpoint's save_last writes only when the best one changes: no place to resume from.
-        ModelCheckpoint(folder / "checkpoints", "last", enable_version_counter=False),
+        ModelCheckpoint(checkpoints, "last", enable_version_counter=False),
         LearningRateMonitor("step"),
-        FirstBatch(preprocessing.mean, preprocessing.std),
     ]
     if options.patience is not None:
         callbacks.append(EarlyStopping("val/objective", patience=options.patience))
     if options.progress:
-        callbacks.append(progress(notices.console))
+        callbacks.append(progress(console))
     return callbacks
 
 
