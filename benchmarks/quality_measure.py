@@ -24,8 +24,9 @@ from visionlora.data import (
     training_side,
     training_transform,
 )
+from visionlora.data.preprocessing import Preprocessing
 from visionlora.evaluation.predictions import Predictions, predict_batches
-from visionlora.models import Backbone, Head, Preprocessing, find_class
+from visionlora.models import Backbone, Head, find_class
 
 CACHE_MB = 1024
 

@@ -21,9 +21,9 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torchvision.models import squeezenet1_1
 
+from visionlora.data.preprocessing import Preprocessing
 from visionlora.files import replacing
-from visionlora.models.metadata import About
-from visionlora.models.preprocessing import Preprocessing
+from visionlora.models.metadata import WeightsMetadata
 
 WEIGHTS = Path(__file__).parents[1] / "visionlora" / "models" / "pocket.safetensors"
 PREPROCESSING = Preprocessing(
@@ -167,9 +167,9 @@ def write(
     model: nn.Module, accuracy: float, per_class: dict[str, float], settings: dict[str, float], path: Path
 ) -> None:
     """The weights in half precision, with everything that one must know to use them."""
-    about = About(tuple(CLASSES), tuple(wnid for wnid, _ in CLASSES.values()), PREPROCESSING)
+    about = WeightsMetadata(tuple(CLASSES), tuple(wnid for wnid, _ in CLASSES.values()), PREPROCESSING)
     metadata = {
-        **about.metadata(),
+        **about.as_text(),
         "architecture": "squeezenet1_1",
         "accuracy": f"{accuracy:.4f}",
         "accuracy_per_class": json.dumps({k: round(v, 4) for k, v in per_class.items()}),

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +17,8 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
-from visionlora.models import About, Preprocessing
+from visionlora.data.preprocessing import Preprocessing
+from visionlora.models import WeightsMetadata
 
 Command = Callable[..., "Left"]
 Train = Callable[..., tuple["Left", Path]]
@@ -84,8 +84,8 @@ Draw = Callable[..., Path]
 
 
 @dataclass(frozen=True)
-class Sizes:
-    """A network's preprocessing as the backbones describe it."""
+class Sizes(Preprocessing):
+    """The preprocessing of a small network."""
 
     resize: int = 40
     crop: int = 32
@@ -117,9 +117,7 @@ def draw(tmp_path: Path) -> Draw:
 
 
 SIZE = 24
-PREPROCESSING = SimpleNamespace(
-    resize=SIZE, crop=SIZE, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), interpolation="bilinear"
-)
+PREPROCESSING = Preprocessing(SIZE, SIZE, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), "bilinear")
 
 
 @pytest.fixture
@@ -162,8 +160,8 @@ def weights(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     network = torchvision.models.squeezenet1_1(num_classes=4)
     half = (0.5, 0.5, 0.5)
-    about = About(COLOURS, ("",) * 4, Preprocessing(48, 48, half, half, "bilinear"))
-    save_file(network.state_dict(), tmp_path / "small.safetensors", about.metadata())
+    about = WeightsMetadata(COLOURS, ("",) * 4, Preprocessing(48, 48, half, half, "bilinear"))
+    save_file(network.state_dict(), tmp_path / "small.safetensors", about.as_text())
     return tmp_path / "small.safetensors"
 
 

@@ -6,20 +6,17 @@ import difflib
 import importlib
 import sys
 
-COMMANDS = {
-    "train": "teach a pretrained network a handful of images",
-    "predict": "name the images of a file, folder or glob with an adapter",
-    "evaluate": "measure an adapter on a labelled folder",
-    "merge": "write plain weights with the adapter merged in",
-    "explain": "show how each adapted layer is computed, and what each way would take",
-}
+from visionlora import __version__
+
+COMMANDS = ("train", "predict", "evaluate", "merge", "explain")
 
 
 def usage() -> str:
-    """The help text: one line a command."""
-    lines = [f"  visionlora {name:<9} {what}" for name, what in COMMANDS.items()]
+    """The help text: one line for each command."""
+    summaries = {name: importlib.import_module(f"visionlora.{name}").COMMAND.summary for name in COMMANDS}
+    lines = [f"  visionlora {name:<9} {summary}" for name, summary in summaries.items()]
     return "\n".join(
-        ["usage: visionlora COMMAND [key=value ...]", "", *lines, "", "visionlora COMMAND --help"]
+        ["usage: visionlora COMMAND [KEY=VALUE ...]", "", *lines, "", "visionlora COMMAND --help [GROUP]"]
     )
 
 
@@ -30,10 +27,13 @@ def main() -> None:
         print(usage())
         sys.exit(0 if arguments else 2)
     name = arguments[0]
+    if name in {"--version", "-V", "version"}:
+        print(f"visionlora {__version__}")
+        sys.exit(0)
     if name not in COMMANDS:
         close = difflib.get_close_matches(name, COMMANDS, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(COMMANDS)}"
-        print(f"error: no command {name!r}{hint}", file=sys.stderr)
+        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(COMMANDS)}"
+        print(f"error: there is no command {name!r}; {hint}", file=sys.stderr)
         sys.exit(2)
     sys.argv = [f"visionlora {name}", *arguments[1:]]
     importlib.import_module(f"visionlora.{name}").main()

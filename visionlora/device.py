@@ -11,17 +11,25 @@ from visionlora.errors import VisionLoraError
 
 
 def choose_device(accelerator: str) -> torch.device:
-    """The device for ``trainer.accelerator``: a GPU where there is one, unless it is cpu.
+    """The device that ``trainer.accelerator`` means; ``auto`` is a CUDA GPU where there is one, else the CPU.
 
     Raises:
-        VisionLoraError: a GPU is asked for and PyTorch sees none.
+        VisionLoraError: a device is asked for that PyTorch does not see.
     """
-    available = torch.cuda.is_available()
-    if accelerator in ("gpu", "cuda") and not available:
+    kind = {"gpu": "cuda", "auto": "cuda" if torch.cuda.is_available() else "cpu"}.get(
+        accelerator, accelerator
+    )
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not there.get(kind, False):
         raise VisionLoraError(
-            f"trainer.accelerator={accelerator}, but PyTorch sees no GPU; use trainer.accelerator=cpu"
+            f"trainer.accelerator is {accelerator}, but PyTorch sees no such device here; use "
+            "trainer.accelerator=auto or cpu"
         )
-    return torch.device("cuda" if available and accelerator != "cpu" else "cpu")
+    return torch.device(kind)
 
 
 def has_bfloat16(device: torch.device) -> bool:
@@ -41,8 +49,8 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 def keep_freed_memory() -> bool:
     """Have this process keep the memory that it frees, for its next tensors.
 
-    By default glibc returns every tensor above 32 MB to the system, which clears each page again when the
-    next step allocates it: a fifth to a quarter of the training time on two cores.
+    By itself glibc gives every tensor above 32 MB back to the system, which clears each page anew when the
+    next step asks for it: a fifth to a quarter of the training time on two cores.
 
     Returns:
         Whether that was done; other C libraries are left as they are.

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 from omegaconf import DictConfig
 
-from visionlora.command import launch
+from visionlora.command import Command, launch
+from visionlora.evaluation.config import EvaluateConfig
+from visionlora.settings import build, plain
+
+COMMAND = Command(
+    "evaluate",
+    "measure an adapter on a labelled folder: its test images, else val, else all of them",
+    EvaluateConfig,
+    (
+        "visionlora evaluate adapter=RUN data=goldfish",
+        "visionlora evaluate adapter=RUN data.root=FOLDER output=figures.json",
+    ),
+)
 
 
 def evaluate(config: DictConfig) -> int:
     """Print, and where ``output`` is given write, the figures."""
-    from visionlora.evaluation.evaluate import EvaluateOptions, evaluate_adapter
-    from visionlora.settings import plain
+    options = build(EvaluateConfig, plain(config))
+    from visionlora.evaluation.evaluate import evaluate_adapter
 
-    evaluate_adapter(EvaluateOptions.of(plain(config)))
+    evaluate_adapter(options)
     return 0
 
 
 def main() -> None:
     """Entry point of the command."""
-    launch(evaluate, "evaluate")
+    launch(evaluate, COMMAND)
 
 
 if __name__ == "__main__":

@@ -121,7 +121,7 @@ def test_features_that_have_not_moved_cost_nothing_and_moved_ones_do() -> None:
     with lever_code.layer_features(3.0):
         torch.testing.assert_close(trained.training_step(batch(), 0), plain)
         with torch.no_grad():
-            trained.network.features[0].lora_B.fill_(0.5)
+            trained.network.features[0].adapters["default"].lora_B.fill_(0.5)
         moved = trained.training_step(batch(), 0)
     assert moved > trained.training_step(batch(), 0) + 0.01
 

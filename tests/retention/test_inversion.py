@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from visionlora.adapters import LoraConfig, attach
 from visionlora.data.augment import mixed
-from visionlora.models import Preprocessing
+from visionlora.data.preprocessing import Preprocessing
 from visionlora.retention.generated import generate_images
 from visionlora.retention.inversion import Classifier, cached_inversion, invert
 

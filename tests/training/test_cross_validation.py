@@ -38,7 +38,7 @@ def test_the_summary_weights_folds_by_their_images() -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["data.folds=1"], "folds is at least 2"),
+        (["data.folds=1"], "data.folds is 1; it takes a whole number from 2"),
         (["data.folds=17"], "data.folds is 17 for 16 images"),
         (["data.folds=2", "resume=somewhere"], "resume continues one run"),
     ],

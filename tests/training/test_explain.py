@@ -34,15 +34,15 @@ def test_each_layer_is_listed_with_its_own_input_and_implementations(
     assert [layer["input"] for layer in explained["layers"]] == [
         (2, 3, 128, 128), (2, 8, 64, 64), (2, 8, 64, 64), (2, 16)
     ]  # fmt: skip
-    assert first["product"]["way"] == "conv"
-    assert pointwise["product"]["way"] in ("matmul", "onednn")
+    assert first["product"]["implementation"] == "conv"
+    assert pointwise["product"]["implementation"] in ("matmul", "onednn")
     timed = {"matmul", "onednn"} if has_onednn(images) else set()
     assert set(pointwise["product"]["seconds"]) == timed
     assert set(first["gradient"]["seconds"]) >= {"low_rank", "full"}
     assert last["gradient"]["seconds"] == {}
     assert depthwise["calls"] == 1
     assert explained["parameters"]["trainable"] == sum(layer["parameters"] for layer in explained["layers"])
-    assert explained["ways_s"] > 0
+    assert explained["timed_s"] > 0
     assert explained["step_s"] > 0
 
 
@@ -67,7 +67,7 @@ def test_a_frozen_grouped_convolution_is_listed_folded_or_not(images: torch.Tens
         facts = (frozen["name"], frozen["rank"], frozen["parameters"], frozen["folded"])
         assert facts == ("1", 0, 0, folded_norm)
         assert set(frozen["product"]["seconds"]) <= {"conv", "flipped"}
-        assert frozen["product"]["way"] in ("conv", "flipped")
+        assert frozen["product"]["implementation"] in ("conv", "flipped")
         assert frozen["gradient"] is None
 
 
@@ -76,7 +76,7 @@ def test_an_implementation_fixed_by_hand_is_listed(network: nn.Module, images: t
     for way in ("low_rank", "full"):
         with choice(way):
             first = explain_step(network, images)["layers"][0]
-        assert first["gradient"] == {"way": way, "seconds": {}}
+        assert first["gradient"] == {"implementation": way, "seconds": {}}
 
 
 def test_a_layer_whose_weight_is_read_without_a_call_is_listed() -> None:
@@ -117,7 +117,7 @@ def test_the_command_shows_and_writes_every_adapted_layer(command: Command, tmp_
     assert [layer["name"] for layer in explained["layers"]][-1] == "fc"
     for layer in explained["layers"]:
         assert layer["name"] in left.out
-        assert layer["gradient"]["way"] == "low_rank"
+        assert layer["gradient"]["implementation"] == "low_rank"
     assert "20 of 20 batch norms folded" in " ".join(left.out.split())
 
 

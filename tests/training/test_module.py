@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import lightning
@@ -90,7 +91,8 @@ def test_dropout_acts_in_every_training_step_and_in_no_validation(
 ) -> None:
     module = module_of(network, images, 4, dropout=of == "network")
     for layer in adapted_layers(network).values():
-        layer.lora_dropout = 0.5 if of == "adapter" else 0.0
+        for adapter in layer.active_adapters():
+            adapter.settings = replace(adapter.settings, dropout=0.5 if of == "adapter" else 0.0)
     watched = [network[9]] if of == "network" else list(adapted_layers(network).values())
     seen: dict[bool, set[bool]] = {True: set(), False: set()}
     fit = trainer(tmp_path, 4)
@@ -104,7 +106,7 @@ def test_dropout_acts_in_every_training_step_and_in_no_validation(
 
 def test_only_adapters_enter_training_mode(network: nn.Module, images: Path) -> None:
     module_of(network, images, 2).train()
-    training = {name for name, part in network.named_modules() if part.training}
+    training = {name for name, part in network.named_modules() if part.training and ".adapters" not in name}
     assert training == set(adapted_layers(network))
 
 

@@ -18,8 +18,9 @@ from safetensors.torch import load_file, save_file
 
 import visionlora
 from tests.conftest import COLOURS, Command, Train, metrics_of
+from visionlora.data.preprocessing import Preprocessing
 from visionlora.errors import VisionLoraError
-from visionlora.models import About, Preprocessing
+from visionlora.models import WeightsMetadata
 from visionlora.models.restore import load, restore
 
 
@@ -143,8 +144,8 @@ def resnet(tmp_path: Path) -> Path:
             for tensor in (module.running_var, module.weight.data):
                 tensor.uniform_(0.7, 1.3)
     half = (0.5, 0.5, 0.5)
-    about = About(COLOURS, ("",) * 4, Preprocessing(48, 48, half, half, "bilinear"))
-    save_file(network.state_dict(), tmp_path / "resnet.safetensors", about.metadata())
+    about = WeightsMetadata(COLOURS, ("",) * 4, Preprocessing(48, 48, half, half, "bilinear"))
+    save_file(network.state_dict(), tmp_path / "resnet.safetensors", about.as_text())
     return tmp_path / "resnet.safetensors"
 
 

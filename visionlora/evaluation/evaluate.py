@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,46 +22,18 @@ from visionlora.data.config import DataConfig
 from visionlora.data.splits import SPLITS
 from visionlora.device import choose_device
 from visionlora.errors import VisionLoraError
+from visionlora.evaluation.config import EvaluateConfig
 from visionlora.evaluation.forgetting import Changes, changes_sheet
 from visionlora.evaluation.metrics import contrast_metrics, retention_metrics
 from visionlora.evaluation.predictions import Predictions, predict_batches
 from visionlora.models import find_class
-from visionlora.models.restore import Restored, restore
+from visionlora.models.restore import TrainedModel, restore
 from visionlora.report.intervals import with_interval
 from visionlora.report.metrics_file import NOT_MEASURED, write_metrics
 from visionlora.report.tables import changes_table, evaluation_table, show
-from visionlora.settings import build, require
 
 
-@dataclass(frozen=True)
-class EvaluateOptions:
-    """The settings of ``conf/evaluate.yaml``."""
-
-    adapter: str
-    data: DataConfig
-    model: str | None = None
-    weights: str | None = None
-    retention: str | None = "auto"
-    contrast: str | None = None
-    output: str | None = None
-    sheet: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.output is not None:
-            require(Path(self.output).suffix == ".json", "output ends in .json", self.output)
-        if self.sheet is not None:
-            require(Path(self.sheet).suffix == ".png", "sheet ends in .png", self.sheet)
-
-    @classmethod
-    def of(cls, settings: Mapping[str, Any]) -> EvaluateOptions:
-        """The options of a resolved configuration."""
-        flat = {**settings, "data": build(DataConfig, settings["data"], "data")}
-        for name in ("retention", "contrast"):
-            flat[name] = settings[name]["root"]
-        return build(cls, flat, "evaluate")
-
-
-def evaluate_adapter(options: EvaluateOptions, console: Console | None = None) -> dict[str, Any]:
+def evaluate_adapter(options: EvaluateConfig, console: Console | None = None) -> dict[str, Any]:
     """Measure an adapter, show the figures, and write them where asked for; returns what ``output`` holds."""
     images = _labelled_images(options.data)
     restored = restore(options.adapter, options.model, options.weights)
@@ -70,7 +41,7 @@ def evaluate_adapter(options: EvaluateOptions, console: Console | None = None) -
     targets = _targets(restored, images)
     now, before = _predict(restored, images, targets, options.data.batch_size)
     outputs = sorted(set(targets.values()))
-    changes, old_images = _changes(restored, options.retention, options.data.batch_size)
+    changes, old_images = _changes(restored, options.retention.root, options.data.batch_size)
     metrics: dict[str, Any] = {
         "pictures": len(images),
         **with_interval("top1", now.top(1), len(images)),
@@ -84,7 +55,7 @@ def evaluate_adapter(options: EvaluateOptions, console: Console | None = None) -
             "counts": now.confusion(outputs).tolist(),
         },
         "retention": retention_metrics(changes, restored.head.targets),
-        "contrast": _contrast_metrics(restored, options.contrast, options.data.batch_size),
+        "contrast": _contrast_metrics(restored, options.contrast.root, options.data.batch_size),
     }
     console = console or Console()
     show(evaluation_table(metrics), console)
@@ -105,7 +76,7 @@ def _labelled_images(data: DataConfig) -> tuple[ImageFile, ...]:
     return found.test or found.val
 
 
-def _targets(restored: Restored, images: Sequence[ImageFile]) -> dict[str, int]:
+def _targets(restored: TrainedModel, images: Sequence[ImageFile]) -> dict[str, int]:
     """The output of each class of the images."""
     names = sorted({image.label for image in images if image.label is not None})
     wnids = restored.backbone.wnids if restored.head.kind != "new" else ()
@@ -114,7 +85,7 @@ def _targets(restored: Restored, images: Sequence[ImageFile]) -> dict[str, int]:
 
 
 def _predict(
-    restored: Restored, images: Sequence[ImageFile], targets: dict[str, int] | None, batch_size: int
+    restored: TrainedModel, images: Sequence[ImageFile], targets: dict[str, int] | None, batch_size: int
 ) -> tuple[Predictions, Predictions | None]:
     """The adapted network's predictions, and the frozen one's where it has the same outputs."""
     check(images)
@@ -150,7 +121,7 @@ def _per_class(
 
 
 def _changes(
-    restored: Restored, root: str | None, batch_size: int
+    restored: TrainedModel, root: str | None, batch_size: int
 ) -> tuple[Changes | None, tuple[ImageFile, ...]]:
     """The changes on the old images in ``root``, and these images; None where there are none."""
     folder = restored.backbone.retention_root if root == "auto" else root
@@ -165,7 +136,7 @@ def _changes(
     return Changes(frozen, now, restored.head.outputs), images
 
 
-def _contrast_metrics(restored: Restored, root: str | None, batch_size: int) -> dict[str, Any] | str:
+def _contrast_metrics(restored: TrainedModel, root: str | None, batch_size: int) -> dict[str, Any] | str:
     if root is None or not restored.classes:
         return NOT_MEASURED
     now, before = _predict(restored, scan_images([Path(root)]), None, batch_size)

@@ -22,41 +22,15 @@ from visionlora.adapters import adapters_off, merged
 from visionlora.data import BadImage, ImageCache, ImageFile, Normalise, evaluation_transform, scan_images
 from visionlora.device import choose_device
 from visionlora.errors import VisionLoraError
+from visionlora.evaluation.config import PredictConfig
 from visionlora.files import replacing
-from visionlora.models.restore import Restored, restore
+from visionlora.models.restore import TrainedModel, restore
 from visionlora.report.sheet import PredictionRow, before_after_sheet
 from visionlora.report.tables import predictions_table, show
-from visionlora.settings import require
 from visionlora.tasks.single_label import Prediction, decode
 
 SHOWN = 50
 """Rows of the table on the terminal, and images on a sheet; an output file takes all of them."""
-
-FORMATS = (".csv", ".jsonl")
-
-
-@dataclass(frozen=True)
-class PredictOptions:
-    """The settings of ``conf/predict.yaml``."""
-
-    adapter: str
-    images: str
-    model: str | None = None
-    weights: str | None = None
-    output: str | None = None
-    compare: bool = False
-    sheet: str | None = None
-    top_k: int = 3
-    batch_size: int = 16
-    merged: bool = True
-
-    def __post_init__(self) -> None:
-        require(self.top_k >= 1, "top_k is at least 1", self.top_k)
-        require(self.batch_size >= 1, "batch_size is at least 1", self.batch_size)
-        if self.output is not None:
-            require(Path(self.output).suffix in FORMATS, "output ends in .csv or .jsonl", self.output)
-        if self.sheet is not None:
-            require(Path(self.sheet).suffix == ".png", "sheet ends in .png", self.sheet)
 
 
 @dataclass(frozen=True)
@@ -76,7 +50,7 @@ class ImagePrediction:
     error: str | None = None
 
 
-def predict_images(options: PredictOptions, console: Console | None = None) -> int:
+def predict_images(options: PredictConfig, console: Console | None = None) -> int:
     """Predict every image, show the first ones, write all of them where a file is asked for.
 
     Returns:
@@ -92,7 +66,7 @@ def predict_images(options: PredictOptions, console: Console | None = None) -> i
         writer = None
         if options.output:
             path = stack.enter_context(replacing(options.output))
-            writer = _Writer(path, Path(options.output).suffix, options.top_k, options.compare)
+            writer = _Writer(path, Path(options.output).suffix.lower(), options.top_k, options.compare)
             stack.callback(writer.close)
         for prediction in predict_files(
             restored, images, options.top_k, options.batch_size, options.compare, options.merged
@@ -134,7 +108,7 @@ def find_images(images: str) -> tuple[ImageFile, ...]:
 
 
 def predict_files(
-    restored: Restored,
+    restored: TrainedModel,
     images: Sequence[ImageFile],
     top: int,
     batch_size: int = 16,
@@ -181,7 +155,7 @@ def predict_files(
 
 @torch.inference_mode()
 def _predict_batch(
-    restored: Restored, images: Tensor, top: int, compare: bool
+    restored: TrainedModel, images: Tensor, top: int, compare: bool
 ) -> list[tuple[Prediction, Prediction | None]]:
     network = restored.network
     images = images.to(next(network.parameters()).device)

@@ -21,10 +21,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from visionlora.adapters.attach import adapted_layers, adapters_off
-from visionlora.adapters.layers import LoraLayer
+from visionlora.adapters import adapted_layers, adapters_off
+from visionlora.adapters.layers import AdaptedLayer
 from visionlora.data.augment import mixed
-from visionlora.frozen.split import Beside
+from visionlora.frozen.split import UpdatesOnly
 from visionlora.kernels.merge import autocast_off
 
 POSITIONS = 64
@@ -63,7 +63,7 @@ class Drift:
     """
 
     def __init__(self, network: nn.Module, batches: Iterable[list[Tensor]], seed: int = 0) -> None:
-        self.layers: dict[str, LoraLayer] = adapted_layers(network)
+        self.layers: dict[str, AdaptedLayer] = adapted_layers(network)
         self.moments = _moments(network, self.layers, batches, seed)
 
     def __call__(self) -> Tensor:
@@ -71,9 +71,13 @@ class Drift:
         total: Tensor | None = None
         for name, moment in self.moments.items():
             layer = self.layers[name]
-            with autocast_off(layer.lora_A.device):
-                A, B = layer.lora_A.flatten(1), layer.lora_B.flatten(1)
-                energy = ((B.t() @ B) * moment.quadratic(A)).sum() * layer.lora_scaling**2
+            with autocast_off(layer.base_weight.device):
+                low_rank = layer.low_rank()
+                if low_rank is None:
+                    energy = moment.quadratic(layer.update().flatten(1)).trace()
+                else:
+                    A, B = low_rank.A.flatten(1), low_rank.B.flatten(1)
+                    energy = ((B.t() @ B) * moment.quadratic(A)).sum() * low_rank.scaling**2
                 share = energy / moment.energy
             total = share if total is None else total + share
         assert total is not None, "no adapted layer was called"
@@ -123,15 +127,15 @@ class MomentAccumulator:
 
 @torch.no_grad()
 def _moments(
-    network: nn.Module, layers: dict[str, LoraLayer], batches: Iterable[list[Tensor]], seed: int
+    network: nn.Module, layers: dict[str, AdaptedLayer], batches: Iterable[list[Tensor]], seed: int
 ) -> dict[str, Moment]:
     generator = torch.Generator().manual_seed(seed)
     accumulators: dict[str, MomentAccumulator] = {}
     names = {id(layer): name for name, layer in layers.items()}
 
     def accumulate(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        layer = module.layer if isinstance(module, Beside) else module
-        assert isinstance(layer, LoraLayer)
+        layer = module.layer if isinstance(module, UpdatesOnly) else module
+        assert isinstance(layer, AdaptedLayer)
         patches = _patches(layer, inputs[0].float(), generator)
         if patches is not None:
             name = names[id(layer)]
@@ -139,7 +143,7 @@ def _moments(
             own = torch.Generator().manual_seed(mixed("drift", seed, name))
             accumulators.setdefault(name, MomentAccumulator(own)).add(patches)
 
-    hooked = [m for m in network.modules() if isinstance(m, LoraLayer | Beside)]
+    hooked = [m for m in network.modules() if isinstance(m, AdaptedLayer | UpdatesOnly)]
     handles = [module.register_forward_pre_hook(accumulate) for module in hooked]
     try:
         with adapters_off(network):
@@ -154,7 +158,7 @@ def _moments(
     }
 
 
-def _patches(layer: LoraLayer, x: Tensor, generator: torch.Generator) -> Tensor | None:
+def _patches(layer: AdaptedLayer, x: Tensor, generator: torch.Generator) -> Tensor | None:
     """Some of the patches that the layer multiplies with its weight, (n, d); None: it is left out."""
     if isinstance(layer, nn.Linear):
         return x.reshape(-1, x.shape[-1])[:: max(1, x[0, ..., 0].numel() // POSITIONS)]

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from visionlora.data.augment import Normalise, Preprocessing, Transform, evaluation_transform, seeded
+from visionlora.data.augment import Normalise, Transform, evaluation_transform, seeded
 from visionlora.data.cache import ImageCache, Memory
 from visionlora.data.images import ImageFile
 from visionlora.data.loading import UNLABELLED, Batch, shuffled
+from visionlora.data.preprocessing import Preprocessing
 
 
 class AnchorStream:

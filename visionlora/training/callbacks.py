@@ -15,8 +15,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from torch import Tensor
-
-from visionlora.report.figures import image_grid
+from torchvision.utils import make_grid
 
 
 # Lightning's ThroughputMonitor gives means over a window of wall time, waits for data included: no step_ms.
@@ -111,8 +110,8 @@ class FirstBatch(Callback):
             return
         self._shown = True
         images = (batch["images"].float().cpu() * self._std + self._mean).clamp(0, 1)
-        grid = image_grid(images[:32])
-        trainer.logger.experiment.add_image("images/augmented_batch", grid, 0, dataformats="HWC")
+        grid = make_grid(images[:32], pad_value=1)
+        trainer.logger.experiment.add_image("images/augmented_batch", grid, 0)
 
 
 class StepProgress(Callback):

@@ -10,12 +10,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from visionlora.data import ImageFolder, scan
-from visionlora.data.config import DataConfig
 from visionlora.data.splits import dealt
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.cross_validation import summarize_folds
 from visionlora.report.metrics_file import read_metrics
-from visionlora.settings import build, plain
+from visionlora.training.config import read_config
 from visionlora.training.run import run
 
 
@@ -34,7 +33,7 @@ def run_folds(config: DictConfig, output_dir: str | Path) -> int:
     """
     if config.get("resume") is not None:
         raise VisionLoraError("resume continues one run: leave data.folds out, or resume out")
-    data = build(DataConfig, plain(config)["data"], "data")
+    data = read_config(config).data
     assert data.folds is not None
     whole = scan(data.root, class_name=data.class_name, val_fraction=data.val_fraction, seed=config.seed)
     images = (*whole.train, *whole.val)

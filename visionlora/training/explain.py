@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from visionlora.adapters import FrozenBatchNorm, LoraConfig, LoraLayer, adapted_layers, attach, folded
+from visionlora.adapters import AdaptedLayer, FrozenBatchNorm, LoraConfig, adapted_layers, attach, folded
 from visionlora.device import choose_device
 from visionlora.files import replacing
 from visionlora.frozen.folding import FoldedConv, FoldedNorm
@@ -26,21 +26,10 @@ from visionlora.models import Backbone, load_backbone
 from visionlora.models.config import ModelConfig
 from visionlora.report.explanation import explanation_table
 from visionlora.report.tables import show
-from visionlora.settings import build, require
-from visionlora.training.config import TrainerConfig
+from visionlora.training.config import ExplainConfig, TrainerConfig
 from visionlora.training.precision import TYPES, choose_precision, pass_seconds
 
 _STEPS = 3
-
-
-@dataclass(frozen=True)
-class ExplainOptions:
-    """How many images are in a step."""
-
-    batch_size: int = 8
-
-    def __post_init__(self) -> None:
-        require(self.batch_size >= 1, "batch_size is at least 1", self.batch_size)
 
 
 @dataclass
@@ -55,16 +44,19 @@ class LayerCalls:
     def entries(self) -> dict[str, Any]:
         """The same as plain data."""
         decisions = {"product": self.product, "gradient": self.gradient}
-        entries = {name: decision and decision.entry() for name, decision in decisions.items()}
+        entries = {
+            name: decision and {"implementation": decision.way, "seconds": dict(decision.seconds)}
+            for name, decision in decisions.items()
+        }
         return {"calls": self.calls, "input": self.input, **entries}
 
 
-def explain_network(settings: Mapping[str, Any]) -> dict[str, Any]:
+def explain_network(options: ExplainConfig) -> dict[str, Any]:
     """Attach adapters to a network, take a step on random images, and print which implementation each layer
     used.
 
     Args:
-        settings: ``conf/explain.yaml``.
+        options: which network, adapters and step.
 
     Returns:
         What ``output`` holds, where one is named.
@@ -72,13 +64,10 @@ def explain_network(settings: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         VisionLoraError, visionlora.adapters.LoraError: a setting, network or layer that does not work out.
     """
-    model = build(ModelConfig, settings["model"], "model")
-    options = build(ExplainOptions, settings["data"], "data")
-    trainer = build(TrainerConfig, settings["trainer"], "trainer")
-    lora = build(LoraConfig, settings["lora"], "lora")
+    trainer = options.trainer
     if trainer.threads is not None:
         torch.set_num_threads(trainer.threads)
-    backbone, images = _attached(model, lora, trainer, options.batch_size)
+    backbone, images = _attached(options.model, options.lora, trainer, options.data.batch_size)
     network = backbone.model
     fold = folded(network, images[:2]) if trainer.fold_batch_norm else nullcontext()
     with choice(trainer.kernel), fold:
@@ -91,8 +80,8 @@ def explain_network(settings: Mapping[str, Any]) -> dict[str, Any]:
             "frozen_below": _frozen_below(network),
             **explain_step(network, images, TYPES.get(precision)),
         }
-    if settings["output"] is not None:
-        with replacing(Path(settings["output"])) as beside:
+    if options.output is not None:
+        with replacing(Path(options.output)) as beside:
             beside.write_text(json.dumps(explanation, indent=1), encoding="utf-8")
     console = Console()
     # In a file or a pipe the table need not fit a terminal.
@@ -122,9 +111,9 @@ def explain_step(network: nn.Module, images: Tensor, low: torch.dtype | None = N
         {
             "name": name,
             "kind": kind_of(layer),
-            "rank": layer.lora_rank if isinstance(layer, LoraLayer) else 0,
-            "parameters": sum(p.numel() for p in layer.parameters(recurse=False) if p.requires_grad),
-            "folded": names[id(layer.folded_norm[0])] if isinstance(layer, FoldedConv) else None,
+            "rank": _rank(layer),
+            "parameters": sum(p.numel() for p in _trained(layer)),
+            "folded": names[id(layer.fold.norm)] if getattr(layer, "fold", None) else None,
             **recorded[name].entries(),
         }
         for name, layer in _layers_with_choices(network).items()
@@ -142,14 +131,32 @@ def explain_step(network: nn.Module, images: Tensor, low: torch.dtype | None = N
             "trainable": sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
         },
         "step_s": seconds,
-        "ways_s": sum(decision.seconds[decision.way] for decision in taken),
+        "timed_s": sum(decision.seconds[decision.way] for decision in taken),
     }
+
+
+def _rank(layer: Any) -> int:
+    """The rank of the layer's active adapters together; 0 for a frozen one."""
+    if not isinstance(layer, AdaptedLayer):
+        return 0
+    return sum(adapter.settings.rank for adapter in layer.active_adapters())
+
+
+def _trained(layer: nn.Module) -> Iterator[nn.Parameter]:
+    """The layer's own trained parameters and its adapters'."""
+    yield from (parameter for parameter in layer.parameters(recurse=False) if parameter.requires_grad)
+    if isinstance(layer, AdaptedLayer):
+        yield from layer.adapters.parameters()
 
 
 def kind_of(layer: Any) -> str:
     """A layer in a few words: ``conv 3x3 / 2, 64 -> 128``, ``linear 512 -> 1000``."""
     if isinstance(layer, nn.Linear):
         return f"linear {layer.in_features} -> {layer.out_features}"
+    if isinstance(layer, nn.MultiheadAttention):
+        return f"attention projections {layer.embed_dim} -> {3 * layer.embed_dim}"
+    if isinstance(layer, nn.Embedding):
+        return f"embedding {layer.num_embeddings} -> {layer.embedding_dim}"
     words = f"conv {'x'.join(map(str, layer.kernel_size))}"
     if max(layer.stride) > 1:
         words += f" / {max(layer.stride)}"
@@ -184,7 +191,8 @@ def _layers_with_choices(network: nn.Module) -> dict[str, Any]:
     return {
         name: layer
         for name, layer in network.named_modules()
-        if isinstance(layer, LoraLayer | FrozenConv) or (isinstance(layer, FoldedConv) and layer.groups > 1)
+        if isinstance(layer, AdaptedLayer | FrozenConv)
+        or (isinstance(layer, FoldedConv) and layer.groups != 1)
     }
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from visionlora.adapters import adapted_layers, merged
+from visionlora.adapters.network import uses_dropout
 from visionlora.data.augment import mixed
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.predictions import Predictions
@@ -64,8 +65,7 @@ class LoraModule(lightning.LightningModule):
         self.drift_weight = retention.drift_for(teacher.old_outputs, teacher.classes) if teacher else 0.0
         self.drift: Drift | None = None
         self.dropout = dropout
-        adapters = adapted_layers(network).values()
-        self.draws_dropout = dropout or any(layer.lora_dropout for layer in adapters)
+        self.draws_dropout = dropout or uses_dropout(network)
         """Whether a training step draws random numbers."""
         self._validation: list[tuple[Tensor, Tensor]] = []
         self._merged: AbstractContextManager[Any] | None = None

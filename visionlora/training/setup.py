@@ -11,13 +11,13 @@ import torch
 from torch import nn
 
 from visionlora.adapters import LoraConfig, attach, fingerprint
-from visionlora.adapters.config import exactly
 from visionlora.data import ImageFolder, ImageLoader, refuse, scan, scan_images
 from visionlora.data.loaders import ImageLoaders
 from visionlora.device import choose_device, keep_freed_memory
 from visionlora.evaluation.images import EvaluationImages
 from visionlora.models import Backbone, Head, apply_head, head_parameters, load_backbone
 from visionlora.models.config import ModelConfig
+from visionlora.models.registry import check_name
 from visionlora.notices import Notices
 from visionlora.retention.anchors import (
     HeldOut,
@@ -31,7 +31,7 @@ from visionlora.retention.config import ContrastConfig, RetentionConfig
 from visionlora.retention.inversion import Classifier
 from visionlora.retention.negatives import negative_images
 from visionlora.retention.teacher import AnchorTeacher
-from visionlora.training.config import RunConfig
+from visionlora.training.config import RunConfig, TrainerConfig
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,16 @@ class RunSetup:
         stream = self.teacher.stream if self.teacher else None
         anchors = len(stream.anchors) * stream.views if stream else 0
         return len(self.folder.train) * (self.views or 1) + len(self.folder.val) + anchors
+
+
+def check_available(model: ModelConfig, trainer: TrainerConfig) -> None:
+    """Check that the network's name is known and the accelerator is there, before anything is loaded.
+
+    Raises:
+        VisionLoraError: one of them is not.
+    """
+    check_name(model.name, others=("auto", "pocket"))
+    choose_device(trainer.accelerator)
 
 
 def set_up(config: RunConfig, notices: Notices, images: ImageFolder | None = None) -> RunSetup:
@@ -163,9 +173,8 @@ def _adapt(
     head = apply_head(backbone, model.head, classes)
     base_fingerprint = fingerprint(backbone.model, exclude=head.trained)
     # New rows are trained whole: a low-rank update of them would only restrict them.
-    exclude = (*lora.exclude, *map(exactly, head.trained))
     generator = torch.Generator().manual_seed(seed)
-    network = attach(backbone.model, replace(lora, exclude=exclude), generator=generator)
+    network = attach(backbone.model, lora, generator=generator, trained_whole=head.trained)
     for parameter in head_parameters(network, head):
         parameter.requires_grad_(True)
     if channels_last:

@@ -45,7 +45,7 @@ class Fitter:
     ) -> lightning.Trainer:
         """A trainer of ``steps`` steps; without a logger it writes no file."""
         return lightning.Trainer(
-            accelerator="gpu" if self.device.type == "cuda" else "cpu",
+            accelerator=self.device.type,
             devices=1,
             precision=self.precision,  # type: ignore[arg-type]
             max_steps=steps,

@@ -22,11 +22,10 @@ from visionlora.evaluation.images import Batches, Evaluation
 from visionlora.evaluation.predictions import Predictions
 from visionlora.files import replacing
 from visionlora.kernels.autotune import chosen
-from visionlora.report.figures import confusion_figure, update_size_figure
+from visionlora.report.figures import confusion_figure, strength_figure, update_size_figure
 from visionlora.report.metrics_file import flatten, write_metrics
 from visionlora.report.model_card import changes_markdown, model_card
 from visionlora.report.sheet import PredictionRow, before_after_sheet
-from visionlora.report.strength_figure import strength_figure
 from visionlora.report.tables import changes_table, show, summary_table
 from visionlora.settings import plain
 from visionlora.tasks.single_label import decode
@@ -135,7 +134,7 @@ def prediction_rows(
 def update_sizes(network: nn.Module) -> dict[str, float]:
     """For each adapted layer the update's Frobenius norm relative to the weight's."""
     return {
-        name: float(layer.lora_update().detach().norm() / layer.base_weight.norm())
+        name: float(layer.update().detach().norm() / layer.base_weight.norm())
         for name, layer in adapted_layers(network).items()
     }
 

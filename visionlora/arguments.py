@@ -1,0 +1,190 @@
+"""From what a user types to what Hydra parses: text is taken verbatim, and mistakes are found first."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from visionlora.errors import VisionLoraError
+from visionlora.options import kinds
+from visionlora.paths import shipped
+from visionlora.settings import Group, Key
+
+_FLAGS = {
+    "-m", "--multirun", "-r", "--run", "--resolve", "--hydra-help", "-sc", "--shell-completion",
+}  # fmt: skip
+_WITH_VALUE = {
+    "-c", "--cfg", "-p", "--package", "-cp", "--config-path", "-cn", "--config-name", "-cd", "--config-dir",
+    "--experimental-rerun", "-i", "--info",
+}  # fmt: skip
+
+_OVERRIDE = re.compile(r"(?P<sign>\+{0,2})(?P<key>[^=~+][^=]*)=(?P<value>.*)", re.DOTALL)
+
+
+class Arguments:
+    """The command line of one command.
+
+    Args:
+        keys: the options that the command takes, by their full name.
+        groups: the sections that they are in.
+        given: the words of the command line.
+
+    With ``--multirun`` a comma separates the values of a sweep. For paths and free text it is a part of the
+    text: these are swept with ``data.root=choice(FOLDER, FOLDER)``.
+    """
+
+    def __init__(self, keys: Mapping[str, Key], groups: Sequence[Group], given: Sequence[str]) -> None:
+        self.keys = keys
+        self.groups = {group.name: group for group in groups}
+        self.given = list(given)
+        self.sweep = any(word in ("-m", "--multirun", "hydra.mode=MULTIRUN") for word in given)
+
+    def for_hydra(self) -> list[str]:
+        """The words as Hydra parses them.
+
+        Raises:
+            VisionLoraError: a word that is neither an option of the command nor a flag of Hydra's.
+        """
+        return list(self._translated())
+
+    def _translated(self) -> Iterator[str]:
+        words = iter(self.given)
+        before = ""
+        for word in words:
+            if word.startswith("-"):
+                yield from self._flag(word, words)
+            elif match := _OVERRIDE.fullmatch(word):
+                before = word
+                yield self._override(**match.groupdict())
+            elif word.startswith("~") and (word[1:] in self.keys or word[1:] in self.groups):
+                yield word
+            else:
+                raise VisionLoraError(self._stray(word, before))
+
+    def _flag(self, word: str, words: Iterator[str]) -> Iterator[str]:
+        name, equals, value = word.partition("=")
+        if name in _WITH_VALUE:
+            yield word
+            if not equals and (following := next(words, None)) is not None:
+                yield following
+        elif word in _FLAGS:
+            yield word
+        else:
+            value = value if equals else next(words, "")
+            raise VisionLoraError(f"there is no option {name}; {self._meant(name.lstrip('-'), value)}")
+
+    def _override(self, sign: str, key: str, value: str) -> str:
+        if key == "model" and key in self.groups and not self._are_presets(key, value):
+            key = "model.name"
+        if key in self.keys:
+            return f"{sign}{key}={self._value(self.keys[key], value)}"
+        mapping = next((name for name in self.keys if key.startswith(f"{name}.")), None)
+        if mapping is not None:
+            return f"++{key}={_parsable(key, value)}"
+        if key in self.groups or "@" in key or re.match(r"hydra[./]", key):
+            return f"{sign}{key}={_parsable(key, value)}"
+        raise VisionLoraError(f"there is no configuration key {key!r}; {self._meant(key, value)}")
+
+    def _value(self, key: Key, value: str) -> str:
+        """The value as Hydra's grammar has it."""
+        texts = str in kinds(key.hint) and key.rule.takes_any_text
+        if value == "null" or not texts:
+            return _parsable(key.name, value)
+        takes_list = any(_holds_texts(kind) for kind in kinds(key.hint))
+        separates = self.sweep and (key.rule.sweeps or takes_list)
+        if separates:
+            return _parsable(key.name, value)
+        if takes_list and value.startswith("[") and value.endswith("]"):
+            return f"[{_items(value[1:-1])}]"
+        if self.sweep and (choice := re.fullmatch(r"choice\((.*)\)", value, re.DOTALL)):
+            return f"choice({_items(choice[1])})"
+        return quoted(value)
+
+    def _are_presets(self, group: str, value: str) -> bool:
+        found = presets(self.groups[group], self._folders())
+        return any(name.strip() in found for name in value.split(","))
+
+    def _folders(self) -> list[Path]:
+        """The folders of the user's own presets."""
+        return config_folders(self.given)
+
+    def _meant(self, key: str, value: str) -> str:
+        """What the user may have meant by a key that does not exist."""
+        close = closest(key, self.keys, self.groups)
+        if not close:
+            return "--help lists them all"
+        return f"did you mean {' or '.join(f'{name}={value}' for name in close)}?"
+
+    def _stray(self, word: str, before: str) -> str:
+        key = before.partition("=")[0]
+        if key in self.keys and self.keys[key].rule.takes_any_text and str in kinds(self.keys[key].hint):
+            whole = f"'{before} {word}'"
+            return f"{word!r} belongs to no key; if it is a part of {key}, put quotes around it all: {whole}"
+        example = next(iter(self.keys))
+        return f"{word!r} is not KEY=VALUE, such as {example}={word}; --help lists the keys"
+
+
+def closest(key: str, keys: Mapping[str, Key], groups: Collection[str] = ()) -> list[str]:
+    """The keys, or groups, that someone who types ``key`` may mean; at most three."""
+    word = key.lower().replace("-", "_").rpartition(".")[2]
+    last = [name for name in keys if name.rpartition(".")[2] == word]
+    known_elsewhere = [name for name, one in keys.items() if word in one.rule.also]
+    if key not in keys and (last or known_elsewhere):
+        section = key.rpartition(".")[0]
+        return ([name for name in last if name.startswith(f"{section}.")] or [*last, *known_elsewhere])[:3]
+    whole = difflib.get_close_matches(key.lower(), [*keys, *groups], n=3, cutoff=0.75)
+    ends: dict[str, list[str]] = {}
+    for name in keys:
+        ends.setdefault(name.rpartition(".")[2], []).append(name)
+    similar = difflib.get_close_matches(word, ends, n=2, cutoff=0.75)
+    return list(dict.fromkeys([*whole, *(name for end in similar for name in ends[end])]))[:3]
+
+
+def presets(group: Group, folders: Sequence[Path] = ()) -> list[str]:
+    """The names that ``GROUP=NAME`` takes: the defaults, and the files in ``conf`` and the given folders."""
+    files = [file for folder in (shipped("conf"), *folders) for file in (folder / group.name).glob("*.yaml")]
+    return sorted({group.preset, *(file.stem for file in files)})
+
+
+def config_folders(given: Sequence[str]) -> list[Path]:
+    """The folders that ``--config-dir`` and ``--config-path`` name."""
+    names = ("-cd", "--config-dir", "-cp", "--config-path")
+    pairs = zip(given, [*given[1:], ""], strict=True)
+    separate = [Path(value) for name, value in pairs if name in names]
+    return separate + [
+        Path(word.partition("=")[2]) for word in given if word.partition("=")[0] in names and "=" in word
+    ]
+
+
+def quoted(text: str) -> str:
+    """A text in Hydra's quotes, with ``${`` escaped: OmegaConf would take it for a reference."""
+    from hydra.core.override_parser.types import Quote, QuotedString
+
+    if "${" in text:
+        text = re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + "\\${", text)
+        text += re.search(r"\\*$", text)[0]  # type: ignore[index]
+    return QuotedString(text, Quote.single).with_quotes()
+
+
+def _parsable(key: str, value: str) -> str:
+    """The value itself if Hydra can parse it, otherwise as a text, which is then refused by its option."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        OverridesParser.create().parse_override(f"{key}={value}")
+    except (HydraException, ValueError):
+        return quoted(value)
+    return value
+
+
+def _items(text: str) -> str:
+    items = [item.strip() for item in text.split(",")] if text.strip() else []
+    return ",".join(item if re.fullmatch(r"'[^']*'|\"[^\"]*\"", item) else quoted(item) for item in items)
+
+
+def _holds_texts(kind: Any) -> bool:
+    return getattr(kind, "__args__", None) == (str,)
