@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visionlora.evaluation.budget import Budget, StrengthPoint
@@ -104,6 +104,7 @@ def test_a_network_with_nothing_to_learn_keeps_its_budget() -> None:
 curves = st.lists(st.tuples(st.floats(0, 1), st.floats(-0.1, 1), st.floats(0, 1)), min_size=1, max_size=12)
 
 
+@settings(deadline=None)
 @given(curves, st.floats(0, 0.5), st.floats(0, 1), st.floats(0, 1))
 def test_some_strength_is_always_chosen_and_none_smaller_has_higher_top1(
     figures: list[tuple[float, float, float]], budget: float, called: float, untouched: float
@@ -129,6 +130,7 @@ def falling(edge: float, visited: list[float]) -> Callable[[float], StrengthPoin
     return measure
 
 
+@settings(deadline=None)
 @given(st.integers(2, 40), st.floats(0.0, 1.0))
 def test_bisection_finds_the_same_strength_as_exhaustive_search(steps: int, edge: float) -> None:
     visited: list[float] = []

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -37,6 +37,7 @@ def measured(layer: nn.Module, x: Tensor) -> float:
     return float((now - frozen).square().sum() / frozen.square().sum())
 
 
+@settings(deadline=None)
 @given(
     kernel=st.integers(1, 3),
     stride=st.integers(1, 2),

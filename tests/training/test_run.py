@@ -98,7 +98,7 @@ def test_kernels_json_names_the_implementation_of_each_choice(train: Train) -> N
     _, folder = train("trainer.max_steps=2")
     decisions = json.loads((folder / "kernels.json").read_text())
     assert any(key.startswith("cpu float32") and "gradient" in key for key in decisions)
-    assert all(decision["way"] for decision in decisions.values())
+    assert all(decision["implementation"] for decision in decisions.values())
 
 
 def test_base_tensors_stay_bit_for_bit_unchanged(train: Train, weights: Path) -> None:

@@ -66,7 +66,7 @@ def predict_images(options: PredictConfig, console: Console | None = None) -> in
         writer = None
         if options.output:
             path = stack.enter_context(replacing(options.output))
-            writer = _Writer(path, Path(options.output).suffix, options.top_k, options.compare)
+            writer = _Writer(path, Path(options.output).suffix.lower(), options.top_k, options.compare)
             stack.callback(writer.close)
         for prediction in predict_files(
             restored, images, options.top_k, options.batch_size, options.compare, options.merged

@@ -96,6 +96,16 @@ class RunSetup:
         return len(self.folder.train) * (self.views or 1) + len(self.folder.val) + anchors
 
 
+def check_available(model: ModelConfig, trainer: TrainerConfig) -> None:
+    """Check that the network's name is known and the accelerator is there, before anything is loaded.
+
+    Raises:
+        VisionLoraError: one of them is not.
+    """
+    check_name(model.name, others=("auto", "pocket"))
+    choose_device(trainer.accelerator)
+
+
 def set_up(config: RunConfig, notices: Notices, images: ImageFolder | None = None) -> RunSetup:
     """Find and check every image, load the network and attach the adapters.
 
