@@ -34,6 +34,6 @@ def test_the_progress_bar_stops_when_training_fails(network: nn.Module, images: 
     fit = trainer(tmp_path, 8)
     fit.callbacks.append(progress(console))
     with pytest.raises(Exception, match="lower optimizer"):
-        fit.fit(module_of(network, images, 8, lr=1e30), *loaders(images))
+        fit.fit(module_of(network, images, 8, lr=1000.0), *loaders(images))
     with console.status("another live display can start"):
         pass

@@ -148,7 +148,7 @@ def test_an_interrupted_run_continues_to_the_same_bytes(
 
 
 def test_a_loss_that_is_not_finite_ends_with_advice(network: nn.Module, images: Path, tmp_path: Path) -> None:
-    module = module_of(network, images, 8, lr=1e30)
+    module = module_of(network, images, 8, lr=1000.0)
     with pytest.raises(VisionLoraError, match=r"lower optimizer\.lr"):
         trainer(tmp_path, 8).fit(module, *loaders(images))
 

@@ -216,13 +216,3 @@ def _contrast_loader(root: str | None, loaders: ImageLoaders, notices: Notices) 
         notices.say("no contrast folder (contrast.root): the false-positive rate is not measured")
         return None
     return loaders.plain(scan_images([Path(root)]))
-
-
-def check_available(model: ModelConfig, trainer: TrainerConfig) -> None:
-    """Check that the network's name is known and the accelerator is there, before anything is loaded.
-
-    Raises:
-        VisionLoraError: one of them is not.
-    """
-    check_name(model.name, others=("auto", "pocket"))
-    choose_device(trainer.accelerator)
