@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +13,8 @@ import pytest
 import torch
 from PIL import Image
 from torch import nn
+
+from visionlora.data.preprocessing import Preprocessing
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "real"
 
@@ -75,8 +76,8 @@ Draw = Callable[..., Path]
 
 
 @dataclass(frozen=True)
-class Sizes:
-    """A network's preprocessing as the backbones describe it."""
+class Sizes(Preprocessing):
+    """The preprocessing of a small network."""
 
     resize: int = 40
     crop: int = 32
@@ -108,9 +109,7 @@ def draw(tmp_path: Path) -> Draw:
 
 
 SIZE = 24
-PREPROCESSING = SimpleNamespace(
-    resize=SIZE, crop=SIZE, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), interpolation="bilinear"
-)
+PREPROCESSING = Preprocessing(SIZE, SIZE, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), "bilinear")
 
 
 @pytest.fixture

@@ -69,7 +69,7 @@ def test_vgg19_is_adapted_trained_predicted_and_merged(command: Command, tmp_pat
     assert left.code == 0, left.err
     restored = restore(tmp_path / "run")
     kinds = [type(layer).__name__ for layer in adapted_layers(restored.network).values()]
-    assert kinds == ["LoraConv2d"] * 16 + ["LoraLinear"] * 3
+    assert kinds == ["AdaptedConv2d"] * 16 + ["AdaptedLinear"] * 3
     stored = load_file(weights)
     state = restored.network.state_dict()
     assert all(torch.equal(state[name], stored[name]) for name in stored)

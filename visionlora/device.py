@@ -32,6 +32,16 @@ def choose_device(accelerator: str) -> torch.device:
     return torch.device(kind)
 
 
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 numbers in hardware."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        flags = torch.cpu.get_capabilities()
+        return any(flags.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    return False
+
+
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 

@@ -42,7 +42,7 @@ def test_all_bad_images_are_reported_together_each_once(draw: Draw, tmp_path: Pa
     with pytest.raises(VisionLoraError) as caught:
         check([first, ImageFile(draw("good.png")), second, first], ImageCache(1, 32))
     assert str(caught.value) == (
-        f"2 images cannot be used ({first.path}: not an image, or a damaged one; "
+        f"2 images cannot be used ({first.path}: a text file, not an image; "
         f"{second.path}: no such file); mend or remove them"
     )
 

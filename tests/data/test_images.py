@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import pickle
 import struct
 import warnings
 import zlib
@@ -9,8 +11,9 @@ import numpy
 import pytest
 from PIL import Image
 
-from tests.conftest import Draw
-from visionlora.data.images import BadImage, open_image
+from tests.conftest import Draw, Sizes
+from visionlora.data.images import SUFFIXES, BadImage, ImageFile, open_image
+from visionlora.data.loading import ImageDataset, make_loader
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 
@@ -159,7 +162,7 @@ def test_a_camera_jpeg_is_decoded_small_but_not_too_small(draw: Draw) -> None:
 
 def test_a_text_file_named_jpg_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_text("I am no image")
-    with pytest.raises(BadImage, match=r"a\.jpg: not an image, or a damaged one; mend or remove it"):
+    with pytest.raises(BadImage, match=r"a\.jpg: a text file, not an image; mend or remove it"):
         open_image(tmp_path / "a.jpg")
 
 
@@ -218,3 +221,175 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path: Path, si
 def test_a_sliver_is_refused(draw: Draw) -> None:
     with pytest.raises(BadImage, match="6400 x 10 pixels, more than 64 times longer than wide"):
         open_image(draw("a.png", size=(6400, 10)))
+
+
+def png_chunk(kind: bytes, content: bytes, checksum: int | None = None) -> bytes:
+    check = zlib.crc32(kind + content) if checksum is None else checksum
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
+
+
+def with_chunk(path: Path, chunk: bytes) -> None:
+    """Put ``chunk`` after the header of a PNG."""
+    content = path.read_bytes()
+    path.write_bytes(content[:33] + chunk + content[33:])
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        png_chunk(b"eXIf", b"no EXIF at all"),
+        png_chunk(b"eXIf", b"MM\x00*\x00\x00\x00\x08\xff\xff"),
+        png_chunk(b"eXIf", b"II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00", checksum=1),
+        png_chunk(b"zTXt", b"Raw profile type exif\x00\x00" + zlib.compress(b"\nexif\n 9\nno hexadecimal")),
+        png_chunk(b"tEXt", b"Raw profile type exif\x00\nexif\n 9\nzz"),
+        png_chunk(b"iCCP", b"name\x00\x00not compressed"),
+        png_chunk(b"zTXt", b"huge\x00\x00" + zlib.compress(bytes(3_000_000))),
+        png_chunk(b"pHYs", b"\x00"),
+        png_chunk(b"tIME", b"\x00", checksum=7),
+        png_chunk(b"gAMA", b""),
+    ],
+)
+def test_a_png_whose_metadata_is_broken_gives_its_pixels(draw: Draw, chunk: bytes) -> None:
+    path = draw("a.png", colour=RED)
+    with_chunk(path, chunk)
+    image = open_image(path)
+    assert (image.size, corner(image)) == ((64, 48), RED)
+
+
+def jpeg_segment(marker: int, content: bytes, length: int | None = None) -> bytes:
+    return bytes([0xFF, marker]) + struct.pack(">H", len(content) + 2 if length is None else length) + content
+
+
+@pytest.mark.parametrize(
+    "segment",
+    [
+        jpeg_segment(0xE1, b"Exif\x00\x00MM\x00*\xff\xff\xff\xff"),
+        jpeg_segment(0xE1, b"Exif\x00\x00"),
+        jpeg_segment(0xE2, b"MPF\x00II*\x00\xff\xff\xff\xff"),
+        jpeg_segment(0xE2, b"ICC_PROFILE\x00\x01\x09rest"),
+        jpeg_segment(0xED, b"Photoshop 3.0\x008BIM\x04\x04\x00\x00\xff\xff\xff\xff"),
+        jpeg_segment(0xE0, b"JFXX"),
+        jpeg_segment(0xFE, bytes(range(256))),
+    ],
+)
+def test_a_jpeg_whose_metadata_is_broken_gives_its_pixels(draw: Draw, segment: bytes) -> None:
+    path = draw("a.jpg", colour=RED)
+    content = path.read_bytes()
+    path.write_bytes(content[:2] + segment + content[2:])
+    image = open_image(path)
+    assert image.size == (64, 48)
+    assert close(corner(image), RED, 12)
+
+
+def test_a_nonsensical_orientation_is_ignored(tmp_path: Path) -> None:
+    for place, value in enumerate((0, 9, 65535)):
+        exif = Image.Exif()
+        exif[0x0112] = value
+        Image.new("RGB", (8, 4), RED).save(tmp_path / f"{place}.jpg", exif=exif)
+        assert open_image(tmp_path / f"{place}.jpg").size == (8, 4)
+
+
+@pytest.mark.parametrize("suffix", ["jfif", "jpe", "dib", "apng", "pgm", "jp2", "j2k", "avif"])
+def test_less_usual_suffixes_open(tmp_path: Path, suffix: str) -> None:
+    kind = {"jfif": "JPEG", "jpe": "JPEG", "dib": "BMP", "apng": "PNG", "pgm": "PPM", "j2k": "JPEG2000"}
+    mode = "L" if suffix == "pgm" else "RGB"
+    path = tmp_path / f"a.{suffix}"
+    Image.new(mode, (32, 16), 128 if mode == "L" else (128, 128, 128)).save(path, kind.get(suffix))
+    assert f".{suffix}" in SUFFIXES
+    assert close(corner(open_image(path)), (128, 128, 128))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"<!DOCTYPE html><html>", "a web page (a download that failed?), not an image"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
+        (b"%PDF-1.7\n", "a PDF document, not an image"),
+        (b"PK\x03\x04" + bytes(30), "a zip archive, not an image"),
+        (bytes(500), "a file of zeros (an interrupted copy?), not an image"),
+        (b"\x00\x00\x00\x18ftypmp42" + bytes(50), "a video, not an image"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG drawing, not an image"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "a damaged PNG"),
+        (b"\xff\xd8\xff\xe0\x00", "a damaged JPEG"),
+        (b"\x00\x00\x00\x18ftypheic" + bytes(50), "HEIC, which pip install 'visionlora[heic]' reads"),
+        (b"\x01\x02\x03\x04", "not an image, or a damaged one"),
+    ],
+)
+def test_a_file_that_is_something_else_says_what_it_is(tmp_path: Path, content: bytes, reason: str) -> None:
+    if "heic" in reason and ".heic" in SUFFIXES:
+        pytest.skip("HEIC can be read here")
+    (tmp_path / "a.jpg").write_bytes(content)
+    with pytest.raises(BadImage) as caught:
+        open_image(tmp_path / "a.jpg")
+    assert caught.value.reason.startswith(reason)
+
+
+def test_a_truncated_file_says_its_format(draw: Draw) -> None:
+    path = draw("a.png", size=(300, 300))
+    path.write_bytes(path.read_bytes()[:-60])
+    with pytest.raises(BadImage, match="PNG: "):
+        open_image(path)
+
+
+def test_links_that_lead_nowhere_or_to_themselves_and_pipes_say_so(tmp_path: Path) -> None:
+    (tmp_path / "gone.jpg").symlink_to(tmp_path / "nothing.jpg")
+    (tmp_path / "self.jpg").symlink_to(tmp_path / "self.jpg")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    for name, reason in (("gone", "a link to a file that is not there"), ("self", "a link to itself"),
+                         ("pipe", "a pipe or device, not a file")):  # fmt: skip
+        with pytest.raises(BadImage) as caught:
+            open_image(tmp_path / f"{name}.jpg")
+        assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize("suffix", ["tif", "png"])
+@pytest.mark.parametrize("compression", ["raw", "deflate"])
+def test_sixteen_bit_rgb_is_scaled(tmp_path: Path, suffix: str, compression: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    pixels = numpy.empty((6, 5, 3), "<u2")
+    pixels[:] = (0xFFFF, 0x8080, 0)
+    path.write_bytes(tiff_rgb16(pixels, compression) if suffix == "tif" else png_rgb16(pixels))
+    assert close(corner(open_image(path)), (255, 128, 0), 1)
+
+
+def tiff_rgb16(pixels: numpy.ndarray, compression: str) -> bytes:
+    height, width, _ = pixels.shape
+    data = pixels.tobytes()
+    if compression == "deflate":
+        data = zlib.compress(data)
+    code = {"raw": 1, "deflate": 8}[compression]
+    tags = [
+        (256, 3, 1, width), (257, 3, 1, height), (258, 3, 3, 200), (259, 3, 1, code), (262, 3, 1, 2),
+        (273, 4, 1, 208), (277, 3, 1, 3), (278, 3, 1, height), (279, 4, 1, len(data)),
+    ]  # fmt: skip
+    directory = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    head = struct.pack("<2sHI", b"II", 42, 8) + directory + bytes(4)
+    return head.ljust(200, b"\0") + struct.pack("<HHH", 16, 16, 16) + bytes(2) + data
+
+
+def png_rgb16(pixels: numpy.ndarray) -> bytes:
+    height, width, _ = pixels.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    parts = (b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*part) for part in parts)
+
+
+def test_a_jpeg_of_a_hundred_megapixels_is_decoded_reduced(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    Image.new("L", (12_000, 9_000), 200).save(path, quality=20)
+    assert open_image(path, shorter_side=256).size == (1500, 1125)
+    assert open_image(path).size == (6000, 4500)
+
+
+def test_a_bad_image_travels_between_processes(tmp_path: Path) -> None:
+    error = BadImage(tmp_path / "a.png", "damaged")
+    rebuilt = pickle.loads(pickle.dumps(error))
+    assert (rebuilt.path, rebuilt.reason, str(rebuilt)) == (error.path, error.reason, str(error))
+
+
+def test_a_worker_process_reports_the_image_that_cannot_be_read(draw: Draw, tmp_path: Path) -> None:
+    (tmp_path / "b.png").write_text("no image")
+    dataset = ImageDataset([ImageFile(draw("a.png")), ImageFile(tmp_path / "b.png")], Sizes())
+    with pytest.raises(BadImage, match="a text file, not an image"):
+        list(make_loader(dataset, 1, workers=1))

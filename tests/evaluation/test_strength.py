@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visionlora.evaluation.budget import Budget, Point
-from visionlora.evaluation.strength import announcement, choose, explore
+from visionlora.evaluation.budget import Budget, StrengthPoint
+from visionlora.evaluation.strength import choose, describe_choice, explore
 
 BUDGET = Budget(0.01)
 
 
-def points(*figures: tuple[float, ...]) -> list[Point]:
+def points(*figures: tuple[float, ...]) -> list[StrengthPoint]:
     """(learned, lost) or (learned, lost, called) at evenly spaced strengths up to 1."""
     return [
-        Point((place + 1) / len(figures), learned, lost, {}, *called)
+        StrengthPoint((place + 1) / len(figures), learned, lost, {}, *called)
         for place, (learned, lost, *called) in enumerate(figures)
     ]
 
@@ -50,7 +50,7 @@ def test_a_budget_that_only_a_useless_adapter_keeps_is_given_up_loudly(smallest:
     curve = points(smallest, (0.4, 0.25), (0.6, 0.3), (0.9, 0.5))
     chosen, kept = choose(curve, BUDGET, 0.1)
     assert (chosen.strength, kept) == (0.75, False)
-    words = announcement(chosen, curve, kept, "60 retention images", BUDGET)
+    words = describe_choice(chosen, curve, kept, "60 retention images", BUDGET)
     assert "NOT KEPT" in words
     assert "0.300 lost on 60 retention images" in words
     assert "(at strength 1: 0.900 of the new images right, 0.500 lost)" in words
@@ -77,21 +77,21 @@ def test_whoever_wants_the_budget_at_any_price_gets_it() -> None:
     curve = points((0.2, 0.0), (0.4, 0.2), (0.6, 0.3), (0.9, 0.5))
     chosen, kept = choose(curve, BUDGET, 0.1, least=0)
     assert (chosen.strength, kept) == (0.25, True)
-    assert "inside retention.budget, 0.010" in announcement(chosen, curve, kept, "x", BUDGET)
+    assert "inside retention.budget, 0.010" in describe_choice(chosen, curve, kept, "x", BUDGET)
 
 
 def test_a_strength_at_which_too_much_gets_the_new_name_is_not_taken() -> None:
     curve = points((0.5, 0.0, 0.0), (0.9, 0.0, 0.04), (1.0, 0.0, 0.2))
-    chosen, kept = choose(curve, Budget(0.01, called=0.05), 0.1)
+    chosen, kept = choose(curve, Budget(0.01, false_positives=0.05), 0.1)
     assert (chosen.learned, kept) == (0.9, True)
-    words = announcement(chosen, curve, kept, "x", Budget(0.01, called=0.05))
+    words = describe_choice(chosen, curve, kept, "x", Budget(0.01, false_positives=0.05))
     assert "0.040 wrongly called" in words
     assert "contrast.budget, 0.050" in words
 
 
 def test_of_strengths_outside_the_budgets_the_one_that_exceeds_them_least_is_taken() -> None:
     curve = points((0.1, 0.0, 0.0), (0.8, 0.02, 0.1), (0.9, 0.04, 0.06), (1.0, 0.04, 0.3))
-    chosen, kept = choose(curve, Budget(0.01, called=0.05), 0.1)
+    chosen, kept = choose(curve, Budget(0.01, false_positives=0.05), 0.1)
     assert (chosen.learned, kept) == (0.9, False)
 
 
@@ -109,20 +109,20 @@ def test_some_strength_is_always_chosen_and_never_a_beaten_one(
     curve = points(*figures)
     allowed = Budget(budget, called)
     chosen, kept = choose(curve, allowed, untouched)
-    assert announcement(chosen, curve, kept, "pictures", allowed)
+    assert describe_choice(chosen, curve, kept, "pictures", allowed)
     if kept:
         assert chosen.lost <= budget
-        assert chosen.called <= called
+        assert chosen.false_positives <= called
         smaller = [p for p in curve if p.strength < chosen.strength and allowed.holds(p)]
         assert all(p.learned <= chosen.learned for p in smaller)
 
 
-def falling(edge: float, visited: list[float]) -> Callable[[float], Point]:
+def falling(edge: float, visited: list[float]) -> Callable[[float], StrengthPoint]:
     """Loses more than 0.01 above ``edge``."""
 
-    def measure(strength: float) -> Point:
+    def measure(strength: float) -> StrengthPoint:
         visited.append(strength)
-        return Point(strength, strength, 0.0 if strength <= edge else 0.2, {})
+        return StrengthPoint(strength, strength, 0.0 if strength <= edge else 0.2, {})
 
     return measure
 
@@ -130,7 +130,7 @@ def falling(edge: float, visited: list[float]) -> Callable[[float], Point]:
 @given(st.integers(2, 40), st.floats(0.0, 1.0))
 def test_bisection_finds_what_trying_everything_finds(steps: int, edge: float) -> None:
     visited: list[float] = []
-    some = explore(falling(edge, visited), steps, BUDGET, thorough=False)
+    some = explore(falling(edge, visited), steps, BUDGET, exhaustive=False)
     everything = explore(falling(edge, []), steps, BUDGET)
     assert len(visited) == len(some) <= steps.bit_length() + 2
     assert [p.strength for p in some] == sorted(visited)

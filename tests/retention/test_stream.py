@@ -12,11 +12,11 @@ from tests.conftest import Draw, Sizes
 from visionlora.data.augment import AugmentConfig, Normalise, evaluation_transform, training_transform
 from visionlora.data.cache import ImageCache
 from visionlora.data.images import ImageFile
-from visionlora.retention.generated import generate_anchors
+from visionlora.retention.generated import generate_images
 from visionlora.retention.stream import AnchorStream
 
 SIZES = Sizes()
-IMAGES = generate_anchors(5, 40)
+IMAGES = generate_images(5, 40)
 
 
 def stream(count: int = 5, per_step: int = 4, **options: Any) -> AnchorStream:

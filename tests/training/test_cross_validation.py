@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.test_run import Train, metrics_of, train, weights  # noqa: F401 - fixtures
-from visionlora.training.cross_validation import summary
+from visionlora.evaluation.cross_validation import summarize_folds
 
 
 def test_every_image_is_judged_once_and_the_adapter_learns_from_all(train: Train) -> None:  # noqa: F811
@@ -28,7 +28,7 @@ def test_the_share_of_all_images_is_reported_with_its_interval() -> None:
     def fold(top1: float, count: int) -> dict:
         return {"after": {"val/top1": top1}, "pictures": {"val": count}, "strength": {"chosen": 0.5}}
 
-    found = summary([fold(1.0, 4), fold(0.5, 2)], 6)
+    found = summarize_folds([fold(1.0, 4), fold(0.5, 2)], 6)
     assert found["val/top1"] == pytest.approx(5 / 6)
     low, high = found["val/top1_interval"]
     assert low < 5 / 6 < high

@@ -12,7 +12,7 @@ from torch import nn
 
 from tests.conftest import Left
 from visionlora.adapters import LoraConfig, attach, fold_batch_norm
-from visionlora.kernels.autotune import choice
+from visionlora.kernels.autotune import implementation
 from visionlora.kernels.matmul import has_onednn
 from visionlora.training.explain import explain_step, kind_of
 
@@ -32,15 +32,15 @@ def test_each_layer_is_told_with_its_own_input_and_ways(network: nn.Module, imag
     assert [layer["input"] for layer in told["layers"]] == [
         (2, 3, 128, 128), (2, 8, 64, 64), (2, 8, 64, 64), (2, 16)
     ]  # fmt: skip
-    assert first["product"]["way"] == "conv"
-    assert pointwise["product"]["way"] in ("matmul", "onednn")
+    assert first["product"]["implementation"] == "conv"
+    assert pointwise["product"]["implementation"] in ("matmul", "onednn")
     timed = {"matmul", "onednn"} if has_onednn(images) else set()
     assert set(pointwise["product"]["seconds"]) == timed
     assert set(first["gradient"]["seconds"]) >= {"low_rank", "full"}
     assert last["gradient"]["seconds"] == {}
     assert depthwise["calls"] == 1
     assert told["parameters"]["trainable"] == sum(layer["parameters"] for layer in told["layers"])
-    assert told["ways_s"] > 0
+    assert told["timed_s"] > 0
     assert told["step_s"] > 0
 
 
@@ -63,16 +63,16 @@ def test_a_frozen_convolution_with_groups_is_told_once_it_is_folded(images: torc
     _, frozen, _ = explain_step(network, images)["layers"]
     assert (frozen["name"], frozen["rank"], frozen["parameters"], frozen["folded"]) == ("1", 0, 0, "2")
     assert set(frozen["product"]["seconds"]) <= {"conv", "flipped"}
-    assert frozen["product"]["way"] in ("conv", "flipped")
+    assert frozen["product"]["implementation"] in ("conv", "flipped")
     assert frozen["gradient"] is None
 
 
-def test_a_way_that_is_fixed_by_hand_is_told(network: nn.Module, images: torch.Tensor) -> None:
+def test_an_implementation_that_is_fixed_by_hand_is_listed(network: nn.Module, images: torch.Tensor) -> None:
     attach(network, LoraConfig(rank=2))
-    for way in ("low_rank", "full"):
-        with choice(way):
+    for name in ("low_rank", "full"):
+        with implementation(name):
             first = explain_step(network, images)["layers"][0]
-        assert first["gradient"] == {"way": way, "seconds": {}}
+        assert first["gradient"] == {"implementation": name, "seconds": {}}
 
 
 def test_a_layer_whose_weight_is_read_and_that_is_never_called_is_told() -> None:
@@ -80,7 +80,7 @@ def test_a_layer_whose_weight_is_read_and_that_is_never_called_is_told() -> None
     network = attach(nn.Sequential(nn.Flatten(2), attention), LoraConfig(rank=2))
     layers = explain_step(network, torch.randn(2, 3, 2, 4))["layers"]
     calls = {layer["name"]: layer["calls"] for layer in layers}
-    assert calls == {"1.self_attn.out_proj": 0, "1.linear1": 1, "1.linear2": 1}
+    assert calls == {"1.self_attn": 1, "1.self_attn.out_proj": 0, "1.linear1": 1, "1.linear2": 1}
 
 
 def test_explaining_leaves_no_hooks_and_no_gradients(network: nn.Module, images: torch.Tensor) -> None:
@@ -113,7 +113,7 @@ def test_the_command_shows_and_writes_every_adapted_layer(command: Command, tmp_
     assert [layer["name"] for layer in told["layers"]][-1] == "fc"
     for layer in told["layers"]:
         assert layer["name"] in left.out
-        assert layer["gradient"]["way"] == "low_rank"
+        assert layer["gradient"]["implementation"] == "low_rank"
     assert "20 of 20 batch norms folded" in " ".join(left.out.split())
 
 

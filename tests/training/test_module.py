@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import lightning
@@ -12,7 +13,6 @@ from torch import Tensor, nn
 from tests.conftest import PREPROCESSING
 from visionlora.adapters import LoraConfig, adapted_layers, adapter_state, attach
 from visionlora.data import (
-    AnchorStream,
     AugmentConfig,
     ImageDataset,
     ImageLoader,
@@ -23,6 +23,7 @@ from visionlora.data import (
 )
 from visionlora.errors import VisionLoraError
 from visionlora.retention.config import RetentionConfig
+from visionlora.retention.stream import AnchorStream
 from visionlora.retention.teacher import AnchorTeacher
 from visionlora.training.config import OptimizerConfig
 from visionlora.training.module import LoraModule
@@ -90,7 +91,8 @@ def test_dropout_acts_in_every_training_step_and_in_no_validation(
 ) -> None:
     module = module_of(network, images, 4, dropout=of == "network")
     for layer in adapted_layers(network).values():
-        layer.lora_dropout = 0.5 if of == "adapter" else 0.0
+        for adapter in layer.active_adapters():
+            adapter.settings = replace(adapter.settings, dropout=0.5 if of == "adapter" else 0.0)
     watched = [network[9]] if of == "network" else list(adapted_layers(network).values())
     seen: dict[bool, set[bool]] = {True: set(), False: set()}
     fit = trainer(tmp_path, 4)
@@ -104,7 +106,7 @@ def test_dropout_acts_in_every_training_step_and_in_no_validation(
 
 def test_only_adapters_know_training_mode(network: nn.Module, images: Path) -> None:
     module_of(network, images, 2).train()
-    training = {name for name, part in network.named_modules() if part.training}
+    training = {name for name, part in network.named_modules() if part.training and ".adapters" not in name}
     assert training == set(adapted_layers(network))
 
 
@@ -187,7 +189,7 @@ def test_what_is_known_to_be_something_else_is_never_taught_a_trained_name(
     transform = training_transform(AugmentConfig(), PREPROCESSING)
     stream = AnchorStream(others, 6, PREPROCESSING, transform, views=1)
     believed = AnchorTeacher(stream, 4, targets=(2,)).batch(network, 0).logits.softmax(1)
-    corrected = AnchorTeacher(stream, 4, unknown=3, targets=(2,)).batch(network, 0).logits.softmax(1)
+    corrected = AnchorTeacher(stream, 4, anchors=3, targets=(2,)).batch(network, 0).logits.softmax(1)
     known = stream.batch(0)["indices"] >= 3
     assert known.any()
     assert not known.all()

@@ -21,7 +21,8 @@ from safetensors.torch import load_file, save_file
 
 from tests.conftest import Left
 from visionlora.adapters import adapted_layers
-from visionlora.models import About, Preprocessing
+from visionlora.data.preprocessing import Preprocessing
+from visionlora.models import WeightsMetadata
 from visionlora.models.restore import load, restore
 
 Command = Callable[..., Left]
@@ -36,8 +37,8 @@ def weights(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     network = torchvision.models.squeezenet1_1(num_classes=4)
     half = (0.5, 0.5, 0.5)
-    about = About(COLOURS, ("",) * 4, Preprocessing(48, 48, half, half, "bilinear"))
-    save_file(network.state_dict(), tmp_path / "small.safetensors", about.metadata())
+    about = WeightsMetadata(COLOURS, ("",) * 4, Preprocessing(48, 48, half, half, "bilinear"))
+    save_file(network.state_dict(), tmp_path / "small.safetensors", about.as_text())
     return tmp_path / "small.safetensors"
 
 
@@ -133,7 +134,7 @@ def test_the_chosen_strength_is_the_saved_adapters_own(
     assert point["lost"] == pytest.approx(metrics["retention"]["lost"], rel=1e-5)
     restored = restore(folder)
     layers = adapted_layers(restored.network)
-    assert {layer.lora_alpha for layer in layers.values()} == {6 * 0.4}
+    assert {one.settings.alpha for layer in layers.values() for one in layer.active_adapters()} == {6 * 0.4}
     batch = torch.randn(3, 3, 48, 48)
     torch.testing.assert_close(load(folder)(batch), restored.network(batch), rtol=1e-4, atol=1e-4)
     again = command("evaluate", f"adapter={folder}", f"data.root={images}", "output=figures.json")
@@ -168,7 +169,7 @@ def test_contrast_images_alone_choose_the_strength_and_say_nothing_of_forgetting
     assert strength["budget"] == {"retention": None, "contrast": 0.05}
     assert not any("lost" in point for point in strength["curve"])
     assert "of top-1 lost" not in (folder / "adapter" / "README.md").read_text()
-    assert "called by a new name" in (folder / "adapter" / "README.md").read_text()
+    assert "false-positive rate" in (folder / "adapter" / "README.md").read_text()
 
 
 def test_forgetting_is_estimated_on_retention_images_without_labels(
@@ -274,8 +275,8 @@ def resnet(tmp_path: Path) -> Path:
             for tensor in (module.running_var, module.weight.data):
                 tensor.uniform_(0.7, 1.3)
     half = (0.5, 0.5, 0.5)
-    about = About(COLOURS, ("",) * 4, Preprocessing(48, 48, half, half, "bilinear"))
-    save_file(network.state_dict(), tmp_path / "resnet.safetensors", about.metadata())
+    about = WeightsMetadata(COLOURS, ("",) * 4, Preprocessing(48, 48, half, half, "bilinear"))
+    save_file(network.state_dict(), tmp_path / "resnet.safetensors", about.as_text())
     return tmp_path / "resnet.safetensors"
 
 

@@ -10,6 +10,8 @@ from numbers import Integral, Real
 from types import MappingProxyType
 from typing import Any
 
+from visionlora.adapters.settings import AdapterSettings
+
 
 class LoraError(ValueError):
     """A mistake of the caller: one line that says what was wrong, where, and what to do next."""
@@ -25,7 +27,8 @@ class LoraConfig:
     """The adapters of one network (Hu et al. 2021, https://arxiv.org/abs/2106.09685).
 
     Args:
-        rank: r, the number of directions that a layer may move in.
+        family: a name in `visionlora.adapters.families.FAMILIES`.
+        rank: r, the rank of the update.
         alpha: the update is multiplied by alpha / rank, or alpha / sqrt(rank) with `rslora`.
         dropout: probability that an element of the adapter's input is dropped in training.
         init_std: standard deviation of A's Gaussian; None means 1/sqrt(fan_in of A), per layer.
@@ -41,6 +44,7 @@ class LoraConfig:
         LoraError: a value is out of its range or a pattern is not a regular expression.
     """
 
+    family: str = _option("lora", "the adapter family: lora, loha")
     rank: int = _option(
         8, "r, the number of directions that a layer's update has", at_least=1, at_most=4096, also=("r",)
     )
@@ -69,6 +73,7 @@ class LoraConfig:
     rslora: bool = _option(False, "scale by alpha / sqrt(rank)", also=("use_rslora",))
 
     def __post_init__(self) -> None:
+        _check_family(self.family)
         _check_rank("rank", self.rank)
         _check_alpha("alpha", self.alpha)
         if not _is_number(self.dropout) or not 0 <= self.dropout < 1:
@@ -94,6 +99,7 @@ class LoraConfig:
 
     def __reduce__(self) -> tuple:
         return LoraConfig, (
+            self.family,
             self.rank,
             self.alpha,
             self.dropout,
@@ -105,23 +111,24 @@ class LoraConfig:
             self.rslora,
         )
 
-    def rank_of(self, layer: str) -> int:
-        """The rank of the layer of this name."""
-        return int(by_pattern(self.rank_pattern, layer, self.rank))
-
-    def alpha_of(self, layer: str) -> float:
-        """Alpha of the layer of this name."""
-        return float(by_pattern(self.alpha_pattern, layer, self.alpha))
-
-
-def scaling(rank: int, alpha: float, rslora: bool) -> float:
-    """What the update B @ A is multiplied with: alpha / rank, or alpha / sqrt(rank) with `rslora`."""
-    return alpha / math.sqrt(rank) if rslora else alpha / rank
+    def settings_of(self, site: str) -> AdapterSettings:
+        """The settings of the adapter of the weight of this full name."""
+        return AdapterSettings(
+            family=self.family,
+            rank=int(by_pattern(self.rank_pattern, site, self.rank)),
+            alpha=float(by_pattern(self.alpha_pattern, site, self.alpha)),
+            rslora=self.rslora,
+            dropout=self.dropout,
+            init_std=self.init_std,
+        )
 
 
 def matches(pattern: str, name: str) -> bool:
     """Whether a pattern matches a layer's whole name, or its end after a dot (PEFT's rule)."""
-    return re.match(rf"(.*\.)?({pattern})$", name) is not None
+    compiled = re.compile(pattern)
+    # With a start position `^` still means the start of the name, as in PEFT's own expression.
+    starts = [0, *(place + 1 for place, letter in enumerate(name) if letter == ".")]
+    return any(compiled.fullmatch(name, start) for start in starts)
 
 
 def exactly(name: str) -> str:
@@ -154,6 +161,13 @@ def check_pattern(key: str, pattern: object) -> None:
         raise LoraError(
             f"{key} holds {pattern!r}, which is not a regular expression ({error}): mend it."
         ) from error
+
+
+def _check_family(family: object) -> None:
+    from visionlora.adapters.families import FAMILIES
+
+    if family not in FAMILIES:
+        raise LoraError(f"family is {family!r}: give one of {', '.join(FAMILIES)}.")
 
 
 def _check_rank(key: str, value: object) -> None:

@@ -3,7 +3,6 @@
 from visionlora.data.augment import (
     AugmentConfig,
     Normalise,
-    Preprocessing,
     evaluation_transform,
     training_transform,
 )
@@ -12,12 +11,10 @@ from visionlora.data.check_images import check, find_bad, refuse
 from visionlora.data.folders import scan, scan_images, scan_known, scan_labelled
 from visionlora.data.images import BadImage, ImageFile, open_image
 from visionlora.data.loading import ImageDataset, ImageLoader, make_loader
+from visionlora.data.preprocessing import Preprocessing
 from visionlora.data.splits import ImageFolder
-from visionlora.retention.generated import generate_anchors
-from visionlora.retention.stream import AnchorStream
 
 __all__ = [
-    "AnchorStream",
     "AugmentConfig",
     "BadImage",
     "ImageCache",
@@ -30,7 +27,6 @@ __all__ = [
     "check",
     "evaluation_transform",
     "find_bad",
-    "generate_anchors",
     "make_loader",
     "open_image",
     "refuse",

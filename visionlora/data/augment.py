@@ -5,34 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
 
 import torch
 from torch import Tensor
 from torchvision.transforms import InterpolationMode, v2
 
 from visionlora.data.config import AugmentConfig
+from visionlora.data.preprocessing import Preprocessing
 
 Transform = Callable[[Tensor], Tensor]
-
-
-class Preprocessing(Protocol):
-    """What a network's weights say about their input, in plain numbers.
-
-    ``resize`` and ``crop`` are pixels; ``mean`` and ``std`` are per channel, for values from 0 to 1;
-    ``interpolation`` is ``bilinear`` or ``bicubic``.
-    """
-
-    @property
-    def resize(self) -> int: ...
-    @property
-    def crop(self) -> int: ...
-    @property
-    def mean(self) -> Sequence[float]: ...
-    @property
-    def std(self) -> Sequence[float]: ...
-    @property
-    def interpolation(self) -> str: ...
 
 
 def training_transform(config: AugmentConfig, preprocessing: Preprocessing) -> Transform:

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import io
+import stat
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy
-from PIL import Image
+from PIL import Image, JpegImagePlugin
 
+from visionlora.data.formats import FORMATS, SUFFIXES, sniff, without_metadata
 from visionlora.errors import VisionLoraError
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm"})
+__all__ = ["MAX_ASPECT", "MAX_JPEG_PIXELS", "MAX_PIXELS", "SUFFIXES", "BadImage", "ImageFile", "open_image"]
 
 MAX_PIXELS = 80_000_000
-"""Larger images are refused before they are decoded: at this size they take 240 MB as RGB."""
+"""Larger images are refused before they are decoded. Pillow keeps four bytes a pixel, so at this size an RGB
+image takes 320 MB, and 640 MB while it is converted (palette, gray, CMYK, transparency) or turned."""
+
+MAX_JPEG_PIXELS = 250_000_000
+"""JPEGs above ``MAX_PIXELS`` are decoded at 1/2, 1/4 or 1/8 of their size, up to this one. A baseline JPEG then
+takes no more than a smaller image; a progressive one needs its coefficients too, 750 MB at this size."""
 
 MAX_ASPECT = 64
 """Longer side over shorter side; beyond it a resized image would be all memory and no content."""
-
-# What the suffixes stand for. Everything else that Pillow can open (EPS runs Ghostscript) stays out, whatever
-# the file is called.
-_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
@@ -36,6 +41,8 @@ _UPRIGHT = {
 
 # Our own limit is the lower one and ends in an error, so Pillow's warning would only say it twice.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# Broken metadata does not matter where the pixels are sound; where they are not, there is an error.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\..*")
 
 
 @dataclass(frozen=True)
@@ -54,12 +61,17 @@ class BadImage(VisionLoraError):
         self.path = path
         self.reason = reason
 
+    def __reduce__(self) -> tuple[type[BadImage], tuple[Path, str]]:
+        # Worker processes send it to the main process; an exception is rebuilt from its message by default.
+        return type(self), (self.path, self.reason)
+
 
 def open_image(path: str | Path, *, shorter_side: int | None = None) -> Image.Image:
     """Decode an image file to an upright RGB image.
 
     Transparency is laid over white, 16-bit gray is scaled to 8 bits, an animation gives its first frame, the
     EXIF orientation is applied. Colour profiles are not: the pretrained networks never saw them applied.
+    Metadata that cannot be parsed is ignored, the orientation with it.
 
     Args:
         path: the file; its content counts, not its suffix.
@@ -67,46 +79,134 @@ def open_image(path: str | Path, *, shorter_side: int | None = None) -> Image.Im
             where that leaves at least twice as many, which is several times faster for camera images.
 
     Raises:
-        BadImage: a missing, truncated or unreadable file, one above ``MAX_PIXELS`` or ``MAX_ASPECT``, or
-            pixels without a defined range (floating point, integers above 16 bits).
+        BadImage: a missing, truncated or unreadable file, one above ``MAX_PIXELS`` (``MAX_JPEG_PIXELS``) or
+            ``MAX_ASPECT``, or pixels without a defined range (floating point, integers above 16 bits).
     """
     path = Path(path)
-    try:
-        with Image.open(path, formats=_FORMATS) as image:
-            _refuse_monsters(*image.size)
-            if shorter_side is not None:
-                image.draft(None, (2 * shorter_side, 2 * shorter_side))
-            image.load()
-            # Only now: Pillow turns some TIFFs while it loads them and then drops the tag.
-            turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION_TAG, 1))
-            rgb = _to_rgb(image)
-            return rgb if turn is None else rgb.transpose(turn)
     # Pillow's parsers raise whatever they trip over (struct.error, SyntaxError, zlib.error, ...): on the
     # bytes of a stranger's file any of them means the same, and the reason is kept.
+    try:
+        # Opening a named pipe would wait for ever.
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise BadImage(path, "a pipe or device, not a file")
+        with path.open("rb") as file:
+            return _decode(file, shorter_side)
+    except BadImage:
+        raise
     except Exception as error:
+        rescued = _rescue(path, shorter_side, error)
+        if rescued is not None:
+            return rescued
         raise BadImage(path, _reason(path, error)) from error
 
 
-def _refuse_monsters(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise ValueError(f"{width} x {height} pixels, more than {MAX_PIXELS // 1_000_000} million")
+def decode_image(content: bytes, path: Path, *, shorter_side: int | None = None) -> Image.Image:
+    """:func:`open_image` for a file that has been read already; ``path`` names it in the error."""
+    try:
+        return _decode(io.BytesIO(content), shorter_side)
+    except Exception as error:
+        rescued = _rescue(path, shorter_side, error)
+        if rescued is not None:
+            return rescued
+        raise BadImage(path, _reason(path, error)) from error
+
+
+def _decode(file: IO[bytes], shorter_side: int | None) -> Image.Image:
+    with _opened(file) as image:
+        shrinks = isinstance(image, JpegImagePlugin.JpegImageFile)
+        _refuse_monsters(image.width, image.height, MAX_JPEG_PIXELS if shrinks else MAX_PIXELS)
+        if shrinks and image.width * image.height > MAX_PIXELS and shorter_side is None:
+            image.draft(None, (image.width // 2, image.height // 2))
+        elif shorter_side is not None:
+            image.draft(None, (2 * shorter_side, 2 * shorter_side))
+        _refuse_monsters(image.width, image.height, MAX_PIXELS)
+        image.load()
+        # Only now: Pillow turns some TIFFs while it loads them and then drops the tag.
+        turn = _orientation(image)
+        rgb = _to_rgb(image)
+        return rgb if turn is None else rgb.transpose(turn)
+
+
+def _opened(file: IO[bytes]) -> Image.Image:
+    try:
+        return Image.open(file, formats=FORMATS)
+    except Image.DecompressionBombError:
+        # Pillow refuses by size before a JPEG can say that it will be decoded smaller.
+        file.seek(0)
+        if file.read(3) != b"\xff\xd8\xff":
+            raise
+        file.seek(0)
+        return JpegImagePlugin.JpegImageFile(file)
+
+
+def _orientation(image: Image.Image) -> Image.Transpose | None:
+    try:
+        return _UPRIGHT.get(image.getexif().get(_ORIENTATION_TAG, 1))
+    except Exception:  # the pixels are decoded by now: whatever is wrong is wrong with the metadata
+        return None
+
+
+def _rescue(path: Path, shorter_side: int | None, error: Exception) -> Image.Image | None:
+    """The image without its metadata, where it was the metadata that ``error`` is about."""
+    if isinstance(error, (MemoryError, Image.DecompressionBombError)):
+        return None
+    try:
+        pixels = without_metadata(path.read_bytes())
+        return None if pixels is None else _decode(io.BytesIO(pixels), shorter_side)
+    except Exception:
+        return None
+
+
+def _refuse_monsters(width: int, height: int, most: int) -> None:
+    if width * height > most:
+        raise ValueError(f"{width} x {height} pixels, more than {most // 1_000_000} million")
     if max(width, height) > MAX_ASPECT * min(width, height):
         raise ValueError(f"{width} x {height} pixels, more than {MAX_ASPECT} times longer than wide")
 
 
 def _reason(path: Path, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
-        return "no such file"
+        return "a link to a file that is not there" if path.is_symlink() else "no such file"
     if isinstance(error, PermissionError):
         return "no permission to read it"
     if isinstance(error, IsADirectoryError):
         return "a folder, not an image"
-    if isinstance(error, Image.UnidentifiedImageError):
-        return "an empty file" if path.stat().st_size == 0 else "not an image, or a damaged one"
+    if isinstance(error, OSError) and error.errno is not None:
+        return "a link to itself" if path.is_symlink() else (error.strerror or str(error)).lower()
+    if isinstance(error, MemoryError):
+        return "too large for the memory of this machine"
+    kind = _kind(path)
     message = " ".join(str(error).split())
-    if isinstance(error, (OSError, ValueError)) and message:
-        return message
-    return f"damaged ({type(error).__name__}: {message})"
+    if isinstance(error, Image.UnidentifiedImageError):
+        return _unidentified(kind)
+    if isinstance(error, Image.DecompressionBombError):
+        message = message.partition(", could be")[0]
+    elif not (isinstance(error, (OSError, ValueError)) and message):
+        message = f"damaged ({type(error).__name__}: {message})"
+    return f"{kind}: {message}" if kind in FORMATS else message
+
+
+def _unidentified(kind: str | None) -> str:
+    if kind == "":
+        return "an empty file"
+    if kind in FORMATS:
+        return f"a damaged {kind}"
+    if kind == "HEIF":
+        return "HEIC, which pip install 'visionlora[heic]' reads"
+    if kind in ("AVIF", "JPEG2000"):
+        return f"{kind}, which the installed Pillow does not read"
+    return f"{kind}, not an image" if kind else "not an image, or a damaged one"
+
+
+def _kind(path: Path) -> str | None:
+    """What the file is by its first bytes; "" where it has none."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(256)
+    except OSError:
+        return None
+    return sniff(head) if head else ""
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -118,7 +218,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         opaque = Image.new("RGBA", image.size, "white")
         opaque.alpha_composite(image.convert("RGBA"))
         return opaque.convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
-from visionlora.data.augment import Normalise, Preprocessing, Transform, evaluation_transform, mixed, seeded
+from visionlora.data.augment import Normalise, Transform, evaluation_transform, mixed, seeded
 from visionlora.data.cache import ImageCache
-from visionlora.data.images import ImageFile
+from visionlora.data.images import BadImage, ImageFile
+from visionlora.data.preprocessing import Preprocessing
 
 UNLABELLED = -1
 
@@ -63,12 +64,24 @@ class ImageDataset(Dataset[Item]):
 
     def __getitem__(self, key: Key) -> Item:
         turn, index = key if isinstance(key, tuple) else (0, key)
-        pixels = self.cache.read(self.images[index].path)
+        try:
+            pixels = self.cache.read(self.images[index].path)
+        except BadImage as error:
+            if get_worker_info() is None:
+                raise
+            # torch can only rebuild exceptions that take their message alone: the loader raises this one.
+            return cast(Item, error)
         with seeded("picture", self.seed, turn, index):
             return self.transform(pixels), self.targets[index], index
 
     def collate(self, items: Sequence[Item]) -> Batch:
-        """``images`` float32 (B, 3, S, S), normalised, channels last; ``labels``, ``indices`` int64 (B,)."""
+        """``images`` float32 (B, 3, S, S), normalised, channels last; ``labels``, ``indices`` int64 (B,).
+
+        From a worker process, the first image that cannot be read instead.
+        """
+        for item in items:
+            if isinstance(item, BadImage):
+                return cast(Batch, item)
         pixels, targets, indices = zip(*items, strict=True)
         return {
             "images": self.normalise(pixels),
@@ -125,6 +138,8 @@ class ImageLoader(DataLoader[Item]):
             self._served = served if epoch == sampler.epoch else 0
             sampler.start = self._served * (self.batch_size or 1)
         for batch in super().__iter__():
+            if isinstance(batch, BadImage):
+                raise batch
             self._served += 1
             yield batch
 

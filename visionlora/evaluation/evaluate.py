@@ -24,10 +24,10 @@ from visionlora.device import choose_device
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.config import EvaluateConfig
 from visionlora.evaluation.forgetting import Changes, changes_sheet
-from visionlora.evaluation.predictions import Answers, answers
-from visionlora.evaluation.results import contrast_figures, retention_figures
+from visionlora.evaluation.metrics import contrast_metrics, retention_metrics
+from visionlora.evaluation.predictions import Predictions, predict_batches
 from visionlora.models import find_class
-from visionlora.models.restore import Restored, restore
+from visionlora.models.restore import TrainedModel, restore
 from visionlora.report.intervals import with_interval
 from visionlora.report.metrics_file import NOT_MEASURED, write_metrics
 from visionlora.report.tables import changes_table, evaluation_table, show
@@ -39,7 +39,7 @@ def evaluate_adapter(options: EvaluateConfig, console: Console | None = None) ->
     restored = restore(options.adapter, options.model, options.weights)
     restored.network.to(choose_device("auto"))
     targets = _targets(restored, images)
-    now, before = _ask(restored, _loader(restored, images, targets, options))
+    now, before = _predict(restored, _loader(restored, images, targets, options))
     outputs = sorted(set(targets.values()))
     changes, old = _retention(restored, options)
     metrics: dict[str, Any] = {
@@ -54,7 +54,7 @@ def evaluate_adapter(options: EvaluateConfig, console: Console | None = None) ->
             "classes": [*(restored.head.outputs[output] for output in outputs), "anything else"],
             "counts": now.confusion(outputs).tolist(),
         },
-        "retention": retention_figures(changes, restored.head.targets),
+        "retention": retention_metrics(changes, restored.head.targets),
         "contrast": _contrast(restored, options),
     }
     console = console or Console()
@@ -67,10 +67,10 @@ def evaluate_adapter(options: EvaluateConfig, console: Console | None = None) ->
     return metrics
 
 
-def _frozen(before: Answers | None) -> dict[str, Any] | str:
+def _frozen(before: Predictions | None) -> dict[str, Any] | str:
     if before is None:
         return NOT_MEASURED
-    count = len(before.labels)
+    count = len(before)
     return with_interval("top1", before.top(1), count) | with_interval("top5", before.top(5), count)
 
 
@@ -83,7 +83,7 @@ def _labelled(data: DataConfig) -> tuple[ImageFile, ...]:
     return found.test or found.val
 
 
-def _targets(restored: Restored, images: tuple[ImageFile, ...]) -> dict[str, int]:
+def _targets(restored: TrainedModel, images: tuple[ImageFile, ...]) -> dict[str, int]:
     names = sorted({image.label for image in images if image.label is not None})
     wnids = restored.backbone.wnids if restored.head.kind != "new" else ()
     padded = (*wnids, *[""] * (len(restored.head.outputs) - len(wnids)))
@@ -91,7 +91,7 @@ def _targets(restored: Restored, images: tuple[ImageFile, ...]) -> dict[str, int
 
 
 def _loader(
-    restored: Restored,
+    restored: TrainedModel,
     images: tuple[ImageFile, ...],
     targets: dict[str, int] | None,
     options: EvaluateConfig,
@@ -101,18 +101,18 @@ def _loader(
     return make_loader(ImageDataset(images, preprocessing, targets=targets), options.data.batch_size)
 
 
-def _ask(restored: Restored, loader: ImageLoader) -> tuple[Answers, Answers | None]:
-    """The adapted network's answers, and the frozen one's where it has the same outputs."""
+def _predict(restored: TrainedModel, loader: ImageLoader) -> tuple[Predictions, Predictions | None]:
+    """The adapted network's predictions, and the frozen one's where it has the same outputs."""
     with merged(restored.network):
-        now = answers(restored.network, loader)
+        now = predict_batches(restored.network, loader)
     if restored.head.kind == "new":
         return now, None
     with adapters_off(restored.network):
-        return now, answers(restored.network, loader)
+        return now, predict_batches(restored.network, loader)
 
 
 def _per_class(
-    restored: Restored, now: Answers, before: Answers | None, outputs: list[int]
+    restored: TrainedModel, now: Predictions, before: Predictions | None, outputs: list[int]
 ) -> dict[str, dict[str, Any]]:
     figures = {}
     for output in outputs:
@@ -120,30 +120,34 @@ def _per_class(
         count = int(chosen.sum())
         figures[restored.head.outputs[output]] = {
             "pictures": count,
-            **with_interval("top1", Answers(now.logits[chosen], now.labels[chosen]).top(1), count),
-            "frozen_top1": Answers(before.logits[chosen], before.labels[chosen]).top(1)
+            **with_interval("top1", Predictions(now.logits[chosen], now.labels[chosen]).top(1), count),
+            "frozen_top1": Predictions(before.logits[chosen], before.labels[chosen]).top(1)
             if before
             else NOT_MEASURED,
         }
     return figures
 
 
-def _retention(restored: Restored, options: EvaluateConfig) -> tuple[Changes | None, tuple[ImageFile, ...]]:
-    """What became of the old images, and they; None where there are none."""
+def _retention(
+    restored: TrainedModel, options: EvaluateConfig
+) -> tuple[Changes | None, tuple[ImageFile, ...]]:
+    """The changes on old images, and these images; None where there are none."""
     root = restored.backbone.retention_root if options.retention.root == "auto" else options.retention.root
     if root is None or restored.head.kind == "new":
         if options.retention.root not in ("auto", None):
             raise VisionLoraError("retention.root: head new has none of the old outputs; leave it out")
         return None, ()
     images = scan_known(Path(root))
-    now, before = _ask(restored, _loader(restored, images, _targets(restored, images), options))
+    now, before = _predict(restored, _loader(restored, images, _targets(restored, images), options))
     assert before is not None
     frozen = before.first(len(restored.backbone.categories))
     return Changes(frozen, now, restored.head.outputs), images
 
 
-def _contrast(restored: Restored, options: EvaluateConfig) -> dict[str, Any] | str:
+def _contrast(restored: TrainedModel, options: EvaluateConfig) -> dict[str, Any] | str:
     if options.contrast.root is None or not restored.classes:
         return NOT_MEASURED
-    now, before = _ask(restored, _loader(restored, scan_images([Path(options.contrast.root)]), None, options))
-    return contrast_figures(before, now, restored.head.targets)
+    now, before = _predict(
+        restored, _loader(restored, scan_images([Path(options.contrast.root)]), None, options)
+    )
+    return contrast_metrics(before, now, restored.head.targets)

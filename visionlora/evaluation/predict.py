@@ -1,4 +1,4 @@
-"""Naming images with an adapter, a batch at a time, so that a folder of any size fits."""
+"""Predictions for image files, a batch at a time, so that a folder of any size fits."""
 
 from __future__ import annotations
 
@@ -23,32 +23,35 @@ from visionlora.data import BadImage, ImageCache, ImageFile, Normalise, evaluati
 from visionlora.device import choose_device
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.config import PredictConfig
-from visionlora.evaluation.predictions import named
 from visionlora.files import replacing
-from visionlora.models.restore import Restored, restore
+from visionlora.models.restore import TrainedModel, restore
 from visionlora.report.sheet import PredictionRow, before_after_sheet
 from visionlora.report.tables import predictions_table, show
+from visionlora.tasks.single_label import Prediction, decode
 
 SHOWN = 50
 """Rows of the table on the terminal, and images on a sheet; an output file takes all of them."""
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """What the network says about one image, or why it could not be read.
+class ImagePrediction:
+    """The prediction for one image, or why it could not be read.
 
-    ``now`` and ``before`` are (name, probability), most probable first; ``before`` is the frozen network's
-    answer, None unless it was asked for.
+    Attributes:
+        path: of the image.
+        now: the adapted network's.
+        before: the frozen network's; None unless it was asked for.
+        error: why the image could not be read.
     """
 
     path: Path
-    now: list[tuple[str, float]]
-    before: list[tuple[str, float]] | None
+    now: Prediction
+    before: Prediction | None = None
     error: str | None = None
 
 
 def predict_images(options: PredictConfig, console: Console | None = None) -> int:
-    """Name every image, show the first ones, write all of them where a file is asked for.
+    """Predict every image, show the first ones, write all of them where a file is asked for.
 
     Returns:
         How many images could not be read; they are reported and the rest goes on.
@@ -56,13 +59,13 @@ def predict_images(options: PredictConfig, console: Console | None = None) -> in
     images = find_images(options.images)
     restored = restore(options.adapter, options.model, options.weights)
     console = console or Console()
-    shown: list[Prediction] = []
+    shown: list[ImagePrediction] = []
     count = broken = 0
     with ExitStack() as stack:
         writer = _Writer(stack.enter_context(replacing(options.output)), options) if options.output else None
         if writer:
             stack.callback(writer.close)
-        for prediction in predictions(restored, images, options):
+        for prediction in predict_files(restored, images, options):
             count += 1
             broken += prediction.error is not None
             if writer:
@@ -73,7 +76,7 @@ def predict_images(options: PredictConfig, console: Console | None = None) -> in
     for one in (one for one in shown if one.error is not None):
         said = escape(f"{one.path}: {one.error}")
         console.print(f"[red]not read[/red] {said}", highlight=False)
-    _say_rest(console, options, count, len(shown), broken)
+    _say_totals(console, options, count, len(shown), broken)
     if options.sheet:
         with_sheet = [_row(one) for one in shown if one.error is None]
         before_after_sheet(with_sheet, Path(options.sheet), compare=options.compare)
@@ -100,10 +103,10 @@ def find_images(images: str) -> tuple[ImageFile, ...]:
     return tuple(ImageFile(Path(name), None) for name in found)
 
 
-def predictions(
-    restored: Restored, images: Sequence[ImageFile], options: PredictConfig
-) -> Iterator[Prediction]:
-    """The network's answers, in the order of the images; only a batch at a time is in memory."""
+def predict_files(
+    restored: TrainedModel, images: Sequence[ImageFile], options: PredictConfig
+) -> Iterator[ImagePrediction]:
+    """A prediction for each image, in their order; only a batch at a time is in memory."""
     preprocessing = restored.backbone.preprocessing
     transform, normalise = (
         evaluation_transform(preprocessing),
@@ -123,37 +126,37 @@ def predictions(
         while batch := list(islice(remaining, options.batch_size)):
             decoded = list(threads.map(attempt, batch))
             readable = [pixels for pixels in decoded if isinstance(pixels, Tensor)]
-            answered = iter(_ask(network, normalise(readable), restored, options) if readable else ())
+            predicted = iter(
+                _predict_batch(network, normalise(readable), restored, options) if readable else ()
+            )
             for image, pixels in zip(batch, decoded, strict=True):
                 if isinstance(pixels, BadImage):
-                    yield Prediction(image.path, [], None, pixels.reason)
+                    yield ImagePrediction(image.path, [], error=pixels.reason)
                 else:
-                    now, before = next(answered)
-                    yield Prediction(image.path, now, before)
+                    now, before = next(predicted)
+                    yield ImagePrediction(image.path, now, before)
 
 
 @torch.inference_mode()
-def _ask(
-    network: nn.Module, images: Tensor, restored: Restored, options: PredictConfig
-) -> list[tuple[list[tuple[str, float]], list[tuple[str, float]] | None]]:
+def _predict_batch(
+    network: nn.Module, images: Tensor, restored: TrainedModel, options: PredictConfig
+) -> list[tuple[Prediction, Prediction | None]]:
     images = images.to(next(network.parameters()).device)
-    now = named(network(images), restored.head.outputs, options.top_k)
-    if not options.compare:
+    now = decode(network(images), restored.head.outputs, options.top_k)
+    if not options.compare or restored.head.kind == "new":
         return [(one, None) for one in now]
     with adapters_off(network):
         logits = network(images)
-    # The frozen network has no rows for classes that were added beside its own.
+    # The frozen network has no outputs for the classes that were added to its head.
     known = restored.head.outputs[: len(restored.backbone.categories)]
-    if restored.head.kind == "new":
-        return [(one, None) for one in now]
-    return list(zip(now, named(logits[:, : len(known)], known, options.top_k), strict=True))
+    return list(zip(now, decode(logits[:, : len(known)], known, options.top_k), strict=True))
 
 
-def _row(prediction: Prediction) -> PredictionRow:
+def _row(prediction: ImagePrediction) -> PredictionRow:
     return PredictionRow(path=prediction.path, truth=None, before=prediction.before, after=prediction.now)
 
 
-def _say_rest(console: Console, options: PredictConfig, count: int, shown: int, broken: int) -> None:
+def _say_totals(console: Console, options: PredictConfig, count: int, shown: int, broken: int) -> None:
     if count > shown:
         console.print(
             f"and {count - shown} more images" + ("" if options.output else "; output=NAME.csv takes all")
@@ -178,7 +181,7 @@ class _Writer:
             self._csv.writerow(["path", *now, *before, "error"])
         self._options = options
 
-    def write(self, one: Prediction) -> None:
+    def write(self, one: ImagePrediction) -> None:
         """Append one image."""
         if self._csv is None:
             record: dict[str, Any] = {"path": str(one.path), "predictions": _records(one.now)}
@@ -198,5 +201,5 @@ class _Writer:
         self._file.close()
 
 
-def _records(names: Sequence[tuple[str, float]]) -> list[dict[str, Any]]:
-    return [{"name": name, "probability": round(value, 6)} for name, value in names]
+def _records(prediction: Prediction) -> list[dict[str, Any]]:
+    return [{"name": name, "probability": round(value, 6)} for name, value in prediction]

@@ -1,4 +1,4 @@
-"""Pretrained networks: their weights, class names, preprocessing and last layers."""
+"""Pretrained networks: registry, weight files, class names, preprocessing and heads."""
 
 from __future__ import annotations
 

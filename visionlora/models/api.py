@@ -4,16 +4,14 @@ from visionlora.models.backbone import Backbone, load_backbone
 from visionlora.models.classes import find_class, imagenet_wnids
 from visionlora.models.download import WeightsUnavailable
 from visionlora.models.heads import ExtendedHead, Head, apply_head, head_parameters, plain_head
-from visionlora.models.metadata import About
-from visionlora.models.preprocessing import Preprocessing
+from visionlora.models.metadata import WeightsMetadata
 from visionlora.models.registry import final_layer, list_backbones
 
 __all__ = [
-    "About",
     "Backbone",
     "ExtendedHead",
     "Head",
-    "Preprocessing",
+    "WeightsMetadata",
     "WeightsUnavailable",
     "apply_head",
     "final_layer",

@@ -21,9 +21,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from visionlora.adapters.attach import adapted_layers, adapters_off
-from visionlora.adapters.layers import LoraLayer
-from visionlora.frozen.split import Beside
+from visionlora.adapters import adapted_layers, adapters_off
+from visionlora.adapters.layers import AdaptedLayer
+from visionlora.frozen.split import UpdatesOnly
 from visionlora.kernels.merge import autocast_off
 
 POSITIONS = 64
@@ -62,7 +62,7 @@ class Drift:
     """
 
     def __init__(self, network: nn.Module, batches: Iterable[list[Tensor]], seed: int = 0) -> None:
-        self.layers: dict[str, LoraLayer] = adapted_layers(network)
+        self.layers: dict[str, AdaptedLayer] = adapted_layers(network)
         self.moments = _moments(network, self.layers, batches, seed)
 
     def __call__(self) -> Tensor:
@@ -70,9 +70,13 @@ class Drift:
         total: Tensor | None = None
         for name, moment in self.moments.items():
             layer = self.layers[name]
-            with autocast_off(layer.lora_A.device):
-                A, B = layer.lora_A.flatten(1), layer.lora_B.flatten(1)
-                moved = ((B.t() @ B) * moment.quadratic(A)).sum() * layer.lora_scaling**2
+            with autocast_off(layer.base_weight.device):
+                low_rank = layer.low_rank()
+                if low_rank is None:
+                    moved = moment.quadratic(layer.update().flatten(1)).trace()
+                else:
+                    A, B = low_rank.A.flatten(1), low_rank.B.flatten(1)
+                    moved = ((B.t() @ B) * moment.quadratic(A)).sum() * low_rank.scaling**2
                 share = moved / moment.energy
             total = share if total is None else total + share
         assert total is not None, "no adapted layer was called"
@@ -81,20 +85,20 @@ class Drift:
 
 @torch.no_grad()
 def _moments(
-    network: nn.Module, layers: dict[str, LoraLayer], batches: Iterable[list[Tensor]], seed: int
+    network: nn.Module, layers: dict[str, AdaptedLayer], batches: Iterable[list[Tensor]], seed: int
 ) -> dict[str, Moment]:
     generator = torch.Generator().manual_seed(seed)
     seen: dict[str, list[Tensor]] = {}
     names = {id(layer): name for name, layer in layers.items()}
 
     def look(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        layer = module.layer if isinstance(module, Beside) else module
-        assert isinstance(layer, LoraLayer)
+        layer = module.layer if isinstance(module, UpdatesOnly) else module
+        assert isinstance(layer, AdaptedLayer)
         rows = _patches(layer, inputs[0].float(), generator)
         if rows is not None:
             seen.setdefault(names[id(layer)], []).append(rows)
 
-    watched = [m for m in network.modules() if isinstance(m, LoraLayer | Beside)]
+    watched = [m for m in network.modules() if isinstance(m, AdaptedLayer | UpdatesOnly)]
     handles = [module.register_forward_pre_hook(look) for module in watched]
     try:
         with adapters_off(network):
@@ -106,7 +110,7 @@ def _moments(
     return {name: _moment(layers[name], torch.cat(rows), generator) for name, rows in seen.items()}
 
 
-def _moment(layer: LoraLayer, rows: Tensor, generator: torch.Generator) -> Moment:
+def _moment(layer: AdaptedLayer, rows: Tensor, generator: torch.Generator) -> Moment:
     width = rows.shape[1]
     if width <= LARGEST:
         moment = Moment(gram=rows.t() @ rows / len(rows))
@@ -123,7 +127,7 @@ def _moment(layer: LoraLayer, rows: Tensor, generator: torch.Generator) -> Momen
     return moment
 
 
-def _patches(layer: LoraLayer, x: Tensor, generator: torch.Generator) -> Tensor | None:
+def _patches(layer: AdaptedLayer, x: Tensor, generator: torch.Generator) -> Tensor | None:
     """Some of the patches that the layer multiplies with its weight: (n, d)."""
     if isinstance(layer, nn.Linear):
         return x.reshape(-1, x.shape[-1])[:: max(1, x[0, ..., 0].numel() // POSITIONS)]

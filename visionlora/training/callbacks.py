@@ -1,4 +1,4 @@
-"""What a run shows while it goes on: time per step, progress, an augmented batch."""
+"""What a run shows while it trains: time per step, progress, an augmented batch."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from lightning.pytorch.callbacks import Callback, RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 from torch import Tensor
+from torchvision.utils import make_grid
 
-from visionlora.report.figures import image_grid
 
-
-class StepClock(Callback):
+class StepTimer(Callback):
     """Times each training step, from the batch's arrival to the optimizer's end."""
 
     def __init__(self) -> None:
@@ -29,7 +28,7 @@ class StepClock(Callback):
     def on_train_batch_start(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, batch: Any, batch_index: int
     ) -> None:
-        """Start the watch."""
+        """Start timing."""
         self._start = time.perf_counter()
 
     def on_train_batch_end(
@@ -67,26 +66,26 @@ class Interruption(Callback):
     """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
 
     def handle(self, number: int, frame: FrameType | None) -> None:
-        """What the signal does."""
-        if self.asked:
+        """The signal handler."""
+        if self.requested:
             raise KeyboardInterrupt
-        self.asked = True
+        self.requested = True
 
     def on_train_batch_end(self, *arguments: Any) -> None:
-        """Here nothing is half done."""
-        if self.asked:
+        """Stop here, where nothing is half done."""
+        if self.requested:
             raise KeyboardInterrupt
 
     def on_validation_batch_end(self, *arguments: Any) -> None:
-        """Nor here: the validation is given up."""
+        """Stop here too: the validation is abandoned."""
         self.on_train_batch_end()
 
 
 class FirstBatch(Callback):
-    """Puts the first augmented batch into TensorBoard: what the network really sees.
+    """Puts the first augmented batch into TensorBoard, as the network receives it.
 
     Args:
         mean, std: the normalisation to undo, one number a channel.
@@ -109,8 +108,8 @@ class FirstBatch(Callback):
             return
         self._shown = True
         images = (batch["images"].float().cpu() * self._std + self._mean).clamp(0, 1)
-        grid = image_grid(images[:32])
-        trainer.logger.experiment.add_image("images/augmented_batch", grid, 0, dataformats="HWC")
+        grid = make_grid(images[:32], pad_value=1)
+        trainer.logger.experiment.add_image("images/augmented_batch", grid, 0)
 
 
 class ProgressLines(Callback):

@@ -104,12 +104,12 @@ class TrainerConfig(Section):
                 raise ValueError(f"kernel is {self.kernel!r}; there is no such file")
             return
         # Only for a name: the kernels import torch, and a value is refused before that where it can be.
-        from visionlora.kernels.candidates import WAYS
+        from visionlora.kernels.candidates import NAMES
 
-        if self.kernel not in WAYS:
+        if self.kernel not in NAMES:
             raise ValueError(
                 f"kernel is {self.kernel!r}; it takes auto, rule, the path of a kernels.json, or one of "
-                f"{', '.join(WAYS)}"
+                f"{', '.join(NAMES)}"
             )
 
     def steps(self, images: int, batch_size: int) -> int:

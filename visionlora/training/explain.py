@@ -1,9 +1,10 @@
-"""How a training step of a network is computed here: each adapted layer's ways and their times."""
+"""How a training step of a network is computed here: each adapted layer's implementations and their times."""
 
 from __future__ import annotations
 
 import json
 import statistics
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +15,13 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from visionlora.adapters import FrozenBatchNorm, LoraConfig, LoraLayer, adapted_layers, attach, folded
+from visionlora.adapters import AdaptedLayer, FrozenBatchNorm, LoraConfig, adapted_layers, attach, folded
 from visionlora.device import choose_device
 from visionlora.files import replacing
 from visionlora.frozen.folding import FoldedConv, FoldedNorm
 from visionlora.frozen.split import split
-from visionlora.kernels.autotune import Decision, choice, noted
+from visionlora.kernels.autotune import implementation, recorded
+from visionlora.kernels.decisions import Decision, Decisions
 from visionlora.models import Backbone, load_backbone
 from visionlora.models.config import ModelConfig
 from visionlora.report.explanation import explanation_table
@@ -41,9 +43,8 @@ class LayerCalls:
 
     def entries(self) -> dict[str, Any]:
         """What of it is written into files."""
-        ways = {"product": self.product, "gradient": self.gradient}
-        entries = {name: None if decision is None else decision.entry() for name, decision in ways.items()}
-        return {"calls": self.calls, "input": self.input, **entries}
+        decisions = {"product": self.product, "gradient": self.gradient}
+        return {"calls": self.calls, "input": self.input, **decisions}
 
 
 def explain_network(options: ExplainConfig) -> dict[str, Any]:
@@ -64,7 +65,7 @@ def explain_network(options: ExplainConfig) -> dict[str, Any]:
     backbone, images = _attached(options.model, options.lora, trainer, options.data.batch_size)
     network = backbone.model
     fold = folded(network, images[:2]) if trainer.fold_batch_norm else nullcontext()
-    with choice(trainer.kernel), fold:
+    with implementation(trainer.kernel), fold:
         precision, _ = choose_precision(trainer.precision, network, images)
         explanation = {
             "model": backbone.name,
@@ -105,14 +106,14 @@ def explain_step(network: nn.Module, images: Tensor, low: torch.dtype | None = N
         {
             "name": name,
             "kind": kind_of(layer),
-            "rank": layer.lora_rank if isinstance(layer, LoraLayer) else 0,
-            "parameters": sum(p.numel() for p in layer.parameters(recurse=False) if p.requires_grad),
-            "folded": names[id(layer.folded_norm[0])] if isinstance(layer, FoldedConv) else None,
+            "rank": _rank(layer),
+            "parameters": sum(p.numel() for p in _trained(layer)),
+            "folded": names[id(layer.fold.norm)] if getattr(layer, "fold", None) else None,
             **watched[name].entries(),
         }
         for name, layer in _layers_with_ways(network).items()
     ]
-    taken = [d for calls in watched.values() for d in (calls.product, calls.gradient) if d and d.seconds]
+    taken = [d for calls in watched.values() for d in (calls.product, calls.gradient) if d and d["seconds"]]
     parameters = list(network.parameters())
     return {
         "layers": layers,
@@ -125,14 +126,32 @@ def explain_step(network: nn.Module, images: Tensor, low: torch.dtype | None = N
             "trainable": sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
         },
         "step_s": seconds,
-        "ways_s": sum(decision.seconds[decision.way] for decision in taken),
+        "timed_s": sum(decision["seconds"][decision["implementation"]] for decision in taken),
     }
+
+
+def _rank(layer: Any) -> int:
+    """The rank of the layer's active adapters together; 0 for a frozen one."""
+    if not isinstance(layer, AdaptedLayer):
+        return 0
+    return sum(adapter.settings.rank for adapter in layer.active_adapters())
+
+
+def _trained(layer: nn.Module) -> Iterator[nn.Parameter]:
+    """The layer's own trained parameters and its adapters'."""
+    yield from (parameter for parameter in layer.parameters(recurse=False) if parameter.requires_grad)
+    if isinstance(layer, AdaptedLayer):
+        yield from layer.adapters.parameters()
 
 
 def kind_of(layer: Any) -> str:
     """A layer in a few words: ``conv 3x3 / 2, 64 -> 128``, ``linear 512 -> 1000``."""
     if isinstance(layer, nn.Linear):
         return f"linear {layer.in_features} -> {layer.out_features}"
+    if isinstance(layer, nn.MultiheadAttention):
+        return f"attention projections {layer.embed_dim} -> {3 * layer.embed_dim}"
+    if isinstance(layer, nn.Embedding):
+        return f"embedding {layer.num_embeddings} -> {layer.embedding_dim}"
     words = f"conv {'x'.join(map(str, layer.kernel_size))}"
     if max(layer.stride) > 1:
         words += f" / {max(layer.stride)}"
@@ -167,35 +186,35 @@ def _layers_with_ways(network: nn.Module) -> dict[str, Any]:
     return {
         name: layer
         for name, layer in network.named_modules()
-        if isinstance(layer, LoraLayer) or (isinstance(layer, FoldedConv) and layer.groups > 1)
+        if isinstance(layer, AdaptedLayer) or (isinstance(layer, FoldedConv) and layer.groups != 1)
     }
 
 
 def _watch(network: nn.Module, images: Tensor, low: torch.dtype | None) -> dict[str, LayerCalls]:
-    """One step, and what each of these layers did in it; ways that are not known yet are timed."""
+    """One step, and what each of these layers did in it; implementations that are not known yet are timed."""
     layers = _layers_with_ways(network)
     watched = {name: LayerCalls() for name in layers}
     handles = []
-    with noted() as notes:
+    with recorded() as decisions:
         for name, layer in layers.items():
-            handles += _listen(layer, watched[name], notes)
+            handles += _listen(layer, watched[name], decisions)
         pass_seconds(network, [images], low)
     for handle in handles:
         handle.remove()
     return watched
 
 
-def _listen(layer: nn.Module, calls: LayerCalls, notes: list[tuple[str, Decision]]) -> list[Any]:
+def _listen(layer: nn.Module, calls: LayerCalls, decisions: Decisions) -> list[Any]:
     def before(module: nn.Module, inputs: tuple) -> None:
-        notes.clear()
+        decisions.clear()
 
     def after(module: nn.Module, inputs: tuple, output: Tensor) -> None:
         calls.calls += 1
         if calls.calls > 1:
             return
         calls.input = tuple(inputs[0].shape)
-        for key, decision in notes:
-            if key.endswith(" product"):
+        for key, decision in decisions.items():
+            if key.partition(":")[0].endswith("product"):
                 calls.product = decision
             else:
                 calls.gradient = decision

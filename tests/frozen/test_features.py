@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from visionlora.adapters import LoraConfig, attach
+from visionlora.frozen.features import FeatureCache, network_inputs
 from visionlora.frozen.split import Split, split
-from visionlora.training.features import FeatureCache, inputs_of
 
 
 @pytest.fixture
@@ -107,4 +107,4 @@ def test_features_are_what_is_computed_with_where_there_are_any(
     batch: Sequence[str], expected: list[str]
 ) -> None:
     values = {name: torch.zeros(1) for name in batch}
-    assert [id(value) for value in inputs_of(values)] == [id(values[name]) for name in expected]
+    assert [id(value) for value in network_inputs(values)] == [id(values[name]) for name in expected]

@@ -1,9 +1,9 @@
-"""What the frozen part of the network makes of an image, computed once a run.
+"""The values of a network's frozen part, computed once a run.
 
 Where the first adapted layer lies deep in the network, everything below it computes the same for the same
 pixels at every step. Here these values are kept, in memory while they fit and in a temporary file beyond
-that. They live as long as the run and are asked for by (image, view) of the images that it has already
-read, so a file that changes later is never served stale, and nothing is left behind.
+that. They live as long as the run and are requested by (image, view) of the images that it has already
+read, so a file that changes later is never served stale, and no file remains afterwards.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor
 
-from visionlora.data import ImageDataset
-from visionlora.data.loading import Batch, Item, Key
 from visionlora.frozen.split import Split, Values
 
 BATCH = 8
@@ -141,64 +139,7 @@ class _Store:
         return self.file[place - self.inside]
 
 
-class CachedImages(ImageDataset):
-    """A dataset whose batches hold ``features``, the prefix's values, in the place of ``images``.
-
-    Where a batch's images were all new, it has their ``images`` too.
-
-    Args:
-        images: the dataset that makes the pixels.
-        cache: where the values are.
-        name: a name for these images in the cache.
-        views: augmented views of each image; None: nothing is random, there is one.
-        uses: how often a view is used before another is drawn in its place.
-    """
-
-    def __init__(
-        self, images: ImageDataset, cache: FeatureCache, name: str, views: int | None, uses: int = 1
-    ) -> None:
-        self.__dict__.update(images.__dict__)
-        self.plain = images
-        self.features = cache
-        self.name = name
-        self.views = views
-        self.uses = uses
-
-    def __getitem__(self, key: Key) -> Item:
-        turn, index = key if isinstance(key, tuple) else (0, key)
-        return torch.tensor(self._drawn(turn)), self.targets[index], index
-
-    def collate(self, items: Sequence[Item]) -> Batch:
-        """``features`` of the images, ``labels`` and ``indices``, int64 (B,)."""
-        drawn, targets, indices = zip(*items, strict=True)
-        turns = [int(turn) for turn in drawn]
-        made: list[Tensor] = []
-
-        def images(places: list[int]) -> Tensor:
-            pixels = [self.plain[turns[place], indices[place]][0] for place in places]
-            made.append(self.normalise(pixels))
-            return made[0]
-
-        views = [turn % (self.views or 1) for turn in turns]
-        keys = [(self.name, index, view) for index, view in zip(indices, views, strict=True)]
-        features = self.features.get(keys, images, turns)
-        batch: Batch = {
-            "labels": torch.tensor(targets, dtype=torch.int64),
-            "indices": torch.tensor(indices, dtype=torch.int64),
-            **{f"features{place}": value for place, value in enumerate(features)},
-        }
-        if made and len(made[0]) == len(items):
-            batch["images"] = made[0]
-        return batch
-
-    def _drawn(self, turn: int) -> int:
-        """The turn whose random numbers the images of ``turn`` have."""
-        if self.views is None:
-            return 0
-        return turn // (self.views * self.uses) * self.views + turn % self.views
-
-
-def inputs_of(batch: Mapping[str, Tensor]) -> list[Tensor]:
+def network_inputs(batch: Mapping[str, Tensor]) -> list[Tensor]:
     """What the network, or the part of it that is left to compute, is called with."""
     features = [batch[key] for key in sorted(batch) if key.startswith("features")]
     return features or [batch["images"]]

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visionlora.tasks.losses import distillation, gradient_norm
+from visionlora.tasks.single_label import distillation
 
 
 @given(st.integers(1, 6), st.integers(2, 9), st.floats(0.5, 4), st.integers(0, 1000))
@@ -32,10 +32,3 @@ def test_a_new_output_that_speaks_up_on_anchors_costs_something() -> None:
     loud = torch.cat([teacher, torch.full((4, 1), 5.0)], 1)
     assert float(distillation(quiet, teacher)) < 1e-5
     assert float(distillation(loud, teacher)) > 0.5
-
-
-def test_the_gradient_norm_is_that_of_all_parameters_together() -> None:
-    a, b = torch.nn.Parameter(torch.zeros(2)), torch.nn.Parameter(torch.zeros(1))
-    a.grad, b.grad = torch.tensor([3.0, 0.0]), torch.tensor([4.0])
-    without = torch.nn.Parameter(torch.zeros(1))
-    assert float(gradient_norm([a, b, without])) == 5

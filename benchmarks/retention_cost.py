@@ -1,10 +1,10 @@
-"""What it costs to keep: the time of a step with distillation and drift over that of one without.
+"""The cost of retention: step time with distillation and drift penalty, relative to a step without.
 
-    python -m benchmarks.keeping_cost --results benchmarks/RESULTS.md
+    python -m benchmarks.retention_cost --results benchmarks/RESULTS.md
 
-Networks with random weights learn the goldfish that ship with the project. Everything is as by default but
-for the number of steps, the precision, and the anchors: one view of each of 48, so that the frozen network's
-answers are soon all known, as they are for most of a whole run. Runs with and without take turns.
+Networks with random weights learn the goldfish that ship with the project. All settings have their defaults
+except the number of steps, the precision, and the anchors: one view of each of 48 images, so that the
+teacher's logits are soon all cached, as they are for most of a complete run. Runs with and without alternate.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace, command: str) -> None:
     with tempfile.TemporaryDirectory() as directory:
         figures = {name: measure(options, name, Path(directory)) for name in options.networks}
-    results.leave(options, "keeping-cost", _section(options, figures, command), figures)
+    results.write(options, "retention-cost", _section(options, figures, command), figures)
 
 
 def measure(options: argparse.Namespace, network: str, folder: Path) -> list[Pair]:
-    """The median step of every run in milliseconds, in pairs."""
+    """The median step time of each run in milliseconds, in pairs."""
     weights = random_weights(network, folder)
     anchors = ["retention.views=1", "retention.root=null"]
     anchors.append(f"retention.anchors=[{shipped('data/goldfish/contrast/val')}]")
@@ -69,9 +69,9 @@ def _section(options: argparse.Namespace, figures: dict[str, list[Pair]], comman
         )
     return "\n\n".join(
         [
-            results.facts("What keeping costs", machine(), versions(), command),
-            f"14 goldfish a step, 7 anchors beside them, {options.precision}; medians of {options.pairs} "
-            f"pairs of runs, each the median of its {options.steps} steps; in brackets the smallest and the "
+            results.facts("Cost of retention", machine(), versions(), command),
+            f"14 goldfish and 7 anchors per step, {options.precision}; medians of {options.pairs} pairs of "
+            f"runs, each with the median of its {options.steps} steps; in brackets the smallest and the "
             "largest ratio.",
             markdown_table(HEADINGS, rows),
         ]
@@ -80,15 +80,15 @@ def _section(options: argparse.Namespace, figures: dict[str, list[Pair]], comman
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.keeping_cost",
+        prog="python -m benchmarks.retention_cost",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     names = ["squeezenet1_0", "resnet18", "mobilenet_v2"]
     add("--networks", nargs="+", default=names, metavar="NAME")
-    add("--steps", type=int, default=40, help="of every run")
-    add("--pairs", type=int, default=3, help="of runs, for every network")
+    add("--steps", type=int, default=40, help="of each run")
+    add("--pairs", type=int, default=3, help="of runs, for each network")
     add("--precision", default="bf16-mixed", choices=("32-true", "bf16-mixed"))
     add("--threads", type=int, default=0, help="0: PyTorch's own number")
     add("--json", type=Path, metavar="FILE")

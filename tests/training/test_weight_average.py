@@ -11,8 +11,7 @@ import torch
 from torch import nn
 
 from tests.training.test_run import Train, metrics_of, train, weights  # noqa: F401 - fixtures
-from visionlora.training import average as averaging
-from visionlora.training.average import AdapterAverage, take_better
+from visionlora.training.weight_average import WeightAverage, select_weights
 
 
 @pytest.fixture
@@ -23,26 +22,26 @@ def module() -> nn.Module:
     return module
 
 
-def step_to(average: AdapterAverage, module: Any, step: int, value: float) -> None:
+def step_to(average: WeightAverage, module: Any, step: int, value: float) -> None:
     module.weight.data.fill_(value)
     average.on_train_batch_end(SimpleNamespace(global_step=step), module)  # type: ignore[arg-type]
 
 
 def test_it_is_the_mean_of_what_came_after_the_first_half(module: nn.Module) -> None:
-    average = AdapterAverage(after=2)
+    average = WeightAverage(after=2)
     for step, value in enumerate([9.0, 9.0, 1.0, 2.0, 6.0], start=1):
         step_to(average, module, step, value)
     assert {name: float(value) for name, value in average.mean().items()} == {"weight": 3.0}
 
 
 def test_before_the_second_half_there_is_none(module: nn.Module) -> None:
-    average = AdapterAverage(after=2)
+    average = WeightAverage(after=2)
     step_to(average, module, 1, 1.0)
     assert average.mean() == {}
 
 
 def test_it_goes_on_from_a_checkpoint_to_the_same_bytes(module: nn.Module, tmp_path: Path) -> None:
-    whole, first, second = (AdapterAverage(after=0) for _ in range(3))
+    whole, first, second = (WeightAverage(after=0) for _ in range(3))
     values = [0.1, 0.7, 0.3, 0.9]
     for step, value in enumerate(values, start=1):
         step_to(whole, module, step, value)
@@ -61,23 +60,16 @@ def test_it_goes_on_from_a_checkpoint_to_the_same_bytes(module: nn.Module, tmp_p
 def test_it_is_taken_unless_the_best_moment_is_better_by_more_than_an_image(
     module: nn.Module,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     averaged: float,
     taken: str,
     left: float,
 ) -> None:
-    average = AdapterAverage(after=0)
+    average = WeightAverage(after=0)
     step_to(average, module, 1, 5.0)
     best = tmp_path / "best.ckpt"
     torch.save({"state_dict": {"weight": torch.tensor([[2.0]])}}, best)
-    checkpoint: Any = SimpleNamespace(best_model_path=str(best))
-
-    def objective(fitting: object, module: Any) -> float:
-        return {2.0: 0.5, 5.0: averaged}[module.weight.item()]
-
-    monkeypatch.setattr(averaging, "_objective", objective)
-    fitting: Any = SimpleNamespace(job=SimpleNamespace(val_loader=SimpleNamespace(dataset="four")))
-    result = take_better(fitting, module, checkpoint, average)
+    fitter: Any = SimpleNamespace(objective=lambda module: {2.0: 0.5, 5.0: averaged}[module.weight.item()])
+    result = select_weights(fitter, module, str(best), average, validation_images=4)
     assert result == {"best": 0.5, "average": averaged, "taken": taken}
     assert module.weight.item() == left
 
@@ -94,6 +86,6 @@ def test_a_run_says_which_of_them_it_took(train: Train) -> None:  # noqa: F811
 def test_checkpoints_hold_the_average_so_far(train: Train) -> None:  # noqa: F811
     _, folder = train("trainer.max_steps=8", "retention.budget=null", "trainer.validations=4")
     checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
-    state = checkpoint["callbacks"]["AdapterAverage"]
+    state = checkpoint["callbacks"]["WeightAverage"]
     assert state["count"] == 4
     assert set(state["total"]) == set(checkpoint["state_dict"])

@@ -1,0 +1,74 @@
+"""Names from outside in terminals, tables and files."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from visionlora.text import csv_safe, printable
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("goldfish", "goldfish"),
+        ("Käfer 金魚 דג", "Käfer 金魚 דג"),
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("two\r\nlines\tand", "two\\x0d\\x0alines\\x09and"),
+        ("gpj.\u202eexe", "gpj.\\u202eexe"),
+        ("a\u2028b", "a\\u2028b"),
+        ("K\udce4fer", "K\\xe4fer"),
+        ("\x9b31m", "\\x9b31m"),
+        ("👩\u200d🔬", "👩\u200d🔬"),
+        (b"bytes", "b'bytes'"),
+    ],
+)
+def test_a_name_is_shown_on_one_line_and_the_terminal_obeys_none_of_it(text: object, shown: str) -> None:
+    assert printable(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"),
+    [
+        ("ascii", "\\xe4 \\u91d1 -> ..."),
+        ("cp1252", "ä \\u91d1 -> …"),
+        ("utf-8", "ä 金 → …"),
+    ],
+)
+def test_a_console_without_a_character_shows_its_plain_form_or_an_escape(encoding: str, shown: str) -> None:
+    assert printable("ä 金 → …", encoding) == shown
+
+
+@pytest.mark.parametrize("text", ["=HYPERLINK(1)", "+1", "-1", "@sum", "\tx", "\r=1"])
+def test_text_that_a_spreadsheet_would_run_is_quoted(text: str) -> None:
+    assert csv_safe(text) == f"'{text}"
+
+
+def test_numbers_and_ordinary_text_stay_as_they_are_in_a_csv() -> None:
+    assert [csv_safe(value) for value in (-1.5, 3, None, "a=b", "goldfish")] == [
+        -1.5,
+        3,
+        None,
+        "a=b",
+        "goldfish",
+    ]
+
+
+def test_a_name_that_is_not_utf8_can_be_written_to_a_csv() -> None:
+    assert str(csv_safe("K\udce4fer.jpg")).encode() == b"K\\xe4fer.jpg"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8:strict", "latin-1", "cp437"])
+def test_every_console_encoding_takes_every_name(encoding: str) -> None:
+    code = (
+        "from visionlora.text import make_streams_safe; make_streams_safe()\n"
+        "import sys; print('· 金魚 \\udce4'); print('·', file=sys.stderr)"
+    )
+    left = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONIOENCODING": encoding, "PYTHONPATH": ":".join(sys.path)},
+        capture_output=True,
+    )  # fmt: skip
+    assert left.returncode == 0, left.stderr
+    assert left.stdout.endswith(b"\\xe4\n") or left.stdout.endswith(b"\\xe4\r\n")

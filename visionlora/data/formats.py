@@ -1,0 +1,168 @@
+"""Which kinds of file are images, by their suffix and by their first bytes."""
+
+from __future__ import annotations
+
+import importlib.util
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from PIL import features
+
+_SUFFIXES = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jif", ".jfif"),
+    "PNG": (".png", ".apng"),
+    "BMP": (".bmp", ".dib"),
+    "GIF": (".gif",),
+    "WEBP": (".webp",),
+    "TIFF": (".tif", ".tiff"),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+}
+_OPTIONAL = {
+    "JPEG2000": (".jp2", ".j2k", ".jpx", ".jpf"),
+    "AVIF": (".avif",),
+    "HEIF": (".heic", ".heif", ".hif"),
+}
+
+if features.check("jpg_2000"):
+    _SUFFIXES["JPEG2000"] = _OPTIONAL["JPEG2000"]
+if features.check("avif"):
+    _SUFFIXES["AVIF"] = _OPTIONAL["AVIF"]
+if importlib.util.find_spec("pillow_heif"):
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    _SUFFIXES["HEIF"] = _OPTIONAL["HEIF"]
+
+FORMATS = tuple(_SUFFIXES)
+"""Pillow's names of the formats that are read. Everything else that Pillow can open (EPS runs Ghostscript)
+stays out, whatever the file is called."""
+
+SUFFIXES = frozenset(suffix for suffixes in _SUFFIXES.values() for suffix in suffixes)
+
+_OTHERS = (
+    (_OPTIONAL["HEIF"], "HEIC images; pip install 'visionlora[heic]' reads them, or save them as JPEG"),
+    (_OPTIONAL["AVIF"], "AVIF images; a newer Pillow reads them, or save them as JPEG"),
+    (_OPTIONAL["JPEG2000"], "JPEG 2000 images; save them as JPEG"),
+    ((".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf", ".rw2", ".raf"), "camera raw files; save them as JPEG"),
+    ((".svg", ".eps", ".ai", ".pdf"), "drawings or documents; export them as PNG"),
+    ((".psd", ".xcf"), "layered images; export them as PNG"),
+    ((".npy", ".npz", ".mat", ".h5", ".hdf5", ".parquet"), "arrays; save each image as PNG"),
+    ((".mp4", ".mov", ".avi", ".mkv", ".webm"), "videos; save frames of them as JPEG"),
+    ((".dcm", ".nii", ".czi", ".lif", ".svs"), "scans; export them as PNG or TIFF"),
+)
+_HINTS = {suffix: hint for suffixes, hint in _OTHERS for suffix in suffixes if suffix not in SUFFIXES}
+
+_MAGIC = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"GIF8", "GIF"),
+    (b"BM", "BMP"),
+    (b"II*\x00", "TIFF"),
+    (b"MM\x00*", "TIFF"),
+    (b"\x00\x00\x00\x0cjP  ", "JPEG2000"),
+    (b"\xff\x4f\xff\x51", "JPEG2000"),
+    (b"%PDF", "a PDF document"),
+    (b"%!PS", "a PostScript file"),
+    (b"8BPS", "a Photoshop file"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"Rar!", "a rar archive"),
+    (b"7z\xbc\xaf", "a 7z archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"\x00\x00\x01\x00", "an icon"),
+    (b"version https://git-lfs", "a Git LFS pointer; git lfs pull fetches the image"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"\x93NUMPY", "a NumPy array"),
+)
+_BRANDS = {
+    b"avif": "AVIF",
+    b"avis": "AVIF",
+    b"heic": "HEIF",
+    b"heix": "HEIF",
+    b"mif1": "HEIF",
+    b"hevc": "HEIF",
+}
+
+
+def is_image_name(name: str) -> bool:
+    """Whether the suffix of a file's name is an image's."""
+    return Path(name).suffix.casefold() in SUFFIXES
+
+
+def suffix_hint(suffix: str) -> str | None:
+    """What files with this suffix are and how they become images, where that is known."""
+    return _HINTS.get(suffix.casefold())
+
+
+def sniff(head: bytes) -> str | None:
+    """What a file is by its first 256 bytes: one of Pillow's format names, or a description; None: unknown."""
+    for magic, kind in _MAGIC:
+        if head.startswith(magic):
+            return kind
+    if head[:4] == b"RIFF":
+        return "WEBP" if head[8:12] == b"WEBP" else "a sound or video file"
+    if head[4:8] == b"ftyp":
+        return _BRANDS.get(head[8:12], "a video")
+    if head[:1] == b"P" and head[1:2] in b"123456" and head[2:3].isspace():
+        return "PPM"
+    if head and not head.strip(b"\x00"):
+        return "a file of zeros (an interrupted copy?)"
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "a web page (a download that failed?)"
+    if start.startswith(b"<svg") or (start.startswith(b"<?xml") and b"<svg" in start):
+        return "an SVG drawing"
+    if start.startswith((b"<?xml", b"{", b"<")):
+        return "a text file"
+    try:
+        text = head[:-3].decode("utf-8") if len(head) > 3 else head.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return (
+        "a text file" if text and all(letter.isprintable() or letter.isspace() for letter in text) else None
+    )
+
+
+def without_metadata(content: bytes) -> bytes | None:
+    """The same PNG or JPEG with its pixels alone, for one whose metadata cannot be parsed; None for others."""
+    try:
+        if content.startswith(b"\x89PNG\r\n\x1a\n"):
+            return content[:8] + b"".join(_png_pixels(content))
+        if content.startswith(b"\xff\xd8"):
+            return _jpeg_pixels(content)
+    except (struct.error, IndexError):
+        pass
+    return None
+
+
+def _png_pixels(content: bytes) -> Iterator[bytes]:
+    # A chunk is length, kind, data, checksum; a kind in lower case may be ignored (PNG specification, 5.4),
+    # and of those only transparency changes the pixels.
+    place = 8
+    while place + 8 <= len(content):
+        (length,) = struct.unpack(">I", content[place : place + 4])
+        end = place + 12 + length
+        kind, chunk = content[place + 4 : place + 8], content[place:end]
+        sound = len(chunk) == 12 + length and zlib.crc32(chunk[4:-4]) == struct.unpack(">I", chunk[-4:])[0]
+        if kind[0:1].isupper() or (kind == b"tRNS" and sound):
+            yield chunk
+        place = end
+
+
+def _jpeg_pixels(content: bytes) -> bytes:
+    # Segments up to the first scan; of the application's own (APP1 to APP15, comments) only Adobe's APP14
+    # changes the colours.
+    kept = [content[:2]]
+    place = 2
+    while content[place] == 0xFF and content[place + 1] != 0xDA:
+        marker = content[place + 1]
+        if marker == 0xFF:  # fill
+            place += 1
+            continue
+        (length,) = struct.unpack(">H", content[place + 2 : place + 4])
+        end = place + 2 + length
+        if not (0xE1 <= marker <= 0xED or marker in (0xEF, 0xFE)):
+            kept.append(content[place:end])
+        place = end
+    return b"".join(kept) + content[place:]

@@ -1,0 +1,80 @@
+"""Text from outside (names of files and classes) on its way to a terminal, a table or a file."""
+
+from __future__ import annotations
+
+import codecs
+import sys
+import unicodedata
+
+SAFE = "visionlora.safe"
+"""The codec error handler that :func:`make_streams_safe` gives to stdout and stderr."""
+
+# Typography of our own messages, in consoles that do not have it.
+_PLAIN = {
+    "·": "-", "•": "-", "–": "-", "—": "-", "…": "...", "→": "->", "←": "<-", "×": "x", "±": "+-",  # noqa: RUF001
+    "≤": "<=", "≥": ">=", "‘": "'", "’": "'", "“": '"', "”": '"', "✓": "ok", "✗": "x", "│": "|",  # noqa: RUF001
+    "─": "-", "━": "-", "█": "#", "╸": "-", "╺": "-", "\u00a0": " ", "▲": "^", "▼": "v",
+}  # fmt: skip
+
+# What spreadsheets take for the start of a formula (OWASP, "CSV injection").
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def printable(text: object, encoding: str | None = None) -> str:
+    """``text`` on one line, with nothing in it that a terminal would obey.
+
+    Control characters (ESC, line breaks), characters that turn the direction of writing round, and bytes of a
+    file name that are not UTF-8 become escapes such as ``\\x1b``. Letters of every script stay as they are.
+
+    Args:
+        text: anything; ``str`` is called on it.
+        encoding: where given, characters that it lacks are replaced too: typography by its plain form, others
+            by an escape.
+    """
+    safe = "".join(character if _harmless(character) else _escaped(character) for character in str(text))
+    return safe if encoding is None else safe.encode(encoding, SAFE).decode(encoding)
+
+
+def csv_safe(value: object) -> object:
+    """``value`` for a cell of a CSV file that people open in a spreadsheet.
+
+    Text that would be run as a formula gets an apostrophe in front; numbers stay numbers. File names that are
+    not UTF-8 keep their escapes, so that the file can be written.
+    """
+    if not isinstance(value, str):
+        return value
+    text = value.encode("utf-8", SAFE).decode("utf-8")
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def make_streams_safe() -> None:
+    """Let stdout and stderr write every character in every encoding, escaped where they cannot show it."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors=SAFE)
+
+
+def _harmless(character: str) -> bool:
+    # Cc: control; Cf: format (direction marks; the joiners that some scripts and emoji need stay);
+    # Cs: surrogates; Zl, Zp: line and paragraph separators.
+    category = unicodedata.category(character)
+    return category not in ("Cc", "Cf", "Cs", "Zl", "Zp") or character in "\u200c\u200d"
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8, as Python keeps it (PEP 383)
+        code -= 0xDC00
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _replace(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    unwritable = error.object[error.start : error.end]
+    replaced = "".join(_PLAIN.get(character, _escaped(character)) for character in unwritable)
+    return replaced, error.end
+
+
+codecs.register_error(SAFE, _replace)
