@@ -19,6 +19,7 @@ from visionlora.errors import VisionLoraError
 from visionlora.help import command_help, group_help
 from visionlora.paths import shipped
 from visionlora.settings import groups_of, keys_of, register, top_level
+from visionlora.text import make_streams_safe, printable
 
 Task = Callable[[DictConfig], int]
 
@@ -46,6 +47,7 @@ def launch(task: Task, command: Command) -> NoReturn:
     The exit code is 0 for success, 2 for a mistake that the user can correct, 130 after Ctrl-C, and whatever
     the task returns otherwise.
     """
+    make_streams_safe()
     given = sys.argv[1:]
     keys, groups = keys_of(command.options), tuple(groups_of(command.options))
     arguments = Arguments(keys, groups, given)
@@ -159,8 +161,8 @@ def in_sweep() -> bool:
 
 
 def complain(message: str) -> None:
-    """Print ``error: message`` in one line."""
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    """Print ``error: message`` in one line, and nothing in it that a terminal would obey."""
+    print(f"error: {printable(' '.join(message.split()))}", file=sys.stderr)
 
 
 def fail(message: str, exit_code: int = 2) -> NoReturn:

@@ -33,7 +33,12 @@ from visionlora.report.metrics_file import NOT_MEASURED, write_metrics
 from visionlora.report.tables import changes_table, evaluation_table, show
 
 
-def evaluate_adapter(options: EvaluateConfig, console: Console | None = None) -> dict[str, Any]:
+def evaluate_adapter(
+    options: EvaluateConfig,
+    retention_root: str | None = "auto",
+    contrast_root: str | None = None,
+    console: Console | None = None,
+) -> dict[str, Any]:
     """Measure, show, and write where asked for; returns what ``output`` holds."""
     images = _labelled(options.data)
     restored = restore(options.adapter, options.model, options.weights)
@@ -41,7 +46,7 @@ def evaluate_adapter(options: EvaluateConfig, console: Console | None = None) ->
     targets = _targets(restored, images)
     now, before = _predict(restored, _loader(restored, images, targets, options))
     outputs = sorted(set(targets.values()))
-    changes, old = _retention(restored, options)
+    changes, old = _retention(restored, options, retention_root)
     metrics: dict[str, Any] = {
         "pictures": len(images),
         **with_interval("top1", now.top(1), len(images)),
@@ -55,7 +60,7 @@ def evaluate_adapter(options: EvaluateConfig, console: Console | None = None) ->
             "counts": now.confusion(outputs).tolist(),
         },
         "retention": retention_metrics(changes, restored.head.targets),
-        "contrast": _contrast(restored, options),
+        "contrast": _contrast(restored, options, contrast_root),
     }
     console = console or Console()
     show(evaluation_table(metrics), console)
@@ -129,12 +134,12 @@ def _per_class(
 
 
 def _retention(
-    restored: TrainedModel, options: EvaluateConfig
+    restored: TrainedModel, options: EvaluateConfig, retention_root: str | None
 ) -> tuple[Changes | None, tuple[ImageFile, ...]]:
     """The changes on old images, and these images; None where there are none."""
-    root = restored.backbone.retention_root if options.retention.root == "auto" else options.retention.root
+    root = restored.backbone.retention_root if retention_root == "auto" else retention_root
     if root is None or restored.head.kind == "new":
-        if options.retention.root not in ("auto", None):
+        if retention_root not in ("auto", None):
             raise VisionLoraError("retention.root: head new has none of the old outputs; leave it out")
         return None, ()
     images = scan_known(Path(root))
@@ -144,10 +149,10 @@ def _retention(
     return Changes(frozen, now, restored.head.outputs), images
 
 
-def _contrast(restored: TrainedModel, options: EvaluateConfig) -> dict[str, Any] | str:
-    if options.contrast.root is None or not restored.classes:
+def _contrast(
+    restored: TrainedModel, options: EvaluateConfig, contrast_root: str | None
+) -> dict[str, Any] | str:
+    if contrast_root is None or not restored.classes:
         return NOT_MEASURED
-    now, before = _predict(
-        restored, _loader(restored, scan_images([Path(options.contrast.root)]), None, options)
-    )
+    now, before = _predict(restored, _loader(restored, scan_images([Path(contrast_root)]), None, options))
     return contrast_metrics(before, now, restored.head.targets)
