@@ -158,13 +158,9 @@ def draw_unknown(root: Path) -> None:
 
 def our_config(task: Task, lr: float, seed: int, anchors: bool, settings: Sequence[str] = ()) -> Any:
     """The product's configuration: its defaults, with the task's and trial's settings and ``settings``."""
-    from hydra import compose, initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
+    from visionlora.command import compose
+    from visionlora.train import COMMAND
 
-    from visionlora.command import register_resolvers
-
-    register_resolvers()
-    GlobalHydra.instance().clear()
     given = [
         f"data.root={task.root}", f"model.name={task.network}", f"model.weights={task.weights}",
         f"model.head={task.head}", f"optimizer.lr={lr}", f"seed={seed}", "trainer.progress=false",
@@ -176,8 +172,7 @@ def our_config(task: Task, lr: float, seed: int, anchors: bool, settings: Sequen
         *([] if anchors else ["contrast.budget=null"]),
         *settings,
     ]  # fmt: skip
-    with initialize_config_dir(str(shipped("conf").resolve()), version_base="1.3"):
-        return compose("config", overrides=given)
+    return compose(COMMAND, given)
 
 
 def _list(folders: Iterable[Path]) -> str:

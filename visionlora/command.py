@@ -119,7 +119,7 @@ def answer_without_running(command: Command, given: Sequence[str]) -> None:
         VisionLoraError: help is asked for a group that the command does not have.
     """
     if "--version" in given:
-        print(f"visionlora {__version__}")
+        show(f"visionlora {__version__}")
         sys.exit(0)
     if not {"-h", "--help"} & set(given):
         return
@@ -134,10 +134,10 @@ def answer_without_running(command: Command, given: Sequence[str]) -> None:
                 f"did you mean {close[0].partition('.')[0]}?" if close else f"there are {', '.join(groups)}"
             )
             raise VisionLoraError(f"there is no group {name!r}; {hint}")
-        print(group_help(groups[name], folders))
+        show(group_help(groups[name], folders))
     if not asked:
         title = f"visionlora {command.name}: {command.summary}"
-        print(
+        show(
             command_help(title, command.examples, top_level(command.options), tuple(groups.values()), folders)
         )
     sys.exit(0)
@@ -158,6 +158,15 @@ def in_sweep() -> bool:
     from hydra.types import RunMode
 
     return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def show(text: str) -> None:
+    """Print a text; a reader such as ``head`` that has seen enough is no error."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # The interpreter flushes once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def complain(message: str) -> None:

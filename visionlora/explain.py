@@ -22,8 +22,8 @@ COMMAND = Command(
 def explain(config: DictConfig) -> int:
     """Attach adapters, take a step on random images, and print the implementations layer by layer."""
     options = build(ExplainConfig, plain(config))
-    from visionlora.training.check import check_available
     from visionlora.training.explain import explain_network
+    from visionlora.training.setup import check_available
 
     check_available(options.model, options.trainer)
     explain_network(options)

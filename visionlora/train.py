@@ -29,9 +29,9 @@ def train(config: DictConfig) -> int:
     try:
         options = read_config(config)
         # Only now: torch and Lightning take seconds to import.
-        from visionlora.training.check import check_available
         from visionlora.training.cross_validation import run_folds
         from visionlora.training.run import run
+        from visionlora.training.setup import check_available
 
         check_available(options.model, options.trainer)
         return run(config, folder) if options.data.folds is None else run_folds(config, folder)

@@ -67,6 +67,22 @@ def test_another_version_of_a_key_takes_its_place(parts: Split, tmp_path: Path) 
     torch.testing.assert_close(new[0], parts.prefix(images)[0][1:])
 
 
+@pytest.mark.parametrize("stored", [None, 0, 4])
+def test_two_versions_of_a_key_in_one_call_are_each_served(
+    parts: Split, tmp_path: Path, stored: int | None
+) -> None:
+    images = random_images(3)
+    cache = cache_of(parts, tmp_path, most=2)
+    if stored is not None:
+        cache.get([7], chosen_from(images[:1], []), versions=[stored])
+    found = cache.get([7, 8, 7], chosen_from(images, []), versions=[0, 0, 4])
+    for value, direct in zip(found, cache.compute(images), strict=True):
+        expected = direct.clone()
+        if stored == 4:  # what was kept under the second version is the first image
+            expected[2] = direct[0]
+        assert torch.equal(value, expected)
+
+
 @pytest.mark.parametrize("memory_mb", [0, 0.0002, 1])
 def test_what_memory_has_no_room_for_comes_back_from_a_file_with_the_same_bytes(
     parts: Split, tmp_path: Path, memory_mb: float

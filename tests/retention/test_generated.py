@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from visionlora.retention.generated import generate_images
 
 
-def test_generated_images_are_bytes_of_the_size_asked_for() -> None:
+def test_generated_images_are_uint8_of_the_requested_size() -> None:
     for image in generate_images(12, 48):
         assert image.shape == (3, 48, 48)
         assert image.dtype == torch.uint8
 
 
-def test_an_image_depends_on_seed_and_place_alone() -> None:
+def test_an_image_depends_on_seed_and_index_alone() -> None:
     few, many = generate_images(6, 32, seed=4), generate_images(14, 32, seed=4)
     assert all(torch.equal(a, b) for a, b in zip(few, many[:6], strict=True))
     assert not any(torch.equal(a, b) for a, b in zip(few, generate_images(6, 32, seed=5), strict=True))
@@ -42,6 +42,6 @@ def test_the_spectrum_falls_as_that_of_natural_images_does() -> None:
 
 
 @pytest.mark.parametrize(("count", "size"), [(-1, 64), (1, 8)])
-def test_impossible_orders_are_refused(count: int, size: int) -> None:
+def test_invalid_counts_and_sizes_are_refused(count: int, size: int) -> None:
     with pytest.raises(ValueError, match="at least"):
         generate_images(count, size)

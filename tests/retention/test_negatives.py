@@ -1,4 +1,4 @@
-"""What must not get a new name, where nobody says what."""
+"""Negative images where the user gives none."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.test_run import Train, metrics_of, train, weights  # noqa: F401 - fixtures
+from tests.conftest import Train, metrics_of
 from visionlora.retention.negatives import drawings_of_others
 
 
@@ -19,8 +19,8 @@ def test_drawings_of_a_trained_class_are_left_out() -> None:
     assert everything - others == {"clownfish", "grey-cat", "art-cat", "cat", "ice-cream"}
 
 
-def test_few_classes_get_drawings_of_other_things_and_images_made_from_theirs(
-    train: Train,  # noqa: F811
+def test_few_classes_get_shipped_drawings_and_generated_negatives(
+    train: Train,
 ) -> None:
     left, folder = train("retention.generated=16", "contrast.generated=6")
     assert left.code == 0, left.err
@@ -29,13 +29,13 @@ def test_few_classes_get_drawings_of_other_things_and_images_made_from_theirs(
 
 
 @pytest.mark.parametrize("setting", ["contrast.generated=0", "contrast.anchors=[] contrast.generated=6"])
-def test_whoever_wants_none_gets_none(train: Train, setting: str) -> None:  # noqa: F811
+def test_negatives_can_be_switched_off(train: Train, setting: str) -> None:
     _, folder = train("retention.generated=16", *setting.split())
     assert metrics_of(folder)["pictures"]["anchors"] == 16
 
 
-def test_a_training_image_that_cannot_be_used_is_named_once(
-    train: Train,  # noqa: F811
+def test_a_broken_training_image_is_reported_once(
+    train: Train,
     images: Path,
 ) -> None:
     next((images / "train" / "red").iterdir()).write_bytes(b"no image")

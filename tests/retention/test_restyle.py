@@ -1,4 +1,4 @@
-"""Images of other things in the training images' style."""
+"""Generated negatives."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_any_size_seed_and_training_image_works(size: int, seed: int, height: in
     assert all(image.dtype == torch.uint8 for image in made)
 
 
-def test_an_image_depends_on_seed_and_place_alone() -> None:
+def test_an_image_depends_on_seed_and_index_alone() -> None:
     few, many = (generate_negatives(count, 32, SCENES, SCENES, seed=4) for count in (6, 12))
     assert all(torch.equal(a, b) for a, b in zip(few, many[:6], strict=True))
     others = generate_negatives(6, 32, SCENES, SCENES, seed=5)
@@ -41,7 +41,7 @@ def test_no_two_images_are_alike() -> None:
     assert len({image.numpy().tobytes() for image in made}) == 60
 
 
-def test_pieces_of_training_images_keep_their_colours_and_lose_their_place() -> None:
+def test_shuffled_patches_keep_the_colours_but_not_the_positions() -> None:
     half = two_colours()
     for seed in range(4):
         piece = shuffled_patches(np.random.default_rng(seed), 48, [half])
@@ -50,7 +50,7 @@ def test_pieces_of_training_images_keep_their_colours_and_lose_their_place() -> 
         assert not torch.equal(piece, piece.sort(-1).values)
 
 
-def test_a_restyled_scene_has_the_colours_of_the_style_and_its_outlines_alone() -> None:
+def test_a_restyled_scene_has_only_colours_of_the_style_and_outlines() -> None:
     style = two_colours()
     for seed in range(6):
         image = restyled(np.random.default_rng(seed), 48, SCENES[seed % len(SCENES)], style)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.test_run import Train, metrics_of, train, weights  # noqa: F401 - fixtures
+from tests.conftest import Train, metrics_of
 from visionlora.evaluation.cross_validation import summarize_folds
 
 
-def test_every_image_is_judged_once_and_the_adapter_learns_from_all(train: Train) -> None:  # noqa: F811
+def test_each_image_is_validated_on_once_and_the_adapter_trains_on_all(train: Train) -> None:
     left, folder = train("data.folds=3", "trainer.max_steps=2")
     assert left.code == 0, left.err
     metrics = metrics_of(folder)
@@ -24,7 +24,7 @@ def test_every_image_is_judged_once_and_the_adapter_learns_from_all(train: Train
     assert (folder / "adapter" / "adapter_model.safetensors").is_file()
 
 
-def test_the_share_of_all_images_is_reported_with_its_interval() -> None:
+def test_the_summary_weights_folds_by_their_images() -> None:
     def fold(top1: float, count: int) -> dict:
         return {"after": {"val/top1": top1}, "pictures": {"val": count}, "strength": {"chosen": 0.5}}
 
@@ -43,8 +43,8 @@ def test_the_share_of_all_images_is_reported_with_its_interval() -> None:
         (["data.folds=2", "resume=somewhere"], "resume continues one run"),
     ],
 )
-def test_folds_that_cannot_be_are_refused(
-    train: Train,  # noqa: F811
+def test_impossible_folds_are_refused(
+    train: Train,
     arguments: list[str],
     complaint: str,
 ) -> None:
@@ -54,7 +54,7 @@ def test_folds_that_cannot_be_are_refused(
     assert not (folder / "adapter").exists()
 
 
-def test_a_class_of_one_image_cannot_be_dealt(train: Train, images: Path) -> None:  # noqa: F811
+def test_a_class_of_one_image_cannot_be_cross_validated(train: Train, images: Path) -> None:
     for split in ("train", "val"):
         for image in sorted((images / split / "blue").iterdir())[: 5 if split == "val" else 4]:
             image.unlink()

@@ -75,7 +75,7 @@ def test_training_moves_the_adapters_and_nothing_else(
         assert not torch.equal(value, adapters[name]), name
 
 
-def test_validation_shows_how_much_is_kept_on_anchors(
+def test_validation_measures_agreement_and_divergence_on_anchors(
     network: nn.Module, images: Path, tmp_path: Path
 ) -> None:
     fit = trainer(tmp_path, 2)
@@ -104,7 +104,7 @@ def test_dropout_acts_in_every_training_step_and_in_no_validation(
     assert seen[False] == {False}
 
 
-def test_only_adapters_know_training_mode(network: nn.Module, images: Path) -> None:
+def test_only_adapters_enter_training_mode(network: nn.Module, images: Path) -> None:
     module_of(network, images, 2).train()
     training = {name for name, part in network.named_modules() if part.training and ".adapters" not in name}
     assert training == set(adapted_layers(network))
@@ -147,15 +147,13 @@ def test_an_interrupted_run_continues_to_the_same_bytes(
         assert torch.equal(value, expected[name]), name
 
 
-def test_a_loss_that_is_not_a_number_says_what_to_do(
-    network: nn.Module, images: Path, tmp_path: Path
-) -> None:
+def test_a_loss_that_is_not_finite_ends_with_advice(network: nn.Module, images: Path, tmp_path: Path) -> None:
     module = module_of(network, images, 8, lr=1e30)
     with pytest.raises(VisionLoraError, match=r"lower optimizer\.lr"):
         trainer(tmp_path, 8).fit(module, *loaders(images))
 
 
-def test_the_frozen_network_is_asked_once_about_each_view(network: nn.Module, images: Path) -> None:
+def test_the_frozen_networks_logits_of_each_view_are_computed_once(network: nn.Module, images: Path) -> None:
     module = module_of(network, images, 8)
     asked: list[int] = []
     network[0].register_forward_hook(lambda layer, x, y: asked.append(len(x[0])))
@@ -181,9 +179,7 @@ def test_the_learning_rate_rises_then_falls_to_zero(network: nn.Module, images: 
     assert schedule.get_last_lr()[0] == pytest.approx(0, abs=1e-12)
 
 
-def test_what_is_known_to_be_something_else_is_never_taught_a_trained_name(
-    network: nn.Module, images: Path
-) -> None:
+def test_negatives_are_never_taught_a_trained_class(network: nn.Module, images: Path) -> None:
     attach(network, LoraConfig(rank=1))
     others = scan_images([images.parent / "others"])
     transform = training_transform(AugmentConfig(), PREPROCESSING)

@@ -33,14 +33,14 @@ def test_ctrl_c_after_the_last_batch_is_not_lost(trainer: Any) -> None:
     assert Fitter.fit(anything, trainer, anything)
 
 
-def test_a_second_ctrl_c_waits_for_nothing(trainer: Any) -> None:
+def test_a_second_ctrl_c_acts_at_once(trainer: Any) -> None:
     with interruptible(trainer):
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
 
 
-def test_afterwards_ctrl_c_means_what_it_meant_before(trainer: Any) -> None:
+def test_the_previous_handler_of_ctrl_c_is_restored(trainer: Any) -> None:
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(SystemExit), interruptible(trainer):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # as Lightning does

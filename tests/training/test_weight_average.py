@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.training.test_run import Train, metrics_of, train, weights  # noqa: F401 - fixtures
+from tests.conftest import Train, metrics_of
 from visionlora.training.weight_average import WeightAverage, select_weights
 
 
@@ -27,20 +27,20 @@ def step_to(average: WeightAverage, module: Any, step: int, value: float) -> Non
     average.on_train_batch_end(SimpleNamespace(global_step=step), module)  # type: ignore[arg-type]
 
 
-def test_it_is_the_mean_of_what_came_after_the_first_half(module: nn.Module) -> None:
+def test_the_average_covers_the_second_half(module: nn.Module) -> None:
     average = WeightAverage(after=2)
     for step, value in enumerate([9.0, 9.0, 1.0, 2.0, 6.0], start=1):
         step_to(average, module, step, value)
     assert {name: float(value) for name, value in average.mean().items()} == {"weight": 3.0}
 
 
-def test_before_the_second_half_there_is_none(module: nn.Module) -> None:
+def test_there_is_no_average_before_the_second_half(module: nn.Module) -> None:
     average = WeightAverage(after=2)
     step_to(average, module, 1, 1.0)
     assert average.mean() == {}
 
 
-def test_it_goes_on_from_a_checkpoint_to_the_same_bytes(module: nn.Module, tmp_path: Path) -> None:
+def test_the_average_continues_from_a_checkpoint_to_the_same_bytes(module: nn.Module, tmp_path: Path) -> None:
     whole, first, second = (WeightAverage(after=0) for _ in range(3))
     values = [0.1, 0.7, 0.3, 0.9]
     for step, value in enumerate(values, start=1):
@@ -57,7 +57,7 @@ def test_it_goes_on_from_a_checkpoint_to_the_same_bytes(module: nn.Module, tmp_p
 @pytest.mark.parametrize(
     ("averaged", "taken", "left"), [(0.4, "average", 5.0), (0.7, "average", 5.0), (0.8, "best", 2.0)]
 )
-def test_it_is_taken_unless_the_best_moment_is_better_by_more_than_an_image(
+def test_the_average_is_taken_unless_the_best_checkpoint_is_better_by_more_than_one_image(
     module: nn.Module,
     tmp_path: Path,
     averaged: float,
@@ -74,7 +74,7 @@ def test_it_is_taken_unless_the_best_moment_is_better_by_more_than_an_image(
     assert module.weight.item() == left
 
 
-def test_a_run_says_which_of_them_it_took(train: Train) -> None:  # noqa: F811
+def test_a_run_records_which_weights_it_took(train: Train) -> None:
     left, folder = train("trainer.max_steps=8", "retention.budget=null")
     assert left.code == 0, left.err
     candidates = metrics_of(folder)["candidates"]
@@ -83,7 +83,7 @@ def test_a_run_says_which_of_them_it_took(train: Train) -> None:  # noqa: F811
     assert ("average over the second half" in left.out) == (candidates["taken"] == "average")
 
 
-def test_checkpoints_hold_the_average_so_far(train: Train) -> None:  # noqa: F811
+def test_checkpoints_hold_the_average_so_far(train: Train) -> None:
     _, folder = train("trainer.max_steps=8", "retention.budget=null", "trainer.validations=4")
     checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     state = checkpoint["callbacks"]["WeightAverage"]

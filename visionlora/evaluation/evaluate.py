@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ from visionlora.adapters import adapters_off, merged
 from visionlora.data import (
     ImageDataset,
     ImageFile,
-    ImageLoader,
     check,
     make_loader,
     scan,
@@ -39,47 +39,47 @@ def evaluate_adapter(
     contrast_root: str | None = None,
     console: Console | None = None,
 ) -> dict[str, Any]:
-    """Measure, show, and write where asked for; returns what ``output`` holds."""
-    images = _labelled(options.data)
+    """Measure an adapter, show the figures, and write them where asked for; returns what ``output`` holds.
+
+    Args:
+        options: which adapter and images.
+        retention_root: old images; ``auto``: the network's own; None: not measured.
+        contrast_root: negative images; None: not measured.
+        console: where the figures are shown.
+    """
+    images = _labelled_images(options.data)
     restored = restore(options.adapter, options.model, options.weights)
     restored.network.to(choose_device("auto"))
     targets = _targets(restored, images)
-    now, before = _predict(restored, _loader(restored, images, targets, options))
+    now, before = _predict(restored, images, targets, options.data.batch_size)
     outputs = sorted(set(targets.values()))
-    changes, old = _retention(restored, options, retention_root)
+    changes, old_images = _changes(restored, retention_root, options.data.batch_size)
     metrics: dict[str, Any] = {
         "pictures": len(images),
         **with_interval("top1", now.top(1), len(images)),
         **with_interval("top5", now.top(5), len(images)),
         "loss": now.loss(),
         "calibration_error": now.calibration_error(),
-        "frozen": _frozen(before),
-        "per_class": _per_class(restored, now, before, outputs),
+        "frozen": _frozen_metrics(before),
+        "per_class": _per_class(restored.head.outputs, now, before, outputs),
         "confusion": {
             "classes": [*(restored.head.outputs[output] for output in outputs), "anything else"],
             "counts": now.confusion(outputs).tolist(),
         },
         "retention": retention_metrics(changes, restored.head.targets),
-        "contrast": _contrast(restored, options, contrast_root),
+        "contrast": _contrast_metrics(restored, contrast_root, options.data.batch_size),
     }
     console = console or Console()
     show(evaluation_table(metrics), console)
     show(changes_table(metrics["retention"]), console)
     if options.sheet:
-        changes_sheet(changes, old, Path(options.sheet))
+        changes_sheet(changes, old_images, Path(options.sheet))
     if options.output:
         write_metrics(Path(options.output), metrics)
     return metrics
 
 
-def _frozen(before: Predictions | None) -> dict[str, Any] | str:
-    if before is None:
-        return NOT_MEASURED
-    count = len(before)
-    return with_interval("top1", before.top(1), count) | with_interval("top5", before.top(5), count)
-
-
-def _labelled(data: DataConfig) -> tuple[ImageFile, ...]:
+def _labelled_images(data: DataConfig) -> tuple[ImageFile, ...]:
     """The test images of a folder with a split, else its val images, else all of it."""
     found = scan(data.root, class_name=data.class_name, val_fraction=data.val_fraction)
     root = Path(data.root)
@@ -88,26 +88,20 @@ def _labelled(data: DataConfig) -> tuple[ImageFile, ...]:
     return found.test or found.val
 
 
-def _targets(restored: TrainedModel, images: tuple[ImageFile, ...]) -> dict[str, int]:
+def _targets(restored: TrainedModel, images: Sequence[ImageFile]) -> dict[str, int]:
+    """The output of each class of the images."""
     names = sorted({image.label for image in images if image.label is not None})
     wnids = restored.backbone.wnids if restored.head.kind != "new" else ()
     padded = (*wnids, *[""] * (len(restored.head.outputs) - len(wnids)))
     return {name: find_class(name, restored.head.outputs, padded) for name in names}
 
 
-def _loader(
-    restored: TrainedModel,
-    images: tuple[ImageFile, ...],
-    targets: dict[str, int] | None,
-    options: EvaluateConfig,
-) -> ImageLoader:
-    preprocessing = restored.backbone.preprocessing
-    check(images)
-    return make_loader(ImageDataset(images, preprocessing, targets=targets), options.data.batch_size)
-
-
-def _predict(restored: TrainedModel, loader: ImageLoader) -> tuple[Predictions, Predictions | None]:
+def _predict(
+    restored: TrainedModel, images: Sequence[ImageFile], targets: dict[str, int] | None, batch_size: int
+) -> tuple[Predictions, Predictions | None]:
     """The adapted network's predictions, and the frozen one's where it has the same outputs."""
+    check(images)
+    loader = make_loader(ImageDataset(images, restored.backbone.preprocessing, targets=targets), batch_size)
     with merged(restored.network):
         now = predict_batches(restored.network, loader)
     if restored.head.kind == "new":
@@ -116,43 +110,46 @@ def _predict(restored: TrainedModel, loader: ImageLoader) -> tuple[Predictions, 
         return now, predict_batches(restored.network, loader)
 
 
+def _frozen_metrics(before: Predictions | None) -> dict[str, Any] | str:
+    if before is None:
+        return NOT_MEASURED
+    count = len(before)
+    return with_interval("top1", before.top(1), count) | with_interval("top5", before.top(5), count)
+
+
 def _per_class(
-    restored: TrainedModel, now: Predictions, before: Predictions | None, outputs: list[int]
+    names: Sequence[str], now: Predictions, before: Predictions | None, outputs: Sequence[int]
 ) -> dict[str, dict[str, Any]]:
-    figures = {}
+    metrics = {}
     for output in outputs:
         chosen = now.labels == output
         count = int(chosen.sum())
-        figures[restored.head.outputs[output]] = {
+        metrics[names[output]] = {
             "pictures": count,
-            **with_interval("top1", Predictions(now.logits[chosen], now.labels[chosen]).top(1), count),
-            "frozen_top1": Predictions(before.logits[chosen], before.labels[chosen]).top(1)
-            if before
-            else NOT_MEASURED,
+            **with_interval("top1", now.subset(chosen).top(1), count),
+            "frozen_top1": before.subset(chosen).top(1) if before else NOT_MEASURED,
         }
-    return figures
+    return metrics
 
 
-def _retention(
-    restored: TrainedModel, options: EvaluateConfig, retention_root: str | None
+def _changes(
+    restored: TrainedModel, root: str | None, batch_size: int
 ) -> tuple[Changes | None, tuple[ImageFile, ...]]:
-    """The changes on old images, and these images; None where there are none."""
-    root = restored.backbone.retention_root if retention_root == "auto" else retention_root
-    if root is None or restored.head.kind == "new":
-        if retention_root not in ("auto", None):
+    """The changes on the old images in ``root``, and these images; None where there are none."""
+    folder = restored.backbone.retention_root if root == "auto" else root
+    if folder is None or restored.head.kind == "new":
+        if root not in ("auto", None):
             raise VisionLoraError("retention.root: head new has none of the old outputs; leave it out")
         return None, ()
-    images = scan_known(Path(root))
-    now, before = _predict(restored, _loader(restored, images, _targets(restored, images), options))
+    images = scan_known(Path(folder))
+    now, before = _predict(restored, images, _targets(restored, images), batch_size)
     assert before is not None
     frozen = before.first(len(restored.backbone.categories))
     return Changes(frozen, now, restored.head.outputs), images
 
 
-def _contrast(
-    restored: TrainedModel, options: EvaluateConfig, contrast_root: str | None
-) -> dict[str, Any] | str:
-    if contrast_root is None or not restored.classes:
+def _contrast_metrics(restored: TrainedModel, root: str | None, batch_size: int) -> dict[str, Any] | str:
+    if root is None or not restored.classes:
         return NOT_MEASURED
-    now, before = _predict(restored, _loader(restored, scan_images([Path(contrast_root)]), None, options))
+    now, before = _predict(restored, scan_images([Path(root)]), None, batch_size)
     return contrast_metrics(before, now, restored.head.targets)

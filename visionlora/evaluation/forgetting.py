@@ -142,7 +142,7 @@ def changes_between(
 
 
 def changes_sheet(changes: Changes | None, images: Sequence[ImageFile], path: Path) -> None:
-    """Draw every forgotten image; where there is none, or nothing was measured, the sheet says so."""
+    """Draw every forgotten image; an empty sheet states whether there were none or nothing was measured."""
     title = "What was forgotten"
     if changes is None:
         before_after_sheet([], path, title=title, line="not measured: there were no retention images")

@@ -64,6 +64,10 @@ class Predictions:
         """Whether every image has a label."""
         return bool((self.labels >= 0).all())
 
+    def subset(self, chosen: Tensor) -> Predictions:
+        """The predictions of chosen images; ``chosen`` is bool, shape (images,)."""
+        return Predictions(self.logits[chosen], self.labels[chosen])
+
     def first(self, outputs: int) -> Predictions:
         """The same predictions over the first ``outputs`` outputs alone."""
         return Predictions(self.logits[:, :outputs], self.labels)

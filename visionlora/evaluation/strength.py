@@ -207,19 +207,19 @@ def describe_choice(
 ) -> str:
     """The choice in words, with what it costs."""
     full = points[-1]
-    result = f"strength {chosen.strength:g}: {_figures(chosen, allowed)} on {measured_on}"
+    result = f"strength {chosen.strength:g}: {_figures(chosen, allowed)}, measured on {measured_on}"
     as_trained = f" (at strength 1: {_figures(full, allowed)})" if chosen != full else ""
     limits = {"retention.budget": allowed.lost, "contrast.budget": allowed.false_positives}
     bounds = " and ".join(f"{name}, {limit:.3f}" for name, limit in limits.items() if limit < 1)
     if kept:
-        return f"{result}, inside {bounds}{as_trained}"
+        return f"{result}; within {bounds}{as_trained}"
     inside = [point for point in points if allowed.holds(point)]
-    why = "no strength is inside"
+    why = "no strength is within it"
     if inside:
         best = max(inside, key=lambda point: point.learned)
         why = (
-            f"strength {best.strength:g}, which is inside, has {best.learned:.3f} right, too little for "
-            "retention.least_learned"
+            f"strength {best.strength:g}, which is within it, has top-1 {best.learned:.3f} on new images, "
+            "too little for retention.least_learned"
         )
     return (
         f"THE BUDGET IS NOT KEPT ({bounds}): {why}. {result}{as_trained}. More anchors, or fewer "
@@ -228,9 +228,9 @@ def describe_choice(
 
 
 def _figures(point: StrengthPoint, allowed: Budget) -> str:
-    lost = f", {point.lost:.3f} lost" if allowed.lost < 1 else ""
-    called = f", {point.false_positives:.3f} wrongly called" if allowed.false_positives < 1 else ""
-    return f"{point.learned:.3f} of the new images right{lost}{called}"
+    lost = f", {point.lost:.3f} of top-1 forgotten" if allowed.lost < 1 else ""
+    wrong = f", {point.false_positives:.3f} false positives" if allowed.false_positives < 1 else ""
+    return f"top-1 {point.learned:.3f} on new images{lost}{wrong}"
 
 
 def _retained(frozen: Predictions, now: Predictions) -> dict[str, float]:

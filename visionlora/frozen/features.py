@@ -20,8 +20,8 @@ from torch import Tensor
 from visionlora.frozen.split import Split, Values
 
 BATCH = 8
-"""Images that go through the prefix together, always as many: what comes out for an image does not depend
-on its company, so a resumed run continues with the same bytes."""
+"""Images that go through the prefix together, always this many: the value of an image does not depend on the
+others of its batch, so a resumed run continues with the same bytes."""
 
 
 class FeatureCache:
@@ -32,7 +32,7 @@ class FeatureCache:
         context: in which the prefix computes (autocast).
         device: where the network lies; the values are kept on the CPU.
         memory_mb: megabytes to keep in memory.
-        folder: where the file for the rest is made; it has no name there afterwards.
+        folder: where the file for what does not fit is made; it has no name there afterwards.
         most: as many keys as there can be.
     """
 
@@ -66,20 +66,39 @@ class FeatureCache:
         """The values of ``keys`` on the network's device: tensors of len(keys) rows.
 
         Args:
-            keys: what is asked for.
+            keys: which values.
             make: the places in ``keys`` whose values are missing, to their images (n, 3, height, width).
-            versions: where a key's version differs from the one that is kept, its value is computed anew.
+            versions: where the version of a key differs from the one that is kept, its value is computed
+                again; several versions of a key in one call are each served, and the last one is kept.
         """
         versions = [None] * len(keys) if versions is None else versions
-        missing: dict[Hashable, int] = {}
-        for place, (key, version) in enumerate(zip(keys, versions, strict=True)):
+        requests = list(zip(keys, versions, strict=True))
+        missing: dict[tuple[Hashable, Hashable], int] = {}
+        for place, (key, version) in enumerate(requests):
             if key not in self._places or self._versions[key] != version:
-                missing.setdefault(key, place)
-        if missing:
-            self._keep(list(missing), self.compute(make(list(missing.values()))))
-            self._versions.update({key: versions[place] for key, place in missing.items()})
-        rows = [self._places[key] for key in keys]
-        return [store.read(rows).to(self._device) for store in self._stores]
+                missing.setdefault((key, version), place)
+        if not missing:
+            rows = [self._places[key] for key in keys]
+            return [store.read(rows).to(self._device) for store in self._stores]
+        values = self.compute(make(list(missing.values())))
+        self._open_stores(values)
+        computed = {request: number for number, request in enumerate(missing)}
+        # Read before anything is replaced: two versions of one key may be requested together.
+        found = [
+            store.stack(
+                [
+                    value[computed[request]] if request in computed else store.row(self._places[request[0]])
+                    for request in requests
+                ]
+            ).to(self._device)
+            for store, value in zip(self._stores, values, strict=True)
+        ]
+        for (key, version), number in computed.items():
+            place = self._places.setdefault(key, len(self._places))
+            self._versions[key] = version
+            for store, value in zip(self._stores, values, strict=True):
+                store.write(place, value[number])
+        return found
 
     @torch.no_grad()
     def compute(self, images: Tensor) -> Values:
@@ -93,17 +112,13 @@ class FeatureCache:
             parts.append([value[: len(piece)].cpu() for value in values])
         return tuple(torch.cat(rows) for rows in zip(*parts, strict=True))
 
-    def _keep(self, keys: list[Hashable], values: Values) -> None:
+    def _open_stores(self, values: Values) -> None:
         if not self._stores:
             total = sum(value[0].nbytes for value in values)
             self._stores = [
                 _Store(value[0], self._most, int(self._budget * value[0].nbytes / total), self._folder)
                 for value in values
             ]
-        for number, key in enumerate(keys):
-            place = self._places.setdefault(key, len(self._places))
-            for store, value in zip(self._stores, values, strict=True):
-                store.write(place, value[number])
 
 
 class _Store:
@@ -114,6 +129,7 @@ class _Store:
         outside = most - self.inside
         # Rows lie in memory as the layers want them (channels_last), so that no step has to reorder them.
         self.order = sorted(range(like.ndim), key=lambda dim: like.stride()[dim], reverse=True)
+        self._back = [self.order.index(dim) for dim in range(like.ndim)]
         shape = [like.shape[dim] for dim in self.order]
         self.memory = torch.empty(self.inside, *shape, dtype=like.dtype)
         self.file = None
@@ -124,15 +140,24 @@ class _Store:
             self.file = mapped.view(outside, *shape)
 
     def write(self, place: int, row: Tensor) -> None:
-        self._row(place).copy_(row.permute(self.order))
+        self._stored(place).copy_(row.permute(self.order))
 
     def read(self, places: list[int]) -> Tensor:
         """The rows, (len(places), *shape)."""
-        rows = torch.stack([self._row(place) for place in places])
-        back = [self.order.index(dim) + 1 for dim in range(len(self.order))]
-        return rows.permute(0, *back)
+        return self._in_order([self._stored(place) for place in places])
 
-    def _row(self, place: int) -> Tensor:
+    def row(self, place: int) -> Tensor:
+        """One row, in its own shape."""
+        return self._stored(place).permute(self._back)
+
+    def stack(self, rows: list[Tensor]) -> Tensor:
+        """Rows from anywhere, (len(rows), *shape), in memory as :meth:`read` gives them."""
+        return self._in_order([row.permute(self.order) for row in rows])
+
+    def _in_order(self, stored: list[Tensor]) -> Tensor:
+        return torch.stack(stored).permute(0, *(dim + 1 for dim in self._back))
+
+    def _stored(self, place: int) -> Tensor:
         if place < self.inside:
             return self.memory[place]
         assert self.file is not None

@@ -1,4 +1,4 @@
-"""How a training step of a network is computed here: each adapted layer's implementations and their times."""
+"""How a training step of a network is computed here: each layer's implementations and their times."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from visionlora.adapters import AdaptedLayer, FrozenBatchNorm, LoraConfig, adapt
 from visionlora.device import choose_device
 from visionlora.files import replacing
 from visionlora.frozen.folding import FoldedConv, FoldedNorm
+from visionlora.frozen.freeze import FrozenConv
 from visionlora.frozen.split import split
 from visionlora.kernels.autotune import implementation, recorded
 from visionlora.kernels.decisions import Decision, Decisions
@@ -34,7 +35,7 @@ _STEPS = 3
 
 @dataclass
 class LayerCalls:
-    """What one layer did in one step: its calls, and of the first the input and the decisions."""
+    """A layer in one step: its number of calls, and the input and decisions of the first one."""
 
     calls: int = 0
     input: tuple[int, ...] = ()
@@ -42,13 +43,13 @@ class LayerCalls:
     gradient: Decision | None = None
 
     def entries(self) -> dict[str, Any]:
-        """What of it is written into files."""
-        decisions = {"product": self.product, "gradient": self.gradient}
-        return {"calls": self.calls, "input": self.input, **decisions}
+        """The same as plain data."""
+        return {"calls": self.calls, "input": self.input, "product": self.product, "gradient": self.gradient}
 
 
 def explain_network(options: ExplainConfig) -> dict[str, Any]:
-    """Attach adapters to a network, take a step on random images, print how its layers were computed.
+    """Attach adapters to a network, take a step on random images, and print which implementation each layer
+    used.
 
     Args:
         options: which network, adapters and step.
@@ -79,7 +80,7 @@ def explain_network(options: ExplainConfig) -> dict[str, Any]:
         with replacing(Path(options.output)) as beside:
             beside.write_text(json.dumps(explanation, indent=1), encoding="utf-8")
     console = Console()
-    # Written into a file or a pipe, the table has room for everything.
+    # In a file or a pipe the table need not fit a terminal.
     show(explanation_table(explanation), console if console.is_terminal else Console(width=180))
     return explanation
 
@@ -91,14 +92,14 @@ def _frozen_below(network: nn.Module) -> dict[str, Any] | None:
 
 
 def explain_step(network: nn.Module, images: Tensor, low: torch.dtype | None = None) -> dict[str, Any]:
-    """Take steps with an adapted network and tell what its layers did, as plain data.
+    """Take steps with an adapted network and describe how its layers were computed, as plain data.
 
     Args:
         network: adapted; its batch norm folded or not.
         images: a batch on the network's device, (batch, 3, height, width).
         low: the type of autocast; None computes as the network is.
     """
-    watched = _watch(network, images, low)
+    calls = _record_step(network, images, low)
     seconds = statistics.median(pass_seconds(network, [images], low) for _ in range(_STEPS))
     norms = {name: module for name, module in network.named_modules() if isinstance(module, FrozenBatchNorm)}
     names = {id(module): name for name, module in norms.items()}
@@ -109,11 +110,11 @@ def explain_step(network: nn.Module, images: Tensor, low: torch.dtype | None = N
             "rank": _rank(layer),
             "parameters": sum(p.numel() for p in _trained(layer)),
             "folded": names[id(layer.fold.norm)] if getattr(layer, "fold", None) else None,
-            **watched[name].entries(),
+            **calls[name].entries(),
         }
-        for name, layer in _layers_with_ways(network).items()
+        for name, layer in _layers_with_choices(network).items()
     ]
-    taken = [d for calls in watched.values() for d in (calls.product, calls.gradient) if d and d["seconds"]]
+    taken = [d for one in calls.values() for d in (one.product, one.gradient) if d and d["seconds"]]
     parameters = list(network.parameters())
     return {
         "layers": layers,
@@ -180,31 +181,32 @@ def _attached(
     return backbone, images
 
 
-def _layers_with_ways(network: nn.Module) -> dict[str, Any]:
-    """The layers that are computed by a choice: the adapted ones, and frozen convolutions with groups that do
-    the work of their batch norm."""
+def _layers_with_choices(network: nn.Module) -> dict[str, Any]:
+    """The layers that are computed by a choice: the adapted ones, and frozen grouped convolutions, with or
+    without a folded batch norm."""
     return {
         name: layer
         for name, layer in network.named_modules()
-        if isinstance(layer, AdaptedLayer) or (isinstance(layer, FoldedConv) and layer.groups != 1)
+        if isinstance(layer, AdaptedLayer | FrozenConv)
+        or (isinstance(layer, FoldedConv) and layer.groups != 1)
     }
 
 
-def _watch(network: nn.Module, images: Tensor, low: torch.dtype | None) -> dict[str, LayerCalls]:
-    """One step, and what each of these layers did in it; implementations that are not known yet are timed."""
-    layers = _layers_with_ways(network)
-    watched = {name: LayerCalls() for name in layers}
+def _record_step(network: nn.Module, images: Tensor, low: torch.dtype | None) -> dict[str, LayerCalls]:
+    """Take one step and record each of these layers; implementations that are not known yet are timed."""
+    layers = _layers_with_choices(network)
+    calls = {name: LayerCalls() for name in layers}
     handles = []
     with recorded() as decisions:
         for name, layer in layers.items():
-            handles += _listen(layer, watched[name], decisions)
+            handles += _record_calls(layer, calls[name], decisions)
         pass_seconds(network, [images], low)
     for handle in handles:
         handle.remove()
-    return watched
+    return calls
 
 
-def _listen(layer: nn.Module, calls: LayerCalls, decisions: Decisions) -> list[Any]:
+def _record_calls(layer: nn.Module, calls: LayerCalls, decisions: Decisions) -> list[Any]:
     def before(module: nn.Module, inputs: tuple) -> None:
         decisions.clear()
 
@@ -229,7 +231,7 @@ def _fit_batch_norm(network: nn.Module, size: int) -> None:
     norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # the average of all that it sees
+        norm.momentum = None  # a cumulative average
         norm.train()
     if norms:
         network(torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(1)))

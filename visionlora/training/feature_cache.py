@@ -191,6 +191,11 @@ def plan_feature_cache(
     kept = f"{parts.frozen_layers} frozen layers below {parts.layer} ({share:.0%} of a forward pass)"
     if options.features == "auto":
         if share < WORTHWHILE:
+            # A time decides here, so on another machine the decision may differ: it is announced.
+            notices.say(
+                f"cache.features: the {kept} are computed at every step: auto keeps them from "
+                f"{WORTHWHILE:.0%} on"
+            )
             return None
         if megabytes > options.memory_mb * (1 + OVERFLOW):
             notices.say(

@@ -15,6 +15,7 @@ from visionlora.evaluation.forgetting import Changes
 from visionlora.evaluation.images import Evaluation
 from visionlora.evaluation.metrics import contrast_metrics, retention_metrics, validation_metrics
 from visionlora.evaluation.strength import StrengthSelection
+from visionlora.kernels.decisions import Decisions
 from visionlora.training.learning_rate import Trials
 from visionlora.training.setup import RunSetup
 
@@ -35,6 +36,7 @@ class TrainingResult:
         candidates: which weights were taken, of those at the best checkpoint and their average.
         interrupted: whether Ctrl-C ended it early.
         times: in seconds and milliseconds.
+        kernels: which implementation each layer used.
     """
 
     precision: str
@@ -46,6 +48,7 @@ class TrainingResult:
     candidates: Mapping[str, Any]
     interrupted: bool
     times: dict[str, float]
+    kernels: Decisions
 
 
 def build_metrics(

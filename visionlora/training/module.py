@@ -111,8 +111,8 @@ class LoraModule(lightning.LightningModule):
                 f"(now {self.optimizer_options.lr}) or set trainer.precision=32-true"
             )
         accuracy = (logits[:count].argmax(1) == batch["labels"]).float().mean()
-        self.log("train/loss", cross_entropy.detach(), prog_bar=True)
-        self.log("train/top1", accuracy, prog_bar=True)
+        self.log("train/loss", cross_entropy.detach())
+        self.log("train/top1", accuracy)
         return loss
 
     @contextmanager
@@ -168,7 +168,6 @@ class LoraModule(lightning.LightningModule):
             scores["val/estimated_lost"] = now.estimated_lost(before)
             objective += self.retention_weight * distillation
         self.log_dict({**scores, "val/objective": objective})
-        self.log("top1", scores["val/top1"], prog_bar=True, logger=False)
 
     def on_validation_end(self) -> None:
         """Give the base tensors back."""

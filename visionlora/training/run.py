@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
 from torch import Tensor, nn
 
 from visionlora.adapters import FrozenBatchNorm, folded
@@ -24,10 +25,12 @@ from visionlora.errors import VisionLoraError
 from visionlora.evaluation.forgetting import changes_between
 from visionlora.evaluation.images import evaluate_images
 from visionlora.evaluation.strength import StrengthOptions, select_strength
-from visionlora.kernels.autotune import implementation
+from visionlora.kernels.autotune import implementation, recorded, replay
+from visionlora.kernels.decisions import parse
 from visionlora.notices import Notices
+from visionlora.retention.config import ContrastConfig, RetentionConfig
 from visionlora.training.callbacks import FirstBatch, StepTimer, progress
-from visionlora.training.config import OptimizerConfig, RunConfig, TrainerConfig, read_config
+from visionlora.training.config import OptimizerConfig, TrainerConfig, read_config
 from visionlora.training.feature_cache import FeatureCachePlan, plan_feature_cache
 from visionlora.training.learning_rate import select_learning_rate
 from visionlora.training.metrics import TrainingResult, build_metrics
@@ -36,7 +39,7 @@ from visionlora.training.precision import choose_precision
 from visionlora.training.setup import RunSetup, set_up
 from visionlora.training.trainer import Fitter
 from visionlora.training.weight_average import WeightAverage, select_weights
-from visionlora.training.write_outputs import show_summary, write_adapter, write_outputs
+from visionlora.training.write_outputs import show_summary, write_adapter, write_kernels, write_outputs
 
 INTERRUPTED = 130
 SAMPLE = 4
@@ -98,12 +101,19 @@ def run(
     after = evaluate_images(network, evaluation_images)
     skip = "training was interrupted" if result.interrupted else None
     selection = select_strength(
-        network, evaluation_images, before, after, strength_options(settings, head.kind), head.targets, skip
+        network,
+        evaluation_images,
+        before,
+        after,
+        strength_options(settings.retention, settings.contrast, head.kind),
+        head.targets,
+        skip,
     )
     notices.say(selection.notice)
     result.times["strength_s"] = time.perf_counter() - strength_started
     write_adapter(folder / "adapter", setup.adapted, setup.folder.classes)
     changes = changes_between(before.retention, selection.evaluation.retention, head.outputs)
+    write_kernels(folder / "kernels.json", result.kernels)
     metrics = build_metrics(setup, before, selection, changes, result, notices.messages)
     if folds is not None:
         metrics["folds"] = dict(folds)
@@ -137,10 +147,13 @@ def train(
         notices: where decisions are announced.
     """
     settings, network = setup.config, setup.adapted.network
+    preprocessing = setup.adapted.backbone.preprocessing
     timer, average = StepTimer(), WeightAverage(after=setup.total_steps // 2)
+    first_batch = FirstBatch(preprocessing.mean, preprocessing.std)
     best = ModelCheckpoint(folder / "checkpoints", "best", monitor="val/objective")
     with (
-        implementation(settings.trainer.kernel),
+        _kernel_policy(settings.trainer.kernel, notices),
+        recorded() as kernels,
         _folded_batch_norms(network, settings.trainer, sample, notices) as norms,
     ):
         part, inputs = _computed_part(network, sample, cache_plan)
@@ -156,12 +169,22 @@ def train(
         fitter = Fitter(
             sample.device, precision, settings.trainer.gradient_clip_val, train_loader, validation_loader
         )
-        new_module = partial(_new_module, setup, None if cache_plan is None else part)
+
+        def new_module(steps: int, options: OptimizerConfig) -> LoraModule:
+            suffix = None if cache_plan is None else part
+            return LoraModule(
+                network, steps, options, settings.retention, setup.teacher, settings.model.dropout, suffix,
+                settings.seed,
+            )  # fmt: skip
+
         options, trials = select_learning_rate(
             settings.optimizer, setup.total_steps, new_module, fitter, notices
         )
         module = new_module(setup.total_steps, options)
-        callbacks = [best, timer, average, *_callbacks(setup, notices, folder)]
+        callbacks = [
+            best, timer, average, first_batch,
+            *_callbacks(settings.trainer, notices.console, folder / "checkpoints"),
+        ]  # fmt: skip
         trainer = fitter.trainer(setup.total_steps, settings.trainer.validations, logger, callbacks)
         fit_started = time.perf_counter()
         interrupted = fitter.fit(trainer, module, resume)
@@ -184,7 +207,30 @@ def train(
         candidates,
         interrupted,
         times,
+        kernels,
     )
+
+
+@contextmanager
+def _kernel_policy(kernel: str, notices: Notices) -> Iterator[None]:
+    """Inside, layers are computed as ``trainer.kernel`` says: a word, an implementation's name, or the path of
+    the kernels.json of another run, whose choices are used again."""
+    path = Path(kernel)
+    if path.suffix != ".json":
+        with implementation(kernel):
+            yield
+        return
+    try:
+        decisions = parse(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise VisionLoraError(f"trainer.kernel: {path} is not a run's kernels.json: {error}") from error
+    with replay(decisions) as missing:
+        yield
+    if missing:
+        notices.say(
+            f"trainer.kernel: {path} has no choice for {len(missing)} of the layers (the rule chose), first: "
+            f"{missing[0]}"
+        )
 
 
 def sample_images(loader: ImageLoader) -> Tensor:
@@ -206,13 +252,13 @@ def find_checkpoint(resume: str | None) -> Path | None:
     return path
 
 
-def strength_options(settings: RunConfig, head: str) -> StrengthOptions:
-    """What the choice of the strength depends on, from ``retention`` and ``contrast``."""
+def strength_options(retention: RetentionConfig, contrast: ContrastConfig, head: str) -> StrengthOptions:
+    """What the choice of the strength depends on."""
     return StrengthOptions(
-        settings.retention.budget,
-        settings.contrast.budget,
-        settings.retention.least_learned,
-        settings.retention.strengths,
+        retention.budget,
+        contrast.budget,
+        retention.least_learned,
+        retention.strengths,
         old_knowledge=head != "new",
     )
 
@@ -225,16 +271,6 @@ def _computed_part(
         return network, (sample,)
     with torch.no_grad():
         return cache_plan.parts.suffix, cache_plan.parts.prefix(sample)
-
-
-def _new_module(
-    setup: RunSetup, suffix: nn.Module | None, steps: int, options: OptimizerConfig
-) -> LoraModule:
-    settings = setup.config
-    return LoraModule(
-        setup.adapted.network, steps, options, settings.retention, setup.teacher, settings.model.dropout,
-        suffix, settings.seed,
-    )  # fmt: skip
 
 
 @contextmanager
@@ -254,18 +290,16 @@ def _folded_batch_norms(
         yield names
 
 
-def _callbacks(setup: RunSetup, notices: Notices, folder: Path) -> list[Callback]:
-    options, preprocessing = setup.config.trainer, setup.adapted.backbone.preprocessing
+def _callbacks(options: TrainerConfig, console: Console, checkpoints: Path) -> list[Callback]:
     callbacks: list[Callback] = [
         # ModelCheckpoint's save_last writes only when the best one changes: no place to resume from.
-        ModelCheckpoint(folder / "checkpoints", "last", enable_version_counter=False),
+        ModelCheckpoint(checkpoints, "last", enable_version_counter=False),
         LearningRateMonitor("step"),
-        FirstBatch(preprocessing.mean, preprocessing.std),
     ]
     if options.patience is not None:
         callbacks.append(EarlyStopping("val/objective", patience=options.patience))
     if options.progress:
-        callbacks.append(progress(notices.console))
+        callbacks.append(progress(console))
     return callbacks
 
 

@@ -10,12 +10,14 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from visionlora.adapters import attach, fingerprint
+from visionlora.adapters import LoraConfig, attach, fingerprint
 from visionlora.data import ImageFolder, ImageLoader, refuse, scan, scan_images
 from visionlora.data.loaders import ImageLoaders
 from visionlora.device import choose_device, keep_freed_memory
 from visionlora.evaluation.images import EvaluationImages
 from visionlora.models import Backbone, Head, apply_head, head_parameters, load_backbone
+from visionlora.models.config import ModelConfig
+from visionlora.models.registry import check_name
 from visionlora.notices import Notices
 from visionlora.retention.anchors import (
     HeldOut,
@@ -29,7 +31,7 @@ from visionlora.retention.config import ContrastConfig, RetentionConfig
 from visionlora.retention.inversion import Classifier
 from visionlora.retention.negatives import negative_images
 from visionlora.retention.teacher import AnchorTeacher
-from visionlora.training.config import RunConfig
+from visionlora.training.config import RunConfig, TrainerConfig
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,16 @@ class RunSetup:
         return len(self.folder.train) * (self.views or 1) + len(self.folder.val) + anchors
 
 
+def check_available(model: ModelConfig, trainer: TrainerConfig) -> None:
+    """Check that the network's name is known and the accelerator is there, before anything is loaded.
+
+    Raises:
+        VisionLoraError: one of them is not.
+    """
+    check_name(model.name, others=("auto", "pocket"))
+    choose_device(trainer.accelerator)
+
+
 def set_up(config: RunConfig, notices: Notices, images: ImageFolder | None = None) -> RunSetup:
     """Find and check every image, load the network and attach the adapters.
 
@@ -112,7 +124,7 @@ def set_up(config: RunConfig, notices: Notices, images: ImageFolder | None = Non
     folder = images or scan(
         data.root, class_name=data.class_name, val_fraction=data.val_fraction, seed=config.seed
     )
-    adapted = _adapt(config, folder.classes)
+    adapted = _adapt(config.model, config.lora, folder.classes, config.seed, config.trainer.channels_last)
     backbone, head = adapted.backbone, adapted.head
     loaders = ImageLoaders(
         backbone.preprocessing, config.augment, seed=config.seed, batch_size=data.batch_size,
@@ -153,17 +165,19 @@ def set_up(config: RunConfig, notices: Notices, images: ImageFolder | None = Non
     return RunSetup(config, folder, adapted, train_loader, validation_loader, evaluation_images, teacher)
 
 
-def _adapt(config: RunConfig, classes: Sequence[str]) -> AdaptedNetwork:
+def _adapt(
+    model: ModelConfig, lora: LoraConfig, classes: Sequence[str], seed: int, channels_last: bool
+) -> AdaptedNetwork:
     """The pretrained network with a head for the classes, frozen but for its adapters and new rows."""
-    backbone = load_backbone(config.model.name, config.model.weights)
-    head = apply_head(backbone, config.model.head, classes)
+    backbone = load_backbone(model.name, model.weights)
+    head = apply_head(backbone, model.head, classes)
     base_fingerprint = fingerprint(backbone.model, exclude=head.trained)
     # New rows are trained whole: a low-rank update of them would only restrict them.
-    generator = torch.Generator().manual_seed(config.seed)
-    network = attach(backbone.model, config.lora, generator=generator, trained_whole=head.trained)
+    generator = torch.Generator().manual_seed(seed)
+    network = attach(backbone.model, lora, generator=generator, trained_whole=head.trained)
     for parameter in head_parameters(network, head):
         parameter.requires_grad_(True)
-    if config.trainer.channels_last:
+    if channels_last:
         network.to(memory_format=torch.channels_last)
     return AdaptedNetwork(backbone, head, network, base_fingerprint)
 
@@ -199,8 +213,6 @@ def _make_teacher(
 def _contrast_loader(root: str | None, loaders: ImageLoaders, notices: Notices) -> ImageLoader | None:
     """Images of other things in the new style, to measure false positives on; None: they are not measured."""
     if root is None:
-        notices.say(
-            "no contrast folder (contrast.root): what is wrongly called by a new name is not measured"
-        )
+        notices.say("no contrast folder (contrast.root): the false-positive rate is not measured")
         return None
     return loaders.plain(scan_images([Path(root)]))

@@ -59,7 +59,7 @@ class Fitter:
             callbacks=list(callbacks),
             enable_checkpointing=logger is not None,
             enable_model_summary=False,
-            enable_progress_bar=any("ProgressBar" in type(callback).__name__ for callback in callbacks),
+            enable_progress_bar=False,
         )
 
     def fit(self, trainer: lightning.Trainer, module: LoraModule, resume: Path | None = None) -> bool:

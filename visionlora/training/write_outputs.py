@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +21,7 @@ from visionlora.evaluation.forgetting import Changes, changes_sheet
 from visionlora.evaluation.images import Batches, Evaluation
 from visionlora.evaluation.predictions import Predictions
 from visionlora.files import replacing
+from visionlora.kernels.decisions import Decisions
 from visionlora.report.figures import confusion_figure, strength_figure, update_size_figure
 from visionlora.report.metrics_file import flatten, write_metrics
 from visionlora.report.model_card import changes_markdown, model_card
@@ -97,6 +99,12 @@ def write_outputs(
     )
     _log_hyperparameters(logger, config, setup.adapted.backbone.name, metrics)
     logger.finalize("success")
+
+
+def write_kernels(path: Path, decisions: Decisions) -> None:
+    """Write which implementation each layer used, by layer and input shape."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(decisions, indent=1, sort_keys=True), encoding="utf-8")
 
 
 def show_summary(metrics: Mapping[str, Any], console: Console) -> None:
