@@ -310,8 +310,9 @@ def _drop_channels(A: Tensor, adapters: list[Adapter]) -> Tensor:
     """Whole input channels of A dropped, each adapter's rows with its own probability."""
     if not any(adapter.dropout for adapter in adapters):
         return A
+    ranks = [low_rank.A.shape[0] for one in adapters if (low_rank := one.low_rank()) is not None]
     pieces = []
-    for adapter, rows in zip(adapters, A.split([one.settings.rank for one in adapters]), strict=True):
+    for adapter, rows in zip(adapters, A.split(ranks), strict=True):
         mask = A.new_ones(1, A.shape[1], *(1,) * (A.ndim - 2))
         pieces.append(rows * F.dropout(mask, adapter.dropout))
     return torch.cat(pieces) if len(pieces) > 1 else pieces[0]
