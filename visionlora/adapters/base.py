@@ -201,6 +201,12 @@ class Adapter(nn.Module):
         return None
 
     @classmethod
+    def part_names(cls) -> tuple[str, ...]:
+        """All names that :meth:`to_peft` can give."""
+        example = cls((2, 2), AdapterSettings(cls.family, 1), torch.float32, torch.Generator())
+        return tuple(example.to_peft())
+
+    @classmethod
     def rank_of(cls, tensors: Mapping[str, Tensor]) -> int | None:
         """The rank of saved tensors; None where they don't tell."""
         return None
@@ -218,3 +224,9 @@ def scaling_of(settings: AdapterSettings, strength: float = 1.0) -> float:
     """strength * alpha / rank, or strength * alpha / sqrt(rank) with `rslora` (Kalajdzievski 2023)."""
     alpha = settings.alpha * strength
     return alpha / settings.rank**0.5 if settings.rslora else alpha / settings.rank
+
+
+def padding_obstacle(layer: nn.Module) -> str | None:
+    """Why PEFT's layers that convolve by themselves compute something else; None where they don't."""
+    mode = getattr(layer, "padding_mode", "zeros")
+    return None if mode == "zeros" else f"PEFT ignores padding_mode={mode}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.adapters.networks import perturb
-from visionlora.adapters import LoraConfig, attach, load_adapter, merge, save_adapter, scale
+from visionlora.adapters import LoraConfig, LoraError, attach, load_adapter, merge, save_adapter, scale
 from visionlora.adapters.io.peft_config import read_adapter_config
 
 Build = Callable[[], nn.Module]
@@ -37,6 +38,18 @@ CASES: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("lora", {"init": "pissa", "rslora": True}, ("linear",)),
     ("dora", {}, ("linear", "conv2d", "strided", "pointwise", "conv1d", "conv3d")),
     ("dora", {"init": "pissa"}, ("linear", "conv2d")),
+    ("lokr", {"rank": 1}, ("linear", "conv2d", "strided", "pointwise", "conv1d")),
+    ("lokr", {"rank": 5}, ("linear", "conv2d")),
+    ("lokr", {"rank": 1, "options": {"factor": 4, "decompose_both": True}}, ("linear", "conv2d")),
+    ("oft", {"rank": 4}, ("linear", "pointwise")),
+    ("oft", {"rank": 4, "options": {"neumann_terms": 3}}, ("linear",)),
+    ("oft", {"rank": 4, "options": {"neumann_terms": 5}}, ("linear",)),
+    ("oft", {"options": {"blocks": 3}}, ("linear",)),
+    ("boft", {"rank": 4, "options": {"factors": 1}}, ("linear", "conv2d", "strided", "pointwise")),
+    ("ia3", {}, ("linear, no bias", "conv2d, no bias", "conv3d, no bias")),
+    ("ia3", {"options": {"side": "input"}}, ("linear", "conv2d", "strided", "conv3d")),
+    ("adalora", {"rank": 3}, ("linear", "conv2d", "strided", "pointwise")),
+    ("dylora", {"rank": 3}, ("linear", "conv2d")),
     ("loha", {}, ("linear", "conv2d", "strided", "pointwise", "conv1d")),
 ]
 EACH = [
@@ -76,14 +89,36 @@ def test_peft_computes_the_same_with_our_file(
     assert "not_for_peft" not in read_adapter_config(directory)["visionlora"]
     theirs = in_peft(plain, directory)
     with torch.no_grad():
-        if layer not in OUTPUT_DIFFERS.get(family, ()):
-            torch.testing.assert_close(theirs(x), model(x), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(theirs(x), model(x), rtol=1e-4, atol=1e-5)
         merged = theirs.merge_and_unload()
         torch.testing.assert_close(merged[0].weight, merge(model)[0].weight, rtol=1e-4, atol=1e-5)
 
 
-OUTPUT_DIFFERS: dict[str, tuple[str, ...]] = {}
-"""Where PEFT's own output is not that of its own merged weight."""
+@pytest.mark.parametrize(
+    ("family", "options", "layer"),
+    [("oft", {}, "conv2d"), ("ia3", {}, "linear"), ("lokr", {"factor": 4}, "conv1d")],
+)
+def test_peft_refuses_a_file_with_which_it_would_compute_something_else(
+    family: str, options: dict[str, Any], layer: str, tmp_path: Path
+) -> None:
+    plain, _ = build(layer)
+    directory = save_adapter(perturbed(plain, family, options=options), tmp_path / "adapter")
+    assert "PEFT" in read_adapter_config(directory)["visionlora"]["not_for_peft"]
+    with pytest.raises(Exception, match=f"VISIONLORA_{family.upper()}"):
+        in_peft(plain, directory)
+
+
+def test_pefts_merged_rotation_of_a_kernel_is_ours_and_not_its_own_output(tmp_path: Path) -> None:
+    plain, x = build("strided")
+    model = perturbed(plain, "oft")
+    directory = save_adapter(model, tmp_path / "adapter")
+    config = json.loads((directory / "adapter_config.json").read_text())
+    (directory / "adapter_config.json").write_text(json.dumps({**config, "peft_type": "OFT"}))
+    theirs = in_peft(plain, directory)
+    with torch.no_grad():
+        assert not torch.allclose(theirs(x), model(x), rtol=1e-2)
+        merged = theirs.merge_and_unload()
+        torch.testing.assert_close(merged[0].weight, merge(model)[0].weight, rtol=1e-4, atol=1e-5)
 
 
 def test_a_strength_that_peft_cannot_hold_makes_it_refuse_the_file(tmp_path: Path) -> None:
@@ -107,6 +142,16 @@ FOREIGN: list[tuple[str, Callable[[], peft.PeftConfig]]] = [
     ("linear", lambda: peft.LoraConfig(r=3, lora_alpha=5, use_dora=True, target_modules=["0"])),
     ("conv2d", lambda: peft.LoraConfig(r=3, lora_alpha=5, use_dora=True, target_modules=["0"])),
     ("conv2d", lambda: peft.LoHaConfig(r=3, alpha=5, target_modules=["0"])),
+    ("conv2d", lambda: peft.LoKrConfig(r=1, alpha=5, target_modules=["0"])),
+    ("linear", lambda: peft.LoKrConfig(r=1, alpha=5, decompose_both=True, target_modules=["0"])),
+    ("linear", lambda: peft.LoKrConfig(r=1, alpha=5, decompose_factor=4, target_modules=["0"])),
+    ("linear", lambda: peft.OFTConfig(oft_block_size=4, target_modules=["0"])),
+    ("linear", lambda: peft.OFTConfig(oft_block_size=5, use_cayley_neumann=False, target_modules=["0"])),
+    ("linear", lambda: peft.OFTConfig(r=2, oft_block_size=0, target_modules=["0"])),
+    ("linear", lambda: peft.BOFTConfig(boft_block_size=4, target_modules=["0"])),
+    ("linear, no bias", lambda: peft.IA3Config(target_modules=["0"], feedforward_modules=[])),
+    ("conv2d", lambda: peft.IA3Config(target_modules=["0"], feedforward_modules=["0"])),
+    ("linear", lambda: peft.AdaLoraConfig(init_r=3, total_step=10, target_modules=["0"])),
 ]
 
 
@@ -124,3 +169,21 @@ def test_a_file_of_peft_computes_the_same_here(
         model = load_adapter(copy.deepcopy(plain), tmp_path)
         expected = theirs.merge_and_unload()
         torch.testing.assert_close(merge(model)[0].weight, expected[0].weight, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("layer", "config"),
+    [
+        ("conv2d", lambda: peft.OFTConfig(oft_block_size=4, target_modules=["0"])),
+        ("linear", lambda: peft.IA3Config(target_modules=["0"], feedforward_modules=[])),
+        ("linear", lambda: peft.OFTConfig(oft_block_size=4, coft=True, target_modules=["0"])),
+        ("conv1d", lambda: peft.LoKrConfig(r=8, target_modules=["0"])),
+    ],
+)
+def test_a_file_of_peft_that_would_compute_something_else_here_is_refused(
+    layer: str, config: Callable[[], peft.PeftConfig], tmp_path: Path
+) -> None:
+    plain, _ = build(layer)
+    peft.get_peft_model(copy.deepcopy(plain), config()).save_pretrained(str(tmp_path))
+    with pytest.raises(LoraError, match=r"PEFT"):
+        load_adapter(plain, tmp_path)

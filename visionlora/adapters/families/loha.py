@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from visionlora.adapters.base import Adapter, AdapterSettings, scaling_of
+from visionlora.adapters.base import Adapter, AdapterSettings, padding_obstacle, scaling_of
 
 
 class Loha(Adapter):
@@ -58,6 +58,10 @@ class Loha(Adapter):
     def from_peft_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
         """Rank and alpha."""
         return {"rank": config.get("r", 8), "alpha": config.get("alpha", 8)}
+
+    def peft_obstacle(self, layer: nn.Module) -> str | None:
+        """PEFT convolves with the update by itself."""
+        return padding_obstacle(layer)
 
     @classmethod
     def rank_of(cls, tensors: Mapping[str, Tensor]) -> int | None:
