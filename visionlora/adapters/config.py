@@ -65,6 +65,7 @@ class LoraConfig:
             )
         if not isinstance(self.rslora, bool):
             raise LoraError(f"rslora is {self.rslora!r}: give true or false.")
+        _check_dropout(self.dropout, self.family)
         _check_init(self.init, self.family)
         _check_options(self.options, self.family)
         object.__setattr__(self, "options", MappingProxyType(dict(self.options)))
@@ -156,6 +157,14 @@ def _check_family(family: object) -> None:
 
     if family not in FAMILIES:
         raise LoraError(f"family is {family!r}: give one of {', '.join(FAMILIES)}.")
+
+
+def _check_dropout(dropout: float, family: str) -> None:
+    from visionlora.adapters.families import FAMILIES
+
+    if dropout and not FAMILIES[family].uses_dropout:
+        able = ", ".join(name for name, one in FAMILIES.items() if one.uses_dropout)
+        raise LoraError(f"dropout is {dropout:g}, which {family} does not use: give 0, or one of {able}.")
 
 
 def _check_init(init: object, family: str) -> None:

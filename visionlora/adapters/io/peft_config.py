@@ -120,7 +120,7 @@ def settings_to_peft(
     alphas = {site: saved[site].alpha * (one.strength if in_alpha else 1.0) for site, one in adapters.items()}
     alpha, alpha_pattern = _common(alphas, settings.alpha)
     usual = replace(settings, rank=rank, alpha=alpha)
-    config = {"peft_type": family.peft_type or _foreign_type(family.family)}
+    config: dict[str, Any] = {"peft_type": family.peft_type or _foreign_type(family.family)}
     config |= family.to_peft_config(usual)
     if family.settings_in_peft:
         config |= {"rank_pattern": rank_pattern, "alpha_pattern": alpha_pattern}
