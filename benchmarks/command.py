@@ -1,4 +1,4 @@
-"""What every yardstick's command has in common."""
+"""The common part of the benchmarks' commands."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def run_command(
     run: Callable[[argparse.Namespace, str], object],
     arguments: Sequence[str] | None,
 ) -> int:
-    """Runs a yardstick; an error that the user can mend is said in a line.
+    """Run a benchmark; a user's mistake ends it with one line.
 
     Args:
-        parser: its ``prog`` is the command as one types it.
-        run: is given the options and the whole command line.
-        arguments: None: those of this process.
+        parser: its ``prog`` is the command as it is typed.
+        run: called with the options and the whole command line.
+        arguments: None stands for those of this process.
 
     Returns:
         The exit status.

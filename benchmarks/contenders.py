@@ -1,4 +1,4 @@
-"""Who is timed: the frozen floor, full fine-tuning, ours, and the others as their documentation says.
+"""The contenders: the frozen floor, full fine-tuning, ours, and other libraries as they document it.
 
 A contender turns a plain network into one that is ready to train. A new variant is one more line in
 `CONTENDERS`.
@@ -28,10 +28,10 @@ from visionlora.errors import VisionLoraError
 
 @dataclass(frozen=True)
 class Ready:
-    """A network to call, what an optimizer moves, and how many layers carry an adapter.
+    """A network to call, the trained parameters, and the number of adapted layers.
 
-    `companions` are modules outside the network that its forward uses and that have to move with it. `folds`:
-    frozen batch norm is to be folded once the network is where it will be trained.
+    `companions` are modules outside the network that its forward uses and that have to be moved with it.
+    `folds`: whether to fold frozen batch norm once the network is on its device.
     """
 
     model: nn.Module
@@ -46,10 +46,10 @@ Build = Callable[[nn.Module, Sequence[str], int], Ready]
 
 @dataclass(frozen=True)
 class Contender:
-    """One way to train.
+    """One training method.
 
-    `build(network, layers, rank)` changes the network that it is given. `can(layer, rank)` says which layers
-    it is able to adapt. One that isn't `usual` is timed only where it is named.
+    `build(network, layers, rank)` changes the network in place. `can(layer, rank)` tells which layers it can
+    adapt. A contender that is not `usual` is timed only if it is named.
     """
 
     name: str
@@ -80,7 +80,7 @@ def build_ours(network: nn.Module, layers: Sequence[str], rank: int) -> Ready:
 
 
 def build_unfolded(network: nn.Module, layers: Sequence[str], rank: int) -> Ready:
-    """`attach` alone; the layer names are anchored, as `0` would otherwise mean `block.0` too."""
+    """`attach` alone; the names of layers are anchored, because `0` would also match `block.0`."""
     targets = [f"(?<!.){re.escape(name)}" for name in layers]
     attach(network, LoraConfig(rank=rank, alpha=float(rank), targets=targets))
     trainable = list(adapter_parameters(network))
@@ -90,20 +90,20 @@ def build_unfolded(network: nn.Module, layers: Sequence[str], rank: int) -> Read
 def build_peft(network: nn.Module, layers: Sequence[str], rank: int) -> Ready:
     """https://huggingface.co/docs/peft/developer_guides/custom_models"""
     import peft
-    from peft.tuners.lora import LoraLayer
+    from peft.tuners.lora import AdaptedLayer
 
     pattern = "|".join(re.escape(name) for name in layers)
     config = peft.LoraConfig(r=rank, lora_alpha=rank, lora_dropout=0.0, target_modules=pattern)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         model = peft.get_peft_model(network, config)
-    count = sum(isinstance(module, LoraLayer) for module in model.modules())
+    count = sum(isinstance(module, AdaptedLayer) for module in model.modules())
     return Ready(_training(model), _trainable(model), count)
 
 
 def build_loralib(network: nn.Module, layers: Sequence[str], rank: int) -> Ready:
-    """The formula of https://github.com/microsoft/LoRA/blob/main/loralib/layers.py, by hand: the package
-    makes layers of its own and has no way to adapt a network that is already there.
+    """The formula of https://github.com/microsoft/LoRA/blob/main/loralib/layers.py, implemented here: the
+    package has its own layers and cannot adapt an existing network.
 
     With a k x k kernel its A is (r k, in k) and its B (out k, r k): an update of rank r k for rank r.
     """
@@ -133,11 +133,11 @@ def _loralib_linear(layer: Any, x: Tensor) -> Tensor:
 
 
 def build_lycoris(network: nn.Module, layers: Sequence[str], rank: int) -> Ready:
-    """LoCon by the standalone wrapper: https://github.com/KohakuBlueleaf/LyCORIS#in-your-own-script"""
+    """LoCon with the standalone wrapper: https://github.com/KohakuBlueleaf/LyCORIS#in-your-own-script"""
     logging.getLogger("LyCORIS").setLevel(logging.ERROR)
     from lycoris import LycorisNetwork, create_lycoris  # type: ignore[import-untyped,unused-ignore]
 
-    logging.getLogger("LyCORIS").setLevel(logging.ERROR)  # its import sets INFO, on the standard output
+    logging.getLogger("LyCORIS").setLevel(logging.ERROR)  # its import sets INFO
     names = [f"{re.escape(name)}$" for name in layers]
     LycorisNetwork.apply_preset({"target_module": [], "target_name": names})
     network.requires_grad_(False)
@@ -186,12 +186,12 @@ def by_name(name: str) -> Contender:
 
 
 def layers_for(network: nn.Module, contender: Contender, rank: int, choice: str) -> list[str]:
-    """Names of the layers that a contender adapts: with `shared` those that every contender is able to
-    adapt, with `all` every one that this contender is able to."""
+    """Names of the layers that a contender adapts: with `shared` those that every contender can adapt, with
+    `all` those that this contender can adapt."""
     if contender.can is None:
         return []
-    judges: Iterable[Contender] = CONTENDERS if choice == "shared" else (contender,)
-    able = [judge.can for judge in judges if judge.can is not None]
+    involved: Iterable[Contender] = CONTENDERS if choice == "shared" else (contender,)
+    able = [one.can for one in involved if one.can is not None]
     return [
         name
         for name, layer in network.named_modules()
@@ -201,17 +201,15 @@ def layers_for(network: nn.Module, contender: Contender, rank: int, choice: str)
 
 
 def make_ready(contender: Contender, network: nn.Module, rank: int, choice: str = "shared") -> Ready:
-    """Builds a contender on the network itself, which is changed.
+    """Build a contender on the network, which is changed in place.
 
     Raises:
-        VisionLoraError: the contender adapted other layers than it was asked to.
+        VisionLoraError: the contender adapted another number of layers than requested.
     """
     layers = layers_for(network, contender, rank, choice)
     ready = contender.build(network, layers, rank)
     if ready.layers != len(layers):
-        raise VisionLoraError(
-            f"{contender.name} adapted {ready.layers} layers where {len(layers)} were asked for."
-        )
+        raise VisionLoraError(f"{contender.name} adapted {ready.layers} layers instead of {len(layers)}.")
     return ready
 
 
@@ -220,7 +218,7 @@ def _trainable(model: nn.Module) -> list[nn.Parameter]:
 
 
 def _training(model: nn.Module) -> nn.Module:
-    """Training mode with batch norm's running statistics frozen, for every contender alike."""
+    """Training mode with frozen batch-norm statistics, for every contender."""
     model.train()
     for module in model.modules():
         if isinstance(module, _BatchNorm):
@@ -232,8 +230,7 @@ def fresh_network(name: str, size: int, seed: int = 0) -> nn.Module:
     """A torchvision network with random weights and batch-norm statistics that fit them, on the CPU, in
     channels_last.
 
-    Without fitting statistics activations shrink or grow from layer to layer, down to numbers that a
-    processor handles slowly.
+    Otherwise activations shrink from layer to layer down to denormal numbers, which processors handle slowly.
 
     Raises:
         VisionLoraError: torchvision has no network of this name.

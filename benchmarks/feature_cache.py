@@ -1,10 +1,10 @@
-"""What it brings to compute the frozen layers once: steps a second with and without.
+"""The effect of the feature cache: steps per second with and without it.
 
     python -m benchmarks.feature_cache --results benchmarks/RESULTS.md
 
-VGG19 with random weights learns the goldfish that ship with the project, `lora.targets=classifier`, nothing
-augmented and nothing distilled: a step is that of its 14 images. The two runs take the same number of
-steps, so their adapters must be the same; then a longer one shows the step once every image is known.
+VGG19 with random weights learns the goldfish that ship with the project, `lora.targets=classifier`,
+without augmentation and distillation: a step has 14 images. Two runs have the same number of steps, so their
+adapters must be equal; a longer run shows the step time once the features of every image are cached.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from benchmarks.machine import machine, versions
 from benchmarks.runs import random_weights, train
 from benchmarks.table import markdown_table
 
-HEADINGS = ("run", "steps", "median step, ms", "steps a second", "training, s", "times without")
+HEADINGS = ("run", "steps", "median step, ms", "steps per second", "training, s", "times without")
 PLAIN = ("augment=none", "lora.targets=classifier", "retention.weight=0")
 
 
@@ -36,11 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace, command: str) -> None:
     with tempfile.TemporaryDirectory() as directory:
         figures = measure(options, Path(directory))
-    results.leave(options, "feature-cache", _section(figures, command), figures)
+    results.write(options, "feature-cache", _section(figures, command), figures)
 
 
 def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """The figures of three runs, and the largest difference between the adapters of the first two."""
+    """The times of three runs, and the largest difference between the adapters of the first two."""
     weights = random_weights(options.network, folder)
     runs = {}
     for name, features, steps in (
@@ -75,12 +75,13 @@ def _section(figures: dict[str, Any], command: str) -> str:
     difference, largest = figures["largest_difference"], figures["largest_value"]
     return "\n\n".join(
         [
-            results.facts("Frozen layers computed once", machine(), versions(), command),
-            f"{figures['network']}, `lora.targets=classifier`, 14 goldfish a step, nothing augmented or "
-            "distilled. Training includes the first step, in which the frozen part is computed, and the "
-            "validation.",
+            results.facts("Feature cache", machine(), versions(), command),
+            f"{figures['network']}, `lora.targets=classifier`, 14 goldfish per step, without augmentation "
+            "and distillation. The training time includes the first step, which computes the frozen part, "
+            "and the validation.",
             markdown_table(HEADINGS, rows),
-            f"The first two runs' adapters differ by at most {difference:.1e} (largest value {largest:.2g}).",
+            f"The adapters of the first two runs differ by at most {difference:.1e} (largest value "
+            f"{largest:.2g}).",
         ]
     )
 
@@ -93,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--network", default="vgg19", metavar="NAME")
     parser.add_argument("--steps", type=int, default=6, help="of the runs that are compared")
-    parser.add_argument("--longer", type=int, default=120, help="of the run that shows the settled step")
+    parser.add_argument("--longer", type=int, default=120, help="of the run with cached features")
     parser.add_argument("--precision", default="32-true", choices=("32-true", "bf16-mixed"))
     parser.add_argument("--threads", type=int, default=0, help="0: PyTorch's own number")
     parser.add_argument("--json", type=Path, metavar="FILE")

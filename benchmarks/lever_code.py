@@ -1,6 +1,6 @@
-"""Levers that the product does not have, as code around its own training: each was tried and left out.
+"""Changes to training that were tried and not adopted, as code around the product's training.
 
-A lever is entered as a context; inside, a run of the product is pulled by it.
+Each is a context manager; a run inside it has the change.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -21,20 +20,21 @@ from torch.nn import functional as F
 
 from benchmarks.quality_tasks import Task, link
 from visionlora.adapters import adapters_off
-from visionlora.data import AnchorStream
-from visionlora.retention.generated import generate_anchors
+from visionlora.data import open_image
+from visionlora.retention.generated import generate_images
+from visionlora.retention.stream import AnchorStream
 from visionlora.retention.teacher import AnchorTeacher
-from visionlora.training import module
+from visionlora.tasks import single_label
 from visionlora.training.module import LoraModule
 
 Batch = Mapping[str, Tensor]
 PLAIN = 24
-"""How far a pixel's colour may lie from a corner's, summed over the channels, to be plain ground."""
+"""Largest difference of a background pixel from a corner's colour, summed over the channels."""
 
 
 @contextmanager
 def lora_plus(ratio: float) -> Iterator[None]:
-    """B learns `ratio` times as fast as A (Hayou et al. 2024, https://arxiv.org/abs/2402.12354)."""
+    """The learning rate of B is `ratio` times that of A (Hayou et al. 2024, https://arxiv.org/abs/2402.12354)."""
     adamw, configure = torch.optim.AdamW, LoraModule.configure_optimizers
 
     def both(self: LoraModule) -> Any:
@@ -54,7 +54,7 @@ def lora_plus(ratio: float) -> Iterator[None]:
 
 @contextmanager
 def mixup(alpha: float) -> Iterator[None]:
-    """New images are mixed in pairs, and so are their labels (Zhang et al. 2018, equation 1,
+    """New images and their labels are mixed in pairs (Zhang et al. 2018, equation 1,
     https://arxiv.org/abs/1710.09412)."""
     training_step = LoraModule.training_step
 
@@ -64,11 +64,11 @@ def mixup(alpha: float) -> Iterator[None]:
         order = torch.from_numpy(rng.permutation(len(batch["labels"])))
         images = share * batch["images"] + (1 - share) * batch["images"][order]
 
-        def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+        def mixed_loss(logits: Tensor, labels: Tensor) -> Tensor:
             own, other = F.cross_entropy(logits, labels), F.cross_entropy(logits, labels[order])
             return share * own + (1 - share) * other
 
-        with patch.object(module, "F", SimpleNamespace(cross_entropy=cross_entropy)):
+        with patch.object(single_label, "loss", mixed_loss):
             return training_step(self, {**batch, "images": images}, index)
 
     with patch.object(LoraModule, "training_step", mixed):
@@ -77,11 +77,11 @@ def mixup(alpha: float) -> Iterator[None]:
 
 @contextmanager
 def hard_anchors() -> Iterator[None]:
-    """The half of the anchors of which the frozen network is least sure come three times as often."""
+    """The half of the anchors with the least confident frozen predictions come three times as often."""
     prepare, drawn = AnchorTeacher.prepare, AnchorStream.drawn
     hard: dict[int, list[int]] = {}
 
-    def look_at_all(self: AnchorTeacher, network: torch.nn.Module) -> None:
+    def find_hard_anchors(self: AnchorTeacher, network: torch.nn.Module) -> None:
         prepare(self, network)
         with torch.no_grad(), adapters_off(network):
             logits = torch.cat([network(batch["images"]) for batch in self.stream.batches(32)])
@@ -96,14 +96,17 @@ def hard_anchors() -> Iterator[None]:
             for index, view in keys
         ]
 
-    with patch.object(AnchorTeacher, "prepare", look_at_all), patch.object(AnchorStream, "drawn", prefer):
+    with (
+        patch.object(AnchorTeacher, "prepare", find_hard_anchors),
+        patch.object(AnchorStream, "drawn", prefer),
+    ):
         yield
 
 
 @contextmanager
 def layer_features(weight: float) -> Iterator[None]:
-    """Beside the logits, the last feature map on anchors is kept: squared distance to the frozen network's,
-    over its energy (Romero et al. 2015, equation 3, https://arxiv.org/abs/1412.6550)."""
+    """Distillation of the last feature map on anchors, beside the logits: squared distance to the frozen one,
+    relative to its energy (Romero et al. 2015, equation 3, https://arxiv.org/abs/1412.6550)."""
     training_step = LoraModule.training_step
 
     def with_features(self: LoraModule, batch: Batch, index: int) -> Tensor:
@@ -118,7 +121,7 @@ def layer_features(weight: float) -> Iterator[None]:
                 features(anchors)
         finally:
             hook.remove()
-        # The teacher's own questions come first; the training step's batch is the last but one.
+        # The teacher's own passes come first; the training step's batch is the last but one.
         student, frozen = seen[-2][len(batch["labels"]) :].float(), seen[-1].float()
         return loss + weight * (student - frozen).square().sum() / frozen.square().sum()
 
@@ -127,13 +130,13 @@ def layer_features(weight: float) -> Iterator[None]:
 
 
 def with_backgrounds(task: Task, folder: Path) -> Task:
-    """Beside each training image on plain ground the same before a generated background."""
+    """Add a copy with a generated background for each training image on a plain background."""
     images = sorted((task.root / "train").glob("*/*"))
-    grounds = generate_anchors(len(images), 224, seed=7)
+    grounds = generate_images(len(images), 224, seed=7)
     for image, ground in zip(images, grounds, strict=True):
         place = folder / "train" / image.parent.name
         link(place / image.name, image)
-        before = _before(Image.open(image), Image.fromarray(ground.permute(1, 2, 0).numpy()))
+        before = _before(image, Image.fromarray(ground.permute(1, 2, 0).numpy()))
         if before is not None:
             before.save(place / f"{image.stem}-before.png")
     for image in (task.root / "val").glob("*/*"):
@@ -141,11 +144,9 @@ def with_backgrounds(task: Task, folder: Path) -> Task:
     return replace(task, root=folder)
 
 
-def _before(image: Image.Image, ground: Image.Image) -> Image.Image | None:
-    """The image's subject before another ground; None where its own is not plain."""
-    canvas = Image.new("RGB", image.size, "white")
-    coloured = image.convert("RGBA")
-    canvas.paste(coloured, mask=coloured.getchannel("A"))
+def _before(file: Path, ground: Image.Image) -> Image.Image | None:
+    """The image's subject on another background; None if its own is not plain."""
+    canvas = open_image(file)  # transparency over white
     filled, marker = canvas.copy(), (255, 0, 255)
     right, below = canvas.width - 1, canvas.height - 1
     for corner in ((0, 0), (right, 0), (0, below), (right, below)):

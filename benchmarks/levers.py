@@ -1,10 +1,10 @@
-"""What each lever of training buys: the product with one thing changed, on one task of the quality yardstick.
+"""The effect of single changes to training (levers), on one task of the quality benchmark.
 
     python -m benchmarks.levers --steps 200 --records outputs/levers.jsonl
     python -m benchmarks.levers base "rank 16: lora.rank=16 lora.alpha=16" --task one-tiger --seeds 0 1 2
 
-A lever is one of the names below or `NAME: key=value ...`, any settings of the product. Every finished run is
-a line of the records: started again, the command goes on where it stopped.
+A lever is one of the names below, or `NAME: key=value ...` with any settings. Every finished run is a line of
+the records; the command continues where it stopped.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ SHOWN = (1.0, 0.8, 0.6)
 
 @dataclass(frozen=True)
 class Lever:
-    """One thing that is changed.
+    """One change to training.
 
     Attributes:
         name: in the records and the table.
-        settings: of the product, as on its command line.
-        inside: entered around the run.
-        images: makes other images to learn from, in an empty folder.
+        settings: configuration overrides.
+        inside: a context manager around the run.
+        images: makes other training images, in an empty folder.
     """
 
     name: str
@@ -71,10 +71,10 @@ LEVERS = (
 
 
 def lever(words: str) -> Lever:
-    """The lever of that name, or the one that `NAME: key=value ...` makes.
+    """The lever of this name, or the one that `NAME: key=value ...` describes.
 
     Raises:
-        VisionLoraError: it is neither.
+        VisionLoraError: ``words`` is neither.
     """
     for known in LEVERS:
         if known.name == words:
@@ -82,14 +82,14 @@ def lever(words: str) -> Lever:
     name, colon, settings = words.partition(":")
     if not colon:
         names = ", ".join(known.name for known in LEVERS)
-        raise VisionLoraError(f"no lever is called {words!r}; there are {names}, or give 'NAME: key=value'")
+        raise VisionLoraError(f"there is no lever {words!r}; give one of {names}, or 'NAME: key=value'")
     return Lever(name.strip(), tuple(shlex.split(settings)))
 
 
-def pull(
+def run_lever(
     task: Task, chosen: Lever, seed: int, settings: Sequence[str], anchors: bool, folder: Path
 ) -> Record:
-    """One run with the lever; the record's figures, as the quality yardstick has them."""
+    """One run with the lever; returns a record as in the quality benchmark."""
     if chosen.images is not None:
         task = chosen.images(task, folder)
     config = our_config(task, LR, seed, anchors, (*settings, *chosen.settings))
@@ -98,7 +98,7 @@ def pull(
 
 
 def table(records: Sequence[Record], task: str) -> list[list[str]]:
-    """A row for each lever: means over its seeds."""
+    """One row per lever, with means over its seeds."""
     mine = [record for record in records if record["task"] == task]
     rows = []
     for name in dict.fromkeys(record["lever"] for record in mine):
@@ -142,27 +142,27 @@ def _run(options: argparse.Namespace, command: str) -> None:
     with tempfile.TemporaryDirectory() as place:
         tasks = make_tasks(Path(place), options.real)
         if options.task not in tasks:
-            raise VisionLoraError(f"no task is called {options.task!r}; there are {', '.join(tasks)}")
+            raise VisionLoraError(f"there is no task {options.task!r}; give one of {', '.join(tasks)}")
         for number, (seed, chosen) in enumerate((s, one) for s in options.seeds for one in levers):
             what = {"task": options.task, "lever": chosen.name, "seed": seed}
             if any(what.items() <= record.items() for record in records):
                 continue
             folder = Path(place) / f"lever-{number}"
-            figures = pull(tasks[options.task], chosen, seed, settings, not options.no_anchors, folder)
+            figures = run_lever(tasks[options.task], chosen, seed, settings, not options.no_anchors, folder)
             records.append({**what, **figures})
             append(options.records, records[-1])
             console.print(f"{chosen.name}, seed {seed}: {table(records[-1:], options.task)[0][2:]}")
     rows = table(records, options.task)
     text = markdown_table(HEADINGS, rows)
     console.print(text, highlight=False)
-    results.leave(options, "levers", f"{_facts(options, command)}\n\n{text}", {"records": records})
+    results.write(options, "levers", f"{_facts(options, command)}\n\n{text}", {"records": records})
 
 
 def _facts(options: argparse.Namespace, command: str) -> str:
-    steps = "as many steps as by default" if options.steps is None else f"{options.steps} steps"
+    steps = "the default number of steps" if options.steps is None else f"{options.steps} steps"
     return (
-        results.facts("What each lever buys", machine(), versions(), command)
-        + f"\n\nTask {options.task}, {steps}; the product with one thing changed. Means over the seeds."
+        results.facts("Effect of single changes", machine(), versions(), command)
+        + f"\n\nTask {options.task}, {steps}; the product with one change. Means over the seeds."
     )
 
 
@@ -174,11 +174,11 @@ def _parser() -> argparse.ArgumentParser:
         epilog="levers: " + "; ".join(known.name for known in LEVERS),
     )
     add: Callable[..., Any] = parser.add_argument
-    add("levers", nargs="*", metavar="LEVER", help="none: all of them")
-    add("--task", default="illustrated-4", help="of the quality yardstick")
+    add("levers", nargs="*", metavar="LEVER", help="default: all of them")
+    add("--task", default="illustrated-4", help="of the quality benchmark")
     add("--seeds", nargs="+", type=int, default=[0])
-    add("--steps", type=int, help="of every run; default: as many as by default")
-    add("--no-anchors", action="store_true", help="keep with generated images alone")
+    add("--steps", type=int, help="of each run; default: the product's")
+    add("--no-anchors", action="store_true", help="use generated anchors only")
     add("--threads", type=int, default=2)
     add("--records", type=Path, default=Path("outputs/levers.jsonl"), metavar="FILE", help="finished runs")
     add("--real", type=Path, default=REAL, metavar="FOLDER", help="real weights and images")

@@ -1,4 +1,4 @@
-"""The machine and the versions that figures belong to."""
+"""The machine and the versions that measurements belong to."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def machine() -> dict[str, str]:
 
 
 def versions() -> dict[str, str]:
-    """Python and the packages that take part; `not installed` where one is missing."""
+    """Versions of Python and the measured packages; `not installed` for a missing one."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:

@@ -1,11 +1,10 @@
-"""Learning and keeping: ours, full fine-tuning, the classifier alone, and PEFT's LoRA, LoHa and LoKr.
+"""Learning and forgetting: ours, full fine-tuning, the classifier alone, and PEFT's LoRA, LoHa and LoKr.
 
     python -m benchmarks.quality --records quality.jsonl --json quality.json --plot quality.png
 
-Every method takes the same images, augmentation, batches and learning-rate schedule. On the first seed
-each of the others is tried with three learning rates; the one with which it learns most is run with the other
-seeds. Ours has its default. Every finished run is a line of the records: started again, the command goes on
-where it stopped.
+Every method uses the same images, augmentation, batches and learning-rate schedule. On the first seed each of
+the others runs with three learning rates; the best one is used for the other seeds. Ours uses its default.
+Every finished run is a line of the records; the command continues where it stopped.
 """
 
 from __future__ import annotations
@@ -39,20 +38,20 @@ Record = dict[str, Any]
 QUICK_TASKS = ("illustrated-1", "one-tiger", "unknown-extend")
 QUICK_METHODS = (OURS, "full fine-tuning", "PEFT LoRA")
 HOW = (
-    "SqueezeNet 1.0 with ImageNet weights. Everyone takes the same images, augmentation and batches, "
-    "AdamW with warm-up and cosine. The others take 8 epochs, at least 160 steps, at the best of three "
-    "learning rates on the first seed, by top-1 on the unseen drawings. Ours is the product with its "
-    "defaults, learning rate and number of steps (at most three times the others') among them. The unseen "
-    "drawings, and for ours the photos that choose the strength, are the ones reported. Photos: odd "
-    "positions in sorted order to measure with, even ones as ours' anchors. Means over seeds, in brackets "
-    "the Wilson interval of the mean on so many images; seconds are those of training on a shared "
-    "machine."
+    "SqueezeNet 1.0 with ImageNet weights. All methods use the same images, augmentation, batches, and "
+    "AdamW with warm-up and cosine decay. The others train for 8 epochs, at least 160 steps, with the "
+    "best of three learning rates on the first seed, by top-1 on the unseen drawings. Ours is the "
+    "product with its defaults, including its learning rate and its number of steps (at most three "
+    "times that of the others). The figures are on the unseen drawings, and on the photos that also "
+    "choose the strength of ours. The photos at odd positions in sorted order measure, those at even "
+    "positions are anchors of ours. Means over seeds, with the Wilson interval of the mean for so many "
+    "images in brackets; seconds are training time on a shared machine."
 )
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One run that is to be made."""
+    """One run to make."""
 
     task: str
     method: str
@@ -65,7 +64,7 @@ class Trial:
 
 
 def key_of(record: Record) -> tuple[str, str, float, int]:
-    """What a record is a record of."""
+    """The trial that a record belongs to."""
     return record["task"], record["method"], record["lr"], record["seed"]
 
 
@@ -76,13 +75,13 @@ def pending(
     seeds: Sequence[int],
     quick: bool,
 ) -> list[Trial]:
-    """What can be run now: first every learning rate on the first seed, then the best on the others."""
+    """The trials to run next: first every learning rate on the first seed, then the best on the others."""
     done = {key_of(record) for record in records}
-    hopeless = {(record["task"], record["method"]) for record in records if "cannot" in record}
+    impossible = {(record["task"], record["method"]) for record in records if "cannot" in record}
     trials = []
     for task in tasks:
         for method in methods:
-            if (task, method.name) in hopeless:
+            if (task, method.name) in impossible:
                 continue
             lrs = (method.lrs[len(method.lrs) // 2],) if quick else method.lrs
             wanted = [Trial(task, method.name, lr, seeds[0]) for lr in lrs]
@@ -96,10 +95,10 @@ def pending(
 
 
 def read_records(path: Path) -> list[Record]:
-    """The records so far; a last line that a stopped run left unfinished is cut off the file.
+    """The records so far; an incomplete last line, from an interrupted run, is removed from the file.
 
     Raises:
-        VisionLoraError: another line is no record.
+        VisionLoraError: another line is not a record.
     """
     if not path.exists():
         return []
@@ -111,13 +110,13 @@ def read_records(path: Path) -> list[Record]:
     try:
         return [json.loads(line) for line in lines]
     except json.JSONDecodeError as error:
-        raise VisionLoraError(f"{path} has a line that is no record ({error}); remove it") from error
+        raise VisionLoraError(f"{path} has a line that is not a record ({error}); remove it") from error
 
 
 def carry_out(
     trials: Sequence[Trial], tasks: dict[str, Task], workers: int, threads: int
 ) -> Iterator[tuple[Trial, Record]]:
-    """Runs the trials, in this process or in several; each with its figures as it ends."""
+    """Run the trials, in this process or in several; yields each with its figures when it ends."""
     by_name = {method.name: method for method in METHODS}
 
     def arguments(trial: Trial) -> tuple[Any, ...]:
@@ -141,7 +140,7 @@ def carry_out(
 
 
 def run_named(task: Task, name: str, lr: float, seed: int, threads: int) -> Record:
-    """:func:`run_one` of the method of that name: a method itself cannot travel to another process."""
+    """:func:`run_one` for the method of this name: a method itself cannot be pickled."""
     warnings.filterwarnings("ignore", category=UserWarning)
     method = next(method for method in METHODS if method.name == name)
     return run_one(task, method, lr, seed, threads)
@@ -174,7 +173,7 @@ def _run(options: argparse.Namespace, command: str) -> None:
             console.print(terminal_table(tasks[name].title, [row for row in rows if row["task"] == name]))
             if words := verdict(records, name):
                 console.print(words, highlight=False)
-        _leave(options, command, rows, records, {name: tasks[name].title for name in names})
+        _write(options, command, rows, records, {name: tasks[name].title for name in names})
 
 
 def _methods(options: argparse.Namespace, console: Console) -> list[Method]:
@@ -213,7 +212,7 @@ def _line(record: Record) -> str:
     return f"{head}learned {record['learned']:.3f}{kept}, {record['seconds']:.0f} s"
 
 
-def _leave(
+def _write(
     options: argparse.Namespace,
     command: str,
     rows: list[Record],
@@ -228,13 +227,13 @@ def _leave(
         with replacing(options.plot) as beside:
             draw(records, titles).savefig(beside, format="png", dpi=120)
     if options.results:
-        head = results.facts("Learning and keeping", machine(), versions(), command)
+        head = results.facts("Learning and forgetting", machine(), versions(), command)
         parts = [head, HOW]
         for name, title in titles.items():
             mine = [row for row in rows if row["task"] == name]
             parts += [f"**{title}**", markdown(mine), strengths(mine), verdict(records, name)]
         if options.plot:
-            parts.append(f"![Learning against keeping]({options.plot.name})")
+            parts.append(f"![Learning against forgetting]({options.plot.name})")
         results.write_section(options.results, "quality", "\n\n".join(filter(None, parts)))
 
 
@@ -246,7 +245,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--quick", action="store_true", help="three tasks, three methods, one learning rate, one seed")
-    add("--show", action="store_true", help="run nothing more: show the records")
+    add("--show", action="store_true", help="run nothing; show the records")
     add("--only", nargs="+", metavar="TASK", help="illustrated-4, goldfish, one-tiger, unknown-new, ...")
     add("--methods", nargs="+", metavar="NAME", help="; ".join(method.name for method in METHODS))
     add("--seeds", nargs="+", type=int, default=[0, 1, 2], help="the first chooses the learning rate")
@@ -254,8 +253,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--threads", type=int, default=2, help="of each process")
     add("--records", type=Path, default=Path("outputs/quality.jsonl"), metavar="FILE", help="finished runs")
     add("--real", type=Path, default=REAL, metavar="FOLDER", help="real weights and images")
-    add("--json", type=Path, metavar="FILE", help="all figures, for machines")
-    add("--plot", type=Path, metavar="FILE", help="learning against keeping, a PNG")
+    add("--json", type=Path, metavar="FILE", help="all figures as JSON")
+    add("--plot", type=Path, metavar="FILE", help="learning against forgetting, as a PNG")
     add("--results", type=Path, metavar="FILE", help="replace the section in a RESULTS.md")
     return parser
 

@@ -1,4 +1,4 @@
-"""The images of a task, decoded once, and what a network says about them."""
+"""The images of a task, decoded once, and the figures of a network on them."""
 
 from __future__ import annotations
 
@@ -24,21 +24,22 @@ from visionlora.data import (
     training_side,
     training_transform,
 )
-from visionlora.evaluation.predictions import Answers, answers
-from visionlora.models import Backbone, Head, Preprocessing, find_class
+from visionlora.data.preprocessing import Preprocessing
+from visionlora.evaluation.predictions import Predictions, predict_batches
+from visionlora.models import Backbone, Head, find_class
 
 CACHE_MB = 1024
 
 
 @lru_cache(maxsize=4)
 def _cache(side: int, interpolation: str) -> ImageCache:
-    """One a process, so that every method of every task reads the same decoded images."""
+    """One per process, so that every method of every task reads the same decoded images."""
     return ImageCache(CACHE_MB, side, interpolation)
 
 
 @dataclass(frozen=True)
 class ImageLoaders:
-    """A task's images as one network takes them: the product's augmentation, batch size and order."""
+    """A task's images as input of one network, with the product's augmentation, batch size and order."""
 
     folder: ImageFolder
     preprocessing: Preprocessing
@@ -53,7 +54,7 @@ class ImageLoaders:
         return cls(scan(task.root), preprocessing, augment, config.data.batch_size)
 
     def training(self, head: Head, seed: int) -> ImageLoader:
-        """The shuffled, augmented batches that ours sees too."""
+        """The shuffled, augmented batches that ours trains on too."""
         side = training_side(self.preprocessing.resize, self.preprocessing.crop, self.augment.crop_scale[0])
         dataset = ImageDataset(
             self.folder.train,
@@ -71,10 +72,10 @@ class ImageLoaders:
         return make_loader(ImageDataset(images, self.preprocessing, targets=targets, cache=cache), 32)
 
 
-class Judge:
-    """Asks a network about a task's unseen drawings, old photos and drawings of other things.
+class Evaluator:
+    """Measures a network on a task's unseen drawings, old photos and drawings of other things.
 
-    ``head`` is None for the frozen network: a class that it does not know is then not asked about.
+    ``head`` is None for the frozen network: classes that it does not know are then not measured.
     """
 
     def __init__(self, task: Task, images: ImageLoaders, backbone: Backbone) -> None:
@@ -85,8 +86,8 @@ class Judge:
         self.head: Head | None = None
 
     def figures(self, network: nn.Module) -> dict[str, Any]:
-        """``learned`` (top-1 on unseen drawings), ``kept`` (top-1 on photos), the shares of photos and of
-        other drawings that are called by a trained name, and the numbers of images; None: not asked."""
+        """``learned`` (top-1 on unseen drawings), ``kept`` (top-1 on photos), the false-positive rates on
+        photos and other drawings, and the numbers of images; None if not measured."""
         found: dict[str, Any] = dict.fromkeys(("learned", "kept", "photos_called", "others_called"))
         targets = self._targets()
         if targets is not None:
@@ -98,10 +99,10 @@ class Judge:
             known = {name: find_class(name, self.categories, self.wnids) for name in names}
             old = self._ask(network, photos, known)
             found |= {"kept": old.top(1), "photos": len(old.labels)}
-            found["photos_called"] = old.share_named(tuple(targets.values())) if targets else None
+            found["photos_called"] = old.share_predicted(tuple(targets.values())) if targets else None
         others = self._others(set(targets)) if targets else ()
         if targets and others:
-            found["others_called"] = self._ask(network, others, None).share_named(tuple(targets.values()))
+            found["others_called"] = self._ask(network, others, None).share_predicted(tuple(targets.values()))
         return found
 
     def _targets(self) -> dict[str, int] | None:
@@ -120,6 +121,6 @@ class Judge:
 
     def _ask(
         self, network: nn.Module, images: tuple[ImageFile, ...], targets: dict[str, int] | None
-    ) -> Answers:
+    ) -> Predictions:
         with torch.inference_mode():
-            return answers(network, self.images.plain(images, targets))
+            return predict_batches(network, self.images.plain(images, targets))

@@ -1,4 +1,4 @@
-"""Who learns: ours as the product does it, and the others by one plain loop on the same images."""
+"""The methods: ours as the product trains it, and the others in one plain loop on the same images."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks.quality_measure import ImageLoaders, Judge
+from benchmarks.quality_measure import Evaluator, ImageLoaders
 from benchmarks.quality_tasks import Task, our_config
 from visionlora.adapters import scaled
 from visionlora.errors import VisionLoraError
@@ -31,7 +31,7 @@ RANK = 8
 EPOCHS = 8
 LEAST_STEPS = 160
 MOST_OF_OURS = 3
-"""Ours may take so many times the steps of the others."""
+"""Ours may take at most this many times the steps of the others."""
 STRENGTHS = (0.2, 0.4, 0.6, 0.8)
 
 Scaled = Callable[[nn.Module, float], Any]
@@ -39,7 +39,7 @@ Scaled = Callable[[nn.Module, float], Any]
 
 @dataclass(frozen=True)
 class Method:
-    """A way to learn, and the learning rates that it is tried with."""
+    """A training method, and the learning rates to try."""
 
     name: str
     lrs: tuple[float, ...]
@@ -49,7 +49,7 @@ class Method:
 
 
 def steps_of(images: int, batch_size: int) -> int:
-    """Optimizer steps of everyone but ours: 8 epochs, and enough of them for a handful of images."""
+    """Optimizer steps of all methods but ours: 8 epochs, and a minimum for a handful of images."""
     return max(LEAST_STEPS, EPOCHS * -(-images // batch_size))
 
 
@@ -100,7 +100,7 @@ METHODS = (
 
 
 def best_lr(records: Sequence[Mapping[str, Any]], task: str, method: Method, seed: int) -> float | None:
-    """The learning rate with which the method learned most, by keeping where that is equal; None: untried."""
+    """The learning rate with the best ``learned``, then the best ``kept``; None if none was tried."""
     tried = [
         record
         for record in records
@@ -112,20 +112,20 @@ def best_lr(records: Sequence[Mapping[str, Any]], task: str, method: Method, see
 
 
 def run_one(task: Task, method: Method, lr: float, seed: int, threads: int) -> dict[str, Any]:
-    """Trains once and measures; the figures of one record.
+    """Train once and measure; returns the figures of one record.
 
-    A method that cannot adapt the network has ``cannot`` with its own words instead of figures.
+    For a method that cannot adapt the network the record has its error message as ``cannot`` instead.
     """
     torch.set_num_threads(threads)
-    teach = _ours if method.build is None else _peer
-    return teach(task, method, lr, seed)
+    train = _ours if method.build is None else _other
+    return train(task, method, lr, seed)
 
 
-def _peer(task: Task, method: Method, lr: float, seed: int) -> dict[str, Any]:
+def _other(task: Task, method: Method, lr: float, seed: int) -> dict[str, Any]:
     backbone = load_backbone(task.network, task.weights)
     images = ImageLoaders.of(task, backbone.preprocessing)
-    judge = Judge(task, images, backbone)
-    frozen = None if task.head == "new" else judge.figures(backbone.model.eval())
+    evaluator = Evaluator(task, images, backbone)
+    frozen = None if task.head == "new" else evaluator.figures(backbone.model.eval())
     head = apply_head(backbone, task.head, images.folder.classes)
     torch.manual_seed(seed)
     assert method.build is not None
@@ -138,11 +138,11 @@ def _peer(task: Task, method: Method, lr: float, seed: int) -> dict[str, Any]:
     started = time.perf_counter()
     _fit(network, images, head, lr, seed, total)
     seconds = time.perf_counter() - started
-    judge.head = head
+    evaluator.head = head
     return {
         "frozen": frozen,
-        **judge.figures(network),
-        "curve": _curve(judge, network, 1.0, rescaled) if method.adapter else [],
+        **evaluator.figures(network),
+        "curve": _curve(evaluator, network, 1.0, rescaled) if method.adapter else [],
         "seconds": round(seconds, 1),
         "steps": total,
         "trained": sum(p.numel() for p in network.parameters() if p.requires_grad),
@@ -150,7 +150,7 @@ def _peer(task: Task, method: Method, lr: float, seed: int) -> dict[str, Any]:
 
 
 def _fit(network: nn.Module, images: ImageLoaders, head: Head, lr: float, seed: int, total: int) -> None:
-    """AdamW, bfloat16, one cycle, gradients clipped at 1: what ours does but for the anchors."""
+    """AdamW, bfloat16, one cycle, gradients clipped at 1: the training of ours without anchors."""
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=lr, weight_decay=0.0)
     warmup = max(1, round(0.1 * total))
@@ -186,7 +186,7 @@ def _batches(images: ImageLoaders, head: Head, seed: int, total: int) -> Iterato
 
 @contextmanager
 def rescaled(network: nn.Module, factor: float) -> Iterator[None]:
-    """Inside, PEFT's adapters are applied so many times as strongly."""
+    """Inside, the updates of PEFT's adapters are multiplied by ``factor``."""
     candidates: list[Any] = [getattr(module, "scaling", None) for module in network.modules()]
     holders = [scaling for scaling in candidates if isinstance(scaling, dict)]
     before = [dict(scaling) for scaling in holders]
@@ -199,11 +199,11 @@ def rescaled(network: nn.Module, factor: float) -> Iterator[None]:
             scaling.update(values)
 
 
-def _curve(judge: Judge, network: nn.Module, chosen: float, scaled: Scaled) -> list[dict[str, Any]]:
+def _curve(evaluator: Evaluator, network: nn.Module, chosen: float, scaled: Scaled) -> list[dict[str, Any]]:
     points = []
     for strength in (*STRENGTHS, 1.0):
         with scaled(network, strength / chosen):
-            points.append({"strength": strength, **judge.figures(network)})
+            points.append({"strength": strength, **evaluator.figures(network)})
     return points
 
 
@@ -212,35 +212,37 @@ def _ours(task: Task, method: Method, lr: float, seed: int) -> dict[str, Any]:
 
 
 def run_ours(task: Task, config: Any) -> dict[str, Any]:
-    """The product's training run with this configuration, then the same measurement as everyone's.
+    """Train with the product and this configuration, then measure as for the others.
 
     Raises:
-        VisionLoraError: it was interrupted, or took more steps than it may.
+        VisionLoraError: the run was interrupted, or took too many steps.
     """
-    from visionlora.training.run import run  # Lightning takes seconds, and the others need none of it
+    from visionlora.training.run import (
+        run,  # importing Lightning takes seconds, and the others do not need it
+    )
 
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "run"
         with redirect_stdout(io.StringIO()):
             interrupted = run(config, folder)
         if interrupted:
-            raise VisionLoraError("the run was interrupted: nothing of it is recorded")
+            raise VisionLoraError("the run was interrupted and is not recorded")
         metrics = json.loads((folder / "metrics.json").read_text())
         restored = restore(folder)
     images = ImageLoaders.of(task, restored.backbone.preprocessing)
     allowed = MOST_OF_OURS * steps_of(len(images.folder.train), images.batch_size)
     if metrics["steps"] > allowed:
-        raise VisionLoraError(f"ours took {metrics['steps']} steps, more than the {allowed} it may take")
-    judge = Judge(task, images, restored.backbone)
+        raise VisionLoraError(f"ours took {metrics['steps']} steps, more than the allowed {allowed}")
+    evaluator = Evaluator(task, images, restored.backbone)
     if task.head != "new":
-        frozen = judge.figures(load_backbone(task.network, task.weights).model.eval())
-    judge.head = restored.head
+        frozen = evaluator.figures(load_backbone(task.network, task.weights).model.eval())
+    evaluator.head = restored.head
     chosen = metrics["strength"]["chosen"]
     return {
         "frozen": frozen if task.head != "new" else None,
-        **judge.figures(restored.network),
+        **evaluator.figures(restored.network),
         "strength": chosen,
-        "curve": _curve(judge, restored.network, chosen, scaled) if task.head != "new" else [],
+        "curve": _curve(evaluator, restored.network, chosen, scaled) if task.head != "new" else [],
         "seconds": metrics["time"]["fit_s"],
         "steps": metrics["steps"],
         "trained": metrics["parameters"]["trainable"],

@@ -1,4 +1,4 @@
-"""The quality yardstick's figures, as tables and as an image."""
+"""The results of the quality benchmark as tables and as a plot."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from benchmarks.quality_methods import METHODS, MINE, Method, best_lr
 from visionlora.report.intervals import wilson_interval
 
 COLUMNS = (
-    "method", "lr", "seeds", "unseen right", "photos right", "photos lost", "photos called it",
-    "others called it", "trained", "steps", "seconds",
+    "method", "lr", "seeds", "unseen top-1", "photos top-1", "photos lost", "photos false pos.",
+    "others false pos.", "trained", "steps", "seconds",
 )  # fmt: skip
 
 Record = Mapping[str, Any]
@@ -23,7 +23,7 @@ Record = Mapping[str, Any]
 def summarise(
     records: Sequence[Record], tasks: Sequence[str], methods: Sequence[Method], seeds: Sequence[int]
 ) -> list[dict[str, Any]]:
-    """A row for each task and method at the best learning rate of the first seed, means over the seeds."""
+    """One row per task and method with the best learning rate of the first seed; means over the seeds."""
 
     rows: list[dict[str, Any]] = []
     for task in tasks:
@@ -86,20 +86,20 @@ def markdown(rows: Sequence[Record]) -> str:
 
 
 def strengths(rows: Sequence[Record]) -> str:
-    """What an adapter's strength does, as a Markdown table; nothing where no method has one."""
+    """The effect of an adapter's strength as a Markdown table; empty if no method has one."""
     curves = {row["method"]: row["curve"] for row in rows if row.get("curve")}
     if not curves:
         return ""
     across = [point["strength"] for point in next(iter(curves.values()))]
-    lines = [("unseen right / photos lost at strength", *map(str, across)), ("---", *["---:"] * len(across))]
+    lines = [("unseen top-1 / photos lost at strength", *map(str, across)), ("---", *["---:"] * len(across))]
     for name, points in curves.items():
         lines.append((name, *(f"{point['learned']:.3f} / {point['lost']:.3f}" for point in points)))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def verdict(records: Sequence[Record], task: str) -> str:
-    """Whether another method, at any learning rate, strength or seed, is better in both than one of ours: a
-    line for ours with anchors, and one for ours without."""
+    """Whether another method, at any learning rate, strength or seed, is better than a point of ours in both
+    figures: one line for ours with anchors, and one for ours without."""
     usable = [r for r in records if r["task"] == task and "cannot" not in r and r["kept"] is not None]
     others = [(r["method"], point) for r in usable if r["method"] not in MINE for point in _points(r)]
     lines = []
@@ -110,9 +110,9 @@ def verdict(records: Sequence[Record], task: str) -> str:
         better = sorted(
             {name for name, (learned, kept) in others if any(learned > a and kept > b for a, b in ours)}
         )
-        who = f"of {', '.join(better)} some are" if better else "none is"
+        who = f"some of {', '.join(better)} are" if better else "none is"
         counts = f"{len(others)} points of the others, {len(ours)} of {mine}"
-        lines.append(f"{counts}: {who} better in both than one of these.")
+        lines.append(f"{counts}: {who} better than one of the latter in both figures.")
     return "\n\n".join(lines)
 
 
@@ -122,7 +122,7 @@ def _points(record: Record) -> list[tuple[float, float]]:
 
 
 def cells(row: Record) -> tuple[str, ...]:
-    """A row in words, one a column."""
+    """The cells of a row, one per column."""
     if "cannot" in row:
         words = "cannot adapt this network: " + row["cannot"].replace("|", "/")
         return (row["method"], words, *[""] * (len(COLUMNS) - 2))
@@ -154,10 +154,10 @@ def _share(value: float | None, count: int | None = None, spread: float | None =
 
 
 def draw(records: Sequence[Record], titles: Mapping[str, str]) -> Figure:
-    """Learning against keeping, a panel for each task that has both.
+    """Plot learning against forgetting, with a panel for each task that has both.
 
-    Filled marks are runs, the larger the higher the learning rate; for adapters a line leads through the
-    strengths of each run.
+    Filled marks are runs, larger ones with a higher learning rate; for adapters a line connects the strengths
+    of each run.
     """
     usable = [r for r in records if "cannot" not in r and r["kept"] is not None]
     tasks = [task for task in titles if any(record["task"] == task for record in usable)]
@@ -175,7 +175,10 @@ def draw(records: Sequence[Record], titles: Mapping[str, str]) -> Figure:
         if frozen:
             panel.axvline(frozen["kept"], color="0.6", linestyle=":", linewidth=1, label="frozen")
         panel.set(
-            title=titles[task], xlabel="photos right", ylabel="unseen drawings right", ylim=(-0.02, 1.02)
+            title=titles[task],
+            xlabel="top-1 on photos",
+            ylabel="top-1 on unseen drawings",
+            ylim=(-0.02, 1.02),
         )
         panel.title.set_fontsize(9)
         panel.grid(alpha=0.3)

@@ -1,4 +1,4 @@
-"""What is learned and what is to be kept: the tasks of the quality yardstick, laid out as image folders."""
+"""The tasks of the quality benchmark, as image folders: what to learn and what not to forget."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REAL = shipped("../shared/real")
 NETWORK = "squeezenet1_0"
 STYLES = ("noto", "fluent-color", "twemoji", "fxemoji")
 SINGLE = ("tiger", "ambulance", "pineapple")
-# Subjects that are no ImageNet class, drawn by the project's own code.
+# Subjects that are not ImageNet classes, drawn by the project's own code.
 UNKNOWN = ("heart", "moon", "sun", "key", "cherries", "tulip", "gold-star", "maple-leaf")
 UNKNOWN_STYLES = {
     "train": ("flat", "line-art", "cartoon", "watercolour", "crayon"),
@@ -31,14 +31,14 @@ class Task:
 
     Attributes:
         name: short, as in the records.
-        title: a line for people.
+        title: one line for tables.
         root: folder with train and val, each of class folders; val is in styles that train lacks.
         head: keep, extend or new.
         weights: the network's weight file, or "none".
-        anchors: folder of unlabelled photos to keep with; no image of ``retention`` is among them.
-        retention: class folders of photos to measure keeping with.
-        contrast_anchors: folders of drawings of other things, to keep with.
-        contrast: folder of drawings of other things, to measure with.
+        anchors: folder of unlabelled photos for distillation; none of them is in ``retention``.
+        retention: class folders of photos to measure forgetting on.
+        contrast_anchors: folders of drawings of other things for training.
+        contrast: folder of drawings of other things to measure false positives on.
     """
 
     name: str
@@ -54,16 +54,16 @@ class Task:
 
 
 def make_tasks(folder: Path, real: Path = REAL) -> dict[str, Task]:
-    """Lays the tasks out below ``folder``: links to the real images, and drawings made here.
+    """Make the tasks' folders below ``folder``: links to the real images, and drawings made here.
 
     Raises:
-        VisionLoraError: the real weights and images are not there.
+        VisionLoraError: the real weights and images are missing.
     """
     weights = real / f"{NETWORK}-imagenet.safetensors"
     for needed in (weights, real / "illustrated", real / "photos"):
         if not needed.exists():
             raise VisionLoraError(
-                f"{needed} is missing: the yardstick has nothing to run on; give --real FOLDER"
+                f"{needed} is missing; give the folder of real weights and images with --real FOLDER"
             )
     halves = folder / "anchors", folder / "retention"
     for place, photos in enumerate(sorted((real / "photos").iterdir())):
@@ -85,11 +85,11 @@ def _illustrated(folder: Path, real: Path, photos: dict) -> Iterable[Task]:
             for image in sorted((real / "illustrated" / "train").glob(f"*/{style}.png")):
                 link(root / "train" / image.parent.name / image.name, image)
         for image in sorted((real / "illustrated" / "unseen").glob("*/*.png")):
-            # With few styles some classes have no drawing to learn from, so none to be asked about.
+            # With few styles some classes have no training drawing, so they get no validation drawing.
             if (root / "train" / image.parent.name).is_dir():
                 link(root / "val" / image.parent.name / image.name, image)
         styles = "1 style" if count == 1 else f"{count} styles"
-        yield Task(f"illustrated-{count}", f"illustrated, {styles} to learn from", root, "keep", **photos)
+        yield Task(f"illustrated-{count}", f"illustrated, {styles} for training", root, "keep", **photos)
 
 
 def _goldfish(real: Path, photos: dict) -> Task:
@@ -116,7 +116,7 @@ def _single(folder: Path, real: Path, photos: dict) -> Iterable[Task]:
                 link(root / "anchors" / other.name, real / "illustrated" / "train" / other.name)
         yield Task(
             f"one-{name}",
-            f"{name} alone: four drawings to learn from, a fifth to be asked about",
+            f"{name} alone: four training drawings, a fifth for validation",
             root / "data",
             "keep",
             contrast_anchors=(root / "anchors",),
@@ -129,12 +129,12 @@ def _unknown(folder: Path, photos: dict) -> Iterable[Task]:
     root = folder / "unknown"
     draw_unknown(root)
     for head in ("new", "extend"):
-        title = f"{len(UNKNOWN)} drawn things that ImageNet lacks, head {head}"
+        title = f"{len(UNKNOWN)} drawn classes that ImageNet lacks, head {head}"
         yield Task(f"unknown-{head}", title, root, head, **photos)
 
 
 def draw_unknown(root: Path) -> None:
-    """Draws the classes that ImageNet lacks, in other styles to learn from than to be asked about."""
+    """Draw the classes that ImageNet lacks, in different styles for training and validation."""
     from scripts.draw.canvas import finish
     from scripts.draw.contrast import SUBJECTS, pose
     from scripts.draw.grounds import GROUNDS
@@ -157,28 +157,22 @@ def draw_unknown(root: Path) -> None:
 
 
 def our_config(task: Task, lr: float, seed: int, anchors: bool, settings: Sequence[str] = ()) -> Any:
-    """The product's own configuration: its defaults, but for what the task, the trial and these settings
-    decide."""
-    from hydra import compose, initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
+    """The product's configuration: its defaults, with the task's and trial's settings and ``settings``."""
+    from visionlora.command import compose
+    from visionlora.train import COMMAND
 
-    from visionlora.command import register_resolvers
-
-    register_resolvers()
-    GlobalHydra.instance().clear()
     given = [
         f"data.root={task.root}", f"model.name={task.network}", f"model.weights={task.weights}",
         f"model.head={task.head}", f"optimizer.lr={lr}", f"seed={seed}", "trainer.progress=false",
         f"retention.anchors={_list([task.anchors] if anchors else [])}",
-        # Who has no photos to keep with has none to choose the strength with either.
+        # Without photos as anchors there are none to choose the strength on either.
         f"retention.root={task.retention if anchors and task.head != 'new' else 'null'}",
         f"contrast.anchors={_list(task.contrast_anchors) if anchors and task.contrast_anchors else 'auto'}",
         f"contrast.root={task.contrast or 'null'}",
         *([] if anchors else ["contrast.budget=null"]),
         *settings,
     ]  # fmt: skip
-    with initialize_config_dir(str(shipped("conf").resolve()), version_base="1.3"):
-        return compose("config", overrides=given)
+    return compose(COMMAND, given)
 
 
 def _list(folders: Iterable[Path]) -> str:
@@ -186,6 +180,6 @@ def _list(folders: Iterable[Path]) -> str:
 
 
 def link(place: Path, target: Path) -> None:
-    """A symbolic link, its folders made."""
+    """Make a symbolic link, and the folders above it."""
     place.parent.mkdir(parents=True, exist_ok=True)
     place.symlink_to(target.resolve())

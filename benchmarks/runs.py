@@ -1,4 +1,4 @@
-"""Whole runs of the product on the goldfish that ship with it, and what they leave of the time they took."""
+"""Complete training runs on the goldfish that ship with the project, and their times."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 
 def random_weights(network: str, folder: Path) -> Path:
-    """A weight file of a torchvision network, the same every time."""
+    """Write a weight file of a torchvision network with random weights from a fixed seed."""
     torch.manual_seed(0)
     path = folder / f"{network}.safetensors"
     save_file(torchvision.models.get_model(network).state_dict(), path)
@@ -25,15 +25,15 @@ def random_weights(network: str, folder: Path) -> Path:
 def train(
     options: argparse.Namespace, network: str, weights: Path, steps: int, run: Path, settings: Sequence[str]
 ) -> dict[str, float]:
-    """One run of so many steps in a process of its own, judged once and at strength 1; its steps and times.
+    """One run in its own process, with one validation and strength 1; returns its steps and times.
 
     Args:
         options: ``precision`` and ``threads``.
-        network: of torchvision.
-        weights: its file.
+        network: name of a torchvision network.
+        weights: its weight file.
         steps: optimizer steps.
         run: the run's folder.
-        settings: what else is not as by default.
+        settings: further configuration overrides.
     """
     command = [
         sys.executable, "-m", "visionlora.train", "data=goldfish", f"model.name={network}",

@@ -1,9 +1,9 @@
-"""How long a training step takes: ours, the frozen floor, full fine-tuning and other libraries, side by side.
+"""Step time of ours, the frozen floor, full fine-tuning and other libraries.
 
     python -m benchmarks.step_time --networks resnet50 --precision float32 bfloat16
 
-Every contender has a process of its own, and they take steps in turn, so that whatever else the machine does
-meets them all alike. Ratios are those of steps in the same round.
+Every contender has its own process, and they take steps in turn, so that other load on the machine affects
+all of them alike. Ratios are those of steps in the same round.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ HOW = (
 )
 REUSE = "Every process keeps the memory that it frees (`trainer.reuse_memory`, the trainer's default). "
 LAYERS = {
-    "shared": "Adapters on the layers that every contender is able to adapt: linear layers and dense "
-    "convolutions with square kernels (no grouped, no depthwise ones).",
-    "all": "Each contender adapts every layer that it is able to: compare the column `layers`.",
+    "shared": "Adapters on the layers that every contender can adapt: linear layers and dense convolutions "
+    "with square kernels (no grouped or depthwise ones).",
+    "all": "Each contender adapts every layer that it can; see the column `layers`.",
 }
 MEMORY = {
-    "cpu": "the highest resident size, in a process of its own, less the size before the network was made",
-    "cuda": "the highest that PyTorch's allocator handed out, in a process of its own",
+    "cpu": "the peak resident size of a separate process, minus its size before the network was made",
+    "cuda": "the peak of PyTorch's allocator, in a separate process",
 }
 
 
@@ -53,7 +53,7 @@ Done = Sequence[tuple[str | None, table.Measured]]
 
 @dataclass(frozen=True)
 class Sweep:
-    """A set of settings that is shown together: plain tables, or a curve over rank or batch."""
+    """Settings that are shown together: as tables, or as a curve over rank or batch."""
 
     over: str | None
     settings: tuple[Setting, ...]
@@ -66,9 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace, command: str) -> None:
     if options.device == "cuda" and not torch.cuda.is_available():
-        raise VisionLoraError("--device cuda: PyTorch finds no GPU here; leave the option out for the CPU.")
+        raise VisionLoraError("--device cuda: PyTorch finds no GPU here; omit the option to use the CPU.")
     if options.device == "cpu" and "tf32" in options.precision:
-        raise VisionLoraError("--precision tf32 exists on a GPU only: use float32 or bfloat16.")
+        raise VisionLoraError("--precision tf32 is available on a GPU only: use float32 or bfloat16.")
     names = [by_name(name).name for name in options.contenders]
     console = Console()
     for name in names:
@@ -85,11 +85,11 @@ def _run(options: argparse.Namespace, command: str) -> None:
                 console.print(table.terminal_table(setting, rows))
                 measured.append((setting, rows))
         done.append((sweep.over, measured))
-        # After every sweep, so that a long run that is cut short leaves what it has.
-        _leave(options, command, done)
+        # After every sweep, so that an interrupted run keeps its results.
+        _write(options, command, done)
 
 
-def _leave(
+def _write(
     options: argparse.Namespace, command: str, done: Sequence[tuple[str | None, table.Measured]]
 ) -> None:
     if options.json:
@@ -105,7 +105,7 @@ def _leave(
 
 
 def as_json(command: str, done: Done) -> dict[str, Any]:
-    """Everything that the tables show, and every single time."""
+    """Everything that the tables show, and every measured time."""
     return {
         "command": command,
         "machine": machine(),
@@ -130,7 +130,7 @@ def _section(options: argparse.Namespace, command: str, over: str | None, measur
         steps=options.steps,
         warmup=options.warmup,
         reuse=REUSE if options.reuse_memory else "",
-        memory=MEMORY[options.device] if options.memory else "left out here",
+        memory=MEMORY[options.device] if options.memory else "not measured here",
     )
     parts = [results.facts(title, machine(), versions(), command), how]
     if over is None:
@@ -144,12 +144,12 @@ def _section(options: argparse.Namespace, command: str, over: str | None, measur
 
 
 def together(settings: Sequence[Setting]) -> list[list[Setting]]:
-    """The settings that are measured in the same rounds: neighbours that differ in nothing but the rank."""
+    """The settings that are measured in the same rounds: adjacent ones that differ only in the rank."""
     return [list(group) for _, group in groupby(settings, key=lambda setting: replace(setting, rank=1))]
 
 
 def sweeps(options: argparse.Namespace) -> list[Sweep]:
-    """What was asked for: curves where a sweep is named, plain tables otherwise."""
+    """The requested measurements: curves if a sweep is named, tables otherwise."""
     asked: list[tuple[str | None, list[int], list[int]]] = []
     if options.sweep_rank:
         asked.append(("rank", options.batch[:1], options.sweep_rank))
@@ -194,7 +194,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--rank", nargs="+", type=_at_least(1), default=[8], metavar="R")
     usual = [contender.name for contender in CONTENDERS if contender.usual]
     add("--contenders", nargs="+", default=usual, metavar="NAME", help="; ".join(everyone))
-    add("--layers", choices=("shared", "all"), default="shared", help="adapt what all can, or what each can")
+    add(
+        "--layers",
+        choices=("shared", "all"),
+        default="shared",
+        help="adapt what all can, or what each can",
+    )
     add("--size", type=_at_least(1), default=224, metavar="PIXELS")
     add("--device", choices=("cpu", "cuda"), default="cpu")
     add("--threads", type=_at_least(0), default=0, help="0: PyTorch's own number")
@@ -206,9 +211,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--sweep-rank", type=_numbers, metavar="1,2,4",
         help="curve over rank, at the first batch size; all ranks of a network take turns")  # fmt: skip
     add("--sweep-batch", type=_numbers, metavar="1,2,4", help="curve over batch size, at the first rank")
-    add("--json", type=Path, metavar="FILE", help="all figures, for machines")
+    add("--json", type=Path, metavar="FILE", help="all figures as JSON")
     add("--results", type=Path, metavar="FILE", help="replace this run's section in a RESULTS.md")
-    add("--section", metavar="KEY", help="a section of another name, to keep two runs of one kind")
+    add("--section", metavar="KEY", help="another name of the section, to keep several runs")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""Figures as tables for the terminal and for Markdown, and as curves."""
+"""Measurements as tables for the terminal and Markdown, and as curves."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ HEADINGS = ("contender", "ms", "quartiles", "x floor", "quartiles", "MB", "train
 
 
 def cells(row: Row) -> list[str]:
-    """One row of a table, in the order of `HEADINGS`: step time, memory at its peak, trained parameters in
-    thousands, adapted layers; a word in the place of figures that are missing."""
+    """One row of a table, in the order of `HEADINGS`: step time, peak memory, trained parameters in
+    thousands, adapted layers; the status in place of missing figures."""
     if row.median is None or row.quartiles is None:
         return [row.contender, row.status.split(":")[0], *[""] * (len(HEADINGS) - 2)]
     quartiles = "-".join(map(_milliseconds, row.quartiles))
@@ -53,18 +53,18 @@ def terminal_table(setting: Setting, rows: Sequence[Row]) -> Table:
 
 
 def remarks(rows: Sequence[Row]) -> list[str]:
-    """Why figures are missing, in full."""
+    """The reasons for missing figures."""
     return [f"{row.contender}: {row.status}" for row in rows if row.status != "ok"]
 
 
 def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; all columns but the first aligned right."""
+    """A Markdown table; all columns but the first are aligned right."""
     lines = [headings, ["---", *["---:"] * (len(headings) - 1)], *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 def markdown(measured: Measured) -> str:
-    """One table a setting."""
+    """One table per setting."""
     parts = []
     for setting, rows in measured:
         parts += [f"**{setting}**", markdown_table(HEADINGS, [cells(row) for row in rows]), *remarks(rows)]
@@ -84,7 +84,7 @@ def curves(measured: Measured, over: str) -> dict[str, tuple[list[int], dict[str
 
 
 def markdown_curves(measured: Measured, over: str) -> str:
-    """One table a network and precision: a line per value of `over`, a column per contender."""
+    """One table per network and precision: a row per value of `over`, a column per contender."""
     parts = []
     for title, (values, lines) in curves(measured, over).items():
         table = [
@@ -102,7 +102,7 @@ def _point(row: Row) -> str:
 
 
 def draw_curves(measured: Measured, over: str, path: Path) -> None:
-    """A PNG with one panel a network and precision: step time over `over`, both axes logarithmic."""
+    """Write a PNG with one panel per network and precision: step time over `over`, both axes logarithmic."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -1,4 +1,4 @@
-"""Times contenders against each other, and reads the memory that each of them takes."""
+"""Time contenders against each other, and measure their peak memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.contenders import Contender, by_name, fresh_network, make_ready
-from benchmarks.stall import Stall, StallError
+from benchmarks.worker import Worker, WorkerError
 from visionlora.adapters import fold_batch_norm
 from visionlora.device import keep_freed_memory
 from visionlora.errors import VisionLoraError
@@ -28,9 +28,11 @@ FLOOR = "floor"
 
 @dataclass(frozen=True)
 class Setting:
-    """What is measured: `size` in pixels; `layers` is shared or all; `threads` 0 keeps
-    PyTorch's own number; with `reuse_memory` every process keeps the memory that it frees, as training
-    does."""
+    """What is measured.
+
+    `size` is in pixels; `layers` is shared or all; `threads` 0 keeps PyTorch's default; with `reuse_memory`
+    every process keeps the memory that it frees, as in training.
+    """
 
     network: str
     precision: str = "float32"
@@ -51,7 +53,7 @@ class Setting:
 
 @dataclass
 class Row:
-    """One contender in one setting. Times in seconds, memory in bytes; None where there is no figure.
+    """One contender in one setting. Times in seconds, memory in bytes; None if not measured.
 
     `ratio` is the median over the rounds of this contender's step by the floor's step in the same round.
     """
@@ -68,15 +70,15 @@ class Row:
     peak_memory: int | None = None
 
     def set_size(self, size: tuple[int, int]) -> None:
-        """Takes the number of adapted layers and of trained parameters."""
+        """Set the number of adapted layers and of trained parameters."""
         self.layers, self.trainable = size
 
     def set_peak(self, peak: int) -> None:
-        """Takes the peak memory."""
+        """Set the peak memory."""
         self.peak_memory = peak
 
     def summarise(self, floor: Sequence[float]) -> None:
-        """Fills in the medians and quartiles from `times` and the floor's times of the same rounds."""
+        """Compute medians and quartiles from `times` and the floor's times in the same rounds."""
         if not self.times:
             return
         self.median, self.quartiles = _median_and_quartiles(self.times)
@@ -86,7 +88,7 @@ class Row:
 
 
 class Trainee:
-    """A contender that is ready to take steps on one fixed batch."""
+    """A contender that is ready to train on one fixed batch."""
 
     def __init__(self, contender: Contender, network: nn.Module, setting: Setting) -> None:
         ready = make_ready(contender, network, setting.rank, setting.layers)
@@ -95,7 +97,7 @@ class Trainee:
         if ready.folds:
             fold_batch_norm(ready.model, torch.zeros(1, 3, setting.size, setting.size, device=setting.device))
         self.layers, self.trainable = ready.layers, ready.trainable
-        # Without this, CUDA runs steps that the host has not asked for yet while the clock stands still.
+        # CUDA calls return before the device has finished.
         self.synchronise = torch.cuda.synchronize if setting.device == "cuda" else lambda: None
         self.model = torch.compile(ready.model) if setting.compiled else ready.model
         self.optimizer = torch.optim.AdamW(ready.trainable, lr=1e-4, fused=True) if ready.trainable else None
@@ -123,15 +125,16 @@ def autocast(setting: Setting) -> AbstractContextManager[Any]:
 
 
 def _logits(output: Any) -> Tensor:
-    # GoogLeNet and Inception give a tuple with their auxiliary outputs in training mode.
+    # In training mode GoogLeNet and Inception return a tuple with their auxiliary outputs.
     return output if isinstance(output, Tensor) else output[0]
 
 
 def prepare(setting: Setting) -> tuple[Tensor, Tensor]:
-    """Sets threads, precision and what happens to freed memory for this process; the batch that all
-    contenders see."""
+    """Set threads, precision and memory allocation of this process; returns the batch of all contenders."""
     if setting.reuse_memory and not keep_freed_memory():
-        raise VisionLoraError("--reuse-memory: only glibc can keep freed memory; leave it out here.")
+        raise VisionLoraError(
+            "--reuse-memory: only glibc can keep freed memory; do not use this option here."
+        )
     if setting.threads:
         torch.set_num_threads(setting.threads)
     if setting.device == "cuda":
@@ -146,15 +149,15 @@ def prepare(setting: Setting) -> tuple[Tensor, Tensor]:
 
 
 def measure(settings: Sequence[Setting], names: Sequence[str], memory: bool = True) -> list[list[Row]]:
-    """Every contender in every setting trains in a process of its own, and all take a step in turn.
+    """Train every contender in every setting in its own process; all take one step per round, in turn.
 
-    Who begins changes from round to round; the others' processes sleep meanwhile. A contender that isn't
-    installed or that fails has a row that says so.
+    The first one changes from round to round; the other processes sleep meanwhile. The row of a contender
+    that is not installed or that fails says so.
 
     Args:
-        settings: they differ in nothing but the rank, so that there is one floor for all of them.
+        settings: they differ only in the rank, so one floor serves all of them.
         names: the contenders.
-        memory: whether peak memory is read.
+        memory: whether to measure peak memory.
 
     Returns:
         For each setting the contenders' rows.
@@ -162,51 +165,51 @@ def measure(settings: Sequence[Setting], names: Sequence[str], memory: bool = Tr
     first = settings[0]
     floor = Row(FLOOR)
     rows = [[floor if name == FLOOR else Row(name) for name in names] for _ in settings]
-    stalls: dict[int, Stall] = {}
+    workers: dict[int, Worker] = {}
     own = {id(row): row for several in rows for row in several}
     try:
         for setting, several in zip(settings, rows, strict=True):
             for row in several:
                 if not by_name(row.contender).installed:
                     row.status = "not installed"
-                elif id(row) not in stalls:
-                    stalls[id(row)] = Stall(_answers, setting, row.contender)
-                    _ask(stalls, row, "ready", row.set_size)
+                elif id(row) not in workers:
+                    workers[id(row)] = Worker(_functions, setting, row.contender)
+                    _call(workers, row, "ready", row.set_size)
         for number in range(first.warmup + first.steps):
-            order = [own[key] for key in stalls]
+            order = [own[key] for key in workers]
             begin = number % max(len(order), 1)
             for row in order[begin:] + order[:begin]:
-                _ask(stalls, row, "step", row.times.append if number >= first.warmup else _ignore)
+                _call(workers, row, "step", row.times.append if number >= first.warmup else _ignore)
         for row in own.values():
-            if memory and id(row) in stalls:
-                _ask(stalls, row, "peak", row.set_peak)
+            if memory and id(row) in workers:
+                _call(workers, row, "peak", row.set_peak)
             row.summarise(floor.times)
     finally:
-        for stall in stalls.values():
-            stall.close()
+        for worker in workers.values():
+            worker.close()
     return rows
 
 
-def _ask(stalls: dict[int, Stall], row: Row, question: str, keep: Callable[[Any], object]) -> None:
-    """Keep a contender's answer, or why there is none: a peer's failure is a result too."""
+def _call(workers: dict[int, Worker], row: Row, name: str, keep: Callable[[Any], object]) -> None:
+    """Keep the result of a contender's function, or the reason for its failure, which is a result too."""
     try:
-        keep(stalls[id(row)].ask(question))
-    except StallError as error:
+        keep(workers[id(row)].call(name))
+    except WorkerError as error:
         row.status = f"failed: {error}"
         row.times.clear()
-        stalls.pop(id(row)).close()
+        workers.pop(id(row)).close()
 
 
 def _ignore(seconds: float) -> None:
     pass
 
 
-def _answers(setting: Setting, name: str) -> dict[str, Callable[[], Any]]:
-    """What a contender's process can be asked.
+def _functions(setting: Setting, name: str) -> dict[str, Callable[[], Any]]:
+    """The functions of a contender's process.
 
-    Peak memory is on CUDA the allocator's. On the CPU it is that of the process's resident memory less what
-    it held before the network was made, when the contender had already trained a tiny one: what PyTorch and
-    the packages load at their first step is theirs, not the network's.
+    On CUDA, peak memory is that of PyTorch's allocator. On the CPU it is the peak of the process's resident
+    memory minus its size before the network was made. The contender has then already trained a tiny network,
+    because what PyTorch and the packages load at their first step does not belong to the network.
     """
     contender = by_name(name)
     images, labels = prepare(setting)
@@ -241,7 +244,7 @@ def resident_memory(peak: bool = False) -> int:
     """This process's resident memory in bytes, now or at its highest."""
     status = Path("/proc/self/status")
     if status.exists():
-        # Not ru_maxrss: on Linux that starts from the size of the process that started this one.
+        # Not ru_maxrss: on Linux it starts at the size of the parent process.
         key = "VmHWM:" if peak else "VmRSS:"
         line = next(line for line in status.read_text().splitlines() if line.startswith(key))
         return int(line.split()[1]) * 1024

@@ -1,6 +1,6 @@
-"""Draws the goldfish and the other things in data/goldfish: `python scripts/draw_goldfish.py [FOLDER]`.
+"""Draw the goldfish and the other things in data/goldfish: `python scripts/draw_goldfish.py [FOLDER]`.
 
-Every image is a function of its own name, so one can be redrawn without the others:
+Every image is a function of its own name, so each can be drawn alone:
 `python scripts/draw_goldfish.py /tmp/one --only watercolour`.
 """
 
@@ -23,8 +23,20 @@ from draw.styles import STYLES
 from PIL import Image
 
 HOME = Path(__file__).resolve().parents[1] / "data" / "goldfish"
-COLOURS = 128  # of an image's palette: more is not seen in drawings
-FACED = {"sun", "crab", "octopus", "whale", "puffer", "cat", "dog", "fox", "frog", "chick", "owl"}  # already
+COLOURS = 128  # of an image's palette: drawings do not need more
+FACED = {
+    "sun",
+    "crab",
+    "octopus",
+    "whale",
+    "puffer",
+    "cat",
+    "dog",
+    "fox",
+    "frog",
+    "chick",
+    "owl",
+}  # with a face
 
 
 def images() -> dict[str, Callable[[], Image.Image]]:
@@ -43,8 +55,8 @@ def images() -> dict[str, Callable[[], Image.Image]]:
 
 
 def draw_goldfish(path: str, split: str, style: str) -> Image.Image:
-    look, stance = GOLDFISH[split][style]
-    return draw(style, goldfish(look), stance, seeded(path))
+    fish, stance = GOLDFISH[split][style]
+    return draw(style, goldfish(fish), stance, seeded(path))
 
 
 def draw_other(path: str, style: str, subject: str) -> Image.Image:
@@ -60,7 +72,7 @@ def draw(
     face = (50.0 + stance.shift[0], 56.0 + stance.shift[1], stance.scale) if cute else None
     drawing = Drawing((*GROUNDS[stance.ground](stance.paper, rng), *placed), stance.paper, face)
     image = finish(STYLES[style](drawing, rng))
-    # kmeans keeps the rare colours (a pupil, a glint), which the median cut alone gives away
+    # kmeans keeps rare colours (a pupil, a highlight), which the median cut alone loses
     return image.quantize(COLOURS, Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.FLOYDSTEINBERG)
 
 

@@ -21,16 +21,16 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torchvision.models import squeezenet1_1
 
+from visionlora.data.preprocessing import Preprocessing
 from visionlora.files import replacing
-from visionlora.models.metadata import About
-from visionlora.models.preprocessing import Preprocessing
+from visionlora.models.metadata import WeightsMetadata
 
 WEIGHTS = Path(__file__).parents[1] / "visionlora" / "models" / "pocket.safetensors"
 PREPROCESSING = Preprocessing(
     resize=144, crop=128, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), interpolation="bilinear"
 )
-HELD_OUT = 1_000_000  # first seed of the images that accuracy is measured on
-SMALL = 96  # side of the images in the first part of training: cheaper, and all that coarse shapes need
+HELD_OUT = 1_000_000  # first seed of the images for measuring accuracy
+SMALL = 96  # side of the images in the first part of training: cheaper, and enough for coarse shapes
 
 
 def main() -> None:
@@ -43,34 +43,36 @@ def main() -> None:
     print(f"{len(images)} + {len(held_out[0])} photos after {time.perf_counter() - start:.0f} s", flush=True)
     model = squeezenet1_1(num_classes=len(CLASSES)).to(memory_format=torch.channels_last)
     train(model, images, labels, held_out, options)
-    model = model.half().float()  # what is measured is what is written
-    right = correct(model, *held_out)
-    per_class = {name: right[held_out[1] == i].float().mean().item() for i, name in enumerate(CLASSES)}
+    model = model.half().float()  # measure the weights that are written
+    is_correct = correct(model, *held_out)
+    per_class = {name: is_correct[held_out[1] == i].float().mean().item() for i, name in enumerate(CLASSES)}
     settings = {
         k: v for k, v in vars(options).items() if k in ("seed", "per_class", "epochs", "batch", "rate")
     }
-    write(model, right.float().mean().item(), per_class, settings, options.output)
-    print(f"held-out accuracy {right.float().mean():.4f}, {time.perf_counter() - start:.0f} s", flush=True)
+    write(model, is_correct.float().mean().item(), per_class, settings, options.output)
+    print(
+        f"held-out accuracy {is_correct.float().mean():.4f}, {time.perf_counter() - start:.0f} s", flush=True
+    )
     print(json.dumps(per_class, indent=1))
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--per-class", type=int, default=600, help="photos a class to train on")
-    parser.add_argument("--held-out-per-class", type=int, default=50, help="photos a class to measure on")
+    parser.add_argument("--per-class", type=int, default=600, help="training photos per class")
+    parser.add_argument("--held-out-per-class", type=int, default=50, help="held-out photos per class")
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=1e-3, help="highest learning rate of the cycle")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=2, help="processes that render")
-    parser.add_argument("--threads", type=int, default=1, help="threads that train")
+    parser.add_argument("--workers", type=int, default=2, help="processes for rendering")
+    parser.add_argument("--threads", type=int, default=1, help="threads for training")
     parser.add_argument("--cache", type=Path, help="folder to keep the photos in between runs")
     parser.add_argument("--output", type=Path, default=WEIGHTS)
     return parser.parse_args()
 
 
 def photos(first: int, count: int, workers: int, cache: Path | None = None) -> tuple[Tensor, Tensor]:
-    """``count`` photos of each class, of seeds from ``first`` on: (photos, 3, 144, 144) uint8 and labels."""
+    """``count`` photos of each class with seeds from ``first``: (photos, 3, 144, 144) uint8, and labels."""
     kept = cache and cache / f"{first}-{count}.npy"
     if kept and kept.exists():
         images = np.load(kept)
@@ -117,10 +119,11 @@ def train(
             optimizer.step()
             cycle.step()
             total += loss.item()
-        right = correct(model, held_out[0][::5], held_out[1][::5]).float().mean()
+        accuracy = correct(model, held_out[0][::5], held_out[1][::5]).float().mean()
         seconds = time.perf_counter() - start
         print(
-            f"epoch {epoch + 1}: loss {total / steps:.3f}, held-out {right:.3f}, {seconds:.0f} s", flush=True
+            f"epoch {epoch + 1}: loss {total / steps:.3f}, held-out {accuracy:.3f}, {seconds:.0f} s",
+            flush=True,
         )
 
 
@@ -152,24 +155,24 @@ def normalise(pixels: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def correct(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    """For each photo, whether the network is right about its middle."""
+    """For each photo, whether the network classifies its centre crop correctly."""
     model.eval()
     edge = (images.shape[-1] - PREPROCESSING.crop) // 2
-    middle = images[..., edge : edge + PREPROCESSING.crop, edge : edge + PREPROCESSING.crop]
-    answers = [
+    centre = images[..., edge : edge + PREPROCESSING.crop, edge : edge + PREPROCESSING.crop]
+    predictions = [
         model(normalise(part.float() / 255).contiguous(memory_format=torch.channels_last)).argmax(1)
-        for part in middle.split(64)
+        for part in centre.split(64)
     ]
-    return torch.cat(answers) == labels
+    return torch.cat(predictions) == labels
 
 
 def write(
     model: nn.Module, accuracy: float, per_class: dict[str, float], settings: dict[str, float], path: Path
 ) -> None:
-    """The weights in half precision, with everything that one must know to use them."""
-    about = About(tuple(CLASSES), tuple(wnid for wnid, _ in CLASSES.values()), PREPROCESSING)
+    """Write the weights in half precision, with their metadata."""
+    about = WeightsMetadata(tuple(CLASSES), tuple(wnid for wnid, _ in CLASSES.values()), PREPROCESSING)
     metadata = {
-        **about.metadata(),
+        **about.as_text(),
         "architecture": "squeezenet1_1",
         "accuracy": f"{accuracy:.4f}",
         "accuracy_per_class": json.dumps({k: round(v, 4) for k, v in per_class.items()}),
@@ -178,7 +181,7 @@ def write(
     }
     state = {k: v.half().contiguous() for k, v in model.state_dict().items()}
     with replacing(path) as beside:
-        beside.write_bytes(save(state, metadata))  # unlike save_file, readable by whoever the umask says
+        beside.write_bytes(save(state, metadata))  # unlike save_file, follows the umask
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python scripts/render_pocket_photos.py
 
-The network has never seen them: training takes other seeds.
+The network was not trained on them: training uses other seeds.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from PIL import Image
 from render import CLASSES, render
 
+from visionlora.data.images import open_image
 from visionlora.files import replacing
 
 FOLDER = Path(__file__).parents[1] / "data" / "pocket_photos"
@@ -23,7 +24,7 @@ QUALITY = 88
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=6, help="photos a class in each folder")
+    parser.add_argument("--count", type=int, default=6, help="photos per class in each folder")
     parser.add_argument("--output", type=Path, default=FOLDER)
     parser.add_argument("--sheet", type=Path, help="also write an overview: a few photos of each class")
     options = parser.parse_args()
@@ -42,14 +43,13 @@ def main() -> None:
 
 
 def sheet(folder: Path, across: int = 4, columns: int = 2) -> Image.Image:
-    """The first photos of each class side by side, one class a row, the rows in ``columns``."""
+    """The first photos of each class side by side, one class per row, the rows in ``columns``."""
     rows = -(-len(CLASSES) // columns)
     image = Image.new("RGB", (columns * across * SIDE, rows * SIDE))
     for index, name in enumerate(CLASSES):
         for number, path in enumerate(sorted((folder / name.replace(" ", "_")).glob("*.jpg"))[:across]):
             place = ((index // rows * across + number) * SIDE, index % rows * SIDE)
-            with Image.open(path) as photo:
-                image.paste(photo, place)
+            image.paste(open_image(path), place)
     return image
 
 

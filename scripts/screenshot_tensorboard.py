@@ -1,4 +1,4 @@
-"""Photograph a run's TensorBoard with headless Chromium: the images in the README come from here.
+"""Take screenshots of a run's TensorBoard with headless Chromium, for the documentation.
 
 python scripts/screenshot_tensorboard.py outputs/goldfish/pocket/DATE_TIME docs
 """
@@ -21,12 +21,12 @@ PAGES = {
     "tensorboard_scalars": "scalars&tagFilter=^(train|val)/(loss|top1|dist)|step_ms&_smoothingWeight=0",
     "tensorboard_images": "images",
 }  # fmt: skip
-SETTLE_MS = 20_000
-"""How long the page may work before it is photographed, in its own virtual milliseconds."""
+PAGE_LOAD_MS = 20_000
+"""Virtual milliseconds for loading a page before its screenshot."""
 
 
 def main() -> None:
-    """Serve the run's event files, photograph each page."""
+    """Serve the run's event files and take a screenshot of each page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path, help="a run folder")
     parser.add_argument("output", type=Path, help="where the PNG files go")
@@ -56,7 +56,7 @@ def served(events: Path) -> Iterator[str]:
 
 
 def wait_for(address: str, board: subprocess.Popen[bytes], seconds: float = 60) -> None:
-    """Return once ``address`` answers; leave with an error where it never does."""
+    """Return when ``address`` answers; exit with an error if it does not."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and board.poll() is None:
         try:
@@ -68,15 +68,15 @@ def wait_for(address: str, board: subprocess.Popen[bytes], seconds: float = 60) 
 
 
 def chromium(address: str, *options: str) -> str:
-    """Open ``address`` in headless Chromium, let it settle, return what it prints."""
+    """Open ``address`` in headless Chromium, wait until it is loaded, return the output."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
-        sys.exit("error: no Chromium here; install your system's chromium package")
+        sys.exit("error: Chromium is not installed; install your system's chromium package")
     with tempfile.TemporaryDirectory() as profile:
         command = [
             program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
             "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            "--hide-scrollbars", f"--user-data-dir={profile}", f"--virtual-time-budget={SETTLE_MS}",
+            "--hide-scrollbars", f"--user-data-dir={profile}", f"--virtual-time-budget={PAGE_LOAD_MS}",
             *options, address,
         ]  # fmt: skip
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout

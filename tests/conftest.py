@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
+import torchvision
 from PIL import Image
+from safetensors.torch import save_file
 from torch import nn
 
+from visionlora.data.preprocessing import Preprocessing
+from visionlora.models import WeightsMetadata
+
+Command = Callable[..., "Left"]
+Train = Callable[..., tuple["Left", Path]]
+
+COLOURS = ("red", "blue", "green", "grey")
 REAL = Path(__file__).resolve().parents[2] / "shared" / "real"
 
 
@@ -75,8 +84,8 @@ Draw = Callable[..., Path]
 
 
 @dataclass(frozen=True)
-class Sizes:
-    """A network's preprocessing as the backbones describe it."""
+class Sizes(Preprocessing):
+    """The preprocessing of a small network."""
 
     resize: int = 40
     crop: int = 32
@@ -108,9 +117,7 @@ def draw(tmp_path: Path) -> Draw:
 
 
 SIZE = 24
-PREPROCESSING = SimpleNamespace(
-    resize=SIZE, crop=SIZE, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), interpolation="bilinear"
-)
+PREPROCESSING = Preprocessing(SIZE, SIZE, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), "bilinear")
 
 
 @pytest.fixture
@@ -145,3 +152,37 @@ def _noise(random: np.random.Generator, channel: int, path: Path) -> None:
     pixels = random.integers(0, 120, (SIZE + 8, SIZE + 8, 3))
     pixels[..., channel] += 120
     Image.fromarray(pixels.astype(np.uint8)).save(path)
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """A squeezenet1_1 of four outputs for images of 48 pixels."""
+    torch.manual_seed(0)
+    network = torchvision.models.squeezenet1_1(num_classes=4)
+    half = (0.5, 0.5, 0.5)
+    about = WeightsMetadata(COLOURS, ("",) * 4, Preprocessing(48, 48, half, half, "bilinear"))
+    save_file(network.state_dict(), tmp_path / "small.safetensors", about.as_text())
+    return tmp_path / "small.safetensors"
+
+
+@pytest.fixture
+def train(command: Command, weights: Path, images: Path, tmp_path: Path) -> Train:
+    """Trains for a few steps; returns how it ended and the run's folder."""
+
+    def run(*arguments: str) -> tuple[Left, Path]:
+        folder = tmp_path / "run"
+        left = command(
+            "train", f"data.root={images}", "model.name=squeezenet1_1", f"model.weights={weights}",
+            "trainer.max_steps=4", "trainer.validations=2", "data.batch_size=4", "lora.rank=2",
+            "trainer.precision=32-true", "retention.per_step=2", "retention.generated=4",
+            "contrast.generated=0",
+            f"hydra.run.dir={folder}", *arguments,
+        )  # fmt: skip
+        return left, folder
+
+    return run
+
+
+def metrics_of(folder: Path) -> dict:
+    """What a run found."""
+    return json.loads((folder / "metrics.json").read_text())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -25,7 +27,7 @@ def one_line_error(left: Left) -> str:
 def test_without_a_command_the_usage_names_every_command() -> None:
     left = subprocess.run([sys.executable, "-m", "visionlora"], capture_output=True, text=True)
     assert left.returncode == 2
-    for name in ("train", "predict", "evaluate", "merge", "explain"):
+    for name in ("train", "check", "predict", "evaluate", "merge", "explain"):
         assert f"visionlora {name}" in left.stdout
 
 
@@ -33,51 +35,102 @@ def test_an_unknown_command_suggests_the_closest(command: Command) -> None:
     assert "did you mean 'train'" in one_line_error(command("trian"))
 
 
-def test_a_misspelt_key_suggests_the_closest(command: Command) -> None:
-    message = one_line_error(command("train", "data=goldfish", "lora.rnak=4"))
-    assert "lora.rnak" in message
-    assert "lora.rank" in message
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["lora.rnak=4"], "lora.rank=4"),
+        (["--rank", "4"], "lora.rank=4"),
+        (["data=godlfish"], "data=goldfish"),
+        (["+lora.strange=1"], "lora.strange"),
+        (["+strange=1"], "strange"),
+        (["~lora"], "~lora"),
+        (["lora=4"], "lora=4"),
+        (["lora.rank=many"], "lora.rank is 'many'"),
+        (["lora.rank=4)"], "lora.rank is '4)'"),
+        (["lora.rank=${nope}"], "lora.rank refers to a value that does not exist"),
+        (["lora.rank=???"], "lora.rank has no value"),
+        (["lora.rank=1,2"], "lora.rank=1,2 has several values"),
+        (["lora.rank="], "lora.rank is ''"),
+        (["lora.rank_pattern.conv1=x"], "lora.rank_pattern"),
+        (["optimizer.lr=-1"], "optimizer.lr is -1"),
+        (["trainer.precision=8"], "trainer.precision is 8"),
+        (["trainer.accelerator=banana"], "trainer.accelerator is 'banana'"),
+        (["model=resnet33"], "did you mean model=resnet34"),
+        (["model=vgg11,pocket"], "add -m"),
+        (["trainer.kernel=fastest"], "low_rank"),
+        (["hydra.nonsense=1"], "hydra.nonsense"),
+        (["hydra/launcher=nonsense"], "hydra/launcher"),
+        (["--config-dir", "no/such/folder"], "no/such/folder"),
+        (["--config-name", "nonsense"], "nonsense"),
+        (["--cfg", "nonsense"], "nonsense"),
+        (["--cfg"], "--cfg takes one of job, hydra, all"),
+        (["data=goldfish", "data.root=/no/such folder (1)"], "/no/such folder (1)"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_no_folder(
+    command: Command, tmp_path: Path, words: list[str], expected: str
+) -> None:
+    assert expected in one_line_error(command("train", "data=goldfish", *words))
+    assert not list(tmp_path.iterdir())
 
 
-def test_an_unknown_option_of_a_group_names_the_options(command: Command) -> None:
-    message = one_line_error(command("train", "data=godlfish"))
-    assert "folder, goldfish" in message
-
-
-def test_a_key_that_nobody_reads_is_refused(command: Command) -> None:
-    assert "lora.strange" in one_line_error(command("train", "data=goldfish", "+lora.strange=1"))
-    assert "strange" in one_line_error(command("train", "data=goldfish", "+strange=1"))
-
-
-def test_a_value_of_the_wrong_kind_names_its_key(command: Command) -> None:
-    assert "rank" in one_line_error(command("train", "data=goldfish", "model=pocket", "lora.rank=many"))
-    assert "lr" in one_line_error(command("train", "data=goldfish", "optimizer.lr=-1"))
-    assert "precision" in one_line_error(command("train", "data=goldfish", "trainer.precision=8"))
+@pytest.mark.parametrize("accelerator", ["gpu", "cuda", "mps"])
+def test_a_device_that_is_not_there_is_refused(
+    command: Command, monkeypatch: pytest.MonkeyPatch, accelerator: str
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    for name in ("train", "explain"):
+        images = ["data=goldfish"] if name == "train" else []
+        left = command(name, *images, f"trainer.accelerator={accelerator}")
+        assert f"trainer.accelerator is {accelerator}" in one_line_error(left)
 
 
 def test_a_missing_value_says_what_to_set(command: Command) -> None:
-    assert "data.root" in one_line_error(command("train"))
+    assert "data.root has no value; set data.root=" in one_line_error(command("train"))
+    assert "adapter has no value" in one_line_error(command("predict", "images=x"))
+    assert "output has no value" in one_line_error(command("merge", "adapter=x"))
 
 
-def test_a_failed_start_leaves_no_run_folder(command: Command, tmp_path: object) -> None:
-    command("train", "data.root=/no/such/folder")
-    assert not list(tmp_path.glob("outputs/*/*/*"))  # type: ignore[attr-defined]
+def test_a_run_folder_that_cannot_be_made_is_one_line(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    message = one_line_error(command("train", "data=goldfish", "hydra.run.dir=file/run"))
+    assert "hydra.run.dir=" in message
 
 
-@pytest.mark.parametrize("name", ["train", "predict", "evaluate", "merge", "explain"])
-def test_help_shows_the_configuration(command: Command, name: str) -> None:
-    left = command(name, "--help")
-    assert left.code == 0
-    assert f"visionlora {name}" in left.out
+def test_a_misspelt_key_in_a_preset_of_ones_own_gets_the_right_spelling(
+    command: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "my" / "lora").mkdir(parents=True)
+    (tmp_path / "my" / "lora" / "small.yaml").write_text("defaults: [default]\nrnak: 2\n")
+    message = one_line_error(command("train", "--config-dir", "my", "data=goldfish", "lora=small"))
+    assert "'lora.rnak'" in message and "lora.rank" in message
 
 
-def test_help_needs_neither_torch_nor_lightning() -> None:
-    code = (
-        "import sys; sys.argv = ['visionlora', 'train', '--help']\n"
-        "from visionlora import cli\n"
-        "try: cli.main()\n"
-        "except SystemExit: pass\n"
-        "heavy = {'torch', 'lightning', 'torchvision', 'matplotlib'} & set(sys.modules)\n"
-        "assert not heavy, heavy"
+@pytest.mark.parametrize("preset", ["rank: [", "defaults: [no]", "defaults: 3", "- 1", ": :", "\t"])
+def test_a_preset_that_cannot_be_read_is_one_line(command: Command, tmp_path: Path, preset: str) -> None:
+    (tmp_path / "my" / "lora").mkdir(parents=True)
+    (tmp_path / "my" / "lora" / "small.yaml").write_text(preset)
+    one_line_error(command("train", "--config-dir", "my", "data=goldfish", "lora=small"))
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8:strict"])
+def test_errors_and_help_are_printed_in_every_console(encoding: str, tmp_path: Path) -> None:
+    for words in (["train", "data.root=图片 \x1b[31m→"], ["train", "--help"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "visionlora", *words], capture_output=True, cwd=tmp_path,
+            env={**os.environ, "PYTHONIOENCODING": encoding},
+        )  # fmt: skip
+        assert done.returncode == (0 if "--help" in words else 2), done.stderr
+        assert b"Traceback" not in done.stderr and b"\x1b" not in done.stderr
+
+
+def test_evaluating_on_shipped_images_takes_their_negatives_and_refuses_what_it_would_not_use(
+    command: Command,
+) -> None:
+    assert (
+        "contrast/val" in command("evaluate", "adapter=x", "data=goldfish", "--cfg", "job", "--resolve").out
     )
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    message = one_line_error(command("evaluate", "adapter=x", "data=goldfish", "contrast.anchors=x"))
+    assert "contrast.anchors" in message
+    assert "adapter: x does not exist" in one_line_error(command("evaluate", "adapter=x", "data=goldfish"))

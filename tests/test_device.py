@@ -34,8 +34,8 @@ def test_freed_memory_stays_with_the_process() -> None:
     assert given_back < 20_000_000 < 180_000_000 < kept
 
 
-def test_without_a_gpu_asking_for_one_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requesting_a_missing_gpu_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert choose_device("auto").type == "cpu"
-    with pytest.raises(VisionLoraError, match=r"trainer\.accelerator=gpu"):
+    with pytest.raises(VisionLoraError, match=r"trainer\.accelerator is gpu"):
         choose_device("gpu")

@@ -4,24 +4,37 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 import sys
+from typing import NoReturn
 
-COMMANDS = {
-    "check": "look at a folder before training: layout, classes, duplicates, what may be wrong",
-    "train": "teach a pretrained network a handful of images",
-    "predict": "name the images of a file, folder or glob with an adapter",
-    "evaluate": "measure an adapter on a labelled folder",
-    "merge": "write plain weights with the adapter merged in",
-    "explain": "show how each adapted layer is computed, and what each way would take",
-}
+from visionlora import __version__
+
+COMMANDS = ("check", "train", "predict", "evaluate", "merge", "explain")
 
 
 def usage() -> str:
-    """The help text: one line a command."""
-    lines = [f"  visionlora {name:<9} {what}" for name, what in COMMANDS.items()]
+    """The help text: one line for each command."""
+    summaries = {name: importlib.import_module(f"visionlora.{name}").COMMAND.summary for name in COMMANDS}
+    lines = [f"  visionlora {name:<9} {summary}" for name, summary in summaries.items()]
     return "\n".join(
-        ["usage: visionlora COMMAND [key=value ...]", "", *lines, "", "visionlora COMMAND --help"]
+        ["usage: visionlora COMMAND [KEY=VALUE ...]", "", *lines, "", "visionlora COMMAND --help [GROUP]"]
     )
+
+
+def complete(arguments: list[str]) -> NoReturn:
+    """Hydra's shell completion, for the command in the line that the shell asks about."""
+    line = os.environ.get("COMP_LINE", "")
+    words = line.split()
+    name = words[1] if len(words) > 1 and words[1] in COMMANDS else None
+    if name is None and any(word.startswith("query=") for word in arguments):
+        print(" ".join(COMMANDS))
+        sys.exit(0)
+    if name is not None:
+        os.environ["COMP_LINE"] = line.replace(f" {name}", "", 1)
+    sys.argv = ["visionlora", *arguments]
+    importlib.import_module(f"visionlora.{name or 'train'}").main()
+    sys.exit(0)
 
 
 def main() -> None:
@@ -31,10 +44,15 @@ def main() -> None:
         print(usage())
         sys.exit(0 if arguments else 2)
     name = arguments[0]
+    if name in {"--version", "-V", "version"}:
+        print(f"visionlora {__version__}")
+        sys.exit(0)
+    if name in {"-sc", "--shell-completion"}:
+        complete(arguments)
     if name not in COMMANDS:
         close = difflib.get_close_matches(name, COMMANDS, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(COMMANDS)}"
-        print(f"error: no command {name!r}{hint}", file=sys.stderr)
+        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(COMMANDS)}"
+        print(f"error: there is no command {name!r}; {hint}", file=sys.stderr)
         sys.exit(2)
     sys.argv = [f"visionlora {name}", *arguments[1:]]
     importlib.import_module(f"visionlora.{name}").main()

@@ -2,44 +2,74 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NoReturn
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
 
+import yaml
 from omegaconf import DictConfig, OmegaConf
 
+from visionlora import __version__
+from visionlora.arguments import Arguments, closest, config_folders
 from visionlora.errors import VisionLoraError
+from visionlora.help import command_help, group_help
 from visionlora.paths import shipped
+from visionlora.settings import groups_of, keys_of, register, top_level
 from visionlora.text import make_streams_safe, printable
 
 Task = Callable[[DictConfig], int]
 
 
-def launch(task: Task, config_name: str) -> NoReturn:
-    """Compose ``conf/<config_name>.yaml`` with the command line, run ``task`` and leave with its exit code.
+@dataclass(frozen=True)
+class Command:
+    """One of visionlora's commands.
 
-    The exit code is 0 for success, 2 for a mistake that the user can mend, 130 after Ctrl-C, and whatever
+    Attributes:
+        name: ``visionlora NAME``; its composition is ``conf/NAME.yaml``.
+        summary: one line for ``--help``.
+        options: the dataclass of its configuration.
+        examples: command lines that work.
+    """
+
+    name: str
+    summary: str
+    options: type
+    examples: tuple[str, ...]
+
+
+def launch(task: Task, command: Command) -> NoReturn:
+    """Compose the command's configuration with the command line, run ``task`` and exit with its code.
+
+    The exit code is 0 for success, 2 for a mistake that the user can correct, 130 after Ctrl-C, and whatever
     the task returns otherwise.
     """
+    make_streams_safe()
+    given = sys.argv[1:]
+    keys, groups = keys_of(command.options), tuple(groups_of(command.options))
+    arguments = Arguments(keys, groups, given)
+    try:
+        answer_without_running(command, given)
+        sys.argv[1:] = arguments.for_hydra()
+    except VisionLoraError as error:
+        fail(str(error))
     # Only now: Hydra takes a third of a second to import.
     import hydra
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
 
-    make_streams_safe()
     register_resolvers()
+    register(command.options)
     # Hydra prints tracebacks of its own unless told to let exceptions through.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
-    exit_code = 0
+    exit_code, started = 0, False
 
     @functools.wraps(task)
     def guarded(config: DictConfig) -> None:
-        # Inside Hydra's own handler a mistake would be announced twice, so it ends here.
-        nonlocal exit_code
+        # Inside Hydra's own handler a mistake would be reported twice, so it ends here.
+        nonlocal exit_code, started
+        started = True
         try:
             exit_code = max(exit_code, task(config))
         except Exception as error:
@@ -48,25 +78,76 @@ def launch(task: Task, config_name: str) -> NoReturn:
             code = getattr(error, "exit_code", 2)
             if not in_sweep():
                 fail(str(error), code)
-            # The other runs of a sweep are not to blame.
+            # The other runs of a sweep go on.
             exit_code = max(exit_code, code)
             complain(str(error))
 
-    application = hydra.main(config_path=str(shipped("conf")), config_name=config_name, version_base="1.3")
+    application = hydra.main(config_path=str(shipped("conf")), config_name=command.name, version_base="1.3")
     try:
         application(guarded)()
-    except (HydraException, OmegaConfBaseException) as error:
-        fail(explain_composition(error, config_name))
     except KeyboardInterrupt:
         fail("interrupted", 130)
+    except Exception as error:
+        # Until the task starts only what the user gives to Hydra is read.
+        if started:
+            raise
+        fail(explain_composition(error))
     sys.exit(exit_code)
+
+
+def compose(command: Command, given: Sequence[str]) -> DictConfig:
+    """The configuration that a command line gives; nothing is run.
+
+    Raises:
+        VisionLoraError: a key that does not exist, or a word that is not ``KEY=VALUE``.
+    """
+    import hydra
+    from hydra.core.global_hydra import GlobalHydra
+
+    arguments = Arguments(keys_of(command.options), tuple(groups_of(command.options)), given)
+    register_resolvers()
+    register(command.options)
+    GlobalHydra.instance().clear()
+    with hydra.initialize_config_dir(str(shipped("conf").resolve()), version_base="1.3"):
+        return hydra.compose(command.name, overrides=arguments.for_hydra())
+
+
+def answer_without_running(command: Command, given: Sequence[str]) -> None:
+    """Print what ``--help`` or ``--version`` asks for and exit; return where neither is given.
+
+    Raises:
+        VisionLoraError: help is asked for a group that the command does not have.
+    """
+    if "--version" in given:
+        show(f"visionlora {__version__}")
+        sys.exit(0)
+    if not {"-h", "--help"} & set(given):
+        return
+    groups = {group.name: group for group in groups_of(command.options)}
+    folders = config_folders(given)
+    at = next(place for place, word in enumerate(given) if word in ("-h", "--help"))
+    asked = [word for word in given[at + 1 : at + 2] if not word.startswith("-") and "=" not in word]
+    for name in asked:
+        if name not in groups:
+            close = closest(name, keys_of(command.options), groups)
+            hint = (
+                f"did you mean {close[0].partition('.')[0]}?" if close else f"there are {', '.join(groups)}"
+            )
+            raise VisionLoraError(f"there is no group {name!r}; {hint}")
+        show(group_help(groups[name], folders))
+    if not asked:
+        title = f"visionlora {command.name}: {command.summary}"
+        show(
+            command_help(title, command.examples, top_level(command.options), tuple(groups.values()), folders)
+        )
+    sys.exit(0)
 
 
 def is_users_mistake(error: Exception) -> bool:
     """Whether ``error`` is meant for the user, as against a defect of ours."""
     from omegaconf.errors import OmegaConfBaseException
 
-    from visionlora.adapters import LoraError
+    from visionlora.adapters.config import LoraError
 
     return isinstance(error, (VisionLoraError, LoraError, OmegaConfBaseException))
 
@@ -79,13 +160,22 @@ def in_sweep() -> bool:
     return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
 
 
+def show(text: str) -> None:
+    """Print a text; a reader such as ``head`` that has seen enough is no error."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # The interpreter flushes once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def complain(message: str) -> None:
-    """Print ``error: message`` in one line."""
+    """Print ``error: message`` in one line, and nothing in it that a terminal would obey."""
     print(f"error: {printable(' '.join(message.split()))}", file=sys.stderr)
 
 
 def fail(message: str, exit_code: int = 2) -> NoReturn:
-    """Print ``error: message`` in one line and leave."""
+    """Print ``error: message`` in one line and exit."""
     complain(message)
     sys.exit(exit_code)
 
@@ -95,41 +185,20 @@ def register_resolvers() -> None:
     OmegaConf.register_new_resolver("shipped", lambda path: str(shipped(path)), replace=True)
 
 
-def explain_composition(error: Exception, config_name: str) -> str:
-    """Say in one line what Hydra could not compose, with the closest real key or option."""
+def explain_composition(error: Exception) -> str:
+    """What Hydra could not compose, in one line that says what to do."""
     message = str(error)
-    misspelt = re.search(r"Could not override '([^']+)'|Key '([^']+)' is not in struct", message)
-    if misspelt:
-        key = misspelt.group(1) or misspelt.group(2)
-        known = list(known_keys(config_name))
-        close = difflib.get_close_matches(key, known, n=3, cutoff=0.5)
-        hint = f"; did you mean {' or '.join(close)}?" if close else "; --cfg job prints every key"
-        return f"there is no configuration key {key!r}{hint}"
-    option = re.search(r"Could not find '([^']+)'", message)
-    if option:
-        group, _, name = option.group(1).rpartition("/")
-        options = sorted(file.stem for file in shipped(f"conf/{group}").glob("*.yaml"))
-        return f"there is no {group}={name}; there are {', '.join(options)} (see --help)"
+    if isinstance(error, OSError):
+        return f"the run's folder cannot be made ({error}); set hydra.run.dir=FOLDER"
+    if isinstance(error, yaml.YAMLError):
+        return f"a configuration file cannot be read: {message}"
+    sweep = re.search(r"(?:argument '|parameters? ')([^']+)'", message)
+    if sweep and ("mbiguous" in message or "multirun" in message):
+        key, _, value = sweep.group(1).partition("=")
+        return f"{key}={value} has several values; give one, or add -m for a run of each"
     missing = re.search(r"Missing mandatory value: (\S+)", message)
     if missing:
         return f"{missing.group(1)} has no value; set {missing.group(1)}=..."
-    return message
-
-
-def known_keys(config_name: str) -> Iterator[str]:
-    """Every dotted key of the configuration as shipped."""
-    from hydra import compose, initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
-
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(shipped("conf")), version_base="1.3"):
-        config = OmegaConf.to_container(compose(config_name), resolve=False)
-    assert isinstance(config, dict)
-    yield from _dotted(config)
-
-
-def _dotted(tree: Mapping[Any, Any], prefix: str = "") -> Iterator[str]:
-    for key, value in tree.items():
-        yield f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            yield from _dotted(value, f"{prefix}{key}.")
+    key = re.search(r"(?:full_key: |override ')([\w.]+)", message)
+    about = f"{key.group(1)}: " if key else ""
+    return f"{about}{message.splitlines()[0]} (--cfg job prints the configuration)"

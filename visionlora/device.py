@@ -11,17 +11,35 @@ from visionlora.errors import VisionLoraError
 
 
 def choose_device(accelerator: str) -> torch.device:
-    """The device that ``trainer.accelerator`` means: a GPU where there is one, unless it says cpu.
+    """The device that ``trainer.accelerator`` means; ``auto`` is a CUDA GPU where there is one, else the CPU.
 
     Raises:
-        VisionLoraError: a GPU is asked for and PyTorch sees none.
+        VisionLoraError: a device is asked for that PyTorch does not see.
     """
-    available = torch.cuda.is_available()
-    if accelerator in ("gpu", "cuda") and not available:
+    kind = {"gpu": "cuda", "auto": "cuda" if torch.cuda.is_available() else "cpu"}.get(
+        accelerator, accelerator
+    )
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not there.get(kind, False):
         raise VisionLoraError(
-            f"trainer.accelerator={accelerator}, but PyTorch sees no GPU; use trainer.accelerator=cpu"
+            f"trainer.accelerator is {accelerator}, but PyTorch sees no such device here; use "
+            "trainer.accelerator=auto or cpu"
         )
-    return torch.device("cuda" if available and accelerator != "cpu" else "cpu")
+    return torch.device(kind)
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 numbers in hardware."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        flags = torch.cpu.get_capabilities()
+        return any(flags.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    return False
 
 
 # From glibc's malloc.h.

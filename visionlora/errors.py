@@ -1,12 +1,12 @@
-"""The error that means: the user can mend this."""
+"""The error that the user can correct."""
 
 from __future__ import annotations
 
 
 class VisionLoraError(Exception):
-    """A mistake in the input, said in one line: what is wrong, which file, layer or key, what to do next.
+    """A mistake in the input, in one line: what is wrong, which file, layer or key, and what to do next.
 
-    Commands print the message without a traceback and leave with ``exit_code``.
+    Commands print the message without a traceback and exit with ``exit_code``.
     """
 
     exit_code = 2

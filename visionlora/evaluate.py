@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from omegaconf import DictConfig
 
-from visionlora.command import launch
+from visionlora.command import Command, launch
+from visionlora.evaluation.config import EvaluateConfig
+from visionlora.options import section
+from visionlora.retention.config import ContrastConfig, RetentionConfig
+from visionlora.settings import build, plain
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions(EvaluateConfig):
+    """Options of ``visionlora evaluate``."""
+
+    retention: RetentionConfig = section(only=("root",))
+    contrast: ContrastConfig = section(only=("root",))
+
+
+COMMAND = Command(
+    "evaluate",
+    "measure an adapter on a labelled folder: its test images, else val, else all of them",
+    EvaluateOptions,
+    (
+        "visionlora evaluate adapter=RUN data=goldfish",
+        "visionlora evaluate adapter=RUN data.root=FOLDER output=figures.json",
+    ),
+)
 
 
 def evaluate(config: DictConfig) -> int:
     """Print, and where ``output`` is given write, the figures."""
-    from visionlora.evaluation.evaluate import EvaluateOptions, evaluate_adapter
-    from visionlora.settings import plain
+    options = build(EvaluateOptions, plain(config))
+    from visionlora.evaluation.evaluate import evaluate_adapter
 
-    evaluate_adapter(EvaluateOptions.of(plain(config)))
+    evaluate_adapter(options, options.retention.root, options.contrast.root)
     return 0
 
 
 def main() -> None:
     """Entry point of the command."""
-    launch(evaluate, "evaluate")
+    launch(evaluate, COMMAND)
 
 
 if __name__ == "__main__":

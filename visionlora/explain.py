@@ -4,21 +4,35 @@ from __future__ import annotations
 
 from omegaconf import DictConfig
 
-from visionlora.command import launch
+from visionlora.command import Command, launch
+from visionlora.settings import build, plain
+from visionlora.training.config import ExplainConfig
+
+COMMAND = Command(
+    "explain",
+    "show how each adapted layer is computed here, and how long each implementation takes",
+    ExplainConfig,
+    (
+        "visionlora explain model=vgg19",
+        "visionlora explain model=resnet50 lora.rank=4 data.batch_size=32 trainer.kernel=rule",
+    ),
+)
 
 
 def explain(config: DictConfig) -> int:
-    """Attach adapters, take a step on random images, and print the ways layer by layer."""
-    from visionlora.settings import plain
+    """Attach adapters, take a step on random images, and print the implementations layer by layer."""
+    options = build(ExplainConfig, plain(config))
     from visionlora.training.explain import explain_network
+    from visionlora.training.setup import check_available
 
-    explain_network(plain(config))
+    check_available(options.model, options.trainer)
+    explain_network(options)
     return 0
 
 
 def main() -> None:
     """Entry point of the command."""
-    launch(explain, "explain")
+    launch(explain, COMMAND)
 
 
 if __name__ == "__main__":

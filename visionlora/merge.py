@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from omegaconf import DictConfig
 
-from visionlora.command import launch
+from visionlora.command import Command, launch
+from visionlora.models.config import MergeConfig
+from visionlora.settings import build, plain
+
+COMMAND = Command(
+    "merge",
+    "write plain weights, which torchvision loads, with the adapter merged in",
+    MergeConfig,
+    ("visionlora merge adapter=RUN output=merged.safetensors",),
+)
 
 
 def merge(config: DictConfig) -> int:
     """Merge the adapter into the weights and write them, with the class names beside them."""
+    options = build(MergeConfig, plain(config))
     from visionlora.models.merge_weights import write_merged
-    from visionlora.settings import plain
 
-    options = plain(config)
-    write_merged(options["adapter"], options["output"], options["model"], options["weights"])
+    write_merged(options.adapter, options.output, options.model, options.weights)
     return 0
 
 
 def main() -> None:
     """Entry point of the command."""
-    launch(merge, "merge")
+    launch(merge, COMMAND)
 
 
 if __name__ == "__main__":

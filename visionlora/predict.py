@@ -4,23 +4,34 @@ from __future__ import annotations
 
 from omegaconf import DictConfig
 
-from visionlora.command import launch
+from visionlora.command import Command, launch
+from visionlora.evaluation.config import PredictConfig
+from visionlora.settings import build, plain
+
+COMMAND = Command(
+    "predict",
+    "name the images of a file, folder or glob with an adapter",
+    PredictConfig,
+    (
+        "visionlora predict adapter=RUN images=FOLDER",
+        "visionlora predict adapter=RUN images='photos/**/*.jpg' output=names.csv compare=true",
+    ),
+)
 
 BROKEN_IMAGES = 3
 
 
 def predict(config: DictConfig) -> int:
     """Show and write what the network says; 3 where an image could not be read, 0 otherwise."""
-    from visionlora.evaluation.predict import PredictOptions, predict_images
-    from visionlora.settings import build, plain
+    options = build(PredictConfig, plain(config))
+    from visionlora.evaluation.predict import predict_images
 
-    broken = predict_images(build(PredictOptions, plain(config), "predict"))
-    return BROKEN_IMAGES if broken else 0
+    return BROKEN_IMAGES if predict_images(options) else 0
 
 
 def main() -> None:
     """Entry point of the command."""
-    launch(predict, "predict")
+    launch(predict, COMMAND)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The tables at the end of a sweep (``--multirun``): its runs, and the mean over those that repeat one."""
+"""The tables at the end of a sweep (``--multirun``): its runs, and means over those that repeat one."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from hydra.core.utils import JobReturn
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
+Overrides = tuple[str, ...]
 Metrics = Mapping[str, Any]
 
 
 class SweepTable(Callback):
-    """Collects each job's overrides and metrics.json, and prints them side by side."""
+    """Collects each run's overrides and metrics.json, and prints them side by side."""
 
     def __init__(self) -> None:
-        self._rows: list[tuple[str, Path]] = []
+        self._rows: list[tuple[Overrides, Path]] = []
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
-        """Remember where the job left its figures."""
+        """Remember the run's overrides and folder."""
         hydra = config.get("hydra") if "hydra" in config else job_return.hydra_cfg["hydra"]  # type: ignore[index]
-        overrides = ", ".join(job_return.overrides or ()) or "(defaults)"
-        self._rows.append((overrides, Path(hydra.runtime.output_dir)))
+        self._rows.append((tuple(job_return.overrides or ()), Path(hydra.runtime.output_dir)))
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Print the table of the runs that left figures."""
+        """Print the table of the runs that wrote figures."""
         from visionlora.report.metrics_file import read_metrics
         from visionlora.report.tables import seeds_table, show, sweep_table
 
@@ -35,18 +35,26 @@ class SweepTable(Callback):
             for overrides, folder in self._rows
             if (folder / "metrics.json").exists()
         ]
-        show(sweep_table(done))
-        if len(done) < len(self._rows):
-            print(f"{len(self._rows) - len(done)} of {len(self._rows)} runs left no figures: see above")
-        repeated = [(name, runs) for name, runs in by_seed(done).items() if len(runs) > 1]
+        show(
+            sweep_table(list(zip(in_words([one for one, _ in done]), [one for _, one in done], strict=True)))
+        )
+        if missing := len(self._rows) - len(done):
+            print(f"{missing} of {len(self._rows)} runs have no figures: see their errors above")
+        repeated = {one: runs for one, runs in by_seed(done).items() if len(runs) > 1}
         if repeated:
-            show(seeds_table(repeated))
+            show(seeds_table(list(zip(in_words(list(repeated)), repeated.values(), strict=True))))
 
 
-def by_seed(done: Sequence[tuple[str, Metrics]]) -> dict[str, list[Metrics]]:
-    """Runs that differ in their seed alone, under what they have in common."""
-    groups: dict[str, list[Metrics]] = {}
+def in_words(runs: Sequence[Overrides]) -> list[str]:
+    """For each run the overrides that not all runs have."""
+    common = set(runs[0]).intersection(*runs) if len(runs) > 1 else set()
+    return [", ".join(one for one in overrides if one not in common) or "(defaults)" for overrides in runs]
+
+
+def by_seed(done: Sequence[tuple[Overrides, Metrics]]) -> dict[Overrides, list[Metrics]]:
+    """Runs that differ in their seed alone, by the overrides that they share."""
+    groups: dict[Overrides, list[Metrics]] = {}
     for overrides, metrics in done:
-        common = [part for part in overrides.split(", ") if not part.startswith("seed=")]
-        groups.setdefault(", ".join(common) or "(defaults)", []).append(metrics)
+        shared = tuple(one for one in overrides if not one.startswith("seed="))
+        groups.setdefault(shared, []).append(metrics)
     return groups

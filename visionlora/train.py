@@ -1,4 +1,4 @@
-"""Teach a pretrained network a handful of images: ``python -m visionlora.train data=goldfish``."""
+"""Train an adapter: ``python -m visionlora.train data=goldfish``."""
 
 from __future__ import annotations
 
@@ -6,28 +6,52 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from visionlora.command import in_sweep, launch
+from visionlora.command import Command, in_sweep, launch
+from visionlora.training.config import RunConfig, read_config
+
+COMMAND = Command(
+    "train",
+    "train a pretrained network on a handful of images with LoRA, and keep what it knew",
+    RunConfig,
+    (
+        "visionlora train data=goldfish",
+        "visionlora train data.root=my_images model=vgg19 lora.rank=4",
+        "visionlora train -m data=goldfish lora.rank=1,2,4,8",
+    ),
+)
 
 
 def train(config: DictConfig) -> int:
-    """One training run; its folder is the one Hydra made."""
+    """One training run; its folder is the one that Hydra made."""
     from hydra.core.hydra_config import HydraConfig
-
-    from visionlora.training.cross_validation import run_folds
-    from visionlora.training.run import run
 
     folder = Path(HydraConfig.get().runtime.output_dir)
     try:
-        return run(config, folder) if config.data.get("folds") is None else run_folds(config, folder)
+        options = read_config(config)
+        # Only now: torch and Lightning take seconds to import.
+        from visionlora.training.cross_validation import run_folds
+        from visionlora.training.run import run
+        from visionlora.training.setup import check_available
+
+        check_available(options.model, options.trainer)
+        return run(config, folder) if options.data.folds is None else run_folds(config, folder)
     finally:
-        # A run that failed before it wrote anything leaves no trace; in a sweep Hydra still logs to it.
-        if not in_sweep() and folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
+        # In a sweep Hydra still logs to it.
+        if not in_sweep():
+            _remove_if_empty(folder)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    """Remove a run's folder, and those around it, where the run wrote nothing."""
+    for one in (folder, *folder.parents):
+        if one == Path.cwd() or not one.is_dir() or any(one.iterdir()):
+            return
+        one.rmdir()
 
 
 def main() -> None:
     """Entry point of the command."""
-    launch(train, "config")
+    launch(train, COMMAND)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The goldfish: one anatomy, many looks. It is drawn facing left and posed afterwards."""
+"""The goldfish: one anatomy, many appearances. It is drawn facing left and posed afterwards."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ DORSALS = {
 
 
 @dataclass(frozen=True)
-class Look:
+class Appearance:
     """One goldfish: its colours, its build and its fins."""
 
     body: str = "#f5821f"
@@ -66,41 +66,46 @@ class Look:
     blush: bool = False  # rosy cheeks, for the cute one
 
 
-def goldfish(look: Look) -> tuple[Part, ...]:
+def goldfish(fish: Appearance) -> tuple[Part, ...]:
     """The parts of a goldfish that faces left, back to front."""
-    line = mix(look.body, "#5a1500", 0.55)
+    line = mix(fish.body, "#5a1500", 0.55)
     body = blob(
         "11,52 13,45 19,37 30,30.5 45,28 58,33 67,41 74,46! 74,54! 67,60 58,67 44,71.5 30,69 19,63 12.5,57",
-        look.body,
+        fish.body,
     )
-    body = replace(body, points=_plumper(body.points, look.plump))
-    parts = [*_fins_behind(look, line), body, *_skin(look, body, line), *_front_fin(look, line)]
-    parts += _head(look, line)
-    return tuple(_bent(parts, look.bend))
+    body = replace(body, points=_plumper(body.points, fish.plump))
+    parts = [
+        *_fins_behind(fish, line),
+        body,
+        *_skin(fish, body, line),
+        *_front_fin(fish, line),
+    ]
+    parts += _head(fish, line)
+    return tuple(_bent(parts, fish.bend))
 
 
-def _fins_behind(look: Look, line: str) -> list[Part]:
-    tail, rays = TAILS[look.tail]
+def _fins_behind(fish: Appearance, line: str) -> list[Part]:
+    tail, rays = TAILS[fish.tail]
     parts: list[Part] = []
-    far = mix(look.fin, look.body, 0.6)
-    if look.tail in ("fan", "veil", "butterfly"):  # the fancy breeds' second tail, behind the first
+    far = mix(fish.fin, fish.body, 0.6)
+    if fish.tail in ("fan", "veil", "butterfly"):  # the fancy breeds' second tail, behind the first
         hidden = smooth("69,46! 76,42 86,40 95,50 88,60 78,58 69,54!") + np.array([1.0, 2.0])
         parts.append(Part(hidden, mix(far, line, 0.15)))
     parts.append(blob("54,64! 62,66 70,76 67,81 60,77 54,70!", far))
-    parts.append(blob(tail, look.fin))
-    parts += [stroke(ray, 0.9, mix(look.fin, line, 0.6)) for ray in rays]
-    shape, rays = DORSALS[look.dorsal]
-    fin = blob(shape, look.fin)
-    fin = replace(fin, points=fin.points - np.array([0, (look.plump - 1) * 18]))
+    parts.append(blob(tail, fish.fin))
+    parts += [stroke(ray, 0.9, mix(fish.fin, line, 0.6)) for ray in rays]
+    shape, rays = DORSALS[fish.dorsal]
+    fin = blob(shape, fish.fin)
+    fin = replace(fin, points=fin.points - np.array([0, (fish.plump - 1) * 18]))
     parts.append(fin)
-    parts += within(fin, *(_lifted(stroke(ray, 0.9, mix(look.fin, line, 0.6)), look) for ray in rays))
-    pelvic = blob("36,66! 42,67 50,74 55,85 46,84 38,76!", look.fin)
-    parts.append(replace(pelvic, points=pelvic.points + np.array([0, (look.plump - 1) * 16])))
+    parts += within(fin, *(_lifted(stroke(ray, 0.9, mix(fish.fin, line, 0.6)), fish) for ray in rays))
+    pelvic = blob("36,66! 42,67 50,74 55,85 46,84 38,76!", fish.fin)
+    parts.append(replace(pelvic, points=pelvic.points + np.array([0, (fish.plump - 1) * 16])))
     return parts
 
 
-def _lifted(part: Part, look: Look) -> Part:
-    return replace(part, points=part.points - np.array([0, (look.plump - 1) * 18]))
+def _lifted(part: Part, fish: Appearance) -> Part:
+    return replace(part, points=part.points - np.array([0, (fish.plump - 1) * 18]))
 
 
 def _plumper(points: np.ndarray, plump: float) -> np.ndarray:
@@ -112,41 +117,41 @@ def _plumper(points: np.ndarray, plump: float) -> np.ndarray:
     return out
 
 
-def _skin(look: Look, body: Part, line: str) -> list[Part]:
-    low = 50 + 20 * look.plump
-    parts = within(body, blob(f"8,58 24,60 42,{low - 9} 58,61 76,52 70,90 20,90", look.belly))
-    if look.patch:
+def _skin(fish: Appearance, body: Part, line: str) -> list[Part]:
+    low = 50 + 20 * fish.plump
+    parts = within(body, blob(f"8,58 24,60 42,{low - 9} 58,61 76,52 70,90 20,90", fish.belly))
+    if fish.patch:
         parts += within(
             body,
-            blob("36,22 52,24 56,38 46,45 36,40", look.patch),
-            blob("60,38 70,40 76,50 68,55 60,50", look.patch),
-            blob("16,36 26,34 30,42 20,45", look.patch),
+            blob("36,22 52,24 56,38 46,45 36,40", fish.patch),
+            blob("60,38 70,40 76,50 68,55 60,50", fish.patch),
+            blob("16,36 26,34 30,42 20,45", fish.patch),
         )
-    if look.scales:
+    if fish.scales:
         for row, y in enumerate(range(34, 68, 6)):
             for x in range(38 + 3 * (row % 2), 70, 6):
                 if abs(y - 50) < 17 - (x - 42) * 0.28:
                     parts += within(
                         body,
-                        stroke(f"{x},{y - 3} {x + 2.6},{y} {x},{y + 3}", 0.9, mix(look.body, line, 0.55)),
+                        stroke(f"{x},{y - 3} {x + 2.6},{y} {x},{y + 3}", 0.9, mix(fish.body, line, 0.55)),
                     )
     return parts
 
 
-def _front_fin(look: Look, line: str) -> list[Part]:
-    fin = blob("38,57! 45,55 54,60 56,68 48,68 41,64!", mix(look.fin, look.belly, 0.3))
-    rays = [stroke(ray, 0.8, mix(look.fin, line, 0.6)) for ray in ("42,59 47,60 52,63", "42,61 46,63 50,66")]
+def _front_fin(fish: Appearance, line: str) -> list[Part]:
+    fin = blob("38,57! 45,55 54,60 56,68 48,68 41,64!", mix(fish.fin, fish.belly, 0.3))
+    rays = [stroke(ray, 0.8, mix(fish.fin, line, 0.6)) for ray in ("42,59 47,60 52,63", "42,61 46,63 50,66")]
     return [fin, *within(fin, *rays)]
 
 
-def _head(look: Look, line: str) -> list[Part]:
-    r = look.eye
+def _head(fish: Appearance, line: str) -> list[Part]:
+    r = fish.eye
     white = oval(24, 47, r, r, WHITE)
     pupil = oval(23.4, 47.2, r * 0.62, r * 0.66, INK)
     cheek = oval(30, 56, 4.2, 2.6, "#ff7f86")
     return [
         *detail(stroke("33,38 37,46 37,54 33,62", 1.3, line)),
-        *(detail(cheek) if look.blush else ()),
+        *(detail(cheek) if fish.blush else ()),
         white,
         *detail(pupil, oval(22.2, 45.4, r * 0.24, r * 0.24, WHITE)),
         *detail(stroke("12.5,54.5 16,56.5 19,56", 1.5, line)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from .goldfish import Look
+from .goldfish import Appearance
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,11 @@ class Pose:
     shift: tuple[float, float] = (0.0, 0.0)
 
 
-RED = Look(body="#e8432a", belly="#ff9a5c", fin="#f4694a")
-GOLD = Look(body="#f7a51c", belly="#ffdf7a", fin="#ffc043")
-ORANGE = Look(body="#f5761a", belly="#ffb84d", fin="#ff9436")
-DEEP = Look(body="#ea5b0c", belly="#ffa64a", fin="#f88a3a")
-SARASA = Look(body="#fff3e6", belly="#fffaf2", fin="#ff9d6b", patch="#ee5323")
+RED = Appearance(body="#e8432a", belly="#ff9a5c", fin="#f4694a")
+GOLD = Appearance(body="#f7a51c", belly="#ffdf7a", fin="#ffc043")
+ORANGE = Appearance(body="#f5761a", belly="#ffb84d", fin="#ff9436")
+DEEP = Appearance(body="#ea5b0c", belly="#ffa64a", fin="#f88a3a")
+SARASA = Appearance(body="#fff3e6", belly="#fffaf2", fin="#ff9d6b", patch="#ee5323")
 
 GOLDFISH = {
     "train": {

@@ -1,4 +1,4 @@
-"""One adapted layer and what PyTorch makes of it, to be compared."""
+"""One adapted layer, computed by our kernels and by PyTorch, to be compared."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from visionlora.kernels import layers as kernels
+from visionlora import kernels
+from visionlora.frozen.weight import DenseWeight
+from visionlora.kernels import Geometry, LayerTensors
 
 SCALING = 0.7
+CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 
 settings.register_profile("kernels", deadline=None, derandomize=True)
 settings.load_profile("kernels")
@@ -28,19 +31,28 @@ class Case:
     B: torch.Tensor
     geometry: tuple | None
 
+    @property
+    def numbers(self):
+        """The geometry as the kernels take it."""
+        return Geometry.of(self.weight.shape[2:], *self.geometry)
+
+    def layer(self, A, B, dtype=torch.float64):
+        bias = None if self.bias is None else self.bias.to(dtype)
+        return LayerTensors(DenseWeight(self.weight.to(dtype)), bias, A, B, SCALING)
+
     def compute(self, x, A, B):
-        layer = (self.weight.to(x.dtype), None if self.bias is None else self.bias.to(x.dtype))
+        layer = self.layer(A, B, x.dtype)
         if self.geometry is None:
-            return kernels.lora_linear(x, *layer, A, B, SCALING)
-        return kernels.lora_conv(x, *layer, A, B, SCALING, *self.geometry)
+            return kernels.adapted_linear(x, layer)
+        return kernels.adapted_conv(x, layer, self.numbers)
 
     def reference(self, x, A, B):
-        """What PyTorch makes of the merged weight."""
+        """What PyTorch computes with the merged weight."""
         update = (B.flatten(1) @ A.flatten(1)).view(self.weight.shape)
         merged = self.weight + SCALING * update
         if self.geometry is None:
             return F.linear(x, merged, self.bias)
-        return kernels.conv(x, merged, self.bias, *self.geometry)
+        return CONV[merged.ndim - 2](x, merged, self.bias, *self.geometry)
 
     def leaves(self, dtype=torch.float64):
         return [t.detach().clone(memory_format=torch.preserve_format).to(dtype).requires_grad_()

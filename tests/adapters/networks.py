@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from visionlora.adapters import adapted_layers
+from visionlora.adapters import Adapter, active_adapters
+from visionlora.adapters.layers import AdaptedLayer
 
 
 def small_network(norm: bool = True) -> nn.Sequential:
@@ -23,17 +24,25 @@ def small_network(norm: bool = True) -> nn.Sequential:
     ).eval()
 
 
+def only(layer: AdaptedLayer) -> Adapter:
+    """The one adapter of a layer."""
+    (adapter,) = layer.active_adapters()
+    return adapter
+
+
 def perturb(model: nn.Module, std: float = 0.3) -> None:
-    """Gives every B values, as training would."""
+    """Gives adapters values, as training would: LoRA's B, all parameters of other families."""
     with torch.no_grad():
-        for layer in adapted_layers(model).values():
-            layer.lora_B.normal_(0, std)
+        for adapter in active_adapters(model):
+            parameters = dict(adapter.named_parameters())
+            for parameter in [parameters["lora_B"]] if adapter.family == "lora" else parameters.values():
+                parameter.normal_(0, std)
 
 
 def snapshot(model: nn.Module) -> dict[str, torch.Tensor]:
     """A copy of the network's state, without adapters."""
     state = model.state_dict()
-    return {key: value.clone() for key, value in state.items() if "lora_" not in key}
+    return {key: value.clone() for key, value in state.items() if ".adapters." not in f".{key}"}
 
 
 def same_bits(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> bool:

@@ -7,12 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from tests.adapters.networks import perturb, same_bits, small_network, snapshot
+from tests.adapters.networks import only, perturb, same_bits, small_network, snapshot
 from visionlora.adapters import (
+    AdaptedLayer,
     FrozenBatchNorm,
     LoraConfig,
     LoraError,
-    LoraLayer,
+    active_adapters,
     adapted_layers,
     adapter_parameters,
     adapter_state,
@@ -42,9 +43,9 @@ def test_attaching_keeps_the_names_and_adds_two_a_layer():
     network = small_network()
     before = list(network.state_dict())
     attach(network)
-    after = [name for name in network.state_dict() if "lora" not in name]
+    after = [name for name in network.state_dict() if ".adapters." not in name]
     assert sorted(after) == sorted(before)
-    assert list(adapter_state(network)) == [f"{n}.lora_{p}" for n in "0347" for p in "AB"]
+    assert list(adapter_state(network)) == [f"{n}.adapters.default.lora_{p}" for n in "0347" for p in "AB"]
     assert [tuple(p.shape) for p in adapter_parameters(network)][2:6] == [
         (8, 1, 3, 3),
         (8, 8, 1, 1),
@@ -88,11 +89,42 @@ def test_batch_norm_stays_in_eval_mode_until_the_adapters_are_gone(kind):
         assert not plain.eval()[1].training
 
 
+def test_detaching_gives_each_batch_norm_the_mode_that_it_had():
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.BatchNorm2d(4)).train()
+    network[1].eval()
+    assert [norm.training for norm in detach(attach(network))[1:]] == [False, True]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda weight: weight.requires_grad_(True),
+        lambda weight: weight.data.zero_(),
+        lambda weight: weight.zero_(),
+        lambda weight: weight.detach().zero_(),
+        lambda weight: weight[0].fill_(1),
+        lambda weight: weight.view(-1).add_(1),
+        lambda weight: weight.__setitem__(0, 1.0),
+        lambda weight: nn.init.normal_(weight),
+        lambda weight: setattr(weight, "requires_grad", True),
+    ],
+)
+@pytest.mark.parametrize("layer", [nn.Conv2d(3, 4, 3), nn.Linear(3, 4), nn.Embedding(3, 4)])
+def test_changing_a_computed_weight_is_refused_in_a_sentence(layer, change):
+    attach(copy.deepcopy(layer))
+    adapted = attach(copy.deepcopy(layer))
+    before = adapted.base_weight.clone()
+    with torch.no_grad(), pytest.raises(LoraError, match=r"would be lost: change layer\.base_weight"):
+        change(adapted.weight)
+    assert torch.equal(adapted.base_weight, before)
+    assert type(adapted.weight * 2) is torch.Tensor
+
+
 def test_merging_leaves_plain_layers_and_the_same_logits(x):
     network = adapted()
     logits = network(x)
     assert merge(network) is network
-    assert not any(isinstance(module, LoraLayer | FrozenBatchNorm) for module in network.modules())
+    assert not any(isinstance(module, AdaptedLayer | FrozenBatchNorm) for module in network.modules())
     assert {type(module) for module in network.modules()} == {type(m) for m in small_network().modules()}
     small_network().load_state_dict(network.state_dict(), strict=True)
     torch.testing.assert_close(network(x), logits)
@@ -101,10 +133,10 @@ def test_merging_leaves_plain_layers_and_the_same_logits(x):
 def test_inside_merged_a_network_costs_and_gives_what_a_plain_one_does(x, monkeypatch):
     network = adapted()
     plain = merge(copy.deepcopy(network))(x)
-    monkeypatch.setattr("visionlora.kernels.layers.lora_conv", None)
-    monkeypatch.setattr("visionlora.kernels.layers.lora_linear", None)
+    monkeypatch.setattr("visionlora.adapters.layers.adapted_conv", None)
+    monkeypatch.setattr("visionlora.adapters.layers.adapted_linear", None)
     with merged(network):
-        monkeypatch.setattr("visionlora.kernels.layers.merged_weight", None)
+        monkeypatch.setattr("visionlora.adapters.base.merged_weight", None)
         assert torch.equal(network(x), plain)
 
 
@@ -164,25 +196,25 @@ def test_first_values_depend_on_seed_and_name_alone():
 
     first, again, other = state(1), state(1), state(2)
     assert all(torch.equal(first[key], again[key]) for key in first)
-    assert not torch.equal(first["0.lora_A"], other["0.lora_A"])
-    assert torch.equal(first["7.lora_A"], state(1, "linear")["7.lora_A"])
+    assert not torch.equal(first["0.adapters.default.lora_A"], other["0.adapters.default.lora_A"])
+    assert torch.equal(first["7.adapters.default.lora_A"], state(1, "linear")["7.adapters.default.lora_A"])
 
 
 def test_without_a_generator_the_global_seed_decides():
     def first_a():
         torch.manual_seed(3)
-        return attach(nn.Linear(4, 4)).lora_A
+        return only(attach(nn.Linear(4, 4))).lora_A
 
     assert torch.equal(first_a(), first_a())
-    assert not torch.equal(first_a(), attach(nn.Linear(4, 4)).lora_A)
+    assert not torch.equal(first_a(), only(attach(nn.Linear(4, 4))).lora_A)
 
 
 def test_a_starts_with_the_documented_spread_and_b_with_zero():
     layer = attach(nn.Conv2d(64, 8, 3, groups=2), LoraConfig(rank=64))
-    assert layer.lora_A.std().item() == pytest.approx((32 * 9) ** -0.5, rel=0.03)
-    assert not layer.lora_B.any()
+    assert only(layer).lora_A.std().item() == pytest.approx((32 * 9) ** -0.5, rel=0.03)
+    assert not only(layer).lora_B.any()
     layer = attach(nn.Linear(512, 8), LoraConfig(rank=64, init_std=0.5))
-    assert layer.lora_A.std().item() == pytest.approx(0.5, rel=0.03)
+    assert only(layer).lora_A.std().item() == pytest.approx(0.5, rel=0.03)
 
 
 def test_ranks_and_alphas_follow_their_patterns():
@@ -190,8 +222,13 @@ def test_ranks_and_alphas_follow_their_patterns():
         small_network(), LoraConfig(rank=4, alpha=8, rank_pattern={"7": 2}, alpha_pattern={"[03]": 1})
     )
     layers = adapted_layers(network)
-    assert {name: layer.lora_rank for name, layer in layers.items()} == {"0": 4, "3": 4, "4": 4, "7": 2}
-    assert {name: layer.lora_scaling for name, layer in layers.items()} == {
+    assert {name: only(layer).settings.rank for name, layer in layers.items()} == {
+        "0": 4,
+        "3": 4,
+        "4": 4,
+        "7": 2,
+    }
+    assert {name: layer.low_rank().scaling for name, layer in layers.items()} == {
         "0": 0.25,
         "3": 0.25,
         "4": 2,
@@ -203,7 +240,7 @@ def test_the_network_itself_may_be_a_layer():
     layer = nn.Linear(3, 2)
     assert attach(layer) is layer
     assert list(adapted_layers(layer)) == [""]
-    assert list(adapter_state(layer)) == ["lora_A", "lora_B"]
+    assert list(adapter_state(layer)) == ["adapters.default.lora_A", "adapters.default.lora_B"]
     assert type(detach(layer)) is nn.Linear
 
 
@@ -256,8 +293,9 @@ def test_a_network_of_another_precision_keeps_it(dtype, x):
 
 def test_a_pretrained_state_loads_into_an_adapted_network(x):
     network, source = adapted(), small_network()
-    missing, unexpected = network.load_state_dict(source.state_dict(), strict=False)
-    assert set(missing) == set(adapter_state(network)) and not unexpected
+    before = {name: value.clone() for name, value in adapter_state(network).items()}
+    network.load_state_dict(source.state_dict(), strict=True)
+    assert same_bits(before, adapter_state(network))
     with adapters_off(network):
         assert torch.equal(network(x), source(x))
 
@@ -285,9 +323,8 @@ def test_a_refused_network_is_left_as_it_was():
 
 
 def test_an_adapted_network_says_so_when_printed():
-    assert "LoraConv2d(3, 8, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), rank=2, alpha=8)" in repr(
-        adapted()
-    )
+    assert "AdaptedConv2d(" in repr(adapted())
+    assert "Lora(lora, rank=2, alpha=8)" in repr(adapted())
 
 
 @pytest.mark.slow
@@ -301,11 +338,11 @@ def test_an_adapted_network_compiles(x):
 @pytest.mark.parametrize("strength", [0.3, 1.0, 2.5])
 def test_a_scaled_adapter_updates_each_weight_by_that_share(config, strength):
     network = adapted(**config)
-    updates = {name: layer.lora_update() for name, layer in adapted_layers(network).items()}
+    updates = {name: layer.update() for name, layer in adapted_layers(network).items()}
     base = snapshot(network)
     assert scale(network, strength) is network
     for name, layer in adapted_layers(network).items():
-        torch.testing.assert_close(layer.lora_update(), strength * updates[name])
+        torch.testing.assert_close(layer.update(), strength * updates[name])
     merge(network)
     for name, update in updates.items():
         key = f"{name}.weight"
@@ -331,10 +368,10 @@ def test_a_network_scaled_for_a_while_is_exactly_what_it_was_afterwards(x):
 @pytest.mark.parametrize("strength", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_strength_that_means_nothing_is_refused(strength):
     network = adapted()
-    before = [layer.lora_alpha for layer in adapted_layers(network).values()]
+    before = [adapter.strength for adapter in active_adapters(network)]
     with pytest.raises(LoraError, match="strength"):
         scale(network, strength)
     if strength != 0:
         with pytest.raises(LoraError, match="strength"), scaled(network, strength):
             pass
-    assert [layer.lora_alpha for layer in adapted_layers(network).values()] == before
+    assert [adapter.strength for adapter in active_adapters(network)] == before

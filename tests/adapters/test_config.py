@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from visionlora.adapters import LoraConfig, LoraError
-from visionlora.adapters.config import scaling
+from visionlora.adapters.base import AdapterSettings, scaling_of
 
 
 @pytest.mark.parametrize(
@@ -50,14 +50,15 @@ def test_a_config_is_frozen_and_survives_copies():
 
 def test_patterns_match_a_whole_name_or_its_end_after_a_dot():
     config = LoraConfig(rank_pattern={r"layer\d\.0\.conv1": 2, "conv1": 3}, alpha_pattern={"fc": 5})
-    assert config.rank_of("layer1.0.conv1") == 2
-    assert config.rank_of("layer1.1.conv1") == 3
-    assert config.rank_of("conv1") == 3
-    assert config.rank_of("conv12") == 8
-    assert config.alpha_of("head.fc") == 5
-    assert config.alpha_of("headfc") == 8
+    assert config.settings_of("layer1.0.conv1").rank == 2
+    assert config.settings_of("layer1.1.conv1").rank == 3
+    assert config.settings_of("conv1").rank == 3
+    assert config.settings_of("conv12").rank == 8
+    assert config.settings_of("head.fc").alpha == 5
+    assert config.settings_of("headfc").alpha == 8
 
 
 def test_scaling_is_alpha_over_rank_or_over_its_root():
-    assert scaling(4, 8, False) == 2
-    assert scaling(4, 8, True) == 4
+    assert scaling_of(AdapterSettings(rank=4, alpha=8)) == 2
+    assert scaling_of(AdapterSettings(rank=4, alpha=8, rslora=True)) == 4
+    assert scaling_of(AdapterSettings(rank=4, alpha=8), strength=0.5) == 1

@@ -9,8 +9,18 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from visionlora.adapters import LoraConfig, LoraError, LoraLayer, adapters_off, attach, detach, merge, merged
-from visionlora.kernels.layers import conv_branch
+from tests.adapters.networks import only
+from visionlora.adapters import (
+    AdaptedLayer,
+    LoraConfig,
+    LoraError,
+    adapters_off,
+    attach,
+    detach,
+    merge,
+    merged,
+)
+from visionlora.kernels import Geometry, conv_branch
 
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-10}
 
@@ -61,10 +71,10 @@ layers_and_inputs = convolutions() | linears()
 ranks = st.integers(1, 4)
 
 
-def adapt(layer: nn.Module, rank: int, dropout: float = 0.0) -> LoraLayer:
+def adapt(layer: nn.Module, rank: int, dropout: float = 0.0) -> AdaptedLayer:
     attach(layer, LoraConfig(rank=rank, alpha=3, dropout=dropout))
     with torch.no_grad():
-        layer.lora_B.normal_()
+        only(layer).lora_B.normal_()
     return layer
 
 
@@ -107,7 +117,7 @@ def test_the_branch_of_dropout_is_the_update(case, rank):
 def test_gradients_are_those_of_double_precision_autograd_on_the_formula(case, rank, branch):
     layer, x = case
     adapt(layer, rank, dropout=1e-12 if branch else 0.0).train()
-    A, B = (part.detach().double().requires_grad_() for part in (layer.lora_A, layer.lora_B))
+    A, B = (part.detach().double().requires_grad_() for part in (only(layer).lora_A, only(layer).lora_B))
     weight = layer.base_weight.double() + 3 / rank * (B.flatten(1) @ A.flatten(1)).view(layer.weight.shape)
     plain = copy.deepcopy(layer)
     detach(plain).double()
@@ -115,7 +125,9 @@ def test_gradients_are_those_of_double_precision_autograd_on_the_formula(case, r
     exact = torch.func.functional_call(plain, {"weight": weight}, exact_x)
     weigh = torch.randn_like(exact)
     wanted = torch.autograd.grad((exact * weigh).sum(), (A, B, exact_x))
-    found = torch.autograd.grad((layer(x) * weigh.to(x.dtype)).sum(), (layer.lora_A, layer.lora_B, x))
+    found = torch.autograd.grad(
+        (layer(x) * weigh.to(x.dtype)).sum(), (only(layer).lora_A, only(layer).lora_B, x)
+    )
     tolerance = TOLERANCE[x.dtype]
     for left, right in zip(found, wanted, strict=True):
         scale = right.abs().max().item() + 1
@@ -159,7 +171,7 @@ def test_dropout_falls_on_the_adapters_input_alone_and_only_in_training():
     found = layer(x)
     torch.manual_seed(1)
     dropped = F.dropout(x, 0.5)
-    torch.testing.assert_close(found, frozen + F.linear(dropped, layer.lora_update()))
+    torch.testing.assert_close(found, frozen + F.linear(dropped, layer.update()))
     mean = torch.stack([layer(x) for _ in range(4000)]).mean(0)
     torch.testing.assert_close(mean, full, rtol=0.1, atol=0.15 * full.std().item())
 
@@ -169,18 +181,18 @@ def test_dropout_reaches_a_weight_that_is_read_and_has_the_right_mean():
     layer = adapt(nn.Conv2d(4, 3, 3), 2, dropout=0.5).train()
     reads = torch.stack([layer.weight.detach() for _ in range(4000)])
     assert reads.std(0).max() > 0.01
-    torch.testing.assert_close(reads.mean(0), layer.lora_merged_weight(), rtol=0.1, atol=0.1)
+    torch.testing.assert_close(reads.mean(0), layer.adapted_weight(), rtol=0.1, atol=0.1)
 
 
 def test_the_weight_of_an_adapted_layer_is_the_one_it_computes_with():
     layer = nn.Conv2d(2, 3, 3)
     base = layer.weight
     adapt(layer, 2)
-    expected = base + layer.lora_update()
+    expected = base + layer.update()
     torch.testing.assert_close(layer.weight, expected)
     assert layer.base_weight is base is dict(layer.named_parameters())["weight"]
     layer.weight.sum().backward()
-    assert layer.lora_A.grad is not None and base.grad is None
+    assert only(layer).lora_A.grad is not None and base.grad is None
     with adapters_off(layer):
         assert layer.weight is base
 
@@ -189,14 +201,15 @@ def test_a_grouped_update_is_that_of_the_dense_matrices():
     layer = nn.Conv2d(4, 6, 3, groups=2, bias=False, dtype=torch.float64)
     adapt(layer, 2)
     x = torch.randn(1, 4, 5, 5, dtype=torch.float64)
+    adapter = only(layer)
     by_hand = torch.cat(
         [
-            F.conv2d(F.conv2d(x[:, 2 * g : 2 * g + 2], layer.lora_A), layer.lora_B[3 * g : 3 * g + 3])
+            F.conv2d(F.conv2d(x[:, 2 * g : 2 * g + 2], adapter.lora_A), adapter.lora_B[3 * g : 3 * g + 3])
             for g in (0, 1)
         ],
         dim=1,
     )
-    branch = conv_branch(x, layer.lora_A, layer.lora_B, 1.5, (1, 1), (0, 0), (1, 1), 2)
+    branch = conv_branch(x, only(layer).lora_A, only(layer).lora_B, 1.5, Geometry((1, 1), (0, 0), (1, 1), 2))
     torch.testing.assert_close(branch, 1.5 * by_hand)
 
 
@@ -232,11 +245,11 @@ def test_a_subclass_computes_in_its_own_way_with_the_adapted_weight(kind):
     layer, x = kind(3, 4, 3), torch.randn(2, 3, 6, 6)
     before = layer(x)
     adapt(layer, 2)
-    assert isinstance(layer, kind) and isinstance(layer, LoraLayer)
+    assert isinstance(layer, kind) and isinstance(layer, AdaptedLayer)
     adapted = layer(x)
     assert not torch.allclose(adapted, before)
     adapted.sum().backward()
-    assert layer.lora_A.grad.abs().sum() > 0
+    assert only(layer).lora_A.grad.abs().sum() > 0
     clone = copy.deepcopy(layer)
     assert torch.equal(clone(x), adapted)
     merge(clone)
@@ -254,11 +267,11 @@ def test_a_subclass_that_only_has_a_name_is_adapted_as_its_parent():
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_adapters_of_a_low_precision_network_are_single_precision(dtype):
     layer = adapt(nn.Conv2d(3, 4, 3, dtype=dtype), 2)
-    assert layer.lora_A.dtype == layer.lora_B.dtype == torch.float32
+    assert only(layer).lora_A.dtype == only(layer).lora_B.dtype == torch.float32
     x = torch.randn(1, 3, 5, 5, dtype=dtype)
     adapted = layer(x)
     assert adapted.dtype == dtype
-    exact = layer.base_weight.float() + layer.lora_update()
+    exact = layer.base_weight.float() + layer.update()
     merge(layer)
     assert torch.equal(layer.weight, exact.to(dtype))  # cast once
     assert torch.equal(layer(x), adapted)
@@ -273,7 +286,7 @@ def test_autocast_does_not_coarsen_the_merged_weight():
         y = layer(x)
         assert y.dtype == torch.bfloat16
         y.float().sum().backward()
-    assert layer.lora_A.grad.dtype == torch.float32
+    assert only(layer).lora_A.grad.dtype == torch.float32
 
 
 def test_channels_last_survives():

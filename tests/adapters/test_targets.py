@@ -1,11 +1,22 @@
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import pytest
 import torchvision
 from torch import nn
 
 from tests.adapters.networks import small_network
-from visionlora.adapters import LoraConfig, LoraError, adapted_layers, attach
+from visionlora.adapters import (
+    LoraConfig,
+    LoraError,
+    adapted_layers,
+    adapters_off,
+    attach,
+    detach,
+    merged,
+    named_adapters,
+)
 
 
 def names(model: nn.Module, **config) -> list[str]:
@@ -49,6 +60,47 @@ def test_a_pattern_matches_the_end_of_a_name():
     assert names(torchvision.models.resnet18(), targets="^conv1") == ["conv1"]
 
 
+@pytest.mark.parametrize("wrap", [lambda net: net, lambda net: nn.Sequential(OrderedDict(net=net))])
+@pytest.mark.parametrize("wraps", [1, 2])
+def test_a_wrapped_network_has_the_classifier_that_it_had(wrap, wraps):
+    network = torchvision.models.resnet18()
+    for _ in range(wraps):
+        network = wrap(network)
+    assert [name.split(".")[-1] for name in names(network, targets="classifier")] == ["fc"]
+
+
+@pytest.mark.parametrize("pattern", ["(?i)CONV1", "(?x) conv 1", "conv1|fc"])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_pattern_with_flags_or_alternatives_selects_the_same_wrapped_or_not(pattern, wrapped):
+    network = torchvision.models.resnet18()
+    expected = names(torchvision.models.resnet18(), targets=pattern)
+    assert "conv1" in expected and "layer1.0.conv1" in expected
+    found = names(nn.Sequential(OrderedDict(net=network)) if wrapped else network, targets=pattern)
+    assert [name.removeprefix("net.") for name in found] == expected
+
+
+@pytest.mark.parametrize("targets", ["classifier", "last:1", "7"])
+def test_only_layers_that_are_trained_whole_may_be_all_that_is_targeted(targets):
+    network = attach(small_network(), LoraConfig(targets=targets), trained_whole=["7"])
+    assert not adapted_layers(network)
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+    with merged(network), adapters_off(network):
+        pass
+    assert type(detach(network)[1]) is nn.BatchNorm2d
+
+
+def test_attention_projections_are_layers_of_their_own():
+    network = torchvision.models.vit_b_16()
+    block = "encoder.layers.encoder_layer_0.self_attention"
+    chosen = names(network, targets=rf"{block}\..*")
+    assert chosen == [block, f"{block}.out_proj"]
+    parts = named_adapters(network)
+    assert list(parts) == [f"{block}.{part}" for part in ("q_proj", "k_proj", "v_proj", "out_proj")]
+    network = torchvision.models.vit_b_16()
+    attach(network, LoraConfig(rank=1, targets=r".*\.[qv]_proj"))
+    assert len(named_adapters(network)) == 24
+
+
 @pytest.mark.parametrize("key", ["targets", "exclude"])
 def test_a_selector_that_matches_nothing_names_close_ones(key):
     with pytest.raises(LoraError, match=r"layer4.0.cnov1.*layer4.0.conv1") as caught:
@@ -77,5 +129,5 @@ def test_excluding_everything_is_an_error():
 
 
 def test_a_network_without_weights_is_an_error():
-    with pytest.raises(LoraError, match="no convolution"):
+    with pytest.raises(LoraError, match="no layer to adapt"):
         attach(nn.Sequential(nn.ReLU()))

@@ -61,7 +61,7 @@ def test_only_a_contenders_own_parameters_move(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ADAPTERS)
-def test_every_contender_begins_with_the_same_function(name: str) -> None:
+def test_every_contender_starts_with_the_same_function(name: str) -> None:
     contender, network = installed(name), tiny_network()
     images, _ = batch()
     trainee = Trainee(contender, copy.deepcopy(network), SETTING)
@@ -76,9 +76,7 @@ def test_all_contenders_adapt_the_layers_that_each_of_them_can() -> None:
 
 
 @pytest.mark.parametrize(("name", "left"), [("ours", 0), ("ours, unfolded", 1)])
-def test_ours_folds_batch_norm_unless_told_otherwise(
-    name: str, left: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ours_folds_batch_norm_by_default(name: str, left: int, monkeypatch: pytest.MonkeyPatch) -> None:
     trainee = Trainee(by_name(name), tiny_network(), SETTING)
     calls, compute = [], nn.functional.batch_norm
     monkeypatch.setattr(nn.functional, "batch_norm", lambda *a, **k: calls.append(1) or compute(*a, **k))
@@ -105,6 +103,6 @@ def test_full_fine_tuning_moves_every_parameter_of_its_own_copy() -> None:
     assert all(torch.equal(old, new) for old, new in zip(before, network.parameters(), strict=True))
 
 
-def test_an_unknown_contender_is_answered_with_the_known_ones() -> None:
+def test_an_unknown_contender_is_refused_with_the_list_of_contenders() -> None:
     with pytest.raises(VisionLoraError, match="LyCORIS"):
         by_name("lycoriss")

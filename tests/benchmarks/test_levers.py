@@ -18,9 +18,9 @@ from torch.nn import functional as F
 from benchmarks import lever_code, levers
 from benchmarks.quality_tasks import Task
 from visionlora.adapters import LoraConfig, attach
-from visionlora.data import AnchorStream
 from visionlora.errors import VisionLoraError
 from visionlora.retention.config import RetentionConfig
+from visionlora.retention.stream import AnchorStream
 from visionlora.retention.teacher import AnchorTeacher
 from visionlora.training.config import OptimizerConfig
 from visionlora.training.module import LoraModule
@@ -71,7 +71,7 @@ def without_a_trainer() -> Iterator[None]:
         yield
 
 
-def test_with_lora_plus_b_alone_learns_faster() -> None:
+def test_lora_plus_raises_only_the_learning_rate_of_b() -> None:
     trained = module()
     with lever_code.lora_plus(4.0):
         groups = trained.configure_optimizers()["optimizer"].param_groups
@@ -99,7 +99,7 @@ def test_mixup_mixes_images_and_labels_alike() -> None:
     torch.testing.assert_close(loss, expected.float())
 
 
-def test_anchors_that_the_frozen_network_is_unsure_of_come_more_often() -> None:
+def test_anchors_with_less_confident_predictions_come_more_often() -> None:
     trained = module(keeping=True)
     teacher = trained.teacher
     assert teacher is not None
@@ -115,18 +115,18 @@ def test_anchors_that_the_frozen_network_is_unsure_of_come_more_often() -> None:
     )
 
 
-def test_features_that_have_not_moved_cost_nothing_and_moved_ones_do() -> None:
+def test_the_feature_loss_is_zero_until_the_features_change() -> None:
     trained = module(keeping=True)
     plain = trained.training_step(batch(), 0)
     with lever_code.layer_features(3.0):
         torch.testing.assert_close(trained.training_step(batch(), 0), plain)
         with torch.no_grad():
-            trained.network.features[0].lora_B.fill_(0.5)
+            trained.network.features[0].adapters["default"].lora_B.fill_(0.5)
         moved = trained.training_step(batch(), 0)
     assert moved > trained.training_step(batch(), 0) + 0.01
 
 
-def test_what_stands_on_plain_ground_is_shown_before_another_too(tmp_path: Path) -> None:
+def test_images_with_a_plain_background_get_a_copy_with_another_one(tmp_path: Path) -> None:
     images = tmp_path / "task" / "train" / "fish"
     images.mkdir(parents=True)
     plain = Image.new("RGB", (64, 64), "white")
@@ -142,11 +142,11 @@ def test_what_stands_on_plain_ground_is_shown_before_another_too(tmp_path: Path)
     assert (before[:20] != 255).any()
 
 
-def test_a_lever_is_known_by_name_or_made_of_settings() -> None:
+def test_a_lever_is_a_known_name_or_made_of_settings() -> None:
     assert levers.lever("rsLoRA").settings == ("lora.rslora=true",)
     made = levers.lever("rank 16: lora.rank=16 lora.alpha=16")
     assert (made.name, made.settings) == ("rank 16", ("lora.rank=16", "lora.alpha=16"))
-    with pytest.raises(VisionLoraError, match="no lever is called 'lora'; there are base"):
+    with pytest.raises(VisionLoraError, match="there is no lever 'lora'; give one of base"):
         levers.lever("lora")
 
 
@@ -160,18 +160,18 @@ def test_the_table_has_the_mean_over_seeds() -> None:
     assert rows == [["base", "0, 1", "0.600 / 0.600 / 0.600", "0.050 / 0.050 / 0.050", "0.600, 0.050", "10"]]
 
 
-def test_a_finished_run_is_not_made_again(
+def test_a_finished_run_is_not_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     curve = [{"strength": s, "learned": 0.5, "kept": 0.5} for s in (0.6, 0.8, 1.0)]
     figures = {"learned": 0.5, "kept": 0.5, "frozen": {"kept": 0.6}, "curve": curve, "seconds": 10.0}
     made: list[str] = []
 
-    def pull(task: str, chosen: levers.Lever, *others: object) -> dict:
+    def run_lever(task: str, chosen: levers.Lever, *others: object) -> dict:
         made.append(chosen.name)
         return figures
 
-    monkeypatch.setattr(levers, "pull", pull)
+    monkeypatch.setattr(levers, "run_lever", run_lever)
     monkeypatch.setattr(levers, "make_tasks", lambda *_: {"t": "task"})
     given = ["base", "rsLoRA", "--task", "t", "--records", str(tmp_path / "records.jsonl")]
     assert levers.main(given) == levers.main([*given, "--results", str(tmp_path / "RESULTS.md")]) == 0
@@ -179,4 +179,4 @@ def test_a_finished_run_is_not_made_again(
     assert "| rsLoRA | 0 | 0.500 / 0.500 / 0.500 |" in (tmp_path / "RESULTS.md").read_text()
     with pytest.raises(SystemExit):
         levers.main(["--task", "nothing", "--records", str(tmp_path / "records.jsonl")])
-    assert "no task is called 'nothing'; there are t" in capsys.readouterr().err
+    assert "there is no task 'nothing'; give one of t" in capsys.readouterr().err

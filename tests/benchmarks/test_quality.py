@@ -35,7 +35,7 @@ def test_every_learning_rate_is_tried_on_the_first_seed_before_any_other_seed() 
     assert [(trial.lr, trial.seed) for trial in trials] == [(lr, 0) for lr in FULL.lrs]
 
 
-def test_the_best_learning_rate_alone_is_run_with_the_other_seeds() -> None:
+def test_only_the_best_learning_rate_is_run_with_the_other_seeds() -> None:
     records = [
         record("a", FULL.name, lr, 0, right) for lr, right in zip(FULL.lrs, (0.2, 0.9, 0.4), strict=True)
     ]
@@ -43,20 +43,20 @@ def test_the_best_learning_rate_alone_is_run_with_the_other_seeds() -> None:
     assert [(trial.lr, trial.seed) for trial in trials] == [(FULL.lrs[1], 1), (FULL.lrs[1], 2)]
 
 
-def test_equal_learning_is_decided_by_keeping() -> None:
+def test_equally_good_learning_rates_are_ranked_by_what_is_kept() -> None:
     records = [
         record("a", FULL.name, lr, 0, 1.0, kept) for lr, kept in zip(FULL.lrs, (0.1, 0.2, 0.3), strict=True)
     ]
     assert best_lr(records, "a", FULL, 0) == FULL.lrs[2]
 
 
-def test_a_method_that_cannot_adapt_the_network_is_not_tried_again_and_says_so_in_the_table() -> None:
+def test_a_method_that_cannot_adapt_the_network_is_marked_and_not_tried_again() -> None:
     words = {"task": "a", "method": FULL.name, "lr": FULL.lrs[0], "seed": 0, "cannot": "no such layers"}
     assert quality.pending([words], ["a"], [FULL], [0, 1], quick=False) == []
     assert "no such layers" in markdown(summarise([words], ["a"], [FULL], [0]))
 
 
-def test_records_survive_a_line_that_was_cut_off(tmp_path: Path) -> None:
+def test_an_incomplete_last_record_is_removed(tmp_path: Path) -> None:
     path = tmp_path / "records.jsonl"
     path.write_text(json.dumps(record("a", "b", 1.0, 0, 0.5)) + "\n" + '{"task": "a", "met')
     assert len(quality.read_records(path)) == 1
@@ -66,7 +66,7 @@ def test_records_survive_a_line_that_was_cut_off(tmp_path: Path) -> None:
 def test_a_broken_line_in_the_middle_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "records.jsonl"
     path.write_text("nonsense\n" + json.dumps(record("a", "b", 1.0, 0, 0.5)) + "\n")
-    with pytest.raises(VisionLoraError, match="no record"):
+    with pytest.raises(VisionLoraError, match="not a record"):
         quality.read_records(path)
 
 
@@ -75,12 +75,12 @@ def test_missing_real_material_is_named(tmp_path: Path) -> None:
         make_tasks(tmp_path / "work", tmp_path / "nowhere")
 
 
-def test_an_unknown_task_is_refused_with_the_known_ones() -> None:
+def test_an_unknown_task_is_refused_with_the_list_of_tasks() -> None:
     with pytest.raises(VisionLoraError, match="goldfish"):
         quality._chosen(["goldfsh"], ["goldfish"], "task")
 
 
-def test_means_and_what_was_lost_are_over_the_seeds_of_the_best_learning_rate() -> None:
+def test_means_are_over_the_seeds_of_the_best_learning_rate() -> None:
     tried = ((0, (0, 0.8, 0.4)), (0, (1, 0.6, 0.2)), (1, (0, 0.1, 0.6)))
     records = [record("a", FULL.name, FULL.lrs[lr], *rest) for lr, rest in tried]
     frozen, row = summarise(records, ["a"], [FULL], [0, 1])
@@ -107,7 +107,7 @@ def test_strengths_are_means_over_the_seeds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kept", "words"), [(0.55, "of PEFT LoRA some are better"), (0.35, "none is better")]
+    ("kept", "words"), [(0.55, "some of PEFT LoRA are better"), (0.35, "none is better")]
 )
 def test_a_point_of_another_method_that_is_better_in_both_is_found(kept: float, words: str) -> None:
     ours, other = record("a", OURS, 2e-3, 0, 0.6, 0.6), record("a", "PEFT LoRA", 1e-3, 0, 0.9, 0.1)
@@ -116,12 +116,12 @@ def test_a_point_of_another_method_that_is_better_in_both_is_found(kept: float, 
     assert verdict([ours, other], "a").startswith("2 points of the others, 2 of ours: " + words)
 
 
-def test_handfuls_of_images_get_steps_enough() -> None:
+def test_few_images_get_a_minimum_of_steps() -> None:
     assert steps_of(4, 16) == 160
     assert steps_of(518, 16) == 264
 
 
-def test_classes_that_imagenet_lacks_are_unknown_to_it() -> None:
+def test_drawn_classes_are_not_imagenet_classes() -> None:
     from visionlora.models import find_class
 
     backbone = load_backbone("squeezenet1_0", "none")
@@ -192,9 +192,7 @@ def test_ours_is_the_products_own_run(small: Task, monkeypatch: pytest.MonkeyPat
     assert figures["curve"][-1]["strength"] == 1.0
 
 
-def test_a_run_of_ours_that_was_interrupted_is_not_taken_for_a_whole_one(
-    small: Task, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_run_of_ours_is_not_recorded(small: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     from visionlora.training import run
 
     monkeypatch.setattr(run, "run", lambda config, folder: run.INTERRUPTED)
@@ -213,7 +211,7 @@ def test_records_are_shown_without_running_anything(
     assert "| full fine-tuning |" in report.read_text() and "0.875" in report.read_text()
 
 
-def test_peft_at_no_strength_is_the_frozen_network() -> None:
+def test_peft_at_strength_zero_is_the_frozen_network() -> None:
     pytest.importorskip("peft")
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(16, 3)).eval()

@@ -1,4 +1,4 @@
-"""The yardsticks that time whole runs of the product."""
+"""The benchmarks that time complete training runs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from benchmarks import feature_cache, keeping_cost, runs
+from benchmarks import feature_cache, retention_cost, runs
 
 
-def test_a_run_leaves_its_steps_and_times(tmp_path: Path) -> None:
+def test_a_run_returns_its_steps_and_times(tmp_path: Path) -> None:
     options = argparse.Namespace(precision="32-true", threads=1)
     weights = runs.random_weights("squeezenet1_1", tmp_path)
     left = runs.train(options, "squeezenet1_1", weights, 2, tmp_path / "run", ["retention.weight=0"])
@@ -26,11 +26,11 @@ def test_a_run_leaves_its_steps_and_times(tmp_path: Path) -> None:
 
 @pytest.fixture
 def report(tmp_path: Path) -> list[str]:
-    """The arguments that name the files which a yardstick leaves."""
+    """The arguments that name a benchmark's output files."""
     return ["--json", str(tmp_path / "figures.json"), "--results", str(tmp_path / "RESULTS.md")]
 
 
-def test_the_cost_of_keeping_is_the_median_ratio_of_pairs(
+def test_the_cost_of_retention_is_the_median_ratio_of_pairs(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, report: list[str]
 ) -> None:
     steps = {"without": iter([100.0, 100.0, 200.0]), "with": iter([120.0, 150.0, 500.0])}
@@ -42,15 +42,15 @@ def test_the_cost_of_keeping_is_the_median_ratio_of_pairs(
         assert ("retention.weight=0" in settings) == (kind == "without")
         return {"steps": count, "step_ms": next(steps[kind])}
 
-    monkeypatch.setattr(keeping_cost, "train", train)
-    assert keeping_cost.main(["--networks", "squeezenet1_1", "--pairs", "3", *report]) == 0
+    monkeypatch.setattr(retention_cost, "train", train)
+    assert retention_cost.main(["--networks", "squeezenet1_1", "--pairs", "3", *report]) == 0
     assert "| squeezenet1_1 | 100.0 | 150.0 | 1.50 (1.20-2.50) |" in (tmp_path / "RESULTS.md").read_text()
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert figures["squeezenet1_1"][2] == {"without": 200.0, "with": 500.0}
 
 
 @pytest.mark.parametrize("difference", [0.0, 0.25])
-def test_the_feature_cache_is_held_against_the_same_run_without_it(
+def test_the_feature_cache_is_compared_with_the_same_run_without_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, report: list[str], difference: float
 ) -> None:
     def train(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import contenders, stall, step_time, timing
+from benchmarks import contenders, step_time, timing, worker
 from benchmarks.results import replace_section, write_section
 from benchmarks.table import cells
 from benchmarks.timing import Row
@@ -27,7 +27,7 @@ def in_a_thread(function: Callable[..., Any], connection: Connection, *arguments
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict[str, Any]]:
     """The command on a small network, in this process; what its JSON says."""
-    monkeypatch.setattr(stall, "start", in_a_thread)
+    monkeypatch.setattr(worker, "start", in_a_thread)
     monkeypatch.setattr(step_time, "machine", lambda: {"CPU": "a test's"})
 
     def command(*arguments: str) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def test_the_json_has_what_the_table_shows(run: Callable[..., Any], tmp_path: Pa
     assert told["command"] in report
 
 
-def test_freed_memory_is_kept_where_that_is_asked_for_and_the_table_says_so(
+def test_freed_memory_is_kept_on_request_and_the_table_says_so(
     run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[None] = []
@@ -80,7 +80,7 @@ def test_running_again_replaces_the_section(run: Callable[..., Any], tmp_path: P
     assert "rank 3" in report and "rank 1" not in report
 
 
-def test_a_sweep_leaves_a_table_and_an_image(run: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_sweep_writes_a_table_and_an_image(run: Callable[..., Any], tmp_path: Path) -> None:
     told = run("--sweep-rank", "1,2", "--batch", "1", "--contenders", "floor", "ours")
     assert [result["setting"]["rank"] for result in told["results"]] == [1, 2]
     floors = [result["contenders"][0]["times"] for result in told["results"]]
@@ -89,7 +89,7 @@ def test_a_sweep_leaves_a_table_and_an_image(run: Callable[..., Any], tmp_path: 
     assert "| rank | floor | ours |" in (tmp_path / "RESULTS.md").read_text()
 
 
-def test_a_missing_peer_is_announced_and_recorded(
+def test_a_contender_that_is_not_installed_is_reported(
     run: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -104,7 +104,7 @@ def test_a_missing_peer_is_announced_and_recorded(
     assert "PEFT is not installed" in capsys.readouterr().out
 
 
-def test_a_peer_that_fails_has_a_row_with_the_reason(
+def test_a_contender_that_fails_has_a_row_with_the_reason(
     run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: Any) -> Any:
@@ -118,7 +118,7 @@ def test_a_peer_that_fails_has_a_row_with_the_reason(
     assert rows[1]["status"] == "failed: ValueError: out of luck" and rows[1]["median"] is None
 
 
-def test_the_reason_of_a_failure_outlives_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_reason_of_a_failure_is_read_after_the_process_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[Thread] = []
 
     def start(*arguments: Any) -> Thread:
@@ -129,9 +129,9 @@ def test_the_reason_of_a_failure_outlives_the_process(monkeypatch: pytest.Monkey
     def broken() -> Any:
         raise ValueError("out of luck")
 
-    monkeypatch.setattr(stall, "start", start)
-    with pytest.raises(stall.StallError, match="out of luck"):
-        stall.Stall(broken).ask("anything")
+    monkeypatch.setattr(worker, "start", start)
+    with pytest.raises(worker.WorkerError, match="out of luck"):
+        worker.Worker(broken).call("anything")
 
 
 def test_ratios_are_those_of_the_same_round() -> None:
@@ -140,7 +140,7 @@ def test_ratios_are_those_of_the_same_round() -> None:
     assert row.median == 6 and row.ratio == 2 and row.ratio_quartiles == (2, 2.5)
 
 
-def test_open_gpu_sections_say_which_command_fills_them(tmp_path: Path) -> None:
+def test_unmeasured_gpu_sections_name_their_command(tmp_path: Path) -> None:
     report = tmp_path / "RESULTS.md"
     write_section(report, "cpu", "figures")
     assert report.read_text().count("--device cuda") == 2
@@ -148,13 +148,13 @@ def test_open_gpu_sections_say_which_command_fills_them(tmp_path: Path) -> None:
     assert report.read_text().count("--device cuda") == 1
 
 
-def test_other_sections_and_backslashes_survive() -> None:
+def test_other_sections_and_backslashes_do_not_change() -> None:
     both = replace_section(replace_section("# T\n", "a", "1"), "b", "2")
     assert replace_section(both, "a", r"\1 \g<0>") == both.replace("\n1\n", "\n\\1 \\g<0>\n")
 
 
-def test_marks_that_do_not_pair_up_are_an_error() -> None:
-    with pytest.raises(VisionLoraError, match="mend the file"):
+def test_marks_that_do_not_match_are_an_error() -> None:
+    with pytest.raises(VisionLoraError, match="correct the file"):
         replace_section("<!-- section:a -->", "a", "1")
 
 
@@ -167,7 +167,7 @@ def test_marks_that_do_not_pair_up_are_an_error() -> None:
         (["--sweep-rank", "1,x"], "whole number"),
     ],
 )
-def test_mistakes_are_said_in_one_line(
+def test_mistakes_are_reported_in_one_line(
     arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as left:
@@ -176,14 +176,14 @@ def test_mistakes_are_said_in_one_line(
     assert said in capsys.readouterr().err.strip().splitlines()[-1]
 
 
-def test_memory_is_read_from_the_process_itself() -> None:
+def test_memory_is_that_of_the_process_itself() -> None:
     assert timing.resident_memory(peak=True) >= timing.resident_memory() > 10_000_000
 
 
-def test_a_process_that_dies_is_said_to_have_died() -> None:
-    dying = stall.Stall(_death)
-    with pytest.raises(stall.StallError, match="the process died"):
-        dying.ask("step")
+def test_a_process_that_dies_is_reported() -> None:
+    dying = worker.Worker(_death)
+    with pytest.raises(worker.WorkerError, match="the process died"):
+        dying.call("step")
     dying.close()
 
 

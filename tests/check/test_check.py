@@ -71,12 +71,11 @@ def test_a_folder_that_cannot_be_understood_is_one_line(command: Command, tmp_pa
 def test_a_report_that_is_no_page_is_refused(command: Command, tmp_path: Path) -> None:
     left = command("check", f"data.root={tmp_path}", "report=check.pdf")
     assert left.code == 2
-    assert "report ends in .html" in left.err
+    assert "ending in .html" in left.err
 
 
 NASTY = (
-    "<script>alert(1)</script>".replace("/", "-"), "[red]", "[b", "\x1b[31m", "$x_{$", "=1+1", "金魚", "דג", "a\nb",
-    "K\udce4fer",
+    "<script>alert(1)", "[red]", "[b", "\x1b[31m", "$x_{$", "=1+1", "金魚", "דג", "a\nb", "K\udce4fer",
 )  # fmt: skip
 
 

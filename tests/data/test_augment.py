@@ -70,12 +70,12 @@ def test_settings_switch_their_own_effect_on(sizes: Sizes) -> None:
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        ({"crop_scale": [0.9, 0.5]}, r"crop_scale is \[0.9, 0.5\]; give two positive numbers"),
+        ({"crop_scale": [0.9, 0.5]}, r"crop_scale is \[0.9, 0.5\]; give the smaller number first"),
         ({"crop_scale": [0, 1]}, "crop_scale"),
-        ({"crop_scale": [0.5, 2]}, "at most 1.0 of the area"),
+        ({"crop_scale": [0.5, 2]}, "a list of two numbers above 0 and of at most 1"),
         ({"crop_scale": [0.5]}, "crop_scale"),
         ({"crop_ratio": [2, 1]}, "crop_ratio"),
-        ({"horizontal_flip": 1.5}, "horizontal_flip is 1.5; give a number from 0 to 1"),
+        ({"horizontal_flip": 1.5}, "horizontal_flip is 1.5; it takes a number from 0 to 1"),
         ({"colour_jitter": -1}, "colour_jitter"),
         ({"grayscale": 2}, "grayscale"),
     ],

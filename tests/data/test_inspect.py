@@ -19,15 +19,19 @@ from visionlora.paths import shipped
 PHOTOS = shipped("data/pocket_photos/anchor")
 
 
+def photos(name: str) -> list[Path]:
+    return [*sorted((PHOTOS / name).iterdir()), *sorted((PHOTOS.parent / "val" / name).iterdir())]
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Two classes, six training images and two validation images each, nothing wrong."""
     root = tmp_path / "folder"
     for name in ("lemon", "teapot"):
-        for place, path in enumerate(sorted((PHOTOS / name).iterdir())[:8]):
+        for place, path in enumerate(photos(name)[:8]):
             target = root / ("train" if place < 6 else "val") / name
             target.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, target)
+            shutil.copy(path, target / f"{place:02}.jpg")
     return root
 
 
@@ -122,8 +126,8 @@ def test_blank_and_tiny_images_are_found(folder: Path) -> None:
 def test_very_unequal_classes_and_one_image_and_no_validation_say_what_to_do(tmp_path: Path) -> None:
     for name, count in (("lemon", 12), ("teapot", 1)):
         (tmp_path / "train" / name).mkdir(parents=True)
-        for path in sorted((PHOTOS / name).iterdir())[:count]:
-            shutil.copy(path, tmp_path / "train" / name)
+        for place, path in enumerate(photos(name)[:count]):
+            shutil.copy(path, tmp_path / "train" / name / f"{place}.jpg")
     found, _ = survey(tmp_path, val_fraction=0)
     told = inspect_folder(found)
     assert "add images of the small classes" in only(told, "unequal").advice
@@ -135,7 +139,7 @@ def test_very_unequal_classes_and_one_image_and_no_validation_say_what_to_do(tmp
 def test_problems_of_the_layout_are_errors_all_of_them(folder: Path) -> None:
     (folder / "train" / "empty").mkdir()
     (folder / "val" / "leomn").mkdir()
-    shutil.copy(PHOTOS / "lemon" / "09.jpg", folder / "val" / "leomn")
+    shutil.copy(photos("lemon")[9], folder / "val" / "leomn")
     titles = [finding.title for finding in report(folder).findings if finding.kind == "layout"]
     assert len(titles) == 2
     assert "is it 'lemon'?" in titles[1]
@@ -180,7 +184,7 @@ def test_doubtful_outputs_are_findings(folder: Path) -> None:
 def test_unusual_names_are_noted(folder: Path) -> None:
     for place, name in enumerate(("=1+1", "K\udce4fer", "דג", "\x1b[1m", "<b>")):
         (folder / "train" / name).mkdir()
-        shutil.copy(PHOTOS / "orange" / f"{place:02}.jpg", folder / "train" / name / "a.jpg")
+        shutil.copy(photos("orange")[place], folder / "train" / name / "a.jpg")
     found = [finding for finding in report(folder).findings if finding.kind == "names"]
     assert {finding.title for finding in found} == {
         "1 name not in UTF-8", "1 name with control characters", "1 name written from right to left",

@@ -8,46 +8,47 @@ import pytest
 import torch
 from torch import nn
 
-from visionlora.evaluation.predictions import Answers, answers, named
+from visionlora.evaluation.predictions import Predictions, predict_batches
+from visionlora.tasks.single_label import decode
 
 
 @pytest.fixture
-def four() -> Answers:
+def four() -> Predictions:
     """Four images, three outputs; said 0, 1, 1, 2 where 0, 1, 2, 0 is right."""
     said, right = torch.tensor([0, 1, 1, 2]), torch.tensor([0, 1, 2, 0])
-    return Answers(torch.nn.functional.one_hot(said, 3).float() * 9, right)
+    return Predictions(torch.nn.functional.one_hot(said, 3).float() * 9, right)
 
 
-def test_top1_is_the_share_of_right_answers(four: Answers) -> None:
+def test_top1_is_the_share_of_correct_predictions(four: Predictions) -> None:
     assert four.top(1) == 0.5
 
 
-def test_top5_of_three_outputs_is_always_right(four: Answers) -> None:
+def test_top5_of_three_outputs_is_one(four: Predictions) -> None:
     assert four.top(5) == 1.0
 
 
-def test_images_called_by_a_trained_name_are_counted(four: Answers) -> None:
-    assert four.share_named([1]) == 0.5
-    assert four.share_named([0, 2]) == 0.5
+def test_predictions_of_a_trained_class_are_counted(four: Predictions) -> None:
+    assert four.share_predicted([1]) == 0.5
+    assert four.share_predicted([0, 2]) == 0.5
 
 
-def test_agreement_compares_names_not_labels(four: Answers) -> None:
-    other = Answers(four.logits.roll(1, 0), four.labels)
+def test_agreement_compares_predictions_not_labels(four: Predictions) -> None:
+    other = Predictions(four.logits.roll(1, 0), four.labels)
     assert four.agreement(four) == 1
     assert four.agreement(other) == 0.25
 
 
-def test_what_was_lost_is_estimated_by_what_the_frozen_network_believes() -> None:
-    frozen = Answers(torch.tensor([[0.7, 0.2, 0.1], [0.6, 0.3, 0.1]]).log(), torch.tensor([-1, -1]))
-    same = Answers(frozen.logits * 3, frozen.labels)
-    other = Answers(torch.tensor([[0.0, 9.0, 0.0], [9.0, 0.0, 0.0]]), frozen.labels)
+def test_lost_accuracy_is_estimated_from_the_frozen_networks_probabilities() -> None:
+    frozen = Predictions(torch.tensor([[0.7, 0.2, 0.1], [0.6, 0.3, 0.1]]).log(), torch.tensor([-1, -1]))
+    same = Predictions(frozen.logits * 3, frozen.labels)
+    other = Predictions(torch.tensor([[0.0, 9.0, 0.0], [9.0, 0.0, 0.0]]), frozen.labels)
     assert same.estimated_lost(frozen) == 0
     assert other.estimated_lost(frozen) == pytest.approx((0.7 - 0.2) / 2)
 
 
-def test_an_answer_that_the_frozen_network_does_not_have_was_not_believed_at_all() -> None:
-    frozen = Answers(torch.tensor([[0.75, 0.25]]).log(), torch.tensor([0]))
-    now = Answers(torch.tensor([[0.0, 0.0, 5.0]]), torch.tensor([0]))
+def test_an_output_that_the_frozen_network_lacks_has_probability_zero() -> None:
+    frozen = Predictions(torch.tensor([[0.75, 0.25]]).log(), torch.tensor([0]))
+    now = Predictions(torch.tensor([[0.0, 0.0, 5.0]]), torch.tensor([0]))
     assert now.estimated_lost(frozen) == pytest.approx(0.75)
     assert now.divergence(frozen) > 0
     assert now.first(2).divergence(frozen) == pytest.approx(
@@ -55,36 +56,36 @@ def test_an_answer_that_the_frozen_network_does_not_have_was_not_believed_at_all
     )
 
 
-def test_images_without_a_label_are_known_as_such(four: Answers) -> None:
+def test_unlabelled_images_are_recognised(four: Predictions) -> None:
     assert four.labelled
-    assert not Answers(four.logits, torch.full((4,), -1)).labelled
+    assert not Predictions(four.logits, torch.full((4,), -1)).labelled
 
 
-def test_confusion_gathers_all_other_names_in_its_last_column(four: Answers) -> None:
+def test_confusion_counts_all_other_classes_in_the_last_column(four: Predictions) -> None:
     counts = four.confusion([0, 1])
     assert counts.tolist() == [[1, 0, 1], [0, 1, 0], [0, 1, 0]]
 
 
-def test_a_sure_and_wrong_network_is_badly_calibrated() -> None:
+def test_a_confident_and_wrong_network_is_badly_calibrated() -> None:
     logits = torch.tensor([[20.0, 0.0], [20.0, 0.0]])
-    assert Answers(logits, torch.tensor([0, 0])).calibration_error() < 1e-3
-    assert Answers(logits, torch.tensor([1, 1])).calibration_error() > 0.99
+    assert Predictions(logits, torch.tensor([0, 0])).calibration_error() < 1e-3
+    assert Predictions(logits, torch.tensor([1, 1])).calibration_error() > 0.99
 
 
-def test_the_best_names_come_first_with_probabilities() -> None:
-    rows = named(torch.tensor([[0.0, 2.0, 1.0]]), ["a", "b", "c"], 2)
+def test_decode_gives_the_most_probable_classes_first() -> None:
+    rows = decode(torch.tensor([[0.0, 2.0, 1.0]]), ["a", "b", "c"], 2)
     assert [name for name, _ in rows[0]] == ["b", "c"]
     assert rows[0][0][1] == pytest.approx(0.665, abs=1e-3)
 
 
-def test_answers_come_in_the_order_of_the_images_and_leave_the_mode_alone() -> None:
+def test_predictions_follow_the_order_of_the_images_and_restore_the_mode() -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(3, 2)).train()
     images = torch.randn(5, 3, 1, 1)
     batches = [
         {"images": images[:3], "labels": torch.tensor([0, 1, 0])},
         {"images": images[3:], "labels": torch.tensor([1, 1])},
     ]
-    found = answers(network, batches)
+    found = predict_batches(network, batches)
     torch.testing.assert_close(found.logits, network(images).detach())
     assert found.labels.tolist() == [0, 1, 0, 1, 1]
     assert network.training

@@ -215,6 +215,27 @@ def test_a_batch_norm_before_its_convolution_stays_as_it_is(x):
     assert isinstance(net[0], FrozenBatchNorm)
 
 
+class NormAndActivation(nn.BatchNorm2d):
+    """Does more than normalize, as timm's BatchNormAct2d does."""
+
+    def forward(self, x):
+        return torch.relu(super().forward(x))
+
+
+@pytest.mark.parametrize("how", ["forward of its own", "forward hook", "forward replaced"])
+def test_a_batch_norm_that_does_more_than_normalize_stays_as_it_is(how, x):
+    norm = NormAndActivation(4) if how == "forward of its own" else nn.BatchNorm2d(4)
+    net = attach(nn.Sequential(nn.Conv2d(3, 4, 3), norm).double(), LoraConfig(rank=2))
+    if how == "forward hook":
+        net[1].register_forward_hook(lambda module, inputs, output: output.relu())
+    if how == "forward replaced":
+        plain = net[1].forward
+        net[1].forward = lambda x: plain(x).relu()
+    before = net(x)
+    assert fold_batch_norm(net, x) == []
+    assert torch.equal(net(x), before)
+
+
 def test_a_batch_norm_or_bias_that_learns_stays_as_it_is(x):
     net = adapted()
     net[1].bias.requires_grad_()

@@ -1,4 +1,4 @@
-"""The fastest way is measured once and remembered; nothing about the cache file can break a run."""
+"""The fastest implementation is timed once and remembered; nothing about the cache file can break a run."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import time
 import pytest
 import torch
 
-from visionlora.kernels import autotune as choices
-from visionlora.kernels import candidates as ways
-from visionlora.kernels import matmul as rows
-from visionlora.kernels import merge as merging
-from visionlora.kernels.autotune import choice, choose, chosen, forget, noted
+from tests.adapters.cases import a_conv, results
+from visionlora.frozen.weight import DenseWeight
+from visionlora.kernels import LayerTensors, autotune, candidates, decisions, matmul
+from visionlora.kernels.autotune import choose, excluding, forget, implementation, recorded, replay
+from visionlora.kernels.decisions import parse
 
 CPU = torch.device("cpu")
 
@@ -21,31 +21,25 @@ CPU = torch.device("cpu")
 def cache(tmp_path, monkeypatch):
     """An empty cache directory, and nothing remembered before or after."""
     monkeypatch.setenv("VISIONLORA_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(choices, "_CALM", 0.0)
-    before = chosen()
-    choices._cache_file.cache_clear()
-    choices._warn_unwritable.cache_clear()
+    before = dict(autotune._timed)
+    decisions.cache_file.cache_clear()
+    decisions._warn_unwritable.cache_clear()
     forget()
     yield tmp_path / "cache"
-    choices._cache_file.cache_clear()
+    decisions.cache_file.cache_clear()
     forget()
-    choices._decisions.update(before)
+    autotune._timed.update(before)
 
 
-class Ways:
-    """Two ways of which one takes longer; counts what was run."""
+class Candidates:
+    """Two implementations of which one takes longer; counts what was run."""
 
     def __init__(self):
         self.runs = []
 
-    def decide(self, key="layer"):
-        """Until nothing is in doubt."""
-        self.pick(key)
-        return self.pick(key)
-
-    def pick(self, key="layer", rule="slow", work=1e9):
-        ways = {"slow": lambda: self._run("slow", 0.004), "fast": lambda: self._run("fast", 0.0)}
-        return choose(key, ways, rule, work, CPU)
+    def choose(self, key="layer", rule="slow", work=1e9):
+        candidates = {"slow": lambda: self._run("slow", 0.004), "fast": lambda: self._run("fast", 0.0)}
+        return choose("product", key, candidates, rule, work, CPU)
 
     def _run(self, name, seconds):
         self.runs.append(name)
@@ -61,189 +55,240 @@ def entries(cache):
     return json.loads(cache_file(cache).read_text())
 
 
-def test_the_fastest_way_is_measured_and_one_that_lost_by_far_once_more():
-    ways = Ways()
-    assert ways.pick() == "fast"
-    assert set(ways.runs) == {"slow", "fast"}
-    ways.runs.clear()
-    assert ways.pick() == "fast"
-    assert ways.runs == ["slow"]
-    ways.runs.clear()
-    assert ways.pick() == "fast"
-    assert ways.runs == []
-    (decision,) = chosen().values()
-    assert decision.seconds["fast"] < decision.seconds["slow"]
+def test_the_fastest_candidate_is_timed_once():
+    timed = Candidates()
+    assert timed.choose() == "fast"
+    assert set(timed.runs) == {"slow", "fast"}
+    timed.runs.clear()
+    assert timed.choose() == "fast"
+    assert timed.runs == []
 
 
-def disturb(monkeypatch, ways, *seconds):
-    """The first runs take these times, later ones a ten-thousandth of a second or, of the slow way, ten."""
-    first = iter(seconds)
+def test_one_run_that_the_machine_disturbs_decides_nothing(monkeypatch):
+    """The first timed run of the faster candidate takes a hundred times its time."""
+    timed = Candidates()
+    first = iter([0.001, 0.001, 0.001, 0.1])
 
-    def timed(run, device):
+    def seconds(run, device):
         run()
-        return next(first, 0.0001 if ways.runs[-1] == "fast" else 0.001)
+        return next(first, 0.0001 if timed.runs[-1] == "fast" else 0.001)
 
-    monkeypatch.setattr(choices, "timed", timed)
-
-
-def test_a_single_run_that_the_machine_disturbs_decides_nothing(monkeypatch):
-    """The first run of the faster way that counts takes a hundred times its time."""
-    ways = Ways()
-    disturb(monkeypatch, ways, 0.001, 0.001, 0.001, 0.1)
-    assert ways.pick() == "fast"
+    monkeypatch.setattr(autotune, "timed", seconds)
+    assert timed.choose() == "fast"
 
 
-def test_a_machine_that_is_busy_while_a_way_is_measured_decides_nothing_for_good(monkeypatch, cache):
-    """Both counted runs of the faster way take a hundred times their time; a little later it does not."""
-    ways = Ways()
-    disturb(monkeypatch, ways, 0.001, 0.001, 0.001, 0.1, 0.001, 0.1)
-    assert ways.pick() == "slow"
-    assert not cache.exists()
-    assert ways.pick() == "fast"
-    assert [entry["way"] for entry in entries(cache).values()] == ["fast"]
+def test_a_candidate_that_loses_by_far_is_not_timed_to_the_end():
+    timed = Candidates()
+    timed.choose()
+    assert timed.runs.count("slow") == 3  # once untimed, twice timed
 
 
-def test_a_way_that_lost_by_far_is_not_tried_again_at_once(monkeypatch):
-    monkeypatch.setattr(choices, "_CALM", 60.0)
-    ways = Ways()
-    ways.pick()
-    ways.runs.clear()
-    ways.pick()
-    assert ways.runs == []
-
-
-def test_what_is_asked_again_is_settled_once_nothing_is_in_doubt():
-    ways, asked = Ways(), []
-    for _ in range(4):
-        choices.settled("layer", lambda: asked.append(None) or ways.pick())
-    assert len(asked) == 2 and ways.runs[-1] == "slow"
-
-
-def test_a_doubt_that_nobody_asks_about_again_keeps_nothing_else_from_being_settled():
-    Ways().pick("another layer, once")
-    ways, asked = Ways(), []
-    for _ in range(4):
-        choices.settled("layer", lambda: asked.append(None) or ways.pick())
-    assert len(asked) == 2
-
-
-def test_another_process_reads_what_was_measured(cache):
-    Ways().decide()
-    assert [entry["way"] for entry in entries(cache).values()] == ["fast"]
+def test_candidates_that_are_equally_fast_leave_it_to_the_rule(monkeypatch):
+    monkeypatch.setattr(autotune, "timed", lambda run, device: 0.001)
+    assert Candidates().choose(rule="slow") == "slow"
     forget()
-    ways = Ways()
-    assert ways.pick() == "fast"
-    assert ways.runs == []
+    assert Candidates().choose("another", rule="fast") == "fast"
+
+
+def test_another_process_reads_what_was_timed(cache):
+    Candidates().choose()
+    assert [entry["implementation"] for entry in entries(cache).values()] == ["fast"]
+    forget()
+    timed = Candidates()
+    assert timed.choose() == "fast"
+    assert timed.runs == []
 
 
 def test_what_another_process_wrote_meanwhile_is_kept(cache):
-    Ways().decide("one")
+    Candidates().choose("one")
     forget()
-    Ways().decide("two")
-    assert {key.split(",")[0] for key in entries(cache)} == {"one", "two"}
+    Candidates().choose("two")
+    assert {key.split(",")[0] for key in entries(cache)} == {"product: one", "product: two"}
     assert [file.suffix for file in cache.iterdir()] == [".json"]
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[]", '{"layer": {}}', '{"layer": {"way": 1}}', "\x00"])
+@pytest.mark.parametrize(
+    "damage", ["", "{", "[]", '{"layer": {}}', '{"layer": {"implementation": 1}}', "\x00"]
+)
 def test_a_damaged_file_is_reported_and_replaced(cache, damage):
-    Ways().decide()
+    Candidates().choose()
     file = cache_file(cache)
     file.write_text(damage)
     forget()
     with pytest.warns(UserWarning, match="damaged"):
-        assert Ways().decide() == "fast"
-    assert [entry["way"] for entry in entries(cache).values()] == ["fast"]
+        assert Candidates().choose() == "fast"
+    assert [entry["implementation"] for entry in entries(cache).values()] == ["fast"]
 
 
-def test_a_way_that_no_longer_exists_is_measured_anew(cache):
-    Ways().decide()
+def test_a_decision_without_one_of_todays_candidates_is_timed_again(cache):
+    Candidates().choose()
     file = cache_file(cache)
-    file.write_text(file.read_text().replace("fast", "forgotten"))
+    file.write_text(file.read_text().replace("slow", "removed"))
     forget()
-    assert Ways().decide() == "fast"
+    timed = Candidates()
+    assert timed.choose() == "fast"
+    assert timed.runs
 
 
-def test_a_directory_that_cant_be_written_is_reported_once_and_nothing_else(cache):
-    cache.parent.joinpath("cache").write_text("a file is in the way")
-    with pytest.warns(UserWarning, match="not remembered"):
-        assert Ways().decide("one") == "fast"
-    assert Ways().decide("two") == "fast"
+def test_a_directory_that_cannot_be_written_is_reported_once_and_breaks_nothing(cache):
+    cache.parent.joinpath("cache").write_text("a file in place of the directory")
+    with pytest.warns(UserWarning, match="not kept"):
+        assert Candidates().choose("one") == "fast"
+    assert Candidates().choose("two") == "fast"
 
 
 def test_an_empty_variable_turns_the_file_off(cache, monkeypatch):
     monkeypatch.setenv("VISIONLORA_CACHE", "")
-    choices._cache_file.cache_clear()
-    assert Ways().pick() == "fast"
+    decisions.cache_file.cache_clear()
+    assert Candidates().choose() == "fast"
     assert not cache.exists()
 
 
-def test_little_work_is_decided_by_rule(cache):
-    ways = Ways()
-    assert ways.pick(work=1e3) == "slow"
-    assert ways.runs == []
+def test_limits_on_the_instruction_set_have_a_cache_file_of_their_own(monkeypatch):
+    before = decisions.cache_file("cpu")
+    decisions.cache_file.cache_clear()
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "SSE41")
+    assert decisions.cache_file("cpu") != before
+
+
+def test_little_work_is_decided_by_the_rule(cache):
+    timed = Candidates()
+    assert timed.choose(work=1e3) == "slow"
+    assert timed.runs == []
     assert not cache.exists()
 
 
-def test_a_way_can_be_fixed_by_hand():
-    ways = Ways()
-    with choice("slow"):
-        assert ways.pick(rule="fast") == "slow"
-        with choice("rule"):
-            assert ways.pick(rule="fast") == "fast"
-        with choice("something that other layers can do"):
-            assert ways.pick(rule="slow") == "slow"
-    assert ways.runs == []
+def test_an_implementation_can_be_chosen_by_name():
+    timed = Candidates()
+    with implementation("slow"):
+        assert timed.choose(rule="fast") == "slow"
+        with implementation("rule"):
+            assert timed.choose(rule="fast") == "fast"
+        with implementation("something that other layers can do"):
+            assert timed.choose(rule="slow") == "slow"
+    assert timed.runs == []
+
+
+def test_an_excluded_candidate_is_not_used_and_the_last_one_cannot_be_excluded():
+    with excluding(("product", "fast")):
+        assert Candidates().choose(rule="fast") == "slow"
+        with excluding(("product", "slow")):
+            assert Candidates().choose() == "fast"
+    with excluding(("gradient", "fast")):
+        assert Candidates().choose() == "fast"
 
 
 def test_deterministic_algorithms_mean_the_rule(monkeypatch):
-    ways = Ways()
+    timed = Candidates()
     monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: True)
-    assert ways.pick(rule="slow") == "slow"
-    assert ways.runs == []
+    assert timed.choose(rule="slow") == "slow"
+    assert timed.runs == []
 
 
 def test_another_number_of_threads_is_another_decision(cache):
-    Ways().decide()
+    Candidates().choose()
     before = torch.get_num_threads()
     torch.set_num_threads(before + 1)
     try:
-        ways = Ways()
-        ways.decide()
+        timed = Candidates()
+        timed.choose()
     finally:
         torch.set_num_threads(before)
-    assert ways.runs
+    assert timed.runs
     assert len(entries(cache)) == 2
 
 
-def test_choices_are_noted_as_they_are_made_timed_or_not():
-    ways = Ways()
-    with noted() as notes:
-        ways.pick("heavy")
-        ways.pick("light", work=1)
-        with choice("fast"):
-            ways.pick("by hand")
-    ways.pick("afterwards")
-    assert [(key.split(",")[0], decision.way) for key, decision in notes] == [
-        ("heavy", "fast"),
-        ("light", "slow"),
-        ("by hand", "fast"),
-    ]
-    assert set(notes[0][1].seconds) == {"slow", "fast"}
-    assert not notes[1][1].seconds and not notes[2][1].seconds
+def test_a_request_is_decided_once_for_each_setting():
+    asked = []
+
+    def decide():
+        asked.append(None)
+        return Candidates().choose()
+
+    for _ in range(3):
+        assert autotune.remembered("layer", decide) == "fast"
+    assert len(asked) == 1
+    with implementation("slow"):
+        assert autotune.remembered("layer", decide) == "slow"
+    assert autotune.remembered("layer", decide) == "fast"
+    assert len(asked) == 2
+
+
+def test_decisions_are_recorded_timed_or_not():
+    timed = Candidates()
+    with recorded() as decided:
+        timed.choose("heavy")
+        timed.choose("light", work=1)
+        with implementation("fast"):
+            timed.choose("by name")
+    timed.choose("afterwards")
+    assert {key: decision["implementation"] for key, decision in decided.items()} == {
+        "product: heavy": "fast",
+        "product: light": "slow",
+        "product: by name": "fast",
+    }
+    assert set(decided["product: heavy"]["seconds"]) == {"slow", "fast"}
+    assert not decided["product: light"]["seconds"]
+
+
+def test_decisions_that_were_made_before_are_recorded_when_they_are_used():
+    autotune.remembered("layer", lambda: Candidates().choose())
+    with recorded() as decided:
+        autotune.remembered("layer", lambda: Candidates().choose())
+    assert list(decided) == ["product: layer"]
+
+
+def test_recorded_decisions_are_replayed_without_timing_after_a_detour_through_json():
+    case = a_conv((64, 64), size=16)
+    with implementation("full"), recorded() as decided:
+        expected = results(case.compute, case)
+    forget()
+    with replay(parse(json.loads(json.dumps(decided)))) as missing, recorded() as again:
+        replayed = results(case.compute, case)
+    assert missing == []
+    assert again == decided
+    assert all(torch.equal(a, b) for a, b in zip(replayed, expected, strict=True))
+
+
+def test_decisions_that_are_missing_or_impossible_are_made_by_the_rule_and_reported():
+    timed = Candidates()
+    with recorded() as decided:
+        timed.choose("one")
+        timed.choose("two")
+    decided["product: two"]["implementation"] = "removed"
+    timed.runs.clear()
+    with replay(decided) as missing:
+        assert timed.choose("one") == "fast"
+        assert timed.choose("two") == "slow"
+        assert timed.choose("three") == "slow"
+        assert timed.choose("three") == "slow"
+    assert missing == ["product: two", "product: three"]
+    assert timed.runs == []
+
+
+def test_a_file_that_holds_no_decisions_is_refused_with_the_entry_that_is_wrong():
+    with pytest.raises(ValueError, match="layer 3"):
+        parse({"layer 3": {"implementation": "full"}})
+    with pytest.raises(ValueError, match="not an object"):
+        parse([])
 
 
 def test_no_merged_weight_is_made_to_time_a_layer_that_only_the_branch_is_for(monkeypatch):
     """At VGG19's first linear layer it would be 411 MB above everything that training itself needs."""
-    made = []
-
-    def ready_weight(product, *arguments):
-        made.append(product)
-        return merging.ready_weight(product, *arguments)
-
-    monkeypatch.setattr(ways, "ready_weight", ready_weight)
+    monkeypatch.setattr(matmul, "merged_weight", None)
     x = torch.randn(2, 2048, requires_grad=True)
-    weight, A, B = torch.randn(1024, 2048), torch.randn(4, 2048), torch.randn(1024, 4)
-    expected = "uncast" if rows.has_onednn(x) else "branch"
-    assert ways.row_ways(x, weight, None, A, B, 1.0)[0] == expected
-    assert any("gradient" in key and decision.seconds for key, decision in chosen().items())
-    assert "matmul" not in made
+    layer = a_linear(2048, 1024)
+    with recorded() as decided:
+        product, _ = candidates.linear_implementations(x, layer)
+    assert product == "branch"
+    assert any("gradient" in key and decision["seconds"] for key, decision in decided.items())
+
+
+def a_linear(inputs, outputs, rank=4):
+    return LayerTensors(
+        DenseWeight(torch.randn(outputs, inputs)),
+        None,
+        torch.randn(rank, inputs),
+        torch.randn(outputs, rank),
+        1.0,
+    )

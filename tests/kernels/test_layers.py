@@ -1,4 +1,4 @@
-"""Every way to compute an adapted layer gives the same outputs and gradients."""
+"""Every implementation of an adapted layer gives the same outputs and gradients."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from torch.nn import functional as F
 from tests.adapters.cases import (
     LAYERS,
     MATRIX_LAYERS,
-    SCALING,
     Case,
     a_conv,
     assert_equal,
@@ -21,35 +20,34 @@ from tests.adapters.cases import (
     results,
     second,
 )
-from visionlora.kernels import conv as convs
-from visionlora.kernels import conv_gradients
-from visionlora.kernels import layers as kernels
-from visionlora.kernels import matmul as rows
-from visionlora.kernels.autotune import noted
-from visionlora.kernels.conv import Geometry
-from visionlora.kernels.functions import ConvFunction, RowsFunction
+from visionlora.frozen.weight import DenseWeight
+from visionlora.kernels import LayerTensors, conv_gradients, convolution, matmul, merged_weight
+from visionlora.kernels.autotune import implementation, recorded
+from visionlora.kernels.candidates import NAMES
+from visionlora.kernels.functions import ConvFunction, LinearFunction
+from visionlora.kernels.onednn import has_onednn
 
-WAYS = ["rule", "auto", *rows.PRODUCTS, *{**rows.GRADIENTS, **conv_gradients.GRADIENTS}, "flipped"]
+IMPLEMENTATIONS = ["rule", "auto", *NAMES]
 
 
-@given(conv_cases(), st.sampled_from(WAYS))
+@given(conv_cases(), st.sampled_from(IMPLEMENTATIONS))
 @settings(max_examples=150)
-def test_a_convolution_of_any_geometry_has_the_outputs_and_gradients_of_the_merged_weight(case, way):
-    with kernels.choice(way):
+def test_a_convolution_of_any_geometry_has_the_outputs_and_gradients_of_the_merged_weight(case, name):
+    with implementation(name):
         assert_equal(results(case.compute, case), results(case.reference, case))
 
 
-@given(linear_cases(), st.sampled_from(WAYS))
+@given(linear_cases(), st.sampled_from(IMPLEMENTATIONS))
 @settings(max_examples=80)
-def test_a_linear_layer_with_any_leading_dimensions_does_too(case, way):
-    with kernels.choice(way):
+def test_a_linear_layer_with_any_leading_dimensions_has_those_of_the_merged_weight(case, name):
+    with implementation(name):
         assert_equal(results(case.compute, case), results(case.reference, case))
 
 
 @given(linear_cases())
 @settings(max_examples=40)
 def test_onednn_computes_any_linear_layer_in_single_precision(case):
-    with kernels.choice("onednn"):
+    with implementation("onednn"):
         assert_equal(results(case.compute, case, torch.float32), results(case.reference, case), rtol=1e-4)
 
 
@@ -74,12 +72,12 @@ def strided_pixels(draw):
 
 @given(strided_pixels(), st.sampled_from(["rule", "onednn", "full", "low_rank_wide"]))
 @settings(max_examples=60)
-def test_a_strided_convolution_of_one_pixel_is_a_product_of_the_pixels_that_it_reads(case, way):
-    with kernels.choice(way):
+def test_a_strided_convolution_of_one_pixel_is_a_matrix_product_of_the_pixels_that_it_reads(case, name):
+    with implementation(name):
         ours = results(case.compute, case, torch.float32)
         y = case.compute(*case.leaves(torch.float32))
     assert_equal(ours, results(case.reference, case), rtol=1e-4)
-    assert ("Rows" in y.grad_fn.name()) == rows.has_onednn(y)
+    assert ("Linear" in y.grad_fn.name()) == has_onednn(y)
     last = torch.channels_last if y.ndim == 4 else torch.channels_last_3d
     assert ours[0].is_contiguous(memory_format=last)
     assert ours[1].is_contiguous(memory_format=last)
@@ -88,48 +86,42 @@ def test_a_strided_convolution_of_one_pixel_is_a_product_of_the_pixels_that_it_r
 def pairs():
     """Every layer with every product and gradient that can compute it."""
     for name, case in LAYERS.items():
-        geometry = Geometry(*case.geometry)
-        size = convs.output_size(case.x, case.weight, geometry)
-        others = ["branch"] * (geometry.groups == 1) + ["flipped"] * convs.can_flip(case.weight, geometry)
-        others += ["winograd"] * convs.can_winograd(case.weight, geometry)
+        geometry, kernel = case.numbers, case.weight.shape[2:]
+        others = ["flipped"] * convolution.can_flip(kernel, geometry)
+        others += ["winograd"] * convolution.can_winograd(kernel, geometry)
         for product in ["conv", *others]:
-            for gradient in conv_gradients.gradients_for(case.x, case.A, geometry, size):
+            for gradient in conv_gradients.gradients_for(case.x, case.A, geometry):
                 yield name, product, gradient
 
 
 @pytest.mark.parametrize(("layer", "product", "gradient"), pairs())
-def test_each_pair_of_ways_that_can_compute_a_convolution_is_exact(layer, product, gradient):
+def test_each_product_and_gradient_that_can_compute_a_convolution_is_exact(layer, product, gradient):
     case = LAYERS[layer]
-    geometry = Geometry(*case.geometry)
 
     def compute(x, A, B):
-        return ConvFunction.apply(x, case.weight, case.bias, A, B, None, SCALING, geometry, product, gradient)
+        return ConvFunction.apply(x, *case.layer(A, B), case.numbers, product, gradient)
 
     assert_equal(results(compute, case), results(case.reference, case))
 
 
-@pytest.mark.parametrize("gradient", rows.GRADIENTS)
-@pytest.mark.parametrize("product", rows.PRODUCTS)
-def test_each_pair_of_ways_that_can_compute_a_linear_layer_is_exact(gradient, product):
-    chunks = rows.CHUNK * 2 + 5  # the last piece is short
-    case = Case(normal(0, chunks, 6), normal(1, 5, 6), normal(2, 5), normal(3, 4, 6), normal(4, 5, 4), None)
+@pytest.mark.parametrize("gradient", matmul.GRADIENTS)
+@pytest.mark.parametrize("product", matmul.PRODUCTS)
+def test_each_product_and_gradient_that_can_compute_a_linear_layer_is_exact(gradient, product):
+    case = Case(normal(0, 4101, 6), normal(1, 5, 6), normal(2, 5), normal(3, 4, 6), normal(4, 5, 4), None)
     dtype, rtol = (torch.float32, 1e-5) if product == "onednn" else (torch.float64, 1e-9)
 
     def compute(x, A, B):
-        layer = case.weight.to(dtype), case.bias.to(dtype)
-        return RowsFunction.apply(x, *layer, A, B, None, SCALING, False, None, product, gradient)
+        return LinearFunction.apply(x, *case.layer(A, B, dtype), False, product, gradient, None)
 
     assert_equal(results(compute, case, dtype), results(case.reference, case), rtol)
 
 
 @pytest.mark.parametrize("layer", [*LAYERS, *MATRIX_LAYERS])
-@pytest.mark.parametrize(
-    "way", ["rule", "onednn", "branch", "full", "low_rank", "paired", "swapped", "columns"]
-)
-def test_autocast_computes_in_half_precision_and_gives_gradients_in_single(layer, way):
+@pytest.mark.parametrize("name", ["rule", "onednn", "branch", "full", "low_rank", "columns"])
+def test_autocast_computes_in_half_precision_and_gives_gradients_in_single(layer, name):
     case = {**LAYERS, **MATRIX_LAYERS}[layer]
     reference = results(case.reference, case)
-    with kernels.choice(way), torch.autocast("cpu", dtype=torch.bfloat16):
+    with implementation(name), torch.autocast("cpu", dtype=torch.bfloat16):
         ours = results(case.compute, case, torch.float32)
     assert [t.dtype for t in ours] == [torch.bfloat16, *[torch.float32] * 3]
     # bfloat16 keeps 8 bits: each of x, W', g, u and h is off by up to 2^-9 of itself.
@@ -137,23 +129,23 @@ def test_autocast_computes_in_half_precision_and_gives_gradients_in_single(layer
 
 
 @pytest.mark.parametrize("layer", [*LAYERS, *MATRIX_LAYERS])
-@pytest.mark.parametrize("way", ["rule", "onednn"])
-def test_float32_is_as_exact_as_float32_is(layer, way):
+@pytest.mark.parametrize("name", ["rule", "onednn"])
+def test_float32_is_computed_to_single_precision(layer, name):
     case = {**LAYERS, **MATRIX_LAYERS}[layer]
-    with kernels.choice(way):
+    with implementation(name):
         ours = results(case.compute, case, torch.float32)
     assert_equal(ours, results(case.reference, case), rtol=1e-5)
 
 
-def test_onednn_is_tried_in_the_types_that_it_computes_in():
+def test_onednn_is_a_candidate_in_the_types_that_it_computes_in():
     single = torch.backends.mkldnn.is_available()
     half = single and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    case = Case(normal(0, 300, 64), normal(0, 64, 64), None, normal(0, 4, 64), normal(0, 64, 4), None)
     for dtype, tried in ((torch.float32, single), (torch.bfloat16, half), (torch.float64, False)):
-        x, weight, A, B = (normal(0, *shape).to(dtype) for shape in ((300, 64), (64, 64), (4, 64), (64, 4)))
-        with noted() as made:
-            kernels.lora_linear(x.requires_grad_(), weight, None, A, B, SCALING)
-        (_, product), _ = made
-        assert ("onednn" in product.seconds) == tried
+        with recorded() as decided:
+            case.compute(*case.leaves(dtype))
+        (product,) = (decision for key, decision in decided.items() if key.startswith("linear product"))
+        assert ("onednn" in product["seconds"]) == tried
 
 
 def test_the_output_keeps_the_memory_format_of_the_input():
@@ -166,16 +158,16 @@ def test_the_output_keeps_the_memory_format_of_the_input():
 
 
 @pytest.mark.parametrize(
-    ("kernel", "way", "dtype", "rtol"),
+    ("kernel", "name", "dtype", "rtol"),
     [
         (1, "rule", torch.float64, 1e-9),
         (3, "rule", torch.float64, 1e-9),
         (1, "onednn", torch.float32, 1e-5),
     ],
 )
-def test_what_follows_may_write_into_the_output(kernel, way, dtype, rtol):
+def test_the_next_layer_may_work_in_place_on_the_output(kernel, name, dtype, rtol):
     case = a_conv(kernel=kernel)
-    with kernels.choice(way):
+    with implementation(name):
         inplace = results(lambda *leaves: F.relu(case.compute(*leaves), inplace=True), case, dtype)
         y = case.compute(*case.leaves(dtype))
     assert_equal(inplace, results(lambda *leaves: F.relu(case.reference(*leaves)), case), rtol)
@@ -207,7 +199,7 @@ def test_an_input_that_needs_no_gradient_gets_none_computed(monkeypatch):
     case = a_conv(stride=2)
     _, A, B = case.leaves()
     reference = torch.autograd.grad(case.reference(case.x, A, B).square().sum(), (A, B))
-    monkeypatch.setattr(convs, "grad_input", None)
+    monkeypatch.setattr(convolution, "grad_input", None)
     ours = torch.autograd.grad(case.compute(case.x, A, B).square().sum(), (A, B))
     torch.testing.assert_close(ours, reference)
 
@@ -229,23 +221,23 @@ def test_second_derivatives_are_right(layer):
 
 
 @pytest.mark.parametrize("case", [*MATRIX_LAYERS.values(), a_conv(kernel=1, stride=2)])
-def test_they_are_right_where_onednn_computes_the_first_too(case):
-    with kernels.choice("onednn"):
+def test_second_derivatives_are_right_where_onednn_computes_the_first(case):
+    with implementation("onednn"):
         ours = second(case.compute, case.leaves(torch.float32))
     exact = second(case.reference, case.leaves())
     for a, b in zip(ours, exact, strict=True):
         assert (a - b).norm() < 1e-4 * b.norm()
 
 
-@pytest.mark.parametrize("way", ["rule", "onednn", "branch"])
-def test_the_gradient_of_the_input_is_a_tensor_of_its_own(way):
+@pytest.mark.parametrize("name", ["rule", "onednn", "branch"])
+def test_the_gradient_of_the_input_is_not_a_view(name):
     """To a view autograd could not add the gradient of a second reader in place."""
     case = a_conv(kernel=1)
     seen = []
     x, A, B = case.leaves(torch.float32)
     inner = x * 1
     inner.register_hook(lambda grad: seen.append(grad._is_view()))
-    with kernels.choice(way):
+    with implementation(name):
         case.compute(inner, A, B).sum().backward()
     assert seen == [False]
 
@@ -277,13 +269,13 @@ def test_a_compiled_network_is_one_graph_with_the_same_gradients(backend):
 
 
 @pytest.mark.parametrize(("dtype", "rtol"), [(torch.float32, 1e-5), (torch.bfloat16, 2**-7)])
-@pytest.mark.parametrize("columns", [3, rows.NARROW + 1])
+@pytest.mark.parametrize("columns", [3, 129])
 def test_a_tall_product_is_the_same_however_long_it_is(dtype, rtol, columns):
-    for length in (7, rows.PIECE * 4, rows.LONG + 8):
+    for length in (7, 2048, 4104):
         thin, wide = normal(0, length, 5).to(dtype), normal(1, length, columns).to(dtype)
         expected = thin.double().t() @ wide.double()
         with torch.no_grad():
-            torch.testing.assert_close(rows.tall(thin, wide).double(), expected, rtol=rtol, atol=rtol * 99)
+            torch.testing.assert_close(matmul.tall(thin, wide).double(), expected, rtol=rtol, atol=rtol * 99)
 
 
 @pytest.mark.parametrize("size", [(), (3, 3)])
@@ -291,6 +283,6 @@ def test_a_large_merged_weight_is_exact_too(size):
     weight, A = normal(0, 1024, 512, *size), normal(1, 4, 512, *size)
     B = normal(2, 1024, 4, *(1 for _ in size))
     with torch.no_grad():
-        merged = kernels.merged_weight(weight.float(), A.float(), B.float(), 0.5)
+        merged = merged_weight(LayerTensors(DenseWeight(weight.float()), None, A.float(), B.float(), 0.5))
     expected = weight + 0.5 * (B.flatten(1) @ A.flatten(1)).view(weight.shape)
     torch.testing.assert_close(merged.double(), expected, rtol=1e-5, atol=1e-5)

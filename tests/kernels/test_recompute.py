@@ -1,4 +1,4 @@
-"""An input that is made again for the backward pass gives what a kept one gives."""
+"""An input that is recomputed for the backward pass gives the gradients that a kept one gives."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from tests.adapters.cases import Case, assert_equal, normal, results, second
-from visionlora.kernels import layers as kernels
-from visionlora.kernels import matmul as rows
+from visionlora.kernels import matmul
+from visionlora.kernels.autotune import implementation
 from visionlora.kernels.recompute import NORMALIZED
 
 BELOW = {
@@ -27,11 +27,11 @@ BELOW = {
 
 @pytest.fixture(autouse=True)
 def several_pieces(monkeypatch):
-    monkeypatch.setattr(rows, "MADE", 100)
+    monkeypatch.setattr(matmul, "PIECE", 100)
 
 
 class Stacked:
-    """An adapted layer behind something that keeps its own input, on rows enough for several pieces."""
+    """An adapted layer after a module that keeps its own input, with enough rows for several pieces."""
 
     def __init__(self, below="gelu", pointwise=False, rows_=37):
         self.below = BELOW[below]
@@ -52,16 +52,16 @@ STACKS = [*((below, False) for below in BELOW), ("gelu", True), ("gelu, tanh", T
 
 
 @pytest.mark.parametrize(("below", "pointwise"), STACKS)
-@pytest.mark.parametrize("way", ["rule", "auto", NORMALIZED, *rows.GRADIENTS])
-def test_an_input_that_is_made_again_gives_the_same_gradients(below, pointwise, way):
+@pytest.mark.parametrize("name", ["rule", "auto", NORMALIZED, *matmul.GRADIENTS])
+def test_a_recomputed_input_gives_the_same_gradients(below, pointwise, name):
     stacked = Stacked(below, pointwise)
-    with kernels.choice(way):
+    with implementation(name):
         assert_equal(results(stacked.ours, stacked.case), results(stacked.reference, stacked.case))
 
 
 @pytest.mark.parametrize("below", BELOW)
 @pytest.mark.parametrize("cast", [torch.bfloat16, torch.float32])
-def test_in_half_precision_too_whatever_type_comes_from_below(below, cast):
+def test_a_recomputed_input_in_half_precision_gives_the_same_gradients(below, cast):
     stacked = Stacked(below)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         ours = results(lambda z, A, B: stacked.ours(z.to(cast), A, B), stacked.case, torch.float32)
@@ -73,7 +73,7 @@ def test_a_normalized_input_may_have_a_mean_far_from_zero():
     stacked = Stacked("layer norm")
     stacked.case.x.add_(3.0)
     reference = results(stacked.reference, stacked.case)
-    with kernels.choice(NORMALIZED):
+    with implementation(NORMALIZED):
         assert_equal(results(stacked.ours, stacked.case), reference)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             ours = results(lambda z, A, B: stacked.ours(z.bfloat16(), A, B), stacked.case, torch.float32)
@@ -81,7 +81,7 @@ def test_a_normalized_input_may_have_a_mean_far_from_zero():
 
 
 @pytest.mark.parametrize("below", BELOW)
-def test_its_second_derivatives_are_right(below):
+def test_second_derivatives_through_a_recomputed_input_are_right(below):
     stacked = Stacked(below, rows_=7)
     leaves = stacked.case.leaves()
     torch.testing.assert_close(second(stacked.ours, leaves), second(stacked.reference, leaves))
@@ -90,7 +90,7 @@ def test_its_second_derivatives_are_right(below):
 @pytest.mark.parametrize(
     ("below", "pointwise"), [stack for stack in STACKS if stack[0] != "layer norm over two dimensions"]
 )
-def test_it_is_not_kept(below, pointwise):
+def test_an_input_that_can_be_recomputed_is_not_kept(below, pointwise):
     stacked = Stacked(below, pointwise)
     z, A, B = stacked.case.leaves()
     x = stacked.below(z)
@@ -101,7 +101,7 @@ def test_it_is_not_kept(below, pointwise):
     y.sum().backward()
 
 
-def test_a_normalization_of_something_else_than_rows_is_kept():
+def test_the_output_of_a_normalization_of_something_else_than_rows_is_kept():
     geometry = (1, 1), (0, 0), (1, 1), 1
     weight, A, B = normal(1, 3, 1, 1, 1), normal(2, 4, 1, 1, 1), normal(3, 3, 4, 1, 1)
     case = Case(normal(0, 2, 1, 5, 4), weight, None, A, B, geometry)

@@ -1,4 +1,4 @@
-"""Winograd's way gives what a convolution gives."""
+"""Winograd's algorithm gives what a convolution gives."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from tests.adapters.cases import SCALING, a_conv, assert_equal, normal, results, second
-from visionlora.kernels import layers as kernels
+from tests.adapters.cases import a_conv, assert_equal, normal, results, second
 from visionlora.kernels import winograd
-from visionlora.kernels.autotune import noted
-from visionlora.kernels.conv import Geometry
+from visionlora.kernels.autotune import implementation, recorded
 from visionlora.kernels.functions import ConvFunction
 
 
@@ -45,13 +43,13 @@ def test_the_output_is_that_of_the_convolution(layer):
 
 @given(layers().filter(lambda layer: max(layer[3]) <= 2))
 @settings(max_examples=100)
-def test_turned_round_it_is_the_gradient_of_the_input(layer):
+def test_flipped_it_is_the_gradient_of_the_input(layer):
     x, weight, _, padding = layer
     x.requires_grad_()
     y = F.conv2d(x, weight, padding=padding)
     g = torch.randn_like(y)
     (reference,) = torch.autograd.grad(y, x, g)
-    ours = winograd.convolve(g, weight, None, [2 - pad for pad in padding], turned=True)
+    ours = winograd.convolve(g, weight, None, [2 - pad for pad in padding], flipped=True)
     assert error(ours, reference) < 1e-13
 
 
@@ -79,39 +77,37 @@ WIDE = a_conv((64, 64), size=12)
 """A layer that has enough channels for it."""
 
 needs_onednn = pytest.mark.skipif(
-    not winograd.pays(WIDE.x.float(), WIDE.weight), reason="this PyTorch has no oneDNN"
+    not winograd.pays(WIDE.x.float(), WIDE.weight.shape[:2]), reason="this PyTorch has no oneDNN"
 )
 
 
 def products(case, dtype):
-    with noted() as notes:
+    """The decision about the product of a layer."""
+    with recorded() as decided:
         case.compute(*case.leaves(dtype))
-    return {name for key, decision in notes if key.endswith("product") for name in decision.seconds}
+    return next(decision for key, decision in decided.items() if key.startswith("conv product"))
 
 
 @needs_onednn
 def test_it_is_timed_beside_the_convolution_where_it_can_be_faster():
-    assert "winograd" in products(WIDE, torch.float32)
-    assert "winograd" not in products(WIDE, torch.float64)
-    assert "winograd" not in products(WIDE, torch.bfloat16)
+    assert "winograd" in products(WIDE, torch.float32)["seconds"]
+    assert "winograd" not in products(WIDE, torch.float64)["seconds"]
+    assert "winograd" not in products(WIDE, torch.bfloat16)["seconds"]
 
 
 @needs_onednn
-def test_chosen_by_hand_it_computes_what_it_can_and_leaves_the_rest_to_the_rule():
-    with kernels.choice("winograd"), noted() as notes:
+def test_chosen_by_name_it_computes_what_it_can_and_the_rule_decides_about_the_rest():
+    with implementation("winograd"):
         ours = results(WIDE.compute, WIDE, torch.float32)
-    assert notes[0][1].way == "winograd"
+        assert products(WIDE, torch.float32)["implementation"] == "winograd"
+        assert products(a_conv(), torch.float64)["implementation"] == "conv"
     assert_equal(ours, results(WIDE.reference, WIDE), rtol=1e-5)
-    with kernels.choice("winograd"), noted() as notes:
-        results(a_conv().compute, a_conv())
-    assert notes[0][1].way == "conv"
 
 
 def test_second_derivatives_are_exact():
     case = a_conv()
 
     def compute(x, A, B):
-        layer = case.weight, case.bias, A, B, None, SCALING, Geometry(*case.geometry)
-        return ConvFunction.apply(x, *layer, "winograd", "low_rank")
+        return ConvFunction.apply(x, *case.layer(A, B), case.numbers, "winograd", "low_rank")
 
     torch.testing.assert_close(second(compute, case.leaves()), second(case.reference, case.leaves()))

@@ -1,4 +1,4 @@
-"""What the tests of the backbones share."""
+"""Fixtures for the tests of the models."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from visionlora.models import About, Preprocessing, backbone
+from visionlora.data.preprocessing import Preprocessing
+from visionlora.models import WeightsMetadata, backbone
 from visionlora.models.registry import build
 
 SHARED = Path(__file__).parents[3] / "shared" / "real"
@@ -18,7 +19,7 @@ SHARED = Path(__file__).parents[3] / "shared" / "real"
 
 @dataclass
 class Known:
-    """A network with named outputs: all that a head needs."""
+    """A small network with named outputs."""
 
     model: nn.Module
     categories: tuple[str, ...]
@@ -45,13 +46,13 @@ def convolutional_network() -> Known:
 @pytest.fixture
 def pocket_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A stand-in for the weights that ship with the project: half precision, three classes."""
-    about = About(
+    about = WeightsMetadata(
         ("goldfish", "orange", "jellyfish"),
         ("n01443537", "n07747607", "n01910747"),
         Preprocessing(128, 128, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), "bilinear"),
     )
     state = {key: tensor.half() for key, tensor in build("squeezenet1_1", 3).state_dict().items()}
     path = tmp_path / "pocket.safetensors"
-    save_file(state, path, about.metadata())
+    save_file(state, path, about.as_text())
     monkeypatch.setattr(backbone, "POCKET_FILE", path)
     return path

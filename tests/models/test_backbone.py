@@ -1,4 +1,4 @@
-"""A network by name comes with everything that belongs to it."""
+"""A network is loaded by name, with its class names and preprocessing."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import save_file
 
 from tests.models import servers
 from tests.models.conftest import SHARED
+from visionlora.data import ImageDataset, make_loader, scan_known
+from visionlora.data.preprocessing import Preprocessing
 from visionlora.errors import VisionLoraError
 from visionlora.models import (
-    About,
-    Preprocessing,
+    WeightsMetadata,
     WeightsUnavailable,
     backbone,
     find_class,
@@ -75,9 +75,11 @@ def test_another_number_of_outputs_gets_generic_names(tmp_path: Path) -> None:
 
 
 def test_a_files_own_metadata_wins(tmp_path: Path) -> None:
-    about = About(("frog", "newt"), ("n1", "n2"), Preprocessing(64, 48, (0.1,) * 3, (0.2,) * 3, "bicubic"))
-    loaded = load_backbone("squeezenet1_1", str(save(tmp_path / "two.safetensors", 2, about.metadata())))
-    assert About(loaded.categories, loaded.wnids, loaded.preprocessing) == about
+    about = WeightsMetadata(
+        ("frog", "newt"), ("n1", "n2"), Preprocessing(64, 48, (0.1,) * 3, (0.2,) * 3, "bicubic")
+    )
+    loaded = load_backbone("squeezenet1_1", str(save(tmp_path / "two.safetensors", 2, about.as_text())))
+    assert WeightsMetadata(loaded.categories, loaded.wnids, loaded.preprocessing) == about
 
 
 @pytest.mark.parametrize(
@@ -100,7 +102,7 @@ def test_weights_of_another_network_are_refused_in_one_line(tmp_path: Path) -> N
     assert "\n" not in str(caught.value)
 
 
-def test_no_weights_means_random_ones_from_the_seed() -> None:
+def test_without_weights_the_network_is_random_and_depends_on_the_seed() -> None:
     first, again, other = (load_backbone("squeezenet1_1", "none", seed=seed) for seed in (1, 1, 2))
     assert torch.equal(first.model.classifier[1].weight, again.model.classifier[1].weight)
     assert not torch.equal(first.model.classifier[1].weight, other.model.classifier[1].weight)
@@ -108,7 +110,7 @@ def test_no_weights_means_random_ones_from_the_seed() -> None:
 
 
 def test_an_unknown_network_gets_suggestions() -> None:
-    with pytest.raises(VisionLoraError, match=r"model 'squeeznet1_1' .*did you mean squeezenet1_1"):
+    with pytest.raises(VisionLoraError, match=r"model 'squeeznet1_1' .*did you mean model=squeezenet1_1"):
         load_backbone("squeeznet1_1", "none")
 
 
@@ -125,7 +127,7 @@ def test_published_weights_are_downloaded_checked_and_loaded(publish: Publish, t
     )
 
 
-def test_a_network_asked_for_by_name_is_never_replaced(publish: Publish, pocket_file: Path) -> None:
+def test_a_named_network_is_never_replaced_by_another(publish: Publish, pocket_file: Path) -> None:
     publish("http://127.0.0.1:9/vgg19-dcbb9e9d.pth")
     with pytest.raises(WeightsUnavailable, match=r"vgg19: cannot get .*vgg19-dcbb9e9d.pth .*model=pocket"):
         load_backbone("vgg19", progress=False)
@@ -141,7 +143,7 @@ def test_auto_falls_back_to_pocket_and_says_so(publish: Publish, pocket_file: Pa
     assert "\n" not in loaded.notice
 
 
-def test_auto_gives_up_a_dead_network_within_seconds(
+def test_auto_falls_back_within_seconds_without_a_connection(
     publish: Publish, pocket_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backbone, "PROBE_S", 0.5)
@@ -152,7 +154,7 @@ def test_auto_gives_up_a_dead_network_within_seconds(
     assert "no answer within 0.5 s" in (loaded.notice or "")
 
 
-def test_auto_is_vgg19_where_its_weights_are_to_be_had(
+def test_auto_is_vgg19_if_its_weights_are_available(
     publish: Publish, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A small network in VGG19's place: its own weights are half a gigabyte.
@@ -165,12 +167,12 @@ def test_auto_is_vgg19_where_its_weights_are_to_be_had(
 
 
 @pytest.mark.parametrize("weights", ["none", "weights.pth"])
-def test_auto_does_not_guess_what_other_weights_belong_to(weights: str) -> None:
+def test_auto_refuses_a_weight_file(weights: str) -> None:
     with pytest.raises(VisionLoraError, match="name the network too"):
         load_backbone("auto", weights)
 
 
-def test_pocket_comes_with_names_preprocessing_and_images(pocket_file: Path) -> None:
+def test_pocket_has_class_names_preprocessing_and_images(pocket_file: Path) -> None:
     loaded = load_backbone("pocket")
     assert loaded.categories == ("goldfish", "orange", "jellyfish")
     assert find_class("n01443537", loaded.categories, loaded.wnids) == 0
@@ -181,7 +183,7 @@ def test_pocket_comes_with_names_preprocessing_and_images(pocket_file: Path) -> 
     assert loaded.model(torch.zeros(1, 3, 128, 128)).shape == (1, 3)
 
 
-def test_pocket_takes_other_weights_too(pocket_file: Path, tmp_path: Path) -> None:
+def test_pocket_loads_other_weights(pocket_file: Path, tmp_path: Path) -> None:
     random = load_backbone("pocket", "none")
     assert random.categories == ("goldfish", "orange", "jellyfish")
     loaded = load_backbone("pocket", str(save(tmp_path / "two.pth", 2)))
@@ -201,16 +203,11 @@ def test_the_pocket_network_that_ships_is_complete() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real weights and photos are not here")
 @torch.inference_mode()
-def test_real_weights_know_real_photos() -> None:
+def test_real_weights_classify_real_photos() -> None:
     loaded = load_backbone("squeezenet1_0", str(SHARED / "squeezenet1_0-imagenet.safetensors"))
-    photos = sorted((SHARED / "photos").glob("*/*.jpg"))
-    right = 0
-    for start in range(0, len(photos), 32):
-        some = photos[start : start + 32]
-        squares = [loaded.preprocessing.square(Image.open(photo).convert("RGB")) for photo in some]
-        answers = loaded.model(loaded.preprocessing.normalised(torch.stack(squares))).argmax(1).tolist()
-        right += sum(
-            answer == find_class(photo.parent.name, loaded.categories, loaded.wnids)
-            for photo, answer in zip(some, answers, strict=True)
-        )
+    photos = scan_known(SHARED / "photos")
+    names = {photo.label for photo in photos if photo.label}
+    targets = {name: find_class(name, loaded.categories, loaded.wnids) for name in names}
+    loader = make_loader(ImageDataset(photos, loaded.preprocessing, targets=targets), 32)
+    right = sum(int((loaded.model(b["images"]).argmax(1) == b["labels"]).sum()) for b in loader)
     assert 0.55 < right / len(photos) < 0.65

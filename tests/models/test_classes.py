@@ -1,4 +1,4 @@
-"""Class names find outputs."""
+"""Outputs are found by their class names."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_an_unknown_name_gets_suggestions() -> None:
     assert suggestions("zzzzzz", CATEGORIES) == []
 
 
-def test_a_name_that_two_classes_bear_is_ambiguous_but_their_ids_are_not() -> None:
+def test_a_name_of_two_classes_is_ambiguous_but_their_ids_are_not() -> None:
     categories, wnids = ("crane", "goldfish", "crane"), ("n02012849", "n01443537", "n03126707")
     with pytest.raises(VisionLoraError, match=r"n02012849 \(crane\), n03126707 \(crane\)") as caught:
         find_class("Crane", categories, wnids)
@@ -57,7 +57,7 @@ def test_a_name_that_two_classes_bear_is_ambiguous_but_their_ids_are_not() -> No
     assert find_class("n03126707", categories, wnids) == 2
 
 
-def test_the_exact_spelling_tells_the_dog_from_the_jacket() -> None:
+def test_exact_spelling_distinguishes_the_dog_from_the_jacket() -> None:
     assert find_class("Cardigan", CATEGORIES, imagenet_wnids()) == 264
     assert find_class("cardigan", CATEGORIES, imagenet_wnids()) == 474
     with pytest.raises(VisionLoraError, match="several"):
@@ -65,7 +65,7 @@ def test_the_exact_spelling_tells_the_dog_from_the_jacket() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "_", " "])
-def test_an_empty_name_is_unknown_even_where_ids_are_missing(name: str) -> None:
+def test_an_empty_name_is_unknown_even_without_ids(name: str) -> None:
     with pytest.raises(UnknownClass):
         find_class(name, ("goldfish", "tabby"), ("", ""))
 

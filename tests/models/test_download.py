@@ -1,4 +1,4 @@
-"""Published weights come over a network that may be dead, slow or broken; every wait ends."""
+"""Weights are downloaded over connections that may be slow or broken; every wait has a limit."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def fails_fast(url: str, cache: Path, reason: str) -> Iterator[None]:
     assert not cache.exists() or not list(cache.iterdir())
 
 
-def test_the_right_file_lands_in_pytorchs_cache_and_is_not_fetched_again(cache: Path) -> None:
+def test_a_file_is_downloaded_once_into_pytorchs_cache(cache: Path) -> None:
     with servers.pages((200, CONTENT, len(CONTENT))) as server:
         url = server.url(NAME)
         for _ in range(2):
@@ -60,12 +60,12 @@ def test_the_right_file_lands_in_pytorchs_cache_and_is_not_fetched_again(cache: 
     assert [path.name for path in cache.iterdir()] == [NAME]
 
 
-def test_a_file_without_a_length_is_taken_by_its_hash(cache: Path) -> None:
+def test_a_file_without_a_length_is_checked_by_its_hash(cache: Path) -> None:
     with servers.pages((200, CONTENT, None)) as server:
         assert get(server.url(NAME))[0].read_bytes() == CONTENT
 
 
-def test_a_file_without_a_hash_in_its_name_is_taken_as_it_is(cache: Path) -> None:
+def test_a_file_without_a_hash_in_its_name_is_accepted(cache: Path) -> None:
     with servers.pages((200, OTHER, len(OTHER))) as server:
         assert get(server.url("plain.pth"))[0].read_bytes() == OTHER
 
@@ -81,11 +81,11 @@ def test_a_progress_bar_is_drawn_on_request(cache: Path, capsys: pytest.CaptureF
     [
         ((200, CONTENT[:5000], len(CONTENT)), "truncated: 5000 of 512000 bytes"),
         ((200, CONTENT[:5000], None), "truncated or another file"),
-        ((200, OTHER, len(OTHER)), "truncated or another file .its sha256 begins .*, not "),
+        ((200, OTHER, len(OTHER)), "truncated or another file .its sha256 starts with .*, not "),
         ((200, b"", 0), "truncated or another file"),
     ],
 )
-def test_a_broken_file_is_asked_for_twice_and_not_kept(
+def test_a_broken_file_is_downloaded_twice_and_not_kept(
     cache: Path, answer: tuple[int, bytes, int | None], reason: str
 ) -> None:
     with servers.pages(answer) as server:
@@ -94,13 +94,13 @@ def test_a_broken_file_is_asked_for_twice_and_not_kept(
         assert server.requests == 2
 
 
-def test_a_transfer_that_breaks_once_succeeds_the_second_time(cache: Path) -> None:
+def test_a_transfer_that_fails_once_is_repeated(cache: Path) -> None:
     with servers.pages((200, CONTENT[:5000], len(CONTENT)), (200, CONTENT, len(CONTENT))) as server:
         assert get(server.url(NAME))[0].read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize(("status", "requests"), [(404, 1), (403, 1), (503, 2)])
-def test_a_refusal_is_named(cache: Path, status: int, requests: int) -> None:
+def test_the_error_names_the_http_status(cache: Path, status: int, requests: int) -> None:
     with servers.pages((status, b"no", 2)) as server:
         with fails_fast(server.url(NAME), cache, f"HTTP {status}"):
             get(server.url(NAME))
@@ -108,21 +108,21 @@ def test_a_refusal_is_named(cache: Path, status: int, requests: int) -> None:
 
 
 @pytest.mark.parametrize("talk", [servers.silent, servers.trickle(b"HTTP/1.1 200 OK\r\nX-Slow: ")])
-def test_a_server_that_never_answers_is_given_up(cache: Path, talk: object) -> None:
+def test_a_server_that_never_answers_times_out(cache: Path, talk: object) -> None:
     with servers.rude(talk) as address:  # type: ignore[arg-type]
         url = f"http://{address}/models/{NAME}"
         with fails_fast(url, cache, "no answer"):
             get(url)
 
 
-def test_a_server_that_trickles_is_given_up(cache: Path) -> None:
+def test_a_server_that_sends_too_slowly_times_out(cache: Path) -> None:
     with servers.rude(servers.body_trickles) as address:
         url = f"http://{address}/models/{NAME}"
         with fails_fast(url, cache, r"only \d+ bytes within 0.5 s"):
             get(url)
 
 
-def test_a_refused_connection_is_named(cache: Path) -> None:
+def test_the_error_names_a_refused_connection(cache: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     url = f"http://127.0.0.1:{port}/models/{NAME}"
@@ -130,7 +130,7 @@ def test_a_refused_connection_is_named(cache: Path) -> None:
         get(url)
 
 
-def test_an_address_that_swallows_packets_is_given_up(cache: Path) -> None:
+def test_an_address_that_drops_packets_times_out(cache: Path) -> None:
     with servers.full() as address:
         url = f"http://{address}/models/{NAME}"
         with fails_fast(url, cache, "no answer"):
@@ -138,7 +138,7 @@ def test_an_address_that_swallows_packets_is_given_up(cache: Path) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_proxy_that_never_answers_is_given_up(
+def test_a_proxy_that_never_answers_times_out(
     cache: Path, scheme: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with servers.rude(servers.silent) as address:
@@ -148,16 +148,14 @@ def test_a_proxy_that_never_answers_is_given_up(
             get(url)
 
 
-def test_a_name_that_takes_forever_to_look_up_is_given_up(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_host_name_that_does_not_resolve_times_out(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: time.sleep(3))
     url = f"http://weights.invalid/models/{NAME}"
     with fails_fast(url, cache, "no answer"):
         get(url)
 
 
-def test_a_broken_file_in_the_cache_is_replaced_and_the_user_told(cache: Path) -> None:
+def test_a_broken_file_in_the_cache_is_replaced_with_a_notice(cache: Path) -> None:
     cache.mkdir(parents=True)
     (cache / NAME).write_bytes(CONTENT[:100])
     with servers.pages((200, CONTENT, len(CONTENT))) as server:
@@ -168,7 +166,7 @@ def test_a_broken_file_in_the_cache_is_replaced_and_the_user_told(cache: Path) -
     assert "truncated" in notice
 
 
-def test_a_broken_file_in_the_cache_that_cannot_be_replaced_is_named_and_gone(cache: Path) -> None:
+def test_a_broken_file_in_the_cache_is_removed_and_named_even_without_a_replacement(cache: Path) -> None:
     cache.mkdir(parents=True)
     (cache / NAME).write_bytes(CONTENT[:100])
     reason = "HTTP 404.*was truncated or another file.*removed"
@@ -176,7 +174,7 @@ def test_a_broken_file_in_the_cache_that_cannot_be_replaced_is_named_and_gone(ca
         get(server.url(NAME))
 
 
-def test_a_cache_that_cannot_be_written_is_named(cache: Path) -> None:
+def test_the_error_names_a_cache_that_is_not_writable(cache: Path) -> None:
     cache.parent.write_text("a file where the folder should be")
     with (
         servers.pages((200, CONTENT, len(CONTENT))) as server,

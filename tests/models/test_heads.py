@@ -1,4 +1,4 @@
-"""The last layer is made to fit the classes."""
+"""Heads adapt the last layer to the classes."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_extend_with_known_classes_only_is_keep(known: Known) -> None:
     assert not any(isinstance(module, ExtendedHead) for module in known.model.modules())
 
 
-def test_new_has_the_folders_classes_only_all_equally_probable(known: Known) -> None:
+def test_new_has_only_the_folders_classes_all_equally_probable(known: Known) -> None:
     layer = final_layer(known.model, 4)
     kind = type(known.model.get_submodule(layer))
     head = apply_head(known, "new", ["frog", "tabby", "newt"])
@@ -120,7 +120,7 @@ def test_new_has_the_folders_classes_only_all_equally_probable(known: Known) -> 
         (["frog"], "extend"),
     ],
 )
-def test_auto_keeps_where_it_can(known: Known, names: list[str], kind: str) -> None:
+def test_auto_keeps_the_head_if_every_class_is_known(known: Known, names: list[str], kind: str) -> None:
     assert apply_head(known, "auto", names).kind == kind
 
 
@@ -134,14 +134,14 @@ def test_the_resolved_kind_makes_the_same_head_again(known: Known) -> None:
 @pytest.mark.parametrize(
     ("kind", "names", "reason"),
     [
-        ("kep", ["tabby"], "none of auto, keep, extend, new"),
+        ("kep", ["tabby"], "use one of auto, keep, extend, new"),
         ("keep", [], "no classes"),
-        ("new", ["frog"], "'frog' alone has nothing to be told apart from"),
-        ("keep", ["tabby", "n2"], "'tabby' and 'n2' both mean 'tabby'"),
-        ("extend", ["tabby", "TABBY", "frog"], "both mean"),
+        ("new", ["frog"], "single class 'frog' cannot separate anything"),
+        ("keep", ["tabby", "n2"], "'tabby' and 'n2' both match the network's class 'tabby'"),
+        ("extend", ["tabby", "TABBY", "frog"], "both match"),
     ],
 )
-def test_what_makes_no_sense_is_refused(known: Known, kind: str, names: list[str], reason: str) -> None:
+def test_an_invalid_head_is_refused(known: Known, kind: str, names: list[str], reason: str) -> None:
     with pytest.raises(VisionLoraError, match=reason):
         apply_head(known, kind, names)
 
@@ -158,8 +158,8 @@ def test_an_extended_head_survives_adapting_merging_and_saving(known: Known) -> 
     exclude = [name.replace(".", r"\.") for name in head.trained]
     attach(known.model, LoraConfig(rank=2, exclude=exclude), generator=torch.Generator().manual_seed(0))
     names = dict(known.model.named_parameters())
-    assert f"{head.layer}.old.lora_A" in names
-    assert f"{head.layer}.new.lora_A" not in names
+    assert f"{head.layer}.old.adapters.default.lora_A" in names
+    assert f"{head.layer}.new.adapters.default.lora_A" not in names
     with torch.no_grad():
         for parameter in known.model.parameters():
             parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(2)) * 0.1)
@@ -179,7 +179,9 @@ def test_an_extended_head_survives_adapting_merging_and_saving(known: Known) -> 
 
 @settings(max_examples=30, deadline=None)
 @given(old=st.integers(1, 6), new=st.integers(1, 4), bias=st.booleans(), seed=st.integers(0, 99))
-def test_one_plain_layer_computes_what_the_two_parts_do(old: int, new: int, bias: bool, seed: int) -> None:
+def test_one_plain_layer_computes_the_same_as_the_two_parts(
+    old: int, new: int, bias: bool, seed: int
+) -> None:
     torch.manual_seed(seed)
     for first, second, features in (
         (nn.Linear(5, old, bias), nn.Linear(5, new, bias), torch.randn(2, 5)),
@@ -196,7 +198,7 @@ def test_a_plain_network_stays_as_it_is(known: Known) -> None:
 
 @pytest.mark.parametrize("kind", ["extend", "new"])
 @pytest.mark.parametrize("name", FAMILIES)
-def test_a_head_fits_every_family(name: str, kind: str) -> None:
+def test_a_head_fits_every_architecture(name: str, kind: str) -> None:
     known = Known(build_empty(name, 4).to_empty(device="cpu"), ("a", "b", "c", "d"), ("",) * 4)
     head = apply_head(known, kind, ["frog", "newt"])
     layer = known.model.get_submodule(head.layer)

@@ -1,4 +1,4 @@
-"""Every classification network of torchvision can be built, and its parts are found."""
+"""Every classification network of torchvision can be built."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from visionlora.models.download import _expected_hash
 from visionlora.models.registry import build, build_empty, check_name, default_weights, imagenet_categories
 
 
-def test_all_families_are_listed() -> None:
+def test_all_architectures_are_listed() -> None:
     assert len(list_backbones()) >= 80
     assert {"alexnet", "vgg19", "squeezenet1_1", "inception_v3", "vit_b_16", "swin_v2_t"} <= set(
         list_backbones()
@@ -40,7 +40,7 @@ def test_a_networks_metadata_is_complete(name: str) -> None:
     assert _expected_hash(url) is not None
 
 
-def test_random_weights_come_from_the_seed_alone() -> None:
+def test_random_weights_depend_on_the_seed_alone() -> None:
     state = torch.get_rng_state()
     first, again, other = (build("squeezenet1_1", 5, seed=seed).state_dict() for seed in (0, 0, 1))
     assert all(torch.equal(first[key], again[key]) for key in first)
@@ -57,9 +57,9 @@ def test_auxiliary_classifiers_are_off_and_images_are_converted(name: str) -> No
 
 
 def test_an_unknown_name_gets_suggestions() -> None:
-    with pytest.raises(VisionLoraError, match=r"'vgg20'.*did you mean vgg19"):
+    with pytest.raises(VisionLoraError, match=r"'vgg20'.*did you mean model=vgg19"):
         check_name("vgg20")
-    with pytest.raises(VisionLoraError, match="did you mean pocket"):
+    with pytest.raises(VisionLoraError, match="did you mean model=pocket"):
         check_name("poket", others=("pocket",))
 
 

@@ -1,4 +1,4 @@
-"""Weight files are read without running anything in them, and fill networks or say why not."""
+"""Weight files are read without running code, and load into networks or are refused with a reason."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_counters_of_batch_norm_may_be_missing() -> None:
     assert network.bn1.num_batches_tracked == 0
 
 
-def test_old_densenet_names_are_todays() -> None:
+def test_old_densenet_names_are_renamed() -> None:
     network = build_empty("densenet121", 3)
     state = build("densenet121", 3).state_dict()
     pattern = re.compile(r"(denselayer\d+\.(?:norm|conv))([12]\.)")
@@ -67,7 +67,7 @@ def test_auxiliary_classifiers_are_left_out(name: str, key: str) -> None:
 
 
 @pytest.mark.parametrize("plain", [True, False])
-def test_mnasnet_is_filled_with_or_without_the_versions_that_pytorch_notes(plain: bool) -> None:
+def test_mnasnet_loads_with_and_without_pytorchs_version_numbers(plain: bool) -> None:
     network = build_empty("mnasnet0_5", 3)
     state = build("mnasnet0_5", 3).state_dict()
     fill(network, rename_keys(dict(state) if plain else state, network.state_dict()), "it")
@@ -86,10 +86,32 @@ def test_missing_and_unexpected_keys_are_counted_and_the_first_named() -> None:
     )
 
 
-def test_misshapen_keys_are_named_with_both_shapes() -> None:
+def test_keys_of_the_wrong_shape_are_named_with_both_shapes() -> None:
     state = {**squeezenet(), "features.0.weight": torch.zeros(5)}
-    with pytest.raises(VisionLoraError, match=r"1 misshapen \(features.0.weight is 5, wanted 64x3x3x3\)"):
+    with pytest.raises(
+        VisionLoraError, match=r"1 of the wrong shape \(features.0.weight is 5, expected 64x3x3x3\)"
+    ):
         fill(build_empty("squeezenet1_1", 3), state, "it")
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "_orig_mod.module.", "module._orig_mod."])
+def test_prefixes_of_distributed_training_and_compilation_are_removed(prefix: str) -> None:
+    network = build_empty("mnasnet0_5", 3)
+    state = build("mnasnet0_5", 3, seed=1).state_dict()
+    wrapped = OrderedDict((f"{prefix}{key}", tensor) for key, tensor in state.items())
+    wrapped._metadata = {"": {"version": 1}} | {
+        f"{prefix}{module}".rstrip("."): version for module, version in state._metadata.items()
+    }
+    fill(network, rename_keys(wrapped, network.state_dict()), "it")
+    assert all(torch.equal(tensor, state[key]) for key, tensor in network.state_dict().items())
+
+
+@pytest.mark.parametrize("key", ["state_dict", "model_state_dict", "model"])
+def test_a_training_checkpoint_is_read_as_its_state_dict(tmp_path: Path, key: str) -> None:
+    state = squeezenet()
+    optimizer = {"state": {}, "param_groups": [{"lr": 0.1}]}
+    torch.save({"epoch": 3, key: state, "optimizer": optimizer}, tmp_path / "checkpoint.pth")
+    assert read_weights(tmp_path / "checkpoint.pth").state.keys() == state.keys()
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
@@ -118,9 +140,9 @@ def test_code_in_a_file_is_not_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ({"state_dict": {}, "epoch": 3}, "a dict of state_dict, epoch"),
-        ([torch.zeros(1)], "but a list"),
-        (torch.zeros(1), "but a Tensor"),
+        ({"weights": {}, "epoch": 3}, "a dict with the keys weights, epoch"),
+        ([torch.zeros(1)], "holds a list, not a state dict"),
+        (torch.zeros(1), "holds a Tensor"),
     ],
 )
 def test_a_file_that_holds_something_else_is_refused(tmp_path: Path, content: object, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""The figures of one run, and images to put on sheets."""
+"""The metrics of one run, and an image for sheets."""
 
 from __future__ import annotations
 
@@ -46,6 +46,7 @@ METRICS: dict[str, Any] = {
     "strength": {
         "chosen": 0.8,
         "budget": {"retention": 0.01, "contrast": 0.05},
+        "allowed": {"retention": 0.013334, "contrast": 0.05},
         "kept": True,
         "judged_on": "100 retention images",
         "called_on": "40 contrast images",
@@ -63,13 +64,13 @@ METRICS: dict[str, Any] = {
 
 @pytest.fixture
 def metrics() -> dict[str, Any]:
-    """What a finished run measured."""
+    """The metrics of a finished run."""
     return copy.deepcopy(METRICS)
 
 
 @pytest.fixture
 def unmeasured(metrics: dict[str, Any]) -> dict[str, Any]:
-    """The same without old and contrast images, and without a choice."""
+    """The same without old and contrast images, and without a chosen strength."""
     strength = {
         "chosen": 1.0,
         "budget": {"retention": 0.01, "contrast": 0.05},
@@ -83,7 +84,7 @@ def unmeasured(metrics: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def unlabelled(metrics: dict[str, Any]) -> dict[str, Any]:
-    """The same with old images that nobody labelled."""
+    """The same with unlabelled old images."""
     kept = {
         key: value for key, value in metrics["retention"].items() if key not in ("before/top1", "after/top1")
     }

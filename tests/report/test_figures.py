@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import warnings
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from visionlora.report.figures import confusion_figure, image_grid, update_size_figure
+from visionlora.report import fonts
+from visionlora.report.figures import confusion_figure, strength_figure, update_size_figure
 
 
 def _pixels(figure: Figure) -> np.ndarray:
@@ -17,24 +21,6 @@ def _pixels(figure: Figure) -> np.ndarray:
 
 def _labels(figure: Figure) -> list[str]:
     return [label.get_text() for label in figure.axes[0].get_xticklabels()]
-
-
-def test_a_grid_holds_every_image_in_reading_order() -> None:
-    images = torch.arange(5, dtype=torch.uint8).mul(40).view(5, 1, 1, 1).expand(5, 3, 6, 4)
-    grid = image_grid(images, columns=2, gap=1)
-    assert grid.shape == (3 * 6 + 2, 2 * 4 + 1, 3)
-    assert grid.dtype == np.uint8
-    corners = [grid[row * 7, column * 5, 0] for row in range(3) for column in range(2)]
-    assert corners == [0, 40, 80, 120, 160, 255]
-
-
-def test_float_images_make_the_same_grid_as_bytes() -> None:
-    images = torch.randint(0, 256, (3, 3, 5, 5), dtype=torch.uint8)
-    assert np.array_equal(image_grid(images.float() / 255), image_grid(images))
-
-
-def test_floats_beyond_white_stay_white() -> None:
-    assert image_grid(torch.full((1, 3, 2, 2), 1.7)).min() == 255
 
 
 def test_a_confusion_matrix_of_few_classes_shows_its_counts() -> None:
@@ -53,14 +39,14 @@ def test_a_confusion_matrix_is_drawn_for_any_number_of_classes(classes: int) -> 
     assert bool(figure.axes[0].texts) == (classes < 25)
 
 
-def test_each_row_of_a_confusion_matrix_is_shaded_by_its_own_share() -> None:
+def test_each_row_of_a_confusion_matrix_is_coloured_by_its_shares() -> None:
     figure = confusion_figure(torch.tensor([[1, 1, 0], [0, 100, 0], [0, 0, 0]]), list("abc"))
     shades = np.asarray(figure.axes[0].images[0].get_array())
     assert np.array_equal(shades, [[0.5, 0.5, 0], [0, 1, 0], [0, 0, 0]])
 
 
 @pytest.mark.parametrize("layers", [1, 19, 160])
-def test_every_layer_has_its_bar(layers: int) -> None:
+def test_every_layer_has_a_bar(layers: int) -> None:
     sizes = {f"features.{k}": 0.01 * (k + 1) for k in range(layers)}
     figure = update_size_figure(sizes)
     heights = [bar.get_height() for bar in figure.axes[0].patches]
@@ -68,10 +54,101 @@ def test_every_layer_has_its_bar(layers: int) -> None:
     assert _pixels(figure).shape[1] <= 2500
 
 
-def test_figures_leave_no_global_state() -> None:
+def test_figures_do_not_change_matplotlibs_global_state() -> None:
     import matplotlib.pyplot as plt
 
     before = plt.get_fignums()
     update_size_figure({"a": 0.1})
     confusion_figure(torch.eye(2), ["a", "b"])
     assert plt.get_fignums() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("$x_1$", "$x_1$"),
+        ("$", "$"),
+        ("a\nb", r"a\x0ab"),
+        ("100%", "100%"),
+        ("\\alpha", "\\alpha"),
+        ("_", "_"),
+    ],
+)
+def test_any_name_is_drawn_as_it_is_and_without_a_warning(name: str, shown: str) -> None:
+    for figure in (confusion_figure(torch.eye(2), [name, "b"]), update_size_figure({name: 0.1, "b": 0.2})):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            _pixels(figure)
+        label = figure.axes[0].get_xticklabels()[0]
+        assert label.get_text() == shown
+        assert not label.get_parse_math()
+
+
+def test_a_dollar_sign_in_a_name_is_not_mathematics() -> None:
+    def width(name: str) -> int:
+        figure = confusion_figure(torch.eye(1), [name])
+        _pixels(figure)
+        return round(figure.axes[0].get_yticklabels()[0].get_window_extent().width)
+
+    assert width("$aa$") > width("aa")
+
+
+def test_characters_without_a_font_become_escapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fonts, "system_fonts", tuple)
+    figure = confusion_figure(torch.eye(2), ["\U000f0000魚", "b"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _pixels(figure)
+    assert _labels(figure)[0] == r"\U000f0000\u9b5a"
+
+
+def test_the_strength_curve_is_drawn_with_its_budgets_and_the_choice(metrics: dict[str, Any]) -> None:
+    learned, lost = strength_figure(metrics["strength"]).axes
+    curve = next(line for line in learned.lines if line.get_label() == "new images, top-1")
+    assert list(curve.get_xdata()) == [0.0, 0.8, 1.0]
+    assert list(curve.get_ydata()) == [0.1, 1.0, 1.0]
+    lines = {line.get_label(): line for line in lost.lines}
+    assert list(lines["chosen strength"].get_xdata()) == [0.8, 0.8]
+    rounded = lines["retention.budget 0.01,\nrounded up to whole images: 0.013"]
+    assert list(rounded.get_ydata()) == [0.013334, 0.013334]
+    exact = next(line for line in learned.lines if line.get_label() == "contrast.budget 0.05")
+    assert list(exact.get_ydata()) == [0.05, 0.05]
+
+
+def test_a_kept_choice_lies_on_or_below_the_budgets_line(metrics: dict[str, Any]) -> None:
+    strength = metrics["strength"]
+    strength["curve"][1]["lost"] = 1 / 75
+    _, lost = strength_figure(strength).axes
+    line = next(line for line in lost.lines if str(line.get_label()).startswith("retention.budget"))
+    assert strength["curve"][1]["lost"] <= line.get_ydata()[0]
+
+
+def test_the_frozen_networks_own_rate_is_the_limit_where_it_exceeds_the_budget(
+    metrics: dict[str, Any],
+) -> None:
+    strength = metrics["strength"]
+    strength["curve"][0]["contrast/false_positive_rate"] = strength["allowed"]["contrast"] = 0.125
+    learned, _ = strength_figure(strength).axes
+    labels = {line.get_label() for line in learned.lines}
+    assert "contrast.budget 0.05,\nas before training: 0.125" in labels
+
+
+def test_no_line_is_drawn_without_a_budget(metrics: dict[str, Any]) -> None:
+    metrics["strength"]["budget"]["contrast"] = None
+    learned, _ = strength_figure(metrics["strength"]).axes
+    assert not any("contrast.budget" in str(line.get_label()) for line in learned.lines)
+
+
+def test_a_strength_that_was_not_chosen_has_its_reason_in_the_figure(unmeasured: dict[str, Any]) -> None:
+    figure = strength_figure(unmeasured["strength"])
+    assert not figure.axes
+    assert "no anchors" in figure.texts[0].get_text()
+
+
+def test_figures_that_were_not_measured_are_not_drawn(metrics: dict[str, Any]) -> None:
+    strength = metrics["strength"]
+    strength["budget"]["retention"] = None
+    strength["curve"] = [{k: v for k, v in point.items() if k != "lost"} for point in strength["curve"]]
+    _, lost = strength_figure(strength).axes
+    assert lost.get_title() == "Forgotten: not measured"
+    assert [line.get_label() for line in lost.lines] == ["chosen strength"]

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 import yaml
+from markdown_it import MarkdownIt
 
 from visionlora.adapters import LoraConfig
-from visionlora.report.model_card import TAKEN, changes_markdown, model_card
+from visionlora.report.model_card import WEIGHTS_TAKEN, changes_markdown, model_card
 
+POCKET = "`pocket`, the small SqueezeNet that ships with VisionLoRA"
 LORA = vars(LoraConfig(rank=4, alpha=6, targets=["conv", "classifier"]))
 
 
@@ -41,7 +43,7 @@ def test_the_card_says_what_was_trained(metrics: dict[str, Any]) -> None:
         assert words in card
 
 
-def test_every_figure_stands_before_and_after(metrics: dict[str, Any]) -> None:
+def test_every_figure_is_shown_before_and_after_training(metrics: dict[str, Any]) -> None:
     rows = _table(model_card(metrics, LORA))
     assert len({len(row) for row in rows}) == 1
     figures = [row[2:] for row in rows[2:]]
@@ -51,7 +53,7 @@ def test_every_figure_stands_before_and_after(metrics: dict[str, Any]) -> None:
     ]  # fmt: skip
 
 
-def test_a_figure_stands_with_its_interval(metrics: dict[str, Any]) -> None:
+def test_an_accuracy_is_shown_with_its_interval(metrics: dict[str, Any]) -> None:
     metrics["after"]["val/top1_interval"] = [0.72, 1.0]
     assert "| 0.100 | 1.000 (0.72 to 1.00) |" in model_card(metrics, LORA)
 
@@ -62,27 +64,27 @@ def test_the_card_says_how_the_strength_was_chosen(
     card = model_card(metrics, LORA)
     assert "strength 0.8" in card
     assert "0.010 of top-1 lost on 100 retention images" in card
-    assert "0.050 of 40 contrast images called by a new name" in card
+    assert "a false-positive rate of 0.050 on 40 contrast images" in card
     metrics["strength"]["kept"] = False
-    assert "DOES NOT keep `retention.budget=0.01, contrast.budget=0.05`" in model_card(metrics, LORA)
+    assert "EXCEEDS `retention.budget=0.01, contrast.budget=0.05`" in model_card(metrics, LORA)
     assert "no anchors" in model_card(unmeasured, LORA)
 
 
-def test_forgetting_of_unlabelled_images_is_called_an_estimate(unlabelled: dict[str, Any]) -> None:
+def test_forgetting_of_unlabelled_images_is_marked_as_an_estimate(unlabelled: dict[str, Any]) -> None:
     assert "| 100 old (retention) | top-1 lost, estimated | | 0.020 |" in model_card(unlabelled, LORA)
 
 
-def test_the_classes_that_suffered_are_a_markdown_table(metrics: dict[str, Any]) -> None:
+def test_classes_with_forgotten_images_are_a_markdown_table(metrics: dict[str, Any]) -> None:
     text = changes_markdown(metrics["retention"])
     assert "| yawl | 4 | 0.750 | 0.500 | goldfish (1) |" in text
     assert text in model_card(metrics, LORA)
     assert "coho" not in changes_markdown(metrics["retention"], 1)
     assert changes_markdown("not measured").endswith("not measured.")
     metrics["retention"]["changes"]["classes"] = []
-    assert "none is wrong" in changes_markdown(metrics["retention"])
+    assert "none was forgotten" in changes_markdown(metrics["retention"])
 
 
-def test_what_was_not_measured_is_said(unmeasured: dict[str, Any]) -> None:
+def test_figures_that_were_not_measured_are_marked(unmeasured: dict[str, Any]) -> None:
     rows = _table(model_card(unmeasured, LORA))
     assert [row[2:] for row in rows[-2:]] == [["not measured"] * 2] * 2
 
@@ -96,7 +98,7 @@ def test_the_code_of_the_card_is_python(metrics: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("change", [{"head": "extend"}, {"head": "new"}])
-def test_peft_is_not_promised_for_a_trained_head(metrics: dict[str, Any], change: dict[str, str]) -> None:
+def test_peft_is_not_mentioned_with_a_trained_head(metrics: dict[str, Any], change: dict[str, str]) -> None:
     assert "peft" not in model_card({**metrics, **change}, LORA).lower()
 
 
@@ -111,9 +113,76 @@ def test_many_classes_are_counted(metrics: dict[str, Any]) -> None:
     assert "class 141" not in card
 
 
-@pytest.mark.parametrize(("taken", "words"), TAKEN.items())
-def test_the_card_says_which_weights_of_the_training_these_are(
+@pytest.mark.parametrize(("taken", "words"), WEIGHTS_TAKEN.items())
+def test_the_card_says_which_weights_of_the_training_were_taken(
     metrics: dict[str, Any], taken: str, words: str
 ) -> None:
     metrics["candidates"]["taken"] = taken
-    assert f"- the weights are {words}" in model_card(metrics, LORA)
+    assert f"- the adapter's weights are {words}" in model_card(metrics, LORA)
+
+
+@pytest.mark.parametrize(
+    ("used", "weights", "words"),
+    [
+        ("vgg19", "imagenet", "torchvision `vgg19`, ImageNet weights"),
+        ("vgg19", "none", "torchvision `vgg19`, random weights"),
+        ("vgg19", "/a/`b`.pth", "torchvision `vgg19`, weights ``/a/`b`.pth``"),
+        ("pocket", "imagenet", f"{POCKET}, trained on rendered images"),
+        ("pocket", "/a/b.pth", f"{POCKET}, weights `/a/b.pth`"),
+    ],
+)  # fmt: skip
+def test_the_card_names_the_network_and_its_weights(
+    metrics: dict[str, Any], used: str, weights: str, words: str
+) -> None:
+    metrics["model"] |= {"used": used, "weights": weights}
+    card = model_card(metrics, LORA)
+    assert f"- network: {words}\n" in card
+    if used == "pocket":
+        assert "torchvision" not in card
+        assert "ImageNet" not in card
+        assert "base_model" not in _front_matter(card)
+    for block in _python(card):
+        ast.parse(block)
+
+
+def _inlines(card: str) -> list[list[tuple[str, str]]]:
+    """The card's headings, list items and table cells as (kind, content) of their parts."""
+    tokens = MarkdownIt("commonmark").enable("table").parse(card.split("---\n", 2)[2])
+    return [[(part.type, part.content) for part in token.children or []] for token in tokens]
+
+
+NAMES = [
+    "a|b",
+    "<script>",
+    "[x](http://y)",
+    "*bold*",
+    "_a_",
+    "`code`",
+    "$x$",
+    "&lt;",
+    "a\\",
+    "![x](y)",
+    "~~a~~",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_in_the_card_are_text_and_not_formatting(metrics: dict[str, Any], name: str) -> None:
+    metrics["classes"] = [name]
+    one = metrics["retention"]["changes"]["classes"][0]
+    one["class"], one["now"] = name, {name: 1}
+    inlines = _inlines(model_card(metrics, LORA))
+    for text in (f"LoRA adapter for vgg19: {name}", f"classes: {name}", name, f"{name} (1)"):
+        assert [("text", text)] in inlines
+
+
+def test_control_characters_in_names_become_escapes(metrics: dict[str, Any]) -> None:
+    metrics["classes"] = ["gold\r\nfish\x1b"]
+    card = model_card(metrics, LORA)
+    assert r"gold\\x0d\\x0afish\\x1b" in card
+    assert "\x1b" not in card
+    assert "\r" not in card
+
+
+def test_a_target_with_a_backtick_stays_in_its_code_span(metrics: dict[str, Any]) -> None:
+    assert "targets `` `conv ``" in model_card(metrics, {**LORA, "targets": ["`conv"]})

@@ -5,23 +5,23 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from visionlora.retention.generated import generate_anchors
+from visionlora.retention.generated import generate_images
 
 
-def test_generated_images_are_bytes_of_the_size_asked_for() -> None:
-    for image in generate_anchors(12, 48):
+def test_generated_images_are_uint8_of_the_requested_size() -> None:
+    for image in generate_images(12, 48):
         assert image.shape == (3, 48, 48)
         assert image.dtype == torch.uint8
 
 
-def test_an_image_depends_on_seed_and_place_alone() -> None:
-    few, many = generate_anchors(6, 32, seed=4), generate_anchors(14, 32, seed=4)
+def test_an_image_depends_on_seed_and_index_alone() -> None:
+    few, many = generate_images(6, 32, seed=4), generate_images(14, 32, seed=4)
     assert all(torch.equal(a, b) for a, b in zip(few, many[:6], strict=True))
-    assert not any(torch.equal(a, b) for a, b in zip(few, generate_anchors(6, 32, seed=5), strict=True))
+    assert not any(torch.equal(a, b) for a, b in zip(few, generate_images(6, 32, seed=5), strict=True))
 
 
 def test_no_two_images_are_alike_and_none_is_blank() -> None:
-    images = generate_anchors(60, 32)
+    images = generate_images(60, 32)
     assert len({image.numpy().tobytes() for image in images}) == 60
     assert all(image.float().std() > 2 for image in images)
 
@@ -29,11 +29,11 @@ def test_no_two_images_are_alike_and_none_is_blank() -> None:
 @settings(max_examples=15, deadline=None)
 @given(st.integers(16, 80), st.integers(0, 2**31))
 def test_any_size_and_seed_works(size: int, seed: int) -> None:
-    assert all(image.shape == (3, size, size) for image in generate_anchors(6, size, seed))
+    assert all(image.shape == (3, size, size) for image in generate_images(6, size, seed))
 
 
 def test_the_spectrum_falls_as_that_of_natural_images_does() -> None:
-    grays = torch.stack(generate_anchors(48, 64)).float().mean(1)
+    grays = torch.stack(generate_images(48, 64)).float().mean(1)
     power = torch.fft.rfft2(grays - grays.mean((1, 2), keepdim=True)).abs().square().mean(0)
     distance = torch.hypot(torch.fft.fftfreq(64)[:, None], torch.fft.rfftfreq(64)[None, :])
     low = power[(distance > 0.02) & (distance < 0.06)].mean()
@@ -42,6 +42,6 @@ def test_the_spectrum_falls_as_that_of_natural_images_does() -> None:
 
 
 @pytest.mark.parametrize(("count", "size"), [(-1, 64), (1, 8)])
-def test_impossible_orders_are_refused(count: int, size: int) -> None:
+def test_invalid_counts_and_sizes_are_refused(count: int, size: int) -> None:
     with pytest.raises(ValueError, match="at least"):
-        generate_anchors(count, size)
+        generate_images(count, size)

@@ -1,7 +1,8 @@
-"""Generated images that the network makes more like what it knows."""
+"""Generated images that the network makes more like its own classes."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,88 +11,87 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from visionlora.adapters import LoraConfig, attach
-from visionlora.data import generate_anchors
 from visionlora.data.augment import mixed
-from visionlora.models.preprocessing import Preprocessing
-from visionlora.retention.inversion import dream, dreamed_once
+from visionlora.data.preprocessing import Preprocessing
+from visionlora.retention.generated import generate_images
+from visionlora.retention.inversion import Classifier, cached_inversion, invert
 
 SIZES = Preprocessing(40, 32, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), "bilinear")
 
 
 @pytest.fixture
-def network() -> nn.Module:
+def classifier() -> Classifier:
     torch.manual_seed(0)
     layers = nn.Sequential(nn.Conv2d(3, 8, 5, 2), nn.ReLU(), nn.Conv2d(8, 16, 3, 2), nn.AdaptiveAvgPool2d(1))
-    return attach(nn.Sequential(layers, nn.Flatten(), nn.Linear(16, 6)).eval(), LoraConfig(rank=2))
+    network = attach(nn.Sequential(layers, nn.Flatten(), nn.Linear(16, 6)).eval(), LoraConfig(rank=2))
+    return Classifier(network, SIZES, 6, "a")
 
 
 @pytest.fixture
 def images() -> tuple[Tensor, ...]:
-    return generate_anchors(20, 40, seed=1)
+    return generate_images(20, 40, seed=1)
 
 
-def test_every_image_becomes_more_like_its_class(network: nn.Module, images: tuple[Tensor, ...]) -> None:
-    made = dream(network, images, SIZES, 6)
-    assert len(made) == 20
-    assert all(one.dtype == torch.uint8 and one.shape == (3, 40, 40) for one in made)
-    crops = [(torch.stack(list(some))[:, :, 4:36, 4:36] / 255 - 0.5) / 0.25 for some in (images, made)]
+def test_every_image_becomes_more_like_its_class(classifier: Classifier, images: tuple[Tensor, ...]) -> None:
+    inverted = invert(classifier, images)
+    assert len(inverted) == 20
+    assert all(image.dtype == torch.uint8 and image.shape == (3, 40, 40) for image in inverted)
+    crops = [(torch.stack(list(some))[:, :, 4:36, 4:36] / 255 - 0.5) / 0.25 for some in (images, inverted)]
     generator = torch.Generator().manual_seed(mixed("dreams", 0))
-    wanted = torch.cat([torch.randperm(6, generator=generator) for _ in range(4)])[:20]
+    classes = torch.cat([torch.randperm(6, generator=generator) for _ in range(4)])[:20]
     with torch.no_grad():
-        before, after = (F.cross_entropy(network(some), wanted) for some in crops)
+        before, after = (F.cross_entropy(classifier.network(some), classes) for some in crops)
     assert after < before - 0.1
 
 
-def test_dreams_are_the_same_every_time_and_leave_the_adapters_alone(
-    network: nn.Module, images: tuple[Tensor, ...]
+def test_inversion_repeats_exactly_and_leaves_the_adapters_alone(
+    classifier: Classifier, images: tuple[Tensor, ...]
 ) -> None:
+    network = classifier.network
     state = {name: value.clone() for name, value in network.state_dict().items()}
-    one, other = (dream(network, images[:4], SIZES, 6) for _ in range(2))
+    one, other = (invert(classifier, images[:4]) for _ in range(2))
     assert all(map(torch.equal, one, other))
     assert all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
     assert all(parameter.grad is None for parameter in network.parameters())
 
 
-def test_the_trained_adapters_have_no_say(network: nn.Module, images: tuple[Tensor, ...]) -> None:
-    frozen = dream(network, images[:2], SIZES, 6)
+def test_trained_adapters_have_no_influence(classifier: Classifier, images: tuple[Tensor, ...]) -> None:
+    frozen = invert(classifier, images[:2])
     with torch.no_grad():
-        for name, parameter in network.named_parameters():
+        for name, parameter in classifier.network.named_parameters():
             if name.endswith("lora_B"):
                 parameter.normal_()
-    assert all(map(torch.equal, frozen, dream(network, images[:2], SIZES, 6)))
+    assert all(map(torch.equal, frozen, invert(classifier, images[:2])))
 
 
-def test_images_that_there_is_no_time_for_stay_as_they_are(
-    network: nn.Module, images: tuple[Tensor, ...]
+def test_images_beyond_the_time_limit_stay_unchanged(
+    classifier: Classifier, images: tuple[Tensor, ...]
 ) -> None:
-    assert all(map(torch.equal, dream(network, images, SIZES, 6, seconds=0), images))
+    assert all(map(torch.equal, invert(classifier, images, seconds=0), images))
 
 
-def test_dreams_are_kept_for_the_next_run_of_the_same_network(
-    network: nn.Module, images: tuple[Tensor, ...], tmp_path: Path
+def test_inverted_images_are_cached_for_the_next_run_of_the_same_network(
+    classifier: Classifier, images: tuple[Tensor, ...], tmp_path: Path
 ) -> None:
-    def again(fingerprint: str, images: tuple[Tensor, ...]) -> tuple[list[Tensor], int, bool]:
-        return dreamed_once(network, images, SIZES, 6, tmp_path, fingerprint, 60.0)
-
-    made, dreamed, kept = again("a", images[:3])
-    assert (dreamed, kept) == (3, False)
-    read, dreamed, kept = again("a", images[:3])
-    assert (dreamed, kept) == (3, True)
-    assert all(map(torch.equal, made, read))
-    assert not again("another network", images[:3])[2]
-    assert not again("a", images[3:6])[2]
+    inverted, changed, cached = cached_inversion(classifier, images[:3], 60.0, tmp_path)
+    assert (changed, cached) == (3, False)
+    read, changed, cached = cached_inversion(classifier, images[:3], 60.0, tmp_path)
+    assert (changed, cached) == (3, True)
+    assert all(map(torch.equal, inverted, read))
+    assert not cached_inversion(replace(classifier, fingerprint="b"), images[:3], 60.0, tmp_path)[2]
+    assert not cached_inversion(classifier, images[3:6], 60.0, tmp_path)[2]
 
 
-def test_half_a_file_of_dreams_is_made_anew(
-    network: nn.Module, images: tuple[Tensor, ...], tmp_path: Path
+def test_a_truncated_cache_file_is_replaced(
+    classifier: Classifier, images: tuple[Tensor, ...], tmp_path: Path
 ) -> None:
-    dreamed_once(network, images[:2], SIZES, 6, tmp_path, "a", 60.0)
-    (path,) = tmp_path.glob("dreams-*.safetensors")
+    cached_inversion(classifier, images[:2], 60.0, tmp_path)
+    (path,) = tmp_path.glob("inverted-*.safetensors")
     path.write_bytes(path.read_bytes()[:100])
-    made, _, kept = dreamed_once(network, images[:2], SIZES, 6, tmp_path, "a", 60.0)
-    assert not kept
-    assert all(map(torch.equal, made, dream(network, images[:2], SIZES, 6)))
+    inverted, _, cached = cached_inversion(classifier, images[:2], 60.0, tmp_path)
+    assert not cached
+    assert all(map(torch.equal, inverted, invert(classifier, images[:2])))
 
 
-def test_nothing_is_kept_where_there_is_no_place(network: nn.Module, images: tuple[Tensor, ...]) -> None:
-    assert not dreamed_once(network, images[:2], SIZES, 6, None, "a", 60.0)[2]
+def test_nothing_is_cached_without_a_directory(classifier: Classifier, images: tuple[Tensor, ...]) -> None:
+    assert not cached_inversion(classifier, images[:2], 60.0, None)[2]

@@ -1,4 +1,4 @@
-"""What must not get a new name, where nobody says what."""
+"""Negative images where the user gives none."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.conftest import Draw
-from tests.training.test_run import Train, metrics_of, train, weights  # noqa: F401 - fixtures
+from tests.conftest import Draw, Train, metrics_of
 from visionlora.data import scan_images
 from visionlora.retention.negatives import drawings_of_others, known_ids, left_out, without_trained
 
@@ -74,8 +73,8 @@ def test_users_negatives_in_folders_of_a_trained_kind_are_left_out(draw: Draw, t
     assert "Drake, duck, mallard" in left_out(own, root)
 
 
-def test_few_classes_get_drawings_of_other_things_and_images_made_from_theirs(
-    train: Train,  # noqa: F811
+def test_few_classes_get_shipped_drawings_and_generated_negatives(
+    train: Train,
 ) -> None:
     left, folder = train("retention.generated=16", "contrast.generated=6")
     assert left.code == 0, left.err
@@ -84,13 +83,13 @@ def test_few_classes_get_drawings_of_other_things_and_images_made_from_theirs(
 
 
 @pytest.mark.parametrize("setting", ["contrast.generated=0", "contrast.anchors=[] contrast.generated=6"])
-def test_whoever_wants_none_gets_none(train: Train, setting: str) -> None:  # noqa: F811
+def test_negatives_can_be_switched_off(train: Train, setting: str) -> None:
     _, folder = train("retention.generated=16", *setting.split())
     assert metrics_of(folder)["pictures"]["anchors"] == 16
 
 
-def test_a_training_image_that_cannot_be_used_is_named_once(
-    train: Train,  # noqa: F811
+def test_a_broken_training_image_is_reported_once(
+    train: Train,
     images: Path,
 ) -> None:
     next((images / "train" / "red").iterdir()).write_bytes(b"no image")

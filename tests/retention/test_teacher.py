@@ -1,4 +1,4 @@
-"""Anchors set aside."""
+"""Anchors that are held out."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_an_eighth_is_held_out_within_bounds(count: int, expected: int) -> None:
     assert expected <= len(held) <= expected * 1.1
 
 
-def test_every_source_gives_its_share_and_none_is_emptied() -> None:
+def test_anchors_are_held_out_of_every_source_in_proportion() -> None:
     sources = [[torch.tensor(0)], [torch.tensor(1)] * 80, [torch.tensor(2)] * 80]
     kept, held = hold_out(sources)
     assert [len(source) for source in kept] == [1, 70, 70]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from visionlora.errors import VisionLoraError
 from visionlora.retention.config import RetentionConfig
-from visionlora.settings import build
 from visionlora.training.config import TrainerConfig
 
 
@@ -49,9 +47,6 @@ def test_steps_grow_with_the_images_but_not_without_end() -> None:
     assert TrainerConfig(max_steps=7).steps(1000, 16) == 7
 
 
-@pytest.mark.parametrize(
-    "values", [{"weight": "much"}, {"weight": -1}, {"temperature": 0}, {"anchors": "folder"}]
-)
-def test_settings_out_of_range_name_their_section(values: dict) -> None:
-    with pytest.raises(VisionLoraError, match="retention"):
-        build(RetentionConfig, values, "retention")
+def test_a_single_folder_of_anchors_needs_no_brackets() -> None:
+    assert RetentionConfig(anchors="folder") == RetentionConfig(anchors=["folder"])
+    assert RetentionConfig().anchors == "auto"

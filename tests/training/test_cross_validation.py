@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.test_run import Train, metrics_of, train, weights  # noqa: F401 - fixtures
-from visionlora.training.cross_validation import summary
+from tests.conftest import Train, metrics_of
+from visionlora.evaluation.cross_validation import summarize_folds
 
 
-def test_every_image_is_judged_once_and_the_adapter_learns_from_all(train: Train) -> None:  # noqa: F811
+def test_each_image_is_validated_on_once_and_the_adapter_trains_on_all(train: Train) -> None:
     left, folder = train("data.folds=3", "trainer.max_steps=2")
     assert left.code == 0, left.err
     metrics = metrics_of(folder)
@@ -24,11 +24,11 @@ def test_every_image_is_judged_once_and_the_adapter_learns_from_all(train: Train
     assert (folder / "adapter" / "adapter_model.safetensors").is_file()
 
 
-def test_the_share_of_all_images_is_reported_with_its_interval() -> None:
+def test_the_summary_weights_folds_by_their_images() -> None:
     def fold(top1: float, count: int) -> dict:
         return {"after": {"val/top1": top1}, "pictures": {"val": count}, "strength": {"chosen": 0.5}}
 
-    found = summary([fold(1.0, 4), fold(0.5, 2)], 6)
+    found = summarize_folds([fold(1.0, 4), fold(0.5, 2)], 6)
     assert found["val/top1"] == pytest.approx(5 / 6)
     low, high = found["val/top1_interval"]
     assert low < 5 / 6 < high
@@ -38,13 +38,13 @@ def test_the_share_of_all_images_is_reported_with_its_interval() -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["data.folds=1"], "folds is at least 2"),
+        (["data.folds=1"], "data.folds is 1; it takes a whole number from 2"),
         (["data.folds=17"], "data.folds is 17 for 16 images"),
         (["data.folds=2", "resume=somewhere"], "resume continues one run"),
     ],
 )
-def test_folds_that_cannot_be_are_refused(
-    train: Train,  # noqa: F811
+def test_impossible_folds_are_refused(
+    train: Train,
     arguments: list[str],
     complaint: str,
 ) -> None:
@@ -54,7 +54,7 @@ def test_folds_that_cannot_be_are_refused(
     assert not (folder / "adapter").exists()
 
 
-def test_a_class_of_one_image_cannot_be_dealt(train: Train, images: Path) -> None:  # noqa: F811
+def test_a_class_of_one_image_cannot_be_cross_validated(train: Train, images: Path) -> None:
     for split in ("train", "val"):
         for image in sorted((images / split / "blue").iterdir())[: 5 if split == "val" else 4]:
             image.unlink()

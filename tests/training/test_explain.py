@@ -1,4 +1,4 @@
-"""Explaining tells what a step really did."""
+"""Explain lists what a step really computed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import nn
 
 from tests.conftest import Left
 from visionlora.adapters import LoraConfig, attach, fold_batch_norm
-from visionlora.kernels.autotune import choice
+from visionlora.kernels.autotune import implementation
 from visionlora.kernels.matmul import has_onednn
 from visionlora.training.explain import explain_step, kind_of
 
@@ -21,69 +21,73 @@ Command = Callable[..., Left]
 
 @pytest.fixture
 def images() -> torch.Tensor:
-    """Large enough that ways are timed."""
+    """Large enough that implementations are timed."""
     return torch.randn(2, 3, 128, 128).to(memory_format=torch.channels_last)
 
 
-def test_each_layer_is_told_with_its_own_input_and_ways(network: nn.Module, images: torch.Tensor) -> None:
-    told = explain_step(attach(network, LoraConfig(rank=2)), images)
-    first, depthwise, pointwise, last = told["layers"]
-    assert [layer["name"] for layer in told["layers"]] == ["0", "3", "5", "10"]
-    assert [layer["input"] for layer in told["layers"]] == [
+def test_each_layer_is_listed_with_its_own_input_and_implementations(
+    network: nn.Module, images: torch.Tensor
+) -> None:
+    explained = explain_step(attach(network, LoraConfig(rank=2)), images)
+    first, depthwise, pointwise, last = explained["layers"]
+    assert [layer["name"] for layer in explained["layers"]] == ["0", "3", "5", "10"]
+    assert [layer["input"] for layer in explained["layers"]] == [
         (2, 3, 128, 128), (2, 8, 64, 64), (2, 8, 64, 64), (2, 16)
     ]  # fmt: skip
-    assert first["product"]["way"] == "conv"
-    assert pointwise["product"]["way"] in ("matmul", "onednn")
+    assert first["product"]["implementation"] == "conv"
+    assert pointwise["product"]["implementation"] in ("matmul", "onednn")
     timed = {"matmul", "onednn"} if has_onednn(images) else set()
     assert set(pointwise["product"]["seconds"]) == timed
     assert set(first["gradient"]["seconds"]) >= {"low_rank", "full"}
     assert last["gradient"]["seconds"] == {}
     assert depthwise["calls"] == 1
-    assert told["parameters"]["trainable"] == sum(layer["parameters"] for layer in told["layers"])
-    assert told["ways_s"] > 0
-    assert told["step_s"] > 0
+    assert explained["parameters"]["trainable"] == sum(layer["parameters"] for layer in explained["layers"])
+    assert explained["timed_s"] > 0
+    assert explained["step_s"] > 0
 
 
-def test_folded_batch_norm_is_told(network: nn.Module, images: torch.Tensor) -> None:
+def test_folded_batch_norms_are_listed(network: nn.Module, images: torch.Tensor) -> None:
     attach(network, LoraConfig(rank=2))
     assert explain_step(network, images)["batch_norms"] == {"all": 1, "folded": 0}
     fold_batch_norm(network, images)
-    told = explain_step(network, images)
-    assert told["batch_norms"] == {"all": 1, "folded": 1}
-    assert [layer["folded"] for layer in told["layers"]] == ["1", None, None, None]
+    explained = explain_step(network, images)
+    assert explained["batch_norms"] == {"all": 1, "folded": 1}
+    assert [layer["folded"] for layer in explained["layers"]] == ["1", None, None, None]
 
 
-def test_a_frozen_convolution_with_groups_is_told_once_it_is_folded(images: torch.Tensor) -> None:
+def test_a_frozen_grouped_convolution_is_listed_folded_or_not(images: torch.Tensor) -> None:
     deep = nn.Conv2d(8, 8, 3, stride=2, groups=8, bias=False)
     network = nn.Sequential(nn.Conv2d(3, 8, 1), deep, nn.BatchNorm2d(8), nn.Flatten(), nn.LazyLinear(2))
     network(images)
     attach(network, LoraConfig(rank=2, exclude="1")).to(memory_format=torch.channels_last)
-    assert [layer["name"] for layer in explain_step(network, images)["layers"]] == ["0", "4"]
-    fold_batch_norm(network, images)
-    _, frozen, _ = explain_step(network, images)["layers"]
-    assert (frozen["name"], frozen["rank"], frozen["parameters"], frozen["folded"]) == ("1", 0, 0, "2")
-    assert set(frozen["product"]["seconds"]) <= {"conv", "flipped"}
-    assert frozen["product"]["way"] in ("conv", "flipped")
-    assert frozen["gradient"] is None
+    for folded_norm in (None, "2"):
+        if folded_norm:
+            fold_batch_norm(network, images)
+        _, frozen, _ = explain_step(network, images)["layers"]
+        facts = (frozen["name"], frozen["rank"], frozen["parameters"], frozen["folded"])
+        assert facts == ("1", 0, 0, folded_norm)
+        assert set(frozen["product"]["seconds"]) <= {"conv", "flipped"}
+        assert frozen["product"]["implementation"] in ("conv", "flipped")
+        assert frozen["gradient"] is None
 
 
-def test_a_way_that_is_fixed_by_hand_is_told(network: nn.Module, images: torch.Tensor) -> None:
+def test_an_implementation_fixed_by_hand_is_listed(network: nn.Module, images: torch.Tensor) -> None:
     attach(network, LoraConfig(rank=2))
-    for way in ("low_rank", "full"):
-        with choice(way):
+    for name in ("low_rank", "full"):
+        with implementation(name):
             first = explain_step(network, images)["layers"][0]
-        assert first["gradient"] == {"way": way, "seconds": {}}
+        assert first["gradient"] == {"implementation": name, "seconds": {}}
 
 
-def test_a_layer_whose_weight_is_read_and_that_is_never_called_is_told() -> None:
+def test_a_layer_whose_weight_is_read_without_a_call_is_listed() -> None:
     attention = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True).eval()
     network = attach(nn.Sequential(nn.Flatten(2), attention), LoraConfig(rank=2))
     layers = explain_step(network, torch.randn(2, 3, 2, 4))["layers"]
     calls = {layer["name"]: layer["calls"] for layer in layers}
-    assert calls == {"1.self_attn.out_proj": 0, "1.linear1": 1, "1.linear2": 1}
+    assert calls == {"1.self_attn": 1, "1.self_attn.out_proj": 0, "1.linear1": 1, "1.linear2": 1}
 
 
-def test_explaining_leaves_no_hooks_and_no_gradients(network: nn.Module, images: torch.Tensor) -> None:
+def test_explain_removes_its_hooks_and_gradients(network: nn.Module, images: torch.Tensor) -> None:
     explain_step(attach(network, LoraConfig(rank=2)), images)
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
     assert all(parameter.grad is None for parameter in network.parameters())
@@ -97,27 +101,27 @@ def test_explaining_leaves_no_hooks_and_no_gradients(network: nn.Module, images:
         (nn.Conv2d(8, 8, (1, 3), dilation=2, groups=8), "conv 1x3 dilated 2, 8 -> 8 in 8 groups"),
     ],
 )
-def test_a_layer_in_words(layer: nn.Module, words: str) -> None:
+def test_a_layer_is_described_by_kind_and_sizes(layer: nn.Module, words: str) -> None:
     assert kind_of(layer) == words
 
 
 def test_the_command_shows_and_writes_every_adapted_layer(command: Command, tmp_path: Path) -> None:
     left = command(
         "explain", "model=resnet18", "data.batch_size=1", "lora.rank=2", "lora.targets=last:4",
-        "trainer.precision=32-true", "trainer.kernel=low_rank", "output=told.json",
+        "trainer.precision=32-true", "trainer.kernel=low_rank", "output=explained.json",
     )  # fmt: skip
     assert left.code == 0, left.err
-    told = json.loads((tmp_path / "told.json").read_text())
-    assert told["input"] == [1, 3, 224, 224]
-    assert told["batch_norms"] == {"all": 20, "folded": 20}
-    assert [layer["name"] for layer in told["layers"]][-1] == "fc"
-    for layer in told["layers"]:
+    explained = json.loads((tmp_path / "explained.json").read_text())
+    assert explained["input"] == [1, 3, 224, 224]
+    assert explained["batch_norms"] == {"all": 20, "folded": 20}
+    assert [layer["name"] for layer in explained["layers"]][-1] == "fc"
+    for layer in explained["layers"]:
         assert layer["name"] in left.out
-        assert layer["gradient"]["way"] == "low_rank"
+        assert layer["gradient"]["implementation"] == "low_rank"
     assert "20 of 20 batch norms folded" in " ".join(left.out.split())
 
 
-def test_a_way_that_does_not_exist_is_refused_with_those_that_do(command: Command) -> None:
+def test_an_unknown_implementation_is_refused_with_a_list_of_known_ones(command: Command) -> None:
     left = command("explain", "model=resnet18", "trainer.kernel=fastest")
     assert left.code == 2
     assert "low_rank" in left.err and len(left.err.strip().splitlines()) == 1

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
-from tests.training.test_run import Train, metrics_of, train, weights  # noqa: F401 - fixtures
+from tests.conftest import PREPROCESSING, Train, metrics_of
+from visionlora.adapters import LoraConfig, attach
+from visionlora.data import AugmentConfig, ImageDataset, scan, training_transform
+from visionlora.frozen.features import FeatureCache
+from visionlora.frozen.split import split
+from visionlora.training.feature_cache import CachedImages
 
 NEVER = "augment=none"
 
@@ -18,7 +25,7 @@ def adapter_of(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "adapter" / "adapter_model.safetensors")
 
 
-def both(train: Train, tmp_path: Path, *arguments: str) -> tuple[Path, Path]:  # noqa: F811
+def both(train: Train, tmp_path: Path, *arguments: str) -> tuple[Path, Path]:
     """The same run, with every layer computed at every step, and with features."""
     folders = []
     for features in ("false", "true"):
@@ -33,7 +40,7 @@ def both(train: Train, tmp_path: Path, *arguments: str) -> tuple[Path, Path]:  #
     [("classifier", "keep"), ("last:4", "keep"), ("last:8", "keep"), ("last:4", "new"), ("last:8", "new")],
 )
 def test_the_adapter_is_the_same_without_augmentation(
-    train: Train,  # noqa: F811
+    train: Train,
     tmp_path: Path,
     targets: str,
     head: str,
@@ -48,7 +55,7 @@ def test_the_adapter_is_the_same_without_augmentation(
     assert any(value.any() for name, value in found.items() if "lora_B" in name or "modules" in name)
 
 
-def test_figures_are_the_same_with_and_without(train: Train, tmp_path: Path, images: Path) -> None:  # noqa: F811
+def test_figures_are_the_same_with_and_without(train: Train, tmp_path: Path, images: Path) -> None:
     whole, kept = both(
         train, tmp_path, NEVER, "lora.targets=classifier", f"retention.root={images / 'val'}",
         f"contrast.root={images.parent / 'others'}",
@@ -60,7 +67,7 @@ def test_figures_are_the_same_with_and_without(train: Train, tmp_path: Path, ima
             assert other[part][key] == pytest.approx(value, abs=1e-4), key
 
 
-def test_views_of_an_image_are_used_again_and_then_drawn_anew(train: Train) -> None:  # noqa: F811
+def test_views_of_an_image_are_reused_and_then_replaced(train: Train) -> None:
     left, folder = train(
         "lora.targets=classifier", "cache.features=true", "cache.views=2", "cache.uses=2",
         "trainer.max_steps=15", "trainer.validations=1", "data.batch_size=16", "retention.weight=0",
@@ -71,7 +78,25 @@ def test_views_of_an_image_are_used_again_and_then_drawn_anew(train: Train) -> N
     assert "once for each of 2 views" in log
 
 
-def test_a_resumed_run_continues_to_the_same_bytes(train: Train, tmp_path: Path) -> None:  # noqa: F811
+@pytest.mark.parametrize("uses", [1, 2, 8])
+def test_views_of_one_image_in_a_batch_are_different(images: Path, network: nn.Module, uses: int) -> None:
+    attach(network, LoraConfig(rank=2, targets=["last:1"]))
+    parts = split(network)
+    assert parts is not None
+    transform = training_transform(AugmentConfig(), PREPROCESSING)
+    files = scan(images).train[:1]
+    plain = ImageDataset(files, PREPROCESSING, targets={"blue": 0}, transform=transform)
+    cache = FeatureCache(parts, nullcontext, torch.device("cpu"), 1, images, 2)
+    cached = CachedImages(plain, cache, "train", views=2, uses=uses)
+    turns = [0, 1, 2 * uses, 2 * uses + 1]  # two views, and the two that are drawn in their place
+    batch = cached.collate([cached[turn, 0] for turn in turns])
+    direct = [plain[turn, 0][0] for turn in range(4)]
+    expected = cache.compute(plain.normalise(direct))
+    assert torch.equal(batch["features0"], expected[0])
+    assert len(batch["features0"].unique(dim=0)) == 4
+
+
+def test_a_resumed_run_continues_to_the_same_bytes(train: Train, tmp_path: Path) -> None:
     common = (
         "lora.targets=classifier", "cache.features=true", "cache.views=2", "trainer.max_steps=8",
         "trainer.validations=4", "trainer.patience=null", "optimizer.lr=0.05",
@@ -88,14 +113,24 @@ def test_a_resumed_run_continues_to_the_same_bytes(train: Train, tmp_path: Path)
         assert torch.equal(ends[1]["state_dict"][name], value), name
 
 
-def test_a_run_says_why_there_is_nothing_to_keep(train: Train) -> None:  # noqa: F811
+def test_a_run_states_why_there_is_nothing_to_cache(train: Train) -> None:
     left, folder = train("cache.features=true")
     assert left.code == 0
     assert "there is nothing to keep" in " ".join(metrics_of(folder)["notices"])
     assert json.loads((folder / "metrics.json").read_text())["features"] == "computed at every step"
 
 
-def test_active_dropout_below_is_not_kept(train: Train) -> None:  # noqa: F811
+def test_a_measured_share_that_decides_against_caching_is_announced(
+    train: Train,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("visionlora.training.feature_cache.WORTHWHILE", 1.1)
+    _, folder = train("lora.targets=classifier", "trainer.max_steps=1")
+    assert metrics_of(folder)["features"] == "computed at every step"
+    assert "auto keeps them from 110% on" in " ".join(metrics_of(folder)["notices"])
+
+
+def test_layers_above_active_dropout_are_not_cached(train: Train) -> None:
     left, folder = train("cache.features=true", "lora.targets=classifier", "model.dropout=true")
     assert left.code == 0, left.err
     # SqueezeNet's dropout is the first layer of its classifier: the layers before it are kept.

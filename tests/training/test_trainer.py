@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from visionlora.training.callbacks import Interruption
-from visionlora.training.trainer import Fitting, interruptible
+from visionlora.training.trainer import Fitter, interruptible
 
 
 @pytest.fixture
@@ -29,18 +29,18 @@ def test_ctrl_c_waits_for_the_end_of_a_batch(trainer: Any) -> None:
 
 def test_ctrl_c_after_the_last_batch_is_not_lost(trainer: Any) -> None:
     trainer.fit = lambda *arguments, **options: signal.raise_signal(signal.SIGINT)
-    fitting: Any = SimpleNamespace(loaders=())
-    assert Fitting.fit(fitting, trainer, fitting)
+    anything: Any = SimpleNamespace(train_loader=None, validation_loader=None)
+    assert Fitter.fit(anything, trainer, anything)
 
 
-def test_a_second_ctrl_c_waits_for_nothing(trainer: Any) -> None:
+def test_a_second_ctrl_c_acts_at_once(trainer: Any) -> None:
     with interruptible(trainer):
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
 
 
-def test_afterwards_ctrl_c_means_what_it_meant_before(trainer: Any) -> None:
+def test_the_previous_handler_of_ctrl_c_is_restored(trainer: Any) -> None:
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(SystemExit), interruptible(trainer):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # as Lightning does

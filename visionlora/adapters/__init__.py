@@ -1,7 +1,6 @@
-"""Low-rank adapters for convolutional networks. Needs PyTorch alone.
+"""Adapters for convolutional networks. Needs PyTorch alone.
 
-from visionlora.adapters import LoraConfig, adapter_parameters, merge
-from visionlora.adapters import attach
+from visionlora.adapters import LoraConfig, attach, adapter_parameters, merge
 
 attach(network, LoraConfig(rank=8))
 optimizer = torch.optim.AdamW(adapter_parameters(network), lr=1e-3)
@@ -11,55 +10,15 @@ merge(network)  # a plain network again, with what was learned in its weights
 
 from __future__ import annotations
 
-from visionlora.adapters.attach import (
-    adapted_layers,
-    adapter_parameters,
-    adapter_state,
-    adapters_off,
-    attach,
-    detach,
-    merge,
-    merged,
-    scale,
-    scaled,
-)
-from visionlora.adapters.config import LoraConfig, LoraError
-from visionlora.adapters.io.fingerprint import fingerprint
-from visionlora.adapters.io.peft import load_adapter, read_adapter_config, save_adapter
-from visionlora.adapters.layers import (
-    FrozenBatchNorm,
-    LoraConv1d,
-    LoraConv2d,
-    LoraConv3d,
-    LoraLayer,
-    LoraLinear,
-)
-from visionlora.frozen.folding import fold_batch_norm, folded, unfold_batch_norm
+import importlib
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "FrozenBatchNorm",
-    "LoraConfig",
-    "LoraConv1d",
-    "LoraConv2d",
-    "LoraConv3d",
-    "LoraError",
-    "LoraLayer",
-    "LoraLinear",
-    "adapted_layers",
-    "adapter_parameters",
-    "adapter_state",
-    "adapters_off",
-    "attach",
-    "detach",
-    "fingerprint",
-    "fold_batch_norm",
-    "folded",
-    "load_adapter",
-    "merge",
-    "merged",
-    "read_adapter_config",
-    "save_adapter",
-    "scale",
-    "scaled",
-    "unfold_batch_norm",
-]
+if TYPE_CHECKING:
+    from visionlora.adapters.api import *  # noqa: F403
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when first used: --help needs the options in visionlora.adapters.config, and not torch.
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return getattr(importlib.import_module("visionlora.adapters.api"), name)

@@ -8,10 +8,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from types import MappingProxyType
+from typing import Any
+
+from visionlora.adapters.settings import AdapterSettings, Option
 
 
 class LoraError(ValueError):
     """A mistake of the caller: one line that says what was wrong, where, and what to do next."""
+
+
+def _option(default: Any, help: str, **rule: Any) -> Any:
+    """A field with what `--help` says about it and the range that the command line allows."""
+    return field(default=default, metadata={"help": help, **rule})
 
 
 @dataclass(frozen=True)
@@ -19,7 +27,8 @@ class LoraConfig:
     """The adapters of one network (Hu et al. 2021, https://arxiv.org/abs/2106.09685).
 
     Args:
-        rank: r, the number of directions that a layer may move in.
+        family: a name in `visionlora.adapters.families.FAMILIES`.
+        rank: r, the rank of the update.
         alpha: the update is multiplied by alpha / rank, or alpha / sqrt(rank) with `rslora`.
         dropout: probability that an element of the adapter's input is dropped in training.
         init_std: standard deviation of A's Gaussian; None means 1/sqrt(fan_in of A), per layer.
@@ -30,22 +39,47 @@ class LoraConfig:
         rank_pattern: rank by layer-name pattern; the first pattern that matches wins.
         alpha_pattern: alpha by layer-name pattern.
         rslora: scale by alpha / sqrt(rank) (Kalajdzievski 2023, https://arxiv.org/abs/2312.03732).
+        init: how A and B start, a name in `visionlora.adapters.init.INITS`; `default` is the family's own.
+        options: settings of the family alone, such as `factor` of LoKr (`FAMILIES[family].defaults`).
 
     Raises:
         LoraError: a value is out of its range or a pattern is not a regular expression.
     """
 
-    rank: int = 8
-    alpha: float = 8.0
-    dropout: float = 0.0
-    init_std: float | None = None
-    targets: str | Sequence[str] = "all"
-    exclude: str | Sequence[str] = ()
-    rank_pattern: Mapping[str, int] = field(default_factory=dict)
-    alpha_pattern: Mapping[str, float] = field(default_factory=dict)
-    rslora: bool = False
+    family: str = _option("lora", "the adapter family: lora, loha")
+    rank: int = _option(
+        8, "r, the number of directions that a layer's update has", at_least=1, at_most=4096, also=("r",)
+    )
+    alpha: float = _option(
+        8.0, "the update is multiplied by alpha / rank", above=0, at_most=1e6, also=("lora_alpha",)
+    )
+    dropout: float = _option(
+        0.0, "probability that an element of the adapter's input is dropped", at_least=0, below=1
+    )
+    init_std: float | None = _option(
+        None, "standard deviation of A's Gaussian; null: 1/sqrt(fan-in)", above=0, at_most=1e6
+    )
+    targets: str | Sequence[str] = _option(
+        "all", "all, conv, linear, classifier, last:N, a regular expression, or a list of these",
+        also=("target_modules",),
+    )  # fmt: skip
+    exclude: str | Sequence[str] = _option(
+        (), "what not to adapt, in the same words", also=("exclude_modules",)
+    )
+    rank_pattern: Mapping[str, int] = field(
+        default_factory=dict, metadata={"help": "rank by layer-name pattern", "at_least": 1, "at_most": 4096}
+    )
+    alpha_pattern: Mapping[str, float] = field(
+        default_factory=dict, metadata={"help": "alpha by layer-name pattern", "above": 0, "at_most": 1e6}
+    )
+    rslora: bool = _option(False, "scale by alpha / sqrt(rank)", also=("use_rslora",))
+    init: str = _option("default", "how the adapter starts; default: the family's own start")
+    options: Mapping[str, Option] = field(
+        default_factory=dict, metadata={"help": "settings of the family alone, {name: value}"}
+    )
 
     def __post_init__(self) -> None:
+        _check_family(self.family)
         _check_rank("rank", self.rank)
         _check_alpha("alpha", self.alpha)
         if not _is_number(self.dropout) or not 0 <= self.dropout < 1:
@@ -56,6 +90,10 @@ class LoraConfig:
             )
         if not isinstance(self.rslora, bool):
             raise LoraError(f"rslora is {self.rslora!r}: give true or false.")
+        _check_dropout(self.dropout, self.family)
+        _check_init(self.init, self.family)
+        _check_options(self.options, self.family)
+        object.__setattr__(self, "options", MappingProxyType(dict(self.options)))
         object.__setattr__(self, "targets", selectors("targets", self.targets))
         object.__setattr__(self, "exclude", selectors("exclude", self.exclude))
         if not self.targets:
@@ -71,6 +109,7 @@ class LoraConfig:
 
     def __reduce__(self) -> tuple:
         return LoraConfig, (
+            self.family,
             self.rank,
             self.alpha,
             self.dropout,
@@ -80,25 +119,30 @@ class LoraConfig:
             dict(self.rank_pattern),
             dict(self.alpha_pattern),
             self.rslora,
+            self.init,
+            dict(self.options),
         )
 
-    def rank_of(self, layer: str) -> int:
-        """The rank of the layer of this name."""
-        return int(by_pattern(self.rank_pattern, layer, self.rank))
-
-    def alpha_of(self, layer: str) -> float:
-        """Alpha of the layer of this name."""
-        return float(by_pattern(self.alpha_pattern, layer, self.alpha))
-
-
-def scaling(rank: int, alpha: float, rslora: bool) -> float:
-    """What the update B @ A is multiplied with: alpha / rank, or alpha / sqrt(rank) with `rslora`."""
-    return alpha / math.sqrt(rank) if rslora else alpha / rank
+    def settings_of(self, site: str) -> AdapterSettings:
+        """The settings of the adapter of the weight of this full name."""
+        return AdapterSettings(
+            family=self.family,
+            rank=int(by_pattern(self.rank_pattern, site, self.rank)),
+            alpha=float(by_pattern(self.alpha_pattern, site, self.alpha)),
+            rslora=self.rslora,
+            dropout=self.dropout,
+            init_std=self.init_std,
+            init=self.init,
+            options=dict(self.options),
+        )
 
 
 def matches(pattern: str, name: str) -> bool:
     """Whether a pattern matches a layer's whole name, or its end after a dot (PEFT's rule)."""
-    return re.match(rf"(.*\.)?({pattern})$", name) is not None
+    compiled = re.compile(pattern)
+    # With a start position `^` still means the start of the name, as in PEFT's own expression.
+    starts = [0, *(place + 1 for place, letter in enumerate(name) if letter == ".")]
+    return any(compiled.fullmatch(name, start) for start in starts)
 
 
 def exactly(name: str) -> str:
@@ -131,6 +175,46 @@ def check_pattern(key: str, pattern: object) -> None:
         raise LoraError(
             f"{key} holds {pattern!r}, which is not a regular expression ({error}): mend it."
         ) from error
+
+
+def _check_family(family: object) -> None:
+    from visionlora.adapters.families import FAMILIES
+
+    if family not in FAMILIES:
+        raise LoraError(f"family is {family!r}: give one of {', '.join(FAMILIES)}.")
+
+
+def _check_dropout(dropout: float, family: str) -> None:
+    from visionlora.adapters.families import FAMILIES
+
+    if dropout and not FAMILIES[family].uses_dropout:
+        able = ", ".join(name for name, one in FAMILIES.items() if one.uses_dropout)
+        raise LoraError(f"dropout is {dropout:g}, which {family} does not use: give 0, or one of {able}.")
+
+
+def _check_init(init: object, family: str) -> None:
+    from visionlora.adapters.families import FAMILIES
+    from visionlora.adapters.families.lora import Lora
+    from visionlora.adapters.init import INITS
+
+    if init == "default":
+        return
+    if init not in INITS:
+        raise LoraError(f"init is {init!r}: give default or one of {', '.join(INITS)}.")
+    if not issubclass(FAMILIES[family], Lora):
+        able = ", ".join(name for name, one in FAMILIES.items() if issubclass(one, Lora))
+        raise LoraError(f"init={init} starts A and B, which {family} lacks: use init=default, or {able}.")
+
+
+def _check_options(options: object, family: str) -> None:
+    from visionlora.adapters.families import FAMILIES
+
+    if not isinstance(options, Mapping):
+        raise LoraError(f"options is {options!r}: give a mapping from the name of an option to its value.")
+    try:
+        FAMILIES[family].check_options(options)
+    except ValueError as error:
+        raise LoraError(str(error)) from error
 
 
 def _check_rank(key: str, value: object) -> None:

@@ -1,34 +1,37 @@
-"""Which layers are meant by `all`, `conv`, `linear`, `classifier`, `last:N` or a regular expression."""
+"""Which weights are meant by `all`, `conv`, `linear`, `classifier`, `last:N` or a regular expression."""
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from torch import nn
+from torch.nn.modules.conv import _ConvNd
 
 from visionlora.adapters.config import LoraError, matches
-from visionlora.adapters.layers import can_adapt
+from visionlora.adapters.network import named_sites
 
 _KEYWORDS = ("all", "conv", "linear", "classifier", "last:1")
 
 
-def weight_layers(model: nn.Module) -> dict[str, nn.Module]:
-    """The layers that can be adapted, by name, in the model's order; one that stands in two places counts
-    once."""
-    return {name: module for name, module in model.named_modules() if can_adapt(module)}
+def chosen_sites(
+    model: nn.Module, targets: Sequence[str], exclude: Sequence[str] = (), trained_whole: Collection[str] = ()
+) -> list[str]:
+    """Full names of the weights that `targets` select and `exclude` does not, in the model's order.
 
-
-def chosen_layers(model: nn.Module, targets: Sequence[str], exclude: Sequence[str] = ()) -> list[str]:
-    """Names of the layers that `targets` select and `exclude` does not, in the model's order.
+    Args:
+        model: plain or adapted.
+        targets, exclude: selectors, as `LoraConfig` has them.
+        trained_whole: names of layers that get no adapter because they are trained as they are; nothing but
+            them may be left.
 
     Raises:
         LoraError: a selector matches no layer, or nothing is left.
     """
-    layers = weight_layers(model)
+    layers = {name: module for name, (module, _) in named_sites(model).items()}
     if not layers:
-        raise LoraError(f"The {type(model).__name__} has no convolution and no linear layer to adapt.")
+        raise LoraError(f"The {type(model).__name__} has no layer to adapt (convolution, linear, ...).")
     wanted = {name for selector in targets for name in _select("target", selector, layers)}
     unwanted = {name for selector in exclude for name in _select("exclude", selector, layers)}
     chosen = [name for name in layers if name in wanted - unwanted]
@@ -36,16 +39,16 @@ def chosen_layers(model: nn.Module, targets: Sequence[str], exclude: Sequence[st
         raise LoraError(
             f"exclude {list(exclude)} leaves none of the {len(wanted)} targeted layers: exclude less."
         )
-    return chosen
+    return [name for name in chosen if name not in trained_whole]
 
 
-def unmatched_patterns(patterns: Mapping[str, float], names: Sequence[str]) -> list[str]:
+def unmatched_patterns(patterns: Mapping[str, object], names: Sequence[str]) -> list[str]:
     """The patterns that match none of the names."""
     return [pattern for pattern in patterns if not any(matches(pattern, name) for name in names)]
 
 
 def closest(wrong: str, names: Iterable[str]) -> str:
-    """Up to five of the names that look most like a wrong one, or the first and last of them."""
+    """Up to five of the names that are most like a wrong one, or the first and last of them."""
     known = list(names)
     close = difflib.get_close_matches(wrong, known, n=5, cutoff=0.5)
     if not close:
@@ -58,11 +61,12 @@ def _select(key: str, selector: str, layers: Mapping[str, nn.Module]) -> list[st
     if selector == "all":
         return names
     if selector == "classifier":
-        last = names[-1].split(".")[0]
-        return [name for name in names if name.split(".")[0] == last]
-    if selector in ("conv", "linear"):
-        linear = selector == "linear"
-        found = [name for name, layer in layers.items() if isinstance(layer, nn.Linear) == linear]
+        return _classifier(names)
+    if selector == "conv":
+        found = [name for name, layer in layers.items() if isinstance(layer, _ConvNd)]
+    elif selector == "linear":
+        linear = (nn.Linear, nn.MultiheadAttention)
+        found = [name for name, layer in layers.items() if isinstance(layer, linear)]
     elif selector.startswith("last:"):
         count = selector.removeprefix("last:")
         if not re.fullmatch(r"[1-9]\d*", count):
@@ -74,3 +78,13 @@ def _select(key: str, selector: str, layers: Mapping[str, nn.Module]) -> list[st
         close = closest(selector, [*names, *_KEYWORDS])
         raise LoraError(f"{key} {selector!r} matches no layer; close names: {close}.")
     return found
+
+
+def _classifier(names: Sequence[str]) -> list[str]:
+    """The layers in the child that holds the last one, where the children of a wrapper count and not it."""
+    paths = [name.split(".") for name in names]
+    depth = 0
+    while all(len(path) > depth + 1 for path in paths) and len({path[depth] for path in paths}) == 1:
+        depth += 1
+    last = paths[-1][: depth + 1]
+    return [name for name, path in zip(names, paths, strict=True) if path[: depth + 1] == last]

@@ -1,46 +1,16 @@
 """Image folders: scan, check, label, split, transform, serve."""
 
-from visionlora.data.augment import (
-    AugmentConfig,
-    Normalise,
-    Preprocessing,
-    evaluation_transform,
-    training_transform,
-)
-from visionlora.data.cache import ImageCache, training_side
-from visionlora.data.check_images import check, find_bad, refuse, split_bad, write_bad
-from visionlora.data.folders import scan, scan_images, scan_known, scan_labelled, survey
-from visionlora.data.images import BadImage, ImageFile, open_image
-from visionlora.data.loading import ImageDataset, ImageLoader, make_loader
-from visionlora.data.splits import ImageFolder
-from visionlora.retention.generated import generate_anchors
-from visionlora.retention.stream import AnchorStream
+from __future__ import annotations
 
-__all__ = [
-    "AnchorStream",
-    "AugmentConfig",
-    "BadImage",
-    "ImageCache",
-    "ImageDataset",
-    "ImageFile",
-    "ImageFolder",
-    "ImageLoader",
-    "Normalise",
-    "Preprocessing",
-    "check",
-    "evaluation_transform",
-    "find_bad",
-    "generate_anchors",
-    "make_loader",
-    "open_image",
-    "refuse",
-    "scan",
-    "scan_images",
-    "scan_known",
-    "scan_labelled",
-    "split_bad",
-    "survey",
-    "training_side",
-    "training_transform",
-    "write_bad",
-]
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from visionlora.data.api import *  # noqa: F403
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when first used: --help needs the options in visionlora.data.config, and not torch.
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return getattr(importlib.import_module("visionlora.data.api"), name)

@@ -5,73 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
 from torchvision.transforms import InterpolationMode, v2
 
+from visionlora.data.config import AugmentConfig
+from visionlora.data.preprocessing import Preprocessing
+
 Transform = Callable[[Tensor], Tensor]
-
-
-class Preprocessing(Protocol):
-    """What a network's weights say about their input, in plain numbers.
-
-    ``resize`` and ``crop`` are pixels; ``mean`` and ``std`` are per channel, for values from 0 to 1;
-    ``interpolation`` is ``bilinear`` or ``bicubic``.
-    """
-
-    @property
-    def resize(self) -> int: ...
-    @property
-    def crop(self) -> int: ...
-    @property
-    def mean(self) -> Sequence[float]: ...
-    @property
-    def std(self) -> Sequence[float]: ...
-    @property
-    def interpolation(self) -> str: ...
-
-
-@dataclass(frozen=True)
-class AugmentConfig:
-    """What happens to a training image, in this order.
-
-    Attributes:
-        crop_scale: smallest and largest share of the area that the random crop keeps.
-        crop_ratio: narrowest and widest aspect ratio of the crop, before it is made square.
-        horizontal_flip: probability.
-        trivial: one random operation of random strength (TrivialAugmentWide, Müller and Hutter 2021).
-        colour_jitter: strength for brightness, contrast and saturation, a quarter of it for hue; 0 to 1.
-        grayscale: probability.
-    """
-
-    crop_scale: tuple[float, float] = (0.5, 1.0)
-    crop_ratio: tuple[float, float] = (3 / 4, 4 / 3)
-    horizontal_flip: float = 0.5
-    trivial: bool = False
-    colour_jitter: float = 0.3
-    grayscale: float = 0.0
-
-    @property
-    def nothing(self) -> bool:
-        """Whether training images look as validation images do."""
-        crops = self.crop_scale == (1.0, 1.0) and self.crop_ratio == (1.0, 1.0)
-        chances = (self.horizontal_flip, self.colour_jitter, self.grayscale)
-        return crops and not self.trivial and not any(chances)
-
-    def __post_init__(self) -> None:
-        for name in ("crop_scale", "crop_ratio"):
-            pair = tuple(getattr(self, name))  # configuration files hold lists
-            if len(pair) != 2 or not 0 < pair[0] <= pair[1]:
-                raise ValueError(f"{name} is {list(pair)}; give two positive numbers, the smaller one first")
-            object.__setattr__(self, name, pair)
-        if self.crop_scale[1] > 1:
-            raise ValueError(f"crop_scale is {list(self.crop_scale)}; a crop keeps at most 1.0 of the area")
-        for name in ("horizontal_flip", "colour_jitter", "grayscale"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; give a number from 0 to 1")
 
 
 def training_transform(config: AugmentConfig, preprocessing: Preprocessing) -> Transform:

@@ -30,8 +30,8 @@ def output_findings(rows: Sequence[ClassRow], images: Sequence[SeenImage]) -> li
                 "warning",
                 "output",
                 f"{counted(doubtful, 'class', 'classes')} may mean something else to the network",
-                "if that is not what the images show, rename the folder (a WordNet id does, too), or train new "
-                "outputs with model.head=new",
+                "if that is not what the images show, rename the folder (a WordNet id does, too), or train "
+                "new outputs with model.head=new",
                 tuple(first[name] for name, _ in doubtful if name in first),
                 tuple(lines),
             )
@@ -73,8 +73,8 @@ def number_findings(folder: ImageFolder, rows: Sequence[ClassRow]) -> list[Findi
             few = [name for name, count in counts.items() if count * UNEQUAL <= counts[most]]
             lines = [f"{name}: {counts[name]}" for name in (most, *few[:_MOST])]
             advice = (
-                f"add images of the small classes, or leave some of {most} out: otherwise the network learns to "
-                "answer with the large ones"
+                f"add images of the small classes, or leave some of {most} out: otherwise the network learns "
+                "to answer with the large ones"
             )
             findings.append(Finding("warning", "unequal", title, advice, lines=tuple(lines)))
     lone = [name for name, count in counts.items() if count == 1]

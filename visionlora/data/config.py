@@ -1,32 +1,71 @@
-"""What the configuration may say about the images."""
+"""Options about the images, and about what happens to them in training."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from visionlora.settings import require
+from visionlora.options import Section, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig(Section):
+    """Which images, and how many at a time."""
+
+    name: str = option("folder", "names the run's folder, outputs/NAME/...")
+    root: str = option(
+        help="FOLDER/{train,val}/<class>/*, FOLDER/<class>/*, FOLDER/* with data.class_name, or a CSV file",
+        path=True,
+        also=("dataset", "path", "folder"),
+    )
+    class_name: str | None = option(None, "the class of all images, where the folder has no class folders")
+    val_fraction: float = option(
+        0.25, "share of each class held out for validation, where the folder has no val",
+        at_least=0, below=1,
+    )  # fmt: skip
+    folds: int | None = option(
+        None, "K trains K times, each time without a K-th of the images, then once with all of them",
+        at_least=2, at_most=1000,
+    )  # fmt: skip
+    batch_size: int = option(16, "images in a step", at_least=1, at_most=65536, also=("batch", "bs"))
+    cache_mb: float = option(1024, "megabytes of decoded images to keep in memory", at_least=0, at_most=1e9)
+    workers: int = option(
+        0, "processes that load images; 0: none besides the run's own", at_least=0, at_most=256,
+        also=("num_workers",),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class DataConfig:
-    """Which images, and how many at a time."""
+class AugmentConfig(Section):
+    """What happens to a training image, in this order.
 
-    name: str
-    root: str
-    class_name: str | None = None
-    val_fraction: float = 0.25
-    folds: int | None = None
-    batch_size: int = 16
-    anchors: Sequence[str] = ()
-    contrast_anchors: str | Sequence[str] = "auto"
-    contrast_root: str | None = None
-    cache_mb: float = 1024
-    workers: int = 0
+    TrivialAugment is Müller and Hutter 2021, https://arxiv.org/abs/2103.10158.
+    """
 
-    def __post_init__(self) -> None:
-        require(0 < self.val_fraction < 1, "val_fraction lies between 0 and 1", self.val_fraction)
-        require(self.folds is None or self.folds >= 2, "folds is at least 2, or null", self.folds)
-        require(self.batch_size >= 1, "batch_size is at least 1", self.batch_size)
-        require(self.cache_mb >= 0, "cache_mb is at least 0", self.cache_mb)
-        require(self.workers >= 0, "workers is at least 0", self.workers)
+    crop_scale: tuple[float, float] = option(
+        (0.5, 1.0), "smallest and largest share of the area that a random crop keeps",
+        above=0, at_most=1, length=2,
+    )  # fmt: skip
+    crop_ratio: tuple[float, float] = option(
+        (0.75, 1.3333), "narrowest and widest aspect ratio of the crop, before it is made square",
+        at_least=0.01, at_most=100, length=2,
+    )  # fmt: skip
+    horizontal_flip: float = option(0.5, "probability of a horizontal flip", at_least=0, at_most=1)
+    trivial: bool = option(False, "one random operation of random strength (TrivialAugment)")
+    colour_jitter: float = option(
+        0.3, "strength of changes in brightness, contrast and saturation; a quarter of it for hue",
+        at_least=0, at_most=1, also=("color_jitter",),
+    )  # fmt: skip
+    grayscale: float = option(0.0, "probability of a grayscale image", at_least=0, at_most=1)
+
+    @property
+    def nothing(self) -> bool:
+        """Whether training images are transformed as validation images are."""
+        crops = self.crop_scale == (1.0, 1.0) and self.crop_ratio == (1.0, 1.0)
+        chances = (self.horizontal_flip, self.colour_jitter, self.grayscale)
+        return crops and not self.trivial and not any(chances)
+
+    def check(self) -> None:
+        for name in ("crop_scale", "crop_ratio"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"{name} is [{low}, {high}]; give the smaller number first")

@@ -43,6 +43,8 @@ def near_groups(images: Sequence[Fingerprint]) -> list[list[int]]:
         if image.error is None and not image.flat:
             first.setdefault(image.digest, place)
     places = list(first.values())
+    if not places:
+        return []
     hashes = np.array([images[place].hash for place in places], np.uint64)
     thumbnails = np.frombuffer(b"".join(images[place].thumbnail for place in places), np.uint8)
     pixels = thumbnails.reshape(len(places), -1)

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
-from visionlora.data.augment import Normalise, Preprocessing, Transform, evaluation_transform, mixed, seeded
+from visionlora.data.augment import Normalise, Transform, evaluation_transform, mixed, seeded
 from visionlora.data.cache import ImageCache
 from visionlora.data.images import BadImage, ImageFile
+from visionlora.data.preprocessing import Preprocessing
 
 UNLABELLED = -1
 

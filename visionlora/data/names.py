@@ -21,11 +21,7 @@ def name_findings(folder: ImageFolder, images: Sequence[SeenImage]) -> list[Find
         ("with control characters", _control, both),
         ("written from right to left", _right_to_left, folder.classes),
         ("with a space at an end", lambda name: name != name.strip(), folder.classes),
-        (
-            "would be a formula in a spreadsheet",
-            lambda name: name[:1] in "=+-@",
-            folder.classes,
-        ),
+        ("that a spreadsheet would take for a formula", lambda name: name[:1] in "=+-@", folder.classes),
         ("with signs of markup", lambda name: any(sign in name for sign in "<>[]$&"), folder.classes),
     )
     findings = []

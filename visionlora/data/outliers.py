@@ -50,6 +50,8 @@ def far_from_class(features: NDArray[np.float32], labels: Sequence[str], most: i
     Returns:
         The worst first. Classes with fewer than three images have nothing to compare with.
     """
+    if not labels:
+        return []
     names = sorted(set(labels))
     of = np.array([names.index(label) for label in labels])
     near = _nearness(np.asarray(features, np.float32), of, len(names))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from visionlora.adapters import adapters_off, merged
 from visionlora.data import (
     ImageDataset,
     ImageFile,
-    ImageLoader,
     check,
     make_loader,
     scan,
@@ -24,87 +22,64 @@ from visionlora.data.config import DataConfig
 from visionlora.data.splits import SPLITS
 from visionlora.device import choose_device
 from visionlora.errors import VisionLoraError
+from visionlora.evaluation.config import EvaluateConfig
 from visionlora.evaluation.forgetting import Changes, changes_sheet
-from visionlora.evaluation.predictions import Answers, answers
-from visionlora.evaluation.results import contrast_figures, retention_figures
+from visionlora.evaluation.metrics import contrast_metrics, retention_metrics
+from visionlora.evaluation.predictions import Predictions, predict_batches
 from visionlora.models import find_class
-from visionlora.models.restore import Restored, restore
+from visionlora.models.restore import TrainedModel, restore
 from visionlora.report.intervals import with_interval
 from visionlora.report.metrics_file import NOT_MEASURED, write_metrics
 from visionlora.report.tables import changes_table, evaluation_table, show
-from visionlora.settings import build, require
 
 
-@dataclass(frozen=True)
-class EvaluateOptions:
-    """What ``conf/evaluate.yaml`` may say."""
+def evaluate_adapter(
+    options: EvaluateConfig,
+    retention_root: str | None = "auto",
+    contrast_root: str | None = None,
+    console: Console | None = None,
+) -> dict[str, Any]:
+    """Measure an adapter, show the figures, and write them where asked for; returns what ``output`` holds.
 
-    adapter: str
-    data: DataConfig
-    model: str | None = None
-    weights: str | None = None
-    retention: str | None = "auto"
-    contrast: str | None = None
-    output: str | None = None
-    sheet: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.output is not None:
-            require(Path(self.output).suffix == ".json", "output ends in .json", self.output)
-        if self.sheet is not None:
-            require(Path(self.sheet).suffix == ".png", "sheet ends in .png", self.sheet)
-
-    @classmethod
-    def of(cls, settings: Mapping[str, Any]) -> EvaluateOptions:
-        """The options that a resolved configuration gives."""
-        flat = {**settings, "data": build(DataConfig, settings["data"], "data")}
-        for name in ("retention", "contrast"):
-            flat[name] = settings[name]["root"]
-        return build(cls, flat, "evaluate")
-
-
-def evaluate_adapter(options: EvaluateOptions, console: Console | None = None) -> dict[str, Any]:
-    """Measure, show, and write where asked for; returns what ``output`` holds."""
-    images = _labelled(options.data)
+    Args:
+        options: which adapter and images.
+        retention_root: old images; ``auto``: the network's own; None: not measured.
+        contrast_root: negative images; None: not measured.
+        console: where the figures are shown.
+    """
+    images = _labelled_images(options.data)
     restored = restore(options.adapter, options.model, options.weights)
     restored.network.to(choose_device("auto"))
     targets = _targets(restored, images)
-    now, before = _ask(restored, _loader(restored, images, targets, options))
+    now, before = _predict(restored, images, targets, options.data.batch_size)
     outputs = sorted(set(targets.values()))
-    changes, old = _retention(restored, options)
+    changes, old_images = _changes(restored, retention_root, options.data.batch_size)
     metrics: dict[str, Any] = {
         "pictures": len(images),
         **with_interval("top1", now.top(1), len(images)),
         **with_interval("top5", now.top(5), len(images)),
         "loss": now.loss(),
         "calibration_error": now.calibration_error(),
-        "frozen": _frozen(before),
-        "per_class": _per_class(restored, now, before, outputs),
+        "frozen": _frozen_metrics(before),
+        "per_class": _per_class(restored.head.outputs, now, before, outputs),
         "confusion": {
             "classes": [*(restored.head.outputs[output] for output in outputs), "anything else"],
             "counts": now.confusion(outputs).tolist(),
         },
-        "retention": retention_figures(changes, restored.head.targets),
-        "contrast": _contrast(restored, options),
+        "retention": retention_metrics(changes, restored.head.targets),
+        "contrast": _contrast_metrics(restored, contrast_root, options.data.batch_size),
     }
     console = console or Console()
     show(evaluation_table(metrics), console)
     show(changes_table(metrics["retention"]), console)
     if options.sheet:
-        changes_sheet(changes, old, Path(options.sheet))
+        changes_sheet(changes, old_images, Path(options.sheet))
     if options.output:
         write_metrics(Path(options.output), metrics)
     return metrics
 
 
-def _frozen(before: Answers | None) -> dict[str, Any] | str:
-    if before is None:
-        return NOT_MEASURED
-    count = len(before.labels)
-    return with_interval("top1", before.top(1), count) | with_interval("top5", before.top(5), count)
-
-
-def _labelled(data: DataConfig) -> tuple[ImageFile, ...]:
+def _labelled_images(data: DataConfig) -> tuple[ImageFile, ...]:
     """The test images of a folder with a split, else its val images, else all of it."""
     found = scan(data.root, class_name=data.class_name, val_fraction=data.val_fraction)
     root = Path(data.root)
@@ -113,67 +88,68 @@ def _labelled(data: DataConfig) -> tuple[ImageFile, ...]:
     return found.test or found.val
 
 
-def _targets(restored: Restored, images: tuple[ImageFile, ...]) -> dict[str, int]:
+def _targets(restored: TrainedModel, images: Sequence[ImageFile]) -> dict[str, int]:
+    """The output of each class of the images."""
     names = sorted({image.label for image in images if image.label is not None})
     wnids = restored.backbone.wnids if restored.head.kind != "new" else ()
     padded = (*wnids, *[""] * (len(restored.head.outputs) - len(wnids)))
     return {name: find_class(name, restored.head.outputs, padded) for name in names}
 
 
-def _loader(
-    restored: Restored,
-    images: tuple[ImageFile, ...],
-    targets: dict[str, int] | None,
-    options: EvaluateOptions,
-) -> ImageLoader:
-    preprocessing = restored.backbone.preprocessing
+def _predict(
+    restored: TrainedModel, images: Sequence[ImageFile], targets: dict[str, int] | None, batch_size: int
+) -> tuple[Predictions, Predictions | None]:
+    """The adapted network's predictions, and the frozen one's where it has the same outputs."""
     check(images)
-    return make_loader(ImageDataset(images, preprocessing, targets=targets), options.data.batch_size)
-
-
-def _ask(restored: Restored, loader: ImageLoader) -> tuple[Answers, Answers | None]:
-    """The adapted network's answers, and the frozen one's where it has the same outputs."""
+    loader = make_loader(ImageDataset(images, restored.backbone.preprocessing, targets=targets), batch_size)
     with merged(restored.network):
-        now = answers(restored.network, loader)
+        now = predict_batches(restored.network, loader)
     if restored.head.kind == "new":
         return now, None
     with adapters_off(restored.network):
-        return now, answers(restored.network, loader)
+        return now, predict_batches(restored.network, loader)
+
+
+def _frozen_metrics(before: Predictions | None) -> dict[str, Any] | str:
+    if before is None:
+        return NOT_MEASURED
+    count = len(before)
+    return with_interval("top1", before.top(1), count) | with_interval("top5", before.top(5), count)
 
 
 def _per_class(
-    restored: Restored, now: Answers, before: Answers | None, outputs: list[int]
+    names: Sequence[str], now: Predictions, before: Predictions | None, outputs: Sequence[int]
 ) -> dict[str, dict[str, Any]]:
-    figures = {}
+    metrics = {}
     for output in outputs:
         chosen = now.labels == output
         count = int(chosen.sum())
-        figures[restored.head.outputs[output]] = {
+        metrics[names[output]] = {
             "pictures": count,
-            **with_interval("top1", Answers(now.logits[chosen], now.labels[chosen]).top(1), count),
-            "frozen_top1": Answers(before.logits[chosen], before.labels[chosen]).top(1)
-            if before
-            else NOT_MEASURED,
+            **with_interval("top1", now.subset(chosen).top(1), count),
+            "frozen_top1": before.subset(chosen).top(1) if before else NOT_MEASURED,
         }
-    return figures
+    return metrics
 
 
-def _retention(restored: Restored, options: EvaluateOptions) -> tuple[Changes | None, tuple[ImageFile, ...]]:
-    """What became of the old images, and they; None where there are none."""
-    root = restored.backbone.retention_root if options.retention == "auto" else options.retention
-    if root is None or restored.head.kind == "new":
-        if options.retention not in ("auto", None):
+def _changes(
+    restored: TrainedModel, root: str | None, batch_size: int
+) -> tuple[Changes | None, tuple[ImageFile, ...]]:
+    """The changes on the old images in ``root``, and these images; None where there are none."""
+    folder = restored.backbone.retention_root if root == "auto" else root
+    if folder is None or restored.head.kind == "new":
+        if root not in ("auto", None):
             raise VisionLoraError("retention.root: head new has none of the old outputs; leave it out")
         return None, ()
-    images = scan_known(Path(root))
-    now, before = _ask(restored, _loader(restored, images, _targets(restored, images), options))
+    images = scan_known(Path(folder))
+    now, before = _predict(restored, images, _targets(restored, images), batch_size)
     assert before is not None
     frozen = before.first(len(restored.backbone.categories))
     return Changes(frozen, now, restored.head.outputs), images
 
 
-def _contrast(restored: Restored, options: EvaluateOptions) -> dict[str, Any] | str:
-    if options.contrast is None or not restored.classes:
+def _contrast_metrics(restored: TrainedModel, root: str | None, batch_size: int) -> dict[str, Any] | str:
+    if root is None or not restored.classes:
         return NOT_MEASURED
-    now, before = _ask(restored, _loader(restored, scan_images([Path(options.contrast)]), None, options))
-    return contrast_figures(before, now, restored.head.targets)
+    now, before = _predict(restored, scan_images([Path(root)]), None, batch_size)
+    return contrast_metrics(before, now, restored.head.targets)

@@ -1,4 +1,4 @@
-"""Which old classes suffered, what their images are called now, and those images."""
+"""Which old classes are forgotten, what their images are predicted to be now, and those images."""
 
 from __future__ import annotations
 
@@ -13,119 +13,138 @@ import torch
 from torch import Tensor
 
 from visionlora.data import ImageFile
-from visionlora.evaluation.predictions import Answers, named
+from visionlora.evaluation.predictions import Predictions
 from visionlora.report.intervals import with_interval
 from visionlora.report.sheet import PredictionRow, before_after_sheet
+from visionlora.tasks.single_label import decode
 
-MOST = 50
-"""At most so many classes are listed, those that suffered most first."""
+MAX_CLASSES = 50
+"""At most so many classes are listed, those with the most forgotten images first."""
+TOP = 3
+"""Predictions of an image that a sheet shows."""
 
 
 @dataclass(frozen=True)
 class Changes:
-    """The frozen network's answers about old images beside those of now.
+    """The frozen network's predictions for old images beside the current ones.
 
-    An image belongs to the class of its label or, where nobody labelled it, of the frozen network's answer.
+    An image belongs to the class of its label or, where it has none, of the frozen network's prediction.
 
     Attributes:
-        frozen: the frozen network's answers, over its own outputs.
-        now: the adapted network's answers about the same images.
-        outputs: the adapted network's outputs.
+        frozen: the frozen network's predictions, over its own outputs.
+        now: the adapted network's predictions for the same images.
+        outputs: the names of the adapted network's outputs.
     """
 
-    frozen: Answers
-    now: Answers
+    frozen: Predictions
+    now: Predictions
     outputs: Sequence[str]
 
     @cached_property
     def classes(self) -> Tensor:
-        """Each image's class, int64, shape (images,)."""
-        return self.frozen.labels if self.frozen.labelled else self.frozen.logits.argmax(1)
+        """The class of each image, int64, shape (images,)."""
+        return self.frozen.labels if self.frozen.labelled else self.frozen.predicted
 
     @cached_property
-    def right_before(self) -> Tensor:
-        """Which images the frozen network calls by their class; unlabelled, all. Bool, (images,)."""
-        return self.frozen.logits.argmax(1) == self.classes
+    def correct_before(self) -> Tensor:
+        """Which images the frozen network classifies correctly; unlabelled, all. Bool, (images,)."""
+        return self.frozen.predicted == self.classes
 
     @cached_property
-    def right_now(self) -> Tensor:
-        """Which images the adapted network calls by their class. Bool, (images,)."""
-        return self.now.logits.argmax(1) == self.classes
+    def correct_now(self) -> Tensor:
+        """Which images the adapted network classifies correctly. Bool, (images,)."""
+        return self.now.predicted == self.classes
 
     @property
     def forgotten(self) -> Tensor:
-        """Right before, not any more. Bool, (images,)."""
-        return self.right_before & ~self.right_now
+        """Correct before and wrong now. Bool, (images,)."""
+        return self.correct_before & ~self.correct_now
 
     @property
     def gained(self) -> Tensor:
-        """Right now, and not before. Bool, (images,)."""
-        return ~self.right_before & self.right_now
+        """Correct now and wrong before. Bool, (images,)."""
+        return ~self.correct_before & self.correct_now
 
-    def suffered(self) -> Counter[int]:
+    def forgotten_per_class(self) -> Counter[int]:
         """How many images of each class were forgotten."""
         return Counter(self.classes[self.forgotten].tolist())
 
-    def figures(self, targets: Sequence[int]) -> dict[str, Any]:
-        """The changes as ``metrics.json`` has them.
+    def metrics(self, targets: Sequence[int]) -> dict[str, Any]:
+        """The changes with the keys of ``metrics.json``.
 
         Args:
             targets: the outputs of the trained classes.
         """
-        said = self.now.logits.argmax(1)[self.forgotten]
+        predicted = self.now.predicted[self.forgotten]
         return {
             "forgotten": int(self.forgotten.sum()),
             "gained": int(self.gained.sum()),
-            "forgotten_for_a_trained_name": int(torch.isin(said, torch.tensor(list(targets))).sum()),
-            "classes": [self._class(output) for output, _ in self.suffered().most_common(MOST)],
+            "forgotten_for_a_trained_name": int(torch.isin(predicted, torch.tensor(list(targets))).sum()),
+            "classes": [
+                self._class_metrics(output)
+                for output, _ in self.forgotten_per_class().most_common(MAX_CLASSES)
+            ],
         }
 
-    def _class(self, output: int) -> dict[str, Any]:
+    def _class_metrics(self, output: int) -> dict[str, Any]:
         own = self.classes == output
         count = int(own.sum())
-        said = self.now.logits.argmax(1)[own & self.forgotten].tolist()
+        predicted = self.now.predicted[own & self.forgotten].tolist()
         return {
             "class": self.outputs[output],
             "pictures": count,
-            **with_interval("before/top1", float(self.right_before[own].float().mean()), count),
-            **with_interval("after/top1", float(self.right_now[own].float().mean()), count),
-            "now": dict(Counter(self.outputs[name] for name in said).most_common()),
+            **with_interval("before/top1", float(self.correct_before[own].float().mean()), count),
+            **with_interval("after/top1", float(self.correct_now[own].float().mean()), count),
+            "now": dict(Counter(self.outputs[index] for index in predicted).most_common()),
         }
 
     def rows(self, images: Sequence[ImageFile]) -> list[PredictionRow]:
-        """The forgotten images, those of the class that suffered most first.
+        """The forgotten images, those of the most forgotten class first.
 
         Args:
-            images: in the order of the answers.
+            images: in the order of the predictions.
         """
-        suffered = self.suffered()
-        places = torch.nonzero(self.forgotten)[:, 0].tolist()
-        places.sort(key=lambda place: (-suffered[int(self.classes[place])], int(self.classes[place])))
-        was, is_now = named(self.frozen.logits, self.outputs, 3), named(self.now.logits, self.outputs, 3)
-        labelled = self.frozen.labelled
+        counts = self.forgotten_per_class()
+        indices = torch.nonzero(self.forgotten)[:, 0].tolist()
+        indices.sort(key=lambda index: (-counts[int(self.classes[index])], int(self.classes[index])))
+        before = decode(self.frozen.logits, self.outputs, TOP)
+        after = decode(self.now.logits, self.outputs, TOP)
         return [
             PredictionRow(
-                path=images[place].path,
-                truth=self.outputs[int(self.classes[place])] if labelled else None,
-                before=was[place],
-                after=is_now[place],
+                path=images[index].path,
+                truth=self.outputs[int(self.classes[index])] if self.frozen.labelled else None,
+                before=before[index],
+                after=after[index],
             )
-            for place in places
+            for index in indices
         ]
 
-    def line(self) -> str:
+    def summary(self) -> str:
         """The changes in one line."""
         forgotten, gained = int(self.forgotten.sum()), int(self.gained.sum())
         if not self.frozen.labelled:
             return f"{forgotten} of {len(self.classes)} old images get another name than before"
-        right = int(self.right_before.sum())
-        return f"{forgotten} of {right} old images that were right are wrong now, {gained} others are right"
+        correct = int(self.correct_before.sum())
+        return f"{forgotten} of {correct} old images that were right are wrong now, {gained} others are right"
+
+
+def changes_between(
+    before: Predictions | None, after: Predictions | None, outputs: Sequence[str]
+) -> Changes | None:
+    """The changes on old images; None where there are no such images.
+
+    Args:
+        before: the frozen network's predictions, over its own outputs.
+        after: the adapted network's.
+        outputs: the names of the adapted network's outputs.
+    """
+    return None if before is None or after is None else Changes(before, after, outputs)
 
 
 def changes_sheet(changes: Changes | None, images: Sequence[ImageFile], path: Path) -> None:
-    """Draw every forgotten image; where there is none, or nothing to look at, the sheet says so."""
+    """Draw every forgotten image; an empty sheet states whether there were none or nothing was measured."""
     title = "What was forgotten"
     if changes is None:
         before_after_sheet([], path, title=title, line="not measured: there were no retention images")
     else:
-        before_after_sheet(changes.rows(images), path, title=title, line=changes.line())
+        before_after_sheet(changes.rows(images), path, title=title, line=changes.summary())

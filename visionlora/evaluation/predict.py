@@ -1,10 +1,11 @@
-"""Naming images with an adapter, a batch at a time, so that a folder of any size fits."""
+"""Predictions for image files, a batch at a time, so that a folder of any size fits."""
 
 from __future__ import annotations
 
 import csv
 import glob
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
@@ -15,66 +16,42 @@ from typing import IO, Any
 
 import torch
 from rich.console import Console
-from rich.markup import escape
-from torch import Tensor, nn
+from torch import Tensor
 
 from visionlora.adapters import adapters_off, merged
 from visionlora.data import BadImage, ImageCache, ImageFile, Normalise, evaluation_transform, scan_images
 from visionlora.device import choose_device
 from visionlora.errors import VisionLoraError
-from visionlora.evaluation.predictions import named
+from visionlora.evaluation.config import PredictConfig
 from visionlora.files import replacing
-from visionlora.models.restore import Restored, restore
+from visionlora.models.restore import TrainedModel, restore
 from visionlora.report.sheet import PredictionRow, before_after_sheet
 from visionlora.report.tables import predictions_table, show
-from visionlora.settings import require
+from visionlora.tasks.single_label import Prediction, decode
 
 SHOWN = 50
 """Rows of the table on the terminal, and images on a sheet; an output file takes all of them."""
 
-FORMATS = (".csv", ".jsonl")
-
 
 @dataclass(frozen=True)
-class PredictOptions:
-    """What ``conf/predict.yaml`` may say."""
+class ImagePrediction:
+    """The prediction for one image, or why it could not be read.
 
-    adapter: str
-    images: str
-    model: str | None = None
-    weights: str | None = None
-    output: str | None = None
-    compare: bool = False
-    sheet: str | None = None
-    top_k: int = 3
-    batch_size: int = 16
-    merged: bool = True
-
-    def __post_init__(self) -> None:
-        require(self.top_k >= 1, "top_k is at least 1", self.top_k)
-        require(self.batch_size >= 1, "batch_size is at least 1", self.batch_size)
-        if self.output is not None:
-            require(Path(self.output).suffix in FORMATS, "output ends in .csv or .jsonl", self.output)
-        if self.sheet is not None:
-            require(Path(self.sheet).suffix == ".png", "sheet ends in .png", self.sheet)
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What the network says about one image, or why it could not be read.
-
-    ``now`` and ``before`` are (name, probability), most probable first; ``before`` is the frozen network's
-    answer, None unless it was asked for.
+    Attributes:
+        path: of the image.
+        now: the adapted network's.
+        before: the frozen network's; None unless it was asked for.
+        error: why the image could not be read.
     """
 
     path: Path
-    now: list[tuple[str, float]]
-    before: list[tuple[str, float]] | None
+    now: Prediction
+    before: Prediction | None = None
     error: str | None = None
 
 
-def predict_images(options: PredictOptions, console: Console | None = None) -> int:
-    """Name every image, show the first ones, write all of them where a file is asked for.
+def predict_images(options: PredictConfig, console: Console | None = None) -> int:
+    """Predict every image, show the first ones, write all of them where a file is asked for.
 
     Returns:
         How many images could not be read; they are reported and the rest goes on.
@@ -82,28 +59,32 @@ def predict_images(options: PredictOptions, console: Console | None = None) -> i
     images = find_images(options.images)
     restored = restore(options.adapter, options.model, options.weights)
     console = console or Console()
-    shown: list[Prediction] = []
-    count = broken = 0
+    shown: list[ImagePrediction] = []
+    broken: list[ImagePrediction] = []
+    count = 0
     with ExitStack() as stack:
-        writer = _Writer(stack.enter_context(replacing(options.output)), options) if options.output else None
-        if writer:
+        writer = None
+        if options.output:
+            path = stack.enter_context(replacing(options.output))
+            writer = _Writer(path, Path(options.output).suffix.lower(), options.top_k, options.compare)
             stack.callback(writer.close)
-        for prediction in predictions(restored, images, options):
+        for prediction in predict_files(
+            restored, images, options.top_k, options.batch_size, options.compare, options.merged
+        ):
             count += 1
-            broken += prediction.error is not None
             if writer:
                 writer.write(prediction)
-            if len(shown) < SHOWN:
+            if prediction.error is not None:
+                broken.append(prediction)
+            elif len(shown) < SHOWN:
                 shown.append(prediction)
-    show(predictions_table([_row(one) for one in shown if one.error is None]), console)
-    for one in (one for one in shown if one.error is not None):
-        said = escape(f"{one.path}: {one.error}")
-        console.print(f"[red]not read[/red] {said}", highlight=False)
-    _say_rest(console, options, count, len(shown), broken)
+    rows = [_row(prediction) for prediction in shown]
+    show(predictions_table(rows), console)
+    _say_totals(console, options.output, count - len(broken), len(shown))
+    _name_broken(broken, count)
     if options.sheet:
-        with_sheet = [_row(one) for one in shown if one.error is None]
-        before_after_sheet(with_sheet, Path(options.sheet), compare=options.compare)
-    return broken
+        before_after_sheet(rows, Path(options.sheet), compare=options.compare)
+    return len(broken)
 
 
 def find_images(images: str) -> tuple[ImageFile, ...]:
@@ -126,10 +107,24 @@ def find_images(images: str) -> tuple[ImageFile, ...]:
     return tuple(ImageFile(Path(name), None) for name in found)
 
 
-def predictions(
-    restored: Restored, images: Sequence[ImageFile], options: PredictOptions
-) -> Iterator[Prediction]:
-    """The network's answers, in the order of the images; only a batch at a time is in memory."""
+def predict_files(
+    restored: TrainedModel,
+    images: Sequence[ImageFile],
+    top: int,
+    batch_size: int = 16,
+    compare: bool = False,
+    merge: bool = True,
+) -> Iterator[ImagePrediction]:
+    """A prediction for each image, in their order; only a batch at a time is in memory.
+
+    Args:
+        restored: the adapted network.
+        images: which images.
+        top: classes of each prediction.
+        batch_size: images in a batch.
+        compare: whether the frozen network predicts too.
+        merge: whether the adapter is merged into the weights meanwhile.
+    """
     preprocessing = restored.backbone.preprocessing
     transform, normalise = (
         evaluation_transform(preprocessing),
@@ -145,84 +140,90 @@ def predictions(
             return error
 
     remaining = iter(images)
-    with ThreadPoolExecutor() as threads, merged(network) if options.merged else nullcontext():
-        while batch := list(islice(remaining, options.batch_size)):
+    with ThreadPoolExecutor() as threads, merged(network) if merge else nullcontext():
+        while batch := list(islice(remaining, batch_size)):
             decoded = list(threads.map(attempt, batch))
             readable = [pixels for pixels in decoded if isinstance(pixels, Tensor)]
-            answered = iter(_ask(network, normalise(readable), restored, options) if readable else ())
+            predicted = iter(_predict_batch(restored, normalise(readable), top, compare) if readable else ())
             for image, pixels in zip(batch, decoded, strict=True):
                 if isinstance(pixels, BadImage):
-                    yield Prediction(image.path, [], None, pixels.reason)
+                    yield ImagePrediction(image.path, [], error=pixels.reason)
                 else:
-                    now, before = next(answered)
-                    yield Prediction(image.path, now, before)
+                    now, before = next(predicted)
+                    yield ImagePrediction(image.path, now, before)
 
 
 @torch.inference_mode()
-def _ask(
-    network: nn.Module, images: Tensor, restored: Restored, options: PredictOptions
-) -> list[tuple[list[tuple[str, float]], list[tuple[str, float]] | None]]:
+def _predict_batch(
+    restored: TrainedModel, images: Tensor, top: int, compare: bool
+) -> list[tuple[Prediction, Prediction | None]]:
+    network = restored.network
     images = images.to(next(network.parameters()).device)
-    now = named(network(images), restored.head.outputs, options.top_k)
-    if not options.compare:
+    now = decode(network(images), restored.head.outputs, top)
+    if not compare or restored.head.kind == "new":
         return [(one, None) for one in now]
     with adapters_off(network):
         logits = network(images)
-    # The frozen network has no rows for classes that were added beside its own.
+    # The frozen network has no outputs for the classes that were added to its head.
     known = restored.head.outputs[: len(restored.backbone.categories)]
-    if restored.head.kind == "new":
-        return [(one, None) for one in now]
-    return list(zip(now, named(logits[:, : len(known)], known, options.top_k), strict=True))
+    return list(zip(now, decode(logits[:, : len(known)], known, top), strict=True))
 
 
-def _row(prediction: Prediction) -> PredictionRow:
+def _row(prediction: ImagePrediction) -> PredictionRow:
     return PredictionRow(path=prediction.path, truth=None, before=prediction.before, after=prediction.now)
 
 
-def _say_rest(console: Console, options: PredictOptions, count: int, shown: int, broken: int) -> None:
-    if count > shown:
+def _say_totals(console: Console, output: str | None, readable: int, shown: int) -> None:
+    if readable > shown:
         console.print(
-            f"and {count - shown} more images" + ("" if options.output else "; output=NAME.csv takes all")
+            f"and {readable - shown} more images" + ("" if output else "; output=NAME.csv takes all")
         )
+    if output:
+        console.print(f"written to {output}")
+
+
+def _name_broken(broken: Sequence[ImagePrediction], count: int) -> None:
+    """Every image that could not be read on standard error, one line each, and how many of all there are."""
+    for prediction in broken:
+        print(f"not read: {prediction.path}: {prediction.error}", file=sys.stderr)
     if broken:
-        console.print(f"[red]{broken} of {count} images could not be read[/red]")
-    if options.output:
-        console.print(f"written to {options.output}")
+        print(f"{len(broken)} of {count} images could not be read", file=sys.stderr)
 
 
 class _Writer:
     """One line an image, CSV or JSON lines."""
 
-    def __init__(self, path: Path, options: PredictOptions) -> None:
+    def __init__(self, path: Path, suffix: str, top: int, compare: bool) -> None:
         self._file: IO[str] = path.open("w", encoding="utf-8", newline="")
         self._csv: Any = None
-        if str(options.output).endswith(".csv"):
+        if suffix == ".csv":
             self._csv = csv.writer(self._file)
-            ranks = range(1, options.top_k + 1)
+            ranks = range(1, top + 1)
             now = [part for rank in ranks for part in (f"name_{rank}", f"probability_{rank}")]
-            before = ["before_name", "before_probability"] if options.compare else []
+            before = ["before_name", "before_probability"] if compare else []
             self._csv.writerow(["path", *now, *before, "error"])
-        self._options = options
+        self._top = top
+        self._compare = compare
 
-    def write(self, one: Prediction) -> None:
+    def write(self, one: ImagePrediction) -> None:
         """Append one image."""
         if self._csv is None:
             record: dict[str, Any] = {"path": str(one.path), "predictions": _records(one.now)}
-            if self._options.compare:
+            if self._compare:
                 record["before"] = _records(one.before or [])
             if one.error is not None:
                 record["error"] = one.error
             self._file.write(json.dumps(record, ensure_ascii=False) + "\n")
             return
         now = [part for pair in one.now for part in pair]
-        now += [""] * (2 * self._options.top_k - len(now))
+        now += [""] * (2 * self._top - len(now))
         before = list(one.before[0]) if one.before else ["", ""]
-        self._csv.writerow([one.path, *now, *(before if self._options.compare else []), one.error or ""])
+        self._csv.writerow([one.path, *now, *(before if self._compare else []), one.error or ""])
 
     def close(self) -> None:
         """Finish the file."""
         self._file.close()
 
 
-def _records(names: Sequence[tuple[str, float]]) -> list[dict[str, Any]]:
-    return [{"name": name, "probability": round(value, 6)} for name, value in names]
+def _records(prediction: Prediction) -> list[dict[str, Any]]:
+    return [{"name": name, "probability": round(value, 6)} for name, value in prediction]

@@ -1,7 +1,7 @@
 """Activations that are slower in place.
 
-The gradients of ReLU6, SiLU and their like are computed from their input. In place they would overwrite it,
-so autograd copies it first: twice the memory traffic, and nothing is saved.
+The gradients of ReLU6, SiLU and similar activations are computed from their input. In place they would
+overwrite it, so autograd copies it first: twice the memory traffic, and nothing is saved.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ NEED_THEIR_INPUT = (nn.Hardtanh, nn.SiLU, nn.Hardswish, nn.Hardsigmoid, nn.Mish)
 
 
 def out_of_place(model: nn.Module) -> None:
-    """Takes these activations out of place, until :func:`in_place_again`."""
+    """Take these activations out of place, until :func:`in_place_again`."""
     for module in model.modules():
         if isinstance(module, NEED_THEIR_INPUT) and module.inplace:
             module.inplace = False
-            module.lora_was_in_place = True  # type: ignore[assignment]
+            module.was_in_place = True  # type: ignore[assignment]
 
 
 def in_place_again(model: nn.Module) -> None:
-    """Puts back in place what :func:`out_of_place` took out."""
+    """Put back in place what :func:`out_of_place` took out."""
     for module in model.modules():
-        if vars(module).pop("lora_was_in_place", False):
+        if vars(module).pop("was_in_place", False):
             module.inplace = True  # type: ignore[assignment]

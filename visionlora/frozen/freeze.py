@@ -3,69 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from visionlora.adapters.layers import FrozenBatchNorm, swap_class, swapped_class
-from visionlora.kernels import layers as kernels
+from visionlora.frozen.activations import in_place_again, out_of_place
+from visionlora.frozen.norm import FrozenBatchNorm, freeze_norm, unfreeze_norm
+from visionlora.frozen.swap import Swapped, swap, swap_back
+from visionlora.frozen.weight import frozen_weight
+from visionlora.kernels import Geometry, frozen_conv
+
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
-class FrozenConv(nn.Module):
+class FrozenConv(Swapped):
     """A frozen convolution with groups.
 
     A plain one keeps its input for a weight gradient that nobody asks for. This one does not, and computes
-    its input's gradient in the fastest way.
+    its input's gradient with the fastest implementation.
     """
 
-    base_class: ClassVar[type[nn.Module]]
+    prefix = "Frozen"
 
     def forward(self: Any, x: Tensor) -> Tensor:
+        """(N, in, size...) to (N, out, size...)."""
         if self.padding_mode != "zeros":
             return super().forward(x)
-        geometry = (self.stride, self.padding, self.dilation, self.groups)
-        return kernels.frozen_conv(x, self.weight, self.bias, *geometry)
+        return frozen_conv(x, frozen_weight(self), self.bias, conv_geometry(self))
 
 
-class FrozenConv1d(FrozenConv, nn.Conv1d):
-    """nn.Conv1d, frozen."""
-
-    base_class = nn.Conv1d
-
-
-class FrozenConv2d(FrozenConv, nn.Conv2d):
-    """nn.Conv2d, frozen."""
-
-    base_class = nn.Conv2d
-
-
-class FrozenConv3d(FrozenConv, nn.Conv3d):
-    """nn.Conv3d, frozen."""
-
-    base_class = nn.Conv3d
-
-
-_FROZEN: dict[type[nn.Module], type[FrozenConv]] = {
-    cls.base_class: cls for cls in (FrozenConv1d, FrozenConv2d, FrozenConv3d)
-}
+def conv_geometry(conv: Any) -> Geometry:
+    """The geometry of a convolution that pads with zeros."""
+    return Geometry.of(conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.groups)
 
 
 def freeze(model: nn.Module, adapted: Container[nn.Module]) -> None:
-    """Freezes every parameter, batch norm's statistics, and grouped convolutions but the `adapted` ones."""
+    """Freeze every parameter, batch norm's statistics, and grouped convolutions but the `adapted` ones.
+
+    Calling it again for a network that is frozen already changes nothing.
+    """
     for parameter in model.parameters():
         parameter.requires_grad_(False)
+    out_of_place(model)
     for module in model.modules():
-        if isinstance(module, _BatchNorm):
-            swap_class(module, swapped_class(type(module))).eval()
-        elif type(module) in _FROZEN and module.groups != 1 and module not in adapted:
-            swap_class(module, _FROZEN[type(module)])
+        if isinstance(module, _BatchNorm) and not isinstance(module, FrozenBatchNorm):
+            freeze_norm(module)
+        elif type(module) in CONVOLUTIONS and module.groups != 1 and module not in adapted:
+            swap(module, FrozenConv)
 
 
-def plain_again(model: nn.Module) -> None:
-    """Gives the layers that :func:`freeze` changed their classes back; parameters stay frozen."""
+def unfreeze(model: nn.Module) -> None:
+    """Give the layers that :func:`freeze` changed their classes and modes back; parameters stay frozen."""
+    in_place_again(model)
     for module in model.modules():
         if isinstance(module, FrozenBatchNorm):
-            swap_class(module, module.base_class).training = model.training
+            unfreeze_norm(module)
         elif isinstance(module, FrozenConv):
-            swap_class(module, module.base_class)
+            swap_back(module)

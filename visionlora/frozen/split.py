@@ -5,13 +5,9 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, fx, nn
-from torch.nn import functional as F
-
-from visionlora.adapters.layers import LoraLayer, LoraLinear
-from visionlora.kernels import layers as kernels
 
 Values = tuple[Tensor, ...]
 
@@ -37,50 +33,56 @@ class Split:
     frozen_layers: int
 
 
-class Beside(nn.Module):
-    """An adapted linear layer whose frozen part, ``x W' + bias``, is known: only the adapter is computed."""
+@runtime_checkable
+class SplittableLayer(Protocol):
+    """A layer with trained updates whose frozen output can be computed beforehand (an adapted linear one)."""
 
-    def __init__(self, layer: LoraLinear) -> None:
+    def frozen_part(self, x: Tensor) -> Tensor:
+        """The frozen output, (..., out), for x (..., in)."""
+
+    def add_updates(self, x: Tensor, frozen: Tensor) -> Tensor:
+        """The output, (..., out), for x (..., in) and its frozen output."""
+
+
+class UpdatesOnly(nn.Module):
+    """A layer of which the frozen output is known: only what is trained is computed."""
+
+    def __init__(self, layer: Any) -> None:
         super().__init__()
         self.layer = layer
 
     def forward(self, x: Tensor, frozen: Tensor) -> Tensor:
         """x (N, ..., in) and frozen (N, ..., out) to (N, ..., out)."""
-        layer = self.layer
-        if layer.lora_off:
-            return frozen.clone()  # the next layer may work in place
-        x = F.dropout(x, layer.lora_dropout, layer.training)
-        branch = kernels.linear_branch(x, layer.lora_A, layer.lora_B, layer.lora_scaling)
-        return frozen + branch.to(frozen.dtype)
+        return self.layer.add_updates(x, frozen)
 
 
 def split(network: nn.Module, random: tuple[type[nn.Module], ...] = ()) -> Split | None:
-    """Split an adapted network before its first trained layer, at the last place where one tensor says
-    everything that the rest needs to know.
+    """Split a network before its first trained layer, at the last place where one tensor holds everything
+    that the rest needs.
 
-    Where that tensor goes into an adapted linear layer, the layer's frozen part is moved into the prefix.
+    Where that tensor goes into a `SplittableLayer`, the layer's frozen part is moved into the prefix.
 
     Args:
-        network: adapted, in eval mode.
+        network: in eval mode; what requires a gradient is trained.
         random: kinds of modules that compute something else each time (active dropout).
 
     Returns:
-        The parts, or None: there is no convolution and no linear layer below, or the network can't be traced
-        layer by layer (torch.fx).
+        The parts, or None: there is no layer with weights below, or the network can't be traced layer by
+        layer (torch.fx).
     """
     try:
         graph = _Tracer().trace(network)
     except (fx.proxy.TraceError, TypeError, ValueError, RuntimeError, NotImplementedError):
         return None
     nodes = [node for node in graph.nodes if node.op != "output"]
-    if not _calls_every_adapter(network, nodes):
+    if not _calls_everything_trained(network, nodes):
         return None
     below = _untouched(network, nodes, random)
     place = _last_cut(nodes, below)
     if place is None or place + 1 == len(nodes):
         return None
     computed = [network.get_submodule(str(n.target)) for n in nodes[: place + 1] if n.op == "call_module"]
-    weighted = sum(getattr(module, "weight", None) is not None and _multiplies(module) for module in computed)
+    weighted = sum(_has_weight(module) for module in computed)
     if not weighted:
         return None
     return _split(network, graph, nodes, place, below, weighted)
@@ -88,18 +90,23 @@ def split(network: nn.Module, random: tuple[type[nn.Module], ...] = ()) -> Split
 
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
-        return not any(module.children()) or super().is_leaf_module(module, name)
+        # A layer with weights is one step, whatever hangs on it.
+        return _has_weight(module) or not any(module.children()) or super().is_leaf_module(module, name)
 
 
-def _multiplies(module: nn.Module) -> bool:
-    return isinstance(module, nn.Linear | nn.modules.conv._ConvNd)
+def _has_weight(module: nn.Module) -> bool:
+    kinds = (nn.Linear, nn.modules.conv._ConvNd, nn.Embedding, nn.MultiheadAttention)
+    return isinstance(module, kinds)
 
 
-def _calls_every_adapter(network: nn.Module, nodes: list[fx.Node]) -> bool:
-    """Whether each adapted layer is called by the graph: some networks read a layer's weight instead."""
+def _calls_everything_trained(network: nn.Module, nodes: list[fx.Node]) -> bool:
+    """Whether each module with trained parameters is called by the graph: some networks read a layer's weight
+    instead."""
     called = {str(node.target) for node in nodes if node.op == "call_module"}
-    adapted = [name for name, module in network.named_modules() if isinstance(module, LoraLayer)]
-    return all(name in called or any(name.startswith(f"{one}.") for one in called) for name in adapted)
+    trained = {
+        name.rpartition(".")[0] for name, parameter in network.named_parameters() if parameter.requires_grad
+    }
+    return all(name in called or any(name.startswith(f"{one}.") for one in called) for name in trained)
 
 
 def _untouched(network: nn.Module, nodes: list[fx.Node], random: tuple[type[nn.Module], ...]) -> int:
@@ -137,47 +144,40 @@ def _split(
     network: nn.Module, graph: fx.Graph, nodes: list[fx.Node], place: int, below: int, weighted: int
 ) -> Split:
     cut, after = nodes[place], list(nodes[place].users)
-    first = network.get_submodule(str(nodes[below].target)) if below < len(nodes) else None
-    beside = (
+    first: Any = network.get_submodule(str(nodes[below].target)) if below < len(nodes) else None
+    splits_first = (
         below == place + 1
         and after == [nodes[below]]
         and nodes[below].args == (cut,)
         and not nodes[below].kwargs
-        and isinstance(first, LoraLinear)
+        and isinstance(first, SplittableLayer)
     )
     prefix = fx.Graph()
     copied: dict[fx.Node, fx.Node] = {}
     for node in nodes[: place + 1]:
         copied[node] = prefix.node_copy(node, copied.__getitem__)
     prefix.output(copied[cut])
+    below_module = fx.GraphModule(network, prefix)
+
+    def values(images: Tensor) -> Values:
+        value = below_module(images)
+        return (value, first.frozen_part(value)) if splits_first else (value,)
 
     suffix = fx.Graph()
     copied = {cut: suffix.placeholder("value")}
     later = nodes[place + 1 :]
     root: Any = network
-    if beside:
+    if splits_first:
         frozen = suffix.placeholder("frozen")
-        copied[nodes[below]] = suffix.call_module("beside", (copied[cut], frozen))
+        copied[nodes[below]] = suffix.call_module("updates_only", (copied[cut], frozen))
         later = later[1:]
         # A GraphModule takes the modules that its graph names from whatever has them.
         root = {str(n.target): network.get_submodule(str(n.target)) for n in later if n.op == "call_module"}
         root |= {str(n.target): _attribute(network, str(n.target)) for n in later if n.op == "get_attr"}
-        assert isinstance(first, LoraLinear)
-        root["beside"] = Beside(first)
+        root["updates_only"] = UpdatesOnly(first)
     for node in later:
         copied[node] = suffix.node_copy(node, copied.__getitem__)
     output = next(node for node in graph.nodes if node.op == "output")
     suffix.node_copy(output, copied.__getitem__)
-
-    below_module = fx.GraphModule(network, prefix)
-    layer = first if beside and isinstance(first, LoraLinear) else None
-
-    def values(images: Tensor) -> Values:
-        value = below_module(images)
-        if layer is None:
-            return (value,)
-        bias: Tensor | None = layer.bias
-        return value, F.linear(value, layer.base_weight, bias)
-
     named = str(nodes[below].target) if below < len(nodes) else str(nodes[-1].target)
-    return Split(values, fx.GraphModule(root, suffix), named, weighted + beside)
+    return Split(values, fx.GraphModule(root, suffix), named, weighted + splits_first)

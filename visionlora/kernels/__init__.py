@@ -1,1 +1,20 @@
 """How one adapted layer is computed fast: functions of tensors."""
+
+from visionlora.kernels.convolution import conv
+from visionlora.kernels.layers import adapted_conv, adapted_linear, conv_branch, frozen_conv, linear_branch
+from visionlora.kernels.merge import merged_weight, update
+from visionlora.kernels.tensors import FrozenWeight, Geometry, LayerTensors
+
+__all__ = [
+    "FrozenWeight",
+    "Geometry",
+    "LayerTensors",
+    "adapted_conv",
+    "adapted_linear",
+    "conv",
+    "conv_branch",
+    "frozen_conv",
+    "linear_branch",
+    "merged_weight",
+    "update",
+]

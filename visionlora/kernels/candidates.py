@@ -1,286 +1,208 @@
-"""The ways that come into question for a layer and an input, and the one that a rule takes untimed."""
+"""The implementations that come into question for a layer and an input, and the one that the rule takes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from functools import partial
+from functools import cache, partial
 from math import prod
 
 import torch
 from torch import Tensor
 
-from visionlora.kernels import conv as convs
-from visionlora.kernels import conv_gradients, winograd
-from visionlora.kernels import matmul as rows
-from visionlora.kernels.autotune import choose, settled
-from visionlora.kernels.conv import Geometry, is_channels_last
-from visionlora.kernels.merge import ready_weight
+from visionlora.kernels import conv_gradients, convolution, matmul, winograd
+from visionlora.kernels.autotune import choose, remembered
+from visionlora.kernels.functions import scaled_factors
+from visionlora.kernels.merge import merged_weight
+from visionlora.kernels.onednn import has_onednn, linear
 from visionlora.kernels.recompute import NORMALIZED, Recipe, normalized
+from visionlora.kernels.tensors import FrozenWeight, Geometry, LayerTensors
 
 _LANES = 16  # a product with fewer columns takes as long as one with this many
 _WORTHWHILE = 4  # the full weight gradient comes into question up to this many times the low-rank work
-_RULE = 64  # only the branch is for weights of this many times the numbers of input and output
-_FEW = 2048  # rows or pixels below which making the merged weight takes time worth saving
+_HUGE = 64  # only the branch is for weights of this many times the numbers of input and output
 
-_ROWS = (*rows.PRODUCTS, *rows.GRADIENTS, NORMALIZED)
-_CONVS = ("conv", "flipped", "winograd", *conv_gradients.GRADIENTS)
-WAYS = tuple(dict.fromkeys(_ROWS + _CONVS))
+NAMES = tuple(
+    dict.fromkeys(
+        (*matmul.PRODUCTS, *matmul.GRADIENTS, NORMALIZED, *convolution.PRODUCTS, *conv_gradients.GRADIENTS)
+    )
+)
+"""Every implementation's name, for `autotune.implementation`."""
 
 
-def row_ways(
+def linear_implementations(
     x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    A: Tensor,
-    B: Tensor,
-    scaling: float,
+    layer: LayerTensors,
     recipe: Recipe | None = None,
-    made_of: Sequence[Tensor] = (),
+    sources: Sequence[Tensor] = (),
     channels_first: bool = False,
 ) -> tuple[str, str]:
-    """Product and gradient of `rows` for x (M, in), a weight (out, in), A (r, in, 1...) and B (out, r, 1...).
-
-    With a recipe x will be made again for the gradient, of `made_of` (`inputs`).
-    """
-    request = (*_request(x, weight, A), bias is None, None if recipe is None else recipe.module)
-    layer = x, weight, bias, A, B, scaling
-    return settled(request, lambda: _row_ways(*layer, recipe, made_of, channels_first))
+    """Product and gradient of `matmul` for x (M, in). With a recipe x is recomputed from the `sources` for the
+    gradient."""
+    request = (*_request(x, layer.weight, layer.rank), layer.bias is None, recipe and recipe.module)
+    return remembered(request, lambda: _linear(x, layer, recipe, sources, channels_first))
 
 
-def _row_ways(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    A: Tensor,
-    B: Tensor,
-    scaling: float,
-    recipe: Recipe | None,
-    made_of: Sequence[Tensor],
-    channels_first: bool,
+def _linear(
+    x: Tensor, layer: LayerTensors, recipe: Recipe | None, sources: Sequence[Tensor], channels_first: bool
 ) -> tuple[str, str]:
-    (m, i), o, r = x.shape, weight.shape[0], A.shape[0]
+    (m, i), o, r = x.shape, layer.weight.shape[0], layer.rank
     work, thin = m * i * o, 2 * m * (i + o) * _lanes(r)
-    gradients = ["low_rank", "low_rank_wide", "low_rank_chunked", "full"]
-    if m <= rows.CHUNK or recipe:
-        gradients.remove("low_rank_chunked")
+    products = ["matmul"] + ["onednn"] * has_onednn(x)
+    if _HUGE * m * (i + o) < i * o:
+        products = ["branch"]  # a merged weight of this size is not even made to be timed
+    fused = "onednn" in products and x.dtype == torch.bfloat16 and layer.bias is not None
+    gradients = [name for name in matmul.GRADIENTS if name != "full" or work <= _WORTHWHILE * thin]
     if recipe and recipe.can_be_normalized:
         gradients.append(NORMALIZED)
-    if work > _WORTHWHILE * thin:
-        gradients.remove("full")
-    products = ["matmul"] + ["onednn"] * rows.has_onednn(x) + ["branch"] * (m <= _FEW)
-    if _RULE * m * (i + o) < i * o:
-        # A merged weight of this size is not even made to be timed.
-        products = ["uncast" if rows.can_stay_uncast(x, weight) else "branch"]
-    fused = "onednn" in products and x.dtype == torch.bfloat16 and bias is not None
+    low_rank = "low_rank_wide" if has_onednn(x) else "low_rank"
 
-    adapter = (x.detach(), A.detach().flatten(1), B.detach().flatten(1))
-    layer = (adapter[0], weight.detach(), bias, *adapter[1:], scaling)
-    g = _Once(lambda: rows.empty(x, o, channels_first=False).fill_(1.0))
+    @cache
+    def g() -> Tensor:
+        return x.new_ones(m, o)
+
+    def product(name: str) -> None:
+        matmul.forward(name, x, matmul.weight_for(name, layer, x.dtype), layer, False)
+        if x.requires_grad:
+            weight = matmul.weight_for(name, layer, x.dtype)
+            matmul.grad_input(name, g(), weight, layer, x.shape, False)
+
+    def gradient(name: str) -> None:
+        A, B = scaled_factors(layer, x.dtype)
+        A = A.flatten(1)
+        if name == NORMALIZED:
+            normalized(sources, linear(A, x), g(), B)
+        elif recipe:
+            matmul.gradients_in_pieces(name, recipe.rows(sources, channels_first), g(), A, B)
+        else:
+            matmul.GRADIENTS[name](x, g(), A, B)
+
     key = f"{_kind(x)} {m} x {i} -> {o} rank {r}{' input gradient' * x.requires_grad}"
-    product = choose(
-        f"{key}{' bias' * (bias is not None)} product",
-        {name: partial(_run_rows_product, name, *layer, g if x.requires_grad else None) for name in products},
-        "onednn" if fused else "matmul",
+    return _choose(
+        "linear",
+        (f"{key}{' bias' * (layer.bias is not None)}", products, product, "onednn" if fused else "matmul"),
+        (
+            f"{key}{f' recomputed by {recipe.module}' if recipe else ''}",
+            gradients,
+            gradient,
+            "full" if work < thin else NORMALIZED if NORMALIZED in gradients else low_rank,
+        ),
         work,
         x.device,
     )
-    again = None if recipe is None else (recipe, made_of, channels_first)
-    low_rank = "low_rank_wide" if rows.has_onednn(x) else "low_rank"
-    gradient = choose(
-        f"{key}{f' made again by {recipe.module}' if recipe else ''} gradient",
-        {name: partial(_run_rows_gradient, name, *adapter, g, again) for name in gradients},
-        "full" if work < thin else NORMALIZED if NORMALIZED in gradients else low_rank,
-        work,
-        x.device,
-    )
-    return product, gradient
 
 
-def conv_ways(
-    x: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float, geometry: Geometry
-) -> tuple[str, str]:
-    """Product (of `convs`) and gradient (of `conv_gradients`) for x (N, in, size...)."""
-    layer = x, weight, A, B, scaling, geometry
-    return settled((*_request(x, weight, A), geometry), lambda: _conv_ways(*layer))
+def conv_implementations(x: Tensor, layer: LayerTensors, geometry: Geometry) -> tuple[str, str]:
+    """Product of `convolution` and gradient of `conv_gradients` for x (N, in, size...)."""
+    request = (*_request(x, layer.weight, layer.rank), geometry)
+    return remembered(request, lambda: _conv(x, layer, geometry))
 
 
-def _conv_ways(
-    x: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float, geometry: Geometry
-) -> tuple[str, str]:
-    o, r, groups = weight.shape[0], A.shape[0], geometry.groups
-    size = convs.output_size(x, weight, geometry)
-    pixels, taps = x.shape[0] * prod(size), weight[0].numel()
+def _conv(x: Tensor, layer: LayerTensors, geometry: Geometry) -> tuple[str, str]:
+    o, *taps_shape = layer.weight.shape
+    r, kernel, groups = layer.rank, taps_shape[1:], geometry.groups
+    pixels, taps = x.shape[0] * prod(convolution.output_size(x, kernel, geometry)), prod(taps_shape)
     work, thin = pixels * taps * o, 2 * pixels * (taps + o) * _lanes(r)
-
-    flips = x.requires_grad and convs.can_flip(weight, geometry)
-    products = ["conv"] + ["flipped"] * flips + ["branch"] * (groups == 1 and pixels <= _FEW)
-    if convs.can_winograd(weight, geometry) and winograd.pays(x, weight):
+    products = _conv_products(x, kernel, geometry)
+    if convolution.can_winograd(kernel, geometry) and winograd.pays(x, (o, taps_shape[0])):
         products.append("winograd")
-    gradients = conv_gradients.gradients_for(x, A, geometry, size)
+    gradients = conv_gradients.gradients_for(x, layer.A, geometry)
     if groups == 1 and work > _WORTHWHILE * thin:
         gradients.remove("full")
-    if groups > 1:
-        gradient_rule = "columns" if "columns" in gradients else "full"
-    else:
-        gradient_rule = "full" if work < thin else next(name for name in gradients if name != "full")
+    rule = "full" if groups == 1 and work < thin else gradients[0]
 
-    adapter = (x.detach(), A.detach(), B.detach())
-    layer = (adapter[0], weight.detach(), *adapter[1:], scaling, geometry)
-    g = _Once(partial(_conv_output, *layer))
-    key = f"{_conv_key(x, weight, geometry)} rank {r}{' input gradient' * x.requires_grad}"
-    product = choose(
-        f"{key} product",
-        {name: partial(_run_conv_product, name, *layer, g if x.requires_grad else None) for name in products},
-        _flipped_rule(x, geometry) if flips else "conv",
+    @cache
+    def g() -> Tensor:
+        return convolution.forward("conv", x, merged_weight(layer, x.dtype), None, geometry)
+
+    def product(name: str) -> None:
+        convolution.forward(name, x, merged_weight(layer, x.dtype), None, geometry)
+        if x.requires_grad:
+            convolution.grad_input(name, g(), x, merged_weight(layer, x.dtype), geometry)
+
+    def gradient(name: str) -> None:
+        conv_gradients.GRADIENTS[name](x, g(), *scaled_factors(layer, x.dtype), geometry)
+
+    key = f"{_conv_key(x, o, kernel, geometry)} rank {r}{' input gradient' * x.requires_grad}"
+    products_rule = _product_rule(x, products, geometry)
+    return _choose(
+        "conv",
+        (key, products, product, products_rule),
+        (key, gradients, gradient, rule),
         work,
         x.device,
     )
-    gradient = choose(
-        f"{key} gradient",
-        {name: partial(_run_conv_gradient, name, *adapter, geometry, g) for name in gradients},
-        gradient_rule,
-        work,
-        x.device,
-    )
-    return product, gradient
 
 
-def frozen_way(x: Tensor, weight: Tensor, geometry: Geometry) -> str:
-    """The way to the output and the input gradient of a frozen, grouped convolution."""
-    return settled((*_request(x, weight), geometry), lambda: _frozen_way(x, weight, geometry))
+def frozen_implementation(x: Tensor, weight: FrozenWeight, geometry: Geometry) -> str:
+    """The implementation of a frozen convolution's output and input gradient."""
+    request = (*_request(x, weight, 0), geometry)
+    return remembered(request, lambda: _frozen(x, weight, geometry))
 
 
-def _frozen_way(x: Tensor, weight: Tensor, geometry: Geometry) -> str:
-    if not convs.can_flip(weight, geometry):
-        return "conv"
-    work = x.shape[0] * prod(convs.output_size(x, weight, geometry)) * weight.numel()
-    frozen = x.detach(), weight.detach(), geometry
-    g = _Once(lambda: torch.ones_like(convs.conv(frozen[0], frozen[1], None, *geometry)))
+def _frozen(x: Tensor, weight: FrozenWeight, geometry: Geometry) -> str:
+    o, _, *kernel = weight.shape
+    products = _conv_products(x, kernel, geometry)
+    size = convolution.output_size(x, kernel, geometry)
+
+    @cache
+    def g() -> Tensor:
+        return torch.ones_like(convolution.conv(x, weight.dense(x.dtype), None, geometry))
+
     return choose(
-        f"{_conv_key(x, weight, geometry)} frozen product",
-        {name: partial(_run_frozen, name, *frozen, g) for name in ("conv", "flipped")},
-        _flipped_rule(x, geometry),
-        work,
+        "frozen conv product",
+        _conv_key(x, o, kernel, geometry),
+        {
+            name: partial(
+                lambda name: convolution.grad_input(name, g(), x, weight.dense(x.dtype), geometry), name
+            )
+            for name in products
+        },
+        _product_rule(x, products, geometry),
+        x.shape[0] * prod(size) * prod(weight.shape),
         x.device,
     )
 
 
-def _flipped_rule(x: Tensor, geometry: Geometry) -> str:
+_Question = tuple[str, Sequence[str], Callable[[str], None], str]  # key, candidates, run one, the rule's
+
+
+def _choose(
+    kind: str, product: _Question, gradient: _Question, work: float, device: torch.device
+) -> tuple[str, str]:
+    product_name, gradient_name = (
+        choose(f"{kind} {part}", key, {name: partial(run, name) for name in names}, rule, work, device)
+        for part, (key, names, run, rule) in (("product", product), ("gradient", gradient))
+    )
+    return product_name, gradient_name
+
+
+def _conv_products(x: Tensor, kernel: Sequence[int], geometry: Geometry) -> list[str]:
+    return ["conv"] + ["flipped"] * (x.requires_grad and convolution.can_flip(kernel, geometry))
+
+
+def _product_rule(x: Tensor, products: Sequence[str], geometry: Geometry) -> str:
     slow = max(geometry.stride) > 1 and x.device.type == "cpu" and x.dtype != torch.float32
-    return "flipped" if slow else "conv"
+    return "flipped" if slow and "flipped" in products else "conv"
 
 
-class _Once:
-    """A value that is made when it is first asked for."""
-
-    def __init__(self, make: Callable[[], Tensor]) -> None:
-        self._make = make
-        self._value: Tensor | None = None
-
-    def __call__(self) -> Tensor:
-        if self._value is None:
-            self._value = self._make()
-        return self._value
-
-
-# What is timed. For the output's gradient stands something of its shape, type and memory format: ones, or a
-# convolution's output.
-
-
-@torch.no_grad()
-def _run_rows_product(
-    name: str,
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    A: Tensor,
-    B: Tensor,
-    scaling: float,
-    g: _Once | None,
-) -> None:
-    ready = ready_weight(name, weight, A, B, scaling, x.dtype)
-    rows.forward(name, x, ready, bias, A, B, scaling, channels_first=False)
-    if g is not None:
-        if x.dtype == weight.dtype:  # otherwise it is kept
-            ready = ready_weight(name, weight, A, B, scaling, x.dtype)
-        rows.grad_input(name, g(), ready, A, B, scaling, x.shape, channels_first=False)
-
-
-@torch.no_grad()
-def _run_rows_gradient(
-    name: str,
-    x: Tensor,
-    A: Tensor,
-    B: Tensor,
-    g: _Once,
-    again: tuple[Recipe, Sequence[Tensor], bool] | None,
-) -> None:
-    A, B = A.to(x.dtype), B.to(x.dtype)
-    if again is None:
-        rows.GRADIENTS[name](x, g(), A, B)
-        return
-    recipe, made_of, channels_first = again
-    if name == NORMALIZED:
-        normalized(made_of, rows.linear(A, x), g(), B)
-    else:
-        rows.gradients_in_pieces(name, recipe.rows(made_of, channels_first), g(), A, B)
-
-
-@torch.no_grad()
-def _conv_output(
-    x: Tensor, weight: Tensor, A: Tensor, B: Tensor, scaling: float, geometry: Geometry
-) -> Tensor:
-    ready = ready_weight("conv", weight, A, B, scaling, x.dtype)
-    return convs.forward("conv", x, ready, None, A, B, scaling, geometry)
-
-
-@torch.no_grad()
-def _run_conv_product(
-    name: str,
-    x: Tensor,
-    weight: Tensor,
-    A: Tensor,
-    B: Tensor,
-    scaling: float,
-    geometry: Geometry,
-    g: _Once | None,
-) -> None:
-    ready = ready_weight(name, weight, A, B, scaling, x.dtype)
-    convs.forward(name, x, ready, None, A, B, scaling, geometry)
-    if g is not None:
-        if x.dtype == weight.dtype:  # otherwise it is kept
-            ready = ready_weight(name, weight, A, B, scaling, x.dtype)
-        convs.grad_input(name, g(), x, ready, A, B, scaling, geometry)
-
-
-@torch.no_grad()
-def _run_conv_gradient(name: str, x: Tensor, A: Tensor, B: Tensor, geometry: Geometry, g: _Once) -> None:
-    conv_gradients.GRADIENTS[name](x, g(), A.to(x.dtype), B.flatten(1).to(x.dtype), geometry)
-
-
-@torch.no_grad()
-def _run_frozen(name: str, x: Tensor, weight: Tensor, geometry: Geometry, g: _Once) -> None:
-    convs.frozen_grad_input(name, g(), x.shape, is_channels_last(x), weight, geometry)
-
-
-def _request(x: Tensor, *factors: Tensor) -> tuple[Hashable, ...]:
-    """All of these tensors that the ways to compute with them depend on."""
-    shapes = (tuple(t.shape) for t in (x, *factors))
-    return x.device, x.dtype, factors[0].dtype, x.requires_grad, is_channels_last(x), *shapes
+def _request(x: Tensor, weight: FrozenWeight, rank: int) -> tuple[Hashable, ...]:
+    """All of these tensors that an implementation's time depends on."""
+    kind = x.device, x.dtype, weight.dtype, x.requires_grad, convolution.is_channels_last(x)
+    return *kind, tuple(x.shape), tuple(weight.shape), rank
 
 
 def _lanes(rank: int) -> int:
     return -(-rank // _LANES) * _LANES
 
 
-def _conv_key(x: Tensor, weight: Tensor, geometry: Geometry) -> str:
-    stride, padding, dilation, groups = geometry
+def _conv_key(x: Tensor, out: int, kernel: Sequence[int], geometry: Geometry) -> str:
+    stride, padding, dilation, groups, _ = geometry
     return (
-        f"{_kind(x)} {tuple(x.shape)} -> {weight.shape[0]} kernel {tuple(weight.shape[2:])} stride {stride} "
-        f"padding {padding} dilation {dilation} groups {groups}"
+        f"{_kind(x)} {tuple(x.shape)} -> {out} kernel {tuple(kernel)} stride {stride} padding {padding} "
+        f"dilation {dilation} groups {groups}"
     )
 
 
 def _kind(x: Tensor) -> str:
-    layout = " channels_last" if is_channels_last(x) else ""
+    layout = " channels_last" if convolution.is_channels_last(x) else ""
     return f"{x.device.type} {str(x.dtype).removeprefix('torch.')}{layout}"

@@ -7,9 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor
 
-from visionlora.kernels.matmul import has_onednn, linear
-
-_LARGE = 1 << 19  # numbers of a weight from which on oneDNN's product is the faster one
+from visionlora.kernels.tensors import LayerTensors
 
 
 def autocast_off(device: torch.device) -> AbstractContextManager:
@@ -20,40 +18,28 @@ def autocast_off(device: torch.device) -> AbstractContextManager:
 
 
 def update(A: Tensor, B: Tensor, scaling: float) -> Tensor:
-    """scaling * B @ A in the shape of the weight, in A's type; autocast does not reach it."""
+    """scaling * B @ A in the shape of the weight, in A's type, whatever autocast says.
+
+    Args:
+        A: (r, in/groups, kernel...), or (r, in) for a linear layer.
+        B: (out, r, 1...), or (out, r).
+        scaling: the factor.
+    """
     with autocast_off(A.device):
         product = B.flatten(1) @ A.flatten(1)
         return (product * scaling).view(B.shape[0], *A.shape[1:])
 
 
-def merged_weight(
-    weight: Tensor, A: Tensor, B: Tensor, scaling: float, dtype: torch.dtype | None = None
-) -> Tensor:
-    """weight + scaling * B @ A in the memory format of the weight.
+def merged_weight(layer: LayerTensors, dtype: torch.dtype | None = None) -> Tensor:
+    """weight + scaling * B @ A in the shape and memory format of the weight, differentiable in A and B.
 
     Computed in A's type (at least single precision), cast once to `dtype` (by default the weight's).
     """
+    A, B = layer.A, layer.B.flatten(1)
     with autocast_off(A.device):
-        base = weight.to(A.dtype)
+        base = layer.weight.dense(A.dtype)
         last = base.ndim > 2 and not base.is_contiguous()  # channels_last: its rows are matrices as they lie
         if last:
             base, A = base.movedim(1, -1), A.movedim(1, -1)
-        merged = _sum(base.flatten(1), A.flatten(1), B.flatten(1), scaling).view(base.shape)
-        return (merged.movedim(-1, 1) if last else merged).to(dtype or weight.dtype)
-
-
-def _sum(weight: Tensor, A: Tensor, B: Tensor, scaling: float) -> Tensor:
-    """weight + scaling * B @ A of (out, rest): large ones by oneDNN in two thirds of the time."""
-    if weight.numel() < _LARGE or not has_onednn(weight) or torch.is_grad_enabled():
-        return torch.addmm(weight, B, A, alpha=scaling)
-    return linear(B * scaling, A.t()).add_(weight)
-
-
-def ready_weight(
-    product: str, weight: Tensor, A: Tensor, B: Tensor, scaling: float, dtype: torch.dtype
-) -> Tensor:
-    """What a layer computes with: the merged weight in this type, or the frozen one beside a branch; "uncast"
-    takes that as it is."""
-    if product == "uncast":
-        return weight
-    return weight.to(dtype) if product == "branch" else merged_weight(weight, A, B, scaling, dtype)
+        merged = torch.addmm(base.flatten(1), B, A.flatten(1), alpha=layer.scaling).view(base.shape)
+        return (merged.movedim(-1, 1) if last else merged).to(dtype or layer.weight.dtype)

@@ -1,9 +1,9 @@
 """What is kept of a layer's input for the backward pass: the input, or what the module below it keeps anyway.
 
 GELU and layer normalization keep their own input for their backward pass. Keeping their output too, for the
-adapter above, takes as much memory again: half of a whole ConvNeXt step. So it is made again in the backward
-pass from what is kept anyway, a piece at a time in the processor's cache (`rows.gradients_in_pieces`). A
-normalized input need not even be made again (`normalized`).
+adapter above, takes as much memory again: half of a whole ConvNeXt step. So it is recomputed in the backward
+pass from what is kept anyway, a piece at a time in the processor's cache (`matmul.gradients_in_pieces`). A
+normalized input need not even be recomputed (`normalized`).
 Activations whose backward pass needs their *output* (ReLU) keep what the layer above them keeps, at no cost.
 """
 
@@ -16,13 +16,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from visionlora.kernels.matmul import as_rows, linear
+from visionlora.kernels.matmul import as_rows
+from visionlora.kernels.onednn import linear
 
-NORMALIZED = "normalized"  # the name of that way
+NORMALIZED = "normalized"  # the name of this implementation of the gradients
 
 
 class Recipe(NamedTuple):
-    """How an input is made again, some rows of it at a time, from the tensors that `made_of` names with it:
+    """How an input is recomputed, some rows of it at a time, from the tensors that `recipe_for` returns with it:
     for GELU (z,), for layer normalization (h, mean, 1 / deviation), its weight and its bias.
 
     Attributes:
@@ -37,11 +38,11 @@ class Recipe(NamedTuple):
 
     @property
     def can_be_normalized(self) -> bool:
-        """Whether `normalized` is a way to the gradients."""
+        """Whether `normalized` computes the gradients."""
         return self.module == "LayerNorm"
 
     def rows(self, tensors: Sequence[Tensor], channels_first: bool) -> Callable[[slice], Tensor]:
-        """What gives rows of the input, (M, in), as `rows.as_rows` has them."""
+        """A function from a slice of rows to these rows of the input, (M, in)."""
         if self.module == "GELU":
             z = as_rows(tensors[0], channels_first)
             return lambda rows: F.gelu(z[rows], approximate=self.approximate).to(self.dtype)
@@ -60,14 +61,14 @@ class Recipe(NamedTuple):
         return normalized
 
 
-def made_of(x: Tensor, channels_first: bool) -> tuple[Recipe | None, tuple[Tensor, ...]]:
-    """What x can be made of again, and how; (None, ()) where it has to be kept itself.
+def recipe_for(x: Tensor, channels_first: bool) -> tuple[Recipe | None, tuple[Tensor, ...]]:
+    """How x can be recomputed, and from which tensors; (None, ()) where it has to be kept itself.
 
     Args:
-        x: the input, as `rows.as_rows` takes it.
+        x: the input, as `matmul.as_rows` takes it.
         channels_first: likewise.
     """
-    if torch.compiler.is_compiling():  # a compiler decides for itself what is kept and what made again
+    if torch.compiler.is_compiling():  # a compiler decides for itself what is kept and what recomputed
         return None, ()
     node: Any = x.grad_fn
     if node is not None and node.name() == "ToCopyBackward0":  # autocast casts what a normalization gives
@@ -75,7 +76,7 @@ def made_of(x: Tensor, channels_first: bool) -> tuple[Recipe | None, tuple[Tenso
     name = None if node is None else node.name()
     if name not in ("GeluBackward0", "NativeLayerNormBackward0"):
         return None, ()
-    # Hooks (checkpointing, offloading) may have put away what is kept: asking for it would bring it back.
+    # Hooks (checkpointing, offloading) may have moved what is kept: reading it would bring it back.
     if torch._C._autograd._top_saved_tensors_default_hooks(True) is not None:
         return None, ()
     if name == "GeluBackward0":
@@ -84,7 +85,7 @@ def made_of(x: Tensor, channels_first: bool) -> tuple[Recipe | None, tuple[Tenso
         recipe = Recipe("LayerNorm", x.dtype)
         tensors = [node._saved_input, node._saved_result1, node._saved_result2]
         tensors += [t for t in (node._saved_weight, node._saved_bias) if t is not None]
-        if channels_first or len(node._saved_normalized_shape) > 1:  # it is not rows that are normalized
+        if channels_first or len(node._saved_normalized_shape) > 1:  # not rows are normalized
             return None, ()
     return (recipe, tuple(tensors)) if tensors[0].device == x.device else (None, ())
 
@@ -97,11 +98,11 @@ def normalized(tensors: Sequence[Tensor], hidden: Tensor, g: Tensor, B: Tensor) 
 
         u' x = (v' h - v' mean 1') * weight + u' 1 bias'.
 
-    The mean is taken off again with the same v, rounded as it is: rounding v costs what rounding x does. What
-    is rounded before the mean is off is the sum `v' h`: an error of |mean| / deviation times the type's.
+    The mean is subtracted with the same rounded v: rounding v costs what rounding x does. What is rounded
+    before the mean is subtracted is the sum `v' h`: an error of |mean| / deviation times the type's.
 
     Args:
-        tensors: (h, mean, 1 / deviation) and, where there are, weight and bias, as `made_of` has them.
+        tensors: (h, mean, 1 / deviation) and, where there are, weight and bias, as `recipe_for` returns them.
         hidden: A x' of (r, M), from the forward pass.
         g: the gradient of the output, (M, out).
         B: (out, r), with the scaling.

@@ -1,4 +1,4 @@
-"""Convolutions of 3 x 3 pixels by way of Winograd's minimal filtering: a quarter of the multiplications.
+"""Convolutions of 3 x 3 pixels by Winograd's minimal filtering algorithm: a quarter of the multiplications.
 
 Six by six pixels of the input give four by four of the output (F(4 x 4, 3 x 3) of Lavin and Gray 2016,
 equation 8, https://arxiv.org/abs/1509.09308): with d a tile of the input and w the kernel,
@@ -19,7 +19,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from visionlora.kernels.matmul import has_onednn
+from visionlora.kernels.onednn import has_onednn
 
 TILE, KERNEL = 4, 3
 TAPS = (TILE + KERNEL - 1) ** 2
@@ -52,22 +52,22 @@ OUTPUT: Matrix = (  # A'
 
 PIECE = 392  # tiles at a time
 BLOCK = 2**15  # pairs of channels at a time: all at once took VGG19's peak memory from +3 to +15 %
-SPACE = 9_000_000  # numbers, at least, to transform a piece in: above 32 MB glibc gives it back as a whole
+WORKSPACE = 9_000_000  # numbers, at least, to transform a piece in: above 32 MB glibc frees it as a whole
 _CHANNELS = 64  # with fewer, transforming takes longer than it saves
 
 
-def pays(x: Tensor, weight: Tensor) -> bool:
-    """Whether it can be the fastest way for x (N, in, H, W) and a weight (out, in, 3, 3)."""
+def pays(x: Tensor, channels: Sequence[int]) -> bool:
+    """Whether it can be the fastest for x (N, in, H, W) and a weight with these channels, (out, in)."""
     return (
         x.dtype == torch.float32
         and x.is_contiguous(memory_format=torch.channels_last)
         and has_onednn(x)
-        and min(weight.shape[:2]) >= _CHANNELS
+        and min(channels) >= _CHANNELS
     )
 
 
 def convolve(
-    x: Tensor, weight: Tensor, bias: Tensor | None, padding: Sequence[int], turned: bool = False
+    x: Tensor, weight: Tensor, bias: Tensor | None, padding: Sequence[int], flipped: bool = False
 ) -> Tensor:
     """The convolution of x (N, in, H, W) with a weight (out, in, 3, 3): (N, out, H', W') in channels_last.
 
@@ -76,10 +76,10 @@ def convolve(
         weight: of the layer.
         bias: (out,), or none.
         padding: zeros above and below, left and right.
-        turned: the kernel turned round and its channels exchanged: with x the output's gradient and the
-            padding 2 less the layer's, this is the input's gradient.
+        flipped: flip the kernel and exchange its channels: with x the output's gradient and the padding 2
+            less the layer's, this is the input's gradient.
     """
-    weight = weight.transpose(0, 1) if turned else weight
+    weight = weight.transpose(0, 1) if flipped else weight
     outputs, inputs = weight.shape[:2]
     size = [x.shape[2 + i] + 2 * padding[i] - KERNEL + 1 for i in range(2)]
     down, across = (-(-pixels // TILE) for pixels in size)
@@ -90,8 +90,8 @@ def convolve(
     pieces = list(_pieces(x.shape[0], down, across))
     block = max(1, BLOCK // inputs)
     parts = [slice(first, first + block) for first in range(0, outputs, block)]
-    kernels: Iterable[Tensor] = (_transformed(weight[part], turned) for part in parts)
-    if len(pieces) > 1:  # otherwise each is made when its turn comes, and given back
+    kernels: Iterable[Tensor] = (_transformed(weight[part], flipped) for part in parts)
+    if len(pieces) > 1:  # otherwise each is computed when its turn comes, and freed
         kernels = list(kernels)
     for images, rows in pieces:
         first, last = rows.start * TILE, rows.stop * TILE
@@ -105,12 +105,12 @@ def convolve(
     return y
 
 
-def _transformed(weight: Tensor, turned: bool) -> Tensor:
+def _transformed(weight: Tensor, flipped: bool) -> Tensor:
     """G w G' of every pair of channels, as the weight of TAPS groups of a convolution of one pixel."""
     outputs, inputs = weight.shape[:2]
     pairs = weight.permute(2, 3, 0, 1).reshape(KERNEL**2, -1)
     matrix = _squared(WEIGHT, weight)
-    return ((matrix.flip(1) if turned else matrix) @ pairs).view(TAPS * outputs, inputs, 1, 1)
+    return ((matrix.flip(1) if flipped else matrix) @ pairs).view(TAPS * outputs, inputs, 1, 1)
 
 
 def _values(patch: Tensor) -> Tensor:
@@ -125,7 +125,7 @@ def _values(patch: Tensor) -> Tensor:
     count = tiles.shape[:3].numel()
     size = count * TAPS * channels
     # In smaller pieces these left holes between tensors that live longer: 40 MB more at VGG19's peak.
-    copied, values = patch.new_empty(max(2 * size, SPACE))[: 2 * size].view(2, count, TAPS, channels)
+    copied, values = patch.new_empty(max(2 * size, WORKSPACE))[: 2 * size].view(2, count, TAPS, channels)
     copied.view(tiles.shape).copy_(tiles)
     return torch.matmul(_squared(INPUT, patch), copied, out=values)
 
@@ -133,8 +133,8 @@ def _values(patch: Tensor) -> Tensor:
 def _products(values: Tensor, kernel: Tensor) -> Tensor:
     """A' [kernel * values] A of every tile: (tiles, TILE ** 2, out).
 
-    The TAPS matrix products are the groups of one convolution, whose pixels lie as the transforms leave them
-    and want them: nothing is copied before or after.
+    The TAPS matrix products are the groups of one convolution, whose memory format is that of the transforms:
+    nothing is copied before or after.
     """
     count = len(values)
     pixels = values.view(1, count, 1, -1).permute(0, 3, 1, 2)
@@ -143,7 +143,7 @@ def _products(values: Tensor, kernel: Tensor) -> Tensor:
 
 
 def _place(tiles: Tensor, into: Tensor) -> None:
-    """Tiles (images * down * across, TILE ** 2, out) into (images, H, W, out), which may cut the last."""
+    """Tiles (images * down * across, TILE ** 2, out) into (images, H, W, out), which may be cut at the end."""
     images, height, width, channels = into.shape
     down, across = -(-height // TILE), -(-width // TILE)
     tiles = tiles.view(images, down, across, TILE, TILE, channels).transpose(2, 3)
@@ -177,12 +177,12 @@ def _pieces(images: int, down: int, across: int) -> Iterator[tuple[slice, slice]
 
 
 def _even(total: int, most: int) -> int:
-    """The size of a piece where as few as possible of at most so much are made."""
+    """The size of equal pieces, as few as possible, of at most `most`."""
     return -(-total // -(-total // most))
 
 
 def _squared(matrix: Matrix, like: Tensor) -> Tensor:
-    """What transforms both dimensions of a tile at once."""
+    """The matrix that transforms both dimensions of a tile at once."""
     return _kronecker(matrix, like.dtype, like.device)
 
 

@@ -1,26 +1,16 @@
-"""Pretrained networks: their weights, class names, preprocessing and last layers."""
+"""Pretrained networks: registry, weight files, class names, preprocessing and heads."""
 
-from visionlora.models.backbone import Backbone, load_backbone
-from visionlora.models.classes import find_class, imagenet_wnids
-from visionlora.models.download import WeightsUnavailable
-from visionlora.models.heads import ExtendedHead, Head, apply_head, head_parameters, plain_head
-from visionlora.models.metadata import About
-from visionlora.models.preprocessing import Preprocessing
-from visionlora.models.registry import final_layer, list_backbones
+from __future__ import annotations
 
-__all__ = [
-    "About",
-    "Backbone",
-    "ExtendedHead",
-    "Head",
-    "Preprocessing",
-    "WeightsUnavailable",
-    "apply_head",
-    "final_layer",
-    "find_class",
-    "head_parameters",
-    "imagenet_wnids",
-    "list_backbones",
-    "load_backbone",
-    "plain_head",
-]
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from visionlora.models.api import *  # noqa: F403
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when first used: --help needs the options in visionlora.models.config, and not torch.
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return getattr(importlib.import_module("visionlora.models.api"), name)

@@ -1,22 +1,49 @@
-"""What the configuration may say about the network."""
+"""Options about the network, and of the command that merges an adapter into it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from visionlora.settings import require
+from visionlora.options import Section, option
+
+WEIGHT_FILES = (".safetensors", ".pth", ".pt")
 
 
 @dataclass(frozen=True)
-class ModelConfig:
+class ModelConfig(Section):
     """Which pretrained network, which weights, and what happens to its last layer."""
 
-    name: str
-    weights: str = "imagenet"
-    head: str = "auto"
-    dropout: bool = False
+    name: str = option(
+        "auto",
+        "a classification network of torchvision; auto: VGG19 if its weights are available, else pocket",
+        words=("auto", "pocket"), free="a network's name", sweeps=True, also=("backbone", "network", "arch"),
+    )  # fmt: skip
+    weights: str = option(
+        "imagenet", "torchvision's ImageNet weights, a .safetensors or .pth file, or none (random)",
+        words=("imagenet", "none"), path=True,
+    )  # fmt: skip
+    head: str = option(
+        "auto",
+        "outputs: the network's, extended, or new; auto: keep if every class is known, extend for one more",
+        words=("auto", "keep", "extend", "new"),
+    )  # fmt: skip
+    dropout: bool = option(False, "whether the network's own dropout layers are active in training")
 
-    def __post_init__(self) -> None:
-        require(
-            self.head in ("auto", "keep", "extend", "new"), "head is auto, keep, extend or new", self.head
-        )
+
+@dataclass(frozen=True, kw_only=True)
+class AdapterSource(Section):
+    """Which adapter, and the network under it."""
+
+    adapter: str = option(help="a run folder or an adapter directory", path=True, also=("run",))
+    model: str | None = option(None, "the network's name, for an adapter that another library saved")
+    weights: str | None = option(
+        None, "other weights than those the adapter was trained on: imagenet, none or a file; null: the same",
+        words=("imagenet", "none"), path=True,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class MergeConfig(AdapterSource):
+    """Options of ``visionlora merge``."""
+
+    output: str = option(help="the file of merged weights to write", path=True, suffixes=WEIGHT_FILES)

@@ -1,8 +1,7 @@
-"""Published weights: from PyTorch's cache, or over a network that may be dead, slow or broken.
+"""Published weights: from PyTorch's cache, or downloaded over a connection that may be slow or broken.
 
-``torch.hub.load_state_dict_from_url`` never gives up: it waits without end for a server that does not answer,
-and it does not look at a file that is in the cache already. Here every wait ends, and the hash in the file's
-name is checked each time.
+``torch.hub.load_state_dict_from_url`` has no timeout, and it does not check a file that is in the cache
+already. Here every wait has a limit, and the hash in the file's name is checked each time.
 """
 
 from __future__ import annotations
@@ -40,15 +39,15 @@ _CHUNK = 1 << 17
 
 
 class WeightsUnavailable(VisionLoraError):
-    """Published weights are neither in the cache nor to be had from the network."""
+    """Published weights are not in the cache and cannot be downloaded."""
 
 
-class _Broken(Exception):
-    """This transfer came to nothing; ``again`` tells whether another one may go better."""
+class _TransferFailed(Exception):
+    """A transfer failed; ``retry`` tells whether a second attempt may succeed."""
 
-    def __init__(self, reason: str, again: bool) -> None:
+    def __init__(self, reason: str, retry: bool) -> None:
         super().__init__(reason)
-        self.again = again
+        self.retry = retry
 
 
 def cache_path(url: str) -> Path:
@@ -57,13 +56,13 @@ def cache_path(url: str) -> Path:
 
 
 def published_weights(name: str, url: str, progress: bool, timeout_s: float) -> tuple[Path, str | None]:
-    """The file of ``url`` in PyTorch's cache, downloaded where it is not there yet.
+    """The file of ``url`` in PyTorch's cache, downloaded if it is missing.
 
-    A cached file with the wrong hash is removed and downloaded again; the second value says so.
+    A cached file with the wrong hash is removed and downloaded again; the second value then says so.
 
     Raises:
-        WeightsUnavailable: the file cannot be had. The message says which one, why, where to put it by hand
-            and how to do without.
+        WeightsUnavailable: the download failed. The message names the file, the reason, where to put the file
+            by hand, and how to continue without a connection.
     """
     path = cache_path(url)
     notice = None
@@ -75,10 +74,10 @@ def published_weights(name: str, url: str, progress: bool, timeout_s: float) -> 
             path.unlink()
             notice = f"the cached {path} was {fault}, so it was removed"
         _download(url, path, progress, timeout_s)
-    except (_Broken, OSError) as error:
+    except (_TransferFailed, OSError) as error:
         raise WeightsUnavailable(
             f"{name}: cannot get {url} ({error}){f'; {notice}' if notice else ''}; put that file at {path} "
-            "by hand, or do without the network: model=pocket, model.weights=PATH or model.weights=none"
+            "by hand, or work without a download: model=pocket, model.weights=PATH or model.weights=none"
         ) from error
     return path, f"{notice} and downloaded again" if notice else None
 
@@ -90,10 +89,10 @@ def _download(url: str, path: Path, progress: bool, timeout_s: float) -> None:
                 _transfer(url, beside, progress, timeout_s)
                 fault = _wrong_hash(beside, url)
                 if fault is not None:
-                    raise _Broken(f"what came was {fault}", again=True)
+                    raise _TransferFailed(f"the downloaded file was {fault}", retry=True)
             return
-        except _Broken as error:
-            if not error.again or attempt == ATTEMPTS:
+        except _TransferFailed as error:
+            if not error.retry or attempt == ATTEMPTS:
                 raise
 
 
@@ -104,7 +103,7 @@ def _transfer(url: str, path: Path, progress: bool, timeout_s: float) -> None:
     with path.open("wb") as file, contextlib.ExitStack() as shown:
         task = None
         for size, chunk in _chunks(url, timeout_s):
-            if task is None:  # a server that never answers leaves no empty bar behind
+            if task is None:  # no empty bar for a server that never answers
                 shown.enter_context(bar)
                 task = bar.add_task("")
             file.write(chunk)
@@ -112,11 +111,11 @@ def _transfer(url: str, path: Path, progress: bool, timeout_s: float) -> None:
 
 
 def _chunks(url: str, timeout_s: float) -> Iterator[tuple[int | None, bytes]]:
-    """The file in pieces, each with the whole size where the server tells it.
+    """The file in pieces, each with the total size if the server sends it.
 
-    A thread of its own does the waiting, because sockets' timeouts do not cover all of it: looking up a host
-    name has none, and a server that sends a byte now and then never meets one. A thread that hangs is left
-    behind; as a daemon it does not keep the process alive.
+    A separate thread reads from the socket, because socket timeouts do not cover everything: resolving a host
+    name has no timeout, and a server that sends a byte now and then never exceeds one. A thread that hangs is
+    abandoned; as a daemon it does not keep the process alive.
     """
     arrived: queue.Queue[Any] = queue.Queue(maxsize=64)
     stop = threading.Event()
@@ -129,13 +128,13 @@ def _chunks(url: str, timeout_s: float) -> Iterator[tuple[int | None, bytes]]:
                 item = arrived.get(timeout=max(0.0, since + timeout_s - time.monotonic()))
             except queue.Empty:
                 what = f"only {recent} bytes" if total else "no answer"
-                raise _Broken(f"{what} within {timeout_s:g} s", again=False) from None
+                raise _TransferFailed(f"{what} within {timeout_s:g} s", retry=False) from None
             if isinstance(item, Exception):
-                raise _broken(item, again=total > 0) from item
+                raise _transfer_error(item, retry=total > 0) from item
             size, chunk = item
             if not chunk:
                 if size is not None and total < size:
-                    raise _Broken(f"truncated: {total} of {size} bytes came", again=True)
+                    raise _TransferFailed(f"truncated: {total} of {size} bytes arrived", retry=True)
                 return
             total, recent = total + len(chunk), recent + len(chunk)
             if recent >= enough:
@@ -146,7 +145,7 @@ def _chunks(url: str, timeout_s: float) -> Iterator[tuple[int | None, bytes]]:
 
 
 def _read(url: str, timeout_s: float, arrived: queue.Queue[Any], stop: threading.Event) -> None:
-    """Put (size, chunk) for each piece, an empty one at the end; or the exception that came in between."""
+    """Put (size, chunk) for each piece, an empty chunk at the end; or the exception that was raised."""
 
     def put(item: Any) -> None:
         while not stop.is_set():
@@ -156,22 +155,22 @@ def _read(url: str, timeout_s: float, arrived: queue.Queue[Any], stop: threading
 
     try:
         request = urllib.request.Request(url, headers={"User-Agent": "visionlora"})
-        # Twice the time, so that whoever waits for the pieces gives up first and says why.
+        # Twice the limit, so that the consumer times out first and reports why.
         with urllib.request.urlopen(request, timeout=2 * timeout_s) as response:
             length = response.headers.get("Content-Length")
             size = int(length) if length else None
             while not stop.is_set() and (chunk := response.read1(_CHUNK)):
                 put((size, chunk))
             put((size, b""))
-    except Exception as error:  # whatever it is, it is raised where somebody waits for it
+    except Exception as error:  # any exception: the consumer raises it
         put(error)
 
 
-def _broken(error: Exception, again: bool) -> Exception:
+def _transfer_error(error: Exception, retry: bool) -> Exception:
     if isinstance(error, urllib.error.HTTPError):
-        return _Broken(f"HTTP {error.code} {error.reason}", again=error.code >= 500)
+        return _TransferFailed(f"HTTP {error.code} {error.reason}", retry=error.code >= 500)
     if isinstance(error, (OSError, http.client.HTTPException)):
-        return _Broken(str(getattr(error, "reason", "") or error or type(error).__name__), again)
+        return _TransferFailed(str(getattr(error, "reason", "") or error or type(error).__name__), retry)
     return error
 
 
@@ -182,7 +181,7 @@ def _expected_hash(url: str) -> str | None:
 
 
 def _wrong_hash(path: Path, url: str) -> str | None:
-    """What is wrong with a file, going by the hash in its URL; None where nothing is."""
+    """Why a file does not have the hash in its URL; None if it does, or if the URL has none."""
     wanted = _expected_hash(url)
     if wanted is None:
         return None
@@ -191,4 +190,6 @@ def _wrong_hash(path: Path, url: str) -> str | None:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     got = digest.hexdigest()[: len(wanted)]
-    return None if got == wanted else f"truncated or another file (its sha256 begins {got}, not {wanted})"
+    return (
+        None if got == wanted else f"truncated or another file (its sha256 starts with {got}, not {wanted})"
+    )

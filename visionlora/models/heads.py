@@ -1,4 +1,4 @@
-"""The last layer, made to fit the classes that are to be learned."""
+"""Heads: the last layer, adapted to the classes of the data."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Layer: TypeAlias = nn.Linear | nn.Conv2d
 KINDS = ("auto", "keep", "extend", "new")
 
 
-class Headed(Protocol):
-    """What a head is put on: a network and the names of its outputs."""
+class Classifier(Protocol):
+    """A network and the names of its outputs: what :func:`apply_head` needs of a ``Backbone``."""
 
     model: nn.Module
     categories: tuple[str, ...]
@@ -28,13 +28,13 @@ class Headed(Protocol):
 
 @dataclass(frozen=True)
 class Head:
-    """What the outputs of a network mean.
+    """The meaning of a network's outputs.
 
     Attributes:
         kind: "keep", "extend" or "new".
         layer: name of the module that computes the logits.
         outputs: the name of each output.
-        targets: the output of each class, in the order of the classes.
+        targets: the output index of each class, in the order of the classes.
     """
 
     kind: str
@@ -44,17 +44,17 @@ class Head:
 
     @property
     def trained(self) -> tuple[str, ...]:
-        """Names of the modules that are trained whole, so not to be adapted: for ``LoraConfig.exclude``
+        """Names of the modules that are trained fully, without an adapter: for ``LoraConfig.exclude``
         (escaped) and ``save_adapter(modules_to_save=...)``."""
         return {"keep": (), "extend": (f"{self.layer}.new",), "new": (self.layer,)}[self.kind]
 
 
 class ExtendedHead(nn.Module):
-    """The old last layer with more outputs beside it.
+    """The old last layer and a new layer for more outputs.
 
-    The two parts are layers of their own, so that the old one can be frozen and adapted like any other while
-    the new one is trained whole. Input: what the old layer takes. Output: the old logits, then the new ones,
-    along dimension 1.
+    The two are separate modules: the old one can be frozen and adapted like any other layer while the new one
+    is trained fully. The input is the old layer's. The output holds the old logits, then the new ones, along
+    dimension 1.
     """
 
     def __init__(self, old: nn.Module, new: nn.Module) -> None:
@@ -66,7 +66,7 @@ class ExtendedHead(nn.Module):
         return torch.cat([self.old(features), self.new(features)], dim=1)
 
     def plain(self) -> Layer:
-        """One layer that computes the same; the old part must be plain (merged or never adapted)."""
+        """One layer that computes the same; the old layer must be merged or never adapted."""
         old, new = cast(nn.Linear, self.old), cast(nn.Linear, self.new)
         layer = _like(old, old.weight.shape[0] + new.weight.shape[0])
         with torch.no_grad():
@@ -76,15 +76,15 @@ class ExtendedHead(nn.Module):
         return layer
 
 
-def apply_head(backbone: Headed, kind: str, class_names: Sequence[str]) -> Head:
-    """Fit the network's last layer to the classes; ``backbone.model`` is changed in place where needed.
+def apply_head(backbone: Classifier, kind: str, class_names: Sequence[str]) -> Head:
+    """Adapt the network's last layer to the classes; changes ``backbone.model`` in place where needed.
 
-    - ``keep``: the network knows every class already; nothing is changed.
-    - ``extend``: classes that the network does not know get new outputs after the old ones.
-    - ``new``: a fresh last layer with one output a class; the old outputs are gone.
-    - ``auto``: ``keep`` where every class is known, otherwise ``new``, also for a folder that mixes known and
-      unknown classes: whoever wants the old classes besides says ``extend``. A single unknown class gets
-      ``extend``, because alone it would have nothing to be told apart from.
+    - ``keep``: the network has an output for every class; nothing changes.
+    - ``extend``: classes without an output get new outputs after the old ones.
+    - ``new``: a new last layer with one output per class; the old outputs are removed.
+    - ``auto``: ``keep`` if every class has an output, otherwise ``new``, also where only some classes have
+      one; to keep the old classes as well, choose ``extend``. A single class without an output gets
+      ``extend``, because a head with one output cannot separate anything.
 
     Args:
         backbone: the network with its categories and WordNet ids.
@@ -92,18 +92,18 @@ def apply_head(backbone: Headed, kind: str, class_names: Sequence[str]) -> Head:
         class_names: the classes, all different.
 
     Raises:
-        VisionLoraError: another kind; no classes; ``new`` with a single one; a class that ``keep`` does not
-            know (with suggestions); a name that means several of the network's classes; two classes that mean
-            the same output.
+        VisionLoraError: an unknown kind; no classes; ``new`` with a single class; ``keep`` with a class that
+            has no output (the message suggests similar names); a name that matches several of the network's
+            classes; two classes that match the same output.
     """
     if kind not in KINDS:
-        raise VisionLoraError(f"head '{kind}' is none of {', '.join(KINDS)}")
+        raise VisionLoraError(f"head '{kind}' does not exist; use one of {', '.join(KINDS)}")
     if not class_names:
-        raise VisionLoraError("head: there are no classes; give at least one class name")
+        raise VisionLoraError("head: no classes; give at least one class name")
     layer = final_layer(backbone.model, len(backbone.categories))
     if kind == "new":
         return _new(backbone, layer, class_names)
-    found, unknown = _look_up(backbone, class_names)
+    found, unknown = _match_classes(backbone, class_names)
     if kind == "auto" and len(class_names) > 1 and unknown:
         return _new(backbone, layer, class_names)
     if kind == "extend" or (kind == "auto" and unknown):
@@ -118,19 +118,21 @@ def apply_head(backbone: Headed, kind: str, class_names: Sequence[str]) -> Head:
 
 
 def head_parameters(model: nn.Module, head: Head) -> list[nn.Parameter]:
-    """The parameters of the head that are trained whole; none under ``keep``."""
+    """The head's fully trained parameters; none for ``keep``."""
     return [parameter for name in head.trained for parameter in model.get_submodule(name).parameters()]
 
 
 def plain_head(model: nn.Module) -> nn.Module:
-    """Turn an extended head back into one plain layer, in place; call it after ``merge``."""
+    """Replace an extended head by one plain layer, in place; call it after ``merge``."""
     for name, module in list(model.named_modules()):
         if isinstance(module, ExtendedHead):
             model.set_submodule(name, module.plain())
     return model
 
 
-def _look_up(backbone: Headed, class_names: Sequence[str]) -> tuple[dict[str, int], dict[str, UnknownClass]]:
+def _match_classes(
+    backbone: Classifier, class_names: Sequence[str]
+) -> tuple[dict[str, int], dict[str, UnknownClass]]:
     found: dict[str, int] = {}
     unknown: dict[str, UnknownClass] = {}
     for name in class_names:
@@ -141,41 +143,44 @@ def _look_up(backbone: Headed, class_names: Sequence[str]) -> tuple[dict[str, in
             continue
         for other, taken in found.items():
             if taken == output:
-                both = f"'{other}' and '{name}' both mean '{backbone.categories[output]}'"
-                raise VisionLoraError(f"classes {both} to the network; put their images into one class")
+                category = backbone.categories[output]
+                raise VisionLoraError(
+                    f"classes '{other}' and '{name}' both match the network's class '{category}'; put their "
+                    "images into one class"
+                )
         found[name] = output
     return found, unknown
 
 
-def _extend(backbone: Headed, layer: str, found: dict[str, int], class_names: Sequence[str]) -> Head:
+def _extend(backbone: Classifier, layer: str, found: dict[str, int], class_names: Sequence[str]) -> Head:
     unknown = [name for name in class_names if name not in found]
     count = len(backbone.categories)
-    targets = found | {name: count + place for place, name in enumerate(unknown)}
+    targets = found | {name: count + index for index, name in enumerate(unknown)}
     if unknown:
         old = cast(Layer, backbone.model.get_submodule(layer))
-        backbone.model.set_submodule(layer, ExtendedHead(old, _added_rows(old, len(unknown))))
+        backbone.model.set_submodule(layer, ExtendedHead(old, _new_rows(old, len(unknown))))
     kind = "extend" if unknown else "keep"
     return Head(kind, layer, (*backbone.categories, *unknown), tuple(targets[name] for name in class_names))
 
 
-def _new(backbone: Headed, layer: str, class_names: Sequence[str]) -> Head:
+def _new(backbone: Classifier, layer: str, class_names: Sequence[str]) -> Head:
     if len(class_names) == 1:
         raise VisionLoraError(
-            f"head new: '{class_names[0]}' alone has nothing to be told apart from; use model.head=extend, "
-            "or give a second class"
+            f"head new: a head with the single class '{class_names[0]}' cannot separate anything; use "
+            "model.head=extend, or add a second class"
         )
     old = cast(Layer, backbone.model.get_submodule(layer))
-    backbone.model.set_submodule(layer, _fresh_rows(old, len(class_names)))
+    backbone.model.set_submodule(layer, _zero_rows(old, len(class_names)))
     return Head("new", layer, tuple(class_names), tuple(range(len(class_names))))
 
 
-def _added_rows(old: Layer, outputs: int) -> Layer:
-    """Rows for classes beside the old ones, that do not win before they have learned to.
+def _new_rows(old: Layer, outputs: int) -> Layer:
+    """Rows for new classes beside the old ones, initialised so that they do not win before training.
 
-    A linear row starts as the mean of the old rows, so its logit is the mean of the old logits whatever the
-    image. Rows need no noise to part company: each one's gradient comes from its own class.
+    A linear row starts as the mean of the old rows: its logit is the mean of the old logits for any image.
+    The rows need no noise to become different: each has the gradient of its own class.
     """
-    new = _fresh_rows(old, outputs)
+    new = _zero_rows(old, outputs)
     if isinstance(old, nn.Linear):
         with torch.no_grad():
             new.weight.copy_(old.weight.mean(0, keepdim=True).expand_as(new.weight))
@@ -184,13 +189,13 @@ def _added_rows(old: Layer, outputs: int) -> Layer:
     return new
 
 
-def _fresh_rows(old: Layer, outputs: int) -> Layer:
-    """Rows of zeros: every class is as probable as any other, and no random direction has to be unlearned.
+def _zero_rows(old: Layer, outputs: int) -> Layer:
+    """Rows of zeros: all classes start equally probable, and there is no random direction to unlearn.
 
-    A convolutional head (SqueezeNet's) is followed by a ReLU, through which a row learns only where it is
-    above zero: the bias lifts it there. Measured with ImageNet weights and 12 classes of 3 to 4 drawings, the
-    head alone, 10 steps of AdamW: 12 of 12 unseen drawings right; 10 with random rows (standard deviation
-    0.01, no bias); 7 with the mean of the old rows, of which the ReLU passes 2 %.
+    A convolutional head (SqueezeNet's) is followed by a ReLU, which passes a gradient only above zero: hence
+    the positive bias. Measured with ImageNet weights and 12 classes of 3 to 4 drawings, training the head
+    alone for 10 AdamW steps: 12 of 12 unseen drawings correct; 10 with random rows (standard deviation 0.01,
+    no bias); 7 with the mean of the old rows, of which the ReLU passes 2 %.
     """
     new = _like(old, outputs)
     with torch.no_grad():
@@ -201,12 +206,16 @@ def _fresh_rows(old: Layer, outputs: int) -> Layer:
 
 
 def _like(layer: Layer, outputs: int) -> Layer:
-    """A layer of the same kind, place and type with another number of outputs and nothing in it yet."""
-    place: dict = {"bias": layer.bias is not None, "device": layer.weight.device, "dtype": layer.weight.dtype}
+    """An uninitialised layer of the same kind, device and dtype with another number of outputs."""
+    factory: dict = {
+        "bias": layer.bias is not None,
+        "device": layer.weight.device,
+        "dtype": layer.weight.dtype,
+    }
     new: Layer
     if isinstance(layer, nn.Conv2d):
         sizes = (layer.in_channels, outputs, layer.kernel_size, layer.stride, layer.padding, layer.dilation)
-        new = nn.utils.skip_init(nn.Conv2d, *sizes, padding_mode=layer.padding_mode, **place)
+        new = nn.utils.skip_init(nn.Conv2d, *sizes, padding_mode=layer.padding_mode, **factory)
     else:
-        new = nn.utils.skip_init(nn.Linear, layer.in_features, outputs, **place)
+        new = nn.utils.skip_init(nn.Linear, layer.in_features, outputs, **factory)
     return new.train(layer.training)

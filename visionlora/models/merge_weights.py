@@ -1,4 +1,4 @@
-"""Plain weights for ``torchvision.models.get_model(name).load_state_dict``, with the adapter merged in."""
+"""Write merged weights, which ``torchvision.models.get_model(name).load_state_dict`` reads."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 from visionlora.adapters import merge
 from visionlora.errors import VisionLoraError
 from visionlora.files import replacing
-from visionlora.models import About, plain_head
-from visionlora.models.restore import Restored, restore
+from visionlora.models import WeightsMetadata, plain_head
+from visionlora.models.restore import TrainedModel, restore
 
 FORMATS = (".safetensors", ".pth", ".pt")
 
@@ -25,27 +25,38 @@ def write_merged(
     weights: str | None = None,
     console: Console | None = None,
 ) -> Path:
-    """Write the merged state dict to ``output``, the outputs' names to ``<output>.classes.json`` beside it.
+    """Write the merged state dict to ``output``, and the names of the outputs to ``<output>.classes.json``.
+
+    Args:
+        adapter: a run folder or an adapter directory.
+        output: a path that ends in .safetensors, .pth or .pt.
+        model, weights: as for :func:`restore`.
+        console: where to report.
+
+    Returns:
+        ``output`` as a path.
 
     Raises:
-        VisionLoraError: ``output`` has another suffix than .safetensors, .pth or .pt.
+        VisionLoraError: ``output`` has another suffix, or the adapter cannot be loaded.
     """
     path = Path(output)
     if path.suffix not in FORMATS:
-        raise VisionLoraError(f"output: {output} ends in none of {', '.join(FORMATS)}; choose one of them")
-    restored = restore(adapter, model, weights)
-    network = plain_head(merge(restored.network))
+        raise VisionLoraError(f"output: {output} has an unknown suffix; use {', '.join(FORMATS)}")
+    trained = restore(adapter, model, weights)
+    network = plain_head(merge(trained.network))
     state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     about = {
-        "model": restored.backbone.name,
-        "num_classes": len(restored.head.outputs),
-        "trained": list(restored.classes),
-        "classes": list(restored.head.outputs),
+        "model": trained.backbone.name,
+        "num_classes": len(trained.head.outputs),
+        "trained": list(trained.classes),
+        "classes": list(trained.head.outputs),
     }
     with replacing(path) as beside:
         if path.suffix == ".safetensors":
-            names_too = About(restored.head.outputs, _wnids(restored), restored.backbone.preprocessing)
-            save_file(state, beside, names_too.metadata())
+            description = WeightsMetadata(
+                trained.head.outputs, _wnids(trained), trained.backbone.preprocessing
+            )
+            save_file(state, beside, description.as_text())
         else:
             torch.save(state, beside)
     names = path.with_suffix(".classes.json")
@@ -53,12 +64,13 @@ def write_merged(
         beside.write_text(json.dumps(about, indent=1, ensure_ascii=False), encoding="utf-8")
     (console or Console()).print(
         f"{path}: {about['model']} with {about['num_classes']} outputs; their names are in {names.name}",
+        markup=False,
         highlight=False,
     )
     return path
 
 
-def _wnids(restored: Restored) -> tuple[str, ...]:
-    """The outputs' WordNet ids, "" for those that were added."""
-    known = () if restored.head.kind == "new" else restored.backbone.wnids
-    return (*known, *[""] * (len(restored.head.outputs) - len(known)))
+def _wnids(trained: TrainedModel) -> tuple[str, ...]:
+    """The outputs' WordNet ids, "" for new classes."""
+    known = () if trained.head.kind == "new" else trained.backbone.wnids
+    return (*known, *[""] * (len(trained.head.outputs) - len(known)))

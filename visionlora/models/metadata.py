@@ -1,8 +1,8 @@
-"""What must be known about weights besides the tensors: names of the outputs and the preprocessing.
+"""Metadata of weights: names of the outputs, WordNet ids and preprocessing.
 
-A safetensors file can carry it in its metadata, as JSON under three keys: ``categories`` (a list of names),
+A safetensors file can hold it as JSON under three metadata keys: ``categories`` (a list of names),
 ``wnids`` (a list of WordNet ids, "" where there is none) and ``preprocessing`` (an object with the fields of
-:class:`Preprocessing`). Each of them may be missing.
+:class:`Preprocessing`). Every key is optional.
 """
 
 from __future__ import annotations
@@ -12,38 +12,38 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from visionlora.data.preprocessing import Preprocessing
 from visionlora.errors import VisionLoraError
 from visionlora.models import registry as networks
 from visionlora.models.classes import imagenet_wnids
-from visionlora.models.preprocessing import Preprocessing
 
 
 @dataclass(frozen=True)
-class About:
-    """Names and WordNet ids of the outputs, in their order, and the preprocessing."""
+class WeightsMetadata:
+    """Names and WordNet ids of the outputs, in order, and the preprocessing."""
 
     categories: tuple[str, ...]
     wnids: tuple[str, ...]
     preprocessing: Preprocessing
 
     @classmethod
-    def of_imagenet(cls, network: str) -> About:
-        """What the default ImageNet weights of a torchvision network say."""
+    def of_imagenet(cls, network: str) -> WeightsMetadata:
+        """The metadata of a torchvision network's default ImageNet weights."""
         return cls(
             networks.imagenet_categories(network), imagenet_wnids(), networks.default_preprocessing(network)
         )
 
-    def with_outputs(self, outputs: int) -> About:
-        """The same where the number of outputs fits, otherwise generic names ("class 0", ...)."""
+    def with_outputs(self, outputs: int) -> WeightsMetadata:
+        """Itself if the number of outputs fits, otherwise generic names ("class 0", ...)."""
         if outputs == len(self.categories):
             return self
         return replace(self, categories=tuple(f"class {i}" for i in range(outputs)), wnids=("",) * outputs)
 
-    def updated(self, metadata: Mapping[str, str], source: str) -> About:
-        """The same with whatever a safetensors file's metadata says instead.
+    def updated(self, metadata: Mapping[str, str], source: str) -> WeightsMetadata:
+        """A copy with the values that a safetensors file's metadata gives.
 
         Raises:
-            VisionLoraError: an entry that cannot be read, or a list of another length than there are outputs.
+            VisionLoraError: an entry is unreadable, or a list has not one entry for each output.
         """
         changes: dict[str, Any] = {}
         for key in ("categories", "wnids", "preprocessing"):
@@ -59,8 +59,8 @@ class About:
                 )
         return replace(self, **changes)
 
-    def metadata(self) -> dict[str, str]:
-        """What :meth:`updated` reads, for ``safetensors.torch.save_file``."""
+    def as_text(self) -> dict[str, str]:
+        """The metadata for ``safetensors.torch.save_file``; :meth:`updated` reads it."""
         return {
             "categories": json.dumps(self.categories),
             "wnids": json.dumps(self.wnids),
@@ -73,11 +73,11 @@ def _parse(key: str, text: str, source: str) -> Any:
         value = json.loads(text)
         if key != "preprocessing":
             if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-                raise ValueError("no list of strings")
+                raise ValueError("not a list of strings")
             return tuple(value)
         fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
         return Preprocessing(**fields)
     except (ValueError, TypeError, AttributeError) as error:
         raise VisionLoraError(
-            f"weights: the metadata of {source} has an unreadable '{key}': {error}"
+            f"weights: the metadata of {source} has an unreadable '{key}': {error}; correct or remove it"
         ) from error

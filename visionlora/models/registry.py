@@ -1,4 +1,4 @@
-"""The classification networks that torchvision registers, and what their weights' metadata says."""
+"""torchvision's classification networks, and the metadata of their weights."""
 
 from __future__ import annotations
 
@@ -11,42 +11,44 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torchvision import models
 
+from visionlora.data.preprocessing import Preprocessing
 from visionlora.errors import VisionLoraError
-from visionlora.models.preprocessing import Preprocessing
 
-# These two train with auxiliary classifiers and take differently normalised images. Their published weights
-# go with the auxiliary classifiers off and the conversion on; so does every network that is built here.
+# These two train with auxiliary classifiers and normalise their input differently. torchvision loads their
+# published weights with the auxiliary classifiers off and the conversion on; the networks built here match.
 _WITHOUT_AUX = {"aux_logits": False, "transform_input": True}
 _OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "googlenet": _WITHOUT_AUX,
     "inception_v3": _WITHOUT_AUX,
-    "vit_h_14": {"image_size": 518},  # its default weights have as many position embeddings
+    "vit_h_14": {"image_size": 518},  # the size that its default weights' position embeddings fit
 }
 
 
 def list_backbones() -> list[str]:
-    """Names of all classification networks that torchvision registers, in alphabetical order."""
+    """Names of all classification networks in torchvision's registry, in alphabetical order."""
     return sorted(models.list_models(module=models))
 
 
 def check_name(name: str, others: Sequence[str] = ()) -> None:
-    """Do nothing for a network's name.
+    """Check that a network of this name exists.
 
     Raises:
-        VisionLoraError: there is no network of that name, nor is it among ``others``.
+        VisionLoraError: ``name`` is neither a torchvision network nor one of ``others``.
     """
     known = [*others, *list_backbones()]
     if name in known:
         return
-    close = get_close_matches(name.lower(), known, n=4, cutoff=0.6)
+    close = get_close_matches(name.lower(), known, n=3, cutoff=0.6)
     hint = (
-        f"did you mean {', '.join(close)}?" if close else "visionlora.models.list_backbones() names them all"
+        f"did you mean {' or '.join(f'model={one}' for one in close)}?"
+        if close
+        else "visionlora.models.list_backbones() names them all"
     )
-    raise VisionLoraError(f"model '{name}' is no classification network of torchvision; {hint}")
+    raise VisionLoraError(f"model {name!r} is not a classification network of torchvision; {hint}")
 
 
 def default_weights(name: str) -> Any:
-    """torchvision's own choice among a network's published weights, a member of its weights enumeration."""
+    """torchvision's default weights of a network, a member of its weights enumeration."""
     return models.get_model_weights(name).DEFAULT
 
 
@@ -56,19 +58,26 @@ def imagenet_categories(name: str) -> tuple[str, ...]:
 
 
 def default_preprocessing(name: str) -> Preprocessing:
-    """The preprocessing that a network's default weights ask for."""
-    return Preprocessing.of_torchvision(default_weights(name).transforms())
+    """The preprocessing of a network's default weights."""
+    transforms = default_weights(name).transforms()
+    return Preprocessing(
+        resize=transforms.resize_size[0],
+        crop=transforms.crop_size[0],
+        mean=tuple(transforms.mean),
+        std=tuple(transforms.std),
+        interpolation=transforms.interpolation.value,
+    )
 
 
 def build(name: str, outputs: int = 1000, *, seed: int = 0) -> nn.Module:
-    """A network in eval mode with random weights, the same for the same seed; global random state is kept."""
+    """A network in eval mode with random weights from ``seed``; the global random state does not change."""
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
         return _make(name, outputs, init_weights=True)
 
 
 def build_empty(name: str, outputs: int = 1000) -> nn.Module:
-    """A network in eval mode whose weights have shapes but no memory yet: to be filled from a checkpoint."""
+    """A network in eval mode with its weights on the meta device, to be filled from a checkpoint."""
     with _EmptyOnMeta():
         return _make(name, outputs, init_weights=False)
 
@@ -77,7 +86,7 @@ def final_layer(model: nn.Module, outputs: int) -> str:
     """The name of the layer that computes the logits.
 
     Raises:
-        VisionLoraError: the network's last linear or convolutional layer has not that many outputs.
+        VisionLoraError: the network's last linear or convolutional layer has another number of outputs.
     """
     layers = [
         (name, module) for name, module in model.named_modules() if isinstance(module, (nn.Linear, nn.Conv2d))
@@ -97,15 +106,15 @@ def final_layer(model: nn.Module, outputs: int) -> str:
 def _make(name: str, outputs: int, init_weights: bool) -> nn.Module:
     options = dict(_OPTIONS.get(name, {}))
     if "aux_logits" in options:
-        # Said aloud, because torchvision warns about leaving it out.
+        # Passed explicitly, because torchvision warns when it is missing.
         options["init_weights"] = init_weights
     return models.get_model(name, weights=None, num_classes=outputs, **options).eval()
 
 
 class _EmptyOnMeta(TorchFunctionMode):
-    """``torch.empty`` makes tensors without memory, so that drawing random weights costs nothing.
+    """``torch.empty`` makes meta tensors, so that no time is spent on random weights.
 
-    The device context ``torch.device("meta")`` would take in ``torch.arange`` too, whose numbers some
+    The device context ``torch.device("meta")`` would also change ``torch.arange``, whose values some
     constructors (RegNet) read.
     """
 

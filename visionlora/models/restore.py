@@ -1,4 +1,4 @@
-"""A trained network again, from its adapter directory."""
+"""Load a trained network from its adapter directory."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from visionlora.models import Backbone, Head, apply_head, load_backbone, plain_h
 
 
 @dataclass(frozen=True)
-class Restored:
-    """An adapted network in eval mode, with what its adapter says about it.
+class TrainedModel:
+    """A network with a trained adapter, in eval mode.
 
     Attributes:
-        network: adapters attached and loaded.
-        backbone: where the network comes from; its categories and preprocessing.
+        network: the network with the adapter attached and loaded.
+        backbone: the pretrained network it was made from, with its class names and preprocessing.
         head: names of the outputs, and which of them were trained.
-        classes: names of the trained classes; empty where another library saved the adapter.
-        about: our own part of ``adapter_config.json``.
+        classes: names of the trained classes; empty if another library saved the adapter.
+        about: the ``visionlora`` section of ``adapter_config.json``.
     """
 
     network: nn.Module
@@ -33,29 +33,29 @@ class Restored:
 
 
 def adapter_directory(path: str | Path) -> Path:
-    """``path`` itself, or the adapter of the run folder ``path``.
+    """The adapter directory at ``path``, or inside the run folder ``path``.
 
     Raises:
-        VisionLoraError: there is neither.
+        VisionLoraError: there is no adapter.
     """
     folder = Path(path)
     for candidate in (folder / "adapter", folder):
         if (candidate / "adapter_config.json").is_file():
             return candidate
-    what = "has no adapter_config.json" if folder.is_dir() else "does not exist"
-    raise VisionLoraError(f"adapter: {folder} {what}; give a run folder or an adapter directory")
+    problem = "has no adapter_config.json" if folder.is_dir() else "does not exist"
+    raise VisionLoraError(f"adapter: {folder} {problem}; give a run folder or an adapter directory")
 
 
-def restore(path: str | Path, model: str | None = None, weights: str | None = None) -> Restored:
-    """Load the network that the adapter at ``path`` belongs to, and the adapter into it.
+def restore(path: str | Path, model: str | None = None, weights: str | None = None) -> TrainedModel:
+    """Load the pretrained network that the adapter at ``path`` was trained on, and the adapter.
 
     Args:
         path: a run folder or an adapter directory.
-        model: the network's name; needed only where another library saved the adapter.
-        weights: other weights than those the adapter names, for a file that has moved.
+        model: the network's name; needed only if another library saved the adapter.
+        weights: where the base weights are now, if not where the adapter says.
 
     Raises:
-        VisionLoraError: no adapter there, or it does not say which network it belongs to.
+        VisionLoraError: there is no adapter, or it does not name its network.
         visionlora.adapters.LoraError: the adapter does not fit the network.
     """
     directory = adapter_directory(path)
@@ -63,26 +63,25 @@ def restore(path: str | Path, model: str | None = None, weights: str | None = No
     name = model or about.get("model")
     if not name:
         raise VisionLoraError(
-            f"{directory} does not say which network it adapts; add model=NAME (e.g. model=vgg11)"
+            f"adapter: {directory} does not name the network it adapts; add model=NAME (e.g. model=vgg11)"
         )
     backbone = load_backbone(name, weights or about.get("weights", "imagenet"))
     classes = tuple(about.get("classes", ()))
-    head = apply_head(backbone, about["head"], classes) if classes else _own_head(backbone)
+    head = apply_head(backbone, about["head"], classes) if classes else _unchanged_head(backbone)
     network = load_adapter(backbone.model, directory)
-    return Restored(network.eval(), backbone, head, classes, about)
+    return TrainedModel(network.eval(), backbone, head, classes, about)
 
 
-def _own_head(backbone: Backbone) -> Head:
-    everything = tuple(range(len(backbone.categories)))
-    return Head("keep", "", backbone.categories, everything)
+def _unchanged_head(backbone: Backbone) -> Head:
+    return Head("keep", "", backbone.categories, tuple(range(len(backbone.categories))))
 
 
 def load(path: str | Path, *, model: str | None = None, weights: str | None = None) -> nn.Module:
-    """A plain network in eval mode with the adapter at ``path`` merged in, ready to predict.
+    """A trained network ready to predict: a plain torchvision network in eval mode, the adapter merged in.
 
-    Its outputs' names are ``restore(path).head.outputs``, its preprocessing
+    The names of its outputs are ``restore(path).head.outputs``, its preprocessing is
     ``restore(path).backbone.preprocessing``.
 
-    Args and errors are those of :func:`restore`.
+    Arguments and errors are those of :func:`restore`.
     """
     return plain_head(merge(restore(path, model, weights).network))

@@ -1,1 +1,1 @@
-"""Images, tables and files that a person reads, made from plain data."""
+"""Figures, tables, image sheets, the model card and metrics.json: plain data in, files out."""

@@ -1,4 +1,4 @@
-"""How sure an accuracy is: five of five right is not 100 %."""
+"""Confidence intervals of accuracies: five correct images of five do not mean 100 %."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ Z95 = 1.959964
 
 
 def wilson_interval(share: float, count: int, z: float = Z95) -> tuple[float, float]:
-    """The Wilson score interval of a share (Wilson 1927; Brown, Cai and DasGupta 2001, equation 4).
+    """The Wilson score interval of a proportion (Wilson 1927; Brown, Cai and DasGupta 2001, equation 4).
 
     Args:
         share: successes divided by ``count``, 0 to 1.
-        count: how many were tried, at least 1.
+        count: number of trials, at least 1.
         z: quantile of the normal distribution; 1.96 for 95 %.
 
     Returns:
-        The lower and the upper end, both within 0 and 1.
+        The lower and the upper bound, both within 0 and 1.
 
     Raises:
-        ValueError: ``share`` or ``count`` out of range.
+        ValueError: ``share`` or ``count`` is out of range.
     """
     if count < 1 or not 0 <= share <= 1:
         raise ValueError(f"share is {share} of {count}; give a share from 0 to 1 of at least 1")

@@ -1,4 +1,4 @@
-"""``metrics.json``: written whole or not at all, without numbers that JSON does not have."""
+"""``metrics.json``: written completely or not at all. ``docs/metrics.md`` describes every key."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from visionlora.errors import VisionLoraError
 from visionlora.files import replacing
 
 NOT_MEASURED = "not measured"
-"""Stands in place of figures for which there were no images."""
+"""The value of figures for which there were no images."""
 
 
 def write_metrics(path: Path, metrics: Mapping[str, Any]) -> None:
-    """Write ``metrics`` as JSON; a number that is not finite is written as null."""
+    """Write ``metrics`` as JSON; NaN and infinity become null."""
     text = json.dumps(_finite(metrics), indent=2, ensure_ascii=False, allow_nan=False)
     with replacing(path) as beside:
         beside.write_text(text + "\n", encoding="utf-8")
 
 
 def read_metrics(path: Path) -> dict[str, Any]:
-    """The content of a metrics file.
+    """Read a metrics file.
 
     Raises:
         VisionLoraError: the file cannot be read or is not JSON.
@@ -32,17 +32,15 @@ def read_metrics(path: Path) -> dict[str, Any]:
         metrics = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise VisionLoraError(
-            f"{path} cannot be read as metrics ({error}); run the training again"
+            f"{path} is not a readable metrics file ({error}); run the training again"
         ) from error
     if not isinstance(metrics, dict):
-        raise VisionLoraError(
-            f"{path} holds no metrics but a {type(metrics).__name__}; run the training again"
-        )
+        raise VisionLoraError(f"{path} holds a {type(metrics).__name__}, not metrics; run the training again")
     return metrics
 
 
 def flatten(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
-    """Every number with its path as name (``after/val/top1``); texts and lists are left out."""
+    """Every number under its path (``after/val/top1``); texts and lists are omitted."""
     flat: dict[str, float] = {}
     for key, value in metrics.items():
         name = f"{prefix}{key}"

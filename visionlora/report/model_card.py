@@ -1,26 +1,29 @@
-"""The adapter directory's README: what it is, what it was measured to do, how to load it."""
+"""The README.md of an adapter directory: what was trained, the figures, and how to load it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from visionlora.report.markdown import code, escaped
 from visionlora.report.metrics_file import NOT_MEASURED
 
-MOST = 10
-"""The card names at most so many old classes that suffered; ``metrics.json`` has more."""
+MAX_CLASSES = 10
+"""The card lists at most so many old classes with forgotten images; ``metrics.json`` has more."""
 
-TAKEN = {
+POCKET = "pocket"
+
+WEIGHTS_TAKEN = {
     "average": "the average over the second half of training",
-    "best": "the training's best moment by `val/objective`",
-    "last": "as they were when training was interrupted",
+    "best": "the checkpoint with the best `val/objective`",
+    "last": "those of the step at which training was interrupted",
 }
 
 
 def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any]) -> str:
-    """Markdown with YAML front matter.
+    """Write the card: Markdown with YAML front matter.
 
-    Accuracies stand with their 95 % Wilson intervals.
+    Accuracies have their 95 % Wilson intervals.
 
     Args:
         metrics: the content of the run's ``metrics.json``.
@@ -28,23 +31,19 @@ def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any]) -> str:
     """
     used, classes = metrics["model"]["used"], metrics["classes"]
     lines = [
-        "---",
-        "library_name: visionlora",
-        "tags: [lora, image-classification, torchvision]",
-        f"base_model: {used}",
-        "---",
+        *_front_matter(used),
         "",
-        f"# LoRA adapter for {used}: {_few(classes)}",
+        f"# LoRA adapter for {used}: {_names(classes, 3)}",
         "",
-        f"- network: torchvision `{used}`, weights `{metrics['model']['weights']}`",
-        f"- classes: {_few(classes, 20)}",
+        f"- network: {_network(metrics['model'])}",
+        f"- classes: {_names(classes, 20)}",
         f"- head: `{metrics['head']}`",
-        f"- rank {lora['rank']}, alpha {lora['alpha']:g}, targets `{', '.join(lora['targets'])}`",
+        f"- rank {lora['rank']}, alpha {lora['alpha']:g}, targets {code(', '.join(lora['targets']))}",
         f"- {metrics['parameters']['trainable']:,} of {metrics['parameters']['total']:,} parameters trained "
         f"in {metrics['steps']} steps on {metrics['pictures']['train']} images, seed {metrics['seed']}",
-        f"- the weights are {TAKEN[metrics['candidates']['taken']]}",
+        f"- the adapter's weights are {WEIGHTS_TAKEN[metrics['candidates']['taken']]}",
         "",
-        "## Measured",
+        "## Results",
         "",
         "| images | figure | before | after |",
         "| --- | --- | --- | --- |",
@@ -52,8 +51,8 @@ def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any]) -> str:
         "",
         _strength(metrics["strength"]),
         "",
-        changes_markdown(metrics["retention"], MOST),
-        *[f"\n> {notice}" for notice in metrics["notices"] if "FALLS BACK" in notice],
+        changes_markdown(metrics["retention"], MAX_CLASSES),
+        *[f"\n> {escaped(notice)}" for notice in metrics["notices"] if "FALLS BACK" in notice],
         "",
         "## Use",
         "",
@@ -67,32 +66,56 @@ def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any]) -> str:
         "```",
         "",
         *_peft(metrics),
-        "The training images and the base weights have licences of their own; this card grants none.",
+        "The training images and the base weights have their own licences; this card grants none.",
         "",
     ]
     return "\n".join(lines)
 
 
 def changes_markdown(retention: Mapping[str, Any] | str, most: int | None = None) -> str:
-    """The old classes that suffered, the worst first (``most`` of them), as a Markdown table."""
+    """The old classes with forgotten images as a Markdown table, the worst first.
+
+    Args:
+        retention: from ``metrics.json``.
+        most: number of classes to list; None lists all.
+    """
     if isinstance(retention, str):
-        return f"Which old classes suffered: {retention}."
+        return f"Forgotten classes: {retention}."
     changes = retention["changes"]
     if not changes["classes"]:
-        return f"Of {retention['pictures']} old images none is wrong that was right."
+        return f"Of {retention['pictures']} old images none was forgotten."
     lines = [
         f"Of {retention['pictures']} old images {changes['forgotten']} were forgotten "
-        f"({changes['forgotten_for_a_trained_name']} of them for a trained name), "
+        f"({changes['forgotten_for_a_trained_name']} of them are now predicted as a trained class), "
         f"{changes['gained']} gained.",
         "",
-        "| old class | images | before | after | called now |",
+        "| old class | images | top-1 before | top-1 after | predicted now |",
         "| --- | --- | --- | --- | --- |",
     ]
     for one in changes["classes"][:most]:
-        names = ", ".join(f"{name} ({times})" for name, times in one["now"].items())
+        names = ", ".join(f"{escaped(name)} ({times})" for name, times in one["now"].items())
         before, after = _share(one, "before/top1"), _share(one, "after/top1")
-        lines.append(f"| {one['class']} | {one['pictures']} | {before} | {after} | {names} |")
+        lines.append(f"| {escaped(one['class'])} | {one['pictures']} | {before} | {after} | {names} |")
     return "\n".join(lines)
+
+
+def _front_matter(used: str) -> list[str]:
+    matter = ["---", "library_name: visionlora"]
+    if used == POCKET:  # base_model names a published model, which pocket is not
+        return [*matter, "tags: [lora, image-classification]", "---"]
+    return [*matter, "tags: [lora, image-classification, torchvision]", f"base_model: {used}", "---"]
+
+
+def _network(model: Mapping[str, Any]) -> str:
+    """The network and its weights in words."""
+    used, weights = model["used"], model["weights"]
+    name = f"torchvision `{used}`"
+    if used == POCKET:
+        name = f"`{POCKET}`, the small SqueezeNet that ships with VisionLoRA"
+    if weights == "imagenet":
+        own = "trained on rendered images" if used == POCKET else "ImageNet weights"
+        return f"{name}, {own}"
+    return f"{name}, random weights" if weights == "none" else f"{name}, weights {code(weights)}"
 
 
 def _figures(metrics: Mapping[str, Any]) -> list[str]:
@@ -107,11 +130,10 @@ def _figures(metrics: Mapping[str, Any]) -> list[str]:
     else:
         rows += _retention(retention)
     if contrast == NOT_MEASURED:
-        rows.append(f"| other things (contrast) | called by a new name | {NOT_MEASURED} | {NOT_MEASURED} |")
+        rows.append(f"| others (contrast) | false-positive rate | {NOT_MEASURED} | {NOT_MEASURED} |")
     else:
         first, last = (_share(contrast, f"{when}/false_positive_rate") for when in ("before", "after"))
-        name = f"{contrast['pictures']} other things (contrast)"
-        rows.append(f"| {name} | called by a new name | {first} | {last} |")
+        rows.append(f"| {contrast['pictures']} others (contrast) | false-positive rate | {first} | {last} |")
     return rows
 
 
@@ -123,56 +145,59 @@ def _retention(retention: Mapping[str, Any]) -> list[str]:
         rows.append(f"| {kind} | top-1 | {first} | {last} |")
     else:
         rows.append(f"| {kind} | top-1 lost, estimated | | {retention['lost']:.3f} |")
-    return [*rows, f"| {kind} | same answer as before | | {_share(retention, 'agreement')} |"]
+    return [*rows, f"| {kind} | same prediction as before | | {_share(retention, 'agreement')} |"]
 
 
 def _share(figures: Mapping[str, Any], key: str) -> str:
-    """A figure, and its 95 % interval where it has one."""
+    """A figure, with its 95 % interval if it has one."""
     interval = figures.get(f"{key}_interval")
     return f"{figures[key]:.3f}" + (f" ({interval[0]:.2f} to {interval[1]:.2f})" if interval else "")
 
 
 def _strength(strength: Mapping[str, Any]) -> str:
     if not strength["curve"]:
-        return f"The adapter is applied at the strength it was trained at: {strength['reason']}."
+        return f"The adapter has the strength of training: {escaped(strength['reason'])}."
     point = next(one for one in strength["curve"] if one["strength"] == strength["chosen"])
-    price = [f"{point['lost']:.3f} of top-1 lost on {strength['judged_on']}"] if "lost" in point else []
+    figures = [f"{point['lost']:.3f} of top-1 lost on {strength['judged_on']}"] if "lost" in point else []
     if "contrast/false_positive_rate" in point:
         rate = point["contrast/false_positive_rate"]
-        price.append(f"{rate:.3f} of {strength['called_on']} called by a new name")
+        figures.append(f"a false-positive rate of {rate:.3f} on {strength['called_on']}")
     budgets = _budgets(strength["budget"])
-    found = (
-        f"is the largest one inside `{budgets}` that no smaller one beats"
+    choice = (
+        f"is the largest strength within `{budgets}` that no smaller one outperforms on new images"
         if strength["kept"]
-        else f"DOES NOT keep `{budgets}`, inside which too little is learned"
+        else f"EXCEEDS `{budgets}`, within which too little is learned"
     )
     return (
-        f"Alpha is what was trained with times the strength {strength['chosen']:g}, which {found}: "
-        f"{', '.join(price)}."
+        f"Alpha is the alpha of training times the strength {strength['chosen']:g}, which {choice}: "
+        f"{', '.join(figures)}."
     )
 
 
 def _budgets(budgets: Mapping[str, float | None]) -> str:
-    """The budgets that a strength was chosen by: "retention.budget=0.01, contrast.budget=0.05"."""
+    """The budgets that limited the choice: "retention.budget=0.01, contrast.budget=0.05"."""
     return ", ".join(f"{kind}.budget={most:g}" for kind, most in budgets.items() if most is not None)
 
 
 def _peft(metrics: Mapping[str, Any]) -> list[str]:
-    if metrics["head"] != "keep" or metrics["model"]["used"] == "pocket":
+    used, weights = metrics["model"]["used"], metrics["model"]["weights"]
+    if metrics["head"] != "keep" or used == POCKET:
         return []
-    used = metrics["model"]["used"]
+    load = f'network = torchvision.models.get_model("{used}", weights="DEFAULT")'
+    if weights != "imagenet":
+        load = f'network = torchvision.models.get_model("{used}")  # and load its base weights'
     return [
-        "The format is PEFT's. For networks without grouped convolutions it loads there too:",
+        "The format is PEFT's. An adapter without grouped convolutions also loads there:",
         "",
         "```python",
         "import peft, torchvision",
-        f'network = torchvision.models.get_model("{used}", weights="DEFAULT")',
+        load,
         'network = peft.PeftModel.from_pretrained(network, "THIS_DIRECTORY")',
         "```",
         "",
     ]
 
 
-def _few(names: list[str], most: int = 3) -> str:
+def _names(names: Sequence[str], most: int) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    return ", ".join(map(escaped, names[:most])) + more

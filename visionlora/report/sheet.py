@@ -1,4 +1,4 @@
-"""Sheets of images with what a network says about them: the run's ``before_after.png``."""
+"""Sheets of images with a network's predictions, such as a run's ``before_after.png``."""
 
 from __future__ import annotations
 
@@ -7,32 +7,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageOps
 
-from visionlora.errors import VisionLoraError
+from visionlora.data.images import open_image
 from visionlora.files import replacing
 from visionlora.report.drawing import (
+    BACKGROUND,
+    BLACK_TEXT,
     BLUE,
     CARD,
+    GREEN,
     GREY,
-    GROUND,
-    INK,
-    QUIET,
-    RIGHT,
+    GREY_TEXT,
+    RED,
     TRACK,
-    WRONG,
-    fitted,
-    font,
-    mark,
-    rounded,
-    rounded_image,
+    draw_mark,
+    draw_text,
+    fill_rounded,
+    paste_rounded,
+    text_width,
 )
+from visionlora.text import printable
 
-Named = Sequence[tuple[str, float]]
-"""(name, probability from 0 to 1), the most probable first."""
+TopNames = Sequence[tuple[str, float]]
+"""(class name, probability from 0 to 1), the most probable first."""
 
-LIMIT = 60
-"""At most so many images; the sheet says how many more there are."""
+MAX_IMAGES = 60
+"""A sheet shows at most so many images, and says how many more there are."""
 
 NAMES = 3
 MARGIN, GAP, PAD = 36, 20, 20
@@ -46,30 +47,30 @@ class PredictionRow:
     """One image of a sheet or table.
 
     Attributes:
-        path: the image.
-        truth: its right name, None where nobody knows.
-        before: what the frozen network says; None where it was not asked or has no such outputs.
-        after: what the adapted network says.
+        path: the image file.
+        truth: the name of its class; None if it is not known.
+        before: the frozen network's prediction; None if there is none.
+        after: the adapted network's prediction.
     """
 
     path: Path
     truth: str | None
-    before: Named | None
-    after: Named
+    before: TopNames | None
+    after: TopNames
 
-    def right(self, named: Named | None) -> bool | None:
-        """Whether the most probable name is the true one; None where there is no truth or no answer."""
-        return None if self.truth is None or not named else same_name(named[0][0], self.truth)
+    def is_correct(self, prediction: TopNames | None) -> bool | None:
+        """Whether the most probable class is the true one; None without a true class or a prediction."""
+        return None if self.truth is None or not prediction else same_name(prediction[0][0], self.truth)
 
 
 def same_name(one: str | None, other: str | None) -> bool:
-    """Whether a folder's name and a category's mean the same: case, spaces and underscores do not count."""
-    return one is not None and other is not None and _readable(one).casefold() == _readable(other).casefold()
+    """Whether a folder's name and a category's are the same, ignoring case, spaces and underscores."""
+    return one is not None and other is not None and _spaced(one).casefold() == _spaced(other).casefold()
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where the cards of a sheet lie; all numbers in pixels."""
+    """Positions of the cards on a sheet, in pixels."""
 
     cards: int
     compare: bool
@@ -101,134 +102,120 @@ def before_after_sheet(
     title: str | None = None,
     line: str | None = None,
 ) -> None:
-    """Draw every image with its true name, the network's answer before and now; a PNG, whole or not at all.
+    """Write a PNG with every image, its true class, and the predictions before and after training.
 
-    Right and wrong are told by colour and by a tick or a cross. With more than 60 images the sheet shows
-    60, evenly spaced, and says how many there are besides; the counts in its head are over all of them.
+    Colours and a tick or a cross tell correct from wrong. A sheet shows at most ``MAX_IMAGES`` images, evenly
+    spaced, and says how many more there are; the counts at its top are over all of them. The file is written
+    completely or not at all.
 
     Args:
-        rows: one an image.
-        path: where to.
+        rows: one per image.
+        path: the file to write.
         compare: whether there is a column for the frozen network.
-        title: another heading than "Before and after" or "Predictions".
-        line: what stands below it, instead of the counts of right answers.
+        title: another title than "Before and after" or "Predictions".
+        line: a line under the title in place of the counts of correct predictions.
 
     Raises:
-        VisionLoraError: an image cannot be read.
+        visionlora.data.images.BadImage: an image cannot be read.
     """
-    shown = _spread(rows, LIMIT)
+    shown = _evenly_spaced(rows, MAX_IMAGES)
     more = len(rows) - len(shown)
     layout = _Layout(len(shown), compare)
-    sheet = Image.new("RGB", layout.size(more > 0), GROUND)
-    _draw_head(sheet, rows, compare, title, line)
+    sheet = Image.new("RGB", layout.size(more > 0), BACKGROUND)
+    draw_text(sheet, (MARGIN, 50), title or _title(compare), 34, BLACK_TEXT, bold=True)
+    width = sheet.width - 2 * MARGIN
+    draw_text(sheet, (MARGIN, 84), line or _counts(rows, compare), 20, GREY_TEXT, width=width)
     for card, row in enumerate(shown):
         _draw_card(sheet, row, layout.place(card), layout)
     if more:
-        place = (sheet.width / 2, sheet.height - (MARGIN + FOOT) / 2)
-        ImageDraw.Draw(sheet).text(place, f"and {_images(more, 'more ')}", QUIET, font(20), anchor="mm")
+        centre = (sheet.width / 2, sheet.height - (MARGIN + FOOT) / 2)
+        draw_text(sheet, centre, f"and {_images(more, 'more ')}", 20, GREY_TEXT, anchor="mm")
     with replacing(path) as beside:
         sheet.save(beside, format="PNG", optimize=True)
 
 
-def _spread(rows: Sequence[PredictionRow], limit: int) -> list[PredictionRow]:
-    """At most ``limit`` rows, evenly spaced: rows come class by class, and every class has its chance."""
+def _evenly_spaced(rows: Sequence[PredictionRow], limit: int) -> list[PredictionRow]:
+    """At most ``limit`` rows, evenly spaced: rows are sorted by class, and every class should appear."""
     if len(rows) <= limit:
         return list(rows)
     return [rows[place * len(rows) // limit] for place in range(limit)]
 
 
-def _draw_head(
-    sheet: Image.Image, rows: Sequence[PredictionRow], compare: bool, title: str | None, line: str | None
-) -> None:
-    pen = ImageDraw.Draw(sheet)
-    title = title or ("Before and after" if compare else "Predictions")
-    pen.text((MARGIN, 50), title, INK, font(34, bold=True), anchor="ls")
-    x, text = MARGIN, font(20)
-    if line is not None:
-        pen.text((x, 84), fitted(line, text, sheet.width - 2 * MARGIN), QUIET, text, anchor="ls")
-        return
-    pieces = [("before", [row.right(row.before) for row in rows])] if compare else []
-    pieces.append(("now" if compare else "right", [row.right(row.after) for row in rows]))
-    judged = [(word, [one for one in marks if one is not None]) for word, marks in pieces]
-    if not any(marks for _, marks in judged):
-        pen.text((x, 84), _images(len(rows)), QUIET, text, anchor="ls")
-        return
-    for word, marks in judged:
-        if marks:
-            what = f"{word}: {sum(marks)} of {len(marks)}" + (" right" if compare else "")
-            pen.text((x, 84), what, QUIET, text, anchor="ls")
-            x += round(text.getlength(what)) + 40
+def _title(compare: bool) -> str:
+    return "Before and after" if compare else "Predictions"
+
+
+def _counts(rows: Sequence[PredictionRow], compare: bool) -> str:
+    """The correct predictions before and after in words; the number of images where no class is known."""
+    columns = [("before: ", [row.is_correct(row.before) for row in rows])] if compare else []
+    columns.append(("after: " if compare else "", [row.is_correct(row.after) for row in rows]))
+    counts = []
+    for heading, column in columns:
+        known = [correct for correct in column if correct is not None]
+        if known:
+            counts.append(f"{heading}{sum(known)} of {len(known)} correct")
+    return "     ".join(counts) or _images(len(rows))
 
 
 def _draw_card(sheet: Image.Image, row: PredictionRow, place: tuple[int, int], layout: _Layout) -> None:
     left, top = place
-    rounded(sheet, (left, top, left + layout.card_width, top + CARD_HEIGHT), 18, CARD)
+    fill_rounded(sheet, (left, top, left + layout.card_width, top + CARD_HEIGHT), 18, CARD)
     _draw_image(sheet, row.path, (left + PAD, top + PAD))
     x, y = left + PAD + IMAGE + BETWEEN, top + PAD
     width = left + layout.card_width - PAD - x
-    known = row.truth is not None
-    face, name = font(22 if known else 18, bold=known), _readable(row.truth) if row.truth else row.path.name
-    ImageDraw.Draw(sheet).text((x, y + 19), fitted(name, face, width), INK, face, anchor="ls")
+    if row.truth is not None:
+        draw_text(sheet, (x, y + 19), _readable(row.truth), 22, BLACK_TEXT, bold=True, width=width)
+    else:
+        draw_text(sheet, (x, y + 19), row.path.name, 18, BLACK_TEXT, width=width)
     if layout.compare:
-        _draw_answer(sheet, "before", row.before, row.truth, (x, y + 34))
+        _draw_prediction(sheet, "before", row.before, row.truth, (x, y + 34))
         x += COLUMN + BETWEEN
-    _draw_answer(sheet, "now" if layout.compare else "", row.after, row.truth, (x, y + 34))
+    _draw_prediction(sheet, "after" if layout.compare else "", row.after, row.truth, (x, y + 34))
 
 
 def _draw_image(sheet: Image.Image, path: Path, place: tuple[int, int]) -> None:
-    """The whole image, uncropped, in the middle of its square."""
+    """Draw the whole image, not cropped, in the middle of its square."""
     left, top = place
-    rounded(sheet, (left, top, left + IMAGE, top + IMAGE), 12, GROUND)
-    image = ImageOps.contain(_opened(path), (IMAGE, IMAGE), Image.Resampling.LANCZOS)
+    fill_rounded(sheet, (left, top, left + IMAGE, top + IMAGE), 12, BACKGROUND)
+    opened = open_image(path, shorter_side=IMAGE)
+    image = ImageOps.contain(opened, (IMAGE, IMAGE), Image.Resampling.LANCZOS)
     corner = left + (IMAGE - image.width) // 2, top + (IMAGE - image.height) // 2
-    rounded_image(sheet, image, corner, 12)
+    paste_rounded(sheet, image, corner, 12)
 
 
-def _draw_answer(
-    sheet: Image.Image, heading: str, answer: Named | None, truth: str | None, place: tuple[int, int]
+def _draw_prediction(
+    sheet: Image.Image, heading: str, prediction: TopNames | None, truth: str | None, place: tuple[int, int]
 ) -> None:
-    """One column: the heading with its mark, and a bar for each of the most probable names."""
+    """Draw one column: its heading with a mark, and a bar for each of the most probable classes."""
     x, y = place
-    right = same_name(answer[0][0], truth) if answer and truth is not None else None
-    pen = ImageDraw.Draw(sheet)
-    word = heading or {True: "right", False: "wrong", None: ""}[right]
-    if right is not None:
-        mark(sheet, (x + 11, y + 12), right)
-    pen.text((x + (0 if right is None else 30), y + 18), word, QUIET, font(16), anchor="ls")
-    if not answer:
-        pen.text((x, y + 52), "no answer", QUIET, font(17), anchor="ls")
+    correct = same_name(prediction[0][0], truth) if prediction and truth is not None else None
+    if correct is not None:
+        draw_mark(sheet, (x + 11, y + 12), correct)
+    word = heading or {True: "correct", False: "wrong", None: ""}[correct]
+    draw_text(sheet, (x + (0 if correct is None else 30), y + 18), word, 16, GREY_TEXT)
+    if not prediction:
+        draw_text(sheet, (x, y + 52), "no prediction", 17, GREY_TEXT)
         return
-    colour = {True: RIGHT, False: WRONG, None: BLUE}[right]
-    for line, (name, probability) in enumerate(answer[:NAMES]):
+    first_colour = {True: GREEN, False: RED, None: BLUE}[correct]
+    for line, (name, probability) in enumerate(prediction[:NAMES]):
         top = y + 32 + line * LINE
         first = line == 0
-        face, ink = font(17, bold=first), colour if first else INK
         percent = f"{100 * probability:.0f} %"
-        room = COLUMN - 12 - font(16).getlength(percent)
-        pen.text((x, top + 19), fitted(_readable(name), face, room), ink, face, anchor="ls")
-        pen.text((x + COLUMN, top + 19), percent, ink if first else QUIET, font(16), anchor="rs")
-        rounded(sheet, (x, top + 26, x + COLUMN, top + 34), 4, TRACK)
-        # A bar too short for its own round ends would not show at all.
-        length = max(round(COLUMN * min(max(probability, 0.0), 1.0)), 3)
-        bar = colour if first else RIGHT if same_name(name, truth) else GREY
-        rounded(sheet, (x, top + 26, x + length, top + 34), 4, bar)
+        width = COLUMN - 12 - text_width(percent, 16)
+        text_colour = first_colour if first else BLACK_TEXT
+        draw_text(sheet, (x, top + 19), _readable(name), 17, text_colour, bold=first, width=width)
+        percent_colour = first_colour if first else GREY_TEXT
+        draw_text(sheet, (x + COLUMN, top + 19), percent, 16, percent_colour, anchor="rs")
+        bar_colour = first_colour if first else GREEN if same_name(name, truth) else GREY
+        _draw_bar(sheet, (x, top + 26), probability, bar_colour)
 
 
-def _opened(path: Path) -> Image.Image:
-    """RGB, the right way up; transparent parts white."""
-    try:
-        with Image.open(path) as image:
-            image.draft("RGB", (2 * IMAGE, 2 * IMAGE))
-            image = ImageOps.exif_transpose(image)
-            if image.mode.startswith("I"):
-                return image.point(lambda value: value / 256).convert("L").convert("RGB")
-            if "A" in image.getbands() or "transparency" in image.info:
-                clear = image.convert("RGBA")
-                white = Image.new("RGBA", clear.size, "white")
-                return Image.alpha_composite(white, clear).convert("RGB")
-            return image.convert("RGB")
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise VisionLoraError(f"sheet: cannot read {path} ({error}); leave this image out") from error
+def _draw_bar(sheet: Image.Image, place: tuple[int, int], probability: float, colour: str) -> None:
+    x, top = place
+    # A shorter bar than 3 pixels would disappear behind its own round corners.
+    length = max(round(COLUMN * min(max(probability, 0.0), 1.0)), 3)
+    fill_rounded(sheet, (x, top, x + COLUMN, top + 8), 4, TRACK)
+    fill_rounded(sheet, (x, top, x + length, top + 8), 4, colour)
 
 
 def _images(count: int, more: str = "") -> str:
@@ -236,5 +223,9 @@ def _images(count: int, more: str = "") -> str:
 
 
 def _readable(name: str) -> str:
-    """A class's name for people: ``fire_engine`` is "fire engine"."""
+    """A class name for people: ``fire_engine`` becomes "fire engine", control characters escapes."""
+    return _spaced(printable(name))
+
+
+def _spaced(name: str) -> str:
     return " ".join(name.replace("_", " ").split())

@@ -1,120 +1,188 @@
-"""What a run keeps with, and what it measures keeping on."""
+"""Anchor images: what the frozen network teaches on, and what is held out to estimate forgetting."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
-from visionlora.data import ImageLoader, scan_images, scan_known
-from visionlora.device import choose_device
+from visionlora.data import ImageFile, ImageLoader, scan_images, scan_known
+from visionlora.data.loaders import ImageLoaders
 from visionlora.errors import VisionLoraError
-from visionlora.kernels.autotune import cache_directory
-from visionlora.models import find_class
-from visionlora.retention.generated import generate_anchors
-from visionlora.retention.inversion import dreamed_once
-from visionlora.retention.negatives import contrast_anchors, generated_side
-from visionlora.retention.teacher import FEWEST, Anchor, AnchorTeacher, hold_out
-from visionlora.training.loaders import ImageLoaders
+from visionlora.kernels.decisions import cache_directory
+from visionlora.models import Backbone, find_class
+from visionlora.notices import Notices
+from visionlora.retention.config import RetentionConfig
+from visionlora.retention.generated import generate_images
+from visionlora.retention.inversion import Classifier, cached_inversion
+from visionlora.retention.stream import AnchorStream
+from visionlora.retention.teacher import FEWEST_HELD_OUT, Anchor, hold_out
 
-if TYPE_CHECKING:
-    from visionlora.training.setup import Job
+Sources = list[Sequence[Anchor]]
+"""Anchors by where they come from: each source gets the same share of a step."""
 
 
-def make_teacher(job: Job, images: ImageLoaders) -> AnchorTeacher:
-    """The frozen network as a teacher, on the anchors that the settings name."""
-    sources = _retention_anchors(job)
-    if job.retention_loader is None and job.retention.budget is not None:
-        sources, held = _judges(job, sources)
-        if held:
-            job.held_out = images.stream([held], job.retention)
-            what = (
-                "generated images that are no anchors" if isinstance(held[0], Tensor) else "anchors held out"
-            )
-            job.say(f"{len(held)} {what} will choose the adapter's strength")
-    anchors = sum(map(len, sources))
-    others = contrast_anchors(job, images, [anchor for source in sources for anchor in source])
-    if others:  # one source, so that it has half of a step's anchors however many folders it comes from
-        sources.append(others)
+@dataclass(frozen=True)
+class HeldOut:
+    """Anchors that training does not use, to estimate forgetting on; ``kind`` says what they are."""
+
+    anchors: Sequence[Anchor]
+    kind: str
+
+
+def anchor_sources(
+    options: RetentionConfig,
+    own_folders: Sequence[Path],
+    generate: Callable[[], Sequence[Tensor]],
+    notices: Notices,
+) -> Sources:
+    """The anchors of every folder, or generated ones where there is no folder.
+
+    Args:
+        options: which folders.
+        own_folders: those that come with the network, for ``auto``.
+        generate: makes the generated ones; called only where they are needed.
+        notices: where the choice is announced.
+    """
+    folders = list(own_folders) if options.anchors == "auto" else [Path(folder) for folder in options.anchors]
+    sources: Sources = []
+    for folder in folders:
+        sources.append(scan_images([folder]))
+        notices.say(f"{len(sources[-1])} anchor images from {folder}")
+    if not sources and options.generated:
+        notices.say(
+            f"no photos as anchors (retention.anchors): {options.generated} generated images serve "
+            "instead; a folder of any photos keeps much more of what the network knew"
+        )
+        sources.append(generate())
+    return sources
+
+
+def generated_anchors(
+    classifier: Classifier, count: int, seconds: float, device: torch.device, notices: Notices
+) -> Sequence[Tensor]:
+    """Generated images, uint8 (3, size, size), optimised towards the network's classes.
+
+    Args:
+        classifier: the network; it is moved to ``device`` where there is something to compute.
+        count: how many images.
+        seconds: how long they may be optimised; 0: not at all.
+        device: where to compute.
+        notices: where it is announced.
+    """
+    # The same images for every seed: their inversion takes minutes, and is cached.
+    images = generate_images(count, classifier.generated_size)
+    if not seconds:
+        return images
+    started = time.perf_counter()
+    with notices.console.status("model inversion: generated images are optimised towards known classes"):
+        classifier.network.to(device)
+        inverted, changed, cached = cached_inversion(classifier, images, seconds, cache_directory())
+    how = "by an earlier run" if cached else f"in {time.perf_counter() - started:.0f} s"
+    notices.say(
+        f"{changed} of them were optimised towards classes of the network, {how} "
+        "(retention.inversion_seconds)"
+    )
+    return inverted
+
+
+def hold_out_anchors(
+    sources: Sources, generated: int, size: int, notices: Notices
+) -> tuple[Sources, HeldOut | None]:
+    """Set anchors aside to estimate forgetting on.
+
+    Generated anchors differ too much from photos for that. On SqueezeNet, images of model inversion estimated
+    a loss of 0.07 where photos lost 0.23, and 0.02 where they lost 0.05; other generated images, without
+    inversion, estimated 0.27 and 0.09. So these are made in addition.
+
+    Args:
+        sources: all anchors.
+        generated: how many anchors are generated where there are no photos.
+        size: pixels a side of generated images.
+        notices: where it is announced.
+
+    Returns:
+        The sources without what is held out, and that; None where there are too few anchors.
+    """
+    if sources and isinstance(sources[0][0], Tensor):
+        count = generated // 4
+        held = generate_images(count, size, seed=1) if count >= FEWEST_HELD_OUT else ()
+        held_out = HeldOut(held, "generated images")
+        announced = "generated images that are no anchors"
+    else:
+        sources, anchors = hold_out(sources)
+        held_out = HeldOut(anchors, "anchors held out")
+        announced = "anchors held out"
+    if not held_out.anchors:
+        return sources, None
+    notices.say(f"{len(held_out.anchors)} {announced} will choose the adapter's strength")
+    return sources, held_out
+
+
+def anchor_stream(
+    sources: Sequence[Sequence[Anchor]], options: RetentionConfig, loaders: ImageLoaders
+) -> AnchorStream:
+    """The endless stream of anchors, each source with the same share of a step.
+
+    Args:
+        sources: the anchors.
+        options: views, and anchors in a step.
+        loaders: open the image files; their preprocessing, augmentation, cache and seed are used.
+
+    Raises:
+        VisionLoraError: there are no anchors at all.
+    """
     if not sources:
         raise VisionLoraError(
             "retention: there are no anchors; set retention.anchors=[FOLDER], retention.generated=N "
             "or, to train without keeping anything, retention.weight=0"
         )
-    stream = images.stream(sources, job.retention)
-    return AnchorTeacher(stream, len(job.backbone.categories), anchors, job.head.targets)
+    anchors = [anchor for source in sources for anchor in source]
+    files = [anchor for anchor in anchors if isinstance(anchor, ImageFile)]
+    loaders.open(files, loaders.training_cache)
+    return AnchorStream(
+        anchors,
+        options.per_step_for(loaders.new_images),
+        loaders.preprocessing,
+        loaders.augment,
+        loaders.training_cache,
+        views=options.views,
+        seed=loaders.seed,
+        sources=[len(source) for source in sources],
+    )
 
 
-def _retention_anchors(job: Job) -> list[Sequence[Anchor]]:
-    options, backbone = job.retention, job.backbone
-    if options.anchors == "auto":
-        folders = [Path(anchor) for anchor in job.data.anchors] + list(backbone.anchors)
-    else:
-        folders = [Path(anchor) for anchor in options.anchors]
-    sources: list[Sequence[Anchor]] = [scan_images([folder]) for folder in folders]
-    for folder, source in zip(folders, sources, strict=True):
-        job.say(f"{len(source)} anchor images from {folder}")
-    if not sources and options.generated:
-        job.say(
-            f"no photos as anchors (retention.anchors): {options.generated} generated images serve "
-            "instead; a folder of any photos keeps much more of what the network knew"
-        )
-        sources.append(_generated(job))
-    return sources
+def retention_loader(
+    root: str | None, backbone: Backbone, loaders: ImageLoaders, notices: Notices
+) -> ImageLoader | None:
+    """The images that forgetting is measured on; None: it is not measured.
 
+    Args:
+        root: their folder; ``auto``: the one that comes with the network.
+        backbone: the network, whose categories name the class folders.
+        loaders: makes the loader.
+        notices: where it is announced if something is not measured.
 
-def _judges(job: Job, sources: list[Sequence[Anchor]]) -> tuple[list[Sequence[Anchor]], list[Anchor]]:
-    """The sources without what is set aside to estimate forgetting on, and that.
-
-    Generated anchors are not what they stand for, so some of them would say too little: on SqueezeNet
-    dreams said 0.07 where photos lost 0.23 and 0.02 where they lost 0.05. Other generated images, not
-    dreamed, said 0.27 and 0.09.
+    Raises:
+        VisionLoraError: the network has no class of a folder's name.
     """
-    if not (sources and isinstance(sources[0][0], Tensor)):
-        return hold_out(sources)
-    count = job.retention.generated // 4
-    return sources, list(generate_anchors(count, generated_side(job), seed=1)) if count >= FEWEST else []
-
-
-def _generated(job: Job) -> Sequence[Tensor]:
-    options, preprocessing = job.retention, job.backbone.preprocessing
-    # The same ones for every seed: dreaming them takes minutes, and is kept.
-    images = generate_anchors(options.generated, generated_side(job))
-    if not options.dream_seconds:
-        return images
-    started = time.perf_counter()
-    with job.console.status("the network dreams: generated images are made more like what it knows"):
-        job.network.to(choose_device(job.trainer.accelerator))
-        made, dreamed, kept = dreamed_once(
-            job.network, images, preprocessing, len(job.backbone.categories), cache_directory(),
-            job.base_fingerprint, options.dream_seconds,
-        )  # fmt: skip
-    how = "by an earlier run" if kept else f"in {time.perf_counter() - started:.0f} s"
-    job.say(f"{dreamed} of them were made more like what the network knows, {how} (retention.dream_seconds)")
-    return made
-
-
-def retention_loader(job: Job, images: ImageLoaders) -> ImageLoader | None:
-    """The images that forgetting is measured on; None: it is not."""
-    if job.head.kind == "new":
-        job.say("head new has none of the old outputs: nothing is distilled, and forgetting is not measured")
+    folder = backbone.retention_root if root == "auto" else root
+    if folder is None:
+        notices.say("no retention folder (retention.root): forgetting is not measured")
         return None
-    root = job.backbone.retention_root if job.retention.root == "auto" else job.retention.root
-    if root is None:
-        job.say("no retention folder (retention.root): forgetting is not measured")
-        return None
-    known = scan_known(root)
-    names = {image.label for image in known if image.label is not None}
+    images = scan_known(folder)
+    names = {image.label for image in images if image.label is not None}
     try:
-        targets = {name: find_class(name, job.backbone.categories, job.backbone.wnids) for name in names}
+        targets = {name: find_class(name, backbone.categories, backbone.wnids) for name in names}
     except VisionLoraError as error:
         hint = "images without class folders need no names"
-        raise VisionLoraError(f"retention.root {root}: {error}; {hint}") from error
+        raise VisionLoraError(f"retention.root {folder}: {error}; {hint}") from error
     if not names:
-        job.say(
-            f"{root} has no labels: how much is forgotten is estimated by the frozen network's own answers"
+        notices.say(
+            f"{folder} has no labels: forgetting is estimated from the frozen network's own predictions"
         )
-    return images.plain(known, targets)
+    return loaders.plain(images, targets)

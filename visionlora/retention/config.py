@@ -1,4 +1,4 @@
-"""What the configuration may say about keeping old knowledge and about negatives."""
+"""Options about what keeps the old knowledge, and how it is measured."""
 
 from __future__ import annotations
 
@@ -6,46 +6,54 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from visionlora.settings import require
+from visionlora.options import Section, option
 
 
 @dataclass(frozen=True)
-class RetentionConfig:
-    """How what the network knew is kept, and how it is measured."""
+class RetentionConfig(Section):
+    """How old knowledge is kept, and how forgetting is measured."""
 
-    anchors: str | Sequence[str] = "auto"
-    generated: int = 256
-    dream_seconds: float = 240.0
-    per_step: int | str = "auto"
-    weight: float | str = "auto"
-    temperature: float = 1.0
-    drift: float | str = "auto"
-    views: int = 4
-    root: str | None = "auto"
-    budget: float | None = 0.01
-    least_learned: float = 0.5
-    strengths: int = 10
+    anchors: str | Sequence[str] = option(
+        "auto", "folders of unlabelled images to keep the old answers on; auto: those of the network",
+        words=("auto",), path=True,
+    )  # fmt: skip
+    generated: int = option(
+        256, "images that the run generates where there are no anchors", at_least=0, at_most=100_000
+    )
+    inversion_seconds: float = option(
+        240.0, "seconds of model inversion on generated images, once for each network; 0: none",
+        at_least=0, at_most=1e6,
+    )  # fmt: skip
+    per_step: int | str = option(
+        "auto", "anchors in a step; auto: half as many as new images; 0: no distillation",
+        words=("auto",), at_least=0, at_most=65536,
+    )  # fmt: skip
+    weight: float | str = option(
+        "auto", "weight of the distillation loss; auto grows with the number of outputs; 0: no distillation",
+        words=("auto",), at_least=0, at_most=1e6,
+    )  # fmt: skip
+    temperature: float = option(1.0, "temperature of the distillation loss", at_least=1e-3, at_most=1e6)
+    drift: float | str = option(
+        "auto", "weight of how far the update moves each layer's output on anchors (drift penalty); 0: none",
+        words=("auto",), at_least=0, at_most=1e9,
+    )  # fmt: skip
+    views: int = option(4, "augmented views of each anchor", at_least=1, at_most=10_000)
+    root: str | None = option(
+        "auto",
+        "folder, of classes or unlabelled, to measure forgetting on; auto: the network's; null: not measured",
+        words=("auto",), path=True,
+    )  # fmt: skip
+    budget: float | None = option(
+        0.01, "share of top-1 that may be lost when the adapter's strength is chosen; null: any",
+        at_least=0, at_most=1,
+    )  # fmt: skip
+    least_learned: float = option(
+        0.5, "share of what can be learned below which the budget is exceeded instead", at_least=0, at_most=1
+    )
+    strengths: int = option(10, "how many strengths are tried", at_least=2, at_most=1000)
 
-    def __post_init__(self) -> None:
-        require(self.anchors == "auto" or not isinstance(self.anchors, str),
-                "anchors is auto or a list, [FOLDER, ...]", self.anchors)  # fmt: skip
-        per_step = self.per_step
-        valid = per_step == "auto" or (not isinstance(per_step, str) and per_step >= 0)
-        require(valid, "per_step is auto or at least 0", per_step)
-        require(self.dream_seconds >= 0, "dream_seconds is at least 0", self.dream_seconds)
-        weight = self.weight
-        valid = weight == "auto" or (not isinstance(weight, str) and weight >= 0)
-        require(valid, "weight is auto or at least 0", weight)
-        drift = self.drift
-        valid = drift == "auto" or (not isinstance(drift, str) and drift >= 0)
-        require(valid, "drift is auto or at least 0", drift)
-        require(self.temperature > 0, "temperature is above 0", self.temperature)
-        require(self.views >= 1, "views is at least 1", self.views)
-        budget = self.budget
-        require(budget is None or 0 <= budget <= 1, "budget is a share from 0 to 1, or null", budget)
-        least = self.least_learned
-        require(0 <= least <= 1, "least_learned is a share from 0 to 1", least)
-        require(self.strengths >= 2, "strengths is at least 2", self.strengths)
+    def check(self) -> None:
+        object.__setattr__(self, "anchors", _folders(self.anchors))
 
     @property
     def distils(self) -> bool:
@@ -64,7 +72,7 @@ class RetentionConfig:
         """The distillation's weight for a network of that many outputs.
 
         ``auto`` grows with what there is to forget: 3.4 for ImageNet's 1,000, 1.0 for pocket's 20. Measured
-        on both, larger weights learn less, smaller ones keep less (docs/keeping.md).
+        on both, larger weights learn less, smaller ones keep less (docs/forgetting.md).
         """
         return 0.1967 * math.log(outputs) ** 1.482 if isinstance(self.weight, str) else self.weight
 
@@ -73,7 +81,7 @@ class RetentionConfig:
 
         ``auto`` grows with what there is to forget and falls with what there is to learn. For one class it is
         220 with ImageNet's 1,000 outputs and 1.2 with pocket's 20; for 142 of the 1,000 it is 48. Measured on
-        these three: docs/keeping.md.
+        these three: docs/forgetting.md.
         """
         if not isinstance(self.drift, str):
             return self.drift
@@ -81,17 +89,29 @@ class RetentionConfig:
 
 
 @dataclass(frozen=True)
-class ContrastConfig:
-    """Images of other things in the new style: some to learn with, others to measure with."""
+class ContrastConfig(Section):
+    """Negative images: other things in the new style, which must not get a new name."""
 
-    anchors: str | Sequence[str] = "auto"
-    generated: int = 128
-    root: str | None = None
-    budget: float | None = 0.05
+    anchors: str | Sequence[str] = option(
+        "auto",
+        "folders of negatives to train with; auto, below 16 classes: shipped drawings and generated images",
+        words=("auto",), path=True,
+    )  # fmt: skip
+    generated: int = option(
+        128, "images that the run generates for auto; 0: auto is none", at_least=0, at_most=100_000
+    )
+    root: str | None = option(
+        None, "folder of negatives to measure the false-positive rate on; null: not measured", path=True
+    )
+    budget: float | None = option(
+        0.05, "false-positive rate that is allowed when the adapter's strength is chosen; null: any",
+        at_least=0, at_most=1,
+    )  # fmt: skip
 
-    def __post_init__(self) -> None:
-        require(self.anchors == "auto" or not isinstance(self.anchors, str),
-                "anchors is auto or a list, [FOLDER, ...]", self.anchors)  # fmt: skip
-        require(self.generated >= 0, "generated is at least 0", self.generated)
-        budget = self.budget
-        require(budget is None or 0 <= budget <= 1, "budget is a share from 0 to 1, or null", budget)
+    def check(self) -> None:
+        object.__setattr__(self, "anchors", _folders(self.anchors))
+
+
+def _folders(anchors: str | Sequence[str]) -> str | Sequence[str]:
+    """A single folder as a list of one."""
+    return (anchors,) if isinstance(anchors, str) and anchors != "auto" else anchors

@@ -21,9 +21,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from visionlora.adapters.attach import adapted_layers, adapters_off
-from visionlora.adapters.layers import LoraLayer
-from visionlora.frozen.split import Beside
+from visionlora.adapters import adapted_layers, adapters_off
+from visionlora.adapters.layers import AdaptedLayer
+from visionlora.data.augment import mixed
+from visionlora.frozen.split import UpdatesOnly
 from visionlora.kernels.merge import autocast_off
 
 POSITIONS = 64
@@ -34,11 +35,11 @@ LARGEST = 2048
 
 @dataclass
 class Moment:
-    """What is known of a layer's inputs: C (d, d), or rows X (n, d) with C = X' X."""
+    """The second moment of a layer's inputs: C (d, d), or rows X (n, d) with C = X' X."""
 
     gram: Tensor | None = None
     rows: Tensor | None = None
-    energy: Tensor = torch.ones(())  # noqa: RUF009 - tr(W C W'), never written into
+    energy: Tensor = torch.ones(())  # noqa: RUF009 - tr(W C W'), never changed in place
 
     def quadratic(self, A: Tensor) -> Tensor:
         """A C A', (r, r), of A (r, d)."""
@@ -54,15 +55,15 @@ class Drift:
 
     Args:
         network: adapted, or what of it is left to compute.
-        batches: what it is called with, to see its layers' inputs in the frozen network.
-        seed: of the patches that are looked at.
+        batches: what it is called with, to collect its layers' inputs in the frozen network.
+        seed: of the patches that are taken.
 
-    Layers that these batches don't reach through a call (their weight is read) and convolutions of other than
-    two dimensions are left out; grouped convolutions have one C for all groups.
+    Layers that are not called (their weight is read) and convolutions of other than two dimensions are left
+    out; grouped convolutions have one C for all groups.
     """
 
     def __init__(self, network: nn.Module, batches: Iterable[list[Tensor]], seed: int = 0) -> None:
-        self.layers: dict[str, LoraLayer] = adapted_layers(network)
+        self.layers: dict[str, AdaptedLayer] = adapted_layers(network)
         self.moments = _moments(network, self.layers, batches, seed)
 
     def __call__(self) -> Tensor:
@@ -70,32 +71,79 @@ class Drift:
         total: Tensor | None = None
         for name, moment in self.moments.items():
             layer = self.layers[name]
-            with autocast_off(layer.lora_A.device):
-                A, B = layer.lora_A.flatten(1), layer.lora_B.flatten(1)
-                moved = ((B.t() @ B) * moment.quadratic(A)).sum() * layer.lora_scaling**2
-                share = moved / moment.energy
+            with autocast_off(moment.energy.device):
+                low_rank = layer.low_rank()
+                if low_rank is None:
+                    energy = moment.quadratic(layer.update().flatten(1)).trace()
+                else:
+                    A, B = low_rank.A.flatten(1), low_rank.B.flatten(1)
+                    energy = ((B.t() @ B) * moment.quadratic(A)).sum() * low_rank.scaling**2
+                share = energy / moment.energy
             total = share if total is None else total + share
-        assert total is not None, "no adapted layer was called"
-        return total
+        return torch.zeros(()) if total is None else total
+
+
+class MomentAccumulator:
+    """Estimates a layer's :class:`Moment` from batches of patches, in memory that their number does not
+    change: the sum of x x', or for wide layers a uniform sample of at most ``LARGEST`` patches.
+
+    Args:
+        generator: of the sample.
+    """
+
+    def __init__(self, generator: torch.Generator) -> None:
+        self._generator = generator
+        self._count = 0
+        self._total: Tensor | None = None
+        self._rows: Tensor | None = None
+        self._keys = torch.empty(0)
+
+    def add(self, patches: Tensor) -> None:
+        """Take in patches (n, d)."""
+        self._count += len(patches)
+        if patches.shape[1] <= LARGEST:
+            product = patches.t() @ patches
+            self._total = product if self._total is None else self._total.add_(product)
+            return
+        # Every patch has a random key; those with the smallest keys are a uniform sample of all so far.
+        keys = torch.cat([self._keys, torch.rand(len(patches), generator=self._generator)])
+        kept = keys.argsort()[:LARGEST]
+        rows = patches if self._rows is None else torch.cat([self._rows, patches])
+        self._keys, self._rows = keys[kept], rows[kept.to(rows.device)]
+
+    def moment(self, weight: Tensor) -> Moment:
+        """The estimate, and the energy of a layer with this ``weight``, (out, d)."""
+        if self._total is not None:
+            gram = self._total / self._count
+            moment, energy = Moment(gram=gram), ((weight @ gram) * weight).sum()
+        else:
+            assert self._rows is not None, "no patches were added"
+            rows = self._rows / len(self._rows) ** 0.5
+            moment, energy = Moment(rows=rows), (weight @ rows.t()).square().sum()
+        moment.energy = energy.clamp_min(torch.finfo(torch.float32).tiny)
+        return moment
 
 
 @torch.no_grad()
 def _moments(
-    network: nn.Module, layers: dict[str, LoraLayer], batches: Iterable[list[Tensor]], seed: int
+    network: nn.Module, layers: dict[str, AdaptedLayer], batches: Iterable[list[Tensor]], seed: int
 ) -> dict[str, Moment]:
     generator = torch.Generator().manual_seed(seed)
-    seen: dict[str, list[Tensor]] = {}
+    accumulators: dict[str, MomentAccumulator] = {}
     names = {id(layer): name for name, layer in layers.items()}
 
-    def look(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        layer = module.layer if isinstance(module, Beside) else module
-        assert isinstance(layer, LoraLayer)
-        rows = _patches(layer, inputs[0].float(), generator)
-        if rows is not None:
-            seen.setdefault(names[id(layer)], []).append(rows)
+    def accumulate(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        layer = module.layer if isinstance(module, UpdatesOnly) else module
+        assert isinstance(layer, AdaptedLayer)
+        patches = _patches(layer, inputs[0].float(), generator)
+        if patches is not None:
+            name = names[id(layer)]
+            # A generator of its own: which patches a wide layer keeps changes no other layer's.
+            own = torch.Generator().manual_seed(mixed("drift", seed, name))
+            accumulators.setdefault(name, MomentAccumulator(own)).add(patches)
 
-    watched = [m for m in network.modules() if isinstance(m, LoraLayer | Beside)]
-    handles = [module.register_forward_pre_hook(look) for module in watched]
+    hooked = [m for m in network.modules() if isinstance(m, AdaptedLayer | UpdatesOnly)]
+    handles = [module.register_forward_pre_hook(accumulate) for module in hooked]
     try:
         with adapters_off(network):
             for inputs in batches:
@@ -103,28 +151,14 @@ def _moments(
     finally:
         for handle in handles:
             handle.remove()
-    return {name: _moment(layers[name], torch.cat(rows), generator) for name, rows in seen.items()}
+    return {
+        name: accumulator.moment(layers[name].base_weight.float().flatten(1))
+        for name, accumulator in accumulators.items()
+    }
 
 
-def _moment(layer: LoraLayer, rows: Tensor, generator: torch.Generator) -> Moment:
-    width = rows.shape[1]
-    if width <= LARGEST:
-        moment = Moment(gram=rows.t() @ rows / len(rows))
-    else:
-        chosen = torch.randperm(len(rows), generator=generator)[:LARGEST].to(rows.device)
-        moment = Moment(rows=rows[chosen] / len(chosen) ** 0.5)
-    weight = layer.base_weight.float().flatten(1)
-    if moment.gram is not None:
-        energy = ((weight @ moment.gram) * weight).sum()
-    else:
-        assert moment.rows is not None
-        energy = (weight @ moment.rows.t()).square().sum()
-    moment.energy = energy.clamp_min(torch.finfo(torch.float32).tiny)
-    return moment
-
-
-def _patches(layer: LoraLayer, x: Tensor, generator: torch.Generator) -> Tensor | None:
-    """Some of the patches that the layer multiplies with its weight: (n, d)."""
+def _patches(layer: AdaptedLayer, x: Tensor, generator: torch.Generator) -> Tensor | None:
+    """Some of the patches that the layer multiplies with its weight, (n, d); None: it is left out."""
     if isinstance(layer, nn.Linear):
         return x.reshape(-1, x.shape[-1])[:: max(1, x[0, ..., 0].numel() // POSITIONS)]
     if not isinstance(layer, nn.Conv2d) or isinstance(layer.padding, str) or x.ndim != 4:

@@ -1,10 +1,10 @@
-"""Images made by our own code: anchors for runs that have no photos.
+"""Generated images: anchors for runs that have no photos.
 
-A network's answers on them are no judgement worth keeping, yet keeping them keeps its features in place, and
-the more of its features the images wake, the better. So they copy what natural images have in common:
-objects that hide each other with sizes by a power law ("dead leaves": Lee, Mumford and Huang 2001), textures
-with a 1/f spectrum (Field 1987), shading from one side, a background, blur, noise. A part is in the manner of
-drawings.
+A network's predictions for them are of no use in themselves, yet distilling them keeps its features in
+place, and the more of its features the images activate, the better. So they have what natural images have in
+common: objects that occlude each other with sizes by a power law ("dead leaves": Lee, Mumford and Huang
+2001), textures with a 1/f spectrum (Field 1987), shading from one side, a background, blur, noise. Some look
+like drawings.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Rng = np.random.Generator
 _ANGLES = 1024
 
 
-def generate_anchors(count: int, size: int, seed: int = 0) -> tuple[Tensor, ...]:
+def generate_images(count: int, size: int, seed: int = 0) -> tuple[Tensor, ...]:
     """Make ``count`` images, uint8 (3, size, size); image i is a function of (seed, i) alone.
 
     Args:

@@ -1,10 +1,10 @@
-"""Generated images that wake what a network knows: made more like one of its classes, by the network.
+"""Model inversion: generated images, optimised by the frozen network towards its own classes.
 
-Where there are no photos, the frozen network can say what its classes look like to it: a generated image is
-changed, in coarse colours and shapes, until the network takes it for a class drawn at random. That is the
-optimisation of Yin et al. 2020 (https://arxiv.org/abs/1912.08857, equation 2) without batch norm's
-statistics, which many networks lack, started from an image with natural statistics instead of noise, and
-over a pyramid of coarse images instead of pixels, so that it stays one.
+Where there are no photos, the frozen network can show what its classes are: an image is changed, in coarse
+colours and shapes, until the network takes it for a class drawn at random. That is the optimisation of
+Yin et al. 2020 (https://arxiv.org/abs/1912.08857, equation 2) without the statistics of batch norm, which
+many networks lack, started from an image with natural statistics instead of noise, and over a pyramid of
+coarse images instead of pixels, which keeps it smooth.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -22,142 +23,150 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from visionlora.adapters import adapters_off
-from visionlora.data import Preprocessing
 from visionlora.data.augment import mixed
+from visionlora.data.preprocessing import Preprocessing
+from visionlora.device import has_bfloat16
 from visionlora.files import replacing
-from visionlora.training.precision import has_bfloat16
 
-VERSION = 1
+VERSION = 2
 STEPS = 24
 BATCH = 16
 LEVELS = (16, 8, 4, 2)
 """Pixels a side for each pixel of the coarse images that are added up."""
-RATE = 0.06
-ROUGHNESS = 2.0
+LR = 0.06
+TOTAL_VARIATION_WEIGHT = 2.0
 
 log = logging.getLogger(__name__)
 
 
-def dream(
-    network: nn.Module,
-    images: Sequence[Tensor],
-    preprocessing: Preprocessing,
-    outputs: int,
-    seed: int = 0,
-    seconds: float = float("inf"),
+@dataclass(frozen=True)
+class Classifier:
+    """The network that images are optimised for.
+
+    Attributes:
+        network: adapted, in eval mode: images (n, 3, crop, crop) to logits. Its adapters are switched off.
+        preprocessing: the network's crop and normalisation.
+        outputs: how many of its outputs, from the first, are classes to optimise towards.
+        fingerprint: of the network's weights.
+    """
+
+    network: nn.Module
+    preprocessing: Preprocessing
+    outputs: int
+    fingerprint: str = ""
+
+    @property
+    def generated_size(self) -> int:
+        """Pixels a side of the images that our own code generates for this network."""
+        return max(self.preprocessing.resize, self.preprocessing.crop)
+
+
+def invert(
+    classifier: Classifier, images: Sequence[Tensor], seed: int = 0, seconds: float = float("inf")
 ) -> list[Tensor]:
-    """Images made more like classes of the network, in place of ``images``.
+    """Images optimised towards classes of the network, in place of ``images``.
 
     Args:
-        network: adapted, in eval mode: images (n, 3, crop, crop) to logits.
+        classifier: the network.
         images: uint8 (3, S, S), all of one size of at least the network's crop.
-        preprocessing: the network's crop and normalisation.
-        outputs: how many of its outputs, from the first, are classes to dream of.
         seed: of the classes and crops.
-        seconds: no further batch is begun after so long; the images left are returned as they were.
+        seconds: no further batch is begun after so long; the images that remain are returned unchanged.
 
     Returns:
-        As many images, the first of them dreamed.
+        As many images, the optimised ones first.
     """
+    # The word belongs to the seed: another one would give other images than those that were measured.
     generator = torch.Generator().manual_seed(mixed("dreams", seed))
-    classes = torch.cat(
-        [torch.randperm(outputs, generator=generator) for _ in range(-(-len(images) // outputs))]
-    )
-    made: list[Tensor] = []
+    rounds = -(-len(images) // classifier.outputs)
+    classes = torch.cat([torch.randperm(classifier.outputs, generator=generator) for _ in range(rounds)])
+    inverted: list[Tensor] = []
     started = time.perf_counter()
     for start in range(0, len(images), BATCH):
-        batch = list(images[start : start + BATCH])
         if time.perf_counter() - started >= seconds:
-            return [*made, *images[start:]]
-        wanted = classes[start : start + len(batch)]
-        with adapters_off(network):
-            made += _dream(network, torch.stack(batch), wanted, preprocessing, generator)
-    return made
+            return [*inverted, *images[start:]]
+        batch = torch.stack(list(images[start : start + BATCH]))
+        with adapters_off(classifier.network):
+            inverted += _invert_batch(classifier, batch, classes[start : start + len(batch)], generator)
+    return inverted
 
 
-def dreamed_once(
-    network: nn.Module,
-    images: Sequence[Tensor],
-    preprocessing: Preprocessing,
-    outputs: int,
-    directory: Path | None,
-    fingerprint: str,
-    seconds: float,
+def cached_inversion(
+    classifier: Classifier, images: Sequence[Tensor], seconds: float, directory: Path | None
 ) -> tuple[list[Tensor], int, bool]:
-    """:func:`dream`, or what it made of these images for this network before.
+    """:func:`invert`, or what it made of these images for this network before.
 
     Args:
-        directory: where dreams are kept; None: nowhere.
-        fingerprint: of the network's weights.
+        classifier: the network; its fingerprint tells it from others.
+        images: as for :func:`invert`.
+        seconds: as for :func:`invert`.
+        directory: of the cache; None: nothing is read or written.
 
     Returns:
-        The images, how many of them were dreamed, and whether they were read and not made.
+        The images, how many of them were optimised, and whether they come from the cache.
     """
-    digest = hashlib.sha256(f"{VERSION} {fingerprint} {preprocessing} {outputs} {seconds}".encode())
+    made_by = f"{VERSION} {classifier.fingerprint} {classifier.preprocessing} {classifier.outputs} {seconds}"
+    digest = hashlib.sha256(made_by.encode())
     for image in images:
         digest.update(image.numpy().tobytes())
-    path = directory / f"dreams-{digest.hexdigest()[:16]}.safetensors" if directory else None
+    path = directory / f"inverted-{digest.hexdigest()[:16]}.safetensors" if directory else None
     if path is not None and path.exists():
         try:
-            kept = load_file(path)["pictures"]
-            return list(kept), _changed(images, list(kept)), True
+            cached = list(load_file(path)["images"])
+            return cached, _count_changed(images, cached), True
         except (SafetensorError, KeyError) as error:
-            log.warning("%s holds no dreams (%s): they are made again", path, error)
-    made = dream(network, images, preprocessing, outputs, seconds=seconds)
+            log.warning("%s is damaged (%s): its images are generated again", path, error)
+    inverted = invert(classifier, images, seconds=seconds)
     if path is not None:
-        with replacing(path) as beside:
-            save_file({"pictures": torch.stack(made)}, beside)
-    return made, _changed(images, made), False
+        with replacing(path) as temporary:
+            save_file({"images": torch.stack(inverted)}, temporary)
+    return inverted, _count_changed(images, inverted), False
 
 
-def _changed(images: Sequence[Tensor], made: Sequence[Tensor]) -> int:
-    return sum(not torch.equal(one, other) for one, other in zip(images, made, strict=True))
+def _count_changed(images: Sequence[Tensor], inverted: Sequence[Tensor]) -> int:
+    return sum(not torch.equal(one, other) for one, other in zip(images, inverted, strict=True))
 
 
-def _dream(
-    network: nn.Module,
-    images: Tensor,
-    wanted: Tensor,
-    preprocessing: Preprocessing,
-    generator: torch.Generator,
+def _invert_batch(
+    classifier: Classifier, images: Tensor, classes: Tensor, generator: torch.Generator
 ) -> list[Tensor]:
-    device = next(network.parameters()).device
+    device = next(classifier.network.parameters()).device
+    preprocessing = classifier.preprocessing
     size, crop = images.shape[-1], preprocessing.crop
     mean, std = (
         torch.tensor(v, device=device).view(3, 1, 1) for v in (preprocessing.mean, preprocessing.std)
     )
     start = torch.logit((images.to(device) / 255).clamp(0.02, 0.98))
-    wanted = wanted.to(device)
+    classes = classes.to(device)
     pyramid = [
         torch.zeros(len(images), 3, *2 * (max(1, size // level),), device=device, requires_grad=True)
         for level in LEVELS
     ]
 
-    def now() -> Tensor:
-        grown = [F.interpolate(one, size=(size, size), mode="bilinear") for one in pyramid]
-        return (start + sum(grown)).sigmoid()
+    def current() -> Tensor:
+        resized = [F.interpolate(level, size=(size, size), mode="bilinear") for level in pyramid]
+        return (start + sum(resized)).sigmoid()
 
-    optimizer = torch.optim.Adam(pyramid, lr=RATE)
+    optimizer = torch.optim.Adam(pyramid, lr=LR)
     for _ in range(STEPS):
-        seen = now()
+        values = current()
         top, left = torch.randint(size - crop + 1, (2,), generator=generator).tolist()
-        view = seen[:, :, top : top + crop, left : left + crop]
+        view = values[:, :, top : top + crop, left : left + crop]
         if torch.rand((), generator=generator) < 0.5:
             view = view.flip(3)
-        seen_view = ((view - mean) / std).contiguous(memory_format=torch.channels_last)
+        inputs = ((view - mean) / std).contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
-            logits = network(seen_view)
-        loss = F.cross_entropy(logits.float(), wanted) + ROUGHNESS * _roughness(seen)
+            logits = classifier.network(inputs)
+        loss = F.cross_entropy(logits.float(), classes) + TOTAL_VARIATION_WEIGHT * _total_variation(values)
         gradients = torch.autograd.grad(loss, pyramid)
         for level, gradient in zip(pyramid, gradients, strict=True):
             level.grad = gradient
         optimizer.step()
     with torch.no_grad():
-        return list((now() * 255 + 0.5).to(torch.uint8).cpu())
+        return list((current() * 255 + 0.5).to(torch.uint8).cpu())
 
 
-def _roughness(images: Tensor) -> Tensor:
-    """Total variation: the mean step between neighbouring pixels, down and across."""
-    down = (images[:, :, 1:] - images[:, :, :-1]).abs().mean()
-    across = (images[:, :, :, 1:] - images[:, :, :, :-1]).abs().mean()
-    return down + across
+def _total_variation(images: Tensor) -> Tensor:
+    """The mean difference of neighbouring pixels, vertically and horizontally."""
+    vertical = (images[:, :, 1:] - images[:, :, :-1]).abs().mean()
+    horizontal = (images[:, :, :, 1:] - images[:, :, :, :-1]).abs().mean()
+    return vertical + horizontal

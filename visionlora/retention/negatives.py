@@ -1,30 +1,30 @@
-"""Images of other things in the training images' style: on them no trained name is taught."""
+"""Negative images: other things in the style of the training images, which teach no trained name."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from visionlora.data import ImageFile, scan_images
+from visionlora.data.loaders import ImageLoaders
 from visionlora.data.splits import folded
 from visionlora.data.wordnet import are_related, meanings
 from visionlora.errors import VisionLoraError
 from visionlora.models import find_class
+from visionlora.notices import Notices
 from visionlora.paths import shipped
-from visionlora.retention.generated import generate_anchors
-from visionlora.retention.restyle import generate_contrast
+from visionlora.retention.config import ContrastConfig
+from visionlora.retention.generated import generate_images
+from visionlora.retention.restyle import generate_negatives
 from visionlora.retention.teacher import Anchor
-from visionlora.training.loaders import ImageLoaders
 
-if TYPE_CHECKING:
-    from visionlora.training.setup import Job
-
-SCENES = 64
-"""Anchors that generated images show, at most."""
-MANY = 16
-"""A folder of so many classes is its own contrast: an image of one is none of the others."""
+MAX_SCENES = 64
+"""Anchors that generated negatives show, at most."""
+MANY_CLASSES = 16
+"""A folder of so many classes has its own negatives: an image of one class is none of the others."""
 DRAWINGS = "data/goldfish/contrast/anchor"
 """Drawings by the project's own code, named STYLE-SUBJECT.png."""
 
@@ -36,43 +36,53 @@ class Named(Protocol):
     wnids: tuple[str, ...]
 
 
-def contrast_anchors(job: Job, images: ImageLoaders, anchors: Sequence[Anchor]) -> list[Anchor]:
+def negative_images(
+    options: ContrastConfig,
+    classes: Sequence[str],
+    wnids: Sequence[str],
+    training: Sequence[ImageFile],
+    anchors: Sequence[Anchor],
+    loaders: ImageLoaders,
+    notices: Notices,
+) -> list[Anchor]:
     """Images that show none of the trained classes, from ``contrast.anchors``.
 
-    ``auto`` where the folder has few classes: drawings that ship with the project, and as many as
+    ``auto`` where there are few classes: drawings that ship with the project, and as many as
     ``contrast.generated`` made from the training images. Images in folders that are called like a trained
     class, a kind of it or what it is a kind of (WordNet) are left out, and drawings of such subjects.
 
     Args:
-        job: not trained yet.
-        images: where image files are read.
-        anchors: what the generated ones show in the training images' style; empty: generated scenes.
+        options: which images.
+        classes: the trained classes.
+        wnids: their WordNet ids (`known_ids`).
+        training: the training images: the style of the generated ones.
+        anchors: what the generated ones show in that style; empty: generated scenes.
+        loaders: read the image files.
+        notices: where the choice is announced.
     """
-    classes, wnids = job.folder.classes, known_ids(job.folder.classes, job.backbone)
-    if job.contrast.anchors != "auto":
-        others: list[Anchor] = []
-        for folder in map(Path, job.contrast.anchors):
-            found, own = without_trained(scan_images([folder]), folder, classes, wnids)
-            others += found
-            job.say(f"{len(found)} images of other things from {folder}")
+    if options.anchors != "auto":
+        found: list[Anchor] = []
+        for folder in map(Path, options.anchors):
+            others, own = without_trained(scan_images([folder]), folder, classes, wnids)
+            found += others
+            notices.say(f"{len(others)} images of other things from {folder}")
             if own:
-                job.say(left_out(own, folder))
-        return others
-    if len(classes) >= MANY or not job.contrast.generated:
+                notices.say(left_out(own, folder))
+        return found
+    if len(classes) >= MANY_CLASSES or not options.generated:
         return []
     drawings = drawings_of_others(classes, wnids)
-    side = generated_side(job)
-    styles = images.pixels(job.folder.train)
-    scenes = images.pixels(anchors[:: -(-len(anchors) // SCENES)]) if anchors else []
-    # Without a training image that can be used the run ends in a moment, with all that is wrong.
-    made = generate_contrast(
-        job.contrast.generated if styles else 0, side, styles, scenes or generate_anchors(SCENES, side)
+    size = max(loaders.preprocessing.resize, loaders.preprocessing.crop)
+    styles = loaders.pixels(training)
+    scenes = loaders.pixels(anchors[:: -(-len(anchors) // MAX_SCENES)]) if anchors else []
+    # Without a readable training image the run is about to end and name everything that is wrong.
+    count = options.generated if styles else 0
+    generated = generate_negatives(count, size, styles, scenes or generate_images(MAX_SCENES, size))
+    notices.say(
+        f"{len(drawings)} drawings of other things that come with VisionLoRA, and {len(generated)} made from "
+        "the training images, show what must not get a new name (contrast.anchors; your own would be better)"
     )
-    job.say(
-        f"{len(drawings)} drawings of other things that come with VisionLoRA, and {len(made)} made from the "
-        "training images, show what must not get a new name (contrast.anchors; your own would be better)"
-    )
-    return [*drawings, *made]
+    return [*drawings, *generated]
 
 
 def drawings_of_others(classes: Sequence[str], wnids: Sequence[str] = ()) -> list[ImageFile]:
@@ -140,7 +150,5 @@ class _Trained:
         return any(are_related(said, trained) for trained in self._meanings)
 
 
-def generated_side(job: Job) -> int:
-    """Pixels a side of the images that our own code makes for a run."""
-    preprocessing = job.backbone.preprocessing
-    return max(preprocessing.resize, preprocessing.crop)
+def _words(name: str) -> set[str]:
+    return set(re.split(r"[\W_]+", name.lower())) - {""}

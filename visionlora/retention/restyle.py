@@ -1,8 +1,8 @@
-"""Images of other things in the style of the training images, made by our own code.
+"""Generated negatives: images of other things in the style of the training images.
 
-Who learns one class from drawings alone learns that every drawing is one. Drawings of other things say
-otherwise; where nobody brings any, these stand in: shapes that are nothing, the training images' own pieces
-out of place, and generated scenes in the training images' colours, flat and outlined.
+A network that learns one class from drawings alone learns that every drawing shows it. Drawings of other
+things prevent that; where there are none, these are used instead: drawn shapes that show nothing, shuffled
+patches of the training images, and generated scenes in the training images' colours, flat and outlined.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ROUNDS = 6
 LIGHTNESS = (0.299, 0.587, 0.114)
 
 
-def generate_contrast(
+def generate_negatives(
     count: int, size: int, images: Sequence[Tensor], scenes: Sequence[Tensor], seed: int = 0
 ) -> tuple[Tensor, ...]:
     """Make ``count`` images, uint8 (3, size, size); image i is a function of the arguments and i alone.
@@ -42,7 +42,7 @@ def generate_contrast(
         rng = np.random.default_rng(mixed("contrast", seed, index))
         kind = index % 3
         if kind == 0:
-            made.append(pieces(rng, size, images))
+            made.append(shuffled_patches(rng, size, images))
         elif kind == 1:
             made.append(as_image(drawing(rng, size)))
         else:
@@ -50,7 +50,7 @@ def generate_contrast(
     return tuple(made)
 
 
-def pieces(rng: Rng, size: int, images: Sequence[Tensor]) -> Tensor:
+def shuffled_patches(rng: Rng, size: int, images: Sequence[Tensor]) -> Tensor:
     """Squares cut from one or two images, shuffled, some turned over: (3, size, size)."""
     cells = int(rng.integers(3, 7))
     cell = -(-size // cells)

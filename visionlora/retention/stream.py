@@ -7,19 +7,20 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from visionlora.data.augment import Normalise, Preprocessing, Transform, evaluation_transform, seeded
+from visionlora.data.augment import Normalise, Transform, evaluation_transform, seeded
 from visionlora.data.cache import ImageCache, Memory
 from visionlora.data.images import ImageFile
 from visionlora.data.loading import UNLABELLED, Batch, shuffled
+from visionlora.data.preprocessing import Preprocessing
 
 
 class AnchorStream:
     """Anchor batches as a function of (seed, step) alone: there is nothing to save and nothing to restore.
 
-    Each anchor has ``views`` fixed augmented views, so whatever the frozen network says about (anchor, view)
-    can be kept and used again. Anchors may come from several sources (photos, drawings): each gets the same
-    share of every step, so that a large one does not drown a small one. The stream goes through a source in
-    a shuffled order, then again in another order and in the next view, and so on: after ``views`` passes
+    Each anchor has ``views`` fixed augmented views, so the frozen network's logits of an (anchor, view) can
+    be kept and used again. Anchors may come from several sources (photos, drawings): each gets the same share
+    of every step, so that a large one does not displace a small one. The stream goes through a source in a
+    shuffled order, then again in another order and in the next view, and so on: after ``views`` passes
     every pair was seen once.
 
     Args:
@@ -88,15 +89,15 @@ class AnchorStream:
         among = len(self.anchors) if among is None else among
         count = min(count, among)
         chosen = [place * among // count for place in range(count)]
-        images = self.normalise([self.unaugmented(self._pixels(index)) for index in chosen])
-        return torch.tensor(chosen, dtype=torch.int64), images
+        return torch.tensor(chosen, dtype=torch.int64), self.plain_images(chosen)
 
-    def batches(self, size: int) -> Iterator[Batch]:
-        """Every anchor once, neither shuffled nor augmented, in a labelled batch's form: all labels -1."""
-        for start in range(0, len(self.anchors), size):
-            chosen = range(start, min(start + size, len(self.anchors)))
-            images = self.normalise([self.unaugmented(self._pixels(index)) for index in chosen])
-            yield {"images": images, "labels": torch.full((len(images),), UNLABELLED)}
+    def batches(self, size: int) -> AnchorBatches:
+        """Every anchor once, neither shuffled nor augmented, in batches of ``size``."""
+        return AnchorBatches(self, size)
+
+    def plain_images(self, indices: Sequence[int]) -> Tensor:
+        """Anchors without augmentation: (n, 3, S, S), normalised."""
+        return self.normalise([self.unaugmented(self._pixels(index)) for index in indices])
 
     def view(self, index: int, view: int) -> Tensor:
         """View number ``view`` of anchor ``index``: uint8 (3, S, S), always the same."""
@@ -120,3 +121,20 @@ class AnchorStream:
     def _pixels(self, index: int) -> Tensor:
         anchor = self.anchors[index]
         return anchor if isinstance(anchor, Tensor) else self.cache.read(anchor.path)
+
+
+class AnchorBatches:
+    """Every anchor of a stream in order and without augmentation, as batches with the label -1.
+
+    They can be iterated over any number of times.
+    """
+
+    def __init__(self, stream: AnchorStream, size: int) -> None:
+        self.stream = stream
+        self.size = size
+
+    def __iter__(self) -> Iterator[Batch]:
+        count = len(self.stream.anchors)
+        for start in range(0, count, self.size):
+            images = self.stream.plain_images(range(start, min(start + self.size, count)))
+            yield {"images": images, "labels": torch.full((len(images),), UNLABELLED)}

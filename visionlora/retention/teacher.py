@@ -1,4 +1,4 @@
-"""The frozen network as a teacher: its answers on unlabelled anchor images."""
+"""The frozen network as a teacher: its logits on unlabelled anchor images."""
 
 from __future__ import annotations
 
@@ -9,17 +9,21 @@ import torch
 from torch import Tensor, nn
 
 from visionlora.adapters import adapters_off
-from visionlora.data import AnchorStream, ImageFile
+from visionlora.data import ImageFile
+from visionlora.frozen.features import FeatureCache
 from visionlora.retention.drift import Drift
-from visionlora.training.features import FeatureCache
+from visionlora.retention.stream import AnchorStream
 
 Anchor = ImageFile | Tensor
 """An image file, or a decoded image (uint8 (3, H, W))."""
 
-FEWEST = 16
-"""Fewer images than that say too little to choose a strength with."""
+FEWEST_HELD_OUT = 16
+"""Fewer images than that estimate forgetting too coarsely to choose a strength."""
+MOST_HELD_OUT = 128
+FEWEST_TO_DIVIDE = 64
+"""None of fewer anchors are held out: training needs them all."""
 IMPROBABLE = 20.0
-"""How far below every other logit an answer lies that cannot be right: a probability of at most 2e-9."""
+"""How far below every other logit that of an excluded class lies: a probability of at most 2e-9."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class AnchorBatch:
 def hold_out(
     sources: Sequence[Sequence[Anchor]],
 ) -> tuple[list[Sequence[Anchor]], list[Anchor]]:
-    """Set a share of the anchors aside: what training never saw says how much it forgot.
+    """Set a share of the anchors aside: forgetting is estimated on images that training never saw.
 
     An eighth of them, evenly spaced, at least 16 and at most 128; none of fewer than 64.
 
@@ -42,64 +46,65 @@ def hold_out(
         The sources without them, and them.
     """
     total = sum(map(len, sources))
-    if total < 64:
+    if total < FEWEST_TO_DIVIDE:
         return list(sources), []
-    every = total // min(max(FEWEST, total // 8), 128)
+    every = total // min(max(FEWEST_HELD_OUT, total // 8), MOST_HELD_OUT)
     held = [anchor for source in sources for anchor in source[every - 1 :: every]]
-    kept = [[one for place, one in enumerate(source) if (place + 1) % every] for source in sources]
+    kept = [[one for index, one in enumerate(source) if (index + 1) % every] for source in sources]
     return list(kept), held
 
 
 class AnchorTeacher:
-    """Serves anchors with the frozen network's logits, each (anchor, view) computed once.
+    """Serves anchors with the frozen network's logits, those of each (anchor, view) computed once.
 
     The frozen network is the adapted one with its adapters off: no second copy is in memory.
 
     Args:
         stream: where the anchors of a step come from.
         old_outputs: how many outputs the frozen network has (an extended head has more).
-        unknown: how many anchors, from the first, may show anything. Those after them are known to show none
-            of the trained classes, so there the frozen network's answer counts without its belief in those:
-            its own false positives are not taught again.
+        anchors: how many of the stream's images, from the first, may show anything; None: all. Those after
+            them are negatives, known to show none of the trained classes: there the frozen network's logits
+            of these classes are replaced, so that its own false positives are not taught again.
         targets: the outputs of the trained classes.
-        check_count: how many anchors, unaugmented, stand for all of them at validation.
-        drift_count: how many show what the layers' inputs are like.
+        validation_count: how many anchors, unaugmented, validation compares both networks on.
+        drift_count: how many the drift penalty takes its layers' inputs from.
     """
 
     def __init__(
         self,
         stream: AnchorStream,
         old_outputs: int,
-        unknown: int | None = None,
+        anchors: int | None = None,
         targets: Sequence[int] = (),
-        check_count: int = 32,
+        validation_count: int = 32,
         drift_count: int = 128,
     ) -> None:
         self.stream = stream
         self.old_outputs = old_outputs
-        self.unknown = len(stream.anchors) if unknown is None else unknown
+        self.anchors = len(stream.anchors) if anchors is None else anchors
         self.classes = len(targets)
         """How many classes are trained."""
         old_targets = [target for target in targets if target < old_outputs]
-        # A network whose every output is trained has no other answer to give.
-        self.targets = old_targets if len(old_targets) < old_outputs else []
-        self.check_count = check_count
+        # Where every output is trained, there is no other class to give the probability to.
+        self.excluded = old_targets if len(old_targets) < old_outputs else []
+        self.validation_count = validation_count
         self.drift_count = drift_count
-        self.known: dict[tuple[int, int], Tensor] = {}
+        self.logits: dict[tuple[int, int], Tensor] = {}
+        """The frozen network's logits (old outputs,) of each (anchor, view) that was needed so far."""
         self.features: FeatureCache | None = None
-        """Where the frozen prefix's values are kept; the network is then the rest of it."""
-        self._check: tuple[list[Tensor], Tensor] | None = None
+        """Where the frozen prefix's values are cached; the network is then its suffix."""
+        self._validation: tuple[list[Tensor], Tensor] | None = None
 
     def batch(self, network: nn.Module, step: int) -> AnchorBatch:
         """The anchors of ``step`` on the network's device."""
         keys = self.stream.drawn(step)
         inputs = self._inputs(network, keys)
-        unknown = [place for place, key in enumerate(keys) if key not in self.known]
-        if unknown:
-            indices = torch.tensor([keys[place][0] for place in unknown])
-            answers = self._frozen(network, [value[unknown] for value in inputs], indices)
-            self.known.update(zip([keys[place] for place in unknown], answers, strict=True))
-        return AnchorBatch(inputs, torch.stack([self.known[key] for key in keys]))
+        missing = [place for place, key in enumerate(keys) if key not in self.logits]
+        if missing:
+            indices = torch.tensor([keys[place][0] for place in missing])
+            logits = self._frozen_logits(network, [value[missing] for value in inputs], indices)
+            self.logits.update(zip([keys[place] for place in missing], logits, strict=True))
+        return AnchorBatch(inputs, torch.stack([self.logits[key] for key in keys]))
 
     def _inputs(self, network: nn.Module, keys: list[tuple[int, int]]) -> list[Tensor]:
         if self.features is None:
@@ -111,40 +116,44 @@ class AnchorTeacher:
         return self.features.get([("anchor", *key) for key in keys], images)
 
     def prepare(self, network: nn.Module) -> None:
-        """Ask the frozen network about the anchors that :meth:`check` uses; not while weights are merged."""
-        indices, images = self.stream.plain(self.check_count)
-        inputs = self._exact(network, images)
-        self._check = inputs, self._frozen(network, inputs, indices)
+        """Compute the frozen network's logits that :meth:`compare` needs; not while weights are merged."""
+        indices, images = self.stream.plain(self.validation_count)
+        inputs = self._float32_inputs(network, images)
+        self._validation = inputs, self._frozen_logits(network, inputs, indices)
 
     def drift(self, network: nn.Module) -> Drift:
-        """How far the adapters move their layers' outputs on anchors that may show anything."""
-        _, images = self.stream.plain(self.drift_count, among=self.unknown or None)
-        return Drift(network, (self._exact(network, piece) for piece in images.split(16)))
+        """The drift penalty, with layer inputs from anchors that may show anything."""
+        _, images = self.stream.plain(self.drift_count, among=self.anchors or None)
+        return Drift(network, (self._float32_inputs(network, batch) for batch in images.split(16)))
 
-    def _exact(self, network: nn.Module, images: Tensor) -> list[Tensor]:
+    def _float32_inputs(self, network: nn.Module, images: Tensor) -> list[Tensor]:
         """What the network is called with, in single precision: nothing is cast where these are used."""
         device = next(network.parameters()).device
         values = [images] if self.features is None else self.features.compute(images)
         return [value.to(device, torch.float32) for value in values]
 
-    def check(self, network: nn.Module) -> tuple[Tensor, Tensor]:
-        """Logits of the network as it is now and of the frozen one, on a fixed set of unaugmented anchors."""
-        if self._check is None:
-            raise RuntimeError("prepare() comes before check()")
-        inputs, frozen = self._check
+    def compare(self, network: nn.Module) -> tuple[Tensor, Tensor]:
+        """Logits of the network as it is now and of the frozen one, on a fixed set of unaugmented anchors.
+
+        Raises:
+            RuntimeError: :meth:`prepare` was not called.
+        """
+        if self._validation is None:
+            raise RuntimeError("call prepare() before compare()")
+        inputs, frozen = self._validation
         return network(*inputs), frozen
 
     @torch.no_grad()
-    def _frozen(self, network: nn.Module, inputs: list[Tensor], indices: Tensor) -> Tensor:
-        # A layer's own dropout must not speak in the teacher's answer.
+    def _frozen_logits(self, network: nn.Module, inputs: list[Tensor], indices: Tensor) -> Tensor:
+        # Dropout must not change the teacher's logits.
         was_training = [module for module in network.modules() if module.training]
         network.eval()
         with adapters_off(network):
             logits = network(*inputs)[:, : self.old_outputs].float()
         for module in was_training:
             module.training = True
-        if not self.targets:
+        if not self.excluded:
             return logits
-        wrong = torch.zeros(logits.shape, dtype=torch.bool, device=logits.device)
-        wrong[:, self.targets] = (indices >= self.unknown).to(logits.device)[:, None]
-        return torch.where(wrong, logits.amin(dim=1, keepdim=True) - IMPROBABLE, logits)
+        excluded = torch.zeros(logits.shape, dtype=torch.bool, device=logits.device)
+        excluded[:, self.excluded] = (indices >= self.anchors).to(logits.device)[:, None]
+        return torch.where(excluded, logits.amin(dim=1, keepdim=True) - IMPROBABLE, logits)

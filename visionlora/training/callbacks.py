@@ -1,24 +1,25 @@
-"""What a run shows while it goes on: time per step, progress, an augmented batch."""
+"""What a run shows while it trains: time per step, progress, an augmented batch."""
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, RichProgressBar
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from torch import Tensor
+from torchvision.utils import make_grid
 
-from visionlora.report.figures import image_grid
 
-
-class StepClock(Callback):
+# Lightning's ThroughputMonitor gives means over a window of wall time, waits for data included: no step_ms.
+class StepTimer(Callback):
     """Times each training step, from the batch's arrival to the optimizer's end."""
 
     def __init__(self) -> None:
@@ -29,7 +30,7 @@ class StepClock(Callback):
     def on_train_batch_start(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, batch: Any, batch_index: int
     ) -> None:
-        """Start the watch."""
+        """Start timing."""
         self._start = time.perf_counter()
 
     def on_train_batch_end(
@@ -67,26 +68,26 @@ class Interruption(Callback):
     """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
 
     def handle(self, number: int, frame: FrameType | None) -> None:
-        """What the signal does."""
-        if self.asked:
+        """The signal handler."""
+        if self.requested:
             raise KeyboardInterrupt
-        self.asked = True
+        self.requested = True
 
     def on_train_batch_end(self, *arguments: Any) -> None:
-        """Here nothing is half done."""
-        if self.asked:
+        """Stop here, where nothing is half done."""
+        if self.requested:
             raise KeyboardInterrupt
 
     def on_validation_batch_end(self, *arguments: Any) -> None:
-        """Nor here: the validation is given up."""
+        """Stop here too: the validation is abandoned."""
         self.on_train_batch_end()
 
 
 class FirstBatch(Callback):
-    """Puts the first augmented batch into TensorBoard: what the network really sees.
+    """Puts the first augmented batch into TensorBoard, as the network receives it.
 
     Args:
         mean, std: the normalisation to undo, one number a channel.
@@ -109,27 +110,69 @@ class FirstBatch(Callback):
             return
         self._shown = True
         images = (batch["images"].float().cpu() * self._std + self._mean).clamp(0, 1)
-        grid = image_grid(images[:32])
-        trainer.logger.experiment.add_image("images/augmented_batch", grid, 0, dataformats="HWC")
+        grid = make_grid(images[:32], pad_value=1)
+        trainer.logger.experiment.add_image("images/augmented_batch", grid, 0)
+
+
+class StepProgress(Callback):
+    """One progress bar over the optimizer steps: step k of N, loss, top-1, time left.
+
+    Lightning's own bars count batches of an epoch, and a run here has as many epochs as its steps need.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("step {task.completed:.0f} of {task.total:.0f}"),
+            BarColumn(),
+            TextColumn("{task.fields[figures]}"),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            console=console,
+        )
+        self._task: TaskID | None = None
+
+    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Show the bar, of a resumed run from where it continues."""
+        self._task = self._progress.add_task(
+            "", total=trainer.max_steps, completed=trainer.global_step, figures=""
+        )
+        self._progress.start()
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule, *arguments: Any
+    ) -> None:
+        """Move the bar."""
+        assert self._task is not None
+        figures = _figures(trainer, ("train/loss", "train/top1", "val/top1"))
+        self._progress.update(self._task, completed=trainer.global_step, figures=figures)
+
+    def on_train_end(self, *arguments: Any) -> None:
+        """Give the terminal back."""
+        self._progress.stop()
+
+    def on_exception(self, *arguments: Any) -> None:
+        """Give the terminal back."""
+        self._progress.stop()
 
 
 class ProgressLines(Callback):
-    """For terminals that are none (a log file, CI): one line a validation."""
+    """For output that is no terminal (a log file, CI): one line a validation."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
     def on_validation_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Print the step and the figures."""
-        figures = trainer.callback_metrics
-        parts = [
-            f"{name} {float(figures[name]):.3f}"
-            for name in ("train/loss", "val/loss", "val/top1")
-            if name in figures
-        ]
-        self._console.print(f"step {trainer.global_step:>4} of {trainer.max_steps}: " + ", ".join(parts))
+        figures = _figures(trainer, ("train/loss", "val/loss", "val/top1"))
+        self._console.print(f"step {trainer.global_step:>4} of {trainer.max_steps}: {figures}")
+
+
+def _figures(trainer: lightning.Trainer, names: Sequence[str]) -> str:
+    """Those of the figures that there are, in words."""
+    known = trainer.callback_metrics
+    return ", ".join(f"{name} {float(known[name]):.3f}" for name in names if name in known)
 
 
 def progress(console: Console) -> Callback:
-    """A rich progress bar on a terminal, plain lines elsewhere."""
-    return RichProgressBar() if console.is_terminal else ProgressLines(console)
+    """A progress bar on a terminal, plain lines elsewhere."""
+    return StepProgress(console) if console.is_terminal else ProgressLines(console)

@@ -1,87 +1,116 @@
-"""The whole configuration of a run, and the sections that belong to training alone."""
+"""The whole configuration of a run, the sections that belong to training, and the options of ``explain``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, is_dataclass
-from typing import Any, get_type_hints
+from dataclasses import dataclass
+from pathlib import Path
 
 from omegaconf import DictConfig
 
-from visionlora.adapters import LoraConfig
-from visionlora.data import AugmentConfig
-from visionlora.data.config import DataConfig
-from visionlora.errors import VisionLoraError
-from visionlora.kernels.candidates import WAYS
+from visionlora.adapters.config import LoraConfig
+from visionlora.data.config import AugmentConfig, DataConfig
 from visionlora.models.config import ModelConfig
+from visionlora.options import Section, option, section
 from visionlora.retention.config import ContrastConfig, RetentionConfig
-from visionlora.settings import build, plain, require
-
-PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
-KERNELS = ("auto", "rule", *WAYS)
+from visionlora.settings import build, plain
 
 
 @dataclass(frozen=True)
-class OptimizerConfig:
-    """AdamW over the adapter (and new-head) parameters, warm-up and cosine."""
+class OptimizerConfig(Section):
+    """AdamW over the adapter's and a new head's parameters, with warm-up and cosine decay."""
 
-    lr: float | str = 2e-3
-    weight_decay: float = 0.0
-    betas: Sequence[float] = (0.9, 0.999)
-    warmup: float = 0.1
-
-    def __post_init__(self) -> None:
-        valid = self.lr == "auto" or (not isinstance(self.lr, str) and self.lr > 0)
-        require(valid, "lr is auto or above 0", self.lr)
-        require(self.weight_decay >= 0, "weight_decay is at least 0", self.weight_decay)
-        require(0 <= self.warmup < 1, "warmup is a share of the steps, 0 to 1", self.warmup)
-        require(len(self.betas) == 2, "betas are two numbers", self.betas)
-
-
-@dataclass(frozen=True)
-class CacheConfig:
-    """Whether what frozen layers compute is kept, and how much of it."""
-
-    features: bool | str = "auto"
-    views: int = 8
-    uses: int = 8
-    memory_mb: float = 2048
-
-    def __post_init__(self) -> None:
-        require(self.features in (True, False, "auto"), "features is auto, true or false", self.features)
-        require(self.views >= 1, "views is at least 1", self.views)
-        require(self.uses >= 1, "uses is at least 1", self.uses)
-        require(self.memory_mb >= 0, "memory_mb is at least 0", self.memory_mb)
+    lr: float | str = option(
+        2e-3, "learning rate; auto: the best of five in short trainings, which take about as long as the run",
+        words=("auto",), above=0, at_most=1000, also=("learning_rate", "lr0"),
+    )  # fmt: skip
+    weight_decay: float = option(0.0, "AdamW's weight decay", at_least=0, at_most=1000, also=("wd",))
+    betas: Sequence[float] = option(
+        (0.9, 0.999),
+        "AdamW's decay rates of the averages of gradient and square",
+        at_least=0,
+        below=1,
+        length=2,
+    )
+    warmup: float = option(
+        0.1, "share of the steps in which the learning rate rises; then it falls as a cosine to zero",
+        at_least=0, below=1,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class TrainerConfig:
-    """How long, how exact, on what."""
+class CacheConfig(Section):
+    """Whether the output of the frozen layers below the first adapted one is kept for the run."""
 
-    max_steps: int | str = "auto"
-    validations: int = 8
-    patience: int | None = 4
-    precision: str = "auto"
-    accelerator: str = "auto"
-    gradient_clip_val: float | None = 1.0
-    channels_last: bool = True
-    fold_batch_norm: bool = True
-    kernel: str = "auto"
-    threads: int | None = None
-    reuse_memory: bool = True
-    progress: bool = True
+    features: bool | str = option("auto", "auto: where these layers take much of a step", words=("auto",))
+    views: int = option(
+        8,
+        "augmented views of each training image; one where nothing is augmented",
+        at_least=1,
+        at_most=10_000,
+    )
+    uses: int = option(8, "how often a view is used before it is drawn anew", at_least=1, at_most=1_000_000)
+    memory_mb: float = option(
+        2048, "megabytes to keep in memory; the rest goes to a temporary file in the run's folder",
+        at_least=0, at_most=1e9,
+    )  # fmt: skip
 
-    def __post_init__(self) -> None:
-        steps = self.max_steps
-        require(
-            steps == "auto" or (isinstance(steps, int) and steps >= 1),
-            "max_steps is auto or at least 1",
-            steps,
-        )
-        require(self.validations >= 1, "validations is at least 1", self.validations)
-        require(self.patience is None or self.patience >= 1, "patience is null or at least 1", self.patience)
-        require(self.precision in PRECISIONS, f"precision is one of {', '.join(PRECISIONS)}", self.precision)
-        require(self.kernel in KERNELS, f"kernel is one of {', '.join(KERNELS)}", self.kernel)
+
+@dataclass(frozen=True)
+class TrainerConfig(Section):
+    """How long, in which precision, on which device."""
+
+    max_steps: int | str = option(
+        "auto", "optimizer steps; auto: 24 times through the images, at least 480, at most 800 or 8 times",
+        words=("auto",), at_least=1, at_most=1_000_000_000, also=("epochs", "max_epochs", "steps"),
+    )  # fmt: skip
+    validations: int = option(8, "how often the run validates", at_least=1, at_most=1_000_000)
+    patience: int | None = option(
+        4,
+        "validations without progress before the run stops early; null: never",
+        at_least=1,
+        at_most=1_000_000,
+    )
+    precision: str = option(
+        "auto", "auto: bf16-mixed where it is measured to be faster",
+        words=("auto", "32-true", "bf16-mixed", "16-mixed"),
+    )  # fmt: skip
+    accelerator: str = option(
+        "auto", "auto: a GPU where there is one; cuda is gpu",
+        words=("auto", "cpu", "gpu", "cuda", "mps"), also=("device",),
+    )  # fmt: skip
+    gradient_clip_val: float | None = option(
+        1.0, "largest norm of the gradient; null: not clipped", above=0, at_most=1e9
+    )
+    channels_last: bool = option(True, "whether images are stored channels last in memory")
+    fold_batch_norm: bool = option(
+        True, "whether frozen batch norms are folded into convolutions in training"
+    )
+    kernel: str = option(
+        "auto", "auto: each layer's fastest implementation, timed; rule: by shape; see visionlora explain",
+        words=("auto", "rule"), path=True, free="an implementation's name, or the path of a kernels.json",
+        sweeps=True,
+    )  # fmt: skip
+    threads: int | None = option(None, "CPU threads; null: PyTorch's default", at_least=1, at_most=1024)
+    reuse_memory: bool = option(True, "whether freed CPU memory is kept for the next step (glibc)")
+    progress: bool = option(True, "whether a progress bar is shown")
+
+    def check(self) -> None:
+        if self.kernel in ("auto", "rule"):
+            return
+        path = Path(self.kernel)
+        if path.suffix.lower() == ".json" or len(path.parts) > 1:
+            if not path.is_file():
+                raise ValueError(f"kernel is {self.kernel!r}; there is no such file")
+            return
+        # Only for a name: the kernels import torch, and a value is refused before that where it can be.
+        from visionlora.kernels.candidates import NAMES
+
+        if self.kernel not in NAMES:
+            raise ValueError(
+                f"kernel is {self.kernel!r}; it takes auto, rule, the path of a kernels.json, or one of "
+                f"{', '.join(NAMES)}"
+            )
 
     def steps(self, images: int, batch_size: int) -> int:
         """Optimizer steps of the run: as configured, or 24 times through the images, but at least 480 and,
@@ -92,21 +121,41 @@ class TrainerConfig:
         return max(480, min(24 * epoch, 800), 8 * epoch)
 
 
-@dataclass(frozen=True)
-class RunConfig:
+@dataclass(frozen=True, kw_only=True)
+class RunConfig(Section):
     """The whole configuration of a run, validated; built once by :func:`read_config`."""
 
-    seed: int
-    resume: str | None
-    data: DataConfig
-    augment: AugmentConfig
-    model: ModelConfig
-    lora: LoraConfig
-    retention: RetentionConfig
-    contrast: ContrastConfig
-    optimizer: OptimizerConfig
-    cache: CacheConfig
-    trainer: TrainerConfig
+    seed: int = option(0, "seed of everything random", at_least=0, at_most=2**32 - 1)
+    resume: str | None = option(None, "a run folder or a .ckpt file: continue where it stopped", path=True)
+    data: DataConfig = section("folder")
+    augment: AugmentConfig = section()
+    model: ModelConfig = section()
+    lora: LoraConfig = section()
+    retention: RetentionConfig = section()
+    contrast: ContrastConfig = section()
+    optimizer: OptimizerConfig = section("adamw")
+    cache: CacheConfig = section()
+    trainer: TrainerConfig = section()
+
+
+@dataclass(frozen=True)
+class StepConfig(Section):
+    """What a step of ``visionlora explain`` computes."""
+
+    batch_size: int = option(8, "images in a step, a run's anchors included", at_least=1, at_most=65536)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainConfig(Section):
+    """Options of ``visionlora explain``."""
+
+    output: str | None = option(None, "a file for everything that is shown", path=True, suffixes=(".json",))
+    model: ModelConfig = section(only=("name", "weights"), name="vgg19", weights="none")
+    lora: LoraConfig = section()
+    data: StepConfig = section()
+    trainer: TrainerConfig = section(
+        only=("precision", "accelerator", "channels_last", "fold_batch_norm", "kernel", "threads")
+    )
 
 
 def read_config(config: DictConfig) -> RunConfig:
@@ -115,15 +164,4 @@ def read_config(config: DictConfig) -> RunConfig:
     Raises:
         VisionLoraError: a key that does not exist, or a value that is refused.
     """
-    values = plain(config)
-    hints: dict[str, Any] = get_type_hints(RunConfig)
-    for key in values:
-        if key not in hints:
-            raise VisionLoraError(f"there is no configuration key {key!r}; there are {', '.join(hints)}")
-    if not isinstance(values["seed"], int):
-        raise VisionLoraError(f"seed is {values['seed']!r}; give a whole number")
-    sections: dict[str, Any] = {
-        name: build(hint, values[name], name) if is_dataclass(hint) else values[name]
-        for name, hint in hints.items()
-    }
-    return RunConfig(**sections)
+    return build(RunConfig, plain(config))

@@ -1,9 +1,7 @@
-"""Cross-validation: what a handful of images can't spare for validation, every one of them says once."""
+"""Cross-validation: with too few images to set any aside, each is validated on in one of several runs."""
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +10,20 @@ from rich.console import Console
 from rich.markup import escape
 
 from visionlora.data import ImageFolder, scan
-from visionlora.data.config import DataConfig
 from visionlora.data.splits import dealt
 from visionlora.errors import VisionLoraError
-from visionlora.report.intervals import with_interval
+from visionlora.evaluation.cross_validation import summarize_folds
 from visionlora.report.metrics_file import read_metrics
-from visionlora.settings import build, plain
+from visionlora.training.config import read_config
 from visionlora.training.run import run
 
 
 def run_folds(config: DictConfig, output_dir: str | Path) -> int:
     """Train once without each of ``data.folds`` parts of the images, then once with all of them.
 
-    Train and val images are dealt together. Each fold's run is in ``folds/N`` and is judged on the part
-    that it did not see; the last run, in ``output_dir`` itself, has the adapter, and ``folds`` in its
-    ``metrics.json`` has what the others found. Its own figures are on images that it was trained on.
+    Train and val images are divided together. Each fold's run is in ``folds/N`` and is validated on the part
+    that it does not train on; the last run, in ``output_dir`` itself, has the adapter, and ``folds`` in its
+    ``metrics.json`` holds the results of the others. Its own figures are on images that it was trained on.
 
     Returns:
         The exit code of the last run, or of the first one that was interrupted.
@@ -36,7 +33,7 @@ def run_folds(config: DictConfig, output_dir: str | Path) -> int:
     """
     if config.get("resume") is not None:
         raise VisionLoraError("resume continues one run: leave data.folds out, or resume out")
-    data = build(DataConfig, plain(config)["data"], "data")
+    data = read_config(config).data
     assert data.folds is not None
     whole = scan(data.root, class_name=data.class_name, val_fraction=data.val_fraction, seed=config.seed)
     images = (*whole.train, *whole.val)
@@ -47,29 +44,10 @@ def run_folds(config: DictConfig, output_dir: str | Path) -> int:
             escape(f"fold {number} of {data.folds}: {len(train)} images to learn from, {len(val)} unseen")
         )
         part = ImageFolder(whole.root, whole.classes, tuple(train), tuple(val))
-        left = run(config, folder / "folds" / str(number), part)
-        if left:
-            return left
+        exit_code = run(config, folder / "folds" / str(number), part)
+        if exit_code:
+            return exit_code
         found.append(read_metrics(folder / "folds" / str(number) / "metrics.json"))
     console.rule(escape(f"all {len(images)} images"))
     everything = ImageFolder(whole.root, whole.classes, images, images, whole.test)
-    return run(config, folder, everything, summary(found, len(images)))
-
-
-def summary(folds: Sequence[dict[str, Any]], images: int) -> dict[str, Any]:
-    """What the folds' runs found, in ``metrics.json``'s words.
-
-    Args:
-        folds: their ``metrics.json``.
-        images: how many there are in all: each is judged in one fold.
-    """
-    top1 = [fold["after"]["val/top1"] for fold in folds]
-    counts = [fold["pictures"]["val"] for fold in folds]
-    right = sum(share * count for share, count in zip(top1, counts, strict=True))
-    return {
-        "count": len(folds),
-        "val/top1_each": top1,
-        "val/top1_deviation": statistics.stdev(top1),
-        **with_interval("val/top1", right / images, images),
-        "strength_each": [fold["strength"]["chosen"] for fold in folds],
-    }
+    return run(config, folder, everything, summarize_folds(found, len(images)))

@@ -1,10 +1,10 @@
-"""How a training step of a network is computed here: each adapted layer's ways and their times."""
+"""How a training step of a network is computed here: each layer's implementations and their times."""
 
 from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,36 +15,27 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from visionlora.adapters import FrozenBatchNorm, LoraConfig, LoraLayer, adapted_layers, attach, folded
+from visionlora.adapters import AdaptedLayer, FrozenBatchNorm, LoraConfig, adapted_layers, attach, folded
 from visionlora.device import choose_device
 from visionlora.files import replacing
 from visionlora.frozen.folding import FoldedConv, FoldedNorm
+from visionlora.frozen.freeze import FrozenConv
 from visionlora.frozen.split import split
-from visionlora.kernels.autotune import Decision, choice, noted
+from visionlora.kernels.autotune import implementation, recorded
+from visionlora.kernels.decisions import Decision, Decisions
 from visionlora.models import Backbone, load_backbone
 from visionlora.models.config import ModelConfig
 from visionlora.report.explanation import explanation_table
 from visionlora.report.tables import show
-from visionlora.settings import build, require
-from visionlora.training.config import TrainerConfig
+from visionlora.training.config import ExplainConfig, TrainerConfig
 from visionlora.training.precision import TYPES, choose_precision, pass_seconds
 
 _STEPS = 3
 
 
-@dataclass(frozen=True)
-class ExplainOptions:
-    """How many images are in a step."""
-
-    batch_size: int = 8
-
-    def __post_init__(self) -> None:
-        require(self.batch_size >= 1, "batch_size is at least 1", self.batch_size)
-
-
 @dataclass
 class LayerCalls:
-    """What one layer did in one step: its calls, and of the first the input and the decisions."""
+    """A layer in one step: its number of calls, and the input and decisions of the first one."""
 
     calls: int = 0
     input: tuple[int, ...] = ()
@@ -52,17 +43,16 @@ class LayerCalls:
     gradient: Decision | None = None
 
     def entries(self) -> dict[str, Any]:
-        """What of it is written into files."""
-        ways = {"product": self.product, "gradient": self.gradient}
-        entries = {name: None if decision is None else decision.entry() for name, decision in ways.items()}
-        return {"calls": self.calls, "input": self.input, **entries}
+        """The same as plain data."""
+        return {"calls": self.calls, "input": self.input, "product": self.product, "gradient": self.gradient}
 
 
-def explain_network(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Attach adapters to a network, take a step on random images, print how its layers were computed.
+def explain_network(options: ExplainConfig) -> dict[str, Any]:
+    """Attach adapters to a network, take a step on random images, and print which implementation each layer
+    used.
 
     Args:
-        settings: ``conf/explain.yaml``.
+        options: which network, adapters and step.
 
     Returns:
         What ``output`` holds, where one is named.
@@ -70,16 +60,13 @@ def explain_network(settings: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         VisionLoraError, visionlora.adapters.LoraError: a setting, network or layer that does not work out.
     """
-    model = build(ModelConfig, settings["model"], "model")
-    options = build(ExplainOptions, settings["data"], "data")
-    trainer = build(TrainerConfig, settings["trainer"], "trainer")
-    lora = build(LoraConfig, settings["lora"], "lora")
+    trainer = options.trainer
     if trainer.threads is not None:
         torch.set_num_threads(trainer.threads)
-    backbone, images = _attached(model, lora, trainer, options.batch_size)
+    backbone, images = _attached(options.model, options.lora, trainer, options.data.batch_size)
     network = backbone.model
     fold = folded(network, images[:2]) if trainer.fold_batch_norm else nullcontext()
-    with choice(trainer.kernel), fold:
+    with implementation(trainer.kernel), fold:
         precision, _ = choose_precision(trainer.precision, network, images)
         explanation = {
             "model": backbone.name,
@@ -89,11 +76,11 @@ def explain_network(settings: Mapping[str, Any]) -> dict[str, Any]:
             "frozen_below": _frozen_below(network),
             **explain_step(network, images, TYPES.get(precision)),
         }
-    if settings["output"] is not None:
-        with replacing(Path(settings["output"])) as beside:
+    if options.output is not None:
+        with replacing(Path(options.output)) as beside:
             beside.write_text(json.dumps(explanation, indent=1), encoding="utf-8")
     console = Console()
-    # Written into a file or a pipe, the table has room for everything.
+    # In a file or a pipe the table need not fit a terminal.
     show(explanation_table(explanation), console if console.is_terminal else Console(width=180))
     return explanation
 
@@ -105,14 +92,14 @@ def _frozen_below(network: nn.Module) -> dict[str, Any] | None:
 
 
 def explain_step(network: nn.Module, images: Tensor, low: torch.dtype | None = None) -> dict[str, Any]:
-    """Take steps with an adapted network and tell what its layers did, as plain data.
+    """Take steps with an adapted network and describe how its layers were computed, as plain data.
 
     Args:
         network: adapted; its batch norm folded or not.
         images: a batch on the network's device, (batch, 3, height, width).
         low: the type of autocast; None computes as the network is.
     """
-    watched = _watch(network, images, low)
+    calls = _record_step(network, images, low)
     seconds = statistics.median(pass_seconds(network, [images], low) for _ in range(_STEPS))
     norms = {name: module for name, module in network.named_modules() if isinstance(module, FrozenBatchNorm)}
     names = {id(module): name for name, module in norms.items()}
@@ -120,14 +107,14 @@ def explain_step(network: nn.Module, images: Tensor, low: torch.dtype | None = N
         {
             "name": name,
             "kind": kind_of(layer),
-            "rank": layer.lora_rank if isinstance(layer, LoraLayer) else 0,
-            "parameters": sum(p.numel() for p in layer.parameters(recurse=False) if p.requires_grad),
-            "folded": names[id(layer.folded_norm[0])] if isinstance(layer, FoldedConv) else None,
-            **watched[name].entries(),
+            "rank": _rank(layer),
+            "parameters": sum(p.numel() for p in _trained(layer)),
+            "folded": names[id(layer.fold.norm)] if getattr(layer, "fold", None) else None,
+            **calls[name].entries(),
         }
-        for name, layer in _layers_with_ways(network).items()
+        for name, layer in _layers_with_choices(network).items()
     ]
-    taken = [d for calls in watched.values() for d in (calls.product, calls.gradient) if d and d.seconds]
+    taken = [d for one in calls.values() for d in (one.product, one.gradient) if d and d["seconds"]]
     parameters = list(network.parameters())
     return {
         "layers": layers,
@@ -140,14 +127,32 @@ def explain_step(network: nn.Module, images: Tensor, low: torch.dtype | None = N
             "trainable": sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
         },
         "step_s": seconds,
-        "ways_s": sum(decision.seconds[decision.way] for decision in taken),
+        "timed_s": sum(decision["seconds"][decision["implementation"]] for decision in taken),
     }
+
+
+def _rank(layer: Any) -> int:
+    """The rank of the layer's active adapters together; 0 for a frozen one."""
+    if not isinstance(layer, AdaptedLayer):
+        return 0
+    return sum(adapter.settings.rank for adapter in layer.active_adapters())
+
+
+def _trained(layer: nn.Module) -> Iterator[nn.Parameter]:
+    """The layer's own trained parameters and its adapters'."""
+    yield from (parameter for parameter in layer.parameters(recurse=False) if parameter.requires_grad)
+    if isinstance(layer, AdaptedLayer):
+        yield from layer.adapters.parameters()
 
 
 def kind_of(layer: Any) -> str:
     """A layer in a few words: ``conv 3x3 / 2, 64 -> 128``, ``linear 512 -> 1000``."""
     if isinstance(layer, nn.Linear):
         return f"linear {layer.in_features} -> {layer.out_features}"
+    if isinstance(layer, nn.MultiheadAttention):
+        return f"attention projections {layer.embed_dim} -> {3 * layer.embed_dim}"
+    if isinstance(layer, nn.Embedding):
+        return f"embedding {layer.num_embeddings} -> {layer.embedding_dim}"
     words = f"conv {'x'.join(map(str, layer.kernel_size))}"
     if max(layer.stride) > 1:
         words += f" / {max(layer.stride)}"
@@ -176,41 +181,42 @@ def _attached(
     return backbone, images
 
 
-def _layers_with_ways(network: nn.Module) -> dict[str, Any]:
-    """The layers that are computed by a choice: the adapted ones, and frozen convolutions with groups that do
-    the work of their batch norm."""
+def _layers_with_choices(network: nn.Module) -> dict[str, Any]:
+    """The layers that are computed by a choice: the adapted ones, and frozen grouped convolutions, with or
+    without a folded batch norm."""
     return {
         name: layer
         for name, layer in network.named_modules()
-        if isinstance(layer, LoraLayer) or (isinstance(layer, FoldedConv) and layer.groups > 1)
+        if isinstance(layer, AdaptedLayer | FrozenConv)
+        or (isinstance(layer, FoldedConv) and layer.groups != 1)
     }
 
 
-def _watch(network: nn.Module, images: Tensor, low: torch.dtype | None) -> dict[str, LayerCalls]:
-    """One step, and what each of these layers did in it; ways that are not known yet are timed."""
-    layers = _layers_with_ways(network)
-    watched = {name: LayerCalls() for name in layers}
+def _record_step(network: nn.Module, images: Tensor, low: torch.dtype | None) -> dict[str, LayerCalls]:
+    """Take one step and record each of these layers; implementations that are not known yet are timed."""
+    layers = _layers_with_choices(network)
+    calls = {name: LayerCalls() for name in layers}
     handles = []
-    with noted() as notes:
+    with recorded() as decisions:
         for name, layer in layers.items():
-            handles += _listen(layer, watched[name], notes)
+            handles += _record_calls(layer, calls[name], decisions)
         pass_seconds(network, [images], low)
     for handle in handles:
         handle.remove()
-    return watched
+    return calls
 
 
-def _listen(layer: nn.Module, calls: LayerCalls, notes: list[tuple[str, Decision]]) -> list[Any]:
+def _record_calls(layer: nn.Module, calls: LayerCalls, decisions: Decisions) -> list[Any]:
     def before(module: nn.Module, inputs: tuple) -> None:
-        notes.clear()
+        decisions.clear()
 
     def after(module: nn.Module, inputs: tuple, output: Tensor) -> None:
         calls.calls += 1
         if calls.calls > 1:
             return
         calls.input = tuple(inputs[0].shape)
-        for key, decision in notes:
-            if key.endswith(" product"):
+        for key, decision in decisions.items():
+            if key.partition(":")[0].endswith("product"):
                 calls.product = decision
             else:
                 calls.gradient = decision
@@ -225,7 +231,7 @@ def _fit_batch_norm(network: nn.Module, size: int) -> None:
     norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # the average of all that it sees
+        norm.momentum = None  # a cumulative average
         norm.train()
     if norms:
         network(torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(1)))

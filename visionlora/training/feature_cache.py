@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from visionlora.data import ImageDataset, ImageLoader, make_loader
+from visionlora.data.loading import Batch, Item, Key
+from visionlora.evaluation.images import Batches, EvaluationImages
+from visionlora.frozen.features import FeatureCache, needed_mb
 from visionlora.frozen.split import DROPOUTS, Split, Values, split
 from visionlora.kernels.autotune import timed
-from visionlora.training.features import CachedImages, FeatureCache, needed_mb
+from visionlora.notices import Notices
+from visionlora.training.config import CacheConfig
 from visionlora.training.precision import TYPES
-
-if TYPE_CHECKING:
-    from visionlora.training.setup import Job
 
 WORTHWHILE = 0.25
 """The share of a forward pass from which on ``auto`` keeps what the frozen part computes."""
@@ -26,16 +26,91 @@ OVERFLOW = 8
 """How many times the memory budget ``auto`` would put on disk."""
 
 
+class CachedImages(ImageDataset):
+    """A dataset whose batches hold ``features``, the frozen prefix's values, in place of ``images``.
+
+    Where all images of a batch were computed just now, it has their ``images`` too.
+
+    Args:
+        images: the dataset that makes the pixels.
+        cache: where the values are.
+        name: a name for these images in the cache.
+        views: augmented views of each image; None: nothing is random, there is one.
+        uses: how often a view is used before another is drawn in its place.
+    """
+
+    def __init__(
+        self, images: ImageDataset, cache: FeatureCache, name: str, views: int | None, uses: int = 1
+    ) -> None:
+        self.__dict__.update(images.__dict__)
+        self.plain = images
+        self.features = cache
+        self.name = name
+        self.views = views
+        self.uses = uses
+
+    def __getitem__(self, key: Key) -> Item:
+        turn, index = key if isinstance(key, tuple) else (0, key)
+        return torch.tensor(self._drawn_turn(turn)), self.targets[index], index
+
+    def collate(self, items: Sequence[Item]) -> Batch:
+        """``features`` of the images, ``labels`` and ``indices``, int64 (B,)."""
+        drawn, targets, indices = zip(*items, strict=True)
+        turns = [int(turn) for turn in drawn]
+        computed: list[Tensor] = []
+
+        def images(missing: list[int]) -> Tensor:
+            pixels = [self.plain[turns[place], indices[place]][0] for place in missing]
+            computed.append(self.normalise(pixels))
+            return computed[0]
+
+        views = [turn % (self.views or 1) for turn in turns]
+        keys = [(self.name, index, view) for index, view in zip(indices, views, strict=True)]
+        features = self.features.get(keys, images, turns)
+        batch: Batch = {
+            "labels": torch.tensor(targets, dtype=torch.int64),
+            "indices": torch.tensor(indices, dtype=torch.int64),
+            **{f"features{number}": value for number, value in enumerate(features)},
+        }
+        if computed and len(computed[0]) == len(items):
+            batch["images"] = computed[0]
+        return batch
+
+    def _drawn_turn(self, turn: int) -> int:
+        """The turn whose random numbers the images of ``turn`` have."""
+        if self.views is None:
+            return 0
+        return turn // (self.views * self.uses) * self.views + turn % self.views
+
+
 @dataclass(frozen=True)
-class Caching:
-    """The decision to keep features: the network's parts, and how much there is to keep."""
+class FeatureCachePlan:
+    """How the frozen part's values are cached.
+
+    Attributes:
+        parts: the network's frozen prefix and the rest of it.
+        share: the prefix's share of a forward pass.
+        inputs: different inputs of the prefix while training.
+        megabytes: what their values take.
+        views: augmented views of a training image; None: nothing is random, there is one.
+        uses: how often a view is used.
+        memory_mb: megabytes in memory; what is beyond lies in a file.
+        device: where the network is.
+        folder: where the file is made.
+    """
 
     parts: Split
     share: float
+    inputs: int
     megabytes: float
+    views: int | None
+    uses: int
+    memory_mb: float
+    device: torch.device
+    folder: Path
 
-    def record(self) -> dict[str, float | str | int]:
-        """For ``metrics.json``."""
+    def metrics(self) -> dict[str, float | str | int]:
+        """``features`` of ``metrics.json``."""
         return {
             "first_trained_layer": self.parts.layer,
             "frozen_layers": self.parts.frozen_layers,
@@ -43,95 +118,110 @@ class Caching:
             "megabytes": round(self.megabytes, 1),
         }
 
+    def evaluation_images(self, images: EvaluationImages) -> EvaluationImages:
+        """The same images with features, computed in single precision."""
+        loaders = (images.validation, images.retention, images.contrast)
+        inputs = sum(len(_dataset(loader)) for loader in loaders if loader is not None)
+        cache = self._cache(nullcontext, inputs)
 
-def decide(job: Job, device: torch.device) -> Caching | None:
-    """Whether this run keeps features; the answer is announced. The network lies on ``device``."""
-    options = job.cache
+        def cached(loader: Batches | None, name: str) -> ImageLoader | None:
+            return None if loader is None else _cached_loader(loader, cache, name)
+
+        return replace(
+            images,
+            validation=_cached_loader(images.validation, cache, "val"),
+            retention=cached(images.retention, "retention"),
+            contrast=cached(images.contrast, "contrast"),
+            suffix=self.parts.suffix,
+        )
+
+    def training_loaders(
+        self, train: ImageLoader, validation: ImageLoader, seed: int, precision: str
+    ) -> tuple[ImageLoader, ImageLoader, FeatureCache]:
+        """Loaders with features in the precision of training, and the cache, for the teacher's anchors."""
+        dtype = TYPES.get(precision)
+
+        def context() -> AbstractContextManager[object]:
+            return torch.autocast(self.device.type, dtype=dtype, enabled=dtype is not None)
+
+        cache = self._cache(context, self.inputs)
+        dataset = CachedImages(_dataset(train), cache, "train", self.views, self.uses)
+        fill = self.views is not None
+        loader = make_loader(dataset, train.batch_size or 1, seed, shuffle=True, fill=fill)
+        return loader, _cached_loader(validation, cache, "val"), cache
+
+    def _cache(self, context: Callable[[], AbstractContextManager[object]], inputs: int) -> FeatureCache:
+        return FeatureCache(self.parts, context, self.device, self.memory_mb / 2, self.folder, inputs)
+
+
+def plan_feature_cache(
+    options: CacheConfig,
+    network: nn.Module,
+    sample: Tensor,
+    inputs: int,
+    views: int | None,
+    dropout: bool,
+    folder: Path,
+    notices: Notices,
+) -> FeatureCachePlan | None:
+    """How this run caches features; None where it does not.
+
+    Args:
+        options: the settings.
+        network: adapted, on its device.
+        sample: a few images for it, on the same device.
+        inputs: different inputs of the frozen part while training.
+        views: augmented views of a training image; None: nothing is random.
+        dropout: whether the network's own dropout layers are active while training.
+        folder: where a file for what memory does not hold is made.
+        notices: where the decision is announced.
+    """
     if options.features is False:
         return None
-    parts = split(job.network, DROPOUTS if job.model.dropout else ())
+    parts = split(network, DROPOUTS if dropout else ())
     if parts is None:
         if options.features is True:
-            job.say(
+            notices.say(
                 "cache.features: there is nothing to keep: no frozen layer lies below the first trained one "
                 "(lora.targets), or active dropout does (model.dropout), or the network can't be split there"
             )
         return None
-    images = job.sample().to(device)
-    share, values = _share(job.network, parts, images)
-    megabytes = needed_mb(values, _most(job))
+    share, values = _share(parts, sample)
+    megabytes = needed_mb(values, inputs)
     kept = f"{parts.frozen_layers} frozen layers below {parts.layer} ({share:.0%} of a forward pass)"
     if options.features == "auto":
         if share < WORTHWHILE:
+            # A time decides here, so on another machine the decision may differ: it is announced.
+            notices.say(
+                f"cache.features: the {kept} are computed at every step: auto keeps them from "
+                f"{WORTHWHILE:.0%} on"
+            )
             return None
         if megabytes > options.memory_mb * (1 + OVERFLOW):
-            job.say(
+            notices.say(
                 f"cache.features: the {kept} are computed at every step: keeping them would take "
                 f"{megabytes:,.0f} MB; cache.features=true keeps them all the same, largely on disk"
             )
             return None
-    views = "once" if _views(job) is None else f"once for each of {options.views} views of a training image"
-    job.say(f"{kept} are computed {views}: {megabytes:,.0f} MB (cache.features)")
-    return Caching(parts, share, megabytes)
-
-
-def cache_looks(job: Job, caching: Caching, device: torch.device, folder: Path) -> None:
-    """Let the images that the run is judged on go through the frozen part once, in single precision."""
-    loaders = (job.val_loader, job.retention_loader, job.contrast_loader)
-    most = sum(len(_dataset(loader)) for loader in loaders if loader is not None)
-    cache = FeatureCache(caching.parts, nullcontext, device, job.cache.memory_mb / 2, folder, most)
-    job.rest = caching.parts.suffix
-    job.val_loader = _cached(job, job.val_loader, cache, "val")
-    if job.retention_loader is not None:
-        job.retention_loader = _cached(job, job.retention_loader, cache, "retention")
-    if job.contrast_loader is not None:
-        job.contrast_loader = _cached(job, job.contrast_loader, cache, "contrast")
-
-
-def cache_training(
-    job: Job, caching: Caching, device: torch.device, precision: str, folder: Path
-) -> tuple[ImageLoader, ImageLoader]:
-    """The training and validation loaders with features, in the precision of training; the teacher's anchors
-    have theirs too."""
-    dtype = TYPES.get(precision)
-
-    def context() -> AbstractContextManager[object]:
-        return torch.autocast(device.type, dtype=dtype, enabled=dtype is not None)
-
-    cache = FeatureCache(caching.parts, context, device, job.cache.memory_mb / 2, folder, _most(job))
-    if job.teacher is not None:
-        job.teacher.features = cache
-    views = _views(job)
-    training = CachedImages(_dataset(job.train_loader), cache, "train", views, job.cache.uses)
-    loader = make_loader(training, job.data.batch_size, job.seed, shuffle=True, fill=views is not None)
-    return loader, _cached(job, job.val_loader, cache, "val")
-
-
-def _cached(job: Job, loader: ImageLoader, cache: FeatureCache, name: str) -> ImageLoader:
-    return make_loader(CachedImages(_dataset(loader), cache, name, None), job.data.batch_size)
-
-
-def _dataset(loader: ImageLoader) -> ImageDataset:
-    dataset = loader.dataset
-    assert isinstance(dataset, ImageDataset)
-    return dataset.plain if isinstance(dataset, CachedImages) else dataset
-
-
-def _views(job: Job) -> int | None:
-    return None if job.augment.nothing else job.cache.views
-
-
-def _most(job: Job) -> int:
-    anchors = job.teacher.stream if job.teacher else None
-    return (
-        len(job.folder.train) * (_views(job) or 1)
-        + len(job.folder.val)
-        + (len(anchors.anchors) * anchors.views if anchors else 0)
+    how_often = "once" if views is None else f"once for each of {views} views of a training image"
+    notices.say(f"{kept} are computed {how_often}: {megabytes:,.0f} MB (cache.features)")
+    return FeatureCachePlan(
+        parts, share, inputs, megabytes, views, options.uses, options.memory_mb, sample.device, folder
     )
 
 
+def _cached_loader(loader: Batches, cache: FeatureCache, name: str) -> ImageLoader:
+    assert isinstance(loader, ImageLoader)
+    return make_loader(CachedImages(_dataset(loader), cache, name, None), loader.batch_size or 1)
+
+
+def _dataset(loader: Batches) -> ImageDataset:
+    assert isinstance(loader, ImageLoader) and isinstance(loader.dataset, ImageDataset)
+    return loader.dataset
+
+
 @torch.no_grad()
-def _share(network: nn.Module, parts: Split, images: Tensor) -> tuple[float, Values]:
+def _share(parts: Split, images: Tensor) -> tuple[float, Values]:
     """The frozen part's share of a forward pass, and its values of ``images``."""
     values = parts.prefix(images)
     below = _seconds(images.device, parts.prefix, images)

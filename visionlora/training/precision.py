@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from visionlora.device import has_bfloat16
 from visionlora.kernels.autotune import timed
 
 TYPES = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
@@ -40,16 +41,6 @@ def choose_precision(wanted: str, network: nn.Module, *inputs: Tensor, repeats: 
     if ratio <= 0.9:
         return "bf16-mixed", f"bfloat16 takes {ratio:.2f} of float32's time here"
     return "32-true", f"bfloat16 takes {ratio:.2f} of float32's time here"
-
-
-def has_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 numbers in hardware."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type == "cpu":
-        flags = torch.cpu.get_capabilities()
-        return any(flags.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
-    return False
 
 
 def pass_seconds(network: nn.Module, inputs: Sequence[Tensor], low: torch.dtype | None) -> float:

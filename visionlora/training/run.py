@@ -1,7 +1,8 @@
-"""One training run, from the configuration to the folder that it leaves."""
+"""One training run, from the configuration to the folder with its results."""
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 import warnings
@@ -15,24 +16,34 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateMon
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
+from torch import Tensor, nn
 
 from visionlora.adapters import FrozenBatchNorm, folded
-from visionlora.data import ImageFolder
+from visionlora.data import ImageDataset, ImageFolder, ImageLoader
 from visionlora.device import choose_device
 from visionlora.errors import VisionLoraError
-from visionlora.evaluation.results import look, outcome
-from visionlora.evaluation.strength import settle
-from visionlora.kernels.autotune import choice
-from visionlora.training.average import AdapterAverage, take_better
-from visionlora.training.callbacks import FirstBatch, StepClock, progress
-from visionlora.training.feature_cache import Caching, cache_looks, cache_training, decide
-from visionlora.training.learning_rate import settle_lr
+from visionlora.evaluation.forgetting import changes_between
+from visionlora.evaluation.images import evaluate_images
+from visionlora.evaluation.strength import StrengthOptions, select_strength
+from visionlora.kernels.autotune import implementation, recorded, replay
+from visionlora.kernels.decisions import parse
+from visionlora.notices import Notices
+from visionlora.retention.config import ContrastConfig, RetentionConfig
+from visionlora.training.callbacks import FirstBatch, StepTimer, progress
+from visionlora.training.config import OptimizerConfig, TrainerConfig, read_config
+from visionlora.training.feature_cache import FeatureCachePlan, plan_feature_cache
+from visionlora.training.learning_rate import select_learning_rate
+from visionlora.training.metrics import TrainingResult, build_metrics
+from visionlora.training.module import LoraModule
 from visionlora.training.precision import choose_precision
-from visionlora.training.setup import Job, assemble
-from visionlora.training.trainer import Fitting
-from visionlora.training.write_outputs import leave
+from visionlora.training.setup import RunSetup, set_up
+from visionlora.training.trainer import Fitter
+from visionlora.training.weight_average import WeightAverage, select_weights
+from visionlora.training.write_outputs import show_summary, write_adapter, write_kernels, write_outputs
 
 INTERRUPTED = 130
+SAMPLE = 4
+"""Images that the network is timed and folded with."""
 
 log = logging.getLogger(__name__)
 
@@ -43,120 +54,193 @@ def run(
     images: ImageFolder | None = None,
     folds: Mapping[str, Any] | None = None,
 ) -> int:
-    """Assemble, measure, train, measure again and write everything down.
+    """Set up, evaluate, train, evaluate again and write everything down.
 
     Args:
-        config: the composed ``conf/config.yaml``.
+        config: the composed ``conf/train.yaml``.
         output_dir: the run's folder; made where it is missing.
         images: what to learn and to validate on; None: what ``data.root`` holds.
-        folds: what cross-validation found, where ``images`` validates on what it trains on.
+        folds: the results of cross-validation, where ``images`` validates on what it trains on.
 
     Returns:
         The exit code: 0, or 130 where Ctrl-C ended training early (the adapter is saved all the same).
     """
     started = time.perf_counter()
-    console = Console()
-    folder = Path(output_dir)
-    _quieten()
-    job = assemble(config, console, images)
-    resume = _checkpoint_of(config.resume)
-    device = choose_device(job.trainer.accelerator)
+    folder, notices = Path(output_dir), Notices()
+    _silence_warnings()
+    settings = read_config(config)
+    resume = find_checkpoint(settings.resume)
+    setup = set_up(settings, notices, images)
     folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(config, folder / "config.yaml", resolve=True)
-    job.start_log()
+    notices.start_log()
     if folds is not None:
-        job.say(
+        notices.say(
             f"{folds['count']} folds: top-1 {folds['val/top1']:.3f} on images not trained on (standard "
             f"deviation {folds['val/top1_deviation']:.3f} between folds); the figures of this run are on "
             "those it learns from"
         )
-    job.network.to(device)
-    caching = decide(job, device)
-    if caching is not None:
-        cache_looks(job, caching, device, folder)
-    before = look(job)
 
-    clock = StepClock()
+    device = choose_device(settings.trainer.accelerator)
+    network, head = setup.adapted.network.to(device), setup.adapted.head
+    sample = sample_images(setup.validation_loader).to(device)
+    cache_plan = plan_feature_cache(
+        settings.cache, network, sample, setup.cached_inputs, setup.views, settings.model.dropout, folder,
+        notices,
+    )  # fmt: skip
+    evaluation_images = setup.evaluation_images
+    if cache_plan is not None:
+        evaluation_images = cache_plan.evaluation_images(evaluation_images)
+    before = evaluate_images(network, evaluation_images).with_old_outputs(setup.adapted.old_outputs)
+
     logger = TensorBoardLogger(str(folder), name="", version="tensorboard", default_hp_metric=False)
-    checkpoint = ModelCheckpoint(folder / "checkpoints", "best", monitor="val/objective")
-    with choice(job.trainer.kernel), _folded_batch_norms(job, device) as folded_norms:
-        precision, reason = choose_precision(job.trainer.precision, *_sample(job, caching, device))
-        job.say(f"precision {precision}: {reason}")
-        loaders = (job.train_loader, job.val_loader)
-        if caching is not None:
-            loaders = cache_training(job, caching, device, precision, folder)
-        fitting = Fitting(job, device, precision, loaders)
-        tried = settle_lr(fitting)
-        module = fitting.module(job.total_steps)
-        average = AdapterAverage(after=job.total_steps // 2)
-        callbacks = [checkpoint, clock, average, *_callbacks(job, console, folder)]
-        trainer = fitting.trainer(job.total_steps, job.trainer.validations, logger, callbacks)
-        fit_started = time.perf_counter()
-        interrupted = fitting.fit(trainer, module, resume)
-        candidates = None if interrupted else take_better(fitting, module, checkpoint, average)
-    times = {"setup_s": fit_started - started, "fit_s": time.perf_counter() - fit_started, **clock.summary()}
-    if candidates is None:
-        job.say(f"interrupted at step {trainer.global_step}: the adapter is saved as it is now")
-    elif candidates["taken"] == "average":
-        job.say("the adapters' average over the second half of training is taken")
+    result = train(setup, sample, cache_plan, logger, folder, resume, started, notices)
+    write_adapter(folder / "adapter", setup.adapted, setup.folder.classes)
 
     strength_started = time.perf_counter()
-    settled = settle(job, before, look(job), interrupted)
-    job.say(settled.notice)
-    times["strength_s"] = time.perf_counter() - strength_started
-    metrics = outcome(
-        job, before, settled.look, settled.metrics, times, precision, len(folded_norms), trainer.global_step,
-        caching.record() if caching else None,
-    )  # fmt: skip
-    metrics["candidates"] = candidates or {"taken": "last"}
-    metrics["learning_rate"] = {"used": job.optimizer.lr, "tried": tried or []}
+    after = evaluate_images(network, evaluation_images)
+    skip = "training was interrupted" if result.interrupted else None
+    selection = select_strength(
+        network,
+        evaluation_images,
+        before,
+        after,
+        strength_options(settings.retention, settings.contrast, head.kind),
+        head.targets,
+        skip,
+    )
+    notices.say(selection.notice)
+    result.times["strength_s"] = time.perf_counter() - strength_started
+    write_adapter(folder / "adapter", setup.adapted, setup.folder.classes)
+    changes = changes_between(before.retention, selection.evaluation.retention, head.outputs)
+    write_kernels(folder / "kernels.json", result.kernels)
+    metrics = build_metrics(setup, before, selection, changes, result, notices.messages)
     if folds is not None:
         metrics["folds"] = dict(folds)
-    leave(folder, job, config, before, settled.look, metrics, logger)
+    write_outputs(folder, setup, config, before, selection.evaluation, changes, metrics, logger)
+    show_summary(metrics, notices.console)
     log.info("the run is in %s", folder)
-    console.print(f"\nthe run is in [bold]{folder}[/bold]; tensorboard --logdir {folder}")
-    return INTERRUPTED if interrupted else 0
+    notices.console.print(f"\nthe run is in [bold]{folder}[/bold]; tensorboard --logdir {folder}")
+    return INTERRUPTED if result.interrupted else 0
 
 
-def _sample(job: Job, caching: Caching | None, device: torch.device) -> tuple[Any, ...]:
-    """What a step computes, and something to compute it with."""
-    images = job.sample().to(device)
-    if caching is None:
-        return job.network, images
-    with torch.no_grad():
-        return caching.parts.suffix, *caching.parts.prefix(images)
+def train(
+    setup: RunSetup,
+    sample: Tensor,
+    cache_plan: FeatureCachePlan | None,
+    logger: TensorBoardLogger,
+    folder: Path,
+    resume: Path | None,
+    started: float,
+    notices: Notices,
+) -> TrainingResult:
+    """Choose precision and learning rate, train, and give the network the weights that are best.
+
+    Args:
+        setup: of the run; its network is on its device and afterwards trained.
+        sample: a few images for it.
+        cache_plan: of features; None: there is no cache.
+        logger: where the curves are written.
+        folder: of the run, for checkpoints.
+        resume: the checkpoint to continue from.
+        started: ``time.perf_counter()`` when the run started.
+        notices: where decisions are announced.
+    """
+    settings, network = setup.config, setup.adapted.network
+    preprocessing = setup.adapted.backbone.preprocessing
+    timer, average = StepTimer(), WeightAverage(after=setup.total_steps // 2)
+    first_batch = FirstBatch(preprocessing.mean, preprocessing.std)
+    best = ModelCheckpoint(folder / "checkpoints", "best", monitor="val/objective")
+    with (
+        _kernel_policy(settings.trainer.kernel, notices),
+        recorded() as kernels,
+        _folded_batch_norms(network, settings.trainer, sample, notices) as norms,
+    ):
+        part, inputs = _computed_part(network, sample, cache_plan)
+        precision, reason = choose_precision(settings.trainer.precision, part, *inputs)
+        notices.say(f"precision {precision}: {reason}")
+        train_loader, validation_loader = setup.train_loader, setup.validation_loader
+        if cache_plan is not None:
+            train_loader, validation_loader, cache = cache_plan.training_loaders(
+                train_loader, validation_loader, settings.seed, precision
+            )
+            if setup.teacher is not None:
+                setup.teacher.features = cache
+        fitter = Fitter(
+            sample.device, precision, settings.trainer.gradient_clip_val, train_loader, validation_loader
+        )
+
+        def new_module(steps: int, options: OptimizerConfig) -> LoraModule:
+            suffix = None if cache_plan is None else part
+            return LoraModule(
+                network, steps, options, settings.retention, setup.teacher, settings.model.dropout, suffix,
+                settings.seed,
+            )  # fmt: skip
+
+        options, trials = select_learning_rate(
+            settings.optimizer, setup.total_steps, new_module, fitter, notices
+        )
+        module = new_module(setup.total_steps, options)
+        callbacks = [
+            best, timer, average, first_batch,
+            *_callbacks(settings.trainer, notices.console, folder / "checkpoints"),
+        ]  # fmt: skip
+        trainer = fitter.trainer(setup.total_steps, settings.trainer.validations, logger, callbacks)
+        fit_started = time.perf_counter()
+        interrupted = fitter.fit(trainer, module, resume)
+        candidates: dict[str, Any] = {"taken": "last"}
+        if not interrupted:
+            candidates = select_weights(fitter, module, best.best_model_path, average, len(setup.folder.val))
+    times = {"setup_s": fit_started - started, "fit_s": time.perf_counter() - fit_started, **timer.summary()}
+    if interrupted:
+        notices.say(f"interrupted at step {trainer.global_step}: the adapter is saved as it is now")
+    elif candidates["taken"] == "average":
+        notices.say("the adapters' average over the second half of training is taken")
+    features = None if cache_plan is None else cache_plan.metrics()
+    return TrainingResult(
+        precision,
+        trainer.global_step,
+        len(norms),
+        features,
+        options.lr,
+        trials,
+        candidates,
+        interrupted,
+        times,
+        kernels,
+    )
 
 
 @contextmanager
-def _folded_batch_norms(job: Job, device: torch.device) -> Iterator[list[str]]:
-    """Inside, frozen batch norms are folded where that is wanted; gives the names of those that are.
-
-    What is measured before and after training is the network as it will be used: not folded.
-    """
-    norms = sum(isinstance(module, FrozenBatchNorm) for module in job.network.modules())
-    if not (norms and job.trainer.fold_batch_norm):
-        yield []
+def _kernel_policy(kernel: str, notices: Notices) -> Iterator[None]:
+    """Inside, layers are computed as ``trainer.kernel`` says: a word, an implementation's name, or the path of
+    the kernels.json of another run, whose choices are used again."""
+    path = Path(kernel)
+    if path.suffix != ".json":
+        with implementation(kernel):
+            yield
         return
-    with folded(job.network, job.sample().to(device)) as names:
-        job.say(f"{len(names)} of {norms} batch norms are computed by the convolution before them")
-        yield names
+    try:
+        decisions = parse(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise VisionLoraError(f"trainer.kernel: {path} is not a run's kernels.json: {error}") from error
+    with replay(decisions) as missing:
+        yield
+    if missing:
+        notices.say(
+            f"trainer.kernel: {path} has no choice for {len(missing)} of the layers (the rule chose), first: "
+            f"{missing[0]}"
+        )
 
 
-def _callbacks(job: Job, console: Console, folder: Path) -> list[Callback]:
-    callbacks: list[Callback] = [
-        # ModelCheckpoint's save_last writes only when the best one changes: no place to resume from.
-        ModelCheckpoint(folder / "checkpoints", "last", enable_version_counter=False),
-        LearningRateMonitor("step"),
-        FirstBatch(job.backbone.preprocessing.mean, job.backbone.preprocessing.std),
-    ]
-    if job.trainer.patience is not None:
-        callbacks.append(EarlyStopping("val/objective", patience=job.trainer.patience))
-    if job.trainer.progress:
-        callbacks.append(progress(console))
-    return callbacks
+def sample_images(loader: ImageLoader) -> Tensor:
+    """A few images as the network receives them: (4, 3, height, width)."""
+    dataset = loader.dataset
+    assert isinstance(dataset, ImageDataset)
+    return dataset.normalise([dataset[index % len(dataset)][0] for index in range(SAMPLE)])
 
 
-def _checkpoint_of(resume: str | None) -> Path | None:
+def find_checkpoint(resume: str | None) -> Path | None:
     """The checkpoint that ``resume=`` names: a file, or the last one of a run folder."""
     if resume is None:
         return None
@@ -168,7 +252,58 @@ def _checkpoint_of(resume: str | None) -> Path | None:
     return path
 
 
-def _quieten() -> None:
+def strength_options(retention: RetentionConfig, contrast: ContrastConfig, head: str) -> StrengthOptions:
+    """What the choice of the strength depends on."""
+    return StrengthOptions(
+        retention.budget,
+        contrast.budget,
+        retention.least_learned,
+        retention.strengths,
+        old_knowledge=head != "new",
+    )
+
+
+def _computed_part(
+    network: nn.Module, sample: Tensor, cache_plan: FeatureCachePlan | None
+) -> tuple[nn.Module, tuple[Tensor, ...]]:
+    """What a training step computes, and a sample of its inputs."""
+    if cache_plan is None:
+        return network, (sample,)
+    with torch.no_grad():
+        return cache_plan.parts.suffix, cache_plan.parts.prefix(sample)
+
+
+@contextmanager
+def _folded_batch_norms(
+    network: nn.Module, options: TrainerConfig, sample: Tensor, notices: Notices
+) -> Iterator[list[str]]:
+    """Inside, frozen batch norms are folded where that is wanted; gives the names of those that are.
+
+    What is evaluated before and after training is the network as it will be used: not folded.
+    """
+    norms = sum(isinstance(module, FrozenBatchNorm) for module in network.modules())
+    if not (norms and options.fold_batch_norm):
+        yield []
+        return
+    with folded(network, sample) as names:
+        notices.say(f"{len(names)} of {norms} batch norms are computed by the convolution before them")
+        yield names
+
+
+def _callbacks(options: TrainerConfig, console: Console, checkpoints: Path) -> list[Callback]:
+    callbacks: list[Callback] = [
+        # ModelCheckpoint's save_last writes only when the best one changes: no place to resume from.
+        ModelCheckpoint(checkpoints, "last", enable_version_counter=False),
+        LearningRateMonitor("step"),
+    ]
+    if options.patience is not None:
+        callbacks.append(EarlyStopping("val/objective", patience=options.patience))
+    if options.progress:
+        callbacks.append(progress(console))
+    return callbacks
+
+
+def _silence_warnings() -> None:
     # Advice for other kinds of training; here it is noise, or wrong (frozen layers belong in eval mode).
     for text in (
         ".*does not have many workers.*",

@@ -2,170 +2,218 @@
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
-from omegaconf import DictConfig
-from rich.console import Console
-from rich.markup import escape
-from torch import Tensor, nn
+from torch import nn
 
 from visionlora.adapters import LoraConfig, attach, fingerprint
-from visionlora.adapters.config import exactly
-from visionlora.data import (
-    AnchorStream,
-    AugmentConfig,
-    ImageDataset,
-    ImageFolder,
-    ImageLoader,
-    refuse,
-    scan,
-    scan_images,
-)
-from visionlora.data.config import DataConfig
+from visionlora.data import ImageFolder, ImageLoader, refuse, scan, scan_images
+from visionlora.data.loaders import ImageLoaders
 from visionlora.device import choose_device, keep_freed_memory
+from visionlora.evaluation.images import EvaluationImages
 from visionlora.models import Backbone, Head, apply_head, head_parameters, load_backbone
 from visionlora.models.config import ModelConfig
-from visionlora.retention.anchors import make_teacher, retention_loader
+from visionlora.models.registry import check_name
+from visionlora.notices import Notices
+from visionlora.retention.anchors import (
+    HeldOut,
+    anchor_sources,
+    anchor_stream,
+    generated_anchors,
+    hold_out_anchors,
+    retention_loader,
+)
 from visionlora.retention.config import ContrastConfig, RetentionConfig
+from visionlora.retention.inversion import Classifier
+from visionlora.retention.negatives import known_ids, negative_images
 from visionlora.retention.teacher import AnchorTeacher
-from visionlora.training.config import CacheConfig, OptimizerConfig, TrainerConfig, read_config
-from visionlora.training.features import CachedImages
-from visionlora.training.loaders import ImageLoaders
-
-log = logging.getLogger(__name__)
+from visionlora.training.config import RunConfig, TrainerConfig
 
 
-@dataclass
-class Job:
-    """A run, ready to start: the adapted network, its images, and the settings of training."""
+@dataclass(frozen=True)
+class AdaptedNetwork:
+    """A pretrained network with a head for the new classes and adapters.
 
-    console: Console
-    seed: int
-    data: DataConfig
-    model: ModelConfig
-    lora: LoraConfig
-    retention: RetentionConfig
-    contrast: ContrastConfig
-    optimizer: OptimizerConfig
-    cache: CacheConfig
-    trainer: TrainerConfig
-    augment: AugmentConfig
-    folder: ImageFolder
+    Attributes:
+        backbone: where it comes from: class names, preprocessing.
+        head: what its outputs mean now.
+        network: the backbone's model, adapted.
+        fingerprint: of the backbone's weights, without the rows of the head that are trained whole.
+    """
+
     backbone: Backbone
     head: Head
     network: nn.Module
-    base_fingerprint: str
+    fingerprint: str
+
+    @property
+    def old_outputs(self) -> int:
+        """How many outputs the frozen network has."""
+        return len(self.backbone.categories)
+
+
+@dataclass(frozen=True)
+class RunSetup:
+    """A run, ready to start.
+
+    Attributes:
+        config: every setting.
+        folder: the images to learn, and to validate on.
+        adapted: the network.
+        train_loader: augmented batches of the images to learn.
+        validation_loader: batches of those to validate on.
+        evaluation_images: everything that the run is judged by, these among them.
+        teacher: the frozen network on anchors; None trains without distillation.
+    """
+
+    config: RunConfig
+    folder: ImageFolder
+    adapted: AdaptedNetwork
     train_loader: ImageLoader
-    val_loader: ImageLoader
-    retention_loader: ImageLoader | None = None
-    contrast_loader: ImageLoader | None = None
-    held_out: AnchorStream | None = None
-    teacher: AnchorTeacher | None = None
-    rest: nn.Module | None = None
-    """What of the network is left to compute where loaders serve features."""
-    notices: list[str] = field(default_factory=list)
-    logged: bool = False
+    validation_loader: ImageLoader
+    evaluation_images: EvaluationImages
+    teacher: AnchorTeacher | None
 
     @property
     def total_steps(self) -> int:
         """Optimizer steps of the whole run."""
-        return self.trainer.steps(len(self.folder.train), self.data.batch_size)
+        return self.config.trainer.steps(len(self.folder.train), self.config.data.batch_size)
 
-    def say(self, notice: str) -> None:
-        """Tell the user, and record in the run, what was decided for them."""
-        self.notices.append(notice)
-        if self.logged:
-            log.info(notice)
-        self.console.print(f"[dim]·[/dim] {escape(notice)}")
+    @property
+    def views(self) -> int | None:
+        """Augmented views of a training image that a feature cache holds; None: nothing is random."""
+        return None if self.config.augment.nothing else self.config.cache.views
 
-    def start_log(self) -> None:
-        """Log what was said so far and will be said.
-
-        Not before the run has a folder: the log's file makes it, and bad input leaves none behind.
-        """
-        for notice in self.notices:
-            log.info(notice)
-        self.logged = True
-
-    def sample(self) -> Tensor:
-        """A few images as the network will see them, to time it with: (4, 3, height, width)."""
-        dataset = self.val_loader.dataset
-        assert isinstance(dataset, ImageDataset)
-        if isinstance(dataset, CachedImages):
-            dataset = dataset.plain
-        return dataset.normalise([dataset[place % len(dataset)][0] for place in range(4)])
-
-    def image_counts(self) -> dict[str, int]:
-        """How many images of each kind the run uses."""
-        return {
-            "train": len(self.folder.train),
-            "val": len(self.folder.val),
-            "anchors": len(self.teacher.stream.anchors) if self.teacher else 0,
-        }
+    @property
+    def cached_inputs(self) -> int:
+        """What a feature cache holds while training: views of the images and of the anchors."""
+        stream = self.teacher.stream if self.teacher else None
+        anchors = len(stream.anchors) * stream.views if stream else 0
+        return len(self.folder.train) * (self.views or 1) + len(self.folder.val) + anchors
 
 
-def assemble(config: DictConfig, console: Console, images_of: ImageFolder | None = None) -> Job:
-    """Read every setting, find and check every image, load the network and attach the adapters.
+def check_available(model: ModelConfig, trainer: TrainerConfig) -> None:
+    """Check that the network's name is known and the accelerator is there, before anything is loaded.
+
+    Raises:
+        VisionLoraError: one of them is not.
+    """
+    check_name(model.name, others=("auto", "pocket"))
+    choose_device(trainer.accelerator)
+
+
+def set_up(config: RunConfig, notices: Notices, images: ImageFolder | None = None) -> RunSetup:
+    """Find and check every image, load the network and attach the adapters.
 
     Args:
-        config: the composed ``conf/config.yaml``.
-        console: where decisions are announced.
-        images_of: what to learn and to validate on; None: what ``data.root`` holds.
+        config: every setting.
+        notices: where decisions are announced.
+        images: what to learn and to validate on; None: what ``data.root`` holds.
 
     Raises:
         VisionLoraError, visionlora.adapters.LoraError: a setting, folder, image, class name or layer that
             does not work out.
     """
-    run = read_config(config)
-    data, model, lora, seed = run.data, run.model, run.lora, run.seed
-    retention, contrast, trainer = run.retention, run.contrast, run.trainer
-    augment = run.augment
-    if trainer.threads is not None:
-        torch.set_num_threads(trainer.threads)
-
-    folder = images_of or scan(
-        data.root, class_name=data.class_name, val_fraction=data.val_fraction, seed=seed
+    data, device = config.data, choose_device(config.trainer.accelerator)
+    if config.trainer.threads is not None:
+        torch.set_num_threads(config.trainer.threads)
+    folder = images or scan(
+        data.root, class_name=data.class_name, val_fraction=data.val_fraction, seed=config.seed
     )
-    backbone = load_backbone(model.name, model.weights)
-    head = apply_head(backbone, model.head, folder.classes)
-    base_fingerprint = fingerprint(backbone.model, exclude=head.trained)
-    images = ImageLoaders(backbone, data, augment, seed)
+    adapted = _adapt(config.model, config.lora, folder.classes, config.seed, config.trainer.channels_last)
+    backbone, head = adapted.backbone, adapted.head
+    loaders = ImageLoaders(
+        backbone.preprocessing, config.augment, seed=config.seed, batch_size=data.batch_size,
+        cache_mb=data.cache_mb, workers=data.workers,
+    )  # fmt: skip
     targets = dict(zip(folder.classes, head.targets, strict=True))
-    train_loader, val_loader = images.labelled(folder, targets)
-    adapters = _without_new_rows(lora, head)
-    network = attach(backbone.model, adapters, generator=torch.Generator().manual_seed(seed))
+    train_loader = loaders.training(folder.train, targets)
+    validation_loader = loaders.plain(folder.val, targets)
+    if config.trainer.reuse_memory and device.type == "cpu" and not keep_freed_memory():
+        notices.say("freed memory goes back to the system: only glibc can keep it (trainer.reuse_memory)")
+    if backbone.notice:
+        notices.warn(backbone.notice)
+    notices.say(f"head {head.kind}: {len(folder.classes)} classes, {len(head.outputs)} outputs")
+
+    retention, teacher, held_out = None, None, None
+    if head.kind == "new":
+        notices.say(
+            "head new has none of the old outputs: nothing is distilled, and forgetting is not measured"
+        )
+    else:
+        retention = retention_loader(config.retention.root, backbone, loaders, notices)
+    if config.retention.distils and head.kind != "new":
+        hold_out = retention is None and config.retention.budget is not None
+        teacher, held_out = _make_teacher(
+            config.retention, config.contrast, folder, adapted, loaders, device, hold_out, notices
+        )
+    elif config.contrast.anchors not in ("auto", []):
+        notices.say(
+            "contrast.anchors are not used: nothing is distilled (retention.weight, per_step, head new)"
+        )
+    contrast = _contrast_loader(config.contrast.root, loaders, notices)
+    evaluation_images = EvaluationImages(validation_loader, retention, contrast)
+    if held_out is not None:
+        stream = anchor_stream([held_out.anchors], config.retention, loaders)
+        batches = stream.batches(data.batch_size)
+        evaluation_images = replace(evaluation_images, held_out=batches, held_out_kind=held_out.kind)
+    refuse(loaders.bad)
+    return RunSetup(config, folder, adapted, train_loader, validation_loader, evaluation_images, teacher)
+
+
+def _adapt(
+    model: ModelConfig, lora: LoraConfig, classes: Sequence[str], seed: int, channels_last: bool
+) -> AdaptedNetwork:
+    """The pretrained network with a head for the classes, frozen but for its adapters and new rows."""
+    backbone = load_backbone(model.name, model.weights)
+    head = apply_head(backbone, model.head, classes)
+    base_fingerprint = fingerprint(backbone.model, exclude=head.trained)
+    # New rows are trained whole: a low-rank update of them would only restrict them.
+    generator = torch.Generator().manual_seed(seed)
+    network = attach(backbone.model, lora, generator=generator, trained_whole=head.trained)
     for parameter in head_parameters(network, head):
         parameter.requires_grad_(True)
-    if trainer.channels_last:
+    if channels_last:
         network.to(memory_format=torch.channels_last)
-
-    job = Job(
-        console, seed, data, model, lora, retention, contrast, run.optimizer, run.cache, trainer, augment,
-        folder, backbone, head, network, base_fingerprint, train_loader, val_loader,
-    )  # fmt: skip
-    on_cpu = choose_device(trainer.accelerator).type == "cpu"
-    if trainer.reuse_memory and on_cpu and not keep_freed_memory():
-        job.say("freed memory goes back to the system: only glibc can keep it (trainer.reuse_memory)")
-    if backbone.notice:
-        console.rule("[bold yellow]attention", style="yellow")
-        job.say(backbone.notice)
-    job.say(f"head {head.kind}: {len(folder.classes)} classes, {len(head.outputs)} outputs")
-    job.retention_loader = retention_loader(job, images)
-    if retention.distils and head.kind != "new":
-        job.teacher = make_teacher(job, images)
-    elif contrast.anchors not in ("auto", []):
-        job.say("contrast.anchors are not used: nothing is distilled (retention.weight, per_step, head new)")
-    if contrast.root is None:
-        job.say("no contrast folder (contrast.root): what is wrongly called by a new name is not measured")
-    else:
-        job.contrast_loader = images.plain(scan_images([Path(contrast.root)]))
-    refuse(images.bad)
-    return job
+    return AdaptedNetwork(backbone, head, network, base_fingerprint)
 
 
-def _without_new_rows(lora: LoraConfig, head: Head) -> LoraConfig:
-    # New rows are trained whole: a low-rank update of them would be a detour.
-    return replace(lora, exclude=(*lora.exclude, *map(exactly, head.trained)))
+def _make_teacher(
+    retention: RetentionConfig,
+    contrast: ContrastConfig,
+    folder: ImageFolder,
+    adapted: AdaptedNetwork,
+    loaders: ImageLoaders,
+    device: torch.device,
+    hold_out: bool,
+    notices: Notices,
+) -> tuple[AnchorTeacher, HeldOut | None]:
+    """The frozen network as a teacher on anchors and negatives, and the anchors that are held out."""
+    backbone, old_outputs = adapted.backbone, adapted.old_outputs
+    classifier = Classifier(adapted.network, backbone.preprocessing, old_outputs, adapted.fingerprint)
+    generate = partial(
+        generated_anchors, classifier, retention.generated, retention.inversion_seconds, device, notices
+    )
+    sources = anchor_sources(retention, backbone.anchors, generate, notices)
+    held_out = None
+    if hold_out:
+        size = classifier.generated_size
+        sources, held_out = hold_out_anchors(sources, retention.generated, size, notices)
+    anchors = [anchor for source in sources for anchor in source]
+    wnids = known_ids(folder.classes, backbone)
+    negatives = negative_images(contrast, folder.classes, wnids, folder.train, anchors, loaders, notices)
+    # Negatives are one source, with its share of a step, however many folders they come from.
+    stream = anchor_stream([*sources, negatives] if negatives else sources, retention, loaders)
+    return AnchorTeacher(stream, old_outputs, len(anchors), adapted.head.targets), held_out
+
+
+def _contrast_loader(root: str | None, loaders: ImageLoaders, notices: Notices) -> ImageLoader | None:
+    """Images of other things in the new style, to measure false positives on; None: they are not measured."""
+    if root is None:
+        notices.say("no contrast folder (contrast.root): the false-positive rate is not measured")
+        return None
+    return loaders.plain(scan_images([Path(root)]))

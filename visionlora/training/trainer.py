@@ -1,4 +1,4 @@
-"""A Lightning trainer and module for a job, as often as a run needs them."""
+"""Lightning trainers for one network's images, as many as a run needs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import lightning
@@ -17,50 +17,35 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from visionlora.data import ImageLoader
 from visionlora.training.callbacks import Interruption
 from visionlora.training.module import LoraModule
-from visionlora.training.setup import Job
 
 
 @dataclass(frozen=True)
-class Fitting:
-    """How a job is trained here.
+class Fitter:
+    """Trains and validates modules on the same images.
 
     Attributes:
-        job: the network is on ``device`` already.
-        device: where it is trained.
-        precision: Lightning's word.
-        loaders: of training and of validation.
+        device: where it is done; networks are there already.
+        precision: as Lightning calls it.
+        gradient_clip_val: the largest gradient norm; None: any.
+        train_loader, validation_loader: the images.
     """
 
-    job: Job
     device: torch.device
     precision: str
-    loaders: tuple[ImageLoader, ImageLoader]
-
-    def module(self, steps: int, lr: float | None = None) -> LoraModule:
-        """The job's network in training for ``steps`` steps, at another learning rate if one is given."""
-        job = self.job
-        options = job.optimizer if lr is None else replace(job.optimizer, lr=lr)
-        return LoraModule(
-            job.network,
-            steps,
-            options,
-            job.retention,
-            job.teacher,
-            job.model.dropout,
-            job.rest,
-            job.seed,
-        )
+    gradient_clip_val: float | None
+    train_loader: ImageLoader
+    validation_loader: ImageLoader
 
     def trainer(
         self,
         steps: int,
-        validations: int,
+        validations: int = 1,
         logger: TensorBoardLogger | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> lightning.Trainer:
-        """A trainer of ``steps`` steps; without a logger it leaves nothing behind."""
+        """A trainer of ``steps`` steps; without a logger it writes no file."""
         return lightning.Trainer(
-            accelerator="gpu" if self.device.type == "cuda" else "cpu",
+            accelerator=self.device.type,
             devices=1,
             precision=self.precision,  # type: ignore[arg-type]
             max_steps=steps,
@@ -68,31 +53,38 @@ class Fitting:
             val_check_interval=max(1, steps // validations),
             check_val_every_n_epoch=None,
             num_sanity_val_steps=0,
-            gradient_clip_val=self.job.trainer.gradient_clip_val,
+            gradient_clip_val=self.gradient_clip_val,
             log_every_n_steps=1,
             logger=logger or False,
             callbacks=list(callbacks),
             enable_checkpointing=logger is not None,
             enable_model_summary=False,
-            enable_progress_bar=any("ProgressBar" in type(callback).__name__ for callback in callbacks),
+            enable_progress_bar=False,
         )
 
     def fit(self, trainer: lightning.Trainer, module: LoraModule, resume: Path | None = None) -> bool:
         """Train; True where Ctrl-C ended it."""
+        loaders = (self.train_loader, self.validation_loader)
         try:
             with interruptible(trainer) as interruption:
-                trainer.fit(module, *self.loaders, ckpt_path=resume, weights_only=True)
+                trainer.fit(module, *loaders, ckpt_path=resume, weights_only=True)
         except SystemExit:
-            # Lightning answers Ctrl-C by leaving the process; there is an adapter to save first.
+            # Lightning answers Ctrl-C by ending the process; there is an adapter to save first.
             if not trainer.interrupted:
                 raise
             return True
-        return interruption.asked  # after the last batch nothing was left to end
+        return interruption.requested  # after the last batch nothing was left to end
+
+    def objective(self, module: LoraModule) -> float:
+        """The module's ``val/objective`` as it is now."""
+        trainer = self.trainer(steps=1)
+        (figures,) = trainer.validate(module, self.validation_loader, verbose=False)
+        return float(figures["val/objective"])
 
 
 @contextmanager
 def interruptible(trainer: lightning.Trainer) -> Iterator[Interruption]:
-    """Inside, Ctrl-C ends the trainer's fit between two batches; only a main thread is told of it at all."""
+    """Inside, Ctrl-C ends the trainer's fit between two batches. Only the main thread can receive it."""
     interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield interruption
@@ -102,5 +94,5 @@ def interruptible(trainer: lightning.Trainer) -> Iterator[Interruption]:
     try:
         yield interruption
     finally:
-        # Lightning has made the process deaf to further ones.
+        # Lightning ignores every further signal once it has handled one.
         signal.signal(signal.SIGINT, before)

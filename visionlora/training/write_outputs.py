@@ -1,7 +1,9 @@
-"""What a finished run leaves behind: the adapter, its card, the figures, the images."""
+"""What a finished run writes: the adapter, its model card, metrics, figures, and sheets of images."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,116 +11,162 @@ from typing import Any
 import numpy as np
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from torch import nn
+from torch.utils.tensorboard import SummaryWriter
 
 from visionlora.adapters import adapted_layers, save_adapter
-from visionlora.data import ImageDataset, ImageFile, open_image
-from visionlora.evaluation.forgetting import changes_sheet
-from visionlora.evaluation.predictions import Answers, named
-from visionlora.evaluation.results import Look, changes
+from visionlora.data import ImageDataset, ImageFile, ImageFolder, open_image
+from visionlora.evaluation.forgetting import Changes, changes_sheet
+from visionlora.evaluation.images import Batches, Evaluation
+from visionlora.evaluation.predictions import Predictions
 from visionlora.files import replacing
-from visionlora.report.figures import confusion_figure, update_size_figure
+from visionlora.kernels.decisions import Decisions
+from visionlora.report.figures import confusion_figure, strength_figure, update_size_figure
 from visionlora.report.metrics_file import flatten, write_metrics
 from visionlora.report.model_card import changes_markdown, model_card
 from visionlora.report.sheet import PredictionRow, before_after_sheet
-from visionlora.report.strength_figure import strength_figure
 from visionlora.report.tables import changes_table, show, summary_table
 from visionlora.settings import plain
-from visionlora.training.setup import Job
+from visionlora.tasks.single_label import decode
+from visionlora.training.setup import AdaptedNetwork, RunSetup
+
+TOP = 3
+"""Predictions of an image that a sheet shows."""
+GROUPS = ("lora", "optimizer", "retention", "augment")
+"""Groups of the configuration that TensorBoard lists as hyperparameters."""
 
 
-def leave(
-    folder: Path,
-    job: Job,
-    config: DictConfig,
-    before: Look,
-    after: Look,
-    metrics: dict[str, Any],
-    logger: TensorBoardLogger,
-) -> None:
-    """Write everything that is not written while training, and show the summary."""
-    _save_adapter(folder / "adapter", job, metrics)
-    write_metrics(folder / "metrics.json", metrics)
-    rows = prediction_rows(job, before.validation, after.validation)
-    before_after_sheet(rows, folder / "before_after.png")
-    changes_sheet(changes(job, before, after), _old_images(job), folder / "retention_changes.png")
-    with replacing(folder / "strength.png") as beside:
-        strength_figure(metrics["strength"]).savefig(beside, format="png", dpi=120)
-    _fill_tensorboard(logger, folder, job, config, after.validation, metrics)
-    show(summary_table(metrics), job.console)
-    show(changes_table(metrics["retention"]), job.console)
+def write_adapter(directory: Path, adapted: AdaptedNetwork, classes: Sequence[str]) -> None:
+    """Write the adapter with everything that is needed to load it again.
 
-
-def _save_adapter(directory: Path, job: Job, metrics: dict[str, Any]) -> None:
-    preprocessing = asdict(job.backbone.preprocessing)
+    Args:
+        directory: of the adapter.
+        adapted: the network, with the adapter at its strength.
+        classes: the trained classes.
+    """
+    backbone, head = adapted.backbone, adapted.head
     about = {
-        "model": job.backbone.name,
-        "weights": job.backbone.weights,
-        "classes": list(job.folder.classes),
-        "head": job.head.kind,
-        "preprocessing": preprocessing,
+        "model": backbone.name,
+        "weights": backbone.weights,
+        "classes": list(classes),
+        "head": head.kind,
+        "preprocessing": asdict(backbone.preprocessing),
     }
     save_adapter(
-        job.network,
+        adapted.network,
         directory,
-        base_model=job.backbone.name,
-        fingerprint=job.base_fingerprint,
-        modules_to_save=job.head.trained,
+        base_model=backbone.name,
+        fingerprint=adapted.fingerprint,
+        modules_to_save=head.trained,
         extra=about,
     )
-    with replacing(directory / "README.md") as beside:
-        beside.write_text(model_card(metrics, vars(job.lora)), encoding="utf-8")
 
 
-def _old_images(job: Job) -> tuple[ImageFile, ...]:
-    dataset = job.retention_loader.dataset if job.retention_loader else None
-    return dataset.images if isinstance(dataset, ImageDataset) else ()
+def write_outputs(
+    folder: Path,
+    setup: RunSetup,
+    config: DictConfig,
+    before: Evaluation,
+    after: Evaluation,
+    changes: Changes | None,
+    metrics: Mapping[str, Any],
+    logger: TensorBoardLogger,
+) -> None:
+    """Write everything that is neither written while training nor the adapter itself.
+
+    Args:
+        folder: of the run.
+        setup: of the run.
+        config: as it was composed.
+        before, after: the predictions before and after training.
+        changes: on old images; None where there are none.
+        metrics: the content of ``metrics.json``.
+        logger: of the run; it is closed.
+    """
+    write_metrics(folder / "metrics.json", metrics)
+    with replacing(folder / "adapter" / "README.md") as temporary:
+        temporary.write_text(model_card(metrics, vars(setup.config.lora)), encoding="utf-8")
+    rows = prediction_rows(setup.folder.val, setup.adapted.head.outputs, before.validation, after.validation)
+    before_after_sheet(rows, folder / "before_after.png")
+    changes_sheet(changes, _images(setup.evaluation_images.retention), folder / "retention_changes.png")
+    with replacing(folder / "strength.png") as temporary:
+        strength_figure(metrics["strength"]).savefig(temporary, format="png", dpi=120)
+    _write_tensorboard(logger.experiment, folder, metrics)
+    _write_figures(logger.experiment, setup.adapted, setup.folder, after.validation)
+    logger.experiment.add_text(
+        "configuration", "```yaml\n" + OmegaConf.to_yaml(config, resolve=True) + "\n```"
+    )
+    _log_hyperparameters(logger, config, setup.adapted.backbone.name, metrics)
+    logger.finalize("success")
 
 
-def prediction_rows(job: Job, before: Answers, after: Answers, top: int = 3) -> list[PredictionRow]:
-    """The validation images with their most probable names then and now."""
-    outputs = job.head.outputs
-    was, now = named(before.logits, outputs, top), named(after.logits, outputs, top)
-    truths = [outputs[label] for label in after.labels.tolist()]
+def write_kernels(path: Path, decisions: Decisions) -> None:
+    """Write which implementation each layer used, by layer and input shape."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(decisions, indent=1, sort_keys=True), encoding="utf-8")
+
+
+def show_summary(metrics: Mapping[str, Any], console: Console) -> None:
+    """Show what a run changed."""
+    show(summary_table(metrics), console)
+    show(changes_table(metrics["retention"]), console)
+
+
+def prediction_rows(
+    images: Sequence[ImageFile], outputs: Sequence[str], before: Predictions, after: Predictions
+) -> list[PredictionRow]:
+    """Labelled images with their most probable classes before and after.
+
+    Args:
+        images: in the order of the predictions.
+        outputs: the name of each output.
+        before, after: the predictions.
+    """
+    first, last = (decode(predictions.logits, outputs, TOP) for predictions in (before, after))
     return [
-        PredictionRow(path=image.path, truth=truths[place], before=was[place], after=now[place])
-        for place, image in enumerate(job.folder.val)
+        PredictionRow(path=image.path, truth=outputs[label], before=first[index], after=last[index])
+        for index, (image, label) in enumerate(zip(images, after.labels.tolist(), strict=True))
     ]
 
 
-def update_sizes(job: Job) -> dict[str, float]:
+def update_sizes(network: nn.Module) -> dict[str, float]:
     """For each adapted layer the update's Frobenius norm relative to the weight's."""
     return {
-        name: float(layer.lora_update().detach().norm() / layer.base_weight.norm())
-        for name, layer in adapted_layers(job.network).items()
+        name: float(layer.update().detach().norm() / layer.base_weight.norm())
+        for name, layer in adapted_layers(network).items()
     }
 
 
-def _fill_tensorboard(
-    logger: TensorBoardLogger,
-    folder: Path,
-    job: Job,
-    config: DictConfig,
-    validation: Answers,
-    metrics: dict[str, Any],
-) -> None:
-    board = logger.experiment
-    board.add_text("configuration", "```yaml\n" + OmegaConf.to_yaml(config, resolve=True) + "\n```")
+def _images(loader: Batches | None) -> tuple[ImageFile, ...]:
+    dataset = getattr(loader, "dataset", None)
+    return dataset.images if isinstance(dataset, ImageDataset) else ()
+
+
+def _write_tensorboard(board: SummaryWriter, folder: Path, metrics: Mapping[str, Any]) -> None:
     for name in ("before_after", "retention_changes"):
         sheet = open_image(folder / f"{name}.png")
         board.add_image(f"images/{name}", np.asarray(sheet), 0, dataformats="HWC")
     board.add_text("retention/changes", changes_markdown(metrics["retention"]))
     board.add_figure("retention/strength", strength_figure(metrics["strength"]))
-    confusion = confusion_figure(
-        validation.confusion(job.head.targets), [*job.folder.classes, "anything else"]
-    )
-    board.add_figure("validation/confusion", confusion)
-    board.add_figure("adapter/update_size", update_size_figure(update_sizes(job)))
-    hyper: dict[str, Any] = {"model": job.backbone.name, "seed": job.seed}
-    for group in ("lora", "optimizer", "retention", "augment"):
+
+
+def _write_figures(
+    board: SummaryWriter, adapted: AdaptedNetwork, folder: ImageFolder, validation: Predictions
+) -> None:
+    counts = validation.confusion(adapted.head.targets)
+    board.add_figure("validation/confusion", confusion_figure(counts, [*folder.classes, "anything else"]))
+    board.add_figure("adapter/update_size", update_size_figure(update_sizes(adapted.network)))
+
+
+def _log_hyperparameters(
+    logger: TensorBoardLogger, config: DictConfig, model: str, metrics: Mapping[str, Any]
+) -> None:
+    hyper: dict[str, Any] = {"model": model, "seed": metrics["seed"]}
+    for group in GROUPS:
         for key, value in plain(config[group]).items():
             hyper[f"{group}.{key}"] = value if isinstance(value, (int, float, bool, str)) else str(value)
     final = {
         name: metrics[name] for name in ("after", "retention", "contrast", "strength", "parameters", "time")
     }
     logger.log_hyperparams(hyper, flatten({"final": final}))
-    logger.finalize("success")

@@ -178,10 +178,10 @@ def test_every_mismatch_is_named_at_once_and_nothing_is_changed(saved):
     for part in (
         "no layer 8",
         "2 is a ReLU",
-        "7.lora_B is (6, 2), the network and rank 2 ask for (5, 2)",
-        "0.lora_A is (4, 3, 3, 3), the network and rank 2 ask for (2, 3, 3, 3)",
+        "7.lora_B.weight is (6, 2), the network and rank 2 ask for (5, 2)",
+        "0.lora_A.weight is (4, 3, 3, 3), the network and rank 2 ask for (2, 3, 3, 3)",
         "unknown tensor 7.magnitude",
-        "3 has lora_B alone",
+        "3 has lora_B.weight alone",
     ):
         assert part in message
     assert not adapted_layers(network) and same_bits(before, network.state_dict())
@@ -206,6 +206,7 @@ def test_another_base_network_is_refused_unless_told_otherwise(saved):
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
+        ({"peft_type": "OFT"}, "peft_type"),
         ({"peft_type": "LOHA"}, "peft_type"),
         ({"use_dora": True}, "use_dora"),
         ({"bias": "all"}, "bias"),

@@ -1,21 +1,27 @@
-"""Whether an adapter fits a network: every mismatch, in words."""
+"""Whether a saved adapter fits a network: every mismatch, in words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from visionlora.adapters.attach import adapted_layers
 from visionlora.adapters.config import LoraConfig
-from visionlora.adapters.layers import can_adapt
-from visionlora.adapters.targets import closest, weight_layers
+from visionlora.adapters.families import FAMILIES
+from visionlora.adapters.families.lora import Lora
+from visionlora.adapters.network import adapter_names, named_adapters, named_sites
+from visionlora.adapters.sites import WeightSite
+from visionlora.adapters.targets import closest
+
+Parts = Mapping[str, Mapping[str, Tensor]]
 
 
 def mismatches(
     model: nn.Module,
-    pairs: Mapping[str, Mapping[str, Tensor]],
+    name: str,
+    saved: Parts,
     others: Mapping[str, Tensor],
     settings: LoraConfig,
     config: Mapping[str, Any],
@@ -24,75 +30,89 @@ def mismatches(
 
     Args:
         model: a plain or an adapted network.
-        pairs: `lora_A` and `lora_B` by layer name.
+        name: of the adapter in the network.
+        saved: the adapter's tensors by the weight's full name.
         others: tensors of modules that were saved whole, by their name in the network.
         settings: ranks and alphas.
         config: the adapter's whole configuration.
     """
-    modules = dict(model.named_modules(remove_duplicate=False))
-    found = list(_layer_mismatches(model, modules, pairs))
+    sites = named_sites(model)
+    found = list(_layer_mismatches(model, name, sites, saved, others))
     ours = bool(config["visionlora"])
-    for name, parts in pairs.items():
-        layer = modules.get(name)
-        if layer is None or not can_adapt(layer) or parts.keys() != {"lora_A", "lora_B"}:
-            continue
-        found += _shape_mismatches(name, layer, parts, settings.rank_of(name), ours)
+    for site, parts in saved.items():
+        if site in sites:
+            found += _shape_mismatches(site, *sites[site], parts, settings, ours)
     found += _other_mismatches(model, others, config["modules_to_save"])
     return found
 
 
 def _layer_mismatches(
-    model: nn.Module, modules: Mapping[str, nn.Module], pairs: Mapping[str, Mapping[str, Tensor]]
+    model: nn.Module,
+    name: str,
+    sites: Mapping[str, tuple[nn.Module, WeightSite]],
+    saved: Parts,
+    others: Mapping[str, Tensor],
 ) -> Iterator[str]:
-    if not pairs:
-        yield "it holds no lora_A and lora_B"
-    missing = [name for name in pairs if name not in modules]
+    if not saved and not others:
+        yield "it holds no adapter's tensors"
+    modules = dict(model.named_modules(remove_duplicate=False))
+    missing = [site for site in saved if site not in modules and site not in sites]
     if missing:
-        close = closest(missing[0], weight_layers(model))
-        yield f"the network has no layer {', '.join(missing)} (close names: {close})"
-    for name, parts in pairs.items():
-        if name in modules and not can_adapt(modules[name]):
-            yield f"{name} is a {type(modules[name]).__name__}, not a convolution or linear layer"
-        if len(parts) == 1:
-            yield f"{name} has {next(iter(parts))} alone"
-    attached = adapted_layers(model)
-    if attached and attached.keys() != pairs.keys():
-        lacking = [name for name in attached if name not in pairs]
-        surplus = [name for name in pairs if name in modules and name not in attached]
-        if lacking:
-            yield f"the adapter has nothing for the adapted layers {', '.join(lacking)}"
-        if surplus:
-            yield f"the layers {', '.join(surplus)} are not adapted in the network (detach it first)"
-    for name, layer in attached.items():
-        A = pairs.get(name, {}).get("lora_A")
-        if A is not None and A.shape[0] != layer.lora_rank:
-            yield f"{name} has rank {layer.lora_rank} in the network, {A.shape[0]} in the adapter"
+        yield f"the network has no layer {', '.join(missing)} (close names: {closest(missing[0], sites)})"
+    for site in saved:
+        if site in modules and site not in sites:
+            yield f"{site} is a {type(modules[site]).__name__}, which no adapter can be attached to"
+    if name not in adapter_names(model):
+        return
+    attached = named_adapters(model, name)
+    lacking = [site for site in attached if site not in saved]
+    surplus = [site for site in saved if site in sites and site not in attached]
+    if lacking:
+        yield f"the adapter has nothing for the adapted layers {', '.join(lacking)}"
+    if surplus:
+        yield f"the layers {', '.join(surplus)} are not adapted in the network (detach it first)"
+    for site, adapter in attached.items():
+        rank = type(adapter).rank_of(saved.get(site, {}))
+        if rank is not None and rank != adapter.settings.rank:
+            yield f"{site} has rank {adapter.settings.rank} in the network, {rank} in the adapter"
 
 
 def _shape_mismatches(
-    name: str, layer: nn.Module, parts: Mapping[str, Tensor], rank: int, ours: bool
+    name: str,
+    layer: Any,
+    site: WeightSite,
+    parts: Mapping[str, Tensor],
+    settings: LoraConfig,
+    ours: bool,
 ) -> Iterator[str]:
-    weight = layer._parameters["weight"]
+    weight = layer._parameters[site.parameter]
     if weight is None:
         yield f"{name}'s weight is re-parametrised (remove the parametrisation first)"
         return
-    if not isinstance(layer, nn.Linear) and not ours:
-        groups, dilation, padding_mode = (
-            getattr(layer, key) for key in ("groups", "dilation", "padding_mode")
-        )
+    family, of_site = FAMILIES[settings.family], settings.settings_of(name)
+    shape = tuple(site.view(weight).shape)
+    example = family(shape, of_site, torch.float32, torch.Generator())
+    if not ours and not issubclass(family, Lora):
+        obstacle = example.peft_obstacle(layer)
+        if obstacle is not None:
+            yield f"{name}: {obstacle} (merge it in PEFT)"
+            return
+    elif isinstance(layer, nn.modules.conv._ConvNd) and not ours:
+        groups, dilation, padding_mode = layer.groups, layer.dilation, layer.padding_mode
         if groups > 1:
             yield f"{name} has {groups} groups, which mix in PEFT's adapter, so that it can't be merged"
             return
         if padding_mode != "zeros" or (any(step > 1 for step in dilation) and weight[0, 0].numel() > 1):
             yield f"{name} has dilation {dilation} and padding {padding_mode}, which PEFT's adapter ignores"
             return
-    expected = {
-        "lora_A": (rank, *weight.shape[1:]),
-        "lora_B": (weight.shape[0], rank, *(1,) * (weight.ndim - 2)),
-    }
-    for part, shape in expected.items():
-        if tuple(parts[part].shape) != shape:
-            yield f"{name}.{part} is {tuple(parts[part].shape)}, the network and rank {rank} ask for {shape}"
+    expected = example.peft_shapes()
+    if parts.keys() != expected.keys():
+        yield f"{name} has {', '.join(sorted(parts))} alone, {settings.family} has {', '.join(expected)}"
+        return
+    for part, wanted in expected.items():
+        if tuple(parts[part].shape) != wanted:
+            given = tuple(parts[part].shape)
+            yield f"{name}.{part} is {given}, the network and rank {of_site.rank} ask for {wanted}"
 
 
 def _other_mismatches(model: nn.Module, others: Mapping[str, Tensor], saved: list[str]) -> Iterator[str]:

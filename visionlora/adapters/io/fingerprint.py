@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from visionlora.adapters.network import adapter_state
+
 
 def fingerprint(model: nn.Module, exclude: Sequence[str] = ()) -> str:
     """sha256 over names, types, shapes and bytes of a network's base tensors, as 64 hexadecimal digits.
@@ -21,9 +23,9 @@ def fingerprint(model: nn.Module, exclude: Sequence[str] = ()) -> str:
     """
     digest = hashlib.sha256()
     left_out = tuple(f"{name}." for name in exclude)
+    adapters = adapter_state(model)
     for name, tensor in sorted(model.state_dict().items()):
-        last = name.rsplit(".", 1)[-1]
-        if not isinstance(tensor, Tensor) or last in ("lora_A", "lora_B", "num_batches_tracked"):
+        if not isinstance(tensor, Tensor) or name in adapters or name.endswith("num_batches_tracked"):
             continue
         if name.startswith(left_out):
             continue

@@ -1,0 +1,29 @@
+"""Evaluation of every kind of image that a run is judged by."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from visionlora.adapters import LoraConfig, attach
+from visionlora.evaluation.images import EvaluationImages, evaluate_images
+
+
+def batches(count: int) -> list[dict[str, Tensor]]:
+    return [{"images": torch.randn(count, 3, 8, 8), "labels": torch.full((count,), -1)}]
+
+
+def test_kinds_without_images_are_not_evaluated(network: nn.Module) -> None:
+    attach(network, LoraConfig(rank=1))
+    found = evaluate_images(network, EvaluationImages(batches(3), contrast=batches(2)))
+    assert (found.retention, found.held_out) == (None, None)
+    assert found.contrast is not None and len(found.contrast) == 2
+    assert found.image_count() == 5
+
+
+def test_old_knowledge_is_restricted_to_the_old_outputs_and_nothing_else_is(network: nn.Module) -> None:
+    attach(network, LoraConfig(rank=1))
+    images = EvaluationImages(batches(1), batches(2), batches(3), batches(4))
+    found = evaluate_images(network, images).with_old_outputs(2)
+    kinds = (found.validation, found.retention, found.contrast, found.held_out)
+    assert [kind.logits.shape[1] for kind in kinds if kind is not None] == [4, 2, 4, 2]

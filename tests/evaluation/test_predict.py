@@ -1,0 +1,102 @@
+"""Predictions for image files, and measurements on labelled folders."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.conftest import Command, Train, metrics_of
+
+
+def test_prediction_continues_after_a_broken_image_and_reports_it(
+    train: Train, command: Command, images: Path, tmp_path: Path
+) -> None:
+    _, folder = train()
+    (images / "val" / "red" / "text.png").write_text("no image")
+    left = command(
+        "predict", f"adapter={folder}", f"images={images / 'val'}", "output=out.jsonl", "compare=true"
+    )
+    assert left.code == 3
+    records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert len(records) == 7
+    broken = [record for record in records if "error" in record]
+    assert [Path(record["path"]).name for record in broken] == ["text.png"]
+    named = next(record for record in records if "error" not in record)
+    assert sum(one["probability"] for one in named["predictions"]) <= 1.001
+    assert named["before"]
+
+
+def test_every_broken_image_is_named_without_an_output_file(
+    train: Train, command: Command, tmp_path: Path
+) -> None:
+    _, folder = train("trainer.max_steps=1")
+    for index in range(70):
+        (tmp_path / "broken").mkdir(exist_ok=True)
+        (tmp_path / "broken" / f"{index:02}.png").write_text("no image")
+    shutil.copy(next((tmp_path / "pictures").rglob("*.png")), tmp_path / "broken" / "zz.png")
+    left = command("predict", f"adapter={folder}", f"images={tmp_path / 'broken'}")
+    assert left.code == 3
+    named = [line for line in left.err.splitlines() if line.startswith("not read: ")]
+    assert [Path(line.split(": ")[1]).name for line in named] == [f"{index:02}.png" for index in range(70)]
+    assert "70 of 71 images could not be read" in left.err
+    assert "zz.png" in left.out and "more images" not in left.out
+
+
+def test_merged_and_unmerged_predictions_agree(
+    train: Train, command: Command, images: Path, tmp_path: Path
+) -> None:
+    _, folder = train()
+    for name, merged in (("a", "true"), ("b", "false")):
+        left = command(
+            "predict", f"adapter={folder}", f"images={images}", f"output={name}.csv", f"merged={merged}"
+        )
+        assert left.code == 0, left.err
+    rows_a, rows_b = ((tmp_path / f"{name}.csv").read_text().splitlines() for name in "ab")
+    assert len(rows_a) == len(rows_b) == 17
+    for row_a, row_b in zip(rows_a[1:], rows_b[1:], strict=True):
+        assert row_a.split(",")[:2] == row_b.split(",")[:2]
+        assert float(row_a.split(",")[2]) == pytest.approx(float(row_b.split(",")[2]), abs=1e-4)
+
+
+def test_a_prediction_sheet_and_a_single_image(
+    train: Train, command: Command, images: Path, tmp_path: Path
+) -> None:
+    _, folder = train()
+    one = images / "val" / "red" / "0.png"
+    assert command("predict", f"adapter={folder}", f"images={one}", "sheet=sheet.png").code == 0
+    assert Image.open(tmp_path / "sheet.png").width > 200
+
+
+def test_evaluate_reproduces_the_runs_own_metrics(
+    train: Train, command: Command, images: Path, tmp_path: Path
+) -> None:
+    _, folder = train(f"contrast.root={images.parent / 'others'}")
+    left = command(
+        "evaluate", f"adapter={folder}", f"data.root={images}", "output=figures.json",
+        f"contrast.root={images.parent / 'others'}",
+    )  # fmt: skip
+    assert left.code == 0, left.err
+    figures, metrics = json.loads((tmp_path / "figures.json").read_text()), metrics_of(folder)
+    assert figures["top1"] == metrics["after"]["val/top1"]
+    assert figures["frozen"]["top1"] == metrics["before"]["val/top1"]
+    assert figures["loss"] == pytest.approx(metrics["after"]["val/loss"], rel=1e-4)
+    assert figures["contrast"] == metrics["contrast"]
+    assert figures["retention"] == "not measured"
+    assert sum(one["pictures"] for one in figures["per_class"].values()) == figures["pictures"] == 6
+
+
+def test_an_adapter_for_another_network_is_refused(train: Train, command: Command, images: Path) -> None:
+    _, folder = train()
+    left = command("predict", f"adapter={folder}", f"images={images}", "model=resnet18", "weights=none")
+    assert left.code == 2
+    assert len(left.err.strip().splitlines()) == 1
+
+
+def test_a_folder_without_an_adapter_is_refused(command: Command, tmp_path: Path) -> None:
+    left = command("predict", f"adapter={tmp_path}", "images=x")
+    assert left.code == 2
+    assert "adapter_config.json" in left.err or "x" in left.err

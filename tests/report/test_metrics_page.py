@@ -1,0 +1,94 @@
+"""``docs/metrics.md`` describes exactly the keys that runs write."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Left
+
+PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+TINY = (
+    "data=goldfish", "model=pocket", "trainer.max_steps=3", "trainer.validations=1", "data.batch_size=8",
+    "trainer.precision=32-true", "trainer.kernel=rule", "retention.per_step=2", "retention.views=1",
+    "contrast.generated=0",
+)  # fmt: skip
+
+
+def documented(heading: str) -> set[str]:
+    """The keys in the tables below a heading of the second level."""
+    section = PAGE.read_text(encoding="utf-8").split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    return set(re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE))
+
+
+def keys(value: Any, path: str = "") -> set[str]:
+    """The paths of everything in ``value``; an interval belongs to the key beside it."""
+    if isinstance(value, dict) and value:
+        items = [(f"{path}.{name}".lstrip("."), item) for name, item in value.items()]
+        return {key for name, item in items if not name.endswith("_interval") for key in keys(item, name)}
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return {path} | {key for item in value for key in keys(item, f"{path}[]")}
+    return {path}
+
+
+def matching(key: str, pages: set[str]) -> set[str]:
+    """The documented keys that stand for ``key``: ``<class>`` stands for any name."""
+    return {page for page in pages if re.fullmatch(re.sub(r"<\w+>", ".+", re.escape(page)), key)}
+
+
+@pytest.fixture
+def run(command: Callable[..., Left], tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Trains for three steps and returns the content of metrics.json."""
+
+    def _run(name: str, *arguments: str) -> dict[str, Any]:
+        left = command("train", *TINY, f"hydra.run.dir={tmp_path / name}", *arguments)
+        assert left.code == 0, left.err
+        return json.loads((tmp_path / name / "metrics.json").read_text(encoding="utf-8"))
+
+    return _run
+
+
+def test_the_page_describes_every_key_that_runs_write_and_no_other(
+    run: Callable[..., dict[str, Any]], command: Callable[..., Left], tmp_path: Path
+) -> None:
+    unlimited = "retention.budget=1", "contrast.budget=1", "retention.strengths=2"
+    runs = [
+        run("forgetting", *unlimited, "optimizer.lr=0.1"),
+        run("held_out", *unlimited, "retention.root=null", "contrast.root=null"),
+        run(
+            "folds", "data.folds=2", "optimizer.lr=auto", "lora.targets=last:1", "cache.features=true",
+            "augment=none", "retention.per_step=0", "retention.root=null", "contrast.root=null",
+        ),
+    ]  # fmt: skip
+    assert runs[0]["retention"]["changes"]["classes"], "nothing was forgotten: not every key is there"
+    pages = documented("metrics.json")
+    written = set().union(*map(keys, runs)) - {"retention", "contrast"}  # "not measured"
+    assert [key for key in sorted(written) if not matching(key, pages)] == []
+    assert pages - set().union(*(matching(key, pages) for key in written)) == set()
+
+    left = command(
+        "evaluate", f"adapter={tmp_path / 'forgetting'}", "data=goldfish", f"output={tmp_path / 'e.json'}"
+    )
+    assert left.code == 0, left.err
+    evaluation = json.loads((tmp_path / "e.json").read_text(encoding="utf-8"))
+    described = documented("The output of evaluate")
+    written = keys({name: evaluation[name] for name in evaluation if name not in ("retention", "contrast")})
+    assert [key for key in sorted(written) if not matching(key, described)] == []
+    assert described - set().union(*(matching(key, described) for key in written)) == set()
+    shared = keys({name: evaluation[name] for name in ("retention", "contrast")})
+    assert [key for key in sorted(shared) if not matching(key, pages)] == ["contrast"] * (
+        evaluation["contrast"] == "not measured"
+    )
+
+
+def test_every_row_of_the_page_has_a_unit_and_a_meaning() -> None:
+    rows = re.findall(r"^\| `[^`]+` \|(.*)\|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    for row in rows:
+        unit, _, meaning = (cell.strip() for cell in re.split(r"(?<!\\)\|", row))
+        assert unit, row
+        assert meaning, row

@@ -1,0 +1,110 @@
+"""``--help`` prints every option with its type, default and meaning, fast."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from tests.conftest import Left
+from tests.test_options import COMMANDS
+from visionlora import __version__
+from visionlora.options import takes
+from visionlora.settings import groups_of, keys_of
+
+Command = Callable[..., Left]
+
+HEAVY = """
+import sys
+sys.argv = ['visionlora', *{arguments}]
+from visionlora import cli
+try: cli.main()
+except SystemExit: pass
+heavy = {{'torch', 'lightning', 'torchvision', 'matplotlib'}} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+def words(text: str) -> str:
+    """The text with its line breaks gone."""
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_names_every_key_with_type_default_and_meaning(command: Command, name: str) -> None:
+    left = command(name, "--help")
+    assert left.code == 0
+    assert left.out.startswith(f"visionlora {name}: {COMMANDS[name].summary}")
+    printed = words(left.out)
+    for key in keys_of(COMMANDS[name].options).values():
+        assert f" {key.name}=" in printed
+        assert words(takes(key.hint, key.rule)) in printed
+        assert words(key.rule.help) in printed
+    for example in COMMANDS[name].examples:
+        assert example in left.out
+
+
+@pytest.mark.parametrize(
+    ("name", "group"), [(n, g.name) for n, c in COMMANDS.items() for g in groups_of(c.options)]
+)
+def test_help_of_a_group_names_its_keys_alone(command: Command, name: str, group: str) -> None:
+    left = command(name, "--help", group)
+    assert left.code == 0
+    shown = {line.split("=")[0].strip() for line in left.out.splitlines() if line.startswith(f"  {group}.")}
+    assert shown == {key for key in keys_of(COMMANDS[name].options) if key.startswith(f"{group}.")}
+    assert "flags" not in left.out
+
+
+def test_help_shows_defaults_of_the_command_and_what_is_required(command: Command) -> None:
+    assert "model.name=auto " in command("train", "--help").out
+    assert "model.name=vgg19 " in command("explain", "--help").out
+    assert "adapter=(required) " in command("predict", "--help").out
+    assert "presets: data=folder, data=goldfish" in command("train", "--help", "data").out
+
+
+def test_help_for_an_unknown_group_suggests_one(command: Command) -> None:
+    left = command("train", "--help", "lroa")
+    assert left.code == 2
+    assert "did you mean lora?" in left.err
+
+
+def test_help_lists_presets_of_ones_own(command: Command, tmp_path: object) -> None:
+    folder = tmp_path / "my" / "lora"  # type: ignore[operator]
+    folder.mkdir(parents=True)
+    (folder / "small.yaml").write_text("rank: 2\n")
+    assert "lora=small" in command("train", "--config-dir", "my", "--help", "lora").out
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: object) -> None:
+    line = f"{sys.executable} -m visionlora train --help | head -1"
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, cwd=str(tmp_path))
+    assert done.stdout.startswith("visionlora train: ")
+    assert not done.stderr
+
+
+@pytest.mark.parametrize("width", ["40", "80", "300"])
+def test_lines_of_help_fit_the_terminal(
+    command: Command, monkeypatch: pytest.MonkeyPatch, width: str
+) -> None:
+    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((int(width), 24)))
+    lines = command("train", "--help", "retention").out.splitlines()[1:]
+    assert max(map(len, lines)) <= max(70, min(int(width), 110))
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["train", "--version"], ["predict", "--version"]])
+def test_the_version_is_ours(command: Command, arguments: list[str]) -> None:
+    left = command(*arguments)
+    assert (left.code, left.out) == (0, f"visionlora {__version__}\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["--help", "train --help", "train --help lora", "explain --help", "evaluate --help", "train --version",
+     "train --rank 4", "train data=goldfish lora.rank=0"],
+)  # fmt: skip
+def test_help_and_refusals_need_neither_torch_nor_lightning(line: str, tmp_path: object) -> None:
+    code = HEAVY.format(arguments=line.split())
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=str(tmp_path))

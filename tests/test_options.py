@@ -1,0 +1,266 @@
+"""Options: every value has a type and a range, and is refused with the name of its key."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from visionlora.check import COMMAND as CHECK
+from visionlora.data.config import DataConfig
+from visionlora.errors import VisionLoraError
+from visionlora.evaluate import COMMAND as EVALUATE
+from visionlora.explain import COMMAND as EXPLAIN
+from visionlora.merge import COMMAND as MERGE
+from visionlora.options import Rule, checked
+from visionlora.predict import COMMAND as PREDICT
+from visionlora.retention.config import RetentionConfig
+from visionlora.settings import build, keys_of
+from visionlora.train import COMMAND as TRAIN
+from visionlora.training.config import RunConfig, TrainerConfig
+
+COMMANDS = {command.name: command for command in (TRAIN, CHECK, PREDICT, EVALUATE, MERGE, EXPLAIN)}
+
+REQUIRED: Mapping[str, Mapping[str, Any]] = {
+    "train": {"data": {"root": "images"}},
+    "predict": {"adapter": "run", "images": "images"},
+    "evaluate": {"adapter": "run", "data": {"root": "images"}},
+    "merge": {"adapter": "run", "output": "weights.pth"},
+    "check": {"data": {"root": "x"}},
+    "explain": {},
+}
+
+INF, NAN = math.inf, math.nan
+TEXT = (None, "", " ", True, [], "a\0b")
+SWITCH = ("auto", 1, 0, None, "yes", [True])
+SHARE = (-0.1, 1.1, INF, NAN, "half", True, [0.5])
+COUNT = (0, -1, 1.5, INF, NAN, 10**400, 1e300, "many", True, [1])
+
+REFUSED: Mapping[str, tuple[Any, ...]] = {
+    "seed": (-1, 2**32, 2**64, True, 0.5, None, "x"),
+    "resume": TEXT[1:],
+    "data.name": TEXT,
+    "data.root": TEXT,
+    "data.class_name": TEXT[1:],
+    "data.val_fraction": (-0.1, 1, 1.5, INF, NAN, "x", None, True),
+    "data.folds": (1, 0, -1, 2.5, 10**9, "x", True),
+    "data.batch_size": (*COUNT, None, 1_000_000_000),
+    "data.cache_mb": (-1, INF, NAN, None, "x", True),
+    "data.workers": (-1, 1000, 0.5, None, "x", True),
+    "augment.crop_scale": ([], [0.5], [0, 1], [0.5, 2], [0.9, 0.5], [NAN, 1], ["a", "b"], 0.5, None),
+    "augment.crop_ratio": ([], [1], [0, 1], [2, 1], [1, INF], 1.0, None, "x"),
+    "augment.horizontal_flip": SHARE,
+    "augment.trivial": SWITCH,
+    "augment.colour_jitter": SHARE,
+    "augment.grayscale": SHARE,
+    "model.name": TEXT,
+    "model.weights": TEXT,
+    "model.head": ("old", "", None, 1, True),
+    "model.dropout": SWITCH,
+    "lora.family": ("lroa", "", None, 1, True, []),
+    "lora.rank": (*COUNT, None, 4097, 1e11),
+    "lora.alpha": (0, -1, INF, NAN, None, "x", True),
+    "lora.dropout": (-0.1, 1, NAN, None, "x", True),
+    "lora.init_std": (0, -1, INF, NAN, "x", True),
+    "lora.targets": ([], "", None, "(", ["("], [[]]),
+    "lora.exclude": (None, "(", ["("], "", True),
+    "lora.rank_pattern": ("x", {"a": 0}, {"a": 1e11}, {"(": 1}, {"a": "x"}, [1], None, "{"),
+    "lora.alpha_pattern": ("x", {"a": 0}, {"a": INF}, {"(": 1}, [1], None),
+    "lora.rslora": SWITCH,
+    "retention.anchors": (None, "", [None], [""], True, [[]]),
+    "retention.generated": (-1, 0.5, 10**7, None, "auto", True),
+    "retention.inversion_seconds": (-1, INF, NAN, None, "auto", True),
+    "retention.per_step": (-1, 0.5, 10**7, None, "many", True),
+    "retention.weight": (-1, INF, NAN, None, "much", True),
+    "retention.temperature": (0, -1, INF, NAN, None, "x", True),
+    "retention.drift": (-1, INF, NAN, None, "x", True),
+    "retention.views": (*COUNT, None),
+    "retention.root": ("", True, []),
+    "retention.budget": SHARE,
+    "retention.least_learned": (*SHARE, None),
+    "retention.strengths": (1, *COUNT, None),
+    "contrast.anchors": (None, "", [None], True),
+    "contrast.generated": (-1, 0.5, None, "auto", True),
+    "contrast.root": ("", True, []),
+    "contrast.budget": SHARE,
+    "optimizer.lr": (0, -1, INF, NAN, None, "fast", True),
+    "optimizer.weight_decay": (-1, INF, NAN, None, "x"),
+    "optimizer.betas": ([], [0.9], [2, 3], ["a", "b"], [0.9, 1], [-0.1, 0.9], [0.9, NAN], 0.9, None, "x"),
+    "optimizer.warmup": (-0.1, 1, NAN, None, "x", True),
+    "cache.features": ("yes", 1, None, []),
+    "cache.views": (*COUNT, None),
+    "cache.uses": (*COUNT, None),
+    "cache.memory_mb": (-1, INF, NAN, None, "x"),
+    "trainer.max_steps": (*COUNT, None),
+    "trainer.validations": (*COUNT, None),
+    "trainer.patience": COUNT,
+    "trainer.precision": ("8", 8, None, ""),
+    "trainer.accelerator": ("banana", "tpu", "", None, 1),
+    "trainer.gradient_clip_val": (0, -1, INF, NAN, "x", True),
+    "trainer.channels_last": SWITCH,
+    "trainer.fold_batch_norm": SWITCH,
+    "trainer.kernel": ("fastest", "", None, "no/such/kernels.json", "none.json"),
+    "trainer.threads": (0, -1, 100_000, 1.5, "x", True),
+    "trainer.reuse_memory": SWITCH,
+    "trainer.progress": SWITCH,
+    "adapter": TEXT,
+    "images": TEXT,
+    "model": TEXT[1:],
+    "weights": TEXT[1:],
+    "output": ("x.txt", "x", "", True),
+    "sheet": ("x.jpg", "x", "", True),
+    "compare": SWITCH,
+    "top_k": (*COUNT, None),
+    "batch_size": (*COUNT, None),
+    "merged": SWITCH,
+    "anchors": (None, "", [None], [""], True, [[]]),
+    "negatives": (None, "", [None], [""], True, [[]]),
+    "retention": ("", " ", True, []),
+    "strays": ("yes", 1, None, [True]),
+    "report": ("x.pdf", "x", "", True),
+    "cache": SWITCH,
+}  # fmt: skip
+
+CASES = [(name, key) for name, command in COMMANDS.items() for key in keys_of(command.options)]
+
+
+def built(command: str, key: str, value: Any) -> Any:
+    """The options of a command with one value set."""
+    values = {name: dict(one) if isinstance(one, dict) else one for name, one in REQUIRED[command].items()}
+    section, _, word = key.rpartition(".")
+    (values.setdefault(section, {}) if section else values)[word] = value
+    return build(COMMANDS[command].options, values)
+
+
+@pytest.mark.parametrize(("command", "key"), CASES)
+def test_a_bad_value_is_refused_with_the_name_of_its_key(command: str, key: str) -> None:
+    for value in REFUSED[key]:
+        with pytest.raises(VisionLoraError) as refused:
+            built(command, key, value)
+        message = str(refused.value)
+        assert message.startswith(key), (value, message)
+        assert "\n" not in message and len(message) < 400
+
+
+@pytest.mark.parametrize(("command", "key"), CASES)
+def test_a_default_is_accepted_and_has_a_line_of_help(command: str, key: str) -> None:
+    one = keys_of(COMMANDS[command].options)[key]
+    assert 0 < len(one.rule.help) <= 100
+    if one.default != "???":
+        built(command, key, one.default)
+
+
+NASTY_TEXTS = (
+    "auto", "null", "???", "nan", "1e400", "~", "${x}", "[", "(", "\\", "/", "a/b.json", ".csv", "{", "- : {"
+)  # fmt: skip
+SCALARS = st.one_of(st.integers(), st.floats(), st.text(max_size=9), st.none(), st.booleans())
+NASTY = st.one_of(
+    SCALARS,
+    st.integers(-(10**320), 10**320),
+    st.sampled_from(NASTY_TEXTS),
+    st.lists(SCALARS, max_size=3),
+    st.dictionaries(st.text(max_size=5), SCALARS, max_size=2),
+)
+
+
+@pytest.mark.parametrize(("command", "key"), CASES)
+@settings(max_examples=30, deadline=None)
+@given(value=NASTY)
+def test_no_value_ends_in_anything_but_a_one_line_error(command: str, key: str, value: Any) -> None:
+    try:
+        built(command, key, value)
+    except VisionLoraError as error:
+        assert str(error).startswith(key)
+
+
+@pytest.mark.parametrize("section", ["data", "lora", "trainer"])
+@pytest.mark.parametrize("value", [None, 3, "x", [1]])
+def test_a_section_that_is_no_section_is_refused(section: str, value: Any) -> None:
+    with pytest.raises(VisionLoraError, match=rf"^{section} is .*{section}\.KEY"):
+        build(RunConfig, {"data": {"root": "x"}, section: value})
+
+
+@pytest.mark.parametrize("key", ["data.root", "data.class_name", "retention.root", "model.weights"])
+def test_a_number_is_taken_as_text_where_text_is_wanted(key: str) -> None:
+    section, word = key.split(".")
+    assert getattr(getattr(built("train", key, 2024), section), word) == "2024"
+
+
+def test_numbers_in_lists_of_paths_are_names() -> None:
+    assert RetentionConfig(anchors=[1]).anchors == ("1",)  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(
+    ("command", "key", "value"),
+    [
+        ("predict", "output", "x.CSV"), ("predict", "output", "x.JsonL"), ("predict", "sheet", "x.PNG"),
+        ("evaluate", "output", "x.JSON"),
+        ("merge", "output", "x.SafeTensors"), ("explain", "output", "x.JSON"),
+    ],
+)  # fmt: skip
+def test_suffixes_count_in_any_case(command: str, key: str, value: str) -> None:
+    assert getattr(built(command, key, value), key) == value
+
+
+def test_a_home_folder_is_expanded_in_paths_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+    monkeypatch.setenv("USERPROFILE", "/home/someone")
+    run = build(
+        RunConfig, {"data": {"root": "~/pics (1)", "class_name": "~"}, "retention": {"anchors": ["~/a"]}}
+    )
+    assert run.data.root == "/home/someone/pics (1)"
+    assert run.data.class_name == "~"
+    assert run.retention.anchors == ("/home/someone/a",)
+
+
+def test_whole_numbers_may_be_written_as_floats() -> None:
+    assert TrainerConfig(max_steps=1e3).max_steps == 1000  # type: ignore[arg-type]
+    assert isinstance(TrainerConfig(max_steps=1e3).max_steps, int)  # type: ignore[arg-type]
+
+
+def test_a_kernel_is_a_rule_a_name_or_a_file_that_exists(tmp_path: Path) -> None:
+    (tmp_path / "kernels.json").write_text("{}")
+    assert TrainerConfig(kernel=str(tmp_path / "kernels.json")).kernel.endswith("kernels.json")
+    assert TrainerConfig(kernel="low_rank").kernel == "low_rank"
+
+
+def test_a_mapping_may_be_written_as_text() -> None:
+    assert built("train", "lora.rank_pattern", "{(a|b)$: 3}").lora.rank_pattern == {"(a|b)$": 3}
+
+
+def test_nothing_may_be_held_out() -> None:
+    assert DataConfig(root="x", val_fraction=0).val_fraction == 0
+
+
+def test_a_misspelt_key_of_a_preset_gets_the_right_spelling() -> None:
+    with pytest.raises(VisionLoraError, match=r"'lora\.rnak'; did you mean lora\.rank"):
+        build(RunConfig, {"data": {"root": "x"}, "lora": {"rnak": 4}})
+
+
+def test_a_missing_value_says_what_to_set() -> None:
+    with pytest.raises(VisionLoraError, match=r"data\.root has no value; set data\.root="):
+        build(RunConfig, {})
+
+
+def test_every_section_of_a_run_is_checked_when_it_is_built_by_hand() -> None:
+    with pytest.raises(ValueError, match="batch_size is 0; it takes a whole number from 1 to 65,536"):
+        DataConfig(root="x", batch_size=0)
+
+
+@given(st.integers(-5, 5), st.integers(-5, 5), st.floats(-10, 10))
+def test_bounds_are_closed_where_they_say_so(low: int, high: int, number: float) -> None:
+    closed, open_ = Rule(at_least=low, at_most=high), Rule(above=low, below=high)
+    assert closed.allows(number) == (low <= number <= high)
+    assert open_.allows(number) == (low < number < high)
+
+
+def test_the_first_type_that_fits_decides() -> None:
+    assert checked("key", 5, int | str, Rule(words=("auto",))) == 5
+    assert checked("key", "auto", int | str, Rule(words=("auto",))) == "auto"
+    with pytest.raises(ValueError, match="key is '5'; it takes a whole number or auto"):
+        checked("key", "5", int | str, Rule(words=("auto",)))

@@ -1,0 +1,51 @@
+"""Several runs in one command, and the tables at their end."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+
+from tests.conftest import Train, metrics_of
+from visionlora.sweep import by_seed, in_words
+
+
+def test_runs_are_named_by_what_varied() -> None:
+    runs = [("data=goldfish", "lora.rank=1", "seed=0"), ("data=goldfish", "lora.rank=2", "seed=0")]
+    assert in_words(runs) == ["lora.rank=1", "lora.rank=2"]
+    assert in_words(runs[:1]) == ["data=goldfish, lora.rank=1, seed=0"]
+    assert in_words([()]) == ["(defaults)"]
+    assert in_words([]) == []
+
+
+def test_runs_that_differ_in_their_seed_alone_belong_together() -> None:
+    done = [(("data.root='a, seed=3'", f"lora.rank={rank}", f"seed={seed}"), {"run": (rank, seed)})
+            for rank in (1, 2) for seed in (0, 1)]  # fmt: skip
+    groups = by_seed(done)
+    assert [[metrics["run"] for metrics in runs] for runs in groups.values()] == [
+        [(1, 0), (1, 1)],
+        [(2, 0), (2, 1)],
+    ]
+
+
+def test_a_sweep_ends_with_a_table_of_its_runs(train: Train, tmp_path: Path) -> None:
+    left, _ = train("lora.rank=1,2", f"hydra.sweep.dir={tmp_path / 'sweep'}", "--multirun")
+    assert left.code == 0, left.err
+    assert "2 runs" in left.out
+    assert "lora.rank=1" in left.out
+    assert "lora.rank=2" in left.out
+    assert len(list((tmp_path / "sweep").glob("*/metrics.json"))) == 2
+
+
+def test_runs_over_seeds_end_with_mean_and_spread(train: Train, tmp_path: Path) -> None:
+    left, _ = train("seed=0,1,2", f"hydra.sweep.dir={tmp_path / 'sweep'}", "--multirun")
+    assert left.code == 0, left.err
+    tops = [metrics_of(tmp_path / "sweep" / str(job))["after"]["val/top1"] for job in range(3)]
+    assert f"{statistics.mean(tops):.3f} ± {statistics.stdev(tops):.3f}" in left.out
+
+
+def test_a_sweep_continues_after_a_failed_run(train: Train, tmp_path: Path) -> None:
+    left, _ = train("lora.rank=-1,2", f"hydra.sweep.dir={tmp_path / 'sweep'}", "--multirun")
+    assert left.code == 2
+    assert "rank" in left.err
+    assert "1 of 2 runs have no figures" in left.out
+    assert (tmp_path / "sweep" / "1" / "metrics.json").exists()

@@ -1,0 +1,84 @@
+"""Bad input ends in one line before anything is trained; decisions are announced."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.conftest import Train, metrics_of
+
+
+def test_retention_folders_of_unknown_classes_are_refused(train: Train, images: Path) -> None:
+    (images / "val" / "red").rename(images / "val" / "zebra")
+    left, _ = train(f"retention.root={images / 'val'}", f"data.root={images / 'train'}")
+    assert left.code == 2
+    assert "retention.root" in left.err
+    assert "zebra" in left.err
+    assert "without class folders" in left.err
+
+
+def test_skipped_files_are_counted_on_the_terminal(train: Train, images: Path) -> None:
+    for place in (images / "train" / "red", images.parent / "others"):
+        (place / "notes.txt").write_text("no image")
+    left, _ = train(f"contrast.root={images.parent / 'others'}")
+    assert left.code == 0, left.err
+    assert left.out.count("left out 1 files that are not images (1 .txt)") == 2
+
+
+def test_unused_contrast_anchors_are_announced(train: Train, images: Path) -> None:
+    left, _ = train(f"contrast.anchors=[{images.parent / 'others'}]", "retention.weight=0")
+    assert "contrast.anchors are not used" in left.out
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_memory_that_cannot_be_kept_is_announced(
+    train: Train, monkeypatch: pytest.MonkeyPatch, kept: bool
+) -> None:
+    monkeypatch.setattr("visionlora.training.setup.keep_freed_memory", lambda: kept)
+    _, folder = train("trainer.max_steps=1", "trainer.accelerator=cpu")
+    notices = metrics_of(folder)["notices"]
+    assert any("trainer.reuse_memory" in notice for notice in notices) != kept
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["data.root=/no/such/folder"], "/no/such/folder"),
+        (["lora.targets=conv9"], "conv9"),
+        (["model.name=vgg91"], "vgg19"),
+        (["model.weights=/no/such/file.safetensors"], "/no/such/file.safetensors"),
+        (["retention.anchors=[/no/such/folder]"], "/no/such/folder"),
+        (["contrast.root=/no/such/folder"], "/no/such/folder"),
+        (["resume=/no/such/run"], "/no/such/run"),
+        (["trainer.accelerator=gpu"], "cpu"),
+    ],
+)
+def test_bad_input_gives_one_line_and_no_run_folder(
+    train: Train, arguments: list[str], expected: str
+) -> None:
+    if "accelerator" in arguments[0] and torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    left, folder = train(*arguments)
+    assert left.code == 2
+    assert len(left.err.strip().splitlines()) == 1, left.err
+    assert expected in left.err
+    assert not folder.exists()
+
+
+def test_a_class_unknown_to_keep_is_refused_with_suggestions(train: Train, images: Path) -> None:
+    (images / "train" / "red").rename(images / "train" / "gren")
+    (images / "val" / "red").rename(images / "val" / "gren")
+    left, _ = train("model.head=keep")
+    assert left.code == 2
+    assert "green" in left.err
+
+
+def test_bad_images_are_reported_together(train: Train, images: Path) -> None:
+    (images / "train" / "red" / "text.jpg").write_text("no image")
+    (images / "val" / "blue" / "half.png").write_bytes((images / "val/blue/0.png").read_bytes()[:300])
+    left, _ = train()
+    assert left.code == 2
+    assert "text.jpg" in left.err
+    assert "half.png" in left.err

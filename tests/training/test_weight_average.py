@@ -1,0 +1,91 @@
+"""The average of the adapters along the way, and what is taken at the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from tests.conftest import Train, metrics_of
+from visionlora.training.weight_average import WeightAverage, select_weights
+
+
+@pytest.fixture
+def module() -> nn.Module:
+    """One weight that is trained and one that is not."""
+    module = nn.Linear(1, 1)
+    module.bias.requires_grad_(False)
+    return module
+
+
+def step_to(average: WeightAverage, module: Any, step: int, value: float) -> None:
+    module.weight.data.fill_(value)
+    average.on_train_batch_end(SimpleNamespace(global_step=step), module)  # type: ignore[arg-type]
+
+
+def test_the_average_covers_the_second_half(module: nn.Module) -> None:
+    average = WeightAverage(after=2)
+    for step, value in enumerate([9.0, 9.0, 1.0, 2.0, 6.0], start=1):
+        step_to(average, module, step, value)
+    assert {name: float(value) for name, value in average.mean().items()} == {"weight": 3.0}
+
+
+def test_there_is_no_average_before_the_second_half(module: nn.Module) -> None:
+    average = WeightAverage(after=2)
+    step_to(average, module, 1, 1.0)
+    assert average.mean() == {}
+
+
+def test_the_average_continues_from_a_checkpoint_to_the_same_bytes(module: nn.Module, tmp_path: Path) -> None:
+    whole, first, second = (WeightAverage(after=0) for _ in range(3))
+    values = [0.1, 0.7, 0.3, 0.9]
+    for step, value in enumerate(values, start=1):
+        step_to(whole, module, step, value)
+    for step, value in enumerate(values[:2], start=1):
+        step_to(first, module, step, value)
+    torch.save(first.state_dict(), tmp_path / "state")
+    second.load_state_dict(torch.load(tmp_path / "state", weights_only=True))
+    for step, value in enumerate(values[2:], start=3):
+        step_to(second, module, step, value)
+    assert torch.equal(second.mean()["weight"], whole.mean()["weight"])
+
+
+@pytest.mark.parametrize(
+    ("averaged", "taken", "left"), [(0.4, "average", 5.0), (0.7, "average", 5.0), (0.8, "best", 2.0)]
+)
+def test_the_average_is_taken_unless_the_best_checkpoint_is_better_by_more_than_one_image(
+    module: nn.Module,
+    tmp_path: Path,
+    averaged: float,
+    taken: str,
+    left: float,
+) -> None:
+    average = WeightAverage(after=0)
+    step_to(average, module, 1, 5.0)
+    best = tmp_path / "best.ckpt"
+    torch.save({"state_dict": {"weight": torch.tensor([[2.0]])}}, best)
+    fitter: Any = SimpleNamespace(objective=lambda module: {2.0: 0.5, 5.0: averaged}[module.weight.item()])
+    result = select_weights(fitter, module, str(best), average, validation_images=4)
+    assert result == {"best": 0.5, "average": averaged, "taken": taken}
+    assert module.weight.item() == left
+
+
+def test_a_run_records_which_weights_it_took(train: Train) -> None:
+    left, folder = train("trainer.max_steps=8", "retention.budget=null")
+    assert left.code == 0, left.err
+    candidates = metrics_of(folder)["candidates"]
+    better = candidates["average"] <= candidates["best"] + 1 / 6  # six validation images
+    assert candidates["taken"] == ("average" if better else "best")
+    assert ("average over the second half" in left.out) == (candidates["taken"] == "average")
+
+
+def test_checkpoints_hold_the_average_so_far(train: Train) -> None:
+    _, folder = train("trainer.max_steps=8", "retention.budget=null", "trainer.validations=4")
+    checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    state = checkpoint["callbacks"]["WeightAverage"]
+    assert state["count"] == 4
+    assert set(state["total"]) == set(checkpoint["state_dict"])

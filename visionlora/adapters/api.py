@@ -1,0 +1,59 @@
+"""The names that `visionlora.adapters` offers."""
+
+from __future__ import annotations
+
+from visionlora.adapters.attaching import activate, attach, detach
+from visionlora.adapters.base import Adapter, AdapterSettings, LowRank
+from visionlora.adapters.config import LoraConfig, LoraError
+from visionlora.adapters.families import FAMILIES
+from visionlora.adapters.io.fingerprint import fingerprint
+from visionlora.adapters.io.peft import load_adapter, save_adapter
+from visionlora.adapters.io.peft_config import read_adapter_config
+from visionlora.adapters.layers import AdaptedLayer
+from visionlora.adapters.merging import adapters_off, merge, merged, scale, scaled
+from visionlora.adapters.network import (
+    active_adapters,
+    adapted_layers,
+    adapter_names,
+    adapter_parameters,
+    adapter_regularizer,
+    adapter_state,
+    named_adapters,
+    step_adapters,
+)
+from visionlora.frozen.folding import fold_batch_norm, folded, unfold_batch_norm
+from visionlora.frozen.norm import FrozenBatchNorm
+
+__all__ = [
+    "FAMILIES",
+    "AdaptedLayer",
+    "Adapter",
+    "AdapterSettings",
+    "FrozenBatchNorm",
+    "LoraConfig",
+    "LoraError",
+    "LowRank",
+    "activate",
+    "active_adapters",
+    "adapted_layers",
+    "adapter_names",
+    "adapter_parameters",
+    "adapter_regularizer",
+    "adapter_state",
+    "adapters_off",
+    "attach",
+    "detach",
+    "fingerprint",
+    "fold_batch_norm",
+    "folded",
+    "load_adapter",
+    "merge",
+    "merged",
+    "named_adapters",
+    "read_adapter_config",
+    "save_adapter",
+    "scale",
+    "scaled",
+    "step_adapters",
+    "unfold_batch_norm",
+]

@@ -1,0 +1,215 @@
+"""Attaching adapters to a network, activating and detaching them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+from torch.nn.parameter import UninitializedParameter
+
+from visionlora.adapters.base import AdapterSettings
+from visionlora.adapters.config import LoraConfig, LoraError
+from visionlora.adapters.families import FAMILIES
+from visionlora.adapters.families.lora import Lora
+from visionlora.adapters.init import INITS
+from visionlora.adapters.layers import AdaptedLayer, kind_of
+from visionlora.adapters.network import (
+    adapted_layers,
+    adapter_names,
+    finish_detaching,
+    named_sites,
+    remove_adapters,
+    require_adapters,
+)
+from visionlora.adapters.sites import WeightSite
+from visionlora.adapters.targets import chosen_sites, closest, unmatched_patterns
+from visionlora.frozen.folding import unfold_batch_norm
+from visionlora.frozen.freeze import freeze
+from visionlora.frozen.swap import swap
+from visionlora.frozen.weight import frozen_weight
+from visionlora.kernels.convolution import LAST, is_channels_last
+
+DEFAULT = "default"
+_Network = TypeVar("_Network", bound=nn.Module)
+
+
+def attach(
+    model: _Network,
+    config: LoraConfig | None = None,
+    *,
+    name: str = DEFAULT,
+    generator: torch.Generator | None = None,
+    trained_whole: Collection[str] = (),
+) -> _Network:
+    """Attach an adapter to every targeted layer, in place, and freeze everything else.
+
+    The network still computes what it did: every family starts at an update of zero. Batch-norm layers stay
+    in eval mode from now on, whatever `model.train()` says. The start depends on one number drawn from
+    `generator` and on the layer's name, not on which others are adapted, nor on the device. A weight that two
+    layers share gets an adapter for each.
+
+    A network can hold several adapters under different names. The new one becomes the only active one;
+    `activate` chooses others.
+
+    Args:
+        model: a network of convolutions, linear layers, embeddings and attention; may itself be such a layer.
+        config: what to adapt and how strongly; by default all layers with LoRA of rank 8.
+        name: of the adapter.
+        generator: makes the start reproducible; by default PyTorch's global one.
+        trained_whole: names of layers that are trained as they are (a new head) and get no adapter. They
+            alone may be all that the targets select: then nothing but them is trained.
+
+    Returns:
+        `model` itself.
+
+    Raises:
+        LoraError: a target matches nothing, a layer can't be adapted, or the name is taken.
+    """
+    config = config or LoraConfig()
+    sites = chosen_sites(model, config.targets, config.exclude, trained_whole)
+    for key, patterns in (("rank_pattern", config.rank_pattern), ("alpha_pattern", config.alpha_pattern)):
+        for pattern in unmatched_patterns(patterns, sites):
+            raise LoraError(
+                f"{key} {pattern!r} matches no adapted layer; close names: {closest(pattern, sites)}."
+            )
+    settings = {site: config.settings_of(site) for site in sites}
+    return attach_layers(model, settings, name=name, generator=generator)
+
+
+def attach_layers(
+    model: _Network,
+    settings: Mapping[str, AdapterSettings],
+    *,
+    name: str = DEFAULT,
+    generator: torch.Generator | None = None,
+) -> _Network:
+    """`attach` for weights that are chosen already: everything is checked before anything is changed.
+
+    Args:
+        model: plain or adapted.
+        settings: by the full names of weights (`targets.named_sites`).
+        name, generator: as `attach` has them.
+    """
+    if not name or "." in name:
+        raise LoraError(f"adapter name {name!r}: give a name without dots.")
+    if name in adapter_names(model):
+        raise LoraError(
+            f"The model has an adapter {name!r} already: detach or merge it before attaching a new one, "
+            f"or give the new one another name."
+        )
+    sites = named_sites(model)
+    chosen = {site: sites[site] for site in settings}
+    for site, (module, where) in chosen.items():
+        _check_adaptable(site, module, where)
+    seed = _draw_seed(generator)
+    trainable = [p for layer in adapted_layers(model).values() for p in layer.adapters.parameters()]
+    trainable = [parameter for parameter in trainable if parameter.requires_grad]
+    unfold_batch_norm(model)
+    freeze(model, {module for module, _ in chosen.values()})
+    for parameter in trainable:
+        parameter.requires_grad_(True)
+    for site, (module, where) in chosen.items():
+        _put_on(module, where, name, settings[site], _layer_generator(seed, site))
+    vars(model).setdefault("attached", ())
+    vars(model)["attached"] += (name,)
+    activate(model, name)
+    return model
+
+
+def activate(model: _Network, *names: str) -> _Network:
+    """Make these adapters the ones that take part, in place; their updates add up. Without names: none.
+
+    Raises:
+        LoraError: there is no adapter of such a name.
+    """
+    known = adapter_names(model)
+    for name in names:
+        if name not in known:
+            raise LoraError(f"There is no adapter {name!r}; there are {', '.join(known) or 'none'}.")
+    for layer in adapted_layers(model).values():
+        layer.active = tuple(name for name in names if name in layer.adapters)
+    return model
+
+
+def detach(model: _Network, *names: str) -> _Network:
+    """Remove adapters, in place: these, or without names all. Where none is left on a layer it is a plain one
+    with the tensors that it had, bit for bit.
+
+    Where no adapter is left at all, batch norm and activations are as they were before `attach`; parameters
+    stay frozen (`model.requires_grad_(True)` undoes that).
+
+    Raises:
+        LoraError: the model has no adapters, or none of such a name.
+    """
+    layers, known = require_adapters(model), adapter_names(model)
+    for name in names:
+        if name not in known:
+            raise LoraError(f"There is no adapter {name!r}; there are {', '.join(known)}.")
+    gone = set(names or known)
+    unfold_batch_norm(model)
+    for layer in layers.values():
+        for name in gone & set(layer.adapters):
+            del layer.adapters[name]
+        layer.active = tuple(name for name in layer.active if name not in gone)
+        if not len(layer.adapters):
+            remove_adapters(layer)
+    left = tuple(name for name in known if name not in gone)
+    return finish_detaching(model, left)
+
+
+def _check_adaptable(name: str, module: nn.Module, site: WeightSite) -> None:
+    weight = module._parameters.get(site.parameter)
+    if isinstance(weight, UninitializedParameter):
+        raise LoraError(f"{name}: the layer is not initialised yet: run the model once before attaching.")
+    if weight is None:
+        raise LoraError(
+            f"{name}: its weight is re-parametrised (weight_norm, spectral_norm, prune, ...): "
+            f"remove the parametrisation first, or exclude the layer."
+        )
+    if not weight.is_floating_point():
+        raise LoraError(
+            f"{name}: a {type(module).__name__} of {weight.dtype} can't be adapted: exclude the layer."
+        )
+
+
+def _draw_seed(generator: torch.Generator | None) -> int:
+    device = generator.device if generator is not None else "cpu"
+    return int(torch.randint(2**62, (), generator=generator, device=device))
+
+
+def _layer_generator(seed: int, name: str) -> torch.Generator:
+    digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+def _put_on(
+    module: Any, site: WeightSite, name: str, settings: AdapterSettings, generator: torch.Generator
+) -> None:
+    weight = module._parameters[site.parameter]
+    shape = site.view(weight).shape
+    dtype = torch.promote_types(weight.dtype, torch.float32)
+    adapter = FAMILIES[settings.family](shape, settings, dtype, generator)
+    base = site.view(frozen_weight(module, site.parameter).dense(dtype)).detach()
+    if settings.init != "default":
+        assert isinstance(adapter, Lora)
+        adapter.set_start(*INITS[settings.init](base.cpu(), settings, generator))
+    if not base.is_meta:  # a network without memory yet has nothing to start from
+        adapter.start(base.cpu())
+    if is_channels_last(weight):  # as the gradients that will be added to it
+        for parameter in adapter.parameters():
+            if parameter.ndim == weight.ndim:
+                parameter.data = parameter.data.contiguous(memory_format=LAST[parameter.ndim])
+    adapter.to(weight.device).train(module.training)
+    if not isinstance(module, AdaptedLayer):
+        swap(module, kind_of(module))
+        module.adapters, module.active, module.off, module.fold = nn.ModuleDict(), (), 0, None
+        module.register_buffer("merged_weight", None, persistent=False)
+    if not site.part:
+        module.adapters[name] = adapter
+        return
+    if name not in module.adapters:
+        module.adapters[name] = nn.ModuleDict()
+    module.adapters[name][site.part] = adapter

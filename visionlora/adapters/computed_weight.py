@@ -1,0 +1,58 @@
+"""The weight that an adapted layer computes with, as others read it: a result, not a parameter.
+
+Changing it in place would change a temporary tensor and nothing else, so that is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from visionlora.adapters.config import LoraError
+
+_MESSAGE = (
+    "the weight of an adapted layer is computed from the frozen weight and the adapters, so {what} would be "
+    "lost: change layer.base_weight (frozen) or the parameters of layer.adapters, or merge the adapters first"
+)
+
+
+_VIEWS = {
+    "detach", "view", "view_as", "reshape", "flatten", "unflatten", "t", "transpose", "permute", "movedim",
+    "squeeze", "unsqueeze", "narrow", "select", "expand", "__getitem__",
+}  # fmt: skip
+
+
+class ComputedWeight(Tensor):
+    """A tensor that refuses to be changed, as do views of it; what is computed from it is a plain tensor."""
+
+    @classmethod
+    def of(cls, tensor: Tensor) -> Tensor:
+        """The tensor as one of these; a compiler gets it as it is."""
+        return tensor if torch.compiler.is_compiling() else tensor.as_subclass(cls)
+
+    @classmethod
+    def __torch_function__(
+        cls,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        name = getattr(func, "__name__", "")
+        keywords = dict(kwargs or {})
+        changed = args[:1] or tuple(keywords.values())  # torch.nn.init hands its tensor over by keyword
+        if isinstance(keywords.get("out"), cls):
+            raise LoraError(_MESSAGE.format(what=f"the output of {name}()"))
+        if any(isinstance(value, cls) for value in changed):
+            if name.endswith("_") and not name.endswith("__"):
+                raise LoraError(_MESSAGE.format(what=f"{name}()"))
+            if name in ("__setitem__", "__set__"):
+                raise LoraError(_MESSAGE.format(what="a change in place"))
+            if getattr(func, "__self__", None) is Tensor.data:
+                raise LoraError(_MESSAGE.format(what="a change of its data"))
+        with torch._C.DisableTorchFunctionSubclass():
+            result = func(*args, **keywords)
+        return result.as_subclass(cls) if name in _VIEWS and isinstance(result, Tensor) else result

@@ -1,0 +1,122 @@
+"""Merging adapters into the weights, for good or for a while; switching them off; their strength."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from visionlora.adapters.config import LoraError
+from visionlora.adapters.network import active_adapters, finish_detaching, remove_adapters, require_adapters
+from visionlora.frozen.folding import unfold_batch_norm
+
+_Network = TypeVar("_Network", bound=nn.Module)
+
+
+def merge(model: _Network) -> _Network:
+    """Put the active adapters into the weights, in place: plain layers, with what was learned in them. Other
+    adapters are dropped.
+
+    Computed once in single or double precision and cast to the weight's type. Parameters stay frozen.
+
+    Raises:
+        LoraError: the model has no adapters.
+    """
+    layers = require_adapters(model).values()
+    unfold_batch_norm(model)
+    for layer in layers:
+        with torch.no_grad():
+            weight = layer.adapted_weight()
+        parameter = layer.adapted_parameter
+        remove_adapters(layer)
+        layer._parameters[parameter] = nn.Parameter(weight, requires_grad=False)
+    return finish_detaching(model, ())
+
+
+@contextmanager
+def merged(model: nn.Module) -> Iterator[None]:
+    """Inside, adapted layers compute with their merged weight, at the cost of the plain layer.
+
+    The merged weights are a snapshot that stands beside the base tensors, which are not touched: they are
+    what they were afterwards, whatever happens inside. No gradient reaches the adapters inside, and steps
+    that an optimizer takes show after it. Within `adapters_off` (inside or around) the network is the
+    frozen one.
+
+    Raises:
+        LoraError: the model has no adapters.
+    """
+    layers = list(require_adapters(model).values())
+    before = [layer.merged_weight for layer in layers]
+    try:
+        for layer in layers:
+            with torch.no_grad():
+                layer.merged_weight = layer.adapted_weight()
+        yield
+    finally:
+        for layer, previous in zip(layers, before, strict=True):
+            layer.merged_weight = previous
+
+
+@contextmanager
+def adapters_off(model: nn.Module) -> Iterator[None]:
+    """Inside, the network is the frozen one; may be nested, and used inside or around `merged`.
+
+    Raises:
+        LoraError: the model has no adapters.
+    """
+    layers = list(require_adapters(model).values())
+    for layer in layers:
+        layer.off += 1
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.off -= 1
+
+
+def scale(model: _Network, strength: float) -> _Network:
+    """Multiply every active adapter's update by `strength` for good, in place; it is saved and merged so.
+
+    Trained tensors stay as they are, and so do modules that were trained whole (a new head).
+
+    Args:
+        model: an adapted network; not inside `merged`, which holds the weights as they were.
+        strength: above 0; 1 changes nothing (Wortsman et al. 2022,
+            https://arxiv.org/abs/2109.01903, equation 1 with the frozen network at 0).
+
+    Returns:
+        `model` itself.
+
+    Raises:
+        LoraError: the model has no adapters, or strength is not a positive, finite number.
+    """
+    if not (math.isfinite(strength) and strength > 0):
+        raise LoraError(f"strength is {strength!r}: give a positive number.")
+    for adapter in active_adapters(model):
+        adapter.strength *= strength
+    return model
+
+
+@contextmanager
+def scaled(model: nn.Module, strength: float) -> Iterator[None]:
+    """Inside, every active adapter's update is multiplied by `strength`, 0 included; afterwards it is exactly
+    what it was. `merged` goes inside of it, not around it.
+
+    Raises:
+        LoraError: the model has no adapters, or strength is negative or not finite.
+    """
+    if not (math.isfinite(strength) and strength >= 0):
+        raise LoraError(f"strength is {strength!r}: give a number of at least 0.")
+    adapters = active_adapters(model)
+    before = [adapter.strength for adapter in adapters]
+    try:
+        for adapter, own in zip(adapters, before, strict=True):
+            adapter.strength = own * strength
+        yield
+    finally:
+        for adapter, own in zip(adapters, before, strict=True):
+            adapter.strength = own

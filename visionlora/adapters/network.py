@@ -1,0 +1,140 @@
+"""What adapters a network holds, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+from torch import Tensor, nn
+
+from visionlora.adapters.base import Adapter
+from visionlora.adapters.config import LoraError
+from visionlora.adapters.layers import AdaptedLayer, adapters_in
+from visionlora.adapters.sites import WeightSite, site_name, sites_of
+from visionlora.frozen.freeze import unfreeze
+from visionlora.frozen.swap import swap_back
+
+_Network = TypeVar("_Network", bound=nn.Module)
+
+
+def adapted_layers(model: nn.Module) -> dict[str, AdaptedLayer]:
+    """The adapted modules by name, in the model's order; empty where nothing is attached."""
+    return {name: module for name, module in model.named_modules() if isinstance(module, AdaptedLayer)}
+
+
+def named_sites(model: nn.Module) -> dict[str, tuple[nn.Module, WeightSite]]:
+    """Every weight that can be adapted, by its full name, in the model's order; one that stands in two places
+    counts once."""
+    return {
+        site_name(name, site): (module, site)
+        for name, module in model.named_modules()
+        for site in sites_of(module)
+    }
+
+
+def named_adapters(model: nn.Module, name: str | None = None) -> dict[str, Adapter]:
+    """The adapters called `name` by the full name of their weight; None: the active ones, if every weight has
+    at most one.
+
+    Raises:
+        LoraError: several adapters are active on one weight.
+    """
+    found: dict[str, Adapter] = {}
+    for module, layer in adapted_layers(model).items():
+        for called, part, adapter in adapters_in(layer):
+            if called != name if name is not None else called not in layer.active:
+                continue
+            site = ".".join(one for one in (module, part) if one)
+            if site in found:
+                raise LoraError(f"{site} has several active adapters: give the name of one.")
+            found[site] = adapter
+    return found
+
+
+def adapter_names(model: nn.Module) -> tuple[str, ...]:
+    """The names of the adapters that a network holds, in the order of their attachment."""
+    names = dict.fromkeys(vars(model).get("attached", ()))
+    names |= dict.fromkeys(name for layer in adapted_layers(model).values() for name in layer.adapters)
+    return tuple(names)
+
+
+def active_adapters(model: nn.Module) -> list[Adapter]:
+    """Every adapter that takes part.
+
+    Raises:
+        LoraError: the model has no adapters.
+    """
+    return [
+        adapter
+        for layer in require_adapters(model).values()
+        for name, _, adapter in adapters_in(layer)
+        if name in layer.active
+    ]
+
+
+def uses_dropout(model: nn.Module) -> bool:
+    """Whether an adapter drops parts of its input in training."""
+    adapters = (one for layer in adapted_layers(model).values() for one in adapters_in(layer))
+    return any(adapter.uses_dropout and adapter.settings.dropout > 0 for _, _, adapter in adapters)
+
+
+def adapter_parameters(model: nn.Module) -> Iterator[nn.Parameter]:
+    """The parameters of the active adapters; none where nothing is attached."""
+    for layer in adapted_layers(model).values():
+        for name, _, adapter in adapters_in(layer):
+            if name in layer.active:
+                yield from adapter.parameters()
+
+
+def adapter_state(model: nn.Module) -> dict[str, Tensor]:
+    """The parameters and buffers of every adapter by their names in `model.state_dict()`, detached, not
+    copied."""
+    return {
+        ".".join(part for part in (name, "adapters", key) if part): tensor
+        for name, layer in adapted_layers(model).items()
+        for key, tensor in layer.adapters.state_dict().items()
+    }
+
+
+def adapter_regularizer(model: nn.Module) -> Tensor | None:
+    """The sum of the active adapters' regularizers, a scalar to add to the loss; None where there is none."""
+    terms = [term for one in active_adapters(model) if (term := one.regularizer()) is not None]
+    return sum(terms[1:], terms[0]) if terms else None
+
+
+def step_adapters(model: nn.Module, step: int, total: int) -> None:
+    """Tell the active adapters that optimizer step `step` of `total` (from 1) was taken. Gradients must still
+    be there: AdaLoRA's importance is made of them."""
+    families: dict[type[Adapter], list[Adapter]] = {}
+    for adapter in active_adapters(model):
+        families.setdefault(type(adapter), []).append(adapter)
+    for family, adapters in families.items():
+        family.on_step_together(adapters, step, total)
+
+
+def require_adapters(model: nn.Module) -> dict[str, AdaptedLayer]:
+    """The adapted modules by name; none where adapters are attached to no layer (head-only training).
+
+    Raises:
+        LoraError: nothing is attached.
+    """
+    layers = adapted_layers(model)
+    if not layers and not vars(model).get("attached"):
+        raise LoraError(f"The {type(model).__name__} has no adapters: attach or load some first.")
+    return layers
+
+
+def remove_adapters(layer: AdaptedLayer) -> None:
+    """Make an adapted layer the plain one that it was, in place."""
+    for name in ("adapters", "active", "off", "merged_weight", "fold"):
+        delattr(layer, name)
+    swap_back(layer)
+
+
+def finish_detaching(model: _Network, left: tuple[str, ...]) -> _Network:
+    """Remember which adapters are left; without any, the frozen rest is as it was before `attach`."""
+    vars(model)["attached"] = left
+    if not left:
+        vars(model).pop("attached")
+        unfreeze(model)
+    return model

@@ -1,0 +1,227 @@
+"""From what a user types to what Hydra parses: text is taken verbatim, and mistakes are found first."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from visionlora.errors import VisionLoraError
+from visionlora.options import kinds
+from visionlora.paths import shipped
+from visionlora.settings import Group, Key
+
+_FLAGS = {
+    "-m", "--multirun", "-r", "--run", "--resolve", "-i", "--info", "--hydra-help", "-sc",
+    "--shell-completion",
+}  # fmt: skip
+_WITH_VALUE = {
+    "-c", "--cfg", "-p", "--package", "-cp", "--config-path", "-cn", "--config-name", "-cd", "--config-dir",
+    "--experimental-rerun",
+}  # fmt: skip
+_SHOWN = ("job", "hydra", "all")
+
+_OVERRIDE = re.compile(r"(?P<sign>\+{0,2})(?P<key>[^=~+][^=]*)=(?P<value>.*)", re.DOTALL)
+
+
+class Arguments:
+    """The command line of one command.
+
+    Args:
+        keys: the options that the command takes, by their full name.
+        groups: the sections that they are in.
+        given: the words of the command line.
+
+    With ``--multirun`` a comma separates the values of a sweep. For paths and free text it is a part of the
+    text: these are swept with ``data.root=choice(FOLDER, FOLDER)``.
+    """
+
+    def __init__(self, keys: Mapping[str, Key], groups: Sequence[Group], given: Sequence[str]) -> None:
+        self.keys = keys
+        self.groups = {group.name: group for group in groups}
+        self.given = list(given)
+        self.sweep = any(word in ("-m", "--multirun", "hydra.mode=MULTIRUN") for word in given)
+
+    def for_hydra(self) -> list[str]:
+        """The words as Hydra parses them.
+
+        Raises:
+            VisionLoraError: a word that is neither an option of the command nor a flag of Hydra's.
+        """
+        if {"-sc", "--shell-completion"} & set(self.given):
+            return self.given
+        return list(self._translated())
+
+    def _translated(self) -> Iterator[str]:
+        words = iter(self.given)
+        before = ""
+        for word in words:
+            if word.startswith("-"):
+                yield from self._flag(word, words)
+            elif match := _OVERRIDE.fullmatch(word):
+                before = word
+                yield self._override(**match.groupdict())
+            elif word.startswith("~hydra"):
+                yield word
+            else:
+                raise VisionLoraError(self._stray(word, before))
+
+    def _flag(self, word: str, words: Iterator[str]) -> Iterator[str]:
+        name, equals, value = word.partition("=")
+        if name in _WITH_VALUE:
+            yield word
+            if equals:
+                return
+            value = next(words, "")
+            if not value or (name in ("-c", "--cfg") and value not in _SHOWN):
+                what = "one of " + ", ".join(_SHOWN) if name in ("-c", "--cfg") else "a value"
+                raise VisionLoraError(f"{name} takes {what}, not {value!r}")
+            yield value
+        elif word in _FLAGS:
+            yield word
+        else:
+            value = value if equals else next(words, "")
+            raise VisionLoraError(f"there is no option {name}; {self._meant(name.lstrip('-'), value)}")
+
+    def _override(self, sign: str, key: str, value: str) -> str:
+        if key == "model" and key in self.groups and not self._are_presets(key, value):
+            key = "model.name"
+        if key in self.keys:
+            return f"{sign}{key}={self._value(self.keys[key], value)}"
+        mapping = next((name for name in self.keys if key.startswith(f"{name}.")), None)
+        if mapping is not None:
+            return f"++{key}={_parsable(key, value)}"
+        if key in self.groups:
+            self._check_preset(self.groups[key], value)
+            return f"{sign}{key}={value}"
+        if re.match(r"hydra[./]", key):
+            return f"{sign}{key}={_parsable(key, value)}"
+        raise VisionLoraError(f"there is no configuration key {key!r}; {self._meant(key, value)}")
+
+    def _value(self, key: Key, value: str) -> str:
+        """The value as Hydra's grammar has it."""
+        texts = str in kinds(key.hint) and key.rule.takes_any_text
+        if value == "null" or not texts:
+            return _parsable(key.name, value)
+        takes_list = any(_holds_texts(kind) for kind in kinds(key.hint))
+        if self.sweep and (key.rule.sweeps or takes_list):
+            return _parsable(key.name, value)
+        if key.rule.sweeps and "," in value and "/" not in value:
+            raise VisionLoraError(_several(key.name, value))
+        if takes_list and value.startswith("[") and value.endswith("]"):
+            return f"[{_items(value[1:-1])}]"
+        if self.sweep and (choice := re.fullmatch(r"choice\((.*)\)", value, re.DOTALL)):
+            return _items(choice[1])  # Hydra's own choice() forgets that its arguments were quoted
+        return quoted(value)
+
+    def _are_presets(self, group: str, value: str) -> bool:
+        found = presets(self.groups[group], config_folders(self.given))
+        return all(name.strip() in found for name in (value.split(",") if self.sweep else [value]))
+
+    def _check_preset(self, group: Group, value: str) -> None:
+        """Refuse a value of a group that is not a preset; folders that Hydra alone knows are not searched."""
+        if self._are_presets(group.name, value) or any("hydra.searchpath" in word for word in self.given):
+            return
+        if "," in value and not self.sweep:
+            raise VisionLoraError(_several(group.name, value))
+        path = next((key.name for key in group.keys if key.name == f"{group.name}.root"), None)
+        hint = f"for a folder set {path}={value}" if path else f"--help {group.name} lists its keys"
+        found = ", ".join(f"{group.name}={name}" for name in presets(group, config_folders(self.given)))
+        raise VisionLoraError(f"there is no {group.name}={value}; there are {found}; {hint}")
+
+    def _meant(self, key: str, value: str) -> str:
+        """What the user may have meant by a key that does not exist."""
+        close = closest(key, self.keys, self.groups)
+        if not close:
+            section = key.partition(".")[0]
+            return (
+                f"--help {section} lists the group's keys"
+                if section in self.groups
+                else "--help lists them all"
+            )
+        return f"did you mean {' or '.join(f'{name}={value}' for name in close)}?"
+
+    def _stray(self, word: str, before: str) -> str:
+        key = before.partition("=")[0]
+        if key in self.keys and self.keys[key].rule.takes_any_text and str in kinds(self.keys[key].hint):
+            whole = f"'{before} {word}'"
+            return f"{word!r} belongs to no key; if it is a part of {key}, put quotes around it all: {whole}"
+        example = next(iter(self.keys))
+        return f"{word!r} is not KEY=VALUE, such as {example}={word}; --help lists the keys"
+
+
+def closest(key: str, keys: Mapping[str, Key], groups: Collection[str] = ()) -> list[str]:
+    """The keys, or groups, that someone who types ``key`` may mean; at most three."""
+    section, _, word = key.lower().replace("-", "_").rpartition(".")
+    within = (
+        [name for name in keys if name.rpartition(".")[0] == section] if section in groups else list(keys)
+    )
+    same = [name for name in within if name.rpartition(".")[2] == word]
+    elsewhere = [name for name in within if word in keys[name].rule.also]
+    if same or elsewhere:
+        return [*same, *elsewhere][:3]
+    words = {name.rpartition(".")[2] for name in within}
+    similar = difflib.get_close_matches(word, words, n=2, cutoff=0.7)
+    found = [name for one in similar for name in within if name.rpartition(".")[2] == one]
+    if not section:
+        found += difflib.get_close_matches(word, groups, n=1, cutoff=0.7)
+    return (found or difflib.get_close_matches(key, keys, n=1, cutoff=0.8))[:3]
+
+
+def presets(group: Group, folders: Sequence[Path] = ()) -> list[str]:
+    """The names that ``GROUP=NAME`` takes: the defaults, and the files in ``conf`` and the given folders."""
+    names = {group.preset}
+    for folder in (shipped("conf"), *folders):
+        root = folder / group.name
+        names |= {file.relative_to(root).with_suffix("").as_posix() for file in root.rglob("*.yaml")}
+    return sorted(names)
+
+
+def config_folders(given: Sequence[str]) -> list[Path]:
+    """The folders that ``--config-dir`` and ``--config-path`` name."""
+    names = ("-cd", "--config-dir", "-cp", "--config-path")
+    pairs = zip(given, [*given[1:], ""], strict=True)
+    separate = [Path(value) for name, value in pairs if name in names]
+    return separate + [
+        Path(word.partition("=")[2]) for word in given if word.partition("=")[0] in names and "=" in word
+    ]
+
+
+def _several(key: str, value: str) -> str:
+    return f"{key}={value} has several values; give one, or add -m for a run of each"
+
+
+def quoted(text: str) -> str:
+    """A text in Hydra's quotes, with ``${`` escaped: OmegaConf would take it for a reference."""
+    from hydra.core.override_parser.types import Quote, QuotedString
+
+    if "${" in text:
+        text = re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + "\\${", text)
+    return QuotedString(text, Quote.single).with_quotes()
+
+
+def _parsable(key: str, value: str) -> str:
+    """The value itself if Hydra can parse it, otherwise as a text, which is then refused by its option."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        OverridesParser.create().parse_override(f"{key}={value}")
+    except (HydraException, ValueError):
+        return quoted(value)
+    return value
+
+
+def _items(text: str) -> str:
+    """Items between commas, each a text of its own; one with a comma in it has to be in quotes."""
+    if not text.strip():
+        return ""
+    found = re.findall(r"""\s*(?:'([^']*)'|"([^"]*)"|([^,]*?))\s*(?:,|$)""", text)
+    whole = found if text.rstrip().endswith(",") else found[:-1]  # the end matches once more, as nothing
+    return ",".join(quoted(single or double or bare) for single, double, bare in whole)
+
+
+def _holds_texts(kind: Any) -> bool:
+    return getattr(kind, "__args__", None) == (str,)

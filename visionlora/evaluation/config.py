@@ -1,0 +1,35 @@
+"""Options of the commands that predict and evaluate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from visionlora.data.config import DataConfig
+from visionlora.models.config import AdapterSource
+from visionlora.options import option, section
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictConfig(AdapterSource):
+    """Options of ``visionlora predict``."""
+
+    images: str = option(help="an image, a folder, or a glob in quotes", path=True, free="a path or a glob")
+    output: str | None = option(
+        None, "a file for every image's names", path=True, suffixes=(".csv", ".jsonl")
+    )
+    sheet: str | None = option(None, "a sheet of the images with their names", path=True, suffixes=(".png",))
+    compare: bool = option(False, "whether the frozen network's answers are shown too")
+    top_k: int = option(3, "names for each image", at_least=1, at_most=100_000)
+    batch_size: int = option(16, "images at a time", at_least=1, at_most=65536)
+    merged: bool = option(True, "whether the adapter is merged into the weights, which is faster")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateConfig(AdapterSource):
+    """Options of ``visionlora evaluate`` about the adapter and the images that it was made for."""
+
+    output: str | None = option(None, "a file for the figures", path=True, suffixes=(".json",))
+    sheet: str | None = option(
+        None, "a sheet of the old images that were right and are wrong now", path=True, suffixes=(".png",)
+    )
+    data: DataConfig = section("folder", only=("root", "class_name", "val_fraction", "batch_size"))

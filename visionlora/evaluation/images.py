@@ -1,0 +1,75 @@
+"""The images that a run is judged by, and what the network predicts for all of them at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from torch import Tensor, nn
+
+from visionlora.adapters import merged
+from visionlora.evaluation.predictions import Predictions, predict_batches
+
+Batches = Iterable[Mapping[str, Tensor]]
+"""Batches that can be iterated over again and again: a loader, or anything like one."""
+
+
+@dataclass(frozen=True)
+class EvaluationImages:
+    """What a run is judged by.
+
+    Attributes:
+        validation: labelled images of the classes that are learned.
+        retention: images of what the network knew before; None where there are none.
+        contrast: images of other things in the new style; None where there are none.
+        held_out: anchors that training does not use, where there are no retention images.
+        held_out_kind: what those are, in words.
+        suffix: the part of the network that is left to compute where the first three hold features.
+    """
+
+    validation: Batches
+    retention: Batches | None = None
+    contrast: Batches | None = None
+    held_out: Batches | None = None
+    held_out_kind: str = ""
+    suffix: nn.Module | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The network's predictions for each kind of image at one moment; None where there are no images."""
+
+    validation: Predictions
+    retention: Predictions | None = None
+    contrast: Predictions | None = None
+    held_out: Predictions | None = None
+
+    def image_count(self) -> int:
+        """Images of all kinds together."""
+        kinds = (self.validation, self.retention, self.contrast, self.held_out)
+        return sum(len(kind) for kind in kinds if kind is not None)
+
+    def with_old_outputs(self, count: int) -> Evaluation:
+        """The same where old knowledge is judged over the frozen network's own ``count`` outputs: those that
+        were added to its head know nothing yet."""
+        return replace(
+            self,
+            retention=None if self.retention is None else self.retention.first(count),
+            held_out=None if self.held_out is None else self.held_out.first(count),
+        )
+
+
+def evaluate_images(network: nn.Module, images: EvaluationImages) -> Evaluation:
+    """Run the network, with its adapters merged, over every image that the run is judged by."""
+
+    def predict(batches: Batches | None) -> Predictions | None:
+        return None if batches is None else predict_batches(network, batches, images.suffix)
+
+    with merged(network):
+        return Evaluation(
+            validation=predict_batches(network, images.validation, images.suffix),
+            retention=predict(images.retention),
+            contrast=predict(images.contrast),
+            # These come as images: the frozen part is not cached for them.
+            held_out=None if images.held_out is None else predict_batches(network, images.held_out),
+        )

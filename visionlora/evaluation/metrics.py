@@ -1,0 +1,68 @@
+"""The figures of new, old and contrast images, before and after, with the keys of ``metrics.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from visionlora.evaluation.forgetting import Changes
+from visionlora.evaluation.predictions import Predictions
+from visionlora.report.intervals import with_interval
+from visionlora.report.metrics_file import NOT_MEASURED
+
+
+def top1_lost(frozen: Predictions, now: Predictions) -> float:
+    """Top-1 lost on labelled images; on unlabelled ones its estimate from the frozen network's probabilities.
+
+    Args:
+        frozen: the frozen network's predictions, over its own outputs.
+        now: the adapted network's predictions.
+    """
+    return frozen.top(1) - now.top(1) if frozen.labelled else now.estimated_lost(frozen)
+
+
+def validation_metrics(predictions: Predictions) -> dict[str, Any]:
+    """The scores, every accuracy with its interval."""
+    metrics: dict[str, Any] = {}
+    for name, value in predictions.scores().items():
+        metrics |= {name: value} if name == "val/loss" else with_interval(name, value, len(predictions))
+    return metrics
+
+
+def retention_metrics(changes: Changes | None, targets: Sequence[int]) -> dict[str, Any] | str:
+    """How much of what the network knew it still knows, and which classes it does not.
+
+    Args:
+        changes: its predictions for old images; None where there are none.
+        targets: the outputs of the trained classes.
+    """
+    if changes is None:
+        return NOT_MEASURED
+    frozen, after = changes.frozen, changes.now
+    count = len(frozen)
+    metrics: dict[str, Any] = {"pictures": count, "labelled": frozen.labelled}
+    if frozen.labelled:
+        metrics |= with_interval("before/top1", frozen.top(1), count)
+        metrics |= with_interval("after/top1", after.top(1), count)
+    return {
+        **metrics,
+        "lost": top1_lost(frozen, after),
+        "estimated_lost": after.estimated_lost(frozen),
+        **with_interval("agreement", after.agreement(frozen), count),
+        "divergence": after.divergence(frozen),
+        "changes": changes.metrics(targets),
+    }
+
+
+def contrast_metrics(
+    before: Predictions | None, after: Predictions | None, targets: Sequence[int]
+) -> dict[str, Any] | str:
+    """The false-positive rate on images of other things: how many get one of the trained names."""
+    if before is None or after is None:
+        return NOT_MEASURED
+    count = len(before)
+    return {
+        "pictures": count,
+        **with_interval("before/false_positive_rate", before.share_predicted(targets), count),
+        **with_interval("after/false_positive_rate", after.share_predicted(targets), count),
+    }

@@ -1,0 +1,107 @@
+"""Decisions of `autotune` as plain data, and the cache file that keeps them between processes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import warnings
+from functools import cache
+from pathlib import Path
+from typing import Any, TypedDict
+
+import torch
+
+VERSION = 10  # of the implementations: raise it when one of them gets faster or slower
+
+
+class Decision(TypedDict):
+    """The implementation to use and each candidate's time in seconds; no times where nothing was timed."""
+
+    implementation: str
+    seconds: dict[str, float]
+
+
+Decisions = dict[str, Decision]
+"""Decisions by what they are for, as they are written into JSON files."""
+
+
+def parse(data: Any) -> Decisions:
+    """Decisions from what a JSON file holds.
+
+    Raises:
+        ValueError: something else; the message names the entry.
+    """
+    if not isinstance(data, dict):
+        raise ValueError("not an object with a decision for each key")
+    decisions: Decisions = {}
+    for key, entry in data.items():
+        try:
+            seconds = {str(name): float(value) for name, value in entry["seconds"].items()}
+            decisions[key] = {"implementation": str(entry["implementation"]), "seconds": seconds}
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            raise ValueError(f"{key!r} is not a decision: {error!r}") from None
+    return decisions
+
+
+def cache_directory() -> Path | None:
+    """The user's cache directory for this package; None where there is none (VISIONLORA_CACHE is empty)."""
+    directory = os.environ.get("VISIONLORA_CACHE")
+    if directory is None:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "visionlora"
+    return Path(directory) if directory else None
+
+
+@cache
+def cache_file(device: str) -> Path | None:
+    """The file with the decisions for this kind of device; None: nothing is kept."""
+    directory = cache_directory()
+    if directory is None:
+        return None
+    machine = torch.cuda.get_device_name() if device == "cuda" else _processor()
+    made_by = f"{device}, {machine}, torch {torch.__version__}, kernels {VERSION}"
+    return directory / f"kernels-{hashlib.sha256(made_by.encode()).hexdigest()[:12]}.json"
+
+
+def _processor() -> str:
+    """The processor's model and instruction sets, and the limits that the environment sets to these."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith(("model name", "flags"))]
+    limits = (os.environ.get(name, "") for name in ("ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS"))
+    model = " ".join(names[:2]) or f"{platform.machine()} {platform.processor()}"
+    return " ".join([model, torch.backends.cpu.get_cpu_capability(), *limits])
+
+
+def read(file: Path) -> Decisions:
+    """The decisions in a cache file; a damaged file is reported and counts as empty."""
+    if not file.exists():
+        return {}
+    try:
+        return parse(json.loads(file.read_text()))
+    except (OSError, ValueError) as error:
+        warnings.warn(f"{file} is damaged and is not used; it will be replaced: {error}", stacklevel=2)
+        return {}
+
+
+def write(file: Path, key: str, decision: Decision) -> None:
+    """Adds a decision to a cache file; a directory that cannot be written is reported once."""
+    part = file.with_name(f"{file.name}.{os.getpid()}.part")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps({**read(file), key: decision}, indent=1, sort_keys=True))
+        part.replace(file)
+    except OSError as error:
+        _warn_unwritable(str(file.parent), str(error))
+
+
+@cache
+def _warn_unwritable(directory: str, error: str) -> None:
+    warnings.warn(
+        f"Timings are not kept: {directory} can't be written ({error}); VISIONLORA_CACHE names another "
+        f"directory, or none when empty.",
+        stacklevel=2,
+    )

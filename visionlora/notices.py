@@ -1,0 +1,44 @@
+"""What a run tells its user: shown at once, written to the log, recorded in ``metrics.json``."""
+
+from __future__ import annotations
+
+import logging
+
+from rich.console import Console
+from rich.markup import escape
+
+log = logging.getLogger(__name__)
+
+
+class Notices:
+    """Shows messages and keeps them.
+
+    Args:
+        console: where they are shown; None: the terminal.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console()
+        self.messages: list[str] = []
+        self._logging = False
+
+    def say(self, message: str) -> None:
+        """Show a decision that was made for the user, and record it."""
+        self.messages.append(message)
+        if self._logging:
+            log.info(message)
+        self.console.print(f"[dim]·[/dim] {escape(message)}")
+
+    def warn(self, message: str) -> None:
+        """The same, where it cannot be overlooked."""
+        self.console.rule("[bold yellow]attention", style="yellow")
+        self.say(message)
+
+    def start_log(self) -> None:
+        """Log what was said so far and everything from now on.
+
+        Not before the run has a folder: opening the log file creates it, and bad input creates no folder.
+        """
+        for message in self.messages:
+            log.info(message)
+        self._logging = True

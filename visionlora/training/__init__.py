@@ -1,0 +1,1 @@
+"""A training run: setup, LightningModule, trainer, callbacks, precision, feature cache, outputs."""

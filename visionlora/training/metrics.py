@@ -1,0 +1,119 @@
+"""The content of ``metrics.json``."""
+
+from __future__ import annotations
+
+import importlib
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from visionlora.adapters import adapter_parameters
+from visionlora.evaluation.forgetting import Changes
+from visionlora.evaluation.images import Evaluation
+from visionlora.evaluation.metrics import contrast_metrics, retention_metrics, validation_metrics
+from visionlora.evaluation.strength import StrengthSelection
+from visionlora.kernels.decisions import Decisions
+from visionlora.training.learning_rate import Trials
+from visionlora.training.setup import RunSetup
+
+LIBRARIES = ("visionlora", "torch", "torchvision", "lightning")
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """How training went.
+
+    Attributes:
+        precision: as Lightning calls it.
+        steps: optimizer steps taken.
+        folded_batch_norms: how many were folded into convolutions.
+        features: the feature cache; None: there is none.
+        lr: the learning rate.
+        lr_trials: what ``optimizer.lr=auto`` tried.
+        candidates: which weights were taken, of those at the best checkpoint and their average.
+        interrupted: whether Ctrl-C ended it early.
+        times: in seconds and milliseconds.
+        kernels: which implementation each layer used.
+    """
+
+    precision: str
+    steps: int
+    folded_batch_norms: int
+    features: Mapping[str, Any] | None
+    lr: float | str
+    lr_trials: Trials
+    candidates: Mapping[str, Any]
+    interrupted: bool
+    times: dict[str, float]
+    kernels: Decisions
+
+
+def build_metrics(
+    setup: RunSetup,
+    before: Evaluation,
+    selection: StrengthSelection,
+    changes: Changes | None,
+    result: TrainingResult,
+    notices: list[str],
+) -> dict[str, Any]:
+    """The content of ``metrics.json``.
+
+    Args:
+        setup: of the run.
+        before: the frozen network's predictions.
+        selection: the adapter's strength, and the predictions at it.
+        changes: on old images; None where there are none.
+        result: how training went.
+        notices: what the user was told.
+    """
+    backbone, head, after = setup.adapted.backbone, setup.adapted.head, selection.evaluation
+    return {
+        "model": {"asked": backbone.requested, "used": backbone.name, "weights": backbone.weights},
+        "classes": list(setup.folder.classes),
+        "head": head.kind,
+        "notices": list(notices),
+        "parameters": parameter_counts(setup.adapted.network),
+        "ranks": setup.config.lora.rank,
+        "pictures": {
+            "train": len(setup.folder.train),
+            "val": len(setup.folder.val),
+            "anchors": len(setup.teacher.stream.anchors) if setup.teacher else 0,
+        },
+        "before": validation_metrics(before.validation),
+        "after": validation_metrics(after.validation),
+        "retention": retention_metrics(changes, head.targets),
+        "contrast": contrast_metrics(before.contrast, after.contrast, head.targets),
+        "strength": dict(selection.metrics),
+        "time": {key: round(value, 3) for key, value in result.times.items()},
+        "steps": result.steps,
+        "precision": result.precision,
+        "folded_batch_norms": result.folded_batch_norms,
+        "features": dict(result.features) if result.features else "computed at every step",
+        "versions": versions(),
+        "seed": setup.config.seed,
+        "candidates": dict(result.candidates),
+        "learning_rate": {"used": result.lr, "tried": result.lr_trials},
+    }
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of the libraries."""
+    # From modules, not from installed distributions: the package may run from a source tree.
+    modules = {name: importlib.import_module(name) for name in LIBRARIES}
+    return {
+        "python": platform.python_version(),
+        **{name: str(module.__version__) for name, module in modules.items()},
+    }
+
+
+def parameter_counts(network: nn.Module) -> dict[str, int]:
+    """Numbers of parameters, and the adapter's size in bytes as stored."""
+    parameters = list(network.parameters())
+    return {
+        "total": sum(parameter.numel() for parameter in parameters),
+        "trainable": sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
+        "adapter_bytes": sum(parameter.nbytes for parameter in adapter_parameters(network)),
+    }
