@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 from visionlora.data.findings import ClassRow, Finding, SeenImage, counted
 from visionlora.data.splits import ImageFolder
@@ -20,11 +21,11 @@ def output_findings(rows: Sequence[ClassRow], images: Sequence[SeenImage]) -> li
     outputs = [(row.name, row.output) for row in rows if row.output is not None]
     doubtful = [(name, output) for name, output in outputs if output.instead_of]
     if doubtful:
-        first = {image.label: (image,) for image in reversed(images) if image.role in ("train", "val")}
-        lines = [
-            f"{name} means {output.name} ({output.wnid}), {output.definition}; not the {output.instead_of}"
+        first = {image.label: image for image in reversed(images) if image.role in ("train", "val")}
+        meant = {
+            name: f"{output.name} ({output.wnid}), {output.definition}; not the {output.instead_of}"
             for name, output in doubtful
-        ]
+        }
         findings.append(
             Finding(
                 "warning",
@@ -32,8 +33,10 @@ def output_findings(rows: Sequence[ClassRow], images: Sequence[SeenImage]) -> li
                 f"{counted(doubtful, 'class', 'classes')} may mean something else to the network",
                 "if that is not what the images show, rename the folder (a WordNet id does, too), or train "
                 "new outputs with model.head=new",
-                tuple(first[name] for name, _ in doubtful if name in first),
-                tuple(lines),
+                tuple(
+                    (replace(first[name], remark=f"means {meant[name]}"),) for name in meant if name in first
+                ),
+                tuple(f"{name} means {text}" for name, text in meant.items()),
             )
         )
     several = [(name, output) for name, output in outputs if output.status == "ambiguous"]

@@ -36,7 +36,7 @@ class Finding:
         title: what it is, in one line.
         advice: what to do about it, in one line; "" where nothing need be done.
         groups: images that belong together, such as an image and its copies.
-        lines: what is not about images, a line each.
+        lines: what is not about images, a line each; or what the images show, in words.
         similar: whether the images of a group are similar, not equal.
     """
 

@@ -68,10 +68,10 @@ def inspect_folder(
         *_unreadable(images, found),
         *comparisons(images, found),
         *output_findings(rows, images),
-        *number_findings(folder, rows),
-        *_contents(images, found),
-        *name_findings(folder, images),
         *_strays(images, strays),
+        *_contents(images, found),
+        *number_findings(folder, rows),
+        *name_findings(folder, images),
     ]
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     return FolderReport(

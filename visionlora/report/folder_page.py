@@ -100,7 +100,7 @@ class _Page:
         wide = " wide" if sum(map(len, finding.groups)) > (1 if finding.kind == "stray" else _WIDE) else ""
         if len(finding.groups) > GROUPS:
             groups += f"<span class=more>and {len(finding.groups) - GROUPS} more</span>"
-        lines = "".join(f"<li><bdi>{_text(line)}</bdi></li>" for line in finding.lines[:GROUPS])
+        lines = "".join(f"<li><bdi>{_text(line)}</bdi></li>" for line in finding.lines[:GROUPS] if not groups)
         return (
             f"<section class='finding {finding.severity}{wide}'><h3><span class=tag>{finding.severity}</span>"
             f"<span>{_text(finding.title)}</span></h3>"

@@ -115,8 +115,7 @@ def _finding(finding: Finding, root: Path) -> RenderableType:
 
 
 def _examples(finding: Finding, root: Path) -> Iterator[str]:
-    entries = [printable(line) for line in finding.lines]
-    entries += [
+    entries = [printable(line) for line in finding.lines] or [
         (" ~ " if finding.similar else " = ").join(_image(image, root) for image in group[:EXAMPLES])
         + _more(group)
         for group in finding.groups
