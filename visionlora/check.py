@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from visionlora.command import Command, launch
 from visionlora.data.config import DataConfig
 from visionlora.models.config import ModelConfig
 from visionlora.options import Section, option, section
+from visionlora.retention.config import ContrastConfig, RetentionConfig
 from visionlora.settings import build, plain
 
 
@@ -19,9 +21,6 @@ class CheckOptions(Section):
     """Options of ``visionlora check``."""
 
     seed: int = option(0, "of the split, where the folder has no val", at_least=0, at_most=2**32 - 1)
-    anchors: tuple[str, ...] = option((), "folders of anchors: do they hold an image to learn?", path=True)
-    negatives: tuple[str, ...] = option((), "folders of negatives: do they?", path=True)
-    retention: str | None = option(None, "folder of old images to measure on: does it?", path=True)
     strays: bool | str = option(
         "auto",
         "whether a network looks for mislabelled images; auto: in up to 2,000, with weights that are here",
@@ -32,6 +31,8 @@ class CheckOptions(Section):
     )
     cache: bool = option(True, "whether what was read is remembered, so that a second check takes a moment")
     model: ModelConfig = section(only=("name", "weights"))
+    retention: RetentionConfig = section(only=("anchors", "root"))
+    contrast: ContrastConfig = section(only=("anchors", "root"))
     data: DataConfig = section("folder", only=("root", "class_name", "val_fraction"))
 
 
@@ -59,8 +60,13 @@ def check(config: DictConfig) -> int:
     from visionlora.report.folder_table import show_summary
 
     console = Console()
-    others = {"anchors": options.anchors, "negatives": options.negatives}
-    others["retention"] = (options.retention,) if options.retention else ()
+    retention, contrast = options.retention, options.contrast
+    others = {
+        "anchors": folders_of(retention.anchors),
+        "negatives": folders_of(contrast.anchors),
+        "retention": folders_of(retention.root),
+        "contrast": folders_of(contrast.root),
+    }
     folder, report = check_folder(
         options.data, options.model, others, options.seed, options.strays, options.cache, console
     )
@@ -69,6 +75,13 @@ def check(config: DictConfig) -> int:
         write_folder_page(report, folder, page)
     show_summary(report, console, page)
     return WRONG if report.count("error") else 0
+
+
+def folders_of(value: str | Sequence[str] | None) -> tuple[str, ...]:
+    """The folders that a setting names; those that ``auto`` would choose are none of the user's."""
+    if value is None or value == "auto":
+        return ()
+    return (value,) if isinstance(value, str) else tuple(value)
 
 
 def main() -> None:

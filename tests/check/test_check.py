@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -109,3 +110,18 @@ def test_a_second_check_is_answered_from_the_index(
 
     monkeypatch.setattr(index, "sample", None)
     assert command("check", f"data.root={demo}", "strays=false").out == first.out
+
+
+def test_what_else_a_training_would_use_is_compared(command: Command, demo: Path, tmp_path: Path) -> None:
+    lemons = demo / "dataset" / "train" / "lemon"
+    (tmp_path / "negatives").mkdir()
+    shutil.copy(lemons / "00.jpg", tmp_path / "negatives")
+    left = command(
+        "check", f"data.root={demo}", "strays=false", f"contrast.anchors=[{tmp_path / 'negatives'}]"
+    )
+    assert "1 image is both trained as a class and used as negatives" in left.out
+
+
+def test_the_shipped_images_are_in_order(command: Command) -> None:
+    left = command("check", "data=goldfish", "strays=false")
+    assert (left.code, "errors" in left.out) == (0, False), left.out

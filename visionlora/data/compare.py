@@ -9,7 +9,7 @@ from visionlora.data.findings import Finding, SeenImage, counted
 from visionlora.data.fingerprint import Fingerprint
 
 _LEARNED = ("train", "anchors", "negatives")
-_MEASURED = ("val", "test", "retention")
+_MEASURED = ("val", "test", "retention", "contrast")
 
 # kind -> (severity of equal files, of similar images, title, advice), the worst first.
 _KINDS = {
@@ -70,7 +70,7 @@ def _meaning(group: Sequence[SeenImage]) -> str:
     labelled = [image for image in group if image.role in ("train", "val", "test")]
     if len({image.label for image in labelled}) > 1:
         return "conflict"
-    if "negatives" in roles and labelled:
+    if roles & {"negatives", "contrast"} and labelled:
         return "opposed"
     if "train" in roles and roles & {"val", "test"}:
         return "leak"

@@ -15,7 +15,8 @@ class SeenImage:
     """An image of the report.
 
     ``role`` is ``train``, ``val`` or ``test``, or what other images are used for: ``anchors``, ``negatives``,
-    ``retention``. ``width`` and ``height`` are 0 where it cannot be read.
+    ``retention``, ``contrast`` (negatives to measure with). ``width`` and ``height`` are 0 where it cannot be
+    read. ``remark`` says what is strange about it.
     """
 
     path: Path
