@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.data.corpus import Case, cases
+from tests.data.corpus import Case
+from tests.data.corpus_all import cases
 from visionlora.data import archive, find_bad
 from visionlora.data.folders import scan, survey
 from visionlora.data.splits import ImageFolder

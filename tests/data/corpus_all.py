@@ -1,0 +1,32 @@
+"""All inputs of the corpus; ``python -m tests.data.corpus_all FOLDER`` writes them to look at."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.data import corpus_layouts, corpus_others, corpus_tables
+from tests.data.corpus import Case
+
+
+def cases() -> Iterator[Case]:
+    """Every input."""
+    yield from corpus_layouts.layouts()
+    yield from corpus_layouts.split_spellings()
+    yield from corpus_layouts.classes_called_like_splits()
+    yield from corpus_layouts.wrappers()
+    yield from corpus_layouts.litter()
+    yield from corpus_layouts.links()
+    yield from corpus_tables.tables()
+    yield from corpus_others.archives()
+    yield from corpus_others.names()
+    yield from corpus_others.numbers()
+
+
+if __name__ == "__main__":
+    for place, case in enumerate(cases()):
+        folder = Path(sys.argv[1]) / f"{place:03}"
+        folder.mkdir(parents=True)
+        case.make(folder)
+        print(f"{place:03} {case.name!r} data.root={case.root}")
