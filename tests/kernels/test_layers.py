@@ -11,7 +11,6 @@ from torch.nn import functional as F
 from tests.adapters.cases import (
     LAYERS,
     MATRIX_LAYERS,
-    SCALING,
     Case,
     a_conv,
     assert_equal,
@@ -26,7 +25,6 @@ from visionlora.kernels import LayerTensors, conv_gradients, convolution, matmul
 from visionlora.kernels.autotune import implementation, recorded
 from visionlora.kernels.candidates import NAMES
 from visionlora.kernels.functions import ConvFunction, LinearFunction
-from visionlora.kernels.onednn import has_onednn
 
 IMPLEMENTATIONS = ["rule", "auto", *NAMES]
 
@@ -50,38 +48,6 @@ def test_a_linear_layer_with_any_leading_dimensions_has_those_of_the_merged_weig
 def test_onednn_computes_any_linear_layer_in_single_precision(case):
     with implementation("onednn"):
         assert_equal(results(case.compute, case, torch.float32), results(case.reference, case), rtol=1e-4)
-
-
-@st.composite
-def strided_pixels(draw):
-    """A convolution of one pixel with a stride, in the memory format and type in which it is a product."""
-    dims = draw(st.integers(2, 3))
-    stride = draw(st.tuples(*[st.integers(1, 3)] * dims).filter(lambda stride: max(stride) > 1))
-    size = [draw(st.integers(1, 7)) for _ in range(dims)]
-    inputs, outputs, rank, seed = (draw(st.integers(1, top)) for top in (6, 6, 4, 99))
-    last = torch.channels_last if dims == 2 else torch.channels_last_3d
-    ones = (1,) * dims
-    return Case(
-        normal(seed, draw(st.integers(1, 3)), inputs, *size).contiguous(memory_format=last),
-        normal(seed + 1, outputs, inputs, *ones),
-        normal(seed + 2, outputs) if draw(st.booleans()) else None,
-        normal(seed + 3, rank, inputs, *ones),
-        normal(seed + 4, outputs, rank, *ones),
-        (stride, (0,) * dims, ones, 1),
-    )
-
-
-@given(strided_pixels(), st.sampled_from(["rule", "onednn", "full", "low_rank_wide"]))
-@settings(max_examples=60)
-def test_a_strided_convolution_of_one_pixel_is_a_matrix_product_of_the_pixels_that_it_reads(case, name):
-    with implementation(name):
-        ours = results(case.compute, case, torch.float32)
-        y = case.compute(*case.leaves(torch.float32))
-    assert_equal(ours, results(case.reference, case), rtol=1e-4)
-    assert ("Linear" in y.grad_fn.name()) == has_onednn(y)
-    last = torch.channels_last if y.ndim == 4 else torch.channels_last_3d
-    assert ours[0].is_contiguous(memory_format=last)
-    assert ours[1].is_contiguous(memory_format=last)
 
 
 def pairs():
@@ -186,6 +152,16 @@ def test_gradients_accumulate_over_two_backward_passes():
     torch.testing.assert_close(twice, tuple(2 * grad for grad in once))
 
 
+@pytest.mark.parametrize("layer", LAYERS)
+def test_one_image_taken_out_of_a_batch_gives_the_gradients_of_that_image(layer):
+    case = LAYERS[layer]
+    image = case.x[1].unsqueeze(0)  # its strides are not those of a tensor that was made with one image
+    A, B = case.leaves()[1:]
+    ours = torch.autograd.grad(case.compute(image, A, B).square().sum(), (A, B))
+    reference = torch.autograd.grad(case.reference(image, A, B).square().sum(), (A, B))
+    torch.testing.assert_close(ours, reference)
+
+
 def test_without_a_graph_nothing_is_kept_and_the_output_is_the_same():
     case = a_conv()
     with_graph = case.compute(*case.leaves())
@@ -221,7 +197,7 @@ def test_second_derivatives_are_right(layer):
     torch.testing.assert_close(second(case.compute, leaves), second(case.reference, leaves))
 
 
-@pytest.mark.parametrize("case", [*MATRIX_LAYERS.values(), a_conv(kernel=1, stride=2)])
+@pytest.mark.parametrize("case", MATRIX_LAYERS.values())
 def test_second_derivatives_are_right_where_onednn_computes_the_first(case):
     with implementation("onednn"):
         ours = second(case.compute, case.leaves(torch.float32))
@@ -267,16 +243,6 @@ def test_a_compiled_network_is_one_graph_with_the_same_gradients(backend):
     expected = torch.autograd.grad(network(*leaves), leaves)
     compiled = torch.compile(network, backend=backend, fullgraph=True)
     torch.testing.assert_close(torch.autograd.grad(compiled(*leaves), leaves), expected)
-
-
-@pytest.mark.parametrize(("dtype", "rtol"), [(torch.float32, 1e-5), (torch.bfloat16, 2**-7)])
-@pytest.mark.parametrize("columns", [3, 129])
-def test_a_tall_product_is_the_same_however_long_it_is(dtype, rtol, columns):
-    for length in (7, 2048, 4104):
-        thin, wide = normal(0, length, 5).to(dtype), normal(1, length, columns).to(dtype)
-        expected = thin.double().t() @ wide.double()
-        with torch.no_grad():
-            torch.testing.assert_close(matmul.tall(thin, wide).double(), expected, rtol=rtol, atol=rtol * 99)
 
 
 @pytest.mark.parametrize("size", [(), (3, 3)])

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from tests.adapters.cases import a_conv, assert_equal, normal, results, second
-from visionlora.kernels import layers as kernels
 from visionlora.kernels import winograd
 from visionlora.kernels.autotune import implementation, recorded
 from visionlora.kernels.functions import ConvFunction

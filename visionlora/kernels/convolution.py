@@ -62,7 +62,7 @@ def backward(g: Tensor, x: Tensor, weight: Tensor, geometry: Geometry, of_input:
 
 
 def forward(product: str, x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
-    """The output by this implementation: "conv", "flipped" or "winograd"."""
+    """The output by this implementation."""
     if product == "winograd":
         return winograd.convolve(x, weight, bias, geometry.padding)
     return conv(x, weight, bias, geometry)
@@ -107,22 +107,12 @@ def _flipped(g: Tensor, size: Sequence[int], weight: Tensor, geometry: Geometry)
     kernel = weight.shape[2:]
     if max(stride) > 1:
         reach = zip(size, padding, dilation, kernel, strict=True)
-        g = spread(g, [n + 2 * pad - step * (k - 1) for n, pad, step, k in reach], stride)
+        pixels = [n + 2 * pad - step * (k - 1) for n, pad, step, k in reach]
+        spread = g.new_zeros(g.shape[0], *pixels, g.shape[1]).movedim(-1, 1)
+        every: Any = (..., *(slice(None, None, step) for step in stride))
+        spread[every] = g
+        g = spread
     flipped = weight.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)
     flipped = flipped.flip(tuple(range(2, weight.ndim)))
     ones = (1,) * len(stride)
     return conv(g, flipped, None, Geometry(ones, flipped_padding(kernel, geometry), dilation, groups))
-
-
-def subsample(x: Tensor, stride: Sequence[int]) -> Tensor:
-    """Every stride-th pixel of x (N, channels, size...), in channels_last."""
-    pixels = tuple(slice(None, None, step) for step in stride)
-    return x[(slice(None), slice(None)) + pixels].contiguous(memory_format=LAST[x.ndim])  # noqa: RUF005
-
-
-def spread(g: Tensor, size: Sequence[int], stride: Sequence[int]) -> Tensor:
-    """The inverse of `subsample`: zeros between the pixels of g, size... pixels in all."""
-    full = g.new_zeros(g.shape[0], *size, g.shape[1]).movedim(-1, 1)
-    pixels = tuple(slice(None, None, step) for step in stride)
-    full[(slice(None), slice(None)) + pixels] = g  # noqa: RUF005 - Python 3.10 knows no star in an index
-    return full
