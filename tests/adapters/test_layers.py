@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from visionlora.adapters import LoraConfig, LoraError, LoraLayer, adapters_off, attach, detach, merge, merged
-from visionlora.kernels.layers import conv_branch
+from visionlora.kernels import Geometry, conv_branch
 
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-10}
 
@@ -196,7 +196,7 @@ def test_a_grouped_update_is_that_of_the_dense_matrices():
         ],
         dim=1,
     )
-    branch = conv_branch(x, layer.lora_A, layer.lora_B, 1.5, (1, 1), (0, 0), (1, 1), 2)
+    branch = conv_branch(x, layer.lora_A, layer.lora_B, 1.5, Geometry((1, 1), (0, 0), (1, 1), 2))
     torch.testing.assert_close(branch, 1.5 * by_hand)
 
 

@@ -12,8 +12,10 @@ from visionlora.report.explanation import explanation_table
 def layer(**changes: Any) -> dict[str, Any]:
     usual = {
         "name": "features.0", "kind": "conv 3x3, 3 -> 64", "rank": 8, "parameters": 728, "folded": None,
-        "calls": 1, "input": (2, 3, 32, 32), "product": {"way": "conv", "seconds": {}},
-        "gradient": {"way": "low_rank", "seconds": {"full": 0.004, "low_rank": 0.002, "paired": 0.003}},
+        "calls": 1, "input": (2, 3, 32, 32), "product": {"implementation": "conv", "seconds": {}},
+        "gradient": {
+            "implementation": "low_rank", "seconds": {"full": 0.004, "low_rank": 0.002, "flipped": 0.003},
+        },
     }  # fmt: skip
     return {**usual, **changes}
 
@@ -31,7 +33,7 @@ def shown(*layers: dict[str, Any]) -> str:
 
 
 def test_the_chosen_way_comes_first_and_the_others_by_their_time() -> None:
-    assert "low_rank 2.00, paired 3.00, full 4.00" in shown(layer())
+    assert "low_rank 2.00, flipped 3.00, full 4.00" in shown(layer())
 
 
 def test_a_way_without_times_says_so() -> None:

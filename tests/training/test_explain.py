@@ -12,8 +12,8 @@ from torch import nn
 
 from tests.conftest import Left
 from visionlora.adapters import LoraConfig, attach, fold_batch_norm
-from visionlora.kernels.autotune import choice
-from visionlora.kernels.matmul import has_onednn
+from visionlora.kernels.autotune import implementation
+from visionlora.kernels.onednn import has_onednn
 from visionlora.training.explain import explain_step, kind_of
 
 Command = Callable[..., Left]
@@ -21,19 +21,21 @@ Command = Callable[..., Left]
 
 @pytest.fixture
 def images() -> torch.Tensor:
-    """Large enough that ways are timed."""
+    """Large enough that candidates are timed."""
     return torch.randn(2, 3, 128, 128).to(memory_format=torch.channels_last)
 
 
-def test_each_layer_is_told_with_its_own_input_and_ways(network: nn.Module, images: torch.Tensor) -> None:
+def test_each_layer_is_told_with_its_own_input_and_decisions(
+    network: nn.Module, images: torch.Tensor
+) -> None:
     told = explain_step(attach(network, LoraConfig(rank=2)), images)
     first, depthwise, pointwise, last = told["layers"]
     assert [layer["name"] for layer in told["layers"]] == ["0", "3", "5", "10"]
     assert [layer["input"] for layer in told["layers"]] == [
         (2, 3, 128, 128), (2, 8, 64, 64), (2, 8, 64, 64), (2, 16)
     ]  # fmt: skip
-    assert first["product"]["way"] == "conv"
-    assert pointwise["product"]["way"] in ("matmul", "onednn")
+    assert first["product"]["implementation"] == "conv"
+    assert pointwise["product"]["implementation"] in ("matmul", "onednn")
     timed = {"matmul", "onednn"} if has_onednn(images) else set()
     assert set(pointwise["product"]["seconds"]) == timed
     assert set(first["gradient"]["seconds"]) >= {"low_rank", "full"}
@@ -63,16 +65,16 @@ def test_a_frozen_convolution_with_groups_is_told_once_it_is_folded(images: torc
     _, frozen, _ = explain_step(network, images)["layers"]
     assert (frozen["name"], frozen["rank"], frozen["parameters"], frozen["folded"]) == ("1", 0, 0, "2")
     assert set(frozen["product"]["seconds"]) <= {"conv", "flipped"}
-    assert frozen["product"]["way"] in ("conv", "flipped")
+    assert frozen["product"]["implementation"] in ("conv", "flipped")
     assert frozen["gradient"] is None
 
 
-def test_a_way_that_is_fixed_by_hand_is_told(network: nn.Module, images: torch.Tensor) -> None:
+def test_an_implementation_that_is_chosen_by_name_is_told(network: nn.Module, images: torch.Tensor) -> None:
     attach(network, LoraConfig(rank=2))
-    for way in ("low_rank", "full"):
-        with choice(way):
+    for name in ("low_rank", "full"):
+        with implementation(name):
             first = explain_step(network, images)["layers"][0]
-        assert first["gradient"] == {"way": way, "seconds": {}}
+        assert first["gradient"] == {"implementation": name, "seconds": {}}
 
 
 def test_a_layer_whose_weight_is_read_and_that_is_never_called_is_told() -> None:
@@ -113,7 +115,7 @@ def test_the_command_shows_and_writes_every_adapted_layer(command: Command, tmp_
     assert [layer["name"] for layer in told["layers"]][-1] == "fc"
     for layer in told["layers"]:
         assert layer["name"] in left.out
-        assert layer["gradient"]["way"] == "low_rank"
+        assert layer["gradient"]["implementation"] == "low_rank"
     assert "20 of 20 batch norms folded" in " ".join(left.out.split())
 
 

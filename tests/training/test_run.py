@@ -305,7 +305,7 @@ def test_a_run_that_folds_batch_norm_ends_at_the_same_adapter(
         assert all(torch.equal(state[name], stored[name]) for name in stored)
 
 
-def test_a_way_to_compute_can_be_fixed_by_hand(
+def test_a_kernel_can_be_chosen_by_name(
     train: Train, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from visionlora.kernels import conv_gradients

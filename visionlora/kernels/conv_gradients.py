@@ -1,7 +1,7 @@
 """The gradients of a convolution's adapter.
 
-x is (N, in, size...), g the gradient of the output, A (r, in/groups, k...), B (out, r); the scaling is in A and
-B already. With u = B' g, a convolution of one pixel, the gradient of A is the weight gradient of a convolution
+x is (N, in, size...), g the gradient of the output, A (r, in/groups, k...), B (out, r), with the scaling in A
+and B. With u = B' g, a convolution of one pixel, the gradient of A is the weight gradient of a convolution
 with r output channels, that of B is `g h'` with h = conv(x, A). The full weight gradient is formed only where
 it is cheaper (few channels; groups, which share A).
 """
