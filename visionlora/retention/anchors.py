@@ -12,7 +12,7 @@ from torch import Tensor
 from visionlora.data import ImageLoader, scan_images, scan_known
 from visionlora.device import choose_device
 from visionlora.errors import VisionLoraError
-from visionlora.kernels.autotune import cache_directory
+from visionlora.kernels.decisions import cache_directory
 from visionlora.models import find_class
 from visionlora.retention.generated import generate_anchors
 from visionlora.retention.inversion import dreamed_once
