@@ -23,7 +23,7 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("VISIONLORA_CACHE", str(tmp_path / "cache"))
     before = dict(autotune._timed)
     decisions.cache_file.cache_clear()
-    decisions._warn_unwritable.cache_clear()
+    decisions._warned.clear()
     forget()
     yield tmp_path / "cache"
     decisions.cache_file.cache_clear()

@@ -13,7 +13,7 @@ from torch import nn
 from tests.conftest import Left
 from visionlora.adapters import LoraConfig, attach, fold_batch_norm
 from visionlora.kernels.autotune import implementation
-from visionlora.kernels.onednn import has_onednn
+from visionlora.kernels.matmul import has_onednn
 from visionlora.training.explain import explain_step, kind_of
 
 Command = Callable[..., Left]

@@ -11,8 +11,8 @@ from torch import Tensor
 from visionlora.kernels import conv_gradients, convolution, matmul, winograd
 from visionlora.kernels.autotune import choose, remembered
 from visionlora.kernels.functions import scaled_factors
+from visionlora.kernels.matmul import has_onednn
 from visionlora.kernels.merge import merged_weight
-from visionlora.kernels.onednn import has_onednn
 from visionlora.kernels.recompute import Recipe
 from visionlora.kernels.tensors import FrozenWeight, Geometry, LayerTensors
 

@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 
 from visionlora.kernels.convolution import LAST, backward, conv, is_channels_last
-from visionlora.kernels.matmul import as_rows, from_rows
-from visionlora.kernels.onednn import linear
+from visionlora.kernels.matmul import as_rows, from_rows, linear
 from visionlora.kernels.tensors import Geometry
 
 

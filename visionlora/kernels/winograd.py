@@ -19,7 +19,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from visionlora.kernels.onednn import has_onednn
+from visionlora.kernels.matmul import has_onednn
 
 TILE, KERNEL = 4, 3
 TAPS = (TILE + KERNEL - 1) ** 2  # products for a tile and a pair of channels; 144 without the transformation
