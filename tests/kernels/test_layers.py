@@ -25,6 +25,7 @@ from visionlora.kernels import LayerTensors, conv_gradients, convolution, matmul
 from visionlora.kernels.autotune import implementation, recorded
 from visionlora.kernels.candidates import NAMES
 from visionlora.kernels.functions import ConvFunction, LinearFunction
+from visionlora.kernels.matmul import has_onednn
 
 IMPLEMENTATIONS = ["rule", "auto", *NAMES]
 
@@ -48,6 +49,38 @@ def test_a_linear_layer_with_any_leading_dimensions_has_those_of_the_merged_weig
 def test_onednn_computes_any_linear_layer_in_single_precision(case):
     with implementation("onednn"):
         assert_equal(results(case.compute, case, torch.float32), results(case.reference, case), rtol=1e-4)
+
+
+@st.composite
+def strided_pixels(draw):
+    """A convolution of one pixel with a stride, in the memory format and type in which it is a product."""
+    dims = draw(st.integers(2, 3))
+    stride = draw(st.tuples(*[st.integers(1, 3)] * dims).filter(lambda stride: max(stride) > 1))
+    size = [draw(st.integers(1, 7)) for _ in range(dims)]
+    inputs, outputs, rank, seed = (draw(st.integers(1, top)) for top in (6, 6, 4, 99))
+    last = torch.channels_last if dims == 2 else torch.channels_last_3d
+    ones = (1,) * dims
+    return Case(
+        normal(seed, draw(st.integers(1, 3)), inputs, *size).contiguous(memory_format=last),
+        normal(seed + 1, outputs, inputs, *ones),
+        normal(seed + 2, outputs) if draw(st.booleans()) else None,
+        normal(seed + 3, rank, inputs, *ones),
+        normal(seed + 4, outputs, rank, *ones),
+        (stride, (0,) * dims, ones, 1),
+    )
+
+
+@given(strided_pixels(), st.sampled_from(["rule", "onednn", "full", "low_rank"]))
+@settings(max_examples=60)
+def test_a_strided_convolution_of_one_pixel_is_a_matrix_product_of_the_pixels_that_it_reads(case, name):
+    with implementation(name):
+        ours = results(case.compute, case, torch.float32)
+        y = case.compute(*case.leaves(torch.float32))
+    assert_equal(ours, results(case.reference, case), rtol=1e-4)
+    assert ("Linear" in y.grad_fn.name()) == has_onednn(y)
+    last = torch.channels_last if y.ndim == 4 else torch.channels_last_3d
+    assert ours[0].is_contiguous(memory_format=last)
+    assert ours[1].is_contiguous(memory_format=last)
 
 
 def pairs():
@@ -197,7 +230,7 @@ def test_second_derivatives_are_right(layer):
     torch.testing.assert_close(second(case.compute, leaves), second(case.reference, leaves))
 
 
-@pytest.mark.parametrize("case", MATRIX_LAYERS.values())
+@pytest.mark.parametrize("case", [*MATRIX_LAYERS.values(), a_conv(kernel=1, stride=2)])
 def test_second_derivatives_are_right_where_onednn_computes_the_first(case):
     with implementation("onednn"):
         ours = second(case.compute, case.leaves(torch.float32))

@@ -107,12 +107,20 @@ def _flipped(g: Tensor, size: Sequence[int], weight: Tensor, geometry: Geometry)
     kernel = weight.shape[2:]
     if max(stride) > 1:
         reach = zip(size, padding, dilation, kernel, strict=True)
-        pixels = [n + 2 * pad - step * (k - 1) for n, pad, step, k in reach]
-        spread = g.new_zeros(g.shape[0], *pixels, g.shape[1]).movedim(-1, 1)
-        every: Any = (..., *(slice(None, None, step) for step in stride))
-        spread[every] = g
-        g = spread
+        g = spread(g, [n + 2 * pad - step * (k - 1) for n, pad, step, k in reach], stride)
     flipped = weight.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)
     flipped = flipped.flip(tuple(range(2, weight.ndim)))
     ones = (1,) * len(stride)
     return conv(g, flipped, None, Geometry(ones, flipped_padding(kernel, geometry), dilation, groups))
+
+
+def every(stride: Sequence[int]) -> Any:
+    """The index of every stride-th pixel of a tensor (N, channels, size...)."""
+    return (..., *(slice(None, None, step) for step in stride))
+
+
+def spread(g: Tensor, size: Sequence[int], stride: Sequence[int]) -> Tensor:
+    """The pixels of g with zeros between them, size... pixels in all; in channels_last."""
+    full = g.new_zeros(g.shape[0], *size, g.shape[1]).movedim(-1, 1)
+    full[every(stride)] = g
+    return full

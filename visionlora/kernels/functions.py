@@ -98,6 +98,20 @@ class ConvFunction(Function):
         return grad_x, None, None, grad_A, grad_B, None, None, None, None
 
 
+class SubsampleFunction(Function):
+    """Every stride-th pixel of x (N, channels, size...): what a 1 x 1 convolution with a stride reads. Input,
+    output and their gradients are in channels_last."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, stride: tuple[int, ...]) -> Tensor:
+        ctx.size, ctx.stride = x.shape[2:], stride
+        return x[convolution.every(stride)].contiguous(memory_format=convolution.LAST[x.ndim])
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        return convolution.spread(g, ctx.size, ctx.stride), None
+
+
 class FrozenConvFunction(Function):
     """A frozen convolution of which only the gradient of x is wanted; x itself is not kept."""
 
