@@ -211,8 +211,8 @@ def train(
 
 @contextmanager
 def _kernel_policy(kernel: str, notices: Notices) -> Iterator[None]:
-    """Inside, layers are computed as ``trainer.kernel`` demands: a word, an implementation's name, or the path
-    of another run's kernels.json, whose choices are replayed."""
+    """Inside, layers are computed as ``trainer.kernel`` demands: a word, an implementation's name, or the
+    path of another run's kernels.json, whose choices are replayed."""
     path = Path(kernel)
     if path.suffix != ".json":
         with implementation(kernel):
