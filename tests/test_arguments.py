@@ -175,6 +175,21 @@ def test_flags_of_hydra_are_passed_on_with_their_values() -> None:
     assert arguments(*given) == given
 
 
+def test_the_shell_completes_commands_and_keys(command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = command("-sc", "install=bash")
+    assert installed.code == 0
+    assert installed.out.rstrip().endswith("hydra_bash_completion visionlora")
+    for line, expected in (
+        ("visionlora ", "predict"),
+        ("visionlora train lora.r", "lora.rank="),
+        ("visionlora predict im", "images="),
+        ("visionlora train data=", "data=goldfish"),
+        ("visionlora explain model.n", "model.name="),
+    ):
+        monkeypatch.setenv("COMP_LINE", line)
+        assert expected in command("-sc", "query=bash").out.split()
+
+
 def test_a_key_that_another_command_has_is_refused() -> None:
     with pytest.raises(VisionLoraError, match="contrast"):
         arguments("contrast.root=x", command=PREDICT)

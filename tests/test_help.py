@@ -78,6 +78,13 @@ def test_help_lists_presets_of_ones_own(command: Command, tmp_path: object) -> N
     assert "lora=small" in command("train", "--config-dir", "my", "--help", "lora").out
 
 
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: object) -> None:
+    line = f"{sys.executable} -m visionlora train --help | head -1"
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, cwd=str(tmp_path))
+    assert done.stdout.startswith("visionlora train: ")
+    assert not done.stderr
+
+
 @pytest.mark.parametrize("width", ["40", "80", "300"])
 def test_lines_of_help_fit_the_terminal(
     command: Command, monkeypatch: pytest.MonkeyPatch, width: str

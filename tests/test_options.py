@@ -60,6 +60,7 @@ REFUSED: Mapping[str, tuple[Any, ...]] = {
     "model.weights": TEXT,
     "model.head": ("old", "", None, 1, True),
     "model.dropout": SWITCH,
+    "lora.family": ("lroa", "", None, 1, True, []),
     "lora.rank": (*COUNT, None, 4097, 1e11),
     "lora.alpha": (0, -1, INF, NAN, None, "x", True),
     "lora.dropout": (-0.1, 1, NAN, None, "x", True),

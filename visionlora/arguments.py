@@ -50,6 +50,8 @@ class Arguments:
         Raises:
             VisionLoraError: a word that is neither an option of the command nor a flag of Hydra's.
         """
+        if {"-sc", "--shell-completion"} & set(self.given):
+            return self.given
         return list(self._translated())
 
     def _translated(self) -> Iterator[str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 import sys
+from typing import NoReturn
 
 from visionlora import __version__
 
@@ -20,6 +22,21 @@ def usage() -> str:
     )
 
 
+def complete(arguments: list[str]) -> NoReturn:
+    """Hydra's shell completion, for the command in the line that the shell asks about."""
+    line = os.environ.get("COMP_LINE", "")
+    words = line.split()
+    name = words[1] if len(words) > 1 and words[1] in COMMANDS else None
+    if name is None and any(word.startswith("query=") for word in arguments):
+        print(" ".join(COMMANDS))
+        sys.exit(0)
+    if name is not None:
+        os.environ["COMP_LINE"] = line.replace(f" {name}", "", 1)
+    sys.argv = ["visionlora", *arguments]
+    importlib.import_module(f"visionlora.{name or 'train'}").main()
+    sys.exit(0)
+
+
 def main() -> None:
     """Hand the rest of the command line to the command that its first word names."""
     arguments = sys.argv[1:]
@@ -30,6 +47,8 @@ def main() -> None:
     if name in {"--version", "-V", "version"}:
         print(f"visionlora {__version__}")
         sys.exit(0)
+    if name in {"-sc", "--shell-completion"}:
+        complete(arguments)
     if name not in COMMANDS:
         close = difflib.get_close_matches(name, COMMANDS, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(COMMANDS)}"

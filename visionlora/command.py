@@ -19,6 +19,7 @@ from visionlora.errors import VisionLoraError
 from visionlora.help import command_help, group_help
 from visionlora.paths import shipped
 from visionlora.settings import groups_of, keys_of, register, top_level
+from visionlora.text import make_streams_safe, printable
 
 Task = Callable[[DictConfig], int]
 
@@ -46,6 +47,7 @@ def launch(task: Task, command: Command) -> NoReturn:
     The exit code is 0 for success, 2 for a mistake that the user can correct, 130 after Ctrl-C, and whatever
     the task returns otherwise.
     """
+    make_streams_safe()
     given = sys.argv[1:]
     keys, groups = keys_of(command.options), tuple(groups_of(command.options))
     arguments = Arguments(keys, groups, given)
@@ -117,7 +119,7 @@ def answer_without_running(command: Command, given: Sequence[str]) -> None:
         VisionLoraError: help is asked for a group that the command does not have.
     """
     if "--version" in given:
-        print(f"visionlora {__version__}")
+        show(f"visionlora {__version__}")
         sys.exit(0)
     if not {"-h", "--help"} & set(given):
         return
@@ -132,10 +134,10 @@ def answer_without_running(command: Command, given: Sequence[str]) -> None:
                 f"did you mean {close[0].partition('.')[0]}?" if close else f"there are {', '.join(groups)}"
             )
             raise VisionLoraError(f"there is no group {name!r}; {hint}")
-        print(group_help(groups[name], folders))
+        show(group_help(groups[name], folders))
     if not asked:
         title = f"visionlora {command.name}: {command.summary}"
-        print(
+        show(
             command_help(title, command.examples, top_level(command.options), tuple(groups.values()), folders)
         )
     sys.exit(0)
@@ -158,9 +160,18 @@ def in_sweep() -> bool:
     return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
 
 
+def show(text: str) -> None:
+    """Print a text; a reader such as ``head`` that has seen enough is no error."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # The interpreter flushes once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def complain(message: str) -> None:
-    """Print ``error: message`` in one line."""
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    """Print ``error: message`` in one line, and nothing in it that a terminal would obey."""
+    print(f"error: {printable(' '.join(message.split()))}", file=sys.stderr)
 
 
 def fail(message: str, exit_code: int = 2) -> NoReturn:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from omegaconf import DictConfig
 
 from visionlora.command import Command, launch
 from visionlora.evaluation.config import EvaluateConfig
+from visionlora.options import section
+from visionlora.retention.config import ContrastConfig, RetentionConfig
 from visionlora.settings import build, plain
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions(EvaluateConfig):
+    """Options of ``visionlora evaluate``."""
+
+    retention: RetentionConfig = section(only=("root",))
+    contrast: ContrastConfig = section(only=("root",))
+
 
 COMMAND = Command(
     "evaluate",
     "measure an adapter on a labelled folder: its test images, else val, else all of them",
-    EvaluateConfig,
+    EvaluateOptions,
     (
         "visionlora evaluate adapter=RUN data=goldfish",
         "visionlora evaluate adapter=RUN data.root=FOLDER output=figures.json",
@@ -21,10 +34,10 @@ COMMAND = Command(
 
 def evaluate(config: DictConfig) -> int:
     """Print, and where ``output`` is given write, the figures."""
-    options = build(EvaluateConfig, plain(config))
+    options = build(EvaluateOptions, plain(config))
     from visionlora.evaluation.evaluate import evaluate_adapter
 
-    evaluate_adapter(options)
+    evaluate_adapter(options, options.retention.root, options.contrast.root)
     return 0
 
 

@@ -18,7 +18,8 @@ flags
   -m, --multirun        a run for each of several values: lora.rank=1,2,4; data.root=choice(FOLDER, FOLDER)
   --cfg job             print the configuration that would be used
   --config-dir DIR      presets of your own: DIR/GROUP/NAME.yaml is GROUP=NAME
-  --shell-completion    install=bash, install=zsh or install=fish prints what the shell needs"""
+  -sc install=bash      (or zsh, fish) print the shell's completion: eval "$(visionlora -sc install=bash)"
+"""
 
 
 def command_help(
@@ -30,7 +31,7 @@ def command_help(
     if keys:
         parts.append("\n".join(["general", *map(_entry, keys)]))
     parts += [group_help(group, folders) for group in groups]
-    return "\n\n".join([*parts, _FLAGS])
+    return "\n\n".join([*parts, _FLAGS.rstrip()])
 
 
 def group_help(group: Group, folders: Sequence[Path] = ()) -> str:

@@ -1,4 +1,4 @@
-"""The tables at the end of a sweep (``--multirun``): its runs, and means over those that differ in their seed."""
+"""The tables at the end of a sweep (``--multirun``): its runs, and means over those that repeat one."""
 
 from __future__ import annotations
 

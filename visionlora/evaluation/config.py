@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from visionlora.data.config import DataConfig
 from visionlora.models.config import AdapterSource
 from visionlora.options import option, section
-from visionlora.retention.config import ContrastConfig, RetentionConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +26,10 @@ class PredictConfig(AdapterSource):
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateConfig(AdapterSource):
-    """Options of ``visionlora evaluate``."""
+    """Options of ``visionlora evaluate`` about the adapter and the images that it was made for."""
 
     output: str | None = option(None, "a file for the figures", path=True, suffixes=(".json",))
     sheet: str | None = option(
         None, "a sheet of the old images that were right and are wrong now", path=True, suffixes=(".png",)
     )
     data: DataConfig = section("folder", only=("root", "class_name", "val_fraction", "batch_size"))
-    retention: RetentionConfig = section(only=("root",))
-    contrast: ContrastConfig = section(only=("root",))

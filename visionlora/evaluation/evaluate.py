@@ -33,15 +33,27 @@ from visionlora.report.metrics_file import NOT_MEASURED, write_metrics
 from visionlora.report.tables import changes_table, evaluation_table, show
 
 
-def evaluate_adapter(options: EvaluateConfig, console: Console | None = None) -> dict[str, Any]:
-    """Measure an adapter, show the figures, and write them where asked for; returns what ``output`` holds."""
+def evaluate_adapter(
+    options: EvaluateConfig,
+    retention_root: str | None = "auto",
+    contrast_root: str | None = None,
+    console: Console | None = None,
+) -> dict[str, Any]:
+    """Measure an adapter, show the figures, and write them where asked for; returns what ``output`` holds.
+
+    Args:
+        options: which adapter and images.
+        retention_root: old images; ``auto``: the network's own; None: not measured.
+        contrast_root: negative images; None: not measured.
+        console: where the figures are shown.
+    """
     images = _labelled_images(options.data)
     restored = restore(options.adapter, options.model, options.weights)
     restored.network.to(choose_device("auto"))
     targets = _targets(restored, images)
     now, before = _predict(restored, images, targets, options.data.batch_size)
     outputs = sorted(set(targets.values()))
-    changes, old_images = _changes(restored, options.retention.root, options.data.batch_size)
+    changes, old_images = _changes(restored, retention_root, options.data.batch_size)
     metrics: dict[str, Any] = {
         "pictures": len(images),
         **with_interval("top1", now.top(1), len(images)),
@@ -55,7 +67,7 @@ def evaluate_adapter(options: EvaluateConfig, console: Console | None = None) ->
             "counts": now.confusion(outputs).tolist(),
         },
         "retention": retention_metrics(changes, restored.head.targets),
-        "contrast": _contrast_metrics(restored, options.contrast.root, options.data.batch_size),
+        "contrast": _contrast_metrics(restored, contrast_root, options.data.batch_size),
     }
     console = console or Console()
     show(evaluation_table(metrics), console)
