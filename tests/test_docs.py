@@ -1,11 +1,15 @@
-"""The documentation's links and packages exist."""
+"""The documentation names what exists: links, packages, commands, settings, and code that runs."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
+
+from visionlora.training.config import RunConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (ROOT / "README.md", ROOT / "benchmarks" / "RESULTS.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -29,3 +33,20 @@ def test_modules_that_the_documentation_runs_exist() -> None:
     modules = set(re.findall(r"python -m ((?:visionlora|benchmarks)\.\w+)", text))
     assert modules
     assert [name for name in sorted(modules) if not (ROOT / f"{name.replace('.', '/')}.py").exists()] == []
+
+
+def test_the_configuration_page_lists_every_key() -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| [^|]* \| ([^|]*) \|", page, re.MULTILINE)
+    documented = {group: set(re.findall(r"`(\w+)`", re.sub(r"\([^)]*\)", "", keys))) for group, keys in rows}
+    sections = {name: cls for name, cls in get_type_hints(RunConfig).items() if is_dataclass(cls)}
+    assert documented == {name: {field.name for field in fields(cls)} for name, cls in sections.items()}
+
+
+def test_the_readmes_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", PAGES[0].read_text(encoding="utf-8"), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec(code.replace('weights="DEFAULT"', "weights=None"), names)
+    assert (tmp_path / "my_adapter" / "adapter_config.json").is_file()
+    assert not any("lora" in name for name in names["network"].state_dict())

@@ -15,7 +15,7 @@ class ModelConfig(Section):
 
     name: str = option(
         "auto",
-        "a classification network of torchvision; auto: VGG19 if its weights can be had, else pocket",
+        "a classification network of torchvision; auto: VGG19 if its weights are available, else pocket",
         words=("auto", "pocket"), free="a network's name", sweeps=True, also=("backbone", "network", "arch"),
     )  # fmt: skip
     weights: str = option(

@@ -72,7 +72,7 @@ class RetentionConfig(Section):
         """The distillation's weight for a network of that many outputs.
 
         ``auto`` grows with what there is to forget: 3.4 for ImageNet's 1,000, 1.0 for pocket's 20. Measured
-        on both, larger weights learn less, smaller ones keep less (docs/keeping.md).
+        on both, larger weights learn less, smaller ones keep less (docs/forgetting.md).
         """
         return 0.1967 * math.log(outputs) ** 1.482 if isinstance(self.weight, str) else self.weight
 
@@ -81,7 +81,7 @@ class RetentionConfig(Section):
 
         ``auto`` grows with what there is to forget and falls with what there is to learn. For one class it is
         220 with ImageNet's 1,000 outputs and 1.2 with pocket's 20; for 142 of the 1,000 it is 48. Measured on
-        these three: docs/keeping.md.
+        these three: docs/forgetting.md.
         """
         if not isinstance(self.drift, str):
             return self.drift
