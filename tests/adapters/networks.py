@@ -34,8 +34,8 @@ def perturb(model: nn.Module, std: float = 0.3) -> None:
     """Gives adapters values, as training would: LoRA's B, all parameters of other families."""
     with torch.no_grad():
         for adapter in active_adapters(model):
-            lora_B = dict(adapter.named_parameters()).get("lora_B")
-            for parameter in adapter.parameters() if lora_B is None else [lora_B]:
+            parameters = dict(adapter.named_parameters())
+            for parameter in [parameters["lora_B"]] if adapter.family == "lora" else parameters.values():
                 parameter.normal_(0, std)
 
 

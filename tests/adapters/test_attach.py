@@ -136,7 +136,7 @@ def test_inside_merged_a_network_costs_and_gives_what_a_plain_one_does(x, monkey
     monkeypatch.setattr("visionlora.adapters.layers.adapted_conv", None)
     monkeypatch.setattr("visionlora.adapters.layers.adapted_linear", None)
     with merged(network):
-        monkeypatch.setattr("visionlora.adapters.layers.merged_weight", None)
+        monkeypatch.setattr("visionlora.adapters.base.merged_weight", None)
         assert torch.equal(network(x), plain)
 
 

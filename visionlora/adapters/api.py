@@ -16,8 +16,10 @@ from visionlora.adapters.network import (
     adapted_layers,
     adapter_names,
     adapter_parameters,
+    adapter_regularizer,
     adapter_state,
     named_adapters,
+    step_adapters,
 )
 from visionlora.frozen.folding import fold_batch_norm, folded, unfold_batch_norm
 from visionlora.frozen.norm import FrozenBatchNorm
@@ -36,6 +38,7 @@ __all__ = [
     "adapted_layers",
     "adapter_names",
     "adapter_parameters",
+    "adapter_regularizer",
     "adapter_state",
     "adapters_off",
     "attach",
@@ -51,5 +54,6 @@ __all__ = [
     "save_adapter",
     "scale",
     "scaled",
+    "step_adapters",
     "unfold_batch_norm",
 ]

@@ -13,6 +13,8 @@ from torch.nn.parameter import UninitializedParameter
 from visionlora.adapters.base import AdapterSettings
 from visionlora.adapters.config import LoraConfig, LoraError
 from visionlora.adapters.families import FAMILIES
+from visionlora.adapters.families.lora import Lora
+from visionlora.adapters.init import INITS
 from visionlora.adapters.layers import AdaptedLayer, kind_of
 from visionlora.adapters.network import (
     adapted_layers,
@@ -27,6 +29,7 @@ from visionlora.adapters.targets import chosen_sites, closest, unmatched_pattern
 from visionlora.frozen.folding import unfold_batch_norm
 from visionlora.frozen.freeze import freeze
 from visionlora.frozen.swap import swap
+from visionlora.frozen.weight import frozen_weight
 from visionlora.kernels.convolution import LAST, is_channels_last
 
 DEFAULT = "default"
@@ -189,6 +192,12 @@ def _put_on(
     shape = site.view(weight).shape
     dtype = torch.promote_types(weight.dtype, torch.float32)
     adapter = FAMILIES[settings.family](shape, settings, dtype, generator)
+    base = site.view(frozen_weight(module, site.parameter).dense(dtype)).detach()
+    if settings.init != "default":
+        assert isinstance(adapter, Lora)
+        adapter.set_start(*INITS[settings.init](base.cpu(), settings, generator))
+    if not base.is_meta:  # a network without memory yet has nothing to start from
+        adapter.start(base.cpu())
     if is_channels_last(weight):  # as the gradients that will be added to it
         for parameter in adapter.parameters():
             if parameter.ndim == weight.ndim:

@@ -13,9 +13,18 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from visionlora.adapters.settings import AdapterSettings, scaling_of
+from visionlora.adapters.settings import AdapterSettings, Option, scaling_of
+from visionlora.frozen.weight import DenseWeight
+from visionlora.kernels import LayerTensors, merged_weight
 
-__all__ = ["Adapter", "AdapterSettings", "LowRank", "scaling_of"]  # all that a family needs
+__all__ = [
+    "Adapter",
+    "AdapterSettings",
+    "LowRank",
+    "Option",
+    "padding_obstacle",
+    "scaling_of",
+]  # all that a family needs
 
 
 class LowRank(NamedTuple):
@@ -30,6 +39,10 @@ class LowRank(NamedTuple):
     A: Tensor
     B: Tensor
     scaling: float
+
+    def added_to(self, base: Tensor) -> Tensor:
+        """base + scaling * B @ A, computed in A's type and cast to the base's."""
+        return merged_weight(LayerTensors(DenseWeight(base), None, *self))
 
 
 class Adapter(nn.Module):
@@ -46,11 +59,18 @@ class Adapter(nn.Module):
         family: the name in the configuration.
         peft_type: what PEFT calls the family; None where PEFT has no such family.
         uses_dropout: whether the family applies `settings.dropout`.
+        defaults: the family's own options with their default values, which also give their types.
+        strength_in: where a saved adapter keeps its strength: in "alpha" where the update is proportional to
+            it, in the "tensors", or in keys of our "own", which PEFT does not read.
+        settings_in_peft: whether PEFT's configuration holds ranks, alphas and options.
     """
 
     family: ClassVar[str]
     peft_type: ClassVar[str | None] = None
     uses_dropout: ClassVar[bool] = False
+    defaults: ClassVar[Mapping[str, Option]] = {}
+    strength_in: ClassVar[str] = "own"
+    settings_in_peft: ClassVar[bool] = False
 
     def __init__(
         self, shape: Sequence[int], settings: AdapterSettings, dtype: torch.dtype, generator: torch.Generator
@@ -68,6 +88,13 @@ class Adapter(nn.Module):
         """
         raise NotImplementedError
 
+    def start(self, base: Tensor) -> None:
+        """Called once, when the adapter is attached: for parameters whose start depends on the weight.
+
+        Args:
+            base: the frozen weight, in at least single precision.
+        """
+
     def low_rank(self) -> LowRank | None:
         """The update as a low-rank product, the strength in its scaling; None where it is none."""
         return None
@@ -77,7 +104,13 @@ class Adapter(nn.Module):
         return None
 
     def on_step(self, step: int, total: int) -> None:
-        """Called after optimizer step `step` of `total`, counted from 1."""
+        """Called after optimizer step `step` of `total`, counted from 1, while gradients are still there."""
+
+    @classmethod
+    def on_step_together(cls, adapters: Sequence[Adapter], step: int, total: int) -> None:
+        """`on_step` for all adapters of this family on one network, for families that share a budget."""
+        for adapter in adapters:
+            adapter.on_step(step, total)
 
     def update(self, base: Tensor) -> Tensor:
         """strength * (weight(base) - base), in the shape of the weight."""
@@ -87,6 +120,24 @@ class Adapter(nn.Module):
     def dropout(self) -> float:
         """The probability that an element of the adapter's input is dropped while it trains."""
         return self.settings.dropout if self.uses_dropout and self.training else 0.0
+
+    @classmethod
+    def check_options(cls, options: Mapping[str, Option]) -> None:
+        """Raises ValueError, in one line, for an option that the family lacks or of a wrong type."""
+        for name, value in options.items():
+            if name not in cls.defaults:
+                known = ", ".join(cls.defaults) or "none"
+                raise ValueError(f"{cls.family} has no option {name!r}; it has {known}.")
+            wanted = type(cls.defaults[name])
+            fits = isinstance(value, bool) == (wanted is bool) and isinstance(
+                value, (int, float) if wanted is float else wanted
+            )
+            if not fits:
+                raise ValueError(f"option {name} of {cls.family} is {value!r}: give a {wanted.__name__}.")
+
+    def option(self, name: str) -> Any:
+        """The value of one of the family's options."""
+        return self.settings.options.get(name, self.defaults[name])
 
     # The file format. PEFT's where PEFT has the family; otherwise parameters under their own names.
 
@@ -108,6 +159,41 @@ class Adapter(nn.Module):
         """The shapes of what :meth:`to_peft` gives."""
         return {name: tuple(tensor.shape) for name, tensor in self.to_peft().items()}
 
+    @property
+    def saved_settings(self) -> AdapterSettings:
+        """The settings that go with the tensors of :meth:`to_peft`."""
+        return self.settings
+
+    @classmethod
+    def to_peft_config(cls, settings: AdapterSettings) -> dict[str, Any]:
+        """The family's own part of PEFT's configuration."""
+        return {}
+
+    @classmethod
+    def from_peft_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields of `LoraConfig` that PEFT's configuration stands for.
+
+        Raises:
+            ValueError: it asks for a variant that is not known here.
+        """
+        return {}
+
+    def peft_obstacle(self, layer: nn.Module) -> str | None:
+        """Why PEFT would compute something else with the saved tensors, as a clause; None where it would not.
+
+        Args:
+            layer: the module that the adapter is attached to.
+        """
+        if self.strength_in == "own" and self.strength != 1:
+            return f"PEFT has no strength for {self.family} (here {self.strength:g})"
+        return None
+
+    @classmethod
+    def part_names(cls) -> tuple[str, ...]:
+        """All names that :meth:`to_peft` can give."""
+        example = cls((2, 2), AdapterSettings(cls.family, 1), torch.float32, torch.Generator())
+        return tuple(example.to_peft())
+
     @classmethod
     def rank_of(cls, tensors: Mapping[str, Tensor]) -> int | None:
         """The rank of saved tensors; None where they don't tell."""
@@ -120,3 +206,9 @@ class Adapter(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.family}, rank={self.settings.rank}, alpha={self.settings.alpha:g}"
+
+
+def padding_obstacle(layer: nn.Module) -> str | None:
+    """Why PEFT's layers that convolve by themselves compute something else; None where they don't."""
+    mode = getattr(layer, "padding_mode", "zeros")
+    return None if mode == "zeros" else f"PEFT ignores padding_mode={mode}"

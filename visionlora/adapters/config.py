@@ -10,7 +10,7 @@ from numbers import Integral, Real
 from types import MappingProxyType
 from typing import Any
 
-from visionlora.adapters.settings import AdapterSettings
+from visionlora.adapters.settings import AdapterSettings, Option
 
 
 class LoraError(ValueError):
@@ -39,6 +39,8 @@ class LoraConfig:
         rank_pattern: rank by layer-name pattern; the first pattern that matches wins.
         alpha_pattern: alpha by layer-name pattern.
         rslora: scale by alpha / sqrt(rank) (Kalajdzievski 2023, https://arxiv.org/abs/2312.03732).
+        init: how A and B start, a name in `visionlora.adapters.init.INITS`; `default` is the family's own.
+        options: settings of the family alone, such as `factor` of LoKr (`FAMILIES[family].defaults`).
 
     Raises:
         LoraError: a value is out of its range or a pattern is not a regular expression.
@@ -71,6 +73,10 @@ class LoraConfig:
         default_factory=dict, metadata={"help": "alpha by layer-name pattern", "above": 0, "at_most": 1e6}
     )
     rslora: bool = _option(False, "scale by alpha / sqrt(rank)", also=("use_rslora",))
+    init: str = _option("default", "how the adapter starts; default: the family's own start")
+    options: Mapping[str, Option] = field(
+        default_factory=dict, metadata={"help": "settings of the family alone, {name: value}"}
+    )
 
     def __post_init__(self) -> None:
         _check_family(self.family)
@@ -84,6 +90,10 @@ class LoraConfig:
             )
         if not isinstance(self.rslora, bool):
             raise LoraError(f"rslora is {self.rslora!r}: give true or false.")
+        _check_dropout(self.dropout, self.family)
+        _check_init(self.init, self.family)
+        _check_options(self.options, self.family)
+        object.__setattr__(self, "options", MappingProxyType(dict(self.options)))
         object.__setattr__(self, "targets", selectors("targets", self.targets))
         object.__setattr__(self, "exclude", selectors("exclude", self.exclude))
         if not self.targets:
@@ -109,6 +119,8 @@ class LoraConfig:
             dict(self.rank_pattern),
             dict(self.alpha_pattern),
             self.rslora,
+            self.init,
+            dict(self.options),
         )
 
     def settings_of(self, site: str) -> AdapterSettings:
@@ -120,6 +132,8 @@ class LoraConfig:
             rslora=self.rslora,
             dropout=self.dropout,
             init_std=self.init_std,
+            init=self.init,
+            options=dict(self.options),
         )
 
 
@@ -168,6 +182,39 @@ def _check_family(family: object) -> None:
 
     if family not in FAMILIES:
         raise LoraError(f"family is {family!r}: give one of {', '.join(FAMILIES)}.")
+
+
+def _check_dropout(dropout: float, family: str) -> None:
+    from visionlora.adapters.families import FAMILIES
+
+    if dropout and not FAMILIES[family].uses_dropout:
+        able = ", ".join(name for name, one in FAMILIES.items() if one.uses_dropout)
+        raise LoraError(f"dropout is {dropout:g}, which {family} does not use: give 0, or one of {able}.")
+
+
+def _check_init(init: object, family: str) -> None:
+    from visionlora.adapters.families import FAMILIES
+    from visionlora.adapters.families.lora import Lora
+    from visionlora.adapters.init import INITS
+
+    if init == "default":
+        return
+    if init not in INITS:
+        raise LoraError(f"init is {init!r}: give default or one of {', '.join(INITS)}.")
+    if not issubclass(FAMILIES[family], Lora):
+        able = ", ".join(name for name, one in FAMILIES.items() if issubclass(one, Lora))
+        raise LoraError(f"init={init} starts A and B, which {family} lacks: use init=default, or {able}.")
+
+
+def _check_options(options: object, family: str) -> None:
+    from visionlora.adapters.families import FAMILIES
+
+    if not isinstance(options, Mapping):
+        raise LoraError(f"options is {options!r}: give a mapping from the name of an option to its value.")
+    try:
+        FAMILIES[family].check_options(options)
+    except ValueError as error:
+        raise LoraError(str(error)) from error
 
 
 def _check_rank(key: str, value: object) -> None:

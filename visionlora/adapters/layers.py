@@ -25,7 +25,7 @@ from visionlora.adapters.computed_weight import ComputedWeight
 from visionlora.adapters.sites import ADAPTABLE, WeightSite, sites_of
 from visionlora.frozen.folding import Fold, FoldableConv
 from visionlora.frozen.swap import Swapped
-from visionlora.frozen.weight import DenseWeight, frozen_weight
+from visionlora.frozen.weight import frozen_weight
 from visionlora.kernels import (
     FrozenWeight,
     Geometry,
@@ -36,7 +36,6 @@ from visionlora.kernels import (
     conv_branch,
     frozen_conv,
     linear_branch,
-    merged_weight,
 )
 from visionlora.kernels.merge import autocast_off
 
@@ -153,10 +152,9 @@ class AdaptedLayer(Swapped):
             return view
         low_rank = self.low_rank(site.part)
         if low_rank is not None:
-            A, B, scaling = low_rank
             if dropout:
-                A = _drop_channels(A, adapters)
-            return merged_weight(LayerTensors(DenseWeight(view), None, A, B, scaling))
+                low_rank = low_rank._replace(A=_drop_channels(low_rank.A, adapters))
+            return low_rank.added_to(view)
         exact = view.to(self._exact)
         with autocast_off(exact.device):
             if len(adapters) == 1 and adapters[0].strength == 1:
@@ -322,8 +320,9 @@ def _drop_channels(A: Tensor, adapters: list[Adapter]) -> Tensor:
     """Whole input channels of A dropped, each adapter's rows with its own probability."""
     if not any(adapter.dropout for adapter in adapters):
         return A
+    ranks = [low_rank.A.shape[0] for one in adapters if (low_rank := one.low_rank()) is not None]
     pieces = []
-    for adapter, rows in zip(adapters, A.split([one.settings.rank for one in adapters]), strict=True):
+    for adapter, rows in zip(adapters, A.split(ranks), strict=True):
         mask = A.new_ones(1, A.shape[1], *(1,) * (A.ndim - 2))
         pieces.append(rows * F.dropout(mask, adapter.dropout))
     return torch.cat(pieces) if len(pieces) > 1 else pieces[0]

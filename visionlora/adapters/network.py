@@ -87,12 +87,29 @@ def adapter_parameters(model: nn.Module) -> Iterator[nn.Parameter]:
 
 
 def adapter_state(model: nn.Module) -> dict[str, Tensor]:
-    """The parameters of every adapter by their names in `model.state_dict()`, detached, not copied."""
+    """The parameters and buffers of every adapter by their names in `model.state_dict()`, detached, not
+    copied."""
     return {
-        ".".join(part for part in (name, "adapters", key) if part): parameter.detach()
+        ".".join(part for part in (name, "adapters", key) if part): tensor
         for name, layer in adapted_layers(model).items()
-        for key, parameter in layer.adapters.named_parameters()
+        for key, tensor in layer.adapters.state_dict().items()
     }
+
+
+def adapter_regularizer(model: nn.Module) -> Tensor | None:
+    """The sum of the active adapters' regularizers, a scalar to add to the loss; None where there is none."""
+    terms = [term for one in active_adapters(model) if (term := one.regularizer()) is not None]
+    return sum(terms[1:], terms[0]) if terms else None
+
+
+def step_adapters(model: nn.Module, step: int, total: int) -> None:
+    """Tell the active adapters that optimizer step `step` of `total` (from 1) was taken. Gradients must still
+    be there: AdaLoRA's importance is made of them."""
+    families: dict[type[Adapter], list[Adapter]] = {}
+    for adapter in active_adapters(model):
+        families.setdefault(type(adapter), []).append(adapter)
+    for family, adapters in families.items():
+        family.on_step_together(adapters, step, total)
 
 
 def require_adapters(model: nn.Module) -> dict[str, AdaptedLayer]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+Option = float | int | bool | str
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,8 @@ class AdapterSettings:
         rslora: see alpha.
         dropout: probability that an element of the adapter's input is dropped in training.
         init_std: standard deviation of Gaussian starts; None: 1 / sqrt(fan-in).
+        init: a name in `init.INITS`; "default" is the family's own start.
+        options: settings that one family alone has; those that are missing have the family's defaults.
     """
 
     family: str = "lora"
@@ -24,6 +29,8 @@ class AdapterSettings:
     rslora: bool = False
     dropout: float = 0.0
     init_std: float | None = None
+    init: str = "default"
+    options: Mapping[str, Option] = field(default_factory=dict)
 
 
 def scaling_of(settings: AdapterSettings, strength: float = 1.0) -> float:

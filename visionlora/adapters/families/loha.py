@@ -8,12 +8,12 @@ LyCORIS and PEFT (`use_effective_conv2d=False`). w2_a starts at zero, so the upd
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from visionlora.adapters.base import Adapter, AdapterSettings, scaling_of
+from visionlora.adapters.base import Adapter, AdapterSettings, padding_obstacle, scaling_of
 
 
 class Loha(Adapter):
@@ -26,6 +26,8 @@ class Loha(Adapter):
 
     family: ClassVar[str] = "loha"
     peft_type: ClassVar[str | None] = "LOHA"
+    strength_in: ClassVar[str] = "alpha"
+    settings_in_peft: ClassVar[bool] = True
 
     def __init__(
         self, shape: Sequence[int], settings: AdapterSettings, dtype: torch.dtype, generator: torch.Generator
@@ -46,6 +48,20 @@ class Loha(Adapter):
         """base + scaling * (w1_a @ w1_b) * (w2_a @ w2_b)."""
         product = (self.hada_w1_a @ self.hada_w1_b) * (self.hada_w2_a @ self.hada_w2_b)
         return base + scaling_of(self.settings) * product.view(self.shape)
+
+    @classmethod
+    def to_peft_config(cls, settings: AdapterSettings) -> dict[str, Any]:
+        """`LoHaConfig`'s keys."""
+        return {"r": settings.rank, "alpha": settings.alpha}
+
+    @classmethod
+    def from_peft_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Rank and alpha."""
+        return {"rank": config.get("r", 8), "alpha": config.get("alpha", 8)}
+
+    def peft_obstacle(self, layer: nn.Module) -> str | None:
+        """PEFT convolves with the update by itself."""
+        return padding_obstacle(layer)
 
     @classmethod
     def rank_of(cls, tensors: Mapping[str, Tensor]) -> int | None:

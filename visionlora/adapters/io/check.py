@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from visionlora.adapters.config import LoraConfig
 from visionlora.adapters.families import FAMILIES
+from visionlora.adapters.families.lora import Lora
 from visionlora.adapters.network import adapter_names, named_adapters, named_sites
 from visionlora.adapters.sites import WeightSite
 from visionlora.adapters.targets import closest
@@ -88,7 +89,15 @@ def _shape_mismatches(
     if weight is None:
         yield f"{name}'s weight is re-parametrised (remove the parametrisation first)"
         return
-    if isinstance(layer, nn.modules.conv._ConvNd) and not ours:
+    family, of_site = FAMILIES[settings.family], settings.settings_of(name)
+    shape = tuple(site.view(weight).shape)
+    example = family(shape, of_site, torch.float32, torch.Generator())
+    if not ours and not issubclass(family, Lora):
+        obstacle = example.peft_obstacle(layer)
+        if obstacle is not None:
+            yield f"{name}: {obstacle} (merge it in PEFT)"
+            return
+    elif isinstance(layer, nn.modules.conv._ConvNd) and not ours:
         groups, dilation, padding_mode = layer.groups, layer.dilation, layer.padding_mode
         if groups > 1:
             yield f"{name} has {groups} groups, which mix in PEFT's adapter, so that it can't be merged"
@@ -96,10 +105,7 @@ def _shape_mismatches(
         if padding_mode != "zeros" or (any(step > 1 for step in dilation) and weight[0, 0].numel() > 1):
             yield f"{name} has dilation {dilation} and padding {padding_mode}, which PEFT's adapter ignores"
             return
-    family = FAMILIES[settings.family]
-    of_site = settings.settings_of(name)
-    shape = tuple(site.view(weight).shape)
-    expected = family(shape, of_site, torch.float32, torch.Generator()).peft_shapes()
+    expected = example.peft_shapes()
     if parts.keys() != expected.keys():
         yield f"{name} has {', '.join(sorted(parts))} alone, {settings.family} has {', '.join(expected)}"
         return

@@ -26,13 +26,25 @@ import torch
 from torch import Tensor, nn
 
 from visionlora.adapters.attaching import DEFAULT, attach_layers
-from visionlora.adapters.config import LoraError
+from visionlora.adapters.config import LoraError, by_pattern
 from visionlora.adapters.families import FAMILIES
 from visionlora.adapters.io.check import mismatches
 from visionlora.adapters.io.fingerprint import fingerprint as base_fingerprint
-from visionlora.adapters.io.peft_config import CONFIG_FILE, lora_config, read_adapter_config, settings_to_peft
+from visionlora.adapters.io.peft_config import (
+    CONFIG_FILE,
+    lora_config,
+    read_adapter_config,
+    settings_to_peft,
+    strengths,
+)
 from visionlora.adapters.io.tensor_file import PREFIX, TENSOR_FILE, read_tensors, sort_tensors, write
-from visionlora.adapters.network import adapted_layers, adapter_names, named_adapters, require_adapters
+from visionlora.adapters.network import (
+    adapted_layers,
+    adapter_names,
+    named_adapters,
+    named_sites,
+    require_adapters,
+)
 
 _Network = TypeVar("_Network", bound=nn.Module)
 
@@ -65,7 +77,7 @@ def save_adapter(
         LoraError: no adapters, a module that does not exist or is adapted too, or `extra` that is not JSON.
     """
     require_adapters(model)
-    adapters = named_adapters(model, name)
+    adapters, sites = named_adapters(model, name), named_sites(model)
     if not adapters and not modules_to_save:
         what = repr(name) if name else "that is active"
         raise LoraError(f"The {type(model).__name__} has no adapter {what}: nothing to save.")
@@ -78,7 +90,7 @@ def save_adapter(
         tensors |= _module_tensors(model, module, adapted_layers(model))
     own = {**(extra or {}), "fingerprint": fingerprint or base_fingerprint(model, modules_to_save)}
     config = {
-        **settings_to_peft(adapters, own),
+        **settings_to_peft(adapters, {site: sites[site][0] for site in adapters}, own),
         "task_type": None,
         "base_model_name_or_path": base_model or None,
         "auto_mapping": {
@@ -140,7 +152,8 @@ def load_adapter(
         attach_layers(model, chosen, name=name, generator=torch.Generator())
     state = model.state_dict()
     for site, adapter in named_adapters(model, name).items():
-        adapter.settings, adapter.strength = chosen[site], 1.0
+        adapter.settings = chosen[site]
+        adapter.strength = by_pattern(strengths(config), site, 1.0)
         adapter.from_peft(tensors[site])
     with torch.no_grad():
         for key, tensor in others.items():

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from torch import nn
 
 from visionlora.adapters.base import Adapter, AdapterSettings
 from visionlora.adapters.config import LoraConfig, LoraError, exactly
@@ -14,9 +17,9 @@ from visionlora.adapters.families import FAMILIES
 
 CONFIG_FILE = "adapter_config.json"
 
-# Each of these changes what the tensors mean, or which there are.
+# Each of these changes what the tensors mean, or which there are; DoRA is a family of its own here.
 _OTHER_METHODS = (
-    "use_dora", "use_qalora", "lora_bias", "fan_in_fan_out", "alora_invocation_tokens", "layer_replication",
+    "use_qalora", "lora_bias", "fan_in_fan_out", "alora_invocation_tokens", "layer_replication",
     "target_parameters", "trainable_token_indices", "velora_config", "monteclora_config", "use_bdlora",
     "arrow_config", "kasa_config",
 )  # fmt: skip
@@ -44,11 +47,12 @@ def read_adapter_config(directory: str | Path) -> dict[str, Any]:
         known = ", ".join(family.peft_type or name for name, family in FAMILIES.items())
         raise LoraError(f"{path}: peft_type is none of those that can be loaded ({known}).")
     others = [key for key in _OTHER_METHODS if config.get(key)]
+    others += ["use_dora"] if config.get("use_dora") and family != "dora" else []
     others += ["bias"] if config.get("bias", "none") != "none" else []
     others += ["init_lora_weights"] if config.get("init_lora_weights") not in _PLAIN_STARTS else []
     if others:
         raise LoraError(
-            f"{path} uses {', '.join(others)}: only plain LoRA can be loaded; convert it in PEFT."
+            f"{path} uses {', '.join(others)}: these variants can't be loaded; convert it in PEFT."
         )
     config["family"], config["visionlora"] = family, own
     lora_config(config, path)
@@ -62,54 +66,82 @@ def _own_keys(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _family_of(config: Mapping[str, Any], own: Mapping[str, Any]) -> str | None:
     """The family's name here; None where there is none."""
-    kind = config.get("peft_type")
-    named = {name: _peft_type(name) for name in FAMILIES}
-    if own.get("family") in named:
-        return str(own["family"]) if kind == named[own["family"]] else None
-    return next((name for name, peft_type in named.items() if peft_type == kind), None)
+    kind, named = config.get("peft_type"), own.get("family")
+    if named in FAMILIES:
+        return str(named) if kind in (FAMILIES[named].peft_type, _foreign_type(named)) else None
+    if kind == "LORA":
+        return "dora" if config.get("use_dora") else "lora"
+    return next((name for name, family in FAMILIES.items() if family.peft_type == kind), None)
 
 
-def _peft_type(family: str) -> str:
-    """What `peft_type` says of a family; a name that PEFT refuses where it has none."""
-    return FAMILIES[family].peft_type or f"VISIONLORA_{family.upper()}"
+def _foreign_type(family: str) -> str:
+    """A `peft_type` that PEFT refuses: it has no such family, or would compute something else."""
+    return f"VISIONLORA_{family.upper()}"
 
 
 def lora_config(config: Mapping[str, Any], path: Path) -> LoraConfig:
-    alpha = config.get("lora_alpha" if config["family"] == "lora" else "alpha", 8)
+    """The settings of a configuration that `read_adapter_config` gave."""
+    family, own = FAMILIES[config["family"]], config["visionlora"]
     try:
-        return LoraConfig(
-            family=config["family"],
-            rank=config.get("r", 8),
-            alpha=alpha,
-            dropout=config.get("lora_dropout", 0.0),
-            rank_pattern=config.get("rank_pattern") or {},
-            alpha_pattern=config.get("alpha_pattern") or {},
-            rslora=config.get("use_rslora", False),
-        )
-    except LoraError as error:
+        fields = dict(own["settings"]) if "settings" in own else family.from_peft_config(config)
+        if family.settings_in_peft:
+            fields["rank_pattern"] = config.get("rank_pattern") or {}
+            fields["alpha_pattern"] = config.get("alpha_pattern") or {}
+        return LoraConfig(family=config["family"], **fields)
+    except (ValueError, TypeError) as error:
         raise LoraError(f"{path}: {error}") from error
 
 
-def settings_to_peft(adapters: Mapping[str, Adapter], own: dict[str, Any]) -> dict[str, Any]:
-    """The family's part of PEFT's configuration; a strength that PEFT can't hold goes into our own keys."""
+def strengths(config: Mapping[str, Any]) -> Mapping[str, float]:
+    """Strength by layer-name pattern, for families whose alpha can't hold it."""
+    return dict(config["visionlora"].get("strength") or {})
+
+
+def settings_to_peft(
+    adapters: Mapping[str, Adapter], layers: Mapping[str, nn.Module], own: dict[str, Any]
+) -> dict[str, Any]:
+    """The family's part of PEFT's configuration.
+
+    What PEFT can't hold goes into our own keys. Where PEFT would compute something else, `peft_type` is one
+    that it refuses, and `own["not_for_peft"]` says why.
+
+    Args:
+        adapters: by the full name of their weight; all of one family.
+        layers: the module of each.
+        own: our own keys, filled in here.
+    """
     first = next(iter(adapters.values()), None)
-    settings = AdapterSettings() if first is None else first.settings
+    family = FAMILIES["lora"] if first is None else type(first)
+    settings = AdapterSettings() if first is None else first.saved_settings
     own["family"] = settings.family
-    rank, rank_pattern = _common({site: one.settings.rank for site, one in adapters.items()}, settings.rank)
-    alphas = {site: one.settings.alpha * one.strength for site, one in adapters.items()}
+    saved = {site: one.saved_settings for site, one in adapters.items()}
+    rank, rank_pattern = _common({site: one.rank for site, one in saved.items()}, settings.rank)
+    in_alpha = family.strength_in == "alpha"
+    alphas = {site: saved[site].alpha * (one.strength if in_alpha else 1.0) for site, one in adapters.items()}
     alpha, alpha_pattern = _common(alphas, settings.alpha)
-    config = {"r": rank, "rank_pattern": rank_pattern, "alpha_pattern": alpha_pattern}
-    if settings.family == "lora":
-        return {
-            **config,
-            "peft_type": "LORA",
-            "lora_alpha": alpha,
-            "use_rslora": settings.rslora,
-            "lora_dropout": settings.dropout,
-            "fan_in_fan_out": False,
-            "init_lora_weights": True,
+    usual = replace(settings, rank=rank, alpha=alpha)
+    config: dict[str, Any] = {"peft_type": family.peft_type or _foreign_type(family.family)}
+    config |= family.to_peft_config(usual)
+    if family.settings_in_peft:
+        config |= {"rank_pattern": rank_pattern, "alpha_pattern": alpha_pattern}
+    else:
+        own["settings"] = {
+            "rank": rank,
+            "alpha": alpha,
+            "rank_pattern": rank_pattern,
+            "alpha_pattern": alpha_pattern,
+            "rslora": settings.rslora,
+            "dropout": settings.dropout,
+            "options": dict(settings.options),
         }
-    return {**config, "peft_type": _peft_type(settings.family), "alpha": alpha}
+    if family.strength_in == "own" and any(one.strength != 1 for one in adapters.values()):
+        own["strength"] = {exactly(site): one.strength for site, one in adapters.items()}
+    obstacles = (adapters[site].peft_obstacle(layer) for site, layer in layers.items())
+    obstacle = next((found for found in obstacles if found is not None), None)
+    if obstacle is not None and family.peft_type is not None:
+        own["not_for_peft"] = obstacle
+        config["peft_type"] = _foreign_type(family.family)
+    return config
 
 
 def _common(values: Mapping[str, Any], default: Any) -> tuple[Any, dict[str, Any]]:

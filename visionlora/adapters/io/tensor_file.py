@@ -8,10 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from visionlora.adapters.base import AdapterSettings
 from visionlora.adapters.config import LoraError
 from visionlora.adapters.families import FAMILIES
 from visionlora.adapters.io.peft_config import CONFIG_FILE
@@ -74,7 +72,7 @@ def sort_tensors(
     Raises:
         LoraError: a name without PEFT's prefix.
     """
-    parts = sorted(_part_names(family), key=len, reverse=True)
+    parts = sorted(FAMILIES[family].part_names(), key=len, reverse=True)
     found: dict[str, dict[str, Tensor]] = {}
     others: dict[str, Tensor] = {}
     for key, tensor in tensors.items():
@@ -87,9 +85,3 @@ def sort_tensors(
         else:
             found.setdefault(name[: -len(part)].rstrip("."), {})[part] = tensor
     return found, others
-
-
-def _part_names(family: str) -> list[str]:
-    """What the names of a family's tensors end with."""
-    example = FAMILIES[family]((2, 2), AdapterSettings(family, 1), torch.float32, torch.Generator())
-    return list(example.to_peft())

@@ -1,0 +1,189 @@
+"""Families that PEFT has: the same file gives the same outputs and the same merged weights there and here."""
+
+from __future__ import annotations
+
+import copy
+import json
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import peft
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.adapters.networks import perturb
+from visionlora.adapters import LoraConfig, LoraError, attach, load_adapter, merge, save_adapter, scale
+from visionlora.adapters.io.peft_config import read_adapter_config
+
+Build = Callable[[], nn.Module]
+
+LAYERS: dict[str, tuple[Build, tuple[int, ...]]] = {
+    "linear": (lambda: nn.Linear(12, 8), (2, 12)),
+    "conv2d": (lambda: nn.Conv2d(4, 8, 3, padding=1), (2, 4, 6, 5)),
+    "strided": (lambda: nn.Conv2d(4, 8, 3, stride=2), (2, 4, 6, 5)),
+    "pointwise": (lambda: nn.Conv2d(4, 8, 1), (2, 4, 6, 5)),
+    "conv1d": (lambda: nn.Conv1d(4, 8, 3), (2, 4, 9)),
+    "conv3d": (lambda: nn.Conv3d(2, 4, 2), (2, 2, 4, 4, 4)),
+    "linear, no bias": (lambda: nn.Linear(12, 8, bias=False), (2, 12)),
+    "conv2d, no bias": (lambda: nn.Conv2d(4, 8, 3, bias=False), (2, 4, 6, 5)),
+    "conv3d, no bias": (lambda: nn.Conv3d(2, 4, 2, bias=False), (2, 2, 4, 4, 4)),
+}
+CASES: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
+    ("lora", {}, ("linear", "conv2d", "strided", "pointwise", "conv1d", "conv3d")),
+    ("lora", {"rslora": True, "rank": 3}, ("linear", "conv2d")),
+    ("lora", {"init": "pissa"}, ("linear", "conv2d", "conv1d", "conv3d")),
+    ("lora", {"init": "pissa", "rslora": True}, ("linear",)),
+    ("dora", {}, ("linear", "conv2d", "strided", "pointwise", "conv1d", "conv3d")),
+    ("dora", {"init": "pissa"}, ("linear", "conv2d")),
+    ("lokr", {"rank": 1}, ("linear", "conv2d", "strided", "pointwise", "conv1d")),
+    ("lokr", {"rank": 5}, ("linear", "conv2d")),
+    ("lokr", {"rank": 1, "options": {"factor": 4, "decompose_both": True}}, ("linear", "conv2d")),
+    ("oft", {"rank": 4}, ("linear", "pointwise")),
+    ("oft", {"rank": 4, "options": {"neumann_terms": 3}}, ("linear",)),
+    ("oft", {"rank": 4, "options": {"neumann_terms": 5}}, ("linear",)),
+    ("oft", {"options": {"blocks": 3}}, ("linear",)),
+    ("boft", {"rank": 4, "options": {"factors": 1}}, ("linear", "conv2d", "strided", "pointwise")),
+    ("ia3", {}, ("linear, no bias", "conv2d, no bias", "conv3d, no bias")),
+    ("ia3", {"options": {"side": "input"}}, ("linear", "conv2d", "strided", "conv3d")),
+    ("adalora", {"rank": 3}, ("linear", "conv2d", "strided", "pointwise")),
+    ("dylora", {"rank": 3}, ("linear", "conv2d")),
+    ("loha", {}, ("linear", "conv2d", "strided", "pointwise", "conv1d")),
+]
+EACH = [
+    pytest.param(family, fields, layer, id=f"{family} {fields} {layer}")
+    for family, fields, layers in CASES
+    for layer in layers
+]
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """PEFT warns about keys, shapes and missing compilers."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def build(layer: str) -> tuple[nn.Module, Tensor]:
+    torch.manual_seed(0)
+    make, shape = LAYERS[layer]
+    return nn.Sequential(make()).eval(), torch.randn(shape)
+
+
+def in_peft(plain: nn.Module, directory: Path) -> Any:
+    """The network as PEFT adapts it with what was saved here."""
+    return peft.PeftModel.from_pretrained(copy.deepcopy(plain), directory).eval()
+
+
+@pytest.mark.parametrize(("family", "fields", "layer"), EACH)
+def test_peft_computes_the_same_with_our_file(
+    family: str, fields: dict[str, Any], layer: str, tmp_path: Path
+) -> None:
+    plain, x = build(layer)
+    model = attach(copy.deepcopy(plain), LoraConfig(family=family, **{"rank": 2, "alpha": 3.0, **fields}))
+    perturb(model)
+    directory = save_adapter(model, tmp_path / "adapter")
+    assert "not_for_peft" not in read_adapter_config(directory)["visionlora"]
+    theirs = in_peft(plain, directory)
+    with torch.no_grad():
+        torch.testing.assert_close(theirs(x), model(x), rtol=1e-4, atol=1e-5)
+        merged = theirs.merge_and_unload()
+        torch.testing.assert_close(merged[0].weight, merge(model)[0].weight, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("family", "options", "layer"),
+    [("oft", {}, "conv2d"), ("ia3", {}, "linear"), ("lokr", {"factor": 4}, "conv1d")],
+)
+def test_peft_refuses_a_file_with_which_it_would_compute_something_else(
+    family: str, options: dict[str, Any], layer: str, tmp_path: Path
+) -> None:
+    plain, _ = build(layer)
+    directory = save_adapter(perturbed(plain, family, options=options), tmp_path / "adapter")
+    assert "PEFT" in read_adapter_config(directory)["visionlora"]["not_for_peft"]
+    with pytest.raises(Exception, match=f"VISIONLORA_{family.upper()}"):
+        in_peft(plain, directory)
+
+
+def test_pefts_merged_rotation_of_a_kernel_is_ours_and_not_its_own_output(tmp_path: Path) -> None:
+    plain, x = build("strided")
+    model = perturbed(plain, "oft")
+    directory = save_adapter(model, tmp_path / "adapter")
+    config = json.loads((directory / "adapter_config.json").read_text())
+    (directory / "adapter_config.json").write_text(json.dumps({**config, "peft_type": "OFT"}))
+    theirs = in_peft(plain, directory)
+    with torch.no_grad():
+        assert not torch.allclose(theirs(x), model(x), rtol=1e-2)
+        merged = theirs.merge_and_unload()
+        torch.testing.assert_close(merged[0].weight, merge(model)[0].weight, rtol=1e-4, atol=1e-5)
+
+
+def test_a_strength_that_peft_cannot_hold_makes_it_refuse_the_file(tmp_path: Path) -> None:
+    plain, x = build("linear")
+    model = scale(perturbed(plain, "dora"), 0.5)
+    directory = save_adapter(model, tmp_path / "adapter")
+    assert "strength" in read_adapter_config(directory)["visionlora"]["not_for_peft"]
+    with pytest.raises(Exception, match="VISIONLORA_DORA"):
+        in_peft(plain, directory)
+    loaded = load_adapter(copy.deepcopy(plain), directory)
+    torch.testing.assert_close(loaded(x), model(x))
+
+
+def perturbed(plain: nn.Module, family: str, **fields: Any) -> nn.Module:
+    model = attach(copy.deepcopy(plain), LoraConfig(family=family, rank=2, **fields))
+    perturb(model)
+    return model
+
+
+FOREIGN: list[tuple[str, Callable[[], peft.PeftConfig]]] = [
+    ("linear", lambda: peft.LoraConfig(r=3, lora_alpha=5, use_dora=True, target_modules=["0"])),
+    ("conv2d", lambda: peft.LoraConfig(r=3, lora_alpha=5, use_dora=True, target_modules=["0"])),
+    ("conv2d", lambda: peft.LoHaConfig(r=3, alpha=5, target_modules=["0"])),
+    ("conv2d", lambda: peft.LoKrConfig(r=1, alpha=5, target_modules=["0"])),
+    ("linear", lambda: peft.LoKrConfig(r=1, alpha=5, decompose_both=True, target_modules=["0"])),
+    ("linear", lambda: peft.LoKrConfig(r=1, alpha=5, decompose_factor=4, target_modules=["0"])),
+    ("linear", lambda: peft.OFTConfig(oft_block_size=4, target_modules=["0"])),
+    ("linear", lambda: peft.OFTConfig(oft_block_size=5, use_cayley_neumann=False, target_modules=["0"])),
+    ("linear", lambda: peft.OFTConfig(r=2, oft_block_size=0, target_modules=["0"])),
+    ("linear", lambda: peft.BOFTConfig(boft_block_size=4, target_modules=["0"])),
+    ("linear, no bias", lambda: peft.IA3Config(target_modules=["0"], feedforward_modules=[])),
+    ("conv2d", lambda: peft.IA3Config(target_modules=["0"], feedforward_modules=["0"])),
+    ("linear", lambda: peft.AdaLoraConfig(init_r=3, total_step=10, target_modules=["0"])),
+]
+
+
+@pytest.mark.parametrize(("layer", "config"), FOREIGN)
+def test_a_file_of_peft_computes_the_same_here(
+    layer: str, config: Callable[[], peft.PeftConfig], tmp_path: Path
+) -> None:
+    plain, x = build(layer)
+    theirs = peft.get_peft_model(copy.deepcopy(plain), config()).eval()
+    with torch.no_grad():
+        for parameter in theirs.parameters():
+            if parameter.requires_grad:
+                parameter.normal_(0, 0.3)
+        theirs.save_pretrained(str(tmp_path))
+        model = load_adapter(copy.deepcopy(plain), tmp_path)
+        expected = theirs.merge_and_unload()
+        torch.testing.assert_close(merge(model)[0].weight, expected[0].weight, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("layer", "config"),
+    [
+        ("conv2d", lambda: peft.OFTConfig(oft_block_size=4, target_modules=["0"])),
+        ("linear", lambda: peft.IA3Config(target_modules=["0"], feedforward_modules=[])),
+        ("linear", lambda: peft.OFTConfig(oft_block_size=4, coft=True, target_modules=["0"])),
+        ("conv1d", lambda: peft.LoKrConfig(r=8, target_modules=["0"])),
+    ],
+)
+def test_a_file_of_peft_that_would_compute_something_else_here_is_refused(
+    layer: str, config: Callable[[], peft.PeftConfig], tmp_path: Path
+) -> None:
+    plain, _ = build(layer)
+    peft.get_peft_model(copy.deepcopy(plain), config()).save_pretrained(str(tmp_path))
+    with pytest.raises(LoraError, match=r"PEFT"):
+        load_adapter(plain, tmp_path)
