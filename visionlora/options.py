@@ -155,7 +155,8 @@ def _converted(value: Any, kind: Any, rule: Rule) -> Any:
             raise _Refused
         return {str(key): _converted(item, parts[1], rule) for key, item in value.items()}
     else:
-        if not isinstance(value, (list, tuple)) or rule.length not in (None, len(value)):
+        listed = isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+        if not listed or rule.length not in (None, len(value)):
             raise _Refused
         return tuple(_converted(item, parts[0], rule) for item in value)
     if not fits:
