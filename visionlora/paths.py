@@ -1,7 +1,8 @@
-"""Where the files that ship with the project lie: in the checkout, or inside an installed wheel."""
+"""Where the files that ship with the project lie, in the checkout or inside a wheel, and where caches go."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -11,3 +12,11 @@ _SHIPPED = _PACKAGE / "shipped" if (_PACKAGE / "shipped").is_dir() else _PACKAGE
 def shipped(relative: str) -> Path:
     """The absolute path of ``conf/...`` or ``data/...`` as shipped, wherever the package is installed."""
     return _SHIPPED / relative
+
+
+def cache_directory() -> Path | None:
+    """Where what was found out once is kept; None: nowhere (VISIONLORA_CACHE is empty)."""
+    directory = os.environ.get("VISIONLORA_CACHE")
+    if directory is None:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "visionlora"
+    return Path(directory) if directory else None

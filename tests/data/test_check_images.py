@@ -7,8 +7,8 @@ import pytest
 from tests.conftest import Draw
 from visionlora.data import check_images as checking
 from visionlora.data.cache import ImageCache
-from visionlora.data.check_images import check, find_bad, refuse
-from visionlora.data.images import ImageFile
+from visionlora.data.check_images import check, find_bad, refuse, split_bad, write_bad
+from visionlora.data.images import BadImage, ImageFile
 from visionlora.errors import VisionLoraError
 
 
@@ -69,3 +69,47 @@ def test_a_defect_of_ours_is_not_taken_for_a_bad_image(draw: Draw, monkeypatch: 
     monkeypatch.setattr(checking, "open_image", broken)
     with pytest.raises(RuntimeError, match="ours"):
         check([ImageFile(draw("a.png"))])
+
+
+def some(count: int, label: str = "a") -> list[ImageFile]:
+    return [ImageFile(Path(f"{label}{number}.png"), label) for number in range(count)]
+
+
+def test_bad_images_are_skipped_and_listed_while_they_are_few(tmp_path: Path) -> None:
+    images = some(20)
+    bad = BadImage(images[3].path, "damaged, =1+1")
+    kept, left_out = split_bad(images, [bad, BadImage(Path("elsewhere.png"), "damaged")], "skip")
+    assert (len(kept), left_out) == (19, (bad,))
+    write_bad(left_out, tmp_path / "left_out.csv")
+    assert (tmp_path / "left_out.csv").read_text() == 'path,reason\na3.png,"damaged, =1+1"\n'
+
+
+def test_more_than_a_tenth_of_bad_images_stops(tmp_path: Path) -> None:
+    images = some(20)
+    with pytest.raises(
+        VisionLoraError, match=r"3 images cannot be used .*: 3 of 20, too many to go on without"
+    ):
+        split_bad(images, [BadImage(image.path, "damaged") for image in images[:3]], "skip")
+    assert len(split_bad(images, [BadImage(image.path, "damaged") for image in images[:2]], "skip")[0]) == 18
+
+
+def test_a_class_whose_images_are_all_bad_stops() -> None:
+    images = [*some(40), *some(1, "b")]
+    with pytest.raises(VisionLoraError, match="all images of class 'b'; mend or remove them"):
+        split_bad(images, [BadImage(images[-1].path, "damaged")], "skip")
+
+
+def test_whoever_wants_to_stop_is_stopped_by_one_bad_image() -> None:
+    images = some(40)
+    with pytest.raises(VisionLoraError, match="1 image cannot be used"):
+        split_bad(images, [BadImage(images[0].path, "damaged")], "stop")
+    assert split_bad(images, [], "stop") == (tuple(images), ())
+
+
+def test_an_unknown_mode_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(VisionLoraError, match=r"data\.on_bad is 'ignore'; set it to skip or stop"):
+        split_bad(some(1), [], "ignore")
+
+
+def test_sets_without_images_need_no_care() -> None:
+    assert split_bad([], [BadImage(Path("x.png"), "damaged")], "skip") == ((), ())

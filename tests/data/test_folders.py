@@ -75,14 +75,14 @@ def test_litter_is_passed_over_and_other_files_are_counted_once(
     draw(".ipynb_checkpoints/1.png")
     draw("a/.thumbnails/1.png")
     draw("a/.hidden.png")
-    for name in ("a/Thumbs.db", ".DS_Store", "a/notes.txt", "a/2.heic", "a/3.heic"):
+    for name in ("a/Thumbs.db", ".DS_Store", "a/notes.txt", "a/2.raw", "a/3.raw"):
         (tmp_path / name).touch()
     with caplog.at_level(logging.WARNING):
         folder = scan(tmp_path, val_fraction=0)
     assert names(folder.train, tmp_path) == [("a/1.png", "a")]
-    assert [path.name for path in folder.skipped] == ["2.heic", "3.heic", "notes.txt"]
+    assert [path.name for path in folder.skipped] == ["2.raw", "3.raw", "notes.txt"]
     assert [record.getMessage() for record in caplog.records] == [
-        f"{tmp_path}: left out 3 files that are not images (2 .heic, 1 .txt)"
+        f"{tmp_path}: left out 3 files that are not images (2 .raw, 1 .txt)"
     ]
 
 

@@ -230,3 +230,9 @@ def test_under_lightning_a_resumed_run_sees_what_an_uninterrupted_one_does(
     assert whole[0][0] != whole[4][0]
     for stop in (1, 3, 4, 5, 7, 8, 9):
         assert fit(loader(), 10, resume=tmp_path / f"step={stop}.ckpt").seen == whole[stop:], stop
+
+
+@pytest.mark.parametrize(("shuffle", "fill"), [(False, False), (True, False), (True, True)])
+def test_a_set_without_images_is_a_loader_without_batches(sizes: Sizes, shuffle: bool, fill: bool) -> None:
+    loader = make_loader(ImageDataset([], sizes), 8, shuffle=shuffle, fill=fill)
+    assert (list(loader), len(loader)) == ([], 0)

@@ -93,7 +93,7 @@ def test_small_classes_split_as_documented(count: int, validating: int) -> None:
 
 
 def test_a_fraction_of_zero_leaves_everything_in_train() -> None:
-    folder = assemble(ROOT, {"train": images({"a": 9})}, val_fraction=0, seed=0)
+    folder, _ = assemble(ROOT, {"train": images({"a": 9})}, val_fraction=0, seed=0)
     assert (len(folder.train), folder.val) == (9, ())
 
 
@@ -105,5 +105,5 @@ def test_an_impossible_fraction_is_refused(fraction: float) -> None:
 
 def test_a_given_val_split_is_left_alone() -> None:
     found = {"train": images({"a": 9}), "val": images({"a": 2}, Path("/val"))}
-    folder = assemble(ROOT, found, val_fraction=0.5, seed=0)
+    folder, _ = assemble(ROOT, found, val_fraction=0.5, seed=0)
     assert (len(folder.train), len(folder.val)) == (9, 2)

@@ -65,7 +65,10 @@ def test_a_table_of_paths_takes_the_class_name_from_the_configuration(tmp_path: 
     ("text", "complaint"),
     [
         ("", "is empty"),
-        ("colour,shape\nred,round\n", r"first line \(colour, shape\) names no path and label columns"),
+        (
+            "colour,shape\nred,round\n",
+            "no path column among colour, shape; call one of them path .understood are path, file_path",
+        ),
         ("path,label\n", "lists no images to train with"),
         ("path,label,split\nimages/1.png,a,val\n", "lists no images to train with"),
         ("path,label\nimages/1.png,a\nimages/2.png\n", "line 3: no label"),
@@ -90,6 +93,6 @@ def test_a_table_that_cannot_be_used_says_which_line(tmp_path: Path, text: str, 
 
 
 def test_a_table_that_is_no_text_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "labels.csv").write_bytes(b"\xff\xfe\x00\x01")
+    (tmp_path / "labels.csv").write_bytes(b"\xff\x00\x01")
     with pytest.raises(VisionLoraError, match=r"cannot read .* as UTF-8 text"):
         scan(tmp_path / "labels.csv")

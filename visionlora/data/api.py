@@ -7,8 +7,8 @@ from visionlora.data.augment import (
     training_transform,
 )
 from visionlora.data.cache import ImageCache, training_side
-from visionlora.data.check_images import check, find_bad, refuse
-from visionlora.data.folders import scan, scan_images, scan_known, scan_labelled
+from visionlora.data.check_images import check, find_bad, refuse, split_bad, write_bad
+from visionlora.data.folders import scan, scan_images, scan_known, scan_labelled, survey
 from visionlora.data.images import BadImage, ImageFile, open_image
 from visionlora.data.loading import ImageDataset, ImageLoader, make_loader
 from visionlora.data.preprocessing import Preprocessing
@@ -34,6 +34,9 @@ __all__ = [
     "scan_images",
     "scan_known",
     "scan_labelled",
+    "split_bad",
+    "survey",
     "training_side",
     "training_transform",
+    "write_bad",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +13,15 @@ from torch import Tensor
 from visionlora.data.cache import ImageCache
 from visionlora.data.images import BadImage, ImageFile, open_image
 from visionlora.errors import VisionLoraError
+from visionlora.files import replacing
+from visionlora.text import csv_safe
+
+ON_BAD = ("skip", "stop")
+MOST_BAD = 0.1
+"""Of a set, so many are left out at most: where more cannot be read, something else is wrong."""
 
 _NAMED = 10
+_MEND = "mend or remove them"
 
 
 def check(images: Iterable[ImageFile], cache: ImageCache | None = None) -> None:
@@ -58,7 +66,54 @@ def refuse(bad: Sequence[BadImage]) -> None:
     """
     if not bad:
         return
+    raise VisionLoraError(f"{_list(bad)}; {_MEND}")
+
+
+def _list(bad: Sequence[BadImage]) -> str:
     named = "; ".join(f"{image.path}: {image.reason}" for image in bad[:_NAMED])
     more = f"; and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
     count = "1 image" if len(bad) == 1 else f"{len(bad)} images"
-    raise VisionLoraError(f"{count} cannot be used ({named}{more}); mend or remove them")
+    return f"{count} cannot be used ({named}{more})"
+
+
+def split_bad(
+    images: Sequence[ImageFile], bad: Sequence[BadImage], mode: str
+) -> tuple[tuple[ImageFile, ...], tuple[BadImage, ...]]:
+    """(images to use, images left out) of a set in which ``bad`` cannot be used (``data.on_bad``).
+
+    Args:
+        images: the set.
+        bad: what :func:`find_bad` found, in this set and perhaps in others.
+        mode: ``stop``, or ``skip``: go on without them.
+
+    Raises:
+        VisionLoraError: another mode; or some are bad and the mode is ``stop``, or they are more than a tenth
+            of the set or all images of a class. It names at most ten files.
+    """
+    if mode not in ON_BAD:
+        raise VisionLoraError(f"data.on_bad is {mode!r}; set it to {' or '.join(ON_BAD)}")
+    reasons = {one.path: one for one in bad}
+    kept = tuple(image for image in images if image.path not in reasons)
+    if len(kept) == len(images):
+        return kept, ()
+    left_out = tuple(dict.fromkeys(reasons[image.path] for image in images if image.path in reasons))
+    gone = sorted({image.label or "" for image in images} - {image.label or "" for image in kept})
+    lost = len(images) - len(kept)
+    if mode == "stop":
+        refuse(left_out)
+    elif lost > MOST_BAD * len(images):
+        raise VisionLoraError(
+            f"{_list(left_out)}: {lost} of {len(images)}, too many to go on without; {_MEND}"
+        )
+    elif gone:
+        which = f"all images of class {gone[0]!r}" if gone[0] else "all images"
+        raise VisionLoraError(f"{_list(left_out)}: {which}; {_MEND}")
+    return kept, left_out
+
+
+def write_bad(bad: Sequence[BadImage], path: Path) -> None:
+    """Write a CSV of the images that were left out: path and reason."""
+    with replacing(path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "reason"])
+        writer.writerows([csv_safe(str(image.path)), csv_safe(image.reason)] for image in bad)

@@ -5,24 +5,19 @@ from __future__ import annotations
 import difflib
 import logging
 import os
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from visionlora.data.images import SUFFIXES, ImageFile
-from visionlora.data.splits import SPLITS, ImageFolder, assemble, refuse_two_spellings, split_name
+from visionlora.data.archive import is_archive, unpacked
+from visionlora.data.formats import SUFFIXES
+from visionlora.data.images import ImageFile
+from visionlora.data.layout import LAYOUTS, Layout, describe_empty, recognise, table_hint
+from visionlora.data.splits import ImageFolder, assemble, two_spellings
 from visionlora.data.table import read_table
+from visionlora.data.walk import entries, hints, kinds, walk
 from visionlora.errors import VisionLoraError
 
 _log = logging.getLogger(__name__)
-
-# Left behind by file managers; nobody put them there on purpose.
-_LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
-
-# Images of other things that come with the labelled ones; nobody labels them.
-CONTRAST = "contrast"
-
-LAYOUTS = "FOLDER/<class>/*, FOLDER/{train,val,test}/<class>/*, or FOLDER/* with data.class_name=NAME"
 
 
 def scan(
@@ -32,43 +27,75 @@ def scan(
 
     - a folder of images, all of the class ``class_name``;
     - a folder of class folders, images at any depth below them;
-    - a folder of ``train`` and, if wanted, ``val`` and ``test``, each like one of the above; a folder
-      ``contrast`` beside them is none of its business;
-    - a CSV of path and label, with a split column if wanted (:func:`visionlora.data.table.read_table`).
+    - a folder of ``train`` and, if wanted, ``val`` and ``test`` in any usual spelling, each like one of the
+      above, or with a table of labels (``metadata.csv`` of Hugging Face, ``_classes.csv`` of Roboflow);
+    - a folder of class folders that each hold ``train`` and ``val``;
+    - a folder that has nothing but one of the above in it;
+    - a table of path and label, with a split column if wanted (:func:`visionlora.data.table.read_table`);
+    - a zip or tar file of any of these (:func:`visionlora.data.archive.unpacked`).
 
-    Without a val split a stratified one is made (:func:`visionlora.data.splits.stratified`). Dot files and
-    what file managers leave behind are passed over; other files that are not images by their suffix are
-    counted in one warning and listed in the result.
+    Without a val split a stratified one is made (:func:`visionlora.data.splits.stratified`). What file
+    managers and our own runs leave behind is passed over. Decisions are logged as warnings, and listed in the
+    result's ``notes``; so are other files that are not images, counted.
 
     Raises:
         VisionLoraError: no such folder, nothing in it, an empty class folder, layouts mixed, a class spelled
             in two ways, a class in val or test alone, or a class name missing or superfluous.
     """
-    root = Path(root)
+    folder, problems = survey(root, class_name=class_name, val_fraction=val_fraction, seed=seed)
+    for note in folder.notes:
+        _log.warning("%s: %s", folder.root, note)
+    if problems:
+        more = f" (and {len(problems) - 1} more; visionlora check names all)" if len(problems) > 1 else ""
+        raise VisionLoraError(f"{problems[0]}{more}")
+    return folder
+
+
+def survey(
+    root: str | Path, *, class_name: str | None = None, val_fraction: float = 0.25, seed: int = 0
+) -> tuple[ImageFolder, list[str]]:
+    """:func:`scan` without a word: what is found, and what is wrong with it, all of it.
+
+    Raises:
+        VisionLoraError: nothing can be found at all.
+    """
+    root = _existing(root)
+    notes: list[str] = []
+    if is_archive(root):
+        root, note = unpacked(root)
+        notes.append(note)
     if root.is_file():
-        found = read_table(root, class_name)
-        return assemble(root, found, val_fraction=val_fraction, seed=seed)
+        table = read_table(root, class_name)
+        return assemble(
+            root, table.images, val_fraction=val_fraction, seed=seed, layout=table.layout,
+            notes=(*notes, *table.notes),
+        )  # fmt: skip
     refuse_missing(root)
-    skipped: list[Path] = []
-    found = {}
-    for split, folder in _split_folders(root).items():
-        images, others = _labelled(folder, class_name)
-        found[split] = images
-        skipped += others
-    warn_of_skipped(root, skipped)
-    return assemble(root, found, val_fraction=val_fraction, seed=seed, skipped=skipped)
+    layout = recognise(root, class_name)
+    found, skipped, problems = _read(layout, class_name, notes)
+    notes += layout.notes
+    notes += skipped_notes(skipped)
+    folder, wrong = assemble(
+        root, found, val_fraction=val_fraction, seed=seed, skipped=skipped, layout=layout.name, notes=notes
+    )
+    return folder, [*problems, *wrong]
 
 
 def scan_labelled(root: str | Path) -> tuple[ImageFile, ...]:
-    """Every image of ``root/<class>/**``, without a split.
+    """Every labelled image of a folder in one of the layouts of :func:`scan`, without a split.
 
     Raises:
         VisionLoraError: no such folder, nothing in it, an empty class folder, or images beside the folders.
     """
-    root = Path(root)
+    root = _existing(root)
+    if is_archive(root):
+        root, _ = unpacked(root)
     refuse_missing(root)
-    images, skipped = _labelled(root, None)
-    refuse_two_spellings(root, {image.label or "" for image in images})
+    found, skipped, problems = _read(recognise(root), None, [])
+    images = [image for split in found.values() for image in split]
+    problems += two_spellings(root, {image.label or "" for image in images})
+    if problems:
+        raise VisionLoraError(problems[0])
     warn_of_skipped(root, skipped)
     return tuple(images)
 
@@ -79,10 +106,12 @@ def scan_known(root: str | Path) -> tuple[ImageFile, ...]:
     Raises:
         VisionLoraError: no such folder, nothing in it, an empty class folder, or images beside the folders.
     """
-    root = Path(root)
+    root = _existing(root)
+    if is_archive(root):
+        root, _ = unpacked(root)
     refuse_missing(root)
-    folders, loose, _ = _entries(root)
-    return scan_images([root]) if loose and not folders else scan_labelled(root)
+    found = entries(root)
+    return scan_images([root]) if found.images and not found.folders else scan_labelled(root)
 
 
 def scan_images(folders: Iterable[str | Path]) -> tuple[ImageFile, ...]:
@@ -91,39 +120,19 @@ def scan_images(folders: Iterable[str | Path]) -> tuple[ImageFile, ...]:
     Raises:
         VisionLoraError: no such folder, or one without images.
     """
-    found: dict[Path, ImageFile] = {}
-    for folder in map(Path, folders):
+    found: dict[str, ImageFile] = {}
+    for folder in map(_existing, folders):
+        if is_archive(folder):
+            folder, _ = unpacked(folder)
         refuse_missing(folder)
         images, skipped = walk(folder)
         if not images:
-            raise VisionLoraError(f"{folder} holds no images{_kinds(skipped)}; {_suffixes()}")
+            suffixes = ", ".join(sorted(SUFFIXES))
+            raise VisionLoraError(f"{folder} holds no images{kinds(skipped)}; images end in {suffixes}")
         warn_of_skipped(folder, skipped)
         for path in images:
-            found.setdefault(path.resolve(), ImageFile(path))
+            found.setdefault(os.path.realpath(path), ImageFile(path))
     return tuple(found.values())
-
-
-def walk(folder: Path) -> tuple[list[Path], list[Path]]:
-    """All files below ``folder``, symbolic links followed: (images by suffix, others), each sorted.
-
-    Raises:
-        VisionLoraError: a folder that cannot be read.
-    """
-
-    def unreadable(error: OSError) -> None:
-        raise VisionLoraError(f"cannot read {error.filename}: {error.strerror}; check its permissions")
-
-    images: list[Path] = []
-    others: list[Path] = []
-    # A link to a folder above would lead round in circles.
-    been_in = {folder.resolve(), *folder.resolve().parents}
-    for parent, folders, files in os.walk(folder, followlinks=True, onerror=unreadable):
-        here = Path(parent)
-        folders[:] = [name for name in folders if not _is_litter(name) and _first_visit(here / name, been_in)]
-        for name in files:
-            if not _is_litter(name):
-                (images if Path(name).suffix.casefold() in SUFFIXES else others).append(here / name)
-    return sorted(images), sorted(others)
 
 
 def refuse_missing(folder: Path) -> None:
@@ -132,114 +141,99 @@ def refuse_missing(folder: Path) -> None:
     Raises:
         VisionLoraError: names the path.
     """
-    if folder.is_dir():
+    if os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises where it may not look
         return
-    if folder.is_file():
+    if os.path.isfile(folder):  # noqa: PTH113
         raise VisionLoraError(f"{folder} is a file where a folder of images is wanted")
-    beside = [path.name for path in folder.parent.iterdir()] if folder.parent.is_dir() else []
+    if os.path.islink(folder):  # noqa: PTH114
+        raise VisionLoraError(f"{folder} is a link to {folder.readlink()}, which is not there; mend the link")
+    if os.path.exists(folder):  # noqa: PTH110
+        raise VisionLoraError(f"{folder} is neither a folder nor a file; give a folder laid out as {LAYOUTS}")
+    try:
+        beside = [path.name for path in folder.parent.iterdir()]
+    except (OSError, ValueError):
+        beside = []
     close = difflib.get_close_matches(folder.name, beside, n=1)
     hint = f"did you mean {folder.parent / close[0]}?" if close else f"give a folder laid out as {LAYOUTS}"
     raise VisionLoraError(f"there is no folder {folder}; {hint}")
 
 
-def warn_of_skipped(root: Path, skipped: list[Path]) -> None:
-    """Say once how many files were left out because their suffix is not an image's."""
-    if skipped:
-        _log.warning("%s: left out %d files that are not images%s", root, len(skipped), _kinds(skipped))
+def warn_of_skipped(root: Path, skipped: Iterable[Path]) -> None:
+    """Say once how many files were left out because they are not images."""
+    for note in skipped_notes(skipped):
+        _log.warning("%s: %s", root, note)
 
 
-def _split_folders(root: Path) -> dict[str, Path]:
-    """The folder of each split; a root without splits is all train."""
-    folders, images, _ = _entries(root)
-    splits = {folder: split_name(folder.name) for folder in folders}
-    found: dict[str, Path] = {}
-    for folder, split in splits.items():
-        if split is not None:
-            if split in found:
-                raise VisionLoraError(f"{found[split]} and {folder} are both {split}; keep one of them")
-            found[split] = folder
-    if not found:
-        return {"train": root}
-    strays = [folder for folder, split in splits.items() if split is None and folder.name != CONTRAST]
-    strays += images
-    if strays:
+def skipped_notes(skipped: Iterable[Path]) -> list[str]:
+    """What was left out because it is not an image, and how it becomes one where that is known."""
+    files = list(skipped)
+    if not files:
+        return []
+    count = "1 file that is not an image" if len(files) == 1 else f"{len(files)} files that are not images"
+    return [f"left out {count}{kinds(files)}", *hints(files)]
+
+
+def _existing(root: str | Path) -> Path:
+    """The path as it is written; ``~`` is the home folder unless there is a folder of that name."""
+    path = Path(root)
+    return path.expanduser() if str(root).startswith("~") and not os.path.lexists(path) else path
+
+
+def _read(
+    layout: Layout, class_name: str | None, notes: list[str]
+) -> tuple[dict[str, list[ImageFile]], list[Path], list[str]]:
+    """(split -> images, files that are not images, problems) of a recognised layout."""
+    found: dict[str, list[ImageFile]] = {}
+    skipped: list[Path] = []
+    problems: list[str] = []
+    for split, path in layout.tables.items():
+        table = read_table(path, class_name)
+        notes += table.notes
+        for where, images in table.images.items():
+            found.setdefault(split or where, []).extend(images)
+    for split, folder in layout.folders.items():
+        found[split] = _labelled(folder, class_name, split, skipped, problems)
+    for label, folders in layout.inner.items():
+        for split, folder in folders.items():
+            paths, others = walk(folder)
+            found.setdefault(split, []).extend(ImageFile(path, label) for path in paths)
+            skipped += others
+    return found, skipped, problems
+
+
+def _labelled(
+    folder: Path, class_name: str | None, split: str, skipped: list[Path], problems: list[str]
+) -> list[ImageFile]:
+    """The images of a folder of class folders, or of a folder of images of one class."""
+    found = entries(folder)
+    skipped += found.others
+    if found.images and found.folders:
         raise VisionLoraError(
-            f"{root} mixes layouts: {strays[0].name} lies beside {next(iter(found.values())).name}; "
-            f"move it into train, or elsewhere"
-        )
-    if "train" not in found:
-        raise VisionLoraError(f"{root} has {' and '.join(found)} but no train; add {root / 'train'}")
-    return {split: found[split] for split in SPLITS if split in found}
-
-
-def _labelled(folder: Path, class_name: str | None) -> tuple[list[ImageFile], list[Path]]:
-    """(images, other files) of a folder of class folders, or of a folder of images of one class."""
-    folders, loose, skipped = _entries(folder)
-    if loose and folders:
-        raise VisionLoraError(
-            f"{folder} mixes layouts: {loose[0].name} lies beside the folder {folders[0].name}; "
+            f"{folder} mixes layouts: {found.images[0].name} lies beside the folder {found.folders[0].name}; "
             f"move the images into class folders"
         )
-    if loose:
+    if found.images:
         if class_name is None:
+            name = Path(os.path.realpath(folder)).name
             raise VisionLoraError(
                 f"{folder} holds images but no class folders; say what they show, for example "
-                f"data.class_name={folder.resolve().name!r}, or move them into a folder of that name"
+                f"data.class_name={name!r}, or move them into a folder of that name{table_hint(folder)}"
             )
-        return [ImageFile(path, class_name) for path in loose], skipped
-    if not folders:
-        raise VisionLoraError(f"{folder} holds no images{_kinds(skipped)}; it should be {LAYOUTS}")
+        return [ImageFile(path, class_name) for path in found.images]
+    if not found.folders:
+        raise VisionLoraError(describe_empty(folder, found.others))
     if class_name is not None:
         raise VisionLoraError(
-            f"{folder} has class folders ({folders[0].name}, ...), so data.class_name={class_name} does not "
-            f"apply; leave it out, or give one of these folders"
+            f"{folder} has class folders ({found.folders[0].name}, ...), so data.class_name={class_name} "
+            f"does not apply; leave it out, or give one of these folders"
         )
     images: list[ImageFile] = []
-    for class_folder in folders:
+    for class_folder in found.folders:
         paths, others = walk(class_folder)
-        if not paths:
-            raise VisionLoraError(
-                f"class folder {class_folder} holds no images{_kinds(others)}; put some in, or remove it"
+        if not paths and split == "train":
+            problems.append(
+                f"class folder {class_folder} holds no images{kinds(others)}; put some in, or remove it"
             )
         images += [ImageFile(path, class_folder.name) for path in paths]
         skipped += others
-    return images, skipped
-
-
-def _entries(folder: Path) -> tuple[list[Path], list[Path], list[Path]]:
-    """(folders, images, other files) directly in ``folder``, sorted, without litter."""
-    folders: list[Path] = []
-    images: list[Path] = []
-    others: list[Path] = []
-    try:
-        entries = sorted(path for path in folder.iterdir() if not _is_litter(path.name))
-    except OSError as error:
-        raise VisionLoraError(f"cannot read {folder}: {error.strerror}; check its permissions") from error
-    for path in entries:
-        if path.is_dir():
-            folders.append(path)
-        else:
-            (images if path.suffix.casefold() in SUFFIXES else others).append(path)
-    return folders, images, others
-
-
-def _is_litter(name: str) -> bool:
-    return name.startswith(".") or name.casefold() in _LITTER
-
-
-def _first_visit(folder: Path, been_in: set[Path]) -> bool:
-    real = folder.resolve()
-    if real in been_in:
-        return False
-    been_in.add(real)
-    return True
-
-
-def _kinds(files: list[Path]) -> str:
-    """`` (3 .heic, 1 .txt)``, or nothing."""
-    kinds = Counter(path.suffix.casefold() or "without suffix" for path in files)
-    return f" ({', '.join(f'{count} {kind}' for kind, count in kinds.most_common(5))})" if kinds else ""
-
-
-def _suffixes() -> str:
-    return f"images end in {', '.join(sorted(SUFFIXES))}"
+    return images

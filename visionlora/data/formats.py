@@ -96,7 +96,7 @@ def suffix_hint(suffix: str) -> str | None:
 
 
 def sniff(head: bytes) -> str | None:
-    """What a file is by its first 256 bytes: one of Pillow's format names, or a description; None: unknown."""
+    """What a file is by its first 256 bytes: a format name of Pillow's, or a description; None: unknown."""
     for magic, kind in _MAGIC:
         if head.startswith(magic):
             return kind
@@ -125,7 +125,7 @@ def sniff(head: bytes) -> str | None:
 
 
 def without_metadata(content: bytes) -> bytes | None:
-    """The same PNG or JPEG with its pixels alone, for one whose metadata cannot be parsed; None for others."""
+    """The same PNG or JPEG without the metadata, which cannot be parsed; None for other formats."""
     try:
         if content.startswith(b"\x89PNG\r\n\x1a\n"):
             return content[:8] + b"".join(_png_pixels(content))

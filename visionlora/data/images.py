@@ -22,8 +22,8 @@ MAX_PIXELS = 80_000_000
 image takes 320 MB, and 640 MB while it is converted (palette, gray, CMYK, transparency) or turned."""
 
 MAX_JPEG_PIXELS = 250_000_000
-"""JPEGs above ``MAX_PIXELS`` are decoded at 1/2, 1/4 or 1/8 of their size, up to this one. A baseline JPEG then
-takes no more than a smaller image; a progressive one needs its coefficients too, 750 MB at this size."""
+"""JPEGs above ``MAX_PIXELS`` are decoded at 1/2, 1/4 or 1/8 of their size, up to this one. A baseline JPEG
+then takes no more than a smaller image; a progressive one needs its coefficients too, 750 MB at this size."""
 
 MAX_ASPECT = 64
 """Longer side over shorter side; beyond it a resized image would be all memory and no content."""

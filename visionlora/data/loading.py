@@ -170,7 +170,7 @@ def make_loader(
     image takes less than handing it over. Fill the cache (:func:`check`) before the first
     pass, for workers inherit it and add nothing to it.
     """
-    times = max(1, batch_size // len(dataset)) if fill else 1
+    times = max(1, batch_size // max(1, len(dataset))) if fill else 1
     return ImageLoader(
         dataset,
         batch_size=batch_size,

@@ -5,25 +5,15 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from visionlora.data.images import ImageFile
+from visionlora.data.split_names import SPLITS
 from visionlora.errors import VisionLoraError
-
-SPLITS = ("train", "val", "test")
-
-_SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-}
 
 
 @dataclass(frozen=True)
@@ -34,7 +24,11 @@ class ImageFolder:
         root: the folder or the table that was scanned.
         classes: class names in sorted order, exactly those of ``train``.
         train, val, test: images in sorted order.
-        skipped: files that are not images by their suffix and were left out.
+        skipped: files that are not images and were left out.
+        layout: the layout that was recognised, in words.
+        notes: what was decided about it and the user should know of, a line each.
+        split: ``given`` where the data has val images of its own, ``made`` where they were taken from train,
+            ``none`` where there are none.
     """
 
     root: Path
@@ -43,11 +37,21 @@ class ImageFolder:
     val: tuple[ImageFile, ...] = ()
     test: tuple[ImageFile, ...] = ()
     skipped: tuple[Path, ...] = ()
+    layout: str = ""
+    notes: tuple[str, ...] = ()
+    split: str = "given"
 
+    def judged_by(self) -> tuple[tuple[ImageFile, ...], str]:
+        """The images that no training on this data learns from, and what they are in words.
 
-def split_name(text: str) -> str | None:
-    """``train``, ``val`` or ``test`` for any usual spelling of it, None for anything else."""
-    return _SPLIT_NAMES.get(text.strip().casefold())
+        The test images, else val images that the data came with. Without either nobody knows what was trained
+        on: all images.
+        """
+        if self.test:
+            return self.test, "test images"
+        if self.split == "given" and self.val:
+            return self.val, "val images"
+        return (*self.train, *self.val), "all images: the data has neither test nor val images of its own"
 
 
 def stratified(
@@ -118,46 +122,62 @@ def assemble(
     val_fraction: float,
     seed: int,
     skipped: Iterable[Path] = (),
-) -> ImageFolder:
+    layout: str = "",
+    notes: Iterable[str] = (),
+) -> tuple[ImageFolder, list[str]]:
     """Make the :class:`ImageFolder` of ``found`` (split -> images), with a val split if there is none.
 
+    Returns:
+        It, and what is wrong with its classes: one in two spellings, one in val or test that train lacks.
+
     Raises:
-        VisionLoraError: a class spelled in two ways, or one in val or test that train does not have.
+        VisionLoraError: ``val_fraction`` is out of range.
     """
     if not 0 <= val_fraction < 1:
         raise VisionLoraError(f"data.val_fraction is {val_fraction}; set it to 0 or more and less than 1")
     in_order = {split: sorted(found.get(split, ()), key=lambda image: image.path) for split in SPLITS}
     classes = {split: {image.label or "" for image in in_order[split]} for split in SPLITS}
-    refuse_two_spellings(root, set().union(*classes.values()))
-    for split in ("val", "test"):
+    problems = two_spellings(root, set().union(*classes.values()))
+    for split in ("val", "test") if not problems else ():
         for label in sorted(classes[split] - classes["train"]):
             close = difflib.get_close_matches(label, classes["train"], n=1)
             hint = f"is it {close[0]!r}?" if close else "add images of it to train, or remove it"
-            raise VisionLoraError(f"{root}: class {label!r} is in {split} but not in train; {hint}")
+            problems.append(f"{root}: class {label!r} is in {split} but not in train; {hint}")
     train, val = in_order["train"], in_order["val"]
+    split = "given"
     if not val:
         train, val = stratified(train, root if root.is_dir() else root.parent, val_fraction, seed)
-    return ImageFolder(
+        split = "made" if val else "none"
+    folder = ImageFolder(
         root=root,
         classes=tuple(sorted(classes["train"])),
         train=tuple(train),
         val=tuple(val),
         test=tuple(in_order["test"]),
         skipped=tuple(sorted(skipped)),
+        layout=layout,
+        notes=tuple(notes),
+        split=split,
     )
+    return folder, problems
 
 
-def refuse_two_spellings(root: Path, classes: Iterable[str]) -> None:
-    """Refuse class names that differ only in case, spaces and underscores.
-
-    Raises:
-        VisionLoraError: names both spellings.
-    """
+def two_spellings(root: Path, classes: Iterable[str]) -> list[str]:
+    """A line for each pair of class names that differ only in case, spaces, underscores or Unicode form."""
     seen: dict[str, str] = {}
+    problems = []
     for label in sorted(classes):
-        spelling = re.sub(r"[\s_]+", " ", label).strip().casefold()
+        spelling = folded(label)
         if spelling in seen:
-            raise VisionLoraError(
+            problems.append(
                 f"{root}: {seen[spelling]!r} and {label!r} are one class in two spellings; use one of them"
             )
-        seen[spelling] = label
+        else:
+            seen[spelling] = label
+    return problems
+
+
+def folded(name: str) -> str:
+    """What two spellings of one class name have in common."""
+    # Macs store "ä" as two characters (NFD), other systems as one.
+    return re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFKC", name)).strip().casefold()

@@ -1,120 +1,181 @@
-"""Read a CSV of image path, label and, if wanted, split."""
+"""Read a table of image path, label and, if wanted, split."""
 
 from __future__ import annotations
 
-import csv
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from visionlora.data.images import SUFFIXES, ImageFile
-from visionlora.data.splits import split_name
+from visionlora.data.columns import PATH_COLUMNS, Columns, find_columns, one_hot
+from visionlora.data.formats import SUFFIXES
+from visionlora.data.images import ImageFile
+from visionlora.data.rows import read_rows
+from visionlora.data.split_names import split_name
+from visionlora.data.walk import walk
 from visionlora.errors import VisionLoraError
 
-_COLUMNS = {
-    "path": {
-        "path",
-        "file",
-        "filename",
-        "file_name",
-        "filepath",
-        "file_path",
-        "image",
-        "image_path",
-        "picture",
-    },
-    "label": {"label", "class", "class_name", "classname", "category", "name"},
-    "split": {"split", "set", "subset", "fold"},
-}
+__all__ = ["PATH_COLUMNS", "Table", "labels_in", "read_table"]
+
+_TRUE = frozenset({"1", "1.0", "true", "yes", "t", "y"})
 
 
-def read_table(path: Path, class_name: str | None = None) -> dict[str, list[ImageFile]]:
-    """Read ``path`` as split -> images; without a split column everything is train.
+@dataclass(frozen=True)
+class Table:
+    """What a table lists: split -> images, the layout in words, and what the user should know of."""
 
-    Paths are absolute or relative to the table's folder. The first line may name the columns in any usual
-    words and order; without such a line they are path, label, split. Commas, semicolons and tabs separate.
-    ``class_name`` stands in for a label column that is not there.
+    images: Mapping[str, Sequence[ImageFile]]
+    layout: str
+    notes: tuple[str, ...] = ()
+
+
+def labels_in(path: Path) -> bool:
+    """Whether the table has a column of labels (a ``metadata.csv`` of captions has none)."""
+    rows = read_rows(path)
+    columns = find_columns(path, rows, "", refuse=False)
+    return columns is not None and columns.has_labels
+
+
+def read_table(path: Path, class_name: str | None = None) -> Table:
+    """Read ``path``; without a split column everything is train.
+
+    Paths are absolute or relative to the table's folder; where a file is not there, the one file of that name
+    below the folder is meant. The first line may name the columns in any usual words and order; without such
+    a line they are path, label, split. Commas, semicolons, tabs and bars separate; ``.jsonl`` has an object a
+    line. ``class_name`` stands in for a label column that is not there. One column of 0 and 1 for each class
+    (Roboflow's ``_classes.csv``) is understood, too.
 
     Raises:
         VisionLoraError: not such a table, a line that cannot be used (with its number), files that do not
-            exist (all of them counted), or a file listed twice.
+            exist (all of them counted), or a file with two labels.
     """
-    numbered = _rows(path)
-    columns, has_header = _columns(path, numbered[0][1], class_name)
-    found: dict[str, list[ImageFile]] = {}
-    line_of: dict[Path, int] = {}
-    missing: list[Path] = []
-    for number, row in numbered[has_header:]:
-        image, split = _parse(path, number, row, columns, class_name)
-        if image.path in line_of:
-            raise VisionLoraError(
-                f"{path} line {number}: {image.path} is already in line {line_of[image.path]}; remove one"
-            )
-        line_of[image.path] = number
-        if not image.path.is_file():
-            missing.append(image.path)
-        found.setdefault(split, []).append(image)
-    if missing:
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise VisionLoraError(
-            f"{path} lists files that do not exist: {missing[0]}{more}; paths are relative to {path.parent}"
-        )
-    if not found.get("train"):
+    rows = read_rows(path)
+    columns = find_columns(path, rows, class_name)
+    assert columns is not None
+    reader = _Reader(path, columns, class_name)
+    for number, row in rows.numbered[columns.header :]:
+        reader.add(number, row)
+    notes = [*rows.notes, *columns.notes, *reader.finish()]
+    if not reader.found.get("train"):
         raise VisionLoraError(f"{path} lists no images to train with; add lines of path and label")
-    return found
+    return Table(reader.found, f"table {path.name} ({columns.words})", tuple(notes))
 
 
-def _rows(path: Path) -> list[tuple[int, list[str]]]:
-    """The lines that are not blank, numbered from 1, split into stripped fields."""
-    if path.suffix.casefold() not in (".csv", ".tsv", ".txt"):
-        raise VisionLoraError(f"{path} is neither a folder nor a .csv; give a folder of images or a CSV")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise VisionLoraError(f"cannot read {path} as UTF-8 text: {error}") from error
-    first = text.lstrip().partition("\n")[0]
-    # csv.Sniffer guesses letters as separators on short tables.
-    delimiter = max(",;\t", key=first.count)
-    reader = csv.reader(text.splitlines(), delimiter=delimiter)
-    rows = [(reader.line_num, [field.strip() for field in row]) for row in reader if any(map(str.strip, row))]
-    if not rows:
-        raise VisionLoraError(f"{path} is empty; each line is path,label or path,label,split")
-    return rows
+class _Reader:
+    """The images of a table, row by row."""
 
+    def __init__(self, path: Path, columns: Columns, class_name: str | None) -> None:
+        self.path = path
+        self.columns = columns
+        self.class_name = class_name
+        self.found: dict[str, list[ImageFile]] = {}
+        self._line_of: dict[Path, tuple[int, str]] = {}
+        self._missing: list[tuple[Path, str, str]] = []
+        self._repeated = 0
+        self._unlabelled = 0
 
-def _columns(path: Path, first: list[str], class_name: str | None) -> tuple[dict[str, int], bool]:
-    """(column name -> position, whether the first row is a header)."""
-    columns: dict[str, int] = {}
-    for position, field in enumerate(first):
-        for column, names in _COLUMNS.items():
-            if field.casefold().replace(" ", "_") in names:
-                columns.setdefault(column, position)
-    if "path" in columns and ("label" in columns or class_name is not None):
-        return columns, True
-    if Path(first[0]).suffix.casefold() in SUFFIXES:
-        return dict(zip(("path", "label", "split"), range(len(first)), strict=False)), False
-    raise VisionLoraError(
-        f"{path}: the first line ({', '.join(first)}) names no path and label columns; "
-        f"start with path,label or path,label,split"
-    )
+    def add(self, number: int, row: Sequence[str]) -> None:
+        """Take one row."""
+        name, label, where = self._fields(number, row)
+        if label is None:
+            self._unlabelled += 1
+            return
+        image = self._existing(name)
+        if image is None:
+            image = self.path.parent / name
+            self._missing.append((image, label, where))
+        seen = self._line_of.get(image)
+        if seen is not None:
+            if seen[1] != label:
+                raise VisionLoraError(
+                    f"{self.path} line {number}: {image} is already in line {seen[0]}, as {seen[1]!r}, and "
+                    f"{label!r} here; an image has one label: remove one of the lines"
+                )
+            self._repeated += 1
+            return
+        self._line_of[image] = number, label
+        self.found.setdefault(where, []).append(ImageFile(image, label))
 
+    def finish(self) -> list[str]:
+        """Find the files that are not where the table says, below its folder; say what was done."""
+        notes = []
+        if self._missing:
+            by_name: dict[str, list[Path]] = {}
+            for file in walk(self.path.parent)[0]:
+                for name in {file.name, file.stem}:
+                    by_name.setdefault(name, []).append(file)
+            moved = {}
+            for image, _, _ in self._missing:
+                same = by_name.get(image.name, [])
+                if len(same) != 1 or same[0] in self._line_of:
+                    self._refuse_missing(image, len(same))
+                moved[image] = same[0]
+            for images in self.found.values():
+                images[:] = [ImageFile(moved.get(one.path, one.path), one.label) for one in images]
+            folders = {path.parent for path in moved.values()}
+            where = (
+                next(iter(folders)).as_posix() if len(folders) == 1 else f"folders below {self.path.parent}"
+            )
+            notes.append(f"{len(moved)} files were found by their names in {where}")
+        if self._repeated:
+            notes.append(f"{self._repeated} lines repeat an image with the same label: left out")
+        if self._unlabelled:
+            notes.append(f"{self._unlabelled} lines name an image and no class: left out")
+        return notes
 
-def _parse(
-    path: Path, number: int, row: list[str], columns: dict[str, int], class_name: str | None
-) -> tuple[ImageFile, str]:
-    """The image of one row, and its split."""
-
-    def field(column: str) -> str:
-        position = columns.get(column)
-        return row[position] if position is not None and position < len(row) else ""
-
-    name, label, split = field("path"), field("label"), field("split")
-    if "label" not in columns:
-        label = class_name or ""
-    if not name or not label:
+    def _refuse_missing(self, image: Path, same: int) -> None:
+        count = len(self._missing)
+        more = f" and {count - 1} more" if count > 1 else ""
+        several = f"; {same} files below it have that name: write their folder too" if same > 1 else ""
         raise VisionLoraError(
-            f"{path} line {number}: no {'label' if name else 'path'}; fill it in, or remove the line"
+            f"{self.path} lists files that do not exist: {image}{more}; paths are relative to "
+            f"{self.path.parent}{several}"
         )
-    where = split_name(split) if "split" in columns else "train"
-    if where is None:
-        raise VisionLoraError(f"{path} line {number}: split is {split!r}; write train, val or test")
-    # Tables written on Windows; joining leaves an absolute path as it is.
-    return ImageFile(path.parent / name.replace("\\", "/"), label), where
+
+    def _fields(self, number: int, row: Sequence[str]) -> tuple[str, str | None, str]:
+        def field(position: int | None) -> str:
+            return row[position] if position is not None and position < len(row) else ""
+
+        columns = self.columns
+        # Tables written on Windows; joining leaves an absolute path as it is.
+        name = field(columns.path).replace("\\", "/")
+        label: str | None = field(columns.label) if columns.label is not None else self.class_name or ""
+        if columns.classes:
+            label = one_hot(self.path, number, row, columns)
+        if not name or label == "":
+            raise VisionLoraError(
+                f"{self.path} line {number}: no {'label' if name else 'path'}; fill it in, or remove the line"
+            )
+        return name, label, self._split(number, row, field(columns.split))
+
+    def _split(self, number: int, row: Sequence[str], split: str) -> str:
+        columns = self.columns
+        for flag, position in columns.flags.items():
+            if position < len(row) and row[position].casefold() in _TRUE:
+                return flag
+        if columns.split is None:
+            return "train" if not columns.flags or "train" not in columns.flags else "val"
+        where = split_name(split)
+        if where is None:
+            raise VisionLoraError(f"{self.path} line {number}: split is {split!r}; write train, val or test")
+        return where
+
+    def _existing(self, name: str) -> Path | None:
+        """The file that ``name`` means: as it is written, in old systems' bytes, or with a suffix."""
+        folder = self.path.parent
+        for candidate in (folder / name, folder / _old_bytes(name)):
+            if os.path.isfile(candidate) or os.path.islink(candidate):  # noqa: PTH113, PTH114
+                return candidate
+        if Path(name).suffix.casefold() not in SUFFIXES:
+            for suffix in (".jpg", ".jpeg", ".png", ".JPG", ".PNG"):
+                if os.path.isfile(folder / f"{name}{suffix}"):  # noqa: PTH113
+                    return folder / f"{name}{suffix}"
+        return None
+
+
+def _old_bytes(name: str) -> str:
+    """``name`` as a file name that an old system wrote in Windows-1252, if it can be one."""
+    try:
+        return os.fsdecode(name.encode("cp1252"))
+    except UnicodeEncodeError:
+        return name

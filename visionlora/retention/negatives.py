@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from typing import Protocol
 
 from visionlora.data import ImageFile, scan_images
 from visionlora.data.loaders import ImageLoaders
+from visionlora.data.splits import folded
+from visionlora.data.wordnet import are_related, meanings
+from visionlora.errors import VisionLoraError
+from visionlora.models import find_class
 from visionlora.notices import Notices
 from visionlora.paths import shipped
 from visionlora.retention.config import ContrastConfig
@@ -23,9 +29,17 @@ DRAWINGS = "data/goldfish/contrast/anchor"
 """Drawings by the project's own code, named STYLE-SUBJECT.png."""
 
 
+class Named(Protocol):
+    """A network's outputs: their names and WordNet ids."""
+
+    categories: tuple[str, ...]
+    wnids: tuple[str, ...]
+
+
 def negative_images(
     options: ContrastConfig,
     classes: Sequence[str],
+    wnids: Sequence[str],
     training: Sequence[ImageFile],
     anchors: Sequence[Anchor],
     loaders: ImageLoaders,
@@ -33,12 +47,14 @@ def negative_images(
 ) -> list[Anchor]:
     """Images that show none of the trained classes, from ``contrast.anchors``.
 
-    ``auto`` where there are few classes: drawings that ship with the project, without those whose subject
-    shares a word with a trained class, and as many as ``contrast.generated`` made from the training images.
+    ``auto`` where there are few classes: drawings that ship with the project, and as many as
+    ``contrast.generated`` made from the training images. Images in folders that are called like a trained
+    class, a kind of it or what it is a kind of (WordNet) are left out, and drawings of such subjects.
 
     Args:
         options: which images.
         classes: the trained classes.
+        wnids: their WordNet ids (`known_ids`).
         training: the training images: the style of the generated ones.
         anchors: what the generated ones show in that style; empty: generated scenes.
         loaders: read the image files.
@@ -47,13 +63,15 @@ def negative_images(
     if options.anchors != "auto":
         found: list[Anchor] = []
         for folder in map(Path, options.anchors):
-            images = scan_images([folder])
-            found += images
-            notices.say(f"{len(images)} images of other things from {folder}")
+            others, own = without_trained(scan_images([folder]), folder, classes, wnids)
+            found += others
+            notices.say(f"{len(others)} images of other things from {folder}")
+            if own:
+                notices.say(left_out(own, folder))
         return found
     if len(classes) >= MANY_CLASSES or not options.generated:
         return []
-    drawings = drawings_of_others(classes)
+    drawings = drawings_of_others(classes, wnids)
     size = max(loaders.preprocessing.resize, loaders.preprocessing.crop)
     styles = loaders.pixels(training)
     scenes = loaders.pixels(anchors[:: -(-len(anchors) // MAX_SCENES)]) if anchors else []
@@ -67,14 +85,69 @@ def negative_images(
     return [*drawings, *generated]
 
 
-def drawings_of_others(classes: Sequence[str]) -> list[ImageFile]:
-    """The shipped drawings whose subject shares no word with a class."""
-    taken = {word for name in classes for word in _words(name)}
-    return [
-        image
-        for image in scan_images([shipped(DRAWINGS)])
-        if not taken & _words(image.path.stem.partition("-")[2])
-    ]
+def drawings_of_others(classes: Sequence[str], wnids: Sequence[str] = ()) -> list[ImageFile]:
+    """The shipped drawings whose subject is none of the classes.
+
+    Args:
+        classes: names of the trained classes.
+        wnids: the WordNet id of each class, "" where it is not known.
+    """
+    trained = _Trained(classes, wnids)
+    drawings = scan_images([shipped(DRAWINGS)])
+    return [image for image in drawings if not trained.includes(image.path.stem.partition("-")[2])]
+
+
+def without_trained(
+    images: Sequence[ImageFile], root: Path, classes: Sequence[str], wnids: Sequence[str] = ()
+) -> tuple[list[ImageFile], list[ImageFile]]:
+    """(images to use as negatives, images left out): those in folders below ``root`` that are called like a
+    trained class, a kind of it, or what it is a kind of."""
+    trained = _Trained(classes, wnids)
+    kept: list[ImageFile] = []
+    own: list[ImageFile] = []
+    for image in images:
+        folders = image.path.parent.relative_to(root).parts if image.path.is_relative_to(root) else ()
+        (own if any(map(trained.includes, folders)) else kept).append(image)
+    return kept, own
+
+
+def left_out(images: Sequence[ImageFile], root: Path) -> str:
+    """What to say about images that :func:`without_trained` left out."""
+    folders = sorted({image.path.parent.name for image in images})
+    named = ", ".join(folders[:5]) + (f" and {len(folders) - 5} more" if len(folders) > 5 else "")
+    return f"{len(images)} images in {root} are left out: {named} is a trained class, or a kind of one"
+
+
+def known_ids(classes: Sequence[str], network: Named) -> list[str]:
+    """The WordNet id of the network's output that each class name means, "" where there is none."""
+    found = []
+    for name in classes:
+        try:
+            output = find_class(name, network.categories, network.wnids)
+        except VisionLoraError:
+            found.append("")
+        else:
+            found.append(network.wnids[output] if output < len(network.wnids) else "")
+    return found
+
+
+class _Trained:
+    """The trained classes, to compare names with."""
+
+    def __init__(self, classes: Sequence[str], wnids: Sequence[str]) -> None:
+        self._names = {folded(name) for name in classes}
+        padded = [*wnids, *[""] * (len(classes) - len(wnids))]
+        self._meanings = [
+            frozenset({wnid}) if wnid else meanings(name) for name, wnid in zip(classes, padded, strict=True)
+        ]
+
+    @cache  # noqa: B019 - an instance lives as long as one list is filtered
+    def includes(self, name: str) -> bool:
+        """Whether a thing called ``name`` is one of the classes, a kind of one, or what one is a kind of."""
+        if folded(name) in self._names:
+            return True
+        said = meanings(name, usual=True)
+        return any(are_related(said, trained) for trained in self._meanings)
 
 
 def _words(name: str) -> set[str]:

@@ -29,7 +29,7 @@ from visionlora.retention.anchors import (
 )
 from visionlora.retention.config import ContrastConfig, RetentionConfig
 from visionlora.retention.inversion import Classifier
-from visionlora.retention.negatives import negative_images
+from visionlora.retention.negatives import known_ids, negative_images
 from visionlora.retention.teacher import AnchorTeacher
 from visionlora.training.config import RunConfig, TrainerConfig
 
@@ -204,7 +204,8 @@ def _make_teacher(
         size = classifier.generated_size
         sources, held_out = hold_out_anchors(sources, retention.generated, size, notices)
     anchors = [anchor for source in sources for anchor in source]
-    negatives = negative_images(contrast, folder.classes, folder.train, anchors, loaders, notices)
+    wnids = known_ids(folder.classes, backbone)
+    negatives = negative_images(contrast, folder.classes, wnids, folder.train, anchors, loaders, notices)
     # Negatives are one source, with its share of a step, however many folders they come from.
     stream = anchor_stream([*sources, negatives] if negatives else sources, retention, loaders)
     return AnchorTeacher(stream, old_outputs, len(anchors), adapted.head.targets), held_out

@@ -1,0 +1,66 @@
+"""Every input of the corpus is understood, or refused in one line that says what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.data.corpus import Case, cases
+from visionlora.data import archive, find_bad
+from visionlora.data.folders import scan, survey
+from visionlora.data.splits import ImageFolder
+from visionlora.errors import VisionLoraError
+
+CORPUS = list(cases())
+
+
+def test_the_corpus_has_at_least_150_inputs_each_of_another_name() -> None:
+    assert len({case.name for case in CORPUS}) == len(CORPUS) >= 150
+
+
+def counted(folder: ImageFolder) -> dict[str, tuple[int, int, int]]:
+    def of(images: tuple, label: str) -> int:  # type: ignore[type-arg]
+        return sum(image.label == label for image in images)
+
+    return {
+        label: (of(folder.train, label), of(folder.val, label), of(folder.test, label))
+        for label in folder.classes
+    }
+
+
+@pytest.mark.parametrize("case", CORPUS, ids=lambda case: ascii(case.name))
+def test_an_input_gives_what_its_user_expects(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISIONLORA_CACHE", str(tmp_path / "cache"))
+    options = dict(case.options)
+    if options.pop("limit", False):
+        monkeypatch.setattr(archive, "MAX_BYTES", 2**20)
+    here = tmp_path / "input"
+    here.mkdir()
+    case.make(here)
+    before = sorted(here.rglob("*"))
+    root = here / case.root
+    if case.error is not None:
+        with pytest.raises(VisionLoraError) as caught:
+            survey(root, **options)  # type: ignore[arg-type]
+        assert case.error in str(caught.value)
+        assert len(str(caught.value).splitlines()) == 1
+        return
+    folder, problems = survey(root, **options)  # type: ignore[arg-type]
+    if case.counts is not None:
+        assert counted(folder) == case.counts
+        assert not problems
+        assert not find_bad((*folder.train, *folder.val, *folder.test))
+    if case.split is not None:
+        assert folder.split == case.split
+    for said, wanted in ((folder.notes, case.notes), (problems, case.problems)):
+        for words in wanted:
+            assert any(words in line for line in said), said
+    assert not (case.silent and folder.notes), folder.notes
+    assert folder.layout
+    if case.problems:
+        with pytest.raises(VisionLoraError):
+            scan(root, **options)  # type: ignore[arg-type]
+    assert sorted(here.rglob("*")) == before, "nothing is written into the folder that is read"

@@ -1,0 +1,153 @@
+"""A zip or tar file as a folder of images: unpacked once, into our cache and nowhere else."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from visionlora.data.formats import SUFFIXES, suffix_hint
+from visionlora.data.walk import is_litter
+from visionlora.errors import VisionLoraError
+from visionlora.paths import cache_directory
+
+MAX_BYTES = 50 * 2**30
+MAX_FILES = 2_000_000
+MAX_RATIO = 200
+"""Unpacked bytes over packed ones: images hardly compress, so beyond it (and 1 GiB) an archive is a bomb."""
+
+_TABLES = frozenset({".csv", ".tsv", ".txt", ".jsonl"})
+_NAMES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+_CHUNK = 1 << 20
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a path is a file that is called like a zip or tar file."""
+    return path.name.casefold().endswith(_NAMES) and os.path.isfile(path)  # noqa: PTH113
+
+
+def unpacked(archive: Path) -> tuple[Path, str]:
+    """The folder with the archive's images and tables, unpacked now or by an earlier run, and a note on it.
+
+    Links, devices and other files are left out. Nothing is written outside of the folder.
+
+    Raises:
+        VisionLoraError: not such an archive, a damaged or encrypted one, one with a path that leads outside
+            of it, or one that unpacks to more than there is room for.
+    """
+    status = archive.stat()
+    identity = f"{os.path.realpath(archive)}\0{status.st_size}\0{status.st_mtime_ns}"
+    name = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    places = cache_directory() or Path(tempfile.mkdtemp(prefix="visionlora-"))
+    folder = places / "unpacked" / f"{archive.name.split('.')[0][:40]}-{name}"
+    if not folder.is_dir():
+        _unpack(archive, folder)
+    return folder, f"{archive.name} is unpacked in {folder}"
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        beside = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=folder.parent))
+    except OSError as error:
+        raise VisionLoraError(f"cannot unpack {archive} into {folder.parent}: {error.strerror}; set "
+                              "VISIONLORA_CACHE to a folder that can be written") from error  # fmt: skip
+    try:
+        members = _zip_members(archive) if zipfile.is_zipfile(archive) else _tar_members(archive)
+        _write(archive, members, beside)
+        try:
+            beside.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # else another run was faster
+                raise
+    except VisionLoraError:
+        raise
+    except (
+        tarfile.TarError,
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        OSError,
+        ValueError,
+        NotImplementedError,
+    ) as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise VisionLoraError(
+            f"cannot unpack {archive}: {said}; unpack it yourself, or download it again"
+        ) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _write(archive: Path, members: Iterator[tuple[str, IO[bytes]]], folder: Path) -> None:
+    packed = archive.stat().st_size
+    most = min(MAX_BYTES, max(2**30, packed * MAX_RATIO), int(shutil.disk_usage(folder).free * 0.9))
+    written = files = 0
+    for name, content in members:
+        parts = _parts(archive, name)
+        if not _is_wanted(parts):
+            continue
+        files += 1
+        if files > MAX_FILES:
+            raise VisionLoraError(f"{archive} holds more than {MAX_FILES} files; unpack it yourself")
+        target = folder.joinpath(*parts)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("wb") as file:
+            while chunk := content.read(_CHUNK):
+                written += len(chunk)
+                if written > most:
+                    raise VisionLoraError(
+                        f"{archive} ({packed / 2**20:.0f} MiB) unpacks to more than {most / 2**30:.1f} GiB: "
+                        "more than images do, or than the disk has room for; unpack it yourself"
+                    )
+                file.write(chunk)
+    if not files:
+        raise VisionLoraError(f"{archive} holds no images; they end in {', '.join(sorted(SUFFIXES))}")
+
+
+def _parts(archive: Path, name: str) -> tuple[str, ...]:
+    """The parts of a member's path; zip files made on Windows have backslashes."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    parts = tuple(part for part in path.parts if part != ".")
+    drive = bool(parts) and len(parts[0]) == 2 and parts[0][1] == ":"
+    if path.is_absolute() or ".." in parts or drive or "\0" in name:
+        raise VisionLoraError(f"{archive} holds {name!r}, which leads outside of it; it is not unpacked")
+    return parts
+
+
+def _is_wanted(parts: tuple[str, ...]) -> bool:
+    if not parts or any(is_litter(part) for part in parts):
+        return False
+    suffix = PurePosixPath(parts[-1]).suffix.casefold()
+    return suffix in SUFFIXES or suffix in _TABLES or suffix == "" or suffix_hint(suffix) is not None
+
+
+def _zip_members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    with zipfile.ZipFile(archive) as opened:
+        for member in opened.infolist():
+            kind = stat.S_IFMT(member.external_attr >> 16)
+            if member.is_dir() or (kind and not stat.S_ISREG(kind)):
+                continue
+            if member.flag_bits & 1:
+                raise VisionLoraError(f"{archive} is encrypted; unpack it yourself")
+            with opened.open(member) as content:
+                yield member.filename, content
+
+
+def _tar_members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    with tarfile.open(archive) as opened:
+        for member in opened:
+            if not member.isfile():
+                continue
+            content = opened.extractfile(member)
+            if content is not None:
+                with content:
+                    yield member.name, content

@@ -1,0 +1,175 @@
+"""Which column of a table is the path, which the label, which the split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from visionlora.data.formats import SUFFIXES
+from visionlora.data.rows import Rows
+from visionlora.data.split_names import split_name
+from visionlora.errors import VisionLoraError
+
+# The better one first, where a table has several.
+PATH_COLUMNS = (
+    "path", "file_path", "filepath", "image_path", "img_path", "relative_path", "file_name", "filename",
+    "fname", "image_file", "image_filename", "image_name", "imagename", "img_name", "file", "image", "images",
+    "img", "photo", "picture", "image_id", "img_id", "image_url", "id_code", "uuid", "id",
+)  # fmt: skip
+LABEL_COLUMNS = (
+    "label", "labels", "class", "classes", "class_name", "classname", "category", "category_name",
+    "label_name", "species", "breed", "common_name", "scientific_name", "variety", "genus", "type", "kind",
+    "diagnosis", "dx", "tag", "tags", "target", "annotation", "ground_truth", "gt", "y", "class_id",
+    "label_id", "category_id", "name",
+)  # fmt: skip
+SPLIT_COLUMNS = ("split", "set", "subset", "partition", "phase", "usage", "fold")
+_FLAGS = {
+    "val": ("is_valid", "is_val", "valid", "validation"),
+    "test": ("is_test",),
+    "train": ("is_train", "is_training", "is_training_image"),
+}
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Positions of the columns.
+
+    Attributes:
+        path, label, split: None where there is none.
+        flags: split -> a column that says with 1 or true that an image belongs to it.
+        classes: class -> its column of 0 and 1.
+        header: how many rows at the top are no images.
+        words: the columns in words.
+        notes: what was guessed.
+    """
+
+    path: int
+    label: int | None = None
+    split: int | None = None
+    flags: Mapping[str, int] = field(default_factory=dict)
+    classes: Mapping[str, int] = field(default_factory=dict)
+    header: int = 1
+    words: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether a label can be read."""
+        return self.label is not None or bool(self.classes)
+
+
+def find_columns(path: Path, rows: Rows, class_name: str | None, refuse: bool = True) -> Columns | None:
+    """The columns of a table, by the names in its first row and by what is in them.
+
+    Raises:
+        VisionLoraError: no path or label column, and ``refuse``; it lists the columns and the names that are
+            understood.
+    """
+    first = rows.numbered[0][1]
+    if not rows.has_header and any(_is_file(name) for name in first):
+        return _headless(rows, class_name)
+    names = [name.casefold().replace(" ", "_").replace("-", "_").strip("_") for name in first]
+    body = [row for _, row in rows.numbered[1:]]
+    where = _path_column(names, body)
+    if where is not None:
+        found = _with_label(first, names, body, where, class_name)
+        if found is not None:
+            return found
+    if not refuse:
+        return None
+    missing = "path" if where is None else "label"
+    understood = PATH_COLUMNS if where is None else LABEL_COLUMNS
+    raise VisionLoraError(
+        f"{path}: no {missing} column among {', '.join(first)}; call one of them {missing} (understood are "
+        f"{', '.join(understood[:-1])} and {understood[-1]})"
+    )
+
+
+def one_hot(path: Path, number: int, row: Sequence[str], columns: Columns) -> str | None:
+    """The class whose column has a 1; None where none has.
+
+    Raises:
+        VisionLoraError: several have.
+    """
+    chosen = [
+        name for name, place in columns.classes.items() if place < len(row) and row[place] in ("1", "1.0")
+    ]
+    if len(chosen) > 1:
+        raise VisionLoraError(
+            f"{path} line {number}: {', '.join(chosen)} at once; an image has one class here: split them up"
+        )
+    return chosen[0] if chosen else None
+
+
+def _headless(rows: Rows, class_name: str | None) -> Columns:
+    """Columns of a table without names: the path is where files are, then label and split."""
+    first = rows.numbered[0][1]
+    where = next(place for place, name in enumerate(first) if _is_file(name))
+    rest = [place for place in range(len(first)) if place != where]
+    split = next((place for place in rest if len(rest) > 1 and split_name(first[place])), None)
+    label = next((place for place in rest if place != split), None)
+    if split is None and len(rest) > 1:
+        split = next(place for place in rest if place != label)
+    return Columns(where, label, split, header=0, words="no names; path, label, split in this order")
+
+
+def _path_column(names: Sequence[str], body: Sequence[Sequence[str]]) -> int | None:
+    files = [place for place in range(len(names)) if _share(body, place, _is_file) > 0.5]
+    if len(files) == 1:
+        return files[0]
+    for known in PATH_COLUMNS:
+        for place, name in enumerate(names):
+            if name == known and (not files or place in files):
+                return place
+    return files[0] if files else None
+
+
+def _with_label(
+    first: Sequence[str],
+    names: Sequence[str],
+    body: Sequence[Sequence[str]],
+    where: int,
+    class_name: str | None,
+) -> Columns | None:
+    flags = {
+        split: names.index(name) for split, known in _FLAGS.items() for name in known
+        if name in names and _share(body, names.index(name), _is_flag) == 1
+    }  # fmt: skip
+    notes: list[str] = []
+    split = next((names.index(name) for name in SPLIT_COLUMNS if name in names), None)
+    if split is not None and _share(body, split, str.isdigit) == 1:
+        notes.append(f"column {first[split]} has numbers, not train, val or test: not used")
+        split = None
+    taken = {where, split, *flags.values()}
+    label = next(
+        (names.index(name) for name in LABEL_COLUMNS if name in names and names.index(name) not in taken),
+        None,
+    )
+    rest = [place for place in range(len(names)) if place not in taken and names[place]]
+    classes = {}
+    if label is None and len(rest) > 1 and all(_share(body, place, _is_flag) == 1 for place in rest):
+        classes = {first[place]: place for place in rest}
+    elif label is None and class_name is None and len(rest) == 1:
+        label = rest[0]
+        notes.append(f"column {first[label]} is taken for the label")
+    if label is None and not classes and class_name is None:
+        return None
+    used = [first[place] for place in (where, label, split, *flags.values()) if place is not None]
+    words = f"columns {', '.join(used)}" + (
+        f" and a column for each of {len(classes)} classes" if classes else ""
+    )
+    return Columns(where, label, split, flags, classes, 1, words, tuple(notes))
+
+
+def _share(body: Sequence[Sequence[str]], place: int, test: Callable[[str], bool]) -> float:
+    values = [row[place] for row in body[:200] if place < len(row) and row[place]]
+    return sum(map(test, values)) / len(values) if values else 0.0
+
+
+def _is_file(text: str) -> bool:
+    return Path(text.replace("\\", "/")).suffix.casefold() in SUFFIXES
+
+
+def _is_flag(text: str) -> bool:
+    return text.casefold() in {"0", "1", "0.0", "1.0", "true", "false", "yes", "no"}

@@ -1,0 +1,294 @@
+"""Recognise how a folder of labelled images is laid out."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from visionlora.data.split_names import GENERIC, SPLITS, split_and_rest, split_name
+from visionlora.data.table import labels_in
+from visionlora.data.walk import Entries, entries, has_images, kinds
+from visionlora.errors import VisionLoraError
+
+LAYOUTS = "FOLDER/<class>/*, FOLDER/{train,val,test}/<class>/*, or FOLDER/* with data.class_name=NAME"
+
+CONTRAST = "contrast"
+"""Images of other things that come with the labelled ones; nobody labels them."""
+
+TABLES = ("metadata.csv", "metadata.jsonl", "_classes.csv", "_annotations.csv")
+"""Tables of labels that lie among the images: Hugging Face's (imagefolder), Roboflow's."""
+
+_WRAPPERS = 8
+"""So many folders, one in the other, are entered at most."""
+
+_UNLABELLED = frozenset(
+    (
+        "unlabelled", "unlabeled", "unsup", "unknown", "extra", "pred", "predict", "prediction",
+        "predictions", "inference", "contrast", "negatives", "negative", "anchors", "anchor", "retention",
+    )
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the labelled images of each split are.
+
+    Attributes:
+        name: the layout in words.
+        folders: split -> the folder of its class folders, or of its images where there is one class.
+        tables: split -> a table of its images; the split "" is decided in the table.
+        inner: class folders hold split folders: class -> split -> folder.
+        notes: decisions that the user should know of.
+    """
+
+    name: str
+    folders: Mapping[str, Path] = field(default_factory=dict)
+    tables: Mapping[str, Path] = field(default_factory=dict)
+    inner: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def recognise(root: Path, class_name: str | None = None) -> Layout:
+    """How the folder ``root`` is laid out.
+
+    Raises:
+        VisionLoraError: folders that contradict each other, or no images.
+    """
+    notes: list[str] = []
+    here = root
+    for _ in range(_WRAPPERS):
+        found = entries(here)
+        layout = (
+            _table(here, found) or _splits(here, found, class_name) or _inner_splits(here, found, class_name)
+        )
+        if layout is not None:
+            return _with_notes(layout, notes)
+        inside = _wrapped(here, found, class_name)
+        if inside is None:
+            break
+        notes.append(
+            f"{inside.relative_to(root).as_posix()} is the only folder with images in {here.name}: entered"
+        )
+        here = inside
+    name = "images of one class" if found.images and not found.folders else "class folders"
+    return _with_notes(Layout(name, {"train": here}), notes)
+
+
+def _with_notes(layout: Layout, notes: Sequence[str]) -> Layout:
+    return Layout(layout.name, layout.folders, layout.tables, layout.inner, (*notes, *layout.notes))
+
+
+def _named_splits(folders: Sequence[Path]) -> dict[Path, str]:
+    """The folders that are called like a split: ``training_set``, or ``seg_train`` beside ``seg_test``."""
+    plain = {folder: split for folder in folders if (split := split_name(folder.name))}
+    if plain:
+        return plain
+    by_rest: dict[tuple[str, ...], dict[Path, str]] = defaultdict(dict)
+    for folder in folders:
+        split, rest = split_and_rest(folder.name)
+        if split:
+            by_rest[rest][folder] = split
+    # One of them alone is a class: bullet_train, test_tube.
+    return next((named for named in by_rest.values() if {"train"} < set(named.values())), {})
+
+
+def _table(here: Path, found: Entries) -> Layout | None:
+    """A table of labels in the folder itself."""
+    table = _table_in(found)
+    if table is None:
+        return None
+    if not labels_in(table):
+        if found.folders:
+            return None
+        raise VisionLoraError(
+            f"{table}: no column of labels; add a column `label`, or sort the images into class folders"
+        )
+    return Layout(f"{_maker(table)} {table.name}", tables={"": table})
+
+
+def _table_in(found: Entries) -> Path | None:
+    by_name = {path.name.casefold(): path for path in found.others}
+    return next((by_name[name] for name in TABLES if name in by_name), None)
+
+
+def _maker(table: Path) -> str:
+    return "Roboflow" if table.name.startswith("_") else "Hugging Face"
+
+
+def _splits(here: Path, found: Entries, class_name: str | None) -> Layout | None:
+    """Folders of splits, told from classes that are called train, val or test."""
+    named = _named_splits(found.folders)
+    if not named:
+        return None
+    notes: list[str] = []
+    shapes = {folder: _shape(folder) for folder in named}
+    strays = [folder for folder in found.folders if folder not in named and not _is_unlabelled(folder)]
+    if not _are_splits(named, shapes, strays, class_name):
+        return None
+    chosen = _one_each(here, named, shapes, notes)
+    strays = [folder for folder in strays if has_images(folder)]
+    if strays or found.images:
+        stray = (*strays, *found.images)[0]
+        beside = next(iter(named))
+        raise VisionLoraError(
+            f"{here} mixes layouts: {stray.name} lies beside {beside.name}; move it into train, or elsewhere"
+        )
+    if "train" not in chosen:
+        raise VisionLoraError(f"{here} has {' and '.join(chosen)} but no train; add {here / 'train'}")
+    notes += [
+        f"{folder.name} is none of the splits: left out"
+        for folder in found.folders
+        if folder not in named and folder.name.casefold() != CONTRAST and has_images(folder)
+    ]
+    _leave_out_unlabelled(chosen, shapes, notes)
+    tables = {
+        split: table
+        for split, folder in chosen.items()
+        if (table := _table_in(entries(folder))) and labels_in(table)
+    }
+    names = ", ".join(folder.name for folder in chosen.values())
+    if tables:
+        if set(tables) != set(chosen):
+            lacking = next(folder for split, folder in chosen.items() if split not in tables)
+            raise VisionLoraError(
+                f"{lacking} has no {next(iter(tables.values())).name} as the other splits have; add it"
+            )
+        return Layout(f"{_maker(tables['train'])} tables in {names}", tables=tables, notes=tuple(notes))
+    inside = {split: _inside(folder, split, notes) for split, folder in chosen.items()}
+    what = "images of one class" if shapes[chosen["train"]] == "images" else "class folders"
+    return Layout(f"{what} in {names}", folders=inside, notes=tuple(notes))
+
+
+def _shape(folder: Path) -> str:
+    """``classes``, ``images``, ``table`` or ``empty``: what is in a folder that may be a split."""
+    found = entries(folder)
+    if _table_in(found) is not None and (found.images or any(map(has_images, found.folders))):
+        return "table"
+    if any(map(has_images, found.folders)):
+        return "classes"
+    return "images" if found.images else "empty"
+
+
+def _are_splits(
+    named: Mapping[Path, str], shapes: Mapping[Path, str], strays: Sequence[Path], class_name: str | None
+) -> bool:
+    """Whether folders called train, val or test are splits, and not classes of that name."""
+    if not strays:
+        return True
+    filled = [folder for folder in named if shapes[folder] != "empty"]
+    if all(shapes[folder] == "images" for folder in filled):
+        return class_name is not None and not any(map(has_images, strays))
+    paired = len({named[folder] for folder in filled}) > 1
+    return paired or not all(_shape(stray) == "classes" for stray in strays)
+
+
+def _one_each(
+    here: Path, named: Mapping[Path, str], shapes: Mapping[Path, str], notes: list[str]
+) -> dict[str, Path]:
+    """The folder of each split, in the order of the splits; empty ones are left out and said."""
+    chosen: dict[str, Path] = {}
+    for folder, split in named.items():
+        if shapes[folder] == "empty" and split != "train":
+            what = "; validation images are taken from train" if split == "val" else ""
+            notes.append(f"{folder.name} holds no images: left out{what}")
+        elif split in chosen:
+            raise VisionLoraError(f"{chosen[split]} and {folder} are both {split}; keep one of them")
+        else:
+            chosen[split] = folder
+    if not any(shape != "empty" for shape in shapes.values()):
+        raise VisionLoraError(f"{here} holds no images; it should be {LAYOUTS}")
+    return {split: chosen[split] for split in SPLITS if split in chosen}
+
+
+def _leave_out_unlabelled(chosen: dict[str, Path], shapes: Mapping[Path, str], notes: list[str]) -> None:
+    """Drop val and test folders without class folders, where train has them (Kaggle's test)."""
+    if shapes[chosen["train"]] != "classes":
+        return
+    for split in ("val", "test"):
+        folder = chosen.get(split)
+        if folder is None:
+            continue
+        found = entries(folder)
+        alone = shapes[folder] == "classes" and len(found.folders) == 1 and _is_unlabelled(found.folders[0])
+        if shapes[folder] == "images" or alone:
+            what = "; validation images are taken from train" if split == "val" else ""
+            notes.append(f"{folder.name} holds images without labels: left out{what}")
+            del chosen[split]
+
+
+def _is_unlabelled(folder: Path) -> bool:
+    words = set(re.split(r"[\W_]+", folder.name.casefold()))
+    return bool(words & _UNLABELLED) or words <= GENERIC
+
+
+def _inside(folder: Path, split: str, notes: list[str]) -> Path:
+    """The folder within a split's folder that holds the class folders: ``train/train``, ``train/images``."""
+    top = folder.name
+    for _ in range(_WRAPPERS):
+        found = entries(folder)
+        inner = [one for one in found.folders if has_images(one)]
+        if found.images or len(inner) != 1:
+            break
+        same = inner[0].name == top or split_name(inner[0].name) == split
+        if not same and (not _is_wrapper(inner[0]) or entries(inner[0]).images):
+            break
+        notes.append(f"{inner[0].name} is the only folder in {folder.name}: entered")
+        folder = inner[0]
+    return folder
+
+
+def _is_wrapper(folder: Path) -> bool:
+    named, rest = split_and_rest(folder.name)
+    return not rest and named is None
+
+
+def _inner_splits(here: Path, found: Entries, class_name: str | None) -> Layout | None:
+    """Class folders that each hold train and val folders of images."""
+    folders = [folder for folder in found.folders if has_images(folder)]
+    if not folders or found.images or class_name is not None:
+        return None
+    inner: dict[str, dict[str, Path]] = {}
+    for folder in folders:
+        inside = entries(folder)
+        named = _named_splits(inside.folders)
+        if inside.images or set(named) != set(inside.folders) or "train" not in named.values():
+            return None
+        if any(entries(one).folders for one in named) or len(set(named.values())) < len(named):
+            return None
+        inner[folder.name] = {split: one for one, split in named.items()}
+    if len(inner) == 1 and _is_wrapper(folders[0]):
+        return None
+    splits = [split for split in SPLITS if any(split in one for one in inner.values())]
+    return Layout(f"class folders that hold {', '.join(splits)}", inner=inner)
+
+
+def _wrapped(here: Path, found: Entries, class_name: str | None) -> Path | None:
+    """The one folder that everything is in, where it is not a class."""
+    if found.images:
+        return None
+    folders = [folder for folder in found.folders if has_images(folder)]
+    if len(folders) != 1:
+        return None
+    inside = entries(folders[0])
+    if not inside.images:
+        return folders[0]
+    # Images directly in it: it is a class, unless its name says nothing.
+    return folders[0] if _is_wrapper(folders[0]) else None
+
+
+def table_hint(folder: Path) -> str:
+    """A hint at a table that lies with images without class folders, or nothing."""
+    tables = [path for path in entries(folder).others if path.suffix.casefold() in (".csv", ".tsv", ".jsonl")]
+    return f"; or data.root={tables[0]}, if that lists their labels" if tables else ""
+
+
+def describe_empty(folder: Path, others: Sequence[Path]) -> str:
+    """Why a folder has nothing to learn from."""
+    suffixes = Counter(path.suffix.casefold() for path in others)
+    archives = [path for path in others if path.suffix.casefold() in (".zip", ".tar", ".gz", ".tgz")]
+    if archives and len(archives) == sum(suffixes.values()):
+        return f"{folder} holds no images{kinds(others)}; give the archive itself: data.root={archives[0]}"
+    return f"{folder} holds no images{kinds(others)}; it should be {LAYOUTS}"

@@ -1,0 +1,113 @@
+"""The rows of a CSV, TSV or JSON Lines file, whatever wrote it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from visionlora.errors import VisionLoraError
+
+SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".ndjson")
+_JSON = (".jsonl", ".ndjson")
+_SHEETS = {".xlsx": "Excel", ".xls": "Excel", ".ods": "LibreOffice", ".parquet": "Parquet", ".json": "JSON"}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows that are not blank, numbered from 1 as in the file, split into stripped fields."""
+
+    numbered: list[tuple[int, list[str]]]
+    notes: tuple[str, ...] = ()
+    has_header: bool = False
+    """Whether the first row certainly names the columns (JSON's keys do)."""
+
+
+def read_rows(path: Path) -> Rows:
+    """Read a table.
+
+    Raises:
+        VisionLoraError: another kind of file, one that cannot be read or parsed, or an empty one.
+    """
+    suffix = path.suffix.casefold()
+    if suffix in _SHEETS:
+        raise VisionLoraError(f"{path} is a table of {_SHEETS[suffix]}; save it as CSV (UTF-8)")
+    if suffix not in SUFFIXES:
+        raise VisionLoraError(f"{path} is neither a folder nor a .csv; give a folder of images or a CSV")
+    text, notes = _text(path)
+    numbered = (_json_rows if suffix in _JSON else _csv_rows)(path, text)
+    if not numbered:
+        raise VisionLoraError(f"{path} is empty; each line is path,label or path,label,split")
+    return Rows(numbered, notes, suffix in _JSON)
+
+
+def _text(path: Path) -> tuple[str, tuple[str, ...]]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise VisionLoraError(f"cannot read {path}: {error.strerror}") from error
+    try:
+        if content.startswith((b"\xff\xfe", b"\xfe\xff")):  # Excel's "Unicode text"
+            return content.decode("utf-16"), ()
+        return content.decode("utf-8-sig"), ()
+    except UnicodeDecodeError as error:
+        if b"\0" in content:
+            raise VisionLoraError(f"cannot read {path} as UTF-8 text: {error}") from error
+    # Excel on Windows; it has five undefined bytes, which stand for themselves.
+    text = content.decode("cp1252", "replace")
+    return text, (f"{path.name} is not UTF-8: read as Windows-1252",)
+
+
+def _csv_rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
+    lines = text.splitlines()
+    if lines and lines[0].casefold().startswith("sep=") and len(lines[0]) == 5:  # a hint for Excel
+        delimiter, lines = lines[0][4], ["", *lines[1:]]
+    else:
+        first = next((line for line in lines if line.strip()), "")
+        # csv.Sniffer guesses letters as separators on short tables.
+        delimiter = max(",;\t|", key=_outside_quotes(first).count)
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+    try:
+        return [
+            (reader.line_num, [field.strip() for field in row])
+            for row in reader
+            if any(map(str.strip, row)) and not row[0].lstrip().startswith("# ")
+        ]
+    except csv.Error as error:
+        raise VisionLoraError(
+            f"{path} line {reader.line_num}: {error}; save it as CSV (UTF-8) again"
+        ) from error
+
+
+def _outside_quotes(line: str) -> str:
+    return "".join(line.split('"')[::2])
+
+
+def _json_rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
+    """The keys, and then a row an object; what is neither text nor number is left empty."""
+    objects: list[tuple[int, dict[str, object]]] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise VisionLoraError(
+                f"{path} line {number}: not JSON ({error.msg}); each line is an object"
+            ) from error
+        if not isinstance(value, dict):
+            raise VisionLoraError(
+                f'{path} line {number}: not an object; each line is {{"file_name": ..., "label": ...}}'
+            )
+        objects.append((number, value))
+    keys = list(dict.fromkeys(key for _, one in objects for key in one))
+    if not keys:
+        return []
+    return [(0, keys), *((number, [_plain(one.get(key)) for key in keys]) for number, one in objects)]
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).casefold()
+    return str(value).strip() if isinstance(value, (str, int, float)) else ""

@@ -1,0 +1,42 @@
+"""Which names of folders, and words in tables, mean train, val or test."""
+
+from __future__ import annotations
+
+import re
+
+SPLITS = ("train", "val", "test")
+
+_SPLIT_WORDS = {
+    "train": "train", "training": "train", "trainset": "train", "trainval": "train",
+    "val": "val", "valid": "val", "validate": "val", "validation": "val", "valset": "val",
+    "dev": "val", "devset": "val", "development": "val", "eval": "val", "evaluation": "val",
+    "test": "test", "testing": "test", "testset": "test", "holdout": "test",
+}  # fmt: skip
+GENERIC = frozenset(
+    (
+        "set", "data", "dataset", "datasets", "images", "image", "imgs", "img", "pictures", "pics", "photos",
+        "split", "splits", "folder", "files", "file", "samples", "subset", "jpg", "jpeg", "png", "raw", "all",
+        "archive",
+    )
+)  # fmt: skip
+"""Words in the name of a folder that say nothing about what is in it."""
+
+
+def split_name(text: str) -> str | None:
+    """``train``, ``val`` or ``test`` for any usual spelling of it ("Training set"); None: anything else."""
+    split, rest = split_and_rest(text)
+    return None if rest else split
+
+
+def split_and_rest(text: str) -> tuple[str | None, tuple[str, ...]]:
+    """The split that a name speaks of, and its words that say something else."""
+    words = [word for word in re.split(r"[\W_]+", text.strip().casefold()) if word]
+    split: str | None = None
+    rest: list[str] = []
+    for word in words:
+        named = _SPLIT_WORDS.get(re.sub(r"\d+$", "", word))  # train2017, test1
+        if named and split is None:
+            split = named
+        elif word not in GENERIC:
+            rest.append(word)
+    return split, tuple(rest)

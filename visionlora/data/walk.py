@@ -1,0 +1,161 @@
+"""What lies in a folder, without what file managers, NAS boxes, notebooks and our own runs leave there."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from visionlora.data.formats import FORMATS, SUFFIXES, sniff, suffix_hint
+from visionlora.errors import VisionLoraError
+
+_LITTER = frozenset(
+    {
+        "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information",  # Windows
+        "__macosx", "icon\r",  # macOS; the rest of it starts with a dot
+        "@eadir", "#recycle", "#snapshot", "@recycle", "@__thumb", "@tmp", "@sharebin",  # Synology, QNAP
+        "lost+found", "__pycache__", "lightning_logs",
+    }
+)  # fmt: skip
+_RUN_NAMES = ("outputs", "multirun")
+_RUN_STAMP = re.compile(r"\d{4}-\d\d-\d\d(_\d\d-\d\d-\d\d)?")
+
+
+@dataclass(frozen=True)
+class Entries:
+    """What lies directly in a folder, each sorted."""
+
+    folders: tuple[Path, ...]
+    images: tuple[Path, ...]
+    others: tuple[Path, ...]
+
+
+def entries(folder: Path) -> Entries:
+    """What lies directly in ``folder``, without litter; symbolic links are followed.
+
+    Raises:
+        VisionLoraError: the folder cannot be read.
+    """
+    try:
+        names = sorted(os.listdir(folder))  # noqa: PTH208 - names alone
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+    folders: list[Path] = []
+    images: list[Path] = []
+    others: list[Path] = []
+    for name in names:
+        path = folder / name
+        if is_litter(name):
+            continue
+        if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where it may not look
+            if not is_run_folder(path):
+                folders.append(path)
+        else:
+            (images if is_image(path) else others).append(path)
+    return Entries(tuple(folders), tuple(images), tuple(others))
+
+
+def walk(folder: Path) -> tuple[list[Path], list[Path]]:
+    """All files below ``folder``, symbolic links followed: (images, others), each sorted.
+
+    Raises:
+        VisionLoraError: a folder that cannot be read.
+    """
+    images: list[Path] = []
+    others: list[Path] = []
+    for path in _files(folder):
+        (images if is_image(path) else others).append(path)
+    return sorted(images), sorted(others)
+
+
+def has_images(folder: Path) -> bool:
+    """Whether there is an image at any depth below ``folder``."""
+    return any(map(is_image, _files(folder)))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    def unreadable(error: OSError) -> None:
+        raise _unreadable(Path(os.fsdecode(error.filename)), error) from error
+
+    # A link to a folder above would lead round in circles. Path.resolve would raise for a link to itself.
+    top = os.path.realpath(folder)
+    been_in = {top, *map(str, Path(top).parents)}
+    for parent, folders, files in os.walk(folder, followlinks=True, onerror=unreadable):
+        here = Path(parent)
+        kept = []
+        for name in folders:
+            real = os.path.realpath(here / name)
+            if real not in been_in and not is_litter(name) and not is_run_folder(here / name):
+                been_in.add(real)
+                kept.append(name)
+        folders[:] = kept
+        yield from (here / name for name in files if not is_litter(name))
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file is an image: by its suffix, or by its first bytes where it has none worth the name."""
+    suffix = path.suffix.casefold()
+    if suffix in SUFFIXES:
+        return True
+    if suffix and not {"?", "&", "=", ":", " "} & set(suffix):
+        return False
+    try:  # what browsers and wget leave: "photo", "photo.jpg?width=640"
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return sniff(file.read(256)) in FORMATS
+    except OSError:
+        return False
+
+
+def is_litter(name: str) -> bool:
+    """Whether nobody put a file or folder of this name there on purpose."""
+    return name.startswith(".") or name.casefold() in _LITTER
+
+
+def is_run_folder(folder: Path) -> bool:
+    """Whether training wrote this folder: a run, or ``outputs`` with runs in it (or nothing yet)."""
+    if (folder / "config.yaml").is_file():
+        return any((folder / name).is_dir() for name in ("adapter", "checkpoints", "tensorboard"))
+    if folder.name not in _RUN_NAMES:
+        return False
+    below = [folder]
+    for _ in range(3):  # outputs/<data>/<model>/<time>
+        try:
+            below = [path for one in below for path in one.iterdir()]
+        except OSError:
+            return False
+        if any(path.is_file() and is_image(path) for path in below):
+            return False
+        below = [path for path in below if path.is_dir()]
+        if any(_RUN_STAMP.fullmatch(path.name) for path in below):
+            return True
+    return not below or not has_files(folder)
+
+
+def has_files(folder: Path) -> bool:
+    """Whether there is any file below ``folder``, litter included."""
+    return any(files for _, _, files in os.walk(folder))
+
+
+def kinds(files: Iterable[Path]) -> str:
+    """`` (3 .heic, 1 .txt)``, or nothing."""
+    counted = Counter(path.suffix.casefold() or "without suffix" for path in files)
+    return f" ({', '.join(f'{count} {kind}' for kind, count in counted.most_common(5))})" if counted else ""
+
+
+def hints(files: Iterable[Path]) -> list[str]:
+    """What to do about files that are not read but could be, a line a kind of file."""
+    counted = Counter(path.suffix.casefold() for path in files)
+    return [
+        f"{count} {suffix} {'files are' if count > 1 else 'file is one of'} {hint}"
+        for suffix, count in sorted(counted.items())
+        if (hint := suffix_hint(suffix))
+    ]
+
+
+def _unreadable(folder: Path, error: OSError) -> VisionLoraError:
+    return VisionLoraError(f"cannot read {folder}: {error.strerror}; check its permissions")

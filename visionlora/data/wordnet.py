@@ -1,0 +1,140 @@
+"""What names of classes mean, and which are kinds of one another: a part of WordNet 3.0.
+
+ImageNet's classes are WordNet synsets (https://wordnet.princeton.edu; Miller 1995). ``wordnet.tsv.gz`` is
+made by ``scripts/make_wordnet_table.py`` and carries WordNet's licence.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+FIELDS = frozenset(
+    {"thing", "activity", "animal", "object", "body part", "food", "place", "natural thing", "plant"}
+)
+"""The kinds of thing that :func:`more_usual_meaning` tells apart."""
+
+_MEANINGS = 5
+"""Of a word, so many meanings count at most; the bird is the fifth of ``crane``."""
+
+_ID = re.compile(r"n\d{8}")
+
+# Names that WordNet 3.0 does not have, or has in one country's sense alone.
+_ALIASES = {
+    "clownfish": ("n02607072",),  # anemone fish
+    "clown_fish": ("n02607072",),
+    "tang": ("n02621258",),  # surgeonfish
+    "football": ("n03378765", "n04254680"),  # soccer ball
+}
+
+
+@dataclass(frozen=True)
+class _Synset:
+    kinds: tuple[str, ...]
+    words: tuple[str, ...]
+    field: str
+    definition: str = ""
+    others: str = ""
+
+
+def meanings(name: str, usual: bool = False) -> frozenset[str]:
+    """The WordNet ids that a name can mean, empty where none is known.
+
+    An id stands for itself. Case, spaces and punctuation do not count, a plural is its singular, and of a
+    compound that is unknown the last words count: a ``grey-cat`` is a cat. Rare meanings are left out
+    (``blue`` is a butterfly, too). With ``usual`` a name means at most one animal, one object, one food and so
+    on.
+    """
+    if _ID.fullmatch(name.strip().casefold()):
+        return frozenset({name.strip().casefold()})
+    words = [word for word in re.split(r"[\W_]+", name.casefold()) if word]
+    for start in range(len(words)):
+        for spelling in _singulars("_".join(words[start:])):
+            if spelling in _ALIASES:
+                return frozenset(_ALIASES[spelling])
+            if found := _index().get(spelling):
+                first = {_synsets()[wnid].field: wnid for wnid in reversed(found)}
+                return frozenset(first.values() if usual else found)
+    return frozenset()
+
+
+def kinds(wnid: str) -> frozenset[str]:
+    """The synset itself and everything that it is a kind of, up to the most general."""
+    return _above(wnid)
+
+
+def are_related(one: frozenset[str], other: frozenset[str]) -> bool:
+    """Whether a meaning of one name is a kind of a meaning of the other."""
+    return any(a in kinds(b) or b in kinds(a) for a in one for b in other)
+
+
+def definition(wnid: str) -> str:
+    """A short definition of one of ImageNet's classes; "" for others."""
+    synset = _synsets().get(wnid)
+    return synset.definition if synset else ""
+
+
+def more_usual_meaning(wnid: str, name: str) -> str:
+    """What ``name`` more often means than the class ``wnid`` of ImageNet: ``animal`` for the computer mouse.
+
+    One of ``FIELDS``, or another name of something of the same field (``airplane`` for the tool, a plane); ""
+    where the class is what the name usually means.
+    """
+    synset = _synsets().get(wnid)
+    if synset is None or not synset.others:
+        return ""
+    spelling = re.sub(r"[\W_]+", "_", name.casefold()).strip("_")
+    for entry in synset.others.split(";"):
+        word, _, others = entry.partition("=")
+        if re.sub(r"[\W_]+", "_", word.casefold()) in _singulars(spelling):
+            return others.split("|")[0]
+    return ""
+
+
+def _singulars(word: str) -> tuple[str, ...]:
+    """The word, and what it may be the plural of."""
+    found = [word]
+    if word.endswith("ies"):
+        found.append(word[:-3] + "y")
+    if word.endswith("es"):
+        found.append(word[:-2])
+    if word.endswith("s") and not word.endswith("ss"):
+        found.append(word[:-1])
+    return tuple(found)
+
+
+@cache
+def _synsets() -> dict[str, _Synset]:
+    text = gzip.decompress((Path(__file__).parent / "wordnet.tsv.gz").read_bytes()).decode()
+    table = {}
+    for line in text.splitlines():
+        if line.startswith("#"):
+            continue
+        wnid, kinds, words, field, *rest = line.split("\t")
+        above = tuple(f"n{kind}" for kind in kinds.split(",") if kind)
+        table[f"n{wnid}"] = _Synset(above, tuple(words.split(",")), field, *rest)
+    return table
+
+
+@cache
+def _index() -> dict[str, list[str]]:
+    """Word -> its meanings, the most usual one first."""
+    found: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    for wnid, synset in _synsets().items():
+        for entry in synset.words:
+            word, _, more_usual = entry.partition("#")
+            if int(more_usual or 0) < _MEANINGS:
+                spelling = re.sub(r"[\W_]+", "_", word.casefold()).strip("_")
+                found[spelling].append((int(more_usual or 0), wnid))
+    return {word: [wnid for _, wnid in sorted(places)] for word, places in found.items()}
+
+
+@cache
+def _above(wnid: str) -> frozenset[str]:
+    synset = _synsets().get(wnid)
+    above: frozenset[str] = frozenset({wnid})
+    return above.union(*map(_above, synset.kinds)) if synset else above
