@@ -214,7 +214,7 @@ def _check_options(options: object, family: str) -> None:
     try:
         FAMILIES[family].check_options(options)
     except ValueError as error:
-        raise LoraError(str(error)) from error
+        raise LoraError(f"options: {error}") from error
 
 
 def _check_rank(key: str, value: object) -> None:
