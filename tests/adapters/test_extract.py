@@ -75,7 +75,9 @@ def test_a_wrong_size_is_refused_before_anything_changes(arguments: dict[str, An
     network = full_network()
     with pytest.raises(LoraError, match=complaint):
         extract(network, **arguments)
-    assert all(one.family == "full" for layer in adapted_layers(network).values() for one in layer.active_adapters())
+    assert all(
+        one.family == "full" for layer in adapted_layers(network).values() for one in layer.active_adapters()
+    )
 
 
 def test_other_families_and_other_architectures_are_refused() -> None:

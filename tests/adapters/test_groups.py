@@ -24,7 +24,9 @@ def test_every_parameter_is_in_one_group(family: str) -> None:
     assert sorted(grouped) == sorted(id(one) for one in adapter_parameters(network))
 
 
-@pytest.mark.parametrize(("lr", "ratio", "complaint"), [(0, 16, "lr is 0"), (1, float("nan"), "ratio is nan")])
+@pytest.mark.parametrize(
+    ("lr", "ratio", "complaint"), [(0, 16, "lr is 0"), (1, float("nan"), "ratio is nan")]
+)
 def test_wrong_rates_are_refused(lr: float, ratio: float, complaint: str) -> None:
     with pytest.raises(LoraError, match=complaint):
         adapter_parameter_groups(attach(small_network(), LoraConfig()), lr, ratio)

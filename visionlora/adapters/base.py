@@ -14,7 +14,6 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-
 Option = float | int | bool | str
 
 

@@ -20,12 +20,13 @@ from visionlora.adapters.families.full import Full
 from visionlora.adapters.families.lora import Lora
 from visionlora.adapters.network import adapter_names, named_adapters, named_sites
 
+
 class Extracted(NamedTuple):
     """What was kept of one layer's difference.
 
     Attributes:
         rank: of the adapter.
-        energy: share of the difference's squared norm that the adapter holds, 0 to 1; 1 where nothing differs.
+        energy: share of the difference's squared norm that the adapter holds, 0 to 1.
     """
 
     rank: int
@@ -60,7 +61,9 @@ def extract(
     others = [site for site, one in adapters.items() if not isinstance(one, Full)]
     if not adapters or others:
         what = f"the adapter of {others[0]} is of another family" if others else "there is none"
-        raise LoraError(f"extract needs an adapter of family full; {what}: train one, or use extract_difference.")
+        raise LoraError(
+            f"extract needs an adapter of family full; {what}: train one, or use extract_difference."
+        )
     differences = {site: one.strength * cast(Full, one).difference.detach() for site, one in adapters.items()}
     factors = _factored(differences, rank, energy)
     detach(model, *(one for one in adapter_names(model) if _holds(model, one, adapters)))
@@ -87,14 +90,16 @@ def extract_difference(
         Rank and energy by the full name of the weight.
 
     Raises:
-        LoraError: a weight is missing or of another shape, nothing differs, or not exactly one of rank and energy is
-            given.
+        LoraError: a weight is missing or of another shape, nothing differs, or not exactly one of rank and
+            energy is given.
     """
     sites, others = named_sites(base), named_sites(tuned)
     differences = {}
     for name, (module, site) in sites.items():
         if name not in others:
-            raise LoraError(f"{name} is missing in the tuned network: give two networks of the same architecture.")
+            raise LoraError(
+                f"{name} is missing in the tuned network: give two networks of the same architecture."
+            )
         ours = site.view(cast(Tensor, module._parameters[site.parameter]))
         theirs = site.view(cast(Tensor, others[name][0]._parameters[site.parameter]))
         if ours.shape != theirs.shape:
@@ -121,8 +126,8 @@ class _Factors(NamedTuple):
 
 
 def low_rank_factors(difference: Tensor, rank: int | None, energy: float | None = None) -> _Factors:
-    """A (r, in/groups, kernel...) and B (out, r, 1...) with B @ A the best approximation of the difference, and
-    the energy that it holds. The singular values are shared equally by both."""
+    """A (r, in/groups, kernel...) and B (out, r, 1...) with B @ A the best approximation of the difference,
+    and the energy that it holds. The singular values are shared equally by both."""
     U, S, Vh = torch.linalg.svd(difference.flatten(1), full_matrices=False)
     total = S.square().sum()
     held = S.square().cumsum(0) / total.clamp_min(torch.finfo(S.dtype).tiny)
@@ -135,7 +140,9 @@ def low_rank_factors(difference: Tensor, rank: int | None, energy: float | None 
     return _Factors(A, B, float(held[rank - 1]) if total > 0 else 1.0)
 
 
-def _factored(differences: Mapping[str, Tensor], rank: int | None, energy: float | None) -> dict[str, _Factors]:
+def _factored(
+    differences: Mapping[str, Tensor], rank: int | None, energy: float | None
+) -> dict[str, _Factors]:
     if (rank is None) == (energy is None):
         raise LoraError("Give either a rank or the energy to keep, not both or neither.")
     if rank is not None and rank < 1:

@@ -1,4 +1,5 @@
-"""What each family's weight is, written down as the papers have it: in double precision, with loops, slowly."""
+"""What each family's weight is, written down as the papers have it: in double precision, with loops,
+slowly."""
 
 from __future__ import annotations
 
@@ -20,7 +21,9 @@ def lora(base: Tensor, p: Parameters, scaling: float, options: Any) -> Tensor:
 
 def dora(base: Tensor, p: Parameters, scaling: float, options: Any) -> Tensor:
     direction = lora(base, p, scaling, options)
-    rows = [m * row / row.norm() for m, row in zip(p["magnitude"].flatten(), direction.flatten(1), strict=True)]
+    rows = [
+        m * row / row.norm() for m, row in zip(p["magnitude"].flatten(), direction.flatten(1), strict=True)
+    ]
     return torch.stack(rows).view(base.shape)
 
 
@@ -73,9 +76,7 @@ def boft(base: Tensor, p: Parameters, scaling: float, options: Any) -> Tensor:
     factors, blocks, size, _ = p["boft_R"].shape
     for stage in range(factors):
         D = torch.block_diag(*(rotation((block - block.t()) / 2) for block in p["boft_R"][stage]))
-        order = BOFTLayer.block_butterfly_perm(
-            None, len(matrix), blocks // 2**stage, size // 2, factors - 1
-        )
+        order = BOFTLayer.block_butterfly_perm(None, len(matrix), blocks // 2**stage, size // 2, factors - 1)
         P = torch.zeros_like(D)
         for row, column in enumerate(order):
             P[row, column] = 1

@@ -159,7 +159,7 @@ FOREIGN: list[tuple[str, Callable[[], peft.PeftConfig]]] = [
 def test_a_file_of_peft_computes_the_same_here(
     layer: str, config: Callable[[], peft.PeftConfig], tmp_path: Path
 ) -> None:
-    plain, x = build(layer)
+    plain, _ = build(layer)
     theirs = peft.get_peft_model(copy.deepcopy(plain), config()).eval()
     with torch.no_grad():
         for parameter in theirs.parameters():

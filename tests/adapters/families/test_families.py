@@ -23,6 +23,7 @@ from visionlora.adapters import (
     step_adapters,
 )
 from visionlora.adapters.families.adalora import budget
+from visionlora.adapters.families.lokr import factorization
 from visionlora.adapters.families.rotation import block_size, cayley, divisor, skew_symmetric
 from visionlora.adapters.families.vera import shared_uniform
 
@@ -72,7 +73,9 @@ def test_the_cayley_transform_is_orthogonal_with_determinant_one() -> None:
     torch.testing.assert_close(torch.linalg.det(R), torch.ones(3, dtype=torch.float64))
 
 
-@pytest.mark.parametrize(("size", "wanted", "found"), [(12, 4, 4), (12, 5, 4), (27, 8, 9), (7, 2, 7), (1, 8, 1)])
+@pytest.mark.parametrize(
+    ("size", "wanted", "found"), [(12, 4, 4), (12, 5, 4), (27, 8, 9), (7, 2, 7), (1, 8, 1)]
+)
 def test_a_block_has_the_divisor_closest_to_the_rank_but_not_one(size: int, wanted: int, found: int) -> None:
     assert block_size(size, wanted) == found
 
@@ -83,6 +86,14 @@ def test_divisors_are_chosen_as_peft_chooses_them(size: int) -> None:
 
     rule: Any = OFTLayer.adjust_oft_parameters
     assert [divisor(size, n) for n in range(1, size + 3)] == [rule(None, size, n) for n in range(1, size + 3)]
+
+
+@pytest.mark.parametrize("factor", [-1, 1, 2, 3, 4, 8, 16])
+def test_lokr_factors_sizes_as_peft_does(factor: int) -> None:
+    from peft.tuners.lokr.layer import factorization as theirs
+
+    sizes = range(1, 130)
+    assert [factorization(size, factor) for size in sizes] == [theirs(size, factor) for size in sizes]
 
 
 def test_vera_shares_its_matrices_between_layers_of_all_sizes() -> None:
@@ -105,7 +116,9 @@ def test_vera_computes_what_pefts_layer_does_with_the_same_matrices() -> None:
     perturb(model)
     ours: Any = only(adapted_layers(model)["0"])
     config = peft.VeraConfig(r=3)
-    theirs = Linear(plain, nn.ParameterDict({"a": ours.vera_A}), nn.ParameterDict({"a": ours.vera_B}), "a", config, 3)
+    theirs = Linear(
+        plain, nn.ParameterDict({"a": ours.vera_A}), nn.ParameterDict({"a": ours.vera_B}), "a", config, 3
+    )
     theirs.vera_lambda_b["a"], theirs.vera_lambda_d["a"] = ours.vera_lambda_b, ours.vera_lambda_d
     x = torch.randn(2, 6)
     torch.testing.assert_close(model(x), theirs(x))
@@ -171,14 +184,18 @@ def test_adalora_prunes_what_peft_prunes() -> None:
         init_r=6, target_r=2, tinit=4, tfinal=10, deltaT=3, total_step=40, target_modules=["0", "1"]
     )
     options = {"target_rank": 2, "warmup": 0.1, "final": 0.25, "interval": 3}
-    model = attach(nn.Sequential(nn.Linear(6, 5), nn.Linear(5, 4)), LoraConfig(family="adalora", rank=6, options=options))
+    model = attach(
+        nn.Sequential(nn.Linear(6, 5), nn.Linear(5, 4)), LoraConfig(family="adalora", rank=6, options=options)
+    )
     perturb(model)
     theirs = peft.get_peft_model(plain, config)
     pairs = []
     for name, layer in adapted_layers(model).items():
         own: Any = only(layer)
         other = theirs.base_model.model[int(name)]
-        pairs += [(getattr(own, part), getattr(other, part)["default"]) for part in ("lora_A", "lora_B", "lora_E")]
+        pairs += [
+            (getattr(own, part), getattr(other, part)["default"]) for part in ("lora_A", "lora_B", "lora_E")
+        ]
     for own, other in pairs:
         other.data.copy_(own)
     for step in range(1, 41):

@@ -21,8 +21,8 @@ from visionlora.adapters.families.rotation import block_size, cayley
 
 
 class Boft(Adapter):
-    """BOFT's blocks and scales, under PEFT's names. The rank is the size of a block, or the divisor closest to
-    it.
+    """BOFT's blocks and scales, under PEFT's names. The rank is the size of a block, or the divisor closest
+    to it.
 
     Options:
         factors: m, reduced on layers whose sizes don't allow as many.
@@ -109,8 +109,8 @@ def most_factors(size: int, block: int, wanted: int) -> int:
 
 
 def butterfly(size: int, block: int, stage: int, factors: int) -> Tensor:
-    """The permutation of a stage, (size,): in each stretch of block * 2^stage the half blocks at even places come
-    first, then those at odd ones (the authors' code, which PEFT has too)."""
+    """The permutation of a stage, (size,): in each stretch of block * 2^stage the half blocks at even
+    places come first, then those at odd ones (the authors' code, which PEFT has too)."""
     order = torch.arange(size)
     if factors == 1:
         return order

@@ -1,8 +1,8 @@
 """DoRA: m * V / ||V|| with V = W + scaling * B @ A (Liu et al. 2024, https://arxiv.org/abs/2402.09353,
 equation 5).
 
-The norm is one number for each output channel, over its inputs and kernel; so is the magnitude m, which starts
-at the norm of W. In the gradient the norm counts as a constant (section 4.3).
+The norm is one number for each output channel, over its inputs and kernel; so is the magnitude m, which
+starts at the norm of W. In the gradient the norm counts as a constant (section 4.3).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Dora(Lora):
 
     def low_rank(self) -> None:
         """None: the base is scaled too."""
-        return None
+        return
 
     def to_peft(self) -> dict[str, Tensor]:
         """PEFT's names and shapes: the magnitude is (out,) of a matrix, (1, out, 1...) of a convolution."""
