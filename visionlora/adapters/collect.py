@@ -8,14 +8,12 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from visionlora.adapters.config import LoraError
 from visionlora.adapters.families.lora import Lora
 from visionlora.adapters.init.start import Start
+from visionlora.adapters.module_adapter import CONVOLUTIONS, pad
 from visionlora.adapters.network import named_adapters, named_sites
-
-_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 @torch.no_grad()
@@ -48,7 +46,7 @@ def layer_inputs(
         return hook
 
     for name, (module, site) in named_sites(model).items():
-        if isinstance(module, (*_CONVOLUTIONS, nn.Linear)) and not site.part:
+        if isinstance(module, (*CONVOLUTIONS, nn.Linear)) and not site.part:
             handles.append(module.register_forward_pre_hook(keep(name)))
     try:
         run()
@@ -62,9 +60,7 @@ def input_rows(layer: Any, x: Tensor) -> Tensor:
     """x as the rows that the layer's weight is multiplied with, (n, in/groups * kernel...)."""
     if isinstance(layer, nn.Linear):
         return x.reshape(-1, x.shape[-1])
-    mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
-    dims = len(layer.kernel_size)
-    x = F.pad(x if x.ndim == dims + 2 else x[None], layer._reversed_padding_repeated_twice, mode=mode)
+    x, dims = pad(x, layer), len(layer.kernel_size)
     for axis in range(dims):
         size, step = layer.kernel_size[axis], layer.dilation[axis]
         x = x.unfold(axis + 2, step * (size - 1) + 1, layer.stride[axis])[..., ::step]

@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from visionlora.adapters.base import Adapter, LowRank
 from visionlora.adapters.computed_weight import ComputedWeight
+from visionlora.adapters.module_adapter import ModuleAdapter, add_branches, change_inputs
 from visionlora.adapters.sites import ADAPTABLE, WeightSite, sites_of
 from visionlora.frozen.folding import Fold, FoldableConv
 from visionlora.frozen.swap import Swapped
@@ -94,6 +95,10 @@ class AdaptedLayer(Swapped):
         """The adapters of one weight that take part, in the order of their names' activation."""
         found = (self.adapters_of(name).get(part) for name in self.active)
         return [adapter for adapter in found if adapter is not None]
+
+    def module_adapters(self) -> list[ModuleAdapter]:
+        """Those that take part and are no change of the weight; `merged` does not replace them."""
+        return [] if self.off else [one for one in self.active_adapters() if isinstance(one, ModuleAdapter)]
 
     def low_rank(self, part: str = "") -> LowRank | None:
         """The sum of the active updates as one low-rank product; None where one of them is none."""
@@ -181,10 +186,13 @@ class AdaptedConv(_HasWeight, FoldableConv):
     def forward(self: Any, x: Tensor) -> Tensor:
         """(N, in, size...) to (N, out, size...)."""
         fold: Fold | None = self.fold
+        modules: list[ModuleAdapter] = self.module_adapters()
         computes, drops = self.computes_adapters, self.drops()
         merged = self.merged_weight is not None and not self.off
-        if merged or drops or self.padding_mode != "zeros":
-            y = self._unfolded(x) if computes else super().forward(x)
+        if merged or drops or modules or self.padding_mode != "zeros":
+            changed = change_inputs(modules, x, self)
+            y = self._unfolded(changed) if computes else super().forward(changed)
+            y = add_branches(modules, changed, y, self)
             return y if fold is None else fold.apply_norm(y)
         weight, bias, scale = self.frozen_weight, self.bias, None
         if fold is not None:

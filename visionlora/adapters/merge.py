@@ -24,9 +24,15 @@ def merge(model: _Network) -> _Network:
     Computed once in single or double precision and cast to the weight's type. Parameters stay frozen.
 
     Raises:
-        LoraError: the model has no adapters.
+        LoraError: the model has no adapters, or some that are modules of their own (Conv-Adapter, prompts).
     """
     layers = require_adapters(model).values()
+    for layer in layers:
+        for adapter in layer.module_adapters():
+            raise LoraError(
+                f"{adapter.family} is a module of its own and not a change of a weight, so it can't be "
+                f"merged: use the network with it, or activate the other adapters alone."
+            )
     unfold_batch_norm(model)
     for layer in layers:
         with torch.no_grad():
@@ -39,7 +45,8 @@ def merge(model: _Network) -> _Network:
 
 @contextmanager
 def merged(model: nn.Module) -> Iterator[None]:
-    """Inside, adapted layers compute with their merged weight, at the cost of the plain layer.
+    """Inside, adapted layers compute with their merged weight, at the cost of the plain layer. Adapters
+    that are modules of their own are computed beside it.
 
     The merged weights are a snapshot that stands beside the base tensors, which are not touched: they are
     what they were afterwards, whatever happens inside. No gradient reaches the adapters inside, and steps
