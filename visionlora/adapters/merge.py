@@ -35,6 +35,7 @@ def merge(model: _Network) -> _Network:
             )
     unfold_batch_norm(model)
     for layer in layers:
+        layer.adapters.eval()  # a rank that DyLoRA drew for one step is not for good
         with torch.no_grad():
             weight = layer.adapted_weight()
         parameter = layer.adapted_parameter

@@ -21,6 +21,7 @@ from visionlora.adapters import (
     attach,
     cut_rank,
     load_adapter,
+    merge,
     save_adapter,
     scale,
     step_adapters,
@@ -176,10 +177,13 @@ def test_a_network_is_cut_and_saved_at_one_rank(tmp_path) -> None:
     loaded = load_adapter(small_network(), tmp_path)
     assert {adapter.settings.rank for adapter in active_adapters(loaded)} == {2}
     torch.testing.assert_close(loaded(x), expected)
+    for adapter in active_adapters(model):
+        adapter.trained_rank = 1
+    torch.testing.assert_close(merge(model).eval()(x), expected, rtol=1e-4, atol=1e-5)
     with pytest.raises(LoraError, match="not for lora"):
         cut_rank(attach(small_network(), LoraConfig()), 2)
     with pytest.raises(LoraError, match="rank is 0"):
-        cut_rank(model, 0)
+        cut_rank(attach(small_network(), LoraConfig(family="dylora")), 0)
 
 
 def test_adaloras_penalty_is_the_distance_of_its_vectors_from_orthogonal() -> None:

@@ -55,8 +55,8 @@ class VisualPrompt(ModuleAdapter):
         if tuple(x.shape[-3:]) != (len(self.frame), size, size):
             raise LoraError(
                 f"visual_prompt is for {len(self.frame)} channels of {size}x{size}, its input is "
-                f"{tuple(x.shape[-3:])}: attach it to the first layer alone, with options.size the size of the "
-                f"images."
+                f"{tuple(x.shape[-3:])}: attach it to the first layer alone, with options.size the size of "
+                f"the images."
             )
         image = self.frame.new_zeros(len(self.frame), size * size)
         image = image.masked_scatter(self.place.expand_as(image), self.frame * self.strength)
