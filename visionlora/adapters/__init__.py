@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from visionlora.adapters.attach import activate, attach, detach
 from visionlora.adapters.base import Adapter, AdapterSettings, LowRank
-from visionlora.adapters.config import LoraConfig, LoraError
+from visionlora.adapters.config import LoraConfig
+from visionlora.adapters.errors import LoraError
 from visionlora.adapters.extract import extract, extract_difference
 from visionlora.adapters.families import FAMILIES
 from visionlora.adapters.groups import adapter_parameter_groups

@@ -11,7 +11,8 @@ from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
 from visionlora.adapters.base import Adapter, AdapterSettings
-from visionlora.adapters.config import LoraConfig, LoraError
+from visionlora.adapters.config import LoraConfig
+from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families import FAMILIES
 from visionlora.adapters.families.lora import Lora
 from visionlora.adapters.init import INITS

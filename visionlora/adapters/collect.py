@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from visionlora.adapters.config import LoraError
+from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families.lora import Lora
 from visionlora.adapters.init.start import Start
 from visionlora.adapters.module_adapter import CONVOLUTIONS, pad

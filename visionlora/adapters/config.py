@@ -10,10 +10,7 @@ from numbers import Integral, Real
 from types import MappingProxyType
 
 from visionlora.adapters.base import AdapterSettings, Option
-
-
-class LoraError(ValueError):
-    """A mistake of the caller: one line that says what was wrong, where, and what to do next."""
+from visionlora.adapters.errors import LoraError
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from visionlora.adapters.attach import DEFAULT, attach_layers, detach
 from visionlora.adapters.base import AdapterSettings
-from visionlora.adapters.config import LoraError
+from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families.full import Full
 from visionlora.adapters.families.lora import Lora
 from visionlora.adapters.network import adapter_names, named_adapters, named_sites

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from visionlora.adapters.config import LoraError
+from visionlora.adapters.errors import LoraError
 from visionlora.adapters.network import active_adapters
 
 

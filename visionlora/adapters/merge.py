@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from visionlora.adapters.config import LoraError
+from visionlora.adapters.errors import LoraError
 from visionlora.adapters.network import active_adapters, finish_detaching, remove_adapters, require_adapters
 from visionlora.frozen.folding import unfold_batch_norm
 

@@ -8,7 +8,7 @@ from typing import TypeVar, cast
 from torch import Tensor, nn
 
 from visionlora.adapters.base import Adapter
-from visionlora.adapters.config import LoraError
+from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families.dylora import Dylora
 from visionlora.adapters.layers import AdaptedLayer, adapters_in
 from visionlora.adapters.sites import WeightSite, site_name, sites_of

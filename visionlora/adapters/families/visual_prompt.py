@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from visionlora.adapters.base import AdapterSettings, Option
-from visionlora.adapters.config import LoraError
+from visionlora.adapters.errors import LoraError
 from visionlora.adapters.module_adapter import ModuleAdapter
 
 

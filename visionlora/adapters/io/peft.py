@@ -31,7 +31,8 @@ import torch
 from torch import Tensor, nn
 
 from visionlora.adapters.attach import DEFAULT, attach_layers
-from visionlora.adapters.config import LoraError, by_pattern
+from visionlora.adapters.config import by_pattern
+from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families import FAMILIES
 from visionlora.adapters.io.check import mismatches
 from visionlora.adapters.io.fingerprint import fingerprint as base_fingerprint
