@@ -39,12 +39,15 @@ CONVOLUTIONS = {
     "strided": (lambda: nn.Conv2d(4, 6, 3, stride=2, bias=False), (2, 4, 9, 8)),
     "reflected": (lambda: nn.Conv2d(4, 6, 3, padding=1, padding_mode="reflect"), (2, 4, 9, 8)),
 }
-FAMILIES = ("conv_adapter", "visual_prompt")
+FAMILIES = ("conv_adapter", "visual_prompt", "bias")
+ONLY_MODULES = FAMILIES[:2]
 
 
 def config(family: str) -> LoraConfig:
     if family == "visual_prompt":
         return LoraConfig(family=family, targets="0", options={"size": 9, "width": 2})
+    if family == "bias":
+        return LoraConfig(family=family, targets=["0", "4", "7"])
     return LoraConfig(family=family, targets="conv", options={"reduction": 2})
 
 
@@ -110,7 +113,53 @@ def test_it_starts_at_nothing_gets_gradients_and_leaves_the_base_alone(family: s
     assert torch.equal(detach(model)(x), frozen)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+def test_a_change_of_biases_merges_into_them_and_adds_up_with_lora() -> None:
+    model, x = make("bias")
+    perturb(model)
+    adapter: Any = only(adapted_layers(model)["7"])
+    before = model[7].bias.clone()
+    attach(model, LoraConfig(rank=2), name="lora")
+    perturb(model)
+    activate(model, "default", "lora")
+    with scaled(model, 0.5):
+        expected = model(x)
+        plain = merge(copy.deepcopy(model))
+    torch.testing.assert_close(plain.eval()(x), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(plain[7].bias, before + 0.5 * adapter.difference)
+    assert torch.equal(model[7].bias, before)
+    assert {type(module) for module in plain.modules()} == {
+        type(module) for module in small_network().modules()
+    }
+
+
+def test_low_rank_adapters_stay_low_rank_beside_a_module() -> None:
+    model, _ = make("bias")
+    attach(model, LoraConfig(rank=2), name="lora")
+    activate(model, "default", "lora")
+    for layer in adapted_layers(model).values():
+        low_rank = layer.low_rank()
+        assert low_rank is not None and low_rank.A.shape[0] == 2
+    activate(model, "default")
+    assert adapted_layers(model)["0"].low_rank() is None
+
+
+@pytest.mark.parametrize("kind", [*CONVOLUTIONS, "linear"])
+def test_a_change_of_a_bias_is_that_on_every_layer(kind: str) -> None:
+    build, shape = CONVOLUTIONS.get(kind, (lambda: nn.Linear(5, 7), (2, 3, 5)))
+    layer, x = build(), torch.randn(shape)
+    if layer.bias is None:
+        with pytest.raises(LoraError, match="without a bias"):
+            attach(nn.Sequential(layer), LoraConfig(family="bias"))
+        return
+    model = attach(nn.Sequential(copy.deepcopy(layer)), LoraConfig(family="bias"))
+    perturb(model)
+    adapter: Any = only(adapted_layers(model)["0"])
+    with torch.no_grad():
+        layer.bias += adapter.difference.flatten()
+    torch.testing.assert_close(model(x), layer(x))
+
+
+@pytest.mark.parametrize("family", ONLY_MODULES)
 def test_merge_refuses_it_in_a_sentence_and_merged_keeps_it(family: str) -> None:
     model, x = make(family)
     perturb(model)
@@ -147,7 +196,7 @@ def test_saved_copied_pickled_and_folded_it_computes_the_same(family: str, tmp_p
     torch.testing.assert_close(model(x), expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ONLY_MODULES)
 def test_it_combines_with_lora_on_one_network(family: str) -> None:
     model, x = make(family)
     perturb(model)

@@ -163,11 +163,12 @@ def detach(model: _Network, *names: str) -> _Network:
 
 
 def _check_adaptable(name: str, module: nn.Module, site: WeightSite, family: type[Adapter]) -> None:
-    if issubclass(family, ModuleAdapter) and not isinstance(module, family.layers):
+    if issubclass(family, ModuleAdapter) and not family.stands_on(module):
         kinds = ", ".join(kind.__name__ for kind in family.layers)
+        lacks = " without a bias" if isinstance(module, family.layers) else ""
         raise LoraError(
-            f"{name}: {family.family} is for {kinds} and not for a {type(module).__name__}: choose other "
-            f"targets."
+            f"{name}: {family.family} is for {kinds} and not for a {type(module).__name__}{lacks}: choose "
+            f"other targets."
         )
     weight = module._parameters.get(site.parameter)
     if isinstance(weight, UninitializedParameter):

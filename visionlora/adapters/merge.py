@@ -28,7 +28,7 @@ def merge(model: _Network) -> _Network:
     """
     layers = require_adapters(model).values()
     for layer in layers:
-        for adapter in layer.module_adapters():
+        for adapter in (one for one in layer.module_adapters() if not one.mergeable):
             raise LoraError(
                 f"{adapter.family} is a module of its own and not a change of a weight, so it can't be "
                 f"merged: use the network with it, or activate the other adapters alone."
@@ -38,6 +38,8 @@ def merge(model: _Network) -> _Network:
         layer.adapters.eval()  # a rank that DyLoRA drew for one step is not for good
         with torch.no_grad():
             weight = layer.adapted_weight()
+        for adapter in layer.module_adapters():
+            adapter.merge_into(layer)
         parameter = layer.adapted_parameter
         remove_adapters(layer)
         layer._parameters[parameter] = nn.Parameter(weight, requires_grad=False)

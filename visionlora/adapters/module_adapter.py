@@ -1,6 +1,6 @@
-"""Adapters that are no change of a weight: they change a convolution's input, or add a branch to its output.
+"""Adapters that are no change of a weight: they change a layer's input, or add something to its output.
 
-They stay modules: `merge` refuses them, `merged` keeps computing them beside the merged weights.
+`merged` keeps computing them beside the merged weights; `merge` refuses those that can only be modules.
 """
 
 from __future__ import annotations
@@ -20,9 +20,20 @@ class ModuleAdapter(Adapter):
 
     Attributes:
         layers: the kinds of layers that it can be attached to.
+        mergeable: whether `merge_into` can put it into a layer.
     """
 
     layers: ClassVar[tuple[type[nn.Module], ...]] = CONVOLUTIONS
+    mergeable: ClassVar[bool] = False
+
+    @classmethod
+    def stands_on(cls, layer: nn.Module) -> bool:
+        """Whether it can be attached to a layer."""
+        return isinstance(layer, cls.layers)
+
+    def merge_into(self, layer: Any) -> None:
+        """Make the plain layer compute what it does with this adapter, for good."""
+        raise NotImplementedError
 
     def weight(self, base: Tensor) -> Tensor:
         """The base: it is not changed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from visionlora.adapters.base import Adapter
 from visionlora.adapters.families.adalora import Adalora
+from visionlora.adapters.families.bias import Bias
 from visionlora.adapters.families.boft import Boft
 from visionlora.adapters.families.conv_adapter import ConvAdapter
 from visionlora.adapters.families.dora import Dora
@@ -31,6 +32,7 @@ FAMILIES: dict[str, type[Adapter]] = {
     "dylora": Dylora,
     "glora": Glora,
     "full": Full,
+    "bias": Bias,
     "conv_adapter": ConvAdapter,
     "visual_prompt": VisualPrompt,
 }
