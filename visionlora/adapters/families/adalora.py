@@ -154,7 +154,7 @@ class Adalora(Adapter):
 
     @classmethod
     def check_options(cls, options: Mapping[str, Option]) -> None:
-        """Shares leave steps between them, averages have betas below 1."""
+        """Shares have steps between them, averages have betas below 1."""
         super().check_options(options)
         given: dict[str, Any] = {**cls.defaults, **options}
         if not (given["warmup"] >= 0 and given["final"] >= 0 and given["warmup"] + given["final"] < 1):

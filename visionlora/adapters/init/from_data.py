@@ -71,7 +71,7 @@ def corda(
 
     Args:
         base, settings, inputs: as `eva` has them.
-        mode: "keep" takes the r smallest singular values, to leave what these inputs need alone; "learn" the
+        mode: "keep" takes the r smallest singular values, so that what these inputs need stays; "learn" the
             largest, to adapt to them.
         damping: C gets that share of its mean diagonal, as long as it can't be inverted (the paper's).
     """
