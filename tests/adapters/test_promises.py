@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.adapters.networks import perturb, same_bits, small_network, snapshot
+from tests.adapters.networks import WEIGHT_FAMILIES, perturb, same_bits, small_network, snapshot
 from visionlora.adapters import (
     FAMILIES,
     Adapter,
@@ -71,7 +71,7 @@ VARIANTS: dict[str, dict] = {
     "boft, output": {"family": "boft", "options": {"side": "output", "factors": 3}},
     "ia3, input": {"family": "ia3", "options": {"side": "input"}},
 }
-ALL_FAMILIES = [*FAMILIES, ChannelScale.family, *VARIANTS]
+ALL_FAMILIES = [*WEIGHT_FAMILIES, ChannelScale.family, *VARIANTS]
 
 
 def configured(family: str, **fields: Any) -> LoraConfig:

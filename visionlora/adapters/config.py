@@ -10,11 +10,8 @@ from numbers import Integral, Real
 from types import MappingProxyType
 from typing import Any
 
+from visionlora.adapters.errors import LoraError
 from visionlora.adapters.settings import AdapterSettings, Option
-
-
-class LoraError(ValueError):
-    """A mistake of the caller: one line that says what was wrong, where, and what to do next."""
 
 
 def _option(default: Any, help: str, **rule: Any) -> Any:
