@@ -29,8 +29,8 @@ from visionlora.adapters.network import (
 from visionlora.adapters.sites import WeightSite
 from visionlora.adapters.targets import chosen_sites, closest, unmatched_patterns
 from visionlora.frozen.folding import unfold_batch_norm
-from visionlora.frozen.freeze import freeze
-from visionlora.frozen.swap import swap
+from visionlora.frozen.freeze import FrozenConv, freeze, freeze_modules
+from visionlora.frozen.swap import swap, swap_back
 from visionlora.frozen.weight import frozen_weight
 from visionlora.kernels.convolution import LAST, is_channels_last
 
@@ -159,6 +159,8 @@ def detach(model: _Network, *names: str) -> _Network:
         if not len(layer.adapters):
             remove_adapters(layer)
     left = tuple(name for name in known if name not in gone)
+    if left:
+        freeze_modules(model, set(adapted_layers(model).values()))
     return finish_detaching(model, left)
 
 
@@ -213,6 +215,8 @@ def _put_on(
             if parameter.ndim == weight.ndim:
                 parameter.data = parameter.data.contiguous(memory_format=LAST[parameter.ndim])
     adapter.to(weight.device).train(module.training)
+    if isinstance(module, FrozenConv):  # frozen by an adapter that leaves it out
+        swap_back(module)
     if not isinstance(module, AdaptedLayer):
         swap(module, kind_of(module))
         module.adapters, module.active, module.off, module.fold = nn.ModuleDict(), (), 0, None
