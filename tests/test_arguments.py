@@ -101,6 +101,23 @@ def test_in_a_sweep_a_comma_separates_values_but_not_in_paths_and_free_text() ->
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("value", ["[~/a (1)]", "~/a (1)", "[a,b]", "[]"])
+def test_in_a_sweep_a_single_list_or_path_is_taken_verbatim(value: str) -> None:
+    assert arguments("-m", f"retention.anchors={value}")[1:] == arguments(f"retention.anchors={value}")
+
+
+def test_lists_can_be_swept() -> None:
+    _, word = arguments("-m", "retention.anchors=[a],[b]")
+    parsed = OverridesParser.create().parse_override(word)
+    assert list(parsed.sweep_string_iterator()) == ["[a]", "[b]"]
+
+
+def test_the_folder_of_a_run_may_be_in_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+    monkeypatch.setenv("USERPROFILE", "/home/someone")
+    assert value_of(*arguments("hydra.run.dir=~/my runs (1)")) == "/home/someone/my runs (1)"
+
+
 def test_a_choice_sweeps_over_paths() -> None:
     _, word = arguments("--multirun", "data.root=choice(~/a (1), b's, 'c, d')")
     parsed = OverridesParser.create().parse_override(word)
@@ -158,8 +175,9 @@ def test_the_model_of_an_adapter_is_no_group() -> None:
         (["lora.strange=4"], "--help lora"),
         (["zzz=4"], "--help"),
         (["data.root=my", "pics"], "'data.root=my pics'"),
-        (["goldfish"], "KEY=VALUE"),
-        (["~lora"], "KEY=VALUE"),
+        (["goldfish"], "data=goldfish"),
+        (["my_images"], "data.root=my_images"),
+        (["~lora"], "'~lora' is not KEY=VALUE"),
         (["augment=nothing"], "augment=none"),
     ],
 )

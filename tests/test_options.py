@@ -63,6 +63,8 @@ REFUSED: Mapping[str, tuple[Any, ...]] = {
     "model.head": ("old", "", None, 1, True),
     "model.dropout": SWITCH,
     "lora.family": ("lroa", "", None, 1, True, []),
+    "lora.init": ("nope", "", None, 1, True, []),
+    "lora.options": ("x", [1], None, 1, True, {"a": None}, {"a": [1]}, {"nope": 1}),
     "lora.rank": (*COUNT, None, 4097, 1e11),
     "lora.alpha": (0, -1, INF, NAN, None, "x", True),
     "lora.dropout": (-0.1, 1, NAN, None, "x", True),

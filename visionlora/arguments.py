@@ -97,6 +97,8 @@ class Arguments:
             self._check_preset(self.groups[key], value)
             return f"{sign}{key}={value}"
         if re.match(r"hydra[./]", key):
+            if key.endswith(".dir"):
+                value = str(Path(value).expanduser())
             return f"{sign}{key}={_parsable(key, value)}"
         raise VisionLoraError(f"there is no configuration key {key!r}; {self._meant(key, value)}")
 
@@ -106,12 +108,13 @@ class Arguments:
         if value == "null" or not texts:
             return _parsable(key.name, value)
         takes_list = any(_holds_texts(kind) for kind in kinds(key.hint))
-        if self.sweep and (key.rule.sweeps or takes_list):
+        several_lists = self.sweep and re.search(r"\]\s*,\s*\[", value)
+        if takes_list and value[:1] == "[" and value[-1:] == "]" and not several_lists:
+            return f"[{_items(value[1:-1])}]"
+        if self.sweep and (key.rule.sweeps or takes_list) and re.search(r",|^\w+\(.*\)$", value):
             return _parsable(key.name, value)
         if key.rule.sweeps and "," in value and "/" not in value:
             raise VisionLoraError(_several(key.name, value))
-        if takes_list and value.startswith("[") and value.endswith("]"):
-            return f"[{_items(value[1:-1])}]"
         if self.sweep and (choice := re.fullmatch(r"choice\((.*)\)", value, re.DOTALL)):
             return _items(choice[1])  # Hydra's own choice() forgets that its arguments were quoted
         return quoted(value)
@@ -144,12 +147,17 @@ class Arguments:
         return f"did you mean {' or '.join(f'{name}={value}' for name in close)}?"
 
     def _stray(self, word: str, before: str) -> str:
-        key = before.partition("=")[0]
-        if key in self.keys and self.keys[key].rule.takes_any_text and str in kinds(self.keys[key].hint):
+        last = self.keys.get(before.partition("=")[0])
+        if last is not None and last.rule.takes_any_text and str in kinds(last.hint):
             whole = f"'{before} {word}'"
-            return f"{word!r} belongs to no key; if it is a part of {key}, put quotes around it all: {whole}"
-        example = next(iter(self.keys))
-        return f"{word!r} is not KEY=VALUE, such as {example}={word}; --help lists the keys"
+            return f"{word!r} belongs to no key; for {last.name} with a space write {whole}, with the quotes"
+        folders = config_folders(self.given)
+        named = [name for name, group in self.groups.items() if word in presets(group, folders)]
+        required = [name for name, key in self.keys.items() if key.default == "???"]
+        meant = (
+            f"did you mean {(named or required)[0]}={word}?" if named or required else "--help lists the keys"
+        )
+        return f"{word!r} is not KEY=VALUE; {meant}"
 
 
 def closest(key: str, keys: Mapping[str, Key], groups: Collection[str] = ()) -> list[str]:

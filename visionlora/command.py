@@ -58,6 +58,8 @@ def launch(task: Task, command: Command) -> NoReturn:
         fail(str(error))
     # Only now: Hydra takes a third of a second to import.
     import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
 
     register_resolvers()
     register(command.options)
@@ -88,8 +90,8 @@ def launch(task: Task, command: Command) -> NoReturn:
     except KeyboardInterrupt:
         fail("interrupted", 130)
     except Exception as error:
-        # Until the task starts only what the user gives to Hydra is read.
-        if started:
+        # Until the task starts only what the user gives to Hydra is read; a sweep composes each run.
+        if started and not isinstance(error, (HydraException, OmegaConfBaseException)):
             raise
         fail(explain_composition(error))
     sys.exit(exit_code)

@@ -130,12 +130,20 @@ def checked(name: str, value: Any, hint: Any, rule: Rule) -> Any:
     Raises:
         ValueError: the option does not take it.
     """
+    try:
+        return _first_fit(value, hint, rule)
+    except _Refused:
+        raise ValueError(f"{name} is {shown(value)}; it takes {takes(hint, rule)}") from None
+
+
+def _first_fit(value: Any, hint: Any, rule: Rule) -> Any:
+    """The value as the first type of a union has it that takes it."""
     for kind in kinds(hint):
         try:
             return _converted(value, kind, rule)
         except _Refused:
             continue
-    raise ValueError(f"{name} is {shown(value)}; it takes {takes(hint, rule)}")
+    raise _Refused
 
 
 def _converted(value: Any, kind: Any, rule: Rule) -> Any:
@@ -153,11 +161,12 @@ def _converted(value: Any, kind: Any, rule: Rule) -> Any:
             value = _mapping(value)
         if not isinstance(value, Mapping):
             raise _Refused
-        return {str(key): _converted(item, parts[1], rule) for key, item in value.items()}
+        return {str(key): _first_fit(item, parts[1], rule) for key, item in value.items()}
     else:
-        if not isinstance(value, (list, tuple)) or rule.length not in (None, len(value)):
+        listed = isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+        if not listed or rule.length not in (None, len(value)):
             raise _Refused
-        return tuple(_converted(item, parts[0], rule) for item in value)
+        return tuple(_first_fit(item, parts[0], rule) for item in value)
     if not fits:
         raise _Refused
     return value
@@ -228,7 +237,7 @@ def _words(kind: Any, rule: Rule) -> list[str]:
         free = rule.free or ("a path" if rule.path else "text")
         return [*rule.words, *([free + ending] if rule.takes_any_text else [])]
     if origin is Mapping:
-        return [f"{{layer pattern: {takes(parts[1], rule).removeprefix('a ')}}}"]
+        return [f"{{name: {takes(parts[1], rule).removeprefix('a ')}}}"]
     count = {None: "", 2: "two "}.get(rule.length, f"{rule.length} ")
     items = {str: "paths" if rule.path else "texts", float: "numbers", int: "whole numbers"}[parts[0]]
     return [f"a list of {count}{items}{'' if parts[0] is str else _range(rule)}"]

@@ -5,8 +5,12 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from visionlora.adapters import Adapter, active_adapters
+from visionlora.adapters import FAMILIES, Adapter, active_adapters
 from visionlora.adapters.layers import AdaptedLayer
+from visionlora.adapters.module_adapter import ModuleAdapter
+
+WEIGHT_FAMILIES = [name for name, family in FAMILIES.items() if not issubclass(family, ModuleAdapter)]
+"""Modules of their own (Conv-Adapter, prompts) stand on some layers alone and can't be merged."""
 
 
 def small_network(norm: bool = True) -> nn.Sequential:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.adapters.networks import small_network
-from visionlora.adapters import FAMILIES, LoraConfig, LoraError, adapter_parameters, attach
+from tests.adapters.networks import WEIGHT_FAMILIES, small_network
+from visionlora.adapters import LoraConfig, LoraError, adapter_parameters, attach
 from visionlora.adapters.groups import adapter_parameter_groups
 
 
@@ -17,7 +17,7 @@ def test_b_learns_faster_than_a() -> None:
     torch.optim.AdamW([A, B])
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", WEIGHT_FAMILIES)
 def test_every_parameter_is_in_one_group(family: str) -> None:
     network = attach(small_network(), LoraConfig(family=family, rank=2))
     grouped = [id(one) for group in adapter_parameter_groups(network, 1e-3) for one in group["params"]]

@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.adapters.networks import perturb, same_bits, small_network, snapshot
+from tests.adapters.networks import WEIGHT_FAMILIES, perturb, same_bits, small_network, snapshot
 from visionlora.adapters import (
     FAMILIES,
     Adapter,
@@ -38,6 +38,7 @@ from visionlora.adapters import (
     scale,
     scaled,
 )
+from visionlora.frozen.freeze import FrozenConv
 
 
 class ChannelScale(Adapter):
@@ -71,7 +72,7 @@ VARIANTS: dict[str, dict] = {
     "boft, output": {"family": "boft", "options": {"side": "output", "factors": 3}},
     "ia3, input": {"family": "ia3", "options": {"side": "input"}},
 }
-ALL_FAMILIES = [*FAMILIES, ChannelScale.family, *VARIANTS]
+ALL_FAMILIES = [*WEIGHT_FAMILIES, ChannelScale.family, *VARIANTS]
 
 
 def configured(family: str, **fields: Any) -> LoraConfig:
@@ -290,6 +291,20 @@ def test_detaching_one_adapter_keeps_the_other() -> None:
     detach(network, "removed")
     assert adapter_names(network) == ("kept",)
     torch.testing.assert_close(activate(network, "kept")(x), expected)
+
+
+def test_a_layer_that_one_adapter_leaves_out_can_have_another() -> None:
+    torch.manual_seed(0)
+    network = attach(small_network(), LoraConfig(rank=2, targets="linear"), name="linear")
+    attach(network, LoraConfig(rank=2, targets="3"), name="depthwise")
+    perturb(network)
+    x = torch.randn(2, 3, 9, 9)
+    expected = network(x)
+    with adapters_off(network):
+        assert not torch.allclose(network(x), expected)
+    torch.testing.assert_close(merge(copy.deepcopy(network))(x), expected, rtol=1e-4, atol=1e-5)
+    detach(network, "depthwise")
+    assert isinstance(network[3], FrozenConv)
 
 
 def test_without_an_active_adapter_a_network_is_the_frozen_one() -> None:

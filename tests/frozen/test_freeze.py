@@ -11,25 +11,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from tests.adapters.cases import LAYERS, Case, assert_equal, conv_cases, normal, results
-from visionlora import kernels
+from tests.adapters.cases import CONV, LAYERS, Case, assert_equal, conv_cases, normal, results
 from visionlora.adapters import LoraConfig, attach, detach, merge
 from visionlora.frozen.weight import DenseWeight
+from visionlora.kernels import Geometry, frozen_conv
 from visionlora.kernels.autotune import implementation, recorded
 
 
 @given(conv_cases(), st.sampled_from(["rule", "conv", "flipped"]))
 @settings(max_examples=100)
 def test_a_frozen_convolution_of_any_geometry_has_pytorchs_output_and_input_gradient(case, name):
-    layer = case.weight, case.bias, case.numbers
+    layer = case.weight, case.bias, *case.geometry
     with implementation(name):
-        ours = frozen_results(frozen_conv, case.x, *layer)
-    reference = frozen_results(kernels.conv, case.x, *layer)
+        ours = frozen_results(compute, case.x, *layer)
+    reference = frozen_results(plain, case.x, *layer)
     torch.testing.assert_close(ours, reference, rtol=1e-9, atol=1e-9)
 
 
-def frozen_conv(x, weight, bias, geometry):
-    return kernels.frozen_conv(x, DenseWeight(weight), bias, geometry)
+def compute(x, weight, bias, *geometry):
+    return frozen_conv(x, DenseWeight(weight), bias, Geometry.of(weight.shape[2:], *geometry))
+
+
+def plain(x, weight, *rest):
+    return CONV[weight.ndim - 2](x, weight, *rest)
 
 
 def frozen_results(compute, x, *layer):
@@ -38,11 +42,11 @@ def frozen_results(compute, x, *layer):
     return y, *torch.autograd.grad(y.pow(3).sum(), x)
 
 
-def test_a_frozen_grouped_convolution_keeps_no_tensor_for_its_backward_pass():
+def test_a_frozen_grouped_convolution_keeps_no_tensor_for_the_backward_pass():
     case = LAYERS["depthwise, wide, strided"]
     kept = []
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
-        y = frozen_conv(case.x.clone().requires_grad_(), case.weight, case.bias, case.numbers)
+        y = compute(case.x.clone().requires_grad_(), case.weight, case.bias, *case.geometry)
     assert y.requires_grad
     assert not kept
 
@@ -50,7 +54,7 @@ def test_a_frozen_grouped_convolution_keeps_no_tensor_for_its_backward_pass():
 @pytest.mark.parametrize("name", ["conv", "flipped"])
 def test_its_second_derivatives_are_right_and_autocast_reaches_it(name):
     case = LAYERS["depthwise, wide, strided"]
-    layer = case.weight, case.bias, case.numbers
+    layer = case.weight, case.bias, *case.geometry
 
     def twice(compute):
         x = case.x.clone().requires_grad_()
@@ -58,11 +62,11 @@ def test_its_second_derivatives_are_right_and_autocast_reaches_it(name):
         return torch.autograd.grad(first.square().sum(), x)
 
     with implementation(name):
-        torch.testing.assert_close(twice(frozen_conv), twice(kernels.conv))
-        single = case.x.float(), case.weight.float(), case.bias.float(), case.numbers
+        torch.testing.assert_close(twice(compute), twice(plain))
+        single = case.x.float(), case.weight.float(), case.bias.float(), *case.geometry
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            y, grad = frozen_results(frozen_conv, *single)
-            reference_y, reference_grad = frozen_results(kernels.conv, *single)
+            y, grad = frozen_results(compute, *single)
+            reference_y, reference_grad = frozen_results(plain, *single)
     assert (y.dtype, grad.dtype) == (torch.bfloat16, torch.float32)
     assert grad.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(y, reference_y, rtol=0.05, atol=0.1)
@@ -77,9 +81,9 @@ def test_a_large_weight_for_a_few_rows_is_neither_cast_nor_merged_nor_kept_twice
     )  # fmt: skip
     kept = []
     keep = torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t)
-    with recorded() as made, keep, torch.autocast("cpu", dtype=torch.bfloat16):
+    with recorded() as decided, keep, torch.autocast("cpu", dtype=torch.bfloat16):
         ours = results(case.compute, case, torch.float32)
-    assert [one["implementation"] for key, one in made.items() if "product" in key] == ["branch"]
+    assert "branch" in [decision["implementation"] for decision in decided.values()]
     assert not [t for t in kept if t.dtype == torch.bfloat16 and t.numel() == case.weight.numel()]
     assert [t.dtype for t in ours] == [torch.bfloat16, *[torch.float32] * 3]
     assert_equal(ours, results(case.reference, case), rtol=5 * 2**-8)

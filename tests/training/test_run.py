@@ -97,7 +97,7 @@ def test_the_adapter_is_saved_before_anything_that_can_fail_after_training(
 def test_kernels_json_names_the_implementation_of_each_choice(train: Train) -> None:
     _, folder = train("trainer.max_steps=2")
     decisions = json.loads((folder / "kernels.json").read_text())
-    assert any(key.startswith("cpu float32") and "gradient" in key for key in decisions)
+    assert any("cpu float32" in key and "gradient" in key for key in decisions), list(decisions)
     assert all(decision["implementation"] for decision in decisions.values())
 
 

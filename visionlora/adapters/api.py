@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from visionlora.adapters.attaching import activate, attach, detach
 from visionlora.adapters.base import Adapter, AdapterSettings, LowRank
-from visionlora.adapters.config import LoraConfig, LoraError
+from visionlora.adapters.config import LoraConfig
+from visionlora.adapters.errors import LoraError
+from visionlora.adapters.extract import extract, extract_difference
 from visionlora.adapters.families import FAMILIES
+from visionlora.adapters.groups import adapter_parameter_groups
 from visionlora.adapters.io.fingerprint import fingerprint
 from visionlora.adapters.io.peft import load_adapter, save_adapter
 from visionlora.adapters.io.peft_config import read_adapter_config
@@ -18,6 +21,7 @@ from visionlora.adapters.network import (
     adapter_parameters,
     adapter_regularizer,
     adapter_state,
+    cut_rank,
     named_adapters,
     step_adapters,
 )
@@ -37,12 +41,16 @@ __all__ = [
     "active_adapters",
     "adapted_layers",
     "adapter_names",
+    "adapter_parameter_groups",
     "adapter_parameters",
     "adapter_regularizer",
     "adapter_state",
     "adapters_off",
     "attach",
+    "cut_rank",
     "detach",
+    "extract",
+    "extract_difference",
     "fingerprint",
     "fold_batch_norm",
     "folded",

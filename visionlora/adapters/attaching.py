@@ -10,12 +10,14 @@ import torch
 from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
-from visionlora.adapters.base import AdapterSettings
-from visionlora.adapters.config import LoraConfig, LoraError
+from visionlora.adapters.base import Adapter, AdapterSettings
+from visionlora.adapters.config import LoraConfig
+from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families import FAMILIES
 from visionlora.adapters.families.lora import Lora
 from visionlora.adapters.init import INITS
 from visionlora.adapters.layers import AdaptedLayer, kind_of
+from visionlora.adapters.module_adapter import ModuleAdapter
 from visionlora.adapters.network import (
     adapted_layers,
     adapter_names,
@@ -27,8 +29,8 @@ from visionlora.adapters.network import (
 from visionlora.adapters.sites import WeightSite
 from visionlora.adapters.targets import chosen_sites, closest, unmatched_patterns
 from visionlora.frozen.folding import unfold_batch_norm
-from visionlora.frozen.freeze import freeze
-from visionlora.frozen.swap import swap
+from visionlora.frozen.freeze import FrozenConv, freeze, freeze_modules
+from visionlora.frozen.swap import swap, swap_back
 from visionlora.frozen.weight import frozen_weight
 from visionlora.kernels.convolution import LAST, is_channels_last
 
@@ -103,7 +105,7 @@ def attach_layers(
     sites = named_sites(model)
     chosen = {site: sites[site] for site in settings}
     for site, (module, where) in chosen.items():
-        _check_adaptable(site, module, where)
+        _check_adaptable(site, module, where, FAMILIES[settings[site].family])
     seed = _draw_seed(generator)
     trainable = [p for layer in adapted_layers(model).values() for p in layer.adapters.parameters()]
     trainable = [parameter for parameter in trainable if parameter.requires_grad]
@@ -157,10 +159,19 @@ def detach(model: _Network, *names: str) -> _Network:
         if not len(layer.adapters):
             remove_adapters(layer)
     left = tuple(name for name in known if name not in gone)
+    if left:
+        freeze_modules(model, set(adapted_layers(model).values()))
     return finish_detaching(model, left)
 
 
-def _check_adaptable(name: str, module: nn.Module, site: WeightSite) -> None:
+def _check_adaptable(name: str, module: nn.Module, site: WeightSite, family: type[Adapter]) -> None:
+    if issubclass(family, ModuleAdapter) and not family.stands_on(module):
+        kinds = ", ".join(kind.__name__ for kind in family.layers)
+        lacks = " without a bias" if isinstance(module, family.layers) else ""
+        raise LoraError(
+            f"{name}: {family.family} is for {kinds} and not for a {type(module).__name__}{lacks}: choose "
+            f"other targets."
+        )
     weight = module._parameters.get(site.parameter)
     if isinstance(weight, UninitializedParameter):
         raise LoraError(f"{name}: the layer is not initialised yet: run the model once before attaching.")
@@ -192,17 +203,20 @@ def _put_on(
     shape = site.view(weight).shape
     dtype = torch.promote_types(weight.dtype, torch.float32)
     adapter = FAMILIES[settings.family](shape, settings, dtype, generator)
-    base = site.view(frozen_weight(module, site.parameter).dense(dtype)).detach()
-    if settings.init != "default":
-        assert isinstance(adapter, Lora)
-        adapter.set_start(*INITS[settings.init](base.cpu(), settings, generator))
-    if not base.is_meta:  # a network without memory yet has nothing to start from
-        adapter.start(base.cpu())
+    starts = settings.init != "default"
+    if (starts or type(adapter).start is not Adapter.start) and not weight.is_meta:
+        base = site.view(frozen_weight(module, site.parameter).dense(dtype)).detach().cpu()
+        if starts:
+            assert isinstance(adapter, Lora)
+            adapter.set_start(*INITS[settings.init](base, settings, generator))
+        adapter.start(base)
     if is_channels_last(weight):  # as the gradients that will be added to it
         for parameter in adapter.parameters():
             if parameter.ndim == weight.ndim:
                 parameter.data = parameter.data.contiguous(memory_format=LAST[parameter.ndim])
     adapter.to(weight.device).train(module.training)
+    if isinstance(module, FrozenConv):  # frozen by an adapter that leaves it out
+        swap_back(module)
     if not isinstance(module, AdaptedLayer):
         swap(module, kind_of(module))
         module.adapters, module.active, module.off, module.fold = nn.ModuleDict(), (), 0, None

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from visionlora.adapters.config import LoraError
+from visionlora.adapters.errors import LoraError
 
 _MESSAGE = (
     "the weight of an adapted layer is computed from the frozen weight and the adapters, so {what} would be "

@@ -10,11 +10,8 @@ from numbers import Integral, Real
 from types import MappingProxyType
 from typing import Any
 
+from visionlora.adapters.errors import LoraError
 from visionlora.adapters.settings import AdapterSettings, Option
-
-
-class LoraError(ValueError):
-    """A mistake of the caller: one line that says what was wrong, where, and what to do next."""
 
 
 def _option(default: Any, help: str, **rule: Any) -> Any:
@@ -214,7 +211,7 @@ def _check_options(options: object, family: str) -> None:
     try:
         FAMILIES[family].check_options(options)
     except ValueError as error:
-        raise LoraError(str(error)) from error
+        raise LoraError(f"options: {error}") from error
 
 
 def _check_rank(key: str, value: object) -> None:

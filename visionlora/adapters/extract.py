@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from visionlora.adapters.attaching import DEFAULT, attach_layers, detach
 from visionlora.adapters.base import AdapterSettings
-from visionlora.adapters.config import LoraError
+from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families.full import Full
 from visionlora.adapters.families.lora import Lora
 from visionlora.adapters.network import adapter_names, named_adapters, named_sites
@@ -26,7 +26,7 @@ class Extracted(NamedTuple):
 
     Attributes:
         rank: of the adapter.
-        energy: share of the difference's squared norm that the adapter holds, 0 to 1; 1 where nothing differs.
+        energy: share of the difference's squared norm that the adapter holds, 0 to 1.
     """
 
     rank: int
@@ -90,8 +90,8 @@ def extract_difference(
         Rank and energy by the full name of the weight.
 
     Raises:
-        LoraError: a weight is missing or of another shape, nothing differs, or not exactly one of rank and energy is
-            given.
+        LoraError: a weight is missing or of another shape, nothing differs, or not exactly one of rank and
+            energy is given.
     """
     sites, others = named_sites(base), named_sites(tuned)
     differences = {}
@@ -126,8 +126,8 @@ class _Factors(NamedTuple):
 
 
 def low_rank_factors(difference: Tensor, rank: int | None, energy: float | None = None) -> _Factors:
-    """A (r, in/groups, kernel...) and B (out, r, 1...) with B @ A the best approximation of the difference, and
-    the energy that it holds. The singular values are shared equally by both."""
+    """A (r, in/groups, kernel...) and B (out, r, 1...) with B @ A the best approximation of the difference,
+    and the energy that it holds. The singular values are shared equally by both."""
     U, S, Vh = torch.linalg.svd(difference.flatten(1), full_matrices=False)
     total = S.square().sum()
     held = S.square().cumsum(0) / total.clamp_min(torch.finfo(S.dtype).tiny)

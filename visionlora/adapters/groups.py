@@ -1,7 +1,7 @@
 """Parameter groups for an optimizer: LoRA+ (Hayou et al. 2024, https://arxiv.org/abs/2402.12354).
 
-B starts at zero and A does not, so one learning rate is too low for B or too high for A (section 4). LoRA+ gives
-B a rate that is `ratio` times A's.
+B starts at zero and A does not, so one learning rate is too low for B or too high for A (section 4). LoRA+
+gives B a rate that is `ratio` times A's.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from visionlora.adapters.config import LoraError
+from visionlora.adapters.errors import LoraError
 from visionlora.adapters.network import active_adapters
 
 

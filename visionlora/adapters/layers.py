@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from visionlora.adapters.base import Adapter, LowRank
 from visionlora.adapters.computed_weight import ComputedWeight
+from visionlora.adapters.module_adapter import ModuleAdapter, add_branches, change_inputs
 from visionlora.adapters.sites import ADAPTABLE, WeightSite, sites_of
 from visionlora.frozen.folding import Fold, FoldableConv
 from visionlora.frozen.swap import Swapped
@@ -105,14 +106,24 @@ class AdaptedLayer(Swapped):
         found = (self.adapters_of(name).get(part) for name in self.active)
         return [adapter for adapter in found if adapter is not None]
 
+    def weight_adapters(self, part: str = "") -> list[Adapter]:
+        """The active adapters that change one weight."""
+        return [one for one in self.active_adapters(part) if not isinstance(one, ModuleAdapter)]
+
+    def module_adapters(self) -> list[ModuleAdapter]:
+        """Those that take part and are no change of the weight; `merged` does not replace them."""
+        return [] if self.off else [one for one in self.active_adapters() if isinstance(one, ModuleAdapter)]
+
     def low_rank(self, part: str = "") -> LowRank | None:
         """The sum of the active updates as one low-rank product; None where one of them is none."""
         factors = []
-        for adapter in self.active_adapters(part):
+        for adapter in self.weight_adapters(part):
             low_rank = adapter.low_rank()
             if low_rank is None:
                 return None
             factors.append(low_rank)
+        if not factors:
+            return None
         if len(factors) == 1:
             return factors[0]
         A = torch.cat([one.A for one in factors])
@@ -138,7 +149,7 @@ class AdaptedLayer(Swapped):
         parts = []
         for site in self.sites:
             view = site.view(base)
-            adapters = self.active_adapters(site.part)
+            adapters = self.weight_adapters(site.part)
             parts.append(sum((one.update(view) for one in adapters), torch.zeros_like(view)))
         return self.sites[0].restore(parts[0]) if len(parts) == 1 else torch.cat(parts)
 
@@ -147,7 +158,7 @@ class AdaptedLayer(Swapped):
         return torch.promote_types(self.frozen_weight.dtype, torch.float32)
 
     def _adapted_view(self, site: WeightSite, base: Tensor, dropout: bool) -> Tensor:
-        view, adapters = site.view(base), self.active_adapters(site.part)
+        view, adapters = site.view(base), self.weight_adapters(site.part)
         if not adapters:
             return view
         low_rank = self.low_rank(site.part)
@@ -190,10 +201,13 @@ class AdaptedConv(_HasWeight, FoldableConv):
     def forward(self: Any, x: Tensor) -> Tensor:
         """(N, in, size...) to (N, out, size...)."""
         fold: Fold | None = self.fold
+        modules: list[ModuleAdapter] = self.module_adapters()
         computes, drops = self.computes_adapters, self.drops()
         merged = self.merged_weight is not None and not self.off
-        if merged or drops or self.padding_mode != "zeros":
-            y = self._unfolded(x) if computes else super().forward(x)
+        if merged or drops or modules or self.padding_mode != "zeros":
+            changed = change_inputs(modules, x, self)
+            y = self._unfolded(changed) if computes else super().forward(changed)
+            y = add_branches(modules, changed, y, self)
             return y if fold is None else fold.apply_norm(y)
         weight, bias, scale = self.frozen_weight, self.bias, None
         if fold is not None:
@@ -228,7 +242,7 @@ class AdaptedConv(_HasWeight, FoldableConv):
             return adapted_conv(x, LayerTensors(weight, self.bias, *low_rank), geometry)
         base = weight.dense()
         y = conv(x, base, self.bias, geometry)
-        for adapter in self.active_adapters():
+        for adapter in self.weight_adapters():
             low_rank = adapter.low_rank()
             if low_rank is None:
                 update = adapter.update(base.to(self._exact)).to(base.dtype)
@@ -244,10 +258,13 @@ class AdaptedLinear(_HasWeight):
 
     def forward(self: Any, x: Tensor) -> Tensor:
         """(..., in) to (..., out)."""
+        return add_branches(self.module_adapters(), x, self._weights_alone(x), self)
+
+    def _weights_alone(self: Any, x: Tensor) -> Tensor:
         if not self.computes_adapters:
             return super().forward(x)
         if self.drops():
-            return self.add_updates(x, self.frozen_part(x))
+            return self._add_updates(x, self.frozen_part(x))
         low_rank = self.low_rank()
         if low_rank is None:
             return F.linear(x, self.adapted_weight(), self.bias)
@@ -261,10 +278,13 @@ class AdaptedLinear(_HasWeight):
 
     def add_updates(self: Any, x: Tensor, frozen: Tensor) -> Tensor:
         """The output for x (..., in), given the frozen one (..., out)."""
+        return add_branches(self.module_adapters(), x, self._add_updates(x, frozen), self)
+
+    def _add_updates(self: Any, x: Tensor, frozen: Tensor) -> Tensor:
         if self.off or not self.active:
             return frozen.clone()  # the next layer may work in place
         base = self.frozen_weight.dense()
-        for adapter in self.active_adapters():
+        for adapter in self.weight_adapters():
             low_rank = adapter.low_rank()
             if low_rank is None:
                 branch = F.linear(x, adapter.update(base.to(self._exact)).to(base.dtype))

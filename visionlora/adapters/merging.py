@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from visionlora.adapters.config import LoraError
+from visionlora.adapters.errors import LoraError
 from visionlora.adapters.network import active_adapters, finish_detaching, remove_adapters, require_adapters
 from visionlora.frozen.folding import unfold_batch_norm
 
@@ -24,13 +24,22 @@ def merge(model: _Network) -> _Network:
     Computed once in single or double precision and cast to the weight's type. Parameters stay frozen.
 
     Raises:
-        LoraError: the model has no adapters.
+        LoraError: the model has no adapters, or some that are modules of their own (Conv-Adapter, prompts).
     """
     layers = require_adapters(model).values()
+    for layer in layers:
+        for adapter in (one for one in layer.module_adapters() if not one.mergeable):
+            raise LoraError(
+                f"{adapter.family} is a module of its own and not a change of a weight, so it can't be "
+                f"merged: use the network with it, or activate the other adapters alone."
+            )
     unfold_batch_norm(model)
     for layer in layers:
+        layer.adapters.eval()  # a rank that DyLoRA drew for one step is not for good
         with torch.no_grad():
             weight = layer.adapted_weight()
+        for adapter in layer.module_adapters():
+            adapter.merge_into(layer)
         parameter = layer.adapted_parameter
         remove_adapters(layer)
         layer._parameters[parameter] = nn.Parameter(weight, requires_grad=False)
@@ -39,7 +48,8 @@ def merge(model: _Network) -> _Network:
 
 @contextmanager
 def merged(model: nn.Module) -> Iterator[None]:
-    """Inside, adapted layers compute with their merged weight, at the cost of the plain layer.
+    """Inside, adapted layers compute with their merged weight, at the cost of the plain layer. Adapters
+    that are modules of their own are computed beside it.
 
     The merged weights are a snapshot that stands beside the base tensors, which are not touched: they are
     what they were afterwards, whatever happens inside. No gradient reaches the adapters inside, and steps

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from torch import Tensor, nn
 
 from visionlora.adapters.base import Adapter
-from visionlora.adapters.config import LoraError
+from visionlora.adapters.errors import LoraError
+from visionlora.adapters.families.dylora import Dylora
 from visionlora.adapters.layers import AdaptedLayer, adapters_in
 from visionlora.adapters.sites import WeightSite, site_name, sites_of
 from visionlora.frozen.freeze import unfreeze
@@ -110,6 +111,28 @@ def step_adapters(model: nn.Module, step: int, total: int) -> None:
         families.setdefault(type(adapter), []).append(adapter)
     for family, adapters in families.items():
         family.on_step_together(adapters, step, total)
+
+
+def cut_rank(model: _Network, rank: int) -> _Network:
+    """Keep the first `rank` rows of A and columns of B of every active DyLoRA adapter that has more, in
+    place: what is computed, merged and saved then is the network as it was trained at that rank.
+
+    Optimizers that hold the parameters hold those from before.
+
+    Raises:
+        LoraError: an active adapter is of another family, or the rank is below 1.
+    """
+    if rank < 1:
+        raise LoraError(f"rank is {rank}: give a whole number of at least 1.")
+    adapters = active_adapters(model)
+    for adapter in adapters:
+        if not isinstance(adapter, Dylora):
+            raise LoraError(
+                f"cut_rank is for dylora, which was trained at every rank, not for {adapter.family}."
+            )
+    for adapter in adapters:
+        cast(Dylora, adapter).cut(min(rank, adapter.settings.rank))
+    return model
 
 
 def require_adapters(model: nn.Module) -> dict[str, AdaptedLayer]:

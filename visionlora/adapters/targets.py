@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
-from visionlora.adapters.config import LoraError, matches
+from visionlora.adapters.config import matches
+from visionlora.adapters.errors import LoraError
 from visionlora.adapters.network import named_sites
 
 _KEYWORDS = ("all", "conv", "linear", "classifier", "last:1")

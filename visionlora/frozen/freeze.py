@@ -45,6 +45,11 @@ def freeze(model: nn.Module, adapted: Container[nn.Module]) -> None:
     """
     for parameter in model.parameters():
         parameter.requires_grad_(False)
+    freeze_modules(model, adapted)
+
+
+def freeze_modules(model: nn.Module, adapted: Container[nn.Module]) -> None:
+    """The part of :func:`freeze` that changes modules and no parameter."""
     out_of_place(model)
     for module in model.modules():
         if isinstance(module, _BatchNorm) and not isinstance(module, FrozenBatchNorm):

@@ -12,9 +12,10 @@ kept in memory and in a JSON file in the user's cache directory, one file for ea
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,7 +38,6 @@ class _Policy:
     preferred: str = "auto"
     replayed: Mapping[str, Decision] | None = None
     missing: list[str] = field(default_factory=list)
-    excluded: frozenset[tuple[str, str]] = frozenset()
     remembered: dict[Hashable, tuple[Any, Decisions]] = field(default_factory=dict)
 
 
@@ -86,16 +86,6 @@ def replay(decisions: Mapping[str, Decision]) -> Iterator[list[str]]:
 
 
 @contextmanager
-def excluding(*candidates: tuple[str, str]) -> Iterator[None]:
-    """Inside, candidates are left out: pairs of what they decide ("conv gradient", see `choose`) and a name.
-
-    For measuring what a candidate is worth. The last candidate of a decision stays.
-    """
-    with _using(_Policy(_policy.preferred, excluded=_policy.excluded | frozenset(candidates))):
-        yield
-
-
-@contextmanager
 def recorded() -> Iterator[Decisions]:
     """Inside, every decision that is used is recorded, with what it is for, timed or not."""
     record: Decisions = {}
@@ -134,55 +124,45 @@ def remembered(request: Hashable, decide: Callable[[], _Chosen]) -> _Chosen:
 
 
 def choose(
-    kind: str,
-    key: str,
-    candidates: Mapping[str, Callable[[], object]],
-    rule: str,
-    work: float,
-    device: torch.device,
-) -> str:
+    kind: str, request: Hashable, candidates: Sequence[str], run: Callable[[str], object], rule: str,
+    work: float, device: torch.device,
+) -> str:  # fmt: skip
     """The name of the implementation to use.
 
     Args:
         kind: what is decided: "linear product", "conv gradient", ...
-        key: the layer and input that it is decided for.
-        candidates: the implementations in question; calling one does the work once.
+        request: the layer and input that it is decided for.
+        candidates: names of the implementations in question.
+        run: does the work once by the implementation of this name.
         rule: the one to use where nothing may be timed.
         work: multiplications of one run; little work is not timed.
         device: where the work is done.
     """
-    key = f"{kind}: {key}"
-    excluded = {name for of, name in _policy.excluded if of == kind}
-    if excluded and len(candidates) > 1:
-        candidates = {name: run for name, run in candidates.items() if name not in excluded} or candidates
-        rule = rule if rule in candidates else next(iter(candidates))
-    decision = _decision(key, candidates, rule, work, device)
+    parts = request if isinstance(request, tuple) else (request,)
+    key = f"{kind}: {' '.join(str(part).removeprefix('torch.') for part in parts)}"
+    known = None if _policy.replayed is None else _policy.replayed.get(key)
+    if known is not None and known["implementation"] in candidates:
+        decision = known
+    else:
+        if _policy.replayed is not None and key not in _policy.missing:
+            _policy.missing.append(key)
+        if len(candidates) == 1:
+            decision = _untimed(candidates[0])
+        elif _policy.preferred in candidates:
+            decision = _untimed(_policy.preferred)
+        elif _policy.preferred != "auto" or not _may_time():
+            decision = _untimed(rule)
+        else:
+            decision = _timed_decision(key, candidates, run, rule, work, device)
     for record in _records:
         record[key] = decision
     return decision["implementation"]
 
 
-def _decision(
-    key: str, candidates: Mapping[str, Callable[[], object]], rule: str, work: float, device: torch.device
-) -> Decision:
-    if _policy.replayed is not None:
-        known = _policy.replayed.get(key)
-        if known is not None and known["implementation"] in candidates:
-            return known
-        if key not in _policy.missing:
-            _policy.missing.append(key)
-    if len(candidates) == 1:
-        return _untimed(next(iter(candidates)))
-    if _policy.preferred in candidates:
-        return _untimed(_policy.preferred)
-    if _policy.preferred != "auto" or not _may_time():
-        return _untimed(rule)
-    return _timed_decision(key, candidates, rule, work, device)
-
-
 def _timed_decision(
-    key: str, candidates: Mapping[str, Callable[[], object]], rule: str, work: float, device: torch.device
-) -> Decision:
+    key: str, candidates: Sequence[str], run: Callable[[str], object], rule: str, work: float,
+    device: torch.device,
+) -> Decision:  # fmt: skip
     if device.type == "cpu":
         key = f"{key}, {torch.get_num_threads()} threads"
     file = cache_file(device.type)
@@ -190,11 +170,11 @@ def _timed_decision(
         _loaded.add(file)
         _timed.update({**read(file), **_timed})
     known = _timed.get(key)
-    if known is not None and candidates.keys() <= known["seconds"].keys():
+    if known is not None and set(candidates) <= known["seconds"].keys():
         return _fastest(rule, {name: known["seconds"][name] for name in candidates})
     if work < _MIN_WORK:
         return _untimed(rule)
-    _timed[key] = _fastest(rule, _measure(candidates, device))
+    _timed[key] = _fastest(rule, _measure(candidates, run, device))
     if file is not None:
         write(file, key, _timed[key])
     return _timed[key]
@@ -216,20 +196,21 @@ def _fastest(rule: str, seconds: dict[str, float]) -> Decision:
 
 
 @torch.no_grad()
-def _measure(candidates: Mapping[str, Callable[[], object]], device: torch.device) -> dict[str, float]:
+def _measure(
+    candidates: Sequence[str], run: Callable[[str], object], device: torch.device
+) -> dict[str, float]:
     """Each candidate's best time of a few rounds; in turn, so that what disturbs one disturbs all."""
-    for run in candidates.values():
-        timed(run, device)  # the first run fetches, allocates and compiles
+    for name in candidates:
+        run(name)  # the first run fetches, allocates and compiles
     seconds = dict.fromkeys(candidates, float("inf"))
-    running: Iterable[str] = candidates
-    for done in range(_ROUNDS):
-        if done == _SHORT_ROUNDS and min(seconds.values()) > _LONG:
-            break
+    running = list(candidates)
+    for done in range(1, _ROUNDS + 1):
         for name in running:
-            seconds[name] = min(seconds[name], timed(candidates[name], device))
-        if done:
-            running = [name for name in running if seconds[name] < _HOPELESS * min(seconds.values())]
-        if len(seconds) > 1 and len(list(running)) == 1:
+            seconds[name] = min(seconds[name], timed(partial(run, name), device))
+        best = min(seconds.values())
+        if done > 1:
+            running = [name for name in running if seconds[name] < _HOPELESS * best]
+        if len(running) == 1 or (done >= _SHORT_ROUNDS and best > _LONG):
             break
     return seconds
 

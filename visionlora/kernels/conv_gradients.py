@@ -1,9 +1,9 @@
 """The gradients of a convolution's adapter.
 
-x is (N, in, size...), g the gradient of the output, (N, out, size...), A (r, in/groups, k...), B (out, r); the
-scaling is in A and B already. With u = B' g, a convolution of one pixel, the gradient of A is the weight
-gradient of a convolution with r output channels, that of B is `g h'` with h = conv(x, A). The full weight
-gradient is never formed unless it is cheaper (few channels; groups, which share A).
+x is (N, in, size...), g the gradient of the output, A (r, in/groups, k...), B (out, r), with the scaling in A
+and B. With u = B' g, a convolution of one pixel, the gradient of A is the weight gradient of a convolution
+with r output channels, that of B is `g h'` with h = conv(x, A). The full weight gradient is formed only where
+it is cheaper (few channels; groups, which share A).
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 
 from visionlora.kernels.convolution import LAST, backward, conv, is_channels_last
-from visionlora.kernels.matmul import tall
-from visionlora.kernels.onednn import linear
+from visionlora.kernels.matmul import as_rows, from_rows, linear
 from visionlora.kernels.tensors import Geometry
 
 
@@ -25,6 +24,15 @@ def gradients_for(x: Tensor, A: Tensor, geometry: Geometry) -> list[str]:
         return ["low_rank", "full"]
     wide = A.shape[-1] > 3 and geometry.dilation[-1] == 1 and x.device.type == "cpu"
     return ["columns"] * wide + ["full"]
+
+
+def low_rank(x: Tensor, g: Tensor, A: Tensor, B: Tensor, geometry: Geometry) -> tuple[Tensor, Tensor]:
+    """From u and h, each of r channels."""
+    rows = as_rows(g, channels_first=True)
+    u = from_rows(linear(rows, B.t().contiguous()), g.shape, channels_first=True)
+    grad_A = backward(u, x, A, geometry, of_input=False)
+    h = as_rows(conv(x, A, None, geometry), channels_first=True)
+    return grad_A, linear(h.t().contiguous(), rows.t()).t()
 
 
 def full(x: Tensor, g: Tensor, A: Tensor, B: Tensor, geometry: Geometry) -> tuple[Tensor, Tensor]:
@@ -50,12 +58,6 @@ def columns(x: Tensor, g: Tensor, A: Tensor, B: Tensor, geometry: Geometry) -> t
     return _project(torch.cat(pieces, -1), A, B)
 
 
-def low_rank(x: Tensor, g: Tensor, A: Tensor, B: Tensor, geometry: Geometry) -> tuple[Tensor, Tensor]:
-    """From u and h, each of r channels."""
-    grad_A = backward(_down(g, B), x, A, geometry, of_input=False)
-    return grad_A, _outer(conv(x, A, None, geometry), g)
-
-
 GRADIENTS: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor, Geometry], tuple[Tensor, Tensor]]] = {
     "low_rank": low_rank,
     "columns": columns,
@@ -64,24 +66,24 @@ GRADIENTS: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor, Geometry], tuple[
 
 
 def _window(x: Tensor, start: int, width: int) -> Tensor:
-    """`width` columns of x from `start` on, zeros where x has none. `F.pad` would write everything twice."""
+    """`width` columns of x from `start` on, zeros where x has none."""
     first, last = max(start, 0), min(start + width, x.shape[-1])
     if last - first == width:
         return x[..., first:last]
-    memory_format = LAST[x.ndim] if is_channels_last(x) else torch.contiguous_format
-    part = torch.empty((*x.shape[:-1], width), dtype=x.dtype, device=x.device, memory_format=memory_format)
-    if last <= first:
-        return part.zero_()
-    part[..., : first - start] = 0
-    part[..., last - start :] = 0
-    part[..., first - start : last - start] = x[..., first:last]
+    part = x.new_zeros(*x.shape[:-1], width)
+    if is_channels_last(x):
+        part = x.new_zeros(x.shape[0], *x.shape[2:-1], width, x.shape[1]).movedim(-1, 1)
+    if first < last:
+        part[..., first - start : last - start] = x[..., first:last]
     return part
 
 
 def _like(x: Tensor, out: int, A: Tensor) -> Tensor:
     """A weight of which only shape, type and memory format matter."""
     weight = x.new_empty(out, *A.shape[1:])
-    return weight.contiguous(memory_format=LAST[x.ndim]) if is_channels_last(x) else weight
+    # In double precision PyTorch 2.15 gives wrong gradients for one image, groups and a channels_last weight.
+    last = is_channels_last(x) and x.dtype != torch.double
+    return weight.contiguous(memory_format=LAST[x.ndim]) if last else weight
 
 
 def _project(weight_grad: Tensor, A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
@@ -89,20 +91,3 @@ def _project(weight_grad: Tensor, A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]
     flat = weight_grad.flatten(1).to(torch.promote_types(weight_grad.dtype, torch.float32))
     A_flat, B = A.flatten(1).to(flat.dtype), B.to(flat.dtype)
     return (B.t() @ flat).view(A.shape), flat @ A_flat.t()
-
-
-def _down(g: Tensor, B: Tensor) -> Tensor:
-    """u = B' g: (N, r, size...)."""
-    if not is_channels_last(g):
-        return conv(g, B.t().reshape(*B.t().shape, *(1,) * (g.ndim - 2)))
-    return linear(g.movedim(1, -1), B.t().contiguous()).movedim(-1, 1)
-
-
-def _outer(h: Tensor, g: Tensor) -> Tensor:
-    """g h' summed over images and pixels: (out, r). Its transpose is computed: see `matmul`."""
-    if is_channels_last(g):
-        thin = h.movedim(1, -1).reshape(-1, h.shape[1])
-        return tall(thin, g.movedim(1, -1).reshape(-1, g.shape[1])).t()
-    like = g.new_empty(h.shape[1], g.shape[1], *(1,) * (g.ndim - 2))
-    ones, none = (1,) * (g.ndim - 2), (0,) * (g.ndim - 2)
-    return backward(h, g, like, Geometry(ones, none, ones), of_input=False).flatten(1).t()

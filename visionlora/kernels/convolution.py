@@ -62,7 +62,7 @@ def backward(g: Tensor, x: Tensor, weight: Tensor, geometry: Geometry, of_input:
 
 
 def forward(product: str, x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
-    """The output by this implementation: "conv", "flipped" or "winograd"."""
+    """The output by this implementation."""
     if product == "winograd":
         return winograd.convolve(x, weight, bias, geometry.padding)
     return conv(x, weight, bias, geometry)
@@ -114,15 +114,13 @@ def _flipped(g: Tensor, size: Sequence[int], weight: Tensor, geometry: Geometry)
     return conv(g, flipped, None, Geometry(ones, flipped_padding(kernel, geometry), dilation, groups))
 
 
-def subsample(x: Tensor, stride: Sequence[int]) -> Tensor:
-    """Every stride-th pixel of x (N, channels, size...), in channels_last."""
-    pixels = tuple(slice(None, None, step) for step in stride)
-    return x[(slice(None), slice(None)) + pixels].contiguous(memory_format=LAST[x.ndim])  # noqa: RUF005
+def every(stride: Sequence[int]) -> Any:
+    """The index of every stride-th pixel of a tensor (N, channels, size...)."""
+    return (..., *(slice(None, None, step) for step in stride))
 
 
 def spread(g: Tensor, size: Sequence[int], stride: Sequence[int]) -> Tensor:
-    """The inverse of `subsample`: zeros between the pixels of g, size... pixels in all."""
+    """The pixels of g with zeros between them, size... pixels in all; in channels_last."""
     full = g.new_zeros(g.shape[0], *size, g.shape[1]).movedim(-1, 1)
-    pixels = tuple(slice(None, None, step) for step in stride)
-    full[(slice(None), slice(None)) + pixels] = g  # noqa: RUF005 - Python 3.10 knows no star in an index
+    full[every(stride)] = g
     return full

@@ -13,6 +13,8 @@ from typing import Any, TypedDict
 
 import torch
 
+_warned: set[str] = set()
+
 VERSION = 10  # of the implementations: raise it when one of them gets faster or slower
 
 
@@ -95,13 +97,10 @@ def write(file: Path, key: str, decision: Decision) -> None:
         part.write_text(json.dumps({**read(file), key: decision}, indent=1, sort_keys=True))
         part.replace(file)
     except OSError as error:
-        _warn_unwritable(str(file.parent), str(error))
-
-
-@cache
-def _warn_unwritable(directory: str, error: str) -> None:
-    warnings.warn(
-        f"Timings are not kept: {directory} can't be written ({error}); VISIONLORA_CACHE names another "
-        f"directory, or none when empty.",
-        stacklevel=2,
-    )
+        message = (
+            f"Timings are not kept: {file.parent} can't be written ({error}); VISIONLORA_CACHE names another "
+            f"directory, or none when empty."
+        )
+        if message not in _warned:
+            _warned.add(message)
+            warnings.warn(message, stacklevel=2)

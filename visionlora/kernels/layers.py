@@ -1,11 +1,8 @@
 """One adapted layer, computed by the fastest of several equal implementations.
 
-The layer's weight is `weight + scaling * (B as out x r) @ (A as r x rest)`, for every number of groups; a linear
-layer is the same with (out, in), (r, in) and (out, r).
-
 The implementations are in `matmul` (linear layers, convolutions of one pixel) and in `convolution` and
 `conv_gradients`, the candidates for a layer in `candidates`, the choice among them in `autotune`. Inside
-`torch.func` transforms, and where the base weight is trained too, PyTorch's own operations compute the layer.
+`torch.func` transforms, and where the base is trained too, PyTorch's own operations compute the layer.
 """
 
 from __future__ import annotations
@@ -18,8 +15,8 @@ from visionlora.kernels import matmul
 from visionlora.kernels.candidates import conv_implementations, frozen_implementation, linear_implementations
 from visionlora.kernels.convolution import conv, is_channels_last, pad_extra
 from visionlora.kernels.functions import ConvFunction, FrozenConvFunction, LinearFunction, SubsampleFunction
+from visionlora.kernels.matmul import has_onednn
 from visionlora.kernels.merge import autocast_off, merged_weight
-from visionlora.kernels.onednn import has_onednn
 from visionlora.kernels.recompute import recipe_for
 from visionlora.kernels.tensors import FrozenWeight, Geometry, LayerTensors
 
@@ -95,14 +92,9 @@ def _is_frozen(x: Tensor, weight: FrozenWeight, bias: Tensor | None) -> bool:
 
 
 def _autocast(t: Tensor) -> Tensor:
-    device = t.device.type
-    if (
-        torch.amp.is_autocast_available(device)
-        and torch.is_autocast_enabled(device)
-        and t.dtype != torch.double
-    ):
-        return t.to(torch.get_autocast_dtype(device))
-    return t
+    device, amp = t.device.type, torch.amp
+    enabled = amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+    return t.to(torch.get_autocast_dtype(device)) if enabled and t.dtype != torch.double else t
 
 
 def _autocast_bias(layer: LayerTensors) -> LayerTensors:
@@ -110,15 +102,10 @@ def _autocast_bias(layer: LayerTensors) -> LayerTensors:
 
 
 def _is_matmul(x: Tensor, weight: FrozenWeight, geometry: Geometry) -> bool:
-    """Whether it is a matrix product; with a stride only where that is known to be faster."""
-    ones = (1,) * len(geometry.stride)
-    return (
-        tuple(weight.shape[2:]) == ones
-        and (geometry.stride == ones or has_onednn(x))
-        and not any(geometry.padding)
-        and geometry.groups == 1
-        and is_channels_last(x)
-    )
+    """Whether it is a matrix product; with a stride only where that is known to be faster (2 % of a ResNet50
+    step in bfloat16)."""
+    plain = geometry.groups == max(weight.shape[2:]) == 1 and not any(geometry.padding)
+    return plain and is_channels_last(x) and (max(geometry.stride) == 1 or has_onednn(x))
 
 
 def _linear(x: Tensor, layer: LayerTensors, channels_first: bool) -> Tensor:

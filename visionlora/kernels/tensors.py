@@ -13,27 +13,21 @@ class FrozenWeight(Protocol):
     """A base weight that gets no gradient. It may be stored in any form, for example quantised.
 
     The kernels ask for the dense tensor where they need the numbers, in the forward and again in the backward
-    pass, and never keep it between the two.
+    pass, and never keep it between the two. Shape, type and device are those of the dense tensor. A layer
+    whose weight requires a gradient is computed by PyTorch's own operations.
     """
 
     @property
-    def shape(self) -> torch.Size:
-        """(out, in/groups, kernel...) of a convolution, (out, in) of a linear layer."""
-
+    def shape(self) -> torch.Size: ...
     @property
-    def dtype(self) -> torch.dtype:
-        """The type of `dense()`."""
-
+    def dtype(self) -> torch.dtype: ...
     @property
-    def device(self) -> torch.device:
-        """Where it is stored and `dense()` is made."""
-
+    def device(self) -> torch.device: ...
     @property
-    def requires_grad(self) -> bool:
-        """False. A layer whose weight is trained too is computed by PyTorch's own operations."""
+    def requires_grad(self) -> bool: ...
 
     def dense(self, dtype: torch.dtype | None = None) -> Tensor:
-        """The numbers, as a tensor of this type (by default its own). May be the stored tensor: read only."""
+        """The numbers in this type, by default its own. May be the stored tensor itself: read only."""
 
 
 class LayerTensors(NamedTuple):
@@ -60,15 +54,8 @@ class LayerTensors(NamedTuple):
 
 
 class Geometry(NamedTuple):
-    """What a convolution has beside its tensors: one number a dimension.
-
-    Attributes:
-        stride: as in `torch.nn.Conv2d`.
-        padding: zeros before and after.
-        dilation: as in `torch.nn.Conv2d`.
-        groups: as in `torch.nn.Conv2d`.
-        extra: more zeros after, where padding "same" is not symmetric; empty for none.
-    """
+    """What a convolution has beside its tensors, as in `torch.nn.Conv2d`, one number a dimension; `padding`
+    is symmetric, and `extra` are the zeros after it where padding "same" is not, empty for none."""
 
     stride: tuple[int, ...]
     padding: tuple[int, ...]
@@ -78,13 +65,9 @@ class Geometry(NamedTuple):
 
     @classmethod
     def of(
-        cls,
-        kernel: Sequence[int],
-        stride: Sequence[int],
-        padding: Sequence[int] | str,
-        dilation: Sequence[int],
-        groups: int,
-    ) -> Geometry:
+        cls, kernel: Sequence[int], stride: Sequence[int], padding: Sequence[int] | str,
+        dilation: Sequence[int], groups: int,
+    ) -> Geometry:  # fmt: skip
         """The geometry of a convolution with these attributes; padding may be "same" or "valid"."""
         extra: tuple[int, ...] = ()
         if padding == "same":

@@ -19,11 +19,10 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from visionlora.kernels.onednn import has_onednn
+from visionlora.kernels.matmul import has_onednn
 
 TILE, KERNEL = 4, 3
-TAPS = (TILE + KERNEL - 1) ** 2
-"""Products for a tile and a pair of channels; without the transformation 144."""
+TAPS = (TILE + KERNEL - 1) ** 2  # products for a tile and a pair of channels; 144 without the transformation
 
 Matrix = tuple[tuple[float, ...], ...]
 
@@ -71,13 +70,8 @@ def convolve(
 ) -> Tensor:
     """The convolution of x (N, in, H, W) with a weight (out, in, 3, 3): (N, out, H', W') in channels_last.
 
-    Args:
-        x: in any memory format; channels_last is the fastest.
-        weight: of the layer.
-        bias: (out,), or none.
-        padding: zeros above and below, left and right.
-        flipped: flip the kernel and exchange its channels: with x the output's gradient and the padding 2
-            less the layer's, this is the input's gradient.
+    `flipped` flips the kernel and exchanges its channels: with x the output's gradient and the padding 2 less
+    the layer's, this is the input's gradient.
     """
     weight = weight.transpose(0, 1) if flipped else weight
     outputs, inputs = weight.shape[:2]
@@ -107,10 +101,9 @@ def convolve(
 
 def _transformed(weight: Tensor, flipped: bool) -> Tensor:
     """G w G' of every pair of channels, as the weight of TAPS groups of a convolution of one pixel."""
-    outputs, inputs = weight.shape[:2]
+    matrix = _squared(WEIGHT, weight.dtype, weight.device)
     pairs = weight.permute(2, 3, 0, 1).reshape(KERNEL**2, -1)
-    matrix = _squared(WEIGHT, weight)
-    return ((matrix.flip(1) if flipped else matrix) @ pairs).view(TAPS * outputs, inputs, 1, 1)
+    return ((matrix.flip(1) if flipped else matrix) @ pairs).view(-1, weight.shape[1], 1, 1)
 
 
 def _values(patch: Tensor) -> Tensor:
@@ -127,7 +120,7 @@ def _values(patch: Tensor) -> Tensor:
     # In smaller pieces these left holes between tensors that live longer: 40 MB more at VGG19's peak.
     copied, values = patch.new_empty(max(2 * size, WORKSPACE))[: 2 * size].view(2, count, TAPS, channels)
     copied.view(tiles.shape).copy_(tiles)
-    return torch.matmul(_squared(INPUT, patch), copied, out=values)
+    return torch.matmul(_squared(INPUT, patch.dtype, patch.device), copied, out=values)
 
 
 def _products(values: Tensor, kernel: Tensor) -> Tensor:
@@ -139,11 +132,11 @@ def _products(values: Tensor, kernel: Tensor) -> Tensor:
     count = len(values)
     pixels = values.view(1, count, 1, -1).permute(0, 3, 1, 2)
     products = torch.conv2d(pixels, kernel, groups=TAPS).permute(0, 2, 3, 1)
-    return torch.matmul(_squared(OUTPUT, values), products.reshape(count, TAPS, -1))
+    return torch.matmul(_squared(OUTPUT, values.dtype, values.device), products.reshape(count, TAPS, -1))
 
 
 def _place(tiles: Tensor, into: Tensor) -> None:
-    """Tiles (images * down * across, TILE ** 2, out) into (images, H, W, out), which may be cut at the end."""
+    """Tiles (images * down * across, TILE ** 2, out) into (images, H, W, out), the last ones cut."""
     images, height, width, channels = into.shape
     down, across = -(-height // TILE), -(-width // TILE)
     tiles = tiles.view(images, down, across, TILE, TILE, channels).transpose(2, 3)
@@ -158,11 +151,7 @@ def _padded(x: Tensor, first: int, last: int, width: int, padding: Sequence[int]
     above, left = padding
     top, bottom = max(0, first - above), min(x.shape[1], last - above)
     inside = slice(top + above - first, bottom + above - first)
-    patch = x.new_empty(len(x), last - first, width, x.shape[3])
-    patch[:, : inside.start] = 0
-    patch[:, inside.stop :] = 0
-    patch[:, inside, :left] = 0
-    patch[:, inside, left + x.shape[2] :] = 0
+    patch = x.new_zeros(len(x), last - first, width, x.shape[3])
     patch[:, inside, left : left + x.shape[2]] = x[:, top:bottom]
     return patch
 
@@ -181,12 +170,8 @@ def _even(total: int, most: int) -> int:
     return -(-total // -(-total // most))
 
 
-def _squared(matrix: Matrix, like: Tensor) -> Tensor:
-    """The matrix that transforms both dimensions of a tile at once."""
-    return _kronecker(matrix, like.dtype, like.device)
-
-
 @cache
-def _kronecker(matrix: Matrix, dtype: torch.dtype, device: torch.device) -> Tensor:
+def _squared(matrix: Matrix, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The matrix that transforms both dimensions of a tile at once."""
     exact = torch.tensor(matrix, dtype=torch.float64)
     return torch.kron(exact, exact).to(device, dtype)

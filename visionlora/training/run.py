@@ -19,7 +19,7 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from visionlora.adapters import FrozenBatchNorm, folded
-from visionlora.data import ImageDataset, ImageFolder, ImageLoader
+from visionlora.data import ImageFolder
 from visionlora.device import choose_device
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.forgetting import changes_between
@@ -36,14 +36,12 @@ from visionlora.training.learning_rate import select_learning_rate
 from visionlora.training.metrics import TrainingResult, build_metrics
 from visionlora.training.module import LoraModule
 from visionlora.training.precision import choose_precision
-from visionlora.training.setup import RunSetup, set_up
+from visionlora.training.setup import RunSetup, find_checkpoint, sample_images, set_up
 from visionlora.training.trainer import Fitter
 from visionlora.training.weight_average import WeightAverage, select_weights
 from visionlora.training.write_outputs import show_summary, write_adapter, write_kernels, write_outputs
 
 INTERRUPTED = 130
-SAMPLE = 4
-"""Images that the network is timed and folded with."""
 
 log = logging.getLogger(__name__)
 
@@ -213,8 +211,8 @@ def train(
 
 @contextmanager
 def _kernel_policy(kernel: str, notices: Notices) -> Iterator[None]:
-    """Inside, layers are computed as ``trainer.kernel`` says: a word, an implementation's name, or the path of
-    the kernels.json of another run, whose choices are used again."""
+    """Inside, layers are computed as ``trainer.kernel`` demands: a word, an implementation's name, or the
+    path of another run's kernels.json, whose choices are replayed."""
     path = Path(kernel)
     if path.suffix != ".json":
         with implementation(kernel):
@@ -231,25 +229,6 @@ def _kernel_policy(kernel: str, notices: Notices) -> Iterator[None]:
             f"trainer.kernel: {path} has no choice for {len(missing)} of the layers (the rule chose), first: "
             f"{missing[0]}"
         )
-
-
-def sample_images(loader: ImageLoader) -> Tensor:
-    """A few images as the network receives them: (4, 3, height, width)."""
-    dataset = loader.dataset
-    assert isinstance(dataset, ImageDataset)
-    return dataset.normalise([dataset[index % len(dataset)][0] for index in range(SAMPLE)])
-
-
-def find_checkpoint(resume: str | None) -> Path | None:
-    """The checkpoint that ``resume=`` names: a file, or the last one of a run folder."""
-    if resume is None:
-        return None
-    path = Path(resume)
-    if path.is_dir():
-        path = path / "checkpoints" / "last.ckpt"
-    if not path.is_file():
-        raise VisionLoraError(f"resume: there is no checkpoint {path}; give a run folder or a .ckpt file")
-    return path
 
 
 def strength_options(retention: RetentionConfig, contrast: ContrastConfig, head: str) -> StrengthOptions:

@@ -8,12 +8,13 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from visionlora.adapters import LoraConfig, attach, fingerprint
-from visionlora.data import ImageFolder, ImageLoader, refuse, scan, scan_images
+from visionlora.data import ImageDataset, ImageFolder, ImageLoader, refuse, scan, scan_images
 from visionlora.data.loaders import ImageLoaders
 from visionlora.device import choose_device, keep_freed_memory
+from visionlora.errors import VisionLoraError
 from visionlora.evaluation.images import EvaluationImages
 from visionlora.models import Backbone, Head, apply_head, head_parameters, load_backbone
 from visionlora.models.config import ModelConfig
@@ -32,6 +33,9 @@ from visionlora.retention.inversion import Classifier
 from visionlora.retention.negatives import known_ids, negative_images
 from visionlora.retention.teacher import AnchorTeacher
 from visionlora.training.config import RunConfig, TrainerConfig
+
+SAMPLE = 4
+"""Images that the network is timed and folded with."""
 
 
 @dataclass(frozen=True)
@@ -94,16 +98,6 @@ class RunSetup:
         stream = self.teacher.stream if self.teacher else None
         anchors = len(stream.anchors) * stream.views if stream else 0
         return len(self.folder.train) * (self.views or 1) + len(self.folder.val) + anchors
-
-
-def check_available(model: ModelConfig, trainer: TrainerConfig) -> None:
-    """Check that the network's name is known and the accelerator is there, before anything is loaded.
-
-    Raises:
-        VisionLoraError: one of them is not.
-    """
-    check_name(model.name, others=("auto", "pocket"))
-    choose_device(trainer.accelerator)
 
 
 def set_up(config: RunConfig, notices: Notices, images: ImageFolder | None = None) -> RunSetup:
@@ -217,3 +211,32 @@ def _contrast_loader(root: str | None, loaders: ImageLoaders, notices: Notices) 
         notices.say("no contrast folder (contrast.root): the false-positive rate is not measured")
         return None
     return loaders.plain(scan_images([Path(root)]))
+
+
+def check_available(model: ModelConfig, trainer: TrainerConfig) -> None:
+    """Check that the network's name is known and the accelerator is there, before anything is loaded.
+
+    Raises:
+        VisionLoraError: one of them is not.
+    """
+    check_name(model.name, others=("auto", "pocket"))
+    choose_device(trainer.accelerator)
+
+
+def sample_images(loader: ImageLoader) -> Tensor:
+    """A few images as the network receives them: (4, 3, height, width)."""
+    dataset = loader.dataset
+    assert isinstance(dataset, ImageDataset)
+    return dataset.normalise([dataset[index % len(dataset)][0] for index in range(SAMPLE)])
+
+
+def find_checkpoint(resume: str | None) -> Path | None:
+    """The checkpoint that ``resume=`` names: a file, or the last one of a run folder."""
+    if resume is None:
+        return None
+    path = Path(resume)
+    if path.is_dir():
+        path = path / "checkpoints" / "last.ckpt"
+    if not path.is_file():
+        raise VisionLoraError(f"resume: there is no checkpoint {path}; give a run folder or a .ckpt file")
+    return path

@@ -1,4 +1,5 @@
-"""What each family's weight is, written down as the papers have it: in double precision, with loops, slowly."""
+"""What each family's weight is, written down as the papers have it: in double precision, with loops,
+slowly."""
 
 from __future__ import annotations
 

@@ -25,6 +25,9 @@ LAYERS: dict[str, tuple[Build, tuple[int, ...]]] = {
     "conv2d": (lambda: nn.Conv2d(4, 8, 3, padding=1), (2, 4, 6, 5)),
     "strided": (lambda: nn.Conv2d(4, 8, 3, stride=2), (2, 4, 6, 5)),
     "pointwise": (lambda: nn.Conv2d(4, 8, 1), (2, 4, 6, 5)),
+    "dilated": (lambda: nn.Conv2d(4, 8, 3, dilation=2), (2, 4, 7, 6)),
+    "grouped": (lambda: nn.Conv2d(4, 8, 3, groups=2), (2, 4, 6, 5)),
+    "reflected": (lambda: nn.Conv2d(4, 8, 3, padding=1, padding_mode="reflect"), (2, 4, 6, 5)),
     "conv1d": (lambda: nn.Conv1d(4, 8, 3), (2, 4, 9)),
     "conv3d": (lambda: nn.Conv3d(2, 4, 2), (2, 2, 4, 4, 4)),
     "linear, no bias": (lambda: nn.Linear(12, 8, bias=False), (2, 12)),
@@ -39,7 +42,7 @@ CASES: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("dora", {}, ("linear", "conv2d", "strided", "pointwise", "conv1d", "conv3d")),
     ("dora", {"init": "pissa"}, ("linear", "conv2d")),
     ("lokr", {"rank": 1}, ("linear", "conv2d", "strided", "pointwise", "conv1d")),
-    ("lokr", {"rank": 5}, ("linear", "conv2d")),
+    ("lokr", {"rank": 5}, ("linear", "conv2d", "dilated", "grouped")),
     ("lokr", {"rank": 1, "options": {"factor": 4, "decompose_both": True}}, ("linear", "conv2d")),
     ("oft", {"rank": 4}, ("linear", "pointwise")),
     ("oft", {"rank": 4, "options": {"neumann_terms": 3}}, ("linear",)),
@@ -50,7 +53,7 @@ CASES: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("ia3", {"options": {"side": "input"}}, ("linear", "conv2d", "strided", "conv3d")),
     ("adalora", {"rank": 3}, ("linear", "conv2d", "strided", "pointwise")),
     ("dylora", {"rank": 3}, ("linear", "conv2d")),
-    ("loha", {}, ("linear", "conv2d", "strided", "pointwise", "conv1d")),
+    ("loha", {}, ("linear", "conv2d", "strided", "pointwise", "dilated", "grouped", "conv1d")),
 ]
 EACH = [
     pytest.param(family, fields, layer, id=f"{family} {fields} {layer}")
@@ -96,7 +99,12 @@ def test_peft_computes_the_same_with_our_file(
 
 @pytest.mark.parametrize(
     ("family", "options", "layer"),
-    [("oft", {}, "conv2d"), ("ia3", {}, "linear"), ("lokr", {"factor": 4}, "conv1d")],
+    [
+        ("oft", {}, "conv2d"),
+        ("ia3", {}, "linear"),
+        ("lokr", {"factor": 4}, "conv1d"),
+        ("loha", {}, "reflected"),
+    ],
 )
 def test_peft_refuses_a_file_with_which_it_would_compute_something_else(
     family: str, options: dict[str, Any], layer: str, tmp_path: Path
@@ -142,6 +150,8 @@ FOREIGN: list[tuple[str, Callable[[], peft.PeftConfig]]] = [
     ("linear", lambda: peft.LoraConfig(r=3, lora_alpha=5, use_dora=True, target_modules=["0"])),
     ("conv2d", lambda: peft.LoraConfig(r=3, lora_alpha=5, use_dora=True, target_modules=["0"])),
     ("conv2d", lambda: peft.LoHaConfig(r=3, alpha=5, target_modules=["0"])),
+    ("grouped", lambda: peft.LoHaConfig(r=3, alpha=5, target_modules=["0"])),
+    ("dilated", lambda: peft.LoKrConfig(r=1, alpha=5, target_modules=["0"])),
     ("conv2d", lambda: peft.LoKrConfig(r=1, alpha=5, target_modules=["0"])),
     ("linear", lambda: peft.LoKrConfig(r=1, alpha=5, decompose_both=True, target_modules=["0"])),
     ("linear", lambda: peft.LoKrConfig(r=1, alpha=5, decompose_factor=4, target_modules=["0"])),
@@ -159,7 +169,7 @@ FOREIGN: list[tuple[str, Callable[[], peft.PeftConfig]]] = [
 def test_a_file_of_peft_computes_the_same_here(
     layer: str, config: Callable[[], peft.PeftConfig], tmp_path: Path
 ) -> None:
-    plain, x = build(layer)
+    plain, _ = build(layer)
     theirs = peft.get_peft_model(copy.deepcopy(plain), config()).eval()
     with torch.no_grad():
         for parameter in theirs.parameters():

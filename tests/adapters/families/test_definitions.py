@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from tests.adapters.families.naive import NAIVE
+from tests.adapters.networks import WEIGHT_FAMILIES
 from visionlora.adapters import FAMILIES, Adapter, AdapterSettings
 from visionlora.adapters.base import scaling_of
 
@@ -45,7 +46,7 @@ def cases(draw, family: str) -> tuple[Adapter, Tensor]:
     return adapter, base
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", WEIGHT_FAMILIES)
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_the_weight_is_that_of_the_paper(family: str, data: st.DataObject) -> None:
@@ -63,7 +64,7 @@ def test_the_weight_is_that_of_the_paper(family: str, data: st.DataObject) -> No
         torch.testing.assert_close(update, 0.3 * (expected - base), rtol=1e-8, atol=1e-8)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", WEIGHT_FAMILIES)
 def test_gradients_are_those_of_the_definition(family: str) -> None:
     """DoRA's norm counts as a constant, so its gradient is not that of its value."""
     if family == "dora":

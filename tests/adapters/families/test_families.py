@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.adapters.networks import only, perturb, small_network
+from tests.adapters.networks import WEIGHT_FAMILIES, only, perturb, small_network
 from visionlora.adapters import (
     FAMILIES,
     AdapterSettings,
@@ -19,10 +19,15 @@ from visionlora.adapters import (
     adapted_layers,
     adapter_regularizer,
     attach,
+    cut_rank,
+    load_adapter,
+    merge,
+    save_adapter,
     scale,
     step_adapters,
 )
 from visionlora.adapters.families.adalora import budget
+from visionlora.adapters.families.lokr import factorization
 from visionlora.adapters.families.rotation import block_size, cayley, divisor, skew_symmetric
 from visionlora.adapters.families.vera import shared_uniform
 
@@ -85,6 +90,14 @@ def test_divisors_are_chosen_as_peft_chooses_them(size: int) -> None:
 
     rule: Any = OFTLayer.adjust_oft_parameters
     assert [divisor(size, n) for n in range(1, size + 3)] == [rule(None, size, n) for n in range(1, size + 3)]
+
+
+@pytest.mark.parametrize("factor", [-1, 1, 2, 3, 4, 8, 16])
+def test_lokr_factors_sizes_as_peft_does(factor: int) -> None:
+    from peft.tuners.lokr.layer import factorization as theirs
+
+    sizes = range(1, 130)
+    assert [factorization(size, factor) for size in sizes] == [theirs(size, factor) for size in sizes]
 
 
 def test_vera_shares_its_matrices_between_layers_of_all_sizes() -> None:
@@ -150,6 +163,29 @@ def test_a_cut_dylora_is_the_one_that_was_trained_at_that_rank(rank: int) -> Non
     assert adapter.to_peft()["lora_A.weight"].shape[0] == rank == adapter.saved_settings.rank
 
 
+def test_a_network_is_cut_and_saved_at_one_rank(tmp_path) -> None:
+    torch.manual_seed(0)
+    model = attach(small_network(), LoraConfig(family="dylora", rank=4)).train()
+    perturb(model)
+    for adapter in active_adapters(model):
+        adapter.trained_rank = 2
+    x = torch.randn(2, 3, 9, 9)
+    expected = model(x)
+    torch.testing.assert_close(cut_rank(model, 2)(x), expected)
+    save_adapter(model, tmp_path)
+    torch.manual_seed(0)
+    loaded = load_adapter(small_network(), tmp_path)
+    assert {adapter.settings.rank for adapter in active_adapters(loaded)} == {2}
+    torch.testing.assert_close(loaded(x), expected)
+    for adapter in active_adapters(model):
+        adapter.trained_rank = 1
+    torch.testing.assert_close(merge(model).eval()(x), expected, rtol=1e-4, atol=1e-5)
+    with pytest.raises(LoraError, match="not for lora"):
+        cut_rank(attach(small_network(), LoraConfig()), 2)
+    with pytest.raises(LoraError, match="rank is 0"):
+        cut_rank(attach(small_network(), LoraConfig(family="dylora")), 0)
+
+
 def test_adaloras_penalty_is_the_distance_of_its_vectors_from_orthogonal() -> None:
     model = attach(small_network(), LoraConfig(family="adalora", rank=2, options={"orthogonality": 0.5}))
     perturb(model)
@@ -158,7 +194,7 @@ def test_adaloras_penalty_is_the_distance_of_its_vectors_from_orthogonal() -> No
         for gram in (adapter.lora_B.t() @ adapter.lora_B, adapter.lora_A @ adapter.lora_A.t()):
             expected += 0.5 * (gram - torch.eye(2)).pow(2).sum().item()
     found = adapter_regularizer(model)
-    assert found is not None and float(found) == pytest.approx(expected, rel=1e-5)
+    assert found is not None and found.item() == pytest.approx(expected, rel=1e-5)
     assert adapter_regularizer(attach(small_network(), LoraConfig())) is None
 
 
@@ -237,9 +273,7 @@ def test_a_family_without_dropout_refuses_it() -> None:
 
 
 def test_a_strength_survives_saving_for_every_family(tmp_path) -> None:
-    from visionlora.adapters import load_adapter, save_adapter
-
-    for family in FAMILIES:
+    for family in WEIGHT_FAMILIES:
         torch.manual_seed(0)
         model = attach(small_network(), LoraConfig(family=family, rank=2))
         perturb(model)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from visionlora.adapters.base import Adapter
 from visionlora.adapters.families.adalora import Adalora
+from visionlora.adapters.families.bias import Bias
 from visionlora.adapters.families.boft import Boft
+from visionlora.adapters.families.conv_adapter import ConvAdapter
 from visionlora.adapters.families.dora import Dora
 from visionlora.adapters.families.dylora import Dylora
 from visionlora.adapters.families.full import Full
@@ -15,6 +17,7 @@ from visionlora.adapters.families.lokr import Lokr
 from visionlora.adapters.families.lora import Lora
 from visionlora.adapters.families.oft import Oft
 from visionlora.adapters.families.vera import Vera
+from visionlora.adapters.families.visual_prompt import VisualPrompt
 
 FAMILIES: dict[str, type[Adapter]] = {
     "lora": Lora,
@@ -29,4 +32,7 @@ FAMILIES: dict[str, type[Adapter]] = {
     "dylora": Dylora,
     "glora": Glora,
     "full": Full,
+    "bias": Bias,
+    "conv_adapter": ConvAdapter,
+    "visual_prompt": VisualPrompt,
 }

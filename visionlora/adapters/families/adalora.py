@@ -1,11 +1,12 @@
-"""AdaLoRA: W + alpha / r * P diag(E) Q, a singular value decomposition whose small parts are pruned in training
-(Zhang et al. 2023, https://arxiv.org/abs/2303.10512, equation 3).
+"""AdaLoRA: W + alpha / r * P diag(E) Q, a singular value decomposition whose small parts are pruned in
+training (Zhang et al. 2023, https://arxiv.org/abs/2303.10512, equation 3).
 
-The layers share a budget of singular values: from r each it falls to `target_rank` each on average (equation 13),
-and where it falls short the least important triplets lose their value. A triplet's importance is that of its value
-plus the means over its two vectors (equation 8); a parameter's is the product of two moving averages, of
-|parameter * gradient| and of its deviation from that average (equations 9 to 11). P and Q are kept close to
-orthogonal by a penalty (equation 4). E starts at zero, so the update does.
+The layers share a budget of singular values: from r each it falls to `target_rank` each on average
+(equation 13), and where it falls short the least important triplets lose their value. A triplet's
+importance is that of its value plus the means over its two vectors (equation 8); a parameter's is the
+product of two moving averages, of |parameter * gradient| and of its deviation from that average (equations
+9 to 11). P and Q are kept close to orthogonal by a penalty (equation 4). E starts at zero, so the update
+does.
 """
 
 from __future__ import annotations
@@ -152,13 +153,13 @@ class Adalora(Adapter):
 
     @classmethod
     def check_options(cls, options: Mapping[str, Option]) -> None:
-        """Shares leave steps between them, averages have betas below 1."""
+        """Shares have steps between them, averages have betas below 1."""
         super().check_options(options)
         given: dict[str, Any] = {**cls.defaults, **options}
         if not (given["warmup"] >= 0 and given["final"] >= 0 and given["warmup"] + given["final"] < 1):
             raise ValueError(
-                f"options warmup ({given['warmup']}) and final ({given['final']}) of adalora are shares of the "
-                f"steps: give numbers of at least 0 with a sum below 1."
+                f"options warmup ({given['warmup']}) and final ({given['final']}) of adalora are shares of "
+                f"the steps: give numbers of at least 0 with a sum below 1."
             )
         for name in ("beta1", "beta2"):
             if not 0 < given[name] < 1:

@@ -21,8 +21,8 @@ from visionlora.adapters.families.rotation import block_size, cayley
 
 
 class Boft(Adapter):
-    """BOFT's blocks and scales, under PEFT's names. The rank is the size of a block, or the divisor closest to
-    it.
+    """BOFT's blocks and scales, under PEFT's names. The rank is the size of a block, or the divisor closest
+    to it.
 
     Options:
         factors: m, reduced on layers whose sizes don't allow as many.
@@ -48,20 +48,19 @@ class Boft(Adapter):
         self.boft_R = nn.Parameter(torch.zeros(factors, turned // size, size, size, dtype=dtype))
         self.boft_s = nn.Parameter(torch.ones((out, 1) if len(shape) == 2 else (1, out), dtype=dtype))
 
-    def turn(self, columns: Tensor) -> Tensor:
-        """B_m ... B_1 @ columns, (n, ...)."""
+    def turn(self, rows: Tensor) -> Tensor:
+        """rows @ (B_m ... B_1)^T, (rows, n)."""
         factors, blocks, size, _ = self.boft_R.shape
         R = cayley((self.boft_R - self.boft_R.transpose(-1, -2)) / 2)
         for stage in range(factors):
-            order = butterfly(len(columns), size, stage, factors).to(columns.device)
-            mixed = R[stage] @ columns[_inverse(order)].view(blocks, size, -1)
-            columns = mixed.view(len(columns), -1)[order]
-        return columns
+            rows = unshuffle(rows, size, stage).view(-1, blocks, size)
+            rows = shuffle(torch.einsum("bij,obj->obi", R[stage], rows).flatten(1), size, stage)
+        return rows
 
     def weight(self, base: Tensor) -> Tensor:
         """boft_s * base @ (B_m ... B_1)^T, or boft_s * (B_m ... B_1) @ base with `side=output`."""
         matrix = base.flatten(1)
-        turned = self.turn(matrix) if self.option("side") == "output" else self.turn(matrix.t()).t()
+        turned = self.turn(matrix.t()).t() if self.option("side") == "output" else self.turn(matrix)
         return (turned * self.boft_s.view(-1, 1)).view(base.shape)
 
     @classmethod
@@ -108,15 +107,18 @@ def most_factors(size: int, block: int, wanted: int) -> int:
     return max(one for one in range(1, wanted + 1) if one == 1 or size % (block * 2 ** (one - 1)) == 0)
 
 
-def butterfly(size: int, block: int, stage: int, factors: int) -> Tensor:
-    """The permutation of a stage, (size,): in each stretch of block * 2^stage the half blocks at even places come
-    first, then those at odd ones (the authors' code, which PEFT has too)."""
-    order = torch.arange(size)
-    if factors == 1:
-        return order
-    halves = order.view(-1, 2**stage, 2, block // 2)
-    return halves.transpose(1, 2).reshape(-1)
+def shuffle(rows: Tensor, block: int, stage: int) -> Tensor:
+    """P_i of a stage on the last dimension, (rows, n): in each stretch of block * 2^stage the half blocks at
+    even places come first, then those at odd ones (the authors' code, which PEFT has too)."""
+    if not stage:
+        return rows
+    halves = rows.reshape(len(rows), -1, 2**stage, 2, block // 2)
+    return halves.transpose(2, 3).reshape(rows.shape)
 
 
-def _inverse(order: Tensor) -> Tensor:
-    return torch.argsort(order)
+def unshuffle(rows: Tensor, block: int, stage: int) -> Tensor:
+    """The inverse of `shuffle`."""
+    if not stage:
+        return rows.contiguous()
+    halves = rows.reshape(len(rows), -1, 2, 2**stage, block // 2)
+    return halves.transpose(2, 3).reshape(rows.shape)

@@ -1,8 +1,8 @@
 """DoRA: m * V / ||V|| with V = W + scaling * B @ A (Liu et al. 2024, https://arxiv.org/abs/2402.09353,
 equation 5).
 
-The norm is one number for each output channel, over its inputs and kernel; so is the magnitude m, which starts
-at the norm of W. In the gradient the norm counts as a constant (section 4.3).
+The norm is one number for each output channel, over its inputs and kernel; so is the magnitude m, which
+starts at the norm of W. In the gradient the norm counts as a constant (section 4.3).
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 equations 4 to 8).
 
 Each step trains with the first b rows of A and columns of B, b drawn uniformly from 1 to r: W + alpha / b *
-B[:, :b] @ A[:b]. In eval mode all are used. `cut_rank` keeps the first ones; the rest is thrown away. Saved it
-is plain LoRA.
+B[:, :b] @ A[:b]. In eval mode all are used. `cut_rank` keeps the first ones; the rest is thrown away. Saved
+it is plain LoRA.
 """
 
 from __future__ import annotations

@@ -47,7 +47,8 @@ class Glora(Adapter):
 
     def weight(self, base: Tensor) -> Tensor:
         """base + scaling * (base a1 a2 + b1 b2)."""
-        mixed = torch.einsum("oi...,ir,rj->oj...", base, self.a1, self.a2)
+        narrow = torch.einsum("oi...,ir->or...", base, self.a1)
+        mixed = torch.einsum("or...,rj->oj...", narrow, self.a2)
         added = (self.b1 @ self.b2.flatten(1)).view(base.shape)
         return base + scaling_of(self.settings) * (mixed + added)
 

@@ -112,8 +112,9 @@ class Lokr(Adapter):
 
 
 def factorization(size: int, factor: int = -1) -> tuple[int, int]:
-    """Two numbers whose product is `size`, as PEFT chooses them: `factor` first where it divides; otherwise the
-    smaller one first, the pair closest to a square whose smaller number is at most `factor` (-1: any)."""
+    """Two numbers whose product is `size`, as PEFT chooses them: `factor` first where it divides; otherwise
+    the smaller one first, the pair closest to a square whose smaller number is at most `factor` (-1:
+    any)."""
     if factor > 0 and size % factor == 0:
         return factor, size // factor
     limit = size if factor == -1 else factor

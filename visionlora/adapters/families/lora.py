@@ -66,7 +66,7 @@ class Lora(Adapter):
 
     def low_rank(self) -> LowRank | None:
         """A, B and the scaling."""
-        return LowRank(*self.factors(), scaling_of(self.settings, self.strength))
+        return LowRank(*self.factors(), self.scaling * self.strength)
 
     def factors(self) -> tuple[Tensor, Tensor]:
         """A and B, with the start that is subtracted stacked below and beside them."""

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def skew_symmetric(upper: Tensor, size: int) -> Tensor:
-    """(..., size, size) with the numbers above the diagonal row by row, `upper` (..., size * (size - 1) / 2)."""
+    """(..., size, size), with `upper` (..., size * (size - 1) / 2) above the diagonal, row by row."""
     rows, columns = torch.triu_indices(size, size, 1, device=upper.device)
     matrix = upper.new_zeros(*upper.shape[:-1], size, size)
     matrix[..., rows, columns] = upper
@@ -23,7 +23,8 @@ def cayley(skew: Tensor) -> Tensor:
 def cayley_neumann(skew: Tensor, terms: int) -> Tensor:
     """PEFT's truncated series I + 2 S + 2 S^2 + ... + S^(terms - 1): close to a rotation, not quite one.
 
-    It approximates (I + S)(I - S)^-1, which is cayley(-S), and not PEFT's own exact form. Three terms are four.
+    It approximates (I + S)(I - S)^-1, which is cayley(-S), and not PEFT's own exact form. Three terms are
+    four.
     """
     identity = torch.eye(skew.shape[-1], dtype=skew.dtype, device=skew.device)
     total, power = identity.expand_as(skew), identity.expand_as(skew)

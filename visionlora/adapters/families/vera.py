@@ -1,8 +1,9 @@
 """VeRA: W + diag(b) B diag(d) A with random, frozen A and B (Kopiczko et al. 2024,
 https://arxiv.org/abs/2310.11454, equation 2).
 
-A and B are functions of a seed, the rank and the layer's size alone: all layers share the same numbers, as far
-as they need them, and no file holds them. Only the vectors b and d are trained and saved; b starts at zero.
+A and B are functions of a seed, the rank and the layer's size alone: all layers share the same numbers, as
+far as they need them, and no file holds them. Only the vectors b and d are trained and saved; b starts at
+zero.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How A and B of LoRA-like families start, by name. A new start is one function and one line here.
 
-Each takes the frozen weight as (out, in/groups, kernel...), the settings and a generator, and gives a `Start`.
-A start whose product is not zero is subtracted again, so that every adapted network begins at what the frozen
-one computes, with the base tensors as they are. Starts that need data are in `from_data`.
+Each takes the frozen weight as (out, in/groups, kernel...), the settings and a generator, and gives a
+`Start`. A start whose product is not zero is subtracted again, so that every adapted network begins at what
+the frozen one computes, with the base tensors as they are. Starts that need data are in `from_data`.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """PiSSA: A and B start as the weight's principal singular directions (Meng et al. 2024,
 https://arxiv.org/abs/2404.02948, equations 2 and 3).
 
-With W = U S V^T: B = U_r sqrt(S_r) and A = sqrt(S_r) V_r^T. The paper puts the rest, W - B A, in the place of the
-frozen weight. Here the frozen weight stays bit for bit and the starting product is subtracted from the update,
-which is the same function: W + (B A - B_0 A_0).
+With W = U S V^T: B = U_r sqrt(S_r) and A = sqrt(S_r) V_r^T. The paper puts the rest, W - B A, in the place
+of the frozen weight. Here the frozen weight stays bit for bit and the starting product is subtracted from
+the update, which is the same function: W + (B A - B_0 A_0).
 """
 
 from __future__ import annotations

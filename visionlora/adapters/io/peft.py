@@ -9,6 +9,11 @@ Where PEFT computes something else:
 - A grouped convolution's adapter has other shapes in PEFT (there A sees all groups, which can't be merged):
   each library refuses the other's.
 - PEFT ignores a convolution's dilation and padding mode, so its adapters for such layers are refused here.
+- Of the other families, PEFT ignores the padding mode (LoHa, LoKr, BOFT, AdaLoRA), scales the bias too (IA3
+  of the outputs), turns patches of the input instead of the kernel (OFT) and has no strength (DoRA, OFT,
+  BOFT): a family says so with `peft_obstacle`. A file that PEFT would compute something else with has a
+  `peft_type` that it refuses, and `visionlora.not_for_peft` says why; PEFT's own files for such layers are
+  refused here.
 - PEFT ignores, without a word, an adapter on a layer that the network reads and never calls: `out_proj` of
   `nn.MultiheadAttention` (torchvision's ViT), `qkv` and `proj` of torchvision's Swin. For PEFT, exclude those
   layers from the targets, or merge.
@@ -26,7 +31,8 @@ import torch
 from torch import Tensor, nn
 
 from visionlora.adapters.attaching import DEFAULT, attach_layers
-from visionlora.adapters.config import LoraError, by_pattern
+from visionlora.adapters.config import by_pattern
+from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families import FAMILIES
 from visionlora.adapters.io.check import mismatches
 from visionlora.adapters.io.fingerprint import fingerprint as base_fingerprint

@@ -12,7 +12,8 @@ from typing import Any
 from torch import nn
 
 from visionlora.adapters.base import Adapter, AdapterSettings
-from visionlora.adapters.config import LoraConfig, LoraError, exactly
+from visionlora.adapters.config import LoraConfig, exactly
+from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families import FAMILIES
 
 CONFIG_FILE = "adapter_config.json"

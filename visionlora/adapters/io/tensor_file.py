@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from visionlora.adapters.config import LoraError
+from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families import FAMILIES
 from visionlora.adapters.io.peft_config import CONFIG_FILE
 

@@ -1,0 +1,7 @@
+"""What goes wrong with adapters."""
+
+from __future__ import annotations
+
+
+class LoraError(ValueError):
+    """A mistake of the caller: one line that says what was wrong, where, and what to do next."""

@@ -1,0 +1,68 @@
+"""Conv-Adapter: a bottleneck beside a convolution, h + alpha * W_up f(W_down x) (Chen et al. 2022,
+https://arxiv.org/abs/2208.07463, equation 2, the parallel scheme).
+
+W_down is a convolution with the layer's kernel, stride, padding and dilation whose every output sees
+`reduction` channels; W_up is pointwise; f is a ReLU, which is why the branch can't be merged. All groups of a
+grouped convolution share W_down, as they share LoRA's A. W_up starts at zero, so the branch does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from visionlora.adapters.base import AdapterSettings, Option
+from visionlora.adapters.families.rotation import divisor
+from visionlora.adapters.module_adapter import CONVOLUTIONS, ModuleAdapter, convolve, pad
+
+
+class ConvAdapter(ModuleAdapter):
+    """Conv-Adapter's bottleneck.
+
+    Options:
+        reduction: gamma, how many channels of a group become one; the divisor of their number closest to it.
+
+    Attributes:
+        down: (h, in/groups / h, kernel...), h channels for each group.
+        up: (out, h, 1...).
+        alpha: (out, 1...), starts at 1.
+    """
+
+    family: ClassVar[str] = "conv_adapter"
+    layers: ClassVar[tuple[type[nn.Module], ...]] = CONVOLUTIONS
+    defaults: ClassVar[Mapping[str, Option]] = {"reduction": 4}
+
+    def __init__(
+        self, shape: Sequence[int], settings: AdapterSettings, dtype: torch.dtype, generator: torch.Generator
+    ) -> None:
+        super().__init__(shape, settings, dtype, generator)
+        out, inputs, *kernel = shape
+        seen = divisor(inputs, self.option("reduction"))
+        hidden, ones = inputs // seen, (1,) * len(kernel)
+        std = settings.init_std or (2 / (seen * torch.Size(kernel).numel())) ** 0.5
+        down = torch.randn((hidden, seen, *kernel), dtype=dtype, generator=generator).mul_(std)
+        self.down = nn.Parameter(down)
+        self.up = nn.Parameter(torch.zeros(out, hidden, *ones, dtype=dtype))
+        self.alpha = nn.Parameter(torch.ones(out, *ones, dtype=dtype))
+
+    def branch(self, x: Tensor, layer: Any) -> Tensor:
+        """alpha * W_up f(W_down x), of the layer's output shape."""
+        groups, hidden = layer.groups, len(self.down)
+        x = pad(x, layer)
+        each = x.reshape(-1, x.shape[1] // groups, *x.shape[2:])
+        found = convolve(each, self.down, stride=layer.stride, dilation=layer.dilation, groups=hidden)
+        found = F.relu(found).reshape(x.shape[0], groups * hidden, *found.shape[2:])
+        return self.alpha * convolve(found, self.up, groups=groups)
+
+    @classmethod
+    def check_options(cls, options: Mapping[str, Option]) -> None:
+        """The reduction is at least 1."""
+        super().check_options(options)
+        if options.get("reduction", 4) < 1:  # type: ignore[operator]
+            raise ValueError(
+                f"option reduction of conv_adapter is {options['reduction']}: give a number of at least 1."
+            )

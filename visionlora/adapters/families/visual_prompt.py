@@ -1,0 +1,74 @@
+"""Visual prompt: a learned frame that is added to the input image (Bahng et al. 2022,
+https://arxiv.org/abs/2203.17274, section 3.2, padding prompts).
+
+It stands at the network's first convolution, whose input is the image after normalisation, and is the same
+for every image. It starts at zero. Nothing about the weights changes, so there is nothing to merge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from visionlora.adapters.base import AdapterSettings, Option
+from visionlora.adapters.errors import LoraError
+from visionlora.adapters.module_adapter import ModuleAdapter
+
+
+class VisualPrompt(ModuleAdapter):
+    """The frame.
+
+    Options:
+        size: height and width of the images, in pixels.
+        width: of the frame, in pixels; the paper's 30.
+
+    Attributes:
+        frame: (channels, pixels of the frame), row by row.
+        place: which pixels of an image are the frame's, (size * size,), not saved.
+    """
+
+    family: ClassVar[str] = "visual_prompt"
+    layers: ClassVar[tuple[type[nn.Module], ...]] = (nn.Conv2d,)
+    defaults: ClassVar[Mapping[str, Option]] = {"size": 224, "width": 30}
+    place: Tensor
+
+    def __init__(
+        self, shape: Sequence[int], settings: AdapterSettings, dtype: torch.dtype, generator: torch.Generator
+    ) -> None:
+        super().__init__(shape, settings, dtype, generator)
+        size, width = self.option("size"), self.option("width")
+        inside = torch.arange(size).sub((size - 1) / 2).abs() < size / 2 - width
+        frame = ~(inside[:, None] & inside)
+        self.register_buffer("place", frame.flatten(), persistent=False)
+        self.frame = nn.Parameter(torch.zeros(shape[1], int(frame.sum()), dtype=dtype))
+
+    def change_input(self, x: Tensor, layer: Any) -> Tensor:
+        """x + strength * frame.
+
+        Raises:
+            LoraError: x has another size.
+        """
+        size = self.option("size")
+        if tuple(x.shape[-3:]) != (len(self.frame), size, size):
+            raise LoraError(
+                f"visual_prompt is for {len(self.frame)} channels of {size}x{size}, its input is "
+                f"{tuple(x.shape[-3:])}: attach it to the first layer alone, with options.size the size of "
+                f"the images."
+            )
+        image = self.frame.new_zeros(len(self.frame), size * size)
+        image = image.masked_scatter(self.place.expand_as(image), self.frame * self.strength)
+        return x + image.view(-1, size, size).to(x.dtype)
+
+    @classmethod
+    def check_options(cls, options: Mapping[str, Option]) -> None:
+        """A frame fits into the image."""
+        super().check_options(options)
+        given: dict[str, Any] = {**cls.defaults, **options}
+        if not 0 < 2 * given["width"] <= given["size"]:
+            raise ValueError(
+                f"options of visual_prompt: a frame of width {given['width']} does not fit into "
+                f"{given['size']} pixels: give less width or more size."
+            )

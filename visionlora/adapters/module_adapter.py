@@ -1,0 +1,75 @@
+"""Adapters that are no change of a weight: they change a layer's input, or add something to its output.
+
+`merged` keeps computing them beside the merged weights; `merge` refuses those that can only be modules.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from visionlora.adapters.base import Adapter
+
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+
+class ModuleAdapter(Adapter):
+    """One of them.
+
+    Attributes:
+        layers: the kinds of layers that it can be attached to.
+        mergeable: whether `merge_into` can put it into a layer.
+    """
+
+    layers: ClassVar[tuple[type[nn.Module], ...]] = CONVOLUTIONS
+    mergeable: ClassVar[bool] = False
+
+    @classmethod
+    def stands_on(cls, layer: nn.Module) -> bool:
+        """Whether it can be attached to a layer."""
+        return isinstance(layer, cls.layers)
+
+    def merge_into(self, layer: Any) -> None:
+        """Make the plain layer compute what it does with this adapter, for good."""
+        raise NotImplementedError
+
+    def weight(self, base: Tensor) -> Tensor:
+        """The base: it is not changed."""
+        return base
+
+    def change_input(self, x: Tensor, layer: Any) -> Tensor:
+        """What the layer gets instead of x, (N, in, size...)."""
+        return x
+
+    def branch(self, x: Tensor, layer: Any) -> Tensor | None:
+        """What is added to the layer's output at strength 1, (N, out, size...); None for nothing."""
+        return None
+
+
+def change_inputs(adapters: list[ModuleAdapter], x: Tensor, layer: Any) -> Tensor:
+    """x after all of them."""
+    for adapter in adapters:
+        x = adapter.change_input(x, layer)
+    return x
+
+
+def add_branches(adapters: list[ModuleAdapter], x: Tensor, y: Tensor, layer: Any) -> Tensor:
+    """The output y with what all of them add for the input x."""
+    for adapter in adapters:
+        branch = adapter.branch(x.to(next(adapter.parameters()).dtype), layer)
+        y = y if branch is None else y + adapter.strength * branch.to(y.dtype)
+    return y
+
+
+def pad(x: Tensor, layer: Any) -> Tensor:
+    """x padded as the convolution does it, with a batch dimension."""
+    x = x if x.ndim == len(layer.kernel_size) + 2 else x[None]
+    mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
+    return F.pad(x, layer._reversed_padding_repeated_twice, mode=mode)
+
+
+def convolve(x: Tensor, weight: Tensor, **geometry: Any) -> Tensor:
+    """A convolution of as many dimensions as the weight has kernel dimensions, without padding."""
+    return (F.conv1d, F.conv2d, F.conv3d)[weight.ndim - 3](x, weight, **geometry)
