@@ -133,8 +133,8 @@ def test_merging_leaves_plain_layers_and_the_same_logits(x):
 def test_inside_merged_a_network_costs_and_gives_what_a_plain_one_does(x, monkeypatch):
     network = adapted()
     plain = merge(copy.deepcopy(network))(x)
-    monkeypatch.setattr("visionlora.adapters.layers.adapted_conv", None)
-    monkeypatch.setattr("visionlora.adapters.layers.adapted_linear", None)
+    monkeypatch.setattr("visionlora.adapters.kinds.adapted_conv", None)
+    monkeypatch.setattr("visionlora.adapters.kinds.adapted_linear", None)
     with merged(network):
         monkeypatch.setattr("visionlora.adapters.base.merged_weight", None)
         assert torch.equal(network(x), plain)

@@ -16,7 +16,8 @@ from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families import FAMILIES
 from visionlora.adapters.families.lora import Lora
 from visionlora.adapters.init import INITS
-from visionlora.adapters.layers import AdaptedLayer, kind_of
+from visionlora.adapters.kinds import kind_of
+from visionlora.adapters.layers import AdaptedLayer
 from visionlora.adapters.module_adapter import ModuleAdapter
 from visionlora.adapters.network import (
     adapted_layers,

@@ -22,21 +22,12 @@ from torch.nn import functional as F
 
 from visionlora.adapters.base import Adapter, LowRank
 from visionlora.adapters.computed_weight import ComputedWeight
-from visionlora.adapters.module_adapter import ModuleAdapter, add_branches, change_inputs
+from visionlora.adapters.module_adapter import ModuleAdapter
 from visionlora.adapters.sites import ADAPTABLE, WeightSite, sites_of
-from visionlora.frozen.folding import Fold, FoldableConv
 from visionlora.frozen.swap import Swapped
 from visionlora.frozen.weight import frozen_weight
 from visionlora.kernels import (
     FrozenWeight,
-    Geometry,
-    LayerTensors,
-    adapted_conv,
-    adapted_linear,
-    conv,
-    conv_branch,
-    frozen_conv,
-    linear_branch,
 )
 from visionlora.kernels.merge import autocast_off
 
@@ -185,7 +176,7 @@ class AdaptedLayer(Swapped):
         return any(adapter.dropout for adapter in self.active_adapters())
 
 
-class _HasWeight(AdaptedLayer):
+class HasWeight(AdaptedLayer):
     """A layer whose adapted parameter is `weight`."""
 
     # An AttributeError raised in here would make nn.Module fall back to the frozen weight without a word.
@@ -193,140 +184,6 @@ class _HasWeight(AdaptedLayer):
     def weight(self) -> Tensor:
         """The weight that the layer computes with now."""
         return self._current_weight()
-
-
-class AdaptedConv(_HasWeight, FoldableConv):
-    """A convolution of 1, 2 or 3 dimensions with adapters."""
-
-    def forward(self: Any, x: Tensor) -> Tensor:
-        """(N, in, size...) to (N, out, size...)."""
-        fold: Fold | None = self.fold
-        modules: list[ModuleAdapter] = self.module_adapters()
-        computes, drops = self.computes_adapters, self.drops()
-        merged = self.merged_weight is not None and not self.off
-        if merged or drops or modules or self.padding_mode != "zeros":
-            changed = change_inputs(modules, x, self)
-            y = self._unfolded(changed) if computes else super().forward(changed)
-            y = add_branches(modules, changed, y, self)
-            return y if fold is None else fold.apply_norm(y)
-        weight, bias, scale = self.frozen_weight, self.bias, None
-        if fold is not None:
-            affine = fold.affine(weight, bias)
-            weight, bias, scale = affine.weight, affine.bias, affine.scale
-        geometry = self._geometry(self.padding)
-        if not computes:
-            return frozen_conv(x, weight, bias, geometry)
-        low_rank: LowRank | None = self.low_rank()
-        if low_rank is None:
-            adapted = self.adapted_weight()
-            adapted = adapted if scale is None else (adapted * scale).to(adapted.dtype)
-            return conv(x, adapted, bias, geometry)
-        A, B, factor = low_rank
-        B = B if scale is None else B * scale.to(B.dtype)
-        return adapted_conv(x, LayerTensors(weight, bias, A, B, factor), geometry)
-
-    def _geometry(self: Any, padding: Any) -> Geometry:
-        return Geometry.of(self.kernel_size, self.stride, padding, self.dilation, self.groups)
-
-    def _unfolded(self: Any, x: Tensor) -> Tensor:
-        """With dropout or a padding mode of its own: the layer alone."""
-        geometry = self._geometry(self.padding)
-        if self.padding_mode != "zeros":
-            x = F.pad(x, self._reversed_padding_repeated_twice, mode=self.padding_mode)
-            geometry = self._geometry("valid")
-        weight = self.frozen_weight
-        if not self.drops():
-            low_rank = self.low_rank()
-            if low_rank is None:
-                return conv(x, self.adapted_weight(), self.bias, geometry)
-            return adapted_conv(x, LayerTensors(weight, self.bias, *low_rank), geometry)
-        base = weight.dense()
-        y = conv(x, base, self.bias, geometry)
-        for adapter in self.weight_adapters():
-            low_rank = adapter.low_rank()
-            if low_rank is None:
-                update = adapter.update(base.to(self._exact)).to(base.dtype)
-                y = y + conv(x, update, None, geometry)
-            else:
-                A, B, factor = low_rank
-                y = y + conv_branch(F.dropout(x, adapter.dropout), A, B, factor, geometry).to(y.dtype)
-        return y
-
-
-class AdaptedLinear(_HasWeight):
-    """nn.Linear with adapters."""
-
-    def forward(self: Any, x: Tensor) -> Tensor:
-        """(..., in) to (..., out)."""
-        return add_branches(self.module_adapters(), x, self._weights_alone(x), self)
-
-    def _weights_alone(self: Any, x: Tensor) -> Tensor:
-        if not self.computes_adapters:
-            return super().forward(x)
-        if self.drops():
-            return self._add_updates(x, self.frozen_part(x))
-        low_rank = self.low_rank()
-        if low_rank is None:
-            return F.linear(x, self.adapted_weight(), self.bias)
-        return adapted_linear(x, LayerTensors(self.frozen_weight, self.bias, *low_rank))
-
-    # What `frozen.split` asks of a layer whose frozen part can be computed beforehand.
-
-    def frozen_part(self: Any, x: Tensor) -> Tensor:
-        """The frozen output, (..., out), for x (..., in)."""
-        return F.linear(x, self.frozen_weight.dense(), self.bias)
-
-    def add_updates(self: Any, x: Tensor, frozen: Tensor) -> Tensor:
-        """The output for x (..., in), given the frozen one (..., out)."""
-        return add_branches(self.module_adapters(), x, self._add_updates(x, frozen), self)
-
-    def _add_updates(self: Any, x: Tensor, frozen: Tensor) -> Tensor:
-        if self.off or not self.active:
-            return frozen.clone()  # the next layer may work in place
-        base = self.frozen_weight.dense()
-        for adapter in self.weight_adapters():
-            low_rank = adapter.low_rank()
-            if low_rank is None:
-                branch = F.linear(x, adapter.update(base.to(self._exact)).to(base.dtype))
-            else:
-                branch = linear_branch(F.dropout(x, adapter.dropout), *low_rank)
-            frozen = frozen + branch.to(frozen.dtype)
-        return frozen
-
-
-class AdaptedWeight(_HasWeight):
-    """A layer whose own forward pass reads the adapted weight (transposed convolutions, embeddings)."""
-
-
-class AdaptedAttention(AdaptedLayer):
-    """nn.MultiheadAttention with adapters on its query, key and value projections."""
-
-    adapted_parameter = "in_proj_weight"
-    computed: Tensor | None = None
-
-    def forward(self: Any, *arguments: Any, **keywords: Any) -> Any:
-        """As nn.MultiheadAttention; the projection, which it reads several times, is computed once."""
-        if not self.computes_adapters:
-            return super().forward(*arguments, **keywords)
-        self.computed = self._current_weight()
-        try:
-            return super().forward(*arguments, **keywords)
-        finally:
-            self.computed = None
-
-    @property
-    def in_proj_weight(self) -> Tensor:
-        """The stacked projection that the layer computes with now, (3 * embed_dim, embed_dim)."""
-        return self._current_weight() if self.computed is None else self.computed
-
-
-def kind_of(module: nn.Module) -> type[AdaptedLayer]:
-    """The adapted kind of a layer."""
-    if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
-        return AdaptedConv
-    if isinstance(module, nn.Linear):
-        return AdaptedLinear
-    return AdaptedAttention if isinstance(module, nn.MultiheadAttention) else AdaptedWeight
 
 
 def adapters_in(layer: AdaptedLayer) -> Iterator[tuple[str, str, Adapter]]:
