@@ -40,9 +40,15 @@ def loaders(root: Path) -> tuple[ImageLoader, ImageLoader]:
 
 
 def module_of(
-    network: nn.Module, root: Path, steps: int, *, dropout: bool = False, lr: float = 1e-2
+    network: nn.Module,
+    root: Path,
+    steps: int,
+    *,
+    dropout: bool = False,
+    lr: float = 1e-2,
+    adapters: LoraConfig | None = None,
 ) -> LoraModule:
-    attach(network, LoraConfig(rank=2), generator=torch.Generator().manual_seed(3))
+    attach(network, adapters or LoraConfig(rank=2), generator=torch.Generator().manual_seed(3))
     transform = training_transform(AugmentConfig(), PREPROCESSING)
     stream = AnchorStream(scan_images([root.parent / "others"]), 3, PREPROCESSING, transform, views=2)
     teacher = AnchorTeacher(stream, 4)

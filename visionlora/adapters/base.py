@@ -112,6 +112,12 @@ class Adapter(nn.Module):
         for adapter in adapters:
             adapter.on_step(step, total)
 
+    @property
+    def has_hooks(self) -> bool:
+        """Whether the family has a regularizer or does something at each step."""
+        hooks = ("regularizer", "on_step", "on_step_together")
+        return any(_function(type(self), name) is not _function(Adapter, name) for name in hooks)
+
     def update(self, base: Tensor) -> Tensor:
         """strength * (weight(base) - base), in the shape of the weight."""
         return self.strength * (self.weight(base) - base)
@@ -206,6 +212,12 @@ class Adapter(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.family}, rank={self.settings.rank}, alpha={self.settings.alpha:g}"
+
+
+def _function(cls: type, name: str) -> Any:
+    """A method of a class, unbound."""
+    method = getattr(cls, name)
+    return getattr(method, "__func__", method)
 
 
 def padding_obstacle(layer: nn.Module) -> str | None:

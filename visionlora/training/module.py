@@ -11,7 +11,14 @@ import lightning
 import torch
 from torch import Tensor, nn
 
-from visionlora.adapters import adapted_layers, merged
+from visionlora.adapters import (
+    active_adapters,
+    adapted_layers,
+    adapter_regularizer,
+    adapter_state,
+    merged,
+    step_adapters,
+)
 from visionlora.adapters.network import uses_dropout
 from visionlora.data.augment import mixed
 from visionlora.errors import VisionLoraError
@@ -67,6 +74,8 @@ class LoraModule(lightning.LightningModule):
         self.dropout = dropout
         self.draws_dropout = dropout or uses_dropout(network)
         """Whether a training step draws random numbers."""
+        self.has_hooks = any(adapter.has_hooks for adapter in active_adapters(network))
+        """Whether an adapter's family has a regularizer or a schedule (AdaLoRA, DyLoRA)."""
         self._validation: list[tuple[Tensor, Tensor]] = []
         self._merged: AbstractContextManager[Any] | None = None
 
@@ -105,6 +114,10 @@ class LoraModule(lightning.LightningModule):
             drift = self.drift()
             loss = loss + self.drift_weight * drift
             self.log("train/drift", drift.detach())
+        regularizer = adapter_regularizer(self.network) if self.has_hooks else None
+        if regularizer is not None:
+            loss = loss + regularizer
+            self.log("train/regularizer", regularizer.detach())
         if not torch.isfinite(loss):
             raise VisionLoraError(
                 f"the loss is {loss.item()} at step {self.global_step}; lower optimizer.lr "
@@ -114,6 +127,11 @@ class LoraModule(lightning.LightningModule):
         self.log("train/loss", cross_entropy.detach())
         self.log("train/top1", accuracy)
         return loss
+
+    def on_train_batch_end(self, *arguments: Any) -> None:
+        """Tell the adapters about the step; its gradients are still there."""
+        if self.has_hooks:
+            step_adapters(self.network, self.global_step, self.total_steps)
 
     @contextmanager
     def _seeded_dropout(self) -> Iterator[None]:
@@ -198,8 +216,10 @@ class LoraModule(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Store what was trained; the frozen tensors are in a file of their own already."""
+        """Store what was trained, and what adapters know beside it; the frozen tensors are in a file of their
+        own already."""
         trained = {name for name, parameter in self.named_parameters() if parameter.requires_grad}
+        trained |= {f"network.{name}" for name in adapter_state(self.network)}
         checkpoint["state_dict"] = {
             name: value for name, value in checkpoint["state_dict"].items() if name in trained
         }
