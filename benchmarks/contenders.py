@@ -90,14 +90,14 @@ def build_unfolded(network: nn.Module, layers: Sequence[str], rank: int) -> Read
 def build_peft(network: nn.Module, layers: Sequence[str], rank: int) -> Ready:
     """https://huggingface.co/docs/peft/developer_guides/custom_models"""
     import peft
-    from peft.tuners.lora import AdaptedLayer
+    from peft.tuners.lora import LoraLayer
 
     pattern = "|".join(re.escape(name) for name in layers)
     config = peft.LoraConfig(r=rank, lora_alpha=rank, lora_dropout=0.0, target_modules=pattern)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         model = peft.get_peft_model(network, config)
-    count = sum(isinstance(module, AdaptedLayer) for module in model.modules())
+    count = sum(isinstance(module, LoraLayer) for module in model.modules())
     return Ready(_training(model), _trainable(model), count)
 
 
