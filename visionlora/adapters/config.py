@@ -43,7 +43,7 @@ class LoraConfig:
         LoraError: a value is out of its range or a pattern is not a regular expression.
     """
 
-    family: str = _option("lora", "the adapter family: lora, loha")
+    family: str = _option("lora", "the adapter family: lora, dora, loha, ... (docs/families.md has all)")
     rank: int = _option(
         8, "r, the number of directions that a layer's update has", at_least=1, at_most=4096, also=("r",)
     )
@@ -70,7 +70,7 @@ class LoraConfig:
         default_factory=dict, metadata={"help": "alpha by layer-name pattern", "above": 0, "at_most": 1e6}
     )
     rslora: bool = _option(False, "scale by alpha / sqrt(rank)", also=("use_rslora",))
-    init: str = _option("default", "how the adapter starts; default: the family's own start")
+    init: str = _option("default", "how A and B start: default, gaussian, orthogonal or pissa")
     options: Mapping[str, Option] = field(
         default_factory=dict, metadata={"help": "settings of the family alone, {name: value}"}
     )
