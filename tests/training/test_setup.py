@@ -24,7 +24,7 @@ def test_skipped_files_are_counted_on_the_terminal(train: Train, images: Path) -
         (place / "notes.txt").write_text("no image")
     left, _ = train(f"contrast.root={images.parent / 'others'}")
     assert left.code == 0, left.err
-    assert left.out.count("left out 1 files that are not images (1 .txt)") == 2
+    assert left.out.count("left out 1 file that is not an image (1 .txt)") == 2
 
 
 def test_unused_contrast_anchors_are_announced(train: Train, images: Path) -> None:

@@ -69,7 +69,7 @@ class RunSetup:
         folder: the images to learn, and to validate on.
         adapted: the network.
         train_loader: augmented batches of the images to learn.
-        validation_loader: batches of those to validate on.
+        validation_loader: batches of those to validate on; None where there are none.
         evaluation_images: everything that the run is judged by, these among them.
         teacher: the frozen network on anchors; None trains without distillation.
     """
@@ -78,7 +78,7 @@ class RunSetup:
     folder: ImageFolder
     adapted: AdaptedNetwork
     train_loader: ImageLoader
-    validation_loader: ImageLoader
+    validation_loader: ImageLoader | None
     evaluation_images: EvaluationImages
     teacher: AnchorTeacher | None
 
@@ -126,12 +126,17 @@ def set_up(config: RunConfig, notices: Notices, images: ImageFolder | None = Non
     )  # fmt: skip
     targets = dict(zip(folder.classes, head.targets, strict=True))
     train_loader = loaders.training(folder.train, targets)
-    validation_loader = loaders.plain(folder.val, targets)
+    validation_loader = loaders.plain(folder.val, targets) if folder.val else None
     if config.trainer.reuse_memory and device.type == "cpu" and not keep_freed_memory():
         notices.say("freed memory goes back to the system: only glibc can keep it (trainer.reuse_memory)")
     if backbone.notice:
         notices.warn(backbone.notice)
     notices.say(f"head {head.kind}: {len(folder.classes)} classes, {len(head.outputs)} outputs")
+    if validation_loader is None:
+        notices.warn(
+            "no validation images: what is learned is not measured, and no checkpoint is chosen; the adapter "
+            "is the average of the weights over the second half of training"
+        )
 
     retention, teacher, held_out = None, None, None
     if head.kind == "new":
