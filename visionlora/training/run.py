@@ -19,7 +19,8 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from visionlora.adapters import FrozenBatchNorm, folded
-from visionlora.data import ImageFolder
+from visionlora.data import ImageFolder, write_bad
+from visionlora.data.manifest import write_manifest
 from visionlora.device import choose_device
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.forgetting import changes_between
@@ -71,6 +72,11 @@ def run(
     setup = set_up(settings, notices, images)
     folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(config, folder / "config.yaml", resolve=True)
+    if setup.left_out:
+        write_bad(setup.left_out, folder / "left_out.csv")
+        notices.say(f"they are listed in {folder / 'left_out.csv'}")
+    bad = [image.path for image in setup.left_out]
+    write_manifest(setup.files, folder / "images.json", without=bad)
     notices.start_log()
     if folds is not None:
         notices.say(
