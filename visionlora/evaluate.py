@@ -23,7 +23,7 @@ class EvaluateOptions(EvaluateConfig):
 
 COMMAND = Command(
     "evaluate",
-    "measure an adapter on a labelled folder: its test images, else val, else all of them",
+    "measure an adapter on a labelled folder: images of it that the adapter was not trained on",
     EvaluateOptions,
     (
         "visionlora evaluate adapter=RUN data=goldfish",

@@ -17,7 +17,7 @@ BUDGET = Budget(0.01)
 def points(*figures: tuple[float, ...]) -> list[StrengthPoint]:
     """(learned, lost) or (learned, lost, called) at evenly spaced strengths up to 1."""
     return [
-        StrengthPoint((place + 1) / len(figures), learned, lost, {}, *called)
+        StrengthPoint((place + 1) / len(figures), learned, lost, {"val/top1": learned}, *called)
         for place, (learned, lost, *called) in enumerate(figures)
     ]
 

@@ -22,6 +22,10 @@ class DataConfig(Section):
         0.25, "share of each class held out for validation, where the folder has no val",
         at_least=0, below=1,
     )  # fmt: skip
+    on_bad: str = option(
+        "skip", "unreadable images: skip them, up to a tenth and never a whole class, or stop",
+        words=("skip", "stop"),
+    )  # fmt: skip
     folds: int | None = option(
         None, "K trains K times, each time without a K-th of the images, then once with all of them",
         at_least=2, at_most=1000,

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
 
 from torch import Tensor
 
 from visionlora.data.augment import AugmentConfig, Preprocessing, training_transform
 from visionlora.data.cache import ImageCache, training_side
-from visionlora.data.check_images import find_bad
+from visionlora.data.check_images import find_bad, refuse, split_bad
 from visionlora.data.images import BadImage, ImageFile
 from visionlora.data.loading import ImageDataset, ImageLoader, make_loader
+
+Item = TypeVar("Item", bound=ImageFile | Tensor)
 
 
 class ImageLoaders:
     """Makes loaders for one network.
 
-    Every image is opened when its loader is made; those that cannot be used are collected in ``bad``, to be
-    reported together.
+    Every image is opened when its loader is made. Those that cannot be used are not served; they are
+    collected in ``bad``, and :meth:`left_out` decides whether the run can go on without them.
 
     Args:
         preprocessing: the network's.
@@ -45,6 +49,9 @@ class ImageLoaders:
         self.new_images = batch_size
         """Images in a training batch: fewer than ``batch_size`` where there are fewer in all."""
         self.bad: list[BadImage] = []
+        self.sets: dict[str, tuple[ImageFile, ...]] = {}
+        """The images that were opened, by what they are for; bad ones are among them."""
+        self._opened: set[tuple[int, Path]] = set()
         self.random = not augment.nothing
         self.augment = training_transform(augment, preprocessing)
         interpolation = preprocessing.interpolation
@@ -54,7 +61,8 @@ class ImageLoaders:
 
     def training(self, images: Sequence[ImageFile], targets: Mapping[str, int]) -> ImageLoader:
         """A shuffled, augmented loader."""
-        self.open(images, self.training_cache)
+        # Without a single good image the run is about to end; until then there is something to count.
+        images = self.usable("train", images, self.training_cache) or images
         dataset = ImageDataset(
             images,
             self.preprocessing,
@@ -67,9 +75,11 @@ class ImageLoaders:
         self.new_images = min(self.batch_size, len(loader.sampler))  # type: ignore[arg-type]
         return loader
 
-    def plain(self, images: Sequence[ImageFile], targets: Mapping[str, int] | None = None) -> ImageLoader:
-        """A loader without shuffling and augmentation."""
-        self.open(images, self.cache)
+    def plain(
+        self, role: str, images: Sequence[ImageFile], targets: Mapping[str, int] | None = None
+    ) -> ImageLoader:
+        """A loader without shuffling and augmentation; ``role`` is what the images are for."""
+        images = self.usable(role, images, self.cache)
         dataset = ImageDataset(images, self.preprocessing, targets=targets, cache=self.cache)
         return make_loader(dataset, self.batch_size)
 
@@ -86,4 +96,41 @@ class ImageLoaders:
     def open(self, images: Sequence[ImageFile], cache: ImageCache) -> None:
         """Read images into a cache; those that cannot be used are added to ``bad``, once."""
         bad = {image.path for image in self.bad}
-        self.bad += find_bad([image for image in images if image.path not in bad], cache)
+        new = [one for one in images if one.path not in bad and (id(cache), one.path) not in self._opened]
+        self._opened.update((id(cache), image.path) for image in new)
+        self.bad += find_bad(new, cache)
+
+    def usable(self, role: str, images: Sequence[Item], cache: ImageCache) -> tuple[Item, ...]:
+        """The images of a set that can be used; decoded ones are as they are.
+
+        Args:
+            role: what they are for: train, val, anchor, negative, retention, contrast.
+            images: the set.
+            cache: where files are read into.
+        """
+        files = [image for image in images if isinstance(image, ImageFile)]
+        self.open(files, cache)
+        self.sets[role] = (*self.sets.get(role, ()), *files)
+        bad = {image.path for image in self.bad}
+        return tuple(one for one in images if isinstance(one, Tensor) or one.path not in bad)
+
+    def left_out(self, mode: str) -> tuple[BadImage, ...]:
+        """The images that the run goes on without (``data.on_bad``).
+
+        The labelled images count as one set, whether they train or validate.
+
+        Raises:
+            VisionLoraError: the mode is ``stop`` and there are some; or they are more than a tenth of a set,
+                or all images of a class.
+        """
+        if mode == "stop":
+            refuse(self.bad)
+        labelled = (*self.sets.get("train", ()), *self.sets.get("val", ()))
+        others = [images for role, images in self.sets.items() if role not in ("train", "val")]
+        for images in (labelled, *others):
+            split_bad(images, self.bad, mode)
+        reasons = {image.path: image for image in self.bad}
+        training = self.sets.get("train", ())
+        learned = {image.label for image in training if image.path not in reasons}
+        refuse([reasons[image.path] for image in training if image.label not in learned])
+        return tuple(self.bad)

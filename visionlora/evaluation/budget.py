@@ -18,7 +18,7 @@ class StrengthPoint:
 
     Attributes:
         strength: 0 (the frozen network) to 1 (as trained).
-        learned: top-1 on the validation images.
+        learned: top-1 on the validation images; 0 where there are none.
         lost: top-1 forgotten, measured or estimated; 0 where it is neither.
         metrics: these figures and others, with the keys of ``metrics.json``.
         false_positives: share of the contrast images that get a trained name; 0 where there are none.

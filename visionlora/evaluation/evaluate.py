@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from visionlora.adapters import adapters_off, merged
 from visionlora.data import (
@@ -19,7 +20,7 @@ from visionlora.data import (
     scan_known,
 )
 from visionlora.data.config import DataConfig
-from visionlora.data.splits import SPLITS
+from visionlora.data.manifest import not_among, read_manifest
 from visionlora.device import choose_device
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.config import EvaluateConfig
@@ -27,7 +28,7 @@ from visionlora.evaluation.forgetting import Changes, changes_sheet
 from visionlora.evaluation.metrics import contrast_metrics, retention_metrics
 from visionlora.evaluation.predictions import Predictions, predict_batches
 from visionlora.models import find_class
-from visionlora.models.restore import TrainedModel, restore
+from visionlora.models.restore import TrainedModel, adapter_directory, restore
 from visionlora.report.intervals import with_interval
 from visionlora.report.metrics_file import NOT_MEASURED, write_metrics
 from visionlora.report.tables import changes_table, evaluation_table, show
@@ -47,7 +48,9 @@ def evaluate_adapter(
         contrast_root: negative images; None: not measured.
         console: where the figures are shown.
     """
-    images = _labelled_images(options.data)
+    console = console or Console()
+    images, judged_on, left_out = _labelled_images(options.data, options.adapter)
+    console.print(f"[dim]·[/dim] evaluated on {escape(_in_words(len(images), judged_on, left_out))}")
     restored = restore(options.adapter, options.model, options.weights)
     restored.network.to(choose_device("auto"))
     targets = _targets(restored, images)
@@ -56,6 +59,8 @@ def evaluate_adapter(
     changes, old_images = _changes(restored, retention_root, options.data.batch_size)
     metrics: dict[str, Any] = {
         "pictures": len(images),
+        "judged_on": judged_on,
+        "left_out": left_out,
         **with_interval("top1", now.top(1), len(images)),
         **with_interval("top5", now.top(5), len(images)),
         "loss": now.loss(),
@@ -69,7 +74,6 @@ def evaluate_adapter(
         "retention": retention_metrics(changes, restored.head.targets),
         "contrast": _contrast_metrics(restored, contrast_root, options.data.batch_size),
     }
-    console = console or Console()
     show(evaluation_table(metrics), console)
     show(changes_table(metrics["retention"]), console)
     if options.sheet:
@@ -79,13 +83,32 @@ def evaluate_adapter(
     return metrics
 
 
-def _labelled_images(data: DataConfig) -> tuple[ImageFile, ...]:
-    """The test images of a folder with a split, else its val images, else all of it."""
+def _labelled_images(data: DataConfig, adapter: str) -> tuple[tuple[ImageFile, ...], str, int]:
+    """The images to measure on, what they are in words, and how many were left out because the adapter's run
+    trained on them.
+
+    Of the test images of a folder with a split, else its val images, else all of it, those that the run did
+    not train on, by the content of the files. Where that is none of them: all.
+    """
     found = scan(data.root, class_name=data.class_name, val_fraction=data.val_fraction)
-    root = Path(data.root)
-    if root.is_dir() and not any((root / split).is_dir() for split in SPLITS):
-        return (*found.train, *found.val, *found.test)
-    return found.test or found.val
+    candidates, words = found.judged_by()
+    manifest = adapter_directory(adapter).parent / "images.json"
+    if not manifest.is_file():
+        return candidates, f"{words}; which of them the adapter was trained on is not known", 0
+    used = read_manifest(manifest)
+    unseen = not_among(candidates, [image for image in used if image.role == "train"])
+    if not unseen:
+        return candidates, f"{words}; THE ADAPTER WAS TRAINED ON ALL OF THEM", 0
+    if len(unseen) < len(candidates):
+        words = "images that the adapter was not trained on"
+    if len(not_among(unseen, [image for image in used if image.role == "val"])) < len(unseen):
+        words += "; validation images of its run, which chose its weights and strength, are among them"
+    return unseen, words, len(candidates) - len(unseen)
+
+
+def _in_words(count: int, judged_on: str, left_out: int) -> str:
+    more = f"; left out: {left_out} that it was trained on" if left_out else ""
+    return f"{count} {judged_on}{more}"
 
 
 def _targets(restored: TrainedModel, images: Sequence[ImageFile]) -> dict[str, int]:

@@ -19,7 +19,7 @@ class EvaluationImages:
     """What a run is judged by.
 
     Attributes:
-        validation: labelled images of the classes that are learned.
+        validation: labelled images of the classes that are learned; None where there are none.
         retention: images of what the network knew before; None where there are none.
         contrast: images of other things in the new style; None where there are none.
         held_out: anchors that training does not use, where there are no retention images.
@@ -27,7 +27,7 @@ class EvaluationImages:
         suffix: the part of the network that is left to compute where the first three hold features.
     """
 
-    validation: Batches
+    validation: Batches | None = None
     retention: Batches | None = None
     contrast: Batches | None = None
     held_out: Batches | None = None
@@ -39,7 +39,7 @@ class EvaluationImages:
 class Evaluation:
     """The network's predictions for each kind of image at one moment; None where there are no images."""
 
-    validation: Predictions
+    validation: Predictions | None = None
     retention: Predictions | None = None
     contrast: Predictions | None = None
     held_out: Predictions | None = None
@@ -67,7 +67,7 @@ def evaluate_images(network: nn.Module, images: EvaluationImages) -> Evaluation:
 
     with merged(network):
         return Evaluation(
-            validation=predict_batches(network, images.validation, images.suffix),
+            validation=predict(images.validation),
             retention=predict(images.retention),
             contrast=predict(images.contrast),
             # These come as images: the frozen part is not cached for them.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from visionlora.evaluation.forgetting import Changes
-from visionlora.evaluation.predictions import Predictions
+from visionlora.evaluation.predictions import SCORES, Predictions
 from visionlora.report.intervals import with_interval
 from visionlora.report.metrics_file import NOT_MEASURED
 
@@ -21,8 +21,10 @@ def top1_lost(frozen: Predictions, now: Predictions) -> float:
     return frozen.top(1) - now.top(1) if frozen.labelled else now.estimated_lost(frozen)
 
 
-def validation_metrics(predictions: Predictions) -> dict[str, Any]:
-    """The scores, every accuracy with its interval."""
+def validation_metrics(predictions: Predictions | None) -> dict[str, Any]:
+    """The scores, every accuracy with its interval; each "not measured" where there are no images."""
+    if predictions is None:
+        return dict.fromkeys(SCORES, NOT_MEASURED)
     metrics: dict[str, Any] = {}
     for name, value in predictions.scores().items():
         metrics |= {name: value} if name == "val/loss" else with_interval(name, value, len(predictions))

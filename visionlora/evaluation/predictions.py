@@ -12,6 +12,9 @@ from torch.nn import functional as F
 from visionlora.frozen.features import network_inputs
 from visionlora.tasks import single_label as task
 
+SCORES = ("val/top1", "val/top5", "val/loss")
+"""The figures of validation images."""
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -92,7 +95,7 @@ class Predictions:
 
     def scores(self) -> dict[str, float]:
         """The figures of labelled validation images."""
-        return {"val/top1": self.top(1), "val/top5": self.top(5), "val/loss": self.loss()}
+        return dict(zip(SCORES, (self.top(1), self.top(5), self.loss()), strict=True))
 
 
 @torch.inference_mode()

@@ -125,8 +125,11 @@ def select_strength(
 def strength_point(
     strength: float, before: Evaluation, now: Evaluation, targets: Sequence[int]
 ) -> StrengthPoint:
-    """The figures of one strength."""
-    metrics = {"val/top1": now.validation.top(1), "val/loss": now.validation.loss()}
+    """The figures of one strength. Without validation images nothing is learned at any: the largest strength
+    within the budgets is chosen."""
+    metrics: dict[str, float] = {}
+    if now.validation is not None:
+        metrics = {"val/top1": now.validation.top(1), "val/loss": now.validation.loss()}
     lost = 0.0
     for name, frozen, current in (
         ("retention", before.retention, now.retention),
@@ -139,7 +142,7 @@ def strength_point(
     if now.contrast is not None:
         false_positives = now.contrast.share_predicted(targets)
         metrics["contrast/false_positive_rate"] = false_positives
-    return StrengthPoint(strength, metrics["val/top1"], lost, metrics, false_positives)
+    return StrengthPoint(strength, metrics.get("val/top1", 0.0), lost, metrics, false_positives)
 
 
 def explore(
@@ -228,9 +231,12 @@ def describe_choice(
 
 
 def _figures(point: StrengthPoint, allowed: Budget) -> str:
-    lost = f", {point.lost:.3f} of top-1 forgotten" if allowed.lost < 1 else ""
-    wrong = f", {point.false_positives:.3f} false positives" if allowed.false_positives < 1 else ""
-    return f"top-1 {point.learned:.3f} on new images{lost}{wrong}"
+    figures = [f"top-1 {point.learned:.3f} on new images"] if "val/top1" in point.metrics else []
+    if allowed.lost < 1:
+        figures.append(f"{point.lost:.3f} of top-1 forgotten")
+    if allowed.false_positives < 1:
+        figures.append(f"{point.false_positives:.3f} false positives")
+    return ", ".join(figures)
 
 
 def _retained(frozen: Predictions, now: Predictions) -> dict[str, float]:

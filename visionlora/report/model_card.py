@@ -16,7 +16,7 @@ POCKET = "pocket"
 WEIGHTS_TAKEN = {
     "average": "the average over the second half of training",
     "best": "the checkpoint with the best `val/objective`",
-    "last": "those of the step at which training was interrupted",
+    "last": "those of the last step",
 }
 
 
@@ -120,8 +120,9 @@ def _network(model: Mapping[str, Any]) -> str:
 
 def _figures(metrics: Mapping[str, Any]) -> list[str]:
     before, after = metrics["before"], metrics["after"]
+    count = metrics["pictures"]["val"] or "no"
     rows = [
-        f"| {metrics['pictures']['val']} new | {name} | {_share(before, key)} | {_share(after, key)} |"
+        f"| {count} new | {name} | {_share(before, key)} | {_share(after, key)} |"
         for name, key in (("top-1", "val/top1"), ("top-5", "val/top5"), ("loss", "val/loss"))
     ]
     retention, contrast = metrics["retention"], metrics["contrast"]
@@ -150,6 +151,8 @@ def _retention(retention: Mapping[str, Any]) -> list[str]:
 
 def _share(figures: Mapping[str, Any], key: str) -> str:
     """A figure, with its 95 % interval if it has one."""
+    if isinstance(figures[key], str):
+        return figures[key]
     interval = figures.get(f"{key}_interval")
     return f"{figures[key]:.3f}" + (f" ({interval[0]:.2f} to {interval[1]:.2f})" if interval else "")
 
@@ -168,6 +171,8 @@ def _strength(strength: Mapping[str, Any]) -> str:
         if strength["kept"]
         else f"EXCEEDS `{budgets}`, within which too little is learned"
     )
+    if strength["kept"] and "val/top1" not in point:
+        choice = f"is the largest strength within `{budgets}`"
     return (
         f"Alpha is the alpha of training times the strength {strength['chosen']:g}, which {choice}: "
         f"{', '.join(figures)}."

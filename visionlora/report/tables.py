@@ -48,7 +48,7 @@ def summary_table(metrics: Mapping[str, Any]) -> Table:
     before, after = metrics["before"], metrics["after"]
     for key, name in (("val/top1", "new images, top-1"), ("val/top5", "new images, top-5")):
         table.add_row(name, _share(before[key]), _share(after[key]), _interval(after[key], count))
-    table.add_row("new images, loss", f"{before['val/loss']:.3f}", f"{after['val/loss']:.3f}", "")
+    table.add_row("new images, loss", _share(before["val/loss"]), _share(after["val/loss"]), "")
     retention, contrast = metrics["retention"], metrics["contrast"]
     if retention == NOT_MEASURED:
         table.add_row("old images, top-1", NOT_MEASURED, NOT_MEASURED, "", style="yellow")
@@ -159,7 +159,7 @@ def sweep_table(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
             _text(overrides),
             _share(metrics["after"]["val/top1"]),
             _interval(metrics["after"]["val/top1"], metrics["pictures"]["val"]),
-            f"{metrics['after']['val/loss']:.3f}",
+            _share(metrics["after"]["val/loss"]),
             f"{metrics['strength']['chosen']:g}",
             lost,
             wrong,
@@ -176,8 +176,8 @@ def seeds_table(groups: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> Ta
         table.add_column(name, justify="left" if name == "run" else "right")
     for name, runs in groups:
         figures = [
-            [run["after"]["val/top1"] for run in runs],
-            [run["after"]["val/loss"] for run in runs],
+            [run["after"]["val/top1"] for run in runs if run["after"]["val/top1"] != NOT_MEASURED],
+            [run["after"]["val/loss"] for run in runs if run["after"]["val/loss"] != NOT_MEASURED],
             [run["strength"]["chosen"] for run in runs],
             [run["retention"]["lost"] for run in runs if run["retention"] != NOT_MEASURED],
             [run["contrast"]["after/false_positive_rate"] for run in runs if run["contrast"] != NOT_MEASURED],
@@ -222,7 +222,9 @@ def _share(value: float | str) -> str:
     return value if isinstance(value, str) else f"{value:.3f}"
 
 
-def _interval(share: float, count: int) -> str:
+def _interval(share: float | str, count: int) -> str:
+    if isinstance(share, str):
+        return ""
     low, high = wilson_interval(share, count)
     return f"{low:.2f} to {high:.2f}"
 

@@ -185,4 +185,4 @@ def retention_loader(
         notices.say(
             f"{folder} has no labels: forgetting is estimated from the frozen network's own predictions"
         )
-    return loaders.plain(images, targets)
+    return loaders.plain("retention", images, targets)

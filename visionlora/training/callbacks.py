@@ -156,13 +156,23 @@ class StepProgress(Callback):
 
 
 class ProgressLines(Callback):
-    """For output that is no terminal (a log file, CI): one line a validation."""
+    """For output that is no terminal (a log file, CI): one line a validation, or where one would be."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
     def on_validation_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Print the step and the figures."""
+        self._print(trainer)
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule, *arguments: Any
+    ) -> None:
+        """The same where there are no validation images."""
+        if not trainer.num_val_batches and trainer.global_step % int(trainer.val_check_interval) == 0:
+            self._print(trainer)
+
+    def _print(self, trainer: lightning.Trainer) -> None:
         figures = _figures(trainer, ("train/loss", "val/loss", "val/top1"))
         self._console.print(f"step {trainer.global_step:>4} of {trainer.max_steps}: {figures}")
 

@@ -112,6 +112,10 @@ class TrainerConfig(Section):
                 f"{', '.join(NAMES)}"
             )
 
+    def interval(self, steps: int) -> int:
+        """Optimizer steps from one validation to the next, in a run of ``steps``."""
+        return max(1, steps // self.validations)
+
     def steps(self, images: int, batch_size: int) -> int:
         """Optimizer steps of the run: as configured, or 24 times through the images, but at least 480 and,
         unless that is less than 8 times through them, at most 800."""

@@ -129,15 +129,15 @@ class FeatureCachePlan:
 
         return replace(
             images,
-            validation=_cached_loader(images.validation, cache, "val"),
+            validation=cached(images.validation, "val"),
             retention=cached(images.retention, "retention"),
             contrast=cached(images.contrast, "contrast"),
             suffix=self.parts.suffix,
         )
 
     def training_loaders(
-        self, train: ImageLoader, validation: ImageLoader, seed: int, precision: str
-    ) -> tuple[ImageLoader, ImageLoader, FeatureCache]:
+        self, train: ImageLoader, validation: ImageLoader | None, seed: int, precision: str
+    ) -> tuple[ImageLoader, ImageLoader | None, FeatureCache]:
         """Loaders with features in the precision of training, and the cache, for the teacher's anchors."""
         dtype = TYPES.get(precision)
 
@@ -148,7 +148,8 @@ class FeatureCachePlan:
         dataset = CachedImages(_dataset(train), cache, "train", self.views, self.uses)
         fill = self.views is not None
         loader = make_loader(dataset, train.batch_size or 1, seed, shuffle=True, fill=fill)
-        return loader, _cached_loader(validation, cache, "val"), cache
+        validating = None if validation is None else _cached_loader(validation, cache, "val")
+        return loader, validating, cache
 
     def _cache(self, context: Callable[[], AbstractContextManager[object]], inputs: int) -> FeatureCache:
         return FeatureCache(self.parts, context, self.device, self.memory_mb / 2, self.folder, inputs)

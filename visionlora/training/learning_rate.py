@@ -14,6 +14,8 @@ from visionlora.training.trainer import Fitter
 
 RATES = (5e-4, 1e-3, 2e-3, 4e-3, 8e-3)
 """From too slow to too fast for every network and number of images that was tried."""
+DEFAULT = 2e-3
+"""Where there are no images to compare on."""
 SHARE = 4
 """A trial has one SHARE-th of the run's steps, with its own warm-up and cosine."""
 LEAST_STEPS = 20
@@ -45,6 +47,11 @@ def select_learning_rate(
     """
     if options.lr != "auto":
         return options, []
+    if fitter.validation_loader is None:
+        notices.say(
+            f"optimizer.lr={DEFAULT:g}, not chosen: auto compares on validation images, and there are none"
+        )
+        return replace(options, lr=DEFAULT), []
     steps = min(total_steps, max(LEAST_STEPS, total_steps // SHARE))
     trained = new_module(steps, options).trainable()
     start = [parameter.detach().clone() for parameter in trained]

@@ -19,7 +19,8 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from visionlora.adapters import FrozenBatchNorm, folded
-from visionlora.data import ImageFolder
+from visionlora.data import ImageFolder, write_bad
+from visionlora.data.manifest import write_manifest
 from visionlora.device import choose_device
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.forgetting import changes_between
@@ -71,6 +72,11 @@ def run(
     setup = set_up(settings, notices, images)
     folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(config, folder / "config.yaml", resolve=True)
+    if setup.left_out:
+        write_bad(setup.left_out, folder / "left_out.csv")
+        notices.say(f"they are listed in {folder / 'left_out.csv'}")
+    bad = [image.path for image in setup.left_out]
+    write_manifest(setup.files, folder / "images.json", without=bad)
     notices.start_log()
     if folds is not None:
         notices.say(
@@ -81,7 +87,7 @@ def run(
 
     device = choose_device(settings.trainer.accelerator)
     network, head = setup.adapted.network.to(device), setup.adapted.head
-    sample = sample_images(setup.validation_loader).to(device)
+    sample = sample_images(setup.validation_loader or setup.train_loader).to(device)
     cache_plan = plan_feature_cache(
         settings.cache, network, sample, setup.cached_inputs, setup.views, settings.model.dropout, folder,
         notices,
@@ -148,7 +154,6 @@ def train(
     preprocessing = setup.adapted.backbone.preprocessing
     timer, average = StepTimer(), WeightAverage(after=setup.total_steps // 2)
     first_batch = FirstBatch(preprocessing.mean, preprocessing.std)
-    best = ModelCheckpoint(folder / "checkpoints", "best", monitor="val/objective")
     with (
         _kernel_policy(settings.trainer.kernel, notices),
         recorded() as kernels,
@@ -164,6 +169,8 @@ def train(
             )
             if setup.teacher is not None:
                 setup.teacher.features = cache
+        checkpoints, interval = folder / "checkpoints", settings.trainer.interval(setup.total_steps)
+        best = [ModelCheckpoint(checkpoints, "best", monitor="val/objective")] if validation_loader else []
         fitter = Fitter(
             sample.device, precision, settings.trainer.gradient_clip_val, train_loader, validation_loader
         )
@@ -180,15 +187,16 @@ def train(
         )
         module = new_module(setup.total_steps, options)
         callbacks = [
-            best, timer, average, first_batch,
-            *_callbacks(settings.trainer, notices.console, folder / "checkpoints"),
+            *best, timer, average, first_batch,
+            *_callbacks(settings.trainer, notices.console, checkpoints, interval, bool(best)),
         ]  # fmt: skip
         trainer = fitter.trainer(setup.total_steps, settings.trainer.validations, logger, callbacks)
         fit_started = time.perf_counter()
         interrupted = fitter.fit(trainer, module, resume)
         candidates: dict[str, Any] = {"taken": "last"}
         if not interrupted:
-            candidates = select_weights(fitter, module, best.best_model_path, average, len(setup.folder.val))
+            best_path = best[0].best_model_path if best else ""
+            candidates = select_weights(fitter, module, best_path, average, len(setup.folder.val))
     times = {"setup_s": fit_started - started, "fit_s": time.perf_counter() - fit_started, **timer.summary()}
     if interrupted:
         notices.say(f"interrupted at step {trainer.global_step}: the adapter is saved as it is now")
@@ -269,13 +277,16 @@ def _folded_batch_norms(
         yield names
 
 
-def _callbacks(options: TrainerConfig, console: Console, checkpoints: Path) -> list[Callback]:
-    callbacks: list[Callback] = [
-        # ModelCheckpoint's save_last writes only when the best one changes: no place to resume from.
-        ModelCheckpoint(checkpoints, "last", enable_version_counter=False),
-        LearningRateMonitor("step"),
-    ]
-    if options.patience is not None:
+def _callbacks(
+    options: TrainerConfig, console: Console, checkpoints: Path, interval: int, validates: bool
+) -> list[Callback]:
+    # ModelCheckpoint's save_last writes only when the best one changes: no place to resume from.
+    last = ModelCheckpoint(
+        checkpoints, "last", enable_version_counter=False,
+        every_n_train_steps=None if validates else interval,
+    )  # fmt: skip
+    callbacks: list[Callback] = [last, LearningRateMonitor("step")]
+    if options.patience is not None and validates:
         callbacks.append(EarlyStopping("val/objective", patience=options.patience))
     if options.progress:
         callbacks.append(progress(console))
@@ -290,6 +301,7 @@ def _silence_warnings() -> None:
         ".*module\\(s\\) in eval mode at the start of training.*",
         ".*treespec, LeafSpec.*",
         ".*The dirpath has changed.*",  # a resumed run has a folder of its own
+        ".*You defined a `validation_step` but have no `val_dataloader`.*",  # announced in words of our own
     ):
         warnings.filterwarnings("ignore", text)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from visionlora.adapters import LoraConfig, attach, fingerprint
-from visionlora.data import ImageDataset, ImageFolder, ImageLoader, refuse, scan, scan_images
+from visionlora.data import BadImage, ImageDataset, ImageFile, ImageFolder, ImageLoader, scan, scan_images
 from visionlora.data.loaders import ImageLoaders
 from visionlora.device import choose_device, keep_freed_memory
 from visionlora.errors import VisionLoraError
@@ -69,18 +69,22 @@ class RunSetup:
         folder: the images to learn, and to validate on.
         adapted: the network.
         train_loader: augmented batches of the images to learn.
-        validation_loader: batches of those to validate on.
+        validation_loader: batches of those to validate on; None where there are none.
         evaluation_images: everything that the run is judged by, these among them.
         teacher: the frozen network on anchors; None trains without distillation.
+        files: the image files that were read, by what they are for; those that are left out among them.
+        left_out: images that cannot be read, where the run goes on without them.
     """
 
     config: RunConfig
     folder: ImageFolder
     adapted: AdaptedNetwork
     train_loader: ImageLoader
-    validation_loader: ImageLoader
+    validation_loader: ImageLoader | None
     evaluation_images: EvaluationImages
     teacher: AnchorTeacher | None
+    files: Mapping[str, tuple[ImageFile, ...]]
+    left_out: tuple[BadImage, ...]
 
     @property
     def total_steps(self) -> int:
@@ -126,12 +130,19 @@ def set_up(config: RunConfig, notices: Notices, images: ImageFolder | None = Non
     )  # fmt: skip
     targets = dict(zip(folder.classes, head.targets, strict=True))
     train_loader = loaders.training(folder.train, targets)
-    validation_loader = loaders.plain(folder.val, targets)
+    validating = loaders.plain("val", folder.val, targets)
+    folder = replace(folder, train=_images(train_loader), val=_images(validating))
+    validation_loader = validating if folder.val else None
     if config.trainer.reuse_memory and device.type == "cpu" and not keep_freed_memory():
         notices.say("freed memory goes back to the system: only glibc can keep it (trainer.reuse_memory)")
     if backbone.notice:
         notices.warn(backbone.notice)
     notices.say(f"head {head.kind}: {len(folder.classes)} classes, {len(head.outputs)} outputs")
+    if validation_loader is None:
+        notices.warn(
+            "no validation images: what is learned is not measured, and no checkpoint is chosen; the adapter "
+            "is the average of the weights over the second half of training"
+        )
 
     retention, teacher, held_out = None, None, None
     if head.kind == "new":
@@ -155,8 +166,20 @@ def set_up(config: RunConfig, notices: Notices, images: ImageFolder | None = Non
         stream = anchor_stream([held_out.anchors], config.retention, loaders)
         batches = stream.batches(data.batch_size)
         evaluation_images = replace(evaluation_images, held_out=batches, held_out_kind=held_out.kind)
-    refuse(loaders.bad)
-    return RunSetup(config, folder, adapted, train_loader, validation_loader, evaluation_images, teacher)
+    bad = loaders.left_out(data.on_bad)
+    if bad:
+        count = "1 image" if len(bad) == 1 else f"{len(bad)} images"
+        notices.warn(f"left out {count} that cannot be read, the first: {bad[0].path}: {bad[0].reason}")
+    return RunSetup(
+        config, folder, adapted, train_loader, validation_loader, evaluation_images, teacher,
+        files=loaders.sets, left_out=bad,
+    )  # fmt: skip
+
+
+def _images(loader: ImageLoader) -> tuple[ImageFile, ...]:
+    """The images of a loader that :class:`ImageLoaders` made."""
+    assert isinstance(loader.dataset, ImageDataset)
+    return loader.dataset.images
 
 
 def _adapt(
@@ -197,9 +220,15 @@ def _make_teacher(
     if hold_out:
         size = classifier.generated_size
         sources, held_out = hold_out_anchors(sources, retention.generated, size, notices)
+    # As with training images: where none is usable the run is about to end.
+    sources = [loaders.usable("anchor", source, loaders.training_cache) or source for source in sources]
+    if held_out is not None:
+        usable = loaders.usable("anchor", held_out.anchors, loaders.training_cache) or held_out.anchors
+        held_out = replace(held_out, anchors=usable)
     anchors = [anchor for source in sources for anchor in source]
     wnids = known_ids(folder.classes, backbone)
     negatives = negative_images(contrast, folder.classes, wnids, folder.train, anchors, loaders, notices)
+    negatives = list(loaders.usable("negative", negatives, loaders.training_cache))
     # Negatives are one source, with its share of a step, however many folders they come from.
     stream = anchor_stream([*sources, negatives] if negatives else sources, retention, loaders)
     return AnchorTeacher(stream, old_outputs, len(anchors), adapted.head.targets), held_out
@@ -210,7 +239,7 @@ def _contrast_loader(root: str | None, loaders: ImageLoaders, notices: Notices) 
     if root is None:
         notices.say("no contrast folder (contrast.root): the false-positive rate is not measured")
         return None
-    return loaders.plain(scan_images([Path(root)]))
+    return loaders.plain("contrast", scan_images([Path(root)]))
 
 
 def check_available(model: ModelConfig, trainer: TrainerConfig) -> None:

@@ -27,14 +27,15 @@ class Fitter:
         device: where it is done; networks are there already.
         precision: as Lightning calls it.
         gradient_clip_val: the largest gradient norm; None: any.
-        train_loader, validation_loader: the images.
+        train_loader: the images to learn.
+        validation_loader: those to validate on; None: there is no validation.
     """
 
     device: torch.device
     precision: str
     gradient_clip_val: float | None
     train_loader: ImageLoader
-    validation_loader: ImageLoader
+    validation_loader: ImageLoader | None
 
     def trainer(
         self,

@@ -14,6 +14,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
+from visionlora.report.metrics_file import NOT_MEASURED
 from visionlora.training.module import LoraModule
 from visionlora.training.trainer import Fitter
 
@@ -59,6 +60,7 @@ def select_weights(
 ) -> dict[str, Any]:
     """Give the module the average, or the best checkpoint where that has the smaller ``val/objective`` by
     more than one validation image counts: it was chosen among many by this figure, which is biased for it.
+    Without validation images it is the average.
 
     Args:
         fitter: validates.
@@ -69,8 +71,13 @@ def select_weights(
 
     Returns:
         ``best`` and ``average``, their ``val/objective`` (None: training ended in its first half), and
-        ``taken``, one of these.
+        ``taken``, one of these or ``last``.
     """
+    if not validation_images:
+        if average.count:
+            module.load_state_dict(average.mean(), strict=False)
+        taken = "average" if average.count else "last"
+        return {"best": NOT_MEASURED, "average": NOT_MEASURED, "taken": taken}
     if best_checkpoint:
         stored = torch.load(best_checkpoint, map_location="cpu", weights_only=True)
         module.load_state_dict(stored["state_dict"], strict=False)

@@ -87,8 +87,7 @@ def write_outputs(
     write_metrics(folder / "metrics.json", metrics)
     with replacing(folder / "adapter" / "README.md") as temporary:
         temporary.write_text(model_card(metrics, vars(setup.config.lora)), encoding="utf-8")
-    rows = prediction_rows(setup.folder.val, setup.adapted.head.outputs, before.validation, after.validation)
-    before_after_sheet(rows, folder / "before_after.png")
+    _write_sheet(setup.folder.val, setup.adapted.head.outputs, before, after, folder / "before_after.png")
     changes_sheet(changes, _images(setup.evaluation_images.retention), folder / "retention_changes.png")
     with replacing(folder / "strength.png") as temporary:
         strength_figure(metrics["strength"]).savefig(temporary, format="png", dpi=120)
@@ -99,6 +98,15 @@ def write_outputs(
     )
     _log_hyperparameters(logger, config, setup.adapted.backbone.name, metrics)
     logger.finalize("success")
+
+
+def _write_sheet(
+    images: Sequence[ImageFile], outputs: Sequence[str], before: Evaluation, after: Evaluation, path: Path
+) -> None:
+    if before.validation is None or after.validation is None:
+        before_after_sheet([], path, line="not measured: there are no validation images")
+    else:
+        before_after_sheet(prediction_rows(images, outputs, before.validation, after.validation), path)
 
 
 def write_kernels(path: Path, decisions: Decisions) -> None:
@@ -152,10 +160,13 @@ def _write_tensorboard(board: SummaryWriter, folder: Path, metrics: Mapping[str,
 
 
 def _write_figures(
-    board: SummaryWriter, adapted: AdaptedNetwork, folder: ImageFolder, validation: Predictions
+    board: SummaryWriter, adapted: AdaptedNetwork, folder: ImageFolder, validation: Predictions | None
 ) -> None:
-    counts = validation.confusion(adapted.head.targets)
-    board.add_figure("validation/confusion", confusion_figure(counts, [*folder.classes, "anything else"]))
+    if validation is None:
+        board.add_text("validation/confusion", "not measured: there are no validation images")
+    else:
+        counts = validation.confusion(adapted.head.targets)
+        board.add_figure("validation/confusion", confusion_figure(counts, [*folder.classes, "anything else"]))
     board.add_figure("adapter/update_size", update_size_figure(update_sizes(adapted.network)))
 
 

@@ -1,0 +1,105 @@
+"""Runs with one image in all, one of each class, or no validation say what was not measured."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.conftest import Command, Train, metrics_of
+
+NOTHING = {"val/top1": "not measured", "val/top5": "not measured", "val/loss": "not measured"}
+
+
+@pytest.fixture
+def one_of_each(images: Path, tmp_path: Path) -> Path:
+    """A folder with one image of each of two classes."""
+    for name in ("red", "blue"):
+        (tmp_path / "few" / name).mkdir(parents=True)
+        shutil.copy(images / "train" / name / "0.png", tmp_path / "few" / name)
+    return tmp_path / "few"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("model.head=new",),
+        ("retention.weight=0", "retention.root=null"),
+        ("cache.features=true", "lora.targets=last:1"),
+        ("optimizer.lr=auto",),
+        ("trainer.max_steps=1",),
+    ],
+    ids=" ".join,
+)
+def test_one_image_of_each_class_trains_without_validation(
+    train: Train, one_of_each: Path, arguments: tuple[str, ...]
+) -> None:
+    left, folder = train(f"data.root={one_of_each}", *arguments)
+    assert left.code == 0, left.err
+    metrics = metrics_of(folder)
+    assert metrics["before"] == metrics["after"] == NOTHING
+    assert metrics["pictures"]["val"] == 0
+    assert metrics["candidates"] == {"best": "not measured", "average": "not measured", "taken": "average"}
+    assert "no validation images" in left.out
+    for name in ("adapter/README.md", "before_after.png", "strength.png", "checkpoints/last.ckpt"):
+        assert (folder / name).stat().st_size > 0, name
+    assert not (folder / "checkpoints" / "best.ckpt").exists()
+    assert "| no new | top-1 | not measured | not measured |" in (folder / "adapter/README.md").read_text()
+    assert list((folder / "tensorboard").glob("events.*"))
+
+
+def test_without_validation_the_budgets_alone_choose_the_strength(
+    train: Train, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, folder = train("data.val_fraction=0", f"data.root={images / 'train'}",
+                         f"contrast.root={images.parent / 'others'}", "contrast.budget=1")  # fmt: skip
+    assert left.code == 0, left.err
+    strength = metrics_of(folder)["strength"]
+    assert strength["chosen"] == 1 and strength["kept"]
+    assert strength["called_on"] == "6 contrast images"
+    assert not any("val/top1" in point for point in strength["curve"])
+    assert "on new images" not in left.out
+    assert "that no smaller one outperforms" not in (folder / "adapter" / "README.md").read_text()
+
+
+def test_a_run_without_validation_resumes_to_the_same_adapter(
+    train: Train, one_of_each: Path, tmp_path: Path
+) -> None:
+    root, whole, again = f"data.root={one_of_each}", tmp_path / "whole", tmp_path / "again"
+    train(root, "trainer.max_steps=4", f"hydra.run.dir={whole}")
+    left, _ = train(root, f"resume={whole}", f"hydra.run.dir={again}")
+    assert left.code == 0, left.err
+    first, second = (run / "adapter" / "adapter_model.safetensors" for run in (whole, again))
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_sweep_over_runs_without_validation_ends_in_a_table(
+    command: Command, train: Train, one_of_each: Path
+) -> None:
+    from visionlora.report.tables import seeds_table, sweep_table
+
+    _, folder = train(f"data.root={one_of_each}")
+    metrics = metrics_of(folder)
+    assert sweep_table([("seed=0", metrics)]).row_count == 1
+    assert seeds_table([("all", [metrics, metrics])]).row_count == 1
+
+
+def test_one_image_in_all_trains_pocket_and_predicts(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "one" / "goldfish").mkdir(parents=True)
+    Image.new("RGB", (80, 60), (220, 120, 20)).save(tmp_path / "one" / "goldfish" / "a.png")
+    left = command(
+        "train", "data.root=one", "model=pocket", "trainer.max_steps=4", "retention.inversion_seconds=0",
+        "trainer.precision=32-true", "hydra.run.dir=run",
+    )  # fmt: skip
+    assert left.code == 0, left.err
+    assert metrics_of(tmp_path / "run")["after"] == NOTHING
+    left = command("predict", "adapter=run", "images=one/goldfish/a.png", "output=names.jsonl")
+    assert left.code == 0, left.err
+    assert len((tmp_path / "names.jsonl").read_text().splitlines()) == 1
+    left = command("evaluate", "adapter=run", "data.root=one", "output=figures.json")
+    assert left.code == 0, left.err
+    assert json.loads((tmp_path / "figures.json").read_text())["pictures"] == 1

@@ -1,0 +1,90 @@
+"""``images.json``: every image file that a run read, and what it was for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from visionlora.data.images import ImageFile
+from visionlora.errors import VisionLoraError
+from visionlora.files import replacing
+
+
+@dataclass(frozen=True)
+class ReadImage:
+    """An image file that a run read.
+
+    Attributes:
+        role: what it was for: train, val, anchor, negative, retention or contrast.
+        path: absolute.
+        size: in bytes.
+        sha256: of the file, in hexadecimal.
+        label: its class; None where it has none.
+    """
+
+    role: str
+    path: str
+    size: int
+    sha256: str
+    label: str | None = None
+
+
+def write_manifest(
+    files: Mapping[str, Sequence[ImageFile]], path: Path, without: Iterable[Path] = ()
+) -> None:
+    """Write which files a run read.
+
+    Args:
+        files: role -> images.
+        path: the file to write.
+        without: files that could not be read.
+    """
+    unread = set(without)
+    named = [(role, image) for role in files for image in files[role] if image.path not in unread]
+    paths = list(dict.fromkeys(image.path for _, image in named))
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
+        hashes = dict(zip(paths, threads.map(file_hash, paths), strict=True))
+    images = [
+        ReadImage(role, str(image.path.absolute()), *hashes[image.path], image.label) for role, image in named
+    ]
+    # Escapes, not UTF-8: a file name may be no text in any encoding.
+    text = ",\n".join(f"  {json.dumps(asdict(image))}" for image in images)
+    with replacing(path) as beside:
+        beside.write_text('{"images": [\n' + text + "\n]}\n", encoding="utf-8")
+
+
+def read_manifest(path: Path) -> tuple[ReadImage, ...]:
+    """What :func:`write_manifest` wrote.
+
+    Raises:
+        VisionLoraError: the file is no manifest.
+    """
+    try:
+        return tuple(ReadImage(**image) for image in json.loads(path.read_text(encoding="utf-8"))["images"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise VisionLoraError(
+            f"{path} is not a list of a run's images ({error}); remove it, and evaluate uses every image"
+        ) from error
+
+
+def not_among(images: Sequence[ImageFile], used: Sequence[ReadImage]) -> tuple[ImageFile, ...]:
+    """The images whose content is none of the ``used`` ones', whatever the files are called."""
+    hashes = {image.sha256 for image in used}
+    sizes = {image.size for image in used}
+    return tuple(
+        image
+        for image in images
+        if not image.path.is_file() or image.path.stat().st_size not in sizes
+        or file_hash(image.path)[1] not in hashes
+    )  # fmt: skip
+
+
+def file_hash(path: Path) -> tuple[int, str]:
+    """(size in bytes, SHA-256 in hexadecimal) of a file."""
+    content = path.read_bytes()
+    return len(content), hashlib.sha256(content).hexdigest()
