@@ -2,20 +2,104 @@
 
 from __future__ import annotations
 
-import os
+import errno
+import json
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from visionlora.errors import VisionLoraError
+
+_NOT_WRITABLE = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG, errno.ENOTDIR,
+    errno.EISDIR, errno.EEXIST, errno.ENOENT, errno.ELOOP,
+}  # fmt: skip
 
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Yield a path to write to; it becomes ``path`` if the block ends well, and is removed if it does not."""
+    """Yield a path to write to; it becomes ``path`` if the block ends well, and is removed if it does not.
+
+    Raises:
+        VisionLoraError: the file cannot be written: no permission, no space, a folder of that name.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    beside = path.parent / _temporary_name(path)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.touch()  # libraries that write in other languages report a failure in words of their own
         yield beside
         beside.replace(path)
+    except OSError as error:
+        if error.errno not in _NOT_WRITABLE or error.filename not in (None, *_named(beside)):
+            raise
+        raise _cannot_write(path, error) from error
     finally:
-        beside.unlink(missing_ok=True)
+        _remove(beside)
+
+
+def require_writable(path: str | Path, key: str) -> None:
+    """Check that a file can be written before the work for it is done; nothing is made.
+
+    Args:
+        path: of the file; folders that are missing will be made.
+        key: the option that names it, for the error.
+
+    Raises:
+        VisionLoraError: it cannot.
+    """
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise VisionLoraError(f"{key}: {path} is a folder; give the name of a file")
+        (path.parent / _temporary_name(path)).exists()  # refuses a name that is too long
+        folder = next(one for one in (path.parent, *path.parent.parents) if one.exists())
+        probe = folder / _temporary_name(path)
+        try:
+            probe.touch()
+        finally:
+            _remove(probe)
+    except OSError as error:
+        raise _cannot_write(path, error, f"{key}: ") from error
+
+
+def write_json(path: str | Path, value: Any, indent: int | None = None) -> None:
+    """Write a value as JSON in UTF-8, completely or not at all.
+
+    Bytes of a file name that are not UTF-8, lone surrogates in Python's texts, become JSON's own escapes
+    (``\\udce4``): the file is valid, and ``json.loads`` gives the same name again.
+
+    Raises:
+        ValueError: NaN or infinity, which JSON does not have.
+        VisionLoraError: the file cannot be written.
+    """
+    with replacing(path) as beside:
+        beside.write_text(f"{json_text(value, indent)}\n", encoding="utf-8")
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """A value as JSON that UTF-8 can encode; letters of every script stay as they are."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _temporary_name(path: Path) -> str:
+    # No longer than the longest name that a file system takes (255 bytes), whatever the file is called.
+    return f".{path.name[:40]}.{secrets.token_hex(4)}.tmp"
+
+
+def _named(path: Path) -> tuple[str, ...]:
+    return tuple(str(one) for one in (path, *path.parents))
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:  # there is no such folder
+        return
+
+
+def _cannot_write(path: Path, error: OSError, key: str = "") -> VisionLoraError:
+    return VisionLoraError(f"{key}{path} cannot be written: {error.strerror}; name another file")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
+
+from visionlora.text import printable
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +29,7 @@ class Notices:
         self.messages.append(message)
         if self._logging:
             log.info(message)
-        self.console.print(f"[dim]·[/dim] {escape(message)}")
+        self.console.print(Text.assemble(("· ", "dim"), printable(message)))
 
     def warn(self, message: str) -> None:
         """The same, where it cannot be overlooked."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import logging
 import sys
 import unicodedata
 
@@ -53,6 +54,15 @@ def make_streams_safe() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors=SAFE)
+
+
+class SafeFormatter(logging.Formatter):
+    """For log records on a terminal or in a file: each message is :func:`printable`."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """The record in the format's words, without a traceback."""
+        record.message = printable(record.message)
+        return super().formatMessage(record)
 
 
 def _harmless(character: str) -> bool:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from visionlora.data.config import DataConfig
 from visionlora.data.features import image_features
@@ -15,7 +13,6 @@ from visionlora.data.findings import FolderReport
 from visionlora.data.fingerprint import Fingerprint
 from visionlora.data.folders import scan_images, survey
 from visionlora.data.images import ImageFile
-from visionlora.data.index import Progress as Advance
 from visionlora.data.index import fingerprints
 from visionlora.data.inspect import inspect_folder
 from visionlora.data.outliers import Stray, far_from_class
@@ -30,6 +27,7 @@ from visionlora.models.download import cache_path
 from visionlora.models.metadata import WeightsMetadata
 from visionlora.models.registry import check_name, default_weights, final_layer
 from visionlora.paths import cache_directory
+from visionlora.report.progress import progress
 
 SMALL = 2000
 """Images up to which ``strays=auto`` asks a network about each of them."""
@@ -65,7 +63,7 @@ def check_folder(
     outputs = describe_outputs(folder.classes, *_outputs_of(model), find_class)
     images = [image for split in SPLITS for image in getattr(folder, split)]
     files = images + [image for some in other_images.values() for image in some]
-    with _progress(console, "reading images") as advance:
+    with progress(console, "reading images") as advance:
         seen = fingerprints([image.path for image in files], cache_directory() if cache else None, advance)
     report = inspect_folder(
         folder,
@@ -101,7 +99,7 @@ def _strays(
         return []
     backbone = _network(model, wanted)
     last = backbone.model.get_submodule(final_layer(backbone.model, len(backbone.categories)))
-    with _progress(console, f"{backbone.name} looks for mislabelled images") as advance:
+    with progress(console, f"{backbone.name} looks for mislabelled images") as advance:
         paths = [images[place].path for place in places]
         features = image_features(backbone.model, last, backbone.preprocessing, paths, advance)
     found = far_from_class(features, [images[place].label or "" for place in places])
@@ -119,12 +117,3 @@ def _network(model: ModelConfig, wanted: bool | str) -> Backbone:
             f"strays=true needs the weights of {name}, which are not here; train with it once"
         )
     return load_backbone(name, model.weights, progress=False)
-
-
-@contextmanager
-def _progress(console: Console, what: str) -> Iterator[Advance]:
-    """A bar while the block runs; gives what is called with (done, total)."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

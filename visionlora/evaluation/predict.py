@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import glob
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from typing import IO, Any
 
 import torch
 from rich.console import Console
+from rich.text import Text
 from torch import Tensor
 
 from visionlora.adapters import adapters_off, merged
@@ -23,11 +23,13 @@ from visionlora.data import BadImage, ImageCache, ImageFile, Normalise, evaluati
 from visionlora.device import choose_device
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.config import PredictConfig
-from visionlora.files import replacing
+from visionlora.files import json_text, replacing, require_writable
 from visionlora.models.restore import TrainedModel, restore
+from visionlora.report.progress import progress
 from visionlora.report.sheet import PredictionRow, before_after_sheet
 from visionlora.report.tables import predictions_table, show
 from visionlora.tasks.single_label import Prediction, decode
+from visionlora.text import csv_safe, printable
 
 SHOWN = 50
 """Rows of the table on the terminal, and images on a sheet; an output file takes all of them."""
@@ -55,8 +57,14 @@ def predict_images(options: PredictConfig, console: Console | None = None) -> in
 
     Returns:
         How many images could not be read; they are reported and the rest goes on.
+
+    Raises:
+        VisionLoraError: there is no image or adapter, or an output file cannot be written; before any work.
     """
     images = find_images(options.images)
+    for key, file in (("output", options.output), ("sheet", options.sheet)):
+        if file:
+            require_writable(file, key)
     restored = restore(options.adapter, options.model, options.weights)
     console = console or Console()
     shown: list[ImagePrediction] = []
@@ -68,6 +76,7 @@ def predict_images(options: PredictConfig, console: Console | None = None) -> in
             path = stack.enter_context(replacing(options.output))
             writer = _Writer(path, Path(options.output).suffix.lower(), options.top_k, options.compare)
             stack.callback(writer.close)
+        advance = stack.enter_context(progress(Console(stderr=True), "predicting"))
         for prediction in predict_files(
             restored, images, options.top_k, options.batch_size, options.compare, options.merged
         ):
@@ -78,6 +87,7 @@ def predict_images(options: PredictConfig, console: Console | None = None) -> in
                 broken.append(prediction)
             elif len(shown) < SHOWN:
                 shown.append(prediction)
+            advance(count, len(images))
     rows = [_row(prediction) for prediction in shown]
     show(predictions_table(rows), console)
     _say_totals(console, options.output, count - len(broken), len(shown))
@@ -94,10 +104,13 @@ def find_images(images: str) -> tuple[ImageFile, ...]:
         VisionLoraError: it names none.
     """
     path = Path(images)
-    if path.is_dir():
-        return scan_images([path])
-    if path.is_file():
-        return (ImageFile(path, None),)
+    try:
+        if path.is_dir():
+            return scan_images([path])
+        if path.is_file():
+            return (ImageFile(path, None),)
+    except OSError as error:
+        raise VisionLoraError(f"images: {images}: {error.strerror}; give another path") from error
     # pathlib globs relative to a folder; this one may be absolute, and reaches through symbolic links.
     found = sorted(name for name in glob.glob(images, recursive=True) if Path(name).is_file())  # noqa: PTH207
     if not found:
@@ -175,23 +188,26 @@ def _row(prediction: ImagePrediction) -> PredictionRow:
 
 def _say_totals(console: Console, output: str | None, readable: int, shown: int) -> None:
     if readable > shown:
-        console.print(
-            f"and {readable - shown} more images" + ("" if output else "; output=NAME.csv takes all")
-        )
+        hint = "" if output else "; output=NAME.csv takes all"
+        console.print(Text(f"and {readable - shown:,} more images{hint}"))
     if output:
-        console.print(f"written to {output}")
+        console.print(Text(f"written to {printable(output)}"))
 
 
 def _name_broken(broken: Sequence[ImagePrediction], count: int) -> None:
     """Every image that could not be read on standard error, one line each, and how many of all there are."""
     for prediction in broken:
-        print(f"not read: {prediction.path}: {prediction.error}", file=sys.stderr)
+        print(printable(f"not read: {prediction.path}: {prediction.error}"), file=sys.stderr)
     if broken:
         print(f"{len(broken)} of {count} images could not be read", file=sys.stderr)
 
 
 class _Writer:
-    """One line an image, CSV or JSON lines."""
+    """One record an image, as CSV or JSON lines.
+
+    JSON lines keep every name exactly: ``json.loads`` gives back the bytes that are not UTF-8 too, as
+    ``os.fsencode`` wants them. CSV is for spreadsheets, so its texts are :func:`csv_safe`.
+    """
 
     def __init__(self, path: Path, suffix: str, top: int, compare: bool) -> None:
         self._file: IO[str] = path.open("w", encoding="utf-8", newline="")
@@ -213,12 +229,13 @@ class _Writer:
                 record["before"] = _records(one.before or [])
             if one.error is not None:
                 record["error"] = one.error
-            self._file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            self._file.write(json_text(record) + "\n")
             return
         now = [part for pair in one.now for part in pair]
         now += [""] * (2 * self._top - len(now))
         before = list(one.before[0]) if one.before else ["", ""]
-        self._csv.writerow([one.path, *now, *(before if self._compare else []), one.error or ""])
+        cells = [str(one.path), *now, *(before if self._compare else []), one.error or ""]
+        self._csv.writerow(map(csv_safe, cells))
 
     def close(self) -> None:
         """Finish the file."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rich.console import Console
 from torch import nn
 
 from visionlora.adapters import scale, scaled
@@ -19,6 +20,7 @@ from visionlora.evaluation.images import Evaluation, EvaluationImages, evaluate_
 from visionlora.evaluation.metrics import top1_lost
 from visionlora.evaluation.predictions import Predictions
 from visionlora.report.metrics_file import NOT_MEASURED
+from visionlora.report.progress import progress
 
 EXHAUSTIVE = 400
 """Up to so many images every strength is tried; with more the largest one is found by bisection."""
@@ -66,6 +68,7 @@ def select_strength(
     options: StrengthOptions,
     targets: Sequence[int],
     skip: str | None = None,
+    console: Console | None = None,
 ) -> StrengthSelection:
     """Choose the adapter's strength and apply it to the adapter (its alpha).
 
@@ -77,6 +80,7 @@ def select_strength(
         options: the budgets.
         targets: the outputs of the trained classes.
         skip: why nothing is to be chosen; None: there is no such reason.
+        console: where progress is shown; None: standard error.
     """
     lost_on = _forgetting_images(before, images.held_out_kind, options.retention_budget)
     called_on = _contrast_images(before)
@@ -96,15 +100,23 @@ def select_strength(
         }
         return StrengthSelection(after, metrics, f"strength 1, not chosen: {reason}")
 
+    exhaustive = before.image_count() <= EXHAUSTIVE
+    tried: list[float] = []
+
     def measure(strength: float) -> StrengthPoint:
         if strength == 1:
-            return strength_point(1.0, before, after, targets)
-        with scaled(network, strength):
-            return strength_point(strength, before, evaluate_images(network, images), targets)
+            point = strength_point(1.0, before, after, targets)
+        else:
+            with scaled(network, strength):
+                point = strength_point(strength, before, evaluate_images(network, images), targets)
+        tried.append(strength)
+        advance(len(tried), options.steps if exhaustive else None)
+        return point
 
     frozen = strength_point(0.0, before, before, targets)
     exact, allowed = whole_image_budgets(requested, before, frozen)
-    points = explore(measure, options.steps, allowed, exhaustive=before.image_count() <= EXHAUSTIVE)
+    with progress(console or Console(stderr=True), "choosing the strength", "strengths tried") as advance:
+        points = explore(measure, options.steps, allowed, exhaustive)
     chosen, kept = choose(points, allowed, frozen.learned, options.least_learned, exact)
     if chosen.strength < 1:
         scale(network, chosen.strength)

@@ -74,7 +74,7 @@ def published_weights(name: str, url: str, progress: bool, timeout_s: float) -> 
             path.unlink()
             notice = f"the cached {path} was {fault}, so it was removed"
         _download(url, path, progress, timeout_s)
-    except (_TransferFailed, OSError) as error:
+    except (_TransferFailed, VisionLoraError, OSError) as error:
         raise WeightsUnavailable(
             f"{name}: cannot get {url} ({error}){f'; {notice}' if notice else ''}; put that file at {path} "
             "by hand, or work without a download: model=pocket, model.weights=PATH or model.weights=none"

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
 from rich.console import Console
+from rich.text import Text
 from safetensors.torch import save_file
 
 from visionlora.adapters import merge
 from visionlora.errors import VisionLoraError
-from visionlora.files import replacing
+from visionlora.files import replacing, require_writable, write_json
 from visionlora.models import WeightsMetadata, plain_head
 from visionlora.models.restore import TrainedModel, restore
+from visionlora.text import printable
 
 FORMATS = (".safetensors", ".pth", ".pt")
 
@@ -37,11 +38,14 @@ def write_merged(
         ``output`` as a path.
 
     Raises:
-        VisionLoraError: ``output`` has another suffix, or the adapter cannot be loaded.
+        VisionLoraError: ``output`` has another suffix or cannot be written, or the adapter cannot be loaded.
     """
     path = Path(output)
-    if path.suffix not in FORMATS:
+    if path.suffix.lower() not in FORMATS:
         raise VisionLoraError(f"output: {output} has an unknown suffix; use {', '.join(FORMATS)}")
+    names = path.with_suffix(".classes.json")
+    for file in (path, names):
+        require_writable(file, "output")
     trained = restore(adapter, model, weights)
     network = plain_head(merge(trained.network))
     state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
@@ -52,20 +56,19 @@ def write_merged(
         "classes": list(trained.head.outputs),
     }
     with replacing(path) as beside:
-        if path.suffix == ".safetensors":
+        if path.suffix.lower() == ".safetensors":
             description = WeightsMetadata(
                 trained.head.outputs, _wnids(trained), trained.backbone.preprocessing
             )
             save_file(state, beside, description.as_text())
         else:
             torch.save(state, beside)
-    names = path.with_suffix(".classes.json")
-    with replacing(names) as beside:
-        beside.write_text(json.dumps(about, indent=1, ensure_ascii=False), encoding="utf-8")
+    write_json(names, about, indent=1)
     (console or Console()).print(
-        f"{path}: {about['model']} with {about['num_classes']} outputs; their names are in {names.name}",
-        markup=False,
-        highlight=False,
+        Text(
+            f"{printable(path)}: {about['model']} with {about['num_classes']} outputs; "
+            f"their names are in {printable(names.name)}"
+        )
     )
     return path
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from visionlora.errors import VisionLoraError
-from visionlora.files import replacing
+from visionlora.files import write_json
 
 NOT_MEASURED = "not measured"
 """The value of figures for which there were no images."""
@@ -17,9 +17,7 @@ NOT_MEASURED = "not measured"
 
 def write_metrics(path: Path, metrics: Mapping[str, Any]) -> None:
     """Write ``metrics`` as JSON; NaN and infinity become null."""
-    text = json.dumps(_finite(metrics), indent=2, ensure_ascii=False, allow_nan=False)
-    with replacing(path) as beside:
-        beside.write_text(text + "\n", encoding="utf-8")
+    write_json(path, _finite(metrics), indent=2)
 
 
 def read_metrics(path: Path) -> dict[str, Any]:

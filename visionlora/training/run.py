@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateMon
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
+from rich.text import Text
 from torch import Tensor, nn
 
 from visionlora.adapters import FrozenBatchNorm, folded
@@ -30,6 +31,7 @@ from visionlora.kernels.autotune import implementation, recorded, replay
 from visionlora.kernels.decisions import parse
 from visionlora.notices import Notices
 from visionlora.retention.config import ContrastConfig, RetentionConfig
+from visionlora.text import printable
 from visionlora.training.callbacks import FirstBatch, StepTimer, progress
 from visionlora.training.config import OptimizerConfig, TrainerConfig, read_config
 from visionlora.training.feature_cache import FeatureCachePlan, plan_feature_cache
@@ -112,6 +114,7 @@ def run(
         strength_options(settings.retention, settings.contrast, head.kind),
         head.targets,
         skip,
+        notices.console,
     )
     notices.say(selection.notice)
     result.times["strength_s"] = time.perf_counter() - strength_started
@@ -124,7 +127,7 @@ def run(
     write_outputs(folder, setup, config, before, selection.evaluation, changes, metrics, logger)
     show_summary(metrics, notices.console)
     log.info("the run is in %s", folder)
-    notices.console.print(f"\nthe run is in [bold]{folder}[/bold]; tensorboard --logdir {folder}")
+    notices.console.print(Text(f"\nthe run is in {(name := printable(folder))}; tensorboard --logdir {name}"))
     return INTERRUPTED if result.interrupted else 0
 
 

@@ -29,6 +29,7 @@ from visionlora.report.sheet import PredictionRow, before_after_sheet
 from visionlora.report.tables import changes_table, show, summary_table
 from visionlora.settings import plain
 from visionlora.tasks.single_label import decode
+from visionlora.text import printable
 from visionlora.training.setup import AdaptedNetwork, RunSetup
 
 TOP = 3
@@ -176,7 +177,9 @@ def _log_hyperparameters(
     hyper: dict[str, Any] = {"model": model, "seed": metrics["seed"]}
     for group in GROUPS:
         for key, value in plain(config[group]).items():
-            hyper[f"{group}.{key}"] = value if isinstance(value, (int, float, bool, str)) else str(value)
+            hyper[f"{group}.{key}"] = (
+                value if isinstance(value, (int, float, bool)) else printable(value)
+            )
     final = {
         name: metrics[name] for name in ("after", "retention", "contrast", "strength", "parameters", "time")
     }

@@ -33,7 +33,8 @@ def write(directory: Path, tensors: Mapping[str, Tensor], config: Mapping[str, A
     try:
         save_file(plain, beside, metadata={"format": "pt"})
         beside.replace(directory / TENSOR_FILE)
-        beside.write_text(text + "\n", encoding="utf-8")
+        # A name that is not UTF-8 holds lone surrogates, which become JSON's own escapes and are read back.
+        beside.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
         beside.replace(directory / CONFIG_FILE)
     finally:
         beside.unlink(missing_ok=True)
