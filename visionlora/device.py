@@ -36,7 +36,7 @@ def choose_device(accelerator: str) -> torch.device:
 
 
 class Processor(NamedTuple):
-    """The CPU's model, as the system names it, and its instruction sets, separated by spaces; "" if unknown."""
+    """A CPU's model, and its instruction sets, separated by spaces ("" where the system names none)."""
 
     model: str
     flags: str

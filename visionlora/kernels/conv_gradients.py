@@ -8,14 +8,41 @@ it is cheaper (few channels; groups, which share A).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from visionlora.kernels import convolution
 from visionlora.kernels.convolution import LAST, backward, conv, is_channels_last
-from visionlora.kernels.matmul import as_rows, from_rows, linear
-from visionlora.kernels.tensors import Geometry
+from visionlora.kernels.matmul import linear
+from visionlora.kernels.merge import merged_weight, scaled_factors
+from visionlora.kernels.tensors import Geometry, LayerTensors, as_rows, from_rows
+
+
+class Convolution(NamedTuple):
+    """The computation of a convolution with this geometry; its methods are those of `MatrixProduct`."""
+
+    geometry: Geometry
+
+    def flatten(self, t: Tensor) -> Tensor:
+        """t as it is, (N, channels, size...)."""
+        return t
+
+    def forward(self, product: str, x: Tensor, layer: LayerTensors) -> Tensor:
+        """The output."""
+        return convolution.forward(product, x, merged_weight(layer, x.dtype), layer.bias, self.geometry)
+
+    def grad_input(self, product: str, g: Tensor, like: Tensor, layer: LayerTensors) -> Tensor:
+        """The gradient of x, in the shape and memory format of `like`."""
+        return convolution.grad_input(product, g, like, merged_weight(layer, g.dtype), self.geometry)
+
+    def gradients(
+        self, gradient: str, kept: Sequence[Tensor], g: Tensor, layer: LayerTensors
+    ) -> tuple[Tensor, Tensor]:
+        """The gradients of A and of B, (out, r), from (x,)."""
+        return GRADIENTS[gradient](kept[0], g, *scaled_factors(layer, g.dtype), self.geometry)
 
 
 def gradients_for(x: Tensor, A: Tensor, geometry: Geometry) -> list[str]:

@@ -7,15 +7,17 @@ The implementations are in `matmul` (linear layers, convolutions of one pixel) a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from visionlora.kernels import matmul
-from visionlora.kernels.candidates import conv_implementations, frozen_implementation, linear_implementations
+from visionlora.kernels.candidates import frozen_implementation, implementations
+from visionlora.kernels.conv_gradients import Convolution
 from visionlora.kernels.convolution import conv, is_channels_last, pad_extra
-from visionlora.kernels.functions import ConvFunction, FrozenConvFunction, LinearFunction, SubsampleFunction
-from visionlora.kernels.matmul import has_onednn
+from visionlora.kernels.functions import AdaptedFunction, FrozenConvFunction
+from visionlora.kernels.matmul import MatrixProduct, has_onednn
 from visionlora.kernels.merge import autocast_off, merged_weight
 from visionlora.kernels.recompute import recipe_for
 from visionlora.kernels.tensors import FrozenWeight, Geometry, LayerTensors
@@ -32,10 +34,10 @@ def adapted_conv(x: Tensor, layer: LayerTensors, geometry: Geometry) -> Tensor:
         x, geometry = pad_extra(x, geometry)
         if _is_matmul(x, layer.weight, geometry):
             if max(geometry.stride) > 1:
-                x = SubsampleFunction.apply(x, geometry.stride)
-            return _linear(x, layer, channels_first=True)
-        names = conv_implementations(x, layer, geometry)
-        return ConvFunction.apply(x, *layer, geometry, *names)
+                # The pixels that it reads. Indexing has a slower backward pass, not in channels_last.
+                x = F.avg_pool2d(x, 1, geometry.stride)
+            return _matrix_product(x, layer, channels_first=True)
+        return _apply(x, layer, Convolution(geometry))
 
 
 def adapted_linear(x: Tensor, layer: LayerTensors) -> Tensor:
@@ -44,7 +46,7 @@ def adapted_linear(x: Tensor, layer: LayerTensors) -> Tensor:
         return F.linear(x, merged_weight(layer), layer.bias)
     x, layer = _autocast(x), _autocast_bias(layer)
     with autocast_off(x.device):
-        return _linear(x, layer, channels_first=False)
+        return _matrix_product(x, layer, channels_first=False)
 
 
 def frozen_conv(x: Tensor, weight: FrozenWeight, bias: Tensor | None, geometry: Geometry) -> Tensor:
@@ -105,10 +107,16 @@ def _is_matmul(x: Tensor, weight: FrozenWeight, geometry: Geometry) -> bool:
     """Whether it is a matrix product; with a stride only where that is known to be faster (2 % of a ResNet50
     step in bfloat16)."""
     plain = geometry.groups == max(weight.shape[2:]) == 1 and not any(geometry.padding)
-    return plain and is_channels_last(x) and (max(geometry.stride) == 1 or has_onednn(x))
+    return plain and is_channels_last(x) and (max(geometry.stride) == 1 or (x.ndim == 4 and has_onednn(x)))
 
 
-def _linear(x: Tensor, layer: LayerTensors, channels_first: bool) -> Tensor:
+def _matrix_product(x: Tensor, layer: LayerTensors, channels_first: bool) -> Tensor:
     recipe, sources = recipe_for(x, channels_first)
-    names = linear_implementations(matmul.as_rows(x, channels_first), layer, recipe, sources, channels_first)
-    return LinearFunction.apply(x, *layer, channels_first, *names, recipe, *sources)
+    return _apply(x, layer, MatrixProduct(channels_first, recipe), sources)
+
+
+def _apply(
+    x: Tensor, layer: LayerTensors, computation: MatrixProduct | Convolution, sources: Sequence[Tensor] = ()
+) -> Tensor:
+    names = implementations(x, layer, computation, sources)
+    return AdaptedFunction.apply(x, *layer, computation, *names, *sources)

@@ -43,3 +43,11 @@ def merged_weight(layer: LayerTensors, dtype: torch.dtype | None = None) -> Tens
             base, A = base.movedim(1, -1), A.movedim(1, -1)
         merged = torch.addmm(base.flatten(1), B, A.flatten(1), alpha=layer.scaling).view(base.shape)
         return (merged.movedim(-1, 1) if last else merged).to(dtype or layer.weight.dtype)
+
+
+def scaled_factors(layer: LayerTensors, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """A, and B as (out, r), as the gradients take them: times the scaling, in this type."""
+    A, B = layer.A, layer.B.flatten(1)
+    if layer.scaling != 1:
+        A, B = A * layer.scaling, B * layer.scaling
+    return A.to(dtype), B.to(dtype)

@@ -79,3 +79,15 @@ class Geometry(NamedTuple):
             padding = (0,) * len(kernel)
         assert not isinstance(padding, str)
         return cls(tuple(stride), tuple(padding), tuple(dilation), groups, extra)
+
+
+def as_rows(t: Tensor, channels_first: bool) -> Tensor:
+    """(..., channels) or, channels first, (N, channels, size...) as (M, channels): a view where it can be."""
+    return (t.movedim(1, -1) if channels_first else t).reshape(-1, t.shape[1 if channels_first else -1])
+
+
+def from_rows(flat: Tensor, shape: Sequence[int], channels_first: bool) -> Tensor:
+    """The inverse of `as_rows`, a view: (M, channels) as a tensor of this shape, whatever its channels."""
+    if channels_first:
+        return flat.view(shape[0], *shape[2:], -1).movedim(-1, 1)
+    return flat.view(*shape[:-1], -1)
