@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -43,8 +43,7 @@ class _Policy:
 
 _Chosen = TypeVar("_Chosen")
 
-_timed: Decisions = {}
-_loaded: set[Path] = set()
+_timed: dict[Path | None, Decisions] = {}  # by the cache file that keeps them
 _records: list[Decisions] = []
 _policy = _Policy()
 
@@ -59,15 +58,13 @@ def _using(policy: _Policy) -> Iterator[None]:
         _policy = before
 
 
-@contextmanager
-def implementation(name: str) -> Iterator[None]:
+def implementation(name: str) -> AbstractContextManager[None]:
     """Inside, layers are computed by this implementation wherever they can be.
 
     Args:
         name: "auto" (timed), "rule" (by shape), or an implementation's name: "branch", "low_rank", ...
     """
-    with _using(_Policy(name)):
-        yield
+    return _using(_Policy(name))
 
 
 @contextmanager
@@ -100,7 +97,6 @@ def forget() -> None:
     """Forgets what was decided, in memory alone; the cache file will be read again."""
     _timed.clear()
     _policy.remembered.clear()
-    _loaded.clear()
 
 
 def remembered(request: Hashable, decide: Callable[[], _Chosen]) -> _Chosen:
@@ -140,20 +136,16 @@ def choose(
     """
     parts = request if isinstance(request, tuple) else (request,)
     key = f"{kind}: {' '.join(str(part).removeprefix('torch.') for part in parts)}"
-    known = None if _policy.replayed is None else _policy.replayed.get(key)
-    if known is not None and known["implementation"] in candidates:
-        decision = known
-    else:
-        if _policy.replayed is not None and key not in _policy.missing:
-            _policy.missing.append(key)
-        if len(candidates) == 1:
-            decision = _untimed(candidates[0])
-        elif _policy.preferred in candidates:
-            decision = _untimed(_policy.preferred)
-        elif _policy.preferred != "auto" or not _may_time():
-            decision = _untimed(rule)
-        else:
+    replayed, missing = _policy.replayed, _policy.missing
+    decision = None if replayed is None else replayed.get(key)
+    if decision is None or decision["implementation"] not in candidates:
+        if replayed is not None and key not in missing:
+            missing.append(key)
+        name = candidates[0] if len(candidates) == 1 else _policy.preferred
+        if name == "auto" and _may_time():
             decision = _timed_decision(key, candidates, run, rule, work, device)
+        else:
+            decision = _untimed(name if name in candidates else rule)
     for record in _records:
         record[key] = decision
     return decision["implementation"]
@@ -166,18 +158,17 @@ def _timed_decision(
     if device.type == "cpu":
         key = f"{key}, {torch.get_num_threads()} threads"
     file = cache_file(device.type)
-    if file is not None and file not in _loaded:
-        _loaded.add(file)
-        _timed.update({**read(file), **_timed})
-    known = _timed.get(key)
+    if file not in _timed:
+        _timed[file] = {} if file is None else read(file)
+    known = _timed[file].get(key)
     if known is not None and set(candidates) <= known["seconds"].keys():
         return _fastest(rule, {name: known["seconds"][name] for name in candidates})
     if work < _MIN_WORK:
         return _untimed(rule)
-    _timed[key] = _fastest(rule, _measure(candidates, run, device))
+    decision = _timed[file][key] = _fastest(rule, _measure(candidates, run, device))
     if file is not None:
-        write(file, key, _timed[key])
-    return _timed[key]
+        write(file, key, decision)
+    return decision
 
 
 def _untimed(name: str) -> Decision:
