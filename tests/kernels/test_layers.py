@@ -21,11 +21,11 @@ from tests.adapters.cases import (
     second,
 )
 from visionlora.frozen.weight import DenseWeight
-from visionlora.kernels import LayerTensors, conv_gradients, convolution, matmul, merged_weight
+from visionlora.kernels import LayerTensors, convolution, matmul, merged_weight
 from visionlora.kernels.autotune import implementation, recorded
 from visionlora.kernels.candidates import NAMES
-from visionlora.kernels.conv_gradients import Convolution
-from visionlora.kernels.functions import AdaptedFunction
+from visionlora.kernels.convolution import Convolution
+from visionlora.kernels.layers import AdaptedFunction
 from visionlora.kernels.matmul import MatrixProduct, has_onednn
 
 IMPLEMENTATIONS = ["rule", "auto", *NAMES]
@@ -88,7 +88,7 @@ def pairs():
         others = ["flipped"] * convolution.can_flip(kernel, geometry)
         others += ["winograd"] * convolution.can_winograd(kernel, geometry)
         for product in ["conv", *others]:
-            for gradient in conv_gradients.gradients_for(case.x, case.A, geometry):
+            for gradient in convolution.gradients_for(case.x, case.A, geometry):
                 yield name, product, gradient
 
 

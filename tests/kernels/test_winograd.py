@@ -11,8 +11,8 @@ from torch.nn import functional as F
 from tests.adapters.cases import a_conv, assert_equal, normal, results, second
 from visionlora.kernels import winograd
 from visionlora.kernels.autotune import implementation, recorded
-from visionlora.kernels.conv_gradients import Convolution
-from visionlora.kernels.functions import AdaptedFunction
+from visionlora.kernels.convolution import Convolution
+from visionlora.kernels.layers import AdaptedFunction
 
 
 def error(ours, reference):

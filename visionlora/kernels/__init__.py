@@ -2,8 +2,7 @@
 
 from visionlora.kernels.convolution import conv
 from visionlora.kernels.layers import adapted_conv, adapted_linear, conv_branch, frozen_conv, linear_branch
-from visionlora.kernels.merge import merged_weight, update
-from visionlora.kernels.tensors import FrozenWeight, Geometry, LayerTensors
+from visionlora.kernels.tensors import FrozenWeight, Geometry, LayerTensors, merged_weight, update
 
 __all__ = [
     "FrozenWeight",

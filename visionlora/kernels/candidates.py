@@ -8,9 +8,9 @@ from math import prod
 import torch
 from torch import Tensor
 
-from visionlora.kernels import conv_gradients, convolution, matmul, winograd
+from visionlora.kernels import convolution, matmul, winograd
 from visionlora.kernels.autotune import choose, remembered
-from visionlora.kernels.conv_gradients import Convolution
+from visionlora.kernels.convolution import Convolution
 from visionlora.kernels.matmul import MatrixProduct
 from visionlora.kernels.tensors import FrozenWeight, Geometry, LayerTensors
 
@@ -18,8 +18,9 @@ _LANES = 16  # a product with fewer columns takes as long as one with this many
 _WORTHWHILE = 4  # the full weight gradient comes into question up to this many times the low-rank work
 _HUGE = 64  # only the branch is for weights of this many times the numbers of input and output
 
-_GRADIENTS = (*matmul.GRADIENTS, *conv_gradients.GRADIENTS)
-NAMES = tuple(dict.fromkeys((*matmul.PRODUCTS, *convolution.PRODUCTS, *_GRADIENTS)))
+NAMES = tuple(
+    dict.fromkeys((*matmul.PRODUCTS, *convolution.PRODUCTS, *matmul.GRADIENTS, *convolution.GRADIENTS))
+)
 """Every implementation's name, for `autotune.implementation`."""
 
 
@@ -50,7 +51,7 @@ def _choose(
         kind, geometry = "conv", computation.geometry
         rows = x.shape[0] * prod(convolution.output_size(x, shape[2:], geometry))
         products, product_rule = _conv_products(x, shape, geometry)
-        gradients = conv_gradients.gradients_for(x, layer.A, geometry)
+        gradients = convolution.gradients_for(x, layer.A, geometry)
     else:
         kind, gradients = "linear", list(matmul.GRADIENTS)
         products, product_rule = _matrix_products(x, rows, layer)

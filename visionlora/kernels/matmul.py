@@ -16,9 +16,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.grad import conv2d_weight
 
-from visionlora.kernels.merge import merged_weight, scaled_factors
 from visionlora.kernels.recompute import Recipe
-from visionlora.kernels.tensors import LayerTensors, as_rows, from_rows
+from visionlora.kernels.tensors import LayerTensors, as_rows, from_rows, merged_weight, scaled_factors
 
 PRODUCTS = ("matmul", "onednn", "branch")
 PIECE = 1 << 21  # numbers of x that are recomputed at once
