@@ -3,10 +3,8 @@
 A decision holds for one layer shape, input shape, type, memory format, device and number of threads. It is
 kept in memory and in a JSON file in the user's cache directory, one file for each machine and version.
 
-- `implementation("full")` prefers one implementation by name, `implementation("rule")` decides by shape
-  alone, without timing. `replay(decisions)` uses what another run `recorded()`.
-- `VISIONLORA_CACHE` names another cache directory; empty: nothing is read or written.
-- `torch.use_deterministic_algorithms(True)` and `torch.compile` imply the rule.
+`VISIONLORA_CACHE` names another cache directory; empty: nothing is read or written.
+`torch.use_deterministic_algorithms(True)` and `torch.compile` imply the rule, which decides by shape alone.
 """
 
 from __future__ import annotations
@@ -42,6 +40,7 @@ class _Policy:
 
 
 _Chosen = TypeVar("_Chosen")
+Run = Callable[[str], object]
 
 _timed: dict[Path | None, Decisions] = {}  # by the cache file that keeps them
 _records: list[Decisions] = []
@@ -120,8 +119,8 @@ def remembered(request: Hashable, decide: Callable[[], _Chosen]) -> _Chosen:
 
 
 def choose(
-    kind: str, request: Hashable, candidates: Sequence[str], run: Callable[[str], object], rule: str,
-    work: float, device: torch.device,
+    kind: str, request: Hashable, candidates: Sequence[str], run: Run, rule: str, work: float,
+    device: torch.device,
 ) -> str:  # fmt: skip
     """The name of the implementation to use.
 
@@ -145,16 +144,15 @@ def choose(
         if name == "auto" and _may_time():
             decision = _timed_decision(key, candidates, run, rule, work, device)
         else:
-            decision = _untimed(name if name in candidates else rule)
+            decision = {"implementation": name if name in candidates else rule, "seconds": {}}
     for record in _records:
         record[key] = decision
     return decision["implementation"]
 
 
 def _timed_decision(
-    key: str, candidates: Sequence[str], run: Callable[[str], object], rule: str, work: float,
-    device: torch.device,
-) -> Decision:  # fmt: skip
+    key: str, candidates: Sequence[str], run: Run, rule: str, work: float, device: torch.device
+) -> Decision:
     if device.type == "cpu":
         key = f"{key}, {torch.get_num_threads()} threads"
     file = cache_file(device.type)
@@ -164,15 +162,11 @@ def _timed_decision(
     if known is not None and set(candidates) <= known["seconds"].keys():
         return _fastest(rule, {name: known["seconds"][name] for name in candidates})
     if work < _MIN_WORK:
-        return _untimed(rule)
+        return {"implementation": rule, "seconds": {}}
     decision = _timed[file][key] = _fastest(rule, _measure(candidates, run, device))
     if file is not None:
         write(file, key, decision)
     return decision
-
-
-def _untimed(name: str) -> Decision:
-    return {"implementation": name, "seconds": {}}
 
 
 def _may_time() -> bool:
@@ -187,9 +181,7 @@ def _fastest(rule: str, seconds: dict[str, float]) -> Decision:
 
 
 @torch.no_grad()
-def _measure(
-    candidates: Sequence[str], run: Callable[[str], object], device: torch.device
-) -> dict[str, float]:
+def _measure(candidates: Sequence[str], run: Run, device: torch.device) -> dict[str, float]:
     """Each candidate's best time of a few rounds; in turn, so that what disturbs one disturbs all."""
     for name in candidates:
         run(name)  # the first run fetches, allocates and compiles
@@ -208,15 +200,9 @@ def _measure(
 
 def timed(run: Callable[[], object], device: torch.device) -> float:
     """Seconds that a call takes, with what it asked of the device done."""
-    _wait(device)
+    wait = (lambda: None) if device.type == "cpu" else partial(torch.accelerator.synchronize, device)
+    wait()
     start = time.perf_counter()
     run()
-    _wait(device)
+    wait()
     return time.perf_counter() - start
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()

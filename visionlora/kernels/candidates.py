@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from itertools import chain
 from math import prod
 
 import torch
@@ -14,36 +15,32 @@ from visionlora.kernels.convolution import Convolution
 from visionlora.kernels.matmul import MatrixProduct
 from visionlora.kernels.tensors import FrozenWeight, Geometry, LayerTensors
 
+Computation = MatrixProduct | Convolution
+
 _LANES = 16  # a product with fewer columns takes as long as one with this many
 _WORTHWHILE = 4  # the full weight gradient comes into question up to this many times the low-rank work
 _HUGE = 64  # only the branch is for weights of this many times the numbers of input and output
 
-NAMES = tuple(
-    dict.fromkeys((*matmul.PRODUCTS, *convolution.PRODUCTS, *matmul.GRADIENTS, *convolution.GRADIENTS))
-)
+_ALL = matmul.PRODUCTS, convolution.PRODUCTS, matmul.GRADIENTS, convolution.GRADIENTS
+NAMES = tuple(dict.fromkeys(chain.from_iterable(_ALL)))
 """Every implementation's name, for `autotune.implementation`."""
 
 
 def implementations(
-    x: Tensor, layer: LayerTensors, computation: MatrixProduct | Convolution, sources: Sequence[Tensor] = ()
+    x: Tensor, layer: LayerTensors, computation: Computation, sources: Sequence[Tensor] = ()
 ) -> tuple[str, str]:
     """The implementations of the product and of the gradient, for x and the `sources` of its recipe."""
     if isinstance(computation, Convolution):
-        last, more = convolution.is_channels_last(x), (computation.geometry,)
-        request = _request(x, x.shape, last, layer.weight, layer.rank, *more)
+        more: tuple[Hashable, ...] = (computation.geometry,)
     else:
-        recipe, inputs = computation.recipe, layer.weight.shape[1]
-        more = "no bias" if layer.bias is None else "bias", "kept" if recipe is None else recipe.module
-        request = _request(x, (x.numel() // inputs, inputs), False, layer.weight, layer.rank, *more)
-    return remembered(request, lambda: _choose(request, x, layer, computation, sources))
+        kept = computation.recipe.module if computation.recipe else "kept"
+        more = ("no bias" if layer.bias is None else "bias", kept)
+    request = _request(computation.flatten(x), layer.weight, layer.rank, *more)
+    return remembered(request, lambda: _choose(request, x, layer, computation, sources or (x,)))
 
 
 def _choose(
-    request: Hashable,
-    x: Tensor,
-    layer: LayerTensors,
-    computation: MatrixProduct | Convolution,
-    sources: Sequence[Tensor],
+    request: Hashable, x: Tensor, layer: LayerTensors, computation: Computation, kept: Sequence[Tensor]
 ) -> tuple[str, str]:
     shape = layer.weight.shape
     rows, columns, outputs = x.numel() // shape[1], prod(shape[1:]), shape[0]
@@ -69,7 +66,7 @@ def _choose(
 
     def gradient(name: str) -> None:
         made[:] = made or [computation.flatten(computation.forward(products[0], x, layer))]
-        computation.gradients(name, sources or (x,), made[0], layer)
+        computation.gradients(name, kept, made[0], layer)
 
     return (
         choose(f"{kind} product", request, products, product, product_rule, work, x.device),
@@ -79,7 +76,7 @@ def _choose(
 
 def frozen_implementation(x: Tensor, weight: FrozenWeight, geometry: Geometry) -> str:
     """The implementation of a frozen convolution."""
-    request = _request(x, x.shape, convolution.is_channels_last(x), weight, 0, geometry)
+    request = _request(x, weight, 0, geometry)
 
     def decide() -> str:
         products, rule = _conv_products(x, weight.shape, geometry)
@@ -114,11 +111,9 @@ def _conv_products(x: Tensor, shape: Sequence[int], geometry: Geometry) -> tuple
     return products, "flipped" if slow and "flipped" in products else "conv"
 
 
-def _request(
-    x: Tensor, shape: Sequence[int], channels_last: bool, weight: FrozenWeight, rank: int, *more: Hashable
-) -> tuple[Hashable, ...]:
+def _request(x: Tensor, weight: FrozenWeight, rank: int, *more: Hashable) -> tuple[Hashable, ...]:
     """All that an implementation's time depends on, beside the machine."""
-    last = "channels_last" if channels_last else "contiguous"
+    last = "channels_last" if convolution.is_channels_last(x) else "contiguous"
     gradient = "input gradient" if x.requires_grad else "no input gradient"
-    shapes = tuple(shape), "weight", tuple(weight.shape), weight.dtype, "rank", rank
+    shapes = tuple(x.shape), "weight", tuple(weight.shape), weight.dtype, "rank", rank
     return x.device.type, x.dtype, last, *shapes, gradient, *more

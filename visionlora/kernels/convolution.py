@@ -1,7 +1,7 @@
 """Convolutions of 1, 2 or 3 dimensions: the output, and the gradients of the input and of the adapter.
 
-x is (N, in, size...), the weight (out, in/groups, k...), A (r, in/groups, k...), B (out, r), g the gradient of
-the output, (N, out, size...). With u = B' g, a convolution of one pixel, the gradient of A is the weight
+x is (N, in, size...), the weight (out, in/groups, k...), A (r, in/groups, k...), B (out, r), g the gradient
+of the output, (N, out, size...). With u = B' g, a convolution of one pixel, the gradient of A is the weight
 gradient of a convolution with r output channels, that of B is `g h'` with h = conv(x, A). The full weight
 gradient is formed only where it is cheaper (few channels; groups, which share A).
 """
@@ -18,14 +18,7 @@ from torch.nn import functional as F
 
 from visionlora.kernels import winograd
 from visionlora.kernels.matmul import linear
-from visionlora.kernels.tensors import (
-    Geometry,
-    LayerTensors,
-    as_rows,
-    from_rows,
-    merged_weight,
-    scaled_factors,
-)
+from visionlora.kernels.tensors import Geometry, LayerTensors, as_rows, from_rows, merged_weight
 
 _CONV: dict[int, Any] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 PRODUCTS = ("conv", "flipped", "winograd")
@@ -93,7 +86,7 @@ class Convolution(NamedTuple):
         self, gradient: str, kept: Sequence[Tensor], g: Tensor, layer: LayerTensors
     ) -> tuple[Tensor, Tensor]:
         """The gradients of A and of B, (out, r), from (x,)."""
-        return GRADIENTS[gradient](kept[0], g, *scaled_factors(layer, g.dtype), self.geometry)
+        return GRADIENTS[gradient](kept[0], g, *layer.scaled_factors(g.dtype), self.geometry)
 
 
 def forward(product: str, x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
@@ -144,7 +137,8 @@ def _flipped(g: Tensor, size: Sequence[int], weight: Tensor, geometry: Geometry)
         reach = zip(size, padding, dilation, kernel, strict=True)
         spread = [n + 2 * pad - step * (k - 1) for n, pad, step, k in reach]
         zeros = g.new_zeros(g.shape[0], *spread, g.shape[1]).movedim(-1, 1)
-        zeros[(..., *(slice(None, None, step) for step in stride))] = g
+        every: Any = (..., *(slice(None, None, step) for step in stride))
+        zeros[every] = g
         g = zeros
     flipped = weight.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)
     flipped = flipped.flip(tuple(range(2, weight.ndim)))

@@ -5,8 +5,8 @@ candidates for a layer in `candidates`, the choice among them in `autotune`. Ins
 and where the base is trained too, PyTorch's own operations compute the layer.
 
 Nothing is kept for the backward pass but x, A and B: the merged weight is computed again there. Where x can
-be recomputed from what the module below keeps, that is kept instead of x (`recompute`). The autograd functions
-compute in the type of x. They are made of differentiable operations, so second derivatives work, slowly. The
+be recomputed from what the module below keeps, that is kept instead of x (`recompute`). The autograd
+functions compute in the type of x. They are made of differentiable operations, so second derivatives work, slowly. The
 frozen weight gets no gradient.
 """
 
@@ -21,7 +21,7 @@ from torch.autograd import Function
 from torch.nn import functional as F
 
 from visionlora.kernels import convolution
-from visionlora.kernels.candidates import frozen_implementation, implementations
+from visionlora.kernels.candidates import Computation, frozen_implementation, implementations
 from visionlora.kernels.convolution import Convolution, conv, is_channels_last, pad_extra
 from visionlora.kernels.matmul import MatrixProduct, has_onednn
 from visionlora.kernels.recompute import recipe_for
@@ -121,7 +121,7 @@ def _matrix_product(x: Tensor, layer: LayerTensors, channels_first: bool) -> Ten
 
 
 def _apply(
-    x: Tensor, layer: LayerTensors, computation: MatrixProduct | Convolution, sources: Sequence[Tensor] = ()
+    x: Tensor, layer: LayerTensors, computation: Computation, sources: Sequence[Tensor] = ()
 ) -> Tensor:
     names = implementations(x, layer, computation, sources)
     return AdaptedFunction.apply(x, *layer, computation, *names, *sources)
@@ -141,7 +141,7 @@ class AdaptedFunction(Function):
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, weight: FrozenWeight, bias: Tensor | None, A: Tensor, B: Tensor, scaling: float,
-        computation: MatrixProduct | Convolution, product: str, gradient: str, *sources: Tensor,
+        computation: Computation, product: str, gradient: str, *sources: Tensor,
     ) -> Tensor:  # fmt: skip
         ctx.weight, ctx.scaling = weight, scaling
         ctx.computation, ctx.product, ctx.gradient = computation, product, gradient

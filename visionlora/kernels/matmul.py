@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from torch.nn.grad import conv2d_weight
 
 from visionlora.kernels.recompute import Recipe
-from visionlora.kernels.tensors import LayerTensors, as_rows, from_rows, merged_weight, scaled_factors
+from visionlora.kernels.tensors import LayerTensors, as_rows, from_rows, merged_weight
 
 PRODUCTS = ("matmul", "onednn", "branch")
 PIECE = 1 << 21  # numbers of x that are recomputed at once
@@ -76,7 +76,7 @@ class MatrixProduct(NamedTuple):
     ) -> tuple[Tensor, Tensor]:
         """The gradients of A (r, in) and B (out, r), for g (M, out), from (x,) or the recipe's sources. An x
         that is recomputed is computed a piece at a time."""
-        A, B = scaled_factors(layer, g.dtype)
+        A, B = layer.scaled_factors(g.dtype)
         A = A.flatten(1)
         if self.recipe is None:
             return GRADIENTS[gradient](self.flatten(kept[0]), g, A, B)

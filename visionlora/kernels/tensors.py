@@ -54,6 +54,13 @@ class LayerTensors(NamedTuple):
         """r."""
         return self.A.shape[0]
 
+    def scaled_factors(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """A, and B as (out, r), as the gradients take them: times the scaling, in this type."""
+        A, B = self.A, self.B.flatten(1)
+        if self.scaling != 1:
+            A, B = A * self.scaling, B * self.scaling
+        return A.to(dtype), B.to(dtype)
+
 
 class Geometry(NamedTuple):
     """What a convolution has beside its tensors, as in `torch.nn.Conv2d`, one number a dimension; `padding`
@@ -128,11 +135,3 @@ def merged_weight(layer: LayerTensors, dtype: torch.dtype | None = None) -> Tens
             base, A = base.movedim(1, -1), A.movedim(1, -1)
         merged = torch.addmm(base.flatten(1), B, A.flatten(1), alpha=layer.scaling).view(base.shape)
         return (merged.movedim(-1, 1) if last else merged).to(dtype or layer.weight.dtype)
-
-
-def scaled_factors(layer: LayerTensors, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """A, and B as (out, r), as the gradients take them: times the scaling, in this type."""
-    A, B = layer.A, layer.B.flatten(1)
-    if layer.scaling != 1:
-        A, B = A * layer.scaling, B * layer.scaling
-    return A.to(dtype), B.to(dtype)
