@@ -24,7 +24,6 @@ from visionlora.frozen.weight import DenseWeight
 from visionlora.kernels import LayerTensors, convolution, matmul, merged_weight
 from visionlora.kernels.autotune import implementation, recorded
 from visionlora.kernels.candidates import NAMES
-from visionlora.kernels.convolution import Convolution
 from visionlora.kernels.layers import AdaptedFunction
 from visionlora.kernels.matmul import MatrixProduct, has_onednn
 
@@ -97,7 +96,7 @@ def test_each_product_and_gradient_that_can_compute_a_convolution_is_exact(layer
     case = LAYERS[layer]
 
     def compute(x, A, B):
-        return AdaptedFunction.apply(x, *case.layer(A, B), Convolution(case.numbers), product, gradient)
+        return AdaptedFunction.apply(x, *case.layer(A, B), case.numbers, product, gradient)
 
     assert_equal(results(compute, case), results(case.reference, case))
 

@@ -48,37 +48,26 @@ _policy = _Policy()
 
 
 @contextmanager
-def _using(policy: _Policy) -> Iterator[None]:
+def _using(policy: _Policy) -> Iterator[list[str]]:
     global _policy
     before, _policy = _policy, policy
     try:
-        yield
+        yield policy.missing
     finally:
         _policy = before
 
 
-def implementation(name: str) -> AbstractContextManager[None]:
-    """Inside, layers are computed by this implementation wherever they can be.
-
-    Args:
-        name: "auto" (timed), "rule" (by shape), or an implementation's name: "branch", "low_rank", ...
-    """
+def implementation(name: str) -> AbstractContextManager[object]:
+    """Inside, layers are computed by this implementation wherever they can be: "auto" (timed), "rule" (by
+    shape), or an implementation's name: "branch", "low_rank", ..."""
     return _using(_Policy(name))
 
 
-@contextmanager
-def replay(decisions: Mapping[str, Decision]) -> Iterator[list[str]]:
-    """Inside, exactly these decisions are used, and nothing is timed.
-
-    Args:
-        decisions: what `recorded` gave, or `parse` read.
-
-    Yields:
-        A list that grows: what no usable decision was found for, and the rule decided.
+def replay(decisions: Mapping[str, Decision]) -> AbstractContextManager[list[str]]:
+    """Inside, exactly these decisions are used, and nothing is timed. They are what `recorded` gave, or `parse`
+    read. Yields a list that grows: what no usable decision was found for, and the rule decided.
     """
-    policy = _Policy("rule", replayed=decisions)
-    with _using(policy):
-        yield policy.missing
+    return _using(_Policy("rule", replayed=decisions))
 
 
 @contextmanager
@@ -109,9 +98,7 @@ def remembered(request: Hashable, decide: Callable[[], _Chosen]) -> _Chosen:
     request = request, torch.get_num_threads(), _may_time()
     if request not in _policy.remembered:
         with recorded() as decisions:
-            chosen = decide()
-        _policy.remembered[request] = chosen, decisions
-        return chosen
+            _policy.remembered[request] = decide(), decisions
     chosen, decisions = _policy.remembered[request]
     for record in _records:
         record.update(decisions)

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from visionlora.kernels import convolution, matmul, winograd
 from visionlora.kernels.autotune import choose, remembered
-from visionlora.kernels.convolution import Convolution
+from visionlora.kernels.convolution import Geometry
 from visionlora.kernels.matmul import MatrixProduct
-from visionlora.kernels.tensors import FrozenWeight, Geometry, LayerTensors
+from visionlora.kernels.tensors import FrozenWeight, LayerTensors
 
-Computation = MatrixProduct | Convolution
+Computation = MatrixProduct | Geometry
 
 _LANES = 16  # a product with fewer columns takes as long as one with this many
 _WORTHWHILE = 4  # the full weight gradient comes into question up to this many times the low-rank work
@@ -30,8 +30,8 @@ def implementations(
     x: Tensor, layer: LayerTensors, computation: Computation, sources: Sequence[Tensor] = ()
 ) -> tuple[str, str]:
     """The implementations of the product and of the gradient, for x and the `sources` of its recipe."""
-    if isinstance(computation, Convolution):
-        more: tuple[Hashable, ...] = (computation.geometry,)
+    if isinstance(computation, Geometry):
+        more: tuple[Hashable, ...] = (computation,)
     else:
         kept = computation.recipe.module if computation.recipe else "kept"
         more = ("no bias" if layer.bias is None else "bias", kept)
@@ -44,11 +44,10 @@ def _choose(
 ) -> tuple[str, str]:
     shape = layer.weight.shape
     rows, columns, outputs = x.numel() // shape[1], prod(shape[1:]), shape[0]
-    if isinstance(computation, Convolution):
-        kind, geometry = "conv", computation.geometry
-        rows = x.shape[0] * prod(convolution.output_size(x, shape[2:], geometry))
-        products, product_rule = _conv_products(x, shape, geometry)
-        gradients = convolution.gradients_for(x, layer.A, geometry)
+    if isinstance(computation, Geometry):
+        kind, gradients = "conv", convolution.gradients_for(x, layer.A, computation)
+        rows = x.shape[0] * prod(convolution.output_size(x, shape[2:], computation))
+        products, product_rule = _conv_products(x, shape, computation)
     else:
         kind, gradients = "linear", list(matmul.GRADIENTS)
         products, product_rule = _matrix_products(x, rows, layer)
@@ -84,7 +83,7 @@ def frozen_implementation(x: Tensor, weight: FrozenWeight, geometry: Geometry) -
         return choose("frozen conv product", request, products, product, rule, work, x.device)
 
     def product(name: str) -> None:
-        y = convolution.forward(name, x, weight.dense(x.dtype), None, geometry)
+        y = convolution.conv(x, weight.dense(x.dtype), None, geometry)
         convolution.grad_input(name, y, x, weight.dense(x.dtype), geometry)
 
     return remembered(request, decide)

@@ -18,11 +18,60 @@ from torch.nn import functional as F
 
 from visionlora.kernels import winograd
 from visionlora.kernels.matmul import linear
-from visionlora.kernels.tensors import Geometry, LayerTensors, as_rows, from_rows, merged_weight
+from visionlora.kernels.tensors import LayerTensors, as_rows, from_rows, merged_weight
 
 _CONV: dict[int, Any] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 PRODUCTS = ("conv", "flipped", "winograd")
 LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
+
+
+class Geometry(NamedTuple):
+    """The computation of a convolution: what it has beside its tensors, as in `torch.nn.Conv2d`, one number a dimension; `padding`
+    is symmetric, and `extra` are the zeros after it where padding "same" is not, empty for none."""
+
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    groups: int = 1
+    extra: tuple[int, ...] = ()
+
+    @classmethod
+    def of(
+        cls, kernel: Sequence[int], stride: Sequence[int], padding: Sequence[int] | str,
+        dilation: Sequence[int], groups: int,
+    ) -> Geometry:  # fmt: skip
+        """The geometry of a convolution with these attributes; padding may be "same" or "valid"."""
+        extra: tuple[int, ...] = ()
+        if padding == "same":
+            total = [step * (size - 1) for step, size in zip(dilation, kernel, strict=True)]
+            padding = tuple(pad // 2 for pad in total)
+            if any(pad % 2 for pad in total):
+                extra = tuple(pad % 2 for pad in total)
+        elif padding == "valid":
+            padding = (0,) * len(kernel)
+        assert not isinstance(padding, str)
+        return cls(tuple(stride), tuple(padding), tuple(dilation), groups, extra)
+
+    def flatten(self, t: Tensor) -> Tensor:
+        """t as it is; see `MatrixProduct.flatten`."""
+        return t
+
+    def forward(self, product: str, x: Tensor, layer: LayerTensors) -> Tensor:
+        """The output."""
+        weight = merged_weight(layer, x.dtype)
+        if product == "winograd":
+            return winograd.convolve(x, weight, layer.bias, self.padding)
+        return conv(x, weight, layer.bias, self)
+
+    def grad_input(self, product: str, g: Tensor, like: Tensor, layer: LayerTensors) -> Tensor:
+        """The gradient of x, in the shape and memory format of `like`."""
+        return grad_input(product, g, like, merged_weight(layer, g.dtype), self)
+
+    def gradients(
+        self, gradient: str, kept: Sequence[Tensor], g: Tensor, layer: LayerTensors
+    ) -> tuple[Tensor, Tensor]:
+        """The gradients of A and of B, (out, r), from (x,)."""
+        return GRADIENTS[gradient](kept[0], g, *layer.scaled_factors(g.dtype), self)
 
 
 def conv(x: Tensor, weight: Tensor, bias: Tensor | None = None, geometry: Geometry | None = None) -> Tensor:
@@ -63,37 +112,6 @@ def backward(g: Tensor, x: Tensor, weight: Tensor, geometry: Geometry, of_input:
         g, x, weight, None, stride, padding, dilation, False, flat, groups, which
     )
     return grads[0] if of_input else grads[1]
-
-
-class Convolution(NamedTuple):
-    """The computation of a convolution with this geometry; its methods are those of `MatrixProduct`."""
-
-    geometry: Geometry
-
-    def flatten(self, t: Tensor) -> Tensor:
-        """t as it is, (N, channels, size...)."""
-        return t
-
-    def forward(self, product: str, x: Tensor, layer: LayerTensors) -> Tensor:
-        """The output."""
-        return forward(product, x, merged_weight(layer, x.dtype), layer.bias, self.geometry)
-
-    def grad_input(self, product: str, g: Tensor, like: Tensor, layer: LayerTensors) -> Tensor:
-        """The gradient of x, in the shape and memory format of `like`."""
-        return grad_input(product, g, like, merged_weight(layer, g.dtype), self.geometry)
-
-    def gradients(
-        self, gradient: str, kept: Sequence[Tensor], g: Tensor, layer: LayerTensors
-    ) -> tuple[Tensor, Tensor]:
-        """The gradients of A and of B, (out, r), from (x,)."""
-        return GRADIENTS[gradient](kept[0], g, *layer.scaled_factors(g.dtype), self.geometry)
-
-
-def forward(product: str, x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
-    """The output by this implementation."""
-    if product == "winograd":
-        return winograd.convolve(x, weight, bias, geometry.padding)
-    return conv(x, weight, bias, geometry)
 
 
 def grad_input(product: str, g: Tensor, x: Tensor, weight: Tensor, geometry: Geometry) -> Tensor:

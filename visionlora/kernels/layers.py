@@ -6,13 +6,11 @@ and where the base is trained too, PyTorch's own operations compute the layer.
 
 Nothing is kept for the backward pass but x, A and B: the merged weight is computed again there. Where x can
 be recomputed from what the module below keeps, that is kept instead of x (`recompute`). The autograd
-functions compute in the type of x. They are made of differentiable operations, so second derivatives work, slowly. The
-frozen weight gets no gradient.
+functions compute in the type of x, with differentiable operations: second derivatives work, slowly.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -22,10 +20,10 @@ from torch.nn import functional as F
 
 from visionlora.kernels import convolution
 from visionlora.kernels.candidates import Computation, frozen_implementation, implementations
-from visionlora.kernels.convolution import Convolution, conv, is_channels_last, pad_extra
+from visionlora.kernels.convolution import Geometry, conv, is_channels_last, pad_extra
 from visionlora.kernels.matmul import MatrixProduct, has_onednn
 from visionlora.kernels.recompute import recipe_for
-from visionlora.kernels.tensors import FrozenWeight, Geometry, LayerTensors, autocast_off, merged_weight
+from visionlora.kernels.tensors import FrozenWeight, LayerTensors, autocast_off, merged_weight
 
 
 def adapted_conv(x: Tensor, layer: LayerTensors, geometry: Geometry) -> Tensor:
@@ -42,7 +40,7 @@ def adapted_conv(x: Tensor, layer: LayerTensors, geometry: Geometry) -> Tensor:
                 # The pixels that it reads. Indexing has a slower backward pass, not in channels_last.
                 x = F.avg_pool2d(x, 1, geometry.stride)
             return _matrix_product(x, layer, channels_first=True)
-        return _apply(x, layer, Convolution(geometry))
+        return _apply(x, layer, geometry)
 
 
 def adapted_linear(x: Tensor, layer: LayerTensors) -> Tensor:
@@ -117,12 +115,10 @@ def _is_matmul(x: Tensor, weight: FrozenWeight, geometry: Geometry) -> bool:
 
 def _matrix_product(x: Tensor, layer: LayerTensors, channels_first: bool) -> Tensor:
     recipe, sources = recipe_for(x, channels_first)
-    return _apply(x, layer, MatrixProduct(channels_first, recipe), sources)
+    return _apply(x, layer, MatrixProduct(channels_first, recipe), *sources)
 
 
-def _apply(
-    x: Tensor, layer: LayerTensors, computation: Computation, sources: Sequence[Tensor] = ()
-) -> Tensor:
+def _apply(x: Tensor, layer: LayerTensors, computation: Computation, *sources: Tensor) -> Tensor:
     names = implementations(x, layer, computation, sources)
     return AdaptedFunction.apply(x, *layer, computation, *names, *sources)
 

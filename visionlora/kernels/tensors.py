@@ -1,5 +1,4 @@
-"""What the kernels compute with: a frozen weight, an adapted layer's tensors and its merged weight, a
-convolution's geometry."""
+"""What the kernels compute with: a frozen weight, an adapted layer's tensors and its merged weight."""
 
 from __future__ import annotations
 
@@ -60,34 +59,6 @@ class LayerTensors(NamedTuple):
         if self.scaling != 1:
             A, B = A * self.scaling, B * self.scaling
         return A.to(dtype), B.to(dtype)
-
-
-class Geometry(NamedTuple):
-    """What a convolution has beside its tensors, as in `torch.nn.Conv2d`, one number a dimension; `padding`
-    is symmetric, and `extra` are the zeros after it where padding "same" is not, empty for none."""
-
-    stride: tuple[int, ...]
-    padding: tuple[int, ...]
-    dilation: tuple[int, ...]
-    groups: int = 1
-    extra: tuple[int, ...] = ()
-
-    @classmethod
-    def of(
-        cls, kernel: Sequence[int], stride: Sequence[int], padding: Sequence[int] | str,
-        dilation: Sequence[int], groups: int,
-    ) -> Geometry:  # fmt: skip
-        """The geometry of a convolution with these attributes; padding may be "same" or "valid"."""
-        extra: tuple[int, ...] = ()
-        if padding == "same":
-            total = [step * (size - 1) for step, size in zip(dilation, kernel, strict=True)]
-            padding = tuple(pad // 2 for pad in total)
-            if any(pad % 2 for pad in total):
-                extra = tuple(pad % 2 for pad in total)
-        elif padding == "valid":
-            padding = (0,) * len(kernel)
-        assert not isinstance(padding, str)
-        return cls(tuple(stride), tuple(padding), tuple(dilation), groups, extra)
 
 
 def as_rows(t: Tensor, channels_first: bool) -> Tensor:

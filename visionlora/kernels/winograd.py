@@ -49,12 +49,8 @@ _CHANNELS = 64  # with fewer, transforming takes longer than it saves
 
 def pays(x: Tensor, channels: Sequence[int]) -> bool:
     """Whether it can be the fastest for x (N, in, H, W) and a weight with these channels, (out, in)."""
-    return (
-        x.dtype == torch.float32
-        and x.is_contiguous(memory_format=torch.channels_last)
-        and has_onednn(x)
-        and min(channels) >= _CHANNELS
-    )
+    last = x.is_contiguous(memory_format=torch.channels_last)
+    return last and x.dtype == torch.float32 and has_onednn(x) and min(channels) >= _CHANNELS
 
 
 def convolve(
