@@ -35,7 +35,7 @@ def implementations(
     else:
         kept = computation.recipe.module if computation.recipe else "kept"
         more = ("no bias" if layer.bias is None else "bias", kept)
-    request = _request(computation.flatten(x), layer.weight, layer.rank, *more)
+    request = _request(computation.flatten(x), layer.weight, len(layer.A), *more)
     return remembered(request, lambda: _choose(request, x, layer, computation, sources or (x,)))
 
 
@@ -52,7 +52,7 @@ def _choose(
         kind, gradients = "linear", list(matmul.GRADIENTS)
         products, product_rule = _matrix_products(x, rows, layer)
     work = rows * columns * outputs
-    low_rank_work = 2 * rows * (columns + outputs) * -(-layer.rank // _LANES) * _LANES
+    low_rank_work = 2 * rows * (columns + outputs) * -(-len(layer.A) // _LANES) * _LANES
     if "low_rank" in gradients and work > _WORTHWHILE * low_rank_work:
         gradients.remove("full")
     gradient_rule = "full" if "low_rank" in gradients and work < low_rank_work else gradients[0]

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from visionlora.kernels import winograd
 from visionlora.kernels.matmul import linear
-from visionlora.kernels.tensors import LayerTensors, as_rows, from_rows, merged_weight
+from visionlora.kernels.tensors import Factors, LayerTensors, as_rows, from_rows, merged_weight
 
 _CONV: dict[int, Any] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 PRODUCTS = ("conv", "flipped", "winograd")
@@ -26,8 +26,9 @@ LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
 class Geometry(NamedTuple):
-    """The computation of a convolution: what it has beside its tensors, as in `torch.nn.Conv2d`, one number a dimension; `padding`
-    is symmetric, and `extra` are the zeros after it where padding "same" is not, empty for none."""
+    """A convolution beside its tensors, and how it is computed. The attributes are those of `torch.nn.Conv2d`,
+    one number a dimension; `padding` is symmetric, and `extra` are the zeros after it where padding "same" is
+    not, empty for none. The methods are those of `MatrixProduct`."""
 
     stride: tuple[int, ...]
     padding: tuple[int, ...]
@@ -53,7 +54,7 @@ class Geometry(NamedTuple):
         return cls(tuple(stride), tuple(padding), tuple(dilation), groups, extra)
 
     def flatten(self, t: Tensor) -> Tensor:
-        """t as it is; see `MatrixProduct.flatten`."""
+        """t as it is."""
         return t
 
     def forward(self, product: str, x: Tensor, layer: LayerTensors) -> Tensor:
@@ -67,9 +68,7 @@ class Geometry(NamedTuple):
         """The gradient of x, in the shape and memory format of `like`."""
         return grad_input(product, g, like, merged_weight(layer, g.dtype), self)
 
-    def gradients(
-        self, gradient: str, kept: Sequence[Tensor], g: Tensor, layer: LayerTensors
-    ) -> tuple[Tensor, Tensor]:
+    def gradients(self, gradient: str, kept: Sequence[Tensor], g: Tensor, layer: LayerTensors) -> Factors:
         """The gradients of A and of B, (out, r), from (x,)."""
         return GRADIENTS[gradient](kept[0], g, *layer.scaled_factors(g.dtype), self)
 
@@ -106,11 +105,9 @@ def output_size(x: Tensor, kernel: Sequence[int], geometry: Geometry) -> list[in
 
 def backward(g: Tensor, x: Tensor, weight: Tensor, geometry: Geometry, of_input: bool) -> Tensor:
     """The gradient of a plain convolution's x, or of its weight."""
-    flat, which = [0] * len(geometry.stride), [of_input, not of_input, False]
     stride, padding, dilation, groups, _ = geometry
-    grads = torch.ops.aten.convolution_backward(
-        g, x, weight, None, stride, padding, dilation, False, flat, groups, which
-    )
+    rest = stride, padding, dilation, False, [0] * len(stride), groups, [of_input, not of_input, False]
+    grads = torch.ops.aten.convolution_backward(g, x, weight, None, *rest)
     return grads[0] if of_input else grads[1]
 
 
@@ -176,7 +173,7 @@ def gradients_for(x: Tensor, A: Tensor, geometry: Geometry) -> list[str]:
     return ["columns"] * wide + ["full"]
 
 
-def low_rank(x: Tensor, g: Tensor, A: Tensor, B: Tensor, geometry: Geometry) -> tuple[Tensor, Tensor]:
+def low_rank(x: Tensor, g: Tensor, A: Tensor, B: Tensor, geometry: Geometry) -> Factors:
     """From u and h, each of r channels."""
     rows = as_rows(g, channels_first=True)
     u = from_rows(linear(rows, B.t().contiguous()), g.shape, channels_first=True)
@@ -185,13 +182,13 @@ def low_rank(x: Tensor, g: Tensor, A: Tensor, B: Tensor, geometry: Geometry) -> 
     return grad_A, linear(h.t().contiguous(), rows.t()).t()
 
 
-def full(x: Tensor, g: Tensor, A: Tensor, B: Tensor, geometry: Geometry) -> tuple[Tensor, Tensor]:
+def full(x: Tensor, g: Tensor, A: Tensor, B: Tensor, geometry: Geometry) -> Factors:
     """From the full weight gradient."""
     weight_grad = backward(g, x, _like(x, g.shape[1], A), geometry, of_input=False)
     return _project(weight_grad, A, B)
 
 
-def columns(x: Tensor, g: Tensor, A: Tensor, B: Tensor, geometry: Geometry) -> tuple[Tensor, Tensor]:
+def columns(x: Tensor, g: Tensor, A: Tensor, B: Tensor, geometry: Geometry) -> Factors:
     """From the full weight gradient, three columns of the kernel at a time.
 
     oneDNN's fast weight gradient of a depthwise convolution ends at kernels three wide: this is 8 times as
@@ -208,11 +205,7 @@ def columns(x: Tensor, g: Tensor, A: Tensor, B: Tensor, geometry: Geometry) -> t
     return _project(torch.cat(pieces, -1), A, B)
 
 
-GRADIENTS: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor, Geometry], tuple[Tensor, Tensor]]] = {
-    "low_rank": low_rank,
-    "columns": columns,
-    "full": full,
-}
+GRADIENTS: dict[str, Callable[..., Factors]] = {"low_rank": low_rank, "columns": columns, "full": full}
 
 
 def _window(x: Tensor, start: int, width: int) -> Tensor:
@@ -230,7 +223,7 @@ def _like(x: Tensor, out: int, A: Tensor) -> Tensor:
     return weight.contiguous(memory_format=LAST[x.ndim]) if last else weight
 
 
-def _project(weight_grad: Tensor, A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
+def _project(weight_grad: Tensor, A: Tensor, B: Tensor) -> Factors:
     """The gradients of A and B from the weight's."""
     flat = weight_grad.flatten(1).to(torch.promote_types(weight_grad.dtype, torch.float32))
     A_flat, B = A.flatten(1).to(flat.dtype), B.to(flat.dtype)

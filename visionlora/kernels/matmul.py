@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from torch.nn.grad import conv2d_weight
 
 from visionlora.kernels.recompute import Recipe
-from visionlora.kernels.tensors import LayerTensors, as_rows, from_rows, merged_weight
+from visionlora.kernels.tensors import Factors, LayerTensors, as_rows, from_rows, merged_weight
 
 PRODUCTS = ("matmul", "onednn", "branch")
 PIECE = 1 << 21  # numbers of x that are recomputed at once
@@ -71,9 +71,7 @@ class MatrixProduct(NamedTuple):
         """g W, for g (M, out), in the shape of `like`. Not a view."""
         return self._shaped(_product(product, g, layer, transposed=True), like.shape)
 
-    def gradients(
-        self, gradient: str, kept: Sequence[Tensor], g: Tensor, layer: LayerTensors
-    ) -> tuple[Tensor, Tensor]:
+    def gradients(self, gradient: str, kept: Sequence[Tensor], g: Tensor, layer: LayerTensors) -> Factors:
         """The gradients of A (r, in) and B (out, r), for g (M, out), from (x,) or the recipe's sources. An x
         that is recomputed is computed a piece at a time."""
         A, B = layer.scaled_factors(g.dtype)
@@ -123,7 +121,7 @@ def _product(name: str, x: Tensor, layer: LayerTensors, transposed: bool = False
 # The adapter's gradients, for A and B multiplied by the scaling.
 
 
-def low_rank(x: Tensor, g: Tensor, A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
+def low_rank(x: Tensor, g: Tensor, A: Tensor, B: Tensor) -> Factors:
     """From u' = B' g' and h' = A x', each of r rows. With half a million columns `h' g` takes a tenth of the
     time of `g' h`: a product over many rows is fast only when its result is wide."""
     h, u = linear(A, x), linear(B.t().contiguous(), g)
@@ -131,7 +129,7 @@ def low_rank(x: Tensor, g: Tensor, A: Tensor, B: Tensor) -> tuple[Tensor, Tensor
     return linear(u, x.t()), grad_Bt.t()
 
 
-def full(x: Tensor, g: Tensor, A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
+def full(x: Tensor, g: Tensor, A: Tensor, B: Tensor) -> Factors:
     """From the full weight gradient g' x: best where in or out is small, or the rank is large."""
     weight_grad = _weight_gradient(x, g).to(torch.promote_types(g.dtype, torch.float32))
     A, B = A.to(weight_grad.dtype), B.to(weight_grad.dtype)
@@ -149,7 +147,4 @@ def _weight_gradient(x: Tensor, g: Tensor) -> Tensor:
     return conv2d_weight(image, (g.shape[1], x.shape[1], 1, 1), gradient).flatten(1)
 
 
-GRADIENTS: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]] = {
-    "low_rank": low_rank,
-    "full": full,
-}
+GRADIENTS: dict[str, Callable[..., Factors]] = {"low_rank": low_rank, "full": full}

@@ -9,6 +9,9 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+Factors = tuple[Tensor, Tensor]
+"""A and B as (out, r), or their gradients."""
+
 
 class FrozenWeight(Protocol):
     """A base weight that gets no gradient. It may be stored in any form, for example quantised.
@@ -48,13 +51,8 @@ class LayerTensors(NamedTuple):
     B: Tensor
     scaling: float
 
-    @property
-    def rank(self) -> int:
-        """r."""
-        return self.A.shape[0]
-
-    def scaled_factors(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """A, and B as (out, r), as the gradients take them: times the scaling, in this type."""
+    def scaled_factors(self, dtype: torch.dtype) -> Factors:
+        """A and B as the gradients take them: times the scaling, in this type."""
         A, B = self.A, self.B.flatten(1)
         if self.scaling != 1:
             A, B = A * self.scaling, B * self.scaling

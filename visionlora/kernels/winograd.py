@@ -65,9 +65,8 @@ def convolve(
     outputs, inputs = weight.shape[:2]
     size = [x.shape[2 + i] + 2 * padding[i] - KERNEL + 1 for i in range(2)]
     down, across = (-(-pixels // TILE) for pixels in size)
-    y = torch.empty(
-        (x.shape[0], outputs, *size), dtype=x.dtype, device=x.device, memory_format=torch.channels_last
-    )
+    shape = x.shape[0], outputs, *size
+    y = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
     source, result = x.movedim(1, -1), y.movedim(1, -1)
     pieces = list(_pieces(x.shape[0], down, across))
     block = max(1, BLOCK // inputs)
