@@ -2,7 +2,7 @@
 
 from visionlora.kernels.convolution import Geometry, conv
 from visionlora.kernels.layers import adapted_conv, adapted_linear, conv_branch, frozen_conv, linear_branch
-from visionlora.kernels.tensors import FrozenWeight, LayerTensors, merged_weight, update
+from visionlora.kernels.tensors import FrozenWeight, LayerTensors, merged_weight
 
 __all__ = [
     "FrozenWeight",
@@ -15,5 +15,4 @@ __all__ = [
     "frozen_conv",
     "linear_branch",
     "merged_weight",
-    "update",
 ]

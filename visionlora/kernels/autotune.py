@@ -64,8 +64,8 @@ def implementation(name: str) -> AbstractContextManager[object]:
 
 
 def replay(decisions: Mapping[str, Decision]) -> AbstractContextManager[list[str]]:
-    """Inside, exactly these decisions are used, from `recorded` or `parse`, and nothing is timed. Yields a list
-    that grows: what no usable decision was found for, and the rule decided."""
+    """Inside, exactly these decisions, from `recorded` or `parse`, are used, and nothing is timed. Yields a
+    list that grows: what no usable decision was found for, and the rule decided."""
     return _using(_Policy("rule", replayed=decisions))
 
 

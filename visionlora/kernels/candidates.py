@@ -43,16 +43,15 @@ def _choose(
     request: Hashable, x: Tensor, layer: LayerTensors, computation: Computation, kept: Sequence[Tensor]
 ) -> tuple[str, str]:
     shape = layer.weight.shape
-    rows, columns, outputs = x.numel() // shape[1], prod(shape[1:]), shape[0]
     if isinstance(computation, Geometry):
         kind, gradients = "conv", convolution.gradients_for(x, layer.A, computation)
         rows = x.shape[0] * prod(convolution.output_size(x, shape[2:], computation))
         products, product_rule = _conv_products(x, shape, computation)
     else:
-        kind, gradients = "linear", list(matmul.GRADIENTS)
+        kind, gradients, rows = "linear", list(matmul.GRADIENTS), x.numel() // shape[1]
         products, product_rule = _matrix_products(x, rows, layer)
-    work = rows * columns * outputs
-    low_rank_work = 2 * rows * (columns + outputs) * -(-len(layer.A) // _LANES) * _LANES
+    columns, lanes = prod(shape[1:]), -(-len(layer.A) // _LANES) * _LANES
+    work, low_rank_work = rows * columns * shape[0], 2 * rows * (columns + shape[0]) * lanes
     if "low_rank" in gradients and work > _WORTHWHILE * low_rank_work:
         gradients.remove("full")
     gradient_rule = "full" if "low_rank" in gradients and work < low_rank_work else gradients[0]

@@ -26,9 +26,9 @@ LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
 class Geometry(NamedTuple):
-    """A convolution beside its tensors, and how it is computed. The attributes are those of `torch.nn.Conv2d`,
-    one number a dimension; `padding` is symmetric, and `extra` are the zeros after it where padding "same" is
-    not, empty for none. The methods are those of `MatrixProduct`."""
+    """The computation of a convolution; the methods are those of `MatrixProduct`. The attributes are those of
+    `torch.nn.Conv2d`, one number a dimension; `padding` is symmetric, and `extra` are the zeros after it
+    where padding "same" is not, empty for none."""
 
     stride: tuple[int, ...]
     padding: tuple[int, ...]
@@ -45,9 +45,8 @@ class Geometry(NamedTuple):
         extra: tuple[int, ...] = ()
         if padding == "same":
             total = [step * (size - 1) for step, size in zip(dilation, kernel, strict=True)]
-            padding = tuple(pad // 2 for pad in total)
-            if any(pad % 2 for pad in total):
-                extra = tuple(pad % 2 for pad in total)
+            padding, odd = tuple(pad // 2 for pad in total), tuple(pad % 2 for pad in total)
+            extra = odd if any(odd) else ()
         elif padding == "valid":
             padding = (0,) * len(kernel)
         assert not isinstance(padding, str)
@@ -73,13 +72,10 @@ class Geometry(NamedTuple):
         return GRADIENTS[gradient](kept[0], g, *layer.scaled_factors(g.dtype), self)
 
 
-def conv(x: Tensor, weight: Tensor, bias: Tensor | None = None, geometry: Geometry | None = None) -> Tensor:
-    """A plain convolution; without a geometry stride and dilation are 1 and there is no padding."""
-    function = _CONV[weight.ndim - 2]
-    if geometry is None:
-        return function(x, weight, bias)
+def conv(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
+    """A plain convolution."""
     x, (stride, padding, dilation, groups, _) = pad_extra(x, geometry)
-    return function(x, weight, bias, stride, padding, dilation, groups)
+    return _CONV[weight.ndim - 2](x, weight, bias, stride, padding, dilation, groups)
 
 
 def pad_extra(x: Tensor, geometry: Geometry) -> tuple[Tensor, Geometry]:
@@ -184,8 +180,7 @@ def low_rank(x: Tensor, g: Tensor, A: Tensor, B: Tensor, geometry: Geometry) -> 
 
 def full(x: Tensor, g: Tensor, A: Tensor, B: Tensor, geometry: Geometry) -> Factors:
     """From the full weight gradient."""
-    weight_grad = backward(g, x, _like(x, g.shape[1], A), geometry, of_input=False)
-    return _project(weight_grad, A, B)
+    return _project(backward(g, x, _like(x, g.shape[1], A), geometry, of_input=False), A, B)
 
 
 def columns(x: Tensor, g: Tensor, A: Tensor, B: Tensor, geometry: Geometry) -> Factors:

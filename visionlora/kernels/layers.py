@@ -18,9 +18,8 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional as F
 
-from visionlora.kernels import convolution
 from visionlora.kernels.candidates import Computation, frozen_implementation, implementations
-from visionlora.kernels.convolution import Geometry, conv, is_channels_last, pad_extra
+from visionlora.kernels.convolution import LAST, Geometry, conv, grad_input, is_channels_last, pad_extra
 from visionlora.kernels.matmul import MatrixProduct, has_onednn
 from visionlora.kernels.recompute import recipe_for
 from visionlora.kernels.tensors import FrozenWeight, LayerTensors, autocast_off, merged_weight
@@ -66,11 +65,8 @@ def frozen_conv(x: Tensor, weight: FrozenWeight, bias: Tensor | None, geometry: 
 
 
 def conv_branch(x: Tensor, A: Tensor, B: Tensor, scaling: float, geometry: Geometry) -> Tensor:
-    """The adapter's own part of a convolution's output, for an input of its own (dropout): two small
-    convolutions.
-
-    Every group reads its own channels with the same A, and B's rows belong to the group of their output.
-    """
+    """The adapter's own part of a convolution's output, for an input of its own (dropout): two convolutions.
+    Every group reads its own channels with the same A, and B's rows belong to the group of their output."""
     repeated = A.repeat(geometry.groups, *(1,) * (A.ndim - 1)) if geometry.groups > 1 else A
     hidden = conv(x.to(A.dtype), repeated, None, geometry)
     ones = (1,) * len(geometry.stride)
@@ -172,8 +168,8 @@ class FrozenConvFunction(Function):
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        memory_format = convolution.LAST[len(ctx.shape)] if ctx.last else torch.contiguous_format
+        memory_format = LAST[len(ctx.shape)] if ctx.last else torch.contiguous_format
         like = torch.empty(ctx.shape, dtype=g.dtype, device=g.device, memory_format=memory_format)
         with autocast_off(g.device):
             dense = ctx.weight.dense(g.dtype)
-            return convolution.grad_input(ctx.product, g, like, dense, ctx.geometry), None, None, None, None
+            return grad_input(ctx.product, g, like, dense, ctx.geometry), None, None, None, None

@@ -78,19 +78,6 @@ def autocast_off(device: torch.device) -> AbstractContextManager:
     return nullcontext()
 
 
-def update(A: Tensor, B: Tensor, scaling: float) -> Tensor:
-    """scaling * B @ A in the shape of the weight, in A's type, whatever autocast says.
-
-    Args:
-        A: (r, in/groups, kernel...), or (r, in) for a linear layer.
-        B: (out, r, 1...), or (out, r).
-        scaling: the factor.
-    """
-    with autocast_off(A.device):
-        product = B.flatten(1) @ A.flatten(1)
-        return (product * scaling).view(B.shape[0], *A.shape[1:])
-
-
 def merged_weight(layer: LayerTensors, dtype: torch.dtype | None = None) -> Tensor:
     """weight + scaling * B @ A in the shape and memory format of the weight, differentiable in A and B.
 
