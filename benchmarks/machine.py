@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import torch
+
+from visionlora.device import processor
 
 # Instructions that decide which kernels oneDNN picks.
 _FLAGS = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "asimd", "bf16", "sve")
@@ -16,7 +17,9 @@ _PACKAGES = ("torch", "torchvision", "peft", "lycoris-lora")
 
 def machine() -> dict[str, str]:
     """Processor, cores, instruction sets, memory, graphics card."""
-    described = _processor()
+    model, flags = processor()
+    found = " ".join(flag for flag in _FLAGS if flag in flags.split()) or "unknown"
+    described = {"CPU": model, "instructions": found}
     described |= {"cores": str(_cores()), "system": platform.platform(terse=True)}
     if torch.cuda.is_available():
         card = torch.cuda.get_device_properties(0)
@@ -39,16 +42,3 @@ def versions() -> dict[str, str]:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _processor() -> dict[str, str]:
-    told = Path("/proc/cpuinfo")
-    if not told.exists():
-        return {"CPU": platform.processor() or platform.machine(), "instructions": "unknown"}
-    pairs = (line.partition(":") for line in told.read_text().split("\n\n")[0].splitlines())
-    facts = {key.strip(): value.strip() for key, _, value in pairs}
-    flags = facts.get("flags", facts.get("Features", "")).split()
-    model = facts.get("model name", platform.machine())
-    numbers = " ".join(f"{key} {facts[key]}" for key in ("cpu family", "model") if key in facts)
-    found = " ".join(flag for flag in _FLAGS if flag in flags) or "unknown"
-    return {"CPU": f"{model} ({numbers})" if numbers else model, "instructions": found}

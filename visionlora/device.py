@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import platform
 import sys
+from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -30,6 +33,26 @@ def choose_device(accelerator: str) -> torch.device:
             "trainer.accelerator=auto or cpu"
         )
     return torch.device(kind)
+
+
+class Processor(NamedTuple):
+    """A CPU's model, and its instruction sets, separated by spaces ("" where the system names none)."""
+
+    model: str
+    flags: str
+
+
+def processor() -> Processor:
+    """The first CPU of /proc/cpuinfo; on other systems what Python knows."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
+    except OSError:
+        lines = []
+    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    model = facts.get("model name") or platform.processor() or platform.machine()
+    if "cpu family" in facts and "model" in facts:  # one name may stand for several generations
+        model += f" (cpu family {facts['cpu family']} model {facts['model']})"
+    return Processor(model, facts.get("flags", facts.get("Features", "")))
 
 
 def has_bfloat16(device: torch.device) -> bool:

@@ -13,6 +13,7 @@ from visionlora.frozen.weight import DenseWeight
 from visionlora.kernels import LayerTensors, autotune, candidates, decisions, matmul
 from visionlora.kernels.autotune import choose, forget, implementation, recorded, replay
 from visionlora.kernels.decisions import parse
+from visionlora.kernels.matmul import MatrixProduct
 
 CPU = torch.device("cpu")
 
@@ -268,7 +269,7 @@ def test_no_merged_weight_is_made_to_time_a_layer_that_only_the_branch_is_for(mo
     monkeypatch.setattr(matmul, "merged_weight", None)
     x = torch.randn(2, 2048, requires_grad=True)
     layer = a_linear(2048, 1024)
-    product, _ = candidates.linear_implementations(x, layer)
+    product, _ = candidates.implementations(x, layer, MatrixProduct(False))
     assert product == "branch"
 
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from tests.adapters.cases import a_conv, assert_equal, normal, results, second
 from visionlora.kernels import winograd
 from visionlora.kernels.autotune import implementation, recorded
-from visionlora.kernels.functions import ConvFunction
+from visionlora.kernels.layers import AdaptedFunction
 
 
 def error(ours, reference):
@@ -108,6 +108,6 @@ def test_second_derivatives_are_exact():
     case = a_conv()
 
     def compute(x, A, B):
-        return ConvFunction.apply(x, *case.layer(A, B), case.numbers, "winograd", "low_rank")
+        return AdaptedFunction.apply(x, *case.layer(A, B), case.numbers, "winograd", "low_rank")
 
     torch.testing.assert_close(second(compute, case.leaves()), second(case.reference, case.leaves()))

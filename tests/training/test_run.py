@@ -178,12 +178,12 @@ def test_a_run_that_folds_batch_norm_ends_at_the_same_adapter(
 def test_an_implementation_can_be_fixed_by_hand(
     train: Train, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from visionlora.kernels import conv_gradients
+    from visionlora.kernels import convolution
 
     used = []
-    for name, compute in list(conv_gradients.GRADIENTS.items()):
+    for name, compute in list(convolution.GRADIENTS.items()):
         counted = lambda *inputs, name=name, compute=compute: used.append(name) or compute(*inputs)  # noqa: E731
-        monkeypatch.setitem(conv_gradients.GRADIENTS, name, counted)
+        monkeypatch.setitem(convolution.GRADIENTS, name, counted)
     left, _ = train("trainer.kernel=low_rank")
     assert left.code == 0, left.err
     assert set(used) == {"low_rank"}

@@ -29,7 +29,7 @@ from visionlora.frozen.weight import frozen_weight
 from visionlora.kernels import (
     FrozenWeight,
 )
-from visionlora.kernels.merge import autocast_off
+from visionlora.kernels.tensors import autocast_off
 
 _FORWARD = ("forward", "_conv_forward")
 _ATTRIBUTES = ("active", "off", "merged_weight", "fold")

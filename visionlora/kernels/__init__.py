@@ -1,9 +1,8 @@
 """How one adapted layer is computed fast: functions of tensors."""
 
-from visionlora.kernels.convolution import conv
+from visionlora.kernels.convolution import Geometry, conv
 from visionlora.kernels.layers import adapted_conv, adapted_linear, conv_branch, frozen_conv, linear_branch
-from visionlora.kernels.merge import merged_weight, update
-from visionlora.kernels.tensors import FrozenWeight, Geometry, LayerTensors
+from visionlora.kernels.tensors import FrozenWeight, LayerTensors, merged_weight
 
 __all__ = [
     "FrozenWeight",
@@ -16,5 +15,4 @@ __all__ = [
     "frozen_conv",
     "linear_branch",
     "merged_weight",
-    "update",
 ]

@@ -3,17 +3,15 @@
 A decision holds for one layer shape, input shape, type, memory format, device and number of threads. It is
 kept in memory and in a JSON file in the user's cache directory, one file for each machine and version.
 
-- `implementation("full")` prefers one implementation by name, `implementation("rule")` decides by shape
-  alone, without timing. `replay(decisions)` uses what another run `recorded()`.
-- `VISIONLORA_CACHE` names another cache directory; empty: nothing is read or written.
-- `torch.use_deterministic_algorithms(True)` and `torch.compile` imply the rule.
+`VISIONLORA_CACHE` names another cache directory; empty: nothing is read or written.
+`torch.use_deterministic_algorithms(True)` and `torch.compile` imply the rule, which decides by shape alone.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -42,47 +40,33 @@ class _Policy:
 
 
 _Chosen = TypeVar("_Chosen")
+Run = Callable[[str], object]
 
-_timed: Decisions = {}
-_loaded: set[Path] = set()
+_timed: dict[Path | None, Decisions] = {}  # by the cache file that keeps them
 _records: list[Decisions] = []
 _policy = _Policy()
 
 
 @contextmanager
-def _using(policy: _Policy) -> Iterator[None]:
+def _using(policy: _Policy) -> Iterator[list[str]]:
     global _policy
     before, _policy = _policy, policy
     try:
-        yield
+        yield policy.missing
     finally:
         _policy = before
 
 
-@contextmanager
-def implementation(name: str) -> Iterator[None]:
-    """Inside, layers are computed by this implementation wherever they can be.
-
-    Args:
-        name: "auto" (timed), "rule" (by shape), or an implementation's name: "branch", "low_rank", ...
-    """
-    with _using(_Policy(name)):
-        yield
+def implementation(name: str) -> AbstractContextManager[object]:
+    """Inside, layers are computed by this implementation wherever they can be: "auto" (timed), "rule" (by
+    shape), or an implementation's name: "branch", "low_rank", ..."""
+    return _using(_Policy(name))
 
 
-@contextmanager
-def replay(decisions: Mapping[str, Decision]) -> Iterator[list[str]]:
-    """Inside, exactly these decisions are used, and nothing is timed.
-
-    Args:
-        decisions: what `recorded` gave, or `parse` read.
-
-    Yields:
-        A list that grows: what no usable decision was found for, and the rule decided.
-    """
-    policy = _Policy("rule", replayed=decisions)
-    with _using(policy):
-        yield policy.missing
+def replay(decisions: Mapping[str, Decision]) -> AbstractContextManager[list[str]]:
+    """Inside, exactly these decisions, from `recorded` or `parse`, are used, and nothing is timed. Yields a
+    list that grows: what no usable decision was found for, and the rule decided."""
+    return _using(_Policy("rule", replayed=decisions))
 
 
 @contextmanager
@@ -100,7 +84,6 @@ def forget() -> None:
     """Forgets what was decided, in memory alone; the cache file will be read again."""
     _timed.clear()
     _policy.remembered.clear()
-    _loaded.clear()
 
 
 def remembered(request: Hashable, decide: Callable[[], _Chosen]) -> _Chosen:
@@ -114,9 +97,7 @@ def remembered(request: Hashable, decide: Callable[[], _Chosen]) -> _Chosen:
     request = request, torch.get_num_threads(), _may_time()
     if request not in _policy.remembered:
         with recorded() as decisions:
-            chosen = decide()
-        _policy.remembered[request] = chosen, decisions
-        return chosen
+            _policy.remembered[request] = decide(), decisions
     chosen, decisions = _policy.remembered[request]
     for record in _records:
         record.update(decisions)
@@ -124,8 +105,8 @@ def remembered(request: Hashable, decide: Callable[[], _Chosen]) -> _Chosen:
 
 
 def choose(
-    kind: str, request: Hashable, candidates: Sequence[str], run: Callable[[str], object], rule: str,
-    work: float, device: torch.device,
+    kind: str, request: Hashable, candidates: Sequence[str], run: Run, rule: str, work: float,
+    device: torch.device,
 ) -> str:  # fmt: skip
     """The name of the implementation to use.
 
@@ -140,48 +121,38 @@ def choose(
     """
     parts = request if isinstance(request, tuple) else (request,)
     key = f"{kind}: {' '.join(str(part).removeprefix('torch.') for part in parts)}"
-    known = None if _policy.replayed is None else _policy.replayed.get(key)
-    if known is not None and known["implementation"] in candidates:
-        decision = known
-    else:
-        if _policy.replayed is not None and key not in _policy.missing:
-            _policy.missing.append(key)
-        if len(candidates) == 1:
-            decision = _untimed(candidates[0])
-        elif _policy.preferred in candidates:
-            decision = _untimed(_policy.preferred)
-        elif _policy.preferred != "auto" or not _may_time():
-            decision = _untimed(rule)
-        else:
+    replayed, missing = _policy.replayed, _policy.missing
+    decision = None if replayed is None else replayed.get(key)
+    if decision is None or decision["implementation"] not in candidates:
+        if replayed is not None and key not in missing:
+            missing.append(key)
+        name = candidates[0] if len(candidates) == 1 else _policy.preferred
+        if name == "auto" and _may_time():
             decision = _timed_decision(key, candidates, run, rule, work, device)
+        else:
+            decision = {"implementation": name if name in candidates else rule, "seconds": {}}
     for record in _records:
         record[key] = decision
     return decision["implementation"]
 
 
 def _timed_decision(
-    key: str, candidates: Sequence[str], run: Callable[[str], object], rule: str, work: float,
-    device: torch.device,
-) -> Decision:  # fmt: skip
+    key: str, candidates: Sequence[str], run: Run, rule: str, work: float, device: torch.device
+) -> Decision:
     if device.type == "cpu":
         key = f"{key}, {torch.get_num_threads()} threads"
     file = cache_file(device.type)
-    if file is not None and file not in _loaded:
-        _loaded.add(file)
-        _timed.update({**read(file), **_timed})
-    known = _timed.get(key)
+    if file not in _timed:
+        _timed[file] = {} if file is None else read(file)
+    known = _timed[file].get(key)
     if known is not None and set(candidates) <= known["seconds"].keys():
         return _fastest(rule, {name: known["seconds"][name] for name in candidates})
     if work < _MIN_WORK:
-        return _untimed(rule)
-    _timed[key] = _fastest(rule, _measure(candidates, run, device))
+        return {"implementation": rule, "seconds": {}}
+    decision = _timed[file][key] = _fastest(rule, _measure(candidates, run, device))
     if file is not None:
-        write(file, key, _timed[key])
-    return _timed[key]
-
-
-def _untimed(name: str) -> Decision:
-    return {"implementation": name, "seconds": {}}
+        write(file, key, decision)
+    return decision
 
 
 def _may_time() -> bool:
@@ -196,9 +167,7 @@ def _fastest(rule: str, seconds: dict[str, float]) -> Decision:
 
 
 @torch.no_grad()
-def _measure(
-    candidates: Sequence[str], run: Callable[[str], object], device: torch.device
-) -> dict[str, float]:
+def _measure(candidates: Sequence[str], run: Run, device: torch.device) -> dict[str, float]:
     """Each candidate's best time of a few rounds; in turn, so that what disturbs one disturbs all."""
     for name in candidates:
         run(name)  # the first run fetches, allocates and compiles
@@ -217,15 +186,9 @@ def _measure(
 
 def timed(run: Callable[[], object], device: torch.device) -> float:
     """Seconds that a call takes, with what it asked of the device done."""
-    _wait(device)
+    wait = (lambda: None) if device.type == "cpu" else partial(torch.accelerator.synchronize, device)
+    wait()
     start = time.perf_counter()
     run()
-    _wait(device)
+    wait()
     return time.perf_counter() - start
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()

@@ -2,147 +2,111 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
+from itertools import chain
 from math import prod
 
 import torch
 from torch import Tensor
 
-from visionlora.kernels import conv_gradients, convolution, matmul, winograd
+from visionlora.kernels import convolution, matmul, winograd
 from visionlora.kernels.autotune import choose, remembered
-from visionlora.kernels.functions import scaled_factors
-from visionlora.kernels.matmul import has_onednn
-from visionlora.kernels.merge import merged_weight
-from visionlora.kernels.recompute import Recipe
-from visionlora.kernels.tensors import FrozenWeight, Geometry, LayerTensors
+from visionlora.kernels.convolution import Geometry
+from visionlora.kernels.matmul import MatrixProduct
+from visionlora.kernels.tensors import FrozenWeight, LayerTensors
+
+Computation = MatrixProduct | Geometry
 
 _LANES = 16  # a product with fewer columns takes as long as one with this many
 _WORTHWHILE = 4  # the full weight gradient comes into question up to this many times the low-rank work
 _HUGE = 64  # only the branch is for weights of this many times the numbers of input and output
 
-_GRADIENTS = (*matmul.GRADIENTS, *conv_gradients.GRADIENTS)
-NAMES = tuple(dict.fromkeys((*matmul.PRODUCTS, *convolution.PRODUCTS, *_GRADIENTS)))
+_ALL = matmul.PRODUCTS, convolution.PRODUCTS, matmul.GRADIENTS, convolution.GRADIENTS
+NAMES = tuple(dict.fromkeys(chain.from_iterable(_ALL)))
 """Every implementation's name, for `autotune.implementation`."""
 
 
-def linear_implementations(
-    x: Tensor,
-    layer: LayerTensors,
-    recipe: Recipe | None = None,
-    sources: Sequence[Tensor] = (),
-    channels_first: bool = False,
+def implementations(
+    x: Tensor, layer: LayerTensors, computation: Computation, sources: Sequence[Tensor] = ()
 ) -> tuple[str, str]:
-    """Product and gradient of `matmul` for x (M, in). With a recipe x is recomputed from the `sources` for
-    the gradient."""
-    bias = "no bias" if layer.bias is None else "bias"
-    request = _request(x, layer.weight, layer.rank, bias, "kept" if recipe is None else recipe.module)
-    return remembered(request, lambda: _linear(request, x, layer, recipe, sources, channels_first))
+    """The implementations of the product and of the gradient, for x and the `sources` of its recipe."""
+    if isinstance(computation, Geometry):
+        more: tuple[Hashable, ...] = (computation,)
+    else:
+        kept = computation.recipe.module if computation.recipe else "kept"
+        more = ("no bias" if layer.bias is None else "bias", kept)
+    request = _request(computation.flatten(x), layer.weight, len(layer.A), *more)
+    return remembered(request, lambda: _choose(request, x, layer, computation, sources or (x,)))
 
 
-def _linear(
-    request: Hashable,
-    x: Tensor,
-    layer: LayerTensors,
-    recipe: Recipe | None,
-    sources: Sequence[Tensor],
-    channels_first: bool,
+def _choose(
+    request: Hashable, x: Tensor, layer: LayerTensors, computation: Computation, kept: Sequence[Tensor]
 ) -> tuple[str, str]:
-    (m, i), o, r = x.shape, layer.weight.shape[0], layer.rank
-    work, thin = m * i * o, 2 * m * (i + o) * _lanes(r)
-    products = ["matmul"] + ["onednn"] * has_onednn(x)
-    if _HUGE * m * (i + o) < i * o:
-        products = ["branch"]  # a merged weight of this size is not even made to be timed
-    fused = "onednn" in products and x.dtype == torch.bfloat16 and layer.bias is not None
-    product_rule = "onednn" if fused else products[0]
-    gradients = ["low_rank"] + ["full"] * (work <= _WORTHWHILE * thin)
-    gradient_rule = "full" if work < thin else "low_rank"
+    shape = layer.weight.shape
+    if isinstance(computation, Geometry):
+        kind, gradients = "conv", convolution.gradients_for(x, layer.A, computation)
+        rows = x.shape[0] * prod(convolution.output_size(x, shape[2:], computation))
+        products, product_rule = _conv_products(x, shape, computation)
+    else:
+        kind, gradients, rows = "linear", list(matmul.GRADIENTS), x.numel() // shape[1]
+        products, product_rule = _matrix_products(x, rows, layer)
+    columns, lanes = prod(shape[1:]), -(-len(layer.A) // _LANES) * _LANES
+    work, low_rank_work = rows * columns * shape[0], 2 * rows * (columns + shape[0]) * lanes
+    if "low_rank" in gradients and work > _WORTHWHILE * low_rank_work:
+        gradients.remove("full")
+    gradient_rule = "full" if "low_rank" in gradients and work < low_rank_work else gradients[0]
     made: list[Tensor] = []
-
-    def g() -> Tensor:
-        made[:] = made or [x.new_ones(m, o)]
-        return made[0]
 
     def product(name: str) -> None:
-        matmul.forward(name, x, matmul.weight_for(name, layer, x.dtype), layer, False)
+        y = computation.forward(name, x, layer)
         if x.requires_grad:
-            weight = matmul.weight_for(name, layer, x.dtype)
-            matmul.grad_input(name, g(), weight, layer, x.shape, False)
+            computation.grad_input(name, computation.flatten(y), x, layer)
 
     def gradient(name: str) -> None:
-        A, B = scaled_factors(layer, x.dtype)
-        if recipe:
-            rows = recipe.rows(sources, channels_first)
-            matmul.gradients_in_pieces(name, rows, g(), A.flatten(1), B)
-        else:
-            matmul.GRADIENTS[name](x, g(), A.flatten(1), B)
+        made[:] = made or [computation.flatten(computation.forward(products[0], x, layer))]
+        computation.gradients(name, kept, made[0], layer)
 
     return (
-        choose("linear product", request, products, product, product_rule, work, x.device),
-        choose("linear gradient", request, gradients, gradient, gradient_rule, work, x.device),
-    )
-
-
-def conv_implementations(x: Tensor, layer: LayerTensors, geometry: Geometry) -> tuple[str, str]:
-    """Product of `convolution` and gradient of `conv_gradients` for x (N, in, size...)."""
-    request = _request(x, layer.weight, layer.rank, geometry)
-    return remembered(request, lambda: _conv(request, x, layer, geometry))
-
-
-def _conv(request: Hashable, x: Tensor, layer: LayerTensors, geometry: Geometry) -> tuple[str, str]:
-    o, i, *kernel = layer.weight.shape
-    size = convolution.output_size(x, kernel, geometry)
-    pixels, taps = x.shape[0] * prod(size), i * prod(kernel)
-    work, thin = pixels * taps * o, 2 * pixels * (taps + o) * _lanes(layer.rank)
-    gradients = conv_gradients.gradients_for(x, layer.A, geometry)
-    if geometry.groups == 1 and work > _WORTHWHILE * thin:
-        gradients.remove("full")
-    rule = "full" if geometry.groups == 1 and work < thin else gradients[0]
-    made: list[Tensor] = []
-
-    def gradient(name: str) -> None:
-        made[:] = made or [convolution.conv(x, merged_weight(layer, x.dtype), None, geometry)]
-        conv_gradients.GRADIENTS[name](x, made[0], *scaled_factors(layer, x.dtype), geometry)
-
-    def weight() -> Tensor:
-        return merged_weight(layer, x.dtype)
-
-    return (
-        _conv_product("conv product", request, x, (o, i, *kernel), weight, geometry),
-        choose("conv gradient", request, gradients, gradient, rule, work, x.device),
+        choose(f"{kind} product", request, products, product, product_rule, work, x.device),
+        choose(f"{kind} gradient", request, gradients, gradient, gradient_rule, work, x.device),
     )
 
 
 def frozen_implementation(x: Tensor, weight: FrozenWeight, geometry: Geometry) -> str:
-    """Product of `convolution` for a frozen convolution."""
-    request, kind = _request(x, weight, 0, geometry), "frozen conv product"
-    rest = x, tuple(weight.shape), lambda: weight.dense(x.dtype), geometry
-    return remembered(request, lambda: _conv_product(kind, request, *rest))
+    """The implementation of a frozen convolution."""
+    request = _request(x, weight, 0, geometry)
+
+    def decide() -> str:
+        products, rule = _conv_products(x, weight.shape, geometry)
+        work = x.shape[0] * prod(convolution.output_size(x, weight.shape[2:], geometry)) * prod(weight.shape)
+        return choose("frozen conv product", request, products, product, rule, work, x.device)
+
+    def product(name: str) -> None:
+        y = convolution.conv(x, weight.dense(x.dtype), None, geometry)
+        convolution.grad_input(name, y, x, weight.dense(x.dtype), geometry)
+
+    return remembered(request, decide)
 
 
-def _conv_product(
-    kind: str,
-    request: Hashable,
-    x: Tensor,
-    shape: tuple[int, ...],
-    weight: Callable[[], Tensor],
-    geometry: Geometry,
-) -> str:
-    o, i, *kernel = shape
-    products = ["conv"]
+def _matrix_products(x: Tensor, rows: int, layer: LayerTensors) -> tuple[list[str], str]:
+    """The candidates for a matrix product, and the rule's."""
+    outputs, inputs = layer.weight.shape[:2]
+    if _HUGE * rows * (inputs + outputs) < inputs * outputs:
+        return ["branch"], "branch"  # a merged weight of this size is not even made to be timed
+    onednn = matmul.has_onednn(x)
+    fused = onednn and x.dtype == torch.bfloat16 and layer.bias is not None
+    return ["matmul"] + ["onednn"] * onednn, "onednn" if fused else "matmul"
+
+
+def _conv_products(x: Tensor, shape: Sequence[int], geometry: Geometry) -> tuple[list[str], str]:
+    """The candidates for a convolution with a weight of this shape, and the rule's."""
+    products, kernel = ["conv"], shape[2:]
     if x.requires_grad and convolution.can_flip(kernel, geometry):
         products.append("flipped")
-    if convolution.can_winograd(kernel, geometry) and winograd.pays(x, (o, i)):
+    if convolution.can_winograd(kernel, geometry) and winograd.pays(x, shape[:2]):
         products.append("winograd")
     slow = max(geometry.stride) > 1 and x.device.type == "cpu" and x.dtype != torch.float32
-    rule = "flipped" if slow and "flipped" in products else "conv"
-
-    def run(name: str) -> None:
-        y = convolution.forward(name, x, weight(), None, geometry)
-        if x.requires_grad:
-            convolution.grad_input(name, y, x, weight(), geometry)
-
-    work = x.shape[0] * prod(convolution.output_size(x, kernel, geometry)) * prod(shape)
-    return choose(kind, request, products, run, rule, work, x.device)
+    return products, "flipped" if slow and "flipped" in products else "conv"
 
 
 def _request(x: Tensor, weight: FrozenWeight, rank: int, *more: Hashable) -> tuple[Hashable, ...]:
@@ -151,7 +115,3 @@ def _request(x: Tensor, weight: FrozenWeight, rank: int, *more: Hashable) -> tup
     gradient = "input gradient" if x.requires_grad else "no input gradient"
     shapes = tuple(x.shape), "weight", tuple(weight.shape), weight.dtype, "rank", rank
     return x.device.type, x.dtype, last, *shapes, gradient, *more
-
-
-def _lanes(rank: int) -> int:
-    return -(-rank // _LANES) * _LANES

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 import warnings
 from functools import cache
 from pathlib import Path
 from typing import Any, TypedDict
 
 import torch
+
+from visionlora.device import processor
+from visionlora.files import replacing
+from visionlora.paths import cache_directory
 
 _warned: set[str] = set()
 
@@ -47,35 +50,19 @@ def parse(data: Any) -> Decisions:
     return decisions
 
 
-def cache_directory() -> Path | None:
-    """The user's cache directory for this package; None where there is none (VISIONLORA_CACHE is empty)."""
-    directory = os.environ.get("VISIONLORA_CACHE")
-    if directory is None:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "visionlora"
-    return Path(directory) if directory else None
-
-
 @cache
 def cache_file(device: str) -> Path | None:
     """The file with the decisions for this kind of device; None: nothing is kept."""
     directory = cache_directory()
     if directory is None:
         return None
-    machine = torch.cuda.get_device_name() if device == "cuda" else _processor()
+    if device == "cuda":
+        machine = torch.cuda.get_device_name()
+    else:  # the environment may limit the instruction sets
+        limits = (os.environ.get(name, "") for name in ("ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS"))
+        machine = " ".join([*processor(), torch.backends.cpu.get_cpu_capability(), *limits])
     made_by = f"{device}, {machine}, torch {torch.__version__}, kernels {VERSION}"
     return directory / f"kernels-{hashlib.sha256(made_by.encode()).hexdigest()[:12]}.json"
-
-
-def _processor() -> str:
-    """The processor's model and instruction sets, and the limits that the environment sets to these."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith(("model name", "flags"))]
-    limits = (os.environ.get(name, "") for name in ("ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS"))
-    model = " ".join(names[:2]) or f"{platform.machine()} {platform.processor()}"
-    return " ".join([model, torch.backends.cpu.get_cpu_capability(), *limits])
 
 
 def read(file: Path) -> Decisions:
@@ -91,11 +78,9 @@ def read(file: Path) -> Decisions:
 
 def write(file: Path, key: str, decision: Decision) -> None:
     """Adds a decision to a cache file; a directory that cannot be written is reported once."""
-    part = file.with_name(f"{file.name}.{os.getpid()}.part")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps({**read(file), key: decision}, indent=1, sort_keys=True))
-        part.replace(file)
+        with replacing(file) as part:
+            part.write_text(json.dumps({**read(file), key: decision}, indent=1, sort_keys=True))
     except OSError as error:
         message = (
             f"Timings are not kept: {file.parent} can't be written ({error}); VISIONLORA_CACHE names another "

@@ -1,24 +1,28 @@
 """One adapted layer, computed by the fastest of several equal implementations.
 
-The implementations are in `matmul` (linear layers, convolutions of one pixel) and in `convolution` and
-`conv_gradients`, the candidates for a layer in `candidates`, the choice among them in `autotune`. Inside
-`torch.func` transforms, and where the base is trained too, PyTorch's own operations compute the layer.
+The implementations are in `matmul` (linear layers, convolutions of one pixel) and in `convolution`, the
+candidates for a layer in `candidates`, the choice among them in `autotune`. Inside `torch.func` transforms,
+and where the base is trained too, PyTorch's own operations compute the layer.
+
+Nothing is kept for the backward pass but x, A and B: the merged weight is computed again there. Where x can
+be recomputed from what the module below keeps, that is kept instead of x (`recompute`). The autograd
+functions compute in the type of x, with differentiable operations: second derivatives work, slowly.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.autograd import Function
 from torch.nn import functional as F
 
-from visionlora.kernels import matmul
-from visionlora.kernels.candidates import conv_implementations, frozen_implementation, linear_implementations
-from visionlora.kernels.convolution import conv, is_channels_last, pad_extra
-from visionlora.kernels.functions import ConvFunction, FrozenConvFunction, LinearFunction, SubsampleFunction
-from visionlora.kernels.matmul import has_onednn
-from visionlora.kernels.merge import autocast_off, merged_weight
+from visionlora.kernels.candidates import Computation, frozen_implementation, implementations
+from visionlora.kernels.convolution import LAST, Geometry, conv, grad_input, is_channels_last, pad_extra
+from visionlora.kernels.matmul import MatrixProduct, has_onednn
 from visionlora.kernels.recompute import recipe_for
-from visionlora.kernels.tensors import FrozenWeight, Geometry, LayerTensors
+from visionlora.kernels.tensors import FrozenWeight, LayerTensors, autocast_off, merged_weight
 
 
 def adapted_conv(x: Tensor, layer: LayerTensors, geometry: Geometry) -> Tensor:
@@ -32,10 +36,10 @@ def adapted_conv(x: Tensor, layer: LayerTensors, geometry: Geometry) -> Tensor:
         x, geometry = pad_extra(x, geometry)
         if _is_matmul(x, layer.weight, geometry):
             if max(geometry.stride) > 1:
-                x = SubsampleFunction.apply(x, geometry.stride)
-            return _linear(x, layer, channels_first=True)
-        names = conv_implementations(x, layer, geometry)
-        return ConvFunction.apply(x, *layer, geometry, *names)
+                # The pixels that it reads. Indexing has a slower backward pass, not in channels_last.
+                x = F.avg_pool2d(x, 1, geometry.stride)
+            return _matrix_product(x, layer, channels_first=True)
+        return _apply(x, layer, geometry)
 
 
 def adapted_linear(x: Tensor, layer: LayerTensors) -> Tensor:
@@ -44,7 +48,7 @@ def adapted_linear(x: Tensor, layer: LayerTensors) -> Tensor:
         return F.linear(x, merged_weight(layer), layer.bias)
     x, layer = _autocast(x), _autocast_bias(layer)
     with autocast_off(x.device):
-        return _linear(x, layer, channels_first=False)
+        return _matrix_product(x, layer, channels_first=False)
 
 
 def frozen_conv(x: Tensor, weight: FrozenWeight, bias: Tensor | None, geometry: Geometry) -> Tensor:
@@ -61,11 +65,8 @@ def frozen_conv(x: Tensor, weight: FrozenWeight, bias: Tensor | None, geometry: 
 
 
 def conv_branch(x: Tensor, A: Tensor, B: Tensor, scaling: float, geometry: Geometry) -> Tensor:
-    """The adapter's own part of a convolution's output, for an input of its own (dropout): two small
-    convolutions.
-
-    Every group reads its own channels with the same A, and B's rows belong to the group of their output.
-    """
+    """The adapter's own part of a convolution's output, for an input of its own (dropout): two convolutions.
+    Every group reads its own channels with the same A, and B's rows belong to the group of their output."""
     repeated = A.repeat(geometry.groups, *(1,) * (A.ndim - 1)) if geometry.groups > 1 else A
     hidden = conv(x.to(A.dtype), repeated, None, geometry)
     ones = (1,) * len(geometry.stride)
@@ -105,10 +106,70 @@ def _is_matmul(x: Tensor, weight: FrozenWeight, geometry: Geometry) -> bool:
     """Whether it is a matrix product; with a stride only where that is known to be faster (2 % of a ResNet50
     step in bfloat16)."""
     plain = geometry.groups == max(weight.shape[2:]) == 1 and not any(geometry.padding)
-    return plain and is_channels_last(x) and (max(geometry.stride) == 1 or has_onednn(x))
+    return plain and is_channels_last(x) and (max(geometry.stride) == 1 or (x.ndim == 4 and has_onednn(x)))
 
 
-def _linear(x: Tensor, layer: LayerTensors, channels_first: bool) -> Tensor:
+def _matrix_product(x: Tensor, layer: LayerTensors, channels_first: bool) -> Tensor:
     recipe, sources = recipe_for(x, channels_first)
-    names = linear_implementations(matmul.as_rows(x, channels_first), layer, recipe, sources, channels_first)
-    return LinearFunction.apply(x, *layer, channels_first, *names, recipe, *sources)
+    return _apply(x, layer, MatrixProduct(channels_first, recipe), *sources)
+
+
+def _apply(x: Tensor, layer: LayerTensors, computation: Computation, *sources: Tensor) -> Tensor:
+    names = implementations(x, layer, computation, sources)
+    return AdaptedFunction.apply(x, *layer, computation, *names, *sources)
+
+
+class AdaptedFunction(Function):
+    """An adapted layer, computed by these implementations of a matrix product or a convolution. With a recipe
+    for x the `sources` are what it is recomputed from.
+
+    The output is a tensor of its own, not a view of one: what follows may write into it at no cost. So is
+    the gradient of x: autograd adds others to it in place.
+
+    `forward` takes its context too: beside a `setup_context` PyTorch reads the signature anew in every call,
+    which took longer than a small layer.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: FrozenWeight, bias: Tensor | None, A: Tensor, B: Tensor, scaling: float,
+        computation: Computation, product: str, gradient: str, *sources: Tensor,
+    ) -> Tensor:  # fmt: skip
+        ctx.weight, ctx.scaling = weight, scaling
+        ctx.computation, ctx.product, ctx.gradient = computation, product, gradient
+        ctx.save_for_backward(A, B, *(sources or (x,)))
+        return computation.forward(product, x, LayerTensors(weight, bias, A, B, scaling))
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        A, B, *kept = ctx.saved_tensors
+        layer = LayerTensors(ctx.weight, None, A, B, ctx.scaling)
+        grad_x = grad_A = grad_B = None
+        g = ctx.computation.flatten(g)
+        with autocast_off(g.device):
+            if ctx.needs_input_grad[3] or ctx.needs_input_grad[4]:
+                grad_A, grad_B = ctx.computation.gradients(ctx.gradient, kept, g, layer)
+                grad_A, grad_B = grad_A.to(A.dtype).view(A.shape), grad_B.to(B.dtype).reshape(B.shape)
+            if ctx.needs_input_grad[0]:  # last, so that the layer below finds it in the processor's cache
+                grad_x = ctx.computation.grad_input(ctx.product, g, kept[0], layer)
+        return grad_x, None, None, grad_A, grad_B, *(None,) * (len(ctx.needs_input_grad) - 5)
+
+
+class FrozenConvFunction(Function):
+    """A frozen convolution of which only the gradient of x is wanted; x itself is not kept."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: FrozenWeight, bias: Tensor | None, geometry: Geometry, product: str
+    ) -> Tensor:
+        ctx.weight, ctx.geometry, ctx.product = weight, geometry, product
+        ctx.shape, ctx.last = x.shape, is_channels_last(x)
+        return conv(x, weight.dense(x.dtype), bias, geometry)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        memory_format = LAST[len(ctx.shape)] if ctx.last else torch.contiguous_format
+        like = torch.empty(ctx.shape, dtype=g.dtype, device=g.device, memory_format=memory_format)
+        with autocast_off(g.device):
+            dense = ctx.weight.dense(g.dtype)
+            return grad_input(ctx.product, g, like, dense, ctx.geometry), None, None, None, None

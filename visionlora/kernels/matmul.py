@@ -1,21 +1,23 @@
 """Adapted layers that are one matrix product: linear layers, and convolutions of one pixel in channels_last.
 
 x is (M, in), the weight (out, in), A (r, in), B (out, r), g the gradient of the output, (M, out). The
-gradient of A is `B' g' x`, that of B is `g' x A'`, both times the scaling. There are several ways to bracket
-them and to compute the product itself; which is the fastest depends on the shape (`autotune`).
+gradient of A is `B' g' x`, that of B is `g' x A'`, both times the scaling. There are several orders to
+compute them in and several routines for the product itself; which is the fastest depends on the shape
+(`autotune`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.grad import conv2d_weight
 
-from visionlora.kernels.merge import merged_weight
-from visionlora.kernels.tensors import LayerTensors
+from visionlora.kernels.recompute import Recipe
+from visionlora.kernels.tensors import Factors, LayerTensors, as_rows, from_rows, merged_weight
 
 PRODUCTS = ("matmul", "onednn", "branch")
 PIECE = 1 << 21  # numbers of x that are recomputed at once
@@ -46,68 +48,80 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return F.linear(x, weight, bias)
 
 
-def as_rows(t: Tensor, channels_first: bool) -> Tensor:
-    """(..., channels) or, channels first, (N, channels, size...) as (M, channels): a view where it can be."""
-    return (t.movedim(1, -1) if channels_first else t).reshape(-1, t.shape[1 if channels_first else -1])
+class MatrixProduct(NamedTuple):
+    """The computation of a layer that is one matrix product.
 
-
-def from_rows(flat: Tensor, shape: Sequence[int], channels_first: bool) -> Tensor:
-    """The inverse of `as_rows`, a view: (M, channels) as a tensor of this shape, whatever its channels."""
-    if channels_first:
-        return flat.view(shape[0], *shape[2:], -1).movedim(-1, 1)
-    return flat.view(*shape[:-1], -1)
-
-
-def weight_for(product: str, layer: LayerTensors, dtype: torch.dtype) -> Tensor:
-    """The weight (out, in) that a product computes with: the merged one in this type; of "branch" the frozen
-    one in its own type, whatever autocast says.
-
-    For a few rows a large weight is read once and that is all the work: merging or casting it first reads it
-    too, and writes it. For VGG19's classifier that was 6 % of a step, and 411 MB.
+    Attributes:
+        channels_first: x is (N, in, size...) in channels_last; otherwise (..., in).
+        recipe: how x is recomputed from the tensors that are kept; None: x itself is kept.
     """
-    weight = layer.weight.dense() if product == "branch" else merged_weight(layer, dtype)
-    return weight.flatten(1)
+
+    channels_first: bool
+    recipe: Recipe | None = None
+
+    def flatten(self, t: Tensor) -> Tensor:
+        """x or an output gradient as rows, (M, channels). Rows stay as they are."""
+        return as_rows(t, self.channels_first)
+
+    def forward(self, product: str, x: Tensor, layer: LayerTensors) -> Tensor:
+        """The output. Not a view."""
+        return self._shaped(_product(product, self.flatten(x), layer), x.shape)
+
+    def grad_input(self, product: str, g: Tensor, like: Tensor, layer: LayerTensors) -> Tensor:
+        """g W, for g (M, out), in the shape of `like`. Not a view."""
+        return self._shaped(_product(product, g, layer, transposed=True), like.shape)
+
+    def gradients(self, gradient: str, kept: Sequence[Tensor], g: Tensor, layer: LayerTensors) -> Factors:
+        """The gradients of A (r, in) and B (out, r), for g (M, out), from (x,) or the recipe's sources. An x
+        that is recomputed is computed a piece at a time."""
+        A, B = layer.scaled_factors(g.dtype)
+        A = A.flatten(1)
+        if self.recipe is None:
+            return GRADIENTS[gradient](self.flatten(kept[0]), g, A, B)
+        x = self.recipe.rows(kept, self.channels_first)
+        dtype = torch.promote_types(g.dtype, torch.float32)
+        grad_A, grad_B = (torch.zeros_like(factor, dtype=dtype) for factor in (A, B))
+        many = max(1, PIECE // A.shape[1])
+        for start in range(0, g.shape[0], many):
+            rows = slice(start, start + many)
+            piece_A, piece_B = GRADIENTS[gradient](x(rows), g[rows], A, B)
+            grad_A, grad_B = grad_A + piece_A, grad_B + piece_B
+        return grad_A, grad_B
+
+    def _shaped(self, y: Tensor, shape: Sequence[int]) -> Tensor:
+        """`from_rows`, but not as a view: a tensor of its own with the memory of y."""
+        view = from_rows(y, shape, self.channels_first)
+        if (
+            torch.is_grad_enabled() or torch.compiler.is_compiling()
+        ):  # second derivatives, or a compiler, reach y
+            return view
+        return y.new_empty(0).set_(y.untyped_storage(), 0, view.shape, view.stride())
 
 
-def forward(product: str, x: Tensor, weight: Tensor, layer: LayerTensors, channels_first: bool) -> Tensor:
-    """x W' + bias for x as `as_rows` takes it, given `weight_for`. Not a view."""
-    rows, bias = as_rows(x, channels_first), layer.bias
-    if product != "branch":
-        y = (linear if product == "onednn" else F.linear)(rows, weight, bias)
-        return _shaped(y, x.shape, channels_first)
-    rows = rows.to(weight.dtype)
+def _product(name: str, x: Tensor, layer: LayerTensors, transposed: bool = False) -> Tensor:
+    """x W' + bias by this implementation, or, transposed, x W.
+
+    "branch" computes with the frozen weight in its own type, whatever autocast says: for a few rows a large
+    weight is read once and that is all the work, and merging or casting it first reads it too, and writes it.
+    For VGG19's classifier that was 6 % of a step, and 411 MB.
+    """
+    bias = None if transposed else layer.bias
+    dense = layer.weight.dense() if name == "branch" else merged_weight(layer, x.dtype)
+    weight = dense.flatten(1).t() if transposed else dense.flatten(1)
+    if name != "branch":
+        return (linear if name == "onednn" else F.linear)(x, weight, bias)
     A, B = (factor.flatten(1).to(weight.dtype) for factor in (layer.A, layer.B))
-    y = linear(rows, weight, None if bias is None else bias.to(weight.dtype))
-    y.addmm_(F.linear(rows, A), B.t(), alpha=layer.scaling)
-    return _shaped(y.to(x.dtype), x.shape, channels_first)
-
-
-def grad_input(
-    product: str, g: Tensor, weight: Tensor, layer: LayerTensors, shape: Sequence[int], channels_first: bool
-) -> Tensor:
-    """g W in the shape of x, given `weight_for`. Not a view."""
-    if product != "branch":
-        grad = linear(g, weight.t()) if product == "onednn" else g @ weight
-        return _shaped(grad, shape, channels_first)
-    wide = g.to(weight.dtype)
-    A, B = (factor.flatten(1).to(weight.dtype) for factor in (layer.A, layer.B))
-    grad = linear(wide, weight.t()).addmm_(wide @ B, A, alpha=layer.scaling)
-    return _shaped(grad.to(g.dtype), shape, channels_first)
-
-
-def _shaped(y: Tensor, shape: Sequence[int], channels_first: bool) -> Tensor:
-    """`from_rows`, but not as a view: a tensor of its own with the memory of y."""
-    view = from_rows(y, shape, channels_first)
-    if torch.is_grad_enabled() or torch.compiler.is_compiling():  # second derivatives, or a compiler, reach y
-        return view
-    return y.new_empty(0).set_(y.untyped_storage(), 0, view.shape, view.stride())
+    first, second = (B, A) if transposed else (A.t(), B.t())
+    wide = x.to(weight.dtype)
+    y = linear(wide, weight, None if bias is None else bias.to(weight.dtype))
+    return y.addmm_(wide @ first, second, alpha=layer.scaling).to(x.dtype)
 
 
 # ---------------------------------------------------------------------------------------------------------
 # The adapter's gradients, for A and B multiplied by the scaling.
 
 
-def low_rank(x: Tensor, g: Tensor, A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
+def low_rank(x: Tensor, g: Tensor, A: Tensor, B: Tensor) -> Factors:
     """From u' = B' g' and h' = A x', each of r rows. With half a million columns `h' g` takes a tenth of the
     time of `g' h`: a product over many rows is fast only when its result is wide."""
     h, u = linear(A, x), linear(B.t().contiguous(), g)
@@ -115,7 +129,7 @@ def low_rank(x: Tensor, g: Tensor, A: Tensor, B: Tensor) -> tuple[Tensor, Tensor
     return linear(u, x.t()), grad_Bt.t()
 
 
-def full(x: Tensor, g: Tensor, A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
+def full(x: Tensor, g: Tensor, A: Tensor, B: Tensor) -> Factors:
     """From the full weight gradient g' x: best where in or out is small, or the rank is large."""
     weight_grad = _weight_gradient(x, g).to(torch.promote_types(g.dtype, torch.float32))
     A, B = A.to(weight_grad.dtype), B.to(weight_grad.dtype)
@@ -133,21 +147,4 @@ def _weight_gradient(x: Tensor, g: Tensor) -> Tensor:
     return conv2d_weight(image, (g.shape[1], x.shape[1], 1, 1), gradient).flatten(1)
 
 
-GRADIENTS: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]] = {
-    "low_rank": low_rank,
-    "full": full,
-}
-
-
-def gradients_in_pieces(
-    gradient: str, x: Callable[[slice], Tensor], g: Tensor, A: Tensor, B: Tensor
-) -> tuple[Tensor, Tensor]:
-    """The gradients of A and B for an x that is computed a piece at a time."""
-    dtype = torch.promote_types(g.dtype, torch.float32)
-    grad_A, grad_B = (torch.zeros_like(factor, dtype=dtype) for factor in (A, B))
-    many = max(1, PIECE // A.shape[1])
-    for start in range(0, g.shape[0], many):
-        rows = slice(start, start + many)
-        piece_A, piece_B = GRADIENTS[gradient](x(rows), g[rows], A, B)
-        grad_A, grad_B = grad_A + piece_A, grad_B + piece_B
-    return grad_A, grad_B
+GRADIENTS: dict[str, Callable[..., Factors]] = {"low_rank": low_rank, "full": full}

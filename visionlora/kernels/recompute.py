@@ -3,7 +3,7 @@
 GELU and layer normalization keep their own input for their backward pass. Keeping their output too, for the
 adapter above, takes as much memory again: 28 % of the peak of a ConvNeXt step in float32, 19 % in bfloat16.
 So it is recomputed in the backward pass from what is kept anyway, a piece at a time in the processor's cache
-(`matmul.gradients_in_pieces`).
+(`MatrixProduct.gradients`).
 Activations whose backward pass needs their *output* (ReLU) keep what the layer above them keeps, at no cost.
 """
 
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from visionlora.kernels.matmul import as_rows
+from visionlora.kernels.tensors import as_rows
 
 
 class Recipe(NamedTuple):

@@ -1,12 +1,16 @@
-"""What the kernels compute with: a frozen weight, an adapted layer's tensors, a convolution's geometry."""
+"""What the kernels compute with: a frozen weight, an adapted layer's tensors and its merged weight."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
+
+Factors = tuple[Tensor, Tensor]
+"""A and B as (out, r), or their gradients."""
 
 
 class FrozenWeight(Protocol):
@@ -47,35 +51,43 @@ class LayerTensors(NamedTuple):
     B: Tensor
     scaling: float
 
-    @property
-    def rank(self) -> int:
-        """r."""
-        return self.A.shape[0]
+    def scaled_factors(self, dtype: torch.dtype) -> Factors:
+        """A and B as the gradients take them: times the scaling, in this type."""
+        A, B = self.A, self.B.flatten(1)
+        if self.scaling != 1:
+            A, B = A * self.scaling, B * self.scaling
+        return A.to(dtype), B.to(dtype)
 
 
-class Geometry(NamedTuple):
-    """What a convolution has beside its tensors, as in `torch.nn.Conv2d`, one number a dimension; `padding`
-    is symmetric, and `extra` are the zeros after it where padding "same" is not, empty for none."""
+def as_rows(t: Tensor, channels_first: bool) -> Tensor:
+    """(..., channels) or, channels first, (N, channels, size...) as (M, channels): a view where it can be."""
+    return (t.movedim(1, -1) if channels_first else t).reshape(-1, t.shape[1 if channels_first else -1])
 
-    stride: tuple[int, ...]
-    padding: tuple[int, ...]
-    dilation: tuple[int, ...]
-    groups: int = 1
-    extra: tuple[int, ...] = ()
 
-    @classmethod
-    def of(
-        cls, kernel: Sequence[int], stride: Sequence[int], padding: Sequence[int] | str,
-        dilation: Sequence[int], groups: int,
-    ) -> Geometry:  # fmt: skip
-        """The geometry of a convolution with these attributes; padding may be "same" or "valid"."""
-        extra: tuple[int, ...] = ()
-        if padding == "same":
-            total = [step * (size - 1) for step, size in zip(dilation, kernel, strict=True)]
-            padding = tuple(pad // 2 for pad in total)
-            if any(pad % 2 for pad in total):
-                extra = tuple(pad % 2 for pad in total)
-        elif padding == "valid":
-            padding = (0,) * len(kernel)
-        assert not isinstance(padding, str)
-        return cls(tuple(stride), tuple(padding), tuple(dilation), groups, extra)
+def from_rows(flat: Tensor, shape: Sequence[int], channels_first: bool) -> Tensor:
+    """The inverse of `as_rows`, a view: (M, channels) as a tensor of this shape, whatever its channels."""
+    if channels_first:
+        return flat.view(shape[0], *shape[2:], -1).movedim(-1, 1)
+    return flat.view(*shape[:-1], -1)
+
+
+def autocast_off(device: torch.device) -> AbstractContextManager:
+    """Inside, operations compute in the types they are given."""
+    if torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type):
+        return torch.autocast(device.type, enabled=False)
+    return nullcontext()
+
+
+def merged_weight(layer: LayerTensors, dtype: torch.dtype | None = None) -> Tensor:
+    """weight + scaling * B @ A in the shape and memory format of the weight, differentiable in A and B.
+
+    Computed in A's type (at least single precision), cast once to `dtype` (by default the weight's).
+    """
+    A, B = layer.A, layer.B.flatten(1)
+    with autocast_off(A.device):
+        base = layer.weight.dense(A.dtype)
+        last = base.ndim > 2 and not base.is_contiguous()  # channels_last: its rows are matrices as they lie
+        if last:
+            base, A = base.movedim(1, -1), A.movedim(1, -1)
+        merged = torch.addmm(base.flatten(1), B, A.flatten(1), alpha=layer.scaling).view(base.shape)
+        return (merged.movedim(-1, 1) if last else merged).to(dtype or layer.weight.dtype)

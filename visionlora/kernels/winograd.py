@@ -18,6 +18,7 @@ from functools import cache
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from visionlora.kernels.matmul import has_onednn
 
@@ -27,27 +28,18 @@ TAPS = (TILE + KERNEL - 1) ** 2  # products for a tile and a pair of channels; 1
 Matrix = tuple[tuple[float, ...], ...]
 
 INPUT: Matrix = (  # B'
-    (1 / 2, -3 / 4, -1, 3 / 4, 1 / 2, 0),
-    (0, -1 / 2, 1 / 4, 5 / 4, 1 / 2, 0),
-    (0, 1 / 2, -5 / 4, 1 / 4, 1 / 2, 0),
-    (0, -1, -1 / 2, 1, 1 / 2, 0),
-    (0, 1 / 4, -1 / 2, -1 / 4, 1 / 2, 0),
-    (0, 1 / 2, -3 / 4, -1, 3 / 4, 1 / 2),
-)
+    (1 / 2, -3 / 4, -1, 3 / 4, 1 / 2, 0), (0, -1 / 2, 1 / 4, 5 / 4, 1 / 2, 0),
+    (0, 1 / 2, -5 / 4, 1 / 4, 1 / 2, 0), (0, -1, -1 / 2, 1, 1 / 2, 0),
+    (0, 1 / 4, -1 / 2, -1 / 4, 1 / 2, 0), (0, 1 / 2, -3 / 4, -1, 3 / 4, 1 / 2),
+)  # fmt: skip
 WEIGHT: Matrix = (  # G
-    (2, 0, 0),
-    (2 / 3, 2 / 3, 2 / 3),
-    (-2 / 3, 2 / 3, -2 / 3),
-    (-32 / 15, -16 / 15, -8 / 15),
-    (2 / 15, -4 / 15, 8 / 15),
-    (0, 0, 2),
-)
+    (2, 0, 0), (2 / 3, 2 / 3, 2 / 3), (-2 / 3, 2 / 3, -2 / 3),
+    (-32 / 15, -16 / 15, -8 / 15), (2 / 15, -4 / 15, 8 / 15), (0, 0, 2),
+)  # fmt: skip
 OUTPUT: Matrix = (  # A'
-    (1, 1, 1, 1, 1, 0),
-    (0, 1, -1, 1 / 2, -2, 0),
-    (0, 1, 1, 1 / 4, 4, 0),
-    (0, 1, -1, 1 / 8, -8, 1),
-)
+    (1, 1, 1, 1, 1, 0), (0, 1, -1, 1 / 2, -2, 0),
+    (0, 1, 1, 1 / 4, 4, 0), (0, 1, -1, 1 / 8, -8, 1),
+)  # fmt: skip
 
 PIECE = 392  # tiles at a time
 BLOCK = 2**15  # pairs of channels at a time: all at once took VGG19's peak memory from +3 to +15 %
@@ -57,12 +49,8 @@ _CHANNELS = 64  # with fewer, transforming takes longer than it saves
 
 def pays(x: Tensor, channels: Sequence[int]) -> bool:
     """Whether it can be the fastest for x (N, in, H, W) and a weight with these channels, (out, in)."""
-    return (
-        x.dtype == torch.float32
-        and x.is_contiguous(memory_format=torch.channels_last)
-        and has_onednn(x)
-        and min(channels) >= _CHANNELS
-    )
+    last = x.is_contiguous(memory_format=torch.channels_last)
+    return last and x.dtype == torch.float32 and has_onednn(x) and min(channels) >= _CHANNELS
 
 
 def convolve(
@@ -77,9 +65,8 @@ def convolve(
     outputs, inputs = weight.shape[:2]
     size = [x.shape[2 + i] + 2 * padding[i] - KERNEL + 1 for i in range(2)]
     down, across = (-(-pixels // TILE) for pixels in size)
-    y = torch.empty(
-        (x.shape[0], outputs, *size), dtype=x.dtype, device=x.device, memory_format=torch.channels_last
-    )
+    shape = x.shape[0], outputs, *size
+    y = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
     source, result = x.movedim(1, -1), y.movedim(1, -1)
     pieces = list(_pieces(x.shape[0], down, across))
     block = max(1, BLOCK // inputs)
@@ -108,13 +95,8 @@ def _transformed(weight: Tensor, flipped: bool) -> Tensor:
 
 def _values(patch: Tensor) -> Tensor:
     """B' d B of every tile of a patch (images, H, W, in): (tiles, TAPS, in)."""
-    images, height, width, channels = patch.shape
-    reach = TILE + KERNEL - 1
-    image, row, pixel, channel = patch.stride()
-    tiles = patch.as_strided(
-        (images, height // TILE, width // TILE, reach, reach, channels),
-        (image, TILE * row, TILE * pixel, row, pixel, channel),
-    )
+    channels, reach = patch.shape[3], TILE + KERNEL - 1
+    tiles = patch.unfold(1, reach, TILE).unfold(2, reach, TILE).movedim(3, -1)
     count = tiles.shape[:3].numel()
     size = count * TAPS * channels
     # In smaller pieces these left holes between tensors that live longer: 40 MB more at VGG19's peak.
@@ -150,10 +132,8 @@ def _padded(x: Tensor, first: int, last: int, width: int, padding: Sequence[int]
     """Rows from first to last of x (images, H, W, channels) with its padding, and zeros up to the width."""
     above, left = padding
     top, bottom = max(0, first - above), min(x.shape[1], last - above)
-    inside = slice(top + above - first, bottom + above - first)
-    patch = x.new_zeros(len(x), last - first, width, x.shape[3])
-    patch[:, inside, left : left + x.shape[2]] = x[:, top:bottom]
-    return patch
+    right, below = width - left - x.shape[2], last - above - bottom
+    return F.pad(x[:, top:bottom], (0, 0, left, right, top + above - first, below))
 
 
 def _pieces(images: int, down: int, across: int) -> Iterator[tuple[slice, slice]]:

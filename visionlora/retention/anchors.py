@@ -13,9 +13,9 @@ from torch import Tensor
 from visionlora.data import ImageFile, ImageLoader, scan_images, scan_known
 from visionlora.data.loaders import ImageLoaders
 from visionlora.errors import VisionLoraError
-from visionlora.kernels.decisions import cache_directory
 from visionlora.models import Backbone, find_class
 from visionlora.notices import Notices
+from visionlora.paths import cache_directory
 from visionlora.retention.config import RetentionConfig
 from visionlora.retention.generated import generate_images
 from visionlora.retention.inversion import Classifier, cached_inversion

@@ -25,7 +25,7 @@ from visionlora.adapters import adapted_layers, adapters_off
 from visionlora.adapters.layers import AdaptedLayer
 from visionlora.data.augment import mixed
 from visionlora.frozen.split import UpdatesOnly
-from visionlora.kernels.merge import autocast_off
+from visionlora.kernels.tensors import autocast_off
 
 POSITIONS = 64
 """Patches taken of each image."""
