@@ -26,6 +26,7 @@ from visionlora.evaluation.config import EvaluateConfig
 from visionlora.evaluation.forgetting import Changes, changes_sheet
 from visionlora.evaluation.metrics import contrast_metrics, retention_metrics
 from visionlora.evaluation.predictions import Predictions, predict_batches
+from visionlora.files import require_all_writable
 from visionlora.models import find_class
 from visionlora.models.restore import TrainedModel, restore
 from visionlora.report.intervals import with_interval
@@ -47,6 +48,7 @@ def evaluate_adapter(
         contrast_root: negative images; None: not measured.
         console: where the figures are shown.
     """
+    require_all_writable(output=options.output, sheet=options.sheet)
     images = _labelled_images(options.data)
     restored = restore(options.adapter, options.model, options.weights)
     restored.network.to(choose_device("auto"))
