@@ -17,6 +17,7 @@ import torch
 import torchvision
 import yaml
 from PIL import Image
+from rich.cells import cell_len
 from safetensors import safe_open
 from safetensors.torch import save_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -119,6 +120,16 @@ def test_every_broken_image_has_a_line_of_its_own(session: Session) -> None:
     for name in NAMES:
         shown = printable(f"new/broken {name}.png", session.encoding)
         assert sum(f" {shown}: " in line for line in lines) == 1
+
+
+def test_the_columns_of_a_table_are_aligned(session: Session) -> None:
+    head, *lines = session.ended["predict csv"].out.decode(session.encoding).splitlines()
+    rows = [line for line in lines if line.startswith("new/")]
+    assert len(rows) == len(NAMES)
+    for row in rows:
+        cells = "".join(character.ljust(2) if cell_len(character) == 2 else character for character in row)
+        start = head.index("top-1 prediction")
+        assert cells[start - 1] == " " and cells[start] != " "
 
 
 def test_json_files_hold_the_exact_names(session: Session) -> None:
