@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from visionlora.command import Command, launch
 from visionlora.data.config import DataConfig
+from visionlora.files import require_all_writable
 from visionlora.models.config import ModelConfig
 from visionlora.options import Section, option, section
 from visionlora.retention.config import ContrastConfig, RetentionConfig
@@ -53,6 +54,7 @@ WRONG = 1
 def check(config: DictConfig) -> int:
     """Check, show, write; 1 where something would stop or mislead a training, 0 otherwise."""
     options = build(CheckOptions, plain(config))
+    require_all_writable(report=options.report)
     from rich.console import Console
 
     from visionlora.evaluation.folder_check import check_folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import re
@@ -20,6 +21,8 @@ from visionlora.help import command_help, group_help
 from visionlora.paths import shipped
 from visionlora.settings import groups_of, keys_of, register, top_level
 from visionlora.text import make_streams_safe, printable
+
+_UNUSABLE_PATH = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC)
 
 Task = Callable[[DictConfig], int]
 
@@ -79,10 +82,10 @@ def launch(task: Task, command: Command) -> NoReturn:
                 raise
             code = getattr(error, "exit_code", 2)
             if not in_sweep():
-                fail(str(error), code)
+                fail(explain_mistake(error), code)
             # The other runs of a sweep go on.
             exit_code = max(exit_code, code)
-            complain(str(error))
+            complain(explain_mistake(error))
 
     application = hydra.main(config_path=str(shipped("conf")), config_name=command.name, version_base="1.3")
     try:
@@ -151,7 +154,16 @@ def is_users_mistake(error: Exception) -> bool:
 
     from visionlora.adapters.config import LoraError
 
+    if isinstance(error, OSError):
+        return error.errno in _UNUSABLE_PATH and error.filename is not None
     return isinstance(error, (VisionLoraError, LoraError, OmegaConfBaseException))
+
+
+def explain_mistake(error: Exception) -> str:
+    """A user's mistake in words: the message of our own errors, the path and reason of the system's."""
+    if isinstance(error, OSError):
+        return f"{os.fsdecode(error.filename)}: {error.strerror}; give another path"
+    return str(error)
 
 
 def in_sweep() -> bool:

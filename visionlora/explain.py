@@ -5,6 +5,7 @@ from __future__ import annotations
 from omegaconf import DictConfig
 
 from visionlora.command import Command, launch
+from visionlora.files import require_all_writable
 from visionlora.settings import build, plain
 from visionlora.training.config import ExplainConfig
 
@@ -26,6 +27,7 @@ def explain(config: DictConfig) -> int:
     from visionlora.training.setup import check_available
 
     check_available(options.model, options.trainer)
+    require_all_writable(output=options.output)
     explain_network(options)
     return 0
 

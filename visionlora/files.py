@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,12 +29,17 @@ def replacing(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     beside = path.parent / _temporary_name(path)
     try:
+        if path.is_dir():  # which raises where the name is too long: the rename would, after the work
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         path.parent.mkdir(parents=True, exist_ok=True)
         beside.touch()  # libraries that write in other languages report a failure in words of their own
         yield beside
         beside.replace(path)
     except OSError as error:
-        if error.errno not in _NOT_WRITABLE or error.filename not in (None, *_named(beside)):
+        if error.errno not in _NOT_WRITABLE or error.filename not in (
+            None,
+            *map(str, (path, beside, *path.parents)),
+        ):
             raise
         raise _cannot_write(path, error) from error
     finally:
@@ -65,6 +71,13 @@ def require_writable(path: str | Path, key: str) -> None:
         raise _cannot_write(path, error, f"{key}: ") from error
 
 
+def require_all_writable(**files: str | None) -> None:
+    """:func:`require_writable` for each option that names a file; None names none."""
+    for key, path in files.items():
+        if path is not None:
+            require_writable(path, key)
+
+
 def write_json(path: str | Path, value: Any, indent: int | None = None) -> None:
     """Write a value as JSON in UTF-8, completely or not at all.
 
@@ -88,10 +101,6 @@ def json_text(value: Any, indent: int | None = None) -> str:
 def _temporary_name(path: Path) -> str:
     # No longer than the longest name that a file system takes (255 bytes), whatever the file is called.
     return f".{path.name[:40]}.{secrets.token_hex(4)}.tmp"
-
-
-def _named(path: Path) -> tuple[str, ...]:
-    return tuple(str(one) for one in (path, *path.parents))
 
 
 def _remove(path: Path) -> None:

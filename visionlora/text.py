@@ -36,6 +36,11 @@ def printable(text: object, encoding: str | None = None) -> str:
     return safe if encoding is None else safe.encode(encoding, SAFE).decode(encoding)
 
 
+def for_terminal(text: object) -> str:
+    """:func:`printable` text as standard output shows it: a table's columns are as wide as what is shown."""
+    return printable(text, getattr(sys.stdout, "encoding", None))
+
+
 def csv_safe(value: object) -> object:
     """``value`` for a cell of a CSV file that people open in a spreadsheet.
 

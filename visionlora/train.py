@@ -7,6 +7,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from visionlora.command import Command, in_sweep, launch
+from visionlora.errors import VisionLoraError
 from visionlora.training.config import RunConfig, read_config
 
 COMMAND = Command(
@@ -27,6 +28,7 @@ def train(config: DictConfig) -> int:
 
     folder = Path(HydraConfig.get().runtime.output_dir)
     try:
+        _require_utf8(folder)
         options = read_config(config)
         # Only now: torch and Lightning take seconds to import.
         from visionlora.training.cross_validation import run_folds
@@ -39,6 +41,21 @@ def train(config: DictConfig) -> int:
         # In a sweep Hydra still logs to it.
         if not in_sweep():
             _remove_if_empty(folder)
+
+
+def _require_utf8(folder: Path) -> None:
+    """Refuse a run's folder that TensorBoard cannot write to, before anything is trained.
+
+    Raises:
+        VisionLoraError: the name of the folder, or of one around it, is not UTF-8.
+    """
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError as error:
+        raise VisionLoraError(
+            f"the run's folder {folder} has a name that is not UTF-8, which TensorBoard cannot write to; set "
+            "hydra.run.dir=FOLDER (in a sweep hydra.sweep.dir=FOLDER)"
+        ) from error
 
 
 def _remove_if_empty(folder: Path) -> None:

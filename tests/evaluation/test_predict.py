@@ -100,3 +100,57 @@ def test_a_folder_without_an_adapter_is_refused(command: Command, tmp_path: Path
     left = command("predict", f"adapter={tmp_path}", "images=x")
     assert left.code == 2
     assert "adapter_config.json" in left.err or "x" in left.err
+
+
+@pytest.mark.parametrize("command_name", ["predict", "evaluate", "merge", "check", "explain"])
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("taken", "is a folder"), ("file/out", "Not a directory"), ("x" * 300, "name too long")],
+    ids=["a folder", "below a file", "300 characters"],
+)
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(
+    command: Command, images: Path, weights: Path, tmp_path: Path, command_name: str, name: str, reason: str
+) -> None:
+    folder, network = f"data.root={images}", f"model.weights={weights}"
+    arguments, key, suffix = {
+        "predict": (("adapter=missing", f"images={images}"), "output", ".csv"),
+        "evaluate": (("adapter=missing", folder), "output", ".json"),
+        "merge": (("adapter=missing",), "output", ".safetensors"),
+        "check": ((folder,), "report", ".html"),
+        "explain": (("model.name=squeezenet1_1", network), "output", ".json"),
+    }[command_name]
+    (tmp_path / f"taken{suffix}").mkdir()
+    (tmp_path / "file").touch()
+    left = command(command_name, *arguments, f"{key}={name}{suffix}")
+    assert (left.code, left.out) == (2, "")
+    assert left.err.startswith(f"error: {key}: ") and reason in left.err
+    assert len(left.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("adapter=missing", "images={long}"), ("adapter={long}", "images=."), ("adapter=.", "images=*{long}*")],
+)
+def test_a_path_of_300_characters_is_refused_in_one_line(
+    command: Command, images: Path, arguments: tuple[str, ...]
+) -> None:
+    left = command("predict", *(word.replace("{long}", "x" * 300) for word in arguments))
+    assert left.code == 2
+    assert len(left.err.splitlines()) == 1 and "Traceback" not in left.err
+
+
+def test_the_progress_of_many_predictions_is_shown_on_standard_error(
+    train: Train, command: Command, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("visionlora.report.progress.LINE_EVERY_S", 0.0)
+    _, folder = train("trainer.max_steps=1")
+    left = command("predict", f"adapter={folder}", f"images={images}")
+    assert "predicting: 16 of 16 images" in left.err and "predicting" not in left.out
+
+
+def test_the_progress_of_the_choice_of_the_strength_is_shown(
+    train: Train, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("visionlora.report.progress.LINE_EVERY_S", 0.0)
+    left, _ = train("trainer.max_steps=1", f"contrast.root={images.parent / 'others'}")
+    assert "choosing the strength: 10 of 10 strengths tried" in left.out

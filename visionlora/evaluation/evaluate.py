@@ -27,6 +27,7 @@ from visionlora.evaluation.config import EvaluateConfig
 from visionlora.evaluation.forgetting import Changes, changes_sheet
 from visionlora.evaluation.metrics import contrast_metrics, retention_metrics
 from visionlora.evaluation.predictions import Predictions, predict_batches
+from visionlora.files import require_all_writable
 from visionlora.models import find_class
 from visionlora.models.restore import TrainedModel, adapter_directory, restore
 from visionlora.report.intervals import with_interval
@@ -48,6 +49,7 @@ def evaluate_adapter(
         contrast_root: negative images; None: not measured.
         console: where the figures are shown.
     """
+    require_all_writable(output=options.output, sheet=options.sheet)
     console = console or Console()
     images, judged_on, left_out = _labelled_images(options.data, options.adapter)
     console.print(f"[dim]·[/dim] evaluated on {escape(_in_words(len(images), judged_on, left_out))}")

@@ -23,7 +23,7 @@ from visionlora.data import BadImage, ImageCache, ImageFile, Normalise, evaluati
 from visionlora.device import choose_device
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.config import PredictConfig
-from visionlora.files import json_text, replacing, require_writable
+from visionlora.files import json_text, replacing, require_all_writable
 from visionlora.models.restore import TrainedModel, restore
 from visionlora.report.progress import progress
 from visionlora.report.sheet import PredictionRow, before_after_sheet
@@ -62,9 +62,7 @@ def predict_images(options: PredictConfig, console: Console | None = None) -> in
         VisionLoraError: there is no image or adapter, or an output file cannot be written; before any work.
     """
     images = find_images(options.images)
-    for key, file in (("output", options.output), ("sheet", options.sheet)):
-        if file:
-            require_writable(file, key)
+    require_all_writable(output=options.output, sheet=options.sheet)
     restored = restore(options.adapter, options.model, options.weights)
     console = console or Console()
     shown: list[ImagePrediction] = []

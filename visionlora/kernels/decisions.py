@@ -13,6 +13,7 @@ from typing import Any, TypedDict
 import torch
 
 from visionlora.device import processor
+from visionlora.errors import VisionLoraError
 from visionlora.files import replacing
 from visionlora.paths import cache_directory
 
@@ -81,7 +82,7 @@ def write(file: Path, key: str, decision: Decision) -> None:
     try:
         with replacing(file) as part:
             part.write_text(json.dumps({**read(file), key: decision}, indent=1, sort_keys=True))
-    except OSError as error:
+    except (OSError, VisionLoraError) as error:
         message = (
             f"Timings are not kept: {file.parent} can't be written ({error}); VISIONLORA_CACHE names another "
             f"directory, or none when empty."

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from visionlora.data.findings import ClassRow, Finding, FolderReport, SeenImage
-from visionlora.text import printable
+from visionlora.text import for_terminal
 
 CLASSES = 40
 """Rows of the table; where there are more, those with something to see come first."""
@@ -48,12 +48,12 @@ def _found(report: FolderReport) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold")
     grid.add_column(overflow="fold")
-    grid.add_row("folder", Text(printable(report.root)))
-    grid.add_row("layout", Text(printable(report.layout)))
+    grid.add_row("folder", Text(for_terminal(report.root)))
+    grid.add_row("layout", Text(for_terminal(report.layout)))
     many = "1 class" if len(report.classes) == 1 else f"{len(report.classes):,} classes"
     grid.add_row("images", Text(f"{images:,} ({splits}) of {many}"))
     for place, note in enumerate(report.notes):
-        grid.add_row("decided" if place == 0 else "", Text(printable(note), style="yellow"))
+        grid.add_row("decided" if place == 0 else "", Text(for_terminal(note), style="yellow"))
     return grid
 
 
@@ -69,7 +69,7 @@ def _classes(rows: Sequence[ClassRow]) -> RenderableType:
     shown = rows if len(rows) <= CLASSES else sorted(rows, key=lambda row: not _is_doubtful(row))[:CLASSES]
     for row in shown:
         counts = [str(row.counts.get(role, 0) or "-") for role in roles]
-        table.add_row(Text(printable(row.name)), *counts, *([_output(row)] if asked else []))
+        table.add_row(Text(for_terminal(row.name)), *counts, *([_output(row)] if asked else []))
     if len(rows) > len(shown):
         return Group(table, Text(f"and {len(rows) - len(shown):,} more classes", style="dim"))
     return table
@@ -84,10 +84,10 @@ def _output(row: ClassRow) -> Text:
     if output is None:
         return Text()
     if output.status == "ambiguous":
-        return Text(f"several: {printable(output.name)}", style="red")
+        return Text(f"several: {for_terminal(output.name)}", style="red")
     if output.status == "new":
-        return Text(printable(output.name), style="dim")
-    text = Text(printable(output.name))
+        return Text(for_terminal(output.name), style="dim")
+    text = Text(for_terminal(output.name))
     if output.wnid:
         text.append(f" ({output.wnid})", style="dim")
     if output.instead_of:
@@ -107,15 +107,15 @@ def _verdict(report: FolderReport) -> Text:
 def _finding(finding: Finding, root: Path) -> RenderableType:
     sign, style = _STYLES[finding.severity]
     title = Text(f"{sign} ", style=style)
-    title.append(printable(finding.title), style="" if finding.severity == "note" else "bold")
+    title.append(for_terminal(finding.title), style="" if finding.severity == "note" else "bold")
     below = [Text(line, style="dim", overflow="fold") for line in _examples(finding, root)]
     if finding.advice:
-        below.append(Text(printable(finding.advice)))
+        below.append(Text(for_terminal(finding.advice)))
     return Group(title, *(Padding(line, (0, 0, 0, 4)) for line in below))
 
 
 def _examples(finding: Finding, root: Path) -> Iterator[str]:
-    entries = [printable(line) for line in finding.lines] or [
+    entries = [for_terminal(line) for line in finding.lines] or [
         (" ~ " if finding.similar else " = ").join(_image(image, root) for image in group[:EXAMPLES])
         + _more(group)
         for group in finding.groups
@@ -132,16 +132,16 @@ def _more(group: Sequence[SeenImage]) -> str:
 def _image(image: SeenImage, root: Path) -> str:
     top = root if root.is_dir() else root.parent
     path = image.path.relative_to(top) if image.path.is_relative_to(top) else image.path
-    return printable(path) + (f": {printable(image.remark)}" if image.remark else "")
+    return for_terminal(path) + (f": {for_terminal(image.remark)}" if image.remark else "")
 
 
 def _next(report: FolderReport, page: Path | None) -> RenderableType:
-    root = shlex.quote(f"data.root={printable(report.root)}")
+    root = shlex.quote(f"data.root={for_terminal(report.root)}")
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold")
     grid.add_column(overflow="fold")
     if page is not None:
-        grid.add_row("images", Text(f"{printable(page)} shows all of this"))
+        grid.add_row("images", Text(f"{for_terminal(page)} shows all of this"))
     else:
         grid.add_row("see it", Text(f"visionlora check {root} report=check.html"))
     grid.add_row("next", Text(f"visionlora train {root}"))

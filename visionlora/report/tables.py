@@ -13,7 +13,7 @@ from rich.text import Text
 from visionlora.report.intervals import wilson_interval
 from visionlora.report.metrics_file import NOT_MEASURED
 from visionlora.report.sheet import PredictionRow, TopNames
-from visionlora.text import printable
+from visionlora.text import for_terminal
 
 
 def show(table: RenderableType, console: Console | None = None) -> None:
@@ -235,4 +235,4 @@ def _prediction(names: TopNames) -> Text:
 
 def _text(name: object) -> Text:
     """A name as rich text, without markup or emoji codes; control characters become escapes."""
-    return Text(printable(name))
+    return Text(for_terminal(name))

@@ -177,9 +177,7 @@ def _log_hyperparameters(
     hyper: dict[str, Any] = {"model": model, "seed": metrics["seed"]}
     for group in GROUPS:
         for key, value in plain(config[group]).items():
-            hyper[f"{group}.{key}"] = (
-                value if isinstance(value, (int, float, bool)) else printable(value)
-            )
+            hyper[f"{group}.{key}"] = value if isinstance(value, (int, float, bool)) else printable(value)
     final = {
         name: metrics[name] for name in ("after", "retention", "contrast", "strength", "parameters", "time")
     }

@@ -43,7 +43,7 @@ def write(directory: Path, tensors: Mapping[str, Tensor], config: Mapping[str, A
 
 def read_tensors(directory: Path) -> dict[str, Tensor]:
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors.torch import load
 
     path = directory / TENSOR_FILE
     if not path.is_file():
@@ -53,7 +53,7 @@ def read_tensors(directory: Path) -> dict[str, Tensor]:
             hint = f"{pickled.name} is a pickle, which could run any program: save it as safetensors"
         raise LoraError(f"{path} does not exist: {hint}.")
     try:
-        return load_file(path)
+        return load(path.read_bytes())  # load_file refuses a path that is not UTF-8
     except (SafetensorError, OSError) as error:
         raise LoraError(
             f"{path} is damaged or not a safetensors file ({error}): copy or save it again."
