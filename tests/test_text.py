@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 
 import pytest
 
-from visionlora.text import csv_safe, printable
+from visionlora.text import SafeFormatter, csv_safe, printable
 
 
 @pytest.mark.parametrize(
@@ -72,3 +73,10 @@ def test_every_console_encoding_takes_every_name(encoding: str) -> None:
     )  # fmt: skip
     assert left.returncode == 0, left.stderr
     assert left.stdout.endswith(b"\\xe4\n") or left.stdout.endswith(b"\\xe4\r\n")
+
+
+def test_log_records_are_text_on_one_line() -> None:
+    record = logging.LogRecord("name", logging.INFO, "", 0, "%s", ("a\r\n\x1b[31m K\udce4 [/b] 金",), None)
+    assert SafeFormatter("%(levelname)s: %(message)s").format(record) == (
+        "INFO: a\\x0d\\x0a\\x1b[31m K\\xe4 [/b] 金"
+    )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import warnings
 from pathlib import Path
 
@@ -359,3 +360,13 @@ def test_peft_refuses_our_grouped_adapters(tmp_path):
     save_adapter(attach(odd_network(groups=2), LoraConfig(rank=2)), tmp_path)
     with pytest.raises(RuntimeError, match="size mismatch"):
         peft.PeftModel.from_pretrained(odd_network(groups=2), tmp_path)
+
+
+@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="file names are text there")
+def test_names_and_folders_that_are_not_utf8_are_written_and_read_back(tmp_path: Path) -> None:
+    network = attach(plain_network(), LoraConfig(rank=2))
+    folder = save_adapter(network, tmp_path / "K\udce4fer", extra={"classes": ["K\udce4fer", "金魚"]})
+    load_adapter(plain_network(), folder)
+    assert read_adapter_config(folder)["visionlora"]["classes"] == ["K\udce4fer", "金魚"]
+    text = (folder / "adapter_config.json").read_text(encoding="utf-8")
+    assert "K\\udce4fer" in text and "金魚" in text

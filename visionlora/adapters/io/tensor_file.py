@@ -53,7 +53,8 @@ def read_tensors(directory: Path) -> dict[str, Tensor]:
             hint = f"{pickled.name} is a pickle, which could run any program: save it as safetensors"
         raise LoraError(f"{path} does not exist: {hint}.")
     try:
-        return load(path.read_bytes())  # load_file refuses a path that is not UTF-8
+        # load_file refuses a path that is not UTF-8; like it, this sorts the names.
+        return dict(sorted(load(path.read_bytes()).items()))
     except (SafetensorError, OSError) as error:
         raise LoraError(
             f"{path} is damaged or not a safetensors file ({error}): copy or save it again."
