@@ -21,4 +21,5 @@ def test_messages_are_shown_recorded_and_logged(caplog: pytest.LogCaptureFixture
         notices.warn("after it")
     assert notices.messages == caplog.messages == ["before the [folder]", "after it"]
     assert "before the [folder]" in output.getvalue()
-    assert "attention" in output.getvalue()
+    assert "! warning: after it" in output.getvalue()
+    assert "warning: before" not in output.getvalue()

@@ -26,15 +26,13 @@ class Notices:
 
     def say(self, message: str) -> None:
         """Show a decision that was made for the user, and record it."""
-        self.messages.append(message)
-        if self._logging:
-            log.info(message)
+        self._record(message, logging.INFO)
         self.console.print(Text.assemble(("· ", "dim"), printable(message)))
 
     def warn(self, message: str) -> None:
-        """The same, where it cannot be overlooked."""
-        self.console.rule("[bold yellow]attention", style="yellow")
-        self.say(message)
+        """The same for what the user should act on or know before using the result."""
+        self._record(message, logging.WARNING)
+        self.console.print(Text.assemble(("! warning: ", "bold yellow"), (printable(message), "yellow")))
 
     def start_log(self) -> None:
         """Log what was said so far and everything from now on.
@@ -44,3 +42,8 @@ class Notices:
         for message in self.messages:
             log.info(message)
         self._logging = True
+
+    def _record(self, message: str, level: int) -> None:
+        self.messages.append(message)
+        if self._logging:
+            log.log(level, message)

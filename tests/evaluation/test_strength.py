@@ -55,7 +55,7 @@ def test_a_budget_that_only_a_useless_adapter_keeps_is_exceeded_with_a_warning(
     words = describe_choice(chosen, curve, kept, "60 retention images", BUDGET)
     assert "NOT KEPT" in words
     assert "0.300 of top-1 forgotten, measured on 60 retention images" in words
-    assert "(at strength 1: top-1 0.900 on new images, 0.500 of top-1 forgotten)" in words
+    assert "(at strength 1: top-1 0.900 on validation images, 0.500 of top-1 forgotten)" in words
     assert ("strength 0.25, which is within it" in words) == (smallest[1] == 0)
 
 

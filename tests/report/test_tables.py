@@ -32,8 +32,8 @@ def _line(text: str, words: str) -> str:
 def test_the_summary_shows_each_figure_before_and_after(metrics: dict[str, Any]) -> None:
     text = _text(summary_table(metrics))
     for words, before, after in (
-        ("new images, top-1", "0.100", "1.000"), ("new images, top-5", "0.400", "1.000"),
-        ("new images, loss", "4.125", "0.250"), ("old images, top-1", "0.750", "0.740"),
+        ("validation images, top-1", "0.100", "1.000"), ("validation images, top-5", "0.400", "1.000"),
+        ("validation images, loss", "4.125", "0.250"), ("old images, top-1", "0.750", "0.740"),
         ("false-positive rate", "0.000", "0.050"),
     ):  # fmt: skip
         line = _line(text, words)
@@ -41,7 +41,7 @@ def test_the_summary_shows_each_figure_before_and_after(metrics: dict[str, Any])
 
 
 def test_an_accuracy_has_its_interval(metrics: dict[str, Any]) -> None:
-    assert "0.72 to 1.00" in _line(_text(summary_table(metrics)), "new images, top-1")
+    assert "0.72 to 1.00" in _line(_text(summary_table(metrics)), "validation images, top-1")
 
 
 def test_figures_that_were_not_measured_are_marked_in_their_row(unmeasured: dict[str, Any]) -> None:

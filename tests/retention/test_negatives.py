@@ -93,6 +93,6 @@ def test_a_broken_training_image_is_reported_once(
     images: Path,
 ) -> None:
     next((images / "train" / "red").iterdir()).write_bytes(b"no image")
-    left, _ = train("retention.generated=16")
+    left, _ = train("retention.generated=16", "data.on_bad=stop")
     assert left.code == 2
     assert "1 image cannot be used" in left.err.replace("\n", " ")

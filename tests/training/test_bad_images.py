@@ -66,7 +66,7 @@ def test_a_folder_without_any_readable_image_stops(train: Train, many: Path) -> 
         path.write_text("no image")
     left, folder = train()
     assert left.code == 2
-    assert "30 of 30" in left.err
+    assert "20 of 20" in left.err
     assert not folder.exists()
 
 

@@ -24,8 +24,8 @@ def test_progress_counts_optimizer_steps_across_epochs(
     fit.callbacks.append(shown)
     fit.fit(module_of(network, images, 8), *loaders(images))
     text = output.getvalue()
-    assert ("step 8 of 8" in text) if terminal else ("step    8 of 8: train/loss" in text)
-    assert "val/top1" in text
+    assert ("step 8 of 8" in text) if terminal else ("step    8 of 8: training loss" in text)
+    assert "validation top-1" in text
     assert ("left" in text) == terminal
     assert "Epoch" not in text and "v_num" not in text
 

@@ -48,7 +48,10 @@ def test_one_image_of_each_class_trains_without_validation(
     for name in ("adapter/README.md", "before_after.png", "strength.png", "checkpoints/last.ckpt"):
         assert (folder / name).stat().st_size > 0, name
     assert not (folder / "checkpoints" / "best.ckpt").exists()
-    assert "| no new | top-1 | not measured | not measured |" in (folder / "adapter/README.md").read_text()
+    assert (
+        "| no validation | top-1 | not measured | not measured |"
+        in (folder / "adapter/README.md").read_text()
+    )
     assert list((folder / "tensorboard").glob("events.*"))
 
 
@@ -62,7 +65,7 @@ def test_without_validation_the_budgets_alone_choose_the_strength(
     assert strength["chosen"] == 1 and strength["kept"]
     assert strength["called_on"] == "6 contrast images"
     assert not any("val/top1" in point for point in strength["curve"])
-    assert "on new images" not in left.out
+    assert "on validation images" not in left.out
     assert "that no smaller one outperforms" not in (folder / "adapter" / "README.md").read_text()
 
 

@@ -117,7 +117,8 @@ class ImageLoaders:
     def left_out(self, mode: str) -> tuple[BadImage, ...]:
         """The images that the run goes on without (``data.on_bad``).
 
-        The labelled images count as one set, whether they train or validate.
+        Training images are a set, and so are all labelled images together: one bad image of five to validate
+        on stops nobody.
 
         Raises:
             VisionLoraError: the mode is ``stop`` and there are some; or they are more than a tenth of a set,
@@ -125,12 +126,7 @@ class ImageLoaders:
         """
         if mode == "stop":
             refuse(self.bad)
-        labelled = (*self.sets.get("train", ()), *self.sets.get("val", ()))
-        others = [images for role, images in self.sets.items() if role not in ("train", "val")]
-        for images in (labelled, *others):
+        sets = {**self.sets, "val": (*self.sets.get("train", ()), *self.sets.get("val", ()))}
+        for images in sets.values():
             split_bad(images, self.bad, mode)
-        reasons = {image.path: image for image in self.bad}
-        training = self.sets.get("train", ())
-        learned = {image.label for image in training if image.path not in reasons}
-        refuse([reasons[image.path] for image in training if image.label not in learned])
         return tuple(self.bad)

@@ -233,8 +233,8 @@ def describe_choice(
     if inside:
         best = max(inside, key=lambda point: point.learned)
         why = (
-            f"strength {best.strength:g}, which is within it, has top-1 {best.learned:.3f} on new images, "
-            "too little for retention.least_learned"
+            f"strength {best.strength:g}, which is within it, has top-1 {best.learned:.3f} on validation "
+            "images, too little for retention.least_learned"
         )
     return (
         f"THE BUDGET IS NOT KEPT ({bounds}): {why}. {result}{as_trained}. More anchors, or fewer "
@@ -243,7 +243,7 @@ def describe_choice(
 
 
 def _figures(point: StrengthPoint, allowed: Budget) -> str:
-    figures = [f"top-1 {point.learned:.3f} on new images"] if "val/top1" in point.metrics else []
+    figures = [f"top-1 {point.learned:.3f} on validation images"] if "val/top1" in point.metrics else []
     if allowed.lost < 1:
         figures.append(f"{point.lost:.3f} of top-1 forgotten")
     if allowed.false_positives < 1:

@@ -74,7 +74,8 @@ def update_size_figure(sizes: Mapping[str, float]) -> Figure:
 def strength_figure(strength: Mapping[str, Any]) -> Figure:
     """Draw what each strength of the adapter learns and forgets, with the budgets and the chosen strength.
 
-    Left: top-1 on new images and the false-positive rate on contrast images. Right: top-1 lost on old images.
+    Left: top-1 on validation images and the false-positive rate on contrast images. Right: top-1 lost on old
+    images.
     A budget is drawn at the value that the choice used: rounded up to whole images.
 
     Args:
@@ -87,7 +88,7 @@ def strength_figure(strength: Mapping[str, Any]) -> Figure:
         figure.text(0.5, 0.5, text, ha="center", color=GREY_TEXT, parse_math=False, wrap=True)
         return figure
     learned, lost = figure.subplots(1, 2)
-    _line(learned, curve, "val/top1", "new images, top-1", GREEN)
+    _line(learned, curve, "val/top1", "validation images, top-1", GREEN)
     _line(learned, curve, "contrast/false_positive_rate", "contrast images, false-positive rate", RED)
     _line(lost, curve, "lost", f"top-1 lost on\n{strength['judged_on']}", BLUE)
     _budget(learned, strength, "contrast", curve[0].get("contrast/false_positive_rate", 0.0))

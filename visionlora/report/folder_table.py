@@ -30,7 +30,13 @@ def folder_summary(report: FolderReport, page: Path | None = None) -> Renderable
         report: of :func:`visionlora.data.inspect.inspect_folder`.
         page: where the report with images was written; None: nowhere.
     """
-    parts: list[RenderableType] = [_found(report), Text(), _classes(report.classes), Text(), _verdict(report)]
+    parts: list[RenderableType] = [
+        _found(report),
+        Text(),
+        classes_table(report.classes),
+        Text(),
+        _verdict(report),
+    ]
     for finding in report.findings:
         parts.append(_finding(finding, report.root))
     parts += [Text(), _next(report, page)]
@@ -57,7 +63,13 @@ def _found(report: FolderReport) -> RenderableType:
     return grid
 
 
-def _classes(rows: Sequence[ClassRow]) -> RenderableType:
+def classes_table(rows: Sequence[ClassRow], most: int = CLASSES) -> RenderableType:
+    """A row for each class: its images by split, and the network's output that its name means.
+
+    Args:
+        rows: the classes.
+        most: rows of the table; where there are more classes, those with something to see come first.
+    """
     roles = [role for role in ("train", "val", "test") if any(row.counts.get(role) for row in rows)]
     asked = any(row.output for row in rows)
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
@@ -66,7 +78,7 @@ def _classes(rows: Sequence[ClassRow]) -> RenderableType:
         table.add_column(role, justify="right")
     if asked:
         table.add_column("the network's output", overflow="fold")
-    shown = rows if len(rows) <= CLASSES else sorted(rows, key=lambda row: not _is_doubtful(row))[:CLASSES]
+    shown = rows if len(rows) <= most else sorted(rows, key=lambda row: not _is_doubtful(row))[:most]
     for row in shown:
         counts = [str(row.counts.get(role, 0) or "-") for role in roles]
         table.add_row(Text(for_terminal(row.name)), *counts, *([_output(row)] if asked else []))

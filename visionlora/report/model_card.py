@@ -122,7 +122,7 @@ def _figures(metrics: Mapping[str, Any]) -> list[str]:
     before, after = metrics["before"], metrics["after"]
     count = metrics["pictures"]["val"] or "no"
     rows = [
-        f"| {count} new | {name} | {_share(before, key)} | {_share(after, key)} |"
+        f"| {count} validation | {name} | {_share(before, key)} | {_share(after, key)} |"
         for name, key in (("top-1", "val/top1"), ("top-5", "val/top5"), ("loss", "val/loss"))
     ]
     retention, contrast = metrics["retention"], metrics["contrast"]
@@ -167,12 +167,13 @@ def _strength(strength: Mapping[str, Any]) -> str:
         figures.append(f"a false-positive rate of {rate:.3f} on {strength['called_on']}")
     budgets = _budgets(strength["budget"])
     choice = (
-        f"is the largest strength within `{budgets}` that no smaller one outperforms on new images"
+        f"is the largest strength within `{budgets}` that no smaller one outperforms on validation images"
         if strength["kept"]
         else f"EXCEEDS `{budgets}`, within which too little is learned"
     )
-    if strength["kept"] and "val/top1" not in point:
-        choice = f"is the largest strength within `{budgets}`"
+    if "val/top1" not in point:
+        kept = f"is the largest strength within `{budgets}`"
+        choice = kept if strength["kept"] else f"EXCEEDS `{budgets}`, as every strength does"
     return (
         f"Alpha is the alpha of training times the strength {strength['chosen']:g}, which {choice}: "
         f"{', '.join(figures)}."

@@ -46,9 +46,9 @@ def summary_table(metrics: Mapping[str, Any]) -> Table:
         table.add_column(name, justify="left" if name == "figure" else "right")
     count = metrics["pictures"]["val"]
     before, after = metrics["before"], metrics["after"]
-    for key, name in (("val/top1", "new images, top-1"), ("val/top5", "new images, top-5")):
+    for key, name in (("val/top1", "validation images, top-1"), ("val/top5", "validation images, top-5")):
         table.add_row(name, _share(before[key]), _share(after[key]), _interval(after[key], count))
-    table.add_row("new images, loss", _share(before["val/loss"]), _share(after["val/loss"]), "")
+    table.add_row("validation images, loss", _share(before["val/loss"]), _share(after["val/loss"]), "")
     retention, contrast = metrics["retention"], metrics["contrast"]
     if retention == NOT_MEASURED:
         table.add_row("old images, top-1", NOT_MEASURED, NOT_MEASURED, "", style="yellow")

@@ -17,6 +17,12 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from torch import Tensor
 from torchvision.utils import make_grid
 
+WORDS = {
+    "train/loss": "training loss", "train/top1": "training top-1",
+    "val/loss": "validation loss", "val/top1": "validation top-1",
+}  # fmt: skip
+"""What the terminal calls the figures of TensorBoard."""
+
 
 # Lightning's ThroughputMonitor gives means over a window of wall time, waits for data included: no step_ms.
 class StepTimer(Callback):
@@ -180,7 +186,7 @@ class ProgressLines(Callback):
 def _figures(trainer: lightning.Trainer, names: Sequence[str]) -> str:
     """Those of the figures that there are, in words."""
     known = trainer.callback_metrics
-    return ", ".join(f"{name} {float(known[name]):.3f}" for name in names if name in known)
+    return ", ".join(f"{WORDS[name]} {float(known[name]):.3f}" for name in names if name in known)
 
 
 def progress(console: Console) -> Callback:

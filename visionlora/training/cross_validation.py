@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.markup import escape
 
-from visionlora.data import ImageFolder, scan
+from visionlora.data import scan
 from visionlora.data.splits import dealt
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.cross_validation import summarize_folds
@@ -43,11 +44,11 @@ def run_folds(config: DictConfig, output_dir: str | Path) -> int:
         console.rule(
             escape(f"fold {number} of {data.folds}: {len(train)} images to learn from, {len(val)} unseen")
         )
-        part = ImageFolder(whole.root, whole.classes, tuple(train), tuple(val))
+        part = replace(whole, train=tuple(train), val=tuple(val), test=(), split="made")
         exit_code = run(config, folder / "folds" / str(number), part)
         if exit_code:
             return exit_code
         found.append(read_metrics(folder / "folds" / str(number) / "metrics.json"))
     console.rule(escape(f"all {len(images)} images"))
-    everything = ImageFolder(whole.root, whole.classes, images, images, whole.test)
+    everything = replace(whole, train=images, val=images)
     return run(config, folder, everything, summarize_folds(found, len(images)))

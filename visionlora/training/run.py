@@ -16,7 +16,6 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateMon
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
-from rich.text import Text
 from torch import Tensor, nn
 
 from visionlora.adapters import FrozenBatchNorm, folded
@@ -30,8 +29,8 @@ from visionlora.evaluation.strength import StrengthOptions, select_strength
 from visionlora.kernels.autotune import implementation, recorded, replay
 from visionlora.kernels.decisions import parse
 from visionlora.notices import Notices
+from visionlora.report.run_text import example_images, heading, show_next
 from visionlora.retention.config import ContrastConfig, RetentionConfig
-from visionlora.text import printable
 from visionlora.training.callbacks import FirstBatch, StepTimer, progress
 from visionlora.training.config import OptimizerConfig, TrainerConfig, read_config
 from visionlora.training.feature_cache import FeatureCachePlan, plan_feature_cache
@@ -80,6 +79,7 @@ def run(
     bad = [image.path for image in setup.left_out]
     write_manifest(setup.files, folder / "images.json", without=bad)
     notices.start_log()
+    notices.console.print(heading("Training"))
     if folds is not None:
         notices.say(
             f"{folds['count']} folds: top-1 {folds['val/top1']:.3f} on images not trained on (standard "
@@ -116,7 +116,7 @@ def run(
         skip,
         notices.console,
     )
-    notices.say(selection.notice)
+    (notices.say if selection.metrics.get("kept", True) else notices.warn)(selection.notice)
     result.times["strength_s"] = time.perf_counter() - strength_started
     write_adapter(folder / "adapter", setup.adapted, setup.folder.classes)
     changes = changes_between(before.retention, selection.evaluation.retention, head.outputs)
@@ -125,9 +125,10 @@ def run(
     if folds is not None:
         metrics["folds"] = dict(folds)
     write_outputs(folder, setup, config, before, selection.evaluation, changes, metrics, logger)
+    notices.console.print(heading("Result"))
     show_summary(metrics, notices.console)
     log.info("the run is in %s", folder)
-    notices.console.print(Text(f"\nthe run is in {(name := printable(folder))}; tensorboard --logdir {name}"))
+    show_next(folder, example_images(setup.folder), notices.console)
     return INTERRUPTED if result.interrupted else 0
 
 
@@ -203,7 +204,12 @@ def train(
     times = {"setup_s": fit_started - started, "fit_s": time.perf_counter() - fit_started, **timer.summary()}
     if interrupted:
         notices.say(f"interrupted at step {trainer.global_step}: the adapter is saved as it is now")
-    elif candidates["taken"] == "average":
+    elif trainer.global_step < setup.total_steps:
+        notices.say(
+            f"stopped early at step {trainer.global_step} of {setup.total_steps}: "
+            f"trainer.patience={settings.trainer.patience} validations without progress"
+        )
+    if candidates["taken"] == "average":
         notices.say("the adapters' average over the second half of training is taken")
     features = None if cache_plan is None else cache_plan.metrics()
     return TrainingResult(

@@ -8,18 +8,21 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from rich.console import RenderableType
 from torch import Tensor, nn
 
 from visionlora.adapters import LoraConfig, attach, fingerprint
 from visionlora.data import BadImage, ImageDataset, ImageFile, ImageFolder, ImageLoader, scan, scan_images
 from visionlora.data.loaders import ImageLoaders
+from visionlora.data.outputs import describe_outputs
 from visionlora.device import choose_device, keep_freed_memory
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.images import EvaluationImages
-from visionlora.models import Backbone, Head, apply_head, head_parameters, load_backbone
+from visionlora.models import Backbone, Head, apply_head, find_class, head_parameters, load_backbone
 from visionlora.models.config import ModelConfig
 from visionlora.models.registry import check_name
 from visionlora.notices import Notices
+from visionlora.report.run_text import found_block, training_plan
 from visionlora.retention.anchors import (
     HeldOut,
     anchor_sources,
@@ -124,6 +127,7 @@ def set_up(config: RunConfig, notices: Notices, images: ImageFolder | None = Non
     )
     adapted = _adapt(config.model, config.lora, folder.classes, config.seed, config.trainer.channels_last)
     backbone, head = adapted.backbone, adapted.head
+    notices.console.print(_found(config, folder, adapted))
     loaders = ImageLoaders(
         backbone.preprocessing, config.augment, seed=config.seed, batch_size=data.batch_size,
         cache_mb=data.cache_mb, workers=data.workers,
@@ -137,7 +141,7 @@ def set_up(config: RunConfig, notices: Notices, images: ImageFolder | None = Non
         notices.say("freed memory goes back to the system: only glibc can keep it (trainer.reuse_memory)")
     if backbone.notice:
         notices.warn(backbone.notice)
-    notices.say(f"head {head.kind}: {len(folder.classes)} classes, {len(head.outputs)} outputs")
+    notices.say(f"head {head.kind}: {len(head.outputs)} outputs, {len(folder.classes)} of them trained")
     if validation_loader is None:
         notices.warn(
             "no validation images: what is learned is not measured, and no checkpoint is chosen; the adapter "
@@ -174,6 +178,17 @@ def set_up(config: RunConfig, notices: Notices, images: ImageFolder | None = Non
         config, folder, adapted, train_loader, validation_loader, evaluation_images, teacher,
         files=loaders.sets, left_out=bad,
     )  # fmt: skip
+
+
+def _found(config: RunConfig, folder: ImageFolder, adapted: AdaptedNetwork) -> RenderableType:
+    """What was found, and what will be done with it, for the terminal."""
+    backbone, trainer, batch_size = adapted.backbone, config.trainer, config.data.batch_size
+    # Of an unknown network, or where the whole head is new, no name means an output.
+    known = ((), ()) if adapted.head.kind == "new" else (backbone.categories, backbone.wnids)
+    outputs = describe_outputs(folder.classes, *known, find_class)
+    steps = trainer.steps(len(folder.train), batch_size)
+    plan = training_plan(steps, batch_size, trainer.validations if folder.val else 0, trainer.patience)
+    return found_block(folder, outputs, plan)
 
 
 def _images(loader: ImageLoader) -> tuple[ImageFile, ...]:

@@ -1,0 +1,103 @@
+"""What a run says when it starts and when it ends."""
+
+from __future__ import annotations
+
+import shlex
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from visionlora.data.findings import Output
+from visionlora.data.images import ImageFile
+from visionlora.data.splits import ImageFolder
+from visionlora.report.run_text import (
+    example_images,
+    found_block,
+    next_block,
+    show_next,
+    training_plan,
+)
+
+
+def some(label: str, count: int) -> tuple[ImageFile, ...]:
+    return tuple(ImageFile(Path(f"{label}/{index}.png"), label) for index in range(count))
+
+
+def folder(**changes: object) -> ImageFolder:
+    about = {
+        "root": Path("pics"), "classes": ("fish", "mouse"), "train": (*some("fish", 4), *some("mouse", 2)),
+        "val": some("fish", 1), "layout": "class folders", "split": "made",
+    }  # fmt: skip
+    return ImageFolder(**{**about, **changes})  # type: ignore[arg-type]
+
+
+def shown(found: ImageFolder, outputs: dict[str, Output] | None = None, width: int = 100) -> list[str]:
+    console = Console(width=width, file=StringIO())
+    with console.capture() as capture:
+        console.print(found_block(found, outputs or {}, "8 steps"))
+    return capture.get().splitlines()
+
+
+def test_the_block_has_layout_images_of_each_class_and_what_was_held_out() -> None:
+    lines = [" ".join(line.split()) for line in shown(folder(test=some("mouse", 3)))]
+    for line in (
+        "layout class folders", "training 6 images, 8 steps", "validation 1 image, held out: not trained on",
+        "test 3 images, not used: for visionlora evaluate", "fish 4 1 -", "mouse 2 - 3",
+    ):  # fmt: skip
+        assert line in lines, lines
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"split": "given"}, "1 image, the folder's own"),
+        ({"val": (), "split": "none"}, "none: what is learned is not measured"),
+        ({"val": (*some("fish", 4), *some("mouse", 2))}, "6 images, those of training"),
+    ],
+)
+def test_the_block_says_where_validation_images_come_from(changes: dict[str, object], expected: str) -> None:
+    assert any(line.split(maxsplit=1)[1:] == [expected] for line in map(str.strip, shown(folder(**changes))))
+
+
+def test_the_block_shows_the_output_that_each_name_means() -> None:
+    outputs = {"mouse": Output("known", "computer mouse", "n03793489", "a device", "animal", 673)}
+    line = next(line for line in shown(folder(), outputs) if line.startswith("mouse"))
+    assert "computer mouse (n03793489), not the animal" in line
+
+
+def test_a_name_is_text_and_many_classes_are_counted() -> None:
+    names = tuple(f"[red]\x1b{index:02d}" for index in range(30))
+    text = "\n".join(shown(folder(classes=names)))
+    assert r"[red]\x1b00" in text
+    assert "and 18 more classes" in text
+
+
+def test_the_plan_says_steps_and_early_stopping() -> None:
+    assert training_plan(480, 16, 8, 4) == (
+        "480 steps, batch size 16; stops early after 4 of 8 validations without progress"
+    )
+    for validations, patience in ((0, 4), (8, None), (4, 4)):
+        assert training_plan(480, 16, validations, patience) == "480 steps, batch size 16"
+
+
+@pytest.mark.parametrize("name", ["run", "my run (1)", "it's", "Käfer=#1", "~x"])
+def test_the_next_commands_are_quoted_for_the_shell(name: str) -> None:
+    predict, board = next_block(Path(name), Path("pics") / name)
+    assert shlex.split(predict) == ["visionlora", "predict", f"adapter={name}", f"images=pics/{name}"]
+    assert shlex.split(board) == ["tensorboard", "--logdir", name]
+
+
+def test_a_command_is_not_wrapped() -> None:
+    console = Console(width=40, file=StringIO())
+    with console.capture() as capture:
+        show_next(Path("outputs") / ("long" * 30), Path("[bold]"), console)
+    assert next_block(Path("outputs") / ("long" * 30), Path("[bold]"))[0] in capture.get().splitlines()
+
+
+def test_the_images_of_a_table_are_where_its_first_image_is(tmp_path: Path) -> None:
+    table = tmp_path / "a.csv"
+    table.write_text("")
+    assert example_images(folder(root=tmp_path)) == tmp_path
+    assert example_images(folder(root=table)) == Path("fish")

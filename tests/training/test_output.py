@@ -1,0 +1,40 @@
+"""What a run says on the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.conftest import Command, Train, metrics_of
+
+
+def test_a_run_says_what_it_found_how_it_went_and_what_comes_next(train: Train, images: Path) -> None:
+    left, folder = train()
+    assert left.code == 0, left.err
+    headings = ["Found", "Training", "Result", "Next"]
+    lines = [line.strip() for line in left.out.splitlines()]
+    assert [line for line in lines if line in headings] == headings
+    assert "training    10 images, 4 steps, batch size 4" in left.out
+    assert "validation  6 images, the folder's own" in lines
+    assert lines[-1] == f"tensorboard --logdir {folder}"
+    assert lines[-2] == f"visionlora predict adapter={folder} images={images}"
+
+
+def test_the_predict_command_at_the_end_works(train: Train, command: Command, images: Path) -> None:
+    left, _ = train()
+    name, *arguments = left.out.splitlines()[-2].split()[1:]
+    again = command(name, *arguments)
+    assert again.code == 0, again.err
+    assert str(images / "train" / "red" / "0.png") in again.out
+
+
+def test_early_stopping_is_said(train: Train) -> None:
+    left, folder = train(
+        "trainer.max_steps=40", "trainer.validations=20", "trainer.patience=1", "optimizer.lr=1e-9"
+    )
+    steps = metrics_of(folder)["steps"]
+    assert steps < 40
+    assert f"stopped early at step {steps} of 40" in left.out
+
+
+def test_a_whole_run_does_not_say_that_it_stopped_early(train: Train) -> None:
+    assert "stopped early" not in train()[0].out
