@@ -26,9 +26,8 @@ def choose_device(accelerator: str) -> torch.device:
         "mps": torch.backends.mps.is_available(),
     }
     if not there.get(kind, False):
-        from visionlora.errors import (
-            VisionLoraError,
-        )  # here: the kernels use this module, and need torch alone
+        # Here: the kernels use this module, and need torch alone.
+        from visionlora.errors import VisionLoraError
 
         raise VisionLoraError(
             f"trainer.accelerator is {accelerator}, but PyTorch sees no such device here; use "
