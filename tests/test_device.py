@@ -5,10 +5,11 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from visionlora.device import choose_device
+from visionlora.device import choose_device, processor
 from visionlora.errors import VisionLoraError
 
 MEMORY = """
@@ -39,3 +40,15 @@ def test_requesting_a_missing_gpu_is_an_error(monkeypatch: pytest.MonkeyPatch) -
     assert choose_device("auto").type == "cpu"
     with pytest.raises(VisionLoraError, match=r"trainer\.accelerator is gpu"):
         choose_device("gpu")
+
+
+def test_the_processor_has_a_model_and_on_linux_instruction_sets(monkeypatch) -> None:
+    described = processor()
+    assert described.model
+    assert bool(described.flags) == Path("/proc/cpuinfo").exists()
+
+    def missing(path: Path) -> str:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(Path, "read_text", missing)
+    assert processor().model and processor().flags == ""

@@ -10,8 +10,6 @@ from typing import NamedTuple
 
 import torch
 
-from visionlora.errors import VisionLoraError
-
 
 def choose_device(accelerator: str) -> torch.device:
     """The device that ``trainer.accelerator`` means; ``auto`` is a CUDA GPU where there is one, else the CPU.
@@ -28,6 +26,9 @@ def choose_device(accelerator: str) -> torch.device:
         "mps": torch.backends.mps.is_available(),
     }
     if not there.get(kind, False):
+        # Here: the kernels use this module, and need torch alone.
+        from visionlora.errors import VisionLoraError
+
         raise VisionLoraError(
             f"trainer.accelerator is {accelerator}, but PyTorch sees no such device here; use "
             "trainer.accelerator=auto or cpu"
