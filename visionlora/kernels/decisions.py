@@ -13,8 +13,6 @@ from typing import Any, TypedDict
 import torch
 
 from visionlora.device import processor
-from visionlora.errors import VisionLoraError
-from visionlora.files import replacing
 from visionlora.paths import cache_directory
 
 _warned: set[str] = set()
@@ -79,6 +77,10 @@ def read(file: Path) -> Decisions:
 
 def write(file: Path, key: str, decision: Decision) -> None:
     """Adds a decision to a cache file; a directory that cannot be written is reported once."""
+    # Imported where something is written: the kernels alone need torch and nothing else.
+    from visionlora.errors import VisionLoraError
+    from visionlora.files import replacing
+
     try:
         with replacing(file) as part:
             part.write_text(json.dumps({**read(file), key: decision}, indent=1, sort_keys=True))

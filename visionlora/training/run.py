@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import time
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,7 +38,7 @@ from visionlora.training.metrics import TrainingResult, build_metrics
 from visionlora.training.module import LoraModule
 from visionlora.training.precision import choose_precision
 from visionlora.training.setup import RunSetup, find_checkpoint, sample_images, set_up
-from visionlora.training.trainer import Fitter
+from visionlora.training.trainer import Fitter, silence_warnings
 from visionlora.training.weight_average import WeightAverage, select_weights
 from visionlora.training.write_outputs import show_summary, write_adapter, write_kernels, write_outputs
 
@@ -67,7 +66,7 @@ def run(
     """
     started = time.perf_counter()
     folder, notices = Path(output_dir), Notices()
-    _silence_warnings()
+    silence_warnings()
     settings = read_config(config)
     resume = find_checkpoint(settings.resume)
     setup = set_up(settings, notices, images)
@@ -242,10 +241,8 @@ def _kernel_policy(kernel: str, notices: Notices) -> Iterator[None]:
     with replay(decisions) as missing:
         yield
     if missing:
-        notices.say(
-            f"trainer.kernel: {path} has no choice for {len(missing)} of the layers (the rule chose), first: "
-            f"{missing[0]}"
-        )
+        first = f"{len(missing)} of the layers, first: {missing[0]}"
+        notices.warn(f"trainer.kernel: {path} has no choice for {first}; there the rule chose")
 
 
 def strength_options(retention: RetentionConfig, contrast: ContrastConfig, head: str) -> StrengthOptions:
@@ -300,17 +297,3 @@ def _callbacks(
     if options.progress:
         callbacks.append(progress(console))
     return callbacks
-
-
-def _silence_warnings() -> None:
-    # Advice for other kinds of training; here it is noise, or wrong (frozen layers belong in eval mode).
-    for text in (
-        ".*does not have many workers.*",
-        ".*The number of training batches.*",
-        ".*module\\(s\\) in eval mode at the start of training.*",
-        ".*treespec, LeafSpec.*",
-        ".*The dirpath has changed.*",  # a resumed run has a folder of its own
-        ".*You defined a `validation_step` but have no `val_dataloader`.*",  # announced in words of our own
-    ):
-        warnings.filterwarnings("ignore", text)
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -97,3 +99,18 @@ def interruptible(trainer: lightning.Trainer) -> Iterator[Interruption]:
     finally:
         # Lightning ignores every further signal once it has handled one.
         signal.signal(signal.SIGINT, before)
+
+
+def silence_warnings() -> None:
+    """Hide Lightning's advice for other kinds of training."""
+    # Some of it would be wrong here: frozen layers belong in eval mode.
+    for text in (
+        ".*does not have many workers.*",
+        ".*The number of training batches.*",
+        ".*module\\(s\\) in eval mode at the start of training.*",
+        ".*treespec, LeafSpec.*",
+        ".*The dirpath has changed.*",  # a resumed run has a folder of its own
+        ".*You defined a `validation_step` but have no `val_dataloader`.*",  # announced in words of our own
+    ):
+        warnings.filterwarnings("ignore", text)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
