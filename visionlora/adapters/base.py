@@ -60,6 +60,8 @@ class Adapter(nn.Module):
         peft_type: what PEFT calls the family; None where PEFT has no such family.
         uses_dropout: whether the family applies `settings.dropout`.
         defaults: the family's own options with their default values, which also give their types.
+        minima: the least values of those that are numbers.
+        choices: the values of those that are one of a few words.
         strength_in: where a saved adapter keeps its strength: in "alpha" where the update is proportional to
             it, in the "tensors", or in keys of our "own", which PEFT does not read.
         settings_in_peft: whether PEFT's configuration holds ranks, alphas and options.
@@ -69,6 +71,8 @@ class Adapter(nn.Module):
     peft_type: ClassVar[str | None] = None
     uses_dropout: ClassVar[bool] = False
     defaults: ClassVar[Mapping[str, Option]] = {}
+    minima: ClassVar[Mapping[str, float]] = {}
+    choices: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     strength_in: ClassVar[str] = "own"
     settings_in_peft: ClassVar[bool] = False
 
@@ -129,7 +133,7 @@ class Adapter(nn.Module):
 
     @classmethod
     def check_options(cls, options: Mapping[str, Option]) -> None:
-        """Raises ValueError, in one line, for an option that the family lacks or of a wrong type."""
+        """Raises ValueError, in one line, for an option that is unknown, of a wrong type or out of range."""
         for name, value in options.items():
             if name not in cls.defaults:
                 known = ", ".join(cls.defaults) or "none"
@@ -140,6 +144,14 @@ class Adapter(nn.Module):
             )
             if not fits:
                 raise ValueError(f"option {name} of {cls.family} is {value!r}: give a {wanted.__name__}.")
+            if name in cls.choices and value not in cls.choices[name]:
+                words = " or ".join(cls.choices[name])
+                raise ValueError(f"option {name} of {cls.family} is {value!r}: give {words}.")
+            least = cls.minima.get(name)
+            if least is not None and not value >= least:  # type: ignore[operator] # not >= refuses nan, too
+                raise ValueError(
+                    f"option {name} of {cls.family} is {value}: give a number of at least {least}."
+                )
 
     def option(self, name: str) -> Any:
         """The value of one of the family's options."""

@@ -6,7 +6,6 @@ import importlib.util
 import struct
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 
 from PIL import features
 
@@ -83,11 +82,6 @@ _BRANDS = {
     b"mif1": "HEIF",
     b"hevc": "HEIF",
 }
-
-
-def is_image_name(name: str) -> bool:
-    """Whether the suffix of a file's name is an image's."""
-    return Path(name).suffix.casefold() in SUFFIXES
 
 
 def suffix_hint(suffix: str) -> str | None:

@@ -53,6 +53,7 @@ class Adalora(Adapter):
         "beta2": 0.85,
         "orthogonality": 0.1,
     }
+    minima: ClassVar[Mapping[str, float]] = {"target_rank": 0, "interval": 1, "orthogonality": 0}
     kept: Tensor
 
     def __init__(
@@ -164,9 +165,6 @@ class Adalora(Adapter):
         for name in ("beta1", "beta2"):
             if not 0 < given[name] < 1:
                 raise ValueError(f"option {name} of adalora is {given[name]}: give a number between 0 and 1.")
-        for name, least in (("target_rank", 0), ("interval", 1), ("orthogonality", 0)):
-            if given[name] < least:
-                raise ValueError(f"option {name} of adalora is {given[name]}: give at least {least}.")
 
     @classmethod
     def to_peft_config(cls, settings: AdapterSettings) -> dict[str, Any]:

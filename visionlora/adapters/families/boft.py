@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 
 from visionlora.adapters.base import Adapter, AdapterSettings, Option, padding_obstacle
-from visionlora.adapters.families.oft import check_side
 from visionlora.adapters.families.rotation import block_size, cayley
 
 
@@ -36,6 +35,8 @@ class Boft(Adapter):
     family: ClassVar[str] = "boft"
     peft_type: ClassVar[str | None] = "BOFT"
     defaults: ClassVar[Mapping[str, Option]] = {"factors": 2, "side": "input"}
+    minima: ClassVar[Mapping[str, float]] = {"factors": 1}
+    choices: ClassVar[Mapping[str, tuple[str, ...]]] = {"side": ("input", "output")}
 
     def __init__(
         self, shape: Sequence[int], settings: AdapterSettings, dtype: torch.dtype, generator: torch.Generator
@@ -62,14 +63,6 @@ class Boft(Adapter):
         matrix = base.flatten(1)
         turned = self.turn(matrix.t()).t() if self.option("side") == "output" else self.turn(matrix)
         return (turned * self.boft_s.view(-1, 1)).view(base.shape)
-
-    @classmethod
-    def check_options(cls, options: Mapping[str, Option]) -> None:
-        """At least one factor; the side is one of two."""
-        super().check_options(options)
-        check_side(cls.family, options.get("side", "input"))
-        if options.get("factors", 2) < 1:  # type: ignore[operator]
-            raise ValueError(f"option factors of boft is {options['factors']}: give a number of at least 1.")
 
     @classmethod
     def to_peft_config(cls, settings: AdapterSettings) -> dict[str, Any]:

@@ -35,6 +35,7 @@ class ConvAdapter(ModuleAdapter):
     family: ClassVar[str] = "conv_adapter"
     layers: ClassVar[tuple[type[nn.Module], ...]] = CONVOLUTIONS
     defaults: ClassVar[Mapping[str, Option]] = {"reduction": 4}
+    minima: ClassVar[Mapping[str, float]] = {"reduction": 1}
 
     def __init__(
         self, shape: Sequence[int], settings: AdapterSettings, dtype: torch.dtype, generator: torch.Generator
@@ -57,12 +58,3 @@ class ConvAdapter(ModuleAdapter):
         found = convolve(each, self.down, stride=layer.stride, dilation=layer.dilation, groups=hidden)
         found = F.relu(found).reshape(x.shape[0], groups * hidden, *found.shape[2:])
         return self.alpha * convolve(found, self.up, groups=groups)
-
-    @classmethod
-    def check_options(cls, options: Mapping[str, Option]) -> None:
-        """The reduction is at least 1."""
-        super().check_options(options)
-        if options.get("reduction", 4) < 1:  # type: ignore[operator]
-            raise ValueError(
-                f"option reduction of conv_adapter is {options['reduction']}: give a number of at least 1."
-            )

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from visionlora.adapters.base import Adapter, AdapterSettings, Option
-from visionlora.adapters.families.oft import check_side
 
 
 class Ia3(Adapter):
@@ -30,6 +29,7 @@ class Ia3(Adapter):
     peft_type: ClassVar[str | None] = "IA3"
     strength_in: ClassVar[str] = "tensors"
     defaults: ClassVar[Mapping[str, Option]] = {"side": "output"}
+    choices: ClassVar[Mapping[str, tuple[str, ...]]] = {"side": ("input", "output")}
 
     def __init__(
         self, shape: Sequence[int], settings: AdapterSettings, dtype: torch.dtype, generator: torch.Generator
@@ -48,12 +48,6 @@ class Ia3(Adapter):
     def to_peft(self) -> dict[str, Tensor]:
         """The scales with the strength in them: 1 + strength * (l - 1)."""
         return {"ia3_l": torch.lerp(torch.ones_like(self.ia3_l), self.ia3_l, self.strength).detach()}
-
-    @classmethod
-    def check_options(cls, options: Mapping[str, Option]) -> None:
-        """The side is one of two."""
-        super().check_options(options)
-        check_side(cls.family, options.get("side", "output"))
 
     @classmethod
     def to_peft_config(cls, settings: AdapterSettings) -> dict[str, Any]:

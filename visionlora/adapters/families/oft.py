@@ -33,6 +33,8 @@ class Oft(Adapter):
     family: ClassVar[str] = "oft"
     peft_type: ClassVar[str | None] = "OFT"
     defaults: ClassVar[Mapping[str, Option]] = {"side": "input", "blocks": 0, "neumann_terms": 0}
+    minima: ClassVar[Mapping[str, float]] = {"blocks": 0, "neumann_terms": 0}
+    choices: ClassVar[Mapping[str, tuple[str, ...]]] = {"side": ("input", "output")}
 
     def __init__(
         self, shape: Sequence[int], settings: AdapterSettings, dtype: torch.dtype, generator: torch.Generator
@@ -58,13 +60,10 @@ class Oft(Adapter):
 
     @classmethod
     def check_options(cls, options: Mapping[str, Option]) -> None:
-        """The side is one of two; numbers are at least 0, and 2 terms are the least that learn."""
+        """Two terms are the least that learn."""
         super().check_options(options)
-        check_side(cls.family, options.get("side", "input"))
-        for name in ("blocks", "neumann_terms"):
-            value = options.get(name, 0)
-            if value < 0 or (name, value) == ("neumann_terms", 1):  # type: ignore[operator]
-                raise ValueError(f"option {name} of oft is {value}: give 0 or a larger number.")
+        if options.get("neumann_terms") == 1:
+            raise ValueError("option neumann_terms of oft is 1: give 0 or a number of at least 2.")
 
     def to_peft(self) -> dict[str, Tensor]:
         """PEFT's name."""
@@ -102,9 +101,3 @@ class Oft(Adapter):
         if any(size > 1 for size in getattr(layer, "kernel_size", ())):
             return "PEFT's OFT turns patches of the input, so its output is not that of its merged kernel"
         return super().peft_obstacle(layer)
-
-
-def check_side(family: str, side: object) -> None:
-    """Raises ValueError unless it is "input" or "output"."""
-    if side not in ("input", "output"):
-        raise ValueError(f"option side of {family} is {side!r}: give input or output.")

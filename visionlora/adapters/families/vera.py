@@ -34,6 +34,7 @@ class Vera(Adapter):
     family: ClassVar[str] = "vera"
     strength_in: ClassVar[str] = "own"
     defaults: ClassVar[Mapping[str, Option]] = {"seed": 0, "d_initial": 0.1}
+    minima: ClassVar[Mapping[str, float]] = {"seed": 0}
     vera_A: Tensor
     vera_B: Tensor
 
@@ -64,13 +65,6 @@ class Vera(Adapter):
     def low_rank(self) -> LowRank:
         """diag(d) A, diag(b) B and the strength."""
         return LowRank(*self.factors(), self.strength)
-
-    @classmethod
-    def check_options(cls, options: Mapping[str, Option]) -> None:
-        """The seed is at least 0."""
-        super().check_options(options)
-        if options.get("seed", 0) < 0:  # type: ignore[operator]
-            raise ValueError(f"option seed of vera is {options['seed']}: give a number of at least 0.")
 
     @classmethod
     def rank_of(cls, tensors: Mapping[str, Tensor]) -> int | None:
