@@ -8,6 +8,7 @@ supported processors share, so that machines differ as little as they can.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import platform
 import subprocess
@@ -61,17 +62,23 @@ def machine() -> str:
     return f"{platform.machine()} {processor} torch {torch.__version__}"
 
 
+def python(module: str, *arguments: str) -> str:
+    """What a module prints in a process with the settings of the references."""
+    ended = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        env={**os.environ, **ENVIRONMENT}, capture_output=True, text=True, cwd=ROOT, check=False,
+    )  # fmt: skip
+    if ended.returncode:
+        raise RuntimeError(f"{module} {arguments} ended with {ended.returncode}: {ended.stderr[-2000:]}")
+    return ended.stdout
+
+
 def run(name: str, folder: Path) -> dict[str, Any]:
     """The adapter that a run leaves: its bytes' hash, and the norm of each tensor."""
     from safetensors.torch import load_file
 
     arguments = (*RUNS[name], f"hydra.run.dir={folder}")
-    ended = subprocess.run(
-        [sys.executable, "-m", "visionlora.train", *arguments],
-        env={**os.environ, **ENVIRONMENT}, capture_output=True, text=True, cwd=ROOT, check=False,
-    )  # fmt: skip
-    if ended.returncode:
-        raise RuntimeError(f"{name} ended with {ended.returncode}: {ended.stderr[-2000:]}")
+    python("visionlora.train", *arguments)
     path = folder / "adapter" / "adapter_model.safetensors"
     tensors = load_file(path)
     norms = {key: float(tensor.double().norm()) for key, tensor in sorted(tensors.items())}
@@ -80,12 +87,4 @@ def run(name: str, folder: Path) -> dict[str, Any]:
 
 def logits() -> dict[str, Any]:
     """The first logits and a hash of all of them, for each network with random weights and adapters."""
-    ended = subprocess.run(
-        [sys.executable, "-m", "tests.references.logits", *NETWORKS],
-        env={**os.environ, **ENVIRONMENT}, capture_output=True, text=True, cwd=ROOT, check=False,
-    )  # fmt: skip
-    if ended.returncode:
-        raise RuntimeError(f"logits ended with {ended.returncode}: {ended.stderr[-2000:]}")
-    import json
-
-    return json.loads(ended.stdout.splitlines()[-1])
+    return json.loads(python("tests.references.logits", *NETWORKS).splitlines()[-1])

@@ -87,10 +87,7 @@ def scan_labelled(root: str | Path) -> tuple[ImageFile, ...]:
     Raises:
         VisionLoraError: no such folder, nothing in it, an empty class folder, or images beside the folders.
     """
-    root = _existing(root)
-    if is_archive(root):
-        root, _ = unpacked(root)
-    refuse_missing(root)
+    root = _opened(root)
     found, skipped, problems = _read(recognise(root), None, [])
     images = [image for split in found.values() for image in split]
     problems += two_spellings(root, {image.label or "" for image in images})
@@ -106,10 +103,7 @@ def scan_known(root: str | Path) -> tuple[ImageFile, ...]:
     Raises:
         VisionLoraError: no such folder, nothing in it, an empty class folder, or images beside the folders.
     """
-    root = _existing(root)
-    if is_archive(root):
-        root, _ = unpacked(root)
-    refuse_missing(root)
+    root = _opened(root)
     found = entries(root)
     return scan_images([root]) if found.images and not found.folders else scan_labelled(root)
 
@@ -121,10 +115,7 @@ def scan_images(folders: Iterable[str | Path]) -> tuple[ImageFile, ...]:
         VisionLoraError: no such folder, or one without images.
     """
     found: dict[str, ImageFile] = {}
-    for folder in map(_existing, folders):
-        if is_archive(folder):
-            folder, _ = unpacked(folder)
-        refuse_missing(folder)
+    for folder in map(_opened, folders):
         images, skipped = walk(folder)
         if not images:
             suffixes = ", ".join(sorted(SUFFIXES))
@@ -171,6 +162,19 @@ def skipped_notes(skipped: Iterable[Path]) -> list[str]:
         return []
     count = "1 file that is not an image" if len(files) == 1 else f"{len(files)} files that are not images"
     return [f"left out {count}{kinds(files)}", *hints(files)]
+
+
+def _opened(root: str | Path) -> Path:
+    """The folder of a path, that of its content where it is an archive.
+
+    Raises:
+        VisionLoraError: no such folder, or an archive that cannot be unpacked.
+    """
+    path = _existing(root)
+    if is_archive(path):
+        path, _ = unpacked(path)
+    refuse_missing(path)
+    return path
 
 
 def _existing(root: str | Path) -> Path:
