@@ -127,7 +127,7 @@ def set_up(config: RunConfig, notices: Notices, images: ImageFolder | None = Non
     )
     adapted = _adapt(config.model, config.lora, folder.classes, config.seed, config.trainer.channels_last)
     backbone, head = adapted.backbone, adapted.head
-    notices.console.print(_found(config, folder, adapted))
+    notices.console.print(_found(config.trainer, config.data.batch_size, folder, adapted))
     loaders = ImageLoaders(
         backbone.preprocessing, config.augment, seed=config.seed, batch_size=data.batch_size,
         cache_mb=data.cache_mb, workers=data.workers,
@@ -180,9 +180,11 @@ def set_up(config: RunConfig, notices: Notices, images: ImageFolder | None = Non
     )  # fmt: skip
 
 
-def _found(config: RunConfig, folder: ImageFolder, adapted: AdaptedNetwork) -> RenderableType:
+def _found(
+    trainer: TrainerConfig, batch_size: int, folder: ImageFolder, adapted: AdaptedNetwork
+) -> RenderableType:
     """What was found, and what will be done with it, for the terminal."""
-    backbone, trainer, batch_size = adapted.backbone, config.trainer, config.data.batch_size
+    backbone = adapted.backbone
     # Of an unknown network, or where the whole head is new, no name means an output.
     known = ((), ()) if adapted.head.kind == "new" else (backbone.categories, backbone.wnids)
     outputs = describe_outputs(folder.classes, *known, find_class)
