@@ -72,11 +72,11 @@ def run(
     setup = set_up(settings, notices, images)
     folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(config, folder / "config.yaml", resolve=True)
-    if setup.left_out:
-        write_bad(setup.left_out, folder / "left_out.csv")
+    left_out = setup.files.left_out
+    if left_out:
+        write_bad(left_out, folder / "left_out.csv")
         notices.say(f"they are listed in {folder / 'left_out.csv'}")
-    bad = [image.path for image in setup.left_out]
-    write_manifest(setup.files, folder / "images.json", without=bad)
+    write_manifest(setup.files.sets, folder / "images.json", without=[image.path for image in left_out])
     notices.start_log()
     notices.console.print(heading("Training"))
     if folds is not None:

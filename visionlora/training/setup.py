@@ -64,6 +64,19 @@ class AdaptedNetwork:
 
 
 @dataclass(frozen=True)
+class FilesRead:
+    """The image files of a run.
+
+    Attributes:
+        sets: all of them, by what they are for.
+        left_out: those among them that cannot be read, where the run goes on without them.
+    """
+
+    sets: Mapping[str, tuple[ImageFile, ...]]
+    left_out: tuple[BadImage, ...]
+
+
+@dataclass(frozen=True)
 class RunSetup:
     """A run, ready to start.
 
@@ -75,8 +88,7 @@ class RunSetup:
         validation_loader: batches of those to validate on; None where there are none.
         evaluation_images: everything that the run is judged by, these among them.
         teacher: the frozen network on anchors; None trains without distillation.
-        files: the image files that were read, by what they are for; those that are left out among them.
-        left_out: images that cannot be read, where the run goes on without them.
+        files: the image files that were read or left out.
     """
 
     config: RunConfig
@@ -86,8 +98,7 @@ class RunSetup:
     validation_loader: ImageLoader | None
     evaluation_images: EvaluationImages
     teacher: AnchorTeacher | None
-    files: Mapping[str, tuple[ImageFile, ...]]
-    left_out: tuple[BadImage, ...]
+    files: FilesRead
 
     @property
     def total_steps(self) -> int:
@@ -176,7 +187,7 @@ def set_up(config: RunConfig, notices: Notices, images: ImageFolder | None = Non
         notices.warn(f"left out {count} that cannot be read, the first: {bad[0].path}: {bad[0].reason}")
     return RunSetup(
         config, folder, adapted, train_loader, validation_loader, evaluation_images, teacher,
-        files=loaders.sets, left_out=bad,
+        FilesRead(loaders.sets, bad),
     )  # fmt: skip
 
 
