@@ -22,6 +22,7 @@ from visionlora.evaluation.images import Batches, Evaluation
 from visionlora.evaluation.predictions import Predictions
 from visionlora.files import replacing
 from visionlora.kernels.decisions import Decisions
+from visionlora.models.adapted import AdaptedNetwork
 from visionlora.report.figures import confusion_figure, strength_figure, update_size_figure
 from visionlora.report.metrics_file import flatten, write_metrics
 from visionlora.report.model_card import changes_markdown, model_card
@@ -30,7 +31,7 @@ from visionlora.report.tables import changes_table, show, summary_table
 from visionlora.settings import plain
 from visionlora.tasks.single_label import decode
 from visionlora.text import printable
-from visionlora.training.setup import AdaptedNetwork, RunSetup
+from visionlora.training.setup import RunSetup
 
 TOP = 3
 """Predictions of an image that a sheet shows."""
