@@ -32,8 +32,8 @@ class AdaptedNetwork:
 
     @property
     def old_outputs(self) -> int:
-        """How many outputs the frozen network has."""
-        return len(self.backbone.categories)
+        """How many of the network's outputs are the frozen network's."""
+        return 0 if self.head.kind == "new" else len(self.backbone.categories)
 
 
 def adapt(
