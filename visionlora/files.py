@@ -18,6 +18,9 @@ _NOT_WRITABLE = {
     errno.EISDIR, errno.EEXIST, errno.ENOENT, errno.ELOOP,
 }  # fmt: skip
 
+MOST_JSON = 2**30
+"""Bytes of a JSON file that is read: the manifest of several million images."""
+
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
@@ -90,6 +93,23 @@ def write_json(path: str | Path, value: Any, indent: int | None = None) -> None:
     """
     with replacing(path) as beside:
         beside.write_text(f"{json_text(value, indent)}\n", encoding="utf-8")
+
+
+def read_json(path: str | Path) -> Any:
+    """What a JSON file holds; it may come from a stranger.
+
+    Raises:
+        VisionLoraError: it cannot be read, has more than :data:`MOST_JSON` bytes, or is not JSON.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > MOST_JSON:
+            raise ValueError(f"more than {MOST_JSON >> 20} MiB")
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise VisionLoraError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise VisionLoraError(f"{path} is not JSON ({error}); write it again") from error
 
 
 def json_text(value: Any, indent: int | None = None) -> str:

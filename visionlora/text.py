@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import codecs
 import logging
+import reprlib
 import sys
 import unicodedata
+from collections.abc import Sequence
 
 SAFE = "visionlora.safe"
 """The codec error handler that :func:`make_streams_safe` gives to stdout and stderr."""
@@ -51,6 +53,23 @@ def csv_safe(value: object) -> object:
         return value
     text = value.encode("utf-8", SAFE).decode("utf-8")
     return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def brief(value: object, most: int = 80) -> str:
+    """``repr(value)`` in at most ``most`` letters; of a large or deep value only the beginning is read."""
+    shortener = reprlib.Repr()
+    shortener.maxstring = shortener.maxother = shortener.maxlong = most
+    try:
+        text = shortener.repr(value)
+    except Exception:  # whole numbers above 4300 digits have no text, and a stranger's class may do anything
+        return f"a {type(value).__name__}"
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def listed(names: Sequence[str], most: int = 20) -> str:
+    """Names from a file for a message: the first ``most`` of them, each of at most 200 letters."""
+    shown = [name if len(name) <= 200 else f"{name[:197]}..." for name in names[:most]]
+    return ", ".join(shown) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def make_streams_safe() -> None:

@@ -22,10 +22,10 @@ from visionlora.adapters import (
     save_adapter,
 )
 from visionlora.adapters.collect import input_rows, layer_inputs, set_starts, weight_gradients
-from visionlora.adapters.config import exactly
 from visionlora.adapters.init import INITS
 from visionlora.adapters.init.from_data import corda, eva, lora_ga, lora_null, redistribute_ranks
 from visionlora.adapters.init.start import Start
+from visionlora.adapters.patterns import exactly
 
 X = torch.randn(4, 3, 9, 9, generator=torch.Generator().manual_seed(1))
 LABELS = torch.tensor([0, 1, 2, 3])

@@ -5,7 +5,10 @@ from __future__ import annotations
 import copy
 import os
 import re
+import warnings
+import zipfile
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -149,6 +152,64 @@ def test_a_file_that_holds_something_else_is_refused(tmp_path: Path, content: ob
     path = tmp_path / "other.pth"
     torch.save(copy.deepcopy(content), path)
     with pytest.raises(VisionLoraError, match=reason):
+        read_weights(path)
+
+
+@pytest.mark.parametrize(
+    ("unusual", "said"),
+    [
+        (lambda dense: dense.to_sparse(), "torch.sparse_coo"),
+        (lambda dense: torch.quantize_per_tensor(dense, 0.1, 0, torch.qint8), "quantised"),
+        (lambda dense: dense.to("meta"), "on meta"),
+        (lambda dense: dense.to(torch.complex64), "torch.complex64"),
+        (lambda dense: torch.zeros(1).expand(2**40), "claims 1099511627776 numbers and has fewer"),
+    ],
+)
+def test_a_tensor_that_no_network_has_is_refused(
+    tmp_path: Path, unusual: Callable[[Tensor], Tensor], said: str
+) -> None:
+    path = tmp_path / "weights.pth"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.save({**squeezenet(), "features.0.bias": unusual(torch.ones(64))}, path)
+        with pytest.raises(VisionLoraError, match=said):
+            read_weights(path)
+
+
+@pytest.mark.parametrize("key", [3, None, ("a",), "x" * 2000])
+def test_a_key_that_is_no_name_is_refused(tmp_path: Path, key: object) -> None:
+    path = tmp_path / "weights.pth"
+    torch.save({**squeezenet(), key: torch.ones(1)}, path)
+    with pytest.raises(VisionLoraError, match="names are texts") as refused:
+        read_weights(path)
+    assert len(str(refused.value)) < 1000
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_with_nan_or_infinity_are_refused(value: float) -> None:
+    state = squeezenet()
+    state["features.0.bias"] = state["features.0.bias"].index_fill(0, torch.tensor([5]), value)
+    with pytest.raises(VisionLoraError, match=r"features\.0\.bias in it has values that are NaN or infinite"):
+        fill(build_empty("squeezenet1_1", 3), state, "it")
+
+
+def test_whole_numbers_where_the_network_has_others_are_refused() -> None:
+    state = squeezenet()
+    state["features.0.bias"] = state["features.0.bias"].int()
+    with pytest.raises(VisionLoraError, match=r"holds torch\.int32, where the network has torch\.float32"):
+        fill(build_empty("squeezenet1_1", 3), state, "it")
+
+
+def test_a_file_that_unpacks_to_more_than_it_has_bytes_is_refused(tmp_path: Path) -> None:
+    torch.save({"x": torch.zeros(10**6)}, tmp_path / "sound.pth")
+    path = tmp_path / "bomb.pth"
+    with (
+        zipfile.ZipFile(tmp_path / "sound.pth") as sound,
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as bomb,
+    ):
+        for name in sound.namelist():
+            bomb.writestr(name, sound.read(name))
+    with pytest.raises(VisionLoraError, match="unpacks to 3 MiB"):
         read_weights(path)
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from visionlora.adapters.settings import AdapterSettings, Option, scaling_of
 from visionlora.frozen.weight import DenseWeight
 from visionlora.kernels import LayerTensors, merged_weight
+from visionlora.text import brief
 
 __all__ = [
     "Adapter",
@@ -25,6 +26,9 @@ __all__ = [
     "padding_obstacle",
     "scaling_of",
 ]  # all that a family needs
+
+MOST_OPTION = 2**32 - 1
+"""The greatest number that an option of a family takes, unless it says another: a seed."""
 
 
 class LowRank(NamedTuple):
@@ -61,6 +65,7 @@ class Adapter(nn.Module):
         uses_dropout: whether the family applies `settings.dropout`.
         defaults: the family's own options with their default values, which also give their types.
         minima: the least values of those that are numbers.
+        maxima: the greatest, where it is not `MOST_OPTION`.
         choices: the values of those that are one of a few words.
         strength_in: where a saved adapter keeps its strength: in "alpha" where the update is proportional to
             it, in the "tensors", or in keys of our "own", which PEFT does not read.
@@ -72,6 +77,7 @@ class Adapter(nn.Module):
     uses_dropout: ClassVar[bool] = False
     defaults: ClassVar[Mapping[str, Option]] = {}
     minima: ClassVar[Mapping[str, float]] = {}
+    maxima: ClassVar[Mapping[str, float]] = {}
     choices: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     strength_in: ClassVar[str] = "own"
     settings_in_peft: ClassVar[bool] = False
@@ -137,20 +143,23 @@ class Adapter(nn.Module):
         for name, value in options.items():
             if name not in cls.defaults:
                 known = ", ".join(cls.defaults) or "none"
-                raise ValueError(f"{cls.family} has no option {name!r}; it has {known}.")
+                raise ValueError(f"{cls.family} has no option {brief(name)}; it has {known}.")
             wanted = type(cls.defaults[name])
             fits = isinstance(value, bool) == (wanted is bool) and isinstance(
                 value, (int, float) if wanted is float else wanted
             )
             if not fits:
-                raise ValueError(f"option {name} of {cls.family} is {value!r}: give a {wanted.__name__}.")
+                raise ValueError(
+                    f"option {name} of {cls.family} is {brief(value)}: give a {wanted.__name__}."
+                )
             if name in cls.choices and value not in cls.choices[name]:
                 words = " or ".join(cls.choices[name])
-                raise ValueError(f"option {name} of {cls.family} is {value!r}: give {words}.")
-            least = cls.minima.get(name)
-            if least is not None and not value >= least:  # type: ignore[operator] # not >= refuses nan, too
+                raise ValueError(f"option {name} of {cls.family} is {brief(value)}: give {words}.")
+            least, most = cls.minima.get(name, -MOST_OPTION), cls.maxima.get(name, MOST_OPTION)
+            # The order refuses nan, too.
+            if isinstance(value, (int, float)) and not least <= value <= most:
                 raise ValueError(
-                    f"option {name} of {cls.family} is {value}: give a number of at least {least}."
+                    f"option {name} of {cls.family} is {brief(value)}: give a number from {least} to {most}."
                 )
 
     def option(self, name: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
@@ -11,7 +10,12 @@ from types import MappingProxyType
 from typing import Any
 
 from visionlora.adapters.errors import LoraError
+from visionlora.adapters.patterns import by_pattern, check_patterns
 from visionlora.adapters.settings import AdapterSettings, Option
+from visionlora.text import brief
+
+MOST_RANK = 4096
+"""A file that claims more would have its tensors allocated before anything is compared."""
 
 
 def _option(default: Any, help: str, **rule: Any) -> Any:
@@ -45,7 +49,7 @@ class LoraConfig:
 
     family: str = _option("lora", "the adapter family: lora, dora, loha, ... (docs/families.md has all)")
     rank: int = _option(
-        8, "r, the number of directions that a layer's update has", at_least=1, at_most=4096, also=("r",)
+        8, "r, the number of directions that a layer's update has", at_least=1, at_most=MOST_RANK, also=("r",)
     )
     alpha: float = _option(
         8.0, "the update is multiplied by alpha / rank", above=0, at_most=1e6, also=("lora_alpha",)
@@ -64,7 +68,8 @@ class LoraConfig:
         (), "what not to adapt, in the same words", also=("exclude_modules",)
     )
     rank_pattern: Mapping[str, int] = field(
-        default_factory=dict, metadata={"help": "rank by layer-name pattern", "at_least": 1, "at_most": 4096}
+        default_factory=dict,
+        metadata={"help": "rank by layer-name pattern", "at_least": 1, "at_most": MOST_RANK},
     )
     alpha_pattern: Mapping[str, float] = field(
         default_factory=dict, metadata={"help": "alpha by layer-name pattern", "above": 0, "at_most": 1e6}
@@ -80,13 +85,15 @@ class LoraConfig:
         _check_rank("rank", self.rank)
         _check_alpha("alpha", self.alpha)
         if not _is_number(self.dropout) or not 0 <= self.dropout < 1:
-            raise LoraError(f"dropout is {self.dropout!r}: give a probability of at least 0 and below 1.")
+            raise LoraError(
+                f"dropout is {brief(self.dropout)}: give a probability of at least 0 and below 1."
+            )
         if self.init_std is not None and not (_is_number(self.init_std) and self.init_std > 0):
             raise LoraError(
-                f"init_std is {self.init_std!r}: give a positive number, or none for 1/sqrt(fan-in)."
+                f"init_std is {brief(self.init_std)}: give a positive number, or none for 1/sqrt(fan-in)."
             )
         if not isinstance(self.rslora, bool):
-            raise LoraError(f"rslora is {self.rslora!r}: give true or false.")
+            raise LoraError(f"rslora is {brief(self.rslora)}: give true or false.")
         _check_dropout(self.dropout, self.family)
         _check_init(self.init, self.family)
         _check_options(self.options, self.family)
@@ -98,10 +105,12 @@ class LoraConfig:
         for name, check in (("rank_pattern", _check_rank), ("alpha_pattern", _check_alpha)):
             patterns = getattr(self, name)
             if not isinstance(patterns, Mapping):
-                raise LoraError(f"{name} is {patterns!r}: give a mapping from layer-name pattern to number.")
+                raise LoraError(
+                    f"{name} is {brief(patterns)}: give a mapping from layer-name pattern to number."
+                )
+            check_patterns(name, patterns)
             for pattern, value in patterns.items():
-                check_pattern(name, pattern)
-                check(f"{name}[{pattern!r}]", value)
+                check(f"{name}[{brief(pattern)}]", value)
             object.__setattr__(self, name, MappingProxyType(dict(patterns)))
 
     def __reduce__(self) -> tuple:
@@ -134,51 +143,20 @@ class LoraConfig:
         )
 
 
-def matches(pattern: str, name: str) -> bool:
-    """Whether a pattern matches a layer's whole name, or its end after a dot (PEFT's rule)."""
-    compiled = re.compile(pattern)
-    # With a start position `^` still means the start of the name, as in PEFT's own expression.
-    starts = [0, *(place + 1 for place, letter in enumerate(name) if letter == ".")]
-    return any(compiled.fullmatch(name, start) for start in starts)
-
-
-def exactly(name: str) -> str:
-    """A pattern that matches the layer of that whole name and no other."""
-    return f"^{re.escape(name)}"
-
-
-def by_pattern(patterns: Mapping[str, float], name: str, default: float) -> float:
-    """The value of the first pattern that matches the layer's name."""
-    return next((value for pattern, value in patterns.items() if matches(pattern, name)), default)
-
-
 def selectors(key: str, given: str | Sequence[str]) -> tuple[str, ...]:
     """`given` as a tuple of checked selectors."""
     chosen = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, Sequence) else None
     if chosen is None:
-        raise LoraError(f"{key} is {given!r}: give a string or a list of strings.")
-    for selector in chosen:
-        check_pattern(key, selector)
+        raise LoraError(f"{key} is {brief(given)}: give a string or a list of strings.")
+    check_patterns(key, chosen)
     return chosen
-
-
-def check_pattern(key: str, pattern: object) -> None:
-    """Raises LoraError unless `pattern` is a non-empty regular expression."""
-    if not isinstance(pattern, str) or not pattern:
-        raise LoraError(f"{key} holds {pattern!r}: give names or regular expressions of layers.")
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise LoraError(
-            f"{key} holds {pattern!r}, which is not a regular expression ({error}): mend it."
-        ) from error
 
 
 def _check_family(family: object) -> None:
     from visionlora.adapters.families import FAMILIES
 
     if family not in FAMILIES:
-        raise LoraError(f"family is {family!r}: give one of {', '.join(FAMILIES)}.")
+        raise LoraError(f"family is {brief(family)}: give one of {', '.join(FAMILIES)}.")
 
 
 def _check_dropout(dropout: float, family: str) -> None:
@@ -197,7 +175,7 @@ def _check_init(init: object, family: str) -> None:
     if init == "default":
         return
     if init not in INITS:
-        raise LoraError(f"init is {init!r}: give default or one of {', '.join(INITS)}.")
+        raise LoraError(f"init is {brief(init)}: give default or one of {', '.join(INITS)}.")
     if not issubclass(FAMILIES[family], Lora):
         able = ", ".join(name for name, one in FAMILIES.items() if issubclass(one, Lora))
         raise LoraError(f"init={init} starts A and B, which {family} lacks: use init=default, or {able}.")
@@ -207,7 +185,9 @@ def _check_options(options: object, family: str) -> None:
     from visionlora.adapters.families import FAMILIES
 
     if not isinstance(options, Mapping):
-        raise LoraError(f"options is {options!r}: give a mapping from the name of an option to its value.")
+        raise LoraError(
+            f"options is {brief(options)}: give a mapping from the name of an option to its value."
+        )
     try:
         FAMILIES[family].check_options(options)
     except ValueError as error:
@@ -215,14 +195,19 @@ def _check_options(options: object, family: str) -> None:
 
 
 def _check_rank(key: str, value: object) -> None:
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise LoraError(f"{key} is {value!r}: give a whole number of at least 1.")
+    if not isinstance(value, Integral) or isinstance(value, bool) or not 1 <= int(value) <= MOST_RANK:
+        raise LoraError(f"{key} is {brief(value)}: give a whole number from 1 to {MOST_RANK}.")
 
 
 def _check_alpha(key: str, value: object) -> None:
     if not _is_number(value) or value <= 0:  # type: ignore[operator]
-        raise LoraError(f"{key} is {value!r}: give a positive number.")
+        raise LoraError(f"{key} is {brief(value)}: give a positive number.")
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond the largest float
+        return False

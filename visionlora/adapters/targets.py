@@ -9,10 +9,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
-from visionlora.adapters.config import matches
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.network import named_sites
+from visionlora.adapters.patterns import matches
 
+_LONGEST = 200
+"""Letters of a wrong name that are compared: a file may hold names of any length."""
 _KEYWORDS = ("all", "conv", "linear", "classifier", "last:1")
 
 
@@ -51,7 +53,7 @@ def unmatched_patterns(patterns: Mapping[str, object], names: Sequence[str]) -> 
 def closest(wrong: str, names: Iterable[str]) -> str:
     """Up to five of the names that are most like a wrong one, or the first and last of them."""
     known = list(names)
-    close = difflib.get_close_matches(wrong, known, n=5, cutoff=0.5)
+    close = difflib.get_close_matches(wrong[:_LONGEST], known, n=5, cutoff=0.5)
     if not close:
         close = known if len(known) <= 4 else [*known[:2], "...", *known[-2:]]
     return ", ".join(close)

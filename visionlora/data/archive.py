@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import hashlib
+import io
+import lzma
 import os
 import shutil
 import stat
 import tarfile
 import tempfile
 import zipfile
-import zlib
-from collections.abc import Iterator
+from _compression import DecompressReader
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, TypeVar, cast
 
 from visionlora.data.formats import SUFFIXES, suffix_hint
 from visionlora.data.walk import is_litter
@@ -22,11 +26,16 @@ from visionlora.paths import cache_directory
 MAX_BYTES = 50 * 2**30
 MAX_FILES = 2_000_000
 MAX_RATIO = 200
+LEAST_LIMIT = 2**30
 """Unpacked bytes over packed ones: images hardly compress, so beyond it (and 1 GiB) an archive is a bomb."""
 
 _TABLES = frozenset({".csv", ".tsv", ".txt", ".jsonl"})
 _NAMES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+_ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
+_XZ_MEMORY = 2**28
 _CHUNK = 1 << 20
+
+_Member = TypeVar("_Member")
 
 
 def is_archive(path: Path) -> bool:
@@ -70,15 +79,7 @@ def _unpack(archive: Path, folder: Path) -> None:
                 raise
     except VisionLoraError:
         raise
-    except (
-        tarfile.TarError,
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        OSError,
-        ValueError,
-        NotImplementedError,
-    ) as error:
+    except Exception as error:  # on a stranger's bytes the readers raise whatever they trip over
         said = " ".join(str(error).split()) or type(error).__name__
         raise VisionLoraError(
             f"cannot unpack {archive}: {said}; unpack it yourself, or download it again"
@@ -89,15 +90,13 @@ def _unpack(archive: Path, folder: Path) -> None:
 
 def _write(archive: Path, members: Iterator[tuple[str, IO[bytes]]], folder: Path) -> None:
     packed = archive.stat().st_size
-    most = min(MAX_BYTES, max(2**30, packed * MAX_RATIO), int(shutil.disk_usage(folder).free * 0.9))
+    most = min(MAX_BYTES, max(LEAST_LIMIT, packed * MAX_RATIO), int(shutil.disk_usage(folder).free * 0.9))
     written = files = 0
     for name, content in members:
         parts = _parts(archive, name)
         if not _is_wanted(parts):
             continue
         files += 1
-        if files > MAX_FILES:
-            raise VisionLoraError(f"{archive} holds more than {MAX_FILES} files; unpack it yourself")
         target = folder.joinpath(*parts)
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("wb") as file:
@@ -132,22 +131,71 @@ def _is_wanted(parts: tuple[str, ...]) -> bool:
 
 def _zip_members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
     with zipfile.ZipFile(archive) as opened:
-        for member in opened.infolist():
+        for member in _counted(archive, opened.infolist()):
             kind = stat.S_IFMT(member.external_attr >> 16)
             if member.is_dir() or (kind and not stat.S_ISREG(kind)):
                 continue
             if member.flag_bits & 1:
                 raise VisionLoraError(f"{archive} is encrypted; unpack it yourself")
+            if member.compress_type not in _ZIP_METHODS:  # LZMA's dictionary may take 4 GiB of memory
+                raise VisionLoraError(f"{archive} is neither deflated nor stored; unpack it yourself")
             with opened.open(member) as content:
                 yield member.filename, content
 
 
 def _tar_members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    with tarfile.open(archive) as opened:
-        for member in opened:
+    most = max(LEAST_LIMIT, archive.stat().st_size * MAX_RATIO)
+    with _decompressed(archive) as stream, tarfile.open(fileobj=_Pieces(stream, most), mode="r:") as opened:  # type: ignore[call-overload]
+        for member in _counted(archive, opened):
+            opened.members = []  # which would keep all of them
             if not member.isfile():
                 continue
             content = opened.extractfile(member)
             if content is not None:
                 with content:
                     yield member.name, content
+
+
+def _counted(archive: Path, members: Iterable[_Member]) -> Iterator[_Member]:
+    for number, member in enumerate(members):
+        if number >= MAX_FILES:
+            raise VisionLoraError(f"{archive} holds more than {MAX_FILES} files; unpack it yourself")
+        yield member
+
+
+def _decompressed(archive: Path) -> IO[bytes]:
+    """The bytes of a tar file, whatever it is compressed with."""
+    with archive.open("rb") as file:
+        magic = file.read(6)
+    if magic.startswith(b"\x1f\x8b"):
+        return cast(IO[bytes], gzip.open(archive))
+    if magic.startswith(b"BZh"):
+        return cast(IO[bytes], bz2.open(archive))
+    if magic == b"\xfd7zXZ\0":
+        # lzma.open has no limit of memory, and an xz file may ask for 4 GiB.
+        reader = DecompressReader(archive.open("rb"), lzma.LZMADecompressor, memlimit=_XZ_MEMORY)
+        return cast(IO[bytes], io.BufferedReader(reader))
+    return archive.open("rb")
+
+
+class _Pieces:
+    """A tar file's bytes in pieces: a header may claim a name of any length, and gigabytes to skip.
+
+    Args:
+        stream: the bytes.
+        most: of them are read.
+    """
+
+    def __init__(self, stream: IO[bytes], most: int) -> None:
+        self._stream, self._most = stream, most
+        self.tell = stream.tell
+
+    def read(self, size: int) -> bytes:
+        if not 0 <= size <= 4 * _CHUNK:
+            raise tarfile.ReadError(f"a header of {size} bytes")
+        return self._stream.read(size)
+
+    def seek(self, place: int) -> int:
+        if place > self._most:
+            raise tarfile.ReadError(f"it unpacks to more than {self._most / 2**30:.1f} GiB")
+        return self._stream.seek(place)

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import NoneType
 
 from visionlora.data.images import ImageFile
 from visionlora.errors import VisionLoraError
-from visionlora.files import replacing
+from visionlora.files import read_json, replacing
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,19 @@ def read_manifest(path: Path) -> tuple[ReadImage, ...]:
         VisionLoraError: the file is no manifest.
     """
     try:
-        return tuple(ReadImage(**image) for image in json.loads(path.read_text(encoding="utf-8"))["images"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        images = tuple(ReadImage(**image) for image in read_json(path)["images"])
+        if not all(map(_is_sound, images)):
+            raise ValueError("a value of a wrong type")
+    except (VisionLoraError, ValueError, KeyError, TypeError) as error:
         raise VisionLoraError(
             f"{path} is not a list of a run's images ({error}); remove it, and evaluate uses every image"
         ) from error
+    return images
+
+
+def _is_sound(image: ReadImage) -> bool:
+    texts = all(isinstance(one, str) for one in (image.role, image.path, image.sha256))
+    return texts and type(image.size) is int and isinstance(image.label, (str, NoneType))
 
 
 def not_among(images: Sequence[ImageFile], used: Sequence[ReadImage]) -> tuple[ImageFile, ...]:

@@ -132,9 +132,7 @@ def _predict(
     if restored.head.kind == "new":
         return now, None
     with adapters_off(restored.network):
-        before = predict_batches(restored.network, loader)
-    # Outputs that were added to the head are trained whole: without the adapters they still are.
-    return now, before.muted(len(restored.backbone.categories))
+        return now, predict_batches(restored.network, loader)
 
 
 def _frozen_metrics(before: Predictions | None) -> dict[str, Any] | str:

@@ -128,7 +128,8 @@ def _load_file(name: str, file: WeightFile, weights: str) -> Backbone:
     model = networks.build_empty(_network(name), len(about.categories))
     state = rename_keys(file.state, model.state_dict())
     last = state.get(networks.final_layer(model, len(about.categories)) + ".weight")
-    if last is not None and last.dim() and len(last) != len(about.categories):
+    # An empty tensor may claim any number of rows: it is refused below.
+    if last is not None and last.dim() and last.numel() and len(last) != len(about.categories):
         about = about.with_outputs(len(last))
         model = networks.build_empty(_network(name), len(last))
     fill(model, state, str(file.path))

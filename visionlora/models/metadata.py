@@ -75,9 +75,8 @@ def _parse(key: str, text: str, source: str) -> Any:
             if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
                 raise ValueError("not a list of strings")
             return tuple(value)
-        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
-        return Preprocessing(**fields)
-    except (ValueError, TypeError, AttributeError) as error:
+        return Preprocessing.read(value)
+    except (ValueError, RecursionError) as error:
         raise VisionLoraError(
             f"weights: the metadata of {source} has an unreadable '{key}': {error}; correct or remove it"
         ) from error

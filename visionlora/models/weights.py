@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,8 +17,11 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from visionlora.errors import VisionLoraError
+from visionlora.text import brief, listed
 
 SUFFIXES = (".safetensors", ".pth", ".pt")
+MOST_LETTERS = 1000
+"""In a tensor's name."""
 
 # GoogLeNet and Inception are built without their auxiliary classifiers, which only help in training.
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
@@ -73,7 +77,7 @@ def rename_keys(state: dict[str, Tensor], wanted: Mapping[str, Any]) -> dict[str
         name = key if key in wanted else _DENSENET.sub(r"\1\2", _PREFIXES.sub("", key))
         if name in wanted or not name.startswith(_AUXILIARY):
             renamed[name] = tensor
-    versions = getattr(state, "_metadata", None)
+    versions = _versions(state)
     if versions is not None and renamed.keys() != state.keys():
         versions = {_PREFIXES.sub("", f"{module}.")[:-1]: version for module, version in versions.items()}
     return _with_versions(renamed, versions)
@@ -95,9 +99,13 @@ def fill(network: nn.Module, state: dict[str, Tensor], source: str) -> None:
         missing, unexpected = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
     else:
         # MNASNet refuses a state dict without a version; files other than PyTorch's own have none.
-        versions = getattr(state, "_metadata", None) or {"": {"version": network._version}}
-        single = _with_versions({key: _single(tensor) for key, tensor in state.items()}, versions)
-        missing, unexpected = network.load_state_dict(single, strict=False, assign=True)
+        versions = _versions(state) or {"": {"version": network._version}}
+        # Only what is wanted: a file may hold any number of views of one tensor.
+        single = _with_versions(
+            {key: _single(state[key], wanted[key], key, source) for key in state if key in wanted}, versions
+        )
+        missing, _ = network.load_state_dict(single, strict=False, assign=True)
+        unexpected = [key for key in state if key not in wanted]
     faults = [
         f"{len(keys)} {kind} ({', '.join(keys[:3])}{', …' if len(keys) > 3 else ''})"
         for kind, keys in (
@@ -116,14 +124,19 @@ def fill(network: nn.Module, state: dict[str, Tensor], source: str) -> None:
 def _read_safetensors(path: Path) -> WeightFile:
     try:
         with safe_open(path, framework="pt") as file:
-            return WeightFile(path, {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {})  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise VisionLoraError(
             f"weights: {path} is not a complete safetensors file ({_line(error)})"
         ) from error
+    for key, tensor in state.items():
+        _refuse_unusual(path, key, tensor)
+    return WeightFile(path, state, metadata)
 
 
 def _read_torch(path: Path) -> dict[str, Tensor]:
+    _refuse_packed(path)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -131,17 +144,67 @@ def _read_torch(path: Path) -> dict[str, Tensor]:
             f"weights: {path} is damaged, or holds more than tensors, which could run code; "
             "save model.state_dict() instead"
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # PyTorch's reader raises whatever it trips over, as parsers in Python do
         raise VisionLoraError(f"weights: {path} is not a complete PyTorch file ({_line(error)})") from error
     candidates = [state, *(state.get(key) for key in _WRAPPERS)] if isinstance(state, dict) else []
     for candidate in candidates:
         if isinstance(candidate, dict) and all(isinstance(value, Tensor) for value in candidate.values()):
+            for key, tensor in candidate.items():
+                _refuse_unusual(path, key, tensor)
             return candidate
-    keys = f" with the keys {', '.join(map(str, list(state)[:4]))}" if isinstance(state, dict) else ""
+    first = list(state)[:4] if isinstance(state, dict) else []
+    some = [key if isinstance(key, str) else brief(key) for key in first]
+    keys = f" with the keys {listed(some)}" if some else ""
     raise VisionLoraError(
         f"weights: {path} holds a {type(state).__name__}{keys}, not a state dict; save model.state_dict() "
         "instead"
     )
+
+
+def _refuse_packed(path: Path) -> None:
+    """Refuse a file that takes much more memory than it has bytes. PyTorch itself compresses nothing."""
+    try:
+        if not zipfile.is_zipfile(path):
+            return
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+    except Exception as error:  # of a damaged file; what zipfile raises depends on where
+        raise VisionLoraError(f"weights: {path} is not a complete PyTorch file ({_line(error)})") from error
+    if unpacked > path.stat().st_size:
+        raise VisionLoraError(
+            f"weights: {path} unpacks to {unpacked >> 20} MiB, which PyTorch's own files never do; save "
+            "model.state_dict() again"
+        )
+
+
+def _refuse_unusual(path: Path, key: object, tensor: Tensor) -> None:
+    if not isinstance(key, str) or len(key) > MOST_LETTERS:
+        raise VisionLoraError(
+            f"weights: {path} names a tensor {brief(key)}; names are texts, as in model.state_dict()"
+        )
+    dense = tensor.layout == torch.strided and tensor.device.type == "cpu" and not tensor.is_quantized
+    if not dense or tensor.is_complex():
+        kind = "quantised" if tensor.is_quantized else f"{tensor.layout} {tensor.dtype} on {tensor.device}"
+        raise VisionLoraError(
+            f"weights: {brief(key)} in {path} is {kind}; save a state dict of dense tensors of real numbers"
+        )
+    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        raise VisionLoraError(
+            f"weights: {brief(key)} in {path} claims {_shape(tensor)} numbers and has fewer; save "
+            "model.state_dict() again"
+        )
+
+
+def _versions(state: Mapping[str, Tensor]) -> dict[str, dict[str, int]] | None:
+    """The modules' versions that PyTorch keeps in a state dict; None where it has none."""
+    versions = getattr(state, "_metadata", None)
+    if not isinstance(versions, dict):
+        return None
+    return {
+        name: about
+        for name, about in versions.items()
+        if isinstance(name, str) and isinstance(about, dict) and isinstance(about.get("version", 1), int)
+    }
 
 
 def _with_versions(state: Mapping[str, Tensor], versions: Any) -> OrderedDict[str, Tensor]:
@@ -151,8 +214,26 @@ def _with_versions(state: Mapping[str, Tensor], versions: Any) -> OrderedDict[st
     return result
 
 
-def _single(tensor: Tensor) -> Tensor:
-    return (tensor.float() if tensor.is_floating_point() else tensor).contiguous()
+def _single(tensor: Tensor, wanted: Tensor, key: str, source: str) -> Tensor:
+    """The tensor as a network has it: floats in single precision.
+
+    Raises:
+        VisionLoraError: it is of another kind than the network's, or holds NaN or infinity.
+    """
+    if wanted.is_floating_point() and not tensor.is_floating_point():
+        raise VisionLoraError(
+            f"weights: {key} in {source} holds {tensor.dtype}, where the network has {wanted.dtype}; save "
+            "model.state_dict() again"
+        )
+    if not tensor.is_floating_point():
+        return tensor.contiguous()
+    single = tensor.float().contiguous()
+    if not bool(torch.isfinite(single).all()):
+        raise VisionLoraError(
+            f"weights: {key} in {source} has values that are NaN or infinite; its training diverged, or the "
+            "file is damaged: use another checkpoint"
+        )
+    return single
 
 
 def _shape(tensor: Tensor) -> str:

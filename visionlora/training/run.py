@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Iterator, Mapping
@@ -21,12 +20,10 @@ from visionlora.adapters import FrozenBatchNorm, folded
 from visionlora.data import ImageFolder, write_bad
 from visionlora.data.manifest import write_manifest
 from visionlora.device import choose_device
-from visionlora.errors import VisionLoraError
 from visionlora.evaluation.forgetting import changes_between
 from visionlora.evaluation.images import evaluate_images
 from visionlora.evaluation.strength import StrengthOptions, select_strength
 from visionlora.kernels.autotune import implementation, recorded, replay
-from visionlora.kernels.decisions import parse
 from visionlora.notices import Notices
 from visionlora.report.run_text import example_images, heading, show_next
 from visionlora.retention.config import ContrastConfig, RetentionConfig
@@ -40,7 +37,13 @@ from visionlora.training.precision import choose_precision
 from visionlora.training.setup import RunSetup, find_checkpoint, sample_images, set_up
 from visionlora.training.trainer import Fitter, silence_warnings
 from visionlora.training.weight_average import WeightAverage, select_weights
-from visionlora.training.write_outputs import show_summary, write_adapter, write_kernels, write_outputs
+from visionlora.training.write_outputs import (
+    read_kernels,
+    show_summary,
+    write_adapter,
+    write_kernels,
+    write_outputs,
+)
 
 INTERRUPTED = 130
 
@@ -81,9 +84,9 @@ def run(
     notices.console.print(heading("Training"))
     if folds is not None:
         notices.say(
-            f"{folds['count']} folds: top-1 {folds['val/top1']:.3f} on {len(setup.folder.val)} images, by "
-            f"the run that did not learn each (standard deviation {folds['val/top1_deviation']:.3f} between "
-            "folds); the figures of this run are on those it learns from"
+            f"{folds['count']} folds: top-1 {folds['val/top1']:.3f} on images not trained on (standard "
+            f"deviation {folds['val/top1_deviation']:.3f} between folds); the figures of this run are on "
+            "those it learns from"
         )
 
     device = choose_device(settings.trainer.accelerator)
@@ -96,7 +99,7 @@ def run(
     evaluation_images = setup.evaluation_images
     if cache_plan is not None:
         evaluation_images = cache_plan.evaluation_images(evaluation_images)
-    before = evaluate_images(network, evaluation_images).before_training(setup.adapted.old_outputs)
+    before = evaluate_images(network, evaluation_images).with_old_outputs(setup.adapted.old_outputs)
 
     logger = TensorBoardLogger(str(folder), name="", version="tensorboard", default_hp_metric=False)
     result = train(setup, sample, cache_plan, logger, folder, resume, started, notices)
@@ -191,7 +194,7 @@ def train(
         module = new_module(setup.total_steps, options)
         callbacks = [
             *best, timer, average, first_batch,
-            *_callbacks(settings.trainer, notices.console, checkpoints, interval, len(setup.folder.val)),
+            *_callbacks(settings.trainer, notices.console, checkpoints, interval, bool(best)),
         ]  # fmt: skip
         trainer = fitter.trainer(setup.total_steps, settings.trainer.validations, logger, callbacks)
         fit_started = time.perf_counter()
@@ -234,10 +237,7 @@ def _kernel_policy(kernel: str, notices: Notices) -> Iterator[None]:
         with implementation(kernel):
             yield
         return
-    try:
-        decisions = parse(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise VisionLoraError(f"trainer.kernel: {path} is not a run's kernels.json: {error}") from error
+    decisions = read_kernels(path)
     with replay(decisions) as missing:
         yield
     if missing:
@@ -284,16 +284,16 @@ def _folded_batch_norms(
 
 
 def _callbacks(
-    options: TrainerConfig, console: Console, checkpoints: Path, interval: int, validation_images: int
+    options: TrainerConfig, console: Console, checkpoints: Path, interval: int, validates: bool
 ) -> list[Callback]:
     # ModelCheckpoint's save_last writes only when the best one changes: no place to resume from.
     last = ModelCheckpoint(
         checkpoints, "last", enable_version_counter=False,
-        every_n_train_steps=None if validation_images else interval,
+        every_n_train_steps=None if validates else interval,
     )  # fmt: skip
     callbacks: list[Callback] = [last, LearningRateMonitor("step")]
-    if options.patience is not None and validation_images:
+    if options.patience is not None and validates:
         callbacks.append(EarlyStopping("val/objective", patience=options.patience))
     if options.progress:
-        callbacks.append(progress(console, validation_images))
+        callbacks.append(progress(console))
     return callbacks

@@ -36,6 +36,7 @@ class Boft(Adapter):
     peft_type: ClassVar[str | None] = "BOFT"
     defaults: ClassVar[Mapping[str, Option]] = {"factors": 2, "side": "input"}
     minima: ClassVar[Mapping[str, float]] = {"factors": 1}
+    maxima: ClassVar[Mapping[str, float]] = {"factors": 64}
     choices: ClassVar[Mapping[str, tuple[str, ...]]] = {"side": ("input", "output")}
 
     def __init__(

@@ -32,6 +32,7 @@ class Dylora(Lora):
 
     family: ClassVar[str] = "dylora"
     defaults: ClassVar[Mapping[str, Option]] = {"seed": 0, "frozen": False}
+    minima: ClassVar[Mapping[str, float]] = {"seed": 0}
 
     def __init__(
         self, shape: Sequence[int], settings: AdapterSettings, dtype: torch.dtype, generator: torch.Generator

@@ -34,6 +34,7 @@ class Oft(Adapter):
     peft_type: ClassVar[str | None] = "OFT"
     defaults: ClassVar[Mapping[str, Option]] = {"side": "input", "blocks": 0, "neumann_terms": 0}
     minima: ClassVar[Mapping[str, float]] = {"blocks": 0, "neumann_terms": 0}
+    maxima: ClassVar[Mapping[str, float]] = {"neumann_terms": 64}
     choices: ClassVar[Mapping[str, tuple[str, ...]]] = {"side": ("input", "output")}
 
     def __init__(

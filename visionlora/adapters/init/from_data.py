@@ -38,7 +38,7 @@ def redistribute_ranks(inputs: Mapping[str, Tensor], rank: int, rho: float = 2.0
     directions have more (section 3.3).
 
     Every layer keeps a rank of at least 1. The result is a `rank_pattern` once its names are patterns
-    (`config.exactly`).
+    (`patterns.exactly`).
 
     Args:
         inputs: by layer, (n, in/groups * kernel...).

@@ -14,6 +14,7 @@ from visionlora.adapters.families.lora import Lora
 from visionlora.adapters.network import adapter_names, named_adapters, named_sites
 from visionlora.adapters.sites import WeightSite
 from visionlora.adapters.targets import closest
+from visionlora.text import listed
 
 Parts = Mapping[str, Mapping[str, Tensor]]
 
@@ -58,7 +59,7 @@ def _layer_mismatches(
     modules = dict(model.named_modules(remove_duplicate=False))
     missing = [site for site in saved if site not in modules and site not in sites]
     if missing:
-        yield f"the network has no layer {', '.join(missing)} (close names: {closest(missing[0], sites)})"
+        yield f"the network has no layer {listed(missing)} (close names: {closest(missing[0], sites)})"
     for site in saved:
         if site in modules and site not in sites:
             yield f"{site} is a {type(modules[site]).__name__}, which no adapter can be attached to"
@@ -68,9 +69,9 @@ def _layer_mismatches(
     lacking = [site for site in attached if site not in saved]
     surplus = [site for site in saved if site in sites and site not in attached]
     if lacking:
-        yield f"the adapter has nothing for the adapted layers {', '.join(lacking)}"
+        yield f"the adapter has nothing for the adapted layers {listed(lacking)}"
     if surplus:
-        yield f"the layers {', '.join(surplus)} are not adapted in the network (detach it first)"
+        yield f"the layers {listed(surplus)} are not adapted in the network (detach it first)"
     for site, adapter in attached.items():
         rank = type(adapter).rank_of(saved.get(site, {}))
         if rank is not None and rank != adapter.settings.rank:
@@ -107,7 +108,7 @@ def _shape_mismatches(
             return
     expected = example.peft_shapes()
     if parts.keys() != expected.keys():
-        yield f"{name} has {', '.join(sorted(parts))} alone, {settings.family} has {', '.join(expected)}"
+        yield f"{name} has {listed(sorted(parts))} alone, {settings.family} has {', '.join(expected)}"
         return
     for part, wanted in expected.items():
         if tuple(parts[part].shape) != wanted:
@@ -121,9 +122,9 @@ def _other_mismatches(model: nn.Module, others: Mapping[str, Tensor], saved: lis
         module = key.rpartition(".")[0]
         parents = [module[:end] for end, letter in enumerate(module) if letter == "."] + [module]
         if not any(parent.endswith(name) for parent in parents for name in saved):
-            yield f"unknown tensor {key}"
+            yield f"unknown tensor {listed([key])}"
         elif key not in state:
-            yield f"the network has no tensor {key}"
+            yield f"the network has no tensor {listed([key])}"
         elif state[key].shape != tensor.shape:
             shapes = f"{tuple(tensor.shape)}, {tuple(state[key].shape)} in the network"
             yield f"{key} is {shapes} (give it the adapter's head first)"

@@ -31,13 +31,12 @@ import torch
 from torch import Tensor, nn
 
 from visionlora.adapters.attaching import DEFAULT, attach_layers
-from visionlora.adapters.config import by_pattern
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families import FAMILIES
 from visionlora.adapters.io.check import mismatches
+from visionlora.adapters.io.config_file import CONFIG_FILE
 from visionlora.adapters.io.fingerprint import fingerprint as base_fingerprint
 from visionlora.adapters.io.peft_config import (
-    CONFIG_FILE,
     lora_config,
     read_adapter_config,
     settings_to_peft,
@@ -51,7 +50,10 @@ from visionlora.adapters.network import (
     named_sites,
     require_adapters,
 )
+from visionlora.adapters.patterns import by_pattern
 
+_CLAUSES = 20
+"""Mismatches that an error names: a hostile file may have a million."""
 _Network = TypeVar("_Network", bound=nn.Module)
 
 
@@ -145,7 +147,7 @@ def load_adapter(
         wrong = ["its base tensors were others (check_fingerprint=False loads it anyway)"]
     if wrong:
         raise LoraError(
-            f"{directory} does not fit this {type(model).__name__}: {'; '.join(wrong)}. "
+            f"{directory} does not fit this {type(model).__name__}: {'; '.join(wrong[:_CLAUSES])}. "
             f"Load the network that it was trained on (base model: {config.get('base_model_name_or_path')})."
         )
     ranks = {site: FAMILIES[settings.family].rank_of(parts) for site, parts in tensors.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,11 +11,11 @@ from typing import Any
 from torch import nn
 
 from visionlora.adapters.base import Adapter, AdapterSettings
-from visionlora.adapters.config import LoraConfig, exactly
+from visionlora.adapters.config import LoraConfig
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families import FAMILIES
-
-CONFIG_FILE = "adapter_config.json"
+from visionlora.adapters.io.config_file import CONFIG_FILE, read_config_file
+from visionlora.adapters.patterns import exactly
 
 # Each of these changes what the tensors mean, or which there are; DoRA is a family of its own here.
 _OTHER_METHODS = (
@@ -36,14 +35,9 @@ def read_adapter_config(directory: str | Path) -> dict[str, Any]:
         LoraError: no such file, not JSON, or not an adapter of a family that is known here.
     """
     path = Path(directory) / CONFIG_FILE
-    if not path.is_file():
-        raise LoraError(f"{path} does not exist: give an adapter directory, which holds {CONFIG_FILE}.")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise LoraError(f"{path} is not JSON ({error}): save the adapter again.") from error
-    own = _own_keys(config) if isinstance(config, dict) else {}
-    family = _family_of(config, own) if isinstance(config, dict) else None
+    config = read_config_file(path)
+    own = config.pop("visionlora")
+    family = _family_of(config, own)
     if family is None:
         known = ", ".join(family.peft_type or name for name, family in FAMILIES.items())
         raise LoraError(f"{path}: peft_type is none of those that can be loaded ({known}).")
@@ -59,10 +53,6 @@ def read_adapter_config(directory: str | Path) -> dict[str, Any]:
     lora_config(config, path)
     config["modules_to_save"] = list(config.get("modules_to_save") or [])
     return config
-
-
-def _own_keys(config: Mapping[str, Any]) -> dict[str, Any]:
-    return (config.get("auto_mapping") or {}).get("visionlora") or {}
 
 
 def _family_of(config: Mapping[str, Any], own: Mapping[str, Any]) -> str | None:

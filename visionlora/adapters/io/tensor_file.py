@@ -8,14 +8,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families import FAMILIES
-from visionlora.adapters.io.peft_config import CONFIG_FILE
+from visionlora.adapters.io.config_file import CONFIG_FILE
+from visionlora.text import brief
 
 TENSOR_FILE = "adapter_model.safetensors"
 PREFIX = "base_model.model."
+MOST_LETTERS = 1000
+"""In a tensor's name."""
+_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def write(directory: Path, tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> Path:
@@ -54,11 +59,23 @@ def read_tensors(directory: Path) -> dict[str, Tensor]:
         raise LoraError(f"{path} does not exist: {hint}.")
     try:
         # load_file refuses a path that is not UTF-8; like it, this sorts the names.
-        return dict(sorted(load(path.read_bytes()).items()))
-    except (SafetensorError, OSError) as error:
+        tensors = dict(sorted(load(path.read_bytes()).items()))
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise LoraError(
             f"{path} is damaged or not a safetensors file ({error}): copy or save it again."
         ) from error
+    for name, tensor in tensors.items():
+        if len(name) > MOST_LETTERS:
+            raise LoraError(f"{path}: {brief(name)} is no name of a tensor: save the adapter again.")
+        counter = tensor.dtype == torch.int64 and not tensor.ndim  # a batch norm's, in a module saved whole
+        if tensor.dtype not in _DTYPES and not counter:
+            raise LoraError(f"{path}: {brief(name)} holds {tensor.dtype}: an adapter's numbers are floats.")
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise LoraError(
+                f"{path}: {brief(name)} has values that are NaN or infinite: its training diverged, or the "
+                "file is damaged; train again with a lower learning rate, or copy it again."
+            )
+    return tensors
 
 
 def sort_tensors(
@@ -79,7 +96,7 @@ def sort_tensors(
     others: dict[str, Tensor] = {}
     for key, tensor in tensors.items():
         if not key.startswith(PREFIX):
-            raise LoraError(f"{path}: {key!r} does not begin with {PREFIX}: save it in PEFT's format.")
+            raise LoraError(f"{path}: {brief(key)} does not begin with {PREFIX}: save it in PEFT's format.")
         name = key.removeprefix(PREFIX)
         part = next((part for part in parts if name == part or name.endswith(f".{part}")), None)
         if part is None:

@@ -1,0 +1,118 @@
+"""Patterns of layers' names: regular expressions, from strangers' files too, whose matching time is bounded.
+
+Python's `re` backtracks: `((.+)+)+!` takes centuries to say that a name of 40 letters does not match. So a
+pattern is refused where it can match a name in too many ways, before it is ever tried.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from visionlora.adapters.errors import LoraError
+from visionlora.text import brief
+
+if sys.version_info >= (3, 11):
+    from re import _parser  # type: ignore[attr-defined]
+else:
+    import sre_parse as _parser
+
+MOST_PATTERNS = 4096
+"""In one list or mapping; a network has a few hundred layers."""
+MOST_LETTERS = 1000
+"""In one pattern."""
+NAME_LETTERS = 64
+"""In a layer's name, for the estimate."""
+MOST_WAYS = (NAME_LETTERS + 1) ** 3
+"""To match a name, over all patterns of a list: three `.*` in one of them, or one in each of 4096."""
+
+
+def check_patterns(key: str, patterns: Collection[object]) -> None:
+    """Check the patterns of one list or mapping.
+
+    Raises:
+        LoraError: there are too many, one is no non-empty regular expression, or matching could take long.
+    """
+    if len(patterns) > MOST_PATTERNS:
+        raise LoraError(f"{key} holds {len(patterns)} patterns: give at most {MOST_PATTERNS}.")
+    left = MOST_WAYS
+    for pattern in patterns:
+        left -= _checked_ways(key, pattern)
+        if left < 0:
+            raise LoraError(
+                f"{key} holds {brief(pattern)}, which could take very long to match: use at most three of "
+                "*, + and {} in all, none of them inside another."
+            )
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Whether a pattern matches a layer's whole name, or its end after a dot (PEFT's rule)."""
+    compiled = _compiled(pattern)
+    # With a start position `^` still means the start of the name, as in PEFT's own expression.
+    starts = [0, *(place + 1 for place, letter in enumerate(name) if letter == ".")]
+    return any(compiled.fullmatch(name, start) for start in starts)
+
+
+def exactly(name: str) -> str:
+    """A pattern that matches the layer of that whole name and no other."""
+    return f"^{re.escape(name)}"
+
+
+def by_pattern(patterns: Mapping[str, float], name: str, default: float) -> float:
+    """The value of the first pattern that matches the layer's name."""
+    return next((value for pattern, value in patterns.items() if matches(pattern, name)), default)
+
+
+# `re` keeps 512, which is less than a large network has layers.
+_compiled = lru_cache(maxsize=2 * MOST_PATTERNS)(re.compile)
+
+
+def _checked_ways(key: str, pattern: object) -> int:
+    if not isinstance(pattern, str) or not pattern:
+        raise LoraError(f"{key} holds {brief(pattern)}: give names or regular expressions of layers.")
+    if len(pattern) > MOST_LETTERS:
+        raise LoraError(f"{key} holds a pattern of {len(pattern)} letters: give at most {MOST_LETTERS}.")
+    try:
+        ways = _ways(_parser.parse(pattern))
+        _compiled(pattern)
+    except (re.error, RecursionError, OverflowError, ValueError) as error:
+        raise LoraError(
+            f"{key} holds {brief(pattern)}, which is not a regular expression ({error}): mend it."
+        ) from error
+    return ways
+
+
+def _ways(parsed: Any) -> int:
+    """At most in how many ways a parsed expression matches the start of a name: what backtracking can try."""
+    total = 1
+    for code, argument in parsed:
+        total = min(total * _ways_of(str(code), argument), MOST_WAYS + 1)
+    return total
+
+
+def _ways_of(code: str, argument: Any) -> int:
+    if code.endswith("_REPEAT"):
+        return _ways_to_repeat(*argument)
+    if code == "BRANCH":
+        return sum(map(_ways, argument[1]))
+    if code == "GROUPREF_EXISTS":
+        return sum(_ways(branch) for branch in argument[1:] if branch is not None)
+    if code == "SUBPATTERN":
+        return _ways(argument[-1])
+    if code in ("ASSERT", "ASSERT_NOT"):
+        return _ways(argument[1])
+    return _ways(argument) if code == "ATOMIC_GROUP" else 1
+
+
+def _ways_to_repeat(least: int, most: int, item: Iterable[Any]) -> int:
+    if least > NAME_LETTERS:
+        return MOST_WAYS + 1
+    once, total = _ways(item), 0
+    for times in range(least, min(most, NAME_LETTERS) + 1):
+        total += once**times
+        if total > MOST_WAYS:
+            break
+    return total
