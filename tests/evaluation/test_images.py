@@ -21,9 +21,17 @@ def test_kinds_without_images_are_not_evaluated(network: nn.Module) -> None:
     assert found.image_count() == 5
 
 
-def test_old_knowledge_is_restricted_to_the_old_outputs_and_nothing_else_is(network: nn.Module) -> None:
+def test_before_training_an_output_that_was_added_is_never_predicted(network: nn.Module) -> None:
     attach(network, LoraConfig(rank=1))
     images = EvaluationImages(batches(1), batches(2), batches(3), batches(4))
-    found = evaluate_images(network, images).with_old_outputs(2)
+    found = evaluate_images(network, images).before_training(2)
     kinds = (found.validation, found.retention, found.contrast, found.held_out)
     assert [kind.logits.shape[1] for kind in kinds if kind is not None] == [4, 2, 4, 2]
+    for kind in (found.validation, found.contrast):
+        assert kind is not None and kind.predicted.max() < 2
+
+
+def test_a_head_that_is_all_new_says_nothing_before_training(network: nn.Module) -> None:
+    attach(network, LoraConfig(rank=1))
+    images = EvaluationImages(batches(1), contrast=batches(3))
+    assert evaluate_images(network, images).before_training(0).image_count() == 0

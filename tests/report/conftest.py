@@ -48,6 +48,7 @@ METRICS: dict[str, Any] = {
         "budget": {"retention": 0.01, "contrast": 0.05},
         "allowed": {"retention": 0.013334, "contrast": 0.05},
         "kept": True,
+        "learned_on": "10 validation images",
         "judged_on": "100 retention images",
         "called_on": "40 contrast images",
         "curve": [
@@ -74,6 +75,7 @@ def unmeasured(metrics: dict[str, Any]) -> dict[str, Any]:
     strength = {
         "chosen": 1.0,
         "budget": {"retention": 0.01, "contrast": 0.05},
+        "learned_on": "not measured",
         "judged_on": "not measured",
         "called_on": "not measured",
         "reason": "no anchors",

@@ -104,7 +104,7 @@ def test_characters_without_a_font_become_escapes(monkeypatch: pytest.MonkeyPatc
 
 def test_the_strength_curve_is_drawn_with_its_budgets_and_the_choice(metrics: dict[str, Any]) -> None:
     learned, lost = strength_figure(metrics["strength"]).axes
-    curve = next(line for line in learned.lines if line.get_label() == "validation images, top-1")
+    curve = next(line for line in learned.lines if line.get_label() == "top-1 on 10 validation images")
     assert list(curve.get_xdata()) == [0.0, 0.8, 1.0]
     assert list(curve.get_ydata()) == [0.1, 1.0, 1.0]
     lines = {line.get_label(): line for line in lost.lines}

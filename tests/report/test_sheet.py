@@ -158,3 +158,12 @@ def test_any_name_can_be_drawn(
     assert pixels.shape == plain.shape
     assert (pixels != plain).any() or not name
     assert not recwarn.list
+
+
+def test_a_sheet_of_the_first_images_has_a_line_for_those_that_are_not_on_it(
+    tmp_path: Path, image: Path
+) -> None:
+    rows = [PredictionRow(image, None, None, FISH)]
+    before_after_sheet(rows, tmp_path / "all.png", compare=False, total=1)
+    before_after_sheet(rows, tmp_path / "first.png", compare=False, total=1204)
+    assert Image.open(tmp_path / "first.png").height > Image.open(tmp_path / "all.png").height

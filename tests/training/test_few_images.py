@@ -106,3 +106,13 @@ def test_one_image_in_all_trains_pocket_and_predicts(command: Command, tmp_path:
     left = command("evaluate", "adapter=run", "data.root=one", "output=figures.json")
     assert left.code == 0, left.err
     assert json.loads((tmp_path / "figures.json").read_text())["pictures"] == 1
+
+
+def test_before_training_a_new_head_has_no_figures(train: Train, images: Path) -> None:
+    left, folder = train("model.head=new", f"contrast.root={images.parent / 'others'}", "trainer.max_steps=1")
+    assert left.code == 0, left.err
+    metrics = metrics_of(folder)
+    assert metrics["before"] == NOTHING
+    assert 0 <= metrics["after"]["val/top1"] <= 1
+    assert metrics["contrast"]["before/false_positive_rate"] == "not measured"
+    assert 0 <= metrics["contrast"]["after/false_positive_rate"] <= 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -152,14 +152,21 @@ def _factored(
     return {site: low_rank_factors(one, rank, energy) for site, one in differences.items()}
 
 
-def _attach(model: nn.Module, factors: Mapping[str, _Factors], name: str) -> dict[str, Extracted]:
-    ranks = {site: one.A.shape[0] for site, one in factors.items()}
-    settings = {site: AdapterSettings(rank=rank, alpha=float(rank)) for site, rank in ranks.items()}
+def attach_factors(model: nn.Module, factors: Mapping[str, tuple[Tensor, Tensor]], name: str) -> None:
+    """Attach LoRA with these A and B and a scaling of 1, in place, also to a network on the meta device.
+
+    Args:
+        model: plain or adapted.
+        factors: A and B by the full name of the weight; they become the adapters' parameters.
+        name: of the adapter.
+    """
+    settings = {site: AdapterSettings(rank=len(A), alpha=float(len(A))) for site, (A, _) in factors.items()}
     attach_layers(model, settings, name=name, generator=torch.Generator())
     for site, adapter in named_adapters(model, name).items():
-        found: Any = adapter
-        assert isinstance(found, Lora)
-        with torch.no_grad():
-            found.lora_A.copy_(factors[site].A)
-            found.lora_B.copy_(factors[site].B)
-    return {site: Extracted(ranks[site], one.energy) for site, one in factors.items()}
+        lora = cast(Lora, adapter)
+        lora.lora_A, lora.lora_B = map(nn.Parameter, factors[site])
+
+
+def _attach(model: nn.Module, factors: Mapping[str, _Factors], name: str) -> dict[str, Extracted]:
+    attach_factors(model, {site: (one.A, one.B) for site, one in factors.items()}, name)
+    return {site: Extracted(len(one.A), one.energy) for site, one in factors.items()}

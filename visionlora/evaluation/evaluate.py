@@ -132,7 +132,9 @@ def _predict(
     if restored.head.kind == "new":
         return now, None
     with adapters_off(restored.network):
-        return now, predict_batches(restored.network, loader)
+        before = predict_batches(restored.network, loader)
+    # Outputs that were added to the head are trained whole: without the adapters they still are.
+    return now, before.muted(len(restored.backbone.categories))
 
 
 def _frozen_metrics(before: Predictions | None) -> dict[str, Any] | str:

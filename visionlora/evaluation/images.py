@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 
@@ -49,13 +49,19 @@ class Evaluation:
         kinds = (self.validation, self.retention, self.contrast, self.held_out)
         return sum(len(kind) for kind in kinds if kind is not None)
 
-    def with_old_outputs(self, count: int) -> Evaluation:
-        """The same where old knowledge is judged over the frozen network's own ``count`` outputs: those that
-        were added to its head know nothing yet."""
-        return replace(
-            self,
-            retention=None if self.retention is None else self.retention.first(count),
-            held_out=None if self.held_out is None else self.held_out.first(count),
+    def before_training(self, old_outputs: int) -> Evaluation:
+        """The same as what the frozen network says: outputs that were added to its head know nothing yet.
+
+        Old knowledge is judged over the frozen network's own ``old_outputs``; on the other images the added
+        outputs are never predicted. A head without any old output says nothing about any image.
+        """
+        if old_outputs == 0:
+            return Evaluation()
+        return Evaluation(
+            validation=None if self.validation is None else self.validation.muted(old_outputs),
+            retention=None if self.retention is None else self.retention.first(old_outputs),
+            contrast=None if self.contrast is None else self.contrast.muted(old_outputs),
+            held_out=None if self.held_out is None else self.held_out.first(old_outputs),
         )
 
 

@@ -59,12 +59,21 @@ def retention_metrics(changes: Changes | None, targets: Sequence[int]) -> dict[s
 def contrast_metrics(
     before: Predictions | None, after: Predictions | None, targets: Sequence[int]
 ) -> dict[str, Any] | str:
-    """The false-positive rate on images of other things: how many get one of the trained names."""
-    if before is None or after is None:
+    """The false-positive rate on images of other things: how many get one of the trained names.
+
+    Args:
+        before: the frozen network's predictions; None where it has no output for any class.
+        after: the adapted network's predictions; None where there are no images.
+        targets: the outputs of the trained classes.
+    """
+    if after is None:
         return NOT_MEASURED
-    count = len(before)
+    count, first = len(after), "before/false_positive_rate"
+    frozen = {first: NOT_MEASURED}
+    if before is not None:
+        frozen = with_interval(first, before.share_predicted(targets), count)
     return {
         "pictures": count,
-        **with_interval("before/false_positive_rate", before.share_predicted(targets), count),
+        **frozen,
         **with_interval("after/false_positive_rate", after.share_predicted(targets), count),
     }

@@ -91,7 +91,7 @@ def predict_images(options: PredictConfig, console: Console | None = None) -> in
     _say_totals(console, options.output, count - len(broken), len(shown))
     _name_broken(broken, count)
     if options.sheet:
-        before_after_sheet(rows, Path(options.sheet), compare=options.compare)
+        before_after_sheet(rows, Path(options.sheet), compare=options.compare, total=count - len(broken))
     return len(broken)
 
 

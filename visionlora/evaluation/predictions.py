@@ -75,6 +75,12 @@ class Predictions:
         """The same predictions over the first ``outputs`` outputs alone."""
         return Predictions(self.logits[:, :outputs], self.labels)
 
+    def muted(self, outputs: int) -> Predictions:
+        """The same where the outputs from ``outputs`` on are the least probable ones for every image."""
+        logits = self.logits.clone()
+        logits[:, outputs:] = logits[:, :outputs].amin(1, keepdim=True)
+        return Predictions(logits, self.labels)
+
     def divergence(self, frozen: Predictions) -> float:
         """KL divergence from the frozen network's predictions in nats, the mean over the images."""
         return float(task.distillation(self.logits, frozen.logits))

@@ -82,6 +82,7 @@ def select_strength(
         skip: why nothing is to be chosen; None: there is no such reason.
         console: where progress is shown; None: standard error.
     """
+    learned_on = f"{len(before.validation)} validation images" if before.validation else None
     lost_on = _forgetting_images(before, images.held_out_kind, options.retention_budget)
     called_on = _contrast_images(before)
     requested = {
@@ -93,6 +94,7 @@ def select_strength(
         metrics: dict[str, Any] = {
             "chosen": 1.0,
             "budget": requested,
+            "learned_on": NOT_MEASURED,
             "judged_on": NOT_MEASURED,
             "called_on": NOT_MEASURED,
             "reason": reason,
@@ -126,11 +128,12 @@ def select_strength(
         "budget": requested,
         "allowed": {"retention": allowed.lost, "contrast": allowed.false_positives},
         "kept": kept,
+        "learned_on": learned_on or NOT_MEASURED,
         "judged_on": lost_on or NOT_MEASURED,
         "called_on": called_on or NOT_MEASURED,
         "curve": [{"strength": point.strength, **point.metrics} for point in (frozen, *points)],
     }
-    measured_on = " and ".join(kind for kind in (lost_on, called_on) if kind)
+    measured_on = " and ".join(kind for kind in (learned_on, lost_on, called_on) if kind)
     return StrengthSelection(after, metrics, describe_choice(chosen, points, kept, measured_on, allowed))
 
 

@@ -88,8 +88,9 @@ def strength_figure(strength: Mapping[str, Any]) -> Figure:
         figure.text(0.5, 0.5, text, ha="center", color=GREY_TEXT, parse_math=False, wrap=True)
         return figure
     learned, lost = figure.subplots(1, 2)
-    _line(learned, curve, "val/top1", "validation images, top-1", GREEN)
-    _line(learned, curve, "contrast/false_positive_rate", "contrast images, false-positive rate", RED)
+    learned_on, called_on = strength["learned_on"], strength["called_on"]
+    _line(learned, curve, "val/top1", f"top-1 on {learned_on}", GREEN)
+    _line(learned, curve, "contrast/false_positive_rate", f"false-positive rate on\n{called_on}", RED)
     _line(lost, curve, "lost", f"top-1 lost on\n{strength['judged_on']}", BLUE)
     _budget(learned, strength, "contrast", curve[0].get("contrast/false_positive_rate", 0.0))
     _budget(lost, strength, "retention")

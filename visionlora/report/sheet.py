@@ -101,6 +101,7 @@ def before_after_sheet(
     compare: bool = True,
     title: str | None = None,
     line: str | None = None,
+    total: int | None = None,
 ) -> None:
     """Write a PNG with every image, its true class, and the predictions before and after training.
 
@@ -114,17 +115,18 @@ def before_after_sheet(
         compare: whether there is a column for the frozen network.
         title: another title than "Before and after" or "Predictions".
         line: a line under the title in place of the counts of correct predictions.
+        total: how many images there are, where ``rows`` are only the first of them.
 
     Raises:
         visionlora.data.images.BadImage: an image cannot be read.
     """
     shown = _evenly_spaced(rows, MAX_IMAGES)
-    more = len(rows) - len(shown)
+    more = max(total or 0, len(rows)) - len(shown)
     layout = _Layout(len(shown), compare)
     sheet = Image.new("RGB", layout.size(more > 0), BACKGROUND)
     draw_text(sheet, (MARGIN, 50), title or _title(compare), 34, BLACK_TEXT, bold=True)
     width = sheet.width - 2 * MARGIN
-    draw_text(sheet, (MARGIN, 84), line or _counts(rows, compare), 20, GREY_TEXT, width=width)
+    draw_text(sheet, (MARGIN, 84), line or _counts(rows, compare, total), 20, GREY_TEXT, width=width)
     for card, row in enumerate(shown):
         _draw_card(sheet, row, layout.place(card), layout)
     if more:
@@ -145,7 +147,7 @@ def _title(compare: bool) -> str:
     return "Before and after" if compare else "Predictions"
 
 
-def _counts(rows: Sequence[PredictionRow], compare: bool) -> str:
+def _counts(rows: Sequence[PredictionRow], compare: bool, total: int | None) -> str:
     """The correct predictions before and after in words; the number of images where no class is known."""
     columns = [("before: ", [row.is_correct(row.before) for row in rows])] if compare else []
     columns.append(("after: " if compare else "", [row.is_correct(row.after) for row in rows]))
@@ -154,7 +156,7 @@ def _counts(rows: Sequence[PredictionRow], compare: bool) -> str:
         known = [correct for correct in column if correct is not None]
         if known:
             counts.append(f"{heading}{sum(known)} of {len(known)} correct")
-    return "     ".join(counts) or _images(len(rows))
+    return "     ".join(counts) or _images(total or len(rows))
 
 
 def _draw_card(sheet: Image.Image, row: PredictionRow, place: tuple[int, int], layout: _Layout) -> None:
@@ -219,7 +221,7 @@ def _draw_bar(sheet: Image.Image, place: tuple[int, int], probability: float, co
 
 
 def _images(count: int, more: str = "") -> str:
-    return f"{count} {more}image{'' if count == 1 else 's'}"
+    return f"{count:,} {more}image{'' if count == 1 else 's'}"
 
 
 def _readable(name: str) -> str:

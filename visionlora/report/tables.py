@@ -42,50 +42,52 @@ def predictions_table(rows: Sequence[PredictionRow]) -> Table:
 def summary_table(metrics: Mapping[str, Any]) -> Table:
     """The figures of a run, before and after training, on new, old and contrast images."""
     table = Table(title=_title(metrics), title_justify="left", header_style="bold")
-    for name in ("figure", "before", "after", "95 % interval"):
+    for name in ("figure", "images", "before", "after", "95 % interval"):
         table.add_column(name, justify="left" if name == "figure" else "right")
     count = metrics["pictures"]["val"]
     before, after = metrics["before"], metrics["after"]
-    for key, name in (("val/top1", "validation images, top-1"), ("val/top5", "validation images, top-5")):
-        table.add_row(name, _share(before[key]), _share(after[key]), _interval(after[key], count))
-    table.add_row("validation images, loss", _share(before["val/loss"]), _share(after["val/loss"]), "")
+    for key, name in (("val/top1", "top-1"), ("val/top5", "top-5"), ("val/loss", "loss")):
+        interval = "" if name == "loss" else _interval(after[key], count)
+        table.add_row(
+            f"validation images, {name}", f"{count:,}", _share(before[key]), _share(after[key]), interval
+        )
     retention, contrast = metrics["retention"], metrics["contrast"]
     if retention == NOT_MEASURED:
-        table.add_row("old images, top-1", NOT_MEASURED, NOT_MEASURED, "", style="yellow")
+        table.add_row("old images, top-1", "0", NOT_MEASURED, NOT_MEASURED, "", style="yellow")
     else:
         _add_retention(table, retention)
+    name = "contrast images, false-positive rate"
     if contrast == NOT_MEASURED:
-        table.add_row("contrast images, false-positive rate", NOT_MEASURED, NOT_MEASURED, "", style="yellow")
+        table.add_row(name, "0", NOT_MEASURED, NOT_MEASURED, "", style="yellow")
     else:
         first, last = contrast["before/false_positive_rate"], contrast["after/false_positive_rate"]
-        table.add_row(
-            "contrast images, false-positive rate",
-            _share(first),
-            _share(last),
-            _interval(last, contrast["pictures"]),
-        )
+        count = contrast["pictures"]
+        table.add_row(name, f"{count:,}", _share(first), _share(last), _interval(last, count))
     _add_strength(table, metrics["strength"])
     return table
 
 
 def _add_retention(table: Table, retention: Mapping[str, Any]) -> None:
     count, same = retention["pictures"], retention["agreement"]
+    images = f"{count:,}"
     if retention["labelled"]:
         first, last = retention["before/top1"], retention["after/top1"]
-        table.add_row("old images, top-1", _share(first), _share(last), _interval(last, count))
+        table.add_row("old images, top-1", images, _share(first), _share(last), _interval(last, count))
     else:
-        table.add_row("old images, top-1 lost (estimate)", "", _share(retention["lost"]), "")
-    table.add_row("old images, same prediction as before", "", _share(same), _interval(same, count))
-    table.add_row("old images, KL divergence from before, nats", "", _share(retention["divergence"]), "")
+        table.add_row("old images, top-1 lost (estimate)", images, "", _share(retention["lost"]), "")
+    table.add_row("old images, same prediction as before", images, "", _share(same), _interval(same, count))
+    divergence = _share(retention["divergence"])
+    table.add_row("old images, KL divergence from before, nats", images, "", divergence, "")
 
 
 def _add_strength(table: Table, strength: Mapping[str, Any]) -> None:
     if strength["curve"]:
         kept = strength["kept"]
         words = "within budget" if kept else "OVER BUDGET"
-        table.add_row("strength", "", f"{strength['chosen']:g}", words, style=None if kept else "bold red")
+        style = None if kept else "bold red"
+        table.add_row("strength", "", "", f"{strength['chosen']:g}", words, style=style)
     else:
-        table.add_row("strength", "", "1", "not chosen")
+        table.add_row("strength", "", "", "1", "not chosen")
 
 
 def changes_table(retention: Mapping[str, Any] | str, most: int = 5) -> RenderableType:
@@ -145,9 +147,10 @@ def evaluation_table(metrics: Mapping[str, Any]) -> Table:
 
 def sweep_table(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
     """One row per run: its overrides and its figures."""
-    table = Table(title=f"{len(runs)} runs", title_justify="left", header_style="bold")
+    title = f"{len(runs)} runs; top-1 and loss on their validation images"
+    table = Table(title=title, title_justify="left", header_style="bold")
     for name in (
-        "run", "top-1", "95 % interval", "loss", "strength", "old top-1 lost",
+        "run", "images", "top-1", "95 % interval", "loss", "strength", "old top-1 lost",
         "false positives", "trained", "step, ms",
     ):  # fmt: skip
         table.add_column(name, justify="left" if name == "run" else "right")
@@ -157,6 +160,7 @@ def sweep_table(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
         wrong = contrast if contrast == NOT_MEASURED else _share(contrast["after/false_positive_rate"])
         table.add_row(
             _text(overrides),
+            f"{metrics['pictures']['val']:,}",
             _share(metrics["after"]["val/top1"]),
             _interval(metrics["after"]["val/top1"], metrics["pictures"]["val"]),
             _share(metrics["after"]["val/loss"]),

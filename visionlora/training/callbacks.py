@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
@@ -22,6 +22,9 @@ WORDS = {
     "val/loss": "validation loss", "val/top1": "validation top-1",
 }  # fmt: skip
 """What the terminal calls the figures of TensorBoard."""
+
+ESTIMATE_AFTER_S = 5.0
+"""Of training, until the time left is estimated."""
 
 
 # Lightning's ThroughputMonitor gives means over a window of wall time, waits for data included: no step_ms.
@@ -126,7 +129,8 @@ class StepProgress(Callback):
     Lightning's own bars count batches of an epoch, and a run here has as many epochs as its steps need.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, validation_images: int) -> None:
+        self._validation_images = validation_images
         self._progress = Progress(
             TextColumn("step {task.completed:.0f} of {task.total:.0f}"),
             BarColumn(),
@@ -149,7 +153,7 @@ class StepProgress(Callback):
     ) -> None:
         """Move the bar."""
         assert self._task is not None
-        figures = _figures(trainer, ("train/loss", "train/top1", "val/top1"))
+        figures = _figures(trainer, ("train/loss", "train/top1", "val/top1"), self._validation_images)
         self._progress.update(self._task, completed=trainer.global_step, figures=figures)
 
     def on_train_end(self, *arguments: Any) -> None:
@@ -162,33 +166,69 @@ class StepProgress(Callback):
 
 
 class ProgressLines(Callback):
-    """For output that is no terminal (a log file, CI): one line a validation, or where one would be."""
+    """For output that is no terminal (a log file, CI): one line a validation, or where one would be, and one
+    as soon as it is known how long training takes."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(
+        self, console: Console, validation_images: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._console = console
+        self._validation_images = validation_images
+        self._clock = clock
+        self._start = (0, 0.0)
+        self._estimated = False
+
+    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Start timing, of a resumed run from where it continues."""
+        self._start = trainer.global_step, self._clock()
 
     def on_validation_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Print the step and the figures."""
-        self._print(trainer)
+        self._print(
+            trainer, _figures(trainer, ("train/loss", "val/loss", "val/top1"), self._validation_images)
+        )
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, *arguments: Any
     ) -> None:
-        """The same where there are no validation images."""
+        """Print the figures where there are no validation images, and once how long training takes."""
         if not trainer.num_val_batches and trainer.global_step % int(trainer.val_check_interval) == 0:
-            self._print(trainer)
+            self._print(trainer, _figures(trainer, ("train/loss",), 0))
+        elif not self._estimated and self._clock() - self._start[1] >= ESTIMATE_AFTER_S:
+            self._print(trainer, "")
 
-    def _print(self, trainer: lightning.Trainer) -> None:
-        figures = _figures(trainer, ("train/loss", "val/loss", "val/top1"))
-        self._console.print(f"step {trainer.global_step:>4} of {trainer.max_steps}: {figures}")
+    def _print(self, trainer: lightning.Trainer, figures: str) -> None:
+        self._estimated = True
+        first, started = self._start
+        rate = (self._clock() - started) / max(trainer.global_step - first, 1)
+        left = rate * (trainer.max_steps - trainer.global_step)
+        said = [part for part in (figures, f"about {_duration(left)} left" if left else "") if part]
+        line = f"step {trainer.global_step:>4} of {trainer.max_steps}: {', '.join(said)}"
+        self._console.print(line, highlight=False, soft_wrap=True)
 
 
-def _figures(trainer: lightning.Trainer, names: Sequence[str]) -> str:
-    """Those of the figures that there are, in words."""
+def _duration(seconds: float) -> str:
+    """A length of time in words: ``8 s``, ``3 min``, ``2.5 h``."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _figures(trainer: lightning.Trainer, names: Sequence[str], validation_images: int) -> str:
+    """Those of the figures that there are, in words; behind those of validation the number of images."""
     known = trainer.callback_metrics
-    return ", ".join(f"{WORDS[name]} {float(known[name]):.3f}" for name in names if name in known)
+    said = ", ".join(f"{WORDS[name]} {float(known[name]):.3f}" for name in names if name in known)
+    validated = any(name in known for name in names if name.startswith("val/"))
+    images = "1 image" if validation_images == 1 else f"{validation_images:,} images"
+    return f"{said} ({images})" if validated else said
 
 
-def progress(console: Console) -> Callback:
-    """A progress bar on a terminal, plain lines elsewhere."""
-    return StepProgress(console) if console.is_terminal else ProgressLines(console)
+def progress(console: Console, validation_images: int) -> Callback:
+    """A progress bar on a terminal, plain lines elsewhere.
+
+    Args:
+        console: where.
+        validation_images: how many there are, to stand beside their figures.
+    """
+    lines = StepProgress if console.is_terminal else ProgressLines
+    return lines(console, validation_images)

@@ -84,9 +84,9 @@ def run(
     notices.console.print(heading("Training"))
     if folds is not None:
         notices.say(
-            f"{folds['count']} folds: top-1 {folds['val/top1']:.3f} on images not trained on (standard "
-            f"deviation {folds['val/top1_deviation']:.3f} between folds); the figures of this run are on "
-            "those it learns from"
+            f"{folds['count']} folds: top-1 {folds['val/top1']:.3f} on {len(setup.folder.val)} images, by "
+            f"the run that did not learn each (standard deviation {folds['val/top1_deviation']:.3f} between "
+            "folds); the figures of this run are on those it learns from"
         )
 
     device = choose_device(settings.trainer.accelerator)
@@ -99,7 +99,7 @@ def run(
     evaluation_images = setup.evaluation_images
     if cache_plan is not None:
         evaluation_images = cache_plan.evaluation_images(evaluation_images)
-    before = evaluate_images(network, evaluation_images).with_old_outputs(setup.adapted.old_outputs)
+    before = evaluate_images(network, evaluation_images).before_training(setup.adapted.old_outputs)
 
     logger = TensorBoardLogger(str(folder), name="", version="tensorboard", default_hp_metric=False)
     result = train(setup, sample, cache_plan, logger, folder, resume, started, notices)
@@ -194,7 +194,7 @@ def train(
         module = new_module(setup.total_steps, options)
         callbacks = [
             *best, timer, average, first_batch,
-            *_callbacks(settings.trainer, notices.console, checkpoints, interval, bool(best)),
+            *_callbacks(settings.trainer, notices.console, checkpoints, interval, len(setup.folder.val)),
         ]  # fmt: skip
         trainer = fitter.trainer(setup.total_steps, settings.trainer.validations, logger, callbacks)
         fit_started = time.perf_counter()
@@ -284,16 +284,16 @@ def _folded_batch_norms(
 
 
 def _callbacks(
-    options: TrainerConfig, console: Console, checkpoints: Path, interval: int, validates: bool
+    options: TrainerConfig, console: Console, checkpoints: Path, interval: int, validation_images: int
 ) -> list[Callback]:
     # ModelCheckpoint's save_last writes only when the best one changes: no place to resume from.
     last = ModelCheckpoint(
         checkpoints, "last", enable_version_counter=False,
-        every_n_train_steps=None if validates else interval,
+        every_n_train_steps=None if validation_images else interval,
     )  # fmt: skip
     callbacks: list[Callback] = [last, LearningRateMonitor("step")]
-    if options.patience is not None and validates:
+    if options.patience is not None and validation_images:
         callbacks.append(EarlyStopping("val/objective", patience=options.patience))
     if options.progress:
-        callbacks.append(progress(console))
+        callbacks.append(progress(console, validation_images))
     return callbacks

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import torch
 from rich.console import RenderableType
-from torch import Tensor, nn
+from torch import Tensor
 
-from visionlora.adapters import LoraConfig, attach, fingerprint
 from visionlora.data import BadImage, ImageDataset, ImageFile, ImageFolder, ImageLoader, scan, scan_images
 from visionlora.data.loaders import ImageLoaders
 from visionlora.data.outputs import describe_outputs
 from visionlora.device import choose_device, keep_freed_memory
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.images import EvaluationImages
-from visionlora.models import Backbone, Head, apply_head, find_class, head_parameters, load_backbone
+from visionlora.models import find_class
+from visionlora.models.adapted import AdaptedNetwork, adapt
 from visionlora.models.config import ModelConfig
 from visionlora.models.registry import check_name
 from visionlora.notices import Notices
@@ -39,28 +39,6 @@ from visionlora.training.config import RunConfig, TrainerConfig
 
 SAMPLE = 4
 """Images that the network is timed and folded with."""
-
-
-@dataclass(frozen=True)
-class AdaptedNetwork:
-    """A pretrained network with a head for the new classes and adapters.
-
-    Attributes:
-        backbone: where it comes from: class names, preprocessing.
-        head: what its outputs mean now.
-        network: the backbone's model, adapted.
-        fingerprint: of the backbone's weights, without the rows of the head that are trained whole.
-    """
-
-    backbone: Backbone
-    head: Head
-    network: nn.Module
-    fingerprint: str
-
-    @property
-    def old_outputs(self) -> int:
-        """How many outputs the frozen network has."""
-        return len(self.backbone.categories)
 
 
 @dataclass(frozen=True)
@@ -136,7 +114,7 @@ def set_up(config: RunConfig, notices: Notices, images: ImageFolder | None = Non
     folder = images or scan(
         data.root, class_name=data.class_name, val_fraction=data.val_fraction, seed=config.seed
     )
-    adapted = _adapt(config.model, config.lora, folder.classes, config.seed, config.trainer.channels_last)
+    adapted = adapt(config.model, config.lora, folder.classes, config.seed, config.trainer.channels_last)
     backbone, head = adapted.backbone, adapted.head
     notices.console.print(_found(config.trainer, config.data.batch_size, folder, adapted))
     loaders = ImageLoaders(
@@ -208,23 +186,6 @@ def _images(loader: ImageLoader) -> tuple[ImageFile, ...]:
     """The images of a loader that :class:`ImageLoaders` made."""
     assert isinstance(loader.dataset, ImageDataset)
     return loader.dataset.images
-
-
-def _adapt(
-    model: ModelConfig, lora: LoraConfig, classes: Sequence[str], seed: int, channels_last: bool
-) -> AdaptedNetwork:
-    """The pretrained network with a head for the classes, frozen but for its adapters and new rows."""
-    backbone = load_backbone(model.name, model.weights)
-    head = apply_head(backbone, model.head, classes)
-    base_fingerprint = fingerprint(backbone.model, exclude=head.trained)
-    # New rows are trained whole: a low-rank update of them would only restrict them.
-    generator = torch.Generator().manual_seed(seed)
-    network = attach(backbone.model, lora, generator=generator, trained_whole=head.trained)
-    for parameter in head_parameters(network, head):
-        parameter.requires_grad_(True)
-    if channels_last:
-        network.to(memory_format=torch.channels_last)
-    return AdaptedNetwork(backbone, head, network, base_fingerprint)
 
 
 def _make_teacher(

@@ -23,6 +23,7 @@ from visionlora.evaluation.images import Batches, Evaluation
 from visionlora.evaluation.predictions import Predictions
 from visionlora.files import read_json, replacing
 from visionlora.kernels.decisions import Decisions, parse
+from visionlora.models.adapted import AdaptedNetwork
 from visionlora.report.figures import confusion_figure, strength_figure, update_size_figure
 from visionlora.report.metrics_file import flatten, write_metrics
 from visionlora.report.model_card import changes_markdown, model_card
@@ -31,7 +32,7 @@ from visionlora.report.tables import changes_table, show, summary_table
 from visionlora.settings import plain
 from visionlora.tasks.single_label import decode
 from visionlora.text import printable
-from visionlora.training.setup import AdaptedNetwork, RunSetup
+from visionlora.training.setup import RunSetup
 
 TOP = 3
 """Predictions of an image that a sheet shows."""
@@ -105,10 +106,14 @@ def write_outputs(
 def _write_sheet(
     images: Sequence[ImageFile], outputs: Sequence[str], before: Evaluation, after: Evaluation, path: Path
 ) -> None:
-    if before.validation is None or after.validation is None:
+    if after.validation is None:
         before_after_sheet([], path, line="not measured: there are no validation images")
+        return
+    rows = prediction_rows(images, outputs, before.validation, after.validation)
+    if before.validation is None:
+        before_after_sheet(rows, path, compare=False, title="After training; before it the head is empty")
     else:
-        before_after_sheet(prediction_rows(images, outputs, before.validation, after.validation), path)
+        before_after_sheet(rows, path)
 
 
 def write_kernels(path: Path, decisions: Decisions) -> None:
@@ -136,16 +141,18 @@ def show_summary(metrics: Mapping[str, Any], console: Console) -> None:
 
 
 def prediction_rows(
-    images: Sequence[ImageFile], outputs: Sequence[str], before: Predictions, after: Predictions
+    images: Sequence[ImageFile], outputs: Sequence[str], before: Predictions | None, after: Predictions
 ) -> list[PredictionRow]:
     """Labelled images with their most probable classes before and after.
 
     Args:
         images: in the order of the predictions.
         outputs: the name of each output.
-        before, after: the predictions.
+        before: the frozen network's predictions; None where it has no output for any class.
+        after: the adapted network's.
     """
-    first, last = (decode(predictions.logits, outputs, TOP) for predictions in (before, after))
+    last = decode(after.logits, outputs, TOP)
+    first = decode(before.logits, outputs, TOP) if before is not None else [None] * len(last)
     return [
         PredictionRow(path=image.path, truth=outputs[label], before=first[index], after=last[index])
         for index, (image, label) in enumerate(zip(images, after.labels.tolist(), strict=True))
