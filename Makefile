@@ -12,8 +12,9 @@ INSTALLED := $(VENV)/.installed
 goldfish: $(INSTALLED)
 	$(BIN)/python -m visionlora.train data=goldfish $(ARGS)
 
+# One process per core, each with one thread: most tests are too small for two threads to pay.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -q $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 8 --dist worksteal $(ARGS)
 
 slow: $(INSTALLED)
 	$(BIN)/python -m pytest -q -m slow $(ARGS)
