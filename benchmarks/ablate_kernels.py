@@ -26,7 +26,8 @@ from rich.console import Console
 from torch import Tensor
 
 from benchmarks.command import run_command
-from benchmarks.contenders import by_name, fresh_network
+from benchmarks.contenders import fresh_network
+from benchmarks.ready import by_name
 from benchmarks.step_time import NETWORKS
 from benchmarks.timing import Setting, Trainee, prepare, resident_memory
 from visionlora.kernels import autotune, layers

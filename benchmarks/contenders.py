@@ -13,7 +13,7 @@ import math
 import re
 import types
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -71,7 +71,7 @@ def build_floor(network: nn.Module, layers: Sequence[str], rank: int) -> Ready:
 def build_full(network: nn.Module, layers: Sequence[str], rank: int) -> Ready:
     """Every parameter is trained."""
     network.requires_grad_(True)
-    return Ready(_training(network), list(network.parameters()), 0)
+    return Ready(in_training(network), list(network.parameters()), 0)
 
 
 def build_ours(network: nn.Module, layers: Sequence[str], rank: int) -> Ready:
@@ -84,7 +84,7 @@ def build_unfolded(network: nn.Module, layers: Sequence[str], rank: int) -> Read
     targets = [f"(?<!.){re.escape(name)}" for name in layers]
     attach(network, LoraConfig(rank=rank, alpha=float(rank), targets=targets))
     trainable = list(adapter_parameters(network))
-    return Ready(_training(network), trainable, len(trainable) // 2)
+    return Ready(in_training(network), trainable, len(trainable) // 2)
 
 
 def build_peft(network: nn.Module, layers: Sequence[str], rank: int) -> Ready:
@@ -98,7 +98,7 @@ def build_peft(network: nn.Module, layers: Sequence[str], rank: int) -> Ready:
         warnings.simplefilter("ignore", UserWarning)
         model = peft.get_peft_model(network, config)
     count = sum(isinstance(module, LoraLayer) for module in model.modules())
-    return Ready(_training(model), _trainable(model), count)
+    return Ready(in_training(model), trained_by(model), count)
 
 
 def build_loralib(network: nn.Module, layers: Sequence[str], rank: int) -> Ready:
@@ -118,7 +118,7 @@ def build_loralib(network: nn.Module, layers: Sequence[str], rank: int) -> Ready
         layer.lora_B = nn.Parameter(A.new_zeros(int(out) * k, rank * k))
         forward = _loralib_conv if isinstance(layer, nn.Conv2d) else _loralib_linear
         layer.forward = types.MethodType(forward, layer)
-    return Ready(_training(network), _trainable(network), len(layers))
+    return Ready(in_training(network), trained_by(network), len(layers))
 
 
 def _loralib_conv(layer: Any, x: Tensor) -> Tensor:
@@ -144,7 +144,7 @@ def build_lycoris(network: nn.Module, layers: Sequence[str], rank: int) -> Ready
     adapters = create_lycoris(network, 1.0, linear_dim=rank, linear_alpha=rank, algo="locon")
     adapters.apply_to()
     adapters.train()
-    return Ready(_training(network), list(adapters.parameters()), len(adapters.loras), (adapters,))
+    return Ready(in_training(network), list(adapters.parameters()), len(adapters.loras), (adapters,))
 
 
 def _square_and_dense(layer: nn.Module, rank: int) -> bool:
@@ -172,52 +172,11 @@ CONTENDERS = (
 )
 
 
-def by_name(name: str) -> Contender:
-    """The contender of this name, in any case.
-
-    Raises:
-        VisionLoraError: there is none.
-    """
-    known = {contender.name.lower(): contender for contender in CONTENDERS}
-    if name.lower() not in known:
-        names = ", ".join(contender.name for contender in CONTENDERS)
-        raise VisionLoraError(f"No contender is called {name!r}; there are {names}.")
-    return known[name.lower()]
-
-
-def layers_for(network: nn.Module, contender: Contender, rank: int, choice: str) -> list[str]:
-    """Names of the layers that a contender adapts: with `shared` those that every contender can adapt, with
-    `all` those that this contender can adapt."""
-    if contender.can is None:
-        return []
-    involved: Iterable[Contender] = CONTENDERS if choice == "shared" else (contender,)
-    able = [one.can for one in involved if one.can is not None]
-    return [
-        name
-        for name, layer in network.named_modules()
-        # By exact type: an attention's output projection is a Linear whose forward is never called.
-        if type(layer) in (nn.Conv2d, nn.Linear) and all(can(layer, rank) for can in able)
-    ]
-
-
-def make_ready(contender: Contender, network: nn.Module, rank: int, choice: str = "shared") -> Ready:
-    """Build a contender on the network, which is changed in place.
-
-    Raises:
-        VisionLoraError: the contender adapted another number of layers than requested.
-    """
-    layers = layers_for(network, contender, rank, choice)
-    ready = contender.build(network, layers, rank)
-    if ready.layers != len(layers):
-        raise VisionLoraError(f"{contender.name} adapted {ready.layers} layers instead of {len(layers)}.")
-    return ready
-
-
-def _trainable(model: nn.Module) -> list[nn.Parameter]:
+def trained_by(model: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
-def _training(model: nn.Module) -> nn.Module:
+def in_training(model: nn.Module) -> nn.Module:
     """Training mode with frozen batch-norm statistics, for every contender."""
     model.train()
     for module in model.modules():

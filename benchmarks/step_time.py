@@ -22,8 +22,9 @@ from rich.console import Console
 
 from benchmarks import results, table
 from benchmarks.command import run_command
-from benchmarks.contenders import CONTENDERS, by_name
+from benchmarks.contenders import CONTENDERS
 from benchmarks.machine import machine, versions
+from benchmarks.ready import by_name
 from benchmarks.timing import Setting, measure
 from visionlora.errors import VisionLoraError
 from visionlora.files import replacing

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.contenders import Contender, by_name, fresh_network, make_ready
+from benchmarks.contenders import Contender, fresh_network
+from benchmarks.ready import by_name, make_ready
 from benchmarks.worker import Worker, WorkerError
 from visionlora.adapters import fold_batch_norm
 from visionlora.device import keep_freed_memory

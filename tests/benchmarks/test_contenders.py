@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.contenders import CONTENDERS, Contender, by_name, layers_for
+from benchmarks.contenders import CONTENDERS, Contender
+from benchmarks.ready import by_name, layers_for
 from benchmarks.timing import Setting, Trainee
 from visionlora.errors import VisionLoraError
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import contenders, step_time, timing, worker
+from benchmarks import contenders, ready, step_time, timing, worker
 from benchmarks.results import replace_section, write_section
 from benchmarks.table import cells
 from benchmarks.timing import Row
@@ -95,9 +95,9 @@ def test_a_contender_that_is_not_installed_is_reported(
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> None:
-    absent = dataclasses.replace(contenders.by_name("PEFT"), package="not_a_package_of_this_world")
+    absent = dataclasses.replace(ready.by_name("PEFT"), package="not_a_package_of_this_world")
     others = tuple(c for c in contenders.CONTENDERS if c.name != "PEFT")
-    monkeypatch.setattr(contenders, "CONTENDERS", (*others, absent))
+    monkeypatch.setattr(ready, "EVERY", (*others, absent))
     told = run("--batch", "1", "--contenders", "floor", "PEFT")
     assert told["results"][0]["contenders"][1]["status"] == "not installed"
     assert "| PEFT | not installed |" in (tmp_path / "RESULTS.md").read_text()
@@ -112,7 +112,7 @@ def test_a_contender_that_fails_has_a_row_with_the_reason(
 
     failing = contenders.Contender("PEFT", broken)
     others = tuple(c for c in contenders.CONTENDERS if c.name != "PEFT")
-    monkeypatch.setattr(contenders, "CONTENDERS", (*others, failing))
+    monkeypatch.setattr(ready, "EVERY", (*others, failing))
     rows = run("--batch", "1", "--contenders", "floor", "PEFT")["results"][0]["contenders"]
     assert rows[0]["status"] == "ok" and len(rows[0]["times"]) == 7
     assert rows[1]["status"] == "failed: ValueError: out of luck" and rows[1]["median"] is None
