@@ -23,6 +23,7 @@ __all__ = [
     "AdapterSettings",
     "LowRank",
     "Option",
+    "ScaledLowRank",
     "padding_obstacle",
     "scaling_of",
 ]  # all that a family needs
@@ -47,6 +48,19 @@ class LowRank(NamedTuple):
     def added_to(self, base: Tensor) -> Tensor:
         """base + scaling * B @ A, computed in A's type and cast to the base's."""
         return merged_weight(LayerTensors(DenseWeight(base), None, *self))
+
+
+class ScaledLowRank(NamedTuple):
+    """A weight `scale * (base + scaling * B @ A)`.
+
+    Attributes:
+        scale: of each output, (out, 1...), with as many dimensions as the weight. In the gradients of A and B
+            it counts as a constant.
+        low_rank: A, B and scaling; None where the base is only scaled.
+    """
+
+    scale: Tensor
+    low_rank: LowRank | None
 
 
 class Adapter(nn.Module):
@@ -107,6 +121,14 @@ class Adapter(nn.Module):
 
     def low_rank(self) -> LowRank | None:
         """The update as a low-rank product, the strength in its scaling; None where it is none."""
+        return None
+
+    def scaled_low_rank(self, base: Tensor) -> ScaledLowRank | None:
+        """The adapted weight at strength 1 as scaled outputs of a low-rank change; None where it is none.
+
+        Args:
+            base: the frozen weight, (out, in/groups, kernel...), in at least single precision.
+        """
         return None
 
     def regularizer(self) -> Tensor | None:

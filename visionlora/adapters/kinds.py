@@ -10,8 +10,10 @@ from torch.nn import functional as F
 from visionlora.adapters.base import LowRank
 from visionlora.adapters.layers import AdaptedLayer, HasWeight
 from visionlora.adapters.module_adapter import ModuleAdapter, add_branches, change_inputs
+from visionlora.adapters.output_scale import scaled_output
 from visionlora.frozen.folding import Fold, FoldableConv
 from visionlora.kernels import (
+    FrozenWeight,
     Geometry,
     LayerTensors,
     adapted_conv,
@@ -45,13 +47,20 @@ class AdaptedConv(HasWeight, FoldableConv):
         if not computes:
             return frozen_conv(x, weight, bias, geometry)
         low_rank: LowRank | None = self.low_rank()
-        if low_rank is None:
-            adapted = self.adapted_weight()
-            adapted = adapted if scale is None else (adapted * scale).to(adapted.dtype)
-            return conv(x, adapted, bias, geometry)
-        A, B, factor = low_rank
-        B = B if scale is None else B * scale.to(B.dtype)
-        return adapted_conv(x, LayerTensors(weight, bias, A, B, factor), geometry)
+        if low_rank is not None:
+            return adapted_conv(x, _tensors(weight, bias, low_rank, scale), geometry)
+        scaled = self.scaled_low_rank()
+        if scaled is not None and x.ndim == self.base_weight.ndim:
+
+            def compute(weight: FrozenWeight, low_rank: LowRank | None) -> Tensor:
+                if low_rank is None:
+                    return frozen_conv(x, weight, None, geometry)
+                return adapted_conv(x, _tensors(weight, None, low_rank, scale), geometry)
+
+            return scaled_output(weight, bias, scaled, compute, channels_first=True)
+        adapted = self.adapted_weight()
+        adapted = adapted if scale is None else (adapted * scale).to(adapted.dtype)
+        return conv(x, adapted, bias, geometry)
 
     def _geometry(self: Any, padding: Any) -> Geometry:
         return Geometry.of(self.kernel_size, self.stride, padding, self.dilation, self.groups)
@@ -81,6 +90,14 @@ class AdaptedConv(HasWeight, FoldableConv):
         return y
 
 
+def _tensors(
+    weight: FrozenWeight, bias: Tensor | None, low_rank: LowRank, scale: Tensor | None
+) -> LayerTensors:
+    """A layer's tensors, the update times the scale of a folded batch norm."""
+    A, B, factor = low_rank
+    return LayerTensors(weight, bias, A, B if scale is None else B * scale.to(B.dtype), factor)
+
+
 class AdaptedLinear(HasWeight):
     """nn.Linear with adapters."""
 
@@ -94,9 +111,18 @@ class AdaptedLinear(HasWeight):
         if self.drops():
             return self._add_updates(x, self.frozen_part(x))
         low_rank = self.low_rank()
-        if low_rank is None:
+        if low_rank is not None:
+            return adapted_linear(x, LayerTensors(self.frozen_weight, self.bias, *low_rank))
+        scaled = self.scaled_low_rank()
+        if scaled is None:
             return F.linear(x, self.adapted_weight(), self.bias)
-        return adapted_linear(x, LayerTensors(self.frozen_weight, self.bias, *low_rank))
+
+        def compute(weight: FrozenWeight, low_rank: LowRank | None) -> Tensor:
+            if low_rank is None:
+                return F.linear(x, weight.dense())
+            return adapted_linear(x, LayerTensors(weight, None, *low_rank))
+
+        return scaled_output(self.frozen_weight, self.bias, scaled, compute, channels_first=False)
 
     # What `frozen.split` asks of a layer whose frozen part can be computed beforehand.
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from visionlora.adapters.base import Adapter, LowRank
+from visionlora.adapters.base import Adapter, LowRank, ScaledLowRank
 from visionlora.adapters.computed_weight import ComputedWeight
 from visionlora.adapters.module_adapter import ModuleAdapter
 from visionlora.adapters.sites import ADAPTABLE, WeightSite, sites_of
@@ -120,6 +120,19 @@ class AdaptedLayer(Swapped):
         A = torch.cat([one.A for one in factors])
         B = torch.cat([one.B * one.scaling for one in factors], dim=1)
         return LowRank(A, B, 1.0)
+
+    def scaled_low_rank(self) -> ScaledLowRank | None:
+        """The adapted weight as scaled outputs of a low-rank change, which saves the gradient of the whole
+        weight; None where the layer is not trained, or it is none."""
+        adapters = self.weight_adapters()
+        trained = torch.is_grad_enabled() and not torch._C._are_functorch_transforms_active()
+        if not trained or len(adapters) != 1 or adapters[0].strength != 1:
+            return None
+        if self.frozen_weight.requires_grad or (self.bias is not None and self.bias.requires_grad):
+            return None
+        exact = self.frozen_weight.dense(self._exact)
+        with autocast_off(exact.device):
+            return adapters[0].scaled_low_rank(exact)
 
     def adapted_weight(self, dropout: bool = False) -> Tensor:
         """The adapted parameter in the base's type: computed in single or double precision, cast once.

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from visionlora.adapters.base import AdapterSettings
+from visionlora.adapters.base import AdapterSettings, LowRank, ScaledLowRank
 from visionlora.adapters.families.lora import Lora
 
 
@@ -47,6 +47,13 @@ class Dora(Lora):
     def low_rank(self) -> None:
         """None: the base is scaled too."""
         return
+
+    def scaled_low_rank(self, base: Tensor) -> ScaledLowRank:
+        """magnitude / ||V||, and LoRA's update."""
+        low_rank = LowRank(*self.factors(), self.scaling)
+        with torch.no_grad():
+            norms = _norms(low_rank.added_to(base))
+        return ScaledLowRank(self.magnitude / norms, low_rank)
 
     def to_peft(self) -> dict[str, Tensor]:
         """PEFT's names and shapes: the magnitude is (out,) of a matrix, (1, out, 1...) of a convolution."""

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from visionlora.adapters.base import Adapter, AdapterSettings, Option
+from visionlora.adapters.base import Adapter, AdapterSettings, Option, ScaledLowRank
 
 
 class Ia3(Adapter):
@@ -44,6 +44,12 @@ class Ia3(Adapter):
         """base * l."""
         outputs = self.option("side") == "output" and base.ndim > 2
         return base * (self.ia3_l.transpose(0, 1) if outputs else self.ia3_l)
+
+    def scaled_low_rank(self, base: Tensor) -> ScaledLowRank | None:
+        """l of the outputs, and no update; None where l is of the inputs."""
+        if self.option("side") == "input":
+            return None
+        return ScaledLowRank(self.ia3_l.transpose(0, 1) if base.ndim > 2 else self.ia3_l, None)
 
     def to_peft(self) -> dict[str, Tensor]:
         """The scales with the strength in them: 1 + strength * (l - 1)."""

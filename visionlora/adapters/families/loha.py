@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from visionlora.adapters.base import Adapter, AdapterSettings, padding_obstacle, scaling_of
+from visionlora.adapters.base import Adapter, AdapterSettings, LowRank, padding_obstacle, scaling_of
 
 
 class Loha(Adapter):
@@ -48,6 +48,18 @@ class Loha(Adapter):
         """base + scaling * (w1_a @ w1_b) * (w2_a @ w2_b)."""
         product = (self.hada_w1_a @ self.hada_w1_b) * (self.hada_w2_a @ self.hada_w2_b)
         return base + scaling_of(self.settings) * product.view(self.shape)
+
+    def low_rank(self) -> LowRank | None:
+        """The product as one of rank r^2, row by row and column by column (Khatri-Rao): None where that is no
+        less than the layer's full rank."""
+        (out, rank), columns = self.hada_w1_a.shape, self.hada_w1_b.shape[1]
+        if rank * rank >= min(out, columns):
+            return None
+        B = (self.hada_w1_a[:, :, None] * self.hada_w2_a[:, None, :]).flatten(1)
+        A = (self.hada_w1_b[:, None, :] * self.hada_w2_b[None, :, :]).flatten(0, 1)
+        ones = (1,) * (len(self.shape) - 2)
+        scaling = scaling_of(self.settings) * self.strength
+        return LowRank(A.view(-1, *self.shape[1:]), B.view(out, -1, *ones), scaling)
 
     @classmethod
     def to_peft_config(cls, settings: AdapterSettings) -> dict[str, Any]:
