@@ -225,6 +225,20 @@ def test_goldfish_bring_their_own_negatives_and_the_command_line_wins() -> None:
     assert (given.contrast.root, given.contrast.anchors, given.data.name) == ("X", "auto", "n")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["lora.options={factor: 4}", "lora.rank_pattern={fc: 2}"],
+        ["lora.options={factor:4}", "lora.rank_pattern={'fc':2}"],
+        ["lora.options.factor=4", "lora.rank_pattern.fc=2"],
+        ["+lora.options.factor=4", "++lora.rank_pattern.fc=2"],
+    ],
+)
+def test_a_mapping_is_given_whole_or_by_key(words: list[str]) -> None:
+    lora = read_config(composed("data.root=x", "lora.family=lokr", *words)).lora
+    assert (dict(lora.options), dict(lora.rank_pattern)) == ({"factor": 4}, {"fc": 2})
+
+
 def test_presets_hold_no_second_copy_of_a_default() -> None:
     config = plain(composed("data.root=x"))
     assert build_again(config) == config

@@ -89,6 +89,8 @@ class Arguments:
         if key == "model" and key in self.groups and not self._are_presets(key, value):
             key = "model.name"
         if key in self.keys:
+            # Hydra adds keys to a mapping only when it is told to.
+            sign = "++" if isinstance(self.keys[key].default, Mapping) else sign
             return f"{sign}{key}={self._value(self.keys[key], value)}"
         mapping = next((name for name in self.keys if key.startswith(f"{name}.")), None)
         if mapping is not None:
