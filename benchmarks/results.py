@@ -53,6 +53,17 @@ def write_section(path: Path, key: str, text: str) -> None:
         beside.write_text(content, encoding="utf-8")
 
 
+def replace_in(path: Path, key: str, text: str) -> None:
+    """Replace the section with this key in another Markdown file than RESULTS.md, or append it.
+
+    Raises:
+        VisionLoraError: the section's begin and end marks do not match.
+    """
+    content = replace_section(path.read_text(encoding="utf-8"), key, text)
+    with replacing(path) as beside:
+        beside.write_text(content, encoding="utf-8")
+
+
 def replace_section(content: str, key: str, text: str) -> str:
     """The content with the section of this key replaced, or appended if there is none."""
     begin, end = f"<!-- section:{key} -->", f"<!-- /section:{key} -->"

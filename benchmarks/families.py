@@ -1,0 +1,245 @@
+"""Every adapter family: what it learned, what it forgot, what it cost; beside PEFT's and LyCORIS's versions.
+
+    python -m benchmarks.families --records families.jsonl --results docs/families.md --plot docs/families.png
+
+Steps: ResNet50, MobileNetV2 and ConvNeXt-T against the frozen floor, at rank 8. Learning: all families at
+about the same number of trained parameters, at three learning rates on one seed. Goldfish: the shipped job.
+Every finished measurement is a line of the records; the command continues where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import functools
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from torch import nn
+
+from benchmarks import results
+from benchmarks.command import run_command
+from benchmarks.family_contenders import FAMILIES, LYCORIS, OPTIONS, PEFT, build_lycoris, build_peft
+from benchmarks.family_tables import draw, sections
+from benchmarks.machine import machine, versions
+from benchmarks.quality import append, read_records
+from benchmarks.quality_methods import Method, run_one, run_ours
+from benchmarks.quality_tasks import REAL, Task, make_tasks, our_config
+from benchmarks.timing import Setting, measure
+from visionlora.adapters import LoraConfig, adapter_parameters, attach
+from visionlora.files import replacing
+from visionlora.models import Head, load_backbone
+
+NETWORKS = ("resnet50", "mobilenet_v2", "convnext_tiny")
+TASKS = ("one-tiger", "unknown-extend", "illustrated-4", "unknown-new")
+QUICK_TASKS = ("one-tiger",)
+PARAMETERS = 80_000
+RATES = (1e-3, 2e-3, 5e-3)
+MOST_RANK = 256
+
+Record = dict[str, Any]
+Measurement = tuple[str, Callable[[], list[Record]]]
+
+
+def rank_for(family: str, network: nn.Module, wanted: int = PARAMETERS) -> int:
+    """The rank that brings the number of trained parameters closest to what is wanted; 8 where the number
+    does not depend on the rank."""
+
+    @functools.cache
+    def distance(rank: int) -> int:
+        config = LoraConfig(
+            family=family, rank=rank, options=dict(OPTIONS.get(family, {})), **_targets(family)
+        )
+        adapted = attach(copy.deepcopy(network), config)
+        return sum(parameter.numel() for parameter in adapter_parameters(adapted)) - wanted
+
+    low, high = 1, MOST_RANK
+    if distance(low) == distance(high):
+        return 8
+    if family in ("oft", "boft"):  # the size of a block: the number grows with it, but not evenly
+        return min((2, 4, 8, 16, 32, 64), key=lambda rank: abs(distance(rank)))
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if distance(middle) < 0 else (low, middle)
+    return min((low, high), key=lambda rank: abs(distance(rank)))
+
+
+def _options(family: str) -> dict[str, Any]:
+    """With its square factors LoKr has at most 14,572 parameters on SqueezeNet; 4 gives 78,000."""
+    return {"factor": 4} if family == "lokr" else dict(OPTIONS.get(family, {}))
+
+
+def _targets(family: str) -> dict[str, Any]:
+    return {"targets": "conv"} if family == "conv_adapter" else {}
+
+
+def family_settings(family: str, rank: int) -> list[str]:
+    """The configuration of a family, as on the command line."""
+    options = ",".join(f"{name}:{value}" for name, value in _options(family).items())
+    targets = [f"lora.targets={value}" for value in _targets(family).values()]
+    return [
+        f"lora.family={family}", f"lora.rank={rank}", f"lora.alpha={rank}",
+        f"lora.options={{{options}}}", *targets,
+    ]  # fmt: skip
+
+
+def step_records(network: str, family: str, options: argparse.Namespace) -> list[Record]:
+    """The step times of a family and its peers on one network."""
+    names = ["floor", f"ours {family}"]
+    names += [f"{whose} {family}" for whose, has in (("PEFT", PEFT), ("LyCORIS", LYCORIS)) if family in has]
+    setting = Setting(
+        network=network,
+        threads=options.threads,
+        layers="all",
+        reuse_memory=True,
+        steps=options.steps,
+        warmup=2,
+    )
+    (rows,) = measure([setting], names, memory=not options.quick)
+    return [
+        {
+            "kind": "step", "network": network, "family": family, "whose": row.contender.split()[0],
+            "ratio": row.ratio, "quartiles": row.ratio_quartiles, "ms": row.median and 1000 * row.median,
+            "peak": row.peak_memory, "trained": row.trainable, "status": row.status,
+        }
+        for row in rows
+    ]  # fmt: skip
+
+
+def learning_records(task: Task, family: str, whose: str, lr: float, threads: int) -> list[Record]:
+    """One training on a task, by ours or by a peer."""
+    head: Record = {"kind": "learning", "task": task.name, "family": family, "whose": whose, "lr": lr}
+    rank = rank_for(family, load_backbone(task.network, task.weights).model)
+    if whose == "ours":
+        torch.set_num_threads(threads)
+        config = our_config(task, lr, 0, anchors=True, settings=family_settings(family, rank))
+        return [{**head, "rank": rank, **run_ours(task, config)}]
+    build = {"PEFT": build_peft, "LyCORIS": build_lycoris}[whose]
+
+    def made(network: nn.Module, network_head: Head) -> nn.Module:
+        layers = [
+            name
+            for name, layer in network.named_modules()
+            if type(layer) in (nn.Conv2d, nn.Linear) and name not in network_head.trained
+        ]
+        ready = build(family, network, layers, rank)
+        for companion in ready.companions:  # LyCORIS's modules are not in the network
+            network.add_module("companion", companion)
+        return ready.model
+
+    method = Method(f"{whose} {family}", (lr,), made)
+    return [{**head, "rank": rank, **run_one(task, method, lr, 0, threads)}]
+
+
+def goldfish_records(family: str, threads: int) -> list[Record]:
+    """The shipped job with this family."""
+    from visionlora.command import compose
+    from visionlora.train import COMMAND
+    from visionlora.training.run import run
+
+    settings = [*family_settings(family, 8), "trainer.progress=false", f"trainer.threads={threads or 'null'}"]
+    config = compose(COMMAND, ["data=goldfish", "model=pocket", *settings])
+    with tempfile.TemporaryDirectory() as place:
+        run(config, Path(place) / "run")
+        metrics = json.loads((Path(place) / "run" / "metrics.json").read_text())
+        adapter = Path(place) / "run" / "adapter" / "adapter_model.safetensors"
+        size = adapter.stat().st_size
+    return [
+        {
+            "kind": "goldfish", "family": family, "whose": "ours",
+            "learned": metrics["after"]["val/top1"],
+            "lost": metrics["retention"]["before/top1"] - metrics["retention"]["after/top1"],
+            "false positives": metrics["contrast"]["after/false_positive_rate"],
+            "strength": metrics["strength"]["chosen"], "trained": metrics["parameters"]["trainable"],
+            "bytes": size, "step_ms": metrics["time"]["step_ms"],
+        }
+    ]  # fmt: skip
+
+
+def measurements(options: argparse.Namespace, tasks: dict[str, Task]) -> Iterator[Measurement]:
+    """All that there is to measure, each with a key that its records carry."""
+    families = options.families or FAMILIES
+    if "goldfish" in options.parts:
+        for family in families:
+            yield f"goldfish {family}", functools.partial(goldfish_records, family, options.threads)
+    if "steps" in options.parts:
+        for network in options.networks:
+            for family in families:
+                yield f"steps {network} {family}", functools.partial(step_records, network, family, options)
+    if "learning" in options.parts:
+        rates = RATES[1:2] if options.quick else RATES
+        for name, family in ((name, family) for name in tasks for family in families):
+            peers = [] if options.quick else [("PEFT", PEFT), ("LyCORIS", LYCORIS)]
+            for whose in ("ours", *(whose for whose, has in peers if family in has)):
+                for lr in rates:
+                    yield (
+                        f"learning {name} {family} {whose} {lr:g}",
+                        functools.partial(learning_records, tasks[name], family, whose, lr, options.threads),
+                    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; the exit status."""
+    return run_command(_parser(), _run, arguments)
+
+
+def _run(options: argparse.Namespace, command: str) -> None:
+    console = Console()
+    records = read_records(options.records)
+    done = {record["key"] for record in records}
+    with tempfile.TemporaryDirectory() as folder:
+        tasks: dict[str, Task] = {}
+        if "learning" in options.parts:
+            made = make_tasks(Path(folder), options.real)
+            tasks = {name: made[name] for name in (QUICK_TASKS if options.quick else options.tasks)}
+        for key, measurement in [] if options.show else measurements(options, tasks):
+            if key in done:
+                continue
+            for record in measurement():
+                records.append({"key": key, **record})
+                append(options.records, records[-1])
+            console.print(key, highlight=False)
+    text = sections(records)
+    console.print(text, markup=False)
+    if options.plot:
+        with replacing(options.plot) as beside:
+            draw(records).savefig(beside, format="png", dpi=120)
+    if options.results:
+        head = results.facts("The comparison", machine(), versions(), command)
+        picture = f"![Learned against lost]({options.plot.name})" if options.plot else ""
+        results.replace_in(options.results, "families", "\n\n".join(filter(None, [head, text, picture])))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.families",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    parts = ("goldfish", "steps", "learning")
+    add(
+        "--quick", action="store_true", help="one task, one learning rate, no peers' learning, no peak memory"
+    )
+    add("--show", action="store_true", help="measure nothing; show the records")
+    add("--parts", nargs="+", choices=parts, default=parts, help="what to measure")
+    add("--families", nargs="+", choices=FAMILIES, metavar="NAME", help=", ".join(FAMILIES))
+    add("--networks", nargs="+", default=list(NETWORKS), metavar="NAME", help="of the step times")
+    add("--tasks", nargs="+", choices=TASKS, default=list(TASKS), help="of learning")
+    add("--threads", type=int, default=0, help="0: PyTorch's own number")
+    add("--steps", type=int, default=7, help="timed steps of each contender")
+    add("--records", type=Path, default=Path("outputs/families.jsonl"), metavar="FILE")
+    add("--real", type=Path, default=REAL, metavar="FOLDER", help="real weights and images")
+    add("--plot", type=Path, metavar="FILE", help="learned against lost, as a PNG")
+    add("--results", type=Path, metavar="FILE", help="replace the section in a Markdown file")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,135 @@
+"""The records of the family comparison as Markdown tables and as a plot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from benchmarks.table import markdown_table
+
+Record = Mapping[str, Any]
+BOUNDS = {"learned": 0.9, "lost": 0.03, "false positives": 0.10}
+"""What the shipped goldfish job has to keep (.ci/check_goldfish.py)."""
+
+
+def sections(records: Sequence[Record]) -> str:
+    """All tables that there are records for."""
+    parts = [goldfish_table(records), step_table(records), learning_tables(records)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def goldfish_table(records: Sequence[Record]) -> str:
+    """The shipped job with each family."""
+    rows = [record for record in records if record["kind"] == "goldfish"]
+    if not rows:
+        return ""
+    lines = []
+    for row in rows:
+        kept = row["learned"] >= BOUNDS["learned"] and all(
+            row[name] <= BOUNDS[name] for name in ("lost", "false positives")
+        )
+        lines.append([
+            row["family"], f"{row['learned']:.3f}", f"{row['lost']:.3f}", f"{row['false positives']:.3f}",
+            f"{row['strength']:g}", f"{row['trained']:,}", f"{row['bytes'] / 1024:.0f}",
+            "yes" if kept else "**no**",
+        ])  # fmt: skip
+    headings = ("family", "learned", "lost", "false pos.", "strength", "trained", "KiB", "within the bounds")
+    return "**The goldfish job, pocket, rank 8**\n\n" + markdown_table(headings, lines)
+
+
+def step_table(records: Sequence[Record]) -> str:
+    """Ratios to the floor, ours beside the peers' on each network."""
+    rows = [record for record in records if record["kind"] == "step" and record["whose"] != "floor"]
+    if not rows:
+        return ""
+    networks = list(dict.fromkeys(row["network"] for row in rows))
+    headings = ["family", *(f"{network}: ours, PEFT, LyCORIS" for network in networks)]
+    lines = []
+    for family in dict.fromkeys(row["family"] for row in rows):
+        line = [family]
+        for network in networks:
+            found = {r["whose"]: r for r in rows if (r["family"], r["network"]) == (family, network)}
+            line.append(", ".join(_ratio(found.get(whose)) for whose in ("ours", "PEFT", "LyCORIS")))
+        lines.append(line)
+    return "**Step time, as a multiple of the frozen floor's**\n\n" + markdown_table(headings, lines)
+
+
+def _ratio(row: Record | None) -> str:
+    if row is None:
+        return "-"
+    return "failed" if row["ratio"] is None else f"{row['ratio']:.2f}"
+
+
+def best(records: Sequence[Record], task: str) -> list[Record]:
+    """Each family's and library's record with the best learning rate on a task."""
+    found: dict[tuple[str, str], Record] = {}
+    for record in records:
+        if record["kind"] == "learning" and record["task"] == task:
+            key = record["family"], record["whose"]
+            if key not in found or _merit(record) > _merit(found[key]):
+                found[key] = record
+    return list(found.values())
+
+
+def _merit(record: Record) -> tuple[float, float]:
+    return record.get("learned") or 0.0, record.get("kept") or 0.0
+
+
+def learning_tables(records: Sequence[Record]) -> str:
+    """One table for each task."""
+    tasks = dict.fromkeys(record["task"] for record in records if record["kind"] == "learning")
+    headings = ("family", "by", "lr", "rank", "learned", "photos lost", "false pos.", "trained", "seconds")
+    parts = []
+    for task in tasks:
+        lines = []
+        for row in best(records, task):
+            if "cannot" in row:
+                lines.append([row["family"], row["whose"], row["cannot"], *[""] * 6])
+                continue
+            lines.append([
+                row["family"], row["whose"], f"{row['lr']:g}", str(row["rank"]), f"{row['learned']:.3f}",
+                _number(lost(row)), _number(row.get("others_called")), f"{row['trained']:,}",
+                f"{row['seconds']:.0f}",
+            ])  # fmt: skip
+        parts.append(f"**{task}**\n\n" + markdown_table(headings, lines))
+    return "\n\n".join(parts)
+
+
+def lost(record: Record) -> float | None:
+    """Top-1 on photos that was lost; None where it is not measured."""
+    frozen = record.get("frozen")
+    return None if not frozen or record.get("kept") is None else frozen["kept"] - record["kept"]
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def draw(records: Sequence[Record]) -> Figure:
+    """Learned against lost: a panel for each task with old knowledge, else the goldfish job."""
+    tasks = [
+        task
+        for task in dict.fromkeys(record["task"] for record in records if record["kind"] == "learning")
+        if any(lost(record) is not None for record in best(records, task) if "cannot" not in record)
+    ]
+    panels: list[tuple[str, list[tuple[str, float, float]]]] = [
+        (task, [
+            (f"{row['family']} ({row['whose']})" if row["whose"] != "ours" else row["family"],
+             lost(row) or 0.0, row["learned"])
+            for row in best(records, task) if "cannot" not in row
+        ])
+        for task in tasks
+    ]  # fmt: skip
+    goldfish = [r for r in records if r["kind"] == "goldfish"]
+    if goldfish:
+        panels.append(("goldfish, pocket", [(r["family"], r["lost"], r["learned"]) for r in goldfish]))
+    figure = Figure(figsize=(6 * max(1, len(panels)), 5), layout="constrained")
+    for place, (title, points) in enumerate(panels, 1):
+        axes = figure.add_subplot(1, len(panels), place)
+        for name, x, y in points:
+            axes.plot(x, y, "o")
+            axes.annotate(name, (x, y), textcoords="offset points", xytext=(4, 3), fontsize=8)
+        axes.set(title=title, xlabel="top-1 lost on old images", ylabel="top-1 learned")
+    return figure
