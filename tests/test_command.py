@@ -134,3 +134,19 @@ def test_evaluating_on_shipped_images_takes_their_negatives_and_refuses_what_it_
     message = one_line_error(command("evaluate", "adapter=x", "data=goldfish", "contrast.anchors=x"))
     assert "contrast.anchors" in message
     assert "adapter: x does not exist" in one_line_error(command("evaluate", "adapter=x", "data=goldfish"))
+
+
+def test_the_commands_let_mps_fall_back_to_the_cpu_before_torch_is_imported() -> None:
+    script = """
+import os, sys
+import visionlora.command, visionlora.train
+os.environ.pop("PYTORCH_ENABLE_MPS_FALLBACK", None)
+sys.argv = ["visionlora train", "--version"]
+try:
+    visionlora.train.main()
+except SystemExit:
+    assert "torch" not in sys.modules
+    print(os.environ["PYTORCH_ENABLE_MPS_FALLBACK"])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-1] == "1"

@@ -51,6 +51,8 @@ def launch(task: Task, command: Command) -> NoReturn:
     the task returns otherwise.
     """
     make_streams_safe()
+    # PyTorch reads it when it is imported: what MPS cannot compute the CPU does, and PyTorch says so.
+    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
     given = sys.argv[1:]
     keys, groups = keys_of(command.options), tuple(groups_of(command.options))
     arguments = Arguments(keys, groups, given)

@@ -10,22 +10,25 @@ from typing import NamedTuple
 
 import torch
 
+READING_INTERVAL = 10
+"""Training steps from one reading of an accelerator's numbers to the next. Reading one waits until everything
+that was asked of the accelerator before is computed; meanwhile nothing new is asked of it."""
+
 
 def choose_device(accelerator: str) -> torch.device:
-    """The device that ``trainer.accelerator`` means; ``auto`` is a CUDA GPU where there is one, else the CPU.
+    """The device that ``trainer.accelerator`` means.
+
+    ``auto`` is the accelerator that PyTorch sees (CUDA, XPU, MPS), else the CPU; ``gpu`` is the accelerator,
+    whatever its kind.
 
     Raises:
         VisionLoraError: a device is asked for that PyTorch does not see.
     """
-    kind = {"gpu": "cuda", "auto": "cuda" if torch.cuda.is_available() else "cpu"}.get(
-        accelerator, accelerator
-    )
-    there = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    if not there.get(kind, False):
+    seen = torch.accelerator.current_accelerator(check_available=True)
+    kind = "cpu" if seen is None else seen.type
+    if accelerator == "cpu" or (accelerator == "auto" and seen is None):
+        return torch.device("cpu")
+    if seen is None or accelerator not in ("auto", "gpu", kind):
         # Here: the kernels use this module, and need torch alone.
         from visionlora.errors import VisionLoraError
 
@@ -34,6 +37,23 @@ def choose_device(accelerator: str) -> torch.device:
             "trainer.accelerator=auto or cpu"
         )
     return torch.device(kind)
+
+
+def reading_interval(device: torch.device) -> int:
+    """Training steps from one reading of the device's numbers (loss, top-1) to the next."""
+    return 1 if device.type == "cpu" else READING_INTERVAL
+
+
+def pins_memory() -> bool:
+    """Whether batches are copied to an accelerator from pinned memory; MPS shares the CPU's."""
+    seen = torch.accelerator.current_accelerator(check_available=True)
+    return seen is not None and seen.type != "mps"
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done everything that was asked of it."""
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
 
 
 class Processor(NamedTuple):
@@ -60,6 +80,8 @@ def has_bfloat16(device: torch.device) -> bool:
     """Whether the device multiplies bfloat16 numbers in hardware."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "xpu":
+        return torch.xpu.is_bf16_supported(including_emulation=False)
     if device.type == "cpu":
         flags = torch.cpu.get_capabilities()
         return any(flags.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))

@@ -13,6 +13,7 @@ from visionlora.data.augment import Normalise, Transform, evaluation_transform, 
 from visionlora.data.cache import ImageCache
 from visionlora.data.images import BadImage, ImageFile
 from visionlora.data.preprocessing import Preprocessing
+from visionlora.device import pins_memory
 
 UNLABELLED = -1
 
@@ -177,7 +178,7 @@ def make_loader(
         sampler=EpochSampler(len(dataset), seed, times) if shuffle else None,
         num_workers=workers,
         collate_fn=dataset.collate,
-        pin_memory=torch.cuda.is_available(),
+        pin_memory=pins_memory(),
         # Five images make an epoch of one batch: processes must not be started anew for each.
         persistent_workers=workers > 0,
     )

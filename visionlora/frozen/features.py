@@ -30,7 +30,7 @@ class FeatureCache:
     Args:
         split: the network's parts.
         context: in which the prefix computes (autocast).
-        device: where the network lies; the values are kept on the CPU.
+        device: where the network lies; the values are kept and given on the CPU, where a loader can pin them.
         memory_mb: megabytes to keep in memory.
         folder: where the file for what does not fit is made; it has no name there afterwards.
         most: as many keys as there can be.
@@ -63,7 +63,7 @@ class FeatureCache:
         make: Callable[[list[int]], Tensor],
         versions: Sequence[Hashable] | None = None,
     ) -> list[Tensor]:
-        """The values of ``keys`` on the network's device: tensors of len(keys) rows.
+        """The values of ``keys`` on the CPU: tensors of len(keys) rows.
 
         Args:
             keys: which values.
@@ -79,7 +79,7 @@ class FeatureCache:
                 missing.setdefault((key, version), place)
         if not missing:
             rows = [self._places[key] for key in keys]
-            return [store.read(rows).to(self._device) for store in self._stores]
+            return [store.read(rows) for store in self._stores]
         values = self.compute(make(list(missing.values())))
         self._open_stores(values)
         computed = {request: number for number, request in enumerate(missing)}
@@ -90,7 +90,7 @@ class FeatureCache:
                     value[computed[request]] if request in computed else store.row(self._places[request[0]])
                     for request in requests
                 ]
-            ).to(self._device)
+            )
             for store, value in zip(self._stores, values, strict=True)
         ]
         for (key, version), number in computed.items():

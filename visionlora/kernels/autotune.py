@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from visionlora.device import synchronize
 from visionlora.kernels.decisions import Decision, Decisions, cache_file, read, write
 
 _MIN_WORK = 1e6  # multiplications below which timing costs more than it can gain
@@ -186,9 +187,8 @@ def _measure(candidates: Sequence[str], run: Run, device: torch.device) -> dict[
 
 def timed(run: Callable[[], object], device: torch.device) -> float:
     """Seconds that a call takes, with what it asked of the device done."""
-    wait = (lambda: None) if device.type == "cpu" else partial(torch.accelerator.synchronize, device)
-    wait()
+    synchronize(device)
     start = time.perf_counter()
     run()
-    wait()
+    synchronize(device)
     return time.perf_counter() - start

@@ -55,8 +55,8 @@ def cache_file(device: str) -> Path | None:
     directory = cache_directory()
     if directory is None:
         return None
-    if device == "cuda":
-        machine = torch.cuda.get_device_name()
+    if device in ("cuda", "xpu"):
+        machine = torch.get_device_module(device).get_device_name()
     else:  # the environment may limit the instruction sets
         limits = (os.environ.get(name, "") for name in ("ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS"))
         machine = " ".join([*processor(), torch.backends.cpu.get_cpu_capability(), *limits])

@@ -107,16 +107,23 @@ class AnchorTeacher:
         return AnchorBatch(inputs, torch.stack([self.logits[key] for key in keys]))
 
     def _inputs(self, network: nn.Module, keys: list[tuple[int, int]]) -> list[Tensor]:
-        if self.features is None:
-            return [self.stream.images(keys).to(next(network.parameters()).device)]
+        device = next(network.parameters()).device
 
-        def images(places: list[int]) -> Tensor:
+        def images(places: Sequence[int]) -> Tensor:
             return self.stream.images([keys[place] for place in places])
 
-        return self.features.get([("anchor", *key) for key in keys], images)
+        if self.features is None:
+            values = [images(range(len(keys)))]
+        else:
+            values = self.features.get([("anchor", *key) for key in keys], images)
+        return [value.to(device, non_blocking=True) for value in values]
 
     def prepare(self, network: nn.Module) -> None:
-        """Compute the frozen network's logits that :meth:`compare` needs; not while weights are merged."""
+        """Compute the frozen network's logits that :meth:`compare` needs; not while weights are merged.
+
+        Logits that a checkpoint held are moved to the network's device: training may start."""
+        device = next(network.parameters()).device
+        self.logits = {key: value.to(device) for key, value in self.logits.items()}
         indices, images = self.stream.plain(self.validation_count)
         inputs = self._float32_inputs(network, images)
         self._validation = inputs, self._frozen_logits(network, inputs, indices)

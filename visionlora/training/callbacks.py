@@ -17,6 +17,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from torch import Tensor
 from torchvision.utils import make_grid
 
+from visionlora.device import reading_interval, synchronize
+
 WORDS = {
     "train/loss": "training loss", "train/top1": "training top-1",
     "val/loss": "validation loss", "val/top1": "validation top-1",
@@ -29,18 +31,25 @@ ESTIMATE_AFTER_S = 5.0
 
 # Lightning's ThroughputMonitor gives means over a window of wall time, waits for data included: no step_ms.
 class StepTimer(Callback):
-    """Times each training step, from the batch's arrival to the optimizer's end."""
+    """Times training steps, on the CPU each by itself, from the batch's arrival to the optimizer's end.
+
+    On an accelerator waiting for the end of every step would leave it idle between two: there it is the mean
+    of the steps since the last reading (:func:`visionlora.device.reading_interval`), with the waits for data.
+    """
 
     def __init__(self) -> None:
         self.milliseconds: list[float] = []
         self.images = 0
         self._start = 0.0
+        self._unread: list[int] = []
 
     def on_train_batch_start(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, batch: Any, batch_index: int
     ) -> None:
         """Start timing."""
-        self._start = time.perf_counter()
+        if not self._unread:
+            synchronize(module.device)  # nothing is left to do unless this is the first step
+            self._start = time.perf_counter()
 
     def on_train_batch_end(
         self,
@@ -51,13 +60,18 @@ class StepTimer(Callback):
         batch_index: int,
     ) -> None:
         """Log ``time/step_ms`` and ``time/images_per_s`` (new images, anchors not counted)."""
-        if module.device.type == "cuda":
-            torch.cuda.synchronize(module.device)
+        self._unread.append(len(batch["labels"]))
+        last = trainer.global_step == trainer.max_steps
+        if trainer.global_step % reading_interval(module.device) and not last:
+            return
+        synchronize(module.device)
+        steps, images = len(self._unread), sum(self._unread)
         seconds = time.perf_counter() - self._start
-        self.milliseconds.append(1000 * seconds)
-        self.images += len(batch["labels"])
-        module.log("time/step_ms", 1000 * seconds)
-        module.log("time/images_per_s", len(batch["labels"]) / seconds)
+        self._unread.clear()
+        self.milliseconds += [1000 * seconds / steps] * steps
+        self.images += images
+        module.log("time/step_ms", 1000 * seconds / steps)
+        module.log("time/images_per_s", images / seconds)
 
     def summary(self) -> dict[str, float]:
         """Median step in milliseconds and new images a second."""
@@ -153,6 +167,8 @@ class StepProgress(Callback):
     ) -> None:
         """Move the bar."""
         assert self._task is not None
+        if trainer.global_step % reading_interval(module.device):
+            return  # the figures are the accelerator's
         figures = _figures(trainer, ("train/loss", "train/top1", "val/top1"), self._validation_images)
         self._progress.update(self._task, completed=trainer.global_step, figures=figures)
 

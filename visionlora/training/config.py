@@ -76,8 +76,8 @@ class TrainerConfig(Section):
         words=("auto", "32-true", "bf16-mixed", "16-mixed"),
     )  # fmt: skip
     accelerator: str = option(
-        "auto", "auto: a GPU where there is one; cuda is gpu",
-        words=("auto", "cpu", "gpu", "cuda", "mps"), also=("device",),
+        "auto", "auto: the accelerator that PyTorch sees, else the CPU; gpu: that accelerator, of any kind",
+        words=("auto", "cpu", "gpu", "cuda", "mps", "xpu"), also=("device",),
     )  # fmt: skip
     gradient_clip_val: float | None = option(
         1.0, "largest norm of the gradient; null: not clipped", above=0, at_most=1e9

@@ -240,6 +240,6 @@ def _fit_batch_norm(network: nn.Module, size: int) -> None:
 
 
 def _device_in_words(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
+    if device.type in ("cuda", "xpu"):
+        return torch.get_device_module(device).get_device_name(device)
     return f"CPU, {torch.get_num_threads()} threads"

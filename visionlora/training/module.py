@@ -21,6 +21,7 @@ from visionlora.adapters import (
 )
 from visionlora.adapters.network import uses_dropout
 from visionlora.data.augment import mixed
+from visionlora.device import reading_interval
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.predictions import Predictions
 from visionlora.frozen.features import network_inputs
@@ -118,7 +119,7 @@ class LoraModule(lightning.LightningModule):
         if regularizer is not None:
             loss = loss + regularizer
             self.log("train/regularizer", regularizer.detach())
-        if not torch.isfinite(loss):
+        if (self.global_step + 1) % reading_interval(self.device) == 0 and not torch.isfinite(loss):
             raise VisionLoraError(
                 f"the loss is {loss.item()} at step {self.global_step}; lower optimizer.lr "
                 f"(now {self.optimizer_options.lr}) or set trainer.precision=32-true"
@@ -139,8 +140,9 @@ class LoraModule(lightning.LightningModule):
         if not self.draws_dropout:
             yield
             return
-        devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices):
+        kind = self.device.type
+        devices = [self.device] if kind in ("cuda", "xpu") else []
+        with torch.random.fork_rng(devices, device_type=kind if devices else "cuda"):
             torch.manual_seed(mixed("dropout", self.seed, self.global_step))
             yield
 

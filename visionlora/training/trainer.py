@@ -10,15 +10,64 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import lightning
 import torch
+from lightning.pytorch.accelerators import Accelerator, AcceleratorRegistry
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.strategies import SingleDeviceStrategy
 
 from visionlora.data import ImageLoader
+from visionlora.device import reading_interval
 from visionlora.training.callbacks import Interruption
 from visionlora.training.module import LoraModule
+
+
+class OtherAccelerator(Accelerator):
+    """An accelerator that PyTorch knows and Lightning has no class for (XPU)."""
+
+    def setup_device(self, device: torch.device) -> None:
+        torch.accelerator.set_device_index(device.index or 0)
+
+    def teardown(self) -> None:
+        """Nothing is held."""
+
+    @staticmethod
+    def parse_devices(devices: int) -> int:
+        return devices
+
+    @staticmethod
+    def get_parallel_devices(devices: int) -> list[torch.device]:
+        seen = torch.accelerator.current_accelerator()
+        assert seen is not None
+        return [torch.device(seen.type, index) for index in range(devices)]
+
+    @staticmethod
+    def auto_device_count() -> int:
+        return torch.accelerator.device_count()
+
+    @staticmethod
+    def is_available() -> bool:
+        return torch.accelerator.is_available()
+
+    @staticmethod
+    def name() -> str:
+        return "other"
+
+    def get_device_stats(self, device: object) -> dict[str, Any]:
+        """None are read."""
+        return {}
+
+
+class OneDevice(SingleDeviceStrategy):
+    """Training on one device, where the network stays: Lightning's own moves it to the CPU at the end."""
+
+    def teardown(self) -> None:
+        module, self._lightning_module = self._lightning_module, None
+        super().teardown()
+        self._lightning_module = module
 
 
 @dataclass(frozen=True)
@@ -48,7 +97,8 @@ class Fitter:
     ) -> lightning.Trainer:
         """A trainer of ``steps`` steps; without a logger it writes no file."""
         return lightning.Trainer(
-            accelerator=self.device.type,
+            accelerator=self.device.type if self.device.type in AcceleratorRegistry else OtherAccelerator(),
+            strategy=OneDevice(self.device),
             devices=1,
             precision=self.precision,  # type: ignore[arg-type]
             max_steps=steps,
@@ -57,7 +107,7 @@ class Fitter:
             check_val_every_n_epoch=None,
             num_sanity_val_steps=0,
             gradient_clip_val=self.gradient_clip_val,
-            log_every_n_steps=1,
+            log_every_n_steps=reading_interval(self.device),
             logger=logger or False,
             callbacks=list(callbacks),
             enable_checkpointing=logger is not None,
@@ -66,7 +116,7 @@ class Fitter:
         )
 
     def fit(self, trainer: lightning.Trainer, module: LoraModule, resume: Path | None = None) -> bool:
-        """Train; True where Ctrl-C ended it."""
+        """Train; True where Ctrl-C ended it. The network is on its device afterwards."""
         loaders = (self.train_loader, self.validation_loader)
         try:
             with interruptible(trainer) as interruption:
