@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
+from safetensors.torch import save_file
 
-from visionlora.errors import VisionLoraError
-from visionlora.files import replacing, require_writable, write_json
+from visionlora.errors import MachineFault, VisionLoraError
+from visionlora.files import read_json, replacing, require_writable, write_json
 
 PLACES = {
     "a folder": ("folder", "is a folder"),
@@ -85,3 +92,83 @@ def test_json_gives_back_the_bytes_of_every_file_name(tmp_path: Path, name: byte
     write_json(tmp_path / "names.json", {text: [text]})
     ((key, values),) = json.loads((tmp_path / "names.json").read_text(encoding="utf-8")).items()
     assert key.encode("utf-8", "surrogateescape") == values[0].encode("utf-8", "surrogateescape") == name
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 256 KiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = (
+        shutil.which("mount")
+        and not subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", disk], capture_output=True
+        ).returncode
+    )
+    if not mounted:
+        pytest.skip("a small disk can't be mounted here: that needs root")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def write_text(path: Path) -> None:
+    with replacing(path) as beside:
+        beside.write_text("x" * 2**20)
+
+
+def write_tensors(path: Path) -> None:
+    with replacing(path) as beside:
+        save_file({"x": torch.zeros(2**18)}, beside)
+
+
+def write_pytorch(path: Path) -> None:
+    with replacing(path) as beside:
+        torch.save({"x": torch.zeros(2**18)}, beside)
+
+
+def write_image(path: Path) -> None:
+    with replacing(path) as beside:
+        Image.effect_noise((1000, 1000), 50).save(beside, "PNG")
+
+
+@pytest.mark.parametrize("write", [write_text, write_tensors, write_pytorch, write_image])
+def test_on_a_full_disk_the_old_file_stays_and_the_fault_is_the_machines(
+    small_disk: Path, write: Callable[[Path], None]
+) -> None:
+    (small_disk / "file").write_text("kept")
+    with pytest.raises(MachineFault, match=r"file cannot be written: No space left on device; free some"):
+        write(small_disk / "file")
+    assert (small_disk / "file").read_text() == "kept"
+    assert [path.name for path in small_disk.iterdir()] == ["file"]
+
+
+def test_a_file_above_the_systems_limit_is_a_fault_of_the_machine(place: Path) -> None:
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, limit[1]))
+    try:
+        with pytest.raises(MachineFault, match="File too large"):
+            write_text(place / "file")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert (place / "file").read_text() == "kept"
+
+
+def test_files_have_the_mode_that_the_users_mask_gives(place: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        write_tensors(place / "weights.safetensors")
+    finally:
+        os.umask(before)
+    assert (place / "weights.safetensors").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_defect_while_writing_is_no_full_disk(place: Path) -> None:
+    with pytest.raises(RuntimeError, match="a defect"), replacing(place / "file"):
+        raise RuntimeError("a defect")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[" * 100_000, "\0", '{"x": 1' + "0" * 5000 + "}"])
+def test_what_is_no_json_is_refused(place: Path, content: str) -> None:
+    (place / "file").write_text(content)
+    with pytest.raises(VisionLoraError, match="is not JSON"):
+        read_json(place / "file")

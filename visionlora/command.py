@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import functools
+import logging
 import os
 import re
 import sys
@@ -16,13 +16,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from visionlora import __version__
 from visionlora.arguments import Arguments, closest, config_folders
-from visionlora.errors import VisionLoraError
+from visionlora.errors import MachineFault, VisionLoraError
+from visionlora.files import cannot_use
 from visionlora.help import command_help, group_help
+from visionlora.memory import ADVICE, first_line, is_out_of_memory
 from visionlora.paths import shipped
 from visionlora.settings import groups_of, keys_of, register, top_level
 from visionlora.text import make_streams_safe, printable
-
-_UNUSABLE_PATH = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC)
 
 Task = Callable[[DictConfig], int]
 
@@ -47,12 +47,14 @@ class Command:
 def launch(task: Task, command: Command) -> NoReturn:
     """Compose the command's configuration with the command line, run ``task`` and exit with its code.
 
-    The exit code is 0 for success, 2 for a mistake that the user can correct, 130 after Ctrl-C, and whatever
-    the task returns otherwise.
+    The exit code is 0 for success, 2 for a mistake that the user can correct, 4 for a fault of the machine,
+    130 after Ctrl-C, and whatever the task returns otherwise.
     """
     make_streams_safe()
     # PyTorch reads it when it is imported: what MPS cannot compute the CPU does, and PyTorch says so.
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
+    # A log that cannot be written is no reason for a traceback: what fills the disk fails where it matters.
+    logging.raiseExceptions = False
     given = sys.argv[1:]
     keys, groups = keys_of(command.options), tuple(groups_of(command.options))
     arguments = Arguments(keys, groups, given)
@@ -80,14 +82,14 @@ def launch(task: Task, command: Command) -> NoReturn:
         try:
             exit_code = max(exit_code, task(config))
         except Exception as error:
-            if not is_users_mistake(error):
+            known = in_words(error)
+            if known is None:
                 raise
-            code = getattr(error, "exit_code", 2)
             if not in_sweep():
-                fail(explain_mistake(error), code)
+                fail(str(known), known.exit_code)
             # The other runs of a sweep go on.
-            exit_code = max(exit_code, code)
-            complain(explain_mistake(error))
+            exit_code = max(exit_code, known.exit_code)
+            complain(str(known))
 
     application = hydra.main(config_path=str(shipped("conf")), config_name=command.name, version_base="1.3")
     try:
@@ -150,22 +152,20 @@ def answer_without_running(command: Command, given: Sequence[str]) -> None:
     sys.exit(0)
 
 
-def is_users_mistake(error: Exception) -> bool:
-    """Whether ``error`` is meant for the user, as against a defect of ours."""
+def in_words(error: Exception) -> VisionLoraError | None:
+    """An error that the user or the machine made, for the user; None: it is a defect of ours."""
     from omegaconf.errors import OmegaConfBaseException
 
-    from visionlora.adapters.config import LoraError
-
-    if isinstance(error, OSError):
-        return error.errno in _UNUSABLE_PATH and error.filename is not None
-    return isinstance(error, (VisionLoraError, LoraError, OmegaConfBaseException))
-
-
-def explain_mistake(error: Exception) -> str:
-    """A user's mistake in words: the message of our own errors, the path and reason of the system's."""
-    if isinstance(error, OSError):
-        return f"{os.fsdecode(error.filename)}: {error.strerror}; give another path"
-    return str(error)
+    if isinstance(error, VisionLoraError):
+        return error
+    if isinstance(error, OmegaConfBaseException):
+        return VisionLoraError(str(error))
+    # An error of the system is about a file or the machine, whichever call ran into it.
+    if isinstance(error, OSError) and error.errno is not None:
+        return cannot_use(error)
+    if is_out_of_memory(error):
+        return MachineFault(f"there is not enough memory ({first_line(str(error))}); {ADVICE}")
+    return None
 
 
 def in_sweep() -> bool:

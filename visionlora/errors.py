@@ -10,3 +10,9 @@ class VisionLoraError(Exception):
     """
 
     exit_code = 2
+
+
+class MachineFault(VisionLoraError):
+    """No mistake in the input: a full disk, too little memory. What was written before is intact."""
+
+    exit_code = 4

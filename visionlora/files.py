@@ -5,18 +5,24 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import secrets
+import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from visionlora.errors import VisionLoraError
+from visionlora.errors import MachineFault, VisionLoraError
 
 _NOT_WRITABLE = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG, errno.ENOTDIR,
-    errno.EISDIR, errno.EEXIST, errno.ENOENT, errno.ELOOP,
+    errno.EISDIR, errno.EEXIST, errno.ENOENT, errno.ELOOP, errno.EIO, errno.EFBIG, errno.ESTALE,
 }  # fmt: skip
+_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG, errno.ESTALE}
+_FULL = 2**16
+"""Bytes: with fewer free, it is the disk that a file could not be written to."""
 
 MOST_JSON = 2**30
 """Bytes of a JSON file that is read: the manifest of several million images."""
@@ -36,7 +42,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         path.parent.mkdir(parents=True, exist_ok=True)
         beside.touch()  # libraries that write in other languages report a failure in words of their own
+        mode = stat.S_IMODE(beside.stat().st_mode)
         yield beside
+        beside.chmod(mode)  # safetensors makes a file of its own, which nobody else may read
         beside.replace(path)
     except OSError as error:
         if error.errno not in _NOT_WRITABLE or error.filename not in (
@@ -45,6 +53,13 @@ def replacing(path: str | Path) -> Iterator[Path]:
         ):
             raise
         raise _cannot_write(path, error) from error
+    except VisionLoraError:
+        raise
+    except Exception as error:  # of a library that has words of its own for a full disk
+        number = _system_error(error, path.parent)
+        if number is None:
+            raise
+        raise _cannot_write(path, OSError(number, os.strerror(number))) from error
     finally:
         _remove(beside)
 
@@ -130,5 +145,29 @@ def _remove(path: Path) -> None:
         return
 
 
+def _system_error(error: Exception, folder: Path) -> int | None:
+    """The system's error behind a library's own; None: there is none."""
+    named = re.search(r"\(os error (\d+)\)", str(error))  # as Rust says it
+    if named:
+        return int(named[1])
+    try:
+        return errno.ENOSPC if shutil.disk_usage(folder).free < _FULL else None
+    except OSError:
+        return None
+
+
+def cannot_use(error: OSError) -> VisionLoraError:
+    """An error of the system in words: of the machine, or one that another path avoids."""
+    path = None if error.filename is None else Path(os.fsdecode(error.filename))
+    return _cannot("used", path, error)
+
+
 def _cannot_write(path: Path, error: OSError, key: str = "") -> VisionLoraError:
-    return VisionLoraError(f"{key}{path} cannot be written: {error.strerror}; name another file")
+    return _cannot("written", path, error, key)
+
+
+def _cannot(what: str, path: Path | None, error: OSError, key: str = "") -> VisionLoraError:
+    said = f"{key}{'a file' if path is None else path} cannot be {what}: {error.strerror}"
+    if error.errno in _FAULTS:
+        return MachineFault(f"{said}; free some space, or name another folder")
+    return VisionLoraError(f"{said}; name another file")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from torch import Tensor
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families import FAMILIES
 from visionlora.adapters.io.config_file import CONFIG_FILE
+from visionlora.files import replacing
 from visionlora.text import brief
 
 TENSOR_FILE = "adapter_model.safetensors"
@@ -33,16 +33,11 @@ def write(directory: Path, tensors: Mapping[str, Tensor], config: Mapping[str, A
             f"extra can't be written as JSON ({error}): give strings, numbers, lists, mappings."
         ) from error
     plain = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in tensors.items()}
-    directory.mkdir(parents=True, exist_ok=True)
-    beside = directory / f".{os.getpid()}.tmp"
-    try:
-        save_file(plain, beside, metadata={"format": "pt"})
-        beside.replace(directory / TENSOR_FILE)
+    # Neither takes the place of the old one before both are complete.
+    with replacing(directory / TENSOR_FILE) as tensor_file, replacing(directory / CONFIG_FILE) as config_file:
+        save_file(plain, tensor_file, metadata={"format": "pt"})
         # A name that is not UTF-8 holds lone surrogates, which become JSON's own escapes and are read back.
-        beside.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
-        beside.replace(directory / CONFIG_FILE)
-    finally:
-        beside.unlink(missing_ok=True)
+        config_file.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
     return directory
 
 
