@@ -12,6 +12,7 @@ from PIL import Image
 
 from tests.conftest import Command, Train, metrics_of
 from visionlora.adapters import adapted_layers
+from visionlora.evaluation.choice import Choice
 from visionlora.models.restore import load, restore
 
 
@@ -24,7 +25,11 @@ def test_the_chosen_strength_is_the_saved_adapters_own(
     monkeypatch: pytest.MonkeyPatch,
     head: str,
 ) -> None:
-    monkeypatch.setattr("visionlora.evaluation.strength.choose", lambda points, *_: (points[1], True))
+    # The second strength of the first candidate, whatever it does; it is measured before it is taken.
+    monkeypatch.setattr(
+        "visionlora.evaluation.strength.choose",
+        lambda points, *_: Choice(points[1], kept=True, plausible=True),
+    )
     if head == "extend":
         for split in ("train", "val"):
             (images / split / "red").rename(images / split / "scarlet")
@@ -38,7 +43,11 @@ def test_the_chosen_strength_is_the_saved_adapters_own(
     assert [point["strength"] for point in strength["curve"]] == [0, 0.2, 0.4, 0.6, 0.8, 1]
     assert strength["chosen"] == 0.4
     assert "strength 0.4" in left.out
+    taken = [point for point in strength["grid"] if point["candidate"] == metrics["candidates"]["taken"]]
+    assert [{k: v for k, v in point.items() if k != "candidate"} for point in taken] == strength["curve"][1:]
+    assert sum(point["measured"] for point in strength["grid"]) == strength["passes"]
     point = strength["curve"][2]
+    assert point["measured"]
     assert point["val/loss"] == pytest.approx(metrics["after"]["val/loss"], rel=1e-5)
     assert point["lost"] == pytest.approx(metrics["retention"]["lost"], rel=1e-5)
     restored = restore(folder)

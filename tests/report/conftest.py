@@ -47,14 +47,21 @@ METRICS: dict[str, Any] = {
         "chosen": 0.8,
         "budget": {"retention": 0.01, "contrast": 0.05},
         "allowed": {"retention": 0.013334, "contrast": 0.05},
+        "plausible": {"retention": 0.0295, "contrast": 0.1175},
         "kept": True,
+        "plausibly_kept": True,
+        "passes": 3,
         "learned_on": "10 validation images",
         "judged_on": "100 retention images",
         "called_on": "40 contrast images",
         "curve": [
-            {"strength": 0.0, "val/top1": 0.1, "lost": 0.0},
-            {"strength": 0.8, "val/top1": 1.0, "lost": 0.01, "contrast/false_positive_rate": 0.05},
-            {"strength": 1.0, "val/top1": 1.0, "lost": 0.03, "contrast/false_positive_rate": 0.1},
+            {"strength": strength, "measured": measured, "val/top1": top1, "lost": lost, **contrast}
+            for strength, measured, top1, lost, contrast in (
+                (0.0, True, 0.1, 0.0, {}),
+                (0.4, False, 0.5, 0.0, {"contrast/false_positive_rate": 0.0}),
+                (0.8, True, 1.0, 0.01, {"contrast/false_positive_rate": 0.05}),
+                (1.0, True, 1.0, 0.03, {"contrast/false_positive_rate": 0.1}),
+            )
         ],
     },
     "time": {"setup_s": 2.0, "fit_s": 40.0, "step_ms": 250.0, "images_per_s": 32.0},

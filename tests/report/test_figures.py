@@ -105,8 +105,8 @@ def test_characters_without_a_font_become_escapes(monkeypatch: pytest.MonkeyPatc
 def test_the_strength_curve_is_drawn_with_its_budgets_and_the_choice(metrics: dict[str, Any]) -> None:
     learned, lost = strength_figure(metrics["strength"]).axes
     curve = next(line for line in learned.lines if line.get_label() == "top-1 on 10 validation images")
-    assert list(curve.get_xdata()) == [0.0, 0.8, 1.0]
-    assert list(curve.get_ydata()) == [0.1, 1.0, 1.0]
+    assert list(curve.get_xdata()) == [0.0, 0.4, 0.8, 1.0]
+    assert list(curve.get_ydata()) == [0.1, 0.5, 1.0, 1.0]
     lines = {line.get_label(): line for line in lost.lines}
     assert list(lines["chosen strength"].get_xdata()) == [0.8, 0.8]
     rounded = lines["retention.budget 0.01,\nrounded up to whole images: 0.013"]
@@ -115,12 +115,25 @@ def test_the_strength_curve_is_drawn_with_its_budgets_and_the_choice(metrics: di
     assert list(exact.get_ydata()) == [0.05, 0.05]
 
 
+def test_interpolated_points_are_hollow(metrics: dict[str, Any]) -> None:
+    learned, _ = strength_figure(metrics["strength"]).axes
+    hollow = next(line for line in learned.lines if line.get_label() == "interpolated")
+    assert (list(hollow.get_xdata()), list(hollow.get_ydata())) == ([0.4], [0.5])
+    assert hollow.get_markerfacecolor() == "white"
+
+
+def test_what_the_interval_allows_is_a_band_above_the_budget(metrics: dict[str, Any]) -> None:
+    _, lost = strength_figure(metrics["strength"]).axes
+    (band,) = (patch for patch in lost.patches if "95 % interval" in str(patch.get_label()))
+    assert (band.get_y(), band.get_y() + band.get_height()) == pytest.approx((0.013334, 0.0295))
+
+
 def test_a_kept_choice_lies_on_or_below_the_budgets_line(metrics: dict[str, Any]) -> None:
     strength = metrics["strength"]
-    strength["curve"][1]["lost"] = 1 / 75
+    strength["curve"][2]["lost"] = 1 / 75
     _, lost = strength_figure(strength).axes
     line = next(line for line in lost.lines if str(line.get_label()).startswith("retention.budget"))
-    assert strength["curve"][1]["lost"] <= line.get_ydata()[0]
+    assert strength["curve"][2]["lost"] <= line.get_ydata()[0]
 
 
 def test_the_frozen_networks_own_rate_is_the_limit_where_it_exceeds_the_budget(
@@ -152,3 +165,4 @@ def test_figures_that_were_not_measured_are_not_drawn(metrics: dict[str, Any]) -
     _, lost = strength_figure(strength).axes
     assert lost.get_title() == "Forgotten: not measured"
     assert [line.get_label() for line in lost.lines] == ["chosen strength"]
+    assert not lost.patches

@@ -66,6 +66,8 @@ def test_the_card_says_how_the_strength_was_chosen(
     assert "0.010 of top-1 lost on 100 retention images" in card
     assert "a false-positive rate of 0.050 on 40 contrast images" in card
     metrics["strength"]["kept"] = False
+    assert "is over `retention.budget=0.01, contrast.budget=0.05` by less than" in model_card(metrics, LORA)
+    metrics["strength"]["plausibly_kept"] = False
     assert "EXCEEDS `retention.budget=0.01, contrast.budget=0.05`" in model_card(metrics, LORA)
     assert "no anchors" in model_card(unmeasured, LORA)
 

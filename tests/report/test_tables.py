@@ -63,6 +63,8 @@ def test_the_summary_shows_the_strength_and_whether_it_is_within_budget(
 ) -> None:
     assert "0.8" in _line(_text(summary_table(metrics)), "strength")
     metrics["strength"]["kept"] = False
+    assert "over budget, within the interval" in _line(_text(summary_table(metrics)), "strength")
+    metrics["strength"]["plausibly_kept"] = False
     assert "OVER BUDGET" in _line(_text(summary_table(metrics)), "strength")
     assert "not chosen" in _line(_text(summary_table(unmeasured)), "strength")
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from tests.conftest import Train, metrics_of
-from visionlora.training.weight_average import WeightAverage, select_weights
+from visionlora.training.weight_average import WeightAverage, weight_candidates
 
 
 @pytest.fixture
@@ -54,24 +54,39 @@ def test_the_average_continues_from_a_checkpoint_to_the_same_bytes(module: nn.Mo
     assert torch.equal(second.mean()["weight"], whole.mean()["weight"])
 
 
-@pytest.mark.parametrize(
-    ("averaged", "taken", "left"), [(0.4, "average", 5.0), (0.7, "average", 5.0), (0.8, "best", 2.0)]
-)
-def test_the_average_is_taken_unless_the_best_checkpoint_is_better_by_more_than_one_image(
-    module: nn.Module,
-    tmp_path: Path,
-    averaged: float,
-    taken: str,
-    left: float,
+class Weights(nn.Module):
+    """As much of a module as candidates are made of."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.network = module
+
+
+@pytest.mark.parametrize(("averaged", "preferred"), [(0.4, "average"), (0.7, "average"), (0.8, "best")])
+def test_the_average_is_preferred_unless_the_best_checkpoint_is_better_by_more_than_one_image(
+    module: nn.Module, tmp_path: Path, averaged: float, preferred: str
 ) -> None:
+    whole: Any = Weights(module)
     average = WeightAverage(after=0)
-    step_to(average, module, 1, 5.0)
+    whole.network.weight.data.fill_(5.0)
+    average.on_train_batch_end(SimpleNamespace(global_step=1), whole)  # type: ignore[arg-type]
+    whole.network.weight.data.fill_(3.0)
     best = tmp_path / "best.ckpt"
-    torch.save({"state_dict": {"weight": torch.tensor([[2.0]])}}, best)
-    fitter: Any = SimpleNamespace(objective=lambda module: {2.0: 0.5, 5.0: averaged}[module.weight.item()])
-    result = select_weights(fitter, module, str(best), average, validation_images=4)
-    assert result == {"best": 0.5, "average": averaged, "taken": taken}
-    assert module.weight.item() == left
+    torch.save({"state_dict": {"network.weight": torch.tensor([[2.0]])}}, best)
+    figures = {2.0: 0.5, 5.0: averaged}
+    fitter: Any = SimpleNamespace(objective=lambda module: figures[module.network.weight.item()])
+    candidates, objectives = weight_candidates(fitter, whole, str(best), average, validation_images=4)
+    assert objectives == {"best": 0.5, "average": averaged}
+    assert next(iter(candidates)) == preferred
+    held = {name: state["weight"].item() for name, state in candidates.items()}
+    assert held == {"best": 2.0, "average": 5.0, "last": 3.0}
+
+
+def test_the_last_weights_are_no_candidate_of_their_own_where_they_are_the_best(module: nn.Module) -> None:
+    fitter: Any = SimpleNamespace(objective=lambda module: 0.5)
+    candidates, objectives = weight_candidates(fitter, Weights(module), "", WeightAverage(0), 4)  # type: ignore[arg-type]
+    assert list(candidates) == ["best"]
+    assert objectives == {"best": 0.5, "average": None}
 
 
 def test_a_run_records_which_weights_it_took(train: Train) -> None:

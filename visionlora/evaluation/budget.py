@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from visionlora.evaluation.images import Evaluation
+from visionlora.report.intervals import Z95
 
 TOLERANCE = 1e-6
 """Shares of images are computed in single precision."""
@@ -14,7 +15,7 @@ TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class StrengthPoint:
-    """One strength, and what it does.
+    """One candidate at one strength, and what it does.
 
     Attributes:
         strength: 0 (the frozen network) to 1 (as trained).
@@ -22,6 +23,8 @@ class StrengthPoint:
         lost: top-1 forgotten, measured or estimated; 0 where it is neither.
         metrics: these figures and others, with the keys of ``metrics.json``.
         false_positives: share of the contrast images that get a trained name; 0 where there are none.
+        candidate: which of the run's weights these are.
+        measured: False: interpolated between strengths that are.
     """
 
     strength: float
@@ -29,6 +32,8 @@ class StrengthPoint:
     lost: float
     metrics: dict[str, float]
     false_positives: float = 0.0
+    candidate: str = "last"
+    measured: bool = True
 
 
 @dataclass(frozen=True)
@@ -53,31 +58,59 @@ class Budget:
         return lost + max(0.0, point.false_positives - self.false_positives)
 
 
+@dataclass(frozen=True)
+class Budgets:
+    """One budget, three times, each at least the one before.
+
+    Attributes:
+        exact: as it was asked for.
+        whole: rounded up to whole images where images are counted.
+        plausible: the largest shares whose 95 % interval still holds the budget.
+    """
+
+    exact: Budget
+    whole: Budget
+    plausible: Budget
+
+
 def in_whole_images(budget: float, count: int) -> float:
     """The budget, rounded up to whole images: 0.01 of 120 is 2 of them."""
     return math.ceil(budget * count - TOLERANCE) / count + TOLERANCE
 
 
-def whole_image_budgets(
-    requested: Mapping[str, float | None], before: Evaluation, frozen: StrengthPoint
-) -> tuple[Budget, Budget]:
-    """The budgets as they are, and rounded up to whole images where images are counted.
+def largest_plausible(budget: float, count: int) -> float:
+    """The largest share of ``count`` images whose Wilson interval holds the budget, at most 1.
+
+    That interval holds exactly the shares that the score test does not reject (Wilson 1927), so this is its
+    bound seen from the other side.
+    """
+    return min(1.0, budget + Z95 * math.sqrt(budget * (1 - budget) / count) + TOLERANCE)
+
+
+def budgets_for(requested: Mapping[str, float | None], before: Evaluation, frozen: StrengthPoint) -> Budgets:
+    """The budgets for a run's images.
 
     Args:
         requested: for ``retention`` and for ``contrast``; None: any.
         before: the frozen network's predictions.
         frozen: its point; the false positives that it has may remain.
     """
-    retention, contrast = before.retention, before.contrast
-    counted = {
-        "retention": len(retention) if retention is not None and retention.labelled else 0,
-        "contrast": len(contrast) if contrast is not None else 0,
+    old = before.retention if before.retention is not None else before.held_out
+    contrast = before.contrast
+    counts = {
+        name: 0 if images is None else len(images)
+        for name, images in (("retention", old), ("contrast", contrast))
     }
-    exact, whole = dict(requested), dict(requested)
+    # What is estimated is not counted in images.
+    counted = {"retention": old is not None and old.labelled, "contrast": True}
+    exact, whole, plausible = dict(requested), dict(requested), dict(requested)
     for name, limit in requested.items():
-        if limit is not None and counted[name]:
-            exact[name], whole[name] = limit + TOLERANCE, in_whole_images(limit, counted[name])
-    return _budget(exact, frozen), _budget(whole, frozen)
+        if limit is None or not counts[name]:
+            continue
+        if counted[name]:
+            exact[name], whole[name] = limit + TOLERANCE, in_whole_images(limit, counts[name])
+        plausible[name] = max(whole[name] or 0.0, largest_plausible(limit, counts[name]))
+    return Budgets(_budget(exact, frozen), _budget(whole, frozen), _budget(plausible, frozen))
 
 
 def _budget(limits: Mapping[str, float | None], frozen: StrengthPoint) -> Budget:

@@ -1,29 +1,32 @@
-"""How strongly the trained adapter is applied: as much as the budget for forgetting allows.
+"""Which of a run's weights become the adapter, and how strongly it is applied: chosen together.
 
-Between the frozen network (strength 0) and the trained one (strength 1) the update is multiplied by a number,
-which is the interpolation of weights of Wortsman et al. 2022 (https://arxiv.org/abs/2109.01903, equation 1).
-With an adapter every strength costs one pass over the evaluation images, and no memory.
+Candidates are the weights at the best checkpoint, their average over the second half of training, and the
+last ones. Between the frozen network (strength 0) and the trained one (strength 1) the update is multiplied
+by a number, which is the interpolation of weights of Wortsman et al. 2022 (https://arxiv.org/abs/2109.01903,
+equation 1). With an adapter a strength costs one pass over the evaluation images, and no memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rich.console import Console
-from torch import nn
+from torch import Tensor, nn
 
 from visionlora.adapters import scale, scaled
-from visionlora.evaluation.budget import Budget, StrengthPoint, whole_image_budgets
+from visionlora.evaluation.budget import StrengthPoint, budgets_for
+from visionlora.evaluation.choice import CANDIDATES, choose, describe_choice
+from visionlora.evaluation.grid import StrengthGrid
 from visionlora.evaluation.images import Evaluation, EvaluationImages, evaluate_images
 from visionlora.evaluation.metrics import top1_lost
 from visionlora.evaluation.predictions import Predictions
 from visionlora.report.metrics_file import NOT_MEASURED
 from visionlora.report.progress import progress
 
-EXHAUSTIVE = 400
-"""Up to so many images every strength is tried; with more the largest one is found by bisection."""
+Candidates = Mapping[str, Mapping[str, Tensor]]
+"""Trained tensors by their names in the network, by the candidate's name; the preferred one first."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class StrengthOptions:
         least_learned: the share of what can be learned below which a budget is given up.
         steps: the strengths that are tried are 1/steps, ..., 1.
         old_knowledge: whether the network still has its old outputs.
+        keeps_head: whether it has these alone, so that strength 0 is the frozen network.
     """
 
     retention_budget: float | None
@@ -43,19 +47,22 @@ class StrengthOptions:
     least_learned: float = 0.5
     steps: int = 10
     old_knowledge: bool = True
+    keeps_head: bool = True
 
 
 @dataclass(frozen=True)
 class StrengthSelection:
-    """The strength that the adapter has now.
+    """The weights and the strength that the adapter has now.
 
     Attributes:
-        evaluation: the predictions at that strength.
+        evaluation: the predictions with them.
+        candidate: whose weights these are.
         metrics: the choice, as ``strength`` of ``metrics.json``.
         notice: the choice in words.
     """
 
     evaluation: Evaluation
+    candidate: str
     metrics: dict[str, Any]
     notice: str
 
@@ -64,19 +71,19 @@ def select_strength(
     network: nn.Module,
     images: EvaluationImages,
     before: Evaluation,
-    after: Evaluation,
+    candidates: Candidates,
     options: StrengthOptions,
     targets: Sequence[int],
     skip: str | None = None,
     console: Console | None = None,
 ) -> StrengthSelection:
-    """Choose the adapter's strength and apply it to the adapter (its alpha).
+    """Choose the weights and the strength together; the network gets both (the strength as its alpha).
 
     Args:
-        network: trained, at strength 1.
+        network: adapted, at strength 1.
         images: what the run is judged by.
         before: the frozen network's predictions, old knowledge over its own outputs.
-        after: the predictions at strength 1.
+        candidates: at least one; where nothing is to be chosen the first is taken.
         options: the budgets.
         targets: the outputs of the trained classes.
         skip: why nothing is to be chosen; None: there is no such reason.
@@ -91,6 +98,8 @@ def select_strength(
     }
     reason = skip or _no_choice(options, requested)
     if reason:
+        name = next(iter(candidates))
+        network.load_state_dict(dict(candidates[name]), strict=False)
         metrics: dict[str, Any] = {
             "chosen": 1.0,
             "budget": requested,
@@ -100,41 +109,71 @@ def select_strength(
             "reason": reason,
             "curve": [],
         }
-        return StrengthSelection(after, metrics, f"strength 1, not chosen: {reason}")
+        notice = f"strength 1 of {CANDIDATES[name]}, not chosen: {reason}"
+        return StrengthSelection(evaluate_images(network, images), name, metrics, notice)
 
-    exhaustive = before.image_count() <= EXHAUSTIVE
-    tried: list[float] = []
+    passes = 0
 
-    def measure(strength: float) -> StrengthPoint:
-        if strength == 1:
-            point = strength_point(1.0, before, after, targets)
-        else:
-            with scaled(network, strength):
-                point = strength_point(strength, before, evaluate_images(network, images), targets)
-        tried.append(strength)
-        advance(len(tried), options.steps if exhaustive else None)
-        return point
+    def measure(name: str, strength: float) -> Evaluation:
+        nonlocal passes
+        network.load_state_dict(dict(candidates[name]), strict=False)
+        with scaled(network, strength):
+            evaluation = evaluate_images(network, images)
+        passes += 1
+        advance(passes, None)
+        return evaluation
 
     frozen = strength_point(0.0, before, before, targets)
-    exact, allowed = whole_image_budgets(requested, before, frozen)
+    budgets = budgets_for(requested, before, frozen)
     with progress(console or Console(stderr=True), "choosing the strength", "strengths tried") as advance:
-        points = explore(measure, options.steps, allowed, exhaustive)
-    chosen, kept = choose(points, allowed, frozen.learned, options.least_learned, exact)
-    if chosen.strength < 1:
-        scale(network, chosen.strength)
-        after = evaluate_images(network, images)
+        at_zero = before if options.keeps_head else None
+        grid = StrengthGrid(measure, list(candidates), options.steps, at_zero)
+        while True:
+            points = grid_points(grid, before, targets)
+            choice = choose(list(points.values()), budgets, frozen.learned, options.least_learned)
+            name, step = choice.point.candidate, round(choice.point.strength * options.steps)
+            if choice.point.measured:
+                break
+            grid.measure(name, step)
+    network.load_state_dict(dict(candidates[name]), strict=False)
+    scale(network, choice.point.strength)
+    everything = list(points.values())
     metrics = {
-        "chosen": chosen.strength,
+        "chosen": choice.point.strength,
         "budget": requested,
-        "allowed": {"retention": allowed.lost, "contrast": allowed.false_positives},
-        "kept": kept,
+        "allowed": {"retention": budgets.whole.lost, "contrast": budgets.whole.false_positives},
+        "plausible": {"retention": budgets.plausible.lost, "contrast": budgets.plausible.false_positives},
+        "kept": choice.kept,
+        "plausibly_kept": choice.plausible,
         "learned_on": learned_on or NOT_MEASURED,
         "judged_on": lost_on or NOT_MEASURED,
         "called_on": called_on or NOT_MEASURED,
-        "curve": [{"strength": point.strength, **point.metrics} for point in (frozen, *points)],
+        "passes": passes,
+        "curve": [_row(frozen), *(_row(point) for point in everything if point.candidate == name)],
+        "grid": [{"candidate": point.candidate, **_row(point)} for point in everything],
     }
     measured_on = " and ".join(kind for kind in (learned_on, lost_on, called_on) if kind)
-    return StrengthSelection(after, metrics, describe_choice(chosen, points, kept, measured_on, allowed))
+    notice = describe_choice(choice, everything, measured_on, budgets)
+    return StrengthSelection(grid.at(name, step), name, metrics, notice)
+
+
+def _row(point: StrengthPoint) -> dict[str, Any]:
+    return {"strength": point.strength, "measured": point.measured, **point.metrics}
+
+
+def grid_points(
+    grid: StrengthGrid, before: Evaluation, targets: Sequence[int]
+) -> dict[tuple[str, int], StrengthPoint]:
+    """The figures of every candidate at every strength, by its name and step."""
+    return {
+        (name, step): replace(
+            strength_point(step / grid.steps, before, grid.at(name, step), targets),
+            candidate=name,
+            measured=grid.measured(name, step),
+        )
+        for name in grid.candidates
+        for step in range(1, grid.steps + 1)
+    }
 
 
 def strength_point(
@@ -158,100 +197,6 @@ def strength_point(
         false_positives = now.contrast.share_predicted(targets)
         metrics["contrast/false_positive_rate"] = false_positives
     return StrengthPoint(strength, metrics.get("val/top1", 0.0), lost, metrics, false_positives)
-
-
-def explore(
-    measure: Callable[[float], StrengthPoint], steps: int, budget: Budget, exhaustive: bool = True
-) -> list[StrengthPoint]:
-    """The points of 1/steps, ..., 1 that were measured, in ascending order.
-
-    All of them, or (``exhaustive=False``) those that a bisection for the largest one within the budget
-    visits: about log2(steps) + 1. Where that is 1 itself, half of it is measured too, for it may learn more.
-    """
-    if exhaustive:
-        return [measure(step / steps) for step in range(1, steps + 1)]
-    found = {steps: measure(1.0)}
-    inside, outside = 0, steps
-    if budget.holds(found[steps]):
-        found[steps // 2] = measure(steps // 2 / steps)
-        outside = 0
-    while outside - inside > 1:
-        middle = (inside + outside) // 2
-        found[middle] = measure(middle / steps)
-        if budget.holds(found[middle]):
-            inside = middle
-        else:
-            outside = middle
-    return [found[step] for step in sorted(found)]
-
-
-def choose(
-    points: Sequence[StrengthPoint],
-    budget: Budget,
-    untrained: float,
-    least: float = 0.5,
-    exact: Budget | None = None,
-) -> tuple[StrengthPoint, bool]:
-    """The largest strength within the budget that no smaller one beats in learning, and True.
-
-    Of those that learn the same, the ones that are within the exact budget too come first: the last image
-    that rounding allows is only spent where it gains something.
-
-    Where that learns less than ``least`` of what can be learned, or nothing is within the budget, the budget
-    is given up, because an adapter that does next to nothing is of no use: of the strengths that learn so
-    much the one that exceeds it least, and False.
-
-    Args:
-        points: at least one, above 0.
-        budget: what may be forgotten, and how many false positives there may be.
-        untrained: the frozen network's ``learned``.
-        least: a share of the most that any strength adds to that, 0 to 1.
-        exact: the budget before it was rounded up to whole images.
-    """
-    most = max(point.learned for point in points)
-    enough = untrained + least * (most - untrained) if most > untrained else 0.0
-    inside = [point for point in points if budget.holds(point)]
-    best = max((point.learned for point in inside), default=-1.0)
-    if best >= enough:
-        equal = [point for point in inside if point.learned == best]
-        within_exact = [point for point in equal if exact is None or exact.holds(point)]
-        return max(within_exact or equal, key=lambda p: p.strength), True
-    useful = [point for point in points if point.learned >= enough]
-    return min(useful, key=lambda p: (budget.excess(p), -p.learned)), False
-
-
-def describe_choice(
-    chosen: StrengthPoint, points: Sequence[StrengthPoint], kept: bool, measured_on: str, allowed: Budget
-) -> str:
-    """The choice in words, with what it costs."""
-    full = points[-1]
-    result = f"strength {chosen.strength:g}: {_figures(chosen, allowed)}, measured on {measured_on}"
-    as_trained = f" (at strength 1: {_figures(full, allowed)})" if chosen != full else ""
-    limits = {"retention.budget": allowed.lost, "contrast.budget": allowed.false_positives}
-    bounds = " and ".join(f"{name}, {limit:.3f}" for name, limit in limits.items() if limit < 1)
-    if kept:
-        return f"{result}; within {bounds}{as_trained}"
-    inside = [point for point in points if allowed.holds(point)]
-    why = "no strength is within it"
-    if inside:
-        best = max(inside, key=lambda point: point.learned)
-        why = (
-            f"strength {best.strength:g}, which is within it, has top-1 {best.learned:.3f} on validation "
-            "images, too little for retention.least_learned"
-        )
-    return (
-        f"THE BUDGET IS NOT KEPT ({bounds}): {why}. {result}{as_trained}. More anchors, or fewer "
-        "trainer.max_steps, keep more; retention.budget=null and contrast.budget=null take strength 1"
-    )
-
-
-def _figures(point: StrengthPoint, allowed: Budget) -> str:
-    figures = [f"top-1 {point.learned:.3f} on validation images"] if "val/top1" in point.metrics else []
-    if allowed.lost < 1:
-        figures.append(f"{point.lost:.3f} of top-1 forgotten")
-    if allowed.false_positives < 1:
-        figures.append(f"{point.false_positives:.3f} false positives")
-    return ", ".join(figures)
 
 
 def _retained(frozen: Predictions, now: Predictions) -> dict[str, float]:

@@ -76,7 +76,8 @@ def strength_figure(strength: Mapping[str, Any]) -> Figure:
 
     Left: top-1 on validation images and the false-positive rate on contrast images. Right: top-1 lost on old
     images.
-    A budget is drawn at the value that the choice used: rounded up to whole images.
+    A budget is drawn at the value that the choice used: rounded up to whole images. Above it is a band of the
+    shares whose 95 % interval still holds the budget.
 
     Args:
         strength: from ``metrics.json``. If no strength was chosen, the figure says why.
@@ -115,9 +116,18 @@ def _name_ticks(axis: Axis, names: Mapping[int, str], size: float, rotation: flo
 
 
 def _line(axes: Axes, curve: Sequence[Mapping[str, float]], key: str, label: str, colour: str) -> None:
+    """A figure along the strength; points that are interpolated are hollow."""
     points = [(point["strength"], point[key]) for point in curve if key in point]
-    if points:
-        axes.plot(*zip(*points, strict=True), marker="o", markersize=4, color=colour, label=label)
+    if not points:
+        return
+    axes.plot(*zip(*points, strict=True), marker="o", markersize=4, color=colour, label=label)
+    hollow = [(point["strength"], point[key]) for point in curve if key in point and not point["measured"]]
+    if hollow:
+        named = any(line.get_label() == "interpolated" for line in axes.lines)
+        axes.plot(
+            *zip(*hollow, strict=True), marker="o", markersize=4, linestyle="", color=colour,
+            markerfacecolor="white", label=None if named else "interpolated",
+        )  # fmt: skip
 
 
 def _budget(axes: Axes, strength: Mapping[str, Any], kind: str, frozen: float = 0.0) -> None:
@@ -138,3 +148,7 @@ def _budget(axes: Axes, strength: Mapping[str, Any], kind: str, frozen: float = 
         reason = "as before training" if allowed == frozen else "rounded up to whole images"
         label += f",\n{reason}: {allowed:.3f}"
     axes.axhline(allowed, color=RED, linestyle="--", linewidth=1, label=label)
+    plausible = strength["plausible"][kind]
+    if plausible > allowed:
+        label = f"95 % interval of so few images:\nup to {plausible:.3f}"
+        axes.axhspan(allowed, plausible, color=RED, alpha=0.12, linewidth=0, label=label)

@@ -167,10 +167,12 @@ def _strength(strength: Mapping[str, Any]) -> str:
         figures.append(f"a false-positive rate of {rate:.3f} on {strength['called_on']}")
     budgets = _budgets(strength["budget"])
     choice = (
-        f"is the largest strength within `{budgets}` that no smaller one outperforms on validation images"
+        f"has the highest top-1 on validation images within `{budgets}`"
         if strength["kept"]
         else f"EXCEEDS `{budgets}`, within which too little is learned"
     )
+    if strength["plausibly_kept"] and not strength["kept"]:
+        choice = f"is over `{budgets}` by less than so few images can tell (95 % interval)"
     if "val/top1" not in point:
         kept = f"is the largest strength within `{budgets}`"
         choice = kept if strength["kept"] else f"EXCEEDS `{budgets}`, as every strength does"

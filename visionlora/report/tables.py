@@ -85,6 +85,8 @@ def _add_strength(table: Table, strength: Mapping[str, Any]) -> None:
         kept = strength["kept"]
         words = "within budget" if kept else "OVER BUDGET"
         style = None if kept else "bold red"
+        if strength["plausibly_kept"] and not kept:
+            words, style = "over budget, within the interval", "yellow"
         table.add_row("strength", "", "", f"{strength['chosen']:g}", words, style=style)
     else:
         table.add_row("strength", "", "", "1", "not chosen")

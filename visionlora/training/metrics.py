@@ -14,7 +14,7 @@ from visionlora.adapters import adapter_parameters
 from visionlora.evaluation.forgetting import Changes
 from visionlora.evaluation.images import Evaluation
 from visionlora.evaluation.metrics import contrast_metrics, retention_metrics, validation_metrics
-from visionlora.evaluation.strength import StrengthSelection
+from visionlora.evaluation.strength import Candidates, StrengthSelection
 from visionlora.kernels.decisions import Decisions
 from visionlora.training.learning_rate import Trials
 from visionlora.training.setup import RunSetup
@@ -33,7 +33,8 @@ class TrainingResult:
         features: the feature cache; None: there is none.
         lr: the learning rate.
         lr_trials: what ``optimizer.lr=auto`` tried.
-        candidates: which weights were taken, of those at the best checkpoint and their average.
+        weights: those that the run may deliver.
+        objectives: ``val/objective`` of some of them.
         interrupted: whether Ctrl-C ended it early.
         times: in seconds and milliseconds.
         kernels: which implementation each layer used.
@@ -45,7 +46,8 @@ class TrainingResult:
     features: Mapping[str, Any] | None
     lr: float | str
     lr_trials: Trials
-    candidates: Mapping[str, Any]
+    weights: Candidates
+    objectives: Mapping[str, Any]
     interrupted: bool
     times: dict[str, float]
     kernels: Decisions
@@ -94,7 +96,7 @@ def build_metrics(
         "features": dict(result.features) if result.features else "computed at every step",
         "versions": versions(),
         "seed": setup.config.seed,
-        "candidates": dict(result.candidates),
+        "candidates": {**result.objectives, "taken": selection.candidate},
         "learning_rate": {"used": result.lr, "tried": result.lr_trials},
     }
 

@@ -23,6 +23,7 @@ from visionlora.adapters.network import uses_dropout
 from visionlora.data.augment import mixed
 from visionlora.device import reading_interval
 from visionlora.errors import VisionLoraError
+from visionlora.evaluation.budget import largest_plausible
 from visionlora.evaluation.predictions import Predictions
 from visionlora.frozen.features import network_inputs
 from visionlora.frozen.split import DROPOUTS
@@ -172,21 +173,24 @@ class LoraModule(lightning.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log the figures; the checkpoint with the smallest ``val/objective`` is the run's.
 
-        It is the error rate, a tenth of the loss and the weighted distillation. With the whole loss a single
-        confident mistake could choose an early checkpoint that has forgotten more.
+        It is the error rate, a tenth of the loss, and the top-1 estimated to be lost on anchors as far as so
+        few images establish that it exceeds ``retention.budget``: within the budget nothing is held against a
+        checkpoint that has learned. With the whole loss a single confident mistake could choose an early
+        one.
         """
         logits, labels = (torch.cat(parts).cpu() for parts in zip(*self._validation, strict=True))
         scores = Predictions(logits, labels).scores()
         objective = 1 - scores["val/top1"] + scores["val/loss"] / 10
         if self.teacher is not None:
             student, frozen = self.teacher.compare(self.suffix)
-            distillation = float(task.distillation(student, frozen, self.retention.temperature))
+            scores["val/distillation"] = float(task.distillation(student, frozen, self.retention.temperature))
             unlabelled = torch.full((len(student),), -1)
             now, before = (Predictions(of.float().cpu(), unlabelled) for of in (student, frozen))
-            scores["val/distillation"] = distillation
+            lost = now.estimated_lost(before)
             scores["val/agreement"] = now.agreement(before)
-            scores["val/estimated_lost"] = now.estimated_lost(before)
-            objective += self.retention_weight * distillation
+            scores["val/estimated_lost"] = lost
+            if self.retention.budget is not None:
+                objective += max(0.0, lost - largest_plausible(self.retention.budget, len(student)))
         self.log_dict({**scores, "val/objective": objective})
 
     def on_validation_end(self) -> None:

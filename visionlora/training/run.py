@@ -22,7 +22,7 @@ from visionlora.data.manifest import write_manifest
 from visionlora.device import choose_device
 from visionlora.evaluation.forgetting import changes_between
 from visionlora.evaluation.images import evaluate_images
-from visionlora.evaluation.strength import StrengthOptions, select_strength
+from visionlora.evaluation.strength import Candidates, StrengthOptions, select_strength
 from visionlora.kernels.autotune import implementation, recorded, replay
 from visionlora.notices import Notices
 from visionlora.report.run_text import example_images, heading, show_next
@@ -36,7 +36,7 @@ from visionlora.training.module import LoraModule
 from visionlora.training.precision import choose_precision
 from visionlora.training.setup import RunSetup, find_checkpoint, sample_images, set_up
 from visionlora.training.trainer import Fitter, silence_warnings
-from visionlora.training.weight_average import WeightAverage, select_weights
+from visionlora.training.weight_average import WeightAverage, trained_state, weight_candidates
 from visionlora.training.write_outputs import (
     read_kernels,
     show_summary,
@@ -106,13 +106,12 @@ def run(
     write_adapter(folder / "adapter", setup.adapted, setup.folder.classes)
 
     strength_started = time.perf_counter()
-    after = evaluate_images(network, evaluation_images)
     skip = "training was interrupted" if result.interrupted else None
     selection = select_strength(
         network,
         evaluation_images,
         before,
-        after,
+        result.weights,
         strength_options(settings.retention, settings.contrast, head.kind),
         head.targets,
         skip,
@@ -199,10 +198,11 @@ def train(
         trainer = fitter.trainer(setup.total_steps, settings.trainer.validations, logger, callbacks)
         fit_started = time.perf_counter()
         interrupted = fitter.fit(trainer, module, resume)
-        candidates: dict[str, Any] = {"taken": "last"}
+        weights: Candidates = {"last": trained_state(module)}
+        objectives: dict[str, Any] = {}
         if not interrupted:
             best_path = best[0].best_model_path if best else ""
-            candidates = select_weights(fitter, module, best_path, average, len(setup.folder.val))
+            weights, objectives = weight_candidates(fitter, module, best_path, average, len(setup.folder.val))
     times = {"setup_s": fit_started - started, "fit_s": time.perf_counter() - fit_started, **timer.summary()}
     if interrupted:
         notices.say(f"interrupted at step {trainer.global_step}: the adapter is saved as it is now")
@@ -211,8 +211,6 @@ def train(
             f"stopped early at step {trainer.global_step} of {setup.total_steps}: "
             f"trainer.patience={settings.trainer.patience} validations without progress"
         )
-    if candidates["taken"] == "average":
-        notices.say("the adapters' average over the second half of training is taken")
     features = None if cache_plan is None else cache_plan.metrics()
     return TrainingResult(
         precision,
@@ -221,7 +219,8 @@ def train(
         features,
         options.lr,
         trials,
-        candidates,
+        weights,
+        objectives,
         interrupted,
         times,
         kernels,
@@ -253,6 +252,7 @@ def strength_options(retention: RetentionConfig, contrast: ContrastConfig, head:
         retention.least_learned,
         retention.strengths,
         old_knowledge=head != "new",
+        keeps_head=head == "keep",
     )
 
 

@@ -1,4 +1,4 @@
-"""The average of the trained weights over the second half of training, and the choice of the final weights.
+"""The average of the trained weights over the second half of training, and the weights a run may deliver.
 
 Steps on a handful of images are noisy, and the noise in the adapters causes forgetting that nothing is gained
 by. The average of the weights along the way has less of it (Izmailov et al. 2018,
@@ -7,6 +7,7 @@ https://arxiv.org/abs/1803.05407, section 3); with adapters it costs a copy of t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import lightning
@@ -14,6 +15,8 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
+from visionlora.adapters import adapter_state
+from visionlora.evaluation.strength import Candidates
 from visionlora.report.metrics_file import NOT_MEASURED
 from visionlora.training.module import LoraModule
 from visionlora.training.trainer import Fitter
@@ -55,40 +58,55 @@ class WeightAverage(Callback):
         self.count, self.total = state_dict["count"], dict(state_dict["total"])
 
 
-def select_weights(
+def weight_candidates(
     fitter: Fitter, module: LoraModule, best_checkpoint: str, average: WeightAverage, validation_images: int
-) -> dict[str, Any]:
-    """Give the module the average, or the best checkpoint where that has the smaller ``val/objective`` by
-    more than one validation image counts: it was chosen among many by this figure, which is biased for it.
-    Without validation images it is the average.
+) -> tuple[Candidates, dict[str, Any]]:
+    """The weights that the run may deliver, the preferred ones first.
+
+    Preferred is the average, unless the best checkpoint has the smaller ``val/objective`` by more than one
+    validation image counts: it was chosen among many by this figure, which is biased for it. Without
+    validation images there is the average alone.
 
     Args:
         fitter: validates.
-        module: trained.
+        module: trained; it has any of the candidates' weights afterwards.
         best_checkpoint: path of the checkpoint with the smallest ``val/objective``; empty: there is none.
         average: over the second half of training.
         validation_images: how many there are.
 
     Returns:
-        ``best`` and ``average``, their ``val/objective`` (None: training ended in its first half), and
-        ``taken``, one of these or ``last``.
+        ``best``, ``average`` and ``last``, those that there are, and the ``val/objective`` of the first two
+        (None: training ended in its first half).
     """
+    last = trained_state(module)
+    mean = {name.removeprefix("network."): value for name, value in average.mean().items()}
+    averaged = {**last, **mean} if mean else None
     if not validation_images:
-        if average.count:
-            module.load_state_dict(average.mean(), strict=False)
-        taken = "average" if average.count else "last"
-        return {"best": NOT_MEASURED, "average": NOT_MEASURED, "taken": taken}
+        candidates = {"last": last} if averaged is None else {"average": averaged}
+        return candidates, {"best": NOT_MEASURED, "average": NOT_MEASURED}
+    best = last
     if best_checkpoint:
-        stored = torch.load(best_checkpoint, map_location="cpu", weights_only=True)
-        module.load_state_dict(stored["state_dict"], strict=False)
+        stored = torch.load(best_checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+        best = {name.removeprefix("network."): value for name, value in stored.items()}
+
+    def objective(state: Mapping[str, Tensor]) -> float:
+        module.network.load_state_dict(dict(state), strict=False)
+        return fitter.objective(module)
+
     # Measured anew: a checkpoint does not tell a resumed run how good it was.
-    best = fitter.objective(module)
-    if not average.count:
-        return {"best": best, "average": None, "taken": "best"}
-    kept = {name: value.clone() for name, value in module.state_dict().items() if name in average.total}
-    module.load_state_dict(average.mean(), strict=False)
-    averaged = fitter.objective(module)
-    taken = "average" if averaged <= best + 1 / validation_images else "best"
-    if taken == "best":
-        module.load_state_dict(kept, strict=False)
-    return {"best": best, "average": averaged, "taken": taken}
+    figures: dict[str, Any] = {"best": objective(best), "average": None}
+    candidates = {"best": best}
+    if averaged is not None:
+        figures["average"] = objective(averaged)
+        preferred = figures["average"] <= figures["best"] + 1 / validation_images
+        candidates = {"average": averaged} | candidates if preferred else candidates | {"average": averaged}
+    if any(not torch.equal(value, best[name].to(value)) for name, value in last.items()):
+        candidates["last"] = last
+    return candidates, figures
+
+
+def trained_state(module: LoraModule) -> dict[str, Tensor]:
+    """A copy of what is trained, and of what adapters know beside it, by the names in the network."""
+    network = module.network
+    trained = {name: value for name, value in network.named_parameters() if value.requires_grad}
+    return {name: value.detach().clone() for name, value in (trained | adapter_state(network)).items()}
