@@ -215,18 +215,17 @@ def run_ours(task: Task, config: Any) -> dict[str, Any]:
     """Train with the product and this configuration, then measure as for the others.
 
     Raises:
-        VisionLoraError: the run was interrupted, or took too many steps.
+        VisionLoraError: the run took too many steps.
     """
-    from visionlora.training.run import (
-        run,  # importing Lightning takes seconds, and the others do not need it
-    )
+    # Importing Lightning takes seconds, and the others do not need it.
+    from visionlora.run_folder.folder import RunFolder
+    from visionlora.signals import stoppable
+    from visionlora.training.run import run
 
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "run"
-        with redirect_stdout(io.StringIO()):
-            interrupted = run(config, folder)
-        if interrupted:
-            raise VisionLoraError("the run was interrupted and is not recorded")
+        with redirect_stdout(io.StringIO()), stoppable() as stop:
+            run(config, RunFolder.start(folder, config), stop)
         metrics = json.loads((folder / "metrics.json").read_text())
         restored = restore(folder)
     images = ImageLoaders.of(task, restored.backbone.preprocessing)

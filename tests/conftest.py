@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,10 +168,11 @@ def weights(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def train(command: Command, weights: Path, images: Path, tmp_path: Path) -> Train:
-    """Trains for a few steps; returns how it ended and the run's folder."""
+    """Trains anew for a few steps; returns how it ended and the run's folder."""
 
     def run(*arguments: str) -> tuple[Left, Path]:
         folder = tmp_path / "run"
+        shutil.rmtree(folder, ignore_errors=True)  # a folder has one run
         left = command(
             "train", f"data.root={images}", "model.name=squeezenet1_1", f"model.weights={weights}",
             "trainer.max_steps=4", "trainer.validations=2", "data.batch_size=4", "lora.rank=2",

@@ -47,7 +47,9 @@ def value_of(word: str) -> Any:
     return OmegaConf.create({"value": parsed.value()})["value"]
 
 
-@pytest.mark.parametrize("key", ["data.root", "data.class_name", "retention.root", "model.weights", "resume"])
+@pytest.mark.parametrize(
+    "key", ["data.root", "data.class_name", "retention.root", "model.weights", "resume.run"]
+)
 @pytest.mark.parametrize("text", TYPED)
 def test_paths_and_free_text_are_taken_verbatim(key: str, text: str) -> None:
     assert value_of(*arguments(f"{key}={text}")) == text

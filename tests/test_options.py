@@ -43,7 +43,8 @@ COUNT = (0, -1, 1.5, INF, NAN, 10**400, 1e300, "many", True, [1])
 
 REFUSED: Mapping[str, tuple[Any, ...]] = {
     "seed": (-1, 2**32, 2**64, True, 0.5, None, "x"),
-    "resume": TEXT[1:],
+    "resume.run": TEXT[1:],
+    "resume.force": SWITCH,
     "data.name": TEXT,
     "data.root": TEXT,
     "data.class_name": TEXT[1:],
@@ -111,6 +112,8 @@ REFUSED: Mapping[str, tuple[Any, ...]] = {
     "trainer.threads": (0, -1, 100_000, 1.5, "x", True),
     "trainer.reuse_memory": SWITCH,
     "trainer.progress": SWITCH,
+    "trainer.checkpoint_steps": COUNT,
+    "trainer.checkpoint_minutes": (-1, INF, NAN, "x", True),
     "adapter": TEXT,
     "images": TEXT,
     "model": TEXT[1:],

@@ -22,6 +22,8 @@ _WITH_VALUE = {
     "--experimental-rerun",
 }  # fmt: skip
 _SHOWN = ("job", "hydra", "all")
+_SHORT = {"model": "model.name", "resume": "resume.run"}
+"""Groups whose name alone stands for one of their keys."""
 
 _OVERRIDE = re.compile(r"(?P<sign>\+{0,2})(?P<key>[^=~+][^=]*)=(?P<value>.*)", re.DOTALL)
 
@@ -86,8 +88,8 @@ class Arguments:
             raise VisionLoraError(f"there is no option {name}; {self._meant(name.lstrip('-'), value)}")
 
     def _override(self, sign: str, key: str, value: str) -> str:
-        if key == "model" and key in self.groups and not self._are_presets(key, value):
-            key = "model.name"
+        if key in _SHORT and key in self.groups and not self._are_presets(key, value):
+            key = _SHORT[key]
         if key in self.keys:
             # Hydra adds keys to a mapping only when it is told to.
             sign = "++" if isinstance(self.keys[key].default, Mapping) else sign

@@ -20,6 +20,7 @@ _NOT_WRITABLE = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG, errno.ENOTDIR,
     errno.EISDIR, errno.EEXIST, errno.ENOENT, errno.ELOOP, errno.EIO, errno.EFBIG, errno.ESTALE,
 }  # fmt: skip
+_TEMPORARY = re.compile(r"\..{0,40}\.[0-9a-f]{8}\.tmp", re.DOTALL)
 _FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG, errno.ESTALE}
 _FULL = 2**16
 """Bytes: with fewer free, it is the disk that a file could not be written to."""
@@ -29,8 +30,12 @@ MOST_JSON = 2**30
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def replacing(path: str | Path, durable: bool = False) -> Iterator[Path]:
     """Yield a path to write to; it becomes ``path`` if the block ends well, and is removed if it does not.
+
+    Args:
+        path: of the file.
+        durable: whether it is on the disk when the block ends, and stays there if the machine loses power.
 
     Raises:
         VisionLoraError: the file cannot be written: no permission, no space, a folder of that name.
@@ -45,7 +50,11 @@ def replacing(path: str | Path) -> Iterator[Path]:
         mode = stat.S_IMODE(beside.stat().st_mode)
         yield beside
         beside.chmod(mode)  # safetensors makes a file of its own, which nobody else may read
+        if durable:
+            _sync(beside)
         beside.replace(path)
+        if durable:
+            _sync(path.parent)
     except OSError as error:
         if error.errno not in _NOT_WRITABLE or error.filename not in (
             None,
@@ -133,9 +142,27 @@ def json_text(value: Any, indent: int | None = None) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Remove what :func:`replacing` was writing in ``folder``, at any depth, when its process was killed."""
+    for file in folder.rglob(".*.tmp"):
+        if _TEMPORARY.fullmatch(file.name) and file.is_file():
+            _remove(file)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file's content, or a folder's list of names, is on the disk."""
+    if path.is_dir() and os.name != "posix":
+        return  # Windows opens no folders
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _temporary_name(path: Path) -> str:
     # No longer than the longest name that a file system takes (255 bytes), whatever the file is called.
-    return f".{path.name[:40]}.{secrets.token_hex(4)}.tmp"
+    return f".{path.name[:40]}.{secrets.token_hex(4)}.tmp"  # as _TEMPORARY has it
 
 
 def _remove(path: Path) -> None:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from visionlora.command import Command, in_sweep, launch
+from visionlora.command import Command, complain, fail, in_sweep, launch, show
 from visionlora.errors import VisionLoraError
+from visionlora.run_folder.compare import given_options
+from visionlora.run_folder.folder import CONFIG, RunFolder
+from visionlora.run_folder.lock import claimed
+from visionlora.settings import keys_of
+from visionlora.signals import Stopped, StopRequest, stoppable
 from visionlora.training.config import RunConfig, read_config
 
 COMMAND = Command(
@@ -26,21 +33,62 @@ def train(config: DictConfig) -> int:
     """One training run; its folder is the one that Hydra made."""
     from hydra.core.hydra_config import HydraConfig
 
-    folder = Path(HydraConfig.get().runtime.output_dir)
+    path = Path(HydraConfig.get().runtime.output_dir)
     try:
-        _require_utf8(folder)
-        options = read_config(config)
-        # Only now: torch and Lightning take seconds to import.
-        from visionlora.training.cross_validation import run_folds
-        from visionlora.training.run import run
-        from visionlora.training.setup import check_available
-
-        check_available(options.model, options.trainer)
-        return run(config, folder) if options.data.folds is None else run_folds(config, folder)
+        _require_utf8(path)
+        with claimed(path), stoppable() as stop:
+            folder, config = _open(path, config, HydraConfig.get().overrides.task)
+            try:
+                if folder.finished:
+                    show(f"{path} is finished: there is nothing to continue")
+                else:
+                    _run(config, folder, stop)
+            except Exception:
+                folder.discard()
+                raise
+    except Stopped as stopped:
+        complain(
+            f"{stopped}; resume={path} continues the run, and adapter={path} is what it has learned so far"
+        )
+        if in_sweep():
+            raise KeyboardInterrupt from stopped
+        return stopped.exit_code
     finally:
         # In a sweep Hydra still logs to it.
         if not in_sweep():
-            _remove_if_empty(folder)
+            _remove_if_empty(path)
+    return 0
+
+
+def _open(path: Path, config: DictConfig, overrides: Sequence[str]) -> tuple[RunFolder, DictConfig]:
+    """The folder of a new run or of the one to resume, and the run's configuration."""
+    import hydra
+
+    resumed = OmegaConf.select(config, "resume.run")
+    if resumed is None:
+        read_config(config)
+        return RunFolder.start(path, config), config
+    if in_sweep():
+        raise VisionLoraError("resume continues one run; leave -m out")
+    if path.resolve() != Path(resumed).expanduser().resolve():
+        raise VisionLoraError(
+            f"resume: {resumed} holds no run (there is no config.yaml in it); give the folder of a run, or "
+            "start it again"
+        )
+    keys = keys_of(RunConfig)
+    given = given_options(overrides, config, hydra.compose(COMMAND.name), keys)
+    return RunFolder.resume(path, given, keys, force=OmegaConf.select(config, "resume.force") is True)
+
+
+def _run(config: DictConfig, folder: RunFolder, stop: StopRequest) -> None:
+    options = read_config(config)
+    # Only now: torch and Lightning take seconds to import.
+    from visionlora.training.cross_validation import run_folds
+    from visionlora.training.run import run
+    from visionlora.training.setup import check_available
+
+    check_available(options.model, options.trainer)
+    run(config, folder, stop) if options.data.folds is None else run_folds(config, folder, stop)
 
 
 def _require_utf8(folder: Path) -> None:
@@ -66,8 +114,26 @@ def _remove_if_empty(folder: Path) -> None:
         one.rmdir()
 
 
+def in_its_folder(given: Sequence[str]) -> list[str]:
+    """The words of a command line, where ``resume=RUN`` makes RUN the run's folder.
+
+    Raises:
+        VisionLoraError: another folder is given too.
+    """
+    named = [word.partition("=")[2] for word in given if word.partition("=")[0] in ("resume", "resume.run")]
+    if not named or not (Path(named[-1]).expanduser() / CONFIG).is_file():
+        return list(given)  # not the folder of a run: that is reported once the options are read
+    if any(word.partition("=")[0] == "hydra.run.dir" for word in given):
+        raise VisionLoraError("resume continues a run in its own folder; leave hydra.run.dir out")
+    return [*given, f"hydra.run.dir={named[-1]}"]
+
+
 def main() -> None:
     """Entry point of the command."""
+    try:
+        sys.argv[1:] = in_its_folder(sys.argv[1:])
+    except VisionLoraError as error:
+        fail(str(error))
     launch(train, COMMAND)
 
 

@@ -83,13 +83,13 @@ def test_the_adapter_is_the_one_of_the_cpu(train: Train, tmp_path: Path, feature
         assert (other[name] - value).norm() <= 0.05 * value.norm() + 1e-5, name
 
 
-def test_a_resumed_run_with_the_teachers_answers_of_the_checkpoint(train: Train, tmp_path: Path) -> None:
-    left, folder = train(*SHORT, "trainer.max_steps=2")
+def test_a_run_continues_from_its_checkpoint(train: Train, command: Command) -> None:
+    left, folder = train(*SHORT, "trainer.max_steps=3")
     assert left.code == 0, left.err
-    first = folder.rename(tmp_path / "first")
-    left, again = train(*SHORT, f"resume={first / 'checkpoints' / 'last.ckpt'}")
+    left = command("train", f"resume={folder}", "resume.force=true", "trainer.max_steps=6")
     assert left.code == 0, left.err
-    assert any(value.any() for name, value in adapter(again).items() if "lora_B" in name)
+    assert "continues after step 3 of 6" in left.out
+    assert any(value.any() for name, value in adapter(folder).items() if "lora_B" in name)
 
 
 def test_the_network_stays_on_the_device_after_every_fit(

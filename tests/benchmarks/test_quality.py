@@ -192,14 +192,6 @@ def test_ours_is_the_products_own_run(small: Task, monkeypatch: pytest.MonkeyPat
     assert figures["curve"][-1]["strength"] == 1.0
 
 
-def test_an_interrupted_run_of_ours_is_not_recorded(small: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    from visionlora.training import run
-
-    monkeypatch.setattr(run, "run", lambda config, folder: run.INTERRUPTED)
-    with pytest.raises(VisionLoraError, match="interrupted"):
-        run_one(small, BY_NAME[OURS], 1e-3, 0, 1)
-
-
 def test_records_are_shown_without_running_anything(
     small: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,14 +13,14 @@ import pytest
 
 from tests.conftest import Draw
 from visionlora.data.images import ImageFile
-from visionlora.data.manifest import not_among, read_manifest, write_manifest
+from visionlora.data.manifest import not_among, read_images, read_manifest, write_manifest
 from visionlora.errors import VisionLoraError
 
 
 def test_a_manifest_has_role_path_size_hash_and_class_of_each_image(draw: Draw, tmp_path: Path) -> None:
     one, other, bad = draw("a.png"), draw("b.png", colour=(0, 0, 9)), tmp_path / "bad.png"
     files = {"train": (ImageFile(one, "fish"), ImageFile(bad, "fish")), "anchor": (ImageFile(other),)}
-    write_manifest(files, tmp_path / "images.json", without=[bad])
+    write_manifest(read_images(files, [bad]), tmp_path / "images.json")
     assert json.loads((tmp_path / "images.json").read_text()) == {
         "images": [
             {
@@ -34,7 +34,7 @@ def test_a_manifest_has_role_path_size_hash_and_class_of_each_image(draw: Draw, 
 
 def test_images_are_recognised_by_their_content(draw: Draw, tmp_path: Path) -> None:
     one, other = draw("a.png"), draw("b.png", colour=(0, 0, 9))
-    write_manifest({"train": [ImageFile(one)]}, tmp_path / "images.json")
+    write_manifest(read_images({"train": [ImageFile(one)]}), tmp_path / "images.json")
     used = read_manifest(tmp_path / "images.json")
     copy = ImageFile(Path(shutil.copy(one, tmp_path / "c.png")))
     assert not_among([copy, ImageFile(other), ImageFile(one)], used) == (ImageFile(other),)
@@ -45,7 +45,7 @@ def test_images_are_recognised_by_their_content(draw: Draw, tmp_path: Path) -> N
 def test_a_file_name_that_is_no_text_is_kept(draw: Draw, tmp_path: Path) -> None:
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/k\xe4fer.png"))
     draw("a.png").rename(path)
-    write_manifest({"train": [ImageFile(path)]}, tmp_path / "images.json")
+    write_manifest(read_images({"train": [ImageFile(path)]}), tmp_path / "images.json")
     assert read_manifest(tmp_path / "images.json")[0].path == str(path)
 
 

@@ -30,8 +30,8 @@ from visionlora.data.manifest import read_manifest
 from visionlora.data.table import labels_in, read_table
 from visionlora.models import WeightsMetadata
 from visionlora.models.weights import fill, read_weights, rename_keys
+from visionlora.run_folder.kernel_choices import read_kernels
 from visionlora.training.config import RunConfig, read_config
-from visionlora.training.write_outputs import read_kernels
 
 Read = Callable[[int], None]
 CONFIG, TENSORS = "adapter_config.json", "adapter_model.safetensors"

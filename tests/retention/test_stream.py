@@ -57,6 +57,19 @@ def test_every_source_gets_the_same_share_of_a_step() -> None:
     assert Counter(indices[indices > 0].tolist()) == {1: 3, 2: 3, 3: 3, 4: 3}
 
 
+@settings(deadline=None, max_examples=50)
+@given(st.integers(1, 4), st.integers(1, 7), st.integers(1, 3))
+def test_it_is_known_which_step_draws_a_view_first(split: int, per_step: int, views: int) -> None:
+    anchors = stream(5, per_step, views=views, sources=(split, 5 - split))
+    seen: set[tuple[int, int]] = set()
+    for step in range(12):
+        drawn = anchors.drawn(step)
+        new = [place for place, key in enumerate(drawn) if key not in {*seen, *drawn[:place]}]
+        assert anchors.new_in(step) == new
+        assert all(anchors.first_step(*drawn[place]) == step for place in new)
+        seen.update(drawn)
+
+
 def test_source_sizes_that_do_not_add_up_are_refused() -> None:
     for sources in ((2, 2), (0, 5)):
         with pytest.raises(ValueError, match="sources"):

@@ -40,7 +40,6 @@ def test_the_summary_weights_folds_by_their_images() -> None:
     [
         (["data.folds=1"], "data.folds is 1; it takes a whole number from 2"),
         (["data.folds=17"], "data.folds is 17 for 16 images"),
-        (["data.folds=2", "resume=somewhere"], "resume continues one run"),
     ],
 )
 def test_impossible_folds_are_refused(

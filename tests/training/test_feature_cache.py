@@ -96,23 +96,6 @@ def test_views_of_one_image_in_a_batch_are_different(images: Path, network: nn.M
     assert len(batch["features0"].unique(dim=0)) == 4
 
 
-def test_a_resumed_run_continues_to_the_same_bytes(train: Train, tmp_path: Path) -> None:
-    common = (
-        "lora.targets=classifier", "cache.features=true", "cache.views=2", "trainer.max_steps=8",
-        "trainer.validations=4", "trainer.patience=null", "optimizer.lr=0.05",
-    )  # fmt: skip
-    whole, again = tmp_path / "whole", tmp_path / "again"
-    train(*common, f"hydra.run.dir={whole}")
-    best = torch.load(whole / "checkpoints" / "best.ckpt", weights_only=True)
-    assert best["global_step"] < 8, "there must be steps left to take"
-    left, _ = train(*common, f"resume={whole / 'checkpoints' / 'best.ckpt'}", f"hydra.run.dir={again}")
-    assert left.code == 0, left.err
-    ends = [torch.load(run / "checkpoints" / "last.ckpt", weights_only=True) for run in (whole, again)]
-    assert ends[0]["global_step"] == ends[1]["global_step"] == 8
-    for name, value in ends[0]["state_dict"].items():
-        assert torch.equal(ends[1]["state_dict"][name], value), name
-
-
 def test_a_run_states_why_there_is_nothing_to_cache(train: Train) -> None:
     left, folder = train("cache.features=true")
     assert left.code == 0

@@ -24,7 +24,6 @@ def test_trials_do_not_affect_the_trained_adapter(train: Train, tmp_path) -> Non
     assert left.code == 0, left.err
     used = metrics_of(folder)["learning_rate"]["used"]
     found = load_file(folder / "adapter" / "adapter_model.safetensors")
-    folder.rename(tmp_path / "tried")
     left, folder = train(f"optimizer.lr={used}")
     assert metrics_of(folder)["learning_rate"] == {"used": used, "tried": []}
     expected = load_file(folder / "adapter" / "adapter_model.safetensors")

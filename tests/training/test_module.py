@@ -1,4 +1,4 @@
-"""The LightningModule: what is trained, what stays frozen, and where an interrupted run continues."""
+"""The LightningModule: what is trained and what stays frozen."""
 
 from __future__ import annotations
 
@@ -56,10 +56,9 @@ def module_of(
 
 
 def trainer(folder: Path, steps: int, **options: object) -> lightning.Trainer:
-    callback = lightning.pytorch.callbacks.ModelCheckpoint(folder, save_last=True)
     return lightning.Trainer(
         accelerator="cpu", max_steps=steps, max_epochs=-1, val_check_interval=2, check_val_every_n_epoch=None,
-        num_sanity_val_steps=0, logger=False, callbacks=[callback], enable_progress_bar=False,
+        num_sanity_val_steps=0, logger=False, default_root_dir=folder, enable_progress_bar=False,
         enable_model_summary=False, **options,  # type: ignore[arg-type]
     )  # fmt: skip
 
@@ -121,36 +120,6 @@ def test_the_networks_own_dropout_follows_the_setting(network: nn.Module, images
     assert network[9].training
     assert not module.eval().network[9].training  # type: ignore[index]
     assert not network[1].training
-
-
-def test_a_checkpoint_holds_what_was_trained_and_no_frozen_tensor(
-    network: nn.Module, images: Path, tmp_path: Path
-) -> None:
-    trainer(tmp_path, 2).fit(module_of(network, images, 2), *loaders(images))
-    held = torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"]
-    assert held
-    assert all("lora_" in name for name in held)
-
-
-@pytest.mark.parametrize("dropout", [False, True])
-def test_an_interrupted_run_continues_to_the_same_bytes(
-    network: nn.Module, images: Path, tmp_path: Path, dropout: bool
-) -> None:
-    import copy
-
-    fresh = copy.deepcopy(network)
-    whole = module_of(network, images, 8, dropout=dropout)
-    trainer(tmp_path / "whole", 8).fit(whole, *loaders(images))
-
-    first = module_of(copy.deepcopy(fresh), images, 8, dropout=dropout)
-    trainer(tmp_path / "part", 4).fit(first, *loaders(images))
-    second = module_of(fresh, images, 8, dropout=dropout)
-    trainer(tmp_path / "rest", 8).fit(
-        second, *loaders(images), ckpt_path=tmp_path / "part" / "last.ckpt", weights_only=True
-    )
-    expected = adapter_state(whole.network)
-    for name, value in adapter_state(second.network).items():
-        assert torch.equal(value, expected[name]), name
 
 
 def test_a_loss_that_is_not_finite_ends_with_advice(network: nn.Module, images: Path, tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from tests.conftest import Train, metrics_of
-from visionlora.training.weight_average import WeightAverage, weight_candidates
+from visionlora.run_folder.state_file import read_state
+from visionlora.training.weight_average import BestWeights, WeightAverage, weight_candidates
 
 
 @pytest.fixture
@@ -63,19 +64,18 @@ class Weights(nn.Module):
 
 
 @pytest.mark.parametrize(("averaged", "preferred"), [(0.4, "average"), (0.7, "average"), (0.8, "best")])
-def test_the_average_is_preferred_unless_the_best_checkpoint_is_better_by_more_than_one_image(
-    module: nn.Module, tmp_path: Path, averaged: float, preferred: str
+def test_the_average_is_preferred_unless_the_best_weights_are_better_by_more_than_one_image(
+    module: nn.Module, averaged: float, preferred: str
 ) -> None:
     whole: Any = Weights(module)
     average = WeightAverage(after=0)
     whole.network.weight.data.fill_(5.0)
     average.on_train_batch_end(SimpleNamespace(global_step=1), whole)  # type: ignore[arg-type]
     whole.network.weight.data.fill_(3.0)
-    best = tmp_path / "best.ckpt"
-    torch.save({"state_dict": {"network.weight": torch.tensor([[2.0]])}}, best)
+    best = {"network.weight": torch.tensor([[2.0]])}
     figures = {2.0: 0.5, 5.0: averaged}
     fitter: Any = SimpleNamespace(objective=lambda module: figures[module.network.weight.item()])
-    candidates, objectives = weight_candidates(fitter, whole, str(best), average, validation_images=4)
+    candidates, objectives = weight_candidates(fitter, whole, best, average, validation_images=4)
     assert objectives == {"best": 0.5, "average": averaged}
     assert next(iter(candidates)) == preferred
     held = {name: state["weight"].item() for name, state in candidates.items()}
@@ -84,7 +84,7 @@ def test_the_average_is_preferred_unless_the_best_checkpoint_is_better_by_more_t
 
 def test_the_last_weights_are_no_candidate_of_their_own_where_they_are_the_best(module: nn.Module) -> None:
     fitter: Any = SimpleNamespace(objective=lambda module: 0.5)
-    candidates, objectives = weight_candidates(fitter, Weights(module), "", WeightAverage(0), 4)  # type: ignore[arg-type]
+    candidates, objectives = weight_candidates(fitter, Weights(module), {}, WeightAverage(0), 4)  # type: ignore[arg-type]
     assert list(candidates) == ["best"]
     assert objectives == {"best": 0.5, "average": None}
 
@@ -98,9 +98,21 @@ def test_a_run_records_which_weights_it_took(train: Train) -> None:
     assert ("average over the second half" in left.out) == (candidates["taken"] == "average")
 
 
-def test_checkpoints_hold_the_average_so_far(train: Train) -> None:
+def test_checkpoints_hold_the_average_so_far_and_the_best_weights(train: Train) -> None:
     _, folder = train("trainer.max_steps=8", "retention.budget=null", "trainer.validations=4")
-    checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
-    state = checkpoint["callbacks"]["WeightAverage"]
-    assert state["count"] == 4
-    assert set(state["total"]) == set(checkpoint["state_dict"])
+    checkpoint = read_state(folder / "checkpoints" / "step-8.safetensors")
+    average, best = (checkpoint["callbacks"][name] for name in ("WeightAverage", "BestWeights"))
+    assert average["count"] == 4
+    assert set(average["total"]) == set(checkpoint["trained"]) == set(best["weights"])
+    assert all("lora_" in name for name in checkpoint["trained"])
+
+
+def test_the_best_weights_are_those_of_the_smallest_objective(module: nn.Module) -> None:
+    best = BestWeights()
+    for value, objective in [(1.0, 0.5), (2.0, 0.3), (3.0, 0.3), (4.0, float("nan"))]:
+        module.weight.data.fill_(value)
+        best.on_validation_end(SimpleNamespace(callback_metrics={"val/objective": objective}), module)  # type: ignore[arg-type]
+    again = BestWeights()
+    again.load_state_dict(best.state_dict())
+    assert again.objective == 0.3
+    assert float(again.weights["weight"]) == 2.0

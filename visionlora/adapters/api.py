@@ -23,6 +23,7 @@ from visionlora.adapters.network import (
     adapter_state,
     cut_rank,
     named_adapters,
+    restart_adapters,
     step_adapters,
 )
 from visionlora.frozen.folding import fold_batch_norm, folded, unfold_batch_norm
@@ -59,6 +60,7 @@ __all__ = [
     "merged",
     "named_adapters",
     "read_adapter_config",
+    "restart_adapters",
     "save_adapter",
     "scale",
     "scaled",

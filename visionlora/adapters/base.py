@@ -144,6 +144,10 @@ class Adapter(nn.Module):
         for adapter in adapters:
             adapter.on_step(step, total)
 
+    def restart(self, step: int, total: int) -> None:
+        """Called when training starts (step 0), or continues after step `step` of `total` with the tensors of
+        that step: for what a family keeps elsewhere."""
+
     @property
     def has_hooks(self) -> bool:
         """Whether the family has a regularizer or does something at each step."""

@@ -113,6 +113,13 @@ def step_adapters(model: nn.Module, step: int, total: int) -> None:
         family.on_step_together(adapters, step, total)
 
 
+def restart_adapters(model: nn.Module, step: int, total: int) -> None:
+    """Tell the active adapters that training starts, or continues after optimizer step `step` of `total`, and
+    that their tensors are those of that step."""
+    for adapter in active_adapters(model):
+        adapter.restart(step, total)
+
+
 def cut_rank(model: _Network, rank: int) -> _Network:
     """Keep the first `rank` rows of A and columns of B of every active DyLoRA adapter that has more, in
     place: what is computed, merged and saved then is the network as it was trained at that rank.

@@ -35,14 +35,13 @@ class ReadImage:
     label: str | None = None
 
 
-def write_manifest(
-    files: Mapping[str, Sequence[ImageFile]], path: Path, without: Iterable[Path] = ()
-) -> None:
-    """Write which files a run read.
+def read_images(
+    files: Mapping[str, Sequence[ImageFile]], without: Iterable[Path] = ()
+) -> tuple[ReadImage, ...]:
+    """Which files a run read, with their hashes as they are now.
 
     Args:
         files: role -> images.
-        path: the file to write.
         without: files that could not be read.
     """
     unread = set(without)
@@ -50,9 +49,13 @@ def write_manifest(
     paths = list(dict.fromkeys(image.path for _, image in named))
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
         hashes = dict(zip(paths, threads.map(file_hash, paths), strict=True))
-    images = [
+    return tuple(
         ReadImage(role, str(image.path.absolute()), *hashes[image.path], image.label) for role, image in named
-    ]
+    )
+
+
+def write_manifest(images: Sequence[ReadImage], path: Path) -> None:
+    """Write which files a run read."""
     # Escapes, not UTF-8: a file name may be no text in any encoding.
     text = ",\n".join(f"  {json.dumps(asdict(image))}" for image in images)
     with replacing(path) as beside:

@@ -74,7 +74,6 @@ def select_strength(
     candidates: Candidates,
     options: StrengthOptions,
     targets: Sequence[int],
-    skip: str | None = None,
     console: Console | None = None,
 ) -> StrengthSelection:
     """Choose the weights and the strength together; the network gets both (the strength as its alpha).
@@ -86,7 +85,6 @@ def select_strength(
         candidates: at least one; where nothing is to be chosen the first is taken.
         options: the budgets.
         targets: the outputs of the trained classes.
-        skip: why nothing is to be chosen; None: there is no such reason.
         console: where progress is shown; None: standard error.
     """
     learned_on = f"{len(before.validation)} validation images" if before.validation else None
@@ -96,7 +94,7 @@ def select_strength(
         "retention": options.retention_budget if lost_on else None,
         "contrast": options.contrast_budget if called_on else None,
     }
-    reason = skip or _no_choice(options, requested)
+    reason = _no_choice(options, requested)
     if reason:
         name = next(iter(candidates))
         network.load_state_dict(dict(candidates[name]), strict=False)

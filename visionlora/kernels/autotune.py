@@ -64,10 +64,10 @@ def implementation(name: str) -> AbstractContextManager[object]:
     return _using(_Policy(name))
 
 
-def replay(decisions: Mapping[str, Decision]) -> AbstractContextManager[list[str]]:
-    """Inside, exactly these decisions, from `recorded` or `parse`, are used, and nothing is timed. Yields a
-    list that grows: what no usable decision was found for, and the rule decided."""
-    return _using(_Policy("rule", replayed=decisions))
+def replay(decisions: Mapping[str, Decision], other: str = "rule") -> AbstractContextManager[list[str]]:
+    """Inside, these decisions, from `recorded` or `parse`, are used; `implementation(other)` makes those that
+    are missing. Yields a list of these, which grows."""
+    return _using(_Policy(other, replayed=decisions))
 
 
 @contextmanager

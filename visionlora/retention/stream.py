@@ -79,6 +79,21 @@ class AnchorStream:
         """(anchor, view) of a batch."""
         return [self._drawn(step * self.per_step + place) for place in range(self.per_step)]
 
+    def new_in(self, step: int) -> list[int]:
+        """The places in a batch whose (anchor, view) no earlier place and no earlier batch has."""
+        first = step * self.per_step
+        return [place for place in range(self.per_step) if self._turn(first + place) < self.views]
+
+    def first_step(self, index: int, view: int) -> int:
+        """The step whose batch is the first with this (anchor, view)."""
+        source, start = 0, 0
+        while index >= start + self.sources[source]:
+            start += self.sources[source]
+            source += 1
+        size = self.sources[source]
+        place = shuffled(size, "anchors", self.seed, source, view).index(index - start)
+        return ((view * size + place) * len(self.sources) + source) // self.per_step
+
     def images(self, drawn: Sequence[tuple[int, int]]) -> Tensor:
         """(anchor, view) as float32 (n, 3, S, S), normalised, channels last."""
         return self.normalise([self.view(index, view) for index, view in drawn])
@@ -108,6 +123,11 @@ class AnchorStream:
                 finished = self.transform(self._pixels(index)).clone()
             self._finished.keep((index, view), finished)
         return finished
+
+    def _turn(self, position: int) -> int:
+        """How often the source at this position was gone through before."""
+        position, source = divmod(position, len(self.sources))
+        return position // self.sources[source]
 
     def _drawn(self, position: int) -> tuple[int, int]:
         """(anchor, view) at ``position`` of the endless stream; the sources take turns."""

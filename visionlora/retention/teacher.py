@@ -99,12 +99,22 @@ class AnchorTeacher:
         """The anchors of ``step`` on the network's device."""
         keys = self.stream.drawn(step)
         inputs = self._inputs(network, keys)
-        missing = [place for place, key in enumerate(keys) if key not in self.logits]
-        if missing:
-            indices = torch.tensor([keys[place][0] for place in missing])
-            logits = self._frozen_logits(network, [value[missing] for value in inputs], indices)
-            self.logits.update(zip([keys[place] for place in missing], logits, strict=True))
+        self._answer(network, step, inputs)
+        for key in keys:
+            if key not in self.logits:  # of an earlier step, before the run was interrupted
+                self._answer(network, self.stream.first_step(*key))
         return AnchorBatch(inputs, torch.stack([self.logits[key] for key in keys]))
+
+    def _answer(self, network: nn.Module, step: int, inputs: list[Tensor] | None = None) -> None:
+        """Compute the logits of what ``step`` is the first to draw; in one batch, always the same, because in
+        another one they could differ in the last bit."""
+        keys, places = self.stream.drawn(step), self.stream.new_in(step)
+        if all(keys[place] in self.logits for place in places):
+            return
+        inputs = self._inputs(network, keys) if inputs is None else inputs
+        indices = torch.tensor([keys[place][0] for place in places])
+        logits = self._frozen_logits(network, [value[places] for value in inputs], indices)
+        self.logits.update(zip([keys[place] for place in places], logits, strict=True))
 
     def _inputs(self, network: nn.Module, keys: list[tuple[int, int]]) -> list[Tensor]:
         device = next(network.parameters()).device
@@ -119,11 +129,7 @@ class AnchorTeacher:
         return [value.to(device, non_blocking=True) for value in values]
 
     def prepare(self, network: nn.Module) -> None:
-        """Compute the frozen network's logits that :meth:`compare` needs; not while weights are merged.
-
-        Logits that a checkpoint held are moved to the network's device: training may start."""
-        device = next(network.parameters()).device
-        self.logits = {key: value.to(device) for key, value in self.logits.items()}
+        """Compute the frozen network's logits that :meth:`compare` needs; not while weights are merged."""
         indices, images = self.stream.plain(self.validation_count)
         inputs = self._float32_inputs(network, images)
         self._validation = inputs, self._frozen_logits(network, inputs, indices)

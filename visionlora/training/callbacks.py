@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from types import FrameType
 from typing import Any
 
 import lightning
@@ -81,32 +80,6 @@ class StepTimer(Callback):
             "step_ms": statistics.median(self.milliseconds),
             "images_per_s": 1000 * self.images / sum(self.milliseconds),
         }
-
-
-class Interruption(Callback):
-    """Ctrl-C ends training between two batches, never in the middle of a file that is being written.
-
-    The second one ends it at once. An exception raised by the signal itself could come while a checkpoint is
-    saved, or inside a destructor, which swallows it.
-    """
-
-    def __init__(self) -> None:
-        self.requested = False
-
-    def handle(self, number: int, frame: FrameType | None) -> None:
-        """The signal handler."""
-        if self.requested:
-            raise KeyboardInterrupt
-        self.requested = True
-
-    def on_train_batch_end(self, *arguments: Any) -> None:
-        """Stop here, where nothing is half done."""
-        if self.requested:
-            raise KeyboardInterrupt
-
-    def on_validation_batch_end(self, *arguments: Any) -> None:
-        """Stop here too: the validation is abandoned."""
-        self.on_train_batch_end()
 
 
 class FirstBatch(Callback):

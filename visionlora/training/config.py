@@ -94,6 +94,13 @@ class TrainerConfig(Section):
     threads: int | None = option(None, "CPU threads; null: PyTorch's default", at_least=1, at_most=1024)
     reuse_memory: bool = option(True, "whether freed CPU memory is kept for the next step (glibc)")
     progress: bool = option(True, "whether a progress bar is shown")
+    checkpoint_steps: int | None = option(
+        100, "steps from one checkpoint to the next; each validation makes one too; null: any number",
+        at_least=1, at_most=1_000_000_000,
+    )  # fmt: skip
+    checkpoint_minutes: float | None = option(
+        5, "minutes from one checkpoint to the next; null: any", at_least=0, at_most=1e6
+    )
 
     def check(self) -> None:
         if self.kernel in ("auto", "rule"):
@@ -125,12 +132,20 @@ class TrainerConfig(Section):
         return max(480, min(24 * epoch, 800), 8 * epoch)
 
 
+@dataclass(frozen=True)
+class ResumeConfig(Section):
+    """Continue a run that was interrupted, in its own folder: ``resume=RUN``."""
+
+    run: str | None = option(None, "the folder of a run: continue where it stopped", path=True)
+    force: bool = option(False, "whether it may continue with images, options or versions that differ")
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunConfig(Section):
     """The whole configuration of a run, validated; built once by :func:`read_config`."""
 
     seed: int = option(0, "seed of everything random", at_least=0, at_most=2**32 - 1)
-    resume: str | None = option(None, "a run folder or a .ckpt file: continue where it stopped", path=True)
+    resume: ResumeConfig = section()
     data: DataConfig = section("folder")
     augment: AugmentConfig = section()
     model: ModelConfig = section()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
@@ -12,43 +11,42 @@ from rich.markup import escape
 
 from visionlora.data import scan
 from visionlora.data.splits import dealt
-from visionlora.errors import VisionLoraError
 from visionlora.evaluation.cross_validation import summarize_folds
 from visionlora.report.metrics_file import read_metrics
+from visionlora.run_folder.folder import RunFolder
+from visionlora.signals import StopRequest
 from visionlora.training.config import read_config
 from visionlora.training.run import run
 
 
-def run_folds(config: DictConfig, output_dir: str | Path) -> int:
+def run_folds(config: DictConfig, folder: RunFolder, stop: StopRequest) -> None:
     """Train once without each of ``data.folds`` parts of the images, then once with all of them.
 
     Train and val images are divided together. Each fold's run is in ``folds/N`` and is validated on the part
-    that it does not train on; the last run, in ``output_dir`` itself, has the adapter, and ``folds`` in its
+    that it does not train on; the last run, in ``folder`` itself, has the adapter, and ``folds`` in its
     ``metrics.json`` holds the results of the others. Its own figures are on images that it was trained on.
 
-    Returns:
-        The exit code of the last run, or of the first one that was interrupted.
+    Those that are finished already are not repeated.
 
     Raises:
-        VisionLoraError: there are too few images of a class, or a run is to be resumed.
+        VisionLoraError: there are too few images of a class.
+        Stopped: a signal ended it; it can be continued.
     """
-    if config.get("resume") is not None:
-        raise VisionLoraError("resume continues one run: leave data.folds out, or resume out")
     data = read_config(config).data
     assert data.folds is not None
     whole = scan(data.root, class_name=data.class_name, val_fraction=data.val_fraction, seed=config.seed)
     images = (*whole.train, *whole.val)
-    folder, console = Path(output_dir), Console()
+    console = Console()
     found: list[dict[str, Any]] = []
     for number, (train, val) in enumerate(dealt(images, whole.root, data.folds, config.seed), start=1):
         console.rule(
             escape(f"fold {number} of {data.folds}: {len(train)} images to learn from, {len(val)} unseen")
         )
         part = replace(whole, train=tuple(train), val=tuple(val), test=(), split="made")
-        exit_code = run(config, folder / "folds" / str(number), part)
-        if exit_code:
-            return exit_code
-        found.append(read_metrics(folder / "folds" / str(number) / "metrics.json"))
+        fold = folder.part(f"folds/{number}", config)
+        if not fold.finished:
+            run(config, fold, stop, part)
+        found.append(read_metrics(fold.path / "metrics.json"))
     console.rule(escape(f"all {len(images)} images"))
     everything = replace(whole, train=images, val=images)
-    return run(config, folder, everything, summarize_folds(found, len(images)))
+    run(config, folder, stop, everything, summarize_folds(found, len(images)))

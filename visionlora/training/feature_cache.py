@@ -17,11 +17,13 @@ from visionlora.frozen.features import FeatureCache, needed_mb
 from visionlora.frozen.split import DROPOUTS, Split, Values, split
 from visionlora.kernels.autotune import timed
 from visionlora.notices import Notices
+from visionlora.run_folder.kernel_choices import TimedChoices
 from visionlora.training.config import CacheConfig
 from visionlora.training.precision import TYPES
 
 WORTHWHILE = 0.25
 """The share of a forward pass from which on ``auto`` keeps what the frozen part computes."""
+KEPT, COMPUTED = "kept", "computed at every step"
 OVERFLOW = 8
 """How many times the memory budget ``auto`` would put on disk."""
 
@@ -163,6 +165,7 @@ def plan_feature_cache(
     views: int | None,
     dropout: bool,
     folder: Path,
+    choices: TimedChoices,
     notices: Notices,
 ) -> FeatureCachePlan | None:
     """How this run caches features; None where it does not.
@@ -175,6 +178,7 @@ def plan_feature_cache(
         views: augmented views of a training image; None: nothing is random.
         dropout: whether the network's own dropout layers are active while training.
         folder: where a file for what memory does not hold is made.
+        choices: a time decides, so on another machine the decision may differ: it is recorded.
         notices: where the decision is announced.
     """
     if options.features is False:
@@ -191,18 +195,21 @@ def plan_feature_cache(
     megabytes = needed_mb(values, inputs)
     kept = f"{parts.frozen_layers} frozen layers below {parts.layer} ({share:.0%} of a forward pass)"
     if options.features == "auto":
-        if share < WORTHWHILE:
-            # A time decides here, so on another machine the decision may differ: it is announced.
-            notices.say(
-                f"cache.features: the {kept} are computed at every step: auto keeps them from "
-                f"{WORTHWHILE:.0%} on"
+        reason = "as recorded in kernels.json"
+
+        def decide() -> str:
+            nonlocal reason
+            reason = f"auto keeps them from {WORTHWHILE:.0%} on"
+            if share < WORTHWHILE:
+                return COMPUTED
+            reason = (
+                f"keeping them would take {megabytes:,.0f} MB; cache.features=true keeps them all the same, "
+                "largely on disk"
             )
-            return None
-        if megabytes > options.memory_mb * (1 + OVERFLOW):
-            notices.say(
-                f"cache.features: the {kept} are computed at every step: keeping them would take "
-                f"{megabytes:,.0f} MB; cache.features=true keeps them all the same, largely on disk"
-            )
+            return COMPUTED if megabytes > options.memory_mb * (1 + OVERFLOW) else KEPT
+
+        if choices.choose("features", (KEPT, COMPUTED), decide) == COMPUTED:
+            notices.say(f"cache.features: the {kept} are computed at every step: {reason}")
             return None
     how_often = "once" if views is None else f"once for each of {views} views of a training image"
     notices.say(f"{kept} are computed {how_often}: {megabytes:,.0f} MB (cache.features)")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
-import torch
-
+from visionlora.adapters import restart_adapters
+from visionlora.errors import VisionLoraError
 from visionlora.notices import Notices
+from visionlora.run_folder.record import Record
+from visionlora.run_folder.trainer_state import trained_state
 from visionlora.training.config import OptimizerConfig
-from visionlora.training.module import LoraModule
+from visionlora.training.module import Diverged, LoraModule
 from visionlora.training.trainer import Fitter
 
 RATES = (5e-4, 1e-3, 2e-3, 4e-3, 8e-3)
@@ -20,7 +23,8 @@ SHARE = 4
 """A trial has one SHARE-th of the run's steps, with its own warm-up and cosine."""
 LEAST_STEPS = 20
 
-Trials = list[dict[str, float]]
+Trials = list[dict[str, float | None]]
+"""Of each trial ``lr`` and ``val/objective``; None: it diverged."""
 
 
 def select_learning_rate(
@@ -28,6 +32,7 @@ def select_learning_rate(
     total_steps: int,
     new_module: Callable[[int, OptimizerConfig], LoraModule],
     fitter: Fitter,
+    record: Record,
     notices: Notices,
 ) -> tuple[OptimizerConfig, Trials]:
     """The options with the best of :data:`RATES`; the network is unchanged afterwards.
@@ -40,10 +45,14 @@ def select_learning_rate(
         total_steps: optimizer steps of the whole run.
         new_module: makes a module from a number of steps and options.
         fitter: trains it.
+        record: each trial is recorded when it is done, and those of an interrupted run are not repeated.
         notices: where the choice is announced.
 
     Returns:
-        The options, and of each trial ``lr`` and ``val/objective``.
+        The options and the trials.
+
+    Raises:
+        VisionLoraError: every trial diverges.
     """
     if options.lr != "auto":
         return options, []
@@ -53,19 +62,35 @@ def select_learning_rate(
         )
         return replace(options, lr=DEFAULT), []
     steps = min(total_steps, max(LEAST_STEPS, total_steps // SHARE))
-    trained = new_module(steps, options).trainable()
-    start = [parameter.detach().clone() for parameter in trained]
-    trials: Trials = []
-    for lr in RATES:
-        trainer = fitter.trainer(steps)
-        if fitter.fit(trainer, new_module(steps, replace(options, lr=lr))):
-            raise KeyboardInterrupt
-        trials.append({"lr": lr, "val/objective": float(trainer.callback_metrics["val/objective"])})
-        with torch.no_grad():
-            for parameter, value in zip(trained, start, strict=True):
-                parameter.copy_(value)
-                parameter.grad = None
-    best = min(trials, key=lambda trial: trial["val/objective"])["lr"]
-    figures = ", ".join(f"{trial['lr']:g}: {trial['val/objective']:.3f}" for trial in trials)
+    trials: Trials = list(record.get("learning_rate_trials", []))
+    for lr in RATES[len(trials) :]:
+        trials.append({"lr": lr, "val/objective": _try(new_module(steps, replace(options, lr=lr)), fitter)})
+        record.set("learning_rate_trials", trials)
+    objectives = {trial["lr"]: trial["val/objective"] for trial in trials}
+    finite = {lr: value for lr, value in objectives.items() if lr is not None and value is not None}
+    if not finite:
+        raise VisionLoraError(
+            "optimizer.lr=auto: training diverges at every learning rate; set trainer.precision=32-true, or "
+            f"optimizer.lr to less than {RATES[0]:g}"
+        )
+    best = min(finite, key=lambda lr: finite[lr])
+    figures = ", ".join(
+        f"{lr:g}: {'diverged' if value is None else f'{value:.3f}'}" for lr, value in objectives.items()
+    )
     notices.say(f"optimizer.lr={best:g}, the best of trials of {steps} steps by val/objective ({figures})")
     return replace(options, lr=best), trials
+
+
+def _try(module: LoraModule, fitter: Fitter) -> float | None:
+    """``val/objective`` after a short training, None where it diverges; the network is unchanged."""
+    start = {name: value.clone() for name, value in trained_state(module).items()}
+    trainer = fitter.trainer(module.total_steps)
+    try:
+        fitter.fit(trainer, module)
+        objective = float(trainer.callback_metrics["val/objective"])
+    except Diverged:
+        objective = math.nan
+    module.load_state_dict(start, strict=False)
+    restart_adapters(module.network, 0, module.total_steps)
+    module.zero_grad()
+    return objective if math.isfinite(objective) else None

@@ -15,7 +15,6 @@ from visionlora.evaluation.forgetting import Changes
 from visionlora.evaluation.images import Evaluation
 from visionlora.evaluation.metrics import contrast_metrics, retention_metrics, validation_metrics
 from visionlora.evaluation.strength import Candidates, StrengthSelection
-from visionlora.kernels.decisions import Decisions
 from visionlora.training.learning_rate import Trials
 from visionlora.training.setup import RunSetup
 
@@ -35,9 +34,7 @@ class TrainingResult:
         lr_trials: what ``optimizer.lr=auto`` tried.
         weights: those that the run may deliver.
         objectives: ``val/objective`` of some of them.
-        interrupted: whether Ctrl-C ended it early.
         times: in seconds and milliseconds.
-        kernels: which implementation each layer used.
     """
 
     precision: str
@@ -48,9 +45,7 @@ class TrainingResult:
     lr_trials: Trials
     weights: Candidates
     objectives: Mapping[str, Any]
-    interrupted: bool
     times: dict[str, float]
-    kernels: Decisions
 
 
 def build_metrics(

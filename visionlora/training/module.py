@@ -15,7 +15,6 @@ from visionlora.adapters import (
     active_adapters,
     adapted_layers,
     adapter_regularizer,
-    adapter_state,
     merged,
     step_adapters,
 )
@@ -34,6 +33,10 @@ from visionlora.tasks import single_label as task
 from visionlora.training.config import OptimizerConfig
 
 
+class Diverged(VisionLoraError):
+    """The loss is no number any more."""
+
+
 class LoraModule(lightning.LightningModule):
     """Trains whatever in ``network`` requires a gradient; everything else stays as it is.
 
@@ -48,8 +51,6 @@ class LoraModule(lightning.LightningModule):
             hold images.
         seed: dropout masks are a function of it and of the step alone.
     """
-
-    strict_loading = False
 
     def __init__(
         self,
@@ -121,7 +122,7 @@ class LoraModule(lightning.LightningModule):
             loss = loss + regularizer
             self.log("train/regularizer", regularizer.detach())
         if (self.global_step + 1) % reading_interval(self.device) == 0 and not torch.isfinite(loss):
-            raise VisionLoraError(
+            raise Diverged(
                 f"the loss is {loss.item()} at step {self.global_step}; lower optimizer.lr "
                 f"(now {self.optimizer_options.lr}) or set trainer.precision=32-true"
             )
@@ -130,10 +131,14 @@ class LoraModule(lightning.LightningModule):
         self.log("train/top1", accuracy)
         return loss
 
-    def on_train_batch_end(self, *arguments: Any) -> None:
-        """Tell the adapters about the step; its gradients are still there."""
+    def optimizer_step(self, *arguments: Any, **options: Any) -> None:
+        """Take the step and tell the adapters about it while its gradients are still there.
+
+        Not in ``on_train_batch_end``: there callbacks come first, which average and save what it leaves.
+        """
+        super().optimizer_step(*arguments, **options)
         if self.has_hooks:
-            step_adapters(self.network, self.global_step, self.total_steps)
+            step_adapters(self.network, self.global_step + 1, self.total_steps)
 
     @contextmanager
     def _seeded_dropout(self) -> Iterator[None]:
@@ -220,20 +225,3 @@ class LoraModule(lightning.LightningModule):
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, share)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Store what was trained, and what adapters know beside it; the frozen tensors are in a file of their
-        own already."""
-        trained = {name for name, parameter in self.named_parameters() if parameter.requires_grad}
-        trained |= {f"network.{name}" for name in adapter_state(self.network)}
-        checkpoint["state_dict"] = {
-            name: value for name, value in checkpoint["state_dict"].items() if name in trained
-        }
-        if self.teacher is not None:
-            # Computed in other batches they could differ in the last bit, and so would a resumed run.
-            checkpoint["teacher_logits"] = self.teacher.logits
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore the teacher's logits, so that a resumed run continues to the same bytes."""
-        if self.teacher is not None:
-            self.teacher.logits.update(checkpoint["teacher_logits"])

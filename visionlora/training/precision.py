@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from visionlora.device import has_bfloat16
 from visionlora.kernels.autotune import timed
+from visionlora.run_folder.kernel_choices import TimedChoices
 
 TYPES = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 """What Lightning's words cast to."""
@@ -41,6 +42,22 @@ def choose_precision(wanted: str, network: nn.Module, *inputs: Tensor, repeats: 
     if ratio <= 0.9:
         return "bf16-mixed", f"bfloat16 takes {ratio:.2f} of float32's time here"
     return "32-true", f"bfloat16 takes {ratio:.2f} of float32's time here"
+
+
+def recorded_precision(
+    wanted: str, choices: TimedChoices, network: nn.Module, *inputs: Tensor
+) -> tuple[str, str]:
+    """:func:`choose_precision`, unless ``choices`` replays what it found before."""
+    if wanted != "auto":
+        return wanted, "as configured"
+    reason = "as recorded in kernels.json"
+
+    def time() -> str:
+        nonlocal reason
+        precision, reason = choose_precision(wanted, network, *inputs)
+        return precision
+
+    return choices.choose("precision", ("32-true", *TYPES), time), reason
 
 
 def pass_seconds(network: nn.Module, inputs: Sequence[Tensor], low: torch.dtype | None) -> float:

@@ -6,80 +6,73 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateMonitor
 from lightning.pytorch.loggers import TensorBoardLogger
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from rich.console import Console
 from torch import Tensor, nn
 
 from visionlora.adapters import FrozenBatchNorm, folded
 from visionlora.data import ImageFolder, write_bad
-from visionlora.data.manifest import write_manifest
 from visionlora.device import choose_device
 from visionlora.evaluation.forgetting import changes_between
 from visionlora.evaluation.images import evaluate_images
-from visionlora.evaluation.strength import Candidates, StrengthOptions, select_strength
-from visionlora.kernels.autotune import implementation, recorded, replay
+from visionlora.evaluation.strength import StrengthOptions, select_strength
 from visionlora.notices import Notices
 from visionlora.report.run_text import example_images, heading, show_next
 from visionlora.retention.config import ContrastConfig, RetentionConfig
+from visionlora.run_folder.callbacks import CheckpointWriter
+from visionlora.run_folder.folder import RunFolder
+from visionlora.run_folder.kernel_choices import TimedChoices, timed_choices
+from visionlora.signals import StopRequest
 from visionlora.training.callbacks import FirstBatch, StepTimer, progress
 from visionlora.training.config import OptimizerConfig, TrainerConfig, read_config
 from visionlora.training.feature_cache import FeatureCachePlan, plan_feature_cache
 from visionlora.training.learning_rate import select_learning_rate
-from visionlora.training.metrics import TrainingResult, build_metrics
+from visionlora.training.metrics import TrainingResult, build_metrics, versions
 from visionlora.training.module import LoraModule
-from visionlora.training.precision import choose_precision
-from visionlora.training.setup import RunSetup, find_checkpoint, sample_images, set_up
+from visionlora.training.precision import recorded_precision
+from visionlora.training.setup import RunSetup, sample_images, set_up
 from visionlora.training.trainer import Fitter, silence_warnings
-from visionlora.training.weight_average import WeightAverage, trained_state, weight_candidates
-from visionlora.training.write_outputs import (
-    read_kernels,
-    show_summary,
-    write_adapter,
-    write_kernels,
-    write_outputs,
-)
+from visionlora.training.weight_average import BestWeights, WeightAverage, weight_candidates
+from visionlora.training.write_outputs import show_summary, write_adapter, write_outputs
 
-INTERRUPTED = 130
+THREADS = "the number of threads"
+"""Sums are divided among threads, so the last bits depend on it."""
 
 log = logging.getLogger(__name__)
 
 
 def run(
     config: DictConfig,
-    output_dir: str | Path,
+    folder: RunFolder,
+    stop: StopRequest,
     images: ImageFolder | None = None,
     folds: Mapping[str, Any] | None = None,
-) -> int:
-    """Set up, evaluate, train, evaluate again and write everything down.
+) -> None:
+    """Set up, evaluate, train, evaluate again and write everything down; of a run that was interrupted, what
+    is left of that.
 
     Args:
         config: the composed ``conf/train.yaml``.
-        output_dir: the run's folder; made where it is missing.
+        folder: of the run.
+        stop: SIGINT and SIGTERM, which end the run where nothing is half done.
         images: what to learn and to validate on; None: what ``data.root`` holds.
         folds: the results of cross-validation, where ``images`` validates on what it trains on.
 
-    Returns:
-        The exit code: 0, or 130 where Ctrl-C ended training early (the adapter is saved all the same).
+    Raises:
+        Stopped: a signal ended it; it can be continued.
     """
-    started = time.perf_counter()
-    folder, notices = Path(output_dir), Notices()
+    started, notices = time.perf_counter(), Notices()
     silence_warnings()
     settings = read_config(config)
-    resume = find_checkpoint(settings.resume)
+    if settings.trainer.threads is None and THREADS in folder.inputs:
+        torch.set_num_threads(folder.inputs[THREADS])
     setup = set_up(settings, notices, images)
-    folder.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(config, folder / "config.yaml", resolve=True)
-    left_out = setup.files.left_out
-    if left_out:
-        write_bad(left_out, folder / "left_out.csv")
-        notices.say(f"they are listed in {folder / 'left_out.csv'}")
-    write_manifest(setup.files.sets, folder / "images.json", without=[image.path for image in left_out])
+    _record_inputs(folder, setup, notices)
     notices.start_log()
     notices.console.print(heading("Training"))
     if folds is not None:
@@ -92,45 +85,67 @@ def run(
     device = choose_device(settings.trainer.accelerator)
     network, head = setup.adapted.network.to(device), setup.adapted.head
     sample = sample_images(setup.validation_loader or setup.train_loader).to(device)
-    cache_plan = plan_feature_cache(
-        settings.cache, network, sample, setup.cached_inputs, setup.views, settings.model.dropout, folder,
-        notices,
+    start = folder.checkpoints.newest(notices.warn)
+    if start is not None:
+        notices.say(f"continues after step {start['step']} of {setup.total_steps}")
+    logger = TensorBoardLogger(
+        str(folder.path), name="", version="tensorboard", default_hp_metric=False,
+        purge_step=None if start is None else start["step"] + 1,
     )  # fmt: skip
-    evaluation_images = setup.evaluation_images
-    if cache_plan is not None:
-        evaluation_images = cache_plan.evaluation_images(evaluation_images)
-    before = evaluate_images(network, evaluation_images).before_training(setup.adapted.old_outputs)
+    with timed_choices(folder.path / "kernels.json", settings.trainer.kernel, notices) as choices:
+        cache_plan = plan_feature_cache(
+            settings.cache, network, sample, setup.cached_inputs, setup.views, settings.model.dropout,
+            folder.path, choices, notices,
+        )  # fmt: skip
+        evaluation_images = setup.evaluation_images
+        if cache_plan is not None:
+            evaluation_images = cache_plan.evaluation_images(evaluation_images)
+        before = evaluate_images(network, evaluation_images).before_training(setup.adapted.old_outputs)
+        result = train(setup, sample, cache_plan, logger, folder, choices, start, stop, notices)
+        result.times["setup_s"] = time.perf_counter() - started - result.times["fit_s"]
+        with stop.deferred():
+            write_adapter(folder.path / "adapter", setup.adapted, setup.folder.classes)
 
-    logger = TensorBoardLogger(str(folder), name="", version="tensorboard", default_hp_metric=False)
-    result = train(setup, sample, cache_plan, logger, folder, resume, started, notices)
-    write_adapter(folder / "adapter", setup.adapted, setup.folder.classes)
-
-    strength_started = time.perf_counter()
-    skip = "training was interrupted" if result.interrupted else None
-    selection = select_strength(
-        network,
-        evaluation_images,
-        before,
-        result.weights,
-        strength_options(settings.retention, settings.contrast, head.kind),
-        head.targets,
-        skip,
-        notices.console,
-    )
+        strength_started = time.perf_counter()
+        selection = select_strength(
+            network,
+            evaluation_images,
+            before,
+            result.weights,
+            strength_options(settings.retention, settings.contrast, head.kind),
+            head.targets,
+            notices.console,
+        )
+        folder.record.set("strength", [selection.candidate, selection.metrics["chosen"]])
     (notices.say if selection.metrics.get("kept", True) else notices.warn)(selection.notice)
     result.times["strength_s"] = time.perf_counter() - strength_started
-    write_adapter(folder / "adapter", setup.adapted, setup.folder.classes)
+    with stop.deferred():
+        write_adapter(folder.path / "adapter", setup.adapted, setup.folder.classes)
     changes = changes_between(before.retention, selection.evaluation.retention, head.outputs)
-    write_kernels(folder / "kernels.json", result.kernels)
     metrics = build_metrics(setup, before, selection, changes, result, notices.messages)
     if folds is not None:
         metrics["folds"] = dict(folds)
-    write_outputs(folder, setup, config, before, selection.evaluation, changes, metrics, logger)
+    write_outputs(folder.path, setup, config, before, selection.evaluation, changes, metrics, logger)
+    folder.record.set("finished", True)
     notices.console.print(heading("Result"))
     show_summary(metrics, notices.console)
-    log.info("the run is in %s", folder)
-    show_next(folder, example_images(setup.folder), notices.console)
-    return INTERRUPTED if result.interrupted else 0
+    log.info("the run is in %s", folder.path)
+    show_next(folder.path, example_images(setup.folder), notices.console)
+
+
+def _record_inputs(folder: RunFolder, setup: RunSetup, notices: Notices) -> None:
+    """Write down what the run starts with, or compare it with what it was begun with."""
+    left_out = setup.files.left_out
+    values = {
+        **versions(),
+        "the network": setup.adapted.fingerprint,
+        "the device": choose_device(setup.config.trainer.accelerator).type,
+        THREADS: torch.get_num_threads(),
+    }
+    folder.check_inputs(setup.files.sets, [image.path for image in left_out], values, notices)
+    if left_out:
+        write_bad(left_out, folder.path / "left_out.csv")
+        notices.say(f"they are listed in {folder.path / 'left_out.csv'}")
 
 
 def train(
@@ -138,34 +153,35 @@ def train(
     sample: Tensor,
     cache_plan: FeatureCachePlan | None,
     logger: TensorBoardLogger,
-    folder: Path,
-    resume: Path | None,
-    started: float,
+    folder: RunFolder,
+    choices: TimedChoices,
+    start: Mapping[str, Any] | None,
+    stop: StopRequest,
     notices: Notices,
 ) -> TrainingResult:
-    """Choose precision and learning rate, train, and give the network the weights that are best.
+    """Choose precision and learning rate, train, and give the network the weights that it is likely to keep.
 
     Args:
         setup: of the run; its network is on its device and afterwards trained.
         sample: a few images for it.
         cache_plan: of features; None: there is no cache.
         logger: where the curves are written.
-        folder: of the run, for checkpoints.
-        resume: the checkpoint to continue from.
-        started: ``time.perf_counter()`` when the run started.
+        folder: of the run, for checkpoints and what is decided.
+        choices: what is chosen by a timing.
+        start: the checkpoint to continue from; None: from step 0.
+        stop: SIGINT and SIGTERM.
         notices: where decisions are announced.
+
+    Raises:
+        Stopped: a signal ended it; the checkpoint and the adapter are written.
     """
     settings, network = setup.config, setup.adapted.network
     preprocessing = setup.adapted.backbone.preprocessing
-    timer, average = StepTimer(), WeightAverage(after=setup.total_steps // 2)
+    timer, average, best = StepTimer(), WeightAverage(after=setup.total_steps // 2), BestWeights()
     first_batch = FirstBatch(preprocessing.mean, preprocessing.std)
-    with (
-        _kernel_policy(settings.trainer.kernel, notices),
-        recorded() as kernels,
-        _folded_batch_norms(network, settings.trainer, sample, notices) as norms,
-    ):
+    with _folded_batch_norms(network, settings.trainer, sample, notices) as norms:
         part, inputs = _computed_part(network, sample, cache_plan)
-        precision, reason = choose_precision(settings.trainer.precision, part, *inputs)
+        precision, reason = recorded_precision(settings.trainer.precision, choices, part, *inputs)
         notices.say(f"precision {precision}: {reason}")
         train_loader, validation_loader = setup.train_loader, setup.validation_loader
         if cache_plan is not None:
@@ -174,8 +190,6 @@ def train(
             )
             if setup.teacher is not None:
                 setup.teacher.features = cache
-        checkpoints, interval = folder / "checkpoints", settings.trainer.interval(setup.total_steps)
-        best = [ModelCheckpoint(checkpoints, "best", monitor="val/objective")] if validation_loader else []
         fitter = Fitter(
             sample.device, precision, settings.trainer.gradient_clip_val, train_loader, validation_loader
         )
@@ -187,26 +201,31 @@ def train(
                 settings.seed,
             )  # fmt: skip
 
+        def saved() -> None:
+            choices.write()
+            write_adapter(folder.path / "adapter", setup.adapted, setup.folder.classes)
+
         options, trials = select_learning_rate(
-            settings.optimizer, setup.total_steps, new_module, fitter, notices
+            settings.optimizer, setup.total_steps, new_module, fitter, folder.record, notices
         )
         module = new_module(setup.total_steps, options)
+        writer = CheckpointWriter(
+            folder.checkpoints, stop, train_loader, saved, steps=settings.trainer.checkpoint_steps,
+            minutes=settings.trainer.checkpoint_minutes, start=start,
+        )  # fmt: skip
+        validates = validation_loader is not None
         callbacks = [
-            *best, timer, average, first_batch,
-            *_callbacks(settings.trainer, notices.console, checkpoints, interval, len(setup.folder.val)),
+            *([best] if validates else []), timer, average, first_batch, writer,
+            *_callbacks(settings.trainer, notices.console, len(setup.folder.val)),
         ]  # fmt: skip
         trainer = fitter.trainer(setup.total_steps, settings.trainer.validations, logger, callbacks)
         fit_started = time.perf_counter()
-        interrupted = fitter.fit(trainer, module, resume)
-        weights: Candidates = {"last": trained_state(module)}
-        objectives: dict[str, Any] = {}
-        if not interrupted:
-            best_path = best[0].best_model_path if best else ""
-            weights, objectives = weight_candidates(fitter, module, best_path, average, len(setup.folder.val))
-    times = {"setup_s": fit_started - started, "fit_s": time.perf_counter() - fit_started, **timer.summary()}
-    if interrupted:
-        notices.say(f"interrupted at step {trainer.global_step}: the adapter is saved as it is now")
-    elif trainer.global_step < setup.total_steps:
+        with stop.deferred():
+            fitter.fit(trainer, module)
+        weights, objectives = weight_candidates(fitter, module, best.weights, average, len(setup.folder.val))
+        network.load_state_dict(dict(next(iter(weights.values()))), strict=False)
+    times = {"fit_s": time.perf_counter() - fit_started, **timer.summary()}
+    if trainer.global_step < setup.total_steps:
         notices.say(
             f"stopped early at step {trainer.global_step} of {setup.total_steps}: "
             f"trainer.patience={settings.trainer.patience} validations without progress"
@@ -221,27 +240,8 @@ def train(
         trials,
         weights,
         objectives,
-        interrupted,
         times,
-        kernels,
     )
-
-
-@contextmanager
-def _kernel_policy(kernel: str, notices: Notices) -> Iterator[None]:
-    """Inside, layers are computed as ``trainer.kernel`` demands: a word, an implementation's name, or the
-    path of another run's kernels.json, whose choices are replayed."""
-    path = Path(kernel)
-    if path.suffix != ".json":
-        with implementation(kernel):
-            yield
-        return
-    decisions = read_kernels(path)
-    with replay(decisions) as missing:
-        yield
-    if missing:
-        first = f"{len(missing)} of the layers, first: {missing[0]}"
-        notices.warn(f"trainer.kernel: {path} has no choice for {first}; there the rule chose")
 
 
 def strength_options(retention: RetentionConfig, contrast: ContrastConfig, head: str) -> StrengthOptions:
@@ -283,15 +283,8 @@ def _folded_batch_norms(
         yield names
 
 
-def _callbacks(
-    options: TrainerConfig, console: Console, checkpoints: Path, interval: int, validation_images: int
-) -> list[Callback]:
-    # ModelCheckpoint's save_last writes only when the best one changes: no place to resume from.
-    last = ModelCheckpoint(
-        checkpoints, "last", enable_version_counter=False,
-        every_n_train_steps=None if validation_images else interval,
-    )  # fmt: skip
-    callbacks: list[Callback] = [last, LearningRateMonitor("step")]
+def _callbacks(options: TrainerConfig, console: Console, validation_images: int) -> list[Callback]:
+    callbacks: list[Callback] = [LearningRateMonitor("step")]
     if options.patience is not None and validation_images:
         callbacks.append(EarlyStopping("val/objective", patience=options.patience))
     if options.progress:

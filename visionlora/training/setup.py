@@ -15,7 +15,6 @@ from visionlora.data import BadImage, ImageDataset, ImageFile, ImageFolder, Imag
 from visionlora.data.loaders import ImageLoaders
 from visionlora.data.outputs import describe_outputs
 from visionlora.device import choose_device, keep_freed_memory
-from visionlora.errors import VisionLoraError
 from visionlora.evaluation.images import EvaluationImages
 from visionlora.models import find_class
 from visionlora.models.adapted import AdaptedNetwork, adapt
@@ -246,15 +245,3 @@ def sample_images(loader: ImageLoader) -> Tensor:
     dataset = loader.dataset
     assert isinstance(dataset, ImageDataset)
     return dataset.normalise([dataset[index % len(dataset)][0] for index in range(SAMPLE)])
-
-
-def find_checkpoint(resume: str | None) -> Path | None:
-    """The checkpoint that ``resume=`` names: a file, or the last one of a run folder."""
-    if resume is None:
-        return None
-    path = Path(resume)
-    if path.is_dir():
-        path = path / "checkpoints" / "last.ckpt"
-    if not path.is_file():
-        raise VisionLoraError(f"resume: there is no checkpoint {path}; give a run folder or a .ckpt file")
-    return path

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import logging
-import signal
-import threading
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import lightning
@@ -21,7 +17,6 @@ from lightning.pytorch.strategies import SingleDeviceStrategy
 
 from visionlora.data import ImageLoader
 from visionlora.device import reading_interval
-from visionlora.training.callbacks import Interruption
 from visionlora.training.module import LoraModule
 
 
@@ -115,40 +110,19 @@ class Fitter:
             enable_progress_bar=False,
         )
 
-    def fit(self, trainer: lightning.Trainer, module: LoraModule, resume: Path | None = None) -> bool:
-        """Train; True where Ctrl-C ended it. The network is on its device afterwards."""
-        loaders = (self.train_loader, self.validation_loader)
-        try:
-            with interruptible(trainer) as interruption:
-                trainer.fit(module, *loaders, ckpt_path=resume, weights_only=True)
-        except SystemExit:
-            # Lightning answers Ctrl-C by ending the process; there is an adapter to save first.
-            if not trainer.interrupted:
-                raise
-            return True
-        return interruption.requested  # after the last batch nothing was left to end
+    def fit(self, trainer: lightning.Trainer, module: LoraModule) -> None:
+        """Train.
+
+        Raises:
+            Stopped: SIGINT or SIGTERM ended it.
+        """
+        trainer.fit(module, self.train_loader, self.validation_loader)
 
     def objective(self, module: LoraModule) -> float:
         """The module's ``val/objective`` as it is now."""
         trainer = self.trainer(steps=1)
         (figures,) = trainer.validate(module, self.validation_loader, verbose=False)
         return float(figures["val/objective"])
-
-
-@contextmanager
-def interruptible(trainer: lightning.Trainer) -> Iterator[Interruption]:
-    """Inside, Ctrl-C ends the trainer's fit between two batches. Only the main thread can receive it."""
-    interruption = Interruption()
-    if threading.current_thread() is not threading.main_thread():
-        yield interruption
-        return
-    trainer.callbacks.append(interruption)  # type: ignore[attr-defined]
-    before = signal.signal(signal.SIGINT, interruption.handle)
-    try:
-        yield interruption
-    finally:
-        # Lightning ignores every further signal once it has handled one.
-        signal.signal(signal.SIGINT, before)
 
 
 def silence_warnings() -> None:
@@ -159,7 +133,6 @@ def silence_warnings() -> None:
         ".*The number of training batches.*",
         ".*module\\(s\\) in eval mode at the start of training.*",
         ".*treespec, LeafSpec.*",
-        ".*The dirpath has changed.*",  # a resumed run has a folder of its own
         ".*You defined a `validation_step` but have no `val_dataloader`.*",  # announced in words of our own
     ):
         warnings.filterwarnings("ignore", text)

@@ -7,6 +7,7 @@ https://arxiv.org/abs/1803.05407, section 3); with adapters it costs a copy of t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,9 +16,9 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-from visionlora.adapters import adapter_state
 from visionlora.evaluation.strength import Candidates
 from visionlora.report.metrics_file import NOT_MEASURED
+from visionlora.run_folder.trainer_state import trained_state
 from visionlora.training.module import LoraModule
 from visionlora.training.trainer import Fitter
 
@@ -58,19 +59,47 @@ class WeightAverage(Callback):
         self.count, self.total = state_dict["count"], dict(state_dict["total"])
 
 
+class BestWeights(Callback):
+    """What was trained, as it was at the validation with the smallest ``val/objective`` so far."""
+
+    def __init__(self) -> None:
+        self.objective = math.inf
+        self.weights: dict[str, Tensor] = {}
+        """By name in the module; empty before the first validation."""
+
+    def on_validation_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Compare."""
+        objective = float(trainer.callback_metrics["val/objective"])
+        if objective < self.objective or not self.weights:
+            self.objective = objective
+            self.weights = {name: value.clone() for name, value in trained_state(module).items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """For the checkpoint."""
+        return {"objective": self.objective, "weights": dict(self.weights)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """From the checkpoint."""
+        self.objective, self.weights = state_dict["objective"], dict(state_dict["weights"])
+
+
 def weight_candidates(
-    fitter: Fitter, module: LoraModule, best_checkpoint: str, average: WeightAverage, validation_images: int
+    fitter: Fitter,
+    module: LoraModule,
+    best_weights: Mapping[str, Tensor],
+    average: WeightAverage,
+    validation_images: int,
 ) -> tuple[Candidates, dict[str, Any]]:
     """The weights that the run may deliver, the preferred ones first.
 
-    Preferred is the average, unless the best checkpoint has the smaller ``val/objective`` by more than one
-    validation image counts: it was chosen among many by this figure, which is biased for it. Without
+    Preferred is the average, unless the best weights have the smaller ``val/objective`` by more than one
+    validation image counts: they were chosen among many by this figure, which is biased for them. Without
     validation images there is the average alone.
 
     Args:
         fitter: validates.
         module: trained; it has any of the candidates' weights afterwards.
-        best_checkpoint: path of the checkpoint with the smallest ``val/objective``; empty: there is none.
+        best_weights: those with the smallest ``val/objective``; empty: there was no validation.
         average: over the second half of training.
         validation_images: how many there are.
 
@@ -78,22 +107,18 @@ def weight_candidates(
         ``best``, ``average`` and ``last``, those that there are, and the ``val/objective`` of the first two
         (None: training ended in its first half).
     """
-    last = trained_state(module)
-    mean = {name.removeprefix("network."): value for name, value in average.mean().items()}
+    last, mean = _by_network(trained_state(module)), _by_network(average.mean())
     averaged = {**last, **mean} if mean else None
     if not validation_images:
         candidates = {"last": last} if averaged is None else {"average": averaged}
         return candidates, {"best": NOT_MEASURED, "average": NOT_MEASURED}
-    best = last
-    if best_checkpoint:
-        stored = torch.load(best_checkpoint, map_location="cpu", weights_only=True)["state_dict"]
-        best = {name.removeprefix("network."): value for name, value in stored.items()}
+    best = _by_network(best_weights) or last
 
     def objective(state: Mapping[str, Tensor]) -> float:
         module.network.load_state_dict(dict(state), strict=False)
         return fitter.objective(module)
 
-    # Measured anew: a checkpoint does not tell a resumed run how good it was.
+    # Measured anew, as the average is: validation while training has another precision.
     figures: dict[str, Any] = {"best": objective(best), "average": None}
     candidates = {"best": best}
     if averaged is not None:
@@ -105,8 +130,6 @@ def weight_candidates(
     return candidates, figures
 
 
-def trained_state(module: LoraModule) -> dict[str, Tensor]:
-    """A copy of what is trained, and of what adapters know beside it, by the names in the network."""
-    network = module.network
-    trained = {name: value for name, value in network.named_parameters() if value.requires_grad}
-    return {name: value.detach().clone() for name, value in (trained | adapter_state(network)).items()}
+def _by_network(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A copy of a module's tensors by their names in its network."""
+    return {name.removeprefix("network."): value.clone() for name, value in state.items()}

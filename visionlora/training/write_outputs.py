@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,12 +16,10 @@ from torch.utils.tensorboard import SummaryWriter
 
 from visionlora.adapters import adapted_layers, save_adapter
 from visionlora.data import ImageDataset, ImageFile, ImageFolder, open_image
-from visionlora.errors import VisionLoraError
 from visionlora.evaluation.forgetting import Changes, changes_sheet
 from visionlora.evaluation.images import Batches, Evaluation
 from visionlora.evaluation.predictions import Predictions
-from visionlora.files import read_json, replacing
-from visionlora.kernels.decisions import Decisions, parse
+from visionlora.files import replacing
 from visionlora.models.adapted import AdaptedNetwork
 from visionlora.report.figures import confusion_figure, strength_figure, update_size_figure
 from visionlora.report.metrics_file import flatten, write_metrics
@@ -114,24 +111,6 @@ def _write_sheet(
         before_after_sheet(rows, path, compare=False, title="After training; before it the head is empty")
     else:
         before_after_sheet(rows, path)
-
-
-def write_kernels(path: Path, decisions: Decisions) -> None:
-    """Write which implementation each layer used, by layer and input shape."""
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(decisions, indent=1, sort_keys=True), encoding="utf-8")
-
-
-def read_kernels(path: Path) -> Decisions:
-    """The decisions in a run's ``kernels.json``.
-
-    Raises:
-        VisionLoraError: it is no such file.
-    """
-    try:
-        return parse(read_json(path))
-    except ValueError as error:
-        raise VisionLoraError(f"trainer.kernel: {path} is not a run's kernels.json: {error}") from error
 
 
 def show_summary(metrics: Mapping[str, Any], console: Console) -> None:

@@ -46,6 +46,13 @@ class Dylora(Lora):
         share = float(torch.rand((), generator=generator))
         self.trained_rank = 1 + int(share * self.settings.rank)
 
+    def restart(self, step: int, total: int) -> None:
+        """The rank that was drawn last."""
+        if step:
+            self.on_step(step, total)
+        else:
+            self.trained_rank = self.settings.rank
+
     @property
     def current_rank(self) -> int:
         """How many rows of A take part now."""

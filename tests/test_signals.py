@@ -1,0 +1,95 @@
+"""SIGINT and SIGTERM."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from visionlora.signals import SIGNALS, Stopped, stoppable
+
+BOTH = pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+
+
+@BOTH
+def test_a_signal_stops_the_command_with_its_own_exit_code(number: signal.Signals, code: int) -> None:
+    with pytest.raises(Stopped) as stopped, stoppable():
+        signal.raise_signal(number)
+    assert stopped.value.exit_code == code
+
+
+def test_it_is_no_error_that_somebody_handles_by_mistake() -> None:
+    assert not issubclass(Stopped, Exception)
+
+
+@BOTH
+def test_a_signal_waits_until_nothing_is_half_done(number: signal.Signals, code: int) -> None:
+    done = []
+    with pytest.raises(Stopped), stoppable() as stop, stop.deferred():
+        signal.raise_signal(number)
+        done.append("the file is finished")
+        stop.check()
+        done.append("never")
+    assert done == ["the file is finished"]
+
+
+def test_a_signal_that_nobody_asks_about_is_obeyed_at_the_end() -> None:
+    with pytest.raises(Stopped), stoppable() as stop, stop.deferred(), stop.deferred():
+        signal.raise_signal(signal.SIGTERM)
+
+
+def test_the_handlers_from_before_are_restored() -> None:
+    before = [signal.getsignal(number) for number in SIGNALS]
+    with stoppable():
+        assert [signal.getsignal(number) for number in SIGNALS] != before
+    assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+def test_a_thread_leaves_the_signals_of_its_process_alone() -> None:
+    before, seen = signal.getsignal(signal.SIGINT), []
+
+    def work() -> None:
+        with stoppable() as stop, stop.deferred():
+            stop.check()
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [before]
+
+
+SECOND = """
+import signal
+from visionlora.signals import stoppable
+with stoppable() as stop, stop.deferred():
+    signal.raise_signal(signal.SIGINT)
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except BaseException:
+        print("swallowed")
+    print("still here")
+"""
+
+
+def test_a_second_signal_ends_the_process_at_once() -> None:
+    left = subprocess.run([sys.executable, "-c", SECOND], capture_output=True, text=True)
+    assert (left.returncode, left.stdout) == (130, "")
+    assert left.stderr == "ended at once by a second signal\n"
+
+
+@BOTH
+def test_a_worker_process_ends_by_sigterm_and_leaves_ctrl_c_to_its_parent(
+    number: signal.Signals, code: int
+) -> None:
+    with stoppable():
+        child = os.fork()
+        if child == 0:
+            signal.raise_signal(number)
+            os._exit(7)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert status == (7 if number == signal.SIGINT else -signal.SIGTERM)

@@ -1,0 +1,329 @@
+"""Runs that are stopped continue to the same bytes, or say why they cannot."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Command, Train, metrics_of
+from visionlora.models.restore import restore
+
+BYTES = ("adapter/adapter_model.safetensors", "adapter/adapter_config.json", "kernels.json")
+
+PLACES: dict[str, tuple[str, int]] = {
+    "while images are read": ("visionlora.training.run.set_up", 1),
+    "before the first step": ("visionlora.training.run.train", 1),
+    "in a step": ("visionlora.training.module.LoraModule.training_step", 3),
+    "while a checkpoint is written": ("visionlora.run_folder.state_file.save_file", 1),
+    "in a validation": ("visionlora.training.module.LoraModule.validation_step", 2),
+    "while the strength is chosen": ("visionlora.evaluation.strength.strength_point", 3),
+    "while figures are drawn": ("visionlora.training.write_outputs.before_after_sheet", 1),
+}
+
+
+def stop_at(monkeypatch: pytest.MonkeyPatch, place: str, number: signal.Signals) -> None:
+    """Send a signal in the nth call of the place's function."""
+    name, nth = PLACES[place]
+    module, _, attribute = name.rpartition(".")
+    owner = _resolve(module)
+    original, calls = getattr(owner, attribute), []
+
+    def called(*arguments: Any, **options: Any) -> Any:
+        calls.append(1)
+        if len(calls) == nth:
+            signal.raise_signal(number)
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(owner, attribute, called)
+
+
+def _resolve(name: str) -> Any:
+    import importlib
+
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError:
+        module, _, attribute = name.rpartition(".")
+        return getattr(importlib.import_module(module), attribute)
+
+
+@pytest.fixture
+def whole(train: Train, tmp_path: Path) -> Callable[..., Path]:
+    """A run that nothing disturbs."""
+
+    def run(*arguments: str) -> Path:
+        left, _ = train(*arguments, f"hydra.run.dir={tmp_path / 'whole'}")
+        assert left.code == 0, left.err
+        return tmp_path / "whole"
+
+    return run
+
+
+def bytes_of(folder: Path) -> list[bytes]:
+    return [(folder / name).read_bytes() for name in BYTES]
+
+
+def test_a_run_that_is_stopped_again_and_again_ends_at_the_same_bytes(
+    train: Train, command: Command, whole: Callable[..., Path], images: Path, tmp_path: Path
+) -> None:
+    options = (
+        "trainer.max_steps=8", "trainer.validations=4", f"retention.root={images / 'val'}",
+        "optimizer.lr=0.02", "trainer.checkpoint_steps=2",
+    )  # fmt: skip
+    expected = bytes_of(whole(*options))
+    folder = tmp_path / "run"
+    for count, place in enumerate(PLACES):
+        number = (signal.SIGTERM, signal.SIGINT)[count % 2]
+        with pytest.MonkeyPatch.context() as patch:
+            stop_at(patch, place, number)
+            left = command("train", f"resume={folder}") if count else train(*options)[0]
+        assert left.code == 128 + number, (place, left.err)
+        assert f"resume={folder} continues the run" in left.err
+        assert not (folder / "metrics.json").exists() or place == "while figures are drawn"
+    left = command("train", f"resume={folder}")
+    assert left.code == 0, left.err
+    assert bytes_of(folder) == expected
+    assert not list(folder.rglob("*.tmp"))
+    left = command("train", f"resume={folder}")
+    assert left.code == 0 and "there is nothing to continue" in left.out
+
+
+def test_a_stopped_run_has_the_adapter_as_it_is_now(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop_at(monkeypatch, "in a step", signal.SIGINT)
+    left, folder = train("trainer.checkpoint_steps=null", "trainer.checkpoint_minutes=null")
+    assert left.code == 130
+    state = restore(folder).network.state_dict()
+    assert any(value.any() for name, value in state.items() if "lora_B" in name)
+    assert {path.name for path in (folder / "checkpoints").iterdir()} >= {"step-3.safetensors"}
+    assert not (folder / "metrics.json").exists()
+
+
+def test_ctrl_c_while_the_strength_is_chosen_keeps_the_trained_adapter(
+    train: Train, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop_at(monkeypatch, "while the strength is chosen", signal.SIGINT)
+    left, folder = train(f"retention.root={images / 'val'}")
+    assert left.code == 130
+    restore(folder)
+
+
+@pytest.mark.parametrize("family", ["adalora", "dylora"])
+def test_families_that_follow_the_steps_continue_to_the_same_bytes(
+    train: Train, command: Command, whole: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, family: str
+) -> None:
+    options = (f"lora.family={family}", "trainer.max_steps=8", "lora.rank=4", "model.dropout=true")
+    expected = bytes_of(whole(*options))
+    with pytest.MonkeyPatch.context() as patch:
+        stop_at(patch, "in a step", signal.SIGTERM)
+        _, folder = train(*options)
+    assert command("train", f"resume={folder}").code == 0
+    assert bytes_of(folder) == expected
+
+
+def test_the_best_weights_before_an_interruption_are_still_the_best(
+    train: Train, command: Command, whole: Callable[..., Path]
+) -> None:
+    options = (
+        "trainer.max_steps=8", "trainer.validations=8", "optimizer.lr=1", "optimizer.warmup=0",
+        "trainer.patience=3", "retention.weight=0",
+    )  # fmt: skip
+    expected = whole(*options)
+    with pytest.MonkeyPatch.context() as patch:
+        stop_at(patch, "in a step", signal.SIGTERM)
+        _, folder = train(*options)
+    assert command("train", f"resume={folder}").code == 0
+    assert bytes_of(folder) == bytes_of(expected)
+    for key in ("candidates", "steps", "strength", "after"):
+        assert metrics_of(folder)[key] == metrics_of(expected)[key], key
+
+
+def test_features_that_are_cached_do_not_change_where_a_run_ends(
+    train: Train, command: Command, whole: Callable[..., Path]
+) -> None:
+    options = (
+        "lora.targets=classifier", "cache.features=true", "cache.views=2", "trainer.max_steps=8",
+        "trainer.validations=4", "trainer.patience=null", "optimizer.lr=0.05", "retention.views=2",
+    )  # fmt: skip
+    expected = bytes_of(whole(*options))
+    with pytest.MonkeyPatch.context() as patch:
+        stop_at(patch, "in a step", signal.SIGTERM)
+        _, folder = train(*options)
+    assert command("train", f"resume={folder}").code == 0
+    assert bytes_of(folder) == expected
+
+
+def test_folds_that_are_finished_are_not_repeated(
+    train: Train, command: Command, whole: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ("data.folds=2", "trainer.max_steps=2")
+    expected = whole(*options)
+    with pytest.MonkeyPatch.context() as patch:
+        stop_at(patch, "in a step", signal.SIGTERM)  # of the second fold
+        left, folder = train(*options)
+    assert left.code == 143
+    first = (folder / "folds" / "1" / "metrics.json").read_bytes()
+    assert command("train", f"resume={folder}").code == 0
+    assert (folder / "folds" / "1" / "metrics.json").read_bytes() == first
+    assert bytes_of(folder) == bytes_of(expected)
+    assert metrics_of(folder)["folds"] == metrics_of(expected)["folds"]
+
+
+def test_trials_of_the_learning_rate_are_not_repeated(train: Train, command: Command) -> None:
+    options = ("optimizer.lr=auto", "trainer.max_steps=2", "trainer.validations=1")
+    with pytest.MonkeyPatch.context() as patch:
+        stop_at(patch, "in a validation", signal.SIGTERM)  # of the first trial that has two batches of images
+        _, folder = train(*options)
+    done = json.loads((folder / "run.json").read_text()).get("learning_rate_trials", [])
+    with pytest.MonkeyPatch.context() as patch:
+        tried = []
+        patch.setattr(
+            "visionlora.training.learning_rate._try", lambda *arguments: tried.append(1) or len(tried) / 10
+        )
+        assert command("train", f"resume={folder}").code == 0
+    assert len(tried) == 5 - len(done)
+    assert metrics_of(folder)["learning_rate"]["tried"][: len(done)] == done
+
+
+@pytest.fixture
+def stopped(train: Train) -> Path:
+    """A run that was stopped in the middle."""
+    with pytest.MonkeyPatch.context() as patch:
+        stop_at(patch, "in a step", signal.SIGTERM)
+        left, folder = train()
+    assert left.code == 143
+    return folder
+
+
+def test_a_moved_run_continues_from_another_directory(
+    stopped: Path, command: Command, tmp_path: Path
+) -> None:
+    moved = tmp_path / "elsewhere" / "run 2"
+    moved.parent.mkdir()
+    stopped.rename(moved)
+    left = command("train", f"resume={moved}")
+    assert left.code == 0, left.err
+    assert metrics_of(moved)["steps"] == 4
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("seed=7", "seed is 7, and the run has 0"),
+        ("optimizer.lr=0.3", "optimizer.lr is 0.3, and the run has 0.002"),
+        ("lora.rank=8", "lora.rank is 8, and the run has 2"),
+        ("lora.alpha=3", "lora.alpha is 3"),
+        ("data.batch_size=2", "data.batch_size is 2, and the run has 4"),
+        ("data.root=/elsewhere", "data.root is '/elsewhere'"),
+        ("augment=none", "augment.horizontal_flip is 0"),
+    ],
+)
+def test_another_option_is_refused_by_name(stopped: Path, command: Command, override: str, told: str) -> None:
+    left = command("train", f"resume={stopped}", override)
+    assert left.code == 2
+    assert told in left.err and "resume.force=true" in left.err
+    assert len(left.err.strip().splitlines()) == 1
+
+
+def test_the_same_options_again_and_those_without_effect_are_accepted(
+    stopped: Path, command: Command, images: Path
+) -> None:
+    left = command("train", f"resume={stopped}", f"data.root={images}", "data.workers=1", "lora.rank=2")
+    assert left.code == 0, left.err
+
+
+def test_another_option_may_be_forced_and_is_announced_and_recorded(stopped: Path, command: Command) -> None:
+    left = command("train", f"resume={stopped}", "resume.force=true", "trainer.max_steps=6")
+    assert left.code == 0, left.err
+    assert "resume.force=true: trainer.max_steps is 6, and the run has 4" in left.out
+    assert metrics_of(stopped)["steps"] == 6
+    assert json.loads((stopped / "run.json").read_text())["forced"] == [
+        "trainer.max_steps is 6, and the run has 4"
+    ]
+
+
+def change(image: Path) -> None:
+    other = image.with_name("1.png").read_bytes()
+    image.write_bytes(other)
+
+
+@pytest.mark.parametrize(
+    ("act", "told"),
+    [
+        (change, "train/red/0.png (train) was changed"),
+        (lambda image: image.unlink(), "train/red/0.png (train) was removed"),
+        (
+            lambda image: image.with_name("9.png").write_bytes(image.read_bytes()),
+            "red/9.png (train) was added",
+        ),
+    ],
+)
+def test_another_image_is_refused_by_name(
+    stopped: Path, command: Command, images: Path, act: Callable[[Path], Any], told: str
+) -> None:
+    act(images / "train" / "red" / "0.png")
+    left = command("train", f"resume={stopped}")
+    assert left.code == 2
+    assert told in left.err and "resume.force=true" in left.err
+    left = command("train", f"resume={stopped}", "resume.force=true")
+    assert left.code == 0, left.err
+    assert told in " ".join(metrics_of(stopped)["notices"])
+
+
+def test_another_network_or_version_is_refused_by_name(
+    stopped: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = json.loads((stopped / "run.json").read_text())
+    record["inputs"] |= {"the network": "sha256:0", "torch": "1.0"}
+    (stopped / "run.json").write_text(json.dumps(record))
+    left = command("train", f"resume={stopped}")
+    assert left.code == 2
+    assert "the network is " in left.err and "torch is " in left.err and "was '1.0'" in left.err
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_taken(stopped: Path, command: Command) -> None:
+    newest = max((stopped / "checkpoints").iterdir())
+    newest.write_bytes(newest.read_bytes()[:100])
+    left = command("train", f"resume={stopped}")
+    assert left.code == 0, left.err
+    assert newest.name in left.out and "is damaged" in left.out
+
+
+def test_a_finished_folder_is_not_overwritten(train: Train, command: Command, images: Path) -> None:
+    _, folder = train("trainer.max_steps=1")
+    before = (folder / "metrics.json").read_bytes()
+    left = command("train", f"data.root={images}", f"hydra.run.dir={folder}")
+    assert left.code == 2
+    assert f"{folder} holds a run already; continue it with resume={folder}" in left.err
+    assert (folder / "metrics.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["resume=/no/such/run"], "/no/such/run holds no run"),
+        (["resume={run}", "hydra.run.dir=elsewhere"], "leave hydra.run.dir out"),
+        (["-m", "resume={run}", "seed=0,1"], "resume continues one run"),
+    ],
+)
+def test_what_cannot_be_resumed_is_said_in_a_line(
+    train: Train, command: Command, arguments: list[str], told: str
+) -> None:
+    _, folder = train("trainer.max_steps=1")
+    left = command("train", *(word.format(run=folder) for word in arguments))
+    assert left.code == 2
+    assert told in left.err and "Traceback" not in left.err
+
+
+def test_a_run_of_the_same_second_gets_no_shared_folder(train: Train, tmp_path: Path) -> None:
+    from visionlora.run_folder.lock import claimed
+
+    folder = tmp_path / "taken"
+    with claimed(folder):
+        left, _ = train(f"hydra.run.dir={folder}")
+    assert left.code == 2
+    assert "two runs cannot share a folder" in left.err

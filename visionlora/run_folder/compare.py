@@ -1,0 +1,119 @@
+"""What differs between a run as it was started and the attempt to continue it, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from visionlora.data.manifest import ReadImage
+from visionlora.options import shown
+from visionlora.settings import Key
+
+WITHOUT_EFFECT = {
+    "data.workers", "data.cache_mb", "cache.memory_mb", "trainer.progress", "trainer.reuse_memory",
+    "trainer.checkpoint_steps", "trainer.checkpoint_minutes",
+}  # fmt: skip
+"""Options that may differ: the adapter does not depend on them."""
+
+
+def given_options(
+    overrides: Sequence[str], composed: DictConfig, defaults: DictConfig, keys: Mapping[str, Key]
+) -> dict[str, Any]:
+    """The options that a command line sets, by name.
+
+    Args:
+        overrides: the words of the command line.
+        composed: what they give.
+        defaults: the same without them; what a preset changes is the difference.
+        keys: every option of the command.
+    """
+    named = {word.partition("=")[0].lstrip("+") for word in overrides}
+    values = {name: _value(composed, name) for name in keys if not name.startswith("resume.")}
+    return {
+        name: value
+        for name, value in values.items()
+        if name in named
+        or any(one.startswith(f"{name}.") for one in named)
+        or value != _value(defaults, name)
+    }
+
+
+def option_differences(
+    stored: DictConfig, given: Mapping[str, Any], keys: Mapping[str, Key], directory: Path
+) -> dict[str, str]:
+    """Which given options differ from those of the run, and how.
+
+    Args:
+        stored: the run's configuration.
+        given: options by name.
+        keys: every option of the command.
+        directory: that the run was started in; its relative paths start there.
+    """
+    found = {}
+    for name, value in given.items():
+        before = _value(stored, name)
+        same = value == before
+        if not same and keys[name].rule.path:
+            same = _absolute(value, Path.cwd()) == _absolute(before, directory)
+        if not same:
+            found[name] = f"{name} is {shown(value)}, and the run has {shown(before)}"
+    return found
+
+
+def image_differences(before: Sequence[ReadImage], now: Sequence[ReadImage]) -> list[str]:
+    """Which images were changed, added or removed. The same images at another place are no difference."""
+    if [(one.role, one.label, one.sha256) for one in before] == [
+        (one.role, one.label, one.sha256) for one in now
+    ]:
+        return []
+    old, new = ({(one.role, one.path): one for one in images} for images in (before, now))
+    found = [f"{path} ({role}) was removed" for role, path in old if (role, path) not in new]
+    found += [f"{path} ({role}) was added" for role, path in new if (role, path) not in old]
+    for (role, path), image in new.items():
+        was = old.get((role, path), image)
+        if image.sha256 != was.sha256:
+            found.append(f"{path} ({role}) was changed")
+        elif image.label != was.label:
+            found.append(f"{path} ({role}) was {was.label} and is {image.label} now")
+    return found or ["the images come in another order"]
+
+
+def value_differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Which recorded values are others now; what was not recorded is no difference."""
+    return [
+        f"{name} is {shown(value)}, and was {shown(before[name])}"
+        for name, value in now.items()
+        if name in before and before[name] != value
+    ]
+
+
+def anchored(config: DictConfig, keys: Mapping[str, Key], directory: Path) -> None:
+    """Let the relative paths of a configuration start in ``directory``, where that leads to something."""
+    for name, key in keys.items():
+        value = _value(config, name)
+        if not key.rule.path or value is None:
+            continue
+        if isinstance(value, list):
+            OmegaConf.update(config, name, [_anchored(one, directory) for one in value])
+        elif value not in key.rule.words:
+            OmegaConf.update(config, name, _anchored(value, directory))
+
+
+def _anchored(path: Any, directory: Path) -> Any:
+    moved = directory / str(path)
+    return str(moved) if moved.exists() else path
+
+
+def _absolute(value: Any, directory: Path) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_absolute(one, directory) for one in value]
+    return (directory / Path(value).expanduser()).absolute() if isinstance(value, str) else value
+
+
+def _value(config: DictConfig, name: str) -> Any:
+    """An option's value as plain Python; a list for a tuple."""
+    value = OmegaConf.select(config, name)
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value

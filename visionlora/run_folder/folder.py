@@ -1,0 +1,192 @@
+"""A run's folder, new or to be continued."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from visionlora.data.images import ImageFile
+from visionlora.data.manifest import read_images, read_manifest, write_manifest
+from visionlora.errors import VisionLoraError
+from visionlora.files import remove_unfinished, replacing
+from visionlora.notices import Notices
+from visionlora.run_folder.compare import (
+    WITHOUT_EFFECT,
+    anchored,
+    image_differences,
+    option_differences,
+    value_differences,
+)
+from visionlora.run_folder.record import Record
+from visionlora.settings import Key
+
+if TYPE_CHECKING:
+    from visionlora.run_folder.checkpoints import Checkpoints
+
+CONFIG, IMAGES, RECORD = "config.yaml", "images.json", "run.json"
+
+
+class RunFolder:
+    """The folder of one run, which belongs to this process (:func:`visionlora.run_folder.lock.claimed`).
+
+    Attributes:
+        path: of the folder.
+        record: what the run decided for itself so far.
+        continues: whether it was begun before.
+    """
+
+    def __init__(self, path: Path, continues: bool, force: bool = False) -> None:
+        self.path = path
+        self.continues = continues
+        self.record = Record(path / RECORD)
+        self._force = force
+        self._differences: list[str] = []
+        """Of the options, until there is a place to announce them."""
+
+    @cached_property
+    def checkpoints(self) -> Checkpoints:
+        """Of the run's training."""
+        # Imports torch, which takes seconds; a run that is killed meanwhile can be continued already.
+        from visionlora.run_folder.checkpoints import Checkpoints
+
+        return Checkpoints(self.path / "checkpoints")
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return bool(self.record.get("finished")) and not self._differences
+
+    @property
+    def inputs(self) -> Mapping[str, Any]:
+        """What the run was begun with, as :meth:`check_inputs` recorded it."""
+        return self.record.get("inputs", {})
+
+    @classmethod
+    def start(cls, path: Path, config: DictConfig) -> RunFolder:
+        """A new run: from here on it can be continued.
+
+        Raises:
+            VisionLoraError: there is a run already.
+        """
+        if any((path / name).exists() for name in (CONFIG, "metrics.json")):
+            raise VisionLoraError(
+                f"{path} holds a run already; continue it with resume={path}, or name another folder with "
+                "hydra.run.dir=FOLDER"
+            )
+        path.mkdir(parents=True, exist_ok=True)
+        folder = cls(path, continues=False)
+        folder.record.set("directory", str(Path.cwd()))
+        folder.write_config(config)
+        return folder
+
+    @classmethod
+    def resume(
+        cls, path: Path, given: Mapping[str, Any], keys: Mapping[str, Key], force: bool
+    ) -> tuple[RunFolder, DictConfig]:
+        """A run that was begun, and its configuration.
+
+        Args:
+            path: of its folder.
+            given: options that the command line sets, by name.
+            keys: every option of the command.
+            force: whether it may continue with what differs.
+
+        Raises:
+            VisionLoraError: there is no run, or given options differ from the run's.
+        """
+        config = _read_config(path / CONFIG)
+        remove_unfinished(path)
+        folder = cls(path, continues=True, force=force)
+        directory = Path(folder.record.get("directory", "."))
+        differing = option_differences(config, given, keys, directory)
+        for name in differing:
+            OmegaConf.update(config, name, given[name], force_add=True)
+        folder._differences = [text for name, text in differing.items() if name not in WITHOUT_EFFECT]
+        folder._refuse(folder._differences)
+        if differing:
+            folder.write_config(config)
+        anchored(config, keys, directory)
+        return folder, config
+
+    def write_config(self, config: DictConfig) -> None:
+        """Write the configuration."""
+        with replacing(self.path / CONFIG) as beside:
+            OmegaConf.save(config, beside, resolve=True)
+
+    def check_inputs(
+        self,
+        images: Mapping[str, Sequence[ImageFile]],
+        unread: Sequence[Path],
+        values: Mapping[str, Any],
+        notices: Notices,
+    ) -> None:
+        """Record what a run starts with, or compare it with what was recorded.
+
+        Args:
+            images: every image file by what it is for.
+            unread: those of them that cannot be read.
+            values: everything else that the result depends on: versions, the network's fingerprint.
+            notices: where accepted differences are announced.
+
+        Raises:
+            VisionLoraError: something differs, and nobody said that it may.
+        """
+        now = read_images(images, unread)
+        found = list(self._differences)
+        if self.continues and (self.path / IMAGES).exists():
+            found += value_differences(self.record.get("inputs", {}), values)
+            found += image_differences(read_manifest(self.path / IMAGES), now)
+        self._refuse(found)
+        for text in found:
+            notices.warn(f"resume.force=true: {text}")
+        if found:
+            self.record.set("forced", [*self.record.get("forced", []), *found])
+        self.record.set("inputs", dict(values))
+        write_manifest(now, self.path / IMAGES)
+
+    def part(self, name: str, config: DictConfig) -> RunFolder:
+        """A run that belongs to this one, in a folder within, new or to be continued."""
+        path = self.path / name
+        if (path / CONFIG).exists():
+            return RunFolder(path, continues=True, force=self._force)
+        return RunFolder.start(path, config)
+
+    def discard(self) -> None:
+        """Remove a run that failed before it began: its images were not all found and checked."""
+        if any(self.path.rglob(IMAGES)):
+            return
+        for name in (CONFIG, RECORD):
+            for file in self.path.rglob(name):
+                file.unlink()
+        for folder in (*self.path.glob("folds/*"), self.path / "folds"):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+
+    def _refuse(self, found: Sequence[str]) -> None:
+        if found and not self._force:
+            more = f" (and {len(found) - 3} more differences)" if len(found) > 3 else ""
+            raise VisionLoraError(
+                f"{self.path} would not end as it was begun: {'; '.join(found[:3])}{more}. Undo that, or "
+                "accept it with resume.force=true"
+            )
+
+
+def _read_config(path: Path) -> DictConfig:
+    try:
+        config = OmegaConf.load(path)
+    except FileNotFoundError as error:
+        raise VisionLoraError(
+            f"resume: {path.parent} holds no run (there is no {path.name}); give the folder of a run, or "
+            "start it again"
+        ) from error
+    except (OSError, ValueError, yaml.YAMLError, OmegaConfBaseException) as error:
+        raise VisionLoraError(f"resume: {path} cannot be read: {error}") from error
+    if not isinstance(config, DictConfig):
+        raise VisionLoraError(f"resume: {path} is not the configuration of a run")
+    return config

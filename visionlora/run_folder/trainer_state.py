@@ -1,0 +1,96 @@
+"""What a checkpoint holds of a Lightning trainer and its module, and how a new trainer continues from it.
+
+Not Lightning's own checkpoint: that one is a pickle with absolute paths, it goes through the temporary
+folder, and its loops repeat or leave out a validation, depending on the hook that saved it. Everything random
+here is a function of (seed, step, image), so where a run is in its loops is two numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import lightning
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor, nn
+
+from visionlora.adapters import adapter_state, restart_adapters
+
+
+def trained_state(module: nn.Module) -> dict[str, Tensor]:
+    """What is trained in a module, and what its adapters know beside it, by name; not copied."""
+    trained = {name: one.detach() for name, one in module.named_parameters() if one.requires_grad}
+    return trained | adapter_state(module)
+
+
+class Resumable(Protocol):
+    """A loader whose next pass can start in the middle of an epoch."""
+
+    def __len__(self) -> int: ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
+
+
+def capture(trainer: lightning.Trainer, module: lightning.LightningModule) -> dict[str, Any]:
+    """The state after an optimizer step, for :func:`restore`."""
+    (optimizer,), (schedule,) = trainer.optimizers, trainer.lr_scheduler_configs
+    return {
+        "step": trainer.global_step,
+        "batches": trainer.fit_loop.total_batch_idx + 1,
+        "should_stop": trainer.should_stop,
+        "trained": trained_state(module),
+        "optimizer": optimizer.state_dict(),
+        "schedule": schedule.scheduler.state_dict(),
+        "precision": trainer.precision_plugin.state_dict(),
+        "callbacks": {one.state_key: state for one in _callbacks(trainer) if (state := one.state_dict())},
+    }
+
+
+def restore(
+    trainer: lightning.Trainer,
+    module: lightning.LightningModule,
+    state: Mapping[str, Any],
+    loader: Resumable,
+) -> None:
+    """Continue from ``state``; to be called once the optimizer is there, before the first batch.
+
+    Args:
+        trainer: a new one.
+        module: its trained tensors are overwritten.
+        state: from :func:`capture`.
+        loader: of the training images; its first pass will start where the run was.
+    """
+    (optimizer,), (schedule,) = trainer.optimizers, trainer.lr_scheduler_configs
+    module.load_state_dict(state["trained"], strict=False)
+    optimizer.load_state_dict(state["optimizer"])
+    schedule.scheduler.load_state_dict(state["schedule"])
+    if state["precision"]:
+        trainer.precision_plugin.load_state_dict(state["precision"])
+    for callback in _callbacks(trainer):
+        if callback.state_key in state["callbacks"]:
+            callback.load_state_dict(state["callbacks"][callback.state_key])
+    restart_adapters(module, state["step"], trainer.max_steps)
+    trainer.should_stop = state["should_stop"]
+    epoch, place = divmod(state["batches"], len(loader))
+    _count(trainer, state["step"], state["batches"], epoch)
+    loader.load_state_dict({"epoch": epoch, "batches": place})
+
+
+def _count(trainer: lightning.Trainer, step: int, batches: int, epoch: int) -> None:
+    """Set what the trainer's loops count."""
+    fit_loop = trainer.fit_loop
+    loop = fit_loop.epoch_loop
+    steps = loop.automatic_optimization.optim_progress.optimizer.step.total
+    steps.ready = steps.completed = step
+    loop._batches_that_stepped = step  # what loggers count
+    for progress, count in (
+        (loop.batch_progress.total, batches),
+        (fit_loop.epoch_progress.total, epoch),
+        (fit_loop.epoch_progress.current, epoch),
+    ):
+        for counter in ("ready", "started", "processed", "completed"):
+            setattr(progress, counter, count)
+
+
+def _callbacks(trainer: lightning.Trainer) -> list[Callback]:
+    return trainer.callbacks  # type: ignore[attr-defined]

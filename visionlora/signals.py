@@ -1,0 +1,106 @@
+"""SIGINT (Ctrl-C) and SIGTERM: the first ends a command where nothing is half done, the second at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stopped(BaseException):
+    """The user or the system asked the command to end; no error, so ``except Exception`` lets it pass.
+
+    Attributes:
+        exit_code: 130 after SIGINT, 143 after SIGTERM.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+        self.exit_code = 128 + number
+
+
+class StopRequest:
+    """A signal, from its arrival to the place where it is obeyed.
+
+    It is obeyed at once by raising :class:`Stopped`, but inside :meth:`deferred` only where :meth:`check` is
+    called: an exception out of nowhere could come while a file is written. A second signal ends the process.
+    """
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+        """The signal that arrived; None: none did."""
+        self._deferred = 0
+        self._process = os.getpid()
+
+    def install(self) -> None:
+        """Make this the handler of both signals. Only the main thread can."""
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                signal.signal(number, self._handle)
+
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Inside, a signal waits for :meth:`check`; it is obeyed at the end at the latest."""
+        self._deferred += 1
+        try:
+            yield
+        finally:
+            self._deferred -= 1
+        if not self._deferred:
+            self.check()
+
+    def check(self) -> None:
+        """Obey a signal that arrived.
+
+        Raises:
+            Stopped: one did.
+        """
+        if self.number is not None:
+            raise Stopped(self.number)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._process:
+            self._in_worker(number)
+            return
+        if self.number is not None:
+            self._end_at_once(number)
+        self.number = number
+        if not self._deferred:
+            raise Stopped(number)
+
+    def _in_worker(self, number: int) -> None:
+        """Workers inherit the handler. Ctrl-C reaches them too, but it is the main process that ends them, by
+        SIGTERM."""
+        if number == signal.SIGTERM:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    def _end_at_once(self, number: int) -> None:
+        # Not by an exception, which a destructor or a library may swallow. Every file is written beside its
+        # place and renamed into it, so none is left half written.
+        if sys.stdout.isatty():
+            os.write(sys.stdout.fileno(), b"\x1b[?25h")  # the cursor, which a progress bar hides
+        os.write(sys.stderr.fileno(), b"ended at once by a second signal\n")
+        os._exit(128 + number)
+
+
+@contextmanager
+def stoppable() -> Iterator[StopRequest]:
+    """Inside, SIGINT and SIGTERM raise :class:`Stopped`; afterwards their handlers are those from before."""
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    request.install()
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
