@@ -107,14 +107,14 @@ def hard_anchors() -> Iterator[None]:
 def layer_features(weight: float) -> Iterator[None]:
     """Distillation of the last feature map on anchors, beside the logits: squared distance to the frozen one,
     relative to its energy (Romero et al. 2015, equation 3, https://arxiv.org/abs/1412.6550)."""
-    training_step = LoraModule.training_step
+    step_loss = LoraModule._loss
 
-    def with_features(self: LoraModule, batch: Batch, index: int) -> Tensor:
+    def with_features(self: LoraModule, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         seen: list[Tensor] = []
         features = self.network.get_submodule("features")
         hook = features.register_forward_hook(lambda _, __, output: seen.append(output))
         try:
-            loss = training_step(self, batch, index)
+            loss, figures = step_loss(self, batch)
             assert self.teacher is not None
             anchors = self.teacher.stream.batch(self.global_step)["images"]
             with torch.no_grad(), adapters_off(self.network):
@@ -123,9 +123,9 @@ def layer_features(weight: float) -> Iterator[None]:
             hook.remove()
         # The teacher's own passes come first; the training step's batch is the last but one.
         student, frozen = seen[-2][len(batch["labels"]) :].float(), seen[-1].float()
-        return loss + weight * (student - frozen).square().sum() / frozen.square().sum()
+        return loss + weight * (student - frozen).square().sum() / frozen.square().sum(), figures
 
-    with patch.object(LoraModule, "training_step", with_features):
+    with patch.object(LoraModule, "_loss", with_features):
         yield
 
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+MOST_LETTERS = 4000
+"""Of a message."""
+
 
 class VisionLoraError(Exception):
     """A mistake in the input, in one line: what is wrong, which file, layer or key, and what to do next.
@@ -11,8 +16,28 @@ class VisionLoraError(Exception):
 
     exit_code = 2
 
+    def __str__(self) -> str:
+        # Libraries repeat what they read in their messages, and a file may hold a name of any length.
+        text = super().__str__()
+        return text if len(text) <= MOST_LETTERS else f"{text[: MOST_LETTERS - 500]} ... {text[-400:]}"
+
 
 class MachineFault(VisionLoraError):
     """No mistake in the input: a full disk, too little memory. What was written before is intact."""
 
     exit_code = 4
+
+
+class Diverged(VisionLoraError):
+    """Training left the numbers: NaN, infinity, or as good as that.
+
+    Args:
+        what: is no number, and at which step.
+        advice: what to do.
+        images: of the step's batch, their places among the training images.
+        names: of some of these images.
+    """
+
+    def __init__(self, what: str, advice: str, images: Sequence[int] = (), names: str = "") -> None:
+        super().__init__(f"{what}{f' (images {names})' if names else ''}; {advice}")
+        self.what, self.advice, self.images = what, advice, tuple(images)

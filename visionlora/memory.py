@@ -5,13 +5,20 @@ from __future__ import annotations
 import gc
 import logging
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from visionlora.errors import MachineFault
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    Loss = tuple[Tensor, dict[str, Tensor]]
+    """The loss of a step, and its figures by name."""
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +69,111 @@ def computed(network: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
     log.warning("not enough memory for %d images at once: they are computed in halves", rows)
     halves = zip(*(tensor.chunk(2) for tensor in inputs), strict=True)
     return torch.cat([computed(network, *half) for half in halves])
+
+
+class Parts:
+    """In how many parts the batch of a training step is computed: one, until memory does not suffice.
+
+    The activations of one part are in memory at a time: each is computed once more for its gradients, which
+    add up in the parameters (gradient checkpointing over the batch: Chen et al. 2016,
+    https://arxiv.org/abs/1604.06174). The loss is that of the whole batch.
+
+    Args:
+        announce: tells the user about more parts.
+    """
+
+    def __init__(self, announce: Callable[[str], None]) -> None:
+        self.count = 1
+        self._rows = 0
+        self._announce = announce
+
+    def compute(self, network: Callable[..., Tensor], inputs: Sequence[Tensor]) -> Tensor:
+        """``network(*inputs)``, (batch, ...) each; the network computes each row for itself."""
+        import torch
+        from torch.utils.checkpoint import checkpoint
+
+        self._rows = len(inputs[0])
+        if self.count == 1:
+            return network(*inputs)
+        chunks = zip(*(tensor.chunk(self.count) for tensor in inputs), strict=True)
+        return torch.cat([checkpoint(network, *chunk, use_reentrant=False) for chunk in chunks])
+
+    def double(self, reason: str, step: int) -> None:
+        """Use twice as many from now on.
+
+        Raises:
+            MachineFault: that would not help.
+        """
+        import torch
+
+        if self.count >= self._rows or torch.distributed.is_initialized():
+            raise MachineFault(f"there is not enough memory for step {step} ({reason}); {ADVICE}")
+        self.count *= 2
+        self._announce(
+            f"not enough memory at step {step} ({reason}): batches are computed in {self.count} parts, whose "
+            "gradients add up (gradient accumulation); the result is the same to rounding"
+        )
+
+
+class StepLoss:
+    """The loss of a training step, whose graph can be dropped and computed again.
+
+    Args:
+        compute: gives the loss and figures of the step.
+        parts: that it computes the batch in.
+        step: its number.
+
+    Attributes:
+        value: the loss without its graph: whoever holds it does not hold the activations.
+        figures: by name.
+    """
+
+    def __init__(
+        self, compute: Callable[[], tuple[Tensor, dict[str, Tensor]]], parts: Parts, step: int
+    ) -> None:
+        self._compute = compute
+        self._more_parts = partial(parts.double, step=step)
+        loss, figures = within_memory(compute, self._more_parts)
+        self._graph: Tensor | None = loss
+        self.value = loss.detach().requires_grad_()
+        self.figures = {name: figure.detach() for name, figure in figures.items()}
+
+    def backward(
+        self, loss: Tensor, parameters: Sequence[Tensor], context: Callable[[], AbstractContextManager[Any]]
+    ) -> None:
+        """Add the gradients to the parameters.
+
+        Args:
+            loss: a function of ``value`` alone, such as a multiple of it.
+            parameters: whose gradients are zero or None now.
+            context: in which the loss is computed again, should it have to be.
+        """
+        loss.backward()
+        within_memory(lambda: self._backward(parameters, context), self._more_parts)
+
+    def _backward(
+        self, parameters: Sequence[Tensor], context: Callable[[], AbstractContextManager[Any]]
+    ) -> None:
+        graph, self._graph = self._graph, None
+        if graph is None:  # the attempt before this one ran out of memory half way
+            for parameter in parameters:
+                parameter.grad = None
+            with context():
+                graph, _ = self._compute()
+        graph.backward(self.value.grad)
+
+
+def within_memory(compute: Callable[[], T], change: Callable[[str], None]) -> T:
+    """``compute()``; each time memory does not suffice, ``change`` is told why and it is tried again."""
+    while True:
+        try:
+            return compute()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            reason = first_line(str(error))
+        release()
+        change(reason)
 
 
 def first_line(text: str) -> str:

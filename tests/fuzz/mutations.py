@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 from typing import Any
@@ -107,7 +108,7 @@ def mutated_tree(value: Any, chance: random.Random) -> Any:
     for _ in range(chance.choice((1, 1, 2, 3))):
         places = list(_places(changed))
         if not places:
-            return chance.choice(HOSTILE_VALUES)
+            return copy.deepcopy(chance.choice(HOSTILE_VALUES))
         parent, key = chance.choice(places)
         kind = chance.randrange(8)
         if kind == 0:
@@ -119,7 +120,7 @@ def mutated_tree(value: Any, chance: random.Random) -> Any:
         elif kind == 3:
             parent[key] = {"x": parent[key]}
         else:
-            parent[key] = chance.choice(HOSTILE_VALUES)
+            parent[key] = copy.deepcopy(chance.choice(HOSTILE_VALUES))
     return changed
 
 

@@ -24,6 +24,7 @@ from visionlora.device import choose_device
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.config import PredictConfig
 from visionlora.files import json_text, replacing, require_all_writable
+from visionlora.memory import computed
 from visionlora.models.restore import TrainedModel, restore
 from visionlora.report.progress import progress
 from visionlora.report.sheet import PredictionRow, before_after_sheet
@@ -170,11 +171,11 @@ def _predict_batch(
 ) -> list[tuple[Prediction, Prediction | None]]:
     network = restored.network
     images = images.to(next(network.parameters()).device)
-    now = decode(network(images), restored.head.outputs, top)
+    now = decode(computed(network, images), restored.head.outputs, top)
     if not compare or restored.head.kind == "new":
         return [(one, None) for one in now]
     with adapters_off(network):
-        logits = network(images)
+        logits = computed(network, images)
     # The frozen network has no outputs for the classes that were added to its head.
     known = restored.head.outputs[: len(restored.backbone.categories)]
     return list(zip(now, decode(logits[:, : len(known)], known, top), strict=True))

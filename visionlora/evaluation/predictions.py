@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from visionlora.frozen.features import network_inputs
+from visionlora.memory import computed
 from visionlora.tasks import single_label as task
 
 SCORES = ("val/top1", "val/top5", "val/loss")
@@ -121,10 +122,10 @@ def predict_batches(
     logits, labels = [], []
     was_training = network.training
     network.eval()
-    computed = network if suffix is None else suffix
+    part = network if suffix is None else suffix
     for batch in batches:
         inputs = [value.to(device) for value in network_inputs(batch)]
-        logits.append(computed(*inputs).float().cpu())
+        logits.append(computed(part, *inputs).float().cpu())
         labels.append(batch["labels"].cpu())
     network.train(was_training)
     return Predictions(torch.cat(logits), torch.cat(labels))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from visionlora.adapters import adapters_off
 from visionlora.data import ImageFile
 from visionlora.frozen.features import FeatureCache
+from visionlora.memory import computed
 from visionlora.retention.drift import Drift
 from visionlora.retention.stream import AnchorStream
 
@@ -154,7 +155,7 @@ class AnchorTeacher:
         if self._validation is None:
             raise RuntimeError("call prepare() before compare()")
         inputs, frozen = self._validation
-        return network(*inputs), frozen
+        return computed(network, *inputs), frozen
 
     @torch.no_grad()
     def _frozen_logits(self, network: nn.Module, inputs: list[Tensor], indices: Tensor) -> Tensor:
@@ -162,7 +163,7 @@ class AnchorTeacher:
         was_training = [module for module in network.modules() if module.training]
         network.eval()
         with adapters_off(network):
-            logits = network(*inputs)[:, : self.old_outputs].float()
+            logits = computed(network, *inputs)[:, : self.old_outputs].float()
         for module in was_training:
             module.training = True
         if not self.excluded:

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from visionlora.adapters import restart_adapters
-from visionlora.errors import VisionLoraError
+from visionlora.errors import Diverged, VisionLoraError
 from visionlora.notices import Notices
 from visionlora.run_folder.record import Record
 from visionlora.run_folder.trainer_state import trained_state
 from visionlora.training.config import OptimizerConfig
-from visionlora.training.module import Diverged, LoraModule
+from visionlora.training.module import LoraModule
 from visionlora.training.trainer import Fitter
 
 RATES = (5e-4, 1e-3, 2e-3, 4e-3, 8e-3)

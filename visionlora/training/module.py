@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -21,20 +22,22 @@ from visionlora.adapters import (
 from visionlora.adapters.network import uses_dropout
 from visionlora.data.augment import mixed
 from visionlora.device import reading_interval
-from visionlora.errors import VisionLoraError
+from visionlora.errors import Diverged
 from visionlora.evaluation.budget import largest_plausible
 from visionlora.evaluation.predictions import Predictions
 from visionlora.frozen.features import network_inputs
 from visionlora.frozen.split import DROPOUTS
+from visionlora.memory import Parts, StepLoss, computed
 from visionlora.retention.config import RetentionConfig
 from visionlora.retention.drift import Drift
 from visionlora.retention.teacher import AnchorTeacher
 from visionlora.tasks import single_label as task
 from visionlora.training.config import OptimizerConfig
 
+log = logging.getLogger(__name__)
 
-class Diverged(VisionLoraError):
-    """The loss is no number any more."""
+MOST = 1e6
+"""A loss, or a norm of the parameters, of this size and more is as good as infinite."""
 
 
 class LoraModule(lightning.LightningModule):
@@ -50,6 +53,7 @@ class LoraModule(lightning.LightningModule):
         suffix: the part of the network that is left to compute where batches hold ``features``; None: batches
             hold images.
         seed: dropout masks are a function of it and of the step alone.
+        announce: tells the user what was decided while training.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class LoraModule(lightning.LightningModule):
         dropout: bool = False,
         suffix: nn.Module | None = None,
         seed: int = 0,
+        announce: Callable[[str], None] = log.warning,
     ) -> None:
         super().__init__()
         self.seed = seed
@@ -79,6 +84,9 @@ class LoraModule(lightning.LightningModule):
         """Whether a training step draws random numbers."""
         self.has_hooks = any(adapter.has_hooks for adapter in active_adapters(network))
         """Whether an adapter's family has a regularizer or a schedule (AdaLoRA, DyLoRA)."""
+        self.parts = Parts(announce)
+        self._step: StepLoss | None = None
+        self._images: Tensor | None = None
         self._validation: list[tuple[Tensor, Tensor]] = []
         self._merged: AbstractContextManager[Any] | None = None
 
@@ -100,43 +108,69 @@ class LoraModule(lightning.LightningModule):
 
     def training_step(self, batch: Mapping[str, Tensor], batch_index: int) -> Tensor:
         """Cross-entropy on the new images plus weighted distillation on this step's anchors and the
-        adapters' weighted drift, a scalar."""
+        adapters' weighted drift, a scalar; :meth:`backward` computes its gradients."""
+        self._images = batch.get("indices")
+        self._step = StepLoss(lambda: self._loss(batch), self.parts, self.global_step)
+        if self._reads_now():
+            self._require_sense(self._step.value, "the loss is")
+        for name, figure in self._step.figures.items():
+            self.log(f"train/{name}", figure)
+        return self._step.value
+
+    def _loss(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """What a step minimises, and its figures by name."""
         inputs, count = network_inputs(batch), len(batch["labels"])
         anchors = self.teacher.batch(self.suffix, self.global_step) if self.teacher else None
         if anchors is not None:
             inputs = [torch.cat(parts) for parts in zip(inputs, anchors.inputs, strict=True)]
         with self._seeded_dropout():
-            logits = self.suffix(*inputs)
+            logits = self.parts.compute(self.suffix, inputs)
         cross_entropy = task.loss(logits[:count], batch["labels"])
-        loss = cross_entropy
+        loss, figures = cross_entropy, {}
         if anchors is not None:
             distillation = task.distillation(logits[count:], anchors.logits, self.retention.temperature)
             loss = cross_entropy + self.retention_weight * distillation
-            self.log("train/distillation", distillation.detach())
+            figures["distillation"] = distillation
         if self.drift is not None:
-            drift = self.drift()
-            loss = loss + self.drift_weight * drift
-            self.log("train/drift", drift.detach())
+            figures["drift"] = self.drift()
+            loss = loss + self.drift_weight * figures["drift"]
         regularizer = adapter_regularizer(self.network) if self.has_hooks else None
         if regularizer is not None:
             loss = loss + regularizer
-            self.log("train/regularizer", regularizer.detach())
-        if (self.global_step + 1) % reading_interval(self.device) == 0 and not torch.isfinite(loss):
-            raise Diverged(
-                f"the loss is {loss.item()} at step {self.global_step}; lower optimizer.lr "
-                f"(now {self.optimizer_options.lr}) or set trainer.precision=32-true"
-            )
+            figures["regularizer"] = regularizer
         accuracy = (logits[:count].argmax(1) == batch["labels"]).float().mean()
-        self.log("train/loss", cross_entropy.detach())
-        self.log("train/top1", accuracy)
-        return loss
+        return loss, {**figures, "loss": cross_entropy, "top1": accuracy}
+
+    def backward(self, loss: Tensor, *arguments: Any, **options: Any) -> None:
+        """The gradients of :meth:`training_step`'s loss, which may come scaled (precision 16-mixed)."""
+        assert self._step is not None
+        step, self._step = self._step, None
+        step.backward(loss, self.trainable(), self.trainer.precision_plugin.train_step_context)
+
+    def _reads_now(self) -> bool:
+        """Whether this step's numbers are read, for which an accelerator has to be waited for."""
+        step = self.global_step + 1
+        return step % reading_interval(self.device) == 0 or step >= self.total_steps
+
+    def _require_sense(self, value: Tensor, what: str) -> None:
+        """Raise Diverged for NaN, infinity, and what is as good as that."""
+        if not value.detach().abs() < MOST:
+            rate = self.optimizer_options.lr
+            raise Diverged(
+                f"{what} {value.item():g} at step {self.global_step}",
+                f"lower optimizer.lr (now {rate}) or set trainer.precision=32-true",
+                [] if self._images is None else self._images.tolist(),
+            )
 
     def optimizer_step(self, *arguments: Any, **options: Any) -> None:
-        """Take the step and tell the adapters about it while its gradients are still there.
+        """Take the step and tell the adapters about it while its gradients are still there; what it leaves
+        has to be numbers.
 
         Not in ``on_train_batch_end``: there callbacks come first, which average and save what it leaves.
         """
         super().optimizer_step(*arguments, **options)
+        if self._reads_now():
+            self._require_sense(torch.nn.utils.get_total_norm(self.trainable()), "the parameters' norm is")
         if self.has_hooks:
             step_adapters(self.network, self.global_step + 1, self.total_steps)
 
@@ -173,7 +207,8 @@ class LoraModule(lightning.LightningModule):
 
     def validation_step(self, batch: Mapping[str, Tensor], batch_index: int) -> None:
         """Collect the logits."""
-        self._validation.append((self.suffix(*network_inputs(batch)).float(), batch["labels"]))
+        logits = computed(self.suffix, *network_inputs(batch))
+        self._validation.append((logits.float(), batch["labels"]))
 
     def on_validation_epoch_end(self) -> None:
         """Log the figures; the checkpoint with the smallest ``val/objective`` is the run's.

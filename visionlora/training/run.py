@@ -198,7 +198,7 @@ def train(
             suffix = None if cache_plan is None else part
             return LoraModule(
                 network, steps, options, settings.retention, setup.teacher, settings.model.dropout, suffix,
-                settings.seed,
+                settings.seed, notices.warn,
             )  # fmt: skip
 
         def saved() -> None:

@@ -17,6 +17,8 @@ from lightning.pytorch.strategies import SingleDeviceStrategy
 
 from visionlora.data import ImageLoader
 from visionlora.device import reading_interval
+from visionlora.errors import Diverged
+from visionlora.text import listed
 from visionlora.training.module import LoraModule
 
 
@@ -115,8 +117,14 @@ class Fitter:
 
         Raises:
             Stopped: SIGINT or SIGTERM ended it.
+            Diverged: the loss or a parameter is no number; some of the step's images are named.
         """
-        trainer.fit(module, self.train_loader, self.validation_loader)
+        try:
+            trainer.fit(module, self.train_loader, self.validation_loader)
+        except Diverged as error:
+            images = getattr(self.train_loader.dataset, "images", ())
+            names = [str(images[place].path) for place in error.images if place < len(images)]
+            raise Diverged(error.what, error.advice, names=listed(names, most=4)) from error
 
     def objective(self, module: LoraModule) -> float:
         """The module's ``val/objective`` as it is now."""
