@@ -87,6 +87,21 @@ def test_the_gradient_of_the_whole_weight_is_not_computed(family: str) -> None:
         assert layer.scaled_low_rank() is None  # nothing is trained: the weight itself
 
 
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_gradient_that_is_one_number_for_all_outputs_is_summed_too(
+    layer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    make, shape = LAYERS[layer]
+    model = attach(nn.Sequential(make()).double(), LoraConfig(family="ia3"))
+    perturb(model)
+    x = torch.randn(shape[-2:] if layer == "linear" else shape, dtype=torch.double)
+    (fast,) = torch.autograd.grad(model(x).sum(), list(adapter_parameters(model)))
+    by_definition(monkeypatch)
+    (expected,) = torch.autograd.grad(model(x).sum(), list(adapter_parameters(model)))
+    torch.testing.assert_close(fast, expected)
+
+
 def test_a_scale_of_zero_has_the_gradient_of_the_definition(monkeypatch: pytest.MonkeyPatch) -> None:
     model = attach(nn.Sequential(nn.Conv2d(4, 10, 3)).double(), LoraConfig(family="ia3"))
     with torch.no_grad():

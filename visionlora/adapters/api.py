@@ -9,8 +9,8 @@ from visionlora.adapters.errors import LoraError
 from visionlora.adapters.extract import extract, extract_difference
 from visionlora.adapters.families import FAMILIES
 from visionlora.adapters.groups import adapter_parameter_groups
+from visionlora.adapters.io.directory import load_adapter, save_adapter
 from visionlora.adapters.io.fingerprint import fingerprint
-from visionlora.adapters.io.peft import load_adapter, save_adapter
 from visionlora.adapters.io.peft_config import read_adapter_config
 from visionlora.adapters.layers import AdaptedLayer
 from visionlora.adapters.merging import adapters_off, merge, merged, scale, scaled

@@ -27,6 +27,7 @@ from visionlora.adapters.network import (
     remove_adapters,
     require_adapters,
 )
+from visionlora.adapters.parts import part_name, settings_by_family
 from visionlora.adapters.sites import WeightSite
 from visionlora.adapters.targets import chosen_sites, closest, unmatched_patterns
 from visionlora.frozen.folding import unfold_batch_norm
@@ -60,7 +61,8 @@ def attach(
     Args:
         model: a network of convolutions, linear layers, embeddings and attention; may itself be such a layer.
         config: what to adapt and how strongly; by default all layers with LoRA of rank 8.
-        name: of the adapter.
+        name: of the adapter; of several families, that of the first, and the others have their family's
+            (`part_name`).
         generator: makes the start reproducible; by default PyTorch's global one.
         trained_whole: names of layers that are trained as they are (a new head) and get no adapter. They
             alone may be all that the targets select: then nothing but them is trained.
@@ -73,13 +75,19 @@ def attach(
     """
     config = config or LoraConfig()
     sites = chosen_sites(model, config.targets, config.exclude, trained_whole)
-    for key, patterns in (("rank_pattern", config.rank_pattern), ("alpha_pattern", config.alpha_pattern)):
-        for pattern in unmatched_patterns(patterns, sites):
+    for key in ("rank_pattern", "alpha_pattern", "family_pattern"):
+        for pattern in unmatched_patterns(getattr(config, key), sites):
             raise LoraError(
                 f"{key} {pattern!r} matches no adapted layer; close names: {closest(pattern, sites)}."
             )
-    settings = {site: config.settings_of(site) for site in sites}
-    return attach_layers(model, settings, name=name, generator=generator)
+    parts = settings_by_family(model, config, sites, trained_whole)
+    first = next(iter(parts))
+    names = {family: name if family == first else part_name(name, family) for family in parts}
+    for family, settings in parts.items():
+        _check(model, names[family], settings)
+    for family, settings in parts.items():
+        attach_layers(model, settings, name=names[family], generator=generator)
+    return activate(model, *names.values())
 
 
 def attach_layers(
@@ -96,17 +104,7 @@ def attach_layers(
         settings: by the full names of weights (`targets.named_sites`).
         name, generator: as `attach` has them.
     """
-    if not name or "." in name:
-        raise LoraError(f"adapter name {name!r}: give a name without dots.")
-    if name in adapter_names(model):
-        raise LoraError(
-            f"The model has an adapter {name!r} already: detach or merge it before attaching a new one, "
-            f"or give the new one another name."
-        )
-    sites = named_sites(model)
-    chosen = {site: sites[site] for site in settings}
-    for site, (module, where) in chosen.items():
-        _check_adaptable(site, module, where, FAMILIES[settings[site].family])
+    chosen = _check(model, name, settings)
     seed = _draw_seed(generator)
     trainable = [p for layer in adapted_layers(model).values() for p in layer.adapters.parameters()]
     trainable = [parameter for parameter in trainable if parameter.requires_grad]
@@ -163,6 +161,24 @@ def detach(model: _Network, *names: str) -> _Network:
     if left:
         freeze_modules(model, set(adapted_layers(model).values()))
     return finish_detaching(model, left)
+
+
+def _check(
+    model: nn.Module, name: str, settings: Mapping[str, AdapterSettings]
+) -> dict[str, tuple[nn.Module, WeightSite]]:
+    """The weights to adapt, by their full names, if all of them can be."""
+    if not name or "." in name:
+        raise LoraError(f"adapter name {name!r}: give a name without dots.")
+    if name in adapter_names(model):
+        raise LoraError(
+            f"The model has an adapter {name!r} already: detach or merge it before attaching a new one, "
+            f"or give the new one another name."
+        )
+    sites = named_sites(model)
+    chosen = {site: sites[site] for site in settings}
+    for site, (module, where) in chosen.items():
+        _check_adaptable(site, module, where, FAMILIES[settings[site].family])
+    return chosen
 
 
 def _check_adaptable(name: str, module: nn.Module, site: WeightSite, family: type[Adapter]) -> None:

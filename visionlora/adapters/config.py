@@ -28,7 +28,8 @@ class LoraConfig:
     """The adapters of one network (Hu et al. 2021, https://arxiv.org/abs/2106.09685).
 
     Args:
-        family: a name in `visionlora.adapters.families.FAMILIES`.
+        family: a name in `visionlora.adapters.families.FAMILIES`, or several: each becomes an adapter of its
+            own, and their updates add up.
         rank: r, the rank of the update.
         alpha: the update is multiplied by alpha / rank, or alpha / sqrt(rank) with `rslora`.
         dropout: probability that an element of the adapter's input is dropped in training.
@@ -41,13 +42,18 @@ class LoraConfig:
         alpha_pattern: alpha by layer-name pattern.
         rslora: scale by alpha / sqrt(rank) (Kalajdzievski 2023, https://arxiv.org/abs/2312.03732).
         init: how A and B start, a name in `visionlora.adapters.init.INITS`; `default` is the family's own.
-        options: settings of the family alone, such as `factor` of LoKr (`FAMILIES[family].defaults`).
+        options: settings of one family alone, such as `factor` of LoKr (`FAMILIES[family].defaults`).
+        family_pattern: family by layer-name pattern, in place of `family` there.
+        bias: `lora_only` also trains the biases of the adapted layers, `all` those of every layer that can be
+            adapted, with the family `bias`.
 
     Raises:
         LoraError: a value is out of its range or a pattern is not a regular expression.
     """
 
-    family: str = _option("lora", "the adapter family: lora, dora, loha, ... (docs/families.md has all)")
+    family: str | Sequence[str] = _option(
+        "lora", "the adapter family: lora, dora, loha, ... (docs/families.md has all), or a list of families"
+    )
     rank: int = _option(
         8, "r, the number of directions that a layer's update has", at_least=1, at_most=MOST_RANK, also=("r",)
     )
@@ -77,11 +83,23 @@ class LoraConfig:
     rslora: bool = _option(False, "scale by alpha / sqrt(rank)", also=("use_rslora",))
     init: str = _option("default", "how A and B start: default, gaussian, orthogonal or pissa")
     options: Mapping[str, Option] = field(
-        default_factory=dict, metadata={"help": "settings of the family alone, {name: value}"}
+        default_factory=dict, metadata={"help": "settings of one family alone, {name: value}"}
     )
+    family_pattern: Mapping[str, str] = field(
+        default_factory=dict, metadata={"help": "family by layer-name pattern, in place of family there"}
+    )
+    bias: str = _option(
+        "none", "which biases are trained too: those of adapted layers, of all layers, or none",
+        words=("none", "lora_only", "all"),
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
-        _check_family(self.family)
+        families = (self.family,) if isinstance(self.family, str) else self.family
+        if not isinstance(families, Sequence) or not families or len(set(families)) < len(families):
+            raise LoraError(f"family is {brief(self.family)}: give a family, or a list of different ones.")
+        for family in families:
+            _check_family("family", family)
+        object.__setattr__(self, "family", families[0] if len(families) == 1 else tuple(families))
         _check_rank("rank", self.rank)
         _check_alpha("alpha", self.alpha)
         if not _is_number(self.dropout) or not 0 <= self.dropout < 1:
@@ -94,24 +112,33 @@ class LoraConfig:
             )
         if not isinstance(self.rslora, bool):
             raise LoraError(f"rslora is {brief(self.rslora)}: give true or false.")
-        _check_dropout(self.dropout, self.family)
-        _check_init(self.init, self.family)
-        _check_options(self.options, self.family)
+        if self.bias not in ("none", "lora_only", "all"):
+            raise LoraError(f"bias is {brief(self.bias)}: give none, lora_only or all.")
         object.__setattr__(self, "options", MappingProxyType(dict(self.options)))
         object.__setattr__(self, "targets", selectors("targets", self.targets))
         object.__setattr__(self, "exclude", selectors("exclude", self.exclude))
         if not self.targets:
             raise LoraError("targets is empty: name what to adapt, for example all, conv or classifier.")
-        for name, check in (("rank_pattern", _check_rank), ("alpha_pattern", _check_alpha)):
+        checks = {"rank_pattern": _check_rank, "alpha_pattern": _check_alpha, "family_pattern": _check_family}
+        for name, check in checks.items():
             patterns = getattr(self, name)
             if not isinstance(patterns, Mapping):
                 raise LoraError(
-                    f"{name} is {brief(patterns)}: give a mapping from layer-name pattern to number."
+                    f"{name} is {brief(patterns)}: give a mapping from layer-name pattern to its value."
                 )
             check_patterns(name, patterns)
             for pattern, value in patterns.items():
                 check(f"{name}[{brief(pattern)}]", value)
             object.__setattr__(self, name, MappingProxyType(dict(patterns)))
+        _check_dropout(self.dropout, self.families)
+        _check_init(self.init, self.families)
+        _check_options(self.options, self.families)
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """All that the configuration names, those of `family` first."""
+        named = (self.family,) if isinstance(self.family, str) else tuple(self.family)
+        return tuple(dict.fromkeys([*named, *self.family_pattern.values()]))
 
     def __reduce__(self) -> tuple:
         return LoraConfig, (
@@ -127,19 +154,35 @@ class LoraConfig:
             self.rslora,
             self.init,
             dict(self.options),
+            dict(self.family_pattern),
+            self.bias,
         )
 
-    def settings_of(self, site: str) -> AdapterSettings:
-        """The settings of the adapter of the weight of this full name."""
+    def families_of(self, site: str) -> tuple[str, ...]:
+        """The families that adapt the weight of this full name."""
+        named = (self.family,) if isinstance(self.family, str) else tuple(self.family)
+        own = by_pattern(self.family_pattern, site, "")
+        return (own,) if own else named
+
+    def settings_of(self, site: str, family: str | None = None) -> AdapterSettings:
+        """The settings of the adapter of the weight of this full name.
+
+        Args:
+            site: the name.
+            family: one of `families`; None: the first. It gets what it has a use for.
+        """
+        from visionlora.adapters.families import FAMILIES
+
+        kind = FAMILIES[family or self.families[0]]
         return AdapterSettings(
-            family=self.family,
+            family=kind.family,
             rank=int(by_pattern(self.rank_pattern, site, self.rank)),
             alpha=float(by_pattern(self.alpha_pattern, site, self.alpha)),
             rslora=self.rslora,
-            dropout=self.dropout,
+            dropout=self.dropout if kind.uses_dropout else 0.0,
             init_std=self.init_std,
-            init=self.init,
-            options=dict(self.options),
+            init=self.init if _starts_A_and_B(kind.family) else "default",
+            options={name: value for name, value in self.options.items() if name in kind.defaults},
         )
 
 
@@ -152,36 +195,45 @@ def selectors(key: str, given: str | Sequence[str]) -> tuple[str, ...]:
     return chosen
 
 
-def _check_family(family: object) -> None:
+def _check_family(key: str, family: object) -> None:
     from visionlora.adapters.families import FAMILIES
 
     if family not in FAMILIES:
-        raise LoraError(f"family is {brief(family)}: give one of {', '.join(FAMILIES)}.")
+        raise LoraError(f"{key} is {brief(family)}: give one of {', '.join(FAMILIES)}.")
 
 
-def _check_dropout(dropout: float, family: str) -> None:
+def _check_dropout(dropout: float, families: Sequence[str]) -> None:
     from visionlora.adapters.families import FAMILIES
 
-    if dropout and not FAMILIES[family].uses_dropout:
+    if dropout and not any(FAMILIES[family].uses_dropout for family in families):
         able = ", ".join(name for name, one in FAMILIES.items() if one.uses_dropout)
-        raise LoraError(f"dropout is {dropout:g}, which {family} does not use: give 0, or one of {able}.")
+        named = ", ".join(families)
+        raise LoraError(f"dropout is {dropout:g}, which {named} does not use: give 0, or one of {able}.")
 
 
-def _check_init(init: object, family: str) -> None:
+def _starts_A_and_B(family: str) -> bool:
     from visionlora.adapters.families import FAMILIES
     from visionlora.adapters.families.lora import Lora
+
+    return issubclass(FAMILIES[family], Lora)
+
+
+def _check_init(init: object, families: Sequence[str]) -> None:
+    from visionlora.adapters.families import FAMILIES
     from visionlora.adapters.init import INITS
 
     if init == "default":
         return
     if init not in INITS:
         raise LoraError(f"init is {brief(init)}: give default or one of {', '.join(INITS)}.")
-    if not issubclass(FAMILIES[family], Lora):
-        able = ", ".join(name for name, one in FAMILIES.items() if issubclass(one, Lora))
-        raise LoraError(f"init={init} starts A and B, which {family} lacks: use init=default, or {able}.")
+    if not any(map(_starts_A_and_B, families)):
+        able = ", ".join(filter(_starts_A_and_B, FAMILIES))
+        named = ", ".join(families)
+        raise LoraError(f"init={init} starts A and B, which {named} lacks: use init=default, or {able}.")
 
 
-def _check_options(options: object, family: str) -> None:
+def _check_options(options: object, families: Sequence[str]) -> None:
+    """Each option is checked by the families that have it; the first one tells which there are."""
     from visionlora.adapters.families import FAMILIES
 
     if not isinstance(options, Mapping):
@@ -189,7 +241,10 @@ def _check_options(options: object, family: str) -> None:
             f"options is {brief(options)}: give a mapping from the name of an option to its value."
         )
     try:
-        FAMILIES[family].check_options(options)
+        for name, value in options.items():
+            having = [family for family in families if name in FAMILIES[family].defaults]
+            for family in having or families[:1]:
+                FAMILIES[family].check_options({name: value})
     except ValueError as error:
         raise LoraError(f"options: {error}") from error
 

@@ -52,6 +52,12 @@ def named_adapters(model: nn.Module, name: str | None = None) -> dict[str, Adapt
     return found
 
 
+def active_names(model: nn.Module) -> tuple[str, ...]:
+    """The names of the adapters that take part, in the order of their attachment."""
+    active = {name for layer in adapted_layers(model).values() for name in layer.active}
+    return tuple(name for name in adapter_names(model) if name in active)
+
+
 def adapter_names(model: nn.Module) -> tuple[str, ...]:
     """The names of the adapters that a network holds, in the order of their attachment."""
     names = dict.fromkeys(vars(model).get("attached", ()))

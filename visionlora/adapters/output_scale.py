@@ -113,16 +113,16 @@ class _WithBias(Function):
 
 def _sum_of_products(g: Tensor, y: Tensor, channels_first: bool, dtype: torch.dtype) -> Tensor:
     """sum(g * y) for each output, (out,)."""
+    if channels_first and y.ndim > 2 and y.is_contiguous():  # images in turn, as they lie
+        total = y.new_zeros(y.shape[1], dtype=dtype)
+        for one, other in zip(g, y, strict=True):
+            total += (one * other).flatten(1).sum(1, dtype=dtype)
+        return total
     if channels_first:
         g, y = g.movedim(1, -1), y.movedim(1, -1)
-    if not g.is_contiguous():  # (N, out, size...): images in turn, as they lie
-        return sum(
-            (one * other).movedim(-1, 0).flatten(1).sum(1, dtype=dtype)
-            for one, other in zip(g, y, strict=True)
-        )
     g, y = g.reshape(-1, g.shape[-1]), y.reshape(-1, y.shape[-1])
-    rows = max(1, _PIECE // g.shape[-1])
-    total = g.new_zeros(g.shape[-1], dtype=dtype)
+    rows = max(1, _PIECE // y.shape[-1])
+    total = y.new_zeros(y.shape[-1], dtype=dtype)
     for one, other in zip(g.split(rows), y.split(rows), strict=True):
         total += (one * other).sum(0, dtype=dtype)
     return total

@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from visionlora.adapters.errors import LoraError
 from visionlora.text import brief
@@ -20,6 +20,7 @@ if sys.version_info >= (3, 11):
 else:
     import sre_parse as _parser
 
+_Value = TypeVar("_Value")
 MOST_PATTERNS = 4096
 """In one list or mapping; a network has a few hundred layers."""
 MOST_LETTERS = 1000
@@ -61,7 +62,7 @@ def exactly(name: str) -> str:
     return f"^{re.escape(name)}"
 
 
-def by_pattern(patterns: Mapping[str, float], name: str, default: float) -> float:
+def by_pattern(patterns: Mapping[str, _Value], name: str, default: _Value) -> _Value:
     """The value of the first pattern that matches the layer's name."""
     return next((value for pattern, value in patterns.items() if matches(pattern, name)), default)
 

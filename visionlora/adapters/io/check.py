@@ -90,7 +90,7 @@ def _shape_mismatches(
     if weight is None:
         yield f"{name}'s weight is re-parametrised (remove the parametrisation first)"
         return
-    family, of_site = FAMILIES[settings.family], settings.settings_of(name)
+    family, of_site = FAMILIES[settings.families[0]], settings.settings_of(name)
     shape = tuple(site.view(weight).shape)
     example = family(shape, of_site, torch.float32, torch.Generator())
     if not ours and not issubclass(family, Lora):
@@ -108,7 +108,7 @@ def _shape_mismatches(
             return
     expected = example.peft_shapes()
     if parts.keys() != expected.keys():
-        yield f"{name} has {listed(sorted(parts))} alone, {settings.family} has {', '.join(expected)}"
+        yield f"{name} has {listed(sorted(parts))} alone, {family.family} has {', '.join(expected)}"
         return
     for part, wanted in expected.items():
         if tuple(parts[part].shape) != wanted:

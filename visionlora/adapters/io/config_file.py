@@ -108,6 +108,7 @@ _OWN_KINDS: Mapping[str, _Kind] = {
     "weights": _TEXT,
     "head": _TEXT,
     "classes": _TEXTS,
+    "parts": _TEXTS,
     "settings": _OBJECT,
     "strength": (_are_strengths, f"an object of numbers of at most {MOST_STRENGTH:g}"),
 }

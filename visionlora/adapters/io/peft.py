@@ -25,12 +25,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from visionlora.adapters.attaching import DEFAULT, attach_layers
+from visionlora.adapters.attaching import attach_layers
+from visionlora.adapters.base import AdapterSettings
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families import FAMILIES
 from visionlora.adapters.io.check import mismatches
@@ -48,24 +49,22 @@ from visionlora.adapters.network import (
     adapter_names,
     named_adapters,
     named_sites,
-    require_adapters,
 )
 from visionlora.adapters.patterns import by_pattern
 
 _CLAUSES = 20
 """Mismatches that an error names: a hostile file may have a million."""
-_Network = TypeVar("_Network", bound=nn.Module)
 
 
-def save_adapter(
+def save_one(
     model: nn.Module,
-    directory: str | Path,
-    *,
-    name: str | None = None,
-    base_model: str = "",
-    fingerprint: str | None = None,
-    modules_to_save: Sequence[str] = (),
-    extra: Mapping[str, Any] | None = None,
+    directory: Path,
+    name: str | None,
+    base_model: str,
+    fingerprint: str,
+    modules_to_save: Sequence[str],
+    own: dict[str, Any],
+    alone: bool = True,
 ) -> Path:
     """Write one adapter of a network, each file beside its place and then renamed into it.
 
@@ -74,17 +73,14 @@ def save_adapter(
         directory: made where it is missing.
         name: of the adapter; None: the active one.
         base_model: the name of the plain network, for readers.
-        fingerprint: what `fingerprint(model, exclude=modules_to_save)` gives, where it is known already.
+        fingerprint: of the network without the modules that are saved whole.
         modules_to_save: full names of modules that were trained whole (a new head) and are saved whole.
-        extra: further keys of our own, as JSON; `read_adapter_config(directory)["visionlora"]` has them.
-
-    Returns:
-        The directory.
+        own: further keys of our own, as JSON.
+        alone: whether it acts without others beside it: PEFT loads one adapter from a directory.
 
     Raises:
-        LoraError: no adapters, a module that does not exist or is adapted too, or `extra` that is not JSON.
+        LoraError: no adapters, a module that does not exist or is adapted too, or `own` that is not JSON.
     """
-    require_adapters(model)
     adapters, sites = named_adapters(model, name), named_sites(model)
     if not adapters and not modules_to_save:
         what = repr(name) if name else "that is active"
@@ -96,9 +92,10 @@ def save_adapter(
     }
     for module in modules_to_save:
         tensors |= _module_tensors(model, module, adapted_layers(model))
-    own = {**(extra or {}), "fingerprint": fingerprint or base_fingerprint(model, modules_to_save)}
+    own = {**own, "fingerprint": fingerprint}
+    obstacle = None if alone else "it is one of several adapters that act together"
     config = {
-        **settings_to_peft(adapters, {site: sites[site][0] for site in adapters}, own),
+        **settings_to_peft(adapters, {site: sites[site][0] for site in adapters}, own, obstacle),
         "task_type": None,
         "base_model_name_or_path": base_model or None,
         "auto_mapping": {
@@ -112,34 +109,37 @@ def save_adapter(
         "bias": "none",
         "inference_mode": True,
     }
-    return write(Path(directory), tensors, config)
+    return write(directory, tensors, config)
 
 
-def load_adapter(
-    model: _Network, directory: str | Path, *, name: str = DEFAULT, check_fingerprint: bool = True
-) -> _Network:
-    """Load an adapter directory, from here or from PEFT, into a network, in place.
+class Saved(NamedTuple):
+    """An adapter that was read and fits the network.
 
-    A network without an adapter of that name gets one, as `attach` would attach it; one that has it must have
-    it at the same layers with the same ranks, and takes over the file's alpha. Nothing is changed unless
-    everything fits. No pickle is read.
+    Attributes:
+        name: it will have in the network.
+        settings: by the full name of the weight.
+        tensors: by the full name of the weight.
+        others: tensors of modules that were saved whole.
+        config: as `read_adapter_config` gives it.
+    """
 
-    Args:
-        model: the network that the adapter was made for; a trained head must be in place with the same shape.
-        directory: holds adapter_config.json and adapter_model.safetensors.
-        name: of the adapter in the network.
-        check_fingerprint: whether the base tensors must be exactly those that the adapter was trained on.
+    name: str
+    settings: dict[str, AdapterSettings]
+    tensors: Mapping[str, Mapping[str, Tensor]]
+    others: Mapping[str, Tensor]
+    config: Mapping[str, Any]
 
-    Returns:
-        `model` itself.
+
+def read_one(model: nn.Module, directory: Path, name: str, check_fingerprint: bool) -> Saved:
+    """Read an adapter directory, and check that it fits the network, which is not changed.
 
     Raises:
         LoraError: a file is missing or broken, or the adapter does not fit; every mismatch is named.
     """
-    directory = Path(directory)
     config = read_adapter_config(directory)
     settings = lora_config(config, directory / CONFIG_FILE)
-    tensors, others = sort_tensors(read_tensors(directory), directory / TENSOR_FILE, settings.family)
+    family = settings.families[0]
+    tensors, others = sort_tensors(read_tensors(directory), directory / TENSOR_FILE, family)
     wrong = mismatches(model, name, tensors, others, settings, config)
     expected = config["visionlora"].get("fingerprint")
     check_base = check_fingerprint and expected and not wrong
@@ -150,23 +150,27 @@ def load_adapter(
             f"{directory} does not fit this {type(model).__name__}: {'; '.join(wrong[:_CLAUSES])}. "
             f"Load the network that it was trained on (base model: {config.get('base_model_name_or_path')})."
         )
-    ranks = {site: FAMILIES[settings.family].rank_of(parts) for site, parts in tensors.items()}
+    ranks = {site: FAMILIES[family].rank_of(parts) for site, parts in tensors.items()}
     chosen = {
         site: replace(of_site, rank=of_site.rank if rank is None else rank)
         for site, rank in ranks.items()
         for of_site in [settings.settings_of(site)]
     }
-    if name not in adapter_names(model):
-        attach_layers(model, chosen, name=name, generator=torch.Generator())
+    return Saved(name, chosen, tensors, others, config)
+
+
+def put_into(model: nn.Module, saved: Saved) -> None:
+    """Give a network an adapter that fits it: a new one, or the values of one that it has."""
+    if saved.name not in adapter_names(model):
+        attach_layers(model, saved.settings, name=saved.name, generator=torch.Generator())
     state = model.state_dict()
-    for site, adapter in named_adapters(model, name).items():
-        adapter.settings = chosen[site]
-        adapter.strength = by_pattern(strengths(config), site, 1.0)
-        adapter.from_peft(tensors[site])
+    for site, adapter in named_adapters(model, saved.name).items():
+        adapter.settings = saved.settings[site]
+        adapter.strength = by_pattern(strengths(saved.config), site, 1.0)
+        adapter.from_peft(saved.tensors[site])
     with torch.no_grad():
-        for key, tensor in others.items():
+        for key, tensor in saved.others.items():
             state[key].copy_(tensor)
-    return model
 
 
 def _key(name: str, part: str) -> str:

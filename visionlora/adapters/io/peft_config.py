@@ -89,7 +89,10 @@ def strengths(config: Mapping[str, Any]) -> Mapping[str, float]:
 
 
 def settings_to_peft(
-    adapters: Mapping[str, Adapter], layers: Mapping[str, nn.Module], own: dict[str, Any]
+    adapters: Mapping[str, Adapter],
+    layers: Mapping[str, nn.Module],
+    own: dict[str, Any],
+    obstacle: str | None = None,
 ) -> dict[str, Any]:
     """The family's part of PEFT's configuration.
 
@@ -100,6 +103,7 @@ def settings_to_peft(
         adapters: by the full name of their weight; all of one family.
         layers: the module of each.
         own: our own keys, filled in here.
+        obstacle: why PEFT would compute something else, as a clause, where it is not the family's.
     """
     first = next(iter(adapters.values()), None)
     family = FAMILIES["lora"] if first is None else type(first)
@@ -128,7 +132,7 @@ def settings_to_peft(
     if family.strength_in == "own" and any(one.strength != 1 for one in adapters.values()):
         own["strength"] = {exactly(site): one.strength for site, one in adapters.items()}
     obstacles = (adapters[site].peft_obstacle(layer) for site, layer in layers.items())
-    obstacle = next((found for found in obstacles if found is not None), None)
+    obstacle = obstacle or next((found for found in obstacles if found is not None), None)
     if obstacle is not None and family.peft_type is not None:
         own["not_for_peft"] = obstacle
         config["peft_type"] = _foreign_type(family.family)

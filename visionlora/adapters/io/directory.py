@@ -1,0 +1,103 @@
+"""Saving and loading what a network has learned: its active adapters, in a directory of PEFT's format.
+
+Several adapters that act together have one directory: the first lies in it, each of the others in a folder of
+its name, and `visionlora.parts` in the first one's configuration names them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from torch import nn
+
+from visionlora.adapters.attaching import DEFAULT, activate
+from visionlora.adapters.errors import LoraError
+from visionlora.adapters.io.config_file import CONFIG_FILE
+from visionlora.adapters.io.fingerprint import fingerprint as base_fingerprint
+from visionlora.adapters.io.peft import put_into, read_one, save_one
+from visionlora.adapters.network import active_names, require_adapters
+from visionlora.text import brief
+
+MOST_PARTS = 16
+_Network = TypeVar("_Network", bound=nn.Module)
+
+
+def save_adapter(
+    model: nn.Module,
+    directory: str | Path,
+    *,
+    name: str | None = None,
+    base_model: str = "",
+    fingerprint: str | None = None,
+    modules_to_save: Sequence[str] = (),
+    extra: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write adapters of a network, each file beside its place and then renamed into it.
+
+    Args:
+        model: an adapted network.
+        directory: made where it is missing.
+        name: of the adapter; None: all that are active.
+        base_model: the name of the plain network, for readers.
+        fingerprint: what `fingerprint(model, exclude=modules_to_save)` gives, where it is known already.
+        modules_to_save: full names of modules that were trained whole (a new head) and are saved whole.
+        extra: further keys of our own, as JSON; `read_adapter_config(directory)["visionlora"]` has them.
+
+    Returns:
+        The directory.
+
+    Raises:
+        LoraError: no adapters, a module that does not exist or is adapted too, or `extra` that is not JSON.
+    """
+    require_adapters(model)
+    directory = Path(directory)
+    base = fingerprint or base_fingerprint(model, modules_to_save)
+    own = dict(extra or {})
+    names = active_names(model) if name is None else (name,)
+    for part in names[1:]:
+        save_one(model, directory / part, part, base_model, base, (), {}, alone=False)
+    if len(names) > 1:
+        own["parts"] = list(names[1:])
+    first = names[0] if names else None
+    return save_one(model, directory, first, base_model, base, modules_to_save, own, alone=len(names) < 2)
+
+
+def load_adapter(
+    model: _Network, directory: str | Path, *, name: str = DEFAULT, check_fingerprint: bool = True
+) -> _Network:
+    """Load an adapter directory, from here or from PEFT, into a network, in place.
+
+    A network without an adapter of that name gets one, as `attach` would attach it; one that has it must have
+    it at the same layers with the same ranks, and takes over the file's alpha. Nothing is changed unless
+    everything fits. No pickle is read.
+
+    Args:
+        model: the network that the adapter was made for; a trained head must be in place with the same shape.
+        directory: holds adapter_config.json and adapter_model.safetensors.
+        name: of the adapter in the network; of several that act together, that of the first.
+        check_fingerprint: whether the base tensors must be exactly those that the adapter was trained on.
+
+    Returns:
+        `model` itself.
+
+    Raises:
+        LoraError: a file is missing or broken, or the adapter does not fit; every mismatch is named.
+    """
+    directory = Path(directory)
+    saved = [read_one(model, directory, name, check_fingerprint)]
+    parts = saved[0].config["visionlora"].get("parts") or []
+    for part in parts:
+        if len(parts) > MOST_PARTS or not part.isidentifier() or part == name:
+            raise LoraError(
+                f"{directory / CONFIG_FILE}: parts is {brief(parts)}: give the names of at most {MOST_PARTS} "
+                f"folders beside it."
+            )
+        # The head is the first one's, and so it is left out of every one's fingerprint.
+        saved.append(read_one(model, directory / part, part, check_fingerprint=False))
+    for one in saved:
+        put_into(model, one)
+    if parts:
+        activate(model, name, *parts)
+    return model

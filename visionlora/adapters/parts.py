@@ -1,0 +1,57 @@
+"""One configuration of several families: an adapter for each, on the weights that it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from torch import nn
+
+from visionlora.adapters.base import AdapterSettings
+from visionlora.adapters.config import LoraConfig
+from visionlora.adapters.errors import LoraError
+from visionlora.adapters.families import FAMILIES
+from visionlora.adapters.families.bias import Bias
+from visionlora.adapters.module_adapter import ModuleAdapter
+from visionlora.adapters.network import named_sites
+
+
+def part_name(name: str, family: str) -> str:
+    """What the adapter of a further family is called, beside one called `name`."""
+    return family if name == "default" else f"{name}_{family}"
+
+
+def settings_by_family(
+    model: nn.Module, config: LoraConfig, sites: Sequence[str], trained_whole: Collection[str] = ()
+) -> dict[str, dict[str, AdapterSettings]]:
+    """The settings of every adapter by its family and the weight's full name.
+
+    A family that is a module of its own (Conv-Adapter, prompts, bias) leaves out layers that it can't be
+    attached to, as long as it is not alone.
+
+    Args:
+        model: plain or adapted.
+        config: families, patterns, `bias`.
+        sites: the weights that are targeted.
+        trained_whole: layers that get no adapter.
+
+    Raises:
+        LoraError: a family is left without any layer.
+    """
+    layers = {name: module for name, (module, _) in named_sites(model).items()}
+    found: dict[str, dict[str, AdapterSettings]] = {family: {} for family in config.families}
+    alone = len(config.families) == 1
+    for site in sites:
+        for family in config.families_of(site):
+            kind = FAMILIES[family]
+            if alone or not issubclass(kind, ModuleAdapter) or kind.stands_on(layers[site]):
+                found[family][site] = config.settings_of(site, family)
+    if config.bias != "none":
+        biased = [name for name in layers if name not in trained_whole] if config.bias == "all" else sites
+        settings = {
+            site: config.settings_of(site, Bias.family) for site in biased if Bias.stands_on(layers[site])
+        }
+        found.setdefault(Bias.family, {}).update(settings)
+    empty = [family for family, settings in found.items() if not settings]
+    if empty and sites:
+        raise LoraError(f"family {empty[0]} is left without a layer: choose other targets or families.")
+    return {family: settings for family, settings in found.items() if settings} or found
