@@ -113,6 +113,14 @@ def test_a_module_leaves_out_layers_that_it_is_not_for() -> None:
         attach(small_network(), LoraConfig(family=["lora", "conv_adapter"], targets="linear"))
 
 
+def test_a_prompt_is_at_the_first_layer_alone() -> None:
+    options = {"size": 8, "width": 2}
+    for family in ("visual_prompt", ["lora", "visual_prompt"]):
+        model = attach(small_network(), LoraConfig(family=family, options=options))
+        name = "default" if isinstance(family, str) else "visual_prompt"
+        assert list(named_adapters(model, name)) == ["0"]
+
+
 def test_peft_gets_no_file_that_says_half_of_it(tmp_path: Path) -> None:
     _, model, _ = adapted({"family": ["lora", "ia3"]})
     own = read_adapter_config(save_adapter(model, tmp_path))["visionlora"]

@@ -21,10 +21,12 @@ class ModuleAdapter(Adapter):
     Attributes:
         layers: the kinds of layers that it can be attached to.
         mergeable: whether `merge_into` can put it into a layer.
+        one_layer: whether it is for the first of the targeted layers alone.
     """
 
     layers: ClassVar[tuple[type[nn.Module], ...]] = CONVOLUTIONS
     mergeable: ClassVar[bool] = False
+    one_layer: ClassVar[bool] = False
 
     @classmethod
     def stands_on(cls, layer: nn.Module) -> bool:

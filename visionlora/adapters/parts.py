@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from torch import nn
 
-from visionlora.adapters.base import AdapterSettings
+from visionlora.adapters.base import Adapter, AdapterSettings
 from visionlora.adapters.config import LoraConfig
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families import FAMILIES
@@ -25,8 +25,8 @@ def settings_by_family(
 ) -> dict[str, dict[str, AdapterSettings]]:
     """The settings of every adapter by its family and the weight's full name.
 
-    A family that is a module of its own (Conv-Adapter, prompts, bias) leaves out layers that it can't be
-    attached to, as long as it is not alone.
+    A family that is a module of its own (Conv-Adapter, bias) leaves out layers that it can't be attached to,
+    as long as it is not alone; a prompt is for the first layer alone.
 
     Args:
         model: plain or adapted.
@@ -42,8 +42,7 @@ def settings_by_family(
     alone = len(config.families) == 1
     for site in sites:
         for family in config.families_of(site):
-            kind = FAMILIES[family]
-            if alone or not issubclass(kind, ModuleAdapter) or kind.stands_on(layers[site]):
+            if _is_for(FAMILIES[family], layers[site], alone, bool(found[family])):
                 found[family][site] = config.settings_of(site, family)
     if config.bias != "none":
         biased = [name for name in layers if name not in trained_whole] if config.bias == "all" else sites
@@ -55,3 +54,17 @@ def settings_by_family(
     if empty and sites:
         raise LoraError(f"family {empty[0]} is left without a layer: choose other targets or families.")
     return {family: settings for family, settings in found.items() if settings} or found
+
+
+def _is_for(family: type[Adapter], layer: nn.Module, alone: bool, has_one: bool) -> bool:
+    """Whether a family gets an adapter of a targeted layer.
+
+    Args:
+        family: the family.
+        layer: the module.
+        alone: whether there is no other family; then a layer that it can't be attached to is a mistake.
+        has_one: whether it has an adapter of a layer before.
+    """
+    if not issubclass(family, ModuleAdapter):
+        return True
+    return not (family.one_layer and has_one) and (alone or family.stands_on(layer))

@@ -32,6 +32,7 @@ class VisualPrompt(ModuleAdapter):
 
     family: ClassVar[str] = "visual_prompt"
     layers: ClassVar[tuple[type[nn.Module], ...]] = (nn.Conv2d,)
+    one_layer: ClassVar[bool] = True
     defaults: ClassVar[Mapping[str, Option]] = {"size": 224, "width": 30}
     minima: ClassVar[Mapping[str, float]] = {"size": 1, "width": 1}
     maxima: ClassVar[Mapping[str, float]] = {"size": 4096, "width": 2048}
