@@ -233,7 +233,7 @@ def _check_init(init: object, families: Sequence[str]) -> None:
 
 
 def _check_options(options: object, families: Sequence[str]) -> None:
-    """Each option is checked by the families that have it; the first one tells which there are."""
+    """Each family checks the options that it has; one that none has is an error of the first."""
     from visionlora.adapters.families import FAMILIES
 
     if not isinstance(options, Mapping):
@@ -241,10 +241,11 @@ def _check_options(options: object, families: Sequence[str]) -> None:
             f"options is {brief(options)}: give a mapping from the name of an option to its value."
         )
     try:
-        for name, value in options.items():
-            having = [family for family in families if name in FAMILIES[family].defaults]
-            for family in having or families[:1]:
-                FAMILIES[family].check_options({name: value})
+        known = {name for family in families for name in FAMILIES[family].defaults}
+        FAMILIES[families[0]].check_options({name: options[name] for name in options if name not in known})
+        for family in families:
+            having = {name: options[name] for name in options if name in FAMILIES[family].defaults}
+            FAMILIES[family].check_options(having)
     except ValueError as error:
         raise LoraError(f"options: {error}") from error
 
