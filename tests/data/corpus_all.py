@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.data import corpus_layouts, corpus_others, corpus_tables
+from tests.data import corpus_layouts, corpus_more, corpus_others, corpus_tables
 from tests.data.corpus import Case
 
 
@@ -22,6 +22,8 @@ def cases() -> Iterator[Case]:
     yield from corpus_others.archives()
     yield from corpus_others.names()
     yield from corpus_others.numbers()
+    for kind in ("splits", "layouts", "litter", "tables", "archives"):
+        yield from getattr(corpus_more, f"more_{kind}")()
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ def tables() -> Iterator[Case]:
     )  # fmt: skip
     yield Case(
         "names without folders", table("t.csv", "path,label\n" + body.replace("i/", ""), *images), root="t.csv",
-        counts=good, notes=("4 files were found by their names",),
+        counts=good, notes=("4 files were found by name",),
     )  # fmt: skip
     yield Case("missing files", table("t.csv", "path,label\nx.png,cat\ny.png,cat\n", *images), root="t.csv",
                error="files that do not exist")  # fmt: skip

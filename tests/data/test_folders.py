@@ -184,7 +184,7 @@ def test_val_without_train_and_two_vals_are_refused(draw: Draw, tmp_path: Path) 
 
 
 def test_a_file_that_is_no_table_is_refused(draw: Draw) -> None:
-    assert "is neither a folder nor a .csv" in message(draw("1.png"))
+    assert "is an image; give its folder" in message(draw("1.png"))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

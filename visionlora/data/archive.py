@@ -8,6 +8,7 @@ import hashlib
 import io
 import lzma
 import os
+import posixpath
 import shutil
 import stat
 import tarfile
@@ -39,14 +40,16 @@ _Member = TypeVar("_Member")
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a path is a file that is called like a zip or tar file."""
-    return path.name.casefold().endswith(_NAMES) and os.path.isfile(path)  # noqa: PTH113
+    """Whether a path is a file that is called like a zip or tar file, or is a zip file without a suffix."""
+    if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where it may not look
+        return False
+    return path.name.casefold().endswith(_NAMES) or (path.suffix == "" and zipfile.is_zipfile(path))
 
 
 def unpacked(archive: Path) -> tuple[Path, str]:
     """The folder with the archive's images and tables, unpacked now or by an earlier run, and a note on it.
 
-    Links, devices and other files are left out. Nothing is written outside of the folder.
+    Links out of it, devices and other files are left out. Nothing is written outside of the folder.
 
     Raises:
         VisionLoraError: not such an archive, a damaged or encrypted one, one with a path that leads outside
@@ -70,7 +73,7 @@ def _unpack(archive: Path, folder: Path) -> None:
         raise VisionLoraError(f"cannot unpack {archive} into {folder.parent}: {error.strerror}; set "
                               "VISIONLORA_CACHE to a folder that can be written") from error  # fmt: skip
     try:
-        members = _zip_members(archive) if zipfile.is_zipfile(archive) else _tar_members(archive)
+        members = _zip_members(archive) if zipfile.is_zipfile(archive) else _tar_members(archive, beside)
         _write(archive, members, beside)
         try:
             beside.rename(folder)
@@ -143,17 +146,26 @@ def _zip_members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
                 yield member.filename, content
 
 
-def _tar_members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
+def _tar_members(archive: Path, folder: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    """The files, and of links to files that came before them, already unpacked in ``folder``, their content."""
     most = max(LEAST_LIMIT, archive.stat().st_size * MAX_RATIO)
     with _decompressed(archive) as stream, tarfile.open(fileobj=_Pieces(stream, most), mode="r:") as opened:  # type: ignore[call-overload]
         for member in _counted(archive, opened):
             opened.members = []  # which would keep all of them
-            if not member.isfile():
-                continue
-            content = opened.extractfile(member)
+            content = opened.extractfile(member) if member.isfile() else _linked(member, folder)
             if content is not None:
                 with content:
                     yield member.name, content
+
+
+def _linked(member: tarfile.TarInfo, folder: Path) -> IO[bytes] | None:
+    """What a link leads to; None where that is not an unpacked file, or the member is no link."""
+    if not (member.islnk() or member.issym()):
+        return None
+    above = "" if member.islnk() else posixpath.dirname(member.name)
+    name = posixpath.normpath(posixpath.join(above, member.linkname))
+    target = folder / name
+    return target.open("rb") if not name.startswith(("..", "/")) and target.is_file() else None
 
 
 def _counted(archive: Path, members: Iterable[_Member]) -> Iterator[_Member]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,9 +21,12 @@ PATH_COLUMNS = (
 LABEL_COLUMNS = (
     "label", "labels", "class", "classes", "class_name", "classname", "category", "category_name",
     "label_name", "species", "breed", "common_name", "scientific_name", "variety", "genus", "type", "kind",
-    "diagnosis", "dx", "tag", "tags", "target", "annotation", "ground_truth", "gt", "y", "class_id",
-    "label_id", "category_id", "name",
+    "diagnosis", "dx", "disease", "taxon", "animal", "plant", "object", "klasse", "clase", "classe",
+    "etiqueta", "tag", "tags", "target", "annotation", "ground_truth", "gt", "y", "class_id", "label_id",
+    "category_id", "name",
 )  # fmt: skip
+_LABEL_ENDINGS = ("label", "class", "category", "species", "breed", "classname", "labelname")
+"""What the name of a column ends in that holds labels, where no column has one of the names above."""
 SPLIT_COLUMNS = ("split", "set", "subset", "partition", "phase", "usage", "fold")
 _FLAGS = {
     "val": ("is_valid", "is_val", "valid", "validation"),
@@ -69,7 +73,7 @@ def find_columns(path: Path, rows: Rows, class_name: str | None, refuse: bool = 
     first = rows.numbered[0][1]
     if not rows.has_header and any(_is_file(name) for name in first):
         return _headless(rows, class_name)
-    names = [name.casefold().replace(" ", "_").replace("-", "_").strip("_") for name in first]
+    names = [_key(name) for name in first]
     body = [row for _, row in rows.numbered[1:]]
     where = _path_column(names, body)
     if where is not None:
@@ -120,7 +124,7 @@ def _path_column(names: Sequence[str], body: Sequence[Sequence[str]]) -> int | N
         return files[0]
     for known in PATH_COLUMNS:
         for place, name in enumerate(names):
-            if name == known and (not files or place in files):
+            if name == _key(known) and (not files or place in files):
                 return place
     return files[0] if files else None
 
@@ -133,19 +137,16 @@ def _with_label(
     class_name: str | None,
 ) -> Columns | None:
     flags = {
-        split: names.index(name) for split, known in _FLAGS.items() for name in known
+        split: names.index(name) for split, known in _FLAGS.items() for name in map(_key, known)
         if name in names and _share(body, names.index(name), _is_flag) == 1
     }  # fmt: skip
     notes: list[str] = []
-    split = next((names.index(name) for name in SPLIT_COLUMNS if name in names), None)
+    split = next((names.index(name) for name in map(_key, SPLIT_COLUMNS) if name in names), None)
     if split is not None and _share(body, split, str.isdigit) == 1:
         notes.append(f"column {first[split]} has numbers, not train, val or test: not used")
         split = None
     taken = {where, split, *flags.values()}
-    label = next(
-        (names.index(name) for name in LABEL_COLUMNS if name in names and names.index(name) not in taken),
-        None,
-    )
+    label = _label_column(names, body, taken)
     rest = [place for place in range(len(names)) if place not in taken and names[place]]
     classes = {}
     if label is None and len(rest) > 1 and all(_share(body, place, _is_flag) == 1 for place in rest):
@@ -160,6 +161,31 @@ def _with_label(
         f" and a column for each of {len(classes)} classes" if classes else ""
     )
     return Columns(where, label, split, flags, classes, 1, words, tuple(notes))
+
+
+def _label_column(
+    names: Sequence[str], body: Sequence[Sequence[str]], taken: Container[int | None]
+) -> int | None:
+    """The column with the best known name; of several one with names before one with numbers."""
+    known = [names.index(name) for name in map(_key, LABEL_COLUMNS) if name in names]
+    known += [place for place, name in enumerate(names) if name.endswith(_LABEL_ENDINGS)]
+    free = [place for place in known if place not in taken]
+    in_words = [place for place in free if _share(body, place, _is_number) < 1]
+    return next(iter((*in_words, *free)), None)
+
+
+def _key(name: str) -> str:
+    """What two spellings of a column's name have in common: ``Image Path``, ``image_path``, ``imagePath``.
+
+    Of a nested one the last part, unless it is known as a whole (``label.name``).
+    """
+    whole, last = (re.sub(r"[\W_]+", "", part.casefold()) for part in (name, name.rpartition(".")[2]))
+    known = {re.sub("_", "", one) for one in (*PATH_COLUMNS, *LABEL_COLUMNS, *SPLIT_COLUMNS)}
+    return whole if whole in known else last
+
+
+def _is_number(value: str) -> bool:
+    return re.fullmatch(r"-?\d+(\.0*)?", value) is not None
 
 
 def _share(body: Sequence[Sequence[str]], place: int, test: Callable[[str], bool]) -> float:

@@ -11,7 +11,8 @@ from pathlib import Path
 from visionlora.data.archive import is_archive, unpacked
 from visionlora.data.formats import SUFFIXES
 from visionlora.data.images import ImageFile
-from visionlora.data.layout import LAYOUTS, Layout, describe_empty, recognise, table_hint
+from visionlora.data.layout import Layout, recognise
+from visionlora.data.layout_hints import LAYOUTS, describe_empty, describe_unlabelled
 from visionlora.data.splits import ImageFolder, assemble, two_spellings
 from visionlora.data.table import read_table
 from visionlora.data.walk import entries, hints, kinds, walk
@@ -72,7 +73,7 @@ def survey(
         )  # fmt: skip
     refuse_missing(root)
     layout = recognise(root, class_name)
-    found, skipped, problems = _read(layout, class_name, notes)
+    found, skipped, problems = _read(root, layout, class_name, notes)
     notes += layout.notes
     notes += skipped_notes(skipped)
     folder, wrong = assemble(
@@ -88,7 +89,7 @@ def scan_labelled(root: str | Path) -> tuple[ImageFile, ...]:
         VisionLoraError: no such folder, nothing in it, an empty class folder, or images beside the folders.
     """
     root = _opened(root)
-    found, skipped, problems = _read(recognise(root), None, [])
+    found, skipped, problems = _read(root, recognise(root), None, [])
     images = [image for split in found.values() for image in split]
     problems += two_spellings(root, {image.label or "" for image in images})
     if problems:
@@ -184,7 +185,7 @@ def _existing(root: str | Path) -> Path:
 
 
 def _read(
-    layout: Layout, class_name: str | None, notes: list[str]
+    root: Path, layout: Layout, class_name: str | None, notes: list[str]
 ) -> tuple[dict[str, list[ImageFile]], list[Path], list[str]]:
     """(split -> images, files that are not images, problems) of a recognised layout."""
     found: dict[str, list[ImageFile]] = {}
@@ -196,7 +197,7 @@ def _read(
         for where, images in table.images.items():
             found.setdefault(split or where, []).extend(images)
     for split, folder in layout.folders.items():
-        found[split] = _labelled(folder, class_name, split, skipped, problems)
+        found[split] = _labelled(root, folder, class_name, split, skipped, problems)
     for label, folders in layout.inner.items():
         for split, folder in folders.items():
             paths, others = walk(folder)
@@ -206,7 +207,7 @@ def _read(
 
 
 def _labelled(
-    folder: Path, class_name: str | None, split: str, skipped: list[Path], problems: list[str]
+    root: Path, folder: Path, class_name: str | None, split: str, skipped: list[Path], problems: list[str]
 ) -> list[ImageFile]:
     """The images of a folder of class folders, or of a folder of images of one class."""
     found = entries(folder)
@@ -218,11 +219,7 @@ def _labelled(
         )
     if found.images:
         if class_name is None:
-            name = Path(os.path.realpath(folder)).name
-            raise VisionLoraError(
-                f"{folder} holds images but no class folders; say what they show, for example "
-                f"data.class_name={name!r}, or move them into a folder of that name{table_hint(folder)}"
-            )
+            raise VisionLoraError(describe_unlabelled(folder, root))
         return [ImageFile(path, class_name) for path in found.images]
     if not found.folders:
         raise VisionLoraError(describe_empty(folder, found.others))
@@ -240,4 +237,6 @@ def _labelled(
             )
         images += [ImageFile(path, class_folder.name) for path in paths]
         skipped += others
+    if not images and split == "train":
+        raise VisionLoraError(describe_empty(folder, skipped))
     return images

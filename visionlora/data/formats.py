@@ -47,6 +47,7 @@ _OTHERS = (
     ((".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf", ".rw2", ".raf"), "camera raw files; save them as JPEG"),
     ((".svg", ".eps", ".ai", ".pdf"), "drawings or documents; export them as PNG"),
     ((".psd", ".xcf"), "layered images; export them as PNG"),
+    ((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".rar", ".7z", ".zst"), "archives; unpack them"),
     ((".npy", ".npz", ".mat", ".h5", ".hdf5", ".parquet"), "arrays; save each image as PNG"),
     ((".mp4", ".mov", ".avi", ".mkv", ".webm"), "videos; save frames of them as JPEG"),
     ((".dcm", ".nii", ".czi", ".lif", ".svs"), "scans; export them as PNG or TIFF"),

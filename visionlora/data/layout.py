@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from visionlora.data.layout_hints import LAYOUTS, describe_alike
 from visionlora.data.split_names import GENERIC, SPLITS, split_and_rest, split_name
 from visionlora.data.table import labels_in
-from visionlora.data.walk import Entries, entries, has_images, kinds
+from visionlora.data.walk import Entries, entries, has_images
 from visionlora.errors import VisionLoraError
-
-LAYOUTS = "FOLDER/<class>/*, FOLDER/{train,val,test}/<class>/*, or FOLDER/* with data.class_name=NAME"
 
 CONTRAST = "contrast"
 """Images of other things that come with the labelled ones; nobody labels them."""
@@ -21,7 +20,7 @@ CONTRAST = "contrast"
 TABLES = ("metadata.csv", "metadata.jsonl", "_classes.csv", "_annotations.csv")
 """Tables of labels that lie among the images: Hugging Face's (imagefolder), Roboflow's."""
 
-_WRAPPERS = 8
+_WRAPPERS = 32
 """So many folders, one in the other, are entered at most."""
 
 _UNLABELLED = frozenset(
@@ -61,6 +60,8 @@ def recognise(root: Path, class_name: str | None = None) -> Layout:
     here = root
     for _ in range(_WRAPPERS):
         found = entries(here)
+        if here != root:
+            notes[:] = [f"{here.relative_to(root).as_posix()} is the only folder with images: entered"]
         layout = (
             _table(here, found) or _splits(here, found, class_name) or _inner_splits(here, found, class_name)
         )
@@ -69,12 +70,9 @@ def recognise(root: Path, class_name: str | None = None) -> Layout:
         inside = _wrapped(here, found, class_name)
         if inside is None:
             break
-        notes.append(
-            f"{inside.relative_to(root).as_posix()} is the only folder with images in {here.name}: entered"
-        )
         here = inside
     name = "images of one class" if found.images and not found.folders else "class folders"
-    return _with_notes(Layout(name, {"train": here}), notes)
+    return _with_notes(Layout(name, {"train": here}), [*notes, *describe_alike(found.folders)])
 
 
 def _with_notes(layout: Layout, notes: Sequence[str]) -> Layout:
@@ -124,7 +122,8 @@ def _splits(here: Path, found: Entries, class_name: str | None) -> Layout | None
     if not named:
         return None
     notes: list[str] = []
-    shapes = {folder: _shape(folder) for folder in named}
+    inside = {folder: _inside(folder, split) for folder, split in named.items()}
+    shapes = {folder: _shape(inside[folder]) for folder in named}
     strays = [folder for folder in found.folders if folder not in named and not _is_unlabelled(folder)]
     if not _are_splits(named, shapes, strays, class_name):
         return None
@@ -143,12 +142,12 @@ def _splits(here: Path, found: Entries, class_name: str | None) -> Layout | None
         for folder in found.folders
         if folder not in named and folder.name.casefold() != CONTRAST and has_images(folder)
     ]
-    _leave_out_unlabelled(chosen, shapes, notes)
     tables = {
         split: table
         for split, folder in chosen.items()
         if (table := _table_in(entries(folder))) and labels_in(table)
     }
+    _leave_out_unlabelled(chosen, inside, shapes, "train" in tables, notes)
     names = ", ".join(folder.name for folder in chosen.values())
     if tables:
         if set(tables) != set(chosen):
@@ -157,9 +156,13 @@ def _splits(here: Path, found: Entries, class_name: str | None) -> Layout | None
                 f"{lacking} has no {next(iter(tables.values())).name} as the other splits have; add it"
             )
         return Layout(f"{_maker(tables['train'])} tables in {names}", tables=tables, notes=tuple(notes))
-    inside = {split: _inside(folder, split, notes) for split, folder in chosen.items()}
+    notes += [
+        f"{inside[folder].name} is the only folder in {folder.name}: entered"
+        for folder in chosen.values() if inside[folder] != folder
+    ]  # fmt: skip
     what = "images of one class" if shapes[chosen["train"]] == "images" else "class folders"
-    return Layout(f"{what} in {names}", folders=inside, notes=tuple(notes))
+    folders = {split: inside[folder] for split, folder in chosen.items()}
+    return Layout(f"{what} in {names}", folders=folders, notes=tuple(notes))
 
 
 def _shape(folder: Path) -> str:
@@ -203,17 +206,23 @@ def _one_each(
     return {split: chosen[split] for split in SPLITS if split in chosen}
 
 
-def _leave_out_unlabelled(chosen: dict[str, Path], shapes: Mapping[Path, str], notes: list[str]) -> None:
-    """Drop val and test folders without class folders, where train has them (Kaggle's test)."""
-    if shapes[chosen["train"]] != "classes":
+def _leave_out_unlabelled(
+    chosen: dict[str, Path],
+    inside: Mapping[Path, Path],
+    shapes: Mapping[Path, str],
+    tables: bool,
+    notes: list[str],
+) -> None:
+    """Drop val and test folders without class folders or table, where train has them (Kaggle's test)."""
+    if shapes[chosen["train"]] != "classes" and not tables:
         return
     for split in ("val", "test"):
         folder = chosen.get(split)
-        if folder is None:
+        if folder is None or shapes[folder] == "table":
             continue
-        found = entries(folder)
-        alone = shapes[folder] == "classes" and len(found.folders) == 1 and _is_unlabelled(found.folders[0])
-        if shapes[folder] == "images" or alone:
+        found = entries(inside[folder])
+        alone = len(found.folders) == 1 and _is_unlabelled(found.folders[0])
+        if shapes[folder] == "images" or (alone and entries(found.folders[0]).images):
             what = "; validation images are taken from train" if split == "val" else ""
             notes.append(f"{folder.name} holds images without labels: left out{what}")
             del chosen[split]
@@ -224,18 +233,16 @@ def _is_unlabelled(folder: Path) -> bool:
     return bool(words & _UNLABELLED) or words <= GENERIC
 
 
-def _inside(folder: Path, split: str, notes: list[str]) -> Path:
-    """The folder within a split's folder that holds the class folders: ``train/train``, ``train/images``."""
+def _inside(folder: Path, split: str) -> Path:
+    """The folder within a split's folder that holds what counts: ``train/train``, ``train/images``."""
     top = folder.name
     for _ in range(_WRAPPERS):
         found = entries(folder)
         inner = [one for one in found.folders if has_images(one)]
-        if found.images or len(inner) != 1:
+        if found.images or len(inner) != 1 or _table_in(found) is not None:
             break
-        same = inner[0].name == top or split_name(inner[0].name) == split
-        if not same and (not _is_wrapper(inner[0]) or entries(inner[0]).images):
+        if inner[0].name != top and split_name(inner[0].name) != split and not _is_wrapper(inner[0]):
             break
-        notes.append(f"{inner[0].name} is the only folder in {folder.name}: entered")
         folder = inner[0]
     return folder
 
@@ -277,18 +284,3 @@ def _wrapped(here: Path, found: Entries, class_name: str | None) -> Path | None:
         return folders[0]
     # Images directly in it: it is a class, unless its name says nothing.
     return folders[0] if _is_wrapper(folders[0]) else None
-
-
-def table_hint(folder: Path) -> str:
-    """A hint at a table that lies with images without class folders, or nothing."""
-    tables = [path for path in entries(folder).others if path.suffix.casefold() in (".csv", ".tsv", ".jsonl")]
-    return f"; or data.root={tables[0]}, if that lists their labels" if tables else ""
-
-
-def describe_empty(folder: Path, others: Sequence[Path]) -> str:
-    """Why a folder has nothing to learn from."""
-    suffixes = Counter(path.suffix.casefold() for path in others)
-    archives = [path for path in others if path.suffix.casefold() in (".zip", ".tar", ".gz", ".tgz")]
-    if archives and len(archives) == sum(suffixes.values()):
-        return f"{folder} holds no images{kinds(others)}; give the archive itself: data.root={archives[0]}"
-    return f"{folder} holds no images{kinds(others)}; it should be {LAYOUTS}"

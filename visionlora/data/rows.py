@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from visionlora.data.formats import SUFFIXES as IMAGE_SUFFIXES
+from visionlora.data.formats import suffix_hint
 from visionlora.errors import VisionLoraError
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".ndjson")
@@ -33,8 +36,12 @@ def read_rows(path: Path) -> Rows:
     suffix = path.suffix.casefold()
     if suffix in _SHEETS:
         raise VisionLoraError(f"{path} is a table of {_SHEETS[suffix]}; save it as CSV (UTF-8)")
+    if suffix in IMAGE_SUFFIXES:
+        raise VisionLoraError(f"{path} is an image; give its folder, and what it shows: data.class_name=NAME")
     if suffix not in SUFFIXES:
-        raise VisionLoraError(f"{path} is neither a folder nor a .csv; give a folder of images or a CSV")
+        hint = suffix_hint(suffix)
+        what = f"{suffix} files are {hint}" if hint else "give a folder of images, a .zip, a .tar or a CSV"
+        raise VisionLoraError(f"{path} is neither a folder nor a .csv; {what}")
     text, notes = _text(path)
     numbered = (_json_rows if suffix in _JSON else _csv_rows)(path, text)
     if not numbered:
@@ -50,10 +57,16 @@ def _text(path: Path) -> tuple[str, tuple[str, ...]]:
     try:
         if content.startswith((b"\xff\xfe", b"\xfe\xff")):  # Excel's "Unicode text"
             return content.decode("utf-16"), ()
+        if content[:1] == b"\0":
+            return content.decode("utf-16-be"), ()
+        if content[1:2] == b"\0":
+            return content.decode("utf-16-le"), ()
         return content.decode("utf-8-sig"), ()
     except UnicodeDecodeError as error:
         if b"\0" in content:
-            raise VisionLoraError(f"cannot read {path} as UTF-8 text: {error}") from error
+            raise VisionLoraError(
+                f"cannot read {path}: it is not text ({error.reason}); save it as CSV (UTF-8)"
+            ) from error
     # Excel on Windows; it has five undefined bytes, which stand for themselves.
     text = content.decode("cp1252", "replace")
     return text, (f"{path.name} is not UTF-8: read as Windows-1252",)
@@ -67,6 +80,8 @@ def _csv_rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
         first = next((line for line in lines if line.strip()), "")
         # csv.Sniffer guesses letters as separators on short tables.
         delimiter = max(",;\t|", key=_outside_quotes(first).count)
+        if delimiter not in first and path.suffix.casefold() == ".txt":  # Caffe's lists: path, space, number
+            return [(n, line.rsplit(None, 1)) for n, line in enumerate(lines, 1) if line.strip()]
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
     try:
         return [
@@ -85,7 +100,7 @@ def _outside_quotes(line: str) -> str:
 
 
 def _json_rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
-    """The keys, and then a row an object; what is neither text nor number is left empty."""
+    """The keys, those of nested objects with dots, and then a row an object."""
     objects: list[tuple[int, dict[str, object]]] = []
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
@@ -100,14 +115,25 @@ def _json_rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
             raise VisionLoraError(
                 f'{path} line {number}: not an object; each line is {{"file_name": ..., "label": ...}}'
             )
-        objects.append((number, value))
+        objects.append((number, dict(_flat(value))))
     keys = list(dict.fromkeys(key for _, one in objects for key in one))
     if not keys:
         return []
     return [(0, keys), *((number, [_plain(one.get(key)) for key in keys]) for number, one in objects)]
 
 
+def _flat(value: dict[str, object], above: str = "") -> Iterator[tuple[str, object]]:
+    for key, inner in value.items():
+        if isinstance(inner, dict):
+            yield from _flat(inner, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", inner
+
+
 def _plain(value: object) -> str:
+    """Text and numbers as text, a list of one as what is in it; of anything else nothing is left."""
     if isinstance(value, bool):
         return str(value).casefold()
+    if isinstance(value, list) and len(value) == 1:
+        return _plain(value[0])
     return str(value).strip() if isinstance(value, (str, int, float)) else ""

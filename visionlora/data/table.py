@@ -6,13 +6,14 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from visionlora.data.columns import PATH_COLUMNS, Columns, find_columns, one_hot
+from visionlora.data.files_by_name import FilesByName
 from visionlora.data.formats import SUFFIXES
 from visionlora.data.images import ImageFile
 from visionlora.data.rows import read_rows
 from visionlora.data.split_names import split_name
-from visionlora.data.walk import walk
 from visionlora.errors import VisionLoraError
 
 __all__ = ["PATH_COLUMNS", "Table", "labels_in", "read_table"]
@@ -70,7 +71,7 @@ class _Reader:
         self.class_name = class_name
         self.found: dict[str, list[ImageFile]] = {}
         self._line_of: dict[Path, tuple[int, str]] = {}
-        self._missing: list[tuple[Path, str, str]] = []
+        self._missing: list[tuple[Path, str]] = []
         self._repeated = 0
         self._unlabelled = 0
 
@@ -83,7 +84,7 @@ class _Reader:
         image = self._existing(name)
         if image is None:
             image = self.path.parent / name
-            self._missing.append((image, label, where))
+            self._missing.append((image, where))
         seen = self._line_of.get(image)
         if seen is not None:
             if seen[1] != label:
@@ -100,23 +101,23 @@ class _Reader:
         """Find the files that are not where the table says, below its folder; say what was done."""
         notes = []
         if self._missing:
-            by_name: dict[str, list[Path]] = {}
-            for file in walk(self.path.parent)[0]:
-                for name in {file.name, file.stem}:
-                    by_name.setdefault(name, []).append(file)
-            moved = {}
-            for image, _, _ in self._missing:
-                same = by_name.get(image.name, [])
-                if len(same) != 1 or same[0] in self._line_of:
+            files = FilesByName(self.path)
+            moved: dict[Path, Path] = {}
+            taken = set(self._line_of)
+            for image, split in self._missing:
+                same = files.like(image, split)
+                if len(same) != 1 or same[0] in taken:
                     self._refuse_missing(image, len(same))
                 moved[image] = same[0]
+                taken.add(same[0])
             for images in self.found.values():
                 images[:] = [ImageFile(moved.get(one.path, one.path), one.label) for one in images]
             folders = {path.parent for path in moved.values()}
             where = (
                 next(iter(folders)).as_posix() if len(folders) == 1 else f"folders below {self.path.parent}"
             )
-            notes.append(f"{len(moved)} files were found by their names in {where}")
+            found = "1 file was" if len(moved) == 1 else f"{len(moved)} files were"
+            notes.append(f"{found} found by name in {where}")
         if self._repeated:
             notes.append(f"{self._repeated} lines repeat an image with the same label: left out")
         if self._unlabelled:
@@ -127,6 +128,8 @@ class _Reader:
         count = len(self._missing)
         more = f" and {count - 1} more" if count > 1 else ""
         several = f"; {same} files below it have that name: write their folder too" if same > 1 else ""
+        if ":/" in str(image):
+            several = "; addresses are not downloaded: give files"
         raise VisionLoraError(
             f"{self.path} lists files that do not exist: {image}{more}; paths are relative to "
             f"{self.path.parent}{several}"
@@ -143,9 +146,8 @@ class _Reader:
         if columns.classes:
             label = one_hot(self.path, number, row, columns)
         if not name or label == "":
-            raise VisionLoraError(
-                f"{self.path} line {number}: no {'label' if name else 'path'}; fill it in, or remove the line"
-            )
+            lacking = "no label, or several" if name else "no path"
+            raise VisionLoraError(f"{self.path} line {number}: {lacking}; write it, or remove the line")
         return name, label, self._split(number, row, field(columns.split))
 
     def _split(self, number: int, row: Sequence[str], split: str) -> str:
@@ -163,7 +165,7 @@ class _Reader:
     def _existing(self, name: str) -> Path | None:
         """The file that ``name`` means: as it is written, in old systems' bytes, or with a suffix."""
         folder = self.path.parent
-        for candidate in (folder / name, folder / _old_bytes(name)):
+        for candidate in (folder / name, folder / _old_bytes(name), folder / unquote(name)):
             if os.path.isfile(candidate) or os.path.islink(candidate):  # noqa: PTH113, PTH114
                 return candidate
         if Path(name).suffix.casefold() not in SUFFIXES:

@@ -14,12 +14,19 @@ from visionlora.errors import VisionLoraError
 
 _LITTER = frozenset(
     {
-        "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information",  # Windows
-        "__macosx", "icon\r",  # macOS; the rest of it starts with a dot
-        "@eadir", "#recycle", "#snapshot", "@recycle", "@__thumb", "@tmp", "@sharebin",  # Synology, QNAP
-        "lost+found", "__pycache__", "lightning_logs",
+        "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information", "recycler",
+        "recycled", "recycle bin", "windowsimagebackup", "_vti_cnf", "_vti_pvt",  # Windows
+        "__macosx", "icon\r", "network trash folder", "temporary items",  # macOS; the rest has a dot in front
+        "#recycle", "#snapshot", "~snapshot", "picasaoriginals", "originalimages",  # NAS boxes, Picasa
+        "lost+found", "__pycache__", "lightning_logs", "tb_logs", "wandb", "mlruns", "node_modules",
+        "site-packages",
     }
 )  # fmt: skip
+_LITTER_PATTERN = re.compile(
+    r"@(__|ea|syno|tmp|recycle|recently|sharebin|transcode|download|app|gmt-).*"  # Synology, QNAP, Samba
+    r"|synophoto.*|found\.\d{3}|.*\.(photoslibrary|lrdata|lrcat-data)",
+    re.IGNORECASE,
+)
 _RUN_NAMES = ("outputs", "multirun")
 _RUN_STAMP = re.compile(r"\d{4}-\d\d-\d\d(_\d\d-\d\d-\d\d)?")
 
@@ -113,11 +120,14 @@ def is_image(path: Path) -> bool:
 
 def is_litter(name: str) -> bool:
     """Whether nobody put a file or folder of this name there on purpose."""
-    return name.startswith(".") or name.casefold() in _LITTER
+    return name.startswith(".") or name.casefold() in _LITTER or bool(_LITTER_PATTERN.fullmatch(name))
 
 
 def is_run_folder(folder: Path) -> bool:
-    """Whether training wrote this folder: a run, or ``outputs`` with runs in it (or nothing yet)."""
+    """Whether training wrote this folder: a run, or ``outputs`` with runs in it (or nothing yet). Or Python:
+    a virtual environment."""
+    if (folder / "pyvenv.cfg").is_file():  # a virtual environment of Python
+        return True
     if (folder / "config.yaml").is_file():
         return any((folder / name).is_dir() for name in ("adapter", "checkpoints", "tensorboard"))
     if folder.name not in _RUN_NAMES:

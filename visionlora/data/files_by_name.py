@@ -1,0 +1,64 @@
+"""Files that a table lists under a path which is not there, found by their names."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from visionlora.data.split_names import split_name
+from visionlora.data.walk import walk
+
+
+class FilesByName:
+    """The images below a table's folder.
+
+    Args:
+        table: the table; where it is called like a split, files in folders of that split come first.
+    """
+
+    def __init__(self, table: Path) -> None:
+        self._top = table.parent
+        self._split = split_name(table.stem)
+        self._files: dict[str, list[Path]] = defaultdict(list)
+        for file in walk(table.parent)[0]:
+            for name in {_folded(file.name), _folded(file.stem)}:
+                self._files[name].append(file)
+
+    def like(self, path: Path, split: str) -> Sequence[Path]:
+        """The files with the name of ``path``; of several those that share most folders with it, and of
+        those the ones in a folder that is called like the split.
+
+        Case and Unicode form do not count, nor does a suffix that is not written.
+
+        Args:
+            path: as the table has it.
+            split: what the table says that it belongs to.
+        """
+        same = self._files.get(_folded(path.name), [])
+        if len(same) > 1:
+            shared = [_shared(file, path) for file in same]
+            same = [file for file, count in zip(same, shared, strict=True) if count == max(shared)]
+        if len(same) > 1:
+            wanted = self._split or split
+            inside = [
+                file for file in same
+                if any(split_name(part) == wanted for part in file.relative_to(self._top).parts[:-1])
+            ]  # fmt: skip
+            same = inside or same
+        return same
+
+
+def _shared(one: Path, other: Path) -> int:
+    """How many of the last folders are called the same."""
+    count = 0
+    for a, b in zip(reversed(one.parts[:-1]), reversed(other.parts[:-1]), strict=False):
+        if _folded(a) != _folded(b):
+            break
+        count += 1
+    return count
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
