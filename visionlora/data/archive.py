@@ -147,7 +147,7 @@ def _zip_members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
 
 
 def _tar_members(archive: Path, folder: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    """The files, and of links to files that came before them, already unpacked in ``folder``, their content."""
+    """The files, and the content of links to files that came before them and are in ``folder`` by now."""
     most = max(LEAST_LIMIT, archive.stat().st_size * MAX_RATIO)
     with _decompressed(archive) as stream, tarfile.open(fileobj=_Pieces(stream, most), mode="r:") as opened:  # type: ignore[call-overload]
         for member in _counted(archive, opened):
