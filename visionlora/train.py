@@ -15,6 +15,7 @@ from visionlora.run_folder.folder import CONFIG, RunFolder
 from visionlora.run_folder.lock import claimed
 from visionlora.settings import keys_of
 from visionlora.signals import Stopped, StopRequest, stoppable
+from visionlora.text import printable
 from visionlora.training.config import RunConfig, read_config
 
 COMMAND = Command(
@@ -45,6 +46,7 @@ def train(config: DictConfig) -> int:
                     _run(config, folder, stop)
             except Exception:
                 folder.discard()
+                _say_what_is_left(folder)
                 raise
     except Stopped as stopped:
         complain(
@@ -91,6 +93,15 @@ def _run(config: DictConfig, folder: RunFolder, stop: StopRequest) -> None:
     run(config, folder, stop) if options.data.folds is None else run_folds(config, folder, stop)
 
 
+def _say_what_is_left(folder: RunFolder) -> None:
+    """Name what a run that failed had saved by then."""
+    if (folder.path / "checkpoints").is_dir() and (step := folder.checkpoints.last_step) is not None:
+        show(
+            f"the adapter as it was after step {step} is in {printable(folder.path / 'adapter')}; "
+            f"resume={printable(folder.path)} continues from there"
+        )
+
+
 def _require_utf8(folder: Path) -> None:
     """Refuse a run's folder that TensorBoard cannot write to, before anything is trained.
 
@@ -109,9 +120,12 @@ def _require_utf8(folder: Path) -> None:
 def _remove_if_empty(folder: Path) -> None:
     """Remove a run's folder, and those around it, where the run wrote nothing."""
     for one in (folder, *folder.parents):
-        if one == Path.cwd() or not one.is_dir() or any(one.iterdir()):
+        try:
+            if one == Path.cwd() or not one.is_dir() or any(one.iterdir()):
+                return
+            one.rmdir()
+        except OSError:  # a disk of its own, or a read-only one: what ended the run is said elsewhere
             return
-        one.rmdir()
 
 
 def in_its_folder(given: Sequence[str]) -> list[str]:

@@ -11,6 +11,7 @@ from torchvision.transforms import InterpolationMode, v2
 from tests.conftest import Draw
 from visionlora.data import cache as cache_module
 from visionlora.data.cache import ImageCache, training_side
+from visionlora.data.images import BadImage
 
 
 @pytest.fixture
@@ -76,3 +77,16 @@ def test_a_cache_goes_to_another_process_without_its_images(draw: Draw) -> None:
 def test_the_smallest_random_crop_still_has_the_networks_pixels() -> None:
     assert training_side(resize=256, crop=224, smallest_scale=0.5) == 317
     assert training_side(resize=256, crop=224, smallest_scale=1.0) == 256
+
+
+def test_a_file_that_changes_after_it_was_read_is_refused(draw: Draw) -> None:
+    path = draw("a.png", size=(40, 40))
+    cache = ImageCache(0, 24)
+    cache.read(path)
+    cache.read(path)
+    draw("a.png", size=(50, 40))
+    with pytest.raises(BadImage, match="it has changed since it was first read"):
+        cache.read(path)
+    path.unlink()
+    with pytest.raises(BadImage, match="no such file"):
+        cache.read(path)

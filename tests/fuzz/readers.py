@@ -16,22 +16,35 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
+from rich.console import Console
 from safetensors.torch import save_file
 
 from tests.adapters.networks import perturb, small_network
+from tests.conftest import PREPROCESSING
 from tests.fuzz.mutations import as_json, mutated_bytes, mutated_tree
 from visionlora.adapters import FAMILIES, LoraConfig, attach, load_adapter, save_adapter
 from visionlora.adapters.module_adapter import ModuleAdapter
+from visionlora.data import ImageDataset, make_loader, scan
 from visionlora.data.archive import _unpack
 from visionlora.data.images import open_image
 from visionlora.data.manifest import read_manifest
 from visionlora.data.table import labels_in, read_table
 from visionlora.models import WeightsMetadata
 from visionlora.models.weights import fill, read_weights, rename_keys
+from visionlora.notices import Notices
+from visionlora.retention.config import RetentionConfig
+from visionlora.run_folder.checkpoints import Checkpoints
+from visionlora.run_folder.folder import RunFolder
 from visionlora.run_folder.kernel_choices import read_kernels
-from visionlora.training.config import RunConfig, read_config
+from visionlora.run_folder.state_file import read_state, write_state
+from visionlora.run_folder.trainer_state import capture, restore
+from visionlora.settings import keys_of
+from visionlora.training.config import OptimizerConfig, RunConfig, read_config
+from visionlora.training.module import LoraModule
+from visionlora.training.trainer import Fitter
 
 Read = Callable[[int], None]
 CONFIG, TENSORS = "adapter_config.json", "adapter_model.safetensors"
@@ -171,6 +184,52 @@ def configurations(folder: Path) -> Read:
     return read
 
 
+def checkpoints(folder: Path) -> Read:
+    """A checkpoint: bytes, and other values under a checksum that fits, put into a trainer."""
+    module, trainer, loader = training_of(small_network(), folder)
+    state = capture(trainer, module)
+    path = folder / "step-2.safetensors"
+    write_state(path, state)
+    sound = path.read_bytes()
+
+    def read(number: int) -> None:
+        chance = random.Random(number)
+        if chance.random() < 0.4:
+            path.write_bytes(mutated_safetensors(sound, chance))
+        else:
+            write_state(path, mutated_state(state, chance))
+        Checkpoints(folder).newest(lambda line: None)
+        restore(trainer, module, read_state(path), loader)
+
+    return read
+
+
+def run_folders(folder: Path) -> Read:
+    """``config.yaml``, ``run.json`` and ``images.json`` of a run that is resumed."""
+    values = OmegaConf.to_container(_defaults())
+    record = {
+        "directory": ".", "inputs": {"torch": "2.15", "the number of threads": 2}, "forced": [],
+        "learning_rate_trials": [{"lr": 0.1, "val/objective": 0.5}], "finished": False,
+    }  # fmt: skip
+    images = {"images": [{"role": "train", "path": "a.png", "size": 3, "sha256": "0", "label": None}]}
+    keys = keys_of(RunConfig)
+
+    def read(number: int) -> None:
+        chance = random.Random(number)
+        which = chance.choice(("config.yaml", "config.yaml", "run.json", "images.json"))
+        for name, value in (("config.yaml", values), ("run.json", record), ("images.json", images)):
+            content = as_json(mutated_tree(value, chance) if name == which else value, chance)
+            if name == "config.yaml":  # of which JSON is a part
+                content = yaml.safe_dump(value).encode() if name != which else content
+                content = mutated_bytes(content, chance) if chance.random() < 0.3 else content
+            (folder / name).write_bytes(content)
+        run, config = RunFolder.resume(folder, {"lora.rank": 8}, keys, force=True)
+        read_config(config)
+        run.check_inputs({}, [], {"torch": "2.15"}, Notices(Console(quiet=True)))
+
+    return read
+
+
 def archives(folder: Path) -> Read:
     """Zip and tar files."""
     contents = _archives()
@@ -194,6 +253,8 @@ READERS: Mapping[str, Reader] = {
     "tables": Reader(tables, 3000),
     "configurations": Reader(configurations, 2500),
     "archives": Reader(archives, 2000),
+    "checkpoints": Reader(checkpoints, 1000),
+    "run folders": Reader(run_folders, 1000),
 }
 
 
@@ -204,6 +265,34 @@ def mutated_safetensors(content: bytes, chance: random.Random) -> bytes:
     length = int.from_bytes(content[:8], "little")
     header = as_json(mutated_tree(json.loads(content[8 : 8 + length]), chance), chance)
     return len(header).to_bytes(8, "little") + header + content[8 + length :]
+
+
+def mutated_state(state: Any, chance: random.Random) -> Any:
+    """A checkpoint's state with some of its values replaced, tensors too."""
+    if isinstance(state, Mapping):
+        return {key: mutated_state(value, chance) for key, value in state.items() if chance.random() > 0.01}
+    if isinstance(state, (list, tuple)):
+        return [mutated_state(value, chance) for value in state]
+    if chance.random() > 0.03:
+        return state
+    return chance.choice((None, -1, 10**400, "x", [], {}, torch.zeros(3), float("inf"), {"x": [1]}, True))
+
+
+def training_of(network: torch.nn.Module, folder: Path) -> tuple[Any, Any, Any]:
+    """A module, a trainer that has taken two steps, and the loader."""
+    for split in ("train", "val"):
+        for name in ("red", "blue"):
+            path = folder / "images" / split / name / "a.png"
+            path.parent.mkdir(parents=True)
+            Image.effect_noise((24, 24), 90).save(path)
+    attach(network, LoraConfig(rank=2))
+    dataset = ImageDataset(scan(folder / "images").train, PREPROCESSING, targets={"red": 0, "blue": 1})
+    loader = make_loader(dataset, 2, shuffle=True)
+    fitter = Fitter(torch.device("cpu"), "32-true", None, loader, None)
+    module = LoraModule(network, 2, OptimizerConfig(lr=0.01), RetentionConfig())
+    trainer = fitter.trainer(2)
+    fitter.fit(trainer, module)
+    return module, trainer, loader
 
 
 def unusual_state(state: Mapping[str, torch.Tensor], chance: random.Random) -> dict[Any, Any]:

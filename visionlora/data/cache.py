@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.utils.data import get_worker_info
 from torchvision.transforms.v2.functional import pil_to_tensor
 
-from visionlora.data.images import open_image
+from visionlora.data.fingerprint import stamp
+from visionlora.data.images import BadImage, open_image
 
 INTERPOLATIONS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
@@ -61,6 +62,8 @@ class ImageCache:
         self.shorter_side = shorter_side
         self.interpolation = interpolation
         self.memory = Memory(budget_mb)
+        self._stamps: dict[Path, int] = {}
+        """A hash of size and time of change, as they were when a file was first read."""
 
     def read(self, path: Path) -> Tensor:
         """The image, from memory or decoded; callers must not write into it.
@@ -75,7 +78,14 @@ class ImageCache:
         return pixels
 
     def decode(self, path: Path) -> Tensor:
-        """The image, decoded and reduced, memory left alone (so threads may call it)."""
+        """The image, decoded and reduced, memory left alone (so threads may call it).
+
+        Raises:
+            BadImage: the file cannot be used, or has changed since it was first read.
+        """
+        now = hash(stamp(path))
+        if self._stamps.setdefault(path, now) != now and path.exists():
+            raise BadImage(path, "it has changed since it was first read")
         image = open_image(path, shorter_side=self.shorter_side)
         return pil_to_tensor(reduce(image, self.shorter_side, self.interpolation))
 

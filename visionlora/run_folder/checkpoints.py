@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from visionlora.errors import VisionLoraError
+from visionlora.errors import MachineFault, VisionLoraError
 from visionlora.run_folder.state_file import read_state, write_state
 
 KEPT = 2
@@ -29,7 +29,10 @@ class Checkpoints:
 
         Raises:
             VisionLoraError: it cannot be written; the others are still there.
+            MachineFault: the folder of the run is gone.
         """
+        if not self.folder.parent.is_dir():
+            raise MachineFault(f"{self.folder.parent} was removed while the run was writing into it")
         write_state(self.folder / f"step-{step}.safetensors", state)
         for path in self._newest_first()[KEPT:]:
             path.unlink(missing_ok=True)
@@ -54,6 +57,12 @@ class Checkpoints:
                 f"every checkpoint in {self.folder} is damaged; remove the folder to start from step 0"
             )
         return None
+
+    @property
+    def last_step(self) -> int | None:
+        """The step of the newest one; None: there is none."""
+        paths = self._newest_first()
+        return int(paths[0].stem.removeprefix("step-")) if paths else None
 
     def _newest_first(self) -> list[Path]:
         found = [(int(match[1]), path) for path in self._files() if (match := _NAME.fullmatch(path.name))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +30,8 @@ from visionlora.settings import Key
 if TYPE_CHECKING:
     from visionlora.run_folder.checkpoints import Checkpoints
 
+MOST_CONFIG = 2**20
+"""Bytes of a run's configuration."""
 CONFIG, IMAGES, RECORD = "config.yaml", "images.json", "run.json"
 
 
@@ -179,13 +182,19 @@ class RunFolder:
 
 def _read_config(path: Path) -> DictConfig:
     try:
-        config = OmegaConf.load(path)
+        if path.stat().st_size > MOST_CONFIG:
+            raise ValueError(f"more than {MOST_CONFIG >> 20} MiB")
+        text = path.read_text(encoding="utf-8")
+        # Ten lists of ten aliases each are ten thousand million values.
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, yaml.SafeLoader)):
+            raise ValueError("it has aliases, which no run writes")
+        config = OmegaConf.load(io.StringIO(text))
     except FileNotFoundError as error:
         raise VisionLoraError(
             f"resume: {path.parent} holds no run (there is no {path.name}); give the folder of a run, or "
             "start it again"
         ) from error
-    except (OSError, ValueError, yaml.YAMLError, OmegaConfBaseException) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:
         raise VisionLoraError(f"resume: {path} cannot be read: {error}") from error
     if not isinstance(config, DictConfig):
         raise VisionLoraError(f"resume: {path} is not the configuration of a run")

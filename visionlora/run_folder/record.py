@@ -2,11 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from visionlora.errors import VisionLoraError
 from visionlora.files import read_json, write_json
+from visionlora.text import brief
+
+MOST_THREADS = 1024
+
+
+def _is_input(value: object) -> bool:
+    return isinstance(value, str) or (type(value) is int and 1 <= value <= MOST_THREADS)
+
+
+def _is_trial(trial: object) -> bool:
+    return isinstance(trial, dict) and all(
+        key in trial and (trial[key] is None or type(trial[key]) in (int, float))
+        for key in ("lr", "val/objective")
+    )
+
+
+_KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "directory": (lambda value: isinstance(value, str) and "\0" not in value, "a folder"),
+    "inputs": (
+        lambda value: isinstance(value, dict) and all(map(_is_input, value.values())),
+        f"an object of texts and numbers up to {MOST_THREADS}",
+    ),
+    "forced": (lambda value: isinstance(value, list), "a list"),
+    "learning_rate_trials": (
+        lambda value: isinstance(value, list) and all(map(_is_trial, value)),
+        "a list of trials",
+    ),
+}
+"""What is read back, and may come from a stranger."""
 
 
 class Record:
@@ -26,6 +56,9 @@ class Record:
             values = read_json(path)
             if not isinstance(values, dict):
                 raise VisionLoraError(f"{path} is no record of a run")
+            for name, (fits, wanted) in _KINDS.items():
+                if name in values and not fits(values[name]):
+                    raise VisionLoraError(f"{path}: {name} is {brief(values[name])}, not {wanted}")
             self._values = values
 
     def __contains__(self, name: str) -> bool:

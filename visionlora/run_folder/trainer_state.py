@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
 from visionlora.adapters import adapter_state, restart_adapters
+from visionlora.errors import VisionLoraError
 
 
 def trained_state(module: nn.Module) -> dict[str, Tensor]:
@@ -59,7 +60,25 @@ def restore(
         module: its trained tensors are overwritten.
         state: from :func:`capture`.
         loader: of the training images; its first pass will start where the run was.
+
+    Raises:
+        VisionLoraError: ``state`` is of another run, or made up.
     """
+    try:
+        _restore(trainer, module, state, loader)
+    except Exception as error:  # each part raises what it trips over
+        raise VisionLoraError(
+            f"the last checkpoint is not one of this run ({type(error).__name__}: {error}); remove it to "
+            "continue from the one before it"
+        ) from error
+
+
+def _restore(
+    trainer: lightning.Trainer,
+    module: lightning.LightningModule,
+    state: Mapping[str, Any],
+    loader: Resumable,
+) -> None:
     (optimizer,), (schedule,) = trainer.optimizers, trainer.lr_scheduler_configs
     module.load_state_dict(state["trained"], strict=False)
     optimizer.load_state_dict(state["optimizer"])
