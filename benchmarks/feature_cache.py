@@ -68,7 +68,7 @@ def _section(figures: dict[str, Any], command: str) -> str:
     rows = [
         [
             name, str(run["steps"]), f"{run['step_ms']:.1f}", f"{1000 / run['step_ms']:.2f}",
-            f"{run['fit_s']:.1f}", f"{slow / run['step_ms']:.1f}",
+            f"{run['steps_s']:.1f}", f"{slow / run['step_ms']:.1f}",
         ]
         for name, run in figures["runs"].items()
     ]  # fmt: skip

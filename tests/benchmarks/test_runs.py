@@ -21,7 +21,7 @@ def test_a_run_returns_its_steps_and_times(tmp_path: Path) -> None:
     left = runs.train(options, "squeezenet1_1", weights, 2, tmp_path / "run", ["retention.weight=0"])
     assert left["steps"] == 2
     assert left["step_ms"] > 0
-    assert left["fit_s"] > 0
+    assert left["steps_s"] > 0
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_the_feature_cache_is_compared_with_the_same_run_without_it(
         (run / "adapter").mkdir(parents=True)
         value = torch.tensor([0.5, 0.5 + difference * cached])
         save_file({"lora_A": value}, run / "adapter" / "adapter_model.safetensors")
-        return {"steps": count, "step_ms": 10.0 if cached else 800.0, "fit_s": 1.0}
+        return {"steps": count, "step_ms": 10.0 if cached else 800.0, "steps_s": 1.0}
 
     monkeypatch.setattr(feature_cache, "train", train)
     assert feature_cache.main(["--network", "squeezenet1_1", *report]) == 0

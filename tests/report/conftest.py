@@ -64,7 +64,7 @@ METRICS: dict[str, Any] = {
             )
         ],
     },
-    "time": {"setup_s": 2.0, "fit_s": 40.0, "step_ms": 250.0, "images_per_s": 32.0},
+    "time": {"setup_s": 2.0, "steps_s": 40.0, "step_ms": 250.0, "images_per_s": 32.0},
     "steps": 60,
     "seed": 0,
 }

@@ -22,6 +22,7 @@ from visionlora.evaluation.grid import StrengthGrid
 from visionlora.evaluation.images import Evaluation, EvaluationImages, evaluate_images
 from visionlora.evaluation.metrics import top1_lost
 from visionlora.evaluation.predictions import Predictions
+from visionlora.phases import phase
 from visionlora.report.metrics_file import NOT_MEASURED
 from visionlora.report.progress import progress
 
@@ -67,6 +68,7 @@ class StrengthSelection:
     notice: str
 
 
+@phase("selection")
 def select_strength(
     network: nn.Module,
     images: EvaluationImages,

@@ -16,6 +16,7 @@ from visionlora.errors import VisionLoraError
 from visionlora.models import Backbone, find_class
 from visionlora.notices import Notices
 from visionlora.paths import cache_directory
+from visionlora.phases import phase
 from visionlora.retention.config import RetentionConfig
 from visionlora.retention.generated import generate_images
 from visionlora.retention.inversion import Classifier, cached_inversion
@@ -62,6 +63,7 @@ def anchor_sources(
     return sources
 
 
+@phase("generated")
 def generated_anchors(
     classifier: Classifier, count: int, seconds: float, device: torch.device, notices: Notices
 ) -> Sequence[Tensor]:

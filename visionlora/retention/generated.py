@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from visionlora.data.augment import mixed
+from visionlora.phases import phase
 
 Array = NDArray[np.float32]
 Rng = np.random.Generator
@@ -25,6 +26,7 @@ Rng = np.random.Generator
 _ANGLES = 1024
 
 
+@phase("generated")
 def generate_images(count: int, size: int, seed: int = 0) -> tuple[Tensor, ...]:
     """Make ``count`` images, uint8 (3, size, size); image i is a function of (seed, i) alone.
 

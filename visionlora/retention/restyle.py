@@ -16,6 +16,7 @@ from torch.nn import functional
 from torchvision.transforms.v2 import functional as F
 
 from visionlora.data.augment import mixed
+from visionlora.phases import phase
 from visionlora.retention.generated import Rng, as_image, drawing
 
 SAMPLE = 400
@@ -25,6 +26,7 @@ ROUNDS = 6
 LIGHTNESS = (0.299, 0.587, 0.114)
 
 
+@phase("generated")
 def generate_negatives(
     count: int, size: int, images: Sequence[Tensor], scenes: Sequence[Tensor], seed: int = 0
 ) -> tuple[Tensor, ...]:

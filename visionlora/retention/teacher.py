@@ -12,6 +12,7 @@ from visionlora.adapters import adapters_off
 from visionlora.data import ImageFile
 from visionlora.frozen.features import FeatureCache
 from visionlora.memory import computed
+from visionlora.phases import phase
 from visionlora.retention.drift import Drift
 from visionlora.retention.stream import AnchorStream
 
@@ -129,12 +130,14 @@ class AnchorTeacher:
             values = self.features.get([("anchor", *key) for key in keys], images)
         return [value.to(device, non_blocking=True) for value in values]
 
+    @phase("teacher")
     def prepare(self, network: nn.Module) -> None:
         """Compute the frozen network's logits that :meth:`compare` needs; not while weights are merged."""
         indices, images = self.stream.plain(self.validation_count)
         inputs = self._float32_inputs(network, images)
         self._validation = inputs, self._frozen_logits(network, inputs, indices)
 
+    @phase("teacher")
     def drift(self, network: nn.Module) -> Drift:
         """The drift penalty, with layer inputs from anchors that may show anything."""
         _, images = self.stream.plain(self.drift_count, among=self.anchors or None)
@@ -157,6 +160,7 @@ class AnchorTeacher:
         inputs, frozen = self._validation
         return computed(network, *inputs), frozen
 
+    @phase("teacher")
     @torch.no_grad()
     def _frozen_logits(self, network: nn.Module, inputs: list[Tensor], indices: Tensor) -> Tensor:
         # Dropout must not change the teacher's logits.

@@ -15,6 +15,7 @@ from visionlora.evaluation.forgetting import Changes
 from visionlora.evaluation.images import Evaluation
 from visionlora.evaluation.metrics import contrast_metrics, retention_metrics, validation_metrics
 from visionlora.evaluation.strength import Candidates, StrengthSelection
+from visionlora.phases import seconds_so_far
 from visionlora.training.learning_rate import Trials
 from visionlora.training.setup import RunSetup
 
@@ -34,7 +35,7 @@ class TrainingResult:
         lr_trials: what ``optimizer.lr=auto`` tried.
         weights: those that the run may deliver.
         objectives: ``val/objective`` of some of them.
-        times: in seconds and milliseconds.
+        times: of its steps, in milliseconds and images a second.
     """
 
     precision: str
@@ -84,7 +85,7 @@ def build_metrics(
         "retention": retention_metrics(changes, head.targets),
         "contrast": contrast_metrics(before.contrast, after.contrast, head.targets),
         "strength": dict(selection.metrics),
-        "time": {key: round(value, 3) for key, value in result.times.items()},
+        "time": times_so_far(result.times),
         "steps": result.steps,
         "precision": result.precision,
         "folded_batch_norms": result.folded_batch_norms,
@@ -104,6 +105,11 @@ def versions() -> dict[str, str]:
         "python": platform.python_version(),
         **{name: str(module.__version__) for name, module in modules.items()},
     }
+
+
+def times_so_far(steps: Mapping[str, float]) -> dict[str, float]:
+    """``time`` of ``metrics.json``: the seconds of each phase until now, and what is known of the steps."""
+    return {key: round(value, 3) for key, value in {**seconds_so_far(), **steps}.items()}
 
 
 def parameter_counts(network: nn.Module) -> dict[str, int]:

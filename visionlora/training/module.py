@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import lightning
@@ -28,6 +28,7 @@ from visionlora.evaluation.predictions import Predictions
 from visionlora.frozen.features import network_inputs
 from visionlora.frozen.split import DROPOUTS
 from visionlora.memory import Parts, StepLoss, computed
+from visionlora.phases import phase
 from visionlora.retention.config import RetentionConfig
 from visionlora.retention.drift import Drift
 from visionlora.retention.teacher import AnchorTeacher
@@ -88,7 +89,7 @@ class LoraModule(lightning.LightningModule):
         self._step: StepLoss | None = None
         self._images: Tensor | None = None
         self._validation: list[tuple[Tensor, Tensor]] = []
-        self._merged: AbstractContextManager[Any] | None = None
+        self._validating = ExitStack()
 
     def trainable(self) -> list[nn.Parameter]:
         """The parameters that the optimizer moves: adapters, and the rows of a new head."""
@@ -201,8 +202,8 @@ class LoraModule(lightning.LightningModule):
 
     def on_validation_start(self) -> None:
         """Validate with merged weights, which are used after training, and at no cost for the adapters."""
-        self._merged = merged(self.network)
-        self._merged.__enter__()
+        self._validating.enter_context(phase("validation"))
+        self._validating.enter_context(merged(self.network))
         self._validation.clear()
 
     def validation_step(self, batch: Mapping[str, Tensor], batch_index: int) -> None:
@@ -235,9 +236,7 @@ class LoraModule(lightning.LightningModule):
 
     def on_validation_end(self) -> None:
         """Give the base tensors back."""
-        if self._merged is not None:
-            self._merged.__exit__(None, None, None)
-            self._merged = None
+        self._validating.close()
 
     def on_exception(self, exception: BaseException) -> None:
         """After an interrupted validation the weights must not stay merged."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +21,8 @@ from visionlora.evaluation.forgetting import changes_between
 from visionlora.evaluation.images import evaluate_images
 from visionlora.evaluation.strength import StrengthOptions, select_strength
 from visionlora.notices import Notices
+from visionlora.phases import phase, timed_phases
+from visionlora.report.metrics_file import write_metrics
 from visionlora.report.run_text import example_images, heading, show_next
 from visionlora.retention.config import ContrastConfig, RetentionConfig
 from visionlora.run_folder.callbacks import CheckpointWriter
@@ -32,7 +33,7 @@ from visionlora.training.callbacks import FirstBatch, StepTimer, progress
 from visionlora.training.config import OptimizerConfig, TrainerConfig, read_config
 from visionlora.training.feature_cache import FeatureCachePlan, plan_feature_cache
 from visionlora.training.learning_rate import select_learning_rate
-from visionlora.training.metrics import TrainingResult, build_metrics, versions
+from visionlora.training.metrics import TrainingResult, build_metrics, times_so_far, versions
 from visionlora.training.module import LoraModule
 from visionlora.training.precision import recorded_precision
 from visionlora.training.setup import RunSetup, sample_images, set_up
@@ -46,6 +47,7 @@ THREADS = "the number of threads"
 log = logging.getLogger(__name__)
 
 
+@timed_phases()
 def run(
     config: DictConfig,
     folder: RunFolder,
@@ -66,7 +68,7 @@ def run(
     Raises:
         Stopped: a signal ended it; it can be continued.
     """
-    started, notices = time.perf_counter(), Notices()
+    notices = Notices()
     silence_warnings()
     settings = read_config(config)
     if settings.trainer.threads is None and THREADS in folder.inputs:
@@ -102,11 +104,9 @@ def run(
             evaluation_images = cache_plan.evaluation_images(evaluation_images)
         before = evaluate_images(network, evaluation_images).before_training(setup.adapted.old_outputs)
         result = train(setup, sample, cache_plan, logger, folder, choices, start, stop, notices)
-        result.times["setup_s"] = time.perf_counter() - started - result.times["fit_s"]
         with stop.deferred():
             write_adapter(folder.path / "adapter", setup.adapted, setup.folder.classes)
 
-        strength_started = time.perf_counter()
         selection = select_strength(
             network,
             evaluation_images,
@@ -118,14 +118,16 @@ def run(
         )
         folder.record.set("strength", [selection.candidate, selection.metrics["chosen"]])
     (notices.say if selection.metrics.get("kept", True) else notices.warn)(selection.notice)
-    result.times["strength_s"] = time.perf_counter() - strength_started
-    with stop.deferred():
+    with stop.deferred(), phase("writing"):
         write_adapter(folder.path / "adapter", setup.adapted, setup.folder.classes)
     changes = changes_between(before.retention, selection.evaluation.retention, head.outputs)
     metrics = build_metrics(setup, before, selection, changes, result, notices.messages)
     if folds is not None:
         metrics["folds"] = dict(folds)
-    write_outputs(folder.path, setup, config, before, selection.evaluation, changes, metrics, logger)
+    with phase("writing"):
+        write_outputs(folder.path, setup, config, before, selection.evaluation, changes, metrics, logger)
+    # Again, with the time that writing took.
+    write_metrics(folder.path / "metrics.json", {**metrics, "time": times_so_far(result.times)})
     folder.record.set("finished", True)
     notices.console.print(heading("Result"))
     show_summary(metrics, notices.console)
@@ -219,12 +221,10 @@ def train(
             *_callbacks(settings.trainer, notices.console, len(setup.folder.val)),
         ]  # fmt: skip
         trainer = fitter.trainer(setup.total_steps, settings.trainer.validations, logger, callbacks)
-        fit_started = time.perf_counter()
         with stop.deferred():
             fitter.fit(trainer, module)
         weights, objectives = weight_candidates(fitter, module, best.weights, average, len(setup.folder.val))
         network.load_state_dict(dict(next(iter(weights.values()))), strict=False)
-    times = {"fit_s": time.perf_counter() - fit_started, **timer.summary()}
     if trainer.global_step < setup.total_steps:
         notices.say(
             f"stopped early at step {trainer.global_step} of {setup.total_steps}: "
@@ -240,7 +240,7 @@ def train(
         trials,
         weights,
         objectives,
-        times,
+        timer.summary(),
     )
 
 

@@ -18,6 +18,7 @@ from lightning.pytorch.strategies import SingleDeviceStrategy
 from visionlora.data import ImageLoader
 from visionlora.device import reading_interval
 from visionlora.errors import Diverged
+from visionlora.phases import phase
 from visionlora.text import listed
 from visionlora.training.module import LoraModule
 
@@ -112,6 +113,7 @@ class Fitter:
             enable_progress_bar=False,
         )
 
+    @phase("steps")
     def fit(self, trainer: lightning.Trainer, module: LoraModule) -> None:
         """Train.
 

@@ -17,6 +17,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from visionlora.evaluation.strength import Candidates
+from visionlora.phases import phase
 from visionlora.report.metrics_file import NOT_MEASURED
 from visionlora.run_folder.trainer_state import trained_state
 from visionlora.training.module import LoraModule
@@ -83,6 +84,7 @@ class BestWeights(Callback):
         self.objective, self.weights = state_dict["objective"], dict(state_dict["weights"])
 
 
+@phase("selection")
 def weight_candidates(
     fitter: Fitter,
     module: LoraModule,
