@@ -76,6 +76,12 @@ with stoppable() as stop, stop.deferred():
 """
 
 
+def test_a_second_signal_saves_what_would_be_lost_before_it_ends_the_process() -> None:
+    code = SECOND.replace("stop.deferred()", "stop.deferred(rescue=lambda: print('saved', flush=True))")
+    left = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (left.returncode, left.stdout) == (130, "saved\n")
+
+
 def test_a_second_signal_ends_the_process_at_once() -> None:
     left = subprocess.run([sys.executable, "-c", SECOND], capture_output=True, text=True)
     assert (left.returncode, left.stdout) == (130, "")

@@ -22,6 +22,7 @@ from visionlora.help import command_help, group_help
 from visionlora.memory import ADVICE, first_line, is_out_of_memory
 from visionlora.paths import shipped
 from visionlora.settings import groups_of, keys_of, register, top_level
+from visionlora.signals import Stopped
 from visionlora.text import make_streams_safe, printable
 
 Task = Callable[[DictConfig], int]
@@ -48,7 +49,7 @@ def launch(task: Task, command: Command) -> NoReturn:
     """Compose the command's configuration with the command line, run ``task`` and exit with its code.
 
     The exit code is 0 for success, 2 for a mistake that the user can correct, 4 for a fault of the machine,
-    130 after Ctrl-C, and whatever the task returns otherwise.
+    130 after Ctrl-C, 143 after SIGTERM, and whatever the task returns otherwise.
     """
     make_streams_safe()
     # PyTorch reads it when it is imported: what MPS cannot compute the CPU does, and PyTorch says so.
@@ -96,6 +97,8 @@ def launch(task: Task, command: Command) -> NoReturn:
         application(guarded)()
     except KeyboardInterrupt:
         fail("interrupted", 130)
+    except Stopped as stopped:
+        fail(str(stopped), stopped.exit_code)
     except Exception as error:
         # Until the task starts only what the user gives to Hydra is read; a sweep composes each run.
         if started and not isinstance(error, (HydraException, OmegaConfBaseException)):

@@ -6,8 +6,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -36,6 +36,7 @@ class StopRequest:
         self.number: int | None = None
         """The signal that arrived; None: none did."""
         self._deferred = 0
+        self._rescue: Callable[[], None] | None = None
         self._process = os.getpid()
 
     def install(self) -> None:
@@ -45,13 +46,19 @@ class StopRequest:
                 signal.signal(number, self._handle)
 
     @contextmanager
-    def deferred(self) -> Iterator[None]:
-        """Inside, a signal waits for :meth:`check`; it is obeyed at the end at the latest."""
+    def deferred(self, rescue: Callable[[], None] | None = None) -> Iterator[None]:
+        """Inside, a signal waits for :meth:`check`; it is obeyed at the end at the latest.
+
+        Args:
+            rescue: what a second signal does before it ends the process; it saves what would be lost.
+        """
+        before, self._rescue = self._rescue, rescue
         self._deferred += 1
         try:
             yield
         finally:
             self._deferred -= 1
+            self._rescue = before
         if not self._deferred:
             self.check()
 
@@ -84,6 +91,10 @@ class StopRequest:
     def _end_at_once(self, number: int) -> None:
         # Not by an exception, which a destructor or a library may swallow. Every file is written beside its
         # place and renamed into it, so none is left half written.
+        rescue, self._rescue = self._rescue, None  # a third signal does not wait for it
+        if rescue is not None:
+            with suppress(Exception):
+                rescue()
         if sys.stdout.isatty():
             os.write(sys.stdout.fileno(), b"\x1b[?25h")  # the cursor, which a progress bar hides
         os.write(sys.stderr.fileno(), b"ended at once by a second signal\n")

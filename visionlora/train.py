@@ -49,11 +49,10 @@ def train(config: DictConfig) -> int:
                 _say_what_is_left(folder)
                 raise
     except Stopped as stopped:
-        complain(
-            f"{stopped}; resume={path} continues the run, and adapter={path} is what it has learned so far"
-        )
+        learned = f", and adapter={path} is what it has learned so far" if (path / "adapter").exists() else ""
+        complain(f"{stopped}; resume={path} continues the run{learned}")
         if in_sweep():
-            raise KeyboardInterrupt from stopped
+            raise  # it ends the sweep, not this run alone
         return stopped.exit_code
     finally:
         # In a sweep Hydra still logs to it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,29 @@ def test_every_broken_image_is_named_without_an_output_file(
     assert [Path(line.split(": ")[1]).name for line in named] == [f"{index:02}.png" for index in range(70)]
     assert "70 of 71 images could not be read" in left.err
     assert "zz.png" in left.out and "more images" not in left.out
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_what_was_predicted_before_a_signal_is_written(
+    train: Train, command: Command, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals, code: int,
+) -> None:  # fmt: skip
+    from visionlora.evaluation import predict
+
+    _, folder = train("trainer.max_steps=1")
+    write, written = predict._Writer.write, []
+
+    def stopping(writer: object, one: object) -> None:
+        written.append(one)
+        if len(written) == 3:
+            signal.raise_signal(number)
+        write(writer, one)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(predict._Writer, "write", stopping)
+    left = command("predict", f"adapter={folder}", f"images={images}", "output=out.jsonl")
+    assert left.code == code
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 3
+    assert "stopped after 3 of 16 images" in left.out
 
 
 def test_merged_and_unmerged_predictions_agree(

@@ -95,3 +95,17 @@ def test_a_truncated_cache_file_is_replaced(
 
 def test_nothing_is_cached_without_a_directory(classifier: Classifier, images: tuple[Tensor, ...]) -> None:
     assert not cached_inversion(classifier, images[:2], 60.0, None)[2]
+
+
+def test_a_run_that_continues_has_as_many_optimised_images_as_before(
+    classifier: Classifier, images: tuple[Tensor, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("visionlora.retention.inversion.BATCH", 2)
+    first, *_ = cached_inversion(classifier, images[:4], 60.0, None, count=2)
+    assert [torch.equal(one, other) for one, other in zip(first, images, strict=False)] == [
+        False, False, True, True,
+    ]  # fmt: skip
+    cached_inversion(classifier, images[:4], 60.0, tmp_path)  # another run had the time for all
+    again, changed, cached = cached_inversion(classifier, images[:4], 0.0, tmp_path, count=2)
+    assert (changed, cached) == (2, False)
+    assert all(map(torch.equal, first, again))

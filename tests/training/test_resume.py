@@ -6,12 +6,15 @@ import json
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from tests.conftest import Command, Train, metrics_of
 from visionlora.models.restore import restore
+from visionlora.run_folder.state_file import read_state
 
 BYTES = ("adapter/adapter_model.safetensors", "adapter/adapter_config.json", "kernels.json")
 
@@ -50,6 +53,18 @@ def _resolve(name: str) -> Any:
     except ModuleNotFoundError:
         module, _, attribute = name.rpartition(".")
         return getattr(importlib.import_module(module), attribute)
+
+
+@pytest.fixture
+def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes as long as these runs."""
+    for name in ("_write_sheet", "changes_sheet", "_write_figures", "_write_tensorboard"):
+        monkeypatch.setattr(f"visionlora.training.write_outputs.{name}", lambda *arguments: None)
+    figure = SimpleNamespace(savefig=lambda *arguments, **options: None)
+    monkeypatch.setattr("visionlora.training.write_outputs.strength_figure", lambda *arguments: figure)
+
+
+fast = pytest.mark.usefixtures("without_figures")
 
 
 @pytest.fixture
@@ -93,6 +108,7 @@ def test_a_run_that_is_stopped_again_and_again_ends_at_the_same_bytes(
     assert left.code == 0 and "there is nothing to continue" in left.out
 
 
+@fast
 def test_a_stopped_run_has_the_adapter_as_it_is_now(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     stop_at(monkeypatch, "in a step", signal.SIGINT)
     left, folder = train("trainer.checkpoint_steps=null", "trainer.checkpoint_minutes=null")
@@ -103,6 +119,7 @@ def test_a_stopped_run_has_the_adapter_as_it_is_now(train: Train, monkeypatch: p
     assert not (folder / "metrics.json").exists()
 
 
+@fast
 def test_ctrl_c_while_the_strength_is_chosen_keeps_the_trained_adapter(
     train: Train, images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,6 +129,7 @@ def test_ctrl_c_while_the_strength_is_chosen_keeps_the_trained_adapter(
     restore(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["adalora", "dylora"])
 def test_families_that_follow_the_steps_continue_to_the_same_bytes(
     train: Train, command: Command, whole: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, family: str
@@ -125,6 +143,7 @@ def test_families_that_follow_the_steps_continue_to_the_same_bytes(
     assert bytes_of(folder) == expected
 
 
+@pytest.mark.slow
 def test_the_best_weights_before_an_interruption_are_still_the_best(
     train: Train, command: Command, whole: Callable[..., Path]
 ) -> None:
@@ -142,6 +161,7 @@ def test_the_best_weights_before_an_interruption_are_still_the_best(
         assert metrics_of(folder)[key] == metrics_of(expected)[key], key
 
 
+@pytest.mark.slow
 def test_features_that_are_cached_do_not_change_where_a_run_ends(
     train: Train, command: Command, whole: Callable[..., Path]
 ) -> None:
@@ -157,6 +177,7 @@ def test_features_that_are_cached_do_not_change_where_a_run_ends(
     assert bytes_of(folder) == expected
 
 
+@pytest.mark.slow
 def test_folds_that_are_finished_are_not_repeated(
     train: Train, command: Command, whole: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,6 +194,7 @@ def test_folds_that_are_finished_are_not_repeated(
     assert metrics_of(folder)["folds"] == metrics_of(expected)["folds"]
 
 
+@pytest.mark.slow
 def test_trials_of_the_learning_rate_are_not_repeated(train: Train, command: Command) -> None:
     options = ("optimizer.lr=auto", "trainer.max_steps=2", "trainer.validations=1")
     with pytest.MonkeyPatch.context() as patch:
@@ -199,6 +221,7 @@ def stopped(train: Train) -> Path:
     return folder
 
 
+@fast
 def test_a_moved_run_continues_from_another_directory(
     stopped: Path, command: Command, tmp_path: Path
 ) -> None:
@@ -210,25 +233,26 @@ def test_a_moved_run_continues_from_another_directory(
     assert metrics_of(moved)["steps"] == 4
 
 
-@pytest.mark.parametrize(
-    ("override", "told"),
-    [
-        ("seed=7", "seed is 7, and the run has 0"),
-        ("optimizer.lr=0.3", "optimizer.lr is 0.3, and the run has 0.002"),
-        ("lora.rank=8", "lora.rank is 8, and the run has 2"),
-        ("lora.alpha=3", "lora.alpha is 3"),
-        ("data.batch_size=2", "data.batch_size is 2, and the run has 4"),
-        ("data.root=/elsewhere", "data.root is '/elsewhere'"),
-        ("augment=none", "augment.horizontal_flip is 0"),
-    ],
-)
-def test_another_option_is_refused_by_name(stopped: Path, command: Command, override: str, told: str) -> None:
-    left = command("train", f"resume={stopped}", override)
-    assert left.code == 2
-    assert told in left.err and "resume.force=true" in left.err
-    assert len(left.err.strip().splitlines()) == 1
+OTHER_OPTIONS = {
+    "seed=7": "seed is 7, and the run has 0",
+    "optimizer.lr=0.3": "optimizer.lr is 0.3, and the run has 0.002",
+    "lora.rank=8": "lora.rank is 8, and the run has 2",
+    "lora.alpha=3": "lora.alpha is 3",
+    "data.batch_size=2": "data.batch_size is 2, and the run has 4",
+    "data.root=/elsewhere": "data.root is '/elsewhere'",
+    "augment=none": "augment.horizontal_flip is 0",
+}
 
 
+def test_other_options_are_refused_by_name(stopped: Path, command: Command) -> None:
+    for override, told in OTHER_OPTIONS.items():
+        left = command("train", f"resume={stopped}", override)
+        assert left.code == 2
+        assert told in left.err and "resume.force=true" in left.err
+        assert len(left.err.strip().splitlines()) == 1
+
+
+@pytest.mark.slow
 def test_the_same_options_again_and_those_without_effect_are_accepted(
     stopped: Path, command: Command, images: Path
 ) -> None:
@@ -236,6 +260,7 @@ def test_the_same_options_again_and_those_without_effect_are_accepted(
     assert left.code == 0, left.err
 
 
+@fast
 def test_another_option_may_be_forced_and_is_announced_and_recorded(stopped: Path, command: Command) -> None:
     left = command("train", f"resume={stopped}", "resume.force=true", "trainer.max_steps=6")
     assert left.code == 0, left.err
@@ -246,34 +271,53 @@ def test_another_option_may_be_forced_and_is_announced_and_recorded(stopped: Pat
     ]
 
 
+@pytest.mark.slow
+def test_a_forced_option_takes_effect(stopped: Path, command: Command) -> None:
+    left = command("train", f"resume={stopped}", "resume.force=true", "optimizer.lr=0")
+    assert left.code == 2  # it is checked as always
+    step = read_state(max((stopped / "checkpoints").iterdir()))
+    left = command("train", f"resume={stopped}", "resume.force=true", "optimizer.lr=1e-30")
+    assert left.code == 0, left.err
+    end = read_state(stopped / "checkpoints" / "step-4.safetensors")
+    for name, value in end["trained"].items():
+        torch.testing.assert_close(value, step["trained"][name], rtol=0, atol=1e-20)
+
+
+@pytest.mark.slow
+def test_adapters_of_another_shape_are_refused_even_if_forced(stopped: Path, command: Command) -> None:
+    left = command("train", f"resume={stopped}", "resume.force=true", "lora.rank=3")
+    assert left.code == 2
+    assert "the checkpoint is of other adapters" in left.err and "Traceback" not in left.err
+
+
 def change(image: Path) -> None:
     other = image.with_name("1.png").read_bytes()
     image.write_bytes(other)
 
 
-@pytest.mark.parametrize(
-    ("act", "told"),
-    [
-        (change, "train/red/0.png (train) was changed"),
-        (lambda image: image.unlink(), "train/red/0.png (train) was removed"),
-        (
-            lambda image: image.with_name("9.png").write_bytes(image.read_bytes()),
-            "red/9.png (train) was added",
-        ),
-    ],
-)
-def test_another_image_is_refused_by_name(
-    stopped: Path, command: Command, images: Path, act: Callable[[Path], Any], told: str
+@fast
+def test_another_image_is_refused_by_name_or_forced_aloud(
+    stopped: Path, command: Command, images: Path
 ) -> None:
-    act(images / "train" / "red" / "0.png")
-    left = command("train", f"resume={stopped}")
-    assert left.code == 2
-    assert told in left.err and "resume.force=true" in left.err
+    image = images / "train" / "red" / "0.png"
+    held = image.read_bytes()
+    for act, told in (
+        (change, "train/red/0.png (train) was changed"),
+        (Path.unlink, "train/red/0.png (train) was removed"),
+        (lambda image: image.with_name("9.png").write_bytes(held), "red/9.png (train) was added"),
+    ):
+        image.write_bytes(held)
+        act(image)
+        left = command("train", f"resume={stopped}")
+        assert left.code == 2
+        assert told in left.err and "resume.force=true" in left.err
     left = command("train", f"resume={stopped}", "resume.force=true")
     assert left.code == 0, left.err
     assert told in " ".join(metrics_of(stopped)["notices"])
+    assert told in json.dumps(json.loads((stopped / "run.json").read_text())["forced"])
 
 
+@fast
 def test_another_network_or_version_is_refused_by_name(
     stopped: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,6 +329,7 @@ def test_another_network_or_version_is_refused_by_name(
     assert "the network is " in left.err and "torch is " in left.err and "was '1.0'" in left.err
 
 
+@fast
 def test_a_damaged_checkpoint_is_named_and_the_one_before_it_taken(stopped: Path, command: Command) -> None:
     newest = max((stopped / "checkpoints").iterdir())
     newest.write_bytes(newest.read_bytes()[:100])
@@ -293,32 +338,27 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_taken(stopped: Path
     assert newest.name in left.out and "is damaged" in left.out
 
 
-def test_a_finished_folder_is_not_overwritten(train: Train, command: Command, images: Path) -> None:
+@fast
+def test_a_finished_folder_is_not_overwritten_and_what_cannot_be_resumed_is_said(
+    train: Train, command: Command, images: Path
+) -> None:
     _, folder = train("trainer.max_steps=1")
     before = (folder / "metrics.json").read_bytes()
     left = command("train", f"data.root={images}", f"hydra.run.dir={folder}")
     assert left.code == 2
     assert f"{folder} holds a run already; continue it with resume={folder}" in left.err
     assert (folder / "metrics.json").read_bytes() == before
-
-
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
+    for arguments, told in (
         (["resume=/no/such/run"], "/no/such/run holds no run"),
-        (["resume={run}", "hydra.run.dir=elsewhere"], "leave hydra.run.dir out"),
-        (["-m", "resume={run}", "seed=0,1"], "resume continues one run"),
-    ],
-)
-def test_what_cannot_be_resumed_is_said_in_a_line(
-    train: Train, command: Command, arguments: list[str], told: str
-) -> None:
-    _, folder = train("trainer.max_steps=1")
-    left = command("train", *(word.format(run=folder) for word in arguments))
-    assert left.code == 2
-    assert told in left.err and "Traceback" not in left.err
+        ([f"resume={folder}", "hydra.run.dir=elsewhere"], "leave hydra.run.dir out"),
+        (["-m", f"resume={folder}", "seed=0,1"], "resume continues one run"),
+    ):
+        left = command("train", *arguments)
+        assert left.code == 2
+        assert told in left.err and "Traceback" not in left.err
 
 
+@fast
 def test_a_run_of_the_same_second_gets_no_shared_folder(train: Train, tmp_path: Path) -> None:
     from visionlora.run_folder.lock import claimed
 

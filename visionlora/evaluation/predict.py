@@ -29,6 +29,7 @@ from visionlora.models.restore import TrainedModel, restore
 from visionlora.report.progress import progress
 from visionlora.report.sheet import PredictionRow, before_after_sheet
 from visionlora.report.tables import predictions_table, show
+from visionlora.signals import StopRequest, stoppable
 from visionlora.tasks.single_label import Prediction, decode
 from visionlora.text import csv_safe, printable
 
@@ -61,11 +62,24 @@ def predict_images(options: PredictConfig, console: Console | None = None) -> in
 
     Raises:
         VisionLoraError: there is no image or adapter, or an output file cannot be written; before any work.
+        Stopped: a signal ended it; what was predicted until then is shown and written.
     """
-    images = find_images(options.images)
-    require_all_writable(output=options.output, sheet=options.sheet)
-    restored = restore(options.adapter, options.model, options.weights)
-    console = console or Console()
+    with stoppable() as stop:
+        images = find_images(options.images)
+        require_all_writable(output=options.output, sheet=options.sheet)
+        restored = restore(options.adapter, options.model, options.weights)
+        with stop.deferred():
+            return _predict(options, images, restored, console or Console(), stop)
+
+
+def _predict(
+    options: PredictConfig,
+    images: Sequence[ImageFile],
+    restored: TrainedModel,
+    console: Console,
+    stop: StopRequest,
+) -> int:
+    """Predict, show and write, up to a signal; returns how many images could not be read."""
     shown: list[ImagePrediction] = []
     broken: list[ImagePrediction] = []
     count = 0
@@ -87,9 +101,13 @@ def predict_images(options: PredictConfig, console: Console | None = None) -> in
             elif len(shown) < SHOWN:
                 shown.append(prediction)
             advance(count, len(images))
+            if stop.number is not None:
+                break
     rows = [_row(prediction) for prediction in shown]
     show(predictions_table(rows), console)
     _say_totals(console, options.output, count - len(broken), len(shown))
+    if count < len(images):
+        console.print(Text(f"stopped after {count:,} of {len(images):,} images"))
     _name_broken(broken, count)
     if options.sheet:
         before_after_sheet(rows, Path(options.sheet), compare=options.compare, total=count - len(broken))

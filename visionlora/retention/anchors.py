@@ -22,6 +22,9 @@ from visionlora.retention.generated import generate_images
 from visionlora.retention.inversion import Classifier, cached_inversion
 from visionlora.retention.stream import AnchorStream
 from visionlora.retention.teacher import FEWEST_HELD_OUT, Anchor, hold_out
+from visionlora.run_folder.record import Record
+
+INVERTED = "generated images that were optimised"
 
 Sources = list[Sequence[Anchor]]
 """Anchors by where they come from: each source gets the same share of a step."""
@@ -65,7 +68,12 @@ def anchor_sources(
 
 @phase("generated")
 def generated_anchors(
-    classifier: Classifier, count: int, seconds: float, device: torch.device, notices: Notices
+    classifier: Classifier,
+    count: int,
+    seconds: float,
+    device: torch.device,
+    record: Record,
+    notices: Notices,
 ) -> Sequence[Tensor]:
     """Generated images, uint8 (3, size, size), optimised towards the network's classes.
 
@@ -74,6 +82,8 @@ def generated_anchors(
         count: how many images.
         seconds: how long they may be optimised; 0: not at all.
         device: where to compute.
+        record: of the run; how many could be optimised in that time is recorded, and a run that continues has
+            as many.
         notices: where it is announced.
     """
     # The same images for every seed: their inversion takes minutes, and is cached.
@@ -83,7 +93,10 @@ def generated_anchors(
     started = time.perf_counter()
     with notices.console.status("model inversion: generated images are optimised towards known classes"):
         classifier.network.to(device)
-        inverted, changed, cached = cached_inversion(classifier, images, seconds, cache_directory())
+        inverted, changed, cached = cached_inversion(
+            classifier, images, seconds, cache_directory(), record.get(INVERTED)
+        )
+    record.set(INVERTED, changed)
     how = "by an earlier run" if cached else f"in {time.perf_counter() - started:.0f} s"
     notices.say(
         f"{changed} of them were optimised towards classes of the network, {how} "

@@ -62,7 +62,11 @@ class Classifier:
 
 
 def invert(
-    classifier: Classifier, images: Sequence[Tensor], seed: int = 0, seconds: float = float("inf")
+    classifier: Classifier,
+    images: Sequence[Tensor],
+    seed: int = 0,
+    seconds: float = float("inf"),
+    most: int | None = None,
 ) -> list[Tensor]:
     """Images optimised towards classes of the network, in place of ``images``.
 
@@ -71,6 +75,7 @@ def invert(
         images: uint8 (3, S, S), all of one size of at least the network's crop.
         seed: of the classes and crops.
         seconds: no further batch is begun after so long; the images that remain are returned unchanged.
+        most: nor after so many images; None: any number.
 
     Returns:
         As many images, the optimised ones first.
@@ -82,7 +87,7 @@ def invert(
     inverted: list[Tensor] = []
     started = time.perf_counter()
     for start in range(0, len(images), BATCH):
-        if time.perf_counter() - started >= seconds:
+        if time.perf_counter() - started >= seconds or (most is not None and start >= most):
             return [*inverted, *images[start:]]
         batch = torch.stack(list(images[start : start + BATCH]))
         with adapters_off(classifier.network):
@@ -91,7 +96,11 @@ def invert(
 
 
 def cached_inversion(
-    classifier: Classifier, images: Sequence[Tensor], seconds: float, directory: Path | None
+    classifier: Classifier,
+    images: Sequence[Tensor],
+    seconds: float,
+    directory: Path | None,
+    count: int | None = None,
 ) -> tuple[list[Tensor], int, bool]:
     """:func:`invert`, or what it made of these images for this network before.
 
@@ -100,6 +109,7 @@ def cached_inversion(
         images: as for :func:`invert`.
         seconds: as for :func:`invert`.
         directory: of the cache; None: nothing is read or written.
+        count: exactly so many images are optimised, however long it takes; None: as many as in ``seconds``.
 
     Returns:
         The images, how many of them were optimised, and whether they come from the cache.
@@ -112,11 +122,14 @@ def cached_inversion(
     if path is not None and path.exists():
         try:
             cached = list(load_file(path)["images"])
-            return cached, _count_changed(images, cached), True
+            changed = _count_changed(images, cached)
+            if count in (None, changed):
+                return cached, changed, True
         except (SafetensorError, KeyError) as error:
             log.warning("%s is damaged (%s): its images are generated again", path, error)
-    inverted = invert(classifier, images, seconds=seconds)
-    if path is not None:
+    limit = float("inf") if count is not None else seconds
+    inverted = invert(classifier, images, seconds=limit, most=count)
+    if path is not None and count is None:
         with replacing(path) as temporary:
             save_file({"images": torch.stack(inverted)}, temporary)
     return inverted, _count_changed(images, inverted), False

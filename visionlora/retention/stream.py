@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -64,6 +65,14 @@ class AnchorStream:
         self.unaugmented = evaluation_transform(preprocessing)
         self._finished = Memory(budget_mb)
         self._orders: dict[int, tuple[int, list[int]]] = {}
+
+    def digest(self) -> str | None:
+        """SHA-256 of the anchors that are no files; None: all are."""
+        decoded = [anchor for anchor in self.anchors if isinstance(anchor, Tensor)]
+        digest = hashlib.sha256()
+        for anchor in decoded:
+            digest.update(anchor.contiguous().numpy().data)
+        return digest.hexdigest() if decoded else None
 
     def batch(self, step: int) -> Batch:
         """``images`` float32 (n, 3, S, S), normalised, channels last; ``indices``, ``views`` int64 (n,)."""

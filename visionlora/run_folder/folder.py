@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -49,6 +50,8 @@ class RunFolder:
         self.continues = continues
         self.record = Record(path / RECORD)
         self._force = force
+        self._config: DictConfig | None = None
+        """With accepted differences; written once it is known to be valid."""
         self._differences: list[str] = []
         """Of the options, until there is a place to announce them."""
 
@@ -64,6 +67,11 @@ class RunFolder:
     def finished(self) -> bool:
         """Whether nothing is left to do."""
         return bool(self.record.get("finished")) and not self._differences
+
+    @property
+    def has_choices(self) -> bool:
+        """Whether choices that depend on a timing were recorded."""
+        return (self.path / "kernels.json").exists()
 
     @property
     def inputs(self) -> Mapping[str, Any]:
@@ -112,9 +120,11 @@ class RunFolder:
             OmegaConf.update(config, name, given[name], force_add=True)
         folder._differences = [text for name, text in differing.items() if name not in WITHOUT_EFFECT]
         folder._refuse(folder._differences)
-        if differing:
-            folder.write_config(config)
+        folder._config = copy.deepcopy(config)
         anchored(config, keys, directory)
+        if str(OmegaConf.select(config, "trainer.kernel")).lower().endswith(".json") and folder.has_choices:
+            # They were copied when the run was begun; the file may be gone.
+            OmegaConf.update(config, "trainer.kernel", "rule")
         return folder, config
 
     def write_config(self, config: DictConfig) -> None:
@@ -148,6 +158,8 @@ class RunFolder:
         self._refuse(found)
         for text in found:
             notices.warn(f"resume.force=true: {text}")
+        if self._differences and self._config is not None:
+            self.write_config(self._config)
         if found:
             self.record.set("forced", [*self.record.get("forced", []), *found])
         self.record.set("inputs", dict(values))
@@ -159,6 +171,15 @@ class RunFolder:
         if (path / CONFIG).exists():
             return RunFolder(path, continues=True, force=self._force)
         return RunFolder.start(path, config)
+
+    def check_processor(self, model: str, notices: Notices) -> None:
+        """Record the processor's model; say so if it is another than where the run was begun."""
+        before = self.record.get("processor", model)
+        if before != model:
+            notices.warn(
+                f"the processor is {model}, and was {before}: the result may differ in its last bits"
+            )
+        self.record.set("processor", model)
 
     def discard(self) -> None:
         """Remove a run that failed before it began: its images were not all found and checked."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 import lightning
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, EarlyStopping
 from torch import Tensor, nn
 
 from visionlora.adapters import adapter_state, restart_adapters
@@ -33,18 +33,22 @@ class Resumable(Protocol):
 
 
 def capture(trainer: lightning.Trainer, module: lightning.LightningModule) -> dict[str, Any]:
-    """The state after an optimizer step, for :func:`restore`."""
+    """The state after an optimizer step, for :func:`restore`.
+
+    Settings are no part of it: a run that continues with others has those.
+    """
     (optimizer,), (schedule,) = trainer.optimizers, trainer.lr_scheduler_configs
-    return {
+    state: dict[str, Any] = {
         "step": trainer.global_step,
         "batches": trainer.fit_loop.total_batch_idx + 1,
-        "should_stop": trainer.should_stop,
         "trained": trained_state(module),
-        "optimizer": optimizer.state_dict(),
-        "schedule": schedule.scheduler.state_dict(),
+        "optimizer": optimizer.state_dict()["state"],
+        "schedule": schedule.scheduler.last_epoch,
         "precision": trainer.precision_plugin.state_dict(),
-        "callbacks": {one.state_key: state for one in _callbacks(trainer) if (state := one.state_dict())},
+        "callbacks": {one.state_key: held for one in _callbacks(trainer) if (held := one.state_dict())},
     }
+    module.on_save_checkpoint(state)
+    return state
 
 
 def restore(
@@ -62,10 +66,12 @@ def restore(
         loader: of the training images; its first pass will start where the run was.
 
     Raises:
-        VisionLoraError: ``state`` is of another run, or made up.
+        VisionLoraError: ``state`` is of other adapters, or made up.
     """
     try:
         _restore(trainer, module, state, loader)
+    except VisionLoraError:
+        raise
     except Exception as error:  # each part raises what it trips over
         raise VisionLoraError(
             f"the last checkpoint is not one of this run ({type(error).__name__}: {error}); remove it to "
@@ -79,20 +85,45 @@ def _restore(
     state: Mapping[str, Any],
     loader: Resumable,
 ) -> None:
+    _require_same(state["trained"], trained_state(module))
     (optimizer,), (schedule,) = trainer.optimizers, trainer.lr_scheduler_configs
     module.load_state_dict(state["trained"], strict=False)
-    optimizer.load_state_dict(state["optimizer"])
-    schedule.scheduler.load_state_dict(state["schedule"])
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state["optimizer"], "param_groups": groups})
+    _continue_schedule(schedule.scheduler, state["schedule"])
     if state["precision"]:
         trainer.precision_plugin.load_state_dict(state["precision"])
     for callback in _callbacks(trainer):
         if callback.state_key in state["callbacks"]:
             callback.load_state_dict(state["callbacks"][callback.state_key])
+    module.on_load_checkpoint(dict(state))
     restart_adapters(module, state["step"], trainer.max_steps)
-    trainer.should_stop = state["should_stop"]
+    trainer.should_stop = any(
+        one.wait_count >= one.patience for one in _callbacks(trainer) if isinstance(one, EarlyStopping)
+    )
     epoch, place = divmod(state["batches"], len(loader))
     _count(trainer, state["step"], state["batches"], epoch)
     loader.load_state_dict({"epoch": epoch, "batches": place})
+
+
+def _require_same(held: Mapping[str, Tensor], there: Mapping[str, Tensor]) -> None:
+    for name in {**held, **there}:
+        shapes = [tuple(of[name].shape) if name in of else "missing" for of in (held, there)]
+        if shapes[0] != shapes[1]:
+            raise VisionLoraError(
+                f"the checkpoint is of other adapters: {name} is {shapes[0]} in it and {shapes[1]} in the "
+                "network; resume with the run's own options, or start a new run"
+            )
+
+
+def _continue_schedule(schedule: Any, epoch: int) -> None:
+    """Let a LambdaLR continue; the rate is a function of ``epoch`` (which counts steps) alone."""
+    schedule.last_epoch = epoch
+    schedule._step_count = epoch + 1
+    rates = zip(schedule.base_lrs, schedule.lr_lambdas, strict=True)
+    schedule._last_lr = [base * share(epoch) for base, share in rates]
+    for group, lr in zip(schedule.optimizer.param_groups, schedule._last_lr, strict=True):
+        group["lr"] = lr
 
 
 def _count(trainer: lightning.Trainer, step: int, batches: int, epoch: int) -> None:

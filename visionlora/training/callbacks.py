@@ -9,7 +9,7 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -80,6 +80,14 @@ class StepTimer(Callback):
             "step_ms": statistics.median(self.milliseconds),
             "images_per_s": 1000 * self.images / sum(self.milliseconds),
         }
+
+
+class Patience(EarlyStopping):
+    """Ends training after so many validations without progress; a run that continues has its own patience."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """From the checkpoint."""
+        super().load_state_dict({**state_dict, "patience": self.patience})
 
 
 class FirstBatch(Callback):

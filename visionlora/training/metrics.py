@@ -19,7 +19,7 @@ from visionlora.phases import seconds_so_far
 from visionlora.training.learning_rate import Trials
 from visionlora.training.setup import RunSetup
 
-LIBRARIES = ("visionlora", "torch", "torchvision", "lightning")
+LIBRARIES = ("visionlora", "torch", "torchvision", "lightning", "numpy", "PIL")
 
 
 @dataclass(frozen=True)

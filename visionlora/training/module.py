@@ -242,6 +242,14 @@ class LoraModule(lightning.LightningModule):
         """After an interrupted validation the weights must not stay merged."""
         self.on_validation_end()
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Store what was decided while training."""
+        checkpoint["parts"] = self.parts.count
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Restore it."""
+        self.parts.count = checkpoint["parts"]
+
     def configure_optimizers(self) -> Any:
         """AdamW; the learning rate rises linearly, then falls as a cosine, step by step."""
         options = self.optimizer_options

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateMonitor
+from lightning.pytorch.callbacks import Callback, LearningRateMonitor
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig
 from rich.console import Console
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from visionlora.adapters import FrozenBatchNorm, folded
 from visionlora.data import ImageFolder, write_bad
-from visionlora.device import choose_device
+from visionlora.device import choose_device, processor
 from visionlora.evaluation.forgetting import changes_between
 from visionlora.evaluation.images import evaluate_images
 from visionlora.evaluation.strength import StrengthOptions, select_strength
@@ -29,7 +29,7 @@ from visionlora.run_folder.callbacks import CheckpointWriter
 from visionlora.run_folder.folder import RunFolder
 from visionlora.run_folder.kernel_choices import TimedChoices, timed_choices
 from visionlora.signals import StopRequest
-from visionlora.training.callbacks import FirstBatch, StepTimer, progress
+from visionlora.training.callbacks import FirstBatch, Patience, StepTimer, progress
 from visionlora.training.config import OptimizerConfig, TrainerConfig, read_config
 from visionlora.training.feature_cache import FeatureCachePlan, plan_feature_cache
 from visionlora.training.learning_rate import select_learning_rate
@@ -73,7 +73,7 @@ def run(
     settings = read_config(config)
     if settings.trainer.threads is None and THREADS in folder.inputs:
         torch.set_num_threads(folder.inputs[THREADS])
-    setup = set_up(settings, notices, images)
+    setup = set_up(settings, folder.record, notices, images)
     _record_inputs(folder, setup, notices)
     notices.start_log()
     notices.console.print(heading("Training"))
@@ -137,14 +137,16 @@ def run(
 
 def _record_inputs(folder: RunFolder, setup: RunSetup, notices: Notices) -> None:
     """Write down what the run starts with, or compare it with what it was begun with."""
-    left_out = setup.files.left_out
+    left_out, teacher = setup.files.left_out, setup.teacher
     values = {
         **versions(),
         "the network": setup.adapted.fingerprint,
         "the device": choose_device(setup.config.trainer.accelerator).type,
         THREADS: torch.get_num_threads(),
+        "the generated anchors": teacher.stream.digest() if teacher else None,
     }
     folder.check_inputs(setup.files.sets, [image.path for image in left_out], values, notices)
+    folder.check_processor(processor().model, notices)
     if left_out:
         write_bad(left_out, folder.path / "left_out.csv")
         notices.say(f"they are listed in {folder.path / 'left_out.csv'}")
@@ -203,9 +205,12 @@ def train(
                 settings.seed, notices.warn,
             )  # fmt: skip
 
+        def save_adapter() -> None:
+            write_adapter(folder.path / "adapter", setup.adapted, setup.folder.classes)
+
         def saved() -> None:
             choices.write()
-            write_adapter(folder.path / "adapter", setup.adapted, setup.folder.classes)
+            save_adapter()
 
         options, trials = select_learning_rate(
             settings.optimizer, setup.total_steps, new_module, fitter, folder.record, notices
@@ -221,7 +226,7 @@ def train(
             *_callbacks(settings.trainer, notices.console, len(setup.folder.val)),
         ]  # fmt: skip
         trainer = fitter.trainer(setup.total_steps, settings.trainer.validations, logger, callbacks)
-        with stop.deferred():
+        with stop.deferred(rescue=save_adapter):
             fitter.fit(trainer, module)
         weights, objectives = weight_candidates(fitter, module, best.weights, average, len(setup.folder.val))
         network.load_state_dict(dict(next(iter(weights.values()))), strict=False)
@@ -286,7 +291,7 @@ def _folded_batch_norms(
 def _callbacks(options: TrainerConfig, console: Console, validation_images: int) -> list[Callback]:
     callbacks: list[Callback] = [LearningRateMonitor("step")]
     if options.patience is not None and validation_images:
-        callbacks.append(EarlyStopping("val/objective", patience=options.patience))
+        callbacks.append(Patience("val/objective", patience=options.patience))
     if options.progress:
         callbacks.append(progress(console, validation_images))
     return callbacks

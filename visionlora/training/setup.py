@@ -34,6 +34,7 @@ from visionlora.retention.config import ContrastConfig, RetentionConfig
 from visionlora.retention.inversion import Classifier
 from visionlora.retention.negatives import known_ids, negative_images
 from visionlora.retention.teacher import AnchorTeacher
+from visionlora.run_folder.record import Record
 from visionlora.training.config import RunConfig, TrainerConfig
 
 SAMPLE = 4
@@ -95,12 +96,15 @@ class RunSetup:
         return len(self.folder.train) * (self.views or 1) + len(self.folder.val) + anchors
 
 
-def set_up(config: RunConfig, notices: Notices, images: ImageFolder | None = None) -> RunSetup:
+def set_up(
+    config: RunConfig, record: Record, notices: Notices, images: ImageFolder | None = None
+) -> RunSetup:
     """Find and check every image, load the network and attach the adapters.
 
     Args:
         config: every setting.
-        notices: where decisions are announced.
+        record: where decisions are recorded, or were recorded before the run was interrupted.
+        notices: where they are announced.
         images: what to learn and to validate on; None: what ``data.root`` holds.
 
     Raises:
@@ -146,7 +150,7 @@ def set_up(config: RunConfig, notices: Notices, images: ImageFolder | None = Non
     if config.retention.distils and head.kind != "new":
         hold_out = retention is None and config.retention.budget is not None
         teacher, held_out = _make_teacher(
-            config.retention, config.contrast, folder, adapted, loaders, device, hold_out, notices
+            config.retention, config.contrast, folder, adapted, loaders, device, hold_out, record, notices
         )
     elif config.contrast.anchors not in ("auto", []):
         notices.say(
@@ -195,13 +199,20 @@ def _make_teacher(
     loaders: ImageLoaders,
     device: torch.device,
     hold_out: bool,
+    record: Record,
     notices: Notices,
 ) -> tuple[AnchorTeacher, HeldOut | None]:
     """The frozen network as a teacher on anchors and negatives, and the anchors that are held out."""
     backbone, old_outputs = adapted.backbone, adapted.old_outputs
     classifier = Classifier(adapted.network, backbone.preprocessing, old_outputs, adapted.fingerprint)
     generate = partial(
-        generated_anchors, classifier, retention.generated, retention.inversion_seconds, device, notices
+        generated_anchors,
+        classifier,
+        retention.generated,
+        retention.inversion_seconds,
+        device,
+        record,
+        notices,
     )
     sources = anchor_sources(retention, backbone.anchors, generate, notices)
     held_out = None
@@ -213,6 +224,8 @@ def _make_teacher(
     if held_out is not None:
         usable = loaders.usable("anchor", held_out.anchors, loaders.training_cache) or held_out.anchors
         held_out = replace(held_out, anchors=usable)
+        files = [str(one.path) for one in usable if isinstance(one, ImageFile)]
+        record.set("held-out anchors", files or f"{len(usable)} {held_out.kind}")
     anchors = [anchor for source in sources for anchor in source]
     wnids = known_ids(folder.classes, backbone)
     negatives = negative_images(contrast, folder.classes, wnids, folder.train, anchors, loaders, notices)
