@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from visionlora.adapters import LoraConfig, attach
-from visionlora.evaluation.images import EvaluationImages, evaluate_images
+from visionlora.evaluation.images import Evaluation, EvaluationImages, evaluate_images, predict_test
 
 
 def batches(count: int) -> list[dict[str, Tensor]]:
@@ -18,7 +18,6 @@ def test_kinds_without_images_are_not_evaluated(network: nn.Module) -> None:
     found = evaluate_images(network, EvaluationImages(batches(3), contrast=batches(2)))
     assert (found.retention, found.held_out) == (None, None)
     assert found.contrast is not None and len(found.contrast) == 2
-    assert found.image_count() == 5
 
 
 def test_before_training_an_output_that_was_added_is_never_predicted(network: nn.Module) -> None:
@@ -34,4 +33,14 @@ def test_before_training_an_output_that_was_added_is_never_predicted(network: nn
 def test_a_head_that_is_all_new_says_nothing_before_training(network: nn.Module) -> None:
     attach(network, LoraConfig(rank=1))
     images = EvaluationImages(batches(1), contrast=batches(3))
-    assert evaluate_images(network, images).before_training(0).image_count() == 0
+    assert evaluate_images(network, images).before_training(0) == Evaluation()
+
+
+def test_test_images_are_predicted_only_where_that_is_asked_for(network: nn.Module) -> None:
+    attach(network, LoraConfig(rank=1))
+    images = EvaluationImages(batches(1), test=batches(4))
+    assert evaluate_images(network, images).test is None
+    asked, alone = evaluate_images(network, images, test=True).test, predict_test(network, images)
+    assert asked is not None and alone is not None
+    assert len(asked) == len(alone) == 4
+    assert predict_test(network, EvaluationImages(batches(1))) is None

@@ -15,9 +15,32 @@ METRICS: dict[str, Any] = {
     "head": "keep",
     "notices": [],
     "parameters": {"total": 1_000_000, "trainable": 25_000, "adapter_bytes": 102_400},
-    "pictures": {"train": 5, "val": 10, "anchors": 60},
+    "pictures": {"train": 5, "val": 10, "test": 0, "anchors": 60},
     "before": {"val/top1": 0.1, "val/top5": 0.4, "val/loss": 4.125},
-    "after": {"val/top1": 1.0, "val/top5": 1.0, "val/loss": 0.25},
+    "after": {
+        "val/top1": 1.0,
+        "val/top5": 1.0,
+        "val/loss": 0.25,
+        "selected_on_these_images": ["checkpoint", "weights", "strength"],
+    },
+    "test": {"before": "not measured", "after": "not measured"},
+    "cross_fitted": {
+        "chosen": [{"candidate": "best", "strength": 0.7}, {"candidate": "average", "strength": 0.9}],
+        "validation": {
+            "pictures": 10,
+            "top1": 0.9,
+            "top5": 1.0,
+            "loss": 0.3,
+            "selected_on_these_images": ["checkpoint"],
+        },
+        "retention": {"pictures": 100, "after/top1": 0.73, "lost": 0.02, "selected_on_these_images": []},
+        "contrast": {
+            "pictures": 40,
+            "before/false_positive_rate": 0.0,
+            "after/false_positive_rate": 0.075,
+            "selected_on_these_images": [],
+        },
+    },
     "retention": {
         "labelled": True,
         "before/top1": 0.75,
@@ -27,6 +50,7 @@ METRICS: dict[str, Any] = {
         "agreement": 0.91,
         "divergence": 0.125,
         "pictures": 100,
+        "selected_on_these_images": ["weights", "strength"],
         "changes": {
             "forgotten": 3,
             "gained": 2,
@@ -41,6 +65,7 @@ METRICS: dict[str, Any] = {
         "before/false_positive_rate": 0.0,
         "after/false_positive_rate": 0.05,
         "pictures": 40,
+        "selected_on_these_images": ["weights", "strength"],
     },
     "candidates": {"best": 0.2, "average": 0.21, "taken": "average"},
     "strength": {
@@ -87,8 +112,10 @@ def unmeasured(metrics: dict[str, Any]) -> dict[str, Any]:
         "called_on": "not measured",
         "reason": "no anchors",
         "curve": [],
+        "selected_on_these_images": [],
     }
-    return {**metrics, "retention": "not measured", "contrast": "not measured", "strength": strength}
+    missing = dict.fromkeys(("retention", "contrast", "cross_fitted"), "not measured")
+    return {**metrics, **missing, "strength": strength}
 
 
 @pytest.fixture

@@ -48,14 +48,24 @@ def test_every_figure_is_shown_before_and_after_training(metrics: dict[str, Any]
     assert len({len(row) for row in rows}) == 1
     figures = [row[2:] for row in rows[2:]]
     assert figures == [
-        ["0.100", "1.000"], ["0.400", "1.000"], ["4.125", "0.250"], ["0.750", "0.740"], ["", "0.910"],
-        ["0.000", "0.050"],
+        ["0.100", r"1.000\*", "0.900"], ["0.400", r"1.000\*", "1.000"], ["4.125", r"0.250\*", "0.300"],
+        ["0.750", r"0.740\*", "0.730"], ["", r"0.910\*", ""], ["0.000", r"0.050\*", "0.075"],
     ]  # fmt: skip
 
 
 def test_an_accuracy_is_shown_with_its_interval(metrics: dict[str, Any]) -> None:
     metrics["after"]["val/top1_interval"] = [0.72, 1.0]
-    assert "| 0.100 | 1.000 (0.72 to 1.00) |" in model_card(metrics, LORA)
+    assert "| 0.100 | 1.000 (0.72 to 1.00)\\* |" in model_card(metrics, LORA)
+
+
+def test_figures_of_images_that_chose_them_have_a_star_and_the_cross_fitted_value(
+    metrics: dict[str, Any],
+) -> None:
+    card = model_card(metrics, LORA)
+    assert "| 10 validation | top-1 | 0.100 | 1.000\\* | 0.900 |" in card
+    assert "selected on these images: they chose checkpoint, weights, strength." in card
+    metrics["test"] = {"before": "not measured", "after": {"pictures": 30, "top1": 0.8}}
+    assert "| 30 test | top-1 | not measured | 0.800 |  |" in model_card(metrics, LORA)
 
 
 def test_the_card_says_how_the_strength_was_chosen(
@@ -73,7 +83,7 @@ def test_the_card_says_how_the_strength_was_chosen(
 
 
 def test_forgetting_of_unlabelled_images_is_marked_as_an_estimate(unlabelled: dict[str, Any]) -> None:
-    assert "| 100 old (retention) | top-1 lost, estimated | | 0.020 |" in model_card(unlabelled, LORA)
+    assert "| 100 old (retention) | top-1 lost, estimated |  | 0.020\\* |" in model_card(unlabelled, LORA)
 
 
 def test_classes_with_forgotten_images_are_a_markdown_table(metrics: dict[str, Any]) -> None:

@@ -8,14 +8,8 @@ import pytest
 from rich.console import Console, RenderableType
 
 from visionlora.report.sheet import PredictionRow
-from visionlora.report.tables import (
-    changes_table,
-    evaluation_table,
-    predictions_table,
-    show,
-    summary_table,
-    sweep_table,
-)
+from visionlora.report.summary import summary_table
+from visionlora.report.tables import changes_table, evaluation_table, predictions_table, show, sweep_table
 
 
 def _text(table: RenderableType, width: int = 160) -> str:
@@ -67,6 +61,32 @@ def test_the_summary_shows_the_strength_and_whether_it_is_within_budget(
     metrics["strength"]["plausibly_kept"] = False
     assert "OVER BUDGET" in _line(_text(summary_table(metrics)), "strength")
     assert "not chosen" in _line(_text(summary_table(unmeasured)), "strength")
+
+
+def test_a_figure_of_images_that_chose_it_has_a_star_and_its_cross_fitted_value_beside_it(
+    metrics: dict[str, Any],
+) -> None:
+    text = _text(summary_table(metrics))
+    for words, starred, fitted in (
+        ("validation images, top-1", "1.000*", "0.900"), ("old images, top-1", "0.740*", "0.730"),
+        ("false-positive rate", "0.050*", "0.075"),
+    ):  # fmt: skip
+        line = _line(text, words)
+        assert 0 < line.index(starred) < line.index(fitted)
+    assert "* selected on these images: checkpoint, weights, strength" in text
+    for section in ("after", "retention", "contrast"):
+        metrics[section]["selected_on_these_images"] = []
+    assert "*" not in _text(summary_table({**metrics, "cross_fitted": "not measured"}))
+
+
+def test_test_images_report_without_a_star(metrics: dict[str, Any]) -> None:
+    figures = {"pictures": 30, "top1": 0.8, "balanced_accuracy": 0.75, "selected_on_these_images": []}
+    metrics["test"] = {"before": figures | {"top1": 0.2}, "after": figures}
+    text = _text(summary_table(metrics))
+    line = _line(text, "test images, top-1")
+    assert 0 < line.index("0.200") < line.index("0.800")
+    assert "*" not in line
+    assert "0.750" in _line(text, "test images, balanced accuracy")
 
 
 def test_each_class_with_forgotten_images_has_a_row(metrics: dict[str, Any]) -> None:

@@ -8,12 +8,17 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from visionlora.data.images import ImageFile
 from visionlora.data.split_names import SPLITS
 from visionlora.errors import VisionLoraError
+
+MOST_TEST = 2000
+"""So many test images give top-1 to about 0.02."""
+MANY_VAL = 400
+"""From so many validation images on one half is enough to choose with."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,29 @@ class ImageFolder:
         if self.split == "given" and self.val:
             return self.val, "val images"
         return (*self.train, *self.val), "all images: the data has neither test nor val images of its own"
+
+
+def with_report(folder: ImageFolder, seed: int) -> tuple[ImageFolder, str | None]:
+    """The folder with test images that report what the val images chose, and in words where they are from.
+
+    These are its own test images, at most :data:`MOST_TEST`, evenly spaced. Without any, val images from
+    :data:`MANY_VAL` on are halved. With fewer there are none.
+    """
+    if folder.test:
+        count = len(folder.test)
+        if count <= MOST_TEST:
+            return folder, None
+        test = tuple(folder.test[place * count // MOST_TEST] for place in range(MOST_TEST))
+        return replace(folder, test=test), (
+            f"{MOST_TEST:,} of {count:,} test images report the result; visionlora evaluate takes all of them"
+        )
+    if len(folder.val) < MANY_VAL or set(folder.val) & set(folder.train):
+        return folder, None
+    val, test_half = stratified(folder.val, folder.root, 0.5, seed)
+    return replace(folder, val=tuple(val), test=tuple(test_half)), (
+        f"no test images: of {len(folder.val):,} validation images {len(val):,} choose and "
+        f"{len(test_half):,} report the result"
+    )
 
 
 def stratified(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from visionlora.evaluation.budget import StrengthPoint
 from visionlora.evaluation.images import Evaluation
 from visionlora.evaluation.predictions import Predictions
 
@@ -59,6 +60,10 @@ class StrengthGrid:
             return known[step]
         nearest = sorted(known, key=lambda other: (abs(other - step), other))[:NODES]
         return interpolate({node: known[node] for node in nearest}, step)
+
+    def predicted(self, point: StrengthPoint) -> Evaluation:
+        """The predictions of a point."""
+        return self.at(point.candidate, round(point.strength * self.steps))
 
 
 def interpolate(nodes: Mapping[int, Evaluation], at: float) -> Evaluation:

@@ -24,6 +24,7 @@ class EvaluationImages:
         contrast: images of other things in the new style; None where there are none.
         held_out: anchors that training does not use, where there are no retention images.
         held_out_kind: what those are, in words.
+        test: labelled images that choose nothing; None where there are none.
         suffix: the part of the network that is left to compute where the first three hold features.
     """
 
@@ -32,6 +33,7 @@ class EvaluationImages:
     contrast: Batches | None = None
     held_out: Batches | None = None
     held_out_kind: str = ""
+    test: Batches | None = None
     suffix: nn.Module | None = None
 
 
@@ -43,11 +45,7 @@ class Evaluation:
     retention: Predictions | None = None
     contrast: Predictions | None = None
     held_out: Predictions | None = None
-
-    def image_count(self) -> int:
-        """Images of all kinds together."""
-        kinds = (self.validation, self.retention, self.contrast, self.held_out)
-        return sum(len(kind) for kind in kinds if kind is not None)
+    test: Predictions | None = None
 
     def before_training(self, old_outputs: int) -> Evaluation:
         """The same as what the frozen network says: outputs that were added to its head know nothing yet.
@@ -62,11 +60,18 @@ class Evaluation:
             retention=None if self.retention is None else self.retention.first(old_outputs),
             contrast=None if self.contrast is None else self.contrast.muted(old_outputs),
             held_out=None if self.held_out is None else self.held_out.first(old_outputs),
+            test=None if self.test is None else self.test.muted(old_outputs),
         )
 
 
-def evaluate_images(network: nn.Module, images: EvaluationImages) -> Evaluation:
-    """Run the network, with its adapters merged, over every image that the run is judged by."""
+def evaluate_images(network: nn.Module, images: EvaluationImages, test: bool = False) -> Evaluation:
+    """Run the network, with its adapters merged, over every image that the run is judged by.
+
+    Args:
+        network: adapted.
+        images: what the run is judged by.
+        test: whether the test images are among them: they choose nothing, so most passes do without.
+    """
 
     def predict(batches: Batches | None) -> Predictions | None:
         return None if batches is None else predict_batches(network, batches, images.suffix)
@@ -78,4 +83,10 @@ def evaluate_images(network: nn.Module, images: EvaluationImages) -> Evaluation:
             contrast=predict(images.contrast),
             # These come as images: the frozen part is not cached for them.
             held_out=None if images.held_out is None else predict_batches(network, images.held_out),
+            test=predict_batches(network, images.test) if test and images.test is not None else None,
         )
+
+
+def predict_test(network: nn.Module, images: EvaluationImages) -> Predictions | None:
+    """The predictions for the test images alone; None where there are none."""
+    return evaluate_images(network, EvaluationImages(test=images.test), test=True).test

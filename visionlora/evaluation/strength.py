@@ -16,39 +16,18 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from visionlora.adapters import scale, scaled
-from visionlora.evaluation.budget import StrengthPoint, budgets_for
-from visionlora.evaluation.choice import CANDIDATES, choose, describe_choice
+from visionlora.evaluation.budget import StrengthPoint
+from visionlora.evaluation.choice import CANDIDATES, describe_choice
+from visionlora.evaluation.cross_fit import Halves, cross_fitted_metrics
 from visionlora.evaluation.grid import StrengthGrid
-from visionlora.evaluation.images import Evaluation, EvaluationImages, evaluate_images
-from visionlora.evaluation.metrics import top1_lost
-from visionlora.evaluation.predictions import Predictions
+from visionlora.evaluation.images import Evaluation, EvaluationImages, evaluate_images, predict_test
+from visionlora.evaluation.search import Decision, Judge, StrengthOptions, search
 from visionlora.phases import phase
 from visionlora.report.metrics_file import NOT_MEASURED
 from visionlora.report.progress import progress
 
 Candidates = Mapping[str, Mapping[str, Tensor]]
 """Trained tensors by their names in the network, by the candidate's name; the preferred one first."""
-
-
-@dataclass(frozen=True)
-class StrengthOptions:
-    """What the choice depends on.
-
-    Attributes:
-        retention_budget: top-1 that may be forgotten; None: any.
-        contrast_budget: share of the contrast images that may get a trained name; None: any.
-        least_learned: the share of what can be learned below which a budget is given up.
-        steps: the strengths that are tried are 1/steps, ..., 1.
-        old_knowledge: whether the network still has its old outputs.
-        keeps_head: whether it has these alone, so that strength 0 is the frozen network.
-    """
-
-    retention_budget: float | None
-    contrast_budget: float | None
-    least_learned: float = 0.5
-    steps: int = 10
-    old_knowledge: bool = True
-    keeps_head: bool = True
 
 
 @dataclass(frozen=True)
@@ -60,12 +39,14 @@ class StrengthSelection:
         candidate: whose weights these are.
         metrics: the choice, as ``strength`` of ``metrics.json``.
         notice: the choice in words.
+        cross_fitted: the figures of images that did not choose, for ``metrics.json``.
     """
 
     evaluation: Evaluation
     candidate: str
     metrics: dict[str, Any]
     notice: str
+    cross_fitted: dict[str, Any] | str = NOT_MEASURED
 
 
 @phase("selection")
@@ -108,9 +89,11 @@ def select_strength(
             "called_on": NOT_MEASURED,
             "reason": reason,
             "curve": [],
+            "selected_on_these_images": [],
         }
         notice = f"strength 1 of {CANDIDATES[name]}, not chosen: {reason}"
-        return StrengthSelection(evaluate_images(network, images), name, metrics, notice)
+        evaluation = evaluate_images(network, images, test=True)
+        return StrengthSelection(evaluation, name, metrics, notice)
 
     passes = 0
 
@@ -123,89 +106,64 @@ def select_strength(
         advance(passes, None)
         return evaluation
 
-    frozen = strength_point(0.0, before, before, targets)
-    budgets = budgets_for(requested, before, frozen)
+    halves = Halves(before)
+    judges = [Judge(before)]
+    if halves.enough:
+        judges += [Judge(half(before), half) for half in (halves.first, halves.second)]
     with progress(console or Console(stderr=True), "choosing the strength", "strengths tried") as advance:
         at_zero = before if options.keeps_head else None
         grid = StrengthGrid(measure, list(candidates), options.steps, at_zero)
-        while True:
-            points = grid_points(grid, before, targets)
-            choice = choose(list(points.values()), budgets, frozen.learned, options.least_learned)
-            name, step = choice.point.candidate, round(choice.point.strength * options.steps)
-            if choice.point.measured:
-                break
-            grid.measure(name, step)
-    network.load_state_dict(dict(candidates[name]), strict=False)
-    scale(network, choice.point.strength)
-    everything = list(points.values())
+        decision, *fitted = search(grid, judges, requested, options, targets)
+    chosen = decision.choice.point
+    network.load_state_dict(dict(candidates[chosen.candidate]), strict=False)
+    scale(network, chosen.strength)
     metrics = {
-        "chosen": choice.point.strength,
+        "chosen": chosen.strength,
         "budget": requested,
-        "allowed": {"retention": budgets.whole.lost, "contrast": budgets.whole.false_positives},
-        "plausible": {"retention": budgets.plausible.lost, "contrast": budgets.plausible.false_positives},
-        "kept": choice.kept,
-        "plausibly_kept": choice.plausible,
+        **_limits(decision),
         "learned_on": learned_on or NOT_MEASURED,
         "judged_on": lost_on or NOT_MEASURED,
         "called_on": called_on or NOT_MEASURED,
         "passes": passes,
-        "curve": [_row(frozen), *(_row(point) for point in everything if point.candidate == name)],
-        "grid": [{"candidate": point.candidate, **_row(point)} for point in everything],
+        **_curves(decision),
+        "selected_on_these_images": ["weights", "strength"],
     }
     measured_on = " and ".join(kind for kind in (learned_on, lost_on, called_on) if kind)
-    notice = describe_choice(choice, everything, measured_on, budgets)
-    return StrengthSelection(grid.at(name, step), name, metrics, notice)
+    notice = describe_choice(decision.choice, decision.points, measured_on, decision.budgets)
+    evaluation = replace(grid.predicted(chosen), test=predict_test(network, images))
+    cross_fitted: dict[str, Any] | str = NOT_MEASURED
+    if fitted:
+        # What a half chose is reported on the other one.
+        first, second = (grid.predicted(one.choice.point) for one in reversed(fitted))
+        cross_fitted = {
+            "chosen": [
+                {"candidate": one.choice.point.candidate, "strength": one.choice.point.strength}
+                for one in fitted
+            ],
+            **cross_fitted_metrics(before, halves.joined(first, second), targets),
+        }
+    return StrengthSelection(evaluation, chosen.candidate, metrics, notice, cross_fitted)
 
 
-def _row(point: StrengthPoint) -> dict[str, Any]:
-    return {"strength": point.strength, "measured": point.measured, **point.metrics}
-
-
-def grid_points(
-    grid: StrengthGrid, before: Evaluation, targets: Sequence[int]
-) -> dict[tuple[str, int], StrengthPoint]:
-    """The figures of every candidate at every strength, by its name and step."""
+def _limits(decision: Decision) -> dict[str, Any]:
+    whole, plausible, choice = decision.budgets.whole, decision.budgets.plausible, decision.choice
     return {
-        (name, step): replace(
-            strength_point(step / grid.steps, before, grid.at(name, step), targets),
-            candidate=name,
-            measured=grid.measured(name, step),
-        )
-        for name in grid.candidates
-        for step in range(1, grid.steps + 1)
+        "allowed": {"retention": whole.lost, "contrast": whole.false_positives},
+        "plausible": {"retention": plausible.lost, "contrast": plausible.false_positives},
+        "kept": choice.kept,
+        "plausibly_kept": choice.plausible,
     }
 
 
-def strength_point(
-    strength: float, before: Evaluation, now: Evaluation, targets: Sequence[int]
-) -> StrengthPoint:
-    """The figures of one strength. Without validation images nothing is learned at any: the largest strength
-    within the budgets is chosen."""
-    metrics: dict[str, float] = {}
-    if now.validation is not None:
-        metrics = {"val/top1": now.validation.top(1), "val/loss": now.validation.loss()}
-    lost = 0.0
-    for name, frozen, current in (
-        ("retention", before.retention, now.retention),
-        ("anchors", before.held_out, now.held_out),
-    ):
-        if frozen is not None and current is not None:
-            lost = metrics["lost"] = top1_lost(frozen, current)
-            metrics |= {f"{name}/{key}": value for key, value in _retained(frozen, current).items()}
-    false_positives = 0.0
-    if now.contrast is not None:
-        false_positives = now.contrast.share_predicted(targets)
-        metrics["contrast/false_positive_rate"] = false_positives
-    return StrengthPoint(strength, metrics.get("val/top1", 0.0), lost, metrics, false_positives)
+def _curves(decision: Decision) -> dict[str, Any]:
+    taken = [one for one in decision.points if one.candidate == decision.choice.point.candidate]
 
+    def row(point: StrengthPoint) -> dict[str, Any]:
+        return {"strength": point.strength, "measured": point.measured, **point.metrics}
 
-def _retained(frozen: Predictions, now: Predictions) -> dict[str, float]:
-    top1 = {"top1": now.top(1)} if now.labelled else {}
     return {
-        **top1,
-        "agreement": now.agreement(frozen),
-        "divergence": now.divergence(frozen),
-        "estimated_lost": now.estimated_lost(frozen),
+        "curve": [row(decision.frozen), *map(row, taken)],
+        "grid": [{"candidate": point.candidate, **row(point)} for point in decision.points],
     }
 
 

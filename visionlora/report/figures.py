@@ -97,6 +97,7 @@ def strength_figure(strength: Mapping[str, Any]) -> Figure:
     _budget(lost, strength, "retention")
     learned.set(ylim=(-0.03, 1.03), title="Learned")
     lost.set(title="Forgotten" if "lost" in curve[0] else f"Forgotten: {NOT_MEASURED}")
+    figure.suptitle("weights and strength were selected on these images", fontsize=9, color=GREY_TEXT)
     for axes in (learned, lost):
         axes.axvline(strength["chosen"], color=GREY_TEXT, linewidth=1, linestyle=":", label="chosen strength")
         axes.set(xlabel="strength", xlim=(-0.03, 1.03))

@@ -34,3 +34,16 @@ def wilson_interval(share: float, count: int, z: float = Z95) -> tuple[float, fl
 def with_interval(name: str, share: float, count: int) -> dict[str, Any]:
     """A share of ``count`` images, and its 95 % interval as ``<name>_interval``: [lower, upper]."""
     return {name: share, f"{name}_interval": list(wilson_interval(share, count))}
+
+
+def shown_share(value: float | str) -> str:
+    """A figure in a table; a text, such as "not measured", as it is."""
+    return value if isinstance(value, str) else f"{value:.3f}"
+
+
+def shown_interval(share: float | str, count: int) -> str:
+    """The 95 % interval of a share of ``count`` images in a table; empty where the share is a text."""
+    if isinstance(share, str):
+        return ""
+    low, high = wilson_interval(share, count)
+    return f"{low:.2f} to {high:.2f}"

@@ -14,6 +14,9 @@ from visionlora.files import write_json
 NOT_MEASURED = "not measured"
 """The value of figures for which there were no images."""
 
+SELECTED = "selected_on_these_images"
+"""The key beside figures that says what the images they were measured on have chosen."""
+
 
 def write_metrics(path: Path, metrics: Mapping[str, Any]) -> None:
     """Write ``metrics`` as JSON; NaN and infinity become null."""

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from visionlora.report.markdown import code, escaped
-from visionlora.report.metrics_file import NOT_MEASURED
+from visionlora.report.metrics_file import NOT_MEASURED, SELECTED
+from visionlora.report.selected import selected_words
 
 MAX_CLASSES = 10
 """The card lists at most so many old classes with forgotten images; ``metrics.json`` has more."""
@@ -45,9 +46,7 @@ def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any]) -> str:
         "",
         "## Results",
         "",
-        "| images | figure | before | after |",
-        "| --- | --- | --- | --- |",
-        *_figures(metrics),
+        *_results(metrics),
         "",
         _strength(metrics["strength"]),
         "",
@@ -118,35 +117,68 @@ def _network(model: Mapping[str, Any]) -> str:
     return f"{name}, random weights" if weights == "none" else f"{name}, weights {code(weights)}"
 
 
-def _figures(metrics: Mapping[str, Any]) -> list[str]:
-    before, after = metrics["before"], metrics["after"]
+def _results(metrics: Mapping[str, Any]) -> list[str]:
+    """The table of figures. A star marks those of images that chose what is measured."""
+    fitted = metrics["cross_fitted"]
+    crossed: Mapping[str, Any] = {} if isinstance(fitted, str) else fitted
+    header = ["images", "figure", "before", "after", *(["cross-fitted"] if crossed else [])]
+    rows = [*_new(metrics, crossed), *_retention(metrics, crossed), *_contrast(metrics, crossed)]
+    lines = [f"| {' | '.join(row[: len(header)])} |" for row in (header, ["---"] * len(header), *rows)]
+    chosen = selected_words(metrics)
+    if chosen:
+        also = " Cross-fitted: each half of the images, with what the other half chose." if crossed else ""
+        lines += ["", f"\\* selected on these images: they chose {chosen}.{also}"]
+    return lines
+
+
+def _new(metrics: Mapping[str, Any], crossed: Mapping[str, Any]) -> list[list[str]]:
+    before, after, test = metrics["before"], metrics["after"], metrics["test"]
     count = metrics["pictures"]["val"] or "no"
-    rows = [
-        f"| {count} validation | {name} | {_share(before, key)} | {_share(after, key)} |"
-        for name, key in (("top-1", "val/top1"), ("top-5", "val/top5"), ("loss", "val/loss"))
-    ]
-    retention, contrast = metrics["retention"], metrics["contrast"]
-    if retention == NOT_MEASURED:
-        rows.append(f"| old (retention) | top-1 | {NOT_MEASURED} | {NOT_MEASURED} |")
-    else:
-        rows += _retention(retention)
-    if contrast == NOT_MEASURED:
-        rows.append(f"| others (contrast) | false-positive rate | {NOT_MEASURED} | {NOT_MEASURED} |")
-    else:
-        first, last = (_share(contrast, f"{when}/false_positive_rate") for when in ("before", "after"))
-        rows.append(f"| {contrast['pictures']} others (contrast) | false-positive rate | {first} | {last} |")
+    fitted = crossed.get("validation", NOT_MEASURED)
+    rows = []
+    for key, name in (
+        ("top1", "top-1"), ("top5", "top-5"), ("balanced_accuracy", "balanced accuracy"), ("loss", "loss"),
+    ):  # fmt: skip
+        if f"val/{key}" in after:
+            first = _share(before, f"val/{key}") if f"val/{key}" in before else NOT_MEASURED
+            rows.append([
+                f"{count} validation", name, first, _starred(after, f"val/{key}"),
+                "" if isinstance(fitted, str) or key not in fitted else _share(fitted, key),
+            ])  # fmt: skip
+    if not isinstance(test["after"], str):
+        first = NOT_MEASURED if isinstance(test["before"], str) else _share(test["before"], "top1")
+        kind = f"{test['after']['pictures']} test"
+        rows.append([kind, "top-1", first, _share(test["after"], "top1"), ""])
     return rows
 
 
-def _retention(retention: Mapping[str, Any]) -> list[str]:
+def _retention(metrics: Mapping[str, Any], crossed: Mapping[str, Any]) -> list[list[str]]:
+    retention, fitted = metrics["retention"], crossed.get("retention", NOT_MEASURED)
+    if retention == NOT_MEASURED:
+        return [["old (retention)", "top-1", NOT_MEASURED, NOT_MEASURED, ""]]
     kind = f"{retention['pictures']} old (retention)"
-    rows = []
     if retention["labelled"]:
-        first, last = (_share(retention, f"{when}/top1") for when in ("before", "after"))
-        rows.append(f"| {kind} | top-1 | {first} | {last} |")
+        other = "" if isinstance(fitted, str) else _share(fitted, "after/top1")
+        first = [kind, "top-1", _share(retention, "before/top1"), _starred(retention, "after/top1"), other]
     else:
-        rows.append(f"| {kind} | top-1 lost, estimated | | {retention['lost']:.3f} |")
-    return [*rows, f"| {kind} | same prediction as before | | {_share(retention, 'agreement')} |"]
+        other = "" if isinstance(fitted, str) else _share(fitted, "lost")
+        first = [kind, "top-1 lost, estimated", "", _starred(retention, "lost"), other]
+    return [first, [kind, "same prediction as before", "", _starred(retention, "agreement"), ""]]
+
+
+def _contrast(metrics: Mapping[str, Any], crossed: Mapping[str, Any]) -> list[list[str]]:
+    contrast, fitted = metrics["contrast"], crossed.get("contrast", NOT_MEASURED)
+    if contrast == NOT_MEASURED:
+        return [["others (contrast)", "false-positive rate", NOT_MEASURED, NOT_MEASURED, ""]]
+    before, after = "before/false_positive_rate", "after/false_positive_rate"
+    other = "" if isinstance(fitted, str) else _share(fitted, after)
+    kind = f"{contrast['pictures']} others (contrast)"
+    return [[kind, "false-positive rate", _share(contrast, before), _starred(contrast, after), other]]
+
+
+def _starred(figures: Mapping[str, Any], key: str) -> str:
+    """A figure with its interval, and a star where its images chose something."""
+    return _share(figures, key) + ("\\*" if figures[SELECTED] else "")
 
 
 def _share(figures: Mapping[str, Any], key: str) -> str:

@@ -36,7 +36,7 @@ def found_block(folder: ImageFolder, outputs: dict[str, Output], plan: str) -> R
     grid.add_row("training", Text(f"{_images(len(folder.train))}, {plan}"))
     grid.add_row("validation", _validation(folder))
     if folder.test:
-        grid.add_row("test", Text(f"{_images(len(folder.test))}, not used: for visionlora evaluate"))
+        grid.add_row("test", Text(f"{_images(len(folder.test))}, they report the result and choose nothing"))
     rows = [ClassRow(name, _counts(folder, name), outputs.get(name)) for name in folder.classes]
     return Group(heading("Found"), grid, Text(), classes_table(rows, MOST_CLASSES), Text())
 

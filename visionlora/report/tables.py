@@ -10,8 +10,9 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from visionlora.report.intervals import wilson_interval
+from visionlora.report.intervals import shown_interval, shown_share
 from visionlora.report.metrics_file import NOT_MEASURED
+from visionlora.report.selected import selected_words
 from visionlora.report.sheet import PredictionRow, TopNames
 from visionlora.text import for_terminal
 
@@ -37,59 +38,6 @@ def predictions_table(rows: Sequence[PredictionRow]) -> Table:
         before = [_prediction(row.before[:1]) if row.before else Text("-")] if compared else []
         table.add_row(_text(row.path), *before, _prediction(row.after[:1]), _prediction(row.after[1:]))
     return table
-
-
-def summary_table(metrics: Mapping[str, Any]) -> Table:
-    """The figures of a run, before and after training, on new, old and contrast images."""
-    table = Table(title=_title(metrics), title_justify="left", header_style="bold")
-    for name in ("figure", "images", "before", "after", "95 % interval"):
-        table.add_column(name, justify="left" if name == "figure" else "right")
-    count = metrics["pictures"]["val"]
-    before, after = metrics["before"], metrics["after"]
-    for key, name in (("val/top1", "top-1"), ("val/top5", "top-5"), ("val/loss", "loss")):
-        interval = "" if name == "loss" else _interval(after[key], count)
-        table.add_row(
-            f"validation images, {name}", f"{count:,}", _share(before[key]), _share(after[key]), interval
-        )
-    retention, contrast = metrics["retention"], metrics["contrast"]
-    if retention == NOT_MEASURED:
-        table.add_row("old images, top-1", "0", NOT_MEASURED, NOT_MEASURED, "", style="yellow")
-    else:
-        _add_retention(table, retention)
-    name = "contrast images, false-positive rate"
-    if contrast == NOT_MEASURED:
-        table.add_row(name, "0", NOT_MEASURED, NOT_MEASURED, "", style="yellow")
-    else:
-        first, last = contrast["before/false_positive_rate"], contrast["after/false_positive_rate"]
-        count = contrast["pictures"]
-        table.add_row(name, f"{count:,}", _share(first), _share(last), _interval(last, count))
-    _add_strength(table, metrics["strength"])
-    return table
-
-
-def _add_retention(table: Table, retention: Mapping[str, Any]) -> None:
-    count, same = retention["pictures"], retention["agreement"]
-    images = f"{count:,}"
-    if retention["labelled"]:
-        first, last = retention["before/top1"], retention["after/top1"]
-        table.add_row("old images, top-1", images, _share(first), _share(last), _interval(last, count))
-    else:
-        table.add_row("old images, top-1 lost (estimate)", images, "", _share(retention["lost"]), "")
-    table.add_row("old images, same prediction as before", images, "", _share(same), _interval(same, count))
-    divergence = _share(retention["divergence"])
-    table.add_row("old images, KL divergence from before, nats", images, "", divergence, "")
-
-
-def _add_strength(table: Table, strength: Mapping[str, Any]) -> None:
-    if strength["curve"]:
-        kept = strength["kept"]
-        words = "within budget" if kept else "OVER BUDGET"
-        style = None if kept else "bold red"
-        if strength["plausibly_kept"] and not kept:
-            words, style = "over budget, within the interval", "yellow"
-        table.add_row("strength", "", "", f"{strength['chosen']:g}", words, style=style)
-    else:
-        table.add_row("strength", "", "", "1", "not chosen")
 
 
 def changes_table(retention: Mapping[str, Any] | str, most: int = 5) -> RenderableType:
@@ -118,9 +66,9 @@ def changes_table(retention: Mapping[str, Any] | str, most: int = 5) -> Renderab
         table.add_row(
             _text(one["class"]),
             str(count),
-            _share(one["before/top1"]),
-            _share(after),
-            _interval(after, count),
+            shown_share(one["before/top1"]),
+            shown_share(after),
+            shown_interval(after, count),
             _text(names),
         )
     if len(changes["classes"]) > most:
@@ -131,9 +79,9 @@ def changes_table(retention: Mapping[str, Any] | str, most: int = 5) -> Renderab
 def evaluation_table(metrics: Mapping[str, Any]) -> Table:
     """The figures of a labelled folder, one row per class."""
     title = (
-        f"{metrics['pictures']} images: top-1 {_share(metrics['top1'])} "
-        f"({_interval(metrics['top1'], metrics['pictures'])}), top-5 {_share(metrics['top5'])} "
-        f"({_interval(metrics['top5'], metrics['pictures'])}), "
+        f"{metrics['pictures']} images: top-1 {shown_share(metrics['top1'])} "
+        f"({shown_interval(metrics['top1'], metrics['pictures'])}), top-5 {shown_share(metrics['top5'])} "
+        f"({shown_interval(metrics['top5'], metrics['pictures'])}), "
         f"calibration error {metrics['calibration_error']:.3f}"
     )
     table = Table(title=title, title_justify="left", header_style="bold", caption=_retained(metrics))
@@ -142,7 +90,11 @@ def evaluation_table(metrics: Mapping[str, Any]) -> Table:
     for name, figures in metrics["per_class"].items():
         count, top1 = figures["pictures"], figures["top1"]
         table.add_row(
-            _text(name), str(count), _share(figures["frozen_top1"]), _share(top1), _interval(top1, count)
+            _text(name),
+            str(count),
+            shown_share(figures["frozen_top1"]),
+            shown_share(top1),
+            shown_interval(top1, count),
         )
     return table
 
@@ -159,19 +111,22 @@ def sweep_table(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
     for overrides, metrics in runs:
         retention, contrast = metrics["retention"], metrics["contrast"]
         lost = retention if retention == NOT_MEASURED else _lost(retention)
-        wrong = contrast if contrast == NOT_MEASURED else _share(contrast["after/false_positive_rate"])
+        wrong = contrast if contrast == NOT_MEASURED else shown_share(contrast["after/false_positive_rate"])
         table.add_row(
             _text(overrides),
             f"{metrics['pictures']['val']:,}",
-            _share(metrics["after"]["val/top1"]),
-            _interval(metrics["after"]["val/top1"], metrics["pictures"]["val"]),
-            _share(metrics["after"]["val/loss"]),
+            shown_share(metrics["after"]["val/top1"]),
+            shown_interval(metrics["after"]["val/top1"], metrics["pictures"]["val"]),
+            shown_share(metrics["after"]["val/loss"]),
             f"{metrics['strength']['chosen']:g}",
             lost,
             wrong,
             f"{metrics['parameters']['trainable']:,}",
             f"{metrics['time']['step_ms']:.0f}",
         )
+    chosen = dict.fromkeys(words for _, metrics in runs if (words := selected_words(metrics)))
+    if chosen:
+        table.caption = f"the figures are on images that chose {' or '.join(chosen)} of their run"
     return table
 
 
@@ -189,6 +144,8 @@ def seeds_table(groups: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> Ta
             [run["contrast"]["after/false_positive_rate"] for run in runs if run["contrast"] != NOT_MEASURED],
         ]
         table.add_row(_text(name), str(len(runs)), *(_spread(values, len(runs)) for values in figures))
+    if any(selected_words(run) for _, runs in groups for run in runs):
+        table.caption = "the figures are on images that chose weights and strength of their run"
     return table
 
 
@@ -198,41 +155,21 @@ def _spread(values: Sequence[float], runs: int) -> str:
     return f"{statistics.mean(values):.3f} ± {statistics.stdev(values):.3f}"
 
 
-def _title(metrics: Mapping[str, Any]) -> str:
-    parameters = metrics["parameters"]
-    share = parameters["trainable"] / parameters["total"]
-    return (
-        f"{metrics['model']['used']}: {parameters['trainable']:,} of {parameters['total']:,} parameters "
-        f"trained ({share:.1%}), adapter {parameters['adapter_bytes'] / 1024:.0f} KiB, "
-        f"{metrics['steps']} steps of {metrics['time']['step_ms']:.0f} ms"
-    )
-
-
 def _retained(metrics: Mapping[str, Any]) -> str:
     retention, contrast = metrics["retention"], metrics["contrast"]
     kept, wrong = NOT_MEASURED, NOT_MEASURED
     if retention != NOT_MEASURED:
         same, count = retention["agreement"], retention["pictures"]
-        kept = f"{_share(same)} ({_interval(same, count)}) same prediction, {_lost(retention)} top-1 lost"
+        kept = f"{shown_share(same)} ({shown_interval(same, count)}) same prediction, "
+        kept += f"{_lost(retention)} top-1 lost"
     if contrast != NOT_MEASURED:
         share = contrast["after/false_positive_rate"]
-        wrong = f"{_share(share)} ({_interval(share, contrast['pictures'])})"
+        wrong = f"{shown_share(share)} ({shown_interval(share, contrast['pictures'])})"
     return f"old images: {kept}; contrast images, false-positive rate: {wrong}"
 
 
 def _lost(retention: Mapping[str, Any]) -> str:
     return f"{retention['lost']:+.3f}" + ("" if retention["labelled"] else " (estimate)")
-
-
-def _share(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:.3f}"
-
-
-def _interval(share: float | str, count: int) -> str:
-    if isinstance(share, str):
-        return ""
-    low, high = wilson_interval(share, count)
-    return f"{low:.2f} to {high:.2f}"
 
 
 def _prediction(names: TopNames) -> Text:

@@ -13,9 +13,15 @@ from torch import nn
 from visionlora.adapters import adapter_parameters
 from visionlora.evaluation.forgetting import Changes
 from visionlora.evaluation.images import Evaluation
-from visionlora.evaluation.metrics import contrast_metrics, retention_metrics, validation_metrics
+from visionlora.evaluation.metrics import (
+    accuracy_metrics,
+    contrast_metrics,
+    retention_metrics,
+    validation_metrics,
+)
 from visionlora.evaluation.strength import Candidates, StrengthSelection
 from visionlora.phases import seconds_so_far
+from visionlora.report.metrics_file import SELECTED
 from visionlora.training.learning_rate import Trials
 from visionlora.training.setup import RunSetup
 
@@ -68,6 +74,8 @@ def build_metrics(
         notices: what the user was told.
     """
     backbone, head, after = setup.adapted.backbone, setup.adapted.head, selection.evaluation
+    names = dict(zip(head.targets, setup.folder.classes, strict=True))
+    selected = selections(setup, selection, result)
     return {
         "model": {"asked": backbone.requested, "used": backbone.name, "weights": backbone.weights},
         "classes": list(setup.folder.classes),
@@ -78,12 +86,18 @@ def build_metrics(
         "pictures": {
             "train": len(setup.folder.train),
             "val": len(setup.folder.val),
+            "test": len(setup.folder.test),
             "anchors": len(setup.teacher.stream.anchors) if setup.teacher else 0,
         },
-        "before": validation_metrics(before.validation),
-        "after": validation_metrics(after.validation),
-        "retention": retention_metrics(changes, head.targets),
-        "contrast": contrast_metrics(before.contrast, after.contrast, head.targets),
+        "before": validation_metrics(before.validation, [], names),
+        "after": validation_metrics(after.validation, selected["validation"], names),
+        "test": {
+            "before": accuracy_metrics(before.test, [], names),
+            "after": accuracy_metrics(after.test, [], names),
+        },
+        "retention": retention_metrics(changes, head.targets, selected["retention"]),
+        "contrast": contrast_metrics(before.contrast, after.contrast, head.targets, selected["contrast"]),
+        "cross_fitted": selection.cross_fitted,
         "strength": dict(selection.metrics),
         "time": times_so_far(result.times),
         "steps": result.steps,
@@ -92,8 +106,30 @@ def build_metrics(
         "features": dict(result.features) if result.features else "computed at every step",
         "versions": versions(),
         "seed": setup.config.seed,
-        "candidates": {**result.objectives, "taken": selection.candidate},
-        "learning_rate": {"used": result.lr, "tried": result.lr_trials},
+        "candidates": {
+            **result.objectives,
+            "taken": selection.candidate,
+            SELECTED: selected["validation"],
+        },
+        "learning_rate": {
+            "used": result.lr,
+            "tried": result.lr_trials,
+            SELECTED: ["learning rate"] if result.lr_trials else [],
+        },
+    }
+
+
+def selections(setup: RunSetup, selection: StrengthSelection, result: TrainingResult) -> dict[str, list[str]]:
+    """What the images of each kind have chosen in this run: figures on them are a little too good."""
+    trained_on = ["trained on"] if set(setup.folder.val) & set(setup.folder.train) else []
+    rate = ["learning rate"] if result.lr_trials else []
+    several = ["weights"] if len(result.weights) > 1 else []
+    budget = selection.metrics["budget"]
+    chosen = [*several, "strength"] if selection.metrics["curve"] else []
+    return {
+        "validation": [*trained_on, *rate, "checkpoint", *(chosen or several)] if setup.folder.val else [],
+        "retention": chosen if budget["retention"] is not None else [],
+        "contrast": chosen if budget["contrast"] is not None else [],
     }
 
 

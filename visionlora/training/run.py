@@ -102,7 +102,8 @@ def run(
         evaluation_images = setup.evaluation_images
         if cache_plan is not None:
             evaluation_images = cache_plan.evaluation_images(evaluation_images)
-        before = evaluate_images(network, evaluation_images).before_training(setup.adapted.old_outputs)
+        before = evaluate_images(network, evaluation_images, test=True)
+        before = before.before_training(setup.adapted.old_outputs)
         result = train(setup, sample, cache_plan, logger, folder, choices, start, stop, notices)
         with stop.deferred():
             write_adapter(folder.path / "adapter", setup.adapted, setup.folder.classes)

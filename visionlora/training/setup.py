@@ -14,6 +14,7 @@ from torch import Tensor
 from visionlora.data import BadImage, ImageDataset, ImageFile, ImageFolder, ImageLoader, scan, scan_images
 from visionlora.data.loaders import ImageLoaders
 from visionlora.data.outputs import describe_outputs
+from visionlora.data.splits import with_report
 from visionlora.device import choose_device, keep_freed_memory
 from visionlora.evaluation.images import EvaluationImages
 from visionlora.models import find_class
@@ -117,6 +118,9 @@ def set_up(
     folder = images or scan(
         data.root, class_name=data.class_name, val_fraction=data.val_fraction, seed=config.seed
     )
+    folder, reporting = with_report(folder, config.seed)
+    if reporting:
+        notices.say(reporting)
     adapted = adapt(config.model, config.lora, folder.classes, config.seed, config.trainer.channels_last)
     backbone, head = adapted.backbone, adapted.head
     notices.console.print(_found(config.trainer, config.data.batch_size, folder, adapted))
@@ -127,7 +131,8 @@ def set_up(
     targets = dict(zip(folder.classes, head.targets, strict=True))
     train_loader = loaders.training(folder.train, targets)
     validating = loaders.plain("val", folder.val, targets)
-    folder = replace(folder, train=_images(train_loader), val=_images(validating))
+    testing = loaders.plain("test", folder.test, targets)
+    folder = replace(folder, train=_images(train_loader), val=_images(validating), test=_images(testing))
     validation_loader = validating if folder.val else None
     if config.trainer.reuse_memory and device.type == "cpu" and not keep_freed_memory():
         notices.say("freed memory goes back to the system: only glibc can keep it (trainer.reuse_memory)")
@@ -157,7 +162,9 @@ def set_up(
             "contrast.anchors are not used: nothing is distilled (retention.weight, per_step, head new)"
         )
     contrast = _contrast_loader(config.contrast.root, loaders, notices)
-    evaluation_images = EvaluationImages(validation_loader, retention, contrast)
+    evaluation_images = EvaluationImages(
+        validation_loader, retention, contrast, test=testing if folder.test else None
+    )
     if held_out is not None:
         stream = anchor_stream([held_out.anchors], config.retention, loaders)
         batches = stream.batches(data.batch_size)

@@ -25,7 +25,8 @@ from visionlora.report.figures import confusion_figure, strength_figure, update_
 from visionlora.report.metrics_file import flatten, write_metrics
 from visionlora.report.model_card import changes_markdown, model_card
 from visionlora.report.sheet import PredictionRow, before_after_sheet
-from visionlora.report.tables import changes_table, show, summary_table
+from visionlora.report.summary import summary_table
+from visionlora.report.tables import changes_table, show
 from visionlora.settings import plain
 from visionlora.tasks.single_label import decode
 from visionlora.text import printable

@@ -1,0 +1,143 @@
+"""The table that a run ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.table import Table
+
+from visionlora.report.intervals import shown_interval, shown_share
+from visionlora.report.metrics_file import NOT_MEASURED, SELECTED
+from visionlora.report.selected import selected_words
+
+_Row = tuple[str, str, str, str, str, str, str | None]
+"""Cells, the last one for the cross-fitted figure, and the style."""
+
+
+def summary_table(metrics: Mapping[str, Any]) -> Table:
+    """The figures of a run, before and after training, on new, old and contrast images.
+
+    A star marks figures of images that chose what is measured; beside them stands the figure where each half
+    of the images is predicted with what the other half chose.
+    """
+    table = Table(title=_title(metrics), title_justify="left", header_style="bold")
+    fitted = metrics["cross_fitted"]
+    crossed: Mapping[str, Any] = {} if isinstance(fitted, str) else fitted
+    names = ("figure", "images", "before", "after", "95 % interval", "cross-fitted")
+    for name in names if crossed else names[:-1]:
+        table.add_column(name, justify="left" if name == "figure" else "right")
+    for *row, style in (*_new_rows(metrics, crossed), *_old_rows(metrics, crossed), _strength_row(metrics)):
+        table.add_row(*row[: len(table.columns)], style=style)
+    chosen = selected_words(metrics)
+    if chosen:
+        table.caption = f"* selected on these images: {chosen}" + (
+            "; cross-fitted: each half with what the other half chose" if crossed else ""
+        )
+        table.caption_justify = "left"
+    return table
+
+
+def _new_rows(metrics: Mapping[str, Any], crossed: Mapping[str, Any]) -> list[_Row]:
+    rows: list[_Row] = []
+    count = metrics["pictures"]["val"]
+    before, after, test = metrics["before"], metrics["after"], metrics["test"]
+    star = "*" if after[SELECTED] else ""
+    fitted = crossed.get("validation", NOT_MEASURED)
+    for key, name in (
+        ("top1", "top-1"), ("top5", "top-5"), ("balanced_accuracy", "balanced accuracy"), ("loss", "loss"),
+    ):  # fmt: skip
+        value = after.get(f"val/{key}")
+        if value is None:
+            continue
+        interval = shown_interval(value, count) if key in ("top1", "top5") else ""
+        other = "" if isinstance(fitted, str) else shown_share(fitted.get(key, ""))
+        first = shown_share(before.get(f"val/{key}", NOT_MEASURED))
+        rows.append(
+            (
+                f"validation images, {name}",
+                f"{count:,}",
+                first,
+                shown_share(value) + star,
+                interval,
+                other,
+                None,
+            )
+        )
+    for key, name in (("top1", "top-1"), ("balanced_accuracy", "balanced accuracy")):
+        if isinstance(test["after"], str) or key not in test["after"]:
+            continue
+        first = NOT_MEASURED if isinstance(test["before"], str) else shown_share(test["before"].get(key, ""))
+        value, images = test["after"][key], test["after"]["pictures"]
+        interval = shown_interval(value, images) if key == "top1" else ""
+        rows.append((f"test images, {name}", f"{images:,}", first, shown_share(value), interval, "", "bold"))
+    return rows
+
+
+def _old_rows(metrics: Mapping[str, Any], crossed: Mapping[str, Any]) -> list[_Row]:
+    rows: list[_Row] = []
+    retention, contrast = metrics["retention"], metrics["contrast"]
+    if retention == NOT_MEASURED:
+        rows.append(("old images, top-1", "0", NOT_MEASURED, NOT_MEASURED, "", "", "yellow"))
+    else:
+        rows += _retention_rows(retention, crossed.get("retention", NOT_MEASURED))
+    name = "contrast images, false-positive rate"
+    if contrast == NOT_MEASURED:
+        return [*rows, (name, "0", NOT_MEASURED, NOT_MEASURED, "", "", "yellow")]
+    first, last = contrast["before/false_positive_rate"], contrast["after/false_positive_rate"]
+    count, fitted = contrast["pictures"], crossed.get("contrast", NOT_MEASURED)
+    other = "" if isinstance(fitted, str) else shown_share(fitted["after/false_positive_rate"])
+    star = "*" if contrast[SELECTED] else ""
+    row = (
+        name,
+        f"{count:,}",
+        shown_share(first),
+        shown_share(last) + star,
+        shown_interval(last, count),
+        other,
+        None,
+    )
+    return [*rows, row]
+
+
+def _retention_rows(retention: Mapping[str, Any], fitted: Mapping[str, Any] | str) -> list[_Row]:
+    count, same = retention["pictures"], retention["agreement"]
+    images, star = f"{count:,}", "*" if retention[SELECTED] else ""
+    rows: list[_Row] = []
+    if retention["labelled"]:
+        first, last = retention["before/top1"], retention["after/top1"]
+        other = "" if isinstance(fitted, str) else shown_share(fitted["after/top1"])
+        interval = shown_interval(last, count)
+        rows.append(
+            ("old images, top-1", images, shown_share(first), shown_share(last) + star, interval, other, None)
+        )
+    else:
+        other = "" if isinstance(fitted, str) else shown_share(fitted["lost"])
+        name = "old images, top-1 lost (estimate)"
+        rows.append((name, images, "", shown_share(retention["lost"]) + star, "", other, None))
+    kept = shown_share(same) + star
+    name = "old images, same prediction as before"
+    rows.append((name, images, "", kept, shown_interval(same, count), "", None))
+    divergence = shown_share(retention["divergence"]) + star
+    return [*rows, ("old images, KL divergence from before, nats", images, "", divergence, "", "", None)]
+
+
+def _strength_row(metrics: Mapping[str, Any]) -> _Row:
+    strength = metrics["strength"]
+    if not strength["curve"]:
+        return "strength", "", "", "1", "not chosen", "", None
+    kept = strength["kept"]
+    words, style = ("within budget", None) if kept else ("OVER BUDGET", "bold red")
+    if strength["plausibly_kept"] and not kept:
+        words, style = "over budget, within the interval", "yellow"
+    return "strength", "", "", f"{strength['chosen']:g}", words, "", style
+
+
+def _title(metrics: Mapping[str, Any]) -> str:
+    parameters = metrics["parameters"]
+    share = parameters["trainable"] / parameters["total"]
+    return (
+        f"{metrics['model']['used']}: {parameters['trainable']:,} of {parameters['total']:,} parameters "
+        f"trained ({share:.1%}), adapter {parameters['adapter_bytes'] / 1024:.0f} KiB, "
+        f"{metrics['steps']} steps of {metrics['time']['step_ms']:.0f} ms"
+    )
