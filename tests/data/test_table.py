@@ -6,6 +6,7 @@ import pytest
 
 from tests.conftest import Draw
 from visionlora.data.folders import scan
+from visionlora.data.table import _Reader
 from visionlora.errors import VisionLoraError
 
 
@@ -96,3 +97,26 @@ def test_a_table_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_bytes(b"\xff\x00\x01")
     with pytest.raises(VisionLoraError, match="it is not text"):
         scan(tmp_path / "labels.csv")
+
+
+def test_a_table_of_many_missing_files_is_refused_without_reading_all_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = "".join(f"elsewhere/{number}.jpg,a\n" for number in range(20_000))
+    path = table(tmp_path, f"path,label\n{rows}")
+    looked_for: list[str] = []
+    existing = _Reader._existing
+    monkeypatch.setattr(
+        _Reader, "_existing", lambda self, name: looked_for.append(name) or existing(self, name)
+    )
+    with pytest.raises(VisionLoraError, match=r"0\.jpg and at least 999 more; paths are relative"):
+        scan(path)
+    assert len(looked_for) == 1000
+
+
+def test_many_files_that_lie_elsewhere_are_found_by_their_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("visionlora.data.table.MANY", 2)
+    folder = scan(table(tmp_path, "path,label\n1.png,a\n2.png,a\n3.png,b\n4.png,b\n"), val_fraction=0)
+    assert [image.path.parent.name for image in folder.train] == ["images"] * 4

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -18,6 +19,8 @@ from visionlora.errors import VisionLoraError
 
 __all__ = ["PATH_COLUMNS", "Table", "labels_in", "read_table"]
 
+MANY = 1000
+"""Rows whose files are missing, after which they are looked for: a table of a million is refused at once."""
 _TRUE = frozenset({"1", "1.0", "true", "yes", "t", "y"})
 
 
@@ -48,7 +51,7 @@ def read_table(path: Path, class_name: str | None = None) -> Table:
 
     Raises:
         VisionLoraError: not such a table, a line that cannot be used (with its number), files that do not
-            exist (all of them counted), or a file with two labels.
+            exist (counted up to a thousand), or a file with two labels.
     """
     rows = read_rows(path)
     columns = find_columns(path, rows, class_name)
@@ -85,6 +88,8 @@ class _Reader:
         if image is None:
             image = self.path.parent / name
             self._missing.append((image, where))
+            if len(self._missing) == MANY:
+                self._find(*self._missing[0], self._line_of, so_far=True)
         seen = self._line_of.get(image)
         if seen is not None:
             if seen[1] != label:
@@ -101,15 +106,11 @@ class _Reader:
         """Find the files that are not where the table says, below its folder; say what was done."""
         notes = []
         if self._missing:
-            files = FilesByName(self.path)
             moved: dict[Path, Path] = {}
             taken = set(self._line_of)
             for image, split in self._missing:
-                same = files.like(image, split)
-                if len(same) != 1 or same[0] in taken:
-                    self._refuse_missing(image, len(same))
-                moved[image] = same[0]
-                taken.add(same[0])
+                moved[image] = self._find(image, split, taken)
+                taken.add(moved[image])
             for images in self.found.values():
                 images[:] = [ImageFile(moved.get(one.path, one.path), one.label) for one in images]
             folders = {path.parent for path in moved.values()}
@@ -124,10 +125,22 @@ class _Reader:
             notes.append(f"{self._unlabelled} lines name an image and no class: left out")
         return notes
 
-    def _refuse_missing(self, image: Path, same: int) -> None:
+    @cached_property
+    def _files(self) -> FilesByName:
+        return FilesByName(self.path)
+
+    def _find(self, image: Path, split: str, taken: Collection[Path], so_far: bool = False) -> Path:
+        """The one file, not taken yet, that a path means which leads nowhere.
+
+        Raises:
+            VisionLoraError: there is none, or several; ``so_far``: more may be missing in rows to come.
+        """
+        same = self._files.like(image, split)
+        if len(same) == 1 and same[0] not in taken:
+            return same[0]
         count = len(self._missing)
-        more = f" and {count - 1} more" if count > 1 else ""
-        several = f"; {same} files below it have that name: write their folder too" if same > 1 else ""
+        more = f" and {'at least ' if so_far else ''}{count - 1} more" if count > 1 else ""
+        several = f"; {len(same)} files below it have that name: write their folder too" if same[1:] else ""
         if ":/" in str(image):
             several = "; addresses are not downloaded: give files"
         raise VisionLoraError(
