@@ -14,7 +14,7 @@ MOST_THREADS = 1024
 
 
 def _is_input(value: object) -> bool:
-    return isinstance(value, str) or (type(value) is int and 1 <= value <= MOST_THREADS)
+    return value is None or isinstance(value, str) or (type(value) is int and 1 <= value <= MOST_THREADS)
 
 
 def _is_trial(trial: object) -> bool:
