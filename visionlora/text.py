@@ -20,7 +20,7 @@ _PLAIN = {
 }  # fmt: skip
 
 # What spreadsheets take for the start of a formula (OWASP, "CSV injection").
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
 
 
 def printable(text: object, encoding: str | None = None) -> str:

@@ -94,9 +94,9 @@ def write_outputs(
         strength_figure(metrics["strength"]).savefig(temporary, format="png", dpi=120)
     _write_tensorboard(logger.experiment, folder, metrics)
     _write_figures(logger.experiment, setup.adapted, setup.folder, after.validation)
-    logger.experiment.add_text(
-        "configuration", "```yaml\n" + OmegaConf.to_yaml(config, resolve=True) + "\n```"
-    )
+    # Indented, which is code in Markdown: a text in it could end a fence.
+    lines = OmegaConf.to_yaml(config, resolve=True).splitlines()
+    logger.experiment.add_text("configuration", "\n".join(f"    {line}" for line in lines))
     _log_hyperparameters(logger, config, setup.adapted.backbone.name, metrics)
     logger.finalize("success")
 
