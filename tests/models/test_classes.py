@@ -72,3 +72,17 @@ def test_an_empty_name_is_unknown_even_without_ids(name: str) -> None:
 
 def test_generic_names_are_found() -> None:
     assert find_class("class_1", ("class 0", "class 1"), ("", "")) == 1
+
+
+def test_many_unknown_names_are_looked_up_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[str] = []
+    monkeypatch.setattr(
+        "visionlora.models.classes.suggestions", lambda name, categories: compared.append(name) or []
+    )
+    categories = tuple(f"thing {number}" for number in range(1000))
+    for number in range(300):
+        with pytest.raises(UnknownClass) as unknown:
+            find_class(f"other {number}", categories)
+    assert compared == []  # slow, and only needed for a message
+    assert "class 'other 299' is not one of the network's 1000 classes" in str(unknown.value)
+    assert compared == ["other 299"]

@@ -10,14 +10,26 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from visionlora.errors import VisionLoraError
+from visionlora.text import listed
 
 
 class UnknownClass(VisionLoraError):
     """No output of the network has this name."""
+
+    def __init__(self, name: str, categories: Sequence[str]) -> None:
+        super().__init__(name, categories)
+        self._name, self._categories = name, categories
+
+    def __str__(self) -> str:
+        # Only where it is shown: comparing a name with a thousand others takes long.
+        close = suggestions(self._name, self._categories)
+        hint = f"; close: {', '.join(close)}" if close else ""
+        what = f"class '{listed([self._name])}' is not one of the network's {len(self._categories)} classes"
+        return f"{what}{hint}"
 
 
 @cache
@@ -41,10 +53,10 @@ def find_class(name: str, categories: Sequence[str], wnids: Sequence[str] = ()) 
         UnknownClass: no output has that name; similar names are suggested.
         VisionLoraError: several outputs match; the message lists their WordNet ids.
     """
-    for key in (_exact, _normalised):
-        wanted = key(name)
-        found = [i for i, wnid in enumerate(wnids) if wnid and key(wnid) == wanted]
-        found = found or [i for i, category in enumerate(categories) if key(category) == wanted]
+    for exact in (True, False):
+        wanted = name if exact else _normalised(name)
+        found = _places(tuple(wnids), exact).get(wanted, []) if wanted else []
+        found = found or _places(tuple(categories), exact).get(wanted, [])
         if len(found) == 1:
             return found[0]
         if found and wanted:
@@ -52,9 +64,16 @@ def find_class(name: str, categories: Sequence[str], wnids: Sequence[str] = ()) 
             raise VisionLoraError(
                 f"class '{name}' matches several of the network's classes: {which}; use a WordNet id"
             )
-    close = suggestions(name, categories)
-    hint = f"; close: {', '.join(close)}" if close else ""
-    raise UnknownClass(f"class '{name}' is not one of the network's {len(categories)} classes{hint}")
+    raise UnknownClass(name, categories)
+
+
+@lru_cache(maxsize=16)
+def _places(names: tuple[str, ...], exact: bool) -> dict[str, list[int]]:
+    """Where each name is, as it is or normalised."""
+    places: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        places.setdefault(name if exact else _normalised(name), []).append(place)
+    return places
 
 
 def suggestions(name: str, categories: Sequence[str], count: int = 4) -> list[str]:
@@ -64,10 +83,6 @@ def suggestions(name: str, categories: Sequence[str], count: int = 4) -> list[st
     by_key = {_normalised(category): category for category in categories}
     similar = [by_key[match] for match in get_close_matches(_normalised(name), by_key, n=count, cutoff=0.7)]
     return list(dict.fromkeys(similar + by_word))[:count]
-
-
-def _exact(name: str) -> str:
-    return name
 
 
 def _normalised(name: str) -> str:

@@ -67,7 +67,7 @@ def restore(path: str | Path, model: str | None = None, weights: str | None = No
         )
     backbone = load_backbone(name, weights or about.get("weights", "imagenet"))
     classes = tuple(about.get("classes", ()))
-    head = apply_head(backbone, about["head"], classes) if classes else _unchanged_head(backbone)
+    head = apply_head(backbone, str(about.get("head")), classes) if classes else _unchanged_head(backbone)
     network = load_adapter(backbone.model, directory)
     return TrainedModel(network.eval(), backbone, head, classes, about)
 

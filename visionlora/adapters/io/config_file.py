@@ -17,6 +17,8 @@ from visionlora.text import brief
 CONFIG_FILE = "adapter_config.json"
 MOST_BYTES = 16 * 2**20
 """Of the file. The configuration of 4096 layers, each with a pattern of its own, has less than one MiB."""
+MOST_CLASSES = 100_000
+"""Each is a row of a new head, which is made before the tensors are compared."""
 MOST_STRENGTH = 1e6
 
 
@@ -64,6 +66,10 @@ def _are_texts(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
+def _are_classes(value: object) -> bool:
+    return _are_texts(value) and len(value) <= MOST_CLASSES  # type: ignore[arg-type]
+
+
 def _is_object(value: object) -> bool:
     return isinstance(value, dict)
 
@@ -107,7 +113,7 @@ _OWN_KINDS: Mapping[str, _Kind] = {
     "model": _TEXT,
     "weights": _TEXT,
     "head": _TEXT,
-    "classes": _TEXTS,
+    "classes": (_are_classes, f"a list of at most {MOST_CLASSES} texts"),
     "parts": _TEXTS,
     "settings": _OBJECT,
     "strength": (_are_strengths, f"an object of numbers of at most {MOST_STRENGTH:g}"),

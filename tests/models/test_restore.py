@@ -1,0 +1,46 @@
+"""A trained network from a stranger's adapter directory: one line says what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from visionlora.errors import VisionLoraError
+from visionlora.models.restore import restore
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        ({}, "does not name the network"),
+        ({"model": 3}, "visionlora.model is 3"),
+        ({"model": "../../x"}, "is not a classification network"),
+        ({"model": "pocket", "weights": "/dev/zero"}, "there is no file /dev/zero"),
+        ({"model": "pocket", "weights": "/etc/passwd"}, "ends in none of"),
+        ({"model": "pocket", "classes": ["a"]}, "head 'None' does not exist"),
+        ({"model": "pocket", "classes": ["a"], "head": "keep"}, "class 'a' is not one of"),
+        ({"model": "pocket", "classes": ["a"] * 100_001, "head": "extend"}, "at most 100000 texts"),
+        ({"model": "pocket", "classes": ["a", "b"], "head": "new"}, "holds no adapter's tensors"),
+    ],
+)
+def test_what_an_adapter_says_of_itself_is_checked(tmp_path: Path, own: dict[str, Any], said: str) -> None:
+    config = {"peft_type": "LORA", "auto_mapping": {"visionlora": own}}
+    (tmp_path / "adapter_config.json").write_text(json.dumps(config))
+    save_file({}, tmp_path / "adapter_model.safetensors")
+    with pytest.raises(VisionLoraError, match=said) as refused:
+        restore(tmp_path)
+    assert len(str(refused.value)) < 1000
+
+
+def test_an_update_for_another_network_changes_nothing(tmp_path: Path) -> None:
+    config = {"peft_type": "LORA", "r": 2, "auto_mapping": {"visionlora": {"model": "pocket"}}}
+    (tmp_path / "adapter_config.json").write_text(json.dumps(config))
+    tensors = {f"base_model.model.fc.lora_{part}.weight": torch.ones(2, 2) for part in "AB"}
+    save_file(tensors, tmp_path / "adapter_model.safetensors")
+    with pytest.raises(VisionLoraError, match="the network has no layer fc"):
+        restore(tmp_path)
