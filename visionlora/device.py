@@ -36,7 +36,10 @@ def choose_device(accelerator: str) -> torch.device:
             f"trainer.accelerator is {accelerator}, but PyTorch sees no such device here; use "
             "trainer.accelerator=auto or cpu"
         )
-    return torch.device(kind)
+    from visionlora.place import place
+
+    here = place()
+    return torch.device(kind) if here.count == 1 else torch.device(kind, here.local_rank)
 
 
 def reading_interval(device: torch.device) -> int:

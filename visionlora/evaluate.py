@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from omegaconf import DictConfig
 
 from visionlora.command import Command, launch
 from visionlora.evaluation.config import EvaluateConfig
 from visionlora.options import section
+from visionlora.processes import joined, of_first, run_in
 from visionlora.retention.config import ContrastConfig, RetentionConfig
 from visionlora.settings import build, plain
 
@@ -35,9 +37,15 @@ COMMAND = Command(
 def evaluate(config: DictConfig) -> int:
     """Print, and where ``output`` is given write, the figures."""
     options = build(EvaluateOptions, plain(config))
+    return run_in(options.devices, partial(_evaluate, options), _evaluate, options)
+
+
+def _evaluate(options: EvaluateOptions) -> int:
+    from visionlora.device import choose_device
     from visionlora.evaluation.evaluate import evaluate_adapter
 
-    evaluate_adapter(options, options.retention.root, options.contrast.root)
+    with joined(choose_device("auto").type):
+        evaluate_adapter(of_first(options), options.retention.root, options.contrast.root)
     return 0
 
 

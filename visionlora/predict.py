@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from omegaconf import DictConfig
 
 from visionlora.command import Command, launch
 from visionlora.evaluation.config import PredictConfig
+from visionlora.processes import joined, of_first, run_in
 from visionlora.settings import build, plain
 
 COMMAND = Command(
@@ -24,9 +27,15 @@ BROKEN_IMAGES = 3
 def predict(config: DictConfig) -> int:
     """Show and write what the network says; 3 where an image could not be read, 0 otherwise."""
     options = build(PredictConfig, plain(config))
+    return run_in(options.devices, partial(_predict, options), _predict, options)
+
+
+def _predict(options: PredictConfig) -> int:
+    from visionlora.device import choose_device
     from visionlora.evaluation.predict import predict_images
 
-    return BROKEN_IMAGES if predict_images(options) else 0
+    with joined(choose_device("auto").type):
+        return BROKEN_IMAGES if predict_images(of_first(options)) else 0
 
 
 def main() -> None:

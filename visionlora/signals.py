@@ -101,6 +101,14 @@ class StopRequest:
         os._exit(128 + number)
 
 
+class NoStop(StopRequest):
+    """Signals are ignored: the first of several processes obeys them, and ends the others."""
+
+    def install(self) -> None:
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+
+
 @contextmanager
 def stoppable() -> Iterator[StopRequest]:
     """Inside, SIGINT and SIGTERM raise :class:`Stopped`; afterwards their handlers are those from before."""

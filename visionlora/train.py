@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from visionlora.command import Command, complain, fail, in_sweep, launch, show
+from visionlora.command import Command, complain, fail, in_sweep, launch, register_resolvers, show
 from visionlora.errors import VisionLoraError
+from visionlora.place import place
+from visionlora.processes import joined, run_in
 from visionlora.run_folder.compare import given_options
-from visionlora.run_folder.folder import CONFIG, RunFolder
+from visionlora.run_folder.folder import CONFIG, RunFolder, shared
 from visionlora.run_folder.lock import claimed
 from visionlora.settings import keys_of
-from visionlora.signals import Stopped, StopRequest, stoppable
+from visionlora.signals import NoStop, Stopped, StopRequest, stoppable
 from visionlora.text import printable
 from visionlora.training.config import RunConfig, read_config
 
@@ -36,6 +40,8 @@ def train(config: DictConfig) -> int:
 
     path = Path(HydraConfig.get().runtime.output_dir)
     try:
+        if not place().first:  # torchrun's or SLURM's
+            return _help(read_config(config).trainer.accelerator)
         _require_utf8(path)
         with claimed(path), stoppable() as stop:
             folder, config = _open(path, config, HydraConfig.get().overrides.task)
@@ -43,7 +49,10 @@ def train(config: DictConfig) -> int:
                 if folder.finished:
                     show(f"{path} is finished: there is nothing to continue")
                 else:
-                    _run(config, folder, stop)
+                    options = read_config(config)
+                    _check_available(options)
+                    first = partial(_run, config, folder, stop)
+                    run_in(options.trainer.devices, first, _help, options.trainer.accelerator)
             except Exception:
                 folder.discard()
                 _say_what_is_left(folder)
@@ -55,6 +64,8 @@ def train(config: DictConfig) -> int:
             raise  # it ends the sweep, not this run alone
         return stopped.exit_code
     finally:
+        for left in path.glob(".process-*") if place().first else ():
+            shutil.rmtree(left, ignore_errors=True)
         # In a sweep Hydra still logs to it.
         if not in_sweep():
             _remove_if_empty(path)
@@ -81,15 +92,42 @@ def _open(path: Path, config: DictConfig, overrides: Sequence[str]) -> tuple[Run
     return RunFolder.resume(path, given, keys, force=OmegaConf.select(config, "resume.force") is True)
 
 
-def _run(config: DictConfig, folder: RunFolder, stop: StopRequest) -> None:
-    options = read_config(config)
+def _check_available(options: RunConfig) -> None:
     # Only now: torch and Lightning take seconds to import.
-    from visionlora.training.cross_validation import run_folds
-    from visionlora.training.run import run
     from visionlora.training.setup import check_available
 
     check_available(options.model, options.trainer)
-    run(config, folder, stop) if options.data.folds is None else run_folds(config, folder, stop)
+
+
+def _run(config: DictConfig, folder: RunFolder, stop: StopRequest) -> int:
+    """The run in the first process, and mostly the only one."""
+    from visionlora.device import choose_device
+
+    trainer = read_config(config).trainer
+    with joined(choose_device(trainer.accelerator).type, trainer.strategy == "ddp"):
+        _train(config, shared(folder), stop)
+    return 0
+
+
+def _help(accelerator: str) -> int:
+    """The run in another process, which is told everything by the first one, and stopped by it."""
+    from visionlora.device import choose_device
+
+    with joined(choose_device(accelerator).type):
+        register_resolvers()
+        folder = shared(None)
+        try:
+            _train(folder.config(), folder, NoStop())
+        finally:
+            shutil.rmtree(folder.path, ignore_errors=True)
+    return 0
+
+
+def _train(config: DictConfig, folder: RunFolder, stop: StopRequest) -> None:
+    from visionlora.training.cross_validation import run_folds
+    from visionlora.training.run import run
+
+    run(config, folder, stop) if config.data.folds is None else run_folds(config, folder, stop)
 
 
 def _say_what_is_left(folder: RunFolder) -> None:

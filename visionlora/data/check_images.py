@@ -14,6 +14,8 @@ from visionlora.data.cache import ImageCache
 from visionlora.data.images import BadImage, ImageFile, open_image
 from visionlora.errors import VisionLoraError
 from visionlora.files import replacing
+from visionlora.place import place
+from visionlora.processes import gather
 from visionlora.text import csv_safe
 
 ON_BAD = ("skip", "stop")
@@ -34,10 +36,13 @@ def check(images: Iterable[ImageFile], cache: ImageCache | None = None) -> None:
 
 
 def find_bad(images: Iterable[ImageFile], cache: ImageCache | None = None) -> list[BadImage]:
-    """The images that cannot be decoded, each once; ``cache`` keeps the others while they fit."""
+    """The images that cannot be decoded, each once; ``cache`` keeps the others while they fit.
+
+    Several processes decode a share each, and know all bad ones afterwards."""
     paths = list(dict.fromkeys(image.path for image in images))
     if cache is not None:
         paths = [path for path in paths if cache.memory.get(path) is None]
+    paths = list(place().share(paths))
     bad: list[BadImage] = []
 
     def attempt(path: Path) -> Tensor | BadImage | None:
@@ -55,7 +60,7 @@ def find_bad(images: Iterable[ImageFile], cache: ImageCache | None = None) -> li
                 bad.append(result)
             elif cache is not None and result is not None:
                 cache.memory.keep(path, result)
-    return bad
+    return [one for found in gather(bad) for one in found]
 
 
 def refuse(bad: Sequence[BadImage]) -> None:

@@ -12,7 +12,7 @@ from visionlora.data.augment import AugmentConfig, Preprocessing, training_trans
 from visionlora.data.cache import ImageCache, training_side
 from visionlora.data.check_images import find_bad, refuse, split_bad
 from visionlora.data.images import BadImage, ImageFile
-from visionlora.data.loading import ImageDataset, ImageLoader, make_loader
+from visionlora.data.loading import EpochSampler, ImageDataset, ImageLoader, make_loader
 
 Item = TypeVar("Item", bound=ImageFile | Tensor)
 
@@ -72,7 +72,8 @@ class ImageLoaders:
             seed=self.seed,
         )
         loader = make_loader(dataset, self.batch_size, self.seed, True, self.workers, fill=self.random)
-        self.new_images = min(self.batch_size, len(loader.sampler))  # type: ignore[arg-type]
+        assert isinstance(loader.sampler, EpochSampler)
+        self.new_images = min(self.batch_size, loader.sampler.size * loader.sampler.times)
         return loader
 
     def plain(

@@ -14,6 +14,8 @@ from visionlora.data.cache import ImageCache
 from visionlora.data.images import BadImage, ImageFile
 from visionlora.data.preprocessing import Preprocessing
 from visionlora.device import pins_memory
+from visionlora.errors import VisionLoraError
+from visionlora.place import Place, place
 
 UNLABELLED = -1
 
@@ -94,14 +96,22 @@ class ImageDataset(Dataset[Item]):
 class EpochSampler(Sampler[tuple[int, int]]):
     """Every index ``times`` times an epoch, as (turn, index), the order a function of (seed, epoch).
 
+    Several processes share every step's images, so the steps are those of one process: of each ``batch`` in
+    that order a process has every ``here.count``-th. Where a last, small batch leaves it none, it computes
+    the first one all the same, for nothing (:meth:`share` is 0).
+
     A turn is a number that no other serving of the index has: the epoch, where each comes once. It travels
     with the index, so worker processes need no state. Lightning calls :meth:`set_epoch`.
     """
 
-    def __init__(self, size: int, seed: int, times: int = 1) -> None:
+    def __init__(
+        self, size: int, seed: int, times: int = 1, batch: int = 1, here: Place | None = None
+    ) -> None:
         self.size = size
         self.seed = seed
         self.times = times
+        self.batch = batch
+        self.here = here or Place()
         self.epoch = 0
         self.start = 0
         """How many indices the next pass leaves out: those that an interrupted epoch had already served."""
@@ -111,10 +121,10 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return self.size * self.times
+        return len(self._own(range(self.size * self.times)))
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        order = shuffled(len(self), "epoch", self.seed, self.epoch)
+        order = self._own(shuffled(self.size * self.times, "epoch", self.seed, self.epoch))
         return iter(
             [
                 (self.epoch * self.times + place // self.size, place % self.size)
@@ -122,10 +132,42 @@ class EpochSampler(Sampler[tuple[int, int]]):
             ]
         )
 
+    def share(self, number: int) -> float:
+        """By how much this process's mean over batch ``number`` of an epoch is multiplied, so that the mean
+        over the processes is the mean over the whole batch."""
+        first = number * self.batch
+        whole = range(first, min(first + self.batch, self.size * self.times))
+        return len(self.here.share(whole)) * self.here.count / len(whole)
+
+    def _own(self, order: Sequence[int]) -> Sequence[int]:
+        if self.here.count == 1:
+            return order
+        batches = [order[start : start + self.batch] for start in range(0, len(order), self.batch)]
+        return [place for batch in batches for place in self.here.share(batch) or batch[:1]]
+
+
+class ShareSampler(Sampler[int]):
+    """This process's share of the indices, in order; where there are fewer than processes, at least one."""
+
+    def __init__(self, size: int, here: Place) -> None:
+        self.own = here.share(range(size)) or range(min(1, size))
+
+    def __len__(self) -> int:
+        return len(self.own)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.own)
+
 
 class ImageLoader(DataLoader[Item]):
     """A DataLoader that remembers how far into the epoch it is. Lightning saves and restores its state with
-    every checkpoint, so a run that stopped in the middle of an epoch continues with the very next batch."""
+    every checkpoint, so a run that stopped in the middle of an epoch continues with the very next batch.
+
+    Where several processes share a batch, ``share`` in it is :meth:`EpochSampler.share`.
+    """
+
+    whole_batch = 1
+    """Images in a batch of all processes together."""
 
     _served = 0
     _resume: tuple[int, int] = (-1, 0)
@@ -141,6 +183,8 @@ class ImageLoader(DataLoader[Item]):
         for batch in super().__iter__():
             if isinstance(batch, BadImage):
                 raise batch
+            if isinstance(sampler, EpochSampler) and sampler.here.count > 1:
+                batch["share"] = torch.tensor(sampler.share(self._served))
             self._served += 1
             yield batch
 
@@ -167,21 +211,37 @@ def make_loader(
     time with the transform's other random numbers (batch augmentation: Hoffer et al. 2020,
     https://arxiv.org/abs/1901.09335).
 
+    Where several processes train (:mod:`visionlora.processes`), ``batch_size`` is of all together where the
+    images are shuffled; every image is served by one of them.
+
     With ``workers`` processes the batches are the same to the bit. Small sets need none: reading a cached
     image takes less than handing it over. Fill the cache (:func:`check`) before the first
     pass, for workers inherit it and add nothing to it.
     """
     times = max(1, batch_size // max(1, len(dataset))) if fill else 1
-    return ImageLoader(
+    here = place()
+    sampler: Sampler[Any] | None = None
+    if shuffle:
+        sampler = EpochSampler(len(dataset), seed, times, batch_size, here)
+        if batch_size % here.count:
+            raise VisionLoraError(
+                f"data.batch_size is {batch_size}, which {here.count} processes cannot share evenly; set it "
+                f"to {max(1, round(batch_size / here.count)) * here.count}"
+            )
+    elif here.count > 1:
+        sampler = ShareSampler(len(dataset), here)
+    loader = ImageLoader(
         dataset,
-        batch_size=batch_size,
-        sampler=EpochSampler(len(dataset), seed, times) if shuffle else None,
+        batch_size=batch_size // here.count if shuffle else batch_size,
+        sampler=sampler,
         num_workers=workers,
         collate_fn=dataset.collate,
         pin_memory=pins_memory(),
         # Five images make an epoch of one batch: processes must not be started anew for each.
         persistent_workers=workers > 0,
     )
+    loader.whole_batch = batch_size
+    return loader
 
 
 def shuffled(size: int, *seed: int | str) -> list[int]:

@@ -8,6 +8,8 @@ from visionlora.data.config import DataConfig
 from visionlora.models.config import AdapterSource
 from visionlora.options import option, section
 
+DEVICES = "processes that share the images on this machine, each on a device of its own"
+
 
 @dataclass(frozen=True, kw_only=True)
 class PredictConfig(AdapterSource):
@@ -21,6 +23,7 @@ class PredictConfig(AdapterSource):
     compare: bool = option(False, "whether the frozen network's answers are shown too")
     top_k: int = option(3, "names for each image", at_least=1, at_most=100_000)
     batch_size: int = option(16, "images at a time", at_least=1, at_most=65536)
+    devices: int = option(1, DEVICES, at_least=1, at_most=1024)
     merged: bool = option(True, "whether the adapter is merged into the weights, which is faster")
 
 
@@ -29,6 +32,7 @@ class EvaluateConfig(AdapterSource):
     """Options of ``visionlora evaluate`` about the adapter and the images that it was made for."""
 
     output: str | None = option(None, "a file for the figures", path=True, suffixes=(".json",))
+    devices: int = option(1, DEVICES, at_least=1, at_most=1024)
     sheet: str | None = option(
         None, "a sheet of the old images that were right and are wrong now", path=True, suffixes=(".png",)
     )

@@ -26,6 +26,8 @@ from visionlora.evaluation.config import PredictConfig
 from visionlora.files import json_text, replacing, require_all_writable
 from visionlora.memory import computed
 from visionlora.models.restore import TrainedModel, restore
+from visionlora.place import place
+from visionlora.processes import gather
 from visionlora.report.progress import progress
 from visionlora.report.sheet import PredictionRow, before_after_sheet
 from visionlora.report.tables import predictions_table, show
@@ -147,6 +149,8 @@ def predict_files(
 ) -> Iterator[ImagePrediction]:
     """A prediction for each image, in their order; only a batch at a time is in memory.
 
+    Several processes take a batch each in turn, and all of them yield every prediction.
+
     Args:
         restored: the adapted network.
         images: which images.
@@ -169,18 +173,23 @@ def predict_files(
         except BadImage as error:
             return error
 
-    remaining = iter(images)
+    def of_batch(batch: Sequence[ImageFile]) -> Iterator[ImagePrediction]:
+        decoded = list(threads.map(attempt, batch))
+        readable = [pixels for pixels in decoded if isinstance(pixels, Tensor)]
+        predicted = iter(_predict_batch(restored, normalise(readable), top, compare) if readable else ())
+        for image, pixels in zip(batch, decoded, strict=True):
+            if isinstance(pixels, BadImage):
+                yield ImagePrediction(image.path, [], error=pixels.reason)
+            else:
+                now, before = next(predicted)
+                yield ImagePrediction(image.path, now, before)
+
+    here, remaining = place(), iter(images)
     with ThreadPoolExecutor() as threads, merged(network) if merge else nullcontext():
-        while batch := list(islice(remaining, batch_size)):
-            decoded = list(threads.map(attempt, batch))
-            readable = [pixels for pixels in decoded if isinstance(pixels, Tensor)]
-            predicted = iter(_predict_batch(restored, normalise(readable), top, compare) if readable else ())
-            for image, pixels in zip(batch, decoded, strict=True):
-                if isinstance(pixels, BadImage):
-                    yield ImagePrediction(image.path, [], error=pixels.reason)
-                else:
-                    now, before = next(predicted)
-                    yield ImagePrediction(image.path, now, before)
+        while batches := list(islice(remaining, batch_size * here.count)):
+            first = batch_size * here.rank
+            for part in gather(list(of_batch(batches[first : first + batch_size]))):
+                yield from part
 
 
 @torch.inference_mode()

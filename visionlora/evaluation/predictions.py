@@ -11,6 +11,8 @@ from torch.nn import functional as F
 
 from visionlora.frozen.features import network_inputs
 from visionlora.memory import computed
+from visionlora.place import place
+from visionlora.processes import gather
 from visionlora.tasks import single_label as task
 
 SCORES = ("val/top1", "val/top5", "val/loss")
@@ -115,11 +117,12 @@ def predict_batches(
 
     Args:
         network: maps (batch, 3, height, width) to (batch, outputs).
-        batches: dictionaries with ``labels``, and ``images`` or the frozen prefix's ``features``.
+        batches: dictionaries with ``labels``, and ``images`` or the frozen prefix's ``features``; with
+            ``indices`` too, where several processes have a share of them each.
         suffix: the part of the network that is left to compute where batches hold features.
     """
     device = next(network.parameters()).device
-    logits, labels = [], []
+    indices, logits, labels = [], [], []
     was_training = network.training
     network.eval()
     part = network if suffix is None else suffix
@@ -127,5 +130,23 @@ def predict_batches(
         inputs = [value.to(device) for value in network_inputs(batch)]
         logits.append(computed(part, *inputs).float().cpu())
         labels.append(batch["labels"].cpu())
+        indices.append(batch.get("indices", torch.empty(0)).cpu())
     network.train(was_training)
-    return Predictions(torch.cat(logits), torch.cat(labels))
+    return of_all_processes(Predictions(torch.cat(logits), torch.cat(labels)), torch.cat(indices))
+
+
+def of_all_processes(own: Predictions, indices: Tensor) -> Predictions:
+    """The predictions of every process, in the order of the images, the same on each of them.
+
+    Args:
+        own: of this process's share of the images.
+        indices: which images these are, int64, shape (images,).
+    """
+    if place().count == 1:
+        return own
+    parts = gather((indices, own.logits, own.labels))
+    indices, logits, labels = (torch.cat(column) for column in zip(*parts, strict=True))
+    # With fewer images than processes some predict an image that is another one's too.
+    where = {index: row for row, index in reversed(list(enumerate(indices.tolist())))}
+    rows = torch.tensor([where[index] for index in sorted(where)])
+    return Predictions(logits[rows], labels[rows])

@@ -11,8 +11,9 @@ from torch import Tensor
 from visionlora.data.augment import Normalise, Transform, evaluation_transform, seeded
 from visionlora.data.cache import ImageCache, Memory
 from visionlora.data.images import ImageFile
-from visionlora.data.loading import UNLABELLED, Batch, shuffled
+from visionlora.data.loading import UNLABELLED, Batch, ShareSampler, shuffled
 from visionlora.data.preprocessing import Preprocessing
+from visionlora.place import place
 
 
 class AnchorStream:
@@ -85,13 +86,14 @@ class AnchorStream:
         }
 
     def drawn(self, step: int) -> list[tuple[int, int]]:
-        """(anchor, view) of a batch."""
-        return [self._drawn(step * self.per_step + place) for place in range(self.per_step)]
+        """(anchor, view) of a batch: this process's share of it."""
+        return [self._drawn(step * self.per_step + number) for number in place().share(range(self.per_step))]
 
     def new_in(self, step: int) -> list[int]:
         """The places in a batch whose (anchor, view) no earlier place and no earlier batch has."""
         first = step * self.per_step
-        return [place for place in range(self.per_step) if self._turn(first + place) < self.views]
+        own = place().share(range(self.per_step))
+        return [row for row, number in enumerate(own) if self._turn(first + number) < self.views]
 
     def first_step(self, index: int, view: int) -> int:
         """The step whose batch is the first with this (anchor, view)."""
@@ -153,7 +155,8 @@ class AnchorStream:
 
 
 class AnchorBatches:
-    """Every anchor of a stream in order and without augmentation, as batches with the label -1.
+    """Every anchor of a stream in order and without augmentation, as batches with the label -1, of several
+    processes each its share.
 
     They can be iterated over any number of times.
     """
@@ -163,7 +166,9 @@ class AnchorBatches:
         self.size = size
 
     def __iter__(self) -> Iterator[Batch]:
-        count = len(self.stream.anchors)
-        for start in range(0, count, self.size):
-            images = self.stream.plain_images(range(start, min(start + self.size, count)))
-            yield {"images": images, "labels": torch.full((len(images),), UNLABELLED)}
+        own = ShareSampler(len(self.stream.anchors), place()).own
+        for start in range(0, len(own), self.size):
+            indices = own[start : start + self.size]
+            images = self.stream.plain_images(indices)
+            labels = torch.full((len(images),), UNLABELLED)
+            yield {"images": images, "labels": labels, "indices": torch.tensor(indices)}

@@ -13,6 +13,7 @@ from visionlora.data import ImageFile
 from visionlora.frozen.features import FeatureCache
 from visionlora.memory import computed
 from visionlora.phases import phase
+from visionlora.place import place
 from visionlora.retention.drift import Drift
 from visionlora.retention.stream import AnchorStream
 
@@ -31,10 +32,12 @@ IMPROBABLE = 20.0
 @dataclass(frozen=True)
 class AnchorBatch:
     """Anchors of one step: what the network is called with, images (n, 3, height, width) or features of n
-    rows, and the frozen network's logits (n, old outputs)."""
+    rows, and the frozen network's logits (n, old outputs). ``share``: by how much a mean over them is
+    multiplied, so that the mean over several processes is the one over the whole step."""
 
     inputs: list[Tensor]
     logits: Tensor
+    share: float = 1.0
 
 
 def hold_out(
@@ -97,15 +100,24 @@ class AnchorTeacher:
         """Where the frozen prefix's values are cached; the network is then its suffix."""
         self._validation: tuple[list[Tensor], Tensor] | None = None
 
-    def batch(self, network: nn.Module, step: int) -> AnchorBatch:
-        """The anchors of ``step`` on the network's device."""
+    def batch(self, network: nn.Module, step: int) -> AnchorBatch | None:
+        """The anchors of ``step`` on the network's device; of several processes this one's, None where it has
+        none."""
         keys = self.stream.drawn(step)
+        if not keys:
+            return None
         inputs = self._inputs(network, keys)
-        self._answer(network, step, inputs)
+        if place().count > 1:  # what is drawn again may have been another process's
+            self._compute(
+                network, keys, inputs, [row for row, key in enumerate(keys) if key not in self.logits]
+            )
+        else:
+            self._answer(network, step, inputs)
         for key in keys:
             if key not in self.logits:  # of an earlier step, before the run was interrupted
                 self._answer(network, self.stream.first_step(*key))
-        return AnchorBatch(inputs, torch.stack([self.logits[key] for key in keys]))
+        share = len(keys) * place().count / self.stream.per_step
+        return AnchorBatch(inputs, torch.stack([self.logits[key] for key in keys]), share)
 
     def _answer(self, network: nn.Module, step: int, inputs: list[Tensor] | None = None) -> None:
         """Compute the logits of what ``step`` is the first to draw; in one batch, always the same, because in
@@ -114,9 +126,16 @@ class AnchorTeacher:
         if all(keys[place] in self.logits for place in places):
             return
         inputs = self._inputs(network, keys) if inputs is None else inputs
-        indices = torch.tensor([keys[place][0] for place in places])
-        logits = self._frozen_logits(network, [value[places] for value in inputs], indices)
-        self.logits.update(zip([keys[place] for place in places], logits, strict=True))
+        self._compute(network, keys, inputs, places)
+
+    def _compute(
+        self, network: nn.Module, keys: list[tuple[int, int]], inputs: list[Tensor], rows: list[int]
+    ) -> None:
+        """Keep the logits of some of the inputs' rows."""
+        if rows:
+            indices = torch.tensor([keys[row][0] for row in rows])
+            logits = self._frozen_logits(network, [value[rows] for value in inputs], indices)
+            self.logits.update(zip([keys[row] for row in rows], logits, strict=True))
 
     def _inputs(self, network: nn.Module, keys: list[tuple[int, int]]) -> list[Tensor]:
         device = next(network.parameters()).device

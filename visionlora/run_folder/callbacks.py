@@ -92,8 +92,9 @@ class CheckpointWriter(Checkpoint):
         )
 
     def _save(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        self.checkpoints.write(trainer.global_step, capture(trainer, module))
-        self.saved()
+        if trainer.is_global_zero:
+            self.checkpoints.write(trainer.global_step, capture(trainer, module))
+            self.saved()
         self._last_step, self._last_time = trainer.global_step, time.monotonic()
         self.stop.check()
 

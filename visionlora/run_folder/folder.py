@@ -18,6 +18,8 @@ from visionlora.data.manifest import read_images, read_manifest, write_manifest
 from visionlora.errors import VisionLoraError
 from visionlora.files import remove_unfinished, replacing
 from visionlora.notices import Notices
+from visionlora.place import place
+from visionlora.processes import agreed
 from visionlora.run_folder.compare import (
     WITHOUT_EFFECT,
     anchored,
@@ -127,6 +129,14 @@ class RunFolder:
             OmegaConf.update(config, "trainer.kernel", "rule")
         return folder, config
 
+    def config(self) -> DictConfig:
+        """The run's configuration.
+
+        Raises:
+            VisionLoraError: it cannot be read.
+        """
+        return _read_config(self.path / CONFIG)
+
     def write_config(self, config: DictConfig) -> None:
         """Write the configuration."""
         with replacing(self.path / CONFIG) as beside:
@@ -199,6 +209,27 @@ class RunFolder:
                 f"{self.path} would not end as it was begun: {'; '.join(found[:3])}{more}. Undo that, or "
                 "accept it with resume.force=true"
             )
+
+
+def shared(folder: RunFolder | None) -> RunFolder:
+    """A run's folder in one of several processes.
+
+    Args:
+        folder: of the first process; None in the others. Each of these gets a folder of its own within it,
+            with what the run was told and has decided so far.
+    """
+    files = None
+    if folder is not None:
+        found = (folder.path / name for name in (CONFIG, RECORD, "kernels.json"))
+        files = folder.path, {path.name: path.read_bytes() for path in found if path.exists()}
+    first = agreed(files)
+    if folder is not None or first is None:
+        return folder or RunFolder(Path(), continues=False)
+    own = first[0] / f".process-{place().rank}"
+    own.mkdir(parents=True, exist_ok=True)
+    for name, content in first[1].items():
+        (own / name).write_bytes(content)
+    return RunFolder(own, continues=True)
 
 
 def _read_config(path: Path) -> DictConfig:

@@ -12,6 +12,7 @@ from visionlora.files import read_json, replacing
 from visionlora.kernels.autotune import recorded, replay
 from visionlora.kernels.decisions import Decisions, parse
 from visionlora.notices import Notices
+from visionlora.processes import agreed
 
 
 class TimedChoices:
@@ -32,7 +33,7 @@ class TimedChoices:
     def choose(self, what: str, candidates: Sequence[str], time: Callable[[], str]) -> str:
         """One of the candidates: the replayed one, or what ``time`` finds to be the fastest."""
         known = self.replayed.get(what, {"implementation": "", "seconds": {}})["implementation"]
-        name = known if known in candidates else time()
+        name = agreed(known if known in candidates else time())
         self.used[what] = {"implementation": name, "seconds": {}}
         self.write()
         return name

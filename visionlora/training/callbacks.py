@@ -59,7 +59,7 @@ class StepTimer(Callback):
         batch_index: int,
     ) -> None:
         """Log ``time/step_ms`` and ``time/images_per_s`` (new images, anchors not counted)."""
-        self._unread.append(len(batch["labels"]))
+        self._unread.append(len(batch["labels"]) * trainer.world_size)
         last = trainer.global_step == trainer.max_steps
         if trainer.global_step % reading_interval(module.device) and not last:
             return

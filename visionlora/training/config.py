@@ -79,6 +79,13 @@ class TrainerConfig(Section):
         "auto", "auto: the accelerator that PyTorch sees, else the CPU; gpu: that accelerator, of any kind",
         words=("auto", "cpu", "gpu", "cuda", "mps", "xpu"), also=("device",),
     )  # fmt: skip
+    devices: int = option(
+        1, "processes that train together on this machine, each on a device of its own",
+        at_least=1, at_most=1024,
+    )  # fmt: skip
+    strategy: str = option(
+        "auto", "auto: ddp where there are several processes; ddp: with one too", words=("auto", "ddp")
+    )
     gradient_clip_val: float | None = option(
         1.0, "largest norm of the gradient; null: not clipped", above=0, at_most=1e9
     )
@@ -155,6 +162,14 @@ class RunConfig(Section):
     optimizer: OptimizerConfig = section("adamw")
     cache: CacheConfig = section()
     trainer: TrainerConfig = section()
+
+    def check(self) -> None:
+        size, devices = self.data.batch_size, self.trainer.devices
+        if size % devices:
+            raise ValueError(
+                f"data.batch_size is {size}, which {devices} processes cannot share evenly "
+                f"(trainer.devices); set it to {max(1, round(size / devices)) * devices}"
+            )
 
 
 @dataclass(frozen=True)

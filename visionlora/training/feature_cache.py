@@ -149,7 +149,7 @@ class FeatureCachePlan:
         cache = self._cache(context, self.inputs)
         dataset = CachedImages(_dataset(train), cache, "train", self.views, self.uses)
         fill = self.views is not None
-        loader = make_loader(dataset, train.batch_size or 1, seed, shuffle=True, fill=fill)
+        loader = make_loader(dataset, train.whole_batch, seed, shuffle=True, fill=fill)
         validating = None if validation is None else _cached_loader(validation, cache, "val")
         return loader, validating, cache
 
@@ -216,6 +216,16 @@ def plan_feature_cache(
     return FeatureCachePlan(
         parts, share, inputs, megabytes, views, options.uses, options.memory_mb, sample.device, folder
     )
+
+
+def computed_part(
+    network: nn.Module, sample: Tensor, cache_plan: FeatureCachePlan | None
+) -> tuple[nn.Module, tuple[Tensor, ...]]:
+    """What a training step computes, and a sample of its inputs."""
+    if cache_plan is None:
+        return network, (sample,)
+    with torch.no_grad():
+        return cache_plan.parts.suffix, cache_plan.parts.prefix(sample)
 
 
 def _cached_loader(loader: Batches, cache: FeatureCache, name: str) -> ImageLoader:

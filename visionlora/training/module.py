@@ -24,11 +24,13 @@ from visionlora.data.augment import mixed
 from visionlora.device import reading_interval
 from visionlora.errors import Diverged
 from visionlora.evaluation.budget import largest_plausible
-from visionlora.evaluation.predictions import Predictions
+from visionlora.evaluation.predictions import Predictions, of_all_processes
 from visionlora.frozen.features import network_inputs
 from visionlora.frozen.split import DROPOUTS
 from visionlora.memory import Parts, StepLoss, computed
 from visionlora.phases import phase
+from visionlora.place import place
+from visionlora.processes import agreed
 from visionlora.retention.config import RetentionConfig
 from visionlora.retention.drift import Drift
 from visionlora.retention.teacher import AnchorTeacher
@@ -88,7 +90,7 @@ class LoraModule(lightning.LightningModule):
         self.parts = Parts(announce)
         self._step: StepLoss | None = None
         self._images: Tensor | None = None
-        self._validation: list[tuple[Tensor, Tensor]] = []
+        self._validation: list[tuple[Tensor, Tensor, Tensor]] = []
         self._validating = ExitStack()
 
     def trainable(self) -> list[nn.Parameter]:
@@ -127,10 +129,10 @@ class LoraModule(lightning.LightningModule):
         with self._seeded_dropout():
             logits = self.parts.compute(self.suffix, inputs)
         cross_entropy = task.loss(logits[:count], batch["labels"])
-        loss, figures = cross_entropy, {}
+        loss, figures = cross_entropy * batch.get("share", 1), {}
         if anchors is not None:
             distillation = task.distillation(logits[count:], anchors.logits, self.retention.temperature)
-            loss = cross_entropy + self.retention_weight * distillation
+            loss = loss + self.retention_weight * anchors.share * distillation
             figures["distillation"] = distillation
         if self.drift is not None:
             figures["drift"] = self.drift()
@@ -181,10 +183,11 @@ class LoraModule(lightning.LightningModule):
         if not self.draws_dropout:
             yield
             return
-        kind = self.device.type
+        kind, rank = self.device.type, place().rank
         devices = [self.device] if kind in ("cuda", "xpu") else []
         with torch.random.fork_rng(devices, device_type=kind if devices else "cuda"):
-            torch.manual_seed(mixed("dropout", self.seed, self.global_step))
+            # Each process has other images, and so other masks.
+            torch.manual_seed(mixed("dropout", self.seed, self.global_step, *([rank] if rank else [])))
             yield
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
@@ -209,7 +212,7 @@ class LoraModule(lightning.LightningModule):
     def validation_step(self, batch: Mapping[str, Tensor], batch_index: int) -> None:
         """Collect the logits."""
         logits = computed(self.suffix, *network_inputs(batch))
-        self._validation.append((logits.float(), batch["labels"]))
+        self._validation.append((logits.float(), batch["labels"], batch["indices"]))
 
     def on_validation_epoch_end(self) -> None:
         """Log the figures; the checkpoint with the smallest ``val/objective`` is the run's.
@@ -219,8 +222,8 @@ class LoraModule(lightning.LightningModule):
         checkpoint that has learned. With the whole loss a single confident mistake could choose an early
         one.
         """
-        logits, labels = (torch.cat(parts).cpu() for parts in zip(*self._validation, strict=True))
-        scores = Predictions(logits, labels).scores()
+        logits, labels, indices = (torch.cat(parts).cpu() for parts in zip(*self._validation, strict=True))
+        scores = of_all_processes(Predictions(logits, labels), indices).scores()
         objective = 1 - scores["val/top1"] + scores["val/loss"] / 10
         if self.teacher is not None:
             student, frozen = self.teacher.compare(self.suffix)
@@ -232,7 +235,7 @@ class LoraModule(lightning.LightningModule):
             scores["val/estimated_lost"] = lost
             if self.retention.budget is not None:
                 objective += max(0.0, lost - largest_plausible(self.retention.budget, len(student)))
-        self.log_dict({**scores, "val/objective": objective})
+        self.log_dict(agreed({**scores, "val/objective": objective}))
 
     def on_validation_end(self) -> None:
         """Give the base tensors back."""

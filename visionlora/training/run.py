@@ -22,6 +22,8 @@ from visionlora.evaluation.images import evaluate_images
 from visionlora.evaluation.strength import StrengthOptions, select_strength
 from visionlora.notices import Notices
 from visionlora.phases import phase, timed_phases
+from visionlora.place import place
+from visionlora.processes import agreed
 from visionlora.report.metrics_file import write_metrics
 from visionlora.report.run_text import example_images, heading, show_next
 from visionlora.retention.config import ContrastConfig, RetentionConfig
@@ -31,13 +33,13 @@ from visionlora.run_folder.kernel_choices import TimedChoices, timed_choices
 from visionlora.signals import StopRequest
 from visionlora.training.callbacks import FirstBatch, Patience, StepTimer, progress
 from visionlora.training.config import OptimizerConfig, TrainerConfig, read_config
-from visionlora.training.feature_cache import FeatureCachePlan, plan_feature_cache
+from visionlora.training.feature_cache import FeatureCachePlan, computed_part, plan_feature_cache
 from visionlora.training.learning_rate import select_learning_rate
 from visionlora.training.metrics import TrainingResult, build_metrics, times_so_far, versions
 from visionlora.training.module import LoraModule
 from visionlora.training.precision import recorded_precision
 from visionlora.training.setup import RunSetup, sample_images, set_up
-from visionlora.training.trainer import Fitter, silence_warnings
+from visionlora.training.trainer import Fitter, sent_in_words, silence_warnings
 from visionlora.training.weight_average import BestWeights, WeightAverage, weight_candidates
 from visionlora.training.write_outputs import show_summary, write_adapter, write_outputs
 
@@ -87,7 +89,7 @@ def run(
     device = choose_device(settings.trainer.accelerator)
     network, head = setup.adapted.network.to(device), setup.adapted.head
     sample = sample_images(setup.validation_loader or setup.train_loader).to(device)
-    start = folder.checkpoints.newest(notices.warn)
+    start = agreed(folder.checkpoints.newest(notices.warn))
     if start is not None:
         notices.say(f"continues after step {start['step']} of {setup.total_steps}")
     logger = TensorBoardLogger(
@@ -121,6 +123,8 @@ def run(
     (notices.say if selection.metrics.get("kept", True) else notices.warn)(selection.notice)
     with stop.deferred(), phase("writing"):
         write_adapter(folder.path / "adapter", setup.adapted, setup.folder.classes)
+    if not place().first:
+        return  # the first process writes the results
     changes = changes_between(before.retention, selection.evaluation.retention, head.outputs)
     metrics = build_metrics(setup, before, selection, changes, result, notices.messages)
     if folds is not None:
@@ -138,6 +142,8 @@ def run(
 
 def _record_inputs(folder: RunFolder, setup: RunSetup, notices: Notices) -> None:
     """Write down what the run starts with, or compare it with what it was begun with."""
+    if not place().first:
+        return
     left_out, teacher = setup.files.left_out, setup.teacher
     values = {
         **versions(),
@@ -185,7 +191,7 @@ def train(
     timer, average, best = StepTimer(), WeightAverage(after=setup.total_steps // 2), BestWeights()
     first_batch = FirstBatch(preprocessing.mean, preprocessing.std)
     with _folded_batch_norms(network, settings.trainer, sample, notices) as norms:
-        part, inputs = _computed_part(network, sample, cache_plan)
+        part, inputs = computed_part(network, sample, cache_plan)
         precision, reason = recorded_precision(settings.trainer.precision, choices, part, *inputs)
         notices.say(f"precision {precision}: {reason}")
         train_loader, validation_loader = setup.train_loader, setup.validation_loader
@@ -196,8 +202,9 @@ def train(
             if setup.teacher is not None:
                 setup.teacher.features = cache
         fitter = Fitter(
-            sample.device, precision, settings.trainer.gradient_clip_val, train_loader, validation_loader
-        )
+            sample.device, precision, settings.trainer.gradient_clip_val, train_loader, validation_loader,
+            settings.trainer.strategy,
+        )  # fmt: skip
 
         def new_module(steps: int, options: OptimizerConfig) -> LoraModule:
             suffix = None if cache_plan is None else part
@@ -236,6 +243,8 @@ def train(
             f"stopped early at step {trainer.global_step} of {setup.total_steps}: "
             f"trainer.patience={settings.trainer.patience} validations without progress"
         )
+    if fitter.traffic.step_bytes:
+        notices.say(sent_in_words(fitter.traffic.step_bytes, network))
     features = None if cache_plan is None else cache_plan.metrics()
     return TrainingResult(
         precision,
@@ -260,16 +269,6 @@ def strength_options(retention: RetentionConfig, contrast: ContrastConfig, head:
         old_knowledge=head != "new",
         keeps_head=head == "keep",
     )
-
-
-def _computed_part(
-    network: nn.Module, sample: Tensor, cache_plan: FeatureCachePlan | None
-) -> tuple[nn.Module, tuple[Tensor, ...]]:
-    """What a training step computes, and a sample of its inputs."""
-    if cache_plan is None:
-        return network, (sample,)
-    with torch.no_grad():
-        return cache_plan.parts.suffix, cache_plan.parts.prefix(sample)
 
 
 @contextmanager

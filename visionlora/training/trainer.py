@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import lightning
@@ -13,12 +13,16 @@ import torch
 from lightning.pytorch.accelerators import Accelerator, AcceleratorRegistry
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.strategies import SingleDeviceStrategy
+from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
+from torch import Tensor, distributed, nn
+from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
+from torch.nn.parallel import DistributedDataParallel
 
 from visionlora.data import ImageLoader
 from visionlora.device import reading_interval
 from visionlora.errors import Diverged
 from visionlora.phases import phase
+from visionlora.place import place
 from visionlora.text import listed
 from visionlora.training.module import LoraModule
 
@@ -68,6 +72,56 @@ class OneDevice(SingleDeviceStrategy):
         self._lightning_module = module
 
 
+class Traffic(Callback):
+    """Counts the bytes of gradients that a process of several sends in a step."""
+
+    def __init__(self) -> None:
+        self.step_bytes = 0
+        self._sent = 0
+
+    def average(self, bucket: distributed.GradBucket) -> torch.futures.Future[Tensor]:
+        """PyTorch's own hook: the mean of a bucket's gradients over the processes."""
+        self._sent += bucket.buffer().nbytes
+        group = distributed.group.WORLD
+        assert group is not None
+        return allreduce_hook(group, bucket)
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule, *arguments: Any
+    ) -> None:
+        """Log ``communication/bytes``."""
+        self.step_bytes, self._sent = self._sent, 0
+        if self.step_bytes and trainer.global_step % reading_interval(module.device) == 0:
+            module.log("communication/bytes", float(self.step_bytes))
+
+
+class ManyDevices(DDPStrategy):
+    """Training in several processes: after each step all have the same adapters.
+
+    Each process loads the frozen network itself: nothing of it is sent, neither at the start nor in a step.
+    """
+
+    def __init__(self, traffic: Traffic) -> None:
+        super().__init__(broadcast_buffers=False, init_sync=False, gradient_as_bucket_view=True)
+        self.traffic = traffic
+
+    def configure_ddp(self) -> None:
+        """Start from the first process's adapters: some starts (PiSSA) differ from machine to machine."""
+        assert self.lightning_module is not None
+        for parameter in self.lightning_module.parameters():
+            if parameter.requires_grad:
+                distributed.broadcast(parameter.data, 0)
+        super().configure_ddp()
+        assert isinstance(self.model, DistributedDataParallel)
+        self.model.register_comm_hook(None, lambda _, bucket: self.traffic.average(bucket))
+
+    def teardown(self) -> None:
+        """As :meth:`OneDevice.teardown`."""
+        module, self._lightning_module = self._lightning_module, None
+        super().teardown()
+        self._lightning_module = self.model = module
+
+
 @dataclass(frozen=True)
 class Fitter:
     """Trains and validates modules on the same images.
@@ -78,6 +132,8 @@ class Fitter:
         gradient_clip_val: the largest gradient norm; None: any.
         train_loader: the images to learn.
         validation_loader: those to validate on; None: there is no validation.
+        strategy: ``auto`` or ``ddp``.
+        traffic: what is sent where several processes train.
     """
 
     device: torch.device
@@ -85,6 +141,8 @@ class Fitter:
     gradient_clip_val: float | None
     train_loader: ImageLoader
     validation_loader: ImageLoader | None
+    strategy: str = "auto"
+    traffic: Traffic = field(default_factory=Traffic)
 
     def trainer(
         self,
@@ -94,10 +152,14 @@ class Fitter:
         callbacks: Sequence[Callback] = (),
     ) -> lightning.Trainer:
         """A trainer of ``steps`` steps; without a logger it writes no file."""
+        here = place()
+        several = here.count > 1 or self.strategy == "ddp"
         return lightning.Trainer(
             accelerator=self.device.type if self.device.type in AcceleratorRegistry else OtherAccelerator(),
-            strategy=OneDevice(self.device),
-            devices=1,
+            strategy=ManyDevices(self.traffic) if several else OneDevice(self.device),
+            devices=here.local_count,
+            num_nodes=here.count // here.local_count,
+            use_distributed_sampler=False,  # the loaders share the images themselves
             precision=self.precision,  # type: ignore[arg-type]
             max_steps=steps,
             max_epochs=-1,
@@ -107,7 +169,7 @@ class Fitter:
             gradient_clip_val=self.gradient_clip_val,
             log_every_n_steps=reading_interval(self.device),
             logger=logger or False,
-            callbacks=list(callbacks),
+            callbacks=[*callbacks, self.traffic] if several else list(callbacks),
             enable_checkpointing=logger is not None,
             enable_model_summary=False,
             enable_progress_bar=False,
@@ -135,6 +197,15 @@ class Fitter:
         return float(figures["val/objective"])
 
 
+def sent_in_words(step_bytes: int, network: nn.Module) -> str:
+    """What each of several processes sent in a step, beside what full fine-tuning would send."""
+    whole = sum(parameter.nbytes for parameter in network.parameters())
+    return (
+        f"{place().count} processes: each sent {step_bytes:,} bytes of gradients a step, those of the "
+        f"adapters; full fine-tuning would send {whole:,}"
+    )
+
+
 def silence_warnings() -> None:
     """Hide Lightning's advice for other kinds of training."""
     # Some of it would be wrong here: frozen layers belong in eval mode.
@@ -143,6 +214,9 @@ def silence_warnings() -> None:
         ".*The number of training batches.*",
         ".*module\\(s\\) in eval mode at the start of training.*",
         ".*treespec, LeafSpec.*",
+        ".*It is recommended to use `self.log.*sync_dist=True.*",  # every process has all figures
+        ".*Grad strides do not match bucket view strides.*",  # adapters are small
+        ".*`broadcast_buffers` is deprecated.*",  # nothing else leaves the frozen buffers unsent
         ".*You defined a `validation_step` but have no `val_dataloader`.*",  # announced in words of our own
     ):
         warnings.filterwarnings("ignore", text)

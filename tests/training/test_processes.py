@@ -1,0 +1,120 @@
+"""Runs in several processes: what one process would give, and each folder written once."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from tests.conftest import Command, Train, metrics_of
+
+SAME = ("retention.generated=64", "retention.inversion_seconds=0", "trainer.kernel=rule", "augment=none")
+
+
+def test_two_processes_learn_the_adapter_of_one(train: Train, tmp_path: Path, images: Path) -> None:
+    # 10 images in batches of 4: the last one of an epoch has 2. Of 3 anchors a step one process has 2.
+    found = {}
+    for devices in (1, 2):
+        left, folder = train(
+            *SAME, f"trainer.devices={devices}", "trainer.strategy=ddp", "retention.per_step=3",
+            "trainer.max_steps=6", f"contrast.root={images.parent / 'others'}",
+        )  # fmt: skip
+        assert left.code == 0, left.err
+        found[devices] = folder.rename(tmp_path / f"{devices}_processes")
+    one, two = (load_file(run / "adapter" / "adapter_model.safetensors") for run in found.values())
+    assert any(value.any() for name, value in one.items() if "lora_B" in name)
+    for name, value in one.items():
+        assert (two[name] - value).norm() <= 1e-3 * value.norm() + 1e-6, name
+    alone, shared = map(metrics_of, found.values())
+    assert shared["after"]["val/loss"] == pytest.approx(alone["after"]["val/loss"], abs=1e-3)
+    assert shared["pictures"] == alone["pictures"]
+    assert shared["strength"]["chosen"] == alone["strength"]["chosen"]
+    assert shared["contrast"]["pictures"] == alone["contrast"]["pictures"] == 6
+    sent = shared["parameters"]["adapter_bytes"]
+    assert f"2 processes: each sent {sent:,} bytes of gradients a step" in " ".join(shared["notices"])
+    names = [sorted(path.name for path in run.iterdir()) for run in found.values()]
+    assert names[0] == names[1], "the other process left something"
+    assert len(list((found[2] / "tensorboard").iterdir())) == len(list((found[1] / "tensorboard").iterdir()))
+
+
+def test_predict_and_evaluate_in_two_processes_write_the_one_ordered_result(
+    train: Train, command: Command, images: Path, tmp_path: Path
+) -> None:
+    _, folder = train("trainer.max_steps=1", "trainer.validations=1")
+    (images / "val" / "red" / "broken.png").write_bytes(b"no image")
+    texts = []
+    for devices in (1, 2):
+        left = command(
+            "predict", f"adapter={folder}", f"images={images}", f"devices={devices}", "batch_size=3",
+            "output=names.jsonl",
+        )  # fmt: skip
+        assert left.code == 3, left.err
+        assert left.err.count("not read:") == 1
+        texts.append((tmp_path / "names.jsonl").read_text())
+    assert len(texts[0].splitlines()) == 17
+    assert texts[0] == texts[1]
+
+
+@pytest.mark.slow
+def test_evaluate_in_two_processes_gives_the_figures_of_one(
+    train: Train, command: Command, images: Path, tmp_path: Path
+) -> None:
+    _, folder = train("trainer.max_steps=1", "trainer.validations=1")
+    figures = []
+    for devices in (1, 2):
+        left = command(
+            "evaluate",
+            f"adapter={folder}",
+            f"data.root={images}",
+            f"devices={devices}",
+            "output=figures.json",
+        )
+        assert left.code == 0, left.err
+        figures.append(json.loads((tmp_path / "figures.json").read_text()))
+    assert figures[1].pop("loss") == pytest.approx(figures[0].pop("loss"))
+    assert figures[1] == figures[0]
+
+
+def test_a_batch_that_the_processes_cannot_share_is_refused(train: Train) -> None:
+    left, folder = train("trainer.devices=3", "data.batch_size=4")
+    assert left.code == 2
+    expected = "data.batch_size is 4, which 3 processes cannot share evenly (trainer.devices); set it to 3"
+    assert expected in left.err
+    assert not folder.exists()
+
+
+@pytest.mark.slow
+def test_torchrun_makes_one_run(images: Path, weights: Path, tmp_path: Path) -> None:
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone",
+        "-m", "visionlora.train", f"data.root={images}", "model.name=squeezenet1_1",
+        f"model.weights={weights}", "trainer.max_steps=2", "trainer.validations=1", "data.batch_size=4",
+        "lora.rank=2", "retention.weight=0", "trainer.precision=32-true",
+    ]  # fmt: skip
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    (run,) = [path.parent for path in (tmp_path / "outputs").rglob("config.yaml")]
+    assert [path.name for path in run.parent.iterdir()] == [run.name]
+    assert len({path.name.split(".")[-2] for path in (run / "tensorboard").glob("events.*")}) == 1, (
+        "processes"
+    )
+    assert metrics_of(run)["steps"] == 2
+    assert done.stdout.count("Result\n") == 1
+
+
+def test_each_process_stops_a_run_that_a_launcher_started_otherwise(
+    train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("RANK", "LOCAL_RANK"):
+        monkeypatch.setenv(name, "0")
+    for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"):
+        monkeypatch.setenv(name, "4")
+    left, _ = train("trainer.devices=2")
+    assert left.code == 2
+    assert "2 processes are asked for, but the launcher started 4 on this machine" in left.err

@@ -1,0 +1,175 @@
+"""The processes that work on one command: torchrun's, SLURM's, or those that an option asks for.
+
+They talk through torch.distributed. Every process runs the whole command on its share of the images; what is
+decided by a clock is decided by the first one, and it alone writes the results.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from visionlora.errors import VisionLoraError
+from visionlora.place import TORCHRUN, place
+
+Value = TypeVar("Value")
+Options = TypeVar("Options")
+
+
+def gather(value: Value) -> list[Value]:
+    """Every process's value, in their order, on each of them."""
+    here = place()
+    if here.count == 1:
+        return [value]
+    from torch import distributed
+
+    found: list[Any] = [None] * here.count
+    distributed.all_gather_object(found, value)
+    return found
+
+
+def agreed(value: Value) -> Value:
+    """The first process's value, on each of them: for what a clock or a file decides."""
+    if place().count == 1:
+        return value
+    from torch import distributed
+
+    values = [value]
+    distributed.broadcast_object_list(values)
+    return values[0]
+
+
+@contextmanager
+def joined(accelerator: str, always: bool = False) -> Iterator[None]:
+    """Inside, the processes of :func:`place` can talk; what others than the first print is not shown.
+
+    Args:
+        accelerator: the kind of device that they compute on.
+        always: one process alone is a group too.
+    """
+    here = place()
+    if here.count == 1 and not always:
+        yield
+        return
+    import torch
+    from torch import distributed
+
+    backend = {"cuda": "cpu:gloo,cuda:nccl", "xpu": "cpu:gloo,xpu:xccl"}.get(accelerator, "gloo")
+    meeting = os.environ.get("VISIONLORA_MEETING")
+    alone = distributed.HashStore() if here.count == 1 else None
+    distributed.init_process_group(
+        backend, None if alone else meeting or _address(), store=alone, rank=here.rank, world_size=here.count
+    )
+    if not here.first:
+        logging.getLogger().handlers.clear()  # Hydra's log file is the first one's
+    if accelerator == "cpu" and meeting:
+        torch.set_num_threads(max(1, torch.get_num_threads() // here.local_count))
+    try:
+        with redirect_stdout(sys.stdout if here.first else io.StringIO()):
+            yield
+    finally:
+        distributed.destroy_process_group()
+
+
+def of_first(options: Options) -> Options:
+    """A command's options in this process: only the first one writes the files that are asked for."""
+    return options if place().first else replace(options, output=None, sheet=None)  # type: ignore[type-var]
+
+
+def _address() -> str:
+    """How the processes find each other."""
+    if "MASTER_ADDR" not in os.environ and "SLURM_NTASKS" in os.environ:
+        from lightning.fabric.plugins.environments import SLURMEnvironment
+
+        cluster = SLURMEnvironment()
+        return f"tcp://{cluster.main_address}:{cluster.main_port}"
+    return "env://"
+
+
+def run_in(count: int, work: Callable[[], int], other: Callable[..., int], *arguments: Any) -> int:
+    """Run a command in ``count`` processes on this machine; the exit code.
+
+    Args:
+        count: of processes; 1, or where another launcher has started several: this one works alone.
+        work: what the first process, this one, does.
+        other: what every other one does, a function of a module; ``arguments`` are for it.
+
+    Raises:
+        VisionLoraError: a launcher started another number of processes; or another process failed.
+    """
+    here = place()
+    if here.count > 1 and count not in (1, here.local_count):
+        raise VisionLoraError(
+            f"{count} processes are asked for, but the launcher started {here.local_count} on this machine; "
+            "leave the option out"
+        )
+    if here.count > 1 or count == 1:
+        return work()
+    with tempfile.TemporaryDirectory() as folder:
+        meeting = f"file://{folder}/meeting"
+        context = multiprocessing.get_context("spawn")
+        errors = [Path(folder) / f"{rank}.txt" for rank in range(count)]
+        others = [
+            context.Process(
+                target=_work, args=(_environment(rank, count, meeting), errors[rank], other, arguments)
+            )
+            for rank in range(1, count)
+        ]
+        for process in others:
+            process.start()
+        try:
+            with _environment_set(_environment(0, count, meeting)):
+                code = work()
+            for process in others:
+                process.join(60)
+        finally:
+            for process in others:
+                process.kill()  # nothing, where it has ended
+                process.join()
+        failed = next((rank for rank, process in enumerate(others, 1) if process.exitcode != code), None)
+        if failed is not None:
+            text = errors[failed].read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            raise VisionLoraError(
+                f"process {failed} of {count} ended with exit code {others[failed - 1].exitcode}: "
+                f"{text[-1] if text else 'it said nothing'}"
+            )
+    return code
+
+
+def _work(environment: dict[str, str], errors: Path, work: Callable[..., int], arguments: Any) -> None:
+    """The whole life of a process other than the first, which alone answers Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ.update(environment)
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - for as long as the process lives
+    sys.stderr = errors.open("w", encoding="utf-8", buffering=1)
+    sys.exit(work(*arguments))
+
+
+def _environment(rank: int, count: int, meeting: str) -> dict[str, str]:
+    numbers = dict(zip(TORCHRUN, map(str, (rank, count, rank, count)), strict=True))
+    # Lightning looks for torchrun by these.
+    return numbers | {"GROUP_RANK": "0", "TORCHELASTIC_RUN_ID": "visionlora", "VISIONLORA_MEETING": meeting}
+
+
+@contextmanager
+def _environment_set(values: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
