@@ -120,3 +120,18 @@ def test_many_files_that_lie_elsewhere_are_found_by_their_names(
     monkeypatch.setattr("visionlora.data.table.MANY", 2)
     folder = scan(table(tmp_path, "path,label\n1.png,a\n2.png,a\n3.png,b\n4.png,b\n"), val_fraction=0)
     assert [image.path.parent.name for image in folder.train] == ["images"] * 4
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (f"{'x' * 140_000}.png,a", "line 2: field larger than field limit"),
+        (f"{'x' * 300}.png,a", "files that do not exist"),
+        (f"{'x/' * 3000}nothing.png,a", "files that do not exist"),
+        ("images/1.png\0,a", "files that do not exist|line 2"),
+    ],
+)
+def test_a_row_that_no_file_system_takes_is_refused(tmp_path: Path, row: str, said: str) -> None:
+    with pytest.raises(VisionLoraError, match=said) as refused:
+        scan(table(tmp_path, f"path,label\n{row}\n"))
+    assert len(str(refused.value)) <= 4000

@@ -1,0 +1,58 @@
+"""The folder of a run from a stranger: resuming it refuses what no run writes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from visionlora.errors import VisionLoraError
+from visionlora.run_folder.folder import RunFolder
+from visionlora.run_folder.record import Record
+
+ALIASES = "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n"
+    for before, name in zip("abcdefghi", "bcdefghij", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (f"a: &a [x]\n{ALIASES}", "it has aliases"),
+        ("x: " + "a" * 2**20, "more than 1 MiB"),
+        ("x: " + "[" * 5000, "cannot be read"),
+        ("x: !!python/object/apply:os.system ['touch /tmp/hacked']", "cannot be read"),
+        ("[1, 2]", "not the configuration"),
+        ("x: [", "cannot be read"),
+        ("\xff", "cannot be read|not the configuration"),
+    ],
+)
+def test_a_configuration_that_no_run_writes_is_refused(tmp_path: Path, content: str, said: str) -> None:
+    (tmp_path / "config.yaml").write_text(content, encoding="latin-1")
+    with pytest.raises(VisionLoraError, match=said):
+        RunFolder.resume(tmp_path, {}, {}, force=False)
+    assert not Path("/tmp/hacked").exists()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [],
+        3,
+        {"directory": 3},
+        {"directory": "\0"},
+        {"inputs": []},
+        {"inputs": {"the number of threads": 10**9}},
+        {"inputs": {"torch": ["2"]}},
+        {"forced": "x"},
+        {"learning_rate_trials": [3]},
+        {"learning_rate_trials": [{"lr": "x", "val/objective": 1}]},
+    ],
+)
+def test_a_record_that_no_run_writes_is_refused(tmp_path: Path, values: Any) -> None:
+    (tmp_path / "run.json").write_text(json.dumps(values))
+    with pytest.raises(VisionLoraError, match=r"run\.json"):
+        Record(tmp_path / "run.json")
