@@ -67,6 +67,8 @@ def test_vgg19_is_adapted_trained_predicted_and_merged(command: Command, tmp_pat
         "retention.inversion_seconds=0", f"hydra.run.dir={tmp_path / 'run'}",
     )  # fmt: skip
     assert left.code == 0, left.err
+    checkpoints = list((tmp_path / "run" / "checkpoints").iterdir())
+    assert checkpoints and all(path.stat().st_size < 15_000_000 for path in checkpoints)
     restored = restore(tmp_path / "run")
     kinds = [type(layer).__name__ for layer in adapted_layers(restored.network).values()]
     assert kinds == ["AdaptedConv2d"] * 16 + ["AdaptedLinear"] * 3
