@@ -240,5 +240,16 @@ def test_starts_that_do_not_fit_are_refused() -> None:
         set_starts(network, {"7": Start(torch.zeros(2, 12))})
     with pytest.raises(LoraError, match="rank 3, its adapter 2"):
         set_starts(network, {"0": Start(torch.zeros(3, 3, 3, 3))})
-    with pytest.raises(LoraError, match="plain network"):
-        weight_gradients(network, lambda: network(X).sum())
+    with pytest.raises(LoraError, match="needs images"):
+        attach(small_network(), LoraConfig(init="eva"))
+
+
+def test_the_gradients_of_an_adapted_network_are_those_of_the_plain_one() -> None:
+    network = small_network()
+    expected = weight_gradients(network, lambda: F.cross_entropy(network(X), LABELS))
+    adapted = attach(network, LoraConfig(rank=2))
+    perturb(adapted)
+    found = weight_gradients(adapted, lambda: F.cross_entropy(adapted(X), LABELS))
+    assert found.keys() == expected.keys()
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient)

@@ -15,7 +15,7 @@ from visionlora.adapters.config import LoraConfig
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families import FAMILIES
 from visionlora.adapters.families.lora import Lora
-from visionlora.adapters.init import INITS
+from visionlora.adapters.init import FROM_DATA, INITS
 from visionlora.adapters.kinds import kind_of
 from visionlora.adapters.layers import AdaptedLayer
 from visionlora.adapters.module_adapter import ModuleAdapter
@@ -74,6 +74,11 @@ def attach(
         LoraError: a target matches nothing, a layer can't be adapted, or the name is taken.
     """
     config = config or LoraConfig()
+    if config.init in FROM_DATA:
+        raise LoraError(
+            f"init={config.init} needs images: attach with init=default, then use "
+            f"visionlora.adapters.collect.set_starts."
+        )
     sites = chosen_sites(model, config.targets, config.exclude, trained_whole)
     for key in ("rank_pattern", "alpha_pattern", "family_pattern"):
         for pattern in unmatched_patterns(getattr(config, key), sites):

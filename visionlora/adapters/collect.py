@@ -4,6 +4,7 @@ into adapters."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any, cast
 
 import torch
@@ -12,8 +13,9 @@ from torch import Tensor, nn
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families.lora import Lora
 from visionlora.adapters.init.start import Start
+from visionlora.adapters.merging import adapters_off
 from visionlora.adapters.module_adapter import CONVOLUTIONS, pad
-from visionlora.adapters.network import named_adapters, named_sites
+from visionlora.adapters.network import adapted_layers, named_adapters, named_sites
 
 
 @torch.no_grad()
@@ -73,24 +75,20 @@ def weight_gradients(model: nn.Module, loss: Callable[[], Tensor]) -> dict[str, 
     """The gradient of a loss in every weight that can be adapted, as (out, in/groups, kernel...).
 
     Args:
-        model: plain; nothing of it changes.
+        model: plain or adapted; its adapters are off meanwhile, and nothing of it changes.
         loss: computes the network on the data, a scalar.
-
-    Raises:
-        LoraError: the model has adapters.
     """
     sites = named_sites(model)
     parameters = {
         name: cast(nn.Parameter, module._parameters[site.parameter]) for name, (module, site) in sites.items()
     }
-    if any("adapters" in dict(module.named_children()) for module, _ in sites.values()):
-        raise LoraError("weight_gradients needs the plain network: detach the adapters first.")
+    off = adapters_off(model) if adapted_layers(model) else nullcontext()
     before = [parameter.requires_grad for parameter in parameters.values()]
     try:
         for parameter in parameters.values():
             parameter.requires_grad_(True)
         unique = list({id(one): one for one in parameters.values()}.values())
-        with torch.enable_grad():
+        with off, torch.enable_grad():
             found = torch.autograd.grad(loss(), unique, allow_unused=True)
     finally:
         for parameter, was in zip(parameters.values(), before, strict=True):

@@ -41,7 +41,8 @@ class LoraConfig:
         rank_pattern: rank by layer-name pattern; the first pattern that matches wins.
         alpha_pattern: alpha by layer-name pattern.
         rslora: scale by alpha / sqrt(rank) (Kalajdzievski 2023, https://arxiv.org/abs/2312.03732).
-        init: how A and B start, a name in `visionlora.adapters.init.INITS`; `default` is the family's own.
+        init: how A and B start, a name in `visionlora.adapters.init.INITS` or `FROM_DATA`; `default` is the
+            family's own.
         options: settings of one family alone, such as `factor` of LoKr (`FAMILIES[family].defaults`).
         family_pattern: family by layer-name pattern, in place of `family` there.
         bias: `lora_only` also trains the biases of the adapted layers, `all` those of every layer that can be
@@ -81,7 +82,11 @@ class LoraConfig:
         default_factory=dict, metadata={"help": "alpha by layer-name pattern", "above": 0, "at_most": 1e6}
     )
     rslora: bool = _option(False, "scale by alpha / sqrt(rank)", also=("use_rslora",))
-    init: str = _option("default", "how A and B start: default, gaussian, orthogonal or pissa")
+    init: str = _option(
+        "default",
+        "how A and B start: default, gaussian, orthogonal or pissa; from the training images eva or lora_ga, "
+        "from the anchors corda or lora_null",
+    )
     options: Mapping[str, Option] = field(
         default_factory=dict, metadata={"help": "settings of one family alone, {name: value}"}
     )
@@ -220,12 +225,13 @@ def _starts_A_and_B(family: str) -> bool:
 
 def _check_init(init: object, families: Sequence[str]) -> None:
     from visionlora.adapters.families import FAMILIES
-    from visionlora.adapters.init import INITS
+    from visionlora.adapters.init import FROM_DATA, INITS
 
     if init == "default":
         return
-    if init not in INITS:
-        raise LoraError(f"init is {brief(init)}: give default or one of {', '.join(INITS)}.")
+    if init not in (*INITS, *FROM_DATA):
+        names = ", ".join((*INITS, *FROM_DATA))
+        raise LoraError(f"init is {brief(init)}: give default or one of {names}.")
     if not any(map(_starts_A_and_B, families)):
         able = ", ".join(filter(_starts_A_and_B, FAMILIES))
         named = ", ".join(families)

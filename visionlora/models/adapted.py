@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
 
 from visionlora.adapters import LoraConfig, attach, fingerprint
+from visionlora.adapters.init import FROM_DATA
 from visionlora.models.backbone import Backbone, load_backbone
 from visionlora.models.config import ModelConfig
 from visionlora.models.heads import Head, apply_head, head_parameters
@@ -45,7 +46,8 @@ def adapt(
     base_fingerprint = fingerprint(backbone.model, exclude=head.trained)
     # New rows are trained whole: a low-rank update of them would only restrict them.
     generator = torch.Generator().manual_seed(seed)
-    network = attach(backbone.model, lora, generator=generator, trained_whole=head.trained)
+    plain_start = replace(lora, init="default") if lora.init in FROM_DATA else lora
+    network = attach(backbone.model, plain_start, generator=generator, trained_whole=head.trained)
     for parameter in head_parameters(network, head):
         parameter.requires_grad_(True)
     if channels_last:

@@ -11,6 +11,7 @@ import torch
 from rich.console import RenderableType
 from torch import Tensor
 
+from visionlora.adapters.init import FROM_DATA
 from visionlora.data import BadImage, ImageDataset, ImageFile, ImageFolder, ImageLoader, scan, scan_images
 from visionlora.data.loaders import ImageLoaders
 from visionlora.data.outputs import describe_outputs
@@ -34,6 +35,7 @@ from visionlora.retention.anchors import (
 from visionlora.retention.config import ContrastConfig, RetentionConfig
 from visionlora.retention.inversion import Classifier
 from visionlora.retention.negatives import known_ids, negative_images
+from visionlora.retention.starts import start_from_data
 from visionlora.retention.teacher import AnchorTeacher
 from visionlora.run_folder.record import Record
 from visionlora.training.config import RunConfig, TrainerConfig
@@ -169,6 +171,9 @@ def set_up(
         stream = anchor_stream([held_out.anchors], config.retention, loaders)
         batches = stream.batches(data.batch_size)
         evaluation_images = replace(evaluation_images, held_out=batches, held_out_kind=held_out.kind)
+    if config.lora.init in FROM_DATA:
+        anchors = None if teacher is None else teacher.stream.batches(data.batch_size)
+        start_from_data(adapted.network, config.lora.init, train_loader, anchors, device, notices)
     bad = loaders.left_out(data.on_bad)
     if bad:
         count = "1 image" if len(bad) == 1 else f"{len(bad)} images"

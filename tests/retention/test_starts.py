@@ -1,0 +1,72 @@
+"""Starts that a run makes from its images and anchors."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.adapters.networks import small_network
+from visionlora.adapters import LoraConfig, attach, named_adapters
+from visionlora.adapters.init import FROM_DATA
+from visionlora.errors import VisionLoraError
+from visionlora.notices import Notices
+from visionlora.retention.starts import start_from_data
+
+
+def batches(seed: int) -> list[dict[str, Tensor]]:
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randn(3, 4, 3, 9, 8, generator=generator)
+    return [{"images": one, "labels": torch.tensor([0, 1, 2, 3])} for one in images]
+
+
+def adapted(rank: int = 2, **fields: object) -> tuple[nn.Module, nn.Module]:
+    torch.manual_seed(0)
+    plain = small_network()
+    generator = torch.Generator().manual_seed(0)
+    return plain, attach(copy.deepcopy(plain), LoraConfig(rank=rank, **fields), generator=generator)
+
+
+def factors(model: nn.Module) -> dict[str, Tensor]:
+    return {site: one.lora_A.detach().clone() for site, one in named_adapters(model, "default").items()}
+
+
+@pytest.mark.parametrize("family", ["lora", "dora", ["lora", "ia3"]])
+@pytest.mark.parametrize("init", FROM_DATA)
+def test_a_start_changes_a_and_not_what_the_network_computes(init: str, family: object) -> None:
+    plain, model = adapted(family=family)
+    before, notices = factors(model), Notices()
+    start_from_data(model, init, batches(1), batches(2), torch.device("cpu"), notices)
+    x = torch.randn(2, 3, 9, 8)
+    torch.testing.assert_close(model(x), plain(x), rtol=1e-4, atol=1e-4)
+    assert any(not torch.equal(before[site], A) for site, A in factors(model).items())
+    assert notices.messages[-1].startswith(f"{init} starts {len(before)} layers")
+
+
+@pytest.mark.parametrize(("init", "moves"), [("eva", 0), ("lora_ga", 0), ("corda", 1), ("lora_null", 1)])
+def test_a_start_depends_on_the_images_it_is_for(init: str, moves: int) -> None:
+    found = []
+    for other in (3, 4):
+        _, model = adapted()
+        sources = [batches(1), batches(1)]
+        sources[moves] = batches(other)
+        start_from_data(model, init, *sources, torch.device("cpu"), Notices())
+        found.append(factors(model))
+    assert any(not torch.allclose(found[0][site], found[1][site]) for site in found[0])
+
+
+def test_a_start_from_anchors_needs_anchors() -> None:
+    _, model = adapted()
+    with pytest.raises(VisionLoraError, match=r"lora\.init=corda starts from anchors, and there are none"):
+        start_from_data(model, "corda", batches(1), None, torch.device("cpu"), Notices())
+
+
+def test_layers_with_fewer_directions_than_the_rank_keep_their_start_and_that_is_said() -> None:
+    _, model = adapted(rank=16)
+    before, notices = factors(model), Notices()
+    start_from_data(model, "eva", batches(1), None, torch.device("cpu"), notices)
+    after = factors(model)
+    same = [site for site in before if torch.equal(before[site], after[site])]
+    assert f"{len(same)} keep their own, the first: {same[0]}" in notices.messages[-1]

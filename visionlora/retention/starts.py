@@ -1,0 +1,123 @@
+"""How adapters start where that depends on images: those to learn, or the anchors that are to be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from visionlora.adapters import AdapterSettings, adapters_off, named_adapters
+from visionlora.adapters.collect import layer_inputs, set_starts, weight_gradients
+from visionlora.adapters.families.lora import Lora
+from visionlora.adapters.init.from_data import corda, eva, lora_ga, lora_null
+from visionlora.adapters.init.start import Start
+from visionlora.adapters.network import active_names, named_sites
+from visionlora.errors import VisionLoraError
+from visionlora.frozen.weight import frozen_weight
+from visionlora.notices import Notices
+
+Batch = Mapping[str, Tensor]
+IMAGES = 64
+"""So many images a start is made from."""
+ROWS = 512
+"""So many patches of each batch a layer keeps."""
+ON_ANCHORS = ("corda", "lora_null")
+_FROM_INPUTS: dict[str, Callable[[Tensor, AdapterSettings, Tensor], Start]] = {
+    "eva": eva, "corda": corda, "lora_null": lora_null,
+}  # fmt: skip
+
+
+def start_from_data(
+    network: nn.Module,
+    init: str,
+    training: Iterable[Batch],
+    anchors: Iterable[Batch] | None,
+    device: torch.device,
+    notices: Notices,
+) -> None:
+    """Give the adapters their start, in place; what the network computes stays the same.
+
+    Args:
+        network: adapted.
+        init: a name in `adapters.init.FROM_DATA`.
+        training: batches of the images to learn, ``images`` (n, 3, S, S) and ``labels`` (n,).
+        anchors: batches of images that are to be kept; None: there are none.
+        device: where the network is computed.
+        notices: says which layers keep their own start.
+
+    Raises:
+        VisionLoraError: a start from anchors where there are none.
+    """
+    if init in ON_ANCHORS and anchors is None:
+        raise VisionLoraError(
+            f"lora.init={init} starts from anchors, and there are none: set retention.anchors"
+        )
+    batches = list(_first(anchors if init in ON_ANCHORS and anchors is not None else training))
+    was_training = network.training
+    network.eval().to(device)
+    if init == "lora_ga":
+        found = _gradients(network, batches, device)
+    else:
+        found = layer_inputs(network, lambda: _compute(network, batches, device), ROWS)
+    network.train(was_training)
+    adapters = {
+        (name, site): adapter
+        for name in active_names(network)
+        for site, adapter in named_adapters(network, name).items()
+        if isinstance(adapter, Lora)
+    }
+    starts = {key: _start(network, key[1], one.settings, init, found) for key, one in adapters.items()}
+    for name in active_names(network):
+        own = {site: start for (of, site), start in starts.items() if of == name and start is not None}
+        set_starts(network, own, name)
+    left = [site for (_, site), start in starts.items() if start is None]
+    others = f"; {len(left)} keep their own, the first: {left[0]}" if left else ""
+    notices.say(f"{init} starts {len(starts) - len(left)} layers{others}")
+
+
+def _first(batches: Iterable[Batch]) -> Iterator[Batch]:
+    seen = 0
+    for batch in batches:
+        yield batch
+        seen += len(batch["images"])
+        if seen >= IMAGES:
+            return
+
+
+def _start(
+    network: nn.Module, site: str, settings: AdapterSettings, init: str, found: Mapping[str, Tensor]
+) -> Start | None:
+    """None where the layer was not called, or its inputs have fewer directions than the rank."""
+    if site not in found:
+        return None
+    module, where = named_sites(network)[site]
+    base = where.view(frozen_weight(module, where.parameter).dense()).detach().float().cpu()
+    if init == "lora_ga":
+        return lora_ga(base, settings, found[site].float().cpu())
+    try:
+        return _FROM_INPUTS[init](base, settings, found[site])
+    except ValueError:
+        return None
+
+
+def _compute(network: nn.Module, batches: Iterable[Batch], device: torch.device) -> None:
+    with torch.no_grad(), adapters_off(network):
+        for batch in batches:
+            network(batch["images"].to(device))
+
+
+def _gradients(network: nn.Module, batches: Iterable[Batch], device: torch.device) -> dict[str, Tensor]:
+    """The gradients of the loss, added up batch by batch, which takes the memory of one."""
+    total: dict[str, Tensor] = {}
+    for batch in batches:
+        found = weight_gradients(network, partial(_loss, network, batch, device))
+        total = {name: total.get(name, 0) + gradient for name, gradient in found.items()}
+    return total
+
+
+def _loss(network: nn.Module, batch: Batch, device: torch.device) -> Tensor:
+    logits = network(batch["images"].to(device))
+    return F.cross_entropy(logits, batch["labels"].to(device), reduction="sum")
