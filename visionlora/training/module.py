@@ -114,7 +114,8 @@ class LoraModule(lightning.LightningModule):
         adapters' weighted drift, a scalar; :meth:`backward` computes its gradients."""
         self._images = batch.get("indices")
         self._step = StepLoss(lambda: self._loss(batch), self.parts, self.global_step)
-        if self._reads_now():
+        # Of several processes one alone must not end here: the others would wait for its gradients.
+        if place().count == 1 and self._reads_now():
             self._require_sense(self._step.value, "the loss is")
         for name, figure in self._step.figures.items():
             self.log(f"train/{name}", figure)
