@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from visionlora.tasks.single_label import distillation
+from visionlora.tasks.single_label import distillation, loss
 
 
 @settings(deadline=None)
@@ -20,6 +20,13 @@ def test_distillation_is_the_divergence_of_the_softened_distributions(
     expected = (p * (p / q).log()).sum(1).mean() * temperature**2
     found = distillation(student, teacher, temperature)
     torch.testing.assert_close(found.double(), expected, rtol=1e-3, atol=1e-5)
+
+
+def test_smoothing_spreads_a_share_of_the_label_over_all_outputs() -> None:
+    logits, labels = torch.randn(5, 4), torch.tensor([0, 1, 2, 3, 0])
+    target = 0.8 * torch.eye(4)[labels] + 0.2 / 4
+    expected = -(target * logits.log_softmax(1)).sum(1).mean()
+    torch.testing.assert_close(loss(logits, labels, smoothing=0.2), expected)
 
 
 def test_distillation_of_an_unchanged_network_is_zero() -> None:

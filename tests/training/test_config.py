@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from visionlora.retention.config import RetentionConfig
-from visionlora.training.config import TrainerConfig
+from visionlora.training.config import OptimizerConfig, TrainerConfig
 
 
 def test_the_more_there_is_to_forget_the_less_the_network_may_move() -> None:
@@ -45,6 +45,19 @@ def test_steps_grow_with_the_images_but_not_without_end() -> None:
     assert options.steps(images=1000, batch_size=16) == 800
     assert options.steps(images=4000, batch_size=16) == 8 * 250
     assert TrainerConfig(max_steps=7).steps(1000, 16) == 7
+
+
+def test_a_new_head_takes_fewer_steps() -> None:
+    options = TrainerConfig()
+    assert options.steps(images=20, batch_size=16, new_head=True) == 160
+    assert options.steps(images=4000, batch_size=16, new_head=True) == 8 * 250
+    assert TrainerConfig(max_steps=7).steps(1000, 16, new_head=True) == 7
+
+
+def test_labels_are_smoothed_with_a_new_head_unless_the_user_says_otherwise() -> None:
+    assert OptimizerConfig().for_head(new=True).label_smoothing == 0.1
+    assert OptimizerConfig().for_head(new=False).label_smoothing == 0.0
+    assert OptimizerConfig(label_smoothing=0.0).for_head(new=True).label_smoothing == 0.0
 
 
 def test_a_single_folder_of_anchors_needs_no_brackets() -> None:

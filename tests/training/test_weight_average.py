@@ -55,6 +55,19 @@ def test_the_average_continues_from_a_checkpoint_to_the_same_bytes(module: nn.Mo
     assert torch.equal(second.mean()["weight"], whole.mean()["weight"])
 
 
+def test_halfway_is_the_mean_of_the_start_and_the_average(module: nn.Module, tmp_path: Path) -> None:
+    average, resumed = WeightAverage(after=1, halfway=True), WeightAverage(after=1, halfway=True)
+    module.weight.data.fill_(8.0)
+    average.on_train_start(None, module)  # type: ignore[arg-type]
+    for step, value in enumerate([9.0, 1.0, 3.0], start=1):
+        step_to(average, module, step, value)
+    assert {name: float(value) for name, value in average.mean().items()} == {"weight": 5.0}
+    torch.save(average.state_dict(), tmp_path / "state")
+    resumed.load_state_dict(torch.load(tmp_path / "state", weights_only=True))
+    resumed.on_train_start(None, module)  # type: ignore[arg-type]
+    assert float(resumed.mean()["weight"]) == 5.0
+
+
 class Weights(nn.Module):
     """As much of a module as candidates are made of."""
 

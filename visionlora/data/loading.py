@@ -244,6 +244,13 @@ def make_loader(
     return loader
 
 
+def augmented_views(dataset: ImageDataset, views: int, batch_size: int) -> Iterator[Batch]:
+    """Batches of every image ``views`` times, each time with the transform's other random numbers."""
+    keys = [(turn, index) for turn in range(views) for index in range(len(dataset))]
+    for start in range(0, len(keys), batch_size):
+        yield dataset.collate([dataset[key] for key in keys[start : start + batch_size]])
+
+
 def shuffled(size: int, *seed: int | str) -> list[int]:
     """The numbers below ``size`` in an order that is a function of ``seed``."""
     generator = torch.Generator().manual_seed(mixed(*seed))

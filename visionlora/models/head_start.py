@@ -17,8 +17,8 @@ from torch.nn import functional as F
 from visionlora.models.heads import Head, Layer
 
 PRIOR = 0.05
-"""The weight of the penalty, in images: with features of mean squared length 1, ``PRIOR / (2 N)`` times the
-squared weights is added to the mean cross-entropy of N images. Between 0.02 and 0.2 hardly anything changes."""
+"""The weight of the penalty, in images: with N images, ``PRIOR / (2 N)`` times the squared weights is added
+to the mean cross-entropy. Between 0.02 and 0.2 hardly anything changes."""
 ITERATIONS = 100
 SAMPLE = 32
 """Images whose every position is looked at, where a ReLU follows the head."""
@@ -55,8 +55,8 @@ def logistic_regression(
 ) -> tuple[Tensor, Tensor]:
     """Multinomial logistic regression, by L-BFGS: the problem is convex, so its start does not matter.
 
-    Minimises the mean cross-entropy plus ``penalty / 2`` times the squared weights, for centred inputs of mean
-    squared length 1. Every class counts the same, however many images it has.
+    Minimises the mean cross-entropy plus ``penalty / 2`` times the squared weights, of inputs that are
+    centred and have a mean squared length of 1.
 
     Args:
         inputs: (N, features).
@@ -114,4 +114,5 @@ def _inputs(
 def _shift(positions: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """A constant for every bias, which leaves the probabilities as they are: nearly all positions are then
     above zero, where the ReLU behind a convolutional head (SqueezeNet's) passes values and gradients."""
-    return -(positions @ weight.T + bias).flatten().kthvalue(1 + len(positions) // 100).values
+    values = (positions @ weight.T + bias).flatten()
+    return -values.kthvalue(1 + len(values) // 100).values

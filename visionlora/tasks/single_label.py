@@ -21,9 +21,13 @@ Prediction = list[tuple[str, float]]
 """(class name, probability), most probable first."""
 
 
-def loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean cross-entropy in nats, a scalar, computed in float32."""
-    return F.cross_entropy(logits.float(), labels)
+def loss(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Mean cross-entropy in nats, a scalar, computed in float32.
+
+    ``smoothing`` is the share of the label's probability that is spread over all outputs (Szegedy et al.
+    2016, https://arxiv.org/abs/1512.00567, section 7).
+    """
+    return F.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
 
 
 def distillation(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:

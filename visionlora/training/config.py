@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -14,6 +14,8 @@ from visionlora.models.config import ModelConfig
 from visionlora.options import Section, option, section
 from visionlora.retention.config import ContrastConfig, RetentionConfig
 from visionlora.settings import build, plain
+
+NEW_HEAD_SMOOTHING = 0.1
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,21 @@ class OptimizerConfig(Section):
         below=1,
         length=2,
     )
+    label_smoothing: float | None = option(
+        None, "share of a label's probability spread over all outputs; null: 0.1 with a new head, else 0",
+        at_least=0, below=1,
+    )  # fmt: skip
     warmup: float = option(
         0.1, "share of the steps in which the learning rate rises; then it falls as a cosine to zero",
         at_least=0, below=1,
     )  # fmt: skip
+
+    def for_head(self, new: bool) -> OptimizerConfig:
+        """With the label smoothing of that kind of head, where none is configured."""
+        if self.label_smoothing is not None:
+            return self
+        # A new head on few images is soon sure of each of them, and as sure of what it gets wrong.
+        return replace(self, label_smoothing=NEW_HEAD_SMOOTHING if new else 0.0)
 
 
 @dataclass(frozen=True)
@@ -61,7 +74,7 @@ class TrainerConfig(Section):
     """How long, in which precision, on which device."""
 
     max_steps: int | str = option(
-        "auto", "optimizer steps; auto: 24 times through the images, at least 480, at most 800 or 8 times",
+        "auto", "optimizer steps; auto: by the number of images; fewer with a new head (docs/usage.md)",
         words=("auto",), at_least=1, at_most=1_000_000_000, also=("epochs", "max_epochs", "steps"),
     )  # fmt: skip
     validations: int = option(8, "how often the run validates", at_least=1, at_most=1_000_000)
@@ -130,12 +143,17 @@ class TrainerConfig(Section):
         """Optimizer steps from one validation to the next, in a run of ``steps``."""
         return max(1, steps // self.validations)
 
-    def steps(self, images: int, batch_size: int) -> int:
-        """Optimizer steps of the run: as configured, or 24 times through the images, but at least 480 and,
-        unless that is less than 8 times through them, at most 800."""
+    def steps(self, images: int, batch_size: int, new_head: bool = False) -> int:
+        """Optimizer steps of the run, as configured or by the number of images.
+
+        It is 24 times through them, but at least 480 and, unless that is less than 8 times through them, at
+        most 800. A new head starts as a good classifier already: 8 times through them, at least 160.
+        """
         if isinstance(self.max_steps, int):
             return self.max_steps
         epoch = -(-images // batch_size)
+        if new_head:
+            return max(160, 8 * epoch)
         return max(480, min(24 * epoch, 800), 8 * epoch)
 
 

@@ -129,8 +129,9 @@ class LoraModule(lightning.LightningModule):
             inputs = [torch.cat(parts) for parts in zip(inputs, anchors.inputs, strict=True)]
         with self._seeded_dropout():
             logits = self.parts.compute(self.suffix, inputs)
-        cross_entropy = task.loss(logits[:count], batch["labels"])
-        loss, figures = cross_entropy * batch.get("share", 1), {}
+        smoothing = self.optimizer_options.label_smoothing or 0.0
+        learned = task.loss(logits[:count], batch["labels"], smoothing)
+        loss, figures = learned * batch.get("share", 1), {}
         if anchors is not None:
             distillation = task.distillation(logits[count:], anchors.logits, self.retention.temperature)
             loss = loss + self.retention_weight * anchors.share * distillation
@@ -143,6 +144,7 @@ class LoraModule(lightning.LightningModule):
             loss = loss + regularizer
             figures["regularizer"] = regularizer
         accuracy = (logits[:count].argmax(1) == batch["labels"]).float().mean()
+        cross_entropy = task.loss(logits[:count].detach(), batch["labels"])
         return loss, {**figures, "loss": cross_entropy, "top1": accuracy}
 
     def backward(self, loss: Tensor, *arguments: Any, **options: Any) -> None:

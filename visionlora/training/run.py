@@ -38,7 +38,7 @@ from visionlora.training.learning_rate import select_learning_rate
 from visionlora.training.metrics import TrainingResult, build_metrics, times_so_far, versions
 from visionlora.training.module import LoraModule
 from visionlora.training.precision import recorded_precision
-from visionlora.training.setup import RunSetup, sample_images, set_up
+from visionlora.training.setup import RunSetup, sample_images, set_up, start_new_head
 from visionlora.training.trainer import Fitter, sent_in_words, silence_warnings
 from visionlora.training.weight_average import BestWeights, WeightAverage, weight_candidates
 from visionlora.training.write_outputs import show_summary, write_adapter, write_outputs
@@ -88,6 +88,7 @@ def run(
 
     device = choose_device(settings.trainer.accelerator)
     network, head = setup.adapted.network.to(device), setup.adapted.head
+    start_new_head(setup.adapted, setup.train_loader, notices)
     sample = sample_images(setup.validation_loader or setup.train_loader).to(device)
     start = agreed(folder.checkpoints.newest(notices.warn))
     if start is not None:
@@ -188,7 +189,8 @@ def train(
     """
     settings, network = setup.config, setup.adapted.network
     preprocessing = setup.adapted.backbone.preprocessing
-    timer, average, best = StepTimer(), WeightAverage(after=setup.total_steps // 2), BestWeights()
+    new_head = setup.adapted.head.kind == "new"
+    timer, average, best = StepTimer(), WeightAverage(setup.total_steps // 2, new_head), BestWeights()
     first_batch = FirstBatch(preprocessing.mean, preprocessing.std)
     with _folded_batch_norms(network, settings.trainer, sample, notices) as norms:
         part, inputs = computed_part(network, sample, cache_plan)

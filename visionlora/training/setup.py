@@ -14,6 +14,7 @@ from torch import Tensor
 from visionlora.adapters.init import FROM_DATA
 from visionlora.data import BadImage, ImageDataset, ImageFile, ImageFolder, ImageLoader, scan, scan_images
 from visionlora.data.loaders import ImageLoaders
+from visionlora.data.loading import augmented_views
 from visionlora.data.outputs import describe_outputs
 from visionlora.data.splits import with_report
 from visionlora.device import choose_device, keep_freed_memory
@@ -21,6 +22,7 @@ from visionlora.evaluation.images import EvaluationImages
 from visionlora.models import find_class
 from visionlora.models.adapted import AdaptedNetwork, adapt
 from visionlora.models.config import ModelConfig
+from visionlora.models.head_start import start_head
 from visionlora.models.registry import check_name
 from visionlora.notices import Notices
 from visionlora.report.run_text import found_block, training_plan
@@ -42,6 +44,10 @@ from visionlora.training.config import RunConfig, TrainerConfig
 
 SAMPLE = 4
 """Images that the network is timed and folded with."""
+MOST_VIEWS = 8
+"""Augmented views of each training image that a new head starts from."""
+HEAD_INPUTS = 2048
+"""Views of all images together; with more images than this each has one view."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,8 @@ class RunSetup:
     @property
     def total_steps(self) -> int:
         """Optimizer steps of the whole run."""
-        return self.config.trainer.steps(len(self.folder.train), self.config.data.batch_size)
+        new_head = self.adapted.head.kind == "new"
+        return self.config.trainer.steps(len(self.folder.train), self.config.data.batch_size, new_head)
 
     @property
     def views(self) -> int | None:
@@ -125,6 +132,7 @@ def set_up(
         notices.say(reporting)
     adapted = adapt(config.model, config.lora, folder.classes, config.seed, config.trainer.channels_last)
     backbone, head = adapted.backbone, adapted.head
+    config = replace(config, optimizer=config.optimizer.for_head(head.kind == "new"))
     notices.console.print(_found(config.trainer, config.data.batch_size, folder, adapted))
     loaders = ImageLoaders(
         backbone.preprocessing, config.augment, seed=config.seed, batch_size=data.batch_size,
@@ -145,12 +153,17 @@ def set_up(
         notices.warn(
             "no validation images: what is learned is not measured, and no checkpoint is chosen; the adapter "
             "is the average of the weights over the second half of training"
+            + (", halfway to the start" if head.kind == "new" else "")
         )
 
     retention, teacher, held_out = None, None, None
     if head.kind == "new":
         notices.say(
             "head new has none of the old outputs: nothing is distilled, and forgetting is not measured"
+        )
+        notices.say(
+            f"labels are smoothed by {config.optimizer.label_smoothing} (optimizer.label_smoothing), and the "
+            "average of the weights is taken halfway to the start"
         )
     else:
         retention = retention_loader(config.retention.root, backbone, loaders, notices)
@@ -192,7 +205,7 @@ def _found(
     # Of an unknown network, or where the whole head is new, no name means an output.
     known = ((), ()) if adapted.head.kind == "new" else (backbone.categories, backbone.wnids)
     outputs = describe_outputs(folder.classes, *known, find_class)
-    steps = trainer.steps(len(folder.train), batch_size)
+    steps = trainer.steps(len(folder.train), batch_size, adapted.head.kind == "new")
     plan = training_plan(steps, batch_size, trainer.validations if folder.val else 0, trainer.patience)
     return found_block(folder, outputs, plan)
 
@@ -245,6 +258,21 @@ def _make_teacher(
     # Negatives are one source, with its share of a step, however many folders they come from.
     stream = anchor_stream([*sources, negatives] if negatives else sources, retention, loaders)
     return AnchorTeacher(stream, old_outputs, len(anchors), adapted.head.targets), held_out
+
+
+def start_new_head(adapted: AdaptedNetwork, train_loader: ImageLoader, notices: Notices) -> None:
+    """Start a new head as a classifier of the frozen network's features; other heads stay as they are."""
+    if adapted.head.kind != "new":
+        return
+    dataset = train_loader.dataset
+    assert isinstance(dataset, ImageDataset)
+    views = max(1, min(MOST_VIEWS, HEAD_INPUTS // len(dataset)))
+    batches = augmented_views(dataset, views, train_loader.batch_size or 1)
+    right = start_head(adapted.network, adapted.head, batches, len(dataset))
+    notices.say(
+        f"the new head starts as a linear classifier of the frozen network's features: {right:.3f} of the "
+        f"training images right, each in {views} views"
+    )
 
 
 def _contrast_loader(root: str | None, loaders: ImageLoaders, notices: Notices) -> ImageLoader | None:

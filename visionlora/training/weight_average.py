@@ -3,6 +3,9 @@
 Steps on a handful of images are noisy, and the noise in the adapters causes forgetting that nothing is gained
 by. The average of the weights along the way has less of it (Izmailov et al. 2018,
 https://arxiv.org/abs/1803.05407, section 3); with adapters it costs a copy of them and no time.
+
+Where training starts at a network that is good at the task already, halfway between the start and that
+average is better than both (Wortsman et al. 2022, https://arxiv.org/abs/2109.01903).
 """
 
 from __future__ import annotations
@@ -26,12 +29,28 @@ from visionlora.training.trainer import Fitter
 
 # Lightning's WeightAveraging copies the whole network, frozen weights too, and validates the average only.
 class WeightAverage(Callback):
-    """The mean of all trained parameters over the steps later than ``after``; A and B each by itself."""
+    """The mean of all trained parameters over the steps later than ``after``; A and B each by itself.
 
-    def __init__(self, after: int) -> None:
+    Args:
+        after: the last step that does not count.
+        halfway: whether the result is the mean of that mean and of the parameters at the start.
+    """
+
+    def __init__(self, after: int, halfway: bool = False) -> None:
         self.after = after
+        self.halfway = halfway
         self.count = 0
         self.total: dict[str, Tensor] = {}
+        self.start: dict[str, Tensor] = {}
+
+    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Keep the start; a resumed run has it from its checkpoint."""
+        if self.halfway and not self.start:
+            self.start = {
+                name: parameter.detach().clone()
+                for name, parameter in module.named_parameters()
+                if parameter.requires_grad
+            }
 
     @torch.no_grad()
     def on_train_batch_end(
@@ -49,15 +68,19 @@ class WeightAverage(Callback):
 
     def mean(self) -> dict[str, Tensor]:
         """By name in the module; empty before the first step that counts."""
-        return {name: total / self.count for name, total in self.total.items()}
+        means = {name: total / self.count for name, total in self.total.items()}
+        if not self.halfway:
+            return means
+        return {name: (mean + self.start[name].to(mean)) / 2 for name, mean in means.items()}
 
     def state_dict(self) -> dict[str, Any]:
         """For the checkpoint: a resumed run continues the average."""
-        return {"count": self.count, "total": dict(self.total)}
+        return {"count": self.count, "total": dict(self.total), "start": dict(self.start)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """From the checkpoint."""
         self.count, self.total = state_dict["count"], dict(state_dict["total"])
+        self.start = dict(state_dict["start"])
 
 
 class BestWeights(Callback):

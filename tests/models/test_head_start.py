@@ -1,0 +1,92 @@
+"""A new head starts as a good classifier of what the frozen network computes."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tests.models.conftest import Known
+from visionlora.models import apply_head
+from visionlora.models.head_start import logistic_regression, start_head
+
+NAMES = ["x", "y", "z"]
+
+
+def batches_of(known: Known, seed: int = 0) -> list[dict[str, Tensor]]:
+    """Three classes of images, each around a mean of its own."""
+    shape = (3, 8, 8) if isinstance(known.model[0], nn.Conv2d) else (3, 2, 2)
+    centres = 2 * torch.randn(3, *shape, generator=torch.Generator().manual_seed(9))
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(3).repeat(8)
+    images = centres[labels] + 0.3 * torch.randn(24, *shape, generator=generator)
+    return [
+        {"images": images[:16], "labels": labels[:16]}, {"images": images[16:], "labels": labels[16:]},
+    ]  # fmt: skip
+
+
+@pytest.fixture(params=["linear", "convolutional"])
+def known(request: pytest.FixtureRequest) -> Known:
+    return request.getfixturevalue(f"{request.param}_network")
+
+
+def test_a_started_head_is_right_on_images_that_it_was_not_started_with(known: Known) -> None:
+    head = apply_head(known, "new", NAMES)
+    assert start_head(known.model, head, batches_of(known), images=24) == 1.0
+    unseen = batches_of(known, seed=1)[0]
+    with torch.no_grad():
+        assert torch.equal(known.model(unseen["images"]).argmax(1), unseen["labels"])
+
+
+def test_nothing_but_the_head_changes(known: Known) -> None:
+    head = apply_head(known, "new", NAMES)
+    before = copy.deepcopy(known.model.state_dict())
+    known.model.train()
+    start_head(known.model, head, batches_of(known), images=24)
+    changed = {
+        name for name, value in known.model.state_dict().items() if not torch.equal(value, before[name])
+    }
+    assert changed == {f"{head.layer}.weight", f"{head.layer}.bias"}
+    assert known.model.training
+    assert not known.model.get_submodule(head.layer)._forward_pre_hooks
+
+
+def test_a_relu_behind_the_head_passes_what_the_head_says(convolutional_network: Known) -> None:
+    head = apply_head(convolutional_network, "new", NAMES)
+    batches = batches_of(convolutional_network)
+    start_head(convolutional_network.model, head, batches, images=24)
+    below = nn.Sequential(*convolutional_network.model[:2], *convolutional_network.model[2][:2])
+    with torch.no_grad():
+        assert (below(batches[0]["images"]) > 0).float().mean() > 0.95
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(2, 5), st.integers(1, 6), st.floats(1e-3, 1.0), st.floats(1e-3, 1e3), st.integers(0, 100))
+def test_the_gradient_of_the_penalised_loss_vanishes(
+    classes: int, features: int, penalty: float, scale: float, seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    inputs = (torch.randn(30, features, generator=generator, dtype=torch.float64) + 1) * scale
+    labels = torch.arange(30) % classes
+    weight, bias = (one.requires_grad_() for one in logistic_regression(inputs, labels, classes, penalty))
+    length = (inputs - inputs.mean(0)).square().sum(1).mean().sqrt()
+    loss = F.cross_entropy(inputs @ weight.T + bias, labels)
+    (loss + penalty / 2 * (weight * length).square().sum()).backward()
+    assert weight.grad is not None and bias.grad is not None
+    assert weight.grad.abs().max() / length < 1e-3 and bias.grad.abs().max() < 1e-3
+
+
+def test_a_single_image_of_each_class_is_enough() -> None:
+    inputs = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
+    weight, bias = logistic_regression(inputs, torch.tensor([0, 1]), 2, 0.05)
+    assert (inputs @ weight.T + bias).argmax(1).tolist() == [0, 1]
+
+
+def test_images_without_any_difference_give_equal_probabilities() -> None:
+    weight, bias = logistic_regression(torch.ones(4, 3), torch.tensor([0, 1, 0, 1]), 2, 0.05)
+    assert torch.allclose((torch.ones(1, 3) @ weight.T + bias).softmax(1), torch.full((1, 2), 0.5), atol=1e-3)
