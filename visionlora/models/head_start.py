@@ -91,7 +91,8 @@ def _inputs(
     """The layer's inputs, means over all positions (N, features), and labels (N,); and the inputs of some
     images at every position (rows, features)."""
     captured: list[Tensor] = []
-    means, labels, sample = [], [], []
+    sample: list[Tensor] = []
+    means, labels = [], []
     device = layer.weight.device
     handle = layer.register_forward_pre_hook(lambda module, given: captured.append(given[0].float()))
     was_training = network.training
