@@ -64,14 +64,15 @@ def run_trial(row: Row, method: Method, lr: float | None, weights: Path, seed: i
     config = _config(row, weights, seed)
     passed, worked = time.perf_counter(), time.process_time()
     if method.build is None:
-        from visionlora.training.run import run  # Lightning takes seconds, and the others do not need it
+        # Importing Lightning takes seconds, and the others do not need it.
+        from visionlora.run_folder.folder import RunFolder
+        from visionlora.signals import stoppable
+        from visionlora.training.run import run
 
         passed, worked = time.perf_counter(), time.process_time()
         with tempfile.TemporaryDirectory() as place:
-            with redirect_stdout(io.StringIO()):
-                interrupted = run(config, Path(place) / "run")
-            if interrupted:
-                raise VisionLoraError("the run was interrupted and is not recorded")
+            with redirect_stdout(io.StringIO()), stoppable() as stop:
+                run(config, RunFolder.start(Path(place) / "run", config), stop)
             restored = restore(Path(place) / "run")
         network, head, preprocessing = restored.network, restored.head, restored.backbone.preprocessing
     else:

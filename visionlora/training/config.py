@@ -147,13 +147,13 @@ class TrainerConfig(Section):
         """Optimizer steps of the run, as configured or by the number of images.
 
         It is 24 times through them, but at least 480 and, unless that is less than 8 times through them, at
-        most 800. A new head starts as a good classifier already: 8 times through them, at least 160.
+        most 800. A new head starts as a good classifier already: 8 times through them, at least 100.
         """
         if isinstance(self.max_steps, int):
             return self.max_steps
         epoch = -(-images // batch_size)
         if new_head:
-            return max(160, 8 * epoch)
+            return max(100, 8 * epoch)
         return max(480, min(24 * epoch, 800), 8 * epoch)
 
 
