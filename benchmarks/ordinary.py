@@ -38,6 +38,7 @@ from visionlora.evaluation.predictions import predict_batches
 from visionlora.models import Head, apply_head, load_backbone
 from visionlora.models.restore import restore
 from visionlora.report.intervals import wilson_interval
+from visionlora.report.metrics_file import read_metrics
 
 Record = dict[str, Any]
 NAMES = (OURS, "full fine-tuning", "classifier only", "PEFT LoRA")
@@ -74,6 +75,8 @@ def run_trial(row: Row, method: Method, lr: float | None, weights: Path, seed: i
             with redirect_stdout(io.StringIO()), stoppable() as stop:
                 run(config, RunFolder.start(Path(place) / "run", config), stop)
             restored = restore(Path(place) / "run")
+            metrics = read_metrics(Path(place) / "run" / "metrics.json")
+        about = {"steps": metrics["steps"], "taken": metrics["candidates"]["taken"]}
         network, head, preprocessing = restored.network, restored.head, restored.backbone.preprocessing
     else:
         backbone = load_backbone(NETWORK, str(weights))
@@ -86,7 +89,8 @@ def run_trial(row: Row, method: Method, lr: float | None, weights: Path, seed: i
         head = apply_head(backbone, "new", images.folder.classes)
         torch.manual_seed(seed)
         network = method.build(backbone.model, head).to(memory_format=torch.channels_last)
-        fit(network, images, head, lr, seed, steps_of(len(images.folder.train), images.batch_size))
+        about = {"steps": steps_of(len(images.folder.train), images.batch_size)}
+        fit(network, images, head, lr, seed, about["steps"])
     spent = {"core_s": time.process_time() - worked, "wall_s": time.perf_counter() - passed}
 
     def top1(files: tuple[ImageFile, ...]) -> float:
@@ -97,6 +101,7 @@ def run_trial(row: Row, method: Method, lr: float | None, weights: Path, seed: i
         "val": top1(images.folder.val),
         "test": top1(images.folder.test),
         "pictures": len(images.folder.test),
+        **about,
     }
 
 
