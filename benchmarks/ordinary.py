@@ -90,7 +90,7 @@ def run_trial(row: Row, method: Method, lr: float | None, weights: Path, seed: i
         torch.manual_seed(seed)
         network = method.build(backbone.model, head).to(memory_format=torch.channels_last)
         about = {"steps": steps_of(len(images.folder.train), images.batch_size)}
-        fit(network, images, head, lr, seed, about["steps"])
+        fit(network, images.training(head, seed), lr, about["steps"])
     spent = {"core_s": time.process_time() - worked, "wall_s": time.perf_counter() - passed}
 
     def top1(files: tuple[ImageFile, ...]) -> float:
