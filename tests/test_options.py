@@ -92,7 +92,7 @@ REFUSED: Mapping[str, tuple[Any, ...]] = {
     "contrast.generated": (-1, 0.5, None, "auto", True),
     "contrast.root": ("", True, []),
     "contrast.budget": SHARE,
-    "optimizer.lr": (0, -1, INF, NAN, None, "fast", True),
+    "optimizer.lr": (0, -1, INF, NAN, "fast", True),
     "optimizer.weight_decay": (-1, INF, NAN, None, "x"),
     "optimizer.betas": ([], [0.9], [2, 3], ["a", "b"], [0.9, 1], [-0.1, 0.9], [0.9, NAN], 0.9, None, "x"),
     "optimizer.warmup": (-0.1, 1, NAN, None, "x", True),

@@ -54,6 +54,13 @@ def test_a_new_head_takes_fewer_steps() -> None:
     assert TrainerConfig(max_steps=7).steps(1000, 16, new_head=True) == 7
 
 
+def test_a_new_head_learns_at_a_smaller_rate_unless_the_user_says_otherwise() -> None:
+    assert OptimizerConfig().for_head(new=True).lr == 5e-4
+    assert OptimizerConfig().for_head(new=False).lr == 2e-3
+    assert OptimizerConfig(lr=1e-2).for_head(new=True).lr == 1e-2
+    assert OptimizerConfig(lr="auto").for_head(new=True).lr == "auto"
+
+
 def test_labels_are_smoothed_with_a_new_head_unless_the_user_says_otherwise() -> None:
     assert OptimizerConfig().for_head(new=True).label_smoothing == 0.1
     assert OptimizerConfig().for_head(new=False).label_smoothing == 0.0

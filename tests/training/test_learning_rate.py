@@ -6,14 +6,14 @@ import torch
 from safetensors.torch import load_file
 
 from tests.conftest import Train, metrics_of
-from visionlora.training.learning_rate import RATES
+from visionlora.training.learning_rate import FACTORS
 
 
 def test_the_best_trial_determines_the_learning_rate(train: Train) -> None:
     left, folder = train("optimizer.lr=auto", "trainer.max_steps=24")
     assert left.code == 0, left.err
     rate = metrics_of(folder)["learning_rate"]
-    assert [trial["lr"] for trial in rate["tried"]] == list(RATES)
+    assert [trial["lr"] for trial in rate["tried"]] == [2e-3 * factor for factor in FACTORS]
     assert rate["used"] == min(rate["tried"], key=lambda trial: trial["val/objective"])["lr"]
     assert f"optimizer.lr={rate['used']:g}, the best of trials of 20 steps" in left.out
     assert metrics_of(folder)["steps"] == 24

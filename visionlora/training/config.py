@@ -15,15 +15,13 @@ from visionlora.options import Section, option, section
 from visionlora.retention.config import ContrastConfig, RetentionConfig
 from visionlora.settings import build, plain
 
-NEW_HEAD_SMOOTHING = 0.1
-
 
 @dataclass(frozen=True)
 class OptimizerConfig(Section):
     """AdamW over the adapter's and a new head's parameters, with warm-up and cosine decay."""
 
-    lr: float | str = option(
-        2e-3, "learning rate; auto: the best of five in short trainings, which take about as long as the run",
+    lr: float | str | None = option(
+        None, "null: 2e-3, with a new head 5e-4; auto: the best of five in trainings as long as the run",
         words=("auto",), above=0, at_most=1000, also=("learning_rate", "lr0"),
     )  # fmt: skip
     weight_decay: float = option(0.0, "AdamW's weight decay", at_least=0, at_most=1000, also=("wd",))
@@ -44,11 +42,21 @@ class OptimizerConfig(Section):
     )  # fmt: skip
 
     def for_head(self, new: bool) -> OptimizerConfig:
-        """With the label smoothing of that kind of head, where none is configured."""
-        if self.label_smoothing is not None:
-            return self
-        # A new head on few images is soon sure of each of them, and as sure of what it gets wrong.
-        return replace(self, label_smoothing=NEW_HEAD_SMOOTHING if new else 0.0)
+        """With the learning rate and label smoothing of that kind of head, where none is configured."""
+        lr = default_lr(new) if self.lr is None else self.lr
+        smoothing = self.label_smoothing
+        if smoothing is None:
+            # A new head on few images is soon sure of each of them, and as sure of what it gets wrong.
+            smoothing = 0.1 if new else 0.0
+        return replace(self, lr=lr, label_smoothing=smoothing)
+
+
+def default_lr(new_head: bool) -> float:
+    """AdamW's learning rate where none is configured.
+
+    A new head starts as a good classifier of the frozen features: large steps lead away from it.
+    """
+    return 5e-4 if new_head else 2e-3
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,8 @@ from visionlora.training.config import OptimizerConfig
 from visionlora.training.module import LoraModule
 from visionlora.training.trainer import Fitter
 
-RATES = (5e-4, 1e-3, 2e-3, 4e-3, 8e-3)
+FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
 """From too slow to too fast for every network and number of images that was tried."""
-DEFAULT = 2e-3
-"""Where there are no images to compare on."""
 SHARE = 4
 """A trial has one SHARE-th of the run's steps, with its own warm-up and cosine."""
 LEAST_STEPS = 20
@@ -29,19 +27,21 @@ Trials = list[dict[str, float | None]]
 
 def select_learning_rate(
     options: OptimizerConfig,
+    default: float,
     total_steps: int,
     new_module: Callable[[int, OptimizerConfig], LoraModule],
     fitter: Fitter,
     record: Record,
     notices: Notices,
 ) -> tuple[OptimizerConfig, Trials]:
-    """The options with the best of :data:`RATES`; the network is unchanged afterwards.
+    """The options with the best of :data:`FACTORS` times the default; the network is unchanged afterwards.
 
     Every trial starts at the same adapters and sees the same images. The best one ends with the smallest
     ``val/objective``, which chooses the run's checkpoint too.
 
     Args:
         options: returned as they are where ``lr`` is a number.
+        default: the learning rate in the middle, taken where there are no images to compare on.
         total_steps: optimizer steps of the whole run.
         new_module: makes a module from a number of steps and options.
         fitter: trains it.
@@ -58,12 +58,12 @@ def select_learning_rate(
         return options, []
     if fitter.validation_loader is None:
         notices.say(
-            f"optimizer.lr={DEFAULT:g}, not chosen: auto compares on validation images, and there are none"
+            f"optimizer.lr={default:g}, not chosen: auto compares on validation images, and there are none"
         )
-        return replace(options, lr=DEFAULT), []
+        return replace(options, lr=default), []
     steps = min(total_steps, max(LEAST_STEPS, total_steps // SHARE))
     trials: Trials = list(record.get("learning_rate_trials", []))
-    for lr in RATES[len(trials) :]:
+    for lr in [factor * default for factor in FACTORS][len(trials) :]:
         trials.append({"lr": lr, "val/objective": _try(new_module(steps, replace(options, lr=lr)), fitter)})
         record.set("learning_rate_trials", trials)
     objectives = {trial["lr"]: trial["val/objective"] for trial in trials}
@@ -71,7 +71,7 @@ def select_learning_rate(
     if not finite:
         raise VisionLoraError(
             "optimizer.lr=auto: training diverges at every learning rate; set trainer.precision=32-true, or "
-            f"optimizer.lr to less than {RATES[0]:g}"
+            f"optimizer.lr to less than {FACTORS[0] * default:g}"
         )
     best = min(finite, key=lambda lr: finite[lr])
     figures = ", ".join(

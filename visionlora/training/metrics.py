@@ -48,7 +48,7 @@ class TrainingResult:
     steps: int
     folded_batch_norms: int
     features: Mapping[str, Any] | None
-    lr: float | str
+    lr: float | str | None
     lr_trials: Trials
     weights: Candidates
     objectives: Mapping[str, Any]

@@ -260,7 +260,7 @@ class LoraModule(lightning.LightningModule):
         """AdamW; the learning rate rises linearly, then falls as a cosine, step by step."""
         options = self.optimizer_options
         first, second = options.betas
-        assert not isinstance(options.lr, str), "select_learning_rate() comes before training"
+        assert isinstance(options.lr, (int, float)), "for_head() and select_learning_rate() come first"
         optimizer = torch.optim.AdamW(
             self.trainable(), lr=options.lr, betas=(first, second), weight_decay=options.weight_decay
         )

@@ -32,7 +32,7 @@ from visionlora.run_folder.folder import RunFolder
 from visionlora.run_folder.kernel_choices import TimedChoices, timed_choices
 from visionlora.signals import StopRequest
 from visionlora.training.callbacks import FirstBatch, Patience, StepTimer, progress
-from visionlora.training.config import OptimizerConfig, TrainerConfig, read_config
+from visionlora.training.config import OptimizerConfig, TrainerConfig, default_lr, read_config
 from visionlora.training.feature_cache import FeatureCachePlan, computed_part, plan_feature_cache
 from visionlora.training.learning_rate import select_learning_rate
 from visionlora.training.metrics import TrainingResult, build_metrics, times_so_far, versions
@@ -189,8 +189,7 @@ def train(
     """
     settings, network = setup.config, setup.adapted.network
     preprocessing = setup.adapted.backbone.preprocessing
-    new_head = setup.adapted.head.kind == "new"
-    timer, average, best = StepTimer(), WeightAverage(setup.total_steps // 2, new_head), BestWeights()
+    timer, average, best = StepTimer(), WeightAverage(setup.total_steps // 2, setup.new_head), BestWeights()
     first_batch = FirstBatch(preprocessing.mean, preprocessing.std)
     with _folded_batch_norms(network, settings.trainer, sample, notices) as norms:
         part, inputs = computed_part(network, sample, cache_plan)
@@ -223,8 +222,9 @@ def train(
             save_adapter()
 
         options, trials = select_learning_rate(
-            settings.optimizer, setup.total_steps, new_module, fitter, folder.record, notices
-        )
+            settings.optimizer, default_lr(setup.new_head), setup.total_steps, new_module, fitter,
+            folder.record, notices,
+        )  # fmt: skip
         module = new_module(setup.total_steps, options)
         writer = CheckpointWriter(
             folder.checkpoints, stop, train_loader, saved, steps=settings.trainer.checkpoint_steps,

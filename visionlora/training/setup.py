@@ -90,8 +90,12 @@ class RunSetup:
     @property
     def total_steps(self) -> int:
         """Optimizer steps of the whole run."""
-        new_head = self.adapted.head.kind == "new"
-        return self.config.trainer.steps(len(self.folder.train), self.config.data.batch_size, new_head)
+        return self.config.trainer.steps(len(self.folder.train), self.config.data.batch_size, self.new_head)
+
+    @property
+    def new_head(self) -> bool:
+        """Whether the network has none of its old outputs."""
+        return self.adapted.head.kind == "new"
 
     @property
     def views(self) -> int | None:
