@@ -68,6 +68,15 @@ def test_halfway_is_the_mean_of_the_start_and_the_average(module: nn.Module, tmp
     assert float(resumed.mean()["weight"]) == 5.0
 
 
+@pytest.mark.parametrize(
+    ("halfway", "images", "margin"), [(False, 4, 0.25), (True, 4, 0.25), (True, 100, 0.05)]
+)
+def test_what_is_rarely_bad_gives_way_to_clear_improvements_alone(
+    halfway: bool, images: int, margin: float
+) -> None:
+    assert WeightAverage(after=0, halfway=halfway).margin(images) == margin
+
+
 class Weights(nn.Module):
     """As much of a module as candidates are made of."""
 

@@ -66,6 +66,11 @@ class WeightAverage(Callback):
                 self.total[name] = parameter.clone() if total is None else total.to(parameter) + parameter
         self.count += 1
 
+    def margin(self, validation_images: int) -> float:
+        """By how much ``val/objective`` of other weights has to be better than the result's: by one image;
+        than halfway to a good start, which is rarely bad, by the largest standard error of an error rate."""
+        return (0.5 / math.sqrt(validation_images)) if self.halfway else 1 / validation_images
+
     def mean(self) -> dict[str, Tensor]:
         """By name in the module; empty before the first step that counts."""
         means = {name: total / self.count for name, total in self.total.items()}
@@ -117,9 +122,9 @@ def weight_candidates(
 ) -> tuple[Candidates, dict[str, Any]]:
     """The weights that the run may deliver, the preferred ones first.
 
-    Preferred is the average, unless the best weights have the smaller ``val/objective`` by more than one
-    validation image counts: they were chosen among many by this figure, which is biased for them. Without
-    validation images there is the average alone.
+    Preferred is the average, unless the best weights have the smaller ``val/objective`` by more than its
+    margin: they were chosen among many by this figure, which is biased for them. Without validation images
+    there is the average alone.
 
     Args:
         fitter: validates.
@@ -148,7 +153,7 @@ def weight_candidates(
     candidates = {"best": best}
     if averaged is not None:
         figures["average"] = objective(averaged)
-        preferred = figures["average"] <= figures["best"] + 1 / validation_images
+        preferred = figures["average"] <= figures["best"] + average.margin(validation_images)
         candidates = {"average": averaged} | candidates if preferred else candidates | {"average": averaged}
     if any(not torch.equal(value, best[name].to(value)) for name, value in last.items()):
         candidates["last"] = last
