@@ -95,6 +95,7 @@ REFUSED: Mapping[str, tuple[Any, ...]] = {
     "optimizer.lr": (0, -1, INF, NAN, "fast", True),
     "optimizer.weight_decay": (-1, INF, NAN, None, "x"),
     "optimizer.betas": ([], [0.9], [2, 3], ["a", "b"], [0.9, 1], [-0.1, 0.9], [0.9, NAN], 0.9, None, "x"),
+    "optimizer.label_smoothing": (-0.1, 1, NAN, "x", True),
     "optimizer.warmup": (-0.1, 1, NAN, None, "x", True),
     "cache.features": ("yes", 1, None, []),
     "cache.views": (*COUNT, None),
