@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -72,11 +72,25 @@ def check(config: DictConfig) -> int:
     folder, report = check_folder(
         options.data, options.model, others, options.seed, options.strays, options.cache, console
     )
+    report = replace(report, given=_given(options))
     page = Path(options.report) if options.report else None
     if page is not None:
         write_folder_page(report, folder, page)
     show_summary(report, console, page)
     return WRONG if report.count("error") else 0
+
+
+def _given(options: CheckOptions) -> tuple[str, ...]:
+    """What a training needs to find the same images and outputs."""
+    data, model = options.data, options.model
+    words = [f"data.root={data.root}"]
+    if data.class_name is not None:
+        words.append(f"data.class_name={data.class_name}")
+    if data.val_fraction != DataConfig.val_fraction:
+        words.append(f"data.val_fraction={data.val_fraction:g}")
+    if model.name != ModelConfig.name:
+        words.append(f"model={model.name}")
+    return tuple(words)
 
 
 def folders_of(value: str | Sequence[str] | None) -> tuple[str, ...]:

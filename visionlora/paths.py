@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -20,3 +22,16 @@ def cache_directory() -> Path | None:
     if directory is None:
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "visionlora"
     return Path(directory) if directory else None
+
+
+def program(name: str, module: str) -> tuple[str, ...]:
+    """The words that start one of the programs of this Python, for a shell.
+
+    Args:
+        name: of the program; enough where the shell finds it.
+        module: what ``python -m`` runs where it is not installed.
+    """
+    if shutil.which(name):
+        return (name,)
+    beside = Path(sys.executable).with_name(name)
+    return (str(beside),) if beside.is_file() else (sys.executable, "-m", module)

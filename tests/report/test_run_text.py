@@ -12,6 +12,7 @@ from rich.console import Console
 from visionlora.data.findings import Output
 from visionlora.data.images import ImageFile
 from visionlora.data.splits import ImageFolder
+from visionlora.paths import program
 from visionlora.report.run_text import (
     example_images,
     found_block,
@@ -44,7 +45,7 @@ def test_the_block_has_layout_images_of_each_class_and_what_was_held_out() -> No
     lines = [" ".join(line.split()) for line in shown(folder(test=some("mouse", 3)))]
     for line in (
         "layout class folders", "training 6 images, 8 steps", "validation 1 image, held out: not trained on",
-        "test 3 images, not used: for visionlora evaluate", "fish 4 1 -", "mouse 2 - 3",
+        "test 3 images, they report the result and choose nothing", "fish 4 1 -", "mouse 2 - 3",
     ):  # fmt: skip
         assert line in lines, lines
 
@@ -85,8 +86,20 @@ def test_the_plan_says_steps_and_early_stopping() -> None:
 @pytest.mark.parametrize("name", ["run", "my run (1)", "it's", "Käfer=#1", "~x"])
 def test_the_next_commands_are_quoted_for_the_shell(name: str) -> None:
     predict, board = next_block(Path(name), Path("pics") / name)
-    assert shlex.split(predict) == ["visionlora", "predict", f"adapter={name}", f"images=pics/{name}"]
-    assert shlex.split(board) == ["tensorboard", "--logdir", name]
+    assert shlex.split(predict)[-3:] == ["predict", f"adapter={name}", f"images=pics/{name}"]
+    assert shlex.split(board)[-2:] == ["--logdir", name]
+
+
+def test_the_next_commands_name_a_program_that_can_be_started(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    assert program("visionlora", "visionlora") == (str(tmp_path / "python"), "-m", "visionlora")
+    (tmp_path / "visionlora").touch(mode=0o755)
+    assert program("visionlora", "visionlora") == (str(tmp_path / "visionlora"),)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert program("visionlora", "visionlora") == ("visionlora",)
 
 
 def test_a_command_is_not_wrapped() -> None:

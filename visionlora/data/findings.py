@@ -92,6 +92,7 @@ class FolderReport:
         counts: role -> images.
         findings: the worst first.
         unreadable: images that cannot be read.
+        given: the options of the command line that a training on the same folder needs, too.
     """
 
     root: Path
@@ -101,6 +102,7 @@ class FolderReport:
     counts: Mapping[str, int]
     findings: tuple[Finding, ...]
     unreadable: tuple[SeenImage, ...] = ()
+    given: tuple[str, ...] = ()
 
     def count(self, severity: str) -> int:
         """How many findings have a severity."""

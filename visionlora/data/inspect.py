@@ -82,6 +82,7 @@ def inspect_folder(
         counts=dict(Counter(image.role for image in images)),
         findings=tuple(findings),
         unreadable=tuple(image for image, one in zip(images, found, strict=True) if one.error is not None),
+        given=(f"data.root={folder.root}",),
     )
 
 

@@ -65,7 +65,7 @@ class _Page:
         found = "".join(self._finding(finding) for finding in report.findings)
         found = f"<div class=findings>{found}</div>" if found else f"<p class=quiet>{_NOTHING}</p>"
         decided = "".join(f"<li>{_text(note)}</li>" for note in report.notes)
-        command = _text(shlex.quote(f"data.root={report.root}"))
+        command = _text(shlex.join(report.given))
         return (
             f"<!doctype html><html lang=en><head><meta charset=utf-8>"
             f"<meta name=viewport content='width=device-width, initial-scale=1'><title>{name}: check</title>"

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from visionlora.data.findings import ClassRow, Finding, FolderReport, SeenImage
+from visionlora.paths import program
 from visionlora.text import for_terminal
 
 CLASSES = 40
@@ -23,12 +24,11 @@ EXAMPLES = 3
 _STYLES = {"error": ("✗", "bold red"), "warning": ("!", "bold yellow"), "note": ("·", "dim")}
 
 
-def folder_summary(report: FolderReport, page: Path | None = None) -> RenderableType:
-    """What was found, the classes, what may be wrong, and what to type next.
+def folder_summary(report: FolderReport) -> RenderableType:
+    """What was found, the classes, and what may be wrong.
 
     Args:
         report: of :func:`visionlora.data.inspect.inspect_folder`.
-        page: where the report with images was written; None: nowhere.
     """
     parts: list[RenderableType] = [
         _found(report),
@@ -39,13 +39,26 @@ def folder_summary(report: FolderReport, page: Path | None = None) -> Renderable
     ]
     for finding in report.findings:
         parts.append(_finding(finding, report.root))
-    parts += [Text(), _next(report, page)]
     return Group(*parts)
 
 
 def show_summary(report: FolderReport, console: Console, page: Path | None = None) -> None:
-    """Print :func:`folder_summary`."""
-    console.print(folder_summary(report, page), highlight=False)
+    """Print :func:`folder_summary`, where the page is, and the commands that come next: to be copied.
+
+    Args:
+        report: of :func:`visionlora.data.inspect.inspect_folder`.
+        console: where.
+        page: where the report with images was written; None: nowhere.
+    """
+    console.print(folder_summary(report), highlight=False)
+    console.print(Text("\nNext", style="bold underline"))
+    start = program("visionlora", "visionlora")
+    if page is not None:
+        lines = [f"{page} shows all of this with the images"]
+    else:
+        lines = [shlex.join([*start, "check", *report.given, "report=check.html"])]
+    for line in (*lines, shlex.join([*start, "train", *report.given])):
+        console.print(Text(for_terminal(line)), soft_wrap=True, highlight=False)
 
 
 def _found(report: FolderReport) -> RenderableType:
@@ -145,16 +158,3 @@ def _image(image: SeenImage, root: Path) -> str:
     top = root if root.is_dir() else root.parent
     path = image.path.relative_to(top) if image.path.is_relative_to(top) else image.path
     return for_terminal(path) + (f": {for_terminal(image.remark)}" if image.remark else "")
-
-
-def _next(report: FolderReport, page: Path | None) -> RenderableType:
-    root = shlex.quote(f"data.root={for_terminal(report.root)}")
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="bold")
-    grid.add_column(overflow="fold")
-    if page is not None:
-        grid.add_row("images", Text(f"{for_terminal(page)} shows all of this"))
-    else:
-        grid.add_row("see it", Text(f"visionlora check {root} report=check.html"))
-    grid.add_row("next", Text(f"visionlora train {root}"))
-    return grid

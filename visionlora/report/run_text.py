@@ -12,6 +12,7 @@ from rich.text import Text
 
 from visionlora.data.findings import ClassRow, Output
 from visionlora.data.splits import ImageFolder
+from visionlora.paths import program
 from visionlora.report.folder_table import classes_table
 from visionlora.text import printable
 
@@ -69,8 +70,13 @@ def next_block(run: Path, images: Path) -> tuple[str, ...]:
         images: a folder of images to predict.
     """
     commands = (
-        ("visionlora", "predict", f"adapter={os.fspath(run)}", f"images={os.fspath(images)}"),
-        ("tensorboard", "--logdir", os.fspath(run)),
+        (
+            *program("visionlora", "visionlora"),
+            "predict",
+            f"adapter={os.fspath(run)}",
+            f"images={os.fspath(images)}",
+        ),
+        (*program("tensorboard", "tensorboard.main"), "--logdir", os.fspath(run)),
     )
     return tuple(printable(shlex.join(words)) for words in commands)
 

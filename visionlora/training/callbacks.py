@@ -189,8 +189,9 @@ class ProgressLines(Callback):
         self, trainer: lightning.Trainer, module: lightning.LightningModule, *arguments: Any
     ) -> None:
         """Print the figures where there are no validation images, and once how long training takes."""
-        if not trainer.num_val_batches and trainer.global_step % int(trainer.val_check_interval) == 0:
-            self._print(trainer, _figures(trainer, ("train/loss",), 0))
+        if trainer.global_step % int(trainer.val_check_interval) == 0:
+            if not trainer.num_val_batches:
+                self._print(trainer, _figures(trainer, ("train/loss",), 0))
         elif not self._estimated and self._clock() - self._start[1] >= ESTIMATE_AFTER_S:
             self._print(trainer, "")
 
