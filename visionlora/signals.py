@@ -10,7 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
+from visionlora.slurm import WARNING, in_job
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def handled() -> tuple[signal.Signals, ...]:
+    """The signals that end a command; in a SLURM job also the one that announces the end of its time."""
+    return (*SIGNALS, WARNING) if WARNING is not None and in_job() else SIGNALS
 
 
 class Stopped(BaseException):
@@ -18,11 +25,13 @@ class Stopped(BaseException):
 
     Attributes:
         exit_code: 130 after SIGINT, 143 after SIGTERM.
+        requeues: whether it announced the end of a SLURM job's time.
     """
 
     def __init__(self, number: int) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name}")
         self.exit_code = 128 + number
+        self.requeues = number == WARNING
 
 
 class StopRequest:
@@ -42,7 +51,7 @@ class StopRequest:
     def install(self) -> None:
         """Make this the handler of both signals. Only the main thread can."""
         if threading.current_thread() is threading.main_thread():
-            for number in SIGNALS:
+            for number in handled():
                 signal.signal(number, self._handle)
 
     @contextmanager
@@ -105,7 +114,7 @@ class NoStop(StopRequest):
     """Signals are ignored: the first of several processes obeys them, and ends the others."""
 
     def install(self) -> None:
-        for number in SIGNALS:
+        for number in handled():
             signal.signal(number, signal.SIG_IGN)
 
 
@@ -116,7 +125,7 @@ def stoppable() -> Iterator[StopRequest]:
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+    before = {number: signal.getsignal(number) for number in handled()}
     request.install()
     try:
         yield request

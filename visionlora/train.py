@@ -19,6 +19,7 @@ from visionlora.run_folder.folder import CONFIG, RunFolder, shared
 from visionlora.run_folder.lock import claimed
 from visionlora.settings import keys_of
 from visionlora.signals import NoStop, Stopped, StopRequest, stoppable
+from visionlora.slurm import requeue, was_requeued
 from visionlora.text import printable
 from visionlora.training.config import RunConfig, read_config
 
@@ -60,6 +61,11 @@ def train(config: DictConfig) -> int:
     except Stopped as stopped:
         learned = f", and adapter={path} is what it has learned so far" if (path / "adapter").exists() else ""
         complain(f"{stopped}; resume={path} continues the run{learned}")
+        if stopped.requeues:
+            problem = requeue()
+            complain(problem) if problem else show(
+                "the job is in SLURM's queue again and will continue the run"
+            )
         if in_sweep():
             raise  # it ends the sweep, not this run alone
         return stopped.exit_code
@@ -77,6 +83,9 @@ def _open(path: Path, config: DictConfig, overrides: Sequence[str]) -> tuple[Run
     import hydra
 
     resumed = OmegaConf.select(config, "resume.run")
+    if resumed is None and was_requeued() and (path / CONFIG).exists():
+        show(f"SLURM has started this job again: it continues {path}")
+        resumed = path
     if resumed is None:
         read_config(config)
         return RunFolder.start(path, config), config

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import torch
 
 from tests.conftest import Command, Train, metrics_of
+from visionlora import slurm
 from visionlora.models.restore import restore
 from visionlora.run_folder.state_file import read_state
 
@@ -222,6 +224,31 @@ def stopped(train: Train) -> Path:
         left, folder = train()
     assert left.code == 143
     return folder
+
+
+@fast
+def test_a_slurm_job_whose_time_is_up_is_requeued_and_continues(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bin" / "scontrol"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    line = f"hydra.run.dir={tmp_path / 'job'}"
+    with pytest.MonkeyPatch.context() as patch:
+        stop_at(patch, "in a step", signal.SIGUSR1)
+        left, _ = train(line)
+    assert left.code == 128 + signal.SIGUSR1
+    assert (tmp_path / "asked").read_text() == "requeue 7\n"
+    assert "the job is in SLURM's queue again" in left.out
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    left, _ = train(line)
+    assert left.code == 0, left.err
+    assert "SLURM has started this job again" in left.out and "continues after step 3 of 4" in left.out
+    monkeypatch.setenv("PATH", "")
+    assert slurm.requeue() == "job 7 is not requeued: scontrol: No such file or directory"
 
 
 @fast
