@@ -24,6 +24,7 @@ class Memory:
         self.budget = int(budget_mb * 2**20)
         self.used = 0
         self._kept: dict[Hashable, Tensor] = {}
+        self._refused = self.budget == 0
 
     def get(self, key: Hashable) -> Tensor | None:
         """The tensor of ``key``, None if it is not kept."""
@@ -32,10 +33,18 @@ class Memory:
     def keep(self, key: Hashable, value: Tensor) -> None:
         """Keep ``value`` if it fits."""
         # A worker process has a memory of its own: each would fill the budget over again.
-        if key in self._kept or self.used + value.nbytes > self.budget or get_worker_info() is not None:
+        if self.used + value.nbytes > self.budget:
+            self._refused = True
+            return
+        if key in self._kept or get_worker_info() is not None:
             return
         self._kept[key] = value
         self.used += value.nbytes
+
+    @property
+    def full(self) -> bool:
+        """Whether the next image will hardly fit: there was no room for the last ones."""
+        return self._refused
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -43,7 +52,7 @@ class Memory:
     def __getstate__(self) -> dict[str, Any]:
         # Where worker processes are spawned rather than forked, they decode for themselves: sending every
         # tensor would cost a file descriptor each.
-        return {"budget": 0, "used": 0, "_kept": {}}
+        return {"budget": 0, "used": 0, "_kept": {}, "_refused": True}
 
 
 class ImageCache:

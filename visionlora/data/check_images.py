@@ -12,8 +12,11 @@ from torch import Tensor
 
 from visionlora.data.cache import ImageCache
 from visionlora.data.images import BadImage, ImageFile, open_image
+from visionlora.data.index import Progress
+from visionlora.data.readable import readable
 from visionlora.errors import VisionLoraError
 from visionlora.files import replacing
+from visionlora.paths import cache_directory
 from visionlora.place import place
 from visionlora.processes import gather
 from visionlora.text import csv_safe
@@ -22,6 +25,10 @@ ON_BAD = ("skip", "stop")
 MOST_BAD = 0.1
 """Of a set, so many are left out at most: where more cannot be read, something else is wrong."""
 
+LONG = 10_000
+"""From so many images on it is remembered which can be read (:mod:`visionlora.data.readable`)."""
+
+_BATCH = 500
 _NAMED = 10
 _MEND = "mend or remove them"
 
@@ -35,14 +42,22 @@ def check(images: Iterable[ImageFile], cache: ImageCache | None = None) -> None:
     refuse(find_bad(images, cache))
 
 
-def find_bad(images: Iterable[ImageFile], cache: ImageCache | None = None) -> list[BadImage]:
+def find_bad(
+    images: Iterable[ImageFile], cache: ImageCache | None = None, progress: Progress | None = None
+) -> list[BadImage]:
     """The images that cannot be decoded, each once; ``cache`` keeps the others while they fit.
 
-    Several processes decode a share each, and know all bad ones afterwards."""
-    paths = list(dict.fromkeys(image.path for image in images))
+    Several processes decode a share each, and know all bad ones afterwards. Of ``LONG`` images or more those
+    that an earlier run could read, and that have not changed, are not decoded once the cache is full.
+
+    Args:
+        images: what to decode.
+        cache: keeps what fits.
+        progress: called with (images done, images in all).
+    """
+    paths = list(place().share(list(dict.fromkeys(image.path for image in images))))
     if cache is not None:
         paths = [path for path in paths if cache.memory.get(path) is None]
-    paths = list(place().share(paths))
     bad: list[BadImage] = []
 
     def attempt(path: Path) -> Tensor | BadImage | None:
@@ -54,12 +69,23 @@ def find_bad(images: Iterable[ImageFile], cache: ImageCache | None = None) -> li
             return error
         return None
 
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
-        for path, result in zip(paths, threads.map(attempt, paths), strict=True):
-            if isinstance(result, BadImage):
-                bad.append(result)
-            elif cache is not None and result is not None:
-                cache.memory.keep(path, result)
+    with (
+        readable(cache_directory() if len(paths) >= LONG else None) as index,
+        ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads,
+    ):
+        # A batch at a time: a pool holds whatever it was given and what has not been asked for.
+        for start in range(0, len(paths), _BATCH):
+            batch = paths[start : start + _BATCH]
+            if cache is None or cache.memory.full:
+                batch = index.unknown(batch)
+            found = list(zip(batch, threads.map(attempt, batch), strict=True))
+            bad += [result for _, result in found if isinstance(result, BadImage)]
+            for path, result in found:
+                if cache is not None and isinstance(result, Tensor):
+                    cache.memory.keep(path, result)
+            index.add([path for path, result in found if not isinstance(result, BadImage)])
+            if progress:
+                progress(min(start + _BATCH, len(paths)), len(paths))
     return [one for found in gather(bad) for one in found]
 
 

@@ -13,6 +13,7 @@ import numpy
 from PIL import Image, JpegImagePlugin
 
 from visionlora.data.formats import FORMATS, SUFFIXES, sniff, without_metadata
+from visionlora.data.share import retried
 from visionlora.errors import VisionLoraError
 
 __all__ = ["MAX_ASPECT", "MAX_JPEG_PIXELS", "MAX_PIXELS", "SUFFIXES", "BadImage", "ImageFile", "open_image"]
@@ -45,7 +46,7 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\..*")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ImageFile:
     """An image file; ``label`` is its class name, None where nobody said."""
 
@@ -87,11 +88,10 @@ def open_image(path: str | Path, *, shorter_side: int | None = None) -> Image.Im
     # bytes of a stranger's file any of them means the same, and the reason is kept.
     try:
         # Opening a named pipe would wait for ever.
-        mode = path.stat().st_mode
+        mode = retried(path, path.stat).st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             raise BadImage(path, "a pipe or device, not a file")
-        with path.open("rb") as file:
-            return _decode(file, shorter_side)[0]
+        return retried(path, lambda: _decoded(path, shorter_side))
     except BadImage:
         raise
     except Exception as error:
@@ -99,6 +99,11 @@ def open_image(path: str | Path, *, shorter_side: int | None = None) -> Image.Im
         if rescued is not None:
             return rescued[0]
         raise BadImage(path, _reason(path, error)) from error
+
+
+def _decoded(path: Path, shorter_side: int | None) -> Image.Image:
+    with path.open("rb") as file:
+        return _decode(file, shorter_side)[0]
 
 
 def decode_image(

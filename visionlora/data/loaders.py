@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,6 +13,7 @@ from visionlora.data.augment import AugmentConfig, Preprocessing, training_trans
 from visionlora.data.cache import ImageCache, training_side
 from visionlora.data.check_images import find_bad, refuse, split_bad
 from visionlora.data.images import BadImage, ImageFile
+from visionlora.data.index import Progress
 from visionlora.data.loading import EpochSampler, ImageDataset, ImageLoader, make_loader
 
 Item = TypeVar("Item", bound=ImageFile | Tensor)
@@ -29,7 +31,8 @@ class ImageLoaders:
         seed: of the order and of the augmentation.
         batch_size: images in a batch.
         cache_mb: megabytes of decoded images to keep, half of them as training reads them.
-        workers: processes that load training images; 0: none.
+        workers: processes that load images; 0: none.
+        progress: shows how many images of a set were opened.
     """
 
     def __init__(
@@ -41,7 +44,9 @@ class ImageLoaders:
         batch_size: int,
         cache_mb: float,
         workers: int = 0,
+        progress: Callable[[], AbstractContextManager[Progress]] = lambda: nullcontext(lambda *count: None),
     ) -> None:
+        self.progress = progress
         self.preprocessing = preprocessing
         self.seed = seed
         self.batch_size = batch_size
@@ -82,7 +87,9 @@ class ImageLoaders:
         """A loader without shuffling and augmentation; ``role`` is what the images are for."""
         images = self.usable(role, images, self.cache)
         dataset = ImageDataset(images, self.preprocessing, targets=targets, cache=self.cache)
-        return make_loader(dataset, self.batch_size)
+        # Reading an image from memory takes less than handing it over.
+        cached = all(self.cache.memory.get(image.path) is not None for image in images)
+        return make_loader(dataset, self.batch_size, workers=0 if cached else self.workers)
 
     def pixels(self, images: Sequence[ImageFile | Tensor]) -> list[Tensor]:
         """uint8 (3, H, W) each, as training crops them; without those that cannot be used."""
@@ -99,7 +106,8 @@ class ImageLoaders:
         bad = {image.path for image in self.bad}
         new = [one for one in images if one.path not in bad and (id(cache), one.path) not in self._opened]
         self._opened.update((id(cache), image.path) for image in new)
-        self.bad += find_bad(new, cache)
+        with self.progress() as advance:
+            self.bad += find_bad(new, cache, advance)
 
     def usable(self, role: str, images: Sequence[Item], cache: ImageCache) -> tuple[Item, ...]:
         """The images of a set that can be used; decoded ones are as they are.

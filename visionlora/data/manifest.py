@@ -15,8 +15,10 @@ from visionlora.data.images import ImageFile
 from visionlora.errors import VisionLoraError
 from visionlora.files import read_json, replacing
 
+_BATCH = 500
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class ReadImage:
     """An image file that a run read.
 
@@ -47,8 +49,11 @@ def read_images(
     unread = set(without)
     named = [(role, image) for role in files for image in files[role] if image.path not in unread]
     paths = list(dict.fromkeys(image.path for _, image in named))
+    hashes: dict[Path, tuple[int, str]] = {}
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
-        hashes = dict(zip(paths, threads.map(file_hash, paths), strict=True))
+        for start in range(0, len(paths), _BATCH):  # a pool holds whatever it was given
+            batch = paths[start : start + _BATCH]
+            hashes.update(zip(batch, threads.map(file_hash, batch), strict=True))
     return tuple(
         ReadImage(role, str(image.path.absolute()), *hashes[image.path], image.label) for role, image in named
     )
@@ -57,9 +62,11 @@ def read_images(
 def write_manifest(images: Sequence[ReadImage], path: Path) -> None:
     """Write which files a run read."""
     # Escapes, not UTF-8: a file name may be no text in any encoding.
-    text = ",\n".join(f"  {json.dumps(asdict(image))}" for image in images)
-    with replacing(path) as beside:
-        beside.write_text('{"images": [\n' + text + "\n]}\n", encoding="utf-8")
+    with replacing(path) as beside, beside.open("w", encoding="utf-8") as file:
+        file.write('{"images": [')
+        for number, image in enumerate(images):
+            file.write(f"{',' if number else ''}\n  {json.dumps(asdict(image))}")
+        file.write("\n]}\n")
 
 
 def read_manifest(path: Path) -> tuple[ReadImage, ...]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
 from visionlora.data.formats import FORMATS, SUFFIXES, sniff, suffix_hint
+from visionlora.data.share import may_pass, retried
 from visionlora.errors import VisionLoraError
 
 _LITTER = frozenset(
@@ -27,6 +31,8 @@ _LITTER_PATTERN = re.compile(
     r"|synophoto.*|found\.\d{3}|.*\.(photoslibrary|lrdata|lrcat-data)",
     re.IGNORECASE,
 )
+watcher: ContextVar[Callable[[int], None] | None] = ContextVar("watcher", default=None)
+"""Told about each file that is found: a long folder takes minutes, and many functions lead here."""
 _RUN_NAMES = ("outputs", "multirun")
 _RUN_STAMP = re.compile(r"\d{4}-\d\d-\d\d(_\d\d-\d\d-\d\d)?")
 
@@ -47,7 +53,7 @@ def entries(folder: Path) -> Entries:
         VisionLoraError: the folder cannot be read.
     """
     try:
-        names = sorted(os.listdir(folder))  # noqa: PTH208 - names alone
+        names = sorted(retried(folder, lambda: os.listdir(folder)))  # noqa: PTH208 - names alone
     except OSError as error:
         raise _unreadable(folder, error) from error
     folders: list[Path] = []
@@ -73,9 +79,24 @@ def walk(folder: Path) -> tuple[list[Path], list[Path]]:
     """
     images: list[Path] = []
     others: list[Path] = []
+    report = watcher.get()
     for path in _files(folder):
         (images if is_image(path) else others).append(path)
+        if report is not None:
+            report(1)
     return sorted(images), sorted(others)
+
+
+@contextmanager
+def watched(report: Callable[[int, None], None]) -> Iterator[None]:
+    """Inside, ``report`` is called with how many files were found so far, and None: how many there are is not
+    known."""
+    count = itertools.count(1)
+    token = watcher.set(lambda _: report(next(count), None))
+    try:
+        yield
+    finally:
+        watcher.reset(token)
 
 
 def has_images(folder: Path) -> bool:
@@ -84,8 +105,13 @@ def has_images(folder: Path) -> bool:
 
 
 def _files(folder: Path) -> Iterator[Path]:
+    again: list[str] = []
+
     def unreadable(error: OSError) -> None:
-        raise _unreadable(Path(os.fsdecode(error.filename)), error) from error
+        folder = os.fsdecode(error.filename)
+        if not may_pass(error):
+            raise _unreadable(Path(folder), error) from error
+        again.append(folder)
 
     # A link to a folder above would lead round in circles. Path.resolve would raise for a link to itself.
     top = os.path.realpath(folder)
@@ -100,6 +126,12 @@ def _files(folder: Path) -> Iterator[Path]:
                 kept.append(name)
         folders[:] = kept
         yield from (here / name for name in files if not is_litter(name))
+    for failed in again:
+        try:
+            retried(failed, lambda: os.listdir(failed))  # noqa: B023, PTH208
+        except OSError as error:
+            raise _unreadable(Path(failed), error) from error
+        yield from _files(Path(failed))
 
 
 def is_image(path: Path) -> bool:

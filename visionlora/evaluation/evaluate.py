@@ -13,8 +13,9 @@ from visionlora.adapters import adapters_off, merged
 from visionlora.data import (
     ImageDataset,
     ImageFile,
-    check,
+    find_bad,
     make_loader,
+    refuse,
     scan,
     scan_images,
     scan_known,
@@ -32,6 +33,7 @@ from visionlora.models import find_class
 from visionlora.models.restore import TrainedModel, adapter_directory, restore
 from visionlora.report.intervals import with_interval
 from visionlora.report.metrics_file import NOT_MEASURED, write_metrics
+from visionlora.report.progress import progress
 from visionlora.report.tables import changes_table, evaluation_table, show
 
 
@@ -125,7 +127,8 @@ def _predict(
     restored: TrainedModel, images: Sequence[ImageFile], targets: dict[str, int] | None, batch_size: int
 ) -> tuple[Predictions, Predictions | None]:
     """The adapted network's predictions, and the frozen one's where it has the same outputs."""
-    check(images)
+    with progress(Console(stderr=True), "reading images") as advance:
+        refuse(find_bad(images, progress=advance))
     loader = make_loader(ImageDataset(images, restored.backbone.preprocessing, targets=targets), batch_size)
     with merged(restored.network):
         now = predict_batches(restored.network, loader)

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from visionlora.adapters import adapters_off, merged
 from visionlora.data import BadImage, ImageCache, ImageFile, Normalise, evaluation_transform, scan_images
+from visionlora.data.walk import watched
 from visionlora.device import choose_device
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.config import PredictConfig
@@ -67,7 +68,8 @@ def predict_images(options: PredictConfig, console: Console | None = None) -> in
         Stopped: a signal ended it; what was predicted until then is shown and written.
     """
     with stoppable() as stop:
-        images = find_images(options.images)
+        with progress(Console(stderr=True), "looking for images", "files") as advance, watched(advance):
+            images = find_images(options.images)
         require_all_writable(output=options.output, sheet=options.sheet)
         restored = restore(options.adapter, options.model, options.weights)
         with stop.deferred():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import torch
 from torch import Tensor
@@ -66,6 +68,9 @@ class AnchorStream:
         self.unaugmented = evaluation_transform(preprocessing)
         self._finished = Memory(budget_mb)
         self._orders: dict[int, tuple[int, list[int]]] = {}
+        self._threads = ThreadPoolExecutor(min(4, os.cpu_count() or 1))
+        self._ahead: dict[int, Future[Tensor]] = {}
+        """Image files that are being decoded, by anchor."""
 
     def digest(self) -> str | None:
         """SHA-256 of the anchors that are no files; None: all are."""
@@ -104,6 +109,20 @@ class AnchorStream:
         size = self.sources[source]
         place = shuffled(size, "anchors", self.seed, source, view).index(index - start)
         return ((view * size + place) * len(self.sources) + source) // self.per_step
+
+    def decode_ahead(self, step: int) -> None:
+        """Have threads decode the image files of a step that are not in memory; :meth:`images` waits.
+
+        The views are made by the calling thread, so their random numbers stay the same.
+        """
+        wanted = {
+            index: anchor.path
+            for index, view in self.drawn(step)
+            if isinstance(anchor := self.anchors[index], ImageFile)
+            and self._finished.get((index, view)) is None
+            and self.cache.memory.get(anchor.path) is None
+        }
+        self._ahead = {index: self._threads.submit(self.cache.decode, path) for index, path in wanted.items()}
 
     def images(self, drawn: Sequence[tuple[int, int]]) -> Tensor:
         """(anchor, view) as float32 (n, 3, S, S), normalised, channels last."""
@@ -151,7 +170,14 @@ class AnchorStream:
 
     def _pixels(self, index: int) -> Tensor:
         anchor = self.anchors[index]
-        return anchor if isinstance(anchor, Tensor) else self.cache.read(anchor.path)
+        if isinstance(anchor, Tensor):
+            return anchor
+        decoding = self._ahead.pop(index, None)
+        if decoding is None:
+            return self.cache.read(anchor.path)
+        pixels = decoding.result()
+        self.cache.memory.keep(anchor.path, pixels)
+        return pixels
 
 
 class AnchorBatches:

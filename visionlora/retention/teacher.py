@@ -116,6 +116,7 @@ class AnchorTeacher:
         for key in keys:
             if key not in self.logits:  # of an earlier step, before the run was interrupted
                 self._answer(network, self.stream.first_step(*key))
+        self.stream.decode_ahead(step + 1)
         share = len(keys) * place().count / self.stream.per_step
         return AnchorBatch(inputs, torch.stack([self.logits[key] for key in keys]), share)
 

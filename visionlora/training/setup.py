@@ -17,6 +17,7 @@ from visionlora.data.loaders import ImageLoaders
 from visionlora.data.loading import augmented_views
 from visionlora.data.outputs import describe_outputs
 from visionlora.data.splits import with_report
+from visionlora.data.walk import watched
 from visionlora.device import choose_device, keep_freed_memory
 from visionlora.evaluation.images import EvaluationImages
 from visionlora.models import find_class
@@ -25,6 +26,7 @@ from visionlora.models.config import ModelConfig
 from visionlora.models.head_start import start_head
 from visionlora.models.registry import check_name
 from visionlora.notices import Notices
+from visionlora.report.progress import progress
 from visionlora.report.run_text import found_block, training_plan
 from visionlora.retention.anchors import (
     HeldOut,
@@ -128,9 +130,10 @@ def set_up(
     data, device = config.data, choose_device(config.trainer.accelerator)
     if config.trainer.threads is not None:
         torch.set_num_threads(config.trainer.threads)
-    folder = images or scan(
-        data.root, class_name=data.class_name, val_fraction=data.val_fraction, seed=config.seed
-    )
+    with progress(notices.console, "looking for images", "files") as advance, watched(advance):
+        folder = images or scan(
+            data.root, class_name=data.class_name, val_fraction=data.val_fraction, seed=config.seed
+        )
     folder, reporting = with_report(folder, config.seed)
     if reporting:
         notices.say(reporting)
@@ -141,6 +144,7 @@ def set_up(
     loaders = ImageLoaders(
         backbone.preprocessing, config.augment, seed=config.seed, batch_size=data.batch_size,
         cache_mb=data.cache_mb, workers=data.workers,
+        progress=partial(progress, notices.console, "reading images"),
     )  # fmt: skip
     targets = dict(zip(folder.classes, head.targets, strict=True))
     train_loader = loaders.training(folder.train, targets)

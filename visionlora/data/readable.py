@@ -1,0 +1,101 @@
+"""Which image files are known to be readable, kept from run to run by path, size and time of change.
+
+A long folder is decoded once; the next run looks at the size and time of each file alone.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import PIL
+
+from visionlora.data.fingerprint import stamp
+from visionlora.data.formats import FORMATS
+
+VERSION = 1
+"""Counts up whenever a file that was readable no longer is."""
+
+
+class Readable:
+    """The index; it takes about 100 bytes a file on disk, and no memory.
+
+    Args:
+        store: its open file; None: nothing is known, and nothing is kept.
+    """
+
+    def __init__(self, store: sqlite3.Connection | None = None) -> None:
+        self._store = store
+
+    def unknown(self, paths: Sequence[Path]) -> list[Path]:
+        """Those of the paths that are not known to be readable as they are now; 500 or so at a time."""
+        if self._store is None:
+            return list(paths)
+        keys = {_key(path): path for path in paths}
+        marks = ",".join("?" * len(keys))
+        try:
+            rows = self._store.execute(
+                f"SELECT path, size, changed FROM files WHERE path IN ({marks})", list(keys)
+            ).fetchall()
+        except sqlite3.Error:
+            return list(paths)
+        known = {keys[key] for key, *when in rows if stamp(keys[key]) == tuple(when)}
+        return [path for path in paths if path not in known]
+
+    def add(self, paths: Sequence[Path]) -> None:
+        """Remember that files are readable as they are now."""
+        if self._store is None:
+            return
+        stamps = [(_key(path), stamp(path)) for path in paths]
+        try:
+            with self._store:
+                self._store.executemany(
+                    "INSERT OR REPLACE INTO files VALUES (?, ?, ?)", [(key, *at) for key, at in stamps if at]
+                )
+        except sqlite3.Error:  # a full disk, or another process holds it: the next run reads the files again
+            return
+
+
+@contextmanager
+def readable(folder: Path | None) -> Iterator[Readable]:
+    """The index in a folder, made where it is missing or damaged; None: there is none."""
+    if folder is None:
+        yield Readable()
+        return
+    # Another version of Pillow may read another set of files.
+    path = folder / f"readable-{VERSION}-{PIL.__version__}-{len(FORMATS)}.sqlite"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        store = _connect(path)
+    except (OSError, sqlite3.Error):
+        yield Readable()
+        return
+    with closing(store):
+        yield Readable(store)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    for attempt in range(2):
+        store = sqlite3.connect(path, timeout=10)
+        try:
+            store.execute("PRAGMA synchronous = OFF")  # losing it costs time, nothing else
+            store.execute(
+                "CREATE TABLE IF NOT EXISTS files (path BLOB PRIMARY KEY, size INTEGER, changed INTEGER) "
+                "WITHOUT ROWID"
+            )
+            store.execute("SELECT path, size, changed FROM files LIMIT 1").fetchone()
+        except sqlite3.DatabaseError:
+            store.close()
+            if attempt:
+                raise
+            path.unlink(missing_ok=True)  # damaged
+        else:
+            return store
+    raise AssertionError("unreachable")
+
+
+def _key(path: Path) -> bytes:
+    return os.fsencode(os.path.abspath(path))  # noqa: PTH100 - links are told apart
