@@ -79,8 +79,9 @@ def commands(tmp_path: Path) -> Iterator[Commands]:
 
 
 OPTIONS = (
-    "data=goldfish", "model=pocket", "trainer.max_steps=12", "trainer.validations=3",
-    "trainer.checkpoint_steps=2", "trainer.accelerator=cpu",
+    "data=goldfish", "model=pocket", "trainer.max_steps=8", "trainer.validations=2",
+    "trainer.checkpoint_steps=2", "trainer.accelerator=cpu", "retention.root=null", "contrast.root=null",
+    "retention.strengths=4", "trainer.progress=false",
 )  # fmt: skip
 
 
