@@ -52,6 +52,7 @@ def test_memory_that_cannot_be_kept_is_announced(
         (["retention.anchors=[/no/such/folder]"], "/no/such/folder"),
         (["contrast.root=/no/such/folder"], "/no/such/folder"),
         (["resume=/no/such/run"], "/no/such/run"),
+        (["resume.force=true"], "set resume=RUN"),
         (["trainer.accelerator=gpu"], "cpu"),
     ],
 )

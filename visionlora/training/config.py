@@ -172,6 +172,10 @@ class ResumeConfig(Section):
     run: str | None = option(None, "the folder of a run: continue where it stopped", path=True)
     force: bool = option(False, "whether it may continue with images, options or versions that differ")
 
+    def check(self) -> None:
+        if self.force and self.run is None:
+            raise ValueError("force is true, but there is no run to resume; set resume=RUN")
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig(Section):
