@@ -22,7 +22,7 @@ ALIASES = "".join(
     ("content", "said"),
     [
         (f"a: &a [x]\n{ALIASES}", "it has aliases"),
-        ("x: " + "a" * 2**20, "more than 1 MiB"),
+        ("x: " + "a" * 2**20, "more than 256 KiB"),
         ("x: " + "[" * 5000, "cannot be read"),
         ("x: !!python/object/apply:os.system ['touch /tmp/hacked']", "cannot be read"),
         ("[1, 2]", "not the configuration"),

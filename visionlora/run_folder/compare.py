@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -104,13 +105,15 @@ def anchored(config: DictConfig, keys: Mapping[str, Key], directory: Path) -> No
 
 def _anchored(path: Any, directory: Path) -> Any:
     moved = directory / str(path)
-    return str(moved) if moved.exists() else path
+    return str(moved) if os.path.exists(moved) else path  # noqa: PTH110 - Path.exists raises for long names
 
 
 def _absolute(value: Any, directory: Path) -> Any:
     if isinstance(value, (list, tuple)):
         return [_absolute(one, directory) for one in value]
-    return (directory / Path(value).expanduser()).absolute() if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return (directory / os.path.expanduser(value)).absolute()  # noqa: PTH111 - Path raises for an unknown user
 
 
 def _value(config: DictConfig, name: str) -> Any:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,7 @@ from visionlora.settings import Key
 if TYPE_CHECKING:
     from visionlora.run_folder.checkpoints import Checkpoints
 
-MOST_CONFIG = 2**20
+MOST_CONFIG = 2**18
 """Bytes of a run's configuration."""
 CONFIG, IMAGES, RECORD = "config.yaml", "images.json", "run.json"
 
@@ -116,17 +117,21 @@ class RunFolder:
         config = _read_config(path / CONFIG)
         remove_unfinished(path)
         folder = cls(path, continues=True, force=force)
-        directory = Path(folder.record.get("directory", "."))
-        differing = option_differences(config, given, keys, directory)
-        for name in differing:
-            OmegaConf.update(config, name, given[name], force_add=True)
-        folder._differences = [text for name, text in differing.items() if name not in WITHOUT_EFFECT]
-        folder._refuse(folder._differences)
-        folder._config = copy.deepcopy(config)
-        anchored(config, keys, directory)
-        if str(OmegaConf.select(config, "trainer.kernel")).lower().endswith(".json") and folder.has_choices:
-            # They were copied when the run was begun; the file may be gone.
-            OmegaConf.update(config, "trainer.kernel", "rule")
+        with _sound(path / CONFIG):
+            directory = Path(folder.record.get("directory", "."))
+            differing = option_differences(config, given, keys, directory)
+            for name in differing:
+                OmegaConf.update(config, name, given[name], force_add=True)
+            folder._differences = [text for name, text in differing.items() if name not in WITHOUT_EFFECT]
+            folder._refuse(folder._differences)
+            folder._config = copy.deepcopy(config)
+            anchored(config, keys, directory)
+            if (
+                str(OmegaConf.select(config, "trainer.kernel")).lower().endswith(".json")
+                and folder.has_choices
+            ):
+                # They were copied when the run was begun; the file may be gone.
+                OmegaConf.update(config, "trainer.kernel", "rule")
         return folder, config
 
     def config(self) -> DictConfig:
@@ -232,10 +237,19 @@ def shared(folder: RunFolder | None) -> RunFolder:
     return RunFolder(own, continues=True)
 
 
+@contextmanager
+def _sound(path: Path) -> Iterator[None]:
+    """Inside, a configuration's values are looked up: where a section is none, it is not that of a run."""
+    try:
+        yield
+    except OmegaConfBaseException as error:
+        raise VisionLoraError(f"resume: {path} is not the configuration of a run: {error}") from error
+
+
 def _read_config(path: Path) -> DictConfig:
     try:
         if path.stat().st_size > MOST_CONFIG:
-            raise ValueError(f"more than {MOST_CONFIG >> 20} MiB")
+            raise ValueError(f"more than {MOST_CONFIG >> 10} KiB")
         text = path.read_text(encoding="utf-8")
         # Ten lists of ten aliases each are ten thousand million values.
         if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, yaml.SafeLoader)):
