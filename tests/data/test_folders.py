@@ -117,8 +117,8 @@ def test_an_empty_folder_is_refused_with_the_layouts_that_work(tmp_path: Path) -
 
 
 def test_a_folder_of_other_files_says_which(tmp_path: Path) -> None:
-    (tmp_path / "1.heic").touch()
-    assert "holds no images (1 .heic)" in message(tmp_path)
+    (tmp_path / "1.cr2").touch()
+    assert "holds no images (1 .cr2)" in message(tmp_path)
 
 
 def test_an_empty_class_folder_is_named(draw: Draw, tmp_path: Path) -> None:

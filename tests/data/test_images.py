@@ -312,6 +312,8 @@ def test_less_usual_suffixes_open(tmp_path: Path, suffix: str) -> None:
         (b"\x89PNG\r\n\x1a\n\x00\x00", "a damaged PNG"),
         (b"\xff\xd8\xff\xe0\x00", "a damaged JPEG"),
         (b"\x00\x00\x00\x18ftypheic" + bytes(50), "HEIC, which pip install 'visionlora[heic]' reads"),
+        (b"\x00\x00\x00\x0cJXL \r\n\x87\n" + bytes(50), "JPEG XL, not an image of a kind that is read"),
+        (b"qoif" + bytes(50), "a QOI file, not an image of a kind that is read"),
         (b"\x01\x02\x03\x04", "not an image, or a damaged one"),
     ],
 )
@@ -322,6 +324,34 @@ def test_a_file_that_is_something_else_says_what_it_is(tmp_path: Path, content: 
     with pytest.raises(BadImage) as caught:
         open_image(tmp_path / "a.jpg")
     assert caught.value.reason.startswith(reason)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_heic_is_read_upright_whatever_it_is_called(tmp_path: Path, orientation: int) -> None:
+    pytest.importorskip("pillow_heif", reason="the extra heic is not installed")
+    assert {".heic", ".heif", ".hif"} <= SUFFIXES
+    image = Image.new("RGB", (64, 32), "white")
+    image.paste("red", (0, 0, 32, 32))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for name in ("a.heic", "a.HEIC", "a.jpg"):
+        image.save(tmp_path / name, "HEIF", exif=exif.tobytes(), quality=95)
+        found = open_image(tmp_path / name)
+        assert found.size == ((64, 32) if orientation < 5 else (32, 64))
+        red = {1: (5, 16), 3: (58, 16), 6: (16, 5), 8: (16, 58)}[orientation]
+        pixel = found.getpixel(red)
+        assert isinstance(pixel, tuple) and pixel[0] > 200 and pixel[1] < 60, pixel
+
+
+def test_a_damaged_heic_says_so(tmp_path: Path) -> None:
+    pytest.importorskip("pillow_heif", reason="the extra heic is not installed")
+    path = tmp_path / "a.heic"
+    Image.new("RGB", (64, 32)).save(path, "HEIF")
+    content = path.read_bytes()
+    for kept in (100, len(content) - 10):
+        path.write_bytes(content[:kept])
+        with pytest.raises(BadImage, match="HEIF"):
+            open_image(path)
 
 
 def test_a_truncated_file_says_its_format(draw: Draw) -> None:

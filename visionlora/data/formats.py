@@ -45,6 +45,11 @@ _OTHERS = (
     (_OPTIONAL["AVIF"], "AVIF images; a newer Pillow reads them, or save them as JPEG"),
     (_OPTIONAL["JPEG2000"], "JPEG 2000 images; save them as JPEG"),
     ((".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf", ".rw2", ".raf"), "camera raw files; save them as JPEG"),
+    ((".jxl",), "JPEG XL images; save them as JPEG"),
+    (
+        (".tga", ".pcx", ".qoi", ".dds", ".sgi", ".icns", ".ico", ".exr", ".hdr", ".fits"),
+        "images of a kind that is not read; save them as PNG",
+    ),
     ((".svg", ".eps", ".ai", ".pdf"), "drawings or documents; export them as PNG"),
     ((".psd", ".xcf"), "layered images; export them as PNG"),
     ((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".rar", ".7z", ".zst"), "archives; unpack them"),
@@ -71,10 +76,16 @@ _MAGIC = (
     (b"7z\xbc\xaf", "a 7z archive"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"\x00\x00\x01\x00", "an icon"),
-    (b"version https://git-lfs", "a Git LFS pointer; git lfs pull fetches the image"),
+    (b"version https://git-lfs", "a Git LFS pointer (git lfs pull fetches the image)"),
     (b"\x89HDF", "an HDF5 file"),
     (b"\x93NUMPY", "a NumPy array"),
+    (b"\x00\x00\x00\x0cJXL ", "JPEG XL"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"qoif", "a QOI file"),
+    (b"DDS ", "a DDS texture"),
 )
+PICTURES = ("JPEG XL", "a QOI file", "a DDS texture", "an icon")
+"""Of what :func:`sniff` may say, what shows something but is not read."""
 _BRANDS = {
     b"avif": "AVIF",
     b"avis": "AVIF",
