@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -148,7 +147,3 @@ class _Trained:
             return True
         said = meanings(name, usual=True)
         return any(are_related(said, trained) for trained in self._meanings)
-
-
-def _words(name: str) -> set[str]:
-    return set(re.split(r"[\W_]+", name.lower())) - {""}
