@@ -45,9 +45,9 @@ def meanings(name: str, usual: bool = False) -> frozenset[str]:
     """The WordNet ids that a name can mean, empty where none is known.
 
     An id stands for itself. Case, spaces and punctuation do not count, a plural is its singular, and of a
-    compound that is unknown the last words count: a ``grey-cat`` is a cat, and so is ``cat_001``. Rare meanings are left out
-    (``blue`` is a butterfly, too). With ``usual`` a name means at most one animal, one object, one food and
-    so on.
+    compound that is unknown the last words count: a ``grey-cat`` is a cat, and so is ``cat_001``. Rare
+    meanings are left out (``blue`` is a butterfly, too). With ``usual`` a name means at most one animal, one
+    object, one food and so on.
     """
     if _ID.fullmatch(name.strip().casefold()):
         return frozenset({name.strip().casefold()})
