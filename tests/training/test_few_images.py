@@ -105,3 +105,11 @@ def test_before_training_a_new_head_has_no_figures(train: Train, images: Path) -
     assert 0 <= metrics["after"]["val/top1"] <= 1
     assert metrics["contrast"]["before/false_positive_rate"] == "not measured"
     assert 0 <= metrics["contrast"]["after/false_positive_rate"] <= 1
+
+
+def test_a_new_head_is_a_good_classifier_before_the_first_step(train: Train) -> None:
+    left, folder = train("model.head=new", "optimizer.lr=1e-9", "trainer.max_steps=1")
+    assert left.code == 0, left.err
+    assert metrics_of(folder)["after"]["val/top1"] == 1.0
+    assert "the new head starts as a linear classifier" in left.out
+    assert "labels are smoothed by 0.1" in left.out

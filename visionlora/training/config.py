@@ -82,7 +82,7 @@ class TrainerConfig(Section):
     """How long, in which precision, on which device."""
 
     max_steps: int | str = option(
-        "auto", "optimizer steps; auto: by the number of images; fewer with a new head (docs/usage.md)",
+        "auto", "optimizer steps; auto: 24 times through the images, at least 480; new head: 8, at least 100",
         words=("auto",), at_least=1, at_most=1_000_000_000, also=("epochs", "max_epochs", "steps"),
     )  # fmt: skip
     validations: int = option(8, "how often the run validates", at_least=1, at_most=1_000_000)
