@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from visionlora.data.augment import AugmentConfig, Normalise, training_transform
 from visionlora.data.cache import ImageCache
 from visionlora.data.check_images import check
 from visionlora.data.images import BadImage, ImageFile
-from visionlora.data.loading import EpochSampler, ImageDataset, make_loader
+from visionlora.data.loading import EpochSampler, ImageDataset, balanced_repeats, make_loader
 
 COUNT = 10
 
@@ -143,13 +144,27 @@ def test_loading_leaves_the_process_own_random_numbers_alone(images: list[ImageF
 
 @given(st.integers(1, 200), st.integers(0, 2**31), st.integers(0, 1000), st.integers(1, 5))
 def test_an_epoch_is_a_permutation(size: int, seed: int, number: int, times: int) -> None:
-    sampler = EpochSampler(size, seed, times)
+    sampler = EpochSampler([times] * size, seed)
     sampler.set_epoch(number)
     keys = list(sampler)
     turns = range(number * times, (number + 1) * times)
     assert sorted(keys) == [(turn, index) for turn in turns for index in range(size)]
     assert keys == list(sampler)
     assert len(keys) == len(sampler)
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=60))
+def test_balanced_classes_come_equally_often_and_every_image_does(targets: list[int]) -> None:
+    repeats = balanced_repeats(targets)
+    most = max(Counter(targets).values())
+    served = Counter(targets[index] for _, index in EpochSampler(repeats, 0))
+    assert served == dict.fromkeys(targets, most)
+    for target in set(targets):
+        own = [times for times, one in zip(repeats, targets, strict=True) if one == target]
+        assert max(own) - min(own) <= 1
+        assert min(own) >= 1
+    keys = list(EpochSampler(repeats, 0))
+    assert len(set(keys)) == len(keys)
 
 
 def test_a_class_without_an_output_is_an_error(images: list[ImageFile], sizes: Sizes) -> None:

@@ -7,18 +7,32 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Train, metrics_of
+from visionlora.data.manifest import read_manifest
 from visionlora.evaluation.cross_validation import summarize_folds
 
 
-def test_each_image_is_validated_on_once_and_the_adapter_trains_on_all(train: Train) -> None:
+def test_each_image_reports_once_and_chooses_nothing_there_and_the_adapter_trains_on_all(
+    train: Train,
+) -> None:
     left, folder = train("data.folds=3", "trainer.max_steps=2")
     assert left.code == 0, left.err
     metrics = metrics_of(folder)
     folds = [metrics_of(folder / "folds" / str(number)) for number in (1, 2, 3)]
-    assert sum(fold["pictures"]["val"] for fold in folds) == 16
-    assert all(fold["pictures"]["train"] + fold["pictures"]["val"] == 16 for fold in folds)
+    assert sum(fold["pictures"]["test"] for fold in folds) == 16
+    assert all(sum(fold["pictures"][part] for part in ("train", "val", "test")) == 16 for fold in folds)
+    unseen = []
+    for number in (1, 2, 3):
+        read = read_manifest(folder / "folds" / str(number) / "images.json")
+        roles = {
+            role: {image.path for image in read if image.role == role} for role in ("train", "val", "test")
+        }
+        assert roles["test"].isdisjoint(roles["train"] | roles["val"])
+        unseen += roles["test"]
+    assert len(unseen) == len(set(unseen)) == 16
     assert metrics["pictures"]["train"] == metrics["pictures"]["val"] == 16
-    assert metrics["folds"]["val/top1_each"] == [fold["after"]["val/top1"] for fold in folds]
+    assert metrics["folds"]["val/top1_each"] == [fold["test"]["after"]["top1"] for fold in folds]
+    assert metrics["folds"]["selected_on_these_images"] == []
+    assert "trained on" in metrics["after"]["selected_on_these_images"]
     assert "3 folds: top-1" in left.out
     assert "folds" not in folds[0]
     assert (folder / "adapter" / "adapter_model.safetensors").is_file()
@@ -26,7 +40,8 @@ def test_each_image_is_validated_on_once_and_the_adapter_trains_on_all(train: Tr
 
 def test_the_summary_weights_folds_by_their_images() -> None:
     def fold(top1: float, count: int) -> dict:
-        return {"after": {"val/top1": top1}, "pictures": {"val": count}, "strength": {"chosen": 0.5}}
+        test = {"after": {"top1": top1}}
+        return {"test": test, "pictures": {"test": count}, "strength": {"chosen": 0.5}}
 
     found = summarize_folds([fold(1.0, 4), fold(0.5, 2)], 6)
     assert found["val/top1"] == pytest.approx(5 / 6)

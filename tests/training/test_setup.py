@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,18 @@ def test_skipped_files_are_counted_on_the_terminal(train: Train, images: Path) -
     left, _ = train(f"contrast.root={images.parent / 'others'}")
     assert left.code == 0, left.err
     assert left.out.count("left out 1 file that is not an image (1 .txt)") == 2
+
+
+def test_unequal_classes_are_named_and_balanced_where_that_is_asked_for(train: Train, images: Path) -> None:
+    for image in sorted((images / "train" / "blue").iterdir())[1:]:
+        image.unlink()
+    shutil.copy(images / "val" / "red" / "0.png", images / "train" / "red" / "copy.png")
+    left, _ = train("trainer.max_steps=1")
+    assert "very unequal classes: 6 images of red, 1 of blue; data.balance=true" in left.out
+    assert "1 image is in both train and val, the first: " in left.out
+    left, _ = train("trainer.max_steps=1", "data.balance=true", "cache.features=true", "lora.targets=last:1")
+    assert left.code == 0, left.err
+    assert "very unequal" not in left.out
 
 
 def test_unused_contrast_anchors_are_announced(train: Train, images: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from visionlora.data.findings import ClassRow, Finding, SeenImage, counted
@@ -13,6 +13,14 @@ UNEQUAL = 5
 """Times as many images in the largest class as in the smallest."""
 
 _MOST = 20
+
+
+def unequal(counts: Mapping[str, int]) -> str | None:
+    """That the largest class has many times as many images as the smallest, in words; None: it has not."""
+    most, fewest = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
+    if counts[most] < UNEQUAL * counts[fewest]:
+        return None
+    return f"very unequal classes: {counts[most]} images of {most}, {counts[fewest]} of {fewest}"
 
 
 def output_findings(rows: Sequence[ClassRow], images: Sequence[SeenImage]) -> list[Finding]:
@@ -70,16 +78,15 @@ def number_findings(folder: ImageFolder, rows: Sequence[ClassRow]) -> list[Findi
         findings.append(Finding("warning", "numbers", title, "add images to each class, or a folder val"))
     counts = {row.name: row.counts["train"] for row in rows if row.counts.get("train")}
     if len(counts) > 1:
-        most, fewest = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
-        if counts[most] >= UNEQUAL * counts[fewest]:
-            title = f"very unequal classes: {counts[most]} images of {most}, {counts[fewest]} of {fewest}"
+        most, uneven = max(counts, key=counts.__getitem__), unequal(counts)
+        if uneven:
             few = [name for name, count in counts.items() if count * UNEQUAL <= counts[most]]
             lines = [f"{name}: {counts[name]}" for name in (most, *few[:_MOST])]
             advice = (
-                f"add images of the small classes, or leave some of {most} out: otherwise the network learns "
-                "to answer with the large ones"
+                f"add images of the small classes, leave some of {most} out, or train with "
+                "data.balance=true: otherwise the network learns to answer with the large ones"
             )
-            findings.append(Finding("warning", "unequal", title, advice, lines=tuple(lines)))
+            findings.append(Finding("warning", "unequal", uneven, advice, lines=tuple(lines)))
     lone = [name for name, count in counts.items() if count == 1]
     if lone:
         title = f"{counted(lone, 'class has', 'classes have')} one training image: {', '.join(lone[:_MOST])}"

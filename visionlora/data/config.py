@@ -26,6 +26,9 @@ class DataConfig(Section):
         "skip", "unreadable images: skip them, up to a tenth and never a whole class, or stop",
         words=("skip", "stop"),
     )  # fmt: skip
+    balance: bool = option(
+        False, "whether each class comes equally often in training, however many images it has"
+    )
     folds: int | None = option(
         None, "K trains K times, each time without a K-th of the images, then once with all of them",
         at_least=2, at_most=1000,

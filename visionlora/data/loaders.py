@@ -33,6 +33,7 @@ class ImageLoaders:
         cache_mb: megabytes of decoded images to keep, half of them as training reads them.
         workers: processes that load images; 0: none.
         progress: shows how many images of a set were opened.
+        balance: whether training images of every class come equally often.
     """
 
     def __init__(
@@ -45,8 +46,10 @@ class ImageLoaders:
         cache_mb: float,
         workers: int = 0,
         progress: Callable[[], AbstractContextManager[Progress]] = lambda: nullcontext(lambda *count: None),
+        balance: bool = False,
     ) -> None:
         self.progress = progress
+        self.balance = balance
         self.preprocessing = preprocessing
         self.seed = seed
         self.batch_size = batch_size
@@ -76,9 +79,11 @@ class ImageLoaders:
             cache=self.training_cache,
             seed=self.seed,
         )
-        loader = make_loader(dataset, self.batch_size, self.seed, True, self.workers, fill=self.random)
+        loader = make_loader(
+            dataset, self.batch_size, self.seed, True, self.workers, fill=self.random, balance=self.balance
+        )
         assert isinstance(loader.sampler, EpochSampler)
-        self.new_images = min(self.batch_size, loader.sampler.size * loader.sampler.times)
+        self.new_images = min(self.batch_size, loader.sampler.total)
         return loader
 
     def plain(

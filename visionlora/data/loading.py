@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -94,7 +95,7 @@ class ImageDataset(Dataset[Item]):
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
-    """Every index ``times`` times an epoch, as (turn, index), the order a function of (seed, epoch).
+    """Every index so many times an epoch, as (turn, index), the order a function of (seed, epoch).
 
     Several processes share every step's images, so the steps are those of one process: of each ``batch`` in
     that order a process has every ``here.count``-th. Where a last, small batch leaves it none, it computes
@@ -102,14 +103,20 @@ class EpochSampler(Sampler[tuple[int, int]]):
 
     A turn is a number that no other serving of the index has: the epoch, where each comes once. It travels
     with the index, so worker processes need no state. Lightning calls :meth:`set_epoch`.
+
+    Args:
+        repeats: how often each index comes in an epoch, at least once.
+        seed: of the order.
+        batch: images of a step.
+        here: which of how many processes this is.
     """
 
-    def __init__(
-        self, size: int, seed: int, times: int = 1, batch: int = 1, here: Place | None = None
-    ) -> None:
-        self.size = size
+    def __init__(self, repeats: Sequence[int], seed: int, batch: int = 1, here: Place | None = None) -> None:
+        self.repeats = tuple(repeats)
+        self.most = max(self.repeats, default=1)
+        self.total = sum(self.repeats)
+        """Indices in an epoch, those of all processes together."""
         self.seed = seed
-        self.times = times
         self.batch = batch
         self.here = here or Place()
         self.epoch = 0
@@ -121,22 +128,23 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return len(self._own(range(self.size * self.times)))
+        return len(self._own(range(self.total)))
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        order = self._own(shuffled(self.size * self.times, "epoch", self.seed, self.epoch))
-        return iter(
-            [
-                (self.epoch * self.times + place // self.size, place % self.size)
-                for place in order[self.start :]
-            ]
-        )
+        slots = [
+            (self.epoch * self.most + turn, index)
+            for turn in range(self.most)
+            for index, times in enumerate(self.repeats)
+            if turn < times
+        ]
+        order = self._own(shuffled(self.total, "epoch", self.seed, self.epoch))
+        return iter([slots[place] for place in order[self.start :]])
 
     def share(self, number: int) -> float:
         """By how much this process's mean over batch ``number`` of an epoch is multiplied, so that the mean
         over the processes is the mean over the whole batch."""
         first = number * self.batch
-        whole = range(first, min(first + self.batch, self.size * self.times))
+        whole = range(first, min(first + self.batch, self.total))
         return len(self.here.share(whole)) * self.here.count / len(whole)
 
     def _own(self, order: Sequence[int]) -> Sequence[int]:
@@ -144,6 +152,19 @@ class EpochSampler(Sampler[tuple[int, int]]):
             return order
         batches = [order[start : start + self.batch] for start in range(0, len(order), self.batch)]
         return [place for batch in batches for place in self.here.share(batch) or batch[:1]]
+
+
+def balanced_repeats(targets: Sequence[int]) -> list[int]:
+    """How often each image comes where every class comes as often as the largest one has images."""
+    counts = Counter(targets)
+    most = max(counts.values(), default=0)
+    seen: Counter[int] = Counter()
+    repeats = []
+    for target in targets:
+        whole, rest = divmod(most, counts[target])
+        repeats.append(whole + (seen[target] < rest))
+        seen[target] += 1
+    return repeats
 
 
 class ShareSampler(Sampler[int]):
@@ -204,12 +225,15 @@ def make_loader(
     shuffle: bool = False,
     workers: int = 0,
     fill: bool = False,
+    balance: bool = False,
+    repeats: Sequence[int] | None = None,
 ) -> ImageLoader:
     """Batches of ``dataset`` (:meth:`ImageDataset.collate`), the last small one included.
 
     With ``fill``, shuffled images that would leave half of the only batch empty come several times, each
     time with the transform's other random numbers (batch augmentation: Hoffer et al. 2020,
-    https://arxiv.org/abs/1901.09335).
+    https://arxiv.org/abs/1901.09335). With ``balance``, shuffled images of every class come equally often.
+    ``repeats`` says how often each image comes, in place of both.
 
     Where several processes train (:mod:`visionlora.processes`), ``batch_size`` is of all together where the
     images are shuffled; every image is served by one of them.
@@ -218,11 +242,14 @@ def make_loader(
     image takes less than handing it over. Fill the cache (:func:`check`) before the first
     pass, for workers inherit it and add nothing to it.
     """
-    times = max(1, batch_size // max(1, len(dataset))) if fill else 1
+    if repeats is None:
+        once = balanced_repeats(dataset.targets) if balance else [1] * len(dataset)
+        times = max(1, batch_size // max(1, sum(once))) if fill else 1
+        repeats = [times * one for one in once]
     here = place()
     sampler: Sampler[Any] | None = None
     if shuffle:
-        sampler = EpochSampler(len(dataset), seed, times, batch_size, here)
+        sampler = EpochSampler(repeats, seed, batch_size, here)
         if batch_size % here.count:
             raise VisionLoraError(
                 f"data.batch_size is {batch_size}, which {here.count} processes cannot share evenly; set it "

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from visionlora.report.intervals import with_interval
+from visionlora.report.metrics_file import SELECTED
 
 
 def summarize_folds(folds: Sequence[dict[str, Any]], images: int) -> dict[str, Any]:
@@ -16,8 +17,8 @@ def summarize_folds(folds: Sequence[dict[str, Any]], images: int) -> dict[str, A
         folds: their ``metrics.json``.
         images: how many there are in all: each is judged in one fold.
     """
-    top1 = [fold["after"]["val/top1"] for fold in folds]
-    counts = [fold["pictures"]["val"] for fold in folds]
+    top1 = [fold["test"]["after"]["top1"] for fold in folds]
+    counts = [fold["pictures"]["test"] for fold in folds]
     correct = sum(share * count for share, count in zip(top1, counts, strict=True))
     return {
         "count": len(folds),
@@ -25,4 +26,5 @@ def summarize_folds(folds: Sequence[dict[str, Any]], images: int) -> dict[str, A
         "val/top1_deviation": statistics.stdev(top1),
         **with_interval("val/top1", correct / images, images),
         "strength_each": [fold["strength"]["chosen"] for fold in folds],
+        SELECTED: [],
     }

@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from visionlora.data.images import ImageFile
 from visionlora.data.manifest import read_images, read_manifest, write_manifest
+from visionlora.data.overlap import overlaps
 from visionlora.errors import VisionLoraError
 from visionlora.files import remove_unfinished, replacing
 from visionlora.notices import Notices
@@ -177,6 +178,8 @@ class RunFolder:
             self.write_config(self._config)
         if found:
             self.record.set("forced", [*self.record.get("forced", []), *found])
+        for text in overlaps(now):
+            notices.warn(text)
         self.record.set("inputs", dict(values))
         write_manifest(now, self.path / IMAGES)
 

@@ -1,4 +1,4 @@
-"""Cross-validation: with too few images to set any aside, each is validated on in one of several runs."""
+"""Cross-validation: with too few images to set any aside, each reports in one of several runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from visionlora.data import scan
-from visionlora.data.splits import dealt
+from visionlora.data.splits import dealt, stratified
 from visionlora.evaluation.cross_validation import summarize_folds
 from visionlora.report.metrics_file import read_metrics
 from visionlora.run_folder.folder import RunFolder
@@ -22,9 +22,10 @@ from visionlora.training.run import run
 def run_folds(config: DictConfig, folder: RunFolder, stop: StopRequest) -> None:
     """Train once without each of ``data.folds`` parts of the images, then once with all of them.
 
-    Train and val images are divided together. Each fold's run is in ``folds/N`` and is validated on the part
-    that it does not train on; the last run, in ``folder`` itself, has the adapter, and ``folds`` in its
-    ``metrics.json`` holds the results of the others. Its own figures are on images that it was trained on.
+    Train and val images are divided together. Each fold's run is in ``folds/N``. It reports on the part that
+    it neither trains on nor chooses with: its validation images are ``data.val_fraction`` of the rest. The
+    last run, in ``folder`` itself, has the adapter, and ``folds`` in its ``metrics.json`` holds the results
+    of the others. Its own figures are on images that it was trained on.
 
     Those that are finished already are not repeated.
 
@@ -38,11 +39,16 @@ def run_folds(config: DictConfig, folder: RunFolder, stop: StopRequest) -> None:
     images = (*whole.train, *whole.val)
     console = Console()
     found: list[dict[str, Any]] = []
-    for number, (train, val) in enumerate(dealt(images, whole.root, data.folds, config.seed), start=1):
+    for number, (rest, unseen) in enumerate(dealt(images, whole.root, data.folds, config.seed), start=1):
+        train, val = stratified(rest, whole.root, data.val_fraction, config.seed)
         console.rule(
-            escape(f"fold {number} of {data.folds}: {len(train)} images to learn from, {len(val)} unseen")
+            escape(
+                f"fold {number} of {data.folds}: {len(train)} images to learn from, {len(val)} to choose "
+                f"with, {len(unseen)} unseen"
+            )
         )
-        part = replace(whole, train=tuple(train), val=tuple(val), test=(), split="made")
+        split = "made" if val else "none"
+        part = replace(whole, train=tuple(train), val=tuple(val), test=tuple(unseen), split=split)
         fold = folder.part(f"folds/{number}", config)
         if not fold.finished:
             run(config, fold, stop, part)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from visionlora.data import ImageDataset, ImageLoader, make_loader
-from visionlora.data.loading import Batch, Item, Key
+from visionlora.data.loading import Batch, EpochSampler, Item, Key
 from visionlora.evaluation.images import Batches, EvaluationImages
 from visionlora.frozen.features import FeatureCache, needed_mb
 from visionlora.frozen.split import DROPOUTS, Split, Values, split
@@ -148,8 +148,9 @@ class FeatureCachePlan:
 
         cache = self._cache(context, self.inputs)
         dataset = CachedImages(_dataset(train), cache, "train", self.views, self.uses)
-        fill = self.views is not None
-        loader = make_loader(dataset, train.whole_batch, seed, shuffle=True, fill=fill)
+        assert isinstance(train.sampler, EpochSampler)
+        repeats = train.sampler.repeats
+        loader = make_loader(dataset, train.whole_batch, seed, shuffle=True, repeats=repeats)
         validating = None if validation is None else _cached_loader(validation, cache, "val")
         return loader, validating, cache
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from visionlora.adapters.init import FROM_DATA
 from visionlora.data import BadImage, ImageDataset, ImageFile, ImageFolder, ImageLoader, scan, scan_images
+from visionlora.data.class_findings import unequal
 from visionlora.data.loaders import ImageLoaders
 from visionlora.data.loading import augmented_views
 from visionlora.data.outputs import describe_outputs
@@ -143,7 +145,7 @@ def set_up(
     notices.console.print(_found(config.trainer, config.data.batch_size, folder, adapted))
     loaders = ImageLoaders(
         backbone.preprocessing, config.augment, seed=config.seed, batch_size=data.batch_size,
-        cache_mb=data.cache_mb, workers=data.workers,
+        cache_mb=data.cache_mb, workers=data.workers, balance=data.balance,
         progress=partial(progress, notices.console, "reading images"),
     )  # fmt: skip
     targets = dict(zip(folder.classes, head.targets, strict=True))
@@ -157,6 +159,9 @@ def set_up(
     if backbone.notice:
         notices.warn(backbone.notice)
     notices.say(f"head {head.kind}: {len(head.outputs)} outputs, {len(folder.classes)} of them trained")
+    uneven = unequal(Counter(image.label or "" for image in folder.train))
+    if uneven and not data.balance:
+        notices.warn(f"{uneven}; data.balance=true draws every class equally often")
     if validation_loader is None:
         notices.warn(
             "no validation images: what is learned is not measured, and no checkpoint is chosen; the adapter "
