@@ -47,6 +47,15 @@ def test_validation_images_of_the_folder_are_used_and_named(
     figures, shown = evaluate(folder, images)
     assert (figures["pictures"], figures["left_out"]) == (6, 0)
     assert "evaluated on 6 val images" in shown
+    # The defaults have generated images to choose with, and no retention images.
+    assert "checkpoint" in figures["selected_on_these_images"]
+    assert "selected on these images: checkpoint" in " ".join(shown.split())
+    (folder / "metrics.json").unlink()
+    figures, _ = evaluate(folder, images)
+    assert figures["selected_on_these_images"] == ["checkpoint", "weights", "strength"]
+    (folder / "images.json").unlink()
+    figures, _ = evaluate(folder, images)
+    assert figures["selected_on_these_images"] == ["not known"]
 
 
 def test_images_of_an_unsplit_folder_that_were_trained_on_are_left_out(

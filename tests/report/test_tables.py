@@ -137,6 +137,7 @@ def test_the_evaluation_has_a_row_for_each_class(metrics: dict[str, Any]) -> Non
     evaluation = {
         "pictures": 14, "top1": 0.5, "top5": 0.9, "loss": 1.0, "calibration_error": 0.125,
         "frozen": "not measured", "retention": metrics["retention"], "contrast": "not measured",
+        "selected_on_these_images": ["checkpoint"],
         "per_class": {
             "goldfish": {"pictures": 10, "top1": 0.7, "frozen_top1": "not measured"},
             "yawl": {"pictures": 4, "top1": 0.0, "frozen_top1": 0.25},

@@ -28,11 +28,12 @@ from visionlora.evaluation.config import EvaluateConfig
 from visionlora.evaluation.forgetting import Changes, changes_sheet
 from visionlora.evaluation.metrics import contrast_metrics, retention_metrics
 from visionlora.evaluation.predictions import Predictions, predict_batches
+from visionlora.evaluation.selected import selected_on
 from visionlora.files import require_all_writable
 from visionlora.models import find_class
 from visionlora.models.restore import TrainedModel, adapter_directory, restore
 from visionlora.report.intervals import with_interval
-from visionlora.report.metrics_file import NOT_MEASURED, write_metrics
+from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, write_metrics
 from visionlora.report.progress import progress
 from visionlora.report.tables import changes_table, evaluation_table, show
 
@@ -65,6 +66,7 @@ def evaluate_adapter(
         "pictures": len(images),
         "judged_on": judged_on,
         "left_out": left_out,
+        SELECTED: selected_on(options.adapter, images, "val"),
         **with_interval("top1", now.top(1), len(images)),
         **with_interval("top5", now.top(5), len(images)),
         "loss": now.loss(),
@@ -75,8 +77,10 @@ def evaluate_adapter(
             "classes": [*(restored.head.outputs[output] for output in outputs), "anything else"],
             "counts": now.confusion(outputs).tolist(),
         },
-        "retention": retention_metrics(changes, restored.head.targets),
-        "contrast": _contrast_metrics(restored, contrast_root, options.data.batch_size),
+        "retention": retention_metrics(
+            changes, restored.head.targets, selected_on(options.adapter, old_images, "retention")
+        ),
+        "contrast": _contrast_metrics(restored, options.adapter, contrast_root, options.data.batch_size),
     }
     show(evaluation_table(metrics), console)
     show(changes_table(metrics["retention"]), console)
@@ -178,8 +182,11 @@ def _changes(
     return Changes(frozen, now, restored.head.outputs), images
 
 
-def _contrast_metrics(restored: TrainedModel, root: str | None, batch_size: int) -> dict[str, Any] | str:
+def _contrast_metrics(
+    restored: TrainedModel, adapter: str, root: str | None, batch_size: int
+) -> dict[str, Any] | str:
     if root is None or not restored.classes:
         return NOT_MEASURED
-    now, before = _predict(restored, scan_images([Path(root)]), None, batch_size)
-    return contrast_metrics(before, now, restored.head.targets)
+    images = scan_images([Path(root)])
+    now, before = _predict(restored, images, None, batch_size)
+    return contrast_metrics(before, now, restored.head.targets, selected_on(adapter, images, "contrast"))

@@ -17,6 +17,9 @@ NOT_MEASURED = "not measured"
 SELECTED = "selected_on_these_images"
 """The key beside figures that says what the images they were measured on have chosen."""
 
+UNKNOWN = "not known"
+"""Its only entry where nobody can tell."""
+
 
 def write_metrics(path: Path, metrics: Mapping[str, Any]) -> None:
     """Write ``metrics`` as JSON; NaN and infinity become null."""

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from visionlora.report.intervals import shown_interval, shown_share
-from visionlora.report.metrics_file import NOT_MEASURED
+from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, UNKNOWN
 from visionlora.report.selected import selected_words
 from visionlora.report.sheet import PredictionRow, TopNames
 from visionlora.text import for_terminal
@@ -156,16 +156,27 @@ def _spread(values: Sequence[float], runs: int) -> str:
 
 
 def _retained(metrics: Mapping[str, Any]) -> str:
+    """Old and contrast images in words, and what any of the images chose in the adapter's run."""
     retention, contrast = metrics["retention"], metrics["contrast"]
     kept, wrong = NOT_MEASURED, NOT_MEASURED
     if retention != NOT_MEASURED:
         same, count = retention["agreement"], retention["pictures"]
         kept = f"{shown_share(same)} ({shown_interval(same, count)}) same prediction, "
-        kept += f"{_lost(retention)} top-1 lost"
+        kept += f"{_lost(retention)} top-1 lost{_mark(retention)}"
     if contrast != NOT_MEASURED:
         share = contrast["after/false_positive_rate"]
-        wrong = f"{shown_share(share)} ({shown_interval(share, contrast['pictures'])})"
-    return f"old images: {kept}; contrast images, false-positive rate: {wrong}"
+        wrong = f"{shown_share(share)} ({shown_interval(share, contrast['pictures'])}){_mark(contrast)}"
+    new = _mark(metrics)
+    return f"old images: {kept}; contrast images, false-positive rate: {wrong}" + (
+        f"; top-1{new}" if new else ""
+    )
+
+
+def _mark(figures: Mapping[str, Any]) -> str:
+    chosen = ", ".join(figures[SELECTED])
+    if chosen == UNKNOWN:
+        return " (whether these images chose anything is not known)"
+    return f" (selected on these images: {chosen})" if chosen else ""
 
 
 def _lost(retention: Mapping[str, Any]) -> str:
