@@ -50,6 +50,7 @@ REFUSED: Mapping[str, tuple[Any, ...]] = {
     "data.class_name": TEXT[1:],
     "data.val_fraction": (-0.1, 1, 1.5, INF, NAN, "x", None, True),
     "data.on_bad": ("ignore", "", None, 1, True),
+    "data.balance": SWITCH,
     "data.folds": (1, 0, -1, 2.5, 10**9, "x", True),
     "data.batch_size": (*COUNT, None, 1_000_000_000),
     "data.cache_mb": (-1, INF, NAN, None, "x", True),

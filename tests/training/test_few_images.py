@@ -11,7 +11,10 @@ from PIL import Image
 
 from tests.conftest import Command, Train, metrics_of
 
-NOTHING = {"val/top1": "not measured", "val/top5": "not measured", "val/loss": "not measured"}
+NOTHING = {
+    **dict.fromkeys(("val/top1", "val/top5", "val/loss"), "not measured"),
+    "selected_on_these_images": [],
+}
 
 
 @pytest.fixture
@@ -43,7 +46,8 @@ def test_one_image_of_each_class_trains_without_validation(
     metrics = metrics_of(folder)
     assert metrics["before"] == metrics["after"] == NOTHING
     assert metrics["pictures"]["val"] == 0
-    assert metrics["candidates"] == {"best": "not measured", "average": "not measured", "taken": "average"}
+    candidates = {"best": "not measured", "average": "not measured", "taken": "average"}
+    assert metrics["candidates"] == {**candidates, "selected_on_these_images": []}
     assert "no validation images" in left.out
     for name in ("adapter/README.md", "before_after.png", "strength.png"):
         assert (folder / name).stat().st_size > 0, name

@@ -41,7 +41,7 @@ def test_metrics_state_what_was_and_what_was_not_measured(train: Train, images: 
     assert metrics["classes"] == ["blue", "red"]
     assert set(metrics["before"]) == set(metrics["after"])
     assert {name for name in metrics["after"] if not name.endswith("interval")} == {
-        "val/top1", "val/top5", "val/loss",
+        "val/top1", "val/top5", "val/loss", "val/balanced_accuracy", "per_class", "selected_on_these_images",
     }  # fmt: skip
     low, high = metrics["after"]["val/top1_interval"]
     assert low < metrics["after"]["val/top1"] < high or metrics["after"]["val/top1"] in (low, high)

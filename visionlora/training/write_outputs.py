@@ -181,4 +181,5 @@ def _log_hyperparameters(
     final = {
         name: metrics[name] for name in ("after", "retention", "contrast", "strength", "parameters", "time")
     }
+    final["after"] = {name: value for name, value in final["after"].items() if name != "per_class"}
     logger.log_hyperparams(hyper, flatten({"final": final}))
