@@ -16,6 +16,9 @@ from visionlora.data.images import BadImage, ImageFile
 from visionlora.data.index import Progress
 from visionlora.data.loading import EpochSampler, ImageDataset, ImageLoader, make_loader
 
+SAMPLE = 4
+"""Images that a network is timed and folded with."""
+
 Item = TypeVar("Item", bound=ImageFile | Tensor)
 
 
@@ -144,3 +147,10 @@ class ImageLoaders:
         for images in sets.values():
             split_bad(images, self.bad, mode)
         return tuple(self.bad)
+
+
+def sample_images(loader: ImageLoader) -> Tensor:
+    """A few images as the network receives them: (4, 3, height, width)."""
+    dataset = loader.dataset
+    assert isinstance(dataset, ImageDataset)
+    return dataset.normalise([dataset[index % len(dataset)][0] for index in range(SAMPLE)])

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
-from visionlora.data import ImageFile, scan_images
+from visionlora.data import ImageFile, ImageLoader, scan_images
 from visionlora.data.loaders import ImageLoaders
 from visionlora.data.splits import folded
 from visionlora.data.wordnet import are_related, meanings
@@ -33,6 +33,14 @@ class Named(Protocol):
 
     categories: tuple[str, ...]
     wnids: tuple[str, ...]
+
+
+def contrast_loader(root: str | None, loaders: ImageLoaders, notices: Notices) -> ImageLoader | None:
+    """Images of other things in the new style, to measure false positives on; None: they are not measured."""
+    if root is None:
+        notices.say("no contrast folder (contrast.root): the false-positive rate is not measured")
+        return None
+    return loaders.plain("contrast", scan_images([Path(root)]))
 
 
 def negative_images(

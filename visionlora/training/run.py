@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from visionlora.adapters import FrozenBatchNorm, folded
 from visionlora.data import ImageFolder, write_bad
+from visionlora.data.loaders import sample_images
 from visionlora.device import choose_device, processor
 from visionlora.evaluation.forgetting import changes_between
 from visionlora.evaluation.images import evaluate_images
@@ -38,7 +39,7 @@ from visionlora.training.learning_rate import select_learning_rate
 from visionlora.training.metrics import TrainingResult, build_metrics, times_so_far, versions
 from visionlora.training.module import LoraModule
 from visionlora.training.precision import recorded_precision
-from visionlora.training.setup import RunSetup, sample_images, set_up, start_new_head
+from visionlora.training.setup import RunSetup, set_up, start_new_head
 from visionlora.training.trainer import Fitter, sent_in_words, silence_warnings
 from visionlora.training.weight_average import BestWeights, WeightAverage, weight_candidates
 from visionlora.training.write_outputs import show_summary, write_adapter, write_outputs

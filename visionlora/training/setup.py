@@ -6,14 +6,12 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 import torch
 from rich.console import RenderableType
-from torch import Tensor
 
 from visionlora.adapters.init import FROM_DATA
-from visionlora.data import BadImage, ImageDataset, ImageFile, ImageFolder, ImageLoader, scan, scan_images
+from visionlora.data import BadImage, ImageDataset, ImageFile, ImageFolder, ImageLoader, scan
 from visionlora.data.class_findings import unequal
 from visionlora.data.loaders import ImageLoaders
 from visionlora.data.loading import augmented_views
@@ -40,14 +38,12 @@ from visionlora.retention.anchors import (
 )
 from visionlora.retention.config import ContrastConfig, RetentionConfig
 from visionlora.retention.inversion import Classifier
-from visionlora.retention.negatives import known_ids, negative_images
+from visionlora.retention.negatives import contrast_loader, known_ids, negative_images
 from visionlora.retention.starts import start_from_data
 from visionlora.retention.teacher import AnchorTeacher
 from visionlora.run_folder.record import Record
 from visionlora.training.config import RunConfig, TrainerConfig
 
-SAMPLE = 4
-"""Images that the network is timed and folded with."""
 MOST_VIEWS = 8
 """Augmented views of each training image that a new head starts from."""
 HEAD_INPUTS = 2048
@@ -189,7 +185,7 @@ def set_up(
         notices.say(
             "contrast.anchors are not used: nothing is distilled (retention.weight, per_step, head new)"
         )
-    contrast = _contrast_loader(config.contrast.root, loaders, notices)
+    contrast = contrast_loader(config.contrast.root, loaders, notices)
     evaluation_images = EvaluationImages(
         validation_loader, retention, contrast, test=testing if folder.test else None
     )
@@ -288,14 +284,6 @@ def start_new_head(adapted: AdaptedNetwork, train_loader: ImageLoader, notices: 
     )
 
 
-def _contrast_loader(root: str | None, loaders: ImageLoaders, notices: Notices) -> ImageLoader | None:
-    """Images of other things in the new style, to measure false positives on; None: they are not measured."""
-    if root is None:
-        notices.say("no contrast folder (contrast.root): the false-positive rate is not measured")
-        return None
-    return loaders.plain("contrast", scan_images([Path(root)]))
-
-
 def check_available(model: ModelConfig, trainer: TrainerConfig) -> None:
     """Check that the network's name is known and the accelerator is there, before anything is loaded.
 
@@ -304,10 +292,3 @@ def check_available(model: ModelConfig, trainer: TrainerConfig) -> None:
     """
     check_name(model.name, others=("auto", "pocket"))
     choose_device(trainer.accelerator)
-
-
-def sample_images(loader: ImageLoader) -> Tensor:
-    """A few images as the network receives them: (4, 3, height, width)."""
-    dataset = loader.dataset
-    assert isinstance(dataset, ImageDataset)
-    return dataset.normalise([dataset[index % len(dataset)][0] for index in range(SAMPLE)])
