@@ -183,7 +183,9 @@ def in_its_folder(given: Sequence[str]) -> list[str]:
     named = [word.partition("=")[2] for word in given if word.partition("=")[0] in ("resume", "resume.run")]
     if not named or not (Path(named[-1]).expanduser() / CONFIG).is_file():
         return list(given)  # not the folder of a run: that is reported once the options are read
-    if any(word.partition("=")[0] == "hydra.run.dir" for word in given):
+    own = Path(named[-1]).expanduser().resolve()
+    others = [word.partition("=")[2] for word in given if word.partition("=")[0] == "hydra.run.dir"]
+    if any(Path(other).expanduser().resolve() != own for other in others):
         raise VisionLoraError("resume continues a run in its own folder; leave hydra.run.dir out")
     return [*given, f"hydra.run.dir={named[-1]}"]
 

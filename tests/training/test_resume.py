@@ -26,7 +26,7 @@ PLACES: dict[str, tuple[str, int]] = {
     "in a step": ("visionlora.training.module.LoraModule.training_step", 3),
     "while a checkpoint is written": ("visionlora.run_folder.state_file.save_file", 1),
     "in a validation": ("visionlora.training.module.LoraModule.validation_step", 2),
-    "while the strength is chosen": ("visionlora.evaluation.strength.strength_point", 3),
+    "while the strength is chosen": ("visionlora.evaluation.search.strength_point", 3),
     "while figures are drawn": ("visionlora.training.write_outputs.before_after_sheet", 1),
 }
 
