@@ -1,13 +1,14 @@
 # make goldfish   set up, then teach a network illustrated goldfish
 # make test       set up, then run the tests
-# Both need nothing but Python, make and the package index.
+# make gpu        set up, then run the tests and benchmarks that need a GPU
+# They need nothing but Python, make and the package index.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: goldfish test slow lint types tensorboard clean
+.PHONY: goldfish test slow gpu lint types tensorboard clean
 
 goldfish: $(INSTALLED)
 	$(BIN)/python -m visionlora.train data=goldfish $(ARGS)
@@ -18,6 +19,11 @@ test: $(INSTALLED)
 
 slow: $(INSTALLED)
 	$(BIN)/python -m pytest -q -m slow $(ARGS)
+
+# What needs a GPU, on one; without one each part says why it is skipped.
+gpu: $(INSTALLED)
+	$(BIN)/python -m pytest -q -m slow -rs tests/accelerator tests/test_whole_jobs.py
+	$(BIN)/python -m benchmarks.gpu $(ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

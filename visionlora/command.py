@@ -23,6 +23,7 @@ from visionlora.memory import ADVICE, first_line, is_out_of_memory
 from visionlora.paths import shipped
 from visionlora.settings import groups_of, keys_of, register, top_level
 from visionlora.signals import Stopped
+from visionlora.sweep_jobs import record_job
 from visionlora.text import make_streams_safe, printable
 
 Task = Callable[[DictConfig], int]
@@ -76,12 +77,14 @@ def launch(task: Task, command: Command) -> NoReturn:
     exit_code, started = 0, False
 
     @functools.wraps(task)
-    def guarded(config: DictConfig) -> None:
+    def guarded(config: DictConfig) -> float | None:
         # Inside Hydra's own handler a mistake would be reported twice, so it ends here.
         nonlocal exit_code, started
         started = True
+        register_resolvers()  # a launcher may have started another process for it
+        code = 0
         try:
-            exit_code = max(exit_code, task(config))
+            code = task(config)
         except Exception as error:
             known = in_words(error)
             if known is None:
@@ -89,8 +92,10 @@ def launch(task: Task, command: Command) -> NoReturn:
             if not in_sweep():
                 fail(str(known), known.exit_code)
             # The other runs of a sweep go on.
-            exit_code = max(exit_code, known.exit_code)
+            code = known.exit_code
             complain(str(known))
+        exit_code = max(exit_code, code)
+        return record_job(code) if in_sweep() else None
 
     application = hydra.main(config_path=str(shipped("conf")), config_name=command.name, version_base="1.3")
     try:
@@ -104,7 +109,13 @@ def launch(task: Task, command: Command) -> NoReturn:
         if started and not isinstance(error, (HydraException, OmegaConfBaseException)):
             raise
         fail(explain_composition(error))
-    sys.exit(exit_code)
+    sys.exit(max(exit_code, failed_jobs()))
+
+
+def failed_jobs() -> int:
+    """The largest exit code of the runs of a sweep, which may have run in other processes; 0: it was none."""
+    sweep = sys.modules.get("visionlora.sweep")
+    return 0 if sweep is None else sweep.SweepTable.exit_code
 
 
 def compose(command: Command, given: Sequence[str]) -> DictConfig:

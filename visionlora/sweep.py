@@ -4,42 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from hydra.core.utils import JobReturn
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
+
+from visionlora.sweep_jobs import read_jobs
 
 Overrides = tuple[str, ...]
 Metrics = Mapping[str, Any]
 
 
 class SweepTable(Callback):
-    """Collects each run's overrides and metrics.json, and prints them side by side."""
+    """Prints the runs' overrides and metrics.json side by side, wherever a launcher ran them."""
 
-    def __init__(self) -> None:
-        self._rows: list[tuple[Overrides, Path]] = []
-
-    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
-        """Remember the run's overrides and folder."""
-        hydra = config.get("hydra") if "hydra" in config else job_return.hydra_cfg["hydra"]  # type: ignore[index]
-        self._rows.append((tuple(job_return.overrides or ()), Path(hydra.runtime.output_dir)))
+    exit_code: ClassVar[int] = 0
+    """The largest one of the last sweep's runs."""
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Print the table of the runs that wrote figures."""
         from visionlora.report.metrics_file import read_metrics
         from visionlora.report.tables import seeds_table, show, sweep_table
 
+        jobs = read_jobs(Path(config.hydra.sweep.dir))
+        SweepTable.exit_code = max((job.exit_code for job in jobs), default=0)
         done = [
-            (overrides, read_metrics(folder / "metrics.json"))
-            for overrides, folder in self._rows
-            if (folder / "metrics.json").exists()
+            (job.overrides, read_metrics(Path(job.folder) / "metrics.json"))
+            for job in jobs
+            if (Path(job.folder) / "metrics.json").exists()
         ]
         show(
             sweep_table(list(zip(in_words([one for one, _ in done]), [one for _, one in done], strict=True)))
         )
-        if missing := len(self._rows) - len(done):
-            print(f"{missing} of {len(self._rows)} runs have no figures: see their errors above")
+        if missing := len(jobs) - len(done):
+            print(f"{missing} of {len(jobs)} runs have no figures: see their errors above")
         repeated = {one: runs for one, runs in by_seed(done).items() if len(runs) > 1}
         if repeated:
             show(seeds_table(list(zip(in_words(list(repeated)), repeated.values(), strict=True))))

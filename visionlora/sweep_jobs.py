@@ -1,0 +1,60 @@
+"""How each run of a sweep ended: written by the process that ran it, read by the one that started all."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from visionlora.files import read_json, write_json
+
+FOLDER = ".jobs"
+"""Within the sweep's folder; it is gone when the sweep has ended."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run of a sweep.
+
+    Attributes:
+        number: its place in the sweep.
+        overrides: what the command line set for it.
+        folder: of the run.
+        exit_code: 0 where it ended well.
+    """
+
+    number: int
+    overrides: tuple[str, ...]
+    folder: str
+    exit_code: int
+
+
+def record_job(exit_code: int) -> float:
+    """Write down how the run of this process ended; what a sweeper such as Optuna makes small.
+
+    That is what chooses a run's checkpoint on validation images: the error rate and a tenth of the loss.
+    Infinity where the run has no such figures.
+    """
+    from hydra.core.hydra_config import HydraConfig
+
+    hydra = HydraConfig.get()
+    folder = Path(hydra.runtime.output_dir)
+    job = Job(hydra.job.num, tuple(hydra.overrides.task), str(folder), exit_code)
+    write_json(Path(hydra.sweep.dir) / FOLDER / f"{job.number}.json", asdict(job))
+    try:
+        after = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["after"]
+        return 1 - float(after["val/top1"]) + float(after["val/loss"]) / 10
+    except (OSError, ValueError, KeyError, TypeError):
+        return math.inf
+
+
+def read_jobs(sweep: Path) -> list[Job]:
+    """The runs of a sweep, in order; what recorded them is removed."""
+    files = list((sweep / FOLDER).glob("*.json"))
+    jobs = [Job(**{**read_json(file), "overrides": tuple(read_json(file)["overrides"])}) for file in files]
+    for file in files:
+        file.unlink()
+    if (sweep / FOLDER).is_dir():
+        (sweep / FOLDER).rmdir()
+    return sorted(jobs, key=lambda job: job.number)
