@@ -27,7 +27,7 @@ def test_the_chosen_strength_is_the_saved_adapters_own(
 ) -> None:
     # The second strength of the first candidate, whatever it does; it is measured before it is taken.
     monkeypatch.setattr(
-        "visionlora.evaluation.strength.choose",
+        "visionlora.evaluation.search.choose",
         lambda points, *_: Choice(points[1], kept=True, plausible=True),
     )
     if head == "extend":
