@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import lightning
 import pytest
@@ -170,3 +172,32 @@ def test_negatives_are_never_taught_a_trained_class(network: nn.Module, images: 
     rest = [0, 1, 3]
     expected = believed[known][:, rest] / believed[known][:, rest].sum(1, keepdim=True)
     torch.testing.assert_close(corrected[known][:, rest], expected)
+
+
+def objective(network: nn.Module, root: Path, right: int, changed: int, sure: float) -> float:
+    """``val/objective`` where of ten validation images so many are right, and of 32 anchors, whose frozen
+    answers have a certainty of ``sure``, so many get another answer."""
+    module = module_of(network, root, 1)
+    labels = torch.zeros(10, dtype=torch.int64)
+    said = torch.tensor([0] * right + [1] * (10 - right))
+    module._validation.append((torch.eye(4)[said] * 9, labels, torch.arange(10)))
+    frozen = torch.eye(4)[torch.zeros(32, dtype=torch.int64)] * sure
+    student = torch.eye(4)[torch.tensor([1] * changed + [0] * (32 - changed))] * sure
+    module.teacher = SimpleNamespace(compare=lambda suffix: (student, frozen))  # type: ignore[assignment]
+    logged: dict[str, float] = {}
+    module.log_dict = lambda figures, **_: logged.update(figures)  # type: ignore[assignment,method-assign]
+    module.on_validation_epoch_end()
+    return float(logged["val/objective"])
+
+
+def test_the_objective_prefers_what_has_learned_within_the_budget_to_what_has_not_learned(
+    network: nn.Module, images: Path
+) -> None:
+    """One changed anchor of 32 is no sign of more than 0.01; distillation starts at zero and is not asked."""
+    values = [objective(copy.deepcopy(network), images, *case) for case in ((9, 1, 9.0), (5, 0, 9.0))]
+    assert values[0] < values[1]
+
+
+def test_the_objective_counts_what_is_forgotten_beyond_the_budget(network: nn.Module, images: Path) -> None:
+    few, many = (objective(copy.deepcopy(network), images, 9, changed, 9.0) for changed in (1, 16))
+    assert many > few + 0.4
