@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from visionlora.errors import MachineFault, VisionLoraError
-from visionlora.files import read_json, replacing, require_writable, write_json
+from visionlora.files import read_json, remove_unfinished, replacing, require_writable, write_json
 
 PLACES = {
     "a folder": ("folder", "is a folder"),
@@ -172,3 +174,38 @@ def test_what_is_no_json_is_refused(place: Path, content: str) -> None:
     (place / "file").write_text(content)
     with pytest.raises(VisionLoraError, match="is not JSON"):
         read_json(place / "file")
+
+
+def test_a_durable_file_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named: list[bool] = []
+    monkeypatch.setattr("os.fsync", lambda descriptor: named.append((tmp_path / "file").exists()))
+    with replacing(tmp_path / "file", durable=True) as beside:
+        beside.write_text("content")
+    assert named == [False, True]  # the file, then the folder's list of names
+
+
+@pytest.mark.parametrize(("number", "refused"), [(errno.EINVAL, False), (errno.EIO, True)])
+def test_a_file_system_that_cannot_flush_is_used_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, refused: bool
+) -> None:
+    def fail(descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("os.fsync", fail)
+    expected = pytest.raises(VisionLoraError) if refused else nullcontext()
+    with expected, replacing(tmp_path / "file", durable=True) as beside:
+        beside.write_text("content")
+    assert (tmp_path / "file").exists() != refused
+
+
+def test_what_a_killed_process_was_writing_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "adapter").mkdir()
+    for name in (".config.yaml.0123abcd.tmp", "adapter/.adapter_model.safetensors.00000000.tmp"):
+        (tmp_path / name).touch()
+    for name in (".hidden.tmp", "mine.tmp", ".config.yaml.0123abcd"):
+        (tmp_path / name).touch()
+    remove_unfinished(tmp_path)
+    left = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {".hidden.tmp", "mine.tmp", ".config.yaml.0123abcd"}
