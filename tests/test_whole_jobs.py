@@ -131,6 +131,35 @@ def test_real_goldfish_drawings_are_learned_and_real_photos_are_not_forgotten(
     assert metrics["contrast"]["after/false_positive_rate"] <= 0.15
 
 
+def test_five_classes_are_learned_one_after_the_other_and_none_is_forgotten(
+    command: Command,
+    tmp_path: Path,
+    real: Path,
+    squeezenet: tuple[str, str],
+    anchors_and_retention: tuple[Path, Path],
+) -> None:
+    photos, retention = anchors_and_retention
+    first = *squeezenet, f"retention.anchors=[{photos}]", f"retention.root={retention}"
+    runs: list[Path] = []
+    for name in ("tiger", "ambulance", "pineapple", "accordion", "flamingo"):
+        for split, folder in (("train", "train"), ("val", "unseen")):
+            (tmp_path / name / split).mkdir(parents=True)
+            (tmp_path / name / split / name).symlink_to(real / "illustrated" / folder / name)
+        left = command(
+            "train", f"data.root={tmp_path / name}", f"hydra.run.dir={tmp_path / f'run-{name}'}",
+            "trainer.max_steps=160", *((f"adapter={runs[-1]}",) if runs else first),
+        )  # fmt: skip
+        assert left.code == 0, left.err
+        runs.append(tmp_path / f"run-{name}")
+    metrics = metrics_of(runs[-1])
+    assert len(metrics["earlier"]["classes"]) == 4
+    assert all(one["learned"] == 1 and one["kept"] >= 0.9 for one in metrics["earlier"]["classes"])
+    assert metrics["after"]["val/top1"] == 1
+    assert metrics["earlier"]["lost"] <= 0.02
+    lost = metrics_of(runs[0])["retention"]["before/top1"] - metrics["retention"]["after/top1"]
+    assert metrics["earlier"]["lost"] == pytest.approx(lost)
+
+
 def test_142_drawn_classes_are_learned_towards_an_unseen_style(
     command: Command,
     tmp_path: Path,

@@ -15,6 +15,7 @@ from visionlora.errors import VisionLoraError
 from visionlora.place import place
 from visionlora.processes import joined, run_in
 from visionlora.run_folder.compare import given_options
+from visionlora.run_folder.earlier import take_options
 from visionlora.run_folder.folder import CONFIG, RunFolder, shared
 from visionlora.run_folder.lock import claimed
 from visionlora.settings import keys_of
@@ -31,6 +32,7 @@ COMMAND = Command(
         "visionlora train data=goldfish",
         "visionlora train data.root=my_images model=vgg19 lora.rank=4",
         "visionlora train -m data=goldfish lora.rank=1,2,4,8",
+        "visionlora train adapter=RUN data.root=one_more_class",
     ),
 )
 
@@ -86,7 +88,13 @@ def _open(path: Path, config: DictConfig, overrides: Sequence[str]) -> tuple[Run
     if resumed is None and was_requeued() and (path / CONFIG).exists():
         show(f"SLURM has started this job again: it continues {path}")
         resumed = path
+    keys = keys_of(RunConfig)
     if resumed is None:
+        if config.adapter is not None:
+            given = given_options(overrides, config, hydra.compose(COMMAND.name), keys)
+            taken = take_options(config, given, keys)
+            if taken is not None:
+                show(taken)
         read_config(config)
         return RunFolder.start(path, config), config
     if in_sweep():
@@ -96,8 +104,12 @@ def _open(path: Path, config: DictConfig, overrides: Sequence[str]) -> tuple[Run
             f"resume: {resumed} holds no run (there is no config.yaml in it); give the folder of a run, or "
             "start it again"
         )
-    keys = keys_of(RunConfig)
     given = given_options(overrides, config, hydra.compose(COMMAND.name), keys)
+    if "adapter" in given and not was_requeued():
+        raise VisionLoraError(
+            "adapter and resume are both given; resume=RUN continues a run that stopped, adapter=RUN learns "
+            "further classes with a finished one: give one of them"
+        )
     return RunFolder.resume(path, given, keys, force=OmegaConf.select(config, "resume.force") is True)
 
 

@@ -23,7 +23,7 @@ from visionlora.adapters import (
 )
 from visionlora.adapters.collect import input_rows, layer_inputs, set_starts, weight_gradients
 from visionlora.adapters.init import INITS
-from visionlora.adapters.init.from_data import corda, eva, lora_ga, lora_null, redistribute_ranks
+from visionlora.adapters.init.from_data import contrastive, corda, eva, lora_ga, lora_null, redistribute_ranks
 from visionlora.adapters.init.start import Start
 from visionlora.adapters.patterns import exactly
 
@@ -253,3 +253,24 @@ def test_the_gradients_of_an_adapted_network_are_those_of_the_plain_one() -> Non
     assert found.keys() == expected.keys()
     for name, gradient in expected.items():
         torch.testing.assert_close(found[name], gradient)
+
+
+@pytest.mark.parametrize("columns", [12, 60])
+def test_a_contrastive_start_reads_what_these_inputs_have_and_others_lack(columns: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    others = torch.randn(20, columns, generator=generator, dtype=torch.float64)
+    inputs = torch.randn(20, columns, generator=generator, dtype=torch.float64)
+    others[:, :4] *= 0.01
+    inputs[:, 2:] *= 0.5
+    settings = AdapterSettings(rank=2)
+    base = torch.zeros(5, columns, dtype=torch.float64)
+    A = contrastive(base, settings, inputs, others).A
+
+    def ratio(rows: Tensor) -> float:
+        new, known = ((values @ rows.t()).square().sum(0) / len(values) for values in (inputs, others))
+        return float((new / (known + 0.03 * others.square().mean())).min())
+
+    torch.testing.assert_close(A.norm(dim=1), torch.ones(2, dtype=torch.float64))
+    assert ratio(A) > ratio(torch.eye(columns, dtype=torch.float64)[:2])  # the two that were made so
+    assert ratio(A) > 2 * ratio(eva(base, settings, inputs).A)
+    assert contrastive(base, settings, inputs, others).B is None

@@ -72,6 +72,7 @@ def test_the_page_describes_every_key_that_runs_write_and_no_other(
             "folds", "data.folds=2", "optimizer.lr=auto", "lora.targets=last:1", "cache.features=true",
             "augment=none", "retention.per_step=0", "retention.root=null", "contrast.root=null",
         ),
+        run("next", f"adapter={tmp_path / 'forgetting'}", "model=auto", *unlimited, "retention.generated=0"),
     ]  # fmt: skip
     assert runs[1]["retention"]["changes"]["classes"], "nothing was forgotten: not every key is there"
     pages = documented("metrics.json")

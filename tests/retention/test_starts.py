@@ -45,7 +45,10 @@ def test_a_start_changes_a_and_not_what_the_network_computes(init: str, family: 
     assert notices.messages[-1].startswith(f"{init} starts {len(before)} layers")
 
 
-@pytest.mark.parametrize(("init", "moves"), [("eva", 0), ("lora_ga", 0), ("corda", 1), ("lora_null", 1)])
+@pytest.mark.parametrize(
+    ("init", "moves"),
+    [("eva", 0), ("lora_ga", 0), ("corda", 1), ("lora_null", 1), ("contrastive", 0), ("contrastive", 1)],
+)
 def test_a_start_depends_on_the_images_it_is_for(init: str, moves: int) -> None:
     found = []
     for other in (3, 4):
@@ -57,10 +60,11 @@ def test_a_start_depends_on_the_images_it_is_for(init: str, moves: int) -> None:
     assert any(not torch.allclose(found[0][site], found[1][site]) for site in found[0])
 
 
-def test_a_start_from_anchors_needs_anchors() -> None:
+@pytest.mark.parametrize("init", ["corda", "lora_null", "contrastive"])
+def test_a_start_from_anchors_needs_anchors(init: str) -> None:
     _, model = adapted()
-    with pytest.raises(VisionLoraError, match=r"lora\.init=corda starts from anchors, and there are none"):
-        start_from_data(model, "corda", batches(1), None, torch.device("cpu"), Notices())
+    with pytest.raises(VisionLoraError, match=rf"lora\.init={init} starts from anchors, and there are none"):
+        start_from_data(model, init, batches(1), None, torch.device("cpu"), Notices())
 
 
 def test_layers_with_fewer_directions_than_the_rank_keep_their_start_and_that_is_said() -> None:

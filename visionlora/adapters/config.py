@@ -85,7 +85,7 @@ class LoraConfig:
     init: str = _option(
         "default",
         "how A and B start: default, gaussian, orthogonal or pissa; from the training images eva or lora_ga, "
-        "from the anchors corda or lora_null",
+        "from the anchors corda or lora_null, from both contrastive",
     )
     options: Mapping[str, Option] = field(
         default_factory=dict, metadata={"help": "settings of one family alone, {name: value}"}

@@ -152,7 +152,9 @@ def _factored(
     return {site: low_rank_factors(one, rank, energy) for site, one in differences.items()}
 
 
-def attach_factors(model: nn.Module, factors: Mapping[str, tuple[Tensor, Tensor]], name: str) -> None:
+def attach_factors(
+    model: nn.Module, factors: Mapping[str, tuple[Tensor, Tensor]], name: str = DEFAULT
+) -> None:
     """Attach LoRA with these A and B and a scaling of 1, in place, also to a network on the meta device.
 
     Args:

@@ -16,6 +16,9 @@ from visionlora.errors import VisionLoraError
 from visionlora.files import read_json, replacing
 
 _BATCH = 500
+EARLIER = {"train": "earlier train", "val": "earlier val"}
+"""The roles, in a run that continues from an adapter, of images that the runs before it trained and validated
+on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,8 @@ class ReadImage:
     """An image file that a run read.
 
     Attributes:
-        role: what it was for: train, val, anchor, negative, retention or contrast.
+        role: what it was for: train, val, anchor, negative, retention, contrast, and, where a run continues
+            from an adapter, ``EARLIER``: what the runs before it trained and validated on.
         path: absolute.
         size: in bytes.
         sha256: of the file, in hexadecimal.
@@ -101,6 +105,47 @@ def not_among(images: Sequence[ImageFile], used: Sequence[ReadImage]) -> tuple[I
         if not image.path.is_file() or image.path.stat().st_size not in sizes
         or file_hash(image.path)[1] not in hashes
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class EarlierImages:
+    """What the run of an adapter, and those that it continued from, trained and validated on.
+
+    Attributes:
+        train, val: the images that are still where they were, with the same content.
+        gone: how many others there were.
+    """
+
+    train: tuple[ImageFile, ...] = ()
+    val: tuple[ImageFile, ...] = ()
+    gone: int = 0
+
+
+def of_role(images: Iterable[ReadImage], role: str) -> list[ReadImage]:
+    """The images that a run and those before it trained on (``train``) or validated on (``val``)."""
+    return [image for image in images if image.role in (role, EARLIER[role])]
+
+
+def earlier_images(manifest: Path) -> EarlierImages:
+    """The labelled images of a run's manifest, its own and those of the runs before it.
+
+    Raises:
+        VisionLoraError: the file is no manifest.
+    """
+    read = read_manifest(manifest)
+    named = {role: of_role(read, role) for role in EARLIER}
+    found = {
+        role: tuple(ImageFile(Path(image.path), image.label) for image in images if _is_there(image))
+        for role, images in named.items()
+    }
+    gone = sum(map(len, named.values())) - sum(map(len, found.values()))
+    return EarlierImages(found["train"], found["val"], gone)
+
+
+def _is_there(image: ReadImage) -> bool:
+    """Whether the file is still where it was, with the same content."""
+    path = Path(image.path)
+    return path.is_file() and file_hash(path) == (image.size, image.sha256)
 
 
 def file_hash(path: Path) -> tuple[int, str]:

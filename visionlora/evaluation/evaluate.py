@@ -21,7 +21,7 @@ from visionlora.data import (
     scan_known,
 )
 from visionlora.data.config import DataConfig
-from visionlora.data.manifest import not_among, read_manifest
+from visionlora.data.manifest import not_among, of_role, read_manifest
 from visionlora.device import choose_device
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.config import EvaluateConfig
@@ -95,8 +95,8 @@ def _labelled_images(data: DataConfig, adapter: str) -> tuple[tuple[ImageFile, .
     """The images to measure on, what they are in words, and how many were left out because the adapter's run
     trained on them.
 
-    Of the test images of a folder with a split, else its val images, else all of it, those that the run did
-    not train on, by the content of the files. Where that is none of them: all.
+    Of the test images of a folder with a split, else its val images, else all of it, those that the run and
+    those before it did not train on, by the content of the files. Where that is none of them: all.
     """
     found = scan(data.root, class_name=data.class_name, val_fraction=data.val_fraction)
     candidates, words = found.judged_by()
@@ -104,12 +104,12 @@ def _labelled_images(data: DataConfig, adapter: str) -> tuple[tuple[ImageFile, .
     if not manifest.is_file():
         return candidates, f"{words}; which of them the adapter was trained on is not known", 0
     used = read_manifest(manifest)
-    unseen = not_among(candidates, [image for image in used if image.role == "train"])
+    unseen = not_among(candidates, of_role(used, "train"))
     if not unseen:
         return candidates, f"{words}; THE ADAPTER WAS TRAINED ON ALL OF THEM", 0
     if len(unseen) < len(candidates):
         words = "images that the adapter was not trained on"
-    if len(not_among(unseen, [image for image in used if image.role == "val"])) < len(unseen):
+    if len(not_among(unseen, of_role(used, "val"))) < len(unseen):
         words += "; validation images of its run, which chose its weights and strength, are among them"
     return unseen, words, len(candidates) - len(unseen)
 

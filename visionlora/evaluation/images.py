@@ -25,6 +25,7 @@ class EvaluationImages:
         held_out: anchors that training does not use, where there are no retention images.
         held_out_kind: what those are, in words.
         test: labelled images that choose nothing; None where there are none.
+        earlier: labelled images of the classes of an adapter that is continued; they choose nothing either.
         suffix: the part of the network that is left to compute where the first three hold features.
     """
 
@@ -34,6 +35,7 @@ class EvaluationImages:
     held_out: Batches | None = None
     held_out_kind: str = ""
     test: Batches | None = None
+    earlier: Batches | None = None
     suffix: nn.Module | None = None
 
 

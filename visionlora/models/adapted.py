@@ -12,6 +12,7 @@ from visionlora.adapters import LoraConfig, attach, fingerprint
 from visionlora.adapters.init import FROM_DATA
 from visionlora.models.backbone import Backbone, load_backbone
 from visionlora.models.config import ModelConfig
+from visionlora.models.earlier import Delivered, EarlierAdapter, continue_from, require_low_rank
 from visionlora.models.heads import Head, apply_head, head_parameters
 
 
@@ -24,32 +25,67 @@ class AdaptedNetwork:
         head: what its outputs mean now.
         network: the backbone's model, adapted.
         fingerprint: of the backbone's weights, without the rows of the head that are trained whole.
+        classes: that are trained.
+        earlier: the adapter that is merged into the backbone and goes on; None: there is none.
     """
 
     backbone: Backbone
     head: Head
     network: nn.Module
     fingerprint: str
+    classes: tuple[str, ...]
+    earlier: EarlierAdapter | None = None
 
     @property
     def old_outputs(self) -> int:
         """How many of the network's outputs are the frozen network's."""
         return 0 if self.head.kind == "new" else len(self.backbone.categories)
 
+    def delivered(self) -> Delivered:
+        """What is saved: the adapter, or where it continues an earlier one, both as one."""
+        if self.earlier is None:
+            return Delivered(self.network, self.head, self.fingerprint, self.classes)
+        return self.earlier.with_later(self.network, self.head, self.classes)
+
 
 def adapt(
-    model: ModelConfig, lora: LoraConfig, classes: Sequence[str], seed: int, channels_last: bool
+    model: ModelConfig,
+    lora: LoraConfig,
+    classes: Sequence[str],
+    seed: int,
+    channels_last: bool,
+    adapter: str | None = None,
 ) -> AdaptedNetwork:
-    """The pretrained network with a head for the classes, frozen but for its adapters and new rows."""
-    backbone = load_backbone(model.name, model.weights)
-    head = apply_head(backbone, model.head, classes)
+    """The pretrained network with a head for the classes, frozen but for its adapters and new rows.
+
+    Args:
+        model: which network and head.
+        lora: the adapters.
+        classes: to learn.
+        seed: of the adapters' start.
+        channels_last: the memory format.
+        adapter: a run folder or an adapter directory to continue from; None: the network as it is.
+
+    Raises:
+        VisionLoraError, visionlora.adapters.LoraError: the network, a class name or the adapter is refused.
+    """
+    earlier, kind = None, model.head
+    if adapter is None:
+        backbone = load_backbone(model.name, model.weights)
+    else:
+        backbone, earlier = continue_from(adapter, model)
+        # Known classes get no output by it, and the known outputs stay.
+        kind = "extend" if kind == "auto" else kind
+    head = apply_head(backbone, kind, classes)
     base_fingerprint = fingerprint(backbone.model, exclude=head.trained)
     # New rows are trained whole: a low-rank update of them would only restrict them.
     generator = torch.Generator().manual_seed(seed)
     plain_start = replace(lora, init="default") if lora.init in FROM_DATA else lora
     network = attach(backbone.model, plain_start, generator=generator, trained_whole=head.trained)
+    if earlier is not None:
+        require_low_rank(network)
     for parameter in head_parameters(network, head):
         parameter.requires_grad_(True)
     if channels_last:
         network.to(memory_format=torch.channels_last)
-    return AdaptedNetwork(backbone, head, network, base_fingerprint)
+    return AdaptedNetwork(backbone, head, network, base_fingerprint, tuple(classes), earlier)

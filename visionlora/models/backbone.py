@@ -125,19 +125,24 @@ def _load_pocket() -> Backbone:
 def _load_file(name: str, file: WeightFile, weights: str) -> Backbone:
     """The network with a file's weights, and as many outputs as the file has."""
     about = _about(name)
-    model = networks.build_empty(_network(name), len(about.categories))
+    model = structure(name, len(about.categories))
     state = rename_keys(file.state, model.state_dict())
     last = state.get(networks.final_layer(model, len(about.categories)) + ".weight")
     # An empty tensor may claim any number of rows: it is refused below.
     if last is not None and last.dim() and last.numel() and len(last) != len(about.categories):
         about = about.with_outputs(len(last))
-        model = networks.build_empty(_network(name), len(last))
+        model = structure(name, len(last))
     fill(model, state, str(file.path))
     return _backbone(name, model, about.updated(file.metadata, str(file.path)), weights)
 
 
 def _backbone(name: str, model: nn.Module, about: WeightsMetadata, weights: str) -> Backbone:
     return Backbone(name, name, model, about.categories, about.wnids, about.preprocessing, weights)
+
+
+def structure(name: str, outputs: int) -> nn.Module:
+    """A network's layers, with their weights on the meta device."""
+    return networks.build_empty(_network(name), outputs)
 
 
 def _network(name: str) -> str:

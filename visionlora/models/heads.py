@@ -66,14 +66,8 @@ class ExtendedHead(nn.Module):
         return torch.cat([self.old(features), self.new(features)], dim=1)
 
     def plain(self) -> Layer:
-        """One layer that computes the same; the old layer must be merged or never adapted."""
-        old, new = cast(nn.Linear, self.old), cast(nn.Linear, self.new)
-        layer = _like(old, old.weight.shape[0] + new.weight.shape[0])
-        with torch.no_grad():
-            layer.weight.copy_(torch.cat([old.weight, new.weight]))
-            if layer.bias is not None:
-                layer.bias.copy_(torch.cat([old.bias, new.bias]))
-        return layer
+        """One layer that computes the same now, adapters of the old layer included."""
+        return _joined(cast(nn.Linear, self.old), cast(nn.Linear, self.new))
 
 
 def apply_head(backbone: Classifier, kind: str, class_names: Sequence[str]) -> Head:
@@ -120,6 +114,12 @@ def apply_head(backbone: Classifier, kind: str, class_names: Sequence[str]) -> H
 def head_parameters(model: nn.Module, head: Head) -> list[nn.Parameter]:
     """The head's fully trained parameters; none for ``keep``."""
     return [parameter for name in head.trained for parameter in model.get_submodule(name).parameters()]
+
+
+def whole_head(model: nn.Module, head: Head) -> Layer:
+    """A plain layer that computes all logits as the model's does now, adapters included; the model stays."""
+    module = model.get_submodule(head.layer)
+    return module.plain() if isinstance(module, ExtendedHead) else _joined(cast(nn.Linear, module))
 
 
 def plain_head(model: nn.Module) -> nn.Module:
@@ -203,6 +203,16 @@ def _zero_rows(old: Layer, outputs: int) -> Layer:
         if new.bias is not None:
             new.bias.fill_(0.1 if isinstance(old, nn.Conv2d) else 0.0)
     return new
+
+
+def _joined(*layers: Layer) -> Layer:
+    """One layer with the rows of all of them; an adapted layer's are the adapted ones."""
+    layer = _like(layers[0], sum(len(one.weight) for one in layers))
+    with torch.no_grad():
+        layer.weight.copy_(torch.cat([one.weight for one in layers]))
+        if layer.bias is not None:
+            layer.bias.copy_(torch.cat([cast(Tensor, one.bias) for one in layers]))
+    return layer
 
 
 def _like(layer: Layer, outputs: int) -> Layer:

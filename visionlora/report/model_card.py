@@ -38,6 +38,7 @@ def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any]) -> str:
         "",
         f"- network: {_network(metrics['model'])}",
         f"- classes: {_names(classes, 20)}",
+        *_earlier(metrics.get("earlier")),
         f"- head: `{metrics['head']}`",
         f"- rank {lora['rank']}, alpha {lora['alpha']:g}, targets {code(', '.join(lora['targets']))}",
         f"- {metrics['parameters']['trainable']:,} of {metrics['parameters']['total']:,} parameters trained "
@@ -115,6 +116,18 @@ def _network(model: Mapping[str, Any]) -> str:
         own = "trained on rendered images" if used == POCKET else "ImageNet weights"
         return f"{name}, {own}"
     return f"{name}, random weights" if weights == "none" else f"{name}, weights {code(weights)}"
+
+
+def _earlier(earlier: Mapping[str, Any] | None) -> list[str]:
+    """The classes of earlier runs, and what was kept of each."""
+    if earlier is None:
+        return []
+    kept = [
+        one["kept"] if isinstance(one["kept"], str) else f"{one['kept']:.0%}" for one in earlier["classes"]
+    ]
+    names = [escaped(one["class"]) for one in earlier["classes"]]
+    words = ", ".join(f"{name} ({share})" for name, share in zip(names, kept, strict=True))
+    return [f"- classes of earlier runs, and what is kept of their top-1: {words}"]
 
 
 def _results(metrics: Mapping[str, Any]) -> list[str]:

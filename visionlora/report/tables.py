@@ -76,6 +76,26 @@ def changes_table(retention: Mapping[str, Any] | str, most: int = 5) -> Renderab
     return table
 
 
+def earlier_table(earlier: Mapping[str, Any]) -> Table:
+    """What was kept of each class that an earlier run learned, one row a class.
+
+    Args:
+        earlier: from ``metrics.json``.
+    """
+    lost = earlier["lost"] if isinstance(earlier["lost"], str) else f"{earlier['lost']:+.3f}"
+    title = f"classes of earlier runs; the original network's top-1 lost by all runs: {lost}"
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for name in ("class", "images", "top-1 when learned", "before", "after", "95 % interval", "kept"):
+        table.add_column(name, justify="left" if name == "class" else "right")
+    for one in earlier["classes"]:
+        count, kept = one["pictures"], one["kept"]
+        shares = [shown_share(one[key]) for key in ("learned", "before/top1", "after/top1")]
+        interval = shown_interval(one["after/top1"], count)
+        kept = kept if isinstance(kept, str) else f"{kept:.0%}"
+        table.add_row(_text(one["class"]), str(count), *shares, interval, kept)
+    return table
+
+
 def evaluation_table(metrics: Mapping[str, Any]) -> Table:
     """The figures of a labelled folder, one row per class."""
     title = (

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from visionlora.adapters import AdapterSettings, adapters_off, named_adapters
 from visionlora.adapters.collect import layer_inputs, set_starts, weight_gradients
 from visionlora.adapters.families.lora import Lora
-from visionlora.adapters.init.from_data import corda, eva, lora_ga, lora_null
+from visionlora.adapters.init.from_data import contrastive, corda, eva, lora_ga, lora_null
 from visionlora.adapters.init.start import Start
 from visionlora.adapters.network import active_names, named_sites
 from visionlora.errors import VisionLoraError
@@ -22,9 +22,12 @@ from visionlora.notices import Notices
 Batch = Mapping[str, Tensor]
 IMAGES = 64
 """So many images a start is made from."""
+BOTH = 256
+"""So many of the images to learn, and of the anchors, where a start compares them."""
 ROWS = 512
 """So many patches of each batch a layer keeps."""
 ON_ANCHORS = ("corda", "lora_null")
+CONTRASTIVE = "contrastive"
 _FROM_INPUTS: dict[str, Callable[[Tensor, AdapterSettings, Tensor], Start]] = {
     "eva": eva, "corda": corda, "lora_null": lora_null,
 }  # fmt: skip
@@ -51,17 +54,21 @@ def start_from_data(
     Raises:
         VisionLoraError: a start from anchors where there are none.
     """
-    if init in ON_ANCHORS and anchors is None:
+    if init in (*ON_ANCHORS, CONTRASTIVE) and anchors is None:
         raise VisionLoraError(
             f"lora.init={init} starts from anchors, and there are none: set retention.anchors"
         )
-    batches = list(_first(anchors if init in ON_ANCHORS and anchors is not None else training))
+    count = BOTH if init == CONTRASTIVE else IMAGES
+    batches = list(_first(anchors if init in ON_ANCHORS and anchors is not None else training, count))
     was_training = network.training
     network.eval().to(device)
     if init == "lora_ga":
         found = _gradients(network, batches, device)
     else:
         found = layer_inputs(network, lambda: _compute(network, batches, device), ROWS)
+    known: dict[str, Tensor] = {}
+    if init == CONTRASTIVE and anchors is not None:
+        known = layer_inputs(network, lambda: _compute(network, _first(anchors, count), device), ROWS)
     network.train(was_training)
     adapters = {
         (name, site): adapter
@@ -69,7 +76,7 @@ def start_from_data(
         for site, adapter in named_adapters(network, name).items()
         if isinstance(adapter, Lora)
     }
-    starts = {key: _start(network, key[1], one.settings, init, found) for key, one in adapters.items()}
+    starts = {key: _start(network, key[1], one.settings, init, found, known) for key, one in adapters.items()}
     for name in active_names(network):
         own = {site: start for (of, site), start in starts.items() if of == name and start is not None}
         set_starts(network, own, name)
@@ -78,17 +85,22 @@ def start_from_data(
     notices.say(f"{init} starts {len(starts) - len(left)} layers{others}")
 
 
-def _first(batches: Iterable[Batch]) -> Iterator[Batch]:
+def _first(batches: Iterable[Batch], count: int) -> Iterator[Batch]:
     seen = 0
     for batch in batches:
         yield batch
         seen += len(batch["images"])
-        if seen >= IMAGES:
+        if seen >= count:
             return
 
 
 def _start(
-    network: nn.Module, site: str, settings: AdapterSettings, init: str, found: Mapping[str, Tensor]
+    network: nn.Module,
+    site: str,
+    settings: AdapterSettings,
+    init: str,
+    found: Mapping[str, Tensor],
+    known: Mapping[str, Tensor],
 ) -> Start | None:
     """None where the layer was not called, or its inputs have fewer directions than the rank."""
     if site not in found:
@@ -98,6 +110,8 @@ def _start(
     if init == "lora_ga":
         return lora_ga(base, settings, found[site].float().cpu())
     try:
+        if init == CONTRASTIVE:
+            return contrastive(base, settings, found[site], known[site])
         return _FROM_INPUTS[init](base, settings, found[site])
     except ValueError:
         return None

@@ -32,13 +32,13 @@ def given_options(
         keys: every option of the command.
     """
     named = {word.partition("=")[0].lstrip("+") for word in overrides}
-    values = {name: _value(composed, name) for name in keys if not name.startswith("resume.")}
+    values = {name: value_of(composed, name) for name in keys if not name.startswith("resume.")}
     return {
         name: value
         for name, value in values.items()
         if name in named
         or any(one.startswith(f"{name}.") for one in named)
-        or value != _value(defaults, name)
+        or value != value_of(defaults, name)
     }
 
 
@@ -55,7 +55,7 @@ def option_differences(
     """
     found = {}
     for name, value in given.items():
-        before = _value(stored, name)
+        before = value_of(stored, name)
         same = value == before
         if not same and keys[name].rule.path:
             same = _absolute(value, Path.cwd()) == _absolute(before, directory)
@@ -94,7 +94,7 @@ def value_differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list
 def anchored(config: DictConfig, keys: Mapping[str, Key], directory: Path) -> None:
     """Let the relative paths of a configuration start in ``directory``, where that leads to something."""
     for name, key in keys.items():
-        value = _value(config, name)
+        value = value_of(config, name)
         if not key.rule.path or value is None:
             continue
         if isinstance(value, list):
@@ -116,7 +116,7 @@ def _absolute(value: Any, directory: Path) -> Any:
     return (directory / os.path.expanduser(value)).absolute()  # noqa: PTH111 - Path raises for an unknown user
 
 
-def _value(config: DictConfig, name: str) -> Any:
+def value_of(config: DictConfig, name: str) -> Any:
     """An option's value as plain Python; a list for a tuple."""
     value = OmegaConf.select(config, name)
     return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value

@@ -182,6 +182,10 @@ class RunConfig(Section):
     """The whole configuration of a run, validated; built once by :func:`read_config`."""
 
     seed: int = option(0, "seed of everything random", at_least=0, at_most=2**32 - 1)
+    adapter: str | None = option(
+        None, "a run folder or an adapter directory: learn further classes, and keep those that it has",
+        path=True,
+    )  # fmt: skip
     resume: ResumeConfig = section()
     data: DataConfig = section("folder")
     augment: AugmentConfig = section()

@@ -76,12 +76,13 @@ def build_metrics(
     backbone, head, after = setup.adapted.backbone, setup.adapted.head, selection.evaluation
     names = dict(zip(head.targets, setup.folder.classes, strict=True))
     selected = selections(setup, selection, result)
+    delivered = setup.adapted.delivered()
     return {
         "model": {"asked": backbone.requested, "used": backbone.name, "weights": backbone.weights},
         "classes": list(setup.folder.classes),
-        "head": head.kind,
+        "head": delivered.head.kind,
         "notices": list(notices),
-        "parameters": parameter_counts(setup.adapted.network),
+        "parameters": parameter_counts(setup.adapted.network, delivered.network),
         "ranks": setup.config.lora.rank,
         "pictures": {
             "train": len(setup.folder.train),
@@ -148,11 +149,16 @@ def times_so_far(steps: Mapping[str, float]) -> dict[str, float]:
     return {key: round(value, 3) for key, value in {**seconds_so_far(), **steps}.items()}
 
 
-def parameter_counts(network: nn.Module) -> dict[str, int]:
-    """Numbers of parameters, and the adapter's size in bytes as stored."""
+def parameter_counts(network: nn.Module, delivered: nn.Module) -> dict[str, int]:
+    """Numbers of parameters, and the adapter's size in bytes as stored.
+
+    Args:
+        network: as it was trained.
+        delivered: holds the adapter that is stored, an earlier one that it continues included.
+    """
     parameters = list(network.parameters())
     return {
         "total": sum(parameter.numel() for parameter in parameters),
         "trainable": sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
-        "adapter_bytes": sum(parameter.nbytes for parameter in adapter_parameters(network)),
+        "adapter_bytes": sum(parameter.nbytes for parameter in adapter_parameters(delivered)),
     }

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,12 +12,12 @@ from lightning.pytorch.callbacks import Callback, LearningRateMonitor
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig
 from rich.console import Console
-from torch import Tensor, nn
+from torch import Tensor
 
-from visionlora.adapters import FrozenBatchNorm, folded
 from visionlora.data import ImageFolder, write_bad
 from visionlora.data.loaders import sample_images
 from visionlora.device import choose_device, processor
+from visionlora.evaluation.earlier import earlier_knowledge
 from visionlora.evaluation.forgetting import changes_between
 from visionlora.evaluation.images import evaluate_images
 from visionlora.evaluation.strength import StrengthOptions, select_strength
@@ -40,7 +40,7 @@ from visionlora.training.metrics import TrainingResult, build_metrics, times_so_
 from visionlora.training.module import LoraModule
 from visionlora.training.precision import recorded_precision
 from visionlora.training.setup import RunSetup, set_up, start_new_head
-from visionlora.training.trainer import Fitter, sent_in_words, silence_warnings
+from visionlora.training.trainer import Fitter, folded_batch_norms, sent_in_words, silence_warnings
 from visionlora.training.weight_average import BestWeights, WeightAverage, weight_candidates
 from visionlora.training.write_outputs import show_summary, write_adapter, write_outputs
 
@@ -91,6 +91,7 @@ def run(
     network, head = setup.adapted.network.to(device), setup.adapted.head
     start_new_head(setup.adapted, setup.train_loader, notices)
     sample = sample_images(setup.validation_loader or setup.train_loader).to(device)
+    known = earlier_knowledge(setup.adapted.earlier, setup.evaluation_images, network)
     start = agreed(folder.checkpoints.newest(notices.warn))
     if start is not None:
         notices.say(f"continues after step {start['step']} of {setup.total_steps}")
@@ -108,27 +109,29 @@ def run(
             evaluation_images = cache_plan.evaluation_images(evaluation_images)
         before = evaluate_images(network, evaluation_images, test=True)
         before = before.before_training(setup.adapted.old_outputs)
+        budget = known.budget_left(settings.retention.budget, before, notices)
         result = train(setup, sample, cache_plan, logger, folder, choices, start, stop, notices)
         with stop.deferred():
-            write_adapter(folder.path / "adapter", setup.adapted, setup.folder.classes)
+            write_adapter(folder.path / "adapter", setup.adapted)
 
         selection = select_strength(
             network,
             evaluation_images,
             before,
             result.weights,
-            strength_options(settings.retention, settings.contrast, head.kind),
+            strength_options(replace(settings.retention, budget=budget), settings.contrast, head.kind),
             head.targets,
             notices.console,
         )
         folder.record.set("strength", [selection.candidate, selection.metrics["chosen"]])
     (notices.say if selection.metrics.get("kept", True) else notices.warn)(selection.notice)
     with stop.deferred(), phase("writing"):
-        write_adapter(folder.path / "adapter", setup.adapted, setup.folder.classes)
+        write_adapter(folder.path / "adapter", setup.adapted)
     if not place().first:
         return  # the first process writes the results
     changes = changes_between(before.retention, selection.evaluation.retention, head.outputs)
     metrics = build_metrics(setup, before, selection, changes, result, notices.messages)
+    metrics |= known.metrics(network, before, selection.evaluation)
     if folds is not None:
         metrics["folds"] = dict(folds)
     with phase("writing"):
@@ -192,7 +195,7 @@ def train(
     preprocessing = setup.adapted.backbone.preprocessing
     timer, average, best = StepTimer(), WeightAverage(setup.total_steps // 2, setup.new_head), BestWeights()
     first_batch = FirstBatch(preprocessing.mean, preprocessing.std)
-    with _folded_batch_norms(network, settings.trainer, sample, notices) as norms:
+    with folded_batch_norms(network, settings.trainer, sample, notices) as norms:
         part, inputs = computed_part(network, sample, cache_plan)
         precision, reason = recorded_precision(settings.trainer.precision, choices, part, *inputs)
         notices.say(f"precision {precision}: {reason}")
@@ -216,7 +219,7 @@ def train(
             )  # fmt: skip
 
         def save_adapter() -> None:
-            write_adapter(folder.path / "adapter", setup.adapted, setup.folder.classes)
+            write_adapter(folder.path / "adapter", setup.adapted)
 
         def saved() -> None:
             choices.write()
@@ -272,23 +275,6 @@ def strength_options(retention: RetentionConfig, contrast: ContrastConfig, head:
         old_knowledge=head != "new",
         keeps_head=head == "keep",
     )
-
-
-@contextmanager
-def _folded_batch_norms(
-    network: nn.Module, options: TrainerConfig, sample: Tensor, notices: Notices
-) -> Iterator[list[str]]:
-    """Inside, frozen batch norms are folded where that is wanted; gives the names of those that are.
-
-    What is evaluated before and after training is the network as it will be used: not folded.
-    """
-    norms = sum(isinstance(module, FrozenBatchNorm) for module in network.modules())
-    if not (norms and options.fold_batch_norm):
-        yield []
-        return
-    with folded(network, sample) as names:
-        notices.say(f"{len(names)} of {norms} batch norms are computed by the convolution before them")
-        yield names
 
 
 def _callbacks(options: TrainerConfig, console: Console, validation_images: int) -> list[Callback]:

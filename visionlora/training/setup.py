@@ -15,6 +15,7 @@ from visionlora.data import BadImage, ImageDataset, ImageFile, ImageFolder, Imag
 from visionlora.data.class_findings import unequal
 from visionlora.data.loaders import ImageLoaders
 from visionlora.data.loading import augmented_views
+from visionlora.data.manifest import EarlierImages
 from visionlora.data.outputs import describe_outputs
 from visionlora.data.splits import with_report
 from visionlora.data.walk import watched
@@ -29,16 +30,12 @@ from visionlora.notices import Notices
 from visionlora.report.progress import progress
 from visionlora.report.run_text import found_block, training_plan
 from visionlora.retention.anchors import (
-    HeldOut,
-    anchor_sources,
     anchor_stream,
-    generated_anchors,
-    hold_out_anchors,
     retention_loader,
 )
-from visionlora.retention.config import ContrastConfig, RetentionConfig
-from visionlora.retention.inversion import Classifier
-from visionlora.retention.negatives import contrast_loader, known_ids, negative_images
+from visionlora.retention.earlier import earlier_loader, find_earlier_images
+from visionlora.retention.make_teacher import make_teacher
+from visionlora.retention.negatives import contrast_loader
 from visionlora.retention.starts import start_from_data
 from visionlora.retention.teacher import AnchorTeacher
 from visionlora.run_folder.record import Record
@@ -135,7 +132,9 @@ def set_up(
     folder, reporting = with_report(folder, config.seed)
     if reporting:
         notices.say(reporting)
-    adapted = adapt(config.model, config.lora, folder.classes, config.seed, config.trainer.channels_last)
+    adapted = adapt(
+        config.model, config.lora, folder.classes, config.seed, config.trainer.channels_last, config.adapter
+    )
     backbone, head = adapted.backbone, adapted.head
     config = replace(config, optimizer=config.optimizer.for_head(head.kind == "new"))
     notices.console.print(_found(config.trainer, config.data.batch_size, folder, adapted))
@@ -165,6 +164,9 @@ def set_up(
             + (", halfway to the start" if head.kind == "new" else "")
         )
 
+    earlier = EarlierImages()
+    if adapted.earlier is not None:
+        earlier = find_earlier_images(adapted.earlier.directory, notices)
     retention, teacher, held_out = None, None, None
     if head.kind == "new":
         notices.say(
@@ -178,17 +180,19 @@ def set_up(
         retention = retention_loader(config.retention.root, backbone, loaders, notices)
     if config.retention.distils and head.kind != "new":
         hold_out = retention is None and config.retention.budget is not None
-        teacher, held_out = _make_teacher(
-            config.retention, config.contrast, folder, adapted, loaders, device, hold_out, record, notices
-        )
+        teacher, held_out = make_teacher(
+            config.retention, config.contrast, folder, adapted, loaders, device, hold_out, earlier.train,
+            record, notices,
+        )  # fmt: skip
     elif config.contrast.anchors not in ("auto", []):
         notices.say(
             "contrast.anchors are not used: nothing is distilled (retention.weight, per_step, head new)"
         )
     contrast = contrast_loader(config.contrast.root, loaders, notices)
     evaluation_images = EvaluationImages(
-        validation_loader, retention, contrast, test=testing if folder.test else None
-    )
+        validation_loader, retention, contrast, test=testing if folder.test else None,
+        earlier=earlier_loader(earlier.val, backbone, loaders),
+    )  # fmt: skip
     if held_out is not None:
         stream = anchor_stream([held_out.anchors], config.retention, loaders)
         batches = stream.batches(data.batch_size)
@@ -223,50 +227,6 @@ def _images(loader: ImageLoader) -> tuple[ImageFile, ...]:
     """The images of a loader that :class:`ImageLoaders` made."""
     assert isinstance(loader.dataset, ImageDataset)
     return loader.dataset.images
-
-
-def _make_teacher(
-    retention: RetentionConfig,
-    contrast: ContrastConfig,
-    folder: ImageFolder,
-    adapted: AdaptedNetwork,
-    loaders: ImageLoaders,
-    device: torch.device,
-    hold_out: bool,
-    record: Record,
-    notices: Notices,
-) -> tuple[AnchorTeacher, HeldOut | None]:
-    """The frozen network as a teacher on anchors and negatives, and the anchors that are held out."""
-    backbone, old_outputs = adapted.backbone, adapted.old_outputs
-    classifier = Classifier(adapted.network, backbone.preprocessing, old_outputs, adapted.fingerprint)
-    generate = partial(
-        generated_anchors,
-        classifier,
-        retention.generated,
-        retention.inversion_seconds,
-        device,
-        record,
-        notices,
-    )
-    sources = anchor_sources(retention, backbone.anchors, generate, notices)
-    held_out = None
-    if hold_out:
-        size = classifier.generated_size
-        sources, held_out = hold_out_anchors(sources, retention.generated, size, notices)
-    # As with training images: where none is usable the run is about to end.
-    sources = [loaders.usable("anchor", source, loaders.training_cache) or source for source in sources]
-    if held_out is not None:
-        usable = loaders.usable("anchor", held_out.anchors, loaders.training_cache) or held_out.anchors
-        held_out = replace(held_out, anchors=usable)
-        files = [str(one.path) for one in usable if isinstance(one, ImageFile)]
-        record.set("held-out anchors", files or f"{len(usable)} {held_out.kind}")
-    anchors = [anchor for source in sources for anchor in source]
-    wnids = known_ids(folder.classes, backbone)
-    negatives = negative_images(contrast, folder.classes, wnids, folder.train, anchors, loaders, notices)
-    negatives = list(loaders.usable("negative", negatives, loaders.training_cache))
-    # Negatives are one source, with its share of a step, however many folders they come from.
-    stream = anchor_stream([*sources, negatives] if negatives else sources, retention, loaders)
-    return AnchorTeacher(stream, old_outputs, len(anchors), adapted.head.targets), held_out
 
 
 def start_new_head(adapted: AdaptedNetwork, train_loader: ImageLoader, notices: Notices) -> None:

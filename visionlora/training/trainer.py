@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,12 +19,15 @@ from torch import Tensor, distributed, nn
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
 from torch.nn.parallel import DistributedDataParallel
 
+from visionlora.adapters import FrozenBatchNorm, folded
 from visionlora.data import ImageLoader
 from visionlora.device import reading_interval
 from visionlora.errors import Diverged
+from visionlora.notices import Notices
 from visionlora.phases import phase
 from visionlora.place import place
 from visionlora.text import listed
+from visionlora.training.config import TrainerConfig
 from visionlora.training.module import LoraModule
 
 
@@ -204,6 +208,23 @@ def sent_in_words(step_bytes: int, network: nn.Module) -> str:
         f"{place().count} processes: each sent {step_bytes:,} bytes of gradients a step, those of the "
         f"adapters; full fine-tuning would send {whole:,}"
     )
+
+
+@contextmanager
+def folded_batch_norms(
+    network: nn.Module, options: TrainerConfig, sample: Tensor, notices: Notices
+) -> Iterator[list[str]]:
+    """Inside, frozen batch norms are folded where that is wanted; gives the names of those that are.
+
+    What is evaluated before and after training is the network as it will be used: not folded.
+    """
+    norms = sum(isinstance(module, FrozenBatchNorm) for module in network.modules())
+    if not (norms and options.fold_batch_norm):
+        yield []
+        return
+    with folded(network, sample) as names:
+        notices.say(f"{len(names)} of {norms} batch norms are computed by the convolution before them")
+        yield names
 
 
 def silence_warnings() -> None:

@@ -26,7 +26,7 @@ from visionlora.report.metrics_file import flatten, write_metrics
 from visionlora.report.model_card import changes_markdown, model_card
 from visionlora.report.sheet import PredictionRow, before_after_sheet
 from visionlora.report.summary import summary_table
-from visionlora.report.tables import changes_table, show
+from visionlora.report.tables import changes_table, earlier_table, show
 from visionlora.settings import plain
 from visionlora.tasks.single_label import decode
 from visionlora.text import printable
@@ -38,28 +38,27 @@ GROUPS = ("lora", "optimizer", "retention", "augment")
 """Groups of the configuration that TensorBoard lists as hyperparameters."""
 
 
-def write_adapter(directory: Path, adapted: AdaptedNetwork, classes: Sequence[str]) -> None:
+def write_adapter(directory: Path, adapted: AdaptedNetwork) -> None:
     """Write the adapter with everything that is needed to load it again.
 
     Args:
         directory: of the adapter.
         adapted: the network, with the adapter at its strength.
-        classes: the trained classes.
     """
-    backbone, head = adapted.backbone, adapted.head
+    backbone, delivered = adapted.backbone, adapted.delivered()
     about = {
         "model": backbone.name,
         "weights": backbone.weights,
-        "classes": list(classes),
-        "head": head.kind,
+        "classes": list(delivered.classes),
+        "head": delivered.head.kind,
         "preprocessing": asdict(backbone.preprocessing),
     }
     save_adapter(
-        adapted.network,
+        delivered.network,
         directory,
         base_model=backbone.name,
-        fingerprint=adapted.fingerprint,
-        modules_to_save=head.trained,
+        fingerprint=delivered.fingerprint,
+        modules_to_save=delivered.head.trained,
         extra=about,
     )
 
@@ -118,6 +117,8 @@ def show_summary(metrics: Mapping[str, Any], console: Console) -> None:
     """Show what a run changed."""
     show(summary_table(metrics), console)
     show(changes_table(metrics["retention"]), console)
+    if "earlier" in metrics:
+        show(earlier_table(metrics["earlier"]), console)
 
 
 def prediction_rows(

@@ -22,5 +22,5 @@ INITS: dict[str, Callable[[Tensor, AdapterSettings, torch.Generator], Start]] = 
     "orthogonal": orthogonal,
     "pissa": pissa,
 }
-FROM_DATA = ("eva", "lora_ga", "corda", "lora_null")
+FROM_DATA = ("eva", "lora_ga", "corda", "lora_null", "contrastive")
 """Starts that `attach` cannot make: they need images. A run makes them (`retention.starts`)."""

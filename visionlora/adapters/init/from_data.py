@@ -110,6 +110,42 @@ def lora_null(base: Tensor, settings: AdapterSettings, inputs: Tensor) -> Start:
     return _padded(root[:, None] * Vh[:found], U[:, :found] * root, base, settings.rank)
 
 
+def contrastive(
+    base: Tensor, settings: AdapterSettings, inputs: Tensor, others: Tensor, damping: float = 0.03
+) -> Start:
+    """A starts at the directions in which these inputs have the most energy relative to others, B at zero.
+
+    With C and D the second moments of the two, they are the r generalised eigenvectors of (C, D) with the
+    largest eigenvalues: those v that maximise v'Cv / v'Dv. (With the difference instead of the ratio that is
+    the contrastive PCA of Abid et al. 2018, https://arxiv.org/abs/1709.06716, section 2.) What A reads then
+    tells new inputs from known ones, so training changes little of what the network computes for the known
+    ones. Rows have length 1, as Gaussian ones have on average.
+
+    Args:
+        base, settings, inputs: as `eva` has them: inputs to learn.
+        others: (m, in/groups * kernel...), known inputs.
+        damping: D gets that share of its mean diagonal: directions that hardly any input has would win.
+
+    Raises:
+        ValueError: there are fewer inputs or columns than the rank.
+    """
+    _check_rows(inputs, base, settings.rank)
+    wide, known = inputs.double(), others.double()
+    least = damping * known.square().sum() / known.numel()
+    basis = None
+    if wide.shape[1] > len(wide) + len(known):  # the vectors lie in the span of all rows
+        basis = torch.linalg.qr(torch.cat([wide, known]).t()).Q
+        wide, known = wide @ basis, known @ basis
+    moment = known.t() @ known / len(known)
+    moment.diagonal().add_(least.clamp_min(torch.finfo(torch.float64).tiny))
+    root = torch.linalg.cholesky(moment)
+    whitened = torch.linalg.solve_triangular(root, wide.t(), upper=False)
+    vectors = torch.linalg.eigh(whitened @ whitened.t()).eigenvectors[:, -settings.rank :]
+    A = torch.linalg.solve_triangular(root.t(), vectors, upper=True).t()
+    A = A if basis is None else A @ basis.t()
+    return from_matrices(A / A.norm(dim=1, keepdim=True), None, base)
+
+
 def lora_ga(base: Tensor, settings: AdapterSettings, gradient: Tensor, gamma: float = 16.0) -> Start:
     """LoRA-GA: A and B start so that the first step goes where full fine-tuning would go (Wang et al. 2024,
     https://arxiv.org/abs/2407.05000, algorithm 1).

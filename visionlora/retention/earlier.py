@@ -1,0 +1,51 @@
+"""The images that the runs before this one learned, where a run continues from an adapter.
+
+Those that were trained on are anchors: the teacher is the network with the earlier adapter, and knows them.
+Those that were validated on measure what of each class was kept; in this run they choose nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from visionlora.data.images import ImageFile
+from visionlora.data.loaders import ImageLoaders
+from visionlora.data.loading import ImageLoader
+from visionlora.data.manifest import EARLIER, EarlierImages, earlier_images
+from visionlora.models import Backbone, find_class
+from visionlora.notices import Notices
+
+
+def find_earlier_images(adapter: Path, notices: Notices) -> EarlierImages:
+    """What the run of the adapter directory and those before it trained and validated on; says what is gone.
+
+    Raises:
+        VisionLoraError: the run's list of images cannot be read.
+    """
+    manifest = adapter.parent / "images.json"
+    if not manifest.is_file():
+        notices.warn(
+            f"adapter: {adapter} is in no run folder, so the images of its classes are not known: they are "
+            "no anchors, and what is kept of these classes is not measured"
+        )
+        return EarlierImages()
+    found = earlier_images(manifest)
+    notices.say(
+        f"{len(found.train)} images that earlier runs trained on are anchors, and their {len(found.val)} "
+        "validation images measure what is kept of each class"
+    )
+    if found.gone:
+        notices.warn(f"{found.gone} images of the earlier runs ({manifest}) are gone or have changed")
+    return found
+
+
+def earlier_loader(
+    images: Sequence[ImageFile], backbone: Backbone, loaders: ImageLoaders
+) -> ImageLoader | None:
+    """The images that earlier runs validated on; None where there are none."""
+    if not images:
+        return None
+    names = {image.label for image in images if image.label is not None}
+    targets = {name: find_class(name, backbone.categories, backbone.wnids) for name in names}
+    return loaders.plain(EARLIER["val"], images, targets)
