@@ -265,7 +265,7 @@ def test_a_moved_run_continues_from_another_directory(
 
 OTHER_OPTIONS = {
     "seed=7": "seed is 7, and the run has 0",
-    "optimizer.lr=0.3": "optimizer.lr is 0.3, and the run has 0.002",
+    "optimizer.lr=0.3": "optimizer.lr is 0.3, and the run has ",
     "lora.rank=8": "lora.rank is 8, and the run has 2",
     "lora.alpha=3": "lora.alpha is 3",
     "data.batch_size=2": "data.batch_size is 2, and the run has 4",
