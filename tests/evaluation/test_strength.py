@@ -143,6 +143,13 @@ def test_a_strength_with_too_many_false_positives_is_not_chosen() -> None:
     assert "contrast.budget, 0.050" in words
 
 
+def test_what_so_few_images_leave_open_stands_in_the_words() -> None:
+    allowed = replace(budgets(0.02, 0.1), old=120, contrast=48)
+    curve = points((0.9, 2 / 120, 4 / 48))
+    words = describe_choice(choose(curve, allowed, 0.1), curve, "x", allowed)
+    assert "0.017 (0.00 to 0.06) of top-1 forgotten, 0.083 (0.03 to 0.20) false positives" in words
+
+
 def test_of_strengths_outside_both_budgets_the_smallest_total_excess_is_chosen() -> None:
     curve = points((0.1, 0.0, 0.0), (0.8, 0.02, 0.1), (0.9, 0.04, 0.06), (1.0, 0.04, 0.3))
     choice = choose(curve, budgets(0.01, 0.05), 0.1)

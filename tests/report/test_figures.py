@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
 from visionlora.report import fonts
@@ -126,6 +127,17 @@ def test_what_the_interval_allows_is_a_band_above_the_budget(metrics: dict[str, 
     _, lost = strength_figure(metrics["strength"]).axes
     (band,) = (patch for patch in lost.patches if "95 % interval" in str(patch.get_label()))
     assert (band.get_y(), band.get_y() + band.get_height()) == pytest.approx((0.013334, 0.0295))
+
+
+def test_the_chosen_point_has_its_interval(metrics: dict[str, Any]) -> None:
+    metrics["strength"] |= {"lost_interval": [0.002, 0.05], "false_positives_interval": [0.01, 0.16]}
+    for axes, low, high in zip(
+        strength_figure(metrics["strength"]).axes, (0.01, 0.002), (0.16, 0.05), strict=True
+    ):
+        (bar,) = (one for one in axes.containers if isinstance(one, ErrorbarContainer))
+        (segment,) = bar.lines[2][0].get_segments()
+        assert (segment[0][1], segment[1][1]) == pytest.approx((low, high))
+        assert segment[0][0] == 0.8
 
 
 def test_a_kept_choice_lies_on_or_below_the_budgets_line(metrics: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from visionlora.evaluation.images import Evaluation
-from visionlora.report.intervals import Z95
+from visionlora.report.intervals import Z95, wilson_interval
 
 TOLERANCE = 1e-6
 """Shares of images are computed in single precision."""
@@ -66,11 +66,25 @@ class Budgets:
         exact: as it was asked for.
         whole: rounded up to whole images where images are counted.
         plausible: the largest shares whose 95 % interval still holds the budget.
+        old: images that measure what is lost; 0: there are none.
+        contrast: images that measure false positives; 0: there are none.
     """
 
     exact: Budget
     whole: Budget
     plausible: Budget
+    old: int = 0
+    contrast: int = 0
+
+    def intervals(self, point: StrengthPoint) -> dict[str, tuple[float, float]]:
+        """The 95 % Wilson intervals of what the point loses and of its false positives, where measured. What
+        was gained beyond what was lost counts as no loss; an estimate is taken for a share."""
+        shares = {"lost": (point.lost, self.old), "false_positives": (point.false_positives, self.contrast)}
+        return {
+            name: wilson_interval(min(1.0, max(0.0, share)), count)
+            for name, (share, count) in shares.items()
+            if count
+        }
 
 
 def in_whole_images(budget: float, count: int) -> float:
@@ -110,7 +124,10 @@ def budgets_for(requested: Mapping[str, float | None], before: Evaluation, froze
         if counted[name]:
             exact[name], whole[name] = limit + TOLERANCE, in_whole_images(limit, counts[name])
         plausible[name] = max(whole[name] or 0.0, largest_plausible(limit, counts[name]))
-    return Budgets(_budget(exact, frozen), _budget(whole, frozen), _budget(plausible, frozen))
+    return Budgets(
+        _budget(exact, frozen), _budget(whole, frozen), _budget(plausible, frozen),
+        counts["retention"], counts["contrast"],
+    )  # fmt: skip
 
 
 def _budget(limits: Mapping[str, float | None], frozen: StrengthPoint) -> Budget:

@@ -105,9 +105,13 @@ def describe_choice(
 
 
 def _figures(point: StrengthPoint, budgets: Budgets) -> str:
+    """What is learned, forgotten and predicted wrongly, the latter two with their 95 % intervals."""
+    intervals = {
+        name: f" ({low:.2f} to {high:.2f})" for name, (low, high) in budgets.intervals(point).items()
+    }
     figures = [f"top-1 {point.learned:.3f} on validation images"] if "val/top1" in point.metrics else []
     if budgets.whole.lost < 1:
-        figures.append(f"{point.lost:.3f} of top-1 forgotten")
+        figures.append(f"{point.lost:.3f}{intervals.get('lost', '')} of top-1 forgotten")
     if budgets.whole.false_positives < 1:
-        figures.append(f"{point.false_positives:.3f} false positives")
+        figures.append(f"{point.false_positives:.3f}{intervals.get('false_positives', '')} false positives")
     return ", ".join(figures)

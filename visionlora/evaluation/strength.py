@@ -147,7 +147,9 @@ def select_strength(
 
 def _limits(decision: Decision) -> dict[str, Any]:
     whole, plausible, choice = decision.budgets.whole, decision.budgets.plausible, decision.choice
+    intervals = decision.budgets.intervals(choice.point)
     return {
+        **{f"{name}_interval": list(interval) for name, interval in intervals.items()},
         "allowed": {"retention": whole.lost, "contrast": whole.false_positives},
         "plausible": {"retention": plausible.lost, "contrast": plausible.false_positives},
         "kept": choice.kept,

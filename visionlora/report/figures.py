@@ -97,6 +97,8 @@ def strength_figure(strength: Mapping[str, Any]) -> Figure:
     _budget(lost, strength, "retention")
     learned.set(ylim=(-0.03, 1.03), title="Learned")
     lost.set(title="Forgotten" if "lost" in curve[0] else f"Forgotten: {NOT_MEASURED}")
+    _chosen(learned, strength, "contrast/false_positive_rate", "false_positives", RED)
+    _chosen(lost, strength, "lost", "lost", BLUE)
     figure.suptitle("weights and strength were selected on these images", fontsize=9, color=GREY_TEXT)
     for axes in (learned, lost):
         axes.axvline(strength["chosen"], color=GREY_TEXT, linewidth=1, linestyle=":", label="chosen strength")
@@ -129,6 +131,19 @@ def _line(axes: Axes, curve: Sequence[Mapping[str, float]], key: str, label: str
             *zip(*hollow, strict=True), marker="o", markersize=4, linestyle="", color=colour,
             markerfacecolor="white", label=None if named else "interpolated",
         )  # fmt: skip
+
+
+def _chosen(axes: Axes, strength: Mapping[str, Any], key: str, name: str, colour: str) -> None:
+    """The 95 % interval of a figure at the chosen strength."""
+    if f"{name}_interval" not in strength:
+        return
+    low, high = strength[f"{name}_interval"]
+    value = next(point[key] for point in strength["curve"] if point["strength"] == strength["chosen"])
+    below, above = max(0.0, value - low), max(0.0, high - value)
+    axes.errorbar(
+        [strength["chosen"]], [value], yerr=[[below], [above]], color=colour, capsize=4, linewidth=1.5,
+        label="_95 % interval",
+    )  # fmt: skip
 
 
 def _budget(axes: Axes, strength: Mapping[str, Any], kind: str, frozen: float = 0.0) -> None:
