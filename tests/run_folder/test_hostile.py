@@ -23,7 +23,7 @@ ALIASES = "".join(
     [
         (f"a: &a [x]\n{ALIASES}", "it has aliases"),
         ("x: " + "a" * 2**20, "more than 256 KiB"),
-        ("x: " + "[" * 5000, "cannot be read"),
+        ("x: " + "[" * 5000, "more than 1000 brackets"),
         ("x: !!python/object/apply:os.system ['touch /tmp/hacked']", "cannot be read"),
         ("[1, 2]", "not the configuration"),
         ("x: [", "cannot be read"),
@@ -50,6 +50,7 @@ def test_a_configuration_that_no_run_writes_is_refused(tmp_path: Path, content: 
         {"forced": "x"},
         {"learning_rate_trials": [3]},
         {"learning_rate_trials": [{"lr": "x", "val/objective": 1}]},
+        {"other": [float("inf")]},
     ],
 )
 def test_a_record_that_no_run_writes_is_refused(tmp_path: Path, values: Any) -> None:

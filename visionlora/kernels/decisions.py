@@ -44,7 +44,7 @@ def parse(data: Any) -> Decisions:
         try:
             seconds = {str(name): float(value) for name, value in entry["seconds"].items()}
             decisions[key] = {"implementation": str(entry["implementation"]), "seconds": seconds}
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
+        except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
             raise ValueError(f"{key!r} is not a decision: {error!r}") from None
     return decisions
 

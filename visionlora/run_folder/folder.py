@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 MOST_CONFIG = 2**18
 """Bytes of a run's configuration."""
+MOST_BRACKETS = 1000
 CONFIG, IMAGES, RECORD = "config.yaml", "images.json", "run.json"
 
 
@@ -254,6 +255,8 @@ def _read_config(path: Path) -> DictConfig:
         if path.stat().st_size > MOST_CONFIG:
             raise ValueError(f"more than {MOST_CONFIG >> 10} KiB")
         text = path.read_text(encoding="utf-8")
+        if text.count("[") + text.count("{") > MOST_BRACKETS:  # the parser's time is quadratic in their depth
+            raise ValueError(f"more than {MOST_BRACKETS} brackets")
         # Ten lists of ten aliases each are ten thousand million values.
         if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, yaml.SafeLoader)):
             raise ValueError("it has aliases, which no run writes")

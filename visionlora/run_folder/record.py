@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from visionlora.errors import VisionLoraError
-from visionlora.files import read_json, write_json
+from visionlora.files import json_text, read_json, write_json
 from visionlora.text import brief
 
 MOST_THREADS = 1024
@@ -59,6 +59,10 @@ class Record:
             for name, (fits, wanted) in _KINDS.items():
                 if name in values and not fits(values[name]):
                     raise VisionLoraError(f"{path}: {name} is {brief(values[name])}, not {wanted}")
+            try:
+                json_text(values)
+            except ValueError as error:
+                raise VisionLoraError(f"{path} holds NaN or infinity, which no run writes") from error
             self._values = values
 
     def __contains__(self, name: str) -> bool:

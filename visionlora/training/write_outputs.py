@@ -183,4 +183,6 @@ def _log_hyperparameters(
         name: metrics[name] for name in ("after", "retention", "contrast", "strength", "parameters", "time")
     }
     final["after"] = {name: value for name, value in final["after"].items() if name != "per_class"}
-    logger.log_hyperparams(hyper, flatten({"final": final}))
+    # Some figures are those of a class, by its name.
+    figures = {printable(name): value for name, value in flatten({"final": final}).items()}
+    logger.log_hyperparams(hyper, figures)
