@@ -27,3 +27,13 @@ def test_sets_without_a_common_image_and_sets_that_may_share_some_are_not_named(
     assert overlaps([read("train", "/a", "x"), read("anchor", "/b", "x")]) == []
     same = [read(role, f"/{number}", str(number)) for role in ("train", "val") for number in range(3)]
     assert overlaps(same) == []  # data.folds: the last run has nothing else
+
+
+def test_one_image_under_two_labels_is_named() -> None:
+    images = [
+        ReadImage("train", "/a", 1, "x", "cat"), ReadImage("val", "/b", 1, "x", "dog"),
+        ReadImage("train", "/c", 1, "y", "cat"), ReadImage("train", "/d", 1, "y", "cat"),
+    ]  # fmt: skip
+    conflict, shared = overlaps(images)
+    assert conflict.startswith("1 image is under different labels, the first: /a (cat) is /b (dog)")
+    assert shared.startswith("1 image is in both train and val")

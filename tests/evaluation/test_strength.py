@@ -131,7 +131,7 @@ def test_with_least_learned_zero_the_budget_is_always_kept() -> None:
     curve = points((0.2, 0.0), (0.4, 0.2), (0.6, 0.3), (0.9, 0.5))
     choice = choose(curve, BUDGET, 0.1, least=0)
     assert (choice.point.strength, choice.kept) == (0.25, True)
-    assert "within retention.budget, 0.010" in describe_choice(choice, curve, "x", BUDGET)
+    assert "within retention.budget=0.01" in describe_choice(choice, curve, "x", BUDGET)
 
 
 def test_a_strength_with_too_many_false_positives_is_not_chosen() -> None:
@@ -140,7 +140,7 @@ def test_a_strength_with_too_many_false_positives_is_not_chosen() -> None:
     assert (choice.point.learned, choice.kept) == (0.9, True)
     words = describe_choice(choice, curve, "x", budgets(0.01, 0.05))
     assert "0.040 false positives" in words
-    assert "contrast.budget, 0.050" in words
+    assert "contrast.budget=0.05" in words
 
 
 def test_what_so_few_images_leave_open_stands_in_the_words() -> None:

@@ -15,6 +15,7 @@ from visionlora.data.check_images import find_bad, refuse, split_bad
 from visionlora.data.images import BadImage, ImageFile
 from visionlora.data.index import Progress
 from visionlora.data.loading import EpochSampler, ImageDataset, ImageLoader, make_loader
+from visionlora.data.separate import without_overlap
 
 SAMPLE = 4
 """Images that a network is timed and folded with."""
@@ -62,6 +63,8 @@ class ImageLoaders:
         self.bad: list[BadImage] = []
         self.sets: dict[str, tuple[ImageFile, ...]] = {}
         """The images that were opened, by what they are for; bad ones are among them."""
+        self.separated: list[str] = []
+        """What to say about images that were left out of a set because another one has them."""
         self._opened: set[tuple[int, Path]] = set()
         self.random = not augment.nothing
         self.augment = training_transform(augment, preprocessing)
@@ -120,15 +123,23 @@ class ImageLoaders:
     def usable(self, role: str, images: Sequence[Item], cache: ImageCache) -> tuple[Item, ...]:
         """The images of a set that can be used; decoded ones are as they are.
 
+        Left out are those that cannot be read, and those that another set has (`without_overlap`).
+
         Args:
             role: what they are for: train, val, anchor, negative, retention, contrast.
             images: the set.
             cache: where files are read into.
+
+        Raises:
+            VisionLoraError: another set has all of them.
         """
         files = [image for image in images if isinstance(image, ImageFile)]
+        shared, said = without_overlap(role, files, self.sets)
+        self.separated += said
+        files = [image for image in files if image.path not in shared]
         self.open(files, cache)
         self.sets[role] = (*self.sets.get(role, ()), *files)
-        bad = {image.path for image in self.bad}
+        bad = shared | {image.path for image in self.bad}
         return tuple(one for one in images if isinstance(one, Tensor) or one.path not in bad)
 
     def left_out(self, mode: str) -> tuple[BadImage, ...]:

@@ -13,7 +13,7 @@ _PAIRS = (*((one, other) for one in _LEARNED for other in _MEASURED), ("val", "t
 
 
 def overlaps(images: Sequence[ReadImage]) -> list[str]:
-    """Equal files in sets that should have none in common, a line for each pair of sets.
+    """Equal files under two labels, and in sets that should have none in common, a line for each pair.
 
     Found by the content of the files. ``visionlora check`` finds similar images too. Training images that
     are all validated on, the same files, are meant so (``data.folds``).
@@ -23,7 +23,7 @@ def overlaps(images: Sequence[ReadImage]) -> list[str]:
     for image in images:
         by_content[image.sha256].setdefault(image.role, image)
         paths[image.role].add(image.path)
-    lines = []
+    lines = _conflicts(images)
     for one, other in _PAIRS:
         both = [roles for roles in by_content.values() if one in roles and other in roles]
         if not both or paths[one] == paths[other]:
@@ -35,3 +35,20 @@ def overlaps(images: Sequence[ReadImage]) -> list[str]:
             f"figures on {other} images are too good; remove them from one side (visionlora check)"
         )
     return lines
+
+
+def _conflicts(images: Sequence[ReadImage]) -> list[str]:
+    """A line where equal files are labelled images of different classes."""
+    by_content: dict[str, dict[str, ReadImage]] = defaultdict(dict)
+    for image in images:
+        if image.role in ("train", "val", "test") and image.label is not None:
+            by_content[image.sha256].setdefault(image.label, image)
+    found = [list(labels.values()) for labels in by_content.values() if len(labels) > 1]
+    if not found:
+        return []
+    count = "1 image is" if len(found) == 1 else f"{len(found)} images are"
+    one, other = found[0][:2]
+    return [
+        f"{count} under different labels, the first: {one.path} ({one.label}) is {other.path} "
+        f"({other.label}): the network is told two things about one image; keep one (visionlora check)"
+    ]

@@ -56,7 +56,8 @@ class ImageFolder:
             return self.test, "test images"
         if self.split == "given" and self.val:
             return self.val, "val images"
-        return (*self.train, *self.val), "all images: the data has neither test nor val images of its own"
+        words = "images, all that there are: the data has neither test nor val images of its own"
+        return (*self.train, *self.val), words
 
 
 def with_report(folder: ImageFolder, seed: int) -> tuple[ImageFolder, str | None]:

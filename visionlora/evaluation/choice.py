@@ -80,8 +80,11 @@ def describe_choice(
     whose = f"strength {chosen.strength:g} of {CANDIDATES[chosen.candidate]}"
     result = f"{whose}: {_figures(chosen, budgets)}, measured on {measured_on}"
     as_trained = f" (at strength 1: {_figures(full, budgets)})" if chosen != full else ""
-    limits = {"retention.budget": allowed.lost, "contrast.budget": allowed.false_positives}
-    bounds = " and ".join(f"{name}, {limit:.3f}" for name, limit in limits.items() if limit < 1)
+    limits = {
+        "retention.budget": (budgets.exact.lost, allowed.lost),
+        "contrast.budget": (budgets.exact.false_positives, allowed.false_positives),
+    }
+    bounds = " and ".join(_bound(name, *both) for name, both in limits.items() if both[1] < 1)
     if choice.kept:
         return f"{result}; within {bounds}{as_trained}"
     inside = [point for point in points if allowed.holds(point)]
@@ -102,6 +105,11 @@ def describe_choice(
         f"THE BUDGET IS NOT KEPT ({bounds}): {why}. {result}{as_trained}. More anchors, or fewer "
         "trainer.max_steps, keep more; retention.budget=null and contrast.budget=null take strength 1"
     )
+
+
+def _bound(name: str, asked: float, allowed: float) -> str:
+    """A budget as it was set, and as it is applied where that is more: see :func:`in_whole_images`."""
+    return f"{name}={round(asked, 4):g}" + (f", applied as {allowed:.3f}" if allowed > asked + 1e-4 else "")
 
 
 def _figures(point: StrengthPoint, budgets: Budgets) -> str:

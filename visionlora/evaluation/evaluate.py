@@ -116,7 +116,8 @@ def _labelled_images(data: DataConfig, adapter: str) -> tuple[tuple[ImageFile, .
 
 def _in_words(count: int, judged_on: str, left_out: int) -> str:
     more = f"; left out: {left_out} that it was trained on" if left_out else ""
-    return f"{count} {judged_on}{more}"
+    words = judged_on.replace("images", "image", 1) if count == 1 else judged_on
+    return f"{count:,} {words}{more}"
 
 
 def _targets(restored: TrainedModel, images: Sequence[ImageFile]) -> dict[str, int]:

@@ -21,7 +21,11 @@ def summary_table(metrics: Mapping[str, Any]) -> Table:
     A star marks figures of images that chose what is measured; beside them stands the figure where each half
     of the images is predicted with what the other half chose.
     """
-    table = Table(title=_title(metrics), title_justify="left", header_style="bold")
+    # Without lines between the columns it fits 80 characters.
+    table = Table(
+        title=_title(metrics), title_justify="left", header_style="bold", box=None, pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )  # fmt: skip
     fitted = metrics["cross_fitted"]
     crossed: Mapping[str, Any] = {} if isinstance(fitted, str) else fitted
     names = ("figure", "images", "before", "after", "95 % interval", "cross-fitted")

@@ -99,7 +99,7 @@ def earlier_table(earlier: Mapping[str, Any]) -> Table:
 def evaluation_table(metrics: Mapping[str, Any]) -> Table:
     """The figures of a labelled folder, one row per class."""
     title = (
-        f"{metrics['pictures']} images: top-1 {shown_share(metrics['top1'])} "
+        f"{_images(metrics['pictures'])}: top-1 {shown_share(metrics['top1'])} "
         f"({shown_interval(metrics['top1'], metrics['pictures'])}), top-5 {shown_share(metrics['top5'])} "
         f"({shown_interval(metrics['top5'], metrics['pictures'])}), "
         f"calibration error {metrics['calibration_error']:.3f}"
@@ -167,6 +167,10 @@ def seeds_table(groups: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> Ta
     if any(selected_words(run) for _, runs in groups for run in runs):
         table.caption = "the figures are on images that chose weights and strength of their run"
     return table
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count:,} images"
 
 
 def _spread(values: Sequence[float], runs: int) -> str:

@@ -200,6 +200,8 @@ def set_up(
     if config.lora.init in FROM_DATA:
         anchors = None if teacher is None else teacher.stream.batches(data.batch_size)
         start_from_data(adapted.network, config.lora.init, train_loader, anchors, device, notices)
+    for separated in loaders.separated:
+        notices.warn(separated)
     bad = loaders.left_out(data.on_bad)
     if bad:
         count = "1 image" if len(bad) == 1 else f"{len(bad)} images"
