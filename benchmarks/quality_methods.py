@@ -90,8 +90,8 @@ def _peft(kind: str) -> Callable[[nn.Module, Head], nn.Module]:
 OURS, WITHOUT = "ours", "ours without anchors"
 MINE = (OURS, WITHOUT)
 METHODS = (
-    Method(OURS, (2e-3,), adapter=True),
-    Method(WITHOUT, (2e-3,), adapter=True),
+    Method(OURS, (3e-3,), adapter=True),
+    Method(WITHOUT, (3e-3,), adapter=True),
     Method("full fine-tuning", (3e-5, 1e-4, 3e-4), full),
     Method("classifier only", (1e-3, 3e-3, 1e-2), classifier),
     Method("PEFT LoRA", (1e-3, 3e-3, 1e-2), _peft("Lora"), adapter=True, package="peft"),

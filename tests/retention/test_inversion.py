@@ -14,7 +14,7 @@ from visionlora.adapters import LoraConfig, attach
 from visionlora.data.augment import mixed
 from visionlora.data.preprocessing import Preprocessing
 from visionlora.retention.generated import generate_images
-from visionlora.retention.inversion import Classifier, cached_inversion, invert
+from visionlora.retention.inversion import Classifier, cached_inversion, invert, seen_size
 
 SIZES = Preprocessing(40, 32, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), "bilinear")
 
@@ -62,6 +62,20 @@ def test_trained_adapters_have_no_influence(classifier: Classifier, images: tupl
             if name.endswith("lora_B"):
                 parameter.normal_()
     assert all(map(torch.equal, frozen, invert(classifier, images[:2])))
+
+
+def test_the_network_sees_images_at_half_size_if_it_takes_them(classifier: Classifier) -> None:
+    assert seen_size(classifier) == 16
+    fixed = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 6))
+    assert seen_size(replace(classifier, network=fixed)) == 32
+
+
+def test_a_network_of_fixed_input_size_is_inverted_too(
+    classifier: Classifier, images: tuple[Tensor, ...]
+) -> None:
+    fixed = attach(nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 6)), LoraConfig(rank=2))
+    inverted = invert(replace(classifier, network=fixed), images[:2])
+    assert not any(map(torch.equal, inverted, images))
 
 
 def test_images_beyond_the_time_limit_stay_unchanged(

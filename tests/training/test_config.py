@@ -40,9 +40,9 @@ def test_anchors_take_half_a_step_more() -> None:
 
 def test_steps_grow_with_the_images_but_not_without_end() -> None:
     options = TrainerConfig()
-    assert options.steps(images=5, batch_size=16) == 480
-    assert options.steps(images=400, batch_size=16) == 24 * 25
-    assert options.steps(images=1000, batch_size=16) == 800
+    assert options.steps(images=5, batch_size=16) == 320
+    assert options.steps(images=400, batch_size=16) == 16 * 25
+    assert options.steps(images=1000, batch_size=16) == 540
     assert options.steps(images=4000, batch_size=16) == 8 * 250
     assert TrainerConfig(max_steps=7).steps(1000, 16) == 7
 
@@ -56,7 +56,7 @@ def test_a_new_head_takes_fewer_steps() -> None:
 
 def test_a_new_head_learns_at_a_smaller_rate_unless_the_user_says_otherwise() -> None:
     assert OptimizerConfig().for_head(new=True).lr == 5e-4
-    assert OptimizerConfig().for_head(new=False).lr == 2e-3
+    assert OptimizerConfig().for_head(new=False).lr == 3e-3
     assert OptimizerConfig(lr=1e-2).for_head(new=True).lr == 1e-2
     assert OptimizerConfig(lr="auto").for_head(new=True).lr == "auto"
 

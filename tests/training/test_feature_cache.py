@@ -17,7 +17,8 @@ from visionlora.data import AugmentConfig, ImageDataset, scan, training_transfor
 from visionlora.frozen.features import FeatureCache
 from visionlora.frozen.split import split
 from visionlora.report.metrics_file import flatten
-from visionlora.training.feature_cache import CachedImages
+from visionlora.retention.stream import AnchorStream
+from visionlora.training.feature_cache import CachedAnchors, CachedImages
 
 NEVER = "augment=none"
 
@@ -96,8 +97,25 @@ def test_views_of_one_image_in_a_batch_are_different(images: Path, network: nn.M
     assert len(batch["features0"].unique(dim=0)) == 4
 
 
+def test_held_out_anchors_are_computed_once(images: Path, network: nn.Module) -> None:
+    attach(network, LoraConfig(rank=2, targets=["last:1"]))
+    parts = split(network)
+    assert parts is not None
+    stream = AnchorStream(
+        scan(images).train[:3], 1, PREPROCESSING, training_transform(AugmentConfig(), PREPROCESSING)
+    )
+    cache = FeatureCache(parts, nullcontext, torch.device("cpu"), 1, images, 3)
+    batches = CachedAnchors(stream.batches(2), cache)
+    first, again = list(batches), list(batches)
+    assert cache.computed == 3
+    assert [batch["labels"].tolist() for batch in first] == [[-1, -1], [-1]]
+    found = torch.cat([batch["features0"] for batch in first])
+    assert torch.equal(found, cache.compute(stream.plain_images(range(3)))[0])
+    assert torch.equal(found, torch.cat([batch["features0"] for batch in again]))
+
+
 def test_a_run_states_why_there_is_nothing_to_cache(train: Train) -> None:
-    left, folder = train("cache.features=true")
+    left, folder = train("cache.features=true", "lora.targets=all")
     assert left.code == 0
     assert "there is nothing to keep" in " ".join(metrics_of(folder)["notices"])
     assert json.loads((folder / "metrics.json").read_text())["features"] == "computed at every step"

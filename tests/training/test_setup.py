@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from tests.conftest import Train, metrics_of
+from visionlora.models.upper_layers import upper_layers
 
 
 def test_retention_folders_of_unknown_classes_are_refused(train: Train, images: Path) -> None:
@@ -96,3 +99,16 @@ def test_bad_images_are_reported_together(train: Train, images: Path) -> None:
     assert left.code == 2
     assert "text.jpg" in left.err
     assert "half.png" in left.err
+
+
+@pytest.mark.parametrize(("head", "words"), [("keep", "the last "), ("new", "all 25 layers")])
+def test_where_the_adapters_are_is_announced(
+    train: Train, monkeypatch: pytest.MonkeyPatch, head: str, words: str
+) -> None:
+    monkeypatch.setattr("visionlora.models.adapted.upper_layers", partial(upper_layers, small=0))
+    left, folder = train(f"model.head={head}", "trainer.max_steps=1")
+    assert left.code == 0, left.err
+    (notice,) = [one for one in metrics_of(folder)["notices"] if "lora.targets=auto" in one]
+    assert notice.startswith(f"adapters are on {words}")
+    adapted = load_file(folder / "adapter" / "adapter_model.safetensors")
+    assert any("features.3." in name for name in adapted) == (head == "new"), "a lower layer"

@@ -26,7 +26,7 @@ class EvaluationImages:
         held_out_kind: what those are, in words.
         test: labelled images that choose nothing; None where there are none.
         earlier: labelled images of the classes of an adapter that is continued; they choose nothing either.
-        suffix: the part of the network that is left to compute where the first three hold features.
+        suffix: the part of the network that is left to compute where all but the last two hold features.
     """
 
     validation: Batches | None = None
@@ -83,8 +83,7 @@ def evaluate_images(network: nn.Module, images: EvaluationImages, test: bool = F
             validation=predict(images.validation),
             retention=predict(images.retention),
             contrast=predict(images.contrast),
-            # These come as images: the frozen part is not cached for them.
-            held_out=None if images.held_out is None else predict_batches(network, images.held_out),
+            held_out=predict(images.held_out),
             test=predict_batches(network, images.test) if test and images.test is not None else None,
         )
 

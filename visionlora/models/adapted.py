@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from visionlora.adapters import LoraConfig, attach, fingerprint
+from visionlora.adapters import LoraConfig, adapted_layers, attach, fingerprint
 from visionlora.adapters.init import FROM_DATA
+from visionlora.adapters.network import named_sites
 from visionlora.models.backbone import Backbone, load_backbone
 from visionlora.models.config import ModelConfig
 from visionlora.models.earlier import Delivered, EarlierAdapter, continue_from, require_low_rank
 from visionlora.models.heads import Head, apply_head, head_parameters
+from visionlora.models.upper_layers import AUTO, upper_layers
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,13 @@ class AdaptedNetwork:
             return Delivered(self.network, self.head, self.fingerprint, self.classes)
         return self.earlier.with_later(self.network, self.head, self.classes)
 
+    @property
+    def places(self) -> str:
+        """How many layers have adapters, in words: ``all 26``, or ``the last 12 of 26``."""
+        chosen, layers = len(adapted_layers(self.network)), len(named_sites(self.network))
+        whole = chosen + len(self.head.trained) >= layers
+        return f"all {chosen}" if whole else f"the last {chosen} of {layers}"
+
 
 def adapt(
     model: ModelConfig,
@@ -57,6 +66,9 @@ def adapt(
     adapter: str | None = None,
 ) -> AdaptedNetwork:
     """The pretrained network with a head for the classes, frozen but for its adapters and new rows.
+
+    Where ``lora.targets`` is ``auto``, adapters are on the upper layers (:func:`upper_layers`), or with head
+    ``new`` on all.
 
     Args:
         model: which network and head.
@@ -78,6 +90,10 @@ def adapt(
         kind = "extend" if kind == "auto" else kind
     head = apply_head(backbone, kind, classes)
     base_fingerprint = fingerprint(backbone.model, exclude=head.trained)
+    if tuple(lora.targets) == (AUTO,):
+        # Where no old output is left, there is nothing for the lower layers to keep, and more to learn.
+        chosen = ["all"] if head.kind == "new" else upper_layers(backbone.model, backbone.preprocessing.crop)
+        lora = replace(lora, targets=chosen)
     # New rows are trained whole: a low-rank update of them would only restrict them.
     generator = torch.Generator().manual_seed(seed)
     plain_start = replace(lora, init="default") if lora.init in FROM_DATA else lora

@@ -21,7 +21,7 @@ class RetentionConfig(Section):
         256, "images that the run generates where there are no anchors", at_least=0, at_most=100_000
     )
     inversion_seconds: float = option(
-        240.0, "seconds of model inversion on generated images, once for each network; 0: none",
+        60.0, "seconds of model inversion on generated images, once for each network; 0: none",
         at_least=0, at_most=1e6,
     )  # fmt: skip
     per_step: int | str = option(

@@ -191,10 +191,14 @@ class AnchorBatches:
         self.stream = stream
         self.size = size
 
-    def __iter__(self) -> Iterator[Batch]:
+    def indices(self) -> Iterator[Sequence[int]]:
+        """The anchors of each batch, those of this process."""
         own = ShareSampler(len(self.stream.anchors), place()).own
         for start in range(0, len(own), self.size):
-            indices = own[start : start + self.size]
+            yield own[start : start + self.size]
+
+    def __iter__(self) -> Iterator[Batch]:
+        for indices in self.indices():
             images = self.stream.plain_images(indices)
             labels = torch.full((len(images),), UNLABELLED)
             yield {"images": images, "labels": labels, "indices": torch.tensor(indices)}

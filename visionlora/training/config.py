@@ -21,7 +21,7 @@ class OptimizerConfig(Section):
     """AdamW over the adapter's and a new head's parameters, with warm-up and cosine decay."""
 
     lr: float | str | None = option(
-        None, "null: 2e-3, with a new head 5e-4; auto: the best of five in trainings as long as the run",
+        None, "null: 3e-3, with a new head 5e-4; auto: the best of five in trainings as long as the run",
         words=("auto",), above=0, at_most=1000, also=("learning_rate", "lr0"),
     )  # fmt: skip
     weight_decay: float = option(0.0, "AdamW's weight decay", at_least=0, at_most=1000, also=("wd",))
@@ -54,9 +54,10 @@ class OptimizerConfig(Section):
 def default_lr(new_head: bool) -> float:
     """AdamW's learning rate where none is configured.
 
-    A new head starts as a good classifier of the frozen features: large steps lead away from it.
+    A new head starts as a good classifier of the frozen features: large steps lead away from it. Adapters
+    alone bear a higher rate, and then need fewer steps.
     """
-    return 5e-4 if new_head else 2e-3
+    return 5e-4 if new_head else 3e-3
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class CacheConfig(Section):
 
     features: bool | str = option("auto", "auto: where these layers take much of a step", words=("auto",))
     views: int = option(
-        8,
+        4,
         "augmented views of each training image; one where nothing is augmented",
         at_least=1,
         at_most=10_000,
@@ -82,7 +83,7 @@ class TrainerConfig(Section):
     """How long, in which precision, on which device."""
 
     max_steps: int | str = option(
-        "auto", "optimizer steps; auto: 24 times through the images, at least 480; new head: 8, at least 100",
+        "auto", "optimizer steps; auto: 16 times through the images, at least 320; new head: 8, at least 100",
         words=("auto",), at_least=1, at_most=1_000_000_000, also=("epochs", "max_epochs", "steps"),
     )  # fmt: skip
     validations: int = option(8, "how often the run validates", at_least=1, at_most=1_000_000)
@@ -154,15 +155,15 @@ class TrainerConfig(Section):
     def steps(self, images: int, batch_size: int, new_head: bool = False) -> int:
         """Optimizer steps of the run, as configured or by the number of images.
 
-        It is 24 times through them, but at least 480 and, unless that is less than 8 times through them, at
-        most 800. A new head starts as a good classifier already: 8 times through them, at least 100.
+        It is 16 times through them, but at least 320 and, unless that is less than 8 times through them, at
+        most 540. A new head starts as a good classifier already: 8 times through them, at least 100.
         """
         if isinstance(self.max_steps, int):
             return self.max_steps
         epoch = -(-images // batch_size)
         if new_head:
             return max(100, 8 * epoch)
-        return max(480, min(24 * epoch, 800), 8 * epoch)
+        return max(320, min(16 * epoch, 540), 8 * epoch)
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,7 @@ class RunConfig(Section):
     data: DataConfig = section("folder")
     augment: AugmentConfig = section()
     model: ModelConfig = section()
-    lora: LoraConfig = section()
+    lora: LoraConfig = section(targets="auto")
     retention: RetentionConfig = section()
     contrast: ContrastConfig = section()
     optimizer: OptimizerConfig = section("adamw")

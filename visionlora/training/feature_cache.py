@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from visionlora.data import ImageDataset, ImageLoader, make_loader
-from visionlora.data.loading import Batch, EpochSampler, Item, Key
+from visionlora.data.loading import UNLABELLED, Batch, EpochSampler, Item, Key
 from visionlora.evaluation.images import Batches, EvaluationImages
 from visionlora.frozen.features import FeatureCache, needed_mb
 from visionlora.frozen.split import DROPOUTS, Split, Values, split
 from visionlora.kernels.autotune import timed
 from visionlora.notices import Notices
+from visionlora.retention.stream import AnchorBatches
 from visionlora.run_folder.kernel_choices import TimedChoices
 from visionlora.training.config import CacheConfig
 from visionlora.training.precision import TYPES
@@ -85,6 +86,31 @@ class CachedImages(ImageDataset):
         return turn // (self.views * self.uses) * self.views + turn % self.views
 
 
+class CachedAnchors:
+    """Batches of anchors with ``features`` in place of ``images``; they can be iterated over again and again.
+
+    Args:
+        batches: of images.
+        cache: where the values are.
+    """
+
+    def __init__(self, batches: AnchorBatches, cache: FeatureCache) -> None:
+        self.batches = batches
+        self.features = cache
+
+    def __iter__(self) -> Iterator[Batch]:
+        for indices in self.batches.indices():
+            features = self.features.get([("held out", index) for index in indices], self._images(indices))
+            yield {
+                "labels": torch.full((len(indices),), UNLABELLED),
+                "indices": torch.tensor(indices),
+                **{f"features{number}": value for number, value in enumerate(features)},
+            }
+
+    def _images(self, indices: Sequence[int]) -> Callable[[list[int]], Tensor]:
+        return lambda places: self.batches.stream.plain_images([indices[place] for place in places])
+
+
 @dataclass(frozen=True)
 class FeatureCachePlan:
     """How the frozen part's values are cached.
@@ -124,7 +150,9 @@ class FeatureCachePlan:
         """The same images with features, computed in single precision."""
         loaders = (images.validation, images.retention, images.contrast)
         inputs = sum(len(_dataset(loader)) for loader in loaders if loader is not None)
-        cache = self._cache(nullcontext, inputs)
+        held_out = images.held_out
+        assert held_out is None or isinstance(held_out, AnchorBatches)
+        cache = self._cache(nullcontext, inputs + (len(held_out.stream.anchors) if held_out else 0))
 
         def cached(loader: Batches | None, name: str) -> ImageLoader | None:
             return None if loader is None else _cached_loader(loader, cache, name)
@@ -134,6 +162,7 @@ class FeatureCachePlan:
             validation=cached(images.validation, "val"),
             retention=cached(images.retention, "retention"),
             contrast=cached(images.contrast, "contrast"),
+            held_out=None if held_out is None else CachedAnchors(held_out, cache),
             suffix=self.parts.suffix,
         )
 

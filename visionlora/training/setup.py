@@ -26,6 +26,7 @@ from visionlora.models.adapted import AdaptedNetwork, adapt
 from visionlora.models.config import ModelConfig
 from visionlora.models.head_start import start_head
 from visionlora.models.registry import check_name
+from visionlora.models.upper_layers import AUTO
 from visionlora.notices import Notices
 from visionlora.report.progress import progress
 from visionlora.report.run_text import found_block, training_plan
@@ -157,6 +158,8 @@ def set_up(
     uneven = unequal(Counter(image.label or "" for image in folder.train))
     if uneven and not data.balance:
         notices.warn(f"{uneven}; data.balance=true draws every class equally often")
+    if tuple(config.lora.targets) == (AUTO,):
+        notices.say(f"adapters are on {adapted.places} layers (lora.targets=auto)")
     if validation_loader is None:
         notices.warn(
             "no validation images: what is learned is not measured, and no checkpoint is chosen; the adapter "
