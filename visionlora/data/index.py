@@ -15,7 +15,7 @@ import PIL
 from visionlora.data.fingerprint import Fingerprint, fingerprints_of, sample, stamp
 from visionlora.data.formats import FORMATS
 
-VERSION = 1
+VERSION = 2
 """Counts up whenever a fingerprint of the same file becomes another one."""
 
 _BATCH = 512
