@@ -108,7 +108,9 @@ def _write_sheet(
         return
     rows = prediction_rows(images, outputs, before.validation, after.validation)
     if before.validation is None:
-        before_after_sheet(rows, path, compare=False, title="After training; before it the head is empty")
+        before_after_sheet(
+            rows, path, compare=False, title="After training (the head is new: there is no before)"
+        )
     else:
         before_after_sheet(rows, path)
 
