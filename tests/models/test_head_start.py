@@ -43,6 +43,16 @@ def test_a_started_head_is_right_on_images_that_it_was_not_started_with(known: K
         assert torch.equal(known.model(unseen["images"]).argmax(1), unseen["labels"])
 
 
+def test_the_head_is_computed_in_single_precision_where_the_network_is_not(linear_network: Known) -> None:
+    head = apply_head(linear_network, "new", NAMES)
+    exact = copy.deepcopy(linear_network.model)
+    start_head(exact, head, batches_of(linear_network), images=24)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert start_head(linear_network.model, head, batches_of(linear_network), images=24) == 1.0
+    found, expected = linear_network.model[3].weight, exact[3].weight
+    assert F.cosine_similarity(found.flatten(), expected.flatten(), 0) > 0.999
+
+
 def test_nothing_but_the_head_changes(known: Known) -> None:
     head = apply_head(known, "new", NAMES)
     before = copy.deepcopy(known.model.state_dict())

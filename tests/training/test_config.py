@@ -49,8 +49,8 @@ def test_steps_grow_with_the_images_but_not_without_end() -> None:
 
 def test_a_new_head_takes_fewer_steps() -> None:
     options = TrainerConfig()
-    assert options.steps(images=20, batch_size=16, new_head=True) == 100
-    assert options.steps(images=4000, batch_size=16, new_head=True) == 8 * 250
+    assert options.steps(images=20, batch_size=16, new_head=True) == 80
+    assert options.steps(images=4000, batch_size=16, new_head=True) == 6 * 250
     assert TrainerConfig(max_steps=7).steps(1000, 16, new_head=True) == 7
 
 

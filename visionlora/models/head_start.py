@@ -40,13 +40,15 @@ def start_head(network: nn.Module, head: Head, batches: Iterable[Mapping[str, Te
     """
     layer = cast(Layer, network.get_submodule(head.layer))
     inputs, labels, sample = _inputs(network, layer, batches)
-    weight, bias = logistic_regression(inputs, labels, len(head.outputs), PRIOR / images)
-    if isinstance(layer, nn.Conv2d):
-        bias = bias + _shift(sample, weight, bias)
+    with torch.autocast(inputs.device.type, enabled=False):  # the network alone may be cast
+        weight, bias = logistic_regression(inputs, labels, len(head.outputs), PRIOR / images)
+        if isinstance(layer, nn.Conv2d):
+            bias = bias + _shift(sample, weight, bias)
+        right = float(((inputs @ weight.T + bias).argmax(1) == labels).float().mean())
     layer.weight.copy_(weight.view_as(layer.weight))
     if layer.bias is not None:
         layer.bias.copy_(bias)
-    return float(((inputs @ weight.T + bias).argmax(1) == labels).float().mean())
+    return right
 
 
 @torch.enable_grad()

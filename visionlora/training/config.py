@@ -83,7 +83,7 @@ class TrainerConfig(Section):
     """How long, in which precision, on which device."""
 
     max_steps: int | str = option(
-        "auto", "optimizer steps; auto: 16 times through the images, at least 320; new head: 8, at least 100",
+        "auto", "optimizer steps; auto: 16 times through the images, at least 320; new head: 6, at least 80",
         words=("auto",), at_least=1, at_most=1_000_000_000, also=("epochs", "max_epochs", "steps"),
     )  # fmt: skip
     validations: int = option(8, "how often the run validates", at_least=1, at_most=1_000_000)
@@ -156,13 +156,13 @@ class TrainerConfig(Section):
         """Optimizer steps of the run, as configured or by the number of images.
 
         It is 16 times through them, but at least 320 and, unless that is less than 8 times through them, at
-        most 540. A new head starts as a good classifier already: 8 times through them, at least 100.
+        most 540. A new head starts as a good classifier already: 6 times through them, at least 80.
         """
         if isinstance(self.max_steps, int):
             return self.max_steps
         epoch = -(-images // batch_size)
         if new_head:
-            return max(100, 8 * epoch)
+            return max(80, 6 * epoch)
         return max(320, min(16 * epoch, 540), 8 * epoch)
 
 

@@ -89,7 +89,6 @@ def run(
 
     device = choose_device(settings.trainer.accelerator)
     network, head = setup.adapted.network.to(device), setup.adapted.head
-    start_new_head(setup.adapted, setup.train_loader, notices)
     sample = sample_images(setup.validation_loader or setup.train_loader).to(device)
     known = earlier_knowledge(setup.adapted.earlier, setup.evaluation_images, network)
     start = agreed(folder.checkpoints.newest(notices.warn))
@@ -199,6 +198,7 @@ def train(
         part, inputs = computed_part(network, sample, cache_plan)
         precision, reason = recorded_precision(settings.trainer.precision, choices, part, *inputs)
         notices.say(f"precision {precision}: {reason}")
+        start_new_head(setup.adapted, setup.train_loader, precision, notices)
         train_loader, validation_loader = setup.train_loader, setup.validation_loader
         if cache_plan is not None:
             train_loader, validation_loader, cache = cache_plan.training_loaders(

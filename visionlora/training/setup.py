@@ -41,10 +41,11 @@ from visionlora.retention.starts import start_from_data
 from visionlora.retention.teacher import AnchorTeacher
 from visionlora.run_folder.record import Record
 from visionlora.training.config import RunConfig, TrainerConfig
+from visionlora.training.precision import TYPES
 
 MOST_VIEWS = 8
 """Augmented views of each training image that a new head starts from."""
-HEAD_INPUTS = 2048
+HEAD_INPUTS = 1024
 """Views of all images together; with more images than this each has one view."""
 
 
@@ -234,7 +235,9 @@ def _images(loader: ImageLoader) -> tuple[ImageFile, ...]:
     return loader.dataset.images
 
 
-def start_new_head(adapted: AdaptedNetwork, train_loader: ImageLoader, notices: Notices) -> None:
+def start_new_head(
+    adapted: AdaptedNetwork, train_loader: ImageLoader, precision: str, notices: Notices
+) -> None:
     """Start a new head as a classifier of the frozen network's features; other heads stay as they are."""
     if adapted.head.kind != "new":
         return
@@ -242,7 +245,9 @@ def start_new_head(adapted: AdaptedNetwork, train_loader: ImageLoader, notices: 
     assert isinstance(dataset, ImageDataset)
     views = max(1, min(MOST_VIEWS, HEAD_INPUTS // len(dataset)))
     batches = augmented_views(dataset, views, train_loader.batch_size or 1)
-    right = start_head(adapted.network, adapted.head, batches, len(dataset))
+    dtype, device = TYPES.get(precision), next(adapted.network.parameters()).device
+    with torch.autocast(device.type, dtype, enabled=dtype is not None):
+        right = start_head(adapted.network, adapted.head, batches, len(dataset))
     notices.say(
         f"the new head starts as a linear classifier of the frozen network's features: {right:.3f} of the "
         f"training images right, each in {views} views"
