@@ -104,7 +104,7 @@ REFUSED: Mapping[str, tuple[Any, ...]] = {
     "cache.memory_mb": (-1, INF, NAN, None, "x"),
     "trainer.max_steps": (*COUNT, None),
     "trainer.validations": (*COUNT, None),
-    "trainer.patience": COUNT,
+    "trainer.patience": (*COUNT, "never"),
     "trainer.precision": ("8", 8, None, ""),
     "trainer.accelerator": ("banana", "tpu", "", None, 1),
     "trainer.gradient_clip_val": (0, -1, INF, NAN, "x", True),

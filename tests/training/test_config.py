@@ -61,6 +61,13 @@ def test_a_new_head_learns_at_a_smaller_rate_unless_the_user_says_otherwise() ->
     assert OptimizerConfig(lr="auto").for_head(new=True).lr == "auto"
 
 
+def test_a_run_with_a_new_head_does_not_stop_early_unless_the_user_says_so() -> None:
+    assert TrainerConfig().for_head(new=True).stops_after is None
+    assert TrainerConfig().for_head(new=False).stops_after == 4
+    assert TrainerConfig(patience=2).for_head(new=True).stops_after == 2
+    assert TrainerConfig(patience=None).for_head(new=False).stops_after is None
+
+
 def test_labels_are_smoothed_with_a_new_head_unless_the_user_says_otherwise() -> None:
     assert OptimizerConfig().for_head(new=True).label_smoothing == 0.1
     assert OptimizerConfig().for_head(new=False).label_smoothing == 0.0

@@ -87,12 +87,10 @@ class TrainerConfig(Section):
         words=("auto",), at_least=1, at_most=1_000_000_000, also=("epochs", "max_epochs", "steps"),
     )  # fmt: skip
     validations: int = option(8, "how often the run validates", at_least=1, at_most=1_000_000)
-    patience: int | None = option(
-        4,
-        "validations without progress before the run stops early; null: never",
-        at_least=1,
-        at_most=1_000_000,
-    )
+    patience: int | str | None = option(
+        "auto", "validations without progress before an early stop; auto: 4, new head: never; null: never",
+        words=("auto",), at_least=1, at_most=1_000_000,
+    )  # fmt: skip
     precision: str = option(
         "auto", "auto: bf16-mixed where it is measured to be faster",
         words=("auto", "32-true", "bf16-mixed", "16-mixed"),
@@ -147,6 +145,18 @@ class TrainerConfig(Section):
                 f"kernel is {self.kernel!r}; it takes auto, rule, the path of a kernels.json, or one of "
                 f"{', '.join(NAMES)}"
             )
+
+    def for_head(self, new: bool) -> TrainerConfig:
+        """With the patience of that kind of head, where none is configured."""
+        if self.patience != "auto":
+            return self
+        # At the largest learning rate the network is behind its good start; it catches up as the rate falls.
+        return replace(self, patience=None if new else 4)
+
+    @property
+    def stops_after(self) -> int | None:
+        """Validations without progress after which a run stops; None: it does not."""
+        return self.patience if isinstance(self.patience, int) else None
 
     def interval(self, steps: int) -> int:
         """Optimizer steps from one validation to the next, in a run of ``steps``."""

@@ -279,8 +279,8 @@ def strength_options(retention: RetentionConfig, contrast: ContrastConfig, head:
 
 def _callbacks(options: TrainerConfig, console: Console, validation_images: int) -> list[Callback]:
     callbacks: list[Callback] = [LearningRateMonitor("step")]
-    if options.patience is not None and validation_images:
-        callbacks.append(Patience("val/objective", patience=options.patience))
+    if options.stops_after is not None and validation_images:
+        callbacks.append(Patience("val/objective", patience=options.stops_after))
     if options.progress:
         callbacks.append(progress(console, validation_images))
     return callbacks

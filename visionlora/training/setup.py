@@ -138,7 +138,8 @@ def set_up(
         config.model, config.lora, folder.classes, config.seed, config.trainer.channels_last, config.adapter
     )
     backbone, head = adapted.backbone, adapted.head
-    config = replace(config, optimizer=config.optimizer.for_head(head.kind == "new"))
+    new = head.kind == "new"
+    config = replace(config, optimizer=config.optimizer.for_head(new), trainer=config.trainer.for_head(new))
     notices.console.print(_found(config.trainer, config.data.batch_size, folder, adapted))
     loaders = ImageLoaders(
         backbone.preprocessing, config.augment, seed=config.seed, batch_size=data.batch_size,
@@ -225,7 +226,7 @@ def _found(
     known = ((), ()) if adapted.head.kind == "new" else (backbone.categories, backbone.wnids)
     outputs = describe_outputs(folder.classes, *known, find_class)
     steps = trainer.steps(len(folder.train), batch_size, adapted.head.kind == "new")
-    plan = training_plan(steps, batch_size, trainer.validations if folder.val else 0, trainer.patience)
+    plan = training_plan(steps, batch_size, trainer.validations if folder.val else 0, trainer.stops_after)
     return found_block(folder, outputs, plan)
 
 
