@@ -68,8 +68,8 @@ class WeightAverage(Callback):
 
     def margin(self, validation_images: int) -> float:
         """By how much ``val/objective`` of other weights has to be better than the result's: by one image;
-        than halfway to a good start, which is rarely bad, by the largest standard error of an error rate."""
-        return (0.5 / math.sqrt(validation_images)) if self.halfway else 1 / validation_images
+        than halfway to a good start, which is rarely bad, by two standard errors of an error rate of 0.5."""
+        return 1 / math.sqrt(validation_images) if self.halfway else 1 / validation_images
 
     def mean(self) -> dict[str, Tensor]:
         """By name in the module; empty before the first step that counts."""
