@@ -153,18 +153,21 @@ def _cell(record: Record | None) -> str:
 
 def verdict(records: Sequence[Record], rows: Sequence[Row]) -> str:
     """Where another method is above the interval of ours, or is faster than ours, in words."""
-    lines = []
+    lines, compared = [], 0
     for row in rows:
         ours = chosen(records, row.name, OURS)
         for name in NAMES[1:]:
             other = chosen(records, row.name, name)
             if ours is None or other is None:
                 continue
+            compared += 1
             if other["test"] > wilson_interval(ours["test"], ours["pictures"])[1]:
                 lines.append(f"{row.name}: {name} is above the interval of ours.")
             if name == "full fine-tuning" and other["core_s"] < ours["core_s"]:
                 lines.append(f"{row.name}: {name} takes less time than ours.")
-    return " ".join(lines) or "No method is above the interval of ours; full fine-tuning takes longer."
+    if compared and not lines:
+        return "No method is above the interval of ours, and full fine-tuning takes longer."
+    return " ".join(lines)
 
 
 def how(size: int, seed: int) -> str:

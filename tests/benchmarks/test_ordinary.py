@@ -59,6 +59,10 @@ def test_the_verdict_names_what_is_better_or_faster(
     assert words in ordinary.verdict(records, [ROW])
 
 
+def test_without_a_comparison_there_is_no_verdict() -> None:
+    assert ordinary.verdict([record(OURS, None, 0.5, 0.8)], [ROW]) == ""
+
+
 def test_missing_real_images_are_named(tmp_path: Path) -> None:
     with pytest.raises(VisionLoraError, match="is missing"):
         make_rows(tmp_path, tmp_path / "nowhere", "b")
