@@ -126,7 +126,7 @@ def _run(config: DictConfig, folder: RunFolder, stop: StopRequest) -> int:
 
     trainer = read_config(config).trainer
     with joined(choose_device(trainer.accelerator).type, trainer.strategy == "ddp"):
-        _train(config, shared(folder), stop)
+        _train(config, shared(folder, config), stop)
     return 0
 
 

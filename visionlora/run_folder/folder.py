@@ -220,17 +220,20 @@ class RunFolder:
             )
 
 
-def shared(folder: RunFolder | None) -> RunFolder:
+def shared(folder: RunFolder | None, config: DictConfig | None = None) -> RunFolder:
     """A run's folder in one of several processes.
 
     Args:
         folder: of the first process; None in the others. Each of these gets a folder of its own within it,
             with what the run was told and has decided so far.
+        config: of the run, in the first process.
     """
     files = None
     if folder is not None:
-        found = (folder.path / name for name in (CONFIG, RECORD, "kernels.json"))
-        files = folder.path, {path.name: path.read_bytes() for path in found if path.exists()}
+        found = (folder.path / name for name in (RECORD, "kernels.json"))
+        told = {path.name: path.read_bytes() for path in found if path.exists()}
+        # Not its file: the paths of a run that is resumed elsewhere are relative to where it was begun.
+        files = folder.path, {**told, CONFIG: OmegaConf.to_yaml(config, resolve=True).encode()}
     first = agreed(files)
     if folder is not None or first is None:
         return folder or RunFolder(Path(), continues=False)
