@@ -7,12 +7,17 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
 from tests.conftest import Command, Train, metrics_of
+from visionlora.place import Place
+from visionlora.run_folder.folder import RunFolder, shared
 
+TRIALS = [{"lr": 0.001, "val/objective": 0.5}]
 SAME = ("retention.generated=64", "retention.inversion_seconds=0", "trainer.kernel=rule", "augment=none")
 
 
@@ -118,3 +123,20 @@ def test_each_process_stops_a_run_that_a_launcher_started_otherwise(
     left, _ = train("trainer.devices=2")
     assert left.code == 2
     assert "2 processes are asked for, but the launcher started 4 on this machine" in left.err
+
+
+def test_another_process_is_told_what_the_first_one_was_whatever_its_file_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A resumed run's file has the paths and numbers that it was begun with.
+    folder = RunFolder.start(tmp_path / "run", OmegaConf.create({"seed": 1}))
+    folder.record.set("learning_rate_trials", TRIALS)
+    sent: list[Any] = []
+    monkeypatch.setattr("visionlora.run_folder.folder.agreed", lambda value: sent.append(value) or value)
+    assert shared(folder, OmegaConf.create({"seed": 2})) is folder
+    monkeypatch.setattr("visionlora.run_folder.folder.agreed", lambda value: sent[0])
+    monkeypatch.setattr("visionlora.run_folder.folder.place", lambda: Place(rank=3, count=4))
+    other = shared(None)
+    assert other.path == tmp_path / "run" / ".process-3"
+    assert other.config().seed == 2
+    assert other.record.get("learning_rate_trials") == TRIALS

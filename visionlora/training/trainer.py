@@ -158,7 +158,7 @@ class Fitter:
         """A trainer of ``steps`` steps; without a logger it writes no file."""
         here = place()
         several = here.count > 1 or self.strategy == "ddp"
-        return lightning.Trainer(
+        trainer = lightning.Trainer(
             accelerator=self.device.type if self.device.type in AcceleratorRegistry else OtherAccelerator(),
             strategy=ManyDevices(self.traffic) if several else OneDevice(self.device),
             devices=here.local_count,
@@ -178,6 +178,10 @@ class Fitter:
             enable_model_summary=False,
             enable_progress_bar=False,
         )
+        # Before every batch Lightning asks the first process whether a SIGTERM came, and waits for the device
+        # to tell; here the first process obeys signals itself and ends the others.
+        trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
+        return trainer
 
     @phase("steps")
     def fit(self, trainer: lightning.Trainer, module: LoraModule) -> None:
