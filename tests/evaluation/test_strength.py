@@ -141,6 +141,8 @@ def test_a_strength_with_too_many_false_positives_is_not_chosen() -> None:
     words = describe_choice(choice, curve, "x", budgets(0.01, 0.05))
     assert "0.040 false positives" in words
     assert "contrast.budget=0.05" in words
+    raised = describe_choice(choice, curve, "x", budgets(0.01, 0.083), {"retention": 0.01, "contrast": 0.05})
+    assert "contrast.budget=0.05, applied as 0.083" in raised
 
 
 def test_what_so_few_images_leave_open_stands_in_the_words() -> None:

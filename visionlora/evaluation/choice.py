@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from visionlora.evaluation.budget import Budgets, StrengthPoint
@@ -72,17 +72,30 @@ def _rank(point: StrengthPoint, budgets: Budgets) -> tuple[float, bool, float, f
 
 
 def describe_choice(
-    choice: Choice, points: Sequence[StrengthPoint], measured_on: str, budgets: Budgets
+    choice: Choice,
+    points: Sequence[StrengthPoint],
+    measured_on: str,
+    budgets: Budgets,
+    requested: Mapping[str, float | None] | None = None,
 ) -> str:
-    """The choice in words, with what it costs."""
+    """The choice in words, with what it costs.
+
+    Args:
+        choice: what was chosen.
+        points: all that it was chosen from.
+        measured_on: the images, in words.
+        budgets: what limited it.
+        requested: the budgets as they were set, where ``budgets`` allow what the frozen network does already.
+    """
+    asked = requested or {}
     chosen, allowed = choice.point, budgets.whole
     full = next(p for p in points if p.candidate == chosen.candidate and p.strength == 1)
     whose = f"strength {chosen.strength:g} of {CANDIDATES[chosen.candidate]}"
     result = f"{whose}: {_figures(chosen, budgets)}, measured on {measured_on}"
     as_trained = f" (at strength 1: {_figures(full, budgets)})" if chosen != full else ""
     limits = {
-        "retention.budget": (budgets.exact.lost, allowed.lost),
-        "contrast.budget": (budgets.exact.false_positives, allowed.false_positives),
+        "retention.budget": (asked.get("retention") or budgets.exact.lost, allowed.lost),
+        "contrast.budget": (asked.get("contrast") or budgets.exact.false_positives, allowed.false_positives),
     }
     bounds = " and ".join(_bound(name, *both) for name, both in limits.items() if both[1] < 1)
     if choice.kept:

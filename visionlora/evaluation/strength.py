@@ -129,7 +129,7 @@ def select_strength(
         "selected_on_these_images": ["weights", "strength"],
     }
     measured_on = " and ".join(kind for kind in (learned_on, lost_on, called_on) if kind)
-    notice = describe_choice(decision.choice, decision.points, measured_on, decision.budgets)
+    notice = describe_choice(decision.choice, decision.points, measured_on, decision.budgets, requested)
     evaluation = replace(grid.predicted(chosen), test=predict_test(network, images))
     cross_fitted: dict[str, Any] | str = NOT_MEASURED
     if fitted:
