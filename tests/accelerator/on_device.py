@@ -70,7 +70,7 @@ def test_the_run_with_its_figures_then_predict_and_evaluate(
     assert figures["top1"] == pytest.approx(metrics_of(folder)["after"]["val/top1"])
 
 
-@pytest.mark.parametrize("features", ["false", "true"])
+@pytest.mark.parametrize("features", [pytest.param("false", marks=pytest.mark.slow), "true"])
 def test_the_adapter_is_the_one_of_the_cpu(train: Train, tmp_path: Path, features: str) -> None:
     found = {}
     for accelerator in ("cpu", DEVICE.type if REAL_DEVICE else "auto"):

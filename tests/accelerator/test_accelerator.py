@@ -22,7 +22,7 @@ def test_the_whole_job_runs_on_an_accelerator(tmp_path: Path) -> None:
         cwd=ROOT, env=environment | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-6000:]
-    assert "7 passed" in done.stdout, done.stdout[-300:]
+    assert "6 passed" in done.stdout, done.stdout[-300:]
 
 
 @pytest.mark.slow
@@ -31,7 +31,7 @@ def test_the_whole_job_runs_on_the_gpu(tmp_path: Path) -> None:
     if seen is None:
         pytest.skip("no GPU: PyTorch sees no accelerator here")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "tests/accelerator/on_device.py"],
+        [sys.executable, "-m", "pytest", "-q", "-m", "slow or not slow", "tests/accelerator/on_device.py"],
         cwd=ROOT, env=os.environ | {"VISIONLORA_TEST_DEVICE": seen.type}, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-6000:]
