@@ -160,7 +160,7 @@ def _record_inputs(folder: RunFolder, setup: RunSetup, notices: Notices) -> None
     folder.check_processor(processor().model, notices)
     if left_out:
         write_bad(left_out, folder.path / "left_out.csv")
-        notices.say(f"they are listed in {folder.path / 'left_out.csv'}")
+        notices.say(f"images that cannot be read are listed in {folder.path / 'left_out.csv'}")
 
 
 def train(
