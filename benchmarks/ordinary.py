@@ -138,16 +138,22 @@ def table(records: Sequence[Record], rows: Sequence[Row]) -> str:
         found = {name: chosen(records, row.name, name) for name in NAMES}
         pictures = next((record["pictures"] for record in found.values() if record), None)
         if pictures is not None:
-            cells = [_cell(record) for record in found.values()]
+            cells = [_cell(record, _rates(records, row.name, name)) for name, record in found.items()]
             lines.append([f"{row.title}: {row.images} a class", f"{pictures}", *cells])
     return markdown_table(("images to learn", "tested on", *NAMES), lines)
 
 
-def _cell(record: Record | None) -> str:
+def _rates(records: Sequence[Record], row: str, method: str) -> int:
+    return sum((record["row"], record["method"]) == (row, method) for record in records)
+
+
+def _cell(record: Record | None, rates: int) -> str:
     if record is None:
         return "not run"
     low, high = wilson_interval(record["test"], record["pictures"])
     rate = "" if record["lr"] is None else f", {record['lr']:g}"
+    if rate and rates < 3:
+        rate += f" ({rates} of 3 rates run)"
     return f"{record['test']:.3f} ({low:.2f} to {high:.2f}), {record['core_s']:.0f} s{rate}"
 
 

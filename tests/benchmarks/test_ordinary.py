@@ -41,7 +41,7 @@ def test_the_table_shows_figures_with_interval_seconds_and_rate() -> None:
     records = [record(OURS, None, 0.5, 0.8), record("PEFT LoRA", 1e-3, 0.5, 0.7, 21.4)]
     text = ordinary.table(records, [ROW])
     assert "some images: 5 a class | 100 | 0.800 (0.71 to 0.87), 10 s | not run | not run |" in text
-    assert "0.700 (0.60 to 0.78), 21 s, 0.001 |" in text
+    assert "0.700 (0.60 to 0.78), 21 s, 0.001 (1 of 3 rates run) |" in text
 
 
 @pytest.mark.parametrize(
