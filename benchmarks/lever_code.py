@@ -64,8 +64,9 @@ def mixup(alpha: float) -> Iterator[None]:
         order = torch.from_numpy(rng.permutation(len(batch["labels"])))
         images = share * batch["images"] + (1 - share) * batch["images"][order]
 
-        def mixed_loss(logits: Tensor, labels: Tensor) -> Tensor:
-            own, other = F.cross_entropy(logits, labels), F.cross_entropy(logits, labels[order])
+        def mixed_loss(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+            own = F.cross_entropy(logits, labels, label_smoothing=smoothing)
+            other = F.cross_entropy(logits, labels[order], label_smoothing=smoothing)
             return share * own + (1 - share) * other
 
         with patch.object(single_label, "loss", mixed_loss):

@@ -113,9 +113,15 @@ def launch(task: Task, command: Command) -> NoReturn:
 
 
 def failed_jobs() -> int:
-    """The largest exit code of the runs of a sweep, which may have run in other processes; 0: it was none."""
+    """The largest exit code of the runs of a sweep, which may have run in other processes; 0: it was none.
+
+    It is asked for once: another command in this process is not judged by it.
+    """
     sweep = sys.modules.get("visionlora.sweep")
-    return 0 if sweep is None else sweep.SweepTable.exit_code
+    if sweep is None:
+        return 0
+    code, sweep.SweepTable.exit_code = sweep.SweepTable.exit_code, 0
+    return code
 
 
 def compose(command: Command, given: Sequence[str]) -> DictConfig:

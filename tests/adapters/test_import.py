@@ -24,7 +24,7 @@ network = lora.attach(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)))
 network(torch.zeros(1, 3, 5, 5)).sum().backward()
 lora.fingerprint(network)
 lora.merge(network)
-for name in ("numpy", "safetensors", "torchvision", "lightning", "hydra", "visionlora.errors"):
+for name in ("numpy", "safetensors", "torchvision", "lightning", "hydra"):
     assert name not in sys.modules, name
 """
 

@@ -84,8 +84,7 @@ class LoraConfig:
     rslora: bool = _option(False, "scale by alpha / sqrt(rank)", also=("use_rslora",))
     init: str = _option(
         "default",
-        "how A and B start: default, gaussian, orthogonal or pissa; from the training images eva or lora_ga, "
-        "from the anchors corda or lora_null, from both contrastive",
+        "start of A and B: default, gaussian, orthogonal, pissa, eva, lora_ga, corda, lora_null, contrastive",
     )
     options: Mapping[str, Option] = field(
         default_factory=dict, metadata={"help": "settings of one family alone, {name: value}"}
