@@ -88,7 +88,7 @@ def test_evaluate_in_two_processes_gives_the_figures_of_one(
 def test_a_batch_that_the_processes_cannot_share_is_refused(train: Train) -> None:
     left, folder = train("trainer.devices=3", "data.batch_size=4")
     assert left.code == 2
-    expected = "data.batch_size is 4, which 3 processes cannot share evenly (trainer.devices); set it to 3"
+    expected = "trainer.devices is 3: they cannot share data.batch_size=4 evenly; set data.batch_size=3"
     assert expected in left.err
     assert not folder.exists()
 

@@ -212,8 +212,8 @@ class RunConfig(Section):
         size, devices = self.data.batch_size, self.trainer.devices
         if size % devices:
             raise ValueError(
-                f"data.batch_size is {size}, which {devices} processes cannot share evenly "
-                f"(trainer.devices); set it to {max(1, round(size / devices)) * devices}"
+                f"trainer.devices is {devices}: they cannot share data.batch_size={size} evenly; set "
+                f"data.batch_size={max(1, round(size / devices)) * devices}"
             )
 
 
