@@ -11,6 +11,7 @@ from typing import Any
 from torch import nn
 
 from visionlora.adapters import adapter_parameters
+from visionlora.data import ImageFolder
 from visionlora.evaluation.forgetting import Changes
 from visionlora.evaluation.images import Evaluation
 from visionlora.evaluation.metrics import (
@@ -75,7 +76,7 @@ def build_metrics(
     """
     backbone, head, after = setup.adapted.backbone, setup.adapted.head, selection.evaluation
     names = dict(zip(head.targets, setup.folder.classes, strict=True))
-    selected = selections(setup, selection, result)
+    selected = selections(setup.folder, selection, result)
     delivered = setup.adapted.delivered()
     return {
         "model": {"asked": backbone.requested, "used": backbone.name, "weights": backbone.weights},
@@ -120,15 +121,17 @@ def build_metrics(
     }
 
 
-def selections(setup: RunSetup, selection: StrengthSelection, result: TrainingResult) -> dict[str, list[str]]:
+def selections(
+    folder: ImageFolder, selection: StrengthSelection, result: TrainingResult
+) -> dict[str, list[str]]:
     """What the images of each kind have chosen in this run: figures on them are a little too good."""
-    trained_on = ["trained on"] if set(setup.folder.val) & set(setup.folder.train) else []
+    trained_on = ["trained on"] if set(folder.val) & set(folder.train) else []
     rate = ["learning rate"] if result.lr_trials else []
     several = ["weights"] if len(result.weights) > 1 else []
     budget = selection.metrics["budget"]
     chosen = [*several, "strength"] if selection.metrics["curve"] else []
     return {
-        "validation": [*trained_on, *rate, "checkpoint", *(chosen or several)] if setup.folder.val else [],
+        "validation": [*trained_on, *rate, "checkpoint", *(chosen or several)] if folder.val else [],
         "retention": chosen if budget["retention"] is not None else [],
         "contrast": chosen if budget["contrast"] is not None else [],
     }
