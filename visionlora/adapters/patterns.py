@@ -27,7 +27,7 @@ MOST_LETTERS = 1000
 """In one pattern."""
 NAME_LETTERS = 64
 """In a layer's name, for the estimate."""
-MOST_WAYS = (NAME_LETTERS + 1) ** 3
+MOST_MATCHINGS = (NAME_LETTERS + 1) ** 3
 """To match a name, over all patterns of a list: three `.*` in one of them, or one in each of 4096."""
 
 
@@ -39,9 +39,9 @@ def check_patterns(key: str, patterns: Collection[object]) -> None:
     """
     if len(patterns) > MOST_PATTERNS:
         raise LoraError(f"{key} holds {len(patterns)} patterns: give at most {MOST_PATTERNS}.")
-    left = MOST_WAYS
+    left = MOST_MATCHINGS
     for pattern in patterns:
-        left -= _checked_ways(key, pattern)
+        left -= _checked_matchings(key, pattern)
         if left < 0:
             raise LoraError(
                 f"{key} holds {brief(pattern)}, which could take very long to match: use at most three of "
@@ -71,49 +71,49 @@ def by_pattern(patterns: Mapping[str, _Value], name: str, default: _Value) -> _V
 _compiled = lru_cache(maxsize=2 * MOST_PATTERNS)(re.compile)
 
 
-def _checked_ways(key: str, pattern: object) -> int:
+def _checked_matchings(key: str, pattern: object) -> int:
     if not isinstance(pattern, str) or not pattern:
         raise LoraError(f"{key} holds {brief(pattern)}: give names or regular expressions of layers.")
     if len(pattern) > MOST_LETTERS:
         raise LoraError(f"{key} holds a pattern of {len(pattern)} letters: give at most {MOST_LETTERS}.")
     try:
-        ways = _ways(_parser.parse(pattern))
+        count = _matchings(_parser.parse(pattern))
         _compiled(pattern)
     except (re.error, RecursionError, OverflowError, ValueError) as error:
         raise LoraError(
             f"{key} holds {brief(pattern)}, which is not a regular expression ({error}): mend it."
         ) from error
-    return ways
+    return count
 
 
-def _ways(parsed: Any) -> int:
+def _matchings(parsed: Any) -> int:
     """At most in how many ways a parsed expression matches the start of a name: what backtracking can try."""
     total = 1
     for code, argument in parsed:
-        total = min(total * _ways_of(str(code), argument), MOST_WAYS + 1)
+        total = min(total * _matchings_of(str(code), argument), MOST_MATCHINGS + 1)
     return total
 
 
-def _ways_of(code: str, argument: Any) -> int:
+def _matchings_of(code: str, argument: Any) -> int:
     if code.endswith("_REPEAT"):
-        return _ways_to_repeat(*argument)
+        return _matchings_repeated(*argument)
     if code == "BRANCH":
-        return sum(map(_ways, argument[1]))
+        return sum(map(_matchings, argument[1]))
     if code == "GROUPREF_EXISTS":
-        return sum(_ways(branch) for branch in argument[1:] if branch is not None)
+        return sum(_matchings(branch) for branch in argument[1:] if branch is not None)
     if code == "SUBPATTERN":
-        return _ways(argument[-1])
+        return _matchings(argument[-1])
     if code in ("ASSERT", "ASSERT_NOT"):
-        return _ways(argument[1])
-    return _ways(argument) if code == "ATOMIC_GROUP" else 1
+        return _matchings(argument[1])
+    return _matchings(argument) if code == "ATOMIC_GROUP" else 1
 
 
-def _ways_to_repeat(least: int, most: int, item: Iterable[Any]) -> int:
+def _matchings_repeated(least: int, most: int, item: Iterable[Any]) -> int:
     if least > NAME_LETTERS:
-        return MOST_WAYS + 1
-    once, total = _ways(item), 0
+        return MOST_MATCHINGS + 1
+    once, total = _matchings(item), 0
     for times in range(least, min(most, NAME_LETTERS) + 1):
         total += once**times
-        if total > MOST_WAYS:
+        if total > MOST_MATCHINGS:
             break
     return total

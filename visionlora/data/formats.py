@@ -84,7 +84,7 @@ _MAGIC = (
     (b"qoif", "a QOI file"),
     (b"DDS ", "a DDS texture"),
 )
-PICTURES = ("JPEG XL", "a QOI file", "a DDS texture", "an icon")
+UNREAD_KINDS = ("JPEG XL", "a QOI file", "a DDS texture", "an icon")
 """Of what :func:`sniff` may say, what shows something but is not read."""
 _BRANDS = {
     b"avif": "AVIF",

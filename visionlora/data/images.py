@@ -12,7 +12,7 @@ from typing import IO
 import numpy
 from PIL import Image, JpegImagePlugin
 
-from visionlora.data.formats import FORMATS, PICTURES, SUFFIXES, sniff, without_metadata
+from visionlora.data.formats import FORMATS, SUFFIXES, UNREAD_KINDS, sniff, without_metadata
 from visionlora.data.share import retried
 from visionlora.errors import VisionLoraError
 
@@ -210,7 +210,7 @@ def _unidentified(kind: str | None) -> str:
         return "HEIC, which pip install 'visionlora[heic]' reads"
     if kind in ("AVIF", "JPEG2000"):
         return f"{kind}, which the installed Pillow does not read"
-    if kind in PICTURES:
+    if kind in UNREAD_KINDS:
         return f"{kind}, not an image of a kind that is read; save it as PNG"
     return f"{kind}, not an image" if kind else "not an image, or a damaged one"
 
