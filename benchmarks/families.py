@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import copy
 import functools
-import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +30,7 @@ from benchmarks.machine import machine, versions
 from benchmarks.quality import append, read_records
 from benchmarks.quality_methods import Method, run_one, run_ours
 from benchmarks.quality_tasks import REAL, Task, make_tasks, our_config
+from benchmarks.runs import run_here
 from benchmarks.timing import Setting, measure
 from visionlora.adapters import LoraConfig, adapter_parameters, attach
 from visionlora.files import replacing
@@ -137,17 +137,15 @@ def learning_records(task: Task, family: str, whose: str, lr: float, threads: in
     return [{**head, "rank": rank, **run_one(task, method, lr, 0, threads)}]
 
 
-def goldfish_records(family: str, threads: int) -> list[Record]:
-    """The shipped job with this family."""
+def goldfish_records(family: str, threads: int, settings: Sequence[str] = ()) -> list[Record]:
+    """The shipped job with this family, and further settings."""
     from visionlora.command import compose
     from visionlora.train import COMMAND
-    from visionlora.training.run import run
 
-    settings = [*family_settings(family, 8), "trainer.progress=false", f"trainer.threads={threads or 'null'}"]
-    config = compose(COMMAND, ["data=goldfish", "model=pocket", *settings])
+    given = [*family_settings(family, 8), "trainer.progress=false", f"trainer.threads={threads or 'null'}"]
+    config = compose(COMMAND, ["data=goldfish", "model=pocket", *given, *settings])
     with tempfile.TemporaryDirectory() as place:
-        run(config, Path(place) / "run")
-        metrics = json.loads((Path(place) / "run" / "metrics.json").read_text())
+        metrics = run_here(config, Path(place) / "run")
         adapter = Path(place) / "run" / "adapter" / "adapter_model.safetensors"
         size = adapter.stat().st_size
     return [

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import json
 import math
 import re
 import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -22,6 +20,7 @@ from torch.nn import functional as F
 
 from benchmarks.quality_measure import Evaluator, ImageLoaders
 from benchmarks.quality_tasks import Task, our_config
+from benchmarks.runs import run_here
 from visionlora.adapters import scaled
 from visionlora.data import ImageLoader
 from visionlora.errors import VisionLoraError
@@ -232,17 +231,9 @@ def run_ours(task: Task, config: Any) -> dict[str, Any]:
     Raises:
         VisionLoraError: the run took too many steps.
     """
-    # Importing Lightning takes seconds, and the others do not need it.
-    from visionlora.run_folder.folder import RunFolder
-    from visionlora.signals import stoppable
-    from visionlora.training.run import run
-
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place) / "run"
-        with redirect_stdout(io.StringIO()), stoppable() as stop:
-            run(config, RunFolder.start(folder, config), stop)
-        metrics = json.loads((folder / "metrics.json").read_text())
-        restored = restore(folder)
+        metrics = run_here(config, Path(place) / "run")
+        restored = restore(Path(place) / "run")
     images = ImageLoaders.of(task, restored.backbone.preprocessing)
     allowed = MOST_OF_OURS * steps_of(len(images.folder.train), images.batch_size)
     if metrics["steps"] > allowed:

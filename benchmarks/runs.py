@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import torch
 import torchvision
@@ -20,6 +23,18 @@ def random_weights(network: str, folder: Path) -> Path:
     path = folder / f"{network}.safetensors"
     save_file(torchvision.models.get_model(network).state_dict(), path)
     return path
+
+
+def run_here(config: Any, folder: Path) -> dict[str, Any]:
+    """One run in this process, without its output; returns the content of its ``metrics.json``."""
+    # Importing Lightning takes seconds, and the other methods do not need it.
+    from visionlora.run_folder.folder import RunFolder
+    from visionlora.signals import stoppable
+    from visionlora.training.run import run
+
+    with redirect_stdout(io.StringIO()), stoppable() as stop:
+        run(config, RunFolder.start(folder, config), stop)
+    return json.loads((folder / "metrics.json").read_text())  # type: ignore[no-any-return]
 
 
 def train(

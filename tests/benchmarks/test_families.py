@@ -75,3 +75,12 @@ def test_records_are_shown_and_written_into_the_page(tmp_path: Path) -> None:
     assert page.read_text().startswith("# Adapter families\n\nText.\n\n<!-- section:families -->")
     assert "| lora | 0.917 |" in page.read_text()
     assert plot.stat().st_size > 1000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["dora", "conv_adapter"])
+def test_the_shipped_job_runs_with_a_family(family: str) -> None:
+    settings = ["trainer.max_steps=2", "trainer.validations=1", "contrast.generated=0"]
+    (record,) = families.goldfish_records(family, 1, settings)
+    assert record["family"] == family and record["bytes"] > 1000
+    assert "| yes |" in sections([record]) or "| **no** |" in sections([record])
