@@ -18,7 +18,7 @@ test: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 8 --dist worksteal $(ARGS)
 
 slow: $(INSTALLED)
-	$(BIN)/python -m pytest -q -m slow $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slow --numprocesses auto --maxprocesses 4 $(ARGS)
 
 # What needs a GPU, on one; without one each part says why it is skipped.
 gpu: $(INSTALLED)
