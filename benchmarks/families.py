@@ -204,7 +204,7 @@ def _run(options: argparse.Namespace, command: str) -> None:
                 append(options.records, records[-1])
             console.print(key, highlight=False)
     text = sections(records)
-    console.print(text, markup=False)
+    console.print(text, markup=False, soft_wrap=True)
     if options.plot:
         with replacing(options.plot) as beside:
             draw(records).savefig(beside, format="png", dpi=120)
