@@ -5,16 +5,13 @@ A long folder is decoded once; the next run looks at the size and time of each f
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
-import PIL
-
 from visionlora.data.fingerprint import stamp
-from visionlora.data.formats import FORMATS
+from visionlora.data.store import key_of, opened
 
 VERSION = 1
 """Counts up whenever a file that was readable no longer is."""
@@ -34,7 +31,7 @@ class Readable:
         """Those of the paths that are not known to be readable as they are now; 500 or so at a time."""
         if self._store is None:
             return list(paths)
-        keys = {_key(path): path for path in paths}
+        keys = {key_of(path): path for path in paths}
         marks = ",".join("?" * len(keys))
         try:
             rows = self._store.execute(
@@ -49,7 +46,7 @@ class Readable:
         """Remember that files are readable as they are now."""
         if self._store is None:
             return
-        stamps = [(_key(path), stamp(path)) for path in paths]
+        stamps = [(key_of(path), stamp(path)) for path in paths]
         try:
             with self._store:
                 self._store.executemany(
@@ -62,40 +59,5 @@ class Readable:
 @contextmanager
 def readable(folder: Path | None) -> Iterator[Readable]:
     """The index in a folder, made where it is missing or damaged; None: there is none."""
-    if folder is None:
-        yield Readable()
-        return
-    # Another version of Pillow may read another set of files.
-    path = folder / f"readable-{VERSION}-{PIL.__version__}-{len(FORMATS)}.sqlite"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        store = _connect(path)
-    except (OSError, sqlite3.Error):
-        yield Readable()
-        return
-    with closing(store):
+    with opened(folder, f"readable-{VERSION}") as store:
         yield Readable(store)
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    for attempt in range(2):
-        store = sqlite3.connect(path, timeout=10)
-        try:
-            store.execute("PRAGMA synchronous = OFF")  # losing it costs time, nothing else
-            store.execute(
-                "CREATE TABLE IF NOT EXISTS files (path BLOB PRIMARY KEY, size INTEGER, changed INTEGER) "
-                "WITHOUT ROWID"
-            )
-            store.execute("SELECT path, size, changed FROM files LIMIT 1").fetchone()
-        except sqlite3.DatabaseError:
-            store.close()
-            if attempt:
-                raise
-            path.unlink(missing_ok=True)  # damaged
-        else:
-            return store
-    raise AssertionError("unreachable")
-
-
-def _key(path: Path) -> bytes:
-    return os.fsencode(os.path.abspath(path))  # noqa: PTH100 - links are told apart

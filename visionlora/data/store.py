@@ -1,0 +1,61 @@
+"""Tables about image files, kept between runs in SQLite; each row has a path, a size and a time of change."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import PIL
+
+from visionlora.data.formats import FORMATS
+
+
+@contextmanager
+def opened(folder: Path | None, name: str, columns: str = "") -> Iterator[sqlite3.Connection | None]:
+    """The table ``files``, made where it is missing or damaged; None where there can be none.
+
+    Args:
+        folder: of the file; None: nothing is kept.
+        name: of the file, with the version of what it holds.
+        columns: after ``path``, ``size`` and ``changed``: names and types as SQL has them.
+    """
+    if folder is None:
+        yield None
+        return
+    # Another version of Pillow may read another set of files.
+    path = folder / f"{name}-{PIL.__version__}-{len(FORMATS)}.sqlite"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        store = _connect(path, columns)
+    except (OSError, sqlite3.Error):
+        yield None
+        return
+    with closing(store):
+        yield store
+
+
+def _connect(path: Path, columns: str) -> sqlite3.Connection:
+    every = ", ".join(filter(None, ["path BLOB PRIMARY KEY, size INTEGER, changed INTEGER", columns]))
+    names = ", ".join(column.split()[0] for column in every.split(", "))
+    for attempt in range(2):
+        store = sqlite3.connect(path, timeout=10)
+        try:
+            store.execute("PRAGMA synchronous = OFF")  # losing it costs time, nothing else
+            store.execute(f"CREATE TABLE IF NOT EXISTS files ({every}) WITHOUT ROWID")
+            store.execute(f"SELECT {names} FROM files LIMIT 1").fetchone()
+        except sqlite3.DatabaseError:
+            store.close()
+            if attempt:
+                raise
+            path.unlink(missing_ok=True)  # damaged
+        else:
+            return store
+    raise AssertionError("unreachable")
+
+
+def key_of(path: Path) -> bytes:
+    """A file's ``path`` in the table."""
+    return os.fsencode(os.path.abspath(path))  # noqa: PTH100 - links are told apart
