@@ -133,7 +133,12 @@ def _loralib_linear(layer: Any, x: Tensor) -> Tensor:
 
 
 def build_lycoris(network: nn.Module, layers: Sequence[str], rank: int) -> Ready:
-    """LoCon with the standalone wrapper: https://github.com/KohakuBlueleaf/LyCORIS#in-your-own-script"""
+    """LoCon."""
+    return lycoris(network, layers, rank, algo="locon")
+
+
+def lycoris(network: nn.Module, layers: Sequence[str], rank: int, **arguments: Any) -> Ready:
+    """With the standalone wrapper: https://github.com/KohakuBlueleaf/LyCORIS#in-your-own-script"""
     logging.getLogger("LyCORIS").setLevel(logging.ERROR)
     from lycoris import LycorisNetwork, create_lycoris  # type: ignore[import-untyped,unused-ignore]
 
@@ -141,7 +146,7 @@ def build_lycoris(network: nn.Module, layers: Sequence[str], rank: int) -> Ready
     names = [f"{re.escape(name)}$" for name in layers]
     LycorisNetwork.apply_preset({"target_module": [], "target_name": names})
     network.requires_grad_(False)
-    adapters = create_lycoris(network, 1.0, linear_dim=rank, linear_alpha=rank, algo="locon")
+    adapters = create_lycoris(network, 1.0, linear_dim=rank, linear_alpha=rank, **arguments)
     adapters.apply_to()
     adapters.train()
     return Ready(in_training(network), list(adapters.parameters()), len(adapters.loras), (adapters,))

@@ -7,7 +7,6 @@ beside the rank.
 from __future__ import annotations
 
 import functools
-import logging
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +14,7 @@ from typing import Any
 
 from torch import nn
 
-from benchmarks.contenders import Contender, Ready, in_training, trained_by
+from benchmarks.contenders import Contender, Ready, in_training, lycoris, trained_by
 from visionlora.adapters import LoraConfig, adapted_layers, adapter_parameters, attach
 
 FAMILIES = (
@@ -78,19 +77,7 @@ def build_peft(family: str, network: nn.Module, layers: Sequence[str], rank: int
 
 def build_lycoris(family: str, network: nn.Module, layers: Sequence[str], rank: int) -> Ready:
     """LyCORIS's own version with its standalone wrapper."""
-    logging.getLogger("LyCORIS").setLevel(logging.ERROR)
-    from lycoris import LycorisNetwork, create_lycoris  # type: ignore[import-untyped,unused-ignore]
-
-    logging.getLogger("LyCORIS").setLevel(logging.ERROR)  # its import sets INFO
-    arguments = {"linear_dim": rank, "linear_alpha": rank, "block_size": rank, **LYCORIS[family]}
-    network.requires_grad_(False)
-    # create_lycoris applies a preset of its own, unless it is given one.
-    preset = {"target_module": [], "target_name": [f"{re.escape(name)}$" for name in layers]}
-    LycorisNetwork.apply_preset(preset)
-    adapters = create_lycoris(network, 1.0, **arguments)
-    adapters.apply_to()
-    adapters.train()
-    return Ready(in_training(network), list(adapters.parameters()), len(adapters.loras), (adapters,))
+    return lycoris(network, layers, rank, block_size=rank, **LYCORIS[family])
 
 
 def _dense(layer: nn.Module, rank: int) -> bool:
