@@ -40,6 +40,11 @@ def test_an_unknown_command_suggests_the_closest(command: Command) -> None:
     [
         (["lora.rnak=4"], "lora.rank=4"),
         (["--rank", "4"], "lora.rank=4"),
+        (["lora_r=4"], "lora.rank=4"),
+        (["--epochs", "10"], "trainer.max_steps=10? (optimizer steps"),
+        (["--output", "x y"], "hydra.run.dir=x y"),
+        (["--gpus=2"], "trainer.devices=2"),
+        (["data.root"], "'data.root' needs a value: data.root=..."),
         (["data=godlfish"], "data=goldfish"),
         (["+lora.strange=1"], "lora.strange"),
         (["+strange=1"], "strange"),

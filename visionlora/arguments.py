@@ -24,6 +24,8 @@ _WITH_VALUE = {
 _SHOWN = ("job", "hydra", "all")
 _SHORT = {"model": "model.name", "resume": "resume.run"}
 """Groups whose name alone stands for one of their keys."""
+_RUN_FOLDER = ("output", "output_dir", "out", "outdir", "out_dir", "save_dir", "logdir", "log_dir", "project")
+"""What other tools call the folder that a run is written to."""
 
 _OVERRIDE = re.compile(r"(?P<sign>\+{0,2})(?P<key>[^=~+][^=]*)=(?P<value>.*)", re.DOTALL)
 
@@ -140,7 +142,13 @@ class Arguments:
 
     def _meant(self, key: str, value: str) -> str:
         """What the user may have meant by a key that does not exist."""
+        word = key.lower().replace("-", "_").rpartition(".")[2]
+        if word in _RUN_FOLDER and "data.name" in self.keys:
+            return f"did you mean hydra.run.dir={value}?"
         close = closest(key, self.keys, self.groups)
+        if len(close) == 1 and close[0] in self.keys and word in self.keys[close[0]].rule.also:
+            # Another library's word may mean something else: epochs are not steps.
+            return f"did you mean {close[0]}={value}? ({self.keys[close[0]].rule.help})"
         if not close:
             section = key.partition(".")[0]
             return (
@@ -155,6 +163,8 @@ class Arguments:
         if last is not None and last.rule.takes_any_text and str in kinds(last.hint):
             whole = f"'{before} {word}'"
             return f"{word!r} belongs to no key; for {last.name} with a space write {whole}, with the quotes"
+        if word in self.keys:
+            return f"{word!r} needs a value: {word}=..."
         folders = config_folders(self.given)
         named = [name for name, group in self.groups.items() if word in presets(group, folders)]
         required = [name for name, key in self.keys.items() if key.default == "???"]

@@ -56,7 +56,11 @@ class LoraConfig:
         "lora", "the adapter family: lora, dora, loha, ... (docs/families.md has all), or a list of families"
     )
     rank: int = _option(
-        8, "r, the number of directions that a layer's update has", at_least=1, at_most=MOST_RANK, also=("r",)
+        8,
+        "r, the number of directions that a layer's update has",
+        at_least=1,
+        at_most=MOST_RANK,
+        also=("r", "lora_r"),
     )
     alpha: float = _option(
         8.0, "the update is multiplied by alpha / rank", above=0, at_most=1e6, also=("lora_alpha",)

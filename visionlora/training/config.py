@@ -101,7 +101,7 @@ class TrainerConfig(Section):
     )  # fmt: skip
     devices: int = option(
         1, "processes that train together on this machine, each on a device of its own",
-        at_least=1, at_most=1024,
+        at_least=1, at_most=1024, also=("gpus", "num_gpus", "num_processes"),
     )  # fmt: skip
     strategy: str = option(
         "auto", "auto: ddp where there are several processes; ddp: with one too", words=("auto", "ddp")
