@@ -81,7 +81,7 @@ REFUSED: Mapping[str, tuple[Any, ...]] = {
     "lora.rslora": SWITCH,
     "retention.anchors": (None, "", [None], [""], True, [[]]),
     "retention.generated": (-1, 0.5, 10**7, None, "auto", True),
-    "retention.inversion_seconds": (-1, INF, NAN, None, "auto", True),
+    "retention.inverted": (-1, 0.5, 10**7, None, "many", True),
     "retention.per_step": (-1, 0.5, 10**7, None, "many", True),
     "retention.weight": (-1, INF, NAN, None, "much", True),
     "retention.temperature": (0, -1, INF, NAN, None, "x", True),

@@ -64,7 +64,7 @@ def test_vgg19_is_adapted_trained_predicted_and_merged(command: Command, tmp_pat
     left = command(
         "train", "data=goldfish", "model=vgg19", f"model.weights={weights}", "trainer.max_steps=2",
         "trainer.validations=1", "retention.generated=8", "retention.per_step=2", "contrast.root=null",
-        "retention.inversion_seconds=0", "lora.targets=all", f"hydra.run.dir={tmp_path / 'run'}",
+        "retention.inverted=0", "lora.targets=all", f"hydra.run.dir={tmp_path / 'run'}",
     )  # fmt: skip
     assert left.code == 0, left.err
     checkpoints = list((tmp_path / "run" / "checkpoints").iterdir())

@@ -27,7 +27,7 @@ from visionlora.training.trainer import Fitter
 REAL_DEVICE = os.environ.get("VISIONLORA_TEST_DEVICE")
 DEVICE = torch.device(REAL_DEVICE) if REAL_DEVICE else imitation.register()
 SHORT = (
-    "retention.inversion_seconds=0", "trainer.patience=null", "trainer.kernel=rule", "lora.targets=last:4",
+    "retention.inverted=0", "trainer.patience=null", "trainer.kernel=rule", "lora.targets=last:4",
     "cache.features=false",
 )  # fmt: skip
 

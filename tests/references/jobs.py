@@ -36,7 +36,7 @@ COMMON = (
 SMALL = (
     "model.weights=none", "trainer.max_steps=10", "trainer.validations=1", "data.batch_size=4",
     "retention.generated=16", "retention.per_step=2", "retention.budget=null", "contrast.budget=null",
-    "contrast.generated=4", "retention.inversion_seconds=0",
+    "contrast.generated=4", "retention.inverted=0",
 )  # fmt: skip
 RUNS: Mapping[str, tuple[str, ...]] = {
     "pocket": ("model=pocket", "trainer.max_steps=60", *COMMON),

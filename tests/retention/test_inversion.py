@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +14,8 @@ from torch.nn import functional as F
 from visionlora.adapters import LoraConfig, attach
 from visionlora.data.augment import mixed
 from visionlora.data.preprocessing import Preprocessing
+from visionlora.retention import inversion
+from visionlora.retention.config import RetentionConfig
 from visionlora.retention.generated import generate_images
 from visionlora.retention.inversion import Classifier, cached_inversion, invert, seen_size
 
@@ -78,48 +81,78 @@ def test_a_network_of_fixed_input_size_is_inverted_too(
     assert not any(map(torch.equal, inverted, images))
 
 
-def test_images_beyond_the_time_limit_stay_unchanged(
-    classifier: Classifier, images: tuple[Tensor, ...]
+def test_images_beyond_the_number_stay_unchanged(
+    classifier: Classifier, images: tuple[Tensor, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert all(map(torch.equal, invert(classifier, images, seconds=0), images))
+    monkeypatch.setattr("visionlora.retention.inversion.BATCH", 2)
+    inverted = invert(classifier, images[:5], most=3)
+    assert [torch.equal(*pair) for pair in zip(inverted, images, strict=False)] == [False] * 3 + [True] * 2
+
+
+@pytest.mark.parametrize(
+    ("inverted", "multiplications", "count"),
+    [
+        ("auto", 350_000_000, 256),  # SqueezeNet
+        ("auto", 1_820_000_000, 256),  # ResNet-18
+        ("auto", 19_600_000_000, 32),  # VGG19
+        (10, 19_600_000_000, 10),
+        (1000, 1, 256),
+        (0, 1, 0),
+    ],
+)
+def test_how_many_are_optimised_depends_on_the_network_alone(
+    inverted: int | str, multiplications: int, count: int
+) -> None:
+    assert RetentionConfig(inverted=inverted).inverted_for(multiplications) == count
+
+
+def test_an_inversion_that_was_interrupted_leaves_nothing_in_the_cache(
+    classifier: Classifier, images: tuple[Tensor, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    whole, _ = cached_inversion(classifier, images[:4], 4, None)
+    monkeypatch.setattr("visionlora.retention.inversion.BATCH", 2)
+    calls = iter((False, True))
+    invert_batch = inversion._invert_batch
+
+    def interrupted(*arguments: Any) -> list[Tensor]:
+        if next(calls):
+            raise KeyboardInterrupt
+        return invert_batch(*arguments)
+
+    with monkeypatch.context() as during:
+        during.setattr(inversion, "_invert_batch", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            cached_inversion(classifier, images[:4], 4, tmp_path)
+    assert not list(tmp_path.iterdir())
+    monkeypatch.undo()
+    again, cached = cached_inversion(classifier, images[:4], 4, tmp_path)
+    assert not cached
+    assert all(map(torch.equal, whole, again))
 
 
 def test_inverted_images_are_cached_for_the_next_run_of_the_same_network(
     classifier: Classifier, images: tuple[Tensor, ...], tmp_path: Path
 ) -> None:
-    inverted, changed, cached = cached_inversion(classifier, images[:3], 60.0, tmp_path)
-    assert (changed, cached) == (3, False)
-    read, changed, cached = cached_inversion(classifier, images[:3], 60.0, tmp_path)
-    assert (changed, cached) == (3, True)
+    inverted, cached = cached_inversion(classifier, images[:3], 3, tmp_path)
+    assert not cached
+    read, cached = cached_inversion(classifier, images[:3], 3, tmp_path)
+    assert cached
     assert all(map(torch.equal, inverted, read))
-    assert not cached_inversion(replace(classifier, fingerprint="b"), images[:3], 60.0, tmp_path)[2]
-    assert not cached_inversion(classifier, images[3:6], 60.0, tmp_path)[2]
+    assert not cached_inversion(replace(classifier, fingerprint="b"), images[:3], 3, tmp_path)[1]
+    assert not cached_inversion(classifier, images[3:6], 3, tmp_path)[1]
+    assert not cached_inversion(classifier, images[:3], 2, tmp_path)[1]
 
 
 def test_a_truncated_cache_file_is_replaced(
     classifier: Classifier, images: tuple[Tensor, ...], tmp_path: Path
 ) -> None:
-    cached_inversion(classifier, images[:2], 60.0, tmp_path)
+    cached_inversion(classifier, images[:2], 2, tmp_path)
     (path,) = tmp_path.glob("inverted-*.safetensors")
     path.write_bytes(path.read_bytes()[:100])
-    inverted, _, cached = cached_inversion(classifier, images[:2], 60.0, tmp_path)
+    inverted, cached = cached_inversion(classifier, images[:2], 2, tmp_path)
     assert not cached
     assert all(map(torch.equal, inverted, invert(classifier, images[:2])))
 
 
 def test_nothing_is_cached_without_a_directory(classifier: Classifier, images: tuple[Tensor, ...]) -> None:
-    assert not cached_inversion(classifier, images[:2], 60.0, None)[2]
-
-
-def test_a_run_that_continues_has_as_many_optimised_images_as_before(
-    classifier: Classifier, images: tuple[Tensor, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr("visionlora.retention.inversion.BATCH", 2)
-    first, *_ = cached_inversion(classifier, images[:4], 60.0, None, count=2)
-    assert [torch.equal(one, other) for one, other in zip(first, images, strict=False)] == [
-        False, False, True, True,
-    ]  # fmt: skip
-    cached_inversion(classifier, images[:4], 60.0, tmp_path)  # another run had the time for all
-    again, changed, cached = cached_inversion(classifier, images[:4], 0.0, tmp_path, count=2)
-    assert (changed, cached) == (2, False)
-    assert all(map(torch.equal, first, again))
+    assert not cached_inversion(classifier, images[:2], 2, None)[1]

@@ -88,7 +88,7 @@ def test_one_image_in_all_trains_pocket_and_predicts(command: Command, tmp_path:
     (tmp_path / "one" / "goldfish").mkdir(parents=True)
     Image.new("RGB", (80, 60), (220, 120, 20)).save(tmp_path / "one" / "goldfish" / "a.png")
     left = command(
-        "train", "data.root=one", "model=pocket", "trainer.max_steps=4", "retention.inversion_seconds=0",
+        "train", "data.root=one", "model=pocket", "trainer.max_steps=4", "retention.inverted=0",
         "trainer.precision=32-true", "hydra.run.dir=run",
     )  # fmt: skip
     assert left.code == 0, left.err

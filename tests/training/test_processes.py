@@ -18,7 +18,7 @@ from visionlora.place import Place
 from visionlora.run_folder.folder import RunFolder, shared
 
 TRIALS = [{"lr": 0.001, "val/objective": 0.5}]
-SAME = ("retention.generated=64", "retention.inversion_seconds=0", "trainer.kernel=rule", "augment=none")
+SAME = ("retention.generated=64", "retention.inverted=0", "trainer.kernel=rule", "augment=none")
 
 
 def test_two_processes_learn_the_adapter_of_one(train: Train, tmp_path: Path, images: Path) -> None:

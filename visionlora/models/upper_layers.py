@@ -21,7 +21,6 @@ SMALL = 200_000_000
 learned 10.5 instead of 12 of 12 goldfish with its upper layers alone."""
 
 
-@torch.no_grad()
 def upper_layers(model: nn.Module, size: int, share: float = SHARE, small: int = SMALL) -> list[str]:
     """The last weights of a network that together take at most ``share`` of a forward pass, at least one; of
     a small network all.
@@ -35,18 +34,7 @@ def upper_layers(model: nn.Module, size: int, share: float = SHARE, small: int =
     Returns:
         Full names of weights, in the model's order.
     """
-    sites = named_sites(model)
-    spent: dict[nn.Module, int] = {}
-
-    def count(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-        spent[module] = spent.get(module, 0) + _multiplications(module, inputs[0], output)
-
-    handles = [module.register_forward_hook(count) for module in {module for module, _ in sites.values()}]
-    try:
-        model(torch.zeros(1, 3, size, size))
-    finally:
-        for handle in handles:
-            handle.remove()
+    sites, spent = named_sites(model), multiplications(model, size)
     total = sum(spent.values())
     if total <= small:
         return list(sites)
@@ -60,6 +48,30 @@ def upper_layers(model: nn.Module, size: int, share: float = SHARE, small: int =
     return chosen[::-1]
 
 
+@torch.no_grad()
+def multiplications(model: nn.Module, size: int) -> dict[nn.Module, int]:
+    """How many multiplications each layer's weights take in a forward pass of one image; those of adapters
+    do not count.
+
+    Args:
+        model: in eval mode, (n, 3, size, size) to logits.
+        size: pixels a side of its input.
+    """
+    spent: dict[nn.Module, int] = {}
+
+    def count(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        spent[module] = spent.get(module, 0) + _multiplications(module, inputs[0], output)
+
+    layers = {module for module, _ in named_sites(model).values()}
+    handles = [module.register_forward_hook(count) for module in layers]
+    try:
+        model(torch.zeros(1, 3, size, size, device=next(model.parameters()).device))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return spent
+
+
 def _multiplications(module: nn.Module, x: Tensor, output: Any) -> int:
     """Those of a layer's products with its weights; looking a row up takes none."""
     if isinstance(module, nn.Embedding):
@@ -67,4 +79,5 @@ def _multiplications(module: nn.Module, x: Tensor, output: Any) -> int:
     # A transposed convolution multiplies at each of its inputs, everything else at each output.
     values = x if isinstance(module, _ConvTransposeNd) else output[0] if isinstance(output, tuple) else output
     channels = values.shape[1 if isinstance(module, _ConvNd) else -1]
-    return values.numel() // channels * sum(one.numel() for one in module.parameters() if one.ndim > 1)
+    weights = (one for name, one in module.named_parameters() if not name.startswith("adapters."))
+    return values.numel() // channels * sum(weight.numel() for weight in weights if weight.ndim > 1)

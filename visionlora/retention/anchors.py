@@ -14,6 +14,7 @@ from visionlora.data import ImageFile, ImageLoader, scan_images, scan_known
 from visionlora.data.loaders import ImageLoaders
 from visionlora.errors import VisionLoraError
 from visionlora.models import Backbone, find_class
+from visionlora.models.upper_layers import multiplications
 from visionlora.notices import Notices
 from visionlora.paths import cache_directory
 from visionlora.phases import phase
@@ -22,9 +23,6 @@ from visionlora.retention.generated import generate_images
 from visionlora.retention.inversion import Classifier, cached_inversion
 from visionlora.retention.stream import AnchorStream
 from visionlora.retention.teacher import FEWEST_HELD_OUT, Anchor, hold_out
-from visionlora.run_folder.record import Record
-
-INVERTED = "generated images that were optimised"
 
 Sources = list[Sequence[Anchor]]
 """Anchors by where they come from: each source gets the same share of a step."""
@@ -69,39 +67,30 @@ def anchor_sources(
 @phase("generated")
 def generated_anchors(
     classifier: Classifier,
-    count: int,
-    seconds: float,
+    options: RetentionConfig,
     device: torch.device,
-    record: Record,
     notices: Notices,
 ) -> Sequence[Tensor]:
     """Generated images, uint8 (3, size, size), optimised towards the network's classes.
 
     Args:
         classifier: the network; it is moved to ``device`` where there is something to compute.
-        count: how many images.
-        seconds: how long they may be optimised; 0: not at all.
+        options: how many images, and how many of them are optimised.
         device: where to compute.
-        record: of the run; how many could be optimised in that time is recorded, and a run that continues has
-            as many.
         notices: where it is announced.
     """
     # The same images for every seed: their inversion takes minutes, and is cached.
-    images = generate_images(count, classifier.generated_size)
-    if not seconds:
+    images = generate_images(options.generated, classifier.generated_size)
+    crop, network = classifier.preprocessing.crop, classifier.network
+    most = options.inverted_for(sum(multiplications(network, crop).values())) if options.inverted else 0
+    if not most:
         return images
     started = time.perf_counter()
     with notices.console.status("model inversion: generated images are optimised towards known classes"):
-        classifier.network.to(device)
-        inverted, changed, cached = cached_inversion(
-            classifier, images, seconds, cache_directory(), record.get(INVERTED)
-        )
-    record.set(INVERTED, changed)
+        network.to(device)
+        inverted, cached = cached_inversion(classifier, images, most, cache_directory())
     how = "by an earlier run" if cached else f"in {time.perf_counter() - started:.0f} s"
-    notices.say(
-        f"{changed} of them were optimised towards classes of the network, {how} "
-        "(retention.inversion_seconds)"
-    )
+    notices.say(f"{most} of them were optimised towards classes of the network, {how} (retention.inverted)")
     return inverted
 
 

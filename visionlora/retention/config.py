@@ -8,6 +8,11 @@ from dataclasses import dataclass
 
 from visionlora.options import Section, option
 
+INVERSION = 5e11
+"""Multiplications of one forward pass of each image that is optimised, added up: two cores take about a
+minute for its 24 steps forward and back, at half the size."""
+FEWEST_INVERTED = 32
+
 
 @dataclass(frozen=True)
 class RetentionConfig(Section):
@@ -20,9 +25,9 @@ class RetentionConfig(Section):
     generated: int = option(
         256, "images that the run generates where there are no anchors", at_least=0, at_most=100_000
     )
-    inversion_seconds: float = option(
-        60.0, "seconds of model inversion on generated images, once for each network; 0: none",
-        at_least=0, at_most=1e6,
+    inverted: int | str = option(
+        "auto", "generated images to optimise by model inversion; auto: fewer for large networks; 0: none",
+        words=("auto",), at_least=0, at_most=100_000,
     )  # fmt: skip
     per_step: int | str = option(
         "auto", "anchors in a step; auto: half as many as new images; 0: no distillation",
@@ -59,6 +64,18 @@ class RetentionConfig(Section):
     def distils(self) -> bool:
         """Whether anchors are used at all."""
         return self.per_step != 0 and self.weight != 0
+
+    def inverted_for(self, multiplications: int) -> int:
+        """How many of the generated images are optimised, for a network whose forward pass takes so many
+        multiplications.
+
+        ``auto`` is all of them up to the size of ResNet-18, and of a larger network fewer. It depends on the
+        network alone, and not on how fast a machine is or how busy, so the same command has the same images.
+        """
+        if isinstance(self.inverted, int):
+            return min(self.inverted, self.generated)
+        affordable = int(INVERSION // max(1, multiplications))
+        return min(self.generated, max(FEWEST_INVERTED, affordable))
 
     def per_step_for(self, images: int) -> int:
         """Anchors in a step with so many new images.

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +64,6 @@ def invert(
     classifier: Classifier,
     images: Sequence[Tensor],
     seed: int = 0,
-    seconds: float = float("inf"),
     most: int | None = None,
 ) -> list[Tensor]:
     """Images optimised towards classes of the network, in place of ``images``.
@@ -74,8 +72,7 @@ def invert(
         classifier: the network.
         images: uint8 (3, S, S), all of one size of at least the network's crop.
         seed: of the classes and crops.
-        seconds: no further batch is begun after so long; the images that remain are returned unchanged.
-        most: nor after so many images; None: any number.
+        most: so many of them, from the first; the others are returned unchanged. None: all.
 
     Returns:
         As many images, the optimised ones first.
@@ -86,15 +83,13 @@ def invert(
     classes = torch.cat([torch.randperm(classifier.outputs, generator=generator) for _ in range(rounds)])
     inverted: list[Tensor] = []
     seen = seen_size(classifier)
-    started = time.perf_counter()
-    for start in range(0, len(images), BATCH):
-        if time.perf_counter() - started >= seconds or (most is not None and start >= most):
-            return [*inverted, *images[start:]]
-        batch = torch.stack(list(images[start : start + BATCH]))
+    count = len(images) if most is None else min(most, len(images))
+    for start in range(0, count, BATCH):
+        batch = torch.stack(list(images[start : min(start + BATCH, count)]))
         with adapters_off(classifier.network):
             targets = classes[start : start + len(batch)]
             inverted += _invert_batch(classifier, batch, targets, seen, generator)
-    return inverted
+    return [*inverted, *images[count:]]
 
 
 @torch.no_grad()
@@ -116,45 +111,35 @@ def seen_size(classifier: Classifier) -> int:
 def cached_inversion(
     classifier: Classifier,
     images: Sequence[Tensor],
-    seconds: float,
+    most: int,
     directory: Path | None,
-    count: int | None = None,
-) -> tuple[list[Tensor], int, bool]:
+) -> tuple[list[Tensor], bool]:
     """:func:`invert`, or what it made of these images for this network before.
 
     Args:
         classifier: the network; its fingerprint tells it from others.
         images: as for :func:`invert`.
-        seconds: as for :func:`invert`.
-        directory: of the cache; None: nothing is read or written.
-        count: exactly so many images are optimised, however long it takes; None: as many as in ``seconds``.
+        most: as for :func:`invert`.
+        directory: of the cache, which holds finished sets alone; None: nothing is read or written.
 
     Returns:
-        The images, how many of them were optimised, and whether they come from the cache.
+        The images, and whether they come from the cache.
     """
-    made_by = f"{VERSION} {classifier.fingerprint} {classifier.preprocessing} {classifier.outputs} {seconds}"
+    made_by = f"{VERSION} {classifier.fingerprint} {classifier.preprocessing} {classifier.outputs} {most}"
     digest = hashlib.sha256(made_by.encode())
     for image in images:
         digest.update(image.numpy().tobytes())
     path = directory / f"inverted-{digest.hexdigest()[:16]}.safetensors" if directory else None
     if path is not None and path.exists():
         try:
-            cached = list(load_file(path)["images"])
-            changed = _count_changed(images, cached)
-            if count in (None, changed):
-                return cached, changed, True
+            return list(load_file(path)["images"]), True
         except (SafetensorError, KeyError) as error:
             log.warning("%s is damaged (%s): its images are generated again", path, error)
-    limit = float("inf") if count is not None else seconds
-    inverted = invert(classifier, images, seconds=limit, most=count)
-    if path is not None and count is None:
+    inverted = invert(classifier, images, most=most)
+    if path is not None:
         with replacing(path) as temporary:
             save_file({"images": torch.stack(inverted)}, temporary)
-    return inverted, _count_changed(images, inverted), False
-
-
-def _count_changed(images: Sequence[Tensor], inverted: Sequence[Tensor]) -> int:
-    return sum(not torch.equal(one, other) for one, other in zip(images, inverted, strict=True))
+    return inverted, False
 
 
 def _invert_batch(

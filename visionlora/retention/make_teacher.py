@@ -54,15 +54,7 @@ def make_teacher(
     """
     backbone, old_outputs = adapted.backbone, adapted.old_outputs
     classifier = Classifier(adapted.network, backbone.preprocessing, old_outputs, adapted.fingerprint)
-    generate = partial(
-        generated_anchors,
-        classifier,
-        retention.generated,
-        retention.inversion_seconds,
-        device,
-        record,
-        notices,
-    )
+    generate = partial(generated_anchors, classifier, retention, device, notices)
     sources = anchor_sources(retention, backbone.anchors, generate, notices)
     held_out = None
     if hold_out:
