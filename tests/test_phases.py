@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from visionlora.phases import PHASES, phase, seconds_so_far, timed_phases
+from visionlora.phases import PHASES, listen, phase, seconds_so_far, timed_phases
 
 
 def test_every_moment_belongs_to_the_innermost_phase(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,4 +43,19 @@ def test_nothing_is_timed_where_nobody_asks() -> None:
 
 def test_an_unknown_phase_is_refused() -> None:
     with pytest.raises(ValueError, match=r"no phase is called 'step'; there are setup"), phase("step"):
+        pass
+
+
+def test_a_listener_hears_each_phase_and_the_one_that_goes_on_after_it() -> None:
+    heard: list[str] = []
+    with timed_phases():
+        listen(heard.append)
+        with phase("steps"), phase("validation"):
+            pass
+    assert heard == ["steps", "validation", "steps", "setup"]
+
+
+def test_outside_of_a_job_nobody_listens() -> None:
+    listen(lambda name: pytest.fail(name))
+    with phase("steps"):
         pass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -23,6 +23,8 @@ class PhaseClock:
         self._phase = first
         self._since = time.perf_counter()
         self._core_since = time.process_time()
+        self.listener: Callable[[str], None] | None = None
+        """Called with each phase that begins or goes on."""
 
     def enter(self, phase: str) -> str:
         """From now on it is this phase; the one before."""
@@ -66,10 +68,21 @@ def phase(name: str) -> Iterator[None]:
         yield
         return
     before = clock.enter(name)
+    if clock.listener is not None and before != name:
+        clock.listener(name)
     try:
         yield
     finally:
         clock.enter(before)
+        if clock.listener is not None and before != name:
+            clock.listener(before)
+
+
+def listen(listener: Callable[[str], None]) -> None:
+    """Call ``listener`` with each phase that begins or goes on, where phases are timed."""
+    clock = _CLOCK.get()
+    if clock is not None:
+        clock.listener = listener
 
 
 def seconds_so_far() -> dict[str, float]:

@@ -91,6 +91,8 @@ class LoraModule(lightning.LightningModule):
         self._step: StepLoss | None = None
         self._images: Tensor | None = None
         self._validation: list[tuple[Tensor, Tensor, Tensor]] = []
+        self.validated: tuple[Tensor, Tensor] | None = None
+        """Logits and labels of the last validation, in the order of the images."""
         self._validating = ExitStack()
 
     def trainable(self) -> list[nn.Parameter]:
@@ -226,7 +228,8 @@ class LoraModule(lightning.LightningModule):
         one.
         """
         logits, labels, indices = (torch.cat(parts).cpu() for parts in zip(*self._validation, strict=True))
-        scores = of_all_processes(Predictions(logits, labels), indices).scores()
+        predictions = of_all_processes(Predictions(logits, labels), indices)
+        self.validated, scores = (predictions.logits, predictions.labels), predictions.scores()
         objective = 1 - scores["val/top1"] + scores["val/loss"] / 10
         if self.teacher is not None:
             student, frozen = self.teacher.compare(self.suffix)

@@ -22,7 +22,7 @@ from visionlora.evaluation.forgetting import changes_between
 from visionlora.evaluation.images import evaluate_images
 from visionlora.evaluation.strength import StrengthOptions, select_strength
 from visionlora.notices import Notices
-from visionlora.phases import phase, timed_phases
+from visionlora.phases import listen, phase, timed_phases
 from visionlora.place import place
 from visionlora.processes import agreed
 from visionlora.report.metrics_file import write_metrics
@@ -31,6 +31,7 @@ from visionlora.retention.config import ContrastConfig, RetentionConfig
 from visionlora.run_folder.callbacks import CheckpointWriter
 from visionlora.run_folder.folder import RunFolder
 from visionlora.run_folder.kernel_choices import TimedChoices, timed_choices
+from visionlora.run_folder.status import Status
 from visionlora.signals import StopRequest
 from visionlora.training.callbacks import FirstBatch, Patience, StepTimer, progress
 from visionlora.training.config import OptimizerConfig, TrainerConfig, default_lr, read_config
@@ -79,6 +80,8 @@ def run(
     setup = set_up(settings, folder.record, notices, images)
     _record_inputs(folder, setup, notices)
     notices.start_log()
+    status = Status(folder.path, [image.path for image in setup.folder.val], setup.adapted.head.outputs)
+    listen(status.enter)
     notices.console.print(heading("Training"))
     if folds is not None:
         notices.say(
@@ -108,8 +111,10 @@ def run(
             evaluation_images = cache_plan.evaluation_images(evaluation_images)
         before = evaluate_images(network, evaluation_images, test=True)
         before = before.before_training(setup.adapted.old_outputs)
+        if before.validation is not None:
+            status.saw(before.validation.logits, before.validation.labels, "before")
         budget = known.budget_left(settings.retention.budget, before, notices)
-        result = train(setup, sample, cache_plan, logger, folder, choices, start, stop, notices)
+        result = train(setup, sample, cache_plan, logger, folder, choices, start, stop, notices, status)
         with stop.deferred():
             write_adapter(folder.path / "adapter", setup.adapted)
 
@@ -138,6 +143,7 @@ def run(
     # Again, with the time that writing took.
     write_metrics(folder.path / "metrics.json", {**metrics, "time": times_so_far(result.times)})
     folder.record.set("finished", True)
+    status.enter("finished")
     notices.console.print(heading("Result"))
     show_summary(metrics, notices.console)
     log.info("the run is in %s", folder.path)
@@ -173,6 +179,7 @@ def train(
     start: Mapping[str, Any] | None,
     stop: StopRequest,
     notices: Notices,
+    status: Status,
 ) -> TrainingResult:
     """Choose precision and learning rate, train, and give the network the weights that it is likely to keep.
 
@@ -186,6 +193,7 @@ def train(
         start: the checkpoint to continue from; None: from step 0.
         stop: SIGINT and SIGTERM.
         notices: where decisions are announced.
+        status: told how far training is.
 
     Raises:
         Stopped: a signal ended it; the checkpoint and the adapter are written.
@@ -237,7 +245,7 @@ def train(
         validates = validation_loader is not None
         callbacks = [
             *([best] if validates else []), timer, average, first_batch, writer,
-            *_callbacks(settings.trainer, notices.console, len(setup.folder.val)),
+            *_callbacks(settings.trainer, notices.console, len(setup.folder.val)), status,
         ]  # fmt: skip
         trainer = fitter.trainer(setup.total_steps, settings.trainer.validations, logger, callbacks)
         with stop.deferred(rescue=save_adapter):
