@@ -131,6 +131,7 @@ REFUSED: Mapping[str, tuple[Any, ...]] = {
     "batch_size": (*COUNT, None),
     "devices": (*COUNT, None, 1025),
     "merged": SWITCH,
+    "rank_curve": SWITCH,
     "strays": ("yes", 1, None, [True]),
     "report": ("x.pdf", "x", "", True),
     "cache": SWITCH,

@@ -81,8 +81,9 @@ def test_the_page_describes_every_key_that_runs_write_and_no_other(
     assert pages - set().union(*(matching(key, pages) for key in written)) == set()
 
     left = command(
-        "evaluate", f"adapter={tmp_path / 'forgetting'}", "data=goldfish", f"output={tmp_path / 'e.json'}"
-    )
+        "evaluate", f"adapter={tmp_path / 'forgetting'}", "data=goldfish", f"output={tmp_path / 'e.json'}",
+        "rank_curve=true",
+    )  # fmt: skip
     assert left.code == 0, left.err
     evaluation = json.loads((tmp_path / "e.json").read_text(encoding="utf-8"))
     described = documented("The output of evaluate")

@@ -150,12 +150,22 @@ class AdaptedLayer(Swapped):
     def update(self) -> Tensor:
         """adapted weight - base weight, in the shape of the parameter and in at least single precision."""
         base = self.frozen_weight.dense(self._exact)
-        parts = []
-        for site in self.sites:
-            view = site.view(base)
-            adapters = self.weight_adapters(site.part)
-            parts.append(sum((one.update(view) for one in adapters), torch.zeros_like(view)))
-        return self.sites[0].restore(parts[0]) if len(parts) == 1 else torch.cat(parts)
+        return self.joined([self.update_of(site, base) for site in self.sites])
+
+    def update_of(self, site: WeightSite, base: Tensor) -> Tensor:
+        """The sum of the active updates of one weight, (out, in/groups, kernel...).
+
+        Args:
+            site: one of `sites`.
+            base: the whole frozen parameter, in at least single precision.
+        """
+        view = site.view(base)
+        adapters = self.weight_adapters(site.part)
+        return sum((one.update(view) for one in adapters), torch.zeros_like(view))
+
+    def joined(self, views: list[Tensor]) -> Tensor:
+        """The weights of all `sites`, each (out, in/groups, kernel...), as the parameter has them."""
+        return self.sites[0].restore(views[0]) if len(views) == 1 else torch.cat(views)
 
     @property
     def _exact(self) -> torch.dtype:

@@ -36,4 +36,5 @@ class EvaluateConfig(AdapterSource):
     sheet: str | None = option(
         None, "a sheet of the old images that were right and are wrong now", path=True, suffixes=(".png",)
     )
+    rank_curve: bool = option(False, "whether the update is cut to rank 1, 2, 4, ... and measured at each")
     data: DataConfig = section("folder", only=("root", "class_name", "val_fraction", "batch_size"))

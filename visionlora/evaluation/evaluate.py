@@ -10,9 +10,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from visionlora.adapters import adapters_off, merged
+from visionlora.adapters.truncate import decompose_updates
 from visionlora.data import (
     ImageDataset,
     ImageFile,
+    ImageLoader,
     find_bad,
     make_loader,
     refuse,
@@ -28,6 +30,7 @@ from visionlora.evaluation.config import EvaluateConfig
 from visionlora.evaluation.forgetting import Changes, changes_sheet
 from visionlora.evaluation.metrics import contrast_metrics, retention_metrics
 from visionlora.evaluation.predictions import Predictions, predict_batches
+from visionlora.evaluation.rank_curve import measure_rank_curve
 from visionlora.evaluation.selected import selected_on
 from visionlora.files import require_all_writable
 from visionlora.models import find_class
@@ -35,6 +38,7 @@ from visionlora.models.restore import TrainedModel, adapter_directory, restore
 from visionlora.report.intervals import with_interval
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, write_metrics
 from visionlora.report.progress import progress
+from visionlora.report.rank_table import rank_curve_table
 from visionlora.report.tables import changes_table, evaluation_table, show
 
 
@@ -58,10 +62,14 @@ def evaluate_adapter(
     console.print(f"[dim]·[/dim] evaluated on {escape(_in_words(len(images), judged_on, left_out))}")
     restored = restore(options.adapter, options.model, options.weights)
     restored.network.to(choose_device("auto"))
+    updates = decompose_updates(restored.network) if options.rank_curve else None
     targets = _targets(restored, images)
-    now, before = _predict(restored, images, targets, options.data.batch_size)
+    loader = _loader(restored, images, targets, options.data.batch_size)
+    now, before = _predict(restored, loader)
     outputs = sorted(set(targets.values()))
-    changes, old_images = _changes(restored, retention_root, options.data.batch_size)
+    old = _old_images(restored, retention_root)
+    old_loader = _loader(restored, old, _targets(restored, old), options.data.batch_size) if old else None
+    changes = _changes(restored, old_loader)
     metrics: dict[str, Any] = {
         "pictures": len(images),
         "judged_on": judged_on,
@@ -78,14 +86,18 @@ def evaluate_adapter(
             "counts": now.confusion(outputs).tolist(),
         },
         "retention": retention_metrics(
-            changes, restored.head.targets, selected_on(options.adapter, old_images, "retention")
+            changes, restored.head.targets, selected_on(options.adapter, old, "retention")
         ),
         "contrast": _contrast_metrics(restored, options.adapter, contrast_root, options.data.batch_size),
     }
     show(evaluation_table(metrics), console)
     show(changes_table(metrics["retention"]), console)
+    if updates is not None:
+        frozen = changes.frozen if changes else None
+        metrics["rank_curve"] = measure_rank_curve(restored.network, updates, loader, old_loader, frozen)
+        show(rank_curve_table(metrics["rank_curve"]), console)
     if options.sheet:
-        changes_sheet(changes, old_images, Path(options.sheet))
+        changes_sheet(changes, old, Path(options.sheet))
     if options.output:
         write_metrics(Path(options.output), metrics)
     return metrics
@@ -128,13 +140,17 @@ def _targets(restored: TrainedModel, images: Sequence[ImageFile]) -> dict[str, i
     return {name: find_class(name, restored.head.outputs, padded) for name in names}
 
 
-def _predict(
+def _loader(
     restored: TrainedModel, images: Sequence[ImageFile], targets: dict[str, int] | None, batch_size: int
-) -> tuple[Predictions, Predictions | None]:
-    """The adapted network's predictions, and the frozen one's where it has the same outputs."""
+) -> ImageLoader:
+    """Batches of the images, all of which can be read."""
     with progress(Console(stderr=True), "reading images") as advance:
         refuse(find_bad(images, progress=advance))
-    loader = make_loader(ImageDataset(images, restored.backbone.preprocessing, targets=targets), batch_size)
+    return make_loader(ImageDataset(images, restored.backbone.preprocessing, targets=targets), batch_size)
+
+
+def _predict(restored: TrainedModel, loader: ImageLoader) -> tuple[Predictions, Predictions | None]:
+    """The adapted network's predictions, and the frozen one's where it has the same outputs."""
     with merged(restored.network):
         now = predict_batches(restored.network, loader)
     if restored.head.kind == "new":
@@ -167,20 +183,23 @@ def _per_class(
     return metrics
 
 
-def _changes(
-    restored: TrainedModel, root: str | None, batch_size: int
-) -> tuple[Changes | None, tuple[ImageFile, ...]]:
-    """The changes on the old images in ``root``, and these images; None where there are none."""
+def _old_images(restored: TrainedModel, root: str | None) -> tuple[ImageFile, ...]:
+    """The old images in ``root``; none where there are none."""
     folder = restored.backbone.retention_root if root == "auto" else root
     if folder is None or restored.head.kind == "new":
         if root not in ("auto", None):
             raise VisionLoraError("retention.root: head new has none of the old outputs; leave it out")
-        return None, ()
-    images = scan_known(Path(folder))
-    now, before = _predict(restored, images, _targets(restored, images), batch_size)
+        return ()
+    return scan_known(Path(folder))
+
+
+def _changes(restored: TrainedModel, loader: ImageLoader | None) -> Changes | None:
+    """The changes on the old images; None where there are none."""
+    if loader is None:
+        return None
+    now, before = _predict(restored, loader)
     assert before is not None
-    frozen = before.first(len(restored.backbone.categories))
-    return Changes(frozen, now, restored.head.outputs), images
+    return Changes(before.first(len(restored.backbone.categories)), now, restored.head.outputs)
 
 
 def _contrast_metrics(
@@ -189,5 +208,5 @@ def _contrast_metrics(
     if root is None or not restored.classes:
         return NOT_MEASURED
     images = scan_images([Path(root)])
-    now, before = _predict(restored, images, None, batch_size)
+    now, before = _predict(restored, _loader(restored, images, None, batch_size))
     return contrast_metrics(before, now, restored.head.targets, selected_on(adapter, images, "contrast"))

@@ -1,0 +1,51 @@
+"""The table of an adapter's rank curve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from visionlora.report.intervals import shown_share
+from visionlora.text import for_terminal
+
+MOST_LAYERS = 5
+"""Layers that are named: those that need the highest rank."""
+
+
+def rank_curve_table(curve: Mapping[str, Any]) -> Table:
+    """What is left of an update at each rank, one row a rank, and the smallest ranks that keep enough.
+
+    Args:
+        curve: ``rank_curve`` of an evaluation.
+    """
+    share, smallest = curve["share"], curve["smallest_rank"]
+    title = f"the update cut to a rank: {share:.0%} of what was learned need rank {smallest}"
+    table = Table(title=title, title_justify="left", header_style="bold", caption=Text(_layers(curve)))
+    for name in ("rank", "energy", "top-1", "of what was learned", "old top-1 lost"):
+        table.add_column(name, justify="right")
+    for point in curve["curve"]:
+        lost, kept = point["lost"], point["kept"]
+        table.add_row(
+            str(point["rank"]),
+            f"{point['energy']:.1%}",
+            shown_share(point["top1"]),
+            kept if isinstance(kept, str) else f"{kept:.0%}",
+            lost if isinstance(lost, str) else f"{lost:+.3f}",
+        )
+    return table
+
+
+def _layers(curve: Mapping[str, Any]) -> str:
+    layers = curve["layers"]
+    if not layers:
+        return "no weight has an update"
+    ranks = sorted(one["smallest_rank"] for one in layers.values())
+    most = sorted(layers, key=lambda name: -layers[name]["smallest_rank"])[:MOST_LAYERS]
+    named = ", ".join(f"{for_terminal(name)} {layers[name]['smallest_rank']}" for name in most)
+    return (
+        f"{curve['share']:.0%} of the energy (squared norm): rank {curve['smallest_rank_by_energy']} in all "
+        f"layers together, {ranks[0]} to {ranks[-1]} by layer (most: {named})"
+    )
