@@ -8,7 +8,7 @@ from PIL import Image, ImageColor
 
 from visionlora.errors import VisionLoraError
 from visionlora.report.drawing import BLUE, GREEN, RED, draw_mark, shortened
-from visionlora.report.sheet import MAX_IMAGES, PredictionRow, before_after_sheet, same_name
+from visionlora.report.sheet import MAX_IMAGES, MAX_RANKED, PredictionRow, before_after_sheet, same_name
 
 FISH = [("goldfish", 0.9), ("tench", 0.06), ("puffer", 0.01)]
 SHIP = [("fire_engine", 0.7), ("yawl", 0.2), ("boathouse", 0.1)]
@@ -108,6 +108,27 @@ def test_a_long_sheet_is_cut_to_evenly_spaced_images(tmp_path: Path, image: Path
     assert 0 < len(long) - len(short) < 100
     shown = (long == (255, 0, 255)).all(-1).sum() / (200 * 200)
     assert shown == pytest.approx(MAX_IMAGES / 2, rel=0.05)
+
+
+def test_of_a_ranking_a_sheet_shows_the_first(tmp_path: Path, image: Path) -> None:
+    late = tmp_path / "late.png"
+    Image.new("RGB", (40, 40), (255, 0, 255)).save(late)
+    first = [PredictionRow(image, "goldfish", SHIP, FISH)] * MAX_RANKED
+    last = [PredictionRow(late, "goldfish", SHIP, FISH)] * MAX_RANKED
+    before_after_sheet([*first, *last], tmp_path / "ranked.png", ranked=True)
+    shown = np.asarray(Image.open(tmp_path / "ranked.png").convert("RGB"))
+    assert not (shown == (255, 0, 255)).all(-1).any()
+
+
+def test_the_name_of_a_file_is_below_its_image(tmp_path: Path, image: Path) -> None:
+    named = image.with_name("another-name.png")
+    named.write_bytes(image.read_bytes())
+    one, other = (
+        _sheet(tmp_path / "s.png", [PredictionRow(path, "goldfish", SHIP, FISH)]) for path in (image, named)
+    )
+    rows = np.flatnonzero((one != other).any((1, 2)))
+    assert rows.min() >= 110 + 20 + 200
+    assert rows.max() < 110 + 20 + 200 + 24 + 20
 
 
 def test_a_sheet_can_have_one_image_or_none(tmp_path: Path, image: Path) -> None:

@@ -25,7 +25,8 @@ def test_a_run_writes_every_file_that_the_design_names(train: Train) -> None:
     for name in (
         "adapter/adapter_config.json", "adapter/adapter_model.safetensors", "adapter/README.md",
         "checkpoints/step-4.safetensors", "config.yaml", "metrics.json", "kernels.json", "images.json",
-        "run.json", "before_after.png", "retention_changes.png", "strength.png", "train.log",
+        "run.json", "before_after.png", "retention_changes.png", "strength.png", "train.log", "report.html",
+        "classes.csv",
     ):  # fmt: skip
         assert (folder / name).stat().st_size > 0, name
     assert list((folder / "tensorboard").glob("events.*"))

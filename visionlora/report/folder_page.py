@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import shlex
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from html import escape
+from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image
-
 from visionlora.data.findings import ClassRow, Finding, FolderReport, SeenImage
-from visionlora.data.images import BadImage, open_image
 from visionlora.data.splits import ImageFolder
 from visionlora.files import replacing
-from visionlora.text import printable
+from visionlora.report.html import frame as _frame
+from visionlora.report.html import page as _page
+from visionlora.report.html import path as _path
+from visionlora.report.html import styles
+from visionlora.report.html import text as _text
+from visionlora.report.html import thumbnails as _thumbnails
 
 GROUPS = 24
 """Groups of images that a finding shows; it counts the others."""
@@ -60,23 +58,20 @@ class _Page:
 
     def html(self) -> str:
         report = self.report
-        css = Path(__file__).with_name("folder_page.css").read_text(encoding="utf-8")
         name = _text(Path(report.root).name or report.root)
         found = "".join(self._finding(finding) for finding in report.findings)
         found = f"<div class=findings>{found}</div>" if found else f"<p class=quiet>{_NOTHING}</p>"
         decided = "".join(f"<li>{_text(note)}</li>" for note in report.notes)
         command = _text(shlex.join(report.given))
-        return (
-            f"<!doctype html><html lang=en><head><meta charset=utf-8>"
-            f"<meta name=viewport content='width=device-width, initial-scale=1'><title>{name}: check</title>"
-            f"<style>{css}</style></head><body><main><h1><bdi>{name}</bdi></h1>"
+        body = (
+            f"<h1><bdi>{name}</bdi></h1>"
             f"<p class=layout><b>{_text(report.layout)}</b> &middot; <bdi>{_text(report.root)}</bdi></p>"
             f"{f'<ul class=decided>{decided}</ul>' if decided else ''}{self._totals()}"
             f"<h2>What was found</h2>{found}<h2>Classes</h2>{self._classes()}"
             f"<footer>Nothing was changed or removed. "
             f"Train with <code>visionlora train {command}</code></footer>"
-            f"</main></body></html>\n"
         )
+        return _page(f"{name}: check", styles("folder_page.css"), body)
 
     def _totals(self) -> str:
         report = self.report
@@ -192,41 +187,6 @@ def _examples(folder: ImageFolder, classes: set[str]) -> dict[str, list[Path]]:
     return found
 
 
-def _thumbnails(paths: Iterable[Path], side: int) -> dict[Path, str]:
-    """Path -> a data URI of at most ``side`` pixels; without those that cannot be read."""
-    wanted = list(dict.fromkeys(paths))
-    with ThreadPoolExecutor(8) as threads:
-        made = threads.map(lambda path: _thumbnail(path, side), wanted)
-        return {path: uri for path, uri in zip(wanted, made, strict=True) if uri}
-
-
-def _thumbnail(path: Path, side: int) -> str | None:
-    try:
-        image = open_image(path, shorter_side=side)
-    except BadImage:
-        return None
-    image.thumbnail((side * 2, side * 2), Image.Resampling.LANCZOS)  # twice, for fine screens
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=80)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-def _frame(uri: str | None) -> str:
-    return (
-        f"<div class=frame><img src='{uri}' alt=''></div>"
-        if uri
-        else "<div class='frame none'>no image</div>"
-    )
-
-
 def _below(path: Path, root: Path) -> str:
     top = root if root.is_dir() else root.parent
     return path.relative_to(top).as_posix() if path.is_relative_to(top) else str(path)
-
-
-def _path(value: str) -> str:
-    return _text(value).replace("/", "/<wbr>")
-
-
-def _text(value: object) -> str:
-    return escape(printable(value))

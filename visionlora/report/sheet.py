@@ -35,11 +35,15 @@ TopNames = Sequence[tuple[str, float]]
 MAX_IMAGES = 60
 """A sheet shows at most so many images, and says how many more there are."""
 
+MAX_RANKED = 24
+"""The same where the most important images come first: more of them nobody looks at."""
+
 NAMES = 3
 MARGIN, GAP, PAD = 36, 20, 20
 IMAGE, COLUMN, BETWEEN = 200, 236, 28
 HEAD, FOOT, LINE = 110, 44, 44
-CARD_HEIGHT = IMAGE + 2 * PAD
+FILE_NAME = 24
+CARD_HEIGHT = IMAGE + 2 * PAD + FILE_NAME
 
 
 @dataclass(frozen=True)
@@ -102,12 +106,13 @@ def before_after_sheet(
     title: str | None = None,
     line: str | None = None,
     total: int | None = None,
+    ranked: bool = False,
 ) -> None:
-    """Write a PNG with every image, its true class, and the predictions before and after training.
+    """Write a PNG with every image, its name and true class, and the predictions before and after training.
 
     Colours and a tick or a cross tell correct from wrong. A sheet shows at most ``MAX_IMAGES`` images, evenly
-    spaced, and says how many more there are; the counts at its top are over all of them. The file is written
-    completely or not at all.
+    spaced, or the first ``MAX_RANKED`` of a ranking, and says how many more there are; the counts at its top
+    are over all of them. The file is written completely or not at all.
 
     Args:
         rows: one per image.
@@ -116,11 +121,12 @@ def before_after_sheet(
         title: another title than "Before and after" or "Predictions".
         line: a line under the title in place of the counts of correct predictions.
         total: how many images there are, where ``rows`` are only the first of them.
+        ranked: whether the most important images come first.
 
     Raises:
         visionlora.data.images.BadImage: an image cannot be read.
     """
-    shown = _evenly_spaced(rows, MAX_IMAGES)
+    shown = list(rows[:MAX_RANKED]) if ranked else _evenly_spaced(rows, MAX_IMAGES)
     more = max(total or 0, len(rows)) - len(shown)
     layout = _Layout(len(shown), compare)
     sheet = Image.new("RGB", layout.size(more > 0), BACKGROUND)
@@ -167,6 +173,8 @@ def _draw_card(sheet: Image.Image, row: PredictionRow, place: tuple[int, int], l
     width = left + layout.card_width - PAD - x
     if row.truth is not None:
         draw_text(sheet, (x, y + 19), _readable(row.truth), 22, BLACK_TEXT, bold=True, width=width)
+        below = (left + PAD, top + PAD + IMAGE + FILE_NAME - 4)
+        draw_text(sheet, below, row.path.name, 15, GREY_TEXT, width=IMAGE)
     else:
         draw_text(sheet, (x, y + 19), row.path.name, 18, BLACK_TEXT, width=width)
     if layout.compare:

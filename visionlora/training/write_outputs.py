@@ -15,15 +15,19 @@ from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
 from visionlora.adapters import adapted_layers, save_adapter
-from visionlora.data import ImageDataset, ImageFile, ImageFolder, open_image
+from visionlora.data import ImageDataset, ImageFile, ImageFolder, ImageLoader, open_image
 from visionlora.evaluation.forgetting import Changes, changes_sheet
+from visionlora.evaluation.heat_maps import heat_maps
 from visionlora.evaluation.images import Batches, Evaluation
+from visionlora.evaluation.judge import image_losses, judge, mistakes_first
 from visionlora.evaluation.predictions import Predictions
 from visionlora.files import replacing
 from visionlora.models.adapted import AdaptedNetwork
 from visionlora.report.figures import confusion_figure, strength_figure, update_size_figure
-from visionlora.report.metrics_file import flatten, write_metrics
+from visionlora.report.judged import Judged, write_classes
+from visionlora.report.metrics_file import SELECTED, flatten, write_metrics
 from visionlora.report.model_card import changes_markdown, model_card
+from visionlora.report.run_page import HeatMap, RunReport, write_run_page
 from visionlora.report.sheet import PredictionRow, before_after_sheet
 from visionlora.report.summary import summary_table
 from visionlora.report.tables import changes_table, earlier_table, show
@@ -36,6 +40,8 @@ TOP = 3
 """Predictions of an image that a sheet shows."""
 GROUPS = ("lora", "optimizer", "retention", "augment")
 """Groups of the configuration that TensorBoard lists as hyperparameters."""
+HEAT_MAPS = 6
+"""Validation images whose Grad-CAM is in the report."""
 
 
 def write_adapter(directory: Path, adapted: AdaptedNetwork) -> None:
@@ -85,34 +91,89 @@ def write_outputs(
         logger: of the run; it is closed.
     """
     write_metrics(folder / "metrics.json", metrics)
+    text = OmegaConf.to_yaml(config, resolve=True)
     with replacing(folder / "adapter" / "README.md") as temporary:
         temporary.write_text(model_card(metrics, vars(setup.config.lora)), encoding="utf-8")
-    _write_sheet(setup.folder.val, setup.adapted.head.outputs, before, after, folder / "before_after.png")
-    changes_sheet(changes, _images(setup.evaluation_images.retention), folder / "retention_changes.png")
+    adapted = setup.adapted
+    judged = _judged(adapted, setup.folder.classes, before, after, metrics["after"][SELECTED])
+    if judged is not None:
+        write_classes(judged, folder / "classes.csv")
+    ranked = [] if after.validation is None else mistakes_first(after.validation)
+    rows = _ranked_rows(setup.folder.val, adapted.head.outputs, ranked, before, after)
+    _write_sheet(rows, before, folder / "before_after.png")
+    old_images = _images(setup.evaluation_images.retention)
+    changes_sheet(changes, old_images, folder / "retention_changes.png")
+    losses = [] if after.validation is None else image_losses(after.validation)
+    report = RunReport(
+        name=folder.name,
+        metrics=metrics,
+        judged=judged,
+        images=[(row, losses[place]) for row, place in zip(rows, ranked, strict=True)],
+        forgotten=[] if changes is None else changes.rows(old_images),
+        heat_maps=_heat_maps(adapted, setup.validation_loader, ranked),
+        update_sizes=update_sizes(adapted.network),
+        config=text,
+    )
+    write_run_page(report, folder / "report.html")
     with replacing(folder / "strength.png") as temporary:
         strength_figure(metrics["strength"]).savefig(temporary, format="png", dpi=120)
     _write_tensorboard(logger.experiment, folder, metrics)
-    _write_figures(logger.experiment, setup.adapted, setup.folder, after.validation)
+    _write_figures(logger.experiment, adapted, setup.folder, after.validation)
     # Indented, which is code in Markdown: a text in it could end a fence.
-    lines = OmegaConf.to_yaml(config, resolve=True).splitlines()
-    logger.experiment.add_text("configuration", "\n".join(f"    {line}" for line in lines))
-    _log_hyperparameters(logger, config, setup.adapted.backbone.name, metrics)
+    logger.experiment.add_text("configuration", "\n".join(f"    {line}" for line in text.splitlines()))
+    _log_hyperparameters(logger, config, adapted.backbone.name, metrics)
     logger.finalize("success")
 
 
-def _write_sheet(
-    images: Sequence[ImageFile], outputs: Sequence[str], before: Evaluation, after: Evaluation, path: Path
-) -> None:
+def _judged(
+    adapted: AdaptedNetwork,
+    classes: Sequence[str],
+    before: Evaluation,
+    after: Evaluation,
+    selected: Sequence[str],
+) -> Judged | None:
+    """The figures of each class on test images or, where there are none, on validation images."""
+    targets = adapted.head.targets
+    if after.test is not None:
+        return judge(before.test, after.test, targets, classes, f"{len(after.test)} test images", [])
     if after.validation is None:
-        before_after_sheet([], path, line="not measured: there are no validation images")
-        return
+        return None
+    count = f"{len(after.validation)} validation images"
+    return judge(before.validation, after.validation, targets, classes, count, selected)
+
+
+def _ranked_rows(
+    images: Sequence[ImageFile],
+    outputs: Sequence[str],
+    ranked: Sequence[int],
+    before: Evaluation,
+    after: Evaluation,
+) -> list[PredictionRow]:
+    if after.validation is None:
+        return []
     rows = prediction_rows(images, outputs, before.validation, after.validation)
-    if before.validation is None:
-        before_after_sheet(
-            rows, path, compare=False, title="After training (the head is new: there is no before)"
-        )
+    return [rows[place] for place in ranked]
+
+
+def _heat_maps(
+    adapted: AdaptedNetwork, loader: ImageLoader | None, ranked: Sequence[int]
+) -> Sequence[HeatMap] | str:
+    if loader is None or not isinstance(loader.dataset, ImageDataset):
+        return "not drawn: there are no validation images"
+    # Half of them mistakes, if there are so many; the last of the ranking are the surest.
+    half = HEAT_MAPS // 2
+    places = [*ranked[:half], *ranked[half:][-half:]]
+    return heat_maps(adapted.network, loader.dataset, places, adapted.head.outputs, adapted.old_outputs)
+
+
+def _write_sheet(rows: Sequence[PredictionRow], before: Evaluation, path: Path) -> None:
+    if not rows:
+        before_after_sheet([], path, line="not measured: there are no validation images")
+    elif before.validation is None:
+        title = "After training (the head is new: there is no before)"
+        before_after_sheet(rows, path, compare=False, title=title, ranked=True)
     else:
-        before_after_sheet(rows, path)
+        before_after_sheet(rows, path, ranked=True)
 
 
 def show_summary(metrics: Mapping[str, Any], console: Console) -> None:

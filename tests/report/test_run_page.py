@@ -1,0 +1,110 @@
+"""The report of a run is one file that holds all it shows, and nothing in a name is markup."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from visionlora.report.judged import Bin, ClassScores, Judged, write_classes
+from visionlora.report.run_page import OPEN, PICTURES, HeatMap, RunReport, run_page, write_run_page
+from visionlora.report.run_summary import summary_sentences
+from visionlora.report.sheet import PredictionRow
+
+NASTY = "<script>alert('x')</script>&\"\x1b"
+JUDGED = Judged(
+    "10 validation images",
+    ["strength"],
+    [ClassScores("goldfish", 8, 0.75, 0.5, 0.25), ClassScores("=yawl", 2, None, None, None)],
+    [[4, 0, 4], [0, 1, 1], [0, 0, 0]],
+    [Bin(7, 0.9, 0.8), Bin(3, 0.4, 0.5)],
+    0.125,
+)
+
+
+def report(metrics: dict[str, Any], rows: list[PredictionRow], **changes: Any) -> RunReport:
+    parts: dict[str, Any] = {
+        "name": "run", "metrics": metrics, "judged": JUDGED,
+        "images": [(row, float(len(rows) - place)) for place, row in enumerate(rows)],
+        "forgotten": rows[:1], "heat_maps": "not drawn", "update_sizes": {"features.0": 0.02},
+        "config": "seed: 0\n",
+    }  # fmt: skip
+    return RunReport(**{**parts, **changes})
+
+
+def row(path: Path, said: str = "goldfish", truth: str = "goldfish") -> PredictionRow:
+    return PredictionRow(path, truth, [("tench", 0.6)], [(said, 0.9)])
+
+
+def test_the_page_loads_nothing(metrics: dict[str, Any], image: Path, tmp_path: Path) -> None:
+    maps = [HeatMap(image, "goldfish", None, (Image.new("RGB", (8, 8)), "goldfish"))]
+    write_run_page(report(metrics, [row(image)], heat_maps=maps), tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Content-Security-Policy" in page
+    assert not re.search(r"https?://|<script|<link|url\(", page)
+    sources = re.findall(r"src='([^']{0,40})", page)
+    assert len(sources) >= 3
+    assert all(source.startswith("data:image/jpeg;base64,") for source in sources)
+
+
+def test_names_are_text(metrics: dict[str, Any], tmp_path: Path) -> None:
+    metrics["classes"] = [NASTY]
+    metrics["retention"]["changes"]["classes"][0]["class"] = NASTY
+    metrics["notices"] = [NASTY]
+    scores = Judged("x", [NASTY], [ClassScores(NASTY, 1, 1.0, 1.0, 1.0)], [[1, 0], [0, 0]], [], 0.0)
+    rows = [row(tmp_path / f"a{NASTY.replace('/', '')}.png", NASTY, NASTY)]
+    page = run_page(report(metrics, rows, name=NASTY, judged=scores, config=NASTY, update_sizes={NASTY: 1.0}))
+    assert "<script" not in page
+    assert "\x1b" not in page
+    assert page.count("&lt;script&gt;") >= 8
+
+
+def test_every_image_is_in_the_report_with_a_picture_or_in_a_table(
+    metrics: dict[str, Any], image: Path
+) -> None:
+    rows = [row(image.with_name(f"{place}.jpg")) for place in range(PICTURES + 5)]
+    page = run_page(report(metrics, rows))
+    for one in rows:
+        assert f"<bdi>{one.path.name}</bdi>" in page
+    assert f"{PICTURES - OPEN} more" in page
+    assert "5 more without their pictures" in page
+
+
+@pytest.mark.parametrize("which", ["metrics", "unmeasured", "unlabelled"])
+def test_what_is_not_measured_is_said(which: str, request: pytest.FixtureRequest) -> None:
+    metrics = request.getfixturevalue(which)
+    page = run_page(report(metrics, [], judged=None, forgotten=[]))
+    assert page.count("not measured") >= (5 if which == "unmeasured" else 3)
+    learned, kept, called = summary_sentences(metrics)
+    assert "went from 0.100 to 1.000 (95 % interval 0.72 to 1.00)" in learned
+    assert ("not measured" in kept) == ("not measured" in called) == (which == "unmeasured")
+    assert ("estimated" in kept) == (which == "unlabelled")
+
+
+def test_the_summary_reports_test_images_where_there_are_some(metrics: dict[str, Any]) -> None:
+    metrics["test"] = {"before": "not measured", "after": {"pictures": 50, "top1": 0.8}}
+    assert "top-1 on 50 test images is 0.800" in summary_sentences(metrics)[0]
+
+
+def test_of_many_classes_the_most_confused_pairs_are_listed(metrics: dict[str, Any]) -> None:
+    count = 60
+    matrix = [[0] * (count + 1) for _ in range(count + 1)]
+    matrix[3][7] = 9
+    classes = [ClassScores(f"c{place}", 1, 1.0, 1.0, None) for place in range(count)]
+    page = run_page(report(metrics, [], judged=Judged("x", [], classes, matrix, [], 0.0)))
+    assert "<tr><td>c3</td><td>c7</td><td>9</td></tr>" in page
+    assert "Confusion matrix" not in page
+
+
+def test_the_figures_of_each_class_are_in_a_table_that_a_spreadsheet_takes(tmp_path: Path) -> None:
+    write_classes(JUDGED, tmp_path / "classes.csv")
+    with (tmp_path / "classes.csv").open(newline="", encoding="utf-8") as file:
+        goldfish, yawl = csv.DictReader(file)
+    assert float(goldfish["f1"]) == pytest.approx(0.6)
+    assert float(goldfish["recall_low"]) < float(goldfish["recall"]) < float(goldfish["recall_high"])
+    assert yawl["class"] == "'=yawl"
+    assert yawl["recall"] == yawl["f1"] == ""

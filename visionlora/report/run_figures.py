@@ -1,0 +1,122 @@
+"""Parts of a run's report with figures: classes, the choice of the strength, the size of the update."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from visionlora.report.charts import Line, line_chart, reliability_chart
+from visionlora.report.html import text
+from visionlora.report.judged import Judged
+
+MATRIX = 40
+"""Classes of a confusion matrix; of more, the pairs that are confused most often are listed."""
+PAIRS = 30
+
+
+def quiet(words: str) -> str:
+    """A sentence beside the figures."""
+    return f"<p class=quiet>{text(words)}</p>"
+
+
+def classes_section(judged: Judged | None) -> str:
+    """Precision, recall and F1 of each class, the confusion matrix and the reliability diagram."""
+    if judged is None:
+        return quiet("not measured: there are no labelled images")
+    chosen = f"; selected on these images: {', '.join(judged.selected)}" if judged.selected else ""
+    rows = "".join(
+        f"<tr><td class=name><bdi>{text(one.name)}</bdi></td><td>{one.images}</td>"
+        f"<td>{_share(one.recall_before)}</td><td>{_share(one.recall)}</td><td>{_share(one.precision)}</td>"
+        f"<td>{_share(one.f1)}</td></tr>"
+        for one in judged.classes
+    )
+    return (
+        f"<p class=quiet>On {text(judged.images + chosen)}. Precision is among these images alone. The same "
+        "figures are in classes.csv.</p>"
+        "<table class=numbers><tr><th>class</th><th>images</th><th>recall before</th><th>recall</th>"
+        f"<th>precision</th><th>F1</th></tr>{rows}</table>"
+        f"<div class=pair>{_confusion(judged)}<div><h3>Reliability</h3>{reliability_chart(judged.bins)}"
+        f"<p class=quiet>expected calibration error {judged.calibration_error:.3f}</p></div></div>"
+    )
+
+
+def _confusion(judged: Judged) -> str:
+    names = [*(one.name for one in judged.classes), "anything else"]
+    if len(names) > MATRIX:
+        pairs = sorted(
+            (-count, names[row], names[column])
+            for row, counts in enumerate(judged.confusion)
+            for column, count in enumerate(counts)
+            if count and row != column
+        )
+        lines = "".join(
+            f"<tr><td>{text(true)}</td><td>{text(said)}</td><td>{-count}</td></tr>"
+            for count, true, said in pairs[:PAIRS]
+        )
+        return (
+            "<div><h3>Confused most often</h3><table class=numbers><tr><th>class</th><th>predicted</th>"
+            f"<th>images</th></tr>{lines}</table></div>"
+        )
+    head = "".join(f"<th><span><bdi>{text(name)}</bdi></span></th>" for name in names)
+    body = "".join(
+        f"<tr><th><bdi>{text(names[row])}</bdi></th>"
+        f"{''.join(_cell(row, column, counts) for column in range(len(counts)))}</tr>"
+        for row, counts in enumerate(judged.confusion)
+        if any(counts)
+    )
+    return (
+        "<div><h3>Confusion matrix</h3><p class=quiet>rows: the class; columns: the prediction</p>"
+        f"<div class=scroll><table class=matrix><tr><th></th>{head}</tr>{body}</table></div></div>"
+    )
+
+
+def _cell(row: int, column: int, counts: Sequence[int]) -> str:
+    share = counts[column] / max(1, sum(counts))
+    kind = "right" if row == column else "wrong"
+    return f"<td class={kind} style='--share:{share:.3f}'>{counts[column] or ''}</td>"
+
+
+def strength_section(strength: Mapping[str, Any]) -> str:
+    """What each strength learns and forgets (``strength`` of ``metrics.json``)."""
+    curve = strength["curve"]
+    if not curve:
+        return quiet(f"strength 1, not chosen: {strength['reason']}")
+
+    def line(key: str, name: str, kind: str) -> Line:
+        points = [point for point in curve if key in point]
+        places = [(point["strength"], point[key]) for point in points]
+        return Line(name, kind, places, [not point["measured"] for point in points])
+
+    learned = [
+        line("val/top1", f"top-1 on {strength['learned_on']}", "learned"),
+        line("contrast/false_positive_rate", f"false positives on {strength['called_on']}", "called"),
+    ]
+    lost = line("lost", f"top-1 lost on {strength['judged_on']}", "lost")
+    chosen = strength["chosen"]
+    limits = strength["allowed"]
+    charts = ""
+    if shown := [one for one in learned if one.points]:
+        charts += line_chart(shown, "strength", 1.0, chosen, limits["contrast"])
+    if lost.points:
+        highest = max(0.02, 1.2 * max(y for _, y in lost.points), 1.2 * (limits["retention"] or 0))
+        charts += line_chart([lost], "strength", min(1.0, highest), chosen, limits["retention"])
+    return (
+        f"<p class=quiet>Weights and strength ({chosen:g}) were selected on these images; hollow points are "
+        f"interpolated.</p><div class=pair>{charts}</div>"
+    )
+
+
+def updates_section(sizes: Mapping[str, float]) -> str:
+    """How much each layer changed: layer -> share of its weight's norm."""
+    most = max(sizes.values(), default=0.0) or 1.0
+    rows = "".join(
+        f"<tr><td><code>{text(name)}</code></td><td><div class=bar><i class=train "
+        f"style='width:{100 * size / most:.1f}%'></i></div></td><td>{size:.2%}</td></tr>"
+        for name, size in sizes.items()
+    )
+    words = "The norm of each layer's update as a share of its weight's, from the input to the output."
+    return f"{quiet(words)}<div class=scroll><table class=numbers>{rows}</table></div>"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

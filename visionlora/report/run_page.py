@@ -1,0 +1,231 @@
+"""The report of a run: one HTML file with everything in it, to send to somebody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from visionlora.files import replacing
+from visionlora.report.html import data_uri, frame, page, styles, text, thumbnails
+from visionlora.report.judged import Judged
+from visionlora.report.metrics_file import NOT_MEASURED
+from visionlora.report.run_figures import classes_section, quiet, strength_section, updates_section
+from visionlora.report.run_summary import headline_boxes, summary_sentences
+from visionlora.report.sheet import PredictionRow, TopNames
+
+PICTURES = 300
+"""Validation images that are shown; the others are rows of a table."""
+OPEN = 24
+"""Of them those that are shown at once; the others behind a click."""
+ROWS = 10_000
+"""Rows of that table; the others are counted."""
+LOSSES = 6
+"""Images with the largest losses that are shown."""
+FORGOTTEN = 24
+"""Forgotten images that are shown; the others are counted."""
+SIDE = 100
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """An image as the network sees it, with the parts that speak for its prediction bright.
+
+    Attributes:
+        path: the image file.
+        truth: its class.
+        before: the picture of the frozen network and its prediction; None: there is none.
+        after: the same of the adapted network.
+    """
+
+    path: Path
+    truth: str
+    before: tuple[Image.Image, str] | None
+    after: tuple[Image.Image, str]
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What the page shows.
+
+    Attributes:
+        name: of the run.
+        metrics: the content of ``metrics.json``.
+        judged: the figures of each class; None: there are no labelled images to judge by.
+        images: validation images, mistakes first, with the loss of each in nats.
+        forgotten: old images that were right and are wrong now.
+        heat_maps: of a few images; a text says why there are none.
+        update_sizes: layer -> norm of its update as a share of the weight's.
+        config: the configuration as YAML.
+    """
+
+    name: str
+    metrics: Mapping[str, Any]
+    judged: Judged | None
+    images: Sequence[tuple[PredictionRow, float]]
+    forgotten: Sequence[PredictionRow]
+    heat_maps: Sequence[HeatMap] | str
+    update_sizes: Mapping[str, float]
+    config: str
+
+
+def write_run_page(report: RunReport, path: Path) -> None:
+    """Write the report; the file needs no other and no network."""
+    with replacing(path) as beside:
+        beside.write_text(run_page(report), encoding="utf-8")
+
+
+def run_page(report: RunReport) -> str:
+    """The report as HTML."""
+    sections = (
+        ("Before and after, mistakes first", _before_after(report)),
+        ("Largest losses", _losses(report)),
+        ("Classes", classes_section(report.judged)),
+        ("What was forgotten", _forgotten(report)),
+        ("Strength", strength_section(report.metrics["strength"])),
+        ("Where the network looks", _heat_maps(report.heat_maps)),
+        ("Where the network changed", updates_section(report.update_sizes)),
+        ("Time, versions, configuration", _facts(report)),
+    )
+    links = " &middot; ".join(f"<a href='#s{at}'>{title}</a>" for at, (title, _) in enumerate(sections))
+    parts = "".join(f"<h2 id=s{at}>{title}</h2>{body}" for at, (title, body) in enumerate(sections))
+    sentences = " ".join(text(one) for one in summary_sentences(report.metrics))
+    body = (
+        f"<h1><bdi>{text(report.name)}</bdi></h1><p class=summary>{sentences}</p>"
+        f"{headline_boxes(report.metrics)}<nav>{links}</nav>{parts}"
+    )
+    return page(text(report.name), styles("folder_page.css", "run_page.css"), body)
+
+
+def _before_after(report: RunReport) -> str:
+    if not report.images:
+        return quiet("not measured: there are no validation images")
+    rows = [row for row, _ in report.images]
+    shown, others = rows[:PICTURES], rows[PICTURES : PICTURES + ROWS]
+    found = thumbnails([row.path for row in shown], SIDE)
+    wrong = sum(row.is_correct(row.after) is False for row in rows)
+    cards = [_card(row, found.get(row.path)) for row in shown]
+    body = f"<p class=quiet>{wrong} of {len(rows)} validation images are wrong after training.</p>"
+    body += f"<div class=cards>{''.join(cards[:OPEN])}</div>"
+    if cards[OPEN:]:
+        more = "".join(cards[OPEN:])
+        body += f"<details><summary>{len(cards) - OPEN} more</summary><div class=cards>{more}</div></details>"
+    if others:
+        lines = "".join(
+            f"<tr><td>{_file(row.path)}</td><td>{text(row.truth)}</td><td>{_first(row.before)}</td>"
+            f"<td>{_first(row.after)}</td></tr>"
+            for row in others
+        )
+        left = len(rows) - PICTURES - len(others)
+        body += (
+            f"<details><summary>{len(others):,} more without their pictures</summary><table><tr>"
+            f"<th>image</th><th>class</th><th>before</th><th>after</th></tr>{lines}</table></details>"
+            f"{quiet(f'and {left:,} more') if left else ''}"
+        )
+    return body
+
+
+def _losses(report: RunReport) -> str:
+    largest = sorted(report.images, key=lambda one: -one[1])[:LOSSES]
+    if not largest:
+        return quiet("not measured: there are no validation images")
+    found = thumbnails([row.path for row, _ in largest], SIDE)
+    cards = (_card(row, found.get(row.path), f"loss {loss:.3f}") for row, loss in largest)
+    return f"<div class=cards>{''.join(cards)}</div>"
+
+
+def _card(row: PredictionRow, uri: str | None, note: str = "") -> str:
+    def line(name: str, prediction: TopNames | None) -> str:
+        right = row.is_correct(prediction)
+        mark = {True: "<i class=yes>&#10003;</i>", False: "<i class=no>&#10007;</i>", None: "<i></i>"}[right]
+        return f"<span class=says><small>{name}</small>{mark}<bdi>{_first(prediction)}</bdi></span>"
+
+    before = line("before", row.before) if row.before is not None else ""
+    note = f"<span class=remark>{note}</span>" if note else ""
+    return (
+        f"<figure class=card>{frame(uri)}<figcaption><b><bdi>{text(row.truth or '')}</bdi></b>{before}"
+        f"{line('after', row.after)}{note}<span class=file>{_file(row.path)}</span></figcaption></figure>"
+    )
+
+
+def _forgotten(report: RunReport) -> str:
+    retention = report.metrics["retention"]
+    if retention == NOT_MEASURED:
+        return quiet("not measured: there are no old images")
+    changes = retention["changes"]
+    words = (
+        f"{changes['forgotten']} of {retention['pictures']} old images forgotten, "
+        f"{changes['forgotten_for_a_trained_name']} of them as a trained class; {changes['gained']} gained."
+    )
+    rows = "".join(
+        f"<tr><td class=name><bdi>{text(one['class'])}</bdi></td><td>{one['pictures']}</td>"
+        f"<td>{one['before/top1']:.3f}</td><td>{one['after/top1']:.3f}</td>"
+        f"<td>{text(', '.join(f'{name} {count}' for name, count in list(one['now'].items())[:3]))}</td></tr>"
+        for one in changes["classes"]
+    )
+    table = (
+        "<table class=numbers><tr><th>old class</th><th>images</th><th>top-1 before</th><th>top-1 after</th>"
+        f"<th>predicted now</th></tr>{rows}</table>"
+    )
+    shown = report.forgotten[:FORGOTTEN]
+    found = thumbnails([row.path for row in shown], SIDE)
+    cards = "".join(_card(row, found.get(row.path)) for row in shown)
+    left = len(report.forgotten) - len(shown)
+    return (
+        f"{quiet(words)}{table if rows else ''}<div class=cards>{cards}</div>"
+        f"{quiet(f'and {left} more images') if left else ''}"
+    )
+
+
+def _heat_maps(maps: Sequence[HeatMap] | str) -> str:
+    if isinstance(maps, str):
+        return quiet(maps)
+
+    def half(name: str, one: tuple[Image.Image, str] | None) -> str:
+        if one is None:
+            return ""
+        picture = f"<div class=frame><img src='{data_uri(one[0])}' alt=''></div>"
+        return f"<div>{picture}<small>{name}: <bdi>{text(one[1])}</bdi></small></div>"
+
+    cards = "".join(
+        f"<figure class=heat><div class=halves>{half('before', one.before)}{half('after', one.after)}</div>"
+        f"<figcaption><b><bdi>{text(one.truth)}</bdi></b><span class=file>{_file(one.path)}</span>"
+        "</figcaption></figure>"
+        for one in maps
+    )
+    return (
+        "<p class=quiet>Grad-CAM: bright parts speak for the prediction named below each picture.</p>"
+        f"<div class=cards>{cards}</div>"
+    )
+
+
+def _facts(report: RunReport) -> str:
+    metrics = report.metrics
+    times = {
+        name.removesuffix("_s"): f"{value:.1f} s"
+        for name, value in metrics["time"].items()
+        if name.endswith("_s")
+    }
+    config = "\n".join(map(text, report.config.splitlines()))
+    notices = "".join(f"<li>{text(one)}</li>" for one in metrics["notices"])
+    return (
+        f"<div class=pair>{_table('seconds', times)}{_table('versions', metrics.get('versions', {}))}</div>"
+        f"<ul class=decided>{notices}</ul>"
+        f"<details><summary>configuration</summary><pre>{config}</pre></details>"
+    )
+
+
+def _table(title: str, rows: Mapping[str, Any]) -> str:
+    lines = "".join(f"<tr><td>{text(name)}</td><td>{text(value)}</td></tr>" for name, value in rows.items())
+    return f"<table class=numbers><tr><th colspan=2>{title}</th></tr>{lines}</table>"
+
+
+def _first(prediction: TopNames | None) -> str:
+    return f"{text(prediction[0][0])} {prediction[0][1]:.0%}" if prediction else "-"
+
+
+def _file(path: Path) -> str:
+    return f"<bdi>{text(path.name)}</bdi>"

@@ -1,0 +1,122 @@
+"""What a run did, in three sentences and three boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from visionlora.report.html import text
+from visionlora.report.intervals import wilson_interval
+from visionlora.report.metrics_file import NOT_MEASURED, SELECTED
+from visionlora.text import listed
+
+
+def summary_sentences(metrics: Mapping[str, Any]) -> tuple[str, str, str]:
+    """What was learned, what was kept, and what else gets a trained name."""
+    classes, train = list(metrics["classes"]), metrics["pictures"]["train"]
+    names = listed(classes, most=3) if len(classes) <= 3 else f"{len(classes)} classes"
+    start = f"{metrics['model']['used']} learned {names} from {train:,} image{'' if train == 1 else 's'}"
+    before, after, count, kind = _learned(metrics)
+    if after is None:
+        learned = f"{start}; what it learned is not measured, because there are no validation images."
+    else:
+        rose = f"is {after:.3f}" if before is None else f"went from {before:.3f} to {after:.3f}"
+        learned = f"{start}: top-1 on {count} {kind} images {rose} (95 % interval {_interval(after, count)})."
+    return learned, _kept(metrics["retention"]), _called(metrics)
+
+
+def _learned(metrics: Mapping[str, Any]) -> tuple[float | None, float | None, int, str]:
+    """Top-1 before and after, on how many images of which kind: test images where there are some."""
+    test = metrics["test"]["after"]
+    if not isinstance(test, str):
+        first = metrics["test"]["before"]
+        return None if isinstance(first, str) else first["top1"], test["top1"], test["pictures"], "test"
+    before, after = metrics["before"].get("val/top1"), metrics["after"]["val/top1"]
+    known = [None if isinstance(one, str) else one for one in (before, after)]
+    return known[0], known[1], metrics["pictures"]["val"], "validation"
+
+
+def _kept(retention: Mapping[str, Any] | str) -> str:
+    if isinstance(retention, str):
+        return "What it forgot is not measured, because there are no old images."
+    count = retention["pictures"]
+    if retention["labelled"]:
+        first, last = retention["before/top1"], retention["after/top1"]
+        words = f"went from {first:.3f} to {last:.3f} (95 % interval {_interval(last, count)})"
+        return f"On {count} images of what it knew before, top-1 {words}."
+    return (
+        f"On {count} images of what it knew before, an estimated {retention['lost']:.3f} of top-1 was lost, "
+        f"and {retention['agreement']:.1%} keep their prediction."
+    )
+
+
+def _called(metrics: Mapping[str, Any]) -> str:
+    contrast, strength = metrics["contrast"], metrics["strength"]
+    chosen = f"The adapter has strength {strength['chosen']:g}"
+    if strength["curve"]:
+        chosen += ", within the budgets" if strength["kept"] else ", over a budget"
+    if isinstance(contrast, str):
+        return f"{chosen}; false positives are not measured, because there are no contrast images."
+    rate, count = contrast["after/false_positive_rate"], contrast["pictures"]
+    return (
+        f"{chosen}; of {count} images of other things {rate:.1%} get a trained class "
+        f"(95 % interval {_interval(rate, count)})."
+    )
+
+
+def headline_boxes(metrics: Mapping[str, Any]) -> str:
+    """Learned, kept and false positives before and after, with intervals, as HTML."""
+    before, after, count, kind = _learned(metrics)
+    retention, contrast = metrics["retention"], metrics["contrast"]
+    selected = metrics["after"][SELECTED] if kind == "validation" else []
+    boxes = _box("Learned", f"top-1 on {count} {kind} images", before, after, count, selected)
+    if isinstance(retention, str):
+        boxes += _box("Kept", "no old images", None, None, 0, [])
+    elif retention["labelled"]:
+        words, pair = "top-1 on {} old images", (retention["before/top1"], retention["after/top1"])
+        images = retention["pictures"]
+        boxes += _box("Kept", words.format(images), *pair, images, retention[SELECTED])
+    else:
+        words, images = "same prediction on {} old images", retention["pictures"]
+        boxes += _box("Kept", words.format(images), 1.0, retention["agreement"], images, retention[SELECTED])
+    if isinstance(contrast, str):
+        boxes += _box("False positives", "no contrast images", None, None, 0, [])
+        return f"<div class=boxes>{boxes}</div>"
+    first = contrast["before/false_positive_rate"]
+    images = contrast["pictures"]
+    boxes += _box(
+        "False positives",
+        f"share of {images} images of other things",
+        None if isinstance(first, str) else first,
+        contrast["after/false_positive_rate"],
+        images,
+        contrast[SELECTED],
+    )
+    return f"<div class=boxes>{boxes}</div>"
+
+
+def _box(
+    title: str, words: str, before: float | None, after: float | None, count: int, selected: list[str]
+) -> str:
+    if after is None:
+        return f"<div class=box><h3>{title}</h3><b>{NOT_MEASURED}</b><small>{text(words)}</small></div>"
+    low, high = wilson_interval(min(after, 1.0), count)
+    first = f"<i class=before style='left:{100 * before:.1f}%'></i>" if before is not None else ""
+    was = f"before {before:.3f}, " if before is not None else ""
+    star = (
+        f"<small class=selected>selected on these images: {text(', '.join(selected))}</small>"
+        if selected
+        else ""
+    )
+    return (
+        f"<div class=box><h3>{title}</h3><b>{after:.3f}</b><small>{text(words)}</small>"
+        f"<div class=scale><i class=interval style='left:{100 * low:.1f}%;"
+        f"width:{100 * (high - low):.1f}%'></i>{first}"
+        f"<i class=after style='left:{100 * after:.1f}%'></i></div>"
+        f"<small>{was}95 % interval {_interval(after, count)}</small>{star}</div>"
+    )
+
+
+def _interval(share: float, count: int) -> str:
+    low, high = wilson_interval(min(max(share, 0.0), 1.0), count)
+    return f"{low:.2f} to {high:.2f}"
