@@ -79,6 +79,8 @@ REFUSED: Mapping[str, tuple[Any, ...]] = {
     "lora.family_pattern": ("x", {"a": "lroa"}, {"(": "lora"}, {"a": 1}, [1], None, "{"),
     "lora.bias": ("some", "", None, 1, True, []),
     "lora.rslora": SWITCH,
+    "lora.restart_every": (*COUNT, 10**10),
+    "lora.restart_rank": (*COUNT, 4097),
     "retention.anchors": (None, "", [None], [""], True, [[]]),
     "retention.generated": (-1, 0.5, 10**7, None, "auto", True),
     "retention.inverted": (-1, 0.5, 10**7, None, "many", True),

@@ -133,8 +133,15 @@ def test_ctrl_c_while_the_strength_is_chosen_keeps_the_trained_adapter(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "option", ["lora.family=adalora", "lora.family=dylora", "model.head=new", "retention.weight=0"]
-)
+    "option",
+    [
+        "lora.family=adalora",
+        "lora.family=dylora",
+        "lora.restart_every=2",
+        "model.head=new",
+        "retention.weight=0",
+    ],
+)  # fmt: skip
 def test_whatever_is_trained_continues_to_the_same_bytes(
     train: Train, command: Command, whole: Callable[..., Path], option: str
 ) -> None:

@@ -28,6 +28,7 @@ from visionlora.adapters.network import (
     require_adapters,
 )
 from visionlora.adapters.parts import part_name, settings_by_family
+from visionlora.adapters.restart import allow_restarts
 from visionlora.adapters.sites import WeightSite
 from visionlora.adapters.targets import chosen_sites, closest, unmatched_patterns
 from visionlora.frozen.folding import unfold_batch_norm
@@ -92,6 +93,8 @@ def attach(
         _check(model, names[family], settings)
     for family, settings in parts.items():
         attach_layers(model, settings, name=names[family], generator=generator)
+    if config.restart_every is not None:
+        allow_restarts(model, name, config.restart_rank)
     return activate(model, *names.values())
 
 

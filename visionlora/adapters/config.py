@@ -11,6 +11,7 @@ from typing import Any
 
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.patterns import by_pattern, check_patterns
+from visionlora.adapters.restart_check import check_restarts
 from visionlora.adapters.settings import AdapterSettings, Option
 from visionlora.text import brief
 
@@ -45,6 +46,9 @@ class LoraConfig:
             family's own.
         options: settings of one family alone, such as `factor` of LoKr (`FAMILIES[family].defaults`).
         family_pattern: family by layer-name pattern, in place of `family` there.
+        restart_every: steps after which A and B are added to a running difference and start anew (ReLoRA,
+            `visionlora.adapters.restart`); None: never.
+        restart_rank: the rank that the sum is cut to; None: it is kept whole.
         bias: `lora_only` also trains the biases of the adapted layers, `all` those of every layer that can be
             adapted, with the family `bias`.
 
@@ -100,6 +104,14 @@ class LoraConfig:
         "none", "which biases are trained too: those of adapted layers, of all layers, or none",
         words=("none", "lora_only", "all"),
     )  # fmt: skip
+    restart_every: int | None = _option(
+        None, "steps after which A and B are added up and start anew (ReLoRA); null: never",
+        at_least=1, at_most=1_000_000_000,
+    )  # fmt: skip
+    restart_rank: int | None = _option(
+        None, "rank that the sum of all restarts is cut to; null: it is kept whole",
+        at_least=1, at_most=MOST_RANK,
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         families = (self.family,) if isinstance(self.family, str) else self.family
@@ -141,6 +153,9 @@ class LoraConfig:
         _check_dropout(self.dropout, self.families)
         _check_init(self.init, self.families)
         _check_options(self.options, self.families)
+        check_restarts(
+            self.families, self.dropout, self.bias, self.init, self.restart_every, self.restart_rank
+        )
 
     @property
     def families(self) -> tuple[str, ...]:
@@ -164,6 +179,8 @@ class LoraConfig:
             dict(self.options),
             dict(self.family_pattern),
             self.bias,
+            self.restart_every,
+            self.restart_rank,
         )
 
     def families_of(self, site: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from torch import nn
 from visionlora.adapters import LoraConfig, adapted_layers, attach, fingerprint
 from visionlora.adapters.init import FROM_DATA
 from visionlora.adapters.network import named_sites
+from visionlora.errors import VisionLoraError
 from visionlora.models.backbone import Backbone, load_backbone
 from visionlora.models.config import ModelConfig
 from visionlora.models.earlier import Delivered, EarlierAdapter, continue_from, require_low_rank
@@ -82,6 +83,11 @@ def adapt(
         VisionLoraError, visionlora.adapters.LoraError: the network, a class name or the adapter is refused.
     """
     earlier, kind = None, model.head
+    if adapter is not None and lora.restart_every is not None:
+        raise VisionLoraError(
+            "lora.restart_every: a sum of restarts can't be added to the adapter that is continued; leave "
+            "it out, or merge that adapter first"
+        )
     if adapter is None:
         backbone = load_backbone(model.name, model.weights)
     else:

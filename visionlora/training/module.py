@@ -20,6 +20,7 @@ from visionlora.adapters import (
     step_adapters,
 )
 from visionlora.adapters.network import uses_dropout
+from visionlora.adapters.restart import restart, warmed_up
 from visionlora.data.augment import mixed
 from visionlora.device import reading_interval
 from visionlora.errors import Diverged
@@ -55,7 +56,8 @@ class LoraModule(lightning.LightningModule):
         dropout: whether the network's own dropout layers are active while training.
         suffix: the part of the network that is left to compute where batches hold ``features``; None: batches
             hold images.
-        seed: dropout masks are a function of it and of the step alone.
+        seed: dropout masks, and what adapters restart from, are a function of it and of the step alone.
+        restart_every: steps after which the adapters restart (ReLoRA); None: never.
         announce: tells the user what was decided while training.
     """
 
@@ -69,10 +71,12 @@ class LoraModule(lightning.LightningModule):
         dropout: bool = False,
         suffix: nn.Module | None = None,
         seed: int = 0,
+        restart_every: int | None = None,
         announce: Callable[[str], None] = log.warning,
     ) -> None:
         super().__init__()
         self.seed = seed
+        self.restart_every = restart_every
         self.network = network
         self.suffix = network if suffix is None else suffix
         self.total_steps = total_steps
@@ -181,6 +185,12 @@ class LoraModule(lightning.LightningModule):
             self._require_sense(torch.nn.utils.get_total_norm(self.trainable()), "the parameters' norm is")
         if self.has_hooks:
             step_adapters(self.network, self.global_step + 1, self.total_steps)
+        if self.restarts_after(self.global_step + 1):
+            restart(self.network, self.trainer.optimizers[0], self.seed, self.global_step + 1)
+
+    def restarts_after(self, step: int) -> bool:
+        """Whether the adapters restart after optimizer step ``step``; nothing would follow the last one."""
+        return self.restart_every is not None and step % self.restart_every == 0 and step < self.total_steps
 
     @contextmanager
     def _seeded_dropout(self) -> Iterator[None]:
@@ -272,7 +282,8 @@ class LoraModule(lightning.LightningModule):
         def share(step: int) -> float:
             if step < warmup:
                 return (step + 1) / (warmup + 1)
-            return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, self.total_steps - warmup)))
+            again = warmed_up(step, self.restart_every, options.warmup) if self.restart_every else 1.0
+            return again * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, self.total_steps - warmup)))
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, share)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

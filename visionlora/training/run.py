@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 from torch import Tensor
 
+from visionlora.adapters.restart import describe_restarts
 from visionlora.data import ImageFolder, write_bad
 from visionlora.data.loaders import sample_images
 from visionlora.device import choose_device, processor
@@ -129,6 +130,9 @@ def run(
         )
         folder.record.set("strength", [selection.candidate, selection.metrics["chosen"]])
     (notices.say if selection.metrics.get("kept", True) else notices.warn)(selection.notice)
+    restarts = describe_restarts(network)
+    if restarts is not None:
+        notices.say(restarts)
     with stop.deferred(), phase("writing"):
         write_adapter(folder.path / "adapter", setup.adapted)
     if not place().first:
@@ -200,7 +204,10 @@ def train(
     """
     settings, network = setup.config, setup.adapted.network
     preprocessing = setup.adapted.backbone.preprocessing
-    timer, average, best = StepTimer(), WeightAverage(setup.total_steps // 2, setup.new_head), BestWeights()
+    halfway = (
+        setup.new_head and settings.lora.restart_every is None
+    )  # a restart leaves no start to go back to
+    timer, average, best = StepTimer(), WeightAverage(setup.total_steps // 2, halfway), BestWeights()
     first_batch = FirstBatch(preprocessing.mean, preprocessing.std)
     with folded_batch_norms(network, settings.trainer, sample, notices) as norms:
         part, inputs = computed_part(network, sample, cache_plan)
@@ -223,7 +230,7 @@ def train(
             suffix = None if cache_plan is None else part
             return LoraModule(
                 network, steps, options, settings.retention, setup.teacher, settings.model.dropout, suffix,
-                settings.seed, notices.warn,
+                settings.seed, settings.lora.restart_every, notices.warn,
             )  # fmt: skip
 
         def save_adapter() -> None:
@@ -261,16 +268,9 @@ def train(
         notices.say(sent_in_words(fitter.traffic.step_bytes, network))
     features = None if cache_plan is None else cache_plan.metrics()
     return TrainingResult(
-        precision,
-        trainer.global_step,
-        len(norms),
-        features,
-        options.lr,
-        trials,
-        weights,
-        objectives,
+        precision, trainer.global_step, len(norms), features, options.lr, trials, weights, objectives,
         timer.summary(),
-    )
+    )  # fmt: skip
 
 
 def strength_options(retention: RetentionConfig, contrast: ContrastConfig, head: str) -> StrengthOptions:

@@ -47,6 +47,7 @@ MOST_VIEWS = 8
 """Augmented views of each training image that a new head starts from."""
 HEAD_INPUTS = 1024
 """Views of all images together; with more images than this each has one view."""
+_HALFWAY = ", and the average of the weights is taken halfway to the start"
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,7 @@ def set_up(
         notices.warn(
             "no validation images: what is learned is not measured, and no checkpoint is chosen; the adapter "
             "is the average of the weights over the second half of training"
-            + (", halfway to the start" if head.kind == "new" else "")
+            + (", halfway to the start" if new and config.lora.restart_every is None else "")
         )
 
     earlier = EarlierImages()
@@ -178,8 +179,8 @@ def set_up(
             "head new has none of the old outputs: nothing is distilled, and forgetting is not measured"
         )
         notices.say(
-            f"labels are smoothed by {config.optimizer.label_smoothing} (optimizer.label_smoothing), and the "
-            "average of the weights is taken halfway to the start"
+            f"labels are smoothed by {config.optimizer.label_smoothing} (optimizer.label_smoothing)"
+            + (_HALFWAY if config.lora.restart_every is None else "")
         )
     else:
         retention = retention_loader(config.retention.root, backbone, loaders, notices)

@@ -17,8 +17,9 @@ from typing import Any
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
-from torch import Tensor
+from torch import Tensor, nn
 
+from visionlora.adapters.restart import compress, restarted_adapters
 from visionlora.evaluation.strength import Candidates
 from visionlora.phases import phase
 from visionlora.report.metrics_file import NOT_MEASURED
@@ -56,7 +57,11 @@ class WeightAverage(Callback):
     def on_train_batch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, *arguments: Any
     ) -> None:
-        """Add the current parameters."""
+        """Add the current parameters; those before a restart (ReLoRA) are no longer of the same sum."""
+        assert isinstance(module, LoraModule)
+        if module.restarts_after(trainer.global_step):
+            self.count, self.total = 0, {}
+            return
         if trainer.global_step <= self.after:
             return
         for name, parameter in module.named_parameters():
@@ -138,11 +143,12 @@ def weight_candidates(
         (None: training ended in its first half).
     """
     last, mean = _by_network(trained_state(module)), _by_network(average.mean())
-    averaged = {**last, **mean} if mean else None
+    averaged = _as_saved(module.network, {**last, **mean}) if mean else None
+    best = _as_saved(module.network, _by_network(best_weights) or last)
+    last = _as_saved(module.network, last)
     if not validation_images:
         candidates = {"last": last} if averaged is None else {"average": averaged}
         return candidates, {"best": NOT_MEASURED, "average": NOT_MEASURED}
-    best = _by_network(best_weights) or last
 
     def objective(state: Mapping[str, Tensor]) -> float:
         module.network.load_state_dict(dict(state), strict=False)
@@ -158,6 +164,16 @@ def weight_candidates(
     if any(not torch.equal(value, best[name].to(value)) for name, value in last.items()):
         candidates["last"] = last
     return candidates, figures
+
+
+def _as_saved(network: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights as they will be saved: a sum of restarts is cut to its rank before anything is measured."""
+    if not restarted_adapters(network):
+        return state
+    network.load_state_dict(state, strict=False)
+    compress(network)
+    now = network.state_dict()
+    return {name: now[name].clone() for name in state}
 
 
 def _by_network(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
