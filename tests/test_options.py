@@ -43,6 +43,7 @@ COUNT = (0, -1, 1.5, INF, NAN, 10**400, 1e300, "many", True, [1])
 
 REFUSED: Mapping[str, tuple[Any, ...]] = {
     "seed": (-1, 2**32, 2**64, True, 0.5, None, "x"),
+    "logger": ("tensorbord", "", None, 1, True, []),
     "resume.run": TEXT[1:],
     "resume.force": SWITCH,
     "data.name": TEXT,

@@ -115,8 +115,10 @@ def _open(path: Path, config: DictConfig, overrides: Sequence[str]) -> tuple[Run
 
 def _check_available(options: RunConfig) -> None:
     # Only now: torch and Lightning take seconds to import.
+    from visionlora.run_folder.loggers import require_logger
     from visionlora.training.setup import check_available
 
+    require_logger(options.logger)
     check_available(options.model, options.trainer)
 
 

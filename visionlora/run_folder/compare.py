@@ -15,7 +15,7 @@ from visionlora.settings import Key
 
 WITHOUT_EFFECT = {
     "data.workers", "data.cache_mb", "cache.memory_mb", "trainer.progress", "trainer.reuse_memory",
-    "trainer.checkpoint_steps", "trainer.checkpoint_minutes",
+    "trainer.checkpoint_steps", "trainer.checkpoint_minutes", "logger",
 }  # fmt: skip
 """Options that may differ: the adapter does not depend on them."""
 

@@ -58,7 +58,7 @@ class StepTimer(Callback):
         batch: Mapping[str, Tensor],
         batch_index: int,
     ) -> None:
-        """Log ``time/step_ms`` and ``time/images_per_s`` (new images, anchors not counted)."""
+        """Log ``train/step_ms`` and ``train/images_per_s`` (new images, anchors not counted)."""
         self._unread.append(len(batch["labels"]) * trainer.world_size)
         last = trainer.global_step == trainer.max_steps
         if trainer.global_step % reading_interval(module.device) and not last:
@@ -69,8 +69,8 @@ class StepTimer(Callback):
         self._unread.clear()
         self.milliseconds += [1000 * seconds / steps] * steps
         self.images += images
-        module.log("time/step_ms", 1000 * seconds / steps)
-        module.log("time/images_per_s", images / seconds)
+        module.log("train/step_ms", 1000 * seconds / steps)
+        module.log("train/images_per_s", images / seconds)
 
     def summary(self) -> dict[str, float]:
         """Median step in milliseconds and new images a second."""

@@ -197,6 +197,9 @@ class RunConfig(Section):
         None, "a run folder or an adapter directory: learn further classes, and keep those that it has",
         path=True,
     )  # fmt: skip
+    logger: str = option(
+        "tensorboard", "where curves and hyperparameters go", words=("tensorboard", "csv", "wandb", "mlflow")
+    )
     resume: ResumeConfig = section()
     data: DataConfig = section("folder")
     augment: AugmentConfig = section()

@@ -286,4 +286,5 @@ class LoraModule(lightning.LightningModule):
             return again * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, self.total_steps - warmup)))
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, share)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        stepped = {"scheduler": schedule, "interval": "step", "name": "train/lr"}
+        return {"optimizer": optimizer, "lr_scheduler": stepped}

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig
 from rich.console import Console
 from torch import Tensor
@@ -32,6 +32,7 @@ from visionlora.retention.config import ContrastConfig, RetentionConfig
 from visionlora.run_folder.callbacks import CheckpointWriter
 from visionlora.run_folder.folder import RunFolder
 from visionlora.run_folder.kernel_choices import TimedChoices, timed_choices
+from visionlora.run_folder.loggers import make_logger
 from visionlora.run_folder.status import Status
 from visionlora.signals import StopRequest
 from visionlora.training.callbacks import FirstBatch, Patience, StepTimer, progress
@@ -98,10 +99,8 @@ def run(
     start = agreed(folder.checkpoints.newest(notices.warn))
     if start is not None:
         notices.say(f"continues after step {start['step']} of {setup.total_steps}")
-    logger = TensorBoardLogger(
-        str(folder.path), name="", version="tensorboard", default_hp_metric=False,
-        purge_step=None if start is None else start["step"] + 1,
-    )  # fmt: skip
+    step = None if start is None else start["step"]
+    logger = make_logger(settings.logger, folder.path, settings.data.name, step)
     with timed_choices(folder.path / "kernels.json", settings.trainer.kernel, notices) as choices:
         cache_plan = plan_feature_cache(
             settings.cache, network, sample, setup.cached_inputs, setup.views, settings.model.dropout,
@@ -177,7 +176,7 @@ def train(
     setup: RunSetup,
     sample: Tensor,
     cache_plan: FeatureCachePlan | None,
-    logger: TensorBoardLogger,
+    logger: Logger,
     folder: RunFolder,
     choices: TimedChoices,
     start: Mapping[str, Any] | None,

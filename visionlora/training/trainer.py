@@ -13,7 +13,7 @@ import lightning
 import torch
 from lightning.pytorch.accelerators import Accelerator, AcceleratorRegistry
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from torch import Tensor, distributed, nn
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
@@ -93,10 +93,10 @@ class Traffic(Callback):
     def on_train_batch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, *arguments: Any
     ) -> None:
-        """Log ``communication/bytes``."""
+        """Log ``train/sent_bytes``."""
         self.step_bytes, self._sent = self._sent, 0
         if self.step_bytes and trainer.global_step % reading_interval(module.device) == 0:
-            module.log("communication/bytes", float(self.step_bytes))
+            module.log("train/sent_bytes", float(self.step_bytes))
 
 
 class ManyDevices(DDPStrategy):
@@ -152,7 +152,7 @@ class Fitter:
         self,
         steps: int,
         validations: int = 1,
-        logger: TensorBoardLogger | None = None,
+        logger: Logger | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> lightning.Trainer:
         """A trainer of ``steps`` steps; without a logger it writes no file."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from torch import nn
@@ -31,6 +31,7 @@ from visionlora.report.run_page import HeatMap, RunReport, write_run_page
 from visionlora.report.sheet import PredictionRow, before_after_sheet
 from visionlora.report.summary import summary_table
 from visionlora.report.tables import changes_table, earlier_table, show
+from visionlora.run_folder.loggers import close_logger
 from visionlora.settings import plain
 from visionlora.tasks.single_label import decode
 from visionlora.text import printable
@@ -77,7 +78,7 @@ def write_outputs(
     after: Evaluation,
     changes: Changes | None,
     metrics: Mapping[str, Any],
-    logger: TensorBoardLogger,
+    logger: Logger,
 ) -> None:
     """Write everything that is neither written while training nor the adapter itself.
 
@@ -117,12 +118,14 @@ def write_outputs(
     write_run_page(report, folder / "report.html")
     with replacing(folder / "strength.png") as temporary:
         strength_figure(metrics["strength"]).savefig(temporary, format="png", dpi=120)
-    _write_tensorboard(logger.experiment, folder, metrics)
-    _write_figures(logger.experiment, adapted, setup.folder, after.validation)
-    # Indented, which is code in Markdown: a text in it could end a fence.
-    logger.experiment.add_text("configuration", "\n".join(f"    {line}" for line in text.splitlines()))
+    if isinstance(logger, TensorBoardLogger):
+        _write_tensorboard(logger.experiment, folder, metrics)
+        _write_figures(logger.experiment, adapted, setup.folder, after.validation)
+        # Indented, which is code in Markdown: a text in it could end a fence.
+        lines = "\n".join(f"    {line}" for line in text.splitlines())
+        logger.experiment.add_text("configuration", lines)
     _log_hyperparameters(logger, config, adapted.backbone.name, metrics)
-    logger.finalize("success")
+    close_logger(logger)
 
 
 def _judged(
@@ -235,9 +238,7 @@ def _write_figures(
     board.add_figure("adapter/update_size", update_size_figure(update_sizes(adapted.network)))
 
 
-def _log_hyperparameters(
-    logger: TensorBoardLogger, config: DictConfig, model: str, metrics: Mapping[str, Any]
-) -> None:
+def _log_hyperparameters(logger: Logger, config: DictConfig, model: str, metrics: Mapping[str, Any]) -> None:
     hyper: dict[str, Any] = {"model": model, "seed": metrics["seed"]}
     for group in GROUPS:
         for key, value in plain(config[group]).items():
@@ -247,5 +248,10 @@ def _log_hyperparameters(
     }
     final["after"] = {name: value for name, value in final["after"].items() if name != "per_class"}
     # Some figures are those of a class, by its name.
-    figures = {printable(name): value for name, value in flatten({"final": final}).items()}
-    logger.log_hyperparams(hyper, figures)
+    # TensorBoard sorts by name: the curves of training and validation come first.
+    figures = {printable(name): value for name, value in flatten({"whole_run": final}).items()}
+    if isinstance(logger, TensorBoardLogger):
+        logger.log_hyperparams(hyper, figures)
+    else:
+        logger.log_hyperparams(hyper)
+        logger.log_metrics(figures)

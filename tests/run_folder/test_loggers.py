@@ -1,0 +1,63 @@
+"""Curves go where ``logger=`` says."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Left, Train
+from visionlora.errors import VisionLoraError
+from visionlora.run_folder.loggers import make_logger, require_logger
+
+
+@pytest.mark.parametrize("kind", ["wandb", "mlflow"])
+def test_a_logger_whose_package_is_missing_is_refused_in_one_line(
+    command: Callable[..., Left], monkeypatch: pytest.MonkeyPatch, images: Path, tmp_path: Path, kind: str
+) -> None:
+    monkeypatch.setitem(sys.modules, kind, None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    left = command("train", f"data.root={images}", "model=pocket", f"logger={kind}", "hydra.run.dir=run")
+    assert left.code == 2
+    assert left.err.strip().count("\n") == 0
+    assert f"pip install 'visionlora[{kind}]'" in left.err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("kind", ["tensorboard", "csv"])
+def test_what_every_installation_has_is_not_refused(kind: str) -> None:
+    require_logger(kind)
+
+
+def test_a_service_that_refuses_is_named_before_training(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(*arguments: object, **options: object) -> None:
+        raise RuntimeError("no API key\nconfigured")
+
+    monkeypatch.setattr("visionlora.run_folder.loggers.WandbLogger", refuse)
+    with pytest.raises(VisionLoraError, match="logger wandb cannot start: no API key configured; "):
+        make_logger("wandb", tmp_path, "folder")
+
+
+def test_curves_go_to_a_csv_file(train: Train) -> None:
+    left, folder = train("logger=csv")
+    assert left.code == 0, left.err
+    assert not (folder / "tensorboard").exists()
+    with (folder / "csv" / "metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    validated = [row["val/top1"] for row in rows if row["val/top1"]]
+    assert len(validated) == 2
+    assert [row["whole_run/after/val/top1"] for row in rows][-1]
+    assert (folder / "report.html").is_file()
+
+
+def test_a_resumed_run_keeps_the_curves_of_the_first_part(tmp_path: Path) -> None:
+    for start in (None, 4):
+        logger = make_logger("csv", tmp_path, "folder", start)
+        logger.log_metrics({"train/loss": 1.0}, step=start or 0)
+        logger.save()
+    assert {path.parent.name for path in tmp_path.glob("*/metrics.csv")} == {"csv", "csv_after_step_4"}
