@@ -20,11 +20,12 @@ from visionlora.merge import COMMAND as MERGE
 from visionlora.options import Rule, checked
 from visionlora.predict import COMMAND as PREDICT
 from visionlora.retention.config import RetentionConfig
+from visionlora.runs import COMMAND as RUNS
 from visionlora.settings import build, keys_of
 from visionlora.train import COMMAND as TRAIN
 from visionlora.training.config import RunConfig, TrainerConfig
 
-COMMANDS = {command.name: command for command in (TRAIN, CHECK, PREDICT, EVALUATE, MERGE, EXPLAIN)}
+COMMANDS = {command.name: command for command in (TRAIN, CHECK, PREDICT, EVALUATE, MERGE, EXPLAIN, RUNS)}
 
 REQUIRED: Mapping[str, Mapping[str, Any]] = {
     "train": {"data": {"root": "images"}},
@@ -33,6 +34,7 @@ REQUIRED: Mapping[str, Mapping[str, Any]] = {
     "merge": {"adapter": "run", "output": "weights.pth"},
     "check": {"data": {"root": "x"}},
     "explain": {},
+    "runs": {},
 }
 
 INF, NAN = math.inf, math.nan
@@ -125,6 +127,7 @@ REFUSED: Mapping[str, tuple[Any, ...]] = {
     "trainer.checkpoint_minutes": (-1, INF, NAN, "x", True),
     "adapter": TEXT,
     "images": TEXT,
+    "folder": TEXT,
     "model": TEXT[1:],
     "weights": TEXT[1:],
     "output": ("x.txt", "x", "", True),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import statistics
 from pathlib import Path
 
-from tests.conftest import Train, metrics_of
+from tests.conftest import Command, Train, metrics_of
 from visionlora.sweep import by_seed, in_words
 
 
@@ -27,13 +28,27 @@ def test_runs_that_differ_in_their_seed_alone_belong_together() -> None:
     ]
 
 
-def test_a_sweep_ends_with_a_table_of_its_runs(train: Train, tmp_path: Path) -> None:
+def test_a_sweep_ends_with_a_table_of_its_runs(train: Train, command: Command, tmp_path: Path) -> None:
     left, _ = train("lora.rank=1,2", f"hydra.sweep.dir={tmp_path / 'sweep'}", "--multirun")
     assert left.code == 0, left.err
     assert "2 runs" in left.out
     assert "lora.rank=1" in left.out
     assert "lora.rank=2" in left.out
     assert len(list((tmp_path / "sweep").glob("*/metrics.json"))) == 2
+    with (tmp_path / "sweep" / "sweep.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["lora.rank"] for row in rows] == ["1", "2"]
+    assert sorted(row["best"] for row in rows) == ["False", "True"]
+    assert not {"data.root", "model.name"} & set(rows[0]), "the same in all runs"
+    assert "lora.rank=2" in (tmp_path / "sweep" / "sweep.html").read_text()
+    listed = command("runs", str(tmp_path / "sweep"), f"output={tmp_path / 'runs.csv'}")
+    assert listed.code == 0, listed.err
+    assert "0, lora.rank=1" in listed.out
+    assert "1, lora.rank=2" in listed.out
+    with (tmp_path / "runs.csv").open(newline="") as file:
+        again = list(csv.DictReader(file))
+    assert [row["best"] for row in again] == [row["best"] for row in rows]
+    assert [row["top-1"] for row in again] == [row["top-1"] for row in rows]
 
 
 def test_runs_over_seeds_end_with_mean_and_spread(train: Train, tmp_path: Path) -> None:

@@ -33,14 +33,33 @@ class SweepTable(Callback):
             for job in jobs
             if (Path(job.folder) / "metrics.json").exists()
         ]
-        show(
-            sweep_table(list(zip(in_words([one for one, _ in done]), [one for _, one in done], strict=True)))
-        )
+        names, metrics = in_words([one for one, _ in done]), [one for _, one in done]
+        show(sweep_table(list(zip(names, metrics, strict=True))))
+        _write(done, Path(config.hydra.sweep.dir))
         if missing := len(jobs) - len(done):
             print(f"{missing} of {len(jobs)} runs have no figures: see their errors above")
         repeated = {one: runs for one, runs in by_seed(done).items() if len(runs) > 1}
         if repeated:
             show(seeds_table(list(zip(in_words(list(repeated)), repeated.values(), strict=True))))
+
+
+def _write(done: Sequence[tuple[Overrides, Metrics]], folder: Path) -> None:
+    """Write ``sweep.csv`` and ``sweep.html``."""
+    from visionlora.report.runs import RunRow, best_run, write_runs_csv, write_runs_page
+
+    if not done:
+        return
+    common = set(done[0][0]).intersection(*(overrides for overrides, _ in done)) if len(done) > 1 else set()
+    rows = []
+    for overrides, metrics in done:
+        told = dict(one.partition("=")[::2] for one in overrides if one not in common)
+        rows.append(
+            RunRow(", ".join(f"{key}={value}" for key, value in told.items()) or "(defaults)", told, metrics)
+        )
+    best = best_run([metrics for _, metrics in done])
+    write_runs_csv(rows, best, folder / "sweep.csv")
+    write_runs_page(rows, best, folder.name, folder / "sweep.html")
+    print(f"the table is in {folder / 'sweep.csv'} and {folder / 'sweep.html'}")
 
 
 def in_words(runs: Sequence[Overrides]) -> list[str]:

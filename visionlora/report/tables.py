@@ -12,6 +12,7 @@ from rich.text import Text
 
 from visionlora.report.intervals import shown_interval, shown_share
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, UNKNOWN
+from visionlora.report.runs import best_run
 from visionlora.report.selected import selected_words
 from visionlora.report.sheet import PredictionRow, TopNames
 from visionlora.text import for_terminal
@@ -120,7 +121,8 @@ def evaluation_table(metrics: Mapping[str, Any]) -> Table:
 
 
 def sweep_table(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
-    """One row per run: its overrides and its figures."""
+    """One row per run: its overrides and its figures; the best one is bold."""
+    best = best_run([metrics for _, metrics in runs])
     title = f"{len(runs)} runs; top-1 and loss on their validation images"
     table = Table(title=title, title_justify="left", header_style="bold")
     for name in (
@@ -128,12 +130,12 @@ def sweep_table(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
         "false positives", "trained", "step, ms",
     ):  # fmt: skip
         table.add_column(name, justify="left" if name == "run" else "right")
-    for overrides, metrics in runs:
+    for place, (overrides, metrics) in enumerate(runs):
         retention, contrast = metrics["retention"], metrics["contrast"]
         lost = retention if retention == NOT_MEASURED else _lost(retention)
         wrong = contrast if contrast == NOT_MEASURED else shown_share(contrast["after/false_positive_rate"])
         table.add_row(
-            _text(overrides),
+            _text(f"* {overrides}" if place == best else overrides),
             f"{metrics['pictures']['val']:,}",
             shown_share(metrics["after"]["val/top1"]),
             shown_interval(metrics["after"]["val/top1"], metrics["pictures"]["val"]),
@@ -143,10 +145,14 @@ def sweep_table(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
             wrong,
             f"{metrics['parameters']['trainable']:,}",
             f"{metrics['time']['step_ms']:.0f}",
+            style="bold" if place == best else None,
         )
+    marked = "* the best: highest top-1 within the budgets" if best is not None else None
     chosen = dict.fromkeys(words for _, metrics in runs if (words := selected_words(metrics)))
     if chosen:
-        table.caption = f"the figures are on images that chose {' or '.join(chosen)} of their run"
+        words = f"the figures are on images that chose {' or '.join(chosen)} of their run"
+        marked = f"{marked}; {words}" if marked else words
+    table.caption = marked
     return table
 
 

@@ -1,0 +1,56 @@
+"""Runs are found wherever they lie, and compared by what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Left
+from visionlora.errors import VisionLoraError
+from visionlora.run_folder.find import find_runs, varied_options
+
+
+def write_run(folder: Path, config: str) -> None:
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(config)
+    (folder / "run.json").write_text("{}")
+
+
+def test_runs_are_found_at_any_depth_and_folds_belong_to_theirs(tmp_path: Path) -> None:
+    write_run(tmp_path / "goldfish" / "vgg19" / "a", "lora: {rank: 4}\n")
+    write_run(tmp_path / "goldfish" / "vgg19" / "a" / "folds" / "1", "lora: {rank: 4}\n")
+    write_run(tmp_path / "b", "lora: {rank: 8}\n")
+    (tmp_path / "no_run").mkdir()
+    assert [run.path.name for run in find_runs(tmp_path)] == ["b", "a"]
+
+
+def test_only_what_differs_is_named(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", "seed: 0\nlora: {rank: 4, rank_pattern: {head: 2}}\nmodel: {name: vgg19}\n")
+    write_run(tmp_path / "b", "seed: 0\nlora: {rank: 8, rank_pattern: {}}\nmodel: {name: vgg19}\n")
+    assert varied_options(find_runs(tmp_path)) == [
+        {"lora.rank": "4", "lora.rank_pattern": "{head: 2}"},
+        {"lora.rank": "8", "lora.rank_pattern": "{}"},
+    ]
+
+
+def test_a_folder_without_runs_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(VisionLoraError, match="holds no run"):
+        find_runs(tmp_path)
+    with pytest.raises(VisionLoraError, match="there is no folder"):
+        find_runs(tmp_path / "nowhere")
+
+
+def test_runs_without_figures_are_named_and_the_others_are_listed(
+    command: Callable[..., Left], tmp_path: Path
+) -> None:
+    write_run(tmp_path / "runs" / "stopped", "lora: {rank: 4}\n")
+    write_run(tmp_path / "runs" / "broken", "lora: [\n")
+    write_run(tmp_path / "runs" / "strange", "lora: {rank: 4}\n")
+    (tmp_path / "runs" / "strange" / "metrics.json").write_text('{"after": 3}')
+    left = command("runs", "runs")
+    assert left.code == 0, left.err
+    assert "stopped is not finished; resume=runs/stopped continues it" in left.out
+    assert "config.yaml cannot be read" in left.err
+    assert "metrics.json lacks figures" in left.err

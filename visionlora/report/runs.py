@@ -1,0 +1,134 @@
+"""Several runs side by side: which is the best, as a CSV file and as a page."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from visionlora.files import replacing
+from visionlora.report.html import page, styles, text
+from visionlora.report.intervals import wilson_interval
+from visionlora.text import csv_safe
+
+FIGURES = (
+    "images", "top-1", "low", "high", "test top-1", "loss", "strength", "within budget", "old top-1 lost",
+    "false positives", "trained parameters", "step ms", "seconds",
+)  # fmt: skip
+"""Columns of the figures; ``low`` and ``high`` bound the 95 % interval of top-1."""
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A finished run.
+
+    Attributes:
+        name: its folder, or what it is called.
+        varied: what it was told and not all runs were, by key.
+        metrics: the content of its ``metrics.json``.
+    """
+
+    name: str
+    varied: Mapping[str, str]
+    metrics: Mapping[str, Any]
+
+
+def best_run(runs: Sequence[Mapping[str, Any]]) -> int | None:
+    """The place of the best of several runs, by their metrics.
+
+    Of those that keep their budgets, if any does, it is the one with the highest top-1 on its validation
+    images, then the smallest loss. None where fewer than two runs have validation images.
+    """
+    measured = [place for place, one in enumerate(runs) if isinstance(one["after"]["val/top1"], (int, float))]
+    kept = [place for place in measured if runs[place]["strength"].get("kept", True)]
+    if len(measured) < 2:
+        return None
+    return max(
+        kept or measured,
+        key=lambda place: (runs[place]["after"]["val/top1"], -(runs[place]["after"]["val/loss"] or 0.0)),
+    )
+
+
+def figures_of(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of a run by column; None where there is none."""
+    after, count = metrics["after"], metrics["pictures"]["val"]
+    retention, contrast, test = metrics["retention"], metrics["contrast"], metrics["test"]["after"]
+    top1 = after["val/top1"]
+    low, high = wilson_interval(min(top1, 1.0), count) if isinstance(top1, float) else (None, None)
+    return dict(
+        zip(
+            FIGURES,
+            (
+                count, _number(top1), low, high, None if isinstance(test, str) else test["top1"],
+                _number(after["val/loss"]), metrics["strength"]["chosen"], metrics["strength"].get("kept"),
+                None if isinstance(retention, str) else retention["lost"],
+                None if isinstance(contrast, str) else contrast["after/false_positive_rate"],
+                metrics["parameters"]["trainable"], metrics["time"]["step_ms"], metrics["time"]["total_s"],
+            ),
+            strict=True,
+        )
+    )  # fmt: skip
+
+
+def write_runs_csv(rows: Sequence[RunRow], best: int | None, path: Path) -> None:
+    """Write the runs as CSV: name, what varied, ``best``, and ``FIGURES``; what does not exist is empty."""
+    keys = varied_keys(rows)
+    with replacing(path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["run", *keys, "best", *FIGURES])
+        for place, row in enumerate(rows):
+            figures = ["" if value is None else value for value in figures_of(row.metrics).values()]
+            told = [row.varied.get(key, "") for key in keys]
+            writer.writerow([csv_safe(one) for one in (row.name, *told, place == best, *figures)])
+
+
+def write_runs_page(rows: Sequence[RunRow], best: int | None, title: str, path: Path) -> None:
+    """Write the runs as a page with everything in it, the best one first."""
+    order = sorted(range(len(rows)), key=lambda place: (place != best, -(_top1(rows[place]) or 0.0)))
+    keys = varied_keys(rows)
+    head = "".join(f"<th>{text(name)}</th>" for name in ("run", *keys, *FIGURES))
+    body = "".join(_row(rows[place], keys, place == best) for place in order)
+    words = (
+        "The best run has the highest top-1 on its validation images of those within their budgets. It was "
+        "chosen by these figures, so its own is a little too good; test images are not."
+    )
+    content = (
+        f"<h1><bdi>{text(title)}</bdi></h1><p class=quiet>{len(rows)} runs. {words}</p>"
+        f"<div class=scroll><table class=numbers><tr>{head}</tr>{body}</table></div>"
+    )
+    css = styles("folder_page.css", "run_page.css")
+    with replacing(path) as beside:
+        beside.write_text(page(text(title), f"{css}main {{ max-width: none; }}", content), encoding="utf-8")
+
+
+def varied_keys(rows: Sequence[RunRow]) -> list[str]:
+    """Everything that some run was told and another was not."""
+    return list(dict.fromkeys(key for row in rows for key in row.varied))
+
+
+def _row(row: RunRow, keys: Sequence[str], best: bool) -> str:
+    told = "".join(f"<td><bdi>{text(row.varied.get(key, ''))}</bdi></td>" for key in keys)
+    figures = "".join(f"<td>{_shown(value)}</td>" for value in figures_of(row.metrics).values())
+    mark = " <span class=tag>best</span>" if best else ""
+    kind = " class=best" if best else ""
+    return f"<tr{kind}><td class=name><bdi>{text(row.name)}</bdi>{mark}</td>{told}{figures}</tr>"
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "<span class=quiet>-</span>"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.3f}" if isinstance(value, float) else text(value)
+
+
+def _top1(row: RunRow) -> float | None:
+    return _number(row.metrics["after"]["val/top1"])
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, (int, float)) else None

@@ -1,0 +1,105 @@
+"""List and compare runs: ``visionlora runs outputs``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from visionlora.command import Command, complain, launch
+from visionlora.files import require_all_writable
+from visionlora.options import Section, option
+from visionlora.settings import build, plain
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunsOptions(Section):
+    """Options of ``visionlora runs``."""
+
+    folder: str = option("outputs", "a folder with runs in it, or in folders of it", path=True)
+    output: str | None = option(
+        None, "a file for the table: CSV, or a page", path=True, suffixes=(".csv", ".html")
+    )
+
+
+COMMAND = Command(
+    "runs",
+    "list the runs in a folder, what differs between them, and which is the best",
+    RunsOptions,
+    ("visionlora runs outputs", "visionlora runs outputs/goldfish output=runs.html"),
+)
+
+
+def runs(config: DictConfig) -> int:
+    """Find, compare, show, write."""
+    options = build(RunsOptions, plain(config))
+    require_all_writable(output=options.output)
+    from visionlora.report.runs import RunRow, best_run, write_runs_csv, write_runs_page
+    from visionlora.report.tables import show, sweep_table
+    from visionlora.run_folder.find import find_runs, varied_options
+    from visionlora.text import printable
+
+    folder = Path(options.folder)
+    found = find_runs(folder)
+    rows = []
+    for run, varied in zip(found, varied_options(found), strict=True):
+        name = str(run.path.relative_to(folder)) if run.path != folder else run.path.name
+        metrics = _figures(run.path) if run.finished else None
+        if metrics is not None:
+            rows.append(RunRow(name, varied, metrics))
+        elif not run.finished:
+            print(f"{printable(name)} is not finished; resume={printable(run.path)} continues it")
+        if run.problem is not None:
+            complain(run.problem)
+    best = best_run([row.metrics for row in rows])
+    named = [
+        (", ".join([row.name, *(f"{key}={value}" for key, value in row.varied.items())]), row.metrics)
+        for row in rows
+    ]
+    if rows:
+        show(sweep_table(named))
+    if options.output is not None and options.output.lower().endswith(".csv"):
+        write_runs_csv(rows, best, Path(options.output))
+    elif options.output is not None:
+        write_runs_page(rows, best, options.folder, Path(options.output))
+    return 0
+
+
+def _figures(run: Path) -> dict[str, Any] | None:
+    """The run's metrics; None, and a line on standard error, where they are not such figures."""
+    from visionlora.errors import VisionLoraError
+    from visionlora.report.metrics_file import read_metrics
+    from visionlora.report.runs import figures_of
+
+    path = run / "metrics.json"
+    try:
+        metrics = read_metrics(path)
+        figures_of(metrics)
+    except VisionLoraError as error:
+        complain(str(error))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        complain(f"{path} lacks figures that runs have ({error}); it is left out")
+    else:
+        return metrics
+    return None
+
+
+def with_folder(given: Sequence[str]) -> list[str]:
+    """The words of a command line, where a first word alone is the folder."""
+    if given and "=" not in given[0] and not given[0].startswith("-"):
+        return [f"folder={given[0]}", *given[1:]]
+    return list(given)
+
+
+def main() -> None:
+    """Entry point of the command."""
+    sys.argv[1:] = with_folder(sys.argv[1:])
+    launch(runs, COMMAND)
+
+
+if __name__ == "__main__":
+    main()
