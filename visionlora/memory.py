@@ -80,10 +80,11 @@ class Parts:
 
     Args:
         announce: tells the user about more parts.
+        count: how many there are at first.
     """
 
-    def __init__(self, announce: Callable[[str], None]) -> None:
-        self.count = 1
+    def __init__(self, announce: Callable[[str], None], count: int = 1) -> None:
+        self.count = count
         self._rows = 0
         self._announce = announce
 

@@ -19,10 +19,10 @@ from benchmarks import lever_code, levers
 from benchmarks.quality_tasks import Task
 from visionlora.adapters import LoraConfig, attach
 from visionlora.errors import VisionLoraError
+from visionlora.optimizers.config import OptimizerConfig
 from visionlora.retention.config import RetentionConfig
 from visionlora.retention.stream import AnchorStream
 from visionlora.retention.teacher import AnchorTeacher
-from visionlora.training.config import OptimizerConfig
 from visionlora.training.module import LoraModule
 
 SIDE = 8

@@ -35,6 +35,7 @@ from visionlora.data.table import labels_in, read_table
 from visionlora.models import WeightsMetadata
 from visionlora.models.weights import fill, read_weights, rename_keys
 from visionlora.notices import Notices
+from visionlora.optimizers.config import OptimizerConfig
 from visionlora.retention.config import RetentionConfig
 from visionlora.run_folder.checkpoints import Checkpoints
 from visionlora.run_folder.folder import RunFolder
@@ -42,7 +43,7 @@ from visionlora.run_folder.kernel_choices import read_kernels
 from visionlora.run_folder.state_file import read_state, write_state
 from visionlora.run_folder.trainer_state import capture, restore
 from visionlora.settings import keys_of
-from visionlora.training.config import OptimizerConfig, RunConfig, read_config
+from visionlora.training.config import RunConfig, read_config
 from visionlora.training.module import LoraModule
 from visionlora.training.trainer import Fitter
 

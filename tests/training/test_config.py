@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from visionlora.optimizers.config import OptimizerConfig
 from visionlora.retention.config import RetentionConfig
-from visionlora.training.config import OptimizerConfig, TrainerConfig
+from visionlora.training.config import TrainerConfig
 
 
 def test_the_more_there_is_to_forget_the_less_the_network_may_move() -> None:

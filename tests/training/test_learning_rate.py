@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.conftest import Train, metrics_of
-from visionlora.training.config import default_lr
+from visionlora.optimizers.config import default_lr
 from visionlora.training.learning_rate import FACTORS
 
 

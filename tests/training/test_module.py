@@ -24,10 +24,10 @@ from visionlora.data import (
     training_transform,
 )
 from visionlora.errors import VisionLoraError
+from visionlora.optimizers.config import OptimizerConfig
 from visionlora.retention.config import RetentionConfig
 from visionlora.retention.stream import AnchorStream
 from visionlora.retention.teacher import AnchorTeacher
-from visionlora.training.config import OptimizerConfig
 from visionlora.training.module import LoraModule
 
 TARGETS = {"red": 0, "blue": 1}

@@ -140,12 +140,14 @@ def test_ctrl_c_while_the_strength_is_chosen_keeps_the_trained_adapter(
         "lora.restart_every=2",
         "model.head=new",
         "retention.weight=0",
+        "optimizer.name=sgd optimizer.lr=0.01 optimizer.options={momentum:0.9} augment.mixup=0.2",
+        "optimizer.schedule=linear optimizer.class_weights=true trainer.accumulate=2",
     ],
 )  # fmt: skip
 def test_whatever_is_trained_continues_to_the_same_bytes(
     train: Train, command: Command, whole: Callable[..., Path], option: str
 ) -> None:
-    options = (option, "trainer.max_steps=8", "lora.rank=4", "model.dropout=true")
+    options = (*option.split(), "trainer.max_steps=8", "lora.rank=4", "model.dropout=true")
     expected = bytes_of(whole(*options))
     with pytest.MonkeyPatch.context() as patch:
         stop_at(patch, "in a step", signal.SIGTERM)

@@ -65,6 +65,29 @@ class Normalise:
         return rows.unflatten(2, (-1, 3)).permute(0, 3, 1, 2)
 
 
+class BatchMixing:
+    """Mixes the images of a step with each other, and their labels alike: MixUp (Zhang et al. 2018,
+    https://arxiv.org/abs/1710.09412) or CutMix (Yun et al. 2019, https://arxiv.org/abs/1905.04899), each in
+    half of the steps where both are wanted. torchvision's own; its numbers are a function of (seed, step).
+
+    Args:
+        mixup, cutmix: alpha of the Beta distribution that the shares are drawn from; 0: not done.
+        outputs: of the network.
+        seed: of the run.
+    """
+
+    def __init__(self, mixup: float, cutmix: float, outputs: int, seed: int) -> None:
+        kinds = [(v2.MixUp, mixup), (v2.CutMix, cutmix)]
+        self._mixers = [kind(alpha=alpha, num_classes=outputs) for kind, alpha in kinds if alpha]
+        self._seed = seed
+
+    def __call__(self, images: Tensor, labels: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        """The mixed images, and their labels as probabilities, float32 (images, outputs)."""
+        with seeded("mix", self._seed, step):
+            mixer = self._mixers[int(torch.randint(len(self._mixers), (1,)))]
+            return mixer(images.clone(), labels)
+
+
 def mixed(*parts: int | str) -> int:
     """A 63-bit seed out of numbers and words; neighbouring numbers give unrelated seeds."""
     digest = hashlib.blake2b(",".join(map(str, parts)).encode(), digest_size=8).digest()

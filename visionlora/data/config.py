@@ -63,6 +63,17 @@ class AugmentConfig(Section):
         at_least=0, at_most=1, also=("color_jitter",),
     )  # fmt: skip
     grayscale: float = option(0.0, "probability of a grayscale image", at_least=0, at_most=1)
+    mixup: float = option(
+        0.0, "alpha of MixUp, which blends two images and their labels; 0: none", at_least=0, at_most=100
+    )
+    cutmix: float = option(
+        0.0, "alpha of CutMix, which puts a part of one image into another; 0: none", at_least=0, at_most=100
+    )
+
+    @property
+    def mixes(self) -> bool:
+        """Whether the images of a step are mixed with each other."""
+        return bool(self.mixup or self.cutmix)
 
     @property
     def nothing(self) -> bool:

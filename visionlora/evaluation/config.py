@@ -8,6 +8,7 @@ from visionlora.data.config import DataConfig
 from visionlora.models.config import AdapterSource
 from visionlora.options import option, section
 
+MIRRORED = "whether each image's mirror image is predicted too, and the mean taken (test-time augmentation)"
 DEVICES = "processes that share the images on this machine, each on a device of its own"
 
 
@@ -24,6 +25,7 @@ class PredictConfig(AdapterSource):
     top_k: int = option(3, "names for each image", at_least=1, at_most=100_000)
     batch_size: int = option(16, "images at a time", at_least=1, at_most=65536)
     devices: int = option(1, DEVICES, at_least=1, at_most=1024)
+    mirrored: bool = option(False, MIRRORED, also=("tta", "augment", "test_time_augmentation"))
     merged: bool = option(True, "whether the adapter is merged into the weights, which is faster")
 
 
@@ -33,6 +35,7 @@ class EvaluateConfig(AdapterSource):
 
     output: str | None = option(None, "a file for the figures", path=True, suffixes=(".json",))
     devices: int = option(1, DEVICES, at_least=1, at_most=1024)
+    mirrored: bool = option(False, MIRRORED, also=("tta", "augment", "test_time_augmentation"))
     sheet: str | None = option(
         None, "a sheet of the old images that were right and are wrong now", path=True, suffixes=(".png",)
     )

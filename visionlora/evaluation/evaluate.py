@@ -29,6 +29,7 @@ from visionlora.errors import VisionLoraError
 from visionlora.evaluation.config import EvaluateConfig
 from visionlora.evaluation.forgetting import Changes, changes_sheet
 from visionlora.evaluation.metrics import contrast_metrics, retention_metrics
+from visionlora.evaluation.mirrored import Mirrored
 from visionlora.evaluation.predictions import Predictions, predict_batches
 from visionlora.evaluation.rank_curve import measure_rank_curve
 from visionlora.evaluation.selected import selected_on
@@ -65,11 +66,11 @@ def evaluate_adapter(
     updates = decompose_updates(restored.network) if options.rank_curve else None
     targets = _targets(restored, images)
     loader = _loader(restored, images, targets, options.data.batch_size)
-    now, before = _predict(restored, loader)
+    now, before = _predict(restored, loader, options.mirrored)
     outputs = sorted(set(targets.values()))
     old = _old_images(restored, retention_root)
     old_loader = _loader(restored, old, _targets(restored, old), options.data.batch_size) if old else None
-    changes = _changes(restored, old_loader)
+    changes = _changes(restored, old_loader, options.mirrored)
     metrics: dict[str, Any] = {
         "pictures": len(images),
         "judged_on": judged_on,
@@ -88,7 +89,7 @@ def evaluate_adapter(
         "retention": retention_metrics(
             changes, restored.head.targets, selected_on(options.adapter, old, "retention")
         ),
-        "contrast": _contrast_metrics(restored, options.adapter, contrast_root, options.data.batch_size),
+        "contrast": _contrast_metrics(restored, options, contrast_root),
     }
     show(evaluation_table(metrics), console)
     show(changes_table(metrics["retention"]), console)
@@ -149,14 +150,17 @@ def _loader(
     return make_loader(ImageDataset(images, restored.backbone.preprocessing, targets=targets), batch_size)
 
 
-def _predict(restored: TrainedModel, loader: ImageLoader) -> tuple[Predictions, Predictions | None]:
+def _predict(
+    restored: TrainedModel, loader: ImageLoader, mirrored: bool
+) -> tuple[Predictions, Predictions | None]:
     """The adapted network's predictions, and the frozen one's where it has the same outputs."""
+    network = Mirrored(restored.network) if mirrored else restored.network
     with merged(restored.network):
-        now = predict_batches(restored.network, loader)
+        now = predict_batches(network, loader)
     if restored.head.kind == "new":
         return now, None
     with adapters_off(restored.network):
-        before = predict_batches(restored.network, loader)
+        before = predict_batches(network, loader)
     # Outputs that were added to the head are trained whole: without the adapters they still are.
     return now, before.muted(len(restored.backbone.categories))
 
@@ -193,20 +197,22 @@ def _old_images(restored: TrainedModel, root: str | None) -> tuple[ImageFile, ..
     return scan_known(Path(folder))
 
 
-def _changes(restored: TrainedModel, loader: ImageLoader | None) -> Changes | None:
+def _changes(restored: TrainedModel, loader: ImageLoader | None, mirrored: bool) -> Changes | None:
     """The changes on the old images; None where there are none."""
     if loader is None:
         return None
-    now, before = _predict(restored, loader)
+    now, before = _predict(restored, loader, mirrored)
     assert before is not None
     return Changes(before.first(len(restored.backbone.categories)), now, restored.head.outputs)
 
 
 def _contrast_metrics(
-    restored: TrainedModel, adapter: str, root: str | None, batch_size: int
+    restored: TrainedModel, options: EvaluateConfig, root: str | None
 ) -> dict[str, Any] | str:
     if root is None or not restored.classes:
         return NOT_MEASURED
     images = scan_images([Path(root)])
-    now, before = _predict(restored, _loader(restored, images, None, batch_size))
-    return contrast_metrics(before, now, restored.head.targets, selected_on(adapter, images, "contrast"))
+    loader = _loader(restored, images, None, options.data.batch_size)
+    now, before = _predict(restored, loader, options.mirrored)
+    selected = selected_on(options.adapter, images, "contrast")
+    return contrast_metrics(before, now, restored.head.targets, selected)

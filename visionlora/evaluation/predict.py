@@ -16,7 +16,7 @@ from typing import IO, Any
 import torch
 from rich.console import Console
 from rich.text import Text
-from torch import Tensor
+from torch import Tensor, nn
 
 from visionlora.adapters import adapters_off, merged
 from visionlora.data import BadImage, ImageCache, ImageFile, Normalise, evaluation_transform, scan_images
@@ -24,6 +24,7 @@ from visionlora.data.walk import watched
 from visionlora.device import choose_device
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.config import PredictConfig
+from visionlora.evaluation.mirrored import Mirrored
 from visionlora.files import json_text, replacing, require_all_writable
 from visionlora.memory import computed
 from visionlora.models.restore import TrainedModel, restore
@@ -95,8 +96,9 @@ def _predict(
             stack.callback(writer.close)
         advance = stack.enter_context(progress(Console(stderr=True), "predicting"))
         for prediction in predict_files(
-            restored, images, options.top_k, options.batch_size, options.compare, options.merged
-        ):
+            restored, images, options.top_k, options.batch_size, options.compare, options.merged,
+            options.mirrored,
+        ):  # fmt: skip
             count += 1
             if writer:
                 writer.write(prediction)
@@ -148,6 +150,7 @@ def predict_files(
     batch_size: int = 16,
     compare: bool = False,
     merge: bool = True,
+    mirrored: bool = False,
 ) -> Iterator[ImagePrediction]:
     """A prediction for each image, in their order; only a batch at a time is in memory.
 
@@ -160,6 +163,7 @@ def predict_files(
         batch_size: images in a batch.
         compare: whether the frozen network predicts too.
         merge: whether the adapter is merged into the weights meanwhile.
+        mirrored: whether the mean over each image and its mirror image is taken.
     """
     preprocessing = restored.backbone.preprocessing
     transform, normalise = (
@@ -168,6 +172,7 @@ def predict_files(
     )
     cache = ImageCache(0, preprocessing.resize, preprocessing.interpolation)
     network = restored.network.to(choose_device("auto"))
+    predictor = Mirrored(network) if mirrored else network
 
     def attempt(image: ImageFile) -> Tensor | BadImage:
         try:
@@ -178,7 +183,9 @@ def predict_files(
     def of_batch(batch: Sequence[ImageFile]) -> Iterator[ImagePrediction]:
         decoded = list(threads.map(attempt, batch))
         readable = [pixels for pixels in decoded if isinstance(pixels, Tensor)]
-        predicted = iter(_predict_batch(restored, normalise(readable), top, compare) if readable else ())
+        predicted = iter(
+            _predict_batch(restored, predictor, normalise(readable), top, compare) if readable else ()
+        )
         for image, pixels in zip(batch, decoded, strict=True):
             if isinstance(pixels, BadImage):
                 yield ImagePrediction(image.path, [], error=pixels.reason)
@@ -196,15 +203,14 @@ def predict_files(
 
 @torch.inference_mode()
 def _predict_batch(
-    restored: TrainedModel, images: Tensor, top: int, compare: bool
+    restored: TrainedModel, predictor: nn.Module, images: Tensor, top: int, compare: bool
 ) -> list[tuple[Prediction, Prediction | None]]:
-    network = restored.network
-    images = images.to(next(network.parameters()).device)
-    now = decode(computed(network, images), restored.head.outputs, top)
+    images = images.to(next(predictor.parameters()).device)
+    now = decode(computed(predictor, images), restored.head.outputs, top)
     if not compare or restored.head.kind == "new":
         return [(one, None) for one in now]
-    with adapters_off(network):
-        logits = computed(network, images)
+    with adapters_off(restored.network):
+        logits = computed(predictor, images)
     # The frozen network has no outputs for the classes that were added to its head.
     known = restored.head.outputs[: len(restored.backbone.categories)]
     return list(zip(now, decode(logits[:, : len(known)], known, top), strict=True))

@@ -6,7 +6,7 @@ Logits have the shape (images, outputs), labels are int64 of shape (images,), -1
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -21,13 +21,35 @@ Prediction = list[tuple[str, float]]
 """(class name, probability), most probable first."""
 
 
-def loss(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+def loss(logits: Tensor, labels: Tensor, smoothing: float = 0.0, weights: Tensor | None = None) -> Tensor:
     """Mean cross-entropy in nats, a scalar, computed in float32.
+
+    ``labels`` may be probabilities, shape (images, outputs), where images are mixed. ``weights``, shape
+    (outputs,), are those of the classes in the mean.
 
     ``smoothing`` is the share of the label's probability that is spread over all outputs (Szegedy et al.
     2016, https://arxiv.org/abs/1512.00567, section 7).
     """
-    return F.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
+    return F.cross_entropy(logits.float(), labels, weights, label_smoothing=smoothing)
+
+
+def class_weights(counts: Mapping[int, int], outputs: int) -> Tensor:
+    """Weights of the outputs in the loss, inversely proportional to their number of images.
+
+    An output with the mean number of images has weight 1; one without images has it too.
+
+    Args:
+        counts: output -> images of it.
+        outputs: how many there are.
+
+    Returns:
+        float32, shape (outputs,).
+    """
+    weights = torch.ones(outputs)
+    mean = sum(counts.values()) / max(1, len(counts))
+    for output, count in counts.items():
+        weights[output] = mean / count
+    return weights
 
 
 def distillation(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,53 +10,10 @@ from omegaconf import DictConfig
 from visionlora.adapters.config import LoraConfig
 from visionlora.data.config import AugmentConfig, DataConfig
 from visionlora.models.config import ModelConfig
+from visionlora.optimizers.config import OptimizerConfig
 from visionlora.options import Section, option, section
 from visionlora.retention.config import ContrastConfig, RetentionConfig
 from visionlora.settings import build, plain
-
-
-@dataclass(frozen=True)
-class OptimizerConfig(Section):
-    """AdamW over the adapter's and a new head's parameters, with warm-up and cosine decay."""
-
-    lr: float | str | None = option(
-        None, "null: 3e-3, with a new head 5e-4; auto: the best of five in trainings as long as the run",
-        words=("auto",), above=0, at_most=1000, also=("learning_rate", "lr0"),
-    )  # fmt: skip
-    weight_decay: float = option(0.0, "AdamW's weight decay", at_least=0, at_most=1000, also=("wd",))
-    betas: Sequence[float] = option(
-        (0.9, 0.999),
-        "AdamW's decay rates of the averages of gradient and square",
-        at_least=0,
-        below=1,
-        length=2,
-    )
-    label_smoothing: float | None = option(
-        None, "share of a label's probability spread over all outputs; null: 0.1 with a new head, else 0",
-        at_least=0, below=1,
-    )  # fmt: skip
-    warmup: float = option(
-        0.1, "share of the steps in which the learning rate rises; then it falls as a cosine to zero",
-        at_least=0, below=1,
-    )  # fmt: skip
-
-    def for_head(self, new: bool) -> OptimizerConfig:
-        """With the learning rate and label smoothing of that kind of head, where none is configured."""
-        lr = default_lr(new) if self.lr is None else self.lr
-        smoothing = self.label_smoothing
-        if smoothing is None:
-            # A new head on few images is soon sure of each of them, and as sure of what it gets wrong.
-            smoothing = 0.1 if new else 0.0
-        return replace(self, lr=lr, label_smoothing=smoothing)
-
-
-def default_lr(new_head: bool) -> float:
-    """AdamW's learning rate where none is configured.
-
-    A new head starts as a good classifier of the frozen features: large steps lead away from it. Adapters
-    alone bear a higher rate, and then need fewer steps.
-    """
-    return 5e-4 if new_head else 3e-3
 
 
 @dataclass(frozen=True)
@@ -106,6 +62,10 @@ class TrainerConfig(Section):
     strategy: str = option(
         "auto", "auto: ddp where there are several processes; ddp: with one too", words=("auto", "ddp")
     )
+    accumulate: int = option(
+        1, "parts that a step's batch is computed in, one by one: same result, less memory, more time",
+        at_least=1, at_most=65536, also=("accumulate_grad_batches", "gradient_accumulation_steps"),
+    )  # fmt: skip
     gradient_clip_val: float | None = option(
         1.0, "largest norm of the gradient; null: not clipped", above=0, at_most=1e9
     )
@@ -212,6 +172,16 @@ class RunConfig(Section):
     trainer: TrainerConfig = section()
 
     def check(self) -> None:
+        if self.augment.mixes and self.cache.features is True:
+            raise ValueError(
+                "cache.features is true: it keeps features of single images, and augment.mixup and "
+                "augment.cutmix mix images; give one of them"
+            )
+        if self.augment.mixes and self.optimizer.class_weights:
+            raise ValueError(
+                "optimizer.class_weights is true: an image that augment.mixup or augment.cutmix mixed has no "
+                "class to weigh; use data.balance=true"
+            )
         size, devices = self.data.batch_size, self.trainer.devices
         if size % devices:
             raise ValueError(

@@ -9,9 +9,9 @@ from dataclasses import replace
 from visionlora.adapters import restart_adapters
 from visionlora.errors import Diverged, VisionLoraError
 from visionlora.notices import Notices
+from visionlora.optimizers.config import OptimizerConfig
 from visionlora.run_folder.record import Record
 from visionlora.run_folder.trainer_state import trained_state
-from visionlora.training.config import OptimizerConfig
 from visionlora.training.module import LoraModule
 from visionlora.training.trainer import Fitter
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -21,7 +20,7 @@ from visionlora.adapters import (
 )
 from visionlora.adapters.network import uses_dropout
 from visionlora.adapters.restart import restart, warmed_up
-from visionlora.data.augment import mixed
+from visionlora.data.augment import BatchMixing, mixed
 from visionlora.device import reading_interval
 from visionlora.errors import Diverged
 from visionlora.evaluation.budget import largest_plausible
@@ -29,6 +28,8 @@ from visionlora.evaluation.predictions import Predictions, of_all_processes
 from visionlora.frozen.features import network_inputs
 from visionlora.frozen.split import DROPOUTS
 from visionlora.memory import Parts, StepLoss, computed
+from visionlora.optimizers.config import OptimizerConfig
+from visionlora.optimizers.make import make_optimizer, rate_share
 from visionlora.phases import phase
 from visionlora.place import place
 from visionlora.processes import agreed
@@ -36,7 +37,6 @@ from visionlora.retention.config import RetentionConfig
 from visionlora.retention.drift import Drift
 from visionlora.retention.teacher import AnchorTeacher
 from visionlora.tasks import single_label as task
-from visionlora.training.config import OptimizerConfig
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class LoraModule(lightning.LightningModule):
     Args:
         network: an adapted network, (batch, 3, height, width) to logits (batch, outputs).
         total_steps: optimizer steps of the run; the learning rate reaches zero there.
-        optimizer: AdamW's settings.
+        optimizer: its settings.
         retention: weight and temperature of the distillation.
         teacher: the frozen network on anchors; None trains without distillation.
         dropout: whether the network's own dropout layers are active while training.
@@ -58,6 +58,9 @@ class LoraModule(lightning.LightningModule):
             hold images.
         seed: dropout masks, and what adapters restart from, are a function of it and of the step alone.
         restart_every: steps after which the adapters restart (ReLoRA); None: never.
+        mixing: mixes the images of a step and their labels; None: each image stays by itself.
+        class_weights: of each output in the loss, shape (outputs,); None: all alike.
+        parts: that a batch is computed in.
         announce: tells the user what was decided while training.
     """
 
@@ -72,11 +75,16 @@ class LoraModule(lightning.LightningModule):
         suffix: nn.Module | None = None,
         seed: int = 0,
         restart_every: int | None = None,
+        mixing: BatchMixing | None = None,
+        class_weights: Tensor | None = None,
+        parts: int = 1,
         announce: Callable[[str], None] = log.warning,
     ) -> None:
         super().__init__()
         self.seed = seed
         self.restart_every = restart_every
+        self.mixing = mixing
+        self.class_weights = class_weights
         self.network = network
         self.suffix = network if suffix is None else suffix
         self.total_steps = total_steps
@@ -91,7 +99,7 @@ class LoraModule(lightning.LightningModule):
         """Whether a training step draws random numbers."""
         self.has_hooks = any(adapter.has_hooks for adapter in active_adapters(network))
         """Whether an adapter's family has a regularizer or a schedule (AdaLoRA, DyLoRA)."""
-        self.parts = Parts(announce)
+        self.parts = Parts(announce, parts)
         self._step: StepLoss | None = None
         self._images: Tensor | None = None
         self._validation: list[tuple[Tensor, Tensor, Tensor]] = []
@@ -129,14 +137,16 @@ class LoraModule(lightning.LightningModule):
 
     def _loss(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """What a step minimises, and its figures by name."""
-        inputs, count = network_inputs(batch), len(batch["labels"])
+        inputs, labels, count = network_inputs(batch), batch["labels"], len(batch["labels"])
+        if self.mixing is not None:  # then batches hold images
+            inputs[0], labels = self.mixing(inputs[0], labels, self.global_step)
         anchors = self.teacher.batch(self.suffix, self.global_step) if self.teacher else None
         if anchors is not None:
             inputs = [torch.cat(parts) for parts in zip(inputs, anchors.inputs, strict=True)]
         with self._seeded_dropout():
             logits = self.parts.compute(self.suffix, inputs)
         smoothing = self.optimizer_options.label_smoothing or 0.0
-        learned = task.loss(logits[:count], batch["labels"], smoothing)
+        learned = task.loss(logits[:count], labels, smoothing, self.class_weights)
         loss, figures = learned * batch.get("share", 1), {}
         if anchors is not None:
             distillation = task.distillation(logits[count:], anchors.logits, self.retention.temperature)
@@ -270,20 +280,20 @@ class LoraModule(lightning.LightningModule):
         self.parts.count = checkpoint["parts"]
 
     def configure_optimizers(self) -> Any:
-        """AdamW; the learning rate rises linearly, then falls as a cosine, step by step."""
+        """The optimizer; the learning rate rises linearly, then follows its schedule, step by step."""
         options = self.optimizer_options
         first, second = options.betas
         assert isinstance(options.lr, (int, float)), "for_head() and select_learning_rate() come first"
-        optimizer = torch.optim.AdamW(
-            self.trainable(), lr=options.lr, betas=(first, second), weight_decay=options.weight_decay
+        optimizer = make_optimizer(
+            options.name, self.trainable(), options.lr, options.weight_decay, (first, second), options.options
         )
         warmup = max(1, round(options.warmup * self.total_steps))
 
         def share(step: int) -> float:
-            if step < warmup:
-                return (step + 1) / (warmup + 1)
-            again = warmed_up(step, self.restart_every, options.warmup) if self.restart_every else 1.0
-            return again * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, self.total_steps - warmup)))
+            whole = rate_share(options.schedule, step, warmup, self.total_steps)
+            if step < warmup or not self.restart_every:
+                return whole
+            return whole * warmed_up(step, self.restart_every, options.warmup)
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, share)
         stepped = {"scheduler": schedule, "interval": "step", "name": "train/lr"}

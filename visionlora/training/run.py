@@ -23,6 +23,7 @@ from visionlora.evaluation.forgetting import changes_between
 from visionlora.evaluation.images import evaluate_images
 from visionlora.evaluation.strength import StrengthOptions, select_strength
 from visionlora.notices import Notices
+from visionlora.optimizers.config import OptimizerConfig, default_lr
 from visionlora.phases import listen, phase, timed_phases
 from visionlora.place import place
 from visionlora.processes import agreed
@@ -36,7 +37,7 @@ from visionlora.run_folder.loggers import make_logger
 from visionlora.run_folder.status import Status
 from visionlora.signals import StopRequest
 from visionlora.training.callbacks import FirstBatch, Patience, StepTimer, progress
-from visionlora.training.config import OptimizerConfig, TrainerConfig, default_lr, read_config
+from visionlora.training.config import TrainerConfig, read_config
 from visionlora.training.feature_cache import FeatureCachePlan, computed_part, plan_feature_cache
 from visionlora.training.learning_rate import select_learning_rate
 from visionlora.training.metrics import TrainingResult, build_metrics, times_so_far, versions
@@ -103,7 +104,7 @@ def run(
     logger = make_logger(settings.logger, folder.path, settings.data.name, step)
     with timed_choices(folder.path / "kernels.json", settings.trainer.kernel, notices) as choices:
         cache_plan = plan_feature_cache(
-            settings.cache, network, sample, setup.cached_inputs, setup.views, settings.model.dropout,
+            setup.config.cache, network, sample, setup.cached_inputs, setup.views, settings.model.dropout,
             folder.path, choices, notices,
         )  # fmt: skip
         evaluation_images = setup.evaluation_images
@@ -229,7 +230,8 @@ def train(
             suffix = None if cache_plan is None else part
             return LoraModule(
                 network, steps, options, settings.retention, setup.teacher, settings.model.dropout, suffix,
-                settings.seed, settings.lora.restart_every, notices.warn,
+                settings.seed, settings.lora.restart_every, setup.mixing, setup.class_weights,
+                settings.trainer.accumulate, notices.warn,
             )  # fmt: skip
 
         def save_adapter() -> None:

@@ -9,9 +9,11 @@ from functools import partial
 
 import torch
 from rich.console import RenderableType
+from torch import Tensor
 
 from visionlora.adapters.init import FROM_DATA
 from visionlora.data import BadImage, ImageDataset, ImageFile, ImageFolder, ImageLoader, scan
+from visionlora.data.augment import BatchMixing
 from visionlora.data.class_findings import unequal
 from visionlora.data.loaders import ImageLoaders
 from visionlora.data.loading import augmented_views
@@ -40,6 +42,7 @@ from visionlora.retention.negatives import contrast_loader
 from visionlora.retention.starts import start_from_data
 from visionlora.retention.teacher import AnchorTeacher
 from visionlora.run_folder.record import Record
+from visionlora.tasks.single_label import class_weights
 from visionlora.training.config import RunConfig, TrainerConfig
 from visionlora.training.precision import TYPES
 
@@ -98,6 +101,24 @@ class RunSetup:
         return self.adapted.head.kind == "new"
 
     @property
+    def mixing(self) -> BatchMixing | None:
+        """What mixes the images of a step with each other; None: nothing."""
+        augment, outputs = self.config.augment, len(self.adapted.head.outputs)
+        if not augment.mixes:
+            return None
+        return BatchMixing(augment.mixup, augment.cutmix, outputs, self.config.seed)
+
+    @property
+    def class_weights(self) -> Tensor | None:
+        """The weight of each output in the loss, on the network's device; None: all weigh alike."""
+        if not self.config.optimizer.class_weights:
+            return None
+        head = self.adapted.head
+        targets = dict(zip(self.folder.classes, head.targets, strict=True))
+        counts = Counter(targets[image.label or ""] for image in self.folder.train)
+        return class_weights(counts, len(head.outputs)).to(next(self.adapted.network.parameters()).device)
+
+    @property
     def views(self) -> int | None:
         """Augmented views of a training image that a feature cache holds; None: nothing is random."""
         return None if self.config.augment.nothing else self.config.cache.views
@@ -141,6 +162,9 @@ def set_up(
     backbone, head = adapted.backbone, adapted.head
     new = head.kind == "new"
     config = replace(config, optimizer=config.optimizer.for_head(new), trainer=config.trainer.for_head(new))
+    if config.augment.mixes:
+        config = replace(config, cache=replace(config.cache, features=False))
+        notices.say("cache.features is off: features are of one image, and images are mixed (augment)")
     notices.console.print(_found(config.trainer, config.data.batch_size, folder, adapted))
     loaders = ImageLoaders(
         backbone.preprocessing, config.augment, seed=config.seed, batch_size=data.batch_size,

@@ -1,0 +1,1 @@
+"""What moves the trained parameters: its settings, and PyTorch's optimizers by their names."""
