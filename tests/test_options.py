@@ -69,6 +69,7 @@ REFUSED: Mapping[str, tuple[Any, ...]] = {
     "model.name": TEXT,
     "model.weights": TEXT,
     "model.head": ("old", "", None, 1, True),
+    "model.expand": (-1, 0.5, 1001, INF, NAN, None, "x", True),
     "model.dropout": SWITCH,
     "lora.family": ("lroa", "", None, 1, True, []),
     "lora.init": ("nope", "", None, 1, True, []),

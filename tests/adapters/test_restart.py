@@ -157,16 +157,31 @@ def test_attention_restarts_in_each_of_its_parts() -> None:
     assert {one.rank for one in decompose_updates(network).values()} == {2}
 
 
-def test_pruning_keeps_the_largest_hundredth_of_each_moment() -> None:
+def test_pruning_keeps_the_hundredth_where_the_first_moment_is_largest() -> None:
     parameter = nn.Parameter(torch.zeros(10, 20))
     optimizer = torch.optim.AdamW([parameter])
     parameter.grad = torch.arange(1.0, 201).view(10, 20)
     optimizer.step()
+    optimizer.state[parameter]["exp_avg_sq"].copy_(optimizer.state[parameter]["exp_avg_sq"].flip(0))
     prune_moments(optimizer, parameter)
     for key in ("exp_avg", "exp_avg_sq"):
         moment = optimizer.state[parameter][key].flatten()
         assert torch.nonzero(moment).flatten().tolist() == [198, 199]
     assert optimizer.state[parameter]["step"] == 1
+
+
+def test_a_restart_never_leaves_a_first_moment_without_its_second() -> None:
+    torch.manual_seed(0)
+    parameter = nn.Parameter(torch.randn(30, 30))
+    optimizer = torch.optim.AdamW([parameter], lr=1e-3)
+    for _ in range(20):
+        parameter.grad = torch.randn(30, 30) ** 3
+        optimizer.step()
+    prune_moments(optimizer, parameter)
+    before = parameter.detach().clone()
+    parameter.grad = torch.full((30, 30), 1e-9)  # A's, while B is zero
+    optimizer.step()
+    assert (parameter - before).abs().max() < 0.02
 
 
 def test_the_learning_rate_rises_again_after_each_restart() -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
+from visionlora.adapters.base import Adapter
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.network import active_adapters, finish_detaching, remove_adapters, require_adapters
 from visionlora.frozen.folding import unfold_batch_norm
+from visionlora.frozen.growth import Gate, growths
 
 _Network = TypeVar("_Network", bound=nn.Module)
 
@@ -73,12 +75,12 @@ def merged(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def adapters_off(model: nn.Module) -> Iterator[None]:
-    """Inside, the network is the frozen one; may be nested, and used inside or around `merged`.
+    """Inside, the network is the frozen one, new blocks off; may be nested, and used in or around `merged`.
 
     Raises:
         LoraError: the model has no adapters.
     """
-    layers = list(require_adapters(model).values())
+    layers: list[Any] = [*require_adapters(model).values(), *growths(model).values()]
     for layer in layers:
         layer.off += 1
     try:
@@ -89,7 +91,8 @@ def adapters_off(model: nn.Module) -> Iterator[None]:
 
 
 def scale(model: _Network, strength: float) -> _Network:
-    """Multiply every active adapter's update by `strength` for good, in place; it is saved and merged so.
+    """Multiply every active adapter's update, and the branch of every new block, by `strength` for good, in
+    place; it is saved and merged so.
 
     Trained tensors stay as they are, and so do modules that were trained whole (a new head).
 
@@ -106,9 +109,13 @@ def scale(model: _Network, strength: float) -> _Network:
     """
     if not (math.isfinite(strength) and strength > 0):
         raise LoraError(f"strength is {strength!r}: give a positive number.")
-    for adapter in active_adapters(model):
+    for adapter in _scalable(model):
         adapter.strength *= strength
     return model
+
+
+def _scalable(model: nn.Module) -> list[Adapter | Gate]:
+    return [*active_adapters(model), *(growth.gate for growth in growths(model).values())]
 
 
 @contextmanager
@@ -121,7 +128,7 @@ def scaled(model: nn.Module, strength: float) -> Iterator[None]:
     """
     if not (math.isfinite(strength) and strength >= 0):
         raise LoraError(f"strength is {strength!r}: give a number of at least 0.")
-    adapters = active_adapters(model)
+    adapters = _scalable(model)
     before = [adapter.strength for adapter in adapters]
     try:
         for adapter, own in zip(adapters, before, strict=True):

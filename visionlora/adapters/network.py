@@ -13,6 +13,7 @@ from visionlora.adapters.families.dylora import Dylora
 from visionlora.adapters.layers import AdaptedLayer, adapters_in
 from visionlora.adapters.sites import WeightSite, site_name, sites_of
 from visionlora.frozen.freeze import unfreeze
+from visionlora.frozen.growth import growths
 from visionlora.frozen.swap import swap_back
 
 _Network = TypeVar("_Network", bound=nn.Module)
@@ -149,13 +150,14 @@ def cut_rank(model: _Network, rank: int) -> _Network:
 
 
 def require_adapters(model: nn.Module) -> dict[str, AdaptedLayer]:
-    """The adapted modules by name; none where adapters are attached to no layer (head-only training).
+    """The adapted modules by name; none where adapters are attached to no layer (training of a head or of new
+    blocks alone).
 
     Raises:
         LoraError: nothing is attached.
     """
     layers = adapted_layers(model)
-    if not layers and not vars(model).get("attached"):
+    if not layers and not vars(model).get("attached") and not growths(model):
         raise LoraError(f"The {type(model).__name__} has no adapters: attach or load some first.")
     return layers
 

@@ -23,7 +23,7 @@ from visionlora.adapters.layers import adapters_in
 from visionlora.adapters.network import adapted_layers, named_adapters
 
 PRUNED = 0.99
-"""Share of each moment that a restart sets to zero, the smallest ones first (section 3 of the paper)."""
+"""Share of the moments that a restart sets to zero, the smallest ones first (section 3 of the paper)."""
 _SPARE = 8
 """Directions more than the rank that its range is looked for in (Halko et al. 2011, section 4.2)."""
 
@@ -173,12 +173,20 @@ def restart(model: nn.Module, optimizer: torch.optim.Optimizer, seed: int, step:
 
 @torch.no_grad()
 def prune_moments(optimizer: torch.optim.Optimizer, parameter: nn.Parameter, share: float = PRUNED) -> None:
-    """Set the smallest elements of a parameter's moments to zero, this share of each."""
-    for moment in optimizer.state.get(parameter, {}).values():
-        if isinstance(moment, Tensor) and moment.shape == parameter.shape and moment.is_floating_point():
-            size = moment.abs().flatten()
-            least = size.kthvalue(max(1, math.ceil(share * len(size)))).values
-            moment.masked_fill_(moment.abs() <= least, 0)
+    """Set this share of a parameter's moments to zero, where the first one is smallest.
+
+    The same elements of all moments: a first moment without its second would be divided by next to nothing.
+    """
+    moments = [
+        value
+        for value in optimizer.state.get(parameter, {}).values()
+        if isinstance(value, Tensor) and value.shape == parameter.shape and value.is_floating_point()
+    ]
+    if moments:
+        size = moments[0].abs()
+        least = size.flatten().kthvalue(max(1, math.ceil(share * size.numel()))).values
+        for moment in moments:
+            moment.masked_fill_(size <= least, 0)
 
 
 def warmed_up(step: int, every: int, warmup: float) -> float:

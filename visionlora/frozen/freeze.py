@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from visionlora.frozen.activations import in_place_again, out_of_place
+from visionlora.frozen.growth import growth_modules
 from visionlora.frozen.norm import FrozenBatchNorm, freeze_norm, unfreeze_norm
 from visionlora.frozen.swap import Swapped, swap, swap_back
 from visionlora.frozen.weight import frozen_weight
@@ -51,7 +52,10 @@ def freeze(model: nn.Module, adapted: Container[nn.Module]) -> None:
 def freeze_modules(model: nn.Module, adapted: Container[nn.Module]) -> None:
     """The part of :func:`freeze` that changes modules and no parameter."""
     out_of_place(model)
+    grown = growth_modules(model)
     for module in model.modules():
+        if module in grown:
+            continue
         if isinstance(module, _BatchNorm) and not isinstance(module, FrozenBatchNorm):
             freeze_norm(module)
         elif type(module) in CONVOLUTIONS and module.groups != 1 and module not in adapted:

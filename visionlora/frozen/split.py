@@ -9,6 +9,8 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, fx, nn
 
+from visionlora.frozen.growth import Growth
+
 Values = tuple[Tensor, ...]
 
 DROPOUTS = (nn.modules.dropout._DropoutNd,)
@@ -90,8 +92,13 @@ def split(network: nn.Module, random: tuple[type[nn.Module], ...] = ()) -> Split
 
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
-        # A layer with weights is one step, whatever hangs on it.
-        return _has_weight(module) or not any(module.children()) or super().is_leaf_module(module, name)
+        # A layer with weights is one step, whatever hangs on it; a growth, because it can be off.
+        return (
+            _has_weight(module)
+            or isinstance(module, Growth)
+            or not any(module.children())
+            or super().is_leaf_module(module, name)
+        )
 
 
 def _has_weight(module: nn.Module) -> bool:

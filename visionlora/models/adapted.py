@@ -9,12 +9,15 @@ import torch
 from torch import nn
 
 from visionlora.adapters import LoraConfig, adapted_layers, attach, fingerprint
+from visionlora.adapters.attaching import attach_layers
 from visionlora.adapters.init import FROM_DATA
 from visionlora.adapters.network import named_sites
 from visionlora.errors import VisionLoraError
+from visionlora.frozen.growth import growth_modules, growth_parameters, growths
 from visionlora.models.backbone import Backbone, load_backbone
 from visionlora.models.config import ModelConfig
 from visionlora.models.earlier import Delivered, EarlierAdapter, continue_from, require_low_rank
+from visionlora.models.expand import expand
 from visionlora.models.heads import Head, apply_head, head_parameters
 from visionlora.models.upper_layers import AUTO, upper_layers
 
@@ -53,6 +56,9 @@ class AdaptedNetwork:
     @property
     def places(self) -> str:
         """How many layers have adapters, in words: ``all 26``, or ``the last 12 of 26``."""
+        grown = growths(self.network)
+        if grown and not adapted_layers(self.network):
+            return "no"
         chosen, layers = len(adapted_layers(self.network)), len(named_sites(self.network))
         whole = chosen + len(self.head.trained) >= layers
         return f"all {chosen}" if whole else f"the last {chosen} of {layers}"
@@ -69,7 +75,7 @@ def adapt(
     """The pretrained network with a head for the classes, frozen but for its adapters and new rows.
 
     Where ``lora.targets`` is ``auto``, adapters are on the upper layers (:func:`upper_layers`), or with head
-    ``new`` on all.
+    ``new`` on all; with new blocks (``model.expand``) on none.
 
     Args:
         model: which network and head.
@@ -94,8 +100,16 @@ def adapt(
         backbone, earlier = continue_from(adapter, model)
         # Known classes get no output by it, and the known outputs stay.
         kind = "extend" if kind == "auto" else kind
+    if model.expand:
+        if adapter is not None:
+            raise VisionLoraError(
+                "model.expand: new blocks can't be added to an adapter that is continued; leave one out"
+            )
+        expand(backbone.model, model.expand)
     head = apply_head(backbone, kind, classes)
-    base_fingerprint = fingerprint(backbone.model, exclude=head.trained)
+    whole = (*head.trained, *growths(backbone.model))
+    base_fingerprint = fingerprint(backbone.model, exclude=whole)
+    only_blocks = model.expand > 0 and tuple(lora.targets) == (AUTO,)
     if tuple(lora.targets) == (AUTO,):
         # Where no old output is left, there is nothing for the lower layers to keep, and more to learn.
         chosen = ["all"] if head.kind == "new" else upper_layers(backbone.model, backbone.preprocessing.crop)
@@ -103,10 +117,16 @@ def adapt(
     # New rows are trained whole: a low-rank update of them would only restrict them.
     generator = torch.Generator().manual_seed(seed)
     plain_start = replace(lora, init="default") if lora.init in FROM_DATA else lora
-    network = attach(backbone.model, plain_start, generator=generator, trained_whole=head.trained)
+    grown = growth_modules(backbone.model)
+    inside = [name for name, (module, _) in named_sites(backbone.model).items() if module in grown]
+    if only_blocks:
+        network = attach_layers(backbone.model, {}, generator=generator)
+    else:
+        trained = (*head.trained, *inside)
+        network = attach(backbone.model, plain_start, generator=generator, trained_whole=trained)
     if earlier is not None:
         require_low_rank(network)
-    for parameter in head_parameters(network, head):
+    for parameter in (*head_parameters(network, head), *growth_parameters(network)):
         parameter.requires_grad_(True)
     if channels_last:
         network.to(memory_format=torch.channels_last)

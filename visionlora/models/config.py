@@ -27,6 +27,10 @@ class ModelConfig(Section):
         "outputs: the network's, extended, or new; auto: keep if every class is known, extend for one more",
         words=("auto", "keep", "extend", "new"),
     )  # fmt: skip
+    expand: int = option(
+        0, "new blocks, copies that start as the identity: they are trained instead of adapters",
+        at_least=0, at_most=1000,
+    )  # fmt: skip
     dropout: bool = option(False, "whether the network's own dropout layers are active in training")
 
 

@@ -113,6 +113,11 @@ def continue_from(path: str, options: ModelConfig) -> tuple[Backbone, EarlierAda
             "model.head=extend or leave it out"
         )
     directory = adapter_directory(path)
+    if read_adapter_config(directory)["visionlora"].get("expand"):
+        raise VisionLoraError(
+            f"adapter: {directory} has new blocks (model.expand), and no other adapter can be added to them; "
+            "train anew on all images"
+        )
     name, saved = options.name, read_adapter_config(directory)["visionlora"].get("model")
     if saved is not None and name not in (AUTO, saved):
         raise VisionLoraError(f"model.name={name}: {directory} adapts {saved}; leave model.name out")

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from visionlora.adapters import merge
 from visionlora.errors import VisionLoraError
 from visionlora.files import replacing, require_writable, write_json
+from visionlora.frozen.growth import growths
 from visionlora.models import WeightsMetadata, plain_head
 from visionlora.models.restore import TrainedModel, restore
 from visionlora.text import printable
@@ -47,6 +48,11 @@ def write_merged(
     for file in (path, names):
         require_writable(file, "output")
     trained = restore(adapter, model, weights)
+    if growths(trained.network):
+        raise VisionLoraError(
+            f"output: {adapter} has new blocks (model.expand), and torchvision has no network with them; use "
+            "visionlora export with output=NAME.pt2 or NAME.onnx, or visionlora.load in Python"
+        )
     network = plain_head(merge(trained.network))
     state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     about = {

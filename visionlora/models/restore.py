@@ -10,7 +10,9 @@ from torch import nn
 
 from visionlora.adapters import load_adapter, merge, read_adapter_config
 from visionlora.errors import VisionLoraError
+from visionlora.frozen.growth import set_growth_strength
 from visionlora.models import Backbone, Head, apply_head, load_backbone, plain_head
+from visionlora.models.expand import expand_at
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,10 @@ def restore(path: str | Path, model: str | None = None, weights: str | None = No
         )
     backbone = load_backbone(name, weights or about.get("weights", "imagenet"))
     classes = tuple(about.get("classes", ()))
+    expand_at(backbone.model, about.get("expand") or ())
     head = apply_head(backbone, str(about.get("head")), classes) if classes else _unchanged_head(backbone)
     network = load_adapter(backbone.model, directory)
+    set_growth_strength(network, about.get("expand_strength", 1.0))
     return TrainedModel(network.eval(), backbone, head, classes, about)
 
 

@@ -21,6 +21,7 @@ from visionlora.evaluation.metrics import (
     validation_metrics,
 )
 from visionlora.evaluation.strength import Candidates, StrengthSelection
+from visionlora.frozen.growth import growth_parameters
 from visionlora.phases import seconds_so_far
 from visionlora.report.metrics_file import SELECTED
 from visionlora.training.learning_rate import Trials
@@ -163,5 +164,7 @@ def parameter_counts(network: nn.Module, delivered: nn.Module) -> dict[str, int]
     return {
         "total": sum(parameter.numel() for parameter in parameters),
         "trainable": sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
-        "adapter_bytes": sum(parameter.nbytes for parameter in adapter_parameters(delivered)),
+        "adapter_bytes": sum(
+            parameter.nbytes for parameter in (*adapter_parameters(delivered), *growth_parameters(delivered))
+        ),
     }

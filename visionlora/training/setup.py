@@ -23,6 +23,7 @@ from visionlora.data.splits import with_report
 from visionlora.data.walk import watched
 from visionlora.device import choose_device, keep_freed_memory
 from visionlora.evaluation.images import EvaluationImages
+from visionlora.frozen.growth import growths
 from visionlora.models import find_class
 from visionlora.models.adapted import AdaptedNetwork, adapt
 from visionlora.models.config import ModelConfig
@@ -43,6 +44,7 @@ from visionlora.retention.starts import start_from_data
 from visionlora.retention.teacher import AnchorTeacher
 from visionlora.run_folder.record import Record
 from visionlora.tasks.single_label import class_weights
+from visionlora.text import listed
 from visionlora.training.config import RunConfig, TrainerConfig
 from visionlora.training.precision import TYPES
 
@@ -185,6 +187,9 @@ def set_up(
     uneven = unequal(Counter(image.label or "" for image in folder.train))
     if uneven and not data.balance:
         notices.warn(f"{uneven}; data.balance=true draws every class equally often")
+    if config.model.expand:
+        blocks = [name.removesuffix(".growth") for name in growths(adapted.network)]
+        notices.say(f"new blocks are trained after {listed(blocks)} (model.expand)")
     if tuple(config.lora.targets) == (AUTO,):
         notices.say(f"adapters are on {adapted.places} layers (lora.targets=auto)")
     if validation_loader is None:

@@ -22,6 +22,7 @@ from visionlora.evaluation.images import Batches, Evaluation
 from visionlora.evaluation.judge import image_losses, judge, mistakes_first
 from visionlora.evaluation.predictions import Predictions
 from visionlora.files import replacing
+from visionlora.frozen.growth import growths
 from visionlora.models.adapted import AdaptedNetwork
 from visionlora.report.figures import confusion_figure, strength_figure, update_size_figure
 from visionlora.report.judged import Judged, write_classes
@@ -53,19 +54,23 @@ def write_adapter(directory: Path, adapted: AdaptedNetwork) -> None:
         adapted: the network, with the adapter at its strength.
     """
     backbone, delivered = adapted.backbone, adapted.delivered()
-    about = {
+    about: dict[str, Any] = {
         "model": backbone.name,
         "weights": backbone.weights,
         "classes": list(delivered.classes),
         "head": delivered.head.kind,
         "preprocessing": asdict(backbone.preprocessing),
     }
+    grown = growths(delivered.network)
+    if grown:
+        strength = next(iter(grown.values())).gate.strength
+        about |= {"expand": [name.removesuffix(".growth") for name in grown], "expand_strength": strength}
     save_adapter(
         delivered.network,
         directory,
         base_model=backbone.name,
         fingerprint=delivered.fingerprint,
-        modules_to_save=delivered.head.trained,
+        modules_to_save=(*delivered.head.trained, *grown),
         extra=about,
     )
 

@@ -115,6 +115,8 @@ _OWN_KINDS: Mapping[str, _Kind] = {
     "head": _TEXT,
     "classes": (_are_classes, f"a list of at most {MOST_CLASSES} texts"),
     "parts": _TEXTS,
+    "expand": _TEXTS,
+    "expand_strength": (_is_strength, f"a number of at most {MOST_STRENGTH:g}"),
     "settings": _OBJECT,
     "strength": (_are_strengths, f"an object of numbers of at most {MOST_STRENGTH:g}"),
 }

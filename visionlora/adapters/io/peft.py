@@ -51,6 +51,7 @@ from visionlora.adapters.network import (
     named_sites,
 )
 from visionlora.adapters.patterns import by_pattern
+from visionlora.frozen.growth import growths
 
 _CLAUSES = 20
 """Mismatches that an error names: a hostile file may have a million."""
@@ -94,6 +95,7 @@ def save_one(
         tensors |= _module_tensors(model, module, adapted_layers(model))
     own = {**own, "fingerprint": fingerprint}
     obstacle = None if alone else "it is one of several adapters that act together"
+    obstacle = "the network has new blocks" if growths(model) else obstacle
     config = {
         **settings_to_peft(adapters, {site: sites[site][0] for site in adapters}, own, obstacle),
         "task_type": None,
