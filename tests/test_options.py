@@ -16,6 +16,7 @@ from visionlora.data.config import DataConfig
 from visionlora.errors import VisionLoraError
 from visionlora.evaluate import COMMAND as EVALUATE
 from visionlora.explain import COMMAND as EXPLAIN
+from visionlora.export import COMMAND as EXPORT
 from visionlora.merge import COMMAND as MERGE
 from visionlora.options import Rule, checked
 from visionlora.predict import COMMAND as PREDICT
@@ -25,13 +26,16 @@ from visionlora.settings import build, keys_of
 from visionlora.train import COMMAND as TRAIN
 from visionlora.training.config import RunConfig, TrainerConfig
 
-COMMANDS = {command.name: command for command in (TRAIN, CHECK, PREDICT, EVALUATE, MERGE, EXPLAIN, RUNS)}
+COMMANDS = {
+    command.name: command for command in (TRAIN, CHECK, PREDICT, EVALUATE, MERGE, EXPORT, EXPLAIN, RUNS)
+}
 
 REQUIRED: Mapping[str, Mapping[str, Any]] = {
     "train": {"data": {"root": "images"}},
     "predict": {"adapter": "run", "images": "images"},
     "evaluate": {"adapter": "run", "data": {"root": "images"}},
     "merge": {"adapter": "run", "output": "weights.pth"},
+    "export": {"adapter": "run", "output": "network.onnx", "precision": "int8"},
     "check": {"data": {"root": "x"}},
     "explain": {},
     "runs": {},
@@ -71,6 +75,7 @@ REFUSED: Mapping[str, tuple[Any, ...]] = {
     "model.head": ("old", "", None, 1, True),
     "model.expand": (-1, 0.5, 1001, INF, NAN, None, "x", True),
     "model.dropout": SWITCH,
+    "model.factory": ("", " ", "nothing", "a:", ":b", "a:b-c", True, []),
     "lora.family": ("lroa", "", None, 1, True, []),
     "lora.init": ("nope", "", None, 1, True, []),
     "lora.options": ("x", [1], None, 1, True, {"a": None}, {"a": [1]}, {"nope": 1}),
@@ -150,6 +155,9 @@ REFUSED: Mapping[str, tuple[Any, ...]] = {
     "strays": ("yes", 1, None, [True]),
     "report": ("x.pdf", "x", "", True),
     "cache": SWITCH,
+    "precision": ("8", 8, None, "half", True),
+    "preprocess": ("some", 1, None, "", True),
+    "calibration": TEXT[1:],
 }  # fmt: skip
 
 CASES = [(name, key) for name, command in COMMANDS.items() for key in keys_of(command.options)]

@@ -22,6 +22,7 @@ from visionlora.models import (
     find_class,
     imagenet_wnids,
     load_backbone,
+    sources,
 )
 from visionlora.models.download import published_weights
 from visionlora.models.registry import build, default_preprocessing, imagenet_categories
@@ -37,7 +38,7 @@ def publish(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Publish:
 
     def at(url: str) -> None:
         monkeypatch.setattr(
-            backbone,
+            sources,
             "published_weights",
             lambda name, _, progress, timeout_s: published_weights(name, url, False, timeout_s),
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import copy
+import json
 import os
 import re
 import warnings
@@ -97,7 +99,9 @@ def test_keys_of_the_wrong_shape_are_named_with_both_shapes() -> None:
         fill(build_empty("squeezenet1_1", 3), state, "it")
 
 
-@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "_orig_mod.module.", "module._orig_mod."])
+@pytest.mark.parametrize(
+    "prefix", ["module.", "_orig_mod.", "_orig_mod.module.", "module._orig_mod.", "model.", "net.backbone."]
+)
 def test_prefixes_of_distributed_training_and_compilation_are_removed(prefix: str) -> None:
     network = build_empty("mnasnet0_5", 3)
     state = build("mnasnet0_5", 3, seed=1).state_dict()
@@ -109,12 +113,56 @@ def test_prefixes_of_distributed_training_and_compilation_are_removed(prefix: st
     assert all(torch.equal(tensor, state[key]) for key, tensor in network.state_dict().items())
 
 
-@pytest.mark.parametrize("key", ["state_dict", "model_state_dict", "model"])
+@pytest.mark.parametrize("key", ["state_dict", "model_state_dict", "model", "model_state", "state_dict_ema"])
 def test_a_training_checkpoint_is_read_as_its_state_dict(tmp_path: Path, key: str) -> None:
     state = squeezenet()
     optimizer = {"state": {}, "param_groups": [{"lr": 0.1}]}
-    torch.save({"epoch": 3, key: state, "optimizer": optimizer}, tmp_path / "checkpoint.pth")
+    arguments = argparse.Namespace(lr=0.1, output=Path("runs"))  # torchvision's own scripts save theirs
+    content = {"epoch": 3, key: state, "optimizer": optimizer, "args": arguments}
+    torch.save(content, tmp_path / "checkpoint.pth")
     assert read_weights(tmp_path / "checkpoint.pth").state.keys() == state.keys()
+
+
+def test_a_moving_average_is_used_and_that_is_said(tmp_path: Path) -> None:
+    state = squeezenet()
+    average = {f"module.{key}": tensor + 1 for key, tensor in state.items()}
+    path = tmp_path / "checkpoint.pth"
+    torch.save({"model": state, "model_ema": {**average, "n_averaged": torch.tensor(7)}}, path)
+    file = read_weights(path)
+    network = build_empty("squeezenet1_1", 3)
+    fill(network, rename_keys(file.state, network.state_dict()), str(path))
+    assert torch.equal(network.classifier[1].bias, state["classifier.1.bias"] + 1)
+    assert file.notice == f"{path}: it holds model_ema and model; model_ema is used"
+
+
+@pytest.mark.parametrize("given", ["folder", "index"])
+def test_weights_in_several_files_are_one_state_dict(tmp_path: Path, given: str) -> None:
+    state = squeezenet()
+    keys = sorted(state)
+    places = {key: f"model-{number % 2 + 1}-of-2.safetensors" for number, key in enumerate(keys)}
+    for name in set(places.values()):
+        save_file({key: state[key] for key in keys if places[key] == name}, tmp_path / name)
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"metadata": {"total_size": 1}, "weight_map": places}))
+    read = read_weights(index if given == "index" else tmp_path).state
+    assert all(torch.equal(read[key], state[key]) for key in keys)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"a": "../x.safetensors"}, "parts are safetensors files beside it"),
+        ({"a": "x.pth"}, "parts are safetensors files beside it"),
+        ({"a": "gone.safetensors"}, "which is not there"),
+        ({"a": 3}, "no weight_map of file names"),
+        ([], "no weight_map"),
+    ],
+)
+def test_an_index_names_files_beside_it_alone(tmp_path: Path, content: object, said: str) -> None:
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": content}))
+    with pytest.raises(VisionLoraError, match=said):
+        read_weights(index)
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])

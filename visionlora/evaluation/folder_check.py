@@ -23,9 +23,8 @@ from visionlora.errors import VisionLoraError
 from visionlora.models import Backbone, find_class, load_backbone
 from visionlora.models.backbone import AUTO, AUTO_CHOICE, POCKET
 from visionlora.models.config import ModelConfig
-from visionlora.models.download import cache_path
-from visionlora.models.metadata import WeightsMetadata
-from visionlora.models.registry import check_name, default_weights, final_layer
+from visionlora.models.registry import final_layer
+from visionlora.models.sources import check_source, describe, is_here
 from visionlora.paths import cache_directory
 from visionlora.report.progress import progress
 
@@ -78,11 +77,11 @@ def check_folder(
 
 def _outputs_of(model: ModelConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Names and WordNet ids of a network's outputs."""
-    check_name(model.name, others=(AUTO, POCKET))
-    if model.name == POCKET or model.weights not in ("imagenet", "none"):
+    check_source(model.name, others=(AUTO, POCKET))
+    if model.name == POCKET or model.weights not in ("imagenet", "none") or model.factory:
         backbone = load_backbone(model.name, model.weights, progress=False)
         return backbone.categories, backbone.wnids
-    about = WeightsMetadata.of_imagenet(AUTO_CHOICE if model.name == AUTO else model.name)
+    about = describe(AUTO_CHOICE if model.name == AUTO else model.name)
     return about.categories, about.wnids
 
 
@@ -110,7 +109,7 @@ def _network(model: ModelConfig, wanted: bool | str) -> Backbone:
     """The network that features come from: the named one, if it need not be downloaded, else pocket."""
     name = AUTO_CHOICE if model.name == AUTO else model.name
     published = name != POCKET and model.weights == "imagenet"
-    if published and not cache_path(default_weights(name).url).is_file():
+    if published and not is_here(name):
         if wanted == "auto":
             return load_backbone(POCKET, progress=False)
         raise VisionLoraError(

@@ -19,6 +19,7 @@ from visionlora.models.config import ModelConfig
 from visionlora.models.earlier import Delivered, EarlierAdapter, continue_from, require_low_rank
 from visionlora.models.expand import expand
 from visionlora.models.heads import Head, apply_head, head_parameters
+from visionlora.models.sources import require_class_logits
 from visionlora.models.upper_layers import AUTO, upper_layers
 
 
@@ -96,6 +97,9 @@ def adapt(
         )
     if adapter is None:
         backbone = load_backbone(model.name, model.weights)
+        require_class_logits(
+            backbone.name, backbone.model, len(backbone.categories), backbone.preprocessing.crop
+        )
     else:
         backbone, earlier = continue_from(adapter, model)
         # Known classes get no output by it, and the known outputs stay.

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from visionlora.data.preprocessing import Preprocessing
 from visionlora.errors import VisionLoraError
-from visionlora.models import registry as networks
-from visionlora.models.download import WeightsUnavailable, published_weights
+from visionlora.models import factory, sources
+from visionlora.models.download import WeightsUnavailable
 from visionlora.models.metadata import WeightsMetadata
+from visionlora.models.sources import POCKET, structure
 from visionlora.models.weights import WeightFile, fill, read_weights, rename_keys
 from visionlora.paths import shipped
 
 AUTO = "auto"
-POCKET = "pocket"
 AUTO_CHOICE = "vgg19"
 PROBE_S = 4.0
-POCKET_NETWORK = "squeezenet1_1"
 POCKET_FILE = Path(__file__).with_name("pocket.safetensors")
 
 
@@ -40,6 +41,7 @@ class Backbone:
         notice: a message for the user about a fallback or a repaired cache; None if there is none.
         anchors: folders of unlabelled images that ship with the network.
         retention_root: folder of labelled images that ships with the network.
+        options: that the network's constructor was given besides the number of outputs.
     """
 
     requested: str
@@ -52,6 +54,7 @@ class Backbone:
     notice: str | None = None
     anchors: tuple[Path, ...] = ()
     retention_root: Path | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def load_backbone(
@@ -65,10 +68,11 @@ def load_backbone(
     """Load a network.
 
     Args:
-        name: a torchvision classification network; "pocket", the small network that ships with the project;
-            or "auto": VGG19 if its ImageNet weights are in PyTorch's cache or can be downloaded, else pocket.
-        weights: "imagenet" (torchvision's default weights; pocket has its own), a ``.safetensors``, ``.pth``
-            or ``.pt`` file, or "none" (random).
+        name: a torchvision network; "timm/NAME"; "package.module:function", which is then called; "pocket",
+            the small network that ships with the project; or "auto": VGG19 if its ImageNet weights are in
+            PyTorch's cache or can be downloaded, else pocket.
+        weights: "imagenet" (the published weights; pocket and a function have their own), a file as
+            :func:`read_weights` takes it, or "none" (random).
         progress: show a progress bar while downloading.
         timeout_s: a download stops after so many seconds without an answer or with hardly any data.
         seed: for random weights.
@@ -77,7 +81,7 @@ def load_backbone(
         VisionLoraError: an unknown name; a file that is missing, damaged or does not fit; or weights that
             cannot be downloaded. Only "auto" falls back to another network.
     """
-    networks.check_name(name, others=(AUTO, POCKET))
+    sources.check_source(name, others=(AUTO, POCKET))
     if name == AUTO and weights == "imagenet":
         return _load_auto(progress, min(timeout_s, PROBE_S))
     if name == AUTO:
@@ -85,13 +89,16 @@ def load_backbone(
             f"model=auto chooses the weights itself; with model.weights={weights} name the network too, "
             "e.g. model=vgg19"
         )
-    if weights == "none":
-        about = _about(name)
-        model = networks.build(_network(name), len(about.categories), seed=seed)
-        return _backbone(name, model, about, weights)
-    if weights != "imagenet":
+    if weights not in ("imagenet", "none"):
         path = Path(weights).expanduser().resolve()
         return _load_file(name, read_weights(path), str(path))
+    if factory.is_factory(name):
+        model = factory.make(name, seed)
+        return _backbone(name, model, factory.describe(model, name), weights, {})
+    if weights == "none":
+        about, options = _about(name), sources.constructor_options(name)
+        model = sources.random_network(name, len(about.categories), options, seed)
+        return _backbone(name, model, about, weights, options)
     return _load_pocket() if name == POCKET else _load_published(name, progress, timeout_s)
 
 
@@ -109,9 +116,9 @@ def _load_auto(progress: bool, timeout_s: float) -> Backbone:
 
 
 def _load_published(name: str, progress: bool, timeout_s: float) -> Backbone:
-    path, notice = published_weights(name, networks.default_weights(name).url, progress, timeout_s)
+    path, notice = sources.published_file(name, progress, timeout_s)
     backbone = _load_file(name, read_weights(path), "imagenet")
-    backbone.notice = notice
+    backbone.notice = notice or backbone.notice
     return backbone
 
 
@@ -127,31 +134,32 @@ def _load_file(name: str, file: WeightFile, weights: str) -> Backbone:
     about = _about(name)
     model = structure(name, len(about.categories))
     state = rename_keys(file.state, model.state_dict())
-    last = state.get(networks.final_layer(model, len(about.categories)) + ".weight")
-    # An empty tensor may claim any number of rows: it is refused below.
-    if last is not None and last.dim() and last.numel() and len(last) != len(about.categories):
-        about = about.with_outputs(len(last))
-        model = structure(name, len(last))
+    options = sources.constructor_options(name, state)
+    about = about.with_outputs(sources.outputs_in(name, model, state, len(about.categories)))
+    if not factory.is_factory(name):
+        model = structure(name, len(about.categories), options)
     fill(model, state, str(file.path))
-    return _backbone(name, model, about.updated(file.metadata, str(file.path)), weights)
+    size = options.get("image_size")
+    if size not in (None, about.preprocessing.crop):  # no other crop fits
+        about = replace(about, preprocessing=replace(about.preprocessing, resize=size, crop=size))
+    backbone = _backbone(name, model, about.updated(file.metadata, str(file.path)), weights, options)
+    backbone.notice = file.notice
+    return backbone
 
 
-def _backbone(name: str, model: nn.Module, about: WeightsMetadata, weights: str) -> Backbone:
-    return Backbone(name, name, model, about.categories, about.wnids, about.preprocessing, weights)
-
-
-def structure(name: str, outputs: int) -> nn.Module:
-    """A network's layers, with their weights on the meta device."""
-    return networks.build_empty(_network(name), outputs)
-
-
-def _network(name: str) -> str:
-    return POCKET_NETWORK if name == POCKET else name
+def _backbone(
+    name: str, model: nn.Module, about: WeightsMetadata, weights: str, options: Mapping[str, Any]
+) -> Backbone:
+    return Backbone(
+        name, name, model, about.categories, about.wnids, about.preprocessing, weights, options=options
+    )
 
 
 def _about(name: str) -> WeightsMetadata:
     """A network's metadata before its weight file is read."""
-    about = WeightsMetadata.of_imagenet(_network(name))
+    if factory.is_factory(name):
+        return factory.describe(structure(name, 0), name)
+    about = sources.describe(name)
     if name != POCKET:
         return about
     metadata = read_weights(POCKET_FILE).metadata

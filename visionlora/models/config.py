@@ -15,7 +15,7 @@ class ModelConfig(Section):
 
     name: str = option(
         "auto",
-        "a classification network of torchvision; auto: VGG19 if its weights are available, else pocket",
+        "a network of torchvision, or timm/NAME; auto: VGG19 if its weights are available, else pocket",
         words=("auto", "pocket"), free="a network's name", sweeps=True, also=("backbone", "network", "arch"),
     )  # fmt: skip
     weights: str = option(
@@ -32,6 +32,18 @@ class ModelConfig(Section):
         at_least=0, at_most=1000,
     )  # fmt: skip
     dropout: bool = option(False, "whether the network's own dropout layers are active in training")
+    factory: str | None = option(None, "package.module:function of yours that returns the network")
+
+    def check(self) -> None:
+        """A function's name is the network's name."""
+        if self.factory is None:
+            return
+        module, _, function = self.factory.partition(":")
+        if not module or not function.isidentifier():
+            raise ValueError(f"factory is {self.factory!r}; it takes package.module:function")
+        if self.name not in ("auto", self.factory):
+            raise ValueError(f"factory makes the network, so leave out model.name={self.name}")
+        object.__setattr__(self, "name", self.factory)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +51,9 @@ class AdapterSource(Section):
     """Which adapter, and the network under it."""
 
     adapter: str = option(help="a run folder or an adapter directory", path=True, also=("run",))
-    model: str | None = option(None, "the network's name, for an adapter that another library saved")
+    model: str | None = option(
+        None, "the network's name, if the adapter does not say it or your own code makes it"
+    )
     weights: str | None = option(
         None, "other weights than those the adapter was trained on: imagenet, none or a file; null: the same",
         words=("imagenet", "none"), path=True,

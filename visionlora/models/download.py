@@ -50,12 +50,14 @@ class _TransferFailed(Exception):
         self.retry = retry
 
 
-def cache_path(url: str) -> Path:
-    """Where PyTorch keeps the file of ``url``."""
-    return Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
+def cache_path(url: str, file_name: str | None = None) -> Path:
+    """Where PyTorch keeps the file of ``url``, by its own name or by ``file_name``."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / (file_name or url.rsplit("/", 1)[-1])
 
 
-def published_weights(name: str, url: str, progress: bool, timeout_s: float) -> tuple[Path, str | None]:
+def published_weights(
+    name: str, url: str, progress: bool, timeout_s: float, file_name: str | None = None
+) -> tuple[Path, str | None]:
     """The file of ``url`` in PyTorch's cache, downloaded if it is missing.
 
     A cached file with the wrong hash is removed and downloaded again; the second value then says so.
@@ -64,7 +66,7 @@ def published_weights(name: str, url: str, progress: bool, timeout_s: float) -> 
         WeightsUnavailable: the download failed. The message names the file, the reason, where to put the file
             by hand, and how to continue without a connection.
     """
-    path = cache_path(url)
+    path = cache_path(url, file_name)
     notice = None
     try:
         if path.is_file():

@@ -19,11 +19,12 @@ from visionlora.adapters import LoraError, LowRank, fingerprint, merge, read_ada
 from visionlora.adapters.extract import attach_factors
 from visionlora.adapters.updates import add_updates, low_rank_updates
 from visionlora.errors import VisionLoraError
-from visionlora.models.backbone import AUTO, Backbone, structure
+from visionlora.models.backbone import AUTO, Backbone
 from visionlora.models.config import ModelConfig
 from visionlora.models.heads import ExtendedHead, Head, apply_head, plain_head, whole_head
 from visionlora.models.registry import final_layer
 from visionlora.models.restore import adapter_directory, restore
+from visionlora.models.sources import structure
 
 IMAGENET = "imagenet"
 
@@ -142,7 +143,7 @@ def continue_from(path: str, options: ModelConfig) -> tuple[Backbone, EarlierAda
         head = replace(head, layer=final_layer(restored.network, len(head.outputs)), targets=())
     fingerprints = _fingerprints(restored.network, head)
     network = plain_head(merge(restored.network))
-    original = replace(plain, model=structure(plain.name, len(plain.categories)))
+    original = replace(plain, model=structure(plain.name, len(plain.categories), plain.options))
     known = () if head.kind == "new" else plain.wnids
     knows_more = replace(
         plain,

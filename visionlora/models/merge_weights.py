@@ -1,20 +1,26 @@
-"""Write merged weights, which ``torchvision.models.get_model(name).load_state_dict`` reads."""
+"""Write merged weights, which ``torchvision.models.get_model(name, **options).load_state_dict`` reads."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
 from rich.text import Text
 from safetensors.torch import save_file
+from torch import nn
 
 from visionlora.adapters import merge
 from visionlora.errors import VisionLoraError
-from visionlora.files import replacing, require_writable, write_json
+from visionlora.files import json_text, replacing, require_writable, write_json
 from visionlora.frozen.growth import growths
-from visionlora.models import WeightsMetadata, plain_head
+from visionlora.models import Backbone, WeightsMetadata, plain_head
+from visionlora.models.factory import is_factory
 from visionlora.models.restore import TrainedModel, restore
+from visionlora.models.sources import network_name
+from visionlora.models.timm_networks import is_timm
 from visionlora.text import printable
 
 FORMATS = (".safetensors", ".pth", ".pt")
@@ -54,32 +60,85 @@ def write_merged(
             "visionlora export with output=NAME.pt2 or NAME.onnx, or visionlora.load in Python"
         )
     network = plain_head(merge(trained.network))
-    state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    outputs = trained.head.outputs
+    recipe = get_model_recipe(trained.backbone, network, len(outputs))
+    description = WeightsMetadata(outputs, output_wnids(trained), trained.backbone.preprocessing)
+    write_weights(path, network, recipe, description)
     about = {
         "model": trained.backbone.name,
-        "num_classes": len(trained.head.outputs),
+        "num_classes": len(outputs),
+        **recipe,
         "trained": list(trained.classes),
-        "classes": list(trained.head.outputs),
+        "classes": list(outputs),
     }
-    with replacing(path) as beside:
-        if path.suffix.lower() == ".safetensors":
-            description = WeightsMetadata(
-                trained.head.outputs, _wnids(trained), trained.backbone.preprocessing
-            )
-            save_file(state, beside, description.as_text())
-        else:
-            torch.save(state, beside)
     write_json(names, about, indent=1)
-    (console or Console()).print(
+    say = (console or Console()).print
+    say(
         Text(
             f"{printable(path)}: {about['model']} with {about['num_classes']} outputs; "
             f"their names are in {printable(names.name)}"
         )
     )
+    say(Text(f"it fits {in_words(recipe)}"))
     return path
 
 
-def _wnids(trained: TrainedModel) -> tuple[str, ...]:
+def get_model_recipe(backbone: Backbone, network: nn.Module, outputs: int) -> dict[str, Any]:
+    """The call that builds the network which a file of weights fits.
+
+    Args:
+        backbone: that the weights are for.
+        network: a plain network with these weights.
+        outputs: how many it has.
+
+    Returns:
+        ``call``: the function; ``network``: its first argument; ``options``: the further ones; and where the
+        network's code asks for it, ``version``: of the state dict, which is lost in safetensors files.
+    """
+    if is_factory(backbone.name):
+        return {"call": backbone.name, "network": None, "options": {}}
+    call = "timm.create_model" if is_timm(backbone.name) else "torchvision.models.get_model"
+    options = {"num_classes": outputs, **backbone.options}
+    if "aux_logits" in options:
+        options["init_weights"] = False  # torchvision warns when it is missing
+    version = {"version": network._version} if network._version != 1 else {}
+    return {"call": call, "network": network_name(backbone.name), "options": options, **version}
+
+
+def in_words(recipe: Mapping[str, Any]) -> str:
+    """The call that builds the network."""
+    first = [] if recipe["network"] is None else [repr(recipe["network"])]
+    given = ", ".join(first + [f"{key}={value!r}" for key, value in recipe["options"].items()])
+    version = recipe.get("version")
+    needs = f", whose state dict needs _metadata {{'': {{'version': {version}}}}}" if version else ""
+    return f"{recipe['call']}({given}){needs}"
+
+
+def write_weights(
+    path: Path, network: nn.Module, recipe: Mapping[str, Any], description: WeightsMetadata
+) -> None:
+    """Write a plain network's state dict; a safetensors file has the description and the recipe in it.
+
+    Args:
+        path: ends in one of ``FORMATS``.
+        network: without adapters.
+        recipe: from :func:`get_model_recipe`.
+        description: of its outputs and input.
+    """
+    state = network.state_dict()
+    for key, tensor in state.items():
+        state[key] = tensor.contiguous()
+    with replacing(path) as beside:
+        if path.suffix.lower() == ".safetensors":
+            about = {
+                key: value if isinstance(value, str) else json_text(value) for key, value in recipe.items()
+            }
+            save_file(state, beside, description.as_text() | about)
+        else:
+            torch.save(state, beside)  # with the versions of its modules
+
+
+def output_wnids(trained: TrainedModel) -> tuple[str, ...]:
     """The outputs' WordNet ids, "" for new classes."""
     known = () if trained.head.kind == "new" else trained.backbone.wnids
     return (*known, *[""] * (len(trained.head.outputs) - len(known)))

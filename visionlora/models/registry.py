@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torchvision import models
 
-from visionlora.data.preprocessing import Preprocessing
+from visionlora.data.preprocessing import MOST_PIXELS, Preprocessing
 from visionlora.errors import VisionLoraError
 
 # These two train with auxiliary classifiers and normalise their input differently. torchvision loads their
@@ -69,17 +70,49 @@ def default_preprocessing(name: str) -> Preprocessing:
     )
 
 
-def build(name: str, outputs: int = 1000, *, seed: int = 0) -> nn.Module:
-    """A network in eval mode with random weights from ``seed``; the global random state does not change."""
+def constructor_options(name: str, state: Mapping[str, Tensor] | None = None) -> dict[str, Any]:
+    """What ``torchvision.models.get_model`` is given besides the number of outputs.
+
+    Args:
+        name: of the network.
+        state: its weights; None: torchvision's default ones. A vision transformer's image size is theirs.
+    """
+    options = dict(_OPTIONS.get(name, {}))
+    size = None if state is None else _image_size(state)
+    if name.startswith("vit_") and size is not None:
+        options["image_size"] = size
+    return options
+
+
+def _image_size(state: Mapping[str, Tensor]) -> int | None:
+    """The side of the images that a vision transformer's position embeddings fit; None: it has none."""
+    positions, patches = state.get("encoder.pos_embedding"), state.get("conv_proj.weight")
+    if positions is None or patches is None or positions.dim() != 3 or patches.dim() != 4:
+        return None
+    side = math.isqrt(max(0, positions.shape[1] - 1)) * patches.shape[-1]
+    return side if 0 < side <= MOST_PIXELS else None
+
+
+def build(
+    name: str, outputs: int = 1000, *, seed: int = 0, options: Mapping[str, Any] | None = None
+) -> nn.Module:
+    """A network in eval mode with random weights from ``seed``; the global random state does not change.
+
+    Args:
+        name: of the network.
+        outputs: how many it has.
+        seed: of the weights.
+        options: of its constructor; None: those of torchvision's default weights.
+    """
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
-        return _make(name, outputs, init_weights=True)
+        return _make(name, outputs, True, options)
 
 
-def build_empty(name: str, outputs: int = 1000) -> nn.Module:
+def build_empty(name: str, outputs: int = 1000, options: Mapping[str, Any] | None = None) -> nn.Module:
     """A network in eval mode with its weights on the meta device, to be filled from a checkpoint."""
-    with _EmptyOnMeta():
-        return _make(name, outputs, init_weights=False)
+    with EmptyOnMeta():
+        return _make(name, outputs, False, options)
 
 
 def final_layer(model: nn.Module, outputs: int) -> str:
@@ -88,9 +121,12 @@ def final_layer(model: nn.Module, outputs: int) -> str:
     Raises:
         VisionLoraError: the network's last linear or convolutional layer has another number of outputs.
     """
+    own = getattr(model, "pretrained_cfg", None)  # timm says which one it is
+    named = own.get("classifier") if isinstance(own, dict) else None
     layers = [
         (name, module) for name, module in model.named_modules() if isinstance(module, (nn.Linear, nn.Conv2d))
     ]
+    layers = [one for one in layers if one[0] == named] or layers
     if layers:
         name, layer = layers[-1]
         if layer.weight.shape[0] == outputs:
@@ -103,15 +139,15 @@ def final_layer(model: nn.Module, outputs: int) -> str:
     raise VisionLoraError(f"no final layer found in {type(model).__name__}: {what}")
 
 
-def _make(name: str, outputs: int, init_weights: bool) -> nn.Module:
-    options = dict(_OPTIONS.get(name, {}))
+def _make(name: str, outputs: int, init_weights: bool, given: Mapping[str, Any] | None) -> nn.Module:
+    options = dict(constructor_options(name) if given is None else given)
     if "aux_logits" in options:
         # Passed explicitly, because torchvision warns when it is missing.
         options["init_weights"] = init_weights
     return models.get_model(name, weights=None, num_classes=outputs, **options).eval()
 
 
-class _EmptyOnMeta(TorchFunctionMode):
+class EmptyOnMeta(TorchFunctionMode):
     """``torch.empty`` makes meta tensors, so that no time is spent on random weights.
 
     The device context ``torch.device("meta")`` would also change ``torch.arange``, whose values some

@@ -13,6 +13,8 @@ from visionlora.errors import VisionLoraError
 from visionlora.frozen.growth import set_growth_strength
 from visionlora.models import Backbone, Head, apply_head, load_backbone, plain_head
 from visionlora.models.expand import expand_at
+from visionlora.models.factory import is_factory
+from visionlora.text import brief
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,11 @@ def restore(path: str | Path, model: str | None = None, weights: str | None = No
     if not name:
         raise VisionLoraError(
             f"adapter: {directory} does not name the network it adapts; add model=NAME (e.g. model=vgg11)"
+        )
+    if is_factory(name) and model is None:
+        # An adapter may come from a stranger: what it says is not run.
+        raise VisionLoraError(
+            f"adapter: code makes the network of {directory}; to run it, add model={brief(name)}"
         )
     backbone = load_backbone(name, weights or about.get("weights", "imagenet"))
     classes = tuple(about.get("classes", ()))

@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from visionlora.errors import VisionLoraError
+from visionlora.models.checkpoints import COUNTERS, HARMLESS, INDEX, find_state_dict, key_prefix, parts_of
 from visionlora.text import brief, listed
 
 SUFFIXES = (".safetensors", ".pth", ".pt")
@@ -25,61 +26,70 @@ MOST_LETTERS = 1000
 
 # GoogLeNet and Inception are built without their auxiliary classifiers, which only help in training.
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
-# Training scripts save a state dict beside the epoch and the optimizer's state, under one of these keys.
-_WRAPPERS = ("state_dict", "model_state_dict", "model")
-# DistributedDataParallel and torch.compile put these before every name.
-_PREFIXES = re.compile(r"^(?:module\.|_orig_mod\.)+")
+# torch.compile puts this before every name of a part that was compiled.
+_COMPILED = re.compile(r"\b_orig_mod\.")
 # torchvision's DenseNet weights date from when module names could have a dot: "norm.1" is "norm1" now.
 _DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|conv))\.([12]\..*)$")
 
 
 @dataclass
 class WeightFile:
-    """A state dict, and the metadata of a safetensors file."""
+    """A state dict, the metadata of a safetensors file, and which of several state dicts it is, in words."""
 
     path: Path
     state: dict[str, Tensor]
     metadata: Mapping[str, str] = field(default_factory=dict)
+    notice: str | None = None
 
 
 def read_weights(path: str | Path) -> WeightFile:
     """Read a state dict from a ``.safetensors`` file, or, with ``weights_only``, a ``.pth`` or ``.pt`` file.
 
-    A training checkpoint works too: a dictionary that has the state dict under ``state_dict``,
-    ``model_state_dict`` or ``model``.
+    A training checkpoint works too: a dictionary with the state dict under a usual key (``WRAPPERS``). So do
+    weights in several safetensors files: give their index, or the folder that it is in.
 
     Raises:
         VisionLoraError: no such file, another suffix, a broken file, or one without a state dict.
     """
     path = Path(path)
+    if path.is_dir():
+        path = next(iter(sorted(path.glob(f"*{INDEX}"))), path)
+    if path.is_file() and path.name.endswith(INDEX):
+        return _read_parts(path)
     if not path.is_file():
         raise VisionLoraError(f"weights: there is no file {path}{_suggestions(path)}")
     if path.suffix not in SUFFIXES:
         raise VisionLoraError(
             f"weights: {path} ends in none of {', '.join(SUFFIXES)}; save model.state_dict() as one of these"
         )
-    return _read_safetensors(path) if path.suffix == ".safetensors" else WeightFile(path, _read_torch(path))
+    return _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
 
 
 def rename_keys(state: dict[str, Tensor], wanted: Mapping[str, Any]) -> dict[str, Tensor]:
     """The state dict under a network's current names.
 
-    Removes the prefixes of DistributedDataParallel and ``torch.compile``, renames old DenseNet keys, and
-    drops auxiliary classifiers that the network does not have. Keeps the module versions that PyTorch stores
+    Removes what wrappers put before the names (DistributedDataParallel, ``torch.compile``, a Lightning
+    module), renames old DenseNet keys, and drops a wrapper's counters and auxiliary classifiers that the
+    network does not have. Keeps the module versions that PyTorch stores
     in a state dict: batch norm and MNASNet read them.
 
     Args:
         state: as read from a file.
         wanted: the network's own state dict.
     """
+    plain = {key: key if key in wanted else _DENSENET.sub(r"\1\2", _COMPILED.sub("", key)) for key in state}
+    prefix = key_prefix({name: state[key] for key, name in plain.items()}, wanted)
     renamed = {}
     for key, tensor in state.items():
-        name = key if key in wanted else _DENSENET.sub(r"\1\2", _PREFIXES.sub("", key))
-        if name in wanted or not name.startswith(_AUXILIARY):
+        name = plain[key] if plain[key] in wanted else plain[key].removeprefix(prefix)
+        if name in wanted or not name.startswith(_AUXILIARY + COUNTERS):
             renamed[name] = tensor
     versions = _versions(state)
     if versions is not None and renamed.keys() != state.keys():
-        versions = {_PREFIXES.sub("", f"{module}.")[:-1]: version for module, version in versions.items()}
+        versions = {
+            _COMPILED.sub("", f"{module}.").removeprefix(prefix)[:-1]: version
+            for module, version in versions.items()
+        }
     return _with_versions(renamed, versions)
 
 
@@ -135,10 +145,25 @@ def _read_safetensors(path: Path) -> WeightFile:
     return WeightFile(path, state, metadata)
 
 
-def _read_torch(path: Path) -> dict[str, Tensor]:
+def _read_parts(index: Path) -> WeightFile:
+    """Weights in several safetensors files."""
+    state: dict[str, Tensor] = {}
+    metadata: dict[str, str] = {}
+    for part in parts_of(index):
+        read = _read_safetensors(part)
+        twice = sorted(state.keys() & read.state.keys())
+        if twice:
+            raise VisionLoraError(f"weights: {listed(twice[:3])} is in several parts of {index}")
+        state |= read.state
+        metadata |= read.metadata
+    return WeightFile(index, state, metadata)
+
+
+def _read_torch(path: Path) -> WeightFile:
     _refuse_packed(path)
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(list(HARMLESS)):
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise VisionLoraError(
             f"weights: {path} is damaged, or holds more than tensors, which could run code; "
@@ -146,12 +171,11 @@ def _read_torch(path: Path) -> dict[str, Tensor]:
         ) from error
     except Exception as error:  # PyTorch's reader raises whatever it trips over, as parsers in Python do
         raise VisionLoraError(f"weights: {path} is not a complete PyTorch file ({_line(error)})") from error
-    candidates = [state, *(state.get(key) for key in _WRAPPERS)] if isinstance(state, dict) else []
-    for candidate in candidates:
-        if isinstance(candidate, dict) and all(isinstance(value, Tensor) for value in candidate.values()):
-            for key, tensor in candidate.items():
-                _refuse_unusual(path, key, tensor)
-            return candidate
+    found, notice = find_state_dict(state)
+    if found is not None:
+        for key, tensor in found.items():
+            _refuse_unusual(path, key, tensor)
+        return WeightFile(path, found, notice=None if notice is None else f"{path}: {notice}")
     first = list(state)[:4] if isinstance(state, dict) else []
     some = [key if isinstance(key, str) else brief(key) for key in first]
     keys = f" with the keys {listed(some)}" if some else ""

@@ -28,7 +28,7 @@ from visionlora.models import find_class
 from visionlora.models.adapted import AdaptedNetwork, adapt
 from visionlora.models.config import ModelConfig
 from visionlora.models.head_start import start_head
-from visionlora.models.registry import check_name
+from visionlora.models.sources import check_source
 from visionlora.models.upper_layers import AUTO
 from visionlora.notices import Notices
 from visionlora.report.progress import progress
@@ -291,5 +291,5 @@ def check_available(model: ModelConfig, trainer: TrainerConfig) -> None:
     Raises:
         VisionLoraError: one of them is not.
     """
-    check_name(model.name, others=("auto", "pocket"))
+    check_source(model.name, others=("auto", "pocket"))
     choose_device(trainer.accelerator)

@@ -1,0 +1,1 @@
+"""Trained networks as files for other runtimes, compared with PyTorch before they are kept."""

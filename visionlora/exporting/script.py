@@ -1,0 +1,49 @@
+"""The script beside an ONNX file that predicts with it in ONNX Runtime alone."""
+
+from __future__ import annotations
+
+from visionlora.data.preprocessing import Preprocessing
+
+_SCRIPT = '''"""Prints the most probable class of images. Needs numpy, onnxruntime and pillow."""
+import json, pathlib, sys
+import numpy, onnxruntime
+from PIL import Image, ImageOps
+session = onnxruntime.InferenceSession(str(pathlib.Path(__file__).with_name({name!r})))
+names = json.loads(session.get_modelmeta().custom_metadata_map["categories"])
+for path in sys.argv[1:]:
+    image = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
+{steps}
+    logits = session.run(None, {{"images": pixels[None]}})[0][0]
+    print(path, names[int(logits.argmax())], sep="\\t")
+'''
+_CROP = """\
+    image = image.resize([int({resize} * side / min(image.size)) for side in image.size], Image.{mode})
+    left, top = (round((side - {crop}) / 2) for side in image.size)
+    image = image.crop((left, top, left + {crop}, top + {crop}))
+"""
+_STEPS = {
+    "none": _CROP
+    + """\
+    pixels = (numpy.asarray(image, "float32") / 255 - {mean}) / {std}
+    pixels = pixels.astype("float32").transpose(2, 0, 1)""",
+    "normalise": _CROP + "    pixels = numpy.asarray(image)",
+    "all": "    pixels = numpy.asarray(image)",
+}
+
+
+def onnx_script(name: str, preprocessing: Preprocessing, preprocess: str) -> str:
+    """The text of the script.
+
+    Args:
+        name: of the ONNX file, in the script's own folder.
+        preprocessing: of the network's input.
+        preprocess: what the file does of it itself.
+    """
+    steps = _STEPS[preprocess].format(
+        resize=preprocessing.resize,
+        crop=preprocessing.crop,
+        mode=preprocessing.interpolation.upper(),
+        mean=list(preprocessing.mean),
+        std=list(preprocessing.std),
+    )
+    return _SCRIPT.format(name=name, steps=steps)

@@ -1,0 +1,106 @@
+"""Networks that a user's own code makes: ``package.module:function``."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from visionlora.data.preprocessing import Preprocessing
+from visionlora.errors import VisionLoraError
+from visionlora.models.metadata import WeightsMetadata
+from visionlora.text import brief
+
+DEFAULT_INPUT = Preprocessing(256, 224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "bilinear")
+
+
+def is_factory(name: str) -> bool:
+    """Whether a network's name is that of a function which makes it."""
+    return ":" in name
+
+
+def make(name: str, seed: int = 0) -> nn.Module:
+    """The network that the function returns, in eval mode on the CPU; the function runs.
+
+    Args:
+        name: ``package.module:function``; the working folder is looked into first.
+        seed: of random weights.
+
+    Raises:
+        VisionLoraError: there is no such module or function, it fails, or it returns no network.
+    """
+    module_name, _, function_name = name.partition(":")
+    with _working_folder_first():
+        try:
+            module = importlib.import_module(module_name)
+        except Exception as error:  # whatever the user's module raises while it is imported
+            raise VisionLoraError(
+                f"model.factory: {brief(module_name)} cannot be imported ({type(error).__name__}: {error}); "
+                "give package.module:function, seen from the working folder"
+            ) from error
+    function = getattr(module, function_name, None)
+    if not callable(function):
+        raise VisionLoraError(f"model.factory: {module_name} has no function {brief(function_name)}")
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        try:
+            network = function()
+        except Exception as error:  # the user's function
+            raise VisionLoraError(
+                f"model.factory: {name}() fails: {type(error).__name__}: {error}; it is called with nothing"
+            ) from error
+    if not isinstance(network, nn.Module):
+        raise VisionLoraError(f"model.factory: {name}() returns {brief(network)}; return a torch.nn.Module")
+    return network.cpu().eval()
+
+
+def describe(network: nn.Module, name: str) -> WeightsMetadata:
+    """What the network says of itself in its attributes ``categories``, ``wnids`` and ``preprocessing``.
+
+    Where it says nothing: as many numbered classes as its last layer has outputs, and ImageNet's input.
+
+    Raises:
+        VisionLoraError: an attribute is not what it should be.
+    """
+    categories = _texts(network, "categories", name)
+    if categories is None:
+        layers = [one for one in network.modules() if isinstance(one, (nn.Linear, nn.Conv2d))]
+        count = layers[-1].weight.shape[0] if layers else 0
+        categories = tuple(f"class {number}" for number in range(count))
+    wnids = _texts(network, "wnids", name) or ("",) * len(categories)
+    given: Any = getattr(network, "preprocessing", None)
+    try:
+        preprocessing = DEFAULT_INPUT if given is None else Preprocessing.read(given)
+    except ValueError as error:
+        raise VisionLoraError(f"model.factory: preprocessing of {name}: {error}") from error
+    return WeightsMetadata(categories, wnids, preprocessing)
+
+
+def _texts(network: nn.Module, attribute: str, name: str) -> tuple[str, ...] | None:
+    value = getattr(network, attribute, None)
+    if value is None:
+        return None
+    if not isinstance(value, Sequence) or isinstance(value, str) or not all(map(_is_text, value)):
+        raise VisionLoraError(f"model.factory: {attribute} of {name} is {brief(value)}; give a list of texts")
+    return tuple(value)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+@contextmanager
+def _working_folder_first() -> Any:
+    """Console scripts do not have the working folder on the path; ``python -m`` does."""
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    try:
+        yield
+    finally:
+        sys.path.remove(here)
