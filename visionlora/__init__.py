@@ -19,7 +19,7 @@ _PLACES = {
         "load_adapter", "merge", "merged", "save_adapter",
     ),
     "visionlora.models": ("load_backbone", "list_backbones"),
-    "visionlora.models.restore": ("load",),
+    "visionlora.evaluation.classifier": ("Classifier", "load"),
     "visionlora.errors": ("VisionLoraError",),
 }  # fmt: skip
 _HOMES = {name: home for home, names in _PLACES.items() for name in names}
@@ -39,9 +39,10 @@ if TYPE_CHECKING:
     from visionlora.adapters import merged as merged
     from visionlora.adapters import save_adapter as save_adapter
     from visionlora.errors import VisionLoraError as VisionLoraError
+    from visionlora.evaluation.classifier import Classifier as Classifier
+    from visionlora.evaluation.classifier import load as load
     from visionlora.models import list_backbones as list_backbones
     from visionlora.models import load_backbone as load_backbone
-    from visionlora.models.restore import load as load
 
 
 def __getattr__(name: str) -> Any:

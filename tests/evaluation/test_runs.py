@@ -13,7 +13,8 @@ from PIL import Image
 from tests.conftest import Command, Train, metrics_of
 from visionlora.adapters import adapted_layers
 from visionlora.evaluation.choice import Choice
-from visionlora.models.restore import load, restore
+from visionlora.evaluation.classifier import load
+from visionlora.models.restore import restore
 
 
 @pytest.mark.parametrize("head", ["keep", "extend"])

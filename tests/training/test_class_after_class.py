@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from tests.conftest import Command, Train, metrics_of
-from visionlora.models.restore import load, restore
+from visionlora.evaluation.classifier import load
+from visionlora.models.restore import restore
 
 Next = Callable[..., tuple]
 

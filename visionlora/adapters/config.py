@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from visionlora.adapters.errors import LoraError
+from visionlora.adapters.other_words import refuses_other_words
 from visionlora.adapters.patterns import by_pattern, check_patterns
 from visionlora.adapters.restart_check import check_restarts
 from visionlora.adapters.settings import AdapterSettings, Option
@@ -24,6 +25,7 @@ def _option(default: Any, help: str, **rule: Any) -> Any:
     return field(default=default, metadata={"help": help, **rule})
 
 
+@refuses_other_words
 @dataclass(frozen=True)
 class LoraConfig:
     """The adapters of one network (Hu et al. 2021, https://arxiv.org/abs/2106.09685).
@@ -70,8 +72,9 @@ class LoraConfig:
         8.0, "the update is multiplied by alpha / rank", above=0, at_most=1e6, also=("lora_alpha",)
     )
     dropout: float = _option(
-        0.0, "probability that an element of the adapter's input is dropped", at_least=0, below=1
-    )
+        0.0, "probability that an element of the adapter's input is dropped", at_least=0, below=1,
+        also=("lora_dropout",),
+    )  # fmt: skip
     init_std: float | None = _option(
         None, "standard deviation of A's Gaussian; null: 1/sqrt(fan-in)", above=0, at_most=1e6
     )
@@ -93,6 +96,7 @@ class LoraConfig:
     init: str = _option(
         "default",
         "start of A and B: default, gaussian, orthogonal, pissa, eva, lora_ga, corda, lora_null, contrastive",
+        also=("init_lora_weights",),
     )
     options: Mapping[str, Option] = field(
         default_factory=dict, metadata={"help": "settings of one family alone, {name: value}"}

@@ -31,7 +31,7 @@ def has_onednn(x: Tensor) -> bool:
     2.3 times as long for the layers of ResNet50 and ConvNeXt. In bfloat16 it writes the bias into the output
     first: where the output is wide that doubles the time.
     """
-    if x.device.type != "cpu" or not torch.backends.mkldnn.is_available() or torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or x.device.type != "cpu" or not torch.backends.mkldnn.is_available():
         return False
     if torch._C._are_functorch_transforms_active():  # it has no batching rule
         return False

@@ -8,10 +8,10 @@ from typing import Any
 
 from torch import nn
 
-from visionlora.adapters import load_adapter, merge, read_adapter_config
+from visionlora.adapters import load_adapter, read_adapter_config
 from visionlora.errors import VisionLoraError
 from visionlora.frozen.growth import set_growth_strength
-from visionlora.models import Backbone, Head, apply_head, load_backbone, plain_head
+from visionlora.models import Backbone, Head, apply_head, load_backbone
 from visionlora.models.expand import expand_at
 from visionlora.models.factory import is_factory
 from visionlora.text import brief
@@ -85,14 +85,3 @@ def restore(path: str | Path, model: str | None = None, weights: str | None = No
 
 def _unchanged_head(backbone: Backbone) -> Head:
     return Head("keep", "", backbone.categories, tuple(range(len(backbone.categories))))
-
-
-def load(path: str | Path, *, model: str | None = None, weights: str | None = None) -> nn.Module:
-    """A trained network ready to predict: a plain torchvision network in eval mode, the adapter merged in.
-
-    The names of its outputs are ``restore(path).head.outputs``, its preprocessing is
-    ``restore(path).backbone.preprocessing``.
-
-    Arguments and errors are those of :func:`restore`.
-    """
-    return plain_head(merge(restore(path, model, weights).network))

@@ -62,7 +62,7 @@ def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any]) -> str:
         "",
         "```python",
         "from visionlora import load",
-        'network = load("THIS_DIRECTORY")',
+        'load("THIS_DIRECTORY").predict(["IMAGE.jpg"])  # [[("class", probability)]]',
         "```",
         "",
         *_peft(metrics),

@@ -1,0 +1,109 @@
+"""A trained network for programs: its classes, its transform, and predictions for images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torchvision.transforms.v2.functional import pil_to_tensor
+
+from visionlora.adapters import merge
+from visionlora.data import Normalise, evaluation_transform, open_image
+from visionlora.data.cache import reduce
+from visionlora.data.preprocessing import Preprocessing
+from visionlora.models import plain_head
+from visionlora.models.restore import restore
+from visionlora.tasks.single_label import Prediction, decode
+
+Picture: TypeAlias = str | Path | Image.Image | Tensor
+"""An image: the path of a file, a Pillow image, or a uint8 tensor (3, H, W)."""
+
+
+class Classifier(nn.Module):
+    """A network in eval mode, with all that is needed to ask it about images.
+
+    Attributes:
+        network: a plain network of torchvision, the adapter merged in.
+        classes: the name of each of its outputs.
+        preprocessing: how images are resized, cropped and normalised.
+
+    Args:
+        network: (batch, 3, S, S) to logits (batch, outputs).
+        classes: the name of each output.
+        preprocessing: what its images went through in training.
+    """
+
+    def __init__(self, network: nn.Module, classes: Sequence[str], preprocessing: Preprocessing) -> None:
+        super().__init__()
+        self.network = network.eval()
+        self.classes = tuple(classes)
+        self.preprocessing = preprocessing
+        self._resize = evaluation_transform(preprocessing)
+        self._normalise = Normalise(preprocessing.mean, preprocessing.std)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (batch, outputs) of images that went through :meth:`transform`, (batch, 3, S, S)."""
+        return self.network(images)
+
+    def transform(self, image: Picture) -> Tensor:
+        """The network's input for one image: float32 (3, S, S).
+
+        Raises:
+            visionlora.data.BadImage: a file cannot be read.
+            ValueError: a tensor is not uint8 (3, H, W).
+        """
+        return self._normalise([self._resize(_pixels(image, self.preprocessing))])[0]
+
+    @torch.inference_mode()
+    def predict(
+        self, images: Picture | Sequence[Picture], top: int = 1, batch_size: int = 16
+    ) -> list[Prediction]:
+        """For each image its most probable classes: a list of (class name, probability from 0 to 1).
+
+        Args:
+            images: one or several.
+            top: classes of each image, the most probable first.
+            batch_size: images at a time.
+
+        Raises:
+            visionlora.data.BadImage: a file cannot be read.
+            ValueError: a tensor is not uint8 (3, H, W).
+        """
+        device = next(self.parameters()).device
+        several = [images] if isinstance(images, (str, Path, Image.Image, Tensor)) else list(images)
+        found: list[Prediction] = []
+        for batch in _batches(several, batch_size):
+            inputs = torch.stack([self.transform(one) for one in batch]).to(device)
+            found += decode(self(inputs).float().cpu(), self.classes, top)
+        return found
+
+
+def load(path: str | Path, *, model: str | None = None, weights: str | None = None) -> Classifier:
+    """A trained network, ready to predict: ``load("RUN").predict(["a.jpg", "b.jpg"])``.
+
+    Arguments and errors are those of :func:`visionlora.models.restore.restore`.
+    """
+    restored = restore(path, model, weights)
+    network = plain_head(merge(restored.network))
+    return Classifier(network, restored.head.outputs, restored.backbone.preprocessing)
+
+
+def _batches(images: Sequence[Picture], size: int) -> Iterator[Sequence[Picture]]:
+    return (images[start : start + size] for start in range(0, len(images), size))
+
+
+def _pixels(image: Picture, preprocessing: Preprocessing) -> Tensor:
+    """The image as the commands read it."""
+    if isinstance(image, Tensor):
+        if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3:
+            kind = str(image.dtype).removeprefix("torch.")
+            raise ValueError(f"the image is {kind} {tuple(image.shape)}; give uint8 (3, H, W)")
+        return image
+    side = preprocessing.resize
+    if not isinstance(image, Image.Image):
+        image = open_image(Path(image), shorter_side=side)
+    return pil_to_tensor(reduce(image.convert("RGB"), side, preprocessing.interpolation))
