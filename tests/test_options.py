@@ -18,6 +18,7 @@ from visionlora.evaluate import COMMAND as EVALUATE
 from visionlora.explain import COMMAND as EXPLAIN
 from visionlora.export import COMMAND as EXPORT
 from visionlora.merge import COMMAND as MERGE
+from visionlora.meta import COMMAND as META
 from visionlora.options import Rule, checked
 from visionlora.predict import COMMAND as PREDICT
 from visionlora.retention.config import RetentionConfig
@@ -27,7 +28,7 @@ from visionlora.train import COMMAND as TRAIN
 from visionlora.training.config import RunConfig, TrainerConfig
 
 COMMANDS = {
-    command.name: command for command in (TRAIN, CHECK, PREDICT, EVALUATE, MERGE, EXPORT, EXPLAIN, RUNS)
+    command.name: command for command in (TRAIN, CHECK, PREDICT, EVALUATE, MERGE, EXPORT, EXPLAIN, RUNS, META)
 }
 
 REQUIRED: Mapping[str, Mapping[str, Any]] = {
@@ -38,6 +39,7 @@ REQUIRED: Mapping[str, Mapping[str, Any]] = {
     "export": {"adapter": "run", "output": "network.onnx", "precision": "int8"},
     "check": {"data": {"root": "x"}},
     "explain": {},
+    "meta": {"data": {"root": "images"}},
     "runs": {},
 }
 
@@ -52,6 +54,15 @@ REFUSED: Mapping[str, tuple[Any, ...]] = {
     "logger": ("tensorbord", "", None, 1, True, []),
     "resume.run": TEXT[1:],
     "resume.force": SWITCH,
+    "start": TEXT,
+    "meta.method": ("adam", "", None, 1, True),
+    "meta.tasks": (*COUNT, None),
+    "meta.classes": (*COUNT, 1, None),
+    "meta.shots": (*COUNT, None),
+    "meta.steps": (*COUNT, None),
+    "meta.lr": (0, -1, INF, NAN, None, "x", True),
+    "meta.outer_lr": (0, -1, INF, NAN, "x", True),
+    "meta.held_out": (-1, 0.5, INF, None, "x", True),
     "data.name": TEXT,
     "data.root": TEXT,
     "data.class_name": TEXT[1:],

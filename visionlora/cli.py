@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from visionlora import __version__
 
-COMMANDS = ("check", "train", "predict", "evaluate", "merge", "export", "explain", "runs")
+COMMANDS = ("check", "train", "predict", "evaluate", "merge", "export", "explain", "runs", "meta")
 
 
 def usage() -> str:

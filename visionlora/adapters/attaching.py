@@ -18,6 +18,7 @@ from visionlora.adapters.families.lora import Lora
 from visionlora.adapters.init import FROM_DATA, INITS
 from visionlora.adapters.kinds import kind_of
 from visionlora.adapters.layers import AdaptedLayer
+from visionlora.adapters.learned_start import is_learned
 from visionlora.adapters.module_adapter import ModuleAdapter
 from visionlora.adapters.network import (
     adapted_layers,
@@ -79,6 +80,10 @@ def attach(
         raise LoraError(
             f"init={config.init} needs images: attach with init=default, then use "
             f"visionlora.adapters.collect.set_starts."
+        )
+    if is_learned(config.init):
+        raise LoraError(
+            f"init={config.init} is a learned start: attach with init=default, then use load_adapter."
         )
     sites = chosen_sites(model, config.targets, config.exclude, trained_whole)
     for key in ("rank_pattern", "alpha_pattern", "family_pattern"):

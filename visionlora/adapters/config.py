@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from visionlora.adapters.errors import LoraError
+from visionlora.adapters.learned_start import check_learned
 from visionlora.adapters.other_words import refuses_other_words
 from visionlora.adapters.patterns import by_pattern, check_patterns
 from visionlora.adapters.restart_check import check_restarts
@@ -44,12 +45,11 @@ class LoraConfig:
         rank_pattern: rank by layer-name pattern; the first pattern that matches wins.
         alpha_pattern: alpha by layer-name pattern.
         rslora: scale by alpha / sqrt(rank) (Kalajdzievski 2023, https://arxiv.org/abs/2312.03732).
-        init: how A and B start, a name in `visionlora.adapters.init.INITS` or `FROM_DATA`; `default` is the
-            family's own.
+        init: how A and B start, a folder that `visionlora meta` wrote, or a name in
+            `visionlora.adapters.init` (`INITS`, `FROM_DATA`); `default` is the family's own.
         options: settings of one family alone, such as `factor` of LoKr (`FAMILIES[family].defaults`).
         family_pattern: family by layer-name pattern, in place of `family` there.
-        restart_every: steps after which A and B are added to a running difference and start anew (ReLoRA,
-            `visionlora.adapters.restart`); None: never.
+        restart_every: steps after which A and B are added up and start anew (ReLoRA); None: never.
         restart_rank: the rank that the sum is cut to; None: it is kept whole.
         bias: `lora_only` also trains the biases of the adapted layers, `all` those of every layer that can be
             adapted, with the family `bias`.
@@ -95,9 +95,10 @@ class LoraConfig:
     rslora: bool = _option(False, "scale by alpha / sqrt(rank)", also=("use_rslora",))
     init: str = _option(
         "default",
-        "start of A and B: default, gaussian, orthogonal, pissa, eva, lora_ga, corda, lora_null, contrastive",
+        "gaussian, orthogonal, pissa, eva, lora_ga, corda, lora_null, contrastive, or a folder of meta",
+        path=True, free="a start's name, or the folder of a learned start", sweeps=True,
         also=("init_lora_weights",),
-    )
+    )  # fmt: skip
     options: Mapping[str, Option] = field(
         default_factory=dict, metadata={"help": "settings of one family alone, {name: value}"}
     )
@@ -251,11 +252,11 @@ def _check_init(init: object, families: Sequence[str]) -> None:
     from visionlora.adapters.families import FAMILIES
     from visionlora.adapters.init import FROM_DATA, INITS
 
-    if init == "default":
+    if init == "default" or check_learned(init, families):
         return
     if init not in (*INITS, *FROM_DATA):
         names = ", ".join((*INITS, *FROM_DATA))
-        raise LoraError(f"init is {brief(init)}: give default or one of {names}.")
+        raise LoraError(f"init is {brief(init)}: give default, {names}, or a folder that meta wrote.")
     if not any(map(_starts_A_and_B, families)):
         able = ", ".join(filter(_starts_A_and_B, FAMILIES))
         named = ", ".join(families)

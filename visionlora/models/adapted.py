@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from visionlora.adapters import LoraConfig, adapted_layers, attach, fingerprint
+from visionlora.adapters import LoraConfig, adapted_layers, attach, fingerprint, load_adapter
 from visionlora.adapters.attaching import attach_layers
 from visionlora.adapters.init import FROM_DATA
+from visionlora.adapters.learned_start import is_learned
 from visionlora.adapters.network import named_sites
 from visionlora.errors import VisionLoraError
 from visionlora.frozen.growth import growth_modules, growth_parameters, growths
@@ -120,7 +121,8 @@ def adapt(
         lora = replace(lora, targets=chosen)
     # New rows are trained whole: a low-rank update of them would only restrict them.
     generator = torch.Generator().manual_seed(seed)
-    plain_start = replace(lora, init="default") if lora.init in FROM_DATA else lora
+    learned = lora.init if is_learned(lora.init) else None
+    plain_start = replace(lora, init="default") if learned or lora.init in FROM_DATA else lora
     grown = growth_modules(backbone.model)
     inside = [name for name, (module, _) in named_sites(backbone.model).items() if module in grown]
     if only_blocks:
@@ -128,6 +130,9 @@ def adapt(
     else:
         trained = (*head.trained, *inside)
         network = attach(backbone.model, plain_start, generator=generator, trained_whole=trained)
+    if learned is not None:
+        # Of an extended head the tensors have other names, so there is nothing to compare.
+        load_adapter(network, learned, check_fingerprint=head.kind == "keep")
     if earlier is not None:
         require_low_rank(network)
     for parameter in (*head_parameters(network, head), *growth_parameters(network)):

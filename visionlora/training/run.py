@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 from torch import Tensor
 
+from visionlora.adapters.io.directory import start_digest
 from visionlora.adapters.restart import describe_restarts
 from visionlora.data import ImageFolder, write_bad
 from visionlora.data.loaders import sample_images
@@ -164,6 +165,7 @@ def _record_inputs(folder: RunFolder, setup: RunSetup, notices: Notices) -> None
         "the network": setup.adapted.fingerprint,
         "the device": choose_device(setup.config.trainer.accelerator).type,
         THREADS: torch.get_num_threads(),
+        "the learned start": start_digest(setup.config.lora.init),
         "the generated anchors": teacher.stream.digest() if teacher else None,
     }
     folder.check_inputs(setup.files.sets, [image.path for image in left_out], values, notices)

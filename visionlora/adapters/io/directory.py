@@ -6,6 +6,7 @@ its name, and `visionlora.parts` in the first one's configuration names them.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +18,8 @@ from visionlora.adapters.errors import LoraError
 from visionlora.adapters.io.config_file import CONFIG_FILE
 from visionlora.adapters.io.fingerprint import fingerprint as base_fingerprint
 from visionlora.adapters.io.peft import put_into, read_one, save_one
+from visionlora.adapters.io.tensor_file import TENSOR_FILE
+from visionlora.adapters.learned_start import is_learned
 from visionlora.adapters.network import active_names, require_adapters
 from visionlora.text import brief
 
@@ -62,6 +65,11 @@ def save_adapter(
         own["parts"] = list(names[1:])
     first = names[0] if names else None
     return save_one(model, directory, first, base_model, base, modules_to_save, own, alone=len(names) < 2)
+
+
+def start_digest(init: str) -> str | None:
+    """The SHA-256 of a learned start's tensors; None where `lora.init` is another start."""
+    return hashlib.sha256(Path(init, TENSOR_FILE).read_bytes()).hexdigest() if is_learned(init) else None
 
 
 def load_adapter(

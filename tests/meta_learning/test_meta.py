@@ -1,0 +1,111 @@
+"""A learned start: seeded tasks, classes that are never seen, and progress that goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.conftest import Command, Train
+from visionlora.adapters import read_adapter_config
+from visionlora.adapters.io.tensor_file import read_tensors
+from visionlora.meta_learning.tasks import deal, held_out
+
+COLOURS = {"red": (220, 40, 40), "blue": (40, 40, 220), "green": (40, 200, 40), "grey": (128, 128, 128)}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Four classes of four noisy images in their colour."""
+    random = np.random.default_rng(0)
+    for name, colour in COLOURS.items():
+        place = tmp_path / "many" / name
+        place.mkdir(parents=True)
+        for index in range(4):
+            pixels = np.clip(random.normal(colour, 30, (40, 40, 3)), 0, 255)
+            Image.fromarray(pixels.astype(np.uint8)).save(place / f"{index}.png")
+    return tmp_path / "many"
+
+
+@pytest.fixture
+def meta(command: Command, folder: Path, weights: Path, images: Path, tmp_path: Path):
+    """Runs the command; returns how it ended."""
+
+    def run(*arguments: str, output: str = "start"):
+        return command(
+            "meta", f"data.root={folder}", "model.name=squeezenet1_1", f"model.weights={weights}",
+            f"retention.anchors=[{images.parent / 'others'}]", f"start={tmp_path / output}",
+            "meta.tasks=6", "meta.steps=3", "meta.classes=3", "lora.rank=2", "meta.held_out=1",
+            "lora.targets=last:4", *arguments,
+        )  # fmt: skip
+
+    return run
+
+
+def test_tasks_are_a_function_of_the_seed_and_their_number() -> None:
+    images = {name: range(4 * place, 4 * place + 4) for place, name in enumerate("abcdef")}
+    one = deal(images, 3, 1, 7, 2)
+    assert one == deal(dict(reversed(images.items())), 3, 1, 7, 2)
+    assert one != deal(images, 3, 1, 7, 3) and one != deal(images, 3, 1, 8, 2)
+    assert len(one.support) == 3 and len(one.query) == 9
+    assert not set(one.support) & set(one.query)
+    assert {place // 4 for place in one.support} == {place // 4 for place in one.query}
+
+
+def test_held_out_classes_depend_on_the_seed_and_on_no_other_class() -> None:
+    names = [f"class {number}" for number in range(20)]
+    chosen = held_out(names, 5, 0)
+    assert chosen == held_out(names[::-1], 5, 0) != held_out(names, 5, 1)
+    others = [name for name in names if name in chosen or name < "class 15"]
+    assert held_out(others, 5, 0) == chosen
+
+
+@pytest.mark.parametrize("method", ["maml", "reptile"])
+def test_a_start_is_learned_without_its_held_out_classes_and_a_run_begins_at_it(
+    method: str, meta, train: Train, command: Command, folder: Path, tmp_path: Path
+) -> None:
+    left = meta(f"meta.method={method}")
+    assert left.code == 0, left.err
+    said = " ".join(left.out.split())
+    assert "task 6 of 6" in said and "1 held-out classes" in said and "anchors as before" in said
+    about = read_adapter_config(tmp_path / "start")["visionlora"]["meta"]
+    (unseen,) = about["unseen"]
+    # What no task sees changes nothing: other pixels give the same start.
+    for path in (folder / unseen).glob("*.png"):
+        Image.new("RGB", (40, 40), (250, 250, 0)).save(path)
+    meta(f"meta.method={method}", output="again")
+    one, two = (read_tensors(tmp_path / name) for name in ("start", "again"))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert any(bool(tensor.any()) for name, tensor in one.items() if "lora_B" in name)
+    left, _ = train(f"lora.init={tmp_path / 'start'}", "lora.targets=last:4", "optimizer.lr=1e-30")
+    assert left.code == 0, left.err
+    begun = read_tensors(tmp_path / "run" / "adapter")
+    for name, tensor in one.items():
+        torch.testing.assert_close(begun[name], tensor, rtol=1e-5, atol=1e-6)
+    left, _ = train(f"lora.init={tmp_path / 'start'}", "lora.targets=last:4", "lora.rank=3")
+    assert left.code == 2 and "has rank 3 in the network, 2 in the adapter" in left.err
+
+
+def test_what_was_interrupted_continues_to_the_same_start(
+    meta, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert meta(output="whole").code == 0
+    monkeypatch.setattr("visionlora.meta_learning.run.SAVE_EVERY", 2)
+    assert meta("meta.tasks=4").code == 0
+    left = meta()
+    assert left.code == 0 and "continues after task 4 of 6" in left.out
+    one, two = (read_tensors(tmp_path / name) for name in ("whole", "start"))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    left = meta("meta.lr=0.01")
+    assert left.code == 2 and "holds the progress of another run" in left.err
+
+
+def test_what_gives_no_tasks_is_refused_in_one_line(meta) -> None:
+    left = meta("meta.shots=4")
+    assert left.code == 2 and "more than meta.shots=4 images" in left.err
+    left = meta("lora.family=dora")
+    assert left.code == 2 and "use lora.family=lora" in left.err
+    assert left.err.count("\n") == 1

@@ -1,0 +1,37 @@
+"""Learn a start of adapters from many small tasks: ``python -m visionlora.meta data.root=FOLDER``."""
+
+from __future__ import annotations
+
+from omegaconf import DictConfig
+
+from visionlora.command import Command, launch
+from visionlora.meta_learning.config import MetaOptions
+from visionlora.settings import build, plain
+
+COMMAND = Command(
+    "meta",
+    "learn a start of adapters from many small tasks; lora.init=FOLDER uses it",
+    MetaOptions,
+    (
+        "visionlora meta data.root=FOLDER start=outputs/start",
+        "visionlora meta data.root=FOLDER model=squeezenet1_1 meta.held_out=10 meta.tasks=500",
+    ),
+)
+
+
+def meta(config: DictConfig) -> int:
+    """Learn, show and save."""
+    options = build(MetaOptions, plain(config))
+    from visionlora.meta_learning.run import learn_start
+
+    learn_start(options)
+    return 0
+
+
+def main() -> None:
+    """Entry point of the command."""
+    launch(meta, COMMAND)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""A learned start of adapters: many small tasks teach it (Reptile, first-order MAML)."""

@@ -1,0 +1,141 @@
+"""What a task minimises: cross-entropy on its images, and distillation on anchors, on cached features."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from visionlora.adapters import adapters_off
+from visionlora.data import ImageDataset
+from visionlora.frozen.split import Split, Values
+from visionlora.tasks import single_label as task
+
+View = tuple[int, bool]
+"""An image's place, and whether it is flipped."""
+ANCHORS_PER_STEP = 8
+BATCH = 32
+
+
+@dataclass
+class Features:
+    """The frozen part's values of images, computed when they are needed first.
+
+    Attributes:
+        dataset: the images, labelled or not.
+        parts: the network's frozen part; None: there is none.
+        most_bytes: kept in memory; what is beyond is computed again each time.
+    """
+
+    dataset: ImageDataset
+    parts: Split | None
+    most_bytes: float = 2**31
+    _kept: dict[View, Values] = field(default_factory=dict)
+    _bytes: int = 0
+
+    @torch.no_grad()
+    def get(self, views: Sequence[View], device: torch.device) -> list[Tensor]:
+        """What is left to compute from, a row for each view."""
+        missing = [view for view in dict.fromkeys(views) if view not in self._kept]
+        rows = {view: self._kept[view] for view in views if view in self._kept}
+        for start in range(0, len(missing), BATCH):
+            part = missing[start : start + BATCH]
+            rows.update(zip(part, self._compute(part, device), strict=True))
+        for view in missing:
+            size = sum(value.nbytes for value in rows[view])
+            if self._bytes + size <= self.most_bytes:
+                self._kept[view], self._bytes = rows[view], self._bytes + size
+        return [
+            torch.stack(values).to(device) for values in zip(*(rows[view] for view in views), strict=True)
+        ]
+
+    def _compute(self, views: Sequence[View], device: torch.device) -> list[Values]:
+        images = self.dataset.collate([self.dataset[place] for place, _ in views])["images"]
+        turned = [
+            image.flip(-1) if flipped else image for image, (_, flipped) in zip(images, views, strict=True)
+        ]
+        batch = torch.stack(turned).to(device)
+        values = (batch,) if self.parts is None else self.parts.prefix(batch)
+        return [tuple(value[row].cpu() for value in values) for row in range(len(batch))]
+
+
+@dataclass
+class Problem:
+    """What every task has in common.
+
+    Attributes:
+        network: adapted, on its device, in eval mode.
+        compute: what of it is left to compute.
+        images: the labelled ones.
+        anchors: unlabelled images; None: nothing is distilled.
+        weight, temperature: of the distillation.
+    """
+
+    network: nn.Module
+    compute: nn.Module
+    images: Features
+    anchors: Features | None
+    weight: float
+    temperature: float
+    _frozen: dict[View, Tensor] = field(default_factory=dict)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.network.parameters()).device
+
+    def loss(self, places: Sequence[int], draw: random.Random) -> Tensor:
+        """On these images, each flipped or not, and on some anchors; a scalar.
+
+        Args:
+            places: of the images.
+            draw: decides about flips and anchors.
+        """
+        views = [(place, draw.random() < 0.5) for place in places]
+        labels = torch.tensor([self.images.dataset.targets[place] for place in places], device=self.device)
+        inputs = self.images.get(views, self.device)
+        if self.anchors is None:
+            return task.loss(self.compute(*inputs), labels)
+        count = len(self.anchors.dataset)
+        chosen = draw.sample(range(count), min(ANCHORS_PER_STEP, count))
+        anchors = [(place, draw.random() < 0.5) for place in chosen]
+        values = self.anchors.get(anchors, self.device)
+        both = [torch.cat(pair) for pair in zip(inputs, values, strict=True)]
+        logits = self.compute(*both)
+        kept = task.distillation(logits[len(places) :], self._frozen_logits(anchors), self.temperature)
+        return task.loss(logits[: len(places)], labels) + self.weight * kept
+
+    @torch.no_grad()
+    def accuracy(self, places: Sequence[int]) -> float:
+        """Top-1 on these images as they are."""
+        right = 0
+        for start in range(0, len(places), BATCH):
+            part = places[start : start + BATCH]
+            logits = self.compute(*self.images.get([(place, False) for place in part], self.device))
+            labels = torch.tensor([self.images.dataset.targets[place] for place in part], device=self.device)
+            right += int((logits.argmax(1) == labels).sum())
+        return right / len(places)
+
+    @torch.no_grad()
+    def agreement(self) -> float:
+        """Share of the anchors that get the frozen network's name."""
+        assert self.anchors is not None
+        same, count = 0, len(self.anchors.dataset)
+        for start in range(0, count, BATCH):
+            views = [(place, False) for place in range(start, min(start + BATCH, count))]
+            logits = self.compute(*self.anchors.get(views, self.device))
+            same += int((logits.argmax(1) == self._frozen_logits(views).argmax(1)).sum())
+        return same / count
+
+    @torch.no_grad()
+    def _frozen_logits(self, views: Sequence[View]) -> Tensor:
+        assert self.anchors is not None
+        missing = [view for view in views if view not in self._frozen]
+        if missing:
+            values = self.anchors.get(missing, self.device)
+            with adapters_off(self.network):
+                self._frozen.update(zip(missing, self.compute(*values), strict=True))
+        return torch.stack([self._frozen[view] for view in views])

@@ -1,0 +1,245 @@
+"""``visionlora meta``: from a folder to a learned start."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from visionlora.adapters import adapter_parameters, save_adapter
+from visionlora.data import ImageDataset, ImageFile, find_bad, refuse, scan, scan_images
+from visionlora.device import choose_device
+from visionlora.errors import VisionLoraError
+from visionlora.files import require_writable
+from visionlora.frozen.split import split
+from visionlora.meta_learning.config import MetaOptions
+from visionlora.meta_learning.learn import StartLearner
+from visionlora.meta_learning.problem import Features, Problem
+from visionlora.meta_learning.tasks import deal, held_out
+from visionlora.models import Backbone, find_class
+from visionlora.models.adapted import AdaptedNetwork, adapt
+from visionlora.models.config import ModelConfig
+from visionlora.notices import Notices
+from visionlora.report.progress import progress
+from visionlora.run_folder.state_file import read_state, write_state
+from visionlora.text import listed
+
+PROGRESS = "progress.safetensors"
+SAVE_EVERY = 10
+"""Tasks from one file of progress to the next."""
+SHOWN_EVERY = 50
+HELD_OUT_TASKS = 3
+"""On the held-out classes, at the end."""
+
+
+def learn_start(options: MetaOptions, console: Console | None = None) -> dict[str, Any]:
+    """Learn a start, show how far it is, and save it; returns what was measured.
+
+    Raises:
+        VisionLoraError, visionlora.adapters.LoraError: an option, a folder, an image or a class name that
+            does not work out, or a folder that holds the progress of another run.
+    """
+    notices = Notices(console)
+    output = Path(options.start)
+    require_writable(output / PROGRESS, "start")
+    found = scan(options.data.root, seed=options.seed)
+    images = (*found.train, *found.val)
+    unseen = held_out(found.classes, options.meta.held_out, options.seed)
+    seen = [image for image in images if image.label not in unseen]
+    _check_classes(seen, options, notices)
+    adapted = _adapted(options, found.classes)
+    learner = _learner(options, adapted, images, notices)
+    by_class = _by_class(images, options.meta.shots)
+    state = _progress(output / PROGRESS, _settings(options, images))
+    first = learner.start()
+    if state is not None:
+        learner.restore(state["learner"])
+        notices.say(f"continues after task {learner.done} of {options.meta.tasks}")
+    if unseen:
+        notices.say(f"never seen: {listed(unseen)} (meta.held_out)")
+    tasks = {name: places for name, places in by_class.items() if name not in unseen}
+    _learn(learner, tasks, options, output, _settings(options, images), notices)
+    measured = _on_held_out(
+        learner, first, {name: by_class[name] for name in unseen if name in by_class}, options, notices
+    )
+    _save(output, adapted, options, unseen, measured)
+    notices.say(f"the start is in {output}: visionlora train lora.init={output} ...")
+    return measured
+
+
+def _check_classes(seen: Sequence[ImageFile], options: MetaOptions, notices: Notices) -> None:
+    """Whether tasks can be dealt."""
+    shots, usable = options.meta.shots, _by_class(seen, options.meta.shots)
+    few = {image.label for image in seen} - set(usable)
+    if few:
+        notices.say(f"{len(few)} classes have no more than meta.shots={shots} images and are in no task")
+    if len(usable) < 2:
+        raise VisionLoraError(
+            f"data.root: {options.data.root} has {len(usable)} classes with more than meta.shots={shots} "
+            "images that are not held out, and a task needs 2: hold out fewer than "
+            f"meta.held_out={options.meta.held_out}, or give more images"
+        )
+
+
+def _by_class(images: Sequence[ImageFile], shots: int) -> dict[str, list[int]]:
+    """The places of the images of each class that has more than ``shots``."""
+    found: dict[str, list[int]] = {}
+    for place, image in enumerate(images):
+        found.setdefault(str(image.label), []).append(place)
+    return {name: places for name, places in found.items() if len(places) > shots}
+
+
+def _adapted(options: MetaOptions, classes: Sequence[str]) -> AdaptedNetwork:
+    lora = options.lora
+    if lora.families != ("lora",) or lora.init not in ("default", "gaussian") or lora.restart_every:
+        raise VisionLoraError(
+            "lora: a start of A and B is learned; use lora.family=lora with lora.init=default and no restarts"
+        )
+    model = ModelConfig(name=options.model.name, weights=options.model.weights, head="keep")
+    return adapt(model, lora, classes, options.seed, channels_last=True)
+
+
+def _learner(
+    options: MetaOptions, adapted: AdaptedNetwork, images: Sequence[ImageFile], notices: Notices
+) -> StartLearner:
+    backbone, retention = adapted.backbone, options.retention
+    folders = retention.anchors if retention.anchors != "auto" else [str(one) for one in backbone.anchors]
+    folders = [folders] if isinstance(folders, str) else list(folders)
+    anchors = scan_images(folders) if folders else ()
+    with progress(notices.console, "reading images") as advance:
+        refuse(find_bad([*images, *anchors], progress=advance))
+    if not anchors:
+        notices.warn("no anchors (retention.anchors): nothing keeps the start from forgetting")
+    network = adapted.network.to(choose_device("auto")).eval()
+    parts = split(network)
+    targets = _targets(backbone, images)
+    problem = Problem(
+        network,
+        network if parts is None else parts.suffix,
+        Features(ImageDataset(images, backbone.preprocessing, targets=targets), parts),
+        Features(ImageDataset(anchors, backbone.preprocessing), parts) if anchors else None,
+        retention.weight_for(len(backbone.categories)),
+        retention.temperature,
+    )
+    parameters = {name: one for name, one in network.named_parameters() if one.requires_grad}
+    assert len(parameters) == len(list(adapter_parameters(network)))
+    return StartLearner(problem, parameters, options.meta, options.seed)
+
+
+def _targets(backbone: Backbone, images: Sequence[ImageFile]) -> dict[str, int]:
+    names = sorted({str(image.label) for image in images})
+    return {name: find_class(name, backbone.categories, backbone.wnids) for name in names}
+
+
+def _learn(
+    learner: StartLearner,
+    classes: Mapping[str, Sequence[int]],
+    options: MetaOptions,
+    output: Path,
+    settings: str,
+    notices: Notices,
+) -> None:
+    meta, recent = options.meta, []
+    with progress(notices.console, "learning the start", "tasks") as advance:
+        while learner.done < meta.tasks:
+            task = deal(classes, meta.classes, meta.shots, options.seed, learner.done)
+            recent.append(learner.learn(task))
+            advance(learner.done, meta.tasks)
+            last = learner.done == meta.tasks
+            if learner.done % SAVE_EVERY == 0 or last:
+                write_state(output / PROGRESS, {"settings": settings, "learner": learner.state()})
+            if learner.done % SHOWN_EVERY == 0 or last:
+                mean = sum(recent) / len(recent)
+                notices.say(
+                    f"task {learner.done} of {meta.tasks}: top-1 {mean:.3f} on other images of a task's "
+                    f"classes after its {meta.steps} steps (mean of the last {len(recent)} tasks)"
+                )
+                recent.clear()
+
+
+def _on_held_out(
+    learner: StartLearner,
+    first: Mapping[str, torch.Tensor],
+    classes: Mapping[str, Sequence[int]],
+    options: MetaOptions,
+    notices: Notices,
+) -> dict[str, Any]:
+    """Both starts on the held-out classes: the same images, the same steps."""
+    if not classes:
+        return {}
+    meta = options.meta
+    numbers = [f"held out {number}" for number in range(HELD_OUT_TASKS)]
+    tasks = [deal(classes, len(classes), meta.shots, options.seed, number) for number in numbers]
+    measured: dict[str, Any] = {"classes": len(classes), "tasks": len(tasks)}
+    for name, start in (("gaussian", first), ("learned", learner.start())):
+        found = [learner.after_steps(start, task, number) for number, task in enumerate(tasks)]
+        measured[name] = {"top1": _mean([right for right, _ in found])}
+        agreements = [agreement for _, agreement in found if agreement is not None]
+        if agreements:
+            measured[name]["anchors/agreement"] = _mean(agreements)
+    words = [
+        f"{name} start: top-1 {one['top1']:.3f}"
+        + (f", {one['anchors/agreement']:.3f} of the anchors as before" if "anchors/agreement" in one else "")
+        for name, one in measured.items()
+        if isinstance(one, dict)
+    ]
+    notices.say(
+        f"{len(classes)} held-out classes, {meta.shots} of each, {meta.steps} steps, mean of {len(tasks)} "
+        "draws: " + "; ".join(words)
+    )
+    return measured
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _settings(options: MetaOptions, images: Sequence[ImageFile]) -> str:
+    """What may not change while a start is learned, as text; the number of tasks may."""
+    sections = {name: vars(getattr(options, name)) for name in ("meta", "model", "lora", "retention")}
+    plain = {
+        f"{name}.{key}": str(value)
+        for name, section in sections.items()
+        for key, value in section.items()
+        if (name, key) != ("meta", "tasks")
+    }
+    return json.dumps([options.seed, plain, [str(image.path) for image in images]])
+
+
+def _progress(path: Path, settings: str) -> dict[str, Any] | None:
+    """What an interrupted run left; None: nothing."""
+    if not path.is_file():
+        return None
+    state = read_state(path)
+    if state.get("settings") != settings:
+        raise VisionLoraError(
+            f"start: {path.parent} holds the progress of another run, with other options or images; give "
+            "another folder, or remove that folder"
+        )
+    return state
+
+
+def _save(
+    output: Path,
+    adapted: AdaptedNetwork,
+    options: MetaOptions,
+    unseen: Sequence[str],
+    measured: Mapping[str, Any],
+) -> None:
+    about = {
+        "model": adapted.backbone.name,
+        "weights": adapted.backbone.weights,
+        "meta": {**asdict(options.meta), "unseen": list(unseen), "measured": dict(measured)},
+    }
+    save_adapter(
+        adapted.network.cpu(),
+        output,
+        base_model=adapted.backbone.name,
+        fingerprint=adapted.fingerprint,
+        extra=about,
+    )
