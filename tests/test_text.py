@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from visionlora.text import SafeFormatter, csv_safe, printable
+from visionlora.text import SafeFormatter, csv_safe, printable, several
 
 
 @pytest.mark.parametrize(
@@ -80,3 +80,7 @@ def test_log_records_are_text_on_one_line() -> None:
     assert SafeFormatter("%(levelname)s: %(message)s").format(record) == (
         "INFO: a\\x0d\\x0a\\x1b[31m K\\xe4 [/b] 金"
     )
+
+
+def test_one_thing_is_no_plural() -> None:
+    assert (several(1, "step"), several(2, "step")) == ("1 step", "2 steps")

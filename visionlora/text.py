@@ -72,6 +72,11 @@ def listed(names: Sequence[str], most: int = 20) -> str:
     return ", ".join(shown) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
+def several(count: int, one: str) -> str:
+    """``1 step`` or ``2 steps``."""
+    return f"{count} {one}" if count == 1 else f"{count} {one}s"
+
+
 def make_streams_safe() -> None:
     """Let stdout and stderr write every character in every encoding, escaped where they cannot show it."""
     for stream in (sys.stdout, sys.stderr):

@@ -108,7 +108,7 @@ def test_a_second_check_is_answered_from_the_index(
     first = command("check", f"data.root={demo}", "strays=false")
     from visionlora.data import index
 
-    monkeypatch.setattr(index, "sample", None)
+    monkeypatch.setattr(index, "fingerprinted", None)
     assert command("check", f"data.root={demo}", "strays=false").out == first.out
 
 
@@ -125,3 +125,13 @@ def test_what_else_a_training_would_use_is_compared(command: Command, demo: Path
 def test_the_shipped_images_are_in_order(command: Command) -> None:
     left = command("check", "data=goldfish", "strays=false")
     assert (left.code, "errors" in left.out) == (0, False), left.out
+
+
+def test_a_long_folder_is_not_searched_for_mislabelled_images_unless_asked_and_that_is_said(
+    command: Command, demo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("visionlora.evaluation.folder_check.SMALL", 10)
+    left = command("check", f"data.root={demo}")
+    assert "mislabelled images were not looked for" in left.out
+    assert "resembles lemon" not in left.out
+    assert "resembles lemon" in command("check", f"data.root={demo}", "strays=true", "model=pocket").out

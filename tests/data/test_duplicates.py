@@ -98,11 +98,20 @@ def test_twenty_thousand_hashes_are_searched_in_seconds() -> None:
     assert time.process_time() - started < 20
 
 
+def test_a_film_of_which_all_frames_are_similar_is_one_group_in_seconds() -> None:
+    thumbnail = bytes(range(256)) + bytes(48)
+    hashes = [(1 << min(place // 10, 60)) - 1 for place in range(5000)]
+    film = [Fingerprint(str(place).encode(), bits, thumbnail, 64, 64) for place, bits in enumerate(hashes)]
+    started = time.process_time()
+    assert near_groups(film) == [list(range(5000))]
+    assert time.process_time() - started < 10
+
+
 def test_a_second_look_reads_no_file_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[int, int]] = []
     first = fingerprints(OTHERS, tmp_path, lambda done, total: calls.append((done, total)))
     assert (calls[0], calls[-1]) == ((0, len(OTHERS)), (len(OTHERS), len(OTHERS)))
-    monkeypatch.setattr(index, "sample", None)
+    monkeypatch.setattr(index, "fingerprinted", None)
     assert fingerprints(OTHERS, tmp_path) == first
 
 

@@ -7,8 +7,10 @@ import torch
 from torch import nn
 
 from visionlora.errors import VisionLoraError
-from visionlora.models import final_layer, list_backbones
+from visionlora.models import final_layer, list_backbones, load_backbone
+from visionlora.models.classes import imagenet_wnids
 from visionlora.models.download import _expected_hash
+from visionlora.models.known import known_outputs
 from visionlora.models.registry import build, build_empty, check_name, default_weights, imagenet_categories
 
 
@@ -66,3 +68,10 @@ def test_an_unknown_name_gets_suggestions() -> None:
 def test_a_network_without_layers_has_no_final_layer() -> None:
     with pytest.raises(VisionLoraError, match="no such layer"):
         final_layer(nn.Sequential(nn.ReLU()), 3)
+
+
+def test_the_shipped_names_of_outputs_are_those_of_torchvision() -> None:
+    assert known_outputs("auto", "imagenet") == (imagenet_categories("vgg19"), imagenet_wnids())
+    pocket = load_backbone("pocket", progress=False)
+    assert known_outputs("pocket", "imagenet") == (pocket.categories, pocket.wnids)
+    assert known_outputs("resnet18", "imagenet") is known_outputs("auto", "x.safetensors") is None

@@ -11,7 +11,7 @@ from pathlib import Path
 from torch import Tensor
 
 from visionlora.data.cache import ImageCache
-from visionlora.data.images import BadImage, ImageFile, open_image
+from visionlora.data.images import MOST_BAD, BadImage, ImageFile, open_image
 from visionlora.data.index import Progress
 from visionlora.data.readable import readable
 from visionlora.errors import VisionLoraError
@@ -22,9 +22,6 @@ from visionlora.processes import gather
 from visionlora.text import csv_safe
 
 ON_BAD = ("skip", "stop")
-MOST_BAD = 0.1
-"""Of a set, so many are left out at most: where more cannot be read, something else is wrong."""
-
 LONG = 10_000
 """From so many images on it is remembered which can be read (:mod:`visionlora.data.readable`)."""
 

@@ -61,13 +61,14 @@ def sample(path: Path) -> Sample:
     """Read and decode a file once. JPEGs are decoded small, in less time than it takes to open them whole."""
     digest = b""
     try:
-        if path.is_file():
-            content = path.read_bytes()
-            digest = hashlib.blake2b(content, digest_size=16).digest()
-            image, size = decode_image(content, path, shorter_side=_GRID)
-        else:
+        # What is no regular file (a pipe would wait for ever) has no bytes to hash.
+        content = path.read_bytes() if path.is_file() else None
+        if content is None:
             image = open_image(path)
             size = image.size
+        else:
+            digest = hashlib.blake2b(content, digest_size=16).digest()
+            image, size = decode_image(content, path, shorter_side=_GRID)
     except BadImage as error:
         return Sample(digest, error=error.reason)
     except OSError as error:
@@ -76,10 +77,20 @@ def sample(path: Path) -> Sample:
     if min(image.size) >= _SAMPLED:
         # Sixteen pixels speak for each of the small ones: averaging all takes as long as decoding a PNG.
         small = image.resize((_SAMPLED, _SAMPLED), Image.Resampling.NEAREST)
-    small = small.resize((_GRID, _GRID), Image.Resampling.BOX)
+    times = small.width // _GRID
+    if small.size == (times * _GRID, times * _GRID):
+        small = small.reduce(times)  # in a quarter of the time
+    else:
+        small = small.resize((_GRID, _GRID), Image.Resampling.BOX)
     # Means of pixels lie no further apart than the pixels.
     flat = _is_flat(small) and _is_flat(image)
     return Sample(digest, small.tobytes(), size, flat)
+
+
+def fingerprinted(paths: Sequence[Path]) -> list[tuple[tuple[int, int] | None, Fingerprint]]:
+    """(:func:`stamp` before it was read, fingerprint) of each file."""
+    stamps = [stamp(path) for path in paths]
+    return list(zip(stamps, fingerprints_of([sample(path) for path in paths]), strict=True))
 
 
 def fingerprints_of(samples: Sequence[Sample]) -> list[Fingerprint]:

@@ -16,7 +16,16 @@ from visionlora.data.formats import FORMATS, SUFFIXES, UNREAD_KINDS, sniff, with
 from visionlora.data.share import retried
 from visionlora.errors import VisionLoraError
 
-__all__ = ["MAX_ASPECT", "MAX_JPEG_PIXELS", "MAX_PIXELS", "SUFFIXES", "BadImage", "ImageFile", "open_image"]
+__all__ = [
+    "MAX_ASPECT",
+    "MAX_JPEG_PIXELS",
+    "MAX_PIXELS",
+    "MOST_BAD",
+    "SUFFIXES",
+    "BadImage",
+    "ImageFile",
+    "open_image",
+]
 
 MAX_PIXELS = 80_000_000
 """Larger images are refused before they are decoded. Pillow keeps four bytes a pixel, so at this size an RGB
@@ -28,6 +37,9 @@ then takes no more than a smaller image; a progressive one needs its coefficient
 
 MAX_ASPECT = 64
 """Longer side over shorter side; beyond it a resized image would be all memory and no content."""
+
+MOST_BAD = 0.1
+"""Of a set, so many are left out at most: where more cannot be read, something else is wrong."""
 
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from visionlora.data.fingerprint import Fingerprint, fingerprints_of, sample, stamp
+from visionlora.data.fingerprint import Fingerprint, fingerprinted, stamp
+from visionlora.data.parallel import in_batches
 from visionlora.data.store import key_of, opened
 
-VERSION = 3
+VERSION = 4
 """Counts up whenever a fingerprint of the same file, or the table, becomes another one."""
 
 _BATCH = 512
@@ -20,13 +18,12 @@ _COLUMNS = "digest, hash, thumbnail, width, height, flat, error"
 _TYPES = "digest BLOB, hash BLOB, thumbnail BLOB, width INTEGER, height INTEGER, flat INTEGER, error TEXT"
 
 Progress = Callable[[int, int], None]
+Entry = tuple[Path, tuple[int, int] | None, Fingerprint]
+"""A file, its size and time of change before it was read, and what it shows."""
 
 
 def fingerprints(
-    paths: Iterable[Path],
-    cache: Path | None = None,
-    progress: Progress | None = None,
-    threads: int | None = None,
+    paths: Iterable[Path], cache: Path | None = None, progress: Progress | None = None
 ) -> dict[Path, Fingerprint]:
     """The fingerprint of each file, from the cache where the file has not changed since.
 
@@ -34,31 +31,28 @@ def fingerprints(
         paths: image files.
         cache: the folder of the cache; None: all are read. One that cannot be used is done without.
         progress: called with (files done, files in all).
-        threads: that read and decode; None: one for each core, at most 8.
     """
     todo = list(dict.fromkeys(paths))
     found: dict[Path, Fingerprint] = {}
     with opened(cache, f"images-{VERSION}", _TYPES) as store:
         known = _known(store, todo) if store else {}
-        stamps = {path: stamp(path) for path in todo}
-        for path in todo:
+        for path in todo if known else ():
             entry = known.get(key_of(path))
-            if entry is not None and entry[0] == stamps[path]:
+            if entry is not None and entry[0] == stamp(path):
                 found[path] = entry[1]
         missing = [path for path in todo if path not in found]
-        done = len(found)
         if progress:
-            progress(done, len(todo))
-        with ThreadPoolExecutor(threads or min(8, os.cpu_count() or 1)) as pool:
-            samples = zip(missing, pool.map(sample, missing), strict=True)
-            while batch := list(islice(samples, _BATCH)):
-                made = fingerprints_of([one for _, one in batch])
-                entries = [(path, one) for (path, _), one in zip(batch, made, strict=True)]
-                found.update(entries)
-                _keep(store, [(path, stamps[path], one) for path, one in entries])
-                done += len(batch)
-                if progress:
-                    progress(done, len(todo))
+            progress(len(found), len(todo))
+        new: list[Entry] = []
+        for batch, made in in_batches(fingerprinted, missing):
+            entries = [(path, when, one) for path, (when, one) in zip(batch, made, strict=True)]
+            found.update((path, one) for path, _, one in entries)
+            new += entries
+            if len(new) >= _BATCH or len(found) == len(todo):
+                _keep(store, new)
+                new.clear()
+            if progress:
+                progress(len(found), len(todo))
     return {path: found[path] for path in todo}
 
 
@@ -82,9 +76,7 @@ def _known(store: sqlite3.Connection, paths: list[Path]) -> dict[bytes, tuple[tu
     return known
 
 
-def _keep(
-    store: sqlite3.Connection | None, entries: list[tuple[Path, tuple[int, int] | None, Fingerprint]]
-) -> None:
+def _keep(store: sqlite3.Connection | None, entries: Sequence[Entry]) -> None:
     if store is None:
         return
     rows = [

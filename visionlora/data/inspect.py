@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from visionlora.data.check_images import MOST_BAD
 from visionlora.data.class_findings import number_findings, output_findings
 from visionlora.data.compare import comparisons
 from visionlora.data.findings import (
@@ -20,7 +19,7 @@ from visionlora.data.findings import (
     counted,
 )
 from visionlora.data.fingerprint import Fingerprint
-from visionlora.data.images import ImageFile
+from visionlora.data.images import MOST_BAD, ImageFile
 from visionlora.data.index import Progress, fingerprints
 from visionlora.data.names import name_findings
 from visionlora.data.outliers import Stray

@@ -48,8 +48,12 @@ def describe_unlabelled(folder: Path, root: Path) -> str:
 
 def describe_alike(folders: Sequence[Path]) -> list[str]:
     """A note where class folders hold the same folders, which then may be the classes."""
-    inside = [entries(folder) for folder in folders]
-    if len(inside) < 2 or any(one.images for one in inside):
+    inside = []
+    for folder in folders:
+        inside.append(entries(folder))
+        if inside[-1].images:
+            return []
+    if len(inside) < 2:
         return []
     same = sorted(set.intersection(*({folder.name for folder in one.folders} for one in inside)))
     if len(same) < 2:

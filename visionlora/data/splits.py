@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import os
 import re
 import unicodedata
 from collections import defaultdict
@@ -11,8 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from visionlora.data.copies import equal_files
 from visionlora.data.images import ImageFile
 from visionlora.data.split_names import SPLITS
+from visionlora.data.walk import by_parts
 from visionlora.errors import VisionLoraError
 
 MOST_TEST = 2000
@@ -84,7 +87,11 @@ def with_report(folder: ImageFolder, seed: int) -> tuple[ImageFolder, str | None
 
 
 def stratified(
-    images: Sequence[ImageFile], root: Path, val_fraction: float, seed: int
+    images: Sequence[ImageFile],
+    root: Path,
+    val_fraction: float,
+    seed: int,
+    copies: Mapping[Path, bytes] | None = None,
 ) -> tuple[list[ImageFile], list[ImageFile]]:
     """Split into (train, val), each class by itself.
 
@@ -93,17 +100,41 @@ def stratified(
     (at the default fraction of a quarter). A fraction of 0 leaves everything in train.
 
     An image's place is decided by a hash of the seed and its path below ``root``, so the split is the same
-    on every machine, and an image added later moves few of the others.
+    on every machine, and an image added later moves few of the others. Equal files are on one side, whatever
+    their classes; so of a class with many copies fewer validate, and none of one that is a single image.
+
+    Args:
+        images: what to split.
+        root: of their paths.
+        val_fraction: 0 or more and less than 1.
+        seed: of the order.
+        copies: of :func:`visionlora.data.copies.equal_files`; None: it is asked.
     """
+    if val_fraction <= 0:
+        return list(images), []
+    copies = equal_files(image.path for image in images) if copies is None else copies
     by_class: dict[str | None, list[ImageFile]] = defaultdict(list)
     for image in images:
         by_class[image.label].append(image)
 
     validating: set[ImageFile] = set()
-    if val_fraction > 0:
-        for members in by_class.values():
-            count = min(max(1, round(len(members) * val_fraction)), len(members) - 1)
-            validating.update(sorted(members, key=lambda one: _hashed(one, root, seed))[:count])
+    decided: dict[Path | bytes, bool] = {}
+    for members in by_class.values():
+        left = min(max(1, round(len(members) * val_fraction)), len(members) - 1)
+        equal: dict[Path | bytes, list[ImageFile]] = defaultdict(list)
+        for image in sorted(members, key=lambda one: _hashed(one, root, seed)):
+            equal[copies.get(image.path, image.path)].append(image)
+        apart = len(equal)
+        # What another class has decided first; then what there is room for, or else the fewest copies.
+        order = sorted(equal, key=lambda key: key not in decided)
+        fewest = min(map(len, equal.values()))
+        for key in order:
+            group = equal[key]
+            room = len(group) <= left or (len(group) == fewest > left > 0 and not validating & set(members))
+            if decided.setdefault(key, room and apart > 1) and apart > 1:
+                validating.update(group)
+                left -= len(group)
+                apart -= 1
     train = [image for image in images if image not in validating]
     return train, [image for image in images if image in validating]
 
@@ -112,6 +143,8 @@ def dealt(
     images: Sequence[ImageFile], root: Path, folds: int, seed: int
 ) -> list[tuple[list[ImageFile], list[ImageFile]]]:
     """(train, val) of each of ``folds`` parts: every image is in one val, its classes spread evenly.
+
+    Equal files are in one part, except where a class has nothing else.
 
     Raises:
         VisionLoraError: a class has a single image, so a fold could not learn it, or there are fewer
@@ -127,10 +160,21 @@ def dealt(
         )
     if len(images) < folds:
         raise VisionLoraError(f"data.folds is {folds} for {len(images)} images; set it to at most as many")
+    copies = equal_files(image.path for image in images)
     part: dict[ImageFile, int] = {}
+    parts: dict[bytes, int] = {}
     for label in sorted(by_class, key=str):
-        for image in sorted(by_class[label], key=lambda one: _hashed(one, root, seed)):
-            part[image] = len(part) % folds  # where one class ends the next goes on: parts stay even
+        members = by_class[label]
+        apart = len({copies.get(image.path, image.path) for image in members}) > 1
+        for image in sorted(members, key=lambda one: _hashed(one, root, seed)):
+            there = len(part) % folds  # where one class ends the next goes on: parts stay even
+            key = copies.get(image.path)
+            part[image] = parts.setdefault(key, there) if apart and key is not None else there
+        if apart and len({part[image] for image in members}) == 1:
+            last = copies.get(members[-1].path, members[-1].path)
+            for image in members:
+                if copies.get(image.path, image.path) == last:
+                    part[image] = (part[image] + 1) % folds
     return [
         ([p for p in images if part[p] != fold], [p for p in images if part[p] == fold])
         for fold in range(folds)
@@ -138,10 +182,10 @@ def dealt(
 
 
 def _hashed(image: ImageFile, root: Path, seed: int) -> bytes:
-    name = Path(image.path)
-    if name.is_relative_to(root):
-        name = name.relative_to(root)
-    return hashlib.sha256(f"{seed}/{name.as_posix()}".encode(errors="surrogateescape")).digest()
+    # Paths compare and cut several times slower than strings.
+    name, top = str(image.path), os.path.join(root, "")  # noqa: PTH118
+    name = name.removeprefix(top).replace(os.sep, "/")
+    return hashlib.sha256(f"{seed}/{name}".encode(errors="surrogateescape")).digest()
 
 
 def assemble(
@@ -164,7 +208,9 @@ def assemble(
     """
     if not 0 <= val_fraction < 1:
         raise VisionLoraError(f"data.val_fraction is {val_fraction}; set it to 0 or more and less than 1")
-    in_order = {split: sorted(found.get(split, ()), key=lambda image: image.path) for split in SPLITS}
+    in_order = {
+        split: sorted(found.get(split, ()), key=lambda image: by_parts(image.path)) for split in SPLITS
+    }
     classes = {split: {image.label or "" for image in in_order[split]} for split in SPLITS}
     problems = two_spellings(root, set().union(*classes.values()))
     for split in ("val", "test") if not problems else ():
@@ -175,8 +221,14 @@ def assemble(
     train, val = in_order["train"], in_order["val"]
     split = "given"
     if not val:
-        train, val = stratified(train, root if root.is_dir() else root.parent, val_fraction, seed)
+        copies = equal_files(image.path for image in train) if val_fraction else {}
+        train, val = stratified(train, root if root.is_dir() else root.parent, val_fraction, seed, copies)
         split = "made" if val else "none"
+        if val and copies:
+            notes = [
+                *notes,
+                f"{len(copies):,} images are copies of others: each is on the side of its copies",
+            ]
     folder = ImageFolder(
         root=root,
         classes=tuple(sorted(classes["train"])),

@@ -53,22 +53,29 @@ def entries(folder: Path) -> Entries:
         VisionLoraError: the folder cannot be read.
     """
     try:
-        names = sorted(retried(folder, lambda: os.listdir(folder)))  # noqa: PTH208 - names alone
+        found = retried(folder, lambda: sorted(os.scandir(folder), key=lambda entry: entry.name))
     except OSError as error:
         raise _unreadable(folder, error) from error
     folders: list[Path] = []
     images: list[Path] = []
     others: list[Path] = []
-    for name in names:
-        path = folder / name
-        if is_litter(name):
+    for entry in found:
+        if is_litter(entry.name):
             continue
-        if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where it may not look
+        path = folder / entry.name
+        if _is_folder(entry):
             if not is_run_folder(path):
                 folders.append(path)
         else:
             (images if is_image(path) else others).append(path)
     return Entries(tuple(folders), tuple(images), tuple(others))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, or what may not be looked at
+        return False
 
 
 def walk(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -84,7 +91,12 @@ def walk(folder: Path) -> tuple[list[Path], list[Path]]:
         (images if is_image(path) else others).append(path)
         if report is not None:
             report(1)
-    return sorted(images), sorted(others)
+    return sorted(images, key=by_parts), sorted(others, key=by_parts)
+
+
+def by_parts(path: Path) -> tuple[str, ...]:
+    """The key of the order of paths, which compare several times slower themselves."""
+    return path.parts
 
 
 @contextmanager

@@ -14,15 +14,13 @@ from visionlora.data.preprocessing import Preprocessing
 from visionlora.errors import VisionLoraError
 from visionlora.models import factory, sources
 from visionlora.models.download import WeightsUnavailable
+from visionlora.models.known import AUTO, AUTO_CHOICE, POCKET, POCKET_FILE
 from visionlora.models.metadata import WeightsMetadata
-from visionlora.models.sources import POCKET, structure
+from visionlora.models.sources import structure
 from visionlora.models.weights import WeightFile, fill, read_weights, rename_keys
 from visionlora.paths import shipped
 
-AUTO = "auto"
-AUTO_CHOICE = "vgg19"
 PROBE_S = 4.0
-POCKET_FILE = Path(__file__).with_name("pocket.safetensors")
 
 
 @dataclass

@@ -2,7 +2,8 @@
 
 ImageNet's classes are WordNet synsets. ``imagenet_wnids.txt`` lists their ids in the order of the outputs of
 every torchvision network. The order is that of the ILSVRC 2012 data set (Russakovsky et al. 2015); the file
-follows timm's ``imagenet_synsets.txt`` (Ross Wightman, Apache 2.0).
+follows timm's ``imagenet_synsets.txt`` (Ross Wightman, Apache 2.0). ``imagenet_categories.txt`` has the names
+that torchvision gives them (BSD 3-Clause).
 """
 
 from __future__ import annotations
@@ -36,6 +37,13 @@ class UnknownClass(VisionLoraError):
 def imagenet_wnids() -> tuple[str, ...]:
     """The 1,000 WordNet ids of ImageNet in the order of the outputs."""
     return tuple((Path(__file__).parent / "imagenet_wnids.txt").read_text(encoding="utf-8").split())
+
+
+@cache
+def imagenet_categories() -> tuple[str, ...]:
+    """torchvision's names of ImageNet's 1,000 classes in the order of the outputs."""
+    text = (Path(__file__).parent / "imagenet_categories.txt").read_text(encoding="utf-8")
+    return tuple(text.splitlines())
 
 
 def find_class(name: str, categories: Sequence[str], wnids: Sequence[str] = ()) -> int:

@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from visionlora.errors import VisionLoraError
 from visionlora.models import factory, other_tasks, registry, timm_networks
 from visionlora.models.download import cache_path, published_weights
+from visionlora.models.known import POCKET
 from visionlora.models.metadata import WeightsMetadata
 
-POCKET = "pocket"
 POCKET_NETWORK = "squeezenet1_1"
 
 

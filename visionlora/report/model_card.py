@@ -8,6 +8,7 @@ from typing import Any
 from visionlora.report.markdown import code, escaped
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED
 from visionlora.report.selected import selected_words
+from visionlora.text import several
 
 MAX_CLASSES = 10
 """The card lists at most so many old classes with forgotten images; ``metrics.json`` has more."""
@@ -42,7 +43,8 @@ def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any]) -> str:
         f"- head: `{metrics['head']}`",
         f"- rank {lora['rank']}, alpha {lora['alpha']:g}, targets {code(', '.join(lora['targets']))}",
         f"- {metrics['parameters']['trainable']:,} of {metrics['parameters']['total']:,} parameters trained "
-        f"in {metrics['steps']} steps on {metrics['pictures']['train']} images, seed {metrics['seed']}",
+        f"in {several(metrics['steps'], 'step')} on {several(metrics['pictures']['train'], 'image')}, "
+        f"seed {metrics['seed']}",
         f"- the adapter's weights are {WEIGHTS_TAKEN[metrics['candidates']['taken']]}",
         "",
         "## Results",

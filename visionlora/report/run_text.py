@@ -14,7 +14,7 @@ from visionlora.data.findings import ClassRow, Output
 from visionlora.data.splits import ImageFolder
 from visionlora.paths import program
 from visionlora.report.folder_table import classes_table
-from visionlora.text import printable
+from visionlora.text import printable, several
 
 MOST_CLASSES = 12
 """Rows of the table of classes; the check of a folder has more."""
@@ -56,7 +56,7 @@ def training_plan(steps: int, batch_size: int, validations: int, patience: int |
         validations: how often it validates; 0: never.
         patience: validations without progress after which training stops; None: never.
     """
-    plan = f"{steps} steps, batch size {batch_size}"
+    plan = f"{several(steps, 'step')}, batch size {batch_size}"
     if patience is not None and validations > patience:
         plan += f"; stops early after {patience} of {validations} validations without progress"
     return plan

@@ -1,0 +1,79 @@
+"""Work in processes, and in threads where these cannot be."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from visionlora.data import parallel
+from visionlora.data.images import BadImage
+from visionlora.data.parallel import in_batches
+from visionlora.errors import MachineFault
+
+MANY = range(1000)
+
+
+@pytest.fixture(params=["threads", "processes"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    if request.param == "processes" and sys.platform != "linux":
+        pytest.skip("processes are forked on Linux alone")
+    monkeypatch.setattr(parallel, "_can_fork", lambda: request.param == "processes")
+    monkeypatch.setattr(parallel, "_cores", lambda: 2)
+    return str(request.param)
+
+
+def doubled(numbers: Sequence[int]) -> tuple[int, list[int]]:
+    return os.getpid(), [2 * number for number in numbers]
+
+
+def test_results_come_in_order_with_what_they_are_of(way: str) -> None:
+    found = list(in_batches(doubled, MANY))
+    assert [number for batch, _ in found for number in batch] == list(MANY)
+    assert [number for _, (_, numbers) in found for number in numbers] == [2 * number for number in MANY]
+    workers = {process for _, (process, _) in found}
+    assert (os.getpid() in workers, len(workers)) == ((True, 1) if way == "threads" else (False, 2))
+
+
+def test_nothing_gives_nothing(way: str) -> None:
+    assert list(in_batches(doubled, [])) == []
+
+
+def test_an_error_reaches_whoever_asked(way: str) -> None:
+    def fails(numbers: Sequence[int]) -> None:
+        if 500 in numbers:
+            raise BadImage(Path("a.png"), "damaged")
+
+    with pytest.raises(BadImage, match=r"a\.png: damaged"):
+        list(in_batches(fails, MANY))
+
+
+def test_a_process_that_is_killed_is_a_fault_of_the_machine_and_not_a_hang(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(parallel, "_can_fork", lambda: sys.platform == "linux")
+    monkeypatch.setattr(parallel, "_cores", lambda: 2)
+    if sys.platform != "linux":
+        pytest.skip("processes are forked on Linux alone")
+
+    def dies(numbers: Sequence[int]) -> None:
+        if 500 in numbers:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with pytest.raises(MachineFault, match="ended with exit code -9"):
+        list(in_batches(dies, MANY))
+
+
+def test_pytorch_is_not_imported_to_check_a_folder_and_threads_are_used_where_it_is() -> None:
+    code = (
+        "import sys; import visionlora.evaluation.folder_check; from visionlora.data import parallel\n"
+        "print('torch' in sys.modules, parallel._can_fork()); sys.modules['torch'] = None\n"
+        "print(parallel._can_fork())"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.split() == ["False", str(sys.platform == "linux"), "False"]

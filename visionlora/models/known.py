@@ -1,0 +1,33 @@
+"""What is known of networks without loading them, and without PyTorch, which takes seconds to import."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from safetensors import safe_open
+
+from visionlora.models.classes import imagenet_categories, imagenet_wnids
+
+AUTO = "auto"
+AUTO_CHOICE = "vgg19"
+POCKET = "pocket"
+POCKET_FILE = Path(__file__).with_name("pocket.safetensors")
+
+
+def known_outputs(name: str, weights: str) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+    """Names and WordNet ids of the outputs; None where a network or a file must be asked.
+
+    Args:
+        name: of a network.
+        weights: as for :func:`visionlora.models.load_backbone`.
+    """
+    if weights not in ("imagenet", "none"):
+        return None
+    if name == AUTO:
+        return imagenet_categories(), imagenet_wnids()
+    if name == POCKET:
+        with safe_open(POCKET_FILE, "numpy") as file:
+            about = file.metadata()
+        return tuple(json.loads(about["categories"])), tuple(json.loads(about["wnids"]))
+    return None
