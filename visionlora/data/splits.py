@@ -101,7 +101,7 @@ def stratified(
 
     An image's place is decided by a hash of the seed and its path below ``root``, so the split is the same
     on every machine, and an image added later moves few of the others. Equal files are on one side, whatever
-    their classes; so of a class with many copies fewer validate, and none of one that is a single image.
+    their classes, except where a class is one image and its copies.
 
     Args:
         images: what to split.
@@ -121,9 +121,10 @@ def stratified(
     decided: dict[Path | bytes, bool] = {}
     for members in by_class.values():
         left = min(max(1, round(len(members) * val_fraction)), len(members) - 1)
+        apart = len({copies.get(image.path, image.path) for image in members})
         equal: dict[Path | bytes, list[ImageFile]] = defaultdict(list)
         for image in sorted(members, key=lambda one: _hashed(one, root, seed)):
-            equal[copies.get(image.path, image.path)].append(image)
+            equal[image.path if apart == 1 else copies.get(image.path, image.path)].append(image)
         apart = len(equal)
         # What another class has decided first; then what there is room for, or else the fewest copies.
         order = sorted(equal, key=lambda key: key not in decided)
@@ -224,11 +225,9 @@ def assemble(
         copies = equal_files(image.path for image in train) if val_fraction else {}
         train, val = stratified(train, root if root.is_dir() else root.parent, val_fraction, seed, copies)
         split = "made" if val else "none"
-        if val and copies:
-            notes = [
-                *notes,
-                f"{len(copies):,} images are copies of others: each is on the side of its copies",
-            ]
+        together = set(copies) - _both(train, val, copies)
+        if together:
+            notes = [*notes, f"{len(together):,} images are copies: each is on the side of its copies"]
     folder = ImageFolder(
         root=root,
         classes=tuple(sorted(classes["train"])),
@@ -241,6 +240,12 @@ def assemble(
         split=split,
     )
     return folder, problems
+
+
+def _both(train: Sequence[ImageFile], val: Sequence[ImageFile], copies: Mapping[Path, bytes]) -> set[Path]:
+    """Images that have a copy on the other side."""
+    sides = [{copies[image.path] for image in side if image.path in copies} for side in (train, val)]
+    return {path for path, key in copies.items() if key in sides[0] & sides[1]}
 
 
 def two_spellings(root: Path, classes: Iterable[str]) -> list[str]:
