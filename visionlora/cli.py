@@ -10,7 +10,18 @@ from typing import NoReturn
 
 from visionlora import __version__
 
-COMMANDS = ("check", "train", "predict", "evaluate", "merge", "export", "explain", "runs", "meta")
+COMMANDS = (
+    "check",
+    "train",
+    "predict",
+    "evaluate",
+    "merge",
+    "export",
+    "explain",
+    "runs",
+    "meta",
+    "studio",
+)
 
 
 def usage() -> str:

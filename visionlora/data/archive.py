@@ -46,10 +46,14 @@ def is_archive(path: Path) -> bool:
     return path.name.casefold().endswith(_NAMES) or (path.suffix == "" and zipfile.is_zipfile(path))
 
 
-def unpacked(archive: Path) -> tuple[Path, str]:
+def unpacked(archive: Path, most_bytes: int = MAX_BYTES) -> tuple[Path, str]:
     """The folder with the archive's images and tables, unpacked now or by an earlier run, and a note on it.
 
     Links out of it, devices and other files are left out. Nothing is written outside of the folder.
+
+    Args:
+        archive: the file.
+        most_bytes: that it may unpack to.
 
     Raises:
         VisionLoraError: not such an archive, a damaged or encrypted one, one with a path that leads outside
@@ -61,11 +65,11 @@ def unpacked(archive: Path) -> tuple[Path, str]:
     places = cache_directory() or Path(tempfile.mkdtemp(prefix="visionlora-"))
     folder = places / "unpacked" / f"{archive.name.split('.')[0][:40]}-{name}"
     if not folder.is_dir():
-        _unpack(archive, folder)
+        _unpack(archive, folder, most_bytes)
     return folder, f"{archive.name} is unpacked in {folder}"
 
 
-def _unpack(archive: Path, folder: Path) -> None:
+def _unpack(archive: Path, folder: Path, most_bytes: int) -> None:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         beside = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=folder.parent))
@@ -74,7 +78,7 @@ def _unpack(archive: Path, folder: Path) -> None:
                               "VISIONLORA_CACHE to a folder that can be written") from error  # fmt: skip
     try:
         members = _zip_members(archive) if zipfile.is_zipfile(archive) else _tar_members(archive, beside)
-        _write(archive, members, beside)
+        _write(archive, members, beside, most_bytes)
         try:
             beside.rename(folder)
         except OSError:
@@ -91,9 +95,11 @@ def _unpack(archive: Path, folder: Path) -> None:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _write(archive: Path, members: Iterator[tuple[str, IO[bytes]]], folder: Path) -> None:
+def _write(
+    archive: Path, members: Iterator[tuple[str, IO[bytes]]], folder: Path, most_bytes: int
+) -> None:
     packed = archive.stat().st_size
-    most = min(MAX_BYTES, max(LEAST_LIMIT, packed * MAX_RATIO), int(shutil.disk_usage(folder).free * 0.9))
+    most = min(most_bytes, max(LEAST_LIMIT, packed * MAX_RATIO), int(shutil.disk_usage(folder).free * 0.9))
     written = files = 0
     for name, content in members:
         parts = _parts(archive, name)

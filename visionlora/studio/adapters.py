@@ -1,0 +1,169 @@
+"""What the page asks about adapters: try them, and take them along."""
+
+from __future__ import annotations
+
+import io
+import math
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+
+from visionlora.errors import VisionLoraError
+from visionlora.files import read_json
+from visionlora.studio.engine import Engine
+from visionlora.studio.figures import figures
+from visionlora.studio.images import Handler
+from visionlora.studio.jobs import Job, Jobs
+
+LARGEST_STRENGTH = 2.0
+_TRIED = 20
+"""Images of the page's trials that are kept."""
+
+
+class AdapterPages:
+    """Handlers of adapters; an adapter has the id of its training.
+
+    Args:
+        jobs: whose adapters they are.
+        engine: predicts.
+        folder: of the studio, for images that are tried.
+    """
+
+    def __init__(self, jobs: Jobs, engine: Engine, folder: Path) -> None:
+        self._jobs = jobs
+        self._engine = engine
+        self._tried = folder / "tried"
+
+    def routes(self) -> list[tuple[str, str, Handler]]:
+        """Method, path and handler of each."""
+        one = "/api/adapters/{job}"
+        return [
+            ("GET", "/api/adapters", self.listed),
+            ("POST", "/api/tried", self.take),
+            ("GET", f"{one}/look/{{image}}", self.look),
+            ("GET", f"{one}/explain/{{image}}", self.explain),
+            ("GET", f"{one}/download", self.download),
+            ("GET", f"{one}/merged", self.merged),
+        ]
+
+    async def listed(self, request: Request) -> Response:
+        """Every adapter, the newest first, with its figures."""
+
+        def described() -> list[dict[str, Any]]:
+            return [self._describe(job) for job in reversed(self._jobs.all()) if self._has_adapter(job)]
+
+        return JSONResponse(await run_in_threadpool(described))
+
+    def _has_adapter(self, job: Job) -> bool:
+        return (self._jobs.run(job.id) / "adapter" / "adapter_config.json").is_file()
+
+    def _describe(self, job: Job) -> dict[str, Any]:
+        adapter = self._jobs.run(job.id) / "adapter"
+        metrics: dict[str, Any] = {}
+        config = read_json(adapter / "adapter_config.json")
+        with suppress(VisionLoraError):
+            path = self._jobs.run(job.id) / "metrics.json"
+            metrics = read_json(path) if path.exists() else {}
+        about = (config.get("auto_mapping") or {}).get("visionlora", {})
+        return {
+            "id": job.id, "name": job.name, "created": job.created, "state": self._jobs.state(job.id),
+            "network": about.get("model", ""), "classes": about.get("classes", []), "rank": config.get("r"),
+            "family": about.get("family", ""), "figures": figures(metrics),
+            "bytes": sum(file.stat().st_size for file in adapter.iterdir()),
+        }  # fmt: skip
+
+    async def take(self, request: Request) -> Response:
+        """Keep an image for :meth:`look`; its id."""
+        try:
+            form = await request.form(max_files=1)
+        except MultiPartException as error:
+            raise VisionLoraError(f"the image cannot be read: {error.message}") from error
+        part = form.get("file")
+        if not isinstance(part, UploadFile):
+            raise VisionLoraError("the request has no image")
+        try:
+            return JSONResponse({"id": await run_in_threadpool(self._keep, part)})
+        finally:
+            await form.close()
+
+    def _keep(self, part: UploadFile) -> str:
+        self._tried.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=self._tried, delete=False) as file:
+            shutil.copyfileobj(part.file, file, 1 << 20)
+        kept = sorted(self._tried.iterdir(), key=lambda path: path.stat().st_mtime)
+        for old in kept[:-_TRIED]:
+            old.unlink(missing_ok=True)
+        return Path(file.name).name
+
+    def _image(self, name: str) -> str:
+        path = self._tried / name
+        if path.parent != self._tried or not path.is_file():
+            raise VisionLoraError("the image is no longer there; add it again")
+        return str(path)
+
+    def _adapter(self, job: str) -> str:
+        path = self._jobs.run(job) / "adapter"
+        if not (path / "adapter_config.json").is_file():
+            raise VisionLoraError("this training has no adapter yet")
+        return str(path)
+
+    async def look(self, request: Request) -> Response:
+        """The logits of an image at strengths 0 and 1, or at those that ``?strength=`` names."""
+        asked = request.query_params.getlist("strength")
+        strengths = [_strength(one) for one in asked] or [0.0, 1.0]
+        params = request.path_params
+        image, adapter = self._image(params["image"]), self._adapter(params["job"])
+        return JSONResponse(await self._engine.call("look", adapter, image, strengths))
+
+    async def explain(self, request: Request) -> Response:
+        """Grad-CAM of both answers."""
+        params = request.path_params
+        image, adapter = self._image(params["image"]), self._adapter(params["job"])
+        return JSONResponse(await self._engine.call("explain", adapter, image))
+
+    async def download(self, request: Request) -> Response:
+        """The adapter's directory as a zip file."""
+        adapter, job = Path(self._adapter(request.path_params["job"])), request.path_params["job"]
+        content = await run_in_threadpool(_zipped, adapter.iterdir())
+        return Response(content, media_type="application/zip", headers=_attached(f"adapter-{job}.zip"))
+
+    async def merged(self, request: Request) -> Response:
+        """The network's weights with the adapter merged in, as safetensors."""
+        job = request.path_params["job"]
+        output = self._jobs.run(job) / "merged.safetensors"
+        await self._engine.call("merge", self._adapter(job), str(output))
+        return FileResponse(
+            output, media_type="application/octet-stream", headers=_attached(f"merged-{job}.safetensors")
+        )
+
+
+def _strength(value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= LARGEST_STRENGTH:
+        raise VisionLoraError(f"a strength is a number from 0 to {LARGEST_STRENGTH:g}")
+    return number
+
+
+def _zipped(files: Iterable[Path]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(files):
+            archive.write(file, file.name)
+    return buffer.getvalue()
+
+
+def _attached(name: str) -> dict[str, str]:
+    return {"content-disposition": f'attachment; filename="{name}"'}

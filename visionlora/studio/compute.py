@@ -1,0 +1,231 @@
+"""What the studio computes, in a process of its own: the page answers meanwhile.
+
+Functions of plain values, so that they can be sent there and back.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from rich.console import Console
+
+from visionlora.adapters import adapters_off, scaled
+from visionlora.command import compose
+from visionlora.data import ImageDataset, ImageFile, scan_images, survey
+from visionlora.data.archive import unpacked
+from visionlora.data.config import DataConfig
+from visionlora.data.findings import Finding
+from visionlora.data.wordnet import definition, more_usual_meaning
+from visionlora.errors import VisionLoraError
+from visionlora.evaluation.folder_check import check_folder
+from visionlora.evaluation.heat_maps import heat_maps
+from visionlora.models import WeightsMetadata, list_backbones, load_backbone
+from visionlora.models.backbone import POCKET
+from visionlora.models.config import ModelConfig
+from visionlora.models.download import cache_path
+from visionlora.models.merge_weights import write_merged
+from visionlora.models.registry import default_weights
+from visionlora.models.restore import TrainedModel, restore
+from visionlora.settings import groups_of, top_level
+from visionlora.training.config import RunConfig, read_config
+
+USUAL = (
+    "squeezenet1_0", "mobilenet_v3_large", "efficientnet_b0", "resnet18", "resnet50", "convnext_tiny", "vgg19"
+)  # fmt: skip
+"""Networks that are named first."""
+
+
+def networks() -> list[dict[str, Any]]:
+    """Every network, those first that are usual or here, with its size in megabytes."""
+    found = [{"name": POCKET, "here": True, "mb": 3, "usual": True}]
+    for name in (*USUAL, *(one for one in list_backbones() if one not in USUAL)):
+        weights = default_weights(name)
+        size = round(weights.meta.get("_file_size", 0))
+        here = cache_path(weights.url).is_file()
+        found.append({"name": name, "here": here, "mb": size, "usual": name in USUAL})
+    return sorted(found, key=lambda one: (not one["here"], not one["usual"]))
+
+
+@lru_cache(maxsize=4)
+def outputs(network: str) -> list[dict[str, str]]:
+    """A network's outputs: name, WordNet id, what it shows, and what the name more often means."""
+    if network == POCKET:
+        backbone = load_backbone(POCKET, progress=False)
+        categories, wnids = backbone.categories, backbone.wnids
+    else:
+        about = WeightsMetadata.of_imagenet(network)
+        categories, wnids = about.categories, about.wnids
+    return [
+        {
+            "name": name, "wnid": wnid, "definition": definition(wnid),
+            "instead_of": more_usual_meaning(wnid, name) if wnid else "",
+        }
+        for name, wnid in zip(categories, wnids, strict=True)
+    ]  # fmt: skip
+
+
+def settings() -> list[dict[str, Any]]:
+    """Every option of a training by group, with its help: the ones that the command line has."""
+    from visionlora.options import shown, takes
+
+    def entry(key: Any) -> dict[str, str]:
+        default = (
+            ""
+            if key.default == "???"
+            else key.default
+            if isinstance(key.default, str)
+            else shown(key.default)
+        )
+        return {
+            "name": key.name,
+            "default": default,
+            "takes": takes(key.hint, key.rule),
+            "help": key.rule.help,
+        }
+
+    own = [entry(key) for key in top_level(RunConfig) if key.name == "seed"]
+    groups = [
+        {
+            "name": group.name,
+            "help": " ".join((group.cls.__doc__ or "").split("\n\n")[0].split()),
+            "keys": [entry(key) for key in group.keys if not _is_ours(key.name)],
+        }
+        for group in groups_of(RunConfig)
+        if group.name != "resume"
+    ]
+    return [{"name": "general", "help": "", "keys": own}, *groups]
+
+
+def _is_ours(key: str) -> bool:
+    """Whether the studio sets an option itself."""
+    return key in ("data.root", "data.name", "data.class_name", "trainer.progress")
+
+
+def validate(arguments: Sequence[str]) -> None:
+    """Check the command line of a training.
+
+    Raises:
+        VisionLoraError: an option that does not exist, or a value that it does not take.
+    """
+    from visionlora.train import COMMAND
+
+    read_config(compose(COMMAND, arguments))
+
+
+def check(root: str, network: str, others: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """What is known about a project's images before training, with file names for images."""
+    _, report = check_folder(
+        DataConfig(root=root), ModelConfig(name=network), others, 0, "auto", True, Console(quiet=True)
+    )
+    return {
+        "layout": report.layout,
+        "notes": list(report.notes),
+        "classes": [
+            {
+                "name": row.name,
+                "counts": dict(row.counts),
+                "output": asdict(row.output) if row.output else None,
+            }
+            for row in report.classes
+        ],
+        "findings": [_finding(one) for one in report.findings],
+    }
+
+
+def _finding(one: Finding) -> dict[str, Any]:
+    return {
+        "severity": one.severity, "kind": one.kind, "title": one.title, "advice": one.advice,
+        "lines": list(one.lines), "similar": one.similar,
+        "groups": [
+            [{"file": image.path.name, "label": image.label, "role": image.role, "remark": image.remark}
+             for image in group]
+            for group in one.groups
+        ],
+    }  # fmt: skip
+
+
+def images_of_archive(path: str, most_bytes: int) -> list[tuple[str, str, str]]:
+    """The images of a zip or tar file: path, name and class, "" where no folder names one.
+
+    Raises:
+        VisionLoraError: it is damaged, leads outside of itself, or unpacks to more than ``most_bytes``.
+    """
+    folder, _ = unpacked(Path(path), most_bytes)
+    try:
+        found, _ = survey(folder, class_name=None, val_fraction=0.25, seed=0)
+        images = [image for split in (found.train, found.val, found.test) for image in split]
+    except VisionLoraError:
+        images = list(scan_images([folder]))
+    return [(str(image.path), image.path.name, image.label or "") for image in images]
+
+
+@lru_cache(maxsize=2)
+def _restored(adapter: str, changed: float) -> TrainedModel:
+    return restore(adapter)
+
+
+def _model(adapter: str) -> TrainedModel:
+    return _restored(adapter, (Path(adapter) / "adapter_config.json").stat().st_mtime)
+
+
+def look(adapter: str, image: str, strengths: Sequence[float] = (0.0, 1.0)) -> dict[str, Any]:
+    """The logits of an image at each strength of the adapter, 1 being as it was saved.
+
+    The frozen network has no outputs for classes that were added to its head: there a logit is null.
+    """
+    trained = _model(adapter)
+    dataset = ImageDataset([ImageFile(Path(image), None)], trained.backbone.preprocessing)
+    inputs = dataset.collate([dataset[0]])["images"]
+    known = 0 if trained.head.kind == "new" else len(trained.backbone.categories)
+    logits = {}
+    with torch.inference_mode():
+        for strength in strengths:
+            if strength == 0:
+                with adapters_off(trained.network):
+                    row = trained.network(inputs)[0]
+            else:
+                with scaled(trained.network, strength):
+                    row = trained.network(inputs)[0]
+            values: list[float | None] = [round(value, 4) for value in row.tolist()]
+            if strength == 0:
+                values[known:] = [None] * (len(values) - known)
+            logits[f"{strength:g}"] = values
+    return {"names": list(trained.head.outputs), "logits": logits, "classes": list(trained.classes)}
+
+
+def explain(adapter: str, image: str) -> dict[str, Any]:
+    """Where the frozen and the adapted network look for their answers (Grad-CAM): JPEGs as data URIs.
+
+    Raises:
+        VisionLoraError: the network's last layers have no places to show.
+    """
+    trained = _model(adapter)
+    known = 0 if trained.head.kind == "new" else len(trained.backbone.categories)
+    dataset = ImageDataset([ImageFile(Path(image), None)], trained.backbone.preprocessing)
+    maps = heat_maps(trained.network, dataset, [0], trained.head.outputs, known)
+    if isinstance(maps, str):
+        raise VisionLoraError(maps)
+    (one,) = maps
+    return {
+        when: None if seen is None else {"image": _uri(seen[0]), "name": seen[1]}
+        for when, seen in (("before", one.before), ("now", one.after))
+    }
+
+
+def _uri(image: Image.Image) -> str:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def merge(adapter: str, output: str) -> None:
+    """Write the network with the adapter merged in."""
+    write_merged(adapter, output, console=Console(quiet=True))

@@ -1,0 +1,56 @@
+"""The process that computes for the studio (:mod:`visionlora.studio.compute`)."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import threading
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from visionlora.errors import MachineFault
+
+
+class Engine:
+    """Calls functions of :mod:`visionlora.studio.compute` by name, one after the other."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pool: ProcessPoolExecutor | None = None
+
+    def warm_up(self) -> None:
+        """Start the process and let it import what it needs, before anybody waits for it."""
+        self._executor().submit(call, "networks", ())
+
+    async def call(self, function: str, *arguments: Any) -> Any:
+        """What the function returns, or raises.
+
+        Raises:
+            MachineFault: the process was killed; the next call starts another.
+        """
+        try:
+            return await asyncio.wrap_future(self._executor().submit(call, function, arguments))
+        except BrokenProcessPool as error:
+            with self._lock:
+                self._pool = None
+            raise MachineFault("the computation was killed, perhaps for want of memory; try again") from error
+
+    def close(self) -> None:
+        """End the process."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _executor(self) -> ProcessPoolExecutor:
+        with self._lock:
+            if self._pool is None:
+                # Spawned: the page's process has threads, which a fork does not survive.
+                self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+            return self._pool
+
+
+def call(function: str, arguments: tuple[Any, ...]) -> Any:
+    """Run a function of :mod:`visionlora.studio.compute`; only this process imports torch."""
+    from visionlora.studio import compute
+
+    return getattr(compute, function)(*arguments)

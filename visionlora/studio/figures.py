@@ -1,0 +1,32 @@
+"""The three figures of a run that the page shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def figures(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Learned, kept and false positives, each with its interval and number of images; null: not measured."""
+
+    def figure(part: Any, name: str, count: Any) -> dict[str, Any] | None:
+        if not isinstance(part, dict) or not isinstance(part.get(name), (int, float)):
+            return None
+        return {
+            "value": part[name], "interval": part.get(f"{name}_interval"), "images": count,
+            "selected": part.get("selected_on_these_images", []),
+        }  # fmt: skip
+
+    counted = metrics.get("pictures", {})
+    retention, contrast = metrics.get("retention"), metrics.get("contrast")
+    test = (metrics.get("test") or {}).get("after")
+    learned = figure(test, "val/top1", counted.get("test")) or figure(test, "top1", counted.get("test"))
+    kept_name = "after/top1" if isinstance(retention, dict) and retention.get("labelled") else "agreement"
+    return {
+        "learned": learned or figure(metrics.get("after"), "val/top1", counted.get("val")),
+        "kept": figure(retention, kept_name, _images(retention)),
+        "false_positives": figure(contrast, "after/false_positive_rate", _images(contrast)),
+    }
+
+
+def _images(part: Any) -> int | None:
+    return part.get("pictures") if isinstance(part, dict) else None

@@ -1,0 +1,185 @@
+// The project's images: add, look, check, remove.
+
+import { $, ask, confirmed, dropZone, el, guarded, say, t } from "./tools.js";
+
+const BATCH_FILES = 100;
+const BATCH_BYTES = 64 * 2 ** 20;
+
+export const project = { now: null, outputs: [] };
+
+let changed = () => {};
+
+export function setUpImages(onChange) {
+  changed = onChange;
+  $("new-project").onclick = guarded(async () => {
+    const name = await confirmed(t("project.ask"), "");
+    if (name !== null) await open((await ask("POST", "/api/projects", { name })).id);
+  });
+  $("delete-project").onclick = guarded(async () => {
+    if (!(await confirmed(t("project.delete.ask")))) return;
+    await ask("DELETE", `/api/projects/${project.now.id}`);
+    await start();
+  });
+  $("project").onchange = guarded(() => open($("project").value));
+  $("class-name").oninput = () => ($("class-meaning").textContent = meaning($("class-name").value));
+  $("add-class").onsubmit = guarded(async (event) => {
+    event.preventDefault();
+    show(await ask("PATCH", url(), { add: $("class-name").value }));
+    $("class-name").value = $("class-meaning").textContent = "";
+  });
+  $("check").onclick = guarded(check);
+}
+
+/** Texts that the page makes itself, again in the language chosen. */
+export function drawDropZones() {
+  dropZone($("all-drop"), t("drop.all"), (files) => add(files, "class", $("class-name").value.trim()));
+  dropZone($("keep-drop"), t("drop.keep"), (files) => add(files, "keep", ""));
+  dropZone($("others-drop"), t("drop.others"), (files) => add(files, "others", ""));
+}
+
+export async function start() {
+  const projects = await ask("GET", "/api/projects");
+  const wanted = localStorage.getItem("project");
+  const known = projects.find((one) => one.id === wanted) ?? projects[0];
+  await open(known ? known.id : (await ask("POST", "/api/projects", { name: "" })).id);
+}
+
+async function open(id) {
+  localStorage.setItem("project", id);
+  const projects = await ask("GET", "/api/projects");
+  $("project").replaceChildren(
+    ...projects.map((one) =>
+      el("option", { value: one.id, selected: one.id === id },
+        `${one.name || t("project.unnamed")} · ${t("images.count", { n: one.count })}`)),
+  );
+  $("findings").replaceChildren();
+  show(await ask("GET", `/api/projects/${id}`));
+}
+
+export function setOutputs(outputs) {
+  project.outputs = outputs;
+  $("outputs").replaceChildren(...outputs.map((one) => el("option", { value: one.name }, one.definition)));
+  if (project.now) show(project.now);
+}
+
+const url = () => `/api/projects/${project.now.id}`;
+const plain = (name) => name.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
+
+/** What a class name means to the network. */
+function meaning(name) {
+  if (!name.trim()) return "";
+  const found = project.outputs.find((one) => plain(one.name) === plain(name) || one.wnid === name);
+  if (!found) return t("class.new", { name });
+  const wnid = found.wnid ? ` (${found.wnid})` : "";
+  const instead = found.instead_of ? ` ${t("class.instead", { what: found.instead_of })}` : "";
+  return `${t("class.means", { name: found.name })}${wnid}: ${found.definition}.${instead}`;
+}
+
+export function show(found) {
+  project.now = found;
+  const count = (role) => found.images.filter((image) => image.role === role);
+  $("classes").replaceChildren(...found.classes.map(classCard));
+  for (const role of ["keep", "others"]) $(`${role}-images`).replaceChildren(...count(role).map((image) => thumb(image)));
+  changed();
+}
+
+function classCard(name) {
+  const images = project.now.images.filter((image) => image.role === "class" && image.label === name);
+  const drop = el("div", { class: "drop" });
+  dropZone(drop, t("drop.class", { name }), (files) => add(files, "class", name));
+  return el("div", { class: "class" },
+    el("div", { class: "row" },
+      el("h3", {}, el("bdi", {}, name), ` · ${t("images.count", { n: images.length })}`),
+      el("button", { type: "button", class: "quiet", "aria-label": t("class.rename.of", { name }), onclick: guarded(async () => {
+        const to = await confirmed(t("class.rename.ask", { name }), name);
+        if (to) show(await ask("PATCH", url(), { class: name, to }));
+      }) }, t("class.rename")),
+      el("button", { type: "button", class: "quiet", "aria-label": t("class.remove.of", { name }), onclick: guarded(async () => {
+        if (await confirmed(t("class.remove.ask", { name }))) show(await ask("PATCH", url(), { class: name, to: "" }));
+      }) }, t("class.remove"))),
+    el("p", { class: "meaning" }, meaning(name)),
+    drop,
+    el("div", { class: "thumbs" }, images.map((image) => thumb(image))));
+}
+
+function thumb(image, remark) {
+  const shown = el("img", { src: `${url()}/images/${image.id}`, alt: image.name, title: image.name, loading: "lazy" });
+  shown.onerror = () => shown.replaceWith(el("div", { class: "broken" }, t("image.broken", { name: image.name })));
+  const remove = el("button", { type: "button", title: t("image.remove"), "aria-label": t("image.remove.of", { name: image.name }),
+    onclick: guarded(async () => { show(await ask("POST", `${url()}/remove`, { images: [image.id] })); box.remove(); }) }, "×");
+  const box = el("figure", { class: "thumb" }, shown, remove);
+  return remark === undefined ? box : el("figure", {}, box, el("figcaption", {}, remark));
+}
+
+/** Sends files in batches; the class of a file is the folder that it is in, unless one is given. */
+async function add(files, role, given) {
+  const batches = new Map();
+  for (const { file, path } of files) {
+    const parts = path.split("/");
+    const archive = /\.(zip|tar|tgz|tar\.(gz|xz|bz2))$/i.test(path);
+    const label = role !== "class" ? "" : given || (archive ? "" : parts.length > 1 ? parts.at(-2) : "");
+    if (role === "class" && !label && !archive) return say(t("class.missing"));
+    if (!batches.has(label)) batches.set(label, []);
+    batches.get(label).push(file);
+  }
+  let added = 0;
+  const leftOut = [];
+  for (const [label, all] of batches)
+    for (const batch of cut(all)) {
+      const form = new FormData();
+      form.append("role", role);
+      form.append("label", label);
+      for (const file of batch) form.append("files", file, file.name);
+      say(t("upload.going", { n: added, all: files.length }));
+      try {
+        const answer = await ask("POST", `${url()}/images`, form);
+        added += answer.added;
+        leftOut.push(...answer.left_out);
+      } catch (error) {
+        leftOut.push([batch[0].name, error.message]);
+      }
+    }
+  show(await ask("GET", url()));
+  const some = leftOut.slice(0, 5).map(([name, reason]) => `${name}: ${reason}`);
+  say([t("upload.done", { n: added }), leftOut.length && t("upload.left", { n: leftOut.length }), ...some].filter(Boolean).join("\n"));
+}
+
+function* cut(files) {
+  let batch = [], bytes = 0;
+  for (const file of files) {
+    if (batch.length && (batch.length >= BATCH_FILES || bytes + file.size > BATCH_BYTES)) {
+      yield batch;
+      batch = [], bytes = 0;
+    }
+    batch.push(file);
+    bytes += file.size;
+  }
+  if (batch.length) yield batch;
+}
+
+async function check() {
+  $("check").disabled = true;
+  $("check-state").textContent = t("check.going");
+  try {
+    const report = await ask("POST", `${url()}/check`, { network: $("network").value });
+    $("findings").replaceChildren(...report.findings.map(finding));
+    $("check-state").textContent = report.findings.length ? t("check.found", { n: report.findings.length }) : t("check.nothing");
+  } catch (error) {
+    $("check-state").textContent = "";
+    throw error;
+  } finally {
+    $("check").disabled = false;
+  }
+}
+
+function finding(one) {
+  const byId = new Map(project.now.images.map((image) => [image.id, image]));
+  const groups = one.groups.slice(0, 24).map((group) =>
+    el("div", { class: "group" }, group.filter((image) => byId.has(image.id)).map((image) =>
+      thumb(byId.get(image.id), [image.label, image.remark].filter(Boolean).join(": ")))));
+  return el("div", { class: `finding ${one.severity}` },
+    el("h3", {}, `${t(`check.${one.severity}`)}: ${one.title}`),
+    one.advice && el("p", {}, one.advice),
+    one.lines.length && !groups.length ? el("ul", {}, one.lines.slice(0, 24).map((line) => el("li", {}, line))) : null,
+    groups);
+}

@@ -1,0 +1,89 @@
+"""From a project, and from three plain choices, to the command line of a training."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from visionlora.errors import VisionLoraError
+from visionlora.files import replacing
+from visionlora.studio.projects import Project
+
+MEASURED = 3
+"""One in so many images to keep, and of other things, measures instead of training."""
+
+KEEP: Mapping[str, tuple[str, ...]] = {
+    "everything": (),
+    "most": ("retention.budget=0.05",),
+    "nothing": ("model.head=new",),
+}
+"""What of the old knowledge is to be kept -> options."""
+
+LONG: Mapping[str, tuple[str, ...]] = {
+    "quick": ("trainer.max_steps=80", "retention.inverted=16"),
+    "normal": (),
+    "thorough": ("trainer.max_steps=1000", "trainer.patience=null"),
+}
+"""How long to train -> options."""
+
+
+def choices(keep: str, long: str, network: str) -> list[str]:
+    """The options that the three choices stand for.
+
+    Raises:
+        VisionLoraError: there is no such choice.
+    """
+    for chosen, known in ((keep, KEEP), (long, LONG)):
+        if chosen not in known:
+            raise VisionLoraError(f"there is no choice {chosen!r}; there are {', '.join(known)}")
+    return [f"model={network}", *KEEP[keep], *LONG[long]]
+
+
+def training_files(project: Project, folder: Path) -> list[str]:
+    """Write what a training reads; the options that name it.
+
+    One in three images to keep, and of other things, does not train: it measures.
+
+    Args:
+        project: with its images in ``folder/images``.
+        folder: of the project.
+
+    Raises:
+        VisionLoraError: no image is there to learn.
+    """
+    learned = [image for image in project.images if image.role == "class"]
+    if not learned:
+        raise VisionLoraError("there is nothing to learn yet; add images of a class")
+    given = [f"data.root={folder / 'images.csv'}", "data.name=studio"]
+    _write_table(folder / "images.csv", [(image.file, image.label) for image in learned])
+    for role, section in (("keep", "retention"), ("others", "contrast")):
+        files = sorted({image.file for image in project.images if image.role == role})
+        measured = set(files[::MEASURED]) if len(files) >= 2 * MEASURED else set()
+        anchors, root = folder / f"{section}_anchors", folder / f"{section}_root"
+        _link(folder / "images", [file for file in files if file not in measured], anchors)
+        _link(folder / "images", sorted(measured), root)
+        given += [f"{section}.anchors={anchors}"] if anchors.exists() else []
+        given += [f"{section}.root={root}"] if root.exists() else []
+    return given
+
+
+def _write_table(path: Path, rows: Sequence[tuple[str, str]]) -> None:
+    with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("path", "label"))
+        writer.writerows((f"images/{name}", label) for name, label in rows)
+
+
+def _link(images: Path, names: Sequence[str], place: Path) -> None:
+    """Make ``place`` a folder of these images; none, where there are none."""
+    shutil.rmtree(place, ignore_errors=True)
+    if names:
+        place.mkdir()
+    for name in names:
+        try:
+            os.link(images / name, place / name)
+        except OSError:  # a file system without hard links
+            shutil.copy2(images / name, place / name)
