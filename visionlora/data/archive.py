@@ -95,9 +95,7 @@ def _unpack(archive: Path, folder: Path, most_bytes: int) -> None:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _write(
-    archive: Path, members: Iterator[tuple[str, IO[bytes]]], folder: Path, most_bytes: int
-) -> None:
+def _write(archive: Path, members: Iterator[tuple[str, IO[bytes]]], folder: Path, most_bytes: int) -> None:
     packed = archive.stat().st_size
     most = min(most_bytes, max(LEAST_LIMIT, packed * MAX_RATIO), int(shutil.disk_usage(folder).free * 0.9))
     written = files = 0

@@ -6,6 +6,7 @@ import io
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -130,11 +131,12 @@ class ImagePages:
     ) -> Mapping[str, list[tuple[Path, str]]]:
         """Class -> the files of it, on disk, with what they were called."""
         found: dict[str, list[tuple[Path, str]]] = {}
+        copies = count()
         for number, part in enumerate(parts):
             if not isinstance(part, UploadFile):
                 continue
             name = part.filename or "image"
-            path = place / f"{number}{'.zip' if name.lower().endswith('.zip') else ''}"
+            path = place / str(number)
             with path.open("wb") as file:
                 await run_in_threadpool(shutil.copyfileobj, part.file, file, 1 << 20)
             if not name.lower().endswith(_ARCHIVES):
@@ -143,7 +145,7 @@ class ImagePages:
             path = path.rename(place / f"{number}-{_archive_suffix(name)}")
             most = self._upload_bytes * _UNPACKED
             for unpacked, original, named in await self._engine.call("images_of_archive", str(path), most):
-                copy = place / f"{number}-{len(found)}-{len(found.get(named, ()))}"
+                copy = place / f"unpacked-{next(copies)}"
                 await run_in_threadpool(shutil.copyfile, unpacked, copy)
                 found.setdefault(label or named if role == "class" else "", []).append((copy, original))
         return found

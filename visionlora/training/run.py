@@ -148,6 +148,8 @@ def run(
     # Again, with the time that writing took.
     write_metrics(folder.path / "metrics.json", {**metrics, "time": times_so_far(result.times)})
     folder.record.set("finished", True)
+    if selection.evaluation.validation is not None:
+        status.saw(selection.evaluation.validation.logits, selection.evaluation.validation.labels, "now")
     status.enter("finished")
     notices.console.print(heading("Result"))
     show_summary(metrics, notices.console)

@@ -1,6 +1,6 @@
 // The project's images: add, look, check, remove.
 
-import { $, ask, confirmed, dropZone, el, guarded, say, t } from "./tools.js";
+import { $, ask, confirmed, counted, dropZone, el, guarded, say, t } from "./tools.js";
 
 const BATCH_FILES = 100;
 const BATCH_BYTES = 64 * 2 ** 20;
@@ -49,12 +49,13 @@ async function open(id) {
   const projects = await ask("GET", "/api/projects");
   $("project").replaceChildren(
     ...projects.map((one) =>
-      el("option", { value: one.id, selected: one.id === id },
-        `${one.name || t("project.unnamed")} · ${t("images.count", { n: one.count })}`)),
+      el("option", { value: one.id, selected: one.id === id }, titled(one.name, one.count))),
   );
   $("findings").replaceChildren();
   show(await ask("GET", `/api/projects/${id}`));
 }
+
+const titled = (name, count) => `${name || t("project.unnamed")} · ${counted("images.count", count)}`;
 
 export function setOutputs(outputs) {
   project.outputs = outputs;
@@ -77,6 +78,8 @@ function meaning(name) {
 
 export function show(found) {
   project.now = found;
+  const entry = $("project").selectedOptions[0];
+  if (entry) entry.textContent = titled(found.name, found.images.length);
   const count = (role) => found.images.filter((image) => image.role === role);
   $("classes").replaceChildren(...found.classes.map(classCard));
   for (const role of ["keep", "others"]) $(`${role}-images`).replaceChildren(...count(role).map((image) => thumb(image)));
@@ -89,7 +92,7 @@ function classCard(name) {
   dropZone(drop, t("drop.class", { name }), (files) => add(files, "class", name));
   return el("div", { class: "class" },
     el("div", { class: "row" },
-      el("h3", {}, el("bdi", {}, name), ` · ${t("images.count", { n: images.length })}`),
+      el("h3", {}, el("bdi", {}, name), ` · ${counted("images.count", images.length)}`),
       el("button", { type: "button", class: "quiet", "aria-label": t("class.rename.of", { name }), onclick: guarded(async () => {
         const to = await confirmed(t("class.rename.ask", { name }), name);
         if (to) show(await ask("PATCH", url(), { class: name, to }));
@@ -141,7 +144,7 @@ async function add(files, role, given) {
     }
   show(await ask("GET", url()));
   const some = leftOut.slice(0, 5).map(([name, reason]) => `${name}: ${reason}`);
-  say([t("upload.done", { n: added }), leftOut.length && t("upload.left", { n: leftOut.length }), ...some].filter(Boolean).join("\n"));
+  say([counted("upload.done", added), leftOut.length && counted("upload.left", leftOut.length), ...some].filter(Boolean).join("\n"));
 }
 
 function* cut(files) {
@@ -163,7 +166,7 @@ async function check() {
   try {
     const report = await ask("POST", `${url()}/check`, { network: $("network").value });
     $("findings").replaceChildren(...report.findings.map(finding));
-    $("check-state").textContent = report.findings.length ? t("check.found", { n: report.findings.length }) : t("check.nothing");
+    $("check-state").textContent = report.findings.length ? counted("check.found", report.findings.length) : t("check.nothing");
   } catch (error) {
     $("check-state").textContent = "";
     throw error;

@@ -1,6 +1,6 @@
 // All adapters: figures, compare, take along.
 
-import { $, ask, confirmed, el, guarded, percent, t } from "./tools.js";
+import { $, ask, confirmed, counted, el, guarded, percent, t } from "./tools.js";
 import { setAdapters } from "./try.js";
 
 let adapters = [];
@@ -27,7 +27,7 @@ const rows = (one) => [
 function figure(one) {
   if (!one) return t("dial.none");
   const range = one.interval ? ` (${percent(one.interval[0])}–${percent(one.interval[1])})` : "";
-  return `${percent(one.value)}${range}, ${t("images.count", { n: one.images })}${one.selected.length ? " *" : ""}`;
+  return `${percent(one.value)}${range}, ${counted("images.count", one.images)}${one.selected.length ? " *" : ""}`;
 }
 
 function card(one) {

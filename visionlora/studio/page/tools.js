@@ -17,6 +17,11 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
 }
 
+/** So many of something: texts have a form for one, KEY.one, where the language has it. */
+export function counted(key, n) {
+  return t(n === 1 && texts[`${key}.one`] ? `${key}.one` : key, { n });
+}
+
 /** An element; names and file names from outside only ever become text. */
 export function el(tag, attributes = {}, ...children) {
   const one = document.createElement(tag);
@@ -25,7 +30,7 @@ export function el(tag, attributes = {}, ...children) {
     else if (value === true) one.setAttribute(name, "");
     else if (value !== false && value != null) one.setAttribute(name, value);
   }
-  one.append(...children.flat().filter((child) => child != null && child !== false));
+  one.append(...children.flat(Infinity).filter((child) => child != null && child !== false));
   return one;
 }
 

@@ -1,6 +1,6 @@
 // The queue, and one training as it goes.
 
-import { $, ask, confirmed, duration, el, guarded, percent, svg, t } from "./tools.js";
+import { $, ask, confirmed, counted, duration, el, guarded, percent, svg, t } from "./tools.js";
 
 const EVERY_MS = 1000;
 let chosen = null;
@@ -103,7 +103,7 @@ export function dial(name, figure) {
     svg("path", { d: arc(0, 1), fill: "none", stroke: "var(--line)", "stroke-width": 6 }),
     svg("path", { d: arc(...(figure.interval ?? [0, figure.value])), fill: "none", stroke: "var(--accent)", "stroke-width": 9 }),
     svg("circle", { cx: at(figure.value)[0], cy: at(figure.value)[1], r: 5, fill: "var(--ink)" }));
-  const note = [label, figure.images && t("images.count", { n: figure.images }), figure.selected?.length && t("dial.selected")];
+  const note = [label, figure.images && counted("images.count", figure.images), figure.selected?.length && t("dial.selected")];
   box.append(drawing, el("b", {}, percent(figure.value)), ...note.filter(Boolean).map((line) => el("small", {}, line)));
   return box;
 }
