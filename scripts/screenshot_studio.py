@@ -1,4 +1,4 @@
-"""Make the pictures of the studio in docs/ from a studio that runs: ``python scripts/screenshot_studio.py ADDRESS``.
+"""Pictures of a studio that runs, for docs/: ``python scripts/screenshot_studio.py ADDRESS``.
 
 It needs playwright and Debian's chromium. The studio should have a finished training.
 """
@@ -24,9 +24,12 @@ def main() -> None:
             page.goto(sys.argv[1])
             page.wait_for_selector("body[data-ready=true]")
             page.add_style_tag(content="header { position: static !important }")
-            drawing = sorted((ROOT / "data" / "goldfish" / "train" / "goldfish").iterdir())[8]
+            drawing = sorted((ROOT / "data" / "goldfish" / "train" / "goldfish").iterdir())[7]
             page.set_input_files("#try-drop input[type=file]", drawing)
             page.wait_for_selector("#tried:not([hidden])")
+            page.locator(
+                "#wall img"
+            ).first.scroll_into_view_if_needed()  # images are loaded when they are near
             page.wait_for_timeout(2000)
             page.screenshot(path=ROOT / "docs" / f"{name}.png", full_page=True)
             page.close()
