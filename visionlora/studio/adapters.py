@@ -54,6 +54,7 @@ class AdapterPages:
             ("GET", f"{one}/explain/{{image}}", self.explain),
             ("GET", f"{one}/download", self.download),
             ("GET", f"{one}/merged", self.merged),
+            ("GET", f"{one}/onnx", self.onnx),
         ]
 
     async def listed(self, request: Request) -> Response:
@@ -145,6 +146,15 @@ class AdapterPages:
         return FileResponse(
             output, media_type="application/octet-stream", headers=_attached(f"merged-{job}.safetensors")
         )
+
+    async def onnx(self, request: Request) -> Response:
+        """The network as ONNX, and the script that predicts with it, in a zip file."""
+        job = request.path_params["job"]
+        self._adapter(job)
+        folder = self._jobs.run(job) / "onnx"
+        await self._engine.call("export", str(self._jobs.run(job)), str(folder / "network.onnx"))
+        content = await run_in_threadpool(_zipped, folder.iterdir())
+        return Response(content, media_type="application/zip", headers=_attached(f"onnx-{job}.zip"))
 
 
 def _strength(value: str) -> float:

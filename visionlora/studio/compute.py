@@ -27,6 +27,8 @@ from visionlora.data.wordnet import definition, more_usual_meaning
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.folder_check import check_folder
 from visionlora.evaluation.heat_maps import heat_maps
+from visionlora.exporting.config import ExportConfig
+from visionlora.exporting.export import export_adapter
 from visionlora.models import WeightsMetadata, list_backbones, load_backbone
 from visionlora.models.backbone import POCKET
 from visionlora.models.config import ModelConfig
@@ -229,3 +231,8 @@ def _uri(image: Image.Image) -> str:
 def merge(adapter: str, output: str) -> None:
     """Write the network with the adapter merged in."""
     write_merged(adapter, output, console=Console(quiet=True))
+
+
+def export(run: str, output: str) -> None:
+    """Write the network as ONNX, with its preprocessing inside, compared with PyTorch on the run's images."""
+    export_adapter(ExportConfig(adapter=run, output=output, preprocess="all"), Console(quiet=True))

@@ -1,6 +1,6 @@
 // All adapters: figures, compare, take along.
 
-import { $, ask, confirmed, counted, el, guarded, percent, t } from "./tools.js";
+import { $, ask, confirmed, counted, el, guarded, percent, say, t } from "./tools.js";
 import { setAdapters } from "./try.js";
 
 let adapters = [];
@@ -44,7 +44,7 @@ function card(one) {
     Object.values(one.figures).some((figure) => figure?.selected.length) && el("small", { class: "meaning" }, `* ${t("dial.selected")}`),
     el("div", { class: "row" },
       button("keep.try", async () => { setAdapters(adapters, one.id); $("adapter").onchange(); $("try").scrollIntoView(); $("try").focus({ preventScroll: true }); }),
-      link("keep.download", "download"), link("keep.merged", "merged"),
+      link("keep.download", "download"), button("keep.merged", () => fetched(one.id, "merged")), button("keep.onnx", () => fetched(one.id, "onnx")),
       button("keep.rename", async () => {
         const to = await confirmed(t("keep.rename.ask"), one.name);
         if (to !== null) { await ask("PATCH", `/api/jobs/${one.id}`, { name: to }); await refreshAdapters(); }
@@ -53,6 +53,17 @@ function card(one) {
         if (await confirmed(t("keep.delete.ask", { name }))) { await ask("DELETE", `/api/jobs/${one.id}`); await refreshAdapters(); }
       }),
       el("label", { class: "row" }, box, t("keep.compare"))));
+}
+
+/** What has to be computed first, and may fail. */
+async function fetched(id, what) {
+  say(t("keep.writing"));
+  const answer = await fetch(`/api/adapters/${id}/${what}`);
+  if (!answer.ok) throw new Error((await answer.json()).error);
+  const name = answer.headers.get("content-disposition").match(/"(.+)"/)[1];
+  const address = URL.createObjectURL(await answer.blob());
+  el("a", { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }
 
 function drawComparison() {
