@@ -53,11 +53,15 @@ def test_a_run_trains_only_the_new_blocks_and_saves_them_with_their_strength(
     assert left.code == 2 and "has new blocks (model.expand)" in left.err
 
 
-def test_a_grown_network_is_exported_as_a_program(train: Train) -> None:
-    _, folder = train("model.expand=1")
+@pytest.mark.slow
+def test_a_grown_network_is_exported_with_its_blocks(train: Train, command: Command, tmp_path: Path) -> None:
+    _, folder = train("model.expand=1", "optimizer.lr=0.01")
     network = visionlora.load(folder)
-    program = torch.export.export(network, (X,))
-    torch.testing.assert_close(program.module()(X), network(X))
+    for name in ("grown.pt2", "grown.onnx"):
+        left = command("export", f"adapter={folder}", f"output={name}")
+        assert left.code == 0, left.err  # it compares the file with PyTorch
+    program = torch.export.load(tmp_path / "grown.pt2").module()
+    torch.testing.assert_close(program(X), network(X))
 
 
 @pytest.mark.slow
