@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -41,3 +43,70 @@ def test_an_installed_wheel_works_anywhere_with_ones_own_configuration(tmp_path:
     config = (tmp_path / "work" / "run" / "config.yaml").read_text()
     assert "batch_size: 3" in config
     assert str(site) in config, "the images come with the wheel"
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a wheel and an sdist."""
+    folder = tmp_path_factory.mktemp("dist")
+    call("-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT), cwd=folder)
+    return folder
+
+
+@pytest.mark.slow
+def test_wheel_and_sdist_are_what_an_index_takes(built: Path) -> None:
+    for tool in ("build", "twine", "check_wheel_contents"):
+        pytest.importorskip(tool)
+    files = [str(path) for path in built.iterdir()]
+    assert "FAILED" not in call("-m", "twine", "check", "--strict", *files, cwd=built)
+    call("-m", "check_wheel_contents", *[file for file in files if file.endswith(".whl")], cwd=built)
+
+
+@pytest.mark.slow
+def test_the_same_sources_give_the_same_bytes(built: Path, tmp_path: Path) -> None:
+    call("-m", "build", "--no-isolation", "--outdir", str(tmp_path), str(ROOT), cwd=tmp_path)
+    for path in built.iterdir():
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+@pytest.mark.slow
+def test_the_library_needs_torch_and_safetensors_alone(built: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [one for one in archive.namelist() if one.endswith("dist-info/METADATA")]
+        lines = archive.read(name).decode().splitlines()
+        assert "visionlora/py.typed" in archive.namelist()
+    needed = [line for line in lines if line.startswith("Requires-Dist:") and "extra ==" not in line]
+    names = re.findall(r"^Requires-Dist: ([\w-]+)", "\n".join(needed), re.MULTILINE)
+    assert sorted(names) == ["safetensors", "torch"]
+
+
+PROGRAM = """
+from torch import nn
+from visionlora import Classifier, load
+from visionlora.adapters import LoraConfig, adapter_parameters, attach, merge
+
+network = nn.Sequential(nn.Conv2d(3, 8, 3))
+reveal_type(attach(network, LoraConfig(rank=4)))
+reveal_type(merge(network))
+reveal_type(adapter_parameters(network))
+reveal_type(load("RUN").predict("a.jpg"))
+LoraConfig(rank="many")
+"""
+
+
+@pytest.mark.slow
+def test_a_program_against_the_wheel_sees_types(built: Path, tmp_path: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    options = "--quiet", "--no-deps", "--target"
+    call("-m", "pip", "install", *options, str(tmp_path / "site"), str(wheel), cwd=tmp_path)
+    (tmp_path / "program.py").write_text(PROGRAM)
+    environment = {**os.environ, "MYPYPATH": str(tmp_path / "site")}
+    words = [sys.executable, "-P", "-m", "mypy", "--config-file=", "--follow-imports=silent", "program.py"]
+    left = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    found = re.findall(r'Revealed type is "([^"]+)"', left.stdout)
+    assert len(found) == 4, left.stdout + left.stderr
+    assert found[0] == found[1] and "Sequential" in found[0]
+    assert "Parameter" in found[2]
+    assert "tuple[" in found[3] and "str" in found[3] and "float" in found[3]
+    assert 'Argument "rank" to "LoraConfig" has incompatible type "str"; expected "int"' in left.stdout

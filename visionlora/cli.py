@@ -6,6 +6,7 @@ import difflib
 import importlib
 import os
 import sys
+from types import ModuleType
 from typing import NoReturn
 
 from visionlora import __version__
@@ -24,9 +25,28 @@ COMMANDS = (
 )
 
 
+NEEDED = ("hydra", "omegaconf", "yaml")
+"""What every command needs, and ``pip install visionlora`` alone does not bring."""
+
+
+def module_of(name: str) -> ModuleType:
+    """The module of a command; one line, and exit code 2, where only the library is installed."""
+    try:
+        return importlib.import_module(f"visionlora.{name}")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in NEEDED:
+            raise
+        print(
+            f"error: this is visionlora's library alone ({error.name} is not installed); the commands need: "
+            "pip install 'visionlora[train]'",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+
+
 def usage() -> str:
     """The help text: one line for each command."""
-    summaries = {name: importlib.import_module(f"visionlora.{name}").COMMAND.summary for name in COMMANDS}
+    summaries = {name: module_of(name).COMMAND.summary for name in COMMANDS}
     lines = [f"  visionlora {name:<9} {summary}" for name, summary in summaries.items()]
     return "\n".join(
         ["usage: visionlora COMMAND [KEY=VALUE ...]", "", *lines, "", "visionlora COMMAND --help [GROUP]"]
@@ -44,7 +64,7 @@ def complete(arguments: list[str]) -> NoReturn:
     if name is not None:
         os.environ["COMP_LINE"] = line.replace(f" {name}", "", 1)
     sys.argv = ["visionlora", *arguments]
-    importlib.import_module(f"visionlora.{name or 'train'}").main()
+    module_of(name or "train").main()
     sys.exit(0)
 
 
@@ -66,7 +86,7 @@ def main() -> None:
         print(f"error: there is no command {name!r}; {hint}", file=sys.stderr)
         sys.exit(2)
     sys.argv = [f"visionlora {name}", *arguments[1:]]
-    importlib.import_module(f"visionlora.{name}").main()
+    module_of(name).main()
 
 
 if __name__ == "__main__":

@@ -84,10 +84,18 @@ def test_the_plan_says_steps_and_early_stopping() -> None:
 
 
 @pytest.mark.parametrize("name", ["run", "my run (1)", "it's", "Käfer=#1", "~x"])
-def test_the_next_commands_are_quoted_for_the_shell(name: str) -> None:
+def test_the_next_commands_are_quoted_for_the_shell(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name / "tensorboard").mkdir(parents=True)
     predict, board = next_block(Path(name), Path("pics") / name)
     assert shlex.split(predict)[-3:] == ["predict", f"adapter={name}", f"images=pics/{name}"]
     assert shlex.split(board)[-2:] == ["--logdir", name]
+
+
+def test_tensorboard_is_named_only_where_it_has_something_to_show(tmp_path: Path) -> None:
+    assert len(next_block(tmp_path, Path("pics"))) == 1
 
 
 def test_the_next_commands_name_a_program_that_can_be_started(

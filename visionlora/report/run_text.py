@@ -69,15 +69,16 @@ def next_block(run: Path, images: Path) -> tuple[str, ...]:
         run: its folder.
         images: a folder of images to predict.
     """
-    commands = (
+    commands = [
         (
             *program("visionlora", "visionlora"),
             "predict",
             f"adapter={os.fspath(run)}",
             f"images={os.fspath(images)}",
-        ),
-        (*program("tensorboard", "tensorboard.main"), "--logdir", os.fspath(run)),
-    )
+        )
+    ]
+    if (run / "tensorboard").is_dir():  # not with another logger
+        commands.append((*program("tensorboard", "tensorboard.main"), "--logdir", os.fspath(run)))
     return tuple(printable(shlex.join(words)) for words in commands)
 
 

@@ -1,0 +1,1 @@
+"""Checkpoints of other trainers that hold the adapter alone."""
