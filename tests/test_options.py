@@ -17,10 +17,12 @@ from visionlora.errors import VisionLoraError
 from visionlora.evaluate import COMMAND as EVALUATE
 from visionlora.explain import COMMAND as EXPLAIN
 from visionlora.export import COMMAND as EXPORT
+from visionlora.gallery import COMMAND as GALLERY
 from visionlora.merge import COMMAND as MERGE
 from visionlora.meta import COMMAND as META
 from visionlora.options import Rule, checked
 from visionlora.predict import COMMAND as PREDICT
+from visionlora.push import COMMAND as PUSH
 from visionlora.retention.config import RetentionConfig
 from visionlora.runs import COMMAND as RUNS
 from visionlora.settings import build, keys_of
@@ -28,7 +30,8 @@ from visionlora.train import COMMAND as TRAIN
 from visionlora.training.config import RunConfig, TrainerConfig
 
 COMMANDS = {
-    command.name: command for command in (TRAIN, CHECK, PREDICT, EVALUATE, MERGE, EXPORT, EXPLAIN, RUNS, META)
+    command.name: command
+    for command in (TRAIN, CHECK, PREDICT, EVALUATE, MERGE, EXPORT, EXPLAIN, RUNS, GALLERY, PUSH, META)
 }
 
 REQUIRED: Mapping[str, Mapping[str, Any]] = {
@@ -41,6 +44,8 @@ REQUIRED: Mapping[str, Mapping[str, Any]] = {
     "explain": {},
     "meta": {"data": {"root": "images"}},
     "runs": {},
+    "adapters": {},
+    "push": {"adapter": "run", "repo": "me/mine"},
 }
 
 INF, NAN = math.inf, math.nan
@@ -166,6 +171,11 @@ REFUSED: Mapping[str, tuple[Any, ...]] = {
     "strays": ("yes", 1, None, [True]),
     "report": ("x.pdf", "x", "", True),
     "cache": SWITCH,
+    "sort": ("colour", "", None, 1, True),
+    "filter": TEXT[1:],
+    "repo": TEXT,
+    "licence": ("", "a b", "x\ny", True, []),
+    "private": SWITCH,
     "precision": ("8", 8, None, "half", True),
     "preprocess": ("some", 1, None, "", True),
     "calibration": TEXT[1:],

@@ -20,9 +20,13 @@ COMMANDS = (
     "export",
     "explain",
     "runs",
+    "adapters",
+    "push",
     "meta",
     "studio",
 )
+MODULES = {"adapters": "gallery"}
+"""Of commands that are not called like their module: ``visionlora.adapters`` is a package."""
 
 
 NEEDED = ("hydra", "omegaconf", "yaml")
@@ -32,7 +36,7 @@ NEEDED = ("hydra", "omegaconf", "yaml")
 def module_of(name: str) -> ModuleType:
     """The module of a command; one line, and exit code 2, where only the library is installed."""
     try:
-        return importlib.import_module(f"visionlora.{name}")
+        return importlib.import_module(f"visionlora.{MODULES.get(name, name)}")
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in NEEDED:
             raise

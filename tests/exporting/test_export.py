@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -55,7 +55,7 @@ def images(tmp_path: Path) -> Path:
             folder = tmp_path / split / name
             folder.mkdir(parents=True)
             for turn in range(3):
-                noise = os.urandom(50 * 61 * 3)
+                noise = random.Random(f"{name} {split} {turn}").randbytes(50 * 61 * 3)
                 colour = [(60 * number, 200 - 40 * number, 90 + 50 * turn)]
                 image = Image.frombytes("RGB", (61, 50) if turn else (50, 61), noise)
                 Image.blend(image, Image.new("RGB", image.size, colour[0]), 0.7).save(folder / f"{turn}.png")
@@ -97,9 +97,10 @@ def test_the_file_is_compared_on_every_image(
     )
     assert found is not None
     assert found.images == 12
-    assert found.difference <= {"float32": 1e-5, "float16": 0.01, "int8": 0.2}[precision] * (
-        30 if preprocess == "all" else 1
-    )
+    most = {"float32": 1e-5, "float16": 0.01, "int8": 0.2}[precision]
+    if preprocess == "all":  # resized pixels differ by one level of 255, as torchvision rounds twice
+        most = 0.02
+    assert found.difference <= most
     assert "compared on" in said
     about = json.loads((tmp_path / "out" / "network.json").read_text(encoding="utf-8"))
     assert (about["precision"], about["comparison"]["images"]) == (precision, 12)

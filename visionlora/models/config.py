@@ -50,7 +50,9 @@ class ModelConfig(Section):
 class AdapterSource(Section):
     """Which adapter, and the network under it."""
 
-    adapter: str = option(help="a run folder or an adapter directory", path=True, also=("run",))
+    adapter: str = option(
+        help="a run folder, an adapter directory, or hf://user/name on a hub", path=True, also=("run",)
+    )
     model: str | None = option(
         None, "the network's name, if the adapter does not say it or your own code makes it"
     )

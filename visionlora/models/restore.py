@@ -11,6 +11,7 @@ from torch import nn
 from visionlora.adapters import load_adapter, read_adapter_config
 from visionlora.errors import VisionLoraError
 from visionlora.frozen.growth import set_growth_strength
+from visionlora.hub import fetched, is_on_hub
 from visionlora.models import Backbone, Head, apply_head, load_backbone
 from visionlora.models.expand import expand_at
 from visionlora.models.factory import is_factory
@@ -37,12 +38,12 @@ class TrainedModel:
 
 
 def adapter_directory(path: str | Path) -> Path:
-    """The adapter directory at ``path``, or inside the run folder ``path``.
+    """The adapter directory at ``path``, or inside the run folder ``path``, or of ``hf://user/name``.
 
     Raises:
         VisionLoraError: there is no adapter.
     """
-    folder = Path(path)
+    folder = fetched(str(path)) if is_on_hub(path) else Path(path)
     for candidate in (folder / "adapter", folder):
         if (candidate / "adapter_config.json").is_file():
             return candidate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -30,15 +31,20 @@ def styles(*names: str) -> str:
     return "\n".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in names)
 
 
-def page(title: str, css: str, body: str) -> str:
-    """A whole page; nothing in it may be run or loaded, whatever its texts hold.
+def page(title: str, css: str, body: str, script: str = "") -> str:
+    """A whole page; nothing in it but ``script`` may be run or loaded, whatever its texts hold.
 
     Args:
         title: as HTML.
         css: its styles.
         body: as HTML.
+        script: of our own; the page's policy allows this text alone, by its hash.
     """
     policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    if script:
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        policy += f"; script-src 'sha256-{digest}'"
+        body += f"<script>{script}</script>"
     return (
         "<!doctype html><html lang=en><head><meta charset=utf-8>"
         f'<meta http-equiv=Content-Security-Policy content="{policy}">'

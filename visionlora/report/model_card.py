@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from visionlora.report.card_metadata import POCKET, card_header
 from visionlora.report.markdown import code, escaped
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED
 from visionlora.report.selected import selected_words
-from visionlora.text import several
+from visionlora.text import printable, several
 
 MAX_CLASSES = 10
 """The card lists at most so many old classes with forgotten images; ``metrics.json`` has more."""
-
-POCKET = "pocket"
 
 WEIGHTS_TAKEN = {
     "average": "the average over the second half of training",
@@ -22,7 +21,7 @@ WEIGHTS_TAKEN = {
 }
 
 
-def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any]) -> str:
+def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any], date: str) -> str:
     """Write the card: Markdown with YAML front matter.
 
     Accuracies have their 95 % Wilson intervals.
@@ -30,10 +29,11 @@ def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any]) -> str:
     Args:
         metrics: the content of the run's ``metrics.json``.
         lora: the fields of the ``LoraConfig``.
+        date: of the run, as 2026-11-26.
     """
     used, classes = metrics["model"]["used"], metrics["classes"]
     lines = [
-        *_front_matter(used),
+        card_header(metrics, lora, date),
         "",
         f"# LoRA adapter for {used}: {_names(classes, 3)}",
         "",
@@ -68,7 +68,8 @@ def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any]) -> str:
         "```",
         "",
         *_peft(metrics),
-        "The training images and the base weights have their own licences; this card grants none.",
+        "The licence is not stated (`license: unknown`): whoever shares the adapter sets it. The training "
+        "images and the base weights have their own.",
         "",
     ]
     return "\n".join(lines)
@@ -101,17 +102,12 @@ def changes_markdown(retention: Mapping[str, Any] | str, most: int | None = None
     return "\n".join(lines)
 
 
-def _front_matter(used: str) -> list[str]:
-    matter = ["---", "library_name: visionlora"]
-    if used == POCKET:  # base_model names a published model, which pocket is not
-        return [*matter, "tags: [lora, image-classification]", "---"]
-    return [*matter, "tags: [lora, image-classification, torchvision]", f"base_model: {used}", "---"]
-
-
 def _network(model: Mapping[str, Any]) -> str:
     """The network and its weights in words."""
     used, weights = model["used"], model["weights"]
-    name = f"torchvision `{used}`"
+    name = f"torchvision {code(used)}"
+    if used.startswith("timm/") or ":" in used:
+        name = code(used)
     if used == POCKET:
         name = f"`{POCKET}`, the small SqueezeNet that ships with VisionLoRA"
     if weights == "imagenet":
@@ -235,22 +231,38 @@ def _budgets(budgets: Mapping[str, float | None]) -> str:
 
 
 def _peft(metrics: Mapping[str, Any]) -> list[str]:
+    """Code that loads the adapter in PEFT, with the base weights that it was trained on."""
     used, weights = metrics["model"]["used"], metrics["model"]["weights"]
-    if metrics["head"] != "keep" or used == POCKET:
+    if used == POCKET or ":" in used or weights == "none":
         return []
-    load = f'network = torchvision.models.get_model("{used}", weights="DEFAULT")'
-    if weights != "imagenet":
-        load = f'network = torchvision.models.get_model("{used}")  # and load its base weights'
+    if metrics["head"] != "keep":
+        words = "This adapter has outputs of its own, which PEFT's loading code does not make: merge it first"
+        return [f"{words} (`visionlora merge adapter=THIS_DIRECTORY output=merged.safetensors`).", ""]
+    library, call = "torchvision", f"torchvision.models.get_model({used!r}"
+    if used.startswith("timm/"):
+        library, call = "timm", f"timm.create_model({used.removeprefix('timm/')!r}"
+    published = "pretrained=True" if library == "timm" else 'weights="DEFAULT"'
+    load = [f"network = {call}, {published})"] if weights == "imagenet" else _from_file(call, weights)
     return [
         "The format is PEFT's. An adapter without grouped convolutions also loads there:",
         "",
         "```python",
-        "import peft, torchvision",
-        load,
-        'network = peft.PeftModel.from_pretrained(network, "THIS_DIRECTORY")',
+        f"import peft, {library}",
+        *load,
+        'network = peft.PeftModel.from_pretrained(network.eval(), "THIS_DIRECTORY")',
         "```",
         "",
     ]
+
+
+def _from_file(call: str, weights: str) -> list[str]:
+    """Code that loads base weights from a file."""
+    path = repr(printable(weights))
+    if weights.endswith(".safetensors"):
+        read = ["import safetensors.torch", f"state = safetensors.torch.load_file({path})"]
+    else:
+        read = ["import torch", f"state = torch.load({path}, weights_only=True)"]
+    return [*read, f"network = {call})", "network.load_state_dict(state)"]
 
 
 def _names(names: Sequence[str], most: int) -> str:

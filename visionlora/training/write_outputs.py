@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from visionlora.report.figures import confusion_figure, strength_figure, update_
 from visionlora.report.judged import Judged, write_classes
 from visionlora.report.metrics_file import SELECTED, flatten, write_metrics
 from visionlora.report.model_card import changes_markdown, model_card
+from visionlora.report.preview import write_preview
 from visionlora.report.run_page import HeatMap, RunReport, write_run_page
 from visionlora.report.sheet import PredictionRow, before_after_sheet
 from visionlora.report.summary import summary_table
@@ -99,7 +101,8 @@ def write_outputs(
     write_metrics(folder / "metrics.json", metrics)
     text = OmegaConf.to_yaml(config, resolve=True)
     with replacing(folder / "adapter" / "README.md") as temporary:
-        temporary.write_text(model_card(metrics, vars(setup.config.lora)), encoding="utf-8")
+        card = model_card(metrics, vars(setup.config.lora), date.today().isoformat())
+        temporary.write_text(card, encoding="utf-8")
     adapted = setup.adapted
     judged = _judged(adapted, setup.folder.classes, before, after, metrics["after"][SELECTED])
     if judged is not None:
@@ -107,6 +110,7 @@ def write_outputs(
     ranked = [] if after.validation is None else mistakes_first(after.validation)
     rows = _ranked_rows(setup.folder.val, adapted.head.outputs, ranked, before, after)
     _write_sheet(rows, before, folder / "before_after.png")
+    write_preview(rows, metrics, folder / "adapter" / "preview.png")
     old_images = _images(setup.evaluation_images.retention)
     changes_sheet(changes, old_images, folder / "retention_changes.png")
     losses = [] if after.validation is None else image_losses(after.validation)

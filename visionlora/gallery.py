@@ -1,0 +1,87 @@
+"""List a folder of adapters: ``visionlora adapters FOLDER report=gallery.html``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from visionlora.command import Command, complain, launch
+from visionlora.files import require_all_writable
+from visionlora.options import Section, option
+from visionlora.settings import build, plain
+
+
+@dataclass(frozen=True, kw_only=True)
+class GalleryOptions(Section):
+    """Options of ``visionlora adapters``."""
+
+    folder: str = option("outputs", "a folder with adapters in it, at any depth", path=True)
+    report: str | None = option(
+        None, "a page with the previews, to look through and compare", path=True, suffixes=(".html",)
+    )
+    sort: str = option(
+        "date", "what adapters are sorted by",
+        words=(
+            "name", "network", "classes", "rank", "size", "learned", "forgotten", "false_positives", "date",
+        ),
+    )  # fmt: skip
+    filter: str | None = option(None, "words that an adapter's name, network, family or classes have to have")
+
+
+COMMAND = Command(
+    "adapters",
+    "list the adapters in a folder, with their figures, in the terminal and as a page",
+    GalleryOptions,
+    (
+        "visionlora adapters outputs",
+        "visionlora adapters outputs report=gallery.html sort=learned filter=vgg",
+    ),
+)
+
+
+def gallery(config: DictConfig) -> int:
+    """Find, sort, show, write; returns 1 where an adapter could not be read."""
+    options = build(GalleryOptions, plain(config))
+    require_all_writable(report=options.report)
+    from visionlora.report.gallery import (
+        filter_entries,
+        find_adapters,
+        gallery_table,
+        sort_entries,
+        write_gallery_page,
+    )
+    from visionlora.report.tables import show
+    from visionlora.text import printable
+
+    found, problems = find_adapters(Path(options.folder))
+    shown = sort_entries(filter_entries(found, options.filter or ""), options.sort)
+    show(gallery_table(shown))
+    if len(shown) < len(found):
+        print(f"{len(shown)} of {len(found)} adapters have the words {printable(options.filter)}")
+    if options.report is not None:
+        write_gallery_page(shown, options.folder, options.sort, Path(options.report))
+        print(f"{printable(options.report)} shows {len(shown)} adapters")
+    for problem in problems:
+        complain(f"left out: {problem}")
+    return 1 if problems else 0
+
+
+def with_folder(given: Sequence[str]) -> list[str]:
+    """The words of a command line, where a first word alone is the folder."""
+    if given and "=" not in given[0] and not given[0].startswith("-"):
+        return [f"folder={given[0]}", *given[1:]]
+    return list(given)
+
+
+def main() -> None:
+    """Entry point of the command."""
+    sys.argv[1:] = with_folder(sys.argv[1:])
+    launch(gallery, COMMAND)
+
+
+if __name__ == "__main__":
+    main()
