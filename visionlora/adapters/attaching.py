@@ -250,6 +250,7 @@ def _put_on(
     if not isinstance(module, AdaptedLayer):
         swap(module, kind_of(module))
         module.adapters, module.active, module.off, module.fold = nn.ModuleDict(), (), 0, None
+        module.merging = 0
         module.register_buffer("merged_weight", None, persistent=False)
     if not site.part:
         module.adapters[name] = adapter

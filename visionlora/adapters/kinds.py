@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -33,10 +34,10 @@ class AdaptedConv(HasWeight, FoldableConv):
         fold: Fold | None = self.fold
         modules: list[ModuleAdapter] = self.module_adapters()
         computes, drops = self.computes_adapters, self.drops()
-        merged = self.merged_weight is not None and not self.off
+        merged = self.is_merged and not self.off
         if merged or drops or modules or self.padding_mode != "zeros":
             changed = change_inputs(modules, x, self)
-            y = self._unfolded(changed) if computes else super().forward(changed)
+            y = self.recomputed(self._unfolded, changed) if computes else super().forward(changed)
             y = add_branches(modules, changed, y, self)
             return y if fold is None else fold.apply_norm(y)
         weight, bias, scale = self.frozen_weight, self.bias, None
@@ -58,9 +59,13 @@ class AdaptedConv(HasWeight, FoldableConv):
                 return adapted_conv(x, _tensors(weight, None, low_rank, scale), geometry)
 
             return scaled_output(weight, bias, scaled, compute, channels_first=True)
-        adapted = self.adapted_weight()
-        adapted = adapted if scale is None else (adapted * scale).to(adapted.dtype)
-        return conv(x, adapted, bias, geometry)
+
+        def with_weight(x: Tensor) -> Tensor:
+            adapted = self.adapted_weight()
+            adapted = adapted if scale is None else (adapted * scale).to(adapted.dtype)
+            return conv(x, adapted, bias, geometry)
+
+        return self.recomputed(with_weight, x)
 
     def _geometry(self: Any, padding: Any) -> Geometry:
         return Geometry.of(self.kernel_size, self.stride, padding, self.dilation, self.groups)
@@ -106,6 +111,10 @@ class AdaptedLinear(HasWeight):
         return add_branches(self.module_adapters(), x, self._weights_alone(x), self)
 
     def _weights_alone(self: Any, x: Tensor) -> Tensor:
+        if self._is_computed_apart and (apart := self.low_rank()) is not None:
+            A, B = (apart.A.detach(), apart.B.detach()) if self.merging else (apart.A, apart.B)
+            y = self.frozen_part(x)
+            return y + linear_branch(x, A, B, apart.scaling).to(y.dtype)
         if not self.computes_adapters:
             return super().forward(x)
         if self.drops():
@@ -115,20 +124,27 @@ class AdaptedLinear(HasWeight):
             return adapted_linear(x, LayerTensors(self.frozen_weight, self.bias, *low_rank))
         scaled = self.scaled_low_rank()
         if scaled is None:
-            return F.linear(x, self.adapted_weight(), self.bias)
+            return self.recomputed(lambda x: F.linear(x, self.adapted_weight(), self.bias), x)
 
         def compute(weight: FrozenWeight, low_rank: LowRank | None) -> Tensor:
             if low_rank is None:
-                return F.linear(x, weight.dense())
+                return F.linear(x, weight.operand())
             return adapted_linear(x, LayerTensors(weight, None, *low_rank))
 
         return scaled_output(self.frozen_weight, self.bias, scaled, compute, channels_first=False)
+
+    @property
+    def _is_computed_apart(self: Any) -> bool:
+        """Whether the frozen weight and the update are multiplied apart: the first is quantised, and need
+        not be dense as a whole where no gradient is asked for, or none of the update."""
+        takes_part = self.is_quantised and bool(self.active) and not self.off
+        return takes_part and (self.merging > 0 or not (torch.is_grad_enabled() or self.drops()))
 
     # What `frozen.split` asks of a layer whose frozen part can be computed beforehand.
 
     def frozen_part(self: Any, x: Tensor) -> Tensor:
         """The frozen output, (..., out), for x (..., in)."""
-        return F.linear(x, self.frozen_weight.dense(), self.bias)
+        return F.linear(x, self.frozen_weight.operand(), self.bias)
 
     def add_updates(self: Any, x: Tensor, frozen: Tensor) -> Tensor:
         """The output for x (..., in), given the frozen one (..., out)."""
@@ -150,6 +166,10 @@ class AdaptedLinear(HasWeight):
 
 class AdaptedWeight(HasWeight):
     """A layer whose own forward pass reads the adapted weight (transposed convolutions, embeddings)."""
+
+    def forward(self, *arguments: Any) -> Tensor:
+        """As the plain layer."""
+        return self.recomputed(super().forward, *arguments)
 
 
 class AdaptedAttention(AdaptedLayer):

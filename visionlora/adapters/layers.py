@@ -13,26 +13,25 @@ place among the parameters (`state_dict`, `named_parameters`) and is `base_weigh
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from visionlora.adapters.base import Adapter, LowRank, ScaledLowRank
 from visionlora.adapters.computed_weight import ComputedWeight
 from visionlora.adapters.module_adapter import ModuleAdapter
 from visionlora.adapters.sites import ADAPTABLE, WeightSite, sites_of
+from visionlora.frozen.packed import PackedWeight
 from visionlora.frozen.swap import Swapped
 from visionlora.frozen.weight import frozen_weight
-from visionlora.kernels import (
-    FrozenWeight,
-)
+from visionlora.kernels import FrozenWeight
 from visionlora.kernels.tensors import autocast_off
 
 _FORWARD = ("forward", "_conv_forward")
-_ATTRIBUTES = ("active", "off", "merged_weight", "fold")
 
 
 class AdaptedLayer(Swapped):
@@ -44,6 +43,8 @@ class AdaptedLayer(Swapped):
         active: the names of the adapters that take part.
         off: how many `adapters_off()` are open around this layer.
         merged_weight: the adapted parameter inside `merged()`.
+        merging: how many `merged()` are open around a layer with a quantised weight, which is merged anew in
+            each call: kept, it would be dense.
         adapted_parameter: its name.
     """
 
@@ -52,6 +53,7 @@ class AdaptedLayer(Swapped):
     adapters: nn.ModuleDict
     active: tuple[str, ...]
     off: int
+    merging: int
     merged_weight: Tensor | None
 
     @classmethod
@@ -83,7 +85,24 @@ class AdaptedLayer(Swapped):
     @property
     def computes_adapters(self) -> bool:
         """Whether adapters take part in the forward pass: active, not switched off, not merged."""
-        return bool(self.active) and not self.off and self.merged_weight is None
+        return bool(self.active) and not self.off and not self.is_merged
+
+    @property
+    def is_merged(self) -> bool:
+        """Whether a `merged()` is open around it."""
+        return self.merged_weight is not None or self.merging > 0
+
+    @property
+    def is_quantised(self) -> bool:
+        """Whether the adapted parameter is."""
+        return isinstance(self._parameters[self.adapted_parameter], PackedWeight)
+
+    def recomputed(self, compute: Callable[..., Tensor], *inputs: Any) -> Tensor:
+        """`compute(*inputs)`; where the weight is quantised, no dense weight in it is kept for the backward
+        pass, which computes all of it once more."""
+        if not self.is_quantised or not torch.is_grad_enabled():
+            return compute(*inputs)
+        return checkpoint(compute, *inputs, use_reentrant=False)
 
     def adapters_of(self, name: str) -> dict[str, Adapter]:
         """The adapters called `name`, by part; empty where this layer has none of that name."""
@@ -192,6 +211,9 @@ class AdaptedLayer(Swapped):
             return self.base_weight
         if self.merged_weight is not None:
             return self.merged_weight
+        if self.merging:
+            with torch.no_grad():
+                return self.adapted_weight()
         return ComputedWeight.of(self.adapted_weight(dropout=True))
 
     def drops(self) -> bool:

@@ -51,7 +51,7 @@ def merge(model: _Network) -> _Network:
 @contextmanager
 def merged(model: nn.Module) -> Iterator[None]:
     """Inside, adapted layers compute with their merged weight, at the cost of the plain layer. Adapters
-    that are modules of their own are computed beside it.
+    that are modules of their own are computed beside it. A quantised layer is merged anew in each call.
 
     The merged weights are a snapshot that stands beside the base tensors, which are not touched: they are
     what they were afterwards, whatever happens inside. No gradient reaches the adapters inside, and steps
@@ -62,15 +62,18 @@ def merged(model: nn.Module) -> Iterator[None]:
         LoraError: the model has no adapters.
     """
     layers = list(require_adapters(model).values())
-    before = [layer.merged_weight for layer in layers]
+    before = [(layer.merged_weight, layer.merging) for layer in layers]
     try:
         for layer in layers:
+            if layer.is_quantised:
+                layer.merging += 1
+                continue
             with torch.no_grad():
                 layer.merged_weight = layer.adapted_weight()
         yield
     finally:
-        for layer, previous in zip(layers, before, strict=True):
-            layer.merged_weight = previous
+        for layer, (weight, merging) in zip(layers, before, strict=True):
+            layer.merged_weight, layer.merging = weight, merging
 
 
 @contextmanager

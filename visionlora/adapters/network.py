@@ -164,7 +164,7 @@ def require_adapters(model: nn.Module) -> dict[str, AdaptedLayer]:
 
 def remove_adapters(layer: AdaptedLayer) -> None:
     """Make an adapted layer the plain one that it was, in place."""
-    for name in ("adapters", "active", "off", "merged_weight", "fold"):
+    for name in ("adapters", "active", "off", "merging", "merged_weight", "fold"):
         delattr(layer, name)
     swap_back(layer)
 

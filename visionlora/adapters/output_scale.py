@@ -17,6 +17,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from visionlora.adapters.base import LowRank, ScaledLowRank
+from visionlora.frozen.packed import PackedWeight
 from visionlora.kernels import FrozenWeight
 
 _PIECE = 2**16
@@ -61,6 +62,20 @@ class ScaledWeight:
     def dense(self, dtype: torch.dtype | None = None) -> Tensor:
         """scale * base, computed in the scale's type or that of the base, whichever is more exact."""
         return (self.base.dense() * self.scale).to(dtype or self.dtype)
+
+    def operand(self) -> Tensor:
+        """The product; of a quantised base a quantised weight."""
+        if isinstance(self.base, PackedWeight):
+            return self.base.scaled(self.scale.flatten())
+        return self.dense()
+
+    def product(self, x: Tensor, bias: Tensor | None = None, transposed: bool = False) -> Tensor:
+        """x W' + bias for x (M, in), or, transposed, x W for x (M, out)."""
+        scale = self.scale.flatten().to(x.dtype)
+        if transposed:
+            return self.base.product(x * scale, transposed=True)
+        y = self.base.product(x) * scale
+        return y if bias is None else y + bias
 
 
 def scaled_output(

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from visionlora.frozen.fold_pairs import find_pairs
 from visionlora.frozen.freeze import conv_geometry
 from visionlora.frozen.norm import scale_and_shift
+from visionlora.frozen.packed import PackedWeight
 from visionlora.frozen.swap import Swapped, swap, swap_back
 from visionlora.frozen.weight import DenseWeight, frozen_weight
 from visionlora.kernels import FrozenWeight, frozen_conv
@@ -57,13 +58,14 @@ class Fold:
     def affine(self, weight: FrozenWeight, bias: Tensor | None) -> Affine:
         """The frozen part with the batch norm in it; made anew when a tensor that it is made from changed."""
         norm = self.norm
-        tensors = (weight.dense(), bias, norm.weight, norm.bias, norm.running_mean, norm.running_var)
+        stored = weight.parts["codes"] if isinstance(weight, PackedWeight) else weight.dense()
+        tensors = (stored, bias, norm.weight, norm.bias, norm.running_mean, norm.running_var)
         if torch.compiler.is_compiling():
-            return _make_affine(tensors[0], bias, norm)
+            return _make_affine(weight, bias, norm)
         source = tuple(t if t is None else (t.data_ptr(), t._version, t.device, t.dtype) for t in tensors)
         if self._affine is None or self._source != source:
             with torch.inference_mode(False):  # what a validation made serves training too
-                self._source, self._affine = source, _make_affine(tensors[0], bias, norm)
+                self._source, self._affine = source, _make_affine(weight, bias, norm)
         return self._affine
 
     def __getstate__(self) -> dict[str, Any]:
@@ -154,8 +156,10 @@ def unfold_batch_norm(model: nn.Module) -> None:
 
 
 @torch.no_grad()
-def _make_affine(weight: Tensor, bias: Tensor | None, norm: Any) -> Affine:
+def _make_affine(weight: FrozenWeight, bias: Tensor | None, norm: Any) -> Affine:
     exact = torch.promote_types(weight.dtype, torch.float32)
     scale, shift = scale_and_shift(norm, bias, exact)
-    scale = scale.view(-1, *(1,) * (weight.ndim - 1))
-    return Affine(DenseWeight((weight * scale).to(weight.dtype)), shift.to(weight.dtype), scale)
+    shift, columns = shift.to(weight.dtype), scale.view(-1, *(1,) * (len(weight.shape) - 1))
+    if isinstance(weight, PackedWeight):
+        return Affine(weight.scaled(scale), shift, columns)
+    return Affine(DenseWeight((weight.dense() * columns).to(weight.dtype)), shift, columns)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from visionlora.frozen.packed import PackedWeight
 from visionlora.kernels import FrozenWeight
+from visionlora.kernels.matmul import linear
 
 
 class DenseWeight:
@@ -40,9 +42,18 @@ class DenseWeight:
         """The tensor itself, or a cast of it where another type is asked for."""
         return self.tensor if dtype is None else self.tensor.to(dtype)
 
+    def operand(self) -> Tensor:
+        """The tensor itself."""
+        return self.tensor
+
+    def product(self, x: Tensor, bias: Tensor | None = None, transposed: bool = False) -> Tensor:
+        """x W' + bias for x (M, in), or, transposed, x W for x (M, out)."""
+        matrix = self.tensor.flatten(1)
+        return linear(x, matrix.t() if transposed else matrix, bias)
+
 
 def frozen_weight(module: nn.Module, parameter: str = "weight") -> FrozenWeight:
-    """The frozen weight of a module, in the form in which the module stores it.
+    """The frozen weight of a module, in the form in which the module stores it: dense or quantised.
 
     Args:
         module: a layer, adapted or plain.
@@ -50,4 +61,4 @@ def frozen_weight(module: nn.Module, parameter: str = "weight") -> FrozenWeight:
     """
     tensor = module._parameters[parameter]
     assert tensor is not None
-    return DenseWeight(tensor)
+    return tensor if isinstance(tensor, PackedWeight) else DenseWeight(tensor)

@@ -56,7 +56,7 @@ def frozen_conv(x: Tensor, weight: FrozenWeight, bias: Tensor | None, geometry: 
     fastest implementation."""
     frozen = _is_frozen(x, weight, bias) and x.requires_grad
     if not (frozen and geometry.groups > 1 and x.ndim == len(weight.shape)):
-        return conv(x, weight.dense(), bias, geometry)
+        return conv(x, weight.operand(), bias, geometry)
     x, bias = _autocast(x), None if bias is None else _autocast(bias)
     with autocast_off(x.device):
         x, geometry = pad_extra(x, geometry)

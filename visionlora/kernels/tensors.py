@@ -14,12 +14,9 @@ Factors = tuple[Tensor, Tensor]
 
 
 class FrozenWeight(Protocol):
-    """A base weight that gets no gradient. It may be stored in any form, for example quantised.
-
-    The kernels ask for the dense tensor where they need the numbers, in the forward and again in the backward
-    pass, and never keep it between the two. Shape, type and device are those of the dense tensor. A layer
-    whose weight requires a gradient is computed by PyTorch's own operations.
-    """
+    """A base weight that gets no gradient, dense or quantised. Kernels ask for the dense tensor, which has
+    its shape and type, in the forward and again in the backward pass, and never keep it between. A layer
+    whose weight requires a gradient is computed by PyTorch's own operations."""
 
     @property
     def shape(self) -> torch.Size: ...
@@ -32,6 +29,12 @@ class FrozenWeight(Protocol):
 
     def dense(self, dtype: torch.dtype | None = None) -> Tensor:
         """The numbers in this type, by default its own. May be the stored tensor itself: read only."""
+
+    def operand(self) -> Tensor:
+        """What PyTorch's own operations take, and keep for the backward pass: the form that is stored."""
+
+    def product(self, x: Tensor, bias: Tensor | None = None, transposed: bool = False) -> Tensor:
+        """x W' + bias for x (M, in), or, transposed, x W for x (M, out)."""
 
 
 class LayerTensors(NamedTuple):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from visionlora.adapters.network import adapter_state
+from visionlora.frozen.packed import PackedWeight
 
 
 def fingerprint(model: nn.Module, exclude: Sequence[str] = ()) -> str:
@@ -30,7 +31,10 @@ def fingerprint(model: nn.Module, exclude: Sequence[str] = ()) -> str:
         if name.startswith(left_out):
             continue
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        _update(digest, tensor)
+        if isinstance(tensor, PackedWeight):
+            digest.update(f"{tensor.scheme} {list(tensor.parts)}\n".encode())
+        for part in tensor.parts.values() if isinstance(tensor, PackedWeight) else (tensor,):
+            _update(digest, part)
     return digest.hexdigest()
 
 
