@@ -17,6 +17,7 @@ COMMANDS = (
     "predict",
     "evaluate",
     "merge",
+    "quantise",
     "export",
     "explain",
     "runs",

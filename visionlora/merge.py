@@ -21,7 +21,7 @@ def merge(config: DictConfig) -> int:
     options = build(MergeConfig, plain(config))
     from visionlora.models.merge_weights import write_merged
 
-    write_merged(options.adapter, options.output, options.model, options.weights)
+    write_merged(options.adapter, options.output, options.model, options.weights, options.quantise)
     return 0
 
 

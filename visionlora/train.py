@@ -119,7 +119,7 @@ def _check_available(options: RunConfig) -> None:
     from visionlora.training.setup import check_available
 
     require_logger(options.logger)
-    check_available(options.model, options.trainer)
+    check_available(options.model, options.trainer, options.optimizer.name)
 
 
 def _run(config: DictConfig, folder: RunFolder, stop: StopRequest) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
 from visionlora.adapters.base import Adapter, AdapterSettings
@@ -16,6 +16,8 @@ from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families import FAMILIES
 from visionlora.adapters.families.lora import Lora
 from visionlora.adapters.init import FROM_DATA, INITS
+from visionlora.adapters.init.quantised import ABSORBING, start_at_correction
+from visionlora.adapters.init.start import Start
 from visionlora.adapters.kinds import kind_of
 from visionlora.adapters.layers import AdaptedLayer
 from visionlora.adapters.learned_start import is_learned
@@ -34,6 +36,7 @@ from visionlora.adapters.sites import WeightSite
 from visionlora.adapters.targets import chosen_sites, closest, unmatched_patterns
 from visionlora.frozen.folding import unfold_batch_norm
 from visionlora.frozen.freeze import FrozenConv, freeze, freeze_modules
+from visionlora.frozen.packed import PackedWeight
 from visionlora.frozen.swap import swap, swap_back
 from visionlora.frozen.weight import frozen_weight
 from visionlora.kernels.convolution import LAST, is_channels_last
@@ -238,7 +241,7 @@ def _put_on(
         base = site.view(frozen_weight(module, site.parameter).dense(dtype)).detach().cpu()
         if starts:
             assert isinstance(adapter, Lora)
-            adapter.set_start(*INITS[settings.init](base, settings, generator))
+            adapter.set_start(*_start(base, weight, settings, generator))
         adapter.start(base)
     if is_channels_last(weight):  # as the gradients that will be added to it
         for parameter in adapter.parameters():
@@ -258,3 +261,10 @@ def _put_on(
     if name not in module.adapters:
         module.adapters[name] = nn.ModuleDict()
     module.adapters[name][site.part] = adapter
+
+
+def _start(base: Tensor, weight: Tensor, settings: AdapterSettings, generator: torch.Generator) -> Start:
+    """The start that the settings name; of a quantised weight with a correction the correction."""
+    if settings.init in ABSORBING and isinstance(weight, PackedWeight) and "added_A" in weight.parts:
+        return start_at_correction(base, weight, settings, generator)
+    return INITS[settings.init](base, settings, generator)

@@ -62,6 +62,8 @@ def evaluate_adapter(
     images, judged_on, left_out = _labelled_images(options.data, options.adapter)
     console.print(f"[dim]·[/dim] evaluated on {escape(_in_words(len(images), judged_on, left_out))}")
     restored = restore(options.adapter, options.model, options.weights)
+    if restored.backbone.notice is not None:
+        console.print(f"[dim]·[/dim] {escape(restored.backbone.notice)}")
     restored.network.to(choose_device("auto"))
     updates = decompose_updates(restored.network) if options.rank_curve else None
     targets = _targets(restored, images)

@@ -73,6 +73,8 @@ def predict_images(options: PredictConfig, console: Console | None = None) -> in
             images = find_images(options.images)
         require_all_writable(output=options.output, sheet=options.sheet)
         restored = restore(options.adapter, options.model, options.weights)
+        if restored.backbone.notice is not None:
+            (console or Console()).print(Text(printable(restored.backbone.notice)))
         with stop.deferred():
             return _predict(options, images, restored, console or Console(), stop)
 

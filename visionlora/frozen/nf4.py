@@ -47,7 +47,10 @@ class Codec(NamedTuple):
 
 def quantise(numbers: Tensor) -> tuple[Tensor, Tensor]:
     """Codes, two to a byte (the first in the upper half), and the largest absolute value of each block."""
-    codes, scales = _nearest(numbers, _bounds(VALUES, numbers.device), BLOCK)
+    bounds = _bounds(VALUES, numbers.device)
+    # A few at a time: the steps between take several times as much memory as the weight.
+    pieces = [_nearest(piece, bounds, BLOCK) for piece in numbers.split(32 * PIECE)]
+    codes, scales = (torch.cat(parts) for parts in zip(*pieces, strict=True))
     codes = F.pad(codes, (0, len(codes) % 2), value=VALUES.index(0.0))
     return (codes[::2] << 4) | codes[1::2], scales
 

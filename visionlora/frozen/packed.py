@@ -8,7 +8,7 @@ weight exists only while its layer computes. Large matrix products make it a few
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import gcd
 from typing import Any
 
@@ -83,6 +83,13 @@ class PackedWeight(Tensor):
                 last = min(first + rows, outputs)
                 y[:, first:last] = F.linear(x, self._rows(first, last, x.dtype))
         return y if bias is None else y.add_(bias)
+
+    def pieces(self) -> Iterator[tuple[slice, Tensor]]:
+        """The dense weight a few rows at a time, (rows, in * kernel...)."""
+        outputs, rows = self._shape[0], self._rows_at_once(self._shape[1:].numel())
+        for first in range(0, outputs, rows):
+            last = min(first + rows, outputs)
+            yield slice(first, last), self._rows(first, last, self.dtype)
 
     def scaled(self, scale: Tensor) -> PackedWeight:
         """The weight with each output times its scale, (out,). A batch norm's that was folded before the

@@ -52,6 +52,19 @@ class Correction(NamedTuple):
     added: Factors
 
 
+class LayerError(NamedTuple):
+    """How far a quantised weight is from the dense one: Frobenius norm of the difference, as a share of the
+    dense one's norm.
+
+    Attributes:
+        plain: of the weight that is only quantised.
+        left: with what makes up for it.
+    """
+
+    plain: float
+    left: float
+
+
 def quantisable(model: nn.Module) -> dict[str, Any]:
     """The layers whose weights can be quantised, by name; a shared one is named once."""
     return {
@@ -85,7 +98,7 @@ def quantise(
     scales: Mapping[nn.Module, Tensor] | None = None,
     corrections: Mapping[str, Correction] | None = None,
     codec: nf4.Codec = nf4.PYTORCH,
-) -> list[str]:
+) -> dict[str, LayerError]:
     """Quantise the weights of a network's convolutions and linear layers, in place.
 
     Args:
@@ -97,7 +110,7 @@ def quantise(
         codec: the implementation of nf4.
 
     Returns:
-        The names of the layers that are quantised now.
+        The errors by the names of the layers that are quantised now.
 
     Raises:
         ValueError: there is no such scheme.
@@ -105,18 +118,20 @@ def quantise(
     if scheme not in SCHEMES:
         raise ValueError(f"scheme is {scheme!r}: give {' or '.join(SCHEMES)}.")
     done: dict[int, nn.Parameter] = {}
-    names = []
+    errors = {}
     for name, module in quantisable(model).items():
         weight = module._parameters["weight"]
         if name in skip or isinstance(weight, PackedWeight):
             continue
+        correction = (corrections or {}).get(name)
         if id(weight) not in done:
-            scale = (scales or {}).get(module)
-            packed = pack(weight, scheme, scale, _groups(module), (corrections or {}).get(name), codec)
+            about = scheme, (scales or {}).get(module), groups_of(module)
+            packed = pack(weight, *about, correction, codec)
+            plain = packed if correction is None else pack(weight, *about, None, codec)
+            errors[name] = LayerError(relative_error(weight, plain), relative_error(weight, packed))
             done[id(weight)] = nn.Parameter(packed, requires_grad=False)
         module._parameters["weight"] = done[id(weight)]
-        names.append(name)
-    return names
+    return errors
 
 
 def pack(
@@ -175,14 +190,17 @@ def dequantise(model: nn.Module) -> None:
             module._parameters["weight"] = done[id(weight)]
 
 
-def relative_error(weight: Tensor, other: Tensor) -> float:
-    """||weight - other|| / ||weight||, Frobenius norms; 0 for a weight of zeros."""
-    weight, other = weight.detach(), other.detach()
-    norm = weight.norm()
-    return float((weight - other).norm() / norm) if norm > 0 else 0.0
+@torch.no_grad()
+def relative_error(weight: Tensor, packed: PackedWeight) -> float:
+    """||weight - packed|| / ||weight||, Frobenius norms; 0 for a weight of zeros."""
+    rows = weight.flatten(1)
+    lost = sum(float((rows[part] - dense).square().sum()) for part, dense in packed.pieces())
+    whole = float(rows.square().sum())
+    return (lost / whole) ** 0.5 if whole > 0 else 0.0
 
 
-def _groups(module: Any) -> int | None:
+def groups_of(module: Any) -> int | None:
+    """The groups of a transposed convolution; None for other layers."""
     return module.groups if isinstance(module, _ConvTransposeNd) else None
 
 

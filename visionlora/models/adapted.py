@@ -15,11 +15,13 @@ from visionlora.adapters.learned_start import is_learned
 from visionlora.adapters.network import named_sites
 from visionlora.errors import VisionLoraError
 from visionlora.frozen.growth import growth_modules, growth_parameters, growths
+from visionlora.frozen.quantised import packed_weights
 from visionlora.models.backbone import Backbone, load_backbone
 from visionlora.models.config import ModelConfig
 from visionlora.models.earlier import Delivered, EarlierAdapter, continue_from, require_low_rank
 from visionlora.models.expand import expand
 from visionlora.models.heads import Head, apply_head, head_parameters
+from visionlora.models.quantise import QuantisedBase, absorbed_ranks, quantise_base
 from visionlora.models.sources import require_class_logits
 from visionlora.models.upper_layers import AUTO, upper_layers
 
@@ -35,6 +37,7 @@ class AdaptedNetwork:
         fingerprint: of the backbone's weights, without the rows of the head that are trained whole.
         classes: that are trained.
         earlier: the adapter that is merged into the backbone and goes on; None: there is none.
+        quantised: how the base is quantised; None: it is not, or the weight file was.
     """
 
     backbone: Backbone
@@ -43,6 +46,7 @@ class AdaptedNetwork:
     fingerprint: str
     classes: tuple[str, ...]
     earlier: EarlierAdapter | None = None
+    quantised: QuantisedBase | None = None
 
     @property
     def old_outputs(self) -> int:
@@ -91,6 +95,12 @@ def adapt(
         VisionLoraError, visionlora.adapters.LoraError: the network, a class name or the adapter is refused.
     """
     earlier, kind = None, model.head
+    if adapter is not None and model.quantise is not None:
+        raise VisionLoraError(
+            f"model.quantise={model.quantise}: the adapter that is continued was trained on another base; "
+            f"merge it (visionlora merge adapter={adapter} output=merged.safetensors) and train with "
+            "model.weights=merged.safetensors"
+        )
     if adapter is not None and lora.restart_every is not None:
         raise VisionLoraError(
             "lora.restart_every: a sum of restarts can't be added to the adapter that is continued; leave "
@@ -112,13 +122,13 @@ def adapt(
             )
         expand(backbone.model, model.expand)
     head = apply_head(backbone, kind, classes)
-    whole = (*head.trained, *growths(backbone.model))
-    base_fingerprint = fingerprint(backbone.model, exclude=whole)
     only_blocks = model.expand > 0 and tuple(lora.targets) == (AUTO,)
     if tuple(lora.targets) == (AUTO,):
         # Where no old output is left, there is nothing for the lower layers to keep, and more to learn.
         chosen = ["all"] if head.kind == "new" else upper_layers(backbone.model, backbone.preprocessing.crop)
         lora = replace(lora, targets=chosen)
+    quantised = _quantised(backbone, head, model, lora)
+    base_fingerprint = fingerprint(backbone.model, exclude=(*head.trained, *growths(backbone.model)))
     # New rows are trained whole: a low-rank update of them would only restrict them.
     generator = torch.Generator().manual_seed(seed)
     learned = lora.init if is_learned(lora.init) else None
@@ -139,4 +149,30 @@ def adapt(
         parameter.requires_grad_(True)
     if channels_last:
         network.to(memory_format=torch.channels_last)
-    return AdaptedNetwork(backbone, head, network, base_fingerprint, tuple(classes), earlier)
+    return AdaptedNetwork(backbone, head, network, base_fingerprint, tuple(classes), earlier, quantised)
+
+
+def _quantised(backbone: Backbone, head: Head, model: ModelConfig, lora: LoraConfig) -> QuantisedBase | None:
+    """Quantise the base where that is configured, in place."""
+    loaded = packed_weights(backbone.model)
+    if loaded and (model.quantise is not None or lora.init == "loftq"):
+        raise VisionLoraError(
+            f"model.quantise={model.quantise} lora.init={lora.init}: {backbone.weights} is quantised; leave "
+            "them out, or name a file with dense weights"
+        )
+    if model.quantise is not None and model.expand:
+        raise VisionLoraError(
+            f"model.quantise={model.quantise}: new blocks (model.expand) are trained, and quantised weights "
+            "are frozen; leave one out"
+        )
+    if model.quantise is None:
+        if lora.init == "loftq":
+            raise VisionLoraError(
+                "lora.init=loftq makes up for the error of a quantised base; set model.quantise=nf4 or int8, "
+                "or lora.init=pissa"
+            )
+        return None
+    return quantise_base(
+        backbone.model, model.quantise, model.quantise_skip, head.layer, backbone.preprocessing.crop,
+        ranks=absorbed_ranks(backbone.model, lora, head.trained), init=lora.init,
+    )  # fmt: skip

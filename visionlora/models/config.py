@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from visionlora.adapters.errors import LoraError
+from visionlora.adapters.patterns import check_patterns
 from visionlora.options import Section, option
 
+FIRST, HEAD = "first", "head"
+"""What `quantise_skip` calls the first layer and the last one."""
 WEIGHT_FILES = (".safetensors", ".pth", ".pt")
 
 
@@ -33,9 +38,21 @@ class ModelConfig(Section):
     )  # fmt: skip
     dropout: bool = option(False, "whether the network's own dropout layers are active in training")
     factory: str | None = option(None, "package.module:function of yours that returns the network")
+    quantise: str | None = option(
+        None,
+        "the frozen weights in 4 bits (nf4, QLoRA) or 8 (int8); null: as they are",
+        words=("nf4", "int8"),
+    )
+    quantise_skip: Sequence[str] = option(
+        (FIRST, HEAD), "layers that stay as they are: first, head, and regular expressions of names"
+    )
 
     def check(self) -> None:
         """A function's name is the network's name."""
+        try:
+            check_patterns("quantise_skip", self.quantise_skip)
+        except LoraError as error:
+            raise ValueError(str(error)) from None
         if self.factory is None:
             return
         module, _, function = self.factory.partition(":")
@@ -67,3 +84,34 @@ class MergeConfig(AdapterSource):
     """Options of ``visionlora merge``."""
 
     output: str = option(help="the file of merged weights to write", path=True, suffixes=WEIGHT_FILES)
+    quantise: str | None = option(
+        None, "quantise the merged weights again: nf4 or int8; null: dense weights", words=("nf4", "int8")
+    )
+
+    def check(self) -> None:
+        if self.quantise is not None and not self.output.lower().endswith(".safetensors"):
+            raise ValueError(
+                f"output is {self.output!r}; quantised weights are written to a .safetensors file"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantiseConfig(Section):
+    """Options of ``visionlora quantise``."""
+
+    model: str = option(help="the network's name", free="a network's name")
+    output: str = option(help="the file of quantised weights to write", path=True, suffixes=(".safetensors",))
+    weights: str = option(
+        "imagenet", "torchvision's ImageNet weights, a .safetensors or .pth file, or none (random)",
+        words=("imagenet", "none"), path=True,
+    )  # fmt: skip
+    quantise: str = option("nf4", "in 4 bits (nf4, QLoRA) or 8 (int8)", words=("nf4", "int8"))
+    skip: Sequence[str] = option(
+        (FIRST, HEAD), "layers that stay as they are: first, head, and regular expressions of names"
+    )
+
+    def check(self) -> None:
+        try:
+            check_patterns("skip", self.skip)
+        except LoraError as error:
+            raise ValueError(str(error)) from None

@@ -130,6 +130,12 @@ def continue_from(path: str, options: ModelConfig) -> tuple[Backbone, EarlierAda
             raise
         raise VisionLoraError(f"model.weights={weights}: {error}") from error
     plain = restored.backbone
+    if "quantise" in restored.about:
+        raise VisionLoraError(
+            f"adapter: {directory} was trained on a quantised base, so no other can be added to it; merge it "
+            f"(visionlora merge adapter={directory} output=merged.safetensors) and train with "
+            f"model.name={plain.name} model.weights=merged.safetensors"
+        )
     try:
         updates = low_rank_updates(restored.network)
     except LoraError as error:

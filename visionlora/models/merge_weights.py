@@ -16,8 +16,12 @@ from visionlora.adapters import merge
 from visionlora.errors import VisionLoraError
 from visionlora.files import json_text, replacing, require_writable, write_json
 from visionlora.frozen.growth import growths
-from visionlora.models import Backbone, WeightsMetadata, plain_head
+from visionlora.frozen.quantised import dequantise
+from visionlora.models import Backbone, WeightsMetadata, final_layer, plain_head
+from visionlora.models.config import FIRST, HEAD
 from visionlora.models.factory import is_factory
+from visionlora.models.quantise import quantise_base
+from visionlora.models.quantised_file import write_quantised
 from visionlora.models.restore import TrainedModel, restore
 from visionlora.models.sources import network_name
 from visionlora.models.timm_networks import is_timm
@@ -31,6 +35,7 @@ def write_merged(
     output: str,
     model: str | None = None,
     weights: str | None = None,
+    quantise: str | None = None,
     console: Console | None = None,
 ) -> Path:
     """Write the merged state dict to ``output``, and the names of the outputs to ``<output>.classes.json``.
@@ -39,6 +44,8 @@ def write_merged(
         adapter: a run folder or an adapter directory.
         output: a path that ends in .safetensors, .pth or .pt.
         model, weights: as for :func:`restore`.
+        quantise: "nf4" or "int8" to quantise the merged weights; the layers that the adapter's base has dense
+            stay so. None: dense weights.
         console: where to report.
 
     Returns:
@@ -60,10 +67,19 @@ def write_merged(
             "visionlora export with output=NAME.pt2 or NAME.onnx, or visionlora.load in Python"
         )
     network = plain_head(merge(trained.network))
+    dequantise(network)
     outputs = trained.head.outputs
     recipe = get_model_recipe(trained.backbone, network, len(outputs))
     description = WeightsMetadata(outputs, output_wnids(trained), trained.backbone.preprocessing)
-    write_weights(path, network, recipe, description)
+    said = [] if trained.backbone.notice is None else [trained.backbone.notice]
+    if quantise is not None:
+        skip = trained.about.get("quantise", {}).get("skip", (FIRST, HEAD))
+        last = final_layer(network, len(outputs))
+        base = quantise_base(network, quantise, skip, last, trained.backbone.preprocessing.crop)
+        said.append(f"in the merged weights {base.in_words()}")
+        write_quantised(path, network, file_metadata(recipe, description))
+    else:
+        write_weights(path, network, recipe, description)
     about = {
         "model": trained.backbone.name,
         "num_classes": len(outputs),
@@ -72,14 +88,13 @@ def write_merged(
         "classes": list(outputs),
     }
     write_json(names, about, indent=1)
-    say = (console or Console()).print
-    say(
-        Text(
-            f"{printable(path)}: {about['model']} with {about['num_classes']} outputs; "
-            f"their names are in {printable(names.name)}"
-        )
-    )
-    say(Text(f"it fits {in_words(recipe)}"))
+    said += [
+        f"{printable(path)}: {about['model']} with {about['num_classes']} outputs; "
+        f"their names are in {printable(names.name)}",
+        f"it fits {in_words(recipe)}",
+    ]
+    for line in said:
+        (console or Console()).print(Text(line))
     return path
 
 
@@ -130,12 +145,15 @@ def write_weights(
         state[key] = tensor.contiguous()
     with replacing(path) as beside:
         if path.suffix.lower() == ".safetensors":
-            about = {
-                key: value if isinstance(value, str) else json_text(value) for key, value in recipe.items()
-            }
-            save_file(state, beside, description.as_text() | about)
+            save_file(state, beside, file_metadata(recipe, description))
         else:
             torch.save(state, beside)  # with the versions of its modules
+
+
+def file_metadata(recipe: Mapping[str, Any], description: WeightsMetadata) -> dict[str, str]:
+    """The description and the recipe, for a safetensors file."""
+    about = {key: value if isinstance(value, str) else json_text(value) for key, value in recipe.items()}
+    return description.as_text() | about
 
 
 def output_wnids(trained: TrainedModel) -> tuple[str, ...]:

@@ -12,9 +12,10 @@ from visionlora.adapters import load_adapter, read_adapter_config
 from visionlora.errors import VisionLoraError
 from visionlora.frozen.growth import set_growth_strength
 from visionlora.hub import fetched, is_on_hub
-from visionlora.models import Backbone, Head, apply_head, load_backbone
+from visionlora.models import Backbone, Head, apply_head, final_layer, load_backbone
 from visionlora.models.expand import expand_at
 from visionlora.models.factory import is_factory
+from visionlora.models.quantise import quantise_base, read_corrections
 from visionlora.text import brief
 
 
@@ -79,6 +80,15 @@ def restore(path: str | Path, model: str | None = None, weights: str | None = No
     classes = tuple(about.get("classes", ()))
     expand_at(backbone.model, about.get("expand") or ())
     head = apply_head(backbone, str(about.get("head")), classes) if classes else _unchanged_head(backbone)
+    quantised = about.get("quantise")
+    if quantised is not None:
+        last = head.layer or final_layer(backbone.model, len(head.outputs))
+        base = quantise_base(
+            backbone.model, quantised["scheme"], quantised["skip"], last, backbone.preprocessing.crop,
+            corrections=read_corrections(directory, backbone.model),
+        )  # fmt: skip
+        notice = f"{base.in_words()}, as when the adapter was trained"
+        backbone.notice = f"{backbone.notice}; {notice}" if backbone.notice else notice
     network = load_adapter(backbone.model, directory)
     set_growth_strength(network, about.get("expand_strength", 1.0))
     return TrainedModel(network.eval(), backbone, head, classes, about)

@@ -17,7 +17,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from visionlora.errors import VisionLoraError
+from visionlora.frozen.packed import PackedWeight
 from visionlora.models.checkpoints import COUNTERS, HARMLESS, INDEX, find_state_dict, key_prefix, parts_of
+from visionlora.models.quantised_file import unpacked
 from visionlora.text import brief, listed
 
 SUFFIXES = (".safetensors", ".pth", ".pt")
@@ -142,7 +144,7 @@ def _read_safetensors(path: Path) -> WeightFile:
         ) from error
     for key, tensor in state.items():
         _refuse_unusual(path, key, tensor)
-    return WeightFile(path, state, metadata)
+    return WeightFile(path, unpacked(path, state, metadata), metadata)
 
 
 def _read_parts(index: Path) -> WeightFile:
@@ -251,6 +253,8 @@ def _single(tensor: Tensor, wanted: Tensor, key: str, source: str) -> Tensor:
         )
     if not tensor.is_floating_point():
         return tensor.contiguous()
+    if isinstance(tensor, PackedWeight):  # its parts were checked when it was read
+        return tensor
     single = tensor.float().contiguous()
     if not bool(torch.isfinite(single).all()):
         raise VisionLoraError(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from visionlora.options import Section, option
 
-ADAM = ("adam", "nadam", "radam")
+ADAM = ("adam", "nadam", "radam", "paged_adam")
 """How the names of optimizers begin whose steps are as large as the learning rate."""
 
 
@@ -16,8 +16,9 @@ class OptimizerConfig(Section):
     """One of PyTorch's over the adapter's and a new head's parameters, with warm-up."""
 
     name: str = option(
-        "adamw", "an optimizer of torch.optim; all but the Adam family need optimizer.lr",
-        words=("adamw", "adam", "nadam", "radam", "adamax", "sgd", "rmsprop", "adagrad", "adadelta"),
+        "adamw", "one of torch.optim, or paged_adamw (bitsandbytes); all but Adam's family need optimizer.lr",
+        words=("adamw", "adam", "nadam", "radam", "adamax", "sgd", "rmsprop", "adagrad", "adadelta",
+               "paged_adamw"),
         also=("optim", "solver"),
     )  # fmt: skip
     lr: float | str | None = option(

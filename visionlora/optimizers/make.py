@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import math
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from visionlora.errors import VisionLoraError
 
 CLASSES: Mapping[str, type[torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,
@@ -23,19 +27,55 @@ CLASSES: Mapping[str, type[torch.optim.Optimizer]] = {
 }
 """Each takes its parameters and a learning rate, and needs gradients alone."""
 
+PAGED = "paged_adamw"
+"""bitsandbytes' AdamW, on a GPU alone: the driver moves its averages to the CPU where the GPU is full (QLoRA,
+Dettmers et al. 2023, section 3)."""
+
 OWN = ("lr", "betas", "weight_decay", "params")
 """Arguments that have options of their own."""
 
 
+def optimizer_class(name: str) -> Any:
+    """The class of the optimizer of this name.
+
+    Raises:
+        ValueError: it is bitsandbytes', which is not installed.
+    """
+    if name != PAGED:
+        return CLASSES[name]
+    if find_spec("bitsandbytes") is None:
+        raise ValueError(f"name is {PAGED}, which needs bitsandbytes; pip install 'visionlora[quantise]'")
+    return importlib.import_module("bitsandbytes.optim").PagedAdamW
+
+
+def require_optimizer(name: str, device: torch.device) -> None:
+    """Check that an optimizer can run on a device.
+
+    Raises:
+        VisionLoraError: it cannot.
+    """
+    if name != PAGED:
+        return
+    if device.type != "cuda":
+        raise VisionLoraError(
+            f"optimizer.name={PAGED} needs a GPU of CUDA, whose memory it pages out, and this run is on the "
+            f"{device.type.upper()}; use optimizer.name=adamw"
+        )
+    try:
+        optimizer_class(name)
+    except ValueError as error:
+        raise VisionLoraError(f"optimizer.{error}") from error
+
+
 def unknown_arguments(name: str, arguments: Mapping[str, Any]) -> list[str]:
     """Those of ``arguments`` that the optimizer does not take, or that have an option of their own."""
-    taken = set(inspect.signature(CLASSES[name]).parameters) - set(OWN)
+    taken = set(inspect.signature(optimizer_class(name)).parameters) - set(OWN)
     return [one for one in arguments if one not in taken]
 
 
 def other_arguments(name: str) -> list[str]:
     """The arguments that an optimizer takes besides those with options of their own."""
-    return [one for one in inspect.signature(CLASSES[name]).parameters if one not in OWN]
+    return [one for one in inspect.signature(optimizer_class(name)).parameters if one not in OWN]
 
 
 def make_optimizer(
@@ -46,10 +86,10 @@ def make_optimizer(
     betas: tuple[float, float],
     arguments: Mapping[str, Any],
 ) -> torch.optim.Optimizer:
-    """An optimizer of ``torch.optim``.
+    """An optimizer.
 
     Args:
-        name: one of ``CLASSES``.
+        name: one of ``CLASSES``, or ``PAGED``.
         parameters: that it moves.
         lr: the learning rate at its peak.
         weight_decay: for optimizers that have one.
@@ -59,10 +99,10 @@ def make_optimizer(
     Raises:
         ValueError: PyTorch refuses an argument's value.
     """
-    taken = inspect.signature(CLASSES[name]).parameters
+    taken = inspect.signature(optimizer_class(name)).parameters
     shared: dict[str, Any] = {"lr": lr, "weight_decay": weight_decay, "betas": betas}
     shared = {key: value for key, value in shared.items() if key in taken}
-    return CLASSES[name](parameters, **shared, **arguments)
+    return optimizer_class(name)(parameters, **shared, **arguments)
 
 
 def rate_share(schedule: str, step: int, warmup: int, total: int) -> float:

@@ -183,6 +183,8 @@ class RunConfig(Section):
                 "class to weigh; use data.balance=true"
             )
         size, devices = self.data.batch_size, self.trainer.devices
+        if self.model.quantise is not None and devices > 1:
+            raise ValueError(f"trainer.devices is {devices}: a quantised base is trained by one process")
         if size % devices:
             raise ValueError(
                 f"trainer.devices is {devices}: they cannot share data.batch_size={size} evenly; set "

@@ -83,6 +83,7 @@ def build_metrics(
         "model": {"asked": backbone.requested, "used": backbone.name, "weights": backbone.weights},
         "classes": list(setup.folder.classes),
         "head": delivered.head.kind,
+        "quantised": None if setup.adapted.quantised is None else setup.adapted.quantised.as_metrics(),
         "notices": list(notices),
         "parameters": parameter_counts(setup.adapted.network, delivered.network),
         "ranks": setup.config.lora.rank,

@@ -31,6 +31,7 @@ from visionlora.models.head_start import start_head
 from visionlora.models.sources import check_source
 from visionlora.models.upper_layers import AUTO
 from visionlora.notices import Notices
+from visionlora.optimizers.make import require_optimizer
 from visionlora.report.progress import progress
 from visionlora.report.run_text import found_block, training_plan
 from visionlora.retention.anchors import (
@@ -184,6 +185,8 @@ def set_up(
     if backbone.notice:
         notices.warn(backbone.notice)
     notices.say(f"head {head.kind}: {len(head.outputs)} outputs, {len(folder.classes)} of them trained")
+    if adapted.quantised is not None:
+        notices.say(adapted.quantised.in_words())
     uneven = unequal(Counter(image.label or "" for image in folder.train))
     if uneven and not data.balance:
         notices.warn(f"{uneven}; data.balance=true draws every class equally often")
@@ -285,11 +288,11 @@ def start_new_head(
     )
 
 
-def check_available(model: ModelConfig, trainer: TrainerConfig) -> None:
-    """Check that the network's name is known and the accelerator is there, before anything is loaded.
+def check_available(model: ModelConfig, trainer: TrainerConfig, optimizer: str = "adamw") -> None:
+    """Check, before anything is loaded, that the network is known and the accelerator can run the optimizer.
 
     Raises:
         VisionLoraError: one of them is not.
     """
     check_source(model.name, others=("auto", "pocket"))
-    choose_device(trainer.accelerator)
+    require_optimizer(optimizer, choose_device(trainer.accelerator))

@@ -25,6 +25,7 @@ from visionlora.evaluation.predictions import Predictions
 from visionlora.files import replacing
 from visionlora.frozen.growth import growths
 from visionlora.models.adapted import AdaptedNetwork
+from visionlora.models.quantise import write_corrections
 from visionlora.report.figures import confusion_figure, strength_figure, update_size_figure
 from visionlora.report.judged import Judged, write_classes
 from visionlora.report.metrics_file import SELECTED, flatten, write_metrics
@@ -67,6 +68,9 @@ def write_adapter(directory: Path, adapted: AdaptedNetwork) -> None:
     if grown:
         strength = next(iter(grown.values())).gate.strength
         about |= {"expand": [name.removesuffix(".growth") for name in grown], "expand_strength": strength}
+    if adapted.quantised is not None:
+        about["quantise"] = adapted.quantised.as_metadata
+    write_corrections(directory, adapted.quantised)
     save_adapter(
         delivered.network,
         directory,

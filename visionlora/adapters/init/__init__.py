@@ -14,6 +14,7 @@ from torch import Tensor
 
 from visionlora.adapters.base import AdapterSettings
 from visionlora.adapters.init.pissa import pissa
+from visionlora.adapters.init.quantised import loftq
 from visionlora.adapters.init.random import gaussian, orthogonal
 from visionlora.adapters.init.start import Start
 
@@ -21,6 +22,7 @@ INITS: dict[str, Callable[[Tensor, AdapterSettings, torch.Generator], Start]] = 
     "gaussian": gaussian,
     "orthogonal": orthogonal,
     "pissa": pissa,
+    "loftq": loftq,
 }
 FROM_DATA = ("eva", "lora_ga", "corda", "lora_null", "contrastive")
 """Starts that `attach` cannot make: they need images. A run makes them (`retention.starts`)."""

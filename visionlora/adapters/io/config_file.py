@@ -12,6 +12,7 @@ from typing import Any
 
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.patterns import check_patterns
+from visionlora.frozen.packed import SCHEMES
 from visionlora.text import brief
 
 CONFIG_FILE = "adapter_config.json"
@@ -48,6 +49,7 @@ def read_config_file(path: Path) -> dict[str, Any]:
         raise LoraError(f"{path}: auto_mapping.visionlora is {brief(own)}: give an object.")
     _check(path, "auto_mapping.visionlora.", own, _OWN_KINDS)
     check_patterns(f"{path}: auto_mapping.visionlora.strength", own.get("strength") or {})
+    check_patterns(f"{path}: auto_mapping.visionlora.quantise", (own.get("quantise") or {}).get("skip", ()))
     return {**config, "visionlora": own}
 
 
@@ -76,6 +78,12 @@ def _is_object(value: object) -> bool:
 
 def _is_plain(value: object) -> bool:
     return isinstance(value, (str, bool, int, float))
+
+
+def _is_quantised(value: object) -> bool:
+    if not isinstance(value, dict) or value.get("scheme") not in SCHEMES:
+        return False
+    return _are_texts(value.get("skip"))
 
 
 def _are_strengths(value: object) -> bool:
@@ -118,5 +126,6 @@ _OWN_KINDS: Mapping[str, _Kind] = {
     "expand": _TEXTS,
     "expand_strength": (_is_strength, f"a number of at most {MOST_STRENGTH:g}"),
     "settings": _OBJECT,
+    "quantise": (_is_quantised, "an object with a scheme, nf4 or int8, and a list of texts, skip"),
     "strength": (_are_strengths, f"an object of numbers of at most {MOST_STRENGTH:g}"),
 }

@@ -1,0 +1,175 @@
+"""Runs on a quantised base, and the files and commands around them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from tests.conftest import Command, Train, metrics_of
+from visionlora.adapters.io.fingerprint import fingerprint
+from visionlora.errors import VisionLoraError
+from visionlora.frozen.quantised import packed_weights
+from visionlora.models import load_backbone
+from visionlora.models.restore import load, restore
+
+QUANTISED = ("model.quantise=nf4", "lora.rank=4")
+
+
+def test_a_run_on_a_quantised_base_says_so_and_every_command_loads_it_so(
+    train: Train, command: Command, images: Path, tmp_path: Path
+) -> None:
+    left, run = train(*QUANTISED, "lora.init=loftq", "trainer.fold_batch_norm=false")
+    assert left.code == 0, left.err
+    assert "the base is quantised to nf4" in left.out
+    metrics = metrics_of(run)["quantised"]
+    assert (metrics["scheme"], metrics["skip"]) == ("nf4", ["first", "head"])
+    assert metrics["bytes"] < 0.5 * metrics["dense_bytes"]
+    assert "features.0" not in metrics["layers"] and "classifier.1" not in metrics["layers"]
+    # The start makes up for a part of each layer's error.
+    assert all(0 < layer["left"] < layer["error"] < 0.2 for layer in metrics["layers"].values())
+    own = json.loads((run / "adapter/adapter_config.json").read_text())["auto_mapping"]["visionlora"]
+    assert own["quantise"] == {"scheme": "nf4", "skip": ["first", "head"]}
+
+    restored = restore(run)
+    weights = packed_weights(restored.network)
+    assert set(weights) == set(metrics["layers"])
+    assert all("added_A" in weight.parts for weight in weights.values())
+    left = command("predict", f"adapter={run}", f"images={images / 'val'}")
+    assert left.code == 0 and "quantised to nf4" in left.out
+    left = command("evaluate", f"adapter={run}", f"data.root={images}", f"output={tmp_path / 'figures.json'}")
+    assert left.code == 0 and "quantised to nf4" in left.out
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures["top1"] == pytest.approx(metrics_of(run)["after"]["val/top1"])
+
+    dense, packed = tmp_path / "merged.safetensors", tmp_path / "packed.safetensors"
+    assert command("merge", f"adapter={run}", f"output={dense}").code == 0
+    left = command("merge", f"adapter={run}", f"output={packed}", "quantise=int8")
+    assert left.code == 0, left.err
+    assert packed.stat().st_size < 0.5 * dense.stat().st_size
+    x = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = load(run)(x)
+        for path, tolerance in ((dense, 1e-3), (packed, 0.1)):
+            network = load_backbone("squeezenet1_1", str(path)).model
+            assert (network(x) - expected).norm() < tolerance * expected.norm()
+
+
+def test_the_base_of_a_damaged_adapter_is_refused(train: Train, tmp_path: Path) -> None:
+    _, run = train(*QUANTISED, "lora.init=pissa")
+    adapter = tmp_path / "copy"
+    shutil.copytree(run / "adapter", adapter)
+    path = adapter / "base_correction.safetensors"
+    tensors = load_file(path)
+    first = next(iter(tensors))
+    for wrong in (tensors[first][:, :1].contiguous(), tensors[first] * float("nan"), tensors[first].float()):
+        save_file({**tensors, first: wrong}, path)
+        with pytest.raises(VisionLoraError, match="does not fit the network"):
+            restore(adapter)
+    path.unlink()  # what the adapter was trained on is not there without it
+    with pytest.raises(Exception, match="other weights|fingerprint|base"):
+        restore(adapter)
+
+
+@pytest.mark.slow
+def test_a_run_on_a_quantised_base_continues_to_the_same_bytes(train: Train, tmp_path: Path) -> None:
+    options = (*QUANTISED, "lora.init=loftq", "trainer.checkpoint_steps=1", "trainer.max_steps=4")
+    _, whole = train(*options, f"hydra.run.dir={tmp_path / 'whole'}")
+    again = tmp_path / "again"
+    shutil.copytree(whole, again)
+    for path in sorted(again.glob("checkpoints/step-*"))[2:]:
+        path.unlink()
+    record = json.loads((again / "run.json").read_text())
+    (again / "run.json").write_text(json.dumps({k: v for k, v in record.items() if k != "finished"}))
+    left, _ = train(f"resume={again}")
+    assert left.code == 0, left.err
+    names = ("adapter/adapter_model.safetensors", "adapter/base_correction.safetensors")
+    assert all((whole / name).read_bytes() == (again / name).read_bytes() for name in names)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("lora.init=loftq",), "set model.quantise=nf4 or int8"),
+        (("model.quantise=nf4", "model.quantise_skip=[nothing]"), "matches no layer"),
+        (("model.quantise=nf4", "model.quantise_skip=['.*']"), "leaves no layer to quantise"),
+        (("model.quantise=nf4", "trainer.devices=2"), "trained by one process"),
+        (("optimizer=paged_adamw", "trainer.accelerator=cpu"), "optimizer.name=paged_adamw needs a GPU"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_in_a_sentence(
+    train: Train, arguments: tuple[str, ...], said: str
+) -> None:
+    left, _ = train(*arguments)
+    assert left.code == 2
+    assert said in left.err and left.err.count("\n") == 1
+
+
+def test_a_quantised_adapter_is_not_continued(train: Train, tmp_path: Path) -> None:
+    run = tmp_path / "first"
+    train(*QUANTISED, "retention.weight=0", f"hydra.run.dir={run}")
+    left, _ = train(f"adapter={run}")
+    assert left.code == 2 and "trained on a quantised base" in left.err
+
+
+@pytest.fixture
+def quantised_file(command: Command, weights: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "nf4.safetensors"
+    left = command("quantise", "model=squeezenet1_1", f"weights={weights}", f"output={path}")
+    assert left.code == 0, left.err
+    assert "quantised to nf4" in left.out
+    return path
+
+
+def test_a_quantised_file_loads_without_the_dense_weights(
+    quantised_file: Path, train: Train, weights: Path
+) -> None:
+    assert quantised_file.stat().st_size < 0.3 * weights.stat().st_size
+    network = load_backbone("squeezenet1_1", str(quantised_file)).model
+    assert len(packed_weights(network)) == 24
+    left, run = train(f"model.weights={quantised_file}")
+    assert left.code == 0, left.err
+    assert packed_weights(restore(run).network)
+    left, _ = train(f"model.weights={quantised_file}", "model.quantise=int8")
+    assert left.code == 2 and "is quantised" in left.err
+
+
+def test_hostile_quantised_files_are_refused_in_a_line(quantised_file: Path, tmp_path: Path) -> None:
+    with safe_open(quantised_file, framework="pt") as file:
+        metadata = file.metadata()
+    tensors, about = load_file(quantised_file), json.loads(metadata["quantised"])
+    name = next(iter(about))
+    huge = {**about, name: {"scheme": "nf4", "shape": [2**30, 2**30]}}
+    changes = [
+        ({f"{name}.codes": tensors[f"{name}.codes"][:-1].clone()}, about),
+        ({f"{name}.scale_scales": tensors[f"{name}.scale_scales"] * float("nan")}, about),
+        ({f"{name}.codes": tensors[f"{name}.codes"].int()}, about),
+        ({f"{name}.surprise": torch.zeros(1)}, about),
+        ({name: torch.zeros(1)}, about),
+        ({}, huge),
+        ({}, {**about, name: {"scheme": "nf3", "shape": [1, 1]}}),
+        ({}, {**about, name: {"scheme": "nf4", "shape": [-1, 4]}}),
+        ({}, [1]),
+        ({}, {key: one for key, one in about.items() if key != name}),
+    ]
+    path = tmp_path / "hostile.safetensors"
+    for changed, claimed in changes:
+        save_file({**tensors, **changed}, path, {**metadata, "quantised": json.dumps(claimed)})
+        with pytest.raises(VisionLoraError) as caught:
+            load_backbone("squeezenet1_1", str(path))
+        assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_the_packed_base_is_the_same_whoever_makes_it(weights: Path, quantised_file: Path) -> None:
+    from visionlora.models.quantise import quantise_base
+
+    backbone = load_backbone("squeezenet1_1", str(weights))
+    quantise_base(backbone.model, "nf4", ("first", "head"), "classifier.1", 64)
+    assert fingerprint(backbone.model) == fingerprint(
+        load_backbone("squeezenet1_1", str(quantised_file)).model
+    )
