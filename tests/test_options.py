@@ -23,6 +23,7 @@ from visionlora.meta import COMMAND as META
 from visionlora.options import Rule, checked
 from visionlora.predict import COMMAND as PREDICT
 from visionlora.push import COMMAND as PUSH
+from visionlora.quantise import COMMAND as QUANTISE
 from visionlora.retention.config import RetentionConfig
 from visionlora.runs import COMMAND as RUNS
 from visionlora.settings import build, keys_of
@@ -31,7 +32,7 @@ from visionlora.training.config import RunConfig, TrainerConfig
 
 COMMANDS = {
     command.name: command
-    for command in (TRAIN, CHECK, PREDICT, EVALUATE, MERGE, EXPORT, EXPLAIN, RUNS, GALLERY, PUSH, META)
+    for command in (TRAIN, CHECK, PREDICT, EVALUATE, MERGE, QUANTISE, EXPORT, EXPLAIN, RUNS, GALLERY, PUSH, META)
 }
 
 REQUIRED: Mapping[str, Mapping[str, Any]] = {
@@ -41,6 +42,7 @@ REQUIRED: Mapping[str, Mapping[str, Any]] = {
     "merge": {"adapter": "run", "output": "weights.pth"},
     "export": {"adapter": "run", "output": "network.onnx", "precision": "int8"},
     "check": {"data": {"root": "x"}},
+    "quantise": {"model": "vgg19", "output": "weights.safetensors"},
     "explain": {},
     "meta": {"data": {"root": "images"}},
     "runs": {},

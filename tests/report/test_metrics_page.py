@@ -67,7 +67,7 @@ def test_the_page_describes_every_key_that_runs_write_and_no_other(
     runs = [
         metrics_of(classes),
         run("forgetting", *unlimited, "optimizer.lr=0.1"),
-        run("held_out", *unlimited, "retention.root=null", "contrast.root=null"),
+        run("held_out", *unlimited, "retention.root=null", "contrast.root=null", "model.quantise=int8"),
         run(
             "folds", "data.folds=2", "optimizer.lr=auto", "lora.targets=last:1", "cache.features=true",
             "augment=none", "retention.per_step=0", "retention.root=null", "contrast.root=null",

@@ -78,12 +78,12 @@ def build_metrics(
     backbone, head, after = setup.adapted.backbone, setup.adapted.head, selection.evaluation
     names = dict(zip(head.targets, setup.folder.classes, strict=True))
     selected = selections(setup.folder, selection, result)
-    delivered = setup.adapted.delivered()
+    delivered, quantised = setup.adapted.delivered(), setup.adapted.quantised
     return {
         "model": {"asked": backbone.requested, "used": backbone.name, "weights": backbone.weights},
         "classes": list(setup.folder.classes),
         "head": delivered.head.kind,
-        "quantised": None if setup.adapted.quantised is None else setup.adapted.quantised.as_metrics(),
+        "quantised": quantised.as_metrics() if quantised else "the base is dense",
         "notices": list(notices),
         "parameters": parameter_counts(setup.adapted.network, delivered.network),
         "ranks": setup.config.lora.rank,

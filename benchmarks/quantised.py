@@ -1,0 +1,223 @@
+"""Memory and step time of LoRA on a dense base and on quantised ones.
+
+    python -m benchmarks.quantised --networks vgg19 --precision float32 --json FILE
+
+Every layer is adapted at rank 8. The peak of a training step is measured in a process of its own for each
+base: the largest resident size during one step, minus the size before the network was made. Times are of one
+process in which the bases take steps in turn; a ratio is the median of those within a round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import gc
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from torch import Tensor, nn
+
+from benchmarks.command import run_command
+from benchmarks.machine import machine, versions
+from visionlora.adapters import LoraConfig, adapter_parameters, attach
+from visionlora.device import keep_freed_memory
+from visionlora.files import replacing
+from visionlora.frozen.folding import fold_batch_norm
+from visionlora.frozen.quantised import dequantise, stored_bytes
+from visionlora.models.quantise import quantise_base
+from visionlora.models.registry import build, final_layer
+
+NETWORKS = ("vgg19", "resnet50", "convnext_tiny", "mobilenet_v2")
+BASES = ("dense", "int8", "nf4")
+TYPES = {"float32": None, "bfloat16": torch.bfloat16}
+SIZE = 224
+_STATUS = Path("/proc/self/status")
+
+
+def network_on(name: str, base: str) -> nn.Module:
+    """The network with random weights, frozen or not, and no adapters."""
+    model = build(name)
+    if base != "dense":
+        quantise_base(model, base, ("first", "head"), final_layer(model, 1000), SIZE)
+    return model
+
+
+def training_step(model: nn.Module, batch: int, rank: int, low: torch.dtype | None) -> Callable[[], None]:
+    """A function that takes one training step; with `low` a dense base is stored in this type."""
+    if low is not None:
+        for module in model.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear) and type(module.weight) is nn.Parameter:
+                module.weight.data = module.weight.data.to(low)
+    attach(model, LoraConfig(rank=rank), generator=torch.Generator().manual_seed(0))
+    model.to(memory_format=torch.channels_last)
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(batch, 3, SIZE, SIZE, generator=generator).to(memory_format=torch.channels_last)
+    labels = torch.randint(1000, (batch,), generator=generator)
+    fold_batch_norm(model, images[:1])
+    optimizer = torch.optim.AdamW(adapter_parameters(model), lr=1e-4, fused=True)
+
+    def step() -> None:
+        with torch.autocast("cpu", low or torch.bfloat16, enabled=low is not None):
+            loss = nn.functional.cross_entropy(model(images), labels)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    return step
+
+
+def measure_memory(name: str, base: str, batch: int, rank: int, precision: str) -> dict[str, float]:
+    """Megabytes (10^6 bytes) of the weights, and of the peak of a step."""
+    before = _resident("VmRSS")
+    model = network_on(name, base)
+    step = training_step(model, batch, rank, TYPES[precision])
+    step()  # chooses implementations, which takes memory that later steps do not
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
+    step()
+    return {"weights_mb": _weights(model) / 1e6, "peak_mb": _resident("VmHWM") - before}
+
+
+def measure_time(name: str, batch: int, rank: int, precision: str, rounds: int) -> dict[str, list[float]]:
+    """Seconds of each round's step by base."""
+    steps = {base: training_step(network_on(name, base), batch, rank, TYPES[precision]) for base in BASES}
+    seconds: dict[str, list[float]] = {base: [] for base in BASES}
+    for turn in range(rounds + 1):
+        for base, step in steps.items():
+            start = time.perf_counter()
+            step()
+            if turn:
+                seconds[base].append(time.perf_counter() - start)
+    return seconds
+
+
+@torch.no_grad()
+def measure_logits(name: str, base: str) -> dict[str, float]:
+    """Relative differences of the logits of random images: to the dense network, and to the dense network
+    with weights that went through the quantisation once."""
+    images = torch.randn(4, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+    dense, quantised = network_on(name, "dense")(images), network_on(name, base)
+    ours = quantised(images)
+    dequantise(quantised)
+    return {"to_dense": _difference(ours, dense), "to_round_trip": _difference(ours, quantised(images))}
+
+
+def _difference(one: Tensor, other: Tensor) -> float:
+    return float((one - other).norm() / other.norm())
+
+
+def _weights(model: nn.Module) -> int:
+    """Bytes of the base, without the adapters."""
+    own = sum(parameter.nbytes for parameter in adapter_parameters(model))
+    return stored_bytes(model) - own
+
+
+def _resident(field: str) -> float:
+    line = next(line for line in _STATUS.read_text().splitlines() if line.startswith(field))
+    return int(line.split()[1]) * 1024 / 1e6
+
+
+def _run(options: argparse.Namespace, command: str) -> None:
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    keep_freed_memory()
+    console, results = Console(), []
+    for name in options.networks:
+        for precision in options.precision:
+            if options.only_memory_of:
+                found = measure_memory(name, options.only_memory_of, options.batch, options.rank, precision)
+                print(json.dumps(found))
+                return
+            row: dict[str, Any] = {"network": name, "precision": precision, "bases": {}}
+            for base in BASES:
+                row["bases"][base] = _in_own_process(name, base, precision, options)
+                if base != "dense" and precision == "float32":
+                    row["bases"][base] |= measure_logits(name, base)
+            seconds = measure_time(name, options.batch, options.rank, precision, options.rounds)
+            for base, taken in seconds.items():
+                ratios = [one / dense for one, dense in zip(taken, seconds["dense"], strict=True)]
+                row["bases"][base] |= {
+                    "step_s": statistics.median(taken),
+                    "x_dense": statistics.median(ratios),
+                }
+            results.append(row)
+            console.print(json.dumps(row, indent=1))
+            if options.json:  # after each, so that an interrupted run keeps its results
+                content = {
+                    "command": command,
+                    "machine": machine(),
+                    "versions": versions(),
+                    "results": results,
+                }
+                with replacing(options.json) as beside:
+                    beside.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    console.print(markdown(results), markup=False)
+
+
+def _in_own_process(name: str, base: str, precision: str, options: argparse.Namespace) -> dict[str, float]:
+    words = ["--networks", name, "--precision", precision, "--batch", str(options.batch)]
+    words += [
+        "--rank",
+        str(options.rank),
+        "--threads",
+        str(torch.get_num_threads()),
+        "--only-memory-of",
+        base,
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.quantised", *words], capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def markdown(results: Sequence[dict[str, Any]]) -> str:
+    """The table of docs/quantised.md."""
+    lines = [
+        "| network | compute | base | weights, MB | peak of a step, MB | x dense | step, s | x dense |",
+        "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for row in results:
+        dense = row["bases"]["dense"]
+        for base, one in row["bases"].items():
+            peak = one["peak_mb"] / dense["peak_mb"]
+            lines.append(
+                f"| {row['network']} | {row['precision']} | {base} | {one['weights_mb']:.1f} | "
+                f"{one['peak_mb']:.0f} | {peak:.2f} | {one['step_s']:.2f} | {one['x_dense']:.2f} |"
+            )
+    return "\n".join(lines)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.quantised",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--networks", nargs="+", default=list(NETWORKS), metavar="NAME", help="torchvision networks")
+    add("--precision", nargs="+", default=["float32"], choices=tuple(TYPES))
+    add("--batch", type=int, default=8)
+    add("--rank", type=int, default=8)
+    add("--rounds", type=int, default=5, help="counted steps of each base")
+    add("--threads", type=int, default=0, help="0: PyTorch's own number")
+    add("--json", type=Path, metavar="FILE", help="all figures as JSON")
+    add("--only-memory-of", choices=BASES, help="one base's memory, in this process")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; the exit status."""
+    return run_command(_parser(), _run, arguments)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
