@@ -16,7 +16,7 @@ from visionlora.adapters.io.fingerprint import fingerprint
 from visionlora.errors import VisionLoraError
 from visionlora.frozen.quantised import packed_weights
 from visionlora.models import load_backbone
-from visionlora.models.restore import load, restore
+from visionlora.models.restore import restore
 
 QUANTISED = ("model.quantise=nf4", "lora.rank=4", "trainer.kernel=rule")
 
@@ -54,7 +54,7 @@ def test_a_run_on_a_quantised_base_says_so_and_every_command_loads_it_so(
     assert packed.stat().st_size < 0.5 * dense.stat().st_size
     x = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        expected = load(run)(x)
+        expected = restored.network(x)
         for path, tolerance in ((dense, 1e-3), (packed, 0.1)):
             network = load_backbone("squeezenet1_1", str(path)).model
             assert (network(x) - expected).norm() < tolerance * expected.norm()

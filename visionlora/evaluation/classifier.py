@@ -15,6 +15,7 @@ from visionlora.adapters import merge
 from visionlora.data import Normalise, evaluation_transform, open_image
 from visionlora.data.cache import reduce
 from visionlora.data.preprocessing import Preprocessing
+from visionlora.frozen.quantised import dequantise
 from visionlora.models import plain_head
 from visionlora.models.restore import restore
 from visionlora.tasks.single_label import Prediction, decode
@@ -89,6 +90,7 @@ def load(path: str | Path, *, model: str | None = None, weights: str | None = No
     """
     restored = restore(path, model, weights)
     network = plain_head(merge(restored.network))
+    dequantise(network)
     return Classifier(network, restored.head.outputs, restored.backbone.preprocessing)
 
 

@@ -27,6 +27,7 @@ from visionlora.exporting.prepared import Maps, prepared
 from visionlora.exporting.script import onnx_script
 from visionlora.files import replacing, require_writable, write_json
 from visionlora.frozen.growth import growths
+from visionlora.frozen.quantised import dequantise
 from visionlora.models import WeightsMetadata, plain_head
 from visionlora.models.merge_weights import get_model_recipe, output_wnids
 from visionlora.models.other_tasks import task_of
@@ -111,6 +112,7 @@ def export_adapter(options: ExportConfig, console: Console | None = None) -> Com
 
 def _plain(trained: TrainedModel) -> Exported:
     network = plain_head(merge(trained.network)).eval()
+    dequantise(network)
     about = WeightsMetadata(trained.head.outputs, output_wnids(trained), trained.backbone.preprocessing)
     recipe = get_model_recipe(trained.backbone, network, len(about.categories))
     empty = partial(structure, trained.backbone.name, len(about.categories), trained.backbone.options)
