@@ -21,11 +21,7 @@ def quantise(config: DictConfig) -> int:
     options = build(QuantiseConfig, plain(config))
     from visionlora.models.write_quantised import write_quantised_weights
 
-    show(
-        write_quantised_weights(
-            options.model, options.output, options.weights, options.quantise, options.skip
-        )
-    )
+    show(write_quantised_weights(options.model, options.output))
     return 0
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.patterns import check_patterns
-from visionlora.options import Section, option
+from visionlora.options import Section, option, section
 
 FIRST, HEAD = "first", "head"
 """What `quantise_skip` calls the first layer and the last one."""
@@ -99,19 +99,9 @@ class MergeConfig(AdapterSource):
 class QuantiseConfig(Section):
     """Options of ``visionlora quantise``."""
 
-    model: str = option(help="the network's name", free="a network's name")
     output: str = option(help="the file of quantised weights to write", path=True, suffixes=(".safetensors",))
-    weights: str = option(
-        "imagenet", "torchvision's ImageNet weights, a .safetensors or .pth file, or none (random)",
-        words=("imagenet", "none"), path=True,
-    )  # fmt: skip
-    quantise: str = option("nf4", "in 4 bits (nf4, QLoRA) or 8 (int8)", words=("nf4", "int8"))
-    skip: Sequence[str] = option(
-        (FIRST, HEAD), "layers that stay as they are: first, head, and regular expressions of names"
-    )
+    model: ModelConfig = section(only=("name", "weights", "quantise", "quantise_skip"), quantise="nf4")
 
     def check(self) -> None:
-        try:
-            check_patterns("skip", self.skip)
-        except LoraError as error:
-            raise ValueError(str(error)) from None
+        if self.model.quantise is None:
+            raise ValueError("model.quantise is null; it takes nf4 or int8")

@@ -63,12 +63,13 @@ class QuantisedBase:
     @property
     def as_metadata(self) -> dict[str, Any]:
         """For `adapter_config.json`: what `restore` needs to quantise the base in the same way."""
-        return {"scheme": self.scheme, "skip": list(self.skip)}
+        return {"scheme": self.scheme, "skip": list(self.skip), "corrected": len(self.corrections)}
 
     def as_metrics(self) -> dict[str, Any]:
         """For `metrics.json`."""
         return {
-            **self.as_metadata,
+            "scheme": self.scheme,
+            "skip": list(self.skip),
             "bytes": self.stored_bytes,
             "dense_bytes": self.dense_bytes,
             "layers": {
@@ -198,15 +199,19 @@ def write_corrections(directory: Path, base: QuantisedBase | None) -> None:
         save_file({key: one.contiguous().clone() for key, one in tensors.items()}, beside)
 
 
-def read_corrections(directory: Path, model: nn.Module) -> dict[str, Correction]:
-    """What :func:`write_corrections` wrote; {} where there is no such file.
+def read_corrections(directory: Path, model: nn.Module, count: int) -> dict[str, Correction]:
+    """What :func:`write_corrections` wrote; {} where `count` is 0.
 
     Raises:
-        VisionLoraError: it is damaged, or does not fit the network.
+        VisionLoraError: there is no such file, it is damaged, or does not fit the network.
     """
+    if not count:
+        return {}
     path = directory / CORRECTION_FILE
     if not path.is_file():
-        return {}
+        raise VisionLoraError(
+            f"adapter: {path} is missing, which makes up for the error of the quantised base; copy it too"
+        )
     try:
         tensors = load(path.read_bytes())
     except (SafetensorError, OSError, KeyError, ValueError) as error:

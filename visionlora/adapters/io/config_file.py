@@ -83,7 +83,7 @@ def _is_plain(value: object) -> bool:
 def _is_quantised(value: object) -> bool:
     if not isinstance(value, dict) or value.get("scheme") not in SCHEMES:
         return False
-    return _are_texts(value.get("skip"))
+    return _are_texts(value.get("skip")) and isinstance(value.get("corrected", 0), int)
 
 
 def _are_strengths(value: object) -> bool:

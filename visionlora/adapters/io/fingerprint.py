@@ -31,9 +31,11 @@ def fingerprint(model: nn.Module, exclude: Sequence[str] = ()) -> str:
         if name.startswith(left_out):
             continue
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        parts = {"": tensor}
         if isinstance(tensor, PackedWeight):
-            digest.update(f"{tensor.scheme} {list(tensor.parts)}\n".encode())
-        for part in tensor.parts.values() if isinstance(tensor, PackedWeight) else (tensor,):
+            parts = dict(sorted(tensor.parts.items()))
+            digest.update(f"{tensor.scheme} {list(parts)}\n".encode())
+        for part in parts.values():
             _update(digest, part)
     return digest.hexdigest()
 
