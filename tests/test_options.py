@@ -32,7 +32,20 @@ from visionlora.training.config import RunConfig, TrainerConfig
 
 COMMANDS = {
     command.name: command
-    for command in (TRAIN, CHECK, PREDICT, EVALUATE, MERGE, QUANTISE, EXPORT, EXPLAIN, RUNS, GALLERY, PUSH, META)
+    for command in (
+        TRAIN,
+        CHECK,
+        PREDICT,
+        EVALUATE,
+        MERGE,
+        QUANTISE,
+        EXPORT,
+        EXPLAIN,
+        RUNS,
+        GALLERY,
+        PUSH,
+        META,
+    )
 }
 
 REQUIRED: Mapping[str, Mapping[str, Any]] = {

@@ -16,7 +16,13 @@ from typing import Any, TypeVar
 from visionlora.errors import VisionLoraError
 
 SCHEME = "hf://"
-FILES = ("adapter_config.json", "adapter_model.safetensors", "README.md", "preview.png")
+FILES = (
+    "adapter_config.json",
+    "adapter_model.safetensors",
+    "base_correction.safetensors",  # of one that was trained on a quantised base
+    "README.md",
+    "preview.png",
+)
 """Of an adapter directory, and of the folders of its parts: all that is fetched or sent."""
 REQUIRED = FILES[:2]
 SECONDS = 60
