@@ -3,8 +3,9 @@
     python -m benchmarks.families --records families.jsonl --results docs/families.md --plot docs/families.png
 
 Steps: ResNet50, MobileNetV2 and ConvNeXt-T against the frozen floor, at rank 8. Learning: all families at
-about the same number of trained parameters, at three learning rates on one seed. Goldfish: the shipped job.
-Every finished measurement is a line of the records; the command continues where it stopped.
+about the same number of trained parameters, at three learning rates (times the family's factor) on one seed.
+Goldfish: the shipped job. Every finished measurement is a line of the records; the command continues where it
+stopped.
 """
 
 from __future__ import annotations
@@ -25,19 +26,21 @@ from torch import nn
 from benchmarks import results
 from benchmarks.command import run_command
 from benchmarks.family_contenders import FAMILIES, LYCORIS, OPTIONS, PEFT, build_lycoris, build_peft
+from benchmarks.family_steps import StepTimes, peak_memory, setting_for
 from benchmarks.family_tables import draw, sections
 from benchmarks.machine import machine, versions
 from benchmarks.quality import append, read_records
 from benchmarks.quality_methods import Method, run_one, run_ours
 from benchmarks.quality_tasks import REAL, Task, make_tasks, our_config
 from benchmarks.runs import run_here
-from benchmarks.timing import Setting, measure
+from visionlora.adapters import FAMILIES as FAMILIES_HERE
 from visionlora.adapters import LoraConfig, adapter_parameters, attach
 from visionlora.files import replacing
 from visionlora.models import Head, load_backbone
 
 NETWORKS = ("resnet50", "mobilenet_v2", "convnext_tiny")
 TASKS = ("one-tiger", "unknown-extend", "illustrated-4", "unknown-new")
+QUICK_NETWORKS = ("mobilenet_v2",)
 QUICK_TASKS = ("one-tiger",)
 PARAMETERS = 80_000
 RATES = (1e-3, 2e-3, 5e-3)
@@ -91,25 +94,17 @@ def family_settings(family: str, rank: int) -> list[str]:
 
 def step_records(network: str, family: str, options: argparse.Namespace) -> list[Record]:
     """The step times of a family and its peers on one network."""
-    names = ["floor", f"ours {family}"]
-    names += [f"{whose} {family}" for whose, has in (("PEFT", PEFT), ("LyCORIS", LYCORIS)) if family in has]
-    setting = Setting(
-        network=network,
-        threads=options.threads,
-        layers="all",
-        reuse_memory=True,
-        steps=options.steps,
-        warmup=2,
-    )
-    (rows,) = measure([setting], names, memory=not options.quick)
-    return [
-        {
-            "kind": "step", "network": network, "family": family, "whose": row.contender.split()[0],
-            "ratio": row.ratio, "quartiles": row.ratio_quartiles, "ms": row.median and 1000 * row.median,
-            "peak": row.peak_memory, "trained": row.trainable, "status": row.status,
-        }
-        for row in rows
-    ]  # fmt: skip
+    times = _step_times(network, options.threads, options.steps or (3 if options.quick else 7))
+    records = list(times.records(family))
+    if not options.quick:
+        peaks = peak_memory(times.setting, family)
+        records = [{**record, "peak": peaks[record["whose"]]} for record in records]
+    return records
+
+
+@functools.lru_cache(maxsize=1)
+def _step_times(network: str, threads: int, steps: int) -> StepTimes:
+    return StepTimes(setting_for(network, threads, steps))
 
 
 def learning_records(task: Task, family: str, whose: str, lr: float, threads: int) -> list[Record]:
@@ -167,7 +162,7 @@ def measurements(options: argparse.Namespace, tasks: dict[str, Task]) -> Iterato
         for family in families:
             yield f"goldfish {family}", functools.partial(goldfish_records, family, options.threads)
     if "steps" in options.parts:
-        for network in options.networks:
+        for network in options.networks or (QUICK_NETWORKS if options.quick else NETWORKS):
             for family in families:
                 yield f"steps {network} {family}", functools.partial(step_records, network, family, options)
     if "learning" in options.parts:
@@ -175,7 +170,7 @@ def measurements(options: argparse.Namespace, tasks: dict[str, Task]) -> Iterato
         for name, family in ((name, family) for name in tasks for family in families):
             peers = [] if options.quick else [("PEFT", PEFT), ("LyCORIS", LYCORIS)]
             for whose in ("ours", *(whose for whose, has in peers if family in has)):
-                for lr in rates:
+                for lr in (rate * FAMILIES_HERE[family].lr_factor for rate in rates):
                     yield (
                         f"learning {name} {family} {whose} {lr:g}",
                         functools.partial(learning_records, tasks[name], family, whose, lr, options.threads),
@@ -223,15 +218,17 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     parts = ("goldfish", "steps", "learning")
     add(
-        "--quick", action="store_true", help="one task, one learning rate, no peers' learning, no peak memory"
+        "--quick",
+        action="store_true",
+        help="steps of one network, one task at one learning rate without peers",
     )
     add("--show", action="store_true", help="measure nothing; show the records")
     add("--parts", nargs="+", choices=parts, default=parts, help="what to measure")
     add("--families", nargs="+", choices=FAMILIES, metavar="NAME", help=", ".join(FAMILIES))
-    add("--networks", nargs="+", default=list(NETWORKS), metavar="NAME", help="of the step times")
+    add("--networks", nargs="+", metavar="NAME", help=f"of the step times; {', '.join(NETWORKS)}")
     add("--tasks", nargs="+", choices=TASKS, default=list(TASKS), help="of learning")
     add("--threads", type=int, default=0, help="0: PyTorch's own number")
-    add("--steps", type=int, default=7, help="timed steps of each contender")
+    add("--steps", type=int, help="timed steps of each contender; 7, quick 3")
     add("--records", type=Path, default=Path("outputs/families.jsonl"), metavar="FILE")
     add("--real", type=Path, default=REAL, metavar="FOLDER", help="real weights and images")
     add("--plot", type=Path, metavar="FILE", help="learned against lost, as a PNG")

@@ -25,6 +25,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {"oft": {"side": "output"}, "boft": {
 """Rotations turn outputs, as LyCORIS does: turning the flattened kernels of PEFT costs more."""
 
 PEFT: dict[str, Callable[[Any, int, str], Any]] = {
+    "lora": lambda peft, rank, targets: peft.LoraConfig(r=rank, lora_alpha=rank, target_modules=targets),
     "dora": lambda peft, rank, targets: peft.LoraConfig(
         r=rank, lora_alpha=rank, use_dora=True, target_modules=targets
     ),
@@ -40,6 +41,7 @@ PEFT: dict[str, Callable[[Any, int, str], Any]] = {
 convolutions."""
 
 LYCORIS: dict[str, Mapping[str, Any]] = {
+    "lora": {"algo": "locon"},
     "dora": {"algo": "locon", "dora_wd": True},
     "loha": {"algo": "loha"},
     "lokr": {"algo": "lokr"},
@@ -84,8 +86,9 @@ def _dense(layer: nn.Module, rank: int) -> bool:
     return not isinstance(layer, nn.Conv2d) or layer.groups == 1
 
 
-def _convolution(layer: nn.Module, rank: int) -> bool:
-    return isinstance(layer, nn.Conv2d)
+def _spatial(layer: nn.Module, rank: int) -> bool:
+    """Where Conv-Adapter's authors put it: beside convolutions of more than a pixel."""
+    return isinstance(layer, nn.Conv2d) and max(layer.kernel_size) > 1
 
 
 def _whole_blocks(layer: nn.Module, rank: int) -> bool:
@@ -94,7 +97,11 @@ def _whole_blocks(layer: nn.Module, rank: int) -> bool:
     return _dense(layer, rank) and weight[0].numel() % rank == 0 and len(weight) % rank == 0
 
 
-CAN = {"conv_adapter": _convolution, "boft": _whole_blocks}
+def _biased(layer: nn.Module, rank: int) -> bool:
+    return layer.bias is not None
+
+
+CAN = {"conv_adapter": _spatial, "boft": _whole_blocks, "bias": _biased}
 """Which layers a family's contenders adapt, where it is not every dense one."""
 
 

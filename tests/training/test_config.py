@@ -62,6 +62,14 @@ def test_a_new_head_learns_at_a_smaller_rate_unless_the_user_says_otherwise() ->
     assert OptimizerConfig(lr="auto").for_head(new=True).lr == "auto"
 
 
+def test_a_familys_factor_is_for_learning_rates_that_nobody_gave() -> None:
+    for given, factor in ((None, 10), ("auto", 10), (1e-2, 1)):
+        assert OptimizerConfig(lr=given).for_head(new=False, factor=10).adapter_factor == factor
+    assert OptimizerConfig(adapter_factor=2).for_head(new=False, factor=10).adapter_factor == 2
+    again = OptimizerConfig().for_head(new=False, factor=10)  # as a resumed run reads it
+    assert again.for_head(new=False, factor=10) == again
+
+
 def test_a_run_with_a_new_head_does_not_stop_early_unless_the_user_says_so() -> None:
     assert TrainerConfig().for_head(new=True).stops_after is None
     assert TrainerConfig().for_head(new=False).stops_after == 4

@@ -157,6 +157,16 @@ def test_the_learning_rate_rises_then_falls_to_zero(network: nn.Module, images: 
     assert schedule.get_last_lr()[0] == pytest.approx(0, abs=1e-12)
 
 
+def test_adapters_train_at_a_multiple_of_the_rate_of_a_new_head(network: nn.Module, images: Path) -> None:
+    module = module_of(network, images, 20)
+    network[10].bias.requires_grad_(True)
+    module.optimizer_options = replace(module.optimizer_options, adapter_factor=3.0)
+    adapters, head = module.configure_optimizers()["optimizer"].param_groups
+    assert adapters["initial_lr"] == pytest.approx(3 * head["initial_lr"])
+    assert {id(one) for one in adapters["params"]} == {id(one) for one in adapter_parameters(network)}
+    assert [id(one) for one in head["params"]] == [id(network[10].bias)]
+
+
 def test_negatives_are_never_taught_a_trained_class(network: nn.Module, images: Path) -> None:
     attach(network, LoraConfig(rank=1))
     others = scan_images([images.parent / "others"])

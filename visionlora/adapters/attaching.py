@@ -30,6 +30,7 @@ from visionlora.adapters.network import (
     remove_adapters,
     require_adapters,
 )
+from visionlora.adapters.norms import named_norms
 from visionlora.adapters.parts import part_name, settings_by_family
 from visionlora.adapters.restart import allow_restarts
 from visionlora.adapters.sites import WeightSite
@@ -190,7 +191,7 @@ def _check(
             f"The model has an adapter {name!r} already: detach or merge it before attaching a new one, "
             f"or give the new one another name."
         )
-    sites = named_sites(model)
+    sites = named_sites(model) | named_norms(model)
     chosen = {site: sites[site] for site in settings}
     for site, (module, where) in chosen.items():
         _check_adaptable(site, module, where, FAMILIES[settings[site].family])

@@ -51,16 +51,18 @@ class LowRank(NamedTuple):
 
 
 class ScaledLowRank(NamedTuple):
-    """A weight `scale * (base + scaling * B @ A)`.
+    """A weight `scale * (turn @ (base + scaling * B @ A))`.
 
     Attributes:
+        low_rank: A, B and scaling; None where the base is only scaled or turned.
         scale: of each output, (out, 1...), with as many dimensions as the weight. In the gradients of A and B
-            it counts as a constant.
-        low_rank: A, B and scaling; None where the base is only scaled.
+            it counts as a constant, and so does `turn`.
+        turn: of the outputs, (out / b, b, b): blocks of b outputs, each an orthogonal matrix.
     """
 
-    scale: Tensor
-    low_rank: LowRank | None
+    low_rank: LowRank | None = None
+    scale: Tensor | None = None
+    turn: Tensor | None = None
 
 
 class Adapter(nn.Module):
@@ -84,6 +86,7 @@ class Adapter(nn.Module):
         strength_in: where a saved adapter keeps its strength: in "alpha" where the update is proportional to
             it, in the "tensors", or in keys of our "own", which PEFT does not read.
         settings_in_peft: whether PEFT's configuration holds ranks, alphas and options.
+        lr_factor: how many times LoRA's learning rate suits the family, measured on the goldfish job.
     """
 
     family: ClassVar[str]
@@ -95,6 +98,7 @@ class Adapter(nn.Module):
     choices: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     strength_in: ClassVar[str] = "own"
     settings_in_peft: ClassVar[bool] = False
+    lr_factor: ClassVar[float] = 1.0
 
     def __init__(
         self, shape: Sequence[int], settings: AdapterSettings, dtype: torch.dtype, generator: torch.Generator
@@ -124,7 +128,8 @@ class Adapter(nn.Module):
         return None
 
     def scaled_low_rank(self, base: Tensor) -> ScaledLowRank | None:
-        """The adapted weight at strength 1 as scaled outputs of a low-rank change; None where it is none.
+        """The adapted weight at strength 1 as scaled or turned outputs of a low-rank change; None where it is
+        none.
 
         Args:
             base: the frozen weight, (out, in/groups, kernel...), in at least single precision.

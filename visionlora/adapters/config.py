@@ -53,6 +53,8 @@ class LoraConfig:
         restart_rank: the rank that the sum is cut to; None: it is kept whole.
         bias: `lora_only` also trains the biases of the adapted layers, `all` those of every layer that can be
             adapted, with the family `bias`.
+        train_norms: whether the weights and biases of all normalization layers are trained, with the family
+            `norm`. Batch norms that are trained are not folded into convolutions, so a step takes longer.
 
     Raises:
         LoraError: a value is out of its range or a pattern is not a regular expression.
@@ -117,6 +119,10 @@ class LoraConfig:
         None, "rank that the sum of all restarts is cut to; null: it is kept whole",
         at_least=1, at_most=MOST_RANK,
     )  # fmt: skip
+    train_norms: bool = _option(
+        False, "train the weights and biases of normalization layers too; their statistics stay frozen",
+        also=("train_norm",),
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         families = (self.family,) if isinstance(self.family, str) else self.family
@@ -137,6 +143,8 @@ class LoraConfig:
             )
         if not isinstance(self.rslora, bool):
             raise LoraError(f"rslora is {brief(self.rslora)}: give true or false.")
+        if not isinstance(self.train_norms, bool):
+            raise LoraError(f"train_norms is {brief(self.train_norms)}: give true or false.")
         if self.bias not in ("none", "lora_only", "all"):
             raise LoraError(f"bias is {brief(self.bias)}: give none, lora_only or all.")
         object.__setattr__(self, "options", MappingProxyType(dict(self.options)))
@@ -186,6 +194,7 @@ class LoraConfig:
             self.bias,
             self.restart_every,
             self.restart_rank,
+            self.train_norms,
         )
 
     def families_of(self, site: str) -> tuple[str, ...]:

@@ -11,8 +11,10 @@ from typing import Any
 
 from torch import nn
 
+from visionlora.adapters.config import LoraConfig
 from visionlora.adapters.errors import LoraError
-from visionlora.adapters.network import active_adapters
+from visionlora.adapters.families import FAMILIES
+from visionlora.adapters.network import active_adapters, adapter_parameters
 
 
 def adapter_parameter_groups(model: nn.Module, lr: float, ratio: float = 16.0) -> list[dict[str, Any]]:
@@ -38,3 +40,21 @@ def adapter_parameter_groups(model: nn.Module, lr: float, ratio: float = 16.0) -
             groups["B" if name == "lora_B" else "A"].append(parameter)
     rates = {"A": lr, "B": ratio * lr}
     return [{"name": name, "params": one, "lr": rates[name]} for name, one in groups.items() if one]
+
+
+def learning_rate_factor(config: LoraConfig) -> float:
+    """How many times LoRA's learning rate suits the families of a configuration: the least of theirs."""
+    return min(FAMILIES[family].lr_factor for family in config.families)
+
+
+def trained_groups(network: nn.Module, lr: float, factor: float | None) -> list[dict[str, Any]]:
+    """All that is trained, as an optimizer takes it: the active adapters at `factor * lr`, and the rest (a
+    new head) at `lr`; one group where these are the same (None: 1)."""
+    trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    if factor in (None, 1):
+        return [{"params": trainable, "lr": lr}]
+    adapters = {id(parameter) for parameter in adapter_parameters(network)}
+    inside = [one for one in trainable if id(one) in adapters]
+    rest = [one for one in trainable if id(one) not in adapters]
+    groups: list[dict[str, Any]] = [{"params": inside, "lr": lr * (factor or 1)}, {"params": rest, "lr": lr}]
+    return [group for group in groups if group["params"]]

@@ -8,11 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from visionlora.adapters.base import LowRank
+from visionlora.adapters.base import LowRank, ScaledLowRank
+from visionlora.adapters.families.norm import NORMS
 from visionlora.adapters.layers import AdaptedLayer, HasWeight
 from visionlora.adapters.module_adapter import ModuleAdapter, add_branches, change_inputs
+from visionlora.adapters.norms import AdaptedNorm
 from visionlora.adapters.output_scale import scaled_output
-from visionlora.frozen.folding import Fold, FoldableConv
+from visionlora.adapters.whole_weight import computed_conv, computed_linear
+from visionlora.frozen.folding import Affine, Fold, FoldableConv
 from visionlora.kernels import (
     FrozenWeight,
     Geometry,
@@ -31,18 +34,23 @@ class AdaptedConv(HasWeight, FoldableConv):
 
     def forward(self: Any, x: Tensor) -> Tensor:
         """(N, in, size...) to (N, out, size...)."""
-        fold: Fold | None = self.fold
         modules: list[ModuleAdapter] = self.module_adapters()
-        computes, drops = self.computes_adapters, self.drops()
+        x = change_inputs(modules, x, self)
+        fold: Fold | None = self.fold
+        affine = None if fold is None else fold.affine(self.frozen_weight, self.bias)
+        y = self._weights_alone(x, affine)
+        # A batch norm that is folded comes after the branches too.
+        return add_branches(modules, x, y, self, None if affine is None else affine.scale)
+
+    def _weights_alone(self: Any, x: Tensor, affine: Affine | None) -> Tensor:
+        """The output without what modules add, normalized where a batch norm is folded."""
         merged = self.is_merged and not self.off
-        if merged or drops or modules or self.padding_mode != "zeros":
-            changed = change_inputs(modules, x, self)
-            y = self.recomputed(self._unfolded, changed) if computes else super().forward(changed)
-            y = add_branches(modules, changed, y, self)
-            return y if fold is None else fold.apply_norm(y)
+        computes = self.computes_adapters and bool(self.weight_adapters())
+        if merged or (computes and self.drops()) or self.padding_mode != "zeros":
+            y = self.recomputed(self._unfolded, x) if computes else super().forward(x)
+            return y if affine is None else self.fold.apply_norm(y)
         weight, bias, scale = self.frozen_weight, self.bias, None
-        if fold is not None:
-            affine = fold.affine(weight, bias)
+        if affine is not None:
             weight, bias, scale = affine.weight, affine.bias, affine.scale
         geometry = self._geometry(self.padding)
         if not computes:
@@ -50,22 +58,36 @@ class AdaptedConv(HasWeight, FoldableConv):
         low_rank: LowRank | None = self.low_rank()
         if low_rank is not None:
             return adapted_conv(x, _tensors(weight, bias, low_rank, scale), geometry)
-        scaled = self.scaled_low_rank()
-        if scaled is not None and x.ndim == self.base_weight.ndim:
+        return self._other_families(x, weight, bias, scale, geometry)
 
-            def compute(weight: FrozenWeight, low_rank: LowRank | None) -> Tensor:
+    def _other_families(
+        self: Any, x: Tensor, weight: FrozenWeight, bias: Tensor | None, scale: Tensor | None,
+        geometry: Geometry,
+    ) -> Tensor:  # fmt: skip
+        """The output with adapters that are no low-rank update; `scale` is that of a folded batch norm."""
+
+        def outputs(x: Tensor) -> Tensor:
+            scaled: ScaledLowRank = self.scaled_low_rank()
+            base, factor = weight, scale
+            if scaled.turn is not None and scale is not None:  # the batch norm comes after the turn
+                both = scale if scaled.scale is None else scaled.scale * scale
+                base, factor, scaled = self.frozen_weight, None, scaled._replace(scale=both)
+
+            def compute(weight: FrozenWeight, bias: Tensor | None, low_rank: LowRank | None) -> Tensor:
                 if low_rank is None:
-                    return frozen_conv(x, weight, None, geometry)
-                return adapted_conv(x, _tensors(weight, None, low_rank, scale), geometry)
+                    return computed_conv(x, weight, bias, geometry)
+                return adapted_conv(x, _tensors(weight, bias, low_rank, factor), geometry)
 
-            return scaled_output(weight, bias, scaled, compute, channels_first=True)
+            return scaled_output(base, bias, scaled, compute, channels_first=True)
 
-        def with_weight(x: Tensor) -> Tensor:
+        def whole(x: Tensor) -> Tensor:
             adapted = self.adapted_weight()
             adapted = adapted if scale is None else (adapted * scale).to(adapted.dtype)
-            return conv(x, adapted, bias, geometry)
+            return computed_conv(x, adapted, bias, geometry)
 
-        return self.recomputed(with_weight, x)
+        if x.ndim < self.base_weight.ndim:
+            return self.recomputed(whole, x)
+        return self.by_cheaper_way(x, outputs, whole, geometry)
 
     def _geometry(self: Any, padding: Any) -> Geometry:
         return Geometry.of(self.kernel_size, self.stride, padding, self.dilation, self.groups)
@@ -80,7 +102,7 @@ class AdaptedConv(HasWeight, FoldableConv):
         if not self.drops():
             low_rank = self.low_rank()
             if low_rank is None:
-                return conv(x, self.adapted_weight(), self.bias, geometry)
+                return computed_conv(x, self.adapted_weight(), self.bias, geometry)
             return adapted_conv(x, LayerTensors(weight, self.bias, *low_rank), geometry)
         base = weight.dense()
         y = conv(x, base, self.bias, geometry)
@@ -122,16 +144,20 @@ class AdaptedLinear(HasWeight):
         low_rank = self.low_rank()
         if low_rank is not None:
             return adapted_linear(x, LayerTensors(self.frozen_weight, self.bias, *low_rank))
-        scaled = self.scaled_low_rank()
-        if scaled is None:
-            return self.recomputed(lambda x: F.linear(x, self.adapted_weight(), self.bias), x)
 
-        def compute(weight: FrozenWeight, low_rank: LowRank | None) -> Tensor:
-            if low_rank is None:
-                return F.linear(x, weight.operand())
-            return adapted_linear(x, LayerTensors(weight, None, *low_rank))
+        def outputs(x: Tensor) -> Tensor:
+            def compute(weight: FrozenWeight, bias: Tensor | None, low_rank: LowRank | None) -> Tensor:
+                if low_rank is None:
+                    return computed_linear(x, weight, bias)
+                return adapted_linear(x, LayerTensors(weight, bias, *low_rank))
 
-        return scaled_output(self.frozen_weight, self.bias, scaled, compute, channels_first=False)
+            scaled = self.scaled_low_rank()
+            return scaled_output(self.frozen_weight, self.bias, scaled, compute, channels_first=False)
+
+        def whole(x: Tensor) -> Tensor:
+            return computed_linear(x, self.adapted_weight(), self.bias)
+
+        return self.by_cheaper_way(x, outputs, whole)
 
     @property
     def _is_computed_apart(self: Any) -> bool:
@@ -200,4 +226,6 @@ def kind_of(module: nn.Module) -> type[AdaptedLayer]:
         return AdaptedConv
     if isinstance(module, nn.Linear):
         return AdaptedLinear
+    if isinstance(module, NORMS):
+        return AdaptedNorm
     return AdaptedAttention if isinstance(module, nn.MultiheadAttention) else AdaptedWeight

@@ -13,7 +13,8 @@ place among the parameters (`state_dict`, `named_parameters`) and is `base_weigh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -25,6 +26,7 @@ from visionlora.adapters.base import Adapter, LowRank, ScaledLowRank
 from visionlora.adapters.computed_weight import ComputedWeight
 from visionlora.adapters.module_adapter import ModuleAdapter
 from visionlora.adapters.sites import ADAPTABLE, WeightSite, sites_of
+from visionlora.adapters.ways import OUTPUTS, WHOLE, Way, cheaper_way
 from visionlora.frozen.packed import PackedWeight
 from visionlora.frozen.swap import Swapped
 from visionlora.frozen.weight import frozen_weight
@@ -141,17 +143,51 @@ class AdaptedLayer(Swapped):
         return LowRank(A, B, 1.0)
 
     def scaled_low_rank(self) -> ScaledLowRank | None:
-        """The adapted weight as scaled outputs of a low-rank change, which saves the gradient of the whole
-        weight; None where the layer is not trained, or it is none."""
+        """The adapted weight as scaled or turned outputs of a low-rank change, which saves the gradient of
+        the whole weight; None where the layer is not trained, or it is none."""
+        adapter = self._only_trained()
+        if adapter is None:
+            return None
+        exact = self.frozen_weight.dense(self._exact)
+        with autocast_off(exact.device):
+            return adapter.scaled_low_rank(exact)
+
+    def by_cheaper_way(self, x: Tensor, outputs: Way, whole: Way, *more: Hashable) -> Tensor:
+        """The output for x, in the way that takes less time.
+
+        Args:
+            x: the input.
+            outputs: from `scaled_low_rank`.
+            whole: from `adapted_weight`.
+            more: what the time depends on, beside x, the weight and the adapter.
+        """
+        adapter = self._only_trained()
+        if adapter is None:
+            return self.recomputed(whole, x)
+        settings, ways = adapter.settings, {OUTPUTS: outputs, WHOLE: partial(self.recomputed, whole)}
+        more = adapter.family, *sorted(settings.options.items()), *more
+        way = cheaper_way(x, self.frozen_weight, settings.rank, more, ways, adapter, self._scales)
+        return ways[way](x)
+
+    def _scales(self) -> bool:
+        """Whether `scaled_low_rank` gives the layer's output: a turn may not mix the outputs of groups, which
+        have inputs of their own."""
+        with torch.enable_grad():
+            scaled = self.scaled_low_rank()
+        if scaled is None or scaled.turn is None:
+            return scaled is not None
+        group = self.frozen_weight.shape[0] // getattr(self, "groups", 1)
+        return group % scaled.turn.shape[-1] == 0
+
+    def _only_trained(self) -> Adapter | None:
+        """The one adapter of the weight, where it alone is trained, at full strength."""
         adapters = self.weight_adapters()
         trained = torch.is_grad_enabled() and not torch._C._are_functorch_transforms_active()
         if not trained or len(adapters) != 1 or adapters[0].strength != 1:
             return None
         if self.frozen_weight.requires_grad or (self.bias is not None and self.bias.requires_grad):
             return None
-        exact = self.frozen_weight.dense(self._exact)
-        with autocast_off(exact.device):
-            return adapters[0].scaled_low_rank(exact)
+        return adapters[0]
 
     def adapted_weight(self, dropout: bool = False) -> Tensor:
         """The adapted parameter in the base's type: computed in single or double precision, cast once.

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from visionlora.adapters.base import Adapter
+from visionlora.kernels import Geometry
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
@@ -45,8 +46,15 @@ class ModuleAdapter(Adapter):
         """What the layer gets instead of x, (N, in, size...)."""
         return x
 
-    def branch(self, x: Tensor, layer: Any) -> Tensor | None:
-        """What is added to the layer's output at strength 1, (N, out, size...); None for nothing."""
+    def branch(self, x: Tensor, layer: Any, factor: Tensor | float) -> Tensor | None:
+        """What is added to the layer's output, (N, out, size...); None for nothing.
+
+        Args:
+            x: the layer's input.
+            layer: the layer.
+            factor: what it is multiplied with, a number or one for each output, (out, 1...), with as many
+                dimensions as the weight.
+        """
         return None
 
 
@@ -57,11 +65,14 @@ def change_inputs(adapters: list[ModuleAdapter], x: Tensor, layer: Any) -> Tenso
     return x
 
 
-def add_branches(adapters: list[ModuleAdapter], x: Tensor, y: Tensor, layer: Any) -> Tensor:
-    """The output y with what all of them add for the input x."""
+def add_branches(
+    adapters: list[ModuleAdapter], x: Tensor, y: Tensor, layer: Any, scale: Tensor | None = None
+) -> Tensor:
+    """The output y with what all of them add for the input x, times the `scale` of each output."""
     for adapter in adapters:
-        branch = adapter.branch(x.to(next(adapter.parameters()).dtype), layer)
-        y = y if branch is None else y + adapter.strength * branch.to(y.dtype)
+        factor = adapter.strength if scale is None else adapter.strength * scale
+        branch = adapter.branch(x.to(next(adapter.parameters()).dtype), layer, factor)
+        y = y if branch is None else y + branch.to(y.dtype)
     return y
 
 
@@ -72,6 +83,10 @@ def pad(x: Tensor, layer: Any) -> Tensor:
     return F.pad(x, layer._reversed_padding_repeated_twice, mode=mode)
 
 
-def convolve(x: Tensor, weight: Tensor, **geometry: Any) -> Tensor:
-    """A convolution of as many dimensions as the weight has kernel dimensions, without padding."""
-    return (F.conv1d, F.conv2d, F.conv3d)[weight.ndim - 3](x, weight, **geometry)
+def padded(x: Tensor, layer: Any) -> tuple[Tensor, Geometry]:
+    """The input of a convolution that has the layer's kernel, and its geometry."""
+    padding = layer.padding
+    if layer.padding_mode != "zeros":
+        x = F.pad(x, layer._reversed_padding_repeated_twice, mode=layer.padding_mode)
+        padding = "valid"
+    return x, Geometry.of(layer.kernel_size, layer.stride, padding, layer.dilation, layer.groups)

@@ -1,9 +1,9 @@
-"""Layers whose adapted weight is a scale of each output times a low-rank change of the base, computed without
+"""Layers whose adapted weight is scaled or turned outputs of a low-rank change of the base, computed without
 the gradient of the whole weight.
 
-With `weight = c * (W + s B A)` and y the output without bias, the gradient of c is `sum(g * y) / c` over
-images and pixels, where g is the gradient of y. So such a layer costs what LoRA costs, and two more passes
-over its output.
+With `weight = c * T (W + s B A)`, T orthogonal in blocks, and y the output without bias, the gradient of c is
+`sum(g * y) / c` over images and pixels, where g is the gradient of y; that of T is `sum((c g) (y / c)') T`,
+block by block. So such a layer costs what LoRA costs, and two more passes over its output.
 """
 
 from __future__ import annotations
@@ -19,25 +19,41 @@ from torch.autograd.function import once_differentiable
 from visionlora.adapters.base import LowRank, ScaledLowRank
 from visionlora.frozen.packed import PackedWeight
 from visionlora.kernels import FrozenWeight
+from visionlora.kernels.convolution import LAST
 
 _PIECE = 2**16
 """So many elements of the output and its gradient are multiplied at once: they stay in the cache."""
 _LEAST = 1e-12
 """A scale closer to 0 counts as this, since its gradient is a quotient."""
+_LEAST_BLOCK = 16
+"""Smaller blocks are computed as parts of larger ones, which takes a fifth of the time."""
 
 
-class ScaledWeight:
-    """A frozen weight with each output scaled. The product is made where it is used and never kept.
+def map_outputs(t: Tensor, scale: Tensor | None, turn: Tensor | None) -> Tensor:
+    """scale * (turn @ t) for t (out, in, kernel...), in its memory format."""
+    if turn is not None:
+        last = t.ndim in LAST and t.is_contiguous(memory_format=LAST[t.ndim])
+        as_it_lies = t.movedim(1, -1) if last else t
+        turn = turn if scale is None else turn * scale.reshape(turn.shape[0], -1, 1)
+        turned = torch.bmm(turn, as_it_lies.reshape(*turn.shape[:2], -1)).view(as_it_lies.shape)
+        return turned.movedim(-1, 1) if last else turned
+    return t if scale is None else t * scale
+
+
+class MappedWeight:
+    """A frozen weight with its outputs turned and scaled. The product is made where it is used and never
+    kept.
 
     Args:
         base: the weight.
-        scale: (out, 1...).
+        scale: (out, 1...), or None.
+        turn: (blocks, b, b), or None.
     """
 
-    __slots__ = ("base", "scale")
+    __slots__ = ("base", "scale", "turn")
 
-    def __init__(self, base: FrozenWeight, scale: Tensor) -> None:
-        self.base, self.scale = base, scale
+    def __init__(self, base: FrozenWeight, scale: Tensor | None, turn: Tensor | None) -> None:
+        self.base, self.scale, self.turn = base, scale, turn
 
     @property
     def shape(self) -> torch.Size:
@@ -60,58 +76,73 @@ class ScaledWeight:
         return self.base.requires_grad
 
     def dense(self, dtype: torch.dtype | None = None) -> Tensor:
-        """scale * base, computed in the scale's type or that of the base, whichever is more exact."""
-        return (self.base.dense() * self.scale).to(dtype or self.dtype)
+        """scale * (turn @ base), in the type of scale and turn, or of the base if that is more exact."""
+        factor = self.scale if self.turn is None else self.turn
+        exact = self.dtype if factor is None else torch.promote_types(self.dtype, factor.dtype)
+        return map_outputs(self.base.dense(exact), self.scale, self.turn).to(dtype or self.dtype)
 
     def operand(self) -> Tensor:
-        """The product; of a quantised base a quantised weight."""
-        if isinstance(self.base, PackedWeight):
+        """The product; of a quantised base that is only scaled a quantised weight."""
+        if isinstance(self.base, PackedWeight) and self.scale is not None and self.turn is None:
             return self.base.scaled(self.scale.flatten())
         return self.dense()
 
     def product(self, x: Tensor, bias: Tensor | None = None, transposed: bool = False) -> Tensor:
         """x W' + bias for x (M, in), or, transposed, x W for x (M, out)."""
-        scale = self.scale.flatten().to(x.dtype)
         if transposed:
-            return self.base.product(x * scale, transposed=True)
-        y = self.base.product(x) * scale
+            return self.base.product(self._mapped(x, transposed), transposed=True)
+        y = self._mapped(self.base.product(x), transposed)
         return y if bias is None else y + bias
+
+    def _mapped(self, rows: Tensor, transposed: bool) -> Tensor:
+        """scale * (turn @ row) of each row (M, out), or, transposed, turn' @ (scale * row)."""
+        scale = 1 if self.scale is None else self.scale.flatten().to(rows.dtype)
+        if self.turn is None:
+            return rows * scale
+        rows = rows * scale if transposed else rows
+        turn = (self.turn.mT if transposed else self.turn).to(rows.dtype)
+        turned = torch.einsum("nij,mnj->mni", turn, rows.view(len(rows), *turn.shape[:2])).flatten(1)
+        return turned if transposed else turned * scale
 
 
 def scaled_output(
     weight: FrozenWeight,
     bias: Tensor | None,
     scaled: ScaledLowRank,
-    compute: Callable[[FrozenWeight, LowRank | None], Tensor],
+    compute: Callable[[FrozenWeight, Tensor | None, LowRank | None], Tensor],
     channels_first: bool,
 ) -> Tensor:
-    """The output of a layer with the weight `scale * (weight + scaling * B @ A)`.
+    """The output of a layer with the weight `scale * (turn @ (weight + scaling * B @ A))`.
 
     Args:
         weight: the frozen weight, (out, in/groups, kernel...).
         bias: (out,), frozen, or None.
-        scaled: the scale and the update.
-        compute: gives the output without bias, for a frozen weight and an update.
+        scaled: the scale, the turn and the update.
+        compute: gives the output for a frozen weight, a bias and an update.
         channels_first: whether the outputs are dimension 1 and not the last one.
     """
-    scale, low_rank = scaled
-    fixed = scale.detach()
-    fixed = torch.where(fixed.abs() < _LEAST, _LEAST, fixed)
+    low_rank, scale, turn = scaled
+    if scale is None and turn is None:
+        return compute(weight, bias, low_rank)
+    fixed = None if scale is None else scale.detach()
+    fixed = None if fixed is None else torch.where(fixed.abs() < _LEAST, _LEAST, fixed)
+    fixed_turn = None if turn is None else turn.detach()
     if low_rank is not None:
-        low_rank = low_rank._replace(B=low_rank.B * fixed)
-    y = compute(ScaledWeight(weight, fixed), low_rank)
-    return _WithBias.apply(y, scale, fixed, bias, channels_first)
+        low_rank = low_rank._replace(B=map_outputs(low_rank.B, fixed, fixed_turn))
+    y = compute(MappedWeight(weight, fixed, fixed_turn), None, low_rank)
+    return _WithBias.apply(y, scale, turn, fixed, fixed_turn, bias, channels_first)
 
 
 class _WithBias(Function):
-    """y plus the bias; its backward pass also gives the gradient of the scale that is already in y. The
-    result is a tensor of its own, since y is kept and what follows may write into its input."""
+    """y plus the bias; its backward pass also gives the gradients of the scale and the turn that are already
+    in y. The result is a tensor of its own, since y is kept and what follows may write into its input."""
 
     @staticmethod
     def forward(
-        ctx: Any, y: Tensor, scale: Tensor, fixed: Tensor, bias: Tensor | None, channels_first: bool
-    ) -> Tensor:
-        ctx.save_for_backward(y, fixed)
+        ctx: Any, y: Tensor, scale: Tensor | None, turn: Tensor | None, fixed: Tensor | None,
+        fixed_turn: Tensor | None, bias: Tensor | None, channels_first: bool,
+    ) -> Tensor:  # fmt: skip
+        ctx.save_for_backward(y, fixed, fixed_turn)
         ctx.channels_first = channels_first
         if bias is None:
             return y.clone()
@@ -121,9 +152,17 @@ class _WithBias(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        y, fixed = ctx.saved_tensors
-        sums = _sum_of_products(g, y, ctx.channels_first, fixed.dtype)
-        return g, sums.view(fixed.shape) / fixed, None, None, None
+        y, scale, turn = ctx.saved_tensors
+        if turn is None:
+            sums = _sum_of_products(g, y, ctx.channels_first, scale.dtype)
+            return g, sums.view(scale.shape) / scale, *(None,) * 5
+        sums = _sum_of_block_products(g, y, ctx.channels_first, turn.shape[-1], turn.dtype)
+        grad_scale = None
+        if scale is not None:
+            grad_scale = sums.diagonal(dim1=1, dim2=2).reshape(scale.shape) / scale
+            each = scale.reshape(len(turn), -1, 1)
+            sums = sums * each / each.mT
+        return g, grad_scale, sums @ turn, *(None,) * 4
 
 
 def _sum_of_products(g: Tensor, y: Tensor, channels_first: bool, dtype: torch.dtype) -> Tensor:
@@ -141,3 +180,29 @@ def _sum_of_products(g: Tensor, y: Tensor, channels_first: bool, dtype: torch.dt
     for one, other in zip(g.split(rows), y.split(rows), strict=True):
         total += (one * other).sum(0, dtype=dtype)
     return total
+
+
+def _sum_of_block_products(
+    g: Tensor, y: Tensor, channels_first: bool, block: int, dtype: torch.dtype
+) -> Tensor:
+    """sum(g y') within each block of outputs, (blocks, block, block)."""
+    channels = y.shape[1 if channels_first else -1]
+    blocks, wide = channels // block, block
+    while wide < _LEAST_BLOCK and channels % (2 * wide) == 0:
+        wide *= 2
+    total = y.new_zeros(channels // wide, wide, wide, dtype=dtype)
+    if channels_first and y.ndim > 2 and y.is_contiguous():  # images in turn, as they lie
+        for one, other in zip(g, y, strict=True):
+            rows = [t.to(dtype).reshape(len(total), wide, -1) for t in (one, other)]
+            total += torch.bmm(rows[0], rows[1].mT)
+    else:
+        if channels_first:
+            g, y = g.movedim(1, -1), y.movedim(1, -1)
+        many = max(1, 16 * _PIECE // channels)
+        for one, other in zip(
+            g.reshape(-1, channels).split(many), y.reshape(-1, channels).split(many), strict=True
+        ):
+            rows = [t.to(dtype).reshape(-1, len(total), wide) for t in (one, other)]
+            total += torch.bmm(rows[0].permute(1, 2, 0), rows[1].transpose(0, 1))
+    inner = total.view(len(total), wide // block, block, wide // block, block)
+    return inner.diagonal(dim1=1, dim2=3).permute(0, 3, 1, 2).reshape(blocks, block, block)

@@ -11,8 +11,10 @@ from visionlora.adapters.config import LoraConfig
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families import FAMILIES
 from visionlora.adapters.families.bias import Bias
+from visionlora.adapters.families.norm import Norm
 from visionlora.adapters.module_adapter import ModuleAdapter
 from visionlora.adapters.network import named_sites
+from visionlora.adapters.norms import named_norms
 
 
 def part_name(name: str, family: str) -> str:
@@ -30,7 +32,7 @@ def settings_by_family(
 
     Args:
         model: plain or adapted.
-        config: families, patterns, `bias`.
+        config: families, patterns, `bias`, `train_norms`.
         sites: the weights that are targeted.
         trained_whole: layers that get no adapter.
 
@@ -42,7 +44,7 @@ def settings_by_family(
     alone = len(config.families) == 1
     for site in sites:
         for family in config.families_of(site):
-            if _is_for(FAMILIES[family], layers[site], alone, bool(found[family])):
+            if family != Norm.family and _is_for(FAMILIES[family], layers[site], alone, bool(found[family])):
                 found[family][site] = config.settings_of(site, family)
     if config.bias != "none":
         biased = [name for name in layers if name not in trained_whole] if config.bias == "all" else sites
@@ -50,9 +52,20 @@ def settings_by_family(
             site: config.settings_of(site, Bias.family) for site in biased if Bias.stands_on(layers[site])
         }
         found.setdefault(Bias.family, {}).update(settings)
+    if config.train_norms or Norm.family in found:
+        found[Norm.family] = {
+            norm: config.settings_of(norm, Norm.family)
+            for norm in named_norms(model)
+            if norm not in trained_whole
+        }
     empty = [family for family, settings in found.items() if not settings]
     if empty and sites:
-        raise LoraError(f"family {empty[0]} is left without a layer: choose other targets or families.")
+        advice = (
+            "the network has no normalization with weight and bias"
+            if empty[0] == Norm.family
+            else ("choose other targets or families")
+        )
+        raise LoraError(f"family {empty[0]} is left without a layer: {advice}.")
     return {family: settings for family, settings in found.items() if settings} or found
 
 

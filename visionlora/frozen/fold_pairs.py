@@ -115,4 +115,5 @@ def _can_fold_norm(norm: Any) -> bool:
     tensors = (norm.weight, norm.bias)
     frozen = not any(t is not None and t.requires_grad for t in tensors)
     hooks = norm._forward_pre_hooks or norm._forward_hooks
-    return frozen and is_plain_norm(norm) and norm.running_mean is not None and not hooks
+    trained = norm.kind is not FrozenBatchNorm  # swapped once more: its weight is computed
+    return frozen and not trained and is_plain_norm(norm) and norm.running_mean is not None and not hooks

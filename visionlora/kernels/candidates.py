@@ -35,7 +35,7 @@ def implementations(
     else:
         kept = computation.recipe.module if computation.recipe else "kept"
         more = ("no bias" if layer.bias is None else "bias", kept)
-    request = _request(computation.flatten(x), layer.weight, len(layer.A), *more)
+    request = request_for(computation.flatten(x), layer.weight, len(layer.A), *more)
     return remembered(request, lambda: _choose(request, x, layer, computation, sources or (x,)))
 
 
@@ -46,10 +46,10 @@ def _choose(
     if isinstance(computation, Geometry):
         kind, gradients = "conv", convolution.gradients_for(x, layer.A, computation)
         rows = x.shape[0] * prod(convolution.output_size(x, shape[2:], computation))
-        products, product_rule = _conv_products(x, shape, computation)
+        products, product_rule = conv_products(x, shape, computation)
     else:
         kind, gradients, rows = "linear", list(matmul.GRADIENTS), x.numel() // shape[1]
-        products, product_rule = _matrix_products(x, rows, layer)
+        products, product_rule = matrix_products(x, rows, shape, layer.bias is not None)
     columns, lanes = prod(shape[1:]), -(-len(layer.A) // _LANES) * _LANES
     work, low_rank_work = rows * columns * shape[0], 2 * rows * (columns + shape[0]) * lanes
     if "low_rank" in gradients and work > _WORTHWHILE * low_rank_work:
@@ -74,10 +74,10 @@ def _choose(
 
 def frozen_implementation(x: Tensor, weight: FrozenWeight, geometry: Geometry) -> str:
     """The implementation of a frozen convolution."""
-    request = _request(x, weight, 0, geometry)
+    request = request_for(x, weight, 0, geometry)
 
     def decide() -> str:
-        products, rule = _conv_products(x, weight.shape, geometry)
+        products, rule = conv_products(x, weight.shape, geometry)
         work = x.shape[0] * prod(convolution.output_size(x, weight.shape[2:], geometry)) * prod(weight.shape)
         return choose("frozen conv product", request, products, product, rule, work, x.device)
 
@@ -88,17 +88,17 @@ def frozen_implementation(x: Tensor, weight: FrozenWeight, geometry: Geometry) -
     return remembered(request, decide)
 
 
-def _matrix_products(x: Tensor, rows: int, layer: LayerTensors) -> tuple[list[str], str]:
-    """The candidates for a matrix product, and the rule's."""
-    outputs, inputs = layer.weight.shape[:2]
+def matrix_products(x: Tensor, rows: int, shape: Sequence[int], bias: bool) -> tuple[list[str], str]:
+    """The candidates for a matrix product with a weight of this shape, and the rule's."""
+    outputs, inputs = shape[:2]
     if _HUGE * rows * (inputs + outputs) < inputs * outputs:
         return ["branch"], "branch"  # a merged weight of this size is not even made to be timed
     onednn = matmul.has_onednn(x)
-    fused = onednn and x.dtype == torch.bfloat16 and layer.bias is not None
+    fused = onednn and x.dtype == torch.bfloat16 and bias
     return ["matmul"] + ["onednn"] * onednn, "onednn" if fused else "matmul"
 
 
-def _conv_products(x: Tensor, shape: Sequence[int], geometry: Geometry) -> tuple[list[str], str]:
+def conv_products(x: Tensor, shape: Sequence[int], geometry: Geometry) -> tuple[list[str], str]:
     """The candidates for a convolution with a weight of this shape, and the rule's."""
     products, kernel = ["conv"], shape[2:]
     if x.requires_grad and convolution.can_flip(kernel, geometry):
@@ -109,7 +109,7 @@ def _conv_products(x: Tensor, shape: Sequence[int], geometry: Geometry) -> tuple
     return products, "flipped" if slow and "flipped" in products else "conv"
 
 
-def _request(x: Tensor, weight: FrozenWeight, rank: int, *more: Hashable) -> tuple[Hashable, ...]:
+def request_for(x: Tensor, weight: FrozenWeight, rank: int, *more: Hashable) -> tuple[Hashable, ...]:
     """All that an implementation's time depends on, beside the machine."""
     last = "channels_last" if convolution.is_channels_last(x) else "contiguous"
     gradient = "input gradient" if x.requires_grad else "no input gradient"

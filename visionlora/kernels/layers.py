@@ -31,10 +31,10 @@ def adapted_conv(x: Tensor, layer: LayerTensors, geometry: Geometry) -> Tensor:
         return conv(x, merged_weight(layer), layer.bias, geometry)
     if x.ndim < len(layer.weight.shape):
         return adapted_conv(x.unsqueeze(0), layer, geometry).squeeze(0)
-    x, layer = _autocast(x), _autocast_bias(layer)
+    x, layer = autocast(x), _autocast_bias(layer)
     with autocast_off(x.device):
         x, geometry = pad_extra(x, geometry)
-        if _is_matmul(x, layer.weight, geometry):
+        if is_matmul(x, layer.weight, geometry):
             if max(geometry.stride) > 1:
                 # The pixels that it reads. Indexing has a slower backward pass, not in channels_last.
                 x = F.avg_pool2d(x, 1, geometry.stride)
@@ -46,7 +46,7 @@ def adapted_linear(x: Tensor, layer: LayerTensors) -> Tensor:
     """A linear layer with its adapter: x is (..., in)."""
     if not _trains(x, layer):
         return F.linear(x, merged_weight(layer), layer.bias)
-    x, layer = _autocast(x), _autocast_bias(layer)
+    x, layer = autocast(x), _autocast_bias(layer)
     with autocast_off(x.device):
         return _matrix_product(x, layer, channels_first=False)
 
@@ -57,7 +57,7 @@ def frozen_conv(x: Tensor, weight: FrozenWeight, bias: Tensor | None, geometry: 
     frozen = _is_frozen(x, weight, bias) and x.requires_grad
     if not (frozen and geometry.groups > 1 and x.ndim == len(weight.shape)):
         return conv(x, weight.operand(), bias, geometry)
-    x, bias = _autocast(x), None if bias is None else _autocast(bias)
+    x, bias = autocast(x), None if bias is None else autocast(bias)
     with autocast_off(x.device):
         x, geometry = pad_extra(x, geometry)
         name = frozen_implementation(x, weight, geometry)
@@ -92,17 +92,17 @@ def _is_frozen(x: Tensor, weight: FrozenWeight, bias: Tensor | None) -> bool:
     return recorded and not trained and x.numel() > 0
 
 
-def _autocast(t: Tensor) -> Tensor:
+def autocast(t: Tensor) -> Tensor:
     device, amp = t.device.type, torch.amp
     enabled = amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
     return t.to(torch.get_autocast_dtype(device)) if enabled and t.dtype != torch.double else t
 
 
 def _autocast_bias(layer: LayerTensors) -> LayerTensors:
-    return layer if layer.bias is None else layer._replace(bias=_autocast(layer.bias))
+    return layer if layer.bias is None else layer._replace(bias=autocast(layer.bias))
 
 
-def _is_matmul(x: Tensor, weight: FrozenWeight, geometry: Geometry) -> bool:
+def is_matmul(x: Tensor, weight: FrozenWeight, geometry: Geometry) -> bool:
     """Whether it is a matrix product; with a stride only where that is known to be faster (2 % of a ResNet50
     step in bfloat16)."""
     plain = geometry.groups == max(weight.shape[2:]) == 1 and not any(geometry.padding)

@@ -10,9 +10,11 @@ from torch import nn
 
 from visionlora.adapters import LoraConfig, adapted_layers, attach, fingerprint, load_adapter
 from visionlora.adapters.attaching import attach_layers
+from visionlora.adapters.families.visual_prompt import VisualPrompt
 from visionlora.adapters.init import FROM_DATA
 from visionlora.adapters.learned_start import is_learned
 from visionlora.adapters.network import named_sites
+from visionlora.adapters.norms import AdaptedNorm
 from visionlora.errors import VisionLoraError
 from visionlora.frozen.growth import growth_modules, growth_parameters, growths
 from visionlora.frozen.quantised import packed_weights
@@ -65,7 +67,9 @@ class AdaptedNetwork:
         grown = growths(self.network)
         if grown and not adapted_layers(self.network):
             return "no"
-        chosen, layers = len(adapted_layers(self.network)), len(named_sites(self.network))
+        layers = len(named_sites(self.network))
+        adapted = adapted_layers(self.network).values()
+        chosen = sum(not isinstance(layer, AdaptedNorm) for layer in adapted)
         whole = chosen + len(self.head.trained) >= layers
         return f"all {chosen}" if whole else f"the last {chosen} of {layers}"
 
@@ -81,7 +85,8 @@ def adapt(
     """The pretrained network with a head for the classes, frozen but for its adapters and new rows.
 
     Where ``lora.targets`` is ``auto``, adapters are on the upper layers (:func:`upper_layers`), or with head
-    ``new`` on all; with new blocks (``model.expand``) on none.
+    ``new`` on all; with new blocks (``model.expand``) on none. A visual prompt has the size of the network's
+    images where the options give none.
 
     Args:
         model: which network and head.
@@ -127,6 +132,8 @@ def adapt(
         # Where no old output is left, there is nothing for the lower layers to keep, and more to learn.
         chosen = ["all"] if head.kind == "new" else upper_layers(backbone.model, backbone.preprocessing.crop)
         lora = replace(lora, targets=chosen)
+    if VisualPrompt.family in lora.families:
+        lora = replace(lora, options={"size": backbone.preprocessing.crop, **lora.options})
     quantised = _quantised(backbone, head, model, lora)
     base_fingerprint = fingerprint(backbone.model, exclude=(*head.trained, *growths(backbone.model)))
     # New rows are trained whole: a low-rank update of them would only restrict them.

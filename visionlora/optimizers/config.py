@@ -25,6 +25,10 @@ class OptimizerConfig(Section):
         None, "null: 3e-3, with a new head 5e-4; auto: the best of five in trainings as long as the run",
         words=("auto",), above=0, at_most=1000, also=("learning_rate", "lr0"),
     )  # fmt: skip
+    adapter_factor: float | None = option(
+        None, "adapters train at lr times this; null: the family's factor, or 1 where lr is a number",
+        above=0, at_most=1000,
+    )  # fmt: skip
     weight_decay: float = option(0.0, "AdamW's weight decay", at_least=0, at_most=1000, also=("wd",))
     betas: Sequence[float] = option(
         (0.9, 0.999),
@@ -70,14 +74,19 @@ class OptimizerConfig(Section):
             known = ", ".join(other_arguments(self.name))
             raise ValueError(f"options has {one!r}; besides the other options {self.name} takes {known}")
 
-    def for_head(self, new: bool) -> OptimizerConfig:
-        """With the learning rate and label smoothing of that kind of head, where none is configured."""
+    def for_head(self, new: bool, factor: float = 1.0) -> OptimizerConfig:
+        """With the learning rate and label smoothing of that kind of head, where none is configured, and the
+        family's factor where no number is."""
         lr = default_lr(new) if self.lr is None else self.lr
+        if self.adapter_factor is not None:
+            factor = self.adapter_factor
+        elif self.lr not in (None, "auto"):
+            factor = 1.0
         smoothing = self.label_smoothing
         if smoothing is None:
             # A new head on few images is soon sure of each of them, and as sure of what it gets wrong.
             smoothing = 0.1 if new else 0.0
-        return replace(self, lr=lr, label_smoothing=smoothing)
+        return replace(self, lr=lr, adapter_factor=factor, label_smoothing=smoothing)
 
 
 def default_lr(new_head: bool) -> float:

@@ -80,7 +80,7 @@ def other_arguments(name: str) -> list[str]:
 
 def make_optimizer(
     name: str,
-    parameters: Sequence[Tensor],
+    parameters: Sequence[Tensor] | Sequence[dict[str, Any]],
     lr: float,
     weight_decay: float,
     betas: tuple[float, float],
@@ -90,7 +90,7 @@ def make_optimizer(
 
     Args:
         name: one of ``CLASSES``, or ``PAGED``.
-        parameters: that it moves.
+        parameters: that it moves, or groups of them.
         lr: the learning rate at its peak.
         weight_decay: for optimizers that have one.
         betas: likewise.

@@ -153,6 +153,8 @@ def kind_of(layer: Any) -> str:
         return f"attention projections {layer.embed_dim} -> {3 * layer.embed_dim}"
     if isinstance(layer, nn.Embedding):
         return f"embedding {layer.num_embeddings} -> {layer.embedding_dim}"
+    if not hasattr(layer, "kernel_size"):
+        return f"normalization of {len(layer.base_weight)}"
     words = f"conv {'x'.join(map(str, layer.kernel_size))}"
     if max(layer.stride) > 1:
         words += f" / {max(layer.stride)}"

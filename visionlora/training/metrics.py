@@ -117,6 +117,7 @@ def build_metrics(
         },
         "learning_rate": {
             "used": result.lr,
+            "adapter_factor": setup.config.optimizer.adapter_factor,
             "tried": result.lr_trials,
             SELECTED: ["learning rate"] if result.lr_trials else [],
         },

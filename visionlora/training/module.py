@@ -18,6 +18,7 @@ from visionlora.adapters import (
     merged,
     step_adapters,
 )
+from visionlora.adapters.groups import trained_groups
 from visionlora.adapters.network import uses_dropout
 from visionlora.adapters.restart import restart, warmed_up
 from visionlora.data.augment import BatchMixing, mixed
@@ -282,10 +283,10 @@ class LoraModule(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         """The optimizer; the learning rate rises linearly, then follows its schedule, step by step."""
         options = self.optimizer_options
-        first, second = options.betas
         assert isinstance(options.lr, (int, float)), "for_head() and select_learning_rate() come first"
+        betas, parts = tuple(options.betas), trained_groups(self.network, options.lr, options.adapter_factor)
         optimizer = make_optimizer(
-            options.name, self.trainable(), options.lr, options.weight_decay, (first, second), options.options
+            options.name, parts, options.lr, options.weight_decay, betas, options.options
         )
         warmup = max(1, round(options.warmup * self.total_steps))
 

@@ -11,6 +11,7 @@ import torch
 from rich.console import RenderableType
 from torch import Tensor
 
+from visionlora.adapters.groups import learning_rate_factor
 from visionlora.adapters.init import FROM_DATA
 from visionlora.data import BadImage, ImageDataset, ImageFile, ImageFolder, ImageLoader, scan
 from visionlora.data.augment import BatchMixing
@@ -164,7 +165,8 @@ def set_up(
     )
     backbone, head = adapted.backbone, adapted.head
     new = head.kind == "new"
-    config = replace(config, optimizer=config.optimizer.for_head(new), trainer=config.trainer.for_head(new))
+    optimizer = config.optimizer.for_head(new, learning_rate_factor(config.lora))
+    config = replace(config, optimizer=optimizer, trainer=config.trainer.for_head(new))
     if config.augment.mixes:
         config = replace(config, cache=replace(config.cache, features=False))
         notices.say("cache.features is off: features are of one image, and images are mixed (augment)")
@@ -182,6 +184,8 @@ def set_up(
     validation_loader = validating if folder.val else None
     if config.trainer.reuse_memory and device.type == "cpu" and not keep_freed_memory():
         notices.say("freed memory goes back to the system: only glibc can keep it (trainer.reuse_memory)")
+    if optimizer.adapter_factor != 1:
+        notices.say(f"adapters train at {optimizer.adapter_factor:g} times optimizer.lr (adapter_factor)")
     if backbone.notice:
         notices.warn(backbone.notice)
     notices.say(f"head {head.kind}: {len(head.outputs)} outputs, {len(folder.classes)} of them trained")

@@ -23,6 +23,13 @@ LAYERS: dict[str, Layer] = {
     "conv3d": lambda: nn.Conv3d(4, 8, 2),
     "grouped": lambda: nn.Conv2d(8, 8, 3, groups=2),
 }
+INPUTS = {
+    "linear": (2, 12),
+    "conv1d": (2, 4, 9),
+    "conv2d": (2, 4, 6, 5),
+    "conv3d": (2, 4, 4, 4, 4),
+    "grouped": (2, 8, 6, 5),
+}
 UNGROUPED = ("linear", "conv1d", "conv2d", "conv3d")
 
 
@@ -101,7 +108,7 @@ def theirs_of(path: str, layer: nn.Module, settings: LoraConfig, **fields: Any) 
 
 
 @pytest.mark.parametrize(("family", "fields", "path", "theirs_fields", "copy", "layer"), EACH)
-def test_lycoris_merges_the_same_weight(
+def test_lycoris_merges_the_same_weight_and_computes_the_same_output(
     family: str, fields: dict[str, Any], path: str, theirs_fields: dict[str, Any], copy: Callable, layer: str
 ) -> None:
     torch.manual_seed(0)
@@ -115,6 +122,8 @@ def test_lycoris_merges_the_same_weight(
         copy(theirs, {name: value.detach() for name, value in only(adapted).named_parameters()})
         expected = theirs.get_merged_weight(1, adapted.base_weight.shape)[0]
         torch.testing.assert_close(adapted.adapted_weight(), expected, rtol=1e-4, atol=1e-5)
+        x = torch.randn(INPUTS[layer])
+        torch.testing.assert_close(model.eval()(x), theirs(x), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("rank", [1, 2, 4])

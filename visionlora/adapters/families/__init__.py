@@ -15,6 +15,7 @@ from visionlora.adapters.families.ia3 import Ia3
 from visionlora.adapters.families.loha import Loha
 from visionlora.adapters.families.lokr import Lokr
 from visionlora.adapters.families.lora import Lora
+from visionlora.adapters.families.norm import Norm
 from visionlora.adapters.families.oft import Oft
 from visionlora.adapters.families.vera import Vera
 from visionlora.adapters.families.visual_prompt import VisualPrompt
@@ -33,6 +34,7 @@ FAMILIES: dict[str, type[Adapter]] = {
     "glora": Glora,
     "full": Full,
     "bias": Bias,
+    "norm": Norm,
     "conv_adapter": ConvAdapter,
     "visual_prompt": VisualPrompt,
 }

@@ -40,9 +40,10 @@ class Bias(ModuleAdapter):
         """Only where there is a bias to change."""
         return super().stands_on(layer) and layer.bias is not None
 
-    def branch(self, x: Tensor, layer: Any) -> Tensor:
-        """The change itself, the same everywhere."""
-        return self.difference
+    def branch(self, x: Tensor, layer: Any, factor: Tensor | float) -> Tensor:
+        """factor times the change, the same everywhere."""
+        scale = factor if isinstance(factor, float) else factor.view(self.difference.shape)
+        return self.difference * scale
 
     def merge_into(self, layer: Any) -> None:
         """Put strength * difference into the bias."""

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from visionlora.adapters.base import Adapter, AdapterSettings, Option, padding_obstacle
+from visionlora.adapters.base import Adapter, AdapterSettings, Option, ScaledLowRank, padding_obstacle
 from visionlora.adapters.families.rotation import block_size, cayley
 
 
@@ -64,6 +64,18 @@ class Boft(Adapter):
         matrix = base.flatten(1)
         turned = self.turn(matrix.t()).t() if self.option("side") == "output" else self.turn(matrix)
         return (turned * self.boft_s.view(-1, 1)).view(base.shape)
+
+    def scaled_low_rank(self, base: Tensor) -> ScaledLowRank | None:
+        """The product of the factors, which turns blocks of b * 2^(m - 1) outputs, and boft_s; None where
+        inputs are turned."""
+        if self.option("side") == "input":
+            return None
+        factors, blocks, size, _ = self.boft_R.shape
+        block = size * 2 ** (factors - 1)
+        # The same unit vectors for every block: (b, out), row i has a one at output i of each of them.
+        ones = torch.eye(block, dtype=base.dtype, device=base.device).repeat(1, blocks * size // block)
+        turn = self.turn(ones).view(block, -1, block).permute(1, 2, 0)
+        return ScaledLowRank(scale=self.boft_s.view(-1, *(1,) * (base.ndim - 1)), turn=turn)
 
     @classmethod
     def to_peft_config(cls, settings: AdapterSettings) -> dict[str, Any]:

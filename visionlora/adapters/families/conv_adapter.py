@@ -17,7 +17,9 @@ from torch.nn import functional as F
 
 from visionlora.adapters.base import AdapterSettings, Option
 from visionlora.adapters.families.rotation import divisor
-from visionlora.adapters.module_adapter import CONVOLUTIONS, ModuleAdapter, convolve, pad
+from visionlora.adapters.module_adapter import CONVOLUTIONS, ModuleAdapter, padded
+from visionlora.adapters.whole_weight import computed_conv
+from visionlora.kernels import Geometry
 
 
 class ConvAdapter(ModuleAdapter):
@@ -50,11 +52,12 @@ class ConvAdapter(ModuleAdapter):
         self.up = nn.Parameter(torch.zeros(out, hidden, *ones, dtype=dtype))
         self.alpha = nn.Parameter(torch.ones(out, *ones, dtype=dtype))
 
-    def branch(self, x: Tensor, layer: Any) -> Tensor:
-        """alpha * W_up f(W_down x), of the layer's output shape."""
-        groups, hidden = layer.groups, len(self.down)
-        x = pad(x, layer)
-        each = x.reshape(-1, x.shape[1] // groups, *x.shape[2:])
-        found = convolve(each, self.down, stride=layer.stride, dilation=layer.dilation, groups=hidden)
-        found = F.relu(found).reshape(x.shape[0], groups * hidden, *found.shape[2:])
-        return self.alpha * convolve(found, self.up, groups=groups)
+    def branch(self, x: Tensor, layer: Any, factor: Tensor | float) -> Tensor:
+        """factor * alpha * W_up f(W_down x), of the layer's output shape."""
+        x, geometry = padded(x, layer)
+        groups, ones = layer.groups, (1,) * len(layer.kernel_size)
+        down = self.down.repeat(groups, 1, *ones) if groups > 1 else self.down
+        found = computed_conv(x, down, None, geometry._replace(groups=len(down)))
+        up = self.up * self.alpha[:, None] * factor
+        pointwise = Geometry(ones, (0,) * len(ones), ones, groups)
+        return computed_conv(F.relu(found), up, None, pointwise)

@@ -53,7 +53,7 @@ class Dora(Lora):
         low_rank = LowRank(*self.factors(), self.scaling)
         with torch.no_grad():
             norms = _norms(low_rank.added_to(base))
-        return ScaledLowRank(self.magnitude / norms, low_rank)
+        return ScaledLowRank(low_rank, scale=self.magnitude / norms)
 
     def to_peft(self) -> dict[str, Tensor]:
         """PEFT's names and shapes: the magnitude is (out,) of a matrix, (1, out, 1...) of a convolution."""

@@ -13,7 +13,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from visionlora.adapters.base import Adapter, AdapterSettings, scaling_of
+from visionlora.adapters.base import Adapter, AdapterSettings, LowRank, ScaledLowRank, scaling_of
 
 
 class Glora(Adapter):
@@ -51,6 +51,21 @@ class Glora(Adapter):
         mixed = torch.einsum("or...,rj->oj...", narrow, self.a2)
         added = (self.b1 @ self.b2.flatten(1)).view(base.shape)
         return base + scaling_of(self.settings) * (mixed + added)
+
+    def scaled_low_rank(self, base: Tensor) -> ScaledLowRank | None:
+        """(base a1) a2 and b1 b2 as one product of rank r (k + 1), with k pixels of the kernel; None where
+        that is no less than the layer's full rank."""
+        (out, inputs, *kernel), rank = self.shape, self.settings.rank
+        pixels = torch.Size(kernel).numel()
+        if rank * (pixels + 1) >= min(out, inputs * pixels):
+            return None
+        narrow = torch.einsum("oip,ir->opr", base.reshape(out, inputs, pixels), self.a1)
+        # Each pixel of the kernel has r rows of its own, which are a2 there and zero elsewhere.
+        place = torch.eye(pixels, dtype=base.dtype, device=base.device)
+        spread = torch.einsum("pq,ri->priq", place, self.a2).reshape(-1, inputs, *kernel)
+        A = torch.cat([spread, self.b2])
+        B = torch.cat([narrow.flatten(1), self.b1], dim=1).view(out, -1, *(1 for _ in kernel))
+        return ScaledLowRank(LowRank(A, B, scaling_of(self.settings)))
 
     @classmethod
     def rank_of(cls, tensors: Mapping[str, Tensor]) -> int | None:

@@ -28,6 +28,7 @@ class Ia3(Adapter):
     family: ClassVar[str] = "ia3"
     peft_type: ClassVar[str | None] = "IA3"
     strength_in: ClassVar[str] = "tensors"
+    lr_factor: ClassVar[float] = 10.0
     defaults: ClassVar[Mapping[str, Option]] = {"side": "output"}
     choices: ClassVar[Mapping[str, tuple[str, ...]]] = {"side": ("input", "output")}
 
@@ -49,7 +50,7 @@ class Ia3(Adapter):
         """l of the outputs, and no update; None where l is of the inputs."""
         if self.option("side") == "input":
             return None
-        return ScaledLowRank(self.ia3_l.transpose(0, 1) if base.ndim > 2 else self.ia3_l, None)
+        return ScaledLowRank(scale=self.ia3_l.transpose(0, 1) if base.ndim > 2 else self.ia3_l)
 
     def to_peft(self) -> dict[str, Tensor]:
         """The scales with the strength in them: 1 + strength * (l - 1)."""

@@ -32,6 +32,7 @@ class Lokr(Adapter):
     family: ClassVar[str] = "lokr"
     peft_type: ClassVar[str | None] = "LOKR"
     strength_in: ClassVar[str] = "alpha"
+    lr_factor: ClassVar[float] = 3.0
     settings_in_peft: ClassVar[bool] = True
     defaults: ClassVar[Mapping[str, Option]] = {"factor": -1, "decompose_both": False}
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from visionlora.adapters.base import Adapter, AdapterSettings, Option
+from visionlora.adapters.base import Adapter, AdapterSettings, Option, ScaledLowRank
 from visionlora.adapters.families.rotation import block_size, cayley, cayley_neumann, divisor, skew_symmetric
 
 
@@ -58,6 +58,12 @@ class Oft(Adapter):
         if self.option("side") == "output":
             return torch.einsum("bij,bjn->bin", R, base.reshape(*R.shape[:2], -1)).reshape(base.shape)
         return torch.einsum("bij,obj->obi", R, base.reshape(-1, *R.shape[:2])).reshape(base.shape)
+
+    def scaled_low_rank(self, base: Tensor) -> ScaledLowRank | None:
+        """The rotations of the outputs; None where inputs are turned, or the series is no rotation."""
+        if self.option("side") == "input" or self.option("neumann_terms"):
+            return None
+        return ScaledLowRank(turn=self.rotations())
 
     @classmethod
     def check_options(cls, options: Mapping[str, Option]) -> None:

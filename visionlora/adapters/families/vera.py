@@ -33,6 +33,7 @@ class Vera(Adapter):
 
     family: ClassVar[str] = "vera"
     strength_in: ClassVar[str] = "own"
+    lr_factor: ClassVar[float] = 10.0
     defaults: ClassVar[Mapping[str, Option]] = {"seed": 0, "d_initial": 0.1}
     minima: ClassVar[Mapping[str, float]] = {"seed": 0}
     vera_A: Tensor

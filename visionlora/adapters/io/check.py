@@ -12,6 +12,7 @@ from visionlora.adapters.config import LoraConfig
 from visionlora.adapters.families import FAMILIES
 from visionlora.adapters.families.lora import Lora
 from visionlora.adapters.network import adapter_names, named_adapters, named_sites
+from visionlora.adapters.norms import named_norms
 from visionlora.adapters.sites import WeightSite
 from visionlora.adapters.targets import closest
 from visionlora.text import listed
@@ -37,7 +38,7 @@ def mismatches(
         settings: ranks and alphas.
         config: the adapter's whole configuration.
     """
-    sites = named_sites(model)
+    sites = named_sites(model) | named_norms(model)
     found = list(_layer_mismatches(model, name, sites, saved, others))
     ours = bool(config["visionlora"])
     for site, parts in saved.items():

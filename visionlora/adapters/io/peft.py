@@ -50,6 +50,7 @@ from visionlora.adapters.network import (
     named_adapters,
     named_sites,
 )
+from visionlora.adapters.norms import named_norms
 from visionlora.adapters.patterns import by_pattern
 from visionlora.frozen.growth import growths
 
@@ -82,7 +83,7 @@ def save_one(
     Raises:
         LoraError: no adapters, a module that does not exist or is adapted too, or `own` that is not JSON.
     """
-    adapters, sites = named_adapters(model, name), named_sites(model)
+    adapters, sites = named_adapters(model, name), named_sites(model) | named_norms(model)
     if not adapters and not modules_to_save:
         what = repr(name) if name else "that is active"
         raise LoraError(f"The {type(model).__name__} has no adapter {what}: nothing to save.")

@@ -1,0 +1,48 @@
+"""Runs with families other than LoRA, from the command line to predictions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Command, Train, metrics_of
+
+SHORT = [
+    "data=goldfish", "model=pocket", "trainer.max_steps=2", "trainer.validations=1", "trainer.progress=false",
+    "contrast.generated=0", "retention.per_step=2",
+]  # fmt: skip
+
+WITH_NORMS = ["model.name=mobilenet_v3_small", "model.weights=none", "retention.inversion_seconds=0"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("settings", "parts"),
+    [
+        (["lora.family=[lora,ia3]"], ["ia3"]),
+        (["lora.family=[lora,conv_adapter]"], ["conv_adapter"]),
+        (["lora.family=visual_prompt"], None),
+        (["lora.train_norms=true", *WITH_NORMS], ["norm"]),
+    ],
+    ids=str,
+)
+def test_a_network_is_trained_and_predicts(
+    settings: list[str], parts: list[str] | None, command: Command, tmp_path: Path
+) -> None:
+    left = command("train", *SHORT, *settings, f"hydra.run.dir={tmp_path / 'run'}")
+    assert left.code == 0, left.err
+    own = json.loads((tmp_path / "run" / "adapter" / "adapter_config.json").read_text())["auto_mapping"]
+    assert own["visionlora"].get("parts") == parts
+    image = next((Path(__file__).parents[2] / "data" / "goldfish" / "val").glob("*/*"))
+    left = command("predict", f"adapter={tmp_path / 'run'}", f"images={image}")
+    assert left.code == 0, left.err
+    assert "goldfish" in left.out
+
+
+def test_a_familys_own_learning_rate_is_said_and_recorded(train: Train) -> None:
+    left, folder = train("lora.family=ia3", "trainer.max_steps=1")
+    assert left.code == 0, left.err
+    assert "adapters (ia3) train at 10 times optimizer.lr" in " ".join(left.out.split())
+    assert metrics_of(folder)["learning_rate"]["adapter_factor"] == 10
