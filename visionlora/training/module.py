@@ -11,13 +11,7 @@ import lightning
 import torch
 from torch import Tensor, nn
 
-from visionlora.adapters import (
-    active_adapters,
-    adapted_layers,
-    adapter_regularizer,
-    merged,
-    step_adapters,
-)
+from visionlora.adapters import active_adapters, adapted_layers, adapter_regularizer, merged, step_adapters
 from visionlora.adapters.groups import trained_groups
 from visionlora.adapters.network import uses_dropout
 from visionlora.adapters.restart import restart, warmed_up
