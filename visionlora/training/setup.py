@@ -35,10 +35,7 @@ from visionlora.notices import Notices
 from visionlora.optimizers.make import require_optimizer
 from visionlora.report.progress import progress
 from visionlora.report.run_text import found_block, training_plan
-from visionlora.retention.anchors import (
-    anchor_stream,
-    retention_loader,
-)
+from visionlora.retention.anchors import anchor_stream, retention_loader
 from visionlora.retention.earlier import earlier_loader, find_earlier_images
 from visionlora.retention.make_teacher import make_teacher
 from visionlora.retention.negatives import contrast_loader
