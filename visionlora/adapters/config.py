@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from types import MappingProxyType
 from typing import Any
@@ -177,25 +177,8 @@ class LoraConfig:
         return tuple(dict.fromkeys([*named, *self.family_pattern.values()]))
 
     def __reduce__(self) -> tuple:
-        return LoraConfig, (
-            self.family,
-            self.rank,
-            self.alpha,
-            self.dropout,
-            self.init_std,
-            self.targets,
-            self.exclude,
-            dict(self.rank_pattern),
-            dict(self.alpha_pattern),
-            self.rslora,
-            self.init,
-            dict(self.options),
-            dict(self.family_pattern),
-            self.bias,
-            self.restart_every,
-            self.restart_rank,
-            self.train_norms,
-        )
+        values = (getattr(self, one.name) for one in fields(self))  # a mapping proxy can't be pickled
+        return LoraConfig, tuple(dict(one) if isinstance(one, Mapping) else one for one in values)
 
     def families_of(self, site: str) -> tuple[str, ...]:
         """The families that adapt the weight of this full name."""
