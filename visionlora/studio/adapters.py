@@ -52,6 +52,7 @@ class AdapterPages:
             ("POST", "/api/tried", self.take),
             ("GET", f"{one}/look/{{image}}", self.look),
             ("GET", f"{one}/explain/{{image}}", self.explain),
+            ("GET", f"{one}/preview", self.preview),
             ("GET", f"{one}/download", self.download),
             ("GET", f"{one}/merged", self.merged),
             ("GET", f"{one}/onnx", self.onnx),
@@ -80,6 +81,7 @@ class AdapterPages:
             "id": job.id, "name": job.name, "created": job.created, "state": self._jobs.state(job.id),
             "network": about.get("model", ""), "classes": about.get("classes", []), "rank": config.get("r"),
             "family": about.get("family", ""), "figures": figures(metrics),
+            "preview": (adapter / "preview.png").is_file(),
             "bytes": sum(file.stat().st_size for file in adapter.iterdir()),
         }  # fmt: skip
 
@@ -131,6 +133,13 @@ class AdapterPages:
         params = request.path_params
         image, adapter = self._image(params["image"]), self._adapter(params["job"])
         return JSONResponse(await self._engine.call("explain", adapter, image))
+
+    async def preview(self, request: Request) -> Response:
+        """The picture that a finished training draws of its adapter."""
+        picture = Path(self._adapter(request.path_params["job"])) / "preview.png"
+        if not picture.is_file():
+            return Response(status_code=404)
+        return FileResponse(picture, media_type="image/png")
 
     async def download(self, request: Request) -> Response:
         """The adapter's directory as a zip file."""

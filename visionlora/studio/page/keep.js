@@ -40,6 +40,7 @@ function card(one) {
   } });
   return el("article", { class: "card" },
     el("h3", {}, el("bdi", {}, name)),
+    one.preview && el("img", { src: `/api/adapters/${one.id}/preview`, alt: t("keep.preview", { name }), loading: "lazy", width: 512, height: 768 }),
     el("dl", {}, rows(one).map(([key, value]) => [el("dt", {}, t(key)), el("dd", {}, value)])),
     Object.values(one.figures).some((figure) => figure?.selected.length) && el("small", { class: "meaning" }, `* ${t("dial.selected")}`),
     el("div", { class: "row" },
