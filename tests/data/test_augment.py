@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 from torchvision.transforms import v2
 
 from tests.conftest import Sizes
 from visionlora.data.augment import (
     AugmentConfig,
+    ColourJitter,
     Normalise,
     evaluation_transform,
     mixed,
@@ -65,6 +68,41 @@ def test_settings_switch_their_own_effect_on(sizes: Sizes) -> None:
     for config in (AugmentConfig(**whole, horizontal_flip=0, colour_jitter=0.5),):
         with seeded(0):
             assert not torch.equal(training_transform(config, sizes)(square), square)
+
+
+@given(st.floats(0, 1), st.integers(0, 2**31))
+def test_colour_jitter_leaves_gray_images_gray(strength: float, seed: int) -> None:
+    gray = noise(6, 7)[:1].expand(3, -1, -1)
+    with seeded(seed):
+        changed = ColourJitter(strength)(gray)
+    assert torch.equal(changed[0], changed[1])
+    assert torch.equal(changed[0], changed[2])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_colour_jitter_but_for_hue_is_torchvisions(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = torch.rand(4, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    drawn[3] = 0.5  # no hue
+    monkeypatch.setattr(torch, "rand", lambda *arguments, **options: drawn)
+    factors = [1 + 0.3 * (2 * float(one) - 1) for one in drawn[:3]]
+    pixels = noise(6, 7) // 2 + 40  # nothing is clipped on the way
+    expected = v2.functional.adjust_brightness(pixels.double() / 255, factors[0])
+    expected = v2.functional.adjust_contrast(expected, factors[1])
+    expected = v2.functional.adjust_saturation(expected, factors[2]) * 255
+    torch.testing.assert_close(ColourJitter(0.3)(pixels).double(), expected, rtol=0, atol=1.0)
+
+
+def test_colour_jitter_turns_a_hue_by_a_quarter_of_a_turn_at_most() -> None:
+    red = torch.tensor([90, 50, 50], dtype=torch.uint8).view(3, 1, 1)
+    hues = []
+    for seed in range(200):
+        with seeded(seed):
+            pixel = ColourJitter(0.4)(red).flatten().double()
+        first = pixel @ torch.tensor([1, -0.5, -0.5], dtype=torch.float64)
+        second = pixel @ torch.tensor([0, 1, -1], dtype=torch.float64) * 3**0.5 / 2
+        hues.append(float(torch.atan2(second, first)) / (2 * torch.pi))
+    assert 0.08 < max(hues) < 0.11
+    assert -0.11 < min(hues) < -0.08
 
 
 @pytest.mark.parametrize(

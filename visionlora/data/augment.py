@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -30,8 +31,7 @@ def training_transform(config: AugmentConfig, preprocessing: Preprocessing) -> T
     if config.trivial:
         steps.append(v2.TrivialAugmentWide(interpolation=InterpolationMode.BILINEAR))
     if config.colour_jitter:
-        strength = config.colour_jitter
-        steps.append(v2.ColorJitter(strength, strength, strength, strength / 4))
+        steps.append(ColourJitter(config.colour_jitter))
     if config.grayscale:
         steps.append(v2.RandomGrayscale(config.grayscale))
     return v2.Compose(steps)
@@ -46,6 +46,49 @@ def evaluation_transform(preprocessing: Preprocessing) -> Transform:
             v2.CenterCrop(preprocessing.crop),
         ]
     )
+
+
+class ColourJitter(torch.nn.Module):
+    """Random brightness, contrast, saturation and hue: uint8 (3, H, W) to the same.
+
+    All four are linear in the colours, so together they are one matrix and one shift (Karras et al. 2020,
+    https://arxiv.org/abs/2006.06676, appendix B), with hue a rotation about the gray axis. torchvision's
+    ``ColorJitter`` goes through HSV for it, which took 4.0 of the 4.3 ms that a view of 224 pixels took.
+
+    Args:
+        strength: 0 to 1. The first three factors are within ``1 - strength`` and ``1 + strength``; hue is
+            turned by at most a quarter of it.
+    """
+
+    def __init__(self, strength: float) -> None:
+        super().__init__()
+        self.strength = strength
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """One image."""
+        drawn = self.strength * (2 * torch.rand(4, dtype=torch.float64) - 1)
+        brightness, contrast, saturation = (1 + drawn[:3]).tolist()
+        flat = pixels.flatten(1).float()
+        gray = float(_LUMA @ flat.mean(1).double())
+        matrix = _rotation(math.pi / 2 * float(drawn[3])) @ _saturation(saturation)
+        shift = torch.full((3, 1), (1 - contrast) * brightness * gray)
+        changed = torch.addmm(shift, (contrast * brightness * matrix).float(), flat)
+        return changed.round_().clamp_(0, 255).to(torch.uint8).view_as(pixels)
+
+
+_LUMA = torch.tensor([0.299, 0.587, 0.114], dtype=torch.float64)
+"""Red, green and blue in the brightness of gray (ITU-R BT.601)."""
+
+
+def _saturation(factor: float) -> Tensor:
+    """Colours (3,) towards their gray: 0 is gray, 1 changes nothing. (3, 3)."""
+    return factor * torch.eye(3, dtype=torch.float64) + (1 - factor) * _LUMA.expand(3, 3)
+
+
+def _rotation(angle: float) -> Tensor:
+    """Colours (3,) turned about the gray axis by an angle in radians (Rodrigues' formula). (3, 3)."""
+    turn = torch.tensor([[0, -1, 1], [1, 0, -1], [-1, 1, 0]], dtype=torch.float64) / math.sqrt(3)
+    return torch.eye(3, dtype=torch.float64) + math.sin(angle) * turn + (1 - math.cos(angle)) * turn @ turn
 
 
 class Normalise:

@@ -53,10 +53,8 @@ class Evaluation:
         """The same as what the frozen network says: outputs that were added to its head know nothing yet.
 
         Old knowledge is judged over the frozen network's own ``old_outputs``; on the other images the added
-        outputs are never predicted. A head without any old output says nothing about any image.
+        outputs are never predicted.
         """
-        if old_outputs == 0:
-            return Evaluation()
         return Evaluation(
             validation=None if self.validation is None else self.validation.muted(old_outputs),
             retention=None if self.retention is None else self.retention.first(old_outputs),
@@ -86,6 +84,20 @@ def evaluate_images(network: nn.Module, images: EvaluationImages, test: bool = F
             held_out=predict(images.held_out),
             test=predict_batches(network, images.test) if test and images.test is not None else None,
         )
+
+
+def evaluate_frozen(network: nn.Module, images: EvaluationImages, old_outputs: int) -> Evaluation:
+    """What the frozen network says, test images included; a head without any old output says nothing about
+    any image, and is not asked.
+
+    Args:
+        network: adapted, not yet trained.
+        images: what the run is judged by.
+        old_outputs: how many of its outputs are the frozen network's.
+    """
+    if old_outputs == 0:
+        return Evaluation()
+    return evaluate_images(network, images, test=True).before_training(old_outputs)
 
 
 def predict_test(network: nn.Module, images: EvaluationImages) -> Predictions | None:

@@ -139,7 +139,7 @@ def before_after_sheet(
         centre = (sheet.width / 2, sheet.height - (MARGIN + FOOT) / 2)
         draw_text(sheet, centre, f"and {_images(more, 'more ')}", 20, GREY_TEXT, anchor="mm")
     with replacing(path) as beside:
-        sheet.save(beside, format="PNG", optimize=True)
+        sheet.save(beside, format="PNG")  # optimize=True takes four times as long for 2 % less
 
 
 def _evenly_spaced(rows: Sequence[PredictionRow], limit: int) -> list[PredictionRow]:

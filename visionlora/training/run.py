@@ -21,7 +21,7 @@ from visionlora.data.loaders import sample_images
 from visionlora.device import choose_device, processor
 from visionlora.evaluation.earlier import earlier_knowledge
 from visionlora.evaluation.forgetting import changes_between
-from visionlora.evaluation.images import evaluate_images
+from visionlora.evaluation.images import evaluate_frozen
 from visionlora.evaluation.strength import StrengthOptions, select_strength
 from visionlora.notices import Notices
 from visionlora.optimizers.config import OptimizerConfig, default_lr
@@ -111,8 +111,7 @@ def run(
         evaluation_images = setup.evaluation_images
         if cache_plan is not None:
             evaluation_images = cache_plan.evaluation_images(evaluation_images)
-        before = evaluate_images(network, evaluation_images, test=True)
-        before = before.before_training(setup.adapted.old_outputs)
+        before = evaluate_frozen(network, evaluation_images, setup.adapted.old_outputs)
         if before.validation is not None:
             status.saw(before.validation.logits, before.validation.labels, "before")
         budget = known.budget_left(settings.retention.budget, before, notices)

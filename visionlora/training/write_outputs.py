@@ -8,15 +8,16 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
+from PIL import Image
 from rich.console import Console
+from tensorboard.compat.proto.summary_pb2 import Summary
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
 from visionlora.adapters import adapted_layers, save_adapter
-from visionlora.data import ImageDataset, ImageFile, ImageFolder, ImageLoader, open_image
+from visionlora.data import ImageDataset, ImageFile, ImageFolder, ImageLoader
 from visionlora.evaluation.forgetting import Changes, changes_sheet
 from visionlora.evaluation.heat_maps import heat_maps
 from visionlora.evaluation.images import Batches, Evaluation
@@ -233,11 +234,19 @@ def _images(loader: Batches | None) -> tuple[ImageFile, ...]:
 
 
 def _write_tensorboard(board: SummaryWriter, folder: Path, metrics: Mapping[str, Any]) -> None:
-    for name in ("before_after", "retention_changes"):
-        sheet = open_image(folder / f"{name}.png")
-        board.add_image(f"images/{name}", np.asarray(sheet), 0, dataformats="HWC")
+    for tag in ("images/before_after", "images/retention_changes", "retention/strength"):
+        _add_png(board, tag, folder / f"{tag.partition('/')[2]}.png")
     board.add_text("retention/changes", changes_markdown(metrics["retention"]))
-    board.add_figure("retention/strength", strength_figure(metrics["strength"]))
+
+
+def _add_png(board: SummaryWriter, tag: str, path: Path) -> None:
+    """Add a file as it is; ``add_image`` would encode its pixels once more."""
+    with Image.open(path) as opened:
+        (width, height), channels = opened.size, len(opened.getbands())
+    image = Summary.Image(
+        height=height, width=width, colorspace=channels, encoded_image_string=path.read_bytes()
+    )
+    board._get_file_writer().add_summary(Summary(value=[Summary.Value(tag=tag, image=image)]), 0)
 
 
 def _write_figures(
