@@ -27,7 +27,7 @@ from visionlora.data.preprocessing import Preprocessing
 from visionlora.device import has_bfloat16
 from visionlora.files import replacing
 
-VERSION = 3
+VERSION = 4
 STEPS = 24
 BATCH = 16
 LEVELS = (16, 8, 4, 2)
@@ -147,40 +147,50 @@ def _invert_batch(
 ) -> list[Tensor]:
     device = next(classifier.network.parameters()).device
     preprocessing = classifier.preprocessing
-    size, crop = images.shape[-1], preprocessing.crop
+    whole = images.shape[-1]
+    # The size at which the network sees a crop of `seen` pixels.
+    size = whole * seen // preprocessing.crop
     mean, std = (
         torch.tensor(v, device=device).view(3, 1, 1) for v in (preprocessing.mean, preprocessing.std)
     )
-    start = torch.logit((images.to(device) / 255).clamp(0.02, 0.98))
+    images = images.to(device) / 255
     classes = classes.to(device)
     pyramid = [
-        torch.zeros(len(images), 3, *2 * (max(1, size // level),), device=device, requires_grad=True)
+        torch.zeros(len(images), 3, *2 * (max(1, whole // level),), device=device, requires_grad=True)
         for level in LEVELS
     ]
 
-    def current() -> Tensor:
-        resized = [F.interpolate(level, size=(size, size), mode="bilinear") for level in pyramid]
-        return (start + sum(resized)).sigmoid()
+    def changed(pixels: Tensor) -> Tensor:
+        resized = [_resized(level, pixels.shape[-1]) for level in pyramid]
+        return (torch.logit(pixels.clamp(0.02, 0.98)) + sum(resized)).sigmoid()
 
     optimizer = torch.optim.Adam(pyramid, lr=LR)
+    shown = _resized(images, size)
     for _ in range(STEPS):
-        values = current()
-        top, left = torch.randint(size - crop + 1, (2,), generator=generator).tolist()
-        view = values[:, :, top : top + crop, left : left + crop]
+        values = changed(shown)
+        top, left = torch.randint(size - seen + 1, (2,), generator=generator).tolist()
+        view = values[:, :, top : top + seen, left : left + seen]
         if torch.rand((), generator=generator) < 0.5:
             view = view.flip(3)
-        if seen != crop:
-            view = F.interpolate(view, size=(seen, seen), mode="bilinear", antialias=True)
         inputs = ((view - mean) / std).contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
             logits = classifier.network(inputs)
-        loss = F.cross_entropy(logits.float(), classes) + TOTAL_VARIATION_WEIGHT * _total_variation(values)
+        # Neighbouring pixels of a smooth image differ twice as much at half its size.
+        smoothness = TOTAL_VARIATION_WEIGHT * size / whole
+        loss = F.cross_entropy(logits.float(), classes) + smoothness * _total_variation(values)
         gradients = torch.autograd.grad(loss, pyramid)
         for level, gradient in zip(pyramid, gradients, strict=True):
             level.grad = gradient
         optimizer.step()
     with torch.no_grad():
-        return list((current() * 255 + 0.5).to(torch.uint8).cpu())
+        return list((changed(images) * 255 + 0.5).to(torch.uint8).cpu())
+
+
+def _resized(images: Tensor, size: int) -> Tensor:
+    """Images (n, 3, s, s) as (n, 3, size, size), bilinearly."""
+    if images.shape[-1] == size:
+        return images
+    return F.interpolate(images, size=(size, size), mode="bilinear", antialias=size < images.shape[-1])
 
 
 def _total_variation(images: Tensor) -> Tensor:
