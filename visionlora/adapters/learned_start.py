@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from visionlora.adapters.errors import LoraError
 
 
 def is_learned(init: object) -> bool:
     """Whether a start is the folder of a learned one."""
-    return isinstance(init, str) and "\0" not in init and Path(init, "adapter_config.json").is_file()
+    if not isinstance(init, str):
+        return False
+    # os.path says no to what can't be a path; pathlib raises OSError where a name is too long.
+    return os.path.isfile(os.path.join(init, "adapter_config.json"))  # noqa: PTH113, PTH118
 
 
 def check_learned(init: object, families: Sequence[str]) -> bool:
