@@ -13,7 +13,7 @@ from visionlora.adapters import LoraConfig, attach, named_adapters
 from visionlora.adapters.init import FROM_DATA
 from visionlora.errors import VisionLoraError
 from visionlora.notices import Notices
-from visionlora.retention.starts import start_from_data
+from visionlora.retention.starts import chosen_init, start_from_data
 
 
 def batches(seed: int) -> list[dict[str, Tensor]]:
@@ -58,6 +58,27 @@ def test_a_start_depends_on_the_images_it_is_for(init: str, moves: int) -> None:
         start_from_data(model, init, *sources, torch.device("cpu"), Notices())
         found.append(factors(model))
     assert any(not torch.allclose(found[0][site], found[1][site]) for site in found[0])
+
+
+@pytest.mark.parametrize(
+    ("init", "families", "anchors", "chosen"),
+    [
+        ("auto", ["lora"], True, "contrastive"),
+        ("auto", ["lora"], False, "default"),
+        ("auto", ["dora"], True, "default"),
+        ("auto", ["lora", "ia3"], True, "default"),
+        ("auto", [], True, "default"),  # new blocks alone are trained
+        ("pissa", ["lora"], True, "pissa"),
+        ("default", ["lora"], True, "default"),
+    ],
+)
+def test_a_run_starts_lora_from_images_where_there_are_anchors(
+    init: str, families: list[str], anchors: bool, chosen: str
+) -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3))
+    if families:
+        attach(network, LoraConfig(families, rank=1))
+    assert chosen_init(init, network, anchors) == chosen
 
 
 @pytest.mark.parametrize("init", ["corda", "lora_null", "contrastive"])

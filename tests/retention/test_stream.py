@@ -112,3 +112,9 @@ def test_batches_hold_every_anchor_once_without_augmentation(size: int) -> None:
     assert all((batch["labels"] == -1).all() for batch in batches)
     images = torch.cat([batch["images"] for batch in batches])
     torch.testing.assert_close(images, anchors.plain(5)[1])
+
+
+def test_some_anchors_are_spread_over_all_of_them() -> None:
+    few = stream(count=5).batches(2, most=3)
+    assert [batch["indices"].tolist() for batch in few] == [[0, 1], [3]]
+    assert [batch["indices"].tolist() for batch in stream(count=2).batches(2, most=3)] == [[0, 1]]

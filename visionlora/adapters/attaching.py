@@ -15,7 +15,7 @@ from visionlora.adapters.config import LoraConfig
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families import FAMILIES
 from visionlora.adapters.families.lora import Lora
-from visionlora.adapters.init import FROM_DATA, INITS
+from visionlora.adapters.init import AUTO, FROM_DATA, INITS
 from visionlora.adapters.init.quantised import ABSORBING, start_at_correction
 from visionlora.adapters.init.start import Start
 from visionlora.adapters.kinds import kind_of
@@ -80,7 +80,7 @@ def attach(
         LoraError: a target matches nothing, a layer can't be adapted, or the name is taken.
     """
     config = config or LoraConfig()
-    if config.init in FROM_DATA:
+    if config.init in (AUTO, *FROM_DATA):
         raise LoraError(
             f"init={config.init} needs images: attach with init=default, then use "
             f"visionlora.adapters.collect.set_starts."

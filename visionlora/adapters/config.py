@@ -45,8 +45,8 @@ class LoraConfig:
         rank_pattern: rank by layer-name pattern; the first pattern that matches wins.
         alpha_pattern: alpha by layer-name pattern.
         rslora: scale by alpha / sqrt(rank) (Kalajdzievski 2023, https://arxiv.org/abs/2312.03732).
-        init: how A and B start, a folder that `visionlora meta` wrote, or a name in
-            `visionlora.adapters.init` (`INITS`, `FROM_DATA`); `default` is the family's own.
+        init: how A and B start, a folder that `visionlora meta` wrote, or a name in `adapters.init`
+            (`INITS`, `FROM_DATA`); `default` is the family's own, `auto` leaves the choice to a run.
         options: settings of one family alone, such as `factor` of LoKr (`FAMILIES[family].defaults`).
         family_pattern: family by layer-name pattern, in place of `family` there.
         restart_every: steps after which A and B are added up and start anew (ReLoRA); None: never.
@@ -97,7 +97,7 @@ class LoraConfig:
     rslora: bool = _option(False, "scale by alpha / sqrt(rank)", also=("use_rslora",))
     init: str = _option(
         "default",
-        "gaussian, orthogonal, pissa, loftq, eva, lora_ga, corda, lora_null, contrastive or meta's folder",
+        "auto, gaussian, orthogonal, pissa, loftq, eva, lora_ga, corda, lora_null, contrastive or a folder",
         path=True, free="a start's name, or the folder of a learned start", sweeps=True,
         also=("init_lora_weights",),
     )  # fmt: skip
@@ -242,13 +242,13 @@ def _starts_A_and_B(family: str) -> bool:
 
 def _check_init(init: object, families: Sequence[str]) -> None:
     from visionlora.adapters.families import FAMILIES
-    from visionlora.adapters.init import FROM_DATA, INITS
+    from visionlora.adapters.init import AUTO, FROM_DATA, INITS
 
-    if init == "default" or check_learned(init, families):
+    if init in ("default", AUTO) or check_learned(init, families):
         return
     if init not in (*INITS, *FROM_DATA):
         names = ", ".join((*INITS, *FROM_DATA))
-        raise LoraError(f"init is {brief(init)}: give default, {names}, or a folder that meta wrote.")
+        raise LoraError(f"init is {brief(init)}: give auto, default, {names}, or a folder that meta wrote.")
     if not any(map(_starts_A_and_B, families)):
         able = ", ".join(filter(_starts_A_and_B, FAMILIES))
         named = ", ".join(families)

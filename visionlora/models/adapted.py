@@ -11,6 +11,7 @@ from torch import nn
 from visionlora.adapters import LoraConfig, adapted_layers, attach, fingerprint, load_adapter
 from visionlora.adapters.attaching import attach_layers
 from visionlora.adapters.families.visual_prompt import VisualPrompt
+from visionlora.adapters.init import AUTO as AUTO_INIT
 from visionlora.adapters.init import FROM_DATA
 from visionlora.adapters.learned_start import is_learned
 from visionlora.adapters.network import named_sites
@@ -139,7 +140,7 @@ def adapt(
     # New rows are trained whole: a low-rank update of them would only restrict them.
     generator = torch.Generator().manual_seed(seed)
     learned = lora.init if is_learned(lora.init) else None
-    plain_start = replace(lora, init="default") if learned or lora.init in FROM_DATA else lora
+    plain_start = replace(lora, init="default") if learned or lora.init in (AUTO_INIT, *FROM_DATA) else lora
     grown = growth_modules(backbone.model)
     inside = [name for name, (module, _) in named_sites(backbone.model).items() if module in grown]
     if only_blocks:

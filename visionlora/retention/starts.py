@@ -9,11 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from visionlora.adapters import AdapterSettings, adapters_off, named_adapters
+from visionlora.adapters import AdapterSettings, adapted_layers, adapters_off, named_adapters
 from visionlora.adapters.collect import layer_inputs, set_starts, weight_gradients
 from visionlora.adapters.families.lora import Lora
+from visionlora.adapters.init import AUTO, FROM_DATA
 from visionlora.adapters.init.from_data import contrastive, corda, eva, lora_ga, lora_null
 from visionlora.adapters.init.start import Start
+from visionlora.adapters.layers import adapters_in
 from visionlora.adapters.network import active_names, named_sites
 from visionlora.errors import VisionLoraError
 from visionlora.frozen.weight import frozen_weight
@@ -33,6 +35,22 @@ _FROM_INPUTS: dict[str, Callable[[Tensor, AdapterSettings, Tensor], Start]] = {
 }  # fmt: skip
 
 
+def chosen_init(init: str, network: nn.Module, anchors: bool) -> str:
+    """What a run does for ``lora.init=auto``: LoRA starts from images where there are anchors to tell them
+    from, everything else as its family does. Other names stay as they are.
+
+    Args:
+        init: as it was configured.
+        network: with its adapters.
+        anchors: whether there are any.
+    """
+    if init != AUTO:
+        return init
+    layers = adapted_layers(network).values()
+    families = {adapter.settings.family for layer in layers for _, _, adapter in adapters_in(layer)}
+    return CONTRASTIVE if anchors and families == {"lora"} else "default"
+
+
 def start_from_data(
     network: nn.Module,
     init: str,
@@ -41,11 +59,12 @@ def start_from_data(
     device: torch.device,
     notices: Notices,
 ) -> None:
-    """Give the adapters their start, in place; what the network computes stays the same.
+    """Give the adapters their start, in place, where it is one from images; what the network computes stays
+    the same.
 
     Args:
         network: adapted.
-        init: a name in `adapters.init.FROM_DATA`.
+        init: a start's name; nothing is done unless it is in `adapters.init.FROM_DATA`.
         training: batches of the images to learn, ``images`` (n, 3, S, S) and ``labels`` (n,).
         anchors: batches of images that are to be kept; None: there are none.
         device: where the network is computed.
@@ -54,6 +73,8 @@ def start_from_data(
     Raises:
         VisionLoraError: a start from anchors where there are none.
     """
+    if init not in FROM_DATA:
+        return
     if init in (*ON_ANCHORS, CONTRASTIVE) and anchors is None:
         raise VisionLoraError(
             f"lora.init={init} starts from anchors, and there are none: set retention.anchors"

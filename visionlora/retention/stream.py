@@ -131,14 +131,14 @@ class AnchorStream:
     def plain(self, count: int, among: int | None = None) -> tuple[Tensor, Tensor]:
         """``count`` anchors (all, if fewer) of the first ``among`` (None: of all), spread evenly: indices
         (n,), and images (n, 3, S, S), normalised but not augmented."""
-        among = len(self.anchors) if among is None else among
-        count = min(count, among)
-        chosen = [place * among // count for place in range(count)]
+        chosen = spread(count, len(self.anchors) if among is None else among)
         return torch.tensor(chosen, dtype=torch.int64), self.plain_images(chosen)
 
-    def batches(self, size: int) -> AnchorBatches:
-        """Every anchor once, neither shuffled nor augmented, in batches of ``size``."""
-        return AnchorBatches(self, size)
+    def batches(self, size: int, most: int | None = None) -> AnchorBatches:
+        """Every anchor once, or ``most`` of them, spread evenly, in batches of ``size``; neither shuffled nor
+        augmented."""
+        count = len(self.anchors) if most is None else most
+        return AnchorBatches(self, size, spread(count, len(self.anchors)))
 
     def plain_images(self, indices: Sequence[int]) -> Tensor:
         """Anchors without augmentation: (n, 3, S, S), normalised."""
@@ -180,22 +180,34 @@ class AnchorStream:
         return pixels
 
 
+def spread(count: int, among: int) -> list[int]:
+    """``count`` of the first ``among`` numbers (all, if fewer), at even distances."""
+    count = min(count, among)
+    return [place * among // count for place in range(count)]
+
+
 class AnchorBatches:
-    """Every anchor of a stream in order and without augmentation, as batches with the label -1, of several
+    """Anchors of a stream in order and without augmentation, as batches with the label -1, of several
     processes each its share.
 
     They can be iterated over any number of times.
+
+    Args:
+        stream: of the anchors.
+        size: images in a batch.
+        chosen: which anchors.
     """
 
-    def __init__(self, stream: AnchorStream, size: int) -> None:
+    def __init__(self, stream: AnchorStream, size: int, chosen: Sequence[int]) -> None:
         self.stream = stream
         self.size = size
+        self.chosen = chosen
 
     def indices(self) -> Iterator[Sequence[int]]:
         """The anchors of each batch, those of this process."""
-        own = ShareSampler(len(self.stream.anchors), place()).own
+        own = ShareSampler(len(self.chosen), place()).own
         for start in range(0, len(own), self.size):
-            yield own[start : start + self.size]
+            yield [self.chosen[index] for index in own[start : start + self.size]]
 
     def __iter__(self) -> Iterator[Batch]:
         for indices in self.indices():

@@ -164,7 +164,7 @@ class RunConfig(Section):
     data: DataConfig = section("folder")
     augment: AugmentConfig = section()
     model: ModelConfig = section()
-    lora: LoraConfig = section(targets="auto")
+    lora: LoraConfig = section(targets="auto", init="auto")
     retention: RetentionConfig = section()
     contrast: ContrastConfig = section()
     optimizer: OptimizerConfig = section("adamw")

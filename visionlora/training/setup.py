@@ -12,7 +12,6 @@ from rich.console import RenderableType
 from torch import Tensor
 
 from visionlora.adapters.groups import learning_rate_factor
-from visionlora.adapters.init import FROM_DATA
 from visionlora.data import BadImage, ImageDataset, ImageFile, ImageFolder, ImageLoader, scan
 from visionlora.data.augment import BatchMixing
 from visionlora.data.class_findings import unequal
@@ -39,7 +38,7 @@ from visionlora.retention.anchors import anchor_stream, retention_loader
 from visionlora.retention.earlier import earlier_loader, find_earlier_images
 from visionlora.retention.make_teacher import make_teacher
 from visionlora.retention.negatives import contrast_loader
-from visionlora.retention.starts import start_from_data
+from visionlora.retention.starts import BOTH, chosen_init, start_from_data
 from visionlora.retention.teacher import AnchorTeacher
 from visionlora.run_folder.record import Record
 from visionlora.tasks.single_label import class_weights
@@ -236,9 +235,10 @@ def set_up(
         stream = anchor_stream([held_out.anchors], config.retention, loaders)
         batches = stream.batches(data.batch_size)
         evaluation_images = replace(evaluation_images, held_out=batches, held_out_kind=held_out.kind)
-    if config.lora.init in FROM_DATA:
-        anchors = None if teacher is None else teacher.stream.batches(data.batch_size)
-        start_from_data(adapted.network, config.lora.init, train_loader, anchors, device, notices)
+    anchors = None if teacher is None else teacher.stream.batches(data.batch_size, BOTH)
+    init = chosen_init(config.lora.init, adapted.network, anchors is not None)
+    config = replace(config, lora=replace(config.lora, init=init))
+    start_from_data(adapted.network, init, train_loader, anchors, device, notices)
     for separated in loaders.separated:
         notices.warn(separated)
     bad = loaders.left_out(data.on_bad)
