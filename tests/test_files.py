@@ -20,7 +20,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from visionlora.errors import MachineFault, VisionLoraError
-from visionlora.files import read_json, remove_unfinished, replacing, require_writable, write_json
+from visionlora.files import new_folder, read_json, remove_unfinished, replacing, require_writable, write_json
 
 PLACES = {
     "a folder": ("folder", "is a folder"),
@@ -209,3 +209,14 @@ def test_what_a_killed_process_was_writing_is_removed_and_nothing_else(tmp_path:
     remove_unfinished(tmp_path)
     left = {path.name for path in tmp_path.rglob("*") if path.is_file()}
     assert left == {".hidden.tmp", "mine.tmp", ".config.yaml.0123abcd"}
+
+
+def test_a_new_folder_is_nobody_elses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(tmp_path / "outputs" / "12-00-00")
+    assert [new_folder(path) for _ in range(3)] == [path, f"{path}_2", f"{path}_3"]
+    (tmp_path / "file").touch()
+    assert new_folder(f"{tmp_path}/file/run") == f"{tmp_path}/file/run", "whoever uses it says why"
+    monkeypatch.setenv("RANK", "1")
+    for name, value in (("WORLD_SIZE", "2"), ("LOCAL_RANK", "1"), ("LOCAL_WORLD_SIZE", "2")):
+        monkeypatch.setenv(name, value)
+    assert new_folder(path) == path, "processes that start together share one"

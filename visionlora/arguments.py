@@ -12,6 +12,7 @@ from visionlora.errors import VisionLoraError
 from visionlora.options import kinds
 from visionlora.paths import shipped
 from visionlora.settings import Group, Key
+from visionlora.text import without_references
 
 _FLAGS = {
     "-m", "--multirun", "-r", "--run", "--resolve", "-i", "--info", "--hydra-help", "-sc",
@@ -219,9 +220,7 @@ def quoted(text: str) -> str:
     """A text in Hydra's quotes, with ``${`` escaped: OmegaConf would take it for a reference."""
     from hydra.core.override_parser.types import Quote, QuotedString
 
-    if "${" in text:
-        text = re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + "\\${", text)
-    return QuotedString(text, Quote.single).with_quotes()
+    return QuotedString(without_references(text), Quote.single).with_quotes()
 
 
 def _parsable(key: str, value: str) -> str:

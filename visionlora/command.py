@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from visionlora import __version__
 from visionlora.arguments import Arguments, closest, config_folders
 from visionlora.errors import MachineFault, VisionLoraError
-from visionlora.files import cannot_use
+from visionlora.files import cannot_use, new_folder
 from visionlora.help import command_help, group_help
 from visionlora.memory import ADVICE, first_line, is_out_of_memory
 from visionlora.paths import shipped
@@ -217,8 +217,9 @@ def fail(message: str, exit_code: int = 2) -> NoReturn:
 
 
 def register_resolvers() -> None:
-    """Make ``${shipped:data/goldfish}`` known to configuration files."""
+    """Make ``${shipped:data/goldfish}`` and ``${new_folder:PATH}`` known to configuration files."""
     OmegaConf.register_new_resolver("shipped", lambda path: str(shipped(path)), replace=True)
+    OmegaConf.register_new_resolver("new_folder", new_folder, replace=True)
 
 
 def explain_composition(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from visionlora.errors import MachineFault, VisionLoraError
+from visionlora.place import place
 
 _NOT_WRITABLE = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG, errno.ENOTDIR,
@@ -201,3 +203,27 @@ def _cannot(what: str, path: Path | None, error: OSError, key: str = "") -> Visi
     if error.errno in _FAULTS:
         return MachineFault(f"{said}; free some space, or name another folder")
     return VisionLoraError(f"{said}; name another file")
+
+
+def new_folder(path: str) -> str:
+    """Make a folder that nobody else has: ``path``, or ``path_2``, ``path_3``, ... where that is there.
+
+    One that cannot be made is ``path``, for whoever wants to use it to complain about. So it is where several
+    processes start together: they agree on the folder later.
+    """
+    if place().count > 1:
+        return path
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return path
+    for number in itertools.count(1):
+        name = path if number == 1 else f"{path}_{number}"
+        try:
+            Path(name).mkdir()
+        except FileExistsError:
+            continue
+        except OSError:
+            break
+        return name
+    return path

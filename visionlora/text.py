@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import logging
+import re
 import reprlib
 import sys
 import unicodedata
@@ -70,6 +71,11 @@ def listed(names: Sequence[str], most: int = 20) -> str:
     """Names from a file for a message: the first ``most`` of them, each of at most 200 letters."""
     shown = [name if len(name) <= 200 else f"{name[:197]}..." for name in names[:most]]
     return ", ".join(shown) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def without_references(text: str) -> str:
+    """The text with ``${`` escaped, as OmegaConf wants it where it is no reference."""
+    return re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + "\\${", text)
 
 
 def several(count: int, one: str) -> str:

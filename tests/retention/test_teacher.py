@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
+from visionlora.data.images import ImageFile
+from visionlora.notices import Notices
+from visionlora.retention.anchors import hold_out_anchors
 from visionlora.retention.teacher import hold_out
 
 
@@ -22,3 +27,14 @@ def test_anchors_are_held_out_of_every_source_in_proportion() -> None:
     kept, held = hold_out(sources)
     assert [len(source) for source in kept] == [1, 70, 70]
     assert len(held) == 20
+
+
+def test_a_resumed_run_holds_out_the_anchors_that_it_recorded(tmp_path: Path) -> None:
+    sources = [[ImageFile(tmp_path / f"{source}-{place}.png") for place in range(80)] for source in "ab"]
+    recorded = [str(source[place].path) for source in sources for place in (3, 5, 8)]
+    kept, held = hold_out_anchors(sources, 0, 64, Notices(), recorded)
+    assert held is not None
+    assert [str(one.path) for one in held.anchors] == recorded
+    assert [len(source) for source in kept] == [77, 77]
+    new = hold_out_anchors(sources, 0, 64, Notices())
+    assert hold_out_anchors(sources, 0, 64, Notices(), [str(tmp_path / "moved.png")]) == new

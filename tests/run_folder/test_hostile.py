@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from omegaconf import OmegaConf
 
 from visionlora.errors import VisionLoraError
 from visionlora.run_folder.folder import RunFolder
@@ -37,6 +38,22 @@ def test_a_configuration_that_no_run_writes_is_refused(tmp_path: Path, content: 
     assert not Path("/tmp/hacked").exists()
 
 
+def test_a_reference_in_a_configuration_is_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET", "token")
+    texts = [
+        "${oc.env:SECRET}",
+        "a ${x} \\\\${oc.env:SECRET}",
+        "${oc.decode:${oc.env:SECRET}}",
+        "${data.root}",
+    ]
+    (tmp_path / "config.yaml").write_text(json.dumps({"data": {"root": texts[0], "more": texts}}))
+    _, config = RunFolder.resume(tmp_path, {}, {}, force=False)
+    assert config.data.root == texts[0]
+    assert list(config.data.more) == texts
+    RunFolder(tmp_path, continues=True).write_config(config)
+    assert list(RunFolder.resume(tmp_path, {}, {}, force=False)[1].data.more) == texts
+
+
 @pytest.mark.parametrize(
     "values",
     [
@@ -57,3 +74,11 @@ def test_a_record_that_no_run_writes_is_refused(tmp_path: Path, values: Any) -> 
     (tmp_path / "run.json").write_text(json.dumps(values))
     with pytest.raises(VisionLoraError, match=r"run\.json"):
         Record(tmp_path / "run.json")
+
+
+def test_checkpoints_of_a_run_whose_configuration_is_gone_are_no_start(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "step-4.safetensors").write_bytes(b"another run's")
+    with pytest.raises(VisionLoraError, match="has checkpoints of a run whose config.yaml is gone"):
+        RunFolder.start(tmp_path, OmegaConf.create({}))
+    assert not (tmp_path / "config.yaml").exists()

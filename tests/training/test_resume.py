@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -406,3 +407,26 @@ def test_a_run_of_the_same_second_gets_no_shared_folder(train: Train, tmp_path: 
         left, _ = train(f"hydra.run.dir={folder}")
     assert left.code == 2
     assert "two runs cannot share a folder" in left.err
+
+
+@pytest.mark.slow
+def test_a_run_that_starts_in_the_second_of_another_has_a_folder_of_its_own(
+    command: Command, weights: Path, images: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Clock:
+        @staticmethod
+        def now() -> datetime:
+            return datetime(2026, 11, 26, 12, 0, 0)
+
+    monkeypatch.setattr("hydra.core.utils.datetime", Clock)
+    monkeypatch.chdir(tmp_path)
+    given = [
+        f"data.root={images}", "model.name=squeezenet1_1", f"model.weights={weights}", "trainer.max_steps=1",
+        "retention.generated=4", "contrast.generated=0", "trainer.precision=32-true",
+    ]  # fmt: skip
+    other = tmp_path / "outputs" / "folder" / "squeezenet1_1" / "2026-11-26_12-00-00"
+    other.mkdir(parents=True)
+    left = command("train", *given)
+    assert left.code == 0, left.err
+    assert [path.parent for path in tmp_path.rglob("metrics.json")] == [other.with_name(f"{other.name}_2")]
+    assert not any(other.iterdir())

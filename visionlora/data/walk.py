@@ -34,7 +34,7 @@ _LITTER_PATTERN = re.compile(
 watcher: ContextVar[Callable[[int], None] | None] = ContextVar("watcher", default=None)
 """Told about each file that is found: a long folder takes minutes, and many functions lead here."""
 _RUN_NAMES = ("outputs", "multirun")
-_RUN_STAMP = re.compile(r"\d{4}-\d\d-\d\d(_\d\d-\d\d-\d\d)?")
+_RUN_STAMP = re.compile(r"\d{4}-\d\d-\d\d(_\d\d-\d\d-\d\d(_\d+)?)?")
 
 
 @dataclass(frozen=True)

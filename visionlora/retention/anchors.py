@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from visionlora.retention.inversion import Classifier, cached_inversion
 from visionlora.retention.stream import AnchorStream
 from visionlora.retention.teacher import FEWEST_HELD_OUT, Anchor, hold_out
 
+HELD_OUT = "held-out anchors"
+"""Where a run records which."""
 Sources = list[Sequence[Anchor]]
 """Anchors by where they come from: each source gets the same share of a step."""
 
@@ -95,7 +98,7 @@ def generated_anchors(
 
 
 def hold_out_anchors(
-    sources: Sources, generated: int, size: int, notices: Notices
+    sources: Sources, generated: int, size: int, notices: Notices, recorded: object = None
 ) -> tuple[Sources, HeldOut | None]:
     """Set anchors aside to estimate forgetting on.
 
@@ -108,6 +111,7 @@ def hold_out_anchors(
         generated: how many anchors are generated where there are no photos.
         size: pixels a side of generated images.
         notices: where it is announced.
+        recorded: the paths that the run held out before it was interrupted; None: it was not.
 
     Returns:
         The sources without what is held out, and that; None where there are too few anchors.
@@ -118,13 +122,30 @@ def hold_out_anchors(
         held_out = HeldOut(held, "generated images")
         announced = "generated images that are no anchors"
     else:
-        sources, anchors = hold_out(sources)
+        sources, anchors = _as_recorded(sources, recorded) or hold_out(sources)
         held_out = HeldOut(anchors, "anchors held out")
         announced = "anchors held out"
     if not held_out.anchors:
         return sources, None
     notices.say(f"{len(held_out.anchors)} {announced} will choose the adapter's strength")
     return sources, held_out
+
+
+def _as_recorded(sources: Sources, recorded: object) -> tuple[Sources, list[Anchor]] | None:
+    paths = set(map(str, recorded)) if isinstance(recorded, list) else set()
+
+    def held(anchor: Anchor) -> bool:
+        return isinstance(anchor, ImageFile) and place_of(anchor) in paths
+
+    anchors = [anchor for source in sources for anchor in source if held(anchor)]
+    if not anchors:  # nothing was recorded, or the images were moved: the check of the inputs says so
+        return None
+    return [[anchor for anchor in source if not held(anchor)] for source in sources], anchors
+
+
+def place_of(image: ImageFile) -> str:
+    """Where a file is, whatever folder the command is started in."""
+    return os.path.abspath(image.path)  # noqa: PTH100 - links are told apart
 
 
 def anchor_stream(

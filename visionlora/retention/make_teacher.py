@@ -14,11 +14,13 @@ from visionlora.data.manifest import EARLIER
 from visionlora.models.adapted import AdaptedNetwork
 from visionlora.notices import Notices
 from visionlora.retention.anchors import (
+    HELD_OUT,
     HeldOut,
     anchor_sources,
     anchor_stream,
     generated_anchors,
     hold_out_anchors,
+    place_of,
 )
 from visionlora.retention.config import ContrastConfig, RetentionConfig
 from visionlora.retention.inversion import Classifier
@@ -59,14 +61,15 @@ def make_teacher(
     held_out = None
     if hold_out:
         size = classifier.generated_size
-        sources, held_out = hold_out_anchors(sources, retention.generated, size, notices)
+        recorded = record.get(HELD_OUT)
+        sources, held_out = hold_out_anchors(sources, retention.generated, size, notices, recorded)
     # As with training images: where none is usable the run is about to end.
     sources = [loaders.usable("anchor", source, loaders.training_cache) or source for source in sources]
     if held_out is not None:
         usable = loaders.usable("anchor", held_out.anchors, loaders.training_cache) or held_out.anchors
         held_out = replace(held_out, anchors=usable)
-        files = [str(one.path) for one in usable if isinstance(one, ImageFile)]
-        record.set("held-out anchors", files or f"{len(usable)} {held_out.kind}")
+        files = [place_of(one) for one in usable if isinstance(one, ImageFile)]
+        record.set(HELD_OUT, files or f"{len(usable)} {held_out.kind}")
     learned = loaders.usable(EARLIER["train"], earlier, loaders.training_cache)
     sources += [learned] if learned else []
     anchors = [anchor for source in sources for anchor in source]

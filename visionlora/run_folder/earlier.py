@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from visionlora.errors import VisionLoraError
 from visionlora.options import shown
 from visionlora.run_folder.compare import anchored, value_of
+from visionlora.run_folder.config_file import load_config
 from visionlora.run_folder.folder import CONFIG, RECORD
 from visionlora.run_folder.record import Record
 from visionlora.settings import Key
@@ -41,13 +42,11 @@ def take_options(config: DictConfig, given: Mapping[str, Any], keys: Mapping[str
     if run is None:
         return None
     try:
-        earlier = OmegaConf.load(run / CONFIG)
-        if not isinstance(earlier, DictConfig):
-            raise ValueError("it is not the configuration of a run")
+        earlier = load_config(run / CONFIG)
         directory = Record(run / RECORD).get("directory")
         if directory is not None:
             anchored(earlier, keys, Path(directory))
-    except (OSError, ValueError, yaml.YAMLError, OmegaConfBaseException) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:
         raise VisionLoraError(
             f"adapter: the options of its run cannot be read from {run / CONFIG}: {error}; mend the file, or "
             "copy the adapter directory elsewhere, and the options are the defaults"

@@ -65,7 +65,7 @@ def varied_options(runs: Sequence[FoundRun]) -> list[dict[str, str]]:
 
 def _read(path: Path) -> FoundRun:
     try:
-        config = OmegaConf.to_container(RunFolder(path, continues=True).config(), resolve=False)
+        config = OmegaConf.to_container(RunFolder(path, continues=True).config(), resolve=True)
     except VisionLoraError as error:
         return FoundRun(path, {}, str(error).removeprefix("resume: "))
     return FoundRun(path, _flat(config))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -29,15 +28,13 @@ from visionlora.run_folder.compare import (
     option_differences,
     value_differences,
 )
+from visionlora.run_folder.config_file import load_config
 from visionlora.run_folder.record import Record
 from visionlora.settings import Key
 
 if TYPE_CHECKING:
     from visionlora.run_folder.checkpoints import Checkpoints
 
-MOST_CONFIG = 2**18
-"""Bytes of a run's configuration."""
-MOST_BRACKETS = 1000
 CONFIG, IMAGES, RECORD = "config.yaml", "images.json", "run.json"
 
 
@@ -94,6 +91,11 @@ class RunFolder:
             raise VisionLoraError(
                 f"{path} holds a run already; continue it with resume={path}, or name another folder with "
                 "hydra.run.dir=FOLDER"
+            )
+        if any((path / "checkpoints").glob("*")):
+            raise VisionLoraError(
+                f"{path / 'checkpoints'} has checkpoints of a run whose {CONFIG} is gone, so it cannot be "
+                "continued; remove them, or name another folder with hydra.run.dir=FOLDER"
             )
         path.mkdir(parents=True, exist_ok=True)
         folder = cls(path, continues=False)
@@ -255,15 +257,7 @@ def _sound(path: Path) -> Iterator[None]:
 
 def _read_config(path: Path) -> DictConfig:
     try:
-        if path.stat().st_size > MOST_CONFIG:
-            raise ValueError(f"more than {MOST_CONFIG >> 10} KiB")
-        text = path.read_text(encoding="utf-8")
-        if text.count("[") + text.count("{") > MOST_BRACKETS:  # the parser's time is quadratic in their depth
-            raise ValueError(f"more than {MOST_BRACKETS} brackets")
-        # Ten lists of ten aliases each are ten thousand million values.
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, yaml.SafeLoader)):
-            raise ValueError("it has aliases, which no run writes")
-        config = OmegaConf.load(io.StringIO(text))
+        return load_config(path)
     except FileNotFoundError as error:
         raise VisionLoraError(
             f"resume: {path.parent} holds no run (there is no {path.name}); give the folder of a run, or "
@@ -271,6 +265,3 @@ def _read_config(path: Path) -> DictConfig:
         ) from error
     except (OSError, ValueError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:
         raise VisionLoraError(f"resume: {path} cannot be read: {error}") from error
-    if not isinstance(config, DictConfig):
-        raise VisionLoraError(f"resume: {path} is not the configuration of a run")
-    return config

@@ -1,0 +1,46 @@
+"""The configuration of a run, read from a file that may come from a stranger."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+
+from visionlora.text import without_references
+
+MOST_CONFIG = 2**18
+"""Bytes of a run's configuration."""
+MOST_BRACKETS = 1000
+
+
+def load_config(path: Path) -> DictConfig:
+    """Read a configuration as a run wrote it, with every value resolved: ``${...}`` in it is text.
+
+    Raises:
+        OSError, ValueError, RecursionError, yaml.YAMLError, OmegaConfBaseException: it cannot be read, or no
+            run wrote it.
+    """
+    if path.stat().st_size > MOST_CONFIG:
+        raise ValueError(f"more than {MOST_CONFIG >> 10} KiB")
+    text = path.read_text(encoding="utf-8")
+    if text.count("[") + text.count("{") > MOST_BRACKETS:  # the parser's time is quadratic in their depth
+        raise ValueError(f"more than {MOST_BRACKETS} brackets")
+    # Ten lists of ten aliases each are ten thousand million values.
+    if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, yaml.SafeLoader)):
+        raise ValueError("it has aliases, which no run writes")
+    config = OmegaConf.load(io.StringIO(text))
+    if not isinstance(config, DictConfig):
+        raise ValueError("it is not the configuration of a run")
+    # A reference of a stranger's could read the environment.
+    return OmegaConf.create(_as_text(OmegaConf.to_container(config, resolve=False)))
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _as_text(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_as_text(one) for one in value]
+    return without_references(value) if isinstance(value, str) else value
