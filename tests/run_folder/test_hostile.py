@@ -79,6 +79,6 @@ def test_a_record_that_no_run_writes_is_refused(tmp_path: Path, values: Any) -> 
 def test_checkpoints_of_a_run_whose_configuration_is_gone_are_no_start(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "step-4.safetensors").write_bytes(b"another run's")
-    with pytest.raises(VisionLoraError, match="has checkpoints of a run whose config.yaml is gone"):
+    with pytest.raises(VisionLoraError, match=r"has checkpoints of a run whose config\.yaml is gone"):
         RunFolder.start(tmp_path, OmegaConf.create({}))
     assert not (tmp_path / "config.yaml").exists()
