@@ -17,6 +17,16 @@ def layouts() -> Iterator[Case]:
     yield Case(
         "train and test", many(*below("train"), *below("test")), counts=TESTED, split="made", silent=True
     )
+    yield Case(
+        "COCO's splits beside their annotations",
+        both(many("train2017/{}.png", "val2017/{}.png"), files("annotations/instances_train2017.json")),
+        error="looks like boxes for object detection",
+    )
+    for names in (("train.txt", "test.txt"), ("training_list.csv",), ("valid.json", "README.txt")):
+        yield Case(
+            f"images and {' and '.join(names)}", both(many(*(f"images/{one}" for one in CLASSES)), files(*names)),
+            counts=TWO, notes=(f"{names[0]}",),
+        )  # fmt: skip
     yield Case("train alone", many(*below("train")), counts=TWO, split="made")
     yield Case(
         "train, val and test", many(*below("train"), *below("val"), *below("test")),

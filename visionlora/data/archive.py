@@ -46,14 +46,14 @@ def is_archive(path: Path) -> bool:
     return path.name.casefold().endswith(_NAMES) or (path.suffix == "" and zipfile.is_zipfile(path))
 
 
-def unpacked(archive: Path, most_bytes: int = MAX_BYTES) -> tuple[Path, str]:
+def unpacked(archive: Path, most_bytes: int | None = None) -> tuple[Path, str]:
     """The folder with the archive's images and tables, unpacked now or by an earlier run, and a note on it.
 
     Links out of it, devices and other files are left out. Nothing is written outside of the folder.
 
     Args:
         archive: the file.
-        most_bytes: that it may unpack to.
+        most_bytes: that it may unpack to; None: ``MAX_BYTES``.
 
     Raises:
         VisionLoraError: not such an archive, a damaged or encrypted one, one with a path that leads outside
@@ -65,7 +65,7 @@ def unpacked(archive: Path, most_bytes: int = MAX_BYTES) -> tuple[Path, str]:
     places = cache_directory() or Path(tempfile.mkdtemp(prefix="visionlora-"))
     folder = places / "unpacked" / f"{archive.name.split('.')[0][:40]}-{name}"
     if not folder.is_dir():
-        _unpack(archive, folder, most_bytes)
+        _unpack(archive, folder, MAX_BYTES if most_bytes is None else most_bytes)
     return folder, f"{archive.name} is unpacked in {folder}"
 
 

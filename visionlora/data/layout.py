@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from visionlora.data.layout_hints import LAYOUTS, describe_alike
+from visionlora.data.layout_hints import LAYOUTS, describe_alike, describe_lists, is_list
 from visionlora.data.split_names import GENERIC, SPLITS, split_and_rest, split_name
 from visionlora.data.table import labels_in
-from visionlora.data.walk import Entries, entries, has_images
+from visionlora.data.walk import Entries, entries, has_files, has_images
 from visionlora.errors import VisionLoraError
 
 CONTRAST = "contrast"
@@ -57,22 +57,25 @@ def recognise(root: Path, class_name: str | None = None) -> Layout:
         VisionLoraError: folders that contradict each other, or no images.
     """
     notes: list[str] = []
+    lists: list[Path] = []
     here = root
     for _ in range(_WRAPPERS):
         found = entries(here)
+        lists += [path for path in found.others if is_list(path)]
         if here != root:
             notes[:] = [f"{here.relative_to(root).as_posix()} is the only folder with images: entered"]
         layout = (
             _table(here, found) or _splits(here, found, class_name) or _inner_splits(here, found, class_name)
         )
         if layout is not None:
-            return _with_notes(layout, notes)
+            return _with_notes(layout, [*notes, *describe_lists(lists, layout.tables.values())])
         inside = _wrapped(here, found, class_name)
         if inside is None:
             break
         here = inside
     name = "images of one class" if found.images and not found.folders else "class folders"
-    return _with_notes(Layout(name, {"train": here}), [*notes, *describe_alike(found.folders)])
+    notes += describe_alike(found.folders)
+    return _with_notes(Layout(name, {"train": here}), [*notes, *describe_lists(lists)])
 
 
 def _with_notes(layout: Layout, notes: Sequence[str]) -> Layout:
@@ -124,7 +127,11 @@ def _splits(here: Path, found: Entries, class_name: str | None) -> Layout | None
     notes: list[str] = []
     inside = {folder: _inside(folder, split) for folder, split in named.items()}
     shapes = {folder: _shape(inside[folder]) for folder in named}
-    strays = [folder for folder in found.folders if folder not in named and not _is_unlabelled(folder)]
+    strays = [
+        folder for folder in found.folders
+        if folder not in named and not _is_unlabelled(folder)
+        and (has_images(folder) or not has_files(folder))  # annotations of COCO, labels of YOLO
+    ]  # fmt: skip
     if not _are_splits(named, shapes, strays, class_name):
         return None
     chosen = _one_each(here, named, shapes, notes)

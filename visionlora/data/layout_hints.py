@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from visionlora.data.split_names import GENERIC, split_name
+from visionlora.data.split_names import GENERIC, split_and_rest, split_name
 from visionlora.data.walk import entries, kinds
 
 LAYOUTS = "FOLDER/<class>/*, FOLDER/{train,val,test}/<class>/*, or FOLDER/* with data.class_name=NAME"
 
 _TABLES = (".csv", ".tsv", ".jsonl")
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".rar", ".7z")
+_LISTS = (".txt", ".csv", ".tsv", ".lst", ".json")
 _BOXES = (".txt", ".xml", ".json")
 
 
@@ -63,6 +64,26 @@ def describe_alike(folders: Sequence[Path]) -> list[str]:
         f"({', '.join(same[:3])}{', ...' if len(same) > 3 else ''}); if those are the classes, call the "
         "folders train and val, or give one of them as data.root"
     ]
+
+
+def is_list(path: Path) -> bool:
+    """Whether a file may list the images of a split: ``train.txt``, ``test_list.csv``."""
+    split, rest = split_and_rest(path.stem)
+    return path.suffix.casefold() in _LISTS and split is not None and set(rest) <= {"list", "labels"}
+
+
+def describe_lists(lists: Sequence[Path], read: Collection[Path] = ()) -> list[str]:
+    """A note about lists of splits that nobody reads.
+
+    Args:
+        lists: files.
+        read: those that are read.
+    """
+    names = [path.name for path in lists if path not in read]
+    if not names:
+        return []
+    which = f"{names[0]} is" if len(names) == 1 else f"{', '.join(names[:3])} are"
+    return [f"{which} not read: a split is made of folders, or of a table with a column `split`"]
 
 
 def _up_to(folder: Path, root: Path) -> Iterator[Path]:
