@@ -254,3 +254,10 @@ def build_again(config: dict[str, Any]) -> dict[str, Any]:
         value = list(value) if isinstance(value, tuple) else value
         (defaults.setdefault(section, {}) if section else defaults)[word] = value
     return defaults
+
+
+def test_flags_may_stand_between_settings() -> None:
+    given = ["data.root=x", "-m", "lora.rank=1,2", "--cfg", "job", "seed=1"]
+    words = Arguments(keys_of(TRAIN.options), tuple(groups_of(TRAIN.options)), given).for_hydra()
+    assert words[:3] == ["-m", "--cfg", "job"]
+    assert [word.partition("=")[0] for word in words[3:]] == ["data.root", "lora.rank", "seed"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
 
 def test_the_page_of_the_examples_names_each_of_them() -> None:
     page = (EXAMPLES / "README.md").read_text(encoding="utf-8")
-    names = {path.name for path in EXAMPLES.glob("*.py")}
+    names = {path.name for path in EXAMPLES.iterdir() if path.suffix in (".py", ".ipynb")}
     assert {name for name in names if f"({name})" not in page} == set()
 
 
@@ -67,3 +68,16 @@ def test_a_checkpoint_of_the_transformers_trainer_is_an_adapter_directory(
     files = example("transformers_trainer")()
     assert {"adapter_config.json", "adapter_model.safetensors", "trainer_state.json"} <= set(files)
     assert not {"model.safetensors", "pytorch_model.bin"} & set(files)
+
+
+@pytest.mark.slow
+def test_the_notebook_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(EXAMPLES.parent))
+    cells = json.loads((EXAMPLES / "goldfish.ipynb").read_text(encoding="utf-8"))["cells"]
+    names: dict[str, Any] = {}
+    for cell in cells:
+        assert not cell.get("outputs"), "outputs are not kept"
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]).replace("STEPS = 320", "STEPS = 2"), names)
+    assert len(names["drawings"]) == 4

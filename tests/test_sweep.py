@@ -43,8 +43,8 @@ def test_a_sweep_ends_with_a_table_of_its_runs(train: Train, command: Command, t
     assert "lora.rank=2" in (tmp_path / "sweep" / "sweep.html").read_text()
     listed = command("runs", str(tmp_path / "sweep"), f"output={tmp_path / 'runs.csv'}")
     assert listed.code == 0, listed.err
-    assert "0, lora.rank=1" in listed.out
-    assert "1, lora.rank=2" in listed.out
+    assert "0: lora.rank=1" in listed.out
+    assert "1: lora.rank=2" in listed.out
     with (tmp_path / "runs.csv").open(newline="") as file:
         again = list(csv.DictReader(file))
     assert [row["best"] for row in again] == [row["best"] for row in rows]

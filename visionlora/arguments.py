@@ -57,21 +57,22 @@ class Arguments:
         """
         if {"-sc", "--shell-completion"} & set(self.given):
             return self.given
-        return list(self._translated())
-
-    def _translated(self) -> Iterator[str]:
         words = iter(self.given)
+        flags: list[str] = []
+        overrides: list[str] = []
         before = ""
         for word in words:
             if word.startswith("-"):
-                yield from self._flag(word, words)
+                flags += self._flag(word, words)
             elif match := _OVERRIDE.fullmatch(word):
                 before = word
-                yield self._override(**match.groupdict())
+                overrides.append(self._override(**match.groupdict()))
             elif word.startswith("~hydra"):
-                yield word
+                overrides.append(word)
             else:
                 raise VisionLoraError(self._stray(word, before))
+        # Hydra's parser takes a flag between two settings for the end of them.
+        return [*flags, *overrides]
 
     def _flag(self, word: str, words: Iterator[str]) -> Iterator[str]:
         name, equals, value = word.partition("=")

@@ -56,12 +56,12 @@ def runs(config: DictConfig) -> int:
         if run.problem is not None:
             complain(run.problem)
     best = best_run([row.metrics for row in rows])
-    named = [
-        (", ".join([row.name, *(f"{key}={value}" for key, value in row.varied.items())]), row.metrics)
-        for row in rows
-    ]
     if rows:
-        show(sweep_table(named))
+        show(sweep_table([(row.name, row.metrics) for row in rows]))
+        for row in rows:
+            if row.varied:
+                told = ", ".join(f"{key}={value}" for key, value in row.varied.items())
+                print(printable(f"{row.name}: {told}"))
     if options.output is not None and options.output.lower().endswith(".csv"):
         write_runs_csv(rows, best, Path(options.output))
     elif options.output is not None:

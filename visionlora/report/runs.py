@@ -88,7 +88,7 @@ def write_runs_page(rows: Sequence[RunRow], best: int | None, title: str, path: 
     """Write the runs as a page with everything in it, the best one first."""
     order = sorted(range(len(rows)), key=lambda place: (place != best, -(_top1(rows[place]) or 0.0)))
     keys = varied_keys(rows)
-    head = "".join(f"<th>{text(name)}</th>" for name in ("run", *keys, *FIGURES))
+    head = "".join(f"<th>{text(name)}</th>" for name in ("run", *FIGURES, *keys))
     body = "".join(_row(rows[place], keys, place == best) for place in order)
     words = (
         "The best run has the highest top-1 on its validation images of those within their budgets. It was "
@@ -110,10 +110,10 @@ def varied_keys(rows: Sequence[RunRow]) -> list[str]:
 
 def _row(row: RunRow, keys: Sequence[str], best: bool) -> str:
     told = "".join(f"<td><bdi>{text(row.varied.get(key, ''))}</bdi></td>" for key in keys)
-    figures = "".join(f"<td>{_shown(value)}</td>" for value in figures_of(row.metrics).values())
+    figures = "".join(f"<td class=figure>{_shown(value)}</td>" for value in figures_of(row.metrics).values())
     mark = " <span class=tag>best</span>" if best else ""
     kind = " class=best" if best else ""
-    return f"<tr{kind}><td class=name><bdi>{text(row.name)}</bdi>{mark}</td>{told}{figures}</tr>"
+    return f"<tr{kind}><td class=name><bdi>{text(row.name)}</bdi>{mark}</td>{figures}{told}</tr>"
 
 
 def _shown(value: object) -> str:
@@ -123,7 +123,9 @@ def _shown(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:.3f}" if isinstance(value, float) else text(value)
+    if isinstance(value, float):
+        return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+    return text(value)
 
 
 def _top1(row: RunRow) -> float | None:

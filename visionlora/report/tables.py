@@ -124,19 +124,20 @@ def sweep_table(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
     """One row per run: its overrides and its figures; the best one is bold."""
     best = best_run([metrics for _, metrics in runs])
     title = f"{len(runs)} runs; top-1 and loss on their validation images"
-    table = Table(title=title, title_justify="left", header_style="bold")
-    for name in (
-        "run", "images", "top-1", "95 % interval", "loss", "strength", "old top-1 lost",
-        "false positives", "trained", "step, ms",
-    ):  # fmt: skip
-        table.add_column(name, justify="left" if name == "run" else "right")
+    # Without lines between the columns it fits 80 characters.
+    table = Table(
+        title=title, title_justify="left", header_style="bold", box=None, pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )  # fmt: skip
+    table.add_column("run", overflow="fold", min_width=14)
+    for name in ("top-1", "95 % interval", "loss", "strength", "lost", "false pos.", "trained"):
+        table.add_column(name, justify="right", no_wrap=True)
     for place, (overrides, metrics) in enumerate(runs):
         retention, contrast = metrics["retention"], metrics["contrast"]
         lost = retention if retention == NOT_MEASURED else _lost(retention)
         wrong = contrast if contrast == NOT_MEASURED else shown_share(contrast["after/false_positive_rate"])
         table.add_row(
             _text(f"* {overrides}" if place == best else overrides),
-            f"{metrics['pictures']['val']:,}",
             shown_share(metrics["after"]["val/top1"]),
             shown_interval(metrics["after"]["val/top1"], metrics["pictures"]["val"]),
             shown_share(metrics["after"]["val/loss"]),
@@ -144,7 +145,6 @@ def sweep_table(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
             lost,
             wrong,
             f"{metrics['parameters']['trainable']:,}",
-            f"{metrics['time']['step_ms']:.0f}",
             style="bold" if place == best else None,
         )
     marked = "* the best: highest top-1 within the budgets" if best is not None else None

@@ -60,7 +60,11 @@ def varied_options(runs: Sequence[FoundRun]) -> list[dict[str, str]]:
     readable = [run for run in runs if run.problem is None]
     keys = dict.fromkeys(key for run in readable for key in run.options)
     differing = [key for key in keys if len({shown(run.options.get(key)) for run in readable}) > 1]
-    return [{key: shown(run.options[key]) for key in differing if key in run.options} for run in runs]
+    return [{key: _told(run.options[key]) for key in differing if key in run.options} for run in runs]
+
+
+def _told(value: Any) -> str:
+    return value if isinstance(value, str) else shown(value)
 
 
 def _read(path: Path) -> FoundRun:
