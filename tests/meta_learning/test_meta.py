@@ -103,9 +103,15 @@ def test_what_was_interrupted_continues_to_the_same_start(
     assert left.code == 2 and "holds the progress of another run" in left.err
 
 
-def test_what_gives_no_tasks_is_refused_in_one_line(meta) -> None:
+def test_what_gives_no_tasks_is_refused_in_one_line(meta, folder: Path) -> None:
     left = meta("meta.shots=4")
     assert left.code == 2 and "more than meta.shots=4 images" in left.err
+    left = meta("meta.held_out=3")
+    assert left.code == 2 and "has fewer than 2 classes" in left.err
+    (folder / "red").rename(folder / "violet")
+    left = meta()
+    assert left.code == 2 and "tasks need an output for every class" in left.err
+    (folder / "violet").rename(folder / "red")
     left = meta("lora.family=dora")
     assert left.code == 2 and "use lora.family=lora" in left.err
     assert left.err.count("\n") == 1

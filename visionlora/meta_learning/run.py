@@ -23,6 +23,7 @@ from visionlora.meta_learning.problem import Features, Problem
 from visionlora.meta_learning.tasks import deal, held_out
 from visionlora.models import Backbone, find_class
 from visionlora.models.adapted import AdaptedNetwork, adapt
+from visionlora.models.classes import UnknownClass
 from visionlora.models.config import ModelConfig
 from visionlora.notices import Notices
 from visionlora.report.progress import progress
@@ -80,8 +81,8 @@ def _check_classes(seen: Sequence[ImageFile], options: MetaOptions, notices: Not
         notices.say(f"{len(few)} classes have no more than meta.shots={shots} images and are in no task")
     if len(usable) < 2:
         raise VisionLoraError(
-            f"data.root: {options.data.root} has {len(usable)} classes with more than meta.shots={shots} "
-            "images that are not held out, and a task needs 2: hold out fewer than "
+            f"data.root: {options.data.root} has fewer than 2 classes with more than meta.shots={shots} "
+            "images that are not held out, and a task needs 2; hold out fewer than "
             f"meta.held_out={options.meta.held_out}, or give more images"
         )
 
@@ -101,7 +102,15 @@ def _adapted(options: MetaOptions, classes: Sequence[str]) -> AdaptedNetwork:
             "lora: a start of A and B is learned; use lora.family=lora with lora.init=default and no restarts"
         )
     model = ModelConfig(name=options.model.name, weights=options.model.weights, head="keep")
-    return adapt(model, lora, classes, options.seed, channels_last=True)
+    try:
+        return adapt(model, lora, classes, options.seed, channels_last=True)
+    except VisionLoraError as error:
+        unknown = error.__cause__
+        if not isinstance(unknown, UnknownClass):
+            raise
+        raise VisionLoraError(
+            f"data.root: {unknown}; tasks need an output for every class: rename that folder or leave it out"
+        ) from error
 
 
 def _learner(
