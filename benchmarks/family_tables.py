@@ -128,8 +128,13 @@ def draw(records: Sequence[Record]) -> Figure:
     figure = Figure(figsize=(6 * max(1, len(panels)), 5), layout="constrained")
     for place, (title, points) in enumerate(panels, 1):
         axes = figure.add_subplot(1, len(panels), place)
+        together: dict[tuple[float, float], list[str]] = {}
         for name, x, y in points:
+            together.setdefault((round(x, 4), round(y, 4)), []).append(name)
+        for (x, y), names in together.items():
             axes.plot(x, y, "o")
-            axes.annotate(name, (x, y), textcoords="offset points", xytext=(4, 3), fontsize=8)
+            lines = "\n".join(names)
+            axes.annotate(lines, (x, y), textcoords="offset points", xytext=(5, -2), fontsize=8, va="top")
         axes.set(title=title, xlabel="top-1 lost on old images", ylabel="top-1 learned")
+        axes.margins(0.15)
     return figure

@@ -164,7 +164,8 @@ class AdaptedLayer(Swapped):
         adapter = self._only_trained()
         if adapter is None:
             return self.recomputed(whole, x)
-        settings, ways = adapter.settings, {OUTPUTS: outputs, WHOLE: partial(self.recomputed, whole)}
+        settings = adapter.settings
+        ways: dict[str, Way] = {OUTPUTS: outputs, WHOLE: partial(self.recomputed, whole)}
         more = adapter.family, *sorted(settings.options.items()), *more
         way = cheaper_way(x, self.frozen_weight, settings.rank, more, ways, adapter, self._scales)
         return ways[way](x)
