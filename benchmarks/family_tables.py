@@ -130,7 +130,7 @@ def draw(records: Sequence[Record]) -> Figure:
         axes = figure.add_subplot(1, len(panels), place)
         together: dict[tuple[float, float], list[str]] = {}
         for name, x, y in points:
-            together.setdefault((round(x, 4), round(y, 4)), []).append(name)
+            together.setdefault((round(x, 3), round(y, 3)), []).append(name)
         for (x, y), names in together.items():
             axes.plot(x, y, "o")
             lines = "\n".join(names)
