@@ -146,8 +146,9 @@ class AdaptedLayer(Swapped):
         """The adapted weight as scaled or turned outputs of a low-rank change, which saves the gradient of
         the whole weight; None where the layer is not trained, or it is none."""
         adapter = self._only_trained()
-        if adapter is None:
-            return None
+        return None if adapter is None else self._scaled_low_rank_of(adapter)
+
+    def _scaled_low_rank_of(self, adapter: Adapter) -> ScaledLowRank | None:
         exact = self.frozen_weight.dense(self._exact)
         with autocast_off(exact.device):
             return adapter.scaled_low_rank(exact)
@@ -167,16 +168,19 @@ class AdaptedLayer(Swapped):
         settings = adapter.settings
         ways: dict[str, Way] = {OUTPUTS: outputs, WHOLE: partial(self.recomputed, whole)}
         more = adapter.family, *sorted(settings.options.items()), *more
-        way = cheaper_way(x, self.frozen_weight, settings.rank, more, ways, adapter, self._scales)
+        possible = partial(self._scales, adapter)
+        way = cheaper_way(x, self.frozen_weight, settings.rank, more, ways, adapter, possible)
         return ways[way](x)
 
-    def _scales(self) -> bool:
+    def _scales(self, adapter: Adapter) -> bool:
         """Whether `scaled_low_rank` gives the layer's output: a turn may not mix the outputs of groups, which
         have inputs of their own."""
-        with torch.enable_grad():
-            scaled = self.scaled_low_rank()
-        if scaled is None or scaled.turn is None:
-            return scaled is not None
+        with torch.no_grad():
+            scaled = self._scaled_low_rank_of(adapter)
+        if scaled is None or (self.is_quantised and scaled.low_rank is not None and scaled.scale is None):
+            return False  # GLoRA's factors are made of the dense base, which would be kept
+        if scaled.turn is None:
+            return True
         group = self.frozen_weight.shape[0] // getattr(self, "groups", 1)
         return group % scaled.turn.shape[-1] == 0
 
