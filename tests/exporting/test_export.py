@@ -163,6 +163,7 @@ def test_any_number_of_images_is_a_batch_and_the_names_are_in_the_file(tmp_path:
         ({"output": "x.pt2", "precision": "int8"}, "precision int8 is ONNX Runtime's"),
         ({"output": "x.pt2", "preprocess": "all"}, "preprocess all is for .onnx alone"),
         ({"output": "x.safetensors", "preprocess": "normalise"}, "safetensors has only weights"),
+        ({"output": "x.mlpackage", "preprocess": "normalise"}, "whose converter takes no bytes"),
         ({"output": "x.tflite", "precision": "float16"}, "float16 is not for .tflite"),
         ({"output": "x.onnx", "calibration": "x"}, "calibration is for precision=int8"),
     ],

@@ -25,6 +25,7 @@ def test_a_run_writes_every_file_that_the_design_names(train: Train) -> None:
     assert left.code == 0, left.err
     for name in (
         "adapter/adapter_config.json", "adapter/adapter_model.safetensors", "adapter/README.md",
+        "adapter/preview.png",
         "checkpoints/step-4.safetensors", "config.yaml", "metrics.json", "kernels.json", "images.json",
         "run.json", "before_after.png", "retention_changes.png", "strength.png", "train.log", "report.html",
         "classes.csv",

@@ -40,6 +40,8 @@ class ExportConfig(AdapterSource):
             raise ValueError("precision float16 is not for .tflite; use float32")
         if self.preprocess == "all" and not onnx:
             raise ValueError("preprocess all is for .onnx alone; use normalise or none")
+        if self.preprocess != "none" and self.output.lower().endswith(".mlpackage"):
+            raise ValueError("preprocess is not for .mlpackage, whose converter takes no bytes; leave it out")
         if self.preprocess != "none" and self.output.lower().endswith(".safetensors"):
             raise ValueError("preprocess is for formats with code in them; safetensors has only weights")
         if self.calibration is not None and self.precision != "int8":
