@@ -76,22 +76,6 @@ def test_the_base_of_a_damaged_adapter_is_refused(train: Train, tmp_path: Path) 
         restore(adapter)
 
 
-@pytest.mark.slow
-def test_a_run_on_a_quantised_base_continues_to_the_same_bytes(train: Train, tmp_path: Path) -> None:
-    options = (*QUANTISED, "lora.init=loftq", "trainer.checkpoint_steps=1", "trainer.max_steps=4")
-    _, whole = train(*options, f"hydra.run.dir={tmp_path / 'whole'}")
-    again = tmp_path / "again"
-    shutil.copytree(whole, again)
-    for path in sorted(again.glob("checkpoints/step-*"))[2:]:
-        path.unlink()
-    record = json.loads((again / "run.json").read_text())
-    (again / "run.json").write_text(json.dumps({k: v for k, v in record.items() if k != "finished"}))
-    left, _ = train(f"resume={again}")
-    assert left.code == 0, left.err
-    names = ("adapter/adapter_model.safetensors", "adapter/base_correction.safetensors")
-    assert all((whole / name).read_bytes() == (again / name).read_bytes() for name in names)
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -143,6 +143,8 @@ def test_ctrl_c_while_the_strength_is_chosen_keeps_the_trained_adapter(
         "retention.weight=0",
         "optimizer.name=sgd optimizer.lr=0.01 optimizer.options={momentum:0.9} augment.mixup=0.2",
         "optimizer.schedule=linear optimizer.class_weights=true trainer.accumulate=2",
+        "model.quantise=nf4 lora.init=loftq",
+        "model.quantise=int8 lora.family=loha trainer.precision=bf16-mixed",
     ],
 )  # fmt: skip
 def test_whatever_is_trained_continues_to_the_same_bytes(
