@@ -12,11 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visionlora.check import COMMAND as CHECK
+from visionlora.combine import COMMAND as COMBINE
+from visionlora.convert import COMMAND as CONVERT
 from visionlora.data.config import DataConfig
 from visionlora.errors import VisionLoraError
 from visionlora.evaluate import COMMAND as EVALUATE
 from visionlora.explain import COMMAND as EXPLAIN
 from visionlora.export import COMMAND as EXPORT
+from visionlora.extract import COMMAND as EXTRACT
 from visionlora.gallery import COMMAND as GALLERY
 from visionlora.merge import COMMAND as MERGE
 from visionlora.meta import COMMAND as META
@@ -39,6 +42,9 @@ COMMANDS = {
         EVALUATE,
         MERGE,
         QUANTISE,
+        COMBINE,
+        EXTRACT,
+        CONVERT,
         EXPORT,
         EXPLAIN,
         RUNS,
@@ -56,6 +62,9 @@ REQUIRED: Mapping[str, Mapping[str, Any]] = {
     "export": {"adapter": "run", "output": "network.onnx", "precision": "int8"},
     "check": {"data": {"root": "x"}},
     "quantise": {"output": "weights.safetensors"},
+    "combine": {"adapters": ["run", "other"], "output": "combined"},
+    "extract": {"model": "resnet18", "tuned": "tuned.pth", "output": "extracted"},
+    "convert": {"source": "run", "output": "converted"},
     "explain": {},
     "meta": {"data": {"root": "images"}},
     "runs": {},
@@ -188,6 +197,26 @@ REFUSED: Mapping[str, tuple[Any, ...]] = {
     "merged": SWITCH,
     "mirrored": SWITCH,
     "rank_curve": SWITCH,
+    "adapter_weights": ([], [1, 1], [NAN], [101], 1, "x", True),
+    "strength": (-1, 101, NAN, None, True, "", [1], []),
+    "evaluate strength": (-1, 101, NAN, None, True, "", "x", "1:0:1", "0:1:0", "0:1", "0:200:1", []),
+    "figure": ("x.jpg", "x", "x.png", "", True),
+    "adapters": ([], "run", None, 1, True, [1.5, True], [""]),
+    "method": ("mean", "", None, 1, True),
+    "combine weights": ([], [1], [1, 2, 3], [NAN, 1], 1, "x", True),
+    "combine rank": (*COUNT, None, 4097),
+    "combine output": TEXT,
+    "density": (0, -1, 1.1, NAN, None, "x", True),
+    "base": TEXT[1:],
+    "extract base": TEXT,
+    "extract model": TEXT,
+    "tuned": TEXT,
+    "extract rank": (0, -1, 1.5, 4097, None, "", "all", True),
+    "extract output": TEXT,
+    "source": TEXT,
+    "to": ("diffusers", "", None, 1, True),
+    "convert output": TEXT,
+    "alpha": (0, -1, INF, NAN, "x", True),
     "strays": ("yes", 1, None, [True]),
     "report": ("x.pdf", "x", "", True),
     "cache": SWITCH,
@@ -214,7 +243,8 @@ def built(command: str, key: str, value: Any) -> Any:
 
 @pytest.mark.parametrize(("command", "key"), CASES)
 def test_a_bad_value_is_refused_with_the_name_of_its_key(command: str, key: str) -> None:
-    refused_values = REFUSED[key]
+    refused_values = REFUSED.get(f"{command} {key}", REFUSED.get(key, ()))
+    assert refused_values, f"{key} has no entry in REFUSED"
     if keys_of(COMMANDS[command].options)[key].default is None:  # then null is a value
         refused_values = tuple(value for value in refused_values if value is not None)
     for value in refused_values:

@@ -25,6 +25,8 @@ _WITH_VALUE = {
 _SHOWN = ("job", "hydra", "all")
 _SHORT = {"model": "model.name", "resume": "resume.run"}
 """Groups whose name alone stands for one of their keys."""
+_ALIASES = {"adapter.weights": ("adapter_weights",), "from": ("source",)}
+"""Other spellings of keys."""
 _RUN_FOLDER = ("output", "output_dir", "out", "outdir", "out_dir", "save_dir", "logdir", "log_dir", "project")
 """What other tools call the folder that a run is written to."""
 
@@ -92,6 +94,7 @@ class Arguments:
             raise VisionLoraError(f"there is no option {name}; {self._meant(name.lstrip('-'), value)}")
 
     def _override(self, sign: str, key: str, value: str) -> str:
+        key = next((one for one in _ALIASES.get(key, ()) if one in self.keys), key)
         if key in _SHORT and key in self.groups and not self._are_presets(key, value):
             key = _SHORT[key]
         if key in self.keys:

@@ -12,7 +12,10 @@ COMMAND = Command(
     "merge",
     "write plain weights, which torchvision loads, with the adapter merged in",
     MergeConfig,
-    ("visionlora merge adapter=RUN output=merged.safetensors",),
+    (
+        "visionlora merge adapter=RUN output=merged.safetensors",
+        "visionlora merge adapter=[RUN,OTHER] adapter.weights=[0.7,0.3] output=merged.safetensors",
+    ),
 )
 
 
@@ -21,7 +24,15 @@ def merge(config: DictConfig) -> int:
     options = build(MergeConfig, plain(config))
     from visionlora.models.merge_weights import write_merged
 
-    write_merged(options.adapter, options.output, options.model, options.weights, options.quantise)
+    write_merged(
+        options.adapters,
+        options.output,
+        options.model,
+        options.weights,
+        options.quantise,
+        shares=options.adapter_weights,
+        strength=options.strength,
+    )
     return 0
 
 

@@ -66,7 +66,7 @@ def images(tmp_path: Path) -> Path:
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     """A small network in the place of an adapter's."""
     about = WeightsMetadata(NAMES, ("",) * len(NAMES), INPUT)
-    monkeypatch.setattr(exporting, "restore", lambda *_: None)
+    monkeypatch.setattr(exporting, "restore_adapters", lambda *_: None)
     monkeypatch.setattr(exporting, "growths", lambda _: ())
     monkeypatch.setattr(
         exporting, "_plain", lambda _: Exported(small_network(), small_network(), about, {}, small_network)

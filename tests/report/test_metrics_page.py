@@ -82,7 +82,7 @@ def test_the_page_describes_every_key_that_runs_write_and_no_other(
 
     left = command(
         "evaluate", f"adapter={tmp_path / 'forgetting'}", "data=goldfish", f"output={tmp_path / 'e.json'}",
-        "rank_curve=true",
+        "rank_curve=true", "strength=0:1:0.5", "figure=s.png",
     )  # fmt: skip
     assert left.code == 0, left.err
     evaluation = json.loads((tmp_path / "e.json").read_text(encoding="utf-8"))

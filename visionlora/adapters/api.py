@@ -11,9 +11,14 @@ from visionlora.adapters.families import FAMILIES
 from visionlora.adapters.groups import adapter_parameter_groups
 from visionlora.adapters.io.directory import load_adapter, save_adapter
 from visionlora.adapters.io.fingerprint import fingerprint
+from visionlora.adapters.io.formats import load_file
+from visionlora.adapters.io.loralib import save_loralib
+from visionlora.adapters.io.lycoris_write import save_lycoris
 from visionlora.adapters.io.peft_config import read_adapter_config
+from visionlora.adapters.io.peft_export import save_peft
 from visionlora.adapters.layers import AdaptedLayer
 from visionlora.adapters.merging import adapters_off, merge, merged, scale, scaled
+from visionlora.adapters.mixed import predict_mixed
 from visionlora.adapters.network import (
     active_adapters,
     adapted_layers,
@@ -26,6 +31,7 @@ from visionlora.adapters.network import (
     restart_adapters,
     step_adapters,
 )
+from visionlora.adapters.tuned import extract_tuned
 from visionlora.frozen.folding import fold_batch_norm, folded, unfold_batch_norm
 from visionlora.frozen.norm import FrozenBatchNorm
 
@@ -52,16 +58,22 @@ __all__ = [
     "detach",
     "extract",
     "extract_difference",
+    "extract_tuned",
     "fingerprint",
     "fold_batch_norm",
     "folded",
     "load_adapter",
+    "load_file",
     "merge",
     "merged",
     "named_adapters",
+    "predict_mixed",
     "read_adapter_config",
     "restart_adapters",
     "save_adapter",
+    "save_loralib",
+    "save_lycoris",
+    "save_peft",
     "scale",
     "scaled",
     "step_adapters",

@@ -26,15 +26,18 @@ from visionlora.adapters.network import (
     adapted_layers,
     adapter_names,
     finish_detaching,
+    group_adapters,
     named_sites,
     remove_adapters,
     require_adapters,
+    with_parts,
 )
 from visionlora.adapters.norms import named_norms
 from visionlora.adapters.parts import part_name, settings_by_family
 from visionlora.adapters.restart import allow_restarts
 from visionlora.adapters.sites import WeightSite
 from visionlora.adapters.targets import chosen_sites, closest, unmatched_patterns
+from visionlora.adapters.whole import forget_replaced, replaced, set_replaced
 from visionlora.frozen.folding import unfold_batch_norm
 from visionlora.frozen.freeze import FrozenConv, freeze, freeze_modules
 from visionlora.frozen.packed import PackedWeight
@@ -104,6 +107,8 @@ def attach(
         attach_layers(model, settings, name=names[family], generator=generator)
     if config.restart_every is not None:
         allow_restarts(model, name, config.restart_rank)
+    if len(names) > 1:
+        group_adapters(model, name, tuple(names.values()))
     return activate(model, *names.values())
 
 
@@ -138,12 +143,13 @@ def attach_layers(
 
 
 def activate(model: _Network, *names: str) -> _Network:
-    """Make these adapters the ones that take part, in place; their updates add up. Without names: none.
+    """Make these adapters the ones that take part, in place; their updates add up. Without names: none. Those
+    of several families that were attached or loaded as one go by the name of the first.
 
     Raises:
         LoraError: there is no adapter of such a name.
     """
-    known = adapter_names(model)
+    known, names = adapter_names(model), with_parts(model, names)
     for name in names:
         if name not in known:
             raise LoraError(f"There is no adapter {name!r}; there are {', '.join(known) or 'none'}.")
@@ -166,7 +172,7 @@ def detach(model: _Network, *names: str) -> _Network:
     for name in names:
         if name not in known:
             raise LoraError(f"There is no adapter {name!r}; there are {', '.join(known)}.")
-    gone = set(names or known)
+    gone = set(with_parts(model, names) or known)
     unfold_batch_norm(model)
     for layer in layers.values():
         for name in gone & set(layer.adapters):
@@ -177,6 +183,9 @@ def detach(model: _Network, *names: str) -> _Network:
     left = tuple(name for name in known if name not in gone)
     if left:
         freeze_modules(model, set(adapted_layers(model).values()))
+    else:
+        set_replaced(model, {key: frozen for key, (frozen, _) in replaced(model).items()})
+        forget_replaced(model)
     return finish_detaching(model, left)
 
 
@@ -236,7 +245,8 @@ def _put_on(
     weight = module._parameters[site.parameter]
     shape = site.view(weight).shape
     dtype = torch.promote_types(weight.dtype, torch.float32)
-    adapter = FAMILIES[settings.family](shape, settings, dtype, generator)
+    family = FAMILIES[settings.family]
+    adapter = family(family.shape_on(module, shape), settings, dtype, generator)
     starts = settings.init != "default"
     if (starts or type(adapter).start is not Adapter.start) and not weight.is_meta:
         base = site.view(frozen_weight(module, site.parameter).dense(dtype)).detach().cpu()

@@ -153,6 +153,11 @@ class Adapter(nn.Module):
         """Called when training starts (step 0), or continues after step `step` of `total` with the tensors of
         that step: for what a family keeps elsewhere."""
 
+    @classmethod
+    def shape_on(cls, layer: Any, shape: Sequence[int]) -> tuple[int, ...]:
+        """The shape that the constructor gets for a layer whose weight is of this shape."""
+        return tuple(shape)
+
     @property
     def has_hooks(self) -> bool:
         """Whether the family has a regularizer or does something at each step."""

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from visionlora.adapters.base import LowRank, ScaledLowRank
 from visionlora.adapters.families.norm import NORMS
 from visionlora.adapters.layers import AdaptedLayer, HasWeight
+from visionlora.adapters.mixed_batch import by_adapter, low_rank_of
 from visionlora.adapters.module_adapter import ModuleAdapter, add_branches, change_inputs
 from visionlora.adapters.norms import AdaptedNorm
 from visionlora.adapters.output_scale import scaled_output
@@ -34,6 +35,8 @@ class AdaptedConv(HasWeight, FoldableConv):
 
     def forward(self: Any, x: Tensor) -> Tensor:
         """(N, in, size...) to (N, out, size...)."""
+        if self.mixed is not None:
+            return self._mixed_forward(x)
         modules: list[ModuleAdapter] = self.module_adapters()
         x = change_inputs(modules, x, self)
         fold: Fold | None = self.fold
@@ -89,6 +92,28 @@ class AdaptedConv(HasWeight, FoldableConv):
             return self.recomputed(whole, x)
         return self.by_cheaper_way(x, outputs, whole, geometry)
 
+    def _mixed_forward(self: Any, x: Tensor) -> Tensor:
+        """For a batch of different adapters: the frozen layer once, each adapter's branch for its images."""
+        batch, fold = self.mixed, self.fold
+        factors = [low_rank_of(self, names) if names else None for names in batch.kinds]
+        plain = [not any(name in self.adapters for name in names) for names in batch.kinds]
+        if self.padding_mode != "zeros" or any(
+            one is None and not bare for one, bare in zip(factors, plain, strict=True)
+        ):
+            return by_adapter(self, x)
+        weight, bias, scale = self.frozen_weight, self.bias, None
+        if fold is not None:
+            affine = fold.affine(weight, bias)
+            weight, bias, scale = affine.weight, affine.bias, affine.scale
+        geometry = self._geometry(self.padding)
+        y = frozen_conv(x, weight, bias, geometry)
+        counts = batch.rows(len(x))
+        for low_rank, part, out in zip(factors, x.split(counts), y.split(counts), strict=True):
+            if low_rank is not None:
+                B = low_rank.B if scale is None else low_rank.B * scale.to(low_rank.B.dtype)
+                out += conv_branch(part, low_rank.A, B, low_rank.scaling, geometry).to(out.dtype)
+        return y
+
     def _geometry(self: Any, padding: Any) -> Geometry:
         return Geometry.of(self.kernel_size, self.stride, padding, self.dilation, self.groups)
 
@@ -130,7 +155,24 @@ class AdaptedLinear(HasWeight):
 
     def forward(self: Any, x: Tensor) -> Tensor:
         """(..., in) to (..., out)."""
+        if self.mixed is not None:
+            return self._mixed_forward(x)
         return add_branches(self.module_adapters(), x, self._weights_alone(x), self)
+
+    def _mixed_forward(self: Any, x: Tensor) -> Tensor:
+        """For a batch of different adapters; rows of x are images, or parts of them side by side."""
+        batch, bare = (
+            self.mixed,
+            [not any(one in self.adapters for one in names) for names in self.mixed.kinds],
+        )
+        factors = [low_rank_of(self, names) for names in batch.kinds]
+        if any(one is None and not plain for one, plain in zip(factors, bare, strict=True)):
+            return by_adapter(self, x)
+        y, counts = self.frozen_part(x), batch.rows(len(x))
+        for low_rank, part, out in zip(factors, x.split(counts), y.split(counts), strict=True):
+            if low_rank is not None:
+                out += linear_branch(part, *low_rank).to(out.dtype)
+        return y
 
     def _weights_alone(self: Any, x: Tensor) -> Tensor:
         if self._is_computed_apart and (apart := self.low_rank()) is not None:

@@ -24,6 +24,7 @@ from torch.utils.checkpoint import checkpoint
 
 from visionlora.adapters.base import Adapter, LowRank, ScaledLowRank
 from visionlora.adapters.computed_weight import ComputedWeight
+from visionlora.adapters.mixed_batch import MixedBatch, ReadsWeight
 from visionlora.adapters.module_adapter import ModuleAdapter
 from visionlora.adapters.sites import ADAPTABLE, WeightSite, sites_of
 from visionlora.adapters.ways import OUTPUTS, WHOLE, Way, cheaper_way
@@ -47,6 +48,7 @@ class AdaptedLayer(Swapped):
         merged_weight: the adapted parameter inside `merged()`.
         merging: how many `merged()` are open around a layer with a quantised weight, which is merged anew in
             each call: kept, it would be dense.
+        mixed: which adapters the images of the batch use, inside `predict_mixed`.
         adapted_parameter: its name.
     """
 
@@ -57,6 +59,7 @@ class AdaptedLayer(Swapped):
     off: int
     merging: int
     merged_weight: Tensor | None
+    mixed: MixedBatch | None = None
 
     @classmethod
     def members(cls, base: type[nn.Module]) -> dict[str, Any]:
@@ -248,6 +251,8 @@ class AdaptedLayer(Swapped):
 
     def _current_weight(self) -> Tensor:
         """What the property gives."""
+        if self.mixed is not None:
+            raise ReadsWeight("its weight is read")
         if self.off or not self.active:
             return self.base_weight
         if self.merged_weight is not None:

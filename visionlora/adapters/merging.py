@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from visionlora.adapters.base import Adapter
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.network import active_adapters, finish_detaching, remove_adapters, require_adapters
+from visionlora.adapters.whole import forget_replaced, frozen_tensors, interpolated, replaced, set_replaced
 from visionlora.frozen.folding import unfold_batch_norm
 from visionlora.frozen.growth import Gate, growths
 
@@ -45,6 +46,7 @@ def merge(model: _Network) -> _Network:
         parameter = layer.adapted_parameter
         remove_adapters(layer)
         layer._parameters[parameter] = nn.Parameter(weight, requires_grad=False)
+    forget_replaced(model)
     return finish_detaching(model, ())
 
 
@@ -78,7 +80,8 @@ def merged(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def adapters_off(model: nn.Module) -> Iterator[None]:
-    """Inside, the network is the frozen one, new blocks off; may be nested, and used in or around `merged`.
+    """Inside, the network is the frozen one: new blocks off, replaced norms and heads as they were; may be
+    nested, and used in or around `merged`.
 
     Raises:
         LoraError: the model has no adapters.
@@ -87,7 +90,8 @@ def adapters_off(model: nn.Module) -> Iterator[None]:
     for layer in layers:
         layer.off += 1
     try:
-        yield
+        with frozen_tensors(model):
+            yield
     finally:
         for layer in layers:
             layer.off -= 1
@@ -112,12 +116,14 @@ def scale(model: _Network, strength: float) -> _Network:
     """
     if not (math.isfinite(strength) and strength > 0):
         raise LoraError(f"strength is {strength!r}: give a positive number.")
-    for adapter in _scalable(model):
+    for adapter in scalable(model):
         adapter.strength *= strength
+    set_replaced(model, _between(model, strength))
     return model
 
 
-def _scalable(model: nn.Module) -> list[Adapter | Gate]:
+def scalable(model: nn.Module) -> list[Adapter | Gate]:
+    """What has a strength: the active adapters, and the gates of new blocks."""
     return [*active_adapters(model), *(growth.gate for growth in growths(model).values())]
 
 
@@ -131,12 +137,24 @@ def scaled(model: nn.Module, strength: float) -> Iterator[None]:
     """
     if not (math.isfinite(strength) and strength >= 0):
         raise LoraError(f"strength is {strength!r}: give a number of at least 0.")
-    adapters = _scalable(model)
+    adapters = scalable(model)
     before = [adapter.strength for adapter in adapters]
+    tensors = {key: one.clone() for key, one in _between(model, 1.0).items()}
     try:
+        set_replaced(model, _between(model, strength))
         for adapter, own in zip(adapters, before, strict=True):
             adapter.strength = own * strength
         yield
     finally:
         for adapter, own in zip(adapters, before, strict=True):
             adapter.strength = own
+        set_replaced(model, tensors)
+
+
+def _between(model: nn.Module, strength: float) -> dict[str, Tensor]:
+    """The tensors that an adapter replaced, at a strength between the frozen values and those now."""
+    state = model.state_dict() if replaced(model) else {}
+    return {
+        key: interpolated(key, frozen, [(strength, state[key])])
+        for key, (frozen, _) in replaced(model).items()
+    }

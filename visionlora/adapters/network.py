@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypeVar, cast
 
 from torch import Tensor, nn
@@ -64,6 +64,17 @@ def adapter_names(model: nn.Module) -> tuple[str, ...]:
     names = dict.fromkeys(vars(model).get("attached", ()))
     names |= dict.fromkeys(name for layer in adapted_layers(model).values() for name in layer.adapters)
     return tuple(names)
+
+
+def group_adapters(model: nn.Module, name: str, names: tuple[str, ...]) -> None:
+    """Let these adapters, of which the first is called `name`, act together under its name."""
+    vars(model).setdefault("adapter_groups", {})[name] = names
+
+
+def with_parts(model: nn.Module, names: Sequence[str]) -> tuple[str, ...]:
+    """These names, and those of the adapters that act together with them."""
+    groups = vars(model).get("adapter_groups", {})
+    return tuple(dict.fromkeys(part for name in names for part in groups.get(name, (name,))))
 
 
 def active_adapters(model: nn.Module) -> list[Adapter]:
@@ -172,6 +183,10 @@ def remove_adapters(layer: AdaptedLayer) -> None:
 def finish_detaching(model: _Network, left: tuple[str, ...]) -> _Network:
     """Remember which adapters are left; without any, the frozen rest is as it was before `attach`."""
     vars(model)["attached"] = left
+    groups = vars(model).pop("adapter_groups", {})
+    kept = {name: parts for name, parts in groups.items() if set(parts) <= set(left)}
+    if kept:
+        vars(model)["adapter_groups"] = kept
     if not left:
         vars(model).pop("attached")
         unfreeze(model)

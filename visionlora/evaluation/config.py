@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from visionlora.data.config import DataConfig
-from visionlora.models.config import AdapterSource
+from visionlora.evaluation.strength_range import strengths_of
+from visionlora.models.config import AdapterSource, strength_option
 from visionlora.options import option, section
 
 MIRRORED = "whether each image's mirror image is predicted too, and the mean taken (test-time augmentation)"
@@ -26,6 +27,7 @@ class PredictConfig(AdapterSource):
     batch_size: int = option(16, "images at a time", at_least=1, at_most=65536)
     devices: int = option(1, DEVICES, at_least=1, at_most=1024)
     mirrored: bool = option(False, MIRRORED, also=("tta", "augment", "test_time_augmentation"))
+    strength: float = strength_option()
     merged: bool = option(True, "whether the adapter is merged into the weights, which is faster")
 
 
@@ -39,5 +41,24 @@ class EvaluateConfig(AdapterSource):
     sheet: str | None = option(
         None, "a sheet of the old images that were right and are wrong now", path=True, suffixes=(".png",)
     )
+    strength: float | str = option(
+        1.0, "the update is multiplied by it; or a range FROM:TO:STEP, each of which is measured", at_least=0,
+        at_most=100, free="a range FROM:TO:STEP",
+    )  # fmt: skip
+    figure: str | None = option(
+        None, "a figure of what each strength of a range learns and keeps", path=True, suffixes=(".png",)
+    )
     rank_curve: bool = option(False, "whether the update is cut to rank 1, 2, 4, ... and measured at each")
     data: DataConfig = section("folder", only=("root", "class_name", "val_fraction", "batch_size"))
+
+    @property
+    def strengths(self) -> tuple[float, ...]:
+        """The one strength, or those of a range."""
+        return strengths_of(self.strength)
+
+    def check(self) -> None:
+        """The range, and that a figure has one."""
+        super().check()
+        strengths = self.strengths
+        if self.figure and len(strengths) == 1:
+            raise ValueError("figure is for a range of strengths; add strength=0:1:0.1")

@@ -33,13 +33,16 @@ from visionlora.evaluation.mirrored import Mirrored
 from visionlora.evaluation.predictions import Predictions, predict_batches
 from visionlora.evaluation.rank_curve import measure_rank_curve
 from visionlora.evaluation.selected import selected_on
-from visionlora.files import require_all_writable
+from visionlora.evaluation.strength_curve import measure_strength_curve
+from visionlora.files import replacing, require_all_writable
 from visionlora.models import find_class
-from visionlora.models.restore import TrainedModel, adapter_directory, restore
+from visionlora.models.restore import TrainedModel, adapter_directory
+from visionlora.models.several import restore_adapters
 from visionlora.report.intervals import with_interval
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, write_metrics
 from visionlora.report.progress import progress
 from visionlora.report.rank_table import rank_curve_table
+from visionlora.report.strength_curve import strength_curve_figure, strength_curve_table
 from visionlora.report.tables import changes_table, evaluation_table, show
 
 
@@ -57,11 +60,17 @@ def evaluate_adapter(
         contrast_root: negative images; None: not measured.
         console: where the figures are shown.
     """
-    require_all_writable(output=options.output, sheet=options.sheet)
+    require_all_writable(output=options.output, sheet=options.sheet, figure=options.figure)
     console = console or Console()
-    images, judged_on, left_out = _labelled_images(options.data, options.adapter)
+    images, judged_on, left_out = _labelled_images(options.data, options.adapters)
     console.print(f"[dim]·[/dim] evaluated on {escape(_in_words(len(images), judged_on, left_out))}")
-    restored = restore(options.adapter, options.model, options.weights)
+    curve = len(options.strengths) > 1
+    strength = 1.0 if curve else options.strengths[0]
+    if curve:
+        console.print("[dim]·[/dim] the figures before the table of strengths are at strength 1")
+    restored = restore_adapters(
+        options.adapters, options.adapter_weights, strength, options.model, options.weights
+    )
     if restored.backbone.notice is not None:
         console.print(f"[dim]·[/dim] {escape(restored.backbone.notice)}")
     restored.network.to(choose_device("auto"))
@@ -73,11 +82,13 @@ def evaluate_adapter(
     old = _old_images(restored, retention_root)
     old_loader = _loader(restored, old, _targets(restored, old), options.data.batch_size) if old else None
     changes = _changes(restored, old_loader, options.mirrored)
+    others = scan_images([Path(contrast_root)]) if contrast_root is not None and restored.classes else ()
+    contrast_loader = _loader(restored, others, None, options.data.batch_size) if others else None
     metrics: dict[str, Any] = {
         "pictures": len(images),
         "judged_on": judged_on,
         "left_out": left_out,
-        SELECTED: selected_on(options.adapter, images, "val"),
+        SELECTED: selected_on(options.adapters, images, "val"),
         **with_interval("top1", now.top(1), len(images)),
         **with_interval("top5", now.top(5), len(images)),
         "loss": now.loss(),
@@ -89,9 +100,9 @@ def evaluate_adapter(
             "counts": now.confusion(outputs).tolist(),
         },
         "retention": retention_metrics(
-            changes, restored.head.targets, selected_on(options.adapter, old, "retention")
+            changes, restored.head.targets, selected_on(options.adapters, old, "retention")
         ),
-        "contrast": _contrast_metrics(restored, options, contrast_root),
+        "contrast": _contrast_metrics(restored, options, others, contrast_loader),
     }
     show(evaluation_table(metrics), console)
     show(changes_table(metrics["retention"]), console)
@@ -99,6 +110,20 @@ def evaluate_adapter(
         frozen = changes.frozen if changes else None
         metrics["rank_curve"] = measure_rank_curve(restored.network, updates, loader, old_loader, frozen)
         show(rank_curve_table(metrics["rank_curve"]), console)
+    if curve:
+        metrics["strength_curve"] = measure_strength_curve(
+            restored.network,
+            options.strengths,
+            loader,
+            old_loader,
+            contrast_loader,
+            changes.frozen if changes else None,
+            restored.head.targets,
+        )
+        show(strength_curve_table(metrics["strength_curve"]), console)
+        if options.figure:
+            with replacing(options.figure) as path:
+                strength_curve_figure(metrics["strength_curve"]).savefig(path, dpi=120, format="png")
     if options.sheet:
         changes_sheet(changes, old, Path(options.sheet))
     if options.output:
@@ -106,7 +131,7 @@ def evaluate_adapter(
     return metrics
 
 
-def _labelled_images(data: DataConfig, adapter: str) -> tuple[tuple[ImageFile, ...], str, int]:
+def _labelled_images(data: DataConfig, adapters: Sequence[str]) -> tuple[tuple[ImageFile, ...], str, int]:
     """The images to measure on, what they are in words, and how many were left out because the adapter's run
     trained on them.
 
@@ -115,10 +140,10 @@ def _labelled_images(data: DataConfig, adapter: str) -> tuple[tuple[ImageFile, .
     """
     found = scan(data.root, class_name=data.class_name, val_fraction=data.val_fraction)
     candidates, words = found.judged_by()
-    manifest = adapter_directory(adapter).parent / "images.json"
-    if not manifest.is_file():
+    manifests = [adapter_directory(adapter).parent / "images.json" for adapter in adapters]
+    if not all(manifest.is_file() for manifest in manifests):
         return candidates, f"{words}; which of them the adapter was trained on is not known", 0
-    used = read_manifest(manifest)
+    used = [image for manifest in manifests for image in read_manifest(manifest)]
     unseen = not_among(candidates, of_role(used, "train"))
     if not unseen:
         return candidates, f"{words}; THE ADAPTER WAS TRAINED ON ALL OF THEM", 0
@@ -209,12 +234,10 @@ def _changes(restored: TrainedModel, loader: ImageLoader | None, mirrored: bool)
 
 
 def _contrast_metrics(
-    restored: TrainedModel, options: EvaluateConfig, root: str | None
+    restored: TrainedModel, options: EvaluateConfig, images: Sequence[ImageFile], loader: ImageLoader | None
 ) -> dict[str, Any] | str:
-    if root is None or not restored.classes:
+    if loader is None:
         return NOT_MEASURED
-    images = scan_images([Path(root)])
-    loader = _loader(restored, images, None, options.data.batch_size)
     now, before = _predict(restored, loader, options.mirrored)
-    selected = selected_on(options.adapter, images, "contrast")
+    selected = selected_on(options.adapters, images, "contrast")
     return contrast_metrics(before, now, restored.head.targets, selected)

@@ -27,7 +27,8 @@ from visionlora.evaluation.config import PredictConfig
 from visionlora.evaluation.mirrored import Mirrored
 from visionlora.files import json_text, replacing, require_all_writable
 from visionlora.memory import computed
-from visionlora.models.restore import TrainedModel, restore
+from visionlora.models.restore import TrainedModel
+from visionlora.models.several import restore_adapters
 from visionlora.place import place
 from visionlora.processes import gather
 from visionlora.report.progress import progress
@@ -72,7 +73,9 @@ def predict_images(options: PredictConfig, console: Console | None = None) -> in
         with progress(Console(stderr=True), "looking for images", "files") as advance, watched(advance):
             images = find_images(options.images)
         require_all_writable(output=options.output, sheet=options.sheet)
-        restored = restore(options.adapter, options.model, options.weights)
+        restored = restore_adapters(
+            options.adapters, options.adapter_weights, options.strength, options.model, options.weights
+        )
         if restored.backbone.notice is not None:
             (console or Console()).print(Text(printable(restored.backbone.notice)))
         with stop.deferred():

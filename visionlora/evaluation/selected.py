@@ -14,14 +14,18 @@ SECTIONS = {"val": "after", "retention": "retention", "contrast": "contrast"}
 """The section of a run's ``metrics.json`` with the figures of the images of a role."""
 
 
-def selected_on(adapter: str, images: Sequence[ImageFile], role: str) -> list[str]:
-    """What these images, by their content, chose in the adapter's run; "not known" without its manifest.
+def selected_on(adapters: Sequence[str], images: Sequence[ImageFile], role: str) -> list[str]:
+    """What these images, by their content, chose in the adapters' runs; "not known" without their manifests.
 
     Args:
-        adapter: a run folder or an adapter directory.
+        adapters: run folders or adapter directories.
         images: that are measured on.
         role: what they would have been for: val, retention or contrast.
     """
+    return list(dict.fromkeys(one for adapter in adapters for one in _selected_on(adapter, images, role)))
+
+
+def _selected_on(adapter: str, images: Sequence[ImageFile], role: str) -> list[str]:
     run = adapter_directory(adapter).parent
     if not (run / "images.json").is_file():
         return [UNKNOWN]

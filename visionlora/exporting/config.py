@@ -33,6 +33,7 @@ class ExportConfig(AdapterSource):
 
     def check(self) -> None:
         """Refuse what a format does not have."""
+        super().check()
         onnx = self.output.lower().endswith(".onnx")
         if self.precision == "int8" and not onnx:
             raise ValueError("precision int8 is ONNX Runtime's; give an output that ends in .onnx")

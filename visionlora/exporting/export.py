@@ -31,7 +31,8 @@ from visionlora.frozen.quantised import dequantise
 from visionlora.models import WeightsMetadata, plain_head
 from visionlora.models.merge_weights import get_model_recipe, output_wnids
 from visionlora.models.other_tasks import task_of
-from visionlora.models.restore import TrainedModel, restore
+from visionlora.models.restore import TrainedModel
+from visionlora.models.several import restore_adapters
 from visionlora.models.sources import structure
 from visionlora.text import printable
 
@@ -73,16 +74,16 @@ def export_adapter(options: ExportConfig, console: Console | None = None) -> Com
     for file in (path, about_path, *([script_path] if suffix == ".onnx" else [])):
         if not (file.is_dir() and suffix == ".mlpackage"):
             require_writable(file, "output")
-    compared, words = comparison_images(options.images, options.adapter)
+    compared, words = comparison_images(options.images, options.adapters[0])
     calibrated: tuple[ImageFile, ...] = ()
     if options.precision == "int8":
-        calibrated, source = calibration_images(options.calibration, options.adapter, compared)
+        calibrated, source = calibration_images(options.calibration, options.adapters[0], compared)
         say(Text(f"int8: ranges from {len(calibrated)} images ({printable(source)})"))
-    trained = restore(options.adapter, options.model, options.weights)
+    trained = restore_adapters(options.adapters, options.adapter_weights, 1.0, options.model, options.weights)
     if suffix == ".safetensors" and growths(trained.network):
         raise VisionLoraError(
-            f"output: {options.adapter} has new blocks (model.expand), whose code a file of weights does not "
-            "hold; give an output that ends in .pt2 or .onnx"
+            f"output: {options.adapters[0]} has new blocks (model.expand), whose code a file of weights "
+            "does not hold; give an output that ends in .pt2 or .onnx"
         )
     exported = _plain(trained)
     with _beside(path) as unfinished:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.patterns import check_patterns
@@ -12,6 +13,7 @@ from visionlora.options import Section, option, section
 FIRST, HEAD = "first", "head"
 """What `quantise_skip` calls the first layer and the last one."""
 WEIGHT_FILES = (".safetensors", ".pth", ".pt")
+MOST_ADAPTERS = 256
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,12 @@ class ModelConfig(Section):
 class AdapterSource(Section):
     """Which adapter, and the network under it."""
 
-    adapter: str = option(
-        help="a run folder, an adapter directory, or hf://user/name on a hub", path=True, also=("run",)
+    adapter: str | Sequence[str] = option(
+        help="a run folder, an adapter directory, hf://user/name on a hub, or a list that acts together",
+        path=True, also=("run",),
+    )  # fmt: skip
+    adapter_weights: Sequence[float] | None = option(
+        None, "what the update of each adapter is multiplied by; null: 1 each", at_least=-100, at_most=100
     )
     model: str | None = option(
         None, "the network's name, if the adapter does not say it or your own code makes it"
@@ -78,10 +84,34 @@ class AdapterSource(Section):
         words=("imagenet", "none"), path=True,
     )  # fmt: skip
 
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        """All of them."""
+        return (self.adapter,) if isinstance(self.adapter, str) else tuple(self.adapter)
+
+    def check(self) -> None:
+        """As many weights as adapters."""
+        if not 1 <= len(self.adapters) <= MOST_ADAPTERS:
+            raise ValueError(f"adapter has {len(self.adapters)} adapters; give 1 to {MOST_ADAPTERS}")
+        if self.adapter_weights is not None and len(self.adapter_weights) != len(self.adapters):
+            raise ValueError(
+                f"adapter_weights has {len(self.adapter_weights)} numbers for {len(self.adapters)} "
+                "adapters; give one for each"
+            )
+
+
+def strength_option() -> Any:
+    """How strongly an adapter is applied."""
+    return option(
+        1.0, "the update is multiplied by it: 0 is the frozen network, 1 as trained", at_least=0, at_most=100
+    )
+
 
 @dataclass(frozen=True, kw_only=True)
 class MergeConfig(AdapterSource):
     """Options of ``visionlora merge``."""
+
+    strength: float = strength_option()
 
     output: str = option(help="the file of merged weights to write", path=True, suffixes=WEIGHT_FILES)
     quantise: str | None = option(
@@ -89,6 +119,8 @@ class MergeConfig(AdapterSource):
     )
 
     def check(self) -> None:
+        """What a format does not have."""
+        super().check()
         if self.quantise is not None and not self.output.lower().endswith(".safetensors"):
             raise ValueError(
                 f"output is {self.output!r}; quantised weights are written to a .safetensors file"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ from visionlora.models.config import FIRST, HEAD
 from visionlora.models.factory import is_factory
 from visionlora.models.quantise import quantise_base
 from visionlora.models.quantised_file import write_quantised
-from visionlora.models.restore import TrainedModel, restore
+from visionlora.models.restore import TrainedModel
+from visionlora.models.several import restore_adapters
 from visionlora.models.sources import network_name
 from visionlora.models.timm_networks import is_timm
 from visionlora.text import printable
@@ -31,22 +32,26 @@ FORMATS = (".safetensors", ".pth", ".pt")
 
 
 def write_merged(
-    adapter: str,
+    adapters: str | Sequence[str],
     output: str,
     model: str | None = None,
     weights: str | None = None,
     quantise: str | None = None,
     console: Console | None = None,
+    shares: Sequence[float] | None = None,
+    strength: float = 1.0,
 ) -> Path:
     """Write the merged state dict to ``output``, and the names of the outputs to ``<output>.classes.json``.
 
     Args:
-        adapter: a run folder or an adapter directory.
+        adapters: a run folder or an adapter directory, or several.
         output: a path that ends in .safetensors, .pth or .pt.
         model, weights: as for :func:`restore`.
         quantise: "nf4" or "int8" to quantise the merged weights; the layers that the adapter's base has dense
             stay so. None: dense weights.
         console: where to report.
+        shares: multiplies the update of each adapter; None: 1 each.
+        strength: multiplies all of them.
 
     Returns:
         ``output`` as a path.
@@ -60,11 +65,12 @@ def write_merged(
     names = path.with_suffix(".classes.json")
     for file in (path, names):
         require_writable(file, "output")
-    trained = restore(adapter, model, weights)
+    paths = (adapters,) if isinstance(adapters, str) else adapters
+    trained = restore_adapters(paths, shares, strength, model, weights)
     if growths(trained.network):
         raise VisionLoraError(
-            f"output: {adapter} has new blocks (model.expand), and torchvision has no network with them; use "
-            "visionlora export with output=NAME.pt2 or NAME.onnx, or visionlora.load in Python"
+            f"output: {paths[0]} has new blocks (model.expand), and torchvision has no network with them; "
+            "use visionlora export with output=NAME.pt2 or NAME.onnx, or visionlora.load in Python"
         )
     network = plain_head(merge(trained.network))
     dequantise(network)

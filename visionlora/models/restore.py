@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from visionlora.adapters import load_adapter, read_adapter_config
+from visionlora.adapters.whole import forget_replaced
 from visionlora.errors import VisionLoraError
 from visionlora.frozen.growth import set_growth_strength
 from visionlora.hub import fetched, is_on_hub
@@ -48,6 +49,11 @@ def adapter_directory(path: str | Path) -> Path:
     for candidate in (folder / "adapter", folder):
         if (candidate / "adapter_config.json").is_file():
             return candidate
+    if folder.suffix.lower() in (".safetensors", ".pt", ".pth") and folder.is_file():
+        raise VisionLoraError(
+            f"adapter: {folder} is a file; visionlora convert from={folder} model=NAME output=FOLDER makes "
+            "an adapter directory of one that LyCORIS or loralib saved"
+        )
     problem = "has no adapter_config.json" if folder.is_dir() else "does not exist"
     raise VisionLoraError(f"adapter: {folder} {problem}; give a run folder or an adapter directory")
 
@@ -79,7 +85,7 @@ def restore(path: str | Path, model: str | None = None, weights: str | None = No
     backbone = load_backbone(name, weights or about.get("weights", "imagenet"))
     classes = tuple(about.get("classes", ()))
     expand_at(backbone.model, about.get("expand") or ())
-    head = apply_head(backbone, str(about.get("head")), classes) if classes else _unchanged_head(backbone)
+    head = apply_head(backbone, str(about.get("head")), classes) if classes else unchanged_head(backbone)
     quantised = about.get("quantise")
     if quantised is not None:
         last = head.layer or final_layer(backbone.model, len(head.outputs))
@@ -90,9 +96,11 @@ def restore(path: str | Path, model: str | None = None, weights: str | None = No
         notice = f"{base.in_words()}, as when the adapter was trained"
         backbone.notice = f"{backbone.notice}; {notice}" if backbone.notice else notice
     network = load_adapter(backbone.model, directory)
+    forget_replaced(network, head.trained)  # the head stays where the adapters are switched off
     set_growth_strength(network, about.get("expand_strength", 1.0))
     return TrainedModel(network.eval(), backbone, head, classes, about)
 
 
-def _unchanged_head(backbone: Backbone) -> Head:
+def unchanged_head(backbone: Backbone) -> Head:
+    """The network's own outputs."""
     return Head("keep", "", backbone.categories, tuple(range(len(backbone.categories))))

@@ -210,7 +210,6 @@ def test_another_base_network_is_refused_unless_told_otherwise(saved):
         ({"peft_type": "OFT"}, "peft_type"),
         ({"peft_type": "LOHA"}, "peft_type"),
         ({"use_dora": True}, "use_dora"),
-        ({"bias": "all"}, "bias"),
         ({"init_lora_weights": "pissa"}, "init_lora_weights"),
         ({"r": 0}, "rank is 0"),
         ({"rank_pattern": {"(": 2}}, "rank_pattern"),
@@ -339,7 +338,6 @@ def odd_network(**geometry) -> nn.Sequential:
 @pytest.mark.parametrize(
     ("geometry", "complaint"),
     [
-        ({"groups": 2}, "0 has 2 groups"),
         ({"dilation": 2}, "0 has dilation"),
         ({"padding": 1, "padding_mode": "reflect"}, "0 has dilation .* padding reflect"),
     ],

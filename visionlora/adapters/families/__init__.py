@@ -7,6 +7,7 @@ from visionlora.adapters.families.adalora import Adalora
 from visionlora.adapters.families.bias import Bias
 from visionlora.adapters.families.boft import Boft
 from visionlora.adapters.families.conv_adapter import ConvAdapter
+from visionlora.adapters.families.cross_group import CrossGroup
 from visionlora.adapters.families.dora import Dora
 from visionlora.adapters.families.dylora import Dylora
 from visionlora.adapters.families.full import Full
@@ -36,5 +37,6 @@ FAMILIES: dict[str, type[Adapter]] = {
     "bias": Bias,
     "norm": Norm,
     "conv_adapter": ConvAdapter,
+    "cross_group": CrossGroup,
     "visual_prompt": VisualPrompt,
 }

@@ -47,6 +47,13 @@ class Bias(ModuleAdapter):
 
     def merge_into(self, layer: Any) -> None:
         """Put strength * difference into the bias."""
-        bias = layer.bias.detach()
-        changed = bias.to(self.difference.dtype) + self.strength * self.difference.detach().flatten()
-        layer._parameters["bias"] = nn.Parameter(changed.to(bias.dtype), requires_grad=False)
+        layer._parameters["bias"] = nn.Parameter(changed_bias(layer, [self]), requires_grad=False)
+
+
+def changed_bias(layer: Any, changes: Sequence[Bias]) -> Tensor:
+    """The layer's bias with these changes in it, (out,)."""
+    bias = layer.bias.detach()
+    total = bias.to(changes[0].difference.dtype)
+    for one in changes:
+        total = total + one.strength * one.difference.detach().flatten()
+    return total.to(bias.dtype)

@@ -95,6 +95,8 @@ class Boft(Adapter):
         """PEFT turns inputs, and knows of a convolution one stride, one padding and no dilation."""
         if self.option("side") == "output":
             return "PEFT's BOFT turns inputs, not outputs"
+        if self.boft_R.shape[-1] != self.settings.rank:
+            return "PEFT's BOFT refuses a block size that does not divide the inputs"
         if isinstance(layer, nn.Conv2d):
             one = (
                 len(set(layer.stride)) == 1

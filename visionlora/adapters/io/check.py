@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -27,6 +27,8 @@ def mismatches(
     others: Mapping[str, Tensor],
     settings: LoraConfig,
     config: Mapping[str, Any],
+    biases: Collection[str] = (),
+    more: bool = False,
 ) -> list[str]:
     """What keeps an adapter from being loaded, one clause a kind of mismatch; empty where it fits.
 
@@ -37,14 +39,17 @@ def mismatches(
         others: tensors of modules that were saved whole, by their name in the network.
         settings: ranks and alphas.
         config: the adapter's whole configuration.
+        biases: those of `others` that stand alone, without the rest of their module.
+        more: whether other adapters were read from the same file.
     """
     sites = named_sites(model) | named_norms(model)
-    found = list(_layer_mismatches(model, name, sites, saved, others))
+    found = [] if saved or others or more else ["it holds no adapter's tensors"]
+    found += _layer_mismatches(model, name, sites, saved)
     ours = bool(config["visionlora"])
     for site, parts in saved.items():
         if site in sites:
             found += _shape_mismatches(site, *sites[site], parts, settings, ours)
-    found += _other_mismatches(model, others, config["modules_to_save"])
+    found += _other_mismatches(model, others, config["modules_to_save"], biases)
     return found
 
 
@@ -53,10 +58,7 @@ def _layer_mismatches(
     name: str,
     sites: Mapping[str, tuple[nn.Module, WeightSite]],
     saved: Parts,
-    others: Mapping[str, Tensor],
 ) -> Iterator[str]:
-    if not saved and not others:
-        yield "it holds no adapter's tensors"
     modules = dict(model.named_modules(remove_duplicate=False))
     missing = [site for site in saved if site not in modules and site not in sites]
     if missing:
@@ -93,17 +95,14 @@ def _shape_mismatches(
         return
     family, of_site = FAMILIES[settings.families[0]], settings.settings_of(name)
     shape = tuple(site.view(weight).shape)
-    example = family(shape, of_site, torch.float32, torch.Generator())
+    example = family(family.shape_on(layer, shape), of_site, torch.float32, torch.Generator())
     if not ours and not issubclass(family, Lora):
         obstacle = example.peft_obstacle(layer)
         if obstacle is not None:
             yield f"{name}: {obstacle} (merge it in PEFT)"
             return
     elif isinstance(layer, nn.modules.conv._ConvNd) and not ours:
-        groups, dilation, padding_mode = layer.groups, layer.dilation, layer.padding_mode
-        if groups > 1:
-            yield f"{name} has {groups} groups, which mix in PEFT's adapter, so that it can't be merged"
-            return
+        dilation, padding_mode = layer.dilation, layer.padding_mode
         if padding_mode != "zeros" or (any(step > 1 for step in dilation) and weight[0, 0].numel() > 1):
             yield f"{name} has dilation {dilation} and padding {padding_mode}, which PEFT's adapter ignores"
             return
@@ -117,12 +116,14 @@ def _shape_mismatches(
             yield f"{name}.{part} is {given}, the network and rank {of_site.rank} ask for {wanted}"
 
 
-def _other_mismatches(model: nn.Module, others: Mapping[str, Tensor], saved: list[str]) -> Iterator[str]:
+def _other_mismatches(
+    model: nn.Module, others: Mapping[str, Tensor], saved: list[str], biases: Collection[str]
+) -> Iterator[str]:
     state = model.state_dict()
     for key, tensor in others.items():
         module = key.rpartition(".")[0]
         parents = [module[:end] for end, letter in enumerate(module) if letter == "."] + [module]
-        if not any(parent.endswith(name) for parent in parents for name in saved):
+        if not any(parent.endswith(name) for parent in parents for name in saved) and key not in biases:
             yield f"unknown tensor {listed([key])}"
         elif key not in state:
             yield f"the network has no tensor {listed([key])}"

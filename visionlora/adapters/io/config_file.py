@@ -125,6 +125,7 @@ _OWN_KINDS: Mapping[str, _Kind] = {
     "parts": _TEXTS,
     "expand": _TEXTS,
     "expand_strength": (_is_strength, f"a number of at most {MOST_STRENGTH:g}"),
+    "tensors": _TEXTS,
     "settings": _OBJECT,
     "quantise": (_is_quantised, "an object with a scheme, nf4 or int8, and a list of texts, skip"),
     "strength": (_are_strengths, f"an object of numbers of at most {MOST_STRENGTH:g}"),

@@ -20,7 +20,8 @@ from visionlora.adapters.io.fingerprint import fingerprint as base_fingerprint
 from visionlora.adapters.io.peft import put_into, read_one, save_one
 from visionlora.adapters.io.tensor_file import TENSOR_FILE
 from visionlora.adapters.learned_start import is_learned
-from visionlora.adapters.network import active_names, require_adapters
+from visionlora.adapters.network import active_names, group_adapters, require_adapters
+from visionlora.adapters.whole import frozen_tensors, replaced_by_module
 from visionlora.text import brief
 
 MOST_PARTS = 16
@@ -39,6 +40,8 @@ def save_adapter(
 ) -> Path:
     """Write adapters of a network, each file beside its place and then renamed into it.
 
+    Norms and other tensors that a loaded adapter replaced are saved too.
+
     Args:
         model: an adapted network.
         directory: made where it is missing.
@@ -56,8 +59,12 @@ def save_adapter(
     """
     require_adapters(model)
     directory = Path(directory)
-    base = fingerprint or base_fingerprint(model, modules_to_save)
+    modules_to_save, tensors = replaced_by_module(model, modules_to_save)
+    with frozen_tensors(model):
+        base = fingerprint or base_fingerprint(model, modules_to_save)
     own = dict(extra or {})
+    if tensors:
+        own["tensors"] = tensors
     names = active_names(model) if name is None else (name,)
     for part in names[1:]:
         save_one(model, directory / part, part, base_model, base, (), {}, alone=False)
@@ -97,15 +104,16 @@ def load_adapter(
     saved = [read_one(model, directory, name, check_fingerprint)]
     parts = saved[0].config["visionlora"].get("parts") or []
     for part in parts:
+        inside = part if name == DEFAULT else f"{name}_{part}"
         if len(parts) > MOST_PARTS or not part.isidentifier() or part == name:
             raise LoraError(
                 f"{directory / CONFIG_FILE}: parts is {brief(parts)}: give the names of at most {MOST_PARTS} "
                 f"folders beside it."
             )
         # The head is the first one's, and so it is left out of every one's fingerprint.
-        saved.append(read_one(model, directory / part, part, check_fingerprint=False))
-    for one in saved:
-        put_into(model, one)
-    if parts:
-        activate(model, name, *parts)
-    return model
+        saved.append(read_one(model, directory / part, inside, check_fingerprint=False))
+    names = [called for one in saved for called in put_into(model, one)]
+    if len(names) < 2:
+        return model
+    group_adapters(model, name, tuple(names))
+    return activate(model, *names)

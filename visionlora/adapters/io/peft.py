@@ -6,8 +6,8 @@ but it keeps a free mapping, `auto_mapping`: our own keys live in `auto_mapping.
 
 Where PEFT computes something else:
 
-- A grouped convolution's adapter has other shapes in PEFT (there A sees all groups, which can't be merged):
-  each library refuses the other's.
+- A grouped convolution's adapter has other shapes in PEFT, where A sees all groups: PEFT's is read as what it
+  computes (`peft_parts`); PEFT refuses ours, and `save_peft` writes the merged weight instead.
 - PEFT ignores a convolution's dilation and padding mode, so its adapters for such layers are refused here.
 - Of the other families, PEFT ignores the padding mode (LoHa, LoKr, BOFT, AdaLoRA), scales the bias too (IA3
   of the outputs), turns patches of the input instead of the kernel (OFT) and has no strength (DoRA, OFT,
@@ -37,12 +37,14 @@ from visionlora.adapters.families import FAMILIES
 from visionlora.adapters.io.check import mismatches
 from visionlora.adapters.io.config_file import CONFIG_FILE
 from visionlora.adapters.io.fingerprint import fingerprint as base_fingerprint
+from visionlora.adapters.io.foreign import ForeignAdapter, ForeignPart, attach_part, check_shapes
 from visionlora.adapters.io.peft_config import (
     lora_config,
     read_adapter_config,
     settings_to_peft,
     strengths,
 )
+from visionlora.adapters.io.peft_parts import split_off
 from visionlora.adapters.io.tensor_file import PREFIX, TENSOR_FILE, read_tensors, sort_tensors, write
 from visionlora.adapters.network import (
     adapted_layers,
@@ -51,7 +53,9 @@ from visionlora.adapters.network import (
     named_sites,
 )
 from visionlora.adapters.norms import named_norms
+from visionlora.adapters.parts import part_name
 from visionlora.adapters.patterns import by_pattern
+from visionlora.adapters.whole import replace_tensors
 from visionlora.frozen.growth import growths
 
 _CLAUSES = 20
@@ -94,9 +98,13 @@ def save_one(
     }
     for module in modules_to_save:
         tensors |= _module_tensors(model, module, adapted_layers(model))
+    state = model.state_dict()
+    tensors |= {f"{PREFIX}{key}": state[key] for key in own.get("tensors", ())}
     own = {**own, "fingerprint": fingerprint}
     obstacle = None if alone else "it is one of several adapters that act together"
     obstacle = "the network has new blocks" if growths(model) else obstacle
+    if own.get("tensors"):
+        obstacle = "it replaces tensors that are no module's of their own"
     config = {
         **settings_to_peft(adapters, {site: sites[site][0] for site in adapters}, own, obstacle),
         "task_type": None,
@@ -124,6 +132,7 @@ class Saved(NamedTuple):
         tensors: by the full name of the weight.
         others: tensors of modules that were saved whole.
         config: as `read_adapter_config` gives it.
+        beside: adapters that act with it, by name and the full name of the weight.
     """
 
     name: str
@@ -131,6 +140,7 @@ class Saved(NamedTuple):
     tensors: Mapping[str, Mapping[str, Tensor]]
     others: Mapping[str, Tensor]
     config: Mapping[str, Any]
+    beside: Mapping[str, Mapping[str, ForeignPart]] = {}
 
 
 def read_one(model: nn.Module, directory: Path, name: str, check_fingerprint: bool) -> Saved:
@@ -143,7 +153,12 @@ def read_one(model: nn.Module, directory: Path, name: str, check_fingerprint: bo
     settings = lora_config(config, directory / CONFIG_FILE)
     family = settings.families[0]
     tensors, others = sort_tensors(read_tensors(directory), directory / TENSOR_FILE, family)
-    wrong = mismatches(model, name, tensors, others, settings, config)
+    read = ForeignAdapter()
+    if not config["visionlora"].get("fingerprint"):  # PEFT's own
+        read = split_off(model, tensors, others, settings, config, directory / TENSOR_FILE)
+        others |= read.whole
+    lone = {*read.whole, *(config["visionlora"].get("tensors") or ())}
+    wrong = mismatches(model, name, tensors, others, settings, config, lone, bool(read.parts))
     expected = config["visionlora"].get("fingerprint")
     check_base = check_fingerprint and expected and not wrong
     if check_base and base_fingerprint(model, config["modules_to_save"]) != expected:
@@ -159,21 +174,32 @@ def read_one(model: nn.Module, directory: Path, name: str, check_fingerprint: bo
         for site, rank in ranks.items()
         for of_site in [settings.settings_of(site)]
     }
-    return Saved(name, chosen, tensors, others, config)
+    sites = named_sites(model)
+    beside: dict[str, dict[str, ForeignPart]] = {}
+    for site, parts in read.parts.items():
+        for part in parts:
+            check_shapes(site, *sites[site], part, directory)
+            called = name if not tensors and part.settings.family == "lora" else part.settings.family
+            beside.setdefault(called if called == name else part_name(name, called), {})[site] = part
+    return Saved(name, chosen, tensors, others, config, beside)
 
 
-def put_into(model: nn.Module, saved: Saved) -> None:
-    """Give a network an adapter that fits it: a new one, or the values of one that it has."""
-    if saved.name not in adapter_names(model):
+def put_into(model: nn.Module, saved: Saved) -> tuple[str, ...]:
+    """Give a network an adapter that fits it: a new one, or the values of one that it has.
+
+    Returns:
+        The names of the adapters that it consists of.
+    """
+    if saved.name not in adapter_names(model) and saved.name not in saved.beside:
         attach_layers(model, saved.settings, name=saved.name, generator=torch.Generator())
-    state = model.state_dict()
-    for site, adapter in named_adapters(model, saved.name).items():
+    for site, adapter in named_adapters(model, saved.name).items() if saved.settings else ():
         adapter.settings = saved.settings[site]
         adapter.strength = by_pattern(strengths(saved.config), site, 1.0)
         adapter.from_peft(saved.tensors[site])
-    with torch.no_grad():
-        for key, tensor in saved.others.items():
-            state[key].copy_(tensor)
+    for name, parts in saved.beside.items():
+        attach_part(model, name, parts)
+    replace_tensors(model, saved.others)
+    return tuple(dict.fromkeys((saved.name, *saved.beside)))
 
 
 def _key(name: str, part: str) -> str:

@@ -43,7 +43,6 @@ def read_adapter_config(directory: str | Path) -> dict[str, Any]:
         raise LoraError(f"{path}: peft_type is none of those that can be loaded ({known}).")
     others = [key for key in _OTHER_METHODS if config.get(key)]
     others += ["use_dora"] if config.get("use_dora") and family != "dora" else []
-    others += ["bias"] if config.get("bias", "none") != "none" else []
     others += ["init_lora_weights"] if config.get("init_lora_weights") not in _PLAIN_STARTS else []
     if others:
         raise LoraError(

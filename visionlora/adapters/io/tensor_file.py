@@ -41,10 +41,21 @@ def write(directory: Path, tensors: Mapping[str, Tensor], config: Mapping[str, A
     return directory
 
 
-def read_tensors(directory: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write tensors beside their place and rename the file into it."""
+    from safetensors.torch import save_file
 
+    plain = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in tensors.items()}
+    with replacing(path) as beside:
+        save_file(plain, beside, metadata={"format": "pt", **metadata})
+
+
+def read_tensors(directory: Path) -> dict[str, Tensor]:
+    """The tensors of an adapter directory, checked.
+
+    Raises:
+        LoraError: the file is missing, damaged, or holds what no adapter holds.
+    """
     path = directory / TENSOR_FILE
     if not path.is_file():
         pickled = directory / "adapter_model.bin"
@@ -52,13 +63,33 @@ def read_tensors(directory: Path) -> dict[str, Tensor]:
         if pickled.is_file():
             hint = f"{pickled.name} is a pickle, which could run any program: save it as safetensors"
         raise LoraError(f"{path} does not exist: {hint}.")
+    return checked_tensors(read_safetensors(path), path)
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file, sorted by name.
+
+    Raises:
+        LoraError: it is damaged or no such file.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
     try:
         # load_file refuses a path that is not UTF-8; like it, this sorts the names.
-        tensors = dict(sorted(load(path.read_bytes()).items()))
+        return dict(sorted(load(path.read_bytes()).items()))
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise LoraError(
             f"{path} is damaged or not a safetensors file ({error}): copy or save it again."
         ) from error
+
+
+def checked_tensors(tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """The same tensors.
+
+    Raises:
+        LoraError: a name of endless length, a type that no adapter has, or a value that is no number.
+    """
     for name, tensor in tensors.items():
         if len(name) > MOST_LETTERS:
             raise LoraError(f"{path}: {brief(name)} is no name of a tensor: save the adapter again.")

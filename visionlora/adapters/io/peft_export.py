@@ -1,0 +1,203 @@
+"""Active adapters as a directory with which PEFT computes the same, whatever their families.
+
+Layers whose change PEFT can hold are written as one of its families; a change of a bias as PEFT's bias. All
+others (grouped convolutions, padding modes, families that PEFT lacks) are written with their merged weight,
+as `modules_to_save`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
+
+from visionlora.adapters.base import Adapter, AdapterSettings
+from visionlora.adapters.errors import LoraError
+from visionlora.adapters.families.bias import Bias, changed_bias
+from visionlora.adapters.families.lora import Lora
+from visionlora.adapters.io.fingerprint import fingerprint as base_fingerprint
+from visionlora.adapters.io.peft_config import settings_to_peft
+from visionlora.adapters.io.tensor_file import PREFIX, write
+from visionlora.adapters.layers import AdaptedLayer
+from visionlora.adapters.network import require_adapters
+from visionlora.adapters.norms import AdaptedNorm
+from visionlora.adapters.whole import replaced_by_module
+from visionlora.text import listed
+
+
+class PeftDirectory(NamedTuple):
+    """What was written.
+
+    Attributes:
+        directory: where.
+        merged: the layers whose merged weight was written.
+    """
+
+    directory: Path
+    merged: list[str]
+
+
+@torch.no_grad()
+def save_peft(
+    model: nn.Module,
+    directory: str | Path,
+    *,
+    base_model: str = "",
+    modules_to_save: Sequence[str] = (),
+    extra: Mapping[str, Any] | None = None,
+) -> PeftDirectory:
+    """Write the active adapters of a network for `peft.PeftModel.from_pretrained`.
+
+    Args:
+        model: an adapted network.
+        directory: made where it is missing.
+        base_model, modules_to_save, extra: as `save_adapter` has them.
+
+    Raises:
+        LoraError: PEFT can't compute the same, and why.
+    """
+    layers = {name: layer for name, layer in require_adapters(model).items() if layer.active}
+    native = _native(model, layers)
+    merged, biases = [], {}
+    for name, layer in layers.items():
+        if isinstance(layer, AdaptedNorm):
+            merged.append(name)
+            continue
+        changes = [one for one in layer.module_adapters() if isinstance(one, Bias)]
+        if len(changes) < len(layer.module_adapters()):
+            raise LoraError(f"{name}: PEFT has no module beside a layer: activate the other adapters alone.")
+        if changes:
+            biases[name] = changed_bias(layer, changes)
+        if name not in native and (changes or layer.active_adapters() or layer.sites[0].part):
+            merged.append(name)
+    if not native:
+        raise LoraError(
+            "PEFT has no form for any of the layers' changes, and needs one: merge the adapter, or "
+            "compress it with visionlora combine rank=N."
+        )
+    whole = _modules(model, merged)
+    kept, lone = replaced_by_module(model, modules_to_save)
+    if lone:
+        raise LoraError(f"PEFT has no place for changes of {listed(lone)}: merge the adapter instead.")
+    _check_names([*kept, *whole], native)
+    tensors = {
+        f"{PREFIX}{site}.{part}": one for site, lora in native.items() for part, one in lora.to_peft().items()
+    }
+    modules = dict(model.named_modules())
+    for name in kept:
+        tensors |= {f"{PREFIX}{name}.{key}": one for key, one in modules[name].state_dict().items()}
+    for name in whole:
+        tensors |= {f"{PREFIX}{name}.{key}": one for key, one in _merged_state(modules[name]).items()}
+    changed = {name: bias for name, bias in biases.items() if name in native}
+    tensors |= {f"{PREFIX}{name}.base_layer.bias": bias for name, bias in changed.items()}
+    for name, bias in biases.items():
+        if f"{PREFIX}{name}.bias" in tensors:
+            tensors[f"{PREFIX}{name}.bias"] = bias
+    own = {**(extra or {}), "fingerprint": base_fingerprint(model, [*kept, *whole])} if not changed else {}
+    own |= {} if extra is None else dict(extra)
+    config = {
+        **settings_to_peft(native, {site: layers[site] for site in native}, own),
+        "task_type": None,
+        "base_model_name_or_path": base_model or None,
+        "auto_mapping": {
+            "base_model_class": type(model).__name__,
+            "parent_library": type(model).__module__,
+            "visionlora": own,
+        },
+        "target_modules": f"^({'|'.join(re.escape(site) for site in native)})$",
+        "modules_to_save": [*kept, *whole] or None,
+        "bias": _bias_kind(native) if changed else "none",
+        "inference_mode": True,
+    }
+    return PeftDirectory(write(Path(directory), tensors, config), merged)
+
+
+def _native(model: nn.Module, layers: Mapping[str, AdaptedLayer]) -> dict[str, Adapter]:
+    """The adapters that PEFT computes alike, all of one family: the one that most layers have."""
+    modules = dict(model.named_modules())
+    alone: dict[str, Adapter] = {}
+    for name, layer in layers.items():
+        parent = modules[name.rpartition(".")[0]]
+        adapters = layer.weight_adapters()
+        if isinstance(parent, nn.MultiheadAttention) or layer.sites[0].part or not adapters:
+            continue  # attention reads its out_proj and never calls it
+        low_rank = layer.low_rank()
+        if low_rank is not None and all(one.family != "loha" for one in adapters):
+            if _lora_obstacle(layer) is None:
+                alone[name] = _as_lora(layer, *low_rank)
+        elif len(adapters) == 1 and adapters[0].peft_type and _obstacle(adapters[0], layer) is None:
+            alone[name] = adapters[0]
+    kinds = Counter((one.family, tuple(sorted(one.settings.options.items()))) for one in alone.values())
+    chosen = kinds.most_common(1)[0][0] if kinds else None
+    return {
+        name: one
+        for name, one in alone.items()
+        if (one.family, tuple(sorted(one.settings.options.items()))) == chosen
+    }
+
+
+def _obstacle(adapter: Adapter, layer: AdaptedLayer) -> str | None:
+    """Why PEFT computes something else with this adapter."""
+    return adapter.peft_obstacle(layer) or (_lora_obstacle(layer) if isinstance(adapter, Lora) else None)
+
+
+def _lora_obstacle(layer: Any) -> str | None:
+    """Why PEFT's LoRA computes something else on this layer."""
+    if isinstance(layer, _ConvNd):
+        odd = any(step > 1 for step in layer.dilation) and any(size > 1 for size in layer.kernel_size)
+        if layer.transposed or layer.groups > 1 or layer.padding_mode != "zeros" or odd:
+            return "a convolution with groups, dilation or a padding mode, or a transposed one"
+    return None if isinstance(layer, (_ConvNd, nn.Linear)) else "no convolution or linear layer"
+
+
+def _as_lora(layer: AdaptedLayer, A: Tensor, B: Tensor, scaling: float) -> Lora:
+    shape = tuple(layer.sites[0].view(layer.base_weight).shape)
+    # A negative scaling has no alpha.
+    settings = AdapterSettings("lora", len(A), (abs(scaling) or 1.0) * len(A))
+    lora = Lora(shape, settings, A.dtype, torch.Generator())
+    lora.lora_A.copy_(A)
+    lora.lora_B.copy_(B if scaling > 0 else -B if scaling < 0 else torch.zeros_like(B))
+    return lora
+
+
+def _modules(model: nn.Module, layers: Sequence[str]) -> list[str]:
+    """The modules to save for these layers: of attention the whole of it."""
+    modules = dict(model.named_modules())
+    found = []
+    for name in layers:
+        parent = name.rpartition(".")[0]
+        found.append(parent if isinstance(modules[parent], nn.MultiheadAttention) else name)
+    return list(dict.fromkeys(found))
+
+
+def _merged_state(module: nn.Module) -> dict[str, Tensor]:
+    """The tensors of a module as `merge` would leave them, biases as they are."""
+    state = {key: one for key, one in module.state_dict().items() if "adapters" not in key.split(".")}
+    for name, layer in module.named_modules():
+        if isinstance(layer, AdaptedLayer):
+            key = f"{name}.{layer.adapted_parameter}" if name else layer.adapted_parameter
+            state[key] = layer.adapted_weight()
+        if isinstance(layer, AdaptedNorm):
+            state[f"{name}.bias" if name else "bias"] = layer.bias
+    return state
+
+
+def _check_names(saved: Sequence[str], adapted: Mapping[str, Adapter]) -> None:
+    """PEFT takes every module whose name ends in that of a module to save."""
+    for name in saved:
+        taken = [site for site in adapted if site.endswith(name)]
+        if taken:
+            raise LoraError(
+                f"PEFT would take {listed(taken)} for {name}, whose merged weight has to be saved, because "
+                f"its name ends so: merge the adapter instead."
+            )
+
+
+def _bias_kind(native: Mapping[str, Adapter]) -> str:
+    return "boft_only" if next(iter(native.values())).family == "boft" else "lora_only"

@@ -1,0 +1,100 @@
+"""An adapter of a full fine-tune: everything that differs between two networks of one architecture."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+
+from visionlora.adapters.attaching import DEFAULT
+from visionlora.adapters.collect_updates import BIAS, Kept, attach_updates
+from visionlora.adapters.combine import Update
+from visionlora.adapters.errors import LoraError
+from visionlora.adapters.families.bias import Bias
+from visionlora.adapters.network import named_sites
+from visionlora.adapters.whole import replace_tensors
+from visionlora.text import listed
+
+
+class TunedAdapter(NamedTuple):
+    """What the adapter holds.
+
+    Attributes:
+        kept: of each weight's difference.
+        biases: layers whose bias changed.
+        whole: modules that are saved whole: norms with their statistics, and other parameters.
+    """
+
+    kept: dict[str, Kept]
+    biases: list[str]
+    whole: list[str]
+
+
+@torch.no_grad()
+def extract_tuned(
+    base: nn.Module,
+    tuned: nn.Module,
+    rank: int | None,
+    *,
+    trained_whole: Collection[str] = (),
+    name: str = DEFAULT,
+) -> TunedAdapter:
+    """Give `base` an adapter, in place, with which it computes what `tuned` does, as far as the rank allows.
+
+    Differences of weights become LoRA of that rank, without one whole differences (family `full`); those of
+    biases become adapters of their own; norms are replaced whole.
+
+    Args:
+        base, tuned: plain networks of one architecture.
+        rank: at most; None: nothing is lost.
+        trained_whole: modules of the head that take over the tuned tensors as they are.
+        name: of the adapter.
+
+    Raises:
+        LoraError: the networks differ in their layers or shapes, or in nothing.
+    """
+    ours, theirs = base.state_dict(), tuned.state_dict()
+    missing = sorted(ours.keys() ^ theirs.keys())
+    shapes = [key for key in ours if key in theirs and ours[key].shape != theirs[key].shape]
+    if missing or shapes:
+        raise LoraError(
+            f"{listed(missing or shapes)} differ in the two networks: give two of the same architecture."
+        )
+    heads = tuple(f"{module}." for module in trained_whole)
+    for key in ours:
+        if key.startswith(heads) and heads:
+            ours[key].copy_(theirs[key])
+    updates: dict[str, Update] = {}
+    handled: set[str] = set()
+    tuned_sites = named_sites(tuned)
+    for site, (module, where) in named_sites(base).items():
+        dot = next((path for path, one in base.named_modules() if one is module), "")
+        prefix = f"{dot}." if dot else ""
+        handled.add(f"{prefix}{where.parameter}")
+        other = tuned_sites[site][0]
+        difference = (
+            where.view(cast(Tensor, other._parameters[where.parameter])).float()
+            - where.view(cast(Tensor, module._parameters[where.parameter])).float()
+        )
+        if bool(difference.any()):
+            updates[site] = difference
+        if Bias.stands_on(module) and not where.part:
+            handled.add(f"{prefix}bias")
+            change = other.bias.float() - module.bias.float()  # type: ignore[operator]
+            if bool(change.any()):
+                updates[BIAS + site] = change
+    rest = {
+        key: theirs[key] for key in ours if key not in handled and not torch.equal(ours[key], theirs[key])
+    }
+    modules = list(dict.fromkeys(key.rpartition(".")[0] for key in rest))
+    if not updates and not rest and not heads:
+        raise LoraError("The two networks have the same weights: there is nothing to extract.")
+    if not updates:
+        raise LoraError(
+            f"Only {listed(modules)} differ, and no weight that an adapter could change: merge them."
+        )
+    kept = attach_updates(base, updates, rank, name=name)
+    replace_tensors(base, rest)
+    return TunedAdapter(kept, [key.removeprefix(BIAS) for key in updates if key.startswith(BIAS)], modules)
