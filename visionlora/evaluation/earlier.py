@@ -52,7 +52,7 @@ class EarlierKnowledge:
         lost = self.lost(before)
         if budget is None or lost is None:
             return budget
-        left = max(0.0, budget - lost)
+        left = min(budget, max(0.0, budget - lost))  # what earlier runs gained may not be lost again
         notices.say(
             f"earlier runs lost {lost:.3f} of the original network's top-1: of retention.budget={budget:g}, "
             f"which is for all runs together, {left:.3f} is left"
