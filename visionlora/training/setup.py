@@ -236,7 +236,8 @@ def set_up(
         batches = stream.batches(data.batch_size)
         evaluation_images = replace(evaluation_images, held_out=batches, held_out_kind=held_out.kind)
     anchors = None if teacher is None else teacher.stream.batches(data.batch_size, BOTH)
-    init = chosen_init(config.lora.init, adapted.network, anchors is not None)
+    compares = anchors is not None and config.lora.restart_every is None  # a restart draws A anew
+    init = chosen_init(config.lora.init, adapted.network, compares)
     config = replace(config, lora=replace(config.lora, init=init))
     start_from_data(adapted.network, init, train_loader, anchors, device, notices)
     for separated in loaders.separated:
