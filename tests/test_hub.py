@@ -127,6 +127,14 @@ def test_without_a_connection_the_cache_serves(
     assert fetched("hf://me/fish") == first
 
 
+def test_with_neither_a_connection_nor_a_cache_it_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_hub(monkeypatch, "http://127.0.0.1:9", tmp_path / "cache")
+    with pytest.raises(VisionLoraError, match="cannot be reached, and the cache has nothing"):
+        fetched("hf://me/fish")
+
+
 def test_a_hub_that_never_answers_ends_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("visionlora.hub.SECONDS", 1)
     with servers.rude(servers.silent) as address:

@@ -69,10 +69,15 @@ def fetched(address: str) -> Path:
 
     def fetch() -> str:
         patterns = [*FILES, *(f"*/{name}" for name in REQUIRED)]
-        return hub.snapshot_download(
-            repo, revision=commit, allow_patterns=patterns, etag_timeout=10, max_workers=2,
-            local_files_only=found is None,
-        )  # fmt: skip
+        try:
+            return hub.snapshot_download(
+                repo, revision=commit, allow_patterns=patterns, etag_timeout=10, max_workers=2,
+                local_files_only=found is None,
+            )  # fmt: skip
+        except hub.errors.LocalEntryNotFoundError as error:
+            raise VisionLoraError(
+                f"{what}: the hub cannot be reached, and the cache has nothing of it; check the connection"
+            ) from error
 
     folder = Path(_in_time(what, fetch, SECONDS + size // SLOWEST_BYTES_PER_S))
     missing = [name for name in REQUIRED if not (folder / name).is_file()]
