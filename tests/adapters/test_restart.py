@@ -157,6 +157,11 @@ def test_attention_restarts_in_each_of_its_parts() -> None:
     assert {one.rank for one in decompose_updates(network).values()} == {2}
 
 
+def test_a_network_with_several_adapters_on_a_layer_has_nothing_to_restart() -> None:
+    network = attach(small_network(), LoraConfig(family=["lora", "ia3"]))
+    assert describe_restarts(network) is None and not restarted_adapters(network)
+
+
 def test_pruning_keeps_the_hundredth_where_the_first_moment_is_largest() -> None:
     parameter = nn.Parameter(torch.zeros(10, 20))
     optimizer = torch.optim.AdamW([parameter])

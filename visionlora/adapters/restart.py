@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from visionlora.adapters.base import AdapterSettings, LowRank
 from visionlora.adapters.families.lora import Lora
 from visionlora.adapters.layers import adapters_in
-from visionlora.adapters.network import adapted_layers, named_adapters
+from visionlora.adapters.network import adapted_layers
 
 PRUNED = 0.99
 """Share of the moments that a restart sets to zero, the smallest ones first (section 3 of the paper)."""
@@ -151,7 +151,10 @@ def allow_restarts(model: nn.Module, name: str, kept_rank: int | None) -> None:
 def restarted_adapters(model: nn.Module) -> dict[str, RestartedLora]:
     """The active adapters that can restart, by the full name of their weight."""
     return {
-        site: adapter for site, adapter in named_adapters(model).items() if isinstance(adapter, RestartedLora)
+        ".".join(one for one in (name, part) if one): adapter
+        for name, layer in adapted_layers(model).items()
+        for called, part, adapter in adapters_in(layer)
+        if called in layer.active and isinstance(adapter, RestartedLora)
     }
 
 

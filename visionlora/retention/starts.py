@@ -17,6 +17,7 @@ from visionlora.adapters.init.from_data import contrastive, corda, eva, lora_ga,
 from visionlora.adapters.init.start import Start
 from visionlora.adapters.layers import adapters_in
 from visionlora.adapters.network import active_names, named_sites
+from visionlora.adapters.restart import restarted_adapters
 from visionlora.errors import VisionLoraError
 from visionlora.frozen.weight import frozen_weight
 from visionlora.notices import Notices
@@ -36,8 +37,8 @@ _FROM_INPUTS: dict[str, Callable[[Tensor, AdapterSettings, Tensor], Start]] = {
 
 
 def chosen_init(init: str, network: nn.Module, anchors: bool) -> str:
-    """What a run does for ``lora.init=auto``: LoRA starts from images where there are anchors to tell them
-    from, everything else as its family does. Other names stay as they are.
+    """What a run does for ``lora.init=auto``: LoRA without restarts starts from images where there are
+    anchors to tell them from, everything else as its family does. Other names stay as they are.
 
     Args:
         init: as it was configured.
@@ -46,6 +47,8 @@ def chosen_init(init: str, network: nn.Module, anchors: bool) -> str:
     """
     if init != AUTO:
         return init
+    if restarted_adapters(network):
+        return "default"  # each restart draws A anew
     layers = adapted_layers(network).values()
     families = {adapter.settings.family for layer in layers for _, _, adapter in adapters_in(layer)}
     return CONTRASTIVE if anchors and families == {"lora"} else "default"
