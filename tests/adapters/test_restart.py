@@ -212,3 +212,8 @@ def test_the_learning_rate_rises_again_after_each_restart() -> None:
 def test_what_restarts_do_not_go_with_is_refused(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(LoraError, match=words):
         LoraConfig(**{"restart_every": 5, **settings})
+
+
+def test_other_families_beside_it_do_not_restart() -> None:
+    both = attach(small_network(), LoraConfig(family=["lora", "ia3"], rank=2))
+    assert restarted_adapters(both) == {}

@@ -14,7 +14,7 @@ SHORT = [
     "contrast.generated=0", "retention.per_step=2",
 ]  # fmt: skip
 
-WITH_NORMS = ["model.name=mobilenet_v3_small", "model.weights=none", "retention.inversion_seconds=0"]
+WITH_NORMS = ["model.name=mobilenet_v3_small", "model.weights=none", "retention.generated=0"]
 
 
 @pytest.mark.slow
