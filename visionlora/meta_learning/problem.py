@@ -41,10 +41,9 @@ class Features:
         """What is left to compute from, a row for each view."""
         missing = [view for view in dict.fromkeys(views) if view not in self._kept]
         rows = {view: self._kept[view] for view in views if view in self._kept}
-        for start in range(0, len(missing), BATCH):
-            part = missing[start : start + BATCH]
-            rows.update(zip(part, self._compute(part, device), strict=True))
         for view in missing:
+            # Each by itself: in a batch with others the last bits could be others when a run continues.
+            (rows[view],) = self._compute([view], device)
             size = sum(value.nbytes for value in rows[view])
             if self._bytes + size <= self.most_bytes:
                 self._kept[view], self._bytes = rows[view], self._bytes + size
@@ -135,7 +134,7 @@ class Problem:
         assert self.anchors is not None
         missing = [view for view in views if view not in self._frozen]
         if missing:
-            values = self.anchors.get(missing, self.device)
             with adapters_off(self.network):
-                self._frozen.update(zip(missing, self.compute(*values), strict=True))
+                for view in missing:
+                    self._frozen[view] = self.compute(*self.anchors.get([view], self.device))[0]
         return torch.stack([self._frozen[view] for view in views])
