@@ -61,7 +61,8 @@ def training_step(model: nn.Module, batch: int, rank: int, low: torch.dtype | No
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(batch, 3, SIZE, SIZE, generator=generator).to(memory_format=torch.channels_last)
     labels = torch.randint(1000, (batch,), generator=generator)
-    fold_batch_norm(model, images[:1])
+    with torch.autocast("cpu", low or torch.bfloat16, enabled=low is not None):
+        fold_batch_norm(model, images[:1])
     optimizer = torch.optim.AdamW(adapter_parameters(model), lr=1e-4, fused=True)
 
     def step() -> None:
