@@ -432,3 +432,37 @@ def test_a_run_that_starts_in_the_second_of_another_has_a_folder_of_its_own(
     assert left.code == 0, left.err
     assert [path.parent for path in tmp_path.rglob("metrics.json")] == [other.with_name(f"{other.name}_2")]
     assert not any(other.iterdir())
+
+
+TWO = (
+    "trainer.devices=2", "retention.generated=64", "retention.inverted=0", "trainer.kernel=rule",
+    "trainer.max_steps=6", "trainer.checkpoint_steps=2",
+)  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_run_in_two_processes_that_is_stopped_ends_at_the_same_bytes(
+    train: Train, command: Command, whole: Callable[..., Path]
+) -> None:
+    expected = bytes_of(whole(*TWO))
+    for place, number in (("in a step", signal.SIGTERM), ("in a validation", signal.SIGINT)):
+        with pytest.MonkeyPatch.context() as patch:
+            stop_at(patch, place, number)
+            left, folder = train(*TWO)
+        assert left.code == 128 + number, left.err
+        assert f"resume={folder} continues the run" in left.err
+        assert not list(folder.glob(".process-*"))
+        left = command("train", f"resume={folder}")
+        assert left.code == 0, left.err
+        assert bytes_of(folder) == expected
+
+
+@pytest.mark.slow
+def test_folds_in_two_processes_that_are_stopped_are_continued(train: Train, command: Command) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        stop_at(patch, "in a step", signal.SIGTERM)
+        left, folder = train(*TWO, "data.folds=2")
+    assert left.code == 143, left.err
+    left = command("train", f"resume={folder}")
+    assert left.code == 0, left.err
+    assert metrics_of(folder)["folds"]["count"] == 2
