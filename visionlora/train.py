@@ -72,7 +72,7 @@ def train(config: DictConfig) -> int:
             raise  # it ends the sweep, not this run alone
         return stopped.exit_code
     finally:
-        for left in path.glob(".process-*") if place().first else ():
+        for left in path.rglob(".process-*") if place().first else ():
             shutil.rmtree(left, ignore_errors=True)
         # In a sweep Hydra still logs to it.
         if not in_sweep():

@@ -441,20 +441,22 @@ TWO = (
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("place", "number"), [("in a step", signal.SIGTERM), ("in a validation", signal.SIGINT)]
+)
 def test_a_run_in_two_processes_that_is_stopped_ends_at_the_same_bytes(
-    train: Train, command: Command, whole: Callable[..., Path]
+    train: Train, command: Command, whole: Callable[..., Path], place: str, number: signal.Signals
 ) -> None:
     expected = bytes_of(whole(*TWO))
-    for place, number in (("in a step", signal.SIGTERM), ("in a validation", signal.SIGINT)):
-        with pytest.MonkeyPatch.context() as patch:
-            stop_at(patch, place, number)
-            left, folder = train(*TWO)
-        assert left.code == 128 + number, left.err
-        assert f"resume={folder} continues the run" in left.err
-        assert not list(folder.glob(".process-*"))
-        left = command("train", f"resume={folder}")
-        assert left.code == 0, left.err
-        assert bytes_of(folder) == expected
+    with pytest.MonkeyPatch.context() as patch:
+        stop_at(patch, place, number)
+        left, folder = train(*TWO)
+    assert left.code == 128 + number, left.err
+    assert f"resume={folder} continues the run" in left.err
+    assert not list(folder.glob(".process-*"))
+    left = command("train", f"resume={folder}")
+    assert left.code == 0, left.err
+    assert bytes_of(folder) == expected
 
 
 @pytest.mark.slow

@@ -12,8 +12,10 @@ from rich.markup import escape
 from visionlora.data import scan
 from visionlora.data.splits import dealt, stratified
 from visionlora.evaluation.cross_validation import summarize_folds
+from visionlora.place import place
+from visionlora.processes import agreed
 from visionlora.report.metrics_file import read_metrics
-from visionlora.run_folder.folder import RunFolder
+from visionlora.run_folder.folder import RunFolder, shared
 from visionlora.signals import StopRequest
 from visionlora.training.config import read_config
 from visionlora.training.run import run
@@ -49,10 +51,11 @@ def run_folds(config: DictConfig, folder: RunFolder, stop: StopRequest) -> None:
         )
         split = "made" if val else "none"
         part = replace(whole, train=tuple(train), val=tuple(val), test=tuple(unseen), split=split)
-        fold = folder.part(f"folds/{number}", config)
-        if not fold.finished:
+        first = place().first  # it alone writes, and knows what was finished before
+        fold = shared(folder.part(f"folds/{number}", config) if first else None, config)
+        if not agreed(fold.finished):
             run(config, fold, stop, part)
-        found.append(read_metrics(fold.path / "metrics.json"))
+        found.append(agreed(read_metrics(fold.path / "metrics.json") if first else {}))
     console.rule(escape(f"all {len(images)} images"))
     everything = replace(whole, train=images, val=images)
     run(config, folder, stop, everything, summarize_folds(found, len(images)))
