@@ -9,14 +9,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
-from torch.nn import functional as F
 
 from benchmarks.quality_tasks import Task, link
 from visionlora.adapters import adapters_off
@@ -24,56 +22,11 @@ from visionlora.data import open_image
 from visionlora.retention.generated import generate_images
 from visionlora.retention.stream import AnchorStream
 from visionlora.retention.teacher import AnchorTeacher
-from visionlora.tasks import single_label
 from visionlora.training.module import LoraModule
 
 Batch = Mapping[str, Tensor]
 PLAIN = 24
 """Largest difference of a background pixel from a corner's colour, summed over the channels."""
-
-
-@contextmanager
-def lora_plus(ratio: float) -> Iterator[None]:
-    """The learning rate of B is `ratio` times that of A (Hayou et al. 2024, https://arxiv.org/abs/2402.12354)."""
-    adamw, configure = torch.optim.AdamW, LoraModule.configure_optimizers
-
-    def both(self: LoraModule) -> Any:
-        of_B = {id(value) for name, value in self.network.named_parameters() if name.endswith("lora_B")}
-
-        def two_rates(parameters: list[Tensor], lr: float, **settings: Any) -> torch.optim.Optimizer:
-            slow = [value for value in parameters if id(value) not in of_B]
-            fast = [value for value in parameters if id(value) in of_B]
-            return adamw([{"params": slow}, {"params": fast, "lr": ratio * lr}], lr=lr, **settings)
-
-        with patch.object(torch.optim, "AdamW", two_rates):
-            return configure(self)
-
-    with patch.object(LoraModule, "configure_optimizers", both):
-        yield
-
-
-@contextmanager
-def mixup(alpha: float) -> Iterator[None]:
-    """New images and their labels are mixed in pairs (Zhang et al. 2018, equation 1,
-    https://arxiv.org/abs/1710.09412)."""
-    training_step = LoraModule.training_step
-
-    def mixed(self: LoraModule, batch: Batch, index: int) -> Tensor:
-        rng = np.random.default_rng([1, self.global_step])
-        share = float(rng.beta(alpha, alpha))
-        order = torch.from_numpy(rng.permutation(len(batch["labels"])))
-        images = share * batch["images"] + (1 - share) * batch["images"][order]
-
-        def mixed_loss(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
-            own = F.cross_entropy(logits, labels, label_smoothing=smoothing)
-            other = F.cross_entropy(logits, labels[order], label_smoothing=smoothing)
-            return share * own + (1 - share) * other
-
-        with patch.object(single_label, "loss", mixed_loss):
-            return training_step(self, {**batch, "images": images}, index)
-
-    with patch.object(LoraModule, "training_step", mixed):
-        yield
 
 
 @contextmanager

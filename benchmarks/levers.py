@@ -57,13 +57,13 @@ class Lever:
 
 LEVERS = (
     Lever("base"),
-    Lever("LoRA+ 4", inside=lambda: lever_code.lora_plus(4.0)),
-    Lever("LoRA+ 16, lr 5e-4", ("optimizer.lr=5e-4",), lambda: lever_code.lora_plus(16.0)),
+    Lever("LoRA+ 4", ("optimizer.b_factor=4",)),
+    Lever("LoRA+ 16, lr 5e-4", ("optimizer.lr=5e-4", "optimizer.b_factor=16")),
     Lever("rsLoRA", ("lora.rslora=true",)),
     Lever("weight decay 0.1", ("optimizer.weight_decay=0.1",)),
     Lever("dropout 0.1", ("lora.dropout=0.1",)),
     Lever("TrivialAugment", ("augment.trivial=true",)),
-    Lever("mixup 0.2", inside=lambda: lever_code.mixup(0.2)),
+    Lever("mixup 0.2", ("augment.mixup=0.2",)),
     Lever("hard anchors", inside=lever_code.hard_anchors),
     Lever("layer features", inside=lambda: lever_code.layer_features(3.0)),
     Lever("random backgrounds", images=lever_code.with_backgrounds),

@@ -157,6 +157,7 @@ REFUSED: Mapping[str, tuple[Any, ...]] = {
     "optimizer.schedule": ("step", "", None, 1, True),
     "optimizer.class_weights": SWITCH,
     "optimizer.lr": (0, -1, INF, NAN, "fast", True),
+    "optimizer.b_factor": (0, -1, INF, NAN, None, "x", True),
     "optimizer.adapter_factor": (0, -1, INF, NAN, "x", True),
     "optimizer.weight_decay": (-1, INF, NAN, None, "x"),
     "optimizer.betas": ([], [0.9], [2, 3], ["a", "b"], [0.9, 1], [-0.1, 0.9], [0.9, NAN], 0.9, None, "x"),

@@ -96,7 +96,7 @@ def test_a_start_travels_in_the_state_of_the_network() -> None:
 @pytest.mark.parametrize(
     ("fields", "complaint"),
     [
-        ({"init": "svd"}, "one of gaussian, orthogonal, pissa"),
+        ({"init": "svd"}, "give auto, default, gaussian, orthogonal"),
         ({"init": "pissa", "family": "loha"}, "loha lacks"),
     ],
 )

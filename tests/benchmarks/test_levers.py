@@ -13,7 +13,6 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from benchmarks import lever_code, levers
 from benchmarks.quality_tasks import Task
@@ -69,34 +68,6 @@ def batch() -> dict[str, Tensor]:
 def without_a_trainer() -> Iterator[None]:
     with patch.object(LoraModule, "global_step", 3), patch.object(LoraModule, "log"):
         yield
-
-
-def test_lora_plus_raises_only_the_learning_rate_of_b() -> None:
-    trained = module()
-    with lever_code.lora_plus(4.0):
-        groups = trained.configure_optimizers()["optimizer"].param_groups
-    assert [group["initial_lr"] for group in groups] == [1e-2, 4e-2]
-    names = {id(value): name for name, value in trained.network.named_parameters()}
-    assert [{names[id(p)][-1] for p in group["params"]} for group in groups] == [{"A"}, {"B"}]
-    assert len(trained.configure_optimizers()["optimizer"].param_groups) == 1
-
-
-def test_mixup_mixes_images_and_labels_alike() -> None:
-    seen: list[Tensor] = []
-    trained = module()
-    trained.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    plain = batch()
-    with lever_code.mixup(0.5):
-        loss = trained.training_step(plain, 0)
-    images, labels = seen[0], plain["labels"]
-    rng = np.random.default_rng([1, 3])
-    share, order = rng.beta(0.5, 0.5), torch.from_numpy(rng.permutation(4))
-    torch.testing.assert_close(
-        images, (share * plain["images"] + (1 - share) * plain["images"][order]).float()
-    )
-    logits = trained.network(images)
-    expected = share * F.cross_entropy(logits, labels) + (1 - share) * F.cross_entropy(logits, labels[order])
-    torch.testing.assert_close(loss, expected.float())
 
 
 def test_anchors_with_less_confident_predictions_come_more_often() -> None:

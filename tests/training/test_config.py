@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from visionlora.errors import VisionLoraError
 from visionlora.optimizers.config import OptimizerConfig
 from visionlora.retention.config import RetentionConfig
-from visionlora.training.config import TrainerConfig
+from visionlora.settings import build
+from visionlora.training.config import RunConfig, TrainerConfig
 
 
 def test_the_more_there_is_to_forget_the_less_the_network_may_move() -> None:
@@ -86,3 +88,10 @@ def test_labels_are_smoothed_with_a_new_head_unless_the_user_says_otherwise() ->
 def test_a_single_folder_of_anchors_needs_no_brackets() -> None:
     assert RetentionConfig(anchors="folder") == RetentionConfig(anchors=["folder"])
     assert RetentionConfig().anchors == "auto"
+
+
+def test_a_rate_of_b_is_refused_for_families_without_b() -> None:
+    given = {"data": {"root": "x"}, "optimizer": {"b_factor": 4.0}}
+    assert build(RunConfig, given).optimizer.b_factor == 4
+    with pytest.raises(VisionLoraError, match=r"optimizer.b_factor is 4, and lora.family=ia3 has no A and B"):
+        build(RunConfig, {**given, "lora": {"family": "ia3"}})

@@ -167,6 +167,15 @@ def test_adapters_train_at_a_multiple_of_the_rate_of_a_new_head(network: nn.Modu
     assert [id(one) for one in head["params"]] == [id(network[10].bias)]
 
 
+def test_b_trains_at_a_multiple_of_the_rate_of_a(network: nn.Module, images: Path) -> None:
+    module = module_of(network, images, 20)
+    module.optimizer_options = replace(module.optimizer_options, b_factor=4.0)
+    slow, fast = module.configure_optimizers()["optimizer"].param_groups
+    assert fast["initial_lr"] == pytest.approx(4 * slow["initial_lr"])
+    names = {id(value): name[-1] for name, value in network.named_parameters()}
+    assert [{names[id(one)] for one in group["params"]} for group in (slow, fast)] == [{"A"}, {"B"}]
+
+
 def test_negatives_are_never_taught_a_trained_class(network: nn.Module, images: Path) -> None:
     attach(network, LoraConfig(rank=1))
     others = scan_images([images.parent / "others"])

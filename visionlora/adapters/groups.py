@@ -47,14 +47,24 @@ def learning_rate_factor(config: LoraConfig) -> float:
     return min(FAMILIES[family].lr_factor for family in config.families)
 
 
-def trained_groups(network: nn.Module, lr: float, factor: float | None) -> list[dict[str, Any]]:
-    """All that is trained, as an optimizer takes it: the active adapters at `factor * lr`, and the rest (a
-    new head) at `lr`; one group where these are the same (None: 1)."""
-    trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    if factor in (None, 1):
-        return [{"params": trainable, "lr": lr}]
+def trained_groups(
+    network: nn.Module, lr: float, factor: float | None, b_factor: float = 1.0
+) -> list[dict[str, Any]]:
+    """All that is trained, as an optimizer takes it, a group for each learning rate.
+
+    The active adapters train at `factor * lr` (None: `lr`), their B at `b_factor` times that (LoRA+), and the
+    rest, a new head, at `lr`.
+    """
+    of_b = {
+        id(parameter)
+        for adapter in active_adapters(network)
+        for name, parameter in adapter.named_parameters()
+        if name == "lora_B"
+    }
     adapters = {id(parameter) for parameter in adapter_parameters(network)}
-    inside = [one for one in trainable if id(one) in adapters]
-    rest = [one for one in trainable if id(one) not in adapters]
-    groups: list[dict[str, Any]] = [{"params": inside, "lr": lr * (factor or 1)}, {"params": rest, "lr": lr}]
-    return [group for group in groups if group["params"]]
+    groups: dict[float, list[nn.Parameter]] = {}
+    for parameter in network.parameters():
+        if parameter.requires_grad:
+            rate = lr * (1 if factor is None else factor) if id(parameter) in adapters else lr
+            groups.setdefault(rate * b_factor if id(parameter) in of_b else rate, []).append(parameter)
+    return [{"params": parameters, "lr": rate} for rate, parameters in groups.items()]

@@ -42,8 +42,8 @@ class Features:
         missing = [view for view in dict.fromkeys(views) if view not in self._kept]
         rows = {view: self._kept[view] for view in views if view in self._kept}
         for view in missing:
-            # Each by itself: in a batch with others the last bits could be others when a run continues.
-            (rows[view],) = self._compute([view], device)
+            # Alone: what else is in a batch decides the last bits, and a run that continues misses others.
+            rows[view] = self._compute(view, device)
             size = sum(value.nbytes for value in rows[view])
             if self._bytes + size <= self.most_bytes:
                 self._kept[view], self._bytes = rows[view], self._bytes + size
@@ -51,14 +51,12 @@ class Features:
             torch.stack(values).to(device) for values in zip(*(rows[view] for view in views), strict=True)
         ]
 
-    def _compute(self, views: Sequence[View], device: torch.device) -> list[Values]:
-        images = self.dataset.collate([self.dataset[place] for place, _ in views])["images"]
-        turned = [
-            image.flip(-1) if flipped else image for image, (_, flipped) in zip(images, views, strict=True)
-        ]
-        batch = torch.stack(turned).to(device)
+    def _compute(self, view: View, device: torch.device) -> Values:
+        place, flipped = view
+        image = self.dataset.collate([self.dataset[place]])["images"].to(device)
+        batch = image.flip(-1) if flipped else image
         values = (batch,) if self.parts is None else self.parts.prefix(batch)
-        return [tuple(value[row].cpu() for value in values) for row in range(len(batch))]
+        return tuple(value[0].cpu() for value in values)
 
 
 @dataclass
@@ -132,9 +130,8 @@ class Problem:
     @torch.no_grad()
     def _frozen_logits(self, views: Sequence[View]) -> Tensor:
         assert self.anchors is not None
-        missing = [view for view in views if view not in self._frozen]
-        if missing:
-            with adapters_off(self.network):
-                for view in missing:
+        with adapters_off(self.network):
+            for view in views:
+                if view not in self._frozen:  # alone, as in Features.get
                     self._frozen[view] = self.compute(*self.anchors.get([view], self.device))[0]
         return torch.stack([self._frozen[view] for view in views])

@@ -29,6 +29,10 @@ class OptimizerConfig(Section):
         None, "adapters train at lr times this; null: the family's factor, or 1 where lr is a number",
         above=0, at_most=1000,
     )  # fmt: skip
+    b_factor: float = option(
+        1.0, "B trains at this times the rate of A (LoRA+, where 16 is usual)", above=0, at_most=1000,
+        also=("loraplus_lr_ratio",),
+    )  # fmt: skip
     weight_decay: float = option(0.0, "AdamW's weight decay", at_least=0, at_most=1000, also=("wd",))
     betas: Sequence[float] = option(
         (0.9, 0.999),

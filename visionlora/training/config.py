@@ -15,6 +15,9 @@ from visionlora.options import Section, option, section
 from visionlora.retention.config import ContrastConfig, RetentionConfig
 from visionlora.settings import build, plain
 
+WITH_B = ("lora", "dora", "dylora", "adalora")
+"""Families whose update is a product of A and B."""
+
 
 @dataclass(frozen=True)
 class CacheConfig(Section):
@@ -181,6 +184,11 @@ class RunConfig(Section):
             raise ValueError(
                 "optimizer.class_weights is true: an image that augment.mixup or augment.cutmix mixed has no "
                 "class to weigh; use data.balance=true"
+            )
+        if self.optimizer.b_factor != 1 and not set(self.lora.families) & set(WITH_B):
+            raise ValueError(
+                f"optimizer.b_factor is {self.optimizer.b_factor:g}, and lora.family={self.lora.families[0]} "
+                f"has no A and B; it is for {', '.join(WITH_B)}"
             )
         size, devices = self.data.batch_size, self.trainer.devices
         if self.model.quantise is not None and devices > 1:

@@ -278,10 +278,8 @@ class LoraModule(lightning.LightningModule):
         """The optimizer; the learning rate rises linearly, then follows its schedule, step by step."""
         options = self.optimizer_options
         assert isinstance(options.lr, (int, float)), "for_head() and select_learning_rate() come first"
-        (first, second), parts = (
-            options.betas,
-            trained_groups(self.network, options.lr, options.adapter_factor),
-        )
+        first, second = options.betas
+        parts = trained_groups(self.network, options.lr, options.adapter_factor, options.b_factor)
         optimizer = make_optimizer(
             options.name, parts, options.lr, options.weight_decay, (first, second), options.options
         )
