@@ -59,11 +59,15 @@ def command(
     """Runs ``visionlora NAME ARGUMENTS`` in this process, in ``tmp_path``."""
 
     def run(name: str, *arguments: str) -> Left:
+        from hydra.core.config_store import ConfigStore
         from hydra.core.global_hydra import GlobalHydra
 
         from visionlora import cli
 
         GlobalHydra.instance().clear()
+        repo = ConfigStore.instance().repo
+        for group in [one for one in repo if one not in ("hydra", "_dummy_empty_config_.yaml")]:
+            del repo[group]  # of another command: a process of its own has not heard of it
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("COLUMNS", "200")
         monkeypatch.setattr("sys.argv", ["visionlora", name, *arguments])

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from visionlora.optimizers.config import OptimizerConfig
-from visionlora.optimizers.make import CLASSES, make_optimizer, other_arguments, rate_share
+from visionlora.optimizers.make import CLASSES, PAGED, make_optimizer, other_arguments, rate_share
 
 NAMES = sorted(CLASSES)
 
 
 def test_the_configuration_names_the_optimizers_that_can_be_made() -> None:
     (rule,) = (one.metadata for one in OptimizerConfig.__dataclass_fields__.values() if one.name == "name")
-    assert sorted(rule["words"]) == NAMES
+    assert sorted(rule["words"]) == sorted([*NAMES, PAGED])
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -49,7 +49,7 @@ LAYERS = {
 }
 
 
-TARGETS = {"bias": "linear", "conv_adapter": "conv", "visual_prompt": "^0"}
+TARGETS = {"bias": "linear", "conv_adapter": "conv", "cross_group": "conv", "visual_prompt": "^0"}
 
 
 def images(*shape: int) -> torch.Tensor:

@@ -271,6 +271,16 @@ def make_loader(
     return loader
 
 
+def first_epoch(loader: ImageLoader) -> Iterator[Batch]:
+    """The batches of a shuffled loader's first epoch, as one process has them, however many there are."""
+    own = loader.sampler
+    assert isinstance(own, EpochSampler)
+    dataset, keys = loader.dataset, list(EpochSampler(own.repeats, own.seed, own.batch))
+    assert isinstance(dataset, ImageDataset)
+    for start in range(0, len(keys), own.batch):
+        yield dataset.collate([dataset[key] for key in keys[start : start + own.batch]])
+
+
 def augmented_views(dataset: ImageDataset, views: int, batch_size: int) -> Iterator[Batch]:
     """Batches of every image ``views`` times, each time with the transform's other random numbers."""
     keys = [(turn, index) for turn in range(views) for index in range(len(dataset))]

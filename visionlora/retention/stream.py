@@ -15,7 +15,7 @@ from visionlora.data.cache import ImageCache, Memory
 from visionlora.data.images import ImageFile
 from visionlora.data.loading import UNLABELLED, Batch, ShareSampler, shuffled
 from visionlora.data.preprocessing import Preprocessing
-from visionlora.place import place
+from visionlora.place import Place, place
 
 
 class AnchorStream:
@@ -134,11 +134,11 @@ class AnchorStream:
         chosen = spread(count, len(self.anchors) if among is None else among)
         return torch.tensor(chosen, dtype=torch.int64), self.plain_images(chosen)
 
-    def batches(self, size: int, most: int | None = None) -> AnchorBatches:
+    def batches(self, size: int, most: int | None = None, shared: bool = True) -> AnchorBatches:
         """Every anchor once, or ``most`` of them, spread evenly, in batches of ``size``; neither shuffled nor
-        augmented."""
+        augmented. ``shared``: several processes have each its share, and not all of them."""
         count = len(self.anchors) if most is None else most
-        return AnchorBatches(self, size, spread(count, len(self.anchors)))
+        return AnchorBatches(self, size, spread(count, len(self.anchors)), shared)
 
     def plain_images(self, indices: Sequence[int]) -> Tensor:
         """Anchors without augmentation: (n, 3, S, S), normalised."""
@@ -187,8 +187,7 @@ def spread(count: int, among: int) -> list[int]:
 
 
 class AnchorBatches:
-    """Anchors of a stream in order and without augmentation, as batches with the label -1, of several
-    processes each its share.
+    """Anchors of a stream in order and without augmentation, as batches with the label -1.
 
     They can be iterated over any number of times.
 
@@ -196,16 +195,18 @@ class AnchorBatches:
         stream: of the anchors.
         size: images in a batch.
         chosen: which anchors.
+        shared: whether they are shared among processes.
     """
 
-    def __init__(self, stream: AnchorStream, size: int, chosen: Sequence[int]) -> None:
+    def __init__(self, stream: AnchorStream, size: int, chosen: Sequence[int], shared: bool = True) -> None:
         self.stream = stream
         self.size = size
         self.chosen = chosen
+        self.shared = shared
 
     def indices(self) -> Iterator[Sequence[int]]:
         """The anchors of each batch, those of this process."""
-        own = ShareSampler(len(self.chosen), place()).own
+        own = ShareSampler(len(self.chosen), place() if self.shared else Place()).own
         for start in range(0, len(own), self.size):
             yield [self.chosen[index] for index in own[start : start + self.size]]
 

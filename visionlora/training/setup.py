@@ -16,7 +16,7 @@ from visionlora.data import BadImage, ImageDataset, ImageFile, ImageFolder, Imag
 from visionlora.data.augment import BatchMixing
 from visionlora.data.class_findings import unequal
 from visionlora.data.loaders import ImageLoaders
-from visionlora.data.loading import augmented_views
+from visionlora.data.loading import augmented_views, first_epoch
 from visionlora.data.manifest import EarlierImages
 from visionlora.data.outputs import describe_outputs
 from visionlora.data.splits import with_report
@@ -235,17 +235,17 @@ def set_up(
         stream = anchor_stream([held_out.anchors], config.retention, loaders)
         batches = stream.batches(data.batch_size)
         evaluation_images = replace(evaluation_images, held_out=batches, held_out_kind=held_out.kind)
-    anchors = None if teacher is None else teacher.stream.batches(data.batch_size, BOTH)
+    anchors = None if teacher is None else teacher.stream.batches(data.batch_size, BOTH, False)
     compares = anchors is not None and config.lora.restart_every is None  # a restart draws A anew
     init = chosen_init(config.lora.init, adapted.network, compares)
     config = replace(config, lora=replace(config.lora, init=init))
-    start_from_data(adapted.network, init, train_loader, anchors, device, notices)
     for separated in loaders.separated:
         notices.warn(separated)
     bad = loaders.left_out(data.on_bad)
     if bad:
         count = "1 image" if len(bad) == 1 else f"{len(bad)} images"
         notices.warn(f"left out {count} that cannot be read, the first: {bad[0].path}: {bad[0].reason}")
+    start_from_data(adapted.network, init, first_epoch(train_loader), anchors, device, notices)
     return RunSetup(
         config, folder, adapted, train_loader, validation_loader, evaluation_images, teacher,
         FilesRead(loaders.sets, bad),

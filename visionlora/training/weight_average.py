@@ -58,8 +58,7 @@ class WeightAverage(Callback):
         self, trainer: lightning.Trainer, module: lightning.LightningModule, *arguments: Any
     ) -> None:
         """Add the current parameters; those before a restart (ReLoRA) are no longer of the same sum."""
-        assert isinstance(module, LoraModule)
-        if module.restarts_after(trainer.global_step):
+        if isinstance(module, LoraModule) and module.restarts_after(trainer.global_step):
             self.count, self.total = 0, {}
             return
         if trainer.global_step <= self.after:
