@@ -17,6 +17,9 @@ from visionlora.adapters.merging import adapters_off
 from visionlora.adapters.module_adapter import CONVOLUTIONS, pad
 from visionlora.adapters.network import adapted_layers, named_adapters, named_sites
 
+MOST_NUMBERS = 2**19
+"""That a layer keeps of each call: of layers with many columns fewer rows."""
+
 
 @torch.no_grad()
 def layer_inputs(
@@ -42,7 +45,8 @@ def layer_inputs(
     def keep(name: str) -> Callable[..., None]:
         def hook(module: Any, arguments: tuple[Tensor, ...]) -> None:
             patches = input_rows(module, arguments[0].detach())
-            chosen = torch.randperm(len(patches), generator=generator)[:rows]
+            most = max(1, min(rows, MOST_NUMBERS // patches.shape[1]))
+            chosen = torch.randperm(len(patches), generator=generator)[:most]
             found.setdefault(name, []).append(patches[chosen.to(patches.device)].float().cpu())
 
         return hook

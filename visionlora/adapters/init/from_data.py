@@ -16,6 +16,10 @@ from torch import Tensor
 from visionlora.adapters.base import AdapterSettings, scaling_of
 from visionlora.adapters.init.start import Start, from_matrices
 
+MOST_COLUMNS, ROWS_OF_WIDE = 1024, 256
+"""Layers with more columns are compared in the span of so many rows of each kind: what eigenvectors cost
+grows with the third power of the columns."""
+
 
 def eva(base: Tensor, settings: AdapterSettings, inputs: Tensor) -> Start:
     """EVA: A starts at the inputs' right singular vectors, B at zero (Paischer et al. 2024,
@@ -131,6 +135,9 @@ def contrastive(
     """
     _check_rows(inputs, base, settings.rank)
     wide, known = inputs.double(), others.double()
+    if wide.shape[1] > MOST_COLUMNS:
+        most = max(settings.rank, ROWS_OF_WIDE)
+        wide, known = _spread(wide, most), _spread(known, most)
     least = damping * known.square().sum() / known.numel()
     basis = None
     if wide.shape[1] > len(wide) + len(known):  # the vectors lie in the span of all rows
@@ -144,6 +151,13 @@ def contrastive(
     A = torch.linalg.solve_triangular(root.t(), vectors, upper=True).t()
     A = A if basis is None else A @ basis.t()
     return from_matrices(A / A.norm(dim=1, keepdim=True), None, base)
+
+
+def _spread(rows: Tensor, most: int) -> Tensor:
+    """At most so many of the rows, evenly."""
+    if len(rows) <= most:
+        return rows
+    return rows[torch.linspace(0, len(rows) - 1, most).round().long()]
 
 
 def lora_ga(base: Tensor, settings: AdapterSettings, gradient: Tensor, gamma: float = 16.0) -> Start:
