@@ -3,7 +3,7 @@ into adapters."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import nullcontext
 from typing import Any, cast
 
@@ -23,7 +23,11 @@ MOST_NUMBERS = 2**19
 
 @torch.no_grad()
 def layer_inputs(
-    model: nn.Module, run: Callable[[], Any], rows: int = 2048, generator: torch.Generator | None = None
+    model: nn.Module,
+    run: Callable[[], Any],
+    rows: int = 2048,
+    generator: torch.Generator | None = None,
+    only: Collection[str] | None = None,
 ) -> dict[str, Tensor]:
     """The inputs of the network's convolutions and linear layers, as rows that their kernels see.
 
@@ -34,6 +38,7 @@ def layer_inputs(
         run: computes the network on the data, in as many calls as it likes.
         rows: how many a layer keeps at most of each call of it, drawn without repetition.
         generator: draws them.
+        only: the layers in question; None: all.
 
     Returns:
         (n, in/groups * kernel...) by the layer's name, on the CPU.
@@ -52,7 +57,8 @@ def layer_inputs(
         return hook
 
     for name, (module, site) in named_sites(model).items():
-        if isinstance(module, (*CONVOLUTIONS, nn.Linear)) and not site.part:
+        wanted = only is None or name in only
+        if wanted and isinstance(module, (*CONVOLUTIONS, nn.Linear)) and not site.part:
             handles.append(module.register_forward_pre_hook(keep(name)))
     try:
         run()

@@ -113,14 +113,14 @@ def choose(
 
     Args:
         kind: what is decided: "linear product", "conv gradient", ...
-        request: the layer and input that it is decided for.
+        request: the layer and input that it is decided for; compilers see symbols there, without text.
         candidates: names of the implementations in question.
         run: does the work once by the implementation of this name.
         rule: the one to use where nothing may be timed.
         work: multiplications of one run; little work is not timed.
         device: where the work is done.
     """
-    parts = request if isinstance(request, tuple) else (request,)
+    parts = () if torch.compiler.is_compiling() else request if isinstance(request, tuple) else (request,)
     key = f"{kind}: {' '.join(str(part).removeprefix('torch.') for part in parts)}"
     replayed, missing = _policy.replayed, _policy.missing
     decision = None if replayed is None else replayed.get(key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,7 @@ from visionlora.adapters.network import active_names, named_sites
 from visionlora.adapters.restart import restarted_adapters
 from visionlora.errors import VisionLoraError
 from visionlora.frozen.weight import frozen_weight
+from visionlora.models.upper_layers import multiplications
 from visionlora.notices import Notices
 
 Batch = Mapping[str, Tensor]
@@ -27,6 +29,8 @@ IMAGES = 64
 """So many images a start is made from."""
 BOTH = 256
 """So many of the images to learn, and of the anchors, where a start compares them."""
+MULTIPLICATIONS = 2.5e11
+"""That a start takes of each kind of image: 256 images of SqueezeNet, 61 of ResNet50, and always 16."""
 ROWS = 512
 """So many patches of each batch a layer keeps."""
 ON_ANCHORS = ("corda", "lora_null")
@@ -83,30 +87,43 @@ def start_from_data(
             f"lora.init={init} starts from anchors, and there are none: set retention.anchors"
         )
     count = BOTH if init == CONTRASTIVE else IMAGES
-    batches = list(_first(anchors if init in ON_ANCHORS and anchors is not None else training, count))
-    was_training = network.training
-    network.eval().to(device)
-    if init == "lora_ga":
-        found = _gradients(network, batches, device)
-    else:
-        found = layer_inputs(network, lambda: _compute(network, batches, device), ROWS)
-    known: dict[str, Tensor] = {}
-    if init == CONTRASTIVE and anchors is not None:
-        known = layer_inputs(network, lambda: _compute(network, _first(anchors, count), device), ROWS)
-    network.train(was_training)
+    training = iter(training)
+    first = next(training)
+    count = _affordable(network, count, first["images"].shape[-1])
+    training = chain([first], training)
     adapters = {
         (name, site): adapter
         for name in active_names(network)
         for site, adapter in named_adapters(network, name).items()
         if isinstance(adapter, Lora)
     }
+    sites = {site for _, site in adapters}
+    batches = list(_first(anchors if init in ON_ANCHORS and anchors is not None else training, count))
+    was_training = network.training
+    network.eval().to(device)
+    if init == "lora_ga":
+        found = _gradients(network, batches, device)
+    else:
+        found = layer_inputs(network, lambda: _compute(network, batches, device), ROWS, only=sites)
+    known: dict[str, Tensor] = {}
+    if init == CONTRASTIVE and anchors is not None:
+        known = layer_inputs(
+            network, lambda: _compute(network, _first(anchors, count), device), ROWS, only=sites
+        )
+    network.train(was_training)
     starts = {key: _start(network, key[1], one.settings, init, found, known) for key, one in adapters.items()}
     for name in active_names(network):
         own = {site: start for (of, site), start in starts.items() if of == name and start is not None}
         set_starts(network, own, name)
     left = [site for (_, site), start in starts.items() if start is None]
-    others = f"; {len(left)} keep their own, the first: {left[0]}" if left else ""
-    notices.say(f"{init} starts {len(starts) - len(left)} layers{others}")
+    rest = f"; {len(left)} keep their own, the first: {left[0]}" if left else ""
+    notices.say(f"{init} starts {len(starts) - len(left)} layers{rest}")
+
+
+def _affordable(network: nn.Module, count: int, size: int) -> int:
+    """So many of ``count`` images of ``size`` pixels a side as a start may compute, at least 16."""
+    spent = sum(multiplications(network, size).values())
+    return min(count, max(16, int(MULTIPLICATIONS / max(1, spent))))
 
 
 def _first(batches: Iterable[Batch], count: int) -> Iterator[Batch]:

@@ -124,7 +124,7 @@ class Status(Callback):
             self._now["loss"] = points[::2]
 
     def _write(self) -> None:
-        if not place().first:
+        if not (place().first and self._path.parent.is_dir()):  # a folder that was removed is not made anew
             return
         self._written = self._clock()
         try:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
 import threading
+import time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
@@ -45,8 +47,20 @@ class Engine:
         with self._lock:
             if self._pool is None:
                 # Spawned: the page's process has threads, which a fork does not survive.
-                self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+                context = multiprocessing.get_context("spawn")
+                self._pool = ProcessPoolExecutor(1, context, _end_with, (os.getpid(),))
             return self._pool
+
+
+def _end_with(studio: int) -> None:
+    """End this process when the studio's does, in whatever way."""
+
+    def watch() -> None:
+        while os.getppid() == studio:
+            time.sleep(1)
+        os._exit(0)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def call(function: str, arguments: tuple[Any, ...]) -> Any:
