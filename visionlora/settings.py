@@ -19,6 +19,10 @@ T = TypeVar("T")
 TOP = "top_level"
 """Name, in Hydra's config store, of the options that are in no group."""
 
+OF_TRAINING = ("lora",)
+"""Groups that a preset of images may set (data=goldfish), and that other commands than train have no use for.
+Where a user gives a key of them to such a command, it is refused before."""
+
 
 @dataclass(frozen=True)
 class Key:
@@ -129,7 +133,7 @@ def build(cls: type[T], values: Mapping[str, Any], name: str = "") -> T:
     prefix = f"{name}." if name else ""
     known = {one.name: one for one in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for key in values:
-        if key not in known:
+        if key not in known and not (key in OF_TRAINING and not name):
             raise VisionLoraError(no_such_key(prefix + key, [prefix + one for one in known]))
     built: dict[str, Any] = {}
     for key, one in known.items():
