@@ -250,3 +250,10 @@ def _items(text: str) -> str:
 
 def _holds_texts(kind: Any) -> bool:
     return getattr(kind, "__args__", None) == (str,)
+
+
+def folder_first(given: Sequence[str]) -> list[str]:
+    """The words of a command line, where a first word alone is the folder."""
+    if given and "=" not in given[0] and not given[0].startswith("-"):
+        return [f"folder={given[0]}", *given[1:]]
+    return list(given)

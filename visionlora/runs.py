@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 
+from visionlora.arguments import folder_first
 from visionlora.command import Command, complain, launch
 from visionlora.files import require_all_writable
 from visionlora.options import Section, option
@@ -88,16 +88,9 @@ def _figures(run: Path) -> dict[str, Any] | None:
     return None
 
 
-def with_folder(given: Sequence[str]) -> list[str]:
-    """The words of a command line, where a first word alone is the folder."""
-    if given and "=" not in given[0] and not given[0].startswith("-"):
-        return [f"folder={given[0]}", *given[1:]]
-    return list(given)
-
-
 def main() -> None:
     """Entry point of the command."""
-    sys.argv[1:] = with_folder(sys.argv[1:])
+    sys.argv[1:] = folder_first(sys.argv[1:])
     launch(runs, COMMAND)
 
 

@@ -47,7 +47,7 @@ def chosen_init(init: str, network: nn.Module, anchors: bool) -> str:
     Args:
         init: as it was configured.
         network: with its adapters.
-        anchors: whether there are any, for a start that is made once.
+        anchors: whether there are any.
     """
     if init != AUTO:
         return init

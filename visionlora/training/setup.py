@@ -236,8 +236,7 @@ def set_up(
         batches = stream.batches(data.batch_size)
         evaluation_images = replace(evaluation_images, held_out=batches, held_out_kind=held_out.kind)
     anchors = None if teacher is None else teacher.stream.batches(data.batch_size, BOTH, False)
-    compares = anchors is not None and config.lora.restart_every is None  # a restart draws A anew
-    init = chosen_init(config.lora.init, adapted.network, compares)
+    init = chosen_init(config.lora.init, adapted.network, anchors is not None)
     config = replace(config, lora=replace(config.lora, init=init))
     for separated in loaders.separated:
         notices.warn(separated)
