@@ -36,6 +36,7 @@ from visionlora.models.download import cache_path
 from visionlora.models.merge_weights import write_merged
 from visionlora.models.registry import default_weights
 from visionlora.models.restore import TrainedModel, restore
+from visionlora.options import shown, takes
 from visionlora.settings import groups_of, top_level
 from visionlora.training.config import RunConfig, read_config
 
@@ -76,7 +77,6 @@ def outputs(network: str) -> list[dict[str, str]]:
 
 def settings() -> list[dict[str, Any]]:
     """Every option of a training by group, with its help: the ones that the command line has."""
-    from visionlora.options import shown, takes
 
     def entry(key: Any) -> dict[str, str]:
         default = (

@@ -19,10 +19,10 @@ def figures(metrics: dict[str, Any]) -> dict[str, Any]:
     counted = metrics.get("pictures", {})
     retention, contrast = metrics.get("retention"), metrics.get("contrast")
     test = (metrics.get("test") or {}).get("after")
-    learned = figure(test, "val/top1", counted.get("test")) or figure(test, "top1", counted.get("test"))
     kept_name = "after/top1" if isinstance(retention, dict) and retention.get("labelled") else "agreement"
     return {
-        "learned": learned or figure(metrics.get("after"), "val/top1", counted.get("val")),
+        "learned": figure(test, "top1", counted.get("test"))
+        or figure(metrics.get("after"), "val/top1", counted.get("val")),
         "kept": figure(retention, kept_name, _images(retention)),
         "false_positives": figure(contrast, "after/false_positive_rate", _images(contrast)),
     }
