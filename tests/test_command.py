@@ -91,17 +91,6 @@ def test_a_device_that_is_not_there_is_refused(
         assert f"trainer.accelerator is {accelerator}" in one_line_error(left)
 
 
-def test_without_the_commands_packages_one_line_says_what_to_install() -> None:
-    code = (
-        "import sys; sys.modules['omegaconf'] = None; sys.argv = ['visionlora', 'train', 'data=goldfish']; "
-        "from visionlora import cli; cli.main()"
-    )
-    left = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert left.returncode == 2
-    assert left.stderr.count("\n") == 1
-    assert "pip install 'visionlora[train]'" in left.stderr
-
-
 def test_a_missing_value_says_what_to_set(command: Command) -> None:
     assert "data.root has no value; set data.root=" in one_line_error(command("train"))
     assert "adapter has no value" in one_line_error(command("predict", "images=x"))

@@ -11,7 +11,12 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from visionlora.installed import ADVICE, COMMANDS_NEED, about_to_run_a_command, require_commands
+
 __version__ = "0.1.0"
+
+if about_to_run_a_command():  # it imports what it needs first, and would end in a traceback
+    require_commands()
 
 _PLACES = {
     "visionlora.adapters": (
@@ -48,7 +53,14 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'visionlora' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    try:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in COMMANDS_NEED:
+            raise
+        raise ModuleNotFoundError(
+            f"visionlora.{name} needs {error.name}: {ADVICE}", name=error.name, path=error.path
+        ) from error
 
 
 def __dir__() -> list[str]:

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from visionlora import __version__
+from visionlora.installed import require_commands
 
 COMMANDS = (
     "check",
@@ -33,23 +34,10 @@ MODULES = {"adapters": "gallery"}
 """Of commands that are not called like their module: ``visionlora.adapters`` is a package."""
 
 
-NEEDED = ("hydra", "omegaconf", "yaml")
-"""What every command needs, and ``pip install visionlora`` alone does not bring."""
-
-
 def module_of(name: str) -> ModuleType:
     """The module of a command; one line, and exit code 2, where only the library is installed."""
-    try:
-        return importlib.import_module(f"visionlora.{MODULES.get(name, name)}")
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] not in NEEDED:
-            raise
-        print(
-            f"error: this is visionlora's library alone ({error.name} is not installed); the commands need: "
-            "pip install 'visionlora[train]'",
-            file=sys.stderr,
-        )
-        sys.exit(2)
+    require_commands()
+    return importlib.import_module(f"visionlora.{MODULES.get(name, name)}")
 
 
 def usage() -> str:
