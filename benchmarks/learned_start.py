@@ -26,8 +26,8 @@ from benchmarks import results
 from benchmarks.command import run_command
 from benchmarks.machine import machine, versions
 from benchmarks.quality import Record
-from benchmarks.quality_methods import run_ours
 from benchmarks.quality_tasks import REAL, Task, link, make_tasks, our_config
+from benchmarks.runs import learned_and_kept
 from benchmarks.table import markdown_table
 from visionlora.adapters import read_adapter_config
 from visionlora.errors import VisionLoraError
@@ -54,9 +54,9 @@ def measure(task: Task, start: str, lr: float, seed: int, steps: int) -> Record:
         f"lora.init={start}", f"trainer.max_steps={steps}", "trainer.validations=1", "retention.budget=null",
         "contrast.budget=null",
     )  # fmt: skip
-    found = run_ours(task, our_config(task, lr, seed, True, settings))
-    lost = found["frozen"]["kept"] - found["kept"]
-    return {"learned": found["learned"], "lost": lost, "frozen": found["frozen"]["learned"]}
+    found = learned_and_kept(our_config(task, lr, seed, True, settings))
+    lost = found["kept_before"] - found["kept"]
+    return {"learned": found["learned"], "lost": lost, "frozen": found["frozen"]}
 
 
 def rows(records: Sequence[Record]) -> list[list[str]]:

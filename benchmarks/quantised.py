@@ -3,8 +3,9 @@
     python -m benchmarks.quantised --networks vgg19 --precision float32 --json FILE
 
 Every layer is adapted at rank 8. The peak of a training step is measured in a process of its own for each
-base: the largest resident size during one step, minus the size before the network was made. Times are of one
-process in which the bases take steps in turn; a ratio is the median of those within a round.
+base: the largest resident size during one step, minus the size before the network was made, with all
+libraries imported. Times are of one process in which the bases take steps in turn; a ratio is the median of
+those within a round.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from visionlora.device import keep_freed_memory
 from visionlora.files import replacing
 from visionlora.frozen.folding import fold_batch_norm
 from visionlora.frozen.quantised import dequantise, stored_bytes
-from visionlora.models.quantise import quantise_base
+from visionlora.models.quantise import best_codec, quantise_base
 from visionlora.models.registry import build, final_layer
 
 NETWORKS = ("vgg19", "resnet50", "convnext_tiny", "mobilenet_v2")
@@ -77,6 +78,7 @@ def training_step(model: nn.Module, batch: int, rank: int, low: torch.dtype | No
 
 def measure_memory(name: str, base: str, batch: int, rank: int, precision: str) -> dict[str, float]:
     """Megabytes (10^6 bytes) of the weights, and of the peak of a step."""
+    best_codec()  # imports bitsandbytes, whose code is no part of the network
     before = _resident("VmRSS")
     model = network_on(name, base)
     step = training_step(model, batch, rank, TYPES[precision])

@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -35,6 +36,19 @@ def run_here(config: Any, folder: Path) -> dict[str, Any]:
     with redirect_stdout(io.StringIO()), stoppable() as stop:
         run(config, RunFolder.start(folder, config), stop)
     return json.loads((folder / "metrics.json").read_text())  # type: ignore[no-any-return]
+
+
+def learned_and_kept(config: Any) -> dict[str, float]:
+    """One run in this process: top-1 on its validation images and on its labelled old images, before it and
+    after it at the strength that it chose."""
+    with tempfile.TemporaryDirectory() as place:
+        metrics = run_here(config, Path(place) / "run")
+    return {
+        "frozen": metrics["before"]["val/top1"],
+        "learned": metrics["after"]["val/top1"],
+        "kept_before": metrics["retention"]["before/top1"],
+        "kept": metrics["retention"]["after/top1"],
+    }
 
 
 def train(

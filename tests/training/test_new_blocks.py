@@ -49,6 +49,7 @@ def test_a_run_trains_only_the_new_blocks_and_saves_them_with_their_strength(
     assert evaluated["loss"] == pytest.approx(metrics["after"]["val/loss"], abs=1e-4)
     left = command("merge", f"adapter={folder}", "output=merged.safetensors")
     assert left.code == 2 and "torchvision has no network with them" in left.err
+    assert f"visionlora export adapter={folder} output=merged.pt2" in " ".join(left.err.split())
     left = command("train", f"adapter={folder}", f"data.root={images}", f"hydra.run.dir={tmp_path / 'next'}")
     assert left.code == 2 and "has new blocks (model.expand)" in left.err
 

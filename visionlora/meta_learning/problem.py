@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from visionlora.adapters import adapters_off
 from visionlora.data import ImageDataset
+from visionlora.device import has_bfloat16
 from visionlora.frozen.split import Split, Values
 from visionlora.tasks import single_label as task
 
@@ -18,6 +20,11 @@ View = tuple[int, bool]
 """An image's place, and whether it is flipped."""
 ANCHORS_PER_STEP = 8
 BATCH = 32
+
+
+def lower_precision(device: torch.device) -> AbstractContextManager:
+    """Mixed precision in bfloat16 where the device multiplies it in hardware."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device))
 
 
 @dataclass
@@ -55,7 +62,8 @@ class Features:
         place, flipped = view
         image = self.dataset.collate([self.dataset[place]])["images"].to(device)
         batch = image.flip(-1) if flipped else image
-        values = (batch,) if self.parts is None else self.parts.prefix(batch)
+        with lower_precision(device):
+            values = (batch,) if self.parts is None else self.parts.prefix(batch)
         return tuple(value[0].cpu() for value in values)
 
 
@@ -95,13 +103,13 @@ class Problem:
         labels = torch.tensor([self.images.dataset.targets[place] for place in places], device=self.device)
         inputs = self.images.get(views, self.device)
         if self.anchors is None:
-            return task.loss(self.compute(*inputs), labels)
+            return task.loss(self._logits(inputs), labels)
         count = len(self.anchors.dataset)
         chosen = draw.sample(range(count), min(ANCHORS_PER_STEP, count))
         anchors = [(place, draw.random() < 0.5) for place in chosen]
         values = self.anchors.get(anchors, self.device)
         both = [torch.cat(pair) for pair in zip(inputs, values, strict=True)]
-        logits = self.compute(*both)
+        logits = self._logits(both)
         kept = task.distillation(logits[len(places) :], self._frozen_logits(anchors), self.temperature)
         return task.loss(logits[: len(places)], labels) + self.weight * kept
 
@@ -111,7 +119,7 @@ class Problem:
         right = 0
         for start in range(0, len(places), BATCH):
             part = places[start : start + BATCH]
-            logits = self.compute(*self.images.get([(place, False) for place in part], self.device))
+            logits = self._logits(self.images.get([(place, False) for place in part], self.device))
             labels = torch.tensor([self.images.dataset.targets[place] for place in part], device=self.device)
             right += int((logits.argmax(1) == labels).sum())
         return right / len(places)
@@ -123,9 +131,13 @@ class Problem:
         same, count = 0, len(self.anchors.dataset)
         for start in range(0, count, BATCH):
             views = [(place, False) for place in range(start, min(start + BATCH, count))]
-            logits = self.compute(*self.anchors.get(views, self.device))
+            logits = self._logits(self.anchors.get(views, self.device))
             same += int((logits.argmax(1) == self._frozen_logits(views).argmax(1)).sum())
         return same / count
+
+    def _logits(self, inputs: Sequence[Tensor]) -> Tensor:
+        with lower_precision(self.device):
+            return self.compute(*inputs).float()
 
     @torch.no_grad()
     def _frozen_logits(self, views: Sequence[View]) -> Tensor:
@@ -133,5 +145,5 @@ class Problem:
         with adapters_off(self.network):
             for view in views:
                 if view not in self._frozen:  # alone, as in Features.get
-                    self._frozen[view] = self.compute(*self.anchors.get([view], self.device))[0]
+                    self._frozen[view] = self._logits(self.anchors.get([view], self.device))[0]
         return torch.stack([self._frozen[view] for view in views])

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from visionlora.adapters import adapter_parameters, save_adapter
 from visionlora.data import ImageDataset, ImageFile, find_bad, refuse, scan, scan_images
-from visionlora.device import choose_device
+from visionlora.device import choose_device, has_bfloat16, keep_freed_memory
 from visionlora.errors import VisionLoraError
 from visionlora.files import require_writable
 from visionlora.frozen.split import split
@@ -65,6 +65,10 @@ def learn_start(options: MetaOptions, console: Console | None = None) -> dict[st
     if unseen:
         notices.say(f"never seen: {listed(unseen)} (meta.held_out)")
     tasks = {name: places for name, places in by_class.items() if name not in unseen}
+    if has_bfloat16(learner.problem.device):
+        notices.say("forward passes are computed in bfloat16, which this hardware has")
+    if learner.problem.device.type == "cpu":
+        keep_freed_memory()
     # What a timing chooses differs in the last bits; what is continued has to end the same.
     with replay({}, "rule"):
         _learn(learner, tasks, options, output, _settings(options, images), notices)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -69,8 +70,9 @@ def write_merged(
     trained = restore_adapters(paths, shares, strength, model, weights)
     if growths(trained.network):
         raise VisionLoraError(
-            f"output: {paths[0]} has new blocks (model.expand), and torchvision has no network with them; "
-            "use visionlora export with output=NAME.pt2 or NAME.onnx, or visionlora.load in Python"
+            f"output: {paths[0]} has new blocks (model.expand), and torchvision has no network with them. "
+            f"This writes it with its code: {_export_command(paths[0], path, model, weights)} (or .onnx "
+            "instead of .pt2); visionlora.load builds it in Python"
         )
     network = plain_head(merge(trained.network))
     dequantise(network)
@@ -102,6 +104,13 @@ def write_merged(
     for line in said:
         (console or Console()).print(Text(line))
     return path
+
+
+def _export_command(adapter: str, output: Path, model: str | None, weights: str | None) -> str:
+    """The command that writes a network with new blocks, quoted for the shell."""
+    given = {"adapter": adapter, "output": output.with_suffix(".pt2"), "model": model, "weights": weights}
+    words = [f"{key}={value}" for key, value in given.items() if value is not None]
+    return printable(shlex.join(["visionlora", "export", *words]))
 
 
 def get_model_recipe(backbone: Backbone, network: nn.Module, outputs: int) -> dict[str, Any]:
