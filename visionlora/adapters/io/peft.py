@@ -21,7 +21,6 @@ Where PEFT computes something else:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -38,12 +37,7 @@ from visionlora.adapters.io.check import mismatches
 from visionlora.adapters.io.config_file import CONFIG_FILE
 from visionlora.adapters.io.fingerprint import fingerprint as base_fingerprint
 from visionlora.adapters.io.foreign import ForeignAdapter, ForeignPart, attach_part, check_shapes
-from visionlora.adapters.io.peft_config import (
-    lora_config,
-    read_adapter_config,
-    settings_to_peft,
-    strengths,
-)
+from visionlora.adapters.io.peft_config import config_to_peft, lora_config, read_adapter_config, strengths
 from visionlora.adapters.io.peft_parts import split_off
 from visionlora.adapters.io.tensor_file import PREFIX, TENSOR_FILE, read_tensors, sort_tensors, write
 from visionlora.adapters.network import (
@@ -105,21 +99,15 @@ def save_one(
     obstacle = "the network has new blocks" if growths(model) else obstacle
     if own.get("tensors"):
         obstacle = "it replaces tensors that are no module's of their own"
-    config = {
-        **settings_to_peft(adapters, {site: sites[site][0] for site in adapters}, own, obstacle),
-        "task_type": None,
-        "base_model_name_or_path": base_model or None,
-        "auto_mapping": {
-            "base_model_class": type(model).__name__,
-            "parent_library": type(model).__module__,
-            "visionlora": own,
-        },
-        # A list would match by suffix in PEFT: conv1 would mean layer1.0.conv1 too.
-        "target_modules": f"^({'|'.join(re.escape(site) for site in adapters)})$",
-        "modules_to_save": list(modules_to_save) or None,
-        "bias": "none",
-        "inference_mode": True,
-    }
+    config = config_to_peft(
+        model,
+        adapters,
+        {site: sites[site][0] for site in adapters},
+        own,
+        base_model=base_model,
+        modules_to_save=modules_to_save,
+        obstacle=obstacle,
+    )
     return write(directory, tensors, config)
 
 

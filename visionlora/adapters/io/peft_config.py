@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -87,22 +88,57 @@ def strengths(config: Mapping[str, Any]) -> Mapping[str, float]:
     return dict(config["visionlora"].get("strength") or {})
 
 
-def settings_to_peft(
+def config_to_peft(
+    model: nn.Module,
     adapters: Mapping[str, Adapter],
     layers: Mapping[str, nn.Module],
     own: dict[str, Any],
+    *,
+    base_model: str,
+    modules_to_save: Sequence[str],
+    bias: str = "none",
     obstacle: str | None = None,
+) -> dict[str, Any]:
+    """The whole of PEFT's configuration.
+
+    Args:
+        model: the adapted network.
+        adapters: by the full name of their weight; all of one family.
+        layers: the module of each.
+        own: our own keys; the family's are added.
+        base_model: the name of the plain network; empty for none.
+        modules_to_save: full names of modules that are saved whole.
+        bias: which biases are saved: PEFT's word.
+        obstacle: why PEFT would compute something else, as a clause, where it is not the family's.
+    """
+    own = dict(own)
+    return {
+        **_family_to_peft(adapters, layers, own, obstacle),
+        "task_type": None,
+        "base_model_name_or_path": base_model or None,
+        "auto_mapping": {
+            "base_model_class": type(model).__name__,
+            "parent_library": type(model).__module__,
+            "visionlora": own,
+        },
+        # A list would match by suffix in PEFT: conv1 would mean layer1.0.conv1 too.
+        "target_modules": f"^({'|'.join(re.escape(site) for site in adapters)})$",
+        "modules_to_save": list(modules_to_save) or None,
+        "bias": bias,
+        "inference_mode": True,
+    }
+
+
+def _family_to_peft(
+    adapters: Mapping[str, Adapter],
+    layers: Mapping[str, nn.Module],
+    own: dict[str, Any],
+    obstacle: str | None,
 ) -> dict[str, Any]:
     """The family's part of PEFT's configuration.
 
     What PEFT can't hold goes into our own keys. Where PEFT would compute something else, `peft_type` is one
     that it refuses, and `own["not_for_peft"]` says why.
-
-    Args:
-        adapters: by the full name of their weight; all of one family.
-        layers: the module of each.
-        own: our own keys, filled in here.
-        obstacle: why PEFT would compute something else, as a clause, where it is not the family's.
     """
     first = next(iter(adapters.values()), None)
     family = FAMILIES["lora"] if first is None else type(first)

@@ -7,7 +7,6 @@ as `modules_to_save`.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,7 +21,7 @@ from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families.bias import Bias, changed_bias
 from visionlora.adapters.families.lora import Lora
 from visionlora.adapters.io.fingerprint import fingerprint as base_fingerprint
-from visionlora.adapters.io.peft_config import settings_to_peft
+from visionlora.adapters.io.peft_config import config_to_peft
 from visionlora.adapters.io.tensor_file import PREFIX, write
 from visionlora.adapters.layers import AdaptedLayer
 from visionlora.adapters.network import require_adapters
@@ -101,20 +100,15 @@ def save_peft(
             tensors[f"{PREFIX}{name}.bias"] = bias
     own = {**(extra or {}), "fingerprint": base_fingerprint(model, [*kept, *whole])} if not changed else {}
     own |= {} if extra is None else dict(extra)
-    config = {
-        **settings_to_peft(native, {site: layers[site] for site in native}, own),
-        "task_type": None,
-        "base_model_name_or_path": base_model or None,
-        "auto_mapping": {
-            "base_model_class": type(model).__name__,
-            "parent_library": type(model).__module__,
-            "visionlora": own,
-        },
-        "target_modules": f"^({'|'.join(re.escape(site) for site in native)})$",
-        "modules_to_save": [*kept, *whole] or None,
-        "bias": _bias_kind(native) if changed else "none",
-        "inference_mode": True,
-    }
+    config = config_to_peft(
+        model,
+        native,
+        {site: layers[site] for site in native},
+        own,
+        base_model=base_model,
+        modules_to_save=[*kept, *whole],
+        bias=_bias_kind(native) if changed else "none",
+    )
     return PeftDirectory(write(Path(directory), tensors, config), merged)
 
 
