@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -13,15 +14,12 @@ from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseExceptio
 
 from visionlora.errors import VisionLoraError
 from visionlora.options import Rule, checked, rule_of, shown, type_of
+from visionlora.paths import shipped
 
 T = TypeVar("T")
 
 TOP = "top_level"
 """Name, in Hydra's config store, of the options that are in no group."""
-
-OF_TRAINING = ("lora",)
-"""Groups that a preset of images may set (data=goldfish), and that other commands than train have no use for.
-Where a user gives a key of them to such a command, it is refused before."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +131,7 @@ def build(cls: type[T], values: Mapping[str, Any], name: str = "") -> T:
     prefix = f"{name}." if name else ""
     known = {one.name: one for one in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for key in values:
-        if key not in known and not (key in OF_TRAINING and not name):
+        if key not in known and (name or key not in groups_of_training()):
             raise VisionLoraError(no_such_key(prefix + key, [prefix + one for one in known]))
     built: dict[str, Any] = {}
     for key, one in known.items():
@@ -155,6 +153,14 @@ def build(cls: type[T], values: Mapping[str, Any], name: str = "") -> T:
         return cls(**built)
     except ValueError as error:
         raise VisionLoraError(f"{prefix}{error}") from error
+
+
+@functools.cache
+def groups_of_training() -> frozenset[str]:
+    """The groups in `conf/train.yaml`. A preset of images may set their keys (data=goldfish sets lora.init);
+    commands that do not train pass them over, and refuse them beforehand where a user gives one."""
+    composed = OmegaConf.load(shipped("conf/train.yaml")).defaults
+    return frozenset(str(key) for one in composed if isinstance(one, DictConfig) for key in one)
 
 
 def no_such_key(key: str, known: Sequence[str]) -> str:
