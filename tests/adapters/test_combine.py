@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from tests.adapters.networks import perturb, small_network
-from visionlora.adapters import LoraConfig, LoraError, attach, detach, load_adapter, save_adapter
+from visionlora.adapters import (
+    LoraConfig,
+    LoraError,
+    adapter_names,
+    attach,
+    detach,
+    load_adapter,
+    save_adapter,
+)
 from visionlora.adapters.base import LowRank
 from visionlora.adapters.collect_updates import attach_updates, collect_updates
 from visionlora.adapters.combine import combine, dense
@@ -117,7 +125,22 @@ def test_the_sum_on_a_network_is_what_both_adapters_compute(families: tuple[str,
     torch.testing.assert_close(load_adapter(plain, tmp_path)(x), expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("rank", [None, 1])
+def test_changes_of_norms_and_biases_are_combined_as_whole_tensors(rank: int | None, tmp_path) -> None:
+    torch.manual_seed(0)
+    plain, x = small_network(), torch.randn(2, 3, 9, 9)
+    network = attach(copy.deepcopy(plain), LoraConfig(rank=1, train_norms=True, bias="all"))
+    perturb(network, 0.1)
+    names, expected = adapter_names(network), network(x)
+    half = combine([collect_updates(network, names)], "add", [0.5])
+    detach(network)
+    attach_updates(network, combine([half, half], "add"), rank)
+    torch.testing.assert_close(network(x), expected, rtol=1e-4, atol=1e-5)
+    save_adapter(network, tmp_path)
+    torch.testing.assert_close(load_adapter(plain, tmp_path)(x), expected, rtol=1e-4, atol=1e-5)
+
+
 def test_a_module_of_its_own_cannot_be_added() -> None:
     network = attach(small_network(), LoraConfig(family="conv_adapter", targets="^0"))
-    with pytest.raises(LoraError, match="conv_adapter is a module of its own"):
+    with pytest.raises(LoraError, match="0 has conv_adapter, which is computed beside the layer"):
         collect_updates(network, ["default"])

@@ -8,11 +8,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from torch import Tensor
+from torch import Tensor, nn
 
-from visionlora.adapters import detach
+from visionlora.adapters import LoraError, detach
 from visionlora.adapters.collect_updates import Kept, attach_updates, collect_updates
-from visionlora.adapters.combine import combine
+from visionlora.adapters.combine import Update, combine
 from visionlora.adapters.tuned import extract_tuned
 from visionlora.adapters.whole import interpolated, replace_tensors
 from visionlora.errors import VisionLoraError
@@ -40,7 +40,7 @@ def combine_adapters(options: CombineConfig, console: Console | None = None) -> 
     backbone, loaded = load_all(options.adapters, options.model, options.base)
     network = backbone.model
     updates = combine(
-        [collect_updates(network, one.names) for one in loaded],
+        [_updates_of(network, one) for one in loaded],
         options.method,
         shares,
         density=options.density,
@@ -92,6 +92,13 @@ def extract_adapter(options: ExtractConfig, console: Console | None = None) -> P
         if names:
             console.print(Text(f"{what}: {listed(list(names))}"))
     return folder
+
+
+def _updates_of(network: nn.Module, one: Loaded) -> dict[str, Update]:
+    try:
+        return collect_updates(network, one.names)
+    except LoraError as error:
+        raise VisionLoraError(f"{one.directory}: {error}") from error
 
 
 def _whole(
