@@ -12,6 +12,7 @@ from tests.adapters.families.naive import NAIVE
 from tests.adapters.networks import WEIGHT_FAMILIES
 from visionlora.adapters import FAMILIES, Adapter, AdapterSettings
 from visionlora.adapters.base import scaling_of
+from visionlora.kernels.convolution import LAST
 
 OPTIONS: dict[str, list[dict]] = {
     "lokr": [{}, {"factor": 2}, {"decompose_both": True}, {"factor": 3, "decompose_both": True}],
@@ -37,6 +38,7 @@ def cases(draw, family: str) -> tuple[Adapter, Tensor]:
     options = draw(st.sampled_from(OPTIONS.get(family, [{}])))
     generator = torch.Generator().manual_seed(draw(st.integers(0, 99)))
     base = torch.randn(shape, dtype=torch.float64, generator=generator)
+    base = base.to(memory_format=LAST[base.ndim]) if base.ndim in LAST and draw(st.booleans()) else base
     rank, alpha, rslora = draw(st.integers(1, 8)), draw(st.floats(0.5, 9)), draw(st.booleans())
     adapter = adapter_of(family, shape, base, rank=rank, alpha=alpha, rslora=rslora, options=options)
     torch.testing.assert_close(adapter.weight(base), base)
@@ -64,14 +66,16 @@ def test_the_weight_is_that_of_the_paper(family: str, data: st.DataObject) -> No
         torch.testing.assert_close(update, 0.3 * (expected - base), rtol=1e-8, atol=1e-8)
 
 
+@pytest.mark.parametrize("last", [False, True], ids=["contiguous", "channels_last"])
 @pytest.mark.parametrize("family", WEIGHT_FAMILIES)
-def test_gradients_are_those_of_the_definition(family: str) -> None:
+def test_gradients_are_those_of_the_definition(family: str, last: bool) -> None:
     """DoRA's norm counts as a constant, so its gradient is not that of its value."""
     if family == "dora":
         return
     torch.manual_seed(0)
-    base = torch.randn(4, 2, 3, dtype=torch.float64)
-    adapter = adapter_of(family, (4, 2, 3), base, rank=2)
+    base = torch.randn(4, 4, 3, 2, dtype=torch.float64)
+    base = base.to(memory_format=torch.channels_last) if last else base
+    adapter = adapter_of(family, (4, 4, 3, 2), base, rank=2)
     with torch.no_grad():
         for parameter in adapter.parameters():
             parameter.normal_()
