@@ -15,14 +15,14 @@ from torch.autograd import Function
 from torch.nn import functional as F
 
 from visionlora.frozen.weight import DenseWeight
-from visionlora.kernels import FrozenWeight, Geometry, conv
+from visionlora.kernels import FrozenWeight, Geometry, conv, convolution
 from visionlora.kernels import winograd as winograd_kernel
 from visionlora.kernels.autotune import choose, remembered
 from visionlora.kernels.candidates import Computation, conv_products, matrix_products, request_for
 from visionlora.kernels.convolution import (
     LAST,
-    backward,
     grad_input,
+    gradients_for,
     is_channels_last,
     output_size,
     pad_extra,
@@ -166,5 +166,6 @@ class ComputedWeightFunction(Function):
 
 def _weight_gradient(g: Tensor, x: Tensor, weight: Tensor, computation: Computation) -> Tensor:
     if isinstance(computation, Geometry):
-        return backward(g, x, weight, computation, of_input=False)
+        wide = gradients_for(x, weight, computation)[0] == "columns"
+        return convolution.weight_gradient(x, g, weight, computation, at_once=3 if wide else 0)
     return weight_gradient(computation.flatten(x), g).reshape(weight.shape)

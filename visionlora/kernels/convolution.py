@@ -9,6 +9,7 @@ gradient is formed only where it is cheaper (few channels; groups, which share A
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -178,28 +179,32 @@ def low_rank(x: Tensor, g: Tensor, A: Tensor, B: Tensor, geometry: Geometry) -> 
     return grad_A, linear(h.t().contiguous(), rows.t()).t()
 
 
-def full(x: Tensor, g: Tensor, A: Tensor, B: Tensor, geometry: Geometry) -> Factors:
+def full(x: Tensor, g: Tensor, A: Tensor, B: Tensor, geometry: Geometry, at_once: int = 0) -> Factors:
     """From the full weight gradient."""
-    return _project(backward(g, x, _like(x, g.shape[1], A), geometry, of_input=False), A, B)
+    flat = weight_gradient(x, g, A, geometry, at_once).flatten(1)
+    flat = flat.to(torch.promote_types(flat.dtype, torch.float32))
+    A_flat, B = A.flatten(1).to(flat.dtype), B.to(flat.dtype)
+    return (B.t() @ flat).view(A.shape), flat @ A_flat.t()
 
 
-def columns(x: Tensor, g: Tensor, A: Tensor, B: Tensor, geometry: Geometry) -> Factors:
-    """From the full weight gradient, three columns of the kernel at a time.
+def weight_gradient(x: Tensor, g: Tensor, kernel: Tensor, geometry: Geometry, at_once: int = 0) -> Tensor:
+    """The weight gradient for a kernel (any, in/groups, k...), so many of its columns at a time; 0: all.
 
-    oneDNN's fast weight gradient of a depthwise convolution ends at kernels three wide: this is 8 times as
-    fast as `full` with a kernel of 7 x 7, and 20 times in bfloat16.
+    oneDNN's fast weight gradient of a depthwise convolution ends at kernels three wide: three at a time are
+    8 times as fast with a kernel of 7 x 7, and 20 times in bfloat16.
     """
-    width, step, pad = A.shape[-1], geometry.stride[-1], geometry.padding[-1]
+    if not at_once:
+        return backward(g, x, _like(x, g.shape[1], kernel), geometry, of_input=False)
+    width, step, pad = kernel.shape[-1], geometry.stride[-1], geometry.padding[-1]
     reach = (g.shape[-1] - 1) * step  # from the first to the last pixel that one column of the kernel sees
-    inner = geometry._replace(padding=(*geometry.padding[:-1], 0))
-    pieces = []
-    for first in range(0, width, 3):
-        wide = min(3, width - first)
-        part = _window(x, first - pad, reach + wide)
-        pieces.append(backward(g, part, _like(x, g.shape[1], A[..., :wide]), inner, of_input=False))
-    return _project(torch.cat(pieces, -1), A, B)
+    inner, pieces = geometry._replace(padding=(*geometry.padding[:-1], 0)), []
+    for first in range(0, width, at_once):
+        some = kernel[..., first : first + at_once]
+        pieces.append(weight_gradient(_window(x, first - pad, reach + some.shape[-1]), g, some, inner))
+    return torch.cat(pieces, -1)
 
 
+columns = partial(full, at_once=3)
 GRADIENTS: dict[str, Callable[..., Factors]] = {"low_rank": low_rank, "columns": columns, "full": full}
 
 
@@ -216,10 +221,3 @@ def _like(x: Tensor, out: int, A: Tensor) -> Tensor:
     # In double precision PyTorch 2.15 gives wrong gradients for one image, groups and a channels_last weight.
     last = is_channels_last(x) and x.dtype != torch.double
     return weight.contiguous(memory_format=LAST[x.ndim]) if last else weight
-
-
-def _project(weight_grad: Tensor, A: Tensor, B: Tensor) -> Factors:
-    """The gradients of A and B from the weight's."""
-    flat = weight_grad.flatten(1).to(torch.promote_types(weight_grad.dtype, torch.float32))
-    A_flat, B = A.flatten(1).to(flat.dtype), B.to(flat.dtype)
-    return (B.t() @ flat).view(A.shape), flat @ A_flat.t()
