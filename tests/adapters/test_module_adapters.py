@@ -63,7 +63,7 @@ def make(family: str) -> tuple[nn.Module, Tensor]:
 def test_conv_adapter_is_the_papers_bottleneck_on_every_convolution(kind: str) -> None:
     torch.manual_seed(0)
     build, shape = CONVOLUTIONS[kind]
-    x, layer = torch.randn(shape), build()
+    x, layer = torch.randn(shape, requires_grad=True), build().requires_grad_(False)
     frozen = layer(x)
     model = attach(nn.Sequential(layer), LoraConfig(family="conv_adapter", options={"reduction": 2}))
     torch.testing.assert_close(model(x), frozen)
@@ -80,8 +80,12 @@ def test_conv_adapter_is_the_papers_bottleneck_on_every_convolution(kind: str) -
         down.weight = adapter.down
         middle = F.relu(down(part))
         outputs.append(torch.einsum("oh,nh...->no...", up.flatten(1), middle))
-    expected = frozen + adapter.alpha * torch.cat(outputs, 1)
-    torch.testing.assert_close(model(x), expected, rtol=1e-4, atol=1e-5)
+    expected, found = frozen + adapter.alpha * torch.cat(outputs, 1), model(x)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    g, leaves = torch.randn_like(found), [x, *adapter.parameters()]
+    for ours, naive in zip(*(torch.autograd.grad(y, leaves, g) for y in (found, expected)), strict=True):
+        torch.testing.assert_close(ours, naive, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(model(x[0]), expected[0], rtol=1e-4, atol=1e-5)
 
 
 def test_a_prompt_is_a_frame_around_the_image() -> None:

@@ -13,11 +13,14 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from visionlora.adapters.base import AdapterSettings, Option
 from visionlora.adapters.families.rotation import divisor
 from visionlora.adapters.module_adapter import CONVOLUTIONS, ModuleAdapter, padded
+from visionlora.adapters.output_scale import sum_of_products
 from visionlora.adapters.whole_weight import computed_conv
 from visionlora.kernels import Geometry
 
@@ -59,5 +62,32 @@ class ConvAdapter(ModuleAdapter):
         down = self.down.repeat(groups, 1, *ones) if groups > 1 else self.down
         found = computed_conv(x, down, None, geometry._replace(groups=len(down)))
         up = self.up * self.alpha[:, None] * factor
+        if up.shape[1] == 1 and len(up) == groups:  # depthwise: a scale of each channel
+            return scaled_relu(found, up.to(found.dtype).view(groups, *ones))
         pointwise = Geometry(ones, (0,) * len(ones), ones, groups)
         return computed_conv(F.relu(found), up, None, pointwise)
+
+
+def scaled_relu(found: Tensor, scale: Tensor) -> Tensor:
+    """scale * relu(found), for the scale of each channel, (C, 1...). PyTorch's convolution with such a kernel
+    takes several times as long, above all its gradients."""
+    transformed = torch._C._are_functorch_transforms_active() or torch.compiler.is_compiling()
+    if transformed or found.ndim < scale.ndim + 1:
+        return F.relu(found) * scale
+    return _ScaledRelu.apply(found, scale)
+
+
+class _ScaledRelu(Function):
+    @staticmethod
+    def forward(ctx: Any, found: Tensor, scale: Tensor) -> Tensor:
+        ctx.save_for_backward(found, scale)
+        return found.clamp_min(0).mul_(scale)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor]:
+        found, scale = ctx.saved_tensors
+        passed: Tensor = torch.ops.aten.threshold_backward(g, found, 0)
+        exact = torch.promote_types(scale.dtype, torch.float32)
+        grad_scale = sum_of_products(passed, found, channels_first=True, dtype=exact)
+        return passed.mul_(scale), grad_scale.view(scale.shape).to(scale.dtype)
