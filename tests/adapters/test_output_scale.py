@@ -61,6 +61,8 @@ CONFIGS = {
     "ia3": LoraConfig(family="ia3"),
     "oft": LoraConfig(family="oft", rank=2, options={"side": "output"}),
     "boft": LoraConfig(family="boft", rank=2, options={"side": "output", "factors": 2}),
+    "oft, input": LoraConfig(family="oft", rank=2),
+    "boft, input": LoraConfig(family="boft", rank=2, options={"factors": 2}),
     "glora": LoraConfig(family="glora", rank=1),
 }
 SCALES = {"ia3": "ia3_l", "boft": "boft_s"}
@@ -100,7 +102,8 @@ def test_a_folded_batch_norm_is_in_the_scale(family: str) -> None:
 def test_the_gradient_of_the_whole_weight_is_not_computed(
     family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = attach(nn.Sequential(nn.Conv2d(4, 12, 3, padding=1)), CONFIGS[family])
+    kernel = 1 if "input" in family else 3  # inputs are turned with the kernel flattened
+    model = attach(nn.Sequential(nn.Conv2d(4, 12, kernel, padding=1)), CONFIGS[family])
     (layer,) = adapted_layers(model).values()
     shapes: list[torch.Size] = []
     gradient = whole_weight._weight_gradient

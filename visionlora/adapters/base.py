@@ -51,18 +51,20 @@ class LowRank(NamedTuple):
 
 
 class ScaledLowRank(NamedTuple):
-    """A weight `scale * (turn @ (base + scaling * B @ A))`.
+    """A weight `scale * (turn @ (base + scaling * B @ A) @ turn_in')`.
 
     Attributes:
         low_rank: A, B and scaling; None where the base is only scaled or turned.
         scale: of each output, (out, 1...), with as many dimensions as the weight. In the gradients of A and B
             it counts as a constant, and so does `turn`.
         turn: of the outputs, (out / b, b, b): blocks of b outputs, each an orthogonal matrix.
+        turn_in: of the inputs of a group, (in/groups / b, b, b), likewise; the kernel has one pixel.
     """
 
     low_rank: LowRank | None = None
     scale: Tensor | None = None
     turn: Tensor | None = None
+    turn_in: Tensor | None = None
 
 
 class Adapter(nn.Module):

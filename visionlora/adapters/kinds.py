@@ -76,12 +76,14 @@ class AdaptedConv(HasWeight, FoldableConv):
                 both = scale if scaled.scale is None else scaled.scale * scale
                 base, factor, scaled = self.frozen_weight, None, scaled._replace(scale=both)
 
-            def compute(weight: FrozenWeight, bias: Tensor | None, low_rank: LowRank | None) -> Tensor:
+            def compute(
+                x: Tensor, weight: FrozenWeight, bias: Tensor | None, low_rank: LowRank | None
+            ) -> Tensor:
                 if low_rank is None:
                     return computed_conv(x, weight, bias, geometry)
                 return adapted_conv(x, _tensors(weight, bias, low_rank, factor), geometry)
 
-            return scaled_output(base, bias, scaled, compute, channels_first=True)
+            return scaled_output(x, base, bias, scaled, compute, channels_first=True)
 
         def whole(x: Tensor) -> Tensor:
             adapted = self.adapted_weight()
@@ -188,13 +190,15 @@ class AdaptedLinear(HasWeight):
             return adapted_linear(x, LayerTensors(self.frozen_weight, self.bias, *low_rank))
 
         def outputs(x: Tensor) -> Tensor:
-            def compute(weight: FrozenWeight, bias: Tensor | None, low_rank: LowRank | None) -> Tensor:
+            def compute(
+                x: Tensor, weight: FrozenWeight, bias: Tensor | None, low_rank: LowRank | None
+            ) -> Tensor:
                 if low_rank is None:
                     return computed_linear(x, weight, bias)
                 return adapted_linear(x, LayerTensors(weight, bias, *low_rank))
 
             scaled = self.scaled_low_rank()
-            return scaled_output(self.frozen_weight, self.bias, scaled, compute, channels_first=False)
+            return scaled_output(x, self.frozen_weight, self.bias, scaled, compute, channels_first=False)
 
         def whole(x: Tensor) -> Tensor:
             return computed_linear(x, self.adapted_weight(), self.bias)

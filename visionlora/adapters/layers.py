@@ -177,14 +177,15 @@ class AdaptedLayer(Swapped):
 
     def _scales(self, adapter: Adapter) -> bool:
         """Whether `scaled_low_rank` gives the layer's output: a turn may not mix the outputs of groups, which
-        have inputs of their own."""
+        have inputs of their own, and groups may not share a turn of inputs."""
         with torch.no_grad():
             scaled = self._scaled_low_rank_of(adapter)
         if scaled is None or (self.is_quantised and scaled.low_rank is not None and scaled.scale is None):
             return False  # GLoRA's factors are made of the dense base, which would be kept
+        groups = getattr(self, "groups", 1)
         if scaled.turn is None:
-            return True
-        group = self.frozen_weight.shape[0] // getattr(self, "groups", 1)
+            return scaled.turn_in is None or groups == 1
+        group = self.frozen_weight.shape[0] // groups
         return group % scaled.turn.shape[-1] == 0
 
     def _only_trained(self) -> Adapter | None:

@@ -1,9 +1,10 @@
-"""Layers whose adapted weight is scaled or turned outputs of a low-rank change of the base, computed without
-the gradient of the whole weight.
+"""Layers whose adapted weight is a low-rank change of the base, with scaled or turned outputs or turned
+inputs, computed without the gradient of the whole weight.
 
-With `weight = c * T (W + s B A)`, T orthogonal in blocks, and y the output without bias, the gradient of c is
-`sum(g * y) / c` over images and pixels, where g is the gradient of y; that of T is `sum((c g) (y / c)') T`,
-block by block. So such a layer costs what LoRA costs, and two more passes over its output.
+With `weight = c * T (W + s B A) R'`, T and R orthogonal in blocks, and y the output without bias, the
+gradient of c is `sum(g * y) / c` over images and pixels, where g is the gradient of y; that of T is
+`sum((c g) (y / c)') T`, and that of R `sum(x h') R`, with h the gradient of the input x, block by block. So
+such a layer costs what LoRA costs, and two more passes over its output or input.
 """
 
 from __future__ import annotations
@@ -40,20 +41,29 @@ def map_outputs(t: Tensor, scale: Tensor | None, turn: Tensor | None) -> Tensor:
     return t if scale is None else t * scale
 
 
+def turn_rows(rows: Tensor, turn: Tensor) -> Tensor:
+    """turn @ row, block by block, for each row of (M, n)."""
+    turned = torch.bmm(rows.reshape(len(rows), *turn.shape[:2]).transpose(0, 1), turn.mT.to(rows.dtype))
+    return turned.transpose(0, 1).reshape(rows.shape)
+
+
 class MappedWeight:
-    """A frozen weight with its outputs turned and scaled. The product is made where it is used and never
-    kept.
+    """A frozen weight with its outputs turned and scaled, or its inputs turned. The product is made where it
+    is used and never kept.
 
     Args:
         base: the weight.
         scale: (out, 1...), or None.
-        turn: (blocks, b, b), or None.
+        turn: (blocks, b, b), of the outputs, or None.
+        turn_in: (blocks, b, b), of the inputs of a weight of one pixel, or None.
     """
 
-    __slots__ = ("base", "scale", "turn")
+    __slots__ = ("base", "scale", "turn", "turn_in")
 
-    def __init__(self, base: FrozenWeight, scale: Tensor | None, turn: Tensor | None) -> None:
-        self.base, self.scale, self.turn = base, scale, turn
+    def __init__(
+        self, base: FrozenWeight, scale: Tensor | None, turn: Tensor | None, turn_in: Tensor | None = None
+    ) -> None:
+        self.base, self.scale, self.turn, self.turn_in = base, scale, turn, turn_in
 
     @property
     def shape(self) -> torch.Size:
@@ -76,21 +86,27 @@ class MappedWeight:
         return self.base.requires_grad
 
     def dense(self, dtype: torch.dtype | None = None) -> Tensor:
-        """scale * (turn @ base), in the type of scale and turn, or of the base if that is more exact."""
-        factor = self.scale if self.turn is None else self.turn
+        """scale * (turn @ base @ turn_in'), in the type of these, or of the base if that is more exact."""
+        factor = next((t for t in (self.turn_in, self.turn, self.scale) if t is not None), None)
         exact = self.dtype if factor is None else torch.promote_types(self.dtype, factor.dtype)
-        return map_outputs(self.base.dense(exact), self.scale, self.turn).to(dtype or self.dtype)
+        base = self.base.dense(exact)
+        if self.turn_in is not None:
+            base = turn_rows(base.flatten(1), self.turn_in).view(base.shape)
+        return map_outputs(base, self.scale, self.turn).to(dtype or self.dtype)
 
     def operand(self) -> Tensor:
         """The product; of a quantised base that is only scaled a quantised weight."""
-        if isinstance(self.base, PackedWeight) and self.scale is not None and self.turn is None:
+        turns = self.turn is not None or self.turn_in is not None
+        if isinstance(self.base, PackedWeight) and self.scale is not None and not turns:
             return self.base.scaled(self.scale.flatten())
         return self.dense()
 
     def product(self, x: Tensor, bias: Tensor | None = None, transposed: bool = False) -> Tensor:
         """x W' + bias for x (M, in), or, transposed, x W for x (M, out)."""
         if transposed:
-            return self.base.product(self._mapped(x, transposed), transposed=True)
+            u = self.base.product(self._mapped(x, transposed), transposed=True)
+            return u if self.turn_in is None else turn_rows(u, self.turn_in)
+        x = x if self.turn_in is None else turn_rows(x, self.turn_in.mT)
         y = self._mapped(self.base.product(x), transposed)
         return y if bias is None else y + bias
 
@@ -106,31 +122,55 @@ class MappedWeight:
 
 
 def scaled_output(
+    x: Tensor,
     weight: FrozenWeight,
     bias: Tensor | None,
     scaled: ScaledLowRank,
-    compute: Callable[[FrozenWeight, Tensor | None, LowRank | None], Tensor],
+    compute: Callable[[Tensor, FrozenWeight, Tensor | None, LowRank | None], Tensor],
     channels_first: bool,
 ) -> Tensor:
-    """The output of a layer with the weight `scale * (turn @ (weight + scaling * B @ A))`.
+    """The output of a layer with the weight `scale * (turn @ (weight + scaling * B @ A) @ turn_in')`.
 
     Args:
+        x: the input.
         weight: the frozen weight, (out, in/groups, kernel...).
         bias: (out,), frozen, or None.
-        scaled: the scale, the turn and the update.
-        compute: gives the output for a frozen weight, a bias and an update.
-        channels_first: whether the outputs are dimension 1 and not the last one.
+        scaled: the scale, the turns and the update.
+        compute: gives the output for an input, a frozen weight, a bias and an update.
+        channels_first: whether inputs and outputs are dimension 1 and not the last one.
     """
-    low_rank, scale, turn = scaled
+    low_rank, scale, turn, turn_in = scaled
+    fixed_in = None if turn_in is None else turn_in.detach()
+    if turn_in is not None:
+        x = _WithTurn.apply(x, turn_in, fixed_in, channels_first)
     if scale is None and turn is None:
-        return compute(weight, bias, low_rank)
+        return compute(
+            x, weight if fixed_in is None else MappedWeight(weight, None, None, fixed_in), bias, low_rank
+        )
     fixed = None if scale is None else scale.detach()
     fixed = None if fixed is None else torch.where(fixed.abs() < _LEAST, _LEAST, fixed)
     fixed_turn = None if turn is None else turn.detach()
     if low_rank is not None:
         low_rank = low_rank._replace(B=map_outputs(low_rank.B, fixed, fixed_turn))
-    y = compute(MappedWeight(weight, fixed, fixed_turn), None, low_rank)
+    y = compute(x, MappedWeight(weight, fixed, fixed_turn, fixed_in), None, low_rank)
     return _WithBias.apply(y, scale, turn, fixed, fixed_turn, bias, channels_first)
+
+
+class _WithTurn(Function):
+    """x as it is; the backward pass also gives the gradient of the turn that the weight has in it."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, turn: Tensor, fixed: Tensor, channels_first: bool) -> Tensor:
+        ctx.save_for_backward(x, fixed)
+        ctx.channels_first = channels_first
+        return x.view_as(x)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, h: Tensor) -> tuple[Tensor | None, ...]:
+        x, turn = ctx.saved_tensors
+        sums = _sum_of_block_products(x, h, ctx.channels_first, turn.shape[-1], turn.dtype)
+        return h, sums @ turn, None, None
 
 
 class _WithBias(Function):
@@ -154,7 +194,7 @@ class _WithBias(Function):
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         y, scale, turn = ctx.saved_tensors
         if turn is None:
-            sums = _sum_of_products(g, y, ctx.channels_first, scale.dtype)
+            sums = sum_of_products(g, y, ctx.channels_first, scale.dtype)
             return g, sums.view(scale.shape) / scale, *(None,) * 5
         sums = _sum_of_block_products(g, y, ctx.channels_first, turn.shape[-1], turn.dtype)
         grad_scale = None
@@ -165,7 +205,7 @@ class _WithBias(Function):
         return g, grad_scale, sums @ turn, *(None,) * 4
 
 
-def _sum_of_products(g: Tensor, y: Tensor, channels_first: bool, dtype: torch.dtype) -> Tensor:
+def sum_of_products(g: Tensor, y: Tensor, channels_first: bool, dtype: torch.dtype) -> Tensor:
     """sum(g * y) for each output, (out,)."""
     if channels_first and y.ndim > 2 and y.is_contiguous():  # images in turn, as they lie
         total = y.new_zeros(y.shape[1], dtype=dtype)

@@ -66,16 +66,18 @@ class Boft(Adapter):
         return (turned * self.boft_s.view(-1, 1)).view(base.shape)
 
     def scaled_low_rank(self, base: Tensor) -> ScaledLowRank | None:
-        """The product of the factors, which turns blocks of b * 2^(m - 1) outputs, and boft_s; None where
-        inputs are turned."""
-        if self.option("side") == "input":
+        """The product of the factors, which turns blocks of b * 2^(m - 1) outputs or inputs, and boft_s; None
+        where it mixes pixels of the kernel."""
+        inside = self.option("side") == "input"
+        if inside and base[0, 0].numel() > 1:
             return None
         factors, blocks, size, _ = self.boft_R.shape
         block = size * 2 ** (factors - 1)
-        # The same unit vectors for every block: (b, out), row i has a one at output i of each of them.
+        # The same unit vectors for every block: (b, n), row i has a one at place i of each of them.
         ones = torch.eye(block, dtype=base.dtype, device=base.device).repeat(1, blocks * size // block)
         turn = self.turn(ones).view(block, -1, block).permute(1, 2, 0)
-        return ScaledLowRank(scale=self.boft_s.view(-1, *(1,) * (base.ndim - 1)), turn=turn)
+        scale = self.boft_s.view(-1, *(1,) * (base.ndim - 1))
+        return ScaledLowRank(scale=scale, turn_in=turn) if inside else ScaledLowRank(scale=scale, turn=turn)
 
     @classmethod
     def to_peft_config(cls, settings: AdapterSettings) -> dict[str, Any]:

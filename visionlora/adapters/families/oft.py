@@ -60,10 +60,12 @@ class Oft(Adapter):
         return torch.einsum("bij,obj->obi", R, base.reshape(-1, *R.shape[:2])).reshape(base.shape)
 
     def scaled_low_rank(self, base: Tensor) -> ScaledLowRank | None:
-        """The rotations of the outputs; None where inputs are turned, or the series is no rotation."""
-        if self.option("side") == "input" or self.option("neumann_terms"):
+        """The rotations; None where they mix pixels of the kernel, or the series is no rotation."""
+        if self.option("neumann_terms"):
             return None
-        return ScaledLowRank(turn=self.rotations())
+        if self.option("side") == "output":
+            return ScaledLowRank(turn=self.rotations())
+        return ScaledLowRank(turn_in=self.rotations()) if base[0, 0].numel() == 1 else None
 
     @classmethod
     def check_options(cls, options: Mapping[str, Option]) -> None:
