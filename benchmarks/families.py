@@ -5,7 +5,7 @@
 Steps: ResNet50, MobileNetV2 and ConvNeXt-T against the frozen floor, at rank 8. Learning: all families at
 about the same number of trained parameters, at three learning rates (times the family's factor) on one seed.
 Goldfish: the shipped job. Every finished measurement is a line of the records; the command continues where it
-stopped.
+stopped. `--quick` is the goldfish job and the step times on MobileNetV2, without peers and without learning.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ from visionlora.models import Head, load_backbone
 
 NETWORKS = ("resnet50", "mobilenet_v2", "convnext_tiny")
 TASKS = ("one-tiger", "unknown-extend", "illustrated-4", "unknown-new")
+PARTS = ("goldfish", "steps", "learning")
+QUICK_PARTS = PARTS[:2]
 QUICK_NETWORKS = ("mobilenet_v2",)
 QUICK_TASKS = ("one-tiger",)
 PARAMETERS = 80_000
@@ -95,7 +97,7 @@ def family_settings(family: str, rank: int) -> list[str]:
 def step_records(network: str, family: str, options: argparse.Namespace) -> list[Record]:
     """The step times of a family and its peers on one network."""
     times = _step_times(network, options.threads, options.steps or (3 if options.quick else 7))
-    records = list(times.records(family))
+    records = list(times.records(family, peers=not options.quick))
     if not options.quick:
         peaks = peak_memory(times.setting, family)
         records = [{**record, "peak": peaks[record["whose"]]} for record in records]
@@ -155,17 +157,22 @@ def goldfish_records(family: str, threads: int, settings: Sequence[str] = ()) ->
     ]  # fmt: skip
 
 
+def parts_of(options: argparse.Namespace) -> Sequence[str]:
+    """What is measured."""
+    return options.parts or (QUICK_PARTS if options.quick else PARTS)
+
+
 def measurements(options: argparse.Namespace, tasks: dict[str, Task]) -> Iterator[Measurement]:
     """All that there is to measure, each with a key that its records carry."""
-    families = options.families or FAMILIES
-    if "goldfish" in options.parts:
+    families, parts = options.families or FAMILIES, parts_of(options)
+    if "goldfish" in parts:
         for family in families:
             yield f"goldfish {family}", functools.partial(goldfish_records, family, options.threads)
-    if "steps" in options.parts:
+    if "steps" in parts:
         for network in options.networks or (QUICK_NETWORKS if options.quick else NETWORKS):
             for family in families:
                 yield f"steps {network} {family}", functools.partial(step_records, network, family, options)
-    if "learning" in options.parts:
+    if "learning" in parts:
         rates = RATES[1:2] if options.quick else RATES
         for name, family in ((name, family) for name in tasks for family in families):
             peers = [] if options.quick else [("PEFT", PEFT), ("LyCORIS", LYCORIS)]
@@ -188,7 +195,7 @@ def _run(options: argparse.Namespace, command: str) -> None:
     done = {record["key"] for record in records}
     with tempfile.TemporaryDirectory() as folder:
         tasks: dict[str, Task] = {}
-        if "learning" in options.parts:
+        if "learning" in parts_of(options):
             made = make_tasks(Path(folder), options.real)
             tasks = {name: made[name] for name in (QUICK_TASKS if options.quick else options.tasks)}
         for key, measurement in [] if options.show else measurements(options, tasks):
@@ -216,14 +223,13 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    parts = ("goldfish", "steps", "learning")
     add(
         "--quick",
         action="store_true",
-        help="steps of one network, one task at one learning rate without peers",
+        help="without peers: goldfish, steps of one network; of learning, where asked for, one task and rate",
     )
     add("--show", action="store_true", help="measure nothing; show the records")
-    add("--parts", nargs="+", choices=parts, default=parts, help="what to measure")
+    add("--parts", nargs="+", choices=PARTS, help="what to measure; all, quick goldfish and steps")
     add("--families", nargs="+", choices=FAMILIES, metavar="NAME", help=", ".join(FAMILIES))
     add("--networks", nargs="+", metavar="NAME", help=f"of the step times; {', '.join(NETWORKS)}")
     add("--tasks", nargs="+", choices=TASKS, default=list(TASKS), help="of learning")

@@ -45,9 +45,9 @@ class StepTimes:
         self.floor = self._trainee(FLOOR)
         self.floor.step(self.images, self.labels)
 
-    def records(self, family: str) -> Iterator[Record]:
-        """One for each version of the family."""
-        for name in contenders_of(family):
+    def records(self, family: str, peers: bool = True) -> Iterator[Record]:
+        """One for each version of the family, or for ours alone."""
+        for name in contenders_of(family)[: None if peers else 1]:
             whose = name.split()[0]
             head = {"kind": "step", "network": self.setting.network, "family": family, "whose": whose}
             try:

@@ -77,6 +77,12 @@ def test_records_are_shown_and_written_into_the_page(tmp_path: Path) -> None:
     assert plot.stat().st_size > 1000
 
 
+def test_the_quick_comparison_is_the_shipped_job_and_the_steps_on_one_network() -> None:
+    options = families._parser().parse_args(["--quick", "--families", "lora", "dora"])
+    keys = [key for key, _ in families.measurements(options, {})]
+    assert keys == ["goldfish lora", "goldfish dora", "steps mobilenet_v2 lora", "steps mobilenet_v2 dora"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["dora", "conv_adapter"])
 def test_the_shipped_job_runs_with_a_family(family: str) -> None:
