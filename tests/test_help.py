@@ -45,6 +45,7 @@ def test_help_names_every_key_with_type_default_and_meaning(command: Command, na
         assert words(key.rule.help) in printed
     for example in COMMANDS[name].examples:
         assert example in left.out
+    assert "``" not in left.out, "a docstring's markup"
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def command_help(
 
 def group_help(group: Group, folders: Sequence[Path] = ()) -> str:
     """The options of one group."""
-    about = " ".join((group.cls.__doc__ or "").split("\n\n")[0].split())
+    about = " ".join((group.cls.__doc__ or "").split("\n\n")[0].replace("``", "").split())
     choices = [f"{group.name}={name}" for name in presets(group, folders)]
     lines = [f"{group.name}: {about}"]
     if len(choices) > 1:
