@@ -2,10 +2,11 @@
 
     python -m benchmarks.families --records families.jsonl --results docs/families.md --plot docs/families.png
 
-Steps: ResNet50, MobileNetV2 and ConvNeXt-T against the frozen floor, at rank 8. Learning: all families at
-about the same number of trained parameters, at three learning rates (times the family's factor) on one seed.
-Goldfish: the shipped job. Every finished measurement is a line of the records; the command continues where it
-stopped. `--quick` is the goldfish job and the step times on MobileNetV2, without peers and without learning.
+Goldfish: the shipped job at rank 8. Equal: the same at LoRA's number of trained parameters. Steps: ResNet50,
+MobileNetV2 and ConvNeXt-T against the frozen floor, at rank 8. Learning: SqueezeNet's tasks at about the same
+number of trained parameters, at three learning rates (times the family's factor) on one seed. Every finished
+measurement is a line of the records; the command continues where it stopped. `--quick` is the goldfish job
+and the step times on MobileNetV2, without peers and without learning.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ from visionlora.models import Head, load_backbone
 
 NETWORKS = ("resnet50", "mobilenet_v2", "convnext_tiny")
 TASKS = ("one-tiger", "unknown-extend", "illustrated-4", "unknown-new")
-PARTS = ("goldfish", "steps", "learning")
-QUICK_PARTS = PARTS[:2]
+PARTS = ("goldfish", "equal", "steps", "learning")
+QUICK_PARTS = ("goldfish", "steps")
 QUICK_NETWORKS = ("mobilenet_v2",)
 QUICK_TASKS = ("one-tiger",)
 PARAMETERS = 80_000
@@ -58,9 +59,7 @@ def rank_for(family: str, network: nn.Module, wanted: int = PARAMETERS) -> int:
 
     @functools.cache
     def distance(rank: int) -> int:
-        config = LoraConfig(
-            family=family, rank=rank, options=dict(OPTIONS.get(family, {})), **_targets(family)
-        )
+        config = LoraConfig(family=family, rank=rank, options=_options(family), **_targets(family))
         adapted = attach(copy.deepcopy(network), config)
         return sum(parameter.numel() for parameter in adapter_parameters(adapted)) - wanted
 
@@ -134,12 +133,22 @@ def learning_records(task: Task, family: str, whose: str, lr: float, threads: in
     return [{**head, "rank": rank, **run_one(task, method, lr, 0, threads)}]
 
 
-def goldfish_records(family: str, threads: int, settings: Sequence[str] = ()) -> list[Record]:
+def equal_records(family: str, threads: int) -> list[Record]:
+    """The shipped job with about as many trained parameters as LoRA of rank 8 has on its network."""
+    network = load_backbone("pocket").model
+    wanted = sum(
+        one.numel() for one in adapter_parameters(attach(copy.deepcopy(network), LoraConfig(rank=8)))
+    )
+    rank = rank_for(family, network, wanted)
+    return [{**record, "kind": "equal"} for record in goldfish_records(family, threads, rank=rank)]
+
+
+def goldfish_records(family: str, threads: int, settings: Sequence[str] = (), rank: int = 8) -> list[Record]:
     """The shipped job with this family, and further settings."""
     from visionlora.command import compose
     from visionlora.train import COMMAND
 
-    given = [*family_settings(family, 8), "trainer.progress=false", f"trainer.threads={threads or 'null'}"]
+    given = [*family_settings(family, rank), "trainer.progress=false", f"trainer.threads={threads or 'null'}"]
     config = compose(COMMAND, ["data=goldfish", "model=pocket", *given, *settings])
     with tempfile.TemporaryDirectory() as place:
         metrics = run_here(config, Path(place) / "run")
@@ -147,7 +156,7 @@ def goldfish_records(family: str, threads: int, settings: Sequence[str] = ()) ->
         size = adapter.stat().st_size
     return [
         {
-            "kind": "goldfish", "family": family, "whose": "ours",
+            "kind": "goldfish", "family": family, "whose": "ours", "rank": rank,
             "learned": metrics["after"]["val/top1"],
             "lost": metrics["retention"]["before/top1"] - metrics["retention"]["after/top1"],
             "false positives": metrics["contrast"]["after/false_positive_rate"],
@@ -168,6 +177,9 @@ def measurements(options: argparse.Namespace, tasks: dict[str, Task]) -> Iterato
     if "goldfish" in parts:
         for family in families:
             yield f"goldfish {family}", functools.partial(goldfish_records, family, options.threads)
+    if "equal" in parts:
+        for family in families:
+            yield f"equal {family}", functools.partial(equal_records, family, options.threads)
     if "steps" in parts:
         for network in options.networks or (QUICK_NETWORKS if options.quick else NETWORKS):
             for family in families:

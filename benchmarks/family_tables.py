@@ -16,13 +16,15 @@ BOUNDS = {"learned": 0.9, "lost": 0.03, "false positives": 0.10}
 
 def sections(records: Sequence[Record]) -> str:
     """All tables that there are records for."""
-    parts = [goldfish_table(records), step_table(records), learning_tables(records)]
+    titles = {"goldfish": "at rank 8", "equal": "at about LoRA's number of trained parameters"}
+    jobs = [goldfish_table(records, kind, title) for kind, title in titles.items()]
+    parts = [*jobs, step_table(records), learning_tables(records)]
     return "\n\n".join(part for part in parts if part)
 
 
-def goldfish_table(records: Sequence[Record]) -> str:
+def goldfish_table(records: Sequence[Record], kind: str, title: str) -> str:
     """The shipped job with each family."""
-    rows = [record for record in records if record["kind"] == "goldfish"]
+    rows = [record for record in records if record["kind"] == kind]
     if not rows:
         return ""
     lines = []
@@ -31,12 +33,14 @@ def goldfish_table(records: Sequence[Record]) -> str:
             row[name] <= BOUNDS[name] for name in ("lost", "false positives")
         )
         lines.append([
-            row["family"], f"{row['learned']:.3f}", f"{row['lost']:.3f}", f"{row['false positives']:.3f}",
-            f"{row['strength']:g}", f"{row['trained']:,}", f"{row['bytes'] / 1024:.0f}",
-            "yes" if kept else "**no**",
+            row["family"], str(row["rank"]), f"{row['learned']:.3f}", f"{row['lost']:.3f}",
+            f"{row['false positives']:.3f}", f"{row['strength']:g}", f"{row['trained']:,}",
+            f"{row['bytes'] / 1024:.0f}", "yes" if kept else "**no**",
         ])  # fmt: skip
-    headings = ("family", "learned", "lost", "false pos.", "strength", "trained", "KiB", "within the bounds")
-    return "**The goldfish job, pocket, rank 8**\n\n" + markdown_table(headings, lines)
+    headings = (
+        "family", "rank", "learned", "lost", "false pos.", "strength", "trained", "KiB", "within the bounds",
+    )  # fmt: skip
+    return f"**The goldfish job on pocket, {title}**\n\n" + markdown_table(headings, lines)
 
 
 def step_table(records: Sequence[Record]) -> str:

@@ -19,7 +19,7 @@ from visionlora.train import COMMAND
 STEP = {"key": "s", "kind": "step", "network": "resnet50", "family": "dora"}
 GOLDFISH = {
     "key": "g", "kind": "goldfish", "family": "lora", "whose": "ours", "learned": 0.917, "lost": 0.017,
-    "false positives": 0.062, "strength": 0.9, "trained": 70_520, "bytes": 281_600,
+    "false positives": 0.062, "rank": 8, "strength": 0.9, "trained": 70_520, "bytes": 281_600,
 }  # fmt: skip
 LEARNING = {
     "key": "l", "kind": "learning", "task": "one-tiger", "family": "loha", "whose": "PEFT", "rank": 4,
@@ -53,8 +53,8 @@ def test_the_tables_show_a_broken_bound_a_failure_and_a_missing_peer() -> None:
             {**LEARNING, "lr": 1e-3, "learned": 0.5, "kept": 0.58},
         ]
     )
-    assert "| lora | 0.917 | 0.017 | 0.062 | 0.9 | 70,520 | 275 | yes |" in text
-    assert "| ia3 | 0.500 | 0.017 | 0.062 | 0.9 | 70,520 | 275 | **no** |" in text
+    assert "| lora | 8 | 0.917 | 0.017 | 0.062 | 0.9 | 70,520 | 275 | yes |" in text
+    assert "| ia3 | 8 | 0.500 | 0.017 | 0.062 | 0.9 | 70,520 | 275 | **no** |" in text
     assert "| dora | 1.20, failed, - |" in text
     assert "| loha | PEFT | 0.001 | 4 | 0.500 | 0.020 | - | 79,832 | 12 |" in text
 
@@ -73,7 +73,7 @@ def test_records_are_shown_and_written_into_the_page(tmp_path: Path) -> None:
     given = ["--show", "--records", str(records), "--results", str(page), "--plot", str(plot)]
     assert families.main([*given, "--parts", "goldfish"]) == 0
     assert page.read_text().startswith("# Adapter families\n\nText.\n\n<!-- section:families -->")
-    assert "| lora | 0.917 |" in page.read_text()
+    assert "| lora | 8 | 0.917 |" in page.read_text()
     assert plot.stat().st_size > 1000
 
 

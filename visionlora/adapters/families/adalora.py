@@ -44,6 +44,7 @@ class Adalora(Adapter):
     peft_type: ClassVar[str | None] = "ADALORA"
     uses_dropout: ClassVar[bool] = True
     strength_in: ClassVar[str] = "alpha"
+    lr_factor: ClassVar[float] = 3.0
     defaults: ClassVar[Mapping[str, Option]] = {
         "target_rank": 0,
         "warmup": 0.1,

@@ -31,6 +31,7 @@ class Dylora(Lora):
     """
 
     family: ClassVar[str] = "dylora"
+    lr_factor: ClassVar[float] = 4.0
     defaults: ClassVar[Mapping[str, Option]] = {"seed": 0, "frozen": False}
     minima: ClassVar[Mapping[str, float]] = {"seed": 0}
 
