@@ -1,7 +1,9 @@
 """What every adapter family promises, on every kind of layer.
 
 A family that is defined in this file, in a few lines, takes part too: a family needs nothing but `weight` and
-its parameters.
+its parameters. Families that change no weight of a layer are for some kinds of layers alone and have tests of
+their own: `test_module_adapters` (conv_adapter, visual_prompt, bias), `test_norms`, and `io/test_round_trips`
+(cross_group).
 """
 
 from __future__ import annotations
