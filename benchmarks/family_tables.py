@@ -13,11 +13,13 @@ Record = Mapping[str, Any]
 BOUNDS = {"learned": 0.9, "lost": 0.03, "false positives": 0.10}
 """What the shipped goldfish job has to keep (.ci/check_goldfish.py)."""
 
+TITLES = {"goldfish": "rank 8", "equal": "about LoRA's number of trained parameters"}
+"""What the two kinds of goldfish jobs have in common among families."""
+
 
 def sections(records: Sequence[Record]) -> str:
     """All tables that there are records for."""
-    titles = {"goldfish": "at rank 8", "equal": "at about LoRA's number of trained parameters"}
-    jobs = [goldfish_table(records, kind, title) for kind, title in titles.items()]
+    jobs = [goldfish_table(records, kind, title) for kind, title in TITLES.items()]
     parts = [*jobs, step_table(records), learning_tables(records)]
     return "\n\n".join(part for part in parts if part)
 
@@ -126,9 +128,10 @@ def draw(records: Sequence[Record]) -> Figure:
         ])
         for task in tasks
     ]  # fmt: skip
-    goldfish = [r for r in records if r["kind"] == "goldfish"]
-    if goldfish:
-        panels.append(("goldfish, pocket", [(r["family"], r["lost"], r["learned"]) for r in goldfish]))
+    for kind, title in TITLES.items():
+        rows = [row for row in records if row["kind"] == kind]
+        if rows:
+            panels.append((f"goldfish, {title}", [(r["family"], r["lost"], r["learned"]) for r in rows]))
     figure = Figure(figsize=(6 * max(1, len(panels)), 5), layout="constrained")
     for place, (title, points) in enumerate(panels, 1):
         axes = figure.add_subplot(1, len(panels), place)
