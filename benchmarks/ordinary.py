@@ -34,6 +34,7 @@ from benchmarks.quality_tasks import NETWORK, REAL
 from benchmarks.table import markdown_table
 from visionlora.data import AugmentConfig, ImageFile, scan
 from visionlora.errors import VisionLoraError
+from visionlora.evaluation.mirrored import Mirrored
 from visionlora.evaluation.predictions import predict_batches
 from visionlora.models import Head, apply_head, load_backbone
 from visionlora.models.restore import restore
@@ -52,7 +53,15 @@ def methods() -> list[Method]:
     return [replace(known[name], lrs=RATES.get(name, known[name].lrs)) for name in NAMES]
 
 
-def run_trial(row: Row, method: Method, lr: float | None, weights: Path, seed: int) -> Record:
+def run_trial(
+    row: Row,
+    method: Method,
+    lr: float | None,
+    weights: Path,
+    seed: int,
+    settings: Sequence[str] = (),
+    mirrored: bool = False,
+) -> Record:
     """Train once; top-1 on validation and test images, seconds of the processor, seconds that passed.
 
     Args:
@@ -61,8 +70,10 @@ def run_trial(row: Row, method: Method, lr: float | None, weights: Path, seed: i
         lr: the learning rate; None: the product's own.
         weights: the network's.
         seed: of everything random.
+        settings: further ones of the product.
+        mirrored: whether top-1 is that of the mean with the mirrored image.
     """
-    config = _config(row, weights, seed)
+    config = _config(row, weights, seed, settings)
     passed, worked = time.perf_counter(), time.process_time()
     if method.build is None:
         # Importing Lightning takes seconds, and the others do not need it.
@@ -94,7 +105,7 @@ def run_trial(row: Row, method: Method, lr: float | None, weights: Path, seed: i
     spent = {"core_s": time.process_time() - worked, "wall_s": time.perf_counter() - passed}
 
     def top1(files: tuple[ImageFile, ...]) -> float:
-        return _top1(network, images, head, files)
+        return _top1(Mirrored(network) if mirrored else network, images, head, files)
 
     return {
         **{key: round(value, 1) for key, value in spent.items()},
@@ -105,13 +116,13 @@ def run_trial(row: Row, method: Method, lr: float | None, weights: Path, seed: i
     }
 
 
-def _config(row: Row, weights: Path, seed: int) -> Any:
+def _config(row: Row, weights: Path, seed: int, settings: Sequence[str]) -> Any:
     from visionlora.command import compose
     from visionlora.train import COMMAND
 
     given = [
         f"data.root={row.root}", f"model.name={NETWORK}", f"model.weights={weights}", "model.head=new",
-        f"seed={seed}", "trainer.progress=false",
+        f"seed={seed}", "trainer.progress=false", *settings,
     ]  # fmt: skip
     return compose(COMMAND, given)
 
