@@ -37,6 +37,10 @@ def training_set(
     return ImageDataset(images, sizes, targets={"a": 3, "b": 7}, transform=transform, cache=cache, seed=seed)
 
 
+def names(size: int) -> list[str]:
+    return [f"image {number}" for number in range(size)]
+
+
 def epoch(loader: Any, number: int) -> list[dict[str, Tensor]]:
     loader.sampler.set_epoch(number)
     return list(loader)
@@ -135,6 +139,19 @@ def test_an_images_augmentation_depends_on_neither_its_batch_nor_its_neighbours(
     assert not torch.equal(one[0], by_index(epoch(small, 3))[0])
 
 
+def test_an_added_image_and_new_names_change_no_other_images_augmentation_or_order(
+    images: list[ImageFile], sizes: Sizes
+) -> None:
+    renamed = [
+        ImageFile(image.path.rename(image.path.with_name(f"z{COUNT - number}.png")), image.label)
+        for number, image in enumerate(images[1:])
+    ]
+    more = epoch(make_loader(training_set(images[:1] + renamed, sizes), 1, shuffle=True), 1)
+    fewer = epoch(make_loader(training_set(renamed[::-1], sizes), 1, shuffle=True), 1)
+    without = [batch["images"] for batch in more if int(batch["indices"]) != 0]
+    assert all(torch.equal(one, batch["images"]) for one, batch in zip(without, fewer, strict=True))
+
+
 def test_loading_leaves_the_process_own_random_numbers_alone(images: list[ImageFile], sizes: Sizes) -> None:
     dataset = training_set(images, sizes)
     before = torch.get_rng_state()
@@ -144,7 +161,7 @@ def test_loading_leaves_the_process_own_random_numbers_alone(images: list[ImageF
 
 @given(st.integers(1, 200), st.integers(0, 2**31), st.integers(0, 1000), st.integers(1, 5))
 def test_an_epoch_is_a_permutation(size: int, seed: int, number: int, times: int) -> None:
-    sampler = EpochSampler([times] * size, seed)
+    sampler = EpochSampler([times] * size, names(size), seed)
     sampler.set_epoch(number)
     keys = list(sampler)
     turns = range(number * times, (number + 1) * times)
@@ -157,13 +174,13 @@ def test_an_epoch_is_a_permutation(size: int, seed: int, number: int, times: int
 def test_balanced_classes_come_equally_often_and_every_image_does(targets: list[int]) -> None:
     repeats = balanced_repeats(targets)
     most = max(Counter(targets).values())
-    served = Counter(targets[index] for _, index in EpochSampler(repeats, 0))
+    served = Counter(targets[index] for _, index in EpochSampler(repeats, names(len(repeats)), 0))
     assert served == dict.fromkeys(targets, most)
     for target in set(targets):
         own = [times for times, one in zip(repeats, targets, strict=True) if one == target]
         assert max(own) - min(own) <= 1
         assert min(own) >= 1
-    keys = list(EpochSampler(repeats, 0))
+    keys = list(EpochSampler(repeats, names(len(repeats)), 0))
     assert len(set(keys)) == len(keys)
 
 

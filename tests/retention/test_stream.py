@@ -87,6 +87,16 @@ def test_the_same_view_of_an_anchor_is_always_the_same_image_and_views_differ() 
     assert not torch.equal(seen[0, 0], seen[0, 1])
 
 
+def test_an_added_anchor_changes_no_view_of_the_others_and_not_their_order() -> None:
+    more, fewer = (
+        stream(count=5),
+        AnchorStream(IMAGES[3:0:-1], 1, SIZES, training_transform(AugmentConfig(), SIZES)),
+    )
+    assert all(torch.equal(fewer.view(3 - index, 2), more.view(index, 2)) for index in (1, 2, 3))
+    order = [index for index in more._order(0, 1) if index in (1, 2, 3)]
+    assert [3 - place for place in fewer._order(0, 1)] == order
+
+
 def test_fewer_anchors_than_a_batch_are_repeated() -> None:
     assert len(stream(count=2, per_step=8).batch(0)["indices"]) == 8
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
-from visionlora.data.augment import Normalise, Transform, evaluation_transform, mixed, seeded
+from visionlora.data.augment import Normalise, Transform, evaluation_transform, seeded
 from visionlora.data.cache import ImageCache
+from visionlora.data.identity import identities, ordered
 from visionlora.data.images import BadImage, ImageFile
 from visionlora.data.preprocessing import Preprocessing
 from visionlora.device import pins_memory
@@ -29,7 +31,8 @@ class ImageDataset(Dataset[Item]):
     """Images as the network will see them, not yet normalised.
 
     ``dataset[index]`` is (uint8 (3, S, S), target, index); so is ``dataset[turn, index]``, with the random
-    transform's numbers a function of (seed, turn, index) alone. An index without turn means turn 0.
+    transform's numbers a function of (seed, turn, content of the image) alone. An index without turn means
+    turn 0.
 
     Args:
         images: what to serve.
@@ -61,10 +64,16 @@ class ImageDataset(Dataset[Item]):
         self.transform = transform or evaluation_transform(preprocessing)
         self.cache = cache or ImageCache(0, preprocessing.resize, preprocessing.interpolation)
         self.normalise = Normalise(preprocessing.mean, preprocessing.std)
+        self.random = transform is not None
         self.seed = seed
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @cached_property
+    def identities(self) -> tuple[str, ...]:
+        """The content of each image, as :func:`visionlora.data.identity.identities` has it."""
+        return identities(self.images)
 
     def __getitem__(self, key: Key) -> Item:
         turn, index = key if isinstance(key, tuple) else (0, key)
@@ -75,7 +84,9 @@ class ImageDataset(Dataset[Item]):
                 raise
             # torch can only rebuild exceptions that take their message alone: the loader raises this one.
             return cast(Item, error)
-        with seeded("picture", self.seed, turn, index):
+        if not self.random:
+            return self.transform(pixels), self.targets[index], index
+        with seeded("picture", self.seed, turn, self.identities[index]):
             return self.transform(pixels), self.targets[index], index
 
     def collate(self, items: Sequence[Item]) -> Batch:
@@ -95,7 +106,7 @@ class ImageDataset(Dataset[Item]):
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
-    """Every index so many times an epoch, as (turn, index), the order a function of (seed, epoch).
+    """Every index so many times an epoch, as (turn, index), in an order of (seed, epoch, images) alone.
 
     Several processes share every step's images, so the steps are those of one process: of each ``batch`` in
     that order a process has every ``here.count``-th. Where a last, small batch leaves it none, it computes
@@ -106,13 +117,22 @@ class EpochSampler(Sampler[tuple[int, int]]):
 
     Args:
         repeats: how often each index comes in an epoch, at least once.
+        identities: of the images; where one stands in the order depends on its own and on no index.
         seed: of the order.
         batch: images of a step.
         here: which of how many processes this is.
     """
 
-    def __init__(self, repeats: Sequence[int], seed: int, batch: int = 1, here: Place | None = None) -> None:
+    def __init__(
+        self,
+        repeats: Sequence[int],
+        identities: Sequence[str],
+        seed: int,
+        batch: int = 1,
+        here: Place | None = None,
+    ) -> None:
         self.repeats = tuple(repeats)
+        self.identities = tuple(identities)
         self.most = max(self.repeats, default=1)
         self.total = sum(self.repeats)
         """Indices in an epoch, those of all processes together."""
@@ -137,7 +157,8 @@ class EpochSampler(Sampler[tuple[int, int]]):
             for index, times in enumerate(self.repeats)
             if turn < times
         ]
-        order = self._own(shuffled(self.total, "epoch", self.seed, self.epoch))
+        names = [f"{turn},{self.identities[index]}" for turn, index in slots]
+        order = self._own(ordered(names, "epoch", self.seed))
         return iter([slots[place] for place in order[self.start :]])
 
     def share(self, number: int) -> float:
@@ -249,7 +270,7 @@ def make_loader(
     here = place()
     sampler: Sampler[Any] | None = None
     if shuffle:
-        sampler = EpochSampler(repeats, seed, batch_size, here)
+        sampler = EpochSampler(repeats, dataset.identities, seed, batch_size, here)
         if batch_size % here.count:
             raise VisionLoraError(
                 f"data.batch_size is {batch_size}, which {here.count} processes cannot share evenly; set it "
@@ -275,7 +296,7 @@ def first_epoch(loader: ImageLoader) -> Iterator[Batch]:
     """The batches of a shuffled loader's first epoch, as one process has them, however many there are."""
     own = loader.sampler
     assert isinstance(own, EpochSampler)
-    dataset, keys = loader.dataset, list(EpochSampler(own.repeats, own.seed, own.batch))
+    dataset, keys = loader.dataset, list(EpochSampler(own.repeats, own.identities, own.seed, own.batch))
     assert isinstance(dataset, ImageDataset)
     for start in range(0, len(keys), own.batch):
         yield dataset.collate([dataset[key] for key in keys[start : start + own.batch]])
@@ -286,9 +307,3 @@ def augmented_views(dataset: ImageDataset, views: int, batch_size: int) -> Itera
     keys = [(turn, index) for turn in range(views) for index in range(len(dataset))]
     for start in range(0, len(keys), batch_size):
         yield dataset.collate([dataset[key] for key in keys[start : start + batch_size]])
-
-
-def shuffled(size: int, *seed: int | str) -> list[int]:
-    """The numbers below ``size`` in an order that is a function of ``seed``."""
-    generator = torch.Generator().manual_seed(mixed(*seed))
-    return torch.randperm(size, generator=generator).tolist()

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import NoneType
 
+from visionlora.data.identity import file_hash, file_hashes
 from visionlora.data.images import ImageFile
 from visionlora.errors import VisionLoraError
 from visionlora.files import read_json, replacing
 
-_BATCH = 500
 EARLIER = {"train": "earlier train", "val": "earlier val"}
 """The roles, in a run that continues from an adapter, of images that the runs before it trained and validated
 on."""
@@ -52,12 +49,7 @@ def read_images(
     """
     unread = set(without)
     named = [(role, image) for role in files for image in files[role] if image.path not in unread]
-    paths = list(dict.fromkeys(image.path for _, image in named))
-    hashes: dict[Path, tuple[int, str]] = {}
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
-        for start in range(0, len(paths), _BATCH):  # a pool holds whatever it was given
-            batch = paths[start : start + _BATCH]
-            hashes.update(zip(batch, threads.map(file_hash, batch), strict=True))
+    hashes = file_hashes(list(dict.fromkeys(image.path for _, image in named)))
     return tuple(
         ReadImage(role, str(image.path.absolute()), *hashes[image.path], image.label) for role, image in named
     )
@@ -146,9 +138,3 @@ def _is_there(image: ReadImage) -> bool:
     """Whether the file is still where it was, with the same content."""
     path = Path(image.path)
     return path.is_file() and file_hash(path) == (image.size, image.sha256)
-
-
-def file_hash(path: Path) -> tuple[int, str]:
-    """(size in bytes, SHA-256 in hexadecimal) of a file."""
-    content = path.read_bytes()
-    return len(content), hashlib.sha256(content).hexdigest()

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from visionlora.data.identity import file_hash
 from visionlora.data.images import ImageFile
-from visionlora.data.manifest import file_hash
 from visionlora.errors import VisionLoraError
 
 SETTINGS = {

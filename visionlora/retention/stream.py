@@ -12,14 +12,15 @@ from torch import Tensor
 
 from visionlora.data.augment import Normalise, Transform, evaluation_transform, seeded
 from visionlora.data.cache import ImageCache, Memory
+from visionlora.data.identity import identities, ordered
 from visionlora.data.images import ImageFile
-from visionlora.data.loading import UNLABELLED, Batch, ShareSampler, shuffled
+from visionlora.data.loading import UNLABELLED, Batch, ShareSampler
 from visionlora.data.preprocessing import Preprocessing
 from visionlora.place import Place, place
 
 
 class AnchorStream:
-    """Anchor batches as a function of (seed, step) alone: there is nothing to save and nothing to restore.
+    """Anchor batches as a function of (seed, step, anchors) alone: nothing has to be saved and restored.
 
     Each anchor has ``views`` fixed augmented views, so the frozen network's logits of an (anchor, view) can
     be kept and used again. Anchors may come from several sources (photos, drawings): each gets the same share
@@ -56,6 +57,7 @@ class AnchorStream:
         sources: Sequence[int] | None = None,
     ) -> None:
         self.anchors = tuple(anchors)
+        self.identities = identities(self.anchors)
         self.sources = tuple(sources) if sources is not None else (len(self.anchors),)
         if sum(self.sources) != len(self.anchors) or min(self.sources) < 1:
             raise ValueError(f"sources of {self.sources} anchors do not make {len(self.anchors)}")
@@ -102,13 +104,11 @@ class AnchorStream:
 
     def first_step(self, index: int, view: int) -> int:
         """The step whose batch is the first with this (anchor, view)."""
-        source, start = 0, 0
-        while index >= start + self.sources[source]:
-            start += self.sources[source]
-            source += 1
-        size = self.sources[source]
-        place = shuffled(size, "anchors", self.seed, source, view).index(index - start)
-        return ((view * size + place) * len(self.sources) + source) // self.per_step
+        source = next(
+            number for number in range(len(self.sources)) if index < sum(self.sources[: number + 1])
+        )
+        number = view * self.sources[source] + self._order(source, view).index(index)
+        return (number * len(self.sources) + source) // self.per_step
 
     def decode_ahead(self, step: int) -> None:
         """Have threads decode the image files of a step that are not in memory; :meth:`images` waits.
@@ -148,7 +148,7 @@ class AnchorStream:
         """View number ``view`` of anchor ``index``: uint8 (3, S, S), always the same."""
         finished = self._finished.get((index, view))
         if finished is None:
-            with seeded("view", self.seed, view, index):
+            with seeded("view", self.seed, view, self.identities[index]):
                 # A crop that is not resized would keep the whole image behind it alive.
                 finished = self.transform(self._pixels(index)).clone()
             self._finished.keep((index, view), finished)
@@ -164,9 +164,14 @@ class AnchorStream:
         position, source = divmod(position, len(self.sources))
         turn, place = divmod(position, self.sources[source])
         if self._orders.get(source, (-1, []))[0] != turn:
-            order = shuffled(self.sources[source], "anchors", self.seed, source, turn)
-            self._orders[source] = (turn, order)
-        return sum(self.sources[:source]) + self._orders[source][1][place], turn % self.views
+            self._orders[source] = (turn, self._order(source, turn))
+        return self._orders[source][1][place], turn % self.views
+
+    def _order(self, source: int, turn: int) -> list[int]:
+        """The anchors of a source in the order of one pass through it."""
+        start = sum(self.sources[:source])
+        own = self.identities[start : start + self.sources[source]]
+        return [start + place for place in ordered(own, "anchors", self.seed, turn)]
 
     def _pixels(self, index: int) -> Tensor:
         anchor = self.anchors[index]
