@@ -58,6 +58,17 @@ def test_runs_over_seeds_end_with_mean_and_spread(train: Train, tmp_path: Path) 
     assert f"{statistics.mean(tops):.3f} ± {statistics.stdev(tops):.3f}" in left.out
 
 
+def test_two_sweeps_of_the_same_second_have_folders_of_their_own(train: Train, tmp_path: Path) -> None:
+    (tmp_path / "sweep" / "0").mkdir(parents=True)
+    folder = f"hydra.sweep.dir=${{new_folder:{tmp_path / 'sweep'}}}"
+    left, _ = train("seed=0,1", "trainer.max_steps=1", folder, "--multirun")
+    assert left.code == 0, left.err
+    assert not list((tmp_path / "sweep" / "0").iterdir())
+    assert sorted(path.parent.name for path in (tmp_path / "sweep_2").glob("*/metrics.json")) == ["0", "1"]
+    assert (tmp_path / "sweep_2" / "sweep.html").exists()
+    assert not (tmp_path / "sweep_3").exists()
+
+
 def test_a_sweep_continues_after_a_failed_run(train: Train, tmp_path: Path) -> None:
     left, _ = train("lora.rank=-1,2", f"hydra.sweep.dir={tmp_path / 'sweep'}", "--multirun")
     assert left.code == 2

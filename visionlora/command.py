@@ -219,7 +219,8 @@ def fail(message: str, exit_code: int = 2) -> NoReturn:
 def register_resolvers() -> None:
     """Make ``${shipped:data/goldfish}`` and ``${new_folder:PATH}`` known to configuration files."""
     OmegaConf.register_new_resolver("shipped", lambda path: str(shipped(path)), replace=True)
-    OmegaConf.register_new_resolver("new_folder", new_folder, replace=True)
+    # Asked for several times in a sweep, whose jobs share a folder.
+    OmegaConf.register_new_resolver("new_folder", new_folder, replace=True, use_cache=True)
 
 
 def explain_composition(error: Exception) -> str:
