@@ -18,7 +18,8 @@ from visionlora.data.augment import AugmentConfig, Normalise, training_transform
 from visionlora.data.cache import ImageCache
 from visionlora.data.check_images import check
 from visionlora.data.images import BadImage, ImageFile
-from visionlora.data.loading import EpochSampler, ImageDataset, balanced_repeats, make_loader
+from visionlora.data.loading import ImageDataset, make_loader
+from visionlora.data.samplers import EpochSampler, balanced_repeats
 
 COUNT = 10
 

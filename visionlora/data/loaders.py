@@ -14,7 +14,8 @@ from visionlora.data.cache import ImageCache, training_side
 from visionlora.data.check_images import find_bad, refuse, split_bad
 from visionlora.data.images import BadImage, ImageFile
 from visionlora.data.index import Progress
-from visionlora.data.loading import EpochSampler, ImageDataset, ImageLoader, make_loader
+from visionlora.data.loading import ImageDataset, ImageLoader, make_loader
+from visionlora.data.samplers import EpochSampler
 from visionlora.data.separate import without_overlap
 
 SAMPLE = 4

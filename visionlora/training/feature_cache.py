@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from visionlora.data import ImageDataset, ImageLoader, make_loader
-from visionlora.data.loading import UNLABELLED, Batch, EpochSampler, Item, Key
+from visionlora.data.loading import UNLABELLED, Batch, Item, Key
+from visionlora.data.samplers import EpochSampler
 from visionlora.evaluation.images import Batches, EvaluationImages
 from visionlora.frozen.features import FeatureCache, needed_mb
 from visionlora.frozen.split import DROPOUTS, Split, Values, split
