@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,31 +13,9 @@ from PIL import Image
 pytest.importorskip("starlette", reason="the studio's packages are not installed")
 from starlette.testclient import TestClient
 
-from visionlora.studio import compute
 from visionlora.studio.app import PAGE, build_app
 from visionlora.studio.config import StudioOptions
 from visionlora.studio.jobs import Jobs
-
-
-class Here:
-    """The engine without a process of its own."""
-
-    async def call(self, function: str, *arguments: Any) -> Any:
-        return getattr(compute, function)(*arguments)
-
-    def warm_up(self) -> None: ...
-
-    def close(self) -> None: ...
-
-
-@pytest.fixture
-def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
-    monkeypatch.setattr("visionlora.studio.app.Engine", Here)
-    monkeypatch.setattr(Jobs, "start_next", lambda jobs: None)
-    monkeypatch.setenv("VISIONLORA_CACHE", str(tmp_path / "cache"))
-    options = StudioOptions(images=50, upload_mb=4)
-    with TestClient(build_app(tmp_path / "studio", None, options), base_url="http://127.0.0.1") as opened:
-        yield opened
 
 
 def a_png(number: int = 0, size: int = 40) -> bytes:
@@ -173,6 +150,18 @@ def test_the_check_names_images_by_their_ids(client: TestClient, project: str) -
     assert report["classes"][0]["output"]["name"] == "goldfish"
 
 
+def test_similar_images_of_two_classes_are_found_with_their_ids(client: TestClient, project: str) -> None:
+    spots = Image.effect_noise((8, 8), 200).resize((320, 320), Image.Resampling.BICUBIC).convert("RGB")
+    large, small = io.BytesIO(), io.BytesIO()
+    spots.save(large, "PNG")
+    spots.reduce(2).save(small, "JPEG", quality=70)
+    upload(client, project, [("a.png", large.getvalue())])
+    upload(client, project, [("b.jpg", small.getvalue())], label="carp")
+    report = client.post(f"/api/projects/{project}/check", json={"network": "pocket"}).json()
+    ids = {image["id"] for image in client.get(f"/api/projects/{project}").json()["images"]}
+    assert any({one["id"] for one in group} == ids for one in report["findings"] for group in one["groups"])
+
+
 def test_a_training_is_queued_with_what_was_chosen(client: TestClient, project: str, tmp_path: Path) -> None:
     upload(client, project, [(f"{n}.png", a_png(n)) for n in range(3)])
     asked = {"keep": "most", "long": "quick", "network": "pocket", "options": ["lora.rank=4"]}
@@ -188,7 +177,7 @@ def test_a_training_is_queued_with_what_was_chosen(client: TestClient, project: 
     [
         ({"options": ["lora.rank=banana"]}, "lora.rank is 'banana'"),
         ({"options": ["lora.rnk=4"]}, "lora.rank"),
-        ({"options": "lora.rank=4"}, "a list of KEY=VALUE"),
+        ({"options": "lora.rank=4"}, "no list 'options'"),
         ({"keep": "everything!"}, "there is no choice"),
         ({"network": 5}, "no text 'network'"),
     ],
@@ -216,6 +205,54 @@ def test_every_setting_of_a_training_is_offered_with_its_help(client: TestClient
 def test_what_is_not_there_is_said_in_a_sentence(client: TestClient, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code in (400, 404)
+
+
+def test_an_upload_that_does_not_say_how_long_it_is_is_counted(client: TestClient, project: str) -> None:
+    head = b'--x\r\ncontent-disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
+    answer = client.post(
+        f"/api/projects/{project}/images",
+        content=(chunk for chunk in [head, *[bytes(2**20)] * 5]),
+        headers={"content-type": "multipart/form-data; boundary=x"},
+    )
+    assert "at most 4 MB" in answer.json()["error"]
+    assert client.get(f"/api/projects/{project}").json()["images"] == []
+
+
+@pytest.mark.parametrize("content", [b"{", b"[1]", b"\xff", b"null"])
+def test_a_request_that_is_no_json_object_is_refused(
+    client: TestClient, project: str, content: bytes
+) -> None:
+    for method, path in (("POST", "train"), ("POST", "remove"), ("POST", "check"), ("PATCH", "")):
+        answer = client.request(method, f"/api/projects/{project}/{path}".rstrip("/"), content=content)
+        assert answer.json()["error"] == "the request is no JSON object"
+
+
+def test_what_the_disk_refuses_is_said(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("visionlora.studio.projects.write_json", full)
+    answer = client.post("/api/projects", json={"name": "x"})
+    assert answer.status_code == 507
+    assert "No space left on device" in answer.json()["error"]
+
+
+def test_a_small_picture_is_asked_for_once_and_everything_else_each_time(
+    client: TestClient, project: str
+) -> None:
+    upload(client, project, [("a.png", a_png())])
+    image = client.get(f"/api/projects/{project}").json()["images"][0]["id"]
+    shown = client.get(f"/api/projects/{project}/images/{image}")
+    assert shown.headers.get_list("cache-control") == ["private, max-age=86400, immutable"]
+    assert client.get("/api/projects").headers.get_list("cache-control") == ["no-store"]
+
+
+def test_what_file_managers_leave_is_left_out_and_makes_no_class(client: TestClient, project: str) -> None:
+    files = [(f"cat/{name}", a_png(3)) for name in ("._a.png", "@eaDir/a.png", "Thumbs.db")]
+    answer = upload(client, project, files, label="@eaDir").json()
+    assert answer["added"] == 0
+    assert {reason for _, reason in answer["left_out"]} == {"left there by a file manager or another program"}
+    assert client.get(f"/api/projects/{project}").json()["classes"] == []
 
 
 def test_an_image_to_try_is_no_path(client: TestClient) -> None:

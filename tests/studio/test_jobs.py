@@ -10,7 +10,7 @@ from visionlora.errors import VisionLoraError
 from visionlora.files import write_json
 from visionlora.run_folder.lock import claimed
 from visionlora.studio.job import END, LOG
-from visionlora.studio.jobs import Jobs
+from visionlora.studio.jobs import Jobs, new_id
 
 
 @pytest.fixture
@@ -24,14 +24,14 @@ def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Jobs:
     ("code", "state"), [(0, "finished"), (143, "stopped"), (130, "stopped"), (2, "failed"), (137, "failed")]
 )
 def test_the_exit_code_of_a_training_is_its_state(jobs: Jobs, code: int, state: str) -> None:
-    job = jobs.add("p", "fish", ["data.root=x"])
+    job = jobs.add(new_id(), "p", "fish", ["data.root=x"])
     assert jobs.state(job.id) == "queued"
     write_json(jobs.folder(job.id) / END, {"code": code})
     assert jobs.state(job.id) == state
 
 
 def test_a_training_that_another_studio_started_is_found_running(jobs: Jobs) -> None:
-    job = jobs.add("p", "fish", [])
+    job = jobs.add(new_id(), "p", "fish", [])
     (jobs.folder(job.id) / LOG).touch()
     with claimed(jobs.folder(job.id)):
         assert jobs.state(job.id) == "running"
@@ -39,14 +39,14 @@ def test_a_training_that_another_studio_started_is_found_running(jobs: Jobs) -> 
 
 
 def test_why_a_training_failed_is_its_last_error(jobs: Jobs) -> None:
-    job = jobs.add("p", "fish", [])
+    job = jobs.add(new_id(), "p", "fish", [])
     (jobs.folder(job.id) / LOG).write_text("found 3 images\nerror: there is no class x\nmore\n")
     write_json(jobs.folder(job.id) / END, {"code": 2})
     assert jobs.describe(job)["error"] == "there is no class x"
 
 
 def test_a_waiting_training_is_taken_out_of_the_queue(jobs: Jobs) -> None:
-    job = jobs.add("p", "fish", [])
+    job = jobs.add(new_id(), "p", "fish", [])
     jobs.cancel(job.id)
     assert jobs.state(job.id) == "stopped"
     with pytest.raises(VisionLoraError, match="has ended"):
@@ -54,7 +54,7 @@ def test_a_waiting_training_is_taken_out_of_the_queue(jobs: Jobs) -> None:
 
 
 def test_a_stopped_training_continues_in_its_own_folder(jobs: Jobs) -> None:
-    job = jobs.add("p", "fish", ["data.root=x"])
+    job = jobs.add(new_id(), "p", "fish", ["data.root=x"])
     write_json(jobs.folder(job.id) / END, {"code": 143})
     with pytest.raises(VisionLoraError, match="nothing to continue"):
         jobs.resume(job.id)
@@ -66,7 +66,7 @@ def test_a_stopped_training_continues_in_its_own_folder(jobs: Jobs) -> None:
 
 
 def test_a_deleted_training_is_in_the_bin(jobs: Jobs, tmp_path: Path) -> None:
-    job = jobs.add("p", "fish", [])
+    job = jobs.add(new_id(), "p", "fish", [])
     (jobs.run(job.id) / "adapter").mkdir(parents=True)
     jobs.delete(job.id)
     assert jobs.all() == []
@@ -75,7 +75,7 @@ def test_a_deleted_training_is_in_the_bin(jobs: Jobs, tmp_path: Path) -> None:
 
 
 def test_the_one_that_waits_longest_comes_next(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = (jobs.add("p", name, []) for name in ("one", "two"))
+    first, second = (jobs.add(new_id(), "p", name, []) for name in ("one", "two"))
     started: list[str] = []
 
     class Process:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from visionlora.studio.jobs import Jobs
+from visionlora.studio.jobs import Jobs, new_id
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium")
@@ -67,7 +67,8 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with sync_api.sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        flags = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+        yield playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
 
 
 @pytest.fixture
@@ -144,6 +145,7 @@ def test_from_five_drawings_to_an_adapter_that_the_command_line_uses(
     )
     page.click("#explain")
     page.wait_for_function("document.querySelectorAll('#heat img').length === 2")
+    other_ways_to_give_an_image(page)
 
     with page.expect_download() as download:
         page.click(".card a[href$=download]")
@@ -153,6 +155,100 @@ def test_from_five_drawings_to_an_adapter_that_the_command_line_uses(
     words = [f"adapter={tmp_path / 'adapter'}", f"images={DRAWINGS[8]}", f"output={output}"]
     subprocess.run([sys.executable, "-m", "visionlora.predict", *words], check=True, cwd=ROOT)
     assert named in output.read_text("utf-8")
+    merge_with_a_copy(page, studio[0])
+    report = studio[1].rstrip("/") + page.get_attribute("#job-report", "href")
+    assert refused_by_policy(page.context.browser, report) == []
+
+
+def other_ways_to_give_an_image(page: Any) -> None:
+    """Paste one, and take one with the camera."""
+    first = page.get_attribute("#try-image", "src")
+    page.evaluate(
+        "async () => { const image = await (await fetch(document.getElementById('try-image').src)).blob();"
+        " const clipboard = new DataTransfer(); clipboard.items.add(new File([image], 'x', {type: 'image/png'}));"
+        " document.dispatchEvent(new ClipboardEvent('paste', {clipboardData: clipboard})); }"
+    )
+    page.wait_for_function("src => document.getElementById('try-image').src !== src", arg=first)
+    pasted = page.get_attribute("#try-image", "src")
+    page.click("#camera")
+    page.click("#shoot")
+    page.wait_for_function("src => document.getElementById('try-image').src !== src", arg=pasted)
+    page.wait_for_function("document.getElementById('try-image').naturalWidth > 0")
+    assert page.is_hidden("#video")
+
+
+def merge_with_a_copy(page: Any, folder: Path) -> None:
+    """Two adapters side by side, and one that is made of them."""
+    jobs = Jobs(folder)
+    (job,) = [one for one in jobs.all() if jobs.state(one.id) == "finished"]
+    copy = jobs.add_merged(new_id(), job.project, "Copy")
+    shutil.copytree(jobs.run(job.id) / "adapter", jobs.run(copy.id) / "adapter")
+    page.reload()
+    page.wait_for_selector("body[data-ready=true]")
+    for box in page.locator(".card input[type=checkbox]").all():
+        box.check()
+    assert page.locator("#compare thead th").count() == 2
+    page.fill("#weight-0", "0.5")
+    page.fill("#weight-1", "0.5")
+    page.select_option("#merge-method", "average")
+    page.click("#merge button")
+    page.wait_for_function("document.querySelectorAll('.card').length === 3")
+    assert "0.5 Copy + 0.5 Fish" in page.inner_text(".card:first-child")
+    assert "not measured" in page.inner_text(".card:first-child")
+
+
+def refused_by_policy(browser: Any, address: str) -> list[str]:
+    """What the browser does not show of a page because of its security policy."""
+    page = browser.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(address)
+    page.wait_for_load_state("networkidle")
+    page.close()
+    return [one for one in said if "Content Security Policy" in one]
+
+
+def test_the_policy_of_the_page_lets_all_of_it_through(browser: Any, studio: tuple[Path, str]) -> None:
+    assert refused_by_policy(browser, studio[1]) == []
+
+
+def test_what_the_check_finds_is_clicked_away(page: Any, tmp_path: Path) -> None:
+    similar = tmp_path / "similar.jpg"
+    with Image.open(DRAWINGS[0]) as drawing:
+        drawing.convert("RGB").resize((300, 300)).save(similar, quality=80)
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    new_project(page, "Twice", [DRAWINGS[0], DRAWINGS[1], DRAWINGS[2]])
+    page.fill("#class-name", "carp")
+    files = [similar, DRAWINGS[1], tmp_path / "broken.png"]
+    page.set_input_files("#all-drop input[type=file]:not([webkitdirectory])", files)
+    page.wait_for_function("document.querySelectorAll('.class .thumb').length === 6")
+    page.click("#check")
+    page.wait_for_selector(".finding:has-text('similar images') .thumb img")
+    for words in ("under different labels", "cannot be read"):
+        assert page.locator(f".finding:has-text('{words}') .thumb").count() > 0
+    before = page.locator(".finding").count()
+    for name in ("similar.jpg", DRAWINGS[1].name, "broken.png"):
+        page.locator(f".finding button[aria-label$='{name}']").last.click()
+        page.wait_for_function("n => document.querySelectorAll('.finding').length < n", arg=before)
+        before = page.locator(".finding").count()
+    assert page.locator(".class .thumb").count() == 3
+
+
+@pytest.mark.parametrize(
+    ("paths", "classes"),
+    [
+        (["a.png"], [""]),
+        (["cat/a.png", "cat/2019/b.png"], ["cat", "cat"]),
+        (["pets/cat/a.png", "pets/dog/b.png"], ["cat", "dog"]),
+        (["pets/cat/old/a.png", "pets/dog/new/b.png"], ["cat", "dog"]),
+        (["d/train/cat/a.png", "d/val/cat/b.png", "d/Test set/dog/c.png"], ["cat", "cat", "dog"]),
+        (["train/a.png"], ["train"]),
+        ([], []),
+    ],
+)
+def test_folders_that_are_dropped_say_the_classes(page: Any, paths: list[str], classes: list[str]) -> None:
+    found = page.evaluate("async paths => (await import('/page/images.js')).classesOf(paths)", paths)
+    assert found == classes
 
 
 def test_a_closed_page_and_a_restarted_studio_find_the_training_again(browser: Any, tmp_path: Path) -> None:

@@ -54,15 +54,15 @@ def test_images_are_there_again_for_a_studio_that_starts_later(projects: Project
 def test_no_name_leads_out_of_the_project(projects: Projects, tmp_path: Path, name: str) -> None:
     project = projects.create(name)
     (path, _), *_ = some(tmp_path / "up", 1)
-    projects.add(project.id, [(path, f"{name}.png")], "class", name)
+    projects.add(project.id, [(path, f"x{name}.png")], "class", name)
     before = {path for path in tmp_path.rglob("*") if "projects" not in path.parts}
     found = projects.get(project.id)
     assert found.images[0].label == found.classes[0]
     assert "\x1b" not in found.classes[0]
     assert len(found.classes[0]) <= 200
-    training_files(found, projects.folder(project.id))
+    training_files(found, projects.folder(project.id) / "images", projects.folder(project.id) / "check")
     assert {path for path in tmp_path.rglob("*") if "projects" not in path.parts} == before
-    folder = scan(projects.folder(project.id) / "images.csv", val_fraction=0.0, seed=0)
+    folder = scan(projects.folder(project.id) / "check" / "images.csv", val_fraction=0.0, seed=0)
     assert folder.classes == (found.classes[0],)
 
 
@@ -103,8 +103,9 @@ def test_some_images_to_keep_measure_and_do_not_train(projects: Projects, tmp_pa
     projects.add(project.id, some(tmp_path, 2), "class", "a")
     projects.add(project.id, some(tmp_path, 9, first=10), "keep", "")
     projects.add(project.id, some(tmp_path, 2, first=20), "others", "")
-    folder = projects.folder(project.id)
-    given = dict(word.split("=", 1) for word in training_files(projects.get(project.id), folder))
+    images = projects.folder(project.id) / "images"
+    words = training_files(projects.get(project.id), images, tmp_path / "files")
+    given = dict(word.split("=", 1) for word in words)
     anchors, root = (
         {path.name for path in Path(given[f"retention.{key}"]).iterdir()} for key in ("anchors", "root")
     )
@@ -115,10 +116,18 @@ def test_some_images_to_keep_measure_and_do_not_train(projects: Projects, tmp_pa
     assert len(list(Path(given["contrast.anchors"]).iterdir())) == 2
 
 
-def test_a_project_without_images_to_learn_says_so(projects: Projects) -> None:
+def test_a_training_keeps_its_images_when_the_project_loses_them(projects: Projects, tmp_path: Path) -> None:
+    project = projects.create()
+    projects.add(project.id, some(tmp_path, 3), "class", "a")
+    training_files(projects.get(project.id), projects.folder(project.id) / "images", tmp_path / "files")
+    projects.delete(project.id, tmp_path / "bin")
+    assert len(scan(tmp_path / "files" / "images.csv", val_fraction=0.0, seed=0).train) == 3
+
+
+def test_a_project_without_images_to_learn_says_so(projects: Projects, tmp_path: Path) -> None:
     project = projects.create()
     with pytest.raises(VisionLoraError, match="nothing to learn yet"):
-        training_files(project, projects.folder(project.id))
+        training_files(project, projects.folder(project.id), tmp_path / "files")
 
 
 @pytest.mark.parametrize("identity", ["../x", "", "A", "x/y", "a" * 50])

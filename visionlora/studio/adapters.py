@@ -22,8 +22,8 @@ from visionlora.errors import VisionLoraError
 from visionlora.files import read_json
 from visionlora.studio.engine import Engine
 from visionlora.studio.figures import figures
-from visionlora.studio.images import Handler
-from visionlora.studio.jobs import Job, Jobs
+from visionlora.studio.images import Handler, fields, listed, text
+from visionlora.studio.jobs import Job, Jobs, new_id
 
 LARGEST_STRENGTH = 2.0
 _TRIED = 20
@@ -42,6 +42,7 @@ class AdapterPages:
     def __init__(self, jobs: Jobs, engine: Engine, folder: Path) -> None:
         self._jobs = jobs
         self._engine = engine
+        self._folder = folder
         self._tried = folder / "tried"
 
     def routes(self) -> list[tuple[str, str, Handler]]:
@@ -49,6 +50,7 @@ class AdapterPages:
         one = "/api/adapters/{job}"
         return [
             ("GET", "/api/adapters", self.listed),
+            ("POST", "/api/adapters/merge", self.combine),
             ("POST", "/api/tried", self.take),
             ("GET", f"{one}/look/{{image}}", self.look),
             ("GET", f"{one}/explain/{{image}}", self.explain),
@@ -84,6 +86,39 @@ class AdapterPages:
             "preview": (adapter / "preview.png").is_file(),
             "bytes": sum(file.stat().st_size for file in adapter.iterdir()),
         }  # fmt: skip
+
+    async def combine(self, request: Request) -> Response:
+        """Make one adapter of several.
+
+        JSON: ``adapters``, a list of ids; ``weights``, a number for each; ``method``, of
+        ``visionlora combine``; ``name``, "" for one made of theirs.
+
+        Raises:
+            VisionLoraError: they do not go together; the message calls them by their names.
+        """
+        asked = await fields(request)
+        ids, weights = listed(asked, "adapters", str), listed(asked, "weights", (int, float))
+        if len(ids) < 2 or len(ids) != len(weights):
+            raise VisionLoraError("choose at least two adapters, and a weight for each")
+        jobs = [await run_in_threadpool(self._jobs.get, one) for one in ids]
+        paths = [self._adapter(one) for one in ids]
+        names = [job.name or job.id for job in jobs]
+        identity = new_id()
+        run = self._jobs.run(identity)
+        try:
+            await self._engine.call("combine", paths, weights, text(asked, "method"), str(run / "adapter"))
+        except VisionLoraError as error:
+            await run_in_threadpool(shutil.rmtree, run, ignore_errors=True)
+            message = str(error)
+            for path, name in zip(paths, names, strict=True):
+                message = message.replace(path, f"“{name}”")
+            raise VisionLoraError(message) from error
+        made_of = " + ".join(
+            name if weight == 1 else f"{weight:g} {name}" for weight, name in zip(weights, names, strict=True)
+        )
+        name = text(asked, "name", "") or made_of
+        job = await run_in_threadpool(self._jobs.add_merged, identity, jobs[0].project, name)
+        return JSONResponse({"id": job.id})
 
     async def take(self, request: Request) -> Response:
         """Keep an image for :meth:`look`; its id."""
@@ -161,7 +196,10 @@ class AdapterPages:
         job = request.path_params["job"]
         self._adapter(job)
         folder = self._jobs.run(job) / "onnx"
-        await self._engine.call("export", str(self._jobs.run(job)), str(folder / "network.onnx"))
+        found = await run_in_threadpool(self._jobs.get, job)
+        # A merged adapter has no images of its own to compare the file on.
+        images = str(self._folder / "projects" / found.project / "images") if found.merged else None
+        await self._engine.call("export", str(self._jobs.run(job)), str(folder / "network.onnx"), images)
         content = await run_in_threadpool(_zipped, folder.iterdir())
         return Response(content, media_type="application/zip", headers=_attached(f"onnx-{job}.zip"))
 

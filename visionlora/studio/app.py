@@ -6,6 +6,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -59,8 +60,13 @@ def build_app(folder: Path, token: str | None, options: StudioOptions) -> Starle
     async def networks(request: Request) -> Response:
         return JSONResponse(await engine.call("networks"))
 
+    known: dict[str, Any] = {}
+
     async def outputs(request: Request) -> Response:
-        return JSONResponse(await engine.call("outputs", request.path_params["network"]))
+        network = request.path_params["network"]
+        if network not in known:
+            known[network] = await engine.call("outputs", network)
+        return JSONResponse(known[network])
 
     routes = [
         Route("/", page),
@@ -79,12 +85,16 @@ Asked = Callable[[Request], Awaitable[Response]]
 
 
 def answering(asked: Asked) -> Asked:
-    """The same, with a mistake as one line that the page shows."""
+    """The same, with a mistake, or what the disk refuses, as one line that the page shows."""
 
     async def answer(request: Request) -> Response:
         try:
             return await asked(request)
         except VisionLoraError as error:
             return JSONResponse({"error": str(error)}, 400)
+        except OSError as error:
+            where = f" ({error.filename})" if error.filename else ""
+            message = f"the studio's folder cannot be used{where}: {error.strerror}"
+            return JSONResponse({"error": message}, 507)
 
     return answer

@@ -23,6 +23,7 @@ from visionlora.data import ImageDataset, ImageFile, scan_images, survey
 from visionlora.data.archive import unpacked
 from visionlora.data.config import DataConfig
 from visionlora.data.findings import Finding
+from visionlora.data.images import BadImage
 from visionlora.data.wordnet import definition, more_usual_meaning
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.folder_check import check_folder
@@ -30,14 +31,16 @@ from visionlora.evaluation.heat_maps import heat_maps
 from visionlora.exporting.config import ExportConfig
 from visionlora.exporting.export import export_adapter
 from visionlora.models import WeightsMetadata, list_backbones, load_backbone
+from visionlora.models.arithmetic_config import CombineConfig
 from visionlora.models.backbone import POCKET
+from visionlora.models.combine_adapters import combine_adapters
 from visionlora.models.config import ModelConfig
 from visionlora.models.download import cache_path
 from visionlora.models.merge_weights import write_merged
 from visionlora.models.registry import default_weights
 from visionlora.models.restore import TrainedModel, restore
 from visionlora.options import shown, takes
-from visionlora.settings import groups_of, top_level
+from visionlora.settings import build, groups_of, top_level
 from visionlora.training.config import RunConfig, read_config
 
 USUAL = (
@@ -178,13 +181,22 @@ def _model(adapter: str) -> TrainedModel:
     return _restored(adapter, (Path(adapter) / "adapter_config.json").stat().st_mtime)
 
 
+def _one_image(trained: TrainedModel, image: str) -> ImageDataset:
+    dataset = ImageDataset([ImageFile(Path(image), None)], trained.backbone.preprocessing)
+    try:
+        dataset[0]
+    except BadImage as error:  # the page knows it under no path
+        raise VisionLoraError(f"this image cannot be read: {error.reason}") from error
+    return dataset
+
+
 def look(adapter: str, image: str, strengths: Sequence[float] = (0.0, 1.0)) -> dict[str, Any]:
     """The logits of an image at each strength of the adapter, 1 being as it was saved.
 
     The frozen network has no outputs for classes that were added to its head: there a logit is null.
     """
     trained = _model(adapter)
-    dataset = ImageDataset([ImageFile(Path(image), None)], trained.backbone.preprocessing)
+    dataset = _one_image(trained, image)
     inputs = dataset.collate([dataset[0]])["images"]
     known = 0 if trained.head.kind == "new" else len(trained.backbone.categories)
     logits = {}
@@ -211,7 +223,7 @@ def explain(adapter: str, image: str) -> dict[str, Any]:
     """
     trained = _model(adapter)
     known = 0 if trained.head.kind == "new" else len(trained.backbone.categories)
-    dataset = ImageDataset([ImageFile(Path(image), None)], trained.backbone.preprocessing)
+    dataset = _one_image(trained, image)
     maps = heat_maps(trained.network, dataset, [0], trained.head.outputs, known)
     if isinstance(maps, str):
         raise VisionLoraError(maps)
@@ -233,6 +245,20 @@ def merge(adapter: str, output: str) -> None:
     write_merged(adapter, output, console=Console(quiet=True))
 
 
-def export(run: str, output: str) -> None:
-    """Write the network as ONNX, with its preprocessing inside, compared with PyTorch on the run's images."""
-    export_adapter(ExportConfig(adapter=run, output=output, preprocess="all"), Console(quiet=True))
+def combine(adapters: Sequence[str], weights: Sequence[float], method: str, output: str) -> None:
+    """Write one adapter that holds what several do.
+
+    Raises:
+        VisionLoraError: a method or weight that does not exist, or adapters that do not go together.
+    """
+    given = {"adapters": list(adapters), "weights": list(weights), "method": method, "output": output}
+    combine_adapters(build(CombineConfig, given), Console(quiet=True))
+
+
+def export(run: str, output: str, images: str | None) -> None:
+    """Write the network as ONNX, with its preprocessing inside.
+
+    It is compared with PyTorch on ``images``, a folder; None: on the run's own.
+    """
+    options = ExportConfig(adapter=run, output=output, preprocess="all", images=images)
+    export_adapter(options, Console(quiet=True))

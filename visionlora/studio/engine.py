@@ -1,4 +1,4 @@
-"""The process that computes for the studio (:mod:`visionlora.studio.compute`)."""
+"""The processes that compute for the studio (:mod:`visionlora.studio.compute`)."""
 
 from __future__ import annotations
 
@@ -13,16 +13,19 @@ from typing import Any
 
 from visionlora.errors import MachineFault
 
+PROCESSES = 2
+"""The second starts when the first is busy: a long check keeps nobody from trying an adapter."""
+
 
 class Engine:
-    """Calls functions of :mod:`visionlora.studio.compute` by name, one after the other."""
+    """Calls functions of :mod:`visionlora.studio.compute` by name, two at a time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._pool: ProcessPoolExecutor | None = None
 
     def warm_up(self) -> None:
-        """Start the process and let it import what it needs, before anybody waits for it."""
+        """Start a process and let it import what it needs, before anybody waits for it."""
         self._executor().submit(call, "networks", ())
 
     async def call(self, function: str, *arguments: Any) -> Any:
@@ -39,7 +42,7 @@ class Engine:
             raise MachineFault("the computation was killed, perhaps for want of memory; try again") from error
 
     def close(self) -> None:
-        """End the process."""
+        """End the processes."""
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
@@ -48,7 +51,7 @@ class Engine:
             if self._pool is None:
                 # Spawned: the page's process has threads, which a fork does not survive.
                 context = multiprocessing.get_context("spawn")
-                self._pool = ProcessPoolExecutor(1, context, _end_with, (os.getpid(),))
+                self._pool = ProcessPoolExecutor(PROCESSES, context, _end_with, (os.getpid(),))
             return self._pool
 
 
@@ -64,7 +67,7 @@ def _end_with(studio: int) -> None:
 
 
 def call(function: str, arguments: tuple[Any, ...]) -> Any:
-    """Run a function of :mod:`visionlora.studio.compute`; only this process imports torch."""
+    """Run a function of :mod:`visionlora.studio.compute`; only the engine's processes import torch."""
     from visionlora.studio import compute
 
     return getattr(compute, function)(*arguments)

@@ -6,10 +6,12 @@ import ipaddress
 import secrets
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from visionlora.errors import VisionLoraError
 
 COOKIE = "visionlora-token"
 _POLICY = {
@@ -20,6 +22,7 @@ _POLICY = {
     "referrer-policy": "no-referrer",
     "cache-control": "no-store",
 }
+"""Of answers that say nothing else themselves."""
 
 
 def is_loopback(host: str) -> bool:
@@ -62,11 +65,30 @@ class Guard:
 
         async def with_policy(message: dict) -> None:
             if message["type"] == "http.response.start":
-                headers = [(name.encode(), value.encode()) for name, value in _POLICY.items()]
-                message = {**message, "headers": [*message["headers"], *headers]}
+                headers = MutableHeaders(raw=list(message["headers"]))
+                for name, value in _POLICY.items():
+                    headers.setdefault(name, value)
+                message = {**message, "headers": headers.raw}
             await send(message)
 
-        await self._app(scope, receive, with_policy)  # type: ignore[arg-type]
+        await self._app(scope, self._bounded(receive), with_policy)  # type: ignore[arg-type]
+
+    def _bounded(self, receive: Receive) -> Receive:
+        """The same, for requests that do not say beforehand how long they are."""
+        taken = 0
+
+        async def counted() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > self._most:
+                raise VisionLoraError(self._too_long())
+            return message
+
+        return counted
+
+    def _too_long(self) -> str:
+        return f"an upload may have at most {self._most / 2**20:,.0f} MB"
 
     def _refusal(self, request: HTTPConnection) -> Response | None:
         headers: Headers = request.headers
@@ -82,7 +104,7 @@ class Guard:
         ):
             return PlainTextResponse("the request comes from another page", 403)
         if int(headers.get("content-length") or 0) > self._most:
-            return PlainTextResponse(f"an upload may have at most {self._most / 2**20:,.0f} MB", 413)
+            return PlainTextResponse(self._too_long(), 413)
         if self._token is None:
             return None
         given = request.query_params.get("token")

@@ -28,6 +28,8 @@ _ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 _FILES = 2000
 """Files in one request; the page sends fewer."""
 _SIDE = 240
+KEPT = {"cache-control": "private, max-age=86400, immutable"}
+"""Of a small picture: the browser asks for it once."""
 _UNPACKED = 4
 """An archive may unpack to so many times what may be uploaded."""
 
@@ -75,7 +77,7 @@ class ImagePages:
 
     async def create(self, request: Request) -> Response:
         """A new project."""
-        project = await run_in_threadpool(self._projects.create, text(await request.json(), "name", ""))
+        project = await run_in_threadpool(self._projects.create, text(await fields(request), "name", ""))
         return JSONResponse(project.as_json())
 
     async def show(self, request: Request) -> Response:
@@ -85,7 +87,7 @@ class ImagePages:
 
     async def change(self, request: Request) -> Response:
         """Rename the project, add a class, or rename one (to "": remove it)."""
-        asked, project = await request.json(), request.path_params["project"]
+        asked, project = await fields(request), request.path_params["project"]
         if "name" in asked:
             found = await run_in_threadpool(self._projects.rename, project, text(asked, "name"))
         elif "class" in asked:
@@ -152,16 +154,16 @@ class ImagePages:
 
     async def remove(self, request: Request) -> Response:
         """Take images out."""
-        images = (await request.json()).get("images", [])
-        project = request.path_params["project"]
-        found = await run_in_threadpool(self._projects.remove, project, [str(one) for one in images])
+        images, project = listed(await fields(request), "images", str), request.path_params["project"]
+        found = await run_in_threadpool(self._projects.remove, project, images)
         return JSONResponse(found.as_json())
 
     async def check(self, request: Request) -> Response:
         """What is known about the images before training; findings name images by their ids."""
-        project, asked = request.path_params["project"], await request.json()
+        project, asked = request.path_params["project"], await fields(request)
         found = await run_in_threadpool(self._projects.get, project)
-        given = await run_in_threadpool(training_files, found, self._projects.folder(project))
+        folder = self._projects.folder(project)
+        given = await run_in_threadpool(training_files, found, folder / "images", folder / "check")
         options = dict(word.split("=", 1) for word in given)
         others = {
             "anchors": options.get("retention.anchors"), "negatives": options.get("contrast.anchors"),
@@ -185,7 +187,7 @@ class ImagePages:
         content = await run_in_threadpool(thumbnail, path)
         if content is None:
             return Response(status_code=404)
-        return Response(content, media_type="image/jpeg", headers={"cache-control": "max-age=86400"})
+        return Response(content, media_type="image/jpeg", headers=KEPT)
 
 
 def thumbnail(path: Path) -> bytes | None:
@@ -200,16 +202,43 @@ def thumbnail(path: Path) -> bytes | None:
     return buffer.getvalue()
 
 
-def text(values: Any, key: str, default: str | None = None) -> str:
+async def fields(request: Request) -> dict[str, Any]:
+    """What the page has sent as JSON.
+
+    Raises:
+        VisionLoraError: it is no JSON object.
+    """
+    try:
+        values = await request.json()
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        raise VisionLoraError("the request is no JSON object")
+    return values
+
+
+def text(values: Mapping[str, Any], key: str, default: str | None = None) -> str:
     """A text that the page has sent.
 
     Raises:
         VisionLoraError: it is missing, or no text.
     """
-    value = values.get(key, default) if isinstance(values, dict) else None
+    value = values.get(key, default)
     if not isinstance(value, str):
         raise VisionLoraError(f"the request has no text {key!r}")
     return value
+
+
+def listed(values: Mapping[str, Any], key: str, kind: type | tuple[type, ...]) -> list[Any]:
+    """A list that the page has sent.
+
+    Raises:
+        VisionLoraError: it is missing, or holds something else.
+    """
+    found = values.get(key)
+    if not isinstance(found, list) or not all(isinstance(one, kind) for one in found):
+        raise VisionLoraError(f"the request has no list {key!r}")
+    return found
 
 
 def _archive_suffix(name: str) -> str:

@@ -40,6 +40,7 @@ class Job:
         project: the project that it trains with.
         arguments: of ``visionlora train``.
         created: seconds since 1970.
+        merged: whether its adapter was merged of others, without a training.
     """
 
     id: str
@@ -47,6 +48,12 @@ class Job:
     project: str
     arguments: list[str]
     created: float
+    merged: bool = False
+
+
+def new_id() -> str:
+    """An id for a job: when it was made, and four digits that set it apart."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
 
 
 class Jobs:
@@ -70,15 +77,19 @@ class Jobs:
         """The run folder of a job."""
         return self._folder / "runs" / checked_id(job)
 
-    def add(self, project: str, name: str, arguments: Sequence[str]) -> Job:
-        """Queue a training."""
-        now = time.time()
-        identity = f"{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}-{secrets.token_hex(2)}"
-        run = self.run(identity)
-        given = [*arguments, f"hydra.run.dir={run}", "trainer.progress=false"]
-        job = Job(identity, tidy(name), project, given, now)
+    def add(self, identity: str, project: str, name: str, arguments: Sequence[str]) -> Job:
+        """Queue a training under an id (:func:`new_id`)."""
+        given = [*arguments, f"hydra.run.dir={self.run(identity)}", "trainer.progress=false"]
+        job = Job(identity, tidy(name), project, given, time.time())
         write_json(self.folder(identity) / JOB, asdict(job))
         self.start_next()
+        return job
+
+    def add_merged(self, identity: str, project: str, name: str) -> Job:
+        """Take in an adapter that was merged of others: it is in the run folder of that id."""
+        job = Job(identity, tidy(name), project, [], time.time(), merged=True)
+        write_json(self.folder(identity) / END, {"code": 0})  # first: nothing of it is to be started
+        write_json(self.folder(identity) / JOB, asdict(job))
         return job
 
     def get(self, job: str) -> Job:

@@ -42,14 +42,16 @@ def choices(keep: str, long: str, network: str) -> list[str]:
     return [f"model={network}", *KEEP[keep], *LONG[long]]
 
 
-def training_files(project: Project, folder: Path) -> list[str]:
-    """Write what a training reads; the options that name it.
+def training_files(project: Project, images: Path, place: Path) -> list[str]:
+    """Write what a training reads into a folder of its own; the options that name it.
 
-    One in three images to keep, and of other things, does not train: it measures.
+    The project may change, or go, while the training waits or runs. One in three images to keep, and of other
+    things, does not train: it measures.
 
     Args:
-        project: with its images in ``folder/images``.
-        folder: of the project.
+        project: what to train.
+        images: the folder of its images.
+        place: a folder for the files alone; what is there goes.
 
     Raises:
         VisionLoraError: no image is there to learn.
@@ -57,14 +59,17 @@ def training_files(project: Project, folder: Path) -> list[str]:
     learned = [image for image in project.images if image.role == "class"]
     if not learned:
         raise VisionLoraError("there is nothing to learn yet; add images of a class")
-    given = [f"data.root={folder / 'images.csv'}", "data.name=studio"]
-    _write_table(folder / "images.csv", [(image.file, image.label) for image in learned])
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    given = [f"data.root={place / 'images.csv'}", "data.name=studio"]
+    _link(images, sorted({image.file for image in learned}), place / "images")
+    _write_table(place / "images.csv", [(image.file, image.label) for image in learned])
     for role, section in (("keep", "retention"), ("others", "contrast")):
         files = sorted({image.file for image in project.images if image.role == role})
         measured = set(files[::MEASURED]) if len(files) >= 2 * MEASURED else set()
-        anchors, root = folder / f"{section}_anchors", folder / f"{section}_root"
-        _link(folder / "images", [file for file in files if file not in measured], anchors)
-        _link(folder / "images", sorted(measured), root)
+        anchors, root = place / f"{section}_anchors", place / f"{section}_root"
+        _link(images, [file for file in files if file not in measured], anchors)
+        _link(images, sorted(measured), root)
         given += [f"{section}.anchors={anchors}"] if anchors.exists() else []
         given += [f"{section}.root={root}"] if root.exists() else []
     return given
@@ -79,7 +84,6 @@ def _write_table(path: Path, rows: Sequence[tuple[str, str]]) -> None:
 
 def _link(images: Path, names: Sequence[str], place: Path) -> None:
     """Make ``place`` a folder of these images; none, where there are none."""
-    shutil.rmtree(place, ignore_errors=True)
     if names:
         place.mkdir()
     for name in names:

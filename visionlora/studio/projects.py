@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from visionlora.data.formats import SUFFIXES
+from visionlora.data.walk import is_litter
 from visionlora.errors import VisionLoraError
 from visionlora.files import read_json, write_json
 from visionlora.text import printable
@@ -131,7 +132,9 @@ class Projects:
             for path, name in files:
                 reason = None
                 suffix = Path(name).suffix.casefold()
-                if suffix not in SUFFIXES:
+                if any(map(is_litter, _parts(name))):
+                    reason = "left there by a file manager or another program"
+                elif suffix not in SUFFIXES:
                     reason = "not an image"
                 elif len(found.images) >= self._most:
                     reason = f"the project has {self._most:,} images, as many as it may"
@@ -148,7 +151,7 @@ class Projects:
                 if not target.exists():
                     shutil.move(path, target)
                 found.images.append(ProjectImage(secrets.token_hex(6), file, _shown(name), role, label))
-            if label and label not in found.classes:
+            if label and label not in found.classes and any(one.label == label for one in found.images):
                 found.classes.append(label)
             self._save(found)
         return {"added": len(found.images) - before, "left_out": left_out}
@@ -247,6 +250,11 @@ def _label(role: str, label: str) -> str:
 
 def _shown(name: str) -> str:
     return printable(name.replace("\\", "/").rsplit("/", 1)[-1])[-_LONGEST_NAME:]
+
+
+def _parts(name: str) -> list[str]:
+    """Of a file's name, with the folders that the browser names."""
+    return [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
 
 
 def _digest(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,19 @@ from starlette.responses import FileResponse, JSONResponse, Response
 
 from visionlora.errors import VisionLoraError
 from visionlora.files import read_json
+from visionlora.run_folder.status import STATUS
 from visionlora.studio.engine import Engine
 from visionlora.studio.figures import figures
-from visionlora.studio.images import Handler, text, thumbnail
-from visionlora.studio.jobs import Jobs
+from visionlora.studio.images import KEPT, Handler, fields, listed, text, thumbnail
+from visionlora.studio.jobs import Jobs, new_id
 from visionlora.studio.prepare import choices, training_files
 from visionlora.studio.projects import Projects
 from visionlora.studio.tensorboard import TensorBoard
+
+_OF_REPORTS = {
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+}
+"""A report holds its styles and images itself, and nothing that runs."""
 
 
 class TrainingPages:
@@ -64,24 +71,28 @@ class TrainingPages:
 
         JSON: ``keep``, ``long``, ``network``, ``name``, and ``options``, a list of ``KEY=VALUE``.
         """
-        asked, identity = await request.json(), request.path_params["project"]
-        options = asked.get("options", [])
-        if not (isinstance(options, list) and all(isinstance(one, str) for one in options)):
-            raise VisionLoraError("options are a list of KEY=VALUE")
+        asked, identity = await fields(request), request.path_params["project"]
         chosen = choices(text(asked, "keep"), text(asked, "long"), text(asked, "network"))
+        options = listed(asked, "options", str)
         project = await run_in_threadpool(self._projects.get, identity)
-        files = await run_in_threadpool(training_files, project, self._projects.folder(identity))
-        arguments = [*files, *chosen, *options]
-        await self._engine.call("validate", arguments)
+        job, images = new_id(), self._projects.folder(identity) / "images"
+        place = self._jobs.folder(job) / "files"
+        try:
+            files = await run_in_threadpool(training_files, project, images, place)
+            arguments = [*files, *chosen, *options]
+            await self._engine.call("validate", arguments)
+        except BaseException:
+            await run_in_threadpool(shutil.rmtree, place.parent, ignore_errors=True)
+            raise
         name = text(asked, "name", "") or ", ".join(project.classes[:3])
-        job = await run_in_threadpool(self._jobs.add, identity, name, arguments)
-        return JSONResponse({"id": job.id})
+        await run_in_threadpool(self._jobs.add, job, identity, name, arguments)
+        return JSONResponse({"id": job})
 
     async def listed(self, request: Request) -> Response:
         """Every training, briefly."""
 
         def brief() -> list[dict[str, Any]]:
-            described = [self._jobs.describe(job) for job in self._jobs.all()]
+            described = [self._jobs.describe(job) for job in self._jobs.all() if not job.merged]
             return [{**job, "status": _brief(job["status"])} for job in described]
 
         return JSONResponse(await run_in_threadpool(brief))
@@ -114,7 +125,7 @@ class TrainingPages:
 
     async def rename(self, request: Request) -> Response:
         """Call it something else."""
-        name = text(await request.json(), "name")
+        name = text(await fields(request), "name")
         await run_in_threadpool(self._jobs.rename, request.path_params["job"], name)
         return JSONResponse({})
 
@@ -130,21 +141,23 @@ class TrainingPages:
 
     async def image(self, request: Request) -> Response:
         """One of the validation images that ``status.json`` names."""
-        params = request.path_params
-        told = read_json(self._jobs.run(params["job"]) / "status.json")["images"]
-        if params["number"] >= len(told):
-            return Response(status_code=404)
-        content = await run_in_threadpool(thumbnail, Path(told[params["number"]]["path"]))
+        run, number = self._jobs.run(request.path_params["job"]), request.path_params["number"]
+
+        def drawn() -> bytes | None:
+            told = read_json(run / STATUS)["images"]
+            return thumbnail(Path(told[number]["path"])) if number < len(told) else None
+
+        content = await run_in_threadpool(drawn)
         if content is None:
             return Response(status_code=404)
-        return Response(content, media_type="image/jpeg", headers={"cache-control": "max-age=86400"})
+        return Response(content, media_type="image/jpeg", headers=KEPT)
 
     async def report(self, request: Request) -> Response:
         """The run's report, a page of its own."""
         page = self._jobs.run(request.path_params["job"]) / "report.html"
         if not page.is_file():
             raise VisionLoraError("this training has written no report yet")
-        return FileResponse(page, media_type="text/html")
+        return FileResponse(page, media_type="text/html", headers=_OF_REPORTS)
 
     async def tensorboard(self, request: Request) -> Response:
         """Start TensorBoard on all runs, once; where it is."""

@@ -4,6 +4,8 @@ import { $, ask, confirmed, counted, dropZone, el, guarded, say, t } from "./too
 
 const BATCH_FILES = 100;
 const BATCH_BYTES = 64 * 2 ** 20;
+const GROUPS = 24; // of a finding; when some are gone, another check shows the next ones
+const SHOWN = 60; // images of a class, until all are asked for
 
 export const project = { now: null, outputs: [] };
 
@@ -82,7 +84,7 @@ export function show(found) {
   if (entry) entry.textContent = titled(found.name, found.images.length);
   const count = (role) => found.images.filter((image) => image.role === role);
   $("classes").replaceChildren(...found.classes.map(classCard));
-  for (const role of ["keep", "others"]) $(`${role}-images`).replaceChildren(...count(role).map((image) => thumb(image)));
+  for (const role of ["keep", "others"]) $(`${role}-images`).replaceChildren(...[thumbs(count(role))].flat());
   changed();
 }
 
@@ -102,28 +104,62 @@ function classCard(name) {
       }) }, t("class.remove"))),
     el("p", { class: "meaning" }, meaning(name)),
     drop,
-    el("div", { class: "thumbs" }, images.map((image) => thumb(image))));
+    thumbs(images));
+}
+
+const unfolded = new Set();
+
+/** Images; of many, the first ones and a button for the others. */
+function thumbs(images) {
+  const key = images.length ? `${project.now.id}/${images[0].role}/${images[0].label}` : "";
+  const shown = unfolded.has(key) ? images : images.slice(0, SHOWN);
+  const box = el("div", { class: "thumbs" }, shown.map((image) => thumb(image)));
+  if (shown.length === images.length) return box;
+  return [box, el("button", { type: "button", onclick: () => { unfolded.add(key); show(project.now); } }, counted("images.all", images.length))];
 }
 
 function thumb(image, remark) {
   const shown = el("img", { src: `${url()}/images/${image.id}`, alt: image.name, title: image.name, loading: "lazy" });
   shown.onerror = () => shown.replaceWith(el("div", { class: "broken" }, t("image.broken", { name: image.name })));
   const remove = el("button", { type: "button", title: t("image.remove"), "aria-label": t("image.remove.of", { name: image.name }),
-    onclick: guarded(async () => { show(await ask("POST", `${url()}/remove`, { images: [image.id] })); box.remove(); }) }, "×");
+    onclick: guarded(async () => { show(await ask("POST", `${url()}/remove`, { images: [image.id] })); forget(image.id); }) }, "×");
   const box = el("figure", { class: "thumb" }, shown, remove);
-  return remark === undefined ? box : el("figure", {}, box, el("figcaption", {}, remark));
+  return remark === undefined ? box : el("figure", { "data-image": image.id }, box, el("figcaption", {}, remark));
 }
 
-/** Sends files in batches; the class of a file is the folder that it is in, unless one is given. */
+/** Takes an image out of the findings, and with it those that have nothing more to show. */
+function forget(id) {
+  for (const one of document.querySelectorAll(`#findings [data-image="${CSS.escape(id)}"]`)) {
+    const group = one.closest(".group");
+    one.remove();
+    if (group.children.length < Number(group.dataset.least)) group.remove();
+  }
+  for (const one of document.querySelectorAll("#findings .finding[data-groups]")) if (!one.querySelector(".group")) one.remove();
+  countFindings($("findings").children.length);
+}
+
+const countFindings = (n) => ($("check-state").textContent = n ? counted("check.found", n) : t("check.nothing"));
+
+const SPLIT = /^(train|training|val|valid|validation|dev|test|testing)([ _-]?(set|data|images?))?$/i;
+
+/** The class of each path: the first folder that not all of them are in, but for train, val and test. */
+export function classesOf(paths) {
+  const folders = paths.map((path) => path.split("/").slice(0, -1));
+  let shared = 0;
+  while (folders.length && folders.every((some) => some.length > shared + 1 && some[shared] === folders[0][shared])) shared++;
+  return folders.map((some) => some.slice(shared).find((name, place, rest) => !SPLIT.test(name) || place === rest.length - 1) ?? "");
+}
+
+/** Sends files in batches; their folders say their classes, unless one is given. */
 async function add(files, role, given) {
   const batches = new Map();
-  for (const { file, path } of files) {
-    const parts = path.split("/");
+  const classes = classesOf(files.map(({ path }) => path));
+  for (const [place, { file, path }] of files.entries()) {
     const archive = /\.(zip|tar|tgz|tar\.(gz|xz|bz2))$/i.test(path);
-    const label = role !== "class" ? "" : given || (archive ? "" : parts.length > 1 ? parts.at(-2) : "");
+    const label = role !== "class" ? "" : given || (archive ? "" : classes[place]);
     if (role === "class" && !label && !archive) return say(t("class.missing"));
     if (!batches.has(label)) batches.set(label, []);
-    batches.get(label).push(file);
+    batches.get(label).push({ file, path });
   }
   let added = 0;
   const leftOut = [];
@@ -132,14 +168,14 @@ async function add(files, role, given) {
       const form = new FormData();
       form.append("role", role);
       form.append("label", label);
-      for (const file of batch) form.append("files", file, file.name);
+      for (const { file, path } of batch) form.append("files", file, path); // as text: litter is known by it
       say(t("upload.going", { n: added, all: files.length }));
       try {
         const answer = await ask("POST", `${url()}/images`, form);
         added += answer.added;
         leftOut.push(...answer.left_out);
       } catch (error) {
-        leftOut.push([batch[0].name, error.message]);
+        leftOut.push(...batch.map(({ file }) => [file.name, error.message]));
       }
     }
   show(await ask("GET", url()));
@@ -149,13 +185,13 @@ async function add(files, role, given) {
 
 function* cut(files) {
   let batch = [], bytes = 0;
-  for (const file of files) {
-    if (batch.length && (batch.length >= BATCH_FILES || bytes + file.size > BATCH_BYTES)) {
+  for (const one of files) {
+    if (batch.length && (batch.length >= BATCH_FILES || bytes + one.file.size > BATCH_BYTES)) {
       yield batch;
       batch = [], bytes = 0;
     }
-    batch.push(file);
-    bytes += file.size;
+    batch.push(one);
+    bytes += one.file.size;
   }
   if (batch.length) yield batch;
 }
@@ -166,7 +202,7 @@ async function check() {
   try {
     const report = await ask("POST", `${url()}/check`, { network: $("network").value });
     $("findings").replaceChildren(...report.findings.map(finding));
-    $("check-state").textContent = report.findings.length ? counted("check.found", report.findings.length) : t("check.nothing");
+    countFindings(report.findings.length);
   } catch (error) {
     $("check-state").textContent = "";
     throw error;
@@ -177,12 +213,13 @@ async function check() {
 
 function finding(one) {
   const byId = new Map(project.now.images.map((image) => [image.id, image]));
-  const groups = one.groups.slice(0, 24).map((group) =>
-    el("div", { class: "group" }, group.filter((image) => byId.has(image.id)).map((image) =>
-      thumb(byId.get(image.id), [image.label, image.remark].filter(Boolean).join(": ")))));
-  return el("div", { class: `finding ${one.severity}` },
+  const groups = one.groups.slice(0, GROUPS).map((group) =>
+    el("div", { class: "group", "data-least": Math.min(2, group.length) }, group.filter((image) => byId.has(image.id)).map((image) =>
+      thumb(byId.get(image.id), [image.label || t(`role.${image.role}`), image.remark].filter(Boolean).join(": ")))));
+  return el("div", { class: `finding ${one.severity}`, "data-groups": groups.length > 0 },
     el("h3", {}, `${t(`check.${one.severity}`)}: ${one.title}`),
     one.advice && el("p", {}, one.advice),
     one.lines.length && !groups.length ? el("ul", {}, one.lines.slice(0, 24).map((line) => el("li", {}, line))) : null,
-    groups);
+    groups,
+    one.groups.length > GROUPS && el("p", { class: "meaning" }, t("check.more", { n: one.groups.length - GROUPS })));
 }

@@ -1,7 +1,9 @@
 // All adapters: figures, compare, take along.
 
 import { $, ask, confirmed, counted, el, guarded, percent, say, t } from "./tools.js";
-import { setAdapters } from "./try.js";
+import { answerOf, setAdapters } from "./try.js";
+
+const METHODS = ["add", "average", "ties", "dare_ties"];
 
 let adapters = [];
 const compared = new Set();
@@ -67,12 +69,53 @@ async function fetched(id, what) {
   setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }
 
-function drawComparison() {
+/** Those that are ticked, side by side, and what makes one of them. */
+export function drawComparison() {
   const some = adapters.filter((one) => compared.has(one.id));
   if (some.length < 2) return $("compare").replaceChildren();
   const columns = some.map(rows);
-  $("compare").replaceChildren(el("h3", {}, t("keep.comparison")), el("table", { class: "compare" },
-    el("thead", {}, el("tr", {}, el("td", {}), some.map((one) => el("th", { scope: "col" }, one.name || one.id)))),
-    el("tbody", {}, columns[0].map(([key], row) =>
-      el("tr", {}, el("th", { scope: "row" }, t(key)), columns.map((column) => el("td", {}, column[row][1])))))));
+  const line = (text, cells) => el("tr", {}, el("th", { scope: "row" }, text), cells.map((cell) => el("td", {}, cell)));
+  $("compare").replaceChildren(el("h3", {}, t("keep.comparison")), el("div", { class: "wide" }, el("table", { class: "compare" },
+    el("thead", {}, el("tr", {}, el("td", {}), some.map((one) => el("th", { scope: "col" }, el("bdi", {}, one.name || one.id))))),
+    el("tbody", {}, columns[0].map(([key], row) => line(t(key), columns.map((column) => column[row][1]))),
+      line(t("keep.answer"), some.map(answer))))), merger(some));
+}
+
+/** What an adapter says to the image under "Try", once that is known. */
+function answer(one) {
+  const cell = el("span", {}, "…");
+  answerOf(one.id).then(
+    (best) => cell.replaceChildren(...(best ? best.map(([name, share]) => el("div", {}, el("bdi", {}, name), ` ${percent(share)}`)) : [t("keep.answer.none")])),
+    (error) => (cell.textContent = error.message));
+  return cell;
+}
+
+function merger(some) {
+  const weights = some.map((one, place) => el("input", { id: `weight-${place}`, type: "number", min: -2, max: 2, step: 0.05, value: 1, required: true }));
+  const method = el("select", { id: "merge-method", onchange: () => (help.textContent = t(`merge.${method.value}.help`)) },
+    METHODS.map((one) => el("option", { value: one }, t(`merge.${one}`))));
+  const name = el("input", { id: "merge-name", maxlength: 200, autocomplete: "off" });
+  const help = el("p", { class: "meaning" }, t("merge.add.help"));
+  const wrong = el("p", { class: "error", role: "alert" });
+  const start = el("button", { type: "submit", class: "main" }, t("merge.start"));
+  const merge = async (event) => {
+    event.preventDefault();
+    start.disabled = true;
+    wrong.textContent = "";
+    try {
+      const asked = { adapters: some.map((one) => one.id), weights: weights.map((one) => Number(one.value)), method: method.value, name: name.value };
+      const { id } = await ask("POST", "/api/adapters/merge", asked);
+      compared.clear();
+      await refreshAdapters(id);
+      say(t("merge.done"));
+    } catch (error) {
+      wrong.textContent = error.message;
+    } finally {
+      start.disabled = false;
+    }
+  };
+  const field = (text, input) => el("label", { class: "field" }, el("span", {}, text), input);
+  return el("form", { id: "merge", onsubmit: merge }, el("h3", {}, t("merge.title")), el("p", { class: "meaning" }, t("merge.help")),
+    el("div", { class: "row" }, some.map((one, place) => field(t("merge.weight", { name: one.name || one.id }), weights[place]))),
+    el("div", { class: "row" }, field(t("merge.method"), method), field(t("merge.name"), name), start), help, wrong);
 }

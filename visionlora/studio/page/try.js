@@ -3,9 +3,11 @@
 import { $, ask, dropZone, el, guarded, percent, t } from "./tools.js";
 
 const TOP = 5;
-const state = { image: null, answer: null, exact: null };
+const state = { image: null, asked: "", answer: null, exact: null };
+let changed = () => {};
 
-export function setUpTry() {
+export function setUpTry(onImage) {
+  changed = onImage;
   $("adapter").onchange = guarded(look);
   $("strength").oninput = () => draw(Number($("strength").value));
   $("strength").onchange = guarded(rest);
@@ -35,15 +37,20 @@ async function take(file) {
   form.append("file", file, "image");
   state.image = (await ask("POST", "/api/tried", form)).id;
   $("try-image").src = URL.createObjectURL(file);
+  changed();
   await look();
 }
 
 async function look() {
   if (!state.image || !$("adapter").value) return;
   $("heat").replaceChildren();
+  const asked = (state.asked = `/api/adapters/${$("adapter").value}/look/${state.image}`);
   try {
-    state.answer = await ask("GET", `/api/adapters/${$("adapter").value}/look/${state.image}`);
+    const answer = await ask("GET", asked);
+    if (asked !== state.asked) return; // another adapter or image was chosen meanwhile
+    state.answer = answer;
   } catch (error) {
+    if (asked !== state.asked) return;
     $("tried").hidden = true;
     $("try-error").textContent = error.message;
     return;
@@ -60,11 +67,18 @@ function between(strength) {
   return now.map((value, place) => (before[place] == null ? (strength > 0 ? value : null) : before[place] + strength * (value - before[place])));
 }
 
-function best(logits) {
+/** The first three answers of an adapter to the image that is tried; null where there is no image. */
+export async function answerOf(adapter) {
+  if (!state.image) return null;
+  const { names, logits } = await ask("GET", `/api/adapters/${adapter}/look/${state.image}?strength=1`);
+  return best(Object.values(logits)[0], names).slice(0, 3);
+}
+
+function best(logits, names = state.answer.names) {
   const known = logits.map((value, place) => [value, place]).filter(([value]) => value != null);
   const most = Math.max(...known.map(([value]) => value));
   const whole = known.reduce((sum, [value]) => sum + Math.exp(value - most), 0);
-  return known.sort((a, b) => b[0] - a[0]).slice(0, TOP).map(([value, place]) => [state.answer.names[place], Math.exp(value - most) / whole]);
+  return known.sort((a, b) => b[0] - a[0]).slice(0, TOP).map(([value, place]) => [names[place], Math.exp(value - most) / whole]);
 }
 
 function list(place, logits) {
@@ -80,16 +94,21 @@ function draw(strength) {
   if (before.some((value) => value != null)) list("says-before", before);
   else $("says-before").replaceChildren(el("li", {}, t("try.no.before")));
   list("says-now", state.exact?.strength === strength ? state.exact.logits : between(strength));
-  $("strength-note").textContent = t(state.exact?.strength === strength ? "try.exact" : "try.estimated", { strength: strength.toFixed(2) });
+  $("strength-note").textContent = state.exact?.strength === strength
+    ? t("try.exact", { strength: strength.toFixed(2), off: state.exact.off.toFixed(2) })
+    : t("try.estimated", { strength: strength.toFixed(2) });
 }
 
 /** The slider rests: what the network really says at this strength. */
 async function rest() {
   if (!state.answer) return;
-  const strength = Number($("strength").value);
-  const { logits } = await ask("GET", `/api/adapters/${$("adapter").value}/look/${state.image}?strength=${strength}`);
-  state.exact = { strength, logits: Object.values(logits)[0] };
-  if (Number($("strength").value) === strength) draw(strength);
+  const strength = Number($("strength").value), asked = state.asked;
+  const { logits } = await ask("GET", `${asked}?strength=${strength}`);
+  if (asked !== state.asked || Number($("strength").value) !== strength) return;
+  const [exact] = Object.values(logits), estimated = between(strength);
+  const off = Math.max(0, ...exact.map((value, place) => (value == null || estimated[place] == null ? 0 : Math.abs(value - estimated[place]))));
+  state.exact = { strength, logits: exact, off };
+  draw(strength);
 }
 
 async function explain() {
@@ -100,16 +119,22 @@ async function explain() {
 }
 
 async function camera() {
+  if (!navigator.mediaDevices) throw new Error(t("try.camera.none")); // on plain http beyond this machine
+  stop();
   const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
   $("video").srcObject = stream;
   $("video").hidden = $("shoot").hidden = false;
   await $("video").play();
 }
 
+function stop() {
+  for (const track of $("video").srcObject?.getTracks() ?? []) track.stop();
+}
+
 async function shoot() {
   const video = $("video"), canvas = el("canvas", { width: video.videoWidth, height: video.videoHeight });
   canvas.getContext("2d").drawImage(video, 0, 0);
-  for (const track of video.srcObject.getTracks()) track.stop();
+  stop();
   video.hidden = $("shoot").hidden = true;
   await take(await new Promise((done) => canvas.toBlob(done, "image/png")));
 }
