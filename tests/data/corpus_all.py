@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.data import corpus_layouts, corpus_more, corpus_others, corpus_tables
+from tests.data import corpus_layouts, corpus_more, corpus_ordinary, corpus_others, corpus_tables
 from tests.data.corpus import Case
 
 
@@ -24,6 +24,7 @@ def cases() -> Iterator[Case]:
     yield from corpus_others.numbers()
     for kind in ("splits", "layouts", "litter", "tables", "archives"):
         yield from getattr(corpus_more, f"more_{kind}")()
+    yield from corpus_ordinary.ordinary()
 
 
 if __name__ == "__main__":

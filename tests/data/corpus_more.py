@@ -113,7 +113,7 @@ def more_layouts() -> Iterator[Case]:
 def more_litter() -> Iterator[Case]:
     for name in (
         ".Spotlight-V100", ".fseventsd", ".AppleDouble", "Network Trash Folder", "Temporary Items", "found.000", "RECYCLER",
-        "Recycled", "Recycle Bin", "$Recycle.Bin", "#Recycle", "@Recently-Snapshot", "@Transcode", "@SynoEAStream", "~snapshot",
+        "$Recycle.Bin", "#Recycle", "@Recently-Snapshot", "@Transcode", "@SynoEAStream", "~snapshot",
         "_vti_cnf", "wandb", "mlruns", "tb_logs", "node_modules", "Picasaoriginals", "SYNOPHOTO_THUMB", ".trashed-123",
         "Pictures.photoslibrary", "Catalog Previews.lrdata", "WindowsImageBackup", ".stversions", ".dropbox.cache",
     ):  # fmt: skip

@@ -106,6 +106,8 @@ def _write(archive: Path, members: Iterator[tuple[str, IO[bytes]]], folder: Path
         files += 1
         target = folder.joinpath(*parts)
         target.parent.mkdir(parents=True, exist_ok=True)
+        if target.is_file() and zipfile.is_zipfile(archive):  # in a tar file the last one is meant
+            raise VisionLoraError(f"{archive} holds two files called {name!r}; unpack it yourself")
         with target.open("wb") as file:
             while chunk := content.read(_CHUNK):
                 written += len(chunk)

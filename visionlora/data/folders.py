@@ -12,7 +12,13 @@ from visionlora.data.archive import is_archive, unpacked
 from visionlora.data.formats import SUFFIXES
 from visionlora.data.images import ImageFile
 from visionlora.data.layout import Layout, recognise
-from visionlora.data.layout_hints import LAYOUTS, describe_empty, describe_unlabelled
+from visionlora.data.layout_hints import (
+    LAYOUTS,
+    describe_classes,
+    describe_empty,
+    describe_unlabelled,
+    refuse_masks,
+)
 from visionlora.data.splits import ImageFolder, assemble, two_spellings
 from visionlora.data.table import read_table
 from visionlora.data.walk import entries, hints, kinds, walk
@@ -197,7 +203,7 @@ def _read(
         for where, images in table.images.items():
             found.setdefault(split or where, []).extend(images)
     for split, folder in layout.folders.items():
-        found[split] = _labelled(root, folder, class_name, split, skipped, problems)
+        found[split] = _labelled(root, folder, class_name, split, skipped, problems, notes)
     for label, folders in layout.inner.items():
         for split, folder in folders.items():
             paths, others = walk(folder)
@@ -207,7 +213,13 @@ def _read(
 
 
 def _labelled(
-    root: Path, folder: Path, class_name: str | None, split: str, skipped: list[Path], problems: list[str]
+    root: Path,
+    folder: Path,
+    class_name: str | None,
+    split: str,
+    skipped: list[Path],
+    problems: list[str],
+    notes: list[str],
 ) -> list[ImageFile]:
     """The images of a folder of class folders, or of a folder of images of one class."""
     found = entries(folder)
@@ -229,8 +241,10 @@ def _labelled(
             f"does not apply; leave it out, or give one of these folders"
         )
     images: list[ImageFile] = []
+    classes: dict[Path, list[Path]] = {}
     for class_folder in found.folders:
         paths, others = walk(class_folder)
+        classes[class_folder] = paths
         if not paths and split == "train":
             problems.append(
                 f"class folder {class_folder} holds no images{kinds(others)}; put some in, or remove it"
@@ -239,4 +253,7 @@ def _labelled(
         skipped += others
     if not images and split == "train":
         raise VisionLoraError(describe_empty(folder, skipped))
+    if split == "train":
+        problems += refuse_masks(classes)
+        notes += describe_classes(classes)
     return images

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from visionlora.data.split_names import GENERIC, split_and_rest, split_name
+from visionlora.data.split_names import GENERIC, SPLITS, split_and_rest, split_name
 from visionlora.data.walk import entries, kinds
+from visionlora.text import listed
 
 LAYOUTS = "FOLDER/<class>/*, FOLDER/{train,val,test}/<class>/*, or FOLDER/* with data.class_name=NAME"
 
@@ -15,14 +17,40 @@ _TABLES = (".csv", ".tsv", ".jsonl")
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".rar", ".7z")
 _LISTS = (".txt", ".csv", ".tsv", ".lst", ".json")
 _BOXES = (".txt", ".xml", ".json")
+_PART = re.compile(r"\.(\d{3}|z\d\d|r\d\d)")
+_NUMBERED = re.compile(r"([^\W\d_]+(?:[ _-][^\W\d_]+)*)[\W_]*\d+[\W_]*")
+_CAMERA = frozenset(
+    (
+        "img", "image", "images", "dsc", "dscn", "dscf", "pxl", "photo", "photos", "picture", "pic", "p",
+        "screenshot", "wp", "scan", "frame",
+    )
+)  # fmt: skip
+_MASKS = re.compile(
+    r"(image[ _-]?)?masks?|segmentations?|segmentation[ _-]?(class|object|masks?)"
+    r"|ground[ _-]?truths?|gts?|annotations?",
+    re.IGNORECASE,
+)
+_MASK_OF = re.compile(
+    r"(.+?)[ _.-](?:mask|seg|segmentation|gt|groundtruth|label|trimap)(?:[ _-]?\d+)?", re.IGNORECASE
+)
+_UNNAMED = re.compile(
+    r"(new folder|untitled folder|neuer ordner|nouveau dossier|nueva carpeta|新建文件夹).*"
+    r"|un-?label+ed|un-?sorted|to[ _-]?sort",
+    re.IGNORECASE,
+)
+_SHOWN = 3
 
 
 def describe_empty(folder: Path, others: Sequence[Path]) -> str:
     """Why a folder has nothing to learn from."""
-    suffixes = Counter(path.suffix.casefold() for path in others)
     archives = [path for path in others if path.suffix.casefold() in _ARCHIVES]
-    if archives and len(archives) == sum(suffixes.values()):
-        return f"{folder} holds no images{kinds(others)}; give the archive itself: data.root={archives[0]}"
+    if archives and len(archives) == len(others):
+        what = f"give the archive itself: data.root={archives[0]}"
+        if len(archives) > 1:
+            what = f"unpack each into a folder of its name ({', '.join(path.stem for path in archives[:3])})"
+        return f"{folder} holds no images{kinds(others)}; {what}"
+    if parts := next((path for path in others if _PART.fullmatch(path.suffix.casefold())), None):
+        return f"{folder} holds no images{kinds(others)}; {parts.name} is a part of an archive: unpack that"
     return f"{folder} holds no images{kinds(others)}; it should be {LAYOUTS}"
 
 
@@ -41,10 +69,98 @@ def describe_unlabelled(folder: Path, root: Path) -> str:
     boxes = _boxes(folder, root)
     if boxes is not None:
         hint += f"; {boxes} looks like boxes for object detection, which are not read: cut the objects out"
+    if called := _first_words(entries(folder).images):
+        hint += f"; their names begin with {' and '.join(called)}: a folder for each makes these the classes"
     return (
         f"{folder} holds images but no class folders; say what they show, {what}, or move them into "
         f"{below}{hint}"
     )
+
+
+def _first_words(images: Sequence[Path]) -> list[str]:
+    """What the names begin with where that may be the classes: ``cat.0.jpg``, ``dog_1.jpg``."""
+    found = Counter(match[1] if (match := _NUMBERED.fullmatch(path.stem)) else "" for path in images)
+    words = [word for word, count in found.most_common() if count > 1]
+    if len(words) < 2 or len(words) < len(found) or any(word.casefold() in _CAMERA for word in words):
+        return []
+    return words if len(words) <= _SHOWN else [*words[:_SHOWN], f"{len(words) - _SHOWN} more words"]
+
+
+def refuse_masks(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
+    """A problem where folders of images and of their masks stand where class folders should.
+
+    Args:
+        classes: as for :func:`describe_classes`.
+    """
+    filled = [folder for folder, paths in classes.items() if paths]
+    images = next((one for one in filled if set(one.name.casefold().split()) <= GENERIC), None)
+    masks = next((one for one in filled if _MASKS.fullmatch(one.name)), None)
+    if images is None or masks is None:
+        return []
+    return [
+        f"{masks} looks like masks of the images in {images.name}, which are not read; give the images, "
+        f"data.root={images}"
+    ]
+
+
+def describe_classes(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
+    """Notes about class folders that may not be what their user means.
+
+    Args:
+        classes: the folder of each class -> its images, at any depth.
+    """
+    notes = [*_below(classes), *_like_splits([folder.name for folder in classes])]
+    unnamed = [folder.name for folder in classes if _UNNAMED.fullmatch(folder.name)]
+    if unnamed:
+        are = "is taken for a class" if len(unnamed) == 1 else "are taken for classes"
+        notes.append(f"{listed(unnamed, _SHOWN)} {are}; take it out of the folder if it is none")
+    masks = [path for paths in classes.values() for path in _mask_files(paths)]
+    if masks:
+        are = "1 image looks" if len(masks) == 1 else f"{len(masks)} images look"
+        notes.append(
+            f"{are} like the mask of another image ({masks[0].name}); take them out of the folder, or they "
+            "count as images of their class"
+        )
+    return notes
+
+
+def _below(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
+    """Class folders with folders in them, whose names nobody learns."""
+    below: dict[Path, set[str]] = {}
+    direct = False
+    for folder, paths in classes.items():
+        depth = len(folder.parts)
+        below[folder] = {path.parts[depth] for path in paths if len(path.parts) > depth + 1}
+        direct = direct or any(len(path.parts) == depth + 1 for path in paths)
+    said = [f"{one.name} ({listed(sorted(inner), _SHOWN)})" for one, inner in below.items() if inner]
+    alike = len(below) > 1 and not direct and set.intersection(*below.values())
+    if not said or alike:  # of which describe_alike speaks
+        return []
+    return [
+        f"images in folders below a class count as that class: {listed(said, _SHOWN)}; if those folders are "
+        "the classes, move them up"
+    ]
+
+
+def _like_splits(names: Sequence[str]) -> list[str]:
+    """``train_cat`` and ``test_cat``: folders of splits and classes in one."""
+    splits: dict[str, str] = {}
+    for name in names:
+        split, _ = split_and_rest(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name))
+        if split is not None:
+            splits.setdefault(split, name)
+    if not {"train"} < set(splits):
+        return []
+    some = " and ".join(splits[split] for split in SPLITS if split in splits)
+    return [f"{some} are taken for classes; if they are splits, call the folders train/<class>, test/<class>"]
+
+
+def _mask_files(paths: Sequence[Path]) -> list[Path]:
+    found = [(path, match[1]) for path in paths if (match := _MASK_OF.fullmatch(path.stem))]
+    if not found:
+        return []
+    stems = {(path.parent, path.stem) for path in paths}
+    return [path for path, stem in found if (path.parent, stem) in stems]
 
 
 def describe_alike(folders: Sequence[Path]) -> list[str]:
@@ -111,7 +227,10 @@ def _boxes(folder: Path, root: Path) -> Path | None:
             if path.name.casefold().endswith(".coco.json") or path.name.startswith("instances_"):
                 return path
         for inner in found.folders:
-            files = entries(inner).others if inner.name.casefold() in ("labels", "annotations") else ()
+            if inner.name.casefold() not in ("labels", "annotations"):
+                continue
+            below = entries(inner)
+            files = [path for one in (below, *map(entries, below.folders)) for path in one.others]
             if files and all(path.suffix.casefold() in _BOXES for path in files):
                 return inner
     return None

@@ -19,7 +19,7 @@ from visionlora.errors import VisionLoraError
 _LITTER = frozenset(
     {
         "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information", "recycler",
-        "recycled", "recycle bin", "windowsimagebackup", "_vti_cnf", "_vti_pvt",  # Windows
+        "windowsimagebackup", "_vti_cnf", "_vti_pvt",  # Windows
         "__macosx", "icon\r", "network trash folder", "temporary items",  # macOS; the rest has a dot in front
         "#recycle", "#snapshot", "~snapshot", "picasaoriginals", "originalimages",  # NAS boxes, Picasa
         "lost+found", "__pycache__", "lightning_logs", "tb_logs", "wandb", "mlruns", "node_modules",
@@ -33,6 +33,8 @@ _LITTER_PATTERN = re.compile(
 )
 watcher: ContextVar[Callable[[int], None] | None] = ContextVar("watcher", default=None)
 """Told about each file that is found: a long folder takes minutes, and many functions lead here."""
+_WINDOWS_BINS = ("recycled", "recycle bin")
+_OF_BINS = ("info2", "info", "desktop.ini")
 _RUN_NAMES = ("outputs", "multirun")
 _RUN_STAMP = re.compile(r"\d{4}-\d\d-\d\d(_\d\d-\d\d-\d\d(_\d+)?)?")
 
@@ -169,9 +171,11 @@ def is_litter(name: str) -> bool:
 
 def is_run_folder(folder: Path) -> bool:
     """Whether training wrote this folder: a run, or ``outputs`` with runs in it (or nothing yet). Or Python:
-    a virtual environment."""
-    if (folder / "pyvenv.cfg").is_file():  # a virtual environment of Python
+    a virtual environment. Or Windows: the ``Recycled`` of an old disk, which may be a class, too."""
+    if (folder / "pyvenv.cfg").is_file():
         return True
+    if folder.name.casefold() in _WINDOWS_BINS:
+        return any(one.name.casefold() in _OF_BINS or one.name.startswith("S-1-") for one in folder.iterdir())
     if (folder / "config.yaml").is_file():
         return any((folder / name).is_dir() for name in ("adapter", "checkpoints", "tensorboard"))
     if folder.name not in _RUN_NAMES:
