@@ -24,7 +24,7 @@ class CheckOptions(Section):
     seed: int = option(0, "of the split, where the folder has no val", at_least=0, at_most=2**32 - 1)
     strays: bool | str = option(
         "auto",
-        "whether a network looks for mislabelled images; auto: in up to 2,000, with weights that are here",
+        "whether a network looks for mislabelled images; auto: pocket, in up to 2,000; true: model",
         words=("auto",),
     )
     report: str | None = option(

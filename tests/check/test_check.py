@@ -122,6 +122,21 @@ def test_what_else_a_training_would_use_is_compared(command: Command, demo: Path
     assert "1 image is both trained as a class and used as negatives" in left.out
 
 
+def test_pocket_looks_for_mislabelled_images_unless_the_network_is_asked_for(
+    command: Command, demo: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("VISIONLORA_CACHE", str(tmp_path / "cache"))
+    first = command("check", f"data.root={demo}", "model=resnet18")
+    assert "resembles lemon" in first.out
+    assert "looked for by pocket, a small network; strays=true asks resnet18" in " ".join(first.out.split())
+
+    def none(*arguments: object) -> None:
+        raise AssertionError("it is known from the first time")
+
+    monkeypatch.setattr("visionlora.evaluation.strays.image_features", none)
+    assert command("check", f"data.root={demo}", "model=resnet18").out == first.out
+
+
 def test_the_shipped_images_are_in_order(command: Command) -> None:
     left = command("check", "data=goldfish", "strays=false")
     assert (left.code, "errors" in left.out) == (0, False), left.out

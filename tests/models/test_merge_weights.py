@@ -23,8 +23,6 @@ from visionlora.models.merge_weights import get_model_recipe, write_merged, writ
 from visionlora.models.registry import EmptyOnMeta, build_empty, constructor_options, final_layer
 
 FEW = ("googlenet", "inception_v3", "mnasnet0_5", "squeezenet1_1", "shufflenet_v2_x0_5", "vit_b_32")
-LARGE = 150_000_000
-"""Parameters: a network with more is compared by the names and shapes of its weights alone."""
 INPUT = Preprocessing(64, 64, (0.0,) * 3, (1.0,) * 3, "bilinear")
 SIDES = {"vit": 224, "maxvit": 224, "inception": 96}
 """What some kinds of network ask for; the others take small images."""
@@ -76,17 +74,9 @@ def loaded(file: Path, recipe: dict[str, Any]) -> nn.Module:
 )
 @torch.inference_mode()
 def test_merged_weights_load_with_the_written_options(name: str, tmp_path: Path) -> None:
-    large = sum(tensor.numel() for tensor in build_empty(name).parameters()) > LARGE
-    network = build_empty(name, 7) if large else filled(name, 7)
+    network = filled(name, 7)
     about = ("frog",) * 7, ("",) * 7
     backbone = Backbone(name, name, network, *about, INPUT, "none", options=constructor_options(name))
-    if large:
-        recipe = get_model_recipe(backbone, network, 7)
-        with EmptyOnMeta():
-            theirs = models.get_model(recipe["network"], **recipe["options"]).state_dict()
-        ours = network.state_dict()
-        assert {key: tensor.shape for key, tensor in ours.items()} == {k: t.shape for k, t in theirs.items()}
-        return
     config = LoraConfig(rank=1, init_std=0.5, targets=[final_layer(network, 7).replace(".", r"\.")])
     attach(network, config, generator=torch.Generator().manual_seed(0))
     for key, tensor in network.named_parameters():
@@ -99,12 +89,13 @@ def test_merged_weights_load_with_the_written_options(name: str, tmp_path: Path)
     file = tmp_path / ("merged.pth" if name == "mnasnet1_0" else "merged.safetensors")
     recipe = get_model_recipe(backbone, network, 7)
     write_weights(file, network, recipe, WeightsMetadata(*about, INPUT))
+    del network, backbone
+    gc.collect()  # the largest has 2.6 GB, and is in the file, too
     logits = loaded(file, recipe)(images)
     assert adapted.std() > 0
     assert torch.isfinite(logits).all()
     torch.testing.assert_close(logits, adapted, rtol=1e-4, atol=1e-4 * float(adapted.abs().max()))
     file.unlink()
-    del network, backbone
     gc.collect()
 
 

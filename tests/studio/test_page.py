@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from visionlora.data.images import open_image
 from visionlora.studio.jobs import Jobs, new_id
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -165,7 +166,8 @@ def other_ways_to_give_an_image(page: Any) -> None:
     first = page.get_attribute("#try-image", "src")
     page.evaluate(
         "async () => { const image = await (await fetch(document.getElementById('try-image').src)).blob();"
-        " const clipboard = new DataTransfer(); clipboard.items.add(new File([image], 'x', {type: 'image/png'}));"
+        " const clipboard = new DataTransfer(); "
+        " clipboard.items.add(new File([image], 'x', {type: 'image/png'}));"
         " document.dispatchEvent(new ClipboardEvent('paste', {clipboardData: clipboard})); }"
     )
     page.wait_for_function("src => document.getElementById('try-image').src !== src", arg=first)
@@ -214,8 +216,8 @@ def test_the_policy_of_the_page_lets_all_of_it_through(browser: Any, studio: tup
 
 def test_what_the_check_finds_is_clicked_away(page: Any, tmp_path: Path) -> None:
     similar = tmp_path / "similar.jpg"
-    with Image.open(DRAWINGS[0]) as drawing:
-        drawing.convert("RGB").resize((300, 300)).save(similar, quality=80)
+    drawing = open_image(DRAWINGS[0])
+    drawing.resize((drawing.width // 2, drawing.height // 2)).save(similar, quality=80)
     (tmp_path / "broken.png").write_bytes(b"no image")
     new_project(page, "Twice", [DRAWINGS[0], DRAWINGS[1], DRAWINGS[2]])
     page.fill("#class-name", "carp")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 
 from visionlora.data.config import DataConfig
@@ -12,20 +16,21 @@ from visionlora.data.findings import Finding, FolderReport
 from visionlora.data.folders import scan_images, survey
 from visionlora.data.index import fingerprints
 from visionlora.data.inspect import inspect_folder
-from visionlora.data.outliers import Stray
+from visionlora.data.kept_features import with_kept_features
+from visionlora.data.outliers import Stray, far_from_class
 from visionlora.data.outputs import describe_outputs
 from visionlora.data.split_names import SPLITS
 from visionlora.data.splits import ImageFolder
 from visionlora.data.walk import watched
 from visionlora.models.classes import find_class
 from visionlora.models.config import ModelConfig
-from visionlora.models.known import known_outputs
+from visionlora.models.known import AUTO, AUTO_CHOICE, POCKET, POCKET_FILE, known_outputs
 from visionlora.paths import cache_directory
 from visionlora.report.progress import progress
 
 SMALL = 2000
-"""Images up to which ``strays=auto`` asks a network about each of them."""
-
+"""Images up to which ``strays=auto`` asks pocket about each of them."""
+_WITH_POCKET = "mislabelled images were looked for by pocket, a small network; strays=true asks {}"
 
 _NOT_SEARCHED = Finding(
     "note", "stray", f"mislabelled images were not looked for: there are more than {SMALL:,} images",
@@ -49,7 +54,8 @@ def check_folder(
         model: whose outputs the class names are looked up in; its weights are not downloaded for that.
         others: what other images are for -> their folders.
         seed: of the split.
-        strays: whether images far from all others of their class are looked for; ``auto``: in small folders.
+        strays: whether images far from all others of their class are looked for; ``auto``: in small folders,
+            by pocket, whatever ``model`` is: a network of ImageNet's takes minutes.
         cache: whether fingerprints are kept for the next check.
         console: where progress is shown.
 
@@ -69,11 +75,14 @@ def check_folder(
     readable = [place for place, image in enumerate(images) if seen[image.path].error is None]
     left_out = strays == "auto" and len(readable) > SMALL
     found: list[Stray] = []
+    said: tuple[str, ...] = ()
     if strays and readable and not left_out:
-        # PyTorch takes longer to import than thousands of images take to read.
-        from visionlora.evaluation.strays import find_strays
-
-        found = find_strays([images[place] for place in readable], model, strays is True, console)
+        asked = ModelConfig(name=POCKET) if strays == "auto" else model
+        if strays == "auto" and model.name != POCKET:
+            said = (_WITH_POCKET.format(AUTO_CHOICE if model.name == AUTO else model.name),)
+        labelled = [images[place] for place in readable]
+        features = _features([image.path for image in labelled], asked, cache, console)
+        found = far_from_class(features, [image.label or "" for image in labelled])
     report = inspect_folder(
         folder,
         problems=problems,
@@ -82,7 +91,25 @@ def check_folder(
         strays=[replace(one, place=readable[one.place]) for one in found],
         seen=seen,
     )
-    return folder, replace(report, findings=(*report.findings, _NOT_SEARCHED)) if left_out else report
+    findings = (*report.findings, _NOT_SEARCHED) if left_out else report.findings
+    return folder, replace(report, findings=findings, notes=(*report.notes, *said))
+
+
+def _features(
+    paths: Sequence[Path], model: ModelConfig, cache: bool, console: Console
+) -> NDArray[np.float32]:
+    """What the network makes of the images; what pocket makes of them is kept for the next check."""
+
+    def compute(some: Sequence[Path]) -> NDArray[np.float32]:
+        # PyTorch takes longer to import than thousands of images take to read.
+        from visionlora.evaluation.strays import features_of
+
+        return features_of(some, model, console)
+
+    if model.name != POCKET or model.weights != ModelConfig.weights:
+        return compute(paths)
+    weights = hashlib.blake2b(POCKET_FILE.read_bytes(), digest_size=6).hexdigest()
+    return with_kept_features(paths, cache_directory() if cache else None, f"{POCKET}-{weights}", compute)
 
 
 def _outputs_of(model: ModelConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
