@@ -1,6 +1,6 @@
 """Pictures of a studio that runs, for docs/: ``python scripts/screenshot_studio.py ADDRESS``.
 
-It needs playwright and Debian's chromium. The studio should have a finished training.
+It needs playwright and Debian's chromium. The studio should have two finished trainings, which are compared.
 """
 
 from __future__ import annotations
@@ -27,9 +27,16 @@ def main() -> None:
             drawing = sorted((ROOT / "data" / "goldfish" / "train" / "goldfish").iterdir())[7]
             page.set_input_files("#try-drop input[type=file]", drawing)
             page.wait_for_selector("#tried:not([hidden])")
-            page.locator(
-                "#wall img"
-            ).first.scroll_into_view_if_needed()  # images are loaded when they are near
+            page.click("#explain")
+            page.wait_for_function("document.querySelectorAll('#heat img').length === 2")
+            page.click("#check")
+            page.wait_for_function("/\\d|wrong/.test(document.getElementById('check-state').textContent)")
+            for box in page.locator(".card input[type=checkbox]").all()[:2]:
+                box.check()
+            for image in page.locator("img[loading=lazy]").all():
+                if image.is_visible():
+                    image.scroll_into_view_if_needed()  # images are loaded when they are near
+            page.evaluate("window.scrollTo(0, 0)")
             page.wait_for_timeout(2000)
             page.screenshot(path=ROOT / "docs" / f"{name}.png", full_page=True)
             page.close()

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,8 @@ class Jobs:
         self._folder = folder
         self._lock = threading.RLock()
         self._started: dict[str, subprocess.Popen[bytes]] = {}
+        self._read: dict[str, tuple[int, Job]] = {}
+        self._ended: dict[str, int] = {}
         self._closed = threading.Event()
 
     def folder(self, job: str) -> Path:
@@ -99,9 +101,14 @@ class Jobs:
             VisionLoraError: there is none of that id.
         """
         path = self.folder(job) / JOB
-        if not path.is_file():
-            raise VisionLoraError("there is no such training; it may have been deleted")
-        return Job(**read_json(path))
+        try:
+            changed = path.stat().st_mtime_ns
+        except OSError as error:
+            raise VisionLoraError("there is no such training; it may have been deleted") from error
+        known = self._read.get(job)
+        if known is None or known[0] != changed:
+            known = self._read[job] = changed, Job(**read_json(path))
+        return replace(known[1])
 
     def all(self) -> list[Job]:
         """Every job, the oldest first."""
@@ -112,11 +119,13 @@ class Jobs:
         """``queued``, ``running``, ``finished``, ``stopped``, ``failed``; ``interrupted``: it was killed."""
         folder = self.folder(job)
         with self._lock:
-            if self._is_running(job):
+            if job not in self._ended and self._is_running(job):
                 return "running"
             if not (folder / END).exists():
                 return "interrupted" if (folder / LOG).exists() else "queued"
-        code = read_json(folder / END)["code"]
+            if job not in self._ended:
+                self._ended[job] = read_json(folder / END)["code"]
+            code = self._ended[job]
         if code == 0:
             return "finished"
         return "stopped" if code in STOPPED else "failed"
@@ -174,6 +183,7 @@ class Jobs:
             found.arguments = [f"resume={self.run(job)}"]
             found.created = time.time()
             write_json(self.folder(job) / JOB, asdict(found))
+            self._ended.pop(job, None)
             for name in (END, LOG):
                 (self.folder(job) / name).unlink(missing_ok=True)
         self.start_next()
@@ -197,6 +207,7 @@ class Jobs:
             if self.run(job).exists():
                 to_bin(self.run(job), self._folder / "bin")
             shutil.rmtree(self.folder(job))
+            self._ended.pop(job, None)
 
     def start_next(self) -> None:
         """Start the job that has waited longest, unless one is running."""

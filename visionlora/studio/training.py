@@ -89,11 +89,14 @@ class TrainingPages:
         return JSONResponse({"id": job})
 
     async def listed(self, request: Request) -> Response:
-        """Every training, briefly."""
+        """Every training: id, name and state. The page asks each second."""
 
         def brief() -> list[dict[str, Any]]:
-            described = [self._jobs.describe(job) for job in self._jobs.all() if not job.merged]
-            return [{**job, "status": _brief(job["status"])} for job in described]
+            return [
+                {"id": job.id, "name": job.name, "state": self._jobs.state(job.id)}
+                for job in self._jobs.all()
+                if not job.merged
+            ]
 
         return JSONResponse(await run_in_threadpool(brief))
 
@@ -162,7 +165,3 @@ class TrainingPages:
     async def tensorboard(self, request: Request) -> Response:
         """Start TensorBoard on all runs, once; where it is."""
         return JSONResponse({"address": await run_in_threadpool(self._tensorboard.address)})
-
-
-def _brief(status: dict[str, Any]) -> dict[str, Any]:
-    return {key: status.get(key) for key in ("phase", "step", "steps", "seconds_left", "time")}

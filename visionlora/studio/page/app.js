@@ -5,7 +5,7 @@ import { drawDropZones, project, setUpImages, show, start } from "./images.js";
 import { drawChoices, loadNetworks, setUpTraining } from "./train.js";
 import { refresh, setUpWatch, watch } from "./watch.js";
 import { drawTryZone, setUpTry } from "./try.js";
-import { drawComparison, refreshAdapters } from "./keep.js";
+import { drawAnswers, refreshAdapters } from "./keep.js";
 
 async function speak(language) {
   localStorage.setItem("language", language);
@@ -36,7 +36,7 @@ async function main() {
   setUpImages(() => ($("start").disabled = !project.now.images.some((image) => image.role === "class")));
   await setUpTraining(watch);
   setUpWatch((id) => refreshAdapters(id).catch((error) => say(error.message)));
-  setUpTry(drawComparison);
+  setUpTry(drawAnswers);
   await speak(language);
   await start();
   await Promise.all([loadNetworks(), refreshAdapters(), refresh()]);

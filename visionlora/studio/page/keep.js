@@ -70,7 +70,7 @@ async function fetched(id, what) {
 }
 
 /** Those that are ticked, side by side, and what makes one of them. */
-export function drawComparison() {
+function drawComparison() {
   const some = adapters.filter((one) => compared.has(one.id));
   if (some.length < 2) return $("compare").replaceChildren();
   const columns = some.map(rows);
@@ -78,16 +78,18 @@ export function drawComparison() {
   $("compare").replaceChildren(el("h3", {}, t("keep.comparison")), el("div", { class: "wide" }, el("table", { class: "compare" },
     el("thead", {}, el("tr", {}, el("td", {}), some.map((one) => el("th", { scope: "col" }, el("bdi", {}, one.name || one.id))))),
     el("tbody", {}, columns[0].map(([key], row) => line(t(key), columns.map((column) => column[row][1]))),
-      line(t("keep.answer"), some.map(answer))))), merger(some));
+      line(t("keep.answer"), some.map((one) => el("span", { "data-adapter": one.id })))))), merger(some));
+  drawAnswers();
 }
 
-/** What an adapter says to the image under "Try", once that is known. */
-function answer(one) {
-  const cell = el("span", {}, "…");
-  answerOf(one.id).then(
-    (best) => cell.replaceChildren(...(best ? best.map(([name, share]) => el("div", {}, el("bdi", {}, name), ` ${percent(share)}`)) : [t("keep.answer.none")])),
-    (error) => (cell.textContent = error.message));
-  return cell;
+/** What each of them says to the image under "Try". */
+export function drawAnswers() {
+  for (const cell of document.querySelectorAll("#compare [data-adapter]")) {
+    cell.textContent = "…";
+    answerOf(cell.dataset.adapter).then(
+      (best) => cell.replaceChildren(...(best ? best.map(([name, share]) => el("div", {}, el("bdi", {}, name), ` ${percent(share)}`)) : [t("keep.answer.none")])),
+      (error) => (cell.textContent = error.message));
+  }
 }
 
 function merger(some) {

@@ -115,7 +115,7 @@ function drawLoss(points) {
   const line = points.map(([step, loss]) => `${(100 * (step - first)) / (last - first || 1)},${38 - (36 * loss) / most}`).join(" ");
   $("loss").replaceChildren(svg("svg", { viewBox: "0 0 100 40", preserveAspectRatio: "none", role: "img",
     "aria-label": t("job.loss.label", { from: points[0][1].toFixed(2), to: points.at(-1)[1].toFixed(2) }) },
-    svg("polyline", { points: line, fill: "none", stroke: "var(--accent)", "stroke-width": 0.7, "vector-effect": "non-scaling-stroke" })));
+    svg("polyline", { points: line, fill: "none", stroke: "var(--accent)", "stroke-width": 1.6, "vector-effect": "non-scaling-stroke" })));
 }
 
 let wall = "";
