@@ -115,6 +115,13 @@ def test_a_file_to_try_that_is_no_image_is_refused_without_its_path(
         assert str(tmp_path) not in said
 
 
+def test_a_merged_adapter_whose_images_are_gone_says_so_before_it_is_exported(
+    client: TestClient, jobs: Jobs
+) -> None:
+    answer = client.get(f"/api/adapters/{an_adapter(jobs, 'fish', 1)}/onnx")
+    assert "which was deleted; visionlora export takes other images" in answer.json()["error"]
+
+
 def test_merged_weights_are_those_of_the_network_with_the_adapter(
     client: TestClient, jobs: Jobs, tmp_path: Path
 ) -> None:

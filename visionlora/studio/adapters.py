@@ -197,8 +197,14 @@ class AdapterPages:
         self._adapter(job)
         folder = self._jobs.run(job) / "onnx"
         found = await run_in_threadpool(self._jobs.get, job)
-        # A merged adapter has no images of its own to compare the file on.
-        images = str(self._folder / "projects" / found.project / "images") if found.merged else None
+        images = None
+        if found.merged:  # without images of its own to compare the file on
+            images = str(self._folder / "projects" / found.project / "images")
+            if not Path(images).is_dir():
+                raise VisionLoraError(
+                    "the file is compared with the network on the images of the first adapter's project, which "
+                    "was deleted; visionlora export takes other images"
+                )
         await self._engine.call("export", str(self._jobs.run(job)), str(folder / "network.onnx"), images)
         content = await run_in_threadpool(_zipped, folder.iterdir())
         return Response(content, media_type="application/zip", headers=_attached(f"onnx-{job}.zip"))
