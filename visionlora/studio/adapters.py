@@ -202,7 +202,7 @@ class AdapterPages:
             images = str(self._folder / "projects" / found.project / "images")
             if not Path(images).is_dir():
                 raise VisionLoraError(
-                    "the file is compared with the network on the images of the first adapter's project, which "
+                    "the file is compared with the network on images of the first adapter's project, which "
                     "was deleted; visionlora export takes other images"
                 )
         await self._engine.call("export", str(self._jobs.run(job)), str(folder / "network.onnx"), images)
