@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -22,6 +23,7 @@ from visionlora.data import open_image
 from visionlora.retention.generated import generate_images
 from visionlora.retention.stream import AnchorStream
 from visionlora.retention.teacher import AnchorTeacher
+from visionlora.training import setup
 from visionlora.training.module import LoraModule
 
 Batch = Mapping[str, Tensor]
@@ -80,6 +82,22 @@ def layer_features(weight: float) -> Iterator[None]:
         return loss + weight * (student - frozen).square().sum() / frozen.square().sum(), figures
 
     with patch.object(LoraModule, "_loss", with_features):
+        yield
+
+
+@contextmanager
+def frozen_a() -> Iterator[None]:
+    """A stays where it starts, and B alone is trained (LoRA-FA: Zhang et al. 2023,
+    https://arxiv.org/abs/2308.03303)."""
+    start_from_data = setup.start_from_data
+
+    def start_and_freeze(network: torch.nn.Module, *arguments: Any) -> None:
+        start_from_data(network, *arguments)
+        for name, parameter in network.named_parameters():
+            if name.endswith(".lora_A"):
+                parameter.requires_grad_(False)
+
+    with patch.object(setup, "start_from_data", start_and_freeze):
         yield
 
 

@@ -65,6 +65,7 @@ LEVERS = (
     Lever("TrivialAugment", ("augment.trivial=true",)),
     Lever("mixup 0.2", ("augment.mixup=0.2",)),
     Lever("hard anchors", inside=lever_code.hard_anchors),
+    Lever("A frozen", inside=lever_code.frozen_a),
     Lever("layer features", inside=lambda: lever_code.layer_features(3.0)),
     Lever("random backgrounds", images=lever_code.with_backgrounds),
 )

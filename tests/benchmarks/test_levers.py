@@ -18,10 +18,12 @@ from benchmarks import lever_code, levers
 from benchmarks.quality_tasks import Task
 from visionlora.adapters import LoraConfig, attach
 from visionlora.errors import VisionLoraError
+from visionlora.notices import Notices
 from visionlora.optimizers.config import OptimizerConfig
 from visionlora.retention.config import RetentionConfig
 from visionlora.retention.stream import AnchorStream
 from visionlora.retention.teacher import AnchorTeacher
+from visionlora.training import setup
 from visionlora.training.module import LoraModule
 
 SIDE = 8
@@ -95,6 +97,14 @@ def test_the_feature_loss_is_zero_until_the_features_change() -> None:
             trained.network.features[0].adapters["default"].lora_B.fill_(0.5)
         moved = trained.training_step(batch(), 0)
     assert moved > trained.training_step(batch(), 0) + 0.01
+
+
+def test_a_frozen_a_leaves_b_to_be_trained() -> None:
+    network = attach(Network(), LoraConfig(rank=2))
+    with lever_code.frozen_a():
+        setup.start_from_data(network, "default", [], None, torch.device("cpu"), Notices())
+    trained = {name.rpartition(".")[2]: one.requires_grad for name, one in network.named_parameters()}
+    assert not trained["lora_A"] and trained["lora_B"]
 
 
 def test_images_with_a_plain_background_get_a_copy_with_another_one(tmp_path: Path) -> None:
