@@ -158,7 +158,7 @@ def test_five_classes_are_learned_one_after_the_other_and_none_is_forgotten(
     assert len(metrics["earlier"]["classes"]) == 4
     assert all(one["learned"] == 1 and one["kept"] >= 0.9 for one in metrics["earlier"]["classes"])
     assert metrics["after"]["val/top1"] == 1
-    assert metrics["earlier"]["lost"] <= 0.02
+    assert metrics["earlier"]["lost"] <= 0.02 + 1e-6  # 3 of 150 photos
     lost = metrics_of(runs[0])["retention"]["before/top1"] - metrics["retention"]["after/top1"]
     assert metrics["earlier"]["lost"] == pytest.approx(lost)
 
