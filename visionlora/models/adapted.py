@@ -85,9 +85,9 @@ def adapt(
 ) -> AdaptedNetwork:
     """The pretrained network with a head for the classes, frozen but for its adapters and new rows.
 
-    Where ``lora.targets`` is ``auto``, adapters are on the upper layers (:func:`upper_layers`), or with head
-    ``new`` on all; with new blocks (``model.expand``) on none. A visual prompt has the size of the network's
-    images where the options give none.
+    Where ``lora.targets`` is ``auto``, adapters are on the upper layers (:func:`upper_layers`); with new
+    blocks (``model.expand``) on none. A visual prompt has the size of the network's images where the options
+    give none.
 
     Args:
         model: which network and head.
@@ -130,9 +130,7 @@ def adapt(
     head = apply_head(backbone, kind, classes)
     only_blocks = model.expand > 0 and tuple(lora.targets) == (AUTO,)
     if tuple(lora.targets) == (AUTO,):
-        # Where no old output is left, there is nothing for the lower layers to keep, and more to learn.
-        chosen = ["all"] if head.kind == "new" else upper_layers(backbone.model, backbone.preprocessing.crop)
-        lora = replace(lora, targets=chosen)
+        lora = replace(lora, targets=upper_layers(backbone.model, backbone.preprocessing.crop))
     if VisualPrompt.family in lora.families:
         lora = replace(lora, options={"size": backbone.preprocessing.crop, **lora.options})
     quantised = _quantised(backbone, head, model, lora)
