@@ -79,7 +79,11 @@ def test_a_start_is_learned_without_its_held_out_classes_and_a_run_begins_at_it(
     meta(f"meta.method={method}", output="again")
     one, two = (read_tensors(tmp_path / name) for name in ("start", "again"))
     assert all(torch.equal(one[name], two[name]) for name in one)
-    assert any(bool(tensor.any()) for name, tensor in one.items() if "lora_B" in name)
+    assert not any(bool(tensor.any()) for name, tensor in one.items() if "lora_B" in name)
+    meta(f"meta.method={method}", "meta.tasks=1", "meta.outer_lr=1e-9", output="gaussian")
+    first = read_tensors(tmp_path / "gaussian")
+    moved = [not torch.allclose(one[name], first[name], atol=1e-5) for name in one if "lora_A" in name]
+    assert all(moved)
     left, _ = train(f"lora.init={tmp_path / 'start'}", "lora.targets=last:4", "optimizer.lr=1e-30")
     assert left.code == 0, left.err
     begun = read_tensors(tmp_path / "run" / "adapter")

@@ -20,13 +20,13 @@ class MetaConfig(Section):
         "first-order MAML, or Reptile: towards where each task's steps lead",
         words=("maml", "reptile"),
     )
-    tasks: int = option(300, "tasks to learn from", at_least=1, at_most=1_000_000)
-    classes: int = option(20, "classes in a task", at_least=2, at_most=100_000)
+    tasks: int = option(80, "tasks to learn from", at_least=1, at_most=1_000_000)
+    classes: int = option(15, "classes in a task", at_least=2, at_most=100_000)
     shots: int = option(1, "images of each class that a task's steps see", at_least=1, at_most=10_000)
-    steps: int = option(10, "optimizer steps in a task", at_least=1, at_most=100_000)
-    lr: float = option(2e-3, "AdamW's learning rate in a task", above=0, at_most=1000)
+    steps: int = option(5, "optimizer steps in a task", at_least=1, at_most=100_000)
+    lr: float = option(3e-3, "AdamW's learning rate in a task", above=0, at_most=1000)
     outer_lr: float | None = option(
-        None, "of the start: AdamW's, null: 1e-3; for Reptile the share of the way, null: 0.3",
+        None, "of the start: AdamW's, null: 3e-3; for Reptile the share of the way, null: 0.3",
         above=0, at_most=1000,
     )  # fmt: skip
     held_out: int = option(0, "classes that are never seen, chosen by the seed", at_least=0, at_most=100_000)
@@ -36,7 +36,7 @@ class MetaConfig(Section):
         """``outer_lr``, or the method's own."""
         if self.outer_lr is not None:
             return self.outer_lr
-        return 1e-3 if self.method == "maml" else 0.3
+        return 3e-3 if self.method == "maml" else 0.3
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,11 +16,13 @@ from visionlora.meta_learning.tasks import Task
 
 
 class StartLearner:
-    """Moves the adapters' values, task by task, to a better start.
+    """Moves A of the adapters, task by task, to a better start. B is zero in every start, so a start computes
+    what the frozen network computes: with a B of its own it remembers the classes of its tasks, and predicts
+    those for images of classes that no task had (Yin et al. 2020, https://arxiv.org/abs/1912.03820).
 
     Args:
         problem: the network and its images.
-        parameters: the adapters' values, by name.
+        parameters: A and B of the adapters, by name; B is zero.
         options: of the tasks.
         seed: flips and anchors are a function of it and of the task.
     """
@@ -33,11 +35,8 @@ class StartLearner:
         self.options = options
         self.seed = seed
         self.done = 0
-        self.outer = torch.optim.AdamW(self._values, lr=options.outer_rate, weight_decay=0.0)
-
-    @property
-    def _values(self) -> list[nn.Parameter]:
-        return list(self.parameters.values())
+        self.learned = {name: one for name, one in self.parameters.items() if name.endswith("lora_A")}
+        self.outer = torch.optim.AdamW(self.learned.values(), lr=options.outer_rate, weight_decay=0.0)
 
     def learn(self, task: Task) -> float:
         """Learn from one task; gives top-1 on its other images after its steps."""
@@ -46,22 +45,23 @@ class StartLearner:
         self.adapt(task.support, draw)
         right = self.problem.accuracy(task.query)
         if self.options.method == "maml":
-            gradients = torch.autograd.grad(self.problem.loss(task.query, draw), self._values)
+            loss = self.problem.loss(task.query, draw)
+            gradients = torch.autograd.grad(loss, list(self.learned.values()))
             self.set_start(start)
-            for parameter, gradient in zip(self._values, gradients, strict=True):
+            for parameter, gradient in zip(self.learned.values(), gradients, strict=True):
                 parameter.grad = gradient
             self.outer.step()
             self.outer.zero_grad()
         else:
             share = self.options.outer_rate
-            moved = {name: start[name].lerp(one.detach(), share) for name, one in self.parameters.items()}
-            self.set_start(moved)
+            moved = {name: start[name].lerp(one.detach(), share) for name, one in self.learned.items()}
+            self.set_start(start | moved)
         self.done += 1
         return right
 
     def adapt(self, support: Sequence[int], draw: random.Random) -> None:
         """A task's steps, from the values as they are now."""
-        optimizer = torch.optim.AdamW(self._values, lr=self.options.lr, weight_decay=0.0)
+        optimizer = torch.optim.AdamW(self.parameters.values(), lr=self.options.lr, weight_decay=0.0)
         for _ in range(self.options.steps):
             optimizer.zero_grad()
             self.problem.loss(support, draw).backward()
