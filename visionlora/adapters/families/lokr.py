@@ -13,8 +13,6 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
 from visionlora.adapters.base import Adapter, AdapterSettings, Option, padding_obstacle, scaling_of
 
@@ -66,7 +64,7 @@ class Lokr(Adapter):
         """base + scaling * kron(w1, w2)."""
         w1 = self.lokr_w1 if hasattr(self, "lokr_w1") else self.lokr_w1_a @ self.lokr_w1_b
         w2 = self.lokr_w2.flatten(1) if hasattr(self, "lokr_w2") else self.lokr_w2_a @ self.lokr_w2_b
-        return added_kron(base, w1, w2, scaling_of(self.settings))
+        return base + scaling_of(self.settings) * torch.kron(w1, w2).view(self.shape)
 
     @classmethod
     def check_options(cls, options: Mapping[str, Option]) -> None:
@@ -123,46 +121,3 @@ def factorization(size: int, factor: int = -1) -> tuple[int, int]:
     limit = size if factor == -1 else factor
     smaller = max(one for one in range(1, int(size**0.5) + 1) if size % one == 0 and one <= limit)
     return smaller, size // smaller
-
-
-def added_kron(base: Tensor, w1: Tensor, w2: Tensor, scaling: float) -> Tensor:
-    """base + scaling * kron(w1, w2), for base (a * b, c * d, kernel...), w1 (a, c) and w2 (b, d * kernel...).
-
-    Neither the product nor its gradient is made as a whole, which would take several passes over tensors of
-    the weight's size.
-    """
-    plain = torch._C._are_functorch_transforms_active() or torch.compiler.is_compiling()
-    if plain or base.requires_grad:
-        return base + scaling * torch.kron(w1, w2).view(base.shape)
-    return _AddedKron.apply(base, w1, w2, scaling)
-
-
-class _AddedKron(Function):
-    @staticmethod
-    def forward(ctx: Any, base: Tensor, w1: Tensor, w2: Tensor, scaling: float) -> Tensor:
-        ctx.scaling, ctx.kernel = scaling, base.shape[2:].numel()
-        ctx.last = base.ndim > 2 and not base.is_contiguous()  # channels_last
-        ctx.save_for_backward(w1, w2)
-        as_it_lies = base.movedim(1, -1) if ctx.last else base
-        factor = _as_it_lies(w2, ctx.kernel) if ctx.last else w2
-        blocks = as_it_lies.reshape(len(w1), len(factor), w1.shape[1], -1)
-        added = torch.addcmul(blocks, w1[:, None, :, None], factor[:, None], value=scaling)
-        added = added.view(as_it_lies.shape)
-        return added.movedim(-1, 1) if ctx.last else added
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        w1, w2 = ctx.saved_tensors
-        factor = _as_it_lies(w2, ctx.kernel) if ctx.last else w2
-        blocks = (g.movedim(1, -1) if ctx.last else g).reshape(len(w1), len(factor), w1.shape[1], -1)
-        grad_w1 = torch.matmul(blocks, factor[:, :, None]).sum(1).squeeze(-1)
-        grad_factor = torch.matmul(w1[:, None, None], blocks).sum(0).squeeze(1)
-        if ctx.last:  # (b * kernel, d) to (b, d * kernel)
-            grad_factor = grad_factor.view(-1, ctx.kernel, grad_factor.shape[1]).mT.reshape(w2.shape)
-        return None, ctx.scaling * grad_w1, ctx.scaling * grad_factor, None
-
-
-def _as_it_lies(w2: Tensor, kernel: int) -> Tensor:
-    """(b, d * kernel) as (b * kernel, d), the order of channels_last."""
-    return w2.view(len(w2), -1, kernel).mT.reshape(len(w2) * kernel, -1)
