@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from visionlora.errors import VisionLoraError
+from visionlora.signals import Stopped
 
 
 def run_command(
@@ -15,7 +16,7 @@ def run_command(
     run: Callable[[argparse.Namespace, str], object],
     arguments: Sequence[str] | None,
 ) -> int:
-    """Run a benchmark; a user's mistake ends it with one line.
+    """Run a benchmark; a user's mistake ends it with one line, and so does a signal in one of its runs.
 
     Args:
         parser: its ``prog`` is the command as it is typed.
@@ -29,6 +30,6 @@ def run_command(
     options = parser.parse_args(given)
     try:
         run(options, f"{parser.prog} {shlex.join(given)}".strip())
-    except VisionLoraError as error:
+    except (VisionLoraError, Stopped) as error:
         parser.exit(error.exit_code, f"{parser.prog}: {error}\n")
     return 0

@@ -1,0 +1,29 @@
+"""How every benchmark ends."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+
+import pytest
+
+from benchmarks.command import run_command
+from visionlora.errors import VisionLoraError
+from visionlora.signals import Stopped
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [(VisionLoraError("no such folder"), 2, "no such folder"), (Stopped(signal.SIGTERM), 143, "SIGTERM")],
+)
+def test_a_mistake_or_a_signal_ends_it_with_one_line(
+    error: BaseException, code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(options: argparse.Namespace, command: str) -> None:
+        raise error
+
+    with pytest.raises(SystemExit) as ended:
+        run_command(argparse.ArgumentParser("bench"), run, [])
+    assert ended.value.code == code
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("bench: ") and said in lines[0]
