@@ -172,7 +172,26 @@ def test_pruning_keeps_the_hundredth_where_the_first_moment_is_largest() -> None
     for key in ("exp_avg", "exp_avg_sq"):
         moment = optimizer.state[parameter][key].flatten()
         assert torch.nonzero(moment).flatten().tolist() == [198, 199]
-    assert optimizer.state[parameter]["step"] == 1
+    assert optimizer.state[parameter]["step"] == 0
+
+
+@pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.AdamW, torch.optim.NAdam, torch.optim.Adamax])
+def test_steps_after_a_restart_are_no_longer_than_those_at_the_start(kind: Any) -> None:
+    parameter = nn.Parameter(torch.zeros(20, 20))
+    optimizer = kind([parameter], lr=0.01)
+
+    def moved() -> float:
+        before = parameter.detach().clone()
+        for _ in range(20):
+            parameter.grad = torch.ones(20, 20)
+            optimizer.step()
+        return float((parameter.detach() - before).abs().mean())
+
+    first = moved()
+    for _ in range(5):
+        moved()
+    prune_moments(optimizer, parameter)
+    assert moved() < 1.1 * first
 
 
 def test_a_restart_never_leaves_a_first_moment_without_its_second() -> None:
