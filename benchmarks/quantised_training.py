@@ -30,7 +30,8 @@ from visionlora.errors import VisionLoraError
 BASES = {
     "dense": (),
     "int8": ("model.quantise=int8",),
-    "nf4": ("model.quantise=nf4", "lora.init=default"),
+    "nf4": ("model.quantise=nf4",),
+    "nf4, Gaussian": ("model.quantise=nf4", "lora.init=default"),
     "nf4, loftq": ("model.quantise=nf4", "lora.init=loftq"),
 }
 HEADINGS = (
