@@ -80,6 +80,7 @@ COUNT = (0, -1, 1.5, INF, NAN, 10**400, 1e300, "many", True, [1])
 
 REFUSED: Mapping[str, tuple[Any, ...]] = {
     "seed": (-1, 2**32, 2**64, True, 0.5, None, "x"),
+    "task": ("multilabel", "", None, 1, True, []),
     "logger": ("tensorbord", "", None, 1, True, []),
     "resume.run": TEXT[1:],
     "resume.force": SWITCH,
@@ -95,6 +96,7 @@ REFUSED: Mapping[str, tuple[Any, ...]] = {
     "data.name": TEXT,
     "data.root": TEXT,
     "data.class_name": TEXT[1:],
+    "data.separator": ("|", "tab", "", None, 1, True),
     "data.val_fraction": (-0.1, 1, 1.5, INF, NAN, "x", None, True),
     "data.on_bad": ("ignore", "", None, 1, True),
     "data.balance": SWITCH,

@@ -32,6 +32,9 @@ def folders(tmp_path: Path) -> Path:
     for place in (2, 3):
         _copy(sources[place], tmp_path / "labelled_photos" / sources[place].name, 2)
     _copy(sources[4], tmp_path / "any_photos", 4)
+    photos = sorted((tmp_path / "my_images").rglob("*.jpg"))
+    rows = [f"{photo},{['ant', 'ant|bee', 'bee', ''][place % 4]}" for place, photo in enumerate(photos)]
+    (tmp_path / "my_labels.csv").write_text("\n".join(["path,labels", *rows]))
     _copy(sources[0], tmp_path / "new_images", 2)
     return tmp_path
 
@@ -50,7 +53,7 @@ def snippets(page: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["index.md", "tutorial.md", "how_to.md", "library.md"])
+@pytest.mark.parametrize("page", ["index.md", "tutorial.md", "how_to.md", "library.md", "multi_label.md"])
 def test_every_snippet_of_a_page_runs(
     page: str, command: Callable[..., Left], folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

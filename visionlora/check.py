@@ -9,7 +9,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from visionlora.command import Command, launch
-from visionlora.data.config import DataConfig
+from visionlora.data.config import DataConfig, task_option
 from visionlora.files import require_all_writable
 from visionlora.models.config import ModelConfig
 from visionlora.options import Section, option, section
@@ -22,6 +22,7 @@ class CheckOptions(Section):
     """Options of ``visionlora check``."""
 
     seed: int = option(0, "of the split, where the folder has no val", at_least=0, at_most=2**32 - 1)
+    task: str = task_option()
     strays: bool | str = option(
         "auto",
         "whether a network looks for mislabelled images; auto: pocket, in up to 2,000; true: model",
@@ -34,7 +35,7 @@ class CheckOptions(Section):
     model: ModelConfig = section(only=("name", "weights"))
     retention: RetentionConfig = section(only=("anchors", "root"))
     contrast: ContrastConfig = section(only=("anchors", "root"))
-    data: DataConfig = section("folder", only=("root", "class_name", "val_fraction"))
+    data: DataConfig = section("folder", only=("root", "class_name", "separator", "val_fraction"))
 
 
 COMMAND = Command(
@@ -69,8 +70,9 @@ def check(config: DictConfig) -> int:
         "retention": folders_of(retention.root),
         "contrast": folders_of(contrast.root),
     }
+    separator = options.data.separator if options.task == "multi_label" else None
     folder, report = check_folder(
-        options.data, options.model, others, options.seed, options.strays, options.cache, console
+        options.data, options.model, others, options.seed, options.strays, options.cache, console, separator
     )
     report = replace(report, given=_given(options))
     page = Path(options.report) if options.report else None
@@ -84,6 +86,10 @@ def _given(options: CheckOptions) -> tuple[str, ...]:
     """What a training needs to find the same images and outputs."""
     data, model = options.data, options.model
     words = [f"data.root={data.root}"]
+    if options.task == "multi_label":
+        words.append("task=multi_label")
+        if data.separator != DataConfig.separator:
+            words.append(f"data.separator={data.separator}")
     if data.class_name is not None:
         words.append(f"data.class_name={data.class_name}")
     if data.val_fraction != DataConfig.val_fraction:

@@ -206,7 +206,7 @@ def more_tables() -> Iterator[Case]:
             counts=CAT_DOG,
         )
     yield Case("metadata.jsonl with two labels", table("metadata.jsonl", '{"file_name": "a.png", "labels": ["cat", "dog"]}\n', "a.png"),
-               error="line 1: no label, or several")  # fmt: skip
+               error="set task=multi_label to learn all of them")  # fmt: skip
 
 
 def _links(folder: Path) -> None:

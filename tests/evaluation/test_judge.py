@@ -12,6 +12,7 @@ from torchmetrics.functional.classification import multiclass_precision, multicl
 from visionlora.evaluation.grad_cam import grad_cam, last_feature_map
 from visionlora.evaluation.judge import image_losses, judge, mistakes_first, reliability
 from visionlora.evaluation.predictions import Predictions
+from visionlora.tasks.single_label import SingleLabel
 
 
 def predictions(seed: int, images: int, outputs: int) -> Predictions:
@@ -47,7 +48,7 @@ def test_the_bins_of_a_reliability_diagram_give_the_calibration_error(seed: int,
 
 def test_mistakes_come_first_and_the_worst_of_them_at_the_top() -> None:
     now = predictions(3, 30, 3)
-    places, losses = mistakes_first(now), image_losses(now)
+    places, losses = mistakes_first(now, SingleLabel()), image_losses(now, SingleLabel())
     wrong = [bool(now.predicted[place] != now.labels[place]) for place in places]
     assert wrong == sorted(wrong, reverse=True)
     count = sum(wrong)

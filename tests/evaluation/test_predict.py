@@ -52,10 +52,10 @@ def test_what_was_predicted_before_a_signal_is_written(
     train: Train, command: Command, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     number: signal.Signals, code: int,
 ) -> None:  # fmt: skip
-    from visionlora.evaluation import predict
+    from visionlora.evaluation.prediction_file import PredictionWriter
 
     _, folder = train("trainer.max_steps=1")
-    write, written = predict._Writer.write, []
+    write, written = PredictionWriter.write, []
 
     def stopping(writer: object, one: object) -> None:
         written.append(one)
@@ -63,7 +63,7 @@ def test_what_was_predicted_before_a_signal_is_written(
             signal.raise_signal(number)
         write(writer, one)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(predict._Writer, "write", stopping)
+    monkeypatch.setattr(PredictionWriter, "write", stopping)
     left = command("predict", f"adapter={folder}", f"images={images}", "output=out.jsonl")
     assert left.code == code
     assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 3

@@ -20,7 +20,8 @@ from visionlora.models import WeightsMetadata, head_parameters
 from visionlora.models.adapted import AdaptedNetwork, adapt
 from visionlora.models.config import ModelConfig
 from visionlora.models.restore import restore
-from visionlora.training.write_outputs import write_adapter
+from visionlora.tasks.save import write_adapter
+from visionlora.tasks.single_label import SingleLabel
 
 LORA = LoraConfig(rank=2)
 IMAGES = torch.randn(2, 3, 48, 48, generator=torch.Generator().manual_seed(0))
@@ -50,7 +51,7 @@ def trained(
     with torch.no_grad():
         for parameter in head_parameters(adapted.network, adapted.head):
             parameter.add_(torch.randn_like(parameter) * 0.1)
-    write_adapter(folder, adapted)
+    write_adapter(folder, adapted, SingleLabel())
     return adapted
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,8 +10,10 @@ import torch
 
 from visionlora.files import read_json
 from visionlora.run_folder.status import POINTS, STATUS, Status
+from visionlora.tasks.choose import said
+from visionlora.tasks.single_label import SingleLabel
 
-NAMES = ["cat", "dog"]
+SAID = partial(said, SingleLabel(), outputs=["cat", "dog"])
 
 
 def a_trainer(step: int, of: int = 1000, **figures: float) -> SimpleNamespace:
@@ -21,12 +24,12 @@ MODULE = SimpleNamespace(device=torch.device("cpu"))
 
 
 def test_a_phase_is_told_at_once(tmp_path: Path) -> None:
-    Status(tmp_path, [], NAMES).enter("teacher")
+    Status(tmp_path, [], SAID).enter("teacher")
     assert read_json(tmp_path / STATUS)["phase"] == "teacher"
 
 
 def test_what_the_network_says_of_each_image_before_and_now_is_told(tmp_path: Path) -> None:
-    status = Status(tmp_path, [tmp_path / "a.png", tmp_path / "b.png"], NAMES)
+    status = Status(tmp_path, [tmp_path / "a.png", tmp_path / "b.png"], SAID)
     labels = torch.tensor([0, 1])
     status.saw(torch.tensor([[0.0, 9.0], [0.0, 9.0]]), labels, "before")
     module = SimpleNamespace(validated=(torch.tensor([[9.0, 0.0], [0.0, 9.0]]), labels), **vars(MODULE))
@@ -40,7 +43,7 @@ def test_what_the_network_says_of_each_image_before_and_now_is_told(tmp_path: Pa
 
 def test_the_time_left_is_estimated_from_the_steps_so_far(tmp_path: Path) -> None:
     seconds = iter(range(0, 1000, 10))
-    status = Status(tmp_path, [], NAMES, clock=lambda: next(seconds))
+    status = Status(tmp_path, [], SAID, clock=lambda: next(seconds))
     status.on_train_start(a_trainer(0, 20), MODULE)  # 0 s, written at 10 s
     status.on_train_batch_end(a_trainer(10, 20, **{"train/loss": 2.0}), MODULE)  # 20 s
     told = read_json(tmp_path / STATUS)
@@ -49,7 +52,7 @@ def test_the_time_left_is_estimated_from_the_steps_so_far(tmp_path: Path) -> Non
 
 
 def test_the_curve_of_a_long_run_stays_short(tmp_path: Path) -> None:
-    status = Status(tmp_path, [], NAMES)
+    status = Status(tmp_path, [], SAID)
     for step in range(1, 2001):
         status.on_train_batch_end(a_trainer(step, 2000, **{"train/loss": 1.0}), MODULE)
     status.enter("selection")
@@ -60,4 +63,4 @@ def test_the_curve_of_a_long_run_stays_short(tmp_path: Path) -> None:
 
 def test_a_full_disk_ends_no_run_for_its_sake(tmp_path: Path) -> None:
     (tmp_path / STATUS).mkdir()
-    Status(tmp_path, [], NAMES).enter("steps")
+    Status(tmp_path, [], SAID).enter("steps")

@@ -125,7 +125,7 @@ def split_bad(
     if len(kept) == len(images):
         return kept, ()
     left_out = tuple(dict.fromkeys(reasons[image.path] for image in images if image.path in reasons))
-    gone = sorted({image.label or "" for image in images} - {image.label or "" for image in kept})
+    gone = sorted(_classes(images) - _classes(kept))
     lost = len(images) - len(kept)
     if mode == "stop":
         refuse(left_out)
@@ -137,6 +137,11 @@ def split_bad(
         which = f"all images of class {gone[0]!r}" if gone[0] else "all images"
         raise VisionLoraError(f"{_list(left_out)}: {which}; {_MEND}")
     return kept, left_out
+
+
+def _classes(images: Iterable[ImageFile]) -> set[str]:
+    """The names of the classes; "" for images without a label."""
+    return {name for image in images for name in (image.names or ("",))}
 
 
 def write_bad(bad: Sequence[BadImage], path: Path) -> None:

@@ -11,6 +11,7 @@ from visionlora.data.formats import SUFFIXES
 from visionlora.data.rows import Rows
 from visionlora.data.split_names import split_name
 from visionlora.errors import VisionLoraError
+from visionlora.text import listed
 
 # The better one first, where a table has several.
 PATH_COLUMNS = (
@@ -27,6 +28,8 @@ LABEL_COLUMNS = (
 )  # fmt: skip
 _LABEL_ENDINGS = ("label", "class", "category", "species", "breed", "classname", "labelname")
 """What the name of a column ends in that holds labels, where no column has one of the names above."""
+_PLURALS = ("labels", "tags", "classes", "categories", "genres", "genre", "attributes", "objects", "findings")
+"""The same where an image has any number of labels."""
 SPLIT_COLUMNS = ("split", "set", "subset", "partition", "phase", "usage", "fold")
 _FLAGS = {
     "val": ("is_valid", "is_val", "valid", "validation"),
@@ -63,8 +66,12 @@ class Columns:
         return self.label is not None or bool(self.classes)
 
 
-def find_columns(path: Path, rows: Rows, class_name: str | None, refuse: bool = True) -> Columns | None:
+def find_columns(
+    path: Path, rows: Rows, class_name: str | None, refuse: bool = True, several: bool = False
+) -> Columns | None:
     """The columns of a table, by the names in its first row and by what is in them.
+
+    Where an image has several labels, the columns of mostly 0 and 1 are its labels unless one is called so.
 
     Raises:
         VisionLoraError: no path or label column, and ``refuse``; it lists the columns and the names that are
@@ -77,7 +84,7 @@ def find_columns(path: Path, rows: Rows, class_name: str | None, refuse: bool = 
     body = [row for _, row in rows.numbered[1:]]
     where = _path_column(names, body)
     if where is not None:
-        found = _with_label(first, names, body, where, class_name)
+        found = _with_label(first, names, body, where, class_name, several)
         if found is not None:
             return found
     if not refuse:
@@ -101,7 +108,8 @@ def one_hot(path: Path, number: int, row: Sequence[str], columns: Columns) -> st
     ]
     if len(chosen) > 1:
         raise VisionLoraError(
-            f"{path} line {number}: {', '.join(chosen)} at once; an image has one class here: split them up"
+            f"{path} line {number}: {', '.join(chosen)} at once; set task=multi_label to learn all labels of "
+            "an image, or leave one"
         )
     return chosen[0] if chosen else None
 
@@ -135,6 +143,7 @@ def _with_label(
     body: Sequence[Sequence[str]],
     where: int,
     class_name: str | None,
+    several: bool,
 ) -> Columns | None:
     flags = {
         split: names.index(name) for split, known in _FLAGS.items() for name in map(_key, known)
@@ -146,10 +155,18 @@ def _with_label(
         notes.append(f"column {first[split]} has numbers, not train, val or test: not used")
         split = None
     taken = {where, split, *flags.values()}
-    label = _label_column(names, body, taken)
     rest = [place for place in range(len(names)) if place not in taken and names[place]]
+    switches = [place for place in rest if _share(body, place, _is_switch) > 0.5] if several else []
+    if len(switches) > 1:  # a label may be called "object" or "kind"
+        taken |= set(switches)
+    label = _label_column(names, body, taken, several)
     classes = {}
-    if label is None and len(rest) > 1 and all(_share(body, place, _is_flag) == 1 for place in rest):
+    if several and label is None and switches:
+        classes = {first[place]: place for place in switches}
+        others = [first[place] for place in rest if place not in switches]
+        if others:
+            notes.append(f"not 0 and 1, so no labels: {listed(others, most=5)}")
+    elif label is None and len(rest) > 1 and all(_share(body, place, _is_flag) == 1 for place in rest):
         classes = {first[place]: place for place in rest}
     elif label is None and class_name is None and len(rest) == 1:
         label = rest[0]
@@ -164,11 +181,12 @@ def _with_label(
 
 
 def _label_column(
-    names: Sequence[str], body: Sequence[Sequence[str]], taken: Container[int | None]
+    names: Sequence[str], body: Sequence[Sequence[str]], taken: Container[int | None], several: bool
 ) -> int | None:
     """The column with the best known name; of several one with names before one with numbers."""
+    endings = (*_PLURALS, *_LABEL_ENDINGS) if several else _LABEL_ENDINGS
     known = [names.index(name) for name in map(_key, LABEL_COLUMNS) if name in names]
-    known += [place for place, name in enumerate(names) if name.endswith(_LABEL_ENDINGS)]
+    known += [place for place, name in enumerate(names) if name.endswith(endings)]
     free = [place for place in known if place not in taken]
     in_words = [place for place in free if _share(body, place, _is_number) < 1]
     return next(iter((*in_words, *free)), None)
@@ -195,6 +213,11 @@ def _share(body: Sequence[Sequence[str]], place: int, test: Callable[[str], bool
 
 def _is_file(text: str) -> bool:
     return Path(text.replace("\\", "/")).suffix.casefold() in SUFFIXES
+
+
+def _is_switch(text: str) -> bool:
+    """0 or 1, or what some write where nobody knows."""
+    return _is_flag(text) or text.casefold() in {"-1", "-1.0", "nan", "u"}
 
 
 def _is_flag(text: str) -> bool:

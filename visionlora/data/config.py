@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from visionlora.options import Section, option
+
+
+def task_option() -> Any:
+    """Of a command that reads images with any number of labels too."""
+    return option(
+        "single_label", "whether each image has one label, or any number (a CSV file says which)",
+        words=("single_label", "multi_label"),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +27,10 @@ class DataConfig(Section):
         also=("dataset", "path", "folder"),
     )
     class_name: str | None = option(None, "the class of all images, where the folder has no class folders")
+    separator: str = option(
+        "auto", "with task=multi_label: what separates the labels in a cell of the table; auto: recognised",
+        words=("auto", "bar", "semicolon", "comma", "space"),
+    )  # fmt: skip
     val_fraction: float = option(
         0.25, "share of each class held out for validation, where the folder has no val",
         at_least=0, below=1,

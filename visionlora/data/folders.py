@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from visionlora.data.archive import is_archive, unpacked
@@ -19,6 +19,7 @@ from visionlora.data.layout_hints import (
     describe_unlabelled,
     refuse_masks,
 )
+from visionlora.data.several_labels import count_labels
 from visionlora.data.splits import ImageFolder, assemble, two_spellings
 from visionlora.data.table import read_table
 from visionlora.data.walk import entries, hints, kinds, walk
@@ -28,7 +29,12 @@ _log = logging.getLogger(__name__)
 
 
 def scan(
-    root: str | Path, *, class_name: str | None = None, val_fraction: float = 0.25, seed: int = 0
+    root: str | Path,
+    *,
+    class_name: str | None = None,
+    val_fraction: float = 0.25,
+    seed: int = 0,
+    separator: str | None = None,
 ) -> ImageFolder:
     """Find labelled images. ``root`` is one of
 
@@ -45,11 +51,15 @@ def scan(
     managers and our own runs leave behind is passed over. Decisions are logged as warnings, and listed in the
     result's ``notes``; so are other files that are not images, counted.
 
+    With a ``separator`` images have any number of labels, which tables alone can say.
+
     Raises:
         VisionLoraError: no such folder, nothing in it, an empty class folder, layouts mixed, a class spelled
             in two ways, a class in val or test alone, or a class name missing or superfluous.
     """
-    folder, problems = survey(root, class_name=class_name, val_fraction=val_fraction, seed=seed)
+    folder, problems = survey(
+        root, class_name=class_name, val_fraction=val_fraction, seed=seed, separator=separator
+    )
     for note in folder.notes:
         _log.warning("%s: %s", folder.root, note)
     if problems:
@@ -59,7 +69,12 @@ def scan(
 
 
 def survey(
-    root: str | Path, *, class_name: str | None = None, val_fraction: float = 0.25, seed: int = 0
+    root: str | Path,
+    *,
+    class_name: str | None = None,
+    val_fraction: float = 0.25,
+    seed: int = 0,
+    separator: str | None = None,
 ) -> tuple[ImageFolder, list[str]]:
     """:func:`scan` without a word: what is found, and what is wrong with it, all of it.
 
@@ -72,14 +87,21 @@ def survey(
         root, note = unpacked(root)
         notes.append(note)
     if root.is_file():
-        table = read_table(root, class_name)
+        table = read_table(root, class_name, separator)
+        notes += table.notes
+        notes += _counted(table.images, separator)
         return assemble(
-            root, table.images, val_fraction=val_fraction, seed=seed, layout=table.layout,
-            notes=(*notes, *table.notes),
-        )  # fmt: skip
+            root, table.images, val_fraction=val_fraction, seed=seed, layout=table.layout, notes=notes
+        )
     refuse_missing(root)
-    layout = recognise(root, class_name)
-    found, skipped, problems = _read(root, layout, class_name, notes)
+    layout = recognise(root, class_name, separator is not None)
+    if separator is not None and not layout.tables:
+        raise VisionLoraError(
+            f"{root}: {layout.name} say one label an image; for several (task=multi_label) give a CSV of "
+            "paths and labels as data.root"
+        )
+    found, skipped, problems = _read(root, layout, class_name, notes, separator)
+    notes += _counted(found, separator)
     notes += layout.notes
     notes += skipped_notes(skipped)
     folder, wrong = assemble(
@@ -97,7 +119,7 @@ def scan_labelled(root: str | Path) -> tuple[ImageFile, ...]:
     root = _opened(root)
     found, skipped, problems = _read(root, recognise(root), None, [])
     images = [image for split in found.values() for image in split]
-    problems += two_spellings(root, {image.label or "" for image in images})
+    problems += two_spellings(root, {name for image in images for name in image.names})
     if problems:
         raise VisionLoraError(problems[0])
     warn_of_skipped(root, skipped)
@@ -190,15 +212,21 @@ def _existing(root: str | Path) -> Path:
     return path.expanduser() if str(root).startswith("~") and not os.path.lexists(path) else path
 
 
+def _counted(found: Mapping[str, Sequence[ImageFile]], separator: str | None) -> list[str]:
+    """How many labels the images have, where they may have several."""
+    images = [image for split in found.values() for image in split]
+    return [] if separator is None else [count_labels(images)]
+
+
 def _read(
-    root: Path, layout: Layout, class_name: str | None, notes: list[str]
+    root: Path, layout: Layout, class_name: str | None, notes: list[str], separator: str | None = None
 ) -> tuple[dict[str, list[ImageFile]], list[Path], list[str]]:
     """(split -> images, files that are not images, problems) of a recognised layout."""
     found: dict[str, list[ImageFile]] = {}
     skipped: list[Path] = []
     problems: list[str] = []
     for split, path in layout.tables.items():
-        table = read_table(path, class_name)
+        table = read_table(path, class_name, separator)
         notes += table.notes
         for where, images in table.images.items():
             found.setdefault(split or where, []).extend(images)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import stat
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -60,10 +61,30 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\..*")
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
-    """An image file; ``label`` is its class name, None where nobody said."""
+    """An image file.
+
+    Attributes:
+        path: of the file.
+        label: its class name, None where nobody said; of several labels all names in one text.
+        labels: where images have any number of labels, the names of this one's, sorted; None: it has one.
+    """
 
     path: Path
     label: str | None = None
+    labels: tuple[str, ...] | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its classes: none, one or several."""
+        if self.labels is not None:
+            return self.labels
+        return () if self.label is None else (self.label,)
+
+
+def labelled(path: Path, names: Iterable[str]) -> ImageFile:
+    """An image with any number of labels."""
+    labels = tuple(sorted(set(names)))
+    return ImageFile(path, "|".join(labels), labels)
 
 
 class BadImage(VisionLoraError):

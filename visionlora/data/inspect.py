@@ -61,10 +61,10 @@ def inspect_folder(
         SeenImage(image.path, image.label, role, one.width, one.height, one.error or "")
         for (role, image), one in zip(files, found, strict=True)
     ]
-    rows = _rows(folder, images, outputs or {})
+    rows = _rows(folder, files, outputs or {})
     findings = [
         *(Finding("error", "layout", problem.removeprefix(f"{folder.root}: ")) for problem in problems),
-        *_unreadable(images, found),
+        *_unreadable(files, images),
         *comparisons(images, found),
         *output_findings(rows, images),
         *_strays(images, strays),
@@ -85,22 +85,26 @@ def inspect_folder(
     )
 
 
-def _rows(folder: ImageFolder, images: Sequence[SeenImage], outputs: Mapping[str, Output]) -> list[ClassRow]:
+def _rows(
+    folder: ImageFolder, files: Sequence[tuple[str, ImageFile]], outputs: Mapping[str, Output]
+) -> list[ClassRow]:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for image in images:
-        if image.role in SPLITS and image.label is not None:
-            counts[image.label][image.role] += 1
+    for role, image in files:
+        for name in image.names if role in SPLITS else ():
+            counts[name][role] += 1
     names = sorted({*folder.classes, *counts})
     return [ClassRow(name, dict(counts[name]), outputs.get(name)) for name in names]
 
 
-def _unreadable(images: Sequence[SeenImage], found: Sequence[Fingerprint]) -> list[Finding]:
-    bad = [image for image, one in zip(images, found, strict=True) if one.error is not None]
+def _unreadable(files: Sequence[tuple[str, ImageFile]], images: Sequence[SeenImage]) -> list[Finding]:
+    bad = [image for image in images if image.remark]
     if not bad:
         return []
-    trained = [image for image in images if image.role == "train"]
-    kept = [image for image in trained if not image.remark]
-    gone = sorted({image.label or "" for image in trained} - {image.label or "" for image in kept})
+    trained = [(one, seen) for (role, one), seen in zip(files, images, strict=True) if role == "train"]
+    kept = [(one, seen) for one, seen in trained if not seen.remark]
+    gone = sorted(
+        {name for one, _ in trained for name in one.names} - {n for one, _ in kept for n in one.names}
+    )
     stops = len(trained) - len(kept) > MOST_BAD * len(trained) or bool(gone)
     advice = "mend or remove them" + ("; training would stop" if stops else ", or train without them")
     if gone:

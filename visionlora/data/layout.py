@@ -50,8 +50,8 @@ class Layout:
     notes: tuple[str, ...] = ()
 
 
-def recognise(root: Path, class_name: str | None = None) -> Layout:
-    """How the folder ``root`` is laid out.
+def recognise(root: Path, class_name: str | None = None, several: bool = False) -> Layout:
+    """How the folder ``root`` is laid out; ``several``: images have any number of labels, in tables.
 
     Raises:
         VisionLoraError: folders that contradict each other, or no images.
@@ -65,7 +65,9 @@ def recognise(root: Path, class_name: str | None = None) -> Layout:
         if here != root:
             notes[:] = [f"{here.relative_to(root).as_posix()} is the only folder with images: entered"]
         layout = (
-            _table(here, found) or _splits(here, found, class_name) or _inner_splits(here, found, class_name)
+            _table(here, found, several)
+            or _splits(here, found, class_name, several)
+            or _inner_splits(here, found, class_name)
         )
         if layout is not None:
             return _with_notes(layout, [*notes, *describe_lists(lists, layout.tables.values())])
@@ -96,12 +98,12 @@ def _named_splits(folders: Sequence[Path]) -> dict[Path, str]:
     return next((named for named in by_rest.values() if {"train"} < set(named.values())), {})
 
 
-def _table(here: Path, found: Entries) -> Layout | None:
+def _table(here: Path, found: Entries, several: bool) -> Layout | None:
     """A table of labels in the folder itself."""
     table = _table_in(found)
     if table is None:
         return None
-    if not labels_in(table):
+    if not labels_in(table, several):
         if found.folders:
             return None
         raise VisionLoraError(
@@ -119,7 +121,7 @@ def _maker(table: Path) -> str:
     return "Roboflow" if table.name.startswith("_") else "Hugging Face"
 
 
-def _splits(here: Path, found: Entries, class_name: str | None) -> Layout | None:
+def _splits(here: Path, found: Entries, class_name: str | None, several: bool) -> Layout | None:
     """Folders of splits, told from classes that are called train, val or test."""
     named = _named_splits(found.folders)
     if not named:
@@ -152,7 +154,7 @@ def _splits(here: Path, found: Entries, class_name: str | None) -> Layout | None
     tables = {
         split: table
         for split, folder in chosen.items()
-        if (table := _table_in(entries(folder))) and labels_in(table)
+        if (table := _table_in(entries(folder))) and labels_in(table, several)
     }
     _leave_out_unlabelled(chosen, inside, shapes, "train" in tables, notes)
     names = ", ".join(folder.name for folder in chosen.values())

@@ -16,14 +16,13 @@ from visionlora.data.identity import identities
 from visionlora.data.images import BadImage, ImageFile
 from visionlora.data.preprocessing import Preprocessing
 from visionlora.data.samplers import EpochSampler, ShareSampler, balanced_repeats
+from visionlora.data.targets import Target, labels_of, target_of
 from visionlora.device import pins_memory
 from visionlora.errors import VisionLoraError
 from visionlora.place import place
 
-UNLABELLED = -1
-
 Key = int | tuple[int, int]
-Item = tuple[Tensor, int, int]
+Item = tuple[Tensor, Target, int]
 Batch = dict[str, Tensor]
 
 
@@ -37,7 +36,8 @@ class ImageDataset(Dataset[Item]):
     Args:
         images: what to serve.
         preprocessing: sizes and normalisation.
-        targets: class name -> output of the network; an image without label has the target -1.
+        targets: class name -> output of the network; an image without label has the target -1. Where images
+            have any number of labels, it has all outputs.
         transform: uint8 (3, H, W) to uint8 (3, crop, crop); None: the network's own evaluation transform.
         cache: where images are read; None: decoded each time.
         seed: of the random transform.
@@ -57,10 +57,8 @@ class ImageDataset(Dataset[Item]):
         seed: int = 0,
     ) -> None:
         self.images = tuple(images)
-        self.targets = [
-            UNLABELLED if targets is None or image.label is None else targets[image.label]
-            for image in self.images
-        ]
+        self.targets = [target_of(image, targets) for image in self.images]
+        self.outputs = len(targets or ())
         self.transform = transform or evaluation_transform(preprocessing)
         self.cache = cache or ImageCache(0, preprocessing.resize, preprocessing.interpolation)
         self.normalise = Normalise(preprocessing.mean, preprocessing.std)
@@ -90,7 +88,8 @@ class ImageDataset(Dataset[Item]):
             return self.transform(pixels), self.targets[index], index
 
     def collate(self, items: Sequence[Item]) -> Batch:
-        """``images`` float32 (B, 3, S, S), normalised, channels last; ``labels``, ``indices`` int64 (B,).
+        """``images`` float32 (B, 3, S, S), normalised, channels last; ``labels`` of :func:`labels_of`;
+        ``indices`` int64 (B,).
 
         From a worker process, the first image that cannot be read instead.
         """
@@ -100,7 +99,7 @@ class ImageDataset(Dataset[Item]):
         pixels, targets, indices = zip(*items, strict=True)
         return {
             "images": self.normalise(pixels),
-            "labels": torch.tensor(targets, dtype=torch.int64),
+            "labels": labels_of(targets, self.outputs),
             "indices": torch.tensor(indices, dtype=torch.int64),
         }
 

@@ -13,6 +13,8 @@ from visionlora.data.formats import suffix_hint
 from visionlora.errors import VisionLoraError
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".ndjson")
+LIST = "\x1f"
+"""Between the items of a JSON list in a field."""
 _JSON = (".jsonl", ".ndjson")
 _SHEETS = {".xlsx": "Excel", ".xls": "Excel", ".ods": "LibreOffice", ".parquet": "Parquet", ".json": "JSON"}
 
@@ -131,9 +133,11 @@ def _flat(value: dict[str, object], above: str = "") -> Iterator[tuple[str, obje
 
 
 def _plain(value: object) -> str:
-    """Text and numbers as text, a list of one as what is in it; of anything else nothing is left."""
+    """Text and numbers as text, those of a list with :data:`LIST` between them; of anything else nothing is
+    left."""
     if isinstance(value, bool):
         return str(value).casefold()
-    if isinstance(value, list) and len(value) == 1:
-        return _plain(value[0])
+    if isinstance(value, list):
+        items = [_plain(one) for one in value if isinstance(one, (str, int, float))]
+        return LIST.join(items) if len(items) == len(value) else ""
     return str(value).strip() if isinstance(value, (str, int, float)) else ""

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from torch.utils.data import Sampler
 
 from visionlora.data.identity import ordered
+from visionlora.data.targets import Target
 from visionlora.place import Place
 
 
@@ -81,11 +82,11 @@ class EpochSampler(Sampler[tuple[int, int]]):
         return [place for batch in batches for place in self.here.share(batch) or batch[:1]]
 
 
-def balanced_repeats(targets: Sequence[int]) -> list[int]:
+def balanced_repeats(targets: Sequence[Target]) -> list[int]:
     """How often each image comes where every class comes as often as the largest one has images."""
     counts = Counter(targets)
     most = max(counts.values(), default=0)
-    seen: Counter[int] = Counter()
+    seen: Counter[Target] = Counter()
     repeats = []
     for target in targets:
         whole, rest = divmod(most, counts[target])

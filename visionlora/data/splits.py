@@ -14,6 +14,7 @@ from pathlib import Path
 
 from visionlora.data.copies import equal_files
 from visionlora.data.images import ImageFile
+from visionlora.data.several_split import spread
 from visionlora.data.split_names import SPLITS
 from visionlora.data.walk import by_parts
 from visionlora.errors import VisionLoraError
@@ -113,17 +114,22 @@ def stratified(
     if val_fraction <= 0:
         return list(images), []
     copies = equal_files(image.path for image in images) if copies is None else copies
+    if any(image.labels is not None for image in images):
+        ordered = sorted(images, key=lambda one: hashed(one, root, seed))
+        validating = spread(ordered, val_fraction, copies)
+        train = [image for image in images if image not in validating]
+        return train, [image for image in images if image in validating]
     by_class: dict[str | None, list[ImageFile]] = defaultdict(list)
     for image in images:
         by_class[image.label].append(image)
 
-    validating: set[ImageFile] = set()
+    validating = set()
     decided: dict[Path | bytes, bool] = {}
     for members in by_class.values():
         left = min(max(1, round(len(members) * val_fraction)), len(members) - 1)
         apart = len({copies.get(image.path, image.path) for image in members})
         equal: dict[Path | bytes, list[ImageFile]] = defaultdict(list)
-        for image in sorted(members, key=lambda one: _hashed(one, root, seed)):
+        for image in sorted(members, key=lambda one: hashed(one, root, seed)):
             equal[image.path if apart == 1 else copies.get(image.path, image.path)].append(image)
         apart = len(equal)
         # What another class has decided first; then what there is room for, or else the fewest copies.
@@ -167,7 +173,7 @@ def dealt(
     for label in sorted(by_class, key=str):
         members = by_class[label]
         apart = len({copies.get(image.path, image.path) for image in members}) > 1
-        for image in sorted(members, key=lambda one: _hashed(one, root, seed)):
+        for image in sorted(members, key=lambda one: hashed(one, root, seed)):
             there = len(part) % folds  # where one class ends the next goes on: parts stay even
             key = copies.get(image.path)
             part[image] = parts.setdefault(key, there) if apart and key is not None else there
@@ -182,7 +188,8 @@ def dealt(
     ]
 
 
-def _hashed(image: ImageFile, root: Path, seed: int) -> bytes:
+def hashed(image: ImageFile, root: Path, seed: int) -> bytes:
+    """A number for an image's place in an order, a function of the seed and its path below ``root``."""
     # Paths compare and cut several times slower than strings.
     name, top = str(image.path), os.path.join(root, "")  # noqa: PTH118
     name = name.removeprefix(top).replace(os.sep, "/")
@@ -212,7 +219,7 @@ def assemble(
     in_order = {
         split: sorted(found.get(split, ()), key=lambda image: by_parts(image.path)) for split in SPLITS
     }
-    classes = {split: {image.label or "" for image in in_order[split]} for split in SPLITS}
+    classes = {split: {name for image in in_order[split] for name in image.names} for split in SPLITS}
     problems = two_spellings(root, set().union(*classes.values()))
     for split in ("val", "test") if not problems else ():
         for label in sorted(classes[split] - classes["train"]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote
@@ -12,10 +12,19 @@ from urllib.parse import unquote
 from visionlora.data.columns import PATH_COLUMNS, Columns, find_columns, one_hot
 from visionlora.data.files_by_name import FilesByName
 from visionlora.data.formats import SUFFIXES
-from visionlora.data.images import ImageFile
-from visionlora.data.rows import read_rows
+from visionlora.data.images import ImageFile, labelled
+from visionlora.data.rows import Rows, read_rows
+from visionlora.data.several_labels import (
+    AUTO,
+    LabelForm,
+    flagged,
+    label_form,
+    refuse_several,
+    tags_note,
+)
 from visionlora.data.split_names import split_name
 from visionlora.errors import VisionLoraError
+from visionlora.text import listed
 
 __all__ = ["PATH_COLUMNS", "Table", "labels_in", "read_table"]
 
@@ -33,14 +42,14 @@ class Table:
     notes: tuple[str, ...] = ()
 
 
-def labels_in(path: Path) -> bool:
+def labels_in(path: Path, several: bool = False) -> bool:
     """Whether the table has a column of labels (a ``metadata.csv`` of captions has none)."""
     rows = read_rows(path)
-    columns = find_columns(path, rows, "", refuse=False)
+    columns = find_columns(path, rows, "", refuse=False, several=several)
     return columns is not None and columns.has_labels
 
 
-def read_table(path: Path, class_name: str | None = None) -> Table:
+def read_table(path: Path, class_name: str | None = None, separator: str | None = None) -> Table:
     """Read ``path``; without a split column everything is train.
 
     Paths are absolute or relative to the table's folder; where a file is not there, the one file of that name
@@ -49,31 +58,61 @@ def read_table(path: Path, class_name: str | None = None) -> Table:
     line. ``class_name`` stands in for a label column that is not there. One column of 0 and 1 for each class
     (Roboflow's ``_classes.csv``) is understood, too.
 
+    With a ``separator`` (``auto``, or a word of :data:`visionlora.data.several_labels.SEPARATORS`) an image
+    has any number of labels: those of its cell, those whose columns have a 1, or those of all its lines.
+
     Raises:
         VisionLoraError: not such a table, a line that cannot be used (with its number), files that do not
-            exist (counted up to a thousand), or a file with two labels.
+            exist (counted up to a thousand), or a file with two labels where an image has one.
     """
     rows = read_rows(path)
-    columns = find_columns(path, rows, class_name)
+    columns = find_columns(path, rows, class_name, several=separator is not None)
     assert columns is not None
-    reader = _Reader(path, columns, class_name)
+    form, notes = _form(path, rows, columns, separator)
+    reader = _Reader(path, columns, class_name, form)
     for number, row in rows.numbered[columns.header :]:
         reader.add(number, row)
-    notes = [*rows.notes, *columns.notes, *reader.finish()]
+    notes = [*rows.notes, *columns.notes, *notes, *reader.finish()]
     if not reader.found.get("train"):
         raise VisionLoraError(f"{path} lists no images to train with; add lines of path and label")
-    return Table(reader.found, f"table {path.name} ({columns.words})", tuple(notes))
+    words = columns.words if form is None or columns.label is None else f"{columns.words}; {form.words}"
+    return Table(reader.found, f"table {path.name} ({words})", tuple(notes))
+
+
+def _form(
+    path: Path, rows: Rows, columns: Columns, separator: str | None
+) -> tuple[LabelForm | None, list[str]]:
+    """How a row holds several labels (None: it has one), and what the user should know of it.
+
+    Raises:
+        VisionLoraError: a row has several, and there is no separator.
+    """
+    if columns.label is None:
+        return (None if separator is None else label_form([], AUTO)), []
+    place = columns.label
+    cells = [row[place] for _, row in rows.numbered[columns.header :] if place < len(row)]
+    name = rows.numbered[0][1][place] if columns.header else str(place + 1)
+    if separator is None:
+        refuse_several(path, name, cells)
+        return None, tags_note(name, cells)
+    paths = [row[columns.path] for _, row in rows.numbered if columns.path < len(row)]
+    form = label_form(cells, separator, len(set(paths)) < len(paths))
+    return form, [f"column {name}: {form.words} (data.separator={separator})"]
 
 
 class _Reader:
     """The images of a table, row by row."""
 
-    def __init__(self, path: Path, columns: Columns, class_name: str | None) -> None:
+    def __init__(
+        self, path: Path, columns: Columns, class_name: str | None, form: LabelForm | None = None
+    ) -> None:
         self.path = path
         self.columns = columns
         self.class_name = class_name
+        self.form = form
         self.found: dict[str, list[ImageFile]] = {}
         self._line_of: dict[Path, tuple[int, str]] = {}
+        self._lines: dict[Path, tuple[str, set[str]]] = {}
         self._missing: list[tuple[Path, str]] = []
         self._repeated = 0
         self._unlabelled = 0
@@ -84,27 +123,60 @@ class _Reader:
         if label is None:
             self._unlabelled += 1
             return
-        image = self._existing(name)
-        if image is None:
-            image = self.path.parent / name
-            self._missing.append((image, where))
-            if len(self._missing) == MANY:
-                self._find(*self._missing[0], self._line_of, so_far=True)
+        image = self._image(name, where)
+        if self.form is not None:
+            self._add_labels(number, row, image, where)
+            return
         seen = self._line_of.get(image)
         if seen is not None:
             if seen[1] != label:
                 raise VisionLoraError(
                     f"{self.path} line {number}: {image} is already in line {seen[0]}, as {seen[1]!r}, and "
-                    f"{label!r} here; an image has one label: remove one of the lines"
+                    f"{label!r} here; remove one of the lines, or set task=multi_label to learn both"
                 )
             self._repeated += 1
             return
         self._line_of[image] = number, label
         self.found.setdefault(where, []).append(ImageFile(image, label))
 
+    def _image(self, name: str, where: str) -> Path:
+        """The file that a row means; one that is not there is looked for later."""
+        image = self._existing(name)
+        if image is None:
+            image = self.path.parent / name
+            self._missing.append((image, where))
+            if len(self._missing) == MANY:
+                self._find(*self._missing[0], self._line_of, so_far=True)
+        return image
+
+    def _add_labels(self, number: int, row: Sequence[str], image: Path, where: str) -> None:
+        """Take the labels of a row; those of several rows of an image belong together."""
+        assert self.form is not None
+        if self.columns.classes:
+            names = flagged(self.path, number, row, self.columns.classes)
+        else:
+            place = self.columns.label
+            names = self.form.names(row[place] if place is not None and place < len(row) else "")
+        seen = self._lines.setdefault(image, (where, set()))
+        if seen[0] != where:
+            raise VisionLoraError(
+                f"{self.path} line {number}: {image} is in {where}, and in {seen[0]} above; leave one"
+            )
+        if image in self._line_of:
+            self._repeated += 1
+        self._line_of[image] = number, ""
+        seen[1].update(names)
+
     def finish(self) -> list[str]:
         """Find the files that are not where the table says, below its folder; say what was done."""
         notes = []
+        for image, (where, names) in self._lines.items():
+            self.found.setdefault(where, []).append(labelled(image, names))
+        if self.form is not None and self.columns.classes:
+            known = set().union(*(names for _, names in self._lines.values()))
+            unused = [name for name in self.columns.classes if name not in known]
+            if unused:
+                notes.append(f"{self.path.name}: no image has {listed(unused, most=5)}")
         if self._missing:
             moved: dict[Path, Path] = {}
             taken = set(self._line_of)
@@ -112,14 +184,16 @@ class _Reader:
                 moved[image] = self._find(image, split, taken)
                 taken.add(moved[image])
             for images in self.found.values():
-                images[:] = [ImageFile(moved.get(one.path, one.path), one.label) for one in images]
+                images[:] = [replace(one, path=moved.get(one.path, one.path)) for one in images]
             folders = {path.parent for path in moved.values()}
             where = (
                 next(iter(folders)).as_posix() if len(folders) == 1 else f"folders below {self.path.parent}"
             )
             found = "1 file was" if len(moved) == 1 else f"{len(moved)} files were"
             notes.append(f"{found} found by name in {where}")
-        if self._repeated:
+        if self._repeated and self.form is not None:
+            notes.append(f"{self._repeated} lines are about an image of another line: their labels are added")
+        elif self._repeated:
             notes.append(f"{self._repeated} lines repeat an image with the same label: left out")
         if self._unlabelled:
             notes.append(f"{self._unlabelled} lines name an image and no class: left out")
@@ -156,7 +230,9 @@ class _Reader:
         # Tables written on Windows; joining leaves an absolute path as it is.
         name = field(columns.path).replace("\\", "/")
         label: str | None = field(columns.label) if columns.label is not None else self.class_name or ""
-        if columns.classes:
+        if self.form is not None:
+            label = "any" if name else ""
+        elif columns.classes:
             label = one_hot(self.path, number, row, columns)
         if not name or label == "":
             lacking = "no label, or several" if name else "no path"

@@ -18,7 +18,9 @@ from visionlora.data.preprocessing import Preprocessing
 from visionlora.frozen.quantised import dequantise
 from visionlora.models import plain_head
 from visionlora.models.restore import restore
-from visionlora.tasks.single_label import Prediction, decode
+from visionlora.tasks.base import Prediction, Task
+from visionlora.tasks.choose import task_of
+from visionlora.tasks.single_label import SingleLabel
 
 Picture: TypeAlias = str | Path | Image.Image | Tensor
 """An image: the path of a file, a Pillow image, or a uint8 tensor (3, H, W)."""
@@ -31,18 +33,27 @@ class Classifier(nn.Module):
         network: a plain network of torchvision, the adapter merged in.
         classes: the name of each of its outputs.
         preprocessing: how images are resized, cropped and normalised.
+        task: what the outputs mean: one class an image, or any number of labels.
 
     Args:
         network: (batch, 3, S, S) to logits (batch, outputs).
         classes: the name of each output.
         preprocessing: what its images went through in training.
+        task: what the outputs mean; None: one class an image.
     """
 
-    def __init__(self, network: nn.Module, classes: Sequence[str], preprocessing: Preprocessing) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        classes: Sequence[str],
+        preprocessing: Preprocessing,
+        task: Task | None = None,
+    ) -> None:
         super().__init__()
         self.network = network.eval()
         self.classes = tuple(classes)
         self.preprocessing = preprocessing
+        self.task: Task = task or SingleLabel()
         self._resize = evaluation_transform(preprocessing)
         self._normalise = Normalise(preprocessing.mean, preprocessing.std)
 
@@ -65,9 +76,11 @@ class Classifier(nn.Module):
     ) -> list[Prediction]:
         """For each image its most probable classes: a list of (class name, probability from 0 to 1).
 
+        Where an image may have several labels, all that are above their thresholds, which may be none.
+
         Args:
             images: one or several.
-            top: classes of each image, the most probable first.
+            top: classes of each image, the most probable first; of several labels it limits nothing.
             batch_size: images at a time.
 
         Raises:
@@ -79,7 +92,7 @@ class Classifier(nn.Module):
         found: list[Prediction] = []
         for batch in _batches(several, batch_size):
             inputs = torch.stack([self.transform(one) for one in batch]).to(device)
-            found += decode(self(inputs).float().cpu(), self.classes, top)
+            found += self.task.decode(self(inputs).float().cpu(), self.classes, top)
         return found
 
 
@@ -91,7 +104,7 @@ def load(path: str | Path, *, model: str | None = None, weights: str | None = No
     restored = restore(path, model, weights)
     network = plain_head(merge(restored.network))
     dequantise(network)
-    return Classifier(network, restored.head.outputs, restored.backbone.preprocessing)
+    return Classifier(network, restored.head.outputs, restored.backbone.preprocessing, task_of(restored))
 
 
 def _batches(images: Sequence[Picture], size: int) -> Iterator[Sequence[Picture]]:

@@ -49,7 +49,9 @@ class EvaluateConfig(AdapterSource):
         None, "a figure of what each strength of a range learns and keeps", path=True, suffixes=(".png",)
     )
     rank_curve: bool = option(False, "whether the update is cut to rank 1, 2, 4, ... and measured at each")
-    data: DataConfig = section("folder", only=("root", "class_name", "val_fraction", "batch_size"))
+    data: DataConfig = section(
+        "folder", only=("root", "class_name", "separator", "val_fraction", "batch_size")
+    )
 
     @property
     def strengths(self) -> tuple[float, ...]:

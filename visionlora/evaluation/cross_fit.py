@@ -17,6 +17,7 @@ from visionlora.evaluation.metrics import accuracy_metrics, contrast_metrics, to
 from visionlora.evaluation.predictions import Predictions
 from visionlora.report.intervals import with_interval
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED
+from visionlora.tasks.single_label import SingleLabel
 
 FEWEST = 4
 """Of fewer images of a kind a half tells nothing."""
@@ -83,7 +84,7 @@ def cross_fitted_metrics(before: Evaluation, now: Evaluation, targets: Sequence[
         targets: the outputs of the trained classes.
     """
     # The halves have one training in common, whose best checkpoint all validation images chose.
-    validation = accuracy_metrics(now.validation, ["checkpoint"])
+    validation = accuracy_metrics(SingleLabel(), now.validation, ["checkpoint"], {})
     retention: dict[str, Any] | str = NOT_MEASURED
     frozen, old = before.retention, now.retention
     if frozen is not None and old is not None:

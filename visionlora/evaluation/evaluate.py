@@ -27,6 +27,13 @@ from visionlora.data.manifest import not_among, of_role, read_manifest
 from visionlora.device import choose_device
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.config import EvaluateConfig
+from visionlora.evaluation.evaluate_labels import (
+    gives_several_labels,
+    label_metrics,
+    label_targets,
+    refuse_for_labels,
+    show_labels,
+)
 from visionlora.evaluation.forgetting import Changes, changes_sheet
 from visionlora.evaluation.metrics import contrast_metrics, retention_metrics
 from visionlora.evaluation.mirrored import Mirrored
@@ -62,7 +69,10 @@ def evaluate_adapter(
     """
     require_all_writable(output=options.output, sheet=options.sheet, figure=options.figure)
     console = console or Console()
-    images, judged_on, left_out = _labelled_images(options.data, options.adapters)
+    several = any(gives_several_labels(adapter) for adapter in options.adapters)
+    if several:
+        refuse_for_labels(options, retention_root, contrast_root)
+    images, judged_on, left_out = _labelled_images(options.data, options.adapters, several)
     console.print(f"[dim]·[/dim] evaluated on {escape(_in_words(len(images), judged_on, left_out))}")
     curve = len(options.strengths) > 1
     strength = 1.0 if curve else options.strengths[0]
@@ -74,6 +84,17 @@ def evaluate_adapter(
     if restored.backbone.notice is not None:
         console.print(f"[dim]·[/dim] {escape(restored.backbone.notice)}")
     restored.network.to(choose_device("auto"))
+    if several:
+        labels = label_targets(restored, images)
+        now, _ = _predict(
+            restored, _loader(restored, images, labels, options.data.batch_size), options.mirrored
+        )
+        selected = selected_on(options.adapters, images, "val")
+        metrics = label_metrics(restored, now, judged_on, left_out, selected)
+        show_labels(metrics, console)
+        if options.output:
+            write_metrics(Path(options.output), metrics)
+        return metrics
     updates = decompose_updates(restored.network) if options.rank_curve else None
     targets = _targets(restored, images)
     loader = _loader(restored, images, targets, options.data.batch_size)
@@ -84,7 +105,8 @@ def evaluate_adapter(
     changes = _changes(restored, old_loader, options.mirrored)
     others = scan_images([Path(contrast_root)]) if contrast_root is not None and restored.classes else ()
     contrast_loader = _loader(restored, others, None, options.data.batch_size) if others else None
-    metrics: dict[str, Any] = {
+    metrics = {
+        "task": "single_label",
         "pictures": len(images),
         "judged_on": judged_on,
         "left_out": left_out,
@@ -131,14 +153,17 @@ def evaluate_adapter(
     return metrics
 
 
-def _labelled_images(data: DataConfig, adapters: Sequence[str]) -> tuple[tuple[ImageFile, ...], str, int]:
+def _labelled_images(
+    data: DataConfig, adapters: Sequence[str], several: bool
+) -> tuple[tuple[ImageFile, ...], str, int]:
     """The images to measure on, what they are in words, and how many were left out because the adapter's run
     trained on them.
 
     Of the test images of a folder with a split, else its val images, else all of it, those that the run and
     those before it did not train on, by the content of the files. Where that is none of them: all.
     """
-    found = scan(data.root, class_name=data.class_name, val_fraction=data.val_fraction)
+    separator = data.separator if several else None
+    found = scan(data.root, class_name=data.class_name, val_fraction=data.val_fraction, separator=separator)
     candidates, words = found.judged_by()
     manifests = [adapter_directory(adapter).parent / "images.json" for adapter in adapters]
     if not all(manifest.is_file() for manifest in manifests):

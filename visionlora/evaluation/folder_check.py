@@ -19,9 +19,11 @@ from visionlora.data.inspect import inspect_folder
 from visionlora.data.kept_features import with_kept_features
 from visionlora.data.outliers import Stray, far_from_class
 from visionlora.data.outputs import describe_outputs
+from visionlora.data.several_labels import require_several
 from visionlora.data.split_names import SPLITS
 from visionlora.data.splits import ImageFolder
 from visionlora.data.walk import watched
+from visionlora.errors import VisionLoraError
 from visionlora.models.classes import find_class
 from visionlora.models.config import ModelConfig
 from visionlora.models.known import AUTO, AUTO_CHOICE, POCKET, POCKET_FILE, known_outputs
@@ -46,6 +48,7 @@ def check_folder(
     strays: bool | str,
     cache: bool,
     console: Console,
+    separator: str | None = None,
 ) -> tuple[ImageFolder, FolderReport]:
     """The folder, and what was found in it.
 
@@ -58,16 +61,23 @@ def check_folder(
             by pocket, whatever ``model`` is: a network of ImageNet's takes minutes.
         cache: whether fingerprints are kept for the next check.
         console: where progress is shown.
+        separator: between the labels of an image (``data.separator``); None: it has one. With several, no
+            output of a network is looked up, and no image is taken for mislabelled.
 
     Raises:
         VisionLoraError: nothing can be found, or an unknown network.
     """
     with progress(console, "looking for images", "files") as advance, watched(advance):
         folder, problems = survey(
-            data.root, class_name=data.class_name, val_fraction=data.val_fraction, seed=seed
-        )
+            data.root, class_name=data.class_name, val_fraction=data.val_fraction, seed=seed,
+            separator=separator,
+        )  # fmt: skip
         other_images = {role: scan_images(folders) for role, folders in others.items() if folders}
-    outputs = describe_outputs(folder.classes, *_outputs_of(model), find_class)
+    outputs = {}
+    if separator is None:
+        outputs = describe_outputs(folder.classes, *_outputs_of(model), find_class)
+    else:
+        strays, problems = False, [*problems, *_one_label_each(folder)]
     images = [image for split in SPLITS for image in getattr(folder, split)]
     files = images + [image for some in other_images.values() for image in some]
     with progress(console, "reading images") as advance:
@@ -110,6 +120,15 @@ def _features(
         return compute(paths)
     weights = hashlib.blake2b(POCKET_FILE.read_bytes(), digest_size=6).hexdigest()
     return with_kept_features(paths, cache_directory() if cache else None, f"{POCKET}-{weights}", compute)
+
+
+def _one_label_each(folder: ImageFolder) -> list[str]:
+    """A problem where no image has several labels."""
+    try:
+        require_several(folder.root, (*folder.train, *folder.val))
+    except VisionLoraError as error:
+        return [str(error)]
+    return []
 
 
 def _outputs_of(model: ModelConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -57,7 +57,9 @@ def heat_maps(
         if before is not None and first is not None:
             old = (_overlaid(pixels, before[row]), outputs[int(first[row])])
         new = (_overlaid(pixels, after[row]), outputs[int(said[row])])
-        found.append(HeatMap(dataset.images[place].path, outputs[label], old, new))
+        image = dataset.images[place]
+        truth = outputs[label] if isinstance(label, int) else ", ".join(image.names) or "no label"
+        found.append(HeatMap(image.path, truth, old, new))
     return found
 
 

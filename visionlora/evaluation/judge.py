@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-
 from visionlora.evaluation.predictions import Predictions
 from visionlora.report.judged import Bin, ClassScores, Judged
+from visionlora.tasks.base import Task
 
 BINS = 10
 
@@ -68,15 +67,13 @@ def reliability(predictions: Predictions, bins: int = BINS) -> list[Bin]:
     ]
 
 
-def mistakes_first(predictions: Predictions) -> list[int]:
+def mistakes_first(predictions: Predictions, task: Task) -> list[int]:
     """The places of labelled images, those that are wrong first, and of each kind the largest loss first."""
-    losses = image_losses(predictions)
-    wrong = predictions.predicted != predictions.labels
+    losses = image_losses(predictions, task)
+    wrong = task.mistakes(predictions.logits, predictions.labels)
     return sorted(range(len(predictions)), key=lambda place: (not bool(wrong[place]), -losses[place]))
 
 
-def image_losses(predictions: Predictions) -> list[float]:
-    """The cross-entropy of each labelled image in nats."""
-    return torch.nn.functional.cross_entropy(
-        predictions.logits, predictions.labels, reduction="none"
-    ).tolist()
+def image_losses(predictions: Predictions, task: Task) -> list[float]:
+    """The loss of each labelled image in nats."""
+    return task.losses(predictions.logits, predictions.labels).tolist()

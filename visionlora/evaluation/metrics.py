@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from visionlora.evaluation.forgetting import Changes
-from visionlora.evaluation.predictions import SCORES, Predictions
+from visionlora.evaluation.predictions import Predictions
 from visionlora.report.intervals import with_interval
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED
+from visionlora.tasks.base import Task
 
 
 def top1_lost(frozen: Predictions, now: Predictions) -> float:
@@ -22,50 +23,31 @@ def top1_lost(frozen: Predictions, now: Predictions) -> float:
 
 
 def validation_metrics(
-    predictions: Predictions | None, selected: Sequence[str], names: Mapping[int, str] | None = None
+    task: Task, predictions: Predictions | None, selected: Sequence[str], names: Mapping[int, str]
 ) -> dict[str, Any]:
-    """The scores, every accuracy with its interval; each "not measured" where there are no images.
+    """The task's figures, as ``val/...``, and those of each class; "not measured" where there are no images.
 
     Args:
+        task: what was learned.
         predictions: for the validation images.
         selected: what these images chose.
-        names: the trained classes by their outputs; with several, there are figures of each.
+        names: the trained classes by their outputs.
     """
     if predictions is None:
-        return {**dict.fromkeys(SCORES, NOT_MEASURED), SELECTED: []}
-    metrics: dict[str, Any] = {}
-    for name, value in predictions.scores().items():
-        metrics |= {name: value} if name == "val/loss" else with_interval(name, value, len(predictions))
-    balanced = class_metrics(predictions, names or {})
-    if balanced:
-        metrics["val/balanced_accuracy"] = balanced.pop("balanced_accuracy")
-    return {**metrics, **balanced, SELECTED: list(selected)}
+        return {**{f"val/{name}": NOT_MEASURED for name in task.figures}, SELECTED: []}
+    figures = task.metrics(predictions.logits, predictions.labels, names)
+    named = {name if isinstance(value, dict) else f"val/{name}": value for name, value in figures.items()}
+    return {**named, SELECTED: list(selected)}
 
 
 def accuracy_metrics(
-    predictions: Predictions | None, selected: Sequence[str], names: Mapping[int, str] | None = None
+    task: Task, predictions: Predictions | None, selected: Sequence[str], names: Mapping[int, str]
 ) -> dict[str, Any] | str:
     """The same for labelled images that are not the run's validation images; with their number."""
     if predictions is None:
         return NOT_MEASURED
-    figures = validation_metrics(predictions, selected, names).items()
-    return {"pictures": len(predictions), **{name.removeprefix("val/"): value for name, value in figures}}
-
-
-def class_metrics(predictions: Predictions, names: Mapping[int, str]) -> dict[str, Any]:
-    """Top-1 of each class, and its mean over them (balanced accuracy), in which a class with few images
-    counts as much as one with many; nothing where images show fewer than two classes."""
-    classes: dict[str, Any] = {}
-    for output, name in names.items():
-        own = predictions.labels == output
-        count = int(own.sum())
-        if count:
-            top1 = with_interval("top1", predictions.subset(own).top(1), count)
-            classes[name] = {"pictures": count, **top1}
-    if len(classes) < 2:
-        return {}
-    balanced = sum(one["top1"] for one in classes.values()) / len(classes)
-    return {"balanced_accuracy": balanced, "per_class": classes}
+    figures = task.metrics(predictions.logits, predictions.labels, names)
+    return {"pictures": len(predictions), **figures, SELECTED: list(selected)}
 
 
 def retention_metrics(

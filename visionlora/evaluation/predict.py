@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import glob
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
 
 import torch
 from rich.console import Console
@@ -25,7 +22,8 @@ from visionlora.device import choose_device
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.config import PredictConfig
 from visionlora.evaluation.mirrored import Mirrored
-from visionlora.files import json_text, replacing, require_all_writable
+from visionlora.evaluation.prediction_file import ImagePrediction, PredictionWriter
+from visionlora.files import replacing, require_all_writable
 from visionlora.memory import computed
 from visionlora.models.restore import TrainedModel
 from visionlora.models.several import restore_adapters
@@ -35,28 +33,13 @@ from visionlora.report.progress import progress
 from visionlora.report.sheet import PredictionRow, before_after_sheet
 from visionlora.report.tables import predictions_table, show
 from visionlora.signals import StopRequest, stoppable
-from visionlora.tasks.single_label import Prediction, decode
-from visionlora.text import csv_safe, printable
+from visionlora.tasks.base import Prediction, Task
+from visionlora.tasks.choose import task_of
+from visionlora.tasks.multi_label import MultiLabel
+from visionlora.text import printable
 
 SHOWN = 50
 """Rows of the table on the terminal, and images on a sheet; an output file takes all of them."""
-
-
-@dataclass(frozen=True)
-class ImagePrediction:
-    """The prediction for one image, or why it could not be read.
-
-    Attributes:
-        path: of the image.
-        now: the adapted network's.
-        before: the frozen network's; None unless it was asked for.
-        error: why the image could not be read.
-    """
-
-    path: Path
-    now: Prediction
-    before: Prediction | None = None
-    error: str | None = None
 
 
 def predict_images(options: PredictConfig, console: Console | None = None) -> int:
@@ -78,6 +61,12 @@ def predict_images(options: PredictConfig, console: Console | None = None) -> in
         )
         if restored.backbone.notice is not None:
             (console or Console()).print(Text(printable(restored.backbone.notice)))
+        task = task_of(restored)
+        if isinstance(task, MultiLabel):
+            words = "every label above its threshold is given, however many (top_k does not apply)"
+            if not restored.about.get("thresholds"):
+                words += "; no thresholds were chosen in training, so all are 0.5"
+            (console or Console()).print(Text(words))
         with stop.deferred():
             return _predict(options, images, restored, console or Console(), stop)
 
@@ -90,6 +79,8 @@ def _predict(
     stop: StopRequest,
 ) -> int:
     """Predict, show and write, up to a signal; returns how many images could not be read."""
+    task = task_of(restored)
+    several = isinstance(task, MultiLabel)
     shown: list[ImagePrediction] = []
     broken: list[ImagePrediction] = []
     count = 0
@@ -97,7 +88,8 @@ def _predict(
         writer = None
         if options.output:
             path = stack.enter_context(replacing(options.output))
-            writer = _Writer(path, Path(options.output).suffix.lower(), options.top_k, options.compare)
+            top = None if several else options.top_k
+            writer = PredictionWriter(path, Path(options.output).suffix.lower(), top, options.compare)
             stack.callback(writer.close)
         advance = stack.enter_context(progress(Console(stderr=True), "predicting"))
         for prediction in predict_files(
@@ -115,7 +107,7 @@ def _predict(
             if stop.number is not None:
                 break
     rows = [_row(prediction) for prediction in shown]
-    show(predictions_table(rows), console)
+    show(predictions_table(rows, several), console)
     _say_totals(console, options.output, count - len(broken), len(shown))
     if count < len(images):
         console.print(Text(f"stopped after {count:,} of {len(images):,} images"))
@@ -176,7 +168,7 @@ def predict_files(
         Normalise(preprocessing.mean, preprocessing.std),
     )
     cache = ImageCache(0, preprocessing.resize, preprocessing.interpolation)
-    network = restored.network.to(choose_device("auto"))
+    task, network = task_of(restored), restored.network.to(choose_device("auto"))
     predictor = Mirrored(network) if mirrored else network
 
     def attempt(image: ImageFile) -> Tensor | BadImage:
@@ -189,14 +181,14 @@ def predict_files(
         decoded = list(threads.map(attempt, batch))
         readable = [pixels for pixels in decoded if isinstance(pixels, Tensor)]
         predicted = iter(
-            _predict_batch(restored, predictor, normalise(readable), top, compare) if readable else ()
+            _predict_batch(restored, task, predictor, normalise(readable), top, compare) if readable else ()
         )
         for image, pixels in zip(batch, decoded, strict=True):
             if isinstance(pixels, BadImage):
                 yield ImagePrediction(image.path, [], error=pixels.reason)
             else:
-                now, before = next(predicted)
-                yield ImagePrediction(image.path, now, before)
+                now, before, shown = next(predicted)
+                yield ImagePrediction(image.path, now, before, shown=shown)
 
     here, remaining = place(), iter(images)
     with ThreadPoolExecutor() as threads, merged(network) if merge else nullcontext():
@@ -208,21 +200,24 @@ def predict_files(
 
 @torch.inference_mode()
 def _predict_batch(
-    restored: TrainedModel, predictor: nn.Module, images: Tensor, top: int, compare: bool
-) -> list[tuple[Prediction, Prediction | None]]:
+    restored: TrainedModel, task: Task, predictor: nn.Module, images: Tensor, top: int, compare: bool
+) -> list[tuple[Prediction, Prediction | None, Prediction]]:
+    """Of each image the adapted network's prediction, the frozen one's, and what a table shows."""
     images = images.to(next(predictor.parameters()).device)
-    now = decode(computed(predictor, images), restored.head.outputs, top)
+    logits = computed(predictor, images)
+    now = task.decode(logits, restored.head.outputs, top)
+    shown = task.shown(logits, restored.head.outputs, top)
     if not compare or restored.head.kind == "new":
-        return [(one, None) for one in now]
+        return [(one, None, row) for one, row in zip(now, shown, strict=True)]
     with adapters_off(restored.network):
         logits = computed(predictor, images)
     # The frozen network has no outputs for the classes that were added to its head.
     known = restored.head.outputs[: len(restored.backbone.categories)]
-    return list(zip(now, decode(logits[:, : len(known)], known, top), strict=True))
+    return list(zip(now, task.decode(logits[:, : len(known)], known, top), shown, strict=True))
 
 
 def _row(prediction: ImagePrediction) -> PredictionRow:
-    return PredictionRow(path=prediction.path, truth=None, before=prediction.before, after=prediction.now)
+    return PredictionRow(path=prediction.path, truth=None, before=prediction.before, after=prediction.shown)
 
 
 def _say_totals(console: Console, output: str | None, readable: int, shown: int) -> None:
@@ -239,47 +234,3 @@ def _name_broken(broken: Sequence[ImagePrediction], count: int) -> None:
         print(printable(f"not read: {prediction.path}: {prediction.error}"), file=sys.stderr)
     if broken:
         print(f"{len(broken)} of {count} images could not be read", file=sys.stderr)
-
-
-class _Writer:
-    """One record an image, as CSV or JSON lines.
-
-    JSON lines keep every name exactly: ``json.loads`` gives back the bytes that are not UTF-8 too, as
-    ``os.fsencode`` wants them. CSV is for spreadsheets, so its texts are :func:`csv_safe`.
-    """
-
-    def __init__(self, path: Path, suffix: str, top: int, compare: bool) -> None:
-        self._file: IO[str] = path.open("w", encoding="utf-8", newline="")
-        self._csv: Any = None
-        if suffix == ".csv":
-            self._csv = csv.writer(self._file)
-            ranks = range(1, top + 1)
-            now = [part for rank in ranks for part in (f"name_{rank}", f"probability_{rank}")]
-            before = ["before_name", "before_probability"] if compare else []
-            self._csv.writerow(["path", *now, *before, "error"])
-        self._top = top
-        self._compare = compare
-
-    def write(self, one: ImagePrediction) -> None:
-        """Append one image."""
-        if self._csv is None:
-            record: dict[str, Any] = {"path": str(one.path), "predictions": _records(one.now)}
-            if self._compare:
-                record["before"] = _records(one.before or [])
-            if one.error is not None:
-                record["error"] = one.error
-            self._file.write(json_text(record) + "\n")
-            return
-        now = [part for pair in one.now for part in pair]
-        now += [""] * (2 * self._top - len(now))
-        before = list(one.before[0]) if one.before else ["", ""]
-        cells = [str(one.path), *now, *(before if self._compare else []), one.error or ""]
-        self._csv.writerow(map(csv_safe, cells))
-
-    def close(self) -> None:
-        """Finish the file."""
-        self._file.close()
-
-
-def _records(prediction: Prediction) -> list[dict[str, Any]]:
-    return [{"name": name, "probability": round(value, 6)} for name, value in prediction]

@@ -15,9 +15,6 @@ from visionlora.place import place
 from visionlora.processes import gather
 from visionlora.tasks import single_label as task
 
-SCORES = ("val/top1", "val/top5", "val/loss")
-"""The figures of validation images."""
-
 
 @dataclass(frozen=True)
 class Predictions:
@@ -101,10 +98,6 @@ class Predictions:
         probability = F.pad(probability, (0, self.logits.shape[1] - probability.shape[1]))
         now = probability.gather(1, self.logits.argmax(1, keepdim=True))[:, 0]
         return float((probability.amax(1) - now).mean())
-
-    def scores(self) -> dict[str, float]:
-        """The figures of labelled validation images."""
-        return dict(zip(SCORES, (self.top(1), self.top(5), self.loss()), strict=True))
 
 
 @torch.inference_mode()

@@ -29,9 +29,9 @@ from visionlora.files import replacing, require_writable, write_json
 from visionlora.frozen.growth import growths
 from visionlora.frozen.quantised import dequantise
 from visionlora.models import WeightsMetadata, plain_head
-from visionlora.models.merge_weights import get_model_recipe, output_wnids
+from visionlora.models.merge_weights import get_model_recipe, output_wnids, require_plain
 from visionlora.models.other_tasks import task_of
-from visionlora.models.restore import TrainedModel
+from visionlora.models.restore import TrainedModel, saved_thresholds
 from visionlora.models.several import restore_adapters
 from visionlora.models.sources import structure
 from visionlora.text import printable
@@ -85,7 +85,11 @@ def export_adapter(options: ExportConfig, console: Console | None = None) -> Com
             f"output: {options.adapters[0]} has new blocks (model.expand), whose code a file of weights "
             "does not hold; give an output that ends in .pt2 or .onnx"
         )
+    if suffix == ".safetensors":
+        require_plain(trained.network, options.adapters[0])
     exported = _plain(trained)
+    if exported.about.thresholds:  # an image has no one class that the most probable output could be
+        compared = tuple(ImageFile(image.path) for image in compared)
     with _beside(path) as unfinished:
         run = _write(exported, unfinished, options, calibrated)
         found = None
@@ -102,7 +106,9 @@ def export_adapter(options: ExportConfig, console: Console | None = None) -> Com
     write_json(about_path, _record(exported, options, found, len(calibrated)), indent=1)
     if suffix == ".onnx":
         with replacing(script_path) as beside:
-            script = onnx_script(path.name, exported.about.preprocessing, options.preprocess)
+            script = onnx_script(
+                path.name, exported.about.preprocessing, options.preprocess, bool(exported.about.thresholds)
+            )
             beside.write_text(script, encoding="utf-8")
     if found is not None and found.notable():
         say(Text(f"WARNING: {options.precision} costs top-1; compare before you use it", style="yellow"))
@@ -114,7 +120,9 @@ def export_adapter(options: ExportConfig, console: Console | None = None) -> Com
 def _plain(trained: TrainedModel) -> Exported:
     network = plain_head(merge(trained.network)).eval()
     dequantise(network)
-    about = WeightsMetadata(trained.head.outputs, output_wnids(trained), trained.backbone.preprocessing)
+    about = WeightsMetadata(
+        trained.head.outputs, output_wnids(trained), trained.backbone.preprocessing, saved_thresholds(trained)
+    )
     recipe = get_model_recipe(trained.backbone, network, len(about.categories))
     empty = partial(structure, trained.backbone.name, len(about.categories), trained.backbone.options)
     network.requires_grad_(False)
@@ -182,6 +190,7 @@ def _record(
         "calibration_images": calibrated,
         "comparison": "not measured" if found is None else asdict(found),
         "classes": list(exported.about.categories),
+        **({"thresholds": list(exported.about.thresholds)} if exported.about.thresholds else {}),
         "preprocessing": asdict(exported.about.preprocessing),
     }
 

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from visionlora.data.preprocessing import Preprocessing
 
-_SCRIPT = '''"""Prints the most probable class of images. Needs numpy, onnxruntime and pillow."""
+_SCRIPT = '''"""Prints {what} of images. Needs numpy, onnxruntime and pillow."""
 import json, pathlib, sys
 import numpy, onnxruntime
 from PIL import Image, ImageOps
 session = onnxruntime.InferenceSession(str(pathlib.Path(__file__).with_name({name!r})))
-names = json.loads(session.get_modelmeta().custom_metadata_map["categories"])
+about = session.get_modelmeta().custom_metadata_map
+names = json.loads(about["categories"])
 for path in sys.argv[1:]:
     image = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
 {steps}
     logits = session.run(None, {{"images": pixels[None]}})[0][0]
-    print(path, names[int(logits.argmax())], sep="\\t")
+    print(path, {said}, sep="\\t")
 '''
+_ONE = "names[int(logits.argmax())]"
+_ALL = """*[
+        name for name, logit, least in zip(names, logits, json.loads(about["thresholds"]))
+        if 1 / (1 + numpy.exp(-float(logit))) > least
+    ]"""
 _CROP = """\
     image = image.resize([int({resize} * side / min(image.size)) for side in image.size], Image.{mode})
     left, top = (round((side - {crop}) / 2) for side in image.size)
@@ -31,13 +37,14 @@ _STEPS = {
 }
 
 
-def onnx_script(name: str, preprocessing: Preprocessing, preprocess: str) -> str:
+def onnx_script(name: str, preprocessing: Preprocessing, preprocess: str, several: bool = False) -> str:
     """The text of the script.
 
     Args:
         name: of the ONNX file, in the script's own folder.
         preprocessing: of the network's input.
         preprocess: what the file does of it itself.
+        several: whether an image may have several labels.
     """
     steps = _STEPS[preprocess].format(
         resize=preprocessing.resize,
@@ -46,4 +53,5 @@ def onnx_script(name: str, preprocessing: Preprocessing, preprocess: str) -> str
         mean=list(preprocessing.mean),
         std=list(preprocessing.std),
     )
-    return _SCRIPT.format(name=name, steps=steps)
+    what, said = ("the labels", _ALL) if several else ("the most probable class", _ONE)
+    return _SCRIPT.format(name=name, steps=steps, what=what, said=said)

@@ -23,7 +23,7 @@ from visionlora.models.backbone import Backbone, load_backbone
 from visionlora.models.config import ModelConfig
 from visionlora.models.earlier import Delivered, EarlierAdapter, continue_from, require_low_rank
 from visionlora.models.expand import expand
-from visionlora.models.heads import Head, apply_head, head_parameters
+from visionlora.models.heads import Head, apply_head, head_parameters, require_below_zero
 from visionlora.models.quantise import QuantisedBase, absorbed_ranks, quantise_base
 from visionlora.models.sources import require_class_logits
 from visionlora.models.upper_layers import AUTO, upper_layers
@@ -82,6 +82,7 @@ def adapt(
     seed: int,
     channels_last: bool,
     adapter: str | None = None,
+    several: bool = False,
 ) -> AdaptedNetwork:
     """The pretrained network with a head for the classes, frozen but for its adapters and new rows.
 
@@ -96,6 +97,7 @@ def adapt(
         seed: of the adapters' start.
         channels_last: the memory format.
         adapter: a run folder or an adapter directory to continue from; None: the network as it is.
+        several: whether an image may have several of the classes.
 
     Raises:
         VisionLoraError, visionlora.adapters.LoraError: the network, a class name or the adapter is refused.
@@ -127,7 +129,14 @@ def adapt(
                 "model.expand: new blocks can't be added to an adapter that is continued; leave one out"
             )
         expand(backbone.model, model.expand)
-    head = apply_head(backbone, kind, classes)
+    head = apply_head(backbone, kind, classes, several)
+    if several:
+        require_below_zero(backbone.model, head, backbone.preprocessing.crop)
+    elif head.kind != "new" and backbone.thresholds:
+        raise VisionLoraError(
+            f"model.head={head.kind}: the outputs of {backbone.weights} are labels, of which an image may "
+            "have several; set model.head=new, or task=multi_label"
+        )
     only_blocks = model.expand > 0 and tuple(lora.targets) == (AUTO,)
     if tuple(lora.targets) == (AUTO,):
         lora = replace(lora, targets=upper_layers(backbone.model, backbone.preprocessing.crop))

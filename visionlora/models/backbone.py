@@ -40,6 +40,8 @@ class Backbone:
         anchors: folders of unlabelled images that ship with the network.
         retention_root: folder of labelled images that ships with the network.
         options: that the network's constructor was given besides the number of outputs.
+        thresholds: where its outputs are labels, of which an image may have several, the probabilities above
+            which it has them; else none.
     """
 
     requested: str
@@ -53,6 +55,7 @@ class Backbone:
     anchors: tuple[Path, ...] = ()
     retention_root: Path | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    thresholds: tuple[float, ...] = ()
 
 
 def load_backbone(
@@ -149,8 +152,9 @@ def _backbone(
     name: str, model: nn.Module, about: WeightsMetadata, weights: str, options: Mapping[str, Any]
 ) -> Backbone:
     return Backbone(
-        name, name, model, about.categories, about.wnids, about.preprocessing, weights, options=options
-    )
+        name, name, model, about.categories, about.wnids, about.preprocessing, weights, options=options,
+        thresholds=about.thresholds,
+    )  # fmt: skip
 
 
 def _about(name: str) -> WeightsMetadata:

@@ -23,7 +23,7 @@ from visionlora.models.backbone import AUTO, Backbone
 from visionlora.models.config import ModelConfig
 from visionlora.models.heads import ExtendedHead, Head, apply_head, plain_head, whole_head
 from visionlora.models.registry import final_layer
-from visionlora.models.restore import adapter_directory, restore
+from visionlora.models.restore import adapter_directory, has_several_labels, restore
 from visionlora.models.sources import structure
 
 IMAGENET = "imagenet"
@@ -118,6 +118,11 @@ def continue_from(path: str, options: ModelConfig) -> tuple[Backbone, EarlierAda
         raise VisionLoraError(
             f"adapter: {directory} has new blocks (model.expand), and no other adapter can be added to them; "
             "train anew on all images"
+        )
+    if has_several_labels(read_adapter_config(directory)["visionlora"]):
+        raise VisionLoraError(
+            f"adapter: {directory} gives an image several labels (task=multi_label), and no classes can be "
+            "added to them; train anew on all images"
         )
     name, saved = options.name, read_adapter_config(directory)["visionlora"].get("model")
     if saved is not None and name not in (AUTO, saved):

@@ -7,64 +7,71 @@ changing (Kumar et al. 2022, linear probing, then fine-tuning, https://arxiv.org
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from visionlora.models.heads import Head, Layer
+from visionlora.models.heads import Head, Layer, relu_is_removed
 
 PRIOR = 0.05
 """The weight of the penalty, in images: with N images, ``PRIOR / (2 N)`` times the squared weights is added
-to the mean cross-entropy. Between 0.02 and 0.2 hardly anything changes."""
+to the mean loss. Between 0.02 and 0.2 hardly anything changes."""
 ITERATIONS = 100
 SAMPLE = 32
 """Images whose every position is looked at, where a ReLU follows the head."""
 
 
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""Of logits (N, outputs) and their labels: a scalar, convex in the logits."""
+
+
 @torch.no_grad()
-def start_head(network: nn.Module, head: Head, batches: Iterable[Mapping[str, Tensor]], images: int) -> float:
+def start_head(
+    network: nn.Module, head: Head, batches: Iterable[Mapping[str, Tensor]], images: int, loss: Loss
+) -> tuple[Tensor, Tensor]:
     """Give a new head the weights of a logistic regression on the head's inputs; the rest stays as it is.
 
     Args:
         network: with adapters that do not change anything yet; its mode is restored.
         head: of the kind "new".
-        batches: ``images`` (B, 3, height, width) and ``labels``, int64 (B,); an image may come several times,
+        batches: ``images`` (B, 3, height, width) and ``labels``, (B, ...); an image may come several times,
             in augmented views.
         images: how many different ones there are.
+        loss: of the regression.
 
     Returns:
-        The share of the views that the head classifies correctly.
+        What the head says about the views, logits (N, outputs), and their labels.
     """
     layer = cast(Layer, network.get_submodule(head.layer))
     inputs, labels, sample = _inputs(network, layer, batches)
     with torch.autocast(inputs.device.type, enabled=False):  # the network alone may be cast
-        weight, bias = logistic_regression(inputs, labels, len(head.outputs), PRIOR / images)
-        if isinstance(layer, nn.Conv2d):
+        weight, bias = logistic_regression(inputs, labels, len(head.outputs), PRIOR / images, loss)
+        if isinstance(layer, nn.Conv2d) and not relu_is_removed(network):
             bias = bias + _shift(sample, weight, bias)
-        right = float(((inputs @ weight.T + bias).argmax(1) == labels).float().mean())
+        logits = inputs @ weight.T + bias
     layer.weight.copy_(weight.view_as(layer.weight))
     if layer.bias is not None:
         layer.bias.copy_(bias)
-    return right
+    return logits, labels
 
 
 @torch.enable_grad()
 def logistic_regression(
-    inputs: Tensor, labels: Tensor, classes: int, penalty: float
+    inputs: Tensor, labels: Tensor, classes: int, penalty: float, loss: Loss
 ) -> tuple[Tensor, Tensor]:
-    """Multinomial logistic regression, by L-BFGS: the problem is convex, so its start does not matter.
+    """Logistic regression by L-BFGS: the problem is convex, so its start does not matter.
 
-    Minimises the mean cross-entropy plus ``penalty / 2`` times the squared weights, of inputs that are
+    Minimises the loss plus ``penalty / 2`` times the squared weights, of inputs that are
     centred and have a mean squared length of 1.
 
     Args:
         inputs: (N, features).
-        labels: int64 (N,), below ``classes``.
+        labels: (N, ...).
         classes: how many.
         penalty: above 0.
+        loss: of the logits and the labels.
 
     Returns:
         The weights (classes, features) and the biases (classes,) for the inputs as they are given.
@@ -78,9 +85,9 @@ def logistic_regression(
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        loss = F.cross_entropy(scaled @ weight.T + bias, labels) + penalty / 2 * weight.square().sum()
-        loss.backward()
-        return loss
+        value = loss(scaled @ weight.T + bias, labels) + penalty / 2 * weight.square().sum()
+        value.backward()
+        return value
 
     optimizer.step(closure)
     weight = weight.detach() / length

@@ -70,7 +70,11 @@ class ExtendedHead(nn.Module):
         return _joined(cast(nn.Linear, self.old), cast(nn.Linear, self.new))
 
 
-def apply_head(backbone: Classifier, kind: str, class_names: Sequence[str]) -> Head:
+class NoReLU(nn.Identity):
+    """Stands behind the head in place of a ReLU, where outputs have to be below 0 (several labels)."""
+
+
+def apply_head(backbone: Classifier, kind: str, class_names: Sequence[str], several: bool = False) -> Head:
     """Adapt the network's last layer to the classes; changes ``backbone.model`` in place where needed.
 
     - ``keep``: the network has an output for every class; nothing changes.
@@ -84,6 +88,8 @@ def apply_head(backbone: Classifier, kind: str, class_names: Sequence[str]) -> H
         backbone: the network with its categories and WordNet ids.
         kind: one of the four.
         class_names: the classes, all different.
+        several: whether an image may have several of them. Then the head is new, also of one class, and no
+            ReLU is behind it: an output below 0 says that a label is not there.
 
     Raises:
         VisionLoraError: an unknown kind; no classes; ``new`` with a single class; ``keep`` with a class that
@@ -95,6 +101,9 @@ def apply_head(backbone: Classifier, kind: str, class_names: Sequence[str]) -> H
     if not class_names:
         raise VisionLoraError("head: no classes; give at least one class name")
     layer = final_layer(backbone.model, len(backbone.categories))
+    if several:
+        _remove_relu(backbone.model, layer)
+        return _new_outputs(backbone, layer, class_names)
     if kind == "new":
         return _new(backbone, layer, class_names)
     found, unknown = _match_classes(backbone, class_names)
@@ -109,6 +118,27 @@ def apply_head(backbone: Classifier, kind: str, class_names: Sequence[str]) -> H
             f"head keep: {first}{more}; or use model.head=extend or model.head=new"
         ) from first
     return Head("keep", layer, backbone.categories, tuple(found.values()))
+
+
+def require_below_zero(model: nn.Module, head: Head, size: int) -> None:
+    """Check that a new head's outputs can be below 0, as those of labels have to.
+
+    Raises:
+        VisionLoraError: what follows the head does not let them.
+    """
+    layer = cast(Layer, model.get_submodule(head.layer))
+    if layer.bias is None:
+        return
+    device, kept = layer.weight.device, layer.bias.detach().clone()
+    with torch.no_grad():
+        layer.bias.fill_(-1.0)
+        low = float(model(torch.zeros(1, 3, size, size, device=device)).max())
+        layer.bias.copy_(kept)
+    if low >= 0:
+        raise VisionLoraError(
+            "model.name: this network's outputs cannot be below 0, so it cannot say that a label is not "
+            "there; use another network for task=multi_label"
+        )
 
 
 def head_parameters(model: nn.Module, head: Head) -> list[nn.Parameter]:
@@ -169,9 +199,28 @@ def _new(backbone: Classifier, layer: str, class_names: Sequence[str]) -> Head:
             f"head new: a head with the single class '{class_names[0]}' cannot separate anything; use "
             "model.head=extend, or add a second class"
         )
+    return _new_outputs(backbone, layer, class_names)
+
+
+def _new_outputs(backbone: Classifier, layer: str, class_names: Sequence[str]) -> Head:
     old = cast(Layer, backbone.model.get_submodule(layer))
     backbone.model.set_submodule(layer, _zero_rows(old, len(class_names)))
     return Head("new", layer, tuple(class_names), tuple(range(len(class_names))))
+
+
+def _remove_relu(model: nn.Module, layer: str) -> None:
+    """Replace the ReLU right behind the last layer (SqueezeNet's), in place."""
+    parent, _, name = layer.rpartition(".")
+    siblings = model.get_submodule(parent)
+    names = [key for key, _ in siblings.named_children()]
+    after = names[names.index(name) + 1 :][:1] if isinstance(siblings, nn.Sequential) else []
+    if after and isinstance(siblings.get_submodule(after[0]), nn.ReLU):
+        siblings.set_submodule(after[0], NoReLU())
+
+
+def relu_is_removed(model: nn.Module) -> bool:
+    """Whether :func:`apply_head` replaced the ReLU behind the head: torchvision's network has it."""
+    return any(isinstance(module, NoReLU) for module in model.modules())
 
 
 def _new_rows(old: Layer, outputs: int) -> Layer:

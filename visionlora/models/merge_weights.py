@@ -21,9 +21,10 @@ from visionlora.frozen.quantised import dequantise
 from visionlora.models import Backbone, WeightsMetadata, final_layer, plain_head
 from visionlora.models.config import FIRST, HEAD
 from visionlora.models.factory import is_factory
+from visionlora.models.heads import relu_is_removed
 from visionlora.models.quantise import quantise_base
 from visionlora.models.quantised_file import write_quantised
-from visionlora.models.restore import TrainedModel
+from visionlora.models.restore import MULTI_LABEL, TrainedModel, saved_thresholds
 from visionlora.models.several import restore_adapters
 from visionlora.models.sources import network_name
 from visionlora.models.timm_networks import is_timm
@@ -74,11 +75,13 @@ def write_merged(
             f"This writes it with its code: {_export_command(paths[0], path, model, weights)} (or .onnx "
             "instead of .pt2); visionlora.load builds it in Python"
         )
+    require_plain(trained.network, paths[0])
     network = plain_head(merge(trained.network))
     dequantise(network)
     outputs = trained.head.outputs
     recipe = get_model_recipe(trained.backbone, network, len(outputs))
-    description = WeightsMetadata(outputs, output_wnids(trained), trained.backbone.preprocessing)
+    thresholds = saved_thresholds(trained)
+    description = WeightsMetadata(outputs, output_wnids(trained), trained.backbone.preprocessing, thresholds)
     said = [] if trained.backbone.notice is None else [trained.backbone.notice]
     if quantise is not None:
         skip = trained.about.get("quantise", {}).get("skip", (FIRST, HEAD))
@@ -94,6 +97,11 @@ def write_merged(
         **recipe,
         "trained": list(trained.classes),
         "classes": list(outputs),
+        **(
+            {"task": MULTI_LABEL, "thresholds": dict(zip(outputs, thresholds, strict=True))}
+            if thresholds
+            else {}
+        ),
     }
     write_json(names, about, indent=1)
     said += [
@@ -111,6 +119,20 @@ def _export_command(adapter: str, output: Path, model: str | None, weights: str 
     given = {"adapter": adapter, "output": output.with_suffix(".pt2"), "model": model, "weights": weights}
     words = [f"{key}={value}" for key, value in given.items() if value is not None]
     return printable(shlex.join(["visionlora", "export", *words]))
+
+
+def require_plain(network: nn.Module, adapter: str) -> None:
+    """Refuse a network that differs from its library's where a file of weights does not say so.
+
+    Raises:
+        VisionLoraError: the ReLU behind its head was removed.
+    """
+    if relu_is_removed(network):
+        raise VisionLoraError(
+            f"output: {adapter} gives an image several labels, for which the ReLU behind this network's last "
+            "layer was removed, and a file of weights does not hold that; use visionlora export with "
+            "output=NAME.pt2 or NAME.onnx, or visionlora.load in Python"
+        )
 
 
 def get_model_recipe(backbone: Backbone, network: nn.Module, outputs: int) -> dict[str, Any]:

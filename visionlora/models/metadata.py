@@ -1,8 +1,9 @@
 """Metadata of weights: names of the outputs, WordNet ids and preprocessing.
 
-A safetensors file can hold it as JSON under three metadata keys: ``categories`` (a list of names),
-``wnids`` (a list of WordNet ids, "" where there is none) and ``preprocessing`` (an object with the fields of
-:class:`Preprocessing`). Every key is optional.
+A safetensors file can hold it as JSON under four metadata keys: ``categories`` (a list of names), ``wnids``
+(a list of WordNet ids, "" where there is none), ``preprocessing`` (an object with the fields of
+:class:`Preprocessing`) and, where the outputs are labels of which an image may have several, ``thresholds``
+(a list of probabilities: the sigmoid of an output above which an image has the label). Every key is optional.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ from visionlora.models.classes import imagenet_wnids
 
 @dataclass(frozen=True)
 class WeightsMetadata:
-    """Names and WordNet ids of the outputs, in order, and the preprocessing."""
+    """Names and WordNet ids of the outputs, in order, and the preprocessing; of labels the thresholds."""
 
     categories: tuple[str, ...]
     wnids: tuple[str, ...]
     preprocessing: Preprocessing
+    thresholds: tuple[float, ...] = ()
 
     @classmethod
     def of_imagenet(cls, network: str) -> WeightsMetadata:
@@ -46,12 +48,12 @@ class WeightsMetadata:
             VisionLoraError: an entry is unreadable, or a list has not one entry for each output.
         """
         changes: dict[str, Any] = {}
-        for key in ("categories", "wnids", "preprocessing"):
+        for key in ("categories", "wnids", "preprocessing", "thresholds"):
             if key in metadata:
                 changes[key] = _parse(key, metadata[key], source)
         if "categories" in changes:
             changes.setdefault("wnids", ("",) * len(self.categories))
-        for key in changes.keys() & {"categories", "wnids"}:
+        for key in changes.keys() & {"categories", "wnids", "thresholds"}:
             if len(changes[key]) != len(self.categories):
                 raise VisionLoraError(
                     f"weights: {source} has {len(self.categories)} outputs, but its metadata lists "
@@ -65,12 +67,17 @@ class WeightsMetadata:
             "categories": json.dumps(self.categories),
             "wnids": json.dumps(self.wnids),
             "preprocessing": json.dumps(asdict(self.preprocessing)),
+            **({"thresholds": json.dumps(self.thresholds)} if self.thresholds else {}),
         }
 
 
 def _parse(key: str, text: str, source: str) -> Any:
     try:
         value = json.loads(text)
+        if key == "thresholds":
+            if not isinstance(value, list) or not all(isinstance(item, float) for item in value):
+                raise ValueError("not a list of numbers")
+            return tuple(value)
         if key != "preprocessing":
             if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
                 raise ValueError("not a list of strings")

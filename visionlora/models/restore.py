@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from visionlora.models.expand import expand_at
 from visionlora.models.factory import is_factory
 from visionlora.models.quantise import quantise_base, read_corrections
 from visionlora.text import brief
+
+MULTI_LABEL = "multi_label"
+"""What ``task`` of an adapter says where an image may have several labels; others have no such key."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,9 @@ def restore(path: str | Path, model: str | None = None, weights: str | None = No
     backbone = load_backbone(name, weights or about.get("weights", "imagenet"))
     classes = tuple(about.get("classes", ()))
     expand_at(backbone.model, about.get("expand") or ())
-    head = apply_head(backbone, str(about.get("head")), classes) if classes else unchanged_head(backbone)
+    head = unchanged_head(backbone)
+    if classes:
+        head = apply_head(backbone, str(about.get("head")), classes, has_several_labels(about))
     quantised = about.get("quantise")
     if quantised is not None:
         last = head.layer or final_layer(backbone.model, len(head.outputs))
@@ -99,6 +105,19 @@ def restore(path: str | Path, model: str | None = None, weights: str | None = No
     forget_replaced(network, head.trained)  # the head stays where the adapters are switched off
     set_growth_strength(network, about.get("expand_strength", 1.0))
     return TrainedModel(network.eval(), backbone, head, classes, about)
+
+
+def has_several_labels(about: Mapping[str, Any]) -> bool:
+    """Whether an adapter with these keys of our own gives an image any number of labels."""
+    return about.get("task") == MULTI_LABEL
+
+
+def saved_thresholds(trained: TrainedModel) -> tuple[float, ...]:
+    """Of each output, where an image may have several labels; 0.5 where none were chosen. Else none."""
+    if not has_several_labels(trained.about):
+        return ()
+    saved = trained.about.get("thresholds") or {}
+    return tuple(float(saved.get(name, 0.5)) for name in trained.head.outputs)
 
 
 def unchanged_head(backbone: Backbone) -> Head:

@@ -110,7 +110,11 @@ def load_all(
     network, layer = backbone.model, final_layer(backbone.model, len(backbone.categories))
     last = network.get_submodule(layer)
     for place, one in enumerate(loaded):
-        for key, what in (("expand", "has new blocks"), ("quantise", "was trained on a quantised base")):
+        for key, what in (
+            ("expand", "has new blocks"),
+            ("quantise", "was trained on a quantised base"),
+            ("task", "gives an image several labels (task=multi_label)"),
+        ):
             if one.about.get(key):
                 raise VisionLoraError(
                     f"adapter: {one.directory} {what}, so it acts with no other adapter; use it alone"

@@ -38,7 +38,7 @@ def write_quantised_weights(model: ModelConfig, output: str) -> str:
     size = backbone.preprocessing.crop
     base = quantise_base(backbone.model, model.quantise, model.quantise_skip, last, size)
     recipe = get_model_recipe(backbone, backbone.model, len(backbone.categories))
-    about = WeightsMetadata(backbone.categories, backbone.wnids, backbone.preprocessing)
+    about = WeightsMetadata(backbone.categories, backbone.wnids, backbone.preprocessing, backbone.thresholds)
     write_quantised(path, backbone.model, file_metadata(recipe, about))
     notice = f"{backbone.notice}\n" if backbone.notice else ""
     return f"{notice}{printable(path)}: {backbone.name}; {base.in_words()}"

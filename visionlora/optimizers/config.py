@@ -53,7 +53,7 @@ class OptimizerConfig(Section):
         False, "whether a class with few images weighs more in the loss (see also data.balance)"
     )
     label_smoothing: float | None = option(
-        None, "share of a label's probability spread over all outputs; null: 0.1 with a new head, else 0",
+        None, "share of a label's probability spread over all outputs; null: 0.1 if new head, one label",
         at_least=0, below=1,
     )  # fmt: skip
     warmup: float = option(
@@ -78,9 +78,9 @@ class OptimizerConfig(Section):
             known = ", ".join(other_arguments(self.name))
             raise ValueError(f"options has {one!r}; besides the other options {self.name} takes {known}")
 
-    def for_head(self, new: bool, factor: float = 1.0) -> OptimizerConfig:
+    def for_head(self, new: bool, factor: float = 1.0, several: bool = False) -> OptimizerConfig:
         """With the learning rate and label smoothing of that kind of head, where none is configured, and the
-        family's factor where no number is."""
+        family's factor where no number is; ``several``: images have any number of labels."""
         lr = default_lr(new) if self.lr is None else self.lr
         if self.adapter_factor is not None:
             factor = self.adapter_factor
@@ -89,7 +89,8 @@ class OptimizerConfig(Section):
         smoothing = self.label_smoothing
         if smoothing is None:
             # A new head on few images is soon sure of each of them, and as sure of what it gets wrong.
-            smoothing = 0.1 if new else 0.0
+            # Of many labels each is rare: smoothed, its probability would never be near 0.
+            smoothing = 0.1 if new and not several else 0.0
         return replace(self, lr=lr, adapter_factor=factor, label_smoothing=smoothing)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from visionlora.report.metrics_file import SELECTED
+from visionlora.report.metrics_file import SELECTED, has_several_labels, learned_figure
 from visionlora.text import printable
 
 POCKET = "pocket"
@@ -28,21 +28,23 @@ _RESULTS = {
     "false_positives": ("other images", "false_positive_rate", "false-positive rate"),
 }
 """figure -> (data set, type of the metric, its name)."""
+_ALSO = {"learned": ("mean_average_precision",)}
+"""figure -> its type where an image may have several labels."""
 
 
 def figures_of_run(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """What a run's ``metrics.json`` says, in three figures; None: not measured.
 
     Returns:
-        ``learned``: top-1 on test images, else on validation images; ``forgotten``: top-1 lost on old images,
-        measured or estimated; ``false_positives``: their rate; ``selected``: whether the images that give
-        ``learned`` chose something.
+        ``learned``: top-1 (mean average precision) on test images, else on validation images;
+        ``forgotten``: top-1 lost on old images, measured or estimated; ``false_positives``: their rate;
+        ``selected``: whether the images that give ``learned`` chose something.
     """
     test, after = metrics["test"]["after"], metrics["after"]
     retention, contrast = metrics["retention"], metrics["contrast"]
-    tested = not isinstance(test, str)
+    tested, key = not isinstance(test, str), learned_figure(metrics)[0]
     return {
-        "learned": _number(test["top1"] if tested else after["val/top1"]),
+        "learned": _number(test[key] if tested else after[f"val/{key}"]),
         "forgotten": None if isinstance(retention, str) else _number(retention["lost"]),
         "false_positives": (
             None if isinstance(contrast, str) else _number(contrast["after/false_positive_rate"])
@@ -73,17 +75,17 @@ def card_header(metrics: Mapping[str, Any], lora: Mapping[str, Any], date: str) 
         **({} if used == POCKET or ":" in used else {"base_model": used}),
         "date": date,
         "adapter": {"network": used, "family": lora["family"], "rank": lora["rank"], "classes": len(names)},
-        "model-index": [
-            {"name": f"{used}: {', '.join(names[:MOST_NAMES])}", "results": _results(figures_of_run(metrics))}
-        ],
+        "model-index": [{"name": f"{used}: {', '.join(names[:MOST_NAMES])}", "results": _results(metrics)}],
     }
     text = yaml.safe_dump(header, sort_keys=False, allow_unicode=True, width=110)
     return f"---\n{text}---"
 
 
-def _results(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
-    results = []
+def _results(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
+    results, figures = [], figures_of_run(metrics)
     for key, (images, kind, name) in _RESULTS.items():
+        if key == "learned" and has_several_labels(metrics):
+            kind, name = "mean_average_precision", "mean average precision"
         if figures[key] is None:
             continue
         selected = " (selected on these images)" if key == "learned" and figures["selected"] else ""
@@ -117,7 +119,11 @@ def figures_in(header: Mapping[str, Any]) -> dict[str, Any]:
         for metric in _list(_dict(result).get("metrics")):
             kind, value = _dict(metric).get("type"), _number(_dict(metric).get("value"))
             for key, (images, wanted, _) in _RESULTS.items():
-                if kind == wanted and isinstance(data_set, str) and data_set.startswith(images):
+                if (
+                    kind in (wanted, *_ALSO.get(key, ()))
+                    and isinstance(data_set, str)
+                    and data_set.startswith(images)
+                ):
                     found[key] = value
                     found["selected"] |= "selected on these images" in data_set
     return found

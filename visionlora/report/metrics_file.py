@@ -20,6 +20,19 @@ SELECTED = "selected_on_these_images"
 UNKNOWN = "not known"
 """Its only entry where nobody can tell."""
 
+LEARNED = {"single_label": ("top1", "top-1"), "multi_label": ("map", "mean average precision")}
+"""task -> the figure that says how much was learned: its key, and its name."""
+
+
+def learned_figure(metrics: Mapping[str, Any]) -> tuple[str, str]:
+    """The key and the name of the figure that says how much a run learned."""
+    return LEARNED["multi_label" if has_several_labels(metrics) else "single_label"]
+
+
+def has_several_labels(metrics: Mapping[str, Any]) -> bool:
+    """Whether images of a run, or of an evaluation, may have several labels."""
+    return metrics.get("task") == "multi_label"
+
 
 def write_metrics(path: Path, metrics: Mapping[str, Any]) -> None:
     """Write ``metrics`` as JSON; NaN and infinity become null."""

@@ -6,13 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from visionlora.report.card_metadata import POCKET, card_header
+from visionlora.report.label_figures import label_figures, labels_markdown
 from visionlora.report.markdown import code, escaped
-from visionlora.report.metrics_file import NOT_MEASURED, SELECTED
+from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, has_several_labels, learned_figure
 from visionlora.report.selected import selected_words
 from visionlora.text import printable, several
 
 MAX_CLASSES = 10
 """The card lists at most so many old classes with forgotten images; ``metrics.json`` has more."""
+
+MAX_LABELS = 50
+"""Labels that the card lists; ``labels.csv`` has all of them."""
 
 WEIGHTS_TAKEN = {
     "average": "the average over the second half of training",
@@ -51,9 +55,7 @@ def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any], date: str) -
         "",
         *_results(metrics),
         "",
-        _strength(metrics["strength"]),
-        "",
-        changes_markdown(metrics["retention"], MAX_CLASSES),
+        *_figures(metrics),
         *[f"\n> {escaped(notice)}" for notice in metrics["notices"] if "FALLS BACK" in notice],
         "",
         "## Use",
@@ -73,6 +75,15 @@ def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any], date: str) -
         "",
     ]
     return "\n".join(lines)
+
+
+def _figures(metrics: Mapping[str, Any]) -> list[str]:
+    """The strength and what was forgotten; where an image may have several labels, the figures of each."""
+    if not has_several_labels(metrics):
+        return [_strength(metrics["strength"]), "", changes_markdown(metrics["retention"], MAX_CLASSES)]
+    found = label_figures(metrics)
+    words = "An image has every label whose probability (the sigmoid of its output) is above the threshold."
+    return [words] if found is None else [words, "", labels_markdown(found, MAX_LABELS)]
 
 
 def changes_markdown(retention: Mapping[str, Any] | str, most: int | None = None) -> str:
@@ -133,7 +144,9 @@ def _results(metrics: Mapping[str, Any]) -> list[str]:
     fitted = metrics["cross_fitted"]
     crossed: Mapping[str, Any] = {} if isinstance(fitted, str) else fitted
     header = ["images", "figure", "before", "after", *(["cross-fitted"] if crossed else [])]
-    rows = [*_new(metrics, crossed), *_retention(metrics, crossed), *_contrast(metrics, crossed)]
+    rows = _new(metrics, crossed)
+    if not has_several_labels(metrics):
+        rows += [*_retention(metrics, crossed), *_contrast(metrics, crossed)]
     lines = [f"| {' | '.join(row[: len(header)])} |" for row in (header, ["---"] * len(header), *rows)]
     chosen = selected_words(metrics)
     if chosen:
@@ -148,7 +161,9 @@ def _new(metrics: Mapping[str, Any], crossed: Mapping[str, Any]) -> list[list[st
     fitted = crossed.get("validation", NOT_MEASURED)
     rows = []
     for key, name in (
-        ("top1", "top-1"), ("top5", "top-5"), ("balanced_accuracy", "balanced accuracy"), ("loss", "loss"),
+        ("top1", "top-1"), ("top5", "top-5"), ("balanced_accuracy", "balanced accuracy"),
+        ("map", "mean average precision"), ("f1", "F1 of all labels"), ("macro_f1", "mean F1 of the labels"),
+        ("exact", "all labels right"), ("loss", "loss"),
     ):  # fmt: skip
         if f"val/{key}" in after:
             first = _share(before, f"val/{key}") if f"val/{key}" in before else NOT_MEASURED
@@ -157,9 +172,10 @@ def _new(metrics: Mapping[str, Any], crossed: Mapping[str, Any]) -> list[list[st
                 "" if isinstance(fitted, str) or key not in fitted else _share(fitted, key),
             ])  # fmt: skip
     if not isinstance(test["after"], str):
-        first = NOT_MEASURED if isinstance(test["before"], str) else _share(test["before"], "top1")
+        key, name = learned_figure(metrics)
+        first = NOT_MEASURED if isinstance(test["before"], str) else _share(test["before"], key)
         kind = f"{test['after']['pictures']} test"
-        rows.append([kind, "top-1", first, _share(test["after"], "top1"), ""])
+        rows.append([kind, name, first, _share(test["after"], key), ""])
     return rows
 
 

@@ -21,6 +21,7 @@ from visionlora.report.drawing import (
     fill_rounded,
     paste_rounded,
 )
+from visionlora.report.metrics_file import learned_figure
 from visionlora.report.sheet import PredictionRow, TopNames
 
 WIDTH, HEIGHT = 512, 768
@@ -107,7 +108,8 @@ def _draw_figures(canvas: Image.Image, metrics: Mapping[str, Any]) -> None:
         shown = "-" if value is None else f"{value:.1%}"
         draw_text(canvas, (left + 14, _FIGURES_TOP + 28), title, 15, GREY_TEXT)
         draw_text(canvas, (left + 14, _FIGURES_TOP + 60), shown, 26, BLACK_TEXT, bold=True)
-    note = "top-1 on images it was not trained on; - : not measured"
+    figure = learned_figure(metrics)[1]
+    note = f"{figure} on images it was not trained on; - : not measured"
     if figures["selected"]:
-        note = "top-1 on images that also selected the weights; - : not measured"
+        note = f"{figure} on images that also selected the weights; - : not measured"
     draw_text(canvas, (_MARGIN, HEIGHT - 18), note, 13, GREY_TEXT, width=WIDTH - 2 * _MARGIN)

@@ -12,7 +12,8 @@ from PIL import Image
 from visionlora.files import replacing
 from visionlora.report.html import data_uri, frame, page, styles, text, thumbnails
 from visionlora.report.judged import Judged
-from visionlora.report.metrics_file import NOT_MEASURED
+from visionlora.report.label_figures import label_figures, labels_section
+from visionlora.report.metrics_file import NOT_MEASURED, has_several_labels
 from visionlora.report.run_figures import classes_section, quiet, strength_section, updates_section
 from visionlora.report.run_summary import headline_boxes, summary_sentences
 from visionlora.report.sheet import PredictionRow, TopNames
@@ -83,9 +84,7 @@ def run_page(report: RunReport) -> str:
     sections = (
         ("Before and after, mistakes first", _before_after(report)),
         ("Largest losses", _losses(report)),
-        ("Classes", classes_section(report.judged)),
-        ("What was forgotten", _forgotten(report)),
-        ("Strength", strength_section(report.metrics["strength"])),
+        *_figures(report),
         ("Where the network looks", _heat_maps(report.heat_maps)),
         ("Where the network changed", updates_section(report.update_sizes)),
         ("Time, versions, configuration", _facts(report)),
@@ -98,6 +97,17 @@ def run_page(report: RunReport) -> str:
         f"{headline_boxes(report.metrics)}<nav>{links}</nav>{parts}"
     )
     return page(text(report.name), styles("folder_page.css", "run_page.css"), body)
+
+
+def _figures(report: RunReport) -> list[tuple[str, str]]:
+    """Sections of figures: those of labels where an image may have several, which keep no old knowledge."""
+    if has_several_labels(report.metrics):
+        return [("Labels", labels_section(label_figures(report.metrics)))]
+    return [
+        ("Classes", classes_section(report.judged)),
+        ("What was forgotten", _forgotten(report)),
+        ("Strength", strength_section(report.metrics["strength"])),
+    ]
 
 
 def _before_after(report: RunReport) -> str:

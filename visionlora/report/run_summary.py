@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from visionlora.report.html import text
 from visionlora.report.intervals import wilson_interval
-from visionlora.report.metrics_file import NOT_MEASURED, SELECTED
+from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, has_several_labels, learned_figure
 from visionlora.text import listed
 
 
-def summary_sentences(metrics: Mapping[str, Any]) -> tuple[str, str, str]:
-    """What was learned, what was kept, and what else gets a trained name."""
+def summary_sentences(metrics: Mapping[str, Any]) -> Sequence[str]:
+    """What was learned, what was kept, and what else gets a trained name; of several labels an image what was
+    learned alone."""
     classes, train = list(metrics["classes"]), metrics["pictures"]["train"]
-    names = listed(classes, most=3) if len(classes) <= 3 else f"{len(classes)} classes"
+    several = has_several_labels(metrics)
+    kinds = "labels" if several else "classes"
+    names = listed(classes, most=3) if len(classes) <= 3 else f"{len(classes)} {kinds}"
     start = f"{metrics['model']['used']} learned {names} from {train:,} image{'' if train == 1 else 's'}"
     before, after, count, kind = _learned(metrics)
     if after is None:
         learned = f"{start}; what it learned is not measured, because there are no validation images."
     else:
         rose = f"is {after:.3f}" if before is None else f"went from {before:.3f} to {after:.3f}"
-        learned = f"{start}: top-1 on {count} {kind} images {rose} (95 % interval {_interval(after, count)})."
+        figure = learned_figure(metrics)[1]
+        interval = "" if several else f" (95 % interval {_interval(after, count)})"
+        learned = f"{start}: {figure} on {count} {kind} images {rose}{interval}."
+    if several:
+        return (learned, "Each label has a threshold of its own: an image has it where it is more probable.")
     return learned, _kept(metrics["retention"]), _called(metrics)
 
 
 def _learned(metrics: Mapping[str, Any]) -> tuple[float | None, float | None, int, str]:
-    """Top-1 before and after, on how many images of which kind: test images where there are some."""
-    test = metrics["test"]["after"]
+    """What was learned before and after, on how many images of which kind: test images if there are some."""
+    test, key = metrics["test"]["after"], learned_figure(metrics)[0]
     if not isinstance(test, str):
         first = metrics["test"]["before"]
-        return None if isinstance(first, str) else first["top1"], test["top1"], test["pictures"], "test"
-    before, after = metrics["before"].get("val/top1"), metrics["after"]["val/top1"]
+        return None if isinstance(first, str) else first[key], test[key], test["pictures"], "test"
+    before, after = metrics["before"].get(f"val/{key}"), metrics["after"][f"val/{key}"]
     known = [None if isinstance(one, str) else one for one in (before, after)]
     return known[0], known[1], metrics["pictures"]["val"], "validation"
 
@@ -69,7 +76,20 @@ def headline_boxes(metrics: Mapping[str, Any]) -> str:
     before, after, count, kind = _learned(metrics)
     retention, contrast = metrics["retention"], metrics["contrast"]
     selected = metrics["after"][SELECTED] if kind == "validation" else []
-    boxes = _box("Learned", f"top-1 on {count} {kind} images", before, after, count, selected)
+    words = f"{learned_figure(metrics)[1]} on {count} {kind} images"
+    if has_several_labels(metrics):
+        figures = metrics["after"] if kind == "validation" else metrics["test"]["after"]
+        mark = "val/" if kind == "validation" else ""
+        boxes = _box("Learned", words, before, after, None, selected)
+        for key, title, what in (
+            ("f1", "F1", "of all labels together"),
+            ("exact", "Exact", "all labels right"),
+        ):
+            value = figures.get(f"{mark}{key}", NOT_MEASURED)
+            shown = None if isinstance(value, str) else value
+            boxes += _box(title, f"{what}, on {count} {kind} images", None, shown, None, selected)
+        return f"<div class=boxes>{boxes}</div>"
+    boxes = _box("Learned", words, before, after, count, selected)
     if isinstance(retention, str):
         boxes += _box("Kept", "no old images", None, None, 0, [])
     elif retention["labelled"]:
@@ -96,11 +116,13 @@ def headline_boxes(metrics: Mapping[str, Any]) -> str:
 
 
 def _box(
-    title: str, words: str, before: float | None, after: float | None, count: int, selected: list[str]
+    title: str, words: str, before: float | None, after: float | None, count: int | None, selected: list[str]
 ) -> str:
     if after is None:
         return f"<div class=box><h3>{title}</h3><b>{NOT_MEASURED}</b><small>{text(words)}</small></div>"
-    low, high = wilson_interval(min(after, 1.0), count)
+    # A mean average precision and F1 are no shares of images, so they have no such interval.
+    low, high = (after, after) if count is None else wilson_interval(min(after, 1.0), count)
+    interval = "" if count is None else f"95 % interval {_interval(after, count)}"
     first = f"<i class=before style='left:{100 * before:.1f}%'></i>" if before is not None else ""
     was = f"before {before:.3f}, " if before is not None else ""
     star = (
@@ -113,7 +135,7 @@ def _box(
         f"<div class=scale><i class=interval style='left:{100 * low:.1f}%;"
         f"width:{100 * (high - low):.1f}%'></i>{first}"
         f"<i class=after style='left:{100 * after:.1f}%'></i></div>"
-        f"<small>{was}95 % interval {_interval(after, count)}</small>{star}</div>"
+        f"<small>{was}{interval}</small>{star}</div>"
     )
 
 

@@ -105,7 +105,7 @@ def _validation(folder: ImageFolder) -> Text:
 
 def _counts(folder: ImageFolder, label: str) -> dict[str, int]:
     splits = {"train": folder.train, "val": folder.val, "test": folder.test}
-    return {split: sum(one.label == label for one in images) for split, images in splits.items()}
+    return {split: sum(label in one.names for one in images) for split, images in splits.items()}
 
 
 def _images(count: int) -> str:

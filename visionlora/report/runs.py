@@ -11,13 +11,15 @@ from typing import Any
 from visionlora.files import replacing
 from visionlora.report.html import page, styles, text
 from visionlora.report.intervals import wilson_interval
+from visionlora.report.metrics_file import has_several_labels, learned_figure
 from visionlora.text import csv_safe
 
 FIGURES = (
-    "images", "top-1", "low", "high", "test top-1", "loss", "strength", "within budget", "old top-1 lost",
-    "false positives", "trained parameters", "step ms", "seconds",
+    "images", "top-1", "low", "high", "test top-1", "mAP", "test mAP", "loss", "strength", "within budget",
+    "old top-1 lost", "false positives", "trained parameters", "step ms", "seconds",
 )  # fmt: skip
-"""Columns of the figures; ``low`` and ``high`` bound the 95 % interval of top-1."""
+"""Columns of the figures; ``low`` and ``high`` bound the 95 % interval of top-1. ``mAP``, mean average
+precision, is of runs whose images have several labels; they have no top-1."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +41,19 @@ def best_run(runs: Sequence[Mapping[str, Any]]) -> int | None:
     """The place of the best of several runs, by their metrics.
 
     Of those that keep their budgets, if any does, it is the one with the highest top-1 on its validation
-    images, then the smallest loss. None where fewer than two runs have validation images.
+    images (mean average precision where images have several labels), then the smallest loss. None where fewer
+    than two runs have validation images, or they have not learned the same task.
     """
-    measured = [place for place, one in enumerate(runs) if isinstance(one["after"]["val/top1"], (int, float))]
+    learned = [_learned(one) for one in runs]
+    if len({learned_figure(one) for one in runs}) > 1:
+        return None
+    measured = [place for place, one in enumerate(learned) if one is not None]
     kept = [place for place in measured if runs[place]["strength"].get("kept", True)]
     if len(measured) < 2:
         return None
     return max(
         kept or measured,
-        key=lambda place: (runs[place]["after"]["val/top1"], -(runs[place]["after"]["val/loss"] or 0.0)),
+        key=lambda place: (learned[place] or 0.0, -(runs[place]["after"]["val/loss"] or 0.0)),
     )
 
 
@@ -55,13 +61,15 @@ def figures_of(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """The figures of a run by column; None where there is none."""
     after, count = metrics["after"], metrics["pictures"]["val"]
     retention, contrast, test = metrics["retention"], metrics["contrast"], metrics["test"]["after"]
-    top1 = after["val/top1"]
+    top1, several = after.get("val/top1"), has_several_labels(metrics)
+    tested = {} if isinstance(test, str) else test
     low, high = wilson_interval(min(top1, 1.0), count) if isinstance(top1, float) else (None, None)
     return dict(
         zip(
             FIGURES,
             (
-                count, _number(top1), low, high, None if isinstance(test, str) else test["top1"],
+                count, _number(top1), low, high, tested.get("top1"),
+                _learned(metrics) if several else None, tested.get("map"),
                 _number(after["val/loss"]), metrics["strength"]["chosen"], metrics["strength"].get("kept"),
                 None if isinstance(retention, str) else retention["lost"],
                 None if isinstance(contrast, str) else contrast["after/false_positive_rate"],
@@ -86,13 +94,16 @@ def write_runs_csv(rows: Sequence[RunRow], best: int | None, path: Path) -> None
 
 def write_runs_page(rows: Sequence[RunRow], best: int | None, title: str, path: Path) -> None:
     """Write the runs as a page with everything in it, the best one first."""
-    order = sorted(range(len(rows)), key=lambda place: (place != best, -(_top1(rows[place]) or 0.0)))
+    order = sorted(
+        range(len(rows)), key=lambda place: (place != best, -(_learned(rows[place].metrics) or 0.0))
+    )
     keys = varied_keys(rows)
     head = "".join(f"<th>{text(name)}</th>" for name in ("run", *FIGURES, *keys))
     body = "".join(_row(rows[place], keys, place == best) for place in order)
     words = (
-        "The best run has the highest top-1 on its validation images of those within their budgets. It was "
-        "chosen by these figures, so its own is a little too good; test images are not."
+        "The best run has the highest top-1 (mAP where images have several labels) on its validation images, "
+        "of those within their budgets. It was chosen by these figures, so its own is a little too good; "
+        "test images are not."
     )
     content = (
         f"<h1><bdi>{text(title)}</bdi></h1><p class=quiet>{len(rows)} runs. {words}</p>"
@@ -128,8 +139,9 @@ def _shown(value: object) -> str:
     return text(value)
 
 
-def _top1(row: RunRow) -> float | None:
-    return _number(row.metrics["after"]["val/top1"])
+def _learned(metrics: Mapping[str, Any]) -> float | None:
+    """Top-1 on validation images, or mean average precision."""
+    return _number(metrics["after"][f"val/{learned_figure(metrics)[0]}"])
 
 
 def _number(value: object) -> float | None:

@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from visionlora.report.intervals import shown_interval, shown_share
-from visionlora.report.metrics_file import NOT_MEASURED, SELECTED
+from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, has_several_labels
 from visionlora.report.selected import selected_words
 from visionlora.text import several
 
@@ -50,12 +50,14 @@ def _new_rows(metrics: Mapping[str, Any], crossed: Mapping[str, Any]) -> list[_R
     star = "*" if after[SELECTED] else ""
     fitted = crossed.get("validation", NOT_MEASURED)
     for key, name in (
-        ("top1", "top-1"), ("top5", "top-5"), ("balanced_accuracy", "balanced accuracy"), ("loss", "loss"),
+        ("top1", "top-1"), ("top5", "top-5"), ("balanced_accuracy", "balanced accuracy"),
+        ("map", "mean AP"), ("f1", "micro F1"), ("macro_f1", "macro F1"),
+        ("exact", "all labels right"), ("loss", "loss"),
     ):  # fmt: skip
         value = after.get(f"val/{key}")
         if value is None:
             continue
-        interval = shown_interval(value, count) if key in ("top1", "top5") else ""
+        interval = shown_interval(value, count) if key in ("top1", "top5", "exact") else ""
         other = "" if isinstance(fitted, str) else shown_share(fitted.get(key, ""))
         first = shown_share(before.get(f"val/{key}", NOT_MEASURED))
         rows.append(
@@ -69,12 +71,15 @@ def _new_rows(metrics: Mapping[str, Any], crossed: Mapping[str, Any]) -> list[_R
                 None,
             )
         )
-    for key, name in (("top1", "top-1"), ("balanced_accuracy", "balanced accuracy")):
+    for key, name in (
+        ("top1", "top-1"), ("balanced_accuracy", "balanced accuracy"), ("map", "mean AP"),
+        ("f1", "micro F1"), ("macro_f1", "macro F1"), ("exact", "all labels right"),
+    ):  # fmt: skip
         if isinstance(test["after"], str) or key not in test["after"]:
             continue
         first = NOT_MEASURED if isinstance(test["before"], str) else shown_share(test["before"].get(key, ""))
         value, images = test["after"][key], test["after"]["pictures"]
-        interval = shown_interval(value, images) if key == "top1" else ""
+        interval = shown_interval(value, images) if key in ("top1", "exact") else ""
         rows.append((f"test images, {name}", f"{images:,}", first, shown_share(value), interval, "", "bold"))
     return rows
 
@@ -82,6 +87,8 @@ def _new_rows(metrics: Mapping[str, Any], crossed: Mapping[str, Any]) -> list[_R
 def _old_rows(metrics: Mapping[str, Any], crossed: Mapping[str, Any]) -> list[_Row]:
     rows: list[_Row] = []
     retention, contrast = metrics["retention"], metrics["contrast"]
+    if has_several_labels(metrics):  # a new head has nothing to forget
+        return rows
     if retention == NOT_MEASURED:
         rows.append(("old images, top-1", "0", NOT_MEASURED, NOT_MEASURED, "", "", "yellow"))
     else:

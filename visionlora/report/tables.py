@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from visionlora.report.intervals import shown_interval, shown_share
-from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, UNKNOWN
+from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, UNKNOWN, learned_figure
 from visionlora.report.runs import best_run
 from visionlora.report.selected import selected_words
 from visionlora.report.sheet import PredictionRow, TopNames
@@ -23,18 +23,19 @@ def show(table: RenderableType, console: Console | None = None) -> None:
     (console or Console()).print(table)
 
 
-def predictions_table(rows: Sequence[PredictionRow]) -> Table:
+def predictions_table(rows: Sequence[PredictionRow], several: bool = False) -> Table:
     """One row per image: its path, the most probable class, the next ones, and the frozen network's class.
 
-    The column for the frozen network is there only if some row has its prediction.
+    The column for the frozen network is there only if some row has its prediction. ``several``: the first
+    name is all labels of the image, and there are no others.
     """
     compared = any(row.before is not None for row in rows)
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("image", overflow="fold")
     if compared:
         table.add_column("frozen network, top-1")
-    table.add_column("top-1 prediction")
-    table.add_column("next predictions", style="dim")
+    table.add_column("labels, the lowest probability" if several else "top-1 prediction")
+    table.add_column("" if several else "next predictions", style="dim")
     for row in rows:
         before = [_prediction(row.before[:1]) if row.before else Text("-")] if compared else []
         table.add_row(_text(row.path), *before, _prediction(row.after[:1]), _prediction(row.after[1:]))
@@ -123,14 +124,17 @@ def evaluation_table(metrics: Mapping[str, Any]) -> Table:
 def sweep_table(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
     """One row per run: its overrides and its figures; the best one is bold."""
     best = best_run([metrics for _, metrics in runs])
-    title = f"{len(runs)} runs; top-1 and loss on their validation images"
+    figures = {learned_figure(metrics): None for _, metrics in runs}
+    names = " or ".join(name for _, name in figures)
+    title = f"{len(runs)} runs; {names} and loss on their validation images"
     # Without lines between the columns it fits 80 characters.
     table = Table(
         title=title, title_justify="left", header_style="bold", box=None, pad_edge=False,
         padding=(0, 2, 0, 0),
     )  # fmt: skip
     table.add_column("run", overflow="fold", min_width=14)
-    for name in ("top-1", "95 % interval", "loss", "strength", "lost", "false pos.", "trained"):
+    head = "top-1" if names == "top-1" else "learned"
+    for name in (head, "95 % interval", "loss", "strength", "lost", "false pos.", "trained"):
         table.add_column(name, justify="right", no_wrap=True)
     for place, (overrides, metrics) in enumerate(runs):
         retention, contrast = metrics["retention"], metrics["contrast"]
@@ -138,8 +142,8 @@ def sweep_table(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
         wrong = contrast if contrast == NOT_MEASURED else shown_share(contrast["after/false_positive_rate"])
         table.add_row(
             _text(f"* {overrides}" if place == best else overrides),
-            shown_share(metrics["after"]["val/top1"]),
-            shown_interval(metrics["after"]["val/top1"], metrics["pictures"]["val"]),
+            shown_share(_learned(metrics)),
+            shown_interval(metrics["after"].get("val/top1", ""), metrics["pictures"]["val"]),
             shown_share(metrics["after"]["val/loss"]),
             f"{metrics['strength']['chosen']:g}",
             lost,
@@ -147,7 +151,7 @@ def sweep_table(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
             f"{metrics['parameters']['trainable']:,}",
             style="bold" if place == best else None,
         )
-    marked = "* the best: highest top-1 within the budgets" if best is not None else None
+    marked = f"* the best: highest {names} within the budgets" if best is not None else None
     chosen = dict.fromkeys(words for _, metrics in runs if (words := selected_words(metrics)))
     if chosen:
         words = f"the figures are on images that chose {' or '.join(chosen)} of their run"
@@ -159,11 +163,12 @@ def sweep_table(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
 def seeds_table(groups: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> Table:
     """Mean and standard deviation over runs that differ only in the seed, one row per group."""
     table = Table(title="mean ± standard deviation over seeds", title_justify="left", header_style="bold")
-    for name in ("run", "seeds", "top-1", "loss", "strength", "old top-1 lost", "false positives"):
+    names = " or ".join({learned_figure(run)[1]: None for _, runs in groups for run in runs})
+    for name in ("run", "seeds", names, "loss", "strength", "old top-1 lost", "false positives"):
         table.add_column(name, justify="left" if name == "run" else "right")
     for name, runs in groups:
         figures = [
-            [run["after"]["val/top1"] for run in runs if run["after"]["val/top1"] != NOT_MEASURED],
+            [value for run in runs if (value := _learned(run)) != NOT_MEASURED],
             [run["after"]["val/loss"] for run in runs if run["after"]["val/loss"] != NOT_MEASURED],
             [run["strength"]["chosen"] for run in runs],
             [run["retention"]["lost"] for run in runs if run["retention"] != NOT_MEASURED],
@@ -173,6 +178,10 @@ def seeds_table(groups: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> Ta
     if any(selected_words(run) for _, runs in groups for run in runs):
         table.caption = "the figures are on images that chose weights and strength of their run"
     return table
+
+
+def _learned(metrics: Mapping[str, Any]) -> Any:
+    return metrics["after"][f"val/{learned_figure(metrics)[0]}"]
 
 
 def _images(count: int) -> str:

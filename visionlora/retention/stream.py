@@ -14,9 +14,10 @@ from visionlora.data.augment import Normalise, Transform, evaluation_transform, 
 from visionlora.data.cache import ImageCache, Memory
 from visionlora.data.identity import identities, ordered
 from visionlora.data.images import ImageFile
-from visionlora.data.loading import UNLABELLED, Batch
+from visionlora.data.loading import Batch
 from visionlora.data.preprocessing import Preprocessing
 from visionlora.data.samplers import ShareSampler
+from visionlora.data.targets import UNLABELLED
 from visionlora.place import Place, place
 
 

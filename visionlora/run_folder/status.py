@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning
-import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
@@ -38,7 +37,8 @@ class Status(Callback):
     Args:
         folder: of the run.
         paths: of the validation images, in their order.
-        names: of the outputs.
+        said: of logits (images, outputs) and labels, for each image the name of its class (None: it has
+            none), the name that the network gives it, and how probable it says that is.
         clock: gives seconds.
     """
 
@@ -46,12 +46,12 @@ class Status(Callback):
         self,
         folder: Path,
         paths: Sequence[Path],
-        names: Sequence[str],
+        said: Callable[[Tensor, Tensor], Sequence[tuple[str | None, str, float]]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path = folder / STATUS
         self._paths = [str(path) for path in paths[:SHOWN]]
-        self._names = names
+        self.said = said
         self._clock = clock
         self._written = -EVERY_S
         self._since = (0, 0.0)
@@ -70,18 +70,17 @@ class Status(Callback):
 
         Args:
             logits: shape (images, outputs), images in the order of ``paths``.
-            labels: the index of the correct output, shape (images,).
+            labels: of these images.
             when: ``before`` training or ``now``.
         """
         shown = min(len(self._paths), len(labels))
-        values, outputs = torch.softmax(logits[:shown].float(), 1).max(1)
+        said = self.said(logits[:shown].float(), labels[:shown])
         if not self._now["images"]:
             self._now["images"] = [
-                {"path": path, "class": self._names[label] if label >= 0 else None}
-                for path, label in zip(self._paths, labels.tolist(), strict=False)
+                {"path": path, "class": truth} for path, (truth, _, _) in zip(self._paths, said, strict=False)
             ]
-        for image, output, value in zip(self._now["images"], outputs.tolist(), values.tolist(), strict=True):
-            image[when] = [self._names[output], round(value, 4)]
+        for image, (_, name, value) in zip(self._now["images"], said, strict=True):
+            image[when] = [name, round(value, 4)]
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Know how long it will be."""

@@ -38,7 +38,7 @@ from visionlora.models.config import ModelConfig
 from visionlora.models.download import cache_path
 from visionlora.models.merge_weights import write_merged
 from visionlora.models.registry import default_weights
-from visionlora.models.restore import TrainedModel, restore
+from visionlora.models.restore import TrainedModel, has_several_labels, restore
 from visionlora.options import shown, takes
 from visionlora.settings import build, groups_of, top_level
 from visionlora.training.config import RunConfig, read_config
@@ -174,7 +174,13 @@ def images_of_archive(path: str, most_bytes: int) -> list[tuple[str, str, str]]:
 
 @lru_cache(maxsize=2)
 def _restored(adapter: str, changed: float) -> TrainedModel:
-    return restore(adapter)
+    trained = restore(adapter)
+    if has_several_labels(trained.about):
+        raise VisionLoraError(
+            f"{adapter} gives an image several labels (task=multi_label), which this page does not show; use "
+            "visionlora predict"
+        )
+    return trained
 
 
 def _model(adapter: str) -> TrainedModel:

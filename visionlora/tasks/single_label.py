@@ -7,6 +7,8 @@ Logits have the shape (images, outputs), labels are int64 of shape (images,), -1
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -17,8 +19,8 @@ from torchmetrics.functional.classification import (
     multiclass_confusion_matrix,
 )
 
-Prediction = list[tuple[str, float]]
-"""(class name, probability), most probable first."""
+from visionlora.report.intervals import with_interval
+from visionlora.tasks.base import Chosen, Prediction
 
 
 def loss(logits: Tensor, labels: Tensor, smoothing: float = 0.0, weights: Tensor | None = None) -> Tensor:
@@ -110,3 +112,103 @@ def decode(logits: Tensor, outputs: Sequence[str], top: int) -> list[Prediction]
         [(outputs[index], value) for index, value in zip(row_indices, row_values, strict=True)]
         for row_indices, row_values in zip(indices.tolist(), values.tolist(), strict=True)
     ]
+
+
+def class_metrics(logits: Tensor, labels: Tensor, names: Mapping[int, str]) -> dict[str, Any]:
+    """Top-1 of each class, and its mean over them (balanced accuracy), in which a class with few images
+    counts as much as one with many; nothing where images show fewer than two classes."""
+    classes: dict[str, Any] = {}
+    for output, name in names.items():
+        own = labels == output
+        count = int(own.sum())
+        if count:
+            classes[name] = {
+                "pictures": count,
+                **with_interval("top1", accuracy(logits[own], labels[own]), count),
+            }
+    if len(classes) < 2:
+        return {}
+    balanced = sum(one["top1"] for one in classes.values()) / len(classes)
+    return {"balanced_accuracy": balanced, "per_class": classes}
+
+
+@dataclass(frozen=True)
+class SingleLabel:
+    """The :class:`visionlora.tasks.base.Task` of this module.
+
+    Attributes:
+        smoothing: of the labels in the loss.
+        weights: of the outputs in the loss, shape (outputs,); None: all alike.
+    """
+
+    smoothing: float = 0.0
+    weights: Tensor | None = None
+    name: ClassVar[str] = "single_label"
+    figures: ClassVar[tuple[str, ...]] = ("top1", "top5", "loss")
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """See :func:`loss`."""
+        return loss(logits, labels, self.smoothing, self.weights)
+
+    def head_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The cross-entropy."""
+        return F.cross_entropy(logits, labels)
+
+    def head_in_words(self, logits: Tensor, labels: Tensor) -> str:
+        """The share of right images."""
+        right = float((logits.argmax(1) == labels).float().mean())
+        return f"{right:.3f} of the training images right"
+
+    def step_figures(self, logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """The cross-entropy as it is, and top-1."""
+        right = (logits.argmax(1) == labels).float().mean()
+        return {"loss": loss(logits.detach(), labels), "top1": right}
+
+    def distillation(self, student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
+        """See :func:`distillation`."""
+        return distillation(student, teacher, temperature)
+
+    def scores(self, logits: Tensor, labels: Tensor) -> dict[str, float]:
+        """Top-1, top-5 and the cross-entropy."""
+        values = accuracy(logits, labels, 1), accuracy(logits, labels, 5), float(loss(logits, labels))
+        return dict(zip(self.figures, values, strict=True))
+
+    def objective(self, scores: Mapping[str, float]) -> float:
+        """The error rate and a tenth of the loss: with the whole loss a single confident mistake could choose
+        an early checkpoint."""
+        return 1 - scores["top1"] + scores["loss"] / 10
+
+    def metrics(self, logits: Tensor, labels: Tensor, names: Mapping[int, str]) -> dict[str, Any]:
+        """The scores, every accuracy with its interval; with several classes, figures of each."""
+        figures: dict[str, Any] = {}
+        for name, value in self.scores(logits, labels).items():
+            figures |= {name: value} if name == "loss" else with_interval(name, value, len(labels))
+        return figures | class_metrics(logits, labels, names)
+
+    def decode(self, logits: Tensor, outputs: Sequence[str], top: int) -> list[Prediction]:
+        """See :func:`decode`."""
+        return decode(logits, outputs, top)
+
+    def shown(self, logits: Tensor, outputs: Sequence[str], top: int) -> list[Prediction]:
+        """The same: an image has one name."""
+        return decode(logits, outputs, top)
+
+    def mistakes(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Those whose most probable class is another one."""
+        return logits.argmax(1) != labels
+
+    def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The cross-entropy of each image in nats."""
+        return F.cross_entropy(logits, labels, reduction="none")
+
+    def truths(self, labels: Tensor, outputs: Sequence[str]) -> list[str | None]:
+        """The name of each image's class."""
+        return [outputs[label] if label >= 0 else None for label in labels.tolist()]
+
+    def chosen_on(self, logits: Tensor, labels: Tensor, names: Mapping[int, str]) -> Chosen:
+        """Nothing: the most probable class needs no threshold."""
+        return Chosen(self)
+
+    def about(self, outputs: Sequence[str]) -> dict[str, Any]:
+        """Nothing: adapters are of this task unless they say otherwise."""
+        return {}

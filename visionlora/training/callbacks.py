@@ -9,7 +9,7 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping
+from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateMonitor
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -17,10 +17,12 @@ from torch import Tensor
 from torchvision.utils import make_grid
 
 from visionlora.device import reading_interval, synchronize
+from visionlora.training.config import TrainerConfig
 
 WORDS = {
     "train/loss": "training loss", "train/top1": "training top-1",
     "val/loss": "validation loss", "val/top1": "validation top-1",
+    "train/f1": "training F1", "val/map": "validation mAP",
 }  # fmt: skip
 """What the terminal calls the figures of TensorBoard."""
 
@@ -150,7 +152,9 @@ class StepProgress(Callback):
         assert self._task is not None
         if trainer.global_step % reading_interval(module.device):
             return  # the figures are the accelerator's
-        figures = _figures(trainer, ("train/loss", "train/top1", "val/top1"), self._validation_images)
+        figures = _figures(
+            trainer, ("train/loss", "train/top1", "train/f1", "val/top1", "val/map"), self._validation_images
+        )
         self._progress.update(self._task, completed=trainer.global_step, figures=figures)
 
     def on_train_end(self, *arguments: Any) -> None:
@@ -182,7 +186,8 @@ class ProgressLines(Callback):
     def on_validation_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Print the step and the figures."""
         self._print(
-            trainer, _figures(trainer, ("train/loss", "val/loss", "val/top1"), self._validation_images)
+            trainer,
+            _figures(trainer, ("train/loss", "val/loss", "val/top1", "val/map"), self._validation_images),
         )
 
     def on_train_batch_end(
@@ -230,3 +235,13 @@ def progress(console: Console, validation_images: int) -> Callback:
     """
     lines = StepProgress if console.is_terminal else ProgressLines
     return lines(console, validation_images)
+
+
+def chosen_callbacks(options: TrainerConfig, console: Console, validation_images: int) -> list[Callback]:
+    """What the configuration asks for: an early stop, a progress bar; and the learning rate's curve."""
+    callbacks: list[Callback] = [LearningRateMonitor("step")]
+    if options.stops_after is not None and validation_images:
+        callbacks.append(Patience("val/objective", patience=options.stops_after))
+    if options.progress:
+        callbacks.append(progress(console, validation_images))
+    return callbacks

@@ -8,7 +8,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from visionlora.adapters.config import LoraConfig
-from visionlora.data.config import AugmentConfig, DataConfig
+from visionlora.data.config import AugmentConfig, DataConfig, task_option
 from visionlora.models.config import ModelConfig
 from visionlora.optimizers.config import OptimizerConfig
 from visionlora.options import Section, option, section
@@ -156,6 +156,7 @@ class RunConfig(Section):
     """The whole configuration of a run, validated; built once by :func:`read_config`."""
 
     seed: int = option(0, "seed of everything random", at_least=0, at_most=2**32 - 1)
+    task: str = task_option()
     adapter: str | None = option(
         None, "a run folder or an adapter directory: learn further classes, and keep those that it has",
         path=True,
@@ -174,13 +175,19 @@ class RunConfig(Section):
     cache: CacheConfig = section()
     trainer: TrainerConfig = section()
 
+    @property
+    def separator(self) -> str | None:
+        """What separates the labels of an image; None: it has one."""
+        return self.data.separator if self.task == "multi_label" else None
+
     def check(self) -> None:
+        check_task(self)
         if self.augment.mixes and self.cache.features is True:
             raise ValueError(
                 "cache.features is true: it keeps features of single images, and augment.mixup and "
                 "augment.cutmix mix images; give one of them"
             )
-        if self.augment.mixes and self.optimizer.class_weights:
+        if self.augment.mixes and self.optimizer.class_weights and self.separator is None:
             raise ValueError(
                 "optimizer.class_weights is true: an image that augment.mixup or augment.cutmix mixed has no "
                 "class to weigh; use data.balance=true"
@@ -198,6 +205,43 @@ class RunConfig(Section):
                 f"trainer.devices is {devices}: they cannot share data.batch_size={size} evenly; set "
                 f"data.batch_size={max(1, round(size / devices)) * devices}"
             )
+
+
+def check_task(config: RunConfig) -> None:
+    """Refuse options that the task has no use for.
+
+    Raises:
+        ValueError: names the option, and why.
+    """
+    data, model = config.data, config.model
+    if config.task == "single_label":
+        if data.separator != "auto":
+            raise ValueError(
+                f"data.separator is {data.separator}: it is for images with several labels; set "
+                "task=multi_label"
+            )
+        return
+    refused = (
+        (config.adapter is not None, "adapter", "no labels can be added to an adapter; train anew"),
+        (data.class_name is not None, "data.class_name", "a table says what labels an image has"),
+        (
+            data.balance,
+            "data.balance",
+            "an image counts for several labels; use optimizer.class_weights=true",
+        ),
+        (data.folds is not None, "data.folds", "cross-validation is for one label an image"),
+        (model.head not in ("auto", "new"), "model.head", "labels have a head of their own, a new one"),
+        (
+            config.contrast.root is not None,
+            "contrast.root",
+            "false positives are counted for each label; add images of other things to the table, without a "
+            "label",
+        ),
+        (config.lora.init == "lora_ga", "lora.init=lora_ga", "it needs the loss of one label an image"),
+    )
+    for given, name, why in refused:
+        if given:
+            raise ValueError(f"{name} is not for task=multi_label: {why}")
 
 
 @dataclass(frozen=True)

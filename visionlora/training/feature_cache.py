@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from visionlora.data import ImageDataset, ImageLoader, make_loader
-from visionlora.data.loading import UNLABELLED, Batch, Item, Key
+from visionlora.data.loading import Batch, Item, Key
 from visionlora.data.samplers import EpochSampler
+from visionlora.data.targets import UNLABELLED, labels_of
 from visionlora.evaluation.images import Batches, EvaluationImages
 from visionlora.frozen.features import FeatureCache, needed_mb
 from visionlora.frozen.split import DROPOUTS, Split, Values, split
@@ -58,7 +59,7 @@ class CachedImages(ImageDataset):
         return torch.tensor(self._drawn_turn(turn)), self.targets[index], index
 
     def collate(self, items: Sequence[Item]) -> Batch:
-        """``features`` of the images, ``labels`` and ``indices``, int64 (B,)."""
+        """``features`` of the images, ``labels`` and ``indices``."""
         drawn, targets, indices = zip(*items, strict=True)
         turns = [int(turn) for turn in drawn]
         computed: list[Tensor] = []
@@ -72,7 +73,7 @@ class CachedImages(ImageDataset):
         keys = [(self.name, index, view) for index, view in zip(indices, views, strict=True)]
         features = self.features.get(keys, images, turns)
         batch: Batch = {
-            "labels": torch.tensor(targets, dtype=torch.int64),
+            "labels": labels_of(targets, self.outputs),
             "indices": torch.tensor(indices, dtype=torch.int64),
             **{f"features{number}": value for number, value in enumerate(features)},
         }

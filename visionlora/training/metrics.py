@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from visionlora.evaluation.strength import Candidates, StrengthSelection
 from visionlora.frozen.growth import growth_parameters
 from visionlora.phases import seconds_so_far
 from visionlora.report.metrics_file import SELECTED
+from visionlora.tasks.base import Chosen
 from visionlora.training.learning_rate import Trials
 from visionlora.training.setup import RunSetup
 
@@ -59,6 +60,7 @@ class TrainingResult:
 
 def build_metrics(
     setup: RunSetup,
+    chosen: Chosen,
     before: Evaluation,
     selection: StrengthSelection,
     changes: Changes | None,
@@ -69,6 +71,7 @@ def build_metrics(
 
     Args:
         setup: of the run.
+        chosen: what was learned, with what the validation images chose for it.
         before: the frozen network's predictions.
         selection: the adapter's strength, and the predictions at it.
         changes: on old images; None where there are none.
@@ -76,10 +79,11 @@ def build_metrics(
         notices: what the user was told.
     """
     backbone, head, after = setup.adapted.backbone, setup.adapted.head, selection.evaluation
-    names = dict(zip(head.targets, setup.folder.classes, strict=True))
-    selected = selections(setup.folder, selection, result)
+    names, task = setup.names, chosen.task
+    selected = selections(setup.folder, selection, result, chosen.what)
     delivered, quantised = setup.adapted.delivered(), setup.adapted.quantised
     return {
+        "task": task.name,
         "model": {"asked": backbone.requested, "used": backbone.name, "weights": backbone.weights},
         "classes": list(setup.folder.classes),
         "head": delivered.head.kind,
@@ -93,15 +97,15 @@ def build_metrics(
             "test": len(setup.folder.test),
             "anchors": len(setup.teacher.stream.anchors) if setup.teacher else 0,
         },
-        "before": validation_metrics(before.validation, [], names),
-        "after": validation_metrics(after.validation, selected["validation"], names),
+        "before": validation_metrics(task, before.validation, [], names),
+        "after": validation_metrics(task, after.validation, selected["validation"], names),
         "test": {
-            "before": accuracy_metrics(before.test, [], names),
-            "after": accuracy_metrics(after.test, [], names),
+            "before": accuracy_metrics(task, before.test, [], names),
+            "after": accuracy_metrics(task, after.test, [], names),
         },
         "retention": retention_metrics(changes, head.targets, selected["retention"]),
         "contrast": contrast_metrics(before.contrast, after.contrast, head.targets, selected["contrast"]),
-        "cross_fitted": selection.cross_fitted,
+        "cross_fitted": chosen.cross_fitted or selection.cross_fitted,
         "strength": dict(selection.metrics),
         "time": times_so_far(result.times),
         "steps": result.steps,
@@ -125,16 +129,21 @@ def build_metrics(
 
 
 def selections(
-    folder: ImageFolder, selection: StrengthSelection, result: TrainingResult
+    folder: ImageFolder, selection: StrengthSelection, result: TrainingResult, decoding: Sequence[str] = ()
 ) -> dict[str, list[str]]:
-    """What the images of each kind have chosen in this run: figures on them are a little too good."""
+    """What the images of each kind have chosen in this run: figures on them are a little too good.
+
+    ``decoding`` is what the validation images chose besides weights and strength.
+    """
     trained_on = ["trained on"] if set(folder.val) & set(folder.train) else []
     rate = ["learning rate"] if result.lr_trials else []
     several = ["weights"] if len(result.weights) > 1 else []
     budget = selection.metrics["budget"]
     chosen = [*several, "strength"] if selection.metrics["curve"] else []
     return {
-        "validation": [*trained_on, *rate, "checkpoint", *(chosen or several)] if folder.val else [],
+        "validation": [*trained_on, *rate, "checkpoint", *(chosen or several), *decoding]
+        if folder.val
+        else [],
         "retention": chosen if budget["retention"] is not None else [],
         "contrast": chosen if budget["contrast"] is not None else [],
     }

@@ -31,7 +31,8 @@ from visionlora.processes import agreed
 from visionlora.retention.config import RetentionConfig
 from visionlora.retention.drift import Drift
 from visionlora.retention.teacher import AnchorTeacher
-from visionlora.tasks import single_label as task
+from visionlora.tasks.base import Task
+from visionlora.tasks.single_label import SingleLabel
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class LoraModule(lightning.LightningModule):
         seed: dropout masks, and what adapters restart from, are a function of it and of the step alone.
         restart_every: steps after which the adapters restart (ReLoRA); None: never.
         mixing: mixes the images of a step and their labels; None: each image stays by itself.
-        class_weights: of each output in the loss, shape (outputs,); None: all alike.
+        task: what is learned; the label smoothing and the weights of the classes are its own.
         parts: that a batch is computed in.
         announce: tells the user what was decided while training.
     """
@@ -71,7 +72,7 @@ class LoraModule(lightning.LightningModule):
         seed: int = 0,
         restart_every: int | None = None,
         mixing: BatchMixing | None = None,
-        class_weights: Tensor | None = None,
+        task: Task | None = None,
         parts: int = 1,
         announce: Callable[[str], None] = log.warning,
     ) -> None:
@@ -79,7 +80,7 @@ class LoraModule(lightning.LightningModule):
         self.seed = seed
         self.restart_every = restart_every
         self.mixing = mixing
-        self.class_weights = class_weights
+        self.task: Task = task or SingleLabel()
         self.network = network
         self.suffix = network if suffix is None else suffix
         self.total_steps = total_steps
@@ -119,7 +120,7 @@ class LoraModule(lightning.LightningModule):
         return self
 
     def training_step(self, batch: Mapping[str, Tensor], batch_index: int) -> Tensor:
-        """Cross-entropy on the new images plus weighted distillation on this step's anchors and the
+        """The task's loss on the new images plus weighted distillation on this step's anchors and the
         adapters' weighted drift, a scalar; :meth:`backward` computes its gradients."""
         self._images = batch.get("indices")
         self._step = StepLoss(lambda: self._loss(batch), self.parts, self.global_step)
@@ -140,11 +141,10 @@ class LoraModule(lightning.LightningModule):
             inputs = [torch.cat(parts) for parts in zip(inputs, anchors.inputs, strict=True)]
         with self._seeded_dropout():
             logits = self.parts.compute(self.suffix, inputs)
-        smoothing = self.optimizer_options.label_smoothing or 0.0
-        learned = task.loss(logits[:count], labels, smoothing, self.class_weights)
-        loss, figures = learned * batch.get("share", 1), {}
+        loss = self.task.loss(logits[:count], labels) * batch.get("share", 1)
+        figures: dict[str, Tensor] = {}
         if anchors is not None:
-            distillation = task.distillation(logits[count:], anchors.logits, self.retention.temperature)
+            distillation = self.task.distillation(logits[count:], anchors.logits, self.retention.temperature)
             loss = loss + self.retention_weight * anchors.share * distillation
             figures["distillation"] = distillation
         if self.drift is not None:
@@ -154,9 +154,7 @@ class LoraModule(lightning.LightningModule):
         if regularizer is not None:
             loss = loss + regularizer
             figures["regularizer"] = regularizer
-        accuracy = (logits[:count].argmax(1) == batch["labels"]).float().mean()
-        cross_entropy = task.loss(logits[:count].detach(), batch["labels"])
-        return loss, {**figures, "loss": cross_entropy, "top1": accuracy}
+        return loss, {**figures, **self.task.step_figures(logits[:count], batch["labels"])}
 
     def backward(self, loss: Tensor, *arguments: Any, **options: Any) -> None:
         """The gradients of :meth:`training_step`'s loss, which may come scaled (precision 16-mixed)."""
@@ -237,18 +235,21 @@ class LoraModule(lightning.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log the figures; the checkpoint with the smallest ``val/objective`` is the run's.
 
-        It is the error rate, a tenth of the loss, and the top-1 estimated to be lost on anchors as far as so
-        few images establish that it exceeds ``retention.budget``: within the budget nothing is held against a
-        checkpoint that has learned. With the whole loss a single confident mistake could choose an early
-        one.
+        It is the task's, and the top-1 estimated to be lost on anchors as far as so few images establish that
+        it exceeds ``retention.budget``: within the budget nothing is held against a checkpoint that has
+        learned.
         """
         logits, labels, indices = (torch.cat(parts).cpu() for parts in zip(*self._validation, strict=True))
         predictions = of_all_processes(Predictions(logits, labels), indices)
-        self.validated, scores = (predictions.logits, predictions.labels), predictions.scores()
-        objective = 1 - scores["val/top1"] + scores["val/loss"] / 10
+        self.validated = predictions.logits, predictions.labels
+        figures = self.task.scores(*self.validated)
+        scores = {f"val/{name}": value for name, value in figures.items()}
+        objective = self.task.objective(figures)
         if self.teacher is not None:
             student, frozen = self.teacher.compare(self.suffix)
-            scores["val/distillation"] = float(task.distillation(student, frozen, self.retention.temperature))
+            scores["val/distillation"] = float(
+                self.task.distillation(student, frozen, self.retention.temperature)
+            )
             unlabelled = torch.full((len(student),), -1)
             now, before = (Predictions(of.float().cpu(), unlabelled) for of in (student, frozen))
             lost = now.estimated_lost(before)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
-from lightning.pytorch.callbacks import Callback, LearningRateMonitor
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig
-from rich.console import Console
 from torch import Tensor
 
 from visionlora.adapters.io.directory import start_digest
@@ -37,17 +36,20 @@ from visionlora.run_folder.kernel_choices import TimedChoices, timed_choices
 from visionlora.run_folder.loggers import make_logger
 from visionlora.run_folder.status import Status
 from visionlora.signals import StopRequest
-from visionlora.training.callbacks import FirstBatch, Patience, StepTimer, progress
-from visionlora.training.config import TrainerConfig, read_config
+from visionlora.tasks.choose import choose, said
+from visionlora.tasks.save import write_adapter
+from visionlora.tasks.start import start_new_head
+from visionlora.training.callbacks import FirstBatch, StepTimer, chosen_callbacks
+from visionlora.training.config import read_config
 from visionlora.training.feature_cache import FeatureCachePlan, computed_part, plan_feature_cache
 from visionlora.training.learning_rate import select_learning_rate
 from visionlora.training.metrics import TrainingResult, build_metrics, times_so_far, versions
 from visionlora.training.module import LoraModule
-from visionlora.training.precision import recorded_precision
-from visionlora.training.setup import RunSetup, set_up, start_new_head
+from visionlora.training.precision import TYPES, recorded_precision
+from visionlora.training.setup import RunSetup, set_up
 from visionlora.training.trainer import Fitter, folded_batch_norms, sent_in_words, silence_warnings
 from visionlora.training.weight_average import BestWeights, WeightAverage, weight_candidates
-from visionlora.training.write_outputs import show_summary, write_adapter, write_outputs
+from visionlora.training.write_outputs import show_summary, write_outputs
 
 THREADS = "the number of threads"
 """Sums are divided among threads, so the last bits depend on it."""
@@ -84,7 +86,8 @@ def run(
     setup = set_up(settings, folder.record, notices, images)
     _record_inputs(folder, setup, notices)
     notices.start_log()
-    status = Status(folder.path, [image.path for image in setup.folder.val], setup.adapted.head.outputs)
+    told = partial(said, outputs=setup.adapted.head.outputs)
+    status = Status(folder.path, [image.path for image in setup.folder.val], partial(told, setup.task))
     listen(status.enter)
     notices.console.print(heading("Training"))
     if folds is not None:
@@ -117,38 +120,39 @@ def run(
         budget = known.budget_left(settings.retention.budget, before, notices)
         result = train(setup, sample, cache_plan, logger, folder, choices, start, stop, notices, status)
         with stop.deferred():
-            write_adapter(folder.path / "adapter", setup.adapted)
+            write_adapter(folder.path / "adapter", setup.adapted, setup.task)
 
+        limits = strength_options(replace(settings.retention, budget=budget), settings.contrast, head.kind)
         selection = select_strength(
-            network,
-            evaluation_images,
-            before,
-            result.weights,
-            strength_options(replace(settings.retention, budget=budget), settings.contrast, head.kind),
-            head.targets,
-            notices.console,
+            network, evaluation_images, before, result.weights, limits, head.targets, notices.console
         )
         folder.record.set("strength", [selection.candidate, selection.metrics["chosen"]])
     (notices.say if selection.metrics.get("kept", True) else notices.warn)(selection.notice)
     restarts = describe_restarts(network)
     if restarts is not None:
         notices.say(restarts)
+    judged = selection.evaluation.validation
+    seen = None if judged is None else (judged.logits, judged.labels)
+    chosen = choose(setup.task, seen, setup.names, notices)
     with stop.deferred(), phase("writing"):
-        write_adapter(folder.path / "adapter", setup.adapted)
+        write_adapter(folder.path / "adapter", setup.adapted, chosen.task)
     if not place().first:
         return  # the first process writes the results
     changes = changes_between(before.retention, selection.evaluation.retention, head.outputs)
-    metrics = build_metrics(setup, before, selection, changes, result, notices.messages)
+    metrics = build_metrics(setup, chosen, before, selection, changes, result, notices.messages)
     metrics |= known.metrics(network, before, selection.evaluation)
     if folds is not None:
         metrics["folds"] = dict(folds)
     with phase("writing"):
-        write_outputs(folder.path, setup, config, before, selection.evaluation, changes, metrics, logger)
+        write_outputs(
+            folder.path, setup, chosen.task, config, before, selection.evaluation, changes, metrics, logger
+        )
     # Again, with the time that writing took.
     write_metrics(folder.path / "metrics.json", {**metrics, "time": times_so_far(result.times)})
     folder.record.set("finished", True)
-    if selection.evaluation.validation is not None:
-        status.saw(selection.evaluation.validation.logits, selection.evaluation.validation.labels, "now")
+    if judged is not None:
+        status.said = partial(told, chosen.task)
+        status.saw(judged.logits, judged.labels, "now")
     status.enter("finished")
     notices.console.print(heading("Result"))
     show_summary(metrics, notices.console)
@@ -216,7 +220,7 @@ def train(
         part, inputs = computed_part(network, sample, cache_plan)
         precision, reason = recorded_precision(settings.trainer.precision, choices, part, *inputs)
         notices.say(f"precision {precision}: {reason}")
-        start_new_head(setup.adapted, setup.train_loader, precision, notices)
+        start_new_head(setup.adapted, setup.train_loader, TYPES.get(precision), setup.task, notices)
         train_loader, validation_loader = setup.train_loader, setup.validation_loader
         if cache_plan is not None:
             train_loader, validation_loader, cache = cache_plan.training_loaders(
@@ -233,12 +237,12 @@ def train(
             suffix = None if cache_plan is None else part
             return LoraModule(
                 network, steps, options, settings.retention, setup.teacher, settings.model.dropout, suffix,
-                settings.seed, settings.lora.restart_every, setup.mixing, setup.class_weights,
+                settings.seed, settings.lora.restart_every, setup.mixing, setup.task,
                 settings.trainer.accumulate, notices.warn,
             )  # fmt: skip
 
         def save_adapter() -> None:
-            write_adapter(folder.path / "adapter", setup.adapted)
+            write_adapter(folder.path / "adapter", setup.adapted, setup.task)
 
         def saved() -> None:
             choices.write()
@@ -256,7 +260,7 @@ def train(
         validates = validation_loader is not None
         callbacks = [
             *([best] if validates else []), timer, average, first_batch, writer,
-            *_callbacks(settings.trainer, notices.console, len(setup.folder.val)), status,
+            *chosen_callbacks(settings.trainer, notices.console, len(setup.folder.val)), status,
         ]  # fmt: skip
         trainer = fitter.trainer(setup.total_steps, settings.trainer.validations, logger, callbacks)
         with stop.deferred(rescue=save_adapter):
@@ -287,12 +291,3 @@ def strength_options(retention: RetentionConfig, contrast: ContrastConfig, head:
         old_knowledge=head != "new",
         keeps_head=head == "keep",
     )
-
-
-def _callbacks(options: TrainerConfig, console: Console, validation_images: int) -> list[Callback]:
-    callbacks: list[Callback] = [LearningRateMonitor("step")]
-    if options.stops_after is not None and validation_images:
-        callbacks.append(Patience("val/objective", patience=options.stops_after))
-    if options.progress:
-        callbacks.append(progress(console, validation_images))
-    return callbacks

@@ -9,16 +9,16 @@ from functools import partial
 
 import torch
 from rich.console import RenderableType
-from torch import Tensor
 
 from visionlora.adapters.groups import learning_rate_factor
 from visionlora.data import BadImage, ImageDataset, ImageFile, ImageFolder, ImageLoader, scan
 from visionlora.data.augment import BatchMixing
 from visionlora.data.class_findings import unequal
 from visionlora.data.loaders import ImageLoaders
-from visionlora.data.loading import augmented_views, first_epoch
+from visionlora.data.loading import first_epoch
 from visionlora.data.manifest import EarlierImages
 from visionlora.data.outputs import describe_outputs
+from visionlora.data.several_labels import require_several
 from visionlora.data.splits import with_report
 from visionlora.data.walk import watched
 from visionlora.device import choose_device, keep_freed_memory
@@ -27,7 +27,6 @@ from visionlora.frozen.growth import growths
 from visionlora.models import find_class
 from visionlora.models.adapted import AdaptedNetwork, adapt
 from visionlora.models.config import ModelConfig
-from visionlora.models.head_start import start_head
 from visionlora.models.sources import check_source
 from visionlora.models.upper_layers import AUTO
 from visionlora.notices import Notices
@@ -41,15 +40,11 @@ from visionlora.retention.negatives import contrast_loader
 from visionlora.retention.starts import BOTH, chosen_init, start_from_data
 from visionlora.retention.teacher import AnchorTeacher
 from visionlora.run_folder.record import Record
-from visionlora.tasks.single_label import class_weights
+from visionlora.tasks.base import Task
+from visionlora.tasks.choose import loss_weights, new_task
 from visionlora.text import listed
 from visionlora.training.config import RunConfig, TrainerConfig
-from visionlora.training.precision import TYPES
 
-MOST_VIEWS = 8
-"""Augmented views of each training image that a new head starts from."""
-HEAD_INPUTS = 1024
-"""Views of all images together; with more images than this each has one view."""
 _HALFWAY = ", and the average of the weights is taken halfway to the start"
 
 
@@ -101,6 +96,11 @@ class RunSetup:
         return self.adapted.head.kind == "new"
 
     @property
+    def names(self) -> dict[int, str]:
+        """The classes that are trained, by their outputs."""
+        return dict(zip(self.adapted.head.targets, self.folder.classes, strict=True))
+
+    @property
     def mixing(self) -> BatchMixing | None:
         """What mixes the images of a step with each other; None: nothing."""
         augment, outputs = self.config.augment, len(self.adapted.head.outputs)
@@ -109,14 +109,14 @@ class RunSetup:
         return BatchMixing(augment.mixup, augment.cutmix, outputs, self.config.seed)
 
     @property
-    def class_weights(self) -> Tensor | None:
-        """The weight of each output in the loss, on the network's device; None: all weigh alike."""
-        if not self.config.optimizer.class_weights:
-            return None
-        head = self.adapted.head
-        targets = dict(zip(self.folder.classes, head.targets, strict=True))
-        counts = Counter(targets[image.label or ""] for image in self.folder.train)
-        return class_weights(counts, len(head.outputs)).to(next(self.adapted.network.parameters()).device)
+    def task(self) -> Task:
+        """What is learned, with the label smoothing and the weights of the classes."""
+        config, head, weights = self.config, self.adapted.head, None
+        if config.optimizer.class_weights:
+            targets = dict(zip(self.folder.classes, head.targets, strict=True))
+            weights = loss_weights(config.task, self.folder.train, targets, len(head.outputs))
+            weights = weights.to(next(self.adapted.network.parameters()).device)
+        return new_task(config.task, config.optimizer.label_smoothing or 0.0, weights)
 
     @property
     def views(self) -> int | None:
@@ -147,21 +147,26 @@ def set_up(
             does not work out.
     """
     data, device = config.data, choose_device(config.trainer.accelerator)
+    several = config.separator is not None
     if config.trainer.threads is not None:
         torch.set_num_threads(config.trainer.threads)
     with progress(notices.console, "looking for images", "files") as advance, watched(advance):
         folder = images or scan(
-            data.root, class_name=data.class_name, val_fraction=data.val_fraction, seed=config.seed
-        )
+            data.root, class_name=data.class_name, val_fraction=data.val_fraction, seed=config.seed,
+            separator=config.separator,
+        )  # fmt: skip
+    if several:
+        require_several(folder.root, (*folder.train, *folder.val))
     folder, reporting = with_report(folder, config.seed)
     if reporting:
         notices.say(reporting)
     adapted = adapt(
-        config.model, config.lora, folder.classes, config.seed, config.trainer.channels_last, config.adapter
-    )
+        config.model, config.lora, folder.classes, config.seed, config.trainer.channels_last, config.adapter,
+        several,
+    )  # fmt: skip
     backbone, head = adapted.backbone, adapted.head
     new = head.kind == "new"
-    optimizer = config.optimizer.for_head(new, learning_rate_factor(config.lora))
+    optimizer = config.optimizer.for_head(new, learning_rate_factor(config.lora), several)
     config = replace(config, optimizer=optimizer, trainer=config.trainer.for_head(new))
     if config.augment.mixes:
         config = replace(config, cache=replace(config.cache, features=False))
@@ -187,8 +192,10 @@ def set_up(
     notices.say(f"head {head.kind}: {len(head.outputs)} outputs, {len(folder.classes)} of them trained")
     if adapted.quantised is not None:
         notices.say(adapted.quantised.in_words())
-    uneven = unequal(Counter(image.label or "" for image in folder.train))
-    if uneven and not data.balance:
+    uneven = unequal(Counter(name for image in folder.train for name in image.names))
+    if uneven and several and not config.optimizer.class_weights:
+        notices.warn(f"{uneven}; optimizer.class_weights=true counts images with and without a label alike")
+    elif uneven and not several and not data.balance:
         notices.warn(f"{uneven}; data.balance=true draws every class equally often")
     if config.model.expand:
         blocks = [name.removesuffix(".growth") for name in growths(adapted.network)]
@@ -226,7 +233,7 @@ def set_up(
         notices.say(
             "contrast.anchors are not used: nothing is distilled (retention.weight, per_step, head new)"
         )
-    contrast = contrast_loader(config.contrast.root, loaders, notices)
+    contrast = None if several else contrast_loader(config.contrast.root, loaders, notices)
     evaluation_images = EvaluationImages(
         validation_loader, retention, contrast, test=testing if folder.test else None,
         earlier=earlier_loader(earlier.val, backbone, loaders),
@@ -268,25 +275,6 @@ def _images(loader: ImageLoader) -> tuple[ImageFile, ...]:
     """The images of a loader that :class:`ImageLoaders` made."""
     assert isinstance(loader.dataset, ImageDataset)
     return loader.dataset.images
-
-
-def start_new_head(
-    adapted: AdaptedNetwork, train_loader: ImageLoader, precision: str, notices: Notices
-) -> None:
-    """Start a new head as a classifier of the frozen network's features; other heads stay as they are."""
-    if adapted.head.kind != "new":
-        return
-    dataset = train_loader.dataset
-    assert isinstance(dataset, ImageDataset)
-    views = max(1, min(MOST_VIEWS, HEAD_INPUTS // len(dataset)))
-    batches = augmented_views(dataset, views, train_loader.batch_size or 1)
-    dtype, device = TYPES.get(precision), next(adapted.network.parameters()).device
-    with torch.autocast(device.type, dtype, enabled=dtype is not None):
-        right = start_head(adapted.network, adapted.head, batches, len(dataset))
-    notices.say(
-        f"the new head starts as a linear classifier of the frozen network's features: {right:.3f} of the "
-        f"training images right, each in {views} views"
-    )
 
 
 def check_available(model: ModelConfig, trainer: TrainerConfig, optimizer: str = "adamw") -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
-from visionlora.adapters import adapted_layers, save_adapter
+from visionlora.adapters import adapted_layers
 from visionlora.data import ImageDataset, ImageFile, ImageFolder, ImageLoader
 from visionlora.evaluation.forgetting import Changes, changes_sheet
 from visionlora.evaluation.heat_maps import heat_maps
@@ -24,12 +23,11 @@ from visionlora.evaluation.images import Batches, Evaluation
 from visionlora.evaluation.judge import image_losses, judge, mistakes_first
 from visionlora.evaluation.predictions import Predictions
 from visionlora.files import replacing
-from visionlora.frozen.growth import growths
 from visionlora.models.adapted import AdaptedNetwork
-from visionlora.models.quantise import write_corrections
 from visionlora.report.figures import confusion_figure, strength_figure, update_size_figure
 from visionlora.report.judged import Judged, write_classes
-from visionlora.report.metrics_file import SELECTED, flatten, write_metrics
+from visionlora.report.label_figures import label_figures, labels_markdown, labels_table, write_labels
+from visionlora.report.metrics_file import SELECTED, flatten, has_several_labels, write_metrics
 from visionlora.report.model_card import changes_markdown, model_card
 from visionlora.report.preview import write_preview
 from visionlora.report.run_page import HeatMap, RunReport, write_run_page
@@ -38,7 +36,7 @@ from visionlora.report.summary import summary_table
 from visionlora.report.tables import changes_table, earlier_table, show
 from visionlora.run_folder.loggers import close_logger
 from visionlora.settings import plain
-from visionlora.tasks.single_label import decode
+from visionlora.tasks.base import Task
 from visionlora.text import printable
 from visionlora.training.setup import RunSetup
 
@@ -50,41 +48,10 @@ HEAT_MAPS = 6
 """Validation images whose Grad-CAM is in the report."""
 
 
-def write_adapter(directory: Path, adapted: AdaptedNetwork) -> None:
-    """Write the adapter with everything that is needed to load it again.
-
-    Args:
-        directory: of the adapter.
-        adapted: the network, with the adapter at its strength.
-    """
-    backbone, delivered = adapted.backbone, adapted.delivered()
-    about: dict[str, Any] = {
-        "model": backbone.name,
-        "weights": backbone.weights,
-        "classes": list(delivered.classes),
-        "head": delivered.head.kind,
-        "preprocessing": asdict(backbone.preprocessing),
-    }
-    grown = growths(delivered.network)
-    if grown:
-        strength = next(iter(grown.values())).gate.strength
-        about |= {"expand": [name.removesuffix(".growth") for name in grown], "expand_strength": strength}
-    if adapted.quantised is not None:
-        about["quantise"] = adapted.quantised.as_metadata
-    write_corrections(directory, adapted.quantised)
-    save_adapter(
-        delivered.network,
-        directory,
-        base_model=backbone.name,
-        fingerprint=delivered.fingerprint,
-        modules_to_save=(*delivered.head.trained, *grown),
-        extra=about,
-    )
-
-
 def write_outputs(
     folder: Path,
     setup: RunSetup,
+    task: Task,
     config: DictConfig,
     before: Evaluation,
     after: Evaluation,
@@ -97,6 +64,7 @@ def write_outputs(
     Args:
         folder: of the run.
         setup: of the run.
+        task: what was learned, with what the validation images chose for it.
         config: as it was composed.
         before, after: the predictions before and after training.
         changes: on old images; None where there are none.
@@ -109,16 +77,21 @@ def write_outputs(
         card = model_card(metrics, vars(setup.config.lora), date.today().isoformat())
         temporary.write_text(card, encoding="utf-8")
     adapted = setup.adapted
-    judged = _judged(adapted, setup.folder.classes, before, after, metrics["after"][SELECTED])
+    judged, labels = None, label_figures(metrics)
+    if labels is not None:
+        write_labels(labels, folder / "labels.csv")
+    elif not has_several_labels(metrics):
+        judged = _judged(adapted, setup.folder.classes, before, after, metrics["after"][SELECTED])
     if judged is not None:
         write_classes(judged, folder / "classes.csv")
-    ranked = [] if after.validation is None else mistakes_first(after.validation)
-    rows = _ranked_rows(setup.folder.val, adapted.head.outputs, ranked, before, after)
+    ranked = [] if after.validation is None else mistakes_first(after.validation, task)
+    rows = _ranked_rows(setup.folder.val, adapted.head.outputs, task, ranked, before, after)
     _write_sheet(rows, before, folder / "before_after.png")
     write_preview(rows, metrics, folder / "adapter" / "preview.png")
     old_images = _images(setup.evaluation_images.retention)
-    changes_sheet(changes, old_images, folder / "retention_changes.png")
-    losses = [] if after.validation is None else image_losses(after.validation)
+    if not has_several_labels(metrics):
+        changes_sheet(changes, old_images, folder / "retention_changes.png")
+    losses = [] if after.validation is None else image_losses(after.validation, task)
     report = RunReport(
         name=folder.name,
         metrics=metrics,
@@ -130,11 +103,17 @@ def write_outputs(
         config=text,
     )
     write_run_page(report, folder / "report.html")
-    with replacing(folder / "strength.png") as temporary:
-        strength_figure(metrics["strength"]).savefig(temporary, format="png", dpi=120)
+    if not has_several_labels(metrics):
+        with replacing(folder / "strength.png") as temporary:
+            strength_figure(metrics["strength"]).savefig(temporary, format="png", dpi=120)
     if isinstance(logger, TensorBoardLogger):
         _write_tensorboard(logger.experiment, folder, metrics)
-        _write_figures(logger.experiment, adapted, setup.folder, after.validation)
+        if labels is not None:
+            logger.experiment.add_text("validation/labels", labels_markdown(labels))
+        elif not has_several_labels(metrics):
+            _write_confusion(logger.experiment, adapted, setup.folder, after.validation)
+        sizes = update_size_figure(update_sizes(adapted.network))
+        logger.experiment.add_figure("adapter/update_size", sizes)
         # Indented, which is code in Markdown: a text in it could end a fence.
         lines = "\n".join(f"    {line}" for line in text.splitlines())
         logger.experiment.add_text("configuration", lines)
@@ -162,13 +141,14 @@ def _judged(
 def _ranked_rows(
     images: Sequence[ImageFile],
     outputs: Sequence[str],
+    task: Task,
     ranked: Sequence[int],
     before: Evaluation,
     after: Evaluation,
 ) -> list[PredictionRow]:
     if after.validation is None:
         return []
-    rows = prediction_rows(images, outputs, before.validation, after.validation)
+    rows = prediction_rows(images, outputs, task, before.validation, after.validation)
     return [rows[place] for place in ranked]
 
 
@@ -196,27 +176,36 @@ def _write_sheet(rows: Sequence[PredictionRow], before: Evaluation, path: Path) 
 def show_summary(metrics: Mapping[str, Any], console: Console) -> None:
     """Show what a run changed."""
     show(summary_table(metrics), console)
-    show(changes_table(metrics["retention"]), console)
+    if not has_several_labels(metrics):
+        show(changes_table(metrics["retention"]), console)
+    elif (labels := label_figures(metrics)) is not None:
+        show(labels_table(labels), console)
     if "earlier" in metrics:
         show(earlier_table(metrics["earlier"]), console)
 
 
 def prediction_rows(
-    images: Sequence[ImageFile], outputs: Sequence[str], before: Predictions | None, after: Predictions
+    images: Sequence[ImageFile],
+    outputs: Sequence[str],
+    task: Task,
+    before: Predictions | None,
+    after: Predictions,
 ) -> list[PredictionRow]:
     """Labelled images with their most probable classes before and after.
 
     Args:
         images: in the order of the predictions.
         outputs: the name of each output.
+        task: what was learned.
         before: the frozen network's predictions; None where it has no output for any class.
         after: the adapted network's.
     """
-    last = decode(after.logits, outputs, TOP)
-    first = decode(before.logits, outputs, TOP) if before is not None else [None] * len(last)
+    last = task.shown(after.logits, outputs, TOP)
+    first = task.shown(before.logits, outputs, TOP) if before is not None else [None] * len(last)
+    truths = task.truths(after.labels, outputs)
     return [
-        PredictionRow(path=image.path, truth=outputs[label], before=first[index], after=last[index])
-        for index, (image, label) in enumerate(zip(images, after.labels.tolist(), strict=True))
+        PredictionRow(path=image.path, truth=truth, before=old, after=new)
+        for image, truth, old, new in zip(images, truths, first, last, strict=True)
     ]
 
 
@@ -234,9 +223,11 @@ def _images(loader: Batches | None) -> tuple[ImageFile, ...]:
 
 
 def _write_tensorboard(board: SummaryWriter, folder: Path, metrics: Mapping[str, Any]) -> None:
-    for tag in ("images/before_after", "images/retention_changes", "retention/strength"):
+    old = ("images/retention_changes", "retention/strength")
+    for tag in ("images/before_after", *(() if has_several_labels(metrics) else old)):
         _add_png(board, tag, folder / f"{tag.partition('/')[2]}.png")
-    board.add_text("retention/changes", changes_markdown(metrics["retention"]))
+    if not has_several_labels(metrics):
+        board.add_text("retention/changes", changes_markdown(metrics["retention"]))
 
 
 def _add_png(board: SummaryWriter, tag: str, path: Path) -> None:
@@ -249,7 +240,7 @@ def _add_png(board: SummaryWriter, tag: str, path: Path) -> None:
     board._get_file_writer().add_summary(Summary(value=[Summary.Value(tag=tag, image=image)]), 0)
 
 
-def _write_figures(
+def _write_confusion(
     board: SummaryWriter, adapted: AdaptedNetwork, folder: ImageFolder, validation: Predictions | None
 ) -> None:
     if validation is None:
@@ -257,7 +248,6 @@ def _write_figures(
     else:
         counts = validation.confusion(adapted.head.targets)
         board.add_figure("validation/confusion", confusion_figure(counts, [*folder.classes, "anything else"]))
-    board.add_figure("adapter/update_size", update_size_figure(update_sizes(adapted.network)))
 
 
 def _log_hyperparameters(logger: Logger, config: DictConfig, model: str, metrics: Mapping[str, Any]) -> None:
@@ -268,7 +258,9 @@ def _log_hyperparameters(logger: Logger, config: DictConfig, model: str, metrics
     final = {
         name: metrics[name] for name in ("after", "retention", "contrast", "strength", "parameters", "time")
     }
-    final["after"] = {name: value for name, value in final["after"].items() if name != "per_class"}
+    final["after"] = {
+        name: value for name, value in final["after"].items() if name not in ("per_class", "per_label")
+    }
     # Some figures are those of a class, by its name.
     # TensorBoard sorts by name: the curves of training and validation come first.
     figures = {printable(name): value for name, value in flatten({"whole_run": final}).items()}
