@@ -6,6 +6,8 @@ import copy
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from visionlora.report.runs import RunRow, best_run, write_runs_csv, write_runs_page
 
 
@@ -36,5 +38,16 @@ def test_names_on_the_page_and_in_the_table_are_text(metrics: dict[str, Any], tm
     page = (tmp_path / "runs.html").read_text(encoding="utf-8")
     assert not {"<b>", "<i>", "<u>"} & {page[at : at + 3] for at in range(len(page))}
     assert page.index("=two") < page.index("&lt;b&gt;one"), "the best comes first"
+    assert page.index("lora.rank") < page.index("top-1</th>"), "what varied stands beside the name"
     write_runs_csv(rows, 1, tmp_path / "runs.csv")
     assert "'=two" in (tmp_path / "runs.csv").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_page_says_where_the_best_run_is_over_its_budgets(
+    metrics: dict[str, Any], tmp_path: Path, kept: bool
+) -> None:
+    rows = [RunRow("one", {}, run(metrics, 0.7, kept=kept)), RunRow("two", {}, run(metrics, 0.6, kept=False))]
+    write_runs_page(rows, 0, "runs", tmp_path / "runs.html")
+    page = (tmp_path / "runs.html").read_text(encoding="utf-8")
+    assert ("none is within its budgets" in page) is not kept

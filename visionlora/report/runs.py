@@ -98,12 +98,13 @@ def write_runs_page(rows: Sequence[RunRow], best: int | None, title: str, path: 
         range(len(rows)), key=lambda place: (place != best, -(_learned(rows[place].metrics) or 0.0))
     )
     keys = varied_keys(rows)
-    head = "".join(f"<th>{text(name)}</th>" for name in ("run", *FIGURES, *keys))
+    head = "".join(f"<th>{text(name)}</th>" for name in ("run", *keys, *FIGURES))
     body = "".join(_row(rows[place], keys, place == best) for place in order)
+    over = best is not None and figures_of(rows[best].metrics)["within budget"] is False
+    of = "; none is within its budgets" if over else " of those within their budgets"
     words = (
-        "The best run has the highest top-1 (mAP where images have several labels) on its validation images, "
-        "of those within their budgets. It was chosen by these figures, so its own is a little too good; "
-        "test images are not."
+        "The best run has the highest top-1 (mAP where images have several labels) on its validation "
+        f"images{of}. It was chosen by these figures, so its own is a little too good; test images are not."
     )
     content = (
         f"<h1><bdi>{text(title)}</bdi></h1><p class=quiet>{len(rows)} runs. {words}</p>"
@@ -124,7 +125,7 @@ def _row(row: RunRow, keys: Sequence[str], best: bool) -> str:
     figures = "".join(f"<td class=figure>{_shown(value)}</td>" for value in figures_of(row.metrics).values())
     mark = " <span class=tag>best</span>" if best else ""
     kind = " class=best" if best else ""
-    return f"<tr{kind}><td class=name><bdi>{text(row.name)}</bdi>{mark}</td>{figures}{told}</tr>"
+    return f"<tr{kind}><td class=name><bdi>{text(row.name)}</bdi>{mark}</td>{told}{figures}</tr>"
 
 
 def _shown(value: object) -> str:
