@@ -149,12 +149,9 @@ def test_a_stopped_run_ends_with_the_same_thresholds(
     from visionlora.training import run
 
     options = (
-        f"data.root={table}",
-        *TASK,
-        "augment.mixup=0.4",
-        "trainer.kernel=rule",
-        "optimizer.label_smoothing=0.1",
-    )
+        f"data.root={table}", "task=multi_label", "optimizer.class_weights=true", "augment.mixup=0.4",
+        "optimizer.label_smoothing=0.1", "trainer.kernel=rule",
+    )  # fmt: skip
     left, folder = train(*options)
     assert left.code == 0, left.err
     whole, adapter = written_about(folder), (folder / "adapter" / "adapter_model.safetensors").read_bytes()
