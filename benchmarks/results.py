@@ -47,7 +47,7 @@ def write_section(path: Path, key: str, text: str) -> None:
     content = replace_section(content, key, text)
     for name, (heading, command) in OPEN.items():
         if f"<!-- section:{name} -->" not in content:
-            note = f"## {heading}\n\nNot measured yet: no GPU has run this command.\n\n```\n{command}\n```"
+            note = f"## {heading}\n\nNot measured yet: no GPU has run this command.\n\n```sh\n{command}\n```"
             content = replace_section(content, name, note)
     with replacing(path) as beside:
         beside.write_text(content, encoding="utf-8")
@@ -80,4 +80,4 @@ def facts(title: str, machine: Mapping[str, str], versions: Mapping[str, str], c
     """The start of a section: heading, machine, versions, and the command that measured it."""
     on = "; ".join(f"{key}: {value}" for key, value in machine.items())
     using = ", ".join(f"{key} {value}" for key, value in versions.items())
-    return f"## {title}\n\n{on}.\n\nVersions: {using}.\n\n```\n{command}\n```"
+    return f"## {title}\n\n{on}.\n\nVersions: {using}.\n\n```sh\n{command}\n```"

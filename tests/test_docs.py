@@ -12,14 +12,29 @@ import pytest
 from visionlora.training.config import RunConfig
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = (ROOT / "README.md", ROOT / "benchmarks" / "RESULTS.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = tuple(
+    page
+    for folder in (".", "docs", "benchmarks", "examples")
+    for page in sorted((ROOT / folder).glob("*.md"))
+)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_relative_links_lead_to_files(page: Path) -> None:
-    links = re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
-    missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
-    assert missing == []
+    links = re.findall(r"\]\(([^)\s]+)", page.read_text(encoding="utf-8"))
+    inside = [link.partition("#") for link in links if "://" not in link]
+    assert [link for link, _, _ in inside if link and not (page.parent / link).exists()] == []
+    assert [
+        f"{link}#{place}"
+        for link, _, place in inside
+        if place and place not in anchors(page.parent / link if link else page)
+    ] == []
+
+
+def anchors(page: Path) -> set[str]:
+    """The names of a page's headings, as GitHub and the site make them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_the_architecture_page_names_every_package() -> None:
@@ -44,7 +59,7 @@ def test_the_configuration_page_lists_every_key() -> None:
 
 
 def test_the_readmes_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", PAGES[0].read_text(encoding="utf-8"), re.DOTALL)
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     monkeypatch.chdir(tmp_path)
     names: dict = {}
     exec(code.replace('weights="DEFAULT"', "weights=None"), names)

@@ -1,91 +1,133 @@
-"""Every command and program on the pages for newcomers runs as it is written, only for fewer steps."""
+"""Every command and program on the pages runs as it is written, only for fewer steps."""
 
 from __future__ import annotations
 
-import re
-import shlex
+import runpy
 import shutil
-from collections.abc import Callable
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import nn
 
 from tests.conftest import Left
+from tests.hub_server import hub
+from tests.snippets import LEFT_OUT, NOT_RUN, PAGES, ROOT, blocks, lines, make_folders, shortened, why_not_run
+from tests.test_hub import at_hub
+from visionlora.adapters import LoraConfig, attach, save_adapter
+from visionlora.models import load_backbone
+from visionlora.models.known import POCKET_FILE
 
-ROOT = Path(__file__).resolve().parents[1]
-PHOTOS = ROOT / "data" / "pocket_photos"
-SHORT = (
-    "trainer.max_steps=2", "trainer.validations=1", "retention.per_step=2", "data.batch_size=4",
-    "lora.rank=2", "trainer.progress=false", "trainer.kernel=rule", "trainer.precision=32-true",
-    "lora.targets=classifier",
-)  # fmt: skip
-"""Appended to every training, before what the page says itself."""
+Command = Callable[..., Left]
+COMMANDS = [
+    words for page in PAGES for language, text in blocks(page) if language == "sh" for words in lines(text)
+]
+MEASURED = [words for words in COMMANDS if why_not_run(words) == "python -m benchmarks."]
+"""The commands whose figures the pages show."""
 
 
 @pytest.fixture
-def folders(tmp_path: Path) -> Path:
-    """The folders that the pages name, with photos of the pocket network's classes under other names."""
-    sources = sorted(path for path in (PHOTOS / "val").iterdir() if path.is_dir())
-    for name, classes in (("my_images", ("ant", "bee")), ("one_more_class", ("wasp",))):
-        for place, label in enumerate(classes):
-            _copy(sources[place], tmp_path / name / label, 4)
-    for place in (2, 3):
-        _copy(sources[place], tmp_path / "labelled_photos" / sources[place].name, 2)
-    _copy(sources[4], tmp_path / "any_photos", 4)
-    photos = sorted((tmp_path / "my_images").rglob("*.jpg"))
-    rows = [f"{photo},{['ant', 'ant|bee', 'bee', ''][place % 4]}" for place, photo in enumerate(photos)]
-    (tmp_path / "my_labels.csv").write_text("\n".join(["path,labels", *rows]))
-    _copy(sources[0], tmp_path / "new_images", 2)
+def folder(tmp_path: Path, weights: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What the pages name: folders of images, weight files, and the runs RUN and OTHER."""
+    make_folders(tmp_path)
+    with safe_open(POCKET_FILE, "pt") as file:
+        about = file.metadata()
+    before = load_file(POCKET_FILE)
+    after = {key: value + 0.01 * torch.randn_like(value.float()).to(value) for key, value in before.items()}
+    save_file(after, tmp_path / "tuned.safetensors", about)
+    for name, state in (("before", before), ("after", after), ("tuned", after)):
+        torch.save(state, tmp_path / f"{name}.pth")
+    words = "visionlora train data.root=labelled model=pocket hydra.run.dir=RUN"
+    assert command(*shortened(words.split())).code == 0
+    for copy in ("OTHER", "outputs/mine/pocket/first", "outputs/folder/vgg19/DATE_TIME"):
+        shutil.copytree(tmp_path / "RUN", tmp_path / copy)
+    for name in ("birds", "fish"):
+        save_adapter(
+            attach(load_backbone("pocket").model, LoraConfig(rank=2)), tmp_path / "runs" / name / "adapter"
+        )
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def _copy(source: Path, target: Path, count: int) -> None:
-    target.mkdir(parents=True)
-    for place, image in enumerate(sorted(source.iterdir())[:count]):
-        shutil.copy(image, target / f"{place:02}{image.suffix}")
+@pytest.fixture
+def hub_to_push_to(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Hugging Face's hub, as far as a page needs one."""
+    with hub() as server:
+        for name, value in at_hub(monkeypatch, server.address, folder / "hub_cache").items():
+            if name.startswith("HF_"):
+                monkeypatch.setenv(name, value)
+        yield
 
 
-def snippets(page: str) -> list[tuple[str, str]]:
-    """The blocks of a page, in order: language and text."""
-    return re.findall(
-        r"```(sh|python)\n(.*?)```", (ROOT / "docs" / page).read_text(encoding="utf-8"), re.DOTALL
-    )
+def names() -> dict[str, Any]:
+    """What the programs of a page take for given."""
+    network: nn.Module = load_backbone("pocket").model
+    return {"network": network, "images": torch.randn(4, 3, 64, 64)}
+
+
+def run_line(words: list[str], command: Command, number: int) -> None:
+    """Run a line of a shell block; each ``output=FOLDER`` is a folder of its own."""
+    if words[0] == "python":
+        runpy.run_path(str(ROOT / words[1]), run_name="__main__")
+        return
+    assert words[0] == "visionlora", words
+    fresh = [f"output=FOLDER-{number}" if word == "output=FOLDER" else word for word in words]
+    left = command(*shortened(fresh))
+    assert left.code in (0, 1 if words[1] == "check" else 0), (words, left.err)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["index.md", "tutorial.md", "how_to.md", "library.md", "multi_label.md"])
-def test_every_snippet_of_a_page_runs(
-    page: str, command: Callable[..., Left], folders: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found = snippets(page)
-    assert found
-    for language, text in found:
+@pytest.mark.usefixtures("folder", "hub_to_push_to")
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in LEFT_OUT])
+def test_every_snippet_of_a_page_runs(page: str, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place, (language, text) in enumerate(blocks(page)):
         if language == "python":
-            monkeypatch.chdir(folders)
-            exec(text, {})
-            continue
-        for line in text.splitlines():
-            words = shlex.split(line)
-            if words[:2] == ["pip", "install"]:
-                continue  # tests/test_wheel.py
-            assert words[0] == "visionlora", line
-            if words[1] == "train":
-                words[2:2] = [word for word in SHORT if word.partition("=")[0] not in line]
-            left = command(*words[1:])
-            assert left.code in (0, 1 if words[1] == "check" else 0), (line, left.err)
+            exec(text.replace('weights="DEFAULT"', "weights=None"), names())
+        elif language == "sh":
+            for number, words in enumerate(lines(text)):
+                if why_not_run(words) is None:
+                    run_line(words, command, 100 * place + number)
 
 
-@pytest.mark.slow
-def test_the_site_builds_without_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("mkdocstrings_handlers.python")
-    config = pytest.importorskip("mkdocs.config")
-    build = pytest.importorskip("mkdocs.commands.build")
-    monkeypatch.chdir(ROOT)
-    loaded = config.load_config(str(ROOT / "mkdocs.yml"), strict=True, site_dir=str(tmp_path / "site"))
-    build.build(loaded)  # a warning ends it
-    options = (tmp_path / "site" / "options.html").read_text(encoding="utf-8")
-    assert "optimizer.schedule" in options
-    reference = (tmp_path / "site" / "reference.html").read_text(encoding="utf-8")
-    assert "adapter_parameters" in reference
-    for page in (tmp_path / "site").rglob("*.html"):
-        assert "fonts.googleapis" not in page.read_text(encoding="utf-8")
+def test_every_block_says_what_it_is() -> None:
+    """``text`` is a listing or a drawing; everything else is run, line by line, or has a reason not to be."""
+    languages = {(page, language) for page in PAGES for language, _ in blocks(page)}
+    assert {one for one in languages if one[1] not in ("sh", "python", "text")} == set()
+    texts = [text for page in PAGES for language, text in blocks(page) if language == "text"]
+    commands = ("visionlora ", "python ", "pip ", "make ")
+    assert [line for text in texts for line in text.splitlines() if line.startswith(commands)] == []
+
+
+def test_every_reason_not_to_run_a_line_is_needed() -> None:
+    given = [
+        words
+        for page in PAGES
+        for language, text in blocks(page)
+        if language == "sh"
+        for words in lines(text)
+    ]
+    assert {why_not_run(words) for words in given} == {None, *NOT_RUN}
+
+
+class Accepted(Exception):
+    """The options of a benchmark exist."""
+
+
+@pytest.mark.parametrize("words", MEASURED, ids=lambda words: words[words.index("-m") + 1])
+def test_the_options_of_a_measurement_exist(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    place = words.index("-m") + 1
+    parse = ArgumentParser.parse_args
+
+    def parsed(parser: ArgumentParser, given: Sequence[str] | None = None) -> None:
+        parse(parser, given)
+        raise Accepted
+
+    monkeypatch.setattr(ArgumentParser, "parse_args", parsed)
+    with pytest.raises(Accepted):
+        import_module(words[place]).main(words[place + 1 :])
