@@ -204,8 +204,9 @@ def refused_by_policy(browser: Any, address: str) -> list[str]:
     page = browser.new_page()
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
+    page.set_default_timeout(120_000)
     page.goto(address)
-    page.wait_for_load_state("networkidle")
+    page.wait_for_selector("body[data-ready=true], body:not(:has(script))", state="attached")
     page.close()
     return [one for one in said if "Content Security Policy" in one]
 

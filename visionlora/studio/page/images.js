@@ -48,13 +48,14 @@ export async function start() {
 
 async function open(id) {
   localStorage.setItem("project", id);
-  const projects = await ask("GET", "/api/projects");
+  // Both first: what is dropped meanwhile goes to the project that is still shown.
+  const [projects, found] = await Promise.all([ask("GET", "/api/projects"), ask("GET", `/api/projects/${id}`)]);
   $("project").replaceChildren(
     ...projects.map((one) =>
       el("option", { value: one.id, selected: one.id === id }, titled(one.name, one.count))),
   );
   $("findings").replaceChildren();
-  show(await ask("GET", `/api/projects/${id}`));
+  show(found);
 }
 
 const titled = (name, count) => `${name || t("project.unnamed")} · ${counted("images.count", count)}`;
