@@ -217,12 +217,12 @@ def test_the_policy_of_the_page_lets_all_of_it_through(browser: Any, studio: tup
 
 def test_what_the_check_finds_is_clicked_away(page: Any, tmp_path: Path) -> None:
     similar = tmp_path / "similar.jpg"
-    drawing = open_image(DRAWINGS[0])
+    drawing = open_image(DRAWINGS[1])
     drawing.resize((drawing.width // 2, drawing.height // 2)).save(similar, quality=80)
     (tmp_path / "broken.png").write_bytes(b"no image")
     new_project(page, "Twice", [DRAWINGS[0], DRAWINGS[1], DRAWINGS[2]])
     page.fill("#class-name", "carp")
-    files = [similar, DRAWINGS[1], tmp_path / "broken.png"]
+    files = [similar, DRAWINGS[2], tmp_path / "broken.png"]
     page.set_input_files("#all-drop input[type=file]:not([webkitdirectory])", files)
     page.wait_for_function("document.querySelectorAll('.class .thumb').length === 6")
     page.click("#check")
@@ -230,7 +230,7 @@ def test_what_the_check_finds_is_clicked_away(page: Any, tmp_path: Path) -> None
     for words in ("under different labels", "cannot be read"):
         assert page.locator(f".finding:has-text('{words}') .thumb").count() > 0
     before = page.locator(".finding").count()
-    for name in ("similar.jpg", DRAWINGS[1].name, "broken.png"):
+    for name in ("similar.jpg", DRAWINGS[2].name, "broken.png"):
         page.locator(f".finding button[aria-label$='{name}']").last.click()
         page.wait_for_function("n => document.querySelectorAll('.finding').length < n", arg=before)
         before = page.locator(".finding").count()
