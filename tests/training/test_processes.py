@@ -23,10 +23,11 @@ SAME = ("retention.generated=64", "retention.inverted=0", "trainer.kernel=rule",
 
 def test_two_processes_learn_the_adapter_of_one(train: Train, tmp_path: Path, images: Path) -> None:
     # 10 images in batches of 4: the last one of an epoch has 2. Of 3 anchors a step one process has 2.
+    # Images of one colour give equal values to a pooling layer, and with some seeds rounding decides.
     found = {}
     for devices in (1, 2):
         left, folder = train(
-            *SAME, f"trainer.devices={devices}", "trainer.strategy=ddp", "retention.per_step=3",
+            *SAME, f"trainer.devices={devices}", "trainer.strategy=ddp", "retention.per_step=3", "seed=2",
             "trainer.max_steps=6", f"contrast.root={images.parent / 'others'}",
         )  # fmt: skip
         assert left.code == 0, left.err

@@ -61,7 +61,7 @@ def _resolve(name: str) -> Any:
 @pytest.fixture
 def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes as long as these runs."""
-    for name in ("_write_sheet", "changes_sheet", "_write_figures", "_write_tensorboard"):
+    for name in ("_write_sheet", "changes_sheet", "_write_confusion", "_write_tensorboard"):
         monkeypatch.setattr(f"visionlora.training.write_outputs.{name}", lambda *arguments: None)
     figure = SimpleNamespace(savefig=lambda *arguments, **options: None)
     monkeypatch.setattr("visionlora.training.write_outputs.strength_figure", lambda *arguments: figure)

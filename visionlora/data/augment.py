@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from torchvision.transforms import InterpolationMode, v2
 
 from visionlora.data.config import AugmentConfig
 from visionlora.data.preprocessing import Preprocessing
+from visionlora.data.seeds import mixed
 
 Transform = Callable[[Tensor], Tensor]
 
@@ -129,12 +129,6 @@ class BatchMixing:
         with seeded("mix", self._seed, step):
             mixer = self._mixers[int(torch.randint(len(self._mixers), (1,)))]
             return mixer(images.clone(), labels)
-
-
-def mixed(*parts: int | str) -> int:
-    """A 63-bit seed out of numbers and words; neighbouring numbers give unrelated seeds."""
-    digest = hashlib.blake2b(",".join(map(str, parts)).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 1
 
 
 @contextmanager

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from torch import Tensor
-
-from visionlora.data.augment import mixed
 from visionlora.data.images import BadImage, ImageFile
+from visionlora.data.seeds import mixed
 from visionlora.data.share import retried
+
+if TYPE_CHECKING:  # the manifest is read before PyTorch is imported
+    from torch import Tensor
 
 _BATCH = 500
 

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from visionlora.adapters import adapted_layers, adapters_off
 from visionlora.adapters.layers import AdaptedLayer
-from visionlora.data.augment import mixed
+from visionlora.data.seeds import mixed
 from visionlora.frozen.split import UpdatesOnly
 from visionlora.kernels.tensors import autocast_off
 

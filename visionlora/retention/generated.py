@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from visionlora.data.augment import mixed
+from visionlora.data.seeds import mixed
 from visionlora.phases import phase
 
 Array = NDArray[np.float32]

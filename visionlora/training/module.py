@@ -15,7 +15,8 @@ from visionlora.adapters import active_adapters, adapted_layers, adapter_regular
 from visionlora.adapters.groups import trained_groups
 from visionlora.adapters.network import uses_dropout
 from visionlora.adapters.restart import restart, warmed_up
-from visionlora.data.augment import BatchMixing, mixed
+from visionlora.data.augment import BatchMixing
+from visionlora.data.seeds import mixed
 from visionlora.device import reading_interval
 from visionlora.errors import Diverged
 from visionlora.evaluation.budget import largest_plausible
