@@ -98,6 +98,18 @@ def test_a_file_in_two_classes_stays_until_both_are_gone(projects: Projects, tmp
     assert projects.image(project.id, second.id).is_file()
 
 
+def test_a_file_in_two_classes_is_a_finding_of_the_check_and_no_end_to_it(
+    projects: Projects, tmp_path: Path
+) -> None:
+    project = projects.create()
+    for label in ("a", "b/c"):
+        projects.add(project.id, some(tmp_path, 2), "class", label)
+    training_files(projects.get(project.id), projects.folder(project.id) / "images", tmp_path / "files")
+    found = scan(tmp_path / "files" / "images.csv", val_fraction=0.0, seed=0).train
+    assert [image.label for image in sorted(found, key=lambda one: one.path)] == ["a", "a", "b/c", "b/c"]
+    assert len({image.path.name for image in found}) == 2, "findings name images by their files"
+
+
 def test_some_images_to_keep_measure_and_do_not_train(projects: Projects, tmp_path: Path) -> None:
     project = projects.create()
     projects.add(project.id, some(tmp_path, 2), "class", "a")

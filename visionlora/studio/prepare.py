@@ -62,8 +62,13 @@ def training_files(project: Project, images: Path, place: Path) -> list[str]:
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     given = [f"data.root={place / 'images.csv'}", "data.name=studio"]
-    _link(images, sorted({image.file for image in learned}), place / "images")
-    _write_table(place / "images.csv", [(image.file, image.label) for image in learned])
+    # A folder for each class: one image may be in several of them, which is for the check to say.
+    numbers = {label: number for number, label in enumerate(sorted({image.label for image in learned}))}
+    for label, number in numbers.items():
+        files = sorted({image.file for image in learned if image.label == label})
+        _link(images, files, place / "images" / str(number))
+    rows = [(f"images/{numbers[image.label]}/{image.file}", image.label) for image in learned]
+    _write_table(place / "images.csv", rows)
     for role, section in (("keep", "retention"), ("others", "contrast")):
         files = sorted({image.file for image in project.images if image.role == role})
         measured = set(files[::MEASURED]) if len(files) >= 2 * MEASURED else set()
@@ -79,13 +84,13 @@ def _write_table(path: Path, rows: Sequence[tuple[str, str]]) -> None:
     with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("path", "label"))
-        writer.writerows((f"images/{name}", label) for name, label in rows)
+        writer.writerows(rows)
 
 
 def _link(images: Path, names: Sequence[str], place: Path) -> None:
     """Make ``place`` a folder of these images; none, where there are none."""
     if names:
-        place.mkdir()
+        place.mkdir(parents=True)
     for name in names:
         try:
             os.link(images / name, place / name)
