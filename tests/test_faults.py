@@ -52,7 +52,7 @@ def run(
     """Trains four steps into a folder, with a fault after the third."""
 
     def start(folder: Path, fault: Callable[[lightning.LightningModule], None], *arguments: str) -> Left:
-        monkeypatch.setattr("visionlora.training.run.progress", lambda *arguments: AtStep(fault))
+        monkeypatch.setattr("visionlora.training.callbacks.progress", lambda *arguments: AtStep(fault))
         return command(
             "train", f"data.root={images}", "model.name=squeezenet1_1", f"model.weights={weights}",
             "trainer.max_steps=4", "trainer.validations=2", "data.batch_size=4", "lora.rank=2",

@@ -240,10 +240,11 @@ def test_what_gives_no_logits_of_images_is_merged_and_not_exported(name: str, ta
 def test_real_squeezenet_in_onnx_runtime_names_every_photo_as_pytorch_does(tmp_path: Path) -> None:
     weights = SHARED / "squeezenet1_0-imagenet.safetensors"
     backbone = load_backbone("squeezenet1_0", str(weights))
-    attach(backbone.model, LoraConfig(rank=4), generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    attach(backbone.model, LoraConfig(rank=4), generator=generator)
     for key, tensor in backbone.model.named_parameters():
         if "lora_B" in key:
-            nn.init.normal_(tensor, std=1e-3)
+            nn.init.normal_(tensor, std=1e-3, generator=generator)
     about = {"model": "squeezenet1_0", "weights": str(weights)}
     save_adapter(backbone.model, tmp_path / "adapter", extra=about)
     adapter, photos = str(tmp_path / "adapter"), str(SHARED / "photos")

@@ -164,7 +164,7 @@ def test_the_best_weights_before_an_interruption_are_still_the_best(
     train: Train, command: Command, whole: Callable[..., Path]
 ) -> None:
     options = (
-        "trainer.max_steps=8", "trainer.validations=8", "optimizer.lr=0.1", "optimizer.warmup=0",
+        "trainer.max_steps=8", "trainer.validations=8", "optimizer.lr=0.05", "optimizer.warmup=0",
         "trainer.patience=3", "retention.weight=0",
     )  # fmt: skip
     expected = whole(*options)
