@@ -26,9 +26,10 @@ export function drawTryZone() {
 }
 
 export function setAdapters(adapters, wanted) {
-  const kept = wanted ?? $("adapter").value;
+  const shown = $("adapter").value, kept = wanted ?? shown;
   $("adapter").replaceChildren(...adapters.map((one) => el("option", { value: one.id }, `${one.name || one.id} · ${one.network}`)));
   if (adapters.some((one) => one.id === kept)) $("adapter").value = kept;
+  if ($("adapter").value !== shown) guarded(look)(); // an image may have been given before there was an adapter
 }
 
 async function take(file) {
