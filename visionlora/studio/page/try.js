@@ -124,8 +124,9 @@ async function camera() {
   stop();
   const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
   $("video").srcObject = stream;
-  $("video").hidden = $("shoot").hidden = false;
+  $("video").hidden = false;
   await $("video").play();
+  $("shoot").hidden = false; // before its first frame the video has no size, and no picture can be taken
 }
 
 function stop() {
