@@ -78,11 +78,12 @@ class AnchorStream:
 
     def digest(self) -> str | None:
         """SHA-256 of the anchors that are no files; None: all are."""
-        decoded = [anchor for anchor in self.anchors if isinstance(anchor, Tensor)]
-        digest = hashlib.sha256()
-        for anchor in decoded:
-            digest.update(anchor.contiguous().numpy().data)
-        return digest.hexdigest() if decoded else None
+        decoded = [
+            identity
+            for identity, anchor in zip(self.identities, self.anchors, strict=True)
+            if isinstance(anchor, Tensor)
+        ]
+        return hashlib.sha256("".join(decoded).encode()).hexdigest() if decoded else None
 
     def batch(self, step: int) -> Batch:
         """``images`` float32 (n, 3, S, S), normalised, channels last; ``indices``, ``views`` int64 (n,)."""
