@@ -8,7 +8,7 @@ from pathlib import Path
 
 from visionlora.data.fingerprint import Fingerprint, fingerprinted, stamp
 from visionlora.data.parallel import in_batches
-from visionlora.data.store import key_of, opened
+from visionlora.data.store import key_of, opened, rows_of
 
 VERSION = 4
 """Counts up whenever a fingerprint of the same file, or the table, becomes another one."""
@@ -58,21 +58,11 @@ def fingerprints(
 
 def _known(store: sqlite3.Connection, paths: list[Path]) -> dict[bytes, tuple[tuple[int, int], Fingerprint]]:
     known = {}
-    keys = [key_of(path) for path in paths]
-    try:
-        for start in range(0, len(keys), _BATCH):
-            some = keys[start : start + _BATCH]
-            marks = ",".join("?" * len(some))
-            query = f"SELECT path, size, changed, {_COLUMNS} FROM files WHERE path IN ({marks})"
-            for key, size, changed, digest, bits, thumbnail, width, height, flat, error in store.execute(
-                query, some
-            ):
-                one = Fingerprint(
-                    digest, int.from_bytes(bits, "big"), thumbnail, width, height, bool(flat), error
-                )
-                known[key] = (size, changed), one
-    except sqlite3.Error:
-        return {}
+    for key, (when, digest, bits, thumbnail, width, height, flat, error) in rows_of(
+        store, paths, _COLUMNS
+    ).items():
+        one = Fingerprint(digest, int.from_bytes(bits, "big"), thumbnail, width, height, bool(flat), error)
+        known[key] = when, one
     return known
 
 

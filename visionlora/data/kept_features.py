@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visionlora.data.fingerprint import stamp
-from visionlora.data.store import key_of, opened
+from visionlora.data.store import key_of, opened, rows_of
 
 Features = NDArray[np.float32]
-_BATCH = 512
 
 
 def with_kept_features(
@@ -40,19 +39,8 @@ def with_kept_features(
 
 
 def _known(store: sqlite3.Connection, paths: Sequence[Path]) -> dict[bytes, tuple[tuple[int, int], Features]]:
-    known = {}
-    keys = list({key_of(path) for path in paths})
-    try:
-        for start in range(0, len(keys), _BATCH):
-            some = keys[start : start + _BATCH]
-            query = (
-                f"SELECT path, size, changed, features FROM files WHERE path IN ({','.join('?' * len(some))})"
-            )
-            for key, size, changed, features in store.execute(query, some):
-                known[key] = (size, changed), np.frombuffer(features, np.float32)
-    except sqlite3.Error:
-        return {}
-    return known
+    rows = rows_of(store, paths, "features")
+    return {key: (when, np.frombuffer(features, np.float32)) for key, (when, features) in rows.items()}
 
 
 def _keep(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import PIL
 
 from visionlora.data.formats import FORMATS
+
+_BATCH = 512  # fewer than SQLite takes values in one query
 
 
 @contextmanager
@@ -59,3 +62,20 @@ def _connect(path: Path, columns: str) -> sqlite3.Connection:
 def key_of(path: Path) -> bytes:
     """A file's ``path`` in the table."""
     return os.fsencode(os.path.abspath(path))  # noqa: PTH100 - links are told apart
+
+
+def rows_of(store: sqlite3.Connection, paths: Collection[Path], columns: str) -> dict[bytes, tuple[Any, ...]]:
+    """(size, changed) and ``columns`` of files, by :func:`key_of`; {} where the table is damaged."""
+    found: dict[bytes, tuple[Any, ...]] = {}
+    keys = list({key_of(path) for path in paths})
+    try:
+        for start in range(0, len(keys), _BATCH):
+            some = keys[start : start + _BATCH]
+            marks = ",".join("?" * len(some))
+            query = f"SELECT path, size, changed, {columns} FROM files WHERE path IN ({marks})"
+            found.update(
+                (key, ((size, changed), *rest)) for key, size, changed, *rest in store.execute(query, some)
+            )
+    except sqlite3.Error:
+        return {}
+    return found
