@@ -72,7 +72,8 @@ def layer_features(weight: float) -> Iterator[None]:
         try:
             loss, figures = step_loss(self, batch)
             assert self.teacher is not None
-            anchors = self.teacher.stream.batch(self.global_step)["images"]
+            stream = self.teacher.stream
+            anchors = stream.images(stream.drawn(self.global_step))
             with torch.no_grad(), adapters_off(self.network):
                 features(anchors)
         finally:

@@ -78,6 +78,9 @@ class Parts:
     add up in the parameters (gradient checkpointing over the batch: Chen et al. 2016,
     https://arxiv.org/abs/1604.06174). The loss is that of the whole batch.
 
+    Of several processes each finds out for itself, and computes its gradients again while the others wait for
+    them; then all use as many parts as the one that needs most.
+
     Args:
         announce: tells the user about more parts.
         count: how many there are at first.
@@ -103,17 +106,42 @@ class Parts:
         """Use twice as many from now on.
 
         Raises:
-            MachineFault: that would not help.
+            MachineFault: that would not help. The other processes raise it too, in :meth:`agree`.
         """
-        import torch
-
-        if self.count >= self._rows or torch.distributed.is_initialized():
+        if self.count >= self._rows:
+            _of_all_processes(self.count, failed=True)
             raise MachineFault(f"there is not enough memory for step {step} ({reason}); {ADVICE}")
-        self.count *= 2
+        self._use(2 * self.count, f"not enough memory at step {step} ({reason})")
+
+    def agree(self, step: int) -> None:
+        """Use as many as the process that needs most; each calls this when it has computed its gradients.
+
+        Raises:
+            MachineFault: one of them cannot compute a single image.
+        """
+        most, failed = _of_all_processes(self.count, failed=False)
+        if failed:
+            raise MachineFault(f"there is not enough memory for step {step} in another process; {ADVICE}")
+        if most > self.count:
+            self._use(most, f"not enough memory at step {step} in another process")
+
+    def _use(self, count: int, why: str) -> None:
+        self.count = count
         self._announce(
-            f"not enough memory at step {step} ({reason}): batches are computed in {self.count} parts, whose "
-            "gradients add up (gradient accumulation); the result is the same to rounding"
+            f"{why}: batches are computed in {count} parts, whose gradients add up (gradient accumulation); "
+            "the result is the same to rounding"
         )
+
+
+def _of_all_processes(parts: int, failed: bool) -> tuple[int, bool]:
+    """The largest number of parts, and whether one of the processes has failed."""
+    from torch import distributed, tensor
+
+    if not distributed.is_initialized():
+        return parts, failed
+    numbers = tensor([parts, int(failed)])  # on the CPU: no process waits for its accelerator
+    distributed.all_reduce(numbers, distributed.ReduceOp.MAX)
+    return int(numbers[0]), bool(numbers[1])
 
 
 class StepLoss:
@@ -133,7 +161,7 @@ class StepLoss:
         self, compute: Callable[[], tuple[Tensor, dict[str, Tensor]]], parts: Parts, step: int
     ) -> None:
         self._compute = compute
-        self._more_parts = partial(parts.double, step=step)
+        self._more_parts, self._agree = partial(parts.double, step=step), partial(parts.agree, step)
         loss, figures = within_memory(compute, self._more_parts)
         self._graph: Tensor | None = loss
         self.value = loss.detach().requires_grad_()
@@ -142,7 +170,7 @@ class StepLoss:
     def backward(
         self, loss: Tensor, parameters: Sequence[Tensor], context: Callable[[], AbstractContextManager[Any]]
     ) -> None:
-        """Add the gradients to the parameters.
+        """Add this process's gradients to the parameters.
 
         Args:
             loss: a function of ``value`` alone, such as a multiple of it.
@@ -151,6 +179,7 @@ class StepLoss:
         """
         loss.backward()
         within_memory(lambda: self._backward(parameters, context), self._more_parts)
+        self._agree()
 
     def _backward(
         self, parameters: Sequence[Tensor], context: Callable[[], AbstractContextManager[Any]]

@@ -24,7 +24,7 @@ from visionlora.models.registry import EmptyOnMeta, build_empty, constructor_opt
 
 FEW = ("googlenet", "inception_v3", "mnasnet0_5", "squeezenet1_1", "shufflenet_v2_x0_5", "vit_b_32")
 INPUT = Preprocessing(64, 64, (0.0,) * 3, (1.0,) * 3, "bilinear")
-SIDES = {"vit": 224, "maxvit": 224, "inception": 96}
+SIDES = {"vit_h_14": 518, "vit": 224, "maxvit": 224, "inception": 96}
 """What some kinds of network ask for; the others take small images."""
 
 
@@ -74,17 +74,9 @@ def loaded(file: Path, recipe: dict[str, Any]) -> nn.Module:
 )
 @torch.inference_mode()
 def test_merged_weights_load_with_the_written_options(name: str, tmp_path: Path) -> None:
-    slow = name == "vit_h_14"  # 2 * 10^12 operations an image: its names and shapes are compared alone
-    network = build_empty(name, 7) if slow else filled(name, 7)
+    network = filled(name, 7)
     about = ("frog",) * 7, ("",) * 7
     backbone = Backbone(name, name, network, *about, INPUT, "none", options=constructor_options(name))
-    if slow:
-        recipe = get_model_recipe(backbone, network, 7)
-        with EmptyOnMeta():
-            theirs = models.get_model(recipe["network"], **recipe["options"]).state_dict()
-        ours = network.state_dict()
-        assert {key: tensor.shape for key, tensor in ours.items()} == {k: t.shape for k, t in theirs.items()}
-        return
     config = LoraConfig(rank=1, init_std=0.5, targets=[final_layer(network, 7).replace(".", r"\.")])
     attach(network, config, generator=torch.Generator().manual_seed(0))
     for key, tensor in network.named_parameters():

@@ -13,7 +13,7 @@ from visionlora.data.augment import AugmentConfig, Normalise, evaluation_transfo
 from visionlora.data.cache import ImageCache
 from visionlora.data.images import ImageFile
 from visionlora.retention.generated import generate_images
-from visionlora.retention.stream import AnchorStream
+from visionlora.retention.stream import AnchorStream, View
 
 SIZES = Sizes()
 IMAGES = generate_images(5, 40)
@@ -24,22 +24,23 @@ def stream(count: int = 5, per_step: int = 4, **options: Any) -> AnchorStream:
     return AnchorStream(IMAGES[:count], per_step, SIZES, transform, **options)
 
 
-def test_a_batch_has_images_indices_and_views() -> None:
-    batch = stream().batch(0)
-    assert batch["images"].shape == (4, 3, 32, 32)
-    assert batch["images"].is_contiguous(memory_format=torch.channels_last)
-    assert batch["indices"].dtype == batch["views"].dtype == torch.int64
+def test_a_batch_has_normalised_images_in_channels_last() -> None:
+    anchors = stream()
+    images = anchors.images(anchors.drawn(0))
+    assert images.shape == (4, 3, 32, 32)
+    assert images.is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize("budget_mb", [256, 0.01, 0])
 def test_a_batch_is_a_function_of_seed_and_step(budget_mb: float) -> None:
     forwards, backwards = stream(budget_mb=budget_mb), stream()
-    batches = [forwards.batch(step) for step in range(8)]
+    batches = [(drawn, forwards.images(drawn)) for step in range(8) for drawn in [forwards.drawn(step)]]
     for step in reversed(range(8)):
-        again = backwards.batch(step)
-        assert all(torch.equal(again[key], batches[step][key]) for key in again)
-    other = stream(seed=1).batch(3)
-    assert not torch.equal(other["images"], batches[3]["images"])
+        drawn, images = batches[step]
+        assert backwards.drawn(step) == drawn
+        assert torch.equal(backwards.images(drawn), images)
+    other = stream(seed=1)
+    assert not torch.equal(other.images(other.drawn(3)), batches[3][1])
 
 
 @settings(deadline=None)
@@ -47,26 +48,27 @@ def test_a_batch_is_a_function_of_seed_and_step(budget_mb: float) -> None:
 def test_every_view_of_every_anchor_is_visited_equally_often(count: int, per_step: int, views: int) -> None:
     anchors = stream(count, per_step, views=views)
     pairs = [anchors._drawn(position) for position in range(count * views * per_step)]
-    assert Counter(pairs) == {(index, view): per_step for index in range(count) for view in range(views)}
+    assert Counter(pairs) == {
+        (identity, view): per_step for identity in anchors.identities for view in range(views)
+    }
 
 
 def test_every_source_gets_the_same_share_of_a_step() -> None:
     anchors = stream(count=5, per_step=4, sources=(1, 4), views=3)
-    indices = torch.cat([anchors.batch(step)["indices"] for step in range(6)])
-    assert int((indices == 0).sum()) == 12
-    assert Counter(indices[indices > 0].tolist()) == {1: 3, 2: 3, 3: 3, 4: 3}
+    seen = Counter(anchors.identities.index(image) for step in range(6) for image, _ in anchors.drawn(step))
+    assert seen == {0: 12, 1: 3, 2: 3, 3: 3, 4: 3}
 
 
 @settings(deadline=None, max_examples=50)
 @given(st.integers(1, 4), st.integers(1, 7), st.integers(1, 3))
 def test_it_is_known_which_step_draws_a_view_first(split: int, per_step: int, views: int) -> None:
     anchors = stream(5, per_step, views=views, sources=(split, 5 - split))
-    seen: set[tuple[int, int]] = set()
+    seen: set[View] = set()
     for step in range(12):
         drawn = anchors.drawn(step)
         new = [place for place, key in enumerate(drawn) if key not in {*seen, *drawn[:place]}]
         assert anchors.new_in(step) == new
-        assert all(anchors.first_step(*drawn[place]) == step for place in new)
+        assert all(anchors.first_step(drawn[place]) == step for place in new)
         seen.update(drawn)
 
 
@@ -78,13 +80,14 @@ def test_source_sizes_that_do_not_add_up_are_refused() -> None:
 
 def test_the_same_view_of_an_anchor_is_always_the_same_image_and_views_differ() -> None:
     anchors = stream(count=2, per_step=4, views=2)
-    seen: dict[tuple[int, int], torch.Tensor] = {}
+    seen: dict[View, torch.Tensor] = {}
     for step in range(6):
-        batch = anchors.batch(step)
-        for image, index, view in zip(batch["images"], batch["indices"], batch["views"], strict=True):
-            assert torch.equal(seen.setdefault((int(index), int(view)), image), image)
+        drawn = anchors.drawn(step)
+        for image, view in zip(anchors.images(drawn), drawn, strict=True):
+            assert torch.equal(seen.setdefault(view, image), image)
     assert len(seen) == 4
-    assert not torch.equal(seen[0, 0], seen[0, 1])
+    first = anchors.identities[0]
+    assert not torch.equal(seen[first, 0], seen[first, 1])
 
 
 def test_an_added_anchor_changes_no_view_of_the_others_and_not_their_order() -> None:
@@ -92,20 +95,22 @@ def test_an_added_anchor_changes_no_view_of_the_others_and_not_their_order() -> 
         stream(count=5),
         AnchorStream(IMAGES[3:0:-1], 1, SIZES, training_transform(AugmentConfig(), SIZES)),
     )
-    assert all(torch.equal(fewer.view(3 - index, 2), more.view(index, 2)) for index in (1, 2, 3))
-    order = [index for index in more._order(0, 1) if index in (1, 2, 3)]
-    assert [3 - place for place in fewer._order(0, 1)] == order
+    shared = more.identities[1:4]
+    assert all(torch.equal(fewer.view((identity, 2)), more.view((identity, 2))) for identity in shared)
+    assert fewer._order(0, 1) == [identity for identity in more._order(0, 1) if identity in shared]
 
 
 def test_fewer_anchors_than_a_batch_are_repeated() -> None:
-    assert len(stream(count=2, per_step=8).batch(0)["indices"]) == 8
+    assert len(stream(count=2, per_step=8).drawn(0)) == 8
 
 
 def test_files_and_generated_images_mix(draw: Draw) -> None:
     transform = training_transform(AugmentConfig(), SIZES)
     mixed = [ImageFile(draw("a.png")), IMAGES[0]]
     anchors = AnchorStream(mixed, 2, SIZES, transform, ImageCache(1, 48))
-    assert sorted(anchors.batch(0)["indices"].tolist()) == [0, 1]
+    drawn = anchors.drawn(0)
+    assert {identity for identity, _ in drawn} == set(anchors.identities)
+    assert len(anchors.images(drawn)) == 2
 
 
 def test_plain_anchors_are_preprocessed_without_augmentation() -> None:

@@ -6,11 +6,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor, nn
 
+from tests.conftest import PREPROCESSING
+from visionlora.adapters import LoraConfig, attach
+from visionlora.data.augment import AugmentConfig, training_transform
 from visionlora.data.images import ImageFile
 from visionlora.notices import Notices
 from visionlora.retention.anchors import hold_out_anchors
-from visionlora.retention.teacher import hold_out
+from visionlora.retention.generated import generate_images
+from visionlora.retention.stream import AnchorStream
+from visionlora.retention.teacher import AnchorTeacher, hold_out
 
 
 @pytest.mark.parametrize(("count", "expected"), [(63, 0), (64, 16), (300, 37), (5000, 128)])
@@ -38,3 +44,33 @@ def test_a_resumed_run_holds_out_the_anchors_that_it_recorded(tmp_path: Path) ->
     assert [len(source) for source in kept] == [77, 77]
     new = hold_out_anchors(sources, 0, 64, Notices())
     assert hold_out_anchors(sources, 0, 64, Notices(), [str(tmp_path / "moved.png")]) == new
+
+
+def teacher(images: list[Tensor], sources: tuple[int, ...], per_step: int, anchors: int) -> AnchorTeacher:
+    transform = training_transform(AugmentConfig(), PREPROCESSING)
+    stream = AnchorStream(images, per_step, PREPROCESSING, transform, views=2, sources=sources)
+    return AnchorTeacher(stream, 4, anchors=anchors, targets=(1,))
+
+
+@pytest.mark.parametrize("sources", [(6,), (2, 4), (4, 2)])
+@pytest.mark.parametrize("per_step", [1, 3, 4])
+def test_an_image_that_stands_twice_in_the_lists_has_one_answer_wherever_a_run_begins(
+    network: nn.Module, sources: tuple[int, ...], per_step: int
+) -> None:
+    attach(network, LoraConfig(rank=1))
+    a, b, c, d = generate_images(4, 40)
+    images = [a, b, a.clone(), c, d, b.clone()]
+    whole = teacher(images, sources, per_step, anchors=5)
+    batches = [whole.batch(network, step) for step in range(14)]
+    assert len(whole.logits) == 4 * 2
+    assert {identity for identity, _ in whole.logits} == set(whole.stream.identities)
+    for begun in (1, 5, 13):
+        resumed = teacher(images, sources, per_step, anchors=5)
+        for step in range(begun, 14):
+            expected, found = batches[step], resumed.batch(network, step)
+            assert expected is not None
+            assert found is not None
+            assert torch.equal(found.logits, expected.logits), (begun, step)
+    # b is an anchor and a negative: it is known to show none of the trained classes.
+    is_b = [image == whole.stream.identities[1] for image, _ in whole.stream.drawn(2)]
+    assert all(float(row.softmax(0)[1]) < 1e-8 for row in batches[2].logits[is_b])

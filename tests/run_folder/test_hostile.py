@@ -10,8 +10,11 @@ import pytest
 from omegaconf import OmegaConf
 
 from visionlora.errors import VisionLoraError
+from visionlora.run_folder.earlier import take_options
 from visionlora.run_folder.folder import RunFolder
 from visionlora.run_folder.record import Record
+from visionlora.settings import keys_of
+from visionlora.training.config import RunConfig
 
 ALIASES = "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n"
@@ -52,6 +55,36 @@ def test_a_reference_in_a_configuration_is_text(tmp_path: Path, monkeypatch: pyt
     assert list(config.data.more) == texts
     RunFolder(tmp_path, continues=True).write_config(config)
     assert list(RunFolder.resume(tmp_path, {}, {}, force=False)[1].data.more) == texts
+
+
+REFERENCE = "${oc.env:SECRET}"
+
+
+def test_a_reference_stays_text_where_paths_are_moved_and_options_are_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET", "token")
+    keys = keys_of(RunConfig)
+    values: dict[str, dict[str, Any]] = {}
+    for name in keys:
+        group, _, key = name.partition(".")
+        values.setdefault(group, {})[key] = [REFERENCE] if key == "anchors" else REFERENCE
+    stored = {group: own.get("", own) for group, own in values.items()}
+    (tmp_path / REFERENCE).mkdir()  # a path that leads somewhere from where the run was begun
+    (tmp_path / "run.json").write_text(json.dumps({"directory": str(tmp_path)}))
+    (tmp_path / "config.yaml").write_text(json.dumps(stored))
+    _, resumed = RunFolder.resume(tmp_path, {"data.class_name": f"a {REFERENCE}"}, keys, force=True)
+    taken = OmegaConf.create(dict.fromkeys(("adapter", "seed")))
+    taken.adapter = str(tmp_path)
+    for name in keys:
+        if name not in ("adapter", "seed"):
+            OmegaConf.update(taken, name, "", force_add=True)
+    take_options(taken, {}, keys)
+    for config in (resumed, taken):
+        assert "token" not in OmegaConf.to_yaml(config, resolve=True)
+    assert resumed.data.root == str(tmp_path / REFERENCE)
+    assert resumed.data.class_name == f"a {REFERENCE}"
+    assert taken.logger == REFERENCE
 
 
 @pytest.mark.parametrize(

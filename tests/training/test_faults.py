@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import multiprocessing
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +19,8 @@ from tests.training.test_module import loaders, module_of, trainer
 from visionlora.adapters import adapter_parameters
 from visionlora.errors import Diverged, MachineFault
 from visionlora.memory import Parts
+from visionlora.place import TORCHRUN
+from visionlora.processes import joined
 from visionlora.training.module import LoraModule
 from visionlora.training.trainer import Fitter
 
@@ -123,3 +128,70 @@ def test_a_loss_that_explodes_ends_the_run_while_it_is_still_a_number(
     fitter = Fitter(torch.device("cpu"), "32-true", None, *loaders(images))
     with pytest.raises(Diverged, match=r"the loss is [\d.e+]+ at step 0"):
         fitter.fit(fitter.trainer(STEPS), module)
+
+
+def in_two_processes(work: Callable[[int], object], folder: Path) -> list[object]:
+    """What ``work(rank)`` gives in each of two processes that can talk; the fault where there is one."""
+    if sys.platform != "linux" or torch.accelerator.is_available():
+        pytest.skip("processes are forked on Linux, and not where an accelerator has threads")
+
+    def one(rank: int) -> None:
+        torch.set_num_threads(1)  # a forked process has no pool of threads
+        numbers = (str(rank), "2", str(rank), "2")
+        os.environ.update(zip(TORCHRUN, numbers, strict=True))
+        os.environ.update(VISIONLORA_MEETING=f"file://{folder}/meeting", GROUP_RANK="0")
+        os.environ.update(TORCHELASTIC_RUN_ID="visionlora")
+        with joined("cpu"):
+            try:
+                found = work(rank)
+            except MachineFault as fault:
+                found = str(fault)
+            torch.save(found, folder / f"{rank}.pt")
+
+    processes = [multiprocessing.get_context("fork").Process(target=one, args=(rank,)) for rank in (0, 1)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+        process.kill()
+    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
+
+
+@pytest.mark.parametrize("limit", [limit_forward, limit_backward])
+def test_where_one_of_two_processes_needs_parts_both_use_them_and_agree(
+    network: nn.Module, images: Path, tmp_path: Path, limit: Limit
+) -> None:
+    def work(rank: int) -> object:
+        own, said = copy.deepcopy(network), []
+        module = module_of(own, images, STEPS)
+        module.parts = Parts(said.append)
+        if rank == 1:
+            limit(own, 2)
+        fitter = Fitter(torch.device("cpu"), "32-true", None, *loaders(images))
+        fitter.fit(fitter.trainer(STEPS), module)
+        return [value.detach() for value in adapter_parameters(own)], module.parts.count, said
+
+    (one, count, said), (other, same_count, told) = in_two_processes(work, tmp_path)
+    assert count == same_count == 2
+    assert "not enough memory at step 0 in another process: batches are computed in 2 parts" in said[0]
+    assert "not enough memory at step 0 ([enforce fail" in told[0]
+    whole, _, _ = trained(network, images, tmp_path / "whole", "32-true")
+    for alone, first, second in zip(whole, one, other, strict=True):
+        assert torch.equal(first, second)
+        torch.testing.assert_close(first, alone, rtol=1e-3, atol=1e-5)
+
+
+def test_where_one_of_two_processes_fits_no_image_both_end_with_one_line(
+    network: nn.Module, images: Path, tmp_path: Path
+) -> None:
+    def work(rank: int) -> object:
+        module = module_of(network, images, STEPS)
+        if rank == 1:
+            limit_forward(network, 0)
+        fitter = Fitter(torch.device("cpu"), "32-true", None, *loaders(images))
+        fitter.fit(fitter.trainer(STEPS), module)
+        return None
+
+    first, second = in_two_processes(work, tmp_path)
+    assert "not enough memory for step 0 in another process; use a smaller data.batch_size" in str(first)
+    assert "not enough memory for step 0 ([enforce fail" in str(second)

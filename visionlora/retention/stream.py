@@ -20,12 +20,16 @@ from visionlora.data.samplers import ShareSampler
 from visionlora.data.targets import UNLABELLED
 from visionlora.place import Place, place
 
+View = tuple[str, int]
+"""Which view of an anchor: its identity (:func:`~visionlora.data.identity.identities`) and the view's number.
+Byte copies of an anchor share it, wherever they stand in a list."""
+
 
 class AnchorStream:
     """Anchor batches as a function of (seed, step, anchors) alone: nothing has to be saved and restored.
 
-    Each anchor has ``views`` fixed augmented views, so the frozen network's logits of an (anchor, view) can
-    be kept and used again. Anchors may come from several sources (photos, drawings): each gets the same share
+    Each anchor has ``views`` fixed augmented views, so the frozen network's logits of a view can be kept and
+    used again. Anchors may come from several sources (photos, drawings): each gets the same share
     of every step, so that a large one does not displace a small one. The stream goes through a source in a
     shuffled order, then again in another order and in the next view, and so on: after ``views`` passes
     every pair was seen once.
@@ -60,9 +64,15 @@ class AnchorStream:
     ) -> None:
         self.anchors = tuple(anchors)
         self.identities = identities(self.anchors)
+        self._anchors = dict(zip(self.identities, self.anchors, strict=True))
         self.sources = tuple(sources) if sources is not None else (len(self.anchors),)
         if sum(self.sources) != len(self.anchors) or min(self.sources) < 1:
             raise ValueError(f"sources of {self.sources} anchors do not make {len(self.anchors)}")
+        self._source: dict[str, int] = {}
+        """The first source that has an identity: the others do not make its views anew."""
+        for source in range(len(self.sources)):
+            for identity in self._own(source):
+                self._source.setdefault(identity, source)
         self.per_step = per_step
         self.views = views
         self.seed = seed
@@ -71,10 +81,10 @@ class AnchorStream:
         self.normalise = Normalise(preprocessing.mean, preprocessing.std)
         self.unaugmented = evaluation_transform(preprocessing)
         self._finished = Memory(budget_mb)
-        self._orders: dict[int, tuple[int, list[int]]] = {}
+        self._orders: dict[int, tuple[int, list[str]]] = {}
         self._threads = ThreadPoolExecutor(min(4, os.cpu_count() or 1))
-        self._ahead: dict[int, Future[Tensor]] = {}
-        """Image files that are being decoded, by anchor."""
+        self._ahead: dict[str, Future[Tensor]] = {}
+        """Image files that are being decoded, by identity."""
 
     def digest(self) -> str | None:
         """SHA-256 of the anchors that are no files; None: all are."""
@@ -85,33 +95,21 @@ class AnchorStream:
         ]
         return hashlib.sha256("".join(decoded).encode()).hexdigest() if decoded else None
 
-    def batch(self, step: int) -> Batch:
-        """``images`` float32 (n, 3, S, S), normalised, channels last; ``indices``, ``views`` int64 (n,)."""
-        drawn = self.drawn(step)
-        indices, views = zip(*drawn, strict=True)
-        return {
-            "images": self.images(drawn),
-            "indices": torch.tensor(indices, dtype=torch.int64),
-            "views": torch.tensor(views, dtype=torch.int64),
-        }
-
-    def drawn(self, step: int) -> list[tuple[int, int]]:
-        """(anchor, view) of a batch: this process's share of it."""
+    def drawn(self, step: int) -> list[View]:
+        """The views of a batch: this process's share of it."""
         return [self._drawn(step * self.per_step + number) for number in place().share(range(self.per_step))]
 
     def new_in(self, step: int) -> list[int]:
-        """The places in a batch whose (anchor, view) no earlier place and no earlier batch has."""
-        first = step * self.per_step
-        own = place().share(range(self.per_step))
-        return [row for row, number in enumerate(own) if self._turn(first + number) < self.views]
+        """The places in a batch whose views no earlier place and no earlier batch of one process has."""
+        own = place().share(range(step * self.per_step, (step + 1) * self.per_step))
+        return [row for row, position in enumerate(own) if self._is_new(position)]
 
-    def first_step(self, index: int, view: int) -> int:
-        """The step whose batch is the first with this (anchor, view)."""
-        source = next(
-            number for number in range(len(self.sources)) if index < sum(self.sources[: number + 1])
-        )
-        number = view * self.sources[source] + self._order(source, view).index(index)
-        return (number * len(self.sources) + source) // self.per_step
+    def first_step(self, view: View) -> int:
+        """The step whose batch is the first with this view, as far as its source goes."""
+        identity, number = view
+        source = self._source[identity]
+        place = number * self.sources[source] + self._order(source, number).index(identity)
+        return (place * len(self.sources) + source) // self.per_step
 
     def decode_ahead(self, step: int) -> None:
         """Have threads decode the image files of a step that are not in memory; :meth:`images` waits.
@@ -119,17 +117,19 @@ class AnchorStream:
         The views are made by the calling thread, so their random numbers stay the same.
         """
         wanted = {
-            index: anchor.path
-            for index, view in self.drawn(step)
-            if isinstance(anchor := self.anchors[index], ImageFile)
-            and self._finished.get((index, view)) is None
+            view[0]: anchor.path
+            for view in self.drawn(step)
+            if isinstance(anchor := self._anchors[view[0]], ImageFile)
+            and self._finished.get(view) is None
             and self.cache.memory.get(anchor.path) is None
         }
-        self._ahead = {index: self._threads.submit(self.cache.decode, path) for index, path in wanted.items()}
+        self._ahead = {
+            identity: self._threads.submit(self.cache.decode, path) for identity, path in wanted.items()
+        }
 
-    def images(self, drawn: Sequence[tuple[int, int]]) -> Tensor:
-        """(anchor, view) as float32 (n, 3, S, S), normalised, channels last."""
-        return self.normalise([self.view(index, view) for index, view in drawn])
+    def images(self, drawn: Sequence[View]) -> Tensor:
+        """Views as float32 (n, 3, S, S), normalised, channels last."""
+        return self.normalise([self.view(view) for view in drawn])
 
     def plain(self, count: int, among: int | None = None) -> tuple[Tensor, Tensor]:
         """``count`` anchors (all, if fewer) of the first ``among`` (None: of all), spread evenly: indices
@@ -145,42 +145,54 @@ class AnchorStream:
 
     def plain_images(self, indices: Sequence[int]) -> Tensor:
         """Anchors without augmentation: (n, 3, S, S), normalised."""
-        return self.normalise([self.unaugmented(self._pixels(index)) for index in indices])
+        return self.normalise([self.unaugmented(self._pixels(self.identities[index])) for index in indices])
 
-    def view(self, index: int, view: int) -> Tensor:
-        """View number ``view`` of anchor ``index``: uint8 (3, S, S), always the same."""
-        finished = self._finished.get((index, view))
+    def view(self, view: View) -> Tensor:
+        """One view: uint8 (3, S, S), always the same."""
+        finished = self._finished.get(view)
         if finished is None:
-            with seeded("view", self.seed, view, self.identities[index]):
+            identity, number = view
+            with seeded("view", self.seed, number, identity):
                 # A crop that is not resized would keep the whole image behind it alive.
-                finished = self.transform(self._pixels(index)).clone()
-            self._finished.keep((index, view), finished)
+                finished = self.transform(self._pixels(identity)).clone()
+            self._finished.keep(view, finished)
         return finished
 
-    def _turn(self, position: int) -> int:
-        """How often the source at this position was gone through before."""
-        position, source = divmod(position, len(self.sources))
-        return position // self.sources[source]
-
-    def _drawn(self, position: int) -> tuple[int, int]:
-        """(anchor, view) at ``position`` of the endless stream; the sources take turns."""
+    def _drawn(self, position: int) -> View:
+        """The view at ``position`` of the endless stream; the sources take turns."""
         position, source = divmod(position, len(self.sources))
         turn, place = divmod(position, self.sources[source])
+        return self._current_order(source, turn)[place], turn % self.views
+
+    def _is_new(self, position: int) -> bool:
+        """Whether what is at this position is the first of its view; copies stand next to each other."""
+        position, source = divmod(position, len(self.sources))
+        turn, place = divmod(position, self.sources[source])
+        if turn >= self.views:
+            return False
+        order = self._current_order(source, turn)
+        return self._source[order[place]] == source and (place == 0 or order[place - 1] != order[place])
+
+    def _current_order(self, source: int, turn: int) -> list[str]:
+        """:meth:`_order`, which is made once for as long as the same pass goes on."""
         if self._orders.get(source, (-1, []))[0] != turn:
             self._orders[source] = (turn, self._order(source, turn))
-        return self._orders[source][1][place], turn % self.views
+        return self._orders[source][1]
 
-    def _order(self, source: int, turn: int) -> list[int]:
+    def _order(self, source: int, turn: int) -> list[str]:
         """The anchors of a source in the order of one pass through it."""
-        start = sum(self.sources[:source])
-        own = self.identities[start : start + self.sources[source]]
-        return [start + place for place in ordered(own, "anchors", self.seed, turn)]
+        own = self._own(source)
+        return [own[place] for place in ordered(own, "anchors", self.seed, turn)]
 
-    def _pixels(self, index: int) -> Tensor:
-        anchor = self.anchors[index]
+    def _own(self, source: int) -> tuple[str, ...]:
+        start = sum(self.sources[:source])
+        return self.identities[start : start + self.sources[source]]
+
+    def _pixels(self, identity: str) -> Tensor:
+        anchor = self._anchors[identity]
         if isinstance(anchor, Tensor):
             return anchor
-        decoding = self._ahead.pop(index, None)
+        decoding = self._ahead.pop(identity, None)
         if decoding is None:
             return self.cache.read(anchor.path)
         pixels = decoding.result()

@@ -15,7 +15,7 @@ from visionlora.memory import computed
 from visionlora.phases import phase
 from visionlora.place import place
 from visionlora.retention.drift import Drift
-from visionlora.retention.stream import AnchorStream
+from visionlora.retention.stream import AnchorStream, View
 
 Anchor = ImageFile | Tensor
 """An image file, or a decoded image (uint8 (3, H, W))."""
@@ -60,7 +60,7 @@ def hold_out(
 
 
 class AnchorTeacher:
-    """Serves anchors with the frozen network's logits, those of each (anchor, view) computed once.
+    """Serves anchors with the frozen network's logits, those of each view of an image computed once.
 
     The frozen network is the adapted one with its adapters off: no second copy is in memory.
 
@@ -69,7 +69,8 @@ class AnchorTeacher:
         old_outputs: how many outputs the frozen network has (an extended head has more).
         anchors: how many of the stream's images, from the first, may show anything; None: all. Those after
             them are negatives, known to show none of the trained classes: there the frozen network's logits
-            of these classes are replaced, so that its own false positives are not taught again.
+            of these classes are replaced, so that its own false positives are not taught again. What is also
+            an anchor is a negative all the same.
         targets: the outputs of the trained classes.
         validation_count: how many anchors, unaugmented, validation compares both networks on.
         drift_count: how many the drift penalty takes its layers' inputs from.
@@ -94,8 +95,9 @@ class AnchorTeacher:
         self.excluded = old_targets if len(old_targets) < old_outputs else []
         self.validation_count = validation_count
         self.drift_count = drift_count
-        self.logits: dict[tuple[int, int], Tensor] = {}
-        """The frozen network's logits (old outputs,) of each (anchor, view) that was needed so far."""
+        self._negatives = frozenset(stream.identities[self.anchors :])
+        self.logits: dict[View, Tensor] = {}
+        """The frozen network's logits (old outputs,) of each view of an image that was needed so far."""
         self.features: FeatureCache | None = None
         """Where the frozen prefix's values are cached; the network is then its suffix."""
         self._validation: tuple[list[Tensor], Tensor] | None = None
@@ -115,7 +117,7 @@ class AnchorTeacher:
             self._answer(network, step, inputs)
         for key in keys:
             if key not in self.logits:  # of an earlier step, before the run was interrupted
-                self._answer(network, self.stream.first_step(*key))
+                self._answer(network, self.stream.first_step(key))
         self.stream.decode_ahead(step + 1)
         share = len(keys) * place().count / self.stream.per_step
         return AnchorBatch(inputs, torch.stack([self.logits[key] for key in keys]), share)
@@ -129,16 +131,14 @@ class AnchorTeacher:
         inputs = self._inputs(network, keys) if inputs is None else inputs
         self._compute(network, keys, inputs, places)
 
-    def _compute(
-        self, network: nn.Module, keys: list[tuple[int, int]], inputs: list[Tensor], rows: list[int]
-    ) -> None:
+    def _compute(self, network: nn.Module, keys: list[View], inputs: list[Tensor], rows: list[int]) -> None:
         """Keep the logits of some of the inputs' rows."""
         if rows:
-            indices = torch.tensor([keys[row][0] for row in rows])
-            logits = self._frozen_logits(network, [value[rows] for value in inputs], indices)
+            images = [keys[row][0] for row in rows]
+            logits = self._frozen_logits(network, [value[rows] for value in inputs], images)
             self.logits.update(zip([keys[row] for row in rows], logits, strict=True))
 
-    def _inputs(self, network: nn.Module, keys: list[tuple[int, int]]) -> list[Tensor]:
+    def _inputs(self, network: nn.Module, keys: list[View]) -> list[Tensor]:
         device = next(network.parameters()).device
 
         def images(places: Sequence[int]) -> Tensor:
@@ -155,7 +155,8 @@ class AnchorTeacher:
         """Compute the frozen network's logits that :meth:`compare` needs; not while weights are merged."""
         indices, images = self.stream.plain(self.validation_count)
         inputs = self._float32_inputs(network, images)
-        self._validation = inputs, self._frozen_logits(network, inputs, indices)
+        shown = [self.stream.identities[index] for index in indices]
+        self._validation = inputs, self._frozen_logits(network, inputs, shown)
 
     @phase("teacher")
     def drift(self, network: nn.Module) -> Drift:
@@ -182,7 +183,7 @@ class AnchorTeacher:
 
     @phase("teacher")
     @torch.no_grad()
-    def _frozen_logits(self, network: nn.Module, inputs: list[Tensor], indices: Tensor) -> Tensor:
+    def _frozen_logits(self, network: nn.Module, inputs: list[Tensor], images: Sequence[str]) -> Tensor:
         # Dropout must not change the teacher's logits.
         was_training = [module for module in network.modules() if module.training]
         network.eval()
@@ -193,5 +194,6 @@ class AnchorTeacher:
         if not self.excluded:
             return logits
         excluded = torch.zeros(logits.shape, dtype=torch.bool, device=logits.device)
-        excluded[:, self.excluded] = (indices >= self.anchors).to(logits.device)[:, None]
+        negative = torch.tensor([image in self._negatives for image in images])
+        excluded[:, self.excluded] = negative.to(logits.device)[:, None]
         return torch.where(excluded, logits.amin(dim=1, keepdim=True) - IMPROBABLE, logits)

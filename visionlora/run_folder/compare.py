@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from visionlora.data.manifest import ReadImage
 from visionlora.options import shown
+from visionlora.run_folder.config_file import set_value
 from visionlora.settings import Key
 
 WITHOUT_EFFECT = {
@@ -98,9 +99,9 @@ def anchored(config: DictConfig, keys: Mapping[str, Key], directory: Path) -> No
         if not key.rule.path or value is None:
             continue
         if isinstance(value, list):
-            OmegaConf.update(config, name, [_anchored(one, directory) for one in value])
+            set_value(config, name, [_anchored(one, directory) for one in value])
         elif value not in key.rule.words:
-            OmegaConf.update(config, name, _anchored(value, directory))
+            set_value(config, name, _anchored(value, directory))
 
 
 def _anchored(path: Any, directory: Path) -> Any:

@@ -35,12 +35,18 @@ def load_config(path: Path) -> DictConfig:
     if not isinstance(config, DictConfig):
         raise ValueError("it is not the configuration of a run")
     # A reference of a stranger's could read the environment.
-    return OmegaConf.create(_as_text(OmegaConf.to_container(config, resolve=False)))
+    return OmegaConf.create(as_text(OmegaConf.to_container(config, resolve=False)))
 
 
-def _as_text(value: Any) -> Any:
+def set_value(config: DictConfig, name: str, value: Any) -> None:
+    """Give an option a value in plain Python, which may be a stranger's: ``${...}`` in it stays text."""
+    OmegaConf.update(config, name, as_text(value), merge=False, force_add=True)
+
+
+def as_text(value: Any) -> Any:
+    """A value for OmegaConf in which ``${...}`` is text and no reference."""
     if isinstance(value, dict):
-        return {key: _as_text(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_as_text(one) for one in value]
+        return {key: as_text(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_text(one) for one in value]
     return without_references(value) if isinstance(value, str) else value

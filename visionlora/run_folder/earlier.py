@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from visionlora.errors import VisionLoraError
 from visionlora.options import shown
 from visionlora.run_folder.compare import anchored, value_of
-from visionlora.run_folder.config_file import load_config
+from visionlora.run_folder.config_file import load_config, set_value
 from visionlora.run_folder.folder import CONFIG, RECORD
 from visionlora.run_folder.record import Record
 from visionlora.settings import Key
@@ -62,6 +62,6 @@ def take_options(config: DictConfig, given: Mapping[str, Any], keys: Mapping[str
         if OmegaConf.is_config(value):
             value = OmegaConf.to_container(value, resolve=True)
         if value != own:
-            OmegaConf.update(config, name, value, merge=False)
+            set_value(config, name, value)
             taken.append(f"{name}={shown(value)}")
     return f"options of {run / CONFIG}: {', '.join(taken)}" if taken else None

@@ -28,7 +28,7 @@ from visionlora.run_folder.compare import (
     option_differences,
     value_differences,
 )
-from visionlora.run_folder.config_file import load_config
+from visionlora.run_folder.config_file import load_config, set_value
 from visionlora.run_folder.record import Record
 from visionlora.settings import Key
 
@@ -125,7 +125,7 @@ class RunFolder:
             directory = Path(folder.record.get("directory", "."))
             differing = option_differences(config, given, keys, directory)
             for name in differing:
-                OmegaConf.update(config, name, given[name], force_add=True)
+                set_value(config, name, given[name])
             folder._differences = [text for name, text in differing.items() if name not in WITHOUT_EFFECT]
             folder._refuse(folder._differences)
             folder._config = copy.deepcopy(config)

@@ -16,8 +16,6 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from torch import Tensor, distributed, nn
-from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
-from torch.nn.parallel import DistributedDataParallel
 
 from visionlora.adapters import FrozenBatchNorm, folded
 from visionlora.data import ImageLoader
@@ -83,12 +81,15 @@ class Traffic(Callback):
         self.step_bytes = 0
         self._sent = 0
 
-    def average(self, bucket: distributed.GradBucket) -> torch.futures.Future[Tensor]:
-        """PyTorch's own hook: the mean of a bucket's gradients over the processes."""
-        self._sent += bucket.buffer().nbytes
-        group = distributed.group.WORLD
-        assert group is not None
-        return allreduce_hook(group, bucket)
+    def average(self, gradients: Sequence[Tensor]) -> None:
+        """Make each gradient its mean over the processes: one message for those of a type."""
+        for dtype in dict.fromkeys(gradient.dtype for gradient in gradients):
+            own = [gradient for gradient in gradients if gradient.dtype == dtype]
+            message = torch.cat([gradient.reshape(-1) for gradient in own]).div_(place().count)
+            distributed.all_reduce(message)
+            self._sent += message.nbytes
+            for gradient, mean in zip(own, message.split([one.numel() for one in own]), strict=True):
+                gradient.copy_(mean.view(gradient.shape))
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, *arguments: Any
@@ -103,10 +104,12 @@ class ManyDevices(DDPStrategy):
     """Training in several processes: after each step all have the same adapters.
 
     Each process loads the frozen network itself: nothing of it is sent, neither at the start nor in a step.
+    Gradients travel when all of them are there, and not while they are computed (DistributedDataParallel): a
+    process that runs out of memory computes its own again, and the others wait. They are small.
     """
 
     def __init__(self, traffic: Traffic) -> None:
-        super().__init__(broadcast_buffers=False, init_sync=False, gradient_as_bucket_view=True)
+        super().__init__()
         self.traffic = traffic
 
     def configure_ddp(self) -> None:
@@ -115,9 +118,12 @@ class ManyDevices(DDPStrategy):
         for parameter in self.lightning_module.parameters():
             if parameter.requires_grad:
                 distributed.broadcast(parameter.data, 0)
-        super().configure_ddp()
-        assert isinstance(self.model, DistributedDataParallel)
-        self.model.register_comm_hook(None, lambda _, bucket: self.traffic.average(bucket))
+
+    def post_backward(self, closure_loss: Tensor) -> None:
+        """The step's gradients are the mean over the processes."""
+        assert self.lightning_module is not None
+        gradients = (parameter.grad for parameter in self.lightning_module.parameters())
+        self.traffic.average([gradient for gradient in gradients if gradient is not None])
 
     def teardown(self) -> None:
         """As :meth:`OneDevice.teardown`."""
@@ -240,8 +246,6 @@ def silence_warnings() -> None:
         ".*module\\(s\\) in eval mode at the start of training.*",
         ".*treespec, LeafSpec.*",
         ".*It is recommended to use `self.log.*sync_dist=True.*",  # every process has all figures
-        ".*Grad strides do not match bucket view strides.*",  # adapters are small
-        ".*`broadcast_buffers` is deprecated.*",  # nothing else leaves the frozen buffers unsent
         ".*You defined a `validation_step` but have no `val_dataloader`.*",  # announced in words of our own
     ):
         warnings.filterwarnings("ignore", text)
