@@ -8,7 +8,9 @@ import signal
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from tests.conftest import Command, Train, metrics_of
 
@@ -118,6 +120,27 @@ def test_an_adapter_for_another_network_is_refused(train: Train, command: Comman
     left = command("predict", f"adapter={folder}", f"images={images}", "model=resnet18", "weights=none")
     assert left.code == 2
     assert len(left.err.strip().splitlines()) == 1
+
+
+def test_an_adapter_whose_numbers_overflow_gives_no_figures_and_no_file(
+    train: Train, command: Command, images: Path, tmp_path: Path
+) -> None:
+    _, folder = train("trainer.max_steps=1", "trainer.validations=1")
+    file = folder / "adapter" / "adapter_model.safetensors"
+    save_file({name: torch.full_like(value, 1e30) for name, value in load_file(file).items()}, file)
+    for name, *arguments in (
+        ("predict", f"images={images}", "output=names.csv"),
+        ("predict", f"images={images}", "output=names.csv", "merged=false"),
+        ("evaluate", f"data.root={images}", "output=figures.json"),
+        ("merge", "output=merged.safetensors"),
+        ("export", "output=merged.onnx"),
+    ):
+        left = command(name, f"adapter={folder}", *arguments)
+        assert left.code == 2, (name, left.out)
+        assert "NaN or infinite" in left.err, name
+        assert "use a smaller strength" in left.err, name
+    written = {path.name for path in tmp_path.iterdir()}
+    assert not {"names.csv", "figures.json", "merged.safetensors", "merged.onnx"} & written
 
 
 def test_a_folder_without_an_adapter_is_refused(command: Command, tmp_path: Path) -> None:

@@ -10,8 +10,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from visionlora.adapters.io.config_file import _OWN_KINDS
 from visionlora.errors import VisionLoraError
 from visionlora.models.restore import restore
+
+OTHERS = tuple(key for key in _OWN_KINDS if key != "model")
+"""Keys of our own, which may be null."""
 
 
 @pytest.mark.parametrize(
@@ -26,6 +30,11 @@ from visionlora.models.restore import restore
         ({"model": "pocket", "classes": ["a"], "head": "keep"}, "class 'a' is not one of"),
         ({"model": "pocket", "classes": ["a"] * 100_001, "head": "extend"}, "at most 100000 texts"),
         ({"model": "pocket", "classes": ["a", "b"], "head": "new"}, "holds no adapter's tensors"),
+        ({"model": "pocket", "task": ["multi_label"]}, "visionlora.task is"),
+        ({"model": "pocket", "thresholds": ["a"]}, "visionlora.thresholds is"),
+        ({"model": "pocket", "thresholds": {"a": "much"}}, "numbers from 0 to 1"),
+        ({"model": "pocket", "thresholds": {"a": float("nan")}}, "numbers from 0 to 1"),
+        ({"model": "pocket", **dict.fromkeys(OTHERS)}, "holds no adapter's tensors"),
     ],
 )
 def test_what_an_adapter_says_of_itself_is_checked(tmp_path: Path, own: dict[str, Any], said: str) -> None:

@@ -27,9 +27,11 @@ def merge(model: _Network) -> _Network:
     Computed once in single or double precision and cast to the weight's type. Parameters stay frozen.
 
     Raises:
-        LoraError: the model has no adapters, or some that are modules of their own (Conv-Adapter, prompts).
+        LoraError: the model has no adapters, some that are modules of their own (Conv-Adapter, prompts), or
+            adapters that make a weight NaN or infinite.
     """
-    layers = require_adapters(model).values()
+    named = require_adapters(model)
+    layers = named.values()
     for layer in layers:
         for adapter in (one for one in layer.module_adapters() if not one.mergeable):
             raise LoraError(
@@ -37,10 +39,15 @@ def merge(model: _Network) -> _Network:
                 f"merged: use the network with it, or activate the other adapters alone."
             )
     unfold_batch_norm(model)
-    for layer in layers:
+    for name, layer in named.items():
         layer.adapters.eval()  # a rank that DyLoRA drew for one step is not for good
         with torch.no_grad():
             weight = layer.adapted_weight()
+        if not bool(weight.isfinite().all()):
+            raise LoraError(
+                f"{name}: with its adapter the weight has values that are NaN or infinite: use a smaller "
+                "strength, or train again with a lower learning rate."
+            )
         for adapter in layer.module_adapters():
             adapter.merge_into(layer)
         parameter = layer.adapted_parameter

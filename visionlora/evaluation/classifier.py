@@ -15,6 +15,7 @@ from visionlora.adapters import merge
 from visionlora.data import Normalise, evaluation_transform, open_image
 from visionlora.data.cache import reduce
 from visionlora.data.preprocessing import Preprocessing
+from visionlora.evaluation.predictions import require_numbers
 from visionlora.frozen.quantised import dequantise
 from visionlora.models import plain_head
 from visionlora.models.restore import restore
@@ -86,13 +87,15 @@ class Classifier(nn.Module):
         Raises:
             visionlora.data.BadImage: a file cannot be read.
             ValueError: a tensor is not uint8 (3, H, W).
+            VisionLoraError: the outputs are NaN or infinite.
         """
         device = next(self.parameters()).device
         several = [images] if isinstance(images, (str, Path, Image.Image, Tensor)) else list(images)
         found: list[Prediction] = []
         for batch in _batches(several, batch_size):
             inputs = torch.stack([self.transform(one) for one in batch]).to(device)
-            found += self.task.decode(self(inputs).float().cpu(), self.classes, top)
+            logits = require_numbers(self(inputs).float().cpu())
+            found += self.task.decode(logits, self.classes, top)
         return found
 
 

@@ -23,6 +23,7 @@ from visionlora.errors import VisionLoraError
 from visionlora.evaluation.config import PredictConfig
 from visionlora.evaluation.mirrored import Mirrored
 from visionlora.evaluation.prediction_file import ImagePrediction, PredictionWriter
+from visionlora.evaluation.predictions import require_numbers
 from visionlora.files import replacing, require_all_writable
 from visionlora.memory import computed
 from visionlora.models.restore import TrainedModel
@@ -204,13 +205,13 @@ def _predict_batch(
 ) -> list[tuple[Prediction, Prediction | None, Prediction]]:
     """Of each image the adapted network's prediction, the frozen one's, and what a table shows."""
     images = images.to(next(predictor.parameters()).device)
-    logits = computed(predictor, images)
+    logits = require_numbers(computed(predictor, images))
     now = task.decode(logits, restored.head.outputs, top)
     shown = task.shown(logits, restored.head.outputs, top)
     if not compare or restored.head.kind == "new":
         return [(one, None, row) for one, row in zip(now, shown, strict=True)]
     with adapters_off(restored.network):
-        logits = computed(predictor, images)
+        logits = require_numbers(computed(predictor, images))
     # The frozen network has no outputs for the classes that were added to its head.
     known = restored.head.outputs[: len(restored.backbone.categories)]
     return list(zip(now, task.decode(logits[:, : len(known)], known, top), shown, strict=True))

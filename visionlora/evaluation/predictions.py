@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from visionlora.errors import VisionLoraError
 from visionlora.frozen.features import network_inputs
 from visionlora.memory import computed
 from visionlora.place import place
@@ -100,6 +101,20 @@ class Predictions:
         return float((probability.amax(1) - now).mean())
 
 
+def require_numbers(logits: Tensor) -> Tensor:
+    """The same logits.
+
+    Raises:
+        VisionLoraError: one is NaN or infinity, of which no probabilities can be made.
+    """
+    if not bool((logits < torch.inf).all()):
+        raise VisionLoraError(
+            "the network's outputs are NaN or infinite: the adapter or the weights have too large numbers; "
+            "use a smaller strength, or train again with a lower optimizer.lr"
+        )
+    return logits
+
+
 @torch.inference_mode()
 def predict_batches(
     network: nn.Module, batches: Iterable[Mapping[str, Tensor]], suffix: nn.Module | None = None
@@ -113,6 +128,9 @@ def predict_batches(
         batches: dictionaries with ``labels``, and ``images`` or the frozen prefix's ``features``; with
             ``indices`` too, where several processes have a share of them each.
         suffix: the part of the network that is left to compute where batches hold features.
+
+    Raises:
+        VisionLoraError: a logit is no number.
     """
     device = next(network.parameters()).device
     indices, logits, labels = [], [], []
@@ -121,7 +139,7 @@ def predict_batches(
     part = network if suffix is None else suffix
     for batch in batches:
         inputs = [value.to(device) for value in network_inputs(batch)]
-        logits.append(computed(part, *inputs).float().cpu())
+        logits.append(require_numbers(computed(part, *inputs).float().cpu()))
         labels.append(batch["labels"].cpu())
         indices.append(batch.get("indices", torch.empty(0)).cpu())
     network.train(was_training)

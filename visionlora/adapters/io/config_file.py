@@ -48,6 +48,7 @@ def read_config_file(path: Path) -> dict[str, Any]:
     if not isinstance(own, dict):
         raise LoraError(f"{path}: auto_mapping.visionlora is {brief(own)}: give an object.")
     _check(path, "auto_mapping.visionlora.", own, _OWN_KINDS)
+    own = {key: value for key, value in own.items() if value is not None}  # null is as good as nothing
     check_patterns(f"{path}: auto_mapping.visionlora.strength", own.get("strength") or {})
     check_patterns(f"{path}: auto_mapping.visionlora.quantise", (own.get("quantise") or {}).get("skip", ()))
     return {**config, "visionlora": own}
@@ -95,6 +96,10 @@ def _is_strength(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= MOST_STRENGTH
 
 
+def _are_thresholds(value: object) -> bool:
+    return isinstance(value, dict) and all(_is_strength(one) and 0 <= one <= 1 for one in value.values())
+
+
 _Kind = tuple[Callable[[object], bool], str]
 _TEXT: _Kind = _is_text, "a text"
 _TEXTS: _Kind = _are_texts, "a list of texts"
@@ -127,6 +132,8 @@ _OWN_KINDS: Mapping[str, _Kind] = {
     "expand_strength": (_is_strength, f"a number of at most {MOST_STRENGTH:g}"),
     "tensors": _TEXTS,
     "settings": _OBJECT,
+    "task": _TEXT,
+    "thresholds": (_are_thresholds, "an object of numbers from 0 to 1"),
     "quantise": (_is_quantised, "an object with a scheme, nf4 or int8, and a list of texts, skip"),
     "strength": (_are_strengths, f"an object of numbers of at most {MOST_STRENGTH:g}"),
 }
