@@ -168,6 +168,15 @@ def test_a_directory_without_an_adapter_is_not_pushed(tmp_path: Path) -> None:
         push(tmp_path, "me/fish", None, private=False)
 
 
+def test_what_a_link_leads_to_is_not_sent(adapter: Path, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("secret")
+    card = adapter / "adapter" / "README.md"
+    card.unlink()
+    card.symlink_to(tmp_path / "key")
+    with pytest.raises(VisionLoraError, match=r"README\.md is a link that leads out of the directory"):
+        push(adapter / "adapter", "me/fish", None, private=False)
+
+
 def test_the_licence_is_set_in_the_header_alone() -> None:
     card = with_licence(CARD + "license: unknown\n", "mit")
     assert card.count("license: mit") == 1

@@ -129,6 +129,7 @@ def read_json(path: str | Path) -> Any:
     """
     path = Path(path)
     try:
+        require_regular(path)
         if path.stat().st_size > MOST_JSON:
             raise ValueError(f"more than {MOST_JSON >> 20} MiB")
         return json.loads(path.read_text(encoding="utf-8"))
@@ -136,6 +137,25 @@ def read_json(path: str | Path) -> Any:
         raise VisionLoraError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise VisionLoraError(f"{path} is not JSON ({error}); write it again") from error
+
+
+def require_regular(path: Path) -> None:
+    """Refuse a pipe, which would be waited for, and a device, which may have no end.
+
+    Raises:
+        OSError: it is one, or is not there.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "it is no ordinary file", str(path))
+
+
+def link_outside(folder: Path) -> Path | None:
+    """A link in a folder, at any depth, that leads out of it; None: there is none."""
+    own = os.path.realpath(folder)
+    for one in sorted(folder.rglob("*")):
+        if one.is_symlink() and os.path.commonpath([own, os.path.realpath(one)]) != own:
+            return one
+    return None
 
 
 def json_text(value: Any, indent: int | None = None) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from visionlora.errors import VisionLoraError
+from visionlora.files import link_outside
 
 SCHEME = "hf://"
 FILES = (
@@ -101,6 +102,12 @@ def push(directory: Path, repo: str, licence: str | None, private: bool) -> str:
     """
     _checked_name(SCHEME + repo)
     hub = _package()
+    link = link_outside(directory)
+    if link is not None:
+        raise VisionLoraError(
+            f"adapter: {link} is a link that leads out of the directory, and what it leads to would be sent; "
+            "put a copy in its place, or remove it"
+        )
     files = sorted(one for one in directory.rglob("*") if _is_ours(one.name) and one.is_file())
     present = {one.relative_to(directory).as_posix() for one in files}
     missing = [name for name in REQUIRED if name not in present]

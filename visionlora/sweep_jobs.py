@@ -47,7 +47,7 @@ def record_job(exit_code: int) -> float:
         after = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["after"]
         learned = after["val/map"] if "val/map" in after else after["val/top1"]
         return 1 - float(learned) + float(after["val/loss"]) / 10
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return math.inf
 
 

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from visionlora.command import Command, complain, fail, in_sweep, launch, register_resolvers, show
 from visionlora.errors import VisionLoraError
+from visionlora.files import link_outside
 from visionlora.place import place
 from visionlora.processes import joined, run_in
 from visionlora.run_folder.compare import given_options
@@ -192,11 +193,17 @@ def in_its_folder(given: Sequence[str]) -> list[str]:
     """The words of a command line, where ``resume=RUN`` makes RUN the run's folder.
 
     Raises:
-        VisionLoraError: another folder is given too.
+        VisionLoraError: another folder is given too, or a link in the run's folder leads out of it.
     """
     named = [word.partition("=")[2] for word in given if word.partition("=")[0] in ("resume", "resume.run")]
     if not named or not (Path(named[-1]).expanduser() / CONFIG).is_file():
         return list(given)  # not the folder of a run: that is reported once the options are read
+    link = link_outside(Path(named[-1]).expanduser())
+    if link is not None:
+        raise VisionLoraError(
+            f"resume: {link} is a link that leads out of the run's folder, and a run writes nowhere else; "
+            "put what it leads to in its place"
+        )
     own = Path(named[-1]).expanduser().resolve()
     others = [word.partition("=")[2] for word in given if word.partition("=")[0] == "hydra.run.dir"]
     if any(Path(other).expanduser().resolve() != own for other in others):

@@ -90,6 +90,17 @@ def tables() -> Iterator[Case]:
         root="t.jsonl", counts={"cat": (3, 1, 0)},
     )  # fmt: skip
     yield Case("broken JSON lines", table("t.jsonl", "{nonsense\n"), root="t.jsonl", error="line 1: not JSON")
+    for what, value in (
+        ("brackets", "[" * 5000 + "]" * 5000),
+        ("objects", '{"a":' * 900 + "1" + "}" * 900),
+        ("digits", "9" * 5000),
+    ):
+        yield Case(
+            f"JSON lines with too many {what}",
+            table("t.jsonl", f'{{"file_name": "a.png", "label": {value}}}\n', "a.png"),
+            root="t.jsonl",
+            error="line 1: not JSON",
+        )
     metadata = "file_name,label\na.png,cat\nb.png,dog\n"
     yield Case(
         "Hugging Face's metadata.csv", table("metadata.csv", metadata, "a.png", "b.png"),

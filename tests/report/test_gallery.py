@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from safetensors.torch import save_file
 
 from visionlora.adapters import LoraConfig
 from visionlora.errors import VisionLoraError
+from visionlora.report.card_metadata import figures_in, read_header
 from visionlora.report.gallery import (
     SORTS,
     filter_entries,
@@ -106,6 +108,22 @@ def test_a_broken_adapter_is_named_and_the_others_are_listed(folder: Path) -> No
     assert len(problems) == 2
     assert any("is not JSON" in one for one in problems)
     assert any("has no adapter_model.safetensors" in one for one in problems)
+
+
+@pytest.mark.parametrize("value", ["1" + "0" * 400, ".nan", "-.inf", "'0.5'", "[0.5]", "true"])
+def test_a_card_whose_figures_are_no_numbers_has_none(tmp_path: Path, value: str) -> None:
+    (tmp_path / "README.md").write_text(
+        "---\nmodel-index:\n- results:\n  - dataset: {name: new images}\n    metrics:\n"
+        f"    - {{type: accuracy, value: {value}}}\n---\n"
+    )
+    header = read_header(tmp_path / "README.md")
+    assert header["model-index"]
+    assert figures_in(header)["learned"] is None
+
+
+def test_a_card_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "README.md")
+    assert read_header(tmp_path / "README.md") == {}
 
 
 def test_a_folder_without_adapters_is_refused(tmp_path: Path) -> None:

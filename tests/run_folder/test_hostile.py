@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,15 @@ import pytest
 from omegaconf import OmegaConf
 
 from visionlora.errors import VisionLoraError
+from visionlora.files import read_json
+from visionlora.report.metrics_file import read_metrics
+from visionlora.run_folder.config_file import load_config
 from visionlora.run_folder.earlier import take_options
 from visionlora.run_folder.folder import RunFolder
 from visionlora.run_folder.record import Record
+from visionlora.run_folder.state_file import read_state
 from visionlora.settings import keys_of
+from visionlora.train import in_its_folder
 from visionlora.training.config import RunConfig
 
 ALIASES = "".join(
@@ -85,6 +92,30 @@ def test_a_reference_stays_text_where_paths_are_moved_and_options_are_taken(
     assert resumed.data.root == str(tmp_path / REFERENCE)
     assert resumed.data.class_name == f"a {REFERENCE}"
     assert taken.logger == REFERENCE
+
+
+@pytest.mark.parametrize("read", [read_json, load_config, read_metrics, read_state])
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_a_pipe_is_not_waited_for_and_a_device_without_end_not_read(
+    tmp_path: Path, read: Callable[[Path], Any], kind: str
+) -> None:
+    file = tmp_path / "run.json"
+    os.mkfifo(file) if kind == "pipe" else file.symlink_to("/dev/zero")
+    with pytest.raises((VisionLoraError, OSError), match="no ordinary file"):
+        read(file)
+
+
+@pytest.mark.parametrize("name", ["train.log", "checkpoints", "adapter/README.md"])
+def test_a_run_with_a_link_that_leads_out_of_it_is_not_resumed(tmp_path: Path, name: str) -> None:
+    run, outside = tmp_path / "run", tmp_path / "outside"
+    (run / "adapter").mkdir(parents=True)
+    outside.mkdir()
+    (run / "config.yaml").write_text("seed: 0")
+    (run / "inside").symlink_to("adapter")
+    assert in_its_folder([f"resume={run}"]) == [f"resume={run}", f"hydra.run.dir={run}"]
+    (run / name).symlink_to(outside / "file" if "." in name else outside)
+    with pytest.raises(VisionLoraError, match=f"{name} is a link that leads out of the run's folder"):
+        in_its_folder([f"resume={run}"])
 
 
 @pytest.mark.parametrize(

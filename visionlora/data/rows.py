@@ -109,15 +109,17 @@ def _json_rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
             continue
         try:
             value = json.loads(line)
-        except json.JSONDecodeError as error:
+            flat = dict(_flat(value)) if isinstance(value, dict) else None
+        except (ValueError, RecursionError) as error:  # also numbers of 5,000 digits and 1,000 brackets
+            said = error.msg if isinstance(error, json.JSONDecodeError) else error
             raise VisionLoraError(
-                f"{path} line {number}: not JSON ({error.msg}); each line is an object"
+                f"{path} line {number}: not JSON ({said}); each line is an object"
             ) from error
-        if not isinstance(value, dict):
+        if flat is None:
             raise VisionLoraError(
                 f'{path} line {number}: not an object; each line is {{"file_name": ..., "label": ...}}'
             )
-        objects.append((number, dict(_flat(value))))
+        objects.append((number, flat))
     keys = list(dict.fromkeys(key for _, one in objects for key in one))
     if not keys:
         return []

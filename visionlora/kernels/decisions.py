@@ -70,7 +70,7 @@ def read(file: Path) -> Decisions:
         return {}
     try:
         return parse(json.loads(file.read_text()))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         warnings.warn(f"{file} is damaged and is not used; it will be replaced: {error}", stacklevel=2)
         return {}
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,8 @@ def _results(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def read_header(card: Path) -> dict[str, Any]:
     """What a card's header says, {} where there is none that can be read."""
+    if not card.is_file():  # a pipe would be waited for
+        return {}
     try:
         with card.open(encoding="utf-8", errors="replace") as file:
             text = file.read(MOST_BYTES)
@@ -130,7 +132,10 @@ def figures_in(header: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _number(value: object) -> float | None:
-    fits = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    # Neither NaN nor a whole number of 400 digits is below it.
+    fits = (
+        isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+    )
     return float(value) if fits else None  # type: ignore[arg-type]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from visionlora.errors import VisionLoraError
-from visionlora.files import write_json
+from visionlora.files import require_regular, write_json
 
 NOT_MEASURED = "not measured"
 """The value of figures for which there were no images."""
@@ -46,8 +46,9 @@ def read_metrics(path: Path) -> dict[str, Any]:
         VisionLoraError: the file cannot be read or is not JSON.
     """
     try:
+        require_regular(path)
         metrics = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise VisionLoraError(
             f"{path} is not a readable metrics file ({error}); run the training again"
         ) from error

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
+from visionlora.files import require_regular
 from visionlora.text import without_references
 
 MOST_CONFIG = 2**18
@@ -23,6 +24,7 @@ def load_config(path: Path) -> DictConfig:
         OSError, ValueError, RecursionError, yaml.YAMLError, OmegaConfBaseException: it cannot be read, or no
             run wrote it.
     """
+    require_regular(path)
     if path.stat().st_size > MOST_CONFIG:
         raise ValueError(f"more than {MOST_CONFIG >> 10} KiB")
     text = path.read_text(encoding="utf-8")

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from visionlora.errors import VisionLoraError
-from visionlora.files import replacing
+from visionlora.files import replacing, require_regular
 
 _TENSOR, _DICT = "tensor", "dict"
 
@@ -44,6 +44,7 @@ def read_state(path: Path) -> dict[str, Any]:
         VisionLoraError: the file is damaged, or is something else.
     """
     try:
+        require_regular(path)
         with safe_open(path, framework="pt") as file:
             about = file.metadata() or {}
             text, digest = about["state"], about["sha256"]
