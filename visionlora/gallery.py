@@ -14,6 +14,9 @@ from visionlora.files import require_all_writable
 from visionlora.options import Section, option
 from visionlora.settings import build, plain
 
+SOME_BROKEN = 3
+"""The exit code where some adapters could not be read."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class GalleryOptions(Section):
@@ -67,7 +70,7 @@ def gallery(config: DictConfig) -> int:
         print(f"{printable(options.report)} shows {len(shown)} adapters")
     for problem in problems:
         complain(f"left out: {problem}")
-    return 1 if problems else 0
+    return SOME_BROKEN if problems else 0
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from PIL import Image
 from rich.console import Console
 from safetensors.torch import save_file
 
+from tests.conftest import Command
 from visionlora.adapters import LoraConfig
 from visionlora.errors import VisionLoraError
 from visionlora.report.card_metadata import figures_in, read_header
@@ -124,6 +125,15 @@ def test_a_card_whose_figures_are_no_numbers_has_none(tmp_path: Path, value: str
 def test_a_card_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "README.md")
     assert read_header(tmp_path / "README.md") == {}
+
+
+def test_the_command_lists_the_others_and_ends_with_a_code_of_its_own(folder: Path, command: Command) -> None:
+    assert command("adapters", str(folder)).code == 0
+    (folder / "worse" / "adapter" / "adapter_config.json").write_text("{")
+    left = command("adapters", str(folder))
+    assert left.code == 3
+    assert "goldfish" in left.out
+    assert "left out: " in left.err
 
 
 def test_a_folder_without_adapters_is_refused(tmp_path: Path) -> None:

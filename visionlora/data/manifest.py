@@ -77,7 +77,8 @@ def read_manifest(path: Path) -> tuple[ReadImage, ...]:
             raise ValueError("a value of a wrong type")
     except (VisionLoraError, ValueError, KeyError, TypeError) as error:
         raise VisionLoraError(
-            f"{path} is not a list of a run's images ({error}); remove it, and evaluate uses every image"
+            f"{path} is not a list of a run's images ({error}); without it evaluate uses every image, and "
+            "resume compares none: copy it again, or remove it"
         ) from error
     return images
 
