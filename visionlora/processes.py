@@ -13,17 +13,22 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, TypeVar
 
-from visionlora.errors import VisionLoraError
+from visionlora.errors import MachineFault, VisionLoraError
 from visionlora.place import TORCHRUN, place
 
 Value = TypeVar("Value")
 Options = TypeVar("Options")
+
+
+class NoAnswer(MachineFault):
+    """Another process has ended, so what this one sent it was not answered."""
 
 
 def gather(value: Value) -> list[Value]:
@@ -77,6 +82,10 @@ def joined(accelerator: str, always: bool = False) -> Iterator[None]:
     try:
         with redirect_stdout(sys.stdout if here.first else io.StringIO()):
             yield
+    except RuntimeError as error:
+        if not (isinstance(error, distributed.DistError) or "gloo" in str(error)):
+            raise
+        raise NoAnswer(f"another process has ended ({str(error)[:160]}); its own message says why") from error
     finally:
         distributed.destroy_process_group()
 
@@ -130,20 +139,35 @@ def run_in(count: int, work: Callable[[], int], other: Callable[..., int], *argu
         try:
             with _environment_set(_environment(0, count, meeting)):
                 code = work()
-            for process in others:
-                process.join(60)
+            _require_ended(others, code, errors)
+        except NoAnswer:
+            _require_ended(others, 0, errors)
+            raise
         finally:
             for process in others:
                 process.kill()  # nothing, where it has ended
                 process.join()
-        failed = next((rank for rank, process in enumerate(others, 1) if process.exitcode != code), None)
-        if failed is not None:
-            text = errors[failed].read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            raise VisionLoraError(
-                f"process {failed} of {count} ended with exit code {others[failed - 1].exitcode}: "
-                f"{text[-1] if text else 'it said nothing'}"
-            )
     return code
+
+
+def _require_ended(others: Sequence[BaseProcess], code: int, errors: Sequence[Path]) -> None:
+    """Wait for the other processes.
+
+    Raises:
+        VisionLoraError: one does not end with this exit code; with its own message.
+    """
+    for process in others:
+        process.join(60)
+    for rank, process in enumerate(others, 1):
+        ended = process.exitcode
+        if ended == code or ended is None:
+            continue
+        said = errors[rank].read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        why = said[-1] if said else f"it ended with exit code {ended}"
+        if ended < 0:
+            why = f"signal {-ended} ended it, as where memory is used up; use fewer processes, or free memory"
+        kind = MachineFault if ended < 0 or ended == MachineFault.exit_code else VisionLoraError
+        raise kind(f"process {rank} of {len(errors)}: {why}")
 
 
 def _work(environment: dict[str, str], errors: Path, work: Callable[..., int], arguments: Any) -> None:
@@ -152,7 +176,11 @@ def _work(environment: dict[str, str], errors: Path, work: Callable[..., int], a
     os.environ.update(environment)
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - for as long as the process lives
     sys.stderr = errors.open("w", encoding="utf-8", buffering=1)
-    sys.exit(work(*arguments))
+    try:
+        sys.exit(work(*arguments))
+    except VisionLoraError as error:
+        sys.stderr.write(f"\n{' '.join(str(error).split())}\n")
+        sys.exit(error.exit_code)
 
 
 def _environment(rank: int, count: int, meeting: str) -> dict[str, str]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,6 +44,24 @@ def test_a_service_that_refuses_is_named_before_training(
     monkeypatch.setattr("visionlora.run_folder.loggers.WandbLogger", refuse)
     with pytest.raises(VisionLoraError, match="logger wandb cannot start: no API key configured; "):
         make_logger("wandb", tmp_path, "folder")
+
+
+def test_where_tensorboard_cannot_write_the_run_says_where_and_no_thread_prints_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)
+    logger = make_logger("tensorboard", tmp_path, "folder")
+
+    def full(self: object, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tensorboard.summary.writer.record_writer.RecordWriter.write", full)
+    with pytest.raises(OSError, match="No space left on device") as raised:
+        for step in range(1000):
+            logger.log_metrics({"loss": 1.0}, step)
+            time.sleep(0.01)
+    assert raised.value.filename == str(tmp_path / "tensorboard")
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_curves_go_to_a_csv_file(train: Train) -> None:

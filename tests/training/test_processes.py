@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
 from tests.conftest import Command, Train, metrics_of
+from visionlora.errors import MachineFault, VisionLoraError
 from visionlora.place import Place
+from visionlora.processes import gather, joined, run_in
 from visionlora.run_folder.folder import RunFolder, shared
 
 TRIALS = [{"lr": 0.001, "val/objective": 0.5}]
@@ -141,3 +146,41 @@ def test_another_process_is_told_what_the_first_one_was_whatever_its_file_says(
     assert other.path == tmp_path / "run" / ".process-3"
     assert other.config().seed == 2
     assert other.record.get("learning_rate_trials") == TRIALS
+
+
+def fails(*_: Any) -> int:
+    raise VisionLoraError("b.png: no such file; mend or remove it")
+
+
+def dies(*_: Any) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return 0
+
+
+@pytest.mark.parametrize(
+    ("other", "kind", "said"),
+    [
+        (fails, VisionLoraError, "process 1 of 2: b.png: no such file; mend or remove it"),
+        (dies, MachineFault, "process 1 of 2: signal 9 ended it"),
+    ],
+)
+def test_where_another_process_ends_the_first_one_says_why(
+    other: Any, kind: type, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if sys.platform != "linux" or torch.accelerator.is_available():
+        pytest.skip("processes are forked on Linux, and not where an accelerator has threads")
+    forked = multiprocessing.get_context("fork")
+    monkeypatch.setattr("visionlora.processes.multiprocessing.get_context", lambda _: forked)
+
+    def talks() -> int:
+        with joined("cpu"):
+            gather(1)  # which nobody answers
+        return 0
+
+    def taking_part(*arguments: Any) -> int:
+        with joined("cpu"):
+            return other(*arguments)
+
+    with pytest.raises(VisionLoraError, match=said) as ended:
+        run_in(2, talks, taking_part)
+    assert type(ended.value) is kind

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import threading
+from functools import partial
 from pathlib import Path
 
 from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
@@ -42,6 +44,7 @@ def make_logger(kind: str, folder: Path, project: str, start: int | None = None)
     """
     if kind == "tensorboard":
         purge = None if start is None else start + 1
+        threading.excepthook = partial(_name_the_folder, folder / "tensorboard")
         return TensorBoardLogger(
             str(folder), name="", version="tensorboard", default_hp_metric=False, purge_step=purge
         )
@@ -57,6 +60,16 @@ def make_logger(kind: str, folder: Path, project: str, start: int | None = None)
             "documentation says, or set logger=tensorboard"
         ) from error
     return logger
+
+
+def _name_the_folder(folder: Path, failed: threading.ExceptHookArgs) -> None:
+    """Of a full disk TensorBoard's thread tells the main thread, which raises the error at its next figure: it
+    is not printed before, and says where."""
+    own = type(failed.thread).__module__.partition(".")[0] != "tensorboard"
+    if own or not isinstance(failed.exc_value, OSError):
+        threading.__excepthook__(failed)
+    elif failed.exc_value.filename is None:
+        failed.exc_value.filename = str(folder)
 
 
 def _online(kind: str, folder: Path, project: str) -> WandbLogger | MLFlowLogger:
