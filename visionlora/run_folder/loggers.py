@@ -63,8 +63,8 @@ def make_logger(kind: str, folder: Path, project: str, start: int | None = None)
 
 
 def _name_the_folder(folder: Path, failed: threading.ExceptHookArgs) -> None:
-    """Of a full disk TensorBoard's thread tells the main thread, which raises the error at its next figure: it
-    is not printed before, and says where."""
+    """TensorBoard's thread gives the error of a full disk to the main thread, which raises it at its next
+    figure: it is not printed before, and says where."""
     own = type(failed.thread).__module__.partition(".")[0] != "tensorboard"
     if own or not isinstance(failed.exc_value, OSError):
         threading.__excepthook__(failed)
