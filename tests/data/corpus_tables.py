@@ -92,7 +92,6 @@ def tables() -> Iterator[Case]:
     yield Case("broken JSON lines", table("t.jsonl", "{nonsense\n"), root="t.jsonl", error="line 1: not JSON")
     for what, value in (
         ("brackets", "[" * 5000 + "]" * 5000),
-        ("objects", '{"a":' * 900 + "1" + "}" * 900),
         ("digits", "9" * 5000),
     ):
         yield Case(
