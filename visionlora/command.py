@@ -181,8 +181,9 @@ def in_words(error: Exception) -> VisionLoraError | None:
     if isinstance(error, OmegaConfBaseException):
         return VisionLoraError(str(error))
     # An error of the system is about a file or the machine, whichever call ran into it.
-    if isinstance(error, OSError) and error.errno is not None:
-        return cannot_use(error)
+    for one in (error, error.__cause__):  # Lightning says of TensorBoard's full disk that it can't log 0.5
+        if isinstance(one, OSError) and one.errno is not None:
+            return cannot_use(one)
     if is_out_of_memory(error):
         return MachineFault(f"there is not enough memory ({first_line(str(error))}); {ADVICE}")
     return None
