@@ -128,17 +128,22 @@ def compose(command: Command, given: Sequence[str]) -> DictConfig:
     """The configuration that a command line gives; nothing is run.
 
     Raises:
-        VisionLoraError: a key that does not exist, or a word that is not ``KEY=VALUE``.
+        VisionLoraError: a key that does not exist, a word that is not ``KEY=VALUE``, or several values.
     """
     import hydra
     from hydra.core.global_hydra import GlobalHydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
 
     arguments = Arguments(keys_of(command.options), tuple(groups_of(command.options)), given)
     register_resolvers()
     register(command.options)
     GlobalHydra.instance().clear()
     with hydra.initialize_config_dir(str(shipped("conf").resolve()), version_base="1.3"):
-        return hydra.compose(command.name, overrides=arguments.for_hydra())
+        try:
+            return hydra.compose(command.name, overrides=arguments.for_hydra())
+        except (HydraException, OmegaConfBaseException) as error:
+            raise VisionLoraError(explain_composition(error)) from error
 
 
 def answer_without_running(command: Command, given: Sequence[str]) -> None:

@@ -6,7 +6,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.data import corpus_layouts, corpus_more, corpus_ordinary, corpus_others, corpus_tables
+from tests.data import (
+    corpus_layouts,
+    corpus_more,
+    corpus_ordinary,
+    corpus_others,
+    corpus_public,
+    corpus_tables,
+)
 from tests.data.corpus import Case
 
 
@@ -25,6 +32,7 @@ def cases() -> Iterator[Case]:
     for kind in ("splits", "layouts", "litter", "tables", "archives"):
         yield from getattr(corpus_more, f"more_{kind}")()
     yield from corpus_ordinary.ordinary()
+    yield from corpus_public.public()
 
 
 if __name__ == "__main__":

@@ -180,7 +180,7 @@ def test_val_without_train_and_two_vals_are_refused(draw: Draw, tmp_path: Path) 
     assert "has val but no train; add" in message(tmp_path)
     draw("train/a/1.png")
     draw("valid/a/1.png")
-    assert "are both val; keep one of them" in message(tmp_path)
+    assert "are both val; merge them, or keep one" in message(tmp_path)
 
 
 def test_a_file_that_is_no_table_is_refused(draw: Draw) -> None:

@@ -92,6 +92,48 @@ def test_a_zip_file_without_folders_is_of_the_class_that_is_given(client: TestCl
     assert client.get(f"/api/projects/{project}").json()["classes"] == ["goldfish"]
 
 
+def test_a_table_in_a_zip_file_says_the_classes(client: TestClient, project: str) -> None:
+    table = b"path,label\n1.png,cat\n2.png,tiger\n"
+    content = zipped({"1.png": a_png(1), "2.png": a_png(2), "metadata.csv": table})
+    assert upload(client, project, [("all.zip", content)], label="").json()["added"] == 2
+    assert client.get(f"/api/projects/{project}").json()["classes"] == ["cat", "tiger"]
+
+
+def test_a_table_alone_is_left_out_with_what_to_do(client: TestClient, project: str) -> None:
+    answer = upload(client, project, [("1.png", a_png(1)), ("labels.csv", b"path,label\n1.png,cat\n")]).json()
+    assert answer["added"] == 1
+    assert "put it and its images into one zip file" in dict(answer["left_out"])["labels.csv"]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "path,label\n1.png,cat|dog\n2.png,cat\n3.png,dog\n",
+        "path,label\n1.png,cat\n1.png,dog\n2.png,cat\n",
+        "filename,cat,dog\n1.png,1,1\n2.png,1,0\n",
+    ],
+)
+def test_several_labels_an_image_are_refused_with_the_command_that_trains_them(
+    client: TestClient, project: str, table: str
+) -> None:
+    images = {f"{number}.png": a_png(number) for number in (1, 2, 3)}
+    name = "_classes.csv" if table.startswith("filename") else "metadata.csv"
+    content = zipped({**images, name: table.encode()})
+    answer = upload(client, project, [("pets.zip", content)], label="")
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("pets.zip: an image of it has several labels")
+    assert "visionlora train task=multi_label" in answer.json()["error"]
+
+
+def test_an_archive_that_contradicts_itself_is_refused_by_its_own_name(
+    client: TestClient, project: str
+) -> None:
+    content = zipped({"cat/1.png": a_png(1), "dog/2.png": a_png(2), "3.png": a_png(3)})
+    error = upload(client, project, [("pets.zip", content)], label="").json()["error"]
+    assert error.startswith("pets.zip mixes layouts: 3.png lies beside")
+    assert upload(client, project, [("pets.zip", content)], label="pet").json()["added"] == 3
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
@@ -177,6 +219,7 @@ def test_a_training_is_queued_with_what_was_chosen(client: TestClient, project: 
     [
         ({"options": ["lora.rank=banana"]}, "lora.rank is 'banana'"),
         ({"options": ["lora.rnk=4"]}, "lora.rank"),
+        ({"options": ["optimizer.lr=0,001"]}, "optimizer.lr=0,001 has several values"),
         ({"options": "lora.rank=4"}, "no list 'options'"),
         ({"keep": "everything!"}, "there is no choice"),
         ({"network": 5}, "no text 'network'"),

@@ -16,10 +16,11 @@ import tempfile
 import zipfile
 from _compression import DecompressReader
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import IO, TypeVar, cast
 
-from visionlora.data.formats import SUFFIXES, suffix_hint
+from visionlora.data.formats import SUFFIXES, only_bytes_tell, sniff, suffix_hint
 from visionlora.data.walk import is_litter
 from visionlora.errors import VisionLoraError
 from visionlora.paths import cache_directory
@@ -63,7 +64,8 @@ def unpacked(archive: Path, most_bytes: int | None = None) -> tuple[Path, str]:
     identity = f"{os.path.realpath(archive)}\0{status.st_size}\0{status.st_mtime_ns}"
     name = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:16]
     places = cache_directory() or Path(tempfile.mkdtemp(prefix="visionlora-"))
-    folder = places / "unpacked" / f"{archive.name.split('.')[0][:40]}-{name}"
+    # A folder of the archive's own name: it may be the class.
+    folder = places / "unpacked" / name / (archive.name.split(".")[0][:40] or "archive")
     if not folder.is_dir():
         _unpack(archive, folder, MAX_BYTES if most_bytes is None else most_bytes)
     return folder, f"{archive.name} is unpacked in {folder}"
@@ -87,12 +89,17 @@ def _unpack(archive: Path, folder: Path, most_bytes: int) -> None:
     except VisionLoraError:
         raise
     except Exception as error:  # on a stranger's bytes the readers raise whatever they trip over
+        with archive.open("rb") as file:
+            kind = sniff(file.read(256)) or ""
         said = " ".join(str(error).split()) or type(error).__name__
+        said = said if "archive" in kind or not kind else f"it is {kind}"
         raise VisionLoraError(
             f"cannot unpack {archive}: {said}; unpack it yourself, or download it again"
         ) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+        with suppress(OSError):  # it holds what was unpacked
+            folder.parent.rmdir()
 
 
 def _write(archive: Path, members: Iterator[tuple[str, IO[bytes]]], folder: Path, most_bytes: int) -> None:
@@ -135,7 +142,7 @@ def _is_wanted(parts: tuple[str, ...]) -> bool:
     if not parts or any(is_litter(part) for part in parts):
         return False
     suffix = PurePosixPath(parts[-1]).suffix.casefold()
-    return suffix in SUFFIXES or suffix in _TABLES or suffix == "" or suffix_hint(suffix) is not None
+    return suffix in SUFFIXES | _TABLES or only_bytes_tell(suffix) or suffix_hint(suffix) is not None
 
 
 def _zip_members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
@@ -149,7 +156,17 @@ def _zip_members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
             if member.compress_type not in _ZIP_METHODS:  # LZMA's dictionary may take 4 GiB of memory
                 raise VisionLoraError(f"{archive} is neither deflated nor stored; unpack it yourself")
             with opened.open(member) as content:
-                yield member.filename, content
+                yield _zip_name(member), content
+
+
+def _zip_name(member: zipfile.ZipInfo) -> str:
+    """A member's name. Many programs write UTF-8 and do not say so; it is read as code page 437 then."""
+    if member.flag_bits & 0x800:
+        return member.filename
+    try:
+        return member.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return member.filename
 
 
 def _tar_members(archive: Path, folder: Path) -> Iterator[tuple[str, IO[bytes]]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from visionlora.data.formats import SUFFIXES
 from visionlora.data.rows import Rows
+from visionlora.data.several_labels import SeveralLabels
 from visionlora.data.split_names import split_name
 from visionlora.errors import VisionLoraError
 from visionlora.text import listed
@@ -36,6 +37,10 @@ _FLAGS = {
     "test": ("is_test",),
     "train": ("is_train", "is_training", "is_training_image"),
 }
+
+
+ON = frozenset({"1", "1.0", "true", "yes", "t", "y"})
+"""What says in a column of its own that something is so."""
 
 
 @dataclass(frozen=True)
@@ -104,10 +109,10 @@ def one_hot(path: Path, number: int, row: Sequence[str], columns: Columns) -> st
         VisionLoraError: several have.
     """
     chosen = [
-        name for name, place in columns.classes.items() if place < len(row) and row[place] in ("1", "1.0")
+        name for name, place in columns.classes.items() if place < len(row) and row[place].casefold() in ON
     ]
     if len(chosen) > 1:
-        raise VisionLoraError(
+        raise SeveralLabels(
             f"{path} line {number}: {', '.join(chosen)} at once; set task=multi_label to learn all labels of "
             "an image, or leave one"
         )

@@ -82,26 +82,36 @@ def survey(
         VisionLoraError: nothing can be found at all.
     """
     root = _existing(root)
-    notes: list[str] = []
     if is_archive(root):
-        root, note = unpacked(root)
-        notes.append(note)
+        folder, note = unpacked(root)
+        try:
+            return _found_in(folder, [note], class_name, val_fraction, seed, separator)
+        except VisionLoraError as error:
+            error.args = (f"{error} ({note})",)
+            raise
+    return _found_in(root, [], class_name, val_fraction, seed, separator)
+
+
+def _found_in(
+    root: Path, notes: list[str], class_name: str | None, val_fraction: float, seed: int, by: str | None
+) -> tuple[ImageFolder, list[str]]:
+    """:func:`survey` of what is no archive."""
     if root.is_file():
-        table = read_table(root, class_name, separator)
+        table = read_table(root, class_name, by)
         notes += table.notes
-        notes += _counted(table.images, separator)
+        notes += _counted(table.images, by)
         return assemble(
             root, table.images, val_fraction=val_fraction, seed=seed, layout=table.layout, notes=notes
         )
     refuse_missing(root)
-    layout = recognise(root, class_name, separator is not None)
-    if separator is not None and not layout.tables:
+    layout = recognise(root, class_name, by is not None)
+    if by is not None and not layout.tables:
         raise VisionLoraError(
             f"{root}: {layout.name} say one label an image; for several (task=multi_label) give a CSV of "
             "paths and labels as data.root"
         )
-    found, skipped, problems = _read(root, layout, class_name, notes, separator)
-    notes += _counted(found, separator)
+    found, skipped, problems = _read(root, layout, class_name, notes, by)
+    notes += _counted(found, by)
     notes += layout.notes
     notes += skipped_notes(skipped)
     folder, wrong = assemble(
@@ -228,6 +238,9 @@ def _read(
     for split, path in layout.tables.items():
         table = read_table(path, class_name, separator)
         notes += table.notes
+        if others := table.left_out(walk(path.parent)[0]):
+            one = "1 image is" if len(others) == 1 else f"{len(others)} images are"
+            notes.append(f"{one} not in {path.name}: left out")
         for where, images in table.images.items():
             found.setdefault(split or where, []).extend(images)
     for split, folder in layout.folders.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from PIL import features
 
 _SUFFIXES = {
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jif", ".jfif"),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jif", ".jfif", ".pjpeg", ".pjp"),
     "PNG": (".png", ".apng"),
     "BMP": (".bmp", ".dib"),
     "GIF": (".gif",),
@@ -52,11 +53,17 @@ _OTHERS = (
     ),
     ((".svg", ".eps", ".ai", ".pdf"), "drawings or documents; export them as PNG"),
     ((".psd", ".xcf"), "layered images; export them as PNG"),
-    ((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".rar", ".7z", ".zst"), "archives; unpack them"),
+    (
+        (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".rar", ".7z", ".zst", ".lz4", ".dmg", ".iso"),
+        "archives; unpack them",
+    ),
+    ((".icloud",), "placeholders of files that are in iCloud alone; download them in the Finder"),
+    ((".lnk",), "shortcuts of Windows; put in what they lead to"),
     ((".npy", ".npz", ".mat", ".h5", ".hdf5", ".parquet"), "arrays; save each image as PNG"),
     ((".mp4", ".mov", ".avi", ".mkv", ".webm"), "videos; save frames of them as JPEG"),
     ((".dcm", ".nii", ".czi", ".lif", ".svs"), "scans; export them as PNG or TIFF"),
 )
+_UNTOLD = re.compile(r"|\.\d*|.*[?&=: ].*|\.(jpe?g|png|webp)[_-](large|orig|small|medium)", re.IGNORECASE)
 _HINTS = {suffix: hint for suffixes, hint in _OTHERS for suffix in suffixes if suffix not in SUFFIXES}
 
 _MAGIC = (
@@ -94,6 +101,12 @@ _BRANDS = {
     b"mif1": "HEIF",
     b"hevc": "HEIF",
 }
+
+
+def only_bytes_tell(suffix: str) -> bool:
+    """Whether a file with this suffix may be an image, which its name does not say: ``photo``, and what
+    browsers and wget leave, ``photo.jpg?width=640``, ``photo.jpg_large``, ``photo.jpg.1``."""
+    return _UNTOLD.fullmatch(suffix) is not None
 
 
 def suffix_hint(suffix: str) -> str | None:

@@ -207,7 +207,7 @@ def _one_each(
             what = "; validation images are taken from train" if split == "val" else ""
             notes.append(f"{folder.name} holds no images: left out{what}")
         elif split in chosen:
-            raise VisionLoraError(f"{chosen[split]} and {folder} are both {split}; keep one of them")
+            raise VisionLoraError(f"{chosen[split]} and {folder} are both {split}; merge them, or keep one")
         else:
             chosen[split] = folder
     if not any(shape != "empty" for shape in shapes.values()):

@@ -35,9 +35,12 @@ _MASK_OF = re.compile(
 )
 _UNNAMED = re.compile(
     r"(new folder|untitled folder|neuer ordner|nouveau dossier|nueva carpeta|新建文件夹).*"
-    r"|un-?label+ed|un-?sorted|to[ _-]?sort",
+    r"|un-?label+ed|un-?sorted|to[ _-]?sort"
+    r"|camera roll|screenshots|whatsapp images|saved pictures|photos from \d{4}|\d{4}-\d\d-\d\d"
+    r"|(?-i:[1-9]\d\d[A-Z_][A-Z0-9_]{4})",  # a camera's: 100APPLE, 102_PANA
     re.IGNORECASE,
 )
+_COPY = re.compile(r"(?:copy of |kopie von )?(.+?)(?: - copy| copy| - kopie)?(?: ?\(\d+\))?", re.IGNORECASE)
 _SHOWN = 3
 
 
@@ -109,8 +112,12 @@ def describe_classes(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
     Args:
         classes: the folder of each class -> its images, at any depth.
     """
-    notes = [*_below(classes), *_like_splits([folder.name for folder in classes])]
-    unnamed = [folder.name for folder in classes if _UNNAMED.fullmatch(folder.name)]
+    names = [folder.name for folder in classes]
+    notes = [*_below(classes), *_like_splits(names), *_twice(names)]
+    unnamed = [
+        folder.name for folder in classes
+        if _UNNAMED.fullmatch(folder.name) or folder.parent.name.casefold() == "dcim"
+    ]  # fmt: skip
     if unnamed:
         are = "is taken for a class" if len(unnamed) == 1 else "are taken for classes"
         notes.append(f"{listed(unnamed, _SHOWN)} {are}; take it out of the folder if it is none")
@@ -153,6 +160,21 @@ def _like_splits(names: Sequence[str]) -> list[str]:
         return []
     some = " and ".join(splits[split] for split in SPLITS if split in splits)
     return [f"{some} are taken for classes; if they are splits, call the folders train/<class>, test/<class>"]
+
+
+def _twice(names: Sequence[str]) -> list[str]:
+    """``cat`` beside ``cat - Copy``, ``cats`` or ``cat (2)``, and ``1`` beside ``01``."""
+    plain = {name.casefold(): name for name in names}
+    pairs = []
+    for name in names:
+        key = name.casefold()
+        shorter = [_COPY.sub(r"\1", key), key.removesuffix("s"), key.removesuffix("es"), key.lstrip("0")]
+        known = next((plain[one] for one in shorter if one != key and one in plain), None)
+        if known is not None:
+            pairs.append(f"{known} and {name}")
+    if not pairs:
+        return []
+    return [f"taken for two classes: {listed(pairs, _SHOWN)}; if they are one, put them into one folder"]
 
 
 def _mask_files(paths: Sequence[Path]) -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,13 @@ from visionlora.errors import VisionLoraError
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".ndjson")
 LIST = "\x1f"
 """Between the items of a JSON list in a field."""
+_PATH = re.compile(rf"(.*(?:{'|'.join(map(re.escape, sorted(IMAGE_SUFFIXES)))}))\s+(.+)", re.IGNORECASE)
 _JSON = (".jsonl", ".ndjson")
-_SHEETS = {".xlsx": "Excel", ".xls": "Excel", ".ods": "LibreOffice", ".parquet": "Parquet", ".json": "JSON"}
+_SHEETS = {
+    ".xlsx": "Excel", ".xls": "Excel", ".ods": "LibreOffice", ".parquet": "Parquet", ".json": "JSON",
+    ".feather": "Arrow", ".arrow": "Arrow", ".pkl": "pandas", ".pickle": "pandas", ".db": "SQLite",
+    ".sqlite": "SQLite", ".tfrecord": "TensorFlow", ".yaml": "YAML", ".yml": "YAML", ".xml": "XML",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ def _text(path: Path) -> tuple[str, tuple[str, ...]]:
             ) from error
     # Excel on Windows; it has five undefined bytes, which stand for themselves.
     text = content.decode("cp1252", "replace")
-    return text, (f"{path.name} is not UTF-8: read as Windows-1252",)
+    return text, (f"{path.name} is not UTF-8: read as Windows-1252; if names look wrong, save it as UTF-8",)
 
 
 def _csv_rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
@@ -83,7 +89,7 @@ def _csv_rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
         # csv.Sniffer guesses letters as separators on short tables.
         delimiter = max(",;\t|", key=_outside_quotes(first).count)
         if delimiter not in first and path.suffix.casefold() == ".txt":  # Caffe's lists: path, space, number
-            return [(n, line.rsplit(None, 1)) for n, line in enumerate(lines, 1) if line.strip()]
+            return [(n, _in_two(line)) for n, line in enumerate(lines, 1) if line.strip()]
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
     try:
         return [
@@ -95,6 +101,12 @@ def _csv_rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
         raise VisionLoraError(
             f"{path} line {reader.line_num}: {error}; save it as CSV (UTF-8) again"
         ) from error
+
+
+def _in_two(line: str) -> list[str]:
+    """``path label``: both may have spaces, so they part behind the suffix of an image where there is one."""
+    at = _PATH.match(line)
+    return [at[1].strip(), at[2].strip()] if at else line.rsplit(None, 1)
 
 
 def _outside_quotes(line: str) -> str:

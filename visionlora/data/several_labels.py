@@ -21,6 +21,10 @@ _ON = frozenset({"1", "1.0", "true", "yes"})
 _OFF = frozenset({"0", "0.0", "false", "no", ""})
 
 
+class SeveralLabels(VisionLoraError):
+    """An image has several labels where one is wanted."""
+
+
 @dataclass(frozen=True)
 class LabelForm:
     """How a column holds several labels.
@@ -81,6 +85,12 @@ def _as_list(cell: str) -> list[str] | None:
             return None
     plain = isinstance(value, list) and all(isinstance(one, (str, int, float)) for one in value)
     return [str(one) for one in value] if plain else None
+
+
+def only_one(cell: str) -> str:
+    """The label of a cell in which a program has written a list of one: ``['cat']``."""
+    found = _as_list(cell)
+    return found[0] if found is not None and len(found) == 1 else cell
 
 
 def _shares_words(cells: Iterable[str], mark: str) -> bool:
@@ -147,7 +157,7 @@ def refuse_several(path: Path, column: str, cells: Sequence[str]) -> None:
             if found is None and mark in cell:
                 found = [part.strip() for part in cell.split(mark)]
         if found is not None:
-            raise VisionLoraError(
+            raise SeveralLabels(
                 f"{path}: column {column} has several labels of an image, the first: {', '.join(found)}; set "
                 "task=multi_label to learn all of them, or write one label a row"
             )

@@ -40,7 +40,7 @@ def split_name(text: str) -> str | None:
 
 def split_and_rest(text: str) -> tuple[str | None, tuple[str, ...]]:
     """The split that a name speaks of, and its words that say something else."""
-    text = re.sub(r"cross[\W_]+val", "crossval", unicodedata.normalize("NFC", text.casefold()))
+    text = re.sub(r"cross[\W_]+val", "crossval", unicodedata.normalize("NFC", _apart(text).casefold()))
     words = [word for word in re.split(r"[\W_]+", text) if word]
     split: str | None = None
     rest: list[str] = []
@@ -53,3 +53,9 @@ def split_and_rest(text: str) -> tuple[str | None, tuple[str, ...]]:
     if split is not None:  # 1_train, 2_val
         rest = [word for word in rest if not word.isdigit()]
     return split, tuple(rest)
+
+
+def _apart(text: str) -> str:
+    """``trainingSet`` in two words, where the second says nothing; ``trainA`` stays one."""
+    first, second = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).partition(" ")[::2]
+    return f"{first} {second}" if second.casefold() in GENERIC else text

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote
 
-from visionlora.data.columns import PATH_COLUMNS, Columns, find_columns, one_hot
+from visionlora.data.columns import ON, PATH_COLUMNS, Columns, find_columns, one_hot
 from visionlora.data.files_by_name import FilesByName
 from visionlora.data.formats import SUFFIXES
 from visionlora.data.images import ImageFile, labelled
@@ -17,8 +18,10 @@ from visionlora.data.rows import Rows, read_rows
 from visionlora.data.several_labels import (
     AUTO,
     LabelForm,
+    SeveralLabels,
     flagged,
     label_form,
+    only_one,
     refuse_several,
     tags_note,
 )
@@ -30,16 +33,25 @@ __all__ = ["PATH_COLUMNS", "Table", "labels_in", "read_table"]
 
 MANY = 1000
 """Rows whose files are missing, after which they are looked for: a table of a million is refused at once."""
-_TRUE = frozenset({"1", "1.0", "true", "yes", "t", "y"})
+_NO_VALUE = frozenset({"nan", "na", "n/a", "<na>", "none", "null", "nil", "?", "-", "--", "#n/a"})
+"""What programs write where there is no value."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """What a table lists: split -> images, the layout in words, and what the user should know of."""
+    """What a table lists: split -> images, the layout in words, what the user should know of."""
 
     images: Mapping[str, Sequence[ImageFile]]
     layout: str
     notes: tuple[str, ...] = ()
+    unlabelled: frozenset[Path] = frozenset()
+    """Files that are named with no class."""
+
+    def left_out(self, found: Iterable[Path]) -> list[Path]:
+        """The files that the table does not name."""
+        listed = {image.path for images in self.images.values() for image in images} | self.unlabelled
+        names = {os.path.normpath(path) for path in listed}
+        return [path for path in found if os.path.normpath(path) not in names]
 
 
 def labels_in(path: Path, several: bool = False) -> bool:
@@ -74,9 +86,11 @@ def read_table(path: Path, class_name: str | None = None, separator: str | None 
         reader.add(number, row)
     notes = [*rows.notes, *columns.notes, *notes, *reader.finish()]
     if not reader.found.get("train"):
-        raise VisionLoraError(f"{path} lists no images to train with; add lines of path and label")
+        others = " and ".join(reader.found)
+        what = f"all of them are {others}: write train for some" if others else "add lines of path and label"
+        raise VisionLoraError(f"{path} lists no images to train with; {what}")
     words = columns.words if form is None or columns.label is None else f"{columns.words}; {form.words}"
-    return Table(reader.found, f"table {path.name} ({words})", tuple(notes))
+    return Table(reader.found, f"table {path.name} ({words})", tuple(notes), frozenset(reader.unlabelled))
 
 
 def _form(
@@ -115,13 +129,13 @@ class _Reader:
         self._lines: dict[Path, tuple[str, set[str]]] = {}
         self._missing: list[tuple[Path, str]] = []
         self._repeated = 0
-        self._unlabelled = 0
+        self.unlabelled: list[Path] = []
 
     def add(self, number: int, row: Sequence[str]) -> None:
         """Take one row."""
         name, label, where = self._fields(number, row)
         if label is None:
-            self._unlabelled += 1
+            self.unlabelled.append(self._existing(name) or self.path.parent / name)
             return
         image = self._image(name, where)
         if self.form is not None:
@@ -130,7 +144,7 @@ class _Reader:
         seen = self._line_of.get(image)
         if seen is not None:
             if seen[1] != label:
-                raise VisionLoraError(
+                raise SeveralLabels(
                     f"{self.path} line {number}: {image} is already in line {seen[0]}, as {seen[1]!r}, and "
                     f"{label!r} here; remove one of the lines, or set task=multi_label to learn both"
                 )
@@ -195,9 +209,19 @@ class _Reader:
             notes.append(f"{self._repeated} lines are about an image of another line: their labels are added")
         elif self._repeated:
             notes.append(f"{self._repeated} lines repeat an image with the same label: left out")
-        if self._unlabelled:
-            notes.append(f"{self._unlabelled} lines name an image and no class: left out")
-        return notes
+        if self.unlabelled:
+            notes.append(f"{len(self.unlabelled)} lines name an image and no class: left out")
+        return [*notes, *self._without_value()]
+
+    def _without_value(self) -> list[str]:
+        """A note about labels that may stand for none."""
+        labels = Counter(image.label for images in self.found.values() for image in images)
+        return [
+            f"{label!r} is taken for the class of {count} image{'s' if count > 1 else ''}; if it stands for "
+            "no label, remove those lines"
+            for label, count in labels.items()
+            if label is not None and label.casefold() in _NO_VALUE
+        ]
 
     @cached_property
     def _files(self) -> FilesByName:
@@ -229,7 +253,9 @@ class _Reader:
         columns = self.columns
         # Tables written on Windows; joining leaves an absolute path as it is.
         name = field(columns.path).replace("\\", "/")
-        label: str | None = field(columns.label) if columns.label is not None else self.class_name or ""
+        label: str | None = (
+            only_one(field(columns.label)) if columns.label is not None else self.class_name or ""
+        )
         if self.form is not None:
             label = "any" if name else ""
         elif columns.classes:
@@ -242,7 +268,7 @@ class _Reader:
     def _split(self, number: int, row: Sequence[str], split: str) -> str:
         columns = self.columns
         for flag, position in columns.flags.items():
-            if position < len(row) and row[position].casefold() in _TRUE:
+            if position < len(row) and row[position].casefold() in ON:
                 return flag
         if columns.split is None:
             return "train" if not columns.flags or "train" not in columns.flags else "val"

@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
-from visionlora.data.formats import FORMATS, SUFFIXES, sniff, suffix_hint
+from visionlora.data.formats import FORMATS, SUFFIXES, only_bytes_tell, sniff, suffix_hint
 from visionlora.data.share import may_pass, retried
 from visionlora.errors import VisionLoraError
 
@@ -153,9 +153,9 @@ def is_image(path: Path) -> bool:
     suffix = path.suffix.casefold()
     if suffix in SUFFIXES:
         return True
-    if suffix and not {"?", "&", "=", ":", " "} & set(suffix):
+    if not only_bytes_tell(suffix):
         return False
-    try:  # what browsers and wget leave: "photo", "photo.jpg?width=640"
+    try:
         if not path.is_file():
             return False
         with path.open("rb") as file:
@@ -166,7 +166,9 @@ def is_image(path: Path) -> bool:
 
 def is_litter(name: str) -> bool:
     """Whether nobody put a file or folder of this name there on purpose."""
-    return name.startswith(".") or name.casefold() in _LITTER or bool(_LITTER_PATTERN.fullmatch(name))
+    if name.startswith("."):
+        return not name.endswith(".icloud")  # .photo.jpg.icloud stands for an image
+    return name.casefold() in _LITTER or bool(_LITTER_PATTERN.fullmatch(name))
 
 
 def is_run_folder(folder: Path) -> bool:

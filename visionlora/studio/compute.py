@@ -24,6 +24,8 @@ from visionlora.data.archive import unpacked
 from visionlora.data.config import DataConfig
 from visionlora.data.findings import Finding
 from visionlora.data.images import BadImage
+from visionlora.data.several_labels import SeveralLabels
+from visionlora.data.walk import walk
 from visionlora.data.wordnet import definition, more_usual_meaning
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.folder_check import check_folder
@@ -41,6 +43,7 @@ from visionlora.models.registry import default_weights
 from visionlora.models.restore import TrainedModel, has_several_labels, restore
 from visionlora.options import shown, takes
 from visionlora.settings import build, groups_of, top_level
+from visionlora.studio.projects import TABLES
 from visionlora.training.config import RunConfig, read_config
 
 USUAL = (
@@ -110,8 +113,8 @@ def settings() -> list[dict[str, Any]]:
 
 
 def _is_ours(key: str) -> bool:
-    """Whether the studio sets an option itself."""
-    return key in ("data.root", "data.name", "data.class_name", "trainer.progress")
+    """Whether the studio sets an option itself, or has no use for it."""
+    return key in ("data.root", "data.name", "data.class_name", "data.separator", "trainer.progress")
 
 
 def validate(arguments: Sequence[str]) -> None:
@@ -157,19 +160,44 @@ def _finding(one: Finding) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def images_of_archive(path: str, most_bytes: int) -> list[tuple[str, str, str]]:
-    """The images of a zip or tar file: path, name and class, "" where no folder names one.
+def images_of_archive(path: str, most_bytes: int, name: str, classes: bool) -> list[tuple[str, str, str]]:
+    """The images of a zip or tar file: path, name and class, "" where nothing in it names one.
+
+    Args:
+        path: of the file.
+        most_bytes: that it may unpack to.
+        name: of the file, as people know it.
+        classes: whether its folders, or a table in it, say the classes.
 
     Raises:
-        VisionLoraError: it is damaged, leads outside of itself, or unpacks to more than ``most_bytes``.
+        VisionLoraError: it is damaged, leads outside of itself, unpacks to more than ``most_bytes``, has
+            images with several labels, or folders that contradict each other.
     """
-    folder, _ = unpacked(Path(path), most_bytes)
+    folder = Path(path)
+    try:
+        folder, _ = unpacked(Path(path), most_bytes)
+        images = _labelled(folder) if classes else list(scan_images([folder]))
+    except SeveralLabels as error:
+        raise VisionLoraError(
+            f"{name}: an image of it has several labels, and this page trains one label an image; unpack it, "
+            "and in a terminal use visionlora train task=multi_label data.root=TABLE.csv"
+        ) from error
+    except VisionLoraError as error:
+        raise VisionLoraError(str(error).replace(str(folder), name).replace(path, name)) from error
+    return [(str(image.path), image.path.name, image.label or "") for image in images]
+
+
+def _labelled(folder: Path) -> list[ImageFile]:
+    """The images of a folder with their classes, or all of one folder without any."""
     try:
         found, _ = survey(folder, class_name=None, val_fraction=0.25, seed=0)
-        images = [image for split in (found.train, found.val, found.test) for image in split]
     except VisionLoraError:
-        images = list(scan_images([folder]))
-    return [(str(image.path), image.path.name, image.label or "") for image in images]
+        images, others = walk(folder)
+        together = len({path.parent for path in images}) == 1
+        if together and not any(path.suffix.casefold() in TABLES for path in others):
+            return [ImageFile(path) for path in images]
+        raise
+    return [image for split in (found.train, found.val, found.test) for image in split]
 
 
 @lru_cache(maxsize=2)

@@ -146,7 +146,9 @@ class ImagePages:
                 continue
             path = path.rename(place / f"{number}-{_archive_suffix(name)}")
             most = self._upload_bytes * _UNPACKED
-            for unpacked, original, named in await self._engine.call("images_of_archive", str(path), most):
+            by_folder = role == "class" and not label
+            inside = await self._engine.call("images_of_archive", str(path), most, name, by_folder)
+            for unpacked, original, named in inside:
                 copy = place / f"unpacked-{next(copies)}"
                 await run_in_threadpool(shutil.copyfile, unpacked, copy)
                 found.setdefault(label or named if role == "class" else "", []).append((copy, original))

@@ -27,6 +27,8 @@ from visionlora.text import printable
 ROLES = ("class", "keep", "others")
 """What an image is for: to learn its class; a photo that keeps the old knowledge; another thing, which must
 not get a trained class's name."""
+TABLES = (".csv", ".tsv", ".jsonl")
+_TABLE = "a table; put it and its images into one zip file, and it says the classes"
 _ID = re.compile(r"[0-9a-z-]{1,40}")
 _LONGEST_NAME = 200
 
@@ -135,7 +137,7 @@ class Projects:
                 if any(map(is_litter, _parts(name))):
                     reason = "left there by a file manager or another program"
                 elif suffix not in SUFFIXES:
-                    reason = "not an image"
+                    reason = _TABLE if suffix in TABLES else "not an image"
                 elif len(found.images) >= self._most:
                     reason = f"the project has {self._most:,} images, as many as it may"
                 if reason is not None:

@@ -151,12 +151,14 @@ export function classesOf(paths) {
   return folders.map((some) => some.slice(shared).find((name, place, rest) => !SPLIT.test(name) || place === rest.length - 1) ?? "");
 }
 
+const ARCHIVE = /\.(zip|tar|tgz|tar\.(gz|xz|bz2))$/i;
+
 /** Sends files in batches; their folders say their classes, unless one is given. */
 async function add(files, role, given) {
   const batches = new Map();
   const classes = classesOf(files.map(({ path }) => path));
   for (const [place, { file, path }] of files.entries()) {
-    const archive = /\.(zip|tar|tgz|tar\.(gz|xz|bz2))$/i.test(path);
+    const archive = ARCHIVE.test(path);
     const label = role !== "class" ? "" : given || (archive ? "" : classes[place]);
     if (role === "class" && !label && !archive) return say(t("class.missing"));
     if (!batches.has(label)) batches.set(label, []);
@@ -180,13 +182,18 @@ async function add(files, role, given) {
       }
     }
   show(await ask("GET", url()));
-  const some = leftOut.slice(0, 5).map(([name, reason]) => `${name}: ${reason}`);
+  const some = leftOut.slice(0, 5).map(([name, reason]) => (reason.startsWith(name) ? reason : `${name}: ${reason}`));
   say([counted("upload.done", added), leftOut.length && counted("upload.left", leftOut.length), ...some].filter(Boolean).join("\n"));
 }
 
+/** Batches of files; an archive is one by itself, so that a damaged one keeps no image out. */
 function* cut(files) {
   let batch = [], bytes = 0;
   for (const one of files) {
+    if (ARCHIVE.test(one.path)) {
+      yield [one];
+      continue;
+    }
     if (batch.length && (batch.length >= BATCH_FILES || bytes + one.file.size > BATCH_BYTES)) {
       yield batch;
       batch = [], bytes = 0;
