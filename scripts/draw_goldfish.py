@@ -7,6 +7,7 @@ Every image is a function of its own name, so each can be drawn alone:
 from __future__ import annotations
 
 import argparse
+import io
 import zlib
 from collections.abc import Callable
 from functools import partial
@@ -23,7 +24,8 @@ from draw.styles import STYLES
 from PIL import Image
 
 HOME = Path(__file__).resolve().parents[1] / "data" / "goldfish"
-COLOURS = 128  # of an image's palette: drawings do not need more
+QUALITY = 35  # of lossy WebP, which ships textures; at 144 pixels, pocket's size, the loss is hardly visible
+COLOURS = 64  # of lossless WebP, which ships what is flat or dotted, where it is smaller
 FACED = {
     "sun",
     "crab",
@@ -44,12 +46,12 @@ def images() -> dict[str, Callable[[], Image.Image]]:
     found: dict[str, Callable[[], Image.Image]] = {}
     for split, drawn in GOLDFISH.items():
         for style in drawn:
-            path = f"{split}/goldfish/{style}.png"
+            path = f"{split}/goldfish/{style}.webp"
             found[path] = partial(draw_goldfish, path, split, style)
     for split, styles in CONTRAST.items():
         for style, subjects in styles.items():
             for subject in subjects.split():
-                path = f"contrast/{split}/{style}-{subject}.png"
+                path = f"contrast/{split}/{style}-{subject}.webp"
                 found[path] = partial(draw_other, path, style, subject)
     return found
 
@@ -67,17 +69,29 @@ def draw_other(path: str, style: str, subject: str) -> Image.Image:
 def draw(
     style: str, subject: tuple[Part, ...], stance: Pose, rng: np.random.Generator, cute: bool = False
 ) -> Image.Image:
-    """A subject on its ground in a style: a 256 by 256 image with a palette."""
+    """A subject on its ground in a style: a 256 by 256 image."""
     placed = moved(subject, scale=stance.scale, turn=stance.turn, flip=stance.flip, shift=stance.shift)
     face = (50.0 + stance.shift[0], 56.0 + stance.shift[1], stance.scale) if cute else None
     drawing = Drawing((*GROUNDS[stance.ground](stance.paper, rng), *placed), stance.paper, face)
-    image = finish(STYLES[style](drawing, rng))
-    # kmeans keeps rare colours (a pupil, a highlight), which the median cut alone loses
-    return image.quantize(COLOURS, Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.FLOYDSTEINBERG)
+    return finish(STYLES[style](drawing, rng))
 
 
 def seeded(path: str) -> np.random.Generator:
-    return np.random.default_rng(zlib.crc32(path.encode()))
+    """What draws a path's image, whatever format it is kept in."""
+    return np.random.default_rng(zlib.crc32(path.replace(".webp", ".png").encode()))
+
+
+def encoded(image: Image.Image) -> bytes:
+    """The image as WebP: lossy, or without loss in few colours, whichever is smaller."""
+    # kmeans keeps rare colours (a pupil, a highlight), which the median cut alone loses
+    few = image.quantize(COLOURS, Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.NONE).convert("RGB")
+    return min(_webp(image, quality=QUALITY), _webp(few, lossless=True), key=len)
+
+
+def _webp(image: Image.Image, **options: int) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "WEBP", method=6, **options)
+    return file.getvalue()
 
 
 def main() -> None:
@@ -90,7 +104,7 @@ def main() -> None:
             target = wanted.folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
             beside = target.with_suffix(".part")
-            make().save(beside, format="PNG", optimize=True)
+            beside.write_bytes(encoded(make()))
             beside.replace(target)
             print(path)
 

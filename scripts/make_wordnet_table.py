@@ -141,7 +141,7 @@ def main() -> None:
         for kind in synset.kinds:
             below[kind].append(wnid)
     classes = (HERE / "visionlora" / "models" / "imagenet_wnids.txt").read_text(encoding="utf-8").split()
-    subjects = {path.stem.replace("-", "_") for path in DRAWINGS.rglob("*.png")}
+    subjects = {path.stem.replace("-", "_") for path in DRAWINGS.rglob("*.webp")}
     words = {"_".join(name.split("_")[place:]) for name in subjects for place in range(name.count("_") + 1)}
     drawn = {wnid for word in words for wnid in index.get(word, ()) if synsets[wnid].field in MEANINGS}
     wanted = closure(set(classes) | drawn, below)

@@ -1,4 +1,4 @@
-"""Render the photos that ship with the pocket network: data/pocket_photos/{anchor,val}/<category>/NN.jpg.
+"""Render the photos that ship with the pocket network: data/pocket_photos/{anchor,val}/<category>/NN.webp.
 
     python scripts/render_pocket_photos.py
 
@@ -19,7 +19,7 @@ from visionlora.files import replacing
 FOLDER = Path(__file__).parents[1] / "data" / "pocket_photos"
 FIRST_SEED = {"anchor": 2_000_000, "val": 3_000_000}
 SIDE = 160
-QUALITY = 88
+QUALITY = 70  # of WebP
 
 
 def main() -> None:
@@ -32,14 +32,16 @@ def main() -> None:
     for part, first in FIRST_SEED.items():
         for name in CLASSES:
             for number in range(options.count):
-                path = options.output / part / name.replace(" ", "_") / f"{number:02d}.jpg"
+                path = options.output / part / name.replace(" ", "_") / f"{number:02d}.webp"
                 with replacing(path) as beside:
-                    Image.fromarray(render(name, first + number, SIDE)).save(beside, "JPEG", quality=QUALITY)
+                    Image.fromarray(render(name, first + number, SIDE)).save(
+                        beside, "WEBP", quality=QUALITY, method=6
+                    )
                 total += path.stat().st_size
     print(f"{2 * options.count * len(CLASSES)} photos, {total / 1e6:.2f} MB, in {options.output}")
     if options.sheet:
         with replacing(options.sheet) as beside:
-            sheet(options.output / "val").save(beside, "JPEG", quality=QUALITY)
+            sheet(options.output / "val").save(beside, "JPEG", quality=88)
 
 
 def sheet(folder: Path, across: int = 4, columns: int = 2) -> Image.Image:
@@ -47,7 +49,7 @@ def sheet(folder: Path, across: int = 4, columns: int = 2) -> Image.Image:
     rows = -(-len(CLASSES) // columns)
     image = Image.new("RGB", (columns * across * SIDE, rows * SIDE))
     for index, name in enumerate(CLASSES):
-        for number, path in enumerate(sorted((folder / name.replace(" ", "_")).glob("*.jpg"))[:across]):
+        for number, path in enumerate(sorted((folder / name.replace(" ", "_")).glob("*.webp"))[:across]):
             place = ((index // rows * across + number) * SIDE, index % rows * SIDE)
             image.paste(open_image(path), place)
     return image

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
 from pathlib import Path
+
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 PHOTOS = ROOT / "data" / "pocket_photos"
@@ -101,4 +102,5 @@ def make_folders(folder: Path) -> None:
 def _copy(source: Path, target: Path, count: int) -> None:
     target.mkdir(parents=True)
     for place, image in enumerate(sorted(source.iterdir())[:count]):
-        shutil.copy(image, target / f"{place:02}{image.suffix}")
+        with Image.open(image) as photo:
+            photo.save(target / f"{place:02}.jpg")

@@ -63,6 +63,12 @@ def test_wheel_and_sdist_are_what_an_index_takes(built: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_wheel_is_under_4_mb(built: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    assert wheel.stat().st_size < 4_000_000
+
+
+@pytest.mark.slow
 def test_the_same_sources_give_the_same_bytes(built: Path, tmp_path: Path) -> None:
     call("-m", "build", "--no-isolation", "--outdir", str(tmp_path), str(ROOT), cwd=tmp_path)
     for path in built.iterdir():

@@ -25,9 +25,10 @@ def write_demo(root: Path) -> Path:
             target = top / "dataset" / split / name
             target.mkdir(parents=True)
             for path in sorted((photos / source / name).iterdir())[: 8 if split == "train" else 3]:
-                shutil.copy(path, target)
+                with Image.open(path) as photo:
+                    photo.save(target / f"{path.stem}.jpg")
     drawings = shipped("data/goldfish/contrast")
-    for path in sorted(drawings.rglob("*-kite.png")):  # a toy to whoever drew it, a bird to the network
+    for path in sorted(drawings.rglob("*-kite.webp")):  # a toy to whoever drew it, a bird to the network
         (top / "dataset" / "train" / "kite").mkdir(exist_ok=True)
         shutil.copy(path, top / "dataset" / "train" / "kite")
     for split in ("train", "val"):

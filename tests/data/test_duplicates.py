@@ -16,8 +16,8 @@ from visionlora.data.fingerprint import Fingerprint, fingerprints_of, sample
 from visionlora.data.index import fingerprints
 from visionlora.paths import shipped
 
-PHOTO = shipped("data/pocket_photos/anchor/starfish/00.jpg")
-OTHERS = sorted(shipped("data/pocket_photos/anchor").glob("*/0[0-4].jpg"))
+PHOTO = shipped("data/pocket_photos/anchor/starfish/00.webp")
+OTHERS = sorted(shipped("data/pocket_photos/anchor").glob("*/0[0-4].webp"))
 
 
 def seen(*paths: Path) -> list[Fingerprint]:

@@ -31,8 +31,13 @@ def folder(tmp_path: Path) -> Path:
         for place, path in enumerate(photos(name)[:8]):
             target = root / ("train" if place < 6 else "val") / name
             target.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, target / f"{place:02}.jpg")
+            as_jpeg(path, target / f"{place:02}.jpg")
     return root
+
+
+def as_jpeg(source: Path, target: Path) -> None:
+    with Image.open(source) as image:
+        image.save(target)
 
 
 def report(root: Path, **options: object) -> FolderReport:
@@ -85,7 +90,7 @@ def test_a_copy_is_found_wherever_it_lies(
 ) -> None:  # fmt: skip
     for role, name in (("negatives", "orange"), ("retention", "candle"), ("anchors", "banana")):
         (folder / ".." / role).mkdir()
-        shutil.copy(PHOTOS / name / "00.jpg", folder / ".." / role / "a.jpg")
+        as_jpeg(PHOTOS / name / "00.webp", folder / ".." / role / "a.jpg")
     copy(folder / source, folder / target)
     others = {role: scan_images([folder.parent / role]) for role in ("negatives", "retention", "anchors")}
     finding = only(report(folder, others=others), kind)
@@ -98,7 +103,7 @@ def test_a_copy_is_found_wherever_it_lies(
 def test_unreadable_images_are_listed_with_their_reasons(folder: Path) -> None:
     for place in range(12):
         (folder / "train" / "lemon" / f"good{place}.png").write_bytes(
-            (PHOTOS / "orange" / "00.jpg").read_bytes()
+            (PHOTOS / "orange" / "00.webp").read_bytes()
         )
     (folder / "train" / "lemon" / "page.jpg").write_text("<html>")
     finding = only(report(folder), "unreadable")
@@ -116,7 +121,7 @@ def test_a_class_whose_images_are_all_unreadable_is_an_error(folder: Path) -> No
 
 def test_blank_and_tiny_images_are_found(folder: Path) -> None:
     Image.new("RGB", (300, 200), (250, 250, 250)).save(folder / "train" / "lemon" / "blank.png")
-    with Image.open(PHOTOS / "orange" / "00.jpg") as image:
+    with Image.open(PHOTOS / "orange" / "00.webp") as image:
         image.resize((20, 24)).save(folder / "train" / "lemon" / "tiny.png")
     found = report(folder)
     assert names(only(found, "blank"), folder) == [["train/lemon/blank.png"]]

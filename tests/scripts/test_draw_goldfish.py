@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import sys
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from draw.shapes import blob, moved, oval, within  # noqa: E402
 
 
 def drawn(folder: str) -> list[Path]:
-    return sorted((SHIPPED / folder).glob("*.png"))
+    return sorted((SHIPPED / folder).glob("*.webp"))
 
 
 @pytest.mark.parametrize(
@@ -36,14 +37,13 @@ def test_the_shipped_files_are_those_the_script_draws_and_no_others() -> None:
     assert shipped == set(draw_goldfish.images())
 
 
-def test_every_drawing_is_256_pixels_square_and_small_and_all_together_under_4_mb() -> None:
-    files = list(SHIPPED.rglob("*.png"))
+def test_every_drawing_is_256_pixels_square_and_all_together_are_under_1_mb() -> None:
+    files = list(SHIPPED.rglob("*.webp"))
     for path in files:
         with Image.open(path) as image:
             assert image.size == (256, 256), path
-            assert image.mode == "P", path
             image.load()
-    assert sum(path.stat().st_size for path in files) < 4_500_000
+    assert sum(path.stat().st_size for path in files) < 1_000_000
 
 
 def test_no_style_of_the_validation_goldfish_is_seen_in_training_not_even_on_other_things() -> None:
@@ -55,9 +55,9 @@ def test_no_style_of_the_validation_goldfish_is_seen_in_training_not_even_on_oth
 
 def test_no_two_shipped_drawings_are_the_same_image() -> None:
     pixels = {
-        hashlib.sha256(Image.open(p).convert("RGB").tobytes()).hexdigest() for p in SHIPPED.rglob("*.png")
+        hashlib.sha256(Image.open(p).convert("RGB").tobytes()).hexdigest() for p in SHIPPED.rglob("*.webp")
     }
-    assert len(pixels) == len(list(SHIPPED.rglob("*.png")))
+    assert len(pixels) == len(list(SHIPPED.rglob("*.webp")))
 
 
 def test_validation_has_other_things_that_the_anchors_lack() -> None:
@@ -68,20 +68,20 @@ def test_validation_has_other_things_that_the_anchors_lack() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["train/goldfish/flat.png", "val/goldfish/stippling.png", "contrast/val/mosaic-moon.png"]
+    "path", ["train/goldfish/flat.webp", "val/goldfish/stippling.webp", "contrast/val/mosaic-moon.webp"]
 )
-def test_the_script_redraws_a_shipped_image_pixel_for_pixel(path: str) -> None:
-    with Image.open(SHIPPED / path) as shipped:
-        np.testing.assert_array_equal(
-            np.asarray(shipped.convert("RGB")), np.asarray(draw_goldfish.images()[path]().convert("RGB"))
-        )
+def test_the_script_redraws_a_shipped_image(path: str) -> None:
+    again = draw_goldfish.encoded(draw_goldfish.images()[path]())
+    with Image.open(SHIPPED / path) as shipped, Image.open(io.BytesIO(again)) as redrawn:
+        off = np.abs(np.asarray(shipped.convert("RGB"), float) - np.asarray(redrawn.convert("RGB"), float))
+    assert off.mean() < 0.5, "another version of the encoder moves single levels, another seed the drawing"
 
 
 def test_only_the_wanted_drawings_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["draw_goldfish.py", str(tmp_path), "--only", "line-art-cat"])
     draw_goldfish.main()
     assert [p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.*")] == [
-        "contrast/anchor/line-art-cat.png"
+        "contrast/anchor/line-art-cat.webp"
     ]
 
 

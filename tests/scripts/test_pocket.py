@@ -50,9 +50,9 @@ def test_every_class_has_its_photos_and_they_are_small() -> None:
         folders = sorted(folder.name for folder in (PHOTOS / part).iterdir())
         assert folders == sorted(name.replace(" ", "_") for name in json.loads(_metadata()["categories"]))
         for folder in folders:
-            assert len(list((PHOTOS / part / folder).glob("*.jpg"))) >= 5
-    files = list(PHOTOS.rglob("*.jpg"))
-    assert sum(file.stat().st_size for file in files) < 3_000_000
+            assert len(list((PHOTOS / part / folder).glob("*.webp"))) >= 5
+    files = list(PHOTOS.rglob("*.webp"))
+    assert sum(file.stat().st_size for file in files) < 600_000
     for file in files[::20]:
         with Image.open(file) as photo:
             assert min(photo.size) == 160
@@ -74,7 +74,7 @@ def test_the_network_knows_the_photos_that_measure_retention() -> None:
     )
     right = []
     for index, name in enumerate(categories):
-        files = sorted((PHOTOS / "val" / name.replace(" ", "_")).glob("*.jpg"))
+        files = sorted((PHOTOS / "val" / name.replace(" ", "_")).glob("*.webp"))
         with torch.inference_mode():
             answers = model(torch.stack([prepare(Image.open(file).convert("RGB")) for file in files])).argmax(
                 1
