@@ -29,8 +29,6 @@ NOT_RUN = {
 """How lines begin that no test runs as they are, and why."""
 LEFT_OUT = {
     "benchmarks/RESULTS.md": "measurements alone",
-    "docs/usage.md": "an overview: the pages that it names run most of its lines; not yet run as a whole",
-    "docs/quantised.md": "its files are tested in tests/frozen and tests/models; not yet run as a whole",
 }
 """Pages whose blocks no test runs, and why."""
 SHORT = {

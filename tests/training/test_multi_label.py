@@ -10,7 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file
+from torchvision.models import resnet18
 
 from tests.conftest import SIZE, Left, Train, metrics_of
 from tests.report.test_metrics_page import documented, keys, matching
@@ -190,4 +194,49 @@ def test_an_exported_file_and_its_script_give_the_labels(
     said = script.stdout.rstrip("\n").split("\t")[1:]
     assert sorted(one for one in said if one) == sorted(
         name for name, _ in load(folder).predict(tmp_path / "2.png")[0]
+    )
+
+
+@pytest.mark.slow
+def test_merged_weights_give_the_labels_where_no_relu_was_removed(
+    train: Train, command: Callable[..., Left], table: Path, tmp_path: Path
+) -> None:
+    _, folder = train(
+        f"data.root={table}", *TASK, "model.name=resnet18", "model.weights=none", "lora.targets=last:2"
+    )
+    left = command("merge", f"adapter={folder}", "output=merged.safetensors")
+    assert left.code == 0, left.err
+    with safe_open(tmp_path / "merged.safetensors", "pt") as file:
+        about = file.metadata()
+    assert json.loads(about["thresholds"]) == list(written_about(folder)["thresholds"].values())
+    plain = resnet18(num_classes=2).eval()
+    plain.load_state_dict(load_file(tmp_path / "merged.safetensors"))  # torchvision's own network
+    adapted = load(folder)
+    paths = [tmp_path / f"{place}.png" for place in range(8)]
+    pixels = torch.stack([adapted.transform(path) for path in paths])
+    with torch.inference_mode():
+        torch.testing.assert_close(plain(pixels), adapted(pixels), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_two_processes_learn_the_labels_and_thresholds_of_one(
+    train: Train, table: Path, tmp_path: Path
+) -> None:
+    found = {}
+    for devices in (1, 2):
+        left, folder = train(
+            f"data.root={table}", *TASK, f"trainer.devices={devices}", "trainer.strategy=ddp",
+            "trainer.kernel=rule", "trainer.max_steps=6",
+        )  # fmt: skip
+        assert left.code == 0, left.err
+        found[devices] = folder.rename(tmp_path / f"{devices}_processes")
+    one, two = (load_file(run / "adapter" / "adapter_model.safetensors") for run in found.values())
+    for name, value in one.items():
+        assert (two[name] - value).norm() <= 1e-3 * value.norm() + 1e-6, name
+    alone, shared = map(metrics_of, found.values())
+    assert shared["after"]["per_label"].keys() == alone["after"]["per_label"].keys()
+    assert shared["after"]["val/map"] == pytest.approx(alone["after"]["val/map"], abs=1e-3)
+    assert shared["test"]["after"]["map"] == pytest.approx(alone["test"]["after"]["map"], abs=1e-3)
+    assert written_about(found[2])["thresholds"] == pytest.approx(
+        written_about(found[1])["thresholds"], abs=1e-3
     )

@@ -63,8 +63,10 @@ def recipe_for(x: Tensor, channels_first: bool) -> tuple[Recipe | None, tuple[Te
     name = None if node is None else node.name()
     if name not in ("GeluBackward0", "NativeLayerNormBackward0"):
         return None, ()
-    # Hooks (checkpointing, offloading) may have moved what is kept: reading it would bring it back.
-    if torch._C._autograd._top_saved_tensors_default_hooks(True) is not None:
+    # Hooks (checkpointing, offloading) may have moved what is kept: reading it would bring it back. Of
+    # PyTorch 2.6 one cannot learn whether there are any.
+    top_hooks: Any = getattr(torch._C._autograd, "_top_saved_tensors_default_hooks", None)
+    if top_hooks is None or top_hooks(True) is not None:
         return None, ()
     if name == "GeluBackward0":
         recipe, sources = Recipe("GELU", x.dtype, node._saved_approximate), [node._saved_self]
