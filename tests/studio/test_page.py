@@ -322,6 +322,15 @@ def test_nothing_serious_keeps_anybody_from_using_the_page(
     assert page_width <= width
 
 
+def test_a_long_name_does_not_widen_the_page_of_a_telephone(browser: Any, studio: tuple[Path, str]) -> None:
+    page = browser.new_page(viewport={"width": WIDTHS[0], "height": 900}, bypass_csp=True)
+    open_page(page, studio[1])
+    new_project(page, "a name of many words, " * 8, DRAWINGS[:1])
+    page_width = page.evaluate("document.documentElement.scrollWidth")
+    page.close()
+    assert page_width <= WIDTHS[0]
+
+
 def test_the_page_speaks_chinese(page: Any) -> None:
     page.select_option("#language", "zh")
     page.wait_for_function("document.documentElement.lang === 'zh'")
