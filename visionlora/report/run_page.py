@@ -118,7 +118,8 @@ def _before_after(report: RunReport) -> str:
     found = thumbnails([row.path for row in shown], SIDE)
     wrong = sum(row.is_correct(row.after) is False for row in rows)
     cards = [_card(row, found.get(row.path)) for row in shown]
-    body = f"<p class=quiet>{wrong} of {len(rows)} validation images are wrong after training.</p>"
+    verb = "is" if wrong == 1 else "are"
+    body = f"<p class=quiet>{wrong} of {len(rows)} validation images {verb} wrong after training.</p>"
     body += f"<div class=cards>{''.join(cards[:OPEN])}</div>"
     if cards[OPEN:]:
         more = "".join(cards[OPEN:])
