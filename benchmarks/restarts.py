@@ -1,0 +1,134 @@
+"""ReLoRA beside LoRA of a higher rank: training loss and effective rank, each at several learning rates.
+
+    python -m benchmarks.restarts --records restarts.jsonl --results docs/growing.md
+
+SqueezeNet learns 518 drawings of 142 classes, with photos as anchors. The loss is the mean of the last 40
+steps. A layer's effective rank is the exponential of the entropy of its update's singular values (Roy and
+Vetterli 2007). Every finished run is a line of the records; the command continues where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+
+from benchmarks import results
+from benchmarks.command import run_command
+from benchmarks.machine import machine, versions
+from benchmarks.quality import Record, append, read_records
+from benchmarks.quality_tasks import REAL, Task, make_tasks, our_config
+from benchmarks.runs import run_here
+from benchmarks.table import markdown_table
+from visionlora.adapters.truncate import decompose_updates
+from visionlora.models.restore import restore
+
+SETTINGS = ("16/16", "4/16", "4/16/100", "4/16/150")
+RATES = (5e-4, 1e-3, 2e-3, 4e-3)
+LAST = 40
+HEADINGS = ("rank", "alpha", "restarts", "learning rate", "loss", "effective rank", "new drawings", "lost")
+
+
+def effective_rank(singular: torch.Tensor) -> float:
+    """Of an update with these singular values."""
+    share = (singular / singular.sum()).double()
+    return float(torch.exp(-torch.xlogy(share, share).sum()))
+
+
+def measure(task: Task, setting: str, lr: float, seed: int, options: Sequence[str]) -> Record:
+    """One run: `setting` is RANK/ALPHA, or RANK/ALPHA/EVERY with restarts."""
+    rank, alpha, *every = setting.split("/")
+    settings = (
+        f"lora.rank={rank}", f"lora.alpha={alpha}", f"lora.restart_every={every[0] if every else 'null'}",
+        "lora.init=default", "trainer.validations=1", "trainer.patience=null", "retention.budget=null",
+        "contrast.budget=null", *options,
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as place:
+        run = Path(place) / "run"
+        metrics = run_here(our_config(task, lr, seed, True, settings), run)
+        losses = [loss for _, loss in json.loads((run / "status.json").read_text())["loss"]]
+        updates = decompose_updates(restore(run).network)
+    ranks = [effective_rank(update.S) for update in updates.values()]
+    return {
+        "losses": losses,
+        "loss": fmean(losses[-LAST:]),
+        "ranks": [round(one, 2) for one in ranks],
+        "learned": metrics["after"]["val/top1"],
+        "lost": metrics["retention"]["before/top1"] - metrics["retention"]["after/top1"],
+    }
+
+
+def rows(records: Sequence[Record]) -> list[list[str]]:
+    """One row for each setting and learning rate, with means over the seeds."""
+    found = []
+    for setting, lr in dict.fromkeys((one["setting"], one["lr"]) for one in records):
+        mine = [one for one in records if (one["setting"], one["lr"]) == (setting, lr)]
+        rank, alpha, *every = setting.split("/")
+        loss, learned, lost = (fmean(one[key] for one in mine) for key in ("loss", "learned", "lost"))
+        least, most = (choose(choose(one["ranks"]) for one in mine) for choose in (min, max))
+        found.append([
+            rank, alpha, f"every {every[0]}" if every else "none", f"{lr:g}", f"{loss:.3f}",
+            f"{least:.1f} to {most:.1f}", f"{learned:.3f}", f"{lost:.3f}",
+        ])  # fmt: skip
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; the exit status."""
+    return run_command(_parser(), _run, arguments)
+
+
+def _run(options: argparse.Namespace, command: str) -> None:
+    torch.set_num_threads(options.threads)
+    records = read_records(options.records)
+    done = {(one["setting"], one["lr"], one["seed"], one["steps"], tuple(one["with"])) for one in records}
+    further = (f"trainer.max_steps={options.steps}", f"trainer.threads={options.threads}", *options.options)
+    with tempfile.TemporaryDirectory() as place:
+        task = make_tasks(Path(place), options.real)["illustrated-4"]
+        for seed in options.seeds:
+            for setting in options.settings:
+                for lr in options.rates:
+                    key = (setting, lr, seed, options.steps, tuple(options.options))
+                    if key in done:
+                        continue
+                    head = {"setting": setting, "lr": lr, "seed": seed, "steps": options.steps}
+                    head["with"] = list(options.options)
+                    records.append({**head, **measure(task, setting, lr, seed, further)})
+                    append(options.records, records[-1])
+                    print({**records[-1], "losses": ...}, flush=True)
+    text = "\n\n".join([
+        results.facts("ReLoRA beside rank 16", machine(), versions(), command),
+        markdown_table(HEADINGS, rows(records)),
+    ])  # fmt: skip
+    results.write(options, "restarts", text, {"records": records})
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.restarts",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add: Callable[..., Any] = parser.add_argument
+    add("--settings", nargs="+", default=list(SETTINGS), metavar="RANK/ALPHA[/EVERY]")
+    add("--rates", nargs="+", type=float, default=list(RATES), help="learning rates")
+    add("--steps", type=int, default=300)
+    add("--seeds", nargs="+", type=int, default=[0])
+    add("--threads", type=int, default=2)
+    add("--options", nargs="+", default=[], metavar="KEY=VALUE", help="further options of every run")
+    add("--records", type=Path, default=Path("outputs/restarts.jsonl"), metavar="FILE")
+    add("--real", type=Path, default=REAL, metavar="FOLDER", help="real weights and images")
+    add("--json", type=Path, metavar="FILE")
+    add("--results", type=Path, metavar="FILE")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
