@@ -121,7 +121,7 @@ def test_a_change_of_biases_merges_into_them_and_adds_up_with_lora() -> None:
     model, x = make("bias")
     perturb(model)
     adapter: Any = only(adapted_layers(model)["7"])
-    before = model[7].bias.clone()
+    before = model[7].base_bias.clone()
     attach(model, LoraConfig(rank=2), name="lora")
     perturb(model)
     activate(model, "default", "lora")
@@ -130,7 +130,7 @@ def test_a_change_of_biases_merges_into_them_and_adds_up_with_lora() -> None:
         plain = merge(copy.deepcopy(model))
     torch.testing.assert_close(plain.eval()(x), expected, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(plain[7].bias, before + 0.5 * adapter.difference)
-    assert torch.equal(model[7].bias, before)
+    assert torch.equal(model[7].base_bias, before)
     assert {type(module) for module in plain.modules()} == {
         type(module) for module in small_network().modules()
     }
@@ -224,3 +224,60 @@ def test_it_is_refused_where_it_cannot_stand() -> None:
     model, _ = make("visual_prompt")
     with pytest.raises(ValueError, match="9x9, its input is"):
         model(torch.randn(1, 3, 8, 8))
+
+
+class Attention(nn.Module):
+    """Reads weight and bias of its `out_proj`, and never calls it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.attention(x, x, x, need_weights=False)[0]
+
+
+class Standardised(nn.Conv2d):
+    """A convolution with a forward pass of its own, as timm has several."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight / self.weight.flatten(1).std(1)[:, None, None, None]
+        return F.conv2d(x, weight, self.bias, self.stride, self.padding)
+
+
+READERS = {
+    "attention": (Attention, (2, 5, 8)),
+    "own forward pass": (lambda: nn.Sequential(Standardised(3, 4, 3)), (2, 3, 6, 6)),
+}
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_a_change_of_a_bias_reaches_those_that_read_it(kind: str) -> None:
+    torch.manual_seed(0)
+    build, shape = READERS[kind]
+    network, x = build().eval(), torch.randn(shape)
+    frozen = network(x)
+    attach(network, LoraConfig(rank=2, bias="lora_only"))
+    torch.testing.assert_close(network(x), frozen)
+    perturb(network)
+    adapted = network(x)
+    adapted.sum().backward()
+    assert all(bool(parameter.grad.any()) for parameter in adapter_parameters(network))
+    with merged(network):
+        torch.testing.assert_close(network(x), adapted, rtol=1e-5, atol=1e-5)
+    with adapters_off(network):
+        torch.testing.assert_close(network(x), frozen)
+    with scaled(network, 0.5):
+        half = network(x)
+        torch.testing.assert_close(merge(copy.deepcopy(network))(x), half, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(merge(network)(x), adapted, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", ONLY_MODULES)
+def test_a_convolution_with_a_forward_pass_of_its_own_would_leave_a_module_out(family: str) -> None:
+    network = nn.Sequential(Standardised(3, 4, 3), nn.Conv2d(4, 4, 3))
+    with pytest.raises(LoraError, match="not for a Standardised"):
+        attach(network, LoraConfig(family=family, targets="0"))
+    attach(network, LoraConfig(family=["lora", family], options={}))
+    assert "lora" in {one.family for one in network[0].active_adapters()}
+    assert family not in {one.family for one in network[0].active_adapters()}

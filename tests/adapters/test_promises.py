@@ -93,24 +93,34 @@ class Attention(nn.Module):
 Case = tuple[Callable[[], nn.Module], Callable[[], Tensor]]
 
 LAYERS: dict[str, Case] = {
-    "conv1d": (lambda: nn.Conv1d(4, 6, 3, padding=1), lambda: torch.randn(2, 4, 9)),
+    "conv1d": (lambda: nn.Conv1d(5, 7, 4, padding="same"), lambda: torch.randn(2, 5, 9)),
     "conv2d": (lambda: nn.Conv2d(4, 6, 3, padding=1), lambda: torch.randn(2, 4, 9, 8)),
-    "conv3d": (lambda: nn.Conv3d(2, 4, 3), lambda: torch.randn(1, 2, 5, 5, 5)),
-    "grouped": (lambda: nn.Conv2d(4, 6, 3, groups=2), lambda: torch.randn(2, 4, 9, 8)),
-    "depthwise": (lambda: nn.Conv2d(4, 4, 5, padding=2, groups=4), lambda: torch.randn(2, 4, 9, 8)),
-    "dilated": (lambda: nn.Conv2d(4, 6, 3, dilation=2), lambda: torch.randn(2, 4, 9, 8)),
-    "strided": (lambda: nn.Conv2d(4, 6, 3, stride=2, bias=False), lambda: torch.randn(2, 4, 9, 8)),
+    "flat": (lambda: nn.Conv2d(5, 7, (1, 7), padding=(0, 3)), lambda: torch.randn(2, 5, 6, 9)),
+    "conv3d": (lambda: nn.Conv3d(3, 5, (1, 2, 3)), lambda: torch.randn(1, 3, 5, 5, 5)),
+    "grouped": (lambda: nn.Conv2d(6, 9, 3, groups=3), lambda: torch.randn(2, 6, 9, 8)),
+    "depthwise": (lambda: nn.Conv2d(7, 14, 5, padding=2, groups=7), lambda: torch.randn(2, 7, 9, 8)),
+    "dilated": (
+        lambda: nn.Conv2d(4, 6, 3, dilation=3, stride=2, padding=2),
+        lambda: torch.randn(2, 4, 15, 13),
+    ),
+    "strided": (lambda: nn.Conv2d(4, 6, 2, stride=2, bias=False), lambda: torch.randn(2, 4, 9, 8)),
     "reflected": (
-        lambda: nn.Conv2d(4, 6, 3, padding=1, padding_mode="reflect"),
+        lambda: nn.Conv2d(4, 6, (4, 3), padding="same", padding_mode="reflect"),
         lambda: torch.randn(2, 4, 9, 8),
     ),
     "pointwise": (lambda: nn.Conv2d(4, 6, 1), lambda: torch.randn(2, 4, 9, 8)),
-    "transposed 1d": (lambda: nn.ConvTranspose1d(4, 6, 3, stride=2), lambda: torch.randn(2, 4, 9)),
-    "transposed 2d": (lambda: nn.ConvTranspose2d(4, 6, 3, stride=2), lambda: torch.randn(2, 4, 9, 8)),
+    "transposed 1d": (
+        lambda: nn.ConvTranspose1d(5, 3, 4, stride=3, output_padding=2),
+        lambda: torch.randn(2, 5, 9),
+    ),
+    "transposed 2d": (
+        lambda: nn.ConvTranspose2d(4, 6, (2, 3), stride=(2, 3), dilation=2, output_padding=(1, 0)),
+        lambda: torch.randn(2, 4, 9, 8),
+    ),
     "transposed, grouped": (lambda: nn.ConvTranspose2d(4, 6, 3, groups=2), lambda: torch.randn(2, 4, 5, 5)),
     "transposed 3d": (lambda: nn.ConvTranspose3d(2, 4, 2), lambda: torch.randn(1, 2, 3, 3, 3)),
     "linear": (lambda: nn.Linear(5, 7), lambda: torch.randn(2, 3, 5)),
-    "embedding": (lambda: nn.Embedding(10, 6), lambda: torch.randint(10, (2, 4))),
+    "embedding": (lambda: nn.Embedding(10, 6, padding_idx=3), lambda: torch.tensor([[1, 3, 9], [3, 0, 2]])),
     "attention": (Attention, lambda: torch.randn(2, 5, 8)),
 }
 

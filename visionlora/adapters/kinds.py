@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from visionlora.adapters.base import LowRank, ScaledLowRank
+from visionlora.adapters.biases import HasBias
 from visionlora.adapters.families.norm import NORMS
 from visionlora.adapters.layers import AdaptedLayer, HasWeight
 from visionlora.adapters.mixed_batch import by_adapter, low_rank_of
@@ -30,7 +31,7 @@ from visionlora.kernels import (
 )
 
 
-class AdaptedConv(HasWeight, FoldableConv):
+class AdaptedConv(HasBias, FoldableConv):
     """A convolution of 1, 2 or 3 dimensions with adapters."""
 
     def forward(self: Any, x: Tensor) -> Tensor:
@@ -40,7 +41,7 @@ class AdaptedConv(HasWeight, FoldableConv):
         modules: list[ModuleAdapter] = self.module_adapters()
         x = change_inputs(modules, x, self)
         fold: Fold | None = self.fold
-        affine = None if fold is None else fold.affine(self.frozen_weight, self.bias)
+        affine = None if fold is None else fold.affine(self.frozen_weight, self.base_bias)
         y = self._weights_alone(x, affine)
         # A batch norm that is folded comes after the branches too.
         return add_branches(modules, x, y, self, None if affine is None else affine.scale)
@@ -50,9 +51,9 @@ class AdaptedConv(HasWeight, FoldableConv):
         merged = self.is_merged and not self.off
         computes = self.computes_adapters and bool(self.weight_adapters())
         if merged or (computes and self.drops()) or self.padding_mode != "zeros":
-            y = self.recomputed(self._unfolded, x) if computes else super().forward(x)
+            y = self.recomputed(self._unfolded, x) if computes else self._plain(x)
             return y if affine is None else self.fold.apply_norm(y)
-        weight, bias, scale = self.frozen_weight, self.bias, None
+        weight, bias, scale = self.frozen_weight, self.base_bias, None
         if affine is not None:
             weight, bias, scale = affine.weight, affine.bias, affine.scale
         geometry = self._geometry(self.padding)
@@ -103,7 +104,7 @@ class AdaptedConv(HasWeight, FoldableConv):
             one is None and not bare for one, bare in zip(factors, plain, strict=True)
         ):
             return by_adapter(self, x)
-        weight, bias, scale = self.frozen_weight, self.bias, None
+        weight, bias, scale = self.frozen_weight, self.base_bias, None
         if fold is not None:
             affine = fold.affine(weight, bias)
             weight, bias, scale = affine.weight, affine.bias, affine.scale
@@ -119,6 +120,10 @@ class AdaptedConv(HasWeight, FoldableConv):
     def _geometry(self: Any, padding: Any) -> Geometry:
         return Geometry.of(self.kernel_size, self.stride, padding, self.dilation, self.groups)
 
+    def _plain(self: Any, x: Tensor) -> Tensor:
+        """With the frozen or the merged weight."""
+        return self._conv_forward(x, self.weight, self.base_bias)
+
     def _unfolded(self: Any, x: Tensor) -> Tensor:
         """With dropout or a padding mode of its own: the layer alone."""
         geometry = self._geometry(self.padding)
@@ -129,10 +134,10 @@ class AdaptedConv(HasWeight, FoldableConv):
         if not self.drops():
             low_rank = self.low_rank()
             if low_rank is None:
-                return computed_conv(x, self.adapted_weight(), self.bias, geometry)
-            return adapted_conv(x, LayerTensors(weight, self.bias, *low_rank), geometry)
+                return computed_conv(x, self.adapted_weight(), self.base_bias, geometry)
+            return adapted_conv(x, LayerTensors(weight, self.base_bias, *low_rank), geometry)
         base = weight.dense()
-        y = conv(x, base, self.bias, geometry)
+        y = conv(x, base, self.base_bias, geometry)
         for adapter in self.weight_adapters():
             low_rank = adapter.low_rank()
             if low_rank is None:
@@ -152,7 +157,7 @@ def _tensors(
     return LayerTensors(weight, bias, A, B if scale is None else B * scale.to(B.dtype), factor)
 
 
-class AdaptedLinear(HasWeight):
+class AdaptedLinear(HasBias):
     """nn.Linear with adapters."""
 
     def forward(self: Any, x: Tensor) -> Tensor:
@@ -182,12 +187,12 @@ class AdaptedLinear(HasWeight):
             y = self.frozen_part(x)
             return y + linear_branch(x, A, B, apart.scaling).to(y.dtype)
         if not self.computes_adapters:
-            return super().forward(x)
+            return F.linear(x, self.weight, self.base_bias)
         if self.drops():
             return self._add_updates(x, self.frozen_part(x))
         low_rank = self.low_rank()
         if low_rank is not None:
-            return adapted_linear(x, LayerTensors(self.frozen_weight, self.bias, *low_rank))
+            return adapted_linear(x, LayerTensors(self.frozen_weight, self.base_bias, *low_rank))
 
         def outputs(x: Tensor) -> Tensor:
             def compute(
@@ -198,10 +203,10 @@ class AdaptedLinear(HasWeight):
                 return adapted_linear(x, LayerTensors(weight, bias, *low_rank))
 
             scaled = self.scaled_low_rank()
-            return scaled_output(x, self.frozen_weight, self.bias, scaled, compute, channels_first=False)
+            return scaled_output(x, self.frozen_weight, self.base_bias, scaled, compute, channels_first=False)
 
         def whole(x: Tensor) -> Tensor:
-            return computed_linear(x, self.adapted_weight(), self.bias)
+            return computed_linear(x, self.adapted_weight(), self.base_bias)
 
         return self.by_cheaper_way(x, outputs, whole)
 
@@ -216,7 +221,7 @@ class AdaptedLinear(HasWeight):
 
     def frozen_part(self: Any, x: Tensor) -> Tensor:
         """The frozen output, (..., out), for x (..., in)."""
-        return F.linear(x, self.frozen_weight.operand(), self.bias)
+        return F.linear(x, self.frozen_weight.operand(), self.base_bias)
 
     def add_updates(self: Any, x: Tensor, frozen: Tensor) -> Tensor:
         """The output for x (..., in), given the frozen one (..., out)."""

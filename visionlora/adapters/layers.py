@@ -26,15 +26,13 @@ from visionlora.adapters.base import Adapter, LowRank, ScaledLowRank
 from visionlora.adapters.computed_weight import ComputedWeight
 from visionlora.adapters.mixed_batch import MixedBatch, ReadsWeight
 from visionlora.adapters.module_adapter import ModuleAdapter
-from visionlora.adapters.sites import ADAPTABLE, WeightSite, sites_of
+from visionlora.adapters.sites import WeightSite, has_own_forward, sites_of
 from visionlora.adapters.ways import OUTPUTS, WHOLE, Way, cheaper_way
 from visionlora.frozen.packed import PackedWeight
 from visionlora.frozen.swap import Swapped
 from visionlora.frozen.weight import frozen_weight
 from visionlora.kernels import FrozenWeight
 from visionlora.kernels.tensors import autocast_off
-
-_FORWARD = ("forward", "_conv_forward")
 
 
 class AdaptedLayer(Swapped):
@@ -64,11 +62,7 @@ class AdaptedLayer(Swapped):
     @classmethod
     def members(cls, base: type[nn.Module]) -> dict[str, Any]:
         """A base class that computes in its own manner keeps its forward pass, which reads the property."""
-        plain = next(kind for kind in ADAPTABLE if issubclass(base, kind))
-        own = any(
-            getattr(base, name) is not getattr(plain, name) for name in _FORWARD if hasattr(plain, name)
-        )
-        return {"forward": base.forward} if own else {}
+        return {"forward": base.forward} if has_own_forward(base) else {}
 
     @property
     def sites(self) -> tuple[WeightSite, ...]:
@@ -194,7 +188,8 @@ class AdaptedLayer(Swapped):
         trained = torch.is_grad_enabled() and not torch._C._are_functorch_transforms_active()
         if not trained or len(adapters) != 1 or adapters[0].strength != 1:
             return None
-        if self.frozen_weight.requires_grad or (self.bias is not None and self.bias.requires_grad):
+        bias = self._parameters["bias"]
+        if self.frozen_weight.requires_grad or (bias is not None and bias.requires_grad):
             return None
         return adapters[0]
 

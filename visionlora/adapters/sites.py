@@ -72,6 +72,7 @@ ADAPTABLE = (
     nn.MultiheadAttention,
 )
 """The layer kinds with weights that can be adapted."""
+_FORWARD = ("forward", "_conv_forward")
 
 
 def sites_of(module: Any) -> tuple[WeightSite, ...]:
@@ -93,6 +94,13 @@ def sites_of(module: Any) -> tuple[WeightSite, ...]:
     if isinstance(module, nn.Embedding):
         return EMBEDDING
     return WHOLE if isinstance(module, ADAPTABLE) else ()
+
+
+def has_own_forward(kind: type[nn.Module]) -> bool:
+    """Whether a class of adaptable layers computes in its own manner, from the weight and the bias that it
+    reads (timm's `StdConv2d`)."""
+    plain = next(one for one in ADAPTABLE if issubclass(kind, one))
+    return any(getattr(kind, name) is not getattr(plain, name) for name in _FORWARD if hasattr(plain, name))
 
 
 def site_name(module: str, site: WeightSite) -> str:

@@ -105,7 +105,7 @@ def _address(t: Tensor) -> int:
 
 
 def _can_fold_conv(conv: Any) -> bool:
-    tensors = (conv._parameters.get("weight"), conv.bias)
+    tensors = (conv._parameters.get("weight"), conv._parameters.get("bias"))
     frozen = tensors[0] is not None and not any(t is not None and t.requires_grad for t in tensors)
     plain = getattr(type(conv), "base_class", type(conv)) in CONVOLUTIONS
     return frozen and plain and not conv._forward_hooks

@@ -38,7 +38,7 @@ class Bias(ModuleAdapter):
     @classmethod
     def stands_on(cls, layer: Any) -> bool:
         """Only where there is a bias to change."""
-        return super().stands_on(layer) and layer.bias is not None
+        return isinstance(layer, cls.layers) and layer._parameters.get("bias") is not None
 
     def branch(self, x: Tensor, layer: Any, factor: Tensor | float) -> Tensor:
         """factor times the change, the same everywhere."""
@@ -47,13 +47,13 @@ class Bias(ModuleAdapter):
 
     def merge_into(self, layer: Any) -> None:
         """Put strength * difference into the bias."""
-        layer._parameters["bias"] = nn.Parameter(changed_bias(layer, [self]), requires_grad=False)
+        layer._parameters["bias"] = nn.Parameter(changed_bias(layer, [self]).detach(), requires_grad=False)
 
 
 def changed_bias(layer: Any, changes: Sequence[Bias]) -> Tensor:
-    """The layer's bias with these changes in it, (out,)."""
-    bias = layer.bias.detach()
+    """The layer's frozen bias with these changes in it, (out,), with a gradient to them."""
+    bias = layer._parameters["bias"].detach()
     total = bias.to(changes[0].difference.dtype)
     for one in changes:
-        total = total + one.strength * one.difference.detach().flatten()
+        total = total + one.strength * one.difference.flatten()
     return total.to(bias.dtype)

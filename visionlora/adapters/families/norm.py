@@ -42,7 +42,7 @@ class Norm(ModuleAdapter):
     @classmethod
     def stands_on(cls, layer: nn.Module) -> bool:
         """Only where there are a weight and a bias to change."""
-        return super().stands_on(layer) and all(
+        return isinstance(layer, cls.layers) and all(
             layer._parameters.get(name) is not None for name in ("weight", "bias")
         )
 

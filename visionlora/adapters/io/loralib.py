@@ -181,7 +181,7 @@ def save_loralib(model: nn.Module, file: str | Path) -> dict[str, int]:
             tensors |= {f"{dot}lora_A": A, f"{dot}lora_B": B}
         if biases:
             inner = "conv." if isinstance(layer, nn.Conv2d) else ""
-            tensors[f"{dot}{inner}bias"] = changed_bias(layer, biases)
+            tensors[f"{dot}{inner}bias"] = changed_bias(layer, biases).detach()
     with replacing(path) as beside:
         torch.save({key: one.detach().cpu().contiguous().clone() for key, one in tensors.items()}, beside)
     return ranks

@@ -90,7 +90,7 @@ def _layer(layer: Any) -> tuple[dict[str, Tensor], bool]:
             return native, True
     found = {"diff": layer.sites[0].view(layer.update())}
     if biases:
-        found["diff_b"] = changed_bias(layer, biases) - layer.bias
+        found["diff_b"] = changed_bias(layer, biases).detach() - layer.base_bias
     only_full = all(one.family == "full" for one in adapters)
     return found, only_full
 

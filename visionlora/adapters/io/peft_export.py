@@ -72,7 +72,7 @@ def save_peft(
         if len(changes) < len(layer.module_adapters()):
             raise LoraError(f"{name}: PEFT has no module beside a layer: activate the other adapters alone.")
         if changes:
-            biases[name] = changed_bias(layer, changes)
+            biases[name] = changed_bias(layer, changes).detach()
         if name not in native and (changes or layer.active_adapters() or layer.sites[0].part):
             merged.append(name)
     if not native:
