@@ -21,7 +21,7 @@ from visionlora.errors import VisionLoraError
 from visionlora.files import read_json, write_json
 from visionlora.run_folder.lock import LOCK, claimed
 from visionlora.run_folder.status import STATUS
-from visionlora.studio.job import END, JOB, LOG, tell
+from visionlora.studio.job import END, JOB, LOG
 from visionlora.studio.projects import checked_id, tidy, to_bin
 
 STOPPED = (130, 143)
@@ -67,7 +67,6 @@ class Jobs:
         self._folder = folder
         self._lock = threading.RLock()
         self._started: dict[str, subprocess.Popen[bytes]] = {}
-        self._spare: subprocess.Popen[bytes] | None = None
         self._read: dict[str, tuple[int, Job]] = {}
         self._ended: dict[str, int] = {}
         self._closed = threading.Event()
@@ -210,46 +209,30 @@ class Jobs:
             shutil.rmtree(self.folder(job))
             self._ended.pop(job, None)
 
-    def start_next(self) -> bool:
-        """Start the job that has waited longest, unless one is running; whether one is running now."""
+    def start_next(self) -> None:
+        """Start the job that has waited longest, unless one is running."""
         with self._lock:
             jobs = self.all()
             states = {job.id: self.state(job.id) for job in jobs}
             if "running" in states.values():
-                return True
+                return
             waiting = next((job for job in jobs if states[job.id] == "queued"), None)
             if waiting is not None:
-                process, self._spare = self._ready(), None
-                self._started[waiting.id] = process
-                tell(process, str(self.folder(waiting.id)))
-            return waiting is not None
+                self._started[waiting.id] = subprocess.Popen(
+                    [sys.executable, "-m", "visionlora.studio.job", str(self.folder(waiting.id))],
+                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                    start_new_session=True,
+                )  # fmt: skip
 
     def keep_going(self, every_s: float = 0.5) -> None:
-        """Start one job after the other, until :meth:`close` is called.
-
-        While none runs, a process is ready for the next one.
-        """
+        """Start one job after the other, until :meth:`close` is called."""
         while not self._closed.wait(every_s):
-            with suppress(VisionLoraError, OSError), self._lock:
-                if not self.start_next() and not self._closed.is_set():
-                    self._spare = self._ready()
+            with suppress(VisionLoraError, OSError):
+                self.start_next()
 
     def close(self) -> None:
         """Start no more jobs; one that runs goes on."""
-        with self._lock:
-            self._closed.set()
-            if self._spare is not None and self._spare.stdin is not None:
-                self._spare.stdin.close()
-
-    def _ready(self) -> subprocess.Popen[bytes]:
-        """A process that waits for a job."""
-        if self._spare is not None and self._spare.poll() is None:
-            return self._spare
-        return subprocess.Popen(
-            [sys.executable, "-m", "visionlora.studio.job"],
-            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )  # fmt: skip
+        self._closed.set()
 
     def _is_running(self, job: str) -> bool:
         started = self._started.get(job)
