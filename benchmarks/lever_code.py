@@ -21,7 +21,7 @@ from benchmarks.quality_tasks import Task, link
 from visionlora.adapters import adapters_off
 from visionlora.data import open_image
 from visionlora.retention.generated import generate_images
-from visionlora.retention.stream import AnchorStream
+from visionlora.retention.stream import AnchorStream, View
 from visionlora.retention.teacher import AnchorTeacher
 from visionlora.training import setup
 from visionlora.training.module import LoraModule
@@ -35,22 +35,25 @@ PLAIN = 24
 def hard_anchors() -> Iterator[None]:
     """The half of the anchors with the least confident frozen predictions come three times as often."""
     prepare, drawn = AnchorTeacher.prepare, AnchorStream.drawn
-    hard: dict[int, list[int]] = {}
+    hard: dict[int, list[str]] = {}
 
     def find_hard_anchors(self: AnchorTeacher, network: torch.nn.Module) -> None:
         prepare(self, network)
         with torch.no_grad(), adapters_off(network):
             logits = torch.cat([network(batch["images"]) for batch in self.stream.batches(32)])
         first, second = logits.float().topk(2, dim=1).values.unbind(1)
-        hard[id(self.stream)] = (first - second).argsort()[: len(logits) // 2].tolist()
+        names = self.stream.identities
+        hard[id(self.stream)] = [names[place] for place in (first - second).argsort()[: len(logits) // 2]]
 
-    def prefer(self: AnchorStream, step: int) -> list[tuple[int, int]]:
-        keys, chosen = drawn(self, step), hard.get(id(self), [])
-        known = set(chosen)
-        return [
-            (index, view) if index in known or (index + step) % 2 else (chosen[index % len(chosen)], view)
-            for index, view in keys
-        ]
+    def prefer(self: AnchorStream, step: int) -> list[View]:
+        views, chosen = drawn(self, step), hard.get(id(self), [])
+        place_of = {name: place for place, name in enumerate(self.identities)}
+
+        def preferred(name: str) -> str:
+            place = place_of[name]
+            return name if name in chosen or (place + step) % 2 else chosen[place % len(chosen)]
+
+        return [(preferred(name), number) for name, number in views]
 
     with (
         patch.object(AnchorTeacher, "prepare", find_hard_anchors),

@@ -78,7 +78,8 @@ def test_anchors_with_less_confident_predictions_come_more_often() -> None:
     assert teacher is not None
     with lever_code.hard_anchors():
         teacher.prepare(trained.network)
-        drawn = Counter(index for step in range(400) for index, _ in teacher.stream.drawn(step))
+        names = Counter(name for step in range(400) for name, _ in teacher.stream.drawn(step))
+    drawn = [names[name] for name in teacher.stream.identities]
     with torch.no_grad():
         first, second = trained.network(teacher.stream.plain(6)[1]).topk(2).values.unbind(1)
     hard = set((first - second).argsort()[:3].tolist())

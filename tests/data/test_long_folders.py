@@ -145,8 +145,8 @@ def test_anchors_that_threads_decode_ahead_give_the_same_batches(draw: Draw) -> 
 
     plain, ahead = stream(), stream()
     for step in range(6):
-        expected = plain.batch(step)["images"]
+        expected = plain.images(plain.drawn(step))
         ahead.decode_ahead(step)
         assert ahead._ahead, "nothing was decoded ahead"
-        assert torch.equal(ahead.batch(step)["images"], expected)
+        assert torch.equal(ahead.images(ahead.drawn(step)), expected)
         assert not ahead._ahead, "what was decoded was not used"
