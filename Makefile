@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: goldfish test slow gpu lint types tensorboard clean
+.PHONY: goldfish test oldest slow gpu lint types tensorboard clean
 
 goldfish: $(INSTALLED)
 	$(BIN)/python -m visionlora.train data=goldfish $(ARGS)
@@ -16,6 +16,14 @@ goldfish: $(INSTALLED)
 # One process per core, each with one thread: most tests are too small for two threads to pay.
 test: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 8 --dist worksteal $(ARGS)
+
+# The library on the oldest PyTorch that it takes, in an environment of its own.
+oldest:
+	test -x .venv-oldest/bin/python || $(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip install --quiet torch==2.6.0 torchvision==0.21.0 numpy pillow rich safetensors \
+	  pytest pytest-xdist hypothesis peft==0.21.2 timm loralib
+	OMP_NUM_THREADS=1 .venv-oldest/bin/python -m pytest -q --numprocesses auto --maxprocesses 8 \
+	  tests/adapters tests/kernels tests/frozen --ignore tests/adapters/test_against_lycoris.py $(ARGS)
 
 slow: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slow --numprocesses auto --maxprocesses 4 $(ARGS)
@@ -43,4 +51,4 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .venv-oldest build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

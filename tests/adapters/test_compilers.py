@@ -47,6 +47,9 @@ def test_export_and_fx_compute_the_same(
     torch.testing.assert_close(other(IMAGES), expected)
 
 
+@pytest.mark.skipif(
+    torch.__version__.startswith("2.6."), reason="PyTorch 2.6 cannot trace named tuples of modules' tensors"
+)
 def test_a_compiled_network_is_one_graph_and_is_compiled_once(adapted: nn.Module) -> None:
     torch.compiler.reset()
     expected = adapted(IMAGES)

@@ -85,6 +85,10 @@ def test_second_derivatives_through_a_recomputed_input_are_right(below):
     torch.testing.assert_close(second(stacked.ours, leaves), second(stacked.reference, leaves))
 
 
+@pytest.mark.skipif(
+    not hasattr(torch._C._autograd, "_top_saved_tensors_default_hooks"),
+    reason="this PyTorch does not say whether hooks are set, so inputs are kept",
+)
 @pytest.mark.parametrize(
     ("below", "pointwise"), [stack for stack in STACKS if stack[0] != "layer norm over two dimensions"]
 )

@@ -49,7 +49,7 @@ class AdaptedConv(HasBias, FoldableConv):
     def _weights_alone(self: Any, x: Tensor, affine: Affine | None) -> Tensor:
         """The output without what modules add, normalized where a batch norm is folded."""
         merged = self.is_merged and not self.off
-        computes = self.computes_adapters and len(self.weight_adapters()) > 0
+        computes = self.computes_adapters and bool(self.weight_adapters())
         if merged or (computes and self.drops()) or self.padding_mode != "zeros":
             y = self.recomputed(self._unfolded, x) if computes else self._plain(x)
             return y if affine is None else self.fold.apply_norm(y)
