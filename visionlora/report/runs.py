@@ -93,19 +93,28 @@ def write_runs_csv(rows: Sequence[RunRow], best: int | None, path: Path) -> None
 
 
 def write_runs_page(rows: Sequence[RunRow], best: int | None, title: str, path: Path) -> None:
-    """Write the runs as a page with everything in it, the best one first."""
+    """Write the runs as a page with everything in it, the best one first; figures that no run has are left
+    out."""
     order = sorted(
         range(len(rows)), key=lambda place: (place != best, -(_learned(rows[place].metrics) or 0.0))
     )
     keys = varied_keys(rows)
-    head = "".join(f"<th>{text(name)}</th>" for name in ("run", *keys, *FIGURES))
-    body = "".join(_row(rows[place], keys, place == best) for place in order)
-    over = best is not None and figures_of(rows[best].metrics)["within budget"] is False
-    of = "; none is within its budgets" if over else " of those within their budgets"
-    words = (
-        "The best run has the highest top-1 (mAP where images have several labels) on its validation "
-        f"images{of}. It was chosen by these figures, so its own is a little too good; test images are not."
+    each = [figures_of(row.metrics) for row in rows]
+    shown = [name for name in FIGURES if any(figures[name] is not None for figures in each)]
+    head = "".join(f"<th>{text(name)}</th>" for name in ("run", *keys, *shown))
+    body = "".join(
+        _row(rows[place], keys, [each[place][name] for name in shown], place == best) for place in order
     )
+    words = "None is marked as the best: fewer than two have validation images, or their tasks differ."
+    if best is not None:
+        of = " of those within their budgets"
+        if each[best]["within budget"] is False:
+            of = "; none is within its budgets"
+        figure = "mean average precision" if "mAP" in shown else "top-1"
+        words = (
+            f"The best run has the highest {figure} on its validation images{of}. It was chosen by these "
+            "figures, so its own is a little too good; test images are not."
+        )
     content = (
         f"<h1><bdi>{text(title)}</bdi></h1><p class=quiet>{len(rows)} runs. {words}</p>"
         f"<div class=scroll><table class=numbers><tr>{head}</tr>{body}</table></div>"
@@ -120,9 +129,9 @@ def varied_keys(rows: Sequence[RunRow]) -> list[str]:
     return list(dict.fromkeys(key for row in rows for key in row.varied))
 
 
-def _row(row: RunRow, keys: Sequence[str], best: bool) -> str:
+def _row(row: RunRow, keys: Sequence[str], values: Sequence[object], best: bool) -> str:
     told = "".join(f"<td><bdi>{text(row.varied.get(key, ''))}</bdi></td>" for key in keys)
-    figures = "".join(f"<td class=figure>{_shown(value)}</td>" for value in figures_of(row.metrics).values())
+    figures = "".join(f"<td class=figure>{_shown(value)}</td>" for value in values)
     mark = " <span class=tag>best</span>" if best else ""
     kind = " class=best" if best else ""
     return f"<tr{kind}><td class=name><bdi>{text(row.name)}</bdi>{mark}</td>{told}{figures}</tr>"
