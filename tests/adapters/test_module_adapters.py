@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tests.adapters.networks import only, perturb, same_bits, small_network, snapshot
+from tests.adapters.networks import Attention, only, perturb, same_bits, small_network, snapshot
 from visionlora.adapters import (
     LoraConfig,
     LoraError,
@@ -224,17 +224,6 @@ def test_it_is_refused_where_it_cannot_stand() -> None:
     model, _ = make("visual_prompt")
     with pytest.raises(ValueError, match="9x9, its input is"):
         model(torch.randn(1, 3, 8, 8))
-
-
-class Attention(nn.Module):
-    """Reads weight and bias of its `out_proj`, and never calls it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.attention(x, x, x, need_weights=False)[0]
 
 
 class Standardised(nn.Conv2d):

@@ -18,7 +18,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.adapters.networks import WEIGHT_FAMILIES, perturb, same_bits, small_network, snapshot
+from tests.adapters.networks import (
+    WEIGHT_FAMILIES,
+    Attention,
+    perturb,
+    same_bits,
+    small_network,
+    snapshot,
+)
 from visionlora.adapters import (
     FAMILIES,
     Adapter,
@@ -79,15 +86,6 @@ ALL_FAMILIES = [*WEIGHT_FAMILIES, ChannelScale.family, *VARIANTS]
 
 def configured(family: str, **fields: Any) -> LoraConfig:
     return LoraConfig(**{"family": family, **VARIANTS.get(family, {}), **fields})
-
-
-class Attention(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.attention(x, x, x, need_weights=False)[0]
 
 
 Case = tuple[Callable[[], nn.Module], Callable[[], Tensor]]
