@@ -204,6 +204,12 @@ def test_unlabelled_images_are_found_at_any_depth_once(draw: Draw, tmp_path: Pat
     assert names(found, tmp_path) == [("x/1.png", None), ("x/y/z/2.png", None)]
 
 
+@pytest.mark.parametrize("kind", [str, Path])
+def test_one_folder_may_be_given_alone(draw: Draw, tmp_path: Path, kind: type) -> None:
+    draw("x/1.png")
+    assert names(scan_images(kind(tmp_path / "x")), tmp_path) == [("x/1.png", None)]
+
+
 def test_a_folder_without_images_among_several_is_named(draw: Draw, tmp_path: Path) -> None:
     draw("x/1.png")
     (tmp_path / "empty").mkdir()

@@ -147,14 +147,14 @@ def scan_known(root: str | Path) -> tuple[ImageFile, ...]:
     return scan_images([root]) if found.images and not found.folders else scan_labelled(root)
 
 
-def scan_images(folders: Iterable[str | Path]) -> tuple[ImageFile, ...]:
-    """Every image at any depth below ``folders``, unlabelled, each file once.
+def scan_images(folders: str | Path | Iterable[str | Path]) -> tuple[ImageFile, ...]:
+    """Every image at any depth below one folder or several, unlabelled, each file once.
 
     Raises:
         VisionLoraError: no such folder, or one without images.
     """
     found: dict[str, ImageFile] = {}
-    for folder in map(_opened, folders):
+    for folder in map(_opened, [folders] if isinstance(folders, str | Path) else folders):
         images, skipped = walk(folder)
         if not images:
             suffixes = ", ".join(sorted(SUFFIXES))
