@@ -86,6 +86,15 @@ def test_a_zip_file_of_class_folders_gives_its_classes(client: TestClient, proje
     assert client.get(f"/api/projects/{project}").json()["classes"] == ["cat", "tiger"]
 
 
+def test_nothing_of_an_archive_stays_behind_an_upload(
+    client: TestClient, project: str, tmp_path: Path
+) -> None:
+    upload(client, project, [("all.zip", zipped({"cat/1.png": a_png(1)}))], label="")
+    kept = [path for path in tmp_path.rglob("*.png") if "projects" not in path.parts]
+    assert kept == []
+    assert not list((tmp_path / "studio").glob(".upload-*"))
+
+
 def test_a_zip_file_without_folders_is_of_the_class_that_is_given(client: TestClient, project: str) -> None:
     content = zipped({"1.png": a_png(1), "2.png": a_png(2)})
     assert upload(client, project, [("flat.zip", content)]).json()["added"] == 2

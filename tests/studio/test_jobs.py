@@ -94,3 +94,26 @@ def test_the_one_that_waits_longest_comes_next(jobs: Jobs, monkeypatch: pytest.M
     write_json(jobs.folder(first.id) / END, {"code": 0})
     Jobs.start_next(jobs)
     assert started == [first.id, second.id]
+
+
+def test_a_process_that_dies_before_its_log_has_failed_and_is_not_started_again(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = jobs.add(new_id(), "p", "fish", [])
+    started: list[object] = []
+
+    class Dead:
+        pid, returncode = 1, 1
+
+        def __init__(self, *words: object, **options: object) -> None:
+            started.append(self)
+
+        def poll(self) -> int:
+            return 1
+
+    monkeypatch.setattr("visionlora.studio.jobs.subprocess.Popen", Dead)
+    for _ in range(3):
+        Jobs.start_next(jobs)
+    assert len(started) == 1
+    assert jobs.state(job.id) == "failed"
+    assert "before it could write anything" in jobs.describe(job)["error"]

@@ -160,3 +160,21 @@ def test_an_unknown_choice_is_refused() -> None:
         VisionLoraError, match="there is no choice 'all'; there are everything, most, nothing"
     ):
         choices("all", "quick", "pocket")
+
+
+def test_an_image_of_two_classes_is_there_once_when_one_gets_the_name_of_the_other(
+    projects: Projects, tmp_path: Path
+) -> None:
+    project = projects.create()
+    for label in ("cat", "cats"):
+        projects.add(project.id, some(tmp_path / label, 2), "class", label)
+    projects.add(project.id, some(tmp_path / "more", 1, first=2), "class", "cats")
+    found = projects.rename_class(project.id, "cats", "cat")
+    assert found.classes == ["cat"]
+    assert len(found.images) == len({image.file for image in found.images}) == 3
+
+
+def test_images_to_keep_belong_to_no_class_that_could_be_removed(projects: Projects, tmp_path: Path) -> None:
+    project = projects.create()
+    projects.add(project.id, some(tmp_path, 2), "keep", "")
+    assert len(projects.rename_class(project.id, "", "").images) == 2

@@ -47,7 +47,7 @@ def is_archive(path: Path) -> bool:
     return path.name.casefold().endswith(_NAMES) or (path.suffix == "" and zipfile.is_zipfile(path))
 
 
-def unpacked(archive: Path, most_bytes: int | None = None) -> tuple[Path, str]:
+def unpacked(archive: Path, most_bytes: int | None = None, into: Path | None = None) -> tuple[Path, str]:
     """The folder with the archive's images and tables, unpacked now or by an earlier run, and a note on it.
 
     Links out of it, devices and other files are left out. Nothing is written outside of the folder.
@@ -55,6 +55,7 @@ def unpacked(archive: Path, most_bytes: int | None = None) -> tuple[Path, str]:
     Args:
         archive: the file.
         most_bytes: that it may unpack to; None: ``MAX_BYTES``.
+        into: a folder to unpack into; None: the cache.
 
     Raises:
         VisionLoraError: not such an archive, a damaged or encrypted one, one with a path that leads outside
@@ -63,7 +64,7 @@ def unpacked(archive: Path, most_bytes: int | None = None) -> tuple[Path, str]:
     status = archive.stat()
     identity = f"{os.path.realpath(archive)}\0{status.st_size}\0{status.st_mtime_ns}"
     name = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    places = cache_directory() or Path(tempfile.mkdtemp(prefix="visionlora-"))
+    places = into or cache_directory() or Path(tempfile.mkdtemp(prefix="visionlora-"))
     # A folder of the archive's own name: it may be the class.
     folder = places / "unpacked" / name / (archive.name.split(".")[0][:40] or "archive")
     if not folder.is_dir():

@@ -163,6 +163,8 @@ def _finding(one: Finding) -> dict[str, Any]:
 def images_of_archive(path: str, most_bytes: int, name: str, classes: bool) -> list[tuple[str, str, str]]:
     """The images of a zip or tar file: path, name and class, "" where nothing in it names one.
 
+    It is unpacked beside the file: the upload's folder is removed with everything in it, the cache is not.
+
     Args:
         path: of the file.
         most_bytes: that it may unpack to.
@@ -175,7 +177,7 @@ def images_of_archive(path: str, most_bytes: int, name: str, classes: bool) -> l
     """
     folder = Path(path)
     try:
-        folder, _ = unpacked(Path(path), most_bytes)
+        folder, _ = unpacked(Path(path), most_bytes, into=Path(path).parent)
         images = _labelled(folder) if classes else list(scan_images([folder]))
     except SeveralLabels as error:
         raise VisionLoraError(

@@ -34,12 +34,16 @@ class Engine:
         Raises:
             MachineFault: the process was killed; the next call starts another.
         """
+        pool = self._executor()
         try:
-            return await asyncio.wrap_future(self._executor().submit(call, function, arguments))
+            return await asyncio.wrap_future(pool.submit(call, function, arguments))
         except BrokenProcessPool as error:
             with self._lock:
-                self._pool = None
-            raise MachineFault("the computation was killed, perhaps for want of memory; try again") from error
+                if self._pool is pool:  # another call that it broke may have made a new one
+                    self._pool = None
+            raise MachineFault(
+                "the computation was killed, perhaps because memory ran out; try again"
+            ) from error
 
     def close(self) -> None:
         """End the processes."""

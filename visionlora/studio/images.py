@@ -115,18 +115,19 @@ class ImagePages:
         except MultiPartException as error:
             raise VisionLoraError(f"the upload cannot be read: {error.message}") from error
         role, label = str(form.get("role", "class")), str(form.get("label", ""))
-        self._folder.mkdir(parents=True, exist_ok=True)
-        place = Path(tempfile.mkdtemp(prefix=".upload-", dir=self._folder))
         try:
-            batches = await self._received(form.getlist("files"), place, role, label)
-            added, left_out = 0, list[tuple[str, str]]()
-            for one, files in batches.items():
-                result = await run_in_threadpool(self._projects.add, project, files, role, one)
-                added, left_out = added + result["added"], left_out + result["left_out"]
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(
+                prefix=".upload-", dir=self._folder, ignore_cleanup_errors=True
+            ) as place:
+                batches = await self._received(form.getlist("files"), Path(place), role, label)
+                added, left_out = 0, list[tuple[str, str]]()
+                for one, files in batches.items():
+                    result = await run_in_threadpool(self._projects.add, project, files, role, one)
+                    added, left_out = added + result["added"], left_out + result["left_out"]
             return JSONResponse({"added": added, "left_out": left_out})
         finally:
             await form.close()
-            shutil.rmtree(place, ignore_errors=True)
 
     async def _received(
         self, parts: Any, place: Path, role: str, label: str

@@ -121,9 +121,9 @@ class Jobs:
         with self._lock:
             if job not in self._ended and self._is_running(job):
                 return "running"
-            if not (folder / END).exists():
-                return "interrupted" if (folder / LOG).exists() else "queued"
             if job not in self._ended:
+                if not (folder / END).exists():
+                    return "interrupted" if (folder / LOG).exists() else "queued"
                 self._ended[job] = read_json(folder / END)["code"]
             code = self._ended[job]
         if code == 0:
@@ -147,6 +147,10 @@ class Jobs:
         """What the training said last about why it ended."""
         lines = self.log(job).splitlines()
         said = [line for line in lines if line.startswith("error: ")]
+        if not lines:
+            return (
+                "its process ended before it could write anything; is the disk of the studio's folder full?"
+            )
         return said[-1].removeprefix("error: ") if said else "\n".join(lines[-5:])
 
     def log(self, job: str) -> str:
@@ -241,6 +245,10 @@ class Jobs:
                 return True
             del self._started[job]
         folder = self.folder(job)
+        if started is not None and not (folder / END).exists() and not (folder / LOG).exists():
+            # It could not even open its log. Queued, it would be started again every half second.
+            self._ended[job] = started.returncode or 1
+            return False
         if not (folder / LOCK).exists():
             return False
         try:  # a studio before this one may have started it

@@ -172,12 +172,18 @@ class Projects:
             return self._save(found)
 
     def rename_class(self, project: str, old: str, new: str) -> Project:
-        """Give a class another name, that of another class too; "" takes it and its images out."""
+        """Give a class another name; "" removes it with its images.
+
+        The name may be that of another class: an image that both have is in it once.
+        """
         with self._lock:
             found = self.get(project)
             name = tidy(new)
-            if not name:
-                found = self.remove(project, [one.id for one in found.images if one.label == old])
+            own = [image for image in found.images if image.role == "class" and image.label == old]
+            there = {image.file for image in found.images if image.role == "class" and image.label == name}
+            gone = {image.id for image in own if not name or (image.file in there and name != old)}
+            if gone:
+                found = self.remove(project, gone)
             for image in found.images:
                 if image.label == old and image.role == "class":
                     image.label = name
@@ -207,7 +213,8 @@ class Projects:
 
     def delete(self, project: str, bin_folder: Path) -> None:
         """Put the project into the bin."""
-        to_bin(self.folder(project), bin_folder)
+        with self._lock:
+            to_bin(self.folder(project), bin_folder)
 
     def _save(self, project: Project) -> Project:
         write_json(self.folder(project.id) / "project.json", project.as_json())

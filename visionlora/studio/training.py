@@ -147,7 +147,7 @@ class TrainingPages:
         run, number = self._jobs.run(request.path_params["job"]), request.path_params["number"]
 
         def drawn() -> bytes | None:
-            told = read_json(run / STATUS)["images"]
+            told = read_json(run / STATUS).get("images", [])
             return thumbnail(Path(told[number]["path"])) if number < len(told) else None
 
         content = await run_in_threadpool(drawn)
