@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.check.demo import write_demo
 from tests.conftest import Draw, Left
@@ -137,6 +138,23 @@ def test_pocket_looks_for_mislabelled_images_unless_the_network_is_asked_for(
     again = command("check", f"data.root={demo}", "model=resnet18").out
     assert "resembles lemon" in again
     assert first.out.endswith(again), "all but the progress of the first time"
+
+
+def test_only_images_that_the_network_enlarges_are_decoded_a_second_time(
+    command: Command, demo: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("VISIONLORA_CACHE", str(tmp_path / "cache"))
+    from visionlora.data import ImageCache
+
+    again: list[Path] = []
+    decode = ImageCache.decode
+    monkeypatch.setattr(ImageCache, "decode", lambda cache, path: again.append(path) or decode(cache, path))
+    assert "resembles lemon" in command("check", f"data.root={demo}").out
+    images = [path for path in (demo / "dataset").rglob("*.*") if path.suffix in (".jpg", ".png", ".webp")]
+    assert len(again) < len(images) / 10
+    for path in again:
+        with Image.open(path) as image:
+            assert min(image.size) < 144
 
 
 def test_the_shipped_images_are_in_order(command: Command) -> None:

@@ -6,15 +6,13 @@ from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import get_worker_info
 from torchvision.transforms.v2.functional import pil_to_tensor
 
 from visionlora.data.fingerprint import stamp
 from visionlora.data.images import BadImage, open_image
-
-INTERPOLATIONS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+from visionlora.data.resizing import reduce
 
 
 class Memory:
@@ -97,17 +95,6 @@ class ImageCache:
             raise BadImage(path, "it has changed since it was first read")
         image = open_image(path, shorter_side=self.shorter_side)
         return pil_to_tensor(reduce(image, self.shorter_side, self.interpolation))
-
-
-def reduce(image: Image.Image, shorter_side: int, interpolation: str = "bilinear") -> Image.Image:
-    """Reduce the shorter side to ``shorter_side`` pixels, as torchvision's Resize does; never enlarge."""
-    shorter, longer = sorted(image.size)
-    if shorter <= shorter_side:
-        return image
-    longer = int(shorter_side * longer / shorter)
-    landscape = image.width >= image.height
-    size = (longer, shorter_side) if landscape else (shorter_side, longer)
-    return image.resize(size, INTERPOLATIONS[interpolation])
 
 
 def training_side(resize: int, crop: int, smallest_scale: float) -> int:

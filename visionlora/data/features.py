@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,6 +25,7 @@ def image_features(
     preprocessing: Preprocessing,
     paths: Sequence[Path],
     progress: Progress | None = None,
+    views: Mapping[Path, NDArray[np.uint8]] | None = None,
 ) -> NDArray[np.float32]:
     """(N, D) float32: the input of the network's last layer, averaged over places where it is a convolution.
 
@@ -34,6 +35,7 @@ def image_features(
         preprocessing: what the network takes.
         paths: N images that can be read.
         progress: called with (images done, N).
+        views: path -> uint8 (crop, crop, 3), what the network sees of an image; the others are decoded.
 
     Raises:
         BadImage: an image that cannot be read.
@@ -42,7 +44,12 @@ def image_features(
     transform = evaluation_transform(preprocessing)
     normalise = Normalise(preprocessing.mean, preprocessing.std)
     cache = ImageCache(0, preprocessing.resize, preprocessing.interpolation)
+    known = views or {}
     taken: list[Tensor] = []
+
+    def pixels(path: Path) -> Tensor:
+        view = known.get(path)
+        return transform(cache.decode(path)) if view is None else torch.tensor(view).permute(2, 0, 1)
 
     def take(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         features = inputs[0]
@@ -52,9 +59,7 @@ def image_features(
     try:
         with ThreadPoolExecutor() as threads:
             for start in range(0, len(paths), _BATCH):
-                batch = list(
-                    threads.map(lambda path: transform(cache.decode(path)), paths[start : start + _BATCH])
-                )
+                batch = list(threads.map(pixels, paths[start : start + _BATCH]))
                 network(normalise(batch).to(device))
                 if progress:
                     progress(min(start + _BATCH, len(paths)), len(paths))

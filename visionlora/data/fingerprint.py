@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from visionlora.data.images import BadImage, decode_image, open_image
+from visionlora.data.preprocessing import Preprocessing
+from visionlora.data.resizing import evaluation_view
 
 SIDE = 16
 """Pixels a side of the gray thumbnail that two images are compared by."""
@@ -48,18 +50,25 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class Sample:
-    """What is read of one file; ``pixels`` are RGB, 32 x 32, and empty where it cannot be read."""
+    """What is read of one file; ``pixels`` are RGB, 32 x 32, and empty where it cannot be read. ``view`` is
+    what a network sees of it (:func:`visionlora.data.resizing.evaluation_view`), where that was asked for."""
 
     digest: bytes
     pixels: bytes = b""
     size: tuple[int, int] = (0, 0)
     flat: bool = False
     error: str | None = None
+    view: NDArray[np.uint8] | None = None
 
 
-def sample(path: Path) -> Sample:
-    """Read and decode a file once. JPEGs are decoded small, in less time than it takes to open them whole."""
-    digest = b""
+def sample(path: Path, preprocessing: Preprocessing | None = None) -> Sample:
+    """Read and decode a file once. JPEGs are decoded small, in less time than it takes to open them whole.
+
+    Args:
+        path: the file.
+        preprocessing: of a network that will look at it.
+    """
+    digest, view = b"", None
     try:
         # What is no regular file (a pipe would wait for ever) has no bytes to hash.
         content = path.read_bytes() if path.is_file() else None
@@ -68,7 +77,11 @@ def sample(path: Path) -> Sample:
             size = image.size
         else:
             digest = hashlib.blake2b(content, digest_size=16).digest()
-            image, size = decode_image(content, path, shorter_side=_GRID)
+            side = _GRID if preprocessing is None else max(_GRID, preprocessing.resize)
+            image, size = decode_image(content, path, shorter_side=side)
+            if preprocessing is not None:
+                view = evaluation_view(image, preprocessing)
+                image = _as_decoded_small(image, size, content)
     except BadImage as error:
         return Sample(digest, error=error.reason)
     except OSError as error:
@@ -84,13 +97,27 @@ def sample(path: Path) -> Sample:
         small = small.resize((_GRID, _GRID), Image.Resampling.BOX)
     # Means of pixels lie no further apart than the pixels.
     flat = _is_flat(small) and _is_flat(image)
-    return Sample(digest, small.tobytes(), size, flat)
+    return Sample(digest, small.tobytes(), size, flat, view=view)
 
 
-def fingerprinted(paths: Sequence[Path]) -> list[tuple[tuple[int, int] | None, Fingerprint]]:
-    """(:func:`stamp` before it was read, fingerprint) of each file."""
+def _as_decoded_small(image: Image.Image, size: tuple[int, int], content: bytes) -> Image.Image:
+    """A JPEG that was decoded for a network as it would have been for its fingerprint alone: a decoder at
+    1/8 averages what it gives at 1/4. So both fingerprints of one image are the same to a rounding or two."""
+    if not content.startswith(b"\xff\xd8"):
+        return image
+    before, times = round(max(size) / max(image.size)), 1
+    while 2 * times * before <= 8 and min(size) // (2 * times * before) >= 2 * _GRID:
+        times *= 2
+    return image if times == 1 else image.reduce(times)
+
+
+def fingerprinted(
+    paths: Sequence[Path], preprocessing: Preprocessing | None = None
+) -> list[tuple[tuple[int, int] | None, Fingerprint, NDArray[np.uint8] | None]]:
+    """(:func:`stamp` before it was read, fingerprint, view of a network) of each file."""
     stamps = [stamp(path) for path in paths]
-    return list(zip(stamps, fingerprints_of([sample(path) for path in paths]), strict=True))
+    samples = [sample(path, preprocessing) for path in paths]
+    return list(zip(stamps, fingerprints_of(samples), [one.view for one in samples], strict=True))
 
 
 def fingerprints_of(samples: Sequence[Sample]) -> list[Fingerprint]:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from visionlora.data.fingerprint import Fingerprint, fingerprinted, stamp
 from visionlora.data.parallel import in_batches
+from visionlora.data.preprocessing import Preprocessing
 from visionlora.data.store import key_of, opened, rows_of
 
 VERSION = 4
@@ -22,8 +27,29 @@ Entry = tuple[Path, tuple[int, int] | None, Fingerprint]
 """A file, its size and time of change before it was read, and what it shows."""
 
 
+@dataclass(frozen=True)
+class Views:
+    """What a network sees of images that are read for their fingerprints; it need not decode them again.
+
+    Attributes:
+        preprocessing: what the network takes.
+        found: path -> (:func:`stamp` before it was read, uint8 (crop, crop, 3)).
+    """
+
+    preprocessing: Preprocessing
+    found: dict[Path, tuple[tuple[int, int] | None, NDArray[np.uint8]]] = field(default_factory=dict)
+
+    def of(self, paths: Iterable[Path]) -> dict[Path, NDArray[np.uint8]]:
+        """The views of those of the files that were read and have not changed since."""
+        kept = {path: self.found[path] for path in paths if path in self.found}
+        return {path: view for path, (when, view) in kept.items() if when == stamp(path)}
+
+
 def fingerprints(
-    paths: Iterable[Path], cache: Path | None = None, progress: Progress | None = None
+    paths: Iterable[Path],
+    cache: Path | None = None,
+    progress: Progress | None = None,
+    views: Views | None = None,
 ) -> dict[Path, Fingerprint]:
     """The fingerprint of each file, from the cache where the file has not changed since.
 
@@ -31,7 +57,9 @@ def fingerprints(
         paths: image files.
         cache: the folder of the cache; None: all are read. One that cannot be used is done without.
         progress: called with (files done, files in all).
+        views: takes what a network sees of each file that is read, 49 kB for pocket.
     """
+    preprocessing = views.preprocessing if views is not None else None
     todo = list(dict.fromkeys(paths))
     found: dict[Path, Fingerprint] = {}
     with opened(cache, f"images-{VERSION}", _TYPES) as store:
@@ -44,8 +72,13 @@ def fingerprints(
         if progress:
             progress(len(found), len(todo))
         new: list[Entry] = []
-        for batch, made in in_batches(fingerprinted, missing):
-            entries = [(path, when, one) for path, (when, one) in zip(batch, made, strict=True)]
+        for batch, made in in_batches(lambda some: fingerprinted(some, preprocessing), missing):
+            entries = [(path, when, one) for path, (when, one, _) in zip(batch, made, strict=True)]
+            if views is not None:
+                views.found.update(
+                    (path, (when, view))
+                    for path, (when, _, view) in zip(batch, made, strict=True) if view is not None
+                )  # fmt: skip
             found.update((path, one) for path, _, one in entries)
             new += entries
             if len(new) >= _BATCH or len(found) == len(todo):

@@ -13,8 +13,8 @@ from torchvision.transforms.v2.functional import pil_to_tensor
 
 from visionlora.adapters import merge
 from visionlora.data import Normalise, evaluation_transform, open_image
-from visionlora.data.cache import reduce
 from visionlora.data.preprocessing import Preprocessing
+from visionlora.data.resizing import reduce
 from visionlora.evaluation.predictions import require_numbers
 from visionlora.frozen.quantised import dequantise
 from visionlora.models import plain_head

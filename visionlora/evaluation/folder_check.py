@@ -14,7 +14,7 @@ from rich.console import Console
 from visionlora.data.config import DataConfig
 from visionlora.data.findings import Finding, FolderReport
 from visionlora.data.folders import scan_images, survey
-from visionlora.data.index import fingerprints
+from visionlora.data.index import Views, fingerprints
 from visionlora.data.inspect import inspect_folder
 from visionlora.data.kept_features import with_kept_features
 from visionlora.data.outliers import Stray, far_from_class
@@ -26,7 +26,14 @@ from visionlora.data.walk import watched
 from visionlora.errors import VisionLoraError
 from visionlora.models.classes import find_class
 from visionlora.models.config import ModelConfig
-from visionlora.models.known import AUTO, AUTO_CHOICE, POCKET, POCKET_FILE, known_outputs
+from visionlora.models.known import (
+    AUTO,
+    AUTO_CHOICE,
+    POCKET,
+    POCKET_FILE,
+    known_outputs,
+    pocket_preprocessing,
+)
 from visionlora.paths import cache_directory
 from visionlora.report.progress import progress
 
@@ -80,18 +87,22 @@ def check_folder(
         strays, problems = False, [*problems, *_one_label_each(folder)]
     images = [image for split in SPLITS for image in getattr(folder, split)]
     files = images + [image for some in other_images.values() for image in some]
+    asked = ModelConfig(name=POCKET) if strays == "auto" else model
+    # Whoever reads the images hands over what pocket will look at; more would not fit the memory.
+    with_views = strays and _is_pocket(asked) and len(files) <= SMALL
+    views = Views(pocket_preprocessing()) if with_views else None
     with progress(console, "reading images") as advance:
-        seen = fingerprints([image.path for image in files], cache_directory() if cache else None, advance)
+        kept = cache_directory() if cache else None
+        seen = fingerprints([image.path for image in files], kept, advance, views)
     readable = [place for place, image in enumerate(images) if seen[image.path].error is None]
     left_out = strays == "auto" and len(readable) > SMALL
     found: list[Stray] = []
     said: tuple[str, ...] = ()
     if strays and readable and not left_out:
-        asked = ModelConfig(name=POCKET) if strays == "auto" else model
         if strays == "auto" and model.name != POCKET:
             said = (_WITH_POCKET.format(AUTO_CHOICE if model.name == AUTO else model.name),)
         labelled = [images[place] for place in readable]
-        features = _features([image.path for image in labelled], asked, cache, console)
+        features = _features([image.path for image in labelled], asked, cache, console, views)
         found = far_from_class(features, [image.label or "" for image in labelled])
     report = inspect_folder(
         folder,
@@ -106,7 +117,7 @@ def check_folder(
 
 
 def _features(
-    paths: Sequence[Path], model: ModelConfig, cache: bool, console: Console
+    paths: Sequence[Path], model: ModelConfig, cache: bool, console: Console, views: Views | None
 ) -> NDArray[np.float32]:
     """What the network makes of the images; what pocket makes of them is kept for the next check."""
 
@@ -114,12 +125,16 @@ def _features(
         # PyTorch takes longer to import than thousands of images take to read.
         from visionlora.evaluation.strays import features_of
 
-        return features_of(some, model, console)
+        return features_of(some, model, console, views.of(some) if views else None)
 
-    if model.name != POCKET or model.weights != ModelConfig.weights:
+    if not _is_pocket(model):
         return compute(paths)
     weights = hashlib.blake2b(POCKET_FILE.read_bytes(), digest_size=6).hexdigest()
     return with_kept_features(paths, cache_directory() if cache else None, f"{POCKET}-{weights}", compute)
+
+
+def _is_pocket(model: ModelConfig) -> bool:
+    return model.name == POCKET and model.weights == ModelConfig.weights
 
 
 def _one_label_each(folder: ImageFolder) -> list[str]:

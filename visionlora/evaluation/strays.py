@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,13 +33,19 @@ def outputs_of(model: ModelConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return about.categories, about.wnids
 
 
-def features_of(paths: Sequence[Path], model: ModelConfig, console: Console) -> NDArray[np.float32]:
+def features_of(
+    paths: Sequence[Path],
+    model: ModelConfig,
+    console: Console,
+    views: Mapping[Path, NDArray[np.uint8]] | None = None,
+) -> NDArray[np.float32]:
     """(N, D): what a network makes of images before its last layer; its weights are not downloaded for that.
 
     Args:
         paths: N images that can be read.
         model: the network.
         console: where progress is shown.
+        views: path -> uint8 (crop, crop, 3), what this network sees of an image; the others are decoded.
 
     Raises:
         VisionLoraError: the network's weights are not here.
@@ -52,4 +58,4 @@ def features_of(paths: Sequence[Path], model: ModelConfig, console: Console) -> 
     backbone = load_backbone(name, model.weights, progress=False)
     last = backbone.model.get_submodule(final_layer(backbone.model, len(backbone.categories)))
     with progress(console, f"{backbone.name} looks for mislabelled images") as advance:
-        return image_features(backbone.model, last, backbone.preprocessing, paths, advance)
+        return image_features(backbone.model, last, backbone.preprocessing, paths, advance, views)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from safetensors import safe_open
 
+from visionlora.data.preprocessing import Preprocessing
 from visionlora.models.classes import imagenet_categories, imagenet_wnids
 
 AUTO = "auto"
@@ -27,7 +28,17 @@ def known_outputs(name: str, weights: str) -> tuple[tuple[str, ...], tuple[str, 
     if name == AUTO:
         return imagenet_categories(), imagenet_wnids()
     if name == POCKET:
-        with safe_open(POCKET_FILE, "numpy") as file:
-            about = file.metadata()
+        about = _about_pocket()
         return tuple(json.loads(about["categories"])), tuple(json.loads(about["wnids"]))
     return None
+
+
+def pocket_preprocessing() -> Preprocessing:
+    """What pocket takes."""
+    return Preprocessing.read(json.loads(_about_pocket()["preprocessing"]))
+
+
+def _about_pocket() -> dict[str, str]:
+    with safe_open(POCKET_FILE, "numpy") as file:
+        about: dict[str, str] = file.metadata()
+    return about
