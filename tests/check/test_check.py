@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from torch import Tensor
 
 from tests.check.demo import write_demo
 from tests.conftest import Draw, Left
@@ -148,7 +149,12 @@ def test_only_images_that_the_network_enlarges_are_decoded_a_second_time(
 
     again: list[Path] = []
     decode = ImageCache.decode
-    monkeypatch.setattr(ImageCache, "decode", lambda cache, path: again.append(path) or decode(cache, path))
+
+    def noted(cache: ImageCache, path: Path) -> Tensor:
+        again.append(path)
+        return decode(cache, path)
+
+    monkeypatch.setattr(ImageCache, "decode", noted)
     assert "resembles lemon" in command("check", f"data.root={demo}").out
     images = [path for path in (demo / "dataset").rglob("*.*") if path.suffix in (".jpg", ".png", ".webp")]
     assert len(again) < len(images) / 10

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.data import (
+    corpus_exports,
     corpus_layouts,
     corpus_more,
     corpus_ordinary,
@@ -33,6 +34,7 @@ def cases() -> Iterator[Case]:
         yield from getattr(corpus_more, f"more_{kind}")()
     yield from corpus_ordinary.ordinary()
     yield from corpus_public.public()
+    yield from corpus_exports.exports()
 
 
 if __name__ == "__main__":

@@ -128,7 +128,7 @@ def test_many_files_that_lie_elsewhere_are_found_by_their_names(
         (f"{'x' * 140_000}.png,a", "line 2: field larger than field limit"),
         (f"{'x' * 300}.png,a", "files that do not exist"),
         (f"{'x/' * 3000}nothing.png,a", "files that do not exist"),
-        ("images/1.png\0,a", "files that do not exist|line 2"),
+        ("images/\0001.png,a", "files that do not exist|line 2"),
     ],
 )
 def test_a_row_that_no_file_system_takes_is_refused(tmp_path: Path, row: str, said: str) -> None:

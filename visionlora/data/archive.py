@@ -92,7 +92,7 @@ def _unpack(archive: Path, folder: Path, most_bytes: int) -> None:
     except Exception as error:  # on a stranger's bytes the readers raise whatever they trip over
         with archive.open("rb") as file:
             kind = sniff(file.read(256)) or ""
-        said = " ".join(str(error).split()) or type(error).__name__
+        said = " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
         said = said if "archive" in kind or not kind else f"it is {kind}"
         raise VisionLoraError(
             f"cannot unpack {archive}: {said}; unpack it yourself, or download it again"

@@ -23,7 +23,7 @@ PATH_COLUMNS = (
 LABEL_COLUMNS = (
     "label", "labels", "class", "classes", "class_name", "classname", "category", "category_name",
     "label_name", "species", "breed", "common_name", "scientific_name", "variety", "genus", "type", "kind",
-    "diagnosis", "dx", "disease", "taxon", "animal", "plant", "object", "klasse", "clase", "classe",
+    "choice", "diagnosis", "dx", "disease", "taxon", "animal", "plant", "object", "klasse", "clase", "classe",
     "etiqueta", "tag", "tags", "target", "annotation", "ground_truth", "gt", "y", "class_id", "label_id",
     "category_id", "name",
 )  # fmt: skip
@@ -83,6 +83,11 @@ def find_columns(
             understood.
     """
     first = rows.numbered[0][1]
+    if len(first) == 1 and class_name is None and any(_is_file(row[0]) for _, row in rows.numbered[:2]):
+        raise VisionLoraError(
+            f"{path} lists paths and no labels; add a column label, or data.class_name=NAME; where the "
+            "folders of the files are the classes, give the folder that holds them: data.root=FOLDER"
+        )
     if not rows.has_header and any(_is_file(name) for name in first):
         return _headless(rows, class_name)
     names = [_key(name) for name in first]
@@ -150,8 +155,11 @@ def _with_label(
     class_name: str | None,
     several: bool,
 ) -> Columns | None:
+    # A column called train may be one of several classes (bus, car, train).
+    plain = _label_column(names, body, {where}, several) is not None
     flags = {
-        split: names.index(name) for split, known in _FLAGS.items() for name in map(_key, known)
+        split: names.index(name) for split, known in _FLAGS.items()
+        for name in map(_key, (*known, split) if plain else known)
         if name in names and _share(body, names.index(name), _is_flag) == 1
     }  # fmt: skip
     notes: list[str] = []

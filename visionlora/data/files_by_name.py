@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+import os
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import unquote
 
 from visionlora.data.split_names import split_name
 from visionlora.data.walk import walk
+
+_LOCAL = re.compile(r".*/data/local-files/\?d=")
+"""What Label Studio writes before the path of a file of its own machine."""
+
+
+def spellings(name: str) -> tuple[str, ...]:
+    """``name`` as a table has it, in old systems' bytes, and without what addresses are written with."""
+    return name, _old_bytes(name), unquote(name), unquote(_LOCAL.sub("", name))
+
+
+def _old_bytes(name: str) -> str:
+    """``name`` as a file name that an old system wrote in Windows-1252, if it can be one."""
+    try:
+        return os.fsdecode(name.encode("cp1252"))
+    except UnicodeEncodeError:
+        return name
 
 
 class FilesByName:

@@ -14,15 +14,17 @@ from visionlora.data.images import ImageFile
 from visionlora.data.layout import Layout, recognise
 from visionlora.data.layout_hints import (
     LAYOUTS,
+    describe_beside,
     describe_classes,
     describe_empty,
+    describe_numbers,
     describe_unlabelled,
     refuse_masks,
 )
 from visionlora.data.several_labels import count_labels
 from visionlora.data.splits import ImageFolder, assemble, two_spellings
 from visionlora.data.table import read_table
-from visionlora.data.walk import entries, hints, kinds, walk
+from visionlora.data.walk import entries, kinds, skipped_notes, walk
 from visionlora.errors import VisionLoraError
 
 _log = logging.getLogger(__name__)
@@ -98,8 +100,7 @@ def _found_in(
     """:func:`survey` of what is no archive."""
     if root.is_file():
         table = read_table(root, class_name, by)
-        notes += table.notes
-        notes += _counted(table.images, by)
+        notes += [*table.notes, *describe_beside(root, _classes(table.images)), *_counted(table.images, by)]
         return assemble(
             root, table.images, val_fraction=val_fraction, seed=seed, layout=table.layout, notes=notes
         )
@@ -111,9 +112,8 @@ def _found_in(
             "paths and labels as data.root"
         )
     found, skipped, problems = _read(root, layout, class_name, notes, by)
-    notes += _counted(found, by)
-    notes += layout.notes
-    notes += skipped_notes(skipped)
+    names_of = describe_numbers(_classes(found), [*entries(root).others, *skipped])
+    notes += [*_counted(found, by), *layout.notes, *skipped_notes(skipped), *names_of]
     folder, wrong = assemble(
         root, found, val_fraction=val_fraction, seed=seed, skipped=skipped, layout=layout.name, notes=notes
     )
@@ -194,15 +194,6 @@ def warn_of_skipped(root: Path, skipped: Iterable[Path]) -> None:
         _log.warning("%s: %s", root, note)
 
 
-def skipped_notes(skipped: Iterable[Path]) -> list[str]:
-    """What was left out because it is not an image, and how it becomes one where that is known."""
-    files = list(skipped)
-    if not files:
-        return []
-    count = "1 file that is not an image" if len(files) == 1 else f"{len(files)} files that are not images"
-    return [f"left out {count}{kinds(files)}", *hints(files)]
-
-
 def _opened(root: str | Path) -> Path:
     """The folder of a path, that of its content where it is an archive.
 
@@ -220,6 +211,10 @@ def _existing(root: str | Path) -> Path:
     """The path as it is written; ``~`` is the home folder unless there is a folder of that name."""
     path = Path(root)
     return path.expanduser() if str(root).startswith("~") and not os.path.lexists(path) else path
+
+
+def _classes(found: Mapping[str, Sequence[ImageFile]]) -> set[str]:
+    return {name for images in found.values() for image in images for name in image.names}
 
 
 def _counted(found: Mapping[str, Sequence[ImageFile]], separator: str | None) -> list[str]:

@@ -54,16 +54,70 @@ _OTHERS = (
     ((".svg", ".eps", ".ai", ".pdf"), "drawings or documents; export them as PNG"),
     ((".psd", ".xcf"), "layered images; export them as PNG"),
     (
-        (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".rar", ".7z", ".zst", ".lz4", ".dmg", ".iso"),
+        (
+            ".zip",
+            ".tar",
+            ".gz",
+            ".tgz",
+            ".bz2",
+            ".xz",
+            ".rar",
+            ".7z",
+            ".zst",
+            ".lz4",
+            ".dmg",
+            ".iso",
+            ".tzst",
+            ".zipx",
+            ".z",
+            ".lzma",
+            ".lha",
+            ".lzh",
+            ".cab",
+            ".cbz",
+            ".cbr",
+            ".jar",
+            ".br",
+        ),
         "archives; unpack them",
     ),
+    (
+        (".crdownload", ".part", ".partial", ".download", ".opdownload"),
+        "unfinished downloads; load them again",
+    ),
+    ((".lmdb", ".mdb", ".rec", ".tfrecord"), "databases; save each image as PNG"),
     ((".icloud",), "placeholders of files that are in iCloud alone; download them in the Finder"),
     ((".lnk",), "shortcuts of Windows; put in what they lead to"),
     ((".npy", ".npz", ".mat", ".h5", ".hdf5", ".parquet"), "arrays; save each image as PNG"),
     ((".mp4", ".mov", ".avi", ".mkv", ".webm"), "videos; save frames of them as JPEG"),
-    ((".dcm", ".nii", ".czi", ".lif", ".svs"), "scans; export them as PNG or TIFF"),
+    (
+        (
+            ".dcm",
+            ".nii",
+            ".nrrd",
+            ".mha",
+            ".czi",
+            ".lif",
+            ".svs",
+            ".nd2",
+            ".oib",
+            ".oif",
+            ".oir",
+            ".lsm",
+            ".zvi",
+            ".vsi",
+            ".ndpi",
+            ".scn",
+            ".mrxs",
+            ".ims",
+            ".dm3",
+            ".dm4",
+        ),
+        "scans; export them as PNG or TIFF",
+    ),
 )
 _UNTOLD = re.compile(r"|\.\d*|.*[?&=: ].*|\.(jpe?g|png|webp)[_-](large|orig|small|medium)", re.IGNORECASE)
+_PART = re.compile(r".*\.(\d{3}|z\d\d|r\d\d|part\d+\.rar|(tar|tgz|zip|7z|gz|bz2|xz)\.a[a-z])", re.IGNORECASE)
 _HINTS = {suffix: hint for suffixes, hint in _OTHERS for suffix in suffixes if suffix not in SUFFIXES}
 
 _MAGIC = (
@@ -107,6 +161,11 @@ def only_bytes_tell(suffix: str) -> bool:
     """Whether a file with this suffix may be an image, which its name does not say: ``photo``, and what
     browsers and wget leave, ``photo.jpg?width=640``, ``photo.jpg_large``, ``photo.jpg.1``."""
     return _UNTOLD.fullmatch(suffix) is not None
+
+
+def is_part(name: str) -> bool:
+    """Whether a file is called like one of the parts that an archive was split into: ``x.7z.001``."""
+    return _PART.fullmatch(name) is not None
 
 
 def suffix_hint(suffix: str) -> str | None:

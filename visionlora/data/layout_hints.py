@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from visionlora.data.formats import is_part
 from visionlora.data.split_names import GENERIC, SPLITS, split_and_rest, split_name
-from visionlora.data.walk import entries, kinds
+from visionlora.data.walk import entries, hints, kinds
 from visionlora.text import listed
 
 LAYOUTS = "FOLDER/<class>/*, FOLDER/{train,val,test}/<class>/*, or FOLDER/* with data.class_name=NAME"
@@ -17,7 +18,6 @@ _TABLES = (".csv", ".tsv", ".jsonl")
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".rar", ".7z")
 _LISTS = (".txt", ".csv", ".tsv", ".lst", ".json")
 _BOXES = (".txt", ".xml", ".json")
-_PART = re.compile(r"\.(\d{3}|z\d\d|r\d\d)")
 _NUMBERED = re.compile(r"([^\W\d_]+(?:[ _-][^\W\d_]+)*)[\W_]*\d+[\W_]*")
 _CAMERA = frozenset(
     (
@@ -41,19 +41,26 @@ _UNNAMED = re.compile(
     re.IGNORECASE,
 )
 _COPY = re.compile(r"(?:copy of |kopie von )?(.+?)(?: - copy| copy| - kopie)?(?: ?\(\d+\))?", re.IGNORECASE)
+_NAMES = re.compile(
+    r"(class(es)?|labels?|categor(y|ies)|synsets?)([ _-]?(names?|map|list|index|words))?|names|legend"
+    r"|meta(data)?|(.*_)?(id|label|idx|index|num)_?(2|to)_?\w+",
+    re.IGNORECASE,
+)
 _SHOWN = 3
 
 
 def describe_empty(folder: Path, others: Sequence[Path]) -> str:
     """Why a folder has nothing to learn from."""
+    if part := next((path for path in others if is_part(path.name)), None):
+        return f"{folder} holds no images{kinds(others)}; {part.name} is a part of an archive: unpack that"
     archives = [path for path in others if path.suffix.casefold() in _ARCHIVES]
     if archives and len(archives) == len(others):
         what = f"give the archive itself: data.root={archives[0]}"
         if len(archives) > 1:
             what = f"unpack each into a folder of its name ({', '.join(path.stem for path in archives[:3])})"
         return f"{folder} holds no images{kinds(others)}; {what}"
-    if parts := next((path for path in others if _PART.fullmatch(path.suffix.casefold())), None):
-        return f"{folder} holds no images{kinds(others)}; {parts.name} is a part of an archive: unpack that"
+    if known := hints(others):
+        return f"{folder} holds no images{kinds(others)}; {known[0]}"
     return f"{folder} holds no images{kinds(others)}; it should be {LAYOUTS}"
 
 
@@ -222,6 +229,32 @@ def describe_lists(lists: Sequence[Path], read: Collection[Path] = ()) -> list[s
         return []
     which = f"{names[0]} is" if len(names) == 1 else f"{', '.join(names[:3])} are"
     return [f"{which} not read: a split is made of folders, or of a table with a column `split`"]
+
+
+def describe_beside(table: Path, layout: Iterable[str]) -> list[str]:
+    """Notes about what lies beside a table and belongs to it, but is not read."""
+    split = split_name(table.stem)
+    others = [path for path in entries(table.parent).others if path != table]
+    lists = [path for path in others if is_list(path) and split_name(path.stem) != split]
+    return [*describe_lists(lists if split == "train" else []), *describe_numbers(layout, others)]
+
+
+def describe_numbers(classes: Iterable[str], others: Iterable[Path]) -> list[str]:
+    """A note where classes are numbers and a file may have their names.
+
+    Args:
+        classes: what they are called.
+        others: files that are no images.
+    """
+    names = sorted(classes)
+    if not names or not all(name.isdecimal() for name in names):
+        return []
+    file = next((path for path in others if _NAMES.fullmatch(path.stem) and path.suffix in _LISTS), None)
+    if file is None:
+        return []
+    return [
+        f"classes are numbers ({listed(names, _SHOWN)}); {file.name} may have their names: it is not read"
+    ]
 
 
 def _up_to(folder: Path, root: Path) -> Iterator[Path]:

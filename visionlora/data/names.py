@@ -20,6 +20,7 @@ def name_findings(folder: ImageFolder, images: Sequence[SeenImage]) -> list[Find
         ("not in UTF-8", _not_utf8, both),
         ("with control characters", _control, both),
         ("written from right to left", _right_to_left, folder.classes),
+        ("with letters of two scripts that look alike", _two_scripts, folder.classes),
         ("with a space at an end", lambda name: name != name.strip(), folder.classes),
         ("that a spreadsheet would take for a formula", lambda name: name[:1] in "=+-@", folder.classes),
         ("with signs of markup", lambda name: any(sign in name for sign in "<>[]$&"), folder.classes),
@@ -43,6 +44,12 @@ def _not_utf8(name: str) -> bool:
 def _control(name: str) -> bool:
     # printable() looks at each character, which takes half a second for 20,000 names.
     return not name.isprintable() and not _not_utf8(name) and printable(name) != name
+
+
+def _two_scripts(name: str) -> bool:
+    """Whether a Latin "a" stands beside a Cyrillic one: two classes may have one name to the eye."""
+    names = {unicodedata.name(character, "").partition(" ")[0] for character in name if not name.isascii()}
+    return len(names & {"LATIN", "CYRILLIC", "GREEK"}) > 1
 
 
 def _right_to_left(name: str) -> bool:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from visionlora.data.formats import SUFFIXES as IMAGE_SUFFIXES
-from visionlora.data.formats import suffix_hint
+from visionlora.data.formats import is_part, suffix_hint
 from visionlora.errors import VisionLoraError
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".ndjson")
@@ -22,6 +24,7 @@ _SHEETS = {
     ".xlsx": "Excel", ".xls": "Excel", ".ods": "LibreOffice", ".parquet": "Parquet", ".json": "JSON",
     ".feather": "Arrow", ".arrow": "Arrow", ".pkl": "pandas", ".pickle": "pandas", ".db": "SQLite",
     ".sqlite": "SQLite", ".tfrecord": "TensorFlow", ".yaml": "YAML", ".yml": "YAML", ".xml": "XML",
+    ".numbers": "Numbers", ".gsheet": "Google Sheets", ".xlsm": "Excel", ".xlsb": "Excel",
 }  # fmt: skip
 
 
@@ -48,6 +51,8 @@ def read_rows(path: Path) -> Rows:
         raise VisionLoraError(f"{path} is an image; give its folder, and what it shows: data.class_name=NAME")
     if suffix not in SUFFIXES:
         hint = suffix_hint(suffix)
+        if is_part(path.name):
+            raise VisionLoraError(f"{path} is a part of an archive; unpack that, and give the folder")
         what = f"{suffix} files are {hint}" if hint else "give a folder of images, a .zip, a .tar or a CSV"
         raise VisionLoraError(f"{path} is neither a folder nor a .csv; {what}")
     text, notes = _text(path)
@@ -81,8 +86,8 @@ def _text(path: Path) -> tuple[str, tuple[str, ...]]:
 
 
 def _csv_rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
-    lines = text.splitlines()
-    if lines and lines[0].casefold().startswith("sep=") and len(lines[0]) == 5:  # a hint for Excel
+    lines = _plain_quotes(_lines(text))
+    if lines and lines[0].casefold().startswith("sep=") and len(lines[0].rstrip("\r\n")) == 5:  # for Excel
         delimiter, lines = lines[0][4], ["", *lines[1:]]
     else:
         first = next((line for line in lines if line.strip()), "")
@@ -92,15 +97,46 @@ def _csv_rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
             return [(n, _in_two(line)) for n, line in enumerate(lines, 1) if line.strip()]
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
     try:
-        return [
-            (reader.line_num, [field.strip() for field in row])
-            for row in reader
-            if any(map(str.strip, row)) and not row[0].lstrip().startswith("# ")
-        ]
+        rows = [(reader.line_num, [_stripped(field) for field in row]) for row in reader]
+        return [(n, row) for n, row in rows if any(row) and not row[0].startswith("# ") and not _is_rule(row)]
     except csv.Error as error:
         raise VisionLoraError(
             f"{path} line {reader.line_num}: {error}; save it as CSV (UTF-8) again"
         ) from error
+
+
+def _lines(text: str) -> list[str]:
+    """The lines with their ends. ``str.splitlines`` ends lines where nobody else does, at U+2028 and U+0085;
+    DOS ended a file with a control-Z."""
+    return list(io.StringIO(text.rstrip("\x1a\0"), newline=""))
+
+
+def _plain_quotes(lines: list[str]) -> list[str]:
+    """The lines with quotation marks where others are around the fields: R's, or a word processor's."""
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    for left, right in ("''", "“”", "‘’"):  # noqa: RUF001
+        if len(last) > 2 and last.startswith(left) and last.endswith(right):
+            return [line.replace(left, '"').replace(right, '"') for line in lines]
+    return lines
+
+
+def _stripped(field: str) -> str:
+    """Without what is not seen at its ends: spaces, zero bytes, marks of byte order and of zero width."""
+    start, end = 0, len(field)
+    while start < end and _is_blank(field[start]):
+        start += 1
+    while end > start and _is_blank(field[end - 1]):
+        end -= 1
+    return field[start:end]
+
+
+def _is_blank(character: str) -> bool:
+    return character.isspace() or character == "\0" or unicodedata.category(character) == "Cf"
+
+
+def _is_rule(row: list[str]) -> bool:
+    """Whether it is the line below the names of the columns in a table of Markdown or of a database."""
+    return any(len(field) > 2 for field in row) and set("".join(row)) <= set("-+=:")
 
 
 def _in_two(line: str) -> list[str]:
@@ -116,7 +152,7 @@ def _outside_quotes(line: str) -> str:
 def _json_rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
     """The keys, those of nested objects with dots, and then a row an object."""
     objects: list[tuple[int, dict[str, object]]] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(_lines(text), 1):
         if not line.strip():
             continue
         try:

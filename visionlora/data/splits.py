@@ -272,5 +272,7 @@ def two_spellings(root: Path, classes: Iterable[str]) -> list[str]:
 
 def folded(name: str) -> str:
     """What two spellings of one class name have in common."""
+    # Marks of zero width (Cf) come with text from web pages and spreadsheets.
+    name = "".join(character for character in name if unicodedata.category(character) != "Cf")
     # Macs store "ä" as two characters (NFD), other systems as one.
     return re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFKC", name)).strip().casefold()

@@ -8,10 +8,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from urllib.parse import unquote
 
 from visionlora.data.columns import ON, PATH_COLUMNS, Columns, find_columns, one_hot
-from visionlora.data.files_by_name import FilesByName
+from visionlora.data.files_by_name import FilesByName, spellings
 from visionlora.data.formats import SUFFIXES
 from visionlora.data.images import ImageFile, labelled
 from visionlora.data.rows import Rows, read_rows
@@ -82,8 +81,13 @@ def read_table(path: Path, class_name: str | None = None, separator: str | None 
     assert columns is not None
     form, notes = _form(path, rows, columns, separator)
     reader = _Reader(path, columns, class_name, form)
+    names = rows.numbered[0][1] if columns.header else None
+    again = [number for number, row in rows.numbered[columns.header :] if row == names]
+    if again:  # tables joined with cat
+        notes.append(f"line {again[0]} has the names of the columns once more: left out")
     for number, row in rows.numbered[columns.header :]:
-        reader.add(number, row)
+        if row != names:
+            reader.add(number, row)
     notes = [*rows.notes, *columns.notes, *notes, *reader.finish()]
     if not reader.found.get("train"):
         others = " and ".join(reader.found)
@@ -280,7 +284,7 @@ class _Reader:
     def _existing(self, name: str) -> Path | None:
         """The file that ``name`` means: as it is written, in old systems' bytes, or with a suffix."""
         folder = self.path.parent
-        for candidate in (folder / name, folder / _old_bytes(name), folder / unquote(name)):
+        for candidate in (folder / spelling for spelling in spellings(name)):
             if os.path.isfile(candidate) or os.path.islink(candidate):  # noqa: PTH113, PTH114
                 return candidate
         if Path(name).suffix.casefold() not in SUFFIXES:
@@ -288,11 +292,3 @@ class _Reader:
                 if os.path.isfile(folder / f"{name}{suffix}"):  # noqa: PTH113
                     return folder / f"{name}{suffix}"
         return None
-
-
-def _old_bytes(name: str) -> str:
-    """``name`` as a file name that an old system wrote in Windows-1252, if it can be one."""
-    try:
-        return os.fsdecode(name.encode("cp1252"))
-    except UnicodeEncodeError:
-        return name

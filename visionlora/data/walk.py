@@ -207,6 +207,15 @@ def kinds(files: Iterable[Path]) -> str:
     return f" ({', '.join(f'{count} {kind}' for kind, count in counted.most_common(5))})" if counted else ""
 
 
+def skipped_notes(skipped: Iterable[Path]) -> list[str]:
+    """What was left out because it is not an image, and how it becomes one where that is known."""
+    files = list(skipped)
+    if not files:
+        return []
+    count = "1 file that is not an image" if len(files) == 1 else f"{len(files)} files that are not images"
+    return [f"left out {count}{kinds(files)}", *hints(files)]
+
+
 def hints(files: Iterable[Path]) -> list[str]:
     """What to do about files that are not read but could be, a line a kind of file."""
     counted = Counter(path.suffix.casefold() for path in files)
