@@ -25,6 +25,7 @@ from visionlora.adapters import (
     scale,
     scaled,
 )
+from visionlora.adapters.whole import replace_tensors
 
 
 def adapted(**config) -> nn.Sequential:
@@ -363,6 +364,17 @@ def test_a_network_scaled_for_a_while_is_exactly_what_it_was_afterwards(x):
         assert torch.equal(network(x), trained)
         scale(network, 0.37)
         torch.testing.assert_close(network(x), between, rtol=1e-4, atol=1e-5)
+
+
+def test_replaced_tensors_are_bit_for_bit_what_they_were_after_a_while_at_another_strength():
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)).eval()
+    attach(network, LoraConfig(rank=1))
+    weight = torch.tensor([0.1, 3.3, -7.7, 1e-3])
+    replace_tensors(network, {"1.weight": weight, "1.num_batches_tracked": torch.tensor(7)})
+    with scaled(network, 0.37):
+        assert not torch.equal(network[1].weight, weight)
+    assert torch.equal(network[1].weight, weight)
+    assert network[1].num_batches_tracked == 7
 
 
 @pytest.mark.parametrize("strength", [0.0, -1.0, float("nan"), float("inf")])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 import torchvision
@@ -136,3 +138,28 @@ def test_a_value_that_a_later_layer_needs_too_is_no_place_to_split() -> None:
         (value,) = parts.prefix(images)
         torch.testing.assert_close(value, network.get_submodule("first")(images))
         torch.testing.assert_close(parts.suffix(value), network(images))
+
+
+class Checked(nn.Module):
+    """Asks about its input what only a tensor can answer."""
+
+    def __init__(self, question: Callable[[Tensor], object]) -> None:
+        super().__init__()
+        self.question = question
+        self.below, self.above = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        assert self.question(x)
+        return self.above(self.below(x))
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        lambda x: isinstance(x, Tensor),
+        lambda x: {torch.float32: True}[x.dtype],
+        lambda x: int(x.shape[1]) == 3,
+    ],
+)
+def test_a_network_that_cannot_be_traced_is_not_split(question: Callable[[Tensor], object]) -> None:
+    assert split(adapted(Checked(question), "above")) is None

@@ -37,6 +37,15 @@ def measured(layer: nn.Module, x: Tensor) -> float:
     return float((now - frozen).square().sum() / frozen.square().sum())
 
 
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("mode", ["zeros", "reflect"])
+def test_a_convolution_that_pads_in_its_own_manner_counts_too(padding: str, mode: str) -> None:
+    torch.manual_seed(0)
+    layer = adapted(nn.Conv2d(3, 5, (3, 2), padding=padding, padding_mode=mode))
+    x = torch.randn(2, 3, 7, 7)
+    assert float(Drift(layer, [[x]])().detach()) == pytest.approx(measured(layer, x), rel=1e-3)
+
+
 @settings(deadline=None)
 @given(
     kernel=st.integers(1, 3),

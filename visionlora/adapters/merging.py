@@ -146,7 +146,8 @@ def scaled(model: nn.Module, strength: float) -> Iterator[None]:
         raise LoraError(f"strength is {strength!r}: give a number of at least 0.")
     adapters = scalable(model)
     before = [adapter.strength for adapter in adapters]
-    tensors = {key: one.clone() for key, one in _between(model, 1.0).items()}
+    state = model.state_dict() if replaced(model) else {}
+    tensors = {key: state[key].detach().clone() for key in replaced(model)}
     try:
         set_replaced(model, _between(model, strength))
         for adapter, own in zip(adapters, before, strict=True):

@@ -19,10 +19,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from visionlora.adapters import adapted_layers, adapters_off
 from visionlora.adapters.layers import AdaptedLayer
+from visionlora.adapters.module_adapter import pad
 from visionlora.data.seeds import mixed
 from visionlora.frozen.split import UpdatesOnly
 from visionlora.kernels.tensors import autocast_off
@@ -161,11 +161,10 @@ def _patches(layer: AdaptedLayer, x: Tensor, generator: torch.Generator) -> Tens
     """Some of the patches that the layer multiplies with its weight, (n, d); None: it is left out."""
     if isinstance(layer, nn.Linear):
         return x.reshape(-1, x.shape[-1])[:: max(1, x[0, ..., 0].numel() // POSITIONS)]
-    if not isinstance(layer, nn.Conv2d) or isinstance(layer.padding, str) or x.ndim != 4:
+    if not isinstance(layer, nn.Conv2d) or x.ndim != 4:
         return None
-    (vertical, horizontal), (height, width) = layer.padding, layer.kernel_size
-    x = F.pad(x, (horizontal, horizontal, vertical, vertical))
-    tall, wide = ((size - 1) * step + 1 for size, step in zip((height, width), layer.dilation, strict=True))
+    x = pad(x, layer)
+    tall, wide = ((size - 1) * step + 1 for size, step in zip(layer.kernel_size, layer.dilation, strict=True))
     rows, columns = (x.shape[2] - tall) // layer.stride[0] + 1, (x.shape[3] - wide) // layer.stride[1] + 1
     chosen = torch.randperm(rows * columns, generator=generator)[:POSITIONS].tolist()
     found = []
