@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -64,3 +66,19 @@ def test_a_cache_that_cannot_be_used_is_done_without(
         cache.write_text("a file")
     assert with_kept_features(paths, cache, "net", network)[:, 0].tolist() == [1, 2, 3]
     assert with_kept_features(paths, None, "net", network).shape == (3, 2)
+
+
+def test_a_table_that_another_process_writes_is_left_as_it_is(
+    paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache, network = tmp_path / "cache", Network()
+    with_kept_features(paths, cache, "net", network)
+    monkeypatch.setattr("visionlora.data.store.WAIT_S", 0.01)
+    (table,) = cache.iterdir()
+    with closing(sqlite3.connect(table)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with_kept_features(paths, cache, "net", network)
+        other.rollback()
+    asked = len(network.asked)
+    with_kept_features(paths, cache, "net", network)
+    assert len(network.asked) == asked, "what was kept is there again"

@@ -124,3 +124,16 @@ def test_features_are_what_is_computed_with_where_there_are_any(
 ) -> None:
     values = {name: torch.zeros(1) for name in batch}
     assert [id(value) for value in network_inputs(values)] == [id(values[name]) for name in expected]
+
+
+def test_a_disk_without_room_is_an_error_before_a_value_is_kept(parts: Split, tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="the system has no limits for a process")
+    cache = cache_of(parts, tmp_path, memory_mb=0, most=10_000)
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, limit[1]))
+    try:
+        with pytest.raises(OSError, match=str(tmp_path)):
+            cache.get([0], lambda places: random_images(1))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert list(tmp_path.iterdir()) == []

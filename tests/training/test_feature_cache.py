@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -129,6 +131,14 @@ def test_a_measured_share_that_decides_against_caching_is_announced(
     _, folder = train("lora.targets=classifier", "trainer.max_steps=1")
     assert metrics_of(folder)["features"] == "computed at every step"
     assert "auto keeps them from 110% on" in " ".join(metrics_of(folder)["notices"])
+
+
+def test_a_disk_without_room_decides_against_caching(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("visionlora.training.feature_cache.WORTHWHILE", 0.0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=0))
+    _, folder = train("lora.targets=classifier", "trainer.max_steps=1", "cache.memory_mb=0")
+    assert metrics_of(folder)["features"] == "computed at every step"
+    assert "which has 0 MB free" in " ".join(metrics_of(folder)["notices"])
 
 
 def test_layers_above_active_dropout_are_not_cached(train: Train) -> None:

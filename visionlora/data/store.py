@@ -13,6 +13,9 @@ import PIL
 
 from visionlora.data.formats import FORMATS
 
+WAIT_S = 10
+"""For a table that another process is writing; then this one does without."""
+
 _BATCH = 512  # fewer than SQLite takes values in one query
 
 
@@ -44,14 +47,14 @@ def _connect(path: Path, columns: str) -> sqlite3.Connection:
     every = ", ".join(filter(None, ["path BLOB PRIMARY KEY, size INTEGER, changed INTEGER", columns]))
     names = ", ".join(column.split()[0] for column in every.split(", "))
     for attempt in range(2):
-        store = sqlite3.connect(path, timeout=10)
+        store = sqlite3.connect(path, timeout=WAIT_S)
         try:
             store.execute("PRAGMA synchronous = OFF")  # losing it costs time, nothing else
             store.execute(f"CREATE TABLE IF NOT EXISTS files ({every}) WITHOUT ROWID")
             store.execute(f"SELECT {names} FROM files LIMIT 1").fetchone()
-        except sqlite3.DatabaseError:
+        except sqlite3.DatabaseError as error:
             store.close()
-            if attempt:
+            if attempt or "locked" in str(error):  # another process writes it
                 raise
             path.unlink(missing_ok=True)  # damaged
         else:

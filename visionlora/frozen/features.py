@@ -8,7 +8,9 @@ read, so a file that changes later is never served stale, and no file remains af
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -135,8 +137,9 @@ class _Store:
         self.file = None
         if outside:
             with TemporaryDirectory(dir=folder) as directory:
-                size = outside * like.numel()
-                mapped = torch.from_file(f"{directory}/features", shared=True, size=size, dtype=like.dtype)
+                size, path = outside * like.numel(), Path(directory, "features")
+                _allocate(path, outside * like.nbytes, folder)
+                mapped = torch.from_file(str(path), shared=True, size=size, dtype=like.dtype)
             self.file = mapped.view(outside, *shape)
 
     def write(self, place: int, row: Tensor) -> None:
@@ -162,6 +165,23 @@ class _Store:
             return self.memory[place]
         assert self.file is not None
         return self.file[place - self.inside]
+
+
+def _allocate(path: Path, size: int, folder: Path) -> None:
+    """Make a file of this size whose space on the disk is taken: where a mapped file finds the disk full, the
+    system ends the process without a word.
+
+    Raises:
+        OSError: there is not enough space in ``folder``.
+    """
+    with path.open("wb") as file:
+        if not hasattr(os, "posix_fallocate"):
+            return
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # a file system that cannot tell
+                raise OSError(error.errno, error.strerror, str(folder)) from error
 
 
 def network_inputs(batch: Mapping[str, Tensor]) -> list[Tensor]:

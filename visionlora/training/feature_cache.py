@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -233,6 +234,10 @@ def plan_feature_cache(
             nonlocal reason
             reason = f"auto keeps them from {WORTHWHILE:.0%} on"
             if share < WORTHWHILE:
+                return COMPUTED
+            on_disk, free = megabytes - options.memory_mb / 2, shutil.disk_usage(folder).free / 2**20
+            if on_disk > free:
+                reason = f"keeping them would take {on_disk:,.0f} MB in {folder}, with {free:,.0f} MB free"
                 return COMPUTED
             reason = (
                 f"keeping them would take {megabytes:,.0f} MB; cache.features=true keeps them all the same, "
