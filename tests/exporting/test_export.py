@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import random
 import subprocess
 import sys
@@ -92,6 +93,7 @@ def test_the_file_is_compared_on_every_image(
     name: str, precision: str, preprocess: str, images: Path, tmp_path: Path
 ) -> None:
     calibration = {"calibration": str(images.parent / "ranges")} if precision == "int8" else {}
+    level = logging.getLogger().level
     found, said = exported(
         tmp_path / "out" / name, images, precision=precision, preprocess=preprocess, **calibration
     )
@@ -107,6 +109,7 @@ def test_the_file_is_compared_on_every_image(
     assert about["classes"] == list(NAMES)
     left = {path.name for path in (tmp_path / "out").iterdir()}
     assert left == {name, "network.json", *(["network.predict.py"] if name.endswith("onnx") else [])}
+    assert logging.getLogger().level == level  # ONNX Runtime's advice is silenced for the call alone
 
 
 @pytest.mark.usefixtures("stand_in")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -152,16 +153,28 @@ def quantised(model: Any, inputs: Iterator[Tensor], folder: Path) -> Any:
             batch = next(inputs, None)
             return None if batch is None else {"images": batch.numpy()}
 
-    logging.getLogger().setLevel(logging.ERROR)  # its advice to do what is done here
     plain, optimised, result = (folder / f"{name}.onnx" for name in ("plain", "optimised", "int8"))
     onnx.save(model, plain)
-    quant_pre_process(str(plain), str(optimised), skip_symbolic_shape=True)
-    # 7 bits of weight: without VNNI, x86 adds pairs of products in 16 bits, which 8 bits overflow.
-    quantize_static(
-        str(optimised), str(result), Reader(), per_channel=True, reduce_range=True,
-        activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
-    )  # fmt: skip
+    with _errors_alone():  # it advises to do what is done here
+        quant_pre_process(str(plain), str(optimised), skip_symbolic_shape=True)
+        # 7 bits of weight: without VNNI, x86 adds pairs of products in 16 bits, which 8 bits overflow.
+        quantize_static(
+            str(optimised), str(result), Reader(), per_channel=True, reduce_range=True,
+            activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+        )  # fmt: skip
     return onnx.load(result)
+
+
+@contextmanager
+def _errors_alone() -> Iterator[None]:
+    """Inside, the root logger, which ONNX Runtime's quantisation uses, passes errors alone."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
 
 
 def save_onnx(model: Any, path: Path, about: Mapping[str, str]) -> None:
