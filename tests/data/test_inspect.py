@@ -12,8 +12,7 @@ from PIL import Image
 from visionlora.data.findings import Finding, FolderReport, Output
 from visionlora.data.folders import scan_images, survey
 from visionlora.data.inspect import inspect_folder
-from visionlora.data.outputs import describe_outputs
-from visionlora.models import find_class
+from visionlora.models.class_outputs import describe_outputs
 from visionlora.paths import shipped
 
 PHOTOS = shipped("data/pocket_photos/anchor")
@@ -156,7 +155,7 @@ WNIDS = ("n03793489", "n02012849", "n03126707", "n01443537", "n13133613")
 
 def test_a_class_name_is_described_by_the_output_that_it_means() -> None:
     described = describe_outputs(
-        ("Mouse", "crane", "goldfish", "n02012849", "gold fsh"), CATEGORIES, WNIDS, find_class
+        ("Mouse", "crane", "goldfish", "n02012849", "gold fsh", "several; close: of"), CATEGORIES, WNIDS
     )
     mouse = described["Mouse"]
     assert (mouse.status, mouse.name, mouse.wnid, mouse.instead_of) == (
@@ -169,6 +168,7 @@ def test_a_class_name_is_described_by_the_output_that_it_means() -> None:
     assert (described["crane"].status, described["goldfish"].instead_of) == ("ambiguous", "")
     assert described["n02012849"].key == 1
     assert described["gold fsh"] == Output("new", "a new output; close to it are goldfish")
+    assert described["several; close: of"] == Output("new", "a new output")
 
 
 def test_doubtful_outputs_are_findings(folder: Path) -> None:
@@ -176,7 +176,7 @@ def test_doubtful_outputs_are_findings(folder: Path) -> None:
     (folder / "val" / "lemon").rename(folder / "val" / "mouse")
     (folder / "train" / "teapot").rename(folder / "train" / "crane")
     (folder / "val" / "teapot").rename(folder / "val" / "crane")
-    outputs = describe_outputs(("mouse", "crane"), CATEGORIES, WNIDS, find_class)
+    outputs = describe_outputs(("mouse", "crane"), CATEGORIES, WNIDS)
     found = [finding for finding in report(folder, outputs=outputs).findings if finding.kind == "output"]
     assert [finding.severity for finding in found] == ["error", "warning"]
     assert found[0].lines[0].startswith("crane: n02012849 (crane), n03126707 (crane)")

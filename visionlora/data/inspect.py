@@ -47,7 +47,7 @@ def inspect_folder(
         folder: what :func:`visionlora.data.folders.survey` found.
         problems: and what was wrong with it.
         others: ``anchors``, ``negatives``, ``retention``, ``contrast`` -> their images.
-        outputs: class -> the network's output (:func:`visionlora.data.outputs.describe_outputs`).
+        outputs: class -> the network's output (:func:`visionlora.models.class_outputs.describe_outputs`).
         strays: of :func:`visionlora.data.outliers.far_from_class`, by place in (train, val, test).
         cache: folder of the index of fingerprints; None: none is kept.
         progress: called with (images read, images in all).

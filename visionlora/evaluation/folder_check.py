@@ -18,13 +18,12 @@ from visionlora.data.index import Views, fingerprints
 from visionlora.data.inspect import inspect_folder
 from visionlora.data.kept_features import with_kept_features
 from visionlora.data.outliers import Stray, far_from_class
-from visionlora.data.outputs import describe_outputs
 from visionlora.data.several_labels import require_several
 from visionlora.data.split_names import SPLITS
 from visionlora.data.splits import ImageFolder
 from visionlora.data.walk import watched
 from visionlora.errors import VisionLoraError
-from visionlora.models.classes import find_class
+from visionlora.models.class_outputs import describe_outputs
 from visionlora.models.config import ModelConfig
 from visionlora.models.known import (
     AUTO,
@@ -82,7 +81,7 @@ def check_folder(
         other_images = {role: scan_images(folders) for role, folders in others.items() if folders}
     outputs = {}
     if separator is None:
-        outputs = describe_outputs(folder.classes, *_outputs_of(model), find_class)
+        outputs = describe_outputs(folder.classes, *_outputs_of(model))
     else:
         strays, problems = False, [*problems, *_one_label_each(folder)]
     images = [image for split in SPLITS for image in getattr(folder, split)]

@@ -25,12 +25,28 @@ class UnknownClass(VisionLoraError):
         super().__init__(name, categories)
         self._name, self._categories = name, categories
 
+    def close(self) -> list[str]:
+        """Similar names of outputs; found when asked for, because comparing a thousand names takes long."""
+        return suggestions(self._name, self._categories)
+
     def __str__(self) -> str:
-        # Only where it is shown: comparing a name with a thousand others takes long.
-        close = suggestions(self._name, self._categories)
+        close = self.close()
         hint = f"; close: {', '.join(close)}" if close else ""
         what = f"class '{listed([self._name])}' is not one of the network's {len(self._categories)} classes"
         return f"{what}{hint}"
+
+
+class AmbiguousClass(VisionLoraError):
+    """Several outputs of the network have this name; ``outputs`` lists them, in words."""
+
+    def __init__(self, name: str, outputs: str) -> None:
+        super().__init__(name, outputs)
+        self._name, self.outputs = name, outputs
+
+    def __str__(self) -> str:
+        return (
+            f"class '{self._name}' matches several of the network's classes: {self.outputs}; use a WordNet id"
+        )
 
 
 @cache
@@ -59,7 +75,7 @@ def find_class(name: str, categories: Sequence[str], wnids: Sequence[str] = ()) 
 
     Raises:
         UnknownClass: no output has that name; similar names are suggested.
-        VisionLoraError: several outputs match; the message lists their WordNet ids.
+        AmbiguousClass: several outputs match; the message lists their WordNet ids.
     """
     for exact in (True, False):
         wanted = name if exact else _normalised(name)
@@ -68,10 +84,7 @@ def find_class(name: str, categories: Sequence[str], wnids: Sequence[str] = ()) 
         if len(found) == 1:
             return found[0]
         if found and wanted:
-            which = ", ".join(_description(i, categories, wnids) for i in found)
-            raise VisionLoraError(
-                f"class '{name}' matches several of the network's classes: {which}; use a WordNet id"
-            )
+            raise AmbiguousClass(name, ", ".join(_description(i, categories, wnids) for i in found))
     raise UnknownClass(name, categories)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Protocol
@@ -106,21 +106,25 @@ def drawings_of_others(classes: Sequence[str], wnids: Sequence[str] = ()) -> lis
 
 def without_trained(
     images: Sequence[ImageFile], root: Path, classes: Sequence[str], wnids: Sequence[str] = ()
-) -> tuple[list[ImageFile], list[ImageFile]]:
+) -> tuple[list[ImageFile], dict[ImageFile, str]]:
     """(images to use as negatives, images left out): those in folders below ``root`` that are called like a
-    trained class, a kind of it, or what it is a kind of."""
+    trained class, a kind of it, or what it is a kind of, each with the name of that folder."""
     trained = _Trained(classes, wnids)
     kept: list[ImageFile] = []
-    own: list[ImageFile] = []
+    own: dict[ImageFile, str] = {}
     for image in images:
         folders = image.path.parent.relative_to(root).parts if image.path.is_relative_to(root) else ()
-        (own if any(map(trained.includes, folders)) else kept).append(image)
+        name = next(filter(trained.includes, folders), None)
+        if name is None:
+            kept.append(image)
+        else:
+            own[image] = name
     return kept, own
 
 
-def left_out(images: Sequence[ImageFile], root: Path) -> str:
+def left_out(images: Mapping[ImageFile, str], root: Path) -> str:
     """What to say about images that :func:`without_trained` left out."""
-    folders = sorted({image.path.parent.name for image in images})
+    folders = sorted(set(images.values()))
     named = ", ".join(folders[:5]) + (f" and {len(folders) - 5} more" if len(folders) > 5 else "")
     return f"{len(images)} images in {root} are left out: {named} is a trained class, or a kind of one"
 

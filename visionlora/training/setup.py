@@ -17,15 +17,14 @@ from visionlora.data.class_findings import unequal
 from visionlora.data.loaders import ImageLoaders
 from visionlora.data.loading import first_epoch
 from visionlora.data.manifest import EarlierImages
-from visionlora.data.outputs import describe_outputs
 from visionlora.data.several_labels import require_several
 from visionlora.data.splits import with_report
 from visionlora.data.walk import watched
 from visionlora.device import choose_device, keep_freed_memory
 from visionlora.evaluation.images import EvaluationImages
 from visionlora.frozen.growth import growths
-from visionlora.models import find_class
 from visionlora.models.adapted import AdaptedNetwork, adapt
+from visionlora.models.class_outputs import describe_outputs
 from visionlora.models.config import ModelConfig
 from visionlora.models.sources import check_source
 from visionlora.models.upper_layers import AUTO
@@ -265,7 +264,7 @@ def _found(
     backbone = adapted.backbone
     # Of an unknown network, or where the whole head is new, no name means an output.
     known = ((), ()) if adapted.head.kind == "new" else (backbone.categories, backbone.wnids)
-    outputs = describe_outputs(folder.classes, *known, find_class)
+    outputs = describe_outputs(folder.classes, *known)
     steps = trainer.steps(len(folder.train), batch_size, adapted.head.kind == "new")
     plan = training_plan(steps, batch_size, trainer.validations if folder.val else 0, trainer.stops_after)
     return found_block(folder, outputs, plan)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from visionlora.data.findings import Output
 from visionlora.data.wordnet import FIELDS, definition, more_usual_meaning
-from visionlora.errors import VisionLoraError
+from visionlora.models.classes import AmbiguousClass, UnknownClass, find_class
 
 
 def describe_outputs(
-    classes: Iterable[str],
-    categories: Sequence[str],
-    wnids: Sequence[str],
-    find: Callable[[str, Sequence[str], Sequence[str]], int],
+    classes: Iterable[str], categories: Sequence[str], wnids: Sequence[str]
 ) -> dict[str, Output]:
     """class -> the network's output that it means.
 
@@ -21,24 +18,17 @@ def describe_outputs(
         classes: names.
         categories: the name of each output.
         wnids: the WordNet id of each output, "" or left out where there is none.
-        find: :func:`visionlora.models.find_class`.
     """
-    return {name: _describe(name, categories, wnids, find) for name in classes}
+    return {name: _describe(name, categories, wnids) for name in classes}
 
 
-def _describe(
-    name: str,
-    categories: Sequence[str],
-    wnids: Sequence[str],
-    find: Callable[[str, Sequence[str], Sequence[str]], int],
-) -> Output:
+def _describe(name: str, categories: Sequence[str], wnids: Sequence[str]) -> Output:
     try:
-        key = find(name, categories, wnids)
-    except VisionLoraError as error:
-        message = str(error)
-        if "several" in message:
-            return Output("ambiguous", message.partition("several of the network's classes: ")[2] or message)
-        close = message.partition("; close: ")[2]
+        key = find_class(name, categories, wnids)
+    except AmbiguousClass as error:
+        return Output("ambiguous", error.outputs)
+    except UnknownClass as error:
+        close = ", ".join(error.close())
         return Output("new", f"a new output; close to it are {close}" if close else "a new output")
     wnid = wnids[key] if key < len(wnids) else ""
     meaning = more_usual_meaning(wnid, name) if wnid else ""
