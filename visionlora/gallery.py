@@ -47,7 +47,7 @@ COMMAND = Command(
 
 
 def gallery(config: DictConfig) -> int:
-    """Find, sort, show, write; returns 1 where an adapter could not be read."""
+    """Find, sort, show, write; returns `SOME_BROKEN` where an adapter could not be read."""
     options = build(GalleryOptions, plain(config))
     require_all_writable(report=options.report)
     from visionlora.report.gallery import (

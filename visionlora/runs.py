@@ -15,6 +15,9 @@ from visionlora.files import require_all_writable
 from visionlora.options import Section, option
 from visionlora.settings import build, plain
 
+SOME_BROKEN = 3
+"""The exit code where some runs could not be read."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunsOptions(Section):
@@ -35,7 +38,7 @@ COMMAND = Command(
 
 
 def runs(config: DictConfig) -> int:
-    """Find, compare, show, write."""
+    """Find, compare, show, write; returns `SOME_BROKEN` where a run could not be read."""
     options = build(RunsOptions, plain(config))
     require_all_writable(output=options.output)
     from visionlora.report.runs import RunRow, best_run, write_runs_csv, write_runs_page
@@ -45,15 +48,18 @@ def runs(config: DictConfig) -> int:
 
     folder = Path(options.folder)
     found = find_runs(folder)
-    rows = []
+    rows, broken = [], 0
     for run, varied in zip(found, varied_options(found), strict=True):
         name = str(run.path.relative_to(folder)) if run.path != folder else run.path.name
         metrics = _figures(run.path) if run.finished else None
         if metrics is not None:
             rows.append(RunRow(name, varied, metrics))
-        elif not run.finished:
+        elif run.finished:
+            broken += 1
+        else:
             print(f"{printable(name)} is not finished; resume={printable(run.path)} continues it")
         if run.problem is not None:
+            broken += 1
             complain(run.problem)
     best = best_run([row.metrics for row in rows])
     if rows:
@@ -66,7 +72,7 @@ def runs(config: DictConfig) -> int:
         write_runs_csv(rows, best, Path(options.output))
     elif options.output is not None:
         write_runs_page(rows, best, options.folder, Path(options.output))
-    return 0
+    return SOME_BROKEN if broken else 0
 
 
 def _figures(run: Path) -> dict[str, Any] | None:

@@ -54,7 +54,8 @@ def record_job(exit_code: int) -> float:
 def read_jobs(sweep: Path) -> list[Job]:
     """The runs of a sweep, in order; what recorded them is removed."""
     files = list((sweep / FOLDER).glob("*.json"))
-    jobs = [Job(**{**read_json(file), "overrides": tuple(read_json(file)["overrides"])}) for file in files]
+    found = [read_json(file) for file in files]
+    jobs = [Job(**{**job, "overrides": tuple(job["overrides"])}) for job in found]
     for file in files:
         file.unlink()
     if (sweep / FOLDER).is_dir():

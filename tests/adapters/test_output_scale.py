@@ -20,7 +20,7 @@ from visionlora.adapters import (
     kinds,
     whole_weight,
 )
-from visionlora.adapters.ways import OUTPUTS, WHOLE
+from visionlora.adapters.faster import OUTPUTS, WHOLE
 from visionlora.kernels.autotune import implementation, recorded, replay
 
 LAYERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
@@ -158,21 +158,21 @@ def test_in_half_precision_the_gradients_are_close_to_those_in_double(family: st
         assert (ours.double() - expected).norm() < 0.1 * expected.norm()
 
 
-def test_the_cheaper_way_is_timed_once_recorded_and_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_faster_computation_is_timed_once_recorded_and_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
     model = attach(nn.Sequential(nn.Conv2d(32, 32, 3)), LoraConfig(family="ia3"))
     x = torch.randn(2, 32, 24, 24)
     with recorded() as decisions:
         model(x).sum().backward()
     (key,) = (key for key in decisions if key.startswith("adapted weight: "))
     assert set(decisions[key]["seconds"]) == {OUTPUTS, WHOLE}
-    ways: list[str] = []
-    monkeypatch.setattr(kinds, "scaled_output", lambda *_, **__: ways.append(OUTPUTS))
-    monkeypatch.setattr(kinds, "computed_conv", lambda *_: ways.append(WHOLE))
+    used: list[str] = []
+    monkeypatch.setattr(kinds, "scaled_output", lambda *_, **__: used.append(OUTPUTS))
+    monkeypatch.setattr(kinds, "computed_conv", lambda *_: used.append(WHOLE))
     for way in (OUTPUTS, WHOLE):
         with replay({key: {"implementation": way, "seconds": {}}}) as missing:
             model(x)
         assert not missing
-    assert ways == [OUTPUTS, WHOLE]
+    assert used == [OUTPUTS, WHOLE]
 
 
 def test_a_single_image_without_a_batch_is_computed_too() -> None:

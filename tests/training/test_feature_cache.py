@@ -138,7 +138,7 @@ def test_a_disk_without_room_decides_against_caching(train: Train, monkeypatch: 
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=0))
     _, folder = train("lora.targets=classifier", "trainer.max_steps=1", "cache.memory_mb=0")
     assert metrics_of(folder)["features"] == "computed at every step"
-    assert "which has 0 MB free" in " ".join(metrics_of(folder)["notices"])
+    assert ", with 0 MB free" in " ".join(metrics_of(folder)["notices"])
 
 
 def test_layers_above_active_dropout_are_not_cached(train: Train) -> None:

@@ -32,7 +32,8 @@ def combine(
 
     Args:
         adapters: what each learned, by a name that is the same in all: low-rank (out, in/groups, kernel...),
-        or whole. method: `add`: the weighted sum. `subtract`: the first minus the others. `average`: the
+        or whole.
+        method: `add`: the weighted sum. `subtract`: the first minus the others. `average`: the
             weighted sum divided by the sum of the weights. `ties`: each adapter keeps its `density` largest
             numbers, each number gets the sign with the larger total, and those of that sign are averaged
             (Yadav et al. 2023, https://arxiv.org/abs/2306.01708, algorithm 1). `dare`: each number is dropped

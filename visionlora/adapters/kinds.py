@@ -93,7 +93,7 @@ class AdaptedConv(HasBias, FoldableConv):
 
         if x.ndim < self.base_weight.ndim:
             return self.recomputed(whole, x)
-        return self.by_cheaper_way(x, outputs, whole, geometry)
+        return self.by_faster(x, outputs, whole, geometry)
 
     def _mixed_forward(self: Any, x: Tensor) -> Tensor:
         """For a batch of different adapters: the frozen layer once, each adapter's branch for its images."""
@@ -168,12 +168,10 @@ class AdaptedLinear(HasBias):
 
     def _mixed_forward(self: Any, x: Tensor) -> Tensor:
         """For a batch of different adapters; rows of x are images, or parts of them side by side."""
-        batch, bare = (
-            self.mixed,
-            [not any(one in self.adapters for one in names) for names in self.mixed.kinds],
-        )
+        batch = self.mixed
         factors = [low_rank_of(self, names) for names in batch.kinds]
-        if any(one is None and not plain for one, plain in zip(factors, bare, strict=True)):
+        plain = [not any(name in self.adapters for name in names) for names in batch.kinds]
+        if any(one is None and not bare for one, bare in zip(factors, plain, strict=True)):
             return by_adapter(self, x)
         y, counts = self.frozen_part(x), batch.rows(len(x))
         for low_rank, part, out in zip(factors, x.split(counts), y.split(counts), strict=True):
@@ -208,7 +206,7 @@ class AdaptedLinear(HasBias):
         def whole(x: Tensor) -> Tensor:
             return computed_linear(x, self.adapted_weight(), self.base_bias)
 
-        return self.by_cheaper_way(x, outputs, whole)
+        return self.by_faster(x, outputs, whole)
 
     @property
     def _is_computed_apart(self: Any) -> bool:

@@ -24,10 +24,10 @@ from torch.utils.checkpoint import checkpoint
 
 from visionlora.adapters.base import Adapter, LowRank, ScaledLowRank
 from visionlora.adapters.computed_weight import ComputedWeight
+from visionlora.adapters.faster import OUTPUTS, WHOLE, Computation, faster
 from visionlora.adapters.mixed_batch import MixedBatch, ReadsWeight
 from visionlora.adapters.module_adapter import ModuleAdapter
 from visionlora.adapters.sites import WeightSite, has_own_forward, sites_of
-from visionlora.adapters.ways import OUTPUTS, WHOLE, Way, cheaper_way
 from visionlora.frozen.packed import PackedWeight
 from visionlora.frozen.swap import Swapped
 from visionlora.frozen.weight import frozen_weight
@@ -150,24 +150,24 @@ class AdaptedLayer(Swapped):
         with autocast_off(exact.device):
             return adapter.scaled_low_rank(exact)
 
-    def by_cheaper_way(self, x: Tensor, outputs: Way, whole: Way, *more: Hashable) -> Tensor:
-        """The output for x, in the way that takes less time.
+    def by_faster(self, x: Tensor, outputs: Computation, whole: Computation, *more: Hashable) -> Tensor:
+        """The output for x, by the computation that takes less time.
 
         Args:
             x: the input.
             outputs: from `scaled_low_rank`.
             whole: from `adapted_weight`.
-            more: what the time depends on, beside x, the weight and the adapter.
+            more: what the time depends on besides x, the weight and the adapter.
         """
         adapter = self._only_trained()
         if adapter is None:
             return self.recomputed(whole, x)
         settings = adapter.settings
-        ways: dict[str, Way] = {OUTPUTS: outputs, WHOLE: partial(self.recomputed, whole)}
+        computations = {OUTPUTS: outputs, WHOLE: partial(self.recomputed, whole)}
         more = adapter.family, *sorted(settings.options.items()), *more
         possible = partial(self._scales, adapter)
-        way = cheaper_way(x, self.frozen_weight, settings.rank, more, ways, adapter, possible)
-        return ways[way](x)
+        name = faster(x, self.frozen_weight, settings.rank, more, computations, adapter, possible)
+        return computations[name](x)
 
     def _scales(self, adapter: Adapter) -> bool:
         """Whether `scaled_low_rank` gives the layer's output: a turn may not mix the outputs of groups, which

@@ -89,7 +89,7 @@ def find_columns(
             "folders of the files are the classes, give the folder that holds them: data.root=FOLDER"
         )
     if not rows.has_header and any(_is_file(name) for name in first):
-        return _headless(rows, class_name)
+        return _headless(rows)
     names = [_key(name) for name in first]
     body = [row for _, row in rows.numbered[1:]]
     where = _path_column(names, body)
@@ -124,7 +124,7 @@ def one_hot(path: Path, number: int, row: Sequence[str], columns: Columns) -> st
     return chosen[0] if chosen else None
 
 
-def _headless(rows: Rows, class_name: str | None) -> Columns:
+def _headless(rows: Rows) -> Columns:
     """Columns of a table without names: the path is where files are, then label and split."""
     first = rows.numbered[0][1]
     where = next(place for place, name in enumerate(first) if _is_file(name))

@@ -65,13 +65,13 @@ def recognise(root: Path, class_name: str | None = None, several: bool = False) 
         if here != root:
             notes[:] = [f"{here.relative_to(root).as_posix()} is the only folder with images: entered"]
         layout = (
-            _table(here, found, several)
+            _table(found, several)
             or _splits(here, found, class_name, several)
-            or _inner_splits(here, found, class_name)
+            or _inner_splits(found, class_name)
         )
         if layout is not None:
             return _with_notes(layout, [*notes, *describe_lists(lists, layout.tables.values())])
-        inside = _wrapped(here, found, class_name)
+        inside = _wrapped(found)
         if inside is None:
             break
         here = inside
@@ -98,7 +98,7 @@ def _named_splits(folders: Sequence[Path]) -> dict[Path, str]:
     return next((named for named in by_rest.values() if {"train"} < set(named.values())), {})
 
 
-def _table(here: Path, found: Entries, several: bool) -> Layout | None:
+def _table(found: Entries, several: bool) -> Layout | None:
     """A table of labels in the folder itself."""
     table = _table_in(found)
     if table is None:
@@ -261,7 +261,7 @@ def _is_wrapper(folder: Path) -> bool:
     return not rest and named is None
 
 
-def _inner_splits(here: Path, found: Entries, class_name: str | None) -> Layout | None:
+def _inner_splits(found: Entries, class_name: str | None) -> Layout | None:
     """Class folders that each hold train and val folders of images."""
     folders = [folder for folder in found.folders if has_images(folder)]
     if not folders or found.images or class_name is not None:
@@ -281,7 +281,7 @@ def _inner_splits(here: Path, found: Entries, class_name: str | None) -> Layout 
     return Layout(f"class folders that hold {', '.join(splits)}", inner=inner)
 
 
-def _wrapped(here: Path, found: Entries, class_name: str | None) -> Path | None:
+def _wrapped(found: Entries) -> Path | None:
     """The one folder that everything is in, where it is not a class."""
     if found.images:
         return None

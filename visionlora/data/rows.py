@@ -80,7 +80,7 @@ def _text(path: Path) -> tuple[str, tuple[str, ...]]:
             raise VisionLoraError(
                 f"cannot read {path}: it is not text ({error.reason}); save it as CSV (UTF-8)"
             ) from error
-    # Excel on Windows; it has five undefined bytes, which stand for themselves.
+    # Excel on Windows; the five bytes it doesn't define become U+FFFD.
     text = content.decode("cp1252", "replace")
     return text, (f"{path.name} is not UTF-8: read as Windows-1252; if names look wrong, save it as UTF-8",)
 

@@ -23,7 +23,7 @@ from visionlora.evaluation.grid import StrengthGrid
 from visionlora.evaluation.images import Evaluation, EvaluationImages, evaluate_images, predict_test
 from visionlora.evaluation.search import Decision, Judge, StrengthOptions, search
 from visionlora.phases import phase
-from visionlora.report.metrics_file import NOT_MEASURED
+from visionlora.report.metrics_file import NOT_MEASURED, SELECTED
 from visionlora.report.progress import progress
 
 Candidates = Mapping[str, Mapping[str, Tensor]]
@@ -89,7 +89,7 @@ def select_strength(
             "called_on": NOT_MEASURED,
             "reason": reason,
             "curve": [],
-            "selected_on_these_images": [],
+            SELECTED: [],
         }
         notice = f"strength 1 of {CANDIDATES[name]}, not chosen: {reason}"
         evaluation = evaluate_images(network, images, test=True)
@@ -126,7 +126,7 @@ def select_strength(
         "called_on": called_on or NOT_MEASURED,
         "passes": passes,
         **_curves(decision),
-        "selected_on_these_images": ["weights", "strength"],
+        SELECTED: ["weights", "strength"],
     }
     measured_on = " and ".join(kind for kind in (learned_on, lost_on, called_on) if kind)
     notice = describe_choice(decision.choice, decision.points, measured_on, decision.budgets, requested)

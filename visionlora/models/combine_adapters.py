@@ -35,7 +35,6 @@ def combine_adapters(options: CombineConfig, console: Console | None = None) -> 
             written.
     """
     folder, console = require_new_folder(options.output), console or Console()
-    rank = None if options.rank is None else options.rank
     shares = list(options.weights or [1.0] * len(options.adapters))
     backbone, loaded = load_all(options.adapters, options.model, options.base)
     network = backbone.model
@@ -48,7 +47,7 @@ def combine_adapters(options: CombineConfig, console: Console | None = None) -> 
     )
     whole = _whole(network.state_dict(), loaded, options.method, shares)
     detach(network)
-    kept = attach_updates(network, updates, rank)
+    kept = attach_updates(network, updates, options.rank)
     signs = [
         share if place == 0 or options.method != "subtract" else -share for place, share in enumerate(shares)
     ]
@@ -60,7 +59,7 @@ def combine_adapters(options: CombineConfig, console: Console | None = None) -> 
         "method": options.method,
         "density": options.density,
         "seed": options.seed,
-        "rank": rank,
+        "rank": options.rank,
         "energy": {name: one.energy for name, one in kept.items()},
     }
     write_directory(folder, network, backbone, head, classes, {"combined": about})

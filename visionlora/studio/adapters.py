@@ -6,6 +6,7 @@ import io
 import math
 import shutil
 import tempfile
+import threading
 import zipfile
 from collections.abc import Iterable
 from contextlib import suppress
@@ -43,6 +44,7 @@ class AdapterPages:
         self._jobs = jobs
         self._engine = engine
         self._folder = folder
+        self._trimming = threading.Lock()
         self._tried = folder / "tried"
 
     def routes(self) -> list[tuple[str, str, Handler]]:
@@ -138,9 +140,10 @@ class AdapterPages:
         self._tried.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=self._tried, delete=False) as file:
             shutil.copyfileobj(part.file, file, 1 << 20)
-        kept = sorted(self._tried.iterdir(), key=lambda path: path.stat().st_mtime)
-        for old in kept[:-_TRIED]:
-            old.unlink(missing_ok=True)
+        with self._trimming:  # another request's removal between listing and stat would be an error
+            kept = sorted(self._tried.iterdir(), key=lambda path: path.stat().st_mtime)
+            for old in kept[:-_TRIED]:
+                old.unlink()
         return Path(file.name).name
 
     def _image(self, name: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from visionlora.report.metrics_file import SELECTED
+
 
 def figures(metrics: dict[str, Any]) -> dict[str, Any]:
     """Learned, kept and false positives, each with its interval and number of images; null: not measured."""
@@ -13,7 +15,7 @@ def figures(metrics: dict[str, Any]) -> dict[str, Any]:
             return None
         return {
             "value": part[name], "interval": part.get(f"{name}_interval"), "images": count,
-            "selected": part.get("selected_on_these_images", []),
+            "selected": part.get(SELECTED, []),
         }  # fmt: skip
 
     counted = metrics.get("pictures", {})

@@ -91,6 +91,7 @@ def write_outputs(
     old_images = _images(setup.evaluation_images.retention)
     if not has_several_labels(metrics):
         changes_sheet(changes, old_images, folder / "retention_changes.png")
+    sizes = update_sizes(adapted.network)
     losses = [] if after.validation is None else image_losses(after.validation, task)
     report = RunReport(
         name=folder.name,
@@ -99,7 +100,7 @@ def write_outputs(
         images=[(row, losses[place]) for row, place in zip(rows, ranked, strict=True)],
         forgotten=[] if changes is None else changes.rows(old_images),
         heat_maps=_heat_maps(adapted, setup.validation_loader, ranked),
-        update_sizes=update_sizes(adapted.network),
+        update_sizes=sizes,
         config=text,
     )
     write_run_page(report, folder / "report.html")
@@ -112,8 +113,7 @@ def write_outputs(
             logger.experiment.add_text("validation/labels", labels_markdown(labels))
         elif not has_several_labels(metrics):
             _write_confusion(logger.experiment, adapted, setup.folder, after.validation)
-        sizes = update_size_figure(update_sizes(adapted.network))
-        logger.experiment.add_figure("adapter/update_size", sizes)
+        logger.experiment.add_figure("adapter/update_size", update_size_figure(sizes))
         # Indented, which is code in Markdown: a text in it could end a fence.
         lines = "\n".join(f"    {line}" for line in text.splitlines())
         logger.experiment.add_text("configuration", lines)

@@ -98,8 +98,9 @@ def save_peft(
     for name, bias in biases.items():
         if f"{PREFIX}{name}.bias" in tensors:
             tensors[f"{PREFIX}{name}.bias"] = bias
-    own = {**(extra or {}), "fingerprint": base_fingerprint(model, [*kept, *whole])} if not changed else {}
-    own |= {} if extra is None else dict(extra)
+    own = dict(extra or {})
+    if not changed:
+        own.setdefault("fingerprint", base_fingerprint(model, [*kept, *whole]))
     config = config_to_peft(
         model,
         native,

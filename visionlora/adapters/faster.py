@@ -1,4 +1,4 @@
-"""Which of two equal ways computes a layer in less time: from its output, or with the whole weight.
+"""Which of two equal computations of a layer takes less time: from its output, or with the whole weight.
 
 The gradient of the whole weight costs a product as large as the layer's. What `output_scale` does instead
 costs two more passes over the output, which take longer where the output is large and the weight small.
@@ -15,18 +15,18 @@ from visionlora.kernels import FrozenWeight
 from visionlora.kernels.autotune import choose, remembered
 from visionlora.kernels.candidates import request_for
 
-Way = Callable[[Tensor], Tensor]
+Computation = Callable[[Tensor], Tensor]
 OUTPUTS, WHOLE = "outputs", "whole weight"
 _LEAST_COLUMNS = 128
 """The rule where nothing may be timed: with fewer inputs the gradient of the whole weight costs less."""
 
 
-def cheaper_way(
+def faster(
     x: Tensor,
     weight: FrozenWeight,
     rank: int,
     more: tuple[Hashable, ...],
-    ways: Mapping[str, Way],
+    computations: Mapping[str, Computation],
     adapter: nn.Module,
     possible: Callable[[], bool],
 ) -> str:
@@ -36,17 +36,17 @@ def cheaper_way(
         x: the input.
         weight: the frozen weight.
         rank: of the adapter.
-        more: what the time depends on beside these.
-        ways: each gives the output for an input.
+        more: what else the time depends on.
+        computations: each gives the output for an input.
         adapter: whose parameters get a gradient.
         possible: whether `OUTPUTS` can compute this adapter.
     """
     request = request_for(x, weight, rank, *more)
 
-    def run(way: str) -> None:
+    def run(name: str) -> None:
         with torch.enable_grad():
             leaf = x.detach().requires_grad_(x.requires_grad)
-            y = ways[way](leaf)
+            y = computations[name](leaf)
             wanted = [t for t in (leaf, *adapter.parameters()) if t.requires_grad]
             torch.autograd.grad(y, wanted, y.detach(), allow_unused=True)
 
