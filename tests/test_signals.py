@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
+from tests.conftest import Command
 from visionlora.signals import SIGNALS, Stopped, stoppable
 
 BOTH = pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -20,6 +22,36 @@ def test_a_signal_stops_the_command_with_its_own_exit_code(number: signal.Signal
     with pytest.raises(Stopped) as stopped, stoppable():
         signal.raise_signal(number)
     assert stopped.value.exit_code == code
+
+
+STARTING = """
+import signal, sys
+from visionlora.signals import starting
+with starting():
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except BaseException:
+        print("taken for another error")
+"""
+
+
+def test_ctrl_c_while_a_command_starts_ends_it_in_one_line() -> None:
+    left = subprocess.run([sys.executable, "-c", STARTING], capture_output=True, text=True)
+    assert (left.returncode, left.stdout, left.stderr) == (130, "", "error: stopped by SIGINT\n")
+
+
+@BOTH
+def test_every_command_ends_with_the_code_of_the_signal(
+    number: signal.Signals, code: int, command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def signalled(*options: object, **named: object) -> None:
+        signal.raise_signal(number)
+
+    monkeypatch.setattr("visionlora.evaluation.folder_check.survey", signalled)
+    before = signal.getsignal(number)
+    left = command("check", f"data.root={tmp_path}")
+    assert (left.code, left.err) == (code, f"error: stopped by {number.name}\n")
+    assert signal.getsignal(number) is before
 
 
 def test_it_is_no_error_that_somebody_handles_by_mistake() -> None:

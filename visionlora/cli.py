@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from visionlora import __version__
 from visionlora.installed import require_commands
+from visionlora.signals import starting
 
 COMMANDS = (
     "check",
@@ -64,6 +65,7 @@ def complete(arguments: list[str]) -> NoReturn:
     sys.exit(0)
 
 
+@starting()
 def main() -> None:
     """Hand the rest of the command line to the command that its first word names."""
     arguments = sys.argv[1:]

@@ -22,7 +22,7 @@ from visionlora.help import command_help, group_help
 from visionlora.memory import ADVICE, first_line, is_out_of_memory
 from visionlora.paths import shipped
 from visionlora.settings import groups_of, keys_of, register, top_level
-from visionlora.signals import Stopped
+from visionlora.signals import Stopped, starting, stoppable
 from visionlora.sweep_jobs import record_job
 from visionlora.text import make_streams_safe, printable
 
@@ -46,6 +46,7 @@ class Command:
     examples: tuple[str, ...]
 
 
+@starting()
 def launch(task: Task, command: Command) -> NoReturn:
     """Compose the command's configuration with the command line, run ``task`` and exit with its code.
 
@@ -84,7 +85,8 @@ def launch(task: Task, command: Command) -> NoReturn:
         register_resolvers()  # a launcher may have started another process for it
         code = 0
         try:
-            code = task(config)
+            with stoppable():
+                code = task(config)
         except Exception as error:
             known = in_words(error)
             if known is None:
@@ -100,8 +102,6 @@ def launch(task: Task, command: Command) -> NoReturn:
     application = hydra.main(config_path=str(shipped("conf")), config_name=command.name, version_base="1.3")
     try:
         application(guarded)()
-    except KeyboardInterrupt:
-        fail("interrupted", 130)
     except Stopped as stopped:
         fail(str(stopped), stopped.exit_code)
     except Exception as error:
@@ -190,7 +190,8 @@ def in_words(error: Exception) -> VisionLoraError | None:
         if isinstance(one, OSError) and one.errno is not None:
             return cannot_use(one)
     if is_out_of_memory(error):
-        return MachineFault(f"there is not enough memory ({first_line(str(error))}); {ADVICE}")
+        said = f" ({first_line(str(error))})" if str(error) else ""
+        return MachineFault(f"there is not enough memory{said}; {ADVICE}")
     return None
 
 

@@ -119,6 +119,25 @@ class NoStop(StopRequest):
 
 
 @contextmanager
+def starting() -> Iterator[None]:
+    """Inside, Ctrl-C ends the process at once, in one line. While modules are imported and options are read
+    nothing is half done, and an exception out of nowhere becomes an error of the library that it strikes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, _end_in_one_line)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _end_in_one_line(number: int, frame: FrameType | None) -> None:
+    os.write(sys.stderr.fileno(), b"error: stopped by SIGINT\n")
+    os._exit(128 + number)
+
+
+@contextmanager
 def stoppable() -> Iterator[StopRequest]:
     """Inside, SIGINT and SIGTERM raise :class:`Stopped`; afterwards their handlers are those from before."""
     request = StopRequest()

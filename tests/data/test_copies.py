@@ -28,6 +28,14 @@ def write(root: Path, contents: dict[str, list[int]]) -> list[ImageFile]:
     return images
 
 
+def test_pipes_and_devices_are_not_read(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        os.mkfifo(tmp_path / f"pipe {name}")
+        (tmp_path / f"endless {name}").symlink_to("/dev/zero")
+    found = equal_files(sorted(tmp_path.iterdir()))
+    assert found == {}, "who opens a pipe waits for ever"
+
+
 def test_equal_files_are_those_with_equal_bytes_and_links_to_one_file(tmp_path: Path) -> None:
     files = {name: tmp_path / name for name in ("a", "copy of a", "same end", "same size", "link", "linked")}
     files["a"].write_bytes(b"x" * 3000)

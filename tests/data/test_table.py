@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Draw
 from visionlora.data.folders import scan
-from visionlora.data.table import _Reader
+from visionlora.data.rows import MOST_BYTES
+from visionlora.data.table import _Reader, read_table
 from visionlora.errors import VisionLoraError
 
 
@@ -120,6 +122,35 @@ def test_many_files_that_lie_elsewhere_are_found_by_their_names(
     monkeypatch.setattr("visionlora.data.table.MANY", 2)
     folder = scan(table(tmp_path, "path,label\n1.png,a\n2.png,a\n3.png,b\n4.png,b\n"), val_fraction=0)
     assert [image.path.parent.name for image in folder.train] == ["images"] * 4
+
+
+def test_a_table_without_end_or_of_a_size_that_fills_the_memory_is_refused(tmp_path: Path) -> None:
+    endless, huge = tmp_path / "metadata.csv", tmp_path / "t.csv"
+    endless.symlink_to("/dev/zero")
+    with huge.open("wb") as file:
+        file.truncate(MOST_BYTES + 1)  # takes no room on the disk
+    for path, said in ((endless, "no ordinary file"), (huge, "has more than 512 MiB")):
+        with pytest.raises(VisionLoraError, match=said):
+            read_table(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("\n".join(",".join(f"{letter}{n}" for n in range(100_000)) for letter in "cx"), "no path column"),
+        (f"path,label\n{'a' * 100_000}.png,x\n", "do not exist"),
+    ],
+    ids=["columns", "letters in a path"],
+)
+def test_a_hundred_thousand_of_anything_is_refused_in_seconds_and_shown_in_part(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    path = table(tmp_path, text)
+    started = time.process_time()
+    with pytest.raises(VisionLoraError, match=said) as refused:
+        read_table(path)
+    assert time.process_time() - started < 5
+    assert len(str(refused.value)) < 3000
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,8 @@ _FLAGS = {
 }
 
 
+_KNOWN = {name.replace("_", "") for name in (*PATH_COLUMNS, *LABEL_COLUMNS, *SPLIT_COLUMNS)}
+
 ON = frozenset({"1", "1.0", "true", "yes", "t", "y"})
 """What says in a column of its own that something is so."""
 
@@ -102,7 +104,7 @@ def find_columns(
     missing = "path" if where is None else "label"
     understood = PATH_COLUMNS if where is None else LABEL_COLUMNS
     raise VisionLoraError(
-        f"{path}: no {missing} column among {', '.join(first)}; call one of them {missing} (understood are "
+        f"{path}: no {missing} column among {listed(first)}; call one of them {missing} (understood are "
         f"{', '.join(understood[:-1])} and {understood[-1]})"
     )
 
@@ -140,9 +142,9 @@ def _path_column(names: Sequence[str], body: Sequence[Sequence[str]]) -> int | N
     files = [place for place in range(len(names)) if _share(body, place, _is_file) > 0.5]
     if len(files) == 1:
         return files[0]
-    for known in PATH_COLUMNS:
+    for known in map(_key, PATH_COLUMNS):
         for place, name in enumerate(names):
-            if name == _key(known) and (not files or place in files):
+            if name == known and (not files or place in files):
                 return place
     return files[0] if files else None
 
@@ -211,8 +213,7 @@ def _key(name: str) -> str:
     Of a nested one the last part, unless it is known as a whole (``label.name``).
     """
     whole, last = (re.sub(r"[\W_]+", "", part.casefold()) for part in (name, name.rpartition(".")[2]))
-    known = {re.sub("_", "", one) for one in (*PATH_COLUMNS, *LABEL_COLUMNS, *SPLIT_COLUMNS)}
-    return whole if whole in known else last
+    return whole if whole in _KNOWN else last
 
 
 def _is_number(value: str) -> bool:

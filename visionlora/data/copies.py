@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -26,6 +27,8 @@ def equal_files(paths: Iterable[Path]) -> dict[Path, bytes]:
         try:
             status = path.stat()
         except OSError:  # the check of the images says so
+            continue
+        if not stat.S_ISREG(status.st_mode):  # a pipe would wait for ever, and a device may have no end
             continue
         files = links[status.st_dev, status.st_ino]
         files.append(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
@@ -13,13 +12,13 @@ from urllib.parse import unquote
 from visionlora.data.split_names import split_name
 from visionlora.data.walk import walk
 
-_LOCAL = re.compile(r".*/data/local-files/\?d=")
+_LOCAL = "/data/local-files/?d="
 """What Label Studio writes before the path of a file of its own machine."""
 
 
 def spellings(name: str) -> tuple[str, ...]:
     """``name`` as a table has it, in old systems' bytes, and without what addresses are written with."""
-    return name, _old_bytes(name), unquote(name), unquote(_LOCAL.sub("", name))
+    return name, _old_bytes(name), unquote(name), unquote(name.rpartition(_LOCAL)[2])
 
 
 def _old_bytes(name: str) -> str:

@@ -175,7 +175,7 @@ def refuse_missing(folder: Path) -> None:
         return
     if os.path.isfile(folder):  # noqa: PTH113
         raise VisionLoraError(f"{folder} is a file where a folder of images is wanted")
-    if os.path.islink(folder):  # noqa: PTH114
+    if os.path.islink(folder) and not os.path.exists(folder):  # noqa: PTH110, PTH114
         raise VisionLoraError(f"{folder} is a link to {folder.readlink()}, which is not there; mend the link")
     if os.path.exists(folder):  # noqa: PTH110
         raise VisionLoraError(f"{folder} is neither a folder nor a file; give a folder laid out as {LAYOUTS}")

@@ -14,8 +14,11 @@ from pathlib import Path
 from visionlora.data.formats import SUFFIXES as IMAGE_SUFFIXES
 from visionlora.data.formats import is_part, suffix_hint
 from visionlora.errors import VisionLoraError
+from visionlora.files import require_regular
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".ndjson")
+MOST_BYTES = 2**29
+"""Of a table: five million lines of a hundred letters. A larger file is none, or would fill the memory."""
 LIST = "\x1f"
 """Between the items of a JSON list in a field."""
 _PATH = re.compile(rf"(.*(?:{'|'.join(map(re.escape, sorted(IMAGE_SUFFIXES)))}))\s+(.+)", re.IGNORECASE)
@@ -64,6 +67,12 @@ def read_rows(path: Path) -> Rows:
 
 def _text(path: Path) -> tuple[str, tuple[str, ...]]:
     try:
+        require_regular(path)
+        if path.stat().st_size > MOST_BYTES:
+            raise VisionLoraError(
+                f"{path} has more than {MOST_BYTES >> 20} MiB; a table has a line for each image: write its "
+                "path and label alone"
+            )
         content = path.read_bytes()
     except OSError as error:
         raise VisionLoraError(f"cannot read {path}: {error.strerror}") from error

@@ -242,11 +242,12 @@ class _Reader:
             return same[0]
         count = len(self._missing)
         more = f" and {'at least ' if so_far else ''}{count - 1} more" if count > 1 else ""
+        shown = str(image) if len(str(image)) <= 1000 else f"{str(image)[:500]}..."
         several = f"; {len(same)} files below it have that name: write their folder too" if same[1:] else ""
         if ":/" in str(image):
             several = "; addresses are not downloaded: give files"
         raise VisionLoraError(
-            f"{self.path} lists files that do not exist: {image}{more}; paths are relative to "
+            f"{self.path} lists files that do not exist: {shown}{more}; paths are relative to "
             f"{self.path.parent}{several}"
         )
 
