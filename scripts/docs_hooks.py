@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from pathlib import Path
 from typing import Any
 
 from mkdocs.structure.files import File, Files
 
-from visionlora.cli import COMMANDS
+from visionlora.cli import COMMANDS, module_of
 from visionlora.help import group_help
 from visionlora.settings import groups_of, top_level
 
@@ -50,9 +49,7 @@ def options_page() -> str:
     """Every option of every command, as ``--help`` prints them."""
     parts = ["# Options", "What `visionlora COMMAND --help` prints, command by command."]
     for name in COMMANDS:
-        command = getattr(importlib.import_module(f"visionlora.{name}"), "COMMAND", None)
-        if command is None:
-            continue
+        command = module_of(name).COMMAND
         parts += [f"## {name}", f"{command.summary[:1].upper()}{command.summary[1:]}."]
         parts += ["\n".join(f"    {example}" for example in command.examples)]
         rows = [(key.name, key) for key in top_level(command.options)]

@@ -22,6 +22,7 @@ _WITH_VALUE = {
     "-c", "--cfg", "-p", "--package", "-cp", "--config-path", "-cn", "--config-name", "-cd", "--config-dir",
     "--experimental-rerun",
 }  # fmt: skip
+_LONG_FLAGS = ("--help", "--version", *(flag for flag in (*_FLAGS, *_WITH_VALUE) if flag.startswith("--")))
 _SHOWN = ("job", "hydra", "all")
 _SHORT = {"model": "model.name", "resume": "resume.run"}
 """Groups whose name alone stands for one of their keys."""
@@ -151,10 +152,17 @@ class Arguments:
         if word in _RUN_FOLDER and "data.name" in self.keys:
             return f"did you mean hydra.run.dir={value}?"
         close = closest(key, self.keys, self.groups)
+        # --data FOLDER: a group takes the name of a preset, and its root the folder.
+        close = [
+            f"{name}.root" if f"{name}.root" in self.keys and not self._are_presets(name, value) else name
+            for name in close
+        ]
         if len(close) == 1 and close[0] in self.keys and word in self.keys[close[0]].rule.also:
             # Another library's word may mean something else: epochs are not steps.
             return f"did you mean {close[0]}={value}? ({self.keys[close[0]].rule.help})"
         if not close:
+            if flag := difflib.get_close_matches(f"--{key}", _LONG_FLAGS, n=1, cutoff=0.75):
+                return f"did you mean {flag[0]}?"
             section = key.partition(".")[0]
             return (
                 f"--help {section} lists the group's keys"
@@ -170,6 +178,8 @@ class Arguments:
             return f"{word!r} belongs to no key; for {last.name} with a space write {whole}, with the quotes"
         if word in self.keys:
             return f"{word!r} needs a value: {word}=..."
+        if word == "help":
+            return "'help' is not KEY=VALUE; did you mean --help?"
         folders = config_folders(self.given)
         named = [name for name, group in self.groups.items() if word in presets(group, folders)]
         required = [name for name, key in self.keys.items() if key.default == "???"]
@@ -185,16 +195,32 @@ def closest(key: str, keys: Mapping[str, Key], groups: Collection[str] = ()) -> 
     within = (
         [name for name in keys if name.rpartition(".")[0] == section] if section in groups else list(keys)
     )
-    same = [name for name in within if name.rpartition(".")[2] == word]
-    elsewhere = [name for name in within if word in keys[name].rule.also]
-    if same or elsewhere:
-        return [*same, *elsewhere][:3]
+    called = [name for name in within if is_called(keys[name], word)]
+    if called:
+        # The key's own name before other libraries' words for a key.
+        return sorted(called, key=lambda name: name.rpartition(".")[2] != word)[:3]
     words = {name.rpartition(".")[2] for name in within}
     similar = difflib.get_close_matches(word, words, n=2, cutoff=0.7)
     found = [name for one in similar for name in within if name.rpartition(".")[2] == one]
     if not section:
         found += difflib.get_close_matches(word, groups, n=1, cutoff=0.7)
     return (found or difflib.get_close_matches(key, keys, n=1, cutoff=0.8))[:3]
+
+
+def is_called(key: Key, word: str) -> bool:
+    """Whether a word, without its group, is the key's name, here or in another library."""
+    word = word.lower().replace("-", "_")
+    return word in (key.name.rpartition(".")[2], *key.rule.also)
+
+
+def bare_words(given: Sequence[str]) -> list[str]:
+    """The words of a command line that are neither settings, nor flags, nor the value of a flag."""
+    before = ("", *given)
+    return [
+        word
+        for word, last in zip(given, before, strict=False)
+        if not word.startswith("-") and "=" not in word and last not in _WITH_VALUE
+    ]
 
 
 def presets(group: Group, folders: Sequence[Path] = ()) -> list[str]:

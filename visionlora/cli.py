@@ -31,6 +31,7 @@ COMMANDS = (
     "meta",
     "studio",
 )
+HELP = ("-h", "--help", "help")
 MODULES = {"adapters": "gallery"}
 """Of commands that are not called like their module: ``visionlora.adapters`` is a package."""
 
@@ -46,7 +47,7 @@ def usage() -> str:
     summaries = {name: module_of(name).COMMAND.summary for name in COMMANDS}
     lines = [f"  visionlora {name:<9} {summary}" for name, summary in summaries.items()]
     return "\n".join(
-        ["usage: visionlora COMMAND [KEY=VALUE ...]", "", *lines, "", "visionlora COMMAND --help [GROUP]"]
+        ["usage: visionlora COMMAND [KEY=VALUE ...]", "", *lines, "", "visionlora COMMAND --help [GROUP or KEY]"]
     )
 
 
@@ -65,11 +66,20 @@ def complete(arguments: list[str]) -> NoReturn:
     sys.exit(0)
 
 
+def about_command(asked: list[str]) -> list[str]:
+    """``--help train lora`` as ``train --help lora``; a word that is no command is a group or key of train."""
+    if asked[0] in COMMANDS or difflib.get_close_matches(asked[0], COMMANDS, n=1):
+        return [asked[0], "--help", *asked[1:]]
+    return ["train", "--help", *asked]
+
+
 @starting()
 def main() -> None:
     """Hand the rest of the command line to the command that its first word names."""
     arguments = sys.argv[1:]
-    if not arguments or arguments[0] in {"-h", "--help", "help"}:
+    if len(arguments) > 1 and arguments[0] in HELP:
+        arguments = about_command(arguments[1:])
+    if not arguments or arguments[0] in HELP:
         print(usage())
         sys.exit(0 if arguments else 2)
     name = arguments[0]

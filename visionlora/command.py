@@ -15,10 +15,10 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from visionlora import __version__
-from visionlora.arguments import Arguments, closest, config_folders
+from visionlora.arguments import Arguments, config_folders
 from visionlora.errors import MachineFault, VisionLoraError
 from visionlora.files import cannot_use, new_folder
-from visionlora.help import command_help, group_help
+from visionlora.help import asked_about, command_help, help_on
 from visionlora.memory import ADVICE, first_line, is_out_of_memory
 from visionlora.paths import shipped
 from visionlora.settings import groups_of, keys_of, register, top_level
@@ -150,30 +150,22 @@ def answer_without_running(command: Command, given: Sequence[str]) -> None:
     """Print what ``--help`` or ``--version`` asks for and exit; return where neither is given.
 
     Raises:
-        VisionLoraError: help is asked for a group that the command does not have.
+        VisionLoraError: help is asked for a group or key that the command does not have.
     """
     if "--version" in given:
         show(f"visionlora {__version__}")
         sys.exit(0)
-    if not {"-h", "--help"} & set(given):
+    keys, groups = keys_of(command.options), {group.name: group for group in groups_of(command.options)}
+    asked = asked_about(given, {*keys, *groups})
+    if asked is None:
         return
-    groups = {group.name: group for group in groups_of(command.options)}
     folders = config_folders(given)
-    at = next(place for place, word in enumerate(given) if word in ("-h", "--help"))
-    asked = [word for word in given[at + 1 : at + 2] if not word.startswith("-") and "=" not in word]
-    for name in asked:
-        if name not in groups:
-            close = closest(name, keys_of(command.options), groups)
-            hint = (
-                f"did you mean {close[0].partition('.')[0]}?" if close else f"there are {', '.join(groups)}"
-            )
-            raise VisionLoraError(f"there is no group {name!r}; {hint}")
-        show(group_help(groups[name], folders))
-    if not asked:
+    if asked:
+        show("\n\n".join(help_on(name, keys, groups, folders) for name in asked))
+    else:
         title = f"visionlora {command.name}: {command.summary}"
-        show(
-            command_help(title, command.examples, top_level(command.options), tuple(groups.values()), folders)
-        )
+        general = top_level(command.options)
+        show(command_help(title, command.examples, general, tuple(groups.values()), folders))
     sys.exit(0)
 
 

@@ -4,22 +4,53 @@ from __future__ import annotations
 
 import shutil
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from visionlora.arguments import presets
+from visionlora.arguments import bare_words, closest, is_called, presets
+from visionlora.errors import VisionLoraError
 from visionlora.options import shown, takes
 from visionlora.settings import Group, Key
 
+_HELP = ("-h", "--help")
 _FLAGS = """\
 flags
-  --help [GROUP]        this text, or one group of it
+  --help [NAME]         this text, or one group or key of it: --help lora, --help rank
   --version             the version
   -m, --multirun        a run for each of several values: lora.rank=1,2,4; data.root=choice(FOLDER, FOLDER)
   --cfg job             print the configuration that would be used
   --config-dir DIR      presets of your own: DIR/GROUP/NAME.yaml is GROUP=NAME
   -sc install=bash      (or zsh, fish) print the shell's completion: eval "$(visionlora -sc install=bash)"
 """
+
+
+def asked_about(given: Sequence[str], names: Collection[str]) -> list[str] | None:
+    """What ``--help`` is asked about: the words behind it, and those ``names`` that stand before it.
+
+    None: no help is asked for. An empty list: help on everything.
+    """
+    at = next((place for place, word in enumerate(given) if word.partition("=")[0] in _HELP), None)
+    if at is None:
+        return None
+    before = [word for word in bare_words(given[:at]) if word in names]
+    value = given[at].partition("=")[2]
+    return [*before, *([value] if value else []), *bare_words(given[at + 1 :])]
+
+
+def help_on(name: str, keys: Mapping[str, Key], groups: Mapping[str, Group], folders: Sequence[Path]) -> str:
+    """A group, a key, or the keys that are called so in any group (``rank``) or elsewhere (``epochs``).
+
+    Raises:
+        VisionLoraError: there is nothing of that name.
+    """
+    if name in groups:
+        return group_help(groups[name], folders)
+    found = [keys[name]] if name in keys else [key for key in keys.values() if is_called(key, name)]
+    if found:
+        return "\n".join(map(_entry, found))
+    close = closest(name, keys, groups)
+    hint = f"did you mean {' or '.join(close)}?" if close else f"there are the groups {', '.join(groups)}"
+    raise VisionLoraError(f"there is no group or key {name!r}; {hint}")
 
 
 def command_help(
