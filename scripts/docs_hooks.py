@@ -9,7 +9,8 @@ from typing import Any
 from mkdocs.structure.files import File, Files
 
 from visionlora.cli import COMMANDS, module_of
-from visionlora.help import group_help
+from visionlora.help import group_help, in_words
+from visionlora.options import takes
 from visionlora.settings import groups_of, top_level
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -65,11 +66,9 @@ def options_page() -> str:
 
 
 def _table(rows: list[tuple[str, Any]]) -> str:
-    from visionlora.options import shown, takes
-
     lines = ["| key | default | takes | meaning |", "| --- | --- | --- | --- |"]
     for name, key in rows:
-        default = "required" if key.default == "???" else f"`{shown(key.default)}`"
+        default = "required" if key.default == "???" else f"`{in_words(key.default)}`"
         cells = (f"`{name}`", default, takes(key.hint, key.rule), key.rule.help)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)

@@ -72,6 +72,61 @@ def test_help_for_an_unknown_group_suggests_one(command: Command) -> None:
     assert "did you mean lora?" in left.err
 
 
+@pytest.mark.parametrize(
+    ("line", "keys"),
+    [
+        ("train --help lora.rank", {"lora.rank"}),
+        ("train lora.rank --help", {"lora.rank"}),
+        ("train --help=lora.rank", {"lora.rank"}),
+        ("train --help rank", {"lora.rank"}),
+        ("train --help batch-size", {"data.batch_size"}),
+        ("train --help epochs", {"trainer.max_steps"}),
+        ("train --help weights budget", {"model.weights", "retention.budget", "contrast.budget"}),
+        ("--help train lora.rank", {"lora.rank"}),
+        ("help train rank", {"lora.rank"}),
+        ("--help lora.rank", {"lora.rank"}),
+        ("predict --help top_k", {"top_k"}),
+        ("runs folder --help output", {"output"}),
+    ],
+)
+def test_help_on_a_key_is_that_key_alone(command: Command, line: str, keys: set[str]) -> None:
+    left = command(*line.split())
+    assert left.code == 0, left.err
+    entries = [one for one in left.out.splitlines() if one.startswith("  ") and not one.startswith("   ")]
+    assert {entry.split("=")[0].strip() for entry in entries} == keys
+
+
+@pytest.mark.parametrize("line", ["train lora --help", "train --help=lora", "help train lora", "--help lora"])
+def test_a_group_may_stand_on_either_side_of_help(command: Command, line: str) -> None:
+    assert command(*line.split()).out == command("train", "--help", "lora").out
+
+
+@pytest.mark.parametrize("line", ["--help train", "help train", "train --config-dir lora --help", "train -h"])
+def test_help_without_a_name_is_about_the_whole_command(command: Command, line: str) -> None:
+    assert command(*line.split()).out == command("train", "--help").out
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("train --hlep", "did you mean --help?"),
+        ("train help", "did you mean --help?"),
+        ("train --versoin", "did you mean --version?"),
+        ("--help trian", "did you mean 'train'?"),
+        ("train --help lora.rnak", "did you mean lora.rank?"),
+        ("--help nothing_like_it", "there are the groups"),
+        ("train --data my_images", "did you mean data.root=my_images?"),
+        ("train --data goldfish", "did you mean data=goldfish?"),
+    ],
+)
+def test_near_misses_of_flags_and_names_get_the_right_spelling(
+    command: Command, line: str, meant: str
+) -> None:
+    left = command(*line.split())
+    assert left.code == 2
+    assert meant in left.err
+
+
 def test_help_lists_presets_of_ones_own(command: Command, tmp_path: object) -> None:
     folder = tmp_path / "my" / "lora"  # type: ignore[operator]
     folder.mkdir(parents=True)

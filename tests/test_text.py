@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from visionlora.text import SafeFormatter, csv_safe, printable, several
+from visionlora.text import SafeFormatter, counted, csv_safe, printable
 
 
 @pytest.mark.parametrize(
@@ -83,4 +83,5 @@ def test_log_records_are_text_on_one_line() -> None:
 
 
 def test_one_thing_is_no_plural() -> None:
-    assert (several(1, "step"), several(2, "step")) == ("1 step", "2 steps")
+    assert (counted(1, "step"), counted(2000, "step")) == ("1 step", "2,000 steps")
+    assert (counted(1, "class"), counted(2, "class")) == ("1 class", "2 classes")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -279,7 +280,10 @@ def _holds_texts(kind: Any) -> bool:
 
 
 def folder_first(given: Sequence[str]) -> list[str]:
-    """The words of a command line, where a first word alone is the folder."""
-    if given and "=" not in given[0] and not given[0].startswith("-"):
+    """The words of a command line, where a first word alone is the folder; the name may have ``=`` in it."""
+    first = given[0] if given else "-"
+    if not first.startswith("-") and (
+        "=" not in first or os.path.isdir(first)  # noqa: PTH112 - Path's raises where a name is too long
+    ):
         return [f"folder={given[0]}", *given[1:]]
     return list(given)

@@ -46,9 +46,8 @@ def usage() -> str:
     """The help text: one line for each command."""
     summaries = {name: module_of(name).COMMAND.summary for name in COMMANDS}
     lines = [f"  visionlora {name:<9} {summary}" for name, summary in summaries.items()]
-    return "\n".join(
-        ["usage: visionlora COMMAND [KEY=VALUE ...]", "", *lines, "", "visionlora COMMAND --help [GROUP or KEY]"]
-    )
+    first, last = "usage: visionlora COMMAND [KEY=VALUE ...]", "visionlora COMMAND --help [GROUP or KEY]"
+    return "\n".join([first, "", *lines, "", last])
 
 
 def complete(arguments: list[str]) -> NoReturn:
@@ -67,7 +66,7 @@ def complete(arguments: list[str]) -> NoReturn:
 
 
 def about_command(asked: list[str]) -> list[str]:
-    """``--help train lora`` as ``train --help lora``; a word that is no command is a group or key of train."""
+    """``--help train lora`` as ``train --help lora``; a word that is no command is a name in train."""
     if asked[0] in COMMANDS or difflib.get_close_matches(asked[0], COMMANDS, n=1):
         return [asked[0], "--help", *asked[1:]]
     return ["train", "--help", *asked]

@@ -13,6 +13,7 @@ from visionlora.command import Command, complain, launch
 from visionlora.files import require_all_writable
 from visionlora.options import Section, option
 from visionlora.settings import build, plain
+from visionlora.text import counted
 
 SOME_BROKEN = 3
 """The exit code where some adapters could not be read."""
@@ -64,10 +65,10 @@ def gallery(config: DictConfig) -> int:
     shown = sort_entries(filter_entries(found, options.filter or ""), options.sort)
     show(gallery_table(shown))
     if len(shown) < len(found):
-        print(f"{len(shown)} of {len(found)} adapters have the words {printable(options.filter)}")
+        print(f"{len(shown)} of {counted(len(found), 'adapter')} with the words {printable(options.filter)}")
     if options.report is not None:
         write_gallery_page(shown, options.folder, options.sort, Path(options.report))
-        print(f"{printable(options.report)} shows {len(shown)} adapters")
+        print(f"{printable(options.report)} shows {counted(len(shown), 'adapter')}")
     for problem in problems:
         complain(f"left out: {problem}")
     return SOME_BROKEN if problems else 0

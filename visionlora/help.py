@@ -77,9 +77,13 @@ def group_help(group: Group, folders: Sequence[Path] = ()) -> str:
     return "\n".join([*lines, *map(_entry, group.keys)])
 
 
+def in_words(default: object) -> str:
+    """A default as one types it."""
+    return default if isinstance(default, str) else shown(default)
+
+
 def _entry(key: Key) -> str:
-    default = key.default if isinstance(key.default, str) else shown(key.default)
-    default = "(required)" if default == "???" else default
+    default = "(required)" if key.default == "???" else in_words(key.default)
     width = max(70, min(shutil.get_terminal_size().columns, 110))
     first = f"  {f'{key.name}={default}':<34}  {takes(key.hint, key.rule)}"
     lines = textwrap.wrap(first, width, subsequent_indent=" " * 38)

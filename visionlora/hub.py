@@ -182,5 +182,5 @@ def _in_time(what: str, call: Callable[[], Result], seconds: float) -> Result:
         raise error
     first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
     raise VisionLoraError(
-        f"{what}: {first[:300]}; check the name, the connection, and where it is your own `hf auth login`"
+        f"{what}: {first[:300]}; check name and connection; for a repository of your own `hf auth login`"
     ) from error

@@ -10,6 +10,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from visionlora.sweep_jobs import read_jobs
+from visionlora.text import counted
 
 Overrides = tuple[str, ...]
 Metrics = Mapping[str, Any]
@@ -37,7 +38,7 @@ class SweepTable(Callback):
         show(sweep_table(list(zip(names, metrics, strict=True))))
         _write(done, Path(config.hydra.sweep.dir))
         if missing := len(jobs) - len(done):
-            print(f"{missing} of {len(jobs)} runs have no figures: see their errors above")
+            print(f"no figures of {missing} of {counted(len(jobs), 'run')}: see the errors above")
         repeated = {one: runs for one, runs in by_seed(done).items() if len(runs) > 1}
         if repeated:
             show(seeds_table(list(zip(in_words(list(repeated)), repeated.values(), strict=True))))

@@ -78,9 +78,9 @@ def without_references(text: str) -> str:
     return re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + "\\${", text)
 
 
-def several(count: int, one: str) -> str:
-    """``1 step`` or ``2 steps``."""
-    return f"{count} {one}" if count == 1 else f"{count} {one}s"
+def counted(count: int, one: str) -> str:
+    """``1 step``, ``2,000 steps`` or ``2 classes``."""
+    return f"{count:,} {one}{'' if count == 1 else 'es' if one.endswith('s') else 's'}"
 
 
 def make_streams_safe() -> None:

@@ -52,10 +52,10 @@ def test_the_number_of_calls_is_shown_if_it_is_not_one() -> None:
 def test_a_frozen_layer_is_marked_and_not_counted_as_adapted() -> None:
     text = shown(layer(), layer(name="deep", rank=0, parameters=0, gradient=None))
     assert "frozen" in next(line for line in text.splitlines() if "deep" in line)
-    assert "1 adapted layers" in text
+    assert "1 adapted layer" in text
 
 
 def test_the_totals_are_below_the_table_and_the_network_above_it() -> None:
     text = shown(layer())
     assert text.startswith("vgg[19]: images 2 x 3 x 32 x 32")
-    assert "1 adapted layers, 728 of 5,000 parameters trained; 1 of 3 batch norms folded" in text
+    assert "1 adapted layer, 728 of 5,000 parameters trained; 1 of 3 batch norms folded" in text

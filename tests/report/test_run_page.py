@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from visionlora.report.judged import Bin, ClassScores, Judged, write_classes
-from visionlora.report.run_page import OPEN, PICTURES, HeatMap, RunReport, run_page, write_run_page
+from visionlora.report.run_page import OPEN, PICTURES, TIMES, HeatMap, RunReport, run_page, write_run_page
 from visionlora.report.run_summary import summary_sentences
 from visionlora.report.sheet import PredictionRow
 
@@ -49,6 +49,22 @@ def test_the_page_loads_nothing(metrics: dict[str, Any], image: Path, tmp_path: 
     sources = re.findall(r"src='([^']{0,40})", page)
     assert len(sources) >= 3
     assert all(source.startswith("data:image/jpeg;base64,") for source in sources)
+
+
+def test_the_time_table_names_what_each_second_went_to(metrics: dict[str, Any], image: Path) -> None:
+    page = run_page(report(metrics, [row(image)]))
+    shown = dict(re.findall(r"<tr><td>([^<]*)</td><td>([^<]*)</td></tr>", page))
+    assert set(metrics["time"]) == {*TIMES, "step_ms", "images_per_s"}
+    assert {shown[words] for words in TIMES.values()} == {
+        f"{seconds:.1f} s" for name, seconds in metrics["time"].items() if name in TIMES
+    }
+    assert shown["total"] == "67.0 s"
+    assert (shown["a step"], shown["new images in a second"]) == ("250 ms", "32.0")
+
+
+def test_every_table_scrolls_on_a_narrow_page(metrics: dict[str, Any], image: Path) -> None:
+    page = run_page(report(metrics, [row(image)]))
+    assert page.count("<table") == page.count("<div class=scroll tabindex=0><table") > 2
 
 
 def test_names_are_text(metrics: dict[str, Any], tmp_path: Path) -> None:

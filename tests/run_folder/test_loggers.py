@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import Left, Train
 from visionlora.command import in_words
 from visionlora.errors import MachineFault, VisionLoraError
-from visionlora.run_folder.loggers import make_logger, require_logger
+from visionlora.run_folder.loggers import close_logger, make_logger, require_logger
 
 
 @pytest.mark.parametrize("kind", ["wandb", "mlflow"])
@@ -65,6 +65,17 @@ def test_where_tensorboard_cannot_write_the_run_says_where_and_no_thread_prints_
     assert isinstance(known, MachineFault)
     assert f"{tmp_path / 'tensorboard'} cannot be used: No space left on device" in str(known)
     assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["costs $5_$HOME ${HOME}", "~", "~root", "run #1, a=b%20 (x)?"])
+@pytest.mark.parametrize("kind", ["tensorboard", "csv"])
+def test_curves_lie_in_the_runs_folder_whatever_its_name(kind: str, name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    logger = make_logger(kind, tmp_path / name, "folder")
+    logger.log_metrics({"train/loss": 1.0}, step=0)
+    close_logger(logger)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert any((tmp_path / name / kind).iterdir())
 
 
 def test_curves_go_to_a_csv_file(train: Train) -> None:

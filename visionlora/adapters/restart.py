@@ -225,9 +225,10 @@ def describe_restarts(model: nn.Module) -> str | None:
     ranks = [adapter.saved_rank for adapter in adapters.values()]
     least = min(adapters, key=lambda site: float(adapters[site].energy))
     restarts = max(int(adapter.restarts) for adapter in adapters.values())
+    times = "1 restart" if restarts == 1 else f"{restarts} restarts"
     mean = sum(float(adapter.energy) for adapter in adapters.values()) / len(adapters)
     return (
-        f"{restarts} restarts (lora.restart_every): the adapter is their sum, of rank {min(ranks)} to "
+        f"{times} (lora.restart_every): the adapter is their sum, of rank {min(ranks)} to "
         f"{max(ranks)}, and keeps {mean:.1%} of its energy (mean over layers; least: {least} "
         f"{float(adapters[least].energy):.1%})"
     )

@@ -19,7 +19,7 @@ from visionlora.files import replacing
 from visionlora.paths import cache_directory
 from visionlora.place import place
 from visionlora.processes import gather
-from visionlora.text import csv_safe
+from visionlora.text import counted, csv_safe
 
 ON_BAD = ("skip", "stop")
 LONG = 10_000
@@ -100,8 +100,7 @@ def refuse(bad: Sequence[BadImage]) -> None:
 def _list(bad: Sequence[BadImage]) -> str:
     named = "; ".join(f"{image.path}: {image.reason}" for image in bad[:_NAMED])
     more = f"; and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
-    count = "1 image" if len(bad) == 1 else f"{len(bad)} images"
-    return f"{count} cannot be used ({named}{more})"
+    return f"{counted(len(bad), 'image')} cannot be used ({named}{more})"
 
 
 def split_bad(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from visionlora.data.findings import Finding, SeenImage
 from visionlora.data.splits import ImageFolder
-from visionlora.text import printable
+from visionlora.text import counted, printable
 
 _MOST = 20
 
@@ -29,7 +29,7 @@ def name_findings(folder: ImageFolder, images: Sequence[SeenImage]) -> list[Find
     for what, test, names in kinds:
         unusual = [name for name in names if name and test(name)]
         if unusual:
-            count = "1 name" if len(unusual) == 1 else f"{len(unusual)} names"
+            count = counted(len(unusual), "name")
             lines = tuple(printable(name) for name in unusual[:_MOST])
             findings.append(
                 Finding("note", "names", f"{count} {what}", "they are shown as text", lines=lines)

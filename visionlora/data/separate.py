@@ -10,6 +10,7 @@ from pathlib import Path
 from visionlora.data.identity import file_hash
 from visionlora.data.images import ImageFile
 from visionlora.errors import VisionLoraError
+from visionlora.text import counted
 
 SETTINGS = {
     "anchor": "retention.anchors", "negative": "contrast.anchors", "retention": "retention.root",
@@ -59,7 +60,7 @@ def without_overlap(
         raise VisionLoraError(
             f"{SETTINGS[role]}: every image is also among {named}; give other images, or leave one out"
         )
-    count = "1 image" if len(shared) == 1 else f"{len(shared):,} images"
+    count = counted(len(shared), "image")
     return shared, [f"{count} of {SETTINGS[role]} left out: also among {named} (first: {min(shared)})"]
 
 

@@ -17,6 +17,7 @@ from visionlora.report.label_figures import LabelFigures, labels_table
 from visionlora.report.metrics_file import SELECTED, UNKNOWN
 from visionlora.report.tables import show
 from visionlora.tasks.choose import task_of
+from visionlora.text import counted
 
 
 def gives_several_labels(adapter: str) -> bool:
@@ -99,4 +100,7 @@ def show_labels(metrics: dict[str, Any], console: Console) -> None:
         )
     ]  # fmt: skip
     console.print(f"{', '.join(figures)}" + (f" ({words})" if words else ""), highlight=False)
-    show(labels_table(LabelFigures(f"{metrics['pictures']:,} images", words, metrics["per_label"])), console)
+    show(
+        labels_table(LabelFigures(counted(metrics["pictures"], "image"), words, metrics["per_label"])),
+        console,
+    )

@@ -37,7 +37,7 @@ from visionlora.signals import StopRequest, stoppable
 from visionlora.tasks.base import Prediction, Task
 from visionlora.tasks.choose import task_of
 from visionlora.tasks.multi_label import MultiLabel
-from visionlora.text import printable
+from visionlora.text import counted, printable
 
 SHOWN = 50
 """Rows of the table on the terminal, and images on a sheet; an output file takes all of them."""
@@ -111,7 +111,7 @@ def _predict(
     show(predictions_table(rows, several), console)
     _say_totals(console, options.output, count - len(broken), len(shown))
     if count < len(images):
-        console.print(Text(f"stopped after {count:,} of {len(images):,} images"))
+        console.print(Text(f"stopped after {count:,} of {counted(len(images), 'image')}"))
     _name_broken(broken, count)
     if options.sheet:
         before_after_sheet(rows, Path(options.sheet), compare=options.compare, total=count - len(broken))
@@ -224,7 +224,7 @@ def _row(prediction: ImagePrediction) -> PredictionRow:
 def _say_totals(console: Console, output: str | None, readable: int, shown: int) -> None:
     if readable > shown:
         hint = "" if output else "; output=NAME.csv takes all"
-        console.print(Text(f"and {readable - shown:,} more images{hint}"))
+        console.print(Text(f"and {counted(readable - shown, 'more image')}{hint}"))
     if output:
         console.print(Text(f"written to {printable(output)}"))
 
@@ -234,4 +234,4 @@ def _name_broken(broken: Sequence[ImagePrediction], count: int) -> None:
     for prediction in broken:
         print(printable(f"not read: {prediction.path}: {prediction.error}"), file=sys.stderr)
     if broken:
-        print(f"{len(broken)} of {count} images could not be read", file=sys.stderr)
+        print(f"{len(broken):,} of {counted(count, 'image')} could not be read", file=sys.stderr)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from visionlora.errors import VisionLoraError
 from visionlora.exporting.images import Batch
 from visionlora.models.classes import UnknownClass, find_class
+from visionlora.text import counted
 
 Runner = Callable[[Tensor], Tensor]
 """What an opened file computes: logits (images, outputs) of its own kind of input."""
@@ -48,8 +49,8 @@ class Comparison:
     def in_words(self) -> str:
         """One line for the terminal."""
         line = (
-            f"top-1 is the same on {self.same:,} of {self.images:,} images, logits differ by at most "
-            f"{self.difference:.2g} (of {self.scale:.3g})"
+            f"top-1 is the same on {self.same:,} of {counted(self.images, 'image')}, logits differ by "
+            f"at most {self.difference:.2g} (of {self.scale:.3g})"
         )
         if self.top1 is None:
             return line

@@ -34,7 +34,7 @@ from visionlora.models.other_tasks import task_of
 from visionlora.models.restore import TrainedModel, saved_thresholds
 from visionlora.models.several import restore_adapters
 from visionlora.models.sources import structure
-from visionlora.text import printable
+from visionlora.text import counted, printable
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def export_adapter(options: ExportConfig, console: Console | None = None) -> Com
     calibrated: tuple[ImageFile, ...] = ()
     if options.precision == "int8":
         calibrated, source = calibration_images(options.calibration, options.adapters[0], compared)
-        say(Text(f"int8: ranges from {len(calibrated)} images ({printable(source)})"))
+        say(Text(f"int8: ranges from {counted(len(calibrated), 'image')} ({printable(source)})"))
     trained = restore_adapters(options.adapters, options.adapter_weights, 1.0, options.model, options.weights)
     if suffix == ".safetensors" and growths(trained.network):
         raise VisionLoraError(

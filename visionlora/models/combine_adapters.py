@@ -21,7 +21,7 @@ from visionlora.models.adapter_files import require_new_folder, write_directory
 from visionlora.models.arithmetic_config import CombineConfig, ExtractConfig
 from visionlora.models.restore import unchanged_head
 from visionlora.models.several import Loaded, join_heads, load_all
-from visionlora.text import listed, printable
+from visionlora.text import counted, listed, printable
 
 SHOWN = 20
 """Layers of the table: those that lose the most."""
@@ -63,7 +63,7 @@ def combine_adapters(options: CombineConfig, console: Console | None = None) -> 
         "energy": {name: one.energy for name, one in kept.items()},
     }
     write_directory(folder, network, backbone, head, classes, {"combined": about})
-    _report(console, folder, kept, f"{options.method} of {len(loaded)} adapters")
+    _report(console, folder, kept, f"{options.method} of {counted(len(loaded), 'adapter')}")
     return folder
 
 
@@ -141,7 +141,10 @@ def _report(console: Console, folder: Path, kept: Mapping[str, Kept], what: str)
     console.print(table)
     if len(kept) > len(worst):
         console.print(
-            Text(f"and {len(kept) - len(worst)} more layers, of which less is lost; all are in the file")
+            Text(
+                f"and {counted(len(kept) - len(worst), 'more layer')}, of which less is lost; all are in "
+                "the file"
+            )
         )
     total = sum(one.norm**2 for one in kept.values())
     held = sum(one.energy * one.norm**2 for one in kept.values())

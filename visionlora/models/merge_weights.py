@@ -28,7 +28,7 @@ from visionlora.models.restore import MULTI_LABEL, TrainedModel, saved_threshold
 from visionlora.models.several import restore_adapters
 from visionlora.models.sources import network_name
 from visionlora.models.timm_networks import is_timm
-from visionlora.text import printable
+from visionlora.text import counted, printable
 
 FORMATS = (".safetensors", ".pth", ".pt")
 
@@ -105,7 +105,7 @@ def write_merged(
     }
     write_json(names, about, indent=1)
     said += [
-        f"{printable(path)}: {about['model']} with {about['num_classes']} outputs; "
+        f"{printable(path)}: {about['model']} with {counted(about['num_classes'], 'output')}; "
         f"their names are in {printable(names.name)}",
         f"it fits {in_words(recipe)}",
     ]

@@ -33,6 +33,7 @@ from visionlora.frozen.quantised import (
     stored_bytes,
 )
 from visionlora.models.config import FIRST, HEAD
+from visionlora.text import counted
 
 CORRECTION_FILE = "base_correction.safetensors"
 """In an adapter directory: what makes up for the error of the base that the adapter was trained on."""
@@ -82,7 +83,7 @@ class QuantisedBase:
         mean = [sum(column) / len(self.errors) for column in zip(*self.errors.values(), strict=True)]
         by = f" by {self.codec}" if self.scheme == "nf4" else ""
         said = (
-            f"the base is quantised to {self.scheme}{by}: {len(self.errors)} layers, "
+            f"the base is quantised to {self.scheme}{by}: {counted(len(self.errors), 'layer')}, "
             f"{self.stored_bytes / 1e6:.1f} MB instead of {self.dense_bytes / 1e6:.1f}; the weights' error "
             f"is {mean[0]:.4f} of their norm (mean of the layers)"
         )

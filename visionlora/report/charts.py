@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from visionlora.report.html import text
 from visionlora.report.judged import Bin
+from visionlora.text import counted
 
 WIDTH, HEIGHT = 440, 260
 LEFT, RIGHT, TOP, BOTTOM = 46, 14, 12, 40
@@ -75,8 +76,8 @@ def reliability_chart(bins: Sequence[Bin]) -> str:
         radius = 3 + 9 * (one.images / most) ** 0.5
         parts.append(
             f"<circle class='dot learned' cx={_x(one.confidence):.1f} cy={_y(one.correct, 0, 1):.1f} "
-            f"r={radius:.1f}><title>{one.images} images: {one.confidence:.2f} sure, {one.correct:.2f} "
-            f"correct</title></circle>"
+            f"r={radius:.1f}><title>{counted(one.images, 'image')}: {one.confidence:.2f} sure, "
+            f"{one.correct:.2f} correct</title></circle>"
         )
     caption = "<span class='key learned'>share that is correct; larger: more images</span>"
     return f"<figure class=chart>{_svg(parts)}<figcaption>{caption}</figcaption></figure>"

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from visionlora.text import printable
+from visionlora.text import counted, printable
 
 
 def explanation_table(explanation: Mapping[str, Any]) -> Table:
@@ -51,8 +51,8 @@ def _totals(explanation: Mapping[str, Any]) -> str:
     norms, parameters = explanation["batch_norms"], explanation["parameters"]
     adapted = sum(layer["rank"] > 0 for layer in explanation["layers"])
     return (
-        f"{adapted} adapted layers, {parameters['trainable']:,} of {parameters['total']:,} parameters "
-        f"trained; {norms['folded']} of {norms['all']} batch norms folded; forward and backward "
+        f"{counted(adapted, 'adapted layer')}, {parameters['trainable']:,} of {parameters['total']:,} "
+        f"parameters trained; {norms['folded']} of {norms['all']} batch norms folded; forward and backward "
         f"{1000 * explanation['step_s']:.1f} ms, of that in timed implementations "
         f"{1000 * explanation['timed_s']:.1f} ms{_frozen_part(explanation.get('frozen_below'))}"
     )
@@ -61,7 +61,7 @@ def _totals(explanation: Mapping[str, Any]) -> str:
 def _frozen_part(frozen: Mapping[str, Any] | None) -> str:
     if not frozen:
         return ""
-    return f"; {frozen['layers']} layers below {frozen['layer']} can be cached (cache.features)"
+    return f"; {counted(frozen['layers'], 'layer')} below {frozen['layer']} can be cached (cache.features)"
 
 
 def _input(layer: Mapping[str, Any]) -> str:

@@ -12,9 +12,10 @@ from visionlora.files import replacing
 from visionlora.report.html import frame as _frame
 from visionlora.report.html import page as _page
 from visionlora.report.html import path as _path
-from visionlora.report.html import styles
+from visionlora.report.html import styles, table
 from visionlora.report.html import text as _text
 from visionlora.report.html import thumbnails as _thumbnails
+from visionlora.text import counted
 
 GROUPS = 24
 """Groups of images that a finding shows; it counts the others."""
@@ -135,9 +136,9 @@ class _Page:
         asked = any(row.output for row in self.rows)
         body = "".join(self._row(row, most, asked) for row in self.rows)
         left = len(self.report.classes) - len(self.rows)
-        more = f"<p class=quiet>and {left} more classes with nothing to see</p>" if left else ""
-        output = "<th>what it means to the network</th>" if asked else ""
-        return f"<table><tr><th>class</th><th></th><th>images</th>{output}</tr>{body}</table>{more}"
+        more = f"<p class=quiet>and {counted(left, 'more class')} with nothing to see</p>" if left else ""
+        head = ("class", "", "images", *(["what it means to the network"] if asked else []))
+        return table(head, body, "classes") + more
 
     def _row(self, row: ClassRow, most: int, asked: bool) -> str:
         bars = "".join(

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from visionlora.data.findings import ClassRow, Finding, FolderReport, SeenImage
 from visionlora.paths import program
-from visionlora.text import for_terminal
+from visionlora.text import counted, for_terminal
 
 CLASSES = 40
 """Rows of the table; where there are more, those with something to see come first."""
@@ -69,8 +69,7 @@ def _found(report: FolderReport) -> RenderableType:
     grid.add_column(overflow="fold")
     grid.add_row("folder", Text(for_terminal(report.root)))
     grid.add_row("layout", Text(for_terminal(report.layout)))
-    many = "1 class" if len(report.classes) == 1 else f"{len(report.classes):,} classes"
-    grid.add_row("images", Text(f"{images:,} ({splits}) of {many}"))
+    grid.add_row("images", Text(f"{images:,} ({splits}) of {counted(len(report.classes), 'class')}"))
     for place, note in enumerate(report.notes):
         grid.add_row("decided" if place == 0 else "", Text(for_terminal(note), style="yellow"))
     return grid
@@ -96,7 +95,7 @@ def classes_table(rows: Sequence[ClassRow], most: int = CLASSES) -> RenderableTy
         counts = [str(row.counts.get(role, 0) or "-") for role in roles]
         table.add_row(Text(for_terminal(row.name)), *counts, *([_output(row)] if asked else []))
     if len(rows) > len(shown):
-        return Group(table, Text(f"and {len(rows) - len(shown):,} more classes", style="dim"))
+        return Group(table, Text(f"and {counted(len(rows) - len(shown), 'more class')}", style="dim"))
     return table
 
 

@@ -53,6 +53,19 @@ def page(title: str, css: str, body: str, script: str = "") -> str:
     )
 
 
+def table(head: Iterable[str], rows: str, kind: str = "numbers") -> str:
+    """A table, which scrolls where the page is too narrow for it.
+
+    Args:
+        head: the names of the columns, as text; none: there is no such row.
+        rows: as HTML.
+        kind: its CSS class.
+    """
+    names = "".join(f"<th>{text(name)}</th>" for name in head)
+    first = f"<tr>{names}</tr>" if names else ""
+    return f"<div class=scroll tabindex=0><table class='{kind}'>{first}{rows}</table></div>"
+
+
 def frame(uri: str | None) -> str:
     """An image in a square, or the words that there is none."""
     if uri is None:

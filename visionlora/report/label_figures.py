@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from visionlora.files import replacing
-from visionlora.report.html import text
+from visionlora.report.html import table, text
 from visionlora.report.markdown import escaped
 from visionlora.report.metrics_file import SELECTED
-from visionlora.text import csv_safe, for_terminal
+from visionlora.text import counted, csv_safe, for_terminal
 
 SHOWN = 40
 """Labels of the table on the terminal, those with the lowest average precision; files have all of them."""
@@ -61,7 +61,7 @@ def labels_table(found: LabelFigures) -> Table:
         table.add_column(name, justify="right")
     for name in sorted(found.labels, key=lambda one: _order(found.labels[one]))[:SHOWN]:
         table.add_row(Text(for_terminal(name)), *(_shown(found.labels[name][key]) for key in _FIGURES))
-    more = f"and {len(found.labels) - SHOWN} more labels" if len(found.labels) > SHOWN else ""
+    more = f"and {counted(len(found.labels) - SHOWN, 'more label')}" if len(found.labels) > SHOWN else ""
     table.caption = "; ".join(one for one in (more, found.selected and f"* {found.selected}") if one) or None
     return table
 
@@ -77,7 +77,7 @@ def labels_markdown(found: LabelFigures, most: int | None = None) -> str:
     for name, figures in list(found.labels.items())[:most]:
         lines.append(f"| {escaped(name)} | {' | '.join(_shown(figures[key]) for key in _FIGURES)} |")
     if most is not None and len(found.labels) > most:
-        lines += ["", f"And {len(found.labels) - most} more labels."]
+        lines += ["", f"And {counted(len(found.labels) - most, 'more label')}."]
     return "\n".join(lines)
 
 
@@ -85,7 +85,6 @@ def labels_section(found: LabelFigures | None) -> str:
     """All of them as a table of a page."""
     if found is None:
         return "<p class=quiet>not measured: there are no labelled images</p>"
-    head = "".join(f"<th>{name}</th>" for name in _FIGURES.values())
     rows = "".join(
         f"<tr><td class=name><bdi>{text(name)}</bdi></td>"
         + "".join(f"<td>{_shown(figures[key])}</td>" for key in _FIGURES)
@@ -96,7 +95,7 @@ def labels_section(found: LabelFigures | None) -> str:
     return (
         f"<p class=quiet>On {text(found.images + chosen)}. An image has a label where its probability is "
         "above the label's threshold. The same figures are in labels.csv.</p>"
-        f"<table class=numbers><tr><th>label</th>{head}</tr>{rows}</table>"
+        f"{table(('label', *_FIGURES.values()), rows)}"
     )
 
 

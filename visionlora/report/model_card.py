@@ -10,7 +10,7 @@ from visionlora.report.label_figures import label_figures, labels_markdown
 from visionlora.report.markdown import code, escaped
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, has_several_labels, learned_figure
 from visionlora.report.selected import selected_words
-from visionlora.text import printable, several
+from visionlora.text import counted, printable
 
 MAX_CLASSES = 10
 """The card lists at most so many old classes with forgotten images; ``metrics.json`` has more."""
@@ -47,7 +47,7 @@ def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any], date: str) -
         f"- head: `{metrics['head']}`",
         f"- rank {lora['rank']}, alpha {lora['alpha']:g}, targets {code(', '.join(lora['targets']))}",
         f"- {metrics['parameters']['trainable']:,} of {metrics['parameters']['total']:,} parameters trained "
-        f"in {several(metrics['steps'], 'step')} on {several(metrics['pictures']['train'], 'image')}, "
+        f"in {counted(metrics['steps'], 'step')} on {counted(metrics['pictures']['train'], 'image')}, "
         f"seed {metrics['seed']}",
         f"- the adapter's weights are {WEIGHTS_TAKEN[metrics['candidates']['taken']]}",
         "",

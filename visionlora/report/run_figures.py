@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from visionlora.report.charts import Line, line_chart, reliability_chart
-from visionlora.report.html import text
+from visionlora.report.html import table, text
 from visionlora.report.judged import Judged
 
 MATRIX = 40
@@ -30,11 +30,11 @@ def classes_section(judged: Judged | None) -> str:
         f"<td>{_share(one.f1)}</td></tr>"
         for one in judged.classes
     )
+    columns = ("class", "images", "recall before", "recall", "precision", "F1")
     return (
         f"<p class=quiet>On {text(judged.images + chosen)}. Precision is among these images alone. The same "
         "figures are in classes.csv.</p>"
-        "<table class=numbers><tr><th>class</th><th>images</th><th>recall before</th><th>recall</th>"
-        f"<th>precision</th><th>F1</th></tr>{rows}</table>"
+        f"{table(columns, rows)}"
         f"<div class=pair>{_confusion(judged)}<div><h3>Reliability</h3>{reliability_chart(judged.bins)}"
         f"<p class=quiet>expected calibration error {judged.calibration_error:.3f}</p></div></div>"
     )
@@ -53,10 +53,7 @@ def _confusion(judged: Judged) -> str:
             f"<tr><td>{text(true)}</td><td>{text(said)}</td><td>{-count}</td></tr>"
             for count, true, said in pairs[:PAIRS]
         )
-        return (
-            "<div><h3>Confused most often</h3><table class=numbers><tr><th>class</th><th>predicted</th>"
-            f"<th>images</th></tr>{lines}</table></div>"
-        )
+        return f"<div><h3>Confused most often</h3>{table(('class', 'predicted', 'images'), lines)}</div>"
     head = "".join(f"<th><span><bdi>{text(name)}</bdi></span></th>" for name in names)
     body = "".join(
         f"<tr><th><bdi>{text(names[row])}</bdi></th>"
@@ -66,7 +63,7 @@ def _confusion(judged: Judged) -> str:
     )
     return (
         "<div><h3>Confusion matrix</h3><p class=quiet>rows: the class; columns: the prediction</p>"
-        f"<div class=scroll><table class=matrix><tr><th></th>{head}</tr>{body}</table></div></div>"
+        f"{table((), f'<tr><th></th>{head}</tr>{body}', 'matrix')}</div>"
     )
 
 
@@ -115,7 +112,7 @@ def updates_section(sizes: Mapping[str, float]) -> str:
         for name, size in sizes.items()
     )
     words = "The norm of each layer's update as a share of its weight's, from the input to the output."
-    return f"{quiet(words)}<div class=scroll><table class=numbers>{rows}</table></div>"
+    return quiet(words) + table((), rows)
 
 
 def _share(value: float | None) -> str:

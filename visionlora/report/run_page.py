@@ -10,13 +10,14 @@ from typing import Any
 from PIL import Image
 
 from visionlora.files import replacing
-from visionlora.report.html import data_uri, frame, page, styles, text, thumbnails
+from visionlora.report.html import data_uri, frame, page, styles, table, text, thumbnails
 from visionlora.report.judged import Judged
 from visionlora.report.label_figures import label_figures, labels_section
 from visionlora.report.metrics_file import NOT_MEASURED, has_several_labels
 from visionlora.report.run_figures import classes_section, quiet, strength_section, updates_section
 from visionlora.report.run_summary import headline_boxes, summary_sentences
 from visionlora.report.sheet import PredictionRow, TopNames
+from visionlora.text import counted
 
 PICTURES = 300
 """Validation images that are shown; the others are rows of a table."""
@@ -29,6 +30,18 @@ LOSSES = 6
 FORGOTTEN = 24
 """Forgotten images that are shown; the others are counted."""
 SIDE = 100
+TIMES = {
+    "setup_s": "loading, checking, choosing kernels",
+    "generated_s": "generating images",
+    "teacher_s": "the frozen network on anchors",
+    "steps_s": "training steps",
+    "validation_s": "validation",
+    "selection_s": "choosing weights and strength",
+    "writing_s": "writing results",
+    "total_s": "total",
+    "core_s": "processor time, all threads together",
+}
+"""What the seconds of a run went to."""
 
 
 @dataclass(frozen=True)
@@ -132,8 +145,8 @@ def _before_after(report: RunReport) -> str:
         )
         left = len(rows) - PICTURES - len(others)
         body += (
-            f"<details><summary>{len(others):,} more without their pictures</summary><table><tr>"
-            f"<th>image</th><th>class</th><th>before</th><th>after</th></tr>{lines}</table></details>"
+            f"<details><summary>{len(others):,} more without their pictures</summary>"
+            f"{table(('image', 'class', 'before', 'after'), lines)}</details>"
             f"{quiet(f'and {left:,} more') if left else ''}"
         )
     return body
@@ -177,18 +190,14 @@ def _forgotten(report: RunReport) -> str:
         f"<td>{text(', '.join(f'{name} {count}' for name, count in list(one['now'].items())[:3]))}</td></tr>"
         for one in changes["classes"]
     )
-    table = (
-        "<table class=numbers><tr><th>old class</th><th>images</th><th>top-1 before</th><th>top-1 after</th>"
-        f"<th>predicted now</th></tr>{rows}</table>"
-    )
+    columns = ("old class", "images", "top-1 before", "top-1 after", "predicted now")
+    classes = table(columns, rows) if rows else ""
     shown = report.forgotten[:FORGOTTEN]
     found = thumbnails([row.path for row in shown], SIDE)
     cards = "".join(_card(row, found.get(row.path)) for row in shown)
     left = len(report.forgotten) - len(shown)
-    return (
-        f"{quiet(words)}{table if rows else ''}<div class=cards>{cards}</div>"
-        f"{quiet(f'and {left} more images') if left else ''}"
-    )
+    more = quiet(f"and {counted(left, 'more image')}") if left else ""
+    return f"{quiet(words)}{classes}<div class=cards>{cards}</div>{more}"
 
 
 def _heat_maps(maps: Sequence[HeatMap] | str) -> str:
@@ -215,15 +224,13 @@ def _heat_maps(maps: Sequence[HeatMap] | str) -> str:
 
 def _facts(report: RunReport) -> str:
     metrics = report.metrics
-    times = {
-        name.removesuffix("_s"): f"{value:.1f} s"
-        for name, value in metrics["time"].items()
-        if name.endswith("_s")
-    }
+    time = metrics["time"]
+    times = {words: f"{time[name]:.1f} s" for name, words in TIMES.items()}
+    times |= {"a step": f"{time['step_ms']:.0f} ms", "new images in a second": f"{time['images_per_s']:.1f}"}
     config = "\n".join(map(text, report.config.splitlines()))
     notices = "".join(f"<li>{text(one)}</li>" for one in metrics["notices"])
     return (
-        f"<div class=pair>{_table('seconds', times)}{_table('versions', metrics.get('versions', {}))}</div>"
+        f"<div class=pair>{_table('time', times)}{_table('versions', metrics.get('versions', {}))}</div>"
         f"<ul class=decided>{notices}</ul>"
         f"<details><summary>configuration</summary><pre>{config}</pre></details>"
     )
@@ -231,7 +238,7 @@ def _facts(report: RunReport) -> str:
 
 def _table(title: str, rows: Mapping[str, Any]) -> str:
     lines = "".join(f"<tr><td>{text(name)}</td><td>{text(value)}</td></tr>" for name, value in rows.items())
-    return f"<table class=numbers><tr><th colspan=2>{title}</th></tr>{lines}</table>"
+    return table((), f"<tr><th colspan=2>{title}</th></tr>{lines}")
 
 
 def _first(prediction: TopNames | None) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from visionlora.report.html import text
 from visionlora.report.intervals import wilson_interval
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, has_several_labels, learned_figure
-from visionlora.text import listed
+from visionlora.text import counted, listed
 
 
 def summary_sentences(metrics: Mapping[str, Any]) -> Sequence[str]:
@@ -18,7 +18,7 @@ def summary_sentences(metrics: Mapping[str, Any]) -> Sequence[str]:
     several = has_several_labels(metrics)
     kinds = "labels" if several else "classes"
     names = listed(classes, most=3) if len(classes) <= 3 else f"{len(classes)} {kinds}"
-    start = f"{metrics['model']['used']} learned {names} from {train:,} image{'' if train == 1 else 's'}"
+    start = f"{metrics['model']['used']} learned {names} from {counted(train, 'image')}"
     before, after, count, kind = _learned(metrics)
     if after is None:
         learned = f"{start}; what it learned is not measured, because there are no validation images."
@@ -26,7 +26,7 @@ def summary_sentences(metrics: Mapping[str, Any]) -> Sequence[str]:
         rose = f"is {after:.3f}" if before is None else f"went from {before:.3f} to {after:.3f}"
         figure = learned_figure(metrics)[1]
         interval = "" if several else f" (95 % interval {_interval(after, count)})"
-        learned = f"{start}: {figure} on {count} {kind} images {rose}{interval}."
+        learned = f"{start}: {figure} on {counted(count, f'{kind} image')} {rose}{interval}."
     if several:
         return (learned, "Each label has a threshold of its own: an image has it where it is more probable.")
     return learned, _kept(metrics["retention"]), _called(metrics)
@@ -50,10 +50,10 @@ def _kept(retention: Mapping[str, Any] | str) -> str:
     if retention["labelled"]:
         first, last = retention["before/top1"], retention["after/top1"]
         words = f"went from {first:.3f} to {last:.3f} (95 % interval {_interval(last, count)})"
-        return f"On {count} images of what it knew before, top-1 {words}."
+        return f"On {counted(count, 'image')} of what it knew before, top-1 {words}."
     return (
-        f"On {count} images of what it knew before, an estimated {retention['lost']:.3f} of top-1 was lost, "
-        f"and {retention['agreement']:.1%} keep their prediction."
+        f"On {counted(count, 'image')} of what it knew before, an estimated {retention['lost']:.3f} of top-1 "
+        f"was lost, and {retention['agreement']:.1%} keep their prediction."
     )
 
 
@@ -66,7 +66,7 @@ def _called(metrics: Mapping[str, Any]) -> str:
         return f"{chosen}; false positives are not measured, because there are no contrast images."
     rate, count = contrast["after/false_positive_rate"], contrast["pictures"]
     return (
-        f"{chosen}; of {count} images of other things {rate:.1%} get a trained class "
+        f"{chosen}; of {counted(count, 'image')} of other things {rate:.1%} get a trained class "
         f"(95 % interval {_interval(rate, count)})."
     )
 
@@ -76,7 +76,7 @@ def headline_boxes(metrics: Mapping[str, Any]) -> str:
     before, after, count, kind = _learned(metrics)
     retention, contrast = metrics["retention"], metrics["contrast"]
     selected = metrics["after"][SELECTED] if kind == "validation" else []
-    words = f"{learned_figure(metrics)[1]} on {count} {kind} images"
+    words = f"{learned_figure(metrics)[1]} on {counted(count, f'{kind} image')}"
     if has_several_labels(metrics):
         figures = metrics["after"] if kind == "validation" else metrics["test"]["after"]
         mark = "val/" if kind == "validation" else ""
@@ -87,7 +87,7 @@ def headline_boxes(metrics: Mapping[str, Any]) -> str:
         ):
             value = figures.get(f"{mark}{key}", NOT_MEASURED)
             shown = None if isinstance(value, str) else value
-            boxes += _box(title, f"{what}, on {count} {kind} images", None, shown, None, selected)
+            boxes += _box(title, f"{what}, on {counted(count, f'{kind} image')}", None, shown, None, selected)
         return f"<div class=boxes>{boxes}</div>"
     boxes = _box("Learned", words, before, after, count, selected)
     if isinstance(retention, str):
@@ -106,7 +106,7 @@ def headline_boxes(metrics: Mapping[str, Any]) -> str:
     images = contrast["pictures"]
     boxes += _box(
         "False positives",
-        f"share of {images} images of other things",
+        f"share of {counted(images, 'image')} of other things",
         None if isinstance(first, str) else first,
         contrast["after/false_positive_rate"],
         images,

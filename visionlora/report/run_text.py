@@ -14,7 +14,7 @@ from visionlora.data.findings import ClassRow, Output
 from visionlora.data.splits import ImageFolder
 from visionlora.paths import program
 from visionlora.report.folder_table import classes_table
-from visionlora.text import printable, several
+from visionlora.text import counted, printable
 
 MOST_CLASSES = 12
 """Rows of the table of classes; the check of a folder has more."""
@@ -34,10 +34,12 @@ def found_block(folder: ImageFolder, outputs: dict[str, Output], plan: str) -> R
     grid.add_row("folder", Text(printable(folder.root)))
     if folder.layout:
         grid.add_row("layout", Text(printable(folder.layout)))
-    grid.add_row("training", Text(f"{_images(len(folder.train))}, {plan}"))
+    grid.add_row("training", Text(f"{counted(len(folder.train), 'image')}, {plan}"))
     grid.add_row("validation", _validation(folder))
     if folder.test:
-        grid.add_row("test", Text(f"{_images(len(folder.test))}, they report the result and choose nothing"))
+        grid.add_row(
+            "test", Text(f"{counted(len(folder.test), 'image')}, they report the result and choose nothing")
+        )
     rows = [ClassRow(name, _counts(folder, name), outputs.get(name)) for name in folder.classes]
     return Group(heading("Found"), grid, Text(), classes_table(rows, MOST_CLASSES), Text())
 
@@ -56,7 +58,7 @@ def training_plan(steps: int, batch_size: int, validations: int, patience: int |
         validations: how often it validates; 0: never.
         patience: validations without progress after which training stops; None: never.
     """
-    plan = f"{several(steps, 'step')}, batch size {batch_size}"
+    plan = f"{counted(steps, 'step')}, batch size {batch_size}"
     if patience is not None and validations > patience:
         plan += f"; stops early after {patience} of {validations} validations without progress"
     return plan
@@ -98,15 +100,11 @@ def _validation(folder: ImageFolder) -> Text:
     if not folder.val:
         return Text("none: what is learned is not measured", style="yellow")
     if folder.val == folder.train:
-        return Text(f"{_images(len(folder.val))}, those of training", style="yellow")
+        return Text(f"{counted(len(folder.val), 'image')}, those of training", style="yellow")
     own = "the folder's own" if folder.split == "given" else "held out: not trained on"
-    return Text(f"{_images(len(folder.val))}, {own}")
+    return Text(f"{counted(len(folder.val), 'image')}, {own}")
 
 
 def _counts(folder: ImageFolder, label: str) -> dict[str, int]:
     splits = {"train": folder.train, "val": folder.val, "test": folder.test}
     return {split: sum(label in one.names for one in images) for split, images in splits.items()}
-
-
-def _images(count: int) -> str:
-    return "1 image" if count == 1 else f"{count:,} images"

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from visionlora.files import replacing
-from visionlora.report.html import page, styles, text
+from visionlora.report.html import page, styles, table, text
 from visionlora.report.intervals import wilson_interval
 from visionlora.report.metrics_file import has_several_labels, learned_figure
-from visionlora.text import csv_safe
+from visionlora.text import counted, csv_safe
 
 FIGURES = (
     "images", "top-1", "low", "high", "test top-1", "mAP", "test mAP", "loss", "strength", "within budget",
@@ -101,7 +101,6 @@ def write_runs_page(rows: Sequence[RunRow], best: int | None, title: str, path: 
     keys = varied_keys(rows)
     each = [figures_of(row.metrics) for row in rows]
     shown = [name for name in FIGURES if any(figures[name] is not None for figures in each)]
-    head = "".join(f"<th>{text(name)}</th>" for name in ("run", *keys, *shown))
     body = "".join(
         _row(rows[place], keys, [each[place][name] for name in shown], place == best) for place in order
     )
@@ -116,8 +115,8 @@ def write_runs_page(rows: Sequence[RunRow], best: int | None, title: str, path: 
             "figures, so its own is a little too good; test images are not."
         )
     content = (
-        f"<h1><bdi>{text(title)}</bdi></h1><p class=quiet>{len(rows)} runs. {words}</p>"
-        f"<div class=scroll><table class=numbers><tr>{head}</tr>{body}</table></div>"
+        f"<h1><bdi>{text(title)}</bdi></h1><p class=quiet>{counted(len(rows), 'run')}. {words}</p>"
+        f"{table(('run', *keys, *shown), body)}"
     )
     css = styles("folder_page.css", "run_page.css")
     with replacing(path) as beside:

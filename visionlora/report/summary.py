@@ -10,7 +10,7 @@ from rich.table import Table
 from visionlora.report.intervals import shown_interval, shown_share
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, has_several_labels
 from visionlora.report.selected import selected_words
-from visionlora.text import several
+from visionlora.text import counted
 
 _Row = tuple[str, str, str, str, str, str, str | None]
 """Cells, the last one for the cross-fitted figure, and the style."""
@@ -151,5 +151,5 @@ def _title(metrics: Mapping[str, Any]) -> str:
     return (
         f"{metrics['model']['used']}: {parameters['trainable']:,} of {parameters['total']:,} parameters "
         f"trained ({share:.1%}), adapter {parameters['adapter_bytes'] / 1024:.0f} KiB, "
-        f"{several(metrics['steps'], 'step')} of {metrics['time']['step_ms']:.0f} ms"
+        f"{counted(metrics['steps'], 'step')} of {metrics['time']['step_ms']:.0f} ms"
     )

@@ -15,7 +15,7 @@ from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, UNKNOWN, lear
 from visionlora.report.runs import best_run
 from visionlora.report.selected import selected_words
 from visionlora.report.sheet import PredictionRow, TopNames
-from visionlora.text import for_terminal
+from visionlora.text import counted, for_terminal
 
 
 def show(table: RenderableType, console: Console | None = None) -> None:
@@ -101,7 +101,7 @@ def earlier_table(earlier: Mapping[str, Any]) -> Table:
 def evaluation_table(metrics: Mapping[str, Any]) -> Table:
     """The figures of a labelled folder, one row per class."""
     title = (
-        f"{_images(metrics['pictures'])}: top-1 {shown_share(metrics['top1'])} "
+        f"{counted(metrics['pictures'], 'image')}: top-1 {shown_share(metrics['top1'])} "
         f"({shown_interval(metrics['top1'], metrics['pictures'])}), top-5 {shown_share(metrics['top5'])} "
         f"({shown_interval(metrics['top5'], metrics['pictures'])}), "
         f"calibration error {metrics['calibration_error']:.3f}"
@@ -126,7 +126,7 @@ def sweep_table(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
     best = best_run([metrics for _, metrics in runs])
     figures = {learned_figure(metrics): None for _, metrics in runs}
     names = " or ".join(name for _, name in figures)
-    title = f"{len(runs)} runs; {names} and loss on their validation images"
+    title = f"{counted(len(runs), 'run')}; {names} and loss on their validation images"
     # Without lines between the columns it fits 80 characters.
     table = Table(
         title=title, title_justify="left", header_style="bold", box=None, pad_edge=False,
@@ -182,10 +182,6 @@ def seeds_table(groups: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> Ta
 
 def _learned(metrics: Mapping[str, Any]) -> Any:
     return metrics["after"][f"val/{learned_figure(metrics)[0]}"]
-
-
-def _images(count: int) -> str:
-    return "1 image" if count == 1 else f"{count:,} images"
 
 
 def _spread(values: Sequence[float], runs: int) -> str:

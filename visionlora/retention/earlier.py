@@ -15,6 +15,7 @@ from visionlora.data.loading import ImageLoader
 from visionlora.data.manifest import EARLIER, EarlierImages, earlier_images
 from visionlora.models import Backbone, find_class
 from visionlora.notices import Notices
+from visionlora.text import counted
 
 
 def find_earlier_images(adapter: Path, notices: Notices) -> EarlierImages:
@@ -32,11 +33,11 @@ def find_earlier_images(adapter: Path, notices: Notices) -> EarlierImages:
         return EarlierImages()
     found = earlier_images(manifest)
     notices.say(
-        f"{len(found.train)} images that earlier runs trained on are anchors, and their {len(found.val)} "
-        "validation images measure what is kept of each class"
+        f"anchors: {counted(len(found.train), 'image')} that earlier runs trained on; "
+        f"{counted(len(found.val), 'validation image')} of theirs to measure what is kept of each class"
     )
     if found.gone:
-        notices.warn(f"{found.gone} images of the earlier runs ({manifest}) are gone or have changed")
+        notices.warn(f"gone or changed: {counted(found.gone, 'image')} of the earlier runs ({manifest})")
     return found
 
 

@@ -19,6 +19,7 @@ from visionlora.retention.config import ContrastConfig
 from visionlora.retention.generated import generate_images
 from visionlora.retention.restyle import generate_negatives
 from visionlora.retention.teacher import Anchor
+from visionlora.text import counted
 
 MAX_SCENES = 64
 """Anchors that generated negatives show, at most."""
@@ -72,7 +73,7 @@ def negative_images(
         for folder in map(Path, options.anchors):
             others, own = without_trained(scan_images([folder]), folder, classes, wnids)
             found += others
-            notices.say(f"{len(others)} images of other things from {folder}")
+            notices.say(f"{counted(len(others), 'image')} of other things from {folder}")
             if own:
                 notices.say(left_out(own, folder))
         return found
@@ -126,7 +127,7 @@ def left_out(images: Mapping[ImageFile, str], root: Path) -> str:
     """What to say about images that :func:`without_trained` left out."""
     folders = sorted(set(images.values()))
     named = ", ".join(folders[:5]) + (f" and {len(folders) - 5} more" if len(folders) > 5 else "")
-    return f"{len(images)} images in {root} are left out: {named} is a trained class, or a kind of one"
+    return f"left out {counted(len(images), 'image')} in {root}: {named} is a trained class, or a kind of one"
 
 
 def known_ids(classes: Sequence[str], network: Named) -> list[str]:

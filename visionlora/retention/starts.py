@@ -23,6 +23,7 @@ from visionlora.errors import VisionLoraError
 from visionlora.frozen.weight import frozen_weight
 from visionlora.models.upper_layers import multiplications
 from visionlora.notices import Notices
+from visionlora.text import counted
 
 Batch = Mapping[str, Tensor]
 IMAGES = 64
@@ -117,7 +118,7 @@ def start_from_data(
         set_starts(network, own, name)
     left = [site for (_, site), start in starts.items() if start is None]
     rest = f"; {len(left)} keep their own, the first: {left[0]}" if left else ""
-    notices.say(f"{init} starts {len(starts) - len(left)} layers{rest}")
+    notices.say(f"{init} starts {counted(len(starts) - len(left), 'layer')}{rest}")
 
 
 def _affordable(network: nn.Module, count: int, size: int) -> int:

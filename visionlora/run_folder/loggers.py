@@ -45,7 +45,7 @@ def make_logger(kind: str, folder: Path, project: str, start: int | None = None)
     if kind == "tensorboard":
         purge = None if start is None else start + 1
         threading.excepthook = partial(_name_the_folder, folder / "tensorboard")
-        return TensorBoardLogger(
+        return _TensorBoard(
             str(folder), name="", version="tensorboard", default_hp_metric=False, purge_step=purge
         )
     if kind == "csv":
@@ -60,6 +60,14 @@ def make_logger(kind: str, folder: Path, project: str, start: int | None = None)
             "documentation says, or set logger=tensorboard"
         ) from error
     return logger
+
+
+class _TensorBoard(TensorBoardLogger):
+    """Lightning's replaces variables in the folder's name: of ``$HOME`` in it, or of ``~``."""
+
+    @property
+    def log_dir(self) -> str:
+        return str(Path(self.root_dir, str(self.version)))
 
 
 def _name_the_folder(folder: Path, failed: threading.ExceptHookArgs) -> None:

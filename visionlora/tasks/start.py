@@ -10,6 +10,7 @@ from visionlora.models.adapted import AdaptedNetwork
 from visionlora.models.head_start import start_head
 from visionlora.notices import Notices
 from visionlora.tasks.base import Task
+from visionlora.text import counted
 
 MOST_VIEWS = 8
 """Augmented views of each training image that a new head starts from."""
@@ -44,5 +45,5 @@ def start_new_head(
         logits, labels = start_head(adapted.network, adapted.head, batches, len(dataset), task.head_loss)
     notices.say(
         "the new head starts as a linear classifier of the frozen network's features: "
-        f"{task.head_in_words(logits, labels)}, each in {views} views"
+        f"{task.head_in_words(logits, labels)}, each in {counted(views, 'view')}"
     )

@@ -17,6 +17,7 @@ from torch import Tensor
 from torchvision.utils import make_grid
 
 from visionlora.device import reading_interval, synchronize
+from visionlora.text import counted
 from visionlora.training.config import TrainerConfig
 
 WORDS = {
@@ -222,8 +223,7 @@ def _figures(trainer: lightning.Trainer, names: Sequence[str], validation_images
     known = trainer.callback_metrics
     said = ", ".join(f"{WORDS[name]} {float(known[name]):.3f}" for name in names if name in known)
     validated = any(name in known for name in names if name.startswith("val/"))
-    images = "1 image" if validation_images == 1 else f"{validation_images:,} images"
-    return f"{said} ({images})" if validated else said
+    return f"{said} ({counted(validation_images, 'image')})" if validated else said
 
 
 def progress(console: Console, validation_images: int) -> Callback:

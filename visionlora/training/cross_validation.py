@@ -17,6 +17,7 @@ from visionlora.processes import agreed
 from visionlora.report.metrics_file import read_metrics
 from visionlora.run_folder.folder import RunFolder, shared
 from visionlora.signals import StopRequest
+from visionlora.text import counted
 from visionlora.training.config import read_config
 from visionlora.training.run import run
 
@@ -45,8 +46,8 @@ def run_folds(config: DictConfig, folder: RunFolder, stop: StopRequest) -> None:
         train, val = stratified(rest, whole.root, data.val_fraction, config.seed)
         console.rule(
             escape(
-                f"fold {number} of {data.folds}: {len(train)} images to learn from, {len(val)} to choose "
-                f"with, {len(unseen)} unseen"
+                f"fold {number} of {data.folds}: {counted(len(train), 'image')} to learn from, "
+                f"{len(val)} to choose with, {len(unseen)} unseen"
             )
         )
         split = "made" if val else "none"

@@ -27,6 +27,7 @@ from visionlora.models import Backbone, load_backbone
 from visionlora.models.config import ModelConfig
 from visionlora.report.explanation import explanation_table
 from visionlora.report.tables import show
+from visionlora.text import counted
 from visionlora.training.config import ExplainConfig, TrainerConfig
 from visionlora.training.precision import TYPES, choose_precision, pass_seconds
 
@@ -244,4 +245,4 @@ def _fit_batch_norm(network: nn.Module, size: int) -> None:
 def _device_in_words(device: torch.device) -> str:
     if device.type in ("cuda", "xpu"):
         return torch.get_device_module(device).get_device_name(device)
-    return f"CPU, {torch.get_num_threads()} threads"
+    return f"CPU, {counted(torch.get_num_threads(), 'thread')}"

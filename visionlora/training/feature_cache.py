@@ -22,6 +22,7 @@ from visionlora.kernels.autotune import timed
 from visionlora.notices import Notices
 from visionlora.retention.stream import AnchorBatches
 from visionlora.run_folder.kernel_choices import TimedChoices
+from visionlora.text import counted
 from visionlora.training.config import CacheConfig
 from visionlora.training.precision import TYPES
 
@@ -248,7 +249,7 @@ def plan_feature_cache(
         if choices.choose("features", (KEPT, COMPUTED), decide) == COMPUTED:
             notices.say(f"cache.features: the {kept} are computed at every step: {reason}")
             return None
-    how_often = "once" if views is None else f"once for each of {views} views of a training image"
+    how_often = "once" if views is None else f"once for each of {counted(views, 'view')} of a training image"
     notices.say(f"{kept} are computed {how_often}: {megabytes:,.0f} MB (cache.features)")
     return FeatureCachePlan(
         parts, share, inputs, megabytes, views, options.uses, options.memory_mb, sample.device, folder

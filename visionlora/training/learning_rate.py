@@ -12,7 +12,7 @@ from visionlora.notices import Notices
 from visionlora.optimizers.config import OptimizerConfig
 from visionlora.run_folder.record import Record
 from visionlora.run_folder.trainer_state import trained_state
-from visionlora.text import several
+from visionlora.text import counted
 from visionlora.training.module import LoraModule
 from visionlora.training.trainer import Fitter
 
@@ -78,7 +78,7 @@ def select_learning_rate(
     figures = ", ".join(
         f"{lr:g}: {'diverged' if value is None else f'{value:.3f}'}" for lr, value in objectives.items()
     )
-    length = several(steps, "step")
+    length = counted(steps, "step")
     notices.say(f"optimizer.lr={best:g}, the best of trials of {length} by val/objective ({figures})")
     return replace(options, lr=best), trials
 

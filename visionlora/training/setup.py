@@ -41,7 +41,7 @@ from visionlora.retention.teacher import AnchorTeacher
 from visionlora.run_folder.record import Record
 from visionlora.tasks.base import Task
 from visionlora.tasks.choose import loss_weights, new_task
-from visionlora.text import listed
+from visionlora.text import counted, listed
 from visionlora.training.config import RunConfig, TrainerConfig
 
 _HALFWAY = ", and the average of the weights is taken halfway to the start"
@@ -188,7 +188,9 @@ def set_up(
         notices.say(f"adapters train at {optimizer.adapter_factor:g} times optimizer.lr (adapter_factor)")
     if backbone.notice:
         notices.warn(backbone.notice)
-    notices.say(f"head {head.kind}: {len(head.outputs)} outputs, {len(folder.classes)} of them trained")
+    notices.say(
+        f"head {head.kind}: {counted(len(head.outputs), 'output')}, {len(folder.classes)} of them trained"
+    )
     if adapted.quantised is not None:
         notices.say(adapted.quantised.in_words())
     uneven = unequal(Counter(name for image in folder.train for name in image.names))
@@ -248,7 +250,7 @@ def set_up(
         notices.warn(separated)
     bad = loaders.left_out(data.on_bad)
     if bad:
-        count = "1 image" if len(bad) == 1 else f"{len(bad)} images"
+        count = counted(len(bad), "image")
         notices.warn(f"left out {count} that cannot be read, the first: {bad[0].path}: {bad[0].reason}")
     start_from_data(adapted.network, init, first_epoch(train_loader), anchors, device, notices)
     return RunSetup(
