@@ -6,9 +6,49 @@ import argparse
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
+from benchmarks.quality_tasks import REAL
 from visionlora.errors import VisionLoraError
 from visionlora.signals import Stopped
+
+_SHARED: dict[str, dict[str, Any]] = {
+    "show": {"action": "store_true", "help": "run nothing; show the records"},
+    "real": {"type": Path, "default": REAL, "metavar": "FOLDER", "help": "real weights and images"},
+    "json": {"type": Path, "metavar": "FILE", "help": "all figures as JSON"},
+    "results": {"type": Path, "metavar": "FILE", "help": "replace the section in a Markdown page"},
+}
+
+
+def new_parser(name: str, description: str | None, epilog: str | None = None) -> argparse.ArgumentParser:
+    """The parser of ``python -m benchmarks.NAME``."""
+    return argparse.ArgumentParser(
+        prog=f"python -m benchmarks.{name}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=epilog,
+    )
+
+
+def add_shared(
+    parser: argparse.ArgumentParser, *names: str, threads: int, records: str | None = None
+) -> None:
+    """Add options that several benchmarks have.
+
+    Args:
+        parser: of one of them.
+        names: show, real, json, results.
+        threads: the default of ``--threads``; 0: PyTorch's own number.
+        records: the file in ``outputs/`` that keeps finished runs by default; None: runs are not kept.
+    """
+    words = "of PyTorch" if threads else "0: PyTorch's own number"
+    parser.add_argument("--threads", type=int, default=threads, help=words)
+    if records is not None:
+        default = Path("outputs", records)
+        parser.add_argument("--records", type=Path, default=default, metavar="FILE", help="finished runs")
+    for name in names:
+        parser.add_argument(f"--{name}", **_SHARED[name])
 
 
 def run_command(

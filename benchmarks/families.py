@@ -25,14 +25,14 @@ from rich.console import Console
 from torch import nn
 
 from benchmarks import results
-from benchmarks.command import run_command
+from benchmarks.command import add_shared, new_parser, run_command
 from benchmarks.family_contenders import FAMILIES, LYCORIS, OPTIONS, PEFT, build_lycoris, build_peft
 from benchmarks.family_steps import StepTimes, peak_memory, setting_for
 from benchmarks.family_tables import draw, sections
 from benchmarks.machine import machine, versions
 from benchmarks.quality import append, read_records
 from benchmarks.quality_methods import Method, run_one, run_ours
-from benchmarks.quality_tasks import REAL, Task, make_tasks, our_config
+from benchmarks.quality_tasks import Task, make_tasks, our_config
 from benchmarks.runs import run_here
 from visionlora.adapters import FAMILIES as FAMILIES_HERE
 from visionlora.adapters import LoraConfig, adapter_parameters, attach
@@ -235,28 +235,20 @@ def _run(options: argparse.Namespace, command: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.families",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = new_parser("families", __doc__)
     add = parser.add_argument
     add(
         "--quick",
         action="store_true",
         help="without peers: goldfish, steps of one network; of learning, where asked for, one task and rate",
     )
-    add("--show", action="store_true", help="measure nothing; show the records")
     add("--parts", nargs="+", choices=PARTS, help="what to measure; all, quick goldfish and steps")
     add("--families", nargs="+", choices=FAMILIES, metavar="NAME", help=", ".join(FAMILIES))
     add("--networks", nargs="+", metavar="NAME", help=f"of the step times; {', '.join(NETWORKS)}")
     add("--tasks", nargs="+", choices=TASKS, default=list(TASKS), help="of learning")
-    add("--threads", type=int, default=0, help="0: PyTorch's own number")
     add("--steps", type=int, help="timed steps of each contender; 7, quick 3")
-    add("--records", type=Path, default=Path("outputs/families.jsonl"), metavar="FILE")
-    add("--real", type=Path, default=REAL, metavar="FOLDER", help="real weights and images")
     add("--plot", type=Path, metavar="FILE", help="learned against lost, as a PNG")
-    add("--results", type=Path, metavar="FILE", help="replace the section in a Markdown file")
+    add_shared(parser, "show", "real", "results", threads=0, records="families.jsonl")
     return parser
 
 

@@ -19,7 +19,7 @@ from typing import Any
 from safetensors.torch import load_file
 
 from benchmarks import results
-from benchmarks.command import run_command
+from benchmarks.command import add_shared, new_parser, run_command
 from benchmarks.machine import machine, versions
 from benchmarks.runs import random_weights, train
 from benchmarks.table import markdown_table
@@ -87,18 +87,12 @@ def _section(figures: dict[str, Any], command: str) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.feature_cache",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = new_parser("feature_cache", __doc__)
     parser.add_argument("--network", default="vgg19", metavar="NAME")
     parser.add_argument("--steps", type=int, default=6, help="of the runs that are compared")
     parser.add_argument("--longer", type=int, default=120, help="of the run with cached features")
     parser.add_argument("--precision", default="32-true", choices=("32-true", "bf16-mixed"))
-    parser.add_argument("--threads", type=int, default=0, help="0: PyTorch's own number")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    parser.add_argument("--results", type=Path, metavar="FILE")
+    add_shared(parser, "json", "results", threads=0)
     return parser
 
 

@@ -23,10 +23,10 @@ from typing import Any
 import torch
 
 from benchmarks import results
-from benchmarks.command import run_command
+from benchmarks.command import add_shared, new_parser, run_command
 from benchmarks.machine import machine, versions
 from benchmarks.quality import Record
-from benchmarks.quality_tasks import REAL, Task, link, make_tasks, our_config
+from benchmarks.quality_tasks import Task, link, make_tasks, our_config
 from benchmarks.runs import learned_and_kept
 from benchmarks.table import markdown_table
 from visionlora.adapters import read_adapter_config
@@ -105,20 +105,13 @@ def _run(options: argparse.Namespace, command: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.learned_start",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = new_parser("learned_start", __doc__)
     add: Callable[..., Any] = parser.add_argument
     add("start", type=Path, help="what visionlora meta wrote")
     add("--steps", type=int, default=10)
     add("--rates", nargs="+", type=float, default=[3e-3], help="learning rates")
     add("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    add("--threads", type=int, default=2)
-    add("--real", type=Path, default=REAL, metavar="FOLDER", help="real weights and images")
-    add("--json", type=Path, metavar="FILE")
-    add("--results", type=Path, metavar="FILE")
+    add_shared(parser, "real", "json", "results", threads=2)
     return parser
 
 

@@ -25,11 +25,11 @@ import torch
 from rich.console import Console
 
 from benchmarks import lever_code, results
-from benchmarks.command import run_command
+from benchmarks.command import add_shared, new_parser, run_command
 from benchmarks.machine import machine, versions
 from benchmarks.quality import Record, append, read_records
 from benchmarks.quality_methods import run_ours
-from benchmarks.quality_tasks import REAL, Task, make_tasks, our_config
+from benchmarks.quality_tasks import Task, make_tasks, our_config
 from benchmarks.table import markdown_table
 from visionlora.errors import VisionLoraError
 
@@ -168,23 +168,14 @@ def _facts(options: argparse.Namespace, command: str) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.levers",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="levers: " + "; ".join(known.name for known in LEVERS),
-    )
+    parser = new_parser("levers", __doc__, "levers: " + "; ".join(known.name for known in LEVERS))
     add: Callable[..., Any] = parser.add_argument
     add("levers", nargs="*", metavar="LEVER", help="default: all of them")
     add("--task", default="illustrated-4", help="of the quality benchmark")
     add("--seeds", nargs="+", type=int, default=[0])
     add("--steps", type=int, help="of each run; default: the product's")
     add("--no-anchors", action="store_true", help="use generated anchors only")
-    add("--threads", type=int, default=2)
-    add("--records", type=Path, default=Path("outputs/levers.jsonl"), metavar="FILE", help="finished runs")
-    add("--real", type=Path, default=REAL, metavar="FOLDER", help="real weights and images")
-    add("--json", type=Path, metavar="FILE")
-    add("--results", type=Path, metavar="FILE")
+    add_shared(parser, "real", "json", "results", threads=2, records="levers.jsonl")
     return parser
 
 

@@ -24,13 +24,13 @@ import torch
 from rich.console import Console
 
 from benchmarks import results
-from benchmarks.command import run_command
+from benchmarks.command import add_shared, new_parser, run_command
 from benchmarks.machine import machine, versions
 from benchmarks.ordinary_tasks import Row, make_rows, small_input_weights
 from benchmarks.quality import append, read_records
 from benchmarks.quality_measure import ImageLoaders
 from benchmarks.quality_methods import METHODS, OURS, Method, fit, steps_of
-from benchmarks.quality_tasks import NETWORK, REAL
+from benchmarks.quality_tasks import NETWORK
 from benchmarks.table import markdown_table
 from visionlora.data import AugmentConfig, ImageFile, scan
 from visionlora.errors import VisionLoraError
@@ -245,24 +245,15 @@ def _run(options: argparse.Namespace, command: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.ordinary",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = new_parser("ordinary", __doc__)
     add = parser.add_argument
     add("--quick", action="store_true", help="two rows, one learning rate for each method")
-    add("--show", action="store_true", help="run nothing; show the records")
     add("--only", nargs="+", metavar="ROW", help="everyday-b-5, animals-b-5, things-10, drawings-b-1, ...")
     add("--methods", nargs="+", choices=NAMES, help="all of them where none is named")
     add("--half", choices=("a", "b"), default="b", help="a: the classes for development")
     add("--size", type=int, default=128, help="side of the network's input in pixels")
     add("--seed", type=int, default=0, help="of everything random")
-    add("--threads", type=int, default=1)
-    add("--records", type=Path, default=Path("outputs/ordinary.jsonl"), metavar="FILE", help="finished runs")
-    add("--real", type=Path, default=REAL, metavar="FOLDER", help="real weights and images")
-    add("--json", type=Path, metavar="FILE", help="all figures as JSON")
-    add("--results", type=Path, metavar="FILE", help="replace the section in a RESULTS.md")
+    add_shared(parser, "show", "real", "json", "results", threads=1, records="ordinary.jsonl")
     return parser
 
 

@@ -26,11 +26,11 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks import results
-from benchmarks.command import run_command
+from benchmarks.command import add_shared, new_parser, run_command
 from benchmarks.machine import machine, versions
 from benchmarks.quality_methods import METHODS, OURS, Method, best_lr, run_one
 from benchmarks.quality_plot import draw, markdown, strengths, summarise, terminal_table, verdict
-from benchmarks.quality_tasks import REAL, Task, make_tasks
+from benchmarks.quality_tasks import Task, make_tasks
 from visionlora.errors import VisionLoraError
 from visionlora.files import replacing
 
@@ -238,24 +238,15 @@ def _write(
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.quality",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = new_parser("quality", __doc__)
     add = parser.add_argument
     add("--quick", action="store_true", help="three tasks, three methods, one learning rate, one seed")
-    add("--show", action="store_true", help="run nothing; show the records")
     add("--only", nargs="+", metavar="TASK", help="illustrated-4, goldfish, one-tiger, unknown-new, ...")
     add("--methods", nargs="+", metavar="NAME", help="; ".join(method.name for method in METHODS))
     add("--seeds", nargs="+", type=int, default=[0, 1, 2], help="the first chooses the learning rate")
     add("--workers", type=int, choices=(1, 2, 3, 4), default=1, help="processes, each with its own runs")
-    add("--threads", type=int, default=2, help="of each process")
-    add("--records", type=Path, default=Path("outputs/quality.jsonl"), metavar="FILE", help="finished runs")
-    add("--real", type=Path, default=REAL, metavar="FOLDER", help="real weights and images")
-    add("--json", type=Path, metavar="FILE", help="all figures as JSON")
     add("--plot", type=Path, metavar="FILE", help="learning against forgetting, as a PNG")
-    add("--results", type=Path, metavar="FILE", help="replace the section in a RESULTS.md")
+    add_shared(parser, "show", "real", "json", "results", threads=2, records="quality.jsonl")
     return parser
 
 

@@ -19,10 +19,10 @@ from typing import Any
 import torch
 
 from benchmarks import results
-from benchmarks.command import run_command
+from benchmarks.command import add_shared, new_parser, run_command
 from benchmarks.machine import machine, versions
 from benchmarks.quality import Record
-from benchmarks.quality_tasks import REAL, make_tasks, our_config
+from benchmarks.quality_tasks import make_tasks, our_config
 from benchmarks.runs import learned_and_kept
 from benchmarks.table import markdown_table
 from visionlora.errors import VisionLoraError
@@ -95,21 +95,14 @@ def _run(options: argparse.Namespace, command: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.quantised_training",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = new_parser("quantised_training", __doc__)
     add: Callable[..., Any] = parser.add_argument
     add("--bases", nargs="+", default=list(BASES), choices=tuple(BASES))
     add("--steps", type=int, default=96)
     add("--rank", type=int, default=8)
     add("--lr", type=float, default=3e-3, help="learning rate")
     add("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    add("--threads", type=int, default=2)
-    add("--real", type=Path, default=REAL, metavar="FOLDER", help="real weights and images")
-    add("--json", type=Path, metavar="FILE")
-    add("--results", type=Path, metavar="FILE")
+    add_shared(parser, "real", "json", "results", threads=2)
     return parser
 
 

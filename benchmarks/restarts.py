@@ -21,10 +21,10 @@ from typing import Any
 import torch
 
 from benchmarks import results
-from benchmarks.command import run_command
+from benchmarks.command import add_shared, new_parser, run_command
 from benchmarks.machine import machine, versions
 from benchmarks.quality import Record, append, read_records
-from benchmarks.quality_tasks import REAL, Task, make_tasks, our_config
+from benchmarks.quality_tasks import Task, make_tasks, our_config
 from benchmarks.runs import run_here
 from benchmarks.table import markdown_table
 from visionlora.adapters.truncate import decompose_updates
@@ -111,22 +111,14 @@ def _run(options: argparse.Namespace, command: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.restarts",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = new_parser("restarts", __doc__)
     add: Callable[..., Any] = parser.add_argument
     add("--settings", nargs="+", default=list(SETTINGS), metavar="RANK/ALPHA[/EVERY]")
     add("--rates", nargs="+", type=float, default=list(RATES), help="learning rates")
     add("--steps", type=int, default=300)
     add("--seeds", nargs="+", type=int, default=[0])
-    add("--threads", type=int, default=2)
     add("--options", nargs="+", default=[], metavar="KEY=VALUE", help="further options of every run")
-    add("--records", type=Path, default=Path("outputs/restarts.jsonl"), metavar="FILE")
-    add("--real", type=Path, default=REAL, metavar="FOLDER", help="real weights and images")
-    add("--json", type=Path, metavar="FILE")
-    add("--results", type=Path, metavar="FILE")
+    add_shared(parser, "real", "json", "results", threads=2, records="restarts.jsonl")
     return parser
 
 

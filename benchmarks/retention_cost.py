@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import results
-from benchmarks.command import run_command
+from benchmarks.command import add_shared, new_parser, run_command
 from benchmarks.machine import machine, versions
 from benchmarks.runs import random_weights, train
 from benchmarks.table import markdown_table
@@ -79,20 +79,14 @@ def _section(options: argparse.Namespace, figures: dict[str, list[Pair]], comman
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.retention_cost",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = new_parser("retention_cost", __doc__)
     add = parser.add_argument
     names = ["squeezenet1_0", "resnet18", "mobilenet_v2"]
     add("--networks", nargs="+", default=names, metavar="NAME")
     add("--steps", type=int, default=40, help="of each run")
     add("--pairs", type=int, default=3, help="of runs, for each network")
     add("--precision", default="bf16-mixed", choices=("32-true", "bf16-mixed"))
-    add("--threads", type=int, default=0, help="0: PyTorch's own number")
-    add("--json", type=Path, metavar="FILE")
-    add("--results", type=Path, metavar="FILE")
+    add_shared(parser, "json", "results", threads=0)
     return parser
 
 

@@ -27,10 +27,9 @@ from rich.console import Console
 from safetensors.torch import load_file
 
 from benchmarks import results
-from benchmarks.command import run_command
+from benchmarks.command import add_shared, new_parser, run_command
 from benchmarks.machine import machine, versions
 from benchmarks.quality import append, read_records
-from benchmarks.quality_tasks import REAL
 from benchmarks.time_plot import draw, table
 from benchmarks.time_tasks import Job, make_jobs
 from visionlora.data import AugmentConfig, scan_images, scan_labelled
@@ -208,24 +207,15 @@ def _run(options: argparse.Namespace, command: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.time_to_result",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = new_parser("time_to_result", __doc__)
     add = parser.add_argument
     add(
         "--only", nargs="+", metavar="JOB", help="pocket-goldfish, goldfish, one-class, 142-classes, new-head"
     )
     add("--contenders", nargs="+", metavar="NAME", default=list(CONTENDERS), help="; ".join(CONTENDERS))
     add("--seeds", nargs="+", type=int, default=[0], help="of the jobs")
-    add("--threads", type=int, default=2, help="of each job")
-    add("--show", action="store_true", help="run nothing; show the records")
-    add("--records", type=Path, default=Path("outputs/time.jsonl"), metavar="FILE", help="finished jobs")
-    add("--real", type=Path, default=REAL, metavar="FOLDER", help="real weights and images")
-    add("--json", type=Path, metavar="FILE", help="all figures as JSON")
     add("--plot", type=Path, metavar="FILE", help="learned against seconds, as a PNG")
-    add("--results", type=Path, metavar="FILE", help="replace the section in a RESULTS.md")
+    add_shared(parser, "show", "real", "json", "results", threads=2, records="time.jsonl")
     return parser
 
 

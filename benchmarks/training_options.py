@@ -18,11 +18,11 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from benchmarks.command import run_command
+from benchmarks.command import add_shared, new_parser, run_command
 from benchmarks.ordinary import Record, methods, run_trial
 from benchmarks.ordinary_tasks import Row, make_rows, small_input_weights
 from benchmarks.quality import append, read_records
-from benchmarks.quality_tasks import REAL, link
+from benchmarks.quality_tasks import link
 from benchmarks.results import replace_in
 from benchmarks.table import markdown_table
 from visionlora.report.intervals import wilson_interval
@@ -134,18 +134,10 @@ def _run(options: argparse.Namespace, command: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.training_options",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = new_parser("training_options", __doc__)
     add = parser.add_argument
-    add("--show", action="store_true", help="run nothing; show the records")
     add("--seed", type=int, default=0, help="of everything random")
-    add("--threads", type=int, default=1)
-    add("--records", type=Path, default=Path("outputs/options.jsonl"), metavar="FILE", help="finished runs")
-    add("--real", type=Path, default=REAL, metavar="FOLDER", help="real weights and images")
-    add("--results", type=Path, metavar="FILE", help="replace the section in a Markdown page")
+    add_shared(parser, "show", "real", "results", threads=1, records="options.jsonl")
     return parser
 
 

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PAGES = {
-    "tensorboard_scalars": "scalars&tagFilter=^(train|val)/(loss|top1|dist)|step_ms&_smoothingWeight=0",
+    "tensorboard_scalars": "scalars&tagFilter=^(train|val)/(loss|top1|dist)&_smoothingWeight=0",
     "tensorboard_images": "images",
 }  # fmt: skip
 PAGE_LOAD_MS = 20_000

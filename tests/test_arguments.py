@@ -114,6 +114,22 @@ def test_lists_can_be_swept() -> None:
     assert list(parsed.sweep_string_iterator()) == ["[a]", "[b]"]
 
 
+@pytest.mark.parametrize("key", ["hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir"])
+@pytest.mark.parametrize("text", [text for text in TYPED if "${" not in text])
+def test_the_folder_of_a_run_is_taken_verbatim(key: str, text: str) -> None:
+    folder = str(Path(text).expanduser()) if text.startswith("~") else text
+    assert value_of(*arguments(f"{key}={text}")) == folder
+    assert value_of(arguments("-m", f"{key}={text}")[-1]) == folder
+
+
+def test_the_folder_of_a_run_keeps_the_references_of_hydra() -> None:
+    (word,) = arguments("hydra.run.dir=runs, (1)/${data.name} ~")
+    value = OverridesParser.create().parse_override(word).value()
+    assert OmegaConf.create({"dir": value, "data": {"name": "mine"}})["dir"] == "runs, (1)/mine ~"
+    assert value_of(*arguments("hydra.output_subdir=null")) is None
+    assert value_of(*arguments("hydra.run.dir=~nobody-of-that-name/x")) == "~nobody-of-that-name/x"
+
+
 def test_the_folder_of_a_run_may_be_in_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/someone")
     monkeypatch.setenv("USERPROFILE", "/home/someone")
@@ -191,8 +207,8 @@ def test_a_near_miss_gets_the_right_spelling(words: list[str], meant: str) -> No
 
 
 def test_flags_of_hydra_are_passed_on_with_their_values() -> None:
-    given = ["--cfg", "job", "-cd", "some folder", "--multirun", "hydra.run.dir=out", "seed=1"]
-    assert arguments(*given) == given
+    given = ["--cfg", "job", "-cd", "some folder", "--multirun", "hydra.run.dir='out'", "seed=1"]
+    assert arguments(*(word.replace("'out'", "out") for word in given)) == given
 
 
 def test_the_shell_completes_commands_and_keys(command: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visionlora.check import COMMAND as CHECK
 from visionlora.combine import COMMAND as COMBINE
 from visionlora.convert import COMMAND as CONVERT
-from visionlora.data.config import DataConfig
+from visionlora.data.augment import BatchMixing
+from visionlora.data.config import AugmentConfig, DataConfig
 from visionlora.errors import VisionLoraError
 from visionlora.evaluate import COMMAND as EVALUATE
 from visionlora.explain import COMMAND as EXPLAIN
@@ -332,6 +334,17 @@ def test_a_home_folder_is_expanded_in_paths_alone(monkeypatch: pytest.MonkeyPatc
 def test_whole_numbers_may_be_written_as_floats() -> None:
     assert TrainerConfig(max_steps=1e3).max_steps == 1000  # type: ignore[arg-type]
     assert isinstance(TrainerConfig(max_steps=1e3).max_steps, int)  # type: ignore[arg-type]
+
+
+def test_where_a_float_is_wanted_a_whole_number_is_one() -> None:
+    config = AugmentConfig(mixup=1, cutmix=2, crop_scale=(1, 1))
+    for number in (config.mixup, config.cutmix, *config.crop_scale, RetentionConfig(weight=1).weight):
+        assert isinstance(number, float)
+    mixed, labels = BatchMixing(config.mixup, config.cutmix, 3, 0)(
+        torch.ones(2, 3, 8, 8), torch.tensor([0, 2]), 0
+    )
+    assert mixed.shape == (2, 3, 8, 8)
+    assert labels.sum(1).tolist() == pytest.approx([1, 1])
 
 
 def test_a_kernel_is_a_rule_a_name_or_a_file_that_exists(tmp_path: Path) -> None:

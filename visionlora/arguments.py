@@ -110,8 +110,10 @@ class Arguments:
             self._check_preset(self.groups[key], value)
             return f"{sign}{key}={value}"
         if re.match(r"hydra[./]", key):
-            if key.endswith(".dir"):
-                value = str(Path(value).expanduser())
+            if key.endswith("dir") and value != "null":
+                # A path, verbatim but for Hydra's own references: ${now:%Y}.
+                folder = os.path.expanduser(value)  # noqa: PTH111 - Path raises for an unknown user
+                return f"{sign}{key}={_in_quotes(folder)}"
             return f"{sign}{key}={_parsable(key, value)}"
         raise VisionLoraError(f"there is no configuration key {key!r}; {self._meant(key, value)}")
 
@@ -249,9 +251,13 @@ def _several(key: str, value: str) -> str:
 
 def quoted(text: str) -> str:
     """A text in Hydra's quotes, with ``${`` escaped: OmegaConf would take it for a reference."""
+    return _in_quotes(without_references(text))
+
+
+def _in_quotes(text: str) -> str:
     from hydra.core.override_parser.types import Quote, QuotedString
 
-    return QuotedString(without_references(text), Quote.single).with_quotes()
+    return QuotedString(text, Quote.single).with_quotes()
 
 
 def _parsable(key: str, value: str) -> str:

@@ -180,11 +180,11 @@ def _mapping(text: str) -> Any:
         raise _Refused from error
 
 
-def _number(value: Any, kind: type, rule: Rule) -> Any:
+def _number(value: Any, kind: type[int] | type[float], rule: Rule) -> float:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not number or not rule.allows(value) or (kind is int and value != int(value)):
         raise _Refused
-    return int(value) if kind is int else value
+    return kind(value)  # PyTorch has distributions that refuse a whole number: augment.cutmix=1
 
 
 def _text(value: Any, rule: Rule) -> str:

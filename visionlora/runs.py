@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,8 @@ def runs(config: DictConfig) -> int:
         elif run.finished:
             broken += 1
         else:
-            print(f"{printable(name)} is not finished; resume={printable(run.path)} continues it")
+            again = shlex.join(["visionlora", "train", f"resume={run.path}"])
+            print(f"{printable(name)} is not finished; to continue it: {printable(again)}")
         if run.problem is not None:
             broken += 1
             complain(run.problem)

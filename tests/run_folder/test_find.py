@@ -51,6 +51,6 @@ def test_runs_without_figures_are_named_and_the_others_are_listed(
     (tmp_path / "runs" / "strange" / "metrics.json").write_text('{"after": 3}')
     left = command("runs", "runs")
     assert left.code == 3, left.err
-    assert "stopped is not finished; resume=runs/stopped continues it" in left.out
+    assert "stopped is not finished; to continue it: visionlora train resume=runs/stopped" in left.out
     assert "config.yaml cannot be read" in left.err
     assert "metrics.json lacks figures" in left.err
