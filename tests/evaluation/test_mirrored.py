@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tests.conftest import Left, Train
 from visionlora.evaluation.mirrored import Mirrored
+from visionlora.tasks.base import Task
+from visionlora.tasks.multi_label import MultiLabel
+from visionlora.tasks.single_label import SingleLabel
 
 
-def test_an_image_and_its_mirror_image_get_the_mean_of_their_probabilities(network: nn.Module) -> None:
-    images = torch.randn(3, 3, 24, 24, generator=torch.Generator().manual_seed(0))
-    both = Mirrored(network)
-    mean = (network(images).softmax(1) + network(images.flip(3)).softmax(1)) / 2
-    torch.testing.assert_close(both(images).softmax(1), mean)
+@pytest.mark.parametrize(
+    ("task", "probabilities"),
+    [(SingleLabel(), partial(torch.softmax, dim=1)), (MultiLabel(), torch.sigmoid)],
+    ids=["one label", "several labels"],
+)
+@pytest.mark.parametrize("scale", [1.0, 60.0])
+def test_an_image_and_its_mirror_image_get_the_mean_of_their_probabilities(
+    network: nn.Module, task: Task, probabilities: Callable[[Tensor], Tensor], scale: float
+) -> None:
+    images = scale * torch.randn(3, 3, 24, 24, generator=torch.Generator().manual_seed(0))
+    both = Mirrored(network, task)
+    mean = (probabilities(network(images)) + probabilities(network(images.flip(3)))) / 2
+    torch.testing.assert_close(probabilities(both(images)), mean)
     torch.testing.assert_close(both(images), both(images.flip(3)))
+    assert both(images).isfinite().all()
 
 
 def test_predict_and_evaluate_take_it(train: Train, command: Callable[..., Left], images: Path) -> None:

@@ -13,6 +13,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from tests.conftest import Command, Train, metrics_of
+from visionlora.evaluation.predict import find_images
 
 
 def test_prediction_continues_after_a_broken_image_and_reports_it(
@@ -201,3 +202,16 @@ def test_the_progress_of_the_choice_of_the_strength_is_shown(
     monkeypatch.setattr("visionlora.report.progress.LINE_EVERY_S", 0.0)
     left, _ = train("trainer.max_steps=1", f"contrast.root={images.parent / 'others'}")
     assert "choosing the strength: 1 strengths tried" in left.out
+
+
+@pytest.mark.parametrize("folder", ["pics [1]", "a*b?", "[x]/[y] z", "!(c)"])
+def test_a_glob_below_a_folder_with_brackets_in_its_name_finds_its_images(
+    folder: str, tmp_path: Path
+) -> None:
+    below = tmp_path / folder / "deeper"
+    below.mkdir(parents=True)
+    for place in (below, below.parent):
+        (place / "1.png").touch()
+    (below / "1.txt").touch()
+    for pattern, count in (("*.png", 1), ("**/*.png", 2), ("d*/[0-9].png", 1)):
+        assert len(find_images(f"{tmp_path / folder}/{pattern}")) == count

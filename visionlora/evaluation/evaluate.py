@@ -51,6 +51,7 @@ from visionlora.report.progress import progress
 from visionlora.report.rank_table import rank_curve_table
 from visionlora.report.strength_curve import strength_curve_figure, strength_curve_table
 from visionlora.report.tables import changes_table, evaluation_table, show
+from visionlora.tasks.choose import task_of
 
 
 def evaluate_adapter(
@@ -206,7 +207,7 @@ def _predict(
     restored: TrainedModel, loader: ImageLoader, mirrored: bool
 ) -> tuple[Predictions, Predictions | None]:
     """The adapted network's predictions, and the frozen one's where it has the same outputs."""
-    network = Mirrored(restored.network) if mirrored else restored.network
+    network = Mirrored(restored.network, task_of(restored)) if mirrored else restored.network
     with merged(restored.network):
         now = predict_batches(network, loader)
     if restored.head.kind == "new":

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
+
+from visionlora.tasks.base import Task
 
 
 class Mirrored(nn.Module):
@@ -12,13 +13,14 @@ class Mirrored(nn.Module):
 
     Args:
         network: (batch, 3, height, width) to logits (batch, outputs).
+        task: says what the probabilities of logits are.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, task: Task) -> None:
         super().__init__()
         self.network = network
+        self._task = task
 
     def forward(self, images: Tensor) -> Tensor:
-        """The logarithm of that mean: logits whose softmax it is."""
-        both = [self.network(one).float().log_softmax(1) for one in (images, images.flip(3))]
-        return torch.logaddexp(*both) - torch.log(torch.tensor(2.0, device=images.device))
+        """Logits with that mean as their probabilities."""
+        return self._task.mean_logits(self.network(images), self.network(images.flip(3)))

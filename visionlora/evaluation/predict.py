@@ -133,12 +133,23 @@ def find_images(images: str) -> tuple[ImageFile, ...]:
     except OSError as error:
         raise VisionLoraError(f"images: {images}: {error.strerror}; give another path") from error
     # pathlib globs relative to a folder; this one may be absolute, and reaches through symbolic links.
-    found = sorted(name for name in glob.glob(images, recursive=True) if Path(name).is_file())  # noqa: PTH207
+    pattern = _folders_verbatim(images)
+    found = sorted(name for name in glob.glob(pattern, recursive=True) if Path(name).is_file())  # noqa: PTH207
     if not found:
         raise VisionLoraError(
             f"images: nothing matches {images}; give an image, a folder, or a glob in quotes"
         )
     return tuple(ImageFile(Path(name), None) for name in found)
+
+
+def _folders_verbatim(pattern: str) -> str:
+    """A glob whose first folders, as far as they exist, are names: ``pics [1]/*.jpg``."""
+    parts = Path(pattern).parts
+    folders = (Path(*parts[:count]) for count in range(len(parts) - 1, 0, -1))
+    folder = next((one for one in folders if one.is_dir()), None)
+    if folder is None:
+        return pattern
+    return str(Path(glob.escape(str(folder)), *parts[len(folder.parts) :]))
 
 
 def predict_files(
@@ -170,7 +181,7 @@ def predict_files(
     )
     cache = ImageCache(0, preprocessing.resize, preprocessing.interpolation)
     task, network = task_of(restored), restored.network.to(choose_device("auto"))
-    predictor = Mirrored(network) if mirrored else network
+    predictor = Mirrored(network, task) if mirrored else network
 
     def attempt(image: ImageFile) -> Tensor | BadImage:
         try:

@@ -67,6 +67,9 @@ class Task(Protocol):
     def shown(self, logits: Tensor, outputs: Sequence[str], top: int) -> list[Prediction]:
         """The same for places that hold one name: the first one is all that the network says."""
 
+    def mean_logits(self, first: Tensor, second: Tensor) -> Tensor:
+        """Logits whose probabilities are the mean of those of ``first`` and ``second``, in float32."""
+
     def mistakes(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Which images the network is wrong about: bool, shape (images,)."""
 

@@ -158,6 +158,12 @@ class MultiLabel:
         """See :func:`distillation`."""
         return distillation(student, teacher, temperature)
 
+    def mean_logits(self, first: Tensor, second: Tensor) -> Tensor:
+        """Label by label, the logarithm of the mean odds."""
+        both = first.float(), second.float()
+        there = torch.logaddexp(*map(F.logsigmoid, both))
+        return there - torch.logaddexp(*(F.logsigmoid(-one) for one in both))
+
     def scores(self, logits: Tensor, labels: Tensor) -> dict[str, float]:
         """Mean average precision over the labels that some image has, and the binary cross-entropy."""
         mean = average_precision(logits, labels).nanmean()

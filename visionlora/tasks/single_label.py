@@ -6,6 +6,7 @@ Logits have the shape (images, outputs), labels are int64 of shape (images,), -1
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -167,6 +168,10 @@ class SingleLabel:
     def distillation(self, student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
         """See :func:`distillation`."""
         return distillation(student, teacher, temperature)
+
+    def mean_logits(self, first: Tensor, second: Tensor) -> Tensor:
+        """The logarithms of the mean probabilities."""
+        return torch.logaddexp(first.float().log_softmax(1), second.float().log_softmax(1)) - math.log(2)
 
     def scores(self, logits: Tensor, labels: Tensor) -> dict[str, float]:
         """Top-1, top-5 and the cross-entropy."""

@@ -44,7 +44,7 @@ from visionlora.tasks.choose import loss_weights, new_task
 from visionlora.text import counted, listed
 from visionlora.training.config import RunConfig, TrainerConfig
 
-_HALFWAY = ", and the average of the weights is taken halfway to the start"
+_HALFWAY = "the average of the weights is taken halfway to the start"
 
 
 @dataclass(frozen=True)
@@ -218,10 +218,10 @@ def set_up(
         notices.say(
             "head new has none of the old outputs: nothing is distilled, and forgetting is not measured"
         )
-        notices.say(
-            f"labels are smoothed by {config.optimizer.label_smoothing} (optimizer.label_smoothing)"
-            + (_HALFWAY if config.lora.restart_every is None else "")
-        )
+        if smoothing := config.optimizer.label_smoothing:
+            notices.say(f"labels are smoothed by {smoothing:g} (optimizer.label_smoothing)")
+        if config.lora.restart_every is None:
+            notices.say(_HALFWAY)
     else:
         retention = retention_loader(config.retention.root, backbone, loaders, notices)
     if config.retention.distils and head.kind != "new":
