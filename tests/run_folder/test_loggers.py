@@ -78,6 +78,15 @@ def test_curves_lie_in_the_runs_folder_whatever_its_name(kind: str, name: str, t
     assert any((tmp_path / name / kind).iterdir())
 
 
+@pytest.mark.parametrize("name", ["50 % off", "what?"])
+def test_a_folder_that_mlflow_would_take_for_another_is_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with pytest.raises(VisionLoraError, match="logger mlflow cannot write into"):
+        make_logger("mlflow", tmp_path / name, "folder")
+
+
 def test_curves_go_to_a_csv_file(train: Train) -> None:
     left, folder = train("logger=csv")
     assert left.code == 0, left.err

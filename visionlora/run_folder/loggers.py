@@ -40,7 +40,7 @@ def make_logger(kind: str, folder: Path, project: str, start: int | None = None)
         start: the step after which a resumed run continues; None: it is new.
 
     Raises:
-        VisionLoraError: the service behind the logger refuses the run.
+        VisionLoraError: the service behind the logger refuses the run, or its file cannot be in the folder.
     """
     if kind == "tensorboard":
         purge = None if start is None else start + 1
@@ -51,6 +51,13 @@ def make_logger(kind: str, folder: Path, project: str, start: int | None = None)
     if kind == "csv":
         # Lightning's removes what an earlier one wrote to the same place.
         return CSVLogger(str(folder), name="", version="csv" if start is None else f"csv_after_step_{start}")
+    address = os.environ.get("MLFLOW_TRACKING_URI")
+    if kind == "mlflow" and not address and {"%", "?"} & set(str(folder)):
+        # They mean something in the address of the file: MLflow would write it elsewhere.
+        raise VisionLoraError(
+            f"logger mlflow cannot write into {folder}: there is % or ? in its name; set hydra.run.dir "
+            "or MLFLOW_TRACKING_URI"
+        )
     try:
         logger = _online(kind, folder, project)
         _ = logger.experiment  # which asks the service: now, and not when training has begun
