@@ -39,7 +39,7 @@ COMMANDS = {
     "train": (
         "train", f"data.root={FOLDER}", *NETWORK, "model.head=new", "trainer.max_steps=2",
         "trainer.validations=1", "data.batch_size=8", "lora.rank=1", "trainer.precision=32-true",
-        "trainer.kernel=rule", f"hydra.run.dir='{RUN}'",
+        "trainer.kernel=rule", f"hydra.run.dir={RUN}",
     ),
     "predict csv": ("predict", f"adapter={RUN}", "images=new", f"output={LATIN1}.csv", "sheet=[b]金.png"),
     "predict jsonl": ("predict", f"adapter={RUN}", "images=new", "output=:smile:.jsonl", "compare=true"),
@@ -48,7 +48,7 @@ COMMANDS = {
     "check": ("check", f"data.root={FOLDER}", *NETWORK, f"report={LATIN1}.html", "cache=false"),
     "explain": ("explain", *NETWORK, "data.batch_size=1", "trainer.kernel=rule", f"output={LATIN1}.json"),
 }  # fmt: skip
-COMMANDS["train into bytes"] = (*COMMANDS["train"][:-1], f"hydra.run.dir='run {LATIN1}'")
+COMMANDS["train into bytes"] = (*COMMANDS["train"][:-1], f"hydra.run.dir=run {LATIN1}")
 CODES = {"predict csv": 3, "predict jsonl": 3, "train into bytes": 2}
 """There is a broken image of each name. TensorBoard writes into no folder whose name is not UTF-8."""
 
