@@ -185,9 +185,7 @@ def _run(options: argparse.Namespace, command: str) -> None:
                     trial = {"job": name, "contender": contender, "seed": seed, "threads": options.threads}
                     if any(trial.items() <= record.items() for record in records):
                         continue
-                    # A comma would make several values of hydra.run.dir.
-                    named = f"{name}-{seed}-{contender}".replace(", ", " ").replace(" ", "_")
-                    place = Path(folder) / "runs" / named
+                    place = Path(folder) / "runs" / f"{name}-{seed}-{contender}"
                     found = run_job(jobs[name], contender, seed, options.threads, place, cache)
                     records.append({**trial, **found, "load": os.getloadavg()[0]})
                     append(options.records, records[-1])
