@@ -73,5 +73,5 @@ def test_a_sweep_continues_after_a_failed_run(train: Train, tmp_path: Path) -> N
     left, _ = train("lora.rank=-1,2", f"hydra.sweep.dir={tmp_path / 'sweep'}", "--multirun")
     assert left.code == 2
     assert "rank" in left.err
-    assert "1 of 2 runs have no figures" in left.out
+    assert "no figures of 1 of 2 runs" in left.out
     assert (tmp_path / "sweep" / "1" / "metrics.json").exists()
