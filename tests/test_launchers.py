@@ -39,7 +39,7 @@ def test_runs_at_the_same_time_end_with_one_table_and_the_worst_exit_code(
         "--multirun",
     )
     assert left.code == 2, left.err
-    assert "1 of 2 runs have no figures" in left.out
+    assert "no figures of 1 of 2 runs" in left.out
     assert (sweep / "1" / "metrics.json").exists()
     assert not (sweep / ".jobs").exists()
 

@@ -98,7 +98,7 @@ def test_images_that_are_gone_or_unknown_are_announced(
     (classes["red"] / "train" / "red" / "0.png").unlink()
     shutil.copy(classes["blue"] / "val" / "blue" / "0.png", classes["red"] / "val" / "red" / "0.png")
     left, second = chain("blue", first)
-    assert "2 images of the earlier runs" in left.out and "are gone or have changed" in left.out
+    assert "gone or changed: 2 images of the earlier runs" in left.out
     assert metrics_of(second)["earlier"]["classes"][0]["pictures"] == 2
     shutil.copytree(first / "adapter", tmp_path / "alone")
     left, third = chain("scarlet", tmp_path / "alone")
