@@ -172,7 +172,7 @@ def weights(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def train(command: Command, weights: Path, images: Path, tmp_path: Path) -> Train:
-    """Trains anew for a few steps; returns how it ended and the run's folder."""
+    """Trains again for a few steps; returns how it ended and the run's folder."""
 
     def run(*arguments: str) -> tuple[Left, Path]:
         folder = tmp_path / "run"

@@ -3,7 +3,7 @@
     from visionlora import LoraConfig, attach, merge      # the mathematics: torch alone
     from visionlora import load                           # a trained network, from its adapter directory
 
-Names are imported when they are first used, so that whoever wants the mathematics has only torch in memory.
+Names are imported when they are first used, so that the mathematics alone loads torch and no more.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 def keep_freed_memory() -> bool:
     """Have this process keep the memory that it frees, for its next tensors.
 
-    By itself glibc gives every tensor above 32 MB back to the system, which clears each page anew when the
+    By itself glibc gives every tensor above 32 MB back to the system, which clears each page again when the
     next step asks for it: a fifth to a quarter of the training time on two cores.
 
     Returns:

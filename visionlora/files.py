@@ -228,7 +228,7 @@ def _cannot(what: str, path: Path | None, error: OSError, key: str = "") -> Visi
 def new_folder(path: str) -> str:
     """Make a folder that nobody else has: ``path``, or ``path_2``, ``path_3``, ... where that is there.
 
-    One that cannot be made is ``path``, for whoever wants to use it to complain about. So it is where several
+    One that cannot be made is ``path``, about which its user complains. So it is where several
     processes start together: they agree on the folder later.
     """
     if place().count > 1:

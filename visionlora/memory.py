@@ -153,7 +153,7 @@ class StepLoss:
         step: its number.
 
     Attributes:
-        value: the loss without its graph: whoever holds it does not hold the activations.
+        value: the loss without its graph: holding it does not hold the activations.
         figures: by name.
     """
 

@@ -43,7 +43,7 @@ def test_all_bad_images_are_reported_together_each_once(draw: Draw, tmp_path: Pa
         check([first, ImageFile(draw("good.png")), second, first], ImageCache(1, 32))
     assert str(caught.value) == (
         f"2 images cannot be used ({first.path}: a text file, not an image; "
-        f"{second.path}: no such file); mend or remove them"
+        f"{second.path}: no such file); repair or remove them"
     )
 
 
@@ -95,7 +95,7 @@ def test_more_than_a_tenth_of_bad_images_stops(tmp_path: Path) -> None:
 
 def test_a_class_whose_images_are_all_bad_stops() -> None:
     images = [*some(40), *some(1, "b")]
-    with pytest.raises(VisionLoraError, match="all images of class 'b'; mend or remove them"):
+    with pytest.raises(VisionLoraError, match="all images of class 'b'; repair or remove them"):
         split_bad(images, [BadImage(images[-1].path, "damaged")], "skip")
 
 

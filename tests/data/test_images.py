@@ -162,7 +162,7 @@ def test_a_camera_jpeg_is_decoded_small_but_not_too_small(draw: Draw) -> None:
 
 def test_a_text_file_named_jpg_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_text("I am no image")
-    with pytest.raises(BadImage, match=r"a\.jpg: a text file, not an image; mend or remove it"):
+    with pytest.raises(BadImage, match=r"a\.jpg: a text file, not an image; repair or remove it"):
         open_image(tmp_path / "a.jpg")
 
 

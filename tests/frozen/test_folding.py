@@ -138,7 +138,7 @@ def test_a_folded_network_can_be_copied_and_pickled(travel, x):
     assert torch.equal(net(x), before)
 
 
-def test_weights_that_are_loaded_later_are_folded_anew(x):
+def test_weights_that_are_loaded_later_are_folded_again(x):
     net, other = adapted(), adapted()
     for tensor in other.state_dict().values():
         if tensor.is_floating_point():

@@ -1,4 +1,4 @@
-"""What the reference files hold, computed anew: three short runs, and the logits of 20 adapted networks.
+"""What the reference files hold, computed again: three short runs, and the logits of 20 adapted networks.
 
 `python -m tests.references.record` writes the files; `test_references.py` compares with them. Everything is
 computed in a process of its own with one thread, kernels chosen by rule, and the instruction set that all

@@ -87,7 +87,7 @@ def test_every_image_is_in_the_report_with_a_picture_or_in_a_table(
     for one in rows:
         assert f"<bdi>{one.path.name}</bdi>" in page
     assert f"{PICTURES - OPEN} more" in page
-    assert "5 more without their pictures" in page
+    assert "5 more without their images" in page
 
 
 @pytest.mark.parametrize("which", ["metrics", "unmeasured", "unlabelled"])

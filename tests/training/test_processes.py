@@ -149,7 +149,7 @@ def test_another_process_is_told_what_the_first_one_was_whatever_its_file_says(
 
 
 def fails(*_: Any) -> int:
-    raise VisionLoraError("b.png: no such file; mend or remove it")
+    raise VisionLoraError("b.png: no such file; repair or remove it")
 
 
 def dies(*_: Any) -> int:
@@ -160,7 +160,7 @@ def dies(*_: Any) -> int:
 @pytest.mark.parametrize(
     ("other", "kind", "said"),
     [
-        (fails, VisionLoraError, "process 1 of 2: b.png: no such file; mend or remove it"),
+        (fails, VisionLoraError, "process 1 of 2: b.png: no such file; repair or remove it"),
         (dies, MachineFault, "process 1 of 2: signal 9 ended it"),
     ],
 )

@@ -58,7 +58,7 @@ class ScaledLowRank(NamedTuple):
         scale: of each output, (out, 1...), with as many dimensions as the weight. In the gradients of A and B
             it counts as a constant, and so does `turn`.
         turn: of the outputs, (out / b, b, b): blocks of b outputs, each an orthogonal matrix.
-        turn_in: of the inputs of a group, (in/groups / b, b, b), likewise; the kernel has one pixel.
+        turn_in: of the inputs of a group, (in/groups / b, b, b), the same; the kernel has one pixel.
     """
 
     low_rank: LowRank | None = None

@@ -49,7 +49,7 @@ class LoraConfig:
             (`INITS`, `FROM_DATA`); `default` is the family's own, `auto` leaves the choice to a run.
         options: settings of one family alone, such as `factor` of LoKr (`FAMILIES[family].defaults`).
         family_pattern: family by layer-name pattern, in place of `family` there.
-        restart_every: steps after which A and B are added up and start anew (ReLoRA); None: never.
+        restart_every: steps after which A and B are added up and start again (ReLoRA); None: never.
         restart_rank: the rank that the sum is cut to; None: it is kept whole.
         bias: `lora_only` also trains the biases of the adapted layers, `all` those of every layer that can be
             adapted, with the family `bias`.
@@ -112,7 +112,7 @@ class LoraConfig:
         words=("none", "lora_only", "all"),
     )  # fmt: skip
     restart_every: int | None = _option(
-        None, "steps after which A and B are added up and start anew (ReLoRA); null: never",
+        None, "steps after which A and B are added up and start again (ReLoRA); null: never",
         at_least=1, at_most=1_000_000_000,
     )  # fmt: skip
     restart_rank: int | None = _option(

@@ -44,7 +44,7 @@ class AdaptedLayer(Swapped):
         active: the names of the adapters that take part.
         off: how many `adapters_off()` are open around this layer.
         merged_weight: the adapted parameter inside `merged()`.
-        merging: how many `merged()` are open around a layer with a quantised weight, which is merged anew in
+        merging: how many `merged()` are open around a layer with a quantised weight, which is merged again in
             each call: kept, it would be dense.
         mixed: which adapters the images of the batch use, inside `predict_mixed`.
         adapted_parameter: its name.

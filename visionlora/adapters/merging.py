@@ -1,4 +1,4 @@
-"""Merging adapters into the weights, for good or for a while; switching them off; their strength."""
+"""Merging adapters into the weights, permanently or for a while; switching them off; their strength."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def merge(model: _Network) -> _Network:
             )
     unfold_batch_norm(model)
     for name, layer in named.items():
-        layer.adapters.eval()  # a rank that DyLoRA drew for one step is not for good
+        layer.adapters.eval()  # a rank that DyLoRA drew for one step is not permanent
         with torch.no_grad():
             weight = layer.adapted_weight()
         if not bool(weight.isfinite().all()):
@@ -60,7 +60,7 @@ def merge(model: _Network) -> _Network:
 @contextmanager
 def merged(model: nn.Module) -> Iterator[None]:
     """Inside, adapted layers compute with their merged weight, at the cost of the plain layer. Adapters
-    that are modules of their own are computed beside it. A quantised layer is merged anew in each call.
+    that are modules of their own are computed beside it. A quantised layer is merged again in each call.
 
     The merged weights are a snapshot that stands beside the base tensors, which are not touched: they are
     what they were afterwards, whatever happens inside. No gradient reaches the adapters inside, and steps
@@ -105,8 +105,8 @@ def adapters_off(model: nn.Module) -> Iterator[None]:
 
 
 def scale(model: _Network, strength: float) -> _Network:
-    """Multiply every active adapter's update, and the branch of every new block, by `strength` for good, in
-    place; it is saved and merged so.
+    """Multiply every active adapter's update, and the branch of every new block, by `strength`, in place;
+    it is saved and merged so.
 
     Trained tensors stay as they are, and so do modules that were trained whole (a new head).
 

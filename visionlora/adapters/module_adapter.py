@@ -41,7 +41,7 @@ class ModuleAdapter(Adapter):
         return isinstance(layer, cls.layers) and not has_own_forward(kind)
 
     def merge_into(self, layer: Any) -> None:
-        """Make the plain layer compute what it does with this adapter, for good."""
+        """Make the plain layer compute what it does with this adapter, permanently."""
         raise NotImplementedError
 
     def weight(self, base: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What PEFT and others call the arguments of :class:`LoraConfig`, for whoever writes it as there."""
+"""What PEFT and others call the arguments of :class:`LoraConfig`, for calls written with their names."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def _checked_matchings(key: str, pattern: object) -> int:
         _compiled(pattern)
     except (re.error, RecursionError, OverflowError, ValueError) as error:
         raise LoraError(
-            f"{key} holds {brief(pattern)}, which is not a regular expression ({error}): mend it."
+            f"{key} holds {brief(pattern)}, which is not a regular expression ({error}): correct it."
         ) from error
     return count
 

@@ -1,7 +1,7 @@
 """ReLoRA: a high-rank update out of low-rank ones, one after the other (Lialin et al. 2023,
 https://arxiv.org/abs/2307.05695, algorithm 1).
 
-From time to time B @ A is added to a running difference, A is drawn anew, B is zero again, the optimizer's
+From time to time B @ A is added to a running difference, A is drawn again, B is zero again, the optimizer's
 moments are pruned and its learning rate warms up once more. So at any time only a rank of r is trained, but
 the sum has up to r times the number of cycles. The paper adds to the weights themselves; here the sum stands
 beside the base, which stays as it is, and is saved as one LoRA of its own rank.
@@ -71,7 +71,7 @@ class RestartedLora(Lora):
 
     @torch.no_grad()
     def restart_from(self, generator: torch.Generator) -> None:
-        """Add B @ A to the difference, draw A anew and set B to zero: what is computed stays the same."""
+        """Add B @ A to the difference, draw A again and set B to zero: what is computed stays the same."""
         self.difference.copy_(self.summed())
         fresh = Lora(self.shape, self.settings, self.lora_A.dtype, generator)
         self.lora_A.copy_(fresh.lora_A)

@@ -34,4 +34,4 @@ def check_restarts(
     if bias != "none":
         raise LoraError(f"restart_every adds up B @ A and no biases (bias={bias}): use bias=none.")
     if init not in ("auto", "default", "gaussian"):
-        raise LoraError(f"restart_every draws A anew each time, so init={init} has no place: use default.")
+        raise LoraError(f"restart_every draws A again each time, so init={init} has no place: use default.")

@@ -38,7 +38,7 @@ def add_updates(*updates: LowRank) -> LowRank:
     """The sum of updates of one weight, with a scaling of 1.
 
     Its rank is the sum of theirs. Where the weight itself cannot have so high a rank, the product is
-    decomposed anew at the weight's own, which is exact up to rounding.
+    decomposed again at the weight's own, which is exact up to rounding.
     """
     A = torch.cat([update.A for update in updates])
     B = torch.cat([update.scaling * update.B for update in updates], dim=1)

@@ -27,7 +27,7 @@ LONG = 10_000
 
 _BATCH = 500
 _NAMED = 10
-_MEND = "mend or remove them"
+_REPAIR = "repair or remove them"
 
 
 def check(images: Iterable[ImageFile], cache: ImageCache | None = None) -> None:
@@ -94,7 +94,7 @@ def refuse(bad: Sequence[BadImage]) -> None:
     """
     if not bad:
         return
-    raise VisionLoraError(f"{_list(bad)}; {_MEND}")
+    raise VisionLoraError(f"{_list(bad)}; {_REPAIR}")
 
 
 def _list(bad: Sequence[BadImage]) -> str:
@@ -130,11 +130,11 @@ def split_bad(
         refuse(left_out)
     elif lost > MOST_BAD * len(images):
         raise VisionLoraError(
-            f"{_list(left_out)}: {lost} of {len(images)}, too many to go on without; {_MEND}"
+            f"{_list(left_out)}: {lost} of {len(images)}, too many to go on without; {_REPAIR}"
         )
     elif gone:
         which = f"all images of class {gone[0]!r}" if gone[0] else "all images"
-        raise VisionLoraError(f"{_list(left_out)}: {which}; {_MEND}")
+        raise VisionLoraError(f"{_list(left_out)}: {which}; {_REPAIR}")
     return kept, left_out
 
 

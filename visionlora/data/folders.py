@@ -57,7 +57,7 @@ def scan(
 
     Raises:
         VisionLoraError: no such folder, nothing in it, an empty class folder, layouts mixed, a class spelled
-            in two ways, a class in val or test alone, or a class name missing or superfluous.
+            in two ways, a class in val or test alone, or a class name that is missing or not needed.
     """
     folder, problems = survey(
         root, class_name=class_name, val_fraction=val_fraction, seed=seed, separator=separator
@@ -176,7 +176,9 @@ def refuse_missing(folder: Path) -> None:
     if os.path.isfile(folder):  # noqa: PTH113
         raise VisionLoraError(f"{folder} is a file where a folder of images is wanted")
     if os.path.islink(folder) and not os.path.exists(folder):  # noqa: PTH110, PTH114
-        raise VisionLoraError(f"{folder} is a link to {folder.readlink()}, which is not there; mend the link")
+        raise VisionLoraError(
+            f"{folder} is a link to {folder.readlink()}, which is not there; repair the link"
+        )
     if os.path.exists(folder):  # noqa: PTH110
         raise VisionLoraError(f"{folder} is neither a folder nor a file; give a folder laid out as {LAYOUTS}")
     try:

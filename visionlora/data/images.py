@@ -91,7 +91,7 @@ class BadImage(VisionLoraError):
     """One image that cannot be used: ``path``, and ``reason`` without the path."""
 
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path}: {reason}; mend or remove it")
+        super().__init__(f"{path}: {reason}; repair or remove it")
         self.path = path
         self.reason = reason
 

@@ -106,7 +106,7 @@ def _unreadable(files: Sequence[tuple[str, ImageFile]], images: Sequence[SeenIma
         {name for one, _ in trained for name in one.names} - {n for one, _ in kept for n in one.names}
     )
     stops = len(trained) - len(kept) > MOST_BAD * len(trained) or bool(gone)
-    advice = "mend or remove them" + ("; training would stop" if stops else ", or train without them")
+    advice = "repair or remove them" + ("; training would stop" if stops else ", or train without them")
     if gone:
         advice += f": of class {gone[0]} none can be read"
     title = f"{counted(bad, 'image', 'images')} cannot be read"

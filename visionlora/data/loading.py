@@ -1,4 +1,4 @@
-"""Batches of labelled images: the same for the same seed, whoever loads them and wherever a run stopped."""
+"""Batches of labelled images: the same for the same seed, in any process and wherever a run stopped."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def make_loader(
         num_workers=workers,
         collate_fn=dataset.collate,
         pin_memory=pins_memory(),
-        # Five images make an epoch of one batch: processes must not be started anew for each.
+        # Five images make an epoch of one batch: processes must not be started again for each.
         persistent_workers=workers > 0,
     )
     loader.whole_batch = batch_size

@@ -61,8 +61,8 @@ def _cores() -> int:
 def _can_fork() -> bool:
     """Whether a copy of this process can compute: only the thread that makes it is in it.
 
-    PyTorch has threads, and devices, that Python does not count; macOS and Windows start processes anew,
-    which takes as long as reading a thousand images.
+    PyTorch has threads, and devices, that Python does not count; macOS and Windows start new processes from
+    nothing, which takes as long as reading a thousand images.
     """
     alone = threading.active_count() == 1 and not multiprocessing.current_process().daemon
     return sys.platform == "linux" and alone and "torch" not in sys.modules

@@ -23,7 +23,7 @@ from visionlora.tasks.base import Prediction, Task
 from visionlora.tasks.choose import task_of
 from visionlora.tasks.single_label import SingleLabel
 
-Picture: TypeAlias = str | Path | Image.Image | Tensor
+ImageInput: TypeAlias = str | Path | Image.Image | Tensor
 """An image: the path of a file, a Pillow image, or a uint8 tensor (3, H, W)."""
 
 
@@ -62,7 +62,7 @@ class Classifier(nn.Module):
         """Logits (batch, outputs) of images that went through :meth:`transform`, (batch, 3, S, S)."""
         return self.network(images)
 
-    def transform(self, image: Picture) -> Tensor:
+    def transform(self, image: ImageInput) -> Tensor:
         """The network's input for one image: float32 (3, S, S).
 
         Raises:
@@ -73,7 +73,7 @@ class Classifier(nn.Module):
 
     @torch.inference_mode()
     def predict(
-        self, images: Picture | Sequence[Picture], top: int = 1, batch_size: int = 16
+        self, images: ImageInput | Sequence[ImageInput], top: int = 1, batch_size: int = 16
     ) -> list[Prediction]:
         """For each image its most probable classes: a list of (class name, probability from 0 to 1).
 
@@ -110,11 +110,11 @@ def load(path: str | Path, *, model: str | None = None, weights: str | None = No
     return Classifier(network, restored.head.outputs, restored.backbone.preprocessing, task_of(restored))
 
 
-def _batches(images: Sequence[Picture], size: int) -> Iterator[Sequence[Picture]]:
+def _batches(images: Sequence[ImageInput], size: int) -> Iterator[Sequence[ImageInput]]:
     return (images[start : start + size] for start in range(0, len(images), size))
 
 
-def _pixels(image: Picture, preprocessing: Preprocessing) -> Tensor:
+def _pixels(image: ImageInput, preprocessing: Preprocessing) -> Tensor:
     """The image as the commands read it."""
     if isinstance(image, Tensor):
         if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3:

@@ -1,4 +1,4 @@
-"""Grad-CAM of a few images before and after training, as pictures."""
+"""Grad-CAM of a few images before and after training, as images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The search for weights and strength: what is measured until whoever chooses has chosen a measured point."""
+"""The search for weights and strength: measure until the choice falls on a measured point."""
 
 from __future__ import annotations
 

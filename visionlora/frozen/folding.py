@@ -56,7 +56,7 @@ class Fold:
         return self.norm.base_class.forward(self.norm, y)
 
     def affine(self, weight: FrozenWeight, bias: Tensor | None) -> Affine:
-        """The frozen part with the batch norm in it; made anew when a tensor that it is made from changed."""
+        """The frozen part with the batch norm in it; computed again when a tensor it depends on changed."""
         norm = self.norm
         stored = weight.parts["codes"] if isinstance(weight, PackedWeight) else weight.dense()
         tensors = (stored, bias, norm.weight, norm.bias, norm.running_mean, norm.running_var)

@@ -59,7 +59,7 @@ class PackedWeight(Tensor):
         return sum(part.nbytes for part in self.parts.values())
 
     def dense(self, dtype: torch.dtype | None = None) -> Tensor:
-        """The numbers in this type, by default its own: made anew at every call."""
+        """The numbers in this type, by default its own: computed at every call."""
         dtype, shape = dtype or self.dtype, self._shape
         weight = self._rows(0, shape[0], dtype).view(shape)
         return weight.t() if self.transposed else weight

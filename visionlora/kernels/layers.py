@@ -126,7 +126,7 @@ class AdaptedFunction(Function):
     The output is a tensor of its own, not a view of one: what follows may write into it at no cost. So is
     the gradient of x: autograd adds others to it in place.
 
-    `forward` takes its context too: beside a `setup_context` PyTorch reads the signature anew in every call,
+    `forward` takes its context too: beside a `setup_context` PyTorch reads the signature again in every call,
     which took longer than a small layer.
     """
 

@@ -117,12 +117,12 @@ def continue_from(path: str, options: ModelConfig) -> tuple[Backbone, EarlierAda
     if read_adapter_config(directory)["visionlora"].get("expand"):
         raise VisionLoraError(
             f"adapter: {directory} has new blocks (model.expand), and no other adapter can be added to them; "
-            "train anew on all images"
+            "train from scratch on all images"
         )
     if has_several_labels(read_adapter_config(directory)["visionlora"]):
         raise VisionLoraError(
             f"adapter: {directory} gives an image several labels (task=multi_label), and no classes can be "
-            "added to them; train anew on all images"
+            "added to them; train from scratch on all images"
         )
     name, saved = options.name, read_adapter_config(directory)["visionlora"].get("model")
     if saved is not None and name not in (AUTO, saved):

@@ -93,7 +93,7 @@ def make_optimizer(
         parameters: that it moves, or groups of them.
         lr: the learning rate at its peak.
         weight_decay: for optimizers that have one.
-        betas: likewise.
+        betas: the same.
         arguments: everything else, by PyTorch's names.
 
     Raises:

@@ -70,7 +70,7 @@ def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any], date: str) -
         "```",
         "",
         *_peft(metrics),
-        "The licence is not stated (`license: unknown`): whoever shares the adapter sets it. The training "
+        "The licence is not stated (`license: unknown`): set it before you share the adapter. The training "
         "images and the base weights have their own.",
         "",
     ]

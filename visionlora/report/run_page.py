@@ -51,7 +51,7 @@ class HeatMap:
     Attributes:
         path: the image file.
         truth: its class.
-        before: the picture of the frozen network and its prediction; None: there is none.
+        before: the heat map of the frozen network and its prediction; None: there is none.
         after: the same of the adapted network.
     """
 
@@ -145,7 +145,7 @@ def _before_after(report: RunReport) -> str:
         )
         left = len(rows) - PICTURES - len(others)
         body += (
-            f"<details><summary>{len(others):,} more without their pictures</summary>"
+            f"<details><summary>{len(others):,} more without their images</summary>"
             f"{table(('image', 'class', 'before', 'after'), lines)}</details>"
             f"{quiet(f'and {left:,} more') if left else ''}"
         )
@@ -217,7 +217,7 @@ def _heat_maps(maps: Sequence[HeatMap] | str) -> str:
         for one in maps
     )
     return (
-        "<p class=quiet>Grad-CAM: bright parts speak for the prediction named below each picture.</p>"
+        "<p class=quiet>Grad-CAM: bright parts speak for the prediction named below each image.</p>"
         f"<div class=cards>{cards}</div>"
     )
 

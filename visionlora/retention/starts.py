@@ -53,7 +53,7 @@ def chosen_init(init: str, network: nn.Module, anchors: bool) -> str:
     if init != AUTO:
         return init
     if restarted_adapters(network):
-        return "default"  # each restart draws A anew
+        return "default"  # each restart draws A again
     layers = adapted_layers(network).values()
     families = {adapter.settings.family for layer in layers for _, _, adapter in adapters_in(layer)}
     return CONTRASTIVE if anchors and families == {"lora"} else "default"

@@ -69,7 +69,7 @@ class AnchorStream:
         if sum(self.sources) != len(self.anchors) or min(self.sources) < 1:
             raise ValueError(f"sources of {self.sources} anchors do not make {len(self.anchors)}")
         self._source: dict[str, int] = {}
-        """The first source that has an identity: the others do not make its views anew."""
+        """The first source that has an identity: the others do not make its views again."""
         for source in range(len(self.sources)):
             for identity in self._own(source):
                 self._source.setdefault(identity, source)

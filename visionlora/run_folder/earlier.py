@@ -48,8 +48,8 @@ def take_options(config: DictConfig, given: Mapping[str, Any], keys: Mapping[str
             anchored(earlier, keys, Path(directory))
     except (OSError, ValueError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:
         raise VisionLoraError(
-            f"adapter: the options of its run cannot be read from {run / CONFIG}: {error}; mend the file, or "
-            "copy the adapter directory elsewhere, and the options are the defaults"
+            f"adapter: the options of its run cannot be read from {run / CONFIG}: {error}; correct the file, "
+            "or copy the adapter directory elsewhere, and the options are the defaults"
         ) from error
     taken = []
     for name in keys:

@@ -20,7 +20,7 @@ class TimedChoices:
 
     Args:
         path: of the file.
-        replayed: those that are not made anew.
+        replayed: those that are not made again.
         used: those that were used; others fill it, and :meth:`write` writes it.
     """
 

@@ -37,7 +37,7 @@ def claimed(folder: Path) -> Iterator[None]:
         yield
     finally:
         _claimed.discard(name)
-        # Before it is unlocked: whoever opened it meanwhile finds that it is gone, and makes another.
+        # Before it is unlocked: a process that opened it meanwhile finds that it is gone, and makes another.
         path.unlink(missing_ok=True)
         os.close(descriptor)
 

@@ -123,7 +123,7 @@ class Status(Callback):
             self._now["loss"] = points[::2]
 
     def _write(self) -> None:
-        if not (place().first and self._path.parent.is_dir()):  # a folder that was removed is not made anew
+        if not (place().first and self._path.parent.is_dir()):  # a folder that was removed is not made again
             return
         self._written = self._clock()
         try:

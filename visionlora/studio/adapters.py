@@ -173,11 +173,11 @@ class AdapterPages:
         return JSONResponse(await self._engine.call("explain", adapter, image))
 
     async def preview(self, request: Request) -> Response:
-        """The picture that a finished training draws of its adapter."""
-        picture = Path(self._adapter(request.path_params["job"])) / "preview.png"
-        if not picture.is_file():
+        """The preview that a finished training draws of its adapter."""
+        preview = Path(self._adapter(request.path_params["job"])) / "preview.png"
+        if not preview.is_file():
             return Response(status_code=404)
-        return FileResponse(picture, media_type="image/png")
+        return FileResponse(preview, media_type="image/png")
 
     async def download(self, request: Request) -> Response:
         """The adapter's directory as a zip file."""

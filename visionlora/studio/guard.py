@@ -1,4 +1,4 @@
-"""Who may ask the studio for what: this machine alone, or whoever has the token, and no other web page."""
+"""Who may ask the studio for what: this machine, or a browser with the token, and no other web page."""
 
 from __future__ import annotations
 

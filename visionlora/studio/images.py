@@ -29,7 +29,7 @@ _FILES = 2000
 """Files in one request; the page sends fewer."""
 _SIDE = 240
 KEPT = {"cache-control": "private, max-age=86400, immutable"}
-"""Of a small picture: the browser asks for it once."""
+"""Of a thumbnail: the browser asks for it once."""
 _UNPACKED = 4
 """An archive may unpack to so many times what may be uploaded."""
 
@@ -184,7 +184,7 @@ class ImagePages:
         return JSONResponse(report)
 
     async def thumbnail(self, request: Request) -> Response:
-        """A small picture of an image; 404 where it cannot be read."""
+        """A thumbnail of an image; 404 where it cannot be read."""
         params = request.path_params
         path = await run_in_threadpool(self._projects.image, params["project"], params["image"])
         content = await run_in_threadpool(thumbnail, path)

@@ -30,7 +30,7 @@ class CacheConfig(Section):
         at_least=1,
         at_most=10_000,
     )
-    uses: int = option(8, "how often a view is used before it is drawn anew", at_least=1, at_most=1_000_000)
+    uses: int = option(8, "how often a view is used before it is drawn again", at_least=1, at_most=1_000_000)
     memory_mb: float = option(
         2048, "megabytes to keep in memory; the rest goes to a temporary file in the run's folder",
         at_least=0, at_most=1e9,
@@ -222,7 +222,7 @@ def check_task(config: RunConfig) -> None:
             )
         return
     refused = (
-        (config.adapter is not None, "adapter", "no labels can be added to an adapter; train anew"),
+        (config.adapter is not None, "adapter", "no labels can be added to an adapter; train from scratch"),
         (data.class_name is not None, "data.class_name", "a table says what labels an image has"),
         (
             data.balance,

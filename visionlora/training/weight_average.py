@@ -153,7 +153,7 @@ def weight_candidates(
         module.network.load_state_dict(dict(state), strict=False)
         return fitter.objective(module)
 
-    # Measured anew, as the average is: validation while training has another precision.
+    # Measured again, as the average is: validation while training has another precision.
     figures: dict[str, Any] = {"best": objective(best), "average": None}
     candidates = {"best": best}
     if averaged is not None:
