@@ -69,6 +69,8 @@ def test_auxiliary_classifiers_are_left_out(name: str, key: str) -> None:
     network = build_empty(name, 3)
     state = {name: torch.zeros(tensor.shape) for name, tensor in network.state_dict().items()}
     fill(network, rename_keys({**state, key: torch.zeros(2)}, network.state_dict()), "it")
+    assert key not in network.state_dict()
+    assert not any(tensor.any() for tensor in network.state_dict().values())
 
 
 @pytest.mark.parametrize("plain", [True, False])

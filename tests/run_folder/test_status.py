@@ -64,3 +64,4 @@ def test_the_curve_of_a_long_run_stays_short(tmp_path: Path) -> None:
 def test_a_full_disk_ends_no_run_for_its_sake(tmp_path: Path) -> None:
     (tmp_path / STATUS).mkdir()
     Status(tmp_path, [], SAID).enter("steps")
+    assert [path.name for path in tmp_path.iterdir()] == [STATUS]

@@ -163,7 +163,7 @@ class AdaptedLayer(Swapped):
         if adapter is None:
             return self.recomputed(whole, x)
         settings = adapter.settings
-        computations = {OUTPUTS: outputs, WHOLE: partial(self.recomputed, whole)}
+        computations: dict[str, Computation] = {OUTPUTS: outputs, WHOLE: partial(self.recomputed, whole)}
         more = adapter.family, *sorted(settings.options.items()), *more
         possible = partial(self._scales, adapter)
         name = faster(x, self.frozen_weight, settings.rank, more, computations, adapter, possible)

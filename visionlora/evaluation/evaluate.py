@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from visionlora.evaluation.evaluate_labels import (
     show_labels,
 )
 from visionlora.evaluation.forgetting import Changes, changes_sheet
-from visionlora.evaluation.metrics import contrast_metrics, retention_metrics
+from visionlora.evaluation.metrics import class_metrics, contrast_metrics, retention_metrics
 from visionlora.evaluation.mirrored import Mirrored
 from visionlora.evaluation.predictions import Predictions, predict_batches
 from visionlora.evaluation.rank_curve import measure_rank_curve
@@ -45,7 +46,6 @@ from visionlora.files import replacing, require_all_writable
 from visionlora.models import find_class
 from visionlora.models.restore import TrainedModel, adapter_directory
 from visionlora.models.several import restore_adapters
-from visionlora.report.intervals import with_interval
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, write_metrics
 from visionlora.report.progress import progress
 from visionlora.report.rank_table import rank_curve_table
@@ -75,9 +75,50 @@ def evaluate_adapter(
         refuse_for_labels(options, retention_root, contrast_root)
     images, judged_on, left_out = _labelled_images(options.data, options.adapters, several)
     console.print(f"[dim]·[/dim] evaluated on {escape(_in_words(len(images), judged_on, left_out))}")
-    curve = len(options.strengths) > 1
-    strength = 1.0 if curve else options.strengths[0]
-    if curve:
+    restored = _restore(options, console)
+    if several:
+        labels = label_targets(restored, images)
+        loader = _loader(restored, images, labels, options.data.batch_size)
+        now, _ = _predict(restored, loader, options.mirrored)
+        selected = selected_on(options.adapters, images, "val")
+        metrics = label_metrics(restored, now, judged_on, left_out, selected)
+        show_labels(metrics, console)
+    else:
+        about = {
+            "task": "single_label", "pictures": len(images), "judged_on": judged_on, "left_out": left_out,
+        }  # fmt: skip
+        inputs = _inputs(restored, images, options, retention_root, contrast_root)
+        metrics = about | _evaluate_classes(restored, inputs, options, console)
+    if options.output:
+        write_metrics(Path(options.output), metrics)
+    return metrics
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What a network with one class an image is measured on; a loader of no images is None.
+
+    Attributes:
+        images: of the trained classes.
+        outputs: of these classes.
+        old: images of what the network knew before.
+        others: negative images.
+    """
+
+    images: Sequence[ImageFile]
+    loader: ImageLoader
+    outputs: Sequence[int]
+    old: Sequence[ImageFile]
+    old_loader: ImageLoader | None
+    others: Sequence[ImageFile]
+    contrast_loader: ImageLoader | None
+
+
+def _restore(options: EvaluateConfig, console: Console) -> TrainedModel:
+    """The network with its adapters, at the one strength, or at 1 where several are asked for."""
+    several = len(options.strengths) > 1
+    strength = 1.0 if several else options.strengths[0]
+    if several:
         console.print("[dim]·[/dim] the figures before the table of strengths are at strength 1")
     restored = restore_adapters(
         options.adapters, options.adapter_weights, strength, options.model, options.weights
@@ -85,62 +126,58 @@ def evaluate_adapter(
     if restored.backbone.notice is not None:
         console.print(f"[dim]·[/dim] {escape(restored.backbone.notice)}")
     restored.network.to(choose_device("auto"))
-    if several:
-        labels = label_targets(restored, images)
-        now, _ = _predict(
-            restored, _loader(restored, images, labels, options.data.batch_size), options.mirrored
-        )
-        selected = selected_on(options.adapters, images, "val")
-        metrics = label_metrics(restored, now, judged_on, left_out, selected)
-        show_labels(metrics, console)
-        if options.output:
-            write_metrics(Path(options.output), metrics)
-        return metrics
-    updates = decompose_updates(restored.network) if options.rank_curve else None
+    return restored
+
+
+def _inputs(
+    restored: TrainedModel,
+    images: Sequence[ImageFile],
+    options: EvaluateConfig,
+    retention_root: str | None,
+    contrast_root: str | None,
+) -> _Inputs:
+    size = options.data.batch_size
     targets = _targets(restored, images)
-    loader = _loader(restored, images, targets, options.data.batch_size)
-    now, before = _predict(restored, loader, options.mirrored)
-    outputs = sorted(set(targets.values()))
+    loader = _loader(restored, images, targets, size)
     old = _old_images(restored, retention_root)
-    old_loader = _loader(restored, old, _targets(restored, old), options.data.batch_size) if old else None
-    changes = _changes(restored, old_loader, options.mirrored)
+    old_loader = _loader(restored, old, _targets(restored, old), size) if old else None
     others = scan_images([Path(contrast_root)]) if contrast_root is not None and restored.classes else ()
-    contrast_loader = _loader(restored, others, None, options.data.batch_size) if others else None
-    metrics = {
-        "task": "single_label",
-        "pictures": len(images),
-        "judged_on": judged_on,
-        "left_out": left_out,
-        SELECTED: selected_on(options.adapters, images, "val"),
-        **with_interval("top1", now.top(1), len(images)),
-        **with_interval("top5", now.top(5), len(images)),
-        "loss": now.loss(),
-        "calibration_error": now.calibration_error(),
-        "frozen": _frozen_metrics(before),
-        "per_class": _per_class(restored.head.outputs, now, before, outputs),
-        "confusion": {
-            "classes": [*(restored.head.outputs[output] for output in outputs), "anything else"],
-            "counts": now.confusion(outputs).tolist(),
-        },
+    contrast_loader = _loader(restored, others, None, size) if others else None
+    outputs = sorted(set(targets.values()))
+    return _Inputs(images, loader, outputs, old, old_loader, others, contrast_loader)
+
+
+def _evaluate_classes(
+    restored: TrainedModel, inputs: _Inputs, options: EvaluateConfig, console: Console
+) -> dict[str, Any]:
+    """The figures of a network with one class an image, shown, and with their curves where asked for."""
+    updates = decompose_updates(restored.network) if options.rank_curve else None
+    now, before = _predict(restored, inputs.loader, options.mirrored)
+    changes = _changes(restored, inputs.old_loader, options.mirrored)
+    frozen = changes.frozen if changes else None
+    metrics: dict[str, Any] = {
+        SELECTED: selected_on(options.adapters, inputs.images, "val"),
+        **class_metrics(now, before, restored.head.outputs, inputs.outputs),
         "retention": retention_metrics(
-            changes, restored.head.targets, selected_on(options.adapters, old, "retention")
+            changes, restored.head.targets, selected_on(options.adapters, inputs.old, "retention")
         ),
-        "contrast": _contrast_metrics(restored, options, others, contrast_loader),
+        "contrast": _contrast_metrics(restored, options, inputs.others, inputs.contrast_loader),
     }
-    show(evaluation_table(metrics), console)
+    show(evaluation_table({"pictures": len(inputs.images), **metrics}), console)
     show(changes_table(metrics["retention"]), console)
     if updates is not None:
-        frozen = changes.frozen if changes else None
-        metrics["rank_curve"] = measure_rank_curve(restored.network, updates, loader, old_loader, frozen)
+        metrics["rank_curve"] = measure_rank_curve(
+            restored.network, updates, inputs.loader, inputs.old_loader, frozen
+        )
         show(rank_curve_table(metrics["rank_curve"]), console)
-    if curve:
+    if len(options.strengths) > 1:
         metrics["strength_curve"] = measure_strength_curve(
             restored.network,
             options.strengths,
-            loader,
-            old_loader,
-            contrast_loader,
-            changes.frozen if changes else None,
+            inputs.loader,
+            inputs.old_loader,
+            inputs.contrast_loader,
+            frozen,
             restored.head.targets,
         )
         show(strength_curve_table(metrics["strength_curve"]), console)
@@ -148,9 +185,7 @@ def evaluate_adapter(
             with replacing(options.figure) as path:
                 strength_curve_figure(metrics["strength_curve"]).savefig(path, dpi=120, format="png")
     if options.sheet:
-        changes_sheet(changes, old, Path(options.sheet))
-    if options.output:
-        write_metrics(Path(options.output), metrics)
+        changes_sheet(changes, inputs.old, Path(options.sheet))
     return metrics
 
 
@@ -216,28 +251,6 @@ def _predict(
         before = predict_batches(network, loader)
     # Outputs that were added to the head are trained whole: without the adapters they still are.
     return now, before.muted(len(restored.backbone.categories))
-
-
-def _frozen_metrics(before: Predictions | None) -> dict[str, Any] | str:
-    if before is None:
-        return NOT_MEASURED
-    count = len(before)
-    return with_interval("top1", before.top(1), count) | with_interval("top5", before.top(5), count)
-
-
-def _per_class(
-    names: Sequence[str], now: Predictions, before: Predictions | None, outputs: Sequence[int]
-) -> dict[str, dict[str, Any]]:
-    metrics = {}
-    for output in outputs:
-        chosen = now.labels == output
-        count = int(chosen.sum())
-        metrics[names[output]] = {
-            "pictures": count,
-            **with_interval("top1", now.subset(chosen).top(1), count),
-            "frozen_top1": before.subset(chosen).top(1) if before else NOT_MEASURED,
-        }
-    return metrics
 
 
 def _old_images(restored: TrainedModel, root: str | None) -> tuple[ImageFile, ...]:

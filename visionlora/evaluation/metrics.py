@@ -105,3 +105,41 @@ def contrast_metrics(
         **with_interval("after/false_positive_rate", after.share_predicted(targets), count),
         SELECTED: list(selected),
     }
+
+
+def class_metrics(
+    now: Predictions, before: Predictions | None, names: Sequence[str], outputs: Sequence[int]
+) -> dict[str, Any]:
+    """The figures of labelled images of the trained classes: all together, and of each class.
+
+    Args:
+        now: the adapted network's predictions.
+        before: the frozen network's; None where its outputs are others.
+        names: of all outputs.
+        outputs: of the trained classes.
+    """
+    count = len(now)
+    frozen: dict[str, Any] | str = NOT_MEASURED
+    if before is not None:
+        frozen = with_interval("top1", before.top(1), count) | with_interval("top5", before.top(5), count)
+    each = {}
+    for output in outputs:
+        chosen = now.labels == output
+        images = int(chosen.sum())
+        each[names[output]] = {
+            "pictures": images,
+            **with_interval("top1", now.subset(chosen).top(1), images),
+            "frozen_top1": before.subset(chosen).top(1) if before else NOT_MEASURED,
+        }
+    return {
+        **with_interval("top1", now.top(1), count),
+        **with_interval("top5", now.top(5), count),
+        "loss": now.loss(),
+        "calibration_error": now.calibration_error(),
+        "frozen": frozen,
+        "per_class": each,
+        "confusion": {
+            "classes": [*(names[output] for output in outputs), "anything else"],
+            "counts": now.confusion(outputs).tolist(),
+        },
+    }

@@ -79,22 +79,7 @@ def select_strength(
     }
     reason = _no_choice(options, requested)
     if reason:
-        name = next(iter(candidates))
-        network.load_state_dict(dict(candidates[name]), strict=False)
-        metrics: dict[str, Any] = {
-            "chosen": 1.0,
-            "budget": requested,
-            "learned_on": NOT_MEASURED,
-            "judged_on": NOT_MEASURED,
-            "called_on": NOT_MEASURED,
-            "reason": reason,
-            "curve": [],
-            SELECTED: [],
-        }
-        notice = f"strength 1 of {CANDIDATES[name]}, not chosen: {reason}"
-        evaluation = evaluate_images(network, images, test=True)
-        return StrengthSelection(evaluation, name, metrics, notice)
-
+        return _first_candidate(network, images, candidates, requested, reason)
     passes = 0
 
     def measure(name: str, strength: float) -> Evaluation:
@@ -131,18 +116,47 @@ def select_strength(
     measured_on = " and ".join(kind for kind in (learned_on, lost_on, called_on) if kind)
     notice = describe_choice(decision.choice, decision.points, measured_on, decision.budgets, requested)
     evaluation = replace(grid.predicted(chosen), test=predict_test(network, images))
-    cross_fitted: dict[str, Any] | str = NOT_MEASURED
-    if fitted:
-        # What a half chose is reported on the other one.
-        first, second = (grid.predicted(one.choice.point) for one in reversed(fitted))
-        cross_fitted = {
-            "chosen": [
-                {"candidate": one.choice.point.candidate, "strength": one.choice.point.strength}
-                for one in fitted
-            ],
-            **cross_fitted_metrics(before, halves.joined(first, second), targets),
-        }
+    cross_fitted = _cross_fitted(grid, halves, fitted, before, targets) if fitted else NOT_MEASURED
     return StrengthSelection(evaluation, chosen.candidate, metrics, notice, cross_fitted)
+
+
+def _first_candidate(
+    network: nn.Module,
+    images: EvaluationImages,
+    candidates: Candidates,
+    requested: Mapping[str, float | None],
+    reason: str,
+) -> StrengthSelection:
+    """The first candidate at strength 1: nothing is chosen."""
+    name = next(iter(candidates))
+    network.load_state_dict(dict(candidates[name]), strict=False)
+    metrics = {
+        "chosen": 1.0,
+        "budget": requested,
+        "learned_on": NOT_MEASURED,
+        "judged_on": NOT_MEASURED,
+        "called_on": NOT_MEASURED,
+        "reason": reason,
+        "curve": [],
+        SELECTED: [],
+    }
+    notice = f"strength 1 of {CANDIDATES[name]}, not chosen: {reason}"
+    return StrengthSelection(evaluate_images(network, images, test=True), name, metrics, notice)
+
+
+def _cross_fitted(
+    grid: StrengthGrid,
+    halves: Halves,
+    fitted: Sequence[Decision],
+    before: Evaluation,
+    targets: Sequence[int],
+) -> dict[str, Any]:
+    """The figures of what each half of the images chose, measured on the other half."""
+    first, second = (grid.predicted(one.choice.point) for one in reversed(fitted))
+    chosen = [
+        {"candidate": one.choice.point.candidate, "strength": one.choice.point.strength} for one in fitted
+    ]
+    return {"chosen": chosen, **cross_fitted_metrics(before, halves.joined(first, second), targets)}
 
 
 def _limits(decision: Decision) -> dict[str, Any]:

@@ -184,32 +184,7 @@ def set_up(
     validation_loader = validating if folder.val else None
     if config.trainer.reuse_memory and device.type == "cpu" and not keep_freed_memory():
         notices.say("freed memory goes back to the system: only glibc can keep it (trainer.reuse_memory)")
-    if optimizer.adapter_factor != 1:
-        notices.say(f"adapters train at {optimizer.adapter_factor:g} times optimizer.lr (adapter_factor)")
-    if backbone.notice:
-        notices.warn(backbone.notice)
-    notices.say(
-        f"head {head.kind}: {counted(len(head.outputs), 'output')}, {len(folder.classes)} of them trained"
-    )
-    if adapted.quantised is not None:
-        notices.say(adapted.quantised.in_words())
-    uneven = unequal(Counter(name for image in folder.train for name in image.names))
-    if uneven and several and not config.optimizer.class_weights:
-        notices.warn(f"{uneven}; optimizer.class_weights=true counts images with and without a label alike")
-    elif uneven and not several and not data.balance:
-        notices.warn(f"{uneven}; data.balance=true draws every class equally often")
-    if config.model.expand:
-        blocks = [name.removesuffix(".growth") for name in growths(adapted.network)]
-        notices.say(f"new blocks are trained after {listed(blocks)} (model.expand)")
-    if tuple(config.lora.targets) == (AUTO,):
-        notices.say(f"adapters are on {adapted.places} layers (lora.targets=auto)")
-    if validation_loader is None:
-        notices.warn(
-            "no validation images: what is learned is not measured, and no checkpoint is chosen; the adapter "
-            "is the average of the weights over the second half of training"
-            + (", halfway to the start" if new and config.lora.restart_every is None else "")
-        )
-
+    _announce(config, folder, adapted, notices)
     earlier = EarlierImages()
     if adapted.earlier is not None:
         earlier = find_earlier_images(adapted.earlier.directory, notices)
@@ -257,6 +232,37 @@ def set_up(
         config, folder, adapted, train_loader, validation_loader, evaluation_images, teacher,
         FilesRead(loaders.sets, bad),
     )  # fmt: skip
+
+
+def _announce(config: RunConfig, folder: ImageFolder, adapted: AdaptedNetwork, notices: Notices) -> None:
+    """What the settings mean for these images and this network, and what deserves a warning."""
+    backbone, head, several = adapted.backbone, adapted.head, config.separator is not None
+    factor = config.optimizer.adapter_factor
+    if factor != 1:
+        notices.say(f"adapters train at {factor:g} times optimizer.lr (adapter_factor)")
+    if backbone.notice:
+        notices.warn(backbone.notice)
+    notices.say(
+        f"head {head.kind}: {counted(len(head.outputs), 'output')}, {len(folder.classes)} of them trained"
+    )
+    if adapted.quantised is not None:
+        notices.say(adapted.quantised.in_words())
+    uneven = unequal(Counter(name for image in folder.train for name in image.names))
+    if uneven and several and not config.optimizer.class_weights:
+        notices.warn(f"{uneven}; optimizer.class_weights=true counts images with and without a label alike")
+    elif uneven and not several and not config.data.balance:
+        notices.warn(f"{uneven}; data.balance=true draws every class equally often")
+    if config.model.expand:
+        blocks = [name.removesuffix(".growth") for name in growths(adapted.network)]
+        notices.say(f"new blocks are trained after {listed(blocks)} (model.expand)")
+    if tuple(config.lora.targets) == (AUTO,):
+        notices.say(f"adapters are on {adapted.places} layers (lora.targets=auto)")
+    if not folder.val:
+        notices.warn(
+            "no validation images: what is learned is not measured, and no checkpoint is chosen; the adapter "
+            "is the average of the weights over the second half of training"
+            + (", halfway to the start" if head.kind == "new" and config.lora.restart_every is None else "")
+        )
 
 
 def _found(
