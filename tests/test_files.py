@@ -144,12 +144,18 @@ def test_on_a_full_disk_the_old_file_stays_and_the_fault_is_the_machines(
     assert [path.name for path in small_disk.iterdir()] == ["file"]
 
 
-def test_a_file_above_the_systems_limit_is_a_fault_of_the_machine(place: Path) -> None:
+@pytest.mark.parametrize(
+    ("write", "said"),
+    [(write_text, "File too large"), (write_pytorch, "file cannot be written: Input/output")],
+)
+def test_a_file_above_the_systems_limit_is_a_fault_of_the_machine(
+    place: Path, write: Callable[[Path], None], said: str
+) -> None:
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, limit[1]))
     try:
-        with pytest.raises(MachineFault, match="File too large"):
-            write_text(place / "file")
+        with pytest.raises(MachineFault, match=said):
+            write(place / "file")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     assert (place / "file").read_text() == "kept"

@@ -203,6 +203,9 @@ def _system_error(error: Exception, folder: Path) -> int | None:
     if named:
         return int(named[1])
     try:
+        # PyTorch's writer counts bytes and forgets why some are missing: a quota, or a limit of file sizes.
+        if "PytorchStreamWriter" in str(error) or "unexpected pos" in str(error):
+            return errno.ENOSPC if shutil.disk_usage(folder).free < _FULL else errno.EIO
         return errno.ENOSPC if shutil.disk_usage(folder).free < _FULL else None
     except OSError:
         return None

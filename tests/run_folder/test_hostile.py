@@ -36,6 +36,7 @@ ALIASES = "".join(
         ("x: " + "a" * 2**20, "more than 256 KiB"),
         ("x: " + "[" * 5000, "more than 1000 brackets"),
         ("x: !!python/object/apply:os.system ['touch /tmp/hacked']", "cannot be read"),
+        ("", "it is empty"),
         ("[1, 2]", "not the configuration"),
         ("x: [", "cannot be read"),
         ("\xff", "cannot be read|not the configuration"),

@@ -34,6 +34,8 @@ def load_config(path: Path) -> DictConfig:
     if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, yaml.SafeLoader)):
         raise ValueError("it has aliases, which no run writes")
     config = OmegaConf.load(io.StringIO(text))
+    if not config:
+        raise ValueError("it is empty")
     if not isinstance(config, DictConfig):
         raise ValueError("it is not the configuration of a run")
     # A reference of a stranger's could read the environment.
