@@ -2,10 +2,10 @@
 
     python -m benchmarks.quantised --networks vgg19 --precision float32 --json FILE
 
-Every layer is adapted at rank 8. The peak of a training step is measured in a process of its own for each
-base: the largest resident size during one step, minus the size before the network was made, with all
-libraries imported. Times are of one process in which the bases take steps in turn; a ratio is the median of
-those within a round.
+Every layer is adapted at rank 8. Each base is measured in a process of its own, which keeps or gives back the
+memory that it frees as a run on that base does; in a round the bases take turns. The peak is the largest
+resident size during the steps, minus the size before the network was made, with all libraries imported. A
+ratio is the median of those within a round.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ NETWORKS = ("vgg19", "resnet50", "convnext_tiny", "mobilenet_v2")
 BASES = ("dense", "int8", "nf4")
 TYPES = {"float32": None, "bfloat16": torch.bfloat16}
 SIZE = 224
+STEPS = 3  # counted ones of a process
 _STATUS = Path("/proc/self/status")
 
 
@@ -76,8 +77,10 @@ def training_step(model: nn.Module, batch: int, rank: int, low: torch.dtype | No
     return step
 
 
-def measure_memory(name: str, base: str, batch: int, rank: int, precision: str) -> dict[str, float]:
-    """Megabytes (10^6 bytes) of the weights, and of the peak of a step."""
+def measure_steps(name: str, base: str, batch: int, rank: int, precision: str) -> dict[str, float]:
+    """Megabytes (10^6 bytes) of the weights and of the peak of a step; a step's seconds, and those of the
+    processor."""
+    keep_freed_memory(base == "dense")  # as a run does by itself
     best_codec()  # imports bitsandbytes, whose code is no part of the network
     before = _resident("VmRSS")
     model = network_on(name, base)
@@ -86,21 +89,18 @@ def measure_memory(name: str, base: str, batch: int, rank: int, precision: str) 
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
-    step()
-    return {"weights_mb": _weights(model) / 1e6, "peak_mb": _resident("VmHWM") - before}
-
-
-def measure_time(name: str, batch: int, rank: int, precision: str, rounds: int) -> dict[str, list[float]]:
-    """Seconds of each round's step by base."""
-    steps = {base: training_step(network_on(name, base), batch, rank, TYPES[precision]) for base in BASES}
-    seconds: dict[str, list[float]] = {base: [] for base in BASES}
-    for turn in range(rounds + 1):
-        for base, step in steps.items():
-            start = time.perf_counter()
-            step()
-            if turn:
-                seconds[base].append(time.perf_counter() - start)
-    return seconds
+    wall, processor = [], []
+    for _ in range(STEPS):
+        starts = time.perf_counter(), time.process_time()
+        step()
+        wall.append(time.perf_counter() - starts[0])
+        processor.append(time.process_time() - starts[1])
+    return {
+        "weights_mb": _weights(model) / 1e6,
+        "peak_mb": _resident("VmHWM") - before,
+        "step_s": statistics.median(wall),
+        "processor_s": statistics.median(processor),
+    }
 
 
 @torch.no_grad()
@@ -132,26 +132,19 @@ def _resident(field: str) -> float:
 def _run(options: argparse.Namespace, command: str) -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
-    keep_freed_memory()
     console, results = Console(), []
     for name in options.networks:
         for precision in options.precision:
-            if options.only_memory_of:
-                found = measure_memory(name, options.only_memory_of, options.batch, options.rank, precision)
-                print(json.dumps(found))
+            if options.only:
+                print(json.dumps(measure_steps(name, options.only, options.batch, options.rank, precision)))
                 return
-            row: dict[str, Any] = {"network": name, "precision": precision, "bases": {}}
-            for base in BASES:
-                row["bases"][base] = _in_own_process(name, base, precision, options)
-                if base != "dense" and precision == "float32":
-                    row["bases"][base] |= measure_logits(name, base)
-            seconds = measure_time(name, options.batch, options.rank, precision, options.rounds)
-            for base, taken in seconds.items():
-                ratios = [one / dense for one, dense in zip(taken, seconds["dense"], strict=True)]
-                row["bases"][base] |= {
-                    "step_s": statistics.median(taken),
-                    "x_dense": statistics.median(ratios),
-                }
+            rounds = [
+                {base: _in_own_process(name, base, precision, options) for base in BASES}
+                for _ in range(options.rounds)
+            ]
+            row: dict[str, Any] = {"network": name, "precision": precision, "rounds": rounds}
+            if precision == "float32":
+                row["logits"] = {base: measure_logits(name, base) for base in BASES[1:]}
             results.append(row)
             console.print(json.dumps(row, indent=1))
             if options.json:  # after each, so that an interrupted run keeps its results
@@ -173,7 +166,7 @@ def _in_own_process(name: str, base: str, precision: str, options: argparse.Name
         str(options.rank),
         "--threads",
         str(torch.get_num_threads()),
-        "--only-memory-of",
+        "--only",
         base,
     ]
     done = subprocess.run(
@@ -185,16 +178,25 @@ def _in_own_process(name: str, base: str, precision: str, options: argparse.Name
 def markdown(results: Sequence[dict[str, Any]]) -> str:
     """The table of docs/quantised.md."""
     lines = [
-        "| network | compute | base | weights, MB | peak of a step, MB | x dense | step, s | x dense |",
-        "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |",
+        "| network | compute | base | weights, MB | peak of a step, MB | x dense | step, s | x dense | "
+        "processor, x dense |",
+        "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for row in results:
-        dense = row["bases"]["dense"]
-        for base, one in row["bases"].items():
-            peak = one["peak_mb"] / dense["peak_mb"]
+        for base in BASES:
+            each = [one[base] for one in row["rounds"]]
+            weights, peak, step = (
+                statistics.median(one[key] for one in each) for key in ("weights_mb", "peak_mb", "step_s")
+            )
+            ratios = [
+                statistics.median(one[base][key] / one["dense"][key] for one in row["rounds"])
+                for key in ("peak_mb", "step_s", "processor_s")
+            ]
+            peaks = [one["peak_mb"] for one in each]
             lines.append(
-                f"| {row['network']} | {row['precision']} | {base} | {one['weights_mb']:.1f} | "
-                f"{one['peak_mb']:.0f} | {peak:.2f} | {one['step_s']:.2f} | {one['x_dense']:.2f} |"
+                f"| {row['network']} | {row['precision']} | {base} | {weights:.1f} | {peak:.0f} "
+                f"({min(peaks):.0f} to {max(peaks):.0f}) | {ratios[0]:.2f} | {step:.2f} | {ratios[1]:.2f} | "
+                f"{ratios[2]:.2f} |"
             )
     return "\n".join(lines)
 
@@ -210,10 +212,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--precision", nargs="+", default=["float32"], choices=tuple(TYPES))
     add("--batch", type=int, default=8)
     add("--rank", type=int, default=8)
-    add("--rounds", type=int, default=5, help="counted steps of each base")
+    add("--rounds", type=int, default=3, help="processes of each base")
     add("--threads", type=int, default=0, help="0: PyTorch's own number")
     add("--json", type=Path, metavar="FILE", help="all figures as JSON")
-    add("--only-memory-of", choices=BASES, help="one base's memory, in this process")
+    add("--only", choices=BASES, help="one base, in this process")
     return parser
 
 

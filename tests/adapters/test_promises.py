@@ -215,6 +215,19 @@ def test_a_saved_adapter_loads_with_the_same_outputs(family: str, kind: str, tmp
 
 
 @families
+def test_the_scaling_of_rslora_is_saved(family: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model, x = (
+        attach(make_plain("conv2d"), configured(family, rank=3, alpha=5, rslora=True)),
+        torch.randn(2, 4, 5, 5),
+    )
+    perturb(model)
+    torch.manual_seed(0)
+    other = load_adapter(make_plain("conv2d"), save_adapter(model, tmp_path / "adapter"))
+    torch.testing.assert_close(other(x), model(x))
+
+
+@families
 @everywhere
 @pytest.mark.parametrize("travel", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
 def test_copies_and_pickles_compute_the_same(family: str, kind: str, travel) -> None:

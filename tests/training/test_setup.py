@@ -52,7 +52,7 @@ def test_unused_contrast_anchors_are_announced(train: Train, images: Path) -> No
 def test_memory_that_cannot_be_kept_is_announced(
     train: Train, monkeypatch: pytest.MonkeyPatch, kept: bool
 ) -> None:
-    monkeypatch.setattr("visionlora.training.setup.keep_freed_memory", lambda: kept)
+    monkeypatch.setattr("visionlora.training.setup.keep_freed_memory", lambda wanted: kept)
     _, folder = train("trainer.max_steps=1", "trainer.accelerator=cpu")
     notices = metrics_of(folder)["notices"]
     assert any("trainer.reuse_memory" in notice for notice in notices) != kept

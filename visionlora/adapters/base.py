@@ -13,7 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from visionlora.adapters.settings import AdapterSettings, Option, scaling_of
+from visionlora.adapters.settings import AdapterSettings, Option, divided_by_rank, scaling_of
 from visionlora.frozen.weight import DenseWeight
 from visionlora.kernels import LayerTensors, merged_weight
 from visionlora.text import brief
@@ -24,6 +24,7 @@ __all__ = [
     "LowRank",
     "Option",
     "ScaledLowRank",
+    "divided_by_rank",
     "padding_obstacle",
     "scaling_of",
 ]  # all that a family needs

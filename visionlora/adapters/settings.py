@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 Option = float | int | bool | str
 
@@ -37,3 +37,8 @@ def scaling_of(settings: AdapterSettings, strength: float = 1.0) -> float:
     """strength * alpha / rank, or strength * alpha / sqrt(rank) with `rslora` (Kalajdzievski 2023)."""
     alpha = settings.alpha * strength
     return alpha / settings.rank**0.5 if settings.rslora else alpha / settings.rank
+
+
+def divided_by_rank(settings: AdapterSettings) -> AdapterSettings:
+    """The same scaling as alpha / rank, for file formats that know no rsLoRA."""
+    return replace(settings, alpha=scaling_of(settings) * settings.rank, rslora=False)

@@ -54,6 +54,9 @@ CASES: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("adalora", {"rank": 3}, ("linear", "conv2d", "strided", "pointwise")),
     ("dylora", {"rank": 3}, ("linear", "conv2d")),
     ("loha", {}, ("linear", "conv2d", "strided", "pointwise", "dilated", "grouped", "conv1d")),
+    # PEFT has no rsLoRA for these: the scaling is in the file's alpha.
+    ("loha", {"rslora": True, "rank": 3}, ("conv2d",)),
+    ("lokr", {"rslora": True, "rank": 3}, ("linear",)),
 ]
 EACH = [
     pytest.param(family, fields, layer, id=f"{family} {fields} {layer}")

@@ -22,6 +22,13 @@ def test_a_fingerprint_names_the_base_tensors_whatever_stands_on_them():
     assert fingerprint(merge(network)) != plain
 
 
+def test_the_adapters_of_a_layer_with_two_names_are_no_part_of_it():
+    network = nn.Sequential(nn.Linear(3, 3), nn.ReLU())
+    network.append(network[0])
+    plain = fingerprint(network)
+    assert fingerprint(attach(network)) == plain
+
+
 def test_one_bit_changes_it():
     network = small_network()
     before = fingerprint(network)

@@ -13,7 +13,14 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from visionlora.adapters.base import Adapter, AdapterSettings, LowRank, padding_obstacle, scaling_of
+from visionlora.adapters.base import (
+    Adapter,
+    AdapterSettings,
+    LowRank,
+    divided_by_rank,
+    padding_obstacle,
+    scaling_of,
+)
 
 
 class Loha(Adapter):
@@ -60,6 +67,11 @@ class Loha(Adapter):
         ones = (1,) * (len(self.shape) - 2)
         scaling = scaling_of(self.settings) * self.strength
         return LowRank(A.view(-1, *self.shape[1:]), B.view(out, -1, *ones), scaling)
+
+    @property
+    def saved_settings(self) -> AdapterSettings:
+        """PEFT divides alpha by the rank alone."""
+        return divided_by_rank(self.settings)
 
     @classmethod
     def to_peft_config(cls, settings: AdapterSettings) -> dict[str, Any]:

@@ -14,7 +14,14 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from visionlora.adapters.base import Adapter, AdapterSettings, Option, padding_obstacle, scaling_of
+from visionlora.adapters.base import (
+    Adapter,
+    AdapterSettings,
+    Option,
+    divided_by_rank,
+    padding_obstacle,
+    scaling_of,
+)
 
 
 class Lokr(Adapter):
@@ -84,6 +91,11 @@ class Lokr(Adapter):
         """The columns of w2_a or w1_a, where there is one."""
         first = tensors.get("lokr_w2_a", tensors.get("lokr_w1_a"))
         return None if first is None or first.ndim != 2 else first.shape[1]
+
+    @property
+    def saved_settings(self) -> AdapterSettings:
+        """PEFT divides alpha by the rank alone."""
+        return divided_by_rank(self.settings)
 
     @classmethod
     def to_peft_config(cls, settings: AdapterSettings) -> dict[str, Any]:

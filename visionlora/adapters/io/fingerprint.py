@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from visionlora.adapters.network import adapter_state
+from visionlora.adapters.layers import AdaptedLayer
 from visionlora.frozen.packed import PackedWeight
 
 
@@ -24,9 +24,13 @@ def fingerprint(model: nn.Module, exclude: Sequence[str] = ()) -> str:
     """
     digest = hashlib.sha256()
     left_out = tuple(f"{name}." for name in exclude)
-    adapters = adapter_state(model)
+    left_out += tuple(  # of a layer that stands in several places, under each of its names
+        f"{name}.adapters.".removeprefix(".")
+        for name, module in model.named_modules(remove_duplicate=False)
+        if isinstance(module, AdaptedLayer)
+    )
     for name, tensor in sorted(model.state_dict().items()):
-        if not isinstance(tensor, Tensor) or name in adapters or name.endswith("num_batches_tracked"):
+        if not isinstance(tensor, Tensor) or name.endswith("num_batches_tracked"):
             continue
         if name.startswith(left_out):
             continue
