@@ -138,10 +138,11 @@ def _run(options: argparse.Namespace, command: str) -> None:
             if options.only:
                 print(json.dumps(measure_steps(name, options.only, options.batch, options.rank, precision)))
                 return
-            rounds = [
-                {base: _in_own_process(name, base, precision, options) for base in BASES}
-                for _ in range(options.rounds)
-            ]
+            rounds: list[dict[str, dict[str, float]]] = [{} for _ in range(options.rounds)]
+            for one in rounds:
+                for base in BASES:
+                    one[base] = _in_own_process(name, base, precision, options)
+                    console.print(name, precision, base, json.dumps(one[base]))
             row: dict[str, Any] = {"network": name, "precision": precision, "rounds": rounds}
             if precision == "float32":
                 row["logits"] = {base: measure_logits(name, base) for base in BASES[1:]}

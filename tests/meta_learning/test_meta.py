@@ -91,6 +91,9 @@ def test_a_start_is_learned_without_its_held_out_classes_and_a_run_begins_at_it(
         torch.testing.assert_close(begun[name], tensor, rtol=1e-5, atol=1e-6)
     left, _ = train(f"lora.init={tmp_path / 'start'}", "lora.targets=last:4", "lora.rank=3")
     assert left.code == 2 and "has rank 3 in the network, 2 in the adapter" in left.err
+    for other in ("model.quantise=nf4", "model.expand=2"):
+        left, _ = train(f"lora.init={tmp_path / 'start'}", other)
+        assert left.code == 2 and f"leave it out, or {other}" in " ".join(left.err.split())
 
 
 def test_what_was_interrupted_continues_to_the_same_start(
@@ -116,6 +119,7 @@ def test_what_gives_no_tasks_is_refused_in_one_line(meta, folder: Path) -> None:
     left = meta()
     assert left.code == 2 and "tasks need an output for every class" in left.err
     (folder / "violet").rename(folder / "red")
-    left = meta("lora.family=dora")
-    assert left.code == 2 and "use lora.family=lora" in left.err
-    assert left.err.count("\n") == 1
+    for other in ("lora.family=dora", "lora.dropout=0.1", "lora.bias=all", "lora.train_norms=true"):
+        left = meta(other)
+        assert left.code == 2 and "use lora.family=lora" in left.err
+        assert left.err.count("\n") == 1

@@ -104,9 +104,11 @@ def _by_class(images: Sequence[ImageFile], shots: int) -> dict[str, list[int]]:
 
 def _adapted(options: MetaOptions, classes: Sequence[str]) -> AdaptedNetwork:
     lora = options.lora
-    if lora.families != ("lora",) or lora.init not in ("default", "gaussian") or lora.restart_every:
+    others = lora.restart_every or lora.dropout or lora.train_norms or lora.bias != "none"
+    if lora.families != ("lora",) or lora.init not in ("default", "gaussian") or others:
         raise VisionLoraError(
-            "lora: a start of A and B is learned; use lora.family=lora with lora.init=default and no restarts"
+            "lora: a start of A and B is learned; use lora.family=lora with lora.init=default, and neither "
+            "restart_every, dropout, bias nor train_norms: those are for the run that begins at the start"
         )
     model = ModelConfig(name=options.model.name, weights=options.model.weights, head="keep")
     try:

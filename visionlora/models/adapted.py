@@ -147,6 +147,12 @@ def adapt(
     # New rows are trained whole: a low-rank update of them would only restrict them.
     generator = torch.Generator().manual_seed(seed)
     learned = lora.init if is_learned(lora.init) else None
+    if learned is not None and (quantised is not None or only_blocks):
+        unlike = f"quantise={model.quantise}" if quantised is not None else f"expand={model.expand}"
+        raise VisionLoraError(
+            f"lora.init={learned} is a start of adapters on the network's own weights; leave it out, or "
+            f"model.{unlike}"
+        )
     plain_start = replace(lora, init="default") if learned or lora.init in (AUTO_INIT, *FROM_DATA) else lora
     grown = growth_modules(backbone.model)
     inside = [name for name, (module, _) in named_sites(backbone.model).items() if module in grown]
