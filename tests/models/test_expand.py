@@ -131,6 +131,8 @@ def test_a_network_without_such_blocks_and_too_many_of_them_are_refused() -> Non
         expand(network_of("squeezenet1_1"), 9)
     with pytest.raises(VisionLoraError, match="no block 'classifier' that can be copied"):
         expand_at(network_of("squeezenet1_1"), ["classifier"])
+    with pytest.raises(VisionLoraError, match=r"names the block 'features\.7' twice"):
+        expand_at(network_of("squeezenet1_1"), ["features.7", "features.12", "features.7"])
 
 
 def test_the_real_squeezenet_gives_the_same_logits_to_the_bit(real: Path) -> None:

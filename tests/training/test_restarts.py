@@ -35,3 +35,11 @@ def test_restarts_and_an_earlier_adapter_are_refused_in_one_line(train: Train, t
     left, _ = train("lora.restart_every=2", f"adapter={tmp_path}")
     assert left.code == 2
     assert "lora.restart_every: a sum of restarts can't be added" in left.err
+    left, _ = train("lora.restart_every=2", "model.expand=2")  # no adapters that could restart
+    assert left.code == 2 and "trains new blocks in their place" in " ".join(left.err.split())
+
+
+def test_a_run_that_continues_from_a_sum_of_restarts_has_none_itself(train: Train, tmp_path: Path) -> None:
+    train("lora.restart_every=2", "retention.weight=0", f"hydra.run.dir={tmp_path / 'first'}")
+    left, _ = train(f"adapter={tmp_path / 'first'}", "trainer.max_steps=1")
+    assert left.code == 0, left.err

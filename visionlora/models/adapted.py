@@ -138,6 +138,11 @@ def adapt(
             "have several; set model.head=new, or task=multi_label"
         )
     only_blocks = model.expand > 0 and tuple(lora.targets) == (AUTO,)
+    if only_blocks and lora.restart_every is not None:
+        raise VisionLoraError(
+            f"lora.restart_every restarts adapters, and model.expand={model.expand} trains new blocks in "
+            "their place; leave one out, or name the layers of adapters beside them (lora.targets)"
+        )
     if tuple(lora.targets) == (AUTO,):
         lora = replace(lora, targets=upper_layers(backbone.model, backbone.preprocessing.crop))
     if VisualPrompt.family in lora.families:

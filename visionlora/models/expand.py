@@ -59,12 +59,15 @@ def expand_at(model: nn.Module, names: Sequence[str]) -> None:
     """Put new blocks after these blocks, in place; only they are trained.
 
     Raises:
-        VisionLoraError: there is no such block.
+        VisionLoraError: there is no such block, or one is named twice.
     """
     known = growable(model)
     unknown = [name for name in names if name not in known]
     if unknown:
         raise VisionLoraError(f"{type(model).__name__} has no block {brief(unknown[0])} that can be copied")
+    twice = [name for place, name in enumerate(names) if name in names[:place]]
+    if twice:
+        raise VisionLoraError(f"expand names the block {brief(twice[0])} twice; a block is copied once")
     for name in names:
         grow(model.get_submodule(name), known[name]().eval())
     model.requires_grad_(False)

@@ -18,8 +18,9 @@ from visionlora.run_folder.folder import CONFIG, RECORD
 from visionlora.run_folder.record import Record
 from visionlora.settings import Key
 
-OWN = ("seed", "adapter", "resume", "data", "model.head")
-"""Options and groups that a run does not take from the one that it continues from: its images are others."""
+OWN = ("seed", "adapter", "resume", "data", "model.head", "lora.restart_every", "lora.restart_rank")
+"""Options and groups that a run does not take from the one that it continues from: its images are others, and
+restarts can't be added to an adapter."""
 
 
 def take_options(config: DictConfig, given: Mapping[str, Any], keys: Mapping[str, Key]) -> str | None:
