@@ -98,6 +98,11 @@ def test_images_that_were_changed_added_or_removed_are_named(
     assert image_differences(BEFORE, now) == told
 
 
+def test_an_image_that_is_there_and_cannot_be_read_was_not_removed() -> None:
+    told = image_differences(BEFORE, BEFORE[1:], ["/a/1"])
+    assert told == ["/a/1 (train) cannot be read any more"]
+
+
 def test_recorded_values_that_are_others_now_are_named() -> None:
     before = {"torch": "2.0", "numpy": "1.0"}
     assert value_differences(before, {"torch": "2.1", "numpy": "1.0", "pillow": "9"}) == [

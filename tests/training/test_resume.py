@@ -338,6 +338,17 @@ def change(image: Path) -> None:
 
 
 @fast
+def test_a_run_whose_list_of_images_is_gone_says_that_none_is_compared(
+    stopped: Path, command: Command
+) -> None:
+    (stopped / "images.json").unlink()
+    left = command("train", f"resume={stopped}")
+    assert left.code == 0, left.err
+    said = "images.json is not there: whether images have changed is not known"
+    assert said in " ".join(metrics_of(stopped)["notices"])
+
+
+@fast
 def test_another_image_is_refused_by_name_or_forced_aloud(
     stopped: Path, command: Command, images: Path
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,14 +65,24 @@ def option_differences(
     return found
 
 
-def image_differences(before: Sequence[ReadImage], now: Sequence[ReadImage]) -> list[str]:
-    """Which images were changed, added or removed. The same images at another place are no difference."""
+def image_differences(
+    before: Sequence[ReadImage], now: Sequence[ReadImage], unread: Collection[str] = ()
+) -> list[str]:
+    """Which images were changed, added or removed. The same images at another place are no difference.
+
+    Args:
+        before, now: the images.
+        unread: absolute paths of files that are there and cannot be read now.
+    """
     if [(one.role, one.label, one.sha256) for one in before] == [
         (one.role, one.label, one.sha256) for one in now
     ]:
         return []
     old, new = ({(one.role, one.path): one for one in images} for images in (before, now))
-    found = [f"{path} ({role}) was removed" for role, path in old if (role, path) not in new]
+    found = [
+        f"{path} ({role}) {'cannot be read any more' if path in unread else 'was removed'}"
+        for role, path in old if (role, path) not in new
+    ]  # fmt: skip
     found += [f"{path} ({role}) was added" for role, path in new if (role, path) not in old]
     for (role, path), image in new.items():
         was = old.get((role, path), image)

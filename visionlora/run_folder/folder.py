@@ -173,7 +173,11 @@ class RunFolder:
         found = list(self._differences)
         if self.continues and (self.path / IMAGES).exists():
             found += value_differences(self.record.get("inputs", {}), values)
-            found += image_differences(read_manifest(self.path / IMAGES), now)
+            gone = {str(path.absolute()) for path in unread}
+            found += image_differences(read_manifest(self.path / IMAGES), now, gone)
+        elif self.continues and "inputs" in self.record:
+            found += value_differences(self.record.get("inputs", {}), values)
+            notices.warn(f"{self.path / IMAGES} is not there: whether images have changed is not known")
         self._refuse(found)
         for text in found:
             notices.warn(f"resume.force=true: {text}")
