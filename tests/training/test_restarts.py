@@ -20,7 +20,8 @@ def test_a_run_saves_the_sum_cut_to_its_rank_and_reports_what_it_saves(
         "optimizer.lr=0.02", "retention.budget=null", "lora.targets=conv", "lora.exclude=[features.0]",
     )  # fmt: skip
     assert left.code == 0, left.err
-    assert "restarts (lora.restart_every)" in left.err + left.out  # how many: of the weights that were taken
+    # How many restarts: of the weights that were taken.
+    assert "(lora.restart_every): the adapter is" in " ".join((left.err + left.out).split())
     metrics = metrics_of(folder)
     assert any("of its energy" in notice for notice in metrics["notices"])
     adapters = active_adapters(restore(folder).network)
