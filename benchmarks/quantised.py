@@ -2,10 +2,10 @@
 
     python -m benchmarks.quantised --networks vgg19 --precision float32 --json FILE
 
-Every layer is adapted at rank 8. Each base is measured in a process of its own, which keeps or gives back the
-memory that it frees as a run on that base does; in a round the bases take turns. The peak is the largest
-resident size during the steps, minus the size before the network was made, with all libraries imported. A
-ratio is the median of those within a round.
+Every layer is adapted at rank 8. Each base is measured in a process of its own, which keeps the memory that
+it frees, as a run does, or with --give-back gives it back (trainer.reuse_memory=false). In a round the
+bases take turns. The peak is the largest resident size during the steps, minus the size before the network
+was made, with all libraries imported. A ratio is the median of those within a round.
 """
 
 from __future__ import annotations
@@ -80,7 +80,6 @@ def training_step(model: nn.Module, batch: int, rank: int, low: torch.dtype | No
 def measure_steps(name: str, base: str, batch: int, rank: int, precision: str) -> dict[str, float]:
     """Megabytes (10^6 bytes) of the weights and of the peak of a step; a step's seconds, and those of the
     processor."""
-    keep_freed_memory(base == "dense")  # as a run does by itself
     best_codec()  # imports bitsandbytes, whose code is no part of the network
     before = _resident("VmRSS")
     model = network_on(name, base)
@@ -136,6 +135,7 @@ def _run(options: argparse.Namespace, command: str) -> None:
     for name in options.networks:
         for precision in options.precision:
             if options.only:
+                keep_freed_memory(not options.give_back)
                 print(json.dumps(measure_steps(name, options.only, options.batch, options.rank, precision)))
                 return
             rounds: list[dict[str, dict[str, float]]] = [{} for _ in range(options.rounds)]
@@ -169,6 +169,7 @@ def _in_own_process(name: str, base: str, precision: str, options: argparse.Name
         str(torch.get_num_threads()),
         "--only",
         base,
+        *(["--give-back"] if options.give_back else []),
     ]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.quantised", *words], capture_output=True, text=True, check=True
@@ -216,6 +217,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--rounds", type=int, default=3, help="processes of each base")
     add("--threads", type=int, default=0, help="0: PyTorch's own number")
     add("--json", type=Path, metavar="FILE", help="all figures as JSON")
+    add("--give-back", action="store_true", help="as a run with trainer.reuse_memory=false")
     add("--only", choices=BASES, help="one base, in this process")
     return parser
 

@@ -184,7 +184,7 @@ REFUSED: Mapping[str, tuple[Any, ...]] = {
     "trainer.threads": (0, -1, 100_000, 1.5, "x", True),
     "trainer.devices": (*COUNT, None, 1025),
     "trainer.strategy": ("fsdp", "", None, 1, True),
-    "trainer.reuse_memory": tuple(one for one in SWITCH if one is not None),
+    "trainer.reuse_memory": SWITCH,
     "trainer.progress": SWITCH,
     "trainer.checkpoint_steps": COUNT,
     "trainer.checkpoint_minutes": (-1, INF, NAN, "x", True),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from visionlora.errors import VisionLoraError
@@ -75,23 +73,10 @@ def test_a_familys_factor_is_for_learning_rates_that_nobody_gave() -> None:
 
 
 def test_a_run_with_a_new_head_does_not_stop_early_unless_the_user_says_so() -> None:
-    def stops_after(new_head: bool, **settings: Any) -> int | None:
-        return TrainerConfig(**settings).for_network(new_head, quantised=False).stops_after
-
-    assert stops_after(new_head=True) is None
-    assert stops_after(new_head=False) == 4
-    assert stops_after(new_head=True, patience=2) == 2
-    assert stops_after(new_head=False, patience=None) is None
-
-
-def test_freed_memory_is_kept_unless_the_base_is_quantised_or_the_user_says_otherwise() -> None:
-    def reuses(quantised: bool, **settings: bool) -> bool | None:
-        return TrainerConfig(**settings).for_network(False, quantised).reuse_memory
-
-    assert reuses(quantised=False) is True
-    assert reuses(quantised=True) is False
-    assert reuses(quantised=True, reuse_memory=True) is True
-    assert reuses(quantised=False, reuse_memory=False) is False
+    assert TrainerConfig().for_head(new=True).stops_after is None
+    assert TrainerConfig().for_head(new=False).stops_after == 4
+    assert TrainerConfig(patience=2).for_head(new=True).stops_after == 2
+    assert TrainerConfig(patience=None).for_head(new=False).stops_after is None
 
 
 def test_labels_are_smoothed_with_a_new_head_unless_the_user_says_otherwise() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-Option = float | int | bool | str
+Option = int | float | bool | str
 
 
 @dataclass(frozen=True)

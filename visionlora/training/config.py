@@ -82,8 +82,8 @@ class TrainerConfig(Section):
         sweeps=True,
     )  # fmt: skip
     threads: int | None = option(None, "CPU threads; null: PyTorch's default", at_least=1, at_most=1024)
-    reuse_memory: bool | None = option(
-        None, "whether freed CPU memory is kept for the next step (glibc); null: unless the base is quantised"
+    reuse_memory: bool = option(
+        True, "whether freed CPU memory is kept for the next step (glibc); false: less memory, slower"
     )
     progress: bool = option(True, "whether a progress bar is shown")
     checkpoint_steps: int | None = option(
@@ -111,15 +111,12 @@ class TrainerConfig(Section):
                 f"{', '.join(NAMES)}"
             )
 
-    def for_network(self, new_head: bool, quantised: bool) -> TrainerConfig:
-        """With what suits a network with such a head and base, where it is not configured."""
-        patience, reuse = self.patience, self.reuse_memory
-        if patience == "auto":
-            # At the largest learning rate the network is behind its good start; it catches up as that falls.
-            patience = None if new_head else 4
-        if reuse is None:
-            reuse = not quantised  # who quantises has little memory, and kept memory is more than is used
-        return replace(self, patience=patience, reuse_memory=reuse)
+    def for_head(self, new: bool) -> TrainerConfig:
+        """With the patience of that kind of head, where none is configured."""
+        if self.patience != "auto":
+            return self
+        # At the largest learning rate the network is behind its good start; it catches up as the rate falls.
+        return replace(self, patience=None if new else 4)
 
     @property
     def stops_after(self) -> int | None:

@@ -23,7 +23,6 @@ from visionlora.data.walk import watched
 from visionlora.device import choose_device, keep_freed_memory
 from visionlora.evaluation.images import EvaluationImages
 from visionlora.frozen.growth import growths
-from visionlora.frozen.quantised import packed_weights
 from visionlora.models.adapted import AdaptedNetwork, adapt
 from visionlora.models.class_outputs import describe_outputs
 from visionlora.models.config import ModelConfig
@@ -167,8 +166,7 @@ def set_up(
     backbone, head = adapted.backbone, adapted.head
     new = head.kind == "new"
     optimizer = config.optimizer.for_head(new, learning_rate_factor(config.lora), several)
-    trainer = config.trainer.for_network(new, bool(packed_weights(adapted.network)))
-    config = replace(config, optimizer=optimizer, trainer=trainer)
+    config = replace(config, optimizer=optimizer, trainer=config.trainer.for_head(new))
     if config.augment.mixes:
         config = replace(config, cache=replace(config.cache, features=False))
         notices.say("cache.features is off: features are of one image, and images are mixed (augment)")
@@ -184,7 +182,7 @@ def set_up(
     testing = loaders.plain("test", folder.test, targets)
     folder = replace(folder, train=_images(train_loader), val=_images(validating), test=_images(testing))
     validation_loader = validating if folder.val else None
-    keeps = bool(trainer.reuse_memory)
+    keeps = config.trainer.reuse_memory
     if device.type == "cpu" and not keep_freed_memory(keeps) and keeps:
         notices.say("freed memory goes back to the system: only glibc can keep it (trainer.reuse_memory)")
     _announce(config, folder, adapted, notices)
