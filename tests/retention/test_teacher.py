@@ -13,7 +13,7 @@ from visionlora.adapters import LoraConfig, attach
 from visionlora.data.augment import AugmentConfig, training_transform
 from visionlora.data.images import ImageFile
 from visionlora.notices import Notices
-from visionlora.retention.anchors import hold_out_anchors
+from visionlora.retention.anchors import hold_out_anchors, without_copies
 from visionlora.retention.generated import generate_images
 from visionlora.retention.stream import AnchorStream
 from visionlora.retention.teacher import AnchorTeacher, hold_out
@@ -44,6 +44,19 @@ def test_a_resumed_run_holds_out_the_anchors_that_it_recorded(tmp_path: Path) ->
     assert [len(source) for source in kept] == [77, 77]
     new = hold_out_anchors(sources, 0, 64, Notices())
     assert hold_out_anchors(sources, 0, 64, Notices(), [str(tmp_path / "moved.png")]) == new
+
+
+def test_copies_of_what_is_held_out_are_not_trained_on(tmp_path: Path) -> None:
+    def anchor(name: str, content: bytes) -> ImageFile:
+        (tmp_path / name).write_bytes(content)
+        return ImageFile(tmp_path / name)
+
+    held, copy, other = (anchor(name, name[:1].encode()) for name in ("a", "a2", "b"))
+    notices = Notices()
+    assert without_copies([[copy, other], [copy]], [held], notices) == [[other], [copy]]
+    assert notices.messages == ["anchors left out as copies of those held out: 1"]
+    assert without_copies([[other]], [held], notices) == [[other]]
+    assert len(notices.messages) == 1
 
 
 def teacher(images: list[Tensor], sources: tuple[int, ...], per_step: int, anchors: int) -> AnchorTeacher:

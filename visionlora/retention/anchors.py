@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from visionlora.data import ImageFile, ImageLoader, scan_images, scan_known
+from visionlora.data.identity import identities
 from visionlora.data.loaders import ImageLoaders
 from visionlora.errors import VisionLoraError
 from visionlora.models import Backbone, find_class
@@ -129,6 +130,26 @@ def hold_out_anchors(
         return sources, None
     notices.say(f"{len(held_out.anchors)} {announced} will choose the adapter's strength")
     return sources, held_out
+
+
+def without_copies(sources: Sources, held_out: Sequence[Anchor], notices: Notices) -> Sources:
+    """The sources without byte copies of what is held out: training would see it.
+
+    A source of nothing else stays as it is.
+
+    Raises:
+        BadImage: a file that cannot be read.
+    """
+    held = set(identities(held_out))
+    kept = [
+        [anchor for anchor, identity in zip(source, identities(source), strict=True) if identity not in held]
+        or source
+        for source in sources
+    ]
+    copies = sum(map(len, sources)) - sum(map(len, kept))
+    if copies:
+        notices.say(f"anchors left out as copies of those held out: {copies}")
+    return kept
 
 
 def _as_recorded(sources: Sources, recorded: object) -> tuple[Sources, list[Anchor]] | None:

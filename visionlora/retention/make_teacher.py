@@ -21,6 +21,7 @@ from visionlora.retention.anchors import (
     generated_anchors,
     hold_out_anchors,
     place_of,
+    without_copies,
 )
 from visionlora.retention.config import ContrastConfig, RetentionConfig
 from visionlora.retention.inversion import Classifier
@@ -70,6 +71,7 @@ def make_teacher(
         held_out = replace(held_out, anchors=usable)
         files = [place_of(one) for one in usable if isinstance(one, ImageFile)]
         record.set(HELD_OUT, files or f"{len(usable)} {held_out.kind}")
+        sources = without_copies(sources, usable, notices)
     learned = loaders.usable(EARLIER["train"], earlier, loaders.training_cache)
     sources += [learned] if learned else []
     anchors = [anchor for source in sources for anchor in source]
