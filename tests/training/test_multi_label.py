@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from visionlora.adapters import read_adapter_config
 from visionlora.errors import VisionLoraError
 from visionlora.models.merge_weights import write_merged
 from visionlora.settings import build
+from visionlora.signals import Stopped
 from visionlora.training.config import RunConfig
 
 TASK = ("task=multi_label", "optimizer.class_weights=true", "augment=none")
@@ -161,7 +163,7 @@ def test_a_stopped_run_ends_with_the_same_thresholds(
     whole, adapter = written_about(folder), (folder / "adapter" / "adapter_model.safetensors").read_bytes()
 
     def dies(*arguments: object) -> None:
-        raise KeyboardInterrupt
+        raise Stopped(signal.SIGINT)
 
     with monkeypatch.context() as patch:
         patch.setattr(run, "select_strength", dies)
