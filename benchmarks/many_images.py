@@ -14,12 +14,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from benchmarks.command import new_parser, run_command
 from visionlora.errors import VisionLoraError
 
 CLASSES = 10
@@ -80,20 +82,28 @@ def commands(folder: Path, adapter: Path | None, output: Path) -> dict[str, list
     return found
 
 
-def main() -> None:
-    """Measure each command on each folder and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--counts", nargs="+", type=int, default=[1_000, 100_000], metavar="IMAGES")
-    parser.add_argument("--adapter", type=Path, help="a run; without it predict is left out")
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "many_images")
-    options = parser.parse_args()
+def _run(options: argparse.Namespace, command: str) -> None:
     print("| command | images | peak memory | time |\n| --- | ---: | ---: | ---: |")
     for count in options.counts:
         folder = write_folder(options.folder / str(count), count)
-        for name, command in commands(folder, options.adapter, options.folder / f"{count}.csv").items():
-            megabytes, seconds = peak(command)
+        for name, words in commands(folder, options.adapter, options.folder / f"{count}.csv").items():
+            megabytes, seconds = peak(words)
             print(f"| `{name}` | {count:,} | {megabytes:,.0f} MB | {seconds:.0f} s |", flush=True)
 
 
+def _parser() -> argparse.ArgumentParser:
+    parser = new_parser("many_images", __doc__)
+    add = parser.add_argument
+    add("--counts", nargs="+", type=int, default=[1_000, 100_000], metavar="IMAGES")
+    add("--adapter", type=Path, metavar="RUN", help="without it predict is left out")
+    add("--folder", type=Path, default=Path(tempfile.gettempdir()) / "many_images", help="of the images")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; the exit status."""
+    return run_command(_parser(), _run, arguments)
+
+
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

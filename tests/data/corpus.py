@@ -166,10 +166,14 @@ def bytes_name(parent: str, name: bytes) -> Make:
     return make
 
 
-TWO = {"cat": (3, 1, 0), "dog": (3, 1, 0)}
+ONE = (3, 1, 0)
+TWO = {"cat": ONE, "dog": ONE}
+EACH = {"cat": (1, 0, 0), "dog": (1, 0, 0)}
 GIVEN = {"cat": (4, 4, 0), "dog": (4, 4, 0)}
 TESTED = {"cat": (3, 1, 4), "dog": (3, 1, 4)}
 CLASSES = ("cat/{}.png", "dog/{}.png")
+BODY = "i/a.png,cat\ni/b.png,dog\n"
+"""A table of one image of each class."""
 
 
 def below(folder: str) -> tuple[str, ...]:

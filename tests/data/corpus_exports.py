@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.data.corpus import (
+    BODY,
     CLASSES,
+    EACH,
+    ONE,
     TWO,
     Case,
     Make,
@@ -21,10 +24,7 @@ from tests.data.corpus import (
     zipped,
 )
 
-ONE = (3, 1, 0)
-EACH = {"cat": (1, 0, 0), "dog": (1, 0, 0)}
 IMAGES = ("i/a.png", "i/b.png")
-BODY = "i/a.png,cat\ni/b.png,dog\n"
 
 
 def labelling_tools() -> Iterator[Case]:

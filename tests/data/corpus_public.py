@@ -11,8 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.data.corpus import (
+    BODY,
     CLASSES,
+    EACH,
     GIVEN,
+    ONE,
     TESTED,
     TWO,
     Case,
@@ -27,10 +30,7 @@ from tests.data.corpus import (
     zipped,
 )
 
-ONE = (3, 1, 0)
-EACH = {"cat": (1, 0, 0), "dog": (1, 0, 0)}
 IMAGES = ("i/a.png", "i/b.png", "i/c.png")
-BODY = "i/a.png,cat\ni/b.png,dog\n"
 
 
 def renamed(*names: str) -> Make:
