@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -33,6 +34,34 @@ with starting():
     except BaseException:
         print("taken for another error")
 """
+
+
+@BOTH
+def test_a_signal_that_a_library_makes_an_error_of_its_own_is_still_a_signal(
+    number: signal.Signals, code: int
+) -> None:
+    with pytest.raises(Stopped) as stopped, stoppable():
+        try:
+            signal.raise_signal(number)
+        except BaseException as error:
+            raise ValueError("Invalid bounding box") from error  # Matplotlib's compiled code does it
+    assert stopped.value.exit_code == code
+
+
+@BOTH
+def test_a_signal_that_a_library_swallows_is_obeyed_at_the_end(number: signal.Signals, code: int) -> None:
+    done = []
+    with pytest.raises(Stopped) as stopped, stoppable():
+        with contextlib.suppress(BaseException):
+            signal.raise_signal(number)
+        done.append("went on")
+    assert (done, stopped.value.exit_code) == (["went on"], code)
+
+
+def test_an_error_while_a_signal_waits_is_reported_as_the_error() -> None:
+    with pytest.raises(OSError, match="disk"), stoppable() as stop, stop.deferred():
+        signal.raise_signal(signal.SIGTERM)
+        raise OSError("disk is full")
 
 
 def test_ctrl_c_while_a_command_starts_ends_it_in_one_line() -> None:

@@ -44,6 +44,7 @@ class StopRequest:
     def __init__(self) -> None:
         self.number: int | None = None
         """The signal that arrived; None: none did."""
+        self._raised = False
         self._deferred = 0
         self._rescue: Callable[[], None] | None = None
         self._process = os.getpid()
@@ -78,7 +79,18 @@ class StopRequest:
             Stopped: one did.
         """
         if self.number is not None:
+            self._raised = True
             raise Stopped(self.number)
+
+    def check_raised(self) -> None:
+        """Obey a signal whose exception became an error of the library that it struck: compiled code may
+        answer any exception with one of its own.
+
+        Raises:
+            Stopped: a signal has raised it before.
+        """
+        if self._raised:
+            self.check()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._process:
@@ -88,7 +100,7 @@ class StopRequest:
             self._end_at_once(number)
         self.number = number
         if not self._deferred:
-            raise Stopped(number)
+            self.check()
 
     def _in_worker(self, number: int) -> None:
         """Workers inherit the handler. Ctrl-C reaches them too, but it is the main process that ends them, by
@@ -139,7 +151,8 @@ def _end_in_one_line(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def stoppable() -> Iterator[StopRequest]:
-    """Inside, SIGINT and SIGTERM raise :class:`Stopped`; afterwards their handlers are those from before."""
+    """Inside, SIGINT and SIGTERM raise :class:`Stopped`, at the end at the latest, whatever a library makes
+    of the exception; afterwards their handlers are those from before."""
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request
@@ -148,6 +161,10 @@ def stoppable() -> Iterator[StopRequest]:
     request.install()
     try:
         yield request
+        request.check()
+    except Exception:
+        request.check_raised()
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

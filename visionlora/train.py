@@ -58,6 +58,7 @@ def train(config: DictConfig) -> int:
                     first = partial(_run, config, folder, stop)
                     run_in(options.trainer.devices, first, _help, options.trainer.accelerator)
             except Exception:
+                stop.check_raised()
                 folder.discard()
                 _say_what_is_left(folder)
                 raise
