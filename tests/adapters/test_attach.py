@@ -90,6 +90,42 @@ def test_batch_norm_stays_in_eval_mode_until_the_adapters_are_gone(kind):
         assert not plain.eval()[1].training
 
 
+class OwnNorm(nn.Module):
+    """Keeps a mean of what it has seen, and a layer inside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("running_mean", torch.zeros(()))
+        self.inner = nn.Conv2d(4, 4, 1)
+
+    def forward(self, x):
+        if self.training:
+            self.running_mean.lerp_(x.detach().mean(), 0.1)
+        assert self.inner.training or not self.was_training
+        return self.inner(x - self.running_mean)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: nn.InstanceNorm2d(4, track_running_stats=True),
+        lambda: nn.utils.spectral_norm(nn.Conv2d(4, 4, 3)),
+        lambda: nn.utils.parametrizations.spectral_norm(nn.Conv2d(4, 4, 3)),
+        OwnNorm,
+    ],
+)
+def test_whatever_keeps_statistics_is_frozen_until_the_adapters_are_gone(layer):
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), layer()).train()
+    kinds = [type(module) for module in network.modules()]
+    attach(network, LoraConfig(rank=2, targets=["0"]))
+    before = copy.deepcopy(network.state_dict())
+    network.train()(torch.randn(2, 3, 9, 9))
+    assert same_bits(before, network.state_dict())
+    detach(network)
+    assert [type(module) for module in network.modules()] == kinds
+    assert all(module.training for module in network.modules())
+
+
 def test_detaching_gives_each_batch_norm_the_mode_that_it_had():
     network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.BatchNorm2d(4)).train()
     network[1].eval()
@@ -129,6 +165,21 @@ def test_merging_leaves_plain_layers_and_the_same_logits(x):
     assert {type(module) for module in network.modules()} == {type(m) for m in small_network().modules()}
     small_network().load_state_dict(network.state_dict(), strict=True)
     torch.testing.assert_close(network(x), logits)
+
+
+def test_a_network_that_cannot_be_merged_keeps_all_its_adapters(x):
+    network = adapted()
+    logits, layers = network(x), list(adapted_layers(network).values())
+    with torch.no_grad():
+        last = next(iter(layers[-1].adapters.parameters()))
+        held = last.clone()
+        last.fill_(float("nan"))
+    with pytest.raises(LoraError, match="NaN or infinite"):
+        merge(network)
+    assert list(adapted_layers(network).values()) == layers
+    with torch.no_grad():
+        last.copy_(held)
+    assert torch.equal(network(x), logits)
 
 
 def test_inside_merged_a_network_costs_and_gives_what_a_plain_one_does(x, monkeypatch):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from tests.adapters.networks import only
+from tests.adapters.networks import WEIGHT_FAMILIES, only, perturb
 from visionlora.adapters import (
     AdaptedLayer,
     LoraConfig,
@@ -319,5 +319,45 @@ def test_what_cannot_be_adapted_says_why():
         attach(nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Conv2d(1, 1, 1))))
     with pytest.raises(LoraError, match="re-parametrised"):
         attach(nn.Sequential(nn.utils.spectral_norm(nn.Linear(2, 2))))
-    with pytest.raises(LoraError, match="run the model once"):
-        attach(nn.Sequential(nn.LazyConv2d(2, 1)))
+    for lazy in (nn.LazyConv2d(2, 1), nn.LazyBatchNorm2d()):
+        with pytest.raises(LoraError, match="1: the layer is not initialised yet: run the model once"):
+            attach(nn.Sequential(nn.Conv2d(1, 2, 1), lazy))
+    with pytest.raises(LoraError, match="float8_e4m3fn can't be adapted"):
+        attach(nn.Linear(2, 2).to(torch.float8_e4m3fn))
+
+
+X = torch.randn(2, 4, 6, 6, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize(
+    ("layer", "call"),
+    [
+        (lambda: nn.Conv2d(4, 4, 3), lambda layer: layer(input=X)),
+        (lambda: nn.Linear(6, 4), lambda layer: layer(input=X)),
+        (lambda: nn.ConvTranspose2d(4, 4, 3, stride=2), lambda layer: layer(X, output_size=(14, 14))),
+        (lambda: nn.Embedding(9, 4, sparse=True), lambda layer: layer(input=torch.tensor([3, 8]))),
+        (
+            lambda: nn.Sequential(nn.Conv2d(4, 4, 3, groups=4), nn.Conv2d(4, 4, 1)),
+            lambda two: two[0](input=X),
+        ),
+    ],
+)
+def test_a_layer_is_called_as_its_base_is(layer, call):
+    network = layer()
+    plain = call(network)
+    network.requires_grad_(False)
+    attach(network, LoraConfig(rank=2, exclude=["0"] if isinstance(network, nn.Sequential) else []))
+    adapted = call(network)
+    torch.testing.assert_close(adapted, plain)
+    if adapted.requires_grad:
+        adapted.sum().backward()
+
+
+@pytest.mark.parametrize("family", WEIGHT_FAMILIES)
+def test_a_network_that_is_cast_to_half_precision_leaves_its_adapters_in_single(family):
+    layer = attach(nn.Conv2d(4, 4, 3), LoraConfig(family=family, rank=2))
+    perturb(layer, 0.1)
+    expected, held = layer(X), {name: one.clone() for name, one in layer.adapters.named_parameters()}
+    layer.to(torch.bfloat16)
+    torch.testing.assert_close(layer(X.bfloat16()).float(), expected, rtol=0.1, atol=0.1)
+    assert all(torch.equal(one, held[name]) for name, one in layer.adapters.named_parameters())

@@ -140,6 +140,7 @@ def test_ctrl_c_while_the_strength_is_chosen_keeps_the_trained_adapter(
         "lora.family=dylora",
         "lora.restart_every=2",
         "model.head=new",
+        "model.head=new lora.targets=classifier",
         "retention.weight=0",
         "optimizer.name=sgd optimizer.lr=0.01 optimizer.options={momentum:0.9} augment.mixup=0.2",
         "optimizer.schedule=linear optimizer.class_weights=true trainer.accumulate=2",

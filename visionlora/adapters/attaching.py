@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import UninitializedParameter
+from torch.nn.parameter import is_lazy
 
 from visionlora.adapters.base import Adapter, AdapterSettings
 from visionlora.adapters.config import LoraConfig
@@ -200,6 +200,10 @@ def _check(
             f"The model has an adapter {name!r} already: detach or merge it before attaching a new one, "
             f"or give the new one another name."
         )
+    for key, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if is_lazy(tensor):
+            name = key.rpartition(".")[0]
+            raise LoraError(f"{name}: the layer is not initialised yet: run the model once before attaching.")
     sites = named_sites(model) | named_norms(model)
     chosen = {site: sites[site] for site in settings}
     for site, (module, where) in chosen.items():
@@ -210,20 +214,20 @@ def _check(
 def _check_adaptable(name: str, module: nn.Module, site: WeightSite, family: type[Adapter]) -> None:
     if issubclass(family, ModuleAdapter) and not family.stands_on(module):
         kinds = ", ".join(kind.__name__ for kind in family.layers)
-        lacks = " without a bias" if isinstance(module, family.layers) else ""
+        lacks = ""
+        if isinstance(module, family.layers):
+            lacks = " without a bias" if module.bias is None else " with a forward pass of its own"
         raise LoraError(
             f"{name}: {family.family} is for {kinds} and not for a {type(module).__name__}{lacks}: choose "
             f"other targets."
         )
     weight = module._parameters.get(site.parameter)
-    if isinstance(weight, UninitializedParameter):
-        raise LoraError(f"{name}: the layer is not initialised yet: run the model once before attaching.")
     if weight is None:
         raise LoraError(
             f"{name}: its weight is re-parametrised (weight_norm, spectral_norm, prune, ...): "
             f"remove the parametrisation first, or exclude the layer."
         )
-    if not weight.is_floating_point():
+    if not weight.is_floating_point() or weight.dtype.itemsize == 1:
         raise LoraError(
             f"{name}: a {type(module).__name__} of {weight.dtype} can't be adapted: exclude the layer."
         )

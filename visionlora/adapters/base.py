@@ -7,7 +7,7 @@ groups, with merging, strength, saving, loading and folding. One whose update is
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -110,6 +110,16 @@ class Adapter(nn.Module):
         self.shape = tuple(shape)
         self.settings = settings
         self.strength = 1.0
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Adapter:
+        """As `nn.Module`, but a network that is cast to half precision leaves its adapters in single."""
+
+        def exact(tensor: Tensor) -> Tensor:
+            found = fn(tensor)
+            low = found.is_floating_point() and found.dtype.itemsize < 4
+            return tensor.to(found.device, torch.float32) if low else found
+
+        return super()._apply(exact, recurse)
 
     def weight(self, base: Tensor) -> Tensor:
         """The adapted weight at strength 1, differentiable in the parameters.

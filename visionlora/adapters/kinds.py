@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -34,12 +35,12 @@ from visionlora.kernels import (
 class AdaptedConv(HasBias, FoldableConv):
     """A convolution of 1, 2 or 3 dimensions with adapters."""
 
-    def forward(self: Any, x: Tensor) -> Tensor:
+    def forward(self: Any, input: Tensor) -> Tensor:
         """(N, in, size...) to (N, out, size...)."""
         if self.mixed is not None:
-            return self._mixed_forward(x)
+            return self._mixed_forward(input)
         modules: list[ModuleAdapter] = self.module_adapters()
-        x = change_inputs(modules, x, self)
+        x = change_inputs(modules, input, self)
         fold: Fold | None = self.fold
         affine = None if fold is None else fold.affine(self.frozen_weight, self.base_bias)
         y = self._weights_alone(x, affine)
@@ -160,11 +161,11 @@ def _tensors(
 class AdaptedLinear(HasBias):
     """nn.Linear with adapters."""
 
-    def forward(self: Any, x: Tensor) -> Tensor:
+    def forward(self: Any, input: Tensor) -> Tensor:
         """(..., in) to (..., out)."""
         if self.mixed is not None:
-            return self._mixed_forward(x)
-        return add_branches(self.module_adapters(), x, self._weights_alone(x), self)
+            return self._mixed_forward(input)
+        return add_branches(self.module_adapters(), input, self._weights_alone(input), self)
 
     def _mixed_forward(self: Any, x: Tensor) -> Tensor:
         """For a batch of different adapters; rows of x are images, or parts of them side by side."""
@@ -242,9 +243,15 @@ class AdaptedLinear(HasBias):
 class AdaptedWeight(HasWeight):
     """A layer whose own forward pass reads the adapted weight (transposed convolutions, embeddings)."""
 
-    def forward(self, *arguments: Any) -> Tensor:
+    def forward(self, *arguments: Any, **keywords: Any) -> Tensor:
         """As the plain layer."""
-        return self.recomputed(super().forward, *arguments)
+        compute = partial(super().forward, **keywords) if keywords else super().forward
+        return self.recomputed(compute, *arguments)
+
+    @property
+    def sparse(self) -> bool:
+        """Of an embedding: the gradient of a computed weight is dense."""
+        return False
 
 
 class AdaptedAttention(AdaptedLayer):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from visionlora.adapters.base import Adapter
 from visionlora.adapters.errors import LoraError
+from visionlora.adapters.layers import AdaptedLayer
 from visionlora.adapters.network import active_adapters, finish_detaching, remove_adapters, require_adapters
 from visionlora.adapters.whole import forget_replaced, frozen_tensors, interpolated, replaced, set_replaced
 from visionlora.frozen.folding import unfold_batch_norm
@@ -38,23 +39,31 @@ def merge(model: _Network) -> _Network:
                 f"{adapter.family} is a module of its own and not a change of a weight, so it can't be "
                 f"merged: use the network with it, or activate the other adapters alone."
             )
+    weights = {name: _finite_weight(name, layer) for name, layer in named.items()}
     unfold_batch_norm(model)
     for name, layer in named.items():
-        layer.adapters.eval()  # a rank that DyLoRA drew for one step is not permanent
-        with torch.no_grad():
-            weight = layer.adapted_weight()
-        if not bool(weight.isfinite().all()):
-            raise LoraError(
-                f"{name}: with its adapter the weight has values that are NaN or infinite: use a smaller "
-                "strength, or train again with a lower learning rate."
-            )
         for adapter in layer.module_adapters():
             adapter.merge_into(layer)
         parameter = layer.adapted_parameter
         remove_adapters(layer)
-        layer._parameters[parameter] = nn.Parameter(weight, requires_grad=False)
+        layer._parameters[parameter] = nn.Parameter(weights.pop(name), requires_grad=False)
     forget_replaced(model)
     return finish_detaching(model, ())
+
+
+@torch.no_grad()
+def _finite_weight(name: str, layer: AdaptedLayer) -> Tensor:
+    """The weight that `merge` gives a layer."""
+    was_training = layer.adapters.training
+    layer.adapters.eval()  # a rank that DyLoRA drew for one step is not permanent
+    weight = layer.adapted_weight()
+    layer.adapters.train(was_training)
+    if not bool(weight.isfinite().all()):
+        raise LoraError(
+            f"{name}: with its adapter the weight has values that are NaN or infinite: use a smaller "
+            "strength, or train again with a lower learning rate."
+        )
+    return weight
 
 
 @contextmanager

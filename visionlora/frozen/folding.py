@@ -77,9 +77,9 @@ class FoldedNorm(Swapped):
 
     prefix = "Folded"
 
-    def forward(self, x: Tensor) -> Tensor:
-        """x itself."""
-        return x
+    def forward(self, input: Tensor) -> Tensor:
+        """The input itself."""
+        return input
 
 
 class FoldedConv(Swapped):
@@ -88,12 +88,12 @@ class FoldedConv(Swapped):
     prefix = "Folded"
     fold: Fold
 
-    def forward(self: Any, x: Tensor) -> Tensor:
+    def forward(self: Any, input: Tensor) -> Tensor:
         """(N, in, size...) to (N, out, size...), normalized."""
         if self.padding_mode != "zeros":
-            return self.fold.apply_norm(super().forward(x))
+            return self.fold.apply_norm(super().forward(input))
         affine = self.fold.affine(frozen_weight(self), self.bias)
-        return frozen_conv(x, affine.weight, affine.bias, conv_geometry(self))
+        return frozen_conv(input, affine.weight, affine.bias, conv_geometry(self))
 
 
 class FoldableConv(Swapped):

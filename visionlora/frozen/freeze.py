@@ -1,4 +1,4 @@
-"""The frozen rest of an adapted network: parameters, batch norm's statistics, grouped convolutions."""
+"""The frozen rest of an adapted network: parameters, running statistics, grouped convolutions."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Container
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from visionlora.frozen.activations import in_place_again, out_of_place
 from visionlora.frozen.growth import growth_modules
-from visionlora.frozen.norm import FrozenBatchNorm, freeze_norm, unfreeze_norm
+from visionlora.frozen.norm import FrozenStatistics, freeze_statistics, keeps_statistics, unfreeze_statistics
 from visionlora.frozen.swap import Swapped, swap, swap_back
 from visionlora.frozen.weight import frozen_weight
 from visionlora.kernels import Geometry, frozen_conv
@@ -27,11 +26,11 @@ class FrozenConv(Swapped):
 
     prefix = "Frozen"
 
-    def forward(self: Any, x: Tensor) -> Tensor:
+    def forward(self: Any, input: Tensor) -> Tensor:
         """(N, in, size...) to (N, out, size...)."""
         if self.padding_mode != "zeros":
-            return super().forward(x)
-        return frozen_conv(x, frozen_weight(self), self.bias, conv_geometry(self))
+            return super().forward(input)
+        return frozen_conv(input, frozen_weight(self), self.bias, conv_geometry(self))
 
 
 def conv_geometry(conv: Any) -> Geometry:
@@ -40,7 +39,7 @@ def conv_geometry(conv: Any) -> Geometry:
 
 
 def freeze(model: nn.Module, adapted: Container[nn.Module]) -> None:
-    """Freeze every parameter, batch norm's statistics, and grouped convolutions but the `adapted` ones.
+    """Freeze every parameter, running statistics, and grouped convolutions but the `adapted` ones.
 
     Calling it again for a network that is frozen already changes nothing.
     """
@@ -56,8 +55,8 @@ def freeze_modules(model: nn.Module, adapted: Container[nn.Module]) -> None:
     for module in model.modules():
         if module in grown:
             continue
-        if isinstance(module, _BatchNorm) and not isinstance(module, FrozenBatchNorm):
-            freeze_norm(module)
+        if keeps_statistics(module) and not isinstance(module, FrozenStatistics):
+            freeze_statistics(module)
         elif type(module) in CONVOLUTIONS and module.groups != 1 and module not in adapted:
             swap(module, FrozenConv)
 
@@ -66,7 +65,7 @@ def unfreeze(model: nn.Module) -> None:
     """Give the layers that :func:`freeze` changed their classes and modes back; parameters stay frozen."""
     in_place_again(model)
     for module in model.modules():
-        if isinstance(module, FrozenBatchNorm):
-            unfreeze_norm(module)
+        if isinstance(module, FrozenStatistics):
+            unfreeze_statistics(module)
         elif isinstance(module, FrozenConv):
             swap_back(module)

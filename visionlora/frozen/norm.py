@@ -1,4 +1,4 @@
-"""Frozen batch norm, and the affine map that it is."""
+"""Layers whose running statistics are frozen, and the affine map that a frozen batch norm is."""
 
 from __future__ import annotations
 
@@ -7,32 +7,55 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.utils.parametrizations import _SpectralNorm
+from torch.nn.utils.spectral_norm import SpectralNorm
 
 from visionlora.frozen.swap import Swapped, swap, swap_back
 
 
-class FrozenBatchNorm(Swapped):
-    """A batch-norm layer whose running statistics never move, whatever `train()` is told."""
+class FrozenStatistics(Swapped):
+    """A layer whose running statistics never move, whatever `train()` is told."""
 
     prefix = "Frozen"
     was_training: bool
 
-    def train(self, mode: bool = True) -> FrozenBatchNorm:
-        """Stay in eval mode, and remember what was asked for."""
-        self.was_training = mode
-        return super().train(False)
+    def train(self, mode: bool = True) -> FrozenStatistics:
+        """Stay in eval mode, and remember what was asked for; layers inside do as they are told."""
+        super().train(mode)
+        self.was_training, self.training = mode, False
+        return self
 
 
-def freeze_norm(norm: nn.Module) -> None:
-    """Freeze a batch-norm layer's statistics, in place."""
-    was_training = norm.training
-    swap(norm, FrozenBatchNorm).train(was_training)
+class FrozenBatchNorm(FrozenStatistics):
+    """A batch-norm layer, frozen."""
 
 
-def unfreeze_norm(norm: FrozenBatchNorm) -> None:
+def keeps_statistics(module: nn.Module) -> bool:
+    """Whether a layer may change tensors of its own in training without an optimizer: batch norm, instance
+    norm with statistics, timm's EvoNorm and every other layer with buffers called `running_...`, and the
+    vectors of spectral norm's power iteration."""
+    if isinstance(module, torch.jit.ScriptModule):
+        return False  # compiled: it can be given no other class
+    if isinstance(module, _BatchNorm | _SpectralNorm):
+        return True
+    running = (
+        key for key, held in module._buffers.items() if held is not None and key.startswith("running_")
+    )
+    hooks = module._forward_pre_hooks.values()
+    return any(running) or any(isinstance(hook, SpectralNorm) for hook in hooks)
+
+
+def freeze_statistics(layer: nn.Module) -> None:
+    """Freeze a layer's statistics, in place."""
+    was_training = layer.training
+    frozen = swap(layer, FrozenBatchNorm if isinstance(layer, _BatchNorm) else FrozenStatistics)
+    frozen.was_training, frozen.training = was_training, False
+
+
+def unfreeze_statistics(layer: FrozenStatistics) -> None:
     """Make it the layer that it was, in the mode that it was put in last."""
-    was_training = vars(norm).pop("was_training")
-    swap_back(norm).train(was_training)
+    was_training = vars(layer).pop("was_training")
+    swap_back(layer).training = was_training
 
 
 def is_plain_norm(norm: nn.Module) -> bool:
