@@ -13,6 +13,7 @@ from visionlora.run_folder.compare import (
     given_options,
     image_differences,
     option_differences,
+    options_of,
     value_differences,
 )
 from visionlora.settings import keys_of
@@ -46,12 +47,13 @@ def test_an_item_of_a_mapping_gives_the_whole_mapping() -> None:
 
 
 def test_differing_options_are_told_with_both_values(tmp_path: Path) -> None:
-    found = option_differences(config(seed=3), {"seed": 4, "lora.rank": 8}, KEYS, tmp_path)
+    begun = options_of(config(seed=3), KEYS)
+    found = option_differences(begun, {"seed": 4, "lora.rank": 8}, KEYS, tmp_path)
     assert found == {"seed": "seed is 4, and the run has 3"}
 
 
 def test_a_path_is_the_same_however_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stored = config(data__root="pictures", retention__anchors=["one", "/two"])
+    stored = options_of(config(data__root="pictures", retention__anchors=["one", "/two"]), KEYS)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     started_in = tmp_path / "project"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from datetime import datetime
@@ -333,20 +334,69 @@ def test_adapters_of_another_shape_are_refused_even_if_forced(stopped: Path, com
     assert "the checkpoint is of other adapters" in left.err and "Traceback" not in left.err
 
 
+@fast
+def test_a_configuration_that_was_edited_is_refused_by_name_or_forced_aloud(
+    stopped: Path, command: Command
+) -> None:
+    file = stopped / "config.yaml"
+    written = file.read_text()
+    for line, other, told in (
+        ("seed: 0\n", "seed: 7\n", "seed is 7 in config.yaml, and the run was begun with 0"),
+        ("  rank: 2\n", "  rank: 3\n", "lora.rank is 3 in config.yaml, and the run was begun with 2"),
+    ):
+        assert line in written
+        file.write_text(written.replace(line, other))
+        left = command("train", f"resume={stopped}")
+        assert left.code == 2
+        assert told in left.err and "resume.force=true" in left.err
+    file.write_text(written.replace("seed: 0\n", "seed: 7\n"))
+    left = command("train", f"resume={stopped}", "seed=1")
+    assert "seed is 1, and the run has 0" in left.err and "config.yaml" not in left.err
+    left = command("train", f"resume={stopped}", "resume.force=true")
+    assert left.code == 0, left.err
+    told = "seed is 7 in config.yaml, and the run was begun with 0"
+    assert json.loads((stopped / "run.json").read_text())["forced"] == [told]
+    assert f"resume.force=true: {told}" in metrics_of(stopped)["notices"]
+
+
+@fast
+@pytest.mark.slow
+def test_a_run_without_checkpoints_says_that_it_starts_anew(stopped: Path, command: Command) -> None:
+    shutil.rmtree(stopped / "checkpoints")
+    left = command("train", f"resume={stopped}")
+    assert left.code == 0, left.err
+    assert "there is no checkpoint: training starts at step 0" in left.out
+
+
 def change(image: Path) -> None:
     other = image.with_name("1.png").read_bytes()
     image.write_bytes(other)
 
 
 @fast
-def test_a_run_whose_list_of_images_is_gone_says_that_none_is_compared(
-    stopped: Path, command: Command
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("images.json", "whether images have changed is not known"),
+        pytest.param(
+            "run.json",
+            "whether options, the network or versions have changed is not known",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "kernels.json",
+            "what was chosen by a timing is chosen again, and the last bits may differ",
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_a_run_that_lacks_what_it_is_compared_with_says_so(
+    stopped: Path, command: Command, name: str, said: str
 ) -> None:
-    (stopped / "images.json").unlink()
+    (stopped / name).unlink()
     left = command("train", f"resume={stopped}")
     assert left.code == 0, left.err
-    said = "images.json is not there: whether images have changed is not known"
-    assert said in " ".join(metrics_of(stopped)["notices"])
+    assert f"{name} is not there: {said}" in " ".join(metrics_of(stopped)["notices"])
 
 
 @fast

@@ -33,30 +33,62 @@ def given_options(
         keys: every option of the command.
     """
     named = {word.partition("=")[0].lstrip("+") for word in overrides}
-    values = {name: value_of(composed, name) for name in keys if not name.startswith("resume.")}
     return {
         name: value
-        for name, value in values.items()
+        for name, value in options_of(composed, keys).items()
         if name in named
         or any(one.startswith(f"{name}.") for one in named)
         or value != value_of(defaults, name)
     }
 
 
+def options_of(config: DictConfig, keys: Mapping[str, Key]) -> dict[str, Any]:
+    """What a run's result depends on, by name."""
+    return {name: value_of(config, name) for name in keys if not name.startswith("resume.")}
+
+
+def options_at_start(recorded: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that a run was begun with; those that were not recorded are as they are now.
+
+    Args:
+        recorded: sections of options, as the record has them.
+        options: by name, as its configuration has them now.
+    """
+    found = dict(options)
+    for name in options:
+        value: Any = recorded
+        for part in name.split("."):
+            if not isinstance(value, Mapping) or part not in value:
+                break
+            value = value[part]
+        else:
+            found[name] = value
+    return found
+
+
+def edited_options(begun: Mapping[str, Any], now: Mapping[str, Any], file: str) -> dict[str, str]:
+    """Which options of a run's configuration file are others than when it was begun, and how."""
+    return {
+        name: f"{name} is {shown(value)} in {file}, and the run was begun with {shown(begun[name])}"
+        for name, value in now.items()
+        if value != begun[name]
+    }
+
+
 def option_differences(
-    stored: DictConfig, given: Mapping[str, Any], keys: Mapping[str, Key], directory: Path
+    begun: Mapping[str, Any], given: Mapping[str, Any], keys: Mapping[str, Key], directory: Path
 ) -> dict[str, str]:
     """Which given options differ from those of the run, and how.
 
     Args:
-        stored: the run's configuration.
+        begun: the options that the run was begun with, by name.
         given: options by name.
         keys: every option of the command.
         directory: that the run was started in; its relative paths start there.
     """
     found = {}
     for name, value in given.items():
-        before = value_of(stored, name)
+        before = begun[name]
         same = value == before
         if not same and keys[name].rule.path:
             same = _absolute(value, Path.cwd()) == _absolute(before, directory)

@@ -24,8 +24,11 @@ from visionlora.processes import agreed
 from visionlora.run_folder.compare import (
     WITHOUT_EFFECT,
     anchored,
+    edited_options,
     image_differences,
     option_differences,
+    options_at_start,
+    options_of,
     value_differences,
 )
 from visionlora.run_folder.config_file import load_config, set_value
@@ -35,7 +38,7 @@ from visionlora.settings import Key
 if TYPE_CHECKING:
     from visionlora.run_folder.checkpoints import Checkpoints
 
-CONFIG, IMAGES, RECORD = "config.yaml", "images.json", "run.json"
+CONFIG, IMAGES, RECORD, KERNELS = "config.yaml", "images.json", "run.json", "kernels.json"
 
 
 class RunFolder:
@@ -73,7 +76,7 @@ class RunFolder:
     @property
     def has_choices(self) -> bool:
         """Whether choices that depend on a timing were recorded."""
-        return (self.path / "kernels.json").exists()
+        return (self.path / KERNELS).exists()
 
     @property
     def inputs(self) -> Mapping[str, Any]:
@@ -116,16 +119,20 @@ class RunFolder:
             force: whether it may continue with what differs.
 
         Raises:
-            VisionLoraError: there is no run, or given options differ from the run's.
+            VisionLoraError: there is no run, or options that are given or were edited differ from the run's.
         """
         config = _read_config(path / CONFIG)
         remove_unfinished(path)
         folder = cls(path, continues=True, force=force)
         with _sound(path / CONFIG):
             directory = Path(folder.record.get("directory", "."))
-            differing = option_differences(config, given, keys, directory)
-            for name in differing:
-                set_value(config, name, given[name])
+            now = options_of(config, keys)
+            begun = options_at_start(folder.record.get("options", {}), now)
+            differing = option_differences(begun, given, keys, directory)
+            for name in given:
+                set_value(config, name, given[name] if name in differing else begun[name])
+                del now[name]
+            differing |= edited_options(begun, now, CONFIG)
             folder._differences = [text for name, text in differing.items() if name not in WITHOUT_EFFECT]
             folder._refuse(folder._differences)
             folder._config = copy.deepcopy(config)
@@ -147,7 +154,8 @@ class RunFolder:
         return _read_config(self.path / CONFIG)
 
     def write_config(self, config: DictConfig) -> None:
-        """Write the configuration."""
+        """Write the configuration, and record it: a later edit of the file is noticed."""
+        self.record.set("options", OmegaConf.to_container(config, resolve=True))
         with replacing(self.path / CONFIG) as beside:
             OmegaConf.save(config, beside, resolve=True)
 
@@ -171,13 +179,13 @@ class RunFolder:
         """
         now = read_images(images, unread)
         found = list(self._differences)
-        if self.continues and (self.path / IMAGES).exists():
+        if self.continues:
             found += value_differences(self.record.get("inputs", {}), values)
+        if self.continues and (self.path / IMAGES).exists():
             gone = {str(path.absolute()) for path in unread}
             found += image_differences(read_manifest(self.path / IMAGES), now, gone)
-        elif self.continues and "inputs" in self.record:
-            found += value_differences(self.record.get("inputs", {}), values)
-            notices.warn(f"{self.path / IMAGES} is not there: whether images have changed is not known")
+        for name, unknown in self._missing():
+            notices.warn(f"{self.path / name} is not there: {unknown}")
         self._refuse(found)
         for text in found:
             notices.warn(f"resume.force=true: {text}")
@@ -217,6 +225,17 @@ class RunFolder:
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
 
+    def _missing(self) -> Iterator[tuple[str, str]]:
+        """What a run of this progress has written and this one lacks, and what follows."""
+        if "inputs" in self.record and not (self.path / IMAGES).exists():
+            yield IMAGES, "whether images have changed is not known"
+        if self.checkpoints.last_step is None:
+            return
+        if "inputs" not in self.record:
+            yield RECORD, "whether options, the network or versions have changed is not known"
+        if not self.has_choices:
+            yield KERNELS, "what was chosen by a timing is chosen again, and the last bits may differ"
+
     def _refuse(self, found: Sequence[str]) -> None:
         if found and not self._force:
             more = f" (and {len(found) - 3} more differences)" if len(found) > 3 else ""
@@ -236,7 +255,7 @@ def shared(folder: RunFolder | None, config: DictConfig | None = None) -> RunFol
     """
     files = None
     if folder is not None:
-        found = (folder.path / name for name in (RECORD, "kernels.json"))
+        found = (folder.path / name for name in (RECORD, KERNELS))
         told = {path.name: path.read_bytes() for path in found if path.exists()}
         # Not its file: the paths of a run that is resumed elsewhere are relative to where it was begun.
         files = folder.path, {**told, CONFIG: OmegaConf.to_yaml(config, resolve=True).encode()}

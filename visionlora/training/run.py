@@ -104,6 +104,8 @@ def run(
     start = agreed(folder.checkpoints.newest(notices.warn))
     if start is not None:
         notices.say(f"continues after step {start['step']} of {setup.total_steps}")
+    elif folder.continues:
+        notices.say("there is no checkpoint: training starts at step 0")
     step = None if start is None else start["step"]
     logger = make_logger(settings.logger, folder.path, settings.data.name, step)
     with timed_choices(folder.path / "kernels.json", settings.trainer.kernel, notices) as choices:
