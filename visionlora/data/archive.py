@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import bz2
 import gzip
 import hashlib
@@ -17,6 +18,7 @@ import zipfile
 from _compression import DecompressReader
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import IO, TypeVar, cast
 
@@ -64,12 +66,22 @@ def unpacked(archive: Path, most_bytes: int | None = None, into: Path | None = N
     status = archive.stat()
     identity = f"{os.path.realpath(archive)}\0{status.st_size}\0{status.st_mtime_ns}"
     name = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    places = into or cache_directory() or Path(tempfile.mkdtemp(prefix="visionlora-"))
+    kept = into or cache_directory()
+    places = _temporary_folder() if kept is None else kept
     # A folder of the archive's own name: it may be the class.
     folder = places / "unpacked" / name / (archive.name.split(".")[0][:40] or "archive")
     if not folder.is_dir():
         _unpack(archive, folder, MAX_BYTES if most_bytes is None else most_bytes)
-    return folder, f"{archive.name} is unpacked in {folder}"
+    until = "" if kept else ", until this command ends (VISIONLORA_CACHE is empty)"
+    return folder, f"{archive.name} is unpacked in {folder}{until}"
+
+
+@cache
+def _temporary_folder() -> Path:
+    """One for the whole process, which removes it when it ends."""
+    folder = tempfile.TemporaryDirectory(prefix="visionlora-", ignore_cleanup_errors=True)
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
 
 
 def _unpack(archive: Path, folder: Path, most_bytes: int) -> None:
