@@ -222,9 +222,7 @@ def test_trials_of_the_learning_rate_are_not_repeated(train: Train, command: Com
     done = json.loads((folder / "run.json").read_text()).get("learning_rate_trials", [])
     with pytest.MonkeyPatch.context() as patch:
         tried = []
-        patch.setattr(
-            "visionlora.training.learning_rate._try", lambda *arguments: tried.append(1) or len(tried) / 10
-        )
+        patch.setattr("visionlora.training.fit._try", lambda *arguments: tried.append(1) or len(tried) / 10)
         assert command("train", f"resume={folder}").code == 0
     assert len(tried) == 5 - len(done)
     assert metrics_of(folder)["learning_rate"]["tried"][: len(done)] == done
