@@ -19,7 +19,7 @@ from visionlora.adapters.io.directory import start_digest
 from visionlora.adapters.restart import describe_restarts
 from visionlora.data import ImageFolder, scan, write_bad
 from visionlora.data.loaders import sample_images
-from visionlora.data.splits import dealt, stratified
+from visionlora.data.splits import k_folds, stratified
 from visionlora.device import choose_device, processor
 from visionlora.evaluation.cross_validation import summarize_folds
 from visionlora.evaluation.earlier import EarlierKnowledge, earlier_knowledge
@@ -248,7 +248,7 @@ def run_folds(config: DictConfig, folder: RunFolder, stop: StopRequest) -> None:
     images = (*whole.train, *whole.val)
     console = Console()
     found: list[dict[str, Any]] = []
-    for number, (rest, unseen) in enumerate(dealt(images, whole.root, data.folds, config.seed), start=1):
+    for number, (rest, unseen) in enumerate(k_folds(images, whole.root, data.folds, config.seed), start=1):
         train, val = stratified(rest, whole.root, data.val_fraction, config.seed)
         console.rule(
             escape(
