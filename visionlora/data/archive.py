@@ -23,7 +23,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TypeVar, cast
 
 from visionlora.data.formats import SUFFIXES, only_bytes_tell, sniff, suffix_hint
-from visionlora.data.walk import is_litter
+from visionlora.data.walk import is_system_file
 from visionlora.errors import VisionLoraError
 from visionlora.paths import cache_directory
 
@@ -101,7 +101,7 @@ def _unpack(archive: Path, folder: Path, most_bytes: int) -> None:
                 raise
     except VisionLoraError:
         raise
-    except Exception as error:  # on a stranger's bytes the readers raise whatever they trip over
+    except Exception as error:  # on untrusted bytes the readers raise any error
         with archive.open("rb") as file:
             kind = sniff(file.read(256)) or ""
         said = " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
@@ -152,7 +152,7 @@ def _parts(archive: Path, name: str) -> tuple[str, ...]:
 
 
 def _is_wanted(parts: tuple[str, ...]) -> bool:
-    if not parts or any(is_litter(part) for part in parts):
+    if not parts or any(is_system_file(part) for part in parts):
         return False
     suffix = PurePosixPath(parts[-1]).suffix.casefold()
     return suffix in SUFFIXES | _TABLES or only_bytes_tell(suffix) or suffix_hint(suffix) is not None

@@ -72,7 +72,7 @@ def restore(
         _restore(trainer, module, state, loader)
     except VisionLoraError:
         raise
-    except Exception as error:  # each part raises what it trips over
+    except Exception as error:  # each part raises errors of its own
         raise VisionLoraError(
             f"the last checkpoint is not one of this run ({type(error).__name__}: {error}); remove it to "
             "continue from the one before it"
