@@ -365,6 +365,20 @@ def test_attaching_twice_and_taking_off_nothing_are_errors():
             pass
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((nn.Conv2d,), "model is <class 'torch.nn.modules.conv.Conv2d'>: give a network"),
+        ((None,), "model is None"),
+        ((nn.Linear(2, 2), 8), r"config is 8: give a LoraConfig of visionlora\.adapters"),
+        ((nn.Linear(2, 2), {"rank": 8}), r"config is {'rank': 8}"),
+    ],
+)
+def test_what_is_no_network_or_configuration_is_refused(arguments, said):
+    with pytest.raises(LoraError, match=said):
+        attach(*arguments)
+
+
 def test_a_refused_network_is_left_as_it_was():
     network = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.utils.spectral_norm(nn.Linear(2, 2)))
     kinds, grads = [type(m) for m in network.modules()], [p.requires_grad for p in network.parameters()]
@@ -428,7 +442,7 @@ def test_replaced_tensors_are_bit_for_bit_what_they_were_after_a_while_at_anothe
     assert network[1].num_batches_tracked == 7
 
 
-@pytest.mark.parametrize("strength", [0.0, -1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("strength", [0.0, -1.0, float("nan"), float("inf"), 1e308, "1", None])
 def test_a_strength_that_means_nothing_is_refused(strength):
     network = adapted()
     before = [adapter.strength for adapter in active_adapters(network)]

@@ -3,6 +3,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import visionlora.adapters
+from visionlora.adapters import api
+
 ALONE = """
 import importlib.abc, importlib.metadata, sys
 
@@ -27,6 +30,11 @@ lora.merge(network)
 for name in ("numpy", "safetensors", "torchvision", "lightning", "hydra"):
     assert name not in sys.modules, name
 """
+
+
+def test_every_name_is_what_it_says_and_no_module_of_that_name():
+    for name in api.__all__:
+        assert getattr(visionlora.adapters, name) is getattr(api, name), name
 
 
 def test_the_mathematics_needs_torch_alone():

@@ -6,7 +6,7 @@ from visionlora.adapters.attaching import activate, attach, detach
 from visionlora.adapters.base import Adapter, AdapterSettings, LowRank
 from visionlora.adapters.config import LoraConfig
 from visionlora.adapters.errors import LoraError
-from visionlora.adapters.extract import extract, extract_difference
+from visionlora.adapters.extraction import extract, extract_difference
 from visionlora.adapters.families import FAMILIES
 from visionlora.adapters.groups import adapter_parameter_groups
 from visionlora.adapters.io.directory import load_adapter, save_adapter

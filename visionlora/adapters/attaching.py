@@ -44,6 +44,7 @@ from visionlora.frozen.packed import PackedWeight
 from visionlora.frozen.swap import swap, swap_back
 from visionlora.frozen.weight import frozen_weight
 from visionlora.kernels.convolution import LAST, is_channels_last
+from visionlora.text import brief
 
 DEFAULT = "default"
 _Network = TypeVar("_Network", bound=nn.Module)
@@ -82,6 +83,12 @@ def attach(
     Raises:
         LoraError: a target matches nothing, a layer can't be adapted, or the name is taken.
     """
+    if not isinstance(model, nn.Module):
+        raise LoraError(f"model is {brief(model)}: give a network, an instance of torch.nn.Module.")
+    if not isinstance(config, LoraConfig | None):
+        raise LoraError(
+            f"config is {brief(config)}: give a LoraConfig of visionlora.adapters, as LoraConfig(rank=8)."
+        )
     config = config or LoraConfig()
     if config.init in (AUTO, *FROM_DATA):
         raise LoraError(

@@ -12,7 +12,7 @@ from visionlora.adapters.attaching import DEFAULT, activate, attach_layers
 from visionlora.adapters.base import AdapterSettings, LowRank
 from visionlora.adapters.combine import Update, Updates, combine
 from visionlora.adapters.errors import LoraError
-from visionlora.adapters.extract import attach_factors
+from visionlora.adapters.extraction import attach_factors
 from visionlora.adapters.families.bias import Bias
 from visionlora.adapters.families.norm import Norm
 from visionlora.adapters.module_adapter import ModuleAdapter

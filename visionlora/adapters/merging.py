@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Real
 from typing import Any, TypeVar
 
 import torch
@@ -17,7 +18,10 @@ from visionlora.adapters.network import active_adapters, finish_detaching, remov
 from visionlora.adapters.whole import forget_replaced, frozen_tensors, interpolated, replaced, set_replaced
 from visionlora.frozen.folding import unfold_batch_norm
 from visionlora.frozen.growth import Gate, growths
+from visionlora.text import brief
 
+MOST_STRENGTH = 1e6
+"""Beyond it an update may leave single precision."""
 _Network = TypeVar("_Network", bound=nn.Module)
 
 
@@ -130,8 +134,8 @@ def scale(model: _Network, strength: float) -> _Network:
     Raises:
         LoraError: the model has no adapters, or strength is not a positive, finite number.
     """
-    if not (math.isfinite(strength) and strength > 0):
-        raise LoraError(f"strength is {strength!r}: give a positive number.")
+    if not (_is_number(strength) and strength > 0):
+        raise LoraError(f"strength is {brief(strength)}: give a positive number up to {MOST_STRENGTH:g}.")
     for adapter in scalable(model):
         adapter.strength *= strength
     set_replaced(model, _between(model, strength))
@@ -151,8 +155,8 @@ def scaled(model: nn.Module, strength: float) -> Iterator[None]:
     Raises:
         LoraError: the model has no adapters, or strength is negative or not finite.
     """
-    if not (math.isfinite(strength) and strength >= 0):
-        raise LoraError(f"strength is {strength!r}: give a number of at least 0.")
+    if not (_is_number(strength) and strength >= 0):
+        raise LoraError(f"strength is {brief(strength)}: give a number from 0 to {MOST_STRENGTH:g}.")
     adapters = scalable(model)
     before = [adapter.strength for adapter in adapters]
     state = model.state_dict() if replaced(model) else {}
@@ -166,6 +170,10 @@ def scaled(model: nn.Module, strength: float) -> Iterator[None]:
         for adapter, own in zip(adapters, before, strict=True):
             adapter.strength = own
         set_replaced(model, tensors)
+
+
+def _is_number(strength: object) -> bool:
+    return isinstance(strength, Real) and math.isfinite(strength) and strength <= MOST_STRENGTH
 
 
 def _between(model: nn.Module, strength: float) -> dict[str, Tensor]:

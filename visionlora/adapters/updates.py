@@ -11,7 +11,7 @@ from torch import nn
 
 from visionlora.adapters.base import LowRank
 from visionlora.adapters.errors import LoraError
-from visionlora.adapters.extract import low_rank_factors
+from visionlora.adapters.extraction import low_rank_factors
 from visionlora.adapters.network import named_adapters
 
 

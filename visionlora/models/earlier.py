@@ -16,7 +16,7 @@ from typing import NamedTuple
 from torch import nn
 
 from visionlora.adapters import LoraError, LowRank, fingerprint, merge, read_adapter_config
-from visionlora.adapters.extract import attach_factors
+from visionlora.adapters.extraction import attach_factors
 from visionlora.adapters.updates import add_updates, low_rank_updates
 from visionlora.errors import VisionLoraError
 from visionlora.models.backbone import AUTO, Backbone

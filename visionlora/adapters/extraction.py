@@ -6,7 +6,6 @@ decomposition (Eckart and Young 1936); LyCORIS and Kohya's trainers call it extr
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import NamedTuple, cast
 
@@ -19,6 +18,7 @@ from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families.full import Full
 from visionlora.adapters.families.lora import Lora
 from visionlora.adapters.network import adapter_names, named_adapters, named_sites
+from visionlora.text import brief
 
 
 class Extracted(NamedTuple):
@@ -100,8 +100,9 @@ def extract_difference(
             raise LoraError(
                 f"{name} is missing in the tuned network: give two networks of the same architecture."
             )
-        ours = site.view(cast(Tensor, module._parameters[site.parameter]))
-        theirs = site.view(cast(Tensor, others[name][0]._parameters[site.parameter]))
+        ours, theirs = (
+            site.view(_plain_weight(name, one, site.parameter)) for one in (module, others[name][0])
+        )
         if ours.shape != theirs.shape:
             shapes = f"{tuple(ours.shape)} in the base and {tuple(theirs.shape)} in the tuned network"
             raise LoraError(f"{name} is {shapes}: give two networks of the same architecture.")
@@ -112,6 +113,16 @@ def extract_difference(
     if not differences:
         raise LoraError("The two networks have the same weights: there is nothing to extract.")
     return _attach(base, _factored(differences, rank, energy), into)
+
+
+def _plain_weight(name: str, module: nn.Module, parameter: str) -> Tensor:
+    weight = module._parameters.get(parameter)
+    if weight is None:
+        raise LoraError(
+            f"{name}: its weight is re-parametrised (weight_norm, spectral_norm, prune, ...): remove the "
+            "parametrisation first."
+        )
+    return weight
 
 
 def _holds(model: nn.Module, name: str, adapters: Mapping[str, nn.Module]) -> bool:
@@ -132,7 +143,7 @@ def low_rank_factors(difference: Tensor, rank: int | None, energy: float | None 
     total = S.square().sum()
     held = S.square().cumsum(0) / total.clamp_min(torch.finfo(S.dtype).tiny)
     if rank is None:
-        rank = 1 + int((held < energy).sum())
+        rank = 1 + int((held < energy).sum()) if total > 0 else 1
     rank = min(rank, len(S))
     root = S[:rank].sqrt()
     A = (root[:, None] * Vh[:rank]).reshape(rank, *difference.shape[1:])
@@ -145,10 +156,13 @@ def _factored(
 ) -> dict[str, _Factors]:
     if (rank is None) == (energy is None):
         raise LoraError("Give either a rank or the energy to keep, not both or neither.")
-    if rank is not None and rank < 1:
-        raise LoraError(f"rank is {rank}: give a whole number of at least 1.")
-    if energy is not None and not (math.isfinite(energy) and 0 < energy <= 1):
-        raise LoraError(f"energy is {energy}: give a share above 0 and at most 1.")
+    if rank is not None and (type(rank) is not int or rank < 1):
+        raise LoraError(f"rank is {brief(rank)}: give a whole number of at least 1.")
+    if energy is not None and not (isinstance(energy, float | int) and 0 < energy <= 1):
+        raise LoraError(f"energy is {brief(energy)}: give a share above 0 and at most 1.")
+    for site, one in differences.items():
+        if not bool(one.isfinite().all()):
+            raise LoraError(f"{site}: the difference has values that are NaN or infinite: train it again.")
     return {site: low_rank_factors(one, rank, energy) for site, one in differences.items()}
 
 

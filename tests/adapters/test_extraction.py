@@ -9,7 +9,7 @@ from torch import nn
 
 from tests.adapters.networks import perturb, same_bits, small_network, snapshot
 from visionlora.adapters import LoraConfig, LoraError, adapted_layers, attach, merge, scale
-from visionlora.adapters.extract import extract, extract_difference, low_rank_factors
+from visionlora.adapters.extraction import extract, extract_difference, low_rank_factors
 
 
 def full_network(std: float = 0.1) -> nn.Module:
@@ -68,7 +68,11 @@ def test_two_networks_give_an_adapter_for_what_differs() -> None:
         ({}, "either a rank or the energy"),
         ({"rank": 2, "energy": 0.5}, "either a rank or the energy"),
         ({"rank": 0}, "rank is 0"),
+        ({"rank": True}, "rank is True"),
+        ({"rank": 2.5}, "rank is 2.5"),
+        ({"rank": "2"}, "rank is '2'"),
         ({"energy": 1.5}, "energy is 1.5"),
+        ({"energy": float("nan")}, "energy is nan"),
     ],
 )
 def test_a_wrong_size_is_refused_before_anything_changes(arguments: dict[str, Any], complaint: str) -> None:
@@ -86,6 +90,14 @@ def test_other_families_and_other_architectures_are_refused() -> None:
     with pytest.raises(LoraError, match="nothing to extract"):
         network = small_network()
         extract_difference(network, copy.deepcopy(network), 2)
+    with pytest.raises(LoraError, match="0: its weight is re-parametrised"):
+        two = (nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(2, 3))) for _ in range(2))
+        extract_difference(*two, rank=2)
+    for value in (float("nan"), float("inf")):
+        tuned = small_network()
+        nn.init.constant_(tuned[0].weight[0], value)
+        with pytest.raises(LoraError, match="0: the difference has values that are NaN or infinite"):
+            extract_difference(small_network(), tuned, 2)
     with pytest.raises(LoraError, match="0 is"):
         extract_difference(nn.Sequential(nn.Linear(2, 3)), nn.Sequential(nn.Linear(2, 4)), 2)
     with pytest.raises(LoraError, match="1 is missing"):
