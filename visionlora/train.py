@@ -149,7 +149,8 @@ def _help(accelerator: str) -> int:
 
 
 def _train(config: DictConfig, folder: RunFolder, stop: StopRequest) -> None:
-    from visionlora.training.run import run, run_folds
+    from visionlora.training.cross_validation import run_folds
+    from visionlora.training.run import run
 
     run(config, folder, stop) if config.data.folds is None else run_folds(config, folder, stop)
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from tests.models.conftest import Known
 from visionlora.models import Head, apply_head
-from visionlora.models.head_start import logistic_regression, start_head
+from visionlora.models.head_start import PRIORS, SHARES, logistic_regression, start_head
 
 NAMES = ["x", "y", "z"]
 
@@ -31,8 +31,8 @@ def batches_of(known: Known, seed: int = 0) -> list[dict[str, Tensor]]:
 
 
 def share_right(network: nn.Module, head: Head, batches: list[dict[str, Tensor]]) -> float:
-    logits, labels = start_head(network, head, batches, images=24, loss=F.cross_entropy)
-    return float((logits.argmax(1) == labels).float().mean())
+    start = start_head(network, head, batches, images=24, loss=F.cross_entropy)
+    return float((start.logits.argmax(1) == start.labels).float().mean())
 
 
 @pytest.fixture(params=["linear", "convolutional"])
@@ -107,3 +107,47 @@ def test_a_single_image_of_each_class_is_enough() -> None:
 def test_images_without_any_difference_give_equal_probabilities() -> None:
     weight, bias = logistic_regression(torch.ones(4, 3), torch.tensor([0, 1, 0, 1]), 2, 0.05, F.cross_entropy)
     assert torch.allclose((torch.ones(1, 3) @ weight.T + bias).softmax(1), torch.full((1, 2), 0.5), atol=1e-3)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(2, 4), st.floats(0.05, 3.0), st.integers(0, 100))
+def test_held_out_images_choose_the_penalty_and_not_how_sure_the_head_is(
+    classes: int, noise: float, seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    centres = torch.randn(classes, 20, generator=generator)
+
+    def images(count: int) -> tuple[Tensor, Tensor]:
+        labels = torch.arange(count) % classes
+        return centres[labels] + noise * torch.randn(count, 20, generator=generator), labels
+
+    (inputs, labels), (held, held_labels) = images(3 * classes), images(40)
+    linear = nn.Linear(20, classes)
+    network = nn.Sequential(nn.Flatten(), linear)
+    head = Head("new", "1", tuple("abcd"[:classes]), tuple(range(classes)))
+    batches, others = ([{"images": x, "labels": y}] for x, y in ((inputs, labels), (held, held_labels)))
+    start = start_head(network, head, batches, len(inputs), F.cross_entropy, others)
+
+    def losses(logits: Tensor) -> Tensor:
+        each = [F.cross_entropy(share * logits, held_labels, reduction="none") for share in SHARES]
+        return min(each, key=lambda one: float(one.mean()))
+
+    weight, bias = logistic_regression(inputs, labels, classes, PRIORS[0] / len(inputs), F.cross_entropy)
+    with torch.no_grad():
+        gains = losses(held @ weight.T + bias) - losses(network(held))
+    if start.prior == PRIORS[0]:
+        assert gains.abs().max() < 1e-4
+    else:
+        assert gains.mean() > 1.9 * gains.std() / len(gains) ** 0.5
+    assert float(linear.weight.detach().norm()) == pytest.approx(float(weight.norm()), rel=1e-3)
+
+
+def test_held_out_images_choose_a_larger_penalty_where_features_are_noise() -> None:
+    generator = torch.Generator().manual_seed(0)
+    inputs, labels = torch.randn(312, 10, generator=generator), torch.arange(312) % 2
+    inputs += 2 / 10**0.5 * labels[:, None]
+    network, head = nn.Sequential(nn.Flatten(), nn.Linear(10, 2)), Head("new", "1", ("x", "y"), (0, 1))
+    batches = [{"images": inputs[:12], "labels": labels[:12]}]
+    held_out = [{"images": inputs[12:], "labels": labels[12:]}]
+    assert start_head(network, head, batches, 12, F.cross_entropy, held_out).prior == PRIORS[-1]
+    assert start_head(network, head, batches, 12, F.cross_entropy).prior == PRIORS[0]

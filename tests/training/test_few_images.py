@@ -117,3 +117,21 @@ def test_a_new_head_is_a_good_classifier_before_the_first_step(train: Train) -> 
     assert metrics_of(folder)["after"]["val/top1"] == 1.0
     assert "the new head starts as a linear classifier" in left.out
     assert "labels are smoothed by 0.1" in left.out
+
+
+@pytest.mark.parametrize(
+    ("validation", "option", "chose"),
+    [(5, "data.folds=null", True), (4, "data.folds=null", False), (5, "data.folds=2", False)],
+    ids=["ten", "eight", "all of them trained on"],
+)
+def test_ten_validation_images_choose_where_a_new_head_starts(
+    train: Train, images: Path, validation: int, option: str, chose: bool
+) -> None:
+    for name, colour in (("red", (200, 90, 90)), ("blue", (90, 90, 200))):
+        for index in range(validation):
+            shade = tuple(value + 9 * index for value in colour)
+            Image.new("RGB", (40, 40), shade).save(images / "val" / name / f"{index}.png")
+    left, folder = train("model.head=new", "trainer.max_steps=1", option)
+    assert left.code == 0, left.err
+    start = next(said for said in metrics_of(folder)["notices"] if said.startswith("the new head starts"))
+    assert ("validation images chose its penalty" in start) == chose

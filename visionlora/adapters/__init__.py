@@ -10,11 +10,15 @@ merge(network)  # a plain network again, with what was learned in its weights
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from visionlora.lazy import names_of_api
+import importlib
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from visionlora.adapters.api import *  # noqa: F403
 
-__getattr__ = names_of_api(__name__, modules=False)
+
+def __getattr__(name: str) -> Any:
+    # Imported when first used: --help needs the options in visionlora.adapters.config, and not torch.
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return getattr(importlib.import_module("visionlora.adapters.api"), name)

@@ -7,7 +7,10 @@ changing (Kumar et al. 2022, linear probing, then fine-tuning, https://arxiv.org
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import torch
@@ -15,9 +18,13 @@ from torch import Tensor, nn
 
 from visionlora.models.heads import Head, Layer, relu_is_removed
 
-PRIOR = 0.05
-"""The weight of the penalty, in images: with N images, ``PRIOR / (2 N)`` times the squared weights is added
-to the mean loss. Between 0.02 and 0.2 hardly anything changes."""
+PRIORS = (0.05, 1.0, 10.0)
+"""Weights of the penalty, in images: with N images, ``prior / (2 N)`` times the squared weights is added to
+the mean loss. The first is taken unless held-out images are for another one."""
+SHARES = tuple(10 ** (-step / 8) for step in range(17))
+"""Lengths at which the regressions are compared, as shares of the first one's."""
+LEAST_HELD_OUT = 10
+"""Held-out images that a standard error can be told from."""
 ITERATIONS = 100
 SAMPLE = 32
 """Images whose every position is looked at, where a ReLU follows the head."""
@@ -25,36 +32,84 @@ SAMPLE = 32
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Of logits (N, outputs) and their labels: a scalar, convex in the logits."""
+Batches = Iterable[Mapping[str, Tensor]]
+"""Each ``images`` (B, 3, height, width) and ``labels`` (B, ...)."""
+
+
+@dataclass(frozen=True)
+class HeadStart:
+    """What a new head starts as.
+
+    Attributes:
+        logits: what it says about the views of the training images, (N, outputs).
+        labels: theirs, (N, ...).
+        prior: the weight of the penalty, in images.
+    """
+
+    logits: Tensor
+    labels: Tensor
+    prior: float
 
 
 @torch.no_grad()
 def start_head(
-    network: nn.Module, head: Head, batches: Iterable[Mapping[str, Tensor]], images: int, loss: Loss
-) -> tuple[Tensor, Tensor]:
+    network: nn.Module, head: Head, batches: Batches, images: int, loss: Loss, held_out: Batches | None = None
+) -> HeadStart:
     """Give a new head the weights of a logistic regression on the head's inputs; the rest stays as it is.
 
     Args:
         network: with adapters that do not change anything yet; its mode is restored.
         head: of the kind "new".
-        batches: ``images`` (B, 3, height, width) and ``labels``, (B, ...); an image may come several times,
-            in augmented views.
+        batches: of training images; an image may come several times, in augmented views.
         images: how many different ones there are.
         loss: of the regression.
-
-    Returns:
-        What the head says about the views, logits (N, outputs), and their labels.
+        held_out: batches of other images, at least ``LEAST_HELD_OUT``, which choose the penalty; None: it is
+            the first of ``PRIORS``.
     """
     layer = cast(Layer, network.get_submodule(head.layer))
     inputs, labels, sample = _inputs(network, layer, batches)
+    held = None if held_out is None else _inputs(network, layer, held_out)[:2]
     with torch.autocast(inputs.device.type, enabled=False):  # the network alone may be cast
-        weight, bias = logistic_regression(inputs, labels, len(head.outputs), PRIOR / images, loss)
+        fit = partial(logistic_regression, inputs, labels, len(head.outputs), loss=loss)
+        weight, bias = fit(penalty=PRIORS[0] / images)
+        prior = PRIORS[0]
+        if held is not None:
+            others = [_as_long(fit(penalty=one / images), weight) for one in PRIORS[1:]]
+            fits = [(weight, bias), *others]
+            chosen = _choose(fits, loss, *held)
+            (weight, bias), prior = fits[chosen], PRIORS[chosen]
         if isinstance(layer, nn.Conv2d) and not relu_is_removed(network):
             bias = bias + _shift(sample, weight, bias)
         logits = inputs @ weight.T + bias
     layer.weight.copy_(weight.view_as(layer.weight))
     if layer.bias is not None:
         layer.bias.copy_(bias)
-    return logits, labels
+    return HeadStart(logits, labels, prior)
+
+
+def _as_long(fit: tuple[Tensor, Tensor], weight: Tensor) -> tuple[Tensor, Tensor]:
+    """A regression as sure as one with these weights is: from an unsure head, training changes the features
+    more than few images can tell."""
+    scale = weight.norm() / fit[0].norm().clamp_min(1e-12)
+    return fit[0] * scale, fit[1] * scale
+
+
+def _choose(fits: Sequence[tuple[Tensor, Tensor]], loss: Loss, inputs: Tensor, labels: Tensor) -> int:
+    """Which of several regressions is the best on held-out images: the first, unless another one's loss is
+    smaller by more than two standard errors.
+
+    They are compared each at its best length: the penalty turns the weights, and that is what is chosen.
+    """
+    losses = torch.stack([_least_losses(inputs @ weight.T + bias, labels, loss) for weight, bias in fits])
+    gains = losses[:1] - losses
+    means, errors = gains.mean(1), gains.std(1) / math.sqrt(len(labels))
+    return int(means.where(means > 2 * errors, 0.0).argmax())
+
+
+def _least_losses(logits: Tensor, labels: Tensor, loss: Loss) -> Tensor:
+    """The loss of each image (N,), at the length of the logits that makes their mean least."""
+    share = min(SHARES, key=lambda share: float(loss(share * logits, labels)))
+    return torch.stack([loss(share * logits[[one]], labels[[one]]) for one in range(len(labels))])
 
 
 @torch.enable_grad()
@@ -94,9 +149,7 @@ def logistic_regression(
     return weight, bias.detach() - weight @ mean
 
 
-def _inputs(
-    network: nn.Module, layer: Layer, batches: Iterable[Mapping[str, Tensor]]
-) -> tuple[Tensor, Tensor, Tensor]:
+def _inputs(network: nn.Module, layer: Layer, batches: Batches) -> tuple[Tensor, Tensor, Tensor]:
     """The layer's inputs, means over all positions (N, features), and labels (N,); and the inputs of some
     images at every position (rows, features)."""
     captured: list[Tensor] = []
