@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy
 import pytest
 import torch
 from PIL import Image
@@ -35,6 +36,22 @@ def test_the_same_image_gets_the_same_answer_in_every_form(classifier: Classifie
     assert 1 >= probability >= second[1] >= 0
 
 
+@pytest.mark.parametrize("kind", ["transparent", "turned", "deep"])
+def test_a_pillow_image_is_what_its_file_is(
+    classifier: Classifier, draw: Draw, tmp_path: Path, kind: str
+) -> None:
+    image, path, options = Image.open(draw("a.png", (40, 24))), tmp_path / "b.png", {}
+    if kind == "transparent":
+        image.putalpha(Image.linear_gradient("L").resize(image.size))
+    elif kind == "turned":
+        options["exif"] = Image.Exif()
+        options["exif"][0x0112] = 6
+    else:
+        image = Image.fromarray(numpy.asarray(image.convert("L")).astype(numpy.uint16) * 257)
+    image.save(path, **options)
+    assert torch.equal(classifier.transform(Image.open(path)), classifier.transform(path))
+
+
 def test_batches_do_not_change_answers_or_their_order(classifier: Classifier, draw: Draw) -> None:
     paths = [draw(f"{place}.png", colour=(60 * place, 10, 200)) for place in range(4)]
     alone = [classifier.predict(path)[0] for path in paths]
@@ -56,6 +73,13 @@ def test_the_transform_is_the_networks_input(classifier: Classifier, draw: Draw)
 def test_what_is_no_image_is_refused(classifier: Classifier, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"float32 \(3, 8, 8\); give uint8"):
         classifier.predict(torch.rand(3, 8, 8))
+    with pytest.raises(ValueError, match=r"uint8 \(3, 0, 8\); give uint8"):
+        classifier.predict(torch.zeros(3, 0, 8, dtype=torch.uint8))
+    with pytest.raises(ValueError, match="the image is a ndarray; give a path, a Pillow image or"):
+        classifier.predict([numpy.zeros((8, 8, 3), numpy.uint8)])
+    for wrong in ({"top": 0}, {"batch_size": 0}, {"batch_size": -1}):
+        with pytest.raises(ValueError, match="give a whole number of at least 1"):
+            classifier.predict(torch.zeros(3, 8, 8, dtype=torch.uint8), **wrong)
     (tmp_path / "broken.jpg").write_text("no image")
     with pytest.raises(VisionLoraError, match=r"broken\.jpg"):
         classifier.predict(tmp_path / "broken.jpg")

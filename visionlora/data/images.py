@@ -166,11 +166,20 @@ def _decode(file: IO[bytes], shorter_side: int | None) -> tuple[Image.Image, tup
         elif shorter_side is not None:
             image.draft(None, (2 * shorter_side, 2 * shorter_side))
         _refuse_monsters(image.width, image.height, MAX_PIXELS)
-        image.load()
-        # Only now: Pillow turns some TIFFs while it loads them and then drops the tag.
-        turn = _orientation(image)
-        rgb = _to_rgb(image)
-        return (rgb if turn is None else rgb.transpose(turn)), size
+        return upright(image), size
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """A Pillow image as :func:`open_image` gives it: RGB, upright, transparency over white, 8 bits.
+
+    Raises:
+        ValueError: pixels without a defined range.
+    """
+    image.load()
+    # Only now: Pillow turns some TIFFs while it loads them and then drops the tag.
+    turn = _orientation(image)
+    rgb = _to_rgb(image)
+    return rgb if turn is None else rgb.transpose(turn)
 
 
 def _opened(file: IO[bytes]) -> Image.Image:

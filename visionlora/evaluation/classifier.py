@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -13,6 +14,7 @@ from torchvision.transforms.v2.functional import pil_to_tensor
 
 from visionlora.adapters import merge
 from visionlora.data import Normalise, evaluation_transform, open_image
+from visionlora.data.images import upright
 from visionlora.data.preprocessing import Preprocessing
 from visionlora.data.resizing import reduce
 from visionlora.evaluation.predictions import require_numbers
@@ -67,7 +69,7 @@ class Classifier(nn.Module):
 
         Raises:
             visionlora.data.BadImage: a file cannot be read.
-            ValueError: a tensor is not uint8 (3, H, W).
+            ValueError: a tensor is not uint8 (3, H, W), or a Pillow image has floating-point pixels.
         """
         return self._normalise([self._resize(_pixels(image, self.preprocessing))])[0]
 
@@ -86,9 +88,12 @@ class Classifier(nn.Module):
 
         Raises:
             visionlora.data.BadImage: a file cannot be read.
-            ValueError: a tensor is not uint8 (3, H, W).
+            ValueError: what is no image, as :meth:`transform` says it, or a number that is below 1.
             VisionLoraError: the outputs are NaN or infinite.
         """
+        for name, number in (("top", top), ("batch_size", batch_size)):
+            if number < 1:
+                raise ValueError(f"{name} is {number}; give a whole number of at least 1")
         device = next(self.parameters()).device
         several = [images] if isinstance(images, (str, Path, Image.Image, Tensor)) else list(images)
         found: list[Prediction] = []
@@ -117,11 +122,16 @@ def _batches(images: Sequence[ImageInput], size: int) -> Iterator[Sequence[Image
 def _pixels(image: ImageInput, preprocessing: Preprocessing) -> Tensor:
     """The image as the commands read it."""
     if isinstance(image, Tensor):
-        if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3:
+        if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3 or not image.numel():
             kind = str(image.dtype).removeprefix("torch.")
             raise ValueError(f"the image is {kind} {tuple(image.shape)}; give uint8 (3, H, W)")
         return image
     side = preprocessing.resize
-    if not isinstance(image, Image.Image):
+    if isinstance(image, Image.Image):
+        image = upright(image)
+    elif isinstance(image, str | os.PathLike):
         image = open_image(Path(image), shorter_side=side)
-    return pil_to_tensor(reduce(image.convert("RGB"), side, preprocessing.interpolation))
+    else:
+        kind = type(image).__name__
+        raise ValueError(f"the image is a {kind}; give a path, a Pillow image or a uint8 tensor (3, H, W)")
+    return pil_to_tensor(reduce(image, side, preprocessing.interpolation))
