@@ -25,7 +25,7 @@ from unittest.mock import patch
 from rich.console import Console
 from torch import Tensor
 
-from benchmarks.command import run_command
+from benchmarks.command import add_shared, new_parser, run_command
 from benchmarks.contenders import fresh_network
 from benchmarks.ready import by_name
 from benchmarks.step_time import NETWORKS
@@ -159,21 +159,17 @@ def _run(options: argparse.Namespace, command: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.ablate_kernels",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = new_parser("ablate_kernels", __doc__)
     add = parser.add_argument
     add("--networks", nargs="+", default=list(NETWORKS), metavar="NAME", help="torchvision networks")
     add("--precision", nargs="+", default=["float32"], choices=("float32", "bfloat16"))
     add("--layers", choices=("all", "shared"), default="all", help="adapt all, or the dense layers alone")
     add("--batch", type=int, default=8, metavar="N")
     add("--rank", type=int, default=8, metavar="R")
-    add("--threads", type=int, default=1)
     add("--rounds", type=int, default=9, help="at most this many steps of each configuration")
     add("--seconds", type=float, default=60.0, help="no further round after so long, from the third on")
     add("--memory", action="store_true", help="peak memory with and without recomputed inputs too")
+    add_shared(parser, threads=1)
     return run_command(parser, _run, arguments)
 
 

@@ -17,13 +17,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing import get_context
 from multiprocessing.pool import Pool, ThreadPool
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from benchmarks.command import at_least, new_parser, run_command
 
 WORKERS = 2
 CLASSES = 10
@@ -108,14 +110,20 @@ def measure(folder: Path, paths: list[str], rounds: int) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def main() -> None:
-    """Measure each kind and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; the exit status."""
+    parser = new_parser("check_time", __doc__)
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
-    parser.add_argument("--images", type=int, default=20_000)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--images", type=at_least(10), default=20_000, help="of a kind; a tenth as many photos"
+    )
+    parser.add_argument("--rounds", type=at_least(1), default=3)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "check_time")
-    options = parser.parse_args()
+    return run_command(parser, _run, arguments)
+
+
+def _run(options: argparse.Namespace, command: str) -> None:
+    """Measure each kind and print a table."""
     print("| images | decoded by two threads, processes | checked | times threads, processes | again |")
     print("| --- | --- | --- | --- | --- |")
     for kind in options.kinds:
@@ -135,4 +143,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

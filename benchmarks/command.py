@@ -31,19 +31,31 @@ def new_parser(name: str, description: str | None, epilog: str | None = None) ->
     )
 
 
+def at_least(least: int) -> Callable[[str], int]:
+    """The type of an option that is a whole number of at least ``least``."""
+
+    def whole(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
+        return int(text)
+
+    return whole
+
+
 def add_shared(
-    parser: argparse.ArgumentParser, *names: str, threads: int, records: str | None = None
+    parser: argparse.ArgumentParser, *names: str, threads: int | None = None, records: str | None = None
 ) -> None:
     """Add options that several benchmarks have.
 
     Args:
         parser: of one of them.
         names: show, real, json, results.
-        threads: the default of ``--threads``; 0: PyTorch's own number.
+        threads: the default of ``--threads``; 0: PyTorch's own number; None: there is no such option.
         records: the file in ``outputs/`` that keeps finished runs by default; None: runs are not kept.
     """
-    words = "of PyTorch" if threads else "0: PyTorch's own number"
-    parser.add_argument("--threads", type=int, default=threads, help=words)
+    if threads is not None:
+        words = "of PyTorch" if threads else "0: PyTorch's own number"
+        parser.add_argument("--threads", type=at_least(0), default=threads, help=words)
     if records is not None:
         default = Path("outputs", records)
         parser.add_argument("--records", type=Path, default=default, metavar="FILE", help="finished runs")

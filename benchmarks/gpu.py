@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 
 from benchmarks import results, step_time
-from benchmarks.command import run_command
+from benchmarks.command import add_shared, new_parser, run_command
 from benchmarks.machine import machine, versions
 
 NETWORKS = ("vgg19", "resnet50", "convnext_tiny", "efficientnet_b0")
@@ -73,13 +73,9 @@ def goldfish_job() -> tuple[float, dict]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.gpu",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = new_parser("gpu", __doc__)
     parser.add_argument("--steps", type=int, default=15, help="counted steps, at least 7")
-    parser.add_argument("--results", type=Path, metavar="FILE", help="replace these sections in a RESULTS.md")
+    add_shared(parser, "results")
     return parser
 
 

@@ -1,22 +1,23 @@
 """A batch whose images use eight different adapters beside a batch with one of them: ``python -m
 benchmarks.mixed_batch``.
 
-A ResNet50 with random weights holds eight LoRA adapters of rank 8 on every layer. The three ways are measured
-in turns, so that a slower minute slows all of them.
+A ResNet50 with random weights holds eight LoRA adapters of rank 8 on every layer. The three candidates are
+measured in turns, so that a slower minute slows all of them.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import median
 
 import torch
 from torch import Tensor, nn
 from torchvision.models import resnet50
 
+from benchmarks.command import add_shared, new_parser, run_command
 from visionlora.adapters import LoraConfig, activate, active_adapters, attach
 from visionlora.adapters.mixed import predict_mixed
 
@@ -55,15 +56,15 @@ def measure() -> dict[str, float]:
         activate(model, "adapter0")
         return torch.cat(parts)
 
-    ways: dict[str, Callable[[], Tensor]] = {
+    candidates: dict[str, Callable[[], Tensor]] = {
         "one adapter for all images": single,
         "eight adapters, mixed": lambda: predict_mixed(model, images, names),
         "eight adapters, a batch for each": separate,
     }
     activate(model, "adapter0")
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    seconds: dict[str, list[float]] = {name: [] for name in candidates}
     for turn in range(ROUNDS + 1):
-        for name, compute in ways.items():
+        for name, compute in candidates.items():
             started = time.perf_counter()
             compute()
             if device == "cuda":
@@ -73,8 +74,17 @@ def measure() -> dict[str, float]:
     return {name: median(times) for name, times in seconds.items()}
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; the exit status."""
+    parser = new_parser("mixed_batch", __doc__)
+    add_shared(parser, "json", threads=0)
+    return run_command(parser, _run, arguments)
+
+
+def _run(options: argparse.Namespace, command: str) -> None:
     """Print the table and the ratio."""
+    if options.threads:
+        torch.set_num_threads(options.threads)
     found = measure()
     base = next(iter(found.values()))
     print(
@@ -83,9 +93,9 @@ def main() -> None:
     )
     for name, value in found.items():
         print(f"{name:<34} {value:7.3f} s  {value / base:5.2f}")
-    if "--json" in sys.argv:
-        print(json.dumps(found))
+    if options.json:
+        options.json.write_text(json.dumps(found), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

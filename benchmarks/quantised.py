@@ -26,7 +26,7 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
-from benchmarks.command import run_command
+from benchmarks.command import add_shared, new_parser, run_command
 from benchmarks.machine import machine, versions
 from visionlora.adapters import LoraConfig, adapter_parameters, attach
 from visionlora.device import keep_freed_memory
@@ -204,19 +204,14 @@ def markdown(results: Sequence[dict[str, Any]]) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.quantised",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = new_parser("quantised", __doc__)
     add = parser.add_argument
     add("--networks", nargs="+", default=list(NETWORKS), metavar="NAME", help="torchvision networks")
     add("--precision", nargs="+", default=["float32"], choices=tuple(TYPES))
     add("--batch", type=int, default=8)
     add("--rank", type=int, default=8)
     add("--rounds", type=int, default=3, help="processes of each base")
-    add("--threads", type=int, default=0, help="0: PyTorch's own number")
-    add("--json", type=Path, metavar="FILE", help="all figures as JSON")
+    add_shared(parser, "json", threads=0)
     add("--give-back", action="store_true", help="as a run with trainer.reuse_memory=false")
     add("--only", choices=BASES, help="one base, in this process")
     return parser

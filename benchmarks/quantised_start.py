@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from benchmarks.command import run_command
+from benchmarks.command import new_parser, run_command
 from visionlora.adapters import LoraConfig, attach
 from visionlora.data import ImageDataset, ImageFile
 from visionlora.data.loading import make_loader
@@ -61,11 +61,7 @@ def _run(options: argparse.Namespace, command: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.quantised_start",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = new_parser("quantised_start", __doc__)
     add = parser.add_argument
     add("--network", default="squeezenet1_0")
     add("--weights", type=Path, required=True, help="a weight file")

@@ -11,17 +11,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby, product
-from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
 
 from benchmarks import results, table
-from benchmarks.command import run_command
+from benchmarks.command import add_shared, at_least, new_parser, run_command
 from benchmarks.contenders import CONTENDERS
 from benchmarks.machine import machine, versions
 from benchmarks.ready import by_name
@@ -182,17 +181,13 @@ def sweeps(options: argparse.Namespace) -> list[Sweep]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.step_time",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = new_parser("step_time", __doc__)
     add = parser.add_argument
     everyone = [contender.name for contender in CONTENDERS]
     add("--networks", nargs="+", default=list(NETWORKS), metavar="NAME", help="torchvision networks")
     add("--precision", nargs="+", default=["float32"], choices=("float32", "tf32", "bfloat16"))
-    add("--batch", nargs="+", type=_at_least(1), default=[8], metavar="N")
-    add("--rank", nargs="+", type=_at_least(1), default=[8], metavar="R")
+    add("--batch", nargs="+", type=at_least(1), default=[8], metavar="N")
+    add("--rank", nargs="+", type=at_least(1), default=[8], metavar="R")
     usual = [contender.name for contender in CONTENDERS if contender.usual]
     add("--contenders", nargs="+", default=usual, metavar="NAME", help="; ".join(everyone))
     add(
@@ -201,34 +196,23 @@ def _parser() -> argparse.ArgumentParser:
         default="shared",
         help="adapt what all can, or what each can",
     )
-    add("--size", type=_at_least(1), default=224, metavar="PIXELS")
+    add("--size", type=at_least(1), default=224, metavar="PIXELS")
     add("--device", choices=("cpu", "cuda"), default="cpu")
-    add("--threads", type=_at_least(0), default=0, help="0: PyTorch's own number")
     add("--compile", action="store_true", help="torch.compile every contender")
     add("--reuse-memory", action="store_true", help="every process keeps freed memory, as training does")
-    add("--steps", type=_at_least(7), default=9, help="counted steps, at least 7")
-    add("--warmup", type=_at_least(1), default=3)
+    add("--steps", type=at_least(7), default=9, help="counted steps, at least 7")
+    add("--warmup", type=at_least(1), default=3)
     add("--no-memory", dest="memory", action="store_false", help="skip peak memory (a process a contender)")
     add("--sweep-rank", type=_numbers, metavar="1,2,4",
         help="curve over rank, at the first batch size; all ranks of a network take turns")  # fmt: skip
     add("--sweep-batch", type=_numbers, metavar="1,2,4", help="curve over batch size, at the first rank")
-    add("--json", type=Path, metavar="FILE", help="all figures as JSON")
-    add("--results", type=Path, metavar="FILE", help="replace this run's section in a RESULTS.md")
+    add_shared(parser, "json", "results", threads=0)
     add("--section", metavar="KEY", help="another name of the section, to keep several runs")
     return parser
 
 
-def _at_least(least: int) -> Callable[[str], int]:
-    def whole(text: str) -> int:
-        if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
-        return int(text)
-
-    return whole
-
-
 def _numbers(text: str) -> list[int]:
-    return [_at_least(1)(part) for part in text.split(",")]
+    return [at_least(1)(part) for part in text.split(",")]
 
 
 if __name__ == "__main__":

@@ -33,6 +33,8 @@ from urllib.parse import urlsplit
 import numpy as np
 from PIL import Image
 
+from benchmarks.command import new_parser, run_command
+from visionlora.errors import VisionLoraError
 from visionlora.files import write_json
 from visionlora.run_folder.status import STATUS
 from visionlora.studio.job import JOB
@@ -237,15 +239,19 @@ def report(times: dict[str, list[float]], answers: dict[str, Sequence[float]]) -
         print(f"| {name} | {len(some)} | {' | '.join(cells)} |")
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; the exit status."""
+    parser = new_parser("studio_answers", __doc__)
     parser.add_argument("--network", default="pocket")
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--finished", type=int, default=30, help="finished trainings beside the running one")
     parser.add_argument("--rounds", type=int, default=3, help="of clicks and commands")
     parser.add_argument("--seconds", type=float, default=30, help="of requests")
-    options = parser.parse_args()
+    return run_command(parser, _run, arguments)
+
+
+def _run(options: argparse.Namespace, command: str) -> None:
+    """Measure and print."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ["VISIONLORA_CACHE"] = os.environ.get("VISIONLORA_CACHE", str(folder / "cache"))
@@ -264,8 +270,8 @@ def main() -> None:
             wait_for_end(page, running)
     report(times, answers)
     if not still:
-        sys.exit("the training ended before the requests did; ask for fewer --seconds")
+        raise VisionLoraError("the training ended before the requests did; ask for fewer --seconds")
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

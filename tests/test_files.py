@@ -9,7 +9,7 @@ import resource
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import save_file
+from torch import nn
 
+from visionlora.adapters import LoraConfig, attach, save_adapter
 from visionlora.errors import MachineFault, VisionLoraError
 from visionlora.files import new_folder, read_json, remove_unfinished, replacing, require_writable, write_json
 
@@ -82,6 +84,12 @@ def test_an_error_while_writing_keeps_the_old_file(place: Path) -> None:
     assert not list(place.rglob("*.tmp"))
 
 
+def test_folders_that_were_made_for_a_file_that_fails_are_removed(place: Path) -> None:
+    with pytest.raises(ZeroDivisionError), replacing(place / "folder" / "new" / "newer" / "out.csv"):
+        raise ZeroDivisionError
+    assert sorted(path.name for path in place.rglob("*")) == ["file", "folder"]
+
+
 def test_an_error_about_another_file_is_not_reported_as_one_about_the_output(place: Path) -> None:
     with pytest.raises(FileNotFoundError), replacing(place / "out.csv"):
         (place / "missing").read_text()
@@ -133,6 +141,17 @@ def write_image(path: Path) -> None:
         Image.effect_noise((1000, 1000), 50).save(beside, "PNG")
 
 
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Inside, no file can be larger."""
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limit[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+
+
 @pytest.mark.parametrize("write", [write_text, write_tensors, write_pytorch, write_image])
 def test_on_a_full_disk_the_old_file_stays_and_the_fault_is_the_machines(
     small_disk: Path, write: Callable[[Path], None]
@@ -151,14 +170,21 @@ def test_on_a_full_disk_the_old_file_stays_and_the_fault_is_the_machines(
 def test_a_file_above_the_systems_limit_is_a_fault_of_the_machine(
     place: Path, write: Callable[[Path], None], said: str
 ) -> None:
-    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, limit[1]))
-    try:
-        with pytest.raises(MachineFault, match=said):
-            write(place / "file")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    with largest_file(2**16), pytest.raises(MachineFault, match=said):
+        write(place / "file")
     assert (place / "file").read_text() == "kept"
+
+
+@pytest.mark.parametrize(
+    ("most", "name"), [(2**12, "adapter_model.safetensors"), (2**15, "adapter_config.json")]
+)
+def test_an_adapter_that_cannot_be_written_names_its_file_and_leaves_no_folder(
+    tmp_path: Path, most: int, name: str
+) -> None:
+    network = attach(nn.Sequential(nn.Linear(100, 50)), LoraConfig(rank=8))
+    with largest_file(most), pytest.raises(MachineFault, match=f"{name} cannot be written: File too large"):
+        save_adapter(network, tmp_path / "runs" / "adapter", extra={"long": "x" * 2**16})
+    assert not list(tmp_path.iterdir())
 
 
 def test_files_have_the_mode_that_the_users_mask_gives(place: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from tests.hub_server import Hub, hub
 from tests.models import servers
 from visionlora.adapters import LoraConfig, attach, save_adapter
-from visionlora.errors import VisionLoraError
+from visionlora.errors import MachineFault, VisionLoraError
 from visionlora.hub import fetched, push, with_licence
 from visionlora.models.registry import build
 from visionlora.models.restore import adapter_directory, restore
@@ -153,6 +154,19 @@ def test_what_is_no_adapter_on_the_hub_is_refused(
     assert not list((tmp_path / "cache").rglob("model.py"))
     with pytest.raises(VisionLoraError, match="hf://me/nothing"):
         fetched("hf://me/nothing")
+
+
+def test_a_full_disk_is_not_taken_for_the_connection(
+    running: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*arguments: object, **options: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    at_hub(monkeypatch, running.address, tmp_path / "cache")
+    running.repositories["me/fish"] = {"README.md": b"x"}
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fails)
+    with pytest.raises(MachineFault, match=r"cache cannot be written: No space left on device; free some"):
+        fetched("hf://me/fish")
 
 
 @pytest.mark.parametrize(

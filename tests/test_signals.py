@@ -30,7 +30,7 @@ import signal, sys
 from visionlora.signals import starting
 with starting():
     try:
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(int(sys.argv[1]))
     except BaseException:
         print("taken for another error")
 """
@@ -64,9 +64,11 @@ def test_an_error_while_a_signal_waits_is_reported_as_the_error() -> None:
         raise OSError("disk is full")
 
 
-def test_ctrl_c_while_a_command_starts_ends_it_in_one_line() -> None:
-    left = subprocess.run([sys.executable, "-c", STARTING], capture_output=True, text=True)
-    assert (left.returncode, left.stdout, left.stderr) == (130, "", "error: stopped by SIGINT\n")
+@BOTH
+def test_a_signal_while_a_command_starts_ends_it_in_one_line(number: signal.Signals, code: int) -> None:
+    words = [sys.executable, "-c", STARTING, str(int(number))]
+    left = subprocess.run(words, capture_output=True, text=True)
+    assert (left.returncode, left.stdout, left.stderr) == (code, "", f"error: stopped by {number.name}\n")
 
 
 @BOTH

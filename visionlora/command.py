@@ -205,7 +205,7 @@ def show(text: str) -> None:
 
 
 def complain(message: str) -> None:
-    """Print ``error: message`` in one line, and nothing in it that a terminal would obey."""
+    """Print ``error: message`` in one line, without control sequences."""
     print(f"error: {printable(' '.join(message.split()))}", file=sys.stderr)
 
 

@@ -11,7 +11,7 @@ import secrets
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ _NOT_WRITABLE = {
     errno.EISDIR, errno.EEXIST, errno.ENOENT, errno.ELOOP, errno.EIO, errno.EFBIG, errno.ESTALE,
 }  # fmt: skip
 _TEMPORARY = re.compile(r"\..{0,40}\.[0-9a-f]{8}\.tmp", re.DOTALL)
-_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG, errno.ESTALE}
+DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG, errno.ESTALE}
+"""Errors of the disk, not of what was asked for."""
 _FULL = 2**16
 """Bytes: with fewer free, it is the disk that a file could not be written to."""
 
@@ -33,7 +34,8 @@ MOST_JSON = 2**30
 
 @contextmanager
 def replacing(path: str | Path, durable: bool = False) -> Iterator[Path]:
-    """Yield a path to write to; it becomes ``path`` if the block ends well, and is removed if it does not.
+    """Yield a path to write to; it becomes ``path`` if the block ends well, and is removed if it does not, as
+    are the folders that were made for it.
 
     Args:
         path: of the file.
@@ -43,25 +45,48 @@ def replacing(path: str | Path, durable: bool = False) -> Iterator[Path]:
         VisionLoraError: the file cannot be written: no permission, no space, a folder of that name.
     """
     path = Path(path)
-    beside = path.parent / _temporary_name(path)
+    beside, missing = path.parent / _temporary_name(path), []
     try:
-        if path.is_dir():  # which raises where the name is too long: the rename would, after the work
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.touch()  # libraries that write in other languages report a failure in words of their own
-        mode = stat.S_IMODE(beside.stat().st_mode)
-        yield beside
-        beside.chmod(mode)  # safetensors makes a file of its own, which nobody else may read
-        if durable:
-            _sync(beside)
-        beside.replace(path)
-        if durable:
-            _sync(path.parent)
+        with reported(path, beside):
+            if path.is_dir():  # which raises where the name is too long: the rename would, after the work
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+            missing = [folder for folder in path.parents if not folder.exists()]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            beside.touch()  # libraries that write in other languages report a failure in words of their own
+            mode = stat.S_IMODE(beside.stat().st_mode)
+            yield beside
+            beside.chmod(mode)  # safetensors makes a file of its own, which nobody else may read
+            if durable:
+                _sync(beside)
+            beside.replace(path)
+            if durable:
+                _sync(path.parent)
+    finally:
+        _remove(beside)
+        for folder in missing:
+            with suppress(OSError):  # it holds the file
+                folder.rmdir()
+
+
+@contextmanager
+def reported(path: Path, beside: Path) -> Iterator[None]:
+    """Inside, what keeps ``path`` from being written is reported as an error about it.
+
+    Args:
+        path: of the file.
+        beside: what becomes it, a file or a folder with files.
+
+    Raises:
+        VisionLoraError: no permission, no space, a folder of that name.
+    """
+    try:
+        yield
     except OSError as error:
-        if error.errno not in _NOT_WRITABLE or error.filename not in (
-            None,
-            *map(str, (path, beside, *path.parents)),
-        ):
+        own = error.filename is None
+        if isinstance(error.filename, str | bytes):
+            about = Path(os.fsdecode(error.filename))
+            own = about in (path, *path.parents) or about.is_relative_to(beside)
+        if error.errno not in _NOT_WRITABLE or not own:
             raise
         raise _cannot_write(path, error) from error
     except VisionLoraError:
@@ -71,8 +96,6 @@ def replacing(path: str | Path, durable: bool = False) -> Iterator[Path]:
         if number is None:
             raise
         raise _cannot_write(path, OSError(number, os.strerror(number))) from error
-    finally:
-        _remove(beside)
 
 
 def require_writable(path: str | Path, key: str) -> None:
@@ -122,7 +145,7 @@ def write_json(path: str | Path, value: Any, indent: int | None = None) -> None:
 
 
 def read_json(path: str | Path) -> Any:
-    """What a JSON file holds; it may come from a stranger.
+    """What a JSON file holds; it may be untrusted.
 
     Raises:
         VisionLoraError: it cannot be read, has more than :data:`MOST_JSON` bytes, or is not JSON.
@@ -223,7 +246,7 @@ def _cannot_write(path: Path, error: OSError, key: str = "") -> VisionLoraError:
 
 def _cannot(what: str, path: Path | None, error: OSError, key: str = "") -> VisionLoraError:
     said = f"{key}{'a file' if path is None else path} cannot be {what}: {error.strerror}"
-    if error.errno in _FAULTS:
+    if error.errno in DISK_FAULTS:
         return MachineFault(f"{said}; free some space, or name another folder")
     return VisionLoraError(f"{said}; name another file")
 

@@ -13,8 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from visionlora.errors import VisionLoraError
-from visionlora.files import link_outside
+from visionlora.errors import MachineFault, VisionLoraError
+from visionlora.files import DISK_FAULTS, link_outside
 
 SCHEME = "hf://"
 FILES = (
@@ -50,6 +50,7 @@ def fetched(address: str) -> Path:
     Raises:
         VisionLoraError: the package is missing, the name is none, the hub does not answer and the cache has
             nothing, or there is no adapter.
+        MachineFault: the cache cannot be written.
     """
     repo, _, revision = _checked_name(address).partition("@")
     hub, what = _package(), f"adapter: {address}"
@@ -180,6 +181,11 @@ def _in_time(what: str, call: Callable[[], Result], seconds: float) -> Result:
     error = failed[0]
     if isinstance(error, VisionLoraError) or not isinstance(error, Exception):
         raise error
+    if isinstance(error, OSError) and error.errno in DISK_FAULTS:
+        raise MachineFault(
+            f"{what}: huggingface_hub's cache cannot be written: {error.strerror}; free some space, or name "
+            "another folder in HF_HOME"
+        ) from error
     first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
     raise VisionLoraError(
         f"{what}: {first[:300]}; check name and connection; for a repository of your own `hf auth login`"

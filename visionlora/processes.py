@@ -61,6 +61,9 @@ def joined(accelerator: str, always: bool = False) -> Iterator[None]:
     Args:
         accelerator: the kind of device that they compute on.
         always: one process alone is a group too.
+
+    Raises:
+        NoAnswer: another process has ended.
     """
     here = place()
     if here.count == 1 and not always:

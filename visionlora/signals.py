@@ -35,9 +35,9 @@ class Stopped(BaseException):
 
 
 class StopRequest:
-    """A signal, from its arrival to the place where it is obeyed.
+    """A signal, from its arrival to the place where it is handled.
 
-    It is obeyed at once by raising :class:`Stopped`, but inside :meth:`deferred` only where :meth:`check` is
+    It is handled at once by raising :class:`Stopped`, but inside :meth:`deferred` only where :meth:`check` is
     called: an exception out of nowhere could come while a file is written. A second signal ends the process.
     """
 
@@ -57,7 +57,7 @@ class StopRequest:
 
     @contextmanager
     def deferred(self, rescue: Callable[[], None] | None = None) -> Iterator[None]:
-        """Inside, a signal waits for :meth:`check`; it is obeyed at the end at the latest.
+        """Inside, a signal waits for :meth:`check`; it is handled at the end at the latest.
 
         Args:
             rescue: what a second signal does before it ends the process; it saves what would be lost.
@@ -73,7 +73,7 @@ class StopRequest:
             self.check()
 
     def check(self) -> None:
-        """Obey a signal that arrived.
+        """Stop if a signal arrived.
 
         Raises:
             Stopped: one did.
@@ -83,7 +83,7 @@ class StopRequest:
             raise Stopped(self.number)
 
     def check_raised(self) -> None:
-        """Obey a signal whose exception became an error of the library that it struck: compiled code may
+        """Stop if a signal's exception became an error of the library that it interrupted: compiled code may
         answer any exception with one of its own.
 
         Raises:
@@ -123,7 +123,7 @@ class StopRequest:
 
 
 class NoStop(StopRequest):
-    """Signals are ignored: the first of several processes obeys them, and ends the others."""
+    """Signals are ignored: the first of several processes handles them, and ends the others."""
 
     def install(self) -> None:
         for number in handled():
@@ -132,20 +132,22 @@ class NoStop(StopRequest):
 
 @contextmanager
 def starting() -> Iterator[None]:
-    """Inside, Ctrl-C ends the process at once, in one line. While modules are imported and options are read
-    nothing is half done, and an exception out of nowhere becomes an error of the library that it strikes."""
+    """Inside, SIGINT and SIGTERM end the process at once, in one line. While modules are imported and options
+    are read nothing is half done, and an exception would become an error of the library that it interrupts.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, _end_in_one_line)
+    before = {number: signal.signal(number, _end_in_one_line) for number in SIGNALS}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _end_in_one_line(number: int, frame: FrameType | None) -> None:
-    os.write(sys.stderr.fileno(), b"error: stopped by SIGINT\n")
+    os.write(sys.stderr.fileno(), f"error: stopped by {signal.Signals(number).name}\n".encode())
     os._exit(128 + number)
 
 

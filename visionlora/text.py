@@ -25,7 +25,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  #
 
 
 def printable(text: object, encoding: str | None = None) -> str:
-    """``text`` on one line, with nothing in it that a terminal would obey.
+    """``text`` on one line, without control sequences for a terminal.
 
     Control characters (ESC, line breaks), characters that turn the direction of writing round, and bytes of a
     file name that are not UTF-8 become escapes such as ``\\x1b``. Letters of every script stay as they are.
@@ -62,7 +62,7 @@ def brief(value: object, most: int = 80) -> str:
     shortener.maxstring = shortener.maxother = shortener.maxlong = most
     try:
         text = shortener.repr(value)
-    except Exception:  # whole numbers above 4300 digits have no text, and a stranger's class may do anything
+    except Exception:  # a whole number above 4300 digits has no text, and an untrusted class any repr
         return f"a {type(value).__name__}"
     return text if len(text) <= most else f"{text[: most - 3]}..."
 

@@ -149,8 +149,7 @@ def _help(accelerator: str) -> int:
 
 
 def _train(config: DictConfig, folder: RunFolder, stop: StopRequest) -> None:
-    from visionlora.training.cross_validation import run_folds
-    from visionlora.training.run import run
+    from visionlora.training.run import run, run_folds
 
     run(config, folder, stop) if config.data.folds is None else run_folds(config, folder, stop)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -155,11 +154,6 @@ def to_hex(values: Iterable[float]) -> str:
 def mix(a: str, b: str, share: float) -> str:
     """`a` with `share` of `b` in it."""
     return to_hex(rgb(a) * (1 - share) + rgb(b) * share)
-
-
-def turned_hue(colour: str, degrees: float) -> str:
-    h, lightness, s = colorsys.rgb_to_hls(*rgb(colour).tolist())
-    return to_hex(colorsys.hls_to_rgb((h + degrees / 360) % 1, lightness, s))
 
 
 def luminance(colour: str) -> float:

@@ -119,6 +119,10 @@ LAYERS: dict[str, Case] = {
     "transposed 3d": (lambda: nn.ConvTranspose3d(2, 4, 2), lambda: torch.randn(1, 2, 3, 3, 3)),
     "linear": (lambda: nn.Linear(5, 7), lambda: torch.randn(2, 3, 5)),
     "embedding": (lambda: nn.Embedding(10, 6, padding_idx=3), lambda: torch.tensor([[1, 3, 9], [3, 0, 2]])),
+    "embedding, norms limited": (
+        lambda: nn.Embedding(10, 6, max_norm=1.5),
+        lambda: torch.tensor([[1, 3, 9], [3, 0, 2]]),
+    ),
     "attention": (Attention, lambda: torch.randn(2, 5, 8)),
 }
 

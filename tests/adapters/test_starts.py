@@ -23,7 +23,15 @@ from visionlora.adapters import (
 )
 from visionlora.adapters.collect import input_rows, layer_inputs, set_starts, weight_gradients
 from visionlora.adapters.init import INITS
-from visionlora.adapters.init.from_data import contrastive, corda, eva, lora_ga, lora_null, redistribute_ranks
+from visionlora.adapters.init.from_data import (
+    TooFewDirections,
+    contrastive,
+    corda,
+    eva,
+    lora_ga,
+    lora_null,
+    redistribute_ranks,
+)
 from visionlora.adapters.init.start import Start
 from visionlora.adapters.patterns import exactly
 
@@ -140,7 +148,7 @@ def test_eva_starts_at_the_inputs_leading_directions() -> None:
 
 
 def test_eva_refuses_too_few_inputs() -> None:
-    with pytest.raises(ValueError, match="too few for rank 4"):
+    with pytest.raises(TooFewDirections, match="too few for rank 4"):
         eva(torch.zeros(4, 6), AdapterSettings(rank=4), torch.randn(3, 6))
     with pytest.raises(ValueError, match="rows of 6 numbers"):
         eva(torch.zeros(4, 6), AdapterSettings(rank=4), torch.randn(8, 5))

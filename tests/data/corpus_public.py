@@ -115,6 +115,7 @@ def saved_tables() -> Iterator[Case]:
     yield case("lists of one label", "path,label\ni/a.png,\"['cat']\"\ni/b.png,\"['dog']\"\n", counts=EACH)
     yield case("JSON lists of one label", 'path,label\ni/a.png,"[""cat""]"\ni/b.png,"[""dog""]"\n', counts=EACH)  # fmt: skip
     yield case("a column of true and false for each class", "image,cat,dog\ni/a.png,True,False\ni/b.png,False,True\n", counts=EACH)  # fmt: skip
+    yield case("a column of t and f for each class", "image,cat,dog\ni/a.png,t,f\ni/b.png,F,T\n", counts=EACH)
     yield case("a column of yes and no for each class", "image,cat,dog\ni/a.png,yes,no\ni/b.png,no,yes\n", counts=EACH)  # fmt: skip
     yield case("probabilities", "image,cat,dog\ni/a.png,0.9,0.1\ni/b.png,0.2,0.8\n", error="no label column")
     for word in ("nan", "NaN", "NA", "N/A", "None", "null", "?", "-", "#N/A"):

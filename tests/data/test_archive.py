@@ -5,6 +5,9 @@ from __future__ import annotations
 import gzip
 import io
 import lzma
+import os
+import subprocess
+import sys
 import tarfile
 import zipfile
 import zlib
@@ -123,3 +126,25 @@ def test_links_are_left_out(tmp_path: Path, image: bytes) -> None:
     path.write_bytes(tar_of((link, b""), (tarfile.TarInfo("a.png"), image)))
     folder, _ = unpacked(path)
     assert [file.name for file in folder.iterdir()] == ["a.png"]
+
+
+def test_without_a_cache_an_archive_is_unpacked_once_and_nothing_is_left(
+    tmp_path: Path, image: bytes
+) -> None:
+    path, temporary = tmp_path / "pets.tar", tmp_path / "temporary"
+    path.write_bytes(tar_of((tarfile.TarInfo("cat/a.png"), image)))
+    temporary.mkdir()
+    code = (
+        "import sys; from pathlib import Path; from visionlora.data.archive import unpacked\n"
+        "(first, note), (second, _) = (unpacked(Path(sys.argv[1])) for _ in range(2))\n"
+        "assert first == second and list(first.rglob('*.png')), first\n"
+        "print(first, note, sep='\\n')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True,
+        env={**os.environ, "VISIONLORA_CACHE": "", "TMPDIR": str(temporary)},
+    )  # fmt: skip
+    folder, note = done.stdout.splitlines()
+    assert Path(folder).is_relative_to(temporary)
+    assert note.endswith("until this command ends (VISIONLORA_CACHE is empty)")
+    assert not list(temporary.iterdir())

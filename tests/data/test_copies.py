@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from visionlora.data.copies import equal_files
 from visionlora.data.folders import scan
 from visionlora.data.images import ImageFile
-from visionlora.data.splits import dealt, stratified
+from visionlora.data.splits import k_folds, stratified
 
 
 def write(root: Path, contents: dict[str, list[int]]) -> list[ImageFile]:
@@ -84,7 +84,7 @@ def test_copies_under_two_labels_are_on_one_side_except_where_a_class_has_nothin
 
 def test_copies_are_in_one_fold_and_every_fold_can_learn_every_class(tmp_path: Path) -> None:
     images = write(tmp_path, {"a": [1] * 4 + [2], "b": [3, 3, 4, 4, 5], "c": [6, 6]})
-    for train, val in dealt(images, tmp_path, 2, 0):
+    for train, val in k_folds(images, tmp_path, 2, 0):
         assert {one.label for one in train} == {"a", "b", "c"}
         shared = {one.path.read_bytes() for one in train} & {one.path.read_bytes() for one in val}
         assert shared <= {b"00000006"}, "c has nothing else"

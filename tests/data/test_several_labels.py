@@ -49,6 +49,7 @@ def written(mark: str, rows: list[tuple[str, ...]]) -> str:
         ("\ufeff" + written("|", ROWS).replace("\n", "\r\n"), ROWS),
         ("path,cat,dog,bird\n1.png,1,0,0\n2.png,1,1,0\n3.png,0,1,1\n4.png,0,0,0\n", PLAIN),
         ("path;cat;dog;bird\n1.png;1.0;0.0;\n2.png;1;1;0\n3.png;0;true;yes\n4.png;;;\n", PLAIN),
+        ("path,cat,dog,bird\n1.png,y,n,n\n2.png,T,t,F\n3.png,n,Y,y\n4.png,f,f,f\n", PLAIN),
         ("name,cat,dog,bird,age\n1.png,1,0,0,7\n2.png,1,1,0,3\n3.png,0,1,1,4\n4.png,0,0,0,9\n", PLAIN),
         ("path,object,animal\n1.png,1,0\n2.png,1,1\n3.png,0,1\n4.png,0,0\n",
          [("object",), ("animal", "object"), ("animal",), ()]),

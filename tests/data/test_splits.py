@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from visionlora.data.images import ImageFile
-from visionlora.data.splits import MANY_VAL, MOST_TEST, ImageFolder, assemble, dealt, stratified, with_report
+from visionlora.data.splits import (
+    MANY_VAL,
+    MOST_TEST,
+    ImageFolder,
+    k_folds,
+    make_folder,
+    stratified,
+    with_report,
+)
 from visionlora.errors import VisionLoraError
 
 ROOT = Path("/images")
@@ -52,7 +60,7 @@ def test_folds_judge_every_image_once_and_can_learn_every_class(
     everything = images(sizes)
     if folds > len(everything):
         return
-    parts = dealt(everything, ROOT, folds, seed)
+    parts = k_folds(everything, ROOT, folds, seed)
     assert sorted(p.path for _, val in parts for p in val) == sorted(p.path for p in everything)
     for train, val in parts:
         assert not set(train) & set(val)
@@ -93,19 +101,19 @@ def test_small_classes_split_as_documented(count: int, validating: int) -> None:
 
 
 def test_a_fraction_of_zero_leaves_everything_in_train() -> None:
-    folder, _ = assemble(ROOT, {"train": images({"a": 9})}, val_fraction=0, seed=0)
+    folder, _ = make_folder(ROOT, {"train": images({"a": 9})}, val_fraction=0, seed=0)
     assert (len(folder.train), folder.val) == (9, ())
 
 
 @pytest.mark.parametrize("fraction", [-0.1, 1.0, float("nan")])
 def test_an_impossible_fraction_is_refused(fraction: float) -> None:
     with pytest.raises(VisionLoraError, match=r"data\.val_fraction is .*; set it to"):
-        assemble(ROOT, {"train": images({"a": 9})}, val_fraction=fraction, seed=0)
+        make_folder(ROOT, {"train": images({"a": 9})}, val_fraction=fraction, seed=0)
 
 
 def test_a_given_val_split_is_left_alone() -> None:
     found = {"train": images({"a": 9}), "val": images({"a": 2}, Path("/val"))}
-    folder, _ = assemble(ROOT, found, val_fraction=0.5, seed=0)
+    folder, _ = make_folder(ROOT, found, val_fraction=0.5, seed=0)
     assert (len(folder.train), len(folder.val)) == (9, 2)
 
 

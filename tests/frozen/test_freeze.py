@@ -126,3 +126,23 @@ def test_it_keeps_nothing_of_its_input_while_a_network_is_adapted():
 def test_afterwards_it_is_a_plain_one_again(plain_again):
     model = plain_again(attach(network(), LoraConfig(rank=2, exclude=["2"])))
     assert type(model[2]) is nn.Conv2d
+
+
+@pytest.mark.parametrize("kind", [nn.Embedding, nn.EmbeddingBag])
+def test_an_embedding_that_limits_its_norms_computes_what_it_did_and_keeps_its_bits(kind):
+    torch.manual_seed(0)
+    embedding, indices = kind(10, 4, max_norm=1.0), torch.tensor([[1, 3, 9], [3, 0, 2]])
+    model = nn.Sequential(embedding, nn.Linear(4, 2))
+    before = embedding.weight.detach().clone()
+    attach(model, LoraConfig(rank=2, targets=["1"]))
+    found = model(indices)
+    assert torch.equal(embedding.weight, before) and not embedding.weight.requires_grad
+    if kind is nn.Embedding:
+        attach(model, LoraConfig(rank=2, targets=["0"]), name="on the embedding itself")
+        torch.testing.assert_close(model[0](indices), embedding(indices))
+        detach(model, "on the embedding itself")
+    detach(model)
+    assert type(embedding) is kind
+    assert torch.equal(embedding.weight, before)
+    torch.testing.assert_close(model(indices), found)
+    assert not torch.equal(embedding.weight, before), "the plain layer no longer limits its norms"

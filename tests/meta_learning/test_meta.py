@@ -12,7 +12,7 @@ from PIL import Image
 from tests.conftest import Command, Train
 from visionlora.adapters import read_adapter_config
 from visionlora.adapters.io.tensor_file import read_tensors
-from visionlora.meta_learning.tasks import deal, held_out
+from visionlora.meta_learning.tasks import held_out, sample_task
 
 COLOURS = {"red": (220, 40, 40), "blue": (40, 40, 220), "green": (40, 200, 40), "grey": (128, 128, 128)}
 
@@ -47,9 +47,9 @@ def meta(command: Command, folder: Path, weights: Path, images: Path, tmp_path: 
 
 def test_tasks_are_a_function_of_the_seed_and_their_number() -> None:
     images = {name: range(4 * place, 4 * place + 4) for place, name in enumerate("abcdef")}
-    one = deal(images, 3, 1, 7, 2)
-    assert one == deal(dict(reversed(images.items())), 3, 1, 7, 2)
-    assert one != deal(images, 3, 1, 7, 3) and one != deal(images, 3, 1, 8, 2)
+    one = sample_task(images, 3, 1, 7, 2)
+    assert one == sample_task(dict(reversed(images.items())), 3, 1, 7, 2)
+    assert one != sample_task(images, 3, 1, 7, 3) and one != sample_task(images, 3, 1, 8, 2)
     assert len(one.support) == 3 and len(one.query) == 9
     assert not set(one.support) & set(one.query)
     assert {place // 4 for place in one.support} == {place // 4 for place in one.query}

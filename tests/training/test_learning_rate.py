@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 
 from tests.conftest import Train, metrics_of
 from visionlora.optimizers.config import default_lr
-from visionlora.training.learning_rate import FACTORS
+from visionlora.training.fit import FACTORS
 
 
 def test_the_best_trial_determines_the_learning_rate(train: Train) -> None:

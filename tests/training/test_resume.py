@@ -83,6 +83,15 @@ def whole(train: Train, tmp_path: Path) -> Callable[..., Path]:
     return run
 
 
+def stopped_and_continued(train: Train, command: Command, *options: str) -> Path:
+    """The folder of a run that SIGTERM stopped in a step."""
+    with pytest.MonkeyPatch.context() as patch:
+        stop_at(patch, "in a step", signal.SIGTERM)
+        _, folder = train(*options)
+    assert command("train", f"resume={folder}").code == 0
+    return folder
+
+
 def bytes_of(folder: Path) -> list[bytes]:
     return [(folder / name).read_bytes() for name in BYTES]
 
@@ -154,10 +163,7 @@ def test_whatever_is_trained_continues_to_the_same_bytes(
 ) -> None:
     options = (*option.split(), "trainer.max_steps=8", "lora.rank=4", "model.dropout=true")
     expected = bytes_of(whole(*options))
-    with pytest.MonkeyPatch.context() as patch:
-        stop_at(patch, "in a step", signal.SIGTERM)
-        _, folder = train(*options)
-    assert command("train", f"resume={folder}").code == 0
+    folder = stopped_and_continued(train, command, *options)
     assert bytes_of(folder) == expected
 
 
@@ -171,10 +177,7 @@ def test_the_best_weights_before_an_interruption_are_still_the_best(
     )  # fmt: skip
     expected = whole(*options)
     assert metrics_of(expected)["steps"] < 8, "it is to stop early, so the best weights are from before"
-    with pytest.MonkeyPatch.context() as patch:
-        stop_at(patch, "in a step", signal.SIGTERM)
-        _, folder = train(*options)
-    assert command("train", f"resume={folder}").code == 0
+    folder = stopped_and_continued(train, command, *options)
     assert bytes_of(folder) == bytes_of(expected)
     for key in ("candidates", "steps", "strength", "after"):
         assert metrics_of(folder)[key] == metrics_of(expected)[key], key
@@ -189,10 +192,7 @@ def test_features_that_are_cached_do_not_change_where_a_run_ends(
         "trainer.validations=4", "trainer.patience=null", "optimizer.lr=0.05", "retention.views=2",
     )  # fmt: skip
     expected = bytes_of(whole(*options))
-    with pytest.MonkeyPatch.context() as patch:
-        stop_at(patch, "in a step", signal.SIGTERM)
-        _, folder = train(*options)
-    assert command("train", f"resume={folder}").code == 0
+    folder = stopped_and_continued(train, command, *options)
     assert bytes_of(folder) == expected
 
 
@@ -222,9 +222,7 @@ def test_trials_of_the_learning_rate_are_not_repeated(train: Train, command: Com
     done = json.loads((folder / "run.json").read_text()).get("learning_rate_trials", [])
     with pytest.MonkeyPatch.context() as patch:
         tried = []
-        patch.setattr(
-            "visionlora.training.learning_rate._try", lambda *arguments: tried.append(1) or len(tried) / 10
-        )
+        patch.setattr("visionlora.training.fit._try", lambda *arguments: tried.append(1) or len(tried) / 10)
         assert command("train", f"resume={folder}").code == 0
     assert len(tried) == 5 - len(done)
     assert metrics_of(folder)["learning_rate"]["tried"][: len(done)] == done

@@ -10,15 +10,11 @@ merge(network)  # a plain network again, with what was learned in its weights
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from visionlora.lazy import names_of_api
 
 if TYPE_CHECKING:
     from visionlora.adapters.api import *  # noqa: F403
 
-
-def __getattr__(name: str) -> Any:
-    # Imported when first used: --help needs the options in visionlora.adapters.config, and not torch.
-    if name.startswith("__"):
-        raise AttributeError(name)
-    return getattr(importlib.import_module("visionlora.adapters.api"), name)
+__getattr__ = names_of_api(__name__, modules=False)

@@ -28,7 +28,7 @@ from visionlora.adapters.network import (
     adapter_state,
     cut_rank,
     named_adapters,
-    restart_adapters,
+    start_adapters,
     step_adapters,
 )
 from visionlora.adapters.tuned import extract_tuned
@@ -69,13 +69,13 @@ __all__ = [
     "named_adapters",
     "predict_mixed",
     "read_adapter_config",
-    "restart_adapters",
     "save_adapter",
     "save_loralib",
     "save_lycoris",
     "save_peft",
     "scale",
     "scaled",
+    "start_adapters",
     "step_adapters",
     "unfold_batch_norm",
 ]

@@ -39,7 +39,7 @@ from visionlora.adapters.sites import WeightSite
 from visionlora.adapters.targets import chosen_sites, closest, unmatched_patterns
 from visionlora.adapters.whole import forget_replaced, replaced, set_replaced
 from visionlora.frozen.folding import unfold_batch_norm
-from visionlora.frozen.freeze import FrozenConv, freeze, freeze_modules
+from visionlora.frozen.freeze import FrozenConv, FrozenEmbedding, freeze, freeze_modules
 from visionlora.frozen.packed import PackedWeight
 from visionlora.frozen.swap import swap, swap_back
 from visionlora.frozen.weight import frozen_weight
@@ -270,7 +270,7 @@ def _put_on(
             if parameter.ndim == weight.ndim:
                 parameter.data = parameter.data.contiguous(memory_format=LAST[parameter.ndim])
     adapter.to(weight.device).train(module.training)
-    if isinstance(module, FrozenConv):  # frozen by an adapter that leaves it out
+    if isinstance(module, FrozenConv | FrozenEmbedding):  # frozen by an adapter that leaves it out
         swap_back(module)
     if not isinstance(module, AdaptedLayer):
         swap(module, kind_of(module))

@@ -162,7 +162,7 @@ class Adapter(nn.Module):
         for adapter in adapters:
             adapter.on_step(step, total)
 
-    def restart(self, step: int, total: int) -> None:
+    def on_start(self, step: int, total: int) -> None:
         """Called when training starts (step 0), or continues after step `step` of `total` with the tensors of
         that step: for what a family keeps elsewhere."""
 

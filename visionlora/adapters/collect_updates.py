@@ -101,6 +101,9 @@ def attach_updates(
 
     Returns:
         What was kept of each weight's update.
+
+    Raises:
+        LoraError: there is no update.
     """
     factors: dict[str, tuple[Tensor, Tensor]] = {}
     whole: dict[str, dict[str, dict[str, Tensor]]] = {}  # by family, weight and parameter

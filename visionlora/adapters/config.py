@@ -209,7 +209,7 @@ class LoraConfig:
 
 
 def selectors(key: str, given: str | Sequence[str]) -> tuple[str, ...]:
-    """`given` as a tuple of checked selectors."""
+    """`given` as a tuple of checked selectors; a LoraError names `key` where it is something else."""
     chosen = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, Sequence) else None
     if chosen is None:
         raise LoraError(f"{key} is {brief(given)}: give a string or a list of strings.")

@@ -19,6 +19,7 @@ from visionlora.adapters.norms import AdaptedNorm
 from visionlora.adapters.output_scale import scaled_output
 from visionlora.adapters.whole_weight import computed_conv, computed_linear
 from visionlora.frozen.folding import Affine, Fold, FoldableConv
+from visionlora.frozen.freeze import limits_norms
 from visionlora.kernels import (
     FrozenWeight,
     Geometry,
@@ -252,6 +253,12 @@ class AdaptedWeight(HasWeight):
     def sparse(self) -> bool:
         """Of an embedding: the gradient of a computed weight is dense."""
         return False
+
+    @property
+    def weight(self) -> Tensor:
+        """As other layers have it; a copy where the forward pass limits the norms in it."""
+        weight = self._current_weight()
+        return weight.clone() if limits_norms(self) and not self.computes_adapters else weight
 
 
 class AdaptedAttention(AdaptedLayer):

@@ -1,4 +1,4 @@
-"""Patterns of layers' names: regular expressions, from strangers' files too, whose matching time is bounded.
+"""Patterns of layers' names: regular expressions, from untrusted files too, whose matching time is bounded.
 
 Python's `re` backtracks: `((.+)+)+!` takes centuries to say that a name of 40 letters does not match. So a
 pattern is refused where it can match a name in too many ways, before it is ever tried.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import bz2
 import gzip
 import hashlib
@@ -17,11 +18,12 @@ import zipfile
 from _compression import DecompressReader
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import IO, TypeVar, cast
 
 from visionlora.data.formats import SUFFIXES, only_bytes_tell, sniff, suffix_hint
-from visionlora.data.walk import is_litter
+from visionlora.data.walk import is_system_file
 from visionlora.errors import VisionLoraError
 from visionlora.paths import cache_directory
 
@@ -64,12 +66,22 @@ def unpacked(archive: Path, most_bytes: int | None = None, into: Path | None = N
     status = archive.stat()
     identity = f"{os.path.realpath(archive)}\0{status.st_size}\0{status.st_mtime_ns}"
     name = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    places = into or cache_directory() or Path(tempfile.mkdtemp(prefix="visionlora-"))
+    kept = into or cache_directory()
+    places = _temporary_folder() if kept is None else kept
     # A folder of the archive's own name: it may be the class.
     folder = places / "unpacked" / name / (archive.name.split(".")[0][:40] or "archive")
     if not folder.is_dir():
         _unpack(archive, folder, MAX_BYTES if most_bytes is None else most_bytes)
-    return folder, f"{archive.name} is unpacked in {folder}"
+    until = "" if kept else ", until this command ends (VISIONLORA_CACHE is empty)"
+    return folder, f"{archive.name} is unpacked in {folder}{until}"
+
+
+@cache
+def _temporary_folder() -> Path:
+    """One for the whole process, which removes it when it ends."""
+    folder = tempfile.TemporaryDirectory(prefix="visionlora-", ignore_cleanup_errors=True)
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
 
 
 def _unpack(archive: Path, folder: Path, most_bytes: int) -> None:
@@ -89,7 +101,7 @@ def _unpack(archive: Path, folder: Path, most_bytes: int) -> None:
                 raise
     except VisionLoraError:
         raise
-    except Exception as error:  # on a stranger's bytes the readers raise whatever they trip over
+    except Exception as error:  # on untrusted bytes the readers raise any error
         with archive.open("rb") as file:
             kind = sniff(file.read(256)) or ""
         said = " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
@@ -140,7 +152,7 @@ def _parts(archive: Path, name: str) -> tuple[str, ...]:
 
 
 def _is_wanted(parts: tuple[str, ...]) -> bool:
-    if not parts or any(is_litter(part) for part in parts):
+    if not parts or any(is_system_file(part) for part in parts):
         return False
     suffix = PurePosixPath(parts[-1]).suffix.casefold()
     return suffix in SUFFIXES | _TABLES or only_bytes_tell(suffix) or suffix_hint(suffix) is not None

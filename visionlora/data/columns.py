@@ -11,6 +11,7 @@ from visionlora.data.formats import SUFFIXES
 from visionlora.data.rows import Rows
 from visionlora.data.several_labels import SeveralLabels
 from visionlora.data.split_names import split_name
+from visionlora.data.yes_no import NO, YES
 from visionlora.errors import VisionLoraError
 from visionlora.text import listed
 
@@ -40,9 +41,6 @@ _FLAGS = {
 
 
 _KNOWN = {name.replace("_", "") for name in (*PATH_COLUMNS, *LABEL_COLUMNS, *SPLIT_COLUMNS)}
-
-ON = frozenset({"1", "1.0", "true", "yes", "t", "y"})
-"""What says in a column of its own that something is so."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +114,7 @@ def one_hot(path: Path, number: int, row: Sequence[str], columns: Columns) -> st
         VisionLoraError: several have.
     """
     chosen = [
-        name for name, place in columns.classes.items() if place < len(row) and row[place].casefold() in ON
+        name for name, place in columns.classes.items() if place < len(row) and row[place].casefold() in YES
     ]
     if len(chosen) > 1:
         raise SeveralLabels(
@@ -235,4 +233,4 @@ def _is_switch(text: str) -> bool:
 
 
 def _is_flag(text: str) -> bool:
-    return text.casefold() in {"0", "1", "0.0", "1.0", "true", "false", "yes", "no"}
+    return text.casefold() in YES | NO

@@ -22,7 +22,7 @@ from visionlora.data.layout_hints import (
     refuse_masks,
 )
 from visionlora.data.several_labels import count_labels
-from visionlora.data.splits import ImageFolder, assemble, two_spellings
+from visionlora.data.splits import ImageFolder, make_folder, two_spellings
 from visionlora.data.table import read_table
 from visionlora.data.walk import entries, kinds, skipped_notes, walk
 from visionlora.errors import VisionLoraError
@@ -101,7 +101,7 @@ def _found_in(
     if root.is_file():
         table = read_table(root, class_name, by)
         notes += [*table.notes, *describe_beside(root, _classes(table.images)), *_counted(table.images, by)]
-        return assemble(
+        return make_folder(
             root, table.images, val_fraction=val_fraction, seed=seed, layout=table.layout, notes=notes
         )
     refuse_missing(root)
@@ -114,7 +114,7 @@ def _found_in(
     found, skipped, problems = _read(root, layout, class_name, notes, by)
     names_of = describe_numbers(_classes(found), [*entries(root).others, *skipped])
     notes += [*_counted(found, by), *layout.notes, *skipped_notes(skipped), *names_of]
-    folder, wrong = assemble(
+    folder, wrong = make_folder(
         root, found, val_fraction=val_fraction, seed=seed, skipped=skipped, layout=layout.name, notes=notes
     )
     return folder, [*problems, *wrong]

@@ -117,8 +117,8 @@ def open_image(path: str | Path, *, shorter_side: int | None = None) -> Image.Im
             ``MAX_ASPECT``, or pixels without a defined range (floating point, integers above 16 bits).
     """
     path = Path(path)
-    # Pillow's parsers raise whatever they trip over (struct.error, SyntaxError, zlib.error, ...): on the
-    # bytes of a stranger's file any of them means the same, and the reason is kept.
+    # Pillow's parsers raise any error (struct.error, SyntaxError, zlib.error, ...): on the
+    # bytes of an untrusted file any of them means the same, and the reason is kept.
     try:
         # Opening a named pipe would wait for ever.
         mode = retried(path, path.stat).st_mode

@@ -152,19 +152,26 @@ def make_loader(
     balance: bool = False,
     repeats: Sequence[int] | None = None,
 ) -> ImageLoader:
-    """Batches of ``dataset`` (:meth:`ImageDataset.collate`), the last small one included.
+    """Batches of a dataset (:meth:`ImageDataset.collate`), the last small one included.
 
-    With ``fill``, shuffled images that would leave half of the only batch empty come several times, each
-    time with the transform's other random numbers (batch augmentation: Hoffer et al. 2020,
-    https://arxiv.org/abs/1901.09335). With ``balance``, shuffled images of every class come equally often.
-    ``repeats`` says how often each image comes, in place of both.
+    Where several processes train (:mod:`visionlora.processes`), every image is served by one of them.
 
-    Where several processes train (:mod:`visionlora.processes`), ``batch_size`` is of all together where the
-    images are shuffled; every image is served by one of them.
+    Args:
+        dataset: the images.
+        batch_size: where images are shuffled, that of all processes together.
+        seed: of the order.
+        shuffle: whether every epoch has another order.
+        workers: processes that read images; the batches are the same to the bit. Small sets need none:
+            reading a cached image takes less than handing it over. Fill the cache (:func:`check`) before the
+            first pass, for workers inherit it and add nothing to it.
+        fill: whether shuffled images that would leave half of the only batch empty come several times, each
+            time with the transform's other random numbers (batch augmentation: Hoffer et al. 2020,
+            https://arxiv.org/abs/1901.09335).
+        balance: whether shuffled images of every class come equally often.
+        repeats: how often each image comes, in place of both.
 
-    With ``workers`` processes the batches are the same to the bit. Small sets need none: reading a cached
-    image takes less than handing it over. Fill the cache (:func:`check`) before the first
-    pass, for workers inherit it and add nothing to it.
+    Raises:
+        VisionLoraError: the processes cannot share ``batch_size`` evenly.
     """
     if repeats is None:
         once = balanced_repeats(dataset.targets) if balance else [1] * len(dataset)

@@ -11,14 +11,13 @@ from pathlib import Path
 
 from visionlora.data.images import ImageFile
 from visionlora.data.rows import LIST
+from visionlora.data.yes_no import NO, YES
 from visionlora.errors import VisionLoraError
 
 SEPARATORS = {"bar": "|", "semicolon": ";", "comma": ",", "space": " "}
 """The words of ``data.separator``; ``auto`` takes the first of them that is in the column."""
 AUTO = "auto"
 _WORDS = {"|": "a bar (|)", ";": "a semicolon (;)", ",": "a comma", " ": "spaces"}
-_ON = frozenset({"1", "1.0", "true", "yes"})
-_OFF = frozenset({"0", "0.0", "false", "no", ""})
 
 
 class SeveralLabels(VisionLoraError):
@@ -122,9 +121,9 @@ def flagged(path: Path, number: int, row: Sequence[str], classes: Mapping[str, i
     names = []
     for name, place in classes.items():
         cell = row[place].casefold() if place < len(row) else ""
-        if cell in _ON:
+        if cell in YES:
             names.append(name)
-        elif cell not in _OFF:
+        elif cell and cell not in NO:
             raise VisionLoraError(
                 f"{path} line {number}: {row[place]!r} in column {name}; an image has a label (1) or not "
                 "(0): write one of them, or remove the line"

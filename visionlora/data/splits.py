@@ -146,7 +146,7 @@ def stratified(
     return train, [image for image in images if image in validating]
 
 
-def dealt(
+def k_folds(
     images: Sequence[ImageFile], root: Path, folds: int, seed: int
 ) -> list[tuple[list[ImageFile], list[ImageFile]]]:
     """(train, val) of each of ``folds`` parts: every image is in one val, its classes spread evenly.
@@ -196,7 +196,7 @@ def hashed(image: ImageFile, root: Path, seed: int) -> bytes:
     return hashlib.sha256(f"{seed}/{name}".encode(errors="surrogateescape")).digest()
 
 
-def assemble(
+def make_folder(
     root: Path,
     found: Mapping[str, Sequence[ImageFile]],
     *,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from visionlora.data.columns import ON, PATH_COLUMNS, Columns, find_columns, one_hot
+from visionlora.data.columns import PATH_COLUMNS, Columns, find_columns, one_hot
 from visionlora.data.files_by_name import FilesByName, spellings
 from visionlora.data.formats import SUFFIXES
 from visionlora.data.images import ImageFile, labelled
@@ -25,6 +25,7 @@ from visionlora.data.several_labels import (
     tags_note,
 )
 from visionlora.data.split_names import split_name
+from visionlora.data.yes_no import YES
 from visionlora.errors import VisionLoraError
 from visionlora.text import listed
 
@@ -273,7 +274,7 @@ class _Reader:
     def _split(self, number: int, row: Sequence[str], split: str) -> str:
         columns = self.columns
         for flag, position in columns.flags.items():
-            if position < len(row) and row[position].casefold() in ON:
+            if position < len(row) and row[position].casefold() in YES:
                 return flag
         if columns.split is None:
             return "train" if not columns.flags or "train" not in columns.flags else "val"

@@ -16,7 +16,7 @@ from visionlora.data.formats import FORMATS, SUFFIXES, only_bytes_tell, sniff, s
 from visionlora.data.share import may_pass, retried
 from visionlora.errors import VisionLoraError
 
-_LITTER = frozenset(
+_SYSTEM_FILES = frozenset(
     {
         "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information", "recycler",
         "windowsimagebackup", "_vti_cnf", "_vti_pvt",  # Windows
@@ -26,7 +26,7 @@ _LITTER = frozenset(
         "site-packages",
     }
 )  # fmt: skip
-_LITTER_PATTERN = re.compile(
+_SYSTEM_PATTERN = re.compile(
     r"@(__|ea|syno|tmp|recycle|recently|sharebin|transcode|download|app|gmt-).*"  # Synology, QNAP, Samba
     r"|synophoto.*|found\.\d{3}|.*\.(photoslibrary|lrdata|lrcat-data)",
     re.IGNORECASE,
@@ -49,7 +49,7 @@ class Entries:
 
 
 def entries(folder: Path) -> Entries:
-    """What lies directly in ``folder``, without litter; symbolic links are followed.
+    """What lies directly in ``folder``, without system files; symbolic links are followed.
 
     Raises:
         VisionLoraError: the folder cannot be read.
@@ -62,7 +62,7 @@ def entries(folder: Path) -> Entries:
     images: list[Path] = []
     others: list[Path] = []
     for entry in found:
-        if is_litter(entry.name):
+        if is_system_file(entry.name):
             continue
         path = folder / entry.name
         if _is_folder(entry):
@@ -135,11 +135,11 @@ def _files(folder: Path) -> Iterator[Path]:
         kept = []
         for name in folders:
             real = os.path.realpath(here / name)
-            if real not in been_in and not is_litter(name) and not is_run_folder(here / name):
+            if real not in been_in and not is_system_file(name) and not is_run_folder(here / name):
                 been_in.add(real)
                 kept.append(name)
         folders[:] = kept
-        yield from (here / name for name in files if not is_litter(name))
+        yield from (here / name for name in files if not is_system_file(name))
     for failed in again:
         try:
             retried(failed, lambda: os.listdir(failed))  # noqa: B023, PTH208
@@ -164,11 +164,11 @@ def is_image(path: Path) -> bool:
         return False
 
 
-def is_litter(name: str) -> bool:
-    """Whether nobody put a file or folder of this name there on purpose."""
+def is_system_file(name: str) -> bool:
+    """Whether a system writes files or folders of this name by itself (``.DS_Store``, ``Thumbs.db``)."""
     if name.startswith("."):
         return not name.endswith(".icloud")  # .photo.jpg.icloud stands for an image
-    return name.casefold() in _LITTER or bool(_LITTER_PATTERN.fullmatch(name))
+    return name.casefold() in _SYSTEM_FILES or bool(_SYSTEM_PATTERN.fullmatch(name))
 
 
 def is_run_folder(folder: Path) -> bool:
@@ -197,7 +197,7 @@ def is_run_folder(folder: Path) -> bool:
 
 
 def has_files(folder: Path) -> bool:
-    """Whether there is any file below ``folder``, litter included."""
+    """Whether there is any file below ``folder``, system files included."""
     return any(files for _, _, files in os.walk(folder))
 
 

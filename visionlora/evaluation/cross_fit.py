@@ -25,7 +25,7 @@ KINDS = ("validation", "retention", "contrast", "held_out")
 
 
 def first_half(predictions: Predictions) -> Tensor:
-    """Which images the first half has: bool, (images,). Those of each class are dealt in turn."""
+    """Which images the first half has: bool, (images,). Those of each class alternate."""
     chosen = torch.zeros(len(predictions), dtype=torch.bool)
     place = 0  # where one class ends the next goes on: both halves stay even
     for label in predictions.labels.unique().tolist():

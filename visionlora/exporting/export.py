@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -25,7 +25,7 @@ from visionlora.exporting.config import ExportConfig
 from visionlora.exporting.images import batches, calibration_images, comparison_images
 from visionlora.exporting.prepared import Maps, prepared
 from visionlora.exporting.script import onnx_script
-from visionlora.files import replacing, require_writable, write_json
+from visionlora.files import replacing, reported, require_writable, write_json
 from visionlora.frozen.growth import growths
 from visionlora.frozen.quantised import dequantise
 from visionlora.models import WeightsMetadata, plain_head
@@ -202,15 +202,19 @@ def _beside(path: Path) -> Iterator[Path]:
     Unlike :func:`visionlora.files.replacing` it keeps the suffix, which libraries look at, and may be a
     folder, as Core ML's packages are.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".exporting-") as folder:
-        unfinished = Path(folder) / path.name
-        yield unfinished
-        if path.is_dir():
-            if path.suffix.lower() != ".mlpackage":
-                raise VisionLoraError(f"output: {path} is a folder; give the name of a file")
-            shutil.rmtree(path)
-        os.replace(unfinished, path)  # noqa: PTH105 - a package is a folder
+    folder = path.parent / f".exporting-{secrets.token_hex(4)}"
+    try:
+        with reported(path, folder):
+            folder.mkdir(parents=True)
+            unfinished = folder / path.name
+            yield unfinished
+            if path.is_dir():
+                if path.suffix.lower() != ".mlpackage":
+                    raise VisionLoraError(f"output: {path} is a folder; give the name of a file")
+                shutil.rmtree(path)
+            os.replace(unfinished, path)  # noqa: PTH105 - a package is a folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _size(path: Path) -> int:

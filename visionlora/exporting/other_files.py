@@ -96,7 +96,11 @@ def fill_from(path: Path, network: nn.Module) -> None:
 
 
 def save_coreml(module: nn.Module, example: Tensor, path: Path, about: Mapping[str, str], half: bool) -> None:
-    """Write a Core ML package, which computes in float16 if asked for."""
+    """Write a Core ML package, which computes in float16 if asked for.
+
+    Raises:
+        VisionLoraError: the network has something that Core ML does not have.
+    """
     import coremltools
 
     precision = coremltools.precision.FLOAT16 if half else coremltools.precision.FLOAT32
@@ -130,7 +134,11 @@ def open_coreml(path: Path) -> Runner | None:
 
 
 def save_litert(module: nn.Module, example: Tensor, path: Path) -> None:
-    """Write a LiteRT file, which takes one image at a time."""
+    """Write a LiteRT file, which takes one image at a time.
+
+    Raises:
+        VisionLoraError: the network has something that LiteRT does not have.
+    """
     import litert_torch
 
     try:

@@ -1,4 +1,5 @@
-"""The frozen rest of an adapted network: parameters, running statistics, grouped convolutions."""
+"""The frozen rest of an adapted network: parameters, running statistics, grouped convolutions, and embeddings
+that limit their norms."""
 
 from __future__ import annotations
 
@@ -33,13 +34,37 @@ class FrozenConv(Swapped):
         return frozen_conv(input, frozen_weight(self), self.bias, conv_geometry(self))
 
 
+class FrozenEmbedding(Swapped):
+    """A frozen embedding with `max_norm`.
+
+    A plain one limits the norms in its weight itself, in every forward pass; this one in a copy.
+    """
+
+    prefix = "Frozen"
+
+    @property
+    def weight(self) -> Tensor:
+        """A copy of the frozen weight, for one forward pass."""
+        weight = self._parameters["weight"]
+        assert weight is not None
+        return weight.clone()
+
+
+def limits_norms(module: nn.Module) -> bool:
+    """Whether a forward pass of this module changes its weight: it is an embedding with `max_norm`, whose
+    weight is a parameter and not computed (weight norm)."""
+    kinds, held = nn.Embedding | nn.EmbeddingBag, module._parameters.get("weight")
+    return isinstance(module, kinds) and module.max_norm is not None and held is not None
+
+
 def conv_geometry(conv: Any) -> Geometry:
     """The geometry of a convolution that pads with zeros."""
     return Geometry.of(conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.groups)
 
 
 def freeze(model: nn.Module, adapted: Container[nn.Module]) -> None:
-    """Freeze every parameter, running statistics, and grouped convolutions but the `adapted` ones.
+    """Freeze every parameter and running statistics, and of the layers that are not `adapted` grouped
+    convolutions and embeddings that limit their norms.
 
     Calling it again for a network that is frozen already changes nothing.
     """
@@ -57,8 +82,12 @@ def freeze_modules(model: nn.Module, adapted: Container[nn.Module]) -> None:
             continue
         if keeps_statistics(module) and not isinstance(module, FrozenStatistics):
             freeze_statistics(module)
-        elif type(module) in CONVOLUTIONS and module.groups != 1 and module not in adapted:
+        elif module in adapted or isinstance(module, Swapped):
+            continue
+        elif type(module) in CONVOLUTIONS and module.groups != 1:
             swap(module, FrozenConv)
+        elif limits_norms(module):
+            swap(module, FrozenEmbedding)
 
 
 def unfreeze(model: nn.Module) -> None:
@@ -67,5 +96,5 @@ def unfreeze(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, FrozenStatistics):
             unfreeze_statistics(module)
-        elif isinstance(module, FrozenConv):
+        elif isinstance(module, FrozenConv | FrozenEmbedding):
             swap_back(module)

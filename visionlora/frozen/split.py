@@ -74,7 +74,7 @@ def split(network: nn.Module, random: tuple[type[nn.Module], ...] = ()) -> Split
     """
     try:
         graph = _Tracer().trace(network)
-    except Exception:  # a forward pass gets a proxy in place of a tensor, and raises whatever it trips over
+    except Exception:  # a forward pass gets a proxy in place of a tensor, and raises any error
         return None
     nodes = [node for node in graph.nodes if node.op != "output"]
     if not _calls_everything_trained(network, nodes):

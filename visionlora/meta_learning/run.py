@@ -21,7 +21,7 @@ from visionlora.kernels.autotune import replay
 from visionlora.meta_learning.config import MetaOptions
 from visionlora.meta_learning.learn import StartLearner
 from visionlora.meta_learning.problem import Features, Problem
-from visionlora.meta_learning.tasks import deal, held_out
+from visionlora.meta_learning.tasks import held_out, sample_task
 from visionlora.models import Backbone, find_class
 from visionlora.models.adapted import AdaptedNetwork, adapt
 from visionlora.models.classes import UnknownClass
@@ -81,7 +81,7 @@ def learn_start(options: MetaOptions, console: Console | None = None) -> dict[st
 
 
 def _check_classes(seen: Sequence[ImageFile], options: MetaOptions, notices: Notices) -> None:
-    """Whether tasks can be dealt."""
+    """Refuse classes that no task can be sampled from."""
     shots, usable = options.meta.shots, _by_class(seen, options.meta.shots)
     few = {image.label for image in seen} - set(usable)
     if few:
@@ -165,7 +165,7 @@ def _learn(
     meta, recent = options.meta, []
     with progress(notices.console, "learning the start", "tasks") as advance:
         while learner.done < meta.tasks:
-            task = deal(classes, meta.classes, meta.shots, options.seed, learner.done)
+            task = sample_task(classes, meta.classes, meta.shots, options.seed, learner.done)
             recent.append(learner.learn(task))
             advance(learner.done, meta.tasks)
             last = learner.done == meta.tasks
@@ -192,7 +192,7 @@ def _on_held_out(
         return {}
     meta = options.meta
     numbers = [f"held out {number}" for number in range(HELD_OUT_TASKS)]
-    tasks = [deal(classes, len(classes), meta.shots, options.seed, number) for number in numbers]
+    tasks = [sample_task(classes, len(classes), meta.shots, options.seed, number) for number in numbers]
     measured: dict[str, Any] = {"classes": len(classes), "tasks": len(tasks)}
     for name, start in (("gaussian", first), ("learned", learner.start())):
         found = [learner.after_steps(start, task, number) for number, task in enumerate(tasks)]

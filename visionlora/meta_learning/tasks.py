@@ -1,4 +1,4 @@
-"""Small tasks, dealt from the classes of a folder: each a function of the seed and its number."""
+"""Small tasks, sampled from the classes of a folder: each a function of the seed and its number."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ def held_out(classes: Sequence[str], count: int, seed: int) -> tuple[str, ...]:
     return tuple(sorted(sorted(classes, key=rank)[:count]))
 
 
-def deal(images: Mapping[str, Sequence[int]], classes: int, shots: int, seed: int, number: int | str) -> Task:
+def sample_task(
+    images: Mapping[str, Sequence[int]], classes: int, shots: int, seed: int, number: int | str
+) -> Task:
     """One task.
 
     Args:

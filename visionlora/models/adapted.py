@@ -102,73 +102,27 @@ def adapt(
     Raises:
         VisionLoraError, visionlora.adapters.LoraError: the network, a class name or the adapter is refused.
     """
-    earlier, kind = None, model.head
-    if adapter is not None and model.quantise is not None:
-        raise VisionLoraError(
-            f"model.quantise={model.quantise}: the adapter that is continued was trained on another base; "
-            f"merge it (visionlora merge adapter={adapter} output=merged.safetensors) and train with "
-            "model.weights=merged.safetensors"
-        )
-    if adapter is not None and lora.restart_every is not None:
-        raise VisionLoraError(
-            "lora.restart_every: a sum of restarts can't be added to the adapter that is continued; leave "
-            "it out, or merge that adapter first"
-        )
-    if adapter is None:
-        backbone = load_backbone(model.name, model.weights)
-        require_class_logits(
-            backbone.name, backbone.model, len(backbone.categories), backbone.preprocessing.crop
-        )
-    else:
-        backbone, earlier = continue_from(adapter, model)
-        # Known classes get no output by it, and the known outputs stay.
-        kind = "extend" if kind == "auto" else kind
-    if model.expand:
-        if adapter is not None:
-            raise VisionLoraError(
-                "model.expand: new blocks can't be added to an adapter that is continued; leave one out"
-            )
-        expand(backbone.model, model.expand)
+    backbone, earlier = _loaded(model, lora, adapter)
+    # With an earlier adapter known classes get no output by it, and the known outputs stay.
+    kind = "extend" if earlier is not None and model.head == "auto" else model.head
     head = apply_head(backbone, kind, classes, several)
+    size = backbone.preprocessing.crop
     if several:
-        require_below_zero(backbone.model, head, backbone.preprocessing.crop)
+        require_below_zero(backbone.model, head, size)
     elif head.kind != "new" and backbone.thresholds:
         raise VisionLoraError(
             f"model.head={head.kind}: the outputs of {backbone.weights} are labels, of which an image may "
             "have several; set model.head=new, or task=multi_label"
         )
     only_blocks = model.expand > 0 and tuple(lora.targets) == (AUTO,)
-    if only_blocks and lora.restart_every is not None:
-        raise VisionLoraError(
-            f"lora.restart_every restarts adapters, and model.expand={model.expand} trains new blocks in "
-            "their place; leave one out, or name the layers of adapters beside them (lora.targets)"
-        )
+    _check_start(model, lora, only_blocks)
     if tuple(lora.targets) == (AUTO,):
-        lora = replace(lora, targets=upper_layers(backbone.model, backbone.preprocessing.crop))
+        lora = replace(lora, targets=upper_layers(backbone.model, size))
     if VisualPrompt.family in lora.families:
-        lora = replace(lora, options={"size": backbone.preprocessing.crop, **lora.options})
+        lora = replace(lora, options={"size": size, **lora.options})
     quantised = _quantised(backbone, head, model, lora)
     base_fingerprint = fingerprint(backbone.model, exclude=(*head.trained, *growths(backbone.model)))
-    # New rows are trained whole: a low-rank update of them would only restrict them.
-    generator = torch.Generator().manual_seed(seed)
-    learned = lora.init if is_learned(lora.init) else None
-    if learned is not None and (quantised is not None or only_blocks):
-        unlike = f"quantise={model.quantise}" if quantised is not None else f"expand={model.expand}"
-        raise VisionLoraError(
-            f"lora.init={learned} is a start of adapters on the network's own weights; leave it out, or "
-            f"model.{unlike}"
-        )
-    plain_start = replace(lora, init="default") if learned or lora.init in (AUTO_INIT, *FROM_DATA) else lora
-    grown = growth_modules(backbone.model)
-    inside = [name for name, (module, _) in named_sites(backbone.model).items() if module in grown]
-    if only_blocks:
-        network = attach_layers(backbone.model, {}, generator=generator)
-    else:
-        trained = (*head.trained, *inside)
-        network = attach(backbone.model, plain_start, generator=generator, trained_whole=trained)
-    if learned is not None:
-        # Of an extended head the tensors have other names, so there is nothing to compare.
-        load_adapter(network, learned, check_fingerprint=head.kind == "keep")
+    network = _attached(backbone.model, head, None if only_blocks else lora, seed)
     if earlier is not None:
         require_low_rank(network)
     for parameter in (*head_parameters(network, head), *growth_parameters(network)):
@@ -176,6 +130,75 @@ def adapt(
     if channels_last:
         network.to(memory_format=torch.channels_last)
     return AdaptedNetwork(backbone, head, network, base_fingerprint, tuple(classes), earlier, quantised)
+
+
+def _loaded(
+    model: ModelConfig, lora: LoraConfig, adapter: str | None
+) -> tuple[Backbone, EarlierAdapter | None]:
+    """The network, with its new blocks, and the adapter that goes on."""
+    if adapter is None:
+        backbone, earlier = load_backbone(model.name, model.weights), None
+        require_class_logits(
+            backbone.name, backbone.model, len(backbone.categories), backbone.preprocessing.crop
+        )
+    else:
+        _check_continued(model, lora, adapter)
+        backbone, earlier = continue_from(adapter, model)
+    if model.expand:
+        if earlier is not None:
+            raise VisionLoraError(
+                "model.expand: new blocks can't be added to an adapter that is continued; leave one out"
+            )
+        expand(backbone.model, model.expand)
+    return backbone, earlier
+
+
+def _check_continued(model: ModelConfig, lora: LoraConfig, adapter: str) -> None:
+    """Refuse what does not go together with an adapter that is continued."""
+    if model.quantise is not None:
+        raise VisionLoraError(
+            f"model.quantise={model.quantise}: the adapter that is continued was trained on another base; "
+            f"merge it (visionlora merge adapter={adapter} output=merged.safetensors) and train with "
+            "model.weights=merged.safetensors"
+        )
+    if lora.restart_every is not None:
+        raise VisionLoraError(
+            "lora.restart_every: a sum of restarts can't be added to the adapter that is continued; leave "
+            "it out, or merge that adapter first"
+        )
+
+
+def _check_start(model: ModelConfig, lora: LoraConfig, only_blocks: bool) -> None:
+    """Refuse a start, or restarts, of adapters where there are none or on weights that are not its own."""
+    if only_blocks and lora.restart_every is not None:
+        raise VisionLoraError(
+            f"lora.restart_every restarts adapters, and model.expand={model.expand} trains new blocks in "
+            "their place; leave one out, or name the layers of adapters beside them (lora.targets)"
+        )
+    if is_learned(lora.init) and (model.quantise is not None or only_blocks):
+        unlike = f"quantise={model.quantise}" if model.quantise is not None else f"expand={model.expand}"
+        raise VisionLoraError(
+            f"lora.init={lora.init} is a start of adapters on the network's own weights; leave it out, or "
+            f"model.{unlike}"
+        )
+
+
+def _attached(model: nn.Module, head: Head, lora: LoraConfig | None, seed: int) -> nn.Module:
+    """The network with its adapters, in place; without adapters where ``lora`` is None."""
+    generator = torch.Generator().manual_seed(seed)
+    if lora is None:
+        return attach_layers(model, {}, generator=generator)
+    learned = lora.init if is_learned(lora.init) else None
+    if learned is not None or lora.init in (AUTO_INIT, *FROM_DATA):
+        lora = replace(lora, init="default")
+    grown = growth_modules(model)
+    inside = [name for name, (module, _) in named_sites(model).items() if module in grown]
+    # New rows are trained whole: a low-rank update of them would only restrict them.
+    network = attach(model, lora, generator=generator, trained_whole=(*head.trained, *inside))
+    if learned is not None:
+        # Of an extended head the tensors have other names, so there is nothing to compare.
+        load_adapter(network, learned, check_fingerprint=head.kind == "keep")
+    return network
 
 
 def _quantised(backbone: Backbone, head: Head, model: ModelConfig, lora: LoraConfig) -> QuantisedBase | None:

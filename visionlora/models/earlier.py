@@ -23,7 +23,7 @@ from visionlora.models.backbone import AUTO, Backbone
 from visionlora.models.config import ModelConfig
 from visionlora.models.heads import ExtendedHead, Head, apply_head, plain_head, whole_head
 from visionlora.models.registry import final_layer
-from visionlora.models.restore import adapter_directory, has_several_labels, restore
+from visionlora.models.restore import TrainedModel, adapter_directory, has_several_labels, restore
 from visionlora.models.sources import structure
 
 IMAGENET = "imagenet"
@@ -108,47 +108,10 @@ def continue_from(path: str, options: ModelConfig) -> tuple[Backbone, EarlierAda
             is not low-rank, so that no other can be added to it.
         visionlora.adapters.LoraError: the adapter does not fit the network that it names.
     """
-    if options.head == "new":
-        raise VisionLoraError(
-            "model.head=new drops every class that the network and the adapter know; with adapter= use "
-            "model.head=extend or leave it out"
-        )
     directory = adapter_directory(path)
-    if read_adapter_config(directory)["visionlora"].get("expand"):
-        raise VisionLoraError(
-            f"adapter: {directory} has new blocks (model.expand), and no other adapter can be added to them; "
-            "train from scratch on all images"
-        )
-    if has_several_labels(read_adapter_config(directory)["visionlora"]):
-        raise VisionLoraError(
-            f"adapter: {directory} gives an image several labels (task=multi_label), and no classes can be "
-            "added to them; train from scratch on all images"
-        )
-    name, saved = options.name, read_adapter_config(directory)["visionlora"].get("model")
-    if saved is not None and name not in (AUTO, saved):
-        raise VisionLoraError(f"model.name={name}: {directory} adapts {saved}; leave model.name out")
-    weights = None if options.weights == IMAGENET else options.weights
-    try:
-        restored = restore(directory, None if name == AUTO else name, weights)
-    except (VisionLoraError, LoraError) as error:
-        if weights is None:
-            raise
-        raise VisionLoraError(f"model.weights={weights}: {error}") from error
-    plain = restored.backbone
-    if "quantise" in restored.about:
-        raise VisionLoraError(
-            f"adapter: {directory} was trained on a quantised base, so no other can be added to it; merge it "
-            f"(visionlora merge adapter={directory} output=merged.safetensors) and train with "
-            f"model.name={plain.name} model.weights=merged.safetensors"
-        )
-    try:
-        updates = low_rank_updates(restored.network)
-    except LoraError as error:
-        raise VisionLoraError(
-            f"adapter: {directory}: {error}, so nothing can be added to it; merge it (visionlora merge "
-            f"adapter={directory} output=merged.safetensors) and train with model.name={plain.name} "
-            "model.weights=merged.safetensors"
-        ) from error
+    _check_continues(directory, options)
+    restored = _restored(directory, options)
+    plain, updates = restored.backbone, _updates(directory, restored)
     head = restored.head
     if not restored.classes:  # another library's adapter tells nothing about them
         head = replace(head, layer=final_layer(restored.network, len(head.outputs)), targets=())
@@ -164,6 +127,58 @@ def continue_from(path: str, options: ModelConfig) -> tuple[Backbone, EarlierAda
         retention_root=None if head.kind == "new" else plain.retention_root,
     )
     return knows_more, EarlierAdapter(directory, original, fingerprints, head, restored.classes, updates)
+
+
+def _check_continues(directory: Path, options: ModelConfig) -> None:
+    """Refuse an adapter whose configuration says that no other can be added to it."""
+    own = read_adapter_config(directory)["visionlora"]
+    if options.head == "new":
+        raise VisionLoraError(
+            "model.head=new drops every class that the network and the adapter know; with adapter= use "
+            "model.head=extend or leave it out"
+        )
+    if own.get("expand"):
+        raise VisionLoraError(
+            f"adapter: {directory} has new blocks (model.expand), and no other adapter can be added to them; "
+            "train from scratch on all images"
+        )
+    if has_several_labels(own):
+        raise VisionLoraError(
+            f"adapter: {directory} gives an image several labels (task=multi_label), and no classes can be "
+            "added to them; train from scratch on all images"
+        )
+    saved = own.get("model")
+    if saved is not None and options.name not in (AUTO, saved):
+        raise VisionLoraError(f"model.name={options.name}: {directory} adapts {saved}; leave model.name out")
+
+
+def _restored(directory: Path, options: ModelConfig) -> TrainedModel:
+    weights = None if options.weights == IMAGENET else options.weights
+    try:
+        return restore(directory, None if options.name == AUTO else options.name, weights)
+    except (VisionLoraError, LoraError) as error:
+        if weights is None:
+            raise
+        raise VisionLoraError(f"model.weights={weights}: {error}") from error
+
+
+def _updates(directory: Path, restored: TrainedModel) -> dict[str, LowRank]:
+    """The adapter's updates, if others can be added to them."""
+    merge_it = (
+        f"merge it (visionlora merge adapter={directory} output=merged.safetensors) and train with "
+        f"model.name={restored.backbone.name} model.weights=merged.safetensors"
+    )
+    if "quantise" in restored.about:
+        raise VisionLoraError(
+            f"adapter: {directory} was trained on a quantised base, so no other can be added to it; "
+            f"{merge_it}"
+        )
+    try:
+        return low_rank_updates(restored.network)
+    except LoraError as error:
+        raise VisionLoraError(
+            f"adapter: {directory}: {error}, so nothing can be added to it; {merge_it}"
+        ) from error
 
 
 def require_low_rank(network: nn.Module) -> None:

@@ -91,27 +91,30 @@ def write_merged(
         write_quantised(path, network, file_metadata(recipe, description))
     else:
         write_weights(path, network, recipe, description)
-    about = {
-        "model": trained.backbone.name,
-        "num_classes": len(outputs),
-        **recipe,
-        "trained": list(trained.classes),
-        "classes": list(outputs),
-        **(
-            {"task": MULTI_LABEL, "thresholds": dict(zip(outputs, thresholds, strict=True))}
-            if thresholds
-            else {}
-        ),
-    }
-    write_json(names, about, indent=1)
+    write_json(names, _about(trained, recipe), indent=1)
     said += [
-        f"{printable(path)}: {about['model']} with {counted(about['num_classes'], 'output')}; "
+        f"{printable(path)}: {trained.backbone.name} with {counted(len(outputs), 'output')}; "
         f"their names are in {printable(names.name)}",
         f"it fits {in_words(recipe)}",
     ]
     for line in said:
         (console or Console()).print(Text(line))
     return path
+
+
+def _about(trained: TrainedModel, recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``NAME.classes.json`` holds."""
+    outputs, thresholds = trained.head.outputs, saved_thresholds(trained)
+    about = {
+        "model": trained.backbone.name,
+        "num_classes": len(outputs),
+        **recipe,
+        "trained": list(trained.classes),
+        "classes": list(outputs),
+    }
+    if thresholds:
+        about |= {"task": MULTI_LABEL, "thresholds": dict(zip(outputs, thresholds, strict=True))}
+    return about
 
 
 def _export_command(adapter: str, output: Path, model: str | None, weights: str | None) -> str:

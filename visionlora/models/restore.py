@@ -82,7 +82,7 @@ def restore(path: str | Path, model: str | None = None, weights: str | None = No
             f"adapter: {directory} does not name the network it adapts; add model=NAME (e.g. model=vgg11)"
         )
     if is_factory(name) and model is None:
-        # An adapter may come from a stranger: what it says is not run.
+        # An adapter may be untrusted: no code in it is run.
         raise VisionLoraError(
             f"adapter: code makes the network of {directory}; to run it, add model={brief(name)}"
         )

@@ -171,7 +171,7 @@ def _read_torch(path: Path) -> WeightFile:
             f"weights: {path} is damaged, or holds more than tensors, which could run code; "
             "save model.state_dict() instead"
         ) from error
-    except Exception as error:  # PyTorch's reader raises whatever it trips over, as parsers in Python do
+    except Exception as error:  # PyTorch's reader raises any error, as parsers in Python do
         raise VisionLoraError(f"weights: {path} is not a complete PyTorch file ({_line(error)})") from error
     found, notice = find_state_dict(state)
     if found is not None:

@@ -114,7 +114,7 @@ def read_header(card: Path) -> dict[str, Any]:
 
 
 def figures_in(header: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures of a header, as :func:`figures_of_run` has them; of a stranger's too."""
+    """The figures of a header, as :func:`figures_of_run` has them; of an untrusted one too."""
     found: dict[str, Any] = {**dict.fromkeys(_RESULTS), "selected": False}
     for result in _list(_first(header.get("model-index")).get("results")):
         data_set = _dict(_dict(result).get("dataset")).get("name")

@@ -149,7 +149,7 @@ def gallery_table(entries: Sequence[GalleryEntry]) -> Table:
 
 
 def _lines(first: str, *others: str) -> Text:
-    """Texts of strangers below each other."""
+    """Untrusted texts below each other."""
     text = Text(for_terminal(first))
     for other in others:
         text.append(f"\n{for_terminal(other)}", style="dim")

@@ -34,6 +34,9 @@ def generate_images(count: int, size: int, seed: int = 0) -> tuple[Tensor, ...]:
         count: how many.
         size: pixels a side, at least 16.
         seed: another seed, other images.
+
+    Raises:
+        ValueError: the count is negative, or the size too small.
     """
     if count < 0 or size < 16:
         raise ValueError(f"count is {count} and size {size}; give at least 0 images of at least 16 pixels")

@@ -24,7 +24,7 @@ class CheckpointWriter(Checkpoint):
 
     Args:
         checkpoints: where.
-        stop: SIGINT and SIGTERM; obeyed when the checkpoint is written.
+        stop: SIGINT and SIGTERM; handled when the checkpoint is written.
         loader: of the training images.
         saved: called after each checkpoint.
         steps: from one to the next; None: any number.

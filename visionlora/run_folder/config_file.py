@@ -1,4 +1,4 @@
-"""The configuration of a run, read from a file that may come from a stranger."""
+"""The configuration of a run, read from a file that may be untrusted."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def load_config(path: Path) -> DictConfig:
         raise ValueError("it is empty")
     if not isinstance(config, DictConfig):
         raise ValueError("it is not the configuration of a run")
-    # A reference of a stranger's could read the environment.
+    # A reference in an untrusted file could read the environment.
     return OmegaConf.create(as_text(OmegaConf.to_container(config, resolve=False)))
 
 
 def set_value(config: DictConfig, name: str, value: Any) -> None:
-    """Give an option a value in plain Python, which may be a stranger's: ``${...}`` in it stays text."""
+    """Give an option a value in plain Python, which may be untrusted: ``${...}`` in it stays text."""
     OmegaConf.update(config, name, as_text(value), merge=False, force_add=True)
 
 

@@ -37,7 +37,7 @@ _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
         "a list of trials",
     ),
 }
-"""What is read back, and may come from a stranger."""
+"""What is read back, and may be untrusted."""
 
 
 class Record:

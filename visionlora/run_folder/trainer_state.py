@@ -14,7 +14,7 @@ import lightning
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 from torch import Tensor, nn
 
-from visionlora.adapters import adapter_state, restart_adapters
+from visionlora.adapters import adapter_state, start_adapters
 from visionlora.errors import VisionLoraError
 
 
@@ -72,7 +72,7 @@ def restore(
         _restore(trainer, module, state, loader)
     except VisionLoraError:
         raise
-    except Exception as error:  # each part raises what it trips over
+    except Exception as error:  # each part raises errors of its own
         raise VisionLoraError(
             f"the last checkpoint is not one of this run ({type(error).__name__}: {error}); remove it to "
             "continue from the one before it"
@@ -97,7 +97,7 @@ def _restore(
         if callback.state_key in state["callbacks"]:
             callback.load_state_dict(state["callbacks"][callback.state_key])
     module.on_load_checkpoint(dict(state))
-    restart_adapters(module, state["step"], trainer.max_steps)
+    start_adapters(module, state["step"], trainer.max_steps)
     trainer.should_stop = any(
         one.wait_count >= one.patience for one in _callbacks(trainer) if isinstance(one, EarlyStopping)
     )

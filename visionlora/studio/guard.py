@@ -36,7 +36,7 @@ def is_loopback(host: str) -> bool:
 
 
 class Guard:
-    """Refuses requests of strangers before anything else sees them.
+    """Refuses requests without permission before anything else sees them.
 
     On loopback the name in the address has to be one of this machine: a page from elsewhere whose name was
     made to lead here (DNS rebinding) is refused. A request that changes something has to come from the

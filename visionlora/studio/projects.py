@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from visionlora.data.formats import SUFFIXES
-from visionlora.data.walk import is_litter
+from visionlora.data.walk import is_system_file
 from visionlora.errors import VisionLoraError
 from visionlora.files import read_json, write_json
 from visionlora.text import printable
@@ -134,7 +134,7 @@ class Projects:
             for path, name in files:
                 reason = None
                 suffix = Path(name).suffix.casefold()
-                if any(map(is_litter, _parts(name))):
+                if any(map(is_system_file, _parts(name))):
                     reason = "left there by a file manager or another program"
                 elif suffix not in SUFFIXES:
                     reason = _TABLE if suffix in TABLES else "not an image"
@@ -233,7 +233,7 @@ def checked_id(value: str) -> str:
 
 
 def tidy(name: str) -> str:
-    """A name as a person means it: one line, without what a terminal would obey, not too long."""
+    """A name as a person means it: one line, without control sequences, not too long."""
     return " ".join(printable(name).split())[:_LONGEST_NAME]
 
 

@@ -250,8 +250,8 @@ class MultiLabel:
 
 
 def halves(labels: Tensor) -> Tensor:
-    """Which images the first half has: bool, (images,). Those of each label, the rarest first, are dealt in
-    turn."""
+    """Which images the first half has: bool, (images,). Those of each label, the rarest first,
+    alternate."""
     first = torch.zeros(len(labels), dtype=torch.bool)
     left = torch.ones(len(labels), dtype=torch.bool)
     place = 0

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,7 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from visionlora.adapters import AdaptedLayer, FrozenBatchNorm, LoraConfig, adapted_layers, attach, folded
 from visionlora.device import choose_device
-from visionlora.files import replacing
+from visionlora.files import write_json
 from visionlora.frozen.folding import FoldedConv, FoldedNorm
 from visionlora.frozen.freeze import FrozenConv
 from visionlora.frozen.split import split
@@ -78,8 +76,7 @@ def explain_network(options: ExplainConfig) -> dict[str, Any]:
             **explain_step(network, images, TYPES.get(precision)),
         }
     if options.output is not None:
-        with replacing(Path(options.output)) as beside:
-            beside.write_text(json.dumps(explanation, indent=1), encoding="utf-8")
+        write_json(options.output, explanation, indent=1)
     console = Console()
     # In a file or a pipe the table need not fit a terminal.
     show(explanation_table(explanation), console if console.is_terminal else Console(width=180))

@@ -25,9 +25,10 @@ from visionlora.frozen.growth import growth_parameters
 from visionlora.phases import seconds_so_far
 from visionlora.report.metrics_file import SELECTED
 from visionlora.tasks.base import Chosen
-from visionlora.training.learning_rate import Trials
 from visionlora.training.setup import RunSetup
 
+Trials = list[dict[str, float | None]]
+"""Of each trial of ``optimizer.lr=auto`` the ``lr`` and the ``val/objective``; None: it diverged."""
 LIBRARIES = ("visionlora", "torch", "torchvision", "lightning", "numpy", "PIL")
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
-from rich.console import RenderableType
 
 from visionlora.adapters.groups import learning_rate_factor
 from visionlora.data import BadImage, ImageDataset, ImageFile, ImageFolder, ImageLoader, scan
 from visionlora.data.augment import BatchMixing
-from visionlora.data.class_findings import unequal
+from visionlora.data.config import DataConfig
 from visionlora.data.loaders import ImageLoaders
 from visionlora.data.loading import first_epoch
 from visionlora.data.manifest import EarlierImages
@@ -22,16 +20,12 @@ from visionlora.data.splits import with_report
 from visionlora.data.walk import watched
 from visionlora.device import choose_device, keep_freed_memory
 from visionlora.evaluation.images import EvaluationImages
-from visionlora.frozen.growth import growths
 from visionlora.models.adapted import AdaptedNetwork, adapt
-from visionlora.models.class_outputs import describe_outputs
 from visionlora.models.config import ModelConfig
 from visionlora.models.sources import check_source
-from visionlora.models.upper_layers import AUTO
 from visionlora.notices import Notices
 from visionlora.optimizers.make import require_optimizer
 from visionlora.report.progress import progress
-from visionlora.report.run_text import found_block, training_plan
 from visionlora.retention.anchors import anchor_stream, retention_loader
 from visionlora.retention.earlier import earlier_loader, find_earlier_images
 from visionlora.retention.make_teacher import make_teacher
@@ -41,10 +35,9 @@ from visionlora.retention.teacher import AnchorTeacher
 from visionlora.run_folder.record import Record
 from visionlora.tasks.base import Task
 from visionlora.tasks.choose import loss_weights, new_task
-from visionlora.text import counted, listed
+from visionlora.text import counted
+from visionlora.training.announce import announce, found
 from visionlora.training.config import RunConfig, TrainerConfig
-
-_HALFWAY = "the average of the weights is taken halfway to the start"
 
 
 @dataclass(frozen=True)
@@ -149,16 +142,7 @@ def set_up(
     several = config.separator is not None
     if config.trainer.threads is not None:
         torch.set_num_threads(config.trainer.threads)
-    with progress(notices.console, "looking for images", "files") as advance, watched(advance):
-        folder = images or scan(
-            data.root, class_name=data.class_name, val_fraction=data.val_fraction, seed=config.seed,
-            separator=config.separator,
-        )  # fmt: skip
-    if several:
-        require_several(folder.root, (*folder.train, *folder.val))
-    folder, reporting = with_report(folder, config.seed)
-    if reporting:
-        notices.say(reporting)
+    folder = _find_images(data, config.separator, config.seed, images, notices)
     adapted = adapt(
         config.model, config.lora, folder.classes, config.seed, config.trainer.channels_last, config.adapter,
         several,
@@ -170,7 +154,7 @@ def set_up(
     if config.augment.mixes:
         config = replace(config, cache=replace(config.cache, features=False))
         notices.say("cache.features is off: features are of one image, and images are mixed (augment)")
-    notices.console.print(_found(config.trainer, config.data.batch_size, folder, adapted))
+    notices.console.print(found(config.trainer, data.batch_size, folder, adapted))
     loaders = ImageLoaders(
         backbone.preprocessing, config.augment, seed=config.seed, batch_size=data.batch_size,
         cache_mb=data.cache_mb, workers=data.workers, balance=data.balance,
@@ -185,31 +169,18 @@ def set_up(
     keeps = config.trainer.reuse_memory
     if device.type == "cpu" and not keep_freed_memory(keeps) and keeps:
         notices.say("freed memory goes back to the system: only glibc can keep it (trainer.reuse_memory)")
-    _announce(config, folder, adapted, notices)
+    announce(config, folder, adapted, notices)
     earlier = EarlierImages()
     if adapted.earlier is not None:
         earlier = find_earlier_images(adapted.earlier.directory, notices)
-    retention, teacher, held_out = None, None, None
-    if head.kind == "new":
-        notices.say(
-            "head new has none of the old outputs: nothing is distilled, and forgetting is not measured"
-        )
-        if smoothing := config.optimizer.label_smoothing:
-            notices.say(f"labels are smoothed by {smoothing:g} (optimizer.label_smoothing)")
-        if config.lora.restart_every is None:
-            notices.say(_HALFWAY)
-    else:
-        retention = retention_loader(config.retention.root, backbone, loaders, notices)
-    if config.retention.distils and head.kind != "new":
+    retention = None if new else retention_loader(config.retention.root, backbone, loaders, notices)
+    teacher, held_out = None, None
+    if config.retention.distils and not new:
         hold_out = retention is None and config.retention.budget is not None
         teacher, held_out = make_teacher(
             config.retention, config.contrast, folder, adapted, loaders, device, hold_out, earlier.train,
             record, notices,
         )  # fmt: skip
-    elif config.contrast.anchors not in ("auto", []):
-        notices.say(
-            "contrast.anchors are not used: nothing is distilled (retention.weight, per_step, head new)"
-        )
     contrast = None if several else contrast_loader(config.contrast.root, loaders, notices)
     evaluation_images = EvaluationImages(
         validation_loader, retention, contrast, test=testing if folder.test else None,
@@ -219,15 +190,10 @@ def set_up(
         stream = anchor_stream([held_out.anchors], config.retention, loaders)
         batches = stream.batches(data.batch_size)
         evaluation_images = replace(evaluation_images, held_out=batches, held_out_kind=held_out.kind)
+    bad = _left_out(loaders, data.on_bad, notices)
     anchors = None if teacher is None else teacher.stream.batches(data.batch_size, BOTH, False)
     init = chosen_init(config.lora.init, adapted.network, anchors is not None)
     config = replace(config, lora=replace(config.lora, init=init))
-    for separated in loaders.separated:
-        notices.warn(separated)
-    bad = loaders.left_out(data.on_bad)
-    if bad:
-        count = counted(len(bad), "image")
-        notices.warn(f"left out {count} that cannot be read, the first: {bad[0].path}: {bad[0].reason}")
     start_from_data(adapted.network, init, first_epoch(train_loader), anchors, device, notices)
     return RunSetup(
         config, folder, adapted, train_loader, validation_loader, evaluation_images, teacher,
@@ -235,48 +201,32 @@ def set_up(
     )  # fmt: skip
 
 
-def _announce(config: RunConfig, folder: ImageFolder, adapted: AdaptedNetwork, notices: Notices) -> None:
-    """What the settings mean for these images and this network, and what deserves a warning."""
-    backbone, head, several = adapted.backbone, adapted.head, config.separator is not None
-    factor = config.optimizer.adapter_factor
-    if factor != 1:
-        notices.say(f"adapters train at {factor:g} times optimizer.lr (adapter_factor)")
-    if backbone.notice:
-        notices.warn(backbone.notice)
-    notices.say(
-        f"head {head.kind}: {counted(len(head.outputs), 'output')}, {len(folder.classes)} of them trained"
-    )
-    if adapted.quantised is not None:
-        notices.say(adapted.quantised.in_words())
-    uneven = unequal(Counter(name for image in folder.train for name in image.names))
-    if uneven and several and not config.optimizer.class_weights:
-        notices.warn(f"{uneven}; optimizer.class_weights=true counts images with and without a label alike")
-    elif uneven and not several and not config.data.balance:
-        notices.warn(f"{uneven}; data.balance=true draws every class equally often")
-    if config.model.expand:
-        blocks = [name.removesuffix(".growth") for name in growths(adapted.network)]
-        notices.say(f"new blocks are trained after {listed(blocks)} (model.expand)")
-    if tuple(config.lora.targets) == (AUTO,):
-        notices.say(f"adapters are on {adapted.places} layers (lora.targets=auto)")
-    if not folder.val:
-        notices.warn(
-            "no validation images: what is learned is not measured, and no checkpoint is chosen; the adapter "
-            "is the average of the weights over the second half of training"
-            + (", halfway to the start" if head.kind == "new" and config.lora.restart_every is None else "")
-        )
+def _find_images(
+    data: DataConfig, separator: str | None, seed: int, images: ImageFolder | None, notices: Notices
+) -> ImageFolder:
+    """The images to learn, to validate on and to report on: ``images``, or what ``data.root`` holds."""
+    with progress(notices.console, "looking for images", "files") as advance, watched(advance):
+        folder = images or scan(
+            data.root, class_name=data.class_name, val_fraction=data.val_fraction, seed=seed,
+            separator=separator,
+        )  # fmt: skip
+    if separator is not None:
+        require_several(folder.root, (*folder.train, *folder.val))
+    folder, reporting = with_report(folder, seed)
+    if reporting:
+        notices.say(reporting)
+    return folder
 
 
-def _found(
-    trainer: TrainerConfig, batch_size: int, folder: ImageFolder, adapted: AdaptedNetwork
-) -> RenderableType:
-    """What was found, and what will be done with it, for the terminal."""
-    backbone = adapted.backbone
-    # Of an unknown network, or where the whole head is new, no name means an output.
-    known = ((), ()) if adapted.head.kind == "new" else (backbone.categories, backbone.wnids)
-    outputs = describe_outputs(folder.classes, *known)
-    steps = trainer.steps(len(folder.train), batch_size, adapted.head.kind == "new")
-    plan = training_plan(steps, batch_size, trainer.validations if folder.val else 0, trainer.stops_after)
-    return found_block(folder, outputs, plan)
+def _left_out(loaders: ImageLoaders, on_bad: str, notices: Notices) -> tuple[BadImage, ...]:
+    """The images that cannot be read, where the run goes on without them."""
+    for separated in loaders.separated:
+        notices.warn(separated)
+    bad = loaders.left_out(on_bad)
+    if bad:
+        count = counted(len(bad), "image")
+        notices.warn(f"left out {count} that cannot be read, the first: {bad[0].path}: {bad[0].reason}")
+    return bad
 
 
 def _images(loader: ImageLoader) -> tuple[ImageFile, ...]:

@@ -185,7 +185,7 @@ class Fitter:
             enable_progress_bar=False,
         )
         # Before every batch Lightning asks the first process whether a SIGTERM came, and waits for the device
-        # to tell; here the first process obeys signals itself and ends the others.
+        # to tell; here the first process handles signals itself and ends the others.
         trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
         return trainer
 

@@ -47,7 +47,7 @@ class Dylora(Lora):
         share = float(torch.rand((), generator=generator))
         self.trained_rank = 1 + int(share * self.settings.rank)
 
-    def restart(self, step: int, total: int) -> None:
+    def on_start(self, step: int, total: int) -> None:
         """The rank that was drawn last."""
         if step:
             self.on_step(step, total)

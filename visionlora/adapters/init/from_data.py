@@ -21,6 +21,10 @@ MOST_COLUMNS, ROWS_OF_WIDE = 1024, 256
 grows with the third power of the columns."""
 
 
+class TooFewDirections(ValueError):
+    """A layer's inputs have fewer directions than the rank."""
+
+
 def eva(base: Tensor, settings: AdapterSettings, inputs: Tensor) -> Start:
     """EVA: A starts at the inputs' right singular vectors, B at zero (Paischer et al. 2024,
     https://arxiv.org/abs/2410.07170, section 3.2).
@@ -31,7 +35,7 @@ def eva(base: Tensor, settings: AdapterSettings, inputs: Tensor) -> Start:
         inputs: (n, in/groups * kernel...), n at least the rank.
 
     Raises:
-        ValueError: there are fewer inputs or columns than the rank.
+        TooFewDirections: there are fewer inputs or columns than the rank.
     """
     _check_rows(inputs, base, settings.rank)
     return from_matrices(_right_vectors(inputs)[1][: settings.rank], None, base)
@@ -131,7 +135,7 @@ def contrastive(
         damping: D gets that share of its mean diagonal: directions that hardly any input has would win.
 
     Raises:
-        ValueError: there are fewer inputs or columns than the rank.
+        TooFewDirections: there are fewer inputs or columns than the rank.
     """
     _check_rows(inputs, base, settings.rank)
     wide, known = inputs.double(), others.double()
@@ -190,7 +194,7 @@ def _check_rows(inputs: Tensor, base: Tensor, rank: int) -> None:
     if inputs.ndim != 2 or inputs.shape[1] != columns:
         raise ValueError(f"inputs are {tuple(inputs.shape)}: give rows of {columns} numbers.")
     if min(inputs.shape) < rank:
-        raise ValueError(
+        raise TooFewDirections(
             f"{min(inputs.shape)} directions are too few for rank {rank}: give more inputs or less rank."
         )
 

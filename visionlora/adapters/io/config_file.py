@@ -1,6 +1,6 @@
 """`adapter_config.json` as plain data: read within bounds, and every value that is used of its type.
 
-The file may come from a stranger. What is not named here is never used.
+The file may be untrusted. What is not named here is never used.
 """
 
 from __future__ import annotations

@@ -71,7 +71,11 @@ def _foreign_type(family: str) -> str:
 
 
 def lora_config(config: Mapping[str, Any], path: Path) -> LoraConfig:
-    """The settings of a configuration that `read_adapter_config` gave."""
+    """The settings of a configuration that `read_adapter_config` gave.
+
+    Raises:
+        LoraError: a value is refused; it names the file.
+    """
     family, own = FAMILIES[config["family"]], config["visionlora"]
     try:
         fields = dict(own["settings"]) if "settings" in own else family.from_peft_config(config)

@@ -24,6 +24,12 @@ _DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def write(directory: Path, tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> Path:
+    """Write an adapter directory's tensors and configuration, both or neither; returns the directory.
+
+    Raises:
+        LoraError: the configuration is not JSON.
+        VisionLoraError: a file cannot be written.
+    """
     from safetensors.torch import save_file
 
     try:
@@ -34,10 +40,11 @@ def write(directory: Path, tensors: Mapping[str, Tensor], config: Mapping[str, A
         ) from error
     plain = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in tensors.items()}
     # Neither takes the place of the old one before both are complete.
-    with replacing(directory / TENSOR_FILE) as tensor_file, replacing(directory / CONFIG_FILE) as config_file:
+    with replacing(directory / TENSOR_FILE) as tensor_file:
         save_file(plain, tensor_file, metadata={"format": "pt"})
-        # A name that is not UTF-8 holds lone surrogates, which become JSON's own escapes and are read back.
-        config_file.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+        with replacing(directory / CONFIG_FILE) as config_file:
+            # A name that is not UTF-8 holds lone surrogates: JSON's own escapes, which are read back.
+            config_file.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
     return directory
 
 

@@ -171,7 +171,7 @@ async function add(files, role, given) {
       const form = new FormData();
       form.append("role", role);
       form.append("label", label);
-      for (const { file, path } of batch) form.append("files", file, path); // as text: litter is known by it
+      for (const { file, path } of batch) form.append("files", file, path); // as text: system files are known by it
       say(t("upload.going", { n: added, all: files.length }));
       try {
         const answer = await ask("POST", `${url()}/images`, form);

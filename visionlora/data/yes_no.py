@@ -1,0 +1,6 @@
+"""What a cell of a column of yes and no says, in any spelling (compare ``cell.casefold()``)."""
+
+from __future__ import annotations
+
+YES = frozenset({"1", "1.0", "true", "yes", "t", "y"})
+NO = frozenset({"0", "0.0", "false", "no", "f", "n"})

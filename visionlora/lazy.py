@@ -1,0 +1,29 @@
+"""Packages whose names are imported when they are first used."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+
+def names_of_api(package: str, modules: bool = True) -> Callable[[str], Any]:
+    """The ``__getattr__`` of a package that offers the names of its module ``api``.
+
+    They are imported when first used: ``--help`` needs the options in ``package.config``, and not torch.
+
+    Args:
+        package: its name.
+        modules: whether ``from package import module`` may stand in a module that ``api`` imports: then
+            ``api`` cannot be asked yet. Not where a name of ``api`` is a module's name too.
+    """
+
+    def find(name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if modules and find_spec(f"{package}.{name}") is not None:
+            return importlib.import_module(f"{package}.{name}")
+        return getattr(importlib.import_module(f"{package}.api"), name)
+
+    return find
