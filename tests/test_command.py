@@ -66,7 +66,7 @@ def test_an_unknown_command_suggests_the_closest(command: Command) -> None:
         (["hydra.nonsense=1"], "hydra.nonsense"),
         (["hydra/launcher=nonsense"], "hydra/launcher"),
         (["--config-dir", "no/such/folder"], "no/such/folder"),
-        (["--config-name", "nonsense"], "nonsense"),
+        (["--config-name", "nonsense"], "error: Cannot find primary config 'nonsense'"),
         (["--cfg", "nonsense"], "nonsense"),
         (["--cfg"], "--cfg takes one of job, hydra, all"),
         (["data=goldfish", "data.root=/no/such folder (1)"], "/no/such folder (1)"),

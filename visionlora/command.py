@@ -225,7 +225,7 @@ def register_resolvers() -> None:
 def explain_composition(error: Exception) -> str:
     """What Hydra could not compose, in one line that says what to do."""
     message = str(error)
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and error.errno is not None:  # Hydra's own have none
         return f"the run's folder cannot be made ({error}); set hydra.run.dir=FOLDER"
     if isinstance(error, yaml.YAMLError):
         return f"a configuration file cannot be read: {message}"

@@ -108,6 +108,11 @@ def test_a_selector_that_matches_nothing_names_close_ones(key):
     assert "\n" not in str(caught.value)
 
 
+def test_names_with_commas_between_them_are_no_list():
+    with pytest.raises(LoraError, match=r"'conv,classifier' matches no layer; several are a list: \[conv,"):
+        attach(small_network(), LoraConfig(targets="conv,classifier"))
+
+
 def test_a_misspelt_keyword_is_recognised():
     with pytest.raises(LoraError, match="classifier"):
         attach(small_network(), LoraConfig(targets="clasifier"))

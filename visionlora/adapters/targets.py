@@ -78,6 +78,8 @@ def _select(key: str, selector: str, layers: Mapping[str, nn.Module]) -> list[st
     else:
         found = [name for name in names if matches(selector, name)]
     if not found:
+        if "," in selector:
+            raise LoraError(f"{key} {selector!r} matches no layer; several are a list: [{selector}].")
         close = closest(selector, [*names, *_KEYWORDS])
         raise LoraError(f"{key} {selector!r} matches no layer; close names: {close}.")
     return found
