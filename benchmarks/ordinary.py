@@ -203,7 +203,7 @@ def how(size: int, seed: int) -> str:
         "nothing, with its 95 % Wilson interval. Seconds are the processor's; those of ours are the whole "
         "run (set-up, test images, sheets and files), those of the others loading and training at one "
         f"learning rate. All validate {VALIDATIONS} times. The product's settings were chosen on other "
-        "classes (half a of the tasks), but for two that docs/ordinary.md names."
+        "classes (half a of the tasks), but for three that docs/ordinary.md names."
     )
 
 

@@ -32,6 +32,7 @@ ANIMALS: Mapping[str, Mapping[str, Sequence[range]]] = {
         "invertebrate": [range(69, 80), range(107, 127), range(300, 327)],
     },
 }
+SCENES = {"animal": [range(398)], "made": [range(398, 924)], "place": [range(970, 981)]}
 THINGS = {"living": [range(398)], "made": [range(398, 924)]}
 DRAWN_CLASSES = 20
 EVERYDAY_SIZES = (1, 5, 10, 50)
@@ -115,6 +116,8 @@ def _photos(folder: Path, real: Path, half: str) -> Iterable[Row]:
     ]
     if half == "b":
         tasks.append(("things", "living things and made things", THINGS, 10, 10))
+    else:  # of places there are four photos: all train
+        tasks.append(("scenes", "animals and made things, and four places", SCENES, 5, 10))
     for name, title, groups, count, choosing in tasks:
         root = folder / f"{name}-{count}"
         for group, ranges in groups.items():
