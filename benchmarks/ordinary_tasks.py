@@ -45,7 +45,7 @@ class Row:
     Attributes:
         name: short, as in the records.
         title: one line for tables.
-        images: how many of each class train.
+        images: how many of each class train, at most.
         root: folder with train, val (chooses) and test (reports), each of class folders.
     """
 
