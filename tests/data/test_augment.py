@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor
 from torchvision.transforms import v2
@@ -71,12 +71,13 @@ def test_settings_switch_their_own_effect_on(sizes: Sizes) -> None:
 
 
 @given(st.floats(0, 1), st.integers(0, 2**31))
-def test_colour_jitter_leaves_gray_images_gray(strength: float, seed: int) -> None:
+@example(strength=0.8737511628904071, seed=4705788)  # a value halfway between two levels
+def test_colour_jitter_leaves_gray_images_gray_to_rounding(strength: float, seed: int) -> None:
     gray = noise(6, 7)[:1].expand(3, -1, -1)
     with seeded(seed):
-        changed = ColourJitter(strength)(gray)
-    assert torch.equal(changed[0], changed[1])
-    assert torch.equal(changed[0], changed[2])
+        red, green, blue = ColourJitter(strength)(gray).int()
+    assert int((red - green).abs().max()) <= 1
+    assert int((red - blue).abs().max()) <= 1
 
 
 @pytest.mark.parametrize("seed", range(5))
