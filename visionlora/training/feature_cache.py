@@ -233,18 +233,8 @@ def plan_feature_cache(
 
         def decide() -> str:
             nonlocal reason
-            reason = f"auto keeps them from {WORTHWHILE:.0%} on"
-            if share < WORTHWHILE:
-                return COMPUTED
-            on_disk, free = megabytes - options.memory_mb / 2, shutil.disk_usage(folder).free / 2**20
-            if on_disk > free:
-                reason = f"keeping them would take {on_disk:,.0f} MB in {folder}, with {free:,.0f} MB free"
-                return COMPUTED
-            reason = (
-                f"keeping them would take {megabytes:,.0f} MB; cache.features=true keeps them all the same, "
-                "largely on disk"
-            )
-            return COMPUTED if megabytes > options.memory_mb * (1 + OVERFLOW) else KEPT
+            choice, reason = _worthwhile(share, megabytes, options.memory_mb, folder)
+            return choice
 
         if choices.choose("features", (KEPT, COMPUTED), decide) == COMPUTED:
             notices.say(f"cache.features: the {kept} are computed at every step: {reason}")
@@ -254,6 +244,21 @@ def plan_feature_cache(
     return FeatureCachePlan(
         parts, share, inputs, megabytes, views, options.uses, options.memory_mb, sample.device, folder
     )
+
+
+def _worthwhile(share: float, megabytes: float, memory_mb: float, folder: Path) -> tuple[str, str]:
+    """What ``cache.features=auto`` does with values of this size, and why."""
+    if share < WORTHWHILE:
+        return COMPUTED, f"auto keeps them from {WORTHWHILE:.0%} on"
+    on_disk, free = megabytes - memory_mb / 2, shutil.disk_usage(folder).free / 2**20
+    if on_disk > free:
+        return COMPUTED, f"keeping them would take {on_disk:,.0f} MB in {folder}, with {free:,.0f} MB free"
+    if megabytes > memory_mb * (1 + OVERFLOW):
+        return COMPUTED, (
+            f"keeping them would take {megabytes:,.0f} MB; cache.features=true keeps them all the same, "
+            "largely on disk"
+        )
+    return KEPT, f"they are {share:.0%} of a forward pass"
 
 
 def computed_part(
