@@ -18,6 +18,7 @@ from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families.full import Full
 from visionlora.adapters.families.lora import Lora
 from visionlora.adapters.network import adapter_names, named_adapters, named_sites
+from visionlora.adapters.sites import plain_weight
 from visionlora.text import brief
 
 
@@ -100,9 +101,7 @@ def extract_difference(
             raise LoraError(
                 f"{name} is missing in the tuned network: give two networks of the same architecture."
             )
-        ours, theirs = (
-            site.view(_plain_weight(name, one, site.parameter)) for one in (module, others[name][0])
-        )
+        ours, theirs = (site.view(plain_weight(name, one, site)) for one in (module, others[name][0]))
         if ours.shape != theirs.shape:
             shapes = f"{tuple(ours.shape)} in the base and {tuple(theirs.shape)} in the tuned network"
             raise LoraError(f"{name} is {shapes}: give two networks of the same architecture.")
@@ -113,16 +112,6 @@ def extract_difference(
     if not differences:
         raise LoraError("The two networks have the same weights: there is nothing to extract.")
     return _attach(base, _factored(differences, rank, energy), into)
-
-
-def _plain_weight(name: str, module: nn.Module, parameter: str) -> Tensor:
-    weight = module._parameters.get(parameter)
-    if weight is None:
-        raise LoraError(
-            f"{name}: its weight is re-parametrised (weight_norm, spectral_norm, prune, ...): remove the "
-            "parametrisation first."
-        )
-    return weight
 
 
 def _holds(model: nn.Module, name: str, adapters: Mapping[str, nn.Module]) -> bool:

@@ -15,8 +15,21 @@ from visionlora.adapters.sites import WeightSite, site_name, sites_of
 from visionlora.frozen.freeze import unfreeze
 from visionlora.frozen.growth import growths
 from visionlora.frozen.swap import swap_back
+from visionlora.text import brief
 
 _Network = TypeVar("_Network", bound=nn.Module)
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The network inside `torch.compile`, `DataParallel` and `DistributedDataParallel`, whose layers have the
+    names that every other copy of it has."""
+    while True:
+        if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
+            model = model.module
+        elif isinstance(inner := model._modules.get("_orig_mod"), nn.Module):
+            model = inner
+        else:
+            return model
 
 
 def adapted_layers(model: nn.Module) -> dict[str, AdaptedLayer]:
@@ -149,8 +162,8 @@ def cut_rank(model: _Network, rank: int) -> _Network:
     Raises:
         LoraError: an active adapter is of another family, or the rank is below 1.
     """
-    if rank < 1:
-        raise LoraError(f"rank is {rank}: give a whole number of at least 1.")
+    if type(rank) is not int or rank < 1:
+        raise LoraError(f"rank is {brief(rank)}: give a whole number of at least 1.")
     adapters = active_adapters(model)
     for adapter in adapters:
         if not isinstance(adapter, Dylora):

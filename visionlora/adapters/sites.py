@@ -10,6 +10,9 @@ from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvTransposeNd
+from torch.nn.parameter import is_lazy
+
+from visionlora.adapters.errors import LoraError
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,23 @@ def sites_of(module: Any) -> tuple[WeightSite, ...]:
     if isinstance(module, nn.Embedding):
         return EMBEDDING
     return WHOLE if isinstance(module, ADAPTABLE) else ()
+
+
+def plain_weight(name: str, module: nn.Module, site: WeightSite) -> Tensor:
+    """The parameter of a site, as the module has it.
+
+    Raises:
+        LoraError: something computes it from other tensors, or it has no shape yet.
+    """
+    weight = module._parameters.get(site.parameter)
+    if weight is None:
+        raise LoraError(
+            f"{name}: its weight is re-parametrised (weight_norm, spectral_norm, prune, ...): remove the "
+            "parametrisation first."
+        )
+    if is_lazy(weight):
+        raise LoraError(f"{name}: the layer is not initialised yet: run the model once.")
+    return weight
 
 
 def has_own_forward(kind: type[nn.Module]) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from visionlora.adapters.attaching import DEFAULT
 from visionlora.adapters.collect_updates import BIAS, Kept, attach_updates
@@ -14,6 +14,7 @@ from visionlora.adapters.combine import Update
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families.bias import Bias
 from visionlora.adapters.network import named_sites
+from visionlora.adapters.sites import plain_weight
 from visionlora.adapters.whole import replace_tensors
 from visionlora.text import listed
 
@@ -74,10 +75,8 @@ def extract_tuned(
         prefix = f"{dot}." if dot else ""
         handled.add(f"{prefix}{where.parameter}")
         other = tuned_sites[site][0]
-        difference = (
-            where.view(cast(Tensor, other._parameters[where.parameter])).float()
-            - where.view(cast(Tensor, module._parameters[where.parameter])).float()
-        )
+        after, before = (where.view(plain_weight(site, one, where)).float() for one in (other, module))
+        difference = after - before
         if bool(difference.any()):
             updates[site] = difference
         if Bias.stands_on(module) and not where.part:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from visionlora.adapters.config import LoraConfig
 from visionlora.adapters.families import FAMILIES
@@ -44,7 +45,7 @@ def mismatches(
     """
     sites = named_sites(model) | named_norms(model)
     found = [] if saved or others or more else ["it holds no adapter's tensors"]
-    found += _layer_mismatches(model, name, sites, saved)
+    found += _layer_mismatches(model, name, sites, saved, settings.families[0])
     ours = bool(config["visionlora"])
     for site, parts in saved.items():
         if site in sites:
@@ -58,6 +59,7 @@ def _layer_mismatches(
     name: str,
     sites: Mapping[str, tuple[nn.Module, WeightSite]],
     saved: Parts,
+    family: str,
 ) -> Iterator[str]:
     modules = dict(model.named_modules(remove_duplicate=False))
     missing = [site for site in saved if site not in modules and site not in sites]
@@ -76,6 +78,9 @@ def _layer_mismatches(
     if surplus:
         yield f"the layers {listed(surplus)} are not adapted in the network (detach it first)"
     for site, adapter in attached.items():
+        if adapter.family != family:
+            yield f"{site} has {adapter.family} in the network, {family} in the adapter (detach it first)"
+            continue
         rank = type(adapter).rank_of(saved.get(site, {}))
         if rank is not None and rank != adapter.settings.rank:
             yield f"{site} has rank {adapter.settings.rank} in the network, {rank} in the adapter"
@@ -89,9 +94,12 @@ def _shape_mismatches(
     settings: LoraConfig,
     ours: bool,
 ) -> Iterator[str]:
-    weight = layer._parameters[site.parameter]
+    weight = layer._parameters.get(site.parameter)
     if weight is None:
         yield f"{name}'s weight is re-parametrised (remove the parametrisation first)"
+        return
+    if is_lazy(weight):
+        yield f"{name} is not initialised yet (run the model once)"
         return
     family, of_site = FAMILIES[settings.families[0]], settings.settings_of(name)
     shape = tuple(site.view(weight).shape)

@@ -20,7 +20,7 @@ from visionlora.adapters.io.fingerprint import fingerprint as base_fingerprint
 from visionlora.adapters.io.peft import put_into, read_one, save_one
 from visionlora.adapters.io.tensor_file import TENSOR_FILE
 from visionlora.adapters.learned_start import is_learned
-from visionlora.adapters.network import active_names, group_adapters, require_adapters
+from visionlora.adapters.network import active_names, group_adapters, require_adapters, unwrapped
 from visionlora.adapters.whole import frozen_tensors, replaced_by_module
 from visionlora.text import brief
 
@@ -43,7 +43,8 @@ def save_adapter(
     Norms and other tensors that a loaded adapter replaced are saved too.
 
     Args:
-        model: an adapted network.
+        model: an adapted network; one that `torch.compile`, `DataParallel` or `DistributedDataParallel`
+            wraps is saved as the network inside.
         directory: made where it is missing.
         name: of the adapter; None: all that are active.
         base_model: the name of the plain network, for readers.
@@ -55,8 +56,10 @@ def save_adapter(
         The directory.
 
     Raises:
-        LoraError: no adapters, a module that does not exist or is adapted too, or `extra` that is not JSON.
+        LoraError: no adapters, names that cannot be those of folders, a module that does not exist or is
+            adapted too, or `extra` that is not JSON.
     """
+    model = unwrapped(model)
     require_adapters(model)
     directory = Path(directory)
     modules_to_save, tensors = replaced_by_module(model, modules_to_save)
@@ -66,6 +69,12 @@ def save_adapter(
     if tensors:
         own["tensors"] = tensors
     names = active_names(model) if name is None else (name,)
+    for part in names[1:]:
+        if not part.isidentifier() or len(names) > MOST_PARTS + 1:
+            raise LoraError(
+                f"{directory}: of at most {MOST_PARTS + 1} adapters saved together, all but the first "
+                f"need names of letters, digits and _, and not {brief(part)}: save each alone with name=..."
+            )
     for part in names[1:]:
         save_one(model, directory / part, part, base_model, base, (), {}, alone=False)
     if len(names) > 1:
@@ -100,8 +109,8 @@ def load_adapter(
     Raises:
         LoraError: a file is missing or broken, or the adapter does not fit; every mismatch is named.
     """
-    directory = Path(directory)
-    saved = [read_one(model, directory, name, check_fingerprint)]
+    directory, network = Path(directory), unwrapped(model)
+    saved = [read_one(network, directory, name, check_fingerprint)]
     parts = saved[0].config["visionlora"].get("parts") or []
     for part in parts:
         inside = part if name == DEFAULT else f"{name}_{part}"
@@ -111,9 +120,9 @@ def load_adapter(
                 f"folders beside it."
             )
         # The head is the first one's, and so it is left out of every one's fingerprint.
-        saved.append(read_one(model, directory / part, inside, check_fingerprint=False))
-    names = [called for one in saved for called in put_into(model, one)]
-    if len(names) < 2:
-        return model
-    group_adapters(model, name, tuple(names))
-    return activate(model, *names)
+        saved.append(read_one(network, directory / part, inside, check_fingerprint=False))
+    names = [called for one in saved for called in put_into(network, one)]
+    if len(names) > 1:
+        group_adapters(network, name, tuple(names))
+        activate(network, *names)
+    return model

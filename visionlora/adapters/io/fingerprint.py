@@ -7,8 +7,11 @@ import hashlib
 from collections.abc import Sequence
 
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
+from visionlora.adapters.errors import LoraError
 from visionlora.adapters.layers import AdaptedLayer
+from visionlora.adapters.network import unwrapped
 from visionlora.frozen.packed import PackedWeight
 
 
@@ -21,7 +24,11 @@ def fingerprint(model: nn.Module, exclude: Sequence[str] = ()) -> str:
     Args:
         model: plain or adapted.
         exclude: modules whose tensors are left out, such as a head that was trained.
+
+    Raises:
+        LoraError: a tensor has no values yet.
     """
+    model = unwrapped(model)
     digest = hashlib.sha256()
     left_out = tuple(f"{name}." for name in exclude)
     left_out += tuple(  # of a layer that stands in several places, under each of its names
@@ -34,6 +41,8 @@ def fingerprint(model: nn.Module, exclude: Sequence[str] = ()) -> str:
             continue
         if name.startswith(left_out):
             continue
+        if tensor.is_meta or is_lazy(tensor):
+            raise LoraError(f"{name} has no values yet: load the network's weights first.")
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         parts = {"": tensor}
         if isinstance(tensor, PackedWeight):

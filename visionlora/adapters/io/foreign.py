@@ -19,7 +19,7 @@ from visionlora.adapters.families import FAMILIES
 from visionlora.adapters.io.tensor_file import checked_tensors, read_safetensors
 from visionlora.adapters.network import adapter_names, group_adapters, named_adapters, named_sites
 from visionlora.adapters.parts import part_name
-from visionlora.adapters.sites import WeightSite
+from visionlora.adapters.sites import WeightSite, plain_weight
 from visionlora.adapters.whole import replace_tensors
 from visionlora.frozen.weight import frozen_weight
 from visionlora.text import brief
@@ -87,6 +87,7 @@ def read_file(path: Path) -> dict[str, Tensor]:
 
 def dense_view(module: nn.Module, site: WeightSite) -> Tensor:
     """The frozen weight as (out, in/groups, kernel...), in at least single precision."""
+    plain_weight(type(module).__name__, module, site)
     weight = frozen_weight(module, site.parameter)
     return site.view(weight.dense(torch.promote_types(weight.dtype, torch.float32))).detach()
 
@@ -150,7 +151,7 @@ def attach_part(model: nn.Module, name: str, parts: Mapping[str, ForeignPart]) -
 def check_shapes(site: str, module: Any, where: WeightSite, part: ForeignPart, source: Path) -> None:
     """Raises LoraError where a tensor has another shape than its weight asks for."""
     family, tensors = FAMILIES[part.settings.family], part.tensors
-    shape = tuple(where.view(module._parameters[where.parameter]).shape)
+    shape = tuple(where.view(plain_weight(site, module, where)).shape)
     expected = family(
         family.shape_on(module, shape), part.settings, torch.float32, torch.Generator()
     ).peft_shapes()

@@ -22,7 +22,7 @@ from visionlora.adapters.families.bias import Bias, changed_bias
 from visionlora.adapters.io.foreign import ForeignAdapter, attach_foreign, read_file
 from visionlora.adapters.io.names import by_layer, resolve
 from visionlora.adapters.layers import AdaptedLayer
-from visionlora.adapters.network import require_adapters
+from visionlora.adapters.network import require_adapters, unwrapped
 from visionlora.adapters.recompress import factored
 from visionlora.adapters.sites import sites_of
 from visionlora.adapters.whole import replaced
@@ -162,6 +162,7 @@ def save_loralib(model: nn.Module, file: str | Path) -> dict[str, int]:
     path = Path(file)
     if path.suffix.lower() not in (".pt", ".pth"):
         raise LoraError(f"{path}: give a file that ends in .pt or .pth, as loralib's do.")
+    model = unwrapped(model)
     if replaced(model):
         names = listed(sorted({key.rpartition(".")[0] for key in replaced(model)}))
         raise LoraError(

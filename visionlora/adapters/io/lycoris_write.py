@@ -19,7 +19,7 @@ from visionlora.adapters.io.names import flattened
 from visionlora.adapters.io.tensor_file import write_tensors
 from visionlora.adapters.layers import AdaptedLayer
 from visionlora.adapters.module_adapter import CONVOLUTIONS
-from visionlora.adapters.network import require_adapters
+from visionlora.adapters.network import require_adapters, unwrapped
 from visionlora.adapters.norms import AdaptedNorm
 from visionlora.adapters.whole import replaced
 from visionlora.text import listed
@@ -45,6 +45,7 @@ def save_lycoris(model: nn.Module, file: str | Path, *, prefix: str = LYCORIS_PR
     path = Path(file)
     if path.suffix.lower() != ".safetensors":
         raise LoraError(f"{path}: give a file that ends in .safetensors.")
+    model = unwrapped(model)
     layers = require_adapters(model)
     tensors: dict[str, Tensor] = _norms(model, prefix)
     whole = []

@@ -24,7 +24,7 @@ from visionlora.adapters.io.fingerprint import fingerprint as base_fingerprint
 from visionlora.adapters.io.peft_config import config_to_peft
 from visionlora.adapters.io.tensor_file import PREFIX, write
 from visionlora.adapters.layers import AdaptedLayer
-from visionlora.adapters.network import require_adapters
+from visionlora.adapters.network import require_adapters, unwrapped
 from visionlora.adapters.norms import AdaptedNorm
 from visionlora.adapters.whole import replaced_by_module
 from visionlora.text import listed
@@ -61,6 +61,7 @@ def save_peft(
     Raises:
         LoraError: PEFT can't compute the same, and why.
     """
+    model = unwrapped(model)
     layers = {name: layer for name, layer in require_adapters(model).items() if layer.active}
     native = _native(model, layers)
     merged, biases = [], {}

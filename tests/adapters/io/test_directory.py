@@ -1,0 +1,102 @@
+"""An adapter directory of a network that is wrapped, or that the adapter does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import parametrizations
+
+from tests.adapters.networks import perturb, small_network
+from visionlora.adapters import (
+    LoraConfig,
+    LoraError,
+    activate,
+    adapted_layers,
+    attach,
+    fingerprint,
+    load_adapter,
+    save_adapter,
+)
+from visionlora.adapters.extraction import extract_difference
+
+
+def base() -> nn.Sequential:
+    """The same weights every time."""
+    torch.manual_seed(0)
+    return small_network()
+
+
+X = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+WRAPPERS: dict[str, Callable[[nn.Module], nn.Module]] = {
+    "compiled": lambda network: torch.compile(network, backend="eager"),
+    "in parallel": nn.DataParallel,
+    "both": lambda network: torch.compile(nn.DataParallel(network), backend="eager"),
+}
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_a_wrapped_network_is_saved_and_loaded_as_the_one_inside(wrapper: str, tmp_path: Path) -> None:
+    wrap, network = WRAPPERS[wrapper], attach(base(), LoraConfig(rank=2))
+    perturb(network)
+    expected = network.eval()(X)
+    save_adapter(wrap(network), tmp_path)
+    plain = load_adapter(base(), tmp_path).eval()
+    assert torch.equal(plain(X), expected)
+    inside = base().eval()
+    wrapped = wrap(inside)
+    assert load_adapter(wrapped, tmp_path) is wrapped
+    assert torch.equal(inside(X), expected)
+    assert fingerprint(wrapped) == fingerprint(base())
+
+
+def with_weight_norm() -> nn.Module:
+    network = base()
+    parametrizations.weight_norm(network[0])
+    return network
+
+
+def not_initialised() -> nn.Module:
+    network = base()
+    network[0] = nn.LazyConv2d(8, 3)
+    return network
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (with_weight_norm, "0's weight is re-parametrised"),
+        (not_initialised, "0 is not initialised yet"),
+        (lambda: base().to("meta"), "has no values yet: load the network's weights first"),
+        (
+            lambda: attach(base(), LoraConfig(rank=2, family="loha")),
+            "0 has loha in the network, lora in the adapter",
+        ),
+    ],
+)
+def test_an_adapter_that_does_not_fit_is_refused(
+    other: Callable[[], nn.Module], said: str, tmp_path: Path
+) -> None:
+    save_adapter(attach(base(), LoraConfig(rank=2)), tmp_path)
+    network = other()
+    kinds, layers = [type(module) for module in network.modules()], list(adapted_layers(network))
+    with pytest.raises(LoraError, match=said):
+        load_adapter(network, tmp_path)
+    assert kinds == [type(module) for module in network.modules()]
+    assert layers == list(adapted_layers(network))
+
+
+def test_names_that_could_not_be_read_back_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    network = attach(base(), LoraConfig(rank=2), name="the first")
+    attach(network, LoraConfig(rank=2), name="the second")
+    activate(network, "the first", "the second")
+    with pytest.raises(LoraError, match="and not 'the second': save each alone"):
+        save_adapter(network, tmp_path / "both")
+    assert not (tmp_path / "both").exists()
+    for name in ("the first", "the second"):
+        load_adapter(base(), save_adapter(network, tmp_path / name, name=name))
+    with pytest.raises(LoraError, match="re-parametrised"):
+        extract_difference(with_weight_norm(), with_weight_norm(), 2)
