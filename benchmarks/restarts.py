@@ -1,4 +1,4 @@
-"""ReLoRA beside LoRA of a higher rank: training loss and effective rank, each at several learning rates.
+"""ReLoRA beside LoRA of a higher rank: training loss and effective rank, by start of A and learning rate.
 
     python -m benchmarks.restarts --records restarts.jsonl --results docs/growing.md
 
@@ -14,6 +14,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -30,10 +31,21 @@ from benchmarks.table import markdown_table
 from visionlora.adapters.truncate import decompose_updates
 from visionlora.models.restore import restore
 
-SETTINGS = ("16/16", "4/16", "4/16/100", "4/16/150")
-RATES = (5e-4, 1e-3, 2e-3, 4e-3)
+SETTINGS = ("16/16", "4/16", "4/16/75")
+RATES = (2e-3, 3e-3, 4e-3)
+STARTS = ("default", "contrastive")
 LAST = 40
-HEADINGS = ("rank", "alpha", "restarts", "learning rate", "loss", "effective rank", "new drawings", "lost")
+HEADINGS = (
+    "rank",
+    "alpha",
+    "restarts",
+    "start",
+    "learning rate",
+    "loss",
+    "effective rank",
+    "new drawings",
+    "lost",
+)
 
 
 def effective_rank(singular: torch.Tensor) -> float:
@@ -42,12 +54,12 @@ def effective_rank(singular: torch.Tensor) -> float:
     return float(torch.exp(-torch.xlogy(share, share).sum()))
 
 
-def measure(task: Task, setting: str, lr: float, seed: int, options: Sequence[str]) -> Record:
-    """One run: `setting` is RANK/ALPHA, or RANK/ALPHA/EVERY with restarts."""
+def measure(task: Task, setting: str, start: str, lr: float, seed: int, options: Sequence[str]) -> Record:
+    """One run: `setting` is RANK/ALPHA, or RANK/ALPHA/EVERY with restarts; `start` is of A."""
     rank, alpha, *every = setting.split("/")
     settings = (
         f"lora.rank={rank}", f"lora.alpha={alpha}", f"lora.restart_every={every[0] if every else 'null'}",
-        "lora.init=default", "trainer.validations=1", "trainer.patience=null", "retention.budget=null",
+        f"lora.init={start}", "trainer.validations=1", "trainer.patience=null", "retention.budget=null",
         "contrast.budget=null", *options,
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as place:
@@ -66,15 +78,18 @@ def measure(task: Task, setting: str, lr: float, seed: int, options: Sequence[st
 
 
 def rows(records: Sequence[Record]) -> list[list[str]]:
-    """One row for each setting and learning rate, with means over the seeds."""
+    """One row for each setting, start and learning rate, with means over the seeds."""
     found = []
-    for setting, lr in dict.fromkeys((one["setting"], one["lr"]) for one in records):
-        mine = [one for one in records if (one["setting"], one["lr"]) == (setting, lr)]
+    by_row: dict[tuple[str, str, float], list[Record]] = {}
+    for one in records:
+        by_row.setdefault((one["setting"], one["start"], one["lr"]), []).append(one)
+    for (setting, start, lr), mine in by_row.items():
         rank, alpha, *every = setting.split("/")
         loss, learned, lost = (fmean(one[key] for one in mine) for key in ("loss", "learned", "lost"))
         least, most = (choose(choose(one["ranks"]) for one in mine) for choose in (min, max))
         found.append([
-            rank, alpha, f"every {every[0]}" if every else "none", f"{lr:g}", f"{loss:.3f}",
+            rank, alpha, f"every {every[0]}" if every else "none", start, f"{lr:g}",
+            f"{loss:.3f}",
             f"{least:.1f} to {most:.1f}", f"{learned:.3f}", f"{lost:.3f}",
         ])  # fmt: skip
     return found
@@ -88,21 +103,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace, command: str) -> None:
     torch.set_num_threads(options.threads)
     records = read_records(options.records)
-    done = {(one["setting"], one["lr"], one["seed"], one["steps"], tuple(one["with"])) for one in records}
+    keys = ("setting", "start", "lr", "seed", "steps", "with")
+    done = [tuple(one[key] for key in keys) for one in records]
     further = (f"trainer.max_steps={options.steps}", f"trainer.threads={options.threads}", *options.options)
     with tempfile.TemporaryDirectory() as place:
         task = make_tasks(Path(place), options.real)["illustrated-4"]
-        for seed in options.seeds:
-            for setting in options.settings:
-                for lr in options.rates:
-                    key = (setting, lr, seed, options.steps, tuple(options.options))
-                    if key in done:
-                        continue
-                    head = {"setting": setting, "lr": lr, "seed": seed, "steps": options.steps}
-                    head["with"] = list(options.options)
-                    records.append({**head, **measure(task, setting, lr, seed, further)})
-                    append(options.records, records[-1])
-                    print({**records[-1], "losses": ...}, flush=True)
+        for setting, start, lr, seed in product(
+            options.settings, options.starts, options.rates, options.seeds
+        ):
+            key = (setting, start, lr, seed, options.steps, list(options.options))
+            if key in done:
+                continue
+            found = measure(task, setting, start, lr, seed, further)
+            records.append({**dict(zip(keys, key, strict=True)), **found})
+            append(options.records, records[-1])
+            print({**records[-1], "losses": ...}, flush=True)
     text = "\n\n".join([
         results.facts("ReLoRA beside rank 16", machine(), versions(), command),
         markdown_table(HEADINGS, rows(records)),
@@ -114,6 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = new_parser("restarts", __doc__)
     add: Callable[..., Any] = parser.add_argument
     add("--settings", nargs="+", default=list(SETTINGS), metavar="RANK/ALPHA[/EVERY]")
+    add("--starts", nargs="+", default=list(STARTS), help="of A: lora.init")
     add("--rates", nargs="+", type=float, default=list(RATES), help="learning rates")
     add("--steps", type=int, default=300)
     add("--seeds", nargs="+", type=int, default=[0])

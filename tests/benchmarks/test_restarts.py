@@ -15,6 +15,7 @@ def test_rows_are_means_over_the_seeds_and_the_ranks_of_all_layers() -> None:
     records = [
         {
             "setting": "4/16/100",
+            "start": "contrastive",
             "lr": 1e-3,
             "seed": seed,
             "loss": loss,
@@ -24,4 +25,6 @@ def test_rows_are_means_over_the_seeds_and_the_ranks_of_all_layers() -> None:
         }
         for seed, (loss, ranks) in enumerate([(1.0, [4.0, 6.0]), (2.0, [5.0, 7.0])])
     ]
-    assert rows(records) == [["4", "16", "every 100", "0.001", "1.500", "4.0 to 7.0", "0.500", "0.100"]]
+    assert rows(records) == [
+        ["4", "16", "every 100", "contrastive", "0.001", "1.500", "4.0 to 7.0", "0.500", "0.100"]
+    ]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from tests.adapters.networks import small_network
 from visionlora.adapters import LoraConfig, attach, named_adapters
 from visionlora.adapters.init import FROM_DATA
+from visionlora.adapters.restart import restarted_adapters
 from visionlora.errors import VisionLoraError
 from visionlora.notices import Notices
 from visionlora.retention.starts import chosen_init, start_from_data
@@ -79,6 +80,39 @@ def test_a_run_starts_lora_from_images_where_there_are_anchors(
     if families:
         attach(network, LoraConfig(families, rank=1))
     assert chosen_init(init, network, anchors) == chosen
+
+
+def test_restarts_change_nothing_about_the_start_that_a_run_chooses() -> None:
+    _, model = adapted(restart_every=3)
+    assert [chosen_init("auto", model, anchors) for anchors in (True, False)] == ["contrastive", "default"]
+
+
+def test_each_cycle_starts_at_the_next_directions_the_most_important_ones_first() -> None:
+    (_, whole), (_, model) = adapted(rank=4), adapted(rank=2, restart_every=3)
+    start_from_data(whole, "contrastive", batches(1), batches(2), torch.device("cpu"), Notices())
+    start_from_data(model, "contrastive", batches(1), batches(2), torch.device("cpu"), Notices(), cycles=2)
+    compared = 0
+    for site, adapter in restarted_adapters(model).items():
+        expected = factors(whole)[site].flip(0)  # eigenvalues ascend
+        if adapter.directions.shape != expected.shape:
+            continue  # a layer with fewer directions than the two cycles have
+        compared += 1
+        first = adapter.lora_A.detach().clone()
+        adapter.restart_from(torch.Generator())
+        assert torch.equal(torch.cat([first, adapter.lora_A.detach()]), expected)
+    assert compared >= 2
+
+
+def test_a_layer_whose_directions_are_used_up_starts_at_the_first_again() -> None:
+    _, model = adapted(rank=1, restart_every=3)
+    start_from_data(
+        model, "contrastive", batches(1), batches(2), torch.device("cpu"), Notices(), cycles=10**6
+    )
+    site, adapter = min(restarted_adapters(model).items(), key=lambda one: len(one[1].directions))
+    first = factors(model)[site]
+    for _ in adapter.directions:
+        adapter.restart_from(torch.Generator())
+    assert torch.equal(factors(model)[site], first)
 
 
 @pytest.mark.parametrize("init", ["corda", "lora_null", "contrastive"])

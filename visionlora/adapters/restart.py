@@ -1,10 +1,13 @@
 """ReLoRA: a high-rank update out of low-rank ones, one after the other (Lialin et al. 2023,
 https://arxiv.org/abs/2307.05695, algorithm 1).
 
-From time to time B @ A is added to a running difference, A is drawn again, B is zero again, the optimizer's
+From time to time B @ A is added to a running difference, A and B start again, B at zero, the optimizer's
 moments are pruned and its learning rate warms up once more. So at any time only a rank of r is trained, but
 the sum has up to r times the number of cycles. The paper adds to the weights themselves; here the sum stands
 beside the base, which stays as it is, and is saved as one LoRA of its own rank.
+
+The paper draws each A. Where a run knows which directions of a layer's inputs matter most
+(`init.from_data.contrastive`), each cycle takes the next r of them instead.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from torch import Tensor, nn
 
 from visionlora.adapters.base import AdapterSettings, LowRank
 from visionlora.adapters.families.lora import Lora
+from visionlora.adapters.init.start import Start
 from visionlora.adapters.layers import adapters_in
 from visionlora.adapters.network import adapted_layers
 
@@ -33,12 +37,15 @@ class RestartedLora(Lora):
 
     Attributes:
         difference: that sum, in the shape of the weight.
+        directions: what the A of one cycle after the other start at, (n * r, in/groups, kernel...), r rows
+            for each; empty: they are drawn.
         restarts: how many there were, a whole number.
         energy: share of the update's squared norm that was left when it was last cut to `kept_rank`.
         kept_rank: the rank that is saved at most; None: the whole sum is.
     """
 
     difference: Tensor
+    directions: Tensor
     restarts: Tensor
     energy: Tensor
 
@@ -53,6 +60,7 @@ class RestartedLora(Lora):
         super().__init__(shape, settings, dtype, generator)
         self.kept_rank = kept_rank
         self.register_buffer("difference", torch.zeros(self.shape, dtype=dtype))
+        self.register_buffer("directions", torch.zeros(0, *self.shape[1:], dtype=dtype))
         self.register_buffer("restarts", torch.tensor(0))
         self.register_buffer("energy", torch.tensor(1.0))
 
@@ -69,14 +77,26 @@ class RestartedLora(Lora):
         """The whole update at strength 1, in the shape of the weight."""
         return super().weight(self.difference)
 
+    def plan(self, directions: Tensor) -> Start:
+        """Keep the directions of all cycles, (n * r, in/groups, kernel...), the most important ones first;
+        gives the start of the first cycle."""
+        self.directions = directions.to(self.lora_A)
+        return Start(self.directions[: self.settings.rank])
+
     @torch.no_grad()
     def restart_from(self, generator: torch.Generator) -> None:
-        """Add B @ A to the difference, draw A again and set B to zero: what is computed stays the same."""
+        """Add B @ A to the difference, start A again and set B to zero: what is computed stays the same.
+
+        A is at the next directions, after the last ones at the first again; it is drawn where there are none.
+        """
         self.difference.copy_(self.summed())
-        fresh = Lora(self.shape, self.settings, self.lora_A.dtype, generator)
-        self.lora_A.copy_(fresh.lora_A)
-        self.lora_B.zero_()
         self.restarts += 1
+        if len(self.directions):
+            first = self.settings.rank * int(self.restarts) % len(self.directions)
+            self.lora_A.copy_(self.directions[first : first + self.settings.rank])
+        else:
+            self.lora_A.copy_(Lora(self.shape, self.settings, self.lora_A.dtype, generator).lora_A)
+        self.lora_B.zero_()
 
     @property
     def saved_rank(self) -> int:
@@ -159,7 +179,7 @@ def restarted_adapters(model: nn.Module) -> dict[str, RestartedLora]:
 
 
 def restart(model: nn.Module, optimizer: torch.optim.Optimizer, seed: int, step: int) -> None:
-    """Restart every active adapter that can; the new A are a function of seed, step and name.
+    """Restart every active adapter that can; an A that is drawn is a function of seed, step and name.
 
     Args:
         model: an adapted network.

@@ -33,5 +33,8 @@ def check_restarts(
         raise LoraError("restart_every does not go with dropout, which is for B @ A alone: use dropout=0.")
     if bias != "none":
         raise LoraError(f"restart_every adds up B @ A and no biases (bias={bias}): use bias=none.")
-    if init not in ("auto", "default", "gaussian"):
-        raise LoraError(f"restart_every draws A again each time, so init={init} has no place: use default.")
+    if init not in ("auto", "default", "gaussian", "contrastive"):
+        raise LoraError(
+            f"restart_every starts A anew each time, and init={init} is one start alone: use contrastive or "
+            "default."
+        )

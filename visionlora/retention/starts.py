@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 
@@ -25,7 +26,7 @@ from visionlora.adapters.init.from_data import (
 from visionlora.adapters.init.start import Start
 from visionlora.adapters.layers import adapters_in
 from visionlora.adapters.network import active_names, named_sites
-from visionlora.adapters.restart import restarted_adapters
+from visionlora.adapters.restart import RestartedLora
 from visionlora.errors import VisionLoraError
 from visionlora.frozen.weight import frozen_weight
 from visionlora.models.upper_layers import multiplications
@@ -49,8 +50,8 @@ _FROM_INPUTS: dict[str, Callable[[Tensor, AdapterSettings, Tensor], Start]] = {
 
 
 def chosen_init(init: str, network: nn.Module, anchors: bool) -> str:
-    """What a run does for ``lora.init=auto``: LoRA without restarts starts from images where there are
-    anchors to tell them from, everything else as its family does. Other names stay as they are.
+    """What a run does for ``lora.init=auto``: LoRA starts from images where there are anchors to tell them
+    from, everything else as its family does. Other names stay as they are.
 
     Args:
         init: as it was configured.
@@ -59,8 +60,6 @@ def chosen_init(init: str, network: nn.Module, anchors: bool) -> str:
     """
     if init != AUTO:
         return init
-    if restarted_adapters(network):
-        return "default"  # each restart draws A again
     layers = adapted_layers(network).values()
     families = {adapter.settings.family for layer in layers for _, _, adapter in adapters_in(layer)}
     return CONTRASTIVE if anchors and families == {"lora"} else "default"
@@ -73,6 +72,7 @@ def start_from_data(
     anchors: Iterable[Batch] | None,
     device: torch.device,
     notices: Notices,
+    cycles: int = 1,
 ) -> None:
     """Give the adapters their start, in place, where it is one from images; what the network computes stays
     the same.
@@ -84,6 +84,7 @@ def start_from_data(
         anchors: batches of images that are to be kept; None: there are none.
         device: where the network is computed.
         notices: says which layers keep their own start.
+        cycles: how often adapters start that restart (ReLoRA), the first time included.
 
     Raises:
         VisionLoraError: a start from anchors where there are none.
@@ -119,7 +120,12 @@ def start_from_data(
             network, lambda: _compute(network, _first(anchors, count), device), ROWS, only=sites
         )
     network.train(was_training)
-    starts = {key: _start(network, key[1], one.settings, init, found, known) for key, one in adapters.items()}
+    starts = {}
+    for key, one in adapters.items():
+        starts[key] = _start(network, key[1], _settings(one, cycles, found.get(key[1])), init, found, known)
+        start = starts[key]
+        if isinstance(one, RestartedLora) and start is not None:
+            starts[key] = one.plan(start.A.flip(0))  # those of the largest eigenvalues come last
     for name in active_names(network):
         own = {site: start for (of, site), start in starts.items() if of == name and start is not None}
         set_starts(network, own, name)
@@ -141,6 +147,15 @@ def _first(batches: Iterable[Batch], count: int) -> Iterator[Batch]:
         seen += len(batch["images"])
         if seen >= count:
             return
+
+
+def _settings(adapter: Lora, cycles: int, inputs: Tensor | None) -> AdapterSettings:
+    """An adapter's settings; one that restarts has the rank of all cycles, as far as there are directions."""
+    settings = adapter.settings
+    if not isinstance(adapter, RestartedLora) or inputs is None:
+        return settings
+    known = min(inputs.shape) // settings.rank
+    return replace(settings, rank=settings.rank * max(1, min(cycles, known)))
 
 
 def _start(

@@ -194,7 +194,9 @@ def set_up(
     anchors = None if teacher is None else teacher.stream.batches(data.batch_size, BOTH, False)
     init = chosen_init(config.lora.init, adapted.network, anchors is not None)
     config = replace(config, lora=replace(config.lora, init=init))
-    start_from_data(adapted.network, init, first_epoch(train_loader), anchors, device, notices)
+    steps = config.trainer.steps(len(folder.train), data.batch_size, new)
+    cycles = -(-steps // (config.lora.restart_every or steps))
+    start_from_data(adapted.network, init, first_epoch(train_loader), anchors, device, notices, cycles)
     return RunSetup(
         config, folder, adapted, train_loader, validation_loader, evaluation_images, teacher,
         FilesRead(loaders.sets, bad),
