@@ -60,7 +60,9 @@ def measure(task: Task, setting: str, start: str, lr: float, seed: int, options:
     settings = (
         f"lora.rank={rank}", f"lora.alpha={alpha}", f"lora.restart_every={every[0] if every else 'null'}",
         f"lora.init={start}", "trainer.validations=1", "trainer.patience=null", "retention.budget=null",
-        "contrast.budget=null", *options,
+        "contrast.budget=null",
+        # With views that come again the loss is lower, and a timing would decide about them.
+        "cache.features=true", *options,
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as place:
         run = Path(place) / "run"
