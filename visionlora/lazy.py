@@ -8,21 +8,18 @@ from importlib.util import find_spec
 from typing import Any
 
 
-def names_of_api(package: str, modules: bool = True) -> Callable[[str], Any]:
+def names_of_api(package: str) -> Callable[[str], Any]:
     """The ``__getattr__`` of a package that offers the names of its module ``api``.
 
-    They are imported when first used: ``--help`` needs the options in ``package.config``, and not torch.
-
-    Args:
-        package: its name.
-        modules: whether ``from package import module`` may stand in a module that ``api`` imports: then
-            ``api`` cannot be asked yet. Not where a name of ``api`` is a module's name too.
+    They are imported when first used: ``--help`` needs the options in ``package.config``, and not torch. None
+    of them may be the name of a module: ``from package import module`` may stand in a module that ``api``
+    imports, when ``api`` cannot be asked yet.
     """
 
     def find(name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        if modules and find_spec(f"{package}.{name}") is not None:
+        if find_spec(f"{package}.{name}") is not None:
             return importlib.import_module(f"{package}.{name}")
         return getattr(importlib.import_module(f"{package}.api"), name)
 
