@@ -59,7 +59,6 @@ def check(config: DictConfig) -> int:
     from rich.console import Console
 
     from visionlora.evaluation.folder_check import check_folder
-    from visionlora.report.folder_page import write_folder_page
     from visionlora.report.folder_table import show_summary
 
     console = Console()
@@ -77,6 +76,8 @@ def check(config: DictConfig) -> int:
     report = replace(report, given=_given(options))
     page = Path(options.report) if options.report else None
     if page is not None:
+        from visionlora.report.folder_page import write_folder_page
+
         write_folder_page(report, folder, page)
     show_summary(report, console, page)
     return WRONG if report.count("error") else 0

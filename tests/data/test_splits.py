@@ -11,6 +11,7 @@ from visionlora.data.images import ImageFile
 from visionlora.data.splits import (
     MANY_VAL,
     MOST_TEST,
+    FoundImages,
     ImageFolder,
     k_folds,
     make_folder,
@@ -101,19 +102,19 @@ def test_small_classes_split_as_documented(count: int, validating: int) -> None:
 
 
 def test_a_fraction_of_zero_leaves_everything_in_train() -> None:
-    folder, _ = make_folder(ROOT, {"train": images({"a": 9})}, val_fraction=0, seed=0)
+    folder, _ = make_folder(FoundImages(ROOT, {"train": images({"a": 9})}), val_fraction=0, seed=0)
     assert (len(folder.train), folder.val) == (9, ())
 
 
 @pytest.mark.parametrize("fraction", [-0.1, 1.0, float("nan")])
 def test_an_impossible_fraction_is_refused(fraction: float) -> None:
     with pytest.raises(VisionLoraError, match=r"data\.val_fraction is .*; set it to"):
-        make_folder(ROOT, {"train": images({"a": 9})}, val_fraction=fraction, seed=0)
+        make_folder(FoundImages(ROOT, {"train": images({"a": 9})}), val_fraction=fraction, seed=0)
 
 
 def test_a_given_val_split_is_left_alone() -> None:
     found = {"train": images({"a": 9}), "val": images({"a": 2}, Path("/val"))}
-    folder, _ = make_folder(ROOT, found, val_fraction=0.5, seed=0)
+    folder, _ = make_folder(FoundImages(ROOT, found), val_fraction=0.5, seed=0)
     assert (len(folder.train), len(folder.val)) == (9, 2)
 
 

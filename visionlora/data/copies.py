@@ -43,6 +43,11 @@ def equal_files(paths: Iterable[Path]) -> dict[Path, bytes]:
     return found
 
 
+def equal_digests(digests: Mapping[Path, bytes]) -> dict[Path, bytes]:
+    """:func:`equal_files` of files that were hashed before; the digest of an unreadable one is empty."""
+    return _shared({path: digest for path, digest in digests.items() if digest})
+
+
 def _told_apart(
     keys: Mapping[Path, bytes], read: Callable[[Sequence[Path]], list[bytes | None]]
 ) -> dict[Path, bytes]:

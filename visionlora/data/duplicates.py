@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visionlora.data.fingerprint import SIDE, Fingerprint
+from visionlora.data.parallel import in_threads
 
 BITS = 12
 """Perceptual hashes of similar images differ in at most so many of 64 bits, of unrelated ones in about 32."""
@@ -19,7 +20,7 @@ CORRELATION = 0.97
 COLOUR = 24
 """Mean difference of their colours, out of 255, at most."""
 
-_ROWS, _COLUMNS = 64, 4096
+_ROWS, _COLUMNS = 32, 4096
 """Of the pairs that are compared at once: what they need fits the processor's cache."""
 
 
@@ -62,13 +63,15 @@ def _joined(hashes: NDArray[np.uint64], pixels: NDArray[np.uint8]) -> NDArray[np
     gray /= np.maximum(np.linalg.norm(gray, axis=1, keepdims=True), 1e-6)
     colours = pixels[:, SIDE * SIDE :].astype(np.int16)
     root = np.arange(len(hashes))
-    for top, left in _tiles(len(hashes)):
-        block = hashes[top : top + _ROWS, None] ^ hashes[None, left : left + _COLUMNS]
-        bits = _bits(block)
-        if bits.min() > BITS:
-            continue
-        rows, columns = np.nonzero(bits <= BITS)
-        rows, columns = rows + top, columns + left
+
+    def near(tile: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        top, left = tile
+        bits = _bits(hashes[top : top + _ROWS, None] ^ hashes[None, left : left + _COLUMNS])
+        # Looking for them in a line takes a tenth of the time of looking in rows and columns.
+        rows, columns = np.divmod(np.flatnonzero(bits.ravel() <= BITS), bits.shape[1])
+        return rows + top, columns + left
+
+    for rows, columns in in_threads(near, _tiles(len(hashes))):
         # Frames of a film are all similar: only what is not joined yet is looked at.
         new = (columns > rows) & (root[rows] != root[columns])
         rows, columns = rows[new], columns[new]

@@ -22,7 +22,7 @@ from visionlora.data.layout_hints import (
     refuse_masks,
 )
 from visionlora.data.several_labels import count_labels
-from visionlora.data.splits import ImageFolder, make_folder, two_spellings
+from visionlora.data.splits import FoundImages, ImageFolder, make_folder, two_spellings
 from visionlora.data.table import read_table
 from visionlora.data.walk import entries, kinds, skipped_notes, walk
 from visionlora.errors import VisionLoraError
@@ -83,27 +83,33 @@ def survey(
     Raises:
         VisionLoraError: nothing can be found at all.
     """
+    found = find(root, class_name=class_name, separator=separator)
+    return make_folder(found, val_fraction=val_fraction, seed=seed)
+
+
+def find(root: str | Path, *, class_name: str | None = None, separator: str | None = None) -> FoundImages:
+    """The labelled images of :func:`scan` before they are split.
+
+    Raises:
+        VisionLoraError: nothing can be found at all.
+    """
     root = _existing(root)
-    if is_archive(root):
-        folder, note = unpacked(root)
-        try:
-            return _found_in(folder, [note], class_name, val_fraction, seed, separator)
-        except VisionLoraError as error:
-            error.args = (f"{error} ({note})",)
-            raise
-    return _found_in(root, [], class_name, val_fraction, seed, separator)
+    if not is_archive(root):
+        return _found_in(root, class_name, separator, [])
+    folder, note = unpacked(root)
+    try:
+        return _found_in(folder, class_name, separator, [note])
+    except VisionLoraError as error:
+        error.args = (f"{error} ({note})",)
+        raise
 
 
-def _found_in(
-    root: Path, notes: list[str], class_name: str | None, val_fraction: float, seed: int, by: str | None
-) -> tuple[ImageFolder, list[str]]:
-    """:func:`survey` of what is no archive."""
+def _found_in(root: Path, class_name: str | None, by: str | None, notes: list[str]) -> FoundImages:
+    """:func:`find` in what is no archive."""
     if root.is_file():
         table = read_table(root, class_name, by)
         notes += [*table.notes, *describe_beside(root, _classes(table.images)), *_counted(table.images, by)]
-        return make_folder(
-            root, table.images, val_fraction=val_fraction, seed=seed, layout=table.layout, notes=notes
-        )
+        return FoundImages(root, table.images, layout=table.layout, notes=tuple(notes))
     refuse_missing(root)
     layout = recognise(root, class_name, by is not None)
     if by is not None and not layout.tables:
@@ -114,10 +120,7 @@ def _found_in(
     found, skipped, problems = _read(root, layout, class_name, notes, by)
     names_of = describe_numbers(_classes(found), [*entries(root).others, *skipped])
     notes += [*_counted(found, by), *layout.notes, *skipped_notes(skipped), *names_of]
-    folder, wrong = make_folder(
-        root, found, val_fraction=val_fraction, seed=seed, skipped=skipped, layout=layout.name, notes=notes
-    )
-    return folder, [*problems, *wrong]
+    return FoundImages(root, found, tuple(skipped), layout.name, tuple(notes), tuple(problems))
 
 
 def scan_labelled(root: str | Path) -> tuple[ImageFile, ...]:

@@ -64,10 +64,7 @@ def fingerprints(
     found: dict[Path, Fingerprint] = {}
     with opened(cache, f"images-{VERSION}", _TYPES) as store:
         known = _known(store, todo) if store else {}
-        for path in todo if known else ():
-            entry = known.get(key_of(path))
-            if entry is not None and entry[0] == stamp(path):
-                found[path] = entry[1]
+        found.update((path, one) for path, (when, one) in known.items() if when == stamp(path))
         missing = [path for path in todo if path not in found]
         if progress:
             progress(len(found), len(todo))
@@ -89,13 +86,13 @@ def fingerprints(
     return {path: found[path] for path in todo}
 
 
-def _known(store: sqlite3.Connection, paths: list[Path]) -> dict[bytes, tuple[tuple[int, int], Fingerprint]]:
+def _known(store: sqlite3.Connection, paths: list[Path]) -> dict[Path, tuple[tuple[int, int], Fingerprint]]:
     known = {}
-    for key, (when, digest, bits, thumbnail, width, height, flat, error) in rows_of(
+    for path, (when, digest, bits, thumbnail, width, height, flat, error) in rows_of(
         store, paths, _COLUMNS
     ).items():
         one = Fingerprint(digest, int.from_bytes(bits, "big"), thumbnail, width, height, bool(flat), error)
-        known[key] = when, one
+        known[path] = when, one
     return known
 
 

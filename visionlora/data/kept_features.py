@@ -29,7 +29,7 @@ def with_kept_features(
     with opened(cache, f"features-{name}", "features BLOB") as store:
         known = _known(store, paths) if store else {}
         stamps = {path: stamp(path) for path in paths}
-        kept = {path: known.get(key_of(path)) for path in stamps}
+        kept = {path: known.get(path) for path in stamps}
         missing = [path for path, one in kept.items() if one is None or one[0] != stamps[path]]
         made = dict(zip(missing, compute(missing) if missing else (), strict=True))
         if store:
@@ -38,9 +38,9 @@ def with_kept_features(
     return np.stack([rows[path] for path in paths])
 
 
-def _known(store: sqlite3.Connection, paths: Sequence[Path]) -> dict[bytes, tuple[tuple[int, int], Features]]:
+def _known(store: sqlite3.Connection, paths: Sequence[Path]) -> dict[Path, tuple[tuple[int, int], Features]]:
     rows = rows_of(store, paths, "features")
-    return {key: (when, np.frombuffer(features, np.float32)) for key, (when, features) in rows.items()}
+    return {path: (when, np.frombuffer(features, np.float32)) for path, (when, features) in rows.items()}
 
 
 def _keep(

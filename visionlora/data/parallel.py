@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from typing import TypeVar
@@ -26,7 +26,7 @@ _BATCH = 64
 _FEW = 4 * _BATCH
 """Items for which no processes are started."""
 _AHEAD = 4
-"""Batches that each thread may be ahead of what was taken."""
+"""Items that each thread may be ahead of what was taken."""
 
 
 def in_batches(
@@ -43,14 +43,18 @@ def in_batches(
     Raises:
         MachineFault: a process was ended from outside, or by a fault in a library.
     """
-    workers = min(MOST, _cores())
+    workers = _workers()
     size = max(1, min(_BATCH, -(-len(items) // (4 * workers))))
     batches = [items[start : start + size] for start in range(0, len(items), size)]
     if len(items) > _FEW and workers > 1 and _can_fork():
         results = _in_processes(work, batches, workers)
     else:
-        results = _in_threads(work, batches, workers)
+        results = in_threads(work, batches)
     return zip(batches, results, strict=True)
+
+
+def _workers() -> int:
+    return min(MOST, _cores())
 
 
 def _cores() -> int:
@@ -68,14 +72,14 @@ def _can_fork() -> bool:
     return sys.platform == "linux" and alone and "torch" not in sys.modules
 
 
-def _in_threads(
-    work: Callable[[Sequence[Item]], Result], batches: Sequence[Sequence[Item]], workers: int
-) -> Iterator[Result]:
+def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """The results of ``work`` on each item, in order; a thread is never far ahead of what was taken."""
+    workers = _workers()
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:
-            for batch in batches:
-                waiting.append(pool.submit(work, batch))
+            for item in items:
+                waiting.append(pool.submit(work, item))
                 if len(waiting) > _AHEAD * workers:
                     yield waiting.popleft().result()
             while waiting:

@@ -8,7 +8,7 @@ import os
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +23,21 @@ MOST_TEST = 2000
 """So many test images give top-1 to about 0.02."""
 MANY_VAL = 400
 """From so many validation images on one half is enough to choose with."""
+
+
+@dataclass(frozen=True)
+class FoundImages:
+    """Labelled images before they are split: ``images`` of each split that the data has, in any order.
+
+    ``problems`` are what is wrong with them; the rest is as in :class:`ImageFolder`.
+    """
+
+    root: Path
+    images: Mapping[str, Sequence[ImageFile]]
+    skipped: tuple[Path, ...] = ()
+    layout: str = ""
+    notes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -197,31 +212,36 @@ def hashed(image: ImageFile, root: Path, seed: int) -> bytes:
 
 
 def make_folder(
-    root: Path,
-    found: Mapping[str, Sequence[ImageFile]],
+    found: FoundImages,
     *,
     val_fraction: float,
     seed: int,
-    skipped: Iterable[Path] = (),
-    layout: str = "",
-    notes: Iterable[str] = (),
+    copies_among: Callable[[Iterable[Path]], Mapping[Path, bytes]] = equal_files,
 ) -> tuple[ImageFolder, list[str]]:
-    """Make the :class:`ImageFolder` of ``found`` (split -> images), with a val split if there is none.
+    """Make the :class:`ImageFolder` of what was found, with a val split if there is none.
+
+    Args:
+        found: the images.
+        val_fraction: of the val split, where it is made.
+        seed: of its order.
+        copies_among: tells which files are equal; whoever has read them all need not read them again.
 
     Returns:
-        It, and what is wrong with its classes: one in two spellings, one in val or test that train lacks.
+        It, and what is wrong with it: a class in two spellings, one in val or test that train lacks.
 
     Raises:
         VisionLoraError: ``val_fraction`` is out of range.
     """
     if not 0 <= val_fraction < 1:
         raise VisionLoraError(f"data.val_fraction is {val_fraction}; set it to 0 or more and less than 1")
+    root, notes = found.root, found.notes
     in_order = {
-        split: sorted(found.get(split, ()), key=lambda image: by_parts(image.path)) for split in SPLITS
+        split: sorted(found.images.get(split, ()), key=lambda image: by_parts(image.path)) for split in SPLITS
     }
     classes = {split: {name for image in in_order[split] for name in image.names} for split in SPLITS}
-    problems = two_spellings(root, set().union(*classes.values()))
-    for split in ("val", "test") if not problems else ():
+    spellings = two_spellings(root, set().union(*classes.values()))
+    problems = [*found.problems, *spellings]
+    for split in ("val", "test") if not spellings else ():
         for label in sorted(classes[split] - classes["train"]):
             close = difflib.get_close_matches(label, classes["train"], n=1)
             hint = f"is it {close[0]!r}?" if close else "add images of it to train, or remove it"
@@ -229,21 +249,21 @@ def make_folder(
     train, val = in_order["train"], in_order["val"]
     split = "given"
     if not val:
-        copies = equal_files(image.path for image in train) if val_fraction else {}
+        copies = copies_among(image.path for image in train) if val_fraction else {}
         train, val = stratified(train, root if root.is_dir() else root.parent, val_fraction, seed, copies)
         split = "made" if val else "none"
         together = set(copies) - _both(train, val, copies)
         if together:
-            notes = [*notes, f"{len(together):,} images are copies: each is on the side of its copies"]
+            notes = (*notes, f"{len(together):,} images are copies: each is on the side of its copies")
     folder = ImageFolder(
         root=root,
         classes=tuple(sorted(classes["train"])),
         train=tuple(train),
         val=tuple(val),
         test=tuple(in_order["test"]),
-        skipped=tuple(sorted(skipped)),
-        layout=layout,
-        notes=tuple(notes),
+        skipped=tuple(sorted(found.skipped)),
+        layout=found.layout,
+        notes=notes,
         split=split,
     )
     return folder, problems

@@ -67,13 +67,16 @@ def key_of(path: Path) -> bytes:
     return os.fsencode(os.path.abspath(path))  # noqa: PTH100 - links are told apart
 
 
-def rows_of(store: sqlite3.Connection, paths: Collection[Path], columns: str) -> dict[bytes, tuple[Any, ...]]:
-    """(size, changed) and ``columns`` of files, by :func:`key_of`; {} where the table is damaged."""
+def rows_of(store: sqlite3.Connection, paths: Collection[Path], columns: str) -> dict[Path, tuple[Any, ...]]:
+    """((size, changed), ``columns``) of those files that are in the table; {} where it is damaged."""
     found: dict[bytes, tuple[Any, ...]] = {}
-    keys = list({key_of(path) for path in paths})
     try:
-        for start in range(0, len(keys), _BATCH):
-            some = keys[start : start + _BATCH]
+        if store.execute("SELECT 1 FROM files LIMIT 1").fetchone() is None:
+            return {}
+        keys = {path: key_of(path) for path in paths}
+        wanted = list(set(keys.values()))
+        for start in range(0, len(wanted), _BATCH):
+            some = wanted[start : start + _BATCH]
             marks = ",".join("?" * len(some))
             query = f"SELECT path, size, changed, {columns} FROM files WHERE path IN ({marks})"
             found.update(
@@ -81,4 +84,4 @@ def rows_of(store: sqlite3.Connection, paths: Collection[Path], columns: str) ->
             )
     except sqlite3.Error:
         return {}
-    return found
+    return {path: found[key] for path, key in keys.items() if key in found}
