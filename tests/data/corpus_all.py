@@ -14,6 +14,7 @@ from tests.data import (
     corpus_others,
     corpus_public,
     corpus_tables,
+    corpus_trainers,
 )
 from tests.data.corpus import Case
 
@@ -35,6 +36,8 @@ def cases() -> Iterator[Case]:
     yield from corpus_ordinary.ordinary()
     yield from corpus_public.public()
     yield from corpus_exports.exports()
+    yield from corpus_trainers.left_by_trainers()
+    yield from corpus_trainers.competitions()
 
 
 if __name__ == "__main__":

@@ -11,13 +11,12 @@ from pathlib import Path
 from visionlora.data.archive import is_archive, unpacked
 from visionlora.data.formats import SUFFIXES
 from visionlora.data.images import ImageFile
+from visionlora.data.label_files import describe_beside, describe_numbers
 from visionlora.data.layout import Layout, recognise
 from visionlora.data.layout_hints import (
     LAYOUTS,
-    describe_beside,
     describe_classes,
     describe_empty,
-    describe_numbers,
     describe_unlabelled,
     refuse_masks,
 )

@@ -88,7 +88,7 @@ _OTHERS = (
     ((".lmdb", ".mdb", ".rec", ".tfrecord"), "databases; save each image as PNG"),
     ((".icloud",), "placeholders of files that are in iCloud alone; download them in the Finder"),
     ((".lnk",), "shortcuts of Windows; put in what they lead to"),
-    ((".npy", ".npz", ".mat", ".h5", ".hdf5", ".parquet"), "arrays; save each image as PNG"),
+    ((".npy", ".npz", ".mat", ".h5", ".hdf5", ".parquet", ".arrow"), "arrays; save each image as PNG"),
     ((".mp4", ".mov", ".avi", ".mkv", ".webm"), "videos; save frames of them as JPEG"),
     (
         (

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from visionlora.data.layout_hints import LAYOUTS, describe_alike, describe_lists, is_list
+from visionlora.data.label_files import describe_lists, describe_tables, is_list
+from visionlora.data.layout_hints import LAYOUTS, describe_alike
 from visionlora.data.split_names import GENERIC, SPLITS, split_and_rest, split_name
 from visionlora.data.table import labels_in
 from visionlora.data.walk import Entries, entries, has_files, has_images
@@ -76,7 +77,7 @@ def recognise(root: Path, class_name: str | None = None, several: bool = False) 
             break
         here = inside
     name = "images of one class" if found.images and not found.folders else "class folders"
-    notes += describe_alike(found.folders)
+    notes += [*describe_alike(found.folders), *describe_tables(found.others if found.folders else ())]
     return _with_notes(Layout(name, {"train": here}), [*notes, *describe_lists(lists)])
 
 

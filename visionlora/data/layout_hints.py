@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from visionlora.data.formats import is_part
+from visionlora.data.label_files import boxes_near, table_near
 from visionlora.data.split_names import GENERIC, SPLITS, split_and_rest, split_name
 from visionlora.data.walk import entries, hints, kinds
 from visionlora.text import listed
 
 LAYOUTS = "FOLDER/<class>/*, FOLDER/{train,val,test}/<class>/*, or FOLDER/* with data.class_name=NAME"
 
-_TABLES = (".csv", ".tsv", ".jsonl")
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".rar", ".7z")
-_LISTS = (".txt", ".csv", ".tsv", ".lst", ".json")
-_BOXES = (".txt", ".xml", ".json")
 _NUMBERED = re.compile(r"([^\W\d_]+(?:[ _-][^\W\d_]+)*)[\W_]*\d+[\W_]*")
 _CAMERA = frozenset(
     (
@@ -36,16 +34,12 @@ _MASK_OF = re.compile(
 _UNNAMED = re.compile(
     r"(new folder|untitled folder|neuer ordner|nouveau dossier|nueva carpeta|新建文件夹).*"
     r"|un-?label+ed|un-?sorted|to[ _-]?sort"
+    r"|runs?|results?|outputs?|predictions?|augment(ed|ations?)|back-?ups?|te?mp|previews?|thumb(nail)?s?"
     r"|camera roll|screenshots|whatsapp images|saved pictures|photos from \d{4}|\d{4}-\d\d-\d\d"
     r"|(?-i:[1-9]\d\d[A-Z_][A-Z0-9_]{4})",  # a camera's: 100APPLE, 102_PANA
     re.IGNORECASE,
 )
 _COPY = re.compile(r"(?:copy of |kopie von )?(.+?)(?: - copy| copy| - kopie)?(?: ?\(\d+\))?", re.IGNORECASE)
-_NAMES = re.compile(
-    r"(class(es)?|labels?|categor(y|ies)|synsets?)([ _-]?(names?|map|list|index|words))?|names|legend"
-    r"|meta(data)?|(.*_)?(id|label|idx|index|num)_?(2|to)_?\w+",
-    re.IGNORECASE,
-)
 _SHOWN = 3
 
 
@@ -75,8 +69,10 @@ def describe_unlabelled(folder: Path, root: Path) -> str:
     generic = set(name.casefold().split()) <= GENERIC or split_name(name) is not None
     what = "data.class_name=NAME" if generic else f"for example data.class_name={name!r}"
     below = "class folders" if generic else "a folder of that name"
-    hint = f"; or data.root={table}, if that lists their labels" if (table := _table(folder, root)) else ""
-    boxes = _boxes(folder, root)
+    hint = (
+        f"; or data.root={table}, if that lists their labels" if (table := table_near(folder, root)) else ""
+    )
+    boxes = boxes_near(folder, root)
     if boxes is not None:
         hint += f"; {boxes} looks like boxes for object detection, which are not read: cut the objects out"
     if called := _first_words(entries(folder).images):
@@ -209,83 +205,3 @@ def describe_alike(folders: Sequence[Path]) -> list[str]:
         f"({', '.join(same[:3])}{', ...' if len(same) > 3 else ''}); if those are the classes, call the "
         "folders train and val, or give one of them as data.root"
     ]
-
-
-def is_list(path: Path) -> bool:
-    """Whether a file may list the images of a split: ``train.txt``, ``test_list.csv``."""
-    split, rest = split_and_rest(path.stem)
-    return path.suffix.casefold() in _LISTS and split is not None and set(rest) <= {"list", "labels"}
-
-
-def describe_lists(lists: Sequence[Path], read: Collection[Path] = ()) -> list[str]:
-    """A note about lists of splits that nobody reads.
-
-    Args:
-        lists: files.
-        read: those that are read.
-    """
-    names = [path.name for path in lists if path not in read]
-    if not names:
-        return []
-    which = f"{names[0]} is" if len(names) == 1 else f"{', '.join(names[:3])} are"
-    return [f"{which} not read: a split is made of folders, or of a table with a column `split`"]
-
-
-def describe_beside(table: Path, layout: Iterable[str]) -> list[str]:
-    """Notes about what lies beside a table and belongs to it, but is not read."""
-    split = split_name(table.stem)
-    others = [path for path in entries(table.parent).others if path != table]
-    lists = [path for path in others if is_list(path) and split_name(path.stem) != split]
-    return [*describe_lists(lists if split == "train" else []), *describe_numbers(layout, others)]
-
-
-def describe_numbers(classes: Iterable[str], others: Iterable[Path]) -> list[str]:
-    """A note where classes are numbers and a file may have their names.
-
-    Args:
-        classes: what they are called.
-        others: files that are no images.
-    """
-    names = sorted(classes)
-    if not names or not all(name.isdecimal() for name in names):
-        return []
-    file = next((path for path in others if _NAMES.fullmatch(path.stem) and path.suffix in _LISTS), None)
-    if file is None:
-        return []
-    return [
-        f"classes are numbers ({listed(names, _SHOWN)}); {file.name} may have their names: it is not read"
-    ]
-
-
-def _up_to(folder: Path, root: Path) -> Iterator[Path]:
-    """``folder`` and the folders above it, ``root`` the last one."""
-    yield folder
-    while folder != root and folder.is_relative_to(root):
-        folder = folder.parent
-        yield folder
-
-
-def _table(folder: Path, root: Path) -> Path | None:
-    """A table that may list the labels."""
-    for here in _up_to(folder, root):
-        for path in entries(here).others:
-            if path.suffix.casefold() in _TABLES:
-                return path
-    return None
-
-
-def _boxes(folder: Path, root: Path) -> Path | None:
-    """Where boxes for object detection are (COCO, YOLO, Pascal VOC)."""
-    for here in _up_to(folder, root):
-        found = entries(here)
-        for path in found.others:
-            if path.name.casefold().endswith(".coco.json") or path.name.startswith("instances_"):
-                return path
-        for inner in found.folders:
-            if inner.name.casefold() not in ("labels", "annotations"):
-                continue
-            below = entries(inner)
-            files = [path for one in (below, *map(entries, below.folders)) for path in one.others]
-            if files and all(path.suffix.casefold() in _BOXES for path in files):
-                return inner
-    return None

@@ -33,9 +33,14 @@ _SYSTEM_PATTERN = re.compile(
 )
 watcher: ContextVar[Callable[[int], None] | None] = ContextVar("watcher", default=None)
 """Told about each file that is found: a long folder takes minutes, and many functions lead here."""
+_OF_HUB = ("blobs", "refs")
+"""Beside ``snapshots`` in the cache of Hugging Face: the same images without their names."""
 _WINDOWS_BINS = ("recycled", "recycle bin")
 _OF_BINS = ("info2", "info", "desktop.ini")
 _RUN_NAMES = ("outputs", "multirun")
+_OF_TRAINERS = frozenset(("model", "models", "checkpoint", "checkpoints", "weights", "log", "logs"))
+_YOLO_OPTIONS = ("args.yaml", "opt.yaml")
+"""What Ultralytics leaves in ``runs/<task>/<run>``, beside sheets of training images."""
 _RUN_STAMP = re.compile(r"\d{4}-\d\d-\d\d(_\d\d-\d\d-\d\d(_\d+)?)?")
 
 
@@ -61,8 +66,9 @@ def entries(folder: Path) -> Entries:
     folders: list[Path] = []
     images: list[Path] = []
     others: list[Path] = []
+    names = {entry.name for entry in found}
     for entry in found:
-        if is_system_file(entry.name):
+        if is_system_file(entry.name) or (entry.name in _OF_HUB and {"snapshots", *_OF_HUB} <= names):
             continue
         path = folder / entry.name
         if _is_folder(entry):
@@ -173,13 +179,18 @@ def is_system_file(name: str) -> bool:
 
 def is_run_folder(folder: Path) -> bool:
     """Whether training wrote this folder: a run, or ``outputs`` with runs in it (or nothing yet). Or Python:
-    a virtual environment. Or Windows: the ``Recycled`` of an old disk, which may be a class, too."""
+    a virtual environment. Or Windows: the ``Recycled`` of an old disk, which may be a class, too. Or another
+    trainer: its ``runs``, and ``models`` or ``logs`` without images, as fastai, Keras and Kohya's leave."""
     if (folder / "pyvenv.cfg").is_file():
         return True
     if folder.name.casefold() in _WINDOWS_BINS:
         return any(one.name.casefold() in _OF_BINS or one.name.startswith("S-1-") for one in folder.iterdir())
     if (folder / "config.yaml").is_file():
         return any((folder / name).is_dir() for name in ("adapter", "checkpoints", "tensorboard"))
+    if folder.name.casefold() in _OF_TRAINERS:
+        return not has_images(folder)
+    if folder.name == "runs" and any(path.name in _YOLO_OPTIONS for path in folder.glob("*/*/*.yaml")):
+        return True
     if folder.name not in _RUN_NAMES:
         return False
     below = [folder]

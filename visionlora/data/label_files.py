@@ -1,0 +1,137 @@
+"""Files beside images that may list their labels, splits or boxes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from visionlora.data.split_names import split_and_rest, split_name
+from visionlora.data.table import labels_in
+from visionlora.data.walk import entries
+from visionlora.errors import VisionLoraError
+from visionlora.text import listed
+
+_TABLES = (".csv", ".tsv", ".jsonl")
+_LISTS = (".txt", ".csv", ".tsv", ".lst", ".json")
+_BOXES = (".txt", ".xml", ".json")
+_NAMES = re.compile(
+    r"(class(es)?|labels?|categor(y|ies)|synsets?)([ _-]?(names?|map|list|index|words))?|names|legend"
+    r"|meta(data)?|(.*_)?(id|label|idx|index|num)_?(2|to)_?\w+",
+    re.IGNORECASE,
+)
+_DECIMAL = re.compile(r"[+-]?\d*\.?\d+")
+_SHOWN = 3
+
+
+def is_list(path: Path) -> bool:
+    """Whether a file may list the images of a split: ``train.txt``, ``test_list.csv``."""
+    split, rest = split_and_rest(path.stem)
+    return path.suffix.casefold() in _LISTS and split is not None and set(rest) <= {"list", "labels"}
+
+
+def describe_lists(lists: Sequence[Path], read: Collection[Path] = ()) -> list[str]:
+    """A note about lists of splits that nobody reads.
+
+    Args:
+        lists: files.
+        read: those that are read.
+    """
+    names = [path.name for path in lists if path not in read]
+    if not names:
+        return []
+    which = f"{names[0]} is" if len(names) == 1 else f"{', '.join(names[:3])} are"
+    return [f"{which} not read: a split is made of folders, or of a table with a column `split`"]
+
+
+def describe_beside(table: Path, layout: Iterable[str]) -> list[str]:
+    """Notes about what lies beside a table and belongs to it, but is not read."""
+    split = split_name(table.stem)
+    others = [path for path in entries(table.parent).others if path != table]
+    lists = [path for path in others if is_list(path) and split_name(path.stem) != split]
+    return [*describe_lists(lists if split == "train" else []), *describe_numbers(layout, others)]
+
+
+def describe_numbers(classes: Iterable[str], others: Iterable[Path]) -> list[str]:
+    """A note where classes are numbers and a file may have their names, or are measurements.
+
+    Args:
+        classes: what they are called.
+        others: files that are no images.
+    """
+    names = sorted(classes)
+    if names and all(map(_DECIMAL.fullmatch, names)) and any(float(name) % 1 for name in names):
+        return [
+            f"classes are decimal numbers ({listed(names, _SHOWN)}): each is learned as a class of its own; "
+            "if they are measurements, replace them by the names of ranges"
+        ]
+    if not names or not all(name.isdecimal() for name in names):
+        return []
+    file = next((path for path in others if _NAMES.fullmatch(path.stem) and path.suffix in _LISTS), None)
+    if file is None:
+        return []
+    return [
+        f"classes are numbers ({listed(names, _SHOWN)}); {file.name} may have their names: it is not read"
+    ]
+
+
+def _up_to(folder: Path, root: Path) -> Iterator[Path]:
+    """``folder`` and the folders above it, ``root`` the last one."""
+    yield folder
+    while folder != root and folder.is_relative_to(root):
+        folder = folder.parent
+        yield folder
+
+
+def table_near(folder: Path, root: Path) -> Path | None:
+    """The table that most likely lists the labels: no list of test images, no example of a submission."""
+
+    def promise(path: Path) -> tuple[bool, bool, bool]:
+        return _has_labels(path), "submission" not in path.stem.casefold(), split_name(path.stem) == "train"
+
+    for here in _up_to(folder, root):
+        files = entries(here).others
+        tables = [path for path in files if path.suffix.casefold() in _TABLES or _is_text_list(path)]
+        if tables:
+            return max(tables, key=promise)
+    return None
+
+
+def _is_text_list(path: Path) -> bool:
+    return is_list(path) and path.suffix.casefold() == ".txt"
+
+
+def describe_tables(files: Iterable[Path]) -> list[str]:
+    """A note about a table of labels beside class folders, which may be folders of something else.
+
+    Args:
+        files: what lies beside them.
+    """
+    tables = [path for path in files if path.suffix.casefold() in _TABLES and _has_labels(path)]
+    return [f"{path.name} lists labels and is not read; data.root={path} reads it" for path in tables[:1]]
+
+
+def boxes_near(folder: Path, root: Path) -> Path | None:
+    """Where boxes for object detection are (COCO, YOLO, Pascal VOC)."""
+    for here in _up_to(folder, root):
+        found = entries(here)
+        for path in found.others:
+            if path.name.casefold().endswith(".coco.json") or path.name.startswith("instances_"):
+                return path
+        if any(path.suffix.casefold() == ".xml" for path in found.others) and found.images:
+            return here
+        for inner in found.folders:
+            if inner.name.casefold() not in ("labels", "annotations"):
+                continue
+            below = entries(inner)
+            files = [path for one in (below, *map(entries, below.folders)) for path in one.others]
+            if files and all(path.suffix.casefold() in _BOXES for path in files):
+                return inner
+    return None
+
+
+def _has_labels(path: Path) -> bool:
+    try:
+        return labels_in(path)
+    except VisionLoraError:  # it may be no table at all
+        return False
