@@ -1,6 +1,6 @@
 """How long ``visionlora check`` takes, as a multiple of decoding each image once on two workers.
 
-    python -m benchmarks.check_time                 # 20,000 small images of three kinds, 2,000 photos
+    python -m benchmarks.check_time                 # 20,000 small images of seven kinds, 2,000 photos
     python -m benchmarks.check_time --kinds png --images 2000
 
 The check is timed from start to exit, with its default options and an empty index; then once more, with the
@@ -53,6 +53,10 @@ KINDS: dict[str, tuple[Callable[[np.random.Generator], Image.Image], str, float]
     "noise": (noise, "JPEG, noise, 320 x 320", 1.0),
     "smooth": (lambda random: smooth(random, 400, 400, 8), "JPEG, smooth, 400 x 400", 1.0),
     "png": (lambda random: smooth(random, 64, 64, 16), "PNG, 64 x 64", 1.0),
+    "png128": (lambda random: smooth(random, 128, 128, 16), "PNG, 128 x 128", 1.0),
+    "png224": (lambda random: smooth(random, 224, 224, 16), "PNG, 224 x 224", 1.0),
+    "jpeg128": (lambda random: smooth(random, 128, 128, 16), "JPEG, 128 x 128", 1.0),
+    "jpeg224": (lambda random: smooth(random, 224, 224, 16), "JPEG, 224 x 224", 1.0),
     "photo": (photo, "JPEG, photos, 1600 x 1200", 0.1),
 }
 """kind -> (how an image is drawn, what it is, share of the number of images)."""
@@ -63,9 +67,8 @@ def write_folder(folder: Path, kind: str, count: int) -> list[str]:
     draw, _, _ = KINDS[kind]
     paths = []
     for number in range(count):
-        path = (
-            folder / f"class{number * CLASSES // count}" / f"{number:05d}.{'png' if kind == 'png' else 'jpg'}"
-        )
+        suffix = "png" if kind.startswith("png") else "jpg"
+        path = folder / f"class{number * CLASSES // count}" / f"{number:05d}.{suffix}"
         paths.append(str(path))
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -28,7 +28,7 @@ def left_by_trainers() -> Iterator[Case]:
     yield Case("a folder of blobs", many("blobs/{}.png", "other/{}.png"), counts={"blobs": ONE, "other": ONE})
     yield Case("Ultralytics' runs beside classes", both(many(*CLASSES), files("runs/classify/train/args.yaml", "runs/classify/train/train_batch0.jpg", "runs/classify/train/weights/best.pt")), counts=TWO, silent=True)  # fmt: skip
     yield Case("YOLOv5's runs beside splits", both(TRAINED, files("runs/train-cls/exp/opt.yaml", "runs/train-cls/exp/test_images.jpg")), counts={"cat": (4, 4, 0), "dog": (4, 4, 0)}, silent=True)  # fmt: skip
-    yield Case("a class called runs", many("runs/{}.png", "stands/{}.png"), counts={"runs": ONE, "stands": ONE}, notes=("runs is taken for a class",))  # fmt: skip
+    yield Case("a class called runs that holds images", many("runs/{}.png", "stands/{}.png"), counts={"runs": ONE, "stands": ONE}, notes=("runs is taken for a class",))  # fmt: skip
     yield Case("fastai's models beside classes", both(many(*CLASSES), files("models/stage-1.pth")), counts=TWO, silent=True)  # fmt: skip
     yield Case("TensorBoard's logs and Keras' checkpoints", both(many(*CLASSES), files("logs/train/events.out.tfevents.1.host", "checkpoints/cp.ckpt.index")), counts=TWO, silent=True)  # fmt: skip
     yield Case("Kohya's folders", both(many("img/10_sks dog/{}.png", "img/1_cat/{}.png"), files("log/", "model/last.safetensors")), counts={"10_sks dog": ONE, "1_cat": ONE}, notes=("img is the only folder",))  # fmt: skip
