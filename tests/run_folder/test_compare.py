@@ -8,6 +8,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from visionlora.data.manifest import ReadImage
+from visionlora.errors import VisionLoraError
 from visionlora.run_folder.compare import (
     anchored,
     given_options,
@@ -16,6 +17,7 @@ from visionlora.run_folder.compare import (
     options_of,
     value_differences,
 )
+from visionlora.run_folder.folder import RunFolder
 from visionlora.settings import keys_of
 from visionlora.training.config import RunConfig
 
@@ -50,6 +52,16 @@ def test_differing_options_are_told_with_both_values(tmp_path: Path) -> None:
     begun = options_of(config(seed=3), KEYS)
     found = option_differences(begun, {"seed": 4, "lora.rank": 8}, KEYS, tmp_path)
     assert found == {"seed": "seed is 4, and the run has 3"}
+
+
+def test_options_are_those_that_were_recorded_whatever_their_types(tmp_path: Path) -> None:
+    more = {"data__root": "é\u2028 x", "optimizer__lr": 1e-5, "retention__anchors": ["1", "~"]}
+    begun = config(lora__rank_pattern={0: 4}, **more)
+    RunFolder.start(tmp_path, begun)
+    given = {"lora.rank_pattern": options_of(begun, KEYS)["lora.rank_pattern"]}
+    RunFolder.resume(tmp_path, given, KEYS, force=False)
+    with pytest.raises(VisionLoraError, match=r"lora\.rank_pattern is {0: 5}, and the run has {0: 4}"):
+        RunFolder.resume(tmp_path, {"lora.rank_pattern": {"0": 5}}, KEYS, force=False)
 
 
 def test_a_path_is_the_same_however_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -43,8 +44,9 @@ def given_options(
 
 
 def options_of(config: DictConfig, keys: Mapping[str, Key]) -> dict[str, Any]:
-    """What a run's result depends on, by name."""
-    return {name: value_of(config, name) for name in keys if not name.startswith("resume.")}
+    """What a run's result depends on, by name; values as the record has them, where every key is a text."""
+    values = {name: value_of(config, name) for name in keys if not name.startswith("resume.")}
+    return json.loads(json.dumps(values, default=str, skipkeys=True))
 
 
 def options_at_start(recorded: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
