@@ -78,7 +78,7 @@ def test_every_command_ends_with_the_code_of_the_signal(
     def signalled(*options: object, **named: object) -> None:
         signal.raise_signal(number)
 
-    monkeypatch.setattr("visionlora.evaluation.folder_check.survey", signalled)
+    monkeypatch.setattr("visionlora.evaluation.folder_check.find", signalled)
     before = signal.getsignal(number)
     left = command("check", f"data.root={tmp_path}")
     assert (left.code, left.err) == (code, f"error: stopped by {number.name}\n")
