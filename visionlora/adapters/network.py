@@ -146,11 +146,9 @@ def step_adapters(model: nn.Module, step: int, total: int) -> None:
 
 def start_adapters(model: nn.Module, step: int, total: int) -> None:
     """Tell the active adapters that training starts, or continues after optimizer step `step` of `total`, and
-    that their tensors are those of that step. Where a head or new blocks alone are trained there are none."""
-    for layer in adapted_layers(model).values():
-        for name, _, adapter in adapters_in(layer):
-            if name in layer.active:
-                adapter.on_start(step, total)
+    that their tensors are those of that step."""
+    for adapter in active_adapters(model):
+        adapter.on_start(step, total)
 
 
 def cut_rank(model: _Network, rank: int) -> _Network:

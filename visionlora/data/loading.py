@@ -214,16 +214,12 @@ def first_epoch(loader: ImageLoader) -> Iterator[Batch]:
 
 def augmented_views(dataset: ImageDataset, views: int, batch_size: int) -> Iterator[Batch]:
     """Batches of every image ``views`` times, each time with the transform's other random numbers."""
-    return _batches(
+    return chosen_images(
         dataset, [(turn, index) for turn in range(views) for index in range(len(dataset))], batch_size
     )
 
 
-def chosen_images(dataset: ImageDataset, indices: Sequence[int], batch_size: int) -> Iterator[Batch]:
-    """Batches of these images, in this order."""
-    return _batches(dataset, indices, batch_size)
-
-
-def _batches(dataset: ImageDataset, keys: Sequence[Key], batch_size: int) -> Iterator[Batch]:
+def chosen_images(dataset: ImageDataset, keys: Sequence[Key], batch_size: int) -> Iterator[Batch]:
+    """Batches of ``dataset[key]`` of these keys, in this order."""
     for start in range(0, len(keys), batch_size):
         yield dataset.collate([dataset[key] for key in keys[start : start + batch_size]])

@@ -14,7 +14,7 @@ import lightning
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 from torch import Tensor, nn
 
-from visionlora.adapters import adapter_state, start_adapters
+from visionlora.adapters import adapter_state
 from visionlora.errors import VisionLoraError
 
 
@@ -97,7 +97,6 @@ def _restore(
         if callback.state_key in state["callbacks"]:
             callback.load_state_dict(state["callbacks"][callback.state_key])
     module.on_load_checkpoint(dict(state))
-    start_adapters(module, state["step"], trainer.max_steps)
     trainer.should_stop = any(
         one.wait_count >= one.patience for one in _callbacks(trainer) if isinstance(one, EarlyStopping)
     )

@@ -11,9 +11,9 @@ import lightning
 import torch
 from torch import Tensor, nn
 
-from visionlora.adapters import active_adapters, adapted_layers, adapter_regularizer, merged, step_adapters
+from visionlora.adapters import active_adapters, adapted_layers, adapter_regularizer, merged
 from visionlora.adapters.groups import trained_groups
-from visionlora.adapters.network import uses_dropout
+from visionlora.adapters.network import start_adapters, step_adapters, uses_dropout
 from visionlora.adapters.restart import restart, warmed_up
 from visionlora.data.augment import BatchMixing
 from visionlora.data.seeds import mixed
@@ -273,8 +273,9 @@ class LoraModule(lightning.LightningModule):
         checkpoint["parts"] = self.parts.count
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore it."""
+        """Restore it, and what adapters keep outside their tensors, which are those of the checkpoint."""
         self.parts.count = checkpoint["parts"]
+        start_adapters(self.network, checkpoint["step"], self.total_steps)
 
     def configure_optimizers(self) -> Any:
         """The optimizer; the learning rate rises linearly, then follows its schedule, step by step."""
