@@ -21,6 +21,8 @@ SIDE = 16
 """Pixels a side of the gray thumbnail that two images are compared by."""
 
 _GRID = 32
+_DECODED = 48
+"""Pixels of the shorter side that a JPEG is decoded to at least: one of 224 is read at 56, not at 112."""
 _SAMPLED = 4 * _GRID
 _LOW = 8
 _FLAT = 6
@@ -79,7 +81,7 @@ def sample(path: Path, preprocessing: Preprocessing | None = None) -> Sample:
             image = open_image(path)
             size = image.size
         else:
-            side = _GRID if preprocessing is None else max(_GRID, preprocessing.resize)
+            side = _DECODED // 2 if preprocessing is None else max(_DECODED // 2, preprocessing.resize)
             image, size = decode_image(content, path, shorter_side=side)
             if preprocessing is not None:
                 view = evaluation_view(image, preprocessing)
@@ -94,7 +96,8 @@ def sample(path: Path, preprocessing: Preprocessing | None = None) -> Sample:
     if small.size == (times * _GRID, times * _GRID):
         small = small.reduce(times)  # in a quarter of the time
     else:
-        small = small.resize((_GRID, _GRID), Image.Resampling.BOX)
+        # Whole pixels, as BOX has them, differ twice as much between two sizes of one image.
+        small = small.resize((_GRID, _GRID), Image.Resampling.BILINEAR)
     # Means of pixels lie no further apart than the pixels.
     flat = _is_flat(small) and _is_flat(image)
     return Sample(digest, when, small.tobytes(), size, flat, view=view)
@@ -119,7 +122,7 @@ def _as_decoded_small(image: Image.Image, size: tuple[int, int], content: bytes)
     if not content.startswith(b"\xff\xd8"):
         return image
     before, times = round(max(size) / max(image.size)), 1
-    while 2 * times * before <= 8 and min(size) // (2 * times * before) >= 2 * _GRID:
+    while 2 * times * before <= 8 and min(size) // (2 * times * before) >= _DECODED:
         times *= 2
     return image if times == 1 else image.reduce(times)
 

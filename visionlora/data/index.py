@@ -15,7 +15,7 @@ from visionlora.data.parallel import in_batches
 from visionlora.data.preprocessing import Preprocessing
 from visionlora.data.store import key_of, opened, rows_of
 
-VERSION = 4
+VERSION = 5
 """Counts up whenever a fingerprint of the same file, or the table, becomes another one."""
 
 _BATCH = 512

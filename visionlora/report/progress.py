@@ -42,11 +42,12 @@ def progress(
     task = bar.add_task(what, total=None)
     started = last = clock()
     shown = False
+    terminal = console.is_terminal  # looked up in the environment at each call
 
     def advance(done: int, total: int | None) -> None:
         nonlocal last, shown
         now = clock()
-        if not console.is_terminal:
+        if not terminal:
             if now - last >= LINE_EVERY_S:
                 last = now
                 of = "" if total is None else f" of {total:,}"
