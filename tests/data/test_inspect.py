@@ -13,6 +13,7 @@ from visionlora.data.findings import Finding, FolderReport, Output
 from visionlora.data.folders import scan_images, survey
 from visionlora.data.inspect import inspect_folder
 from visionlora.models.class_outputs import describe_outputs
+from visionlora.models.classes import imagenet_categories, imagenet_wnids
 from visionlora.paths import shipped
 
 PHOTOS = shipped("data/pocket_photos/anchor")
@@ -169,6 +170,21 @@ def test_a_class_name_is_described_by_the_output_that_it_means() -> None:
     assert described["n02012849"].key == 1
     assert described["gold fsh"] == Output("new", "a new output; close to it are goldfish")
     assert described["several; close: of"] == Output("new", "a new output")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("ants", "the network's ant means the same (name the folder n02219486 to train it)"),
+        ("Bird", "59 of the network's outputs are kinds of it: cock, hen, ostrich, ..."),
+        ("sofa", "the network's studio couch is a kind of it"),
+        ("my_bird", ""),  # what a compound means is not known
+    ],
+)
+def test_a_new_output_is_described_by_what_the_network_knows_of_it(name: str, said: str) -> None:
+    found = describe_outputs((name,), imagenet_categories(), imagenet_wnids())[name]
+    assert found.status == "new"
+    assert found.name.removeprefix("a new output").removeprefix("; ").partition("close to it")[0] == said
 
 
 def test_doubtful_outputs_are_findings(folder: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -41,18 +42,18 @@ class _Synset:
     others: str = ""
 
 
-def meanings(name: str, usual: bool = False) -> frozenset[str]:
+def meanings(name: str, usual: bool = False, whole: bool = False) -> frozenset[str]:
     """The WordNet ids that a name can mean, empty where none is known.
 
     An id stands for itself. Case, spaces and punctuation do not count, a plural is its singular, and of a
     compound that is unknown the last words count: a ``grey-cat`` is a cat, and so is ``cat_001``. Rare
     meanings are left out (``blue`` is a butterfly, too). With ``usual`` a name means at most one animal, one
-    object, one food and so on.
+    object, one food and so on; with ``whole`` a compound that is unknown means nothing.
     """
     if _ID.fullmatch(name.strip().casefold()):
         return frozenset({name.strip().casefold()})
     words = [word for word in re.split(r"[\W_]+", name.casefold()) if word and not word.isdigit()]
-    for start in range(len(words)):
+    for start in range(min(len(words), 1) if whole else len(words)):
         for spelling in _singulars("_".join(words[start:])):
             if spelling in _ALIASES:
                 return frozenset(_ALIASES[spelling])
@@ -70,6 +71,14 @@ def kinds(wnid: str) -> frozenset[str]:
 def are_related(one: frozenset[str], other: frozenset[str]) -> bool:
     """Whether a meaning of one name is a kind of a meaning of the other."""
     return any(a in kinds(b) or b in kinds(a) for a in one for b in other)
+
+
+def kinds_among(name: str, wnids: Sequence[str]) -> tuple[list[int], list[int]]:
+    """(places of ids that are what ``name`` usually means, places of ids that are kinds of it)."""
+    meant = meanings(name, usual=True, whole=True)
+    same = [place for place, wnid in enumerate(wnids) if wnid in meant]
+    below = [place for place, wnid in enumerate(wnids) if wnid and wnid not in meant and kinds(wnid) & meant]
+    return same, below
 
 
 def definition(wnid: str) -> str:

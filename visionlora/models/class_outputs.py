@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from visionlora.data.findings import Output
-from visionlora.data.wordnet import FIELDS, definition, more_usual_meaning
+from visionlora.data.wordnet import FIELDS, definition, kinds_among, more_usual_meaning
 from visionlora.models.classes import AmbiguousClass, UnknownClass, find_class
+
+_SOME = 3
+"""Outputs that are named where many are kinds of one class."""
 
 
 def describe_outputs(
@@ -28,8 +31,28 @@ def _describe(name: str, categories: Sequence[str], wnids: Sequence[str]) -> Out
     except AmbiguousClass as error:
         return Output("ambiguous", error.outputs)
     except UnknownClass as error:
-        close = ", ".join(error.close())
-        return Output("new", f"a new output; close to it are {close}" if close else "a new output")
+        known = _in_other_words(name, categories, wnids) or _in_other_spelling(error)
+        return Output("new", f"a new output; {known}" if known else "a new output")
     wnid = wnids[key] if key < len(wnids) else ""
     meaning = more_usual_meaning(wnid, name) if wnid else ""
     return Output("known", categories[key], wnid, definition(wnid), meaning if meaning in FIELDS else "", key)
+
+
+def _in_other_words(name: str, categories: Sequence[str], wnids: Sequence[str]) -> str:
+    """Which outputs mean what the name does, or kinds of it; "" where there are none."""
+    same, kinds = kinds_among(name, wnids)
+    if same:
+        category, wnid = categories[same[0]], wnids[same[0]]
+        return f"the network's {category} means the same (name the folder {wnid} to train it)"
+    if not kinds:
+        return ""
+    if len(kinds) == 1:
+        return f"the network's {categories[kinds[0]]} is a kind of it"
+    some = ", ".join(categories[place] for place in kinds[:_SOME])
+    more = ", ..." if len(kinds) > _SOME else ""
+    return f"{len(kinds)} of the network's outputs are kinds of it: {some}{more}"
+
+
+def _in_other_spelling(error: UnknownClass) -> str:
+    close = ", ".join(error.close())
+    return f"close to it are {close}" if close else ""
