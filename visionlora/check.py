@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from visionlora.command import Command, launch
 from visionlora.data.config import DataConfig, task_option
 from visionlora.files import require_all_writable
+from visionlora.lazy import garbage_kept
 from visionlora.models.config import ModelConfig
 from visionlora.options import Section, option, section
 from visionlora.retention.config import ContrastConfig, RetentionConfig
@@ -56,10 +57,11 @@ def check(config: DictConfig) -> int:
     """Check, show, write; 1 where something would stop or mislead a training, 0 otherwise."""
     options = build(CheckOptions, plain(config))
     require_all_writable(report=options.report)
-    from rich.console import Console
+    with garbage_kept():
+        from rich.console import Console
 
-    from visionlora.evaluation.folder_check import check_folder
-    from visionlora.report.folder_table import show_summary
+        from visionlora.evaluation.folder_check import check_folder
+        from visionlora.report.folder_table import show_summary
 
     console = Console()
     retention, contrast = options.retention, options.contrast

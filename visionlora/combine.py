@@ -5,6 +5,7 @@ from __future__ import annotations
 from omegaconf import DictConfig
 
 from visionlora.command import Command, launch
+from visionlora.lazy import garbage_kept
 from visionlora.models.arithmetic_config import CombineConfig
 from visionlora.settings import build, plain
 
@@ -23,7 +24,8 @@ COMMAND = Command(
 def combine(config: DictConfig) -> int:
     """Write the combination, and say how much of each layer's update it keeps."""
     options = build(CombineConfig, plain(config))
-    from visionlora.models.combine_adapters import combine_adapters
+    with garbage_kept():
+        from visionlora.models.combine_adapters import combine_adapters
 
     combine_adapters(options)
     return 0

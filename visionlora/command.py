@@ -19,6 +19,7 @@ from visionlora.arguments import Arguments, config_folders
 from visionlora.errors import MachineFault, VisionLoraError
 from visionlora.files import cannot_use, new_folder
 from visionlora.help import asked_about, command_help, help_on
+from visionlora.leaving import leave
 from visionlora.memory import ADVICE, first_line, is_out_of_memory
 from visionlora.paths import shipped
 from visionlora.settings import groups_of, keys_of, register, top_level
@@ -53,6 +54,15 @@ def launch(task: Task, command: Command) -> NoReturn:
     The exit code is 0 for success, 2 for a mistake that the user can correct, 4 for a fault of the machine,
     130 after Ctrl-C, 143 after SIGTERM, and whatever the task returns otherwise.
     """
+    try:
+        _launch(task, command)
+    except SystemExit as end:
+        if isinstance(end.code, int):
+            leave(end.code)
+        raise
+
+
+def _launch(task: Task, command: Command) -> NoReturn:
     make_streams_safe()
     # PyTorch reads it when it is imported: what MPS cannot compute the CPU does, and PyTorch says so.
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")

@@ -6,6 +6,7 @@ from __future__ import annotations
 from omegaconf import DictConfig
 
 from visionlora.command import Command, launch
+from visionlora.lazy import garbage_kept
 from visionlora.models.arithmetic_config import ConvertConfig
 from visionlora.settings import build, plain
 
@@ -25,7 +26,8 @@ COMMAND = Command(
 def convert(config: DictConfig) -> int:
     """Read the adapter, whatever its format, and write it."""
     options = build(ConvertConfig, plain(config))
-    from visionlora.models.convert_adapter import convert_adapter
+    with garbage_kept():
+        from visionlora.models.convert_adapter import convert_adapter
 
     convert_adapter(options)
     return 0

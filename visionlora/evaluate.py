@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 
 from visionlora.command import Command, launch
 from visionlora.evaluation.config import EvaluateConfig
+from visionlora.lazy import garbage_kept
 from visionlora.options import section
 from visionlora.processes import joined, of_first, run_in
 from visionlora.retention.config import ContrastConfig, RetentionConfig
@@ -41,8 +42,9 @@ def evaluate(config: DictConfig) -> int:
 
 
 def _evaluate(options: EvaluateOptions) -> int:
-    from visionlora.device import choose_device
-    from visionlora.evaluation.evaluate import evaluate_adapter
+    with garbage_kept():
+        from visionlora.device import choose_device
+        from visionlora.evaluation.evaluate import evaluate_adapter
 
     with joined(choose_device("auto").type):
         evaluate_adapter(of_first(options), options.retention.root, options.contrast.root)

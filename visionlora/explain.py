@@ -6,6 +6,7 @@ from omegaconf import DictConfig
 
 from visionlora.command import Command, launch
 from visionlora.files import require_all_writable
+from visionlora.lazy import garbage_kept
 from visionlora.settings import build, plain
 from visionlora.training.config import ExplainConfig
 
@@ -23,8 +24,9 @@ COMMAND = Command(
 def explain(config: DictConfig) -> int:
     """Attach adapters, take a step on random images, and print the implementations layer by layer."""
     options = build(ExplainConfig, plain(config))
-    from visionlora.training.explain import explain_network
-    from visionlora.training.setup import check_available
+    with garbage_kept():
+        from visionlora.training.explain import explain_network
+        from visionlora.training.setup import check_available
 
     check_available(options.model, options.trainer)
     require_all_writable(output=options.output)

@@ -6,6 +6,7 @@ from omegaconf import DictConfig
 
 from visionlora.command import Command, launch
 from visionlora.exporting.config import ExportConfig
+from visionlora.lazy import garbage_kept
 from visionlora.settings import build, plain
 
 COMMAND = Command(
@@ -23,7 +24,8 @@ COMMAND = Command(
 def export(config: DictConfig) -> int:
     """Write the file, and beside it what is in it and how it compares."""
     options = build(ExportConfig, plain(config))
-    from visionlora.exporting.export import export_adapter
+    with garbage_kept():
+        from visionlora.exporting.export import export_adapter
 
     export_adapter(options)
     return 0

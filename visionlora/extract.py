@@ -5,6 +5,7 @@ from __future__ import annotations
 from omegaconf import DictConfig
 
 from visionlora.command import Command, launch
+from visionlora.lazy import garbage_kept
 from visionlora.models.arithmetic_config import ExtractConfig
 from visionlora.settings import build, plain
 
@@ -22,7 +23,8 @@ COMMAND = Command(
 def extract(config: DictConfig) -> int:
     """Write the adapter, and say how much of each layer's difference it keeps."""
     options = build(ExtractConfig, plain(config))
-    from visionlora.models.combine_adapters import extract_adapter
+    with garbage_kept():
+        from visionlora.models.combine_adapters import extract_adapter
 
     extract_adapter(options)
     return 0

@@ -1,9 +1,11 @@
-"""Packages whose names are imported when they are first used."""
+"""What is imported when it is first used, and in less time."""
 
 from __future__ import annotations
 
+import gc
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
@@ -24,3 +26,19 @@ def names_of_api(package: str) -> Callable[[str], Any]:
         return getattr(importlib.import_module(f"{package}.api"), name)
 
     return find
+
+
+@contextmanager
+def garbage_kept() -> Iterator[None]:
+    """Inside, Python does not look for objects that nothing refers to but each other.
+
+    Of the objects that an import makes, and of those for each image of a folder, hardly any are; looking for
+    them takes a quarter to a third of the time.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

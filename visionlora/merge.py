@@ -5,6 +5,7 @@ from __future__ import annotations
 from omegaconf import DictConfig
 
 from visionlora.command import Command, launch
+from visionlora.lazy import garbage_kept
 from visionlora.models.config import MergeConfig
 from visionlora.settings import build, plain
 
@@ -22,7 +23,8 @@ COMMAND = Command(
 def merge(config: DictConfig) -> int:
     """Merge the adapter into the weights and write them, with the class names beside them."""
     options = build(MergeConfig, plain(config))
-    from visionlora.models.merge_weights import write_merged
+    with garbage_kept():
+        from visionlora.models.merge_weights import write_merged
 
     write_merged(
         options.adapters,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from omegaconf import DictConfig
 
 from visionlora.command import Command, launch
+from visionlora.lazy import garbage_kept
 from visionlora.meta_learning.config import MetaOptions
 from visionlora.settings import build, plain
 
@@ -22,7 +23,8 @@ COMMAND = Command(
 def meta(config: DictConfig) -> int:
     """Learn, show and save."""
     options = build(MetaOptions, plain(config))
-    from visionlora.meta_learning.run import learn_start
+    with garbage_kept():
+        from visionlora.meta_learning.run import learn_start
 
     learn_start(options)
     return 0

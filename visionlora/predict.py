@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 
 from visionlora.command import Command, launch
 from visionlora.evaluation.config import PredictConfig
+from visionlora.lazy import garbage_kept
 from visionlora.processes import joined, of_first, run_in
 from visionlora.settings import build, plain
 
@@ -31,8 +32,9 @@ def predict(config: DictConfig) -> int:
 
 
 def _predict(options: PredictConfig) -> int:
-    from visionlora.device import choose_device
-    from visionlora.evaluation.predict import predict_images
+    with garbage_kept():
+        from visionlora.device import choose_device
+        from visionlora.evaluation.predict import predict_images
 
     with joined(choose_device("auto").type):
         return BROKEN_IMAGES if predict_images(of_first(options)) else 0

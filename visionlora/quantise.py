@@ -5,6 +5,7 @@ from __future__ import annotations
 from omegaconf import DictConfig
 
 from visionlora.command import Command, launch, show
+from visionlora.lazy import garbage_kept
 from visionlora.models.config import QuantiseConfig
 from visionlora.settings import build, plain
 
@@ -19,7 +20,8 @@ COMMAND = Command(
 def quantise(config: DictConfig) -> int:
     """Quantise the weights and write them."""
     options = build(QuantiseConfig, plain(config))
-    from visionlora.models.write_quantised import write_quantised_weights
+    with garbage_kept():
+        from visionlora.models.write_quantised import write_quantised_weights
 
     show(write_quantised_weights(options.model, options.output))
     return 0

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from visionlora.command import Command, complain, fail, in_sweep, launch, register_resolvers, show
 from visionlora.errors import VisionLoraError
 from visionlora.files import link_outside
+from visionlora.lazy import garbage_kept
 from visionlora.place import place
 from visionlora.processes import joined, run_in
 from visionlora.run_folder.compare import given_options
@@ -117,8 +118,9 @@ def _open(path: Path, config: DictConfig, overrides: Sequence[str]) -> tuple[Run
 
 def _check_available(options: RunConfig) -> None:
     # Only now: torch and Lightning take seconds to import.
-    from visionlora.run_folder.loggers import require_logger
-    from visionlora.training.setup import check_available
+    with garbage_kept():
+        from visionlora.run_folder.loggers import require_logger
+        from visionlora.training.setup import check_available
 
     require_logger(options.logger)
     check_available(options.model, options.trainer, options.optimizer.name)
@@ -149,7 +151,8 @@ def _help(accelerator: str) -> int:
 
 
 def _train(config: DictConfig, folder: RunFolder, stop: StopRequest) -> None:
-    from visionlora.training.run import run, run_folds
+    with garbage_kept():
+        from visionlora.training.run import run, run_folds
 
     run(config, folder, stop) if config.data.folds is None else run_folds(config, folder, stop)
 

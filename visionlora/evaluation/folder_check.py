@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +24,7 @@ from visionlora.data.split_names import SPLITS
 from visionlora.data.splits import ImageFolder, make_folder
 from visionlora.data.walk import watched
 from visionlora.errors import VisionLoraError
+from visionlora.lazy import garbage_kept
 from visionlora.models.class_outputs import describe_outputs
 from visionlora.models.config import ModelConfig
 from visionlora.models.known import (
@@ -76,7 +75,7 @@ def check_folder(
     Raises:
         VisionLoraError: nothing can be found, or an unknown network.
     """
-    with progress(console, "looking for images", "files") as advance, watched(advance), _all_kept():
+    with progress(console, "looking for images", "files") as advance, watched(advance), garbage_kept():
         found = find(data.root, class_name=data.class_name, separator=separator)
         other_images = {role: scan_images(folders) for role, folders in others.items() if folders}
     known = _outputs_of(model) if separator is None else None
@@ -113,7 +112,7 @@ def check_folder(
         labelled = [images[place] for place in readable]
         features = _features([image.path for image in labelled], asked, cache, console, views)
         far = far_from_class(features, [image.label or "" for image in labelled])
-    with _all_kept():
+    with garbage_kept():
         report = inspect_folder(
             folder,
             problems=problems,
@@ -124,19 +123,6 @@ def check_folder(
         )
     findings = (*report.findings, _NOT_SEARCHED) if left_out else report.findings
     return folder, replace(report, findings=findings, notes=(*report.notes, *said))
-
-
-@contextmanager
-def _all_kept() -> Iterator[None]:
-    """Inside, Python does not look for objects that nothing refers to but each other: among those that it
-    makes for each image there are none, and looking takes a third of the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _features(

@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torchmetrics.functional.classification import multilabel_average_precision, multilabel_stat_scores
 
 from visionlora.report.intervals import with_interval
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED
@@ -81,6 +80,8 @@ def distillation(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> 
 def average_precision(logits: Tensor, labels: Tensor) -> Tensor:
     """The area under each label's curve of precision and recall, shape (outputs,); NaN where no image has the
     label."""
+    from torchmetrics.functional.classification import multilabel_average_precision
+
     with warnings.catch_warnings():  # of labels that no image has, which are NaN here
         warnings.simplefilter("ignore", UserWarning)
         found = multilabel_average_precision(
@@ -265,6 +266,8 @@ def halves(labels: Tensor) -> Tensor:
 
 def _figures(given: Tensor, own: Tensor, names: Mapping[int, str]) -> dict[str, Any]:
     """Precision, recall and F1 of labels that are given to images and of those that they have, bool."""
+    from torchmetrics.functional.classification import multilabel_stat_scores
+
     counts = multilabel_stat_scores(given.int(), own.int(), num_labels=own.shape[1], average=None)
     per_label = {}
     for output, name in names.items():

@@ -2,6 +2,7 @@
 
 Loss, distillation, metrics and decoding; everything that training and evaluation know about the task.
 Logits have the shape (images, outputs), labels are int64 of shape (images,), -1 where an image has none.
+torchmetrics is imported by what measures: it takes up to a second, and predictions need none of it.
 """
 
 from __future__ import annotations
@@ -14,11 +15,6 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torchmetrics.functional.classification import (
-    multiclass_accuracy,
-    multiclass_calibration_error,
-    multiclass_confusion_matrix,
-)
 
 from visionlora.report.intervals import with_interval
 from visionlora.tasks.base import Chosen, Prediction
@@ -78,6 +74,8 @@ def distillation(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> 
 
 def accuracy(logits: Tensor, labels: Tensor, k: int = 1) -> float:
     """Top-k accuracy: the share of images whose label is among the ``k`` largest logits."""
+    from torchmetrics.functional.classification import multiclass_accuracy
+
     outputs = logits.shape[1]
     return float(
         multiclass_accuracy(logits, labels, num_classes=outputs, top_k=min(k, outputs), average="micro")
@@ -86,6 +84,8 @@ def accuracy(logits: Tensor, labels: Tensor, k: int = 1) -> float:
 
 def calibration_error(logits: Tensor, labels: Tensor, bins: int = 15) -> float:
     """Expected calibration error of the most probable output (Guo et al. 2017, equation 3)."""
+    from torchmetrics.functional.classification import multiclass_calibration_error
+
     probabilities = logits.softmax(1)
     return float(
         multiclass_calibration_error(probabilities, labels, num_classes=logits.shape[1], n_bins=bins)
@@ -95,6 +95,8 @@ def calibration_error(logits: Tensor, labels: Tensor, bins: int = 15) -> float:
 def confusion(logits: Tensor, labels: Tensor, outputs: Sequence[int]) -> Tensor:
     """Counts (K + 1, K + 1) over the K chosen outputs, truth by row; the last column and row stand for every
     other output."""
+    from torchmetrics.functional.classification import multiclass_confusion_matrix
+
     index = torch.full((logits.shape[1],), len(outputs))
     index[list(outputs)] = torch.arange(len(outputs))
     return multiclass_confusion_matrix(index[logits.argmax(1)], index[labels], num_classes=len(outputs) + 1)
