@@ -155,3 +155,24 @@ except SystemExit:
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split()[-1] == "1"
+
+
+PRINTING = """
+import sys
+from visionlora.check import COMMAND
+from visionlora.command import launch
+sys.argv = ["visionlora check", "data.root=."]
+launch(lambda config: print("x" * 100_000) or 0, COMMAND)
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [(("-c", PRINTING), 1), (("-m", "visionlora", "--help"), 0)], ids=("result", "help")
+)
+def test_a_reader_that_has_seen_enough_gets_no_message(words: tuple[str, ...], code: int) -> None:
+    started = [sys.executable, *words]
+    with subprocess.Popen(started, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as command:
+        assert command.stdout is not None
+        command.stdout.close()  # as ``head`` does
+        assert command.stderr is not None
+        assert (command.stderr.read(), command.wait()) == ("", code)

@@ -79,7 +79,9 @@ def main() -> None:
     if len(arguments) > 1 and arguments[0] in HELP:
         arguments = about_command(arguments[1:])
     if not arguments or arguments[0] in HELP:
-        print(usage())
+        from visionlora.command import show
+
+        show(usage())
         sys.exit(0 if arguments else 2)
     name = arguments[0]
     if name in {"--version", "-V", "version"}:

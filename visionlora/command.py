@@ -6,6 +6,7 @@ import functools
 import logging
 import os
 import re
+import select
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -98,6 +99,9 @@ def _launch(task: Task, command: Command) -> NoReturn:
             with stoppable():
                 code = task(config)
         except Exception as error:
+            if isinstance(error, BrokenPipeError) and nobody_reads():
+                print_to_nobody()
+                sys.exit(1)  # as rich ends a command
             known = in_words(error)
             if known is None:
                 raise
@@ -210,8 +214,21 @@ def show(text: str) -> None:
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        # The interpreter flushes once more when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print_to_nobody()
+
+
+def print_to_nobody() -> None:
+    """The interpreter flushes once more when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def nobody_reads() -> bool:
+    """Whether what is printed goes into a pipe whose reader has ended."""
+    if not hasattr(select, "poll"):  # Windows
+        return False
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def complain(message: str) -> None:
