@@ -7,6 +7,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,6 +29,9 @@ def in_a_thread(function: Callable[..., Any], connection: Connection, *arguments
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict[str, Any]]:
     """The command on a small network, in this process; what its JSON says."""
     monkeypatch.setattr(worker, "start", in_a_thread)
+    # A worker collects garbage before each step; here that would be all of this process's.
+    for module in (worker, timing):
+        monkeypatch.setattr(module, "gc", SimpleNamespace(collect=lambda: 0))
     monkeypatch.setattr(step_time, "machine", lambda: {"CPU": "a test's"})
 
     def command(*arguments: str) -> dict[str, Any]:

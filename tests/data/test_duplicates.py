@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from visionlora.data import index
+from visionlora.data import index, store
 from visionlora.data.duplicates import exact_groups, near_groups
 from visionlora.data.fingerprint import Fingerprint, fingerprints_of, sample
 from visionlora.data.index import fingerprints
@@ -124,20 +124,23 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fault", ["damaged", "a file where the folder should be", "locked", "read-only"])
-def test_a_cache_that_cannot_be_used_is_done_without(fault: str, tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_used_is_done_without(
+    fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "WAIT_S", 0.1)
     cache = tmp_path / "cache"
     first = fingerprints(OTHERS[:3], cache)
-    (store,) = cache.glob("*.sqlite")
+    (kept,) = cache.glob("*.sqlite")
     other = None
     if fault == "damaged":
-        store.write_bytes(b"no database" * 100)
+        kept.write_bytes(b"no database" * 100)
     elif fault == "locked":
-        other = sqlite3.connect(store)
+        other = sqlite3.connect(kept)
         other.execute("BEGIN EXCLUSIVE")
     elif fault == "read-only":
-        store.chmod(0o400)
+        kept.chmod(0o400)
     else:
-        cache = store
+        cache = kept
     assert fingerprints(OTHERS[:3], cache) == first
     if other:
         other.close()
