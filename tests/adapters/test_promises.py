@@ -188,6 +188,29 @@ def make_plain(kind: str) -> nn.Module:
 
 
 @families
+def test_the_padding_of_an_embedding_stays_what_it_was_to_the_bit(family: str) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Embedding.from_pretrained(torch.randn(10, 6), padding_idx=3))
+    padding, other = model[0].weight[3].clone(), model[0].weight[1].clone()
+    for name in ("a", "b"):
+        perturb(attach(model, configured(family, rank=2), name=name))
+
+    def first_rows(network: nn.Module) -> None:
+        found = network(torch.tensor([3, 1]))
+        assert torch.equal(found[0], padding)
+        assert not torch.equal(found[1], other)
+
+    first_rows(model)
+    assert not adapted_layers(model)["0"].update()[3].any()
+    with merged(model), torch.no_grad():
+        first_rows(model)
+    first_rows(scale(model, 0.5))
+    first_rows(activate(model, "a", "b"))
+    first_rows(merge(copy.deepcopy(model)))
+    assert torch.equal(detach(model)[0].weight[3], padding)
+
+
+@families
 @everywhere
 def test_strength_interpolates_the_weight(family: str, kind: str) -> None:
     model, _ = make(family, kind)

@@ -249,6 +249,11 @@ class AdaptedWeight(HasWeight):
         compute = partial(super().forward, **keywords) if keywords else super().forward
         return self.recomputed(compute, *arguments)
 
+    def low_rank(self, part: str = "") -> LowRank | None:
+        """As other layers have it; nothing of an embedding's padding is changed."""
+        found = super().low_rank(part)
+        return None if found is None else found._replace(A=self.sites[0].without_fixed(found.A))
+
     @property
     def sparse(self) -> bool:
         """Of an embedding: the gradient of a computed weight is dense."""

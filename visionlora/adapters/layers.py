@@ -220,7 +220,7 @@ class AdaptedLayer(Swapped):
         """
         view = site.view(base)
         adapters = self.weight_adapters(site.part)
-        return sum((one.update(view) for one in adapters), torch.zeros_like(view))
+        return site.without_fixed(sum((one.update(view) for one in adapters), torch.zeros_like(view)))
 
     def joined(self, views: list[Tensor]) -> Tensor:
         """The weights of all `sites`, each (out, in/groups, kernel...), as the parameter has them."""
@@ -241,9 +241,10 @@ class AdaptedLayer(Swapped):
             return low_rank.added_to(view)
         exact = view.to(self._exact)
         with autocast_off(exact.device):
-            if len(adapters) == 1 and adapters[0].strength == 1:
+            if len(adapters) == 1 and adapters[0].strength == 1 and site.fixed is None:
                 return adapters[0].weight(exact).to(base.dtype)
-            return sum((one.update(exact) for one in adapters), exact).to(base.dtype)
+            updates = (site.without_fixed(one.update(exact)) for one in adapters)
+            return sum(updates, exact).to(base.dtype)
 
     def _current_weight(self) -> Tensor:
         """What the property gives."""

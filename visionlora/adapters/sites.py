@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvTransposeNd
 from torch.nn.parameter import is_lazy
@@ -27,6 +28,8 @@ class WeightSite:
         transposed: how the parameter differs from the view: "no"; "matrix" for embeddings, (in, out);
             "conv" for transposed convolutions, (in, out/groups, kernel...).
         groups: of a transposed convolution.
+        fixed: an input whose weights no adapter changes: the padding of an embedding, which PyTorch does not
+            train either.
     """
 
     part: str = ""
@@ -34,6 +37,7 @@ class WeightSite:
     rows: slice | None = None
     transposed: str = "no"
     groups: int = 1
+    fixed: int | None = None
 
     def view(self, weight: Tensor) -> Tensor:
         """The parameter's tensor as (out, in/groups, kernel...); a view where it can be one."""
@@ -55,6 +59,12 @@ class WeightSite:
             return _exchanged(weight, self.groups)
         return weight
 
+    def without_fixed(self, update: Tensor) -> Tensor:
+        """An update (out, in/groups, kernel...), or the A of one, with zeros for the input that is fixed."""
+        if self.fixed is None:
+            return update
+        return update.index_fill(1, torch.tensor(self.fixed, device=update.device), 0)
+
 
 def _exchanged(weight: Tensor, groups: int) -> Tensor:
     """Inputs and outputs exchanged group by group: (in, out/groups, k...) to (out, in/groups, k...)."""
@@ -62,7 +72,6 @@ def _exchanged(weight: Tensor, groups: int) -> Tensor:
 
 
 WHOLE = (WeightSite(),)
-EMBEDDING = (WeightSite(transposed="matrix"),)
 ADAPTABLE = (
     nn.Conv1d,
     nn.Conv2d,
@@ -95,7 +104,7 @@ def sites_of(module: Any) -> tuple[WeightSite, ...]:
     if isinstance(module, _ConvTransposeNd):
         return (WeightSite(transposed="conv", groups=module.groups),)
     if isinstance(module, nn.Embedding):
-        return EMBEDDING
+        return (WeightSite(transposed="matrix", fixed=module.padding_idx),)
     return WHOLE if isinstance(module, ADAPTABLE) else ()
 
 
