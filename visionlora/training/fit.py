@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from visionlora.adapters import start_adapters
 from visionlora.data import ImageLoader
 from visionlora.errors import Diverged, VisionLoraError
+from visionlora.memory import Parts
 from visionlora.notices import Notices
 from visionlora.optimizers.config import OptimizerConfig, default_lr
 from visionlora.run_folder.callbacks import CheckpointWriter
@@ -170,9 +171,10 @@ def _module(
     """What ``steps`` steps train; ``suffix`` is what a feature cache leaves to compute."""
     settings = setup.config
     return LoraModule(
-        setup.adapted.network, steps, options, settings.retention, setup.teacher, settings.model.dropout,
-        suffix, settings.seed, settings.lora.restart_every, setup.mixing, setup.task,
-        settings.trainer.accumulate, notices.warn,
+        setup.adapted.network, steps, options, settings.retention, setup.teacher,
+        dropout=settings.model.dropout, suffix=suffix, seed=settings.seed,
+        restart_every=settings.lora.restart_every, mixing=setup.mixing, task=setup.task,
+        parts=Parts(notices.warn, settings.trainer.accumulate),
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -57,8 +57,7 @@ class LoraModule(lightning.LightningModule):
         restart_every: steps after which the adapters restart (ReLoRA); None: never.
         mixing: mixes the images of a step and their labels; None: each image stays by itself.
         task: what is learned; the label smoothing and the weights of the classes are its own.
-        parts: that a batch is computed in.
-        announce: tells the user what was decided while training.
+        parts: that a batch is computed in; None: one, and more where memory does not suffice.
     """
 
     def __init__(
@@ -74,8 +73,7 @@ class LoraModule(lightning.LightningModule):
         restart_every: int | None = None,
         mixing: BatchMixing | None = None,
         task: Task | None = None,
-        parts: int = 1,
-        announce: Callable[[str], None] = log.warning,
+        parts: Parts | None = None,
     ) -> None:
         super().__init__()
         self.seed = seed
@@ -96,7 +94,7 @@ class LoraModule(lightning.LightningModule):
         """Whether a training step draws random numbers."""
         self.has_hooks = any(adapter.has_hooks for adapter in active_adapters(network))
         """Whether an adapter's family has a regularizer or a schedule (AdaLoRA, DyLoRA)."""
-        self.parts = Parts(announce, parts)
+        self.parts = parts or Parts(log.warning)
         self._step: StepLoss | None = None
         self._images: Tensor | None = None
         self._validation: list[tuple[Tensor, Tensor, Tensor]] = []

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
+from torch import nn
 
+from visionlora.adapters.config import LoraConfig
 from visionlora.adapters.groups import learning_rate_factor
 from visionlora.data import BadImage, ImageDataset, ImageFile, ImageFolder, ImageLoader, scan
 from visionlora.data.augment import BatchMixing
@@ -37,7 +39,7 @@ from visionlora.tasks.base import Task
 from visionlora.tasks.choose import loss_weights, new_task
 from visionlora.text import counted
 from visionlora.training.announce import announce, found
-from visionlora.training.config import RunConfig, TrainerConfig
+from visionlora.training.config import CacheConfig, RunConfig, TrainerConfig
 
 
 @dataclass(frozen=True)
@@ -150,10 +152,8 @@ def set_up(
     backbone, head = adapted.backbone, adapted.head
     new = head.kind == "new"
     optimizer = config.optimizer.for_head(new, learning_rate_factor(config.lora), several)
-    config = replace(config, optimizer=optimizer, trainer=config.trainer.for_head(new))
-    if config.augment.mixes:
-        config = replace(config, cache=replace(config.cache, features=False))
-        notices.say("cache.features is off: features are of one image, and images are mixed (augment)")
+    cache = _cache_options(config.cache, config.augment.mixes, notices)
+    config = replace(config, optimizer=optimizer, trainer=config.trainer.for_head(new), cache=cache)
     notices.console.print(found(config.trainer, data.batch_size, folder, adapted))
     loaders = ImageLoaders(
         backbone.preprocessing, config.augment, seed=config.seed, batch_size=data.batch_size,
@@ -166,9 +166,8 @@ def set_up(
     testing = loaders.plain("test", folder.test, targets)
     folder = replace(folder, train=_images(train_loader), val=_images(validating), test=_images(testing))
     validation_loader = validating if folder.val else None
-    keeps = config.trainer.reuse_memory
-    if device.type == "cpu" and not keep_freed_memory(keeps) and keeps:
-        notices.say("freed memory goes back to the system: only glibc can keep it (trainer.reuse_memory)")
+    if device.type == "cpu":
+        _keep_freed_memory(config.trainer.reuse_memory, notices)
     announce(config, folder, adapted, notices)
     earlier = EarlierImages()
     if adapted.earlier is not None:
@@ -191,12 +190,9 @@ def set_up(
         batches = stream.batches(data.batch_size)
         evaluation_images = replace(evaluation_images, held_out=batches, held_out_kind=held_out.kind)
     bad = _left_out(loaders, data.on_bad, notices)
-    anchors = None if teacher is None else teacher.stream.batches(data.batch_size, BOTH, False)
-    init = chosen_init(config.lora.init, adapted.network, anchors is not None)
-    config = replace(config, lora=replace(config.lora, init=init))
     steps = config.trainer.steps(len(folder.train), data.batch_size, new)
-    cycles = -(-steps // (config.lora.restart_every or steps))
-    start_from_data(adapted.network, init, first_epoch(train_loader), anchors, device, notices, cycles)
+    lora = _start_adapters(config.lora, adapted.network, train_loader, teacher, steps, device, notices)
+    config = replace(config, lora=lora)
     return RunSetup(
         config, folder, adapted, train_loader, validation_loader, evaluation_images, teacher,
         FilesRead(loaders.sets, bad),
@@ -218,6 +214,34 @@ def _find_images(
     if reporting:
         notices.say(reporting)
     return folder
+
+
+def _cache_options(cache: CacheConfig, mixes: bool, notices: Notices) -> CacheConfig:
+    """The options, without cached features where ``mixes``: the images of a step are mixed."""
+    if not mixes:
+        return cache
+    notices.say("cache.features is off: features are of one image, and images are mixed (augment)")
+    return replace(cache, features=False)
+
+
+def _keep_freed_memory(keeps: bool, notices: Notices) -> None:
+    """Keep freed memory for the next step, or say why that is not possible."""
+    if not keep_freed_memory(keeps) and keeps:
+        notices.say("freed memory goes back to the system: only glibc can keep it (trainer.reuse_memory)")
+
+
+def _start_adapters(
+    lora: LoraConfig, network: nn.Module, train_loader: ImageLoader, teacher: AnchorTeacher | None,
+    steps: int, device: torch.device, notices: Notices,
+) -> LoraConfig:  # fmt: skip
+    """Give the adapters their start, where it is one from images; returns the options with the one chosen."""
+    anchors = None
+    if teacher is not None:
+        anchors = teacher.stream.batches(train_loader.whole_batch, BOTH, False)
+    init = chosen_init(lora.init, network, anchors is not None)
+    cycles = -(-steps // (lora.restart_every or steps))
+    start_from_data(network, init, first_epoch(train_loader), anchors, device, notices, cycles)
+    return replace(lora, init=init)
 
 
 def _left_out(loaders: ImageLoaders, on_bad: str, notices: Notices) -> tuple[BadImage, ...]:
