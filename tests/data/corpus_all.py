@@ -12,6 +12,7 @@ from tests.data import (
     corpus_more,
     corpus_ordinary,
     corpus_others,
+    corpus_outside,
     corpus_public,
     corpus_tables,
     corpus_trainers,
@@ -38,6 +39,7 @@ def cases() -> Iterator[Case]:
     yield from corpus_exports.exports()
     yield from corpus_trainers.left_by_trainers()
     yield from corpus_trainers.competitions()
+    yield from corpus_outside.outside()
 
 
 if __name__ == "__main__":

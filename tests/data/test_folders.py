@@ -239,3 +239,9 @@ def test_known_images_are_labelled_by_class_folders_and_need_none(draw: Draw, tm
         scan_known(tmp_path / "labelled")
     with pytest.raises(VisionLoraError, match="no folder"):
         scan_known(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("root", ["https://example.org/x.zip", "hf://datasets/beans", "s3://bucket/x"])
+def test_an_address_is_not_taken_for_a_folder(root: str) -> None:
+    with pytest.raises(VisionLoraError, match="is an address, which is not downloaded; download it"):
+        scan(root)

@@ -202,6 +202,22 @@ def test_doubtful_outputs_are_findings(folder: Path) -> None:
     assert found[1].groups[0][0].label == "mouse"
 
 
+def test_names_that_look_the_same_are_warned_of(folder: Path) -> None:
+    shutil.copytree(folder / "train/lemon", folder / "train/lemo\u043f")  # Cyrillic, another shape
+    shutil.copytree(folder / "train/teapot", folder / "train/te\u0430pot")  # Cyrillic, the same shape
+    found = [one for one in report(folder).findings if one.kind == "names" and one.severity == "warning"]
+    assert [one.title for one in found] == ["1 group of classes with names that look the same"]
+    assert found[0].lines == ("'teapot' and 'te\\u0430pot'",)
+
+
+def test_files_that_nobody_can_read_are_no_copies_of_each_other(folder: Path) -> None:
+    for name in ("lemon", "teapot"):
+        (folder / "train" / name / "x.jpg").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    found = report(folder)
+    assert {finding.kind for finding in found.findings} == {"unreadable"}
+    assert "git lfs pull" in only(found, "unreadable").groups[0][0].remark
+
+
 def test_unusual_names_are_noted(folder: Path) -> None:
     for place, name in enumerate(("=1+1", "K\udce4fer", "דג", "\x1b[1m", "<b>")):
         (folder / "train" / name).mkdir()

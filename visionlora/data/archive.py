@@ -22,7 +22,9 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import IO, TypeVar, cast
 
-from visionlora.data.formats import SUFFIXES, only_bytes_tell, sniff, suffix_hint
+from visionlora.data.formats import SUFFIXES, sniff
+from visionlora.data.not_images import is_unknown, only_bytes_tell, suffix_hint
+from visionlora.data.rows import SUFFIXES as TABLES
 from visionlora.data.walk import is_system_file
 from visionlora.errors import VisionLoraError
 from visionlora.paths import cache_directory
@@ -33,8 +35,7 @@ MAX_RATIO = 200
 LEAST_LIMIT = 2**30
 """Unpacked bytes over packed ones: images hardly compress, so beyond it (and 1 GiB) an archive is a bomb."""
 
-_TABLES = frozenset({".csv", ".tsv", ".txt", ".jsonl"})
-_NAMES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+NAMES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
 _XZ_MEMORY = 2**28
 _CHUNK = 1 << 20
@@ -46,7 +47,17 @@ def is_archive(path: Path) -> bool:
     """Whether a path is a file that is called like a zip or tar file, or is a zip file without a suffix."""
     if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where it may not look
         return False
-    return path.name.casefold().endswith(_NAMES) or (path.suffix == "" and zipfile.is_zipfile(path))
+    if path.name.casefold().endswith(NAMES):
+        return True
+    return path.suffix == "" and (zipfile.is_zipfile(path) or _is_tar(path))
+
+
+def _is_tar(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(262)[257:] == b"ustar"
+    except OSError:
+        return False
 
 
 def unpacked(archive: Path, most_bytes: int | None = None, into: Path | None = None) -> tuple[Path, str]:
@@ -105,7 +116,14 @@ def _unpack(archive: Path, folder: Path, most_bytes: int) -> None:
         with archive.open("rb") as file:
             kind = sniff(file.read(256)) or ""
         said = " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
-        said = said if "archive" in kind or not kind else f"it is {kind}"
+        if kind == "a zip archive":
+            said = (
+                "its end is missing (a download that was cut off?)"
+                if not zipfile.is_zipfile(archive)
+                else said
+            )
+        elif kind and kind != "a gzip archive":
+            said = f"it is {kind}"
         raise VisionLoraError(
             f"cannot unpack {archive}: {said}; unpack it yourself, or download it again"
         ) from error
@@ -155,7 +173,8 @@ def _is_wanted(parts: tuple[str, ...]) -> bool:
     if not parts or any(is_system_file(part) for part in parts):
         return False
     suffix = PurePosixPath(parts[-1]).suffix.casefold()
-    return suffix in SUFFIXES | _TABLES or only_bytes_tell(suffix) or suffix_hint(suffix) is not None
+    known = suffix in SUFFIXES or suffix in TABLES or suffix_hint(suffix) is not None
+    return known or only_bytes_tell(suffix) or is_unknown(suffix)
 
 
 def _zip_members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from visionlora.data.formats import SUFFIXES
+from visionlora.data.files_by_name import FilesByName
+from visionlora.data.formats import is_image_name
 from visionlora.data.rows import Rows
 from visionlora.data.several_labels import SeveralLabels
 from visionlora.data.split_names import split_name
@@ -28,11 +29,11 @@ LABEL_COLUMNS = (
     "etiqueta", "tag", "tags", "target", "annotation", "ground_truth", "gt", "y", "class_id", "label_id",
     "category_id", "name",
 )  # fmt: skip
-_LABEL_ENDINGS = ("label", "class", "category", "species", "breed", "classname", "labelname")
+_LABEL_ENDINGS = ("label", "labels", "class", "category", "species", "breed", "classname", "labelname")
 """What the name of a column ends in that holds labels, where no column has one of the names above."""
 _PLURALS = ("labels", "tags", "classes", "categories", "genres", "genre", "attributes", "objects", "findings")
 """The same where an image has any number of labels."""
-SPLIT_COLUMNS = ("split", "set", "subset", "partition", "phase", "usage", "fold")
+SPLIT_COLUMNS = ("split", "set", "subset", "partition", "phase", "usage", "fold", "kfold")
 _FLAGS = {
     "val": ("is_valid", "is_val", "valid", "validation"),
     "test": ("is_test",),
@@ -40,6 +41,13 @@ _FLAGS = {
 }
 
 
+_NO_LABELS = (
+    "{} lists paths and no labels; add a column label, or data.class_name=NAME; where the folders of the "
+    "files are the classes, give the folder that holds them: data.root=FOLDER"
+)
+_CERTAIN = 8
+"""Rows from which on a column of 0, 1, 2, ... counts them: no image of another has its class."""
+_DIGITS = 12
 _KNOWN = {name.replace("_", "") for name in (*PATH_COLUMNS, *LABEL_COLUMNS, *SPLIT_COLUMNS)}
 
 
@@ -83,13 +91,11 @@ def find_columns(
             understood.
     """
     first = rows.numbered[0][1]
-    if len(first) == 1 and class_name is None and any(_is_file(row[0]) for _, row in rows.numbered[:2]):
-        raise VisionLoraError(
-            f"{path} lists paths and no labels; add a column label, or data.class_name=NAME; where the "
-            "folders of the files are the classes, give the folder that holds them: data.root=FOLDER"
-        )
-    if not rows.has_header and any(_is_file(name) for name in first):
-        return _headless(rows)
+    if len(first) == 1 and class_name is None and any(is_image_name(row[0]) for _, row in rows.numbered[:2]):
+        raise VisionLoraError(_NO_LABELS.format(path))
+    if not rows.has_header and any(is_image_name(name) for name in first):
+        place = next(place for place, name in enumerate(first) if is_image_name(name))
+        return _headless(path, rows, place, class_name)
     names = [_key(name) for name in first]
     body = [row for _, row in rows.numbered[1:]]
     where = _path_column(names, body)
@@ -97,8 +103,12 @@ def find_columns(
         found = _with_label(first, names, body, where, class_name, several)
         if found is not None:
             return found
+    if where is None and not rows.has_header and (stem := _known_files(path, rows)) is not None:
+        return _headless(path, rows, stem, class_name)
     if not refuse:
         return None
+    if where is None and any(name.startswith("pixel") for name in names):
+        raise VisionLoraError(f"{path} holds the pixels themselves, which are not read; save each row as PNG")
     missing = "path" if where is None else "label"
     understood = PATH_COLUMNS if where is None else LABEL_COLUMNS
     raise VisionLoraError(
@@ -107,7 +117,7 @@ def find_columns(
     )
 
 
-def one_hot(path: Path, number: int, row: Sequence[str], columns: Columns) -> str | None:
+def one_hot(where: str, row: Sequence[str], columns: Columns) -> str | None:
     """The class whose column has a 1; None where none has.
 
     Raises:
@@ -118,26 +128,53 @@ def one_hot(path: Path, number: int, row: Sequence[str], columns: Columns) -> st
     ]
     if len(chosen) > 1:
         raise SeveralLabels(
-            f"{path} line {number}: {', '.join(chosen)} at once; set task=multi_label to learn all labels of "
+            f"{where}: {', '.join(chosen)} at once; set task=multi_label to learn all labels of "
             "an image, or leave one"
         )
     return chosen[0] if chosen else None
 
 
-def _headless(rows: Rows) -> Columns:
-    """Columns of a table without names: the path is where files are, then label and split."""
-    first = rows.numbered[0][1]
-    where = next(place for place, name in enumerate(first) if _is_file(name))
-    rest = [place for place in range(len(first)) if place != where]
-    split = next((place for place in rest if len(rest) > 1 and split_name(first[place])), None)
-    label = next((place for place in rest if place != split), None)
-    if split is None and len(rest) > 1:
-        split = next(place for place in rest if place != label)
-    return Columns(where, label, split, header=0, words="no names; path, label, split in this order")
+def _headless(path: Path, rows: Rows, where: int, class_name: str | None) -> Columns:
+    """Columns of a table without names: the path is at ``where``, then label and split. Others are numbers of
+    rows (MXNet's lists, CUB), or boxes (Tiny ImageNet)."""
+    body = [row for _, row in rows.numbered]
+    rest = [place for place in range(len(body[0])) if place != where]
+    splits = [_share(body, place, lambda text: split_name(text) is not None) for place in rest]
+    split = next((place for place, share in zip(rest, splits, strict=True) if share > 0.5), None)
+    if split is not None and len(rest) == 1:  # a class may be called test
+        split = None
+    free = [place for place in rest if place != split]
+    label = next((place for place in free if not _is_count(body, place)), next(iter(free), None))
+    if label is not None and _is_count(body, label) and len(body) >= _CERTAIN:
+        label = None
+    if label is None and class_name is None:
+        raise VisionLoraError(_NO_LABELS.format(path))
+    words = "no names; path, label, split in this order"
+    others = len(free) - (label is not None)
+    notes = (f"columns without names beside path, label and split are not used: {others}",) if others else ()
+    return Columns(where, label, split, header=0, words=words, notes=notes)
+
+
+def _known_files(path: Path, rows: Rows) -> int | None:
+    """The column that has names of images without their suffix, where there is such a column."""
+    body = [row for _, row in rows.numbered]
+    if not body[0]:
+        return None
+    files = FilesByName(path)
+    shares = [_share(body, place, files.has) for place in range(len(body[0]))]
+    return shares.index(max(shares)) if max(shares) > 0.5 else None
+
+
+def _is_count(body: Sequence[Sequence[str]], place: int) -> bool:
+    """Whether a column counts the rows."""
+    values = [row[place] for row in body if place < len(row)]
+    if not all(value.isdecimal() and len(value) < _DIGITS for value in values):
+        return False
+    return [int(value) for value in values] == list(range(int(values[0]), int(values[0]) + len(values)))
 
 
 def _path_column(names: Sequence[str], body: Sequence[Sequence[str]]) -> int | None:
-    files = [place for place in range(len(names)) if _share(body, place, _is_file) > 0.5]
+    files = [place for place in range(len(names)) if _share(body, place, is_image_name) > 0.5]
     if len(files) == 1:
         return files[0]
     for known in map(_key, PATH_COLUMNS):
@@ -179,8 +216,8 @@ def _with_label(
         others = [first[place] for place in rest if place not in switches]
         if others:
             notes.append(f"not 0 and 1, so no labels: {listed(others, most=5)}")
-    elif label is None and len(rest) > 1 and all(_share(body, place, _is_flag) == 1 for place in rest):
-        classes = {first[place]: place for place in rest}
+    elif label is None and len(hot := _one_hot_columns(body, rest)) > 1:
+        classes = {first[place]: place for place in hot}
     elif label is None and class_name is None and len(rest) == 1:
         label = rest[0]
         notes.append(f"column {first[label]} is taken for the label")
@@ -191,6 +228,13 @@ def _with_label(
         f" and a column for each of {len(classes)} classes" if classes else ""
     )
     return Columns(where, label, split, flags, classes, 1, words, tuple(notes))
+
+
+def _one_hot_columns(body: Sequence[Sequence[str]], rest: Sequence[int]) -> list[int]:
+    """The columns of 0 and 1: all there are, or those of which each row has one 1."""
+    hot = [place for place in rest if _share(body, place, _is_switch) == 1]
+    ones = [sum(row[place].casefold() in YES for place in hot if place < len(row)) for row in body[:200]]
+    return hot if hot == list(rest) or set(ones) == {1} else []
 
 
 def _label_column(
@@ -221,10 +265,6 @@ def _is_number(value: str) -> bool:
 def _share(body: Sequence[Sequence[str]], place: int, test: Callable[[str], bool]) -> float:
     values = [row[place] for row in body[:200] if place < len(row) and row[place]]
     return sum(map(test, values)) / len(values) if values else 0.0
-
-
-def _is_file(text: str) -> bool:
-    return Path(text.replace("\\", "/")).suffix.casefold() in SUFFIXES
 
 
 def _is_switch(text: str) -> bool:

@@ -25,10 +25,11 @@ _ROWS, _COLUMNS = 32, 4096
 
 
 def exact_groups(images: Sequence[Fingerprint]) -> list[list[int]]:
-    """Places of images whose files are equal, a list for each file that there is more than one of."""
+    """Places of images that can be read and whose files are equal, a list for each file that there is more
+    than one of."""
     by_digest: dict[bytes, list[int]] = defaultdict(list)
     for place, image in enumerate(images):
-        if image.digest:
+        if image.digest and image.error is None:
             by_digest[image.digest].append(place)
     return [places for places in by_digest.values() if len(places) > 1]
 

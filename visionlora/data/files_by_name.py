@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
@@ -10,8 +11,12 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from visionlora.data.split_names import split_name
-from visionlora.data.walk import walk
+from visionlora.data.walk import has_images, walk
 
+_UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")
+"""What Label Studio writes before the name of a file that was uploaded."""
+ASIDE = re.compile(r"annotations?|labels?|meta(data)?|lists?|splits?|csv|tables?|imagelists?", re.IGNORECASE)
+"""What folders of tables are called."""
 _LOCAL = "/data/local-files/?d="
 """What Label Studio writes before the path of a file of its own machine."""
 
@@ -33,16 +38,23 @@ class FilesByName:
     """The images below a table's folder.
 
     Args:
-        table: the table; where it is called like a split, files in folders of that split come first.
+        table: the table; where it is called like a split, files in folders of that split come first. Of one
+            in a folder of tables (``annotations``) the images below the folder above it count.
     """
 
     def __init__(self, table: Path) -> None:
         self._top = table.parent
+        if ASIDE.fullmatch(self._top.name) and not has_images(self._top):
+            self._top = self._top.parent
         self._split = split_name(table.stem)
         self._files: dict[str, list[Path]] = defaultdict(list)
-        for file in walk(table.parent)[0]:
+        for file in walk(self._top)[0]:
             for name in {_folded(file.name), _folded(file.stem)}:
                 self._files[name].append(file)
+
+    def has(self, name: str) -> bool:
+        """Whether some file has the name of this path, with or without a suffix."""
+        return _folded(name.replace("\\", "/").rpartition("/")[2]) in self._files
 
     def like(self, path: Path, split: str) -> Sequence[Path]:
         """The files with the name of ``path``; of several those that share most folders with it, and of
@@ -54,7 +66,8 @@ class FilesByName:
             path: as the table has it.
             split: what the table says that it belongs to.
         """
-        same = self._files.get(_folded(path.name), [])
+        name = path.name.partition("?")[0] if ":/" in str(path) else path.name
+        same = self._files.get(_folded(name), []) or self._files.get(_folded(_UPLOADED.sub("", name)), [])
         if len(same) > 1:
             shared = [_shared(file, path) for file in same]
             same = [file for file, count in zip(same, shared, strict=True) if count == max(shared)]

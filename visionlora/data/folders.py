@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,12 +13,13 @@ from visionlora.data.images import ImageFile
 from visionlora.data.label_files import describe_beside, describe_numbers
 from visionlora.data.layout import Layout, recognise
 from visionlora.data.layout_hints import (
-    LAYOUTS,
     describe_classes,
     describe_empty,
     describe_unlabelled,
-    refuse_masks,
+    refuse_copies,
 )
+from visionlora.data.masks import refuse_masks, without_masks
+from visionlora.data.root import as_written, refuse_missing
 from visionlora.data.several_labels import count_labels
 from visionlora.data.splits import FoundImages, ImageFolder, make_folder, two_spellings
 from visionlora.data.table import read_table
@@ -92,7 +92,7 @@ def find(root: str | Path, *, class_name: str | None = None, separator: str | No
     Raises:
         VisionLoraError: nothing can be found at all.
     """
-    root = _existing(root)
+    root = as_written(root)
     if not is_archive(root):
         return _found_in(root, class_name, separator, [])
     folder, note = unpacked(root)
@@ -167,31 +167,6 @@ def scan_images(folders: str | Path | Iterable[str | Path]) -> tuple[ImageFile, 
     return tuple(found.values())
 
 
-def refuse_missing(folder: Path) -> None:
-    """Refuse a path that is no folder, with the closest name beside it that is one.
-
-    Raises:
-        VisionLoraError: names the path.
-    """
-    if os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises where it may not look
-        return
-    if os.path.isfile(folder):  # noqa: PTH113
-        raise VisionLoraError(f"{folder} is a file where a folder of images is wanted")
-    if os.path.islink(folder) and not os.path.exists(folder):  # noqa: PTH110, PTH114
-        raise VisionLoraError(
-            f"{folder} is a link to {folder.readlink()}, which is not there; repair the link"
-        )
-    if os.path.exists(folder):  # noqa: PTH110
-        raise VisionLoraError(f"{folder} is neither a folder nor a file; give a folder laid out as {LAYOUTS}")
-    try:
-        beside = [path.name for path in folder.parent.iterdir()]
-    except (OSError, ValueError):
-        beside = []
-    close = difflib.get_close_matches(folder.name, beside, n=1)
-    hint = f"did you mean {folder.parent / close[0]}?" if close else f"give a folder laid out as {LAYOUTS}"
-    raise VisionLoraError(f"there is no folder {folder}; {hint}")
-
-
 def warn_of_skipped(root: Path, skipped: Iterable[Path]) -> None:
     """Say once how many files were left out because they are not images."""
     for note in skipped_notes(skipped):
@@ -204,17 +179,11 @@ def _opened(root: str | Path) -> Path:
     Raises:
         VisionLoraError: no such folder, or an archive that cannot be unpacked.
     """
-    path = _existing(root)
+    path = as_written(root)
     if is_archive(path):
         path, _ = unpacked(path)
     refuse_missing(path)
     return path
-
-
-def _existing(root: str | Path) -> Path:
-    """The path as it is written; ``~`` is the home folder unless there is a folder of that name."""
-    path = Path(root)
-    return path.expanduser() if str(root).startswith("~") and not os.path.lexists(path) else path
 
 
 def _classes(found: Mapping[str, Sequence[ImageFile]]) -> set[str]:
@@ -280,8 +249,7 @@ def _labelled(
             f"{folder} has class folders ({found.folders[0].name}, ...), so data.class_name={class_name} "
             f"does not apply; leave it out, or give one of these folders"
         )
-    images: list[ImageFile] = []
-    classes: dict[Path, list[Path]] = {}
+    classes: dict[Path, Sequence[Path]] = {}
     for class_folder in found.folders:
         paths, others = walk(class_folder)
         classes[class_folder] = paths
@@ -289,11 +257,13 @@ def _labelled(
             problems.append(
                 f"class folder {class_folder} holds no images{kinds(others)}; put some in, or remove it"
             )
-        images += [ImageFile(path, class_folder.name) for path in paths]
         skipped += others
+    classes, masks = without_masks(classes)
+    images = [ImageFile(path, one.name) for one, paths in classes.items() for path in paths]
     if not images and split == "train":
         raise VisionLoraError(describe_empty(folder, skipped))
+    notes += masks
     if split == "train":
-        problems += refuse_masks(classes)
+        problems += [*refuse_masks(classes), *refuse_copies(found.folders)]
         notes += describe_classes(classes)
     return images

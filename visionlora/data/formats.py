@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-import re
 import struct
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 
 from PIL import features
 
@@ -41,85 +41,7 @@ stays out, whatever the file is called."""
 
 SUFFIXES = frozenset(suffix for suffixes in _SUFFIXES.values() for suffix in suffixes)
 
-_OTHERS = (
-    (_OPTIONAL["HEIF"], "HEIC images; pip install 'visionlora[heic]' reads them, or save them as JPEG"),
-    (_OPTIONAL["AVIF"], "AVIF images; a newer Pillow reads them, or save them as JPEG"),
-    (_OPTIONAL["JPEG2000"], "JPEG 2000 images; save them as JPEG"),
-    ((".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf", ".rw2", ".raf"), "camera raw files; save them as JPEG"),
-    ((".jxl",), "JPEG XL images; save them as JPEG"),
-    (
-        (".tga", ".pcx", ".qoi", ".dds", ".sgi", ".icns", ".ico", ".exr", ".hdr", ".fits"),
-        "images of a kind that is not read; save them as PNG",
-    ),
-    ((".svg", ".eps", ".ai", ".pdf"), "drawings or documents; export them as PNG"),
-    ((".psd", ".xcf"), "layered images; export them as PNG"),
-    (
-        (
-            ".zip",
-            ".tar",
-            ".gz",
-            ".tgz",
-            ".bz2",
-            ".xz",
-            ".rar",
-            ".7z",
-            ".zst",
-            ".lz4",
-            ".dmg",
-            ".iso",
-            ".tzst",
-            ".zipx",
-            ".z",
-            ".lzma",
-            ".lha",
-            ".lzh",
-            ".cab",
-            ".cbz",
-            ".cbr",
-            ".jar",
-            ".br",
-        ),
-        "archives; unpack them",
-    ),
-    (
-        (".crdownload", ".part", ".partial", ".download", ".opdownload"),
-        "unfinished downloads; load them again",
-    ),
-    ((".lmdb", ".mdb", ".rec", ".tfrecord"), "databases; save each image as PNG"),
-    ((".icloud",), "placeholders of files that are in iCloud alone; download them in the Finder"),
-    ((".lnk",), "shortcuts of Windows; put in what they lead to"),
-    ((".npy", ".npz", ".mat", ".h5", ".hdf5", ".parquet", ".arrow"), "arrays; save each image as PNG"),
-    ((".mp4", ".mov", ".avi", ".mkv", ".webm"), "videos; save frames of them as JPEG"),
-    (
-        (
-            ".dcm",
-            ".nii",
-            ".nrrd",
-            ".mha",
-            ".czi",
-            ".lif",
-            ".svs",
-            ".nd2",
-            ".oib",
-            ".oif",
-            ".oir",
-            ".lsm",
-            ".zvi",
-            ".vsi",
-            ".ndpi",
-            ".scn",
-            ".mrxs",
-            ".ims",
-            ".dm3",
-            ".dm4",
-        ),
-        "scans; export them as PNG or TIFF",
-    ),
-)
-_UNTOLD = re.compile(r"|\.\d*|.*[?&=: ].*|\.(jpe?g|png|webp)[_-](large|orig|small|medium)", re.IGNORECASE)
-_PART = re.compile(r".*\.(\d{3}|z\d\d|r\d\d|part\d+\.rar|(tar|tgz|zip|7z|gz|bz2|xz)\.a[a-z])", re.IGNORECASE)
-_HINTS = {suffix: hint for suffixes, hint in _OTHERS for suffix in suffixes if suffix not in SUFFIXES}
-
+IDX, PICKLE = "an IDX file of arrays (MNIST's)", "a Python pickle"
 _MAGIC = (
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -144,6 +66,19 @@ _MAGIC = (
     (b"\xff\x0a", "JPEG XL"),
     (b"qoif", "a QOI file"),
     (b"DDS ", "a DDS texture"),
+    (b"PAR1", "a Parquet file"),
+    (b"ARROW1", "an Arrow file"),
+    (b"SQLite format 3", "an SQLite database"),
+    (b"\xd0\xcf\x11\xe0", "an old Office document"),
+    (b"\x00\x00\x08\x01", IDX),
+    (b"\x00\x00\x08\x03", IDX),
+    (b"\x80\x02", PICKLE),
+    (b"\x80\x03", PICKLE),
+    (b"\x80\x04", PICKLE),
+    (b"\x80\x05", PICKLE),
+    (b"\x00\x05\x16\x07", "what macOS writes beside a file (AppleDouble)"),
+    (b"bplist00", "a property list of macOS"),
+    (b"L\x00\x00\x00\x01\x14\x02\x00", "a shortcut of Windows"),
 )
 UNREAD_KINDS = ("JPEG XL", "a QOI file", "a DDS texture", "an icon")
 """Of what :func:`sniff` may say, what shows something but is not read."""
@@ -157,20 +92,9 @@ _BRANDS = {
 }
 
 
-def only_bytes_tell(suffix: str) -> bool:
-    """Whether a file with this suffix may be an image, which its name does not say: ``photo``, and what
-    browsers and wget leave, ``photo.jpg?width=640``, ``photo.jpg_large``, ``photo.jpg.1``."""
-    return _UNTOLD.fullmatch(suffix) is not None
-
-
-def is_part(name: str) -> bool:
-    """Whether a file is called like one of the parts that an archive was split into: ``x.7z.001``."""
-    return _PART.fullmatch(name) is not None
-
-
-def suffix_hint(suffix: str) -> str | None:
-    """What files with this suffix are and how they become images, where that is known."""
-    return _HINTS.get(suffix.casefold())
+def is_image_name(text: str) -> bool:
+    """Whether a text, of a table say, names an image file by its suffix; either slash parts folders."""
+    return Path(text.replace("\\", "/")).suffix.casefold() in SUFFIXES
 
 
 def sniff(head: bytes) -> str | None:
@@ -180,6 +104,8 @@ def sniff(head: bytes) -> str | None:
             return kind
     if head[:4] == b"RIFF":
         return "WEBP" if head[8:12] == b"WEBP" else "a sound or video file"
+    if head[128:132] == b"DICM":
+        return "a DICOM scan"
     if head[4:8] == b"ftyp":
         return _BRANDS.get(head[8:12], "a video")
     if head[:1] == b"P" and head[1:2] in b"123456" and head[2:3].isspace():

@@ -245,7 +245,7 @@ def _reason(path: Path, error: Exception) -> str:
 
 def _unidentified(kind: str | None) -> str:
     if kind == "":
-        return "an empty file"
+        return "an empty file (a cloud's placeholder, or an interrupted copy?)"
     if kind in FORMATS:
         return f"a damaged {kind}"
     if kind == "HEIF":

@@ -6,13 +6,17 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from visionlora.data.files_by_name import ASIDE
 from visionlora.data.split_names import split_and_rest, split_name
 from visionlora.data.table import labels_in
 from visionlora.data.walk import entries
 from visionlora.errors import VisionLoraError
 from visionlora.text import listed
 
-_TABLES = (".csv", ".tsv", ".jsonl")
+_TABLES = (".csv", ".tsv", ".jsonl", ".json")
+_SHEETS = (".mat", ".xlsx", ".xls", ".ods", ".numbers", ".parquet")
+_MOST_BYTES = 2**24
+"""Of a JSON file that is read for a hint: one of boxes has gigabytes."""
 _LISTS = (".txt", ".csv", ".tsv", ".lst", ".json")
 _BOXES = (".txt", ".xml", ".json")
 _NAMES = re.compile(
@@ -20,6 +24,7 @@ _NAMES = re.compile(
     r"|meta(data)?|(.*_)?(id|label|idx|index|num)_?(2|to)_?\w+",
     re.IGNORECASE,
 )
+_FEW = 20
 _DECIMAL = re.compile(r"[+-]?\d*\.?\d+")
 _SHOWN = 3
 
@@ -90,15 +95,39 @@ def table_near(folder: Path, root: Path) -> Path | None:
         return _has_labels(path), "submission" not in path.stem.casefold(), split_name(path.stem) == "train"
 
     for here in _up_to(folder, root):
-        files = entries(here).others
-        tables = [path for path in files if path.suffix.casefold() in _TABLES or _is_text_list(path)]
+        tables = [path for path in _files_of(here) if _may_be_table(path)]
         if tables:
             return max(tables, key=promise)
     return None
 
 
-def _is_text_list(path: Path) -> bool:
-    return is_list(path) and path.suffix.casefold() == ".txt"
+def unread_table(folder: Path, root: Path) -> Path | None:
+    """A table of another program that may list the labels."""
+    files = (path for here in _up_to(folder, root) for path in _files_of(here))
+    return next((path for path in files if path.suffix.casefold() in _SHEETS), None)
+
+
+def labels_below(folder: Path) -> Path | None:
+    """A table in a folder without images; they may be elsewhere."""
+    return next((path for path in _files_of(folder) if _may_be_table(path) and _has_labels(path)), None)
+
+
+def _files_of(folder: Path) -> list[Path]:
+    """The files of a folder that are no images, and of its folders of tables: ``annotations``."""
+    found = entries(folder)
+    aside = [one for one in found.folders if ASIDE.fullmatch(one.name)]
+    files = [*found.others, *(path for one in aside for path in entries(one).others)]
+    texts = [path for path in files if path.suffix.casefold() in (".txt", ".json")]
+    if len(texts) > _FEW:  # captions or boxes, one a file
+        files = [path for path in files if path not in texts or is_list(path)]
+    return files
+
+
+def _may_be_table(path: Path) -> bool:
+    suffix = path.suffix.casefold()
+    if suffix in (".json", ".txt") and not (is_list(path) and suffix == ".txt"):
+        return path.stat().st_size <= _MOST_BYTES and _has_labels(path)
+    return suffix in _TABLES or suffix == ".txt"
 
 
 def describe_tables(files: Iterable[Path]) -> list[str]:
@@ -107,21 +136,25 @@ def describe_tables(files: Iterable[Path]) -> list[str]:
     Args:
         files: what lies beside them.
     """
-    tables = [path for path in files if path.suffix.casefold() in _TABLES and _has_labels(path)]
+    tables = [path for path in files if _may_be_table(path) and _has_labels(path)]
     return [f"{path.name} lists labels and is not read; data.root={path} reads it" for path in tables[:1]]
 
 
 def boxes_near(folder: Path, root: Path) -> Path | None:
-    """Where boxes for object detection are (COCO, YOLO, Pascal VOC)."""
+    """Where boxes or outlines are (COCO, YOLO, Pascal VOC, CVAT, labelme, Supervisely)."""
     for here in _up_to(folder, root):
         found = entries(here)
+        stems = {path.stem for path in found.images}
         for path in found.others:
-            if path.name.casefold().endswith(".coco.json") or path.name.startswith("instances_"):
+            name = path.name.casefold()
+            if name.endswith(".coco.json") or name.startswith("instances_") or name == "annotations.xml":
                 return path
+            if path.suffix.casefold() == ".json" and path.stem in stems:
+                return here
         if any(path.suffix.casefold() == ".xml" for path in found.others) and found.images:
             return here
         for inner in found.folders:
-            if inner.name.casefold() not in ("labels", "annotations"):
+            if inner.name.casefold() not in ("labels", "annotations", "ann"):
                 continue
             below = entries(inner)
             files = [path for one in (below, *map(entries, below.folders)) for path in one.others]

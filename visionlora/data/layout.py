@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from visionlora.data.label_files import describe_lists, describe_tables, is_list
-from visionlora.data.layout_hints import LAYOUTS, describe_alike
-from visionlora.data.split_names import GENERIC, SPLITS, split_and_rest, split_name
+from visionlora.data.layout_hints import describe_alike, describe_empty, refuse_copies
+from visionlora.data.masks import are_masks_beside
+from visionlora.data.split_names import SPLITS, is_unlabelled, split_and_rest, split_name
 from visionlora.data.table import labels_in
-from visionlora.data.walk import Entries, entries, has_files, has_images
+from visionlora.data.walk import Entries, entries, has_files, has_images, walk
 from visionlora.errors import VisionLoraError
 
 CONTRAST = "contrast"
@@ -23,13 +23,6 @@ TABLES = ("metadata.csv", "metadata.jsonl", "_classes.csv", "_annotations.csv")
 
 _WRAPPERS = 32
 """So many folders, one in the other, are entered at most."""
-
-_UNLABELLED = frozenset(
-    (
-        "unlabelled", "unlabeled", "unsup", "unknown", "extra", "pred", "predict", "prediction",
-        "predictions", "inference", "contrast", "negatives", "negative", "anchors", "anchor", "retention",
-    )
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -132,7 +125,7 @@ def _splits(here: Path, found: Entries, class_name: str | None, several: bool) -
     shapes = {folder: _shape(inside[folder]) for folder in named}
     strays = [
         folder for folder in found.folders
-        if folder not in named and not _is_unlabelled(folder)
+        if folder not in named and not is_unlabelled(folder.name)
         and (has_images(folder) or not has_files(folder))  # annotations of COCO, labels of YOLO
     ]  # fmt: skip
     if not _are_splits(named, shapes, strays, class_name):
@@ -142,9 +135,8 @@ def _splits(here: Path, found: Entries, class_name: str | None, several: bool) -
     if strays or found.images:
         stray = (*strays, *found.images)[0]
         beside = next(iter(named))
-        raise VisionLoraError(
-            f"{here} mixes layouts: {stray.name} lies beside {beside.name}; move it into train, or elsewhere"
-        )
+        advice = (*refuse_copies(found.folders), "move it into train, or elsewhere")[0]
+        raise VisionLoraError(f"{here} mixes layouts: {stray.name} lies beside {beside.name}; {advice}")
     if "train" not in chosen:
         raise VisionLoraError(f"{here} has {' and '.join(chosen)} but no train; add {here / 'train'}")
     notes += [
@@ -212,7 +204,7 @@ def _one_each(
         else:
             chosen[split] = folder
     if not any(shape != "empty" for shape in shapes.values()):
-        raise VisionLoraError(f"{here} holds no images; it should be {LAYOUTS}")
+        raise VisionLoraError(describe_empty(here, walk(here)[1]))
     return {split: chosen[split] for split in SPLITS if split in chosen}
 
 
@@ -231,16 +223,11 @@ def _leave_out_unlabelled(
         if folder is None or shapes[folder] == "table":
             continue
         found = entries(inside[folder])
-        alone = len(found.folders) == 1 and _is_unlabelled(found.folders[0])
+        alone = len(found.folders) == 1 and is_unlabelled(found.folders[0].name)
         if shapes[folder] == "images" or (alone and entries(found.folders[0]).images):
             what = "; validation images are taken from train" if split == "val" else ""
             notes.append(f"{folder.name} holds images without labels: left out{what}")
             del chosen[split]
-
-
-def _is_unlabelled(folder: Path) -> bool:
-    words = set(re.split(r"[\W_]+", folder.name.casefold()))
-    return bool(words & _UNLABELLED) or words <= GENERIC
 
 
 def _inside(folder: Path, split: str) -> Path:
@@ -273,10 +260,18 @@ def _inner_splits(found: Entries, class_name: str | None) -> Layout | None:
         named = _named_splits(inside.folders)
         if inside.images or set(named) != set(inside.folders) or "train" not in named.values():
             return None
-        if any(entries(one).folders for one in named) or len(set(named.values())) < len(named):
+        if len(set(named.values())) < len(named):
             return None
         inner[folder.name] = {split: one for one, split in named.items()}
-    if len(inner) == 1 and _is_wrapper(folders[0]):
+    if (len(inner) == 1 and _is_wrapper(folders[0])) or are_masks_beside(list(inner)):
+        return None
+    if any(entries(one).folders for named in inner.values() for one in named.values()):
+        if len(inner) > 1 and all(len(named) > 1 for named in inner.values()):
+            raise VisionLoraError(
+                f"{folders[0]} and {folders[1].name} each hold {' and '.join(inner[folders[0].name])} "
+                f"with folders in them; give one of them, data.root={folders[0]}, or if they are classes, "
+                "move the images up"
+            )
         return None
     splits = [split for split in SPLITS if any(split in one for one in inner.values())]
     return Layout(f"class folders that hold {', '.join(splits)}", inner=inner)

@@ -7,15 +7,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from visionlora.data.formats import is_part
-from visionlora.data.label_files import boxes_near, table_near
+from visionlora.data.archive import NAMES
+from visionlora.data.label_files import boxes_near, labels_below, table_near, unread_table
+from visionlora.data.masks import are_masks_beside, mask_files
+from visionlora.data.not_images import is_part
 from visionlora.data.split_names import GENERIC, SPLITS, split_and_rest, split_name
 from visionlora.data.walk import entries, hints, kinds
 from visionlora.text import listed
 
 LAYOUTS = "FOLDER/<class>/*, FOLDER/{train,val,test}/<class>/*, or FOLDER/* with data.class_name=NAME"
 
-_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".rar", ".7z")
 _NUMBERED = re.compile(r"([^\W\d_]+(?:[ _-][^\W\d_]+)*)[\W_]*\d+[\W_]*")
 _CAMERA = frozenset(
     (
@@ -23,19 +24,11 @@ _CAMERA = frozenset(
         "screenshot", "wp", "scan", "frame",
     )
 )  # fmt: skip
-_MASKS = re.compile(
-    r"(image[ _-]?)?masks?|segmentations?|segmentation[ _-]?(class|object|masks?)"
-    r"|ground[ _-]?truths?|gts?|annotations?",
-    re.IGNORECASE,
-)
-_MASK_OF = re.compile(
-    r"(.+?)[ _.-](?:mask|seg|segmentation|gt|groundtruth|label|trimap)(?:[ _-]?\d+)?", re.IGNORECASE
-)
 _UNNAMED = re.compile(
     r"(new folder|untitled folder|neuer ordner|nouveau dossier|nueva carpeta|新建文件夹).*"
     r"|un-?label+ed|un-?sorted|to[ _-]?sort"
     r"|runs?|results?|outputs?|predictions?|augment(ed|ations?)|back-?ups?|te?mp|previews?|thumb(nail)?s?"
-    r"|camera roll|screenshots|whatsapp images|saved pictures|photos from \d{4}|\d{4}-\d\d-\d\d"
+    r"|(19|20)\d\d|camera roll|screenshots|whatsapp images|saved pictures|photos from \d{4}|\d{4}-\d\d-\d\d"
     r"|(?-i:[1-9]\d\d[A-Z_][A-Z0-9_]{4})",  # a camera's: 100APPLE, 102_PANA
     re.IGNORECASE,
 )
@@ -47,14 +40,16 @@ def describe_empty(folder: Path, others: Sequence[Path]) -> str:
     """Why a folder has nothing to learn from."""
     if part := next((path for path in others if is_part(path.name)), None):
         return f"{folder} holds no images{kinds(others)}; {part.name} is a part of an archive: unpack that"
-    archives = [path for path in others if path.suffix.casefold() in _ARCHIVES]
-    if archives and len(archives) == len(others):
+    archives = [path for path in others if path.name.casefold().endswith(NAMES) and not is_part(path.name)]
+    if archives and len(hints(others)) == 1:
         what = f"give the archive itself: data.root={archives[0]}"
         if len(archives) > 1:
             what = f"unpack each into a folder of its name ({', '.join(path.stem for path in archives[:3])})"
         return f"{folder} holds no images{kinds(others)}; {what}"
     if known := hints(others):
         return f"{folder} holds no images{kinds(others)}; {known[0]}"
+    if table := labels_below(folder):
+        return f"{folder} holds no images{kinds(others)}; data.root={table}, if that lists images and labels"
     return f"{folder} holds no images{kinds(others)}; it should be {LAYOUTS}"
 
 
@@ -72,6 +67,8 @@ def describe_unlabelled(folder: Path, root: Path) -> str:
     hint = (
         f"; or data.root={table}, if that lists their labels" if (table := table_near(folder, root)) else ""
     )
+    if not hint and (sheet := unread_table(folder, root)):
+        hint = f"; {sheet.name} may list their labels: save it as CSV, and give that as data.root"
     boxes = boxes_near(folder, root)
     if boxes is not None:
         hint += f"; {boxes} looks like boxes for object detection, which are not read: cut the objects out"
@@ -92,23 +89,6 @@ def _first_words(images: Sequence[Path]) -> list[str]:
     return words if len(words) <= _SHOWN else [*words[:_SHOWN], f"{len(words) - _SHOWN} more words"]
 
 
-def refuse_masks(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
-    """A problem where folders of images and of their masks stand where class folders should.
-
-    Args:
-        classes: as for :func:`describe_classes`.
-    """
-    filled = [folder for folder, paths in classes.items() if paths]
-    images = next((one for one in filled if set(one.name.casefold().split()) <= GENERIC), None)
-    masks = next((one for one in filled if _MASKS.fullmatch(one.name)), None)
-    if images is None or masks is None:
-        return []
-    return [
-        f"{masks} looks like masks of the images in {images.name}, which are not read; give the images, "
-        f"data.root={images}"
-    ]
-
-
 def describe_classes(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
     """Notes about class folders that may not be what their user means.
 
@@ -122,9 +102,11 @@ def describe_classes(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
         if _UNNAMED.fullmatch(folder.name) or folder.parent.name.casefold() == "dcim"
     ]  # fmt: skip
     if unnamed:
-        are = "is taken for a class" if len(unnamed) == 1 else "are taken for classes"
-        notes.append(f"{listed(unnamed, _SHOWN)} {are}; take it out of the folder if it is none")
-    masks = [path for paths in classes.values() for path in _mask_files(paths)]
+        what = "is taken for a class; take it out of the folder if it is none"
+        if len(unnamed) > 1:
+            what = "are taken for classes; take them out of the folder if they are none"
+        notes.append(f"{listed(unnamed, _SHOWN)} {what}")
+    masks = [path for paths in classes.values() for path in mask_files(paths)]
     if masks:
         are = "1 image looks" if len(masks) == 1 else f"{len(masks)} images look"
         notes.append(
@@ -143,13 +125,23 @@ def _below(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
         below[folder] = {path.parts[depth] for path in paths if len(path.parts) > depth + 1}
         direct = direct or any(len(path.parts) == depth + 1 for path in paths)
     said = [f"{one.name} ({listed(sorted(inner), _SHOWN)})" for one, inner in below.items() if inner]
-    alike = len(below) > 1 and not direct and set.intersection(*below.values())
-    if not said or alike:  # of which describe_alike speaks
+    same = set.intersection(*below.values()) if len(below) > 1 and not direct else set()
+    if (
+        not said or len(same) > 1 or (same and _say_nothing(classes, below))
+    ):  # describe_alike speaks of several
         return []
     return [
         f"images in folders below a class count as that class: {listed(said, _SHOWN)}; if those folders are "
         "the classes, move them up"
     ]
+
+
+def _say_nothing(classes: Mapping[Path, Sequence[Path]], below: Mapping[Path, set[str]]) -> bool:
+    """Whether all that class folders hold is one folder with their images: ``cat/images``, ``dog/images``."""
+    one = all(len(inner) == 1 for inner in below.values())
+    return one and all(
+        len(path.parts) == len(top.parts) + 2 for top, paths in classes.items() for path in paths
+    )
 
 
 def _like_splits(names: Sequence[str]) -> list[str]:
@@ -171,7 +163,8 @@ def _twice(names: Sequence[str]) -> list[str]:
     pairs = []
     for name in names:
         key = name.casefold()
-        shorter = [_COPY.sub(r"\1", key), key.removesuffix("s"), key.removesuffix("es"), key.lstrip("0")]
+        shorter = [_COPY.sub(r"\1", key), key.removesuffix("s"), key.removesuffix("es"), key.rstrip(" ._-")]
+        shorter += [key.lstrip("0") or "0", key.removesuffix(".0")]
         known = next((plain[one] for one in shorter if one != key and one in plain), None)
         if known is not None:
             pairs.append(f"{known} and {name}")
@@ -180,12 +173,22 @@ def _twice(names: Sequence[str]) -> list[str]:
     return [f"taken for two classes: {listed(pairs, _SHOWN)}; if they are one, put them into one folder"]
 
 
-def _mask_files(paths: Sequence[Path]) -> list[Path]:
-    found = [(path, match[1]) for path in paths if (match := _MASK_OF.fullmatch(path.stem))]
-    if not found:
-        return []
-    stems = {(path.parent, path.stem) for path in paths}
-    return [path for path, stem in found if (path.parent, stem) in stems]
+def refuse_copies(folders: Sequence[Path]) -> list[str]:
+    """A problem where one folder holds what lies beside it once more: an archive that was unpacked twice.
+
+    Args:
+        folders: that lie side by side.
+    """
+    names = {folder.name for folder in folders}
+    said = []
+    for folder in folders:
+        same = sorted(names & {one.name for one in entries(folder).folders} - {folder.name})
+        if len(same) > 1:
+            said.append(
+                f"{folder} holds the folders that lie beside it ({listed(same, _SHOWN)}): a copy of them? "
+                f"Remove it, or give it alone: data.root={folder}"
+            )
+    return said
 
 
 def describe_alike(folders: Sequence[Path]) -> list[str]:
@@ -198,7 +201,7 @@ def describe_alike(folders: Sequence[Path]) -> list[str]:
     if len(inside) < 2:
         return []
     same = sorted(set.intersection(*({folder.name for folder in one.folders} for one in inside)))
-    if len(same) < 2:
+    if len(same) < 2 or are_masks_beside(same):
         return []
     return [
         f"{folders[0].name} and {folders[1].name} are taken for classes, but hold the same folders "

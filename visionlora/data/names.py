@@ -10,6 +10,11 @@ from visionlora.data.splits import ImageFolder
 from visionlora.text import counted, printable
 
 _MOST = 20
+_SHAPES = str.maketrans(
+    "аеорсухіјѕһԁԛԝАВЕКМНОРСТУХІЈЅΑΒΕΖΗΙΚΜΝΟΡΤΥΧον",  # noqa: RUF001 - that they look like others is the point
+    "aeopcyxijshdqwABEKMHOPCTYXIJSABEZHIKMNOPTYXov",
+)
+"""Cyrillic and Greek letters as the Latin ones that they look like."""
 
 
 def name_findings(folder: ImageFolder, images: Sequence[SeenImage]) -> list[Finding]:
@@ -34,7 +39,22 @@ def name_findings(folder: ImageFolder, images: Sequence[SeenImage]) -> list[Find
             findings.append(
                 Finding("note", "names", f"{count} {what}", "they are shown as text", lines=lines)
             )
-    return findings
+    return [*_look_alike(folder.classes), *findings]
+
+
+def _look_alike(classes: Sequence[str]) -> list[Finding]:
+    """A warning for classes whose names differ in letters that look the same: a Latin and a Cyrillic "a"."""
+    by_shape: dict[str, list[str]] = {}
+    for name in classes:
+        by_shape.setdefault(name.translate(_SHAPES), []).append(name)
+    pairs = [names for names in by_shape.values() if len(names) > 1]
+    if not pairs:
+        return []
+    title = f"{counted(len(pairs), 'group')} of classes with names that look the same"
+    lines = tuple(" and ".join(map(ascii, names)) for names in pairs[:_MOST])
+    return [
+        Finding("warning", "names", title, "if they are one class, put them into one folder", lines=lines)
+    ]
 
 
 def _not_utf8(name: str) -> bool:

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 import unicodedata
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from visionlora.data.formats import SUFFIXES as IMAGE_SUFFIXES
-from visionlora.data.formats import is_part, suffix_hint
+from visionlora.data.formats import is_image_name, sniff
+from visionlora.data.json_rows import json_lines, json_table
+from visionlora.data.not_images import is_part, suffix_hint
 from visionlora.errors import VisionLoraError
 from visionlora.files import require_regular
 
-SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".ndjson")
+SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".lst", ".jsonl", ".ndjson", ".json")
 MOST_BYTES = 2**29
 """Of a table: five million lines of a hundred letters. A larger file is none, or would fill the memory."""
-LIST = "\x1f"
-"""Between the items of a JSON list in a field."""
 _PATH = re.compile(rf"(.*(?:{'|'.join(map(re.escape, sorted(IMAGE_SUFFIXES)))}))\s+(.+)", re.IGNORECASE)
-_JSON = (".jsonl", ".ndjson")
+_JSON = (".jsonl", ".ndjson", ".json")
+_SPACED = (".txt", ".lst")
 _SHEETS = {
-    ".xlsx": "Excel", ".xls": "Excel", ".ods": "LibreOffice", ".parquet": "Parquet", ".json": "JSON",
+    ".xlsx": "Excel", ".xls": "Excel", ".ods": "LibreOffice", ".parquet": "Parquet",
     ".feather": "Arrow", ".arrow": "Arrow", ".pkl": "pandas", ".pickle": "pandas", ".db": "SQLite",
     ".sqlite": "SQLite", ".tfrecord": "TensorFlow", ".yaml": "YAML", ".yml": "YAML", ".xml": "XML",
     ".numbers": "Numbers", ".gsheet": "Google Sheets", ".xlsm": "Excel", ".xlsb": "Excel",
@@ -39,6 +38,8 @@ class Rows:
     notes: tuple[str, ...] = ()
     has_header: bool = False
     """Whether the first row certainly names the columns (JSON's keys do)."""
+    unit: str = "line"
+    """What the numbers count."""
 
 
 def read_rows(path: Path) -> Rows:
@@ -56,13 +57,30 @@ def read_rows(path: Path) -> Rows:
         hint = suffix_hint(suffix)
         if is_part(path.name):
             raise VisionLoraError(f"{path} is a part of an archive; unpack that, and give the folder")
-        what = f"{suffix} files are {hint}" if hint else "give a folder of images, a .zip, a .tar or a CSV"
+        kind = _kind(path)
+        what = f"it is {kind}; give" if kind else "give"
+        what = f"{suffix} files are {hint}" if hint else f"{what} a folder of images, a .zip, a .tar or a CSV"
         raise VisionLoraError(f"{path} is neither a folder nor a .csv; {what}")
     text, notes = _text(path)
-    numbered = (_json_rows if suffix in _JSON else _csv_rows)(path, text)
+    unit = "line"
+    if suffix == ".json" or (suffix not in _JSON and text.lstrip().startswith(("[{", '{"'))):
+        numbered, unit = json_table(path, text, _lines(text)), "entry"
+    else:
+        numbered = json_lines(path, _lines(text)) if suffix in _JSON else _csv_rows(path, text)
     if not numbered:
-        raise VisionLoraError(f"{path} is empty; each line is path,label or path,label,split")
-    return Rows(numbered, notes, suffix in _JSON)
+        raise VisionLoraError(f"{path} is empty; each {unit} is path,label or path,label,split")
+    return Rows(numbered, notes, numbered[0][0] == 0, unit)
+
+
+def _kind(path: Path) -> str | None:
+    """What a file is by its first bytes; None: text, or not known."""
+    try:
+        require_regular(path)
+        with path.open("rb") as file:
+            kind = sniff(file.read(256))
+    except (OSError, VisionLoraError):
+        return None
+    return None if kind == "a text file" else kind
 
 
 def _text(path: Path) -> tuple[str, tuple[str, ...]]:
@@ -74,9 +92,14 @@ def _text(path: Path) -> tuple[str, tuple[str, ...]]:
                 "path and label alone"
             )
         content = path.read_bytes()
+        kind = sniff(content[:256])
+        if kind and (b"\0" in content[:256] or "page" in kind):  # text may begin with BM or P3, too
+            raise VisionLoraError(f"{path} is {kind}, not a table; save it as CSV (UTF-8)")
     except OSError as error:
         raise VisionLoraError(f"cannot read {path}: {error.strerror}") from error
     try:
+        if content.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
+            return content.decode("utf-32"), ()
         if content.startswith((b"\xff\xfe", b"\xfe\xff")):  # Excel's "Unicode text"
             return content.decode("utf-16"), ()
         if content[:1] == b"\0":
@@ -102,8 +125,8 @@ def _csv_rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
         first = next((line for line in lines if line.strip()), "")
         # csv.Sniffer guesses letters as separators on short tables.
         delimiter = max(",;\t|", key=_outside_quotes(first).count)
-        if delimiter not in first and path.suffix.casefold() == ".txt":  # Caffe's lists: path, space, number
-            return [(n, _in_two(line)) for n, line in enumerate(lines, 1) if line.strip()]
+        if delimiter not in first and path.suffix.casefold() in _SPACED:  # Caffe's lists: path, space, number
+            return _spaced([(n, line) for n, line in enumerate(lines, 1) if line.strip()])
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
     try:
         rows = [(reader.line_num, [_stripped(field) for field in row]) for row in reader]
@@ -148,55 +171,23 @@ def _is_rule(row: list[str]) -> bool:
     return any(len(field) > 2 for field in row) and set("".join(row)) <= set("-+=:")
 
 
+def _spaced(lines: list[tuple[int, str]]) -> list[tuple[int, list[str]]]:
+    """Rows that spaces part, those of Oxford's pets too: a name without suffix and several numbers."""
+    words = [(number, line.split()) for number, line in lines if not line.startswith("#")]
+    if all(len(row) > 2 and all(map(str.isdecimal, row[1:])) for _, row in words):
+        return words
+    return [(number, _in_two(line)) for number, line in lines]
+
+
 def _in_two(line: str) -> list[str]:
-    """``path label``: both may have spaces, so they part behind the suffix of an image where there is one."""
+    """``path label``: both may have spaces, so they part behind the suffix of an image where there is one,
+    and behind the first word where nothing has one."""
     at = _PATH.match(line)
-    return [at[1].strip(), at[2].strip()] if at else line.rsplit(None, 1)
+    if at:
+        return [at[1].strip(), at[2].strip()]
+    line = line.strip()
+    return line.rsplit(None, 1) if is_image_name(line) else line.split(None, 1)
 
 
 def _outside_quotes(line: str) -> str:
     return "".join(line.split('"')[::2])
-
-
-def _json_rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
-    """The keys, those of nested objects with dots, and then a row an object."""
-    objects: list[tuple[int, dict[str, object]]] = []
-    for number, line in enumerate(_lines(text), 1):
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line)
-            flat = dict(_flat(value)) if isinstance(value, dict) else None
-        except (ValueError, RecursionError) as error:  # also numbers of 5,000 digits and 1,000 brackets
-            said = error.msg if isinstance(error, json.JSONDecodeError) else error
-            raise VisionLoraError(
-                f"{path} line {number}: not JSON ({said}); each line is an object"
-            ) from error
-        if flat is None:
-            raise VisionLoraError(
-                f'{path} line {number}: not an object; each line is {{"file_name": ..., "label": ...}}'
-            )
-        objects.append((number, flat))
-    keys = list(dict.fromkeys(key for _, one in objects for key in one))
-    if not keys:
-        return []
-    return [(0, keys), *((number, [_plain(one.get(key)) for key in keys]) for number, one in objects)]
-
-
-def _flat(value: dict[str, object], above: str = "") -> Iterator[tuple[str, object]]:
-    for key, inner in value.items():
-        if isinstance(inner, dict):
-            yield from _flat(inner, f"{above}{key}.")
-        else:
-            yield f"{above}{key}", inner
-
-
-def _plain(value: object) -> str:
-    """Text and numbers as text, those of a list with :data:`LIST` between them; of anything else nothing is
-    left."""
-    if isinstance(value, bool):
-        return str(value).casefold()
-    if isinstance(value, list):
-        items = [_plain(one) for one in value if isinstance(one, (str, int, float))]
-        return LIST.join(items) if len(items) == len(value) else ""
-    return str(value).strip() if isinstance(value, (str, int, float)) else ""

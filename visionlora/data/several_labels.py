@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from visionlora.data.images import ImageFile
-from visionlora.data.rows import LIST
+from visionlora.data.json_rows import LIST
 from visionlora.data.yes_no import NO, YES
 from visionlora.errors import VisionLoraError
 
@@ -112,7 +112,7 @@ def _known_words(cells: Iterable[str]) -> float:
     return sum(known[word] > 1 for word in words) / len(words) if words else 0.0
 
 
-def flagged(path: Path, number: int, row: Sequence[str], classes: Mapping[str, int]) -> tuple[str, ...]:
+def flagged(where: str, row: Sequence[str], classes: Mapping[str, int]) -> tuple[str, ...]:
     """The classes whose column has a 1.
 
     Raises:
@@ -125,8 +125,8 @@ def flagged(path: Path, number: int, row: Sequence[str], classes: Mapping[str, i
             names.append(name)
         elif cell and cell not in NO:
             raise VisionLoraError(
-                f"{path} line {number}: {row[place]!r} in column {name}; an image has a label (1) or not "
-                "(0): write one of them, or remove the line"
+                f"{where}: {row[place]!r} in column {name}; an image has a label (1) or not (0): write "
+                "one of them, or remove the line"
             )
     return tuple(sorted(names))
 

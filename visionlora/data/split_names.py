@@ -13,23 +13,47 @@ _SPLIT_WORDS = {
     "dev": "val", "devset": "val", "development": "val", "eval": "val", "evaluation": "val",
     "test": "test", "testing": "test", "testset": "test", "holdout": "test",
     "crossvalidation": "val", "crossval": "val",
-    # German, Spanish, Portuguese, French, Italian, Chinese, Japanese, Russian
+    # German, Spanish, Portuguese, French, Chinese, Japanese, Russian, Ukrainian, Italian, Dutch, Swedish,
+    # Polish, Turkish, Indonesian, Korean, Arabic
     "trainingsdaten": "train", "validierung": "val", "validierungsdaten": "val", "testdaten": "test",
     "entrenamiento": "train", "validación": "val", "validacion": "val", "prueba": "test", "pruebas": "test",
     "treino": "train", "treinamento": "train", "validação": "val", "validacao": "val", "teste": "test",
     "entraînement": "train", "entrainement": "train", "apprentissage": "train", "addestramento": "train",
-    "训练": "train", "训练集": "train", "验证": "val", "验证集": "val", "测试": "test", "测试集": "test",
+    "训练": "train", "验证": "val", "测试": "test",
     "訓練": "train", "学習": "train", "検証": "val", "テスト": "test",
-    "обучение": "train", "валидация": "val", "тест": "test",
+    "обучение": "train", "валидация": "val", "тест": "test", "навчання": "train",
+    "trainingsbilder": "train", "trainingsmenge": "train", "trainingssatz": "train", "testbilder": "test",
+    "validierungsbilder": "val", "validierungsmenge": "val", "testmenge": "test", "testsatz": "test",
+    "prova": "test", "validazione": "val",
+    "convalida": "val", "validatie": "val", "validering": "val", "walidacja": "val",
+    "träning": "train", "trening": "train", "eğitim": "train", "egitim": "train", "doğrulama": "val",
+    "dogrulama": "val", "pelatihan": "train", "latih": "train", "validasi": "val", "uji": "test",
+    "驗證": "val", "測試": "test", "評価": "val",
+    "학습": "train", "훈련": "train", "검증": "val", "평가": "val",
+    "테스트": "test", "시험": "test", "تدريب": "train", "تحقق": "val", "اختبار": "test",
 }  # fmt: skip
 GENERIC = frozenset(
     (
         "set", "data", "dataset", "datasets", "images", "image", "imgs", "img", "pictures", "pics", "photos",
         "split", "splits", "folder", "files", "file", "samples", "subset", "jpg", "jpeg", "png", "raw", "all",
-        "archive", "jpegimages",
+        "archive", "jpegimages", "bilder", "fotos", "daten", "datos", "dados", "dati", "données", "imágenes",
+        "imagens", "immagini", "данные", "图片", "图像", "数据", "圖片", "數據", "画像", "データ", "이미지",
+        "데이터",
     )
 )  # fmt: skip
 """Words in the name of a folder that say nothing about what is in it."""
+
+
+_ENDING = re.compile(r"(\d|集|数据|數據|图片|圖片|画像|データ|セット|用|데이터|이미지|셋)+$")
+"""Of words of splits: train2017, test1, and what says data or images where words are not apart."""
+
+
+_UNLABELLED = frozenset(
+    (
+        "unlabelled", "unlabeled", "unsup", "unknown", "extra", "pred", "predict", "prediction",
+        "predictions", "inference", "contrast", "negatives", "negative", "anchors", "anchor", "retention",
+    )
+)  # fmt: skip
 
 
 def split_name(text: str) -> str | None:
@@ -45,7 +69,7 @@ def split_and_rest(text: str) -> tuple[str | None, tuple[str, ...]]:
     split: str | None = None
     rest: list[str] = []
     for word in words:
-        named = _SPLIT_WORDS.get(re.sub(r"\d+$", "", word))  # train2017, test1
+        named = _SPLIT_WORDS.get(re.sub(_ENDING, "", word))
         if named and split is None:
             split = named
         elif word not in GENERIC:
@@ -59,3 +83,9 @@ def _apart(text: str) -> str:
     """``trainingSet`` in two words, where the second says nothing; ``trainA`` stays one."""
     first, second = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).partition(" ")[::2]
     return f"{first} {second}" if second.casefold() in GENERIC else text
+
+
+def is_unlabelled(name: str) -> bool:
+    """Whether a folder of this name holds images that nobody has labelled, or its name says nothing."""
+    words = set(re.split(r"[\W_]+", name.casefold()))
+    return bool(words & _UNLABELLED) or words <= GENERIC

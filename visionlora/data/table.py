@@ -66,22 +66,22 @@ def read_table(path: Path, class_name: str | None = None, separator: str | None 
 
     Paths are absolute or relative to the table's folder; where a file is not there, the one file of that name
     below the folder is meant. The first line may name the columns in any usual words and order; without such
-    a line they are path, label, split. Commas, semicolons, tabs and bars separate; ``.jsonl`` has an object a
-    line. ``class_name`` stands in for a label column that is not there. One column of 0 and 1 for each class
-    (Roboflow's ``_classes.csv``) is understood, too.
+    a line they are path, label, split. Commas, semicolons, tabs and bars separate; JSON is read as
+    :func:`visionlora.data.json_rows.json_table` says. ``class_name`` stands in for a label column that is not
+    there. One column of 0 and 1 for each class (Roboflow's ``_classes.csv``) is understood, too.
 
     With a ``separator`` (``auto``, or a word of :data:`visionlora.data.several_labels.SEPARATORS`) an image
     has any number of labels: those of its cell, those whose columns have a 1, or those of all its lines.
 
     Raises:
-        VisionLoraError: not such a table, a line that cannot be used (with its number), files that do not
-            exist (counted up to a thousand), or a file with two labels where an image has one.
+        VisionLoraError: not such a table, a line that cannot be used, files that do not exist (counted up to
+            a thousand), or a file with two labels where an image has one.
     """
     rows = read_rows(path)
     columns = find_columns(path, rows, class_name, several=separator is not None)
     assert columns is not None
     form, notes = _form(path, rows, columns, separator)
-    reader = _Reader(path, columns, class_name, form)
+    reader = _Reader(path, columns, class_name, form, rows.unit)
     names = rows.numbered[0][1] if columns.header else None
     again = [number for number, row in rows.numbered[columns.header :] if row == names]
     if again:  # tables joined with cat
@@ -123,9 +123,10 @@ class _Reader:
     """The images of a table, row by row."""
 
     def __init__(
-        self, path: Path, columns: Columns, class_name: str | None, form: LabelForm | None = None
+        self, path: Path, columns: Columns, class_name: str | None, form: LabelForm | None, unit: str
     ) -> None:
         self.path = path
+        self.unit = unit
         self.columns = columns
         self.class_name = class_name
         self.form = form
@@ -135,6 +136,10 @@ class _Reader:
         self._missing: list[tuple[Path, str]] = []
         self._repeated = 0
         self.unlabelled: list[Path] = []
+
+    def at(self, number: int) -> str:
+        """Where a row is, in words."""
+        return f"{self.path} {self.unit} {number}"
 
     def add(self, number: int, row: Sequence[str]) -> None:
         """Take one row."""
@@ -150,7 +155,7 @@ class _Reader:
         if seen is not None:
             if seen[1] != label:
                 raise SeveralLabels(
-                    f"{self.path} line {number}: {image} is already in line {seen[0]}, as {seen[1]!r}, and "
+                    f"{self.at(number)}: {image} is already in {self.unit} {seen[0]}, as {seen[1]!r}, and "
                     f"{label!r} here; remove one of the lines, or set task=multi_label to learn both"
                 )
             self._repeated += 1
@@ -172,15 +177,14 @@ class _Reader:
         """Take the labels of a row; those of several rows of an image belong together."""
         assert self.form is not None
         if self.columns.classes:
-            names = flagged(self.path, number, row, self.columns.classes)
+            names = flagged(self.at(number), row, self.columns.classes)
         else:
             place = self.columns.label
             names = self.form.names(row[place] if place is not None and place < len(row) else "")
         seen = self._lines.setdefault(image, (where, set()))
         if seen[0] != where:
-            raise VisionLoraError(
-                f"{self.path} line {number}: {image} is in {where}, and in {seen[0]} above; leave one"
-            )
+            at = self.at(number)
+            raise VisionLoraError(f"{at}: {image} is in {where}, and in {seen[0]} above; leave one")
         if image in self._line_of:
             self._repeated += 1
         self._line_of[image] = number, ""
@@ -204,16 +208,14 @@ class _Reader:
                 taken.add(moved[image])
             for images in self.found.values():
                 images[:] = [replace(one, path=moved.get(one.path, one.path)) for one in images]
-            folders = {path.parent for path in moved.values()}
-            where = (
-                next(iter(folders)).as_posix() if len(folders) == 1 else f"folders below {self.path.parent}"
-            )
+            where, *others = {path.parent.as_posix() for path in moved.values()}
+            where = f"folders below {self.path.parent}" if others else where
             found = "1 file was" if len(moved) == 1 else f"{len(moved)} files were"
             notes.append(f"{found} found by name in {where}")
-        if self._repeated and self.form is not None:
-            notes.append(f"{self._repeated} lines are about an image of another line: their labels are added")
-        elif self._repeated:
-            notes.append(f"{self._repeated} lines repeat an image with the same label: left out")
+        if self._repeated:
+            again = "are about an image of another line: their labels are added"
+            again = "repeat an image with the same label: left out" if self.form is None else again
+            notes.append(f"{self._repeated} lines {again}")
         if self.unlabelled:
             notes.append(f"{len(self.unlabelled)} lines name an image and no class: left out")
         return [*notes, *self._without_value()]
@@ -245,6 +247,8 @@ class _Reader:
         more = f" and {'at least ' if so_far else ''}{count - 1} more" if count > 1 else ""
         shown = str(image) if len(str(image)) <= 1000 else f"{str(image)[:500]}..."
         several = f"; {len(same)} files below it have that name: write their folder too" if same[1:] else ""
+        if len(same) == 1:
+            several = f"; {same[0].name} has that name, and is listed already"
         if ":/" in str(image):
             several = "; addresses are not downloaded: give files"
         raise VisionLoraError(
@@ -265,10 +269,10 @@ class _Reader:
         if self.form is not None:
             label = "any" if name else ""
         elif columns.classes:
-            label = one_hot(self.path, number, row, columns)
+            label = one_hot(self.at(number), row, columns)
         if not name or label == "":
             lacking = "no label, or several" if name else "no path"
-            raise VisionLoraError(f"{self.path} line {number}: {lacking}; write it, or remove the line")
+            raise VisionLoraError(f"{self.at(number)}: {lacking}; write it, or remove the line")
         return name, label, self._split(number, row, field(columns.split))
 
     def _split(self, number: int, row: Sequence[str], split: str) -> str:
@@ -280,7 +284,7 @@ class _Reader:
             return "train" if not columns.flags or "train" not in columns.flags else "val"
         where = split_name(split)
         if where is None:
-            raise VisionLoraError(f"{self.path} line {number}: split is {split!r}; write train, val or test")
+            raise VisionLoraError(f"{self.at(number)}: split is {split!r}; write train, val or test")
         return where
 
     def _existing(self, name: str) -> Path | None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
-from visionlora.data.formats import FORMATS, SUFFIXES, only_bytes_tell, sniff, suffix_hint
+from visionlora.data.formats import FORMATS, SUFFIXES, sniff
+from visionlora.data.not_images import content_hint, is_unknown, only_bytes_tell, suffix_hint
 from visionlora.data.share import may_pass, retried
 from visionlora.errors import VisionLoraError
+from visionlora.text import listed
 
 _SYSTEM_FILES = frozenset(
     {
@@ -33,6 +35,8 @@ _SYSTEM_PATTERN = re.compile(
 )
 watcher: ContextVar[Callable[[int], None] | None] = ContextVar("watcher", default=None)
 """Told about each file that is found: a long folder takes minutes, and many functions lead here."""
+_CERTAIN = frozenset(FORMATS) - {"TIFF", "BMP", "PPM"}
+"""Formats that the first bytes of a file tell for certain."""
 _OF_HUB = ("blobs", "refs")
 """Beside ``snapshots`` in the cache of Hugging Face: the same images without their names."""
 _WINDOWS_BINS = ("recycled", "recycle bin")
@@ -159,15 +163,21 @@ def is_image(path: Path) -> bool:
     suffix = path.suffix.casefold()
     if suffix in SUFFIXES:
         return True
-    if not only_bytes_tell(suffix):
-        return False
+    if only_bytes_tell(suffix):
+        return _sniffed(path) in FORMATS
+    # Raw files of cameras and scans are TIFFs, and two letters at the start of a file say little.
+    return is_unknown(suffix) and _sniffed(path) in _CERTAIN
+
+
+def _sniffed(path: Path) -> str | None:
+    """What a file is by its first bytes; None: not known, or it cannot be read."""
     try:
         if not path.is_file():
-            return False
+            return None
         with path.open("rb") as file:
-            return sniff(file.read(256)) in FORMATS
+            return sniff(file.read(256))
     except OSError:
-        return False
+        return None
 
 
 def is_system_file(name: str) -> bool:
@@ -229,12 +239,21 @@ def skipped_notes(skipped: Iterable[Path]) -> list[str]:
 
 def hints(files: Iterable[Path]) -> list[str]:
     """What to do about files that are not read but could be, a line a kind of file."""
-    counted = Counter(path.suffix.casefold() for path in files)
-    return [
-        f"{count} {suffix} {'files are' if count > 1 else 'file is one of'} {hint}"
-        for suffix, count in sorted(counted.items())
-        if (hint := suffix_hint(suffix))
-    ]
+    counted: dict[str, Counter[str]] = defaultdict(Counter)
+    for path in files:
+        suffix = path.suffix.casefold()
+        if hint := suffix_hint(suffix) or (only_bytes_tell(suffix) and content_hint(_sniffed(path))):
+            counted[hint][suffix] += 1
+    lines = []
+    for hint, found in sorted(counted.items(), key=lambda item: (-item[1].total(), min(item[1]))):
+        are = "files are" if found.total() > 1 else "file is one of"
+        if len(found) > 1 or not next(iter(found)):
+            which = listed([suffix or "without suffix" for suffix in sorted(found)], 4)
+            are = f"files ({which}) are" if found.total() > 1 else f"file ({which}) is one of"
+            lines.append(f"{found.total()} {are} {hint}")
+        else:
+            lines.append(f"{found.total()} {next(iter(found))} {are} {hint}")
+    return lines
 
 
 def _unreadable(folder: Path, error: OSError) -> VisionLoraError:

@@ -1,0 +1,168 @@
+"""The rows of a JSON or JSON Lines file: the names of its columns, and then a row an object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from visionlora.data.formats import is_image_name
+from visionlora.data.split_names import split_name
+from visionlora.errors import VisionLoraError
+
+LIST = "\x1f"
+"""Between the items of a JSON list in a field."""
+_FORMS = '[{"file_name": ..., "label": ...}, ...] or {"FILE": "LABEL", ...}'
+_OTHERS: dict[str, tuple[frozenset[str], str]] = {
+    "COCO's, with images and annotations apart": (frozenset(("images", "annotations")), "save a CSV of"),
+    "labelme's, with outlines in one image": (frozenset(("shapes", "imagePath")), "save a CSV of"),
+    "Label Studio's with all it knows": (frozenset(("annotations", "data")), "export CSV or JSON-MIN:"),
+}  # fmt: skip
+"""Files of labelling tools: their keys, and what to do."""
+
+Numbered = list[tuple[int, list[str]]]
+
+
+def json_lines(path: Path, lines: Sequence[str]) -> Numbered:
+    """The rows of a JSON Lines file, numbered as its lines; the keys of nested objects have dots.
+
+    Raises:
+        VisionLoraError: a line that is no object.
+    """
+    objects: list[tuple[int, Mapping[str, object]]] = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError) as error:  # also numbers of 5,000 digits and 1,000 brackets
+            raise _not_json(f"{path} line {number}", error, "each line is an object") from error
+        if not isinstance(value, dict):
+            raise VisionLoraError(
+                f'{path} line {number}: not an object; each line is {{"file_name": ..., "label": ...}}'
+            )
+        objects.append((number, value))
+    return _rows(path, objects)
+
+
+def json_table(path: Path, text: str, lines: Sequence[str]) -> Numbered:
+    """The rows of a JSON file that lists images and labels in any usual way, numbered from 1.
+
+    Understood are a list of objects or of pairs, such a list as the one list of an object, lists by split,
+    ``{file: label}``, ``{file: object}``, ``{label: files}``, and the columns of pandas. A file of objects
+    without a list is read as JSON Lines.
+
+    Raises:
+        VisionLoraError: it is not JSON, or lists images in no such way.
+    """
+    if not text.strip():
+        return []
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        if error.msg == "Extra data" and error.lineno > 1:
+            return json_lines(path, lines)
+        raise _not_json(f"{path} line {error.lineno}", error, f"write {_FORMS}") from error
+    except (ValueError, RecursionError) as error:
+        raise _not_json(str(path), error, f"write {_FORMS}") from error
+    for what, (keys, advice) in _OTHERS.items():
+        first = value[0] if isinstance(value, list) and value else value
+        if isinstance(first, dict) and keys <= first.keys():
+            raise VisionLoraError(f"{path} is a file of {what}, which is not read; {advice} path and label")
+    objects = _listed(value) if isinstance(value, list) else _of_object(value)
+    if objects is None:
+        raise VisionLoraError(f"{path} does not list images and labels; write {_FORMS}, or save it as CSV")
+    return _rows(path, list(enumerate(objects, 1)))
+
+
+def _not_json(where: str, error: Exception, advice: str) -> VisionLoraError:
+    said = error.msg if isinstance(error, json.JSONDecodeError) else error
+    return VisionLoraError(f"{where}: not JSON ({said}); {advice}")
+
+
+def _rows(path: Path, objects: Sequence[tuple[int, Mapping[str, object]]]) -> Numbered:
+    try:
+        flat = [(number, dict(_flat(one))) for number, one in objects]
+    except RecursionError as error:
+        raise _not_json(str(path), error, "its objects are too deep") from error
+    keys = list(dict.fromkeys(key for _, one in flat for key in one))
+    if not keys:
+        return []
+    return [(0, keys), *((number, [_plain(one.get(key)) for key in keys]) for number, one in flat)]
+
+
+def _flat(value: Mapping[str, object], above: str = "") -> Iterator[tuple[str, object]]:
+    for key, inner in value.items():
+        if isinstance(inner, dict):
+            yield from _flat(inner, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", inner
+
+
+def _plain(value: object) -> str:
+    """Text and numbers as text, those of a list with :data:`LIST` between them; of anything else nothing is
+    left."""
+    if isinstance(value, bool):
+        return str(value).casefold()
+    if isinstance(value, list):
+        items = [_plain(one) for one in value if isinstance(one, (str, int, float))]
+        return LIST.join(items) if len(items) == len(value) else ""
+    return str(value).strip() if isinstance(value, (str, int, float)) else ""
+
+
+def _listed(items: list[Any]) -> list[dict[str, object]] | None:
+    """The objects of a list, or those that its pairs mean."""
+    if all(isinstance(item, dict) for item in items):
+        return items
+    if not all(isinstance(item, list) and len(item) == 2 for item in items):
+        return None
+    first = all(is_image_name(str(item[0])) for item in items)
+    if not first and not all(is_image_name(str(item[1])) for item in items):
+        return None
+    return [{"path": item[not first], "label": item[first]} for item in items]
+
+
+def _of_object(value: Any) -> list[dict[str, object]] | None:
+    """The objects that one object lists; None: it lists none."""
+    if not isinstance(value, dict) or not value:
+        return None
+    if isinstance(value.get("columns"), list) and isinstance(value.get("data"), list):  # pandas, "split"
+        rows = [row for row in value["data"] if isinstance(row, list)]
+        return [dict(zip(map(str, value["columns"]), row, strict=False)) for row in rows]
+    if _mostly_images(value):
+        return [
+            {"path": name, **one} if isinstance(one, dict) else {"path": name, "label": one}
+            for name, one in value.items()
+        ]
+    if all(isinstance(one, dict) for one in value.values()):
+        return _by_column(value)
+    lists = {name: one for name, one in value.items() if isinstance(one, list)}
+    if len(lists) == len(value) and all(map(split_name, lists)):
+        found = {name: _listed(items) for name, items in lists.items()}
+        return [{**one, "split": name} for name, some in found.items() for one in some or ()]
+    if len(lists) == 1 and (only := next(iter(lists.values()))) and isinstance(only[0], dict):
+        return _listed(only)
+    if len(lists) < len(value):
+        return None
+    if all(_mostly_images(items) for items in lists.values()):
+        return [{"path": path, "label": name} for name, items in lists.items() for path in items]
+    rows = zip(*lists.values(), strict=False)
+    same = len({len(items) for items in lists.values()}) == 1
+    return [dict(zip(lists, row, strict=True)) for row in rows] if same else None
+
+
+def _by_column(value: dict[str, dict[str, object]]) -> list[dict[str, object]]:
+    """The objects of an object, or of the columns that pandas writes, each with the numbers of its rows."""
+    first = next(iter(value.values()))
+    if (
+        first
+        and all(key.isdecimal() for key in first)
+        and all(one.keys() == first.keys() for one in value.values())
+    ):
+        return [{name: column[key] for name, column in value.items()} for key in first]
+    return list(value.values())
+
+
+def _mostly_images(names: Mapping[str, object] | Sequence[object]) -> bool:
+    return sum(isinstance(name, str) and is_image_name(name) for name in names) > len(names) / 2
