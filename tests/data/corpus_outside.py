@@ -67,6 +67,10 @@ def json_tables() -> Iterator[Case]:
     yield case("Label Studio's JSON", [{"annotations": [{"result": []}], "data": {"image": "i/a.png"}}], error="Label Studio's with all it knows, which is not read; export CSV or JSON-MIN")  # fmt: skip
     yield case("COCO's", {"images": [], "annotations": [], "categories": []}, error="is a file of COCO's, with images and annotations apart, which is not read; save a CSV")  # fmt: skip
     yield case("labelme's", {"shapes": [], "imagePath": "i/a.png"}, error="is a file of labelme's")
+    yield case("labels of each split", {"train": {"i/a.png": "cat"}, "val": {"i/b.png": "cat"}}, counts={"cat": HALF}, split="given")  # fmt: skip
+    yield case("Create ML's", [{"image": "i/a.png", "annotations": [{"label": "cat"}]}, {"image": "i/b.png", "annotations": [{"label": "dog"}]}])  # fmt: skip
+    yield case("files of each split without labels", {"train": ["i/a.png"], "val": ["i/b.png"]}, error="does not list images and labels")  # fmt: skip
+    yield case("a key that is there twice", '{"i/a.png": "cat", "i/a.png": "dog"}', error="the key 'i/a.png' is there twice in one object; leave one")  # fmt: skip
     yield case("a comma at the end", f"[\n{json.dumps(cat)},\n]", error="line 3: not JSON")
     yield case("a list of nothing", [], error="is empty")
     yield case("nothing", "", error="is empty")
@@ -160,15 +164,25 @@ def nested() -> Iterator[Case]:
     yield Case("labelme's outlines", both(many("imgs/{}.jpg"), files("imgs/0.json", "imgs/1.json")), error="imgs looks like boxes")  # fmt: skip
     yield Case("CVAT's annotations.xml", both(many("images/{}.jpg"), files("annotations.xml")), error="annotations.xml looks like boxes")  # fmt: skip
     yield Case("Supervisely's ann", both(many("ds/img/{}.png"), files("ds/ann/0.png.json")), error="ann looks like boxes")  # fmt: skip
-    for one, other in (("cat", "cat."), ("0", "00"), ("1", "1.0")):
-        yield Case(f"the classes {one} and {other}", many(f"{one}/{{}}.png", f"{other}/{{}}.png"), notes=(f"taken for two classes: {one} and {other}",))  # fmt: skip
+    yield Case("a class called test in train", many("train/cat/{}.png", "train/test/{}.png"), counts={"cat": ONE, "test": ONE}, notes=("test in train is taken for a class; if it is a split, move it up",))  # fmt: skip
+    yield Case("one class in two sets", many("support/cat/{}.png", "query/cat/{}.png"), notes=("query (cat), support (cat); if those folders are the classes",))  # fmt: skip
+    for one, other in (("Cooper's hawk", "Cooper\u2019s hawk"), ("T-shirt", "T\u2011shirt")):
+        yield Case(f"the classes {one} and {other}", many(f"{one}/{{}}.png", f"{other}/{{}}.png"), problems=("are one class in two spellings",))  # fmt: skip
+    for one, other in (
+        ("cat", "cat."),
+        ("0", "00"),
+        ("1", "1.0"),
+        ("Käfer", "Kaefer"),
+        ("RedFox", "red fox"),
+    ):
+        yield Case(f"the classes {one} and {other}", many(f"{one}/{{}}.png", f"{other}/{{}}.png"), notes=(f"taken for two classes: {min(one, other) if 'e' in one else one} and {max(one, other) if 'e' in one else other}",))  # fmt: skip
 
 
 def from_elsewhere() -> Iterator[Case]:
     jpeg = image_bytes("jpg")
     for name in ("photo.php", "images.aspx", "image.jpg@800w", "pic.jpeg%3Fw=3", "f.jpg,640", "g.com_big", "h.image", "c.bin", "x.mpo"):  # fmt: skip
         yield Case(f"an image that a server calls {name}", both(many("dog/{}.png"), called(jpeg, f"cat/{name}")), counts={"cat": (1, 0, 0), "dog": ONE}, silent=True)  # fmt: skip
-    for name in ("raw.pef", "raw.nrw", "thumbnail.thm", "a.jpg_original", "b.jpg~", "c.bak"):
+    for name in ("raw.pef", "raw.nrw", "thumbnail.thm", "a.jpg_original", "b.jpg~", "#d.jpg#", "c.bak"):
         content = jpeg if "raw" not in name else b"II*\x00" + bytes(300)
         yield Case(f"{name} beside images", both(many(*CLASSES), called(content, f"cat/{name}")), counts=TWO, notes=("left out 1 file",))  # fmt: skip
     yield Case("a TIFF of nobody's suffix", both(many(*CLASSES), called(image_bytes("tif"), "cat/a.xyz")), counts=TWO, notes=("(1 .xyz)",))  # fmt: skip

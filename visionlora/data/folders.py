@@ -21,7 +21,8 @@ from visionlora.data.layout_hints import (
 from visionlora.data.masks import refuse_masks, without_masks
 from visionlora.data.root import as_written, refuse_missing
 from visionlora.data.several_labels import count_labels
-from visionlora.data.splits import FoundImages, ImageFolder, make_folder, two_spellings
+from visionlora.data.spellings import two_spellings
+from visionlora.data.splits import FoundImages, ImageFolder, make_folder
 from visionlora.data.table import read_table
 from visionlora.data.walk import entries, kinds, skipped_notes, walk
 from visionlora.errors import VisionLoraError

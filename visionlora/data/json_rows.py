@@ -58,8 +58,15 @@ def json_table(path: Path, text: str, lines: Sequence[str]) -> Numbered:
     """
     if not text.strip():
         return []
+
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        if len(dict(pairs)) < len(pairs):
+            twice = next(key for place, (key, _) in enumerate(pairs) if key in dict(pairs[:place]))
+            raise VisionLoraError(f"{path}: the key {twice!r} is there twice in one object; leave one")
+        return dict(pairs)
+
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=once)
     except json.JSONDecodeError as error:
         if error.msg == "Extra data" and error.lineno > 1:
             return json_lines(path, lines)
@@ -94,6 +101,8 @@ def _rows(path: Path, objects: Sequence[tuple[int, Mapping[str, object]]]) -> Nu
 
 def _flat(value: Mapping[str, object], above: str = "") -> Iterator[tuple[str, object]]:
     for key, inner in value.items():
+        if isinstance(inner, list) and len(inner) == 1 and isinstance(inner[0], dict):
+            inner = inner[0]
         if isinstance(inner, dict):
             yield from _flat(inner, f"{above}{key}.")
         else:
@@ -135,12 +144,11 @@ def _of_object(value: Any) -> list[dict[str, object]] | None:
             {"path": name, **one} if isinstance(one, dict) else {"path": name, "label": one}
             for name, one in value.items()
         ]
+    if all(map(split_name, value)):
+        return _by_split(value)
     if all(isinstance(one, dict) for one in value.values()):
         return _by_column(value)
     lists = {name: one for name, one in value.items() if isinstance(one, list)}
-    if len(lists) == len(value) and all(map(split_name, lists)):
-        found = {name: _listed(items) for name, items in lists.items()}
-        return [{**one, "split": name} for name, some in found.items() for one in some or ()]
     if len(lists) == 1 and (only := next(iter(lists.values()))) and isinstance(only[0], dict):
         return _listed(only)
     if len(lists) < len(value):
@@ -150,6 +158,17 @@ def _of_object(value: Any) -> list[dict[str, object]] | None:
     rows = zip(*lists.values(), strict=False)
     same = len({len(items) for items in lists.values()}) == 1
     return [dict(zip(lists, row, strict=True)) for row in rows] if same else None
+
+
+def _by_split(value: dict[str, object]) -> list[dict[str, object]] | None:
+    """The objects of each split; None: files without labels."""
+    objects: list[dict[str, object]] = []
+    for name, items in value.items():
+        found = _listed(items) if isinstance(items, list) else _of_object(items)
+        if found is None:
+            return None
+        objects += [{**one, "split": name} for one in found]
+    return objects
 
 
 def _by_column(value: dict[str, dict[str, object]]) -> list[dict[str, object]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from visionlora.data.archive import NAMES
 from visionlora.data.label_files import boxes_near, labels_below, table_near, unread_table
 from visionlora.data.masks import are_masks_beside, mask_files
 from visionlora.data.not_images import is_part
+from visionlora.data.spellings import joined
 from visionlora.data.split_names import GENERIC, SPLITS, split_and_rest, split_name
 from visionlora.data.walk import entries, hints, kinds
 from visionlora.text import listed
@@ -96,7 +97,7 @@ def describe_classes(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
         classes: the folder of each class -> its images, at any depth.
     """
     names = [folder.name for folder in classes]
-    notes = [*_below(classes), *_like_splits(names), *_twice(names)]
+    notes = [*_below(classes), *_like_splits(names), *_twice(names), *_splits_in_train(classes)]
     unnamed = [
         folder.name for folder in classes
         if _UNNAMED.fullmatch(folder.name) or folder.parent.name.casefold() == "dcim"
@@ -138,7 +139,7 @@ def _below(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
 
 def _say_nothing(classes: Mapping[Path, Sequence[Path]], below: Mapping[Path, set[str]]) -> bool:
     """Whether all that class folders hold is one folder with their images: ``cat/images``, ``dog/images``."""
-    one = all(len(inner) == 1 for inner in below.values())
+    one = all(len(inner) == 1 and inner <= GENERIC for inner in below.values())
     return one and all(
         len(path.parts) == len(top.parts) + 2 for top, paths in classes.items() for path in paths
     )
@@ -157,16 +158,28 @@ def _like_splits(names: Sequence[str]) -> list[str]:
     return [f"{some} are taken for classes; if they are splits, call the folders train/<class>, test/<class>"]
 
 
+def _splits_in_train(folders: Iterable[Path]) -> list[str]:
+    """``train/test`` beside ``train/cat``."""
+    names = [one.name for one in folders if split_name(one.parent.name) and split_name(one.name)]
+    if not names:
+        return []
+    what = "is taken for a class; if it is a split, move it up"
+    if len(names) > 1:
+        what = "are taken for classes; if they are splits, move them up"
+    return [f"{listed(names, _SHOWN)} in train {what}"]
+
+
 def _twice(names: Sequence[str]) -> list[str]:
     """``cat`` beside ``cat - Copy``, ``cats`` or ``cat (2)``, and ``1`` beside ``01``."""
     plain = {name.casefold(): name for name in names}
+    same = {joined(name): name for name in reversed(names)}
     pairs = []
     for name in names:
         key = name.casefold()
         shorter = [_COPY.sub(r"\1", key), key.removesuffix("s"), key.removesuffix("es"), key.rstrip(" ._-")]
         shorter += [key.lstrip("0") or "0", key.removesuffix(".0")]
-        known = next((plain[one] for one in shorter if one != key and one in plain), None)
-        if known is not None:
+        known = next((plain[one] for one in shorter if one != key and one in plain), same[joined(name)])
+        if known != name:
             pairs.append(f"{known} and {name}")
     if not pairs:
         return []

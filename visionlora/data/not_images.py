@@ -66,7 +66,9 @@ _TEXTS = frozenset(
     )
 )
 """Of what is no image, and says nothing of images that could be had."""
-_LEFT = re.compile(r"\.(bak|old|orig|tmp|temp|swp|backup|original)|.*(~|_original|_bak|\.bak)", re.IGNORECASE)
+_LEFT = re.compile(
+    r"\.(bak|old|orig|tmp|temp|swp|backup|original)|.*(~|#|_original|_bak|\.bak)", re.IGNORECASE
+)
 """Copies that programs leave beside an image that they have changed."""
 _UNTOLD = re.compile(r"|\.\d*|.*[?&=: ].*|\.(jpe?g|png|webp)[_-](large|orig|small|medium)", re.IGNORECASE)
 _PART = re.compile(r".*\.(\d{3}|z\d\d|r\d\d|part\d+\.rar|(tar|tgz|zip|7z|gz|bz2|xz)\.a[a-z])", re.IGNORECASE)

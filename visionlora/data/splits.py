@@ -5,8 +5,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
-import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +13,7 @@ from pathlib import Path
 from visionlora.data.copies import equal_files
 from visionlora.data.images import ImageFile
 from visionlora.data.several_split import spread
+from visionlora.data.spellings import two_spellings
 from visionlora.data.split_names import SPLITS
 from visionlora.data.walk import by_parts
 from visionlora.errors import VisionLoraError
@@ -273,26 +272,3 @@ def _both(train: Sequence[ImageFile], val: Sequence[ImageFile], copies: Mapping[
     """Images that have a copy on the other side."""
     sides = [{copies[image.path] for image in side if image.path in copies} for side in (train, val)]
     return {path for path, key in copies.items() if key in sides[0] & sides[1]}
-
-
-def two_spellings(root: Path, classes: Iterable[str]) -> list[str]:
-    """A line for each pair of class names that differ only in case, spaces, underscores or Unicode form."""
-    seen: dict[str, str] = {}
-    problems = []
-    for label in sorted(classes):
-        spelling = folded(label)
-        if spelling in seen:
-            problems.append(
-                f"{root}: {seen[spelling]!r} and {label!r} are one class in two spellings; use one of them"
-            )
-        else:
-            seen[spelling] = label
-    return problems
-
-
-def folded(name: str) -> str:
-    """What two spellings of one class name have in common."""
-    # Marks of zero width (Cf) come with text from web pages and spreadsheets.
-    name = "".join(character for character in name if unicodedata.category(character) != "Cf")
-    # Macs store "ä" as two characters (NFD), other systems as one.
-    return re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFKC", name)).strip().casefold()

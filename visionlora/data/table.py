@@ -25,7 +25,7 @@ from visionlora.data.several_labels import (
     tags_note,
 )
 from visionlora.data.split_names import split_name
-from visionlora.data.yes_no import YES
+from visionlora.data.yes_no import NO_VALUE, YES
 from visionlora.errors import VisionLoraError
 from visionlora.text import listed
 
@@ -33,8 +33,6 @@ __all__ = ["PATH_COLUMNS", "Table", "labels_in", "read_table"]
 
 MANY = 1000
 """Rows whose files are missing, after which they are looked for: a table of a million is refused at once."""
-_NO_VALUE = frozenset({"nan", "na", "n/a", "<na>", "none", "null", "nil", "?", "-", "--", "#n/a"})
-"""What programs write where there is no value."""
 
 
 @dataclass(frozen=True)
@@ -227,7 +225,7 @@ class _Reader:
             f"{label!r} is taken for the class of {count} image{'s' if count > 1 else ''}; if it stands for "
             "no label, remove those lines"
             for label, count in labels.items()
-            if label is not None and label.casefold() in _NO_VALUE
+            if label is not None and label.casefold() in NO_VALUE
         ]
 
     @cached_property

@@ -4,3 +4,7 @@ from __future__ import annotations
 
 YES = frozenset({"1", "1.0", "true", "yes", "t", "y"})
 NO = frozenset({"0", "0.0", "false", "no", "f", "n"})
+NO_VALUE = frozenset(
+    {"nan", "na", "n/a", "<na>", "none", "null", "nil", "?", "-", "--", "#n/a", "#ref!", "#value!", "#name?"}
+)
+"""What programs write where there is no value."""

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from visionlora.data import ImageFile, ImageLoader, scan_images
 from visionlora.data.loaders import ImageLoaders
-from visionlora.data.splits import folded
+from visionlora.data.spellings import folded
 from visionlora.data.wordnet import are_related, meanings
 from visionlora.errors import VisionLoraError
 from visionlora.models import find_class
