@@ -155,9 +155,9 @@ def _of_object(value: Any) -> list[dict[str, object]] | None:
         return None
     if all(_mostly_images(items) for items in lists.values()):
         return [{"path": path, "label": name} for name, items in lists.items() for path in items]
-    rows = zip(*lists.values(), strict=False)
+    columns = zip(*lists.values(), strict=False)
     same = len({len(items) for items in lists.values()}) == 1
-    return [dict(zip(lists, row, strict=True)) for row in rows] if same else None
+    return [dict(zip(lists, row, strict=True)) for row in columns] if same else None
 
 
 def _by_split(value: dict[str, object]) -> list[dict[str, object]] | None:
