@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.data.corpus import zipped
 from visionlora.data import archive
 from visionlora.data.archive import unpacked
 from visionlora.errors import VisionLoraError
@@ -148,3 +149,16 @@ def test_without_a_cache_an_archive_is_unpacked_once_and_nothing_is_left(
     assert Path(folder).is_relative_to(temporary)
     assert note.endswith("until this command ends (VISIONLORA_CACHE is empty)")
     assert not list(temporary.iterdir())
+
+
+def test_an_archive_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    zipped("x.zip", "cat/0.png")(tmp_path)
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(
+        VisionLoraError, match=r"cannot read .*x\.zip: Permission denied; check its permissions"
+    ):
+        unpacked(tmp_path / "x.zip")

@@ -245,3 +245,32 @@ def test_known_images_are_labelled_by_class_folders_and_need_none(draw: Draw, tm
 def test_an_address_is_not_taken_for_a_folder(root: str) -> None:
     with pytest.raises(VisionLoraError, match="is an address, which is not downloaded; download it"):
         scan(root)
+
+
+def refuse_to_all(monkeypatch: pytest.MonkeyPatch, closed: Path) -> None:
+    """Nobody may look into a folder, or read a file, though root may."""
+
+    def guarded(name: str) -> None:
+        real = getattr(os, name)
+
+        def guard(path: object = ".", *rest: object, **options: object) -> object:
+            if isinstance(path, str | Path) and Path(path).is_relative_to(closed):
+                raise PermissionError(13, "Permission denied", str(path))
+            return real(path, *rest, **options)
+
+        monkeypatch.setattr(os, name, guard)
+
+    for name in ("scandir", "listdir", "stat"):
+        guarded(name)
+
+
+@pytest.mark.parametrize("name", ["cow", "recycled", "models", "outputs", "runs"])
+def test_a_folder_that_nobody_may_look_into_is_named(
+    draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for one in ("cat/1.png", "dog/1.png", f"{name}/1.png"):
+        draw(one)
+    closed = tmp_path / name
+    refuse_to_all(monkeypatch, closed)
+    with pytest.raises(VisionLoraError, match=f"cannot read .*{name}: Permission denied; check its perm"):
+        scan(tmp_path)

@@ -74,7 +74,11 @@ def unpacked(archive: Path, most_bytes: int | None = None, into: Path | None = N
         VisionLoraError: not such an archive, a damaged or encrypted one, one with a path that leads outside
             of it, or one that unpacks to more than there is room for.
     """
-    status = archive.stat()
+    try:
+        with archive.open("rb"):
+            status = archive.stat()
+    except OSError as error:
+        raise VisionLoraError(f"cannot read {archive}: {error.strerror}; check its permissions") from error
     identity = f"{os.path.realpath(archive)}\0{status.st_size}\0{status.st_mtime_ns}"
     name = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:16]
     kept = into or cache_directory()

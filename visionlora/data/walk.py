@@ -191,12 +191,16 @@ def is_run_folder(folder: Path) -> bool:
     """Whether training wrote this folder: a run, or ``outputs`` with runs in it (or nothing yet). Or Python:
     a virtual environment. Or Windows: the ``Recycled`` of an old disk, which may be a class, too. Or another
     trainer: its ``runs``, and ``models`` or ``logs`` without images, as fastai, Keras and Kohya's leave."""
-    if (folder / "pyvenv.cfg").is_file():
+    try:
+        inside = set(os.listdir(folder))  # noqa: PTH208 - names alone
+    except OSError:  # whoever reads it says so
+        return False
+    if "pyvenv.cfg" in inside:
         return True
     if folder.name.casefold() in _WINDOWS_BINS:
-        return any(one.name.casefold() in _OF_BINS or one.name.startswith("S-1-") for one in folder.iterdir())
-    if (folder / "config.yaml").is_file():
-        return any((folder / name).is_dir() for name in ("adapter", "checkpoints", "tensorboard"))
+        return any(name.casefold() in _OF_BINS or name.startswith("S-1-") for name in inside)
+    if "config.yaml" in inside and {"adapter", "checkpoints", "tensorboard"} & inside:
+        return True
     if folder.name.casefold() in _OF_TRAINERS:
         return not has_images(folder)
     if folder.name == "runs" and any(path.name in _YOLO_OPTIONS for path in folder.glob("*/*/*.yaml")):
