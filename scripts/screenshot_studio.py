@@ -1,4 +1,4 @@
-"""Pictures of a studio that runs, for docs/: ``python scripts/screenshot_studio.py ADDRESS``.
+"""Screenshots of a studio that runs, for docs/: ``python scripts/screenshot_studio.py ADDRESS``.
 
 It needs playwright and Debian's chromium. The studio should have two finished trainings, which are compared.
 """
@@ -16,7 +16,7 @@ WIDTHS = {"studio": 1280, "studio_tablet": 820, "studio_phone": 390}
 
 
 def main() -> None:
-    """Take the pictures."""
+    """Take the screenshots."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for name, width in WIDTHS.items():

@@ -320,7 +320,7 @@ def test_what_cannot_be_adapted_says_why():
     with pytest.raises(LoraError, match="re-parametrised"):
         attach(nn.Sequential(nn.utils.spectral_norm(nn.Linear(2, 2))))
     for lazy in (nn.LazyConv2d(2, 1), nn.LazyBatchNorm2d()):
-        with pytest.raises(LoraError, match="1: the layer is not initialised yet: run the model once"):
+        with pytest.raises(LoraError, match="1: it is not initialised yet: run the model once"):
             attach(nn.Sequential(nn.Conv2d(1, 2, 1), lazy))
     with pytest.raises(LoraError, match="float8_e4m3fn can't be adapted"):
         attach(nn.Linear(2, 2).to(torch.float8_e4m3fn))

@@ -74,8 +74,8 @@ def test_a_run_separates_its_anchors_from_its_retention_images_and_says_so(
     )  # fmt: skip
     assert left.code == 0, left.err
     metrics = metrics_of(folder)
-    assert metrics["retention"]["pictures"] == 2
-    assert metrics["pictures"]["anchors"] == len(others) - 2
+    assert metrics["retention"]["images"] == 2
+    assert metrics["images"]["anchors"] == len(others) - 2
     said = " ".join(metrics["notices"])
     assert "2 images of retention.anchors left out: also among retention.root" in said
     assert "1 image is in both train and val" in said

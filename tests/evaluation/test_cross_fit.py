@@ -60,8 +60,8 @@ def test_every_image_is_reported_once_with_what_the_others_chose() -> None:
     # The first half's images are predicted with what the second half chose.
     figures = cross_fitted_metrics(before, halves.joined(wrong, right), targets=[0])
     validation, retention, contrast = (figures[kind] for kind in ("validation", "retention", "contrast"))
-    assert (validation["pictures"], validation["top1"]) == (6, 0.5)
-    assert (retention["pictures"], retention["lost"]) == (8, 0.5)
-    assert (contrast["pictures"], contrast["after/false_positive_rate"]) == (4, 0.5)
+    assert (validation["images"], validation["top1"]) == (6, 0.5)
+    assert (retention["images"], retention["lost"]) == (8, 0.5)
+    assert (contrast["images"], contrast["after/false_positive_rate"]) == (4, 0.5)
     assert validation["selected_on_these_images"] == ["checkpoint"]
     assert retention["selected_on_these_images"] == contrast["selected_on_these_images"] == []

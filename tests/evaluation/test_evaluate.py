@@ -45,7 +45,7 @@ def test_validation_images_of_the_folder_are_used_and_named(
 ) -> None:
     _, folder = train()
     figures, shown = evaluate(folder, images)
-    assert (figures["pictures"], figures["left_out"]) == (6, 0)
+    assert (figures["images"], figures["left_out"]) == (6, 0)
     assert "evaluated on 6 val images" in shown
     # The defaults have generated images to choose with, and no retention images.
     assert "checkpoint" in figures["selected_on_these_images"]
@@ -63,7 +63,7 @@ def test_images_of_an_unsplit_folder_that_were_trained_on_are_left_out(
 ) -> None:
     _, folder = train(f"data.root={images / 'train'}")
     figures, shown = evaluate(folder, images / "train")
-    assert (figures["pictures"], figures["left_out"]) == (2, 8)
+    assert (figures["images"], figures["left_out"]) == (2, 8)
     assert "evaluated on 2 images that the adapter was not trained on" in shown
     assert "chose its weights and strength" in shown
     assert "left out: 8 that it was trained on" in shown
@@ -76,7 +76,7 @@ def test_a_table_without_a_split_is_evaluated_without_the_images_trained_on(
     (tmp_path / "all.csv").write_text("\n".join(["path,label", *rows]))
     _, folder = train(f"data.root={tmp_path / 'all.csv'}")
     figures, _ = evaluate(folder, tmp_path / "all.csv")
-    assert (figures["pictures"], figures["left_out"]) == (2, 8)
+    assert (figures["images"], figures["left_out"]) == (2, 8)
 
 
 def test_copies_of_training_images_count_as_trained_on(
@@ -86,13 +86,13 @@ def test_copies_of_training_images_count_as_trained_on(
     shutil.copytree(images / "train", tmp_path / "copies")
     shutil.copy(images / "val" / "red" / "0.png", tmp_path / "copies" / "red" / "new.png")
     figures, _ = evaluate(folder, tmp_path / "copies")
-    assert (figures["pictures"], figures["left_out"]) == (1, 10)
+    assert (figures["images"], figures["left_out"]) == (1, 10)
 
 
 def test_figures_on_training_images_are_marked(train: Train, images: Path, evaluate: Evaluate) -> None:
     _, folder = train()
     figures, shown = evaluate(folder, images / "train")
-    assert figures["pictures"] == 10
+    assert figures["images"] == 10
     assert "TRAINED ON ALL OF THEM" in figures["judged_on"]
     assert "TRAINED ON ALL OF THEM" in shown
 
@@ -103,5 +103,5 @@ def test_an_adapter_without_its_run_says_that_nothing_is_known(
     _, folder = train()
     shutil.copytree(folder / "adapter", tmp_path / "moved" / "adapter")
     figures, _ = evaluate(tmp_path / "moved", images / "train")
-    assert figures["pictures"] == 10
+    assert figures["images"] == 10
     assert "is not known" in figures["judged_on"]

@@ -32,7 +32,7 @@ def test_a_forgotten_class_is_listed_with_its_current_predictions(changes: Chang
     figures = changes.metrics([3])
     assert (figures["forgotten"], figures["gained"], figures["forgotten_for_a_trained_name"]) == (3, 1, 2)
     (cat,) = figures["classes"]
-    assert (cat["class"], cat["pictures"]) == ("cat", 3)
+    assert (cat["class"], cat["images"]) == ("cat", 3)
     assert (cat["before/top1"], cat["after/top1"]) == (1, 0)
     assert cat["now"] == {"goldfish": 2, "dog": 1}
 

@@ -22,7 +22,7 @@ def test_a_class_with_few_images_counts_as_much_as_one_with_many() -> None:
     metrics = validation_metrics(TASK, many_ants, ["checkpoint"], NAMES)
     assert metrics["val/top1"] == pytest.approx(0.9)
     assert metrics["val/balanced_accuracy"] == pytest.approx(0.5)
-    assert {name: one["pictures"] for name, one in metrics["per_class"].items()} == {"ant": 9, "bee": 1}
+    assert {name: one["images"] for name, one in metrics["per_class"].items()} == {"ant": 9, "bee": 1}
     assert metrics["per_class"]["bee"]["top1"] == 0
     assert metrics["per_class"]["ant"]["top1_interval"][1] == 1
     assert metrics["selected_on_these_images"] == ["checkpoint"]
@@ -39,4 +39,4 @@ def test_images_that_are_not_there_are_not_measured() -> None:
     assert validation_metrics(TASK, None, ["checkpoint"], {})["val/top1"] == "not measured"
     figures = accuracy_metrics(TASK, predictions([0, 1], [0, 0]), [], NAMES)
     assert isinstance(figures, dict)
-    assert (figures["pictures"], figures["top1"], figures["balanced_accuracy"]) == (2, 0.5, 0.5)
+    assert (figures["images"], figures["top1"], figures["balanced_accuracy"]) == (2, 0.5, 0.5)

@@ -113,7 +113,7 @@ def test_evaluate_reproduces_the_runs_own_metrics(
     assert figures["loss"] == pytest.approx(metrics["after"]["val/loss"], rel=1e-4)
     assert figures["contrast"] == metrics["contrast"]
     assert figures["retention"] == "not measured"
-    assert sum(one["pictures"] for one in figures["per_class"].values()) == figures["pictures"] == 6
+    assert sum(one["images"] for one in figures["per_class"].values()) == figures["images"] == 6
 
 
 def test_an_adapter_for_another_network_is_refused(train: Train, command: Command, images: Path) -> None:

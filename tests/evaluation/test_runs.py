@@ -66,12 +66,12 @@ def test_without_retention_images_others_choose_the_strength(train: Train, image
     _, folder = train("retention.generated=64")
     metrics = metrics_of(folder)
     assert metrics["strength"]["judged_on"] == "16 generated images (estimated)"
-    assert metrics["pictures"]["anchors"] == 64
+    assert metrics["images"]["anchors"] == 64
     assert metrics["retention"] == "not measured"
     assert all(point["anchors/estimated_lost"] >= 0 for point in metrics["strength"]["curve"])
     _, folder = train("retention.generated=64", "retention.budget=null")
     assert metrics_of(folder)["strength"]["chosen"] == 1
-    assert metrics_of(folder)["pictures"]["anchors"] == 64
+    assert metrics_of(folder)["images"]["anchors"] == 64
     for index in range(1, 70):
         shutil.copy(images.parent / "others" / "0.png", images.parent / "others" / f"{index}.png")
     _, folder = train(f"retention.anchors=[{images.parent / 'others'}]")
@@ -100,7 +100,7 @@ def test_forgetting_is_estimated_on_retention_images_without_labels(
     assert "has no labels" in left.out
     retention = metrics_of(folder)["retention"]
     assert not retention["labelled"]
-    assert retention["pictures"] == 6
+    assert retention["images"] == 6
     assert retention["lost"] == retention["estimated_lost"] >= 0
     assert "before/top1" not in retention
     again = command(

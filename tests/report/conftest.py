@@ -15,7 +15,7 @@ METRICS: dict[str, Any] = {
     "head": "keep",
     "notices": [],
     "parameters": {"total": 1_000_000, "trainable": 25_000, "adapter_bytes": 102_400},
-    "pictures": {"train": 5, "val": 10, "test": 0, "anchors": 60},
+    "images": {"train": 5, "val": 10, "test": 0, "anchors": 60},
     "before": {"val/top1": 0.1, "val/top5": 0.4, "val/loss": 4.125},
     "after": {
         "val/top1": 1.0,
@@ -27,15 +27,15 @@ METRICS: dict[str, Any] = {
     "cross_fitted": {
         "chosen": [{"candidate": "best", "strength": 0.7}, {"candidate": "average", "strength": 0.9}],
         "validation": {
-            "pictures": 10,
+            "images": 10,
             "top1": 0.9,
             "top5": 1.0,
             "loss": 0.3,
             "selected_on_these_images": ["checkpoint"],
         },
-        "retention": {"pictures": 100, "after/top1": 0.73, "lost": 0.02, "selected_on_these_images": []},
+        "retention": {"images": 100, "after/top1": 0.73, "lost": 0.02, "selected_on_these_images": []},
         "contrast": {
-            "pictures": 40,
+            "images": 40,
             "before/false_positive_rate": 0.0,
             "after/false_positive_rate": 0.075,
             "selected_on_these_images": [],
@@ -49,14 +49,14 @@ METRICS: dict[str, Any] = {
         "estimated_lost": 0.02,
         "agreement": 0.91,
         "divergence": 0.125,
-        "pictures": 100,
+        "images": 100,
         "selected_on_these_images": ["weights", "strength"],
         "changes": {
             "forgotten": 3,
             "gained": 2,
             "forgotten_for_a_trained_name": 1,
             "classes": [
-                {"class": name, "pictures": 4, "before/top1": 0.75, "after/top1": 0.5, "now": {"goldfish": 1}}
+                {"class": name, "images": 4, "before/top1": 0.75, "after/top1": 0.5, "now": {"goldfish": 1}}
                 for name in ("yawl", "coho", "tench")
             ],
         },
@@ -64,7 +64,7 @@ METRICS: dict[str, Any] = {
     "contrast": {
         "before/false_positive_rate": 0.0,
         "after/false_positive_rate": 0.05,
-        "pictures": 40,
+        "images": 40,
         "selected_on_these_images": ["weights", "strength"],
     },
     "candidates": {"best": 0.2, "average": 0.21, "taken": "average"},

@@ -72,9 +72,9 @@ def test_every_figure_says_what_its_images_chose(run: tuple[str, Path]) -> None:
 def test_what_test_images_report_was_not_selected_on_them(run: tuple[str, Path]) -> None:
     shown, folder = run
     metrics, test = metrics_of(folder), metrics_of(folder)["test"]["after"]
-    if metrics["pictures"]["test"]:
+    if metrics["images"]["test"]:
         assert test["selected_on_these_images"] == []
-        assert test["pictures"] == metrics["pictures"]["test"]
+        assert test["images"] == metrics["images"]["test"]
         assert {image["role"] for image in json.loads((folder / "images.json").read_text())["images"]} >= {
             "test"
         }

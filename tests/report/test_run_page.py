@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from visionlora.report.judged import Bin, ClassScores, Judged, write_classes
-from visionlora.report.run_page import OPEN, PICTURES, TIMES, HeatMap, RunReport, run_page, write_run_page
+from visionlora.report.run_page import OPEN, IMAGES, TIMES, HeatMap, RunReport, run_page, write_run_page
 from visionlora.report.run_summary import summary_sentences
 from visionlora.report.sheet import PredictionRow
 
@@ -82,11 +82,11 @@ def test_names_are_text(metrics: dict[str, Any], tmp_path: Path) -> None:
 def test_every_image_is_in_the_report_with_a_picture_or_in_a_table(
     metrics: dict[str, Any], image: Path
 ) -> None:
-    rows = [row(image.with_name(f"{place}.jpg")) for place in range(PICTURES + 5)]
+    rows = [row(image.with_name(f"{place}.jpg")) for place in range(IMAGES + 5)]
     page = run_page(report(metrics, rows))
     for one in rows:
         assert f"<bdi>{one.path.name}</bdi>" in page
-    assert f"{PICTURES - OPEN} more" in page
+    assert f"{IMAGES - OPEN} more" in page
     assert "5 more without their images" in page
 
 
@@ -102,7 +102,7 @@ def test_what_is_not_measured_is_said(which: str, request: pytest.FixtureRequest
 
 
 def test_the_summary_reports_test_images_where_there_are_some(metrics: dict[str, Any]) -> None:
-    metrics["test"] = {"before": "not measured", "after": {"pictures": 50, "top1": 0.8}}
+    metrics["test"] = {"before": "not measured", "after": {"images": 50, "top1": 0.8}}
     assert "top-1 on 50 test images is 0.800" in summary_sentences(metrics)[0]
 
 

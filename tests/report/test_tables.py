@@ -80,7 +80,7 @@ def test_a_figure_of_images_that_chose_it_has_a_star_and_its_cross_fitted_value_
 
 
 def test_test_images_report_without_a_star(metrics: dict[str, Any]) -> None:
-    figures = {"pictures": 30, "top1": 0.8, "balanced_accuracy": 0.75, "selected_on_these_images": []}
+    figures = {"images": 30, "top1": 0.8, "balanced_accuracy": 0.75, "selected_on_these_images": []}
     metrics["test"] = {"before": figures | {"top1": 0.2}, "after": figures}
     text = _text(summary_table(metrics))
     line = _line(text, "test images, top-1")
@@ -135,12 +135,12 @@ def test_the_frozen_networks_prediction_is_shown_only_if_there_is_one() -> None:
 
 def test_the_evaluation_has_a_row_for_each_class(metrics: dict[str, Any]) -> None:
     evaluation = {
-        "pictures": 14, "top1": 0.5, "top5": 0.9, "loss": 1.0, "calibration_error": 0.125,
+        "images": 14, "top1": 0.5, "top5": 0.9, "loss": 1.0, "calibration_error": 0.125,
         "frozen": "not measured", "retention": metrics["retention"], "contrast": "not measured",
         "selected_on_these_images": ["checkpoint"],
         "per_class": {
-            "goldfish": {"pictures": 10, "top1": 0.7, "frozen_top1": "not measured"},
-            "yawl": {"pictures": 4, "top1": 0.0, "frozen_top1": 0.25},
+            "goldfish": {"images": 10, "top1": 0.7, "frozen_top1": "not measured"},
+            "yawl": {"images": 4, "top1": 0.0, "frozen_top1": 0.25},
         },
     }  # fmt: skip
     text = _text(evaluation_table(evaluation))

@@ -79,13 +79,13 @@ def test_few_classes_get_shipped_drawings_and_generated_negatives(
     left, folder = train("retention.generated=16", "contrast.generated=6")
     assert left.code == 0, left.err
     assert "6 made from the training images" in left.out
-    assert metrics_of(folder)["pictures"]["anchors"] == 16 + 6 + 128
+    assert metrics_of(folder)["images"]["anchors"] == 16 + 6 + 128
 
 
 @pytest.mark.parametrize("setting", ["contrast.generated=0", "contrast.anchors=[] contrast.generated=6"])
 def test_negatives_can_be_switched_off(train: Train, setting: str) -> None:
     _, folder = train("retention.generated=16", *setting.split())
-    assert metrics_of(folder)["pictures"]["anchors"] == 16
+    assert metrics_of(folder)["images"]["anchors"] == 16
 
 
 def test_a_broken_training_image_is_reported_once(

@@ -32,7 +32,7 @@ def test_a_run_goes_on_without_a_few_unreadable_images_and_lists_them(train: Tra
     assert sorted(row.split(",")[0] for row in rows[1:]) == [
         str(many / split / "red" / "1.png") for split in ("train", "val")
     ]
-    assert {name: metrics_of(folder)["pictures"][name] for name in ("train", "val")} == {
+    assert {name: metrics_of(folder)["images"][name] for name in ("train", "val")} == {
         "train": 19,
         "val": 9,
     }
@@ -90,4 +90,4 @@ def test_a_validation_image_that_cannot_be_read_may_be_the_only_one(train: Train
     (many / "val" / "red" / "0.png").write_text("no image")
     left, folder = train()
     assert left.code == 0, left.err
-    assert metrics_of(folder)["pictures"]["val"] == 0
+    assert metrics_of(folder)["images"]["val"] == 0

@@ -60,7 +60,7 @@ def test_three_runs_make_one_adapter_that_every_command_takes(
     assert metrics["classes"] == ["scarlet"]
     earlier = {one["class"]: one for one in metrics["earlier"]["classes"]}
     assert earlier.keys() == {"red", "blue"}
-    assert all(one["pictures"] == 3 for one in earlier.values())
+    assert all(one["images"] == 3 for one in earlier.values())
     # What a class had when it was learned is what its own run ended with.
     assert earlier["red"]["learned"] == metrics_of(first)["after"]["val/top1"]
     assert earlier["blue"]["learned"] == metrics_of(second)["after"]["val/top1"]
@@ -70,7 +70,7 @@ def test_three_runs_make_one_adapter_that_every_command_takes(
     assert metrics["earlier"]["lost"] == pytest.approx(lost)
     assert "red" in left.out and "kept" in left.out
     # The images of earlier runs are anchors, and listed for the next run.
-    assert metrics["pictures"]["anchors"] == metrics_of(first)["pictures"]["anchors"] + 10
+    assert metrics["images"]["anchors"] == metrics_of(first)["images"]["anchors"] + 10
     read = json.loads((third / "images.json").read_text())["images"]
     for role, count in (("earlier train", 5), ("earlier val", 3)):
         assert (
@@ -99,7 +99,7 @@ def test_images_that_are_gone_or_unknown_are_announced(
     shutil.copy(classes["blue"] / "val" / "blue" / "0.png", classes["red"] / "val" / "red" / "0.png")
     left, second = chain("blue", first)
     assert "gone or changed: 2 images of the earlier runs" in left.out
-    assert metrics_of(second)["earlier"]["classes"][0]["pictures"] == 2
+    assert metrics_of(second)["earlier"]["classes"][0]["images"] == 2
     shutil.copytree(first / "adapter", tmp_path / "alone")
     left, third = chain("scarlet", tmp_path / "alone")
     assert "is in no run folder" in left.out

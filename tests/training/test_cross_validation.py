@@ -18,8 +18,8 @@ def test_each_image_reports_once_and_chooses_nothing_there_and_the_adapter_train
     assert left.code == 0, left.err
     metrics = metrics_of(folder)
     folds = [metrics_of(folder / "folds" / str(number)) for number in (1, 2, 3)]
-    assert sum(fold["pictures"]["test"] for fold in folds) == 16
-    assert all(sum(fold["pictures"][part] for part in ("train", "val", "test")) == 16 for fold in folds)
+    assert sum(fold["images"]["test"] for fold in folds) == 16
+    assert all(sum(fold["images"][part] for part in ("train", "val", "test")) == 16 for fold in folds)
     unseen = []
     for number in (1, 2, 3):
         read = read_manifest(folder / "folds" / str(number) / "images.json")
@@ -29,7 +29,7 @@ def test_each_image_reports_once_and_chooses_nothing_there_and_the_adapter_train
         assert roles["test"].isdisjoint(roles["train"] | roles["val"])
         unseen += roles["test"]
     assert len(unseen) == len(set(unseen)) == 16
-    assert metrics["pictures"]["train"] == metrics["pictures"]["val"] == 16
+    assert metrics["images"]["train"] == metrics["images"]["val"] == 16
     assert metrics["folds"]["val/top1_each"] == [fold["test"]["after"]["top1"] for fold in folds]
     assert metrics["folds"]["selected_on_these_images"] == []
     assert "trained on" in metrics["after"]["selected_on_these_images"]
@@ -41,7 +41,7 @@ def test_each_image_reports_once_and_chooses_nothing_there_and_the_adapter_train
 def test_the_summary_weights_folds_by_their_images() -> None:
     def fold(top1: float, count: int) -> dict:
         test = {"after": {"top1": top1}}
-        return {"test": test, "pictures": {"test": count}, "strength": {"chosen": 0.5}}
+        return {"test": test, "images": {"test": count}, "strength": {"chosen": 0.5}}
 
     found = summarize_folds([fold(1.0, 4), fold(0.5, 2)], 6)
     assert found["val/top1"] == pytest.approx(5 / 6)

@@ -45,7 +45,7 @@ def test_one_image_of_each_class_trains_without_validation(
     assert left.code == 0, left.err
     metrics = metrics_of(folder)
     assert metrics["before"] == metrics["after"] == NOTHING
-    assert metrics["pictures"]["val"] == 0
+    assert metrics["images"]["val"] == 0
     candidates = {"best": "not measured", "average": "not measured", "taken": "average"}
     assert metrics["candidates"] == {**candidates, "selected_on_these_images": []}
     assert "no validation images" in left.out
@@ -98,7 +98,7 @@ def test_one_image_in_all_trains_pocket_and_predicts(command: Command, tmp_path:
     assert len((tmp_path / "names.jsonl").read_text().splitlines()) == 1
     left = command("evaluate", "adapter=run", "data.root=one", "output=figures.json")
     assert left.code == 0, left.err
-    assert json.loads((tmp_path / "figures.json").read_text())["pictures"] == 1
+    assert json.loads((tmp_path / "figures.json").read_text())["images"] == 1
 
 
 def test_before_training_a_new_head_has_no_figures(train: Train, images: Path) -> None:

@@ -43,9 +43,9 @@ def test_two_processes_learn_the_adapter_of_one(train: Train, tmp_path: Path, im
         assert (two[name] - value).norm() <= 1e-3 * value.norm() + 1e-6, name
     alone, shared = map(metrics_of, found.values())
     assert shared["after"]["val/loss"] == pytest.approx(alone["after"]["val/loss"], abs=1e-3)
-    assert shared["pictures"] == alone["pictures"]
+    assert shared["images"] == alone["images"]
     assert shared["strength"]["chosen"] == alone["strength"]["chosen"]
-    assert shared["contrast"]["pictures"] == alone["contrast"]["pictures"] == 6
+    assert shared["contrast"]["images"] == alone["contrast"]["images"] == 6
     sent = shared["parameters"]["adapter_bytes"]
     assert f"2 processes: each sent {sent:,} bytes of gradients a step" in " ".join(shared["notices"])
     names = [sorted(path.name for path in run.iterdir()) for run in found.values()]

@@ -56,11 +56,11 @@ def test_metrics_state_what_was_and_what_was_not_measured(train: Train, images: 
 def test_retention_and_contrast_are_measured_where_there_are_folders(train: Train, images: Path) -> None:
     _, folder = train(f"retention.root={images / 'val'}", f"contrast.root={images.parent / 'others'}")
     metrics = metrics_of(folder)
-    assert metrics["retention"]["pictures"] == 6
+    assert metrics["retention"]["images"] == 6
     assert metrics["retention"]["labelled"]
     assert metrics["retention"]["before/top1"] == metrics["before"]["val/top1"]
     assert metrics["retention"]["after/top1"] == metrics["after"]["val/top1"]
-    assert metrics["contrast"]["pictures"] == 6
+    assert metrics["contrast"]["images"] == 6
     assert 0 <= metrics["contrast"]["after/false_positive_rate"] <= 1
 
 

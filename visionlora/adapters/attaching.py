@@ -35,7 +35,7 @@ from visionlora.adapters.network import (
 from visionlora.adapters.norms import named_norms
 from visionlora.adapters.parts import part_name, settings_by_family
 from visionlora.adapters.restart import allow_restarts
-from visionlora.adapters.sites import WeightSite
+from visionlora.adapters.sites import WeightSite, weight_obstacle
 from visionlora.adapters.targets import chosen_sites, closest, unmatched_patterns
 from visionlora.adapters.whole import forget_replaced, replaced, set_replaced
 from visionlora.frozen.folding import unfold_batch_norm
@@ -209,8 +209,7 @@ def _check(
         )
     for key, tensor in (*model.named_parameters(), *model.named_buffers()):
         if is_lazy(tensor):
-            name = key.rpartition(".")[0]
-            raise LoraError(f"{name}: the layer is not initialised yet: run the model once before attaching.")
+            raise LoraError(f"{key.rpartition('.')[0]}: {weight_obstacle(tensor)}.")
     sites = named_sites(model) | named_norms(model)
     chosen = {site: sites[site] for site in settings}
     for site, (module, where) in chosen.items():
@@ -230,10 +229,7 @@ def _check_adaptable(name: str, module: nn.Module, site: WeightSite, family: typ
         )
     weight = module._parameters.get(site.parameter)
     if weight is None:
-        raise LoraError(
-            f"{name}: its weight is re-parametrised (weight_norm, spectral_norm, prune, ...): "
-            f"remove the parametrisation first, or exclude the layer."
-        )
+        raise LoraError(f"{name}: {weight_obstacle(weight)}, or exclude the layer.")
     if not weight.is_floating_point() or weight.dtype.itemsize == 1:
         raise LoraError(
             f"{name}: a {type(module).__name__} of {weight.dtype} can't be adapted: exclude the layer."

@@ -108,6 +108,16 @@ def sites_of(module: Any) -> tuple[WeightSite, ...]:
     return WHOLE if isinstance(module, ADAPTABLE) else ()
 
 
+def weight_obstacle(weight: Tensor | None) -> str | None:
+    """Why a layer's weight can be neither read nor adapted, and what to do; None where it can be."""
+    if weight is None:
+        return (
+            "its weight is re-parametrised (weight_norm, spectral_norm, prune, ...): remove the "
+            "parametrisation first"
+        )
+    return "it is not initialised yet: run the model once first" if is_lazy(weight) else None
+
+
 def plain_weight(name: str, module: nn.Module, site: WeightSite) -> Tensor:
     """The parameter of a site, as the module has it.
 
@@ -115,13 +125,9 @@ def plain_weight(name: str, module: nn.Module, site: WeightSite) -> Tensor:
         LoraError: something computes it from other tensors, or it has no shape yet.
     """
     weight = module._parameters.get(site.parameter)
-    if weight is None:
-        raise LoraError(
-            f"{name}: its weight is re-parametrised (weight_norm, spectral_norm, prune, ...): remove the "
-            "parametrisation first."
-        )
-    if is_lazy(weight):
-        raise LoraError(f"{name}: the layer is not initialised yet: run the model once.")
+    obstacle = weight_obstacle(weight)
+    if weight is None or obstacle is not None:
+        raise LoraError(f"{name}: {obstacle}.")
     return weight
 
 

@@ -90,6 +90,6 @@ def cross_fitted_metrics(before: Evaluation, now: Evaluation, targets: Sequence[
     if frozen is not None and old is not None:
         top1 = with_interval("after/top1", old.top(1), len(old)) if old.labelled else {}
         lost = top1_lost(frozen, old)
-        retention = {"pictures": len(old), **top1, "lost": lost, SELECTED: []}
+        retention = {"images": len(old), **top1, "lost": lost, SELECTED: []}
     contrast = contrast_metrics(before.contrast, now.contrast, targets, [])
     return {"validation": validation, "retention": retention, "contrast": contrast}

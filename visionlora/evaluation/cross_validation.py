@@ -18,7 +18,7 @@ def summarize_folds(folds: Sequence[dict[str, Any]], images: int) -> dict[str, A
         images: how many there are in all: each is judged in one fold.
     """
     top1 = [fold["test"]["after"]["top1"] for fold in folds]
-    counts = [fold["pictures"]["test"] for fold in folds]
+    counts = [fold["images"]["test"] for fold in folds]
     correct = sum(share * count for share, count in zip(top1, counts, strict=True))
     return {
         "count": len(folds),

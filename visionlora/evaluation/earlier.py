@@ -115,13 +115,13 @@ def _class_metrics(
     own = None if before is None else before.labels == target
     if before is None or after is None or own is None or not own.any():
         return {
-            "pictures": 0,
+            "images": 0,
             **dict.fromkeys(("learned", "before/top1", "after/top1", "kept"), NOT_MEASURED),
         }
     count, last = int(own.sum()), after.subset(own).top(1)
     had = before.subset(own).top(1) if learned is None else learned
     return {
-        "pictures": count,
+        "images": count,
         "learned": had,
         **with_interval("before/top1", before.subset(own).top(1), count),
         **with_interval("after/top1", last, count),

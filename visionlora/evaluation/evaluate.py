@@ -85,7 +85,7 @@ def evaluate_adapter(
         show_labels(metrics, console)
     else:
         about = {
-            "task": "single_label", "pictures": len(images), "judged_on": judged_on, "left_out": left_out,
+            "task": "single_label", "images": len(images), "judged_on": judged_on, "left_out": left_out,
         }  # fmt: skip
         inputs = _inputs(restored, images, options, retention_root, contrast_root)
         metrics = about | _evaluate_classes(restored, inputs, options, console)
@@ -163,7 +163,7 @@ def _evaluate_classes(
         ),
         "contrast": _contrast_metrics(restored, options, inputs.others, inputs.contrast_loader),
     }
-    show(evaluation_table({"pictures": len(inputs.images), **metrics}), console)
+    show(evaluation_table({"images": len(inputs.images), **metrics}), console)
     show(changes_table(metrics["retention"]), console)
     if updates is not None:
         metrics["rank_curve"] = measure_rank_curve(

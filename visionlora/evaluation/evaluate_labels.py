@@ -79,7 +79,7 @@ def label_metrics(
     task = task_of(restored)
     return {
         "task": task.name,
-        "pictures": len(now),
+        "images": len(now),
         "judged_on": judged_on,
         "left_out": left_out,
         SELECTED: list(selected),
@@ -101,6 +101,6 @@ def show_labels(metrics: dict[str, Any], console: Console) -> None:
     ]  # fmt: skip
     console.print(f"{', '.join(figures)}" + (f" ({words})" if words else ""), highlight=False)
     show(
-        labels_table(LabelFigures(counted(metrics["pictures"], "image"), words, metrics["per_label"])),
+        labels_table(LabelFigures(counted(metrics["images"], "image"), words, metrics["per_label"])),
         console,
     )

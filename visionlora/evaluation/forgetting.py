@@ -92,7 +92,7 @@ class Changes:
         predicted = self.now.predicted[own & self.forgotten].tolist()
         return {
             "class": self.outputs[output],
-            "pictures": count,
+            "images": count,
             **with_interval("before/top1", float(self.correct_before[own].float().mean()), count),
             **with_interval("after/top1", float(self.correct_now[own].float().mean()), count),
             "now": dict(Counter(self.outputs[index] for index in predicted).most_common()),

@@ -47,7 +47,7 @@ def accuracy_metrics(
     if predictions is None:
         return NOT_MEASURED
     figures = task.metrics(predictions.logits, predictions.labels, names)
-    return {"pictures": len(predictions), **figures, SELECTED: list(selected)}
+    return {"images": len(predictions), **figures, SELECTED: list(selected)}
 
 
 def retention_metrics(
@@ -64,7 +64,7 @@ def retention_metrics(
         return NOT_MEASURED
     frozen, after = changes.frozen, changes.now
     count = len(frozen)
-    metrics: dict[str, Any] = {"pictures": count, "labelled": frozen.labelled}
+    metrics: dict[str, Any] = {"images": count, "labelled": frozen.labelled}
     if frozen.labelled:
         metrics |= with_interval("before/top1", frozen.top(1), count)
         metrics |= with_interval("after/top1", after.top(1), count)
@@ -100,7 +100,7 @@ def contrast_metrics(
     if before is not None:
         frozen = with_interval(first, before.share_predicted(targets), count)
     return {
-        "pictures": count,
+        "images": count,
         **frozen,
         **with_interval("after/false_positive_rate", after.share_predicted(targets), count),
         SELECTED: list(selected),
@@ -127,7 +127,7 @@ def class_metrics(
         chosen = now.labels == output
         images = int(chosen.sum())
         each[names[output]] = {
-            "pictures": images,
+            "images": images,
             **with_interval("top1", now.subset(chosen).top(1), images),
             "frozen_top1": before.subset(chosen).top(1) if before else NOT_MEASURED,
         }

@@ -19,7 +19,7 @@ from visionlora.text import counted, csv_safe, for_terminal
 SHOWN = 40
 """Labels of the table on the terminal, those with the lowest average precision; files have all of them."""
 _FIGURES = {
-    "pictures": "images", "ap": "average precision", "threshold": "threshold", "precision": "precision",
+    "images": "images", "ap": "average precision", "threshold": "threshold", "precision": "precision",
     "recall": "recall", "f1": "F1",
 }  # fmt: skip
 
@@ -30,7 +30,7 @@ class LabelFigures(NamedTuple):
     Attributes:
         images: which images they are on, in words.
         selected: what these images chose in the run, in words; "" where they chose nothing.
-        labels: label -> ``pictures``, ``ap``, ``threshold``, ``precision``, ``recall``, ``f1``.
+        labels: label -> ``images``, ``ap``, ``threshold``, ``precision``, ``recall``, ``f1``.
     """
 
     images: str
@@ -46,11 +46,11 @@ def label_figures(metrics: Mapping[str, Any]) -> LabelFigures | None:
     """
     test, after = metrics["test"]["after"], metrics["after"]
     if not isinstance(test, str) and "per_label" in test:
-        return LabelFigures(f"{test['pictures']} test images", "", test["per_label"])
+        return LabelFigures(f"{test['images']} test images", "", test["per_label"])
     if "per_label" not in after:
         return None
     selected = f"selected on these images: {', '.join(after[SELECTED])}" if after[SELECTED] else ""
-    return LabelFigures(f"{metrics['pictures']['val']} validation images", selected, after["per_label"])
+    return LabelFigures(f"{metrics['images']['val']} validation images", selected, after["per_label"])
 
 
 def labels_table(found: LabelFigures) -> Table:

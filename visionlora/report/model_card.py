@@ -47,7 +47,7 @@ def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any], date: str) -
         f"- head: `{metrics['head']}`",
         f"- rank {lora['rank']}, alpha {lora['alpha']:g}, targets {code(', '.join(lora['targets']))}",
         f"- {metrics['parameters']['trainable']:,} of {metrics['parameters']['total']:,} parameters trained "
-        f"in {counted(metrics['steps'], 'step')} on {counted(metrics['pictures']['train'], 'image')}, "
+        f"in {counted(metrics['steps'], 'step')} on {counted(metrics['images']['train'], 'image')}, "
         f"seed {metrics['seed']}",
         f"- the adapter's weights are {WEIGHTS_TAKEN[metrics['candidates']['taken']]}",
         "",
@@ -97,9 +97,9 @@ def changes_markdown(retention: Mapping[str, Any] | str, most: int | None = None
         return f"Forgotten classes: {retention}."
     changes = retention["changes"]
     if not changes["classes"]:
-        return f"Of {retention['pictures']} old images none was forgotten."
+        return f"Of {retention['images']} old images none was forgotten."
     lines = [
-        f"Of {retention['pictures']} old images {changes['forgotten']} were forgotten "
+        f"Of {retention['images']} old images {changes['forgotten']} were forgotten "
         f"({changes['forgotten_for_a_trained_name']} of them are now predicted as a trained class), "
         f"{changes['gained']} gained.",
         "",
@@ -109,7 +109,7 @@ def changes_markdown(retention: Mapping[str, Any] | str, most: int | None = None
     for one in changes["classes"][:most]:
         names = ", ".join(f"{escaped(name)} ({times})" for name, times in one["now"].items())
         before, after = _share(one, "before/top1"), _share(one, "after/top1")
-        lines.append(f"| {escaped(one['class'])} | {one['pictures']} | {before} | {after} | {names} |")
+        lines.append(f"| {escaped(one['class'])} | {one['images']} | {before} | {after} | {names} |")
     return "\n".join(lines)
 
 
@@ -157,7 +157,7 @@ def _results(metrics: Mapping[str, Any]) -> list[str]:
 
 def _new(metrics: Mapping[str, Any], crossed: Mapping[str, Any]) -> list[list[str]]:
     before, after, test = metrics["before"], metrics["after"], metrics["test"]
-    count = metrics["pictures"]["val"] or "no"
+    count = metrics["images"]["val"] or "no"
     fitted = crossed.get("validation", NOT_MEASURED)
     rows = []
     for key, name in (
@@ -174,7 +174,7 @@ def _new(metrics: Mapping[str, Any], crossed: Mapping[str, Any]) -> list[list[st
     if not isinstance(test["after"], str):
         key, name = learned_figure(metrics)
         first = NOT_MEASURED if isinstance(test["before"], str) else _share(test["before"], key)
-        kind = f"{test['after']['pictures']} test"
+        kind = f"{test['after']['images']} test"
         rows.append([kind, name, first, _share(test["after"], key), ""])
     return rows
 
@@ -183,7 +183,7 @@ def _retention(metrics: Mapping[str, Any], crossed: Mapping[str, Any]) -> list[l
     retention, fitted = metrics["retention"], crossed.get("retention", NOT_MEASURED)
     if retention == NOT_MEASURED:
         return [["old (retention)", "top-1", NOT_MEASURED, NOT_MEASURED, ""]]
-    kind = f"{retention['pictures']} old (retention)"
+    kind = f"{retention['images']} old (retention)"
     if retention["labelled"]:
         other = "" if isinstance(fitted, str) else _share(fitted, "after/top1")
         first = [kind, "top-1", _share(retention, "before/top1"), _starred(retention, "after/top1"), other]
@@ -199,7 +199,7 @@ def _contrast(metrics: Mapping[str, Any], crossed: Mapping[str, Any]) -> list[li
         return [["others (contrast)", "false-positive rate", NOT_MEASURED, NOT_MEASURED, ""]]
     before, after = "before/false_positive_rate", "after/false_positive_rate"
     other = "" if isinstance(fitted, str) else _share(fitted, after)
-    kind = f"{contrast['pictures']} others (contrast)"
+    kind = f"{contrast['images']} others (contrast)"
     return [[kind, "false-positive rate", _share(contrast, before), _starred(contrast, after), other]]
 
 

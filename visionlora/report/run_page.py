@@ -19,7 +19,7 @@ from visionlora.report.run_summary import headline_boxes, summary_sentences
 from visionlora.report.sheet import PredictionRow, TopNames
 from visionlora.text import counted
 
-PICTURES = 300
+IMAGES = 300
 """Validation images that are shown; the others are rows of a table."""
 OPEN = 24
 """Of them those that are shown at once; the others behind a click."""
@@ -127,7 +127,7 @@ def _before_after(report: RunReport) -> str:
     if not report.images:
         return quiet("not measured: there are no validation images")
     rows = [row for row, _ in report.images]
-    shown, others = rows[:PICTURES], rows[PICTURES : PICTURES + ROWS]
+    shown, others = rows[:IMAGES], rows[IMAGES : IMAGES + ROWS]
     found = thumbnails([row.path for row in shown], SIDE)
     wrong = sum(row.is_correct(row.after) is False for row in rows)
     cards = [_card(row, found.get(row.path)) for row in shown]
@@ -143,7 +143,7 @@ def _before_after(report: RunReport) -> str:
             f"<td>{_first(row.after)}</td></tr>"
             for row in others
         )
-        left = len(rows) - PICTURES - len(others)
+        left = len(rows) - IMAGES - len(others)
         body += (
             f"<details><summary>{len(others):,} more without their images</summary>"
             f"{table(('image', 'class', 'before', 'after'), lines)}</details>"
@@ -181,11 +181,11 @@ def _forgotten(report: RunReport) -> str:
         return quiet("not measured: there are no old images")
     changes = retention["changes"]
     words = (
-        f"{changes['forgotten']} of {retention['pictures']} old images forgotten, "
+        f"{changes['forgotten']} of {retention['images']} old images forgotten, "
         f"{changes['forgotten_for_a_trained_name']} of them as a trained class; {changes['gained']} gained."
     )
     rows = "".join(
-        f"<tr><td class=name><bdi>{text(one['class'])}</bdi></td><td>{one['pictures']}</td>"
+        f"<tr><td class=name><bdi>{text(one['class'])}</bdi></td><td>{one['images']}</td>"
         f"<td>{one['before/top1']:.3f}</td><td>{one['after/top1']:.3f}</td>"
         f"<td>{text(', '.join(f'{name} {count}' for name, count in list(one['now'].items())[:3]))}</td></tr>"
         for one in changes["classes"]
@@ -207,8 +207,8 @@ def _heat_maps(maps: Sequence[HeatMap] | str) -> str:
     def half(name: str, one: tuple[Image.Image, str] | None) -> str:
         if one is None:
             return ""
-        picture = f"<div class=frame><img src='{data_uri(one[0])}' alt=''></div>"
-        return f"<div>{picture}<small>{name}: <bdi>{text(one[1])}</bdi></small></div>"
+        image = f"<div class=frame><img src='{data_uri(one[0])}' alt=''></div>"
+        return f"<div>{image}<small>{name}: <bdi>{text(one[1])}</bdi></small></div>"
 
     cards = "".join(
         f"<figure class=heat><div class=halves>{half('before', one.before)}{half('after', one.after)}</div>"

@@ -14,7 +14,7 @@ from visionlora.text import counted, listed
 def summary_sentences(metrics: Mapping[str, Any]) -> Sequence[str]:
     """What was learned, what was kept, and what else gets a trained name; of several labels an image what was
     learned alone."""
-    classes, train = list(metrics["classes"]), metrics["pictures"]["train"]
+    classes, train = list(metrics["classes"]), metrics["images"]["train"]
     several = has_several_labels(metrics)
     kinds = "labels" if several else "classes"
     names = listed(classes, most=3) if len(classes) <= 3 else f"{len(classes)} {kinds}"
@@ -37,16 +37,16 @@ def _learned(metrics: Mapping[str, Any]) -> tuple[float | None, float | None, in
     test, key = metrics["test"]["after"], learned_figure(metrics)[0]
     if not isinstance(test, str):
         first = metrics["test"]["before"]
-        return None if isinstance(first, str) else first[key], test[key], test["pictures"], "test"
+        return None if isinstance(first, str) else first[key], test[key], test["images"], "test"
     before, after = metrics["before"].get(f"val/{key}"), metrics["after"][f"val/{key}"]
     known = [None if isinstance(one, str) else one for one in (before, after)]
-    return known[0], known[1], metrics["pictures"]["val"], "validation"
+    return known[0], known[1], metrics["images"]["val"], "validation"
 
 
 def _kept(retention: Mapping[str, Any] | str) -> str:
     if isinstance(retention, str):
         return "What it forgot is not measured, because there are no old images."
-    count = retention["pictures"]
+    count = retention["images"]
     if retention["labelled"]:
         first, last = retention["before/top1"], retention["after/top1"]
         words = f"went from {first:.3f} to {last:.3f} (95 % interval {_interval(last, count)})"
@@ -64,7 +64,7 @@ def _called(metrics: Mapping[str, Any]) -> str:
         chosen += ", within the budgets" if strength["kept"] else ", over a budget"
     if isinstance(contrast, str):
         return f"{chosen}; false positives are not measured, because there are no contrast images."
-    rate, count = contrast["after/false_positive_rate"], contrast["pictures"]
+    rate, count = contrast["after/false_positive_rate"], contrast["images"]
     return (
         f"{chosen}; of {counted(count, 'image')} of other things {rate:.1%} get a trained class "
         f"(95 % interval {_interval(rate, count)})."
@@ -94,16 +94,16 @@ def headline_boxes(metrics: Mapping[str, Any]) -> str:
         boxes += _box("Kept", "no old images", None, None, 0, [])
     elif retention["labelled"]:
         words, pair = "top-1 on {} old images", (retention["before/top1"], retention["after/top1"])
-        images = retention["pictures"]
+        images = retention["images"]
         boxes += _box("Kept", words.format(images), *pair, images, retention[SELECTED])
     else:
-        words, images = "same prediction on {} old images", retention["pictures"]
+        words, images = "same prediction on {} old images", retention["images"]
         boxes += _box("Kept", words.format(images), 1.0, retention["agreement"], images, retention[SELECTED])
     if isinstance(contrast, str):
         boxes += _box("False positives", "no contrast images", None, None, 0, [])
         return f"<div class=boxes>{boxes}</div>"
     first = contrast["before/false_positive_rate"]
-    images = contrast["pictures"]
+    images = contrast["images"]
     boxes += _box(
         "False positives",
         f"share of {counted(images, 'image')} of other things",

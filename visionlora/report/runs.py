@@ -59,7 +59,7 @@ def best_run(runs: Sequence[Mapping[str, Any]]) -> int | None:
 
 def figures_of(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """The figures of a run by column; None where there is none."""
-    after, count = metrics["after"], metrics["pictures"]["val"]
+    after, count = metrics["after"], metrics["images"]["val"]
     retention, contrast, test = metrics["retention"], metrics["contrast"], metrics["test"]["after"]
     top1, several = after.get("val/top1"), has_several_labels(metrics)
     tested = {} if isinstance(test, str) else test

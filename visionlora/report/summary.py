@@ -45,7 +45,7 @@ def summary_table(metrics: Mapping[str, Any]) -> Table:
 
 def _new_rows(metrics: Mapping[str, Any], crossed: Mapping[str, Any]) -> list[_Row]:
     rows: list[_Row] = []
-    count = metrics["pictures"]["val"]
+    count = metrics["images"]["val"]
     before, after, test = metrics["before"], metrics["after"], metrics["test"]
     star = "*" if after[SELECTED] else ""
     fitted = crossed.get("validation", NOT_MEASURED)
@@ -78,7 +78,7 @@ def _new_rows(metrics: Mapping[str, Any], crossed: Mapping[str, Any]) -> list[_R
         if isinstance(test["after"], str) or key not in test["after"]:
             continue
         first = NOT_MEASURED if isinstance(test["before"], str) else shown_share(test["before"].get(key, ""))
-        value, images = test["after"][key], test["after"]["pictures"]
+        value, images = test["after"][key], test["after"]["images"]
         interval = shown_interval(value, images) if key in ("top1", "exact") else ""
         rows.append((f"test images, {name}", f"{images:,}", first, shown_share(value), interval, "", "bold"))
     return rows
@@ -97,7 +97,7 @@ def _old_rows(metrics: Mapping[str, Any], crossed: Mapping[str, Any]) -> list[_R
     if contrast == NOT_MEASURED:
         return [*rows, (name, "0", NOT_MEASURED, NOT_MEASURED, "", "", "yellow")]
     first, last = contrast["before/false_positive_rate"], contrast["after/false_positive_rate"]
-    count, fitted = contrast["pictures"], crossed.get("contrast", NOT_MEASURED)
+    count, fitted = contrast["images"], crossed.get("contrast", NOT_MEASURED)
     other = "" if isinstance(fitted, str) else shown_share(fitted["after/false_positive_rate"])
     star = "*" if contrast[SELECTED] else ""
     row = (
@@ -113,7 +113,7 @@ def _old_rows(metrics: Mapping[str, Any], crossed: Mapping[str, Any]) -> list[_R
 
 
 def _retention_rows(retention: Mapping[str, Any], fitted: Mapping[str, Any] | str) -> list[_Row]:
-    count, same = retention["pictures"], retention["agreement"]
+    count, same = retention["images"], retention["agreement"]
     images, star = f"{count:,}", "*" if retention[SELECTED] else ""
     rows: list[_Row] = []
     if retention["labelled"]:

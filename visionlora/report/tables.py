@@ -53,9 +53,9 @@ def changes_table(retention: Mapping[str, Any] | str, most: int = 5) -> Renderab
         return f"[yellow]forgotten classes: {retention}[/yellow]"
     changes = retention["changes"]
     if not changes["classes"]:
-        return f"no old image was forgotten, of {retention['pictures']}"
+        return f"no old image was forgotten, of {retention['images']}"
     title = (
-        f"{changes['forgotten']} of {retention['pictures']} old images forgotten "
+        f"{changes['forgotten']} of {retention['images']} old images forgotten "
         f"({changes['forgotten_for_a_trained_name']} as a trained class), {changes['gained']} gained"
     )
     table = Table(title=title, title_justify="left", header_style="bold")
@@ -63,7 +63,7 @@ def changes_table(retention: Mapping[str, Any] | str, most: int = 5) -> Renderab
         table.add_column(name, justify="left" if name == "old class" else "right")
     table.add_column("predicted now")
     for one in changes["classes"][:most]:
-        count, after = one["pictures"], one["after/top1"]
+        count, after = one["images"], one["after/top1"]
         names = ", ".join(f"{name} {times}" for name, times in list(one["now"].items())[:3])
         table.add_row(
             _text(one["class"]),
@@ -90,7 +90,7 @@ def earlier_table(earlier: Mapping[str, Any]) -> Table:
     for name in ("class", "images", "top-1 when learned", "before", "after", "95 % interval", "kept"):
         table.add_column(name, justify="left" if name == "class" else "right")
     for one in earlier["classes"]:
-        count, kept = one["pictures"], one["kept"]
+        count, kept = one["images"], one["kept"]
         shares = [shown_share(one[key]) for key in ("learned", "before/top1", "after/top1")]
         interval = shown_interval(one["after/top1"], count)
         kept = kept if isinstance(kept, str) else f"{kept:.0%}"
@@ -101,16 +101,16 @@ def earlier_table(earlier: Mapping[str, Any]) -> Table:
 def evaluation_table(metrics: Mapping[str, Any]) -> Table:
     """The figures of a labelled folder, one row per class."""
     title = (
-        f"{counted(metrics['pictures'], 'image')}: top-1 {shown_share(metrics['top1'])} "
-        f"({shown_interval(metrics['top1'], metrics['pictures'])}), top-5 {shown_share(metrics['top5'])} "
-        f"({shown_interval(metrics['top5'], metrics['pictures'])}), "
+        f"{counted(metrics['images'], 'image')}: top-1 {shown_share(metrics['top1'])} "
+        f"({shown_interval(metrics['top1'], metrics['images'])}), top-5 {shown_share(metrics['top5'])} "
+        f"({shown_interval(metrics['top5'], metrics['images'])}), "
         f"calibration error {metrics['calibration_error']:.3f}"
     )
     table = Table(title=title, title_justify="left", header_style="bold", caption=_retained(metrics))
     for name in ("class", "images", "frozen network, top-1", "top-1", "95 % interval"):
         table.add_column(name, justify="left" if name == "class" else "right")
     for name, figures in metrics["per_class"].items():
-        count, top1 = figures["pictures"], figures["top1"]
+        count, top1 = figures["images"], figures["top1"]
         table.add_row(
             _text(name),
             str(count),
@@ -143,7 +143,7 @@ def sweep_table(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
         table.add_row(
             _text(f"* {overrides}" if place == best else overrides),
             shown_share(_learned(metrics)),
-            shown_interval(metrics["after"].get("val/top1", ""), metrics["pictures"]["val"]),
+            shown_interval(metrics["after"].get("val/top1", ""), metrics["images"]["val"]),
             shown_share(metrics["after"]["val/loss"]),
             f"{metrics['strength']['chosen']:g}",
             lost,
@@ -195,12 +195,12 @@ def _retained(metrics: Mapping[str, Any]) -> str:
     retention, contrast = metrics["retention"], metrics["contrast"]
     kept, wrong = NOT_MEASURED, NOT_MEASURED
     if retention != NOT_MEASURED:
-        same, count = retention["agreement"], retention["pictures"]
+        same, count = retention["agreement"], retention["images"]
         kept = f"{shown_share(same)} ({shown_interval(same, count)}) same prediction, "
         kept += f"{_lost(retention)} top-1 lost{_mark(retention)}"
     if contrast != NOT_MEASURED:
         share = contrast["after/false_positive_rate"]
-        wrong = f"{shown_share(share)} ({shown_interval(share, contrast['pictures'])}){_mark(contrast)}"
+        wrong = f"{shown_share(share)} ({shown_interval(share, contrast['images'])}){_mark(contrast)}"
     new = _mark(metrics)
     return f"old images: {kept}; contrast images, false-positive rate: {wrong}" + (
         f"; top-1{new}" if new else ""

@@ -18,7 +18,7 @@ def figures(metrics: dict[str, Any]) -> dict[str, Any]:
             "selected": part.get(SELECTED, []),
         }  # fmt: skip
 
-    counted = metrics.get("pictures", {})
+    counted = metrics.get("images", {})
     retention, contrast = metrics.get("retention"), metrics.get("contrast")
     test = (metrics.get("test") or {}).get("after")
     kept_name = "after/top1" if isinstance(retention, dict) and retention.get("labelled") else "agreement"
@@ -31,4 +31,4 @@ def figures(metrics: dict[str, Any]) -> dict[str, Any]:
 
 
 def _images(part: Any) -> int | None:
-    return part.get("pictures") if isinstance(part, dict) else None
+    return part.get("images") if isinstance(part, dict) else None

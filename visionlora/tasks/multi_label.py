@@ -186,7 +186,7 @@ class MultiLabel:
         precision, limits = average_precision(logits, labels), self.thresholds or (MIDDLE,) * logits.shape[1]
         for output, name in names.items():
             own = figures["per_label"][name]
-            ap = float(precision[output]) if own["pictures"] else NOT_MEASURED
+            ap = float(precision[output]) if own["images"] else NOT_MEASURED
             figures["per_label"][name] = {"ap": ap, "threshold": limits[output], **own}
         return {**self.scores(logits, labels), **figures}
 
@@ -243,7 +243,7 @@ class MultiLabel:
             given[half] = other.given(logits[half])
         figures = _figures(given, labels > 0.5, names)
         del figures["per_label"]
-        return {"validation": {"pictures": len(labels), **figures, SELECTED: ["checkpoint"]}}
+        return {"validation": {"images": len(labels), **figures, SELECTED: ["checkpoint"]}}
 
     def about(self, outputs: Sequence[str]) -> dict[str, Any]:
         """The task, and the threshold of each label; none where nothing chose them."""
@@ -272,11 +272,11 @@ def _figures(given: Tensor, own: Tensor, names: Mapping[int, str]) -> dict[str, 
     per_label = {}
     for output, name in names.items():
         right, wrong, _, missed, count = counts.view(-1, 5)[output].tolist()
-        per_label[name] = {"pictures": count, **_of_counts(right, wrong, missed)}
+        per_label[name] = {"images": count, **_of_counts(right, wrong, missed)}
         if count:
             per_label[name] |= with_interval("recall", right / count, count)
     totals = counts.view(-1, 5).sum(0).tolist()
-    measured = [one["f1"] for one in per_label.values() if one["pictures"]]
+    measured = [one["f1"] for one in per_label.values() if one["images"]]
     return {
         **_of_counts(totals[0], totals[1], totals[3]),
         "macro_f1": sum(measured) / len(measured) if measured else NOT_MEASURED,

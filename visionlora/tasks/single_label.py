@@ -126,7 +126,7 @@ def class_metrics(logits: Tensor, labels: Tensor, names: Mapping[int, str]) -> d
         count = int(own.sum())
         if count:
             classes[name] = {
-                "pictures": count,
+                "images": count,
                 **with_interval("top1", accuracy(logits[own], labels[own]), count),
             }
     if len(classes) < 2:

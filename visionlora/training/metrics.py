@@ -92,7 +92,7 @@ def build_metrics(
         "notices": list(notices),
         "parameters": parameter_counts(setup.adapted.network, delivered.network),
         "ranks": setup.config.lora.rank,
-        "pictures": {
+        "images": {
             "train": len(setup.folder.train),
             "val": len(setup.folder.val),
             "test": len(setup.folder.test),

@@ -68,8 +68,8 @@ def not_initialised() -> nn.Module:
 @pytest.mark.parametrize(
     ("other", "said"),
     [
-        (with_weight_norm, "0's weight is re-parametrised"),
-        (not_initialised, "0 is not initialised yet"),
+        (with_weight_norm, "0: its weight is re-parametrised"),
+        (not_initialised, "0: it is not initialised yet"),
         (lambda: base().to("meta"), "has no values yet: load the network's weights first"),
         (
             lambda: attach(base(), LoraConfig(rank=2, family="loha")),

@@ -7,14 +7,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 
 from visionlora.adapters.config import LoraConfig
 from visionlora.adapters.families import FAMILIES
 from visionlora.adapters.families.lora import Lora
 from visionlora.adapters.network import adapter_names, named_adapters, named_sites
 from visionlora.adapters.norms import named_norms
-from visionlora.adapters.sites import WeightSite
+from visionlora.adapters.sites import WeightSite, weight_obstacle
 from visionlora.adapters.targets import closest
 from visionlora.text import listed
 
@@ -95,11 +94,9 @@ def _shape_mismatches(
     ours: bool,
 ) -> Iterator[str]:
     weight = layer._parameters.get(site.parameter)
-    if weight is None:
-        yield f"{name}'s weight is re-parametrised (remove the parametrisation first)"
-        return
-    if is_lazy(weight):
-        yield f"{name} is not initialised yet (run the model once)"
+    obstacle = weight_obstacle(weight)
+    if weight is None or obstacle is not None:
+        yield f"{name}: {obstacle}"
         return
     family, of_site = FAMILIES[settings.families[0]], settings.settings_of(name)
     shape = tuple(site.view(weight).shape)
