@@ -211,6 +211,38 @@ def test_flags_of_hydra_are_passed_on_with_their_values() -> None:
     assert arguments(*(word.replace("'out'", "out") for word in given)) == given
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--info", "WRONG"], "--info takes one of all, config, "),
+        (["-i=WRONG"], "-i takes one of all, config, "),
+        (["--cfg=WRONG"], "--cfg takes one of job, hydra, all, not 'WRONG'"),
+        (["-c"], "-c takes one of job, hydra, all, not ''"),
+        (["--config-dir="], "--config-dir takes a value, not ''"),
+        (["--experimental-rerun", "run.pickle"], "there is no option --experimental-rerun"),
+        (["--package=lora"], "there is no option --package"),
+    ],
+)
+def test_a_flag_with_a_wrong_value_is_refused_in_one_line(words: list[str], said: str, command: Any) -> None:
+    left = command("train", *words)
+    assert left.code == 2
+    assert left.err.startswith(f"error: {said}") and left.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "passed"),
+    [
+        (["--info"], ["--info"]),
+        (["-i", "seed=1"], ["-i", "seed=1"]),
+        (["--info", "-m"], ["--info", "-m"]),
+        (["--info", "searchpath", "seed=1"], ["--info", "searchpath", "seed=1"]),
+        (["seed=1", "--info=plugins"], ["--info", "plugins", "seed=1"]),
+    ],
+)
+def test_info_alone_tells_all(words: list[str], passed: list[str]) -> None:
+    assert arguments(*words) == passed
+
+
 def test_the_shell_completes_commands_and_keys(command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     installed = command("-sc", "install=bash")
     assert installed.code == 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,16 @@ from visionlora.settings import Group, Key
 from visionlora.text import without_references
 
 _FLAGS = {
-    "-m", "--multirun", "-r", "--run", "--resolve", "-i", "--info", "--hydra-help", "-sc",
-    "--shell-completion",
+    "-m", "--multirun", "-r", "--run", "--resolve", "--hydra-help", "-sc", "--shell-completion",
 }  # fmt: skip
 _WITH_VALUE = {
-    "-c", "--cfg", "-p", "--package", "-cp", "--config-path", "-cn", "--config-name", "-cd", "--config-dir",
-    "--experimental-rerun",
+    "-c", "--cfg", "-i", "--info", "-cp", "--config-path", "-cn", "--config-name", "-cd", "--config-dir",
 }  # fmt: skip
+"""Without ``--experimental-rerun``, which reads a pickle, and ``--package``."""
 _LONG_FLAGS = ("--help", "--version", *(flag for flag in (*_FLAGS, *_WITH_VALUE) if flag.startswith("--")))
 _SHOWN = ("job", "hydra", "all")
+_TOLD = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
+_CHOICES = {"-c": _SHOWN, "--cfg": _SHOWN, "-i": _TOLD, "--info": _TOLD}
 _SHORT = {"model": "model.name", "resume": "resume.run"}
 """Groups whose name alone stands for one of their keys."""
 _ALIASES = {"adapter.weights": ("adapter_weights",), "from": ("source",)}
@@ -61,11 +63,12 @@ class Arguments:
         """
         if {"-sc", "--shell-completion"} & set(self.given):
             return self.given
-        words = iter(self.given)
+        words = deque(self.given)
         flags: list[str] = []
         overrides: list[str] = []
         before = ""
-        for word in words:
+        while words:
+            word = words.popleft()
             if word.startswith("-"):
                 flags += self._flag(word, words)
             elif match := _OVERRIDE.fullmatch(word):
@@ -78,22 +81,22 @@ class Arguments:
         # Hydra's parser takes a flag between two settings for the end of them.
         return [*flags, *overrides]
 
-    def _flag(self, word: str, words: Iterator[str]) -> Iterator[str]:
+    def _flag(self, word: str, words: deque[str]) -> list[str]:
+        """The flag with its value, which is taken from the words that follow it."""
         name, equals, value = word.partition("=")
-        if name in _WITH_VALUE:
-            yield word
-            if equals:
-                return
-            value = next(words, "")
-            if not value or (name in ("-c", "--cfg") and value not in _SHOWN):
-                what = "one of " + ", ".join(_SHOWN) if name in ("-c", "--cfg") else "a value"
-                raise VisionLoraError(f"{name} takes {what}, not {value!r}")
-            yield value
-        elif word in _FLAGS:
-            yield word
-        else:
-            value = value if equals else next(words, "")
+        if word in _FLAGS:
+            return [word]
+        if name in ("-i", "--info") and not equals and not bare_words([*words][:1]):
+            return [word]  # alone it tells all
+        if not equals and words:
+            value = words.popleft()
+        if name not in _WITH_VALUE:
             raise VisionLoraError(f"there is no option {name}; {self._meant(name.lstrip('-'), value)}")
+        choices = _CHOICES.get(name, ())
+        if not value or (choices and value not in choices):
+            what = f"one of {', '.join(choices)}" if choices else "a value"
+            raise VisionLoraError(f"{name} takes {what}, not {value!r}")
+        return [name, value]
 
     def _override(self, sign: str, key: str, value: str) -> str:
         key = next((one for one in _ALIASES.get(key, ()) if one in self.keys), key)

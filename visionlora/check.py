@@ -22,11 +22,13 @@ from visionlora.settings import build, plain
 class CheckOptions(Section):
     """Options of ``visionlora check``."""
 
-    seed: int = option(0, "of the split, where the folder has no val", at_least=0, at_most=2**32 - 1)
+    seed: int = option(
+        0, "seed of the validation split, where the folder has no val", at_least=0, at_most=2**32 - 1
+    )
     task: str = task_option()
     strays: bool | str = option(
         "auto",
-        "whether a network looks for mislabelled images; auto: pocket, in up to 2,000; true: model",
+        "whether mislabelled images are looked for; auto: by pocket, up to 2,000 images; true: by model",
         words=("auto",),
     )
     report: str | None = option(

@@ -26,7 +26,7 @@ class EvaluateOptions(EvaluateConfig):
 
 COMMAND = Command(
     "evaluate",
-    "measure an adapter on a labelled folder: images of it that the adapter was not trained on",
+    "measure an adapter on the images of a labelled folder that it was not trained on",
     EvaluateOptions,
     (
         "visionlora evaluate adapter=RUN data=goldfish",

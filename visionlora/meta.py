@@ -11,7 +11,7 @@ from visionlora.settings import build, plain
 
 COMMAND = Command(
     "meta",
-    "learn a start of adapters from many small tasks; lora.init=FOLDER uses it",
+    "learn a start for adapters from many small tasks; lora.init=FOLDER uses it",
     MetaOptions,
     (
         "visionlora meta data.root=FOLDER start=outputs/start",

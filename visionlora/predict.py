@@ -14,7 +14,7 @@ from visionlora.settings import build, plain
 
 COMMAND = Command(
     "predict",
-    "name the images of a file, folder or glob with an adapter",
+    "predict the class of each image of a file, folder or glob with an adapter",
     PredictConfig,
     (
         "visionlora predict adapter=RUN images=FOLDER",

@@ -73,6 +73,11 @@ def listed(names: Sequence[str], most: int = 20) -> str:
     return ", ".join(shown) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
+def in_words(names: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
 def without_references(text: str) -> str:
     """The text with ``${`` escaped, as OmegaConf wants it where it is no reference."""
     return re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + "\\${", text)

@@ -106,8 +106,8 @@ def test_a_budget_that_only_a_useless_adapter_keeps_is_exceeded_with_a_warning(
     assert choice == Choice(curve[2], kept=False, plausible=False)
     words = describe_choice(choice, curve, "60 retention images", BUDGET)
     assert "NOT KEPT" in words
-    assert "0.300 of top-1 forgotten, measured on 60 retention images" in words
-    assert "(at strength 1: top-1 0.900 on validation images, 0.500 of top-1 forgotten)" in words
+    assert "0.300 of top-1 lost, measured on 60 retention images" in words
+    assert "(at strength 1: top-1 0.900 on validation images, 0.500 of top-1 lost)" in words
     assert ("strength 0.25, which is within it" in words) == (smallest[1] == 0)
 
 
@@ -142,14 +142,14 @@ def test_a_strength_with_too_many_false_positives_is_not_chosen() -> None:
     assert "0.040 false positives" in words
     assert "contrast.budget=0.05" in words
     raised = describe_choice(choice, curve, "x", budgets(0.01, 0.083), {"retention": 0.01, "contrast": 0.05})
-    assert "contrast.budget=0.05, applied as 0.083" in raised
+    assert "contrast.budget=0.05, rounded up to whole images 0.083" in raised
 
 
 def test_what_so_few_images_leave_open_stands_in_the_words() -> None:
     allowed = replace(budgets(0.02, 0.1), old=120, contrast=48)
     curve = points((0.9, 2 / 120, 4 / 48))
     words = describe_choice(choose(curve, allowed, 0.1), curve, "x", allowed)
-    assert "0.017 (0.00 to 0.06) of top-1 forgotten, 0.083 (0.03 to 0.20) false positives" in words
+    assert "0.017 (0.00 to 0.06) of top-1 lost, 0.083 (0.03 to 0.20) false positives" in words
 
 
 def test_of_strengths_outside_both_budgets_the_smallest_total_excess_is_chosen() -> None:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from visionlora.report.judged import Bin, ClassScores, Judged, write_classes
-from visionlora.report.run_page import OPEN, IMAGES, TIMES, HeatMap, RunReport, run_page, write_run_page
+from visionlora.report.run_page import IMAGES, OPEN, TIMES, HeatMap, RunReport, run_page, write_run_page
 from visionlora.report.run_summary import summary_sentences
 from visionlora.report.sheet import PredictionRow
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
+from visionlora.report.rank_table import rank_curve_table
 from visionlora.report.sheet import PredictionRow
 from visionlora.report.summary import summary_table
 from visionlora.report.tables import changes_table, evaluation_table, predictions_table, show, sweep_table
@@ -119,6 +120,37 @@ def test_the_sweep_has_a_row_for_each_run(metrics: dict[str, Any], unmeasured: d
     assert "0.72 to 1.00" in _line(text, "lora.rank=1")
     assert "0.8" in _line(text, "lora.rank=1").split()
     assert _line(text, "lora.rank=8").count("not measured") == 2
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        (["weights"], "on images that chose their run's weights"),
+        (["checkpoint", "weights", "strength"], "chose their run's checkpoint, weights and strength"),
+        (["trained on", "weights"], "that some runs were trained on and that also chose their run's weights"),
+        ([], None),
+    ],
+)
+def test_what_the_images_of_several_runs_have_chosen_is_a_sentence(
+    unmeasured: dict[str, Any], chosen: list[str], words: str | None
+) -> None:
+    unmeasured["after"]["selected_on_these_images"] = chosen
+    text = " ".join(_text(sweep_table([("a", unmeasured)])).split())
+    assert words in text if words else "images that" not in text
+
+
+@pytest.mark.parametrize(
+    ("smallest", "words"), [(4, "learned: rank 4"), ("not measured", "not measured: the update adds nothing")]
+)
+def test_the_smallest_rank_is_told_or_why_there_is_none(smallest: object, words: str) -> None:
+    curve = {
+        "share": 0.9, "smallest_rank": smallest, "smallest_rank_by_energy": 3,
+        "curve": [{"rank": 0, "energy": 0.0, "top1": 0.5, "kept": "not measured", "lost": 0.0}],
+        "layers": {"a": {"rank": 8, "smallest_rank": 2}, "b": {"rank": 8, "smallest_rank": 5}},
+    }  # fmt: skip
+    text = " ".join(_text(rank_curve_table(curve)).split())
+    assert words in text
+    assert "rank 3 in all layers together, 2 to 5 by layer (most: b 5, a 2)" in text
 
 
 def test_the_frozen_networks_prediction_is_shown_only_if_there_is_one() -> None:

@@ -43,7 +43,7 @@ def test_a_start_changes_a_and_not_what_the_network_computes(init: str, family: 
     x = torch.randn(2, 3, 9, 8)
     torch.testing.assert_close(model(x), plain(x), rtol=1e-4, atol=1e-4)
     assert any(not torch.equal(before[site], A) for site, A in factors(model).items())
-    assert notices.messages[-1].startswith(f"{init} starts {len(before)} layers")
+    assert notices.messages[-1].startswith(f"lora.init={init} starts {len(before)} layers")
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ class LoraConfig:
         None, "standard deviation of A's Gaussian; null: 1/sqrt(fan-in)", above=0, at_most=1e6
     )
     targets: str | Sequence[str] = _option(
-        "all", "all, conv, linear, classifier, last:N, a regular expression, or a list of these",
+        "all", "auto (upper layers), all, conv, linear, classifier, last:N, a regular expression, or a list",
         also=("target_modules",),
     )  # fmt: skip
     exclude: str | Sequence[str] = _option(

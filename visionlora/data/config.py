@@ -11,7 +11,7 @@ from visionlora.options import Section, option
 def task_option() -> Any:
     """Of a command that reads images with any number of labels too."""
     return option(
-        "single_label", "whether each image has one label, or any number (a CSV file says which)",
+        "single_label", "whether each image has one label, or any number of labels, which a table gives",
         words=("single_label", "multi_label"),
     )  # fmt: skip
 
@@ -46,7 +46,9 @@ class DataConfig(Section):
         None, "K trains K times, each time without a K-th of the images, then once with all of them",
         at_least=2, at_most=1000,
     )  # fmt: skip
-    batch_size: int = option(16, "images in a step", at_least=1, at_most=65536, also=("batch", "bs"))
+    batch_size: int = option(
+        16, "images in a training step, or at a time", at_least=1, at_most=65536, also=("batch", "bs")
+    )
     cache_mb: float = option(1024, "megabytes of decoded images to keep in memory", at_least=0, at_most=1e9)
     workers: int = option(
         0, "processes that load images; 0: none besides the run's own", at_least=0, at_most=256,

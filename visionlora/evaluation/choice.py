@@ -122,7 +122,8 @@ def describe_choice(
 
 def _bound(name: str, asked: float, allowed: float) -> str:
     """A budget as it was set, and as it is applied where that is more: see :func:`in_whole_images`."""
-    return f"{name}={round(asked, 4):g}" + (f", applied as {allowed:.3f}" if allowed > asked + 1e-4 else "")
+    rounded = f", rounded up to whole images {allowed:.3f}" if allowed > asked + 1e-4 else ""
+    return f"{name}={round(asked, 4):g}{rounded}"
 
 
 def _figures(point: StrengthPoint, budgets: Budgets) -> str:
@@ -132,7 +133,7 @@ def _figures(point: StrengthPoint, budgets: Budgets) -> str:
     }
     figures = [f"top-1 {point.learned:.3f} on validation images"] if "val/top1" in point.metrics else []
     if budgets.whole.lost < 1:
-        figures.append(f"{point.lost:.3f}{intervals.get('lost', '')} of top-1 forgotten")
+        figures.append(f"{point.lost:.3f}{intervals.get('lost', '')} of top-1 lost")
     if budgets.whole.false_positives < 1:
         figures.append(f"{point.false_positives:.3f}{intervals.get('false_positives', '')} false positives")
     return ", ".join(figures)

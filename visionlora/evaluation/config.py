@@ -19,11 +19,13 @@ class PredictConfig(AdapterSource):
 
     images: str = option(help="an image, a folder, or a glob in quotes", path=True, free="a path or a glob")
     output: str | None = option(
-        None, "a file for every image's names", path=True, suffixes=(".csv", ".jsonl")
+        None, "a file for the prediction of every image", path=True, suffixes=(".csv", ".jsonl")
     )
-    sheet: str | None = option(None, "a sheet of the images with their names", path=True, suffixes=(".png",))
-    compare: bool = option(False, "whether the frozen network's answers are shown too")
-    top_k: int = option(3, "names for each image", at_least=1, at_most=100_000)
+    sheet: str | None = option(
+        None, "a sheet of the images with their predictions", path=True, suffixes=(".png",)
+    )
+    compare: bool = option(False, "whether the frozen network's predictions are shown too")
+    top_k: int = option(3, "classes that are shown and written for each image", at_least=1, at_most=100_000)
     batch_size: int = option(16, "images at a time", at_least=1, at_most=65536)
     devices: int = option(1, DEVICES, at_least=1, at_most=1024)
     mirrored: bool = option(False, MIRRORED, also=("tta", "augment", "test_time_augmentation"))

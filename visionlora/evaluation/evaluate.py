@@ -182,8 +182,12 @@ def _evaluate_classes(
         )
         show(strength_curve_table(metrics["strength_curve"]), console)
         if options.figure:
+            counts = {"learned": inputs.images, "kept": inputs.old, "false_positive_rate": inputs.others}
+            drawn = strength_curve_figure(
+                metrics["strength_curve"], {key: len(images) for key, images in counts.items()}
+            )
             with replacing(options.figure) as path:
-                strength_curve_figure(metrics["strength_curve"]).savefig(path, dpi=120, format="png")
+                drawn.savefig(path, dpi=120, format="png")
     if options.sheet:
         changes_sheet(changes, inputs.old, Path(options.sheet))
     return metrics

@@ -125,7 +125,7 @@ class Changes:
         if not self.frozen.labelled:
             return f"{forgotten} of {len(self.classes)} old images get another name than before"
         correct = int(self.correct_before.sum())
-        return f"{forgotten} of {correct} old images that were right are wrong now, {gained} others are right"
+        return f"of {correct} old images that were right {forgotten} are wrong now; {gained} others are right now"
 
 
 def changes_between(

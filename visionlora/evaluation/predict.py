@@ -68,6 +68,9 @@ def predict_images(options: PredictConfig, console: Console | None = None) -> in
             if not restored.about.get("thresholds"):
                 words += "; no thresholds were chosen in training, so all are 0.5"
             (console or Console()).print(Text(words))
+        if options.compare and restored.head.kind == "new":
+            words = "compare: with a new head the frozen network has none of these classes; it is not shown"
+            (console or Console()).print(Text(words))
         with stop.deferred():
             return _predict(options, images, restored, console or Console(), stop)
 

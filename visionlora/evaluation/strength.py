@@ -25,6 +25,7 @@ from visionlora.evaluation.search import Decision, Judge, StrengthOptions, searc
 from visionlora.phases import phase
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED
 from visionlora.report.progress import progress
+from visionlora.text import counted, in_words
 
 Candidates = Mapping[str, Mapping[str, Tensor]]
 """Trained tensors by their names in the network, by the candidate's name; the preferred one first."""
@@ -70,7 +71,7 @@ def select_strength(
         targets: the outputs of the trained classes.
         console: where progress is shown; None: standard error.
     """
-    learned_on = f"{len(before.validation)} validation images" if before.validation else None
+    learned_on = counted(len(before.validation), "validation image") if before.validation else None
     lost_on = _forgetting_images(before, images.held_out_kind, options.retention_budget)
     called_on = _contrast_images(before)
     requested = {
@@ -113,7 +114,7 @@ def select_strength(
         **_curves(decision),
         SELECTED: ["weights", "strength"],
     }
-    measured_on = " and ".join(kind for kind in (learned_on, lost_on, called_on) if kind)
+    measured_on = in_words([kind for kind in (learned_on, lost_on, called_on) if kind])
     notice = describe_choice(decision.choice, decision.points, measured_on, decision.budgets, requested)
     evaluation = replace(grid.predicted(chosen), test=predict_test(network, images))
     cross_fitted = _cross_fitted(grid, halves, fitted, before, targets) if fitted else NOT_MEASURED
@@ -185,7 +186,7 @@ def _curves(decision: Decision) -> dict[str, Any]:
 
 def _contrast_images(before: Evaluation) -> str | None:
     """Which images the false-positive rate is measured on, in words; None where there are none."""
-    return f"{len(before.contrast)} contrast images" if before.contrast is not None else None
+    return counted(len(before.contrast), "contrast image") if before.contrast is not None else None
 
 
 def _forgetting_images(before: Evaluation, held_out_kind: str, budget: float | None) -> str | None:
@@ -193,9 +194,9 @@ def _forgetting_images(before: Evaluation, held_out_kind: str, budget: float | N
     if before.retention is not None:
         count = len(before.retention)
         if not before.retention.labelled:
-            return f"{count} retention images (estimated)"
+            return f"{counted(count, 'old image')} (estimated)"
         coarse = f" (too few for it: one is {1 / count:.3f})" if budget and 1 / count > budget else ""
-        return f"{count} retention images{coarse}"
+        return f"{counted(count, 'old image')}{coarse}"
     if before.held_out is not None:
         return f"{len(before.held_out)} {held_out_kind} (estimated)"
     return None

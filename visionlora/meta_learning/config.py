@@ -26,7 +26,7 @@ class MetaConfig(Section):
     steps: int = option(5, "optimizer steps in a task", at_least=1, at_most=100_000)
     lr: float = option(3e-3, "AdamW's learning rate in a task", above=0, at_most=1000)
     outer_lr: float | None = option(
-        None, "of the start: AdamW's, null: 3e-3; for Reptile the share of the way, null: 0.3",
+        None, "AdamW's rate for the start, null: 3e-3; for reptile the share of the way, null: 0.3",
         above=0, at_most=1000,
     )  # fmt: skip
     held_out: int = option(0, "classes that are never seen, chosen by the seed", at_least=0, at_most=100_000)

@@ -18,17 +18,17 @@ class CombineConfig(Section):
     adapters: Sequence[str] = option(help="run folders or adapter directories of one network", path=True)
     output: str = option(help="the adapter directory to write", path=True)
     method: str = option(
-        "average", "how: ties and dare keep a share of the numbers, dare_ties both",
+        "average", "ties keeps the largest numbers of each adapter, dare random ones; dare_ties: dare, then ties",
         words=("add", "subtract", "average", "ties", "dare", "dare_ties"),
     )  # fmt: skip
     weights: Sequence[float] | None = option(
         None, "the weight of each adapter; null: 1 each", at_least=-100, at_most=100
     )
     rank: int | None = option(
-        None, "at most so many directions of each layer; null: nothing is lost", at_least=1, at_most=4096
+        None, "rank of each layer's update, at most; null: nothing is lost", at_least=1, at_most=4096
     )
     density: float = option(0.5, "the share of the numbers that ties and dare keep", above=0, at_most=1)
-    seed: int = option(0, "of the numbers that dare drops", at_least=0, at_most=2**32 - 1)
+    seed: int = option(0, "seed of the choice of numbers that dare drops", at_least=0, at_most=2**32 - 1)
     model: str | None = option(None, "the network's name, for adapters that another library saved")
     base: str | None = option(
         None, "other base weights than those the adapters name: imagenet, none or a file",
@@ -56,7 +56,7 @@ class ExtractConfig(Section):
     )  # fmt: skip
     tuned: str = option(help="the weights after it, a .safetensors or .pth file", path=True)
     rank: int | str = option(
-        8, "at most so many directions of each layer; full: nothing is lost", words=("full",), at_least=1,
+        8, "rank of each layer's update, at most; full: nothing is lost", words=("full",), at_least=1,
         at_most=4096,
     )  # fmt: skip
     output: str = option(help="the adapter directory to write", path=True)

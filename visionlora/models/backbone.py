@@ -110,7 +110,7 @@ def _load_auto(progress: bool, timeout_s: float) -> Backbone:
         backbone = _load_pocket()
         backbone.notice = (
             f"model=auto FALLS BACK to pocket, a small network for trying things out, because {AUTO_CHOICE} "
-            f"could not be loaded: {error}"
+            f"could not be loaded: {str(error).removeprefix(f'{AUTO_CHOICE}: ')}"
         )
     backbone.requested = AUTO
     return backbone

@@ -20,7 +20,7 @@ from visionlora.models import load_backbone
 from visionlora.models.adapter_files import about_network, require_new_folder, whole_modules, write_directory
 from visionlora.models.arithmetic_config import ConvertConfig
 from visionlora.models.restore import TrainedModel, adapter_directory, restore, unchanged_head
-from visionlora.text import listed, printable
+from visionlora.text import counted, listed, printable
 
 _SUFFIXES = {"lycoris": (".safetensors",), "loralib": (".pt", ".pth")}
 
@@ -55,7 +55,7 @@ def convert_adapter(options: ConvertConfig, console: Console | None = None) -> P
                 f"adapter directories hold; use to=peft, or visionlora merge"
             )
         said = _write_file(network, options.to, output)
-    console.print(Text(f"{was} to {options.to}: {printable(output)}{said}"))
+    console.print(Text(f"{printable(output)}: written as {options.to}, from {was}{said}"))
     return output
 
 
@@ -90,9 +90,10 @@ def _write_file(network: nn.Module, to: str, output: Path) -> str:
     if to == "lycoris":
         return _merged(save_lycoris(network, output), "LyCORIS", "whole difference")
     ranks = save_loralib(network, output)
-    return (
-        f"; r of the layers (lora_alpha is r): {listed([f'{name}={rank}' for name, rank in ranks.items()])}"
-    )
+    layers = [f"{name}={rank}" for name, rank in ranks.items()]
+    if len(set(ranks.values())) == 1:
+        return f"; build its {counted(len(ranks), 'layer')} with r and lora_alpha {max(ranks.values())}"
+    return f"; build its layers with these numbers as r and lora_alpha: {listed(layers, len(layers))}"
 
 
 def _merged(layers: list[str], library: str, what: str) -> str:

@@ -22,6 +22,7 @@ def explanation_table(explanation: Mapping[str, Any]) -> Table:
         title=escape(_title(explanation)),
         title_justify="left",
         caption=escape(_totals(explanation)),
+        caption_justify="left",
         header_style="bold",
     )
     for name in (

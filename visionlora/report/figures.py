@@ -82,7 +82,7 @@ def strength_figure(strength: Mapping[str, Any]) -> Figure:
     Args:
         strength: from ``metrics.json``. If no strength was chosen, the figure says why.
     """
-    figure = Figure((9, 3.8), layout="constrained")
+    figure = Figure((9, 5), layout="constrained")
     curve = strength["curve"]
     if not curve:
         text = f"strength 1, not chosen: {strength['reason']}"
@@ -105,7 +105,8 @@ def strength_figure(strength: Mapping[str, Any]) -> Figure:
         axes.set(xlabel="strength", xlim=(-0.03, 1.03))
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(fontsize=8)
+        # Below, where it covers no point.
+        axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16), frameon=False)
     return figure
 
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from visionlora.report.intervals import shown_share
+from visionlora.report.metrics_file import NOT_MEASURED
 from visionlora.text import for_terminal
 
 MOST_LAYERS = 5
@@ -22,8 +23,14 @@ def rank_curve_table(curve: Mapping[str, Any]) -> Table:
         curve: ``rank_curve`` of an evaluation.
     """
     share, smallest = curve["share"], curve["smallest_rank"]
-    title = f"the update cut to a rank: {share:.0%} of what was learned need rank {smallest}"
-    table = Table(title=title, title_justify="left", header_style="bold", caption=Text(_layers(curve)))
+    found = f"rank {smallest}"
+    if smallest == NOT_MEASURED:
+        found = f"{NOT_MEASURED}: the update adds nothing to top-1"
+    title = f"the update cut to a rank; the smallest that keeps {share:.0%} of what was learned: {found}"
+    table = Table(
+        title=title, title_justify="left", header_style="bold", caption=Text(_layers(curve)),
+        caption_justify="left",
+    )  # fmt: skip
     for name in ("rank", "energy", "top-1", "of what was learned", "old top-1 lost"):
         table.add_column(name, justify="right")
     for point in curve["curve"]:
@@ -46,6 +53,7 @@ def _layers(curve: Mapping[str, Any]) -> str:
     most = sorted(layers, key=lambda name: -layers[name]["smallest_rank"])[:MOST_LAYERS]
     named = ", ".join(f"{for_terminal(name)} {layers[name]['smallest_rank']}" for name in most)
     return (
-        f"{curve['share']:.0%} of the energy (squared norm): rank {curve['smallest_rank_by_energy']} in all "
-        f"layers together, {ranks[0]} to {ranks[-1]} by layer (most: {named})"
+        f"the smallest that keeps {curve['share']:.0%} of the energy (squared norm): rank "
+        f"{curve['smallest_rank_by_energy']} in all layers together, {ranks[0]} to {ranks[-1]} by layer "
+        f"(most: {named})"
     )

@@ -66,7 +66,7 @@ def _called(metrics: Mapping[str, Any]) -> str:
         return f"{chosen}; false positives are not measured, because there are no contrast images."
     rate, count = contrast["after/false_positive_rate"], contrast["images"]
     return (
-        f"{chosen}; of {counted(count, 'image')} of other things {rate:.1%} get a trained class "
+        f"{chosen}. The false-positive rate on {counted(count, 'image')} of other things is {rate:.3f} "
         f"(95 % interval {_interval(rate, count)})."
     )
 

@@ -92,7 +92,11 @@ def example_images(folder: ImageFolder) -> Path:
 def show_next(run: Path, images: Path, console: Console) -> None:
     """Print where the run is and :func:`next_block`, a command a line, not wrapped: to be copied."""
     console.print(heading("Next"))
-    for line in (f"the run is in {printable(run)}", *next_block(run, images)):
+    report = run / "report.html"
+    first = f"the run is in {printable(run)}"
+    if report.is_file():
+        first = f"{printable(report)} shows all of this with the images"
+    for line in (first, *next_block(run, images)):
         console.print(Text(line), soft_wrap=True)
 
 

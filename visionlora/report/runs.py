@@ -111,12 +111,13 @@ def write_runs_page(rows: Sequence[RunRow], best: int | None, title: str, path: 
             of = "; none is within its budgets"
         figure = "mean average precision" if "mAP" in shown else "top-1"
         words = (
-            f"The best run has the highest {figure} on its validation images{of}. It was chosen by these "
-            "figures, so its own is a little too good; test images are not."
+            f"The best run has the highest {figure} on its validation images{of}. These figures chose it, so "
+            "its own are a little too good; those on test images are not."
         )
+    words += " Low and high bound the 95 % interval of top-1." * ("low" in shown)
     content = (
         f"<h1><bdi>{text(title)}</bdi></h1><p class=quiet>{counted(len(rows), 'run')}. {words}</p>"
-        f"{table(('run', *keys, *shown), body)}"
+        f"{table(('run', *keys, *shown), body, 'numbers wide')}"
     )
     css = styles("folder_page.css", "run_page.css")
     with replacing(path) as beside:

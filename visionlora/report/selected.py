@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from visionlora.report.metrics_file import SELECTED
+from visionlora.text import in_words
 
 
 def selected_words(metrics: Mapping[str, Any]) -> str:
     """What the images of the starred figures have chosen."""
+    return ", ".join(_chosen(metrics))
+
+
+def selected_of_runs(runs: Sequence[Mapping[str, Any]]) -> str:
+    """What the images of several runs' figures have chosen in them, as a clause; empty: nothing."""
+    chosen = list(dict.fromkeys(one for metrics in runs for one in _chosen(metrics)))
+    trained, others = "trained on" in chosen, [one for one in chosen if one != "trained on"]
+    also = ["some runs were trained on"] if trained else []
+    if others:
+        also.append(f"{'also ' if trained else ''}chose their run's {in_words(others)}")
+    return f"the figures are on images that {' and that '.join(also)}" if also else ""
+
+
+def _chosen(metrics: Mapping[str, Any]) -> list[str]:
     sections = (metrics["after"], metrics["retention"], metrics["contrast"])
     chosen = [one for section in sections if isinstance(section, Mapping) for one in section[SELECTED]]
-    return ", ".join(dict.fromkeys(chosen))
+    return list(dict.fromkeys(chosen))

@@ -12,15 +12,15 @@ from visionlora.report.drawing import BLUE, GREEN, GREY_TEXT, RED
 from visionlora.report.metrics_file import NOT_MEASURED
 
 _COLUMNS = (
-    ("learned", "top-1 on the evaluated images", GREEN),
-    ("kept", "top-1 on old images", BLUE),
-    ("false_positive_rate", "false-positive rate", RED),
+    ("learned", "top-1 on {} evaluated images", GREEN),
+    ("kept", "top-1 on {} old images", BLUE),
+    ("false_positive_rate", "false-positive rate on {} contrast images", RED),
 )
 
 
 def strength_curve_table(points: Sequence[Mapping[str, Any]]) -> Table:
     """One row for each strength."""
-    table = Table(title="strength: learned against kept")
+    table = Table(title="strength: learned against kept", title_justify="left", header_style="bold")
     for name in ("strength", "learned", "kept", "lost", "false positives"):
         table.add_column(name, justify="right")
     for point in points:
@@ -29,15 +29,25 @@ def strength_curve_table(points: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
-def strength_curve_figure(points: Sequence[Mapping[str, Any]]) -> Figure:
-    """Left: every figure by strength. Right: learned against kept, with the strengths beside."""
+def strength_curve_figure(points: Sequence[Mapping[str, Any]], images: Mapping[str, int]) -> Figure:
+    """Left: every figure by strength. Right: learned against kept, with the strengths beside.
+
+    Args:
+        points: ``strength_curve`` of an evaluation.
+        images: how many images each figure of the points is measured on.
+    """
     figure = Figure((9.5, 4), layout="constrained")
     by_strength, against = figure.subplots(1, 2)
     strengths = [point["strength"] for point in points]
     for key, label, colour in _COLUMNS:
         if all(point[key] != NOT_MEASURED for point in points):
             by_strength.plot(
-                strengths, [point[key] for point in points], "o-", color=colour, label=label, ms=3
+                strengths,
+                [point[key] for point in points],
+                "o-",
+                color=colour,
+                ms=3,
+                label=label.format(images[key]),
             )
     by_strength.set(xlabel="strength", ylim=(-0.03, 1.03), title="By strength")
     by_strength.legend(frameon=False, fontsize=8)

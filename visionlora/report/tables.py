@@ -13,7 +13,7 @@ from rich.text import Text
 from visionlora.report.intervals import shown_interval, shown_share
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, UNKNOWN, learned_figure
 from visionlora.report.runs import best_run
-from visionlora.report.selected import selected_words
+from visionlora.report.selected import selected_of_runs
 from visionlora.report.sheet import PredictionRow, TopNames
 from visionlora.text import counted, for_terminal
 
@@ -106,7 +106,10 @@ def evaluation_table(metrics: Mapping[str, Any]) -> Table:
         f"({shown_interval(metrics['top5'], metrics['images'])}), "
         f"calibration error {metrics['calibration_error']:.3f}"
     )
-    table = Table(title=title, title_justify="left", header_style="bold", caption=_retained(metrics))
+    table = Table(
+        title=title, title_justify="left", header_style="bold", caption=_retained(metrics),
+        caption_justify="left",
+    )  # fmt: skip
     for name in ("class", "images", "frozen network, top-1", "top-1", "95 % interval"):
         table.add_column(name, justify="left" if name == "class" else "right")
     for name, figures in metrics["per_class"].items():
@@ -129,8 +132,8 @@ def sweep_table(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
     title = f"{counted(len(runs), 'run')}; {names} and loss on their validation images"
     # Without lines between the columns it fits 80 characters.
     table = Table(
-        title=title, title_justify="left", header_style="bold", box=None, pad_edge=False,
-        padding=(0, 2, 0, 0),
+        title=title, title_justify="left", caption_justify="left", header_style="bold", box=None,
+        pad_edge=False, padding=(0, 2, 0, 0),
     )  # fmt: skip
     table.add_column("run", overflow="fold", min_width=14)
     head = "top-1" if names == "top-1" else "learned"
@@ -152,9 +155,8 @@ def sweep_table(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
             style="bold" if place == best else None,
         )
     marked = f"* the best: highest {names} within the budgets" if best is not None else None
-    chosen = dict.fromkeys(words for _, metrics in runs if (words := selected_words(metrics)))
-    if chosen:
-        words = f"the figures are on images that chose {' or '.join(chosen)} of their run"
+    words = selected_of_runs([metrics for _, metrics in runs])
+    if words:
         marked = f"{marked}; {words}" if marked else words
     table.caption = marked
     return table
@@ -162,7 +164,10 @@ def sweep_table(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
 
 def seeds_table(groups: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> Table:
     """Mean and standard deviation over runs that differ only in the seed, one row per group."""
-    table = Table(title="mean ± standard deviation over seeds", title_justify="left", header_style="bold")
+    table = Table(
+        title="mean ± standard deviation over seeds", title_justify="left", caption_justify="left",
+        header_style="bold",
+    )  # fmt: skip
     names = " or ".join({learned_figure(run)[1]: None for _, runs in groups for run in runs})
     for name in ("run", "seeds", names, "loss", "strength", "old top-1 lost", "false positives"):
         table.add_column(name, justify="left" if name == "run" else "right")
@@ -175,8 +180,7 @@ def seeds_table(groups: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> Ta
             [run["contrast"]["after/false_positive_rate"] for run in runs if run["contrast"] != NOT_MEASURED],
         ]
         table.add_row(_text(name), str(len(runs)), *(_spread(values, len(runs)) for values in figures))
-    if any(selected_words(run) for _, runs in groups for run in runs):
-        table.caption = "the figures are on images that chose weights and strength of their run"
+    table.caption = selected_of_runs([run for _, runs in groups for run in runs]) or None
     return table
 
 

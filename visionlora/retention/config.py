@@ -107,7 +107,7 @@ class RetentionConfig(Section):
 
 @dataclass(frozen=True)
 class ContrastConfig(Section):
-    """Negative images: other things in the new style, which must not get a new name."""
+    """Negative images: other things in the new style, which must not get a trained class."""
 
     anchors: str | Sequence[str] = option(
         "auto",

@@ -87,8 +87,8 @@ def negative_images(
     count = options.generated if styles else 0
     generated = generate_negatives(count, size, styles, scenes or generate_images(MAX_SCENES, size))
     notices.say(
-        f"{len(drawings)} drawings of other things that come with VisionLoRA, and {len(generated)} made from "
-        "the training images, show what must not get a new name (contrast.anchors; your own would be better)"
+        f"negatives: {len(drawings)} drawings of other things that come with VisionLoRA, {len(generated)} "
+        "images made from the training images (contrast.anchors; your own images would be better)"
     )
     return [*drawings, *generated]
 

@@ -131,7 +131,7 @@ def start_from_data(
         set_starts(network, own, name)
     left = [site for (_, site), start in starts.items() if start is None]
     rest = f"; {len(left)} keep their own, the first: {left[0]}" if left else ""
-    notices.say(f"{init} starts {counted(len(starts) - len(left), 'layer')}{rest}")
+    notices.say(f"lora.init={init} starts {counted(len(starts) - len(left), 'layer')}{rest}")
 
 
 def _affordable(network: nn.Module, count: int, size: int) -> int:

@@ -65,4 +65,4 @@ def take_options(config: DictConfig, given: Mapping[str, Any], keys: Mapping[str
         if value != own:
             set_value(config, name, value)
             taken.append(f"{name}={shown(value)}")
-    return f"options of {run / CONFIG}: {', '.join(taken)}" if taken else None
+    return f"options taken from {run / CONFIG}: {', '.join(taken)}" if taken else None

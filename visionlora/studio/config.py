@@ -17,7 +17,7 @@ class StudioOptions(Section):
     )
     port: int = option(7860, "port to listen on; 0: any that is free", at_least=0, at_most=65535)
     token: str | None = option(
-        None, "what a browser has to know; null: nothing on this machine, elsewhere one is made and shown",
+        None, "password of the page; null: none on this machine, for any other host one is made and shown",
         free="a token",
     )  # fmt: skip
     open: bool = option(True, "whether the page is opened in the browser")

@@ -56,7 +56,9 @@ def announce(config: RunConfig, folder: ImageFolder, adapted: AdaptedNetwork, no
         blocks = [name.removesuffix(".growth") for name in growths(adapted.network)]
         notices.say(f"new blocks are trained after {listed(blocks)} (model.expand)")
     if tuple(config.lora.targets) == (AUTO,):
-        notices.say(f"adapters are on {adapted.places} layers (lora.targets=auto)")
+        alone = "no layer: the new blocks alone are trained"
+        where = alone if config.model.expand else f"{adapted.places} layers"
+        notices.say(f"adapters are on {where} (lora.targets=auto)")
     halfway = head.kind == "new" and config.lora.restart_every is None
     if not folder.val:
         notices.warn(
