@@ -97,7 +97,7 @@ class LoraConfig:
     rslora: bool = _option(False, "scale by alpha / sqrt(rank)", also=("use_rslora",))
     init: str = _option(
         "default",
-        "auto, gaussian, orthogonal, pissa, loftq, eva, lora_ga, corda, lora_null, contrastive or a folder",
+        "auto, default, gaussian, orthogonal, pissa, loftq, eva, lora_ga, corda, lora_null or contrastive",
         path=True, free="a start's name, or the folder of a learned start", sweeps=True,
         also=("init_lora_weights",),
     )  # fmt: skip

@@ -123,9 +123,9 @@ class Changes:
         """The changes in one line."""
         forgotten, gained = int(self.forgotten.sum()), int(self.gained.sum())
         if not self.frozen.labelled:
-            return f"{forgotten} of {len(self.classes)} old images get another name than before"
+            return f"{forgotten} of {len(self.classes)} old images get another prediction than before"
         correct = int(self.correct_before.sum())
-        return f"of {correct} old images that were right {forgotten} are wrong now; {gained} others are right now"
+        return f"of {correct} old images that were right {forgotten} are wrong now; {gained} others are right"
 
 
 def changes_between(

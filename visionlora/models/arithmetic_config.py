@@ -18,7 +18,7 @@ class CombineConfig(Section):
     adapters: Sequence[str] = option(help="run folders or adapter directories of one network", path=True)
     output: str = option(help="the adapter directory to write", path=True)
     method: str = option(
-        "average", "ties keeps the largest numbers of each adapter, dare random ones; dare_ties: dare, then ties",
+        "average", "ties keeps each adapter's largest numbers, dare random ones; dare_ties: dare, then ties",
         words=("add", "subtract", "average", "ties", "dare", "dare_ties"),
     )  # fmt: skip
     weights: Sequence[float] | None = option(
