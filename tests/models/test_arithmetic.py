@@ -220,4 +220,4 @@ def test_the_commands_take_the_keys_as_people_write_them(
     assert "energy lost" in left.out
     wrong = command("predict", f"adapter=[{a},{b}]", "adapter.weights=[1]", "images=x.png")
     assert (wrong.code, wrong.err.count("\n")) == (2, 1)
-    assert "adapter_weights has 1 numbers for 2 adapters" in wrong.err
+    assert "adapter_weights has 1 number for 2 adapters" in wrong.err

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from visionlora.adapters.io.config_file import _OWN_KINDS
 from visionlora.errors import VisionLoraError
-from visionlora.models.restore import restore
+from visionlora.models.restore import adapter_directory, restore
 
 OTHERS = tuple(key for key in _OWN_KINDS if key != "model")
 """Keys of our own, which may be null."""
@@ -53,3 +53,28 @@ def test_an_update_for_another_network_changes_nothing(tmp_path: Path) -> None:
     save_file(tensors, tmp_path / "adapter_model.safetensors")
     with pytest.raises(VisionLoraError, match="the network has no layer fc"):
         restore(tmp_path)
+
+
+def test_a_path_without_an_adapter_says_what_it_is_and_what_to_give(tmp_path: Path) -> None:
+    for folder in ("runs/one/adapter", "stopped", "empty"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "runs" / "one" / "adapter" / "adapter_config.json").write_text("{}")
+    for name in ("stopped/config.yaml", "runs/one/config.yaml", "runs/one/adapter/adapter_model.safetensors"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "notes.txt").write_text("")
+    save_file({}, tmp_path / "lycoris.safetensors", {"ss_network_dim": "4"})
+    save_file({}, tmp_path / "merged.safetensors", {"categories": "[]"})
+    for name, said in {
+        "runs": f"holds runs and is none; give one of {tmp_path / 'runs' / 'one'}",
+        "runs/one/config.yaml": f"is a file; give its folder: {tmp_path / 'runs' / 'one'}",
+        "runs/one/adapter/adapter_model.safetensors": "is a file; give its folder: ",
+        "stopped": "is a run without an adapter; visionlora train resume=",
+        "empty": "has no adapter_config.json; give a run folder",
+        "nothing": "does not exist; give a run folder",
+        "notes.txt": "is a file; give a run folder",
+        "lycoris.safetensors": "is a file; visionlora convert from=",
+        "merged.safetensors": "has the weights of a whole network and no adapter",
+    }.items():
+        with pytest.raises(VisionLoraError) as refused:
+            adapter_directory(tmp_path / name)
+        assert str(refused.value).startswith(f"adapter: {tmp_path / name} {said}")

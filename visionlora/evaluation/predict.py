@@ -111,7 +111,8 @@ def _predict(
             if stop.number is not None:
                 break
     rows = [_row(prediction) for prediction in shown]
-    show(predictions_table(rows, several), console)
+    if rows:
+        show(predictions_table(rows, several), console)
     _say_totals(console, options.output, count - len(broken), len(shown))
     if count < len(images):
         console.print(Text(f"stopped after {count:,} of {counted(len(images), 'image')}"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from visionlora.models.config import MOST_ADAPTERS
 from visionlora.options import Section, option
+from visionlora.text import counted
 
 FORMATS = ("visionlora", "peft", "lycoris", "loralib")
 
@@ -41,7 +42,8 @@ class CombineConfig(Section):
             raise ValueError(f"adapters has {len(self.adapters)} adapters; give 1 to {MOST_ADAPTERS}")
         if self.weights is not None and len(self.weights) != len(self.adapters):
             raise ValueError(
-                f"weights has {len(self.weights)} numbers for {len(self.adapters)} adapters; give one each"
+                f"weights has {counted(len(self.weights), 'number')} for "
+                f"{counted(len(self.adapters), 'adapter')}; give one for each"
             )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.patterns import check_patterns
 from visionlora.options import Section, option, section
+from visionlora.text import counted
 
 FIRST, HEAD = "first", "head"
 """What `quantise_skip` calls the first layer and the last one."""
@@ -95,8 +96,8 @@ class AdapterSource(Section):
             raise ValueError(f"adapter has {len(self.adapters)} adapters; give 1 to {MOST_ADAPTERS}")
         if self.adapter_weights is not None and len(self.adapter_weights) != len(self.adapters):
             raise ValueError(
-                f"adapter_weights has {len(self.adapter_weights)} numbers for {len(self.adapters)} "
-                "adapters; give one for each"
+                f"adapter_weights has {counted(len(self.adapter_weights), 'number')} for "
+                f"{counted(len(self.adapters), 'adapter')}; give one for each"
             )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from visionlora.adapters import load_adapter, read_adapter_config
@@ -18,7 +19,7 @@ from visionlora.models import Backbone, Head, apply_head, final_layer, load_back
 from visionlora.models.expand import expand_at
 from visionlora.models.factory import is_factory
 from visionlora.models.quantise import quantise_base, read_corrections
-from visionlora.text import brief
+from visionlora.text import brief, listed
 
 MULTI_LABEL = "multi_label"
 """What ``task`` of an adapter says where an image may have several labels; others have no such key."""
@@ -53,13 +54,41 @@ def adapter_directory(path: str | Path) -> Path:
     for candidate in (folder / "adapter", folder):
         if (candidate / "adapter_config.json").is_file():
             return candidate
-    if folder.suffix.lower() in (".safetensors", ".pt", ".pth") and folder.is_file():
-        raise VisionLoraError(
-            f"adapter: {folder} is a file; visionlora convert from={folder} model=NAME output=FOLDER makes "
-            "an adapter directory of one that LyCORIS or loralib saved"
-        )
-    problem = "has no adapter_config.json" if folder.is_dir() else "does not exist"
-    raise VisionLoraError(f"adapter: {folder} {problem}; give a run folder or an adapter directory")
+    raise VisionLoraError(f"adapter: {folder} {_why_none(folder)}")
+
+
+def _why_none(path: Path) -> str:
+    """Why there is no adapter directory at a path, and what to give instead."""
+    wanted = "give a run folder or an adapter directory"
+    if path.is_file():
+        for folder in (path.parent / "adapter", path.parent):
+            if (folder / "adapter_config.json").is_file():
+                return f"is a file; give its folder: {path.parent}"
+        if _holds_network(path):
+            return f"has the weights of a whole network and no adapter; {wanted}"
+        if path.suffix.lower() in (".safetensors", ".pt", ".pth"):
+            return (
+                f"is a file; visionlora convert from={path} model=NAME output=FOLDER makes an adapter "
+                "directory of one that LyCORIS or loralib saved"
+            )
+        return f"is a file; {wanted}"
+    if not path.is_dir():
+        return f"does not exist; {wanted}"
+    if (path / "config.yaml").is_file():
+        return f"is a run without an adapter; visionlora train resume={path} continues one that was stopped"
+    below = sorted(found.parent.parent for found in path.glob("*/adapter/adapter_config.json"))
+    if below:
+        return f"holds runs and is none; give one of {listed([str(run) for run in below], 5)}"
+    return f"has no adapter_config.json; {wanted}"
+
+
+def _holds_network(path: Path) -> bool:
+    """Whether a file has the names of a network's outputs in its metadata, as ``merge`` writes them."""
+    try:
+        with safe_open(path, "pt") as file:
+            return "categories" in (file.metadata() or {})
+    except (SafetensorError, OSError):
+        return False
 
 
 def restore(path: str | Path, model: str | None = None, weights: str | None = None) -> TrainedModel:

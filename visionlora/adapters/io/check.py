@@ -63,7 +63,7 @@ def _layer_mismatches(
     modules = dict(model.named_modules(remove_duplicate=False))
     missing = [site for site in saved if site not in modules and site not in sites]
     if missing:
-        yield f"the network has no layer {listed(missing)} (close names: {closest(missing[0], sites)})"
+        yield f"the network has no layer {listed(missing, 5)} (close names: {closest(missing[0], sites)})"
     for site in saved:
         if site in modules and site not in sites:
             yield f"{site} is a {type(modules[site]).__name__}, which no adapter can be attached to"

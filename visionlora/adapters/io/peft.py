@@ -150,7 +150,7 @@ def read_one(model: nn.Module, directory: Path, name: str, check_fingerprint: bo
     expected = config["visionlora"].get("fingerprint")
     check_base = check_fingerprint and expected and not wrong
     if check_base and base_fingerprint(model, config["modules_to_save"]) != expected:
-        wrong = ["its base tensors were others (check_fingerprint=False loads it anyway)"]
+        wrong = ["its base tensors were others (in Python check_fingerprint=False loads it anyway)"]
     if wrong:
         raise LoraError(
             f"{directory} does not fit this {type(model).__name__}: {'; '.join(wrong[:_CLAUSES])}. "
