@@ -112,6 +112,13 @@ def test_the_summary_fits_a_narrow_terminal(metrics: dict[str, Any]) -> None:
     assert "1.000" in text
 
 
+def test_the_summary_has_no_top5_where_a_new_head_has_five_outputs_or_fewer(metrics: dict[str, Any]) -> None:
+    metrics["after"]["val/top5"] = 1.0
+    assert "validation images, top-5" in _text(summary_table(metrics))
+    metrics |= {"head": "new", "classes": ["ant", "bee"]}
+    assert "validation images, top-5" not in _text(summary_table(metrics))
+
+
 def test_the_sweep_has_a_row_for_each_run(metrics: dict[str, Any], unmeasured: dict[str, Any]) -> None:
     text = _text(sweep_table([("lora.rank=1, lora.targets=[conv]", metrics), ("lora.rank=8", unmeasured)]))
     assert "25,000" in _line(text, "lora.rank=1")

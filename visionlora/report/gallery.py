@@ -141,7 +141,7 @@ def gallery_table(entries: Sequence[GalleryEntry]) -> Table:
     for one in entries:
         kind = one.family if one.rank is None else f"{one.family}, {one.rank}"
         cells = (
-            (one.name, one.network), (_names(one.classes, 2),), (kind, _kilobytes(one.size)),
+            (one.name, one.network), (_names(one.classes, 2),), (kind, _kibibytes(one.size)),
             *((_figure(one, key),) for key in _FIGURES), (one.date,),
         )  # fmt: skip
         table.add_row(*(_lines(*cell) for cell in cells))
@@ -200,7 +200,7 @@ def _card(one: GalleryEntry) -> str:
         "network": one.network,
         "classes": _names(one.classes, 6),
         "family": one.family if one.rank is None else f"{one.family}, rank {one.rank}",
-        "size": _kilobytes(one.size),
+        "size": _kibibytes(one.size),
         **{title: _figure(one, key) for key, title in _FIGURES.items()},
         "date": one.date,
     }
@@ -226,8 +226,8 @@ def _names(names: Sequence[str], most: int) -> str:
     return printable(", ".join(names[:most]) + more) or "-"
 
 
-def _kilobytes(size: int) -> str:
-    return f"{size / 1000:,.0f} kB"
+def _kibibytes(size: int) -> str:
+    return f"{size / 1024:,.0f} KiB"
 
 
 def _figure(one: GalleryEntry, key: str) -> str:

@@ -49,13 +49,14 @@ def _new_rows(metrics: Mapping[str, Any], crossed: Mapping[str, Any]) -> list[_R
     before, after, test = metrics["before"], metrics["after"], metrics["test"]
     star = "*" if after[SELECTED] else ""
     fitted = crossed.get("validation", NOT_MEASURED)
+    few = metrics["head"] == "new" and len(metrics["classes"]) <= 5  # each is among the first five
     for key, name in (
         ("top1", "top-1"), ("top5", "top-5"), ("balanced_accuracy", "balanced accuracy"),
         ("map", "mean AP"), ("f1", "micro F1"), ("macro_f1", "macro F1"),
         ("exact", "all labels right"), ("loss", "loss"),
     ):  # fmt: skip
         value = after.get(f"val/{key}")
-        if value is None:
+        if value is None or (key == "top5" and few):
             continue
         interval = shown_interval(value, count) if key in ("top1", "top5", "exact") else ""
         other = "" if isinstance(fitted, str) else shown_share(fitted.get(key, ""))
@@ -150,6 +151,6 @@ def _title(metrics: Mapping[str, Any]) -> str:
     share = parameters["trainable"] / parameters["total"]
     return (
         f"{metrics['model']['used']}: {parameters['trainable']:,} of {parameters['total']:,} parameters "
-        f"trained ({share:.1%}), adapter {parameters['adapter_bytes'] / 1024:.0f} KiB, "
+        f"trained ({share:.1%}), adapter {parameters['adapter_bytes'] / 1024:,.0f} KiB, "
         f"{counted(metrics['steps'], 'step')} of {metrics['time']['step_ms']:.0f} ms"
     )
