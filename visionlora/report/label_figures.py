@@ -55,7 +55,9 @@ def label_figures(metrics: Mapping[str, Any]) -> LabelFigures | None:
 
 def labels_table(found: LabelFigures) -> Table:
     """The labels with the lowest average precision first, for the terminal."""
-    table = Table(title=f"labels, on {found.images}", title_justify="left", header_style="bold")
+    table = Table(
+        title=f"labels, on {found.images}", title_justify="left", caption_justify="left", header_style="bold"
+    )
     table.add_column("label")
     for name in _FIGURES.values():
         table.add_column(name, justify="right")
