@@ -61,6 +61,23 @@ def test_a_read_only_folder_is_refused(place: Path) -> None:
         require_writable(place / "folder" / "out.csv", "output")
 
 
+@pytest.mark.parametrize(
+    ("mark", "name", "said"),
+    [
+        ("adapter_config.json", "adapter_model.safetensors", "is a file of an adapter"),
+        ("config.yaml", "metrics.json", "is a file of a run"),
+        ("config.yaml", "file", "is the file that is read"),
+    ],
+)
+def test_no_output_replaces_a_file_of_a_run_or_an_adapter_or_what_is_read(
+    place: Path, mark: str, name: str, said: str
+) -> None:
+    require_writable(place / name, "output", "imagenet", str(place / "folder"), None)
+    (place / mark).touch()
+    with pytest.raises(VisionLoraError, match=f"output: .*{name} {said}"):
+        require_writable(place / name, "output", str(place / "folder" / ".." / "file"))
+
+
 @pytest.mark.parametrize("name", ["new/folders/out.csv", "file", f"{'金' * 83}.csv", "K\udce4fer.csv"])
 def test_checking_a_place_makes_and_changes_nothing(place: Path, name: str) -> None:
     require_writable(place / name, "output")

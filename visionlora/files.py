@@ -28,6 +28,12 @@ DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG, 
 _FULL = 2**16
 """Bytes: with fewer free, it is the disk that a file could not be written to."""
 
+_KEPT = {
+    "adapter_config.json": ("adapter_config.json", "adapter_model.safetensors"),
+    "config.yaml": ("images.json", "kernels.json", "metrics.json", "report.html", "run.json", "status.json"),
+}
+"""Files that no ``output=`` replaces where a folder has them: by the file that the folder is known by."""
+
 MOST_JSON = 2**30
 """Bytes of a JSON file that is read: the manifest of several million images."""
 
@@ -98,20 +104,27 @@ def reported(path: Path, beside: Path) -> Iterator[None]:
         raise _cannot_write(path, OSError(number, os.strerror(number))) from error
 
 
-def require_writable(path: str | Path, key: str) -> None:
+def require_writable(path: str | Path, key: str, *sources: str | None) -> None:
     """Check that a file can be written before the work for it is done; nothing is made.
 
     Args:
         path: of the file; folders that are missing will be made.
         key: the option that names it, for the error.
+        sources: files that are read for it, and other texts.
 
     Raises:
-        VisionLoraError: it cannot.
+        VisionLoraError: it cannot, or a source or a file of a run or an adapter would be lost.
     """
     path = Path(path)
     try:
         if path.is_dir():
             raise VisionLoraError(f"{key}: {path} is a folder; give the name of a file")
+        for mark, names in _KEPT.items():
+            if path.name in names and (path.parent / mark).is_file():
+                what = "an adapter" if mark == "adapter_config.json" else "a run"
+                raise VisionLoraError(f"{key}: {path} is a file of {what}; name another file")
+        if path.exists() and any(source and path.resolve() == Path(source).resolve() for source in sources):
+            raise VisionLoraError(f"{key}: {path} is the file that is read; name another file")
         (path.parent / _temporary_name(path)).exists()  # refuses a name that is too long
         folder = next(one for one in (path.parent, *path.parent.parents) if one.exists())
         probe = folder / _temporary_name(path)

@@ -45,6 +45,8 @@ class CombineConfig(Section):
                 f"weights has {counted(len(self.weights), 'number')} for "
                 f"{counted(len(self.adapters), 'adapter')}; give one for each"
             )
+        if self.density != 0.5 and not self.method.startswith(("ties", "dare")):
+            raise ValueError(f"density is for ties and dare; method is {self.method}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,7 +31,7 @@ class UnknownClass(VisionLoraError):
 
     def __str__(self) -> str:
         close = self.close()
-        hint = f"; close: {', '.join(close)}" if close else ""
+        hint = f"; close: {', '.join(close)}" if close else f"; it has {listed(self._categories, 10)}"
         what = f"class '{listed([self._name])}' is not one of the network's {len(self._categories)} classes"
         return f"{what}{hint}"
 

@@ -66,7 +66,7 @@ def _checked_output(options: ConvertConfig) -> Path:
     path = Path(options.output)
     if path.suffix.lower() not in suffixes:
         raise VisionLoraError(f"output: {options.to} is a file; {path} has to end in {' or '.join(suffixes)}")
-    require_writable(path, "output")
+    require_writable(path, "output", options.source, options.weights)
     return path
 
 

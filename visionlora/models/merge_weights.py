@@ -66,7 +66,7 @@ def write_merged(
         raise VisionLoraError(f"output: {output} has an unknown suffix; use {', '.join(FORMATS)}")
     names = path.with_suffix(".classes.json")
     for file in (path, names):
-        require_writable(file, "output")
+        require_writable(file, "output", weights)
     paths = (adapters,) if isinstance(adapters, str) else adapters
     trained = restore_adapters(paths, shares, strength, model, weights)
     if growths(trained.network):

@@ -30,7 +30,7 @@ def write_quantised_weights(model: ModelConfig, output: str) -> str:
     """
     assert model.quantise is not None
     path = Path(output)
-    require_writable(path, "output")
+    require_writable(path, "output", model.weights)
     backbone = load_backbone(model.name, model.weights)
     if packed_weights(backbone.model):
         raise VisionLoraError(f"model.weights={model.weights} is quantised; name a file with dense weights")
