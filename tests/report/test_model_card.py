@@ -11,7 +11,7 @@ import yaml
 from markdown_it import MarkdownIt
 
 from visionlora.adapters import LoraConfig
-from visionlora.report.card_metadata import figures_in, figures_of_run, read_header
+from visionlora.report.card_metadata import figures_in, figures_of_run, images_of_run, read_header
 from visionlora.report.model_card import WEIGHTS_TAKEN, changes_markdown, model_card
 
 POCKET = "`pocket`, the small SqueezeNet that ships with VisionLoRA"
@@ -49,6 +49,7 @@ def test_a_hub_reads_the_figures_in_the_front_matter(metrics: dict[str, Any], tm
     figures = figures_in(header)
     assert figures == {"learned": 1.0, "forgotten": 0.01, "false_positives": 0.05, "selected": True}
     assert figures == figures_of_run(metrics)
+    assert images_of_run(metrics) == {"learned": 10, "forgotten": 100, "false_positives": 40}
     data = huggingface_hub.ModelCard.load(tmp_path / "README.md").data
     results = {one.metric_name: one.metric_value for one in data.eval_results}
     assert results == {"top-1": 1.0, "top-1 lost": 0.01, "false-positive rate": 0.05}

@@ -53,6 +53,17 @@ def figures_of_run(metrics: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def images_of_run(metrics: Mapping[str, Any]) -> dict[str, int]:
+    """How many images the three figures of :func:`figures_of_run` are measured on; 0: not measured."""
+    parts = {"forgotten": metrics["retention"], "false_positives": metrics["contrast"]}
+    tested = metrics["test"]["after"]
+    learned = metrics["images"]["val"] if isinstance(tested, str) else tested["images"]
+    return {
+        "learned": learned,
+        **{key: 0 if isinstance(one, str) else one["images"] for key, one in parts.items()},
+    }
+
+
 def card_header(metrics: Mapping[str, Any], lora: Mapping[str, Any], date: str) -> str:
     """The header, between its ``---`` lines.
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 
 from visionlora.data.images import BadImage, open_image
 from visionlora.files import replacing
-from visionlora.report.card_metadata import figures_of_run
+from visionlora.report.card_metadata import figures_of_run, images_of_run
 from visionlora.report.drawing import (
     BACKGROUND,
     BLACK_TEXT,
@@ -23,6 +23,7 @@ from visionlora.report.drawing import (
 )
 from visionlora.report.metrics_file import learned_figure
 from visionlora.report.sheet import PredictionRow, TopNames
+from visionlora.text import counted
 
 WIDTH, HEIGHT = 512, 768
 IMAGES = 3
@@ -98,7 +99,7 @@ def _draw_prediction(
 
 
 def _draw_figures(canvas: Image.Image, metrics: Mapping[str, Any]) -> None:
-    figures = figures_of_run(metrics)
+    figures, images = figures_of_run(metrics), images_of_run(metrics)
     width = (WIDTH - 2 * _MARGIN - 2 * _GAP) // 3
     titles = {"learned": "learned", "forgotten": "forgotten", "false_positives": "false positives"}
     for place, (key, title) in enumerate(titles.items()):
@@ -108,6 +109,9 @@ def _draw_figures(canvas: Image.Image, metrics: Mapping[str, Any]) -> None:
         shown = "-" if value is None else f"{value:.1%}"
         draw_text(canvas, (left + 14, _FIGURES_TOP + 28), title, 15, GREY_TEXT)
         draw_text(canvas, (left + 14, _FIGURES_TOP + 60), shown, 26, BLACK_TEXT, bold=True)
+        if value is not None:
+            words = counted(images[key], "image")
+            draw_text(canvas, (left + 14, _FIGURES_TOP + 82), words, 13, GREY_TEXT)
     figure = learned_figure(metrics)[1]
     note = f"{figure} on images it was not trained on; - : not measured"
     if figures["selected"]:
