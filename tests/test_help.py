@@ -63,6 +63,13 @@ def test_help_shows_defaults_of_the_command_and_what_is_required(command: Comman
     assert "presets: data=folder, data=goldfish" in command("train", "--help", "data").out
 
 
+def test_a_preset_that_a_command_cannot_load_is_neither_listed_nor_taken(command: Command) -> None:
+    assert "goldfish" not in command("explain", "--help", "data").out
+    left = command("explain", "data=goldfish")
+    assert left.code == 2
+    assert "there is no data=goldfish; there are data=default" in left.err
+
+
 def test_help_for_an_unknown_group_suggests_one(command: Command) -> None:
     left = command("train", "--help", "lroa")
     assert left.code == 2

@@ -13,7 +13,7 @@ from typing import Any
 from visionlora.errors import VisionLoraError
 from visionlora.options import kinds
 from visionlora.paths import shipped
-from visionlora.settings import Group, Key
+from visionlora.settings import Group, Key, is_preset_of
 from visionlora.text import without_references
 
 _FLAGS = {
@@ -234,7 +234,8 @@ def presets(group: Group, folders: Sequence[Path] = ()) -> list[str]:
     names = {group.preset}
     for folder in (shipped("conf"), *folders):
         root = folder / group.name
-        names |= {file.relative_to(root).with_suffix("").as_posix() for file in root.rglob("*.yaml")}
+        files = [file for file in root.rglob("*.yaml") if folder in folders or is_preset_of(group, file)]
+        names |= {file.relative_to(root).with_suffix("").as_posix() for file in files}
     return sorted(names)
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from omegaconf import MISSING, DictConfig, OmegaConf
@@ -53,6 +55,12 @@ def groups_of(cls: type) -> Iterator[Group]:
                 if not only or key.name.removeprefix(f"{one.name}.") in only
             )
             yield Group(one.name, section, one.metadata["preset"], keys)
+
+
+def is_preset_of(group: Group, file: Path) -> bool:
+    """Whether a file of ``conf`` is for this command's group: what it builds on is the group's own preset."""
+    based_on = re.findall(r"^  - (?!_self_)(\w+)", file.read_text(encoding="utf-8"), re.MULTILINE)
+    return all(name == group.preset for name in based_on)
 
 
 def top_level(cls: type) -> tuple[Key, ...]:

@@ -92,8 +92,8 @@ def attach(
     config = config or LoraConfig()
     if config.init in (AUTO, *FROM_DATA):
         raise LoraError(
-            f"init={config.init} needs images: attach with init=default, then use "
-            f"visionlora.adapters.collect.set_starts."
+            f"init={config.init} needs images, and there are none here: use init=default, and in a program "
+            f"visionlora.adapters.collect.set_starts after it."
         )
     if is_learned(config.init):
         raise LoraError(

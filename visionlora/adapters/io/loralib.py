@@ -63,7 +63,9 @@ def load_loralib(
     if not layers:
         raise LoraError(f"{path} has no lora_A and lora_B: give a state dict that loralib saved.")
     if alpha is None:
-        raise LoraError(f"{path}: loralib's files don't hold alpha; give the lora_alpha of the training as alpha=NUMBER.")
+        raise LoraError(
+            f"{path}: loralib's files don't hold alpha; give the lora_alpha of the training as alpha=NUMBER."
+        )
     if not (math.isfinite(alpha) and alpha > 0):
         raise LoraError(f"alpha is {alpha!r}: give a positive number.")
     modules = dict(model.named_modules())
