@@ -63,7 +63,8 @@ def gallery(config: DictConfig) -> int:
 
     found, problems = find_adapters(Path(options.folder))
     shown = sort_entries(filter_entries(found, options.filter or ""), options.sort)
-    show(gallery_table(shown))
+    if shown:
+        show(gallery_table(shown))
     if len(shown) < len(found):
         print(f"{len(shown)} of {counted(len(found), 'adapter')} with the words {printable(options.filter)}")
     if options.report is not None:

@@ -104,9 +104,12 @@ def test_names_are_text_on_the_page_and_in_the_terminal(folder: Path, tmp_path: 
 def test_a_broken_adapter_is_named_and_the_others_are_listed(folder: Path) -> None:
     (folder / "worse" / "adapter" / "adapter_config.json").write_text("{")
     (folder / "by another" / "adapter_model.safetensors").unlink()
+    cut = write_adapter(folder / "cut", None) / "adapter_model.safetensors"
+    cut.write_bytes(cut.read_bytes()[:-8])
     entries, problems = find_adapters(folder)
     assert [one.name for one in entries] == ["goldfish"]
-    assert len(problems) == 2
+    assert len(problems) == 3
+    assert any("cut/adapter_model.safetensors is damaged or cut off" in one for one in problems)
     assert any("is not JSON" in one for one in problems)
     assert any("has no adapter_model.safetensors" in one for one in problems)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.table import Table
 from rich.text import Text
+from safetensors import SafetensorError, safe_open
 
 from visionlora.adapters import LoraError, read_adapter_config
 from visionlora.errors import VisionLoraError
@@ -99,6 +100,11 @@ def _entry(directory: Path, root: Path) -> GalleryEntry:
     tensors = directory / TENSORS
     if not tensors.is_file():
         raise VisionLoraError(f"{directory} has no {TENSORS}; copy the whole directory")
+    try:
+        with safe_open(tensors, "pt"):  # which reads the header and the file's size
+            pass
+    except SafetensorError as error:
+        raise VisionLoraError(f"{tensors} is damaged or cut off ({error}); copy it again") from error
     base = config.get("base_model_name_or_path")
     rank, date = config.get("r"), header.get("date")
     network = own.get("model") or (base if isinstance(base, str) else "")
