@@ -70,6 +70,12 @@ def test_a_preset_that_a_command_cannot_load_is_neither_listed_nor_taken(command
     assert "there is no data=goldfish; there are data=default" in left.err
 
 
+def test_alternatives_are_listed_in_words(command: Command) -> None:
+    assert "a path ending in .csv or .jsonl, or null" in words(command("predict", "--help", "output").out)
+    ending = "a path ending in .onnx, .pt2, .safetensors, .mlpackage or .tflite"
+    assert ending in words(command("export", "--help", "output").out)
+
+
 def test_help_for_an_unknown_group_suggests_one(command: Command) -> None:
     left = command("train", "--help", "lroa")
     assert left.code == 2

@@ -220,8 +220,15 @@ def shown(value: Any) -> str:
 
 def takes(hint: Any, rule: Rule) -> str:
     """What an option takes, in words: ``auto or a whole number of at least 1``."""
-    words = [word for kind in kinds(hint) for word in _words(kind, rule)]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+    return _either([word for kind in kinds(hint) for word in _words(kind, rule)])
+
+
+def _either(words: Sequence[str]) -> str:
+    """``a``, ``a or b``, ``a, b or c``; with a comma before the last ``or`` where an item has one."""
+    if len(words) == 1:
+        return words[0]
+    comma = "," if " or " in words[-2] else ""
+    return f"{', '.join(words[:-1])}{comma} or {words[-1]}"
 
 
 def _words(kind: Any, rule: Rule) -> list[str]:
@@ -233,7 +240,7 @@ def _words(kind: Any, rule: Rule) -> list[str]:
     if origin in (int, float):
         return [("a whole number" if origin is int else "a number") + _range(rule)]
     if origin is str:
-        ending = f" ending in {' or '.join(rule.suffixes)}" if rule.suffixes else ""
+        ending = f" ending in {_either(rule.suffixes)}" if rule.suffixes else ""
         free = rule.free or ("a path" if rule.path else "text")
         return [*rule.words, *([free + ending] if rule.takes_any_text else [])]
     if origin is Mapping:
