@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
@@ -22,6 +23,9 @@ from typing import Any, TypeVar
 
 from visionlora.errors import MachineFault, VisionLoraError
 from visionlora.place import TORCHRUN, place
+
+_others: list[BaseProcess] = []
+"""Those that :func:`run_in` has started, while they run."""
 
 Value = TypeVar("Value")
 Options = TypeVar("Options")
@@ -75,6 +79,8 @@ def joined(accelerator: str, always: bool = False) -> Iterator[None]:
     backend = {"cuda": "cpu:gloo,cuda:nccl", "xpu": "cpu:gloo,xpu:xccl"}.get(accelerator, "gloo")
     meeting = os.environ.get("VISIONLORA_MEETING")
     alone = distributed.HashStore() if here.count == 1 else None
+    if meeting:
+        _wait_for_all(Path(meeting.removeprefix("file://")).parent)
     distributed.init_process_group(
         backend, None if alone else meeting or _address(), store=alone, rank=here.rank, world_size=here.count
     )
@@ -91,6 +97,21 @@ def joined(accelerator: str, always: bool = False) -> Iterator[None]:
         raise NoAnswer(f"another process has ended ({str(error)[:160]}); its own message says why") from error
     finally:
         distributed.destroy_process_group()
+
+
+def _wait_for_all(folder: Path) -> None:
+    """Wait until each process has come so far: torch.distributed waits half an hour for one that has ended.
+
+    Raises:
+        NoAnswer: another process has ended.
+    """
+    here, parent = place(), multiprocessing.parent_process()
+    (folder / f"{here.rank}.here").touch()
+    while not all((folder / f"{rank}.here").exists() for rank in range(here.count)):
+        started_by = parent is None or parent.is_alive()
+        if not started_by or any(process.exitcode is not None for process in _others):
+            raise NoAnswer("another process has ended before the work began; its own message says why")
+        time.sleep(0.02)
 
 
 def of_first(options: Options) -> Options:
@@ -139,6 +160,7 @@ def run_in(count: int, work: Callable[[], int], other: Callable[..., int], *argu
         ]
         for process in others:
             process.start()
+        _others[:] = others
         try:
             with _environment_set(_environment(0, count, meeting)):
                 code = work()
@@ -150,6 +172,7 @@ def run_in(count: int, work: Callable[[], int], other: Callable[..., int], *argu
             for process in others:
                 process.kill()  # nothing, where it has ended
                 process.join()
+            _others.clear()
     return code
 
 

@@ -164,8 +164,9 @@ def dies(*_: Any) -> int:
         (dies, MachineFault, "process 1 of 2: signal 9 ended it"),
     ],
 )
+@pytest.mark.parametrize("early", [False, True], ids=["at work", "before they have met"])
 def test_where_another_process_ends_the_first_one_says_why(
-    other: Any, kind: type, said: str, monkeypatch: pytest.MonkeyPatch
+    other: Any, kind: type, said: str, early: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if sys.platform != "linux" or torch.accelerator.is_available():
         pytest.skip("processes are forked on Linux, and not where an accelerator has threads")
@@ -178,6 +179,8 @@ def test_where_another_process_ends_the_first_one_says_why(
         return 0
 
     def taking_part(*arguments: Any) -> int:
+        if early:
+            return other(*arguments)
         with joined("cpu"):
             return other(*arguments)
 
