@@ -78,7 +78,7 @@ def test_few_classes_get_shipped_drawings_and_generated_negatives(
 ) -> None:
     left, folder = train("retention.generated=16", "contrast.generated=6")
     assert left.code == 0, left.err
-    assert "6 made from the training images" in left.out
+    assert "6 images made from the training images" in left.out
     assert metrics_of(folder)["images"]["anchors"] == 16 + 6 + 128
 
 
