@@ -123,3 +123,11 @@ def test_what_gives_no_tasks_is_refused_in_one_line(meta, folder: Path) -> None:
         left = meta(other)
         assert left.code == 2 and "use lora.family=lora" in left.err
         assert left.err.count("\n") == 1
+
+
+def test_a_folder_of_something_else_gets_no_start(meta, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").write_text("seed: 0")
+    left = meta(output="run")
+    assert left.code == 2 and "run holds other files, and no start to continue" in left.err
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["config.yaml"]

@@ -49,6 +49,10 @@ def learn_start(options: MetaOptions, console: Console | None = None) -> dict[st
     notices = Notices(console)
     output = Path(options.start)
     require_writable(output / PROGRESS, "start")
+    if output.is_dir() and any(output.iterdir()) and not (output / PROGRESS).is_file():
+        raise VisionLoraError(
+            f"start: {output} holds other files, and no start to continue; give a new folder"
+        )
     found = scan(options.data.root, seed=options.seed)
     images = (*found.train, *found.val)
     unseen = held_out(found.classes, options.meta.held_out, options.seed)
@@ -85,12 +89,12 @@ def _check_classes(seen: Sequence[ImageFile], options: MetaOptions, notices: Not
     shots, usable = options.meta.shots, _by_class(seen, options.meta.shots)
     few = {image.label for image in seen} - set(usable)
     if few:
-        notices.say(f"{len(few)} classes have no more than meta.shots={shots} images and are in no task")
+        notices.say(f"in no task, for too few images (meta.shots={shots} or fewer): {listed(sorted(few))}")
     if len(usable) < 2:
         raise VisionLoraError(
             f"data.root: {options.data.root} has fewer than 2 classes with more than meta.shots={shots} "
-            "images that are not held out, and a task needs 2; hold out fewer than "
-            f"meta.held_out={options.meta.held_out}, or give more images"
+            f"images that are not held out (meta.held_out={options.meta.held_out}), and a task needs 2; give "
+            "more images, or hold out fewer classes"
         )
 
 

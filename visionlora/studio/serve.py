@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import secrets
 import socket
 import threading
@@ -54,8 +55,8 @@ def _listening(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise VisionLoraError(
-            f"port {port} of {host} cannot be used: {error.strerror}; set port=0 for one that is free"
-        ) from error
+        taken = error.errno in (errno.EADDRINUSE, errno.EACCES)
+        advice = "set port=0 for one that is free" if taken else "give host= an address of this machine"
+        raise VisionLoraError(f"port {port} of {host} cannot be used: {error.strerror}; {advice}") from error
     listener.listen(128)
     return listener
