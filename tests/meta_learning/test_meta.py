@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from tests.conftest import Command, Train
+from tests.training.test_resume import bytes_of, stopped_and_continued
 from visionlora.adapters import read_adapter_config
 from visionlora.adapters.io.tensor_file import read_tensors
 from visionlora.meta_learning.tasks import held_out, sample_task
@@ -80,8 +81,9 @@ def test_a_start_is_learned_without_its_held_out_classes_and_a_run_begins_at_it(
     one, two = (read_tensors(tmp_path / name) for name in ("start", "again"))
     assert all(torch.equal(one[name], two[name]) for name in one)
     assert not any(bool(tensor.any()) for name, tensor in one.items() if "lora_B" in name)
-    meta(f"meta.method={method}", "meta.tasks=1", "meta.outer_lr=1e-9", output="gaussian")
-    first = read_tensors(tmp_path / "gaussian")
+    left = meta(f"meta.method={method}", "meta.tasks=0", output="first")
+    assert "A begins where gradients of different images agree, in 4 layers" in " ".join(left.out.split())
+    first = read_tensors(tmp_path / "first")
     moved = [not torch.allclose(one[name], first[name], atol=1e-5) for name in one if "lora_A" in name]
     assert all(moved)
     left, _ = train(f"lora.init={tmp_path / 'start'}", "lora.targets=last:4", "optimizer.lr=1e-30")
@@ -108,6 +110,20 @@ def test_what_was_interrupted_continues_to_the_same_start(
     assert all(torch.equal(one[name], two[name]) for name in one)
     left = meta("meta.lr=0.01")
     assert left.code == 2 and "holds the progress of another run" in left.err
+    left = meta("meta.tasks=5")
+    assert left.code == 2 and "set meta.tasks=6 or more" in " ".join(left.err.split())
+
+
+@pytest.mark.slow
+def test_a_run_from_a_learned_start_that_is_stopped_continues_to_the_same_bytes(
+    meta, train: Train, command: Command, tmp_path: Path
+) -> None:
+    assert meta("meta.tasks=0").code == 0
+    options = (f"lora.init={tmp_path / 'start'}", "lora.targets=last:4", "lora.rank=2", "trainer.max_steps=8")
+    left, _ = train(*options, f"hydra.run.dir={tmp_path / 'whole'}")
+    assert left.code == 0, left.err
+    folder = stopped_and_continued(train, command, *options)
+    assert bytes_of(folder) == bytes_of(tmp_path / "whole")
 
 
 def test_what_gives_no_tasks_is_refused_in_one_line(meta, folder: Path) -> None:

@@ -1,1 +1,1 @@
-"""A learned start of adapters: many small tasks teach it (Reptile, first-order MAML)."""
+"""A learned start of adapters: where gradients of a class agree, and many small tasks (Reptile, MAML)."""

@@ -20,7 +20,9 @@ class MetaConfig(Section):
         "first-order MAML, or Reptile: towards where each task's steps lead",
         words=("maml", "reptile"),
     )
-    tasks: int = option(80, "tasks to learn from", at_least=1, at_most=1_000_000)
+    tasks: int = option(
+        0, "tasks that move the start on; 0: it is where gradients agree", at_least=0, at_most=1_000_000
+    )
     classes: int = option(15, "classes in a task", at_least=2, at_most=100_000)
     shots: int = option(1, "images of each class that a task's steps see", at_least=1, at_most=10_000)
     steps: int = option(5, "optimizer steps in a task", at_least=1, at_most=100_000)

@@ -103,13 +103,13 @@ class Problem:
         labels = torch.tensor([self.images.dataset.targets[place] for place in places], device=self.device)
         inputs = self.images.get(views, self.device)
         if self.anchors is None:
-            return task.loss(self._logits(inputs), labels)
+            return task.loss(self.logits(inputs), labels)
         count = len(self.anchors.dataset)
         chosen = draw.sample(range(count), min(ANCHORS_PER_STEP, count))
         anchors = [(place, draw.random() < 0.5) for place in chosen]
         values = self.anchors.get(anchors, self.device)
         both = [torch.cat(pair) for pair in zip(inputs, values, strict=True)]
-        logits = self._logits(both)
+        logits = self.logits(both)
         kept = task.distillation(logits[len(places) :], self._frozen_logits(anchors), self.temperature)
         return task.loss(logits[: len(places)], labels) + self.weight * kept
 
@@ -119,7 +119,7 @@ class Problem:
         right = 0
         for start in range(0, len(places), BATCH):
             part = places[start : start + BATCH]
-            logits = self._logits(self.images.get([(place, False) for place in part], self.device))
+            logits = self.logits(self.images.get([(place, False) for place in part], self.device))
             labels = torch.tensor([self.images.dataset.targets[place] for place in part], device=self.device)
             right += int((logits.argmax(1) == labels).sum())
         return right / len(places)
@@ -131,11 +131,17 @@ class Problem:
         same, count = 0, len(self.anchors.dataset)
         for start in range(0, count, BATCH):
             views = [(place, False) for place in range(start, min(start + BATCH, count))]
-            logits = self._logits(self.anchors.get(views, self.device))
+            logits = self.logits(self.anchors.get(views, self.device))
             same += int((logits.argmax(1) == self._frozen_logits(views).argmax(1)).sum())
         return same / count
 
-    def _logits(self, inputs: Sequence[Tensor]) -> Tensor:
+    def image_loss(self, place: int) -> Tensor:
+        """Cross-entropy of one image as it is, without anchors; a scalar."""
+        labels = torch.tensor([self.images.dataset.targets[place]], device=self.device)
+        return task.loss(self.logits(self.images.get([(place, False)], self.device)), labels)
+
+    def logits(self, inputs: Sequence[Tensor]) -> Tensor:
+        """From what :meth:`Features.get` gives."""
         with lower_precision(self.device):
             return self.compute(*inputs).float()
 
@@ -145,5 +151,5 @@ class Problem:
         with adapters_off(self.network):
             for view in views:
                 if view not in self._frozen:  # alone, as in Features.get
-                    self._frozen[view] = self._logits(self.anchors.get([view], self.device))[0]
+                    self._frozen[view] = self.logits(self.anchors.get([view], self.device))[0]
         return torch.stack([self._frozen[view] for view in views])

@@ -12,12 +12,14 @@ import torch
 from rich.console import Console
 
 from visionlora.adapters import adapter_parameters, save_adapter
+from visionlora.adapters.collect import set_starts
 from visionlora.data import ImageDataset, ImageFile, find_bad, refuse, scan, scan_images
 from visionlora.device import choose_device, has_bfloat16, keep_freed_memory
 from visionlora.errors import VisionLoraError
 from visionlora.files import require_writable
 from visionlora.frozen.split import split
 from visionlora.kernels.autotune import replay
+from visionlora.meta_learning.aligned import aligned_starts
 from visionlora.meta_learning.config import MetaOptions
 from visionlora.meta_learning.learn import StartLearner
 from visionlora.meta_learning.problem import Features, Problem
@@ -29,7 +31,7 @@ from visionlora.models.config import ModelConfig
 from visionlora.notices import Notices
 from visionlora.report.progress import progress
 from visionlora.run_folder.state_file import read_state, write_state
-from visionlora.text import listed
+from visionlora.text import counted, listed
 
 PROGRESS = "progress.safetensors"
 SAVE_EVERY = 10
@@ -61,7 +63,7 @@ def learn_start(options: MetaOptions, console: Console | None = None) -> dict[st
     adapted = _adapted(options, found.classes)
     learner = _learner(options, adapted, images, notices)
     by_class = _by_class(images, options.meta.shots)
-    state = _progress(output / PROGRESS, _settings(options, images))
+    state = _progress(output / PROGRESS, _settings(options, images), options.meta.tasks)
     first = learner.start()
     if state is not None:
         learner.restore(state["learner"])
@@ -75,6 +77,8 @@ def learn_start(options: MetaOptions, console: Console | None = None) -> dict[st
         keep_freed_memory()
     # What a timing chooses differs in the last bits; what is continued has to end the same.
     with replay({}, "rule"):
+        if state is None:
+            _align(learner, tasks, notices)
         _learn(learner, tasks, options, output, _settings(options, images), notices)
         measured = _on_held_out(
             learner, first, {name: by_class[name] for name in unseen if name in by_class}, options, notices
@@ -158,6 +162,18 @@ def _targets(backbone: Backbone, images: Sequence[ImageFile]) -> dict[str, int]:
     return {name: find_class(name, backbone.categories, backbone.wnids) for name in names}
 
 
+def _align(learner: StartLearner, classes: Mapping[str, Sequence[int]], notices: Notices) -> None:
+    """Where tasks begin."""
+    with progress(notices.console, "comparing gradients", "classes") as advance:
+        starts = aligned_starts(learner.problem, classes, learner.options.classes, learner.seed, advance)
+    set_starts(learner.problem.network, starts)
+    left = len(learner.learned) - len(starts)
+    notices.say(
+        f"A begins where gradients of different images agree, in {counted(len(starts), 'layer')}"
+        + (f"; {left} begin Gaussian" if left else "")
+    )
+
+
 def _learn(
     learner: StartLearner,
     classes: Mapping[str, Sequence[int]],
@@ -233,7 +249,7 @@ def _settings(options: MetaOptions, images: Sequence[ImageFile]) -> str:
     return json.dumps([options.seed, plain, [str(image.path) for image in images]])
 
 
-def _progress(path: Path, settings: str) -> dict[str, Any] | None:
+def _progress(path: Path, settings: str, tasks: int) -> dict[str, Any] | None:
     """What an interrupted run left; None: nothing."""
     if not path.is_file():
         return None
@@ -242,6 +258,12 @@ def _progress(path: Path, settings: str) -> dict[str, Any] | None:
         raise VisionLoraError(
             f"start: {path.parent} holds the progress of another run, with other options or images; give "
             "another folder, or remove that folder"
+        )
+    done = int(state["learner"]["done"])
+    if done > tasks:
+        raise VisionLoraError(
+            f"start: {path.parent} holds a start after {done} tasks, and meta.tasks is {tasks}; set "
+            f"meta.tasks={done} or more, or give another folder"
         )
     return state
 

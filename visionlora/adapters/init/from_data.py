@@ -147,14 +147,76 @@ def contrastive(
     if wide.shape[1] > len(wide) + len(known):  # the vectors lie in the span of all rows
         basis = torch.linalg.qr(torch.cat([wide, known]).t()).Q
         wide, known = wide @ basis, known @ basis
+    root = _damped_root(known, least)
+    whitened = torch.linalg.solve_triangular(root, wide.t(), upper=False)
+    A = _leading(whitened @ whitened.t(), root, settings.rank)
+    return from_matrices(A if basis is None else A @ basis.t(), None, base)
+
+
+def aligned(
+    base: Tensor,
+    settings: AdapterSettings,
+    agreement: Tensor,
+    others: Tensor | None,
+    basis: Tensor | None = None,
+    damping: float = 0.03,
+) -> Start:
+    """A starts where a step on one image lowers another image's loss most, relative to what it does to known
+    inputs; B at zero.
+
+    With the weight's gradients G of one image and H of another, a gradient step of size e moves B from zero
+    to -e G A', so the other image's loss falls by e tr(A G'H A'), to first order: MAML's step (Finn et al.
+    2017, https://arxiv.org/abs/1703.03400, equation 1) from B = 0. How far outputs for known inputs move
+    grows with tr(A D A'), D their second moments. The rows of A are the generalised eigenvectors of (C, D)
+    with the largest eigenvalues, C the mean of (G'H + H'G) / 2 over pairs of images, each of length 1.
+
+    Args:
+        base, settings: as `eva` has them.
+        agreement: mean of (G'H + H'G) / 2 over pairs of images, (columns, columns), symmetric.
+        others: (m, in/groups * kernel...), known inputs; None: D is the identity.
+        basis: (in/groups * kernel..., columns) with orthonormal columns that `agreement` is in; None: the
+            weight's own columns.
+        damping: as `contrastive` has it.
+
+    Raises:
+        TooFewDirections: there are fewer columns than the rank.
+    """
+    matrix = agreement.double()
+    if len(matrix) < settings.rank:
+        raise TooFewDirections(f"{len(matrix)} columns are too few for rank {settings.rank}: give less rank.")
+    if others is None:
+        root = torch.eye(len(matrix), dtype=matrix.dtype)
+    else:
+        known = others.double()
+        least = damping * known.square().sum() / known.numel()
+        root = _damped_root(known if basis is None else known @ basis, least)
+    half = torch.linalg.solve_triangular(root, matrix, upper=False)
+    whitened = torch.linalg.solve_triangular(root, half.t(), upper=False)
+    A = _leading(whitened, root, settings.rank)
+    return from_matrices(A if basis is None else A @ basis.t(), None, base)
+
+
+def common_basis(inputs: Tensor, others: Tensor | None) -> Tensor | None:
+    """An orthonormal basis (in/groups * kernel..., columns) of some rows of both, where a layer has more than
+    `MOST_COLUMNS`; None: it has no more, and needs none."""
+    if inputs.shape[1] <= MOST_COLUMNS:
+        return None
+    kinds = [inputs] if others is None else [inputs, others]
+    return torch.linalg.qr(torch.cat([_spread(one.double(), ROWS_OF_WIDE) for one in kinds]).t()).Q
+
+
+def _damped_root(known: Tensor, least: Tensor) -> Tensor:
+    """Cholesky's factor of these rows' second moments, with so much added to each diagonal element."""
     moment = known.t() @ known / len(known)
     moment.diagonal().add_(least.clamp_min(torch.finfo(torch.float64).tiny))
-    root = torch.linalg.cholesky(moment)
-    whitened = torch.linalg.solve_triangular(root, wide.t(), upper=False)
-    vectors = torch.linalg.eigh(whitened @ whitened.t()).eigenvectors[:, -settings.rank :]
+    return torch.linalg.cholesky(moment)
+
+
+def _leading(whitened: Tensor, root: Tensor, rank: int) -> Tensor:
+    """The generalised eigenvectors with the largest eigenvalues, as rows of length 1."""
+    vectors = torch.linalg.eigh(whitened).eigenvectors[:, -rank:]
     A = torch.linalg.solve_triangular(root.t(), vectors, upper=True).t()
-    A = A if basis is None else A @ basis.t()
-    return from_matrices(A / A.norm(dim=1, keepdim=True), None, base)
+    return A / A.norm(dim=1, keepdim=True)
 
 
 def _spread(rows: Tensor, most: int) -> Tensor:

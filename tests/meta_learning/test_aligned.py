@@ -1,0 +1,101 @@
+"""Where tasks begin: directions in which the gradients of different images agree."""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import combinations, permutations, product
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from visionlora.adapters import LoraConfig, attach
+from visionlora.adapters.collect import layer_inputs, weight_gradients
+from visionlora.adapters.init import from_data
+from visionlora.adapters.init.from_data import aligned
+from visionlora.adapters.init.start import Start
+from visionlora.adapters.network import named_adapters
+from visionlora.meta_learning.aligned import LENGTH, aligned_starts
+from visionlora.meta_learning.problem import Problem
+
+CLASSES = {"a": [0, 1, 2], "b": [3, 4], "c": [5, 6]}
+
+
+@pytest.fixture
+def problem(monkeypatch: pytest.MonkeyPatch) -> Problem:
+    """Seven images of three classes, and seven anchors; one layer has fewer columns than the rank."""
+    monkeypatch.setattr("visionlora.meta_learning.problem.has_bfloat16", lambda device: False)
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(2, 6, 1), nn.Conv2d(6, 8, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(200, 3)
+    )
+    attach(network, LoraConfig(rank=3))
+
+    def features(images: torch.Tensor, targets: list[int]) -> Any:
+        class Dataset:
+            def __len__(self) -> int:
+                return len(images)
+
+        dataset = Dataset()
+        dataset.targets = targets  # type: ignore[attr-defined]
+        return SimpleNamespace(
+            dataset=dataset, get=lambda views, device: [torch.stack([images[place] for place, _ in views])]
+        )
+
+    network.eval()
+    return Problem(
+        network, network, features(torch.randn(7, 2, 5, 5), [0, 0, 0, 1, 1, 2, 2]),
+        features(torch.randn(7, 2, 5, 5), []), 1.0, 1.0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("task_classes", [2, 3])
+def test_a_start_compares_the_images_that_a_task_steps_on_with_its_others(
+    problem: Problem, task_classes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[tuple[int, ...], tuple[Tensor, Tensor]] = {}
+
+    def recorded(base: Tensor, settings: Any, agreement: Tensor, known: Tensor, basis: None) -> Start:
+        given[tuple(base.shape)] = agreement, known
+        return aligned(base, settings, agreement, known, basis)
+
+    monkeypatch.setattr("visionlora.meta_learning.aligned.aligned", recorded)
+    starts = aligned_starts(problem, CLASSES, task_classes, 0, lambda done, count: None)
+    assert set(starts) == {"1", "4"}, "the first layer has two columns"
+    images = range(sum(map(len, CLASSES.values())))
+    gradients = [weight_gradients(problem.network, partial(problem.image_loss, place)) for place in images]
+    assert problem.anchors is not None
+    (anchors,) = problem.anchors.get([(place, False) for place in range(7)], problem.device)
+    known = layer_inputs(problem.network, lambda: problem.network(anchors))
+    for name, start in starts.items():
+        rows = [one[name].flatten(1).double() for one in gradients]
+
+        def mean(pairs: list[tuple[int, int]], rows: list[Tensor] = rows) -> Tensor:
+            return torch.stack([rows[one].t() @ rows[other] for one, other in pairs]).mean(0)
+
+        # Steps see one image of each class of a task; every pair of these and the others is as likely.
+        tasks = []
+        for task in combinations(CLASSES.values(), task_classes):
+            same = [mean([(one, other) for one in own for other in own if one != other]) for own in task]
+            across = [mean(list(product(one, other))) for one, other in permutations(task, 2)]
+            tasks.append(torch.stack(same + across).mean(0))
+        agreement, others = given[tuple(gradients[0][name].shape)]
+        torch.testing.assert_close(agreement, torch.stack(tasks).mean(0), rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(others.t() @ others, known[name].t() @ known[name])
+        assert start.B is None and start.A.shape == named_adapters(problem.network)[name].lora_A.shape
+        torch.testing.assert_close(start.A.flatten(1).norm(dim=1), torch.full((3,), LENGTH))
+
+
+def test_layers_with_many_columns_are_compared_in_the_span_of_some_inputs(
+    problem: Problem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(from_data, "MOST_COLUMNS", 100)
+    start = aligned_starts(problem, CLASSES, 2, 0, lambda done, count: None)["4"]
+    assert problem.anchors is not None
+    views = [(place, False) for place in range(7)]
+    both = [features.get(views, problem.device)[0] for features in (problem.images, problem.anchors)]
+    inputs = layer_inputs(problem.network, lambda: problem.network(torch.cat(both)))["4"]
+    rest = start.A - start.A @ torch.linalg.pinv(inputs) @ inputs
+    assert rest.norm() < 1e-3 * start.A.norm()
