@@ -71,6 +71,8 @@ def json_tables() -> Iterator[Case]:
     yield case("Create ML's", [{"image": "i/a.png", "annotations": [{"label": "cat"}]}, {"image": "i/b.png", "annotations": [{"label": "dog"}]}])  # fmt: skip
     yield case("files of each split without labels", {"train": ["i/a.png"], "val": ["i/b.png"]}, error="does not list images and labels")  # fmt: skip
     yield case("a key that is there twice", '{"i/a.png": "cat", "i/a.png": "dog"}', error="the key 'i/a.png' is there twice in one object; leave one")  # fmt: skip
+    yield case("half a character in a label", '{"i/a.png": "\\ud800"}', error="has half a character; write it whole")  # fmt: skip
+    yield case("half a character in a path", '{"i/\\ud83da.png": "cat"}', error="has half a character")
     yield case("a comma at the end", f"[\n{json.dumps(cat)},\n]", error="line 3: not JSON")
     yield case("a list of nothing", [], error="is empty")
     yield case("nothing", "", error="is empty")
@@ -150,6 +152,7 @@ def lists() -> Iterator[Case]:
 
 def nested() -> Iterator[Case]:
     yield Case("masks in class folders", many("benign/images/{}.png", "benign/masks/{}.png", "malignant/images/{}.png", "malignant/masks/{}.png"), counts={"benign": ONE, "malignant": ONE}, notes=("masks of images are left out: benign/masks, malignant/masks",))  # fmt: skip
+    yield Case("masks of one class in splits", many(*(f"{split}/cat/{kind}/{{}}.png" for split in ("train", "val") for kind in ("images", "masks"))), counts={"cat": (4, 4, 0)}, notes=("masks of images are left out: cat/masks",))  # fmt: skip
     yield Case("splits of images and of masks", many("images/train/{}.png", "images/val/{}.png", "masks/train/{}.png", "masks/val/{}.png"), problems=("masks looks like masks of the images in images",))  # fmt: skip
     yield Case("images and labels that are images", many("images/{}.png", "labels/{}.png"), problems=("labels looks like masks",))  # fmt: skip
     yield Case("folds with splits", many(*(f"fold{k}/{split}/{one}" for k in range(2) for split in ("train", "val") for one in CLASSES)), error="fold0 and fold1 each hold train and val with folders in them; give one of them")  # fmt: skip

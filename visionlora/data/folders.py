@@ -263,7 +263,7 @@ def _labelled(
     images = [ImageFile(path, one.name) for one, paths in classes.items() for path in paths]
     if not images and split == "train":
         raise VisionLoraError(describe_empty(folder, skipped))
-    notes += masks
+    notes += [note for note in masks if note not in notes]
     if split == "train":
         problems += [*refuse_masks(classes), *refuse_copies(found.folders)]
         notes += describe_classes(classes)

@@ -96,7 +96,19 @@ def _rows(path: Path, objects: Sequence[tuple[int, Mapping[str, object]]]) -> Nu
     keys = list(dict.fromkeys(key for _, one in flat for key in one))
     if not keys:
         return []
-    return [(0, keys), *((number, [_plain(one.get(key)) for key in keys]) for number, one in flat)]
+    rows = [(0, keys), *((number, [_plain(one.get(key)) for key in keys]) for number, one in flat)]
+    for _, row in rows:
+        _require_whole(path, row)
+    return rows
+
+
+def _require_whole(path: Path, row: Sequence[str]) -> None:
+    """Refuse half a character, ``\\ud800`` alone, which no file can have."""
+    try:
+        "".join(row).encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        cell = next(cell for cell in row if error.object[error.start] in cell)
+        raise VisionLoraError(f"{path}: {cell!a} has half a character; write it whole") from error
 
 
 def _flat(value: Mapping[str, object], above: str = "") -> Iterator[tuple[str, object]]:

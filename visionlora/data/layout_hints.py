@@ -127,9 +127,7 @@ def _below(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
         direct = direct or any(len(path.parts) == depth + 1 for path in paths)
     said = [f"{one.name} ({listed(sorted(inner), _SHOWN)})" for one, inner in below.items() if inner]
     same = set.intersection(*below.values()) if len(below) > 1 and not direct else set()
-    if (
-        not said or len(same) > 1 or (same and _say_nothing(classes, below))
-    ):  # describe_alike speaks of several
+    if not said or len(same) > 1 or _say_nothing(classes, below):  # describe_alike speaks of several
         return []
     return [
         f"images in folders below a class count as that class: {listed(said, _SHOWN)}; if those folders are "

@@ -63,13 +63,19 @@ def read_rows(path: Path) -> Rows:
         raise VisionLoraError(f"{path} is neither a folder nor a .csv; {what}")
     text, notes = _text(path)
     unit = "line"
-    if suffix == ".json" or (suffix not in _JSON and text.lstrip().startswith(("[{", '{"'))):
+    if suffix == ".json" or (suffix not in _JSON and _is_json(text)):
         numbered, unit = json_table(path, text, _lines(text)), "entry"
     else:
         numbered = json_lines(path, _lines(text)) if suffix in _JSON else _csv_rows(path, text)
     if not numbered:
         raise VisionLoraError(f"{path} is empty; each {unit} is path,label or path,label,split")
     return Rows(numbered, notes, numbered[0][0] == 0, unit)
+
+
+def _is_json(text: str) -> bool:
+    """Whether a table of another name is JSON."""
+    text = text.strip()
+    return text[:2] + text[-1:] in ("[{]", '{"}')
 
 
 def _kind(path: Path) -> str | None:
