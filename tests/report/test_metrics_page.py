@@ -62,14 +62,14 @@ def test_the_page_describes_every_key_that_runs_write_and_no_other(
     tmp_path: Path,
 ) -> None:
     shutil.copytree(images / "val", images / "test")
-    _, classes = train("retention.root=null")
+    _, classes = train("retention.root=null", "optimizer.lr=auto")
     unlimited = "retention.budget=1", "contrast.budget=1", "retention.strengths=2"
     runs = [
         metrics_of(classes),
         run("forgetting", *unlimited, "optimizer.lr=0.1"),
         run("held_out", *unlimited, "retention.root=null", "contrast.root=null", "model.quantise=int8"),
         run(
-            "folds", "data.folds=2", "optimizer.lr=auto", "lora.targets=last:1", "cache.features=true",
+            "folds", "data.folds=2", "lora.targets=last:1", "cache.features=true",
             "augment=none", "retention.per_step=0", "retention.root=null", "contrast.root=null",
         ),
         run("next", f"adapter={tmp_path / 'forgetting'}", "model=auto", *unlimited, "retention.generated=0"),
