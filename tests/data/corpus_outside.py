@@ -135,6 +135,7 @@ def lists() -> Iterator[Case]:
     yield Case("Tiny ImageNet's list with boxes", both(many("images/v_{}.JPEG"), table("val_annotations.txt", "".join(f"v_{n}.JPEG\tn0{n % 2}\t0\t0\t62\t62\n" for n in range(4)))), root="val_annotations.txt", counts={"n00": HALF, "n01": HALF}, notes=("are not used: 4",))  # fmt: skip
     yield Case("MXNet's list", both(files(*IMAGES), table("t.lst", "0\t3.0\ti/a.png\n1\t4.0\ti/b.png\n")), root="t.lst", counts={"3.0": (1, 0, 0), "4.0": (1, 0, 0)})  # fmt: skip
     yield Case("an index and no names of columns", both(files(*IMAGES), table("t.csv", "0,i/a.png,cat\n1,i/b.png,dog\n")), root="t.csv", counts=EACH)  # fmt: skip
+    yield Case("numbers of classes beside their names", both(many("0/{}.png", "1/{}.png"), table("classes.csv", "id,name\n0,cat\n1,dog\n")), counts={"0": ONE, "1": ONE}, notes=("left out 1 file", "classes.csv may have their names: it is not read"), )  # fmt: skip
     for folder in ("annotations", "labels", "Metadata"):
         yield Case(f"a table in {folder} beside the images", both(many("images/{}.jpg", count=2), table(f"{folder}/t.csv", "file,label\n0.jpg,cat\n1.jpg,dog\n")), root=f"{folder}/t.csv", counts=EACH)  # fmt: skip
     for name, text in {
@@ -168,6 +169,8 @@ def nested() -> Iterator[Case]:
     yield Case("CVAT's annotations.xml", both(many("images/{}.jpg"), files("annotations.xml")), error="annotations.xml looks like boxes")  # fmt: skip
     yield Case("Supervisely's ann", both(many("ds/img/{}.png"), files("ds/ann/0.png.json")), error="ann looks like boxes")  # fmt: skip
     yield Case("a class called test in train", many("train/cat/{}.png", "train/test/{}.png"), counts={"cat": ONE, "test": ONE}, notes=("test in train is taken for a class; if it is a split, move it up",))  # fmt: skip
+    yield Case("a wrapper with a number", many("dataset2/cloudy{}.jpg", "dataset2/rain{}.jpg"), error="their names begin with cloudy and rain: a folder for each makes these the classes")  # fmt: skip
+    yield Case("several kinds of image in one class folder", many("weather/cloudy{}.jpg", "weather/rain{}.jpg"), counts={"weather": (6, 2, 0)}, notes=("weather is the only class, and its images begin with cloudy and rain",))  # fmt: skip
     yield Case("one class in two sets", many("support/cat/{}.png", "query/cat/{}.png"), notes=("query (cat), support (cat); if those folders are the classes",))  # fmt: skip
     for one, other in (("Cooper's hawk", "Cooper\u2019s hawk"), ("T-shirt", "T\u2011shirt")):
         yield Case(f"the classes {one} and {other}", many(f"{one}/{{}}.png", f"{other}/{{}}.png"), problems=("are one class in two spellings",))  # fmt: skip

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from visionlora.data.files_by_name import ASIDE
+from visionlora.data.formats import SUFFIXES
 from visionlora.data.split_names import split_and_rest, split_name
 from visionlora.data.table import labels_in
 from visionlora.data.walk import entries
@@ -136,8 +137,19 @@ def describe_tables(files: Iterable[Path]) -> list[str]:
     Args:
         files: what lies beside them.
     """
-    tables = [path for path in files if _may_be_table(path) and _has_labels(path)]
+    tables = [
+        path for path in files if _may_be_table(path) and _has_labels(path) and not _names_classes(path)
+    ]
     return [f"{path.name} lists labels and is not read; data.root={path} reads it" for path in tables[:1]]
+
+
+def _names_classes(path: Path) -> bool:
+    """Whether a table is called like one of classes, and no image is in its first lines."""
+    if not _NAMES.fullmatch(path.stem):
+        return False
+    with path.open("rb") as file:
+        head = file.read(4096).decode("latin-1").casefold()
+    return not any(suffix in head for suffix in SUFFIXES)
 
 
 def boxes_near(folder: Path, root: Path) -> Path | None:

@@ -98,6 +98,11 @@ def describe_classes(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
     """
     names = [folder.name for folder in classes]
     notes = [*_below(classes), *_like_splits(names), *_twice(names), *_splits_in_train(classes)]
+    if len(classes) == 1 and (called := _first_words([path for paths in classes.values() for path in paths])):
+        notes.append(
+            f"{names[0]} is the only class, and its images begin with {' and '.join(called)}; a folder for "
+            "each makes these the classes"
+        )
     unnamed = [
         folder.name for folder in classes
         if _UNNAMED.fullmatch(folder.name) or folder.parent.name.casefold() == "dcim"

@@ -72,7 +72,7 @@ def split_and_rest(text: str) -> tuple[str | None, tuple[str, ...]]:
         named = _SPLIT_WORDS.get(re.sub(_ENDING, "", word))
         if named and split is None:
             split = named
-        elif word not in GENERIC:
+        elif word not in GENERIC and word.rstrip("0123456789") not in GENERIC:
             rest.append(word)
     if split is not None:  # 1_train, 2_val
         rest = [word for word in rest if not word.isdigit()]
