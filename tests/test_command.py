@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Left
+from visionlora.command import explain_composition
 
 Command = Callable[..., Left]
 
@@ -176,3 +177,9 @@ def test_a_reader_that_has_seen_enough_gets_no_message(words: tuple[str, ...], c
         command.stdout.close()  # as ``head`` does
         assert command.stderr is not None
         assert (command.stderr.read(), command.wait()) == ("", code)
+
+
+def test_a_plugin_of_hydra_that_is_not_installed_is_named_with_its_extra() -> None:
+    error = ValueError("In 'hydra/sweeper/search': Could not load 'hydra/sweeper/optuna'.\nAvailable: basic")
+    said = "there is no hydra/sweeper/optuna: Hydra's plugins are in pip install 'visionlora[sweep]'"
+    assert explain_composition(error) == said

@@ -260,6 +260,9 @@ def explain_composition(error: Exception) -> str:
     if sweep and ("mbiguous" in message or "multirun" in message):
         key, _, value = sweep.group(1).partition("=")
         return f"{key}={value} has several values; give one, or add -m for a run of each"
+    plugin = re.search(r"Could not load '(hydra/(?:sweeper|launcher)/\w+)'", message)
+    if plugin:
+        return f"there is no {plugin.group(1)}: Hydra's plugins are in pip install 'visionlora[sweep]'"
     missing = re.search(r"Missing mandatory value: (\S+)", message)
     if missing:
         return f"{missing.group(1)} has no value; set {missing.group(1)}=..."

@@ -146,6 +146,15 @@ def test_what_the_images_of_several_runs_have_chosen_is_a_sentence(
     assert words in text if words else "images that" not in text
 
 
+def test_the_best_run_of_a_sweep_is_said_to_keep_its_budgets_only_where_it_does(
+    metrics: dict[str, Any],
+) -> None:
+    runs = [("a", metrics), ("b", metrics)]
+    assert "highest top-1 within the budgets" in " ".join(_text(sweep_table(runs)).split())
+    metrics["strength"]["kept"] = False
+    assert "highest top-1; no run keeps its budgets" in " ".join(_text(sweep_table(runs)).split())
+
+
 @pytest.mark.parametrize(
     ("smallest", "words"), [(4, "learned: rank 4"), ("not measured", "not measured: the update adds nothing")]
 )

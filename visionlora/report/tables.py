@@ -154,7 +154,11 @@ def sweep_table(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
             f"{metrics['parameters']['trainable']:,}",
             style="bold" if place == best else None,
         )
-    marked = f"* the best: highest {names} within the budgets" if best is not None else None
+    marked = None
+    if best is not None:
+        kept = runs[best][1]["strength"].get("kept", True)
+        within = " within the budgets" if kept else "; no run keeps its budgets"
+        marked = f"* the best: highest {names}{within}"
     words = selected_of_runs([metrics for _, metrics in runs])
     if words:
         marked = f"{marked}; {words}" if marked else words
