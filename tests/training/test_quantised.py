@@ -51,6 +51,7 @@ def test_a_run_on_a_quantised_base_says_so_and_every_command_loads_it_so(
     assert command("merge", f"adapter={run}", f"output={dense}").code == 0
     left = command("merge", f"adapter={run}", f"output={packed}", "quantise=int8")
     assert left.code == 0, left.err
+    assert f"model=squeezenet1_1 model.weights={packed} loads it" in left.out
     assert packed.stat().st_size < 0.5 * dense.stat().st_size
     x = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():

@@ -92,10 +92,13 @@ def write_merged(
     else:
         write_weights(path, network, recipe, description)
     write_json(names, _about(trained, recipe), indent=1)
+    loaded = f"it fits {in_words(recipe)}"
+    if quantise is not None:  # torchvision has no place for packed weights
+        loaded = f"model={trained.backbone.name} model.weights={printable(path)} loads it"
     said += [
         f"{printable(path)}: {trained.backbone.name} with {counted(len(outputs), 'output')}; "
         f"their names are in {printable(names.name)}",
-        f"it fits {in_words(recipe)}",
+        loaded,
     ]
     for line in said:
         (console or Console()).print(Text(line))
