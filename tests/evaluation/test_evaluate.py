@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.conftest import Command, Train
 
@@ -105,3 +106,17 @@ def test_an_adapter_without_its_run_says_that_nothing_is_known(
     figures, _ = evaluate(tmp_path / "moved", images / "train")
     assert figures["images"] == 10
     assert "is not known" in figures["judged_on"]
+
+
+def test_images_that_the_run_could_not_read_are_left_out_and_said(
+    train: Train, images: Path, evaluate: Evaluate
+) -> None:
+    root = images / "train"
+    for path in [*root.rglob("*.*")]:
+        with Image.open(path) as image:
+            image.resize((40, 40)).save(path.with_stem(f"{path.stem} small"))
+    (next(root.iterdir()) / "broken.png").write_text("no image")
+    _, folder = train(f"data.root={root}")
+    figures, shown = evaluate(folder, root)
+    assert (figures["images"], figures["left_out"]) == (5, 15)
+    assert "left out: 1 that its run could not read" in " ".join(shown.split())

@@ -149,3 +149,12 @@ def write_bad(bad: Sequence[BadImage], path: Path) -> None:
         writer = csv.writer(file)
         writer.writerow(["path", "reason"])
         writer.writerows([csv_safe(str(image.path)), csv_safe(image.reason)] for image in bad)
+
+
+def without_bad(images: Sequence[ImageFile], path: Path) -> tuple[ImageFile, ...]:
+    """The images without those that :func:`write_bad` wrote into a file; all where there is no file."""
+    if not path.is_file():
+        return tuple(images)
+    with path.open(newline="", encoding="utf-8") as file:
+        bad = {row[0] for row in csv.reader(file) if row}
+    return tuple(image for image in images if csv_safe(str(image.path)) not in bad)
