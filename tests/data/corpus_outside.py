@@ -21,6 +21,7 @@ from tests.data.corpus import (
     both,
     files,
     image_bytes,
+    link,
     many,
     table,
     tarred,
@@ -195,6 +196,9 @@ def from_elsewhere() -> Iterator[Case]:
     yield Case("raw files of five cameras", files("cat/a.CR2", "cat/b.NEF", "dog/c.PEF", "dog/d.dng", "dog/e.X3F"), error="5 files (.cr2, .dng, .nef, .pef and 1 more) are camera raw files; save them as JPEG")  # fmt: skip
     for suffix, said in (("MP", "videos"), ("3gp", "videos"), ("gshortcut", "shortcuts"), ("!qB", "unfinished downloads"), ("aria2", "unfinished downloads"), ("kra", "layered images")):  # fmt: skip
         yield Case(f"a .{suffix} file beside images", both(many(*CLASSES), files(f"cat/a.{suffix}")), counts=TWO, notes=(said,))  # fmt: skip
+    for name in ("labels.json", "train.txt", "classes.csv", "labels.csv", "metadata.txt"):
+        yield Case(f"{name}, a link to nothing, beside class folders", both(many(*CLASSES), link(name, "gone")), counts=TWO)  # fmt: skip
+        yield Case(f"{name}, a link to nothing, beside images", both(many("images/{}.png"), link(name, "gone")), error="holds images but no class folders")  # fmt: skip
     members = tuple(f"{name}/{number}.png" for name in ("cat", "dog") for number in range(4))
     yield Case("a tar file without suffix", both(tarred("x.tar", *members), _renamed), root="download", counts=TWO)  # fmt: skip
     yield Case("a zip file beside its readme", both(zipped("x.zip", *members), files("README.md")), error="give the archive itself: data.root=")  # fmt: skip

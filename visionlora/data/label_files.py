@@ -127,7 +127,7 @@ def _files_of(folder: Path) -> list[Path]:
 def _may_be_table(path: Path) -> bool:
     suffix = path.suffix.casefold()
     if suffix in (".json", ".txt") and not (is_list(path) and suffix == ".txt"):
-        return path.stat().st_size <= _MOST_BYTES and _has_labels(path)
+        return path.is_file() and path.stat().st_size <= _MOST_BYTES and _has_labels(path)
     return suffix in _TABLES or suffix == ".txt"
 
 
@@ -137,19 +137,22 @@ def describe_tables(files: Iterable[Path]) -> list[str]:
     Args:
         files: what lies beside them.
     """
-    tables = [
-        path for path in files if _may_be_table(path) and _has_labels(path) and not _names_classes(path)
-    ]
+    some = [path for path in files if path.suffix.casefold() in (*_TABLES, ".txt")]
+    tables = [path for path in some if _speaks_of_images(path) and _may_be_table(path) and _has_labels(path)]
     return [f"{path.name} lists labels and is not read; data.root={path} reads it" for path in tables[:1]]
 
 
-def _names_classes(path: Path) -> bool:
-    """Whether a table is called like one of classes, and no image is in its first lines."""
-    if not _NAMES.fullmatch(path.stem):
+def _speaks_of_images(path: Path) -> bool:
+    """Whether a table is worth a look: a text, or one that is called like a list of classes, only where an
+    image is in its first lines. Looking for the files of every text would take a walk through all images."""
+    if path.suffix.casefold() != ".txt" and not _NAMES.fullmatch(path.stem):
+        return True
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096).decode("latin-1").casefold()
+    except OSError:  # a link to nothing
         return False
-    with path.open("rb") as file:
-        head = file.read(4096).decode("latin-1").casefold()
-    return not any(suffix in head for suffix in SUFFIXES)
+    return any(suffix in head for suffix in SUFFIXES)
 
 
 def boxes_near(folder: Path, root: Path) -> Path | None:
