@@ -88,6 +88,15 @@ def test_at_step_0_an_adapted_layer_computes_exactly_what_its_base_does(case, ra
     assert torch.equal(layer.train()(x), before)
 
 
+@pytest.mark.parametrize("dilation", [1, (1, 2)])
+def test_at_step_0_a_convolution_of_one_pixel_computes_what_its_base_does(dilation):
+    torch.manual_seed(1)
+    layer, x = nn.Conv2d(1, 1, 1, dilation=dilation), torch.randn(2, 1, 5, 5)
+    before = layer(x)
+    attach(layer, LoraConfig(rank=1))
+    assert torch.equal(layer(x), before)
+
+
 @settings(deadline=None, max_examples=60)
 @given(layers_and_inputs, ranks)
 def test_adapted_merged_and_plain_layers_agree(case, rank):

@@ -104,8 +104,8 @@ def _autocast_bias(layer: LayerTensors) -> LayerTensors:
 
 def is_matmul(x: Tensor, weight: FrozenWeight, geometry: Geometry) -> bool:
     """Whether it is a matrix product; with a stride only where that is known to be faster (2 % of a ResNet50
-    step in bfloat16)."""
-    plain = geometry.groups == max(weight.shape[2:]) == 1 and not any(geometry.padding)
+    step in bfloat16), with a dilation never: PyTorch rounds a dilated pixel in another way."""
+    plain = geometry.groups == max(*weight.shape[2:], *geometry.dilation) == 1 and not any(geometry.padding)
     return plain and is_channels_last(x) and (max(geometry.stride) == 1 or (x.ndim == 4 and has_onednn(x)))
 
 
