@@ -88,7 +88,7 @@ REFUSED: Mapping[str, tuple[Any, ...]] = {
     "resume.force": SWITCH,
     "start": TEXT,
     "meta.method": ("adam", "", None, 1, True),
-    "meta.tasks": (*COUNT[1:], None),
+    "meta.tasks": COUNT,
     "meta.classes": (*COUNT, 1, None),
     "meta.shots": (*COUNT, None),
     "meta.steps": (*COUNT, None),

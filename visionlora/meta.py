@@ -1,4 +1,4 @@
-"""Learn a start of adapters from many small tasks: ``python -m visionlora.meta data.root=FOLDER``."""
+"""Learn a start of adapters from the classes of a folder: ``python -m visionlora.meta data.root=FOLDER``."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from visionlora.settings import build, plain
 
 COMMAND = Command(
     "meta",
-    "learn a start for adapters from many small tasks; lora.init=FOLDER uses it",
+    "learn a start for adapters from the classes of a folder; lora.init=FOLDER uses it",
     MetaOptions,
     (
         "visionlora meta data.root=FOLDER start=outputs/start",
-        "visionlora meta data.root=FOLDER model=squeezenet1_1 meta.held_out=10 meta.tasks=500",
+        "visionlora meta data.root=FOLDER model=squeezenet1_1 meta.held_out=10 meta.method=maml",
     ),
 )
 

@@ -13,15 +13,15 @@ from visionlora.retention.config import RetentionConfig
 
 @dataclass(frozen=True)
 class MetaConfig(Section):
-    """The small tasks, and how the start follows from them."""
+    """How the start follows from the classes of a folder."""
 
     method: str = option(
-        "maml",
-        "first-order MAML, or Reptile: towards where each task's steps lead",
-        words=("maml", "reptile"),
+        "aligned",
+        "aligned: where images' gradients agree; maml or reptile: moved on from there, task by task",
+        words=("aligned", "maml", "reptile"),
     )
-    tasks: int = option(
-        0, "tasks that move the start on; 0: it is where gradients agree", at_least=0, at_most=1_000_000
+    tasks: int | None = option(
+        None, "that maml or reptile learns from; null: 80", at_least=1, at_most=1_000_000
     )
     classes: int = option(15, "classes in a task", at_least=2, at_most=100_000)
     shots: int = option(1, "images of each class that a task's steps see", at_least=1, at_most=10_000)
@@ -32,6 +32,21 @@ class MetaConfig(Section):
         above=0, at_most=1000,
     )  # fmt: skip
     held_out: int = option(0, "classes that are never seen, chosen by the seed", at_least=0, at_most=100_000)
+
+    def check(self) -> None:
+        """Tasks are learned from by two of the methods."""
+        for name in ("tasks", "outer_lr"):
+            if self.method == "aligned" and getattr(self, name) is not None:
+                raise ValueError(
+                    f"{name} is for method=maml or reptile, and aligned has no tasks; leave it out"
+                )
+
+    @property
+    def count(self) -> int:
+        """``tasks``, or as many as the method has without it."""
+        if self.method == "aligned":
+            return 0
+        return 80 if self.tasks is None else self.tasks
 
     @property
     def outer_rate(self) -> float:

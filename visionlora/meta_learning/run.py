@@ -63,11 +63,12 @@ def learn_start(options: MetaOptions, console: Console | None = None) -> dict[st
     adapted = _adapted(options, found.classes)
     learner = _learner(options, adapted, images, notices)
     by_class = _by_class(images, options.meta.shots)
-    state = _progress(output / PROGRESS, _settings(options, images), options.meta.tasks)
+    settings = _settings(options, images)
+    state = _progress(output / PROGRESS, settings, options.meta.count)
     first = learner.start()
     if state is not None:
         learner.restore(state["learner"])
-        notices.say(f"continues after task {learner.done} of {options.meta.tasks}")
+        notices.say(f"continues after task {learner.done} of {options.meta.count}")
     if unseen:
         notices.say(f"never seen: {listed(unseen)} (meta.held_out)")
     tasks = {name: places for name, places in by_class.items() if name not in unseen}
@@ -79,7 +80,8 @@ def learn_start(options: MetaOptions, console: Console | None = None) -> dict[st
     with replay({}, "rule"):
         if state is None:
             _align(learner, tasks, notices)
-        _learn(learner, tasks, options, output, _settings(options, images), notices)
+            write_state(output / PROGRESS, {"settings": settings, "learner": learner.state()})
+        _learn(learner, tasks, options, output, settings, notices)
         measured = _on_held_out(
             learner, first, {name: by_class[name] for name in unseen if name in by_class}, options, notices
         )
@@ -93,7 +95,9 @@ def _check_classes(seen: Sequence[ImageFile], options: MetaOptions, notices: Not
     shots, usable = options.meta.shots, _by_class(seen, options.meta.shots)
     few = {image.label for image in seen} - set(usable)
     if few:
-        notices.say(f"in no task, for too few images (meta.shots={shots} or fewer): {listed(sorted(few))}")
+        notices.say(
+            f"in no task, for too few images (meta.shots={shots} or fewer): {listed(sorted(map(str, few)))}"
+        )
     if len(usable) < 2:
         raise VisionLoraError(
             f"data.root: {options.data.root} has fewer than 2 classes with more than meta.shots={shots} "
@@ -182,19 +186,19 @@ def _learn(
     settings: str,
     notices: Notices,
 ) -> None:
-    meta, recent = options.meta, []
+    meta, count, recent = options.meta, options.meta.count, []
     with progress(notices.console, "learning the start", "tasks") as advance:
-        while learner.done < meta.tasks:
+        while learner.done < count:
             task = sample_task(classes, meta.classes, meta.shots, options.seed, learner.done)
             recent.append(learner.learn(task))
-            advance(learner.done, meta.tasks)
-            last = learner.done == meta.tasks
+            advance(learner.done, count)
+            last = learner.done == count
             if learner.done % SAVE_EVERY == 0 or last:
                 write_state(output / PROGRESS, {"settings": settings, "learner": learner.state()})
             if learner.done % SHOWN_EVERY == 0 or last:
                 mean = sum(recent) / len(recent)
                 notices.say(
-                    f"task {learner.done} of {meta.tasks}: top-1 {mean:.3f} on other images of a task's "
+                    f"task {learner.done} of {count}: top-1 {mean:.3f} on other images of a task's "
                     f"classes after its {meta.steps} steps (mean of the last {len(recent)} tasks)"
                 )
                 recent.clear()
