@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from rich.console import Console
@@ -11,7 +13,7 @@ from torch import nn
 
 from tests.training.test_module import loaders, module_of, trainer
 from visionlora.adapters import adapter_parameters
-from visionlora.training.callbacks import progress
+from visionlora.training.callbacks import ProgressLines, progress
 
 
 @pytest.mark.parametrize("terminal", [True, False])
@@ -28,6 +30,20 @@ def test_progress_counts_optimizer_steps_across_epochs(
     assert "validation top-1" in text and "(7 images)" in text
     assert "left" in text
     assert "Epoch" not in text and "v_num" not in text
+
+
+def test_the_time_left_does_not_count_the_first_step_which_tries_kernels() -> None:
+    output, seconds = io.StringIO(), [0.0]
+    lines = ProgressLines(Console(file=output, width=120), 0, clock=lambda: seconds[0])
+    fit: Any = SimpleNamespace(
+        global_step=0, max_steps=100, val_check_interval=50, num_val_batches=0, callback_metrics={}
+    )
+    for step, long in enumerate((60.0, *49 * [1.0]), 1):
+        seconds[0], fit.global_step = seconds[0] + long, step
+        lines.on_train_batch_end(fit, cast(Any, None))
+    first, last = output.getvalue().splitlines()
+    assert first.startswith("step    6 of 100") and first.endswith("about 2 min left")
+    assert last.startswith("step   50 of 100") and last.endswith("about 50 s left")
 
 
 def test_the_progress_bar_stops_when_training_fails(network: nn.Module, images: Path, tmp_path: Path) -> None:

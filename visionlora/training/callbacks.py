@@ -177,12 +177,9 @@ class ProgressLines(Callback):
         self._console = console
         self._validation_images = validation_images
         self._clock = clock
-        self._start = (0, 0.0)
+        self._start: tuple[int, float] | None = None
+        """The step after which steps are timed, and when; a run's first one is longer, it tries kernels."""
         self._estimated = False
-
-    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        """Start timing, of a resumed run from where it continues."""
-        self._start = trainer.global_step, self._clock()
 
     def on_validation_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Print the step and the figures."""
@@ -195,18 +192,22 @@ class ProgressLines(Callback):
         self, trainer: lightning.Trainer, module: lightning.LightningModule, *arguments: Any
     ) -> None:
         """Print the figures where there are no validation images, and once how long training takes."""
+        if self._start is None and trainer.global_step:
+            self._start = trainer.global_step, self._clock()
         if trainer.global_step % int(trainer.val_check_interval) == 0:
             if not trainer.num_val_batches:
                 self._print(trainer, _figures(trainer, ("train/loss",), 0))
-        elif not self._estimated and self._clock() - self._start[1] >= ESTIMATE_AFTER_S:
+        elif not self._estimated and self._start and self._clock() - self._start[1] >= ESTIMATE_AFTER_S:
             self._print(trainer, "")
 
     def _print(self, trainer: lightning.Trainer, figures: str) -> None:
-        self._estimated = True
-        first, started = self._start
-        rate = (self._clock() - started) / max(trainer.global_step - first, 1)
-        left = rate * (trainer.max_steps - trainer.global_step)
-        said = [part for part in (figures, f"about {_duration(left)} left" if left else "") if part]
+        step, most = trainer.global_step, trainer.max_steps
+        first, started = self._start or (step, 0.0)
+        left = ""
+        if first < step < most:
+            self._estimated = True
+            left = f"about {_duration((self._clock() - started) / (step - first) * (most - step))} left"
+        said = [part for part in (figures, left) if part]
         line = f"step {trainer.global_step:>4} of {trainer.max_steps}: {', '.join(said)}"
         self._console.print(line, highlight=False, soft_wrap=True)
 
