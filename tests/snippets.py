@@ -37,7 +37,7 @@ SHORT = {
         "lora.rank=2", "trainer.progress=false", "trainer.kernel=rule", "trainer.precision=32-true",
         "lora.targets=classifier", "retention.generated=4", "contrast.generated=0",
     ),
-    "meta": ("meta.tasks=2", "meta.classes=2", "meta.steps=2", "lora.rank=2", "lora.targets=classifier"),
+    "meta": ("meta.classes=2", "meta.steps=2", "lora.rank=2", "lora.targets=classifier"),
 }  # fmt: skip
 """Put before what a command's line says itself."""
 SMALLER = {
