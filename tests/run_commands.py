@@ -3,7 +3,6 @@
 Standard input: a JSON list of [directory for its output, arguments of ``visionlora``].
 """
 
-import atexit
 import json
 import os
 import sys
@@ -16,6 +15,7 @@ import visionlora.models.merge_weights
 import visionlora.training.explain
 import visionlora.training.run  # noqa: F401
 from visionlora import cli
+from visionlora.leaving import end_process
 
 for directory, arguments in json.load(sys.stdin):
     if os.fork() == 0:
@@ -25,12 +25,8 @@ for directory, arguments in json.load(sys.stdin):
         try:
             cli.main()
         except SystemExit as left:
-            if not isinstance(left.code, int):
-                raise
-            # The interpreter's own end takes two seconds here: it visits all that the libraries made.
-            atexit._run_exitfuncs()
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(left.code)
+            if isinstance(left.code, int):
+                end_process(left.code)
+            raise
     _, status = os.wait()
     Path(directory, "code").write_text(str(os.waitstatus_to_exitcode(status)))

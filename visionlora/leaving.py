@@ -10,13 +10,17 @@ from pathlib import Path
 
 
 def leave(code: int) -> None:
-    """End the process as multiprocessing ends its workers; return where the process is not a command's own.
+    """End the process of a command; return where the process is not a command's own."""
+    if _of_command():
+        end_process(code)
+
+
+def end_process(code: int) -> None:
+    """End the process as multiprocessing ends its workers; return where what it printed cannot be written.
 
     Threads end, exit handlers run and streams are flushed, as the interpreter does it. It would then free all
     that PyTorch consists of, object by object, which takes over a second.
     """
-    if not _of_command():
-        return
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     try:

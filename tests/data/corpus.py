@@ -91,16 +91,20 @@ def many(*patterns: str, count: int = 4) -> Make:
     return files(*(pattern.replace("{}", str(number)) for pattern in patterns for number in range(count)))
 
 
-def table(name: str, text: str | bytes, *images: str) -> Make:
-    """Writes a table and images."""
+def called(content: bytes, *names: str) -> Make:
+    """Writes files of one content, whatever their suffixes say."""
 
     def make(folder: Path) -> None:
-        files(*images)(folder)
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        for name in names:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
 
     return make
+
+
+def table(name: str, text: str | bytes, *images: str) -> Make:
+    """Writes a table and images."""
+    return both(files(*images), called(text if isinstance(text, bytes) else text.encode(), name))
 
 
 def both(*makes: Make) -> Make:

@@ -17,8 +17,8 @@ from tests.data.corpus import (
     TESTED,
     TWO,
     Case,
-    Make,
     both,
+    called,
     files,
     image_bytes,
     link,
@@ -31,17 +31,6 @@ from tests.data.corpus import (
 IMAGES = ("i/a.png", "i/b.png")
 HALF = (1, 1, 0)
 FEW = (2, 1, 0)
-
-
-def called(content: bytes, *names: str) -> Make:
-    """Writes files of one content."""
-
-    def make(folder: Path) -> None:
-        for name in names:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(content)
-
-    return make
 
 
 def json_tables() -> Iterator[Case]:

@@ -22,6 +22,7 @@ from tests.data.corpus import (
     Make,
     below,
     both,
+    called,
     files,
     image_bytes,
     many,
@@ -31,17 +32,6 @@ from tests.data.corpus import (
 )
 
 IMAGES = ("i/a.png", "i/b.png", "i/c.png")
-
-
-def renamed(*names: str) -> Make:
-    """Writes images under names whose suffix says nothing."""
-
-    def make(folder: Path) -> None:
-        for name in names:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(image_bytes())
-
-    return make
 
 
 def data_sets() -> Iterator[Case]:
@@ -95,11 +85,11 @@ def telephones() -> Iterator[Case]:
 
 def suffixes() -> Iterator[Case]:
     for name in ("a.jpg_large", "a.JPG-large", "a.png_orig", "a.jpg.1", "photo 3.05.2021", "a.", "a.png ", "ajpg", "a.jpg:large"):  # fmt: skip
-        yield Case(f"images called {name!r}", both(many("dog/{}.png"), renamed(f"cat/{name}")), counts={"cat": (1, 0, 0), "dog": ONE}, silent=True)  # fmt: skip
+        yield Case(f"images called {name!r}", both(many("dog/{}.png"), called(image_bytes(), f"cat/{name}")), counts={"cat": (1, 0, 0), "dog": ONE}, silent=True)  # fmt: skip
     for suffix in ("jpe", "JFIF", "pjpeg", "pjp", "jif", "apng", "PNM"):
-        yield Case(f"images that end in .{suffix}", both(many("dog/{}.png"), renamed(f"cat/a.{suffix}")), counts={"cat": (1, 0, 0), "dog": ONE}, silent=True)  # fmt: skip
+        yield Case(f"images that end in .{suffix}", both(many("dog/{}.png"), called(image_bytes(), f"cat/a.{suffix}")), counts={"cat": (1, 0, 0), "dog": ONE}, silent=True)  # fmt: skip
     for name in ("a.jpg_original", "a.png~", "a.jpg.bak", "a.jpg.part", "a.crdownload", "a.png.tmp"):
-        yield Case(f"what is left of an image: {name}", both(many(*CLASSES), renamed(f"cat/{name}")), counts=TWO, notes=("left out 1 file",))  # fmt: skip
+        yield Case(f"what is left of an image: {name}", both(many(*CLASSES), called(image_bytes(), f"cat/{name}")), counts=TWO, notes=("left out 1 file",))  # fmt: skip
     yield Case("text with a number for its suffix", both(many(*CLASSES), files("cat/notes.2")), counts=TWO, notes=("left out 1 file",))  # fmt: skip
     yield Case("two suffixes", many("cat/{}.jpg.png", "dog/v1.0 {}.png"), counts=TWO, silent=True)
     yield Case("a folder called like an image", many("cat/a.jpg/{}.png", "dog/{}.png"), counts=TWO, notes=("cat (a.jpg)",))  # fmt: skip
