@@ -7,7 +7,15 @@ from visionlora.data.augment import (
     training_transform,
 )
 from visionlora.data.cache import ImageCache, training_side
-from visionlora.data.check_images import check, find_bad, refuse, split_bad, without_bad, write_bad
+from visionlora.data.check_images import (
+    LEFT_OUT,
+    check,
+    find_bad,
+    refuse,
+    split_bad,
+    without_bad,
+    write_bad,
+)
 from visionlora.data.folders import scan, scan_images, scan_known, scan_labelled, survey
 from visionlora.data.images import BadImage, ImageFile, open_image
 from visionlora.data.loading import ImageDataset, ImageLoader, make_loader
@@ -15,6 +23,7 @@ from visionlora.data.preprocessing import Preprocessing
 from visionlora.data.splits import ImageFolder
 
 __all__ = [
+    "LEFT_OUT",
     "AugmentConfig",
     "BadImage",
     "ImageCache",

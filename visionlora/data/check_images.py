@@ -25,6 +25,9 @@ ON_BAD = ("skip", "stop")
 LONG = 10_000
 """From so many images on it is remembered which can be read (:mod:`visionlora.data.readable`)."""
 
+LEFT_OUT = "left_out.csv"
+"""In a run's folder: the images that it could not read."""
+
 _BATCH = 500
 _NAMED = 10
 _REPAIR = "repair or remove them"

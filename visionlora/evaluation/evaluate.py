@@ -13,6 +13,7 @@ from rich.markup import escape
 from visionlora.adapters import adapters_off, merged
 from visionlora.adapters.truncate import decompose_updates
 from visionlora.data import (
+    LEFT_OUT,
     ImageDataset,
     ImageFile,
     ImageLoader,
@@ -209,18 +210,18 @@ def _labelled_images(
     manifests = [adapter_directory(adapter).parent / "images.json" for adapter in adapters]
     if not all(manifest.is_file() for manifest in manifests):
         return candidates, f"{words}; which of them the adapter was trained on is not known", 0
-    readable = candidates
+    count = len(candidates)
     for manifest in manifests:
-        readable = without_bad(readable, manifest.with_name("left_out.csv"))
-    if len(readable) < len(candidates):
-        words += f"; left out: {len(candidates) - len(readable)} that its run could not read"
-    candidates = readable
+        candidates = without_bad(candidates, manifest.with_name(LEFT_OUT))
+    unread = count - len(candidates)
+    more = f"; left out: {unread} that its run could not read" if unread else ""
     used = [image for manifest in manifests for image in read_manifest(manifest)]
     unseen = not_among(candidates, of_role(used, "train"))
     if not unseen:
-        return candidates, f"{words}; THE ADAPTER WAS TRAINED ON ALL OF THEM", 0
+        return candidates, f"{words}{more}; THE ADAPTER WAS TRAINED ON ALL OF THEM", 0
     if len(unseen) < len(candidates):
-        words = "images that the adapter was not trained on" + "".join(words.partition("; left out")[1:])
+        words = "images that the adapter was not trained on"
+    words += more
     if len(not_among(unseen, of_role(used, "val"))) < len(unseen):
         words += "; validation images of its run, which chose its weights and strength, are among them"
     return unseen, words, len(candidates) - len(unseen)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from visionlora.adapters.io.directory import start_digest
 from visionlora.adapters.restart import describe_restarts
-from visionlora.data import ImageFolder, scan, write_bad
+from visionlora.data import LEFT_OUT, ImageFolder, scan, write_bad
 from visionlora.data.loaders import sample_images
 from visionlora.data.splits import k_folds, stratified
 from visionlora.device import choose_device, processor
@@ -155,8 +155,8 @@ def _record_inputs(folder: RunFolder, setup: RunSetup, notices: Notices) -> None
     folder.check_inputs(setup.files.sets, [image.path for image in left_out], values, notices)
     folder.check_processor(processor().model, notices)
     if left_out:
-        write_bad(left_out, folder.path / "left_out.csv")
-        notices.say(f"images that cannot be read are listed in {folder.path / 'left_out.csv'}")
+        write_bad(left_out, folder.path / LEFT_OUT)
+        notices.say(f"images that cannot be read are listed in {folder.path / LEFT_OUT}")
 
 
 def _train_and_select(setup: RunSetup, session: Session) -> _Outcome:
