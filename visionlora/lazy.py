@@ -10,8 +10,9 @@ from importlib.util import find_spec
 from typing import Any
 
 
-def names_of_api(package: str) -> Callable[[str], Any]:
-    """The ``__getattr__`` of a package that offers the names of its module ``api``.
+def names_of_api(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """The ``__getattr__`` and ``__dir__`` of a package that offers the names of its module ``api``, for
+    ``import *`` too.
 
     They are imported when first used: ``--help`` needs the options in ``package.config``, and not torch. None
     of them may be the name of a module: ``from package import module`` may stand in a module that ``api``
@@ -19,13 +20,18 @@ def names_of_api(package: str) -> Callable[[str], Any]:
     """
 
     def find(name: str) -> Any:
+        if name == "__all__":
+            return importlib.import_module(f"{package}.api").__all__
         if name.startswith("__"):
             raise AttributeError(name)
         if find_spec(f"{package}.{name}") is not None:
             return importlib.import_module(f"{package}.{name}")
         return getattr(importlib.import_module(f"{package}.api"), name)
 
-    return find
+    def names() -> list[str]:
+        return [*vars(importlib.import_module(package)), *find("__all__")]
+
+    return find, names
 
 
 @contextmanager

@@ -33,7 +33,13 @@ def traced(network: nn.Module) -> Callable[[Tensor], Tensor]:
     return torch.fx.symbolic_trace(network)
 
 
-@pytest.mark.parametrize("through", [exported, traced])
+def jit_traced(network: nn.Module) -> Callable[[Tensor], Tensor]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # programs still use it
+        return torch.jit.trace(network, IMAGES)
+
+
+@pytest.mark.parametrize("through", [exported, traced, jit_traced])
 @pytest.mark.parametrize("merge", [False, True])
 def test_export_and_fx_compute_the_same(
     adapted: nn.Module, through: Callable[[nn.Module], Callable[[Tensor], Tensor]], merge: bool
@@ -45,6 +51,12 @@ def test_export_and_fx_compute_the_same(
     else:
         other = through(adapted)
     torch.testing.assert_close(other(IMAGES), expected)
+
+
+@pytest.mark.parametrize("family", ["dora", "loha", "oft", "conv_adapter"])
+def test_jit_trace_records_families_that_are_no_low_rank_update(network: nn.Module, family: str) -> None:
+    attach(network, LoraConfig(rank=2, family=family, targets="conv"))
+    torch.testing.assert_close(jit_traced(network)(IMAGES), network(IMAGES))
 
 
 @pytest.mark.skipif(

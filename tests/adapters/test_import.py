@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
+
+import pytest
 
 import visionlora.adapters
 from visionlora.adapters import api
@@ -35,6 +38,15 @@ for name in ("numpy", "safetensors", "torchvision", "lightning", "hydra"):
 def test_every_name_is_what_it_says_and_no_module_of_that_name():
     for name in api.__all__:
         assert getattr(visionlora.adapters, name) is getattr(api, name), name
+
+
+@pytest.mark.parametrize("package", ["visionlora.adapters", "visionlora.models", "visionlora.data"])
+def test_import_star_and_a_consoles_completion_have_every_name(package: str) -> None:
+    names: dict[str, object] = {}
+    exec(f"from {package} import *", names)
+    offered = set(importlib.import_module(f"{package}.api").__all__)
+    assert offered <= set(names)
+    assert offered <= set(dir(sys.modules[package]))
 
 
 def test_the_mathematics_needs_torch_alone():

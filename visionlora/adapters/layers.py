@@ -32,7 +32,7 @@ from visionlora.frozen.packed import PackedWeight
 from visionlora.frozen.swap import Swapped
 from visionlora.frozen.weight import frozen_weight
 from visionlora.kernels import FrozenWeight
-from visionlora.kernels.tensors import autocast_off
+from visionlora.kernels.tensors import autocast_off, transformed
 
 
 class AdaptedLayer(Swapped):
@@ -185,7 +185,7 @@ class AdaptedLayer(Swapped):
     def _only_trained(self) -> Adapter | None:
         """The one adapter of the weight, where it alone is trained, at full strength."""
         adapters = self.weight_adapters()
-        trained = torch.is_grad_enabled() and not torch._C._are_functorch_transforms_active()
+        trained = torch.is_grad_enabled() and not transformed()
         if not trained or len(adapters) != 1 or adapters[0].strength != 1:
             return None
         bias = self._parameters["bias"]

@@ -29,7 +29,7 @@ from visionlora.kernels.convolution import (
 )
 from visionlora.kernels.layers import autocast, is_matmul
 from visionlora.kernels.matmul import MatrixProduct, linear, weight_gradient
-from visionlora.kernels.tensors import autocast_off, from_rows
+from visionlora.kernels.tensors import autocast_off, from_rows, transformed
 
 Weight = Tensor | FrozenWeight
 """A tensor with a gradient, or a frozen weight that is made where it is used."""
@@ -59,8 +59,8 @@ def computed_linear(x: Tensor, weight: Weight, bias: Tensor | None) -> Tensor:
 
 
 def _records(x: Tensor, weight: Weight, bias: Tensor | None) -> bool:
-    """Whether our gradients are wanted: not inside `torch.func` transforms or a compiler, nor of a bias."""
-    special = torch._C._are_functorch_transforms_active() or torch.compiler.is_compiling()
+    """Whether our gradients are wanted: not inside a transform or a compiler, nor of a bias."""
+    special = transformed() or torch.compiler.is_compiling()
     if special or not torch.is_grad_enabled() or not x.numel() or (bias is not None and bias.requires_grad):
         return False
     return x.requires_grad or weight.requires_grad

@@ -9,4 +9,4 @@ from visionlora.lazy import names_of_api
 if TYPE_CHECKING:
     from visionlora.data.api import *  # noqa: F403
 
-__getattr__ = names_of_api(__name__)
+__getattr__, __dir__ = names_of_api(__name__)

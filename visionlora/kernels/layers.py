@@ -1,8 +1,8 @@
 """One adapted layer, computed by the fastest of several equal implementations.
 
 The implementations are in `matmul` (linear layers, convolutions of one pixel) and in `convolution`, the
-candidates for a layer in `candidates`, the choice among them in `autotune`. Inside `torch.func` transforms,
-and where the base is trained too, PyTorch's own operations compute the layer.
+candidates for a layer in `candidates`, the choice among them in `autotune`. Inside `torch.func` transforms
+and `torch.jit.trace`, and where the base is trained too, PyTorch's own operations compute the layer.
 
 Nothing is kept for the backward pass but x, A and B: the merged weight is computed again there. Where x can
 be recomputed from what the module below keeps, that is kept instead of x (`recompute`). The autograd
@@ -22,7 +22,7 @@ from visionlora.kernels.candidates import Computation, frozen_implementation, im
 from visionlora.kernels.convolution import LAST, Geometry, conv, grad_input, is_channels_last, pad_extra
 from visionlora.kernels.matmul import MatrixProduct, has_onednn
 from visionlora.kernels.recompute import recipe_for
-from visionlora.kernels.tensors import FrozenWeight, LayerTensors, autocast_off, merged_weight
+from visionlora.kernels.tensors import FrozenWeight, LayerTensors, autocast_off, merged_weight, transformed
 
 
 def adapted_conv(x: Tensor, layer: LayerTensors, geometry: Geometry) -> Tensor:
@@ -85,11 +85,9 @@ def _trains(x: Tensor, layer: LayerTensors) -> bool:
 
 
 def _is_frozen(x: Tensor, weight: FrozenWeight, bias: Tensor | None) -> bool:
-    """Whether autograd records a graph outside of `torch.func` transforms, there is something to compute, and
-    the base is frozen."""
+    """Whether autograd records our own functions, there is something to compute, and the base is frozen."""
     trained = weight.requires_grad or (bias is not None and bias.requires_grad)
-    recorded = torch.is_grad_enabled() and not torch._C._are_functorch_transforms_active()
-    return recorded and not trained and x.numel() > 0
+    return torch.is_grad_enabled() and not transformed() and not trained and x.numel() > 0
 
 
 def autocast(t: Tensor) -> Tensor:

@@ -17,28 +17,25 @@ from torch.nn import functional as F
 from torch.nn.grad import conv2d_weight
 
 from visionlora.kernels.recompute import Recipe
-from visionlora.kernels.tensors import Factors, LayerTensors, as_rows, from_rows, merged_weight
+from visionlora.kernels.tensors import Factors, LayerTensors, as_rows, from_rows, merged_weight, transformed
 
 PRODUCTS = ("matmul", "onednn", "branch")
 PIECE = 1 << 21  # numbers of x that are recomputed at once
 
 
 def has_onednn(x: Tensor) -> bool:
-    """Whether oneDNN's product can be called for inputs like x: float32 or bfloat16 on the CPU, outside of
-    `torch.compile` and `torch.func` transforms.
+    """Whether oneDNN's product can be called for x: float32 or bfloat16, on the CPU, not being transformed.
 
     PyTorch leaves products in single precision to the BLAS: on AMD's processors the BLAS (MKL) takes 1.1 to
     2.3 times as long for the layers of ResNet50 and ConvNeXt. In bfloat16 it writes the bias into the output
     first: where the output is wide that doubles the time.
     """
-    if torch.compiler.is_compiling() or x.device.type != "cpu" or not torch.backends.mkldnn.is_available():
-        return False
-    if torch._C._are_functorch_transforms_active():  # it has no batching rule
+    recorded = torch.compiler.is_compiling() or transformed()  # it has no batching rule
+    if recorded or x.device.type != "cpu" or not torch.backends.mkldnn.is_available():
         return False
     ops = torch.ops.mkldnn
-    if x.dtype == torch.bfloat16:
-        return hasattr(ops, "_linear_pointwise") and ops._is_mkldnn_bf16_supported()
-    return hasattr(ops, "_linear_pointwise") and x.dtype == torch.float32
+    known = x.dtype == torch.float32 or (x.dtype == torch.bfloat16 and ops._is_mkldnn_bf16_supported())
+    return known and hasattr(ops, "_linear_pointwise")
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

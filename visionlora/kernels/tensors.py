@@ -81,6 +81,11 @@ def autocast_off(device: torch.device) -> AbstractContextManager:
     return nullcontext()
 
 
+def transformed() -> bool:
+    """Whether `torch.func` or `torch.jit.trace` has no rule for functions of our own."""
+    return torch._C._are_functorch_transforms_active() or torch.jit.is_tracing()
+
+
 def merged_weight(layer: LayerTensors, dtype: torch.dtype | None = None) -> Tensor:
     """weight + scaling * B @ A in the shape and memory format of the weight, differentiable in A and B.
 

@@ -23,6 +23,7 @@ from visionlora.adapters.module_adapter import CONVOLUTIONS, ModuleAdapter, padd
 from visionlora.adapters.output_scale import sum_of_products
 from visionlora.adapters.whole_weight import computed_conv
 from visionlora.kernels import Geometry
+from visionlora.kernels.tensors import transformed
 
 
 class ConvAdapter(ModuleAdapter):
@@ -71,8 +72,7 @@ class ConvAdapter(ModuleAdapter):
 def scaled_relu(found: Tensor, scale: Tensor) -> Tensor:
     """scale * relu(found), for the scale of each channel, (C, 1...). PyTorch's convolution with such a kernel
     takes several times as long, above all its gradients."""
-    transformed = torch._C._are_functorch_transforms_active() or torch.compiler.is_compiling()
-    if transformed or found.ndim < scale.ndim + 1:
+    if transformed() or torch.compiler.is_compiling() or found.ndim < scale.ndim + 1:
         return F.relu(found) * scale
     return _ScaledRelu.apply(found, scale)
 
