@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from functools import partial
 
 import pytest
 import torch
@@ -155,6 +156,33 @@ def test_changing_a_computed_weight_is_refused_in_a_sentence(layer, change):
         change(adapted.weight)
     assert torch.equal(adapted.base_weight, before)
     assert type(adapted.weight * 2) is torch.Tensor
+
+
+def test_a_trainable_parameter_cannot_take_the_place_of_a_frozen_weight(x):
+    network = adapted()
+    logits, state = network(x), network.state_dict()
+    layer = next(iter(adapted_layers(network).values()))
+    with pytest.raises(LoraError, match="merge the adapters first, or assign one with requires_grad=False"):
+        layer.weight = nn.Parameter(layer.weight.detach().clone())
+    torch.testing.assert_close(network(x), logits, rtol=0, atol=0)
+    network.load_state_dict({key: tensor.clone() for key, tensor in state.items()}, assign=True)
+    torch.testing.assert_close(network(x), logits, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("inside", [adapters_off, merged, partial(scaled, strength=0.5)])
+@pytest.mark.parametrize("end", [merge, detach])
+def test_adapters_may_end_where_they_are_switched_off_or_merged(x, inside, end):
+    network = adapted()
+    with inside(network):
+        end(network)
+    assert [sorted(vars(one)) for one in network.modules()] == [
+        sorted(vars(one)) for one in end(adapted()).modules()
+    ]
+    attach(network)
+    with adapters_off(network):
+        detach(network)
+        attach(network)
+    assert all(layer.computes_adapters for layer in adapted_layers(network).values())
 
 
 def test_merging_leaves_plain_layers_and_the_same_logits(x):

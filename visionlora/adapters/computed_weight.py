@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from visionlora.adapters.errors import LoraError
 
@@ -17,7 +17,6 @@ _MESSAGE = (
     "the weight of an adapted layer is computed from the frozen weight and the adapters, so {what} would be "
     "lost: change layer.base_weight (frozen) or the parameters of layer.adapters, or merge the adapters first"
 )
-
 
 _VIEWS = {
     "detach", "view", "view_as", "reshape", "flatten", "unflatten", "t", "transpose", "permute", "movedim",
@@ -56,3 +55,18 @@ class ComputedWeight(Tensor):
         with torch._C.DisableTorchFunctionSubclass():
             result = func(*args, **keywords)
         return result.as_subclass(cls) if name in _VIEWS and isinstance(result, Tensor) else result
+
+
+def refuse_assignment(name: str, new: object, frozen: Tensor | None) -> None:
+    """Refuse a trainable parameter in the place of the frozen weight: what the layer computed with would get
+    the adapters' update once more. A checkpoint that is assigned is frozen, as what it replaces."""
+    if (
+        isinstance(new, nn.Parameter)
+        and new.requires_grad
+        and frozen is not None
+        and not frozen.requires_grad
+    ):
+        raise LoraError(
+            f"the adapters change the frozen {name} of an adapted layer, and would change a new parameter "
+            f"too: merge the adapters first, or assign one with requires_grad=False as another frozen {name}"
+        )

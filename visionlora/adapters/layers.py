@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from visionlora.adapters.base import Adapter, LowRank, ScaledLowRank
-from visionlora.adapters.computed_weight import ComputedWeight
+from visionlora.adapters.computed_weight import ComputedWeight, refuse_assignment
 from visionlora.adapters.faster import OUTPUTS, WHOLE, Computation, faster
 from visionlora.adapters.mixed_batch import MixedBatch, ReadsWeight
 from visionlora.adapters.module_adapter import ModuleAdapter
@@ -63,6 +63,11 @@ class AdaptedLayer(Swapped):
     def members(cls, base: type[nn.Module]) -> dict[str, Any]:
         """A base class that computes in its own manner keeps its forward pass, which reads the property."""
         return {"forward": base.forward} if has_own_forward(base) else {}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == self.adapted_parameter:
+            refuse_assignment(name, value, self._parameters[name])
+        super().__setattr__(name, value)
 
     @property
     def sites(self) -> tuple[WeightSite, ...]:

@@ -95,7 +95,8 @@ def merged(model: nn.Module) -> Iterator[None]:
         yield
     finally:
         for layer, (weight, merging) in zip(layers, before, strict=True):
-            layer.merged_weight, layer.merging = weight, merging
+            if isinstance(layer, AdaptedLayer):  # not where the adapters were merged or detached inside
+                layer.merged_weight, layer.merging = weight, merging
 
 
 @contextmanager
@@ -114,7 +115,8 @@ def adapters_off(model: nn.Module) -> Iterator[None]:
             yield
     finally:
         for layer in layers:
-            layer.off -= 1
+            if getattr(layer, "off", 0):  # not where the adapters were merged or detached inside
+                layer.off -= 1
 
 
 def scale(model: _Network, strength: float) -> _Network:
@@ -135,7 +137,10 @@ def scale(model: _Network, strength: float) -> _Network:
         LoraError: the model has no adapters, or strength is not a positive, finite number.
     """
     if not (_is_number(strength) and strength > 0):
-        raise LoraError(f"strength is {brief(strength)}: give a positive number up to {MOST_STRENGTH:g}.")
+        advice = ", or use scaled or adapters_off, which give the update back" if strength == 0 else ""
+        raise LoraError(
+            f"strength is {brief(strength)}: give a positive number up to {MOST_STRENGTH:g}{advice}."
+        )
     for adapter in scalable(model):
         adapter.strength *= strength
     set_replaced(model, _between(model, strength))
