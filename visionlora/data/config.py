@@ -50,9 +50,9 @@ class DataConfig(Section):
         16, "images in a training step, or at a time", at_least=1, at_most=65536, also=("batch", "bs")
     )
     cache_mb: float = option(1024, "megabytes of decoded images to keep in memory", at_least=0, at_most=1e9)
-    workers: int = option(
-        0, "processes that load images; 0: none besides the run's own", at_least=0, at_most=256,
-        also=("num_workers",),
+    workers: int | None = option(
+        None, "processes that load images; 0: none besides the run's own; null: 4 on a GPU, else 0",
+        at_least=0, at_most=256, also=("num_workers",),
     )  # fmt: skip
 
 

@@ -123,11 +123,12 @@ class LoraModule(lightning.LightningModule):
         adapters' weighted drift, a scalar; :meth:`backward` computes its gradients."""
         self._images = batch.get("indices")
         self._step = StepLoss(lambda: self._loss(batch), self.parts, self.global_step)
-        # Of several processes one alone must not end here: the others would wait for its gradients.
-        if place().count == 1 and self._reads_now():
-            self._require_sense(self._step.value, "the loss is")
-        for name, figure in self._step.figures.items():
-            self.log(f"train/{name}", figure)
+        if self._reads_now():
+            # Of several processes one alone must not end here: the others would wait for its gradients.
+            if place().count == 1:
+                self._require_sense(self._step.value, "the loss is")
+            for name, figure in self._step.figures.items():
+                self.log(f"train/{name}", figure)
         return self._step.value
 
     def _loss(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
@@ -209,6 +210,8 @@ class LoraModule(lightning.LightningModule):
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Log the gradient's L2 norm before it is clipped."""
+        if not self._reads_now():
+            return
         gradients = [parameter.grad for parameter in self.trainable() if parameter.grad is not None]
         self.log("train/gradient_norm", torch.nn.utils.get_total_norm(gradients))
 

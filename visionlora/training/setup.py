@@ -20,7 +20,7 @@ from visionlora.data.manifest import EarlierImages
 from visionlora.data.several_labels import require_several
 from visionlora.data.splits import with_report
 from visionlora.data.walk import watched
-from visionlora.device import choose_device, keep_freed_memory
+from visionlora.device import choose_device, keep_freed_memory, loading_processes
 from visionlora.evaluation.images import EvaluationImages
 from visionlora.models.adapted import AdaptedNetwork, adapt
 from visionlora.models.config import ModelConfig
@@ -157,7 +157,8 @@ def set_up(
     notices.console.print(found(config.trainer, data.batch_size, folder, adapted))
     loaders = ImageLoaders(
         backbone.preprocessing, config.augment, seed=config.seed, batch_size=data.batch_size,
-        cache_mb=data.cache_mb, workers=data.workers, balance=data.balance,
+        cache_mb=data.cache_mb, balance=data.balance,
+        workers=loading_processes(device) if data.workers is None else data.workers,
         progress=partial(progress, notices.console, "reading images"),
     )  # fmt: skip
     targets = dict(zip(folder.classes, head.targets, strict=True))

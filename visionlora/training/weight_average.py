@@ -63,11 +63,13 @@ class WeightAverage(Callback):
             return
         if trainer.global_step <= self.after:
             return
-        for name, parameter in module.named_parameters():
-            if parameter.requires_grad:
-                total = self.total.get(name)
-                # What a checkpoint held is on the CPU.
-                self.total[name] = parameter.clone() if total is None else total.to(parameter) + parameter
+        trained = {name: one for name, one in module.named_parameters() if one.requires_grad}
+        if self.total:
+            # What a checkpoint held is on the CPU.
+            self.total = {name: self.total[name].to(one) for name, one in trained.items()}
+            torch._foreach_add_(list(self.total.values()), list(trained.values()))
+        else:
+            self.total = {name: one.clone() for name, one in trained.items()}
         self.count += 1
 
     def margin(self, validation_images: int) -> float:
