@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.data import (
     corpus_exports,
     corpus_layouts,
+    corpus_listed,
     corpus_more,
     corpus_ordinary,
     corpus_others,
@@ -40,6 +41,7 @@ def cases() -> Iterator[Case]:
     yield from corpus_trainers.left_by_trainers()
     yield from corpus_trainers.competitions()
     yield from corpus_outside.outside()
+    yield from corpus_listed.listed()
 
 
 if __name__ == "__main__":

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Draw
+from visionlora.data.files_by_name import PathsOf
 from visionlora.data.folders import scan
 from visionlora.data.rows import MOST_BYTES
-from visionlora.data.table import _Reader, read_table
+from visionlora.data.table import read_table
 from visionlora.errors import VisionLoraError
 
 
@@ -107,13 +108,13 @@ def test_a_table_of_many_missing_files_is_refused_without_reading_all_of_it(
     rows = "".join(f"elsewhere/{number}.jpg,a\n" for number in range(20_000))
     path = table(tmp_path, f"path,label\n{rows}")
     looked_for: list[str] = []
-    existing = _Reader._existing
+    existing = PathsOf.existing
     monkeypatch.setattr(
-        _Reader, "_existing", lambda self, name: looked_for.append(name) or existing(self, name)
+        PathsOf, "existing", lambda self, name: looked_for.append(name) or existing(self, name)
     )
     with pytest.raises(VisionLoraError, match=r"0\.jpg and at least 999 more; paths are relative"):
         scan(path)
-    assert len(looked_for) == 1000
+    assert len(looked_for) == 1003, "the first one is looked for in three folders above, too"
 
 
 def test_many_files_that_lie_elsewhere_are_found_by_their_names(

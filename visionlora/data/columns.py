@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from visionlora.data.cells import Body, is_count, is_flag, is_number, is_split, is_switch, share, values_of
 from visionlora.data.files_by_name import FilesByName
 from visionlora.data.formats import is_image_name
 from visionlora.data.rows import Rows
 from visionlora.data.several_labels import SeveralLabels
 from visionlora.data.split_names import split_name
-from visionlora.data.yes_no import NO, YES
+from visionlora.data.yes_no import YES
 from visionlora.errors import VisionLoraError
 from visionlora.text import listed
 
@@ -25,10 +26,12 @@ PATH_COLUMNS = (
 LABEL_COLUMNS = (
     "label", "labels", "class", "classes", "class_name", "classname", "category", "category_name",
     "label_name", "species", "breed", "common_name", "scientific_name", "variety", "genus", "type", "kind",
-    "choice", "diagnosis", "dx", "disease", "taxon", "animal", "plant", "object", "klasse", "clase", "classe",
-    "etiqueta", "tag", "tags", "target", "annotation", "ground_truth", "gt", "y", "class_id", "label_id",
-    "category_id", "name",
+    "choice", "display_name", "diagnosis", "dx", "disease", "taxon", "animal", "plant", "object", "klasse",
+    "clase", "classe", "etiqueta", "tag", "tags", "target", "annotation", "ground_truth", "gt", "y",
+    "class_id", "label_id", "category_id",
 )  # fmt: skip
+_WEAK = "name"
+"""Of a label, or of something else: after the endings below."""
 _LABEL_ENDINGS = ("label", "labels", "class", "category", "species", "breed", "classname", "labelname")
 """What the name of a column ends in that holds labels, where no column has one of the names above."""
 _PLURALS = ("labels", "tags", "classes", "categories", "genres", "genre", "attributes", "objects", "findings")
@@ -47,8 +50,9 @@ _NO_LABELS = (
 )
 _CERTAIN = 8
 """Rows from which on a column of 0, 1, 2, ... counts them: no image of another has its class."""
-_DIGITS = 12
-_KNOWN = {name.replace("_", "") for name in (*PATH_COLUMNS, *LABEL_COLUMNS, *SPLIT_COLUMNS)}
+_KNOWN = {name.replace("_", "") for name in (*PATH_COLUMNS, *LABEL_COLUMNS, _WEAK, *SPLIT_COLUMNS)}
+_FOLDERS = ("folder", "foldername", "dir", "dirname", "directory", "directoryname", "relativepath")
+"""What the name of a column ends in that holds the folder of the file in another column."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ class Columns:
         classes: class -> its column of 0 and 1.
         header: how many rows at the top are no images.
         words: the columns in words.
+        folder: of the file that the path names, where the path alone leads nowhere.
         notes: what was guessed.
     """
 
@@ -72,6 +77,12 @@ class Columns:
     header: int = 1
     words: str = ""
     notes: tuple[str, ...] = ()
+    folder: int | None = None
+
+    @property
+    def used(self) -> tuple[int | None, ...]:
+        """The places of the columns that are read."""
+        return (self.path, self.label, self.split, *self.flags.values(), *self.classes.values())
 
     @property
     def has_labels(self) -> bool:
@@ -99,12 +110,14 @@ def find_columns(
     names = [_key(name) for name in first]
     body = [row for _, row in rows.numbered[1:]]
     where = _path_column(names, body)
+    if where is None:
+        where, named = _known_files(path, rows)
+        if where is not None and not named:
+            return _headless(path, rows, where, class_name)
     if where is not None:
         found = _with_label(first, names, body, where, class_name, several)
         if found is not None:
             return found
-    if where is None and not rows.has_header and (stem := _known_files(path, rows)) is not None:
-        return _headless(path, rows, stem, class_name)
     if not refuse:
         return None
     if where is None and any(name.startswith("pixel") for name in names):
@@ -139,13 +152,13 @@ def _headless(path: Path, rows: Rows, where: int, class_name: str | None) -> Col
     rows (MXNet's lists, CUB), or boxes (Tiny ImageNet)."""
     body = [row for _, row in rows.numbered]
     rest = [place for place in range(len(body[0])) if place != where]
-    splits = [_share(body, place, lambda text: split_name(text) is not None) for place in rest]
+    splits = [share(body, place, lambda text: split_name(text) is not None) for place in rest]
     split = next((place for place, share in zip(rest, splits, strict=True) if share > 0.5), None)
     if split is not None and len(rest) == 1:  # a class may be called test
         split = None
     free = [place for place in rest if place != split]
-    label = next((place for place in free if not _is_count(body, place)), next(iter(free), None))
-    if label is not None and _is_count(body, label) and len(body) >= _CERTAIN:
+    label = next((place for place in free if not is_count(body, place)), next(iter(free), None))
+    if label is not None and is_count(body, label) and len(body) >= _CERTAIN:
         label = None
     if label is None and class_name is None:
         raise VisionLoraError(_NO_LABELS.format(path))
@@ -155,26 +168,20 @@ def _headless(path: Path, rows: Rows, where: int, class_name: str | None) -> Col
     return Columns(where, label, split, header=0, words=words, notes=notes)
 
 
-def _known_files(path: Path, rows: Rows) -> int | None:
-    """The column that has names of images without their suffix, where there is such a column."""
-    body = [row for _, row in rows.numbered]
-    if not body[0]:
-        return None
+def _known_files(path: Path, rows: Rows) -> tuple[int | None, bool]:
+    """The column that has names of files without their suffix, where there is such a column, and whether the
+    first row names the columns."""
     files = FilesByName(path)
-    shares = [_share(body, place, files.has) for place in range(len(body[0]))]
-    return shares.index(max(shares)) if max(shares) > 0.5 else None
+    first, *body = [row for _, row in rows.numbered]
+    shares = [share(body or [first], place, files.has) for place in range(len(first))]
+    if not shares or max(shares) <= 0.5:
+        return None, False
+    place = shares.index(max(shares))
+    return place, rows.has_header or not files.has(first[place])
 
 
-def _is_count(body: Sequence[Sequence[str]], place: int) -> bool:
-    """Whether a column counts the rows."""
-    values = [row[place] for row in body if place < len(row)]
-    if not all(value.isdecimal() and len(value) < _DIGITS for value in values):
-        return False
-    return [int(value) for value in values] == list(range(int(values[0]), int(values[0]) + len(values)))
-
-
-def _path_column(names: Sequence[str], body: Sequence[Sequence[str]]) -> int | None:
-    files = [place for place in range(len(names)) if _share(body, place, is_image_name) > 0.5]
+def _path_column(names: Sequence[str], body: Body) -> int | None:
+    files = [place for place in range(len(names)) if share(body, place, is_image_name) > 0.5]
     if len(files) == 1:
         return files[0]
     for known in map(_key, PATH_COLUMNS):
@@ -187,35 +194,39 @@ def _path_column(names: Sequence[str], body: Sequence[Sequence[str]]) -> int | N
 def _with_label(
     first: Sequence[str],
     names: Sequence[str],
-    body: Sequence[Sequence[str]],
+    body: Body,
     where: int,
     class_name: str | None,
     several: bool,
 ) -> Columns | None:
     # A column called train may be one of several classes (bus, car, train).
-    plain = _label_column(names, body, {where}, several) is not None
+    likely = _label_column(names, body, {where}, several)
+    plain = likely is not None
     flags = {
         split: names.index(name) for split, known in _FLAGS.items()
         for name in map(_key, (*known, split) if plain else known)
-        if name in names and _share(body, names.index(name), _is_flag) == 1
+        if name in names and share(body, names.index(name), is_flag) == 1
     }  # fmt: skip
     notes: list[str] = []
     split = next((names.index(name) for name in map(_key, SPLIT_COLUMNS) if name in names), None)
-    if split is not None and _share(body, split, str.isdigit) == 1:
+    if split is not None and share(body, split, str.isdigit) == 1:
         notes.append(f"column {first[split]} has numbers, not train, val or test: not used")
         split = None
+    others = [place for place in range(len(names)) if place not in (where, likely)]
+    if split is None and (plain or len(others) > 1):  # a column of any name that says train and test
+        split = next((place for place in others if is_split(body, place)), None)
     taken = {where, split, *flags.values()}
     rest = [place for place in range(len(names)) if place not in taken and names[place]]
-    switches = [place for place in rest if _share(body, place, _is_switch) > 0.5] if several else []
+    switches = [place for place in rest if share(body, place, is_switch) > 0.5] if several else []
     if len(switches) > 1:  # a label may be called "object" or "kind"
         taken |= set(switches)
     label = _label_column(names, body, taken, several)
     classes = {}
     if several and label is None and switches:
         classes = {first[place]: place for place in switches}
-        others = [first[place] for place in rest if place not in switches]
-        if others:
-            notes.append(f"not 0 and 1, so no labels: {listed(others, most=5)}")
+        unused = [first[place] for place in rest if place not in switches]
+        if unused:
+            notes.append(f"not 0 and 1, so no labels: {listed(unused, most=5)}")
     elif label is None and len(hot := _one_hot_columns(body, rest)) > 1:
         classes = {first[place]: place for place in hot}
     elif label is None and class_name is None and len(rest) == 1:
@@ -223,30 +234,56 @@ def _with_label(
         notes.append(f"column {first[label]} is taken for the label")
     if label is None and not classes and class_name is None:
         return None
+    notes += _rivals(first, names, body, label, taken)
     used = [first[place] for place in (where, label, split, *flags.values()) if place is not None]
     words = f"columns {', '.join(used)}" + (
         f" and a column for each of {len(classes)} classes" if classes else ""
     )
-    return Columns(where, label, split, flags, classes, 1, words, tuple(notes))
+    folders = (place for place in rest if place != label and names[place].endswith(_FOLDERS))
+    return Columns(where, label, split, flags, classes, 1, words, tuple(notes), next(folders, None))
 
 
-def _one_hot_columns(body: Sequence[Sequence[str]], rest: Sequence[int]) -> list[int]:
+def _rivals(
+    first: Sequence[str], names: Sequence[str], body: Body, label: int | None, taken: Container[int | None]
+) -> list[str]:
+    """A note where the name of another column ends as that of the label does: ``fine_label``."""
+    if label is None or names[label] in map(_key, LABEL_COLUMNS):
+        return []
+    rivals = [
+        first[place] for place, name in enumerate(names)
+        if name.endswith(_LABEL_ENDINGS) and place != label and place not in taken
+        and "pred" not in name and share(body, place, is_number) < 1
+    ]  # fmt: skip
+    what = f"may be the label, too; {first[label]} is taken: leave one of them in the table"
+    return [f"column {rivals[0]} {what}"] if rivals and names[label].endswith(_LABEL_ENDINGS) else []
+
+
+def _one_hot_columns(body: Body, rest: Sequence[int]) -> list[int]:
     """The columns of 0 and 1: all there are, or those of which each row has one 1."""
-    hot = [place for place in rest if _share(body, place, _is_switch) == 1]
+    hot = [place for place in rest if share(body, place, is_switch) == 1]
     ones = [sum(row[place].casefold() in YES for place in hot if place < len(row)) for row in body[:200]]
     return hot if hot == list(rest) or set(ones) == {1} else []
 
 
 def _label_column(
-    names: Sequence[str], body: Sequence[Sequence[str]], taken: Container[int | None], several: bool
+    names: Sequence[str], body: Body, taken: Container[int | None], several: bool
 ) -> int | None:
     """The column with the best known name; of several one with names before one with numbers."""
     endings = (*_PLURALS, *_LABEL_ENDINGS) if several else _LABEL_ENDINGS
-    known = [names.index(name) for name in map(_key, LABEL_COLUMNS) if name in names]
+    known = [place for one in map(_key, LABEL_COLUMNS) for place, name in enumerate(names) if name == one]
     known += [place for place, name in enumerate(names) if name.endswith(endings)]
+    known += [place for place, name in enumerate(names) if name == _WEAK]
     free = [place for place in known if place not in taken]
-    in_words = [place for place in free if _share(body, place, _is_number) < 1]
-    return next(iter((*in_words, *free)), None)
+
+    def doubt(place: int) -> tuple[bool, bool]:
+        return "pred" in names[place], share(body, place, is_number) == 1
+
+    best = min(free, key=doubt, default=None)
+    if best is None:
+        return None
+    same = [place for place in free if names[place] == names[best] and doubt(place) == doubt(best)]
+    # Of two of one name the one that tells images apart: Labelbox has the name of the question, too.
+    return next((place for place in same if len(set(values_of(body, place))) > 1), best)
 
 
 def _key(name: str) -> str:
@@ -256,21 +293,3 @@ def _key(name: str) -> str:
     """
     whole, last = (re.sub(r"[\W_]+", "", part.casefold()) for part in (name, name.rpartition(".")[2]))
     return whole if whole in _KNOWN else last
-
-
-def _is_number(value: str) -> bool:
-    return re.fullmatch(r"-?\d+(\.0*)?", value) is not None
-
-
-def _share(body: Sequence[Sequence[str]], place: int, test: Callable[[str], bool]) -> float:
-    values = [row[place] for row in body[:200] if place < len(row) and row[place]]
-    return sum(map(test, values)) / len(values) if values else 0.0
-
-
-def _is_switch(text: str) -> bool:
-    """0 or 1, or what some write where nobody knows."""
-    return _is_flag(text) or text.casefold() in {"-1", "-1.0", "nan", "u"}
-
-
-def _is_flag(text: str) -> bool:
-    return text.casefold() in YES | NO

@@ -10,20 +10,35 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
-from visionlora.data.split_names import split_name
-from visionlora.data.walk import has_images, walk
+from visionlora.data.formats import SUFFIXES, is_image_name
+from visionlora.data.split_names import GENERIC, split_name
+from visionlora.data.walk import has_images, hints, walk
 
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")
 """What Label Studio writes before the name of a file that was uploaded."""
-ASIDE = re.compile(r"annotations?|labels?|meta(data)?|lists?|splits?|csv|tables?|imagelists?", re.IGNORECASE)
-"""What folders of tables are called."""
+_ASIDE = frozenset(
+    (
+        "annotation", "annotations", "anno", "annos", "label", "labels", "meta", "metadata", "list", "lists",
+        "split", "splits", "csv", "csvs", "table", "tables", "imagelist", "imagelists", "imagesets", "devkit",
+    )
+)  # fmt: skip
+_WHOLE = re.compile(r"(\d{1,18})(?:\.0)?", re.ASCII)
+"""A number as a file or a spreadsheet has it: ``0012``, ``12.0``."""
+_ABOVE = 4
 _LOCAL = "/data/local-files/?d="
 """What Label Studio writes before the path of a file of its own machine."""
 
 
+def is_aside(name: str) -> bool:
+    """Whether a folder is called like one of tables: ``annotations``, ``split_csv``, ``meta data``."""
+    words = set(re.split(r"[\W_]+", name.casefold()))
+    return words <= _ASIDE | GENERIC and bool(words & _ASIDE)
+
+
 def spellings(name: str) -> tuple[str, ...]:
     """``name`` as a table has it, in old systems' bytes, and without what addresses are written with."""
-    return name, _old_bytes(name), unquote(name), unquote(name.rpartition(_LOCAL)[2])
+    plain = unquote(name)
+    return name, _old_bytes(name), plain, unquote(name.rpartition(_LOCAL)[2]), plain.replace("+", " ")
 
 
 def _old_bytes(name: str) -> str:
@@ -32,6 +47,42 @@ def _old_bytes(name: str) -> str:
         return os.fsdecode(name.encode("cp1252"))
     except UnicodeEncodeError:
         return name
+
+
+class PathsOf:
+    """The files that are where a table says.
+
+    Args:
+        table: the table; paths are relative to its folder, or to one above where the first one is.
+    """
+
+    def __init__(self, table: Path) -> None:
+        self._folder = table.parent
+        self._further = table.absolute().parents[1:_ABOVE]
+        self.above: list[Path] = []
+
+    def existing(self, name: str) -> Path | None:
+        """The file that ``name`` means: as it is written, in old systems' bytes, or with a suffix."""
+        for folder in (*self.above, self._folder):
+            for candidate in (folder / spelling for spelling in spellings(name)):
+                if os.path.isfile(candidate) or os.path.islink(candidate):  # noqa: PTH113, PTH114
+                    return candidate
+            if Path(name).suffix.casefold() not in SUFFIXES:
+                for suffix in (".jpg", ".jpeg", ".png", ".JPG", ".PNG"):
+                    if os.path.isfile(folder / f"{name}{suffix}"):  # noqa: PTH113
+                        return folder / f"{name}{suffix}"
+        return None
+
+    def existing_above(self, name: str) -> Path | None:
+        """The file where paths begin in a folder above the table's, which is remembered."""
+        if self.above:
+            return None
+        for folder in self._further:
+            self.above = [folder]
+            if image := self.existing(name):
+                return image
+        self.above = []
+        return None
 
 
 class FilesByName:
@@ -44,30 +95,52 @@ class FilesByName:
 
     def __init__(self, table: Path) -> None:
         self._top = table.parent
-        if ASIDE.fullmatch(self._top.name) and not has_images(self._top):
+        if is_aside(self._top.name) and not has_images(self._top):
             self._top = self._top.parent
         self._split = split_name(table.stem)
         self._files: dict[str, list[Path]] = defaultdict(list)
-        for file in walk(self._top)[0]:
-            for name in {_folded(file.name), _folded(file.stem)}:
+        self._numbered: dict[int, list[Path]] = defaultdict(list)
+        images, others = walk(self._top)
+        self._others = {_folded(file.stem): file for file in others if hints([file])}
+        for file in images:
+            stem = _folded(file.stem)
+            for name in {_folded(file.name), stem}:
                 self._files[name].append(file)
+            if number := _WHOLE.fullmatch(stem):
+                self._numbered[int(number[1])].append(file)
 
     def has(self, name: str) -> bool:
         """Whether some file has the name of this path, with or without a suffix."""
-        return _folded(name.replace("\\", "/").rpartition("/")[2]) in self._files
+        name = _folded(name.replace("\\", "/").rpartition("/")[2])
+        return name in self._files or name in self._others
+
+    def hint(self, path: Path) -> str | None:
+        """What becomes an image, where a file with the name of ``path`` is there which is none."""
+        other = self._others.get(_folded(path.name)) or self._others.get(_folded(path.stem))
+        return None if other is None else f"{other.name} is there: {hints([other])[0]}"
+
+    def _named(self, name: str) -> list[Path]:
+        """The files of a name; what an upload has put before it, another suffix, zeros before a number and
+        decimals behind it, and plus signs for spaces do not count where no file has the name itself."""
+        stem = Path(name).stem if is_image_name(name) else name
+        for known in (name, _UPLOADED.sub("", name), stem, name.replace("+", " ")):
+            if found := self._files.get(_folded(known)):
+                return found
+        number = _WHOLE.fullmatch(stem)
+        return self._numbered.get(int(number[1]), []) if number else []
 
     def like(self, path: Path, split: str) -> Sequence[Path]:
         """The files with the name of ``path``; of several those that share most folders with it, and of
         those the ones in a folder that is called like the split.
 
-        Case and Unicode form do not count, nor does a suffix that is not written.
+        Case and Unicode form do not count, nor does what :meth:`_named` says.
 
         Args:
             path: as the table has it.
             split: what the table says that it belongs to.
         """
         name = path.name.partition("?")[0] if ":/" in str(path) else path.name
-        same = self._files.get(_folded(name), []) or self._files.get(_folded(_UPLOADED.sub("", name)), [])
+        same = self._named(name)
         if len(same) > 1:
             shared = [_shared(file, path) for file in same]
             same = [file for file, count in zip(same, shared, strict=True) if count == max(shared)]

@@ -17,6 +17,9 @@ _FORMS = '[{"file_name": ..., "label": ...}, ...] or {"FILE": "LABEL", ...}'
 _OTHERS: dict[str, tuple[frozenset[str], str]] = {
     "COCO's, with images and annotations apart": (frozenset(("images", "annotations")), "save a CSV of"),
     "labelme's, with outlines in one image": (frozenset(("shapes", "imagePath")), "save a CSV of"),
+    "MegaDetector's, with boxes": (frozenset(("images", "detection_categories")), "save a CSV of"),
+    "Datumaro's, with names apart": (frozenset(("items", "categories")), "save a CSV of"),
+    "VoTT's, with boxes": (frozenset(("assets",)), "export CSV:"),
     "Label Studio's with all it knows": (frozenset(("annotations", "data")), "export CSV or JSON-MIN:"),
 }  # fmt: skip
 """Files of labelling tools: their keys, and what to do."""
@@ -81,6 +84,27 @@ def json_table(path: Path, text: str, lines: Sequence[str]) -> Numbered:
     if objects is None:
         raise VisionLoraError(f"{path} does not list images and labels; write {_FORMS}, or save it as CSV")
     return _rows(path, list(enumerate(objects, 1)))
+
+
+def with_objects(rows: Numbered) -> Numbered:
+    """The rows of a CSV with a column for each key where cells are objects: VIA's attributes of files."""
+    (number, names), *body = rows
+    for place in reversed(range(len(names))):
+        cells = [row[place] if place < len(row) else "" for _, row in body]
+        if not any(cells) or not all(cell.startswith("{") for cell in cells if cell):
+            continue
+        try:
+            objects = [json.loads(cell or "{}") for cell in cells]
+        except (ValueError, RecursionError):
+            continue
+        flat = [dict(_flat(one, f"{names[place]}.")) for one in objects]
+        keys = list(dict.fromkeys(key for one in flat for key in one))
+        names = [*names[:place], *keys, *names[place + 1 :]]
+        body = [
+            (n, [*row[:place], *(_plain(one.get(key)) for key in keys), *row[place + 1 :]])
+            for (n, row), one in zip(body, flat, strict=True)
+        ]
+    return [(number, names), *body]
 
 
 def _not_json(where: str, error: Exception, advice: str) -> VisionLoraError:
@@ -151,6 +175,8 @@ def _of_object(value: Any) -> list[dict[str, object]] | None:
     if isinstance(value.get("columns"), list) and isinstance(value.get("data"), list):  # pandas, "split"
         rows = [row for row in value["data"] if isinstance(row, list)]
         return [dict(zip(map(str, value["columns"]), row, strict=False)) for row in rows]
+    if "_via_img_metadata" in value:  # a project of VIA
+        return _of_object(value["_via_img_metadata"])
     if _mostly_images(value):
         return [
             {"path": name, **one} if isinstance(one, dict) else {"path": name, "label": one}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from visionlora.data.files_by_name import ASIDE
+from visionlora.data.files_by_name import is_aside
 from visionlora.data.formats import SUFFIXES
 from visionlora.data.split_names import split_and_rest, split_name
 from visionlora.data.table import labels_in
@@ -116,7 +116,7 @@ def labels_below(folder: Path) -> Path | None:
 def _files_of(folder: Path) -> list[Path]:
     """The files of a folder that are no images, and of its folders of tables: ``annotations``."""
     found = entries(folder)
-    aside = [one for one in found.folders if ASIDE.fullmatch(one.name)]
+    aside = [one for one in found.folders if is_aside(one.name)]
     files = [*found.others, *(path for one in aside for path in entries(one).others)]
     texts = [path for path in files if path.suffix.casefold() in (".txt", ".json")]
     if len(texts) > _FEW:  # captions or boxes, one a file

@@ -6,13 +6,14 @@ import csv
 import io
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from visionlora.data.formats import SUFFIXES as IMAGE_SUFFIXES
 from visionlora.data.formats import is_image_name, sniff
-from visionlora.data.json_rows import json_lines, json_table
-from visionlora.data.not_images import is_part, suffix_hint
+from visionlora.data.json_rows import json_lines, json_table, with_objects
+from visionlora.data.not_images import is_part, is_unknown, suffix_hint
 from visionlora.errors import VisionLoraError
 from visionlora.files import require_regular
 
@@ -22,11 +23,14 @@ MOST_BYTES = 2**29
 _PATH = re.compile(rf"(.*(?:{'|'.join(map(re.escape, sorted(IMAGE_SUFFIXES)))}))\s+(.+)", re.IGNORECASE)
 _JSON = (".jsonl", ".ndjson", ".json")
 _SPACED = (".txt", ".lst")
+_DELIMITERS = ",;\t|^~"
+_TITLES = 10
+"""So many lines at the top, and one less, may be something else than the table."""
 _SHEETS = {
     ".xlsx": "Excel", ".xls": "Excel", ".ods": "LibreOffice", ".parquet": "Parquet",
     ".feather": "Arrow", ".arrow": "Arrow", ".pkl": "pandas", ".pickle": "pandas", ".db": "SQLite",
     ".sqlite": "SQLite", ".tfrecord": "TensorFlow", ".yaml": "YAML", ".yml": "YAML", ".xml": "XML",
-    ".numbers": "Numbers", ".gsheet": "Google Sheets", ".xlsm": "Excel", ".xlsb": "Excel",
+    ".arff": "Weka", ".numbers": "Numbers", ".gsheet": "Google Sheets", ".xlsm": "Excel", ".xlsb": "Excel",
 }  # fmt: skip
 
 
@@ -53,20 +57,29 @@ def read_rows(path: Path) -> Rows:
         raise VisionLoraError(f"{path} is a table of {_SHEETS[suffix]}; save it as CSV (UTF-8)")
     if suffix in IMAGE_SUFFIXES:
         raise VisionLoraError(f"{path} is an image; give its folder, and what it shows: data.class_name=NAME")
-    if suffix not in SUFFIXES:
+    if suffix not in SUFFIXES and (is_part(path.name) or not is_unknown(suffix) or not _is_text(path)):
         hint = suffix_hint(suffix)
         if is_part(path.name):
             raise VisionLoraError(f"{path} is a part of an archive; unpack that, and give the folder")
         kind = _kind(path)
         what = f"it is {kind}; give" if kind else "give"
-        what = f"{suffix} files are {hint}" if hint else f"{what} a folder of images, a .zip, a .tar or a CSV"
+        what = f"{what} a folder of images, a .zip, a .tar or a CSV; save it as CSV if it is a table"
+        what = f"{suffix} files are {hint}" if hint else what
         raise VisionLoraError(f"{path} is neither a folder nor a .csv; {what}")
     text, notes = _text(path)
     unit = "line"
     if suffix == ".json" or (suffix not in _JSON and _is_json(text)):
         numbered, unit = json_table(path, text, _lines(text)), "entry"
+    elif suffix in _JSON:
+        numbered = json_lines(path, _lines(text))
     else:
-        numbered = json_lines(path, _lines(text)) if suffix in _JSON else _csv_rows(path, text)
+        numbered = _csv_rows(path, text)
+        start = _below_titles(numbered)
+        if start:
+            notes = (*notes, f"what is above line {numbered[start][0]} is taken for a title: left out")
+            numbered = numbered[start:]
+        if "{" in text and numbered:
+            numbered = with_objects(numbered)
     if not numbered:
         raise VisionLoraError(f"{path} is empty; each {unit} is path,label or path,label,split")
     return Rows(numbered, notes, numbered[0][0] == 0, unit)
@@ -74,8 +87,18 @@ def read_rows(path: Path) -> Rows:
 
 def _is_json(text: str) -> bool:
     """Whether a table of another name is JSON."""
-    text = text.strip()
-    return text[:2] + text[-1:] in ("[{]", '{"}')
+    text = "".join(text[:99].split())[:2] + text.rstrip()[-1:]
+    return text in ("[{]", '{"}')
+
+
+def _is_text(path: Path) -> bool:
+    """Whether a file that nothing is known of is text: a table may be called anything."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError:
+        return False
+    return sniff(head[:256]) == "a text file" and b"\0" not in head
 
 
 def _kind(path: Path) -> str | None:
@@ -128,11 +151,23 @@ def _csv_rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
     if lines and lines[0].casefold().startswith("sep=") and len(lines[0].rstrip("\r\n")) == 5:  # for Excel
         delimiter, lines = lines[0][4], ["", *lines[1:]]
     else:
-        first = next((line for line in lines if line.strip()), "")
-        # csv.Sniffer guesses letters as separators on short tables.
-        delimiter = max(",;\t|", key=_outside_quotes(first).count)
-        if delimiter not in first and path.suffix.casefold() in _SPACED:  # Caffe's lists: path, space, number
-            return _spaced([(n, line) for n, line in enumerate(lines, 1) if line.strip()])
+        # csv.Sniffer guesses letters as separators on short tables. The first lines may be a title.
+        filled = [(n, line) for n, line in enumerate(lines, 1) if line.strip()]
+        marked = (_outside_quotes(line) for _, line in filled[:_TITLES])
+        first = next((line for line in marked if set(_DELIMITERS) & set(line)), "")
+        delimiter = max(_DELIMITERS, key=first.count)
+        if delimiter not in first:
+            if path.suffix.casefold() in _SPACED or any(_PATH.match(line) for _, line in filled[1:2]):
+                return _spaced(filled)  # Caffe's lists: path, space, number
+            if any("::" in line for _, line in filled[:1]):
+                delimiter, lines = "\t", [line.replace("::", "\t") for line in lines]
+    rows = _parsed(path, lines, delimiter)
+    if rows and all(len(row) == 1 and delimiter in row[0] for _, row in rows):  # quotes around whole lines
+        rows = _parsed(path, [row[0] for _, row in rows], delimiter)
+    return rows
+
+
+def _parsed(path: Path, lines: Sequence[str], delimiter: str) -> list[tuple[int, list[str]]]:
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
     try:
         rows = [(reader.line_num, [_stripped(field) for field in row]) for row in reader]
@@ -141,6 +176,13 @@ def _csv_rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
         raise VisionLoraError(
             f"{path} line {reader.line_num}: {error}; save it as CSV (UTF-8) again"
         ) from error
+
+
+def _below_titles(rows: list[tuple[int, list[str]]]) -> int:
+    """How many rows at the top have one field where most others have several: a title."""
+    several = [sum(map(bool, row)) > 1 for _, row in rows]
+    start = several.index(True) if sum(several) > len(rows) / 2 else 0
+    return start if start < _TITLES else 0
 
 
 def _lines(text: str) -> list[str]:
@@ -165,6 +207,8 @@ def _stripped(field: str) -> str:
         start += 1
     while end > start and _is_blank(field[end - 1]):
         end -= 1
+    if field[start : start + 2] == '="' and field[end - 1] == '"' and end - start > 3:  # Excel's text
+        start, end = start + 2, end - 1
     return field[start:end]
 
 
@@ -178,11 +222,21 @@ def _is_rule(row: list[str]) -> bool:
 
 
 def _spaced(lines: list[tuple[int, str]]) -> list[tuple[int, list[str]]]:
-    """Rows that spaces part, those of Oxford's pets too: a name without suffix and several numbers."""
+    """Rows that spaces part, those of Oxford's pets too: a name without suffix and several numbers. CelebA's
+    lists have the number of rows before them, and no name for the paths."""
+    lines = lines[lines[:1] != [] and len(lines) > 2 and lines[0][1].strip().isdecimal() :]
     words = [(number, line.split()) for number, line in lines if not line.startswith("#")]
+    body = words[1:]
     if all(len(row) > 2 and all(map(str.isdecimal, row[1:])) for _, row in words):
         return words
+    names = words[0][1] if words else []
+    if body and all(len(row) == len(names) + 1 and all(map(_is_whole, row[1:])) for _, row in body):
+        return [(words[0][0], ["path", *names]), *body]
     return [(number, _in_two(line)) for number, line in lines]
+
+
+def _is_whole(word: str) -> bool:
+    return word.removeprefix("-").isdecimal()
 
 
 def _in_two(line: str) -> list[str]:

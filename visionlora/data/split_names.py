@@ -12,7 +12,7 @@ _SPLIT_WORDS = {
     "val": "val", "valid": "val", "validate": "val", "validation": "val", "valset": "val",
     "dev": "val", "devset": "val", "development": "val", "eval": "val", "evaluation": "val",
     "test": "test", "testing": "test", "testset": "test", "holdout": "test",
-    "crossvalidation": "val", "crossval": "val",
+    "crossvalidation": "val", "crossval": "val", "trn": "train", "tst": "test",
     # German, Spanish, Portuguese, French, Chinese, Japanese, Russian, Ukrainian, Italian, Dutch, Swedish,
     # Polish, Turkish, Indonesian, Korean, Arabic
     "trainingsdaten": "train", "validierung": "val", "validierungsdaten": "val", "testdaten": "test",
@@ -36,9 +36,9 @@ GENERIC = frozenset(
     (
         "set", "data", "dataset", "datasets", "images", "image", "imgs", "img", "pictures", "pics", "photos",
         "split", "splits", "folder", "files", "file", "samples", "subset", "jpg", "jpeg", "png", "raw", "all",
-        "archive", "jpegimages", "bilder", "fotos", "daten", "datos", "dados", "dati", "données", "imágenes",
-        "imagens", "immagini", "данные", "图片", "图像", "数据", "圖片", "數據", "画像", "データ", "이미지",
-        "데이터",
+        "archive", "jpegimages", "default", "bilder", "fotos", "daten", "datos", "dados", "dati", "données",
+        "imágenes", "imagens", "immagini", "данные", "图片", "图像", "数据", "圖片", "數據", "画像", "データ",
+        "이미지", "데이터",
     )
 )  # fmt: skip
 """Words in the name of a folder that say nothing about what is in it."""
@@ -54,6 +54,15 @@ _UNLABELLED = frozenset(
         "predictions", "inference", "contrast", "negatives", "negative", "anchors", "anchor", "retention",
     )
 )  # fmt: skip
+
+
+_SHORT = {"tr": "train", "va": "val", "te": "test"}
+"""In a column of splits; folders called so may be anything."""
+
+
+def cell_split(text: str) -> str | None:
+    """:func:`split_name` of what a cell says."""
+    return _SHORT.get(text.casefold()) or split_name(text)
 
 
 def split_name(text: str) -> str | None:
@@ -80,9 +89,14 @@ def split_and_rest(text: str) -> tuple[str | None, tuple[str, ...]]:
 
 
 def _apart(text: str) -> str:
-    """``trainingSet`` in two words, where the second says nothing; ``trainA`` stays one."""
-    first, second = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).partition(" ")[::2]
-    return f"{first} {second}" if second.casefold() in GENERIC else text
+    """``trainingSet`` or ``FER2013Train`` in two words, where the second is known; ``trainA`` stays one."""
+    first, second = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text).partition(" ")[::2]
+    return f"{first} {second}" if second.casefold() in {*GENERIC, *_SPLIT_WORDS} else text
+
+
+def is_evaluation(name: str) -> bool:
+    """Whether a name that means val means test where another folder is val: ``evaluation``."""
+    return "eval" in name.casefold()
 
 
 def is_unlabelled(name: str) -> bool:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from visionlora.data.columns import PATH_COLUMNS, Columns, find_columns, one_hot
-from visionlora.data.files_by_name import FilesByName, spellings
-from visionlora.data.formats import SUFFIXES
+from visionlora.data.files_by_name import FilesByName, PathsOf
 from visionlora.data.images import ImageFile, labelled
+from visionlora.data.row_notes import label_notes, refused_rows
 from visionlora.data.rows import Rows, read_rows
 from visionlora.data.several_labels import (
     AUTO,
@@ -24,8 +23,8 @@ from visionlora.data.several_labels import (
     refuse_several,
     tags_note,
 )
-from visionlora.data.split_names import split_name
-from visionlora.data.yes_no import NO_VALUE, YES
+from visionlora.data.split_names import cell_split
+from visionlora.data.yes_no import YES
 from visionlora.errors import VisionLoraError
 from visionlora.text import listed
 
@@ -79,8 +78,13 @@ def read_table(path: Path, class_name: str | None = None, separator: str | None 
     columns = find_columns(path, rows, class_name, several=separator is not None)
     assert columns is not None
     form, notes = _form(path, rows, columns, separator)
-    reader = _Reader(path, columns, class_name, form, rows.unit)
     names = rows.numbered[0][1] if columns.header else None
+    place = columns.label
+    called = names[place] if names and place is not None else f"{(place or 0) + 1}"
+    reader = _Reader(path, columns, class_name, form, rows.unit, called)
+    if names:
+        body = [row for _, row in rows.numbered[1:]]
+        notes += refused_rows(names, body, columns.used, rows.unit)
     again = [number for number, row in rows.numbered[columns.header :] if row == names]
     if again:  # tables joined with cat
         notes.append(f"line {again[0]} has the names of the columns once more: left out")
@@ -121,9 +125,17 @@ class _Reader:
     """The images of a table, row by row."""
 
     def __init__(
-        self, path: Path, columns: Columns, class_name: str | None, form: LabelForm | None, unit: str
+        self,
+        path: Path,
+        columns: Columns,
+        class_name: str | None,
+        form: LabelForm | None,
+        unit: str,
+        label_column: str,
     ) -> None:
         self.path = path
+        self.label_column = label_column
+        self._paths = PathsOf(path)
         self.unit = unit
         self.columns = columns
         self.class_name = class_name
@@ -143,9 +155,9 @@ class _Reader:
         """Take one row."""
         name, label, where = self._fields(number, row)
         if label is None:
-            self.unlabelled.append(self._existing(name) or self.path.parent / name)
+            self.unlabelled.append(self._paths.existing(name) or self.path.parent / name)
             return
-        image = self._image(name, where)
+        image = self._image(name, row, where)
         if self.form is not None:
             self._add_labels(number, row, image, where)
             return
@@ -161,9 +173,15 @@ class _Reader:
         self._line_of[image] = number, label
         self.found.setdefault(where, []).append(ImageFile(image, label))
 
-    def _image(self, name: str, where: str) -> Path:
+    def _image(self, name: str, row: Sequence[str], where: str) -> Path:
         """The file that a row means; one that is not there is looked for later."""
-        image = self._existing(name)
+        image = self._paths.existing(name)
+        place = self.columns.folder
+        if image is None and place is not None and place < len(row):
+            name = f"{row[place]}/{name}".replace("\\", "/")
+            image = self._paths.existing(name)
+        if image is None and not self._missing:
+            image = self._paths.existing_above(name)
         if image is None:
             image = self.path.parent / name
             self._missing.append((image, where))
@@ -190,7 +208,7 @@ class _Reader:
 
     def finish(self) -> list[str]:
         """Find the files that are not where the table says, below its folder; say what was done."""
-        notes = []
+        notes = [f"paths are taken from {folder}" for folder in self._paths.above]
         for image, (where, names) in self._lines.items():
             self.found.setdefault(where, []).append(labelled(image, names))
         if self.form is not None and self.columns.classes:
@@ -216,17 +234,8 @@ class _Reader:
             notes.append(f"{self._repeated} lines {again}")
         if self.unlabelled:
             notes.append(f"{len(self.unlabelled)} lines name an image and no class: left out")
-        return [*notes, *self._without_value()]
-
-    def _without_value(self) -> list[str]:
-        """A note about labels that may stand for none."""
-        labels = Counter(image.label for images in self.found.values() for image in images)
-        return [
-            f"{label!r} is taken for the class of {count} image{'s' if count > 1 else ''}; if it stands for "
-            "no label, remove those lines"
-            for label, count in labels.items()
-            if label is not None and label.casefold() in NO_VALUE
-        ]
+        images = [image for split in self.found.values() for image in split]
+        return notes if self.form else [*notes, *label_notes(images, self.label_column)]
 
     @cached_property
     def _files(self) -> FilesByName:
@@ -247,6 +256,8 @@ class _Reader:
         several = f"; {len(same)} files below it have that name: write their folder too" if same[1:] else ""
         if len(same) == 1:
             several = f"; {same[0].name} has that name, and is listed already"
+        if hint := self._files.hint(image):
+            several = f"; {hint}"
         if ":/" in str(image):
             several = "; addresses are not downloaded: give files"
         raise VisionLoraError(
@@ -280,19 +291,7 @@ class _Reader:
                 return flag
         if columns.split is None:
             return "train" if not columns.flags or "train" not in columns.flags else "val"
-        where = split_name(split)
+        where = cell_split(split)
         if where is None:
             raise VisionLoraError(f"{self.at(number)}: split is {split!r}; write train, val or test")
         return where
-
-    def _existing(self, name: str) -> Path | None:
-        """The file that ``name`` means: as it is written, in old systems' bytes, or with a suffix."""
-        folder = self.path.parent
-        for candidate in (folder / spelling for spelling in spellings(name)):
-            if os.path.isfile(candidate) or os.path.islink(candidate):  # noqa: PTH113, PTH114
-                return candidate
-        if Path(name).suffix.casefold() not in SUFFIXES:
-            for suffix in (".jpg", ".jpeg", ".png", ".JPG", ".PNG"):
-                if os.path.isfile(folder / f"{name}{suffix}"):  # noqa: PTH113
-                    return folder / f"{name}{suffix}"
-        return None

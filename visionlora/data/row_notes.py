@@ -1,0 +1,81 @@
+"""What a user should know of the rows of a table, all of which are used."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from visionlora.data.cells import Body, values_of
+from visionlora.data.images import ImageFile
+from visionlora.data.yes_no import NO, NO_VALUE, YES
+
+_REFUSED = frozenset(
+    (
+        "reject", "rejected", "refused", "ignore", "ignored", "skip", "skipped", "delete", "deleted",
+        "exclude", "excluded", "bad", "invalid", "discard", "discarded", "cancelled", "canceled", "remove",
+        "removed", "unusable",
+    )
+)  # fmt: skip
+"""What annotators write beside an image that should not be used."""
+_MOST_LABELS = 0.5
+_FEW = 10
+_ENTITY = re.compile(r"&(#\d+|#x[0-9a-f]+|[a-z]{2,6});", re.IGNORECASE)
+
+
+def refused_rows(names: Sequence[str], body: Body, used: Iterable[int | None], unit: str) -> list[str]:
+    """A note about rows that somebody has refused, by a column that is not read.
+
+    Args:
+        names: of the columns.
+        body: the rows below them.
+        used: the columns that are read.
+        unit: what a row is called.
+    """
+    notes = []
+    read = set(used)
+    for place, name in enumerate(names):
+        refused = [] if place in read else [cell for cell in values_of(body, place) if _refuses(name, cell)]
+        if not refused or len(refused) == len(body):
+            continue
+        word = Counter(refused).most_common(1)[0][0]
+        have = f"1 {unit} has {word!r} in column {name} and is used all the same; remove it if it"
+        if len(refused) > 1:
+            rows = f"{len(refused)} {unit}s" if unit == "line" else f"{len(refused)} entries"
+            have = f"{rows} have {word!r} in column {name} and are used all the same; remove them if they"
+        notes.append(f"{have} should not be")
+    return notes
+
+
+def _refuses(name: str, cell: str) -> bool:
+    word = cell.casefold()
+    if word in _REFUSED:
+        return True
+    words = set(re.split(r"[\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).casefold()))
+    if word in YES:
+        return bool(words & (_REFUSED | {"blurry", "corrupt", "broken"}))
+    return word in NO and bool(words & {"confidence", "valid", "usable", "approved", "accepted"})
+
+
+def label_notes(images: Sequence[ImageFile], column: str) -> list[str]:
+    """Notes about labels that are none, or are written in another way than they are read.
+
+    Args:
+        images: with one label each.
+        column: that holds the labels.
+    """
+    labels = Counter(image.label for image in images if image.label is not None)
+    notes = [
+        f"{label!r} is taken for the class of {count} image{'s' if count > 1 else ''}; if it stands for "
+        "no label, remove those lines"
+        for label, count in labels.items()
+        if label.casefold() in NO_VALUE
+    ]
+    if len(labels) >= _FEW and len(labels) > _MOST_LABELS * len(images):
+        notes.append(
+            f"{len(images)} images have {len(labels)} labels; is column {column} the label? Call the "
+            "right one label"
+        )
+    if coded := next((label for label in labels if _ENTITY.search(label)), None):
+        notes.append(f"labels are written for web pages ({coded}); they are learned as they are written")
+    return notes
