@@ -185,7 +185,7 @@ def aligned(
     if len(matrix) < settings.rank:
         raise TooFewDirections(f"{len(matrix)} columns are too few for rank {settings.rank}: give less rank.")
     if others is None:
-        root = torch.eye(len(matrix), dtype=matrix.dtype)
+        root = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
     else:
         known = others.double()
         least = damping * known.square().sum() / known.numel()
