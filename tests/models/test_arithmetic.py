@@ -221,3 +221,10 @@ def test_the_commands_take_the_keys_as_people_write_them(
     wrong = command("predict", f"adapter=[{a},{b}]", "adapter.weights=[1]", "images=x.png")
     assert (wrong.code, wrong.err.count("\n")) == (2, 1)
     assert "adapter_weights has 1 number for 2 adapters" in wrong.err
+
+
+@pytest.mark.parametrize("option", ["base", "tuned"])
+def test_a_weight_file_that_is_missing_is_named_with_its_own_option(option: str, tmp_path: Path) -> None:
+    options = {"tuned": "none", option: str(tmp_path / "missing.pth")}
+    with pytest.raises(VisionLoraError, match=rf"^{option}: there is no file "):
+        extract_adapter(ExtractConfig(model="pocket", output=str(tmp_path / "new"), **options))

@@ -122,6 +122,24 @@ def test_a_run_that_is_stopped_again_and_again_ends_at_the_same_bytes(
 
 
 @fast
+def test_a_finished_run_makes_results_again_that_are_gone_or_damaged(train: Train, command: Command) -> None:
+    left, folder = train()
+    tensors = folder / "adapter" / "adapter_model.safetensors"
+    adapter = tensors.read_bytes()
+    tensors.write_bytes(adapter[:100])
+    (folder / "report.html").unlink()
+    left = command("train", f"resume={folder}")
+    assert left.code == 0, left.err
+    said = " ".join(left.out.split())
+    assert "adapter_model.safetensors is damaged: the results are made again from the last checkpoint" in said
+    assert "report.html is gone: the results are made again from the last checkpoint" in said
+    assert tensors.read_bytes() == adapter
+    assert metrics_of(folder)["time"]["step_ms"] == "not measured"
+    assert "4 steps of" not in said
+    assert "there is nothing to continue" in command("train", f"resume={folder}").out
+
+
+@fast
 def test_a_stopped_run_has_the_adapter_as_it_is_now(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     stop_at(monkeypatch, "in a step", signal.SIGINT)
     left, folder = train("trainer.checkpoint_steps=null", "trainer.checkpoint_minutes=null")

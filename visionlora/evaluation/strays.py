@@ -27,7 +27,7 @@ def outputs_of(model: ModelConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """
     check_source(model.name, others=(AUTO, POCKET))
     if model.weights not in ("imagenet", "none") or model.factory:
-        backbone = load_backbone(model.name, model.weights, progress=False)
+        backbone = load_backbone(model.name, model.weights, progress=False, option="model.weights")
         return backbone.categories, backbone.wnids
     about = describe(model.name)
     return about.categories, about.wnids
@@ -55,7 +55,7 @@ def features_of(
         raise VisionLoraError(
             f"strays=true needs the weights of {name}, which are not here; train with it once"
         )
-    backbone = load_backbone(name, model.weights, progress=False)
+    backbone = load_backbone(name, model.weights, progress=False, option="model.weights")
     last = backbone.model.get_submodule(final_layer(backbone.model, len(backbone.categories)))
     with progress(console, f"{backbone.name} looks for mislabelled images") as advance:
         return image_features(backbone.model, last, backbone.preprocessing, paths, advance, views)

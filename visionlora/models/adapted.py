@@ -137,7 +137,7 @@ def _loaded(
 ) -> tuple[Backbone, EarlierAdapter | None]:
     """The network, with its new blocks, and the adapter that goes on."""
     if adapter is None:
-        backbone, earlier = load_backbone(model.name, model.weights), None
+        backbone, earlier = load_backbone(model.name, model.weights, option="model.weights"), None
         require_class_logits(
             backbone.name, backbone.model, len(backbone.categories), backbone.preprocessing.crop
         )

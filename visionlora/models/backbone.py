@@ -17,7 +17,7 @@ from visionlora.models.download import WeightsUnavailable
 from visionlora.models.known import AUTO, AUTO_CHOICE, POCKET, POCKET_FILE
 from visionlora.models.metadata import WeightsMetadata
 from visionlora.models.sources import structure
-from visionlora.models.weights import WeightFile, fill, read_weights, rename_keys
+from visionlora.models.weights import WeightFile, fill, read_weights, rename_keys, weights_of
 from visionlora.paths import shipped
 
 PROBE_S = 4.0
@@ -65,6 +65,7 @@ def load_backbone(
     progress: bool = True,
     timeout_s: float = 10.0,
     seed: int = 0,
+    option: str = "weights",
 ) -> Backbone:
     """Load a network.
 
@@ -77,6 +78,7 @@ def load_backbone(
         progress: show a progress bar while downloading.
         timeout_s: a download stops after so many seconds without an answer or with hardly any data.
         seed: for random weights.
+        option: where `weights` comes from, for errors.
 
     Raises:
         VisionLoraError: an unknown name; a file that is missing, damaged or does not fit; or weights that
@@ -92,7 +94,8 @@ def load_backbone(
         )
     if weights not in ("imagenet", "none"):
         path = Path(weights).expanduser().resolve()
-        return _load_file(name, read_weights(path), str(path))
+        with weights_of(option):
+            return _load_file(name, read_weights(path), str(path))
     if factory.is_factory(name):
         model = factory.make(name, seed)
         return _backbone(name, model, factory.describe(model, name), weights, {})

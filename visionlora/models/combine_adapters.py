@@ -36,7 +36,7 @@ def combine_adapters(options: CombineConfig, console: Console | None = None) -> 
     """
     folder, console = require_new_folder(options.output), console or Console()
     shares = list(options.weights or [1.0] * len(options.adapters))
-    backbone, loaded = load_all(options.adapters, options.model, options.base)
+    backbone, loaded = load_all(options.adapters, options.model, options.base, option="base")
     network = backbone.model
     updates = combine(
         [_updates_of(network, one) for one in loaded],
@@ -74,8 +74,8 @@ def extract_adapter(options: ExtractConfig, console: Console | None = None) -> P
         VisionLoraError: the output cannot be written, or the two are not one architecture.
     """
     folder, console = require_new_folder(options.output), console or Console()
-    base = load_backbone(options.model, options.base)
-    tuned = load_backbone(base.name, options.tuned)
+    base = load_backbone(options.model, options.base, option="base")
+    tuned = load_backbone(base.name, options.tuned, option="tuned")
     head = unchanged_head(base)
     classes: tuple[str, ...] = ()
     if len(tuned.categories) != len(base.categories):

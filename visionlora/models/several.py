@@ -92,9 +92,13 @@ def restore_adapters(
 
 
 def load_all(
-    paths: Sequence[str], model: str | None = None, weights: str | None = None
+    paths: Sequence[str], model: str | None = None, weights: str | None = None, option: str = "weights"
 ) -> tuple[Backbone, list[Loaded]]:
     """Load each adapter under names of its own; the network's head and other tensors are the frozen ones.
+
+    Args:
+        paths: of runs or adapter directories.
+        model, weights, option: as `load_backbone` takes them; None: as the adapters say.
 
     Raises:
         VisionLoraError, visionlora.adapters.LoraError: as `restore_adapters`.
@@ -106,7 +110,7 @@ def load_all(
             f"adapter: {loaded[0].directory} does not name the network it adapts; add model=NAME (e.g. "
             "model=vgg11)"
         )
-    backbone = load_backbone(name, _common(loaded, "weights", weights) or "imagenet")
+    backbone = load_backbone(name, _common(loaded, "weights", weights) or "imagenet", option=option)
     network, layer = backbone.model, final_layer(backbone.model, len(backbone.categories))
     last = network.get_submodule(layer)
     for place, one in enumerate(loaded):

@@ -6,7 +6,8 @@ import pickle
 import re
 import zipfile
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -65,6 +66,17 @@ def read_weights(path: str | Path) -> WeightFile:
             f"weights: {path} ends in none of {', '.join(SUFFIXES)}; save model.state_dict() as one of these"
         )
     return _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+
+
+@contextmanager
+def weights_of(option: str) -> Iterator[None]:
+    """Inside, errors about a weight file name the option that it comes from."""
+    try:
+        yield
+    except VisionLoraError as error:
+        if not str(error).startswith("weights: "):
+            raise
+        raise VisionLoraError(f"{option}: {str(error).removeprefix('weights: ')}") from error
 
 
 def rename_keys(state: dict[str, Tensor], wanted: Mapping[str, Any]) -> dict[str, Tensor]:

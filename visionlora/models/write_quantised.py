@@ -31,7 +31,7 @@ def write_quantised_weights(model: ModelConfig, output: str) -> str:
     assert model.quantise is not None
     path = Path(output)
     require_writable(path, "output", model.weights)
-    backbone = load_backbone(model.name, model.weights)
+    backbone = load_backbone(model.name, model.weights, option="model.weights")
     if packed_weights(backbone.model):
         raise VisionLoraError(f"model.weights={model.weights} is quantised; name a file with dense weights")
     last = final_layer(backbone.model, len(backbone.categories))

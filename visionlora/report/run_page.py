@@ -226,9 +226,10 @@ def _facts(report: RunReport) -> str:
     metrics = report.metrics
     time = metrics["time"]
     times = {words: f"{time[name]:.1f} s" for name, words in TIMES.items()}
+    step, rate = time["step_ms"], time["images_per_s"]
     times |= {
-        "a training step, the median": f"{time['step_ms']:.0f} ms",
-        "new images per second": f"{time['images_per_s']:.1f}",
+        "a training step, the median": step if isinstance(step, str) else f"{step:.0f} ms",
+        "new images per second": rate if isinstance(rate, str) else f"{rate:.1f}",
     }
     config = "\n".join(map(text, report.config.splitlines()))
     notices = "".join(f"<li>{text(one)}</li>" for one in metrics["notices"])

@@ -73,7 +73,8 @@ def figures_of(metrics: Mapping[str, Any]) -> dict[str, Any]:
                 _number(after["val/loss"]), metrics["strength"]["chosen"], metrics["strength"].get("kept"),
                 None if isinstance(retention, str) else retention["lost"],
                 None if isinstance(contrast, str) else contrast["after/false_positive_rate"],
-                metrics["parameters"]["trainable"], metrics["time"]["step_ms"], metrics["time"]["total_s"],
+                metrics["parameters"]["trainable"], _number(metrics["time"]["step_ms"]),
+                metrics["time"]["total_s"],
             ),
             strict=True,
         )

@@ -149,8 +149,9 @@ def _strength_row(metrics: Mapping[str, Any]) -> _Row:
 def _title(metrics: Mapping[str, Any]) -> str:
     parameters = metrics["parameters"]
     share = parameters["trainable"] / parameters["total"]
+    step = metrics["time"]["step_ms"]
     return (
         f"{metrics['model']['used']}: {parameters['trainable']:,} of {parameters['total']:,} parameters "
         f"trained ({share:.1%}), adapter {parameters['adapter_bytes'] / 1024:,.0f} KiB, "
-        f"{counted(metrics['steps'], 'step')} of {metrics['time']['step_ms']:.0f} ms"
+        f"{counted(metrics['steps'], 'step')}{'' if isinstance(step, str) else f' of {step:.0f} ms'}"
     )

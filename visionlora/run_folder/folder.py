@@ -32,6 +32,7 @@ from visionlora.run_folder.compare import (
     value_differences,
 )
 from visionlora.run_folder.config_file import load_config, set_value
+from visionlora.run_folder.lost import lost_results, made_again
 from visionlora.run_folder.record import Record
 from visionlora.settings import Key
 
@@ -70,8 +71,9 @@ class RunFolder:
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left to do."""
-        return bool(self.record.get("finished")) and not self._differences
+        """Whether nothing is left to do: not where an option differs, or a result is gone."""
+        done = bool(self.record.get("finished")) and not self._differences
+        return done and not any(lost_results(self.path))
 
     @property
     def has_choices(self) -> bool:
@@ -187,6 +189,10 @@ class RunFolder:
         for name, unknown in self._missing():
             notices.warn(f"{self.path / name} is not there: {unknown}")
         self._refuse(found)
+        if self.record.get("finished"):
+            for text in made_again(self.path, self.checkpoints.last_step):
+                notices.warn(text)
+            self.record.set("finished", False)
         for text in found:
             notices.warn(f"resume.force=true: {text}")
         if self._differences and self._config is not None:

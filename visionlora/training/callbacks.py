@@ -17,6 +17,7 @@ from torch import Tensor
 from torchvision.utils import make_grid
 
 from visionlora.device import reading_interval, synchronize
+from visionlora.report.metrics_file import NOT_MEASURED
 from visionlora.text import counted
 from visionlora.training.config import TrainerConfig
 
@@ -75,10 +76,11 @@ class StepTimer(Callback):
         module.log("train/step_ms", 1000 * seconds / steps)
         module.log("train/images_per_s", images / seconds)
 
-    def summary(self) -> dict[str, float]:
-        """Median step in milliseconds and new images a second."""
+    def summary(self) -> dict[str, float | str]:
+        """Median step in milliseconds and new images a second; a run that was continued after its last step
+        has taken none."""
         if not self.milliseconds:
-            return {"step_ms": 0.0, "images_per_s": 0.0}
+            return {"step_ms": NOT_MEASURED, "images_per_s": NOT_MEASURED}
         return {
             "step_ms": statistics.median(self.milliseconds),
             "images_per_s": 1000 * self.images / sum(self.milliseconds),

@@ -167,7 +167,7 @@ def _attached(
 ) -> tuple[Backbone, Tensor]:
     """The network with adapters, ready to train, and random images of its size; both on the device."""
     device = choose_device(trainer.accelerator)
-    backbone = load_backbone(model.name, model.weights)
+    backbone = load_backbone(model.name, model.weights, option="model.weights")
     size = backbone.preprocessing.crop
     if model.weights == "none":
         _fit_batch_norm(backbone.model, size)

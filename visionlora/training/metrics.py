@@ -56,7 +56,7 @@ class TrainingResult:
     lr_trials: Trials
     weights: Candidates
     objectives: Mapping[str, Any]
-    times: dict[str, float]
+    times: dict[str, float | str]
 
 
 def build_metrics(
@@ -160,9 +160,10 @@ def versions() -> dict[str, str]:
     }
 
 
-def times_so_far(steps: Mapping[str, float]) -> dict[str, float]:
+def times_so_far(steps: Mapping[str, float | str]) -> dict[str, float | str]:
     """``time`` of ``metrics.json``: the seconds of each phase until now, and what is known of the steps."""
-    return {key: round(value, 3) for key, value in {**seconds_so_far(), **steps}.items()}
+    times = {**seconds_so_far(), **steps}
+    return {key: value if isinstance(value, str) else round(value, 3) for key, value in times.items()}
 
 
 def parameter_counts(network: nn.Module, delivered: nn.Module) -> dict[str, int]:
