@@ -124,6 +124,24 @@ def test_what_else_a_training_would_use_is_compared(command: Command, demo: Path
     assert "1 image is both trained as a class and used as negatives" in left.out
 
 
+@pytest.mark.parametrize("here", [False, True])
+def test_the_network_that_auto_takes_without_a_connection_is_named(
+    here: bool, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    if here:
+        cached = tmp_path / "torch" / "hub" / "checkpoints" / "vgg19-dcbb9e9d.pth"
+        cached.parent.mkdir(parents=True)
+        cached.touch()
+    for name, colour in (("tabby", "red"), ("goldfish", "blue")):
+        (tmp_path / "mine" / name).mkdir(parents=True)
+        Image.new("RGB", (64, 64), colour).save(tmp_path / "mine" / name / "0.png")
+    left = command("check", f"data.root={tmp_path / 'mine'}", "strays=false")
+    said = "the outputs are those of vgg19, which training downloads first; without a connection "
+    said += "model=auto takes pocket, which has none for tabby"
+    assert (said in " ".join(left.out.split())) != here
+
+
 def test_pocket_looks_for_mislabelled_images_unless_the_network_is_asked_for(
     command: Command, demo: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

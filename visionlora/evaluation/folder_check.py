@@ -13,7 +13,7 @@ from rich.console import Console
 
 from visionlora.data.config import DataConfig
 from visionlora.data.copies import equal_digests
-from visionlora.data.findings import Finding, FolderReport
+from visionlora.data.findings import Finding, FolderReport, Output
 from visionlora.data.folders import find, scan_images
 from visionlora.data.index import Views, fingerprints
 from visionlora.data.inspect import inspect_folder
@@ -32,15 +32,20 @@ from visionlora.models.known import (
     AUTO_CHOICE,
     POCKET,
     POCKET_FILE,
+    auto_is_here,
     known_outputs,
     pocket_preprocessing,
 )
 from visionlora.paths import cache_directory
 from visionlora.report.progress import progress
+from visionlora.text import listed
 
 SMALL = 2000
 """Images up to which ``strays=auto`` asks pocket about each of them."""
 _WITH_POCKET = "mislabelled images were looked for by pocket, a small network; strays=true asks {}"
+
+MOST_NAMED = 3
+"""Classes in a sentence."""
 
 _NOT_SEARCHED = Finding(
     "note", "stray", f"mislabelled images were not looked for: there are more than {SMALL:,} images",
@@ -97,18 +102,19 @@ def check_folder(
         found, val_fraction=data.val_fraction, seed=seed, copies_among=copies_among
     )
     outputs = {}
+    said: list[str] = []
     if known is not None:
         outputs = describe_outputs(folder.classes, *known)
+        said += _said_of_auto(model, outputs)
     else:
         problems += _one_label_each(folder)
     images = [image for split in SPLITS for image in getattr(folder, split)]
     readable = [place for place, image in enumerate(images) if seen[image.path].error is None]
     left_out = strays == "auto" and len(readable) > SMALL
     far: list[Stray] = []
-    said: tuple[str, ...] = ()
     if strays and readable and not left_out:
         if strays == "auto" and model.name != POCKET:
-            said = (_WITH_POCKET.format(AUTO_CHOICE if model.name == AUTO else model.name),)
+            said.append(_WITH_POCKET.format(AUTO_CHOICE if model.name == AUTO else model.name))
         labelled = [images[place] for place in readable]
         features = _features([image.path for image in labelled], asked, cache, console, views)
         far = far_from_class(features, [image.label or "" for image in labelled])
@@ -153,6 +159,20 @@ def _one_label_each(folder: ImageFolder) -> list[str]:
     except VisionLoraError as error:
         return [str(error)]
     return []
+
+
+def _said_of_auto(model: ModelConfig, outputs: Mapping[str, Output]) -> list[str]:
+    """Where ``model=auto`` has no weights yet: which classes it takes for others if they cannot be had."""
+    if model.name != AUTO or auto_is_here():
+        return []
+    small = describe_outputs(outputs, *_outputs_of(ModelConfig(name=POCKET)))
+    other = [name for name, output in outputs.items() if small[name].key is None and output.key is not None]
+    if not other:
+        return []
+    return [
+        f"the outputs are those of {AUTO_CHOICE}, which training downloads first; without a connection "
+        f"model=auto takes pocket, which has none for {listed(other, MOST_NAMED)}"
+    ]
 
 
 def _outputs_of(model: ModelConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from safetensors import safe_open
@@ -31,6 +32,13 @@ def known_outputs(name: str, weights: str) -> tuple[tuple[str, ...], tuple[str, 
         about = _about_pocket()
         return tuple(json.loads(about["categories"])), tuple(json.loads(about["wnids"]))
     return None
+
+
+def auto_is_here() -> bool:
+    """Whether the weights of auto's choice are in PyTorch's cache, so that auto is not pocket."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "torch")
+    hub = Path(os.environ.get("TORCH_HOME", cache), "hub").expanduser()
+    return any(hub.glob(f"checkpoints/{AUTO_CHOICE}-*.pth"))
 
 
 def pocket_preprocessing() -> Preprocessing:
