@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.data import (
+    corpus_domains,
     corpus_exports,
     corpus_layouts,
     corpus_listed,
@@ -42,6 +43,7 @@ def cases() -> Iterator[Case]:
     yield from corpus_trainers.competitions()
     yield from corpus_outside.outside()
     yield from corpus_listed.listed()
+    yield from corpus_domains.domains()
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ def masks() -> Iterator[Case]:
         ("{}.png", "{}_mask_1.png"),
     ):
         yield Case(f"masks beside their images: {names[1]}", many(*(f"{kind}/{name}" for kind in ("cat", "dog") for name in names)),
-                   counts={"cat": (6, 2, 0), "dog": (6, 2, 0)}, notes=("8 images look like the mask of another image",))  # fmt: skip
+                   counts={"cat": (6, 2, 0), "dog": (6, 2, 0)}, notes=("8 images look like the mask or thumbnail of another image",))  # fmt: skip
     yield Case(
         "face masks",
         many("mask/{}.png", "no mask/{}.png", "mask/with_mask_{}.png"),

@@ -361,6 +361,13 @@ def test_a_truncated_file_says_its_format(draw: Draw) -> None:
         open_image(path)
 
 
+def test_an_image_of_git_annex_that_is_elsewhere_says_what_fetches_it(tmp_path: Path) -> None:
+    link = tmp_path / "a.jpg"
+    link.symlink_to("../.git/annex/objects/x/a.jpg")
+    with pytest.raises(BadImage, match="a link to a file that is not there: git annex get fetches it"):
+        open_image(link)
+
+
 def test_links_that_lead_nowhere_or_to_themselves_and_pipes_say_so(tmp_path: Path) -> None:
     (tmp_path / "gone.jpg").symlink_to(tmp_path / "nothing.jpg")
     (tmp_path / "self.jpg").symlink_to(tmp_path / "self.jpg")

@@ -120,7 +120,9 @@ def _unpack(archive: Path, folder: Path, most_bytes: int) -> None:
         with archive.open("rb") as file:
             kind = sniff(file.read(256)) or ""
         said = " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
-        if kind == "a zip archive":
+        if not archive.stat().st_size:
+            said = "it is empty"
+        elif kind == "a zip archive":
             said = (
                 "its end is missing (a download that was cut off?)"
                 if not zipfile.is_zipfile(archive)

@@ -10,11 +10,12 @@ from pathlib import Path
 from visionlora.data.archive import is_archive, unpacked
 from visionlora.data.formats import SUFFIXES
 from visionlora.data.images import ImageFile
-from visionlora.data.label_files import describe_beside, describe_numbers
+from visionlora.data.label_files import describe_beside, describe_numbers, labels_below
 from visionlora.data.layout import Layout, recognise
 from visionlora.data.layout_hints import (
     describe_classes,
     describe_empty,
+    describe_empty_class,
     describe_unlabelled,
     refuse_copies,
 )
@@ -24,7 +25,7 @@ from visionlora.data.several_labels import count_labels
 from visionlora.data.spellings import two_spellings
 from visionlora.data.splits import FoundImages, ImageFolder, make_folder
 from visionlora.data.table import read_table
-from visionlora.data.walk import entries, kinds, skipped_notes, walk
+from visionlora.data.walk import entries, has_images, kinds, skipped_notes, walk
 from visionlora.errors import VisionLoraError
 
 _log = logging.getLogger(__name__)
@@ -97,6 +98,10 @@ def find(root: str | Path, *, class_name: str | None = None, separator: str | No
     if not is_archive(root):
         return _found_in(root, class_name, separator, [])
     folder, note = unpacked(root)
+    if not has_images(folder) and labels_below(folder) is not None:
+        raise VisionLoraError(
+            f"{root} holds a table and no images; unpack it beside its images, and give the table"
+        )
     try:
         return _found_in(folder, class_name, separator, [note])
     except VisionLoraError as error:
@@ -217,7 +222,9 @@ def _read(
     for label, folders in layout.inner.items():
         for split, folder in folders.items():
             paths, others = walk(folder)
-            found.setdefault(split, []).extend(ImageFile(path, label) for path in paths)
+            kept, masks = without_masks({folder: paths})
+            found.setdefault(split, []).extend(ImageFile(path, label) for path in kept[folder])
+            notes += [note for note in masks if note not in notes]
             skipped += others
     return found, skipped, problems
 
@@ -251,14 +258,14 @@ def _labelled(
             f"does not apply; leave it out, or give one of these folders"
         )
     classes: dict[Path, Sequence[Path]] = {}
+    empty: list[tuple[Path, Sequence[Path]]] = []
     for class_folder in found.folders:
         paths, others = walk(class_folder)
         classes[class_folder] = paths
         if not paths and split == "train":
-            problems.append(
-                f"class folder {class_folder} holds no images{kinds(others)}; put some in, or remove it"
-            )
+            empty.append((class_folder, others))
         skipped += others
+    problems += [describe_empty_class(one, others, classes) for one, others in empty]
     classes, masks = without_masks(classes)
     images = [ImageFile(path, one.name) for one, paths in classes.items() for path in paths]
     if not images and split == "train":

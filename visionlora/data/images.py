@@ -223,7 +223,10 @@ def _refuse_monsters(width: int, height: int, most: int) -> None:
 
 def _reason(path: Path, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
-        return "a link to a file that is not there" if path.is_symlink() else "no such file"
+        if not path.is_symlink():
+            return "no such file"
+        annex = ": git annex get fetches it" if "/annex/objects/" in str(path.readlink()) else ""
+        return f"a link to a file that is not there{annex}"
     if isinstance(error, PermissionError):
         return "no permission to read it"
     if isinstance(error, IsADirectoryError):

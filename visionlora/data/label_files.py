@@ -21,13 +21,15 @@ _MOST_BYTES = 2**24
 _LISTS = (".txt", ".csv", ".tsv", ".lst", ".json")
 _BOXES = (".txt", ".xml", ".json")
 _NAMES = re.compile(
-    r"(class(es)?|labels?|categor(y|ies)|synsets?)([ _-]?(names?|map|list|index|words))?|names|legend"
-    r"|meta(data)?|(.*_)?(id|label|idx|index|num)_?(2|to)_?\w+",
+    r"(class(es)?|labels?|categor(y|ies)|synsets?)([ _-]?(names?|map|list|index|words|mapping))?|names|legend"
+    r"|meta(data)?",
     re.IGNORECASE,
 )
+_MOST_NAMES = 2**20
 _FEW = 20
 _DECIMAL = re.compile(r"[+-]?\d*\.?\d+")
 _SHOWN = 3
+_DIGITS = 12
 
 
 def is_list(path: Path) -> bool:
@@ -73,12 +75,27 @@ def describe_numbers(classes: Iterable[str], others: Iterable[Path]) -> list[str
         ]
     if not names or not all(name.isdecimal() for name in names):
         return []
-    file = next((path for path in others if _NAMES.fullmatch(path.stem) and path.suffix in _LISTS), None)
+    lists = [path for path in others if path.suffix.casefold() in _LISTS]
+    file = next((path for path in lists if _NAMES.fullmatch(path.stem) or _names_numbers(path, names)), None)
     if file is None:
         return []
     return [
         f"classes are numbers ({listed(names, _SHOWN)}); {file.name} may have their names: it is not read"
     ]
+
+
+def _names_numbers(path: Path, numbers: Sequence[str]) -> bool:
+    """Whether a file has a word beside each number, before it or behind it, on a line or in an object."""
+    try:
+        if path.stat().st_size > _MOST_NAMES:
+            return False
+        text = path.read_text("utf-8", "replace")
+    except OSError:
+        return False
+    text = re.sub("[,{}]", "\n", text) if path.suffix.casefold() == ".json" else text
+    found = {*re.findall(r"^\W*(\d+)[\W_]+[^\W\d]", text, re.MULTILINE)}
+    found |= {*re.findall(r"^\W*[^\W\d].*?[\W_](\d+)\W*$", text, re.MULTILINE)}
+    return {int(number) for number in numbers} <= {int(number) for number in found if len(number) < _DIGITS}
 
 
 def _up_to(folder: Path, root: Path) -> Iterator[Path]:
@@ -162,7 +179,9 @@ def boxes_near(folder: Path, root: Path) -> Path | None:
         stems = {path.stem for path in found.images}
         for path in found.others:
             name = path.name.casefold()
-            if name.endswith(".coco.json") or name.startswith("instances_") or name == "annotations.xml":
+            if name.endswith(".coco.json") or name.startswith(("instances_", "_annotations.txt")):
+                return path
+            if name == "annotations.xml":
                 return path
             if path.suffix.casefold() == ".json" and path.stem in stems:
                 return here

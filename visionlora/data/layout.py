@@ -8,21 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from visionlora.data.label_files import describe_lists, describe_tables, is_list
-from visionlora.data.layout_hints import describe_alike, describe_empty, refuse_copies
-from visionlora.data.masks import are_masks_beside
-from visionlora.data.split_names import SPLITS, is_unlabelled, split_and_rest, split_name
+from visionlora.data.layout_hints import describe_empty, describe_packed, refuse_copies
+from visionlora.data.masks import are_masks_beside, is_masks
+from visionlora.data.split_names import SPLITS, is_evaluation, is_unlabelled, split_and_rest, split_name
 from visionlora.data.table import labels_in
 from visionlora.data.walk import Entries, entries, has_files, has_images, walk
+from visionlora.data.wrappers import WRAPPERS, inside_of, is_wrapper, table_in, wrapped
 from visionlora.errors import VisionLoraError
 
 CONTRAST = "contrast"
 """Images of other things that come with the labelled ones; nobody labels them."""
-
-TABLES = ("metadata.csv", "metadata.jsonl", "_classes.csv", "_annotations.csv")
-"""Tables of labels that lie among the images: Hugging Face's (imagefolder), Roboflow's."""
-
-_WRAPPERS = 32
-"""So many folders, one in the other, are entered at most."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +48,7 @@ def recognise(root: Path, class_name: str | None = None, several: bool = False) 
     notes: list[str] = []
     lists: list[Path] = []
     here = root
-    for _ in range(_WRAPPERS):
+    for _ in range(WRAPPERS):
         found = entries(here)
         lists += [path for path in found.others if is_list(path)]
         if here != root:
@@ -65,12 +60,12 @@ def recognise(root: Path, class_name: str | None = None, several: bool = False) 
         )
         if layout is not None:
             return _with_notes(layout, [*notes, *describe_lists(lists, layout.tables.values())])
-        inside = _wrapped(found)
+        inside = wrapped(found)
         if inside is None:
             break
         here = inside
     name = "images of one class" if found.images and not found.folders else "class folders"
-    notes += [*describe_alike(found.folders), *describe_tables(found.others if found.folders else ())]
+    notes += describe_tables(found.others if found.folders else ())
     return _with_notes(Layout(name, {"train": here}), [*notes, *describe_lists(lists)])
 
 
@@ -94,7 +89,7 @@ def _named_splits(folders: Sequence[Path]) -> dict[Path, str]:
 
 def _table(found: Entries, several: bool) -> Layout | None:
     """A table of labels in the folder itself."""
-    table = _table_in(found)
+    table = table_in(found)
     if table is None:
         return None
     if not labels_in(table, several):
@@ -104,11 +99,6 @@ def _table(found: Entries, several: bool) -> Layout | None:
             f"{table}: no column of labels; add a column `label`, or sort the images into class folders"
         )
     return Layout(f"{_maker(table)} {table.name}", tables={"": table})
-
-
-def _table_in(found: Entries) -> Path | None:
-    by_name = {path.name.casefold(): path for path in found.others}
-    return next((by_name[name] for name in TABLES if name in by_name), None)
 
 
 def _maker(table: Path) -> str:
@@ -121,7 +111,7 @@ def _splits(here: Path, found: Entries, class_name: str | None, several: bool) -
     if not named:
         return None
     notes: list[str] = []
-    inside = {folder: _inside(folder, split) for folder, split in named.items()}
+    inside = {folder: inside_of(folder, split) for folder, split in named.items()}
     shapes = {folder: _shape(inside[folder]) for folder in named}
     strays = [
         folder for folder in found.folders
@@ -147,8 +137,9 @@ def _splits(here: Path, found: Entries, class_name: str | None, several: bool) -
     tables = {
         split: table
         for split, folder in chosen.items()
-        if (table := _table_in(entries(folder))) and labels_in(table, several)
+        if (table := table_in(entries(folder))) and labels_in(table, several)
     }
+    notes += describe_packed(found.others, chosen)
     _leave_out_unlabelled(chosen, inside, shapes, "train" in tables, notes)
     names = ", ".join(folder.name for folder in chosen.values())
     if tables:
@@ -170,7 +161,7 @@ def _splits(here: Path, found: Entries, class_name: str | None, several: bool) -
 def _shape(folder: Path) -> str:
     """``classes``, ``images``, ``table`` or ``empty``: what is in a folder that may be a split."""
     found = entries(folder)
-    if _table_in(found) is not None and (found.images or any(map(has_images, found.folders))):
+    if table_in(found) is not None and (found.images or any(map(has_images, found.folders))):
         return "table"
     if any(map(has_images, found.folders)):
         return "classes"
@@ -195,7 +186,15 @@ def _one_each(
 ) -> dict[str, Path]:
     """The folder of each split, in the order of the splits; empty ones are left out and said."""
     chosen: dict[str, Path] = {}
+    filled = [split for folder, split in named.items() if shapes[folder] != "empty"]
     for folder, split in named.items():
+        if (
+            split == "val"
+            and is_evaluation(folder.name)
+            and filled.count("val") == 2
+            and "test" not in filled
+        ):
+            split = "test"
         if shapes[folder] == "empty" and split != "train":
             what = "; validation images are taken from train" if split == "val" else ""
             notes.append(f"{folder.name} holds no images: left out{what}")
@@ -230,25 +229,6 @@ def _leave_out_unlabelled(
             del chosen[split]
 
 
-def _inside(folder: Path, split: str) -> Path:
-    """The folder within a split's folder that holds what counts: ``train/train``, ``train/images``."""
-    top = folder.name
-    for _ in range(_WRAPPERS):
-        found = entries(folder)
-        inner = [one for one in found.folders if has_images(one)]
-        if found.images or len(inner) != 1 or _table_in(found) is not None:
-            break
-        if inner[0].name != top and split_name(inner[0].name) != split and not _is_wrapper(inner[0]):
-            break
-        folder = inner[0]
-    return folder
-
-
-def _is_wrapper(folder: Path) -> bool:
-    named, rest = split_and_rest(folder.name)
-    return not rest and named is None
-
-
 def _inner_splits(found: Entries, class_name: str | None) -> Layout | None:
     """Class folders that each hold train and val folders of images."""
     folders = [folder for folder in found.folders if has_images(folder)]
@@ -263,9 +243,10 @@ def _inner_splits(found: Entries, class_name: str | None) -> Layout | None:
         if len(set(named.values())) < len(named):
             return None
         inner[folder.name] = {split: one for one, split in named.items()}
-    if (len(inner) == 1 and _is_wrapper(folders[0])) or are_masks_beside(list(inner)):
+    if (len(inner) == 1 and is_wrapper(folders[0])) or are_masks_beside(list(inner)):
         return None
-    if any(entries(one).folders for named in inner.values() for one in named.values()):
+    splits_of = [one for named in inner.values() for one in named.values()]
+    if any(not is_masks(below.name) for one in splits_of for below in entries(one).folders):
         if len(inner) > 1 and all(len(named) > 1 for named in inner.values()):
             raise VisionLoraError(
                 f"{folders[0]} and {folders[1].name} each hold {' and '.join(inner[folders[0].name])} "
@@ -275,17 +256,3 @@ def _inner_splits(found: Entries, class_name: str | None) -> Layout | None:
         return None
     splits = [split for split in SPLITS if any(split in one for one in inner.values())]
     return Layout(f"class folders that hold {', '.join(splits)}", inner=inner)
-
-
-def _wrapped(found: Entries) -> Path | None:
-    """The one folder that everything is in, where it is not a class."""
-    if found.images:
-        return None
-    folders = [folder for folder in found.folders if has_images(folder)]
-    if len(folders) != 1:
-        return None
-    inside = entries(folders[0])
-    if not inside.images:
-        return folders[0]
-    # Images directly in it: it is a class, unless its name says nothing.
-    return folders[0] if _is_wrapper(folders[0]) else None

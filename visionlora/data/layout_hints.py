@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from visionlora.data.archive import NAMES
 from visionlora.data.label_files import boxes_near, labels_below, table_near, unread_table
-from visionlora.data.masks import are_masks_beside, mask_files
+from visionlora.data.masks import are_masks_beside, describe_sets, mask_files
 from visionlora.data.not_images import is_part
 from visionlora.data.spellings import joined
 from visionlora.data.split_names import GENERIC, SPLITS, split_and_rest, split_name
@@ -25,15 +25,27 @@ _CAMERA = frozenset(
         "screenshot", "wp", "scan", "frame",
     )
 )  # fmt: skip
+_MONTHS = r"(jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-zä]*\.?"
 _UNNAMED = re.compile(
     r"(new folder|untitled folder|neuer ordner|nouveau dossier|nueva carpeta|新建文件夹).*"
-    r"|un-?label+ed|un-?sorted|to[ _-]?sort"
+    r"|(un|no)[ _-]?label(l?ed)?|un-?sorted|to[ _-]?sort"
     r"|runs?|results?|outputs?|predictions?|augment(ed|ations?)|back-?ups?|te?mp|previews?|thumb(nail)?s?"
-    r"|(19|20)\d\d|camera roll|screenshots|whatsapp images|saved pictures|photos from \d{4}|\d{4}-\d\d-\d\d"
+    r"|photos from \d{4}|(19|20)\d\d|(19|20)\d\d[._-]?(0[1-9]|1[0-2])([._-]?[0-3]\d)?([ _].*)?"
+    rf"|[0-3]?\d\.[01]?\d\.(19|20)\d\d.*|([0-3]?\d\.? )?{_MONTHS} (19|20)\d\d"
     r"|(?-i:[1-9]\d\d[A-Z_][A-Z0-9_]{4})",  # a camera's: 100APPLE, 102_PANA
     re.IGNORECASE,
 )
+_ALBUM = frozenset(
+    (
+        "camera", "roll", "uploads", "screenshots", "saved", "my", "pictures", "photos", "images", "eigene",
+        "meine", "bilder", "downloads", "favorites", "favourites", "bursts", "recents", "exports", "exported",
+        "edited", "icloud", "whatsapp", "telegram", "instagram", "darktable", "lightroom", "part", "of",
+    )
+)  # fmt: skip
+"""Words of the names that telephones, clouds and editors give folders."""
 _COPY = re.compile(r"(?:copy of |kopie von )?(.+?)(?: - copy| copy| - kopie)?(?: ?\(\d+\))?", re.IGNORECASE)
+_DOWNLOAD = re.compile(r"(.+?)(?:[-_.]\d{3}| part \d+ of \d+| ?\(\d+\))", re.IGNORECASE)
+"""What Google, Apple and browsers call the parts of one download."""
 _SHOWN = 3
 
 
@@ -45,13 +57,52 @@ def describe_empty(folder: Path, others: Sequence[Path]) -> str:
     if archives and len(hints(others)) == 1:
         what = f"give the archive itself: data.root={archives[0]}"
         if len(archives) > 1:
-            what = f"unpack each into a folder of its name ({', '.join(path.stem for path in archives[:3])})"
+            stems = [_without_suffix(path.name) for path in archives]
+            what = f"unpack each into a folder of its name ({listed(stems, _SHOWN)})"
+            parts = [match[1] if (match := _DOWNLOAD.fullmatch(stem)) else stem for stem in stems]
+            if len(set(parts)) == 1:
+                what = "they look like parts of one download: unpack all of them into one folder"
         return f"{folder} holds no images{kinds(others)}; {what}"
     if known := hints(others):
         return f"{folder} holds no images{kinds(others)}; {known[0]}"
     if table := labels_below(folder):
         return f"{folder} holds no images{kinds(others)}; data.root={table}, if that lists images and labels"
     return f"{folder} holds no images{kinds(others)}; it should be {LAYOUTS}"
+
+
+def _without_suffix(name: str) -> str:
+    suffixes = (suffix for suffix in NAMES if name.casefold().endswith(suffix))
+    return name[: -len(max(suffixes, key=len))]
+
+
+def describe_packed(files: Iterable[Path], chosen: Container[str]) -> list[str]:
+    """A note about the archive of a split that is not unpacked yet, beside folders of others.
+
+    Args:
+        files: what lies beside the folders.
+        chosen: the splits that there are.
+    """
+    packed = [path for path in files if path.name.casefold().endswith(NAMES)]
+    return [
+        f"{path.name} is an archive: unpack it, if it holds images to use" for path in packed
+        if (split := split_name(_without_suffix(path.name))) and split not in chosen
+    ]  # fmt: skip
+
+
+def describe_empty_class(folder: Path, others: Sequence[Path], classes: Mapping[Path, Sequence[Path]]) -> str:
+    """The problem of a class folder without images.
+
+    Args:
+        folder: the class folder.
+        others: the files in it.
+        classes: every class folder -> its images.
+    """
+    stems = {path.stem for path in others}
+    said = f"class folder {folder} holds no images{kinds(others)}"
+    for other, paths in classes.items():
+        if stems and paths and stems <= {path.stem for path in paths}:
+            return f"{said}; it looks like boxes for the images in {other.name}, which are not read"
+    return f"{said}; {(*hints(others), 'put some in, or remove it')[0]}"
 
 
 def describe_unlabelled(folder: Path, root: Path) -> str:
@@ -97,7 +148,8 @@ def describe_classes(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
         classes: the folder of each class -> its images, at any depth.
     """
     names = [folder.name for folder in classes]
-    notes = [*_below(classes), *_like_splits(names), *_twice(names), *_splits_in_train(classes)]
+    notes = [*_below(classes), *describe_alike(list(classes)), *_like_splits(names), *_twice(names)]
+    notes += [*_splits_in_train(classes), *describe_sets(classes)]
     if len(classes) == 1 and (called := _first_words([path for paths in classes.values() for path in paths])):
         notes.append(
             f"{names[0]} is the only class, and its images begin with {' and '.join(called)}; a folder for "
@@ -105,7 +157,7 @@ def describe_classes(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
         )
     unnamed = [
         folder.name for folder in classes
-        if _UNNAMED.fullmatch(folder.name) or folder.parent.name.casefold() == "dcim"
+        if _is_unnamed(folder.name) or folder.parent.name.casefold() == "dcim"
     ]  # fmt: skip
     if unnamed:
         what = "is taken for a class; take it out of the folder if it is none"
@@ -116,10 +168,17 @@ def describe_classes(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
     if masks:
         are = "1 image looks" if len(masks) == 1 else f"{len(masks)} images look"
         notes.append(
-            f"{are} like the mask of another image ({masks[0].name}); take them out of the folder, or they "
-            "count as images of their class"
+            f"{are} like the mask or thumbnail of another image ({masks[0].name}); take them out of the "
+            "folder, or they count as images of their class"
         )
     return notes
+
+
+def _is_unnamed(name: str) -> bool:
+    """Whether a name says how images came here rather than what they show."""
+    words = set(re.findall(r"[^\W\d_]+", name.casefold()))
+    album = words <= _ALBUM and bool(words) and words != {"camera"}
+    return album or _UNNAMED.fullmatch(name) is not None
 
 
 def _below(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
@@ -141,8 +200,8 @@ def _below(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
 
 
 def _say_nothing(classes: Mapping[Path, Sequence[Path]], below: Mapping[Path, set[str]]) -> bool:
-    """Whether all that class folders hold is one folder with their images: ``cat/images``, ``dog/images``."""
-    one = all(len(inner) == 1 and inner <= GENERIC for inner in below.values())
+    """Whether all that class folders hold is one folder with their images: ``cat/images``, ``dog/dog``."""
+    one = all(len(inner) == 1 and inner <= {*GENERIC, top.name} for top, inner in below.items())
     return one and all(
         len(path.parts) == len(top.parts) + 2 for top, paths in classes.items() for path in paths
     )
@@ -221,6 +280,6 @@ def describe_alike(folders: Sequence[Path]) -> list[str]:
         return []
     return [
         f"{folders[0].name} and {folders[1].name} are taken for classes, but hold the same folders "
-        f"({', '.join(same[:3])}{', ...' if len(same) > 3 else ''}); if those are the classes, call the "
-        "folders train and val, or give one of them as data.root"
+        f"({', '.join(same[:3])}{', ...' if len(same) > 3 else ''}); if those are the classes, move them up, "
+        "give one of the folders as data.root, or if they are splits call them train and val"
     ]

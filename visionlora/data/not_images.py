@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 from visionlora.data.formats import IDX, PICKLE, SUFFIXES
@@ -18,7 +19,7 @@ _OTHERS: tuple[tuple[str, str], ...] = (
     (".jxl", "JPEG XL images; save them as JPEG"),
     (
         ".tga .pcx .qoi .dds .sgi .icns .ico .cur .exr .hdr .fits .fit .pfm .xpm .xbm .wbmp .bpg .flif .jxr "
-        ".wdp .jls .wmf .emf",
+        ".wdp .jls .wmf .emf .fz .ecw .sid",
         "images of a kind that is not read; save them as PNG",
     ),
     (".svg .eps .ai .pdf .djvu", "drawings or documents; export them as PNG"),
@@ -33,7 +34,7 @@ _OTHERS: tuple[tuple[str, str], ...] = (
         "unfinished downloads; load them again",
     ),
     (
-        ".lmdb .mdb .rec .tfrecord .tfrecords .beton .ffcv .msgpack .duckdb .sqlite .sqlite3",
+        ".lmdb .mdb .rec .tfrecord .tfrecords .beton .ffcv .msgpack .bson .duckdb .sqlite .sqlite3",
         "databases; save each image as PNG",
     ),
     (".icloud", "placeholders of files that are in iCloud alone; download them in the Finder"),
@@ -57,6 +58,15 @@ _OTHERS: tuple[tuple[str, str], ...] = (
     ),
 )  # fmt: skip
 _HINTS = {suffix: hint for suffixes, hint in _OTHERS for suffix in suffixes.split() if suffix not in SUFFIXES}
+_BY_KIND = {
+    IDX: ".npy", PICKLE: ".pkl", "a DICOM scan": ".dcm", "an HDF5 file": ".h5", "a NumPy array": ".npy",
+    "JPEG XL": ".jxl", "a Photoshop file": ".psd", "a PDF document": ".pdf", "an SVG drawing": ".svg",
+    "a zip archive": ".zip", "a rar archive": ".rar", "a 7z archive": ".7z", "a gzip archive": ".gz",
+    "a video": ".mp4", "a Parquet file": ".parquet", "an Arrow file": ".arrow",
+    "an SQLite database": ".sqlite", "HEIF": ".heic", "AVIF": ".avif",
+}  # fmt: skip
+"""What the first bytes of a file say -> a suffix of that kind."""
+_PACKED = (".gz", ".bz2", ".xz", ".z", ".zst")
 _TEXTS = frozenset(
     re.findall(
         r"\S+",
@@ -83,7 +93,7 @@ def only_bytes_tell(suffix: str) -> bool:
 
 def content_hint(kind: str | None) -> str | None:
     """What a file is, where its bytes alone say so (:func:`visionlora.data.formats.sniff`)."""
-    return _HINTS[".npy"] if kind == IDX else _HINTS[".pkl"] if kind == PICKLE else None
+    return _HINTS.get(_BY_KIND.get(kind or "", ""))
 
 
 def is_unknown(suffix: str) -> bool:
@@ -100,3 +110,10 @@ def is_part(name: str) -> bool:
 def suffix_hint(suffix: str) -> str | None:
     """What files with this suffix are and how they become images, where that is known."""
     return _HINTS.get(_SHARD.sub("", suffix.casefold()))
+
+
+def name_hint(name: str) -> str | None:
+    """:func:`suffix_hint` of the name of a file, of its content where it is packed: ``t1.nii.gz``."""
+    stem, suffix = os.path.splitext(name)  # noqa: PTH122 - names alone
+    inner = os.path.splitext(stem)[1] if suffix.casefold() in _PACKED else ""  # noqa: PTH122
+    return suffix_hint(inner) or suffix_hint(suffix)

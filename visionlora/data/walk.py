@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from visionlora.data.formats import FORMATS, SUFFIXES, sniff
-from visionlora.data.not_images import content_hint, is_unknown, only_bytes_tell, suffix_hint
+from visionlora.data.not_images import content_hint, is_unknown, name_hint, only_bytes_tell
 from visionlora.data.share import may_pass, retried
 from visionlora.errors import VisionLoraError
 from visionlora.text import listed
@@ -24,13 +24,15 @@ _SYSTEM_FILES = frozenset(
         "windowsimagebackup", "_vti_cnf", "_vti_pvt",  # Windows
         "__macosx", "icon\r", "network trash folder", "temporary items",  # macOS; the rest has a dot in front
         "#recycle", "#snapshot", "~snapshot", "picasaoriginals", "originalimages",  # NAS boxes, Picasa
+        "lost.dir", "eosmisc", "canonmsc", "ipod photo cache", "resource.frk",  # telephones, cameras, Macs
+        "captureone", "bridgecache", "_thumbs", "_gsdata_", "onedrivetemp",
         "lost+found", "__pycache__", "lightning_logs", "tb_logs", "wandb", "mlruns", "node_modules",
         "site-packages",
     }
 )  # fmt: skip
 _SYSTEM_PATTERN = re.compile(
     r"@(__|ea|syno|tmp|recycle|recently|sharebin|transcode|download|app|gmt-).*"  # Synology, QNAP, Samba
-    r"|synophoto.*|found\.\d{3}|.*\.(photoslibrary|lrdata|lrcat-data)",
+    r"|synophoto.*|found\.\d{3}|.*\.(photoslibrary|aplibrary|lrdata|lrcat-data)",
     re.IGNORECASE,
 )
 watcher: ContextVar[Callable[[int], None] | None] = ContextVar("watcher", default=None)
@@ -246,7 +248,8 @@ def hints(files: Iterable[Path]) -> list[str]:
     counted: dict[str, Counter[str]] = defaultdict(Counter)
     for path in files:
         suffix = path.suffix.casefold()
-        if hint := suffix_hint(suffix) or (only_bytes_tell(suffix) and content_hint(_sniffed(path))):
+        untold = only_bytes_tell(suffix) or is_unknown(suffix)
+        if hint := name_hint(path.name) or (untold and content_hint(_sniffed(path))):
             counted[hint][suffix] += 1
     lines = []
     for hint, found in sorted(counted.items(), key=lambda item: (-item[1].total(), min(item[1]))):

@@ -1,0 +1,54 @@
+"""Folders around the images, and within the folder of a split, that say nothing of what is in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from visionlora.data.split_names import split_and_rest, split_name
+from visionlora.data.walk import Entries, entries, has_images
+
+TABLES = ("metadata.csv", "metadata.jsonl", "_classes.csv", "_annotations.csv")
+"""Tables of labels that lie among the images: Hugging Face's (imagefolder), Roboflow's."""
+
+WRAPPERS = 32
+"""So many folders, one in the other, are entered at most."""
+
+
+def table_in(found: Entries) -> Path | None:
+    """A table of labels that lies among the images."""
+    by_name = {path.name.casefold(): path for path in found.others}
+    return next((by_name[name] for name in TABLES if name in by_name), None)
+
+
+def inside_of(folder: Path, split: str) -> Path:
+    """The folder within a split's folder that holds what counts: ``train/train``, ``train/images``."""
+    top = folder.name
+    for _ in range(WRAPPERS):
+        found = entries(folder)
+        inner = [one for one in found.folders if has_images(one)]
+        if found.images or len(inner) != 1 or table_in(found) is not None:
+            break
+        if inner[0].name != top and split_name(inner[0].name) != split and not is_wrapper(inner[0]):
+            break
+        folder = inner[0]
+    return folder
+
+
+def is_wrapper(folder: Path) -> bool:
+    """Whether the name of a folder says nothing."""
+    named, rest = split_and_rest(folder.name)
+    return not rest and named is None
+
+
+def wrapped(found: Entries) -> Path | None:
+    """The one folder that everything is in, where it is not a class."""
+    if found.images:
+        return None
+    folders = [folder for folder in found.folders if has_images(folder)]
+    if len(folders) != 1:
+        return None
+    inside = entries(folders[0])
+    if not inside.images:
+        return folders[0]
+    # Images directly in it: it is a class, unless its name says nothing.
+    return folders[0] if is_wrapper(folders[0]) else None
