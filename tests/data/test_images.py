@@ -314,6 +314,21 @@ def test_less_usual_suffixes_open(tmp_path: Path, suffix: str) -> None:
         (b"\x00\x00\x00\x18ftypheic" + bytes(50), "HEIC, which pip install 'visionlora[heic]' reads"),
         (b"\x00\x00\x00\x0cJXL \r\n\x87\n" + bytes(50), "JPEG XL, not an image of a kind that is read"),
         (b"qoif" + bytes(50), "a QOI file, not an image of a kind that is read"),
+        (b"\x89PNG\n\x1a\n\x00", "an image that was copied as text (a file transfer or an editor did that"),
+        (b"\x89PNG\r\r\n\x1a\r\n", "an image that was copied as text"),
+        ("\ufffd\ufffd\ufffd\ufffd\x00\x10JFIF".encode(), "an image that was copied as text"),
+        ("\xff\xd8\xff\xe0\x00\x10JFIF".encode(), "an image that was copied as text"),
+        ("\ufffdPNG\r\n".encode(), "an image that was copied as text"),
+        (b"data:image/jpeg;base64,/9j/4AAQ", "an image written as text (base64)"),
+        (b"/9j/4AAQSkZJRg", "an image written as text (base64)"),
+        (b"/annex/objects/SHA256E-s1--a.jpg\n", "a git-annex pointer (git annex get fetches the image)"),
+        (b"\x76\x2f\x31\x01" + bytes(9), "OpenEXR, not an image of a kind that is read"),
+        (b"#?RADIANCE\n", "Radiance HDR, not an image of a kind"),
+        (b"SIMPLE  =                    T", "FITS, not an image of a kind"),
+        (b"\xff\xd8\xff\xf7" + bytes(60), "JPEG-LS, not an image of a kind"),
+        (b"\x00\x00\x00\x18ftypcrx " + bytes(50), "a camera raw file, not an image"),
+        (b"Salted__" + bytes(60), "an encrypted file, not an image"),
+        (b"RIFF\x10\x00\x00\x00WEBPVP8 ", "WEBP: damaged or truncated"),
         (b"\x01\x02\x03\x04", "not an image, or a damaged one"),
     ],
 )
@@ -324,6 +339,37 @@ def test_a_file_that_is_something_else_says_what_it_is(tmp_path: Path, content: 
     with pytest.raises(BadImage) as caught:
         open_image(tmp_path / "a.jpg")
     assert caught.value.reason.startswith(reason)
+
+
+def multispectral(channels: int, bits: int) -> bytes:
+    """A TIFF of 8 x 8 pixels in any number of channels."""
+    pixels = bytes(64 * channels * bits // 8)
+    entries = [(256, 8), (257, 8), (258, 0), (259, 1), (262, 1), (273, 8), (277, channels), (278, 8)]
+    entries.append((279, len(pixels)))
+    place = 8 + len(pixels)
+    behind = place + 6 + 12 * len(entries)
+    found = b"".join(
+        struct.pack("<HHII", tag, 3, channels, behind)
+        if tag == 258
+        else struct.pack("<HHII", tag, 4, 1, value)
+        for tag, value in entries
+    )
+    tags = struct.pack("<H", len(entries)) + found + bytes(4)
+    return (
+        b"II*\0" + struct.pack("<I", place) + pixels + tags + struct.pack(f"<{channels}H", *[bits] * channels)
+    )
+
+
+@pytest.mark.parametrize(("channels", "bits"), [(5, 8), (13, 16)])
+def test_a_tiff_of_many_channels_says_so(
+    tmp_path: Path, channels: int, bits: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "a.tif").write_bytes(multispectral(channels, bits))
+    with pytest.raises(
+        BadImage, match=f"{channels} channels of {bits} bits; save three channels of it as PNG"
+    ):
+        open_image(tmp_path / "a.tif")
+    assert not caplog.records, "Pillow says nothing beside it"
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])

@@ -128,6 +128,25 @@ def test_blank_and_tiny_images_are_found(folder: Path) -> None:
     assert names(only(found, "tiny"), folder) == [["train/lemon/tiny.png"]]
 
 
+def test_nearly_black_images_are_found(folder: Path) -> None:
+    twelve_bits = np.linspace(0, 4095, 64 * 64).astype(np.uint16).reshape(64, 64)
+    Image.fromarray(twelve_bits).save(folder / "train" / "lemon" / "scan.png")
+    found = report(folder)
+    assert names(only(found, "dark"), folder) == [["train/lemon/scan.png"]]
+
+
+def test_tiffs_of_several_pages_are_found_and_smaller_copies_are_no_pages(folder: Path) -> None:
+    with Image.open(PHOTOS / "orange" / "00.webp") as image:
+        first = image.convert("RGB")
+        second = first.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        first.save(folder / "train" / "lemon" / "stack.tif", save_all=True, append_images=[second, second])
+        copy = first.resize((50, 40))
+        copy.encoderinfo = {"tiffinfo": {254: 1}}
+        first.save(folder / "train" / "lemon" / "pyramid.tif", save_all=True, append_images=[copy])
+    found = report(folder)
+    assert names(only(found, "pages"), folder) == [["train/lemon/stack.tif"]]
+
+
 def test_very_unequal_classes_and_one_image_and_no_validation_say_what_to_do(tmp_path: Path) -> None:
     for name, count in (("lemon", 12), ("teapot", 1)):
         (tmp_path / "train" / name).mkdir(parents=True)

@@ -16,6 +16,7 @@ from PIL import Image
 from visionlora.data.images import BadImage, decode_image, open_image
 from visionlora.data.preprocessing import Preprocessing
 from visionlora.data.resizing import evaluation_view
+from visionlora.data.tiff import pages_of
 
 SIDE = 16
 """Pixels a side of the gray thumbnail that two images are compared by."""
@@ -40,6 +41,7 @@ class Fingerprint:
         width, height: pixels in the file.
         flat: whether all of it is one colour.
         error: why it cannot be read; None where it can.
+        pages: of a TIFF; the first one is read.
     """
 
     digest: bytes
@@ -49,6 +51,7 @@ class Fingerprint:
     height: int = 0
     flat: bool = False
     error: str | None = None
+    pages: int = 1
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Sample:
     flat: bool = False
     error: str | None = None
     view: NDArray[np.uint8] | None = None
+    pages: int = 1
 
 
 def sample(path: Path, preprocessing: Preprocessing | None = None) -> Sample:
@@ -100,7 +104,8 @@ def sample(path: Path, preprocessing: Preprocessing | None = None) -> Sample:
         small = small.resize((_GRID, _GRID), Image.Resampling.BILINEAR)
     # Means of pixels lie no further apart than the pixels.
     flat = _is_flat(small) and _is_flat(image)
-    return Sample(digest, when, small.tobytes(), size, flat, view=view)
+    pages = 1 if content is None else pages_of(content)
+    return Sample(digest, when, small.tobytes(), size, flat, view=view, pages=pages)
 
 
 def _read(path: Path) -> tuple[tuple[int, int] | None, bytes | None]:
@@ -154,7 +159,7 @@ def fingerprints_of(samples: Sequence[Sample]) -> list[Fingerprint]:
             found.append(Fingerprint(one.digest, error=one.error))
             continue
         bits, thumbnail = next(ready)
-        found.append(Fingerprint(one.digest, bits, thumbnail.tobytes(), *one.size, one.flat))
+        found.append(Fingerprint(one.digest, bits, thumbnail.tobytes(), *one.size, one.flat, None, one.pages))
     return found
 
 

@@ -41,8 +41,10 @@ stays out, whatever the file is called."""
 
 SUFFIXES = frozenset(suffix for suffixes in _SUFFIXES.values() for suffix in suffixes)
 
+AS_TEXT = "an image that was copied as text (a file transfer or an editor did that: copy it as binary)"
 IDX, PICKLE = "an IDX file of arrays (MNIST's)", "a Python pickle"
 _MAGIC = (
+    (b"\xff\xd8\xff\xf7", "JPEG-LS"),
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"GIF8", "GIF"),
@@ -51,6 +53,27 @@ _MAGIC = (
     (b"MM\x00*", "TIFF"),
     (b"\x00\x00\x00\x0cjP  ", "JPEG2000"),
     (b"\xff\x4f\xff\x51", "JPEG2000"),
+    (b"\x89PNG\n", AS_TEXT),
+    (b"\x89PNG\r\r", AS_TEXT),
+    (b"\xef\xbf\xbd\xef\xbf\xbd\xef", AS_TEXT),
+    (b"\xef\xbf\xbdPNG", AS_TEXT),
+    (b"\xc3\xbf\xc3\x98\xc3\xbf", AS_TEXT),
+    (b"\xc2\x89PNG", AS_TEXT),
+    (b"data:image/", "an image written as text (base64)"),
+    (b"/9j/", "an image written as text (base64)"),
+    (b"iVBORw0KGgo", "an image written as text (base64)"),
+    (b"/annex/objects/", "a git-annex pointer (git annex get fetches the image)"),
+    (b"\x76\x2f\x31\x01", "OpenEXR"),
+    (b"#?RADIANCE", "Radiance HDR"),
+    (b"SIMPLE  =", "FITS"),
+    (b"FLIF", "FLIF"),
+    (b"BPG\xfb", "BPG"),
+    (b"\x8aMNG", "MNG"),
+    (b"gimp xcf", "a GIMP file"),
+    (b"MATLAB 5.0", "a MATLAB file"),
+    (b"Salted__", "an encrypted file"),
+    (b"-----BEGIN PGP", "an encrypted file"),
+    (b"age-encryption", "an encrypted file"),
     (b"%PDF", "a PDF document"),
     (b"%!PS", "a PostScript file"),
     (b"8BPS", "a Photoshop file"),
@@ -80,7 +103,9 @@ _MAGIC = (
     (b"bplist00", "a property list of macOS"),
     (b"L\x00\x00\x00\x01\x14\x02\x00", "a shortcut of Windows"),
 )
-UNREAD_KINDS = ("JPEG XL", "a QOI file", "a DDS texture", "an icon")
+UNREAD_KINDS = (
+    "JPEG XL", "JPEG-LS", "OpenEXR", "Radiance HDR", "FITS", "FLIF", "BPG", "MNG", "a QOI file", "a DDS texture", "an icon",
+)  # fmt: skip
 """Of what :func:`sniff` may say, what shows something but is not read."""
 _BRANDS = {
     b"avif": "AVIF",
@@ -89,6 +114,7 @@ _BRANDS = {
     b"heix": "HEIF",
     b"mif1": "HEIF",
     b"hevc": "HEIF",
+    b"crx ": "a camera raw file",
 }
 
 

@@ -15,6 +15,7 @@ from PIL import Image, JpegImagePlugin
 
 from visionlora.data.formats import FORMATS, SUFFIXES, UNREAD_KINDS, sniff, without_metadata
 from visionlora.data.share import retried
+from visionlora.data.tiff import channels_of
 from visionlora.errors import VisionLoraError
 
 __all__ = [
@@ -238,7 +239,9 @@ def _reason(path: Path, error: Exception) -> str:
     kind = _kind(path)
     message = " ".join(str(error).split())
     if isinstance(error, Image.UnidentifiedImageError):
-        return _unidentified(kind)
+        return _unidentified(kind, path)
+    if "decoder object" in message:
+        message = "damaged or truncated"
     if isinstance(error, Image.DecompressionBombError):
         message = message.partition(", could be")[0]
     elif not (isinstance(error, (OSError, ValueError)) and message):
@@ -246,9 +249,11 @@ def _reason(path: Path, error: Exception) -> str:
     return f"{kind}: {message}" if kind in FORMATS else message
 
 
-def _unidentified(kind: str | None) -> str:
+def _unidentified(kind: str | None, path: Path) -> str:
     if kind == "":
         return "an empty file (a cloud's placeholder, or an interrupted copy?)"
+    if kind == "TIFF" and (channels := channels_of(path)):
+        return f"a damaged TIFF, or of a kind that is not read: {channels}; save three channels of it as PNG"
     if kind in FORMATS:
         return f"a damaged {kind}"
     if kind == "HEIF":
@@ -257,7 +262,9 @@ def _unidentified(kind: str | None) -> str:
         return f"{kind}, which the installed Pillow does not read"
     if kind in UNREAD_KINDS:
         return f"{kind}, not an image of a kind that is read; save it as PNG"
-    return f"{kind}, not an image" if kind else "not an image, or a damaged one"
+    if not kind:
+        return "not an image, or a damaged one"
+    return kind if kind.startswith("an image") else f"{kind}, not an image"
 
 
 def _kind(path: Path) -> str | None:

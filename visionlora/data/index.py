@@ -15,12 +15,12 @@ from visionlora.data.parallel import in_batches
 from visionlora.data.preprocessing import Preprocessing
 from visionlora.data.store import key_of, opened, rows_of
 
-VERSION = 5
+VERSION = 6
 """Counts up whenever a fingerprint of the same file, or the table, becomes another one."""
 
 _BATCH = 512
-_COLUMNS = "digest, hash, thumbnail, width, height, flat, error"
-_TYPES = "digest BLOB, hash BLOB, thumbnail BLOB, width INTEGER, height INTEGER, flat INTEGER, error TEXT"
+_COLUMNS = "digest, hash, thumbnail, width, height, flat, error, pages"
+_TYPES = "digest BLOB, hash BLOB, thumbnail BLOB, width INTEGER, height INTEGER, flat INTEGER, error TEXT, pages INTEGER"
 
 Progress = Callable[[int, int], None]
 Entry = tuple[Path, tuple[int, int] | None, Fingerprint]
@@ -88,10 +88,11 @@ def fingerprints(
 
 def _known(store: sqlite3.Connection, paths: list[Path]) -> dict[Path, tuple[tuple[int, int], Fingerprint]]:
     known = {}
-    for path, (when, digest, bits, thumbnail, width, height, flat, error) in rows_of(
+    for path, (when, digest, bits, thumbnail, width, height, flat, error, pages) in rows_of(
         store, paths, _COLUMNS
     ).items():
-        one = Fingerprint(digest, int.from_bytes(bits, "big"), thumbnail, width, height, bool(flat), error)
+        number = int.from_bytes(bits, "big")
+        one = Fingerprint(digest, number, thumbnail, width, height, bool(flat), error, pages)
         known[path] = when, one
     return known
 
@@ -101,11 +102,11 @@ def _keep(store: sqlite3.Connection | None, entries: Sequence[Entry]) -> None:
         return
     rows = [
         (key_of(path), *when, one.digest, one.hash.to_bytes(8, "big"), one.thumbnail, one.width, one.height,
-         int(one.flat), one.error)
+         int(one.flat), one.error, one.pages)
         for path, when, one in entries if when is not None
     ]  # fmt: skip
     try:
         with store:
-            store.executemany(f"INSERT OR REPLACE INTO files VALUES ({','.join('?' * 10)})", rows)
+            store.executemany(f"INSERT OR REPLACE INTO files VALUES ({','.join('?' * 11)})", rows)
     except sqlite3.Error:  # a full disk, or a cache that another process holds
         return

@@ -18,7 +18,7 @@ from visionlora.data.findings import (
     SeenImage,
     counted,
 )
-from visionlora.data.fingerprint import Fingerprint
+from visionlora.data.fingerprint import SIDE, Fingerprint
 from visionlora.data.images import MOST_BAD, ImageFile
 from visionlora.data.index import Progress, fingerprints
 from visionlora.data.names import name_findings
@@ -26,6 +26,9 @@ from visionlora.data.outliers import Stray
 from visionlora.data.split_names import SPLITS
 from visionlora.data.splits import ImageFolder
 
+_GRAY = SIDE * SIDE
+DARK = 24
+"""Of 255: the brightest part of an image in which nothing is seen."""
 TINY = 32
 """Pixels; images with a shorter side look like nothing once they are enlarged to a network's input."""
 
@@ -122,6 +125,18 @@ def _contents(images: Sequence[SeenImage], found: Sequence[Fingerprint]) -> list
     if flat:
         title = f"{counted(flat, 'image shows', 'images show')} a single colour"
         findings.append(Finding("warning", "blank", title, "remove them", tuple(flat)))
+    dark = [(image,) for image, one in readable if max(one.thumbnail[:_GRAY]) < DARK and not one.flat]
+    if dark:
+        title = f"{counted(dark, 'image is', 'images are')} nearly black"
+        advice = (
+            "scale the pixels: 12 bits saved as 16 use a sixteenth of the range, and are read as they are"
+        )
+        findings.append(Finding("warning", "dark", title, advice, tuple(dark)))
+    pages = [(image,) for image, one in readable if one.pages > 1]
+    if pages:
+        title = f"{counted(pages, 'image has', 'images have')} several pages"
+        advice = "the first one is used; save the others as files of their own if they show something else"
+        findings.append(Finding("warning", "pages", title, advice, tuple(pages)))
     if tiny:
         title = f"{counted(tiny, 'image is', 'images are')} smaller than {TINY} pixels"
         advice = "use larger ones if there are any: thumbnails teach little"

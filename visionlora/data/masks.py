@@ -79,7 +79,7 @@ def describe_sets(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
             if len(sets) > 1 and len(words) > 1 and all(one == words for one in sets.values()):
                 return [
                     f"images come in sets of {len(words)} ({listed(sorted(words), _SHOWN)}), each image "
-                    "counts by itself; if they are channels, depths or masks of one image, keep one of each set"
+                    "counts by itself; if they are channels, depths or masks of one image, keep one each"
                 ]
     return []
 
