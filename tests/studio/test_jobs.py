@@ -9,7 +9,7 @@ import pytest
 from visionlora.errors import VisionLoraError
 from visionlora.files import write_json
 from visionlora.run_folder.lock import claimed
-from visionlora.studio.job import END, LOG
+from visionlora.studio.job import END, FILES, LOG, NAMES
 from visionlora.studio.jobs import Jobs, new_id
 
 
@@ -43,6 +43,18 @@ def test_why_a_training_failed_is_its_last_error(jobs: Jobs) -> None:
     (jobs.folder(job.id) / LOG).write_text("found 3 images\nerror: there is no class x\nmore\n")
     write_json(jobs.folder(job.id) / END, {"code": 2})
     assert jobs.describe(job)["error"] == "there is no class x"
+
+
+def test_why_a_training_failed_names_images_as_people_did(jobs: Jobs) -> None:
+    job = jobs.add(new_id(), "p", "fish", [])
+    image = jobs.folder(job.id) / FILES / "images" / "0" / "ab12.jpg"
+    image.parent.mkdir(parents=True)
+    write_json(jobs.folder(job.id) / FILES / NAMES, {"ab12.jpg": "my fish.jpg"})
+    (jobs.folder(job.id) / LOG).write_text(
+        f"error: 1 image cannot be used ({image}: a damaged JPEG): 1 of 2\n"
+    )
+    write_json(jobs.folder(job.id) / END, {"code": 2})
+    assert jobs.describe(job)["error"] == "1 image cannot be used (my fish.jpg: a damaged JPEG): 1 of 2"
 
 
 def test_a_waiting_training_is_taken_out_of_the_queue(jobs: Jobs) -> None:

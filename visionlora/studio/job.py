@@ -17,6 +17,8 @@ from visionlora.files import read_json, write_json
 from visionlora.run_folder.lock import claimed
 
 JOB, LOG, END = "job.json", "log.txt", "end.json"
+FILES, NAMES = "files", "names.json"
+"""The folder of what it reads, and in it how people call the images."""
 
 
 def run_job(folder: Path) -> int:

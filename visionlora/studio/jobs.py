@@ -21,7 +21,7 @@ from visionlora.errors import VisionLoraError
 from visionlora.files import read_json, write_json
 from visionlora.run_folder.lock import LOCK, claimed
 from visionlora.run_folder.status import STATUS
-from visionlora.studio.job import END, JOB, LOG
+from visionlora.studio.job import END, FILES, JOB, LOG, NAMES
 from visionlora.studio.projects import checked_id, tidy, to_bin
 
 STOPPED = (130, 143)
@@ -151,7 +151,17 @@ class Jobs:
             return (
                 "its process ended before it could write anything; is the disk of the studio's folder full?"
             )
-        return said[-1].removeprefix("error: ") if said else "\n".join(lines[-5:])
+        text = said[-1].removeprefix("error: ") if said else "\n".join(lines[-5:])
+        return self._with_own_names(job, text)
+
+    def _with_own_names(self, job: str, text: str) -> str:
+        """The text with the names that people gave their files, in place of ours."""
+        files = self.folder(job) / FILES
+        with suppress(VisionLoraError):
+            names = read_json(files / NAMES)
+            ours = re.compile(rf"{re.escape(str(files))}/[\w/]+/([\w.]+\w)")
+            return ours.sub(lambda found: names.get(found[1], found[0]), text)
+        return text
 
     def log(self, job: str) -> str:
         """The end of what the training printed."""

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from visionlora.errors import VisionLoraError
-from visionlora.files import replacing
+from visionlora.files import replacing, write_json
+from visionlora.studio.job import NAMES
 from visionlora.studio.projects import Project
 
 MEASURED = 3
@@ -69,6 +70,7 @@ def training_files(project: Project, images: Path, place: Path) -> list[str]:
         _link(images, files, place / "images" / str(number))
     rows = [(f"images/{numbers[image.label]}/{image.file}", image.label) for image in learned]
     _write_table(place / "images.csv", rows)
+    write_json(place / NAMES, {image.file: image.name for image in project.images})
     for role, section in (("keep", "retention"), ("others", "contrast")):
         files = sorted({image.file for image in project.images if image.role == role})
         measured = set(files[::MEASURED]) if len(files) >= 2 * MEASURED else set()

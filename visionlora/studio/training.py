@@ -17,6 +17,7 @@ from visionlora.run_folder.status import STATUS
 from visionlora.studio.engine import Engine
 from visionlora.studio.figures import figures
 from visionlora.studio.images import KEPT, Handler, fields, listed, text, thumbnail
+from visionlora.studio.job import FILES
 from visionlora.studio.jobs import Jobs, new_id
 from visionlora.studio.prepare import choices, training_files
 from visionlora.studio.projects import Projects
@@ -76,7 +77,7 @@ class TrainingPages:
         options = listed(asked, "options", str)
         project = await run_in_threadpool(self._projects.get, identity)
         job, images = new_id(), self._projects.folder(identity) / "images"
-        place = self._jobs.folder(job) / "files"
+        place = self._jobs.folder(job) / FILES
         try:
             files = await run_in_threadpool(training_files, project, images, place)
             arguments = [*files, *chosen, *options]

@@ -33,7 +33,11 @@ async function main() {
   $("language").replaceChildren(...Object.entries(LANGUAGES).map(([code, name]) => el("option", { value: code, selected: code === language, lang: code }, name)));
   $("language").onchange = guarded(() => speak($("language").value));
   $("theme").onclick = theme;
-  setUpImages(() => ($("start").disabled = !project.now.images.some((image) => image.role === "class")));
+  setUpImages(() => {
+    const any = project.now.images.some((image) => image.role === "class");
+    $("start").disabled = !any;
+    $("train-nothing").hidden = any;
+  });
   await setUpTraining(watch);
   setUpWatch((id) => refreshAdapters(id).catch((error) => say(error.message)));
   setUpTry(drawAnswers);
