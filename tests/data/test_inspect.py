@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -143,6 +144,8 @@ def test_tiffs_of_several_pages_are_found_and_smaller_copies_are_no_pages(folder
         copy = first.resize((50, 40))
         copy.encoderinfo = {"tiffinfo": {254: 1}}
         first.save(folder / "train" / "lemon" / "pyramid.tif", save_all=True, append_images=[copy])
+    with Image.open(folder / "train" / "lemon" / "pyramid.tif") as written:
+        assert getattr(written, "n_frames", 1) == 2
     found = report(folder)
     assert names(only(found, "pages"), folder) == [["train/lemon/stack.tif"]]
 

@@ -104,7 +104,8 @@ _MAGIC = (
     (b"L\x00\x00\x00\x01\x14\x02\x00", "a shortcut of Windows"),
 )
 UNREAD_KINDS = (
-    "JPEG XL", "JPEG-LS", "OpenEXR", "Radiance HDR", "FITS", "FLIF", "BPG", "MNG", "a QOI file", "a DDS texture", "an icon",
+    "JPEG XL", "JPEG-LS", "OpenEXR", "Radiance HDR", "FITS", "FLIF", "BPG", "MNG", "a QOI file",
+    "a DDS texture", "an icon",
 )  # fmt: skip
 """Of what :func:`sniff` may say, what shows something but is not read."""
 _BRANDS = {

@@ -20,7 +20,10 @@ VERSION = 6
 
 _BATCH = 512
 _COLUMNS = "digest, hash, thumbnail, width, height, flat, error, pages"
-_TYPES = "digest BLOB, hash BLOB, thumbnail BLOB, width INTEGER, height INTEGER, flat INTEGER, error TEXT, pages INTEGER"
+_TYPES = (
+    "digest BLOB, hash BLOB, thumbnail BLOB, width INTEGER, height INTEGER, flat INTEGER, error TEXT, "
+    "pages INTEGER"
+)
 
 Progress = Callable[[int, int], None]
 Entry = tuple[Path, tuple[int, int] | None, Fingerprint]

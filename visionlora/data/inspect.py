@@ -128,9 +128,7 @@ def _contents(images: Sequence[SeenImage], found: Sequence[Fingerprint]) -> list
     dark = [(image,) for image, one in readable if max(one.thumbnail[:_GRAY]) < DARK and not one.flat]
     if dark:
         title = f"{counted(dark, 'image is', 'images are')} nearly black"
-        advice = (
-            "scale the pixels: 12 bits saved as 16 use a sixteenth of the range, and are read as they are"
-        )
+        advice = "scale the pixels: 12 bits saved as 16 use a sixteenth of the range, and are read so"
         findings.append(Finding("warning", "dark", title, advice, tuple(dark)))
     pages = [(image,) for image, one in readable if one.pages > 1]
     if pages:
