@@ -57,6 +57,7 @@ def test_the_run_with_its_figures_then_predict_and_evaluate(
     # 64 generated anchors: some are held out, and the strength is chosen on them.
     left, folder = train(*SHORT, "retention.generated=64", f"contrast.root={images.parent / 'others'}")
     assert left.code == 0, left.err
+    assert "trainer.kernel=rule is for the CPU" in left.out
     assert len(metrics_of(folder)["strength"]["curve"]) > 2
     predicted = command(
         "predict", f"adapter={folder}", f"images={images}", "compare=true", "output=names.jsonl"

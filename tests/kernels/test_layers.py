@@ -283,3 +283,19 @@ def test_a_large_merged_weight_is_exact_too(size):
         merged = merged_weight(LayerTensors(DenseWeight(weight.float()), None, A.float(), B.float(), 0.5))
     expected = weight + 0.5 * (B.flatten(1) @ A.flatten(1)).view(weight.shape)
     torch.testing.assert_close(merged.double(), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["strided", "linear"])
+def test_on_another_device_than_the_cpu_pytorchs_own_operations_compute_a_layer(name):
+    case = {**LAYERS, **MATRIX_LAYERS}[name]
+    there = Case(
+        *(
+            None if one is None else one.to("meta")
+            for one in (case.x, case.weight, case.bias, case.A, case.B)
+        ),
+        case.geometry,
+    )
+    with recorded() as decided:
+        y = there.compute(*there.leaves())
+    assert not decided and "Adapted" not in y.grad_fn.name()
+    assert y.shape == case.compute(*case.leaves()).shape

@@ -158,7 +158,6 @@ def _flipped(g: Tensor, size: Sequence[int], weight: Tensor, geometry: Geometry)
     return conv(g, flipped, None, Geometry(ones, flipped_padding(kernel, geometry), dilation, groups))
 
 
-# ---------------------------------------------------------------------------------------------------------
 # The adapter's gradients, for A and B multiplied by the scaling.
 
 

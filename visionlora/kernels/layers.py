@@ -1,8 +1,8 @@
 """One adapted layer, computed by the fastest of several equal implementations.
 
-The implementations are in `matmul` (linear layers, convolutions of one pixel) and in `convolution`, the
-candidates for a layer in `candidates`, the choice among them in `autotune`. Inside `torch.func` transforms
-and `torch.jit.trace`, and where the base is trained too, PyTorch's own operations compute the layer.
+The implementations are in `matmul` (linear layers, convolutions of one pixel) and `convolution`, a layer's
+candidates in `candidates`, the choice in `autotune`. PyTorch's own operations compute a layer in `torch.func`
+transforms and `torch.jit.trace`, where the base is trained, and on an accelerator (faster on an H100).
 
 Nothing is kept for the backward pass but x, A and B: the merged weight is computed again there. Where x can
 be recomputed from what the module below keeps, that is kept instead of x (`recompute`). The autograd
@@ -85,9 +85,11 @@ def _trains(x: Tensor, layer: LayerTensors) -> bool:
 
 
 def _is_frozen(x: Tensor, weight: FrozenWeight, bias: Tensor | None) -> bool:
-    """Whether autograd records our own functions, there is something to compute, and the base is frozen."""
+    """Whether autograd records our own functions, there is something to compute, and the base is frozen. Of
+    a quantised weight they keep no dense copy: it is computed by them on an accelerator too."""
+    ours = x.device.type == "cpu" or isinstance(weight, Tensor)
     trained = weight.requires_grad or (bias is not None and bias.requires_grad)
-    return torch.is_grad_enabled() and not transformed() and not trained and x.numel() > 0
+    return ours and torch.is_grad_enabled() and not transformed() and not trained and x.numel() > 0
 
 
 def autocast(t: Tensor) -> Tensor:

@@ -111,7 +111,6 @@ def _product(name: str, x: Tensor, layer: LayerTensors, transposed: bool = False
     return y.addmm_(wide @ first, second, alpha=layer.scaling).to(x.dtype)
 
 
-# ---------------------------------------------------------------------------------------------------------
 # The adapter's gradients, for A and B multiplied by the scaling.
 
 

@@ -8,6 +8,7 @@ from rich.console import RenderableType
 
 from visionlora.data import ImageFolder
 from visionlora.data.class_findings import unequal
+from visionlora.device import choose_device
 from visionlora.frozen.growth import growths
 from visionlora.models.adapted import AdaptedNetwork
 from visionlora.models.class_outputs import describe_outputs
@@ -46,6 +47,11 @@ def announce(config: RunConfig, folder: ImageFolder, adapted: AdaptedNetwork, no
     )
     if adapted.quantised is not None:
         notices.say(adapted.quantised.in_words())
+    elif config.trainer.kernel != "auto" and choose_device(config.trainer.accelerator).type != "cpu":
+        notices.warn(
+            f"trainer.kernel={config.trainer.kernel} is for the CPU; here PyTorch's own operations compute "
+            "the layers"
+        )
     several = config.separator is not None
     uneven = unequal(Counter(name for image in folder.train for name in image.names))
     if uneven and not (config.optimizer.class_weights if several else config.data.balance):

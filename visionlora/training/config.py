@@ -77,7 +77,7 @@ class TrainerConfig(Section):
         True, "whether frozen batch norms are folded into convolutions in training"
     )
     kernel: str = option(
-        "auto", "auto: each layer's fastest implementation, timed; rule: by shape; see visionlora explain",
+        "auto", "on the CPU; auto: each layer's fastest implementation, timed; rule: by shape; see explain",
         words=("auto", "rule"), path=True, free="an implementation's name, or the path of a kernels.json",
         sweeps=True,
     )  # fmt: skip
