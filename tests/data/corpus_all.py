@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.data import (
+    corpus_alike,
     corpus_domains,
     corpus_exports,
     corpus_layouts,
@@ -44,6 +45,7 @@ def cases() -> Iterator[Case]:
     yield from corpus_outside.outside()
     yield from corpus_listed.listed()
     yield from corpus_domains.domains()
+    yield from corpus_alike.all_alike()
 
 
 if __name__ == "__main__":

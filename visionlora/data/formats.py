@@ -121,6 +121,7 @@ _BRANDS = {
 
 def is_image_name(text: str) -> bool:
     """Whether a text, of a table say, names an image file by its suffix; either slash parts folders."""
+    text = text.partition("?")[0] if "://" in text else text
     return Path(text.replace("\\", "/")).suffix.casefold() in SUFFIXES
 
 

@@ -43,6 +43,7 @@ _ALBUM = frozenset(
     )
 )  # fmt: skip
 """Words of the names that telephones, clouds and editors give folders."""
+_NOT_ALONE = {"camera", "roll", "saved", "my", "eigene", "meine", "part", "of"}
 _COPY = re.compile(r"(?:copy of |kopie von )?(.+?)(?: - copy| copy| - kopie)?(?: ?\(\d+\))?", re.IGNORECASE)
 _DOWNLOAD = re.compile(r"(.+?)(?:[-_.]\d{3}| part \d+ of \d+| ?\(\d+\))", re.IGNORECASE)
 """What Google, Apple and browsers call the parts of one download."""
@@ -177,7 +178,7 @@ def describe_classes(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
 def _is_unnamed(name: str) -> bool:
     """Whether a name says how images came here rather than what they show."""
     words = set(re.findall(r"[^\W\d_]+", name.casefold()))
-    album = words <= _ALBUM and bool(words) and words != {"camera"}
+    album = words <= _ALBUM and (len(words) > 1 or not words <= _NOT_ALONE)
     return album or _UNNAMED.fullmatch(name) is not None
 
 

@@ -249,7 +249,7 @@ def hints(files: Iterable[Path]) -> list[str]:
     for path in files:
         suffix = path.suffix.casefold()
         untold = only_bytes_tell(suffix) or is_unknown(suffix)
-        if hint := name_hint(path.name) or (untold and content_hint(_sniffed(path))):
+        if hint := name_hint(path.name) or (untold and (_broken(path) or content_hint(_sniffed(path)))):
             counted[hint][suffix] += 1
     lines = []
     for hint, found in sorted(counted.items(), key=lambda item: (-item[1].total(), min(item[1]))):
@@ -261,6 +261,12 @@ def hints(files: Iterable[Path]) -> list[str]:
         else:
             lines.append(f"{found.total()} {next(iter(found))} {are} {hint}")
     return lines
+
+
+def _broken(path: Path) -> str | None:
+    """What a link to nothing is, which may have been a class folder."""
+    gone = os.path.islink(path) and not os.path.exists(path)  # noqa: PTH110, PTH114 - a loop is none, too
+    return "links to what is not there; repair them" if gone else None
 
 
 def _unreadable(folder: Path, error: OSError) -> VisionLoraError:
