@@ -322,6 +322,20 @@ def test_nothing_serious_keeps_anybody_from_using_the_page(
     assert page_width <= width
 
 
+def test_the_keyboards_focus_stays_where_images_are_added_and_removed(page: Any) -> None:
+    new_project(page, "Keys", DRAWINGS[:3])
+    with page.expect_file_chooser() as chooser:
+        page.locator("#classes button:has-text('Choose files')").press("Enter")
+    chooser.value.set_files([DRAWINGS[3]])
+    page.wait_for_function("document.querySelectorAll('.class .thumb').length === 4")
+    assert page.evaluate("document.activeElement.textContent") == "Choose files"
+    page.locator(".class .thumb button").first.focus()
+    for left in (3, 2):
+        page.keyboard.press("Enter")
+        page.wait_for_function(f"document.querySelectorAll('.class .thumb').length === {left}")
+        assert page.evaluate("document.activeElement.ariaLabel").startswith("Remove ")
+
+
 def test_a_long_name_does_not_widen_the_page_of_a_telephone(browser: Any, studio: tuple[Path, str]) -> None:
     page = browser.new_page(viewport={"width": WIDTHS[0], "height": 900}, bypass_csp=True)
     open_page(page, studio[1])

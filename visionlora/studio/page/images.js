@@ -1,6 +1,6 @@
 // The project's images: add, look, check, remove.
 
-import { $, ask, confirmed, counted, dropZone, el, guarded, say, t } from "./tools.js";
+import { $, ask, confirmed, counted, dropZone, el, guarded, keepingFocus, say, t } from "./tools.js";
 
 const BATCH_FILES = 100;
 const BATCH_BYTES = 64 * 2 ** 20;
@@ -84,8 +84,10 @@ export function show(found) {
   const entry = $("project").selectedOptions[0];
   if (entry) entry.textContent = titled(found.name, found.images.length);
   const count = (role) => found.images.filter((image) => image.role === role);
-  $("classes").replaceChildren(...found.classes.map(classCard));
-  for (const role of ["keep", "others"]) $(`${role}-images`).replaceChildren(...[thumbs(count(role))].flat());
+  keepingFocus($("images"), () => {
+    $("classes").replaceChildren(...found.classes.map(classCard));
+    for (const role of ["keep", "others"]) $(`${role}-images`).replaceChildren(...[thumbs(count(role))].flat());
+  });
   changed();
 }
 
@@ -123,7 +125,10 @@ function thumb(image, remark) {
   const shown = el("img", { src: `${url()}/images/${image.id}`, alt: image.name, title: image.name, loading: "lazy" });
   shown.onerror = () => shown.replaceWith(el("div", { class: "broken" }, t("image.broken", { name: image.name })));
   const remove = el("button", { type: "button", title: t("image.remove"), "aria-label": t("image.remove.of", { name: image.name }),
-    onclick: guarded(async () => { show(await ask("POST", `${url()}/remove`, { images: [image.id] })); forget(image.id); }) }, "×");
+    onclick: guarded(async () => {
+      const found = await ask("POST", `${url()}/remove`, { images: [image.id] });
+      keepingFocus($("images"), () => { show(found); forget(image.id); });
+    }) }, "×");
   const box = el("figure", { class: "thumb" }, shown, remove);
   return remark === undefined ? box : el("figure", { "data-image": image.id }, box, el("figcaption", {}, remark));
 }

@@ -43,6 +43,15 @@ export function svg(tag, attributes = {}, ...children) {
 
 export const $ = (id) => document.getElementById(id);
 
+/** Draws a part of the page; the keyboard's focus stays where it was, or on what has taken that place. */
+export function keepingFocus(part, draw) {
+  const places = () => [...part.querySelectorAll("button, input, select, summary")].filter((one) => one.offsetParent);
+  const place = places().indexOf(document.activeElement);
+  draw();
+  const now = places();
+  if (place >= 0 && document.activeElement === document.body) now[Math.min(place, now.length - 1)]?.focus({ preventScroll: true });
+}
+
 let waiting;
 export function say(message) {
   $("toast").textContent = message;
