@@ -10,6 +10,7 @@ from tests.data import (
     corpus_alike,
     corpus_domains,
     corpus_exports,
+    corpus_given,
     corpus_layouts,
     corpus_listed,
     corpus_more,
@@ -45,6 +46,7 @@ def cases() -> Iterator[Case]:
     yield from corpus_outside.outside()
     yield from corpus_listed.listed()
     yield from corpus_domains.domains()
+    yield from corpus_given.given()
     yield from corpus_alike.all_alike()
 
 

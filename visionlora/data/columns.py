@@ -153,11 +153,12 @@ def _headless(path: Path, rows: Rows, where: int, class_name: str | None) -> Col
     body = [row for _, row in rows.numbered]
     rest = [place for place in range(len(body[0])) if place != where]
     splits = [share(body, place, lambda text: split_name(text) is not None) for place in rest]
-    split = next((place for place, share in zip(rest, splits, strict=True) if share > 0.5), None)
+    split = next((place for place, part in zip(rest, splits, strict=True) if part > 0.5), None)
     if split is not None and len(rest) == 1:  # a class may be called test
         split = None
     free = [place for place in rest if place != split]
-    label = next((place for place in free if not is_count(body, place)), next(iter(free), None))
+    named = sorted(free, key=lambda place: share(body, place, is_number) == 1)  # names before numbers
+    label = next((place for place in named if not is_count(body, place)), next(iter(free), None))
     if label is not None and is_count(body, label) and len(body) >= _CERTAIN:
         label = None
     if label is None and class_name is None:

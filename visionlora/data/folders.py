@@ -8,14 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from visionlora.data.archive import is_archive, unpacked
+from visionlora.data.class_hints import describe_classes, describe_twice
 from visionlora.data.formats import SUFFIXES
 from visionlora.data.images import ImageFile
 from visionlora.data.label_files import describe_beside, describe_numbers, labels_below
 from visionlora.data.layout import Layout, recognise
 from visionlora.data.layout_hints import (
-    describe_classes,
     describe_empty,
     describe_empty_class,
+    describe_splits_beside,
     describe_unlabelled,
     refuse_copies,
 )
@@ -113,7 +114,9 @@ def _found_in(root: Path, class_name: str | None, by: str | None, notes: list[st
     """:func:`find` in what is no archive."""
     if root.is_file():
         table = read_table(root, class_name, by)
-        notes += [*table.notes, *describe_beside(root, _classes(table.images)), *_counted(table.images, by)]
+        classes = _classes(table.images)
+        notes += [*table.notes, *describe_beside(root, classes), *describe_twice(classes)]
+        notes += _counted(table.images, by)
         return FoundImages(root, table.images, layout=table.layout, notes=tuple(notes))
     refuse_missing(root)
     layout = recognise(root, class_name, by is not None)
@@ -125,6 +128,7 @@ def _found_in(root: Path, class_name: str | None, by: str | None, notes: list[st
     found, skipped, problems = _read(root, layout, class_name, notes, by)
     names_of = describe_numbers(_classes(found), [*entries(root).others, *skipped])
     notes += [*_counted(found, by), *layout.notes, *skipped_notes(skipped), *names_of]
+    notes += [*describe_twice(_classes(found)), *describe_splits_beside(root)]
     return FoundImages(root, found, tuple(skipped), layout.name, tuple(notes), tuple(problems))
 
 

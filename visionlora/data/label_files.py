@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -99,11 +100,15 @@ def _names_numbers(path: Path, numbers: Sequence[str]) -> bool:
 
 
 def _up_to(folder: Path, root: Path) -> Iterator[Path]:
-    """``folder`` and the folders above it, ``root`` the last one."""
+    """``folder`` and the folders above it up to ``root``, or to the one around it where ``root`` is called
+    ``images`` or ``train``."""
     yield folder
     while folder != root and folder.is_relative_to(root):
         folder = folder.parent
         yield folder
+    root = root.absolute()
+    if not split_and_rest(root.name)[1] and os.access(root.parent, os.R_OK):
+        yield root.parent
 
 
 def table_near(folder: Path, root: Path) -> Path | None:

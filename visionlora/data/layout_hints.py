@@ -2,49 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from visionlora.data.archive import NAMES
+from visionlora.data.class_hints import first_words
 from visionlora.data.label_files import boxes_near, labels_below, table_near, unread_table
-from visionlora.data.masks import are_masks_beside, describe_sets, mask_files
 from visionlora.data.not_images import is_part
-from visionlora.data.spellings import joined
-from visionlora.data.split_names import GENERIC, SPLITS, split_and_rest, split_name
-from visionlora.data.walk import entries, hints, kinds
+from visionlora.data.split_names import GENERIC, split_name
+from visionlora.data.walk import entries, has_images, hints, kinds
 from visionlora.text import listed
 
 LAYOUTS = "FOLDER/<class>/*, FOLDER/{train,val,test}/<class>/*, or FOLDER/* with data.class_name=NAME"
-
-_NUMBERED = re.compile(r"([^\W\d_]+(?:[ _-][^\W\d_]+)*)[\W_]*\d+[\W_]*")
-_CAMERA = frozenset(
-    (
-        "img", "image", "images", "dsc", "dscn", "dscf", "pxl", "photo", "photos", "picture", "pic", "p",
-        "screenshot", "wp", "scan", "frame",
-    )
-)  # fmt: skip
-_MONTHS = r"(jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-zä]*\.?"
-_UNNAMED = re.compile(
-    r"(new folder|untitled folder|neuer ordner|nouveau dossier|nueva carpeta|新建文件夹).*"
-    r"|(un|no)[ _-]?label(l?ed)?|un-?sorted|to[ _-]?sort"
-    r"|runs?|results?|outputs?|predictions?|augment(ed|ations?)|back-?ups?|te?mp|previews?|thumb(nail)?s?"
-    r"|photos from \d{4}|(19|20)\d\d|(19|20)\d\d[._-]?(0[1-9]|1[0-2])([._-]?[0-3]\d)?([ _].*)?"
-    rf"|[0-3]?\d\.[01]?\d\.(19|20)\d\d.*|([0-3]?\d\.? )?{_MONTHS} (19|20)\d\d"
-    r"|(?-i:[1-9]\d\d[A-Z_][A-Z0-9_]{4})",  # a camera's: 100APPLE, 102_PANA
-    re.IGNORECASE,
-)
-_ALBUM = frozenset(
-    (
-        "camera", "roll", "uploads", "screenshots", "saved", "my", "pictures", "photos", "images", "eigene",
-        "meine", "bilder", "downloads", "favorites", "favourites", "bursts", "recents", "exports", "exported",
-        "edited", "icloud", "whatsapp", "telegram", "instagram", "darktable", "lightroom", "part", "of",
-    )
-)  # fmt: skip
-"""Words of the names that telephones, clouds and editors give folders."""
-_NOT_ALONE = {"camera", "roll", "saved", "my", "eigene", "meine", "part", "of"}
-_COPY = re.compile(r"(?:copy of |kopie von )?(.+?)(?: - copy| copy| - kopie)?(?: ?\(\d+\))?", re.IGNORECASE)
 _DOWNLOAD = re.compile(r"(.+?)(?:[-_.]\d{3}| part \d+ of \d+| ?\(\d+\))", re.IGNORECASE)
 """What Google, Apple and browsers call the parts of one download."""
 _SHOWN = 3
@@ -125,7 +96,7 @@ def describe_unlabelled(folder: Path, root: Path) -> str:
     boxes = boxes_near(folder, root)
     if boxes is not None:
         hint += f"; {boxes} looks like boxes for object detection, which are not read: cut the objects out"
-    if called := _first_words(entries(folder).images):
+    if called := first_words(entries(folder).images):
         hint += f"; their names begin with {' and '.join(called)}: a folder for each makes these the classes"
     return (
         f"{folder} holds images but no class folders; say what they show, {what}, or move them into "
@@ -133,120 +104,21 @@ def describe_unlabelled(folder: Path, root: Path) -> str:
     )
 
 
-def _first_words(images: Sequence[Path]) -> list[str]:
-    """What the names begin with where that may be the classes: ``cat.0.jpg``, ``dog_1.jpg``."""
-    found = Counter(match[1] if (match := _NUMBERED.fullmatch(path.stem)) else "" for path in images)
-    words = [word for word, count in found.most_common() if count > 1]
-    if len(words) < 2 or len(words) < len(found) or any(word.casefold() in _CAMERA for word in words):
+def describe_splits_beside(root: Path) -> list[str]:
+    """A note where the folder is the train of a data set whose other splits lie beside it."""
+    root = root.absolute()
+    if split_name(root.name) != "train" or not os.access(root.parent, os.R_OK):
         return []
-    return words if len(words) <= _SHOWN else [*words[:_SHOWN], f"{len(words) - _SHOWN} more words"]
-
-
-def describe_classes(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
-    """Notes about class folders that may not be what their user means.
-
-    Args:
-        classes: the folder of each class -> its images, at any depth.
-    """
-    names = [folder.name for folder in classes]
-    notes = [*_below(classes), *describe_alike(list(classes)), *_like_splits(names), *_twice(names)]
-    notes += [*_splits_in_train(classes), *describe_sets(classes)]
-    if len(classes) == 1 and (called := _first_words([path for paths in classes.values() for path in paths])):
-        notes.append(
-            f"{names[0]} is the only class, and its images begin with {' and '.join(called)}; a folder for "
-            "each makes these the classes"
-        )
-    unnamed = [
-        folder.name for folder in classes
-        if _is_unnamed(folder.name) or folder.parent.name.casefold() == "dcim"
-    ]  # fmt: skip
-    if unnamed:
-        what = "is taken for a class; take it out of the folder if it is none"
-        if len(unnamed) > 1:
-            what = "are taken for classes; take them out of the folder if they are none"
-        notes.append(f"{listed(unnamed, _SHOWN)} {what}")
-    masks = [path for paths in classes.values() for path in mask_files(paths)]
-    if masks:
-        are = "1 image looks" if len(masks) == 1 else f"{len(masks)} images look"
-        notes.append(
-            f"{are} like the mask or thumbnail of another image ({masks[0].name}); take them out of the "
-            "folder, or they count as images of their class"
-        )
-    return notes
-
-
-def _is_unnamed(name: str) -> bool:
-    """Whether a name says how images came here rather than what they show."""
-    words = set(re.findall(r"[^\W\d_]+", name.casefold()))
-    album = words <= _ALBUM and (len(words) > 1 or not words <= _NOT_ALONE)
-    return album or _UNNAMED.fullmatch(name) is not None
-
-
-def _below(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
-    """Class folders with folders in them, whose names nobody learns."""
-    below: dict[Path, set[str]] = {}
-    direct = False
-    for folder, paths in classes.items():
-        depth = len(folder.parts)
-        below[folder] = {path.parts[depth] for path in paths if len(path.parts) > depth + 1}
-        direct = direct or any(len(path.parts) == depth + 1 for path in paths)
-    said = [f"{one.name} ({listed(sorted(inner), _SHOWN)})" for one, inner in below.items() if inner]
-    same = set.intersection(*below.values()) if len(below) > 1 and not direct else set()
-    if not said or len(same) > 1 or _say_nothing(classes, below):  # describe_alike speaks of several
-        return []
-    return [
-        f"images in folders below a class count as that class: {listed(said, _SHOWN)}; if those folders are "
-        "the classes, move them up"
-    ]
-
-
-def _say_nothing(classes: Mapping[Path, Sequence[Path]], below: Mapping[Path, set[str]]) -> bool:
-    """Whether all that class folders hold is one folder with their images: ``cat/images``, ``dog/dog``."""
-    one = all(len(inner) == 1 and inner <= {*GENERIC, top.name} for top, inner in below.items())
-    return one and all(
-        len(path.parts) == len(top.parts) + 2 for top, paths in classes.items() for path in paths
-    )
-
-
-def _like_splits(names: Sequence[str]) -> list[str]:
-    """``train_cat`` and ``test_cat``: folders of splits and classes in one."""
-    splits: dict[str, str] = {}
-    for name in names:
-        split, _ = split_and_rest(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name))
-        if split is not None:
-            splits.setdefault(split, name)
-    if not {"train"} < set(splits):
-        return []
-    some = " and ".join(splits[split] for split in SPLITS if split in splits)
-    return [f"{some} are taken for classes; if they are splits, call the folders train/<class>, test/<class>"]
-
-
-def _splits_in_train(folders: Iterable[Path]) -> list[str]:
-    """``train/test`` beside ``train/cat``."""
-    names = [one.name for one in folders if split_name(one.parent.name) and split_name(one.name)]
+    beside = [one for one in entries(root.parent).folders if split_name(one.name) in ("val", "test")]
+    names = [one.name for one in sorted(beside, key=_is_test) if has_images(one)]
     if not names:
         return []
-    what = "is taken for a class; if it is a split, move it up"
-    if len(names) > 1:
-        what = "are taken for classes; if they are splits, move them up"
-    return [f"{listed(names, _SHOWN)} in train {what}"]
+    lie = "lies beside it and is" if len(names) == 1 else "lie beside it and are"
+    return [f"{' and '.join(names)} {lie} not used; data.root={root.parent} reads all of them"]
 
 
-def _twice(names: Sequence[str]) -> list[str]:
-    """``cat`` beside ``cat - Copy``, ``cats`` or ``cat (2)``, and ``1`` beside ``01``."""
-    plain = {name.casefold(): name for name in names}
-    same = {joined(name): name for name in reversed(names)}
-    pairs = []
-    for name in names:
-        key = name.casefold()
-        shorter = [_COPY.sub(r"\1", key), key.removesuffix("s"), key.removesuffix("es"), key.rstrip(" ._-")]
-        shorter += [key.lstrip("0") or "0", key.removesuffix(".0")]
-        known = next((plain[one] for one in shorter if one != key and one in plain), same[joined(name)])
-        if known != name:
-            pairs.append(f"{known} and {name}")
-    if not pairs:
-        return []
-    return [f"taken for two classes: {listed(pairs, _SHOWN)}; if they are one, put them into one folder"]
+def _is_test(folder: Path) -> bool:
+    return split_name(folder.name) == "test"
 
 
 def refuse_copies(folders: Sequence[Path]) -> list[str]:
@@ -265,22 +137,3 @@ def refuse_copies(folders: Sequence[Path]) -> list[str]:
                 f"Remove it, or give it alone: data.root={folder}"
             )
     return said
-
-
-def describe_alike(folders: Sequence[Path]) -> list[str]:
-    """A note where class folders hold the same folders, which then may be the classes."""
-    inside = []
-    for folder in folders:
-        inside.append(entries(folder))
-        if inside[-1].images:
-            return []
-    if len(inside) < 2:
-        return []
-    same = sorted(set.intersection(*({folder.name for folder in one.folders} for one in inside)))
-    if len(same) < 2 or are_masks_beside(same):
-        return []
-    return [
-        f"{folders[0].name} and {folders[1].name} are taken for classes, but hold the same folders "
-        f"({', '.join(same[:3])}{', ...' if len(same) > 3 else ''}); if those are the classes, move them up, "
-        "give one of the folders as data.root, or if they are splits call them train and val"
-    ]

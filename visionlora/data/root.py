@@ -10,6 +10,7 @@ from pathlib import Path
 from visionlora.data.layout_hints import LAYOUTS
 from visionlora.errors import VisionLoraError
 
+_VARIABLE = re.compile(r"\$\w+|%\w+%")
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # Windows' drives have one letter
 
 
@@ -42,6 +43,10 @@ def refuse_missing(folder: Path) -> None:
     if any(sign in folder.name for sign in "*?"):
         raise VisionLoraError(
             f"there is no folder {folder}; a pattern does not stand for folders: give one of them"
+        )
+    if variable := _VARIABLE.search(str(folder)):
+        raise VisionLoraError(
+            f"there is no folder {folder}; {variable[0]} is not replaced: write the path out"
         )
     try:
         beside = [path.name for path in folder.parent.iterdir()]

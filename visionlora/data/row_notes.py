@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
-from visionlora.data.cells import Body, values_of
+from visionlora.data.cells import Body, is_number, values_of
 from visionlora.data.images import ImageFile
 from visionlora.data.yes_no import NO, NO_VALUE, YES
 
@@ -57,6 +57,11 @@ def _refuses(name: str, cell: str) -> bool:
     return word in NO and bool(words & {"confidence", "valid", "usable", "approved", "accepted"})
 
 
+def _are_numbers(labels: Collection[str]) -> bool:
+    """Whether classes are numbers from 0 on, of which -1 is none: 1 and -1 may be two classes."""
+    return {"0", "1"} <= set(labels) and all(map(is_number, labels))
+
+
 def label_notes(images: Sequence[ImageFile], column: str) -> list[str]:
     """Notes about labels that are none, or are written in another way than they are read.
 
@@ -69,7 +74,7 @@ def label_notes(images: Sequence[ImageFile], column: str) -> list[str]:
         f"{label!r} is taken for the class of {count} image{'s' if count > 1 else ''}; if it stands for "
         "no label, remove those lines"
         for label, count in labels.items()
-        if label.casefold() in NO_VALUE
+        if label.casefold() in NO_VALUE or (label == "-1" and _are_numbers(labels))
     ]
     if len(labels) >= _FEW and len(labels) > _MOST_LABELS * len(images):
         notes.append(

@@ -14,13 +14,17 @@ from visionlora.data.formats import SUFFIXES as IMAGE_SUFFIXES
 from visionlora.data.formats import is_image_name, sniff
 from visionlora.data.json_rows import json_lines, json_table, with_objects
 from visionlora.data.not_images import is_part, is_unknown, suffix_hint
+from visionlora.data.split_names import split_name
 from visionlora.errors import VisionLoraError
 from visionlora.files import require_regular
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".lst", ".jsonl", ".ndjson", ".json")
 MOST_BYTES = 2**29
 """Of a table: five million lines of a hundred letters. A larger file is none, or would fill the memory."""
-_PATH = re.compile(rf"(.*(?:{'|'.join(map(re.escape, sorted(IMAGE_SUFFIXES)))}))\s+(.+)", re.IGNORECASE)
+_PATH = re.compile(
+    rf"(.*(?:{'|'.join(map(re.escape, sorted(IMAGE_SUFFIXES)))}))(?:\s*(?:[-=]>|::?|=)\s*|\s+)(.+)",
+    re.IGNORECASE,
+)
 _JSON = (".jsonl", ".ndjson", ".json")
 _SPACED = (".txt", ".lst")
 _DELIMITERS = ",;\t|^~"
@@ -232,7 +236,23 @@ def _spaced(lines: list[tuple[int, str]]) -> list[tuple[int, list[str]]]:
     names = words[0][1] if words else []
     if body and all(len(row) == len(names) + 1 and all(map(_is_whole, row[1:])) for _, row in body):
         return [(words[0][0], ["path", *names]), *body]
+    if _are_columns([row for _, row in words]):
+        return words
     return [(number, _in_two(line)) for number, line in lines]
+
+
+def _are_columns(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether each line has as many words, of which the third or a later one is no part of a label: the first
+    line names the columns, or a column has numbers, or splits."""
+    if not rows or len(rows[0]) < 3 or len({len(row) for row in rows}) > 1 or len(rows) < 2:
+        return False
+    if sum(map(is_image_name, rows[1])) != 1:
+        return False
+    tests = (_is_whole, lambda word: split_name(word) is not None)
+    columns = list(zip(*rows, strict=True))
+    return not any(map(is_image_name, rows[0])) or any(
+        all(map(test, column)) for column in columns for test in tests
+    )
 
 
 def _is_whole(word: str) -> bool:

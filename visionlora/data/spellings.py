@@ -9,6 +9,8 @@ from pathlib import Path
 
 _TYPOGRAPHIC = str.maketrans("\u2018\u2019\u02bc\u2010\u2011\u2013\u2014", "'''----")
 """Apostrophes and dashes as word processors write them."""
+_GAP = re.compile(r"(?:[\s_]|(?<![\s_])(?<!^)-|-(?!\d))+")
+"""Between words; the sign of a number is none: ``-1`` is not ``1``."""
 _ASCII = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 
 
@@ -33,9 +35,9 @@ def folded(name: str) -> str:
     name = "".join(character for character in name if unicodedata.category(character) != "Cf")
     name = name.translate(_TYPOGRAPHIC)
     # Macs store "ä" as two characters (NFD), other systems as one.
-    return re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFKC", name)).strip().casefold()
+    return _GAP.sub(" ", unicodedata.normalize("NFKC", name)).strip().casefold()
 
 
 def joined(name: str) -> str:
     """What ``RedFox`` and ``red fox``, ``Käfer`` and ``Kaefer`` have in common."""
-    return re.sub(r"[\s_-]+", "", folded(name).translate(_ASCII))
+    return folded(name).translate(_ASCII).replace(" ", "")

@@ -5,6 +5,30 @@ from __future__ import annotations
 YES = frozenset({"1", "1.0", "true", "yes", "t", "y"})
 NO = frozenset({"0", "0.0", "false", "no", "f", "n"})
 NO_VALUE = frozenset(
-    {"nan", "na", "n/a", "<na>", "none", "null", "nil", "?", "-", "--", "#n/a", "#ref!", "#value!", "#name?"}
+    {
+        "nan",
+        "na",
+        "n/a",
+        "<na>",
+        "none",
+        "null",
+        "nil",
+        "?",
+        "-",
+        "--",
+        "#n/a",
+        "#ref!",
+        "#value!",
+        "#name?",
+        "(null)",
+        "unlabeled",
+        "unlabelled",
+        "no label",
+        "no_label",
+        "nolabel",
+        "undefined",
+        "todo",
+        "tbd",
+    }
 )
 """What programs write where there is no value."""
