@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from visionlora.text import SafeFormatter, counted, csv_safe, printable
+from visionlora.text import SafeFormatter, counted, csv_safe, percent, printable
 
 
 @pytest.mark.parametrize(
@@ -85,3 +87,20 @@ def test_log_records_are_text_on_one_line() -> None:
 def test_one_thing_is_no_plural() -> None:
     assert (counted(1, "step"), counted(2000, "step")) == ("1 step", "2,000 steps")
     assert (counted(1, "class"), counted(2, "class")) == ("1 class", "2 classes")
+
+
+def test_every_percentage_is_written_alike() -> None:
+    root = Path(__file__).parents[1]
+    formatted = re.compile(r"\{[^{}\n]*:[^{}\n]*%\}")  # percent() writes it
+    written = re.compile(r"\d%(?!\w)")
+    sources = [
+        path for path in (root / "visionlora").rglob("*.py") if formatted.search(path.read_text("utf-8"))
+    ]
+    pages = [
+        *root.glob("*.md"),
+        *(root / "docs").glob("*.md"),
+        *(root / "visionlora").glob("studio/page/texts/*"),
+    ]
+    assert sources == []
+    assert [path for path in pages if written.search(path.read_text("utf-8"))] == []
+    assert (percent(0.954), percent(0.954, 1)) == ("95 %", "95.4 %")

@@ -78,6 +78,11 @@ def in_words(names: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
+def percent(share: float, digits: int = 0) -> str:
+    """A share as every table, figure, page and message has it: ``95 %``."""
+    return f"{100 * share:.{digits}f} %"
+
+
 def without_references(text: str) -> str:
     """The text with ``${`` escaped, as OmegaConf wants it where it is no reference."""
     return re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + "\\${", text)

@@ -175,9 +175,9 @@ def test_the_frozen_networks_prediction_is_shown_only_if_there_is_one() -> None:
         _text(predictions_table([row])),
         _text(predictions_table([PredictionRow(row.path, None, None, row.after)])),
     )
-    assert "yawl 25%" in _line(compared, "a.png")
-    assert "goldfish 75%" in _line(alone, "a.png")
-    assert "tench 20%" in _line(alone, "a.png")
+    assert "yawl 25 %" in _line(compared, "a.png")
+    assert "goldfish 75 %" in _line(alone, "a.png")
+    assert "tench 20 %" in _line(alone, "a.png")
     assert "frozen" not in alone
 
 
@@ -203,7 +203,7 @@ def test_the_evaluation_has_a_row_for_each_class(metrics: dict[str, Any]) -> Non
 def test_names_are_not_read_as_markup_or_emoji_codes(metrics: dict[str, Any], name: str) -> None:
     text = _text(predictions_table([PredictionRow(Path(f"{name}.png"), None, None, [(name, 0.5)])]))
     assert f"{name}.png" in text
-    assert f"{name} 50%" in text
+    assert f"{name} 50 %" in text
     one = metrics["retention"]["changes"]["classes"][0]
     one["class"], one["now"] = name, {name: 3}
     assert f"{name} 3" in _line(_text(changes_table(metrics["retention"])), f" {name} ")
@@ -213,7 +213,7 @@ def test_names_are_not_read_as_markup_or_emoji_codes(metrics: dict[str, Any], na
 def test_control_characters_in_names_become_escapes() -> None:
     row = PredictionRow(Path("a\nb.png"), None, [("\x1b[31mred", 0.5)], [("gold\r\nfish", 0.5)])
     text = _text(predictions_table([row]))
-    for name in (r"a\x0ab.png", r"\x1b[31mred 50%", r"gold\x0d\x0afish 50%"):
+    for name in (r"a\x0ab.png", r"\x1b[31mred 50 %", r"gold\x0d\x0afish 50 %"):
         assert name in text
     assert "\x1b" not in text
     assert "\r" not in text

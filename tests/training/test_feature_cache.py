@@ -130,7 +130,7 @@ def test_a_measured_share_that_decides_against_caching_is_announced(
     monkeypatch.setattr("visionlora.training.feature_cache.WORTHWHILE", 1.1)
     _, folder = train("lora.targets=classifier", "trainer.max_steps=1")
     assert metrics_of(folder)["features"] == "computed at every step"
-    assert "auto keeps them from 110% on" in " ".join(metrics_of(folder)["notices"])
+    assert "auto keeps them from 110 % on" in " ".join(metrics_of(folder)["notices"])
 
 
 def test_a_disk_without_room_decides_against_caching(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ from visionlora.adapters.families.lora import Lora
 from visionlora.adapters.init.start import Start
 from visionlora.adapters.layers import adapters_in
 from visionlora.adapters.network import adapted_layers
+from visionlora.text import percent
 
 PRUNED = 0.99
 """Share of the moments that a restart sets to zero, the smallest ones first (section 3 of the paper)."""
@@ -249,6 +250,6 @@ def describe_restarts(model: nn.Module) -> str | None:
     mean = sum(float(adapter.energy) for adapter in adapters.values()) / len(adapters)
     return (
         f"{times} (lora.restart_every): the adapter is their sum, of rank {min(ranks)} to "
-        f"{max(ranks)}, and keeps {mean:.1%} of its energy (mean over layers; least: {least} "
-        f"{float(adapters[least].energy):.1%})"
+        f"{max(ranks)}, and keeps {percent(mean, 1)} of its energy (mean over layers; least: {least} "
+        f"{percent(float(adapters[least].energy), 1)})"
     )

@@ -19,7 +19,7 @@ from visionlora.errors import VisionLoraError
 from visionlora.files import replacing
 from visionlora.report.card_metadata import figures_in, read_header
 from visionlora.report.html import page, styles, text
-from visionlora.text import for_terminal, printable
+from visionlora.text import for_terminal, percent, printable
 
 SORTS = ("name", "network", "classes", "rank", "size", "learned", "forgotten", "false_positives", "date")
 DESCENDING = ("learned", "date", "classes")
@@ -240,4 +240,4 @@ def _figure(one: GalleryEntry, key: str) -> str:
     value = one.figures[key]
     if value is None:
         return "-"
-    return f"{value:.1%}{'*' if key == 'learned' and one.figures['selected'] else ''}"
+    return f"{percent(value, 1)}{'*' if key == 'learned' and one.figures['selected'] else ''}"

@@ -10,7 +10,7 @@ from visionlora.report.label_figures import label_figures, labels_markdown
 from visionlora.report.markdown import code, escaped
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, has_several_labels, learned_figure
 from visionlora.report.selected import selected_words
-from visionlora.text import counted, printable
+from visionlora.text import counted, percent, printable
 
 MAX_CLASSES = 10
 """The card lists at most so many old classes with forgotten images; ``metrics.json`` has more."""
@@ -132,7 +132,7 @@ def _earlier(earlier: Mapping[str, Any] | None) -> list[str]:
     if earlier is None:
         return []
     kept = [
-        one["kept"] if isinstance(one["kept"], str) else f"{one['kept']:.0%}" for one in earlier["classes"]
+        one["kept"] if isinstance(one["kept"], str) else percent(one["kept"]) for one in earlier["classes"]
     ]
     names = [escaped(one["class"]) for one in earlier["classes"]]
     words = ", ".join(f"{name} ({share})" for name, share in zip(names, kept, strict=True))

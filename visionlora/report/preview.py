@@ -23,7 +23,7 @@ from visionlora.report.drawing import (
 )
 from visionlora.report.metrics_file import learned_figure
 from visionlora.report.sheet import PredictionRow, TopNames
-from visionlora.text import counted
+from visionlora.text import counted, percent
 
 WIDTH, HEIGHT = 512, 768
 IMAGES = 3
@@ -95,7 +95,7 @@ def _draw_prediction(
     name, share = prediction[0]
     draw_text(canvas, (place[0] + shift, place[1]), name, 18, BLACK_TEXT, width=width - shift - 56)
     end = (place[0] + width, place[1])
-    draw_text(canvas, end, f"{share:.0%}", 18, GREY_TEXT, anchor="rs")
+    draw_text(canvas, end, percent(share), 18, GREY_TEXT, anchor="rs")
 
 
 def _draw_figures(canvas: Image.Image, metrics: Mapping[str, Any]) -> None:
@@ -106,7 +106,7 @@ def _draw_figures(canvas: Image.Image, metrics: Mapping[str, Any]) -> None:
         left = _MARGIN + place * (width + _GAP)
         fill_rounded(canvas, (left, _FIGURES_TOP, left + width, HEIGHT - 44), 14, CARD)
         value = figures[key]
-        shown = "-" if value is None else f"{value:.1%}"
+        shown = "-" if value is None else percent(value, 1)
         draw_text(canvas, (left + 14, _FIGURES_TOP + 28), title, 15, GREY_TEXT)
         draw_text(canvas, (left + 14, _FIGURES_TOP + 60), shown, 26, BLACK_TEXT, bold=True)
         if value is not None:

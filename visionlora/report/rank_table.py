@@ -10,7 +10,7 @@ from rich.text import Text
 
 from visionlora.report.intervals import shown_share
 from visionlora.report.metrics_file import NOT_MEASURED
-from visionlora.text import for_terminal
+from visionlora.text import for_terminal, percent
 
 MOST_LAYERS = 5
 """Layers that are named: those that need the highest rank."""
@@ -26,7 +26,7 @@ def rank_curve_table(curve: Mapping[str, Any]) -> Table:
     found = f"rank {smallest}"
     if smallest == NOT_MEASURED:
         found = f"{NOT_MEASURED}: the update adds nothing to top-1"
-    title = f"the update cut to a rank; the smallest that keeps {share:.0%} of what was learned: {found}"
+    title = f"the update cut to a rank; the smallest that keeps {percent(share)} of what was learned: {found}"
     table = Table(
         title=title, title_justify="left", header_style="bold", caption=Text(_layers(curve)),
         caption_justify="left",
@@ -37,9 +37,9 @@ def rank_curve_table(curve: Mapping[str, Any]) -> Table:
         lost, kept = point["lost"], point["kept"]
         table.add_row(
             str(point["rank"]),
-            f"{point['energy']:.1%}",
+            percent(point["energy"], 1),
             shown_share(point["top1"]),
-            kept if isinstance(kept, str) else f"{kept:.0%}",
+            kept if isinstance(kept, str) else percent(kept),
             lost if isinstance(lost, str) else f"{lost:+.3f}",
         )
     return table
@@ -53,7 +53,7 @@ def _layers(curve: Mapping[str, Any]) -> str:
     most = sorted(layers, key=lambda name: -layers[name]["smallest_rank"])[:MOST_LAYERS]
     named = ", ".join(f"{for_terminal(name)} {layers[name]['smallest_rank']}" for name in most)
     return (
-        f"the smallest that keeps {curve['share']:.0%} of the energy (squared norm): rank "
+        f"the smallest that keeps {percent(curve['share'])} of the energy (squared norm): rank "
         f"{curve['smallest_rank_by_energy']} in all layers together, {ranks[0]} to {ranks[-1]} by layer "
         f"(most: {named})"
     )

@@ -8,6 +8,7 @@ from typing import Any
 from visionlora.report.charts import Line, line_chart, reliability_chart
 from visionlora.report.html import table, text
 from visionlora.report.judged import Judged
+from visionlora.text import percent
 
 MATRIX = 40
 """Classes of a confusion matrix; of more, the pairs that are confused most often are listed."""
@@ -108,7 +109,7 @@ def updates_section(sizes: Mapping[str, float]) -> str:
     most = max(sizes.values(), default=0.0) or 1.0
     rows = "".join(
         f"<tr><td><code>{text(name)}</code></td><td><div class=bar><i class=train "
-        f"style='width:{100 * size / most:.1f}%'></i></div></td><td>{size:.2%}</td></tr>"
+        f"style='width:{100 * size / most:.1f}%'></i></div></td><td>{percent(size, 2)}</td></tr>"
         for name, size in sizes.items()
     )
     words = "The norm of each layer's update as a share of its weight's, from the input to the output."

@@ -17,7 +17,7 @@ from visionlora.report.metrics_file import NOT_MEASURED, has_several_labels
 from visionlora.report.run_figures import classes_section, quiet, strength_section, updates_section
 from visionlora.report.run_summary import headline_boxes, summary_sentences
 from visionlora.report.sheet import PredictionRow, TopNames
-from visionlora.text import counted
+from visionlora.text import counted, percent
 
 IMAGES = 300
 """Validation images that are shown; the others are rows of a table."""
@@ -246,7 +246,7 @@ def _table(title: str, rows: Mapping[str, Any]) -> str:
 
 
 def _first(prediction: TopNames | None) -> str:
-    return f"{text(prediction[0][0])} {prediction[0][1]:.0%}" if prediction else "-"
+    return f"{text(prediction[0][0])} {percent(prediction[0][1])}" if prediction else "-"
 
 
 def _file(path: Path) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from visionlora.report.html import text
 from visionlora.report.intervals import wilson_interval
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, has_several_labels, learned_figure
-from visionlora.text import counted, listed
+from visionlora.text import counted, listed, percent
 
 
 def summary_sentences(metrics: Mapping[str, Any]) -> Sequence[str]:
@@ -53,7 +53,7 @@ def _kept(retention: Mapping[str, Any] | str) -> str:
         return f"On {counted(count, 'image')} of what it knew before, top-1 {words}."
     return (
         f"On {counted(count, 'image')} of what it knew before, an estimated {retention['lost']:.3f} of top-1 "
-        f"was lost, and {retention['agreement']:.1%} keep their prediction."
+        f"was lost, and {percent(retention['agreement'], 1)} keep their prediction."
     )
 
 

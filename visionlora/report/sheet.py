@@ -27,7 +27,7 @@ from visionlora.report.drawing import (
     paste_rounded,
     text_width,
 )
-from visionlora.text import printable
+from visionlora.text import percent, printable
 
 TopNames = Sequence[tuple[str, float]]
 """(class name, probability from 0 to 1), the most probable first."""
@@ -210,12 +210,12 @@ def _draw_prediction(
     for line, (name, probability) in enumerate(prediction[:NAMES]):
         top = y + 32 + line * LINE
         first = line == 0
-        percent = f"{100 * probability:.0f} %"
-        width = COLUMN - 12 - text_width(percent, 16)
+        share = percent(probability)
+        width = COLUMN - 12 - text_width(share, 16)
         text_colour = first_colour if first else BLACK_TEXT
         draw_text(sheet, (x, top + 19), _readable(name), 17, text_colour, bold=first, width=width)
-        percent_colour = first_colour if first else GREY_TEXT
-        draw_text(sheet, (x + COLUMN, top + 19), percent, 16, percent_colour, anchor="rs")
+        share_colour = first_colour if first else GREY_TEXT
+        draw_text(sheet, (x + COLUMN, top + 19), share, 16, share_colour, anchor="rs")
         bar_colour = first_colour if first else GREEN if same_name(name, truth) else GREY
         _draw_bar(sheet, (x, top + 26), probability, bar_colour)
 

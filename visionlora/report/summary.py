@@ -10,7 +10,7 @@ from rich.table import Table
 from visionlora.report.intervals import shown_interval, shown_share
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, has_several_labels
 from visionlora.report.selected import selected_words
-from visionlora.text import counted
+from visionlora.text import counted, percent
 
 _Row = tuple[str, str, str, str, str, str, str | None]
 """Cells, the last one for the cross-fitted figure, and the style."""
@@ -152,6 +152,6 @@ def _title(metrics: Mapping[str, Any]) -> str:
     step = metrics["time"]["step_ms"]
     return (
         f"{metrics['model']['used']}: {parameters['trainable']:,} of {parameters['total']:,} parameters "
-        f"trained ({share:.1%}), adapter {parameters['adapter_bytes'] / 1024:,.0f} KiB, "
+        f"trained ({percent(share, 1)}), adapter {parameters['adapter_bytes'] / 1024:,.0f} KiB, "
         f"{counted(metrics['steps'], 'step')}{'' if isinstance(step, str) else f' of {step:.0f} ms'}"
     )

@@ -15,7 +15,7 @@ from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, UNKNOWN, lear
 from visionlora.report.runs import best_run
 from visionlora.report.selected import selected_of_runs
 from visionlora.report.sheet import PredictionRow, TopNames
-from visionlora.text import counted, for_terminal
+from visionlora.text import counted, for_terminal, percent
 
 
 def show(table: RenderableType, console: Console | None = None) -> None:
@@ -93,7 +93,7 @@ def earlier_table(earlier: Mapping[str, Any]) -> Table:
         count, kept = one["images"], one["kept"]
         shares = [shown_share(one[key]) for key in ("learned", "before/top1", "after/top1")]
         interval = shown_interval(one["after/top1"], count)
-        kept = kept if isinstance(kept, str) else f"{kept:.0%}"
+        kept = kept if isinstance(kept, str) else percent(kept)
         table.add_row(_text(one["class"]), str(count), *shares, interval, kept)
     return table
 
@@ -227,7 +227,7 @@ def _lost(retention: Mapping[str, Any]) -> str:
 
 
 def _prediction(names: TopNames) -> Text:
-    return _text(", ".join(f"{name} {probability:.0%}" for name, probability in names))
+    return _text(", ".join(f"{name} {percent(probability)}" for name, probability in names))
 
 
 def _text(name: object) -> Text:

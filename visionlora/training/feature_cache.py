@@ -22,7 +22,7 @@ from visionlora.kernels.autotune import timed
 from visionlora.notices import Notices
 from visionlora.retention.stream import AnchorBatches
 from visionlora.run_folder.kernel_choices import TimedChoices
-from visionlora.text import counted
+from visionlora.text import counted, percent
 from visionlora.training.config import CacheConfig
 from visionlora.training.precision import TYPES
 
@@ -227,7 +227,7 @@ def plan_feature_cache(
         return None
     share, values = _share(parts, sample)
     megabytes = needed_mb(values, inputs)
-    kept = f"{parts.frozen_layers} frozen layers below {parts.layer} ({share:.0%} of a forward pass)"
+    kept = f"{parts.frozen_layers} frozen layers below {parts.layer} ({percent(share)} of a forward pass)"
     if options.features == "auto":
         reason = "as recorded in kernels.json"
 
@@ -249,7 +249,7 @@ def plan_feature_cache(
 def _worthwhile(share: float, megabytes: float, memory_mb: float, folder: Path) -> tuple[str, str]:
     """What ``cache.features=auto`` does with values of this size, and why."""
     if share < WORTHWHILE:
-        return COMPUTED, f"auto keeps them from {WORTHWHILE:.0%} on"
+        return COMPUTED, f"auto keeps them from {percent(WORTHWHILE)} on"
     on_disk, free = megabytes - memory_mb / 2, shutil.disk_usage(folder).free / 2**20
     if on_disk > free:
         return COMPUTED, f"keeping them would take {on_disk:,.0f} MB in {folder}, with {free:,.0f} MB free"
@@ -258,7 +258,7 @@ def _worthwhile(share: float, megabytes: float, memory_mb: float, folder: Path) 
             f"keeping them would take {megabytes:,.0f} MB; cache.features=true keeps them all the same, "
             "largely on disk"
         )
-    return KEPT, f"they are {share:.0%} of a forward pass"
+    return KEPT, f"they are {percent(share)} of a forward pass"
 
 
 def computed_part(
