@@ -1,9 +1,10 @@
 """Everything that a GPU is measured by, in one command: ``make gpu``.
 
     python -m benchmarks.gpu --results benchmarks/RESULTS.md
+    python -m benchmarks.gpu --modes eager --networks resnet50 --precision bfloat16    # a minute
 
-Steps at batch 32 in float32, TF32 and bfloat16, eager and compiled, beside the frozen floor, full fine-tuning
-and PEFT; then the goldfish job, from command to result. Without a GPU it says so, and nothing is measured.
+The goldfish job, from command to result; then steps at batch 32 in float32, TF32 and bfloat16, eager and
+compiled, beside the frozen floor, full fine-tuning and PEFT. Without a GPU it says so, and measures nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from benchmarks.machine import machine, versions
 
 NETWORKS = ("vgg19", "resnet50", "convnext_tiny", "efficientnet_b0")
 CONTENDERS = ("floor", "full", "ours", "PEFT")
+MODES = ("eager", "compiled")
+PRECISIONS = ("float32", "tf32", "bfloat16")
 BATCH = 32
 
 
@@ -37,8 +40,6 @@ def _run(options: argparse.Namespace, command: str) -> None:
     if not torch.cuda.is_available():
         print("skipped: PyTorch sees no CUDA GPU here, so there are no step times and no goldfish job on one")
         return
-    for mode in ("eager", "compiled"):
-        step_time.main(step_arguments(mode, options.results, options.steps))
     seconds, metrics = goldfish_job()
     after, retention = metrics["after"], metrics["retention"]
     print(f"goldfish job: {seconds:.1f} s, top-1 {after['val/top1']:.3f}")
@@ -51,14 +52,16 @@ def _run(options: argparse.Namespace, command: str) -> None:
         )
         title = results.facts("GPU, goldfish job", machine(), versions(), command)
         results.write_section(options.results, "cuda-goldfish", f"{title}\n\n{text}")
+    for mode in options.modes:
+        step_time.main(step_arguments(mode, options))
 
 
-def step_arguments(mode: str, path: Path | None, steps: int) -> list[str]:
+def step_arguments(mode: str, options: argparse.Namespace) -> list[str]:
     """What :mod:`benchmarks.step_time` is called with."""
-    words = ["--device", "cuda", "--networks", *NETWORKS, "--contenders", *CONTENDERS]
-    words += ["--precision", "float32", "tf32", "bfloat16", "--batch", str(BATCH), "--steps", str(steps)]
+    words = ["--device", "cuda", "--networks", *options.networks, "--contenders", *CONTENDERS]
+    words += ["--precision", *options.precision, "--batch", str(BATCH), "--steps", str(options.steps)]
     words += ["--compile"] if mode == "compiled" else []
-    return words + (["--results", str(path)] if path else [])
+    return words + (["--results", str(options.results)] if options.results else [])
 
 
 def goldfish_job() -> tuple[float, dict]:
@@ -74,7 +77,11 @@ def goldfish_job() -> tuple[float, dict]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = new_parser("gpu", __doc__)
-    parser.add_argument("--steps", type=int, default=15, help="counted steps, at least 7")
+    add = parser.add_argument
+    add("--modes", nargs="+", default=list(MODES), choices=MODES)
+    add("--networks", nargs="+", default=list(NETWORKS), metavar="NAME", help="torchvision networks")
+    add("--precision", nargs="+", default=list(PRECISIONS), choices=PRECISIONS)
+    add("--steps", type=int, default=15, help="counted steps, at least 7")
     add_shared(parser, "results")
     return parser
 

@@ -20,7 +20,7 @@ def test_without_a_gpu_it_is_skipped_with_a_reason(
 
 @pytest.mark.parametrize("mode", ["eager", "compiled"])
 def test_the_step_benchmark_takes_its_arguments(mode: str) -> None:
-    options = step_time._parser().parse_args(gpu.step_arguments(mode, None, 15))
+    options = step_time._parser().parse_args(gpu.step_arguments(mode, gpu._parser().parse_args([])))
     (sweep,) = step_time.sweeps(options)
     assert {setting.network for setting in sweep.settings} == set(gpu.NETWORKS)
     assert {setting.precision for setting in sweep.settings} == {"float32", "tf32", "bfloat16"}
