@@ -18,6 +18,7 @@ from tests.data import (
     corpus_others,
     corpus_outside,
     corpus_public,
+    corpus_sets,
     corpus_tables,
     corpus_trainers,
 )
@@ -47,6 +48,7 @@ def cases() -> Iterator[Case]:
     yield from corpus_listed.listed()
     yield from corpus_domains.domains()
     yield from corpus_given.given()
+    yield from corpus_sets.sets()
     yield from corpus_alike.all_alike()
 
 

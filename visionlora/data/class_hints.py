@@ -85,7 +85,7 @@ def describe_twice(classes: Iterable[str]) -> list[str]:
     pairs = []
     for name in names:
         key = name.casefold()
-        shorter = [_COPY.sub(r"\1", key), key.removesuffix("s"), key.removesuffix("es"), key.rstrip(" ._-")]
+        shorter = [_COPY.sub(r"\1", key), key.removesuffix("s"), key.removesuffix("es"), key.rstrip(" ._")]
         shorter += [key.lstrip("0") or "0", key.removesuffix(".0")]
         known = next((plain[one] for one in shorter if one != key and one in plain), same[joined(name)])
         if known != name:

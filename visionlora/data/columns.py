@@ -236,6 +236,9 @@ def _with_label(
     if label is None and not classes and class_name is None:
         return None
     notes += _rivals(first, names, body, label, taken)
+    pairs = [place for place in rest if place != label and share(body, place, is_image_name) > 0.5]
+    if pairs:
+        notes.append(f"columns {first[where]} and {first[pairs[0]]} both have images; {first[where]} is read")
     used = [first[place] for place in (where, label, split, *flags.values()) if place is not None]
     words = f"columns {', '.join(used)}" + (
         f" and a column for each of {len(classes)} classes" if classes else ""

@@ -6,13 +6,14 @@ import os
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
 from visionlora.data.formats import SUFFIXES, is_image_name
 from visionlora.data.split_names import GENERIC, split_name
 from visionlora.data.walk import has_images, hints, walk
+from visionlora.errors import VisionLoraError
 
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")
 """What Label Studio writes before the name of a file that was uploaded."""
@@ -94,6 +95,7 @@ class FilesByName:
     """
 
     def __init__(self, table: Path) -> None:
+        self._table = table
         self._top = table.parent
         if is_aside(self._top.name) and not has_images(self._top):
             self._top = self._top.parent
@@ -152,6 +154,31 @@ class FilesByName:
             ]  # fmt: skip
             same = inside or same
         return same
+
+    def only(
+        self, image: Path, split: str, taken: Collection[Path], count: int, so_far: bool = False
+    ) -> Path:
+        """The one file, not taken yet, that a path means which leads nowhere.
+
+        Raises:
+            VisionLoraError: there is none, or several; ``so_far``: more may be missing in rows to come.
+        """
+        same = self.like(image, split)
+        if len(same) == 1 and same[0] not in taken:
+            return same[0]
+        more = f" and {'at least ' if so_far else ''}{count - 1} more" if count > 1 else ""
+        shown = str(image) if len(str(image)) <= 1000 else f"{str(image)[:500]}..."
+        several = f"; {len(same)} files below it have that name: write their folder too" if same[1:] else ""
+        if len(same) == 1:
+            several = f"; {same[0].name} has that name, and is listed already"
+        if hint := self.hint(image):
+            several = f"; {hint}"
+        if ":/" in str(image):
+            several = "; addresses are not downloaded: give files"
+        raise VisionLoraError(
+            f"{self._table} lists files that do not exist: {shown}{more}; paths are relative to "
+            f"{self._table.parent}{several}"
+        )
 
 
 def _shared(one: Path, other: Path) -> int:

@@ -159,13 +159,21 @@ def _plain(value: object) -> str:
 def _listed(items: list[Any]) -> list[dict[str, object]] | None:
     """The objects of a list, or those that its pairs mean."""
     if all(isinstance(item, dict) for item in items):
-        return items
+        return [one for item in items for one in _each(item)]
     if not all(isinstance(item, list) and len(item) == 2 for item in items):
         return None
     first = all(is_image_name(str(item[0])) for item in items)
     if not first and not all(is_image_name(str(item[1])) for item in items):
         return None
     return [{"path": item[not first], "label": item[first]} for item in items]
+
+
+def _each(item: dict[str, object]) -> list[dict[str, object]]:
+    """An object for each of the images that one object lists: those of a class."""
+    for key, paths in item.items():
+        if isinstance(paths, list) and _mostly_images(paths) and paths:
+            return [{**item, key: path} for path in paths]
+    return [item]
 
 
 def _of_object(value: Any) -> list[dict[str, object]] | None:
@@ -184,11 +192,13 @@ def _of_object(value: Any) -> list[dict[str, object]] | None:
         ]
     if all(map(split_name, value)):
         return _by_split(value)
+    if len(value) == 1 and isinstance(only := next(iter(value.values())), dict):
+        return _of_object(only)
     if all(isinstance(one, dict) for one in value.values()):
         return _by_column(value)
     lists = {name: one for name, one in value.items() if isinstance(one, list)}
-    if len(lists) == 1 and (only := next(iter(lists.values()))) and isinstance(only[0], dict):
-        return _listed(only)
+    if len(lists) == 1 and (found := next(iter(lists.values()))) and isinstance(found[0], dict):
+        return _listed(found)
     if len(lists) < len(value):
         return None
     if all(_mostly_images(items) for items in lists.values()):

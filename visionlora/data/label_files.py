@@ -28,7 +28,7 @@ _NAMES = re.compile(
 )
 _MOST_NAMES = 2**20
 _FEW = 20
-_DECIMAL = re.compile(r"[+-]?\d*\.?\d+")
+_DECIMAL = re.compile(r"[+-]?\d*[.,]?\d+")
 _SHOWN = 3
 _DIGITS = 12
 
@@ -69,7 +69,8 @@ def describe_numbers(classes: Iterable[str], others: Iterable[Path]) -> list[str
         others: files that are no images.
     """
     names = sorted(classes)
-    if names and all(map(_DECIMAL.fullmatch, names)) and any(float(name) % 1 for name in names):
+    numbers = [float(name.replace(",", ".")) for name in names if _DECIMAL.fullmatch(name)]
+    if names and len(numbers) == len(names) and any(number % 1 for number in numbers):
         return [
             f"classes are decimal numbers ({listed(names, _SHOWN)}): each is learned as a class of its own; "
             "if they are measurements, replace them by the names of ranges"

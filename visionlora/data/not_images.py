@@ -51,6 +51,11 @@ _OTHERS: tuple[tuple[str, str], ...] = (
         ".mp4 .mov .avi .mkv .webm .m4v .mpg .mpeg .wmv .flv .3gp .mts .m2ts .mp .insv .mjpeg",
         "videos; save frames of them as JPEG",
     ),
+    (".wav .mp3 .flac .ogg .aac .m4a .wma .aiff", "sounds; save spectrograms of them as PNG"),
+    (
+        ".obj .stl .ply .off .fbx .glb .gltf .dae .3ds .blend .step .stp .usdz .pcd .las .laz .e57",
+        "3D models; render views of them as PNG",
+    ),
     (
         ".dcm .nii .nrrd .mha .czi .lif .svs .nd2 .oib .oif .oir .lsm .zvi .vsi .ndpi .scn .mrxs .ims "
         ".dm3 .dm4",
@@ -72,7 +77,7 @@ _TEXTS = frozenset(
         r"\S+",
         ".txt .csv .tsv .tab .lst .json .jsonl .ndjson .xml .yaml .yml .toml .ini .cfg .md .rst .html .htm "
         ".log .py .ipynb .m .r .sh .bat .c .cpp .h .js .css .tex .doc .docx .odt .rtf .xls .xlsx .xlsm "
-        ".ods .ppt .pptx .db .dat .xmp .aae .pp3 .dop .on1 .thm .ttf .wav .mp3 .aac .exe .dll .so",
+        ".ods .ppt .pptx .db .dat .xmp .aae .pp3 .dop .on1 .thm .ttf .exe .dll .so",
     )
 )
 """Of what is no image, and says nothing of images that could be had."""

@@ -9,8 +9,8 @@ from pathlib import Path
 
 _TYPOGRAPHIC = str.maketrans("\u2018\u2019\u02bc\u2010\u2011\u2013\u2014", "'''----")
 """Apostrophes and dashes as word processors write them."""
-_GAP = re.compile(r"(?:[\s_]|(?<![\s_])(?<!^)-|-(?!\d))+")
-"""Between words; the sign of a number is none: ``-1`` is not ``1``."""
+_GAP = re.compile(r"(?:[\s_]|(?<=[^\s_-])-(?=[^\s_-])|(?<=[\s_])-(?=[\s_]))+")
+"""Between words; a sign is none: ``-1`` is not ``1``, nor ``A-`` the same as ``A``."""
 _ASCII = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from visionlora.data.columns import PATH_COLUMNS, Columns, find_columns, one_hot
+from visionlora.data.columns import Columns, find_columns, one_hot
 from visionlora.data.files_by_name import FilesByName, PathsOf
 from visionlora.data.images import ImageFile, labelled
 from visionlora.data.row_notes import label_notes, refused_rows
@@ -27,8 +27,6 @@ from visionlora.data.split_names import cell_split
 from visionlora.data.yes_no import YES
 from visionlora.errors import VisionLoraError
 from visionlora.text import listed
-
-__all__ = ["PATH_COLUMNS", "Table", "labels_in", "read_table"]
 
 MANY = 1000
 """Rows whose files are missing, after which they are looked for: a table of a million is refused at once."""
@@ -141,7 +139,7 @@ class _Reader:
         self.class_name = class_name
         self.form = form
         self.found: dict[str, list[ImageFile]] = {}
-        self._line_of: dict[Path, tuple[int, str]] = {}
+        self._line_of: dict[Path, tuple[int, str, str]] = {}
         self._lines: dict[Path, tuple[str, set[str]]] = {}
         self._missing: list[tuple[Path, str]] = []
         self._repeated = 0
@@ -161,8 +159,10 @@ class _Reader:
         if self.form is not None:
             self._add_labels(number, row, image, where)
             return
-        seen = self._line_of.get(image)
+        key = Path(os.path.normpath(image))
+        seen = self._line_of.get(key)
         if seen is not None:
+            self._require_same(number, image, where, seen[2])
             if seen[1] != label:
                 raise SeveralLabels(
                     f"{self.at(number)}: {image} is already in {self.unit} {seen[0]}, as {seen[1]!r}, and "
@@ -170,7 +170,7 @@ class _Reader:
                 )
             self._repeated += 1
             return
-        self._line_of[image] = number, label
+        self._line_of[key] = number, label, where
         self.found.setdefault(where, []).append(ImageFile(image, label))
 
     def _image(self, name: str, row: Sequence[str], where: str) -> Path:
@@ -198,13 +198,17 @@ class _Reader:
             place = self.columns.label
             names = self.form.names(row[place] if place is not None and place < len(row) else "")
         seen = self._lines.setdefault(image, (where, set()))
-        if seen[0] != where:
-            at = self.at(number)
-            raise VisionLoraError(f"{at}: {image} is in {where}, and in {seen[0]} above; leave one")
+        self._require_same(number, image, where, seen[0])
         if image in self._line_of:
             self._repeated += 1
-        self._line_of[image] = number, ""
+        self._line_of[image] = number, "", where
         seen[1].update(names)
+
+    def _require_same(self, number: int, image: Path, where: str, above: str) -> None:
+        if where != above:
+            raise VisionLoraError(
+                f"{self.at(number)}: {image} is in {where}, and in {above} above; leave one"
+            )
 
     def finish(self) -> list[str]:
         """Find the files that are not where the table says, below its folder; say what was done."""
@@ -242,28 +246,7 @@ class _Reader:
         return FilesByName(self.path)
 
     def _find(self, image: Path, split: str, taken: Collection[Path], so_far: bool = False) -> Path:
-        """The one file, not taken yet, that a path means which leads nowhere.
-
-        Raises:
-            VisionLoraError: there is none, or several; ``so_far``: more may be missing in rows to come.
-        """
-        same = self._files.like(image, split)
-        if len(same) == 1 and same[0] not in taken:
-            return same[0]
-        count = len(self._missing)
-        more = f" and {'at least ' if so_far else ''}{count - 1} more" if count > 1 else ""
-        shown = str(image) if len(str(image)) <= 1000 else f"{str(image)[:500]}..."
-        several = f"; {len(same)} files below it have that name: write their folder too" if same[1:] else ""
-        if len(same) == 1:
-            several = f"; {same[0].name} has that name, and is listed already"
-        if hint := self._files.hint(image):
-            several = f"; {hint}"
-        if ":/" in str(image):
-            several = "; addresses are not downloaded: give files"
-        raise VisionLoraError(
-            f"{self.path} lists files that do not exist: {shown}{more}; paths are relative to "
-            f"{self.path.parent}{several}"
-        )
+        return self._files.only(image, split, taken, len(self._missing), so_far)
 
     def _fields(self, number: int, row: Sequence[str]) -> tuple[str, str | None, str]:
         def field(position: int | None) -> str:
