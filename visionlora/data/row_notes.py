@@ -35,13 +35,14 @@ def refused_rows(names: Sequence[str], body: Body, used: Iterable[int | None], u
     notes = []
     read = set(used)
     for place, name in enumerate(names):
-        refused = [] if place in read else [cell for cell in values_of(body, place) if _refuses(name, cell)]
-        if not refused or len(refused) == len(body):
+        cells: Counter[str] = Counter() if place in read else Counter(values_of(body, place))
+        refused = Counter({cell: times for cell, times in cells.items() if _refuses(name, cell)})
+        if not 0 < refused.total() < len(body):
             continue
-        word = Counter(refused).most_common(1)[0][0]
+        word = refused.most_common(1)[0][0]
         have = f"1 {unit} has {word!r} in column {name} and is used all the same; remove it if it"
-        if len(refused) > 1:
-            rows = f"{len(refused)} {unit}s" if unit == "line" else f"{len(refused)} entries"
+        if refused.total() > 1:
+            rows = f"{refused.total()} {unit}s" if unit == "line" else f"{refused.total()} entries"
             have = f"{rows} have {word!r} in column {name} and are used all the same; remove them if they"
         notes.append(f"{have} should not be")
     return notes

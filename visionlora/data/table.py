@@ -159,7 +159,7 @@ class _Reader:
         if self.form is not None:
             self._add_labels(number, row, image, where)
             return
-        key = Path(os.path.normpath(image))
+        key = Path(os.path.normpath(image)) if ".." in name else image
         seen = self._line_of.get(key)
         if seen is not None:
             self._require_same(number, image, where, seen[2])
