@@ -169,6 +169,13 @@ def test_the_smallest_rank_is_told_or_why_there_is_none(smallest: object, words:
     assert "rank 3 in all layers together, 2 to 5 by layer (most: b 5, a 2)" in text
 
 
+def test_no_line_begins_with_a_percent_sign() -> None:
+    row = PredictionRow(Path("a.png"), None, None, [("goldfish", 0.75), ("goldfish", 0.2)])
+    for width in range(30, 60):
+        text = _text(predictions_table([row]), width)
+        assert "75 %" in text and "20 %" in text, text
+
+
 def test_the_frozen_networks_prediction_is_shown_only_if_there_is_one() -> None:
     row = PredictionRow(Path("a.png"), None, [("yawl", 0.25)], [("goldfish", 0.75), ("tench", 0.2)])
     compared, alone = (

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, RenderableType
+from rich.containers import Lines
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +17,9 @@ from visionlora.report.runs import best_run
 from visionlora.report.selected import selected_of_runs
 from visionlora.report.sheet import PredictionRow, TopNames
 from visionlora.text import counted, for_terminal, percent
+
+_KEPT = "\ue000"
+"""A private character in the place of a space where no line may end."""
 
 
 def show(table: RenderableType, console: Console | None = None) -> None:
@@ -227,7 +231,20 @@ def _lost(retention: Mapping[str, Any]) -> str:
 
 
 def _prediction(names: TopNames) -> Text:
-    return _text(", ".join(f"{name} {percent(probability)}" for name, probability in names))
+    return _Predictions(
+        for_terminal(", ".join(f"{name} {percent(probability)}" for name, probability in names))
+    )
+
+
+class _Predictions(Text):
+    """Text that breaks no line before a percent sign."""
+
+    def wrap(self, *arguments: Any, **options: Any) -> Lines:
+        self.plain = self.plain.replace(" %", f"{_KEPT}%")
+        lines = super().wrap(*arguments, **options)
+        for line in lines:
+            line.plain = line.plain.replace(_KEPT, " ")
+        return lines
 
 
 def _text(name: object) -> Text:
