@@ -73,17 +73,18 @@ def test_pissa_of_a_rank_beyond_the_weights_takes_what_there_is() -> None:
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_an_aligned_start_lowers_another_loss_the_most_for_what_it_moves_of_known_inputs(known: bool) -> None:
+def test_an_aligned_start_lowers_another_loss_most_for_what_it_moves_of_known_outputs(known: bool) -> None:
     draw = torch.Generator().manual_seed(3)
     weight, G, H = (torch.randn(4, 6, dtype=torch.float64, generator=draw) for _ in range(3))
     others = torch.randn(50, 6, dtype=torch.float64, generator=draw) * torch.arange(1, 7) if known else None
     agreement = (G.t() @ H + H.t() @ G) / 2
-    start = aligned(weight, AdapterSettings(rank=2), agreement, others)
+    cost = None if others is None else others.t() @ others / 50
+    start = aligned(weight, AdapterSettings(rank=2), agreement, cost)
     assert start.B is None
     torch.testing.assert_close(start.A.norm(dim=1), torch.ones(2, dtype=torch.float64))
     moved = torch.eye(6, dtype=torch.float64)
-    if others is not None:
-        moved = others.t() @ others / 50 + 0.03 * others.square().mean() * moved
+    if cost is not None:
+        moved = cost + 0.03 * cost.diagonal().mean() * moved
 
     def gain(rows: Tensor) -> Tensor:
         return torch.einsum("ij,jk,ik->i", rows, agreement, rows) / torch.einsum(
@@ -97,10 +98,11 @@ def test_an_aligned_start_lowers_another_loss_the_most_for_what_it_moves_of_know
     fall = (H * (G @ A.t() @ A)).sum()
     torch.testing.assert_close(fall, gain(A)[0] * (A @ moved @ A.t())[0, 0])
     turned = torch.linalg.qr(torch.randn(6, 6, dtype=torch.float64, generator=draw)).Q
-    again = aligned(weight, AdapterSettings(rank=2), turned.t() @ agreement @ turned, others, basis=turned)
+    seen = None if cost is None else turned.t() @ cost @ turned
+    again = aligned(weight, AdapterSettings(rank=2), turned.t() @ agreement @ turned, seen, basis=turned)
     torch.testing.assert_close(again.A.t() @ again.A, start.A.t() @ start.A)
     with pytest.raises(TooFewDirections, match="6 columns are too few for rank 7"):
-        aligned(weight, AdapterSettings(rank=7), agreement, others)
+        aligned(weight, AdapterSettings(rank=7), agreement, cost)
 
 
 @pytest.mark.parametrize("rank", [3, 40])

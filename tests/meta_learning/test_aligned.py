@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from functools import partial
 from itertools import combinations, permutations, product
 from types import SimpleNamespace
@@ -17,7 +18,7 @@ from visionlora.adapters.init import from_data
 from visionlora.adapters.init.from_data import aligned
 from visionlora.adapters.init.start import Start
 from visionlora.adapters.network import named_adapters
-from visionlora.meta_learning.aligned import LENGTH, aligned_starts
+from visionlora.meta_learning.aligned import FALL, LAST, LEAST, _lengths, aligned_starts
 from visionlora.meta_learning.problem import Problem
 
 CLASSES = {"a": [0, 1, 2], "b": [3, 4], "c": [5, 6]}
@@ -57,18 +58,19 @@ def test_a_start_compares_the_images_that_a_task_steps_on_with_its_others(
 ) -> None:
     given: dict[tuple[int, ...], tuple[Tensor, Tensor]] = {}
 
-    def recorded(base: Tensor, settings: Any, agreement: Tensor, known: Tensor, basis: None) -> Start:
-        given[tuple(base.shape)] = agreement, known
-        return aligned(base, settings, agreement, known, basis)
+    def recorded(base: Tensor, settings: Any, agreement: Tensor, cost: Tensor, basis: None) -> Start:
+        given[tuple(base.shape)] = agreement, cost
+        return aligned(base, settings, agreement, cost, basis)
 
     monkeypatch.setattr("visionlora.meta_learning.aligned.aligned", recorded)
     starts = aligned_starts(problem, CLASSES, task_classes, 0, lambda done, count: None)
     assert set(starts) == {"1", "4"}, "the first layer has two columns"
     images = range(sum(map(len, CLASSES.values())))
     gradients = [weight_gradients(problem.network, partial(problem.image_loss, place)) for place in images]
-    assert problem.anchors is not None
-    (anchors,) = problem.anchors.get([(place, False) for place in range(7)], problem.device)
-    known = layer_inputs(problem.network, lambda: problem.network(anchors))
+    draw = torch.Generator().manual_seed(0)
+    order = random.Random("known/0").sample(range(7), 7)
+    views = [(place, flipped) for place in order for flipped in (False, True)]
+    known = [weight_gradients(problem.network, partial(problem.anchor_loss, view, draw)) for view in views]
     for name, start in starts.items():
         rows = [one[name].flatten(1).double() for one in gradients]
 
@@ -81,11 +83,13 @@ def test_a_start_compares_the_images_that_a_task_steps_on_with_its_others(
             same = [mean([(one, other) for one in own for other in own if one != other]) for own in task]
             across = [mean(list(product(one, other))) for one, other in permutations(task, 2)]
             tasks.append(torch.stack(same + across).mean(0))
-        agreement, others = given[tuple(gradients[0][name].shape)]
+        agreement, cost = given[tuple(gradients[0][name].shape)]
         torch.testing.assert_close(agreement, torch.stack(tasks).mean(0), rtol=1e-4, atol=1e-6)
-        torch.testing.assert_close(others.t() @ others, known[name].t() @ known[name])
+        squares = [K.t() @ K for K in (one[name].flatten(1).double() for one in known)]
+        torch.testing.assert_close(cost, torch.stack(squares).mean(0), rtol=1e-4, atol=1e-6)
         assert start.B is None and start.A.shape == named_adapters(problem.network)[name].lora_A.shape
-        torch.testing.assert_close(start.A.flatten(1).norm(dim=1), torch.full((3,), LENGTH))
+        length = {"4": LAST, "1": FALL * LAST}[name]
+        torch.testing.assert_close(start.A.flatten(1).norm(dim=1), torch.full((3,), length))
 
 
 def test_layers_with_many_columns_are_compared_in_the_span_of_some_inputs(
@@ -99,3 +103,17 @@ def test_layers_with_many_columns_are_compared_in_the_span_of_some_inputs(
     inputs = layer_inputs(problem.network, lambda: problem.network(torch.cat(both)))["4"]
     rest = start.A - start.A @ torch.linalg.pinv(inputs) @ inputs
     assert rest.norm() < 1e-3 * start.A.norm()
+
+
+def test_an_anchor_gets_the_labels_that_the_network_predicts_for_it(problem: Problem) -> None:
+    assert problem.anchors is not None
+    with torch.no_grad():
+        problem.network[-1].bias.copy_(torch.tensor([0.0, 50.0, 0.0]))  # type: ignore[index, operator]
+    draw = torch.Generator().manual_seed(0)
+    assert all(problem.anchor_loss((place, False), draw).item() < 1e-3 for place in range(7))
+
+
+def test_no_layers_rows_are_shorter_than_the_least() -> None:
+    lengths = _lengths([str(place) for place in range(20)])
+    assert list(lengths.values()) == sorted(lengths.values(), reverse=True)
+    assert (lengths["0"], lengths["19"]) == (LEAST, LAST)

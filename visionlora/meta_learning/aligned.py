@@ -19,13 +19,15 @@ from visionlora.adapters.network import named_adapters, named_sites
 from visionlora.frozen.weight import frozen_weight
 from visionlora.meta_learning.problem import BATCH, Features, Problem
 
-LENGTH = 2.0
-"""Of A's rows. A Gaussian A's have length 1 on average; along these directions twice the step of the weight
-still loses less of what the network knew (docs/growing.md)."""
+LAST, FALL, LEAST = 4.0, 0.7, 1.0
+"""How long A's rows are: of the last layer LAST, of each one before it FALL times that, but at least LEAST.
+A Gaussian A's have length 1 on average. The length is how far a step of B moves the weight. Images that no
+step saw gain most from the layers next to the output, and anchors lose as much in the others
+(docs/growing.md)."""
 CLASSES, IMAGES = 128, 8
 """At most so many classes, and images of each, whose gradients are compared."""
 KNOWN = 256
-"""At most so many anchors whose layer inputs are kept."""
+"""At most so many anchors whose gradients are compared with."""
 ROWS = 512
 """So many patches of each batch a layer keeps."""
 
@@ -38,37 +40,43 @@ def aligned_starts(
     advance: Callable[[int, int], None],
 ) -> dict[str, Start]:
     """By layer, A's directions in which a step on one image of each class of a task lowers the loss of the
-    task's other images most, relative to what it does to anchors; layers with too few columns are left out.
+    task's other images most, relative to how far outputs for anchors move; layers with too few columns are
+    left out.
 
     Args:
         problem: its adapters are LoRA's, with B at zero.
         classes: the places of each class's images, two or more.
         task_classes: classes in a task.
-        seed: draws the images where there are more than are compared.
-        advance: is told how many classes are done, and of how many.
+        seed: draws the images where there are more than are compared, and the labels of anchors.
+        advance: is told how many classes and anchors are done, and of how many.
     """
     adapters = {site: one for site, one in named_adapters(problem.network).items() if isinstance(one, Lora)}
-    chosen = _chosen(classes, seed)
-    new = _inputs(problem, problem.images, [places[0] for places in chosen], adapters)
-    known = _known_inputs(problem, seed, adapters)
-    bases = {site: common_basis(new[site], known.get(site)) for site in new}
+    chosen, known = _chosen(classes, seed), _known(problem, seed)
+    bases = _bases(problem, [places[0] for places in chosen], known, adapters)
     sums: dict[str, _Sums] = {}
     for number, places in enumerate(chosen):
-        for site, gradients in _gradients(problem, places, bases).items():
+        losses = [partial(problem.image_loss, place) for place in places]
+        for site, gradients in _gradients(problem, losses, bases).items():
             one = _of_class(gradients)
             sums[site] = _Sums(*map(torch.add, sums[site], one)) if site in sums else one
-        advance(number + 1, len(chosen))
-    starts = {}
+        advance(number + 1, len(chosen) + len(known))
+    costs: dict[str, Tensor] = {}
+    draw = torch.Generator().manual_seed(seed)
+    for number, place in enumerate(known):
+        for site, square in _cost(problem, place, bases, draw).items():
+            costs[site] = costs.get(site, 0) + square / len(known)
+        advance(len(chosen) + number + 1, len(chosen) + len(known))
+    starts, lengths = {}, _lengths(list(adapters))
     for site, total in sums.items():
         module, where = named_sites(problem.network)[site]
         base = where.view(frozen_weight(module, where.parameter).dense()).detach().float().cpu()
         settings = adapters[site].settings
         agreement = _agreement(total, len(chosen), task_classes)
         try:
-            start = aligned(base, settings, agreement, known.get(site), bases[site])
+            start = aligned(base, settings, agreement, costs.get(site), bases[site])
         except TooFewDirections:
             continue
-        starts[site] = Start(LENGTH * start.A)
+        starts[site] = Start(lengths[site] * start.A)
     return starts
 
 
@@ -101,6 +109,11 @@ def _agreement(sums: _Sums, classes: int, task_classes: int) -> Tensor:
     return across + (within - across) / min(task_classes, classes)
 
 
+def _lengths(sites: Sequence[str]) -> dict[str, float]:
+    """Of the rows of each layer's A; the layers in the network's order."""
+    return {site: max(LEAST, LAST * FALL**place) for place, site in enumerate(reversed(sites))}
+
+
 def _chosen(classes: Mapping[str, Sequence[int]], seed: int) -> list[list[int]]:
     """Images of each class whose gradients are compared."""
     draw = random.Random(f"aligned/{seed}")
@@ -108,13 +121,34 @@ def _chosen(classes: Mapping[str, Sequence[int]], seed: int) -> list[list[int]]:
     return [draw.sample(list(classes[name]), min(IMAGES, len(classes[name]))) for name in names]
 
 
-def _known_inputs(problem: Problem, seed: int, sites: Mapping[str, Lora]) -> dict[str, Tensor]:
-    """Those of anchors; empty without any."""
+def _known(problem: Problem, seed: int) -> list[int]:
+    """Anchors that are compared with; none without any."""
     if problem.anchors is None:
-        return {}
+        return []
     count = len(problem.anchors.dataset)
-    places = random.Random(f"known/{seed}").sample(range(count), min(KNOWN, count))
-    return _inputs(problem, problem.anchors, places, sites)
+    return random.Random(f"known/{seed}").sample(range(count), min(KNOWN, count))
+
+
+def _bases(
+    problem: Problem, new: Sequence[int], known: Sequence[int], sites: Mapping[str, Lora]
+) -> dict[str, Tensor | None]:
+    """Of each layer, for its gradients."""
+    inputs = _inputs(problem, problem.images, new, sites)
+    others = {} if problem.anchors is None else _inputs(problem, problem.anchors, known, sites)
+    return {site: common_basis(inputs[site], others.get(site)) for site in inputs}
+
+
+def _cost(
+    problem: Problem, place: int, bases: Mapping[str, Tensor | None], draw: torch.Generator
+) -> dict[str, Tensor]:
+    """By layer, the mean of K'K over an anchor and its mirror image, K the gradient for a label drawn from
+    what the frozen network predicts."""
+    losses = [partial(problem.anchor_loss, (place, flipped), draw) for flipped in (False, True)]
+    found = {}
+    for site, gradients in _gradients(problem, losses, bases).items():
+        rows = torch.cat(gradients).double()
+        found[site] = rows.t() @ rows / len(losses)
+    return found
 
 
 def _inputs(
@@ -130,12 +164,12 @@ def _inputs(
 
 
 def _gradients(
-    problem: Problem, places: Sequence[int], bases: Mapping[str, Tensor | None]
+    problem: Problem, losses: Sequence[Callable[[], Tensor]], bases: Mapping[str, Tensor | None]
 ) -> dict[str, list[Tensor]]:
-    """By layer, each image's gradient of the weight, (out, columns) in the layer's basis."""
+    """By layer, each loss's gradient of the weight, (out, columns) in the layer's basis."""
     found: dict[str, list[Tensor]] = {}
-    for place in places:
-        gradients = weight_gradients(problem.network, partial(problem.image_loss, place))
+    for loss in losses:
+        gradients = weight_gradients(problem.network, loss)
         for site, basis in bases.items():
             if site in gradients:  # else no output depends on it
                 G = gradients[site].flatten(1).float().cpu()

@@ -140,6 +140,13 @@ class Problem:
         labels = torch.tensor([self.images.dataset.targets[place]], device=self.device)
         return task.loss(self.logits(self.images.get([(place, False)], self.device)), labels)
 
+    def anchor_loss(self, view: View, draw: torch.Generator) -> Tensor:
+        """Cross-entropy of one anchor for a label drawn from what the network predicts for it; a scalar."""
+        assert self.anchors is not None
+        logits = self.logits(self.anchors.get([view], self.device))
+        label = torch.multinomial(logits.detach().cpu().softmax(1), 1, generator=draw)[:, 0]
+        return task.loss(logits, label.to(self.device))
+
     def logits(self, inputs: Sequence[Tensor]) -> Tensor:
         """From what :meth:`Features.get` gives."""
         with lower_precision(self.device):

@@ -168,7 +168,7 @@ def _targets(backbone: Backbone, images: Sequence[ImageFile]) -> dict[str, int]:
 
 def _align(learner: StartLearner, classes: Mapping[str, Sequence[int]], notices: Notices) -> None:
     """Where tasks begin."""
-    with progress(notices.console, "comparing gradients", "classes") as advance:
+    with progress(notices.console, "comparing gradients", "classes and anchors") as advance:
         starts = aligned_starts(learner.problem, classes, learner.options.classes, learner.seed, advance)
     set_starts(learner.problem.network, starts)
     left = len(learner.learned) - len(starts)

@@ -147,7 +147,7 @@ def contrastive(
     if wide.shape[1] > len(wide) + len(known):  # the vectors lie in the span of all rows
         basis = torch.linalg.qr(torch.cat([wide, known]).t()).Q
         wide, known = wide @ basis, known @ basis
-    root = _damped_root(known, least)
+    root = _damped_root(known.t() @ known / len(known), least)
     whitened = torch.linalg.solve_triangular(root, wide.t(), upper=False)
     A = _leading(whitened @ whitened.t(), root, settings.rank)
     return from_matrices(A if basis is None else A @ basis.t(), None, base)
@@ -157,25 +157,27 @@ def aligned(
     base: Tensor,
     settings: AdapterSettings,
     agreement: Tensor,
-    others: Tensor | None,
+    cost: Tensor | None,
     basis: Tensor | None = None,
     damping: float = 0.03,
 ) -> Start:
-    """A starts where a step on one image lowers another image's loss most, relative to what it does to known
-    inputs; B at zero.
+    """A starts where a step on one image lowers another image's loss most, relative to how far it moves the
+    network's outputs for known images; B at zero.
 
     With the weight's gradients G of one image and H of another, a gradient step of size e moves B from zero
     to -e G A', so the other image's loss falls by e tr(A G'H A'), to first order: MAML's step (Finn et al.
-    2017, https://arxiv.org/abs/1703.03400, equation 1) from B = 0. How far outputs for known inputs move
-    grows with tr(A D A'), D their second moments. The rows of A are the generalised eigenvectors of (C, D)
-    with the largest eigenvalues, C the mean of (G'H + H'G) / 2 over pairs of images, each of length 1.
+    2017, https://arxiv.org/abs/1703.03400, equation 1) from B = 0. How far outputs for known images move, in
+    KL divergence and to second order, grows with tr(A D A'): D is the mean of K'K, K the gradient for a label
+    drawn from what the network predicts (the Fisher information, as in natural gradients: Amari 1998,
+    https://doi.org/10.1162/089976698300017746). The rows of A are the generalised eigenvectors of (C, D) with
+    the largest eigenvalues, C the mean of (G'H + H'G) / 2 over pairs of images, each of length 1.
 
     Args:
         base, settings: as `eva` has them.
         agreement: mean of (G'H + H'G) / 2 over pairs of images, (columns, columns), symmetric.
-        others: (m, in/groups * kernel...), known inputs; None: D is the identity.
-        basis: (in/groups * kernel..., columns) with orthonormal columns that `agreement` is in; None: the
-            weight's own columns.
+        cost: D, (columns, columns); None: the identity.
+        basis: (in/groups * kernel..., columns) with orthonormal columns that both are in; None: the weight's
+            own columns.
         damping: as `contrastive` has it.
 
     Raises:
@@ -184,12 +186,8 @@ def aligned(
     matrix = agreement.double()
     if len(matrix) < settings.rank:
         raise TooFewDirections(f"{len(matrix)} columns are too few for rank {settings.rank}: give less rank.")
-    if others is None:
-        root = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
-    else:
-        known = others.double()
-        least = damping * known.square().sum() / known.numel()
-        root = _damped_root(known if basis is None else known @ basis, least)
+    moment = torch.eye(len(matrix), dtype=matrix.dtype) if cost is None else cost.double()
+    root = _damped_root(moment, damping * moment.diagonal().mean())
     half = torch.linalg.solve_triangular(root, matrix, upper=False)
     whitened = torch.linalg.solve_triangular(root, half.t(), upper=False)
     A = _leading(whitened, root, settings.rank)
@@ -205,11 +203,10 @@ def common_basis(inputs: Tensor, others: Tensor | None) -> Tensor | None:
     return torch.linalg.qr(torch.cat([_spread(one.double(), ROWS_OF_WIDE) for one in kinds]).t()).Q
 
 
-def _damped_root(known: Tensor, least: Tensor) -> Tensor:
-    """Cholesky's factor of these rows' second moments, with so much added to each diagonal element."""
-    moment = known.t() @ known / len(known)
-    moment.diagonal().add_(least.clamp_min(torch.finfo(torch.float64).tiny))
-    return torch.linalg.cholesky(moment)
+def _damped_root(moment: Tensor, least: Tensor) -> Tensor:
+    """Cholesky's factor of second moments, with so much added to each diagonal element."""
+    added = least.clamp_min(torch.finfo(torch.float64).tiny)
+    return torch.linalg.cholesky(moment + added * torch.eye(len(moment), dtype=moment.dtype))
 
 
 def _leading(whitened: Tensor, root: Tensor, rank: int) -> Tensor:
