@@ -22,7 +22,15 @@ from torch import nn
 
 from visionlora.adapters import LoraConfig, attach, save_adapter
 from visionlora.errors import MachineFault, VisionLoraError
-from visionlora.files import new_folder, read_json, remove_unfinished, replacing, require_writable, write_json
+from visionlora.files import (
+    cannot_use,
+    new_folder,
+    read_json,
+    remove_unfinished,
+    replacing,
+    require_writable,
+    write_json,
+)
 
 PLACES = {
     "a folder": ("folder", "is a folder"),
@@ -202,6 +210,14 @@ def test_an_adapter_that_cannot_be_written_names_its_file_and_leaves_no_folder(
     with largest_file(most), pytest.raises(MachineFault, match=f"{name} cannot be written: File too large"):
         save_adapter(network, tmp_path / "runs" / "adapter", extra={"long": "x" * 2**16})
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("number", "advised"), [(errno.ENOSPC, True), (errno.EROFS, False)])
+def test_space_is_to_be_freed_only_where_none_is_left(number: int, advised: bool) -> None:
+    fault = cannot_use(OSError(number, os.strerror(number), "x"))
+    assert isinstance(fault, MachineFault)
+    assert ("free some space" in str(fault)) == advised
+    assert "name another folder" in str(fault)
 
 
 def test_files_have_the_mode_that_the_users_mask_gives(place: Path) -> None:

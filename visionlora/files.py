@@ -260,7 +260,8 @@ def _cannot_write(path: Path, error: OSError, key: str = "") -> VisionLoraError:
 def _cannot(what: str, path: Path | None, error: OSError, key: str = "") -> VisionLoraError:
     said = f"{key}{'a file' if path is None else path} cannot be {what}: {error.strerror}"
     if error.errno in DISK_FAULTS:
-        return MachineFault(f"{said}; free some space, or name another folder")
+        space = "free some space, or " if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        return MachineFault(f"{said}; {space}name another folder")
     return VisionLoraError(f"{said}; name another file")
 
 
