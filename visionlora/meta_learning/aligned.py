@@ -19,7 +19,7 @@ from visionlora.adapters.network import named_adapters, named_sites
 from visionlora.frozen.weight import frozen_weight
 from visionlora.meta_learning.problem import BATCH, Features, Problem
 
-LAST, FALL, LEAST = 4.0, 0.7, 1.0
+LAST, FALL, LEAST = 3.2, 0.7, 0.8
 """How long A's rows are: of the last layer LAST, of each one before it FALL times that, but at least LEAST.
 A Gaussian A's have length 1 on average. The length is how far a step of B moves the weight. Images that no
 step saw gain most from the layers next to the output, and anchors lose as much in the others
