@@ -105,6 +105,14 @@ def test_an_aligned_start_lowers_another_loss_most_for_what_it_moves_of_known_ou
         aligned(weight, AdapterSettings(rank=7), agreement, cost)
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_start_from_images_is_computed_on_their_device(known: bool) -> None:
+    base, inputs, others = (torch.randn(rows, 6, device="meta") for rows in (4, 50, 50))
+    settings, agreement = AdapterSettings(rank=2), torch.randn(6, 6, device="meta")
+    assert aligned(base, settings, agreement, agreement if known else None).A.device == base.device
+    assert contrastive(base, settings, inputs, others).A.device == base.device
+
+
 @pytest.mark.parametrize("rank", [3, 40])
 def test_an_orthogonal_start_has_orthogonal_rows_or_columns(rank: int) -> None:
     weight = torch.randn(4, 3, 3, dtype=torch.float64)

@@ -186,7 +186,7 @@ def aligned(
     matrix = agreement.double()
     if len(matrix) < settings.rank:
         raise TooFewDirections(f"{len(matrix)} columns are too few for rank {settings.rank}: give less rank.")
-    moment = torch.eye(len(matrix), dtype=matrix.dtype) if cost is None else cost.double()
+    moment = torch.eye(len(matrix)).to(matrix) if cost is None else cost.double()
     root = _damped_root(moment, damping * moment.diagonal().mean())
     half = torch.linalg.solve_triangular(root, matrix, upper=False)
     whitened = torch.linalg.solve_triangular(root, half.t(), upper=False)
@@ -205,8 +205,9 @@ def common_basis(inputs: Tensor, others: Tensor | None) -> Tensor | None:
 
 def _damped_root(moment: Tensor, least: Tensor) -> Tensor:
     """Cholesky's factor of second moments, with so much added to each diagonal element."""
-    added = least.clamp_min(torch.finfo(torch.float64).tiny)
-    return torch.linalg.cholesky(moment + added * torch.eye(len(moment), dtype=moment.dtype))
+    damped = moment.clone()
+    damped.diagonal().add_(least.clamp_min(torch.finfo(torch.float64).tiny))
+    return torch.linalg.cholesky(damped)
 
 
 def _leading(whitened: Tensor, root: Tensor, rank: int) -> Tensor:
