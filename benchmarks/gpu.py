@@ -27,7 +27,6 @@ from benchmarks.machine import machine, versions
 NETWORKS = ("vgg19", "resnet50", "convnext_tiny", "efficientnet_b0")
 CONTENDERS = ("floor", "full", "ours", "PEFT")
 MODES = ("eager", "compiled")
-PRECISIONS = ("float32", "tf32", "bfloat16")
 BATCH = 32
 
 
@@ -80,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--modes", nargs="+", default=list(MODES), choices=MODES)
     add("--networks", nargs="+", default=list(NETWORKS), metavar="NAME", help="torchvision networks")
-    add("--precision", nargs="+", default=list(PRECISIONS), choices=PRECISIONS)
+    add("--precision", nargs="+", default=list(step_time.PRECISIONS), choices=step_time.PRECISIONS)
     add("--steps", type=int, default=15, help="counted steps, at least 7")
     add_shared(parser, "results")
     return parser

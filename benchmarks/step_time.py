@@ -29,6 +29,7 @@ from visionlora.errors import VisionLoraError
 from visionlora.files import replacing
 
 NETWORKS = ("vgg19", "resnet50", "efficientnet_b0", "mobilenet_v2", "convnext_tiny")
+PRECISIONS = ("float32", "tf32", "bfloat16")
 HOW = (
     "AdamW (fused), cross-entropy, channels_last, {size} px, {threads}, random weights; batch norm's running "
     "statistics are frozen for every contender, and ours folds batch norm into the convolutions. {layers} "
@@ -185,7 +186,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     everyone = [contender.name for contender in CONTENDERS]
     add("--networks", nargs="+", default=list(NETWORKS), metavar="NAME", help="torchvision networks")
-    add("--precision", nargs="+", default=["float32"], choices=("float32", "tf32", "bfloat16"))
+    add("--precision", nargs="+", default=["float32"], choices=PRECISIONS)
     add("--batch", nargs="+", type=at_least(1), default=[8], metavar="N")
     add("--rank", nargs="+", type=at_least(1), default=[8], metavar="R")
     usual = [contender.name for contender in CONTENDERS if contender.usual]

@@ -8,9 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 
-from visionlora.device import choose_device, loading_processes, processor
+from visionlora.device import choose_device, processor
 from visionlora.errors import VisionLoraError
 
 MEMORY = """
@@ -57,15 +56,3 @@ def test_the_processor_has_a_model_and_on_linux_instruction_sets(monkeypatch) ->
 
     monkeypatch.setattr(Path, "read_text", missing)
     assert processor().model and processor().flags == ""
-
-
-@pytest.mark.parametrize(
-    ("device", "system", "cores", "processes"),
-    [("cpu", "linux", 16, 0), ("cuda", "linux", 16, 4), ("cuda", "linux", 2, 1), ("mps", "darwin", 8, 0)],
-)
-def test_processes_load_images_where_an_accelerator_computes_and_starting_them_takes_a_moment(
-    monkeypatch: pytest.MonkeyPatch, device: str, system: str, cores: int, processes: int
-) -> None:
-    monkeypatch.setattr("sys.platform", system)
-    monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(cores)))
-    assert loading_processes(torch.device(device)) == processes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import platform
 import sys
 from pathlib import Path
@@ -52,16 +51,6 @@ def pins_memory() -> bool:
     """Whether batches are copied to an accelerator from pinned memory; MPS shares the CPU's."""
     seen = torch.accelerator.current_accelerator(check_available=True)
     return seen is not None and seen.type != "mps"
-
-
-def loading_processes(device: torch.device) -> int:
-    """Processes that load images while the device computes, where nobody says how many.
-
-    On the CPU they would take its cores from training. On an accelerator a step waits for its images without
-    them: on an H100, 30 of the 85 ms of SqueezeNet's step. Only Linux starts processes in a moment.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 0 if device.type == "cpu" or sys.platform != "linux" else min(4, cores // 2)
 
 
 def synchronize(device: torch.device) -> None:

@@ -107,6 +107,16 @@ def table(name: str, text: str | bytes, *images: str) -> Make:
     return both(files(*images), called(text if isinstance(text, bytes) else text.encode(), name))
 
 
+def tables(about: str) -> Callable[..., Case]:
+    """Makes cases of a table, which is ``data.root``, and its images; their names begin with ``about``."""
+
+    def case(name: str, text: str | bytes, *images: str, file: str = "t.csv", **expected: object) -> Case:
+        expected = expected or {"counts": EACH}
+        return Case(f"{about}: {name}", table(file, text, *(images or IMAGES)), root=file, **expected)  # type: ignore[arg-type]
+
+    return case
+
+
 def both(*makes: Make) -> Make:
     """Writes all of them."""
 
@@ -176,6 +186,9 @@ EACH = {"cat": (1, 0, 0), "dog": (1, 0, 0)}
 GIVEN = {"cat": (4, 4, 0), "dog": (4, 4, 0)}
 TESTED = {"cat": (3, 1, 4), "dog": (3, 1, 4)}
 CLASSES = ("cat/{}.png", "dog/{}.png")
+THREE = {"cat": (4, 4, 4), "dog": (4, 4, 4)}
+HALF = (1, 1, 0)
+IMAGES = ("i/a.png", "i/b.png")
 BODY = "i/a.png,cat\ni/b.png,dog\n"
 """A table of one image of each class."""
 

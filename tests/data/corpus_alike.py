@@ -25,18 +25,15 @@ from tests.data.corpus import (
     link,
     many,
     table,
+    tables,
     tarred,
     zipped,
 )
 
-IMAGES = ("i/a.png", "i/b.png")
 SEVERAL: dict[str, object] = {"separator": "auto"}
 
 
-def case(name: str, text: str | bytes, *images: str, file: str = "t.csv", **expected: object) -> Case:
-    """A table, which is ``data.root``, and its images."""
-    expected = expected or {"counts": EACH}
-    return Case(f"listed again: {name}", table(file, text, *(images or IMAGES)), root=file, **expected)  # type: ignore[arg-type]
+case = tables("listed again")
 
 
 def alike() -> Iterator[Case]:

@@ -12,6 +12,7 @@ from tests.data.corpus import (
     GIVEN,
     ONE,
     TESTED,
+    THREE,
     TWO,
     Case,
     Make,
@@ -28,7 +29,6 @@ from tests.data.corpus import (
 )
 
 DICOM = bytes(128) + b"DICM" + bytes(99)
-THREE = {"cat": (4, 4, 4), "dog": (4, 4, 4)}
 
 
 def medical() -> Iterator[Case]:

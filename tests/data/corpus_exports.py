@@ -10,6 +10,7 @@ from tests.data.corpus import (
     BODY,
     CLASSES,
     EACH,
+    IMAGES,
     ONE,
     TWO,
     Case,
@@ -23,8 +24,6 @@ from tests.data.corpus import (
     tarred,
     zipped,
 )
-
-IMAGES = ("i/a.png", "i/b.png")
 
 
 def labelling_tools() -> Iterator[Case]:

@@ -5,16 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.data.corpus import EACH, ONE, TWO, Case, below, both, files, many, table
+from tests.data.corpus import EACH, HALF, ONE, TWO, Case, below, both, files, many, table, tables
 
-IMAGES = ("i/a.png", "i/b.png")
-HALF = (1, 1, 0)
-
-
-def case(name: str, text: str | bytes, *images: str, file: str = "t.csv", **expected: object) -> Case:
-    """A table, which is ``data.root``, and its images."""
-    expected = expected or {"counts": EACH}
-    return Case(f"given: {name}", table(file, text, *(images or IMAGES)), root=file, **expected)  # type: ignore[arg-type]
+case = tables("given")
 
 
 def parts() -> Iterator[Case]:

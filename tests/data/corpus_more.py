@@ -13,6 +13,7 @@ from tests.data.corpus import (
     CLASSES,
     GIVEN,
     TESTED,
+    THREE,
     TWO,
     Case,
     below,
@@ -26,7 +27,6 @@ from tests.data.corpus import (
     zipped,
 )
 
-THREE = {"cat": (4, 4, 4), "dog": (4, 4, 4)}
 CAT_DOG = {"cat": (1, 0, 0), "dog": (1, 0, 0)}
 
 

@@ -13,6 +13,8 @@ from tests.data.corpus import (
     CLASSES,
     EACH,
     GIVEN,
+    HALF,
+    IMAGES,
     ONE,
     TESTED,
     TWO,
@@ -28,8 +30,6 @@ from tests.data.corpus import (
     zipped,
 )
 
-IMAGES = ("i/a.png", "i/b.png")
-HALF = (1, 1, 0)
 FEW = (2, 1, 0)
 
 

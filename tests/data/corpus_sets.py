@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from tests.data.corpus import (
     EACH,
     GIVEN,
+    HALF,
+    IMAGES,
     ONE,
     TWO,
     Case,
@@ -18,18 +20,12 @@ from tests.data.corpus import (
     files,
     many,
     table,
+    tables,
     tarred,
     zipped,
 )
 
-IMAGES = ("i/a.png", "i/b.png")
-HALF = (1, 1, 0)
-
-
-def case(name: str, text: str | bytes, *images: str, file: str = "t.csv", **expected: object) -> Case:
-    """A table, which is ``data.root``, and its images."""
-    expected = expected or {"counts": EACH}
-    return Case(f"sets: {name}", table(file, text, *(images or IMAGES)), root=file, **expected)  # type: ignore[arg-type]
+case = tables("sets")
 
 
 def images() -> Iterator[Case]:

@@ -6,10 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.data.corpus import CLASSES, ONE, TWO, Case, below, both, files, image_bytes, many, table
+from tests.data.corpus import CLASSES, HALF, ONE, TWO, Case, below, both, files, image_bytes, many, table
 
 TRAINED = both(many(*below("train"), *below("val")))
-HALF = (1, 1, 0)
 
 
 def hub_cache(folder: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from visionlora.data import parallel
 from visionlora.data.images import BadImage
-from visionlora.data.parallel import in_batches
+from visionlora.data.parallel import in_batches, loading_processes
 from visionlora.errors import MachineFault
 
 MANY = range(1000)
@@ -77,3 +77,15 @@ def test_pytorch_is_not_imported_to_check_a_folder_and_threads_are_used_where_it
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.split() == ["False", str(sys.platform == "linux"), "False"]
+
+
+@pytest.mark.parametrize(
+    ("device", "system", "cores", "processes"),
+    [("cpu", "linux", 16, 0), ("cuda", "linux", 16, 4), ("cuda", "linux", 2, 1), ("mps", "darwin", 8, 0)],
+)
+def test_processes_load_images_where_an_accelerator_computes_and_starting_them_takes_a_moment(
+    monkeypatch: pytest.MonkeyPatch, device: str, system: str, cores: int, processes: int
+) -> None:
+    monkeypatch.setattr("sys.platform", system)
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(cores)))
+    assert loading_processes(device) == processes

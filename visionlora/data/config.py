@@ -51,7 +51,7 @@ class DataConfig(Section):
     )
     cache_mb: float = option(1024, "megabytes of decoded images to keep in memory", at_least=0, at_most=1e9)
     workers: int | None = option(
-        None, "processes that load images; 0: none besides the run's own; null: 4 on a GPU, else 0",
+        None, "processes that load images; 0: none besides the run's own; null: up to 4 on a GPU, else 0",
         at_least=0, at_most=256, also=("num_workers",),
     )  # fmt: skip
 

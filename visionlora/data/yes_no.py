@@ -6,29 +6,9 @@ YES = frozenset({"1", "1.0", "true", "yes", "t", "y"})
 NO = frozenset({"0", "0.0", "false", "no", "f", "n"})
 NO_VALUE = frozenset(
     {
-        "nan",
-        "na",
-        "n/a",
-        "<na>",
-        "none",
-        "null",
-        "nil",
-        "?",
-        "-",
-        "--",
-        "#n/a",
-        "#ref!",
-        "#value!",
-        "#name?",
-        "(null)",
-        "unlabeled",
-        "unlabelled",
-        "no label",
-        "no_label",
-        "nolabel",
-        "undefined",
-        "todo",
-        "tbd",
+        "nan", "na", "n/a", "<na>", "none", "null", "nil", "?", "-", "--", "#n/a", "#ref!", "#value!",
+        "#name?", "(null)", "unlabeled", "unlabelled", "no label", "no_label", "nolabel",
+        "undefined", "todo", "tbd",
     }
-)
+)  # fmt: skip
 """What programs write where there is no value."""

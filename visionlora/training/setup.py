@@ -17,10 +17,11 @@ from visionlora.data.config import DataConfig
 from visionlora.data.loaders import ImageLoaders
 from visionlora.data.loading import first_epoch
 from visionlora.data.manifest import EarlierImages
+from visionlora.data.parallel import loading_processes
 from visionlora.data.several_labels import require_several
 from visionlora.data.splits import with_report
 from visionlora.data.walk import watched
-from visionlora.device import choose_device, keep_freed_memory, loading_processes
+from visionlora.device import choose_device, keep_freed_memory
 from visionlora.evaluation.images import EvaluationImages
 from visionlora.models.adapted import AdaptedNetwork, adapt
 from visionlora.models.config import ModelConfig
@@ -158,7 +159,7 @@ def set_up(
     loaders = ImageLoaders(
         backbone.preprocessing, config.augment, seed=config.seed, batch_size=data.batch_size,
         cache_mb=data.cache_mb, balance=data.balance,
-        workers=loading_processes(device) if data.workers is None else data.workers,
+        workers=loading_processes(device.type) if data.workers is None else data.workers,
         progress=partial(progress, notices.console, "reading images"),
     )  # fmt: skip
     targets = dict(zip(folder.classes, head.targets, strict=True))
