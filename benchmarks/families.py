@@ -98,7 +98,7 @@ def family_settings(family: str, rank: int) -> list[str]:
 def step_records(network: str, family: str, options: argparse.Namespace) -> list[Record]:
     """The step times of a family and its peers on one network."""
     times = _step_times(network, options.threads, options.steps or (3 if options.quick else 7))
-    records = list(times.records(family, peers=not options.quick))
+    records = list(times.records(family, peers=_with_peers(options)))
     if not options.quick:
         peaks = peak_memory(times.setting, family)
         records = [{**record, "peak": peaks[record["whose"]]} for record in records]
@@ -168,6 +168,10 @@ def goldfish_records(family: str, threads: int, settings: Sequence[str] = (), ra
     ]  # fmt: skip
 
 
+def _with_peers(options: argparse.Namespace) -> bool:
+    return not (options.quick or options.no_peers)
+
+
 def parts_of(options: argparse.Namespace) -> Sequence[str]:
     """What is measured."""
     return options.parts or (QUICK_PARTS if options.quick else PARTS)
@@ -191,9 +195,9 @@ def measurements(options: argparse.Namespace, tasks: dict[str, Task]) -> Iterato
             for family in families:
                 yield f"steps {network} {family}", functools.partial(step_records, network, family, options)
     if "learning" in parts:
-        rates = RATES[1:2] if options.quick else RATES
+        rates = options.rates or (RATES[1:2] if options.quick else RATES)
         for name, family in ((name, family) for name in tasks for family in families):
-            peers = [] if options.quick else [("PEFT", PEFT), ("LyCORIS", LYCORIS)]
+            peers = [("PEFT", PEFT), ("LyCORIS", LYCORIS)] if _with_peers(options) else []
             for whose in ("ours", *(whose for whose, has in peers if family in has)):
                 for lr in (rate * FAMILIES_HERE[family].lr_factor for rate in rates):
                     yield (
@@ -246,6 +250,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--families", nargs="+", choices=FAMILIES, metavar="NAME", help=", ".join(FAMILIES))
     add("--networks", nargs="+", metavar="NAME", help=f"of the step times; {', '.join(NETWORKS)}")
     add("--tasks", nargs="+", choices=TASKS, default=list(TASKS), help="of learning")
+    add("--rates", nargs="+", type=float, metavar="RATE", help="learning rates of LoRA; all three, quick one")
+    add("--no-peers", action="store_true", help="ours alone, without PEFT's and LyCORIS's versions")
     add("--steps", type=int, help="timed steps of each contender; 7, quick 3")
     add("--plot", type=Path, metavar="FILE", help="learned against lost, as a PNG")
     add_shared(parser, "show", "real", "results", threads=0, records="families.jsonl")

@@ -12,6 +12,7 @@ from benchmarks import families
 from benchmarks.families import PARAMETERS, family_settings, rank_for
 from benchmarks.family_contenders import FAMILIES
 from benchmarks.family_tables import best, sections
+from benchmarks.quality_tasks import Task
 from visionlora.adapters import LoraConfig, adapter_parameters, attach
 from visionlora.command import compose
 from visionlora.train import COMMAND
@@ -85,6 +86,17 @@ def test_the_quick_comparison_is_the_shipped_job_and_the_steps_on_one_network() 
         f"goldfish lora {shorter}", f"goldfish dora {shorter}",
         "steps mobilenet_v2 lora", "steps mobilenet_v2 dora",
     ]  # fmt: skip
+
+
+def test_learning_at_chosen_rates_without_peers_is_one_training_for_each_rate() -> None:
+    given = ["--parts", "learning", "--families", "lora", "vera", "--rates", "3e-3", "--no-peers"]
+    tasks = {
+        "one-tiger": Task(
+            "one-tiger", "a tiger", Path("tiger"), "keep", "none", Path("anchors"), Path("photos")
+        )
+    }
+    keys = [key for key, _ in families.measurements(families._parser().parse_args(given), tasks)]
+    assert keys == ["learning one-tiger lora ours 0.003", "learning one-tiger vera ours 0.03"]
 
 
 @pytest.mark.slow
