@@ -33,22 +33,23 @@ class Job:
 def record_job(exit_code: int) -> float:
     """Write down how the run of this process ended; what a sweeper such as Optuna makes small.
 
-    That is what chooses a run's checkpoint on validation images: the error rate (what is missing to a mean
-    average precision of 1) and a tenth of the loss.
-    Infinity where the run has no such figures.
+    That is what chooses a run's checkpoint: the error rate (what is missing to a mean average precision of 1)
+    and a tenth of the loss, on validation images or cross-validated. Infinity where the run has no such
+    figures.
     """
     from hydra.core.hydra_config import HydraConfig
+
+    from visionlora.report.learned import learned_in_comparison
 
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
     job = Job(hydra.job.num, tuple(hydra.overrides.task), str(folder), exit_code)
     write_json(Path(hydra.sweep.dir) / FOLDER / f"{job.number}.json", asdict(job))
     try:
-        after = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["after"]
-        learned = after["val/map"] if "val/map" in after else after["val/top1"]
-        return 1 - float(learned) + float(after["val/loss"]) / 10
+        new = learned_in_comparison(json.loads((folder / "metrics.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return math.inf
+    return math.inf if new.after is None or new.loss is None else 1 - new.after + new.loss / 10
 
 
 def read_jobs(sweep: Path) -> list[Job]:

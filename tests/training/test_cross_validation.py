@@ -40,11 +40,12 @@ def test_each_image_reports_once_and_chooses_nothing_there_and_the_adapter_train
 
 def test_the_summary_weights_folds_by_their_images() -> None:
     def fold(top1: float, count: int) -> dict:
-        test = {"after": {"top1": top1}}
+        test = {"after": {"top1": top1, "loss": 2 - top1}}
         return {"test": test, "images": {"test": count}, "strength": {"chosen": 0.5}}
 
     found = summarize_folds([fold(1.0, 4), fold(0.5, 2)], 6)
     assert found["val/top1"] == pytest.approx(5 / 6)
+    assert found["val/loss"] == pytest.approx(7 / 6)
     low, high = found["val/top1_interval"]
     assert low < 5 / 6 < high
     assert found["val/top1_deviation"] == pytest.approx(0.3536, abs=1e-4)

@@ -17,14 +17,18 @@ def summarize_folds(folds: Sequence[dict[str, Any]], images: int) -> dict[str, A
         folds: their ``metrics.json``.
         images: how many there are in all: each is judged in one fold.
     """
-    top1 = [fold["test"]["after"]["top1"] for fold in folds]
+    top1, loss = ([fold["test"]["after"][key] for fold in folds] for key in ("top1", "loss"))
     counts = [fold["images"]["test"] for fold in folds]
-    correct = sum(share * count for share, count in zip(top1, counts, strict=True))
+
+    def mean(values: Sequence[float]) -> float:
+        return sum(value * count for value, count in zip(values, counts, strict=True)) / images
+
     return {
         "count": len(folds),
         "val/top1_each": top1,
         "val/top1_deviation": statistics.stdev(top1),
-        **with_interval("val/top1", correct / images, images),
+        **with_interval("val/top1", mean(top1), images),
+        "val/loss": mean(loss),
         "strength_each": [fold["strength"]["chosen"] for fold in folds],
         SELECTED: [],
     }

@@ -6,14 +6,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from visionlora.report.metrics_file import SELECTED, has_several_labels, learned_figure
+from visionlora.report.learned import learned, number
+from visionlora.report.metrics_file import has_several_labels
 from visionlora.text import printable
 
 POCKET = "pocket"
@@ -36,30 +36,26 @@ def figures_of_run(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """What a run's ``metrics.json`` says, in three figures; None: not measured.
 
     Returns:
-        ``learned``: top-1 (mean average precision) on test images, else on validation images;
+        ``learned``: top-1 (mean average precision), as :func:`visionlora.report.learned.learned`;
         ``forgotten``: top-1 lost on old images, measured or estimated; ``false_positives``: their rate;
         ``selected``: whether the images that give ``learned`` chose something.
     """
-    test, after = metrics["test"]["after"], metrics["after"]
-    retention, contrast = metrics["retention"], metrics["contrast"]
-    tested, key = not isinstance(test, str), learned_figure(metrics)[0]
+    retention, contrast, new = metrics["retention"], metrics["contrast"], learned(metrics)
     return {
-        "learned": _number(test[key] if tested else after[f"val/{key}"]),
-        "forgotten": None if isinstance(retention, str) else _number(retention["lost"]),
+        "learned": new.after,
+        "forgotten": None if isinstance(retention, str) else number(retention["lost"]),
         "false_positives": (
-            None if isinstance(contrast, str) else _number(contrast["after/false_positive_rate"])
+            None if isinstance(contrast, str) else number(contrast["after/false_positive_rate"])
         ),
-        "selected": not tested and bool(after[SELECTED]),
+        "selected": bool(new.selected),
     }
 
 
 def images_of_run(metrics: Mapping[str, Any]) -> dict[str, int]:
     """How many images the three figures of :func:`figures_of_run` are measured on; 0: not measured."""
     parts = {"forgotten": metrics["retention"], "false_positives": metrics["contrast"]}
-    tested = metrics["test"]["after"]
-    learned = metrics["images"]["val"] if isinstance(tested, str) else tested["images"]
     return {
-        "learned": learned,
+        "learned": learned(metrics).images,
         **{key: 0 if isinstance(one, str) else one["images"] for key, one in parts.items()},
     }
 
@@ -130,7 +126,7 @@ def figures_in(header: Mapping[str, Any]) -> dict[str, Any]:
     for result in _list(_first(header.get("model-index")).get("results")):
         data_set = _dict(_dict(result).get("dataset")).get("name")
         for metric in _list(_dict(result).get("metrics")):
-            kind, value = _dict(metric).get("type"), _number(_dict(metric).get("value"))
+            kind, value = _dict(metric).get("type"), number(_dict(metric).get("value"))
             for key, (images, wanted, _) in _RESULTS.items():
                 if (
                     kind in (wanted, *_ALSO.get(key, ()))
@@ -140,14 +136,6 @@ def figures_in(header: Mapping[str, Any]) -> dict[str, Any]:
                     found[key] = value
                     found["selected"] |= "selected on these images" in data_set
     return found
-
-
-def _number(value: object) -> float | None:
-    # Neither NaN nor a whole number of 400 digits is below it.
-    fits = (
-        isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
-    )
-    return float(value) if fits else None  # type: ignore[arg-type]
 
 
 def _dict(value: object) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from visionlora.report.card_metadata import POCKET, card_header
 from visionlora.report.label_figures import label_figures, labels_markdown
+from visionlora.report.learned import CROSS_VALIDATED
 from visionlora.report.markdown import code, escaped
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, has_several_labels, learned_figure
 from visionlora.report.selected import selected_words
@@ -158,6 +159,7 @@ def _results(metrics: Mapping[str, Any]) -> list[str]:
 def _new(metrics: Mapping[str, Any], crossed: Mapping[str, Any]) -> list[list[str]]:
     before, after, test = metrics["before"], metrics["after"], metrics["test"]
     count = metrics["images"]["val"] or "no"
+    kind = "training" if "folds" in metrics else "validation"
     fitted = crossed.get("validation", NOT_MEASURED)
     rows = []
     for key, name in (
@@ -168,14 +170,16 @@ def _new(metrics: Mapping[str, Any], crossed: Mapping[str, Any]) -> list[list[st
         if f"val/{key}" in after:
             first = _share(before, f"val/{key}") if f"val/{key}" in before else NOT_MEASURED
             rows.append([
-                f"{count} validation", name, first, _starred(after, f"val/{key}"),
+                f"{count} {kind}", name, first, _starred(after, f"val/{key}"),
                 "" if isinstance(fitted, str) or key not in fitted else _share(fitted, key),
             ])  # fmt: skip
     if not isinstance(test["after"], str):
         key, name = learned_figure(metrics)
         first = NOT_MEASURED if isinstance(test["before"], str) else _share(test["before"], key)
-        kind = f"{test['after']['images']} test"
-        rows.append([kind, name, first, _share(test["after"], key), ""])
+        rows.append([f"{test['after']['images']} test", name, first, _share(test["after"], key), ""])
+    if "folds" in metrics:
+        first, share = _share(before, "val/top1"), _share(metrics["folds"], "val/top1")
+        rows.append([f"{count} {CROSS_VALIDATED}", "top-1", first, share, ""])
     return rows
 
 

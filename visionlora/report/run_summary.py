@@ -7,6 +7,7 @@ from typing import Any
 
 from visionlora.report.html import text
 from visionlora.report.intervals import wilson_interval
+from visionlora.report.learned import learned
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, has_several_labels, learned_figure
 from visionlora.text import counted, listed, percent
 
@@ -19,28 +20,19 @@ def summary_sentences(metrics: Mapping[str, Any]) -> Sequence[str]:
     kinds = "labels" if several else "classes"
     names = listed(classes, most=3) if len(classes) <= 3 else f"{len(classes)} {kinds}"
     start = f"{metrics['model']['used']} learned {names} from {counted(train, 'image')}"
-    before, after, count, kind = _learned(metrics)
-    if after is None:
-        learned = f"{start}; what it learned is not measured, because there are no validation images."
+    new = learned(metrics)
+    if new.after is None:
+        sentence = f"{start}; what it learned is not measured, because there are no validation images."
     else:
-        rose = f"is {after:.3f}" if before is None else f"went from {before:.3f} to {after:.3f}"
+        rose = (
+            f"is {new.after:.3f}" if new.before is None else f"went from {new.before:.3f} to {new.after:.3f}"
+        )
         figure = learned_figure(metrics)[1]
-        interval = "" if several else f" (95 % interval {_interval(after, count)})"
-        learned = f"{start}: {figure} on {counted(count, f'{kind} image')} {rose}{interval}."
+        interval = "" if several else f" (95 % interval {_interval(new.after, new.images)})"
+        sentence = f"{start}: {figure} on {counted(new.images, f'{new.kind} image')} {rose}{interval}."
     if several:
-        return (learned, "Each label has a threshold of its own: an image has it where it is more probable.")
-    return learned, _kept(metrics["retention"]), _called(metrics)
-
-
-def _learned(metrics: Mapping[str, Any]) -> tuple[float | None, float | None, int, str]:
-    """What was learned before and after, on how many images of which kind: test images if there are some."""
-    test, key = metrics["test"]["after"], learned_figure(metrics)[0]
-    if not isinstance(test, str):
-        first = metrics["test"]["before"]
-        return None if isinstance(first, str) else first[key], test[key], test["images"], "test"
-    before, after = metrics["before"].get(f"val/{key}"), metrics["after"][f"val/{key}"]
-    known = [None if isinstance(one, str) else one for one in (before, after)]
-    return known[0], known[1], metrics["images"]["val"], "validation"
+        return (sentence, "Each label has a threshold of its own: an image has it where it is more probable.")
+    return sentence, _kept(metrics["retention"]), _called(metrics)
 
 
 def _kept(retention: Mapping[str, Any] | str) -> str:
@@ -73,23 +65,23 @@ def _called(metrics: Mapping[str, Any]) -> str:
 
 def headline_boxes(metrics: Mapping[str, Any]) -> str:
     """Learned, kept and false positives before and after, with intervals, as HTML."""
-    before, after, count, kind = _learned(metrics)
+    new, selected = learned(metrics), list(learned(metrics).selected)
     retention, contrast = metrics["retention"], metrics["contrast"]
-    selected = metrics["after"][SELECTED] if kind == "validation" else []
-    words = f"{learned_figure(metrics)[1]} on {counted(count, f'{kind} image')}"
+    on = f"on {counted(new.images, f'{new.kind} image')}"
+    words = f"{learned_figure(metrics)[1]} {on}"
     if has_several_labels(metrics):
-        figures = metrics["after"] if kind == "validation" else metrics["test"]["after"]
-        mark = "val/" if kind == "validation" else ""
-        boxes = _box("Learned", words, before, after, None, selected)
+        figures = metrics["after"] if new.kind == "validation" else metrics["test"]["after"]
+        mark = "val/" if new.kind == "validation" else ""
+        boxes = _box("Learned", words, new.before, new.after, None, selected)
         for key, title, what in (
             ("f1", "F1", "of all labels together"),
             ("exact", "Exact", "all labels right"),
         ):
             value = figures.get(f"{mark}{key}", NOT_MEASURED)
             shown = None if isinstance(value, str) else value
-            boxes += _box(title, f"{what}, on {counted(count, f'{kind} image')}", None, shown, None, selected)
+            boxes += _box(title, f"{what}, {on}", None, shown, None, selected)
         return f"<div class=boxes>{boxes}</div>"
-    boxes = _box("Learned", words, before, after, count, selected)
+    boxes = _box("Learned", words, new.before, new.after, new.images, selected)
     if isinstance(retention, str):
         boxes += _box("Kept", "no old images", None, None, 0, [])
     elif retention["labelled"]:

@@ -11,6 +11,7 @@ from typing import Any
 from visionlora.files import replacing
 from visionlora.report.html import page, styles, table, text
 from visionlora.report.intervals import wilson_interval
+from visionlora.report.learned import learned_in_comparison, number
 from visionlora.report.metrics_file import has_several_labels, learned_figure
 from visionlora.text import counted, csv_safe
 
@@ -40,40 +41,39 @@ class RunRow:
 def best_run(runs: Sequence[Mapping[str, Any]]) -> int | None:
     """The place of the best of several runs, by their metrics.
 
-    Of those that keep their budgets, if any does, it is the one with the highest top-1 on its validation
-    images (mean average precision where images have several labels), then the smallest loss. None where fewer
-    than two runs have validation images, or they have not learned the same task.
+    Of those that keep their budgets, if any does, it is the one with the highest top-1, cross-validated or on
+    its validation images (mean average precision where images have several labels), then the smallest loss.
+    None where fewer than two runs have validation images, or they have not learned the same task.
     """
-    learned = [_learned(one) for one in runs]
+    learned = [learned_in_comparison(one) for one in runs]
     if len({learned_figure(one) for one in runs}) > 1:
         return None
-    measured = [place for place, one in enumerate(learned) if one is not None]
+    measured = [place for place, one in enumerate(learned) if one.after is not None]
     kept = [place for place in measured if runs[place]["strength"].get("kept", True)]
     if len(measured) < 2:
         return None
     return max(
         kept or measured,
-        key=lambda place: (learned[place] or 0.0, -(runs[place]["after"]["val/loss"] or 0.0)),
+        key=lambda place: (learned[place].after or 0.0, -(learned[place].loss or 0.0)),
     )
 
 
 def figures_of(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """The figures of a run by column; None where there is none."""
-    after, count = metrics["after"], metrics["images"]["val"]
+    new, several = learned_in_comparison(metrics), has_several_labels(metrics)
     retention, contrast, test = metrics["retention"], metrics["contrast"], metrics["test"]["after"]
-    top1, several = after.get("val/top1"), has_several_labels(metrics)
+    top1, mean_precision = (None, new.after) if several else (new.after, None)
     tested = {} if isinstance(test, str) else test
-    low, high = wilson_interval(min(top1, 1.0), count) if isinstance(top1, float) else (None, None)
+    low, high = (None, None) if top1 is None else wilson_interval(min(top1, 1.0), new.images)
     return dict(
         zip(
             FIGURES,
             (
-                count, _number(top1), low, high, tested.get("top1"),
-                _learned(metrics) if several else None, tested.get("map"),
-                _number(after["val/loss"]), metrics["strength"]["chosen"], metrics["strength"].get("kept"),
+                new.images, top1, low, high, tested.get("top1"), mean_precision, tested.get("map"),
+                new.loss, metrics["strength"]["chosen"], metrics["strength"].get("kept"),
                 None if isinstance(retention, str) else retention["lost"],
                 None if isinstance(contrast, str) else contrast["after/false_positive_rate"],
-                metrics["parameters"]["trainable"], _number(metrics["time"]["step_ms"]),
+                metrics["parameters"]["trainable"], number(metrics["time"]["step_ms"]),
                 metrics["time"]["total_s"],
             ),
             strict=True,
@@ -97,7 +97,8 @@ def write_runs_page(rows: Sequence[RunRow], best: int | None, title: str, path: 
     """Write the runs as a page with everything in it, the best one first; figures that no run has are left
     out."""
     order = sorted(
-        range(len(rows)), key=lambda place: (place != best, -(_learned(rows[place].metrics) or 0.0))
+        range(len(rows)),
+        key=lambda place: (place != best, -(learned_in_comparison(rows[place].metrics).after or 0.0)),
     )
     keys = varied_keys(rows)
     each = [figures_of(row.metrics) for row in rows]
@@ -148,12 +149,3 @@ def _shown(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
     return text(value)
-
-
-def _learned(metrics: Mapping[str, Any]) -> float | None:
-    """Top-1 on validation images, or mean average precision."""
-    return _number(metrics["after"][f"val/{learned_figure(metrics)[0]}"])
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, (int, float)) else None

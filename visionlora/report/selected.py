@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from visionlora.report.learned import learned_in_comparison
 from visionlora.report.metrics_file import SELECTED
 from visionlora.text import in_words
 
 
 def selected_words(metrics: Mapping[str, Any]) -> str:
     """What the images of the starred figures have chosen."""
-    return ", ".join(_chosen(metrics))
+    return ", ".join(_chosen(metrics["after"], metrics["retention"], metrics["contrast"]))
 
 
 def selected_of_runs(runs: Sequence[Mapping[str, Any]]) -> str:
     """What the images of several runs' figures have chosen in them, as a clause; empty: nothing."""
-    chosen = list(dict.fromkeys(one for metrics in runs for one in _chosen(metrics)))
+    chosen = _chosen(
+        *({SELECTED: learned_in_comparison(one).selected} for one in runs),
+        *(one[part] for one in runs for part in ("retention", "contrast")),
+    )
     trained, others = "trained on" in chosen, [one for one in chosen if one != "trained on"]
     also = ["some runs were trained on"] if trained else []
     if others:
@@ -24,7 +28,6 @@ def selected_of_runs(runs: Sequence[Mapping[str, Any]]) -> str:
     return f"the figures are on images that {' and that '.join(also)}" if also else ""
 
 
-def _chosen(metrics: Mapping[str, Any]) -> list[str]:
-    sections = (metrics["after"], metrics["retention"], metrics["contrast"])
+def _chosen(*sections: Mapping[str, Any] | str) -> list[str]:
     chosen = [one for section in sections if isinstance(section, Mapping) for one in section[SELECTED]]
     return list(dict.fromkeys(chosen))

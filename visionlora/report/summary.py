@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from visionlora.report.intervals import shown_interval, shown_share
+from visionlora.report.learned import CROSS_VALIDATED
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, has_several_labels
 from visionlora.report.selected import selected_words
 from visionlora.text import counted, percent
@@ -20,7 +21,8 @@ def summary_table(metrics: Mapping[str, Any]) -> Table:
     """The figures of a run, before and after training, on new, old and contrast images.
 
     A star marks figures of images that chose what is measured; beside them stands the figure where each half
-    of the images is predicted with what the other half chose.
+    of the images is predicted with what the other half chose. A cross-validated run has been trained on the
+    images that it validates on, so what the runs of its folds found stands below them.
     """
     # Without lines between the columns it fits 80 characters.
     table = Table(
@@ -49,6 +51,7 @@ def _new_rows(metrics: Mapping[str, Any], crossed: Mapping[str, Any]) -> list[_R
     before, after, test = metrics["before"], metrics["after"], metrics["test"]
     star = "*" if after[SELECTED] else ""
     fitted = crossed.get("validation", NOT_MEASURED)
+    kind = "training" if "folds" in metrics else "validation"
     few = metrics["head"] == "new" and len(metrics["classes"]) <= 5  # each is among the first five
     for key, name in (
         ("top1", "top-1"), ("top5", "top-5"), ("balanced_accuracy", "balanced accuracy"),
@@ -63,7 +66,7 @@ def _new_rows(metrics: Mapping[str, Any], crossed: Mapping[str, Any]) -> list[_R
         first = shown_share(before.get(f"val/{key}", NOT_MEASURED))
         rows.append(
             (
-                f"validation images, {name}",
+                f"{kind} images, {name}",
                 f"{count:,}",
                 first,
                 shown_share(value) + star,
@@ -82,6 +85,11 @@ def _new_rows(metrics: Mapping[str, Any], crossed: Mapping[str, Any]) -> list[_R
         value, images = test["after"][key], test["after"]["images"]
         interval = shown_interval(value, images) if key in ("top1", "exact") else ""
         rows.append((f"test images, {name}", f"{images:,}", first, shown_share(value), interval, "", "bold"))
+    if "folds" in metrics:
+        share, interval = metrics["folds"]["val/top1"], shown_interval(metrics["folds"]["val/top1"], count)
+        first = shown_share(before["val/top1"])
+        name = f"{CROSS_VALIDATED} images, top-1"
+        rows.append((name, f"{count:,}", first, shown_share(share), interval, "", "bold"))
     return rows
 
 

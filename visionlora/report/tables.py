@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from visionlora.report.intervals import shown_interval, shown_share
-from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, UNKNOWN, learned_figure
+from visionlora.report.learned import learned_in_comparison
+from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, UNKNOWN, has_several_labels, learned_figure
 from visionlora.report.runs import best_run
 from visionlora.report.selected import selected_of_runs
 from visionlora.report.sheet import PredictionRow, TopNames
@@ -129,45 +130,68 @@ def evaluation_table(metrics: Mapping[str, Any]) -> Table:
 
 
 def sweep_table(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
-    """One row per run: its overrides and its figures; the best one is bold."""
+    """One row per run: its overrides and its figures; the best one is bold.
+
+    A figure that no run has measured is named below the table, so that the others fit 80 characters.
+    """
     best = best_run([metrics for _, metrics in runs])
     figures = {learned_figure(metrics): None for _, metrics in runs}
     names = " or ".join(name for _, name in figures)
-    title = f"{counted(len(runs), 'run')}; {names} and loss on their validation images"
-    # Without lines between the columns it fits 80 characters.
+    crossed = " or cross-validated" if any("folds" in metrics for _, metrics in runs) else ""
     table = Table(
-        title=title, title_justify="left", caption_justify="left", header_style="bold", box=None,
-        pad_edge=False, padding=(0, 2, 0, 0),
+        title=f"{counted(len(runs), 'run')}; {names} and loss on their validation images{crossed}",
+        title_justify="left", caption_justify="left", header_style="bold", box=None, pad_edge=False,
+        padding=(0, 1, 0, 0),
     )  # fmt: skip
     table.add_column("run", overflow="fold", min_width=14)
-    head = "top-1" if names == "top-1" else "learned"
-    for name in (head, "95 % interval", "loss", "strength", "lost", "false pos.", "trained"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for place, (overrides, metrics) in enumerate(runs):
-        retention, contrast = metrics["retention"], metrics["contrast"]
-        lost = retention if retention == NOT_MEASURED else _lost(retention)
-        wrong = contrast if contrast == NOT_MEASURED else shown_share(contrast["after/false_positive_rate"])
-        table.add_row(
-            _text(f"* {overrides}" if place == best else overrides),
-            shown_share(_learned(metrics)),
-            shown_interval(metrics["after"].get("val/top1", ""), metrics["images"]["val"]),
-            shown_share(metrics["after"]["val/loss"]),
-            f"{metrics['strength']['chosen']:g}",
-            lost,
-            wrong,
-            f"{metrics['parameters']['trainable']:,}",
-            style="bold" if place == best else None,
-        )
-    marked = None
-    if best is not None:
-        kept = runs[best][1]["strength"].get("kept", True)
-        within = " within the budgets" if kept else "; no run keeps its budgets"
-        marked = f"* the best: highest {names}{within}"
-    words = selected_of_runs([metrics for _, metrics in runs])
-    if words:
-        marked = f"{marked}; {words}" if marked else words
-    table.caption = marked
+    cells = [_sweep_cells(metrics) for _, metrics in runs]
+    missing = [name for name in _MAY_MISS if all(row[name] == NOT_MEASURED for row in cells)]
+    shown = [name for name in cells[0] if name not in missing] if cells else []
+    for name in shown:
+        head = "learned" if name == "top-1" and names != name else name
+        table.add_column(head, justify="right", no_wrap=name not in _MAY_MISS)
+    for place, ((overrides, _), row) in enumerate(zip(runs, cells, strict=True)):
+        mark, style = ("* ", "bold") if place == best else ("", None)
+        table.add_row(_text(f"{mark}{overrides}"), *(row[name] for name in shown), style=style)
+    table.caption = _sweep_caption([metrics for _, metrics in runs], best, names, missing)
     return table
+
+
+_MAY_MISS = {"lost": "top-1 lost on old images", "false pos.": "false positives"}
+"""Columns for which a run may have no images, and their names in a sentence."""
+
+
+def _sweep_cells(metrics: Mapping[str, Any]) -> dict[str, str]:
+    """A run's figures by column."""
+    new, retention, contrast = learned_in_comparison(metrics), metrics["retention"], metrics["contrast"]
+    without = new.after is None or has_several_labels(metrics)
+    return {
+        "top-1": _figure(new.after),
+        "95 % interval": "" if without else shown_interval(new.after or 0.0, new.images),
+        "loss": _figure(new.loss),
+        "strength": f"{metrics['strength']['chosen']:g}",
+        "lost": retention if retention == NOT_MEASURED else _lost(retention),
+        "false pos.": (
+            contrast if contrast == NOT_MEASURED else shown_share(contrast["after/false_positive_rate"])
+        ),
+        "trained": f"{metrics['parameters']['trainable']:,}",
+    }
+
+
+def _sweep_caption(
+    runs: Sequence[Mapping[str, Any]], best: int | None, names: str, missing: Sequence[str]
+) -> str | None:
+    """Why one run is marked, what their images chose, and what was not measured."""
+    parts = []
+    if best is not None:
+        kept = runs[best]["strength"].get("kept", True)
+        within = " within the budgets" if kept else "; no run keeps its budgets"
+        parts.append(f"* the best: highest {names}{within}")
+    if words := selected_of_runs(runs):
+        parts.append(words)
+    if missing:
+        parts.append(f"not measured: {', '.join(_MAY_MISS[name] for name in missing)}")
+    return "; ".join(parts) or None
 
 
 def seeds_table(groups: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> Table:
@@ -181,8 +205,8 @@ def seeds_table(groups: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> Ta
         table.add_column(name, justify="left" if name == "run" else "right")
     for name, runs in groups:
         figures = [
-            [value for run in runs if (value := _learned(run)) != NOT_MEASURED],
-            [run["after"]["val/loss"] for run in runs if run["after"]["val/loss"] != NOT_MEASURED],
+            [new.after for run in runs if (new := learned_in_comparison(run)).after is not None],
+            [new.loss for run in runs if (new := learned_in_comparison(run)).loss is not None],
             [run["strength"]["chosen"] for run in runs],
             [run["retention"]["lost"] for run in runs if run["retention"] != NOT_MEASURED],
             [run["contrast"]["after/false_positive_rate"] for run in runs if run["contrast"] != NOT_MEASURED],
@@ -192,8 +216,8 @@ def seeds_table(groups: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> Ta
     return table
 
 
-def _learned(metrics: Mapping[str, Any]) -> Any:
-    return metrics["after"][f"val/{learned_figure(metrics)[0]}"]
+def _figure(value: float | None) -> str:
+    return NOT_MEASURED if value is None else shown_share(value)
 
 
 def _spread(values: Sequence[float], runs: int) -> str:

@@ -24,7 +24,7 @@ def figures(metrics: dict[str, Any]) -> dict[str, Any]:
     kept_name = "after/top1" if isinstance(retention, dict) and retention.get("labelled") else "agreement"
     return {
         "learned": figure(test, "top1", counted.get("test"))
-        or figure(metrics.get("after"), "val/top1", counted.get("val")),
+        or figure(metrics.get("folds", metrics.get("after")), "val/top1", counted.get("val")),
         "kept": figure(retention, kept_name, _images(retention)),
         "false_positives": figure(contrast, "after/false_positive_rate", _images(contrast)),
     }
