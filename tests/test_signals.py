@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import pytest
 
 from tests.conftest import Command
 from visionlora.signals import SIGNALS, Stopped, stoppable
+from visionlora.train import _remove_if_empty
 
 BOTH = pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 
@@ -83,6 +86,44 @@ def test_every_command_ends_with_the_code_of_the_signal(
     left = command("check", f"data.root={tmp_path}")
     assert (left.code, left.err) == (code, f"error: stopped by {number.name}\n")
     assert signal.getsignal(number) is before
+
+
+def test_a_training_that_had_not_begun_is_not_said_to_be_one_that_continues(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("visionlora.train._open", lambda *options: signal.raise_signal(signal.SIGINT))
+    left = command("train", "data=goldfish", f"hydra.run.dir={tmp_path / 'run'}")
+    assert (left.code, left.err) == (130, "error: stopped by SIGINT\n")
+    assert not (tmp_path / "run").exists()
+
+
+def test_libraries_log_nothing_to_a_folder_that_was_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    handler = logging.FileHandler(folder / "train.log", delay=True)
+    logging.getLogger().addHandler(handler)
+    try:
+        _remove_if_empty(folder)
+        assert not folder.exists()
+        logging.getLogger().error("a library ends")
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+
+def test_a_run_whose_folder_is_removed_says_so_whatever_fails_first(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+
+    def removed(*options: object) -> None:
+        shutil.rmtree(folder)
+        (folder / "tensorboard" / "events").write_text("figures")
+
+    monkeypatch.setattr("visionlora.train._train", removed)
+    left = command("train", "data=goldfish", "model=pocket", f"hydra.run.dir={folder}")
+    assert left.code == 4
+    said = f"{folder} was removed while the run was writing into it; start the run again"
+    assert left.err == f"error: {said}\n"
 
 
 def test_it_is_no_error_that_somebody_handles_by_mistake() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from visionlora.text import SafeFormatter, counted, csv_safe, percent, printable
+from visionlora.text import SafeFormatter, counted, csv_safe, make_streams_safe, percent, printable
 
 
 @pytest.mark.parametrize(
@@ -75,6 +75,17 @@ def test_every_console_encoding_takes_every_name(encoding: str) -> None:
     )  # fmt: skip
     assert left.returncode == 0, left.stderr
     assert left.stdout.endswith(b"\\xe4\n") or left.stdout.endswith(b"\\xe4\r\n")
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_a_stream_that_the_caller_has_closed_takes_everything(
+    closed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, closed, None)  # as Python has it after >&-
+    make_streams_safe()
+    stream = getattr(sys, closed)
+    print("金魚", file=stream, flush=True)
+    stream.close()
 
 
 def test_log_records_are_text_on_one_line() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import codecs
 import logging
+import os
 import re
 import reprlib
 import sys
 import unicodedata
 from collections.abc import Sequence
+from pathlib import Path
 
 SAFE = "visionlora.safe"
 """The codec error handler that :func:`make_streams_safe` gives to stdout and stderr."""
@@ -94,9 +96,12 @@ def counted(count: int, one: str) -> str:
 
 
 def make_streams_safe() -> None:
-    """Let stdout and stderr write every character in every encoding, escaped where they cannot show it."""
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
+    """Let stdout and stderr write every character in every encoding, escaped where they cannot show it, and
+    nowhere where the caller has closed them (``>&-``)."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - kept open
+        reconfigure = getattr(getattr(sys, name), "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors=SAFE)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from visionlora.files import link_outside
 from visionlora.lazy import garbage_kept
 from visionlora.place import place
 from visionlora.processes import joined, run_in
+from visionlora.run_folder.checkpoints import was_removed
 from visionlora.run_folder.compare import given_options
 from visionlora.run_folder.earlier import take_options
 from visionlora.run_folder.folder import CONFIG, RunFolder, shared
@@ -58,14 +60,17 @@ def train(config: DictConfig) -> int:
                     _check_available(options)
                     first = partial(_run, config, folder, stop)
                     run_in(options.trainer.devices, first, _help, options.trainer.accelerator)
-            except Exception:
+            except Exception as error:
                 stop.check_raised()
+                if not (path / CONFIG).is_file():
+                    raise was_removed(path) from error
                 folder.discard()
                 _say_what_is_left(folder)
                 raise
     except Stopped as stopped:
+        begun = f"; resume={path} continues the run" if (path / CONFIG).is_file() else ""
         learned = f", and adapter={path} is what it has learned so far" if (path / "adapter").exists() else ""
-        complain(f"{stopped}; resume={path} continues the run{learned}")
+        complain(f"{stopped}{begun}{learned}")
         if stopped.requeues:
             problem = requeue()
             complain(problem) if problem else show(
@@ -187,9 +192,18 @@ def _remove_if_empty(folder: Path) -> None:
         try:
             if one == Path.cwd() or not one.is_dir() or any(one.iterdir()):
                 return
+            _close_log(one)
             one.rmdir()
         except OSError:  # a disk of its own, or a read-only one: what ended the run is said elsewhere
             return
+
+
+def _close_log(folder: Path) -> None:
+    """Log nothing more to a folder that is removed: libraries do when the process ends."""
+    root, folder = logging.getLogger(), folder.absolute()
+    for handler in root.handlers[:]:
+        if isinstance(handler, logging.FileHandler) and Path(handler.baseFilename).parent == folder:
+            root.removeHandler(handler)
 
 
 def in_its_folder(given: Sequence[str]) -> list[str]:

@@ -32,7 +32,7 @@ class Checkpoints:
             MachineFault: the folder of the run is gone.
         """
         if not self.folder.parent.is_dir():
-            raise MachineFault(f"{self.folder.parent} was removed while the run was writing into it")
+            raise was_removed(self.folder.parent)
         write_state(self.folder / f"step-{step}.safetensors", state)
         for path in self._newest_first()[KEPT:]:
             path.unlink(missing_ok=True)
@@ -70,3 +70,8 @@ class Checkpoints:
 
     def _files(self) -> list[Path]:
         return list(self.folder.iterdir()) if self.folder.is_dir() else []
+
+
+def was_removed(run: Path) -> MachineFault:
+    """The error of a run whose folder somebody has removed or moved."""
+    return MachineFault(f"{run} was removed while the run was writing into it; start the run again")
