@@ -20,6 +20,7 @@ from tests.data import (
     corpus_public,
     corpus_sets,
     corpus_tables,
+    corpus_tools,
     corpus_trainers,
 )
 from tests.data.corpus import Case
@@ -50,6 +51,7 @@ def cases() -> Iterator[Case]:
     yield from corpus_given.given()
     yield from corpus_sets.sets()
     yield from corpus_alike.all_alike()
+    yield from corpus_tools.labelling_tools()
 
 
 if __name__ == "__main__":

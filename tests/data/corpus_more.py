@@ -82,9 +82,7 @@ def more_layouts() -> Iterator[Case]:
     boxes = "boxes for object detection"
     yield Case("YOLO's layout", both(many("train/images/{}.jpg", "valid/images/{}.jpg"), files("train/labels/0.txt", "data.yaml")),
                error=boxes)  # fmt: skip
-    yield Case(
-        "COCO's layout", both(many("train/{}.jpg"), table("train/_annotations.coco.json", "{}")), error=boxes
-    )
+    yield Case("COCO's layout", both(many("train/{}.jpg"), table("train/boxes.coco.json", "{}")), error=boxes)
     yield Case(
         "Pascal VOC's layout",
         both(many("JPEGImages/{}.jpg"), files("Annotations/0.xml")),

@@ -180,7 +180,7 @@ def names_of_files() -> Iterator[Case]:
     yield Case(
         "Roboflow's boxes",
         both(many("train/{}.jpg", "valid/{}.jpg"), files("train/_annotations.coco.json")),
-        error="looks like boxes",
+        error="_annotations.coco.json line 1: not JSON",
     )
     yield Case(
         "YOLO's images with splits below",

@@ -54,8 +54,8 @@ def json_tables() -> Iterator[Case]:
     yield case("lines of objects", f"{json.dumps(cat)}\n{json.dumps(dog)}\n")
     yield case("VIA's regions", {"a.png1": {"filename": "a.png", "regions": [], "file_attributes": {"kind": "cat"}}, "b.png1": {"filename": "b.png", "regions": [], "file_attributes": {"kind": "dog"}}}, counts=EACH, notes=("2 files were found by name",))  # fmt: skip
     yield case("Label Studio's JSON-MIN of images that were uploaded", [{"image": "/data/upload/1/1a2b3c4d-a.png", "id": 1, "choice": "cat"}, {"image": "/data/upload/1/5e6f7a8b-b.png", "id": 2, "choice": "dog"}])  # fmt: skip
-    yield case("Label Studio's JSON", [{"annotations": [{"result": []}], "data": {"image": "i/a.png"}}], error="Label Studio's with all it knows, which is not read; export CSV or JSON-MIN")  # fmt: skip
-    yield case("COCO's", {"images": [], "annotations": [], "categories": []}, error="is a file of COCO's, with images and annotations apart, which is not read; save a CSV")  # fmt: skip
+    yield case("Label Studio's JSON", [{"annotations": [{"result": []}], "data": {"image": "i/a.png"}}], error="Label Studio's without classes, which is not read; export CSV or JSON-MIN")  # fmt: skip
+    yield case("COCO's", {"images": [], "annotations": [], "categories": []}, error="is a file of COCO's without classes (captions?), which is not read; save a CSV")  # fmt: skip
     yield case("labelme's", {"shapes": [], "imagePath": "i/a.png"}, error="is a file of labelme's")
     yield case("labels of each split", {"train": {"i/a.png": "cat"}, "val": {"i/b.png": "cat"}}, counts={"cat": HALF}, split="given")  # fmt: skip
     yield case("Create ML's", [{"image": "i/a.png", "annotations": [{"label": "cat"}]}, {"image": "i/b.png", "annotations": [{"label": "dog"}]}])  # fmt: skip
@@ -193,7 +193,7 @@ def from_elsewhere() -> Iterator[Case]:
     yield Case("a zip file beside its readme", both(zipped("x.zip", *members), files("README.md")), error="give the archive itself: data.root=")  # fmt: skip
     yield Case("a zip file that was cut off", both(zipped("x.zip", *members), _cut), root="x.zip", error="its end is missing (a download that was cut off?)")  # fmt: skip
     yield Case("a 7z archive called .zip", called(b"7z\xbc\xaf\x27\x1c" + bytes(99), "x.zip"), root="x.zip", error="it is a 7z archive")  # fmt: skip
-    yield Case("a zip file of JSON and images", zipped("x.zip", "a.png", "b.png", **{"labels.json": b'{"a.png": "cat", "b.png": "dog"}'}), root="x.zip", error="labels.json, if that lists their labels")  # fmt: skip
+    yield Case("a zip file of JSON and images", zipped("x.zip", "a.png", "b.png", **{"labels.json": b'{"a.png": "cat", "b.png": "dog"}'}), root="x.zip", counts=EACH, notes=("the labels are those of labels.json",))  # fmt: skip
     yield Case("a zip file of raw files", zipped("x.zip", **{"cat/a.CR2": b"II", "dog/b.NEF": b"II"}), root="x.zip", error="2 files (.cr2, .nef) are camera raw files")  # fmt: skip
 
 

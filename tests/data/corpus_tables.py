@@ -140,7 +140,7 @@ def tables() -> Iterator[Case]:
     yield Case(
         "Roboflow's table with an image of nothing",
         table("train/_classes.csv", classes + "c.png, 0, 0\n", "train/a.png", "train/b.png", "train/c.png"),
-        counts={"cat": (1, 0, 0), "dog": (1, 0, 0)}, notes=("1 lines name an image and no class",),
+        counts={"cat": (1, 0, 0), "dog": (1, 0, 0)}, notes=("1 line names an image and no class",),
     )  # fmt: skip
     yield Case(
         "Roboflow's class folders",
@@ -149,5 +149,5 @@ def tables() -> Iterator[Case]:
     )
     yield Case(
         "a table beside loose images", table("labels.csv", "path,label\na.png,cat\n", "a.png"),
-        error="labels.csv, if that lists their labels",
+        counts={"cat": (1, 0, 0)}, notes=("no class folders: the labels are those of labels.csv",),
     )  # fmt: skip

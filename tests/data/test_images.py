@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import Draw, Sizes
-from visionlora.data.images import SUFFIXES, BadImage, ImageFile, open_image
+from visionlora.data.images import SUFFIXES, BadImage, ImageFile, decode_image, open_image
 from visionlora.data.loading import ImageDataset, make_loader
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
@@ -330,6 +330,24 @@ def test_less_usual_suffixes_open(tmp_path: Path, suffix: str) -> None:
         (b"Salted__" + bytes(60), "an encrypted file, not an image"),
         (b"RIFF\x10\x00\x00\x00WEBPVP8 ", "WEBP: damaged or truncated"),
         (b"\x01\x02\x03\x04", "not an image, or a damaged one"),
+        (
+            b"HTTP/1.1 200 OK\r\n\r\n\xff\xd8\xff\xe0",
+            "a JPEG behind 19 bytes of something else; remove",
+        ),
+        (b"<br />\n<b>Warning</b>\n\x89PNG\r\n\x1a\n", "a PNG behind 22 bytes of something else"),
+        (b"\xff\xd8\xff\xc3\x00\x0b\x08", "a lossless JPEG, not of a kind that is read; save it as PNG"),
+        (b"\xff\xd8\xff\xe0\x00\x04ab\xff\xc5\x00\x0b\x08", "a hierarchical JPEG, not of a kind"),
+        (b"\xff\xd8\xff\xc1\x00\x0b\x0c", "a JPEG of 12 bits a channel, not of a kind that is read"),
+        (
+            bytes(18) + b"\x01" * 99 + bytes(8) + b"TRUEVISION-XFILE.\0",
+            "a TGA image of another name; let",
+        ),
+        (b"\x1aE\xdf\xa3" + bytes(50), "a video, not an image"),
+        (b"ID3\x04" + bytes(50), "a sound, not an image"),
+        (b"FUJIFILMCCD-RAW 0201" + bytes(50), "a camera raw file, not an image"),
+        (b"II*\x00\x10\x00\x00\x00CR\x02\x00" + bytes(50), "a camera raw file, not an image"),
+        (b"MZ\x90\x00" + bytes(50), "a program of Windows, not an image"),
+        (b"\x0a\x05\x01\x08" + bytes(50), "a PCX image, not an image of a kind that is read"),
     ],
 )
 def test_a_file_that_is_something_else_says_what_it_is(tmp_path: Path, content: bytes, reason: str) -> None:
@@ -339,6 +357,26 @@ def test_a_file_that_is_something_else_says_what_it_is(tmp_path: Path, content: 
     with pytest.raises(BadImage) as caught:
         open_image(tmp_path / "a.jpg")
     assert caught.value.reason.startswith(reason)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+@pytest.mark.parametrize("blanks", [b"\n", b"\r\n\r\n", b"\xef\xbb\xbf", bytes(512)])
+def test_an_image_behind_blanks_is_read(draw: Draw, suffix: str, blanks: bytes) -> None:
+    path = draw(f"a.{suffix}")
+    whole = open_image(path).tobytes()
+    path.write_bytes(blanks + path.read_bytes())
+    assert open_image(path).tobytes() == whole
+    assert decode_image(path.read_bytes(), path)[0].tobytes() == whole
+
+
+@pytest.mark.parametrize("compression", [None, "tga_rle"])
+def test_a_tga_is_read_by_its_suffix_alone(draw: Draw, tmp_path: Path, compression: str | None) -> None:
+    image = open_image(draw("a.png"))
+    image.save(tmp_path / "a.TGA", compression=compression)
+    assert open_image(tmp_path / "a.TGA").tobytes() == image.tobytes()
+    (tmp_path / "a.TGA").rename(tmp_path / "a.jpg")
+    with pytest.raises(BadImage, match=r"a TGA image of another name"):
+        open_image(tmp_path / "a.jpg")
 
 
 def multispectral(channels: int, bits: int) -> bytes:

@@ -38,6 +38,8 @@ LEAST_LIMIT = 2**30
 NAMES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
 _XZ_MEMORY = 2**28
+_PACKINGS = ("a gzip archive", "a bzip2 archive", "an xz archive")
+"""What a tar file begins with that is compressed."""
 _CHUNK = 1 << 20
 
 _Member = TypeVar("_Member")
@@ -128,7 +130,7 @@ def _unpack(archive: Path, folder: Path, most_bytes: int) -> None:
                 if not zipfile.is_zipfile(archive)
                 else said
             )
-        elif kind and kind != "a gzip archive":
+        elif kind and kind not in _PACKINGS:
             said = f"it is {kind}"
         raise VisionLoraError(
             f"cannot unpack {archive}: {said}; unpack it yourself, or download it again"

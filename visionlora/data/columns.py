@@ -28,7 +28,7 @@ LABEL_COLUMNS = (
     "label_name", "species", "breed", "common_name", "scientific_name", "variety", "genus", "type", "kind",
     "choice", "display_name", "diagnosis", "dx", "disease", "taxon", "animal", "plant", "object", "klasse",
     "clase", "classe", "etiqueta", "tag", "tags", "target", "annotation", "ground_truth", "gt", "y",
-    "class_id", "label_id", "category_id",
+    "class_id", "label_id", "category_id", "tag_name",
 )  # fmt: skip
 _WEAK = "name"
 """Of a label, or of something else: after the endings below."""

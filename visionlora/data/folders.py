@@ -215,7 +215,7 @@ def _read(
     problems: list[str] = []
     for split, path in layout.tables.items():
         table = read_table(path, class_name, separator)
-        notes += table.notes
+        notes += [note for note in table.notes if note not in notes]
         if others := table.left_out(walk(path.parent)[0]):
             one = "1 image is" if len(others) == 1 else f"{len(others)} images are"
             notes.append(f"{one} not in {path.name}: left out")

@@ -19,6 +19,8 @@ _SUFFIXES = {
     "TIFF": (".tif", ".tiff"),
     "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
 }
+TGA = (".tga", ".vda", ".icb", ".vst")
+"""Suffixes of the one format that is read by its suffix: its files begin with no mark."""
 _OPTIONAL = {
     "JPEG2000": (".jp2", ".j2k", ".jpx", ".jpf"),
     "AVIF": (".avif",),
@@ -39,7 +41,7 @@ FORMATS = tuple(_SUFFIXES)
 """Pillow's names of the formats that are read. Everything else that Pillow can open (EPS runs Ghostscript)
 stays out, whatever the file is called."""
 
-SUFFIXES = frozenset(suffix for suffixes in _SUFFIXES.values() for suffix in suffixes)
+SUFFIXES = frozenset((*TGA, *(suffix for suffixes in _SUFFIXES.values() for suffix in suffixes)))
 
 AS_TEXT = "an image that was copied as text (a file transfer or an editor did that: copy it as binary)"
 IDX, PICKLE = "an IDX file of arrays (MNIST's)", "a Python pickle"
@@ -49,8 +51,16 @@ _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"GIF8", "GIF"),
     (b"BM", "BMP"),
+    (b"II*\x00\x10\x00\x00\x00CR", "a camera raw file"),
+    (b"IIU\x00", "a camera raw file"),
+    (b"IIRO", "a camera raw file"),
+    (b"FUJIFILMCCD-RAW", "a camera raw file"),
+    (b"FOVb", "a camera raw file"),
+    (b"\x00MRM", "a camera raw file"),
     (b"II*\x00", "TIFF"),
     (b"MM\x00*", "TIFF"),
+    (b"II+\x00", "TIFF"),
+    (b"MM\x00+", "TIFF"),
     (b"\x00\x00\x00\x0cjP  ", "JPEG2000"),
     (b"\xff\x4f\xff\x51", "JPEG2000"),
     (b"\x89PNG\n", AS_TEXT),
@@ -82,6 +92,26 @@ _MAGIC = (
     (b"7z\xbc\xaf", "a 7z archive"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"\x00\x00\x01\x00", "an icon"),
+    (b"\x00\x00\x02\x00\x01\x00", "an icon"),
+    (b"icns", "an icon"),
+    (b"II\xbc\x01", "JPEG XR"),
+    (b"\x01\xda\x00\x01", "an SGI image"),
+    (b"\x01\xda\x01\x01", "an SGI image"),
+    (b"\x0a\x05\x01", "a PCX image"),
+    (b"AT&TFORM", "a DjVu document"),
+    (b"\x01\x00\x00\x00\x6c\x00\x00\x00", "a drawing of Windows (EMF)"),
+    (b"\xd7\xcd\xc6\x9a", "a drawing of Windows (WMF)"),
+    (b"\x1aE\xdf\xa3", "a video"),
+    (b"\x00\x00\x01\xba", "a video"),
+    (b"FLV\x01", "a video"),
+    (b"ID3", "a sound"),
+    (b"OggS", "a sound"),
+    (b"fLaC", "a sound"),
+    (b"MZ", "a program of Windows"),
+    (b"\x7fELF", "a program"),
+    (b"BZh", "a bzip2 archive"),
+    (b"\xfd7zXZ\x00", "an xz archive"),
+    (b"\x28\xb5\x2f\xfd", "a zstd archive"),
     (b"version https://git-lfs", "a Git LFS pointer (git lfs pull fetches the image)"),
     (b"\x89HDF", "an HDF5 file"),
     (b"\x93NUMPY", "a NumPy array"),
@@ -105,7 +135,7 @@ _MAGIC = (
 )
 UNREAD_KINDS = (
     "JPEG XL", "JPEG-LS", "OpenEXR", "Radiance HDR", "FITS", "FLIF", "BPG", "MNG", "a QOI file",
-    "a DDS texture", "an icon",
+    "a DDS texture", "an icon", "JPEG XR", "an SGI image", "a PCX image", "a TGA image",
 )  # fmt: skip
 """Of what :func:`sniff` may say, what shows something but is not read."""
 _BRANDS = {
@@ -113,10 +143,18 @@ _BRANDS = {
     b"avis": "AVIF",
     b"heic": "HEIF",
     b"heix": "HEIF",
+    b"heim": "HEIF",
+    b"heis": "HEIF",
+    b"hevx": "HEIF",
     b"mif1": "HEIF",
+    b"mif2": "HEIF",
+    b"msf1": "HEIF",
     b"hevc": "HEIF",
     b"crx ": "a camera raw file",
 }
+
+
+_BLANKS = b"\xef\xbb\xbf \t\r\n\x00"
 
 
 def is_image_name(text: str) -> bool:
@@ -154,6 +192,14 @@ def sniff(head: bytes) -> str | None:
     return (
         "a text file" if text and all(letter.isprintable() or letter.isspace() for letter in text) else None
     )
+
+
+def from_its_start(content: bytes) -> bytes | None:
+    """A JPEG or PNG without the blanks, zeros and marks of byte order that a script has written in front of
+    it; None: there are none, or what follows is neither."""
+    start = content.lstrip(_BLANKS)
+    found = len(start) < len(content) and start.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"))
+    return start if found else None
 
 
 def without_metadata(content: bytes) -> bytes | None:

@@ -13,9 +13,9 @@ from typing import IO
 import numpy
 from PIL import Image, JpegImagePlugin
 
-from visionlora.data.formats import FORMATS, SUFFIXES, UNREAD_KINDS, sniff, without_metadata
+from visionlora.data.formats import FORMATS, SUFFIXES, TGA, from_its_start, without_metadata
 from visionlora.data.share import retried
-from visionlora.data.tiff import channels_of
+from visionlora.data.unreadable import reason
 from visionlora.errors import VisionLoraError
 
 __all__ = [
@@ -132,12 +132,12 @@ def open_image(path: str | Path, *, shorter_side: int | None = None) -> Image.Im
         rescued = _rescue(path, shorter_side, error)
         if rescued is not None:
             return rescued[0]
-        raise BadImage(path, _reason(path, error)) from error
+        raise BadImage(path, reason(path, error)) from error
 
 
 def _decoded(path: Path, shorter_side: int | None) -> Image.Image:
     with path.open("rb") as file:
-        return _decode(file, shorter_side)[0]
+        return _decode(file, shorter_side, _formats(path))[0]
 
 
 def decode_image(
@@ -149,16 +149,23 @@ def decode_image(
         BadImage: as :func:`open_image`; ``path`` is named in it.
     """
     try:
-        return _decode(io.BytesIO(content), shorter_side)
+        return _decode(io.BytesIO(content), shorter_side, _formats(path))
     except Exception as error:
         rescued = _rescue(path, shorter_side, error)
         if rescued is not None:
             return rescued
-        raise BadImage(path, _reason(path, error)) from error
+        raise BadImage(path, reason(path, error)) from error
 
 
-def _decode(file: IO[bytes], shorter_side: int | None) -> tuple[Image.Image, tuple[int, int]]:
-    with _opened(file) as image:
+def _formats(path: Path) -> tuple[str, ...]:
+    """TGA files begin with nothing that tells them from others, so theirs is the one suffix that counts."""
+    return (*FORMATS, "TGA") if path.suffix.casefold() in TGA else FORMATS
+
+
+def _decode(
+    file: IO[bytes], shorter_side: int | None, formats: tuple[str, ...] = FORMATS
+) -> tuple[Image.Image, tuple[int, int]]:
+    with _opened(file, formats) as image:
         size = image.size
         shrinks = isinstance(image, JpegImagePlugin.JpegImageFile)
         _refuse_monsters(image.width, image.height, MAX_JPEG_PIXELS if shrinks else MAX_PIXELS)
@@ -183,9 +190,9 @@ def upright(image: Image.Image) -> Image.Image:
     return rgb if turn is None else rgb.transpose(turn)
 
 
-def _opened(file: IO[bytes]) -> Image.Image:
+def _opened(file: IO[bytes], formats: tuple[str, ...]) -> Image.Image:
     try:
-        return Image.open(file, formats=FORMATS)
+        return Image.open(file, formats=formats)
     except Image.DecompressionBombError:
         # Pillow refuses by size before a JPEG can say that it will be decoded smaller.
         file.seek(0)
@@ -205,11 +212,12 @@ def _orientation(image: Image.Image) -> Image.Transpose | None:
 def _rescue(
     path: Path, shorter_side: int | None, error: Exception
 ) -> tuple[Image.Image, tuple[int, int]] | None:
-    """The image without its metadata, where it was the metadata that ``error`` is about."""
+    """The image without its metadata, or the blanks in front of it, where ``error`` is about those."""
     if isinstance(error, (MemoryError, Image.DecompressionBombError)):
         return None
     try:
-        pixels = without_metadata(path.read_bytes())
+        content = path.read_bytes()
+        pixels = from_its_start(content) or without_metadata(content)
         return None if pixels is None else _decode(io.BytesIO(pixels), shorter_side)
     except Exception:
         return None
@@ -220,61 +228,6 @@ def _refuse_monsters(width: int, height: int, most: int) -> None:
         raise ValueError(f"{width} x {height} pixels, more than {most // 1_000_000} million")
     if max(width, height) > MAX_ASPECT * min(width, height):
         raise ValueError(f"{width} x {height} pixels, more than {MAX_ASPECT} times longer than wide")
-
-
-def _reason(path: Path, error: Exception) -> str:
-    if isinstance(error, FileNotFoundError):
-        if not path.is_symlink():
-            return "no such file"
-        annex = ": git annex get fetches it" if "/annex/objects/" in str(path.readlink()) else ""
-        return f"a link to a file that is not there{annex}"
-    if isinstance(error, PermissionError):
-        return "no permission to read it"
-    if isinstance(error, IsADirectoryError):
-        return "a folder, not an image"
-    if isinstance(error, OSError) and error.errno is not None:
-        return "a link to itself" if path.is_symlink() else (error.strerror or str(error)).lower()
-    if isinstance(error, MemoryError):
-        return "too large for the memory of this machine"
-    kind = _kind(path)
-    message = " ".join(str(error).split())
-    if isinstance(error, Image.UnidentifiedImageError):
-        return _unidentified(kind, path)
-    if "decoder object" in message:
-        message = "damaged or truncated"
-    if isinstance(error, Image.DecompressionBombError):
-        message = message.partition(", could be")[0]
-    elif not (isinstance(error, (OSError, ValueError)) and message):
-        message = f"damaged ({type(error).__name__}: {message})"
-    return f"{kind}: {message}" if kind in FORMATS else message
-
-
-def _unidentified(kind: str | None, path: Path) -> str:
-    if kind == "":
-        return "an empty file (a cloud's placeholder, or an interrupted copy?)"
-    if kind == "TIFF" and (channels := channels_of(path)):
-        return f"a damaged TIFF, or of a kind that is not read: {channels}; save three channels of it as PNG"
-    if kind in FORMATS:
-        return f"a damaged {kind}"
-    if kind == "HEIF":
-        return "HEIC, which pip install 'visionlora[heic]' reads"
-    if kind in ("AVIF", "JPEG2000"):
-        return f"{kind}, which the installed Pillow does not read"
-    if kind in UNREAD_KINDS:
-        return f"{kind}, not an image of a kind that is read; save it as PNG"
-    if not kind:
-        return "not an image, or a damaged one"
-    return kind if kind.startswith("an image") else f"{kind}, not an image"
-
-
-def _kind(path: Path) -> str | None:
-    """What the file is by its first bytes; "" where it has none."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(256)
-    except OSError:
-        return None
-    return sniff(head) if head else ""
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from visionlora.data.annotation_files import Annotated, annotated
 from visionlora.data.formats import is_image_name
 from visionlora.data.split_names import split_name
 from visionlora.errors import VisionLoraError
@@ -15,14 +16,14 @@ LIST = "\x1f"
 """Between the items of a JSON list in a field."""
 _FORMS = '[{"file_name": ..., "label": ...}, ...] or {"FILE": "LABEL", ...}'
 _OTHERS: dict[str, tuple[frozenset[str], str]] = {
-    "COCO's, with images and annotations apart": (frozenset(("images", "annotations")), "save a CSV of"),
-    "labelme's, with outlines in one image": (frozenset(("shapes", "imagePath")), "save a CSV of"),
     "MegaDetector's, with boxes": (frozenset(("images", "detection_categories")), "save a CSV of"),
-    "Datumaro's, with names apart": (frozenset(("items", "categories")), "save a CSV of"),
-    "VoTT's, with boxes": (frozenset(("assets",)), "export CSV:"),
-    "Label Studio's with all it knows": (frozenset(("annotations", "data")), "export CSV or JSON-MIN:"),
+    "COCO's without classes (captions?)": (frozenset(("images", "annotations")), "save a CSV of"),
+    "labelme's, with outlines in one image": (frozenset(("shapes", "imagePath")), "save a CSV of"),
+    "Datumaro's without classes": (frozenset(("items", "categories")), "save a CSV of"),
+    "VoTT's without classes": (frozenset(("assets",)), "export CSV:"),
+    "Label Studio's without classes": (frozenset(("annotations", "data")), "export CSV or JSON-MIN:"),
 }  # fmt: skip
-"""Files of labelling tools: their keys, and what to do."""
+"""Files of labelling tools that say no classes: their keys, and what to do."""
 
 Numbered = list[tuple[int, list[str]]]
 
@@ -49,18 +50,20 @@ def json_lines(path: Path, lines: Sequence[str]) -> Numbered:
     return _rows(path, objects)
 
 
-def json_table(path: Path, text: str, lines: Sequence[str]) -> Numbered:
-    """The rows of a JSON file that lists images and labels in any usual way, numbered from 1.
+def json_table(path: Path, text: str, lines: Sequence[str]) -> tuple[Numbered, Annotated | None]:
+    """The rows of a JSON file that lists images and labels in any usual way, numbered from 1; and what a
+    labelling tool says, if it is a file of one.
 
     Understood are a list of objects or of pairs, such a list as the one list of an object, lists by split,
-    ``{file: label}``, ``{file: object}``, ``{label: files}``, and the columns of pandas. A file of objects
-    without a list is read as JSON Lines.
+    ``{file: label}``, ``{file: object}``, ``{label: files}``, the columns of pandas, and what
+    :func:`visionlora.data.annotation_files.annotated` reads. A file of objects without a list is read as JSON
+    Lines.
 
     Raises:
         VisionLoraError: it is not JSON, or lists images in no such way.
     """
     if not text.strip():
-        return []
+        return [], None
 
     def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
         if len(dict(pairs)) < len(pairs):
@@ -72,10 +75,12 @@ def json_table(path: Path, text: str, lines: Sequence[str]) -> Numbered:
         value = json.loads(text, object_pairs_hook=once)
     except json.JSONDecodeError as error:
         if error.msg == "Extra data" and error.lineno > 1:
-            return json_lines(path, lines)
+            return json_lines(path, lines), None
         raise _not_json(f"{path} line {error.lineno}", error, f"write {_FORMS}") from error
     except (ValueError, RecursionError) as error:
         raise _not_json(str(path), error, f"write {_FORMS}") from error
+    if found := annotated(value):
+        return _rows(path, list(enumerate(found.rows, 1))), found
     for what, (keys, advice) in _OTHERS.items():
         first = value[0] if isinstance(value, list) and value else value
         if isinstance(first, dict) and keys <= first.keys():
@@ -83,7 +88,7 @@ def json_table(path: Path, text: str, lines: Sequence[str]) -> Numbered:
     objects = _listed(value) if isinstance(value, list) else _of_object(value)
     if objects is None:
         raise VisionLoraError(f"{path} does not list images and labels; write {_FORMS}, or save it as CSV")
-    return _rows(path, list(enumerate(objects, 1)))
+    return _rows(path, list(enumerate(objects, 1))), None
 
 
 def with_objects(rows: Numbered) -> Numbered:

@@ -16,6 +16,7 @@ from visionlora.errors import VisionLoraError
 from visionlora.text import listed
 
 _TABLES = (".csv", ".tsv", ".jsonl", ".json")
+_LISTS_OF_LABELS = (*_TABLES, ".txt", ".lst", ".tab", ".ndjson")
 _SHEETS = (".mat", ".xlsx", ".xls", ".ods", ".numbers", ".parquet")
 _MOST_BYTES = 2**24
 """Of a JSON file that is read for a hint: one of boxes has gigabytes."""
@@ -119,10 +120,28 @@ def table_near(folder: Path, root: Path) -> Path | None:
         return _has_labels(path), "submission" not in path.stem.casefold(), split_name(path.stem) == "train"
 
     for here in _up_to(folder, root):
-        tables = [path for path in _files_of(here) if _may_be_table(path)]
+        stems = {path.stem for path in entries(folder).images}
+        tables = [path for path in _files_of(here) if path.stem not in stems and _may_be_table(path)]
         if tables:
             return max(tables, key=promise)
     return None
+
+
+def tables_up_to(folder: Path, root: Path) -> list[Path]:
+    """The tables of labels in ``folder`` and the folders above it up to ``root``; no examples of submissions,
+    and of many texts beside images (captions, boxes) none."""
+    found = []
+    while True:
+        images = {path.stem for path in entries(folder).images}
+        files = [path for path in _files_of(folder) if path.stem not in images]
+        found += [
+            path for path in files
+            if path.suffix.casefold() in _LISTS_OF_LABELS and "submission" not in path.stem.casefold()
+            and path.is_file() and path.stat().st_size <= _MOST_BYTES and _has_labels(path)
+        ]  # fmt: skip
+        if folder == root or not folder.is_relative_to(root):
+            return found
+        folder = folder.parent
 
 
 def unread_table(folder: Path, root: Path) -> Path | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from visionlora.data.label_files import describe_lists, describe_tables, is_list
@@ -12,6 +13,7 @@ from visionlora.data.layout_hints import describe_empty, describe_packed, refuse
 from visionlora.data.masks import are_masks_beside, is_masks
 from visionlora.data.split_names import SPLITS, is_evaluation, is_unlabelled, split_and_rest, split_name
 from visionlora.data.table import labels_in
+from visionlora.data.tables_beside import tables_beside
 from visionlora.data.walk import Entries, entries, has_files, has_images, walk
 from visionlora.data.wrappers import WRAPPERS, inside_of, is_wrapper, table_in, wrapped
 from visionlora.errors import VisionLoraError
@@ -55,7 +57,7 @@ def recognise(root: Path, class_name: str | None = None, several: bool = False) 
             notes[:] = [f"{here.relative_to(root).as_posix()} is the only folder with images: entered"]
         layout = (
             _table(found, several)
-            or _splits(here, found, class_name, several)
+            or _splits(root, here, found, class_name, several)
             or _inner_splits(found, class_name)
         )
         if layout is not None:
@@ -64,6 +66,14 @@ def recognise(root: Path, class_name: str | None = None, several: bool = False) 
         if inside is None:
             break
         here = inside
+    filled = list(islice((folder for folder in found.folders if has_images(folder)), 2))
+    if class_name is None and (len(filled) == 1 or not filled):  # a class, or images that a table labels
+        loose = filled[0] if filled else here
+        tables, said = tables_beside(root, {"train": loose}, several)
+        if tables and not (filled and found.images):
+            name = f"images, labels in {next(iter(tables.values())).name}"
+            unread = describe_lists(lists, tables.values())
+            return _with_notes(Layout(name, tables=tables), [*notes, *said, *unread])
     name = "images of one class" if found.images and not found.folders else "class folders"
     notes += describe_tables(found.others if found.folders else ())
     return _with_notes(Layout(name, {"train": here}), [*notes, *describe_lists(lists)])
@@ -105,7 +115,7 @@ def _maker(table: Path) -> str:
     return "Roboflow" if table.name.startswith("_") else "Hugging Face"
 
 
-def _splits(here: Path, found: Entries, class_name: str | None, several: bool) -> Layout | None:
+def _splits(root: Path, here: Path, found: Entries, class_name: str | None, several: bool) -> Layout | None:
     """Folders of splits, told from classes that are called train, val or test."""
     named = _named_splits(found.folders)
     if not named:
@@ -154,6 +164,13 @@ def _splits(here: Path, found: Entries, class_name: str | None, several: bool) -
         for folder in chosen.values() if inside[folder] != folder
     ]  # fmt: skip
     what = "images of one class" if shapes[chosen["train"]] == "images" else "class folders"
+    if class_name is None and shapes[chosen["train"]] == "images":
+        listed, said = tables_beside(
+            root, {split: inside[folder] for split, folder in chosen.items()}, several
+        )
+        if listed:
+            words = " and ".join(table.name for table in listed.values())
+            return Layout(f"images in {names}, labels in {words}", tables=listed, notes=(*notes, *said))
     folders = {split: inside[folder] for split, folder in chosen.items()}
     return Layout(f"{what} in {names}", folders=folders, notes=tuple(notes))
 

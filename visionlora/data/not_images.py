@@ -18,7 +18,7 @@ _OTHERS: tuple[tuple[str, str], ...] = (
     ),
     (".jxl", "JPEG XL images; save them as JPEG"),
     (
-        ".tga .pcx .qoi .dds .sgi .icns .ico .cur .exr .hdr .fits .fit .pfm .xpm .xbm .wbmp .bpg .flif .jxr "
+        ".pcx .qoi .dds .sgi .icns .ico .cur .exr .hdr .fits .fit .pfm .xpm .xbm .wbmp .bpg .flif .jxr "
         ".wdp .jls .wmf .emf .fz .ecw .sid",
         "images of a kind that is not read; save them as PNG",
     ),
@@ -68,6 +68,8 @@ _BY_KIND = {
     "JPEG XL": ".jxl", "a Photoshop file": ".psd", "a PDF document": ".pdf", "an SVG drawing": ".svg",
     "a zip archive": ".zip", "a rar archive": ".rar", "a 7z archive": ".7z", "a gzip archive": ".gz",
     "a video": ".mp4", "a Parquet file": ".parquet", "an Arrow file": ".arrow",
+    "a camera raw file": ".cr2", "a sound": ".mp3", "a bzip2 archive": ".bz2", "an xz archive": ".xz",
+    "a zstd archive": ".zst", "JPEG XR": ".jxr",
     "an SQLite database": ".sqlite", "HEIF": ".heic", "AVIF": ".avif",
 }  # fmt: skip
 """What the first bytes of a file say -> a suffix of that kind."""

@@ -48,6 +48,8 @@ class Rows:
     """Whether the first row certainly names the columns (JSON's keys do)."""
     unit: str = "line"
     """What the numbers count."""
+    of_tool: bool = False
+    """Whether a labelling tool wrote it, which lists images without a class, too."""
 
 
 def read_rows(path: Path) -> Rows:
@@ -71,9 +73,11 @@ def read_rows(path: Path) -> Rows:
         what = f"{suffix} files are {hint}" if hint else what
         raise VisionLoraError(f"{path} is neither a folder nor a .csv; {what}")
     text, notes = _text(path)
-    unit = "line"
+    unit, tool = "line", None
     if suffix == ".json" or (suffix not in _JSON and _is_json(text)):
-        numbered, unit = json_table(path, text, _lines(text)), "entry"
+        unit = "entry"
+        numbered, tool = json_table(path, text, _lines(text))
+        notes = (*notes, *(tool.notes if tool else ()))
     elif suffix in _JSON:
         numbered = json_lines(path, _lines(text))
     else:
@@ -86,7 +90,7 @@ def read_rows(path: Path) -> Rows:
             numbered = with_objects(numbered)
     if not numbered:
         raise VisionLoraError(f"{path} is empty; each {unit} is path,label or path,label,split")
-    return Rows(numbered, notes, numbered[0][0] == 0, unit)
+    return Rows(numbered, notes, numbered[0][0] == 0, unit, tool is not None)
 
 
 def _is_json(text: str) -> bool:

@@ -158,7 +158,7 @@ def refuse_several(path: Path, column: str, cells: Sequence[str]) -> None:
         if found is not None:
             raise SeveralLabels(
                 f"{path}: column {column} has several labels of an image, the first: {', '.join(found)}; set "
-                "task=multi_label to learn all of them, or write one label a row"
+                "task=multi_label to learn all of them, or give each image one"
             )
 
 

@@ -79,7 +79,7 @@ def read_table(path: Path, class_name: str | None = None, separator: str | None 
     names = rows.numbered[0][1] if columns.header else None
     place = columns.label
     called = names[place] if names and place is not None else f"{(place or 0) + 1}"
-    reader = _Reader(path, columns, class_name, form, rows.unit, called)
+    reader = _Reader(path, columns, class_name, form, rows, called)
     if names:
         body = [row for _, row in rows.numbered[1:]]
         notes += refused_rows(names, body, columns.used, rows.unit)
@@ -128,13 +128,14 @@ class _Reader:
         columns: Columns,
         class_name: str | None,
         form: LabelForm | None,
-        unit: str,
+        rows: Rows,
         label_column: str,
     ) -> None:
         self.path = path
         self.label_column = label_column
         self._paths = PathsOf(path)
-        self.unit = unit
+        self.unit = rows.unit
+        self.of_tool = rows.of_tool
         self.columns = columns
         self.class_name = class_name
         self.form = form
@@ -237,7 +238,9 @@ class _Reader:
             again = "repeat an image with the same label: left out" if self.form is None else again
             notes.append(f"{self._repeated} lines {again}")
         if self.unlabelled:
-            notes.append(f"{len(self.unlabelled)} lines name an image and no class: left out")
+            lines = "lines name" if self.unit == "line" else "entries name"
+            lines = f"1 {self.unit} names" if len(self.unlabelled) == 1 else f"{len(self.unlabelled)} {lines}"
+            notes.append(f"{lines} an image and no class: left out")
         images = [image for split in self.found.values() for image in split]
         return notes if self.form else [*notes, *label_notes(images, self.label_column)]
 
@@ -262,6 +265,8 @@ class _Reader:
             label = "any" if name else ""
         elif columns.classes:
             label = one_hot(self.at(number), row, columns)
+        elif not label and self.of_tool:
+            label = None
         if not name or label == "":
             lacking = "no label, or several" if name else "no path"
             raise VisionLoraError(f"{self.at(number)}: {lacking}; write it, or remove the line")

@@ -7,7 +7,10 @@ from pathlib import Path
 from visionlora.data.split_names import split_and_rest, split_name
 from visionlora.data.walk import Entries, entries, has_images
 
-TABLES = ("metadata.csv", "metadata.jsonl", "_classes.csv", "_annotations.csv")
+TABLES = (
+    "metadata.csv", "metadata.jsonl", "_classes.csv", "_annotations.csv", "_annotations.coco.json",
+    "_annotations.createml.json",
+)  # fmt: skip
 """Tables of labels that lie among the images: Hugging Face's (imagefolder), Roboflow's."""
 
 WRAPPERS = 32

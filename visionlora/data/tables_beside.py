@@ -1,0 +1,104 @@
+"""Tables that lie beside images which nobody has sorted into folders, and list their labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from visionlora.data.class_hints import first_words
+from visionlora.data.label_files import tables_up_to
+from visionlora.data.several_labels import AUTO, SeveralLabels
+from visionlora.data.split_names import split_and_rest
+from visionlora.data.table import Table, read_table
+from visionlora.data.walk import entries, walk
+from visionlora.errors import VisionLoraError
+
+_MOST_MISSING = 0.1
+"""Of the images of a folder: where a table lacks more, it is about something else."""
+_FEW = 10
+_MOST_LABELS = 0.5
+"""Labels over images: captions and numbers of rows are as many as the images."""
+
+
+def tables_beside(
+    root: Path, folders: Mapping[str, Path], several: bool
+) -> tuple[dict[str, Path], list[str]]:
+    """(split -> the table of its images, notes) where the folders of a layout hold images and no class
+    folders, and tables in ``root`` list their labels; the split "" is decided in the table. Empty where there
+    is no such table, or several that may be meant.
+
+    Args:
+        root: what the user gave.
+        folders: of the layout, split -> folder.
+        several: images have any number of labels.
+
+    Raises:
+        SeveralLabels: the one table gives images several labels, and ``several`` is not set.
+    """
+    inside = {split: entries(folder) for split, folder in folders.items()}
+    if not all(one.images and not one.folders for one in inside.values()):
+        return {}, []
+    files = {split: list(one.images) for split, one in inside.items()}
+    paths = dict.fromkeys(path for folder in folders.values() for path in tables_up_to(folder, root))
+    read: dict[Path, Table] = {}
+    for path in paths:
+        try:
+            read[path] = read_table(path, None, AUTO if several else None)
+        except SeveralLabels:
+            if len(paths) == 1:
+                raise
+        except VisionLoraError:  # it may be about other images
+            continue
+    fitting = {
+        split: [path for path, table in read.items() if _lists(table, images)]
+        for split, images in files.items()
+    }
+    if len(fitting["train"]) != 1:
+        return {}, []
+    (table,) = fitting["train"]
+    if _are_numbers(read[table]) and first_words(files["train"]):  # Oxford's pets: the names say more
+        return {}, []
+    chosen = {split: found[0] for split, found in fitting.items() if len(found) == 1}
+    if len(set(chosen.values())) > 1:
+        if any(split_and_rest(path.stem)[0] != split for split, path in chosen.items()):
+            return {}, []
+        tables = chosen
+    else:
+        tables = {"": table}
+    names = " and ".join(path.name for path in tables.values())
+    notes = [f"no class folders: the labels are those of {names}"]
+    notes += [
+        f"{folder.name} holds images without labels: left out"
+        for split, folder in folders.items() if split not in chosen
+    ]  # fmt: skip
+    return tables, [*notes, *_left_out(read, tables, files, chosen)]
+
+
+def _lists(table: Table, images: Sequence[Path]) -> bool:
+    """Whether a table has labels for almost all images, and few enough to be classes."""
+    if len(table.left_out(images)) > _MOST_MISSING * len(images):
+        return False
+    listed = [image for split in table.images.values() for image in split]
+    labels = {image.label for image in listed}
+    return len(labels) < _FEW or len(labels) <= _MOST_LABELS * len(listed)
+
+
+def _are_numbers(table: Table) -> bool:
+    return all((image.label or "").isdecimal() for images in table.images.values() for image in images)
+
+
+def _left_out(
+    read: Mapping[Path, Table],
+    tables: Mapping[str, Path],
+    files: Mapping[str, Sequence[Path]],
+    chosen: Mapping[str, Path],
+) -> list[str]:
+    """A note about images that the table does not name, where it lies in a folder without images."""
+    notes = []
+    for split, path in chosen.items():
+        if path not in tables.values() or walk(path.parent)[0]:  # whoever reads it says so
+            continue
+        if others := read[path].left_out(files[split]):
+            are = "1 image is" if len(others) == 1 else f"{len(others)} images are"
+            notes.append(f"{are} not in {path.name}: left out")
+    return notes
