@@ -31,6 +31,7 @@ from visionlora.files import (
     require_writable,
     write_json,
 )
+from visionlora.paths import cache_directory, with_home
 
 PLACES = {
     "a folder": ("folder", "is a folder"),
@@ -285,3 +286,11 @@ def test_a_new_folder_is_nobody_elses(tmp_path: Path, monkeypatch: pytest.Monkey
     for name, value in (("WORLD_SIZE", "2"), ("LOCAL_RANK", "1"), ("LOCAL_WORLD_SIZE", "2")):
         monkeypatch.setenv(name, value)
     assert new_folder(path) == path, "processes that start together share one"
+
+
+def test_without_a_home_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("VISIONLORA_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: os.fspath(path))
+    assert cache_directory() is None
+    assert with_home("~nobody-here/x") == Path("~nobody-here/x")

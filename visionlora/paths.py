@@ -16,11 +16,18 @@ def shipped(relative: str) -> Path:
     return _SHIPPED / relative
 
 
+def with_home(path: str | Path) -> Path:
+    """The path with the home folder for ``~``; of a user that this machine does not know, as it is."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path raises for an unknown user
+
+
 def cache_directory() -> Path | None:
-    """Where what was found out once is kept; None: nowhere (VISIONLORA_CACHE is empty)."""
+    """Where what was found out once is kept; None: nowhere (VISIONLORA_CACHE is empty, or nobody knows the
+    home folder, as in a container of another user's)."""
     directory = os.environ.get("VISIONLORA_CACHE")
     if directory is None:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "visionlora"
+        cache = with_home(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "visionlora"
+        return cache if cache.parts[0] != "~" else None
     return Path(directory) if directory else None
 
 

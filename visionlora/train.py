@@ -15,6 +15,7 @@ from visionlora.command import Command, complain, fail, in_sweep, launch, regist
 from visionlora.errors import VisionLoraError
 from visionlora.files import link_outside
 from visionlora.lazy import garbage_kept
+from visionlora.paths import with_home
 from visionlora.place import place
 from visionlora.processes import joined, run_in
 from visionlora.run_folder.checkpoints import was_removed
@@ -107,7 +108,7 @@ def _open(path: Path, config: DictConfig, overrides: Sequence[str]) -> tuple[Run
         return RunFolder.start(path, config), config
     if in_sweep():
         raise VisionLoraError("resume continues one run; leave -m out")
-    if path.resolve() != Path(resumed).expanduser().resolve():
+    if path.resolve() != with_home(resumed).resolve():
         raise VisionLoraError(
             f"resume: {resumed} holds no run (there is no config.yaml in it); give the folder of a run, or "
             "start it again"
@@ -213,15 +214,15 @@ def in_its_folder(given: Sequence[str]) -> list[str]:
         VisionLoraError: another folder is given too, or a link in the run's folder leads out of it.
     """
     named = [word.partition("=")[2] for word in given if word.partition("=")[0] in ("resume", "resume.run")]
-    if not named or not (Path(named[-1]).expanduser() / CONFIG).is_file():
+    if not named or not (with_home(named[-1]) / CONFIG).is_file():
         return list(given)  # not the folder of a run: that is reported once the options are read
-    link = link_outside(Path(named[-1]).expanduser())
+    link = link_outside(with_home(named[-1]))
     if link is not None:
         raise VisionLoraError(
             f"resume: {link} is a link that leads out of the run's folder, and a run writes nowhere else; "
             "put what it leads to in its place"
         )
-    own = Path(named[-1]).expanduser().resolve()
+    own = with_home(named[-1]).resolve()
     others = [word.partition("=")[2] for word in given if word.partition("=")[0] == "hydra.run.dir"]
     if any(Path(other).expanduser().resolve() != own for other in others):
         raise VisionLoraError("resume continues a run in its own folder; leave hydra.run.dir out")

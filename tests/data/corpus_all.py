@@ -17,6 +17,7 @@ from tests.data import (
     corpus_ordinary,
     corpus_others,
     corpus_outside,
+    corpus_people,
     corpus_public,
     corpus_sets,
     corpus_tables,
@@ -52,6 +53,7 @@ def cases() -> Iterator[Case]:
     yield from corpus_sets.sets()
     yield from corpus_alike.all_alike()
     yield from corpus_tools.labelling_tools()
+    yield from corpus_people.people()
 
 
 if __name__ == "__main__":

@@ -274,3 +274,29 @@ def test_a_folder_that_nobody_may_look_into_is_named(
     refuse_to_all(monkeypatch, closed)
     with pytest.raises(VisionLoraError, match=f"cannot read .*{name}: Permission denied; check its perm"):
         scan(tmp_path)
+
+
+@pytest.mark.parametrize("before", ["file://", "file:", "file://localhost", "FILE://"])
+def test_an_address_of_a_file_is_its_path(draw: Draw, tmp_path: Path, before: str) -> None:
+    draw("my pets/cat/a.png")
+    draw("my pets/dog/b.png")
+    address = f"{before}{tmp_path}/my%20pets"
+    assert scan(address).classes == ("cat", "dog")
+
+
+def test_a_home_of_nobody_is_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(VisionLoraError, match=r"there is no folder ~nobody-here/pets in "):
+        scan("~nobody-here/pets")
+
+
+@pytest.mark.parametrize("path", ["C:\\Users\\me\\pets", "D:/pets", "\\\\nas\\pets"])
+def test_a_path_of_windows_says_so(path: str) -> None:
+    with pytest.raises(VisionLoraError, match="is a path of Windows; give the folder as this system"):
+        scan(path)
+
+
+@pytest.mark.parametrize("address", ["https://x.y/pets.zip", "s3://bucket/pets", "hf://datasets/a/b"])
+def test_an_address_is_refused_as_it_is_written(address: str) -> None:
+    with pytest.raises(VisionLoraError, match=f"^{address} is an address, which is not downloaded"):
+        scan(address)

@@ -86,3 +86,8 @@ def test_many_unknown_names_are_looked_up_at_once(monkeypatch: pytest.MonkeyPatc
     assert compared == []  # slow, and only needed for a message
     assert "class 'other 299' is not one of the network's 1000 classes" in str(unknown.value)
     assert compared == ["other 299"]
+
+
+def test_an_output_is_found_in_either_unicode_form() -> None:
+    assert find_class("Ka\u0308fer", ["dog", "K\u00e4fer"]) == 1
+    assert find_class("K\u00e4fer", ["dog", "Ka\u0308fer"]) == 1

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from visionlora.data.masks import are_masks_beside, describe_sets, mask_files
-from visionlora.data.spellings import joined
+from visionlora.data.spellings import folded, joined
 from visionlora.data.split_names import GENERIC, SPLITS, split_and_rest, split_name
 from visionlora.data.walk import entries
-from visionlora.text import listed
+from visionlora.text import in_words, listed
 
 _NUMBERED = re.compile(r"([^\W\d_]+(?:[ _-][^\W\d_]+)*)[\W_]*\d+[\W_]*")
 _CAMERA = frozenset(
@@ -22,7 +22,8 @@ _CAMERA = frozenset(
 )  # fmt: skip
 _MONTHS = r"(jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-zä]*\.?"
 _UNNAMED = re.compile(
-    r"(new folder|untitled folder|neuer ordner|nouveau dossier|nueva carpeta|新建文件夹).*"
+    r"(instance|class|reg|regularization)[ _-]ima?ge?s"
+    r"|(new folder|untitled folder|neuer ordner|nouveau dossier|nueva carpeta|新建文件夹).*"
     r"|(un|no)[ _-]?label(l?ed)?|un-?sorted|to[ _-]?sort"
     r"|runs?|results?|outputs?|predictions?|augment(ed|ations?)|back-?ups?|te?mp|previews?|thumb(nail)?s?"
     r"|photos from \d{4}|(19|20)\d\d|(19|20)\d\d[._-]?(0[1-9]|1[0-2])([._-]?[0-3]\d)?([ _].*)?"
@@ -54,7 +55,7 @@ def describe_classes(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
     notes += [*_splits_in_train(classes), *describe_sets(classes)]
     if len(classes) == 1 and (called := first_words([path for paths in classes.values() for path in paths])):
         notes.append(
-            f"{names[0]} is the only class, and its images begin with {' and '.join(called)}; a folder for "
+            f"{names[0]} is the only class, and its images begin with {in_words(called)}; a folder for "
             "each makes these the classes"
         )
     unnamed = [
@@ -88,7 +89,7 @@ def describe_twice(classes: Iterable[str]) -> list[str]:
         shorter = [_COPY.sub(r"\1", key), key.removesuffix("s"), key.removesuffix("es"), key.rstrip(" ._")]
         shorter += [key.lstrip("0") or "0", key.removesuffix(".0")]
         known = next((plain[one] for one in shorter if one != key and one in plain), same[joined(name)])
-        if known != name:
+        if known != name and folded(known) != folded(name):  # else two_spellings refuses them
             pairs.append(f"{known} and {name}")
     if not pairs:
         return []

@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
+from visionlora.data.archive import NAMES as ARCHIVES
 from visionlora.data.formats import SUFFIXES, is_image_name
 from visionlora.data.split_names import GENERIC, split_name
 from visionlora.data.walk import has_images, hints, walk
@@ -103,6 +104,7 @@ class FilesByName:
         self._files: dict[str, list[Path]] = defaultdict(list)
         self._numbered: dict[int, list[Path]] = defaultdict(list)
         images, others = walk(self._top)
+        self._packed = [file.name for file in others if file.name.casefold().endswith(ARCHIVES)]
         self._others = {_folded(file.stem): file for file in others if hints([file])}
         for file in images:
             stem = _folded(file.stem)
@@ -173,6 +175,8 @@ class FilesByName:
             several = f"; {same[0].name} has that name, and is listed already"
         if hint := self.hint(image):
             several = f"; {hint}"
+        if not several and self._packed:
+            several = f"; if {self._packed[0]} holds them, unpack it"
         if ":/" in str(image):
             several = "; addresses are not downloaded: give files"
         raise VisionLoraError(

@@ -23,10 +23,10 @@ from visionlora.data.layout_hints import (
 from visionlora.data.masks import refuse_masks, without_masks
 from visionlora.data.root import as_written, refuse_missing
 from visionlora.data.several_labels import count_labels
-from visionlora.data.spellings import two_spellings
+from visionlora.data.spellings import in_one_form, two_spellings
 from visionlora.data.splits import FoundImages, ImageFolder, make_folder
 from visionlora.data.table import read_table
-from visionlora.data.walk import entries, has_images, kinds, skipped_notes, walk
+from visionlora.data.walk import entries, has_images, is_image, kinds, skipped_notes, walk
 from visionlora.errors import VisionLoraError
 
 _log = logging.getLogger(__name__)
@@ -113,14 +113,17 @@ def find(root: str | Path, *, class_name: str | None = None, separator: str | No
 def _found_in(root: Path, class_name: str | None, by: str | None, notes: list[str]) -> FoundImages:
     """:func:`find` in what is no archive."""
     if root.is_file():
+        if class_name is not None and is_image(root):
+            return FoundImages(root, {"train": [ImageFile(root, class_name)]}, layout="one image")
         table = read_table(root, class_name, by)
-        classes = _classes(table.images)
-        notes += [*table.notes, *describe_beside(root, classes), *describe_twice(classes)]
-        notes += _counted(table.images, by)
-        return FoundImages(root, table.images, layout=table.layout, notes=tuple(notes))
+        images, forms = in_one_form(table.images)
+        classes = _classes(images)
+        notes += [*table.notes, *forms, *describe_beside(root, classes), *describe_twice(classes)]
+        notes += _counted(images, by)
+        return FoundImages(root, images, layout=table.layout, notes=tuple(notes))
     refuse_missing(root)
     layout = recognise(root, class_name, by is not None)
-    if by is not None and not layout.tables:
+    if by is not None and not layout.tables and not layout.images:
         raise VisionLoraError(
             f"{root}: {layout.name} say one label an image; for several (task=multi_label) give a CSV of "
             "paths and labels as data.root"
@@ -223,6 +226,8 @@ def _read(
             found.setdefault(split or where, []).extend(images)
     for split, folder in layout.folders.items():
         found[split] = _labelled(root, folder, class_name, split, skipped, problems, notes)
+    for split, images in layout.images.items():
+        found[split] = list(images)
     for label, folders in layout.inner.items():
         for split, folder in folders.items():
             paths, others = walk(folder)
@@ -230,6 +235,8 @@ def _read(
             found.setdefault(split, []).extend(ImageFile(path, label) for path in kept[folder])
             notes += [note for note in masks if note not in notes]
             skipped += others
+    found, forms = in_one_form(found)
+    notes += forms
     return found, skipped, problems
 
 

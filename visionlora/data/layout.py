@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
+from visionlora.data.images import ImageFile
 from visionlora.data.label_files import describe_lists, describe_tables, is_list
 from visionlora.data.layout_hints import describe_empty, describe_packed, refuse_copies
 from visionlora.data.masks import are_masks_beside, is_masks
+from visionlora.data.sidecars import labelled_by_sidecars
 from visionlora.data.split_names import SPLITS, is_evaluation, is_unlabelled, split_and_rest, split_name
 from visionlora.data.table import labels_in
 from visionlora.data.tables_beside import tables_beside
@@ -31,6 +33,7 @@ class Layout:
         folders: split -> the folder of its class folders, or of its images where there is one class.
         tables: split -> a table of its images; the split "" is decided in the table.
         inner: class folders hold split folders: class -> split -> folder.
+        images: split -> its images, where files of boxes say their labels.
         notes: decisions that the user should know of.
     """
 
@@ -38,6 +41,7 @@ class Layout:
     folders: Mapping[str, Path] = field(default_factory=dict)
     tables: Mapping[str, Path] = field(default_factory=dict)
     inner: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
+    images: Mapping[str, Sequence[ImageFile]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -68,19 +72,29 @@ def recognise(root: Path, class_name: str | None = None, several: bool = False) 
         here = inside
     filled = list(islice((folder for folder in found.folders if has_images(folder)), 2))
     if class_name is None and (len(filled) == 1 or not filled):  # a class, or images that a table labels
-        loose = filled[0] if filled else here
-        tables, said = tables_beside(root, {"train": loose}, several)
-        if tables and not (filled and found.images):
-            name = f"images, labels in {next(iter(tables.values())).name}"
-            unread = describe_lists(lists, tables.values())
-            return _with_notes(Layout(name, tables=tables), [*notes, *said, *unread])
+        folders = {"train": filled[0] if filled else here}
+        layout = None if filled and found.images else _labelled_beside(root, folders, "images", several)
+        if filled and layout is not None and layout.images:
+            layout = None  # its name is the class, and the boxes say what is in it
+        if layout is not None:
+            return _with_notes(layout, [*notes, *describe_lists(lists, layout.tables.values())])
     name = "images of one class" if found.images and not found.folders else "class folders"
     notes += describe_tables(found.others if found.folders else ())
     return _with_notes(Layout(name, {"train": here}), [*notes, *describe_lists(lists)])
 
 
 def _with_notes(layout: Layout, notes: Sequence[str]) -> Layout:
-    return Layout(layout.name, layout.folders, layout.tables, layout.inner, (*notes, *layout.notes))
+    return replace(layout, notes=(*notes, *layout.notes))
+
+
+def _labelled_beside(root: Path, folders: Mapping[str, Path], name: str, several: bool) -> Layout | None:
+    """Images in folders without classes, where other files say their labels."""
+    tables, notes = tables_beside(root, folders, several)
+    if tables:
+        words = " and ".join(table.name for table in tables.values())
+        return Layout(f"{name}, labels in {words}", tables=tables, notes=tuple(notes))
+    images, notes = labelled_by_sidecars(folders, several)
+    return Layout(f"{name} beside files of boxes", images=images, notes=tuple(notes)) if images else None
 
 
 def _named_splits(folders: Sequence[Path]) -> dict[Path, str]:
@@ -164,14 +178,11 @@ def _splits(root: Path, here: Path, found: Entries, class_name: str | None, seve
         for folder in chosen.values() if inside[folder] != folder
     ]  # fmt: skip
     what = "images of one class" if shapes[chosen["train"]] == "images" else "class folders"
-    if class_name is None and shapes[chosen["train"]] == "images":
-        listed, said = tables_beside(
-            root, {split: inside[folder] for split, folder in chosen.items()}, several
-        )
-        if listed:
-            words = " and ".join(table.name for table in listed.values())
-            return Layout(f"images in {names}, labels in {words}", tables=listed, notes=(*notes, *said))
     folders = {split: inside[folder] for split, folder in chosen.items()}
+    if class_name is None and shapes[chosen["train"]] == "images":
+        listed = _labelled_beside(root, folders, f"images in {names}", several)
+        if listed is not None:
+            return _with_notes(listed, notes)
     return Layout(f"{what} in {names}", folders=folders, notes=tuple(notes))
 
 

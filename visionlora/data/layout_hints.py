@@ -13,7 +13,7 @@ from visionlora.data.label_files import boxes_near, labels_below, table_near, un
 from visionlora.data.not_images import is_part
 from visionlora.data.split_names import GENERIC, split_name
 from visionlora.data.walk import entries, has_images, hints, kinds
-from visionlora.text import listed
+from visionlora.text import in_words, listed
 
 LAYOUTS = "FOLDER/<class>/*, FOLDER/{train,val,test}/<class>/*, or FOLDER/* with data.class_name=NAME"
 _DOWNLOAD = re.compile(r"(.+?)(?:[-_.]\d{3}| part \d+ of \d+| ?\(\d+\))", re.IGNORECASE)
@@ -26,6 +26,9 @@ def describe_empty(folder: Path, others: Sequence[Path]) -> str:
     if part := next((path for path in others if is_part(path.name)), None):
         return f"{folder} holds no images{kinds(others)}; {part.name} is a part of an archive: unpack that"
     archives = [path for path in others if path.name.casefold().endswith(NAMES) and not is_part(path.name)]
+    if archives and (table := labels_below(folder)):
+        names = listed([path.name for path in archives], _SHOWN)
+        return f"{folder} holds no images{kinds(others)}; unpack {names}, and then give data.root={table}"
     if archives and len(hints(others)) == 1:
         what = f"give the archive itself: data.root={archives[0]}"
         if len(archives) > 1:
@@ -97,7 +100,7 @@ def describe_unlabelled(folder: Path, root: Path) -> str:
     if boxes is not None:
         hint += f"; {boxes} looks like boxes for object detection, which are not read: cut the objects out"
     if called := first_words(entries(folder).images):
-        hint += f"; their names begin with {' and '.join(called)}: a folder for each makes these the classes"
+        hint += f"; their names begin with {in_words(called)}: a folder for each makes these the classes"
     return (
         f"{folder} holds images but no class folders; say what they show, {what}, or move them into "
         f"{below}{hint}"

@@ -6,18 +6,36 @@ import difflib
 import os
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 from visionlora.data.layout_hints import LAYOUTS
 from visionlora.errors import VisionLoraError
+from visionlora.paths import with_home
 
 _VARIABLE = re.compile(r"\$\w+|%\w+%")
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # Windows' drives have one letter
+_DRIVE = re.compile(r"([a-z]):[\\/](.*)", re.IGNORECASE)
+_FILE = re.compile(r"file:(?://(?:localhost)?(?=/))?(?=/)", re.IGNORECASE)
 
 
 def as_written(root: str | Path) -> Path:
-    """The path as it is written; ``~`` is the home folder unless there is a folder of that name."""
+    """The path as it is written; ``~`` is the home folder unless there is a folder of that name, and
+    ``file:///a`` is ``/a``.
+
+    Raises:
+        VisionLoraError: it is an address of something else.
+    """
+    text = str(root)
     path = Path(root)
-    return path.expanduser() if str(root).startswith("~") and not os.path.lexists(path) else path
+    if os.path.lexists(path):
+        return path
+    if _FILE.match(text):
+        return Path(unquote(_FILE.sub("", text)))
+    if _ADDRESS.match(text):
+        raise VisionLoraError(
+            f"{text} is an address, which is not downloaded; download it, and give a folder"
+        )
+    return with_home(path) if text.startswith("~") else path
 
 
 def refuse_missing(folder: Path) -> None:
@@ -36,10 +54,6 @@ def refuse_missing(folder: Path) -> None:
         )
     if os.path.exists(folder):  # noqa: PTH110
         raise VisionLoraError(f"{folder} is neither a folder nor a file; give a folder laid out as {LAYOUTS}")
-    if _ADDRESS.match(str(folder)):
-        raise VisionLoraError(
-            f"{folder} is an address, which is not downloaded; download it, and give a folder"
-        )
     if any(sign in folder.name for sign in "*?"):
         raise VisionLoraError(
             f"there is no folder {folder}; a pattern does not stand for folders: give one of them"
@@ -48,10 +62,30 @@ def refuse_missing(folder: Path) -> None:
         raise VisionLoraError(
             f"there is no folder {folder}; {variable[0]} is not replaced: write the path out"
         )
+    close = _close(folder)
+    if close is None and (_DRIVE.match(str(folder)) or str(folder).startswith("\\\\")):
+        raise VisionLoraError(f"{folder} is a path of Windows; give the folder as this system calls it")
+    where = "" if folder.is_absolute() else f" in {Path.cwd()}"
+    hint = f"did you mean {close}?" if close else f"give a folder laid out as {LAYOUTS}"
+    raise VisionLoraError(f"there is no folder {folder}{'' if close else where}; {hint}")
+
+
+def _close(folder: Path) -> str | None:
+    """The path that is there and may be meant; None: there is none."""
+    if drive := _DRIVE.fullmatch(str(folder)):
+        mounted = "/mnt/{}/{}".format(drive[1].lower(), drive[2].replace("\\", "/"))
+        return f"{mounted}, as this system (WSL) calls it" if os.path.isdir("/mnt/c") else None  # noqa: PTH112
+    if "\\" in str(folder) and os.path.exists(slashes := str(folder).replace("\\", "/")):  # noqa: PTH110
+        return slashes
+    missing = folder
+    while missing.parent != missing and not os.path.isdir(missing.parent):  # noqa: PTH112
+        missing = missing.parent
     try:
-        beside = [path.name for path in folder.parent.iterdir()]
+        names = {path.name.casefold(): path.name for path in missing.parent.iterdir()}
     except (OSError, ValueError):
-        beside = []
-    close = difflib.get_close_matches(folder.name, beside, n=1)
-    hint = f"did you mean {folder.parent / close[0]}?" if close else f"give a folder laid out as {LAYOUTS}"
-    raise VisionLoraError(f"there is no folder {folder}; {hint}")
+        return None
+    for match in difflib.get_close_matches(missing.name.casefold(), names, n=3):
+        path = missing.parent / names[match] / folder.relative_to(missing)
+        if os.path.exists(path):  # noqa: PTH110
+            return str(path)
+    return None

@@ -18,7 +18,7 @@ from visionlora.models.known import AUTO, AUTO_CHOICE, POCKET, POCKET_FILE
 from visionlora.models.metadata import WeightsMetadata
 from visionlora.models.sources import structure
 from visionlora.models.weights import WeightFile, fill, read_weights, rename_keys, weights_of
-from visionlora.paths import shipped
+from visionlora.paths import shipped, with_home
 
 PROBE_S = 4.0
 
@@ -93,7 +93,7 @@ def load_backbone(
             "e.g. model=vgg19"
         )
     if weights not in ("imagenet", "none"):
-        path = Path(weights).expanduser().resolve()
+        path = with_home(weights).resolve()
         with weights_of(option):
             return _load_file(name, read_weights(path), str(path))
     if factory.is_factory(name):

@@ -9,6 +9,7 @@ that torchvision gives them (BSD 3-Clause).
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import cache, lru_cache
@@ -107,7 +108,8 @@ def suggestions(name: str, categories: Sequence[str], count: int = 4) -> list[st
 
 
 def _normalised(name: str) -> str:
-    return re.sub(r"[\W_]+", "", name.casefold())
+    # Macs store "ä" as two characters, other systems as one.
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFC", name).casefold())
 
 
 def _description(index: int, categories: Sequence[str], wnids: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from safetensors import safe_open
 
 from visionlora.data.preprocessing import Preprocessing
 from visionlora.models.classes import imagenet_categories, imagenet_wnids
+from visionlora.paths import with_home
 
 AUTO = "auto"
 AUTO_CHOICE = "vgg19"
@@ -37,7 +38,7 @@ def known_outputs(name: str, weights: str) -> tuple[tuple[str, ...], tuple[str, 
 def auto_is_here() -> bool:
     """Whether the weights of auto's choice are in PyTorch's cache, so that auto is not pocket."""
     cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "torch")
-    hub = Path(os.environ.get("TORCH_HOME", cache), "hub").expanduser()
+    hub = with_home(Path(os.environ.get("TORCH_HOME", cache), "hub"))
     return any(hub.glob(f"checkpoints/{AUTO_CHOICE}-*.pth"))
 
 

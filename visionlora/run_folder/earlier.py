@@ -12,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from visionlora.errors import VisionLoraError
 from visionlora.options import shown
+from visionlora.paths import with_home
 from visionlora.run_folder.compare import anchored, value_of
 from visionlora.run_folder.config_file import load_config, set_value
 from visionlora.run_folder.folder import CONFIG, RECORD
@@ -38,7 +39,7 @@ def take_options(config: DictConfig, given: Mapping[str, Any], keys: Mapping[str
     Raises:
         VisionLoraError: the run's options cannot be read.
     """
-    adapter = Path(str(config.adapter)).expanduser()
+    adapter = with_home(str(config.adapter))
     run = next((one for one in (adapter, adapter.parent) if (one / CONFIG).is_file()), None)
     if run is None:
         return None
