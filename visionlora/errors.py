@@ -28,6 +28,11 @@ class MachineFault(VisionLoraError):
     exit_code = 4
 
 
+class WeightFileError(VisionLoraError):
+    """A weight file that cannot be used. The message begins with the file; the code that knows which option
+    names the file puts the option in front."""
+
+
 class Diverged(VisionLoraError):
     """Training left the numbers: NaN, infinity, or as good as that.
 

@@ -88,7 +88,7 @@ def test_missing_and_unexpected_keys_are_counted_and_the_first_named() -> None:
     with pytest.raises(VisionLoraError) as caught:
         fill(build_empty("squeezenet1_1", 3), {**state, **extra}, "file.pth")
     assert str(caught.value) == (
-        "weights: file.pth does not fit SqueezeNet; keys: 1 missing (features.0.weight), "
+        "file.pth does not fit SqueezeNet; keys: 1 missing (features.0.weight), "
         "5 unexpected (other.0, other.1, other.2, …)"
     )
 

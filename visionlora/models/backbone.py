@@ -11,13 +11,13 @@ from typing import Any
 from torch import nn
 
 from visionlora.data.preprocessing import Preprocessing
-from visionlora.errors import VisionLoraError
+from visionlora.errors import VisionLoraError, WeightFileError
 from visionlora.models import factory, sources
 from visionlora.models.download import WeightsUnavailable
 from visionlora.models.known import AUTO, AUTO_CHOICE, POCKET, POCKET_FILE
 from visionlora.models.metadata import WeightsMetadata
 from visionlora.models.sources import structure
-from visionlora.models.weights import WeightFile, fill, read_weights, rename_keys, weights_of
+from visionlora.models.weights import WeightFile, fill, read_weights, rename_keys
 from visionlora.paths import shipped, with_home
 
 PROBE_S = 4.0
@@ -84,6 +84,13 @@ def load_backbone(
         VisionLoraError: an unknown name; a file that is missing, damaged or does not fit; or weights that
             cannot be downloaded. Only "auto" falls back to another network.
     """
+    try:
+        return _load(name, weights, progress, timeout_s, seed)
+    except WeightFileError as error:
+        raise VisionLoraError(f"{option}: {error}") from error
+
+
+def _load(name: str, weights: str, progress: bool, timeout_s: float, seed: int) -> Backbone:
     sources.check_source(name, others=(AUTO, POCKET))
     if name == AUTO and weights == "imagenet":
         return _load_auto(progress, min(timeout_s, PROBE_S))
@@ -94,8 +101,7 @@ def load_backbone(
         )
     if weights not in ("imagenet", "none"):
         path = with_home(weights).resolve()
-        with weights_of(option):
-            return _load_file(name, read_weights(path), str(path))
+        return _load_file(name, read_weights(path), str(path))
     if factory.is_factory(name):
         model = factory.make(name, seed)
         return _backbone(name, model, factory.describe(model, name), weights, {})

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from visionlora.errors import VisionLoraError
+from visionlora.errors import WeightFileError
 from visionlora.files import read_json
 from visionlora.text import brief
 
@@ -91,20 +91,18 @@ def parts_of(index: Path) -> Iterator[Path]:
     """The files that an index of safetensors files lists, all in its own folder.
 
     Raises:
-        VisionLoraError: the index is broken, or lists what is no file beside it.
+        WeightFileError: the index is broken, or lists what is no file beside it.
     """
     content = read_json(index)
     places = content.get("weight_map") if isinstance(content, dict) else None
     if not isinstance(places, dict) or not all(isinstance(name, str) for name in places.values()):
-        raise VisionLoraError(f"weights: {index} has no weight_map of file names; download it again")
+        raise WeightFileError(f"{index} has no weight_map of file names; download it again")
     names = sorted(set(places.values()))
     if len(names) > MOST_PARTS:
-        raise VisionLoraError(f"weights: {index} lists {len(names)} files; {MOST_PARTS} are the most")
+        raise WeightFileError(f"{index} lists {len(names)} files; {MOST_PARTS} are the most")
     for name in names:
         if Path(name).name != name or "\\" in name or not name.endswith(".safetensors"):
-            raise VisionLoraError(
-                f"weights: {index} lists {brief(name)}; its parts are safetensors files beside it"
-            )
+            raise WeightFileError(f"{index} lists {brief(name)}; its parts are safetensors files beside it")
         if not (index.parent / name).is_file():
-            raise VisionLoraError(f"weights: {index} lists {brief(name)}, which is not there; download it")
+            raise WeightFileError(f"{index} lists {brief(name)}, which is not there; download it")
         yield index.parent / name

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from visionlora.data.preprocessing import Preprocessing
-from visionlora.errors import VisionLoraError
+from visionlora.errors import WeightFileError
 from visionlora.models import registry as networks
 from visionlora.models.classes import imagenet_wnids
 
@@ -45,7 +45,7 @@ class WeightsMetadata:
         """A copy with the values that a safetensors file's metadata gives.
 
         Raises:
-            VisionLoraError: an entry is unreadable, or a list has not one entry for each output.
+            WeightFileError: an entry is unreadable, or a list has not one entry for each output.
         """
         changes: dict[str, Any] = {}
         for key in ("categories", "wnids", "preprocessing", "thresholds"):
@@ -55,8 +55,8 @@ class WeightsMetadata:
             changes.setdefault("wnids", ("",) * len(self.categories))
         for key in changes.keys() & {"categories", "wnids", "thresholds"}:
             if len(changes[key]) != len(self.categories):
-                raise VisionLoraError(
-                    f"weights: {source} has {len(self.categories)} outputs, but its metadata lists "
+                raise WeightFileError(
+                    f"{source} has {len(self.categories)} outputs, but its metadata lists "
                     f"{len(changes[key])} {key}; write one for each output"
                 )
         return replace(self, **changes)
@@ -84,6 +84,6 @@ def _parse(key: str, text: str, source: str) -> Any:
             return tuple(value)
         return Preprocessing.read(value)
     except (ValueError, RecursionError) as error:
-        raise VisionLoraError(
-            f"weights: the metadata of {source} has an unreadable '{key}': {error}; correct or remove it"
+        raise WeightFileError(
+            f"the metadata of {source} has an unreadable '{key}': {error}; correct or remove it"
         ) from error

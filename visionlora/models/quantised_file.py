@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from visionlora.errors import VisionLoraError
+from visionlora.errors import WeightFileError
 from visionlora.files import replacing
 from visionlora.frozen.nf4 import BLOCK, PYTORCH, SCALE_BLOCK
 from visionlora.frozen.packed import SCHEMES, PackedWeight
@@ -55,7 +55,7 @@ def unpacked(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str
     """A file's tensors, with the parts of each quantised weight as one `PackedWeight`.
 
     Raises:
-        VisionLoraError: the metadata is unreadable, or a part is missing, of another shape or not finite.
+        WeightFileError: the metadata is unreadable, or a part is missing, of another shape or not finite.
     """
     if KEY not in metadata:
         return dict(state)
@@ -68,11 +68,11 @@ def unpacked(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str
         }
         fault = _fault(scheme, shape, found)
         if fault is not None:
-            raise VisionLoraError(
-                f"weights: the quantised {brief(name)} in {path} {fault}; quantise the weights again"
+            raise WeightFileError(
+                f"the quantised {brief(name)} in {path} {fault}; quantise the weights again"
             )
         if name in left:
-            raise VisionLoraError(f"weights: {path} holds {brief(name)} twice; quantise the weights again")
+            raise WeightFileError(f"{path} holds {brief(name)} twice; quantise the weights again")
         weights[name] = PackedWeight(scheme, shape, found, codec if scheme == "nf4" else PYTORCH)
     return {**left, **weights}
 
@@ -85,8 +85,8 @@ def _entries(path: Path, text: str) -> dict[str, dict[str, Any]]:
         if not isinstance(entries, dict) or not all(map(_is_entry, entries.values())):
             raise ValueError("not a scheme and a shape for each weight")
     except (ValueError, RecursionError) as error:
-        raise VisionLoraError(
-            f"weights: the metadata of {path} has an unreadable '{KEY}': {brief(str(error))}; quantise the "
+        raise WeightFileError(
+            f"the metadata of {path} has an unreadable '{KEY}': {brief(str(error))}; quantise the "
             "weights again"
         ) from error
     return entries

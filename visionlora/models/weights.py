@@ -6,8 +6,7 @@ import pickle
 import re
 import zipfile
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,7 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from visionlora.errors import VisionLoraError
+from visionlora.errors import WeightFileError
 from visionlora.frozen.packed import PackedWeight
 from visionlora.models.checkpoints import COUNTERS, HARMLESS, INDEX, find_state_dict, key_prefix, parts_of
 from visionlora.models.quantised_file import unpacked
@@ -52,7 +51,7 @@ def read_weights(path: str | Path) -> WeightFile:
     weights in several safetensors files: give their index, or the folder that it is in.
 
     Raises:
-        VisionLoraError: no such file, another suffix, a broken file, or one without a state dict.
+        WeightFileError: no such file, another suffix, a broken file, or one without a state dict.
     """
     path = Path(path)
     if path.is_dir():
@@ -60,23 +59,12 @@ def read_weights(path: str | Path) -> WeightFile:
     if path.is_file() and path.name.endswith(INDEX):
         return _read_parts(path)
     if not path.is_file():
-        raise VisionLoraError(f"weights: there is no file {path}{_suggestions(path)}")
+        raise WeightFileError(f"there is no file {path}{_suggestions(path)}")
     if path.suffix not in SUFFIXES:
-        raise VisionLoraError(
-            f"weights: {path} ends in none of {', '.join(SUFFIXES)}; save model.state_dict() as one of these"
+        raise WeightFileError(
+            f"{path} ends in none of {', '.join(SUFFIXES)}; save model.state_dict() as one of these"
         )
     return _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
-
-
-@contextmanager
-def weights_of(option: str) -> Iterator[None]:
-    """Inside, errors about a weight file name the option that it comes from."""
-    try:
-        yield
-    except VisionLoraError as error:
-        if not str(error).startswith("weights: "):
-            raise
-        raise VisionLoraError(f"{option}: {str(error).removeprefix('weights: ')}") from error
 
 
 def rename_keys(state: dict[str, Tensor], wanted: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -111,7 +99,7 @@ def fill(network: nn.Module, state: dict[str, Tensor], source: str) -> None:
     """Load a state dict into a network (on the meta device or not), in single precision.
 
     Raises:
-        VisionLoraError: keys are missing, unexpected or of the wrong shape; the message names the first few.
+        WeightFileError: keys are missing, unexpected or of the wrong shape; the message names the first few.
     """
     wanted = network.state_dict()
     wrong_shape = [
@@ -140,9 +128,7 @@ def fill(network: nn.Module, state: dict[str, Tensor], source: str) -> None:
         if keys
     ]
     if faults:
-        raise VisionLoraError(
-            f"weights: {source} does not fit {type(network).__name__}; keys: {', '.join(faults)}"
-        )
+        raise WeightFileError(f"{source} does not fit {type(network).__name__}; keys: {', '.join(faults)}")
 
 
 def _read_safetensors(path: Path) -> WeightFile:
@@ -151,9 +137,7 @@ def _read_safetensors(path: Path) -> WeightFile:
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             metadata = file.metadata() or {}
     except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise VisionLoraError(
-            f"weights: {path} is not a complete safetensors file ({_line(error)})"
-        ) from error
+        raise WeightFileError(f"{path} is not a complete safetensors file ({_line(error)})") from error
     for key, tensor in state.items():
         _refuse_unusual(path, key, tensor)
     return WeightFile(path, unpacked(path, state, metadata), metadata)
@@ -167,7 +151,7 @@ def _read_parts(index: Path) -> WeightFile:
         read = _read_safetensors(part)
         twice = sorted(state.keys() & read.state.keys())
         if twice:
-            raise VisionLoraError(f"weights: {listed(twice[:3])} is in several parts of {index}")
+            raise WeightFileError(f"{listed(twice[:3])} is in several parts of {index}")
         state |= read.state
         metadata |= read.metadata
     return WeightFile(index, state, metadata)
@@ -179,12 +163,12 @@ def _read_torch(path: Path) -> WeightFile:
         with torch.serialization.safe_globals(list(HARMLESS)):
             state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise VisionLoraError(
-            f"weights: {path} is damaged, or holds more than tensors, which could run code; "
+        raise WeightFileError(
+            f"{path} is damaged, or holds more than tensors, which could run code; "
             "save model.state_dict() instead"
         ) from error
     except Exception as error:  # PyTorch's reader raises any error, as parsers in Python do
-        raise VisionLoraError(f"weights: {path} is not a complete PyTorch file ({_line(error)})") from error
+        raise WeightFileError(f"{path} is not a complete PyTorch file ({_line(error)})") from error
     found, notice = find_state_dict(state)
     if found is not None:
         for key, tensor in found.items():
@@ -193,9 +177,8 @@ def _read_torch(path: Path) -> WeightFile:
     first = list(state)[:4] if isinstance(state, dict) else []
     some = [key if isinstance(key, str) else brief(key) for key in first]
     keys = f" with the keys {listed(some)}" if some else ""
-    raise VisionLoraError(
-        f"weights: {path} holds a {type(state).__name__}{keys}, not a state dict; save model.state_dict() "
-        "instead"
+    raise WeightFileError(
+        f"{path} holds a {type(state).__name__}{keys}, not a state dict; save model.state_dict() instead"
     )
 
 
@@ -207,28 +190,28 @@ def _refuse_packed(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(member.file_size for member in archive.infolist())
     except Exception as error:  # of a damaged file; what zipfile raises depends on where
-        raise VisionLoraError(f"weights: {path} is not a complete PyTorch file ({_line(error)})") from error
+        raise WeightFileError(f"{path} is not a complete PyTorch file ({_line(error)})") from error
     if unpacked > path.stat().st_size:
-        raise VisionLoraError(
-            f"weights: {path} unpacks to {unpacked >> 20} MiB, which PyTorch's own files never do; save "
+        raise WeightFileError(
+            f"{path} unpacks to {unpacked >> 20} MiB, which PyTorch's own files never do; save "
             "model.state_dict() again"
         )
 
 
 def _refuse_unusual(path: Path, key: object, tensor: Tensor) -> None:
     if not isinstance(key, str) or len(key) > MOST_LETTERS:
-        raise VisionLoraError(
-            f"weights: {path} names a tensor {brief(key)}; names are texts, as in model.state_dict()"
+        raise WeightFileError(
+            f"{path} names a tensor {brief(key)}; names are texts, as in model.state_dict()"
         )
     dense = tensor.layout == torch.strided and tensor.device.type == "cpu" and not tensor.is_quantized
     if not dense or tensor.is_complex():
         kind = "quantised" if tensor.is_quantized else f"{tensor.layout} {tensor.dtype} on {tensor.device}"
-        raise VisionLoraError(
-            f"weights: {brief(key)} in {path} is {kind}; save a state dict of dense tensors of real numbers"
+        raise WeightFileError(
+            f"{brief(key)} in {path} is {kind}; save a state dict of dense tensors of real numbers"
         )
     if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-        raise VisionLoraError(
-            f"weights: {brief(key)} in {path} claims {_shape(tensor)} numbers and has fewer; save "
+        raise WeightFileError(
+            f"{brief(key)} in {path} claims {_shape(tensor)} numbers and has fewer; save "
             "model.state_dict() again"
         )
 
@@ -256,11 +239,11 @@ def _single(tensor: Tensor, wanted: Tensor, key: str, source: str) -> Tensor:
     """The tensor as a network has it: floats in single precision.
 
     Raises:
-        VisionLoraError: it is of another kind than the network's, or holds NaN or infinity.
+        WeightFileError: it is of another kind than the network's, or holds NaN or infinity.
     """
     if wanted.is_floating_point() and not tensor.is_floating_point():
-        raise VisionLoraError(
-            f"weights: {key} in {source} holds {tensor.dtype}, where the network has {wanted.dtype}; save "
+        raise WeightFileError(
+            f"{key} in {source} holds {tensor.dtype}, where the network has {wanted.dtype}; save "
             "model.state_dict() again"
         )
     if not tensor.is_floating_point():
@@ -269,8 +252,8 @@ def _single(tensor: Tensor, wanted: Tensor, key: str, source: str) -> Tensor:
         return tensor
     single = tensor.float().contiguous()
     if not bool(torch.isfinite(single).all()):
-        raise VisionLoraError(
-            f"weights: {key} in {source} has values that are NaN or infinite; its training diverged, or the "
+        raise WeightFileError(
+            f"{key} in {source} has values that are NaN or infinite; its training diverged, or the "
             "file is damaged: use another checkpoint"
         )
     return single
