@@ -141,7 +141,50 @@ def beside() -> Iterator[Case]:
     yield Case("splits of class folders and train.csv", both(many("train/cat/{}.png", "train/dog/{}.png", "val/cat/{}.png", "val/dog/{}.png"), table("train.csv", "file,label\ntrain/cat/0.png,cat\n")), counts=GIVEN, notes=("train.csv is not read",))  # fmt: skip
 
 
+def alike() -> Iterator[Case]:
+    """Lists beside images that are no tables of their labels."""
+    images = many("{}.jpg", count=12)
+
+    def rows(line: str) -> str:
+        return "".join(
+            line.replace("#", str(n)).replace("@", "cat" if n % 2 else "dog") + "\n" for n in range(12)
+        )
+
+    for name, text in (
+        ("md5sums.txt", rows("d41d8cd98f00b204e9800998ecf8427#  #.jpg")), ("SHA256SUMS.txt", rows(f"{'0a' * 31}#  #.jpg")),
+        ("captions.txt", rows("#.jpg a photo of a cat in a box")), ("captions.csv", "image,caption\n" + rows("#.jpg,a cat that runs # times")),
+        ("urls.txt", rows("#.jpg https://x.y/#.jpg")), ("urls.csv", "image,url\n" + rows("#.jpg,https://x.y/@.jpg")),
+        ("predictions.csv", "image,class\n" + rows("#.jpg,@")), ("my_submission.csv", "image,label\n" + rows("#.jpg,@")),
+        ("out.csv", "path,label,probability\n" + rows("#.jpg,@,0.7")), ("out.csv", "path,class,Confidence\n" + rows("#.jpg,@,0.7")),
+        ("exif.csv", "SourceFile,Make,Model\n" + rows("#.jpg,Apple,iPhone")), ("sizes.csv", "file,width,height\n" + rows("#.jpg,640,480")),
+        ("dates.csv", "file,date\n" + rows("#.jpg,2023-01-0#")), ("renamed.csv", "old,label\n" + rows("#.jpg,IMG_#.jpg")),
+        ("manifest.json", json.dumps({"icons": [{"src": f"{n}.jpg", "sizes": "1x1", "type": "image/jpeg"} for n in range(12)]})),
+        ("index.json", json.dumps({f"{n}.jpg": f"text {n}" for n in range(12)})), ("package.json", json.dumps({"name": "x", "version": "1"})),
+        ("list.txt", rows("#.jpg")), ("log.txt", "started\nended\n"), ("x.ipynb", '{"cells": []}'), ("ids.csv", "id,label\n" + rows("9#9,@")),
+    ):  # fmt: skip
+        yield Case(f"{name} ({text[:16]!r}) is no table of labels", both(images, table(name, text)), error="holds images but no class folders")  # fmt: skip
+    labels = "image,label\n" + rows("#.jpg,@")
+    half = {"cat": (4, 2, 0), "dog": (4, 2, 0)}
+    for name, text in (
+        ("labels_copy.csv", labels), ("labels.json", json.dumps({f"{n}.jpg": "cat" if n % 2 else "dog" for n in range(12)})),
+        ("md5sums.txt", rows("d41d8cd98f00b204e9800998ecf8427#  #.jpg")), ("predictions.csv", labels.replace("cat", "cow")), ("exif.csv", "SourceFile,Make\n" + rows("#.jpg,Apple")),
+        ("urls.txt", rows("#.jpg https://x.y/#.jpg")), ("README.md", "# Pets\n"), ("labels.xlsx", "x"),
+    ):  # fmt: skip
+        yield Case(f"labels.csv beside {name} and images", both(images, table("labels.csv", labels), table(name, text)), counts=half, notes=("the labels are those of",))  # fmt: skip
+    for name in (
+        "Dateiname;Klasse",
+        "Image Path,Class Name",
+        "file,species",
+        "photo,ground_truth",
+        "filename\tcategory",
+    ):
+        text = f"{name}\n" + rows("#.jpg,@").replace(",", next(mark for mark in ",;\t" if mark in name))
+        yield Case(f"pets.csv of {name!r} beside images", both(images, table("pets.csv", text)), counts=half, notes=("those of pets.csv",))  # fmt: skip
+    yield Case("paths and labels without names of columns beside images", both(images, table("pets.csv", rows("#.jpg,@"))), counts=half, notes=("those of pets.csv",))  # fmt: skip
+    yield Case("one class without names of columns beside images", both(images, table("pets.csv", rows("#.jpg,cat"))), error="pets.csv, if that lists their labels")  # fmt: skip
+
+
 def labelling_tools() -> Iterator[Case]:
     """All of them."""
-    for kind in (coco_files, other_files, beside):
+    for kind in (coco_files, other_files, beside, alike):
         yield from kind()

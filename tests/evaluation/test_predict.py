@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from tests.conftest import Command, Train, metrics_of
+from tests.conftest import Command, Draw, Train, metrics_of
+from visionlora.data import ImageFile
+from visionlora.errors import VisionLoraError
 from visionlora.evaluation.predict import find_images
 
 
@@ -215,3 +218,27 @@ def test_a_glob_below_a_folder_with_brackets_in_its_name_finds_its_images(
     (below / "1.txt").touch()
     for pattern, count in (("*.png", 1), ("**/*.png", 2), ("d*/[0-9].png", 1)):
         assert len(find_images(f"{tmp_path / folder}/{pattern}")) == count
+
+
+def test_an_archive_and_an_address_of_a_file_are_images(
+    draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISIONLORA_CACHE", str(tmp_path / "cache"))
+    drawn = draw("pets/a.png")
+    with zipfile.ZipFile(tmp_path / "new.zip", "w") as archive:
+        archive.write(drawn, "new/a.png")
+    assert [image.path.name for image in find_images(str(tmp_path / "new.zip"))] == ["a.png"]
+    assert find_images(f"file://{drawn}") == (ImageFile(drawn),)
+
+
+def test_images_that_are_not_there_may_be_meant_otherwise(
+    draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    draw("pets/cat/a.png")
+    with pytest.raises(VisionLoraError, match=r"nothing matches Pets/cat; did you mean pets/cat\?"):
+        find_images("Pets/cat")
+    with pytest.raises(VisionLoraError, match=r"nothing matches ~nobody-here/x; give an image"):
+        find_images("~nobody-here/x")
+    with pytest.raises(VisionLoraError, match=r"a.jpg is an address, which is not downloaded"):
+        find_images("https://x.y/a.jpg")

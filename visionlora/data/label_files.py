@@ -17,6 +17,7 @@ from visionlora.text import listed
 
 _TABLES = (".csv", ".tsv", ".jsonl", ".json")
 _LISTS_OF_LABELS = (*_TABLES, ".txt", ".lst", ".tab", ".ndjson")
+_OF_NETWORKS = re.compile("submission|predict")
 _SHEETS = (".mat", ".xlsx", ".xls", ".ods", ".numbers", ".parquet")
 _MOST_BYTES = 2**24
 """Of a JSON file that is read for a hint: one of boxes has gigabytes."""
@@ -136,7 +137,7 @@ def tables_up_to(folder: Path, root: Path) -> list[Path]:
         files = [path for path in _files_of(folder) if path.stem not in images]
         found += [
             path for path in files
-            if path.suffix.casefold() in _LISTS_OF_LABELS and "submission" not in path.stem.casefold()
+            if path.suffix.casefold() in _LISTS_OF_LABELS and not _OF_NETWORKS.search(path.stem.casefold())
             and path.is_file() and path.stat().st_size <= _MOST_BYTES and _has_labels(path)
         ]  # fmt: skip
         if folder == root or not folder.is_relative_to(root):

@@ -62,7 +62,7 @@ def refuse_missing(folder: Path) -> None:
         raise VisionLoraError(
             f"there is no folder {folder}; {variable[0]} is not replaced: write the path out"
         )
-    close = _close(folder)
+    close = close_to(folder)
     if close is None and (_DRIVE.match(str(folder)) or str(folder).startswith("\\\\")):
         raise VisionLoraError(f"{folder} is a path of Windows; give the folder as this system calls it")
     where = "" if folder.is_absolute() else f" in {Path.cwd()}"
@@ -70,7 +70,7 @@ def refuse_missing(folder: Path) -> None:
     raise VisionLoraError(f"there is no folder {folder}{'' if close else where}; {hint}")
 
 
-def _close(folder: Path) -> str | None:
+def close_to(folder: Path) -> str | None:
     """The path that is there and may be meant; None: there is none."""
     if drive := _DRIVE.fullmatch(str(folder)):
         mounted = "/mnt/{}/{}".format(drive[1].lower(), drive[2].replace("\\", "/"))

@@ -41,6 +41,10 @@ class Table:
     notes: tuple[str, ...] = ()
     unlabelled: frozenset[Path] = frozenset()
     """Files that are named with no class."""
+    columns: tuple[str, ...] = ()
+    """The names of the columns, where they have some."""
+    label: str = ""
+    """That of the column of labels, where it has one."""
 
     def left_out(self, found: Iterable[Path]) -> list[Path]:
         """The files that the table does not name."""
@@ -95,7 +99,11 @@ def read_table(path: Path, class_name: str | None = None, separator: str | None 
         what = f"all of them are {others}: write train for some" if others else "add lines of path and label"
         raise VisionLoraError(f"{path} lists no images to train with; {what}")
     words = columns.words if form is None or columns.label is None else f"{columns.words}; {form.words}"
-    return Table(reader.found, f"table {path.name} ({words})", tuple(notes), frozenset(reader.unlabelled))
+    label = names[place] if names and place is not None else ""
+    return Table(
+        reader.found, f"table {path.name} ({words})", tuple(notes), frozenset(reader.unlabelled),
+        tuple(names or ()), label,
+    )  # fmt: skip
 
 
 def _form(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from visionlora.data.class_hints import first_words
+from visionlora.data.columns import LABEL_COLUMNS
 from visionlora.data.label_files import tables_up_to
 from visionlora.data.several_labels import AUTO, SeveralLabels
 from visionlora.data.split_names import split_and_rest
@@ -16,6 +18,11 @@ from visionlora.errors import VisionLoraError
 _MOST_MISSING = 0.1
 """Of the images of a folder: where a table lacks more, it is about something else."""
 _FEW = 10
+_SAID = re.compile(r"prob|confidence|score|top[ _-]?\d|predict")
+"""In the name of a column beside what a network has said."""
+_KNOWN = {name.replace("_", "") for name in LABEL_COLUMNS}
+_NO_CLASS = re.compile(r"[0-9a-f]{32,}|[a-z]+://|image/|.*\.(jpe?g|png|webp|gif|tiff?)$", re.IGNORECASE)
+"""Checksums, addresses, kinds of files and their names."""
 _MOST_LABELS = 0.5
 """Labels over images: captions and numbers of rows are as many as the images."""
 
@@ -53,6 +60,9 @@ def tables_beside(
         split: [path for path, table in read.items() if _lists(table, images)]
         for split, images in files.items()
     }
+    for found in fitting.values():  # copies of one table, or the same one as CSV and JSON
+        while len(found) > 1 and _labels_of(read[found[-1]]) == _labels_of(read[found[0]]):
+            found.pop()
     if len(fitting["train"]) != 1:
         return {}, []
     (table,) = fitting["train"]
@@ -75,12 +85,30 @@ def tables_beside(
 
 
 def _lists(table: Table, images: Sequence[Path]) -> bool:
-    """Whether a table has labels for almost all images, and few enough to be classes."""
+    """Whether a table has labels for almost all images, and they are classes: not what a network has said,
+    nor checksums, addresses and texts, of which each image has one of its own."""
     if len(table.left_out(images)) > _MOST_MISSING * len(images):
         return False
+    if any(_SAID.search(name.casefold()) for name in table.columns):
+        return False
     listed = [image for split in table.images.values() for image in split]
-    labels = {image.label for image in listed}
-    return len(labels) < _FEW or len(labels) <= _MOST_LABELS * len(listed)
+    labels = {image.label or "" for image in listed}
+    if any(_NO_CLASS.match(label) for label in labels):
+        return False
+    repeated = len(labels) <= _MOST_LABELS * len(listed)
+    if table.columns and (not table.label or _is_of_labels(table.label)):
+        return repeated or len(labels) < _FEW
+    return repeated and len(labels) > 1 and not any("not used" in note for note in table.notes)
+
+
+def _is_of_labels(name: str) -> bool:
+    """Whether a column is called like one of labels: ``Class Name``, ``annotations.label``."""
+    parts = (re.sub(r"[\W_]+", "", part.casefold()) for part in (name, name.rpartition(".")[2]))
+    return any(part in _KNOWN or part.endswith(("label", "labels", "class")) for part in parts)
+
+
+def _labels_of(table: Table) -> dict[Path, str | None]:
+    return {image.path: image.label for images in table.images.values() for image in images}
 
 
 def _are_numbers(table: Table) -> bool:

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from visionlora.adapters import adapters_off, merged
 from visionlora.data import BadImage, ImageCache, ImageFile, Normalise, evaluation_transform, scan_images
+from visionlora.data.archive import is_archive
+from visionlora.data.root import as_written, close_to
 from visionlora.data.walk import watched
 from visionlora.device import choose_device
 from visionlora.errors import VisionLoraError
@@ -123,14 +125,14 @@ def _predict(
 
 
 def find_images(images: str) -> tuple[ImageFile, ...]:
-    """The images that ``images`` names: a file, a folder (at any depth) or a glob.
+    """The images that ``images`` names: a file, a folder (at any depth), an archive or a glob.
 
     Raises:
         VisionLoraError: it names none.
     """
-    path = Path(images)
+    path = as_written(images)
     try:
-        if path.is_dir():
+        if path.is_dir() or is_archive(path):
             return scan_images([path])
         if path.is_file():
             return (ImageFile(path, None),)
@@ -140,9 +142,9 @@ def find_images(images: str) -> tuple[ImageFile, ...]:
     pattern = _folders_verbatim(images)
     found = sorted(name for name in glob.glob(pattern, recursive=True) if Path(name).is_file())  # noqa: PTH207
     if not found:
-        raise VisionLoraError(
-            f"images: nothing matches {images}; give an image, a folder, or a glob in quotes"
-        )
+        close = None if glob.has_magic(images) else close_to(path)
+        hint = f"did you mean {close}?" if close else "give an image, a folder, or a glob in quotes"
+        raise VisionLoraError(f"images: nothing matches {images}; {hint}")
     return tuple(ImageFile(Path(name), None) for name in found)
 
 
