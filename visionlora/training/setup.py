@@ -7,9 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
-from torch import nn
 
-from visionlora.adapters.config import LoraConfig
 from visionlora.adapters.groups import learning_rate_factor
 from visionlora.data import BadImage, ImageDataset, ImageFile, ImageFolder, ImageLoader, scan
 from visionlora.data.augment import BatchMixing
@@ -18,6 +16,7 @@ from visionlora.data.loaders import ImageLoaders
 from visionlora.data.loading import first_epoch
 from visionlora.data.manifest import EarlierImages
 from visionlora.data.parallel import loading_processes
+from visionlora.data.preprocessing import Preprocessing
 from visionlora.data.several_labels import require_several
 from visionlora.data.splits import with_report
 from visionlora.data.walk import watched
@@ -40,7 +39,7 @@ from visionlora.tasks.base import Task
 from visionlora.tasks.choose import loss_weights, new_task
 from visionlora.text import counted
 from visionlora.training.announce import announce, found
-from visionlora.training.config import CacheConfig, RunConfig, TrainerConfig
+from visionlora.training.config import RunConfig, TrainerConfig
 
 
 @dataclass(frozen=True)
@@ -142,36 +141,64 @@ def set_up(
             does not work out.
     """
     data, device = config.data, choose_device(config.trainer.accelerator)
-    several = config.separator is not None
     if config.trainer.threads is not None:
         torch.set_num_threads(config.trainer.threads)
     folder = _find_images(data, config.separator, config.seed, images, notices)
     adapted = adapt(
         config.model, config.lora, folder.classes, config.seed, config.trainer.channels_last, config.adapter,
-        several,
+        config.separator is not None,
     )  # fmt: skip
-    backbone, head = adapted.backbone, adapted.head
-    new = head.kind == "new"
-    optimizer = config.optimizer.for_head(new, learning_rate_factor(config.lora), several)
-    cache = _cache_options(config.cache, config.augment.mixes, notices)
-    config = replace(config, optimizer=optimizer, trainer=config.trainer.for_head(new), cache=cache)
+    config = _for_head(config, adapted.head.kind == "new", notices)
     notices.console.print(found(config.trainer, data.batch_size, folder, adapted))
-    loaders = ImageLoaders(
-        backbone.preprocessing, config.augment, seed=config.seed, batch_size=data.batch_size,
-        cache_mb=data.cache_mb, balance=data.balance,
-        workers=loading_processes(device.type) if data.workers is None else data.workers,
-        progress=partial(progress, notices.console, "reading images"),
-    )  # fmt: skip
-    targets = dict(zip(folder.classes, head.targets, strict=True))
+    loaders = _image_loaders(config, adapted.backbone.preprocessing, device, notices)
+    targets = dict(zip(folder.classes, adapted.head.targets, strict=True))
     train_loader = loaders.training(folder.train, targets)
     validating = loaders.plain("val", folder.val, targets)
     testing = loaders.plain("test", folder.test, targets)
     folder = replace(folder, train=_images(train_loader), val=_images(validating), test=_images(testing))
-    validation_loader = validating if folder.val else None
+    judged_by = EvaluationImages(validating if folder.val else None, test=testing if folder.test else None)
     if device.type == "cpu":
         _keep_freed_memory(config.trainer.reuse_memory, notices)
     announce(config, folder, adapted, notices)
-    earlier = EarlierImages()
+    judged_by, teacher = _old_knowledge(config, judged_by, folder, adapted, loaders, device, record, notices)
+    bad = _left_out(loaders, data.on_bad, notices)
+    setup = RunSetup(
+        config, folder, adapted, train_loader, validating if folder.val else None, judged_by, teacher,
+        FilesRead(loaders.sets, bad),
+    )  # fmt: skip
+    return _with_start(setup, device, notices)
+
+
+def _for_head(config: RunConfig, new: bool, notices: Notices) -> RunConfig:
+    """The settings with the values that depend on whether the head is new."""
+    several, cache = config.separator is not None, config.cache
+    optimizer = config.optimizer.for_head(new, learning_rate_factor(config.lora), several)
+    if config.augment.mixes:
+        notices.say("cache.features is off: features are of one image, and images are mixed (augment)")
+        cache = replace(cache, features=False)
+    return replace(config, optimizer=optimizer, trainer=config.trainer.for_head(new), cache=cache)
+
+
+def _image_loaders(
+    config: RunConfig, preprocessing: Preprocessing, device: torch.device, notices: Notices
+) -> ImageLoaders:
+    """What opens the run's images."""
+    data = config.data
+    return ImageLoaders(
+        preprocessing, config.augment, seed=config.seed, batch_size=data.batch_size,
+        cache_mb=data.cache_mb, balance=data.balance,
+        workers=loading_processes(device.type) if data.workers is None else data.workers,
+        progress=partial(progress, notices.console, "reading images"),
+    )  # fmt: skip
+
+
+def _old_knowledge(
+    config: RunConfig, judged_by: EvaluationImages, folder: ImageFolder, adapted: AdaptedNetwork,
+    loaders: ImageLoaders, device: torch.device, record: Record, notices: Notices,
+) -> tuple[EvaluationImages, AnchorTeacher | None]:  # fmt: skip
+    """The images that measure what the network forgets, and the teacher that keeps it from forgetting; a new
+    head forgets everything."""
+    new, backbone, earlier = adapted.head.kind == "new", adapted.backbone, EarlierImages()
     if adapted.earlier is not None:
         earlier = find_earlier_images(adapted.earlier.directory, notices)
     retention = None if new else retention_loader(config.retention.root, backbone, loaders, notices)
@@ -182,23 +209,15 @@ def set_up(
             config.retention, config.contrast, folder, adapted, loaders, device, hold_out, earlier.train,
             record, notices,
         )  # fmt: skip
+    several = config.separator is not None
     contrast = None if several else contrast_loader(config.contrast.root, loaders, notices)
-    evaluation_images = EvaluationImages(
-        validation_loader, retention, contrast, test=testing if folder.test else None,
-        earlier=earlier_loader(earlier.val, backbone, loaders),
-    )  # fmt: skip
+    learned = earlier_loader(earlier.val, backbone, loaders)
+    judged_by = replace(judged_by, retention=retention, contrast=contrast, earlier=learned)
     if held_out is not None:
         stream = anchor_stream([held_out.anchors], config.retention, loaders)
-        batches = stream.batches(data.batch_size)
-        evaluation_images = replace(evaluation_images, held_out=batches, held_out_kind=held_out.kind)
-    bad = _left_out(loaders, data.on_bad, notices)
-    steps = config.trainer.steps(len(folder.train), data.batch_size, new)
-    lora = _start_adapters(config.lora, adapted.network, train_loader, teacher, steps, device, notices)
-    config = replace(config, lora=lora)
-    return RunSetup(
-        config, folder, adapted, train_loader, validation_loader, evaluation_images, teacher,
-        FilesRead(loaders.sets, bad),
-    )  # fmt: skip
+        batches = stream.batches(config.data.batch_size)
+        judged_by = replace(judged_by, held_out=batches, held_out_kind=held_out.kind)
+    return judged_by, teacher
 
 
 def _find_images(
@@ -218,32 +237,21 @@ def _find_images(
     return folder
 
 
-def _cache_options(cache: CacheConfig, mixes: bool, notices: Notices) -> CacheConfig:
-    """The options, without cached features where ``mixes``: the images of a step are mixed."""
-    if not mixes:
-        return cache
-    notices.say("cache.features is off: features are of one image, and images are mixed (augment)")
-    return replace(cache, features=False)
-
-
 def _keep_freed_memory(keeps: bool, notices: Notices) -> None:
     """Keep freed memory for the next step, or say why that is not possible."""
     if not keep_freed_memory(keeps) and keeps:
         notices.say("freed memory goes back to the system: only glibc can keep it (trainer.reuse_memory)")
 
 
-def _start_adapters(
-    lora: LoraConfig, network: nn.Module, train_loader: ImageLoader, teacher: AnchorTeacher | None,
-    steps: int, device: torch.device, notices: Notices,
-) -> LoraConfig:  # fmt: skip
-    """Give the adapters their start, where it is one from images; returns the options with the one chosen."""
-    anchors = None
-    if teacher is not None:
-        anchors = teacher.stream.batches(train_loader.whole_batch, BOTH, False)
+def _with_start(setup: RunSetup, device: torch.device, notices: Notices) -> RunSetup:
+    """Give the adapters their start, where it is one from images; the settings name the one chosen."""
+    lora, network, loader, anchors = setup.config.lora, setup.adapted.network, setup.train_loader, None
+    if setup.teacher is not None:
+        anchors = setup.teacher.stream.batches(loader.whole_batch, BOTH, False)
     init = chosen_init(lora.init, network, anchors is not None)
-    cycles = -(-steps // (lora.restart_every or steps))
-    start_from_data(network, init, first_epoch(train_loader), anchors, device, notices, cycles)
-    return replace(lora, init=init)
+    cycles = -(-setup.total_steps // (lora.restart_every or setup.total_steps))
+    start_from_data(network, init, first_epoch(loader), anchors, device, notices, cycles)
+    return replace(setup, config=replace(setup.config, lora=replace(lora, init=init)))
 
 
 def _left_out(loaders: ImageLoaders, on_bad: str, notices: Notices) -> tuple[BadImage, ...]:
