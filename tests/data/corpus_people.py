@@ -141,6 +141,20 @@ def downloads() -> Iterator[Case]:
     yield Case("classes in archives beside a README", both(zipped("cat.zip", "0.png"), zipped("dog.zip", "0.png"), files("README.md")), error="unpack each into a folder of its name (cat, dog)")  # fmt: skip
     yield Case("Downloads with an archive, its content and other files", both(many(*below("Downloads/pets")), zipped("Downloads/pets.zip", "pets/cat/0.png"), files("Downloads/invoice.pdf", "Downloads/setup.exe")), counts=TWO, notes=("Downloads/pets is the only folder",))  # fmt: skip
     yield Case("a project with its notebook", both(many(*below("work/pets")), files("work/train.ipynb", "work/requirements.txt", "work/src/model.py", "work/.git/HEAD")), counts=TWO, notes=("pets is the only folder with images: entered",))  # fmt: skip
+    one = many("goldfish/{}.jpg")
+    yield Case("one class folder whose class is given", one, options={"class_name": "Goldfish"}, counts={"goldfish": ONE})  # fmt: skip
+    yield Case("one class folder whose class is given otherwise", one, options={"class_name": "lemon"}, error="data.class_name=lemon does not apply")  # fmt: skip
+    yield Case("two class folders and a class", many(*CLASSES), options={"class_name": "cat"}, error="data.class_name=cat does not apply")  # fmt: skip
+    yield Case("val and an archive of train", both(many(*below("val")), zipped("train.zip", "cat/0.png")), error="train.zip is an archive: unpack it")  # fmt: skip
+    yield Case("Ultralytics' YAML as data.root", both(many(*below("train"), *below("val")), table("data.yaml", "path: .\ntrain: train\nval: val\nnc: 2\nnames: [cat, dog]\n")), root="data.yaml", error="data.yaml describes a data set; give its folder: data.root=")  # fmt: skip
+    yield Case("a YAML of options as data.root", table("lr.yaml", "train: 3\nlr: 0.1\n"), root="lr.yaml", error="is a table of YAML")  # fmt: skip
+    for name in (
+        "img_{}_cat.jpg img_{}_dog.jpg",
+        "{}__cat.jpg {}__dog.jpg",
+        "2023-05-0{}-cat.jpg 2023-05-0{}-dog.jpg",
+    ):
+        yield Case(f"names like {name}", many(*name.split()), error="their names end in cat and dog: if these are the classes")  # fmt: skip
+    yield Case("names that end in edited alone", many("IMG_{}_edited.jpg", "DSC_{}.jpg"), error="or move them into a folder of that name")  # fmt: skip
     yield Case("one image as data.root, its class given", files("a.jpg"), root="a.jpg", options={"class_name": "goldfish"}, counts={"goldfish": (1, 0, 0)}, split="none")  # fmt: skip
     yield Case("one image without a class", files("a.jpg"), root="a.jpg", error="a.jpg is an image; give its folder, and what it shows")  # fmt: skip
     yield Case("one text, its class given", files("a.md"), root="a.md", options={"class_name": "goldfish"}, error="a.md is neither a folder nor a .csv")  # fmt: skip

@@ -105,6 +105,23 @@ def other_files() -> Iterator[Case]:
     yield case("columns called images and labels", '{"images": ["i/a.png", "i/b.png"], "labels": ["cat", "dog"]}', file="t.json")  # fmt: skip
 
 
+def cvat(*marks: tuple[str, ...], kind: str = "tag") -> str:
+    """CVAT's XML with the classes of the images 0.jpg, 1.jpg, ..."""
+    images = (f"<image id='{n}' name='{n}.jpg' width='24'>{''.join(f'<{kind} label={one!r} source={n!r}/>' for one in some)}</image>" for n, some in enumerate(marks))  # fmt: skip
+    return f"<?xml version='1.0'?>\n<annotations><version>1.1</version>{''.join(images)}</annotations>".replace("=0", "='0'").replace("=1", "='1'").replace("=2", "='2'")  # fmt: skip
+
+
+def xml_files() -> Iterator[Case]:
+    here = many("images/{}.jpg", count=2)
+    yield Case("CVAT's XML of tags", both(here, table("annotations.xml", cvat(("cat",), ("dog",)))), counts=EACH, notes=("the labels are those of annotations.xml", "an image has the class written for it"))  # fmt: skip
+    yield Case("CVAT's XML of boxes as data.root", both(here, table("annotations.xml", cvat(("cat", "cat"), ("dog",), kind="box"))), root="annotations.xml", counts=EACH, notes=(READ,))  # fmt: skip
+    yield Case("CVAT's XML of two classes in an image", both(here, table("annotations.xml", cvat(("cat", "dog"), ("dog",), kind="polygon"))), root="annotations.xml", error="set task=multi_label")  # fmt: skip
+    yield Case("CVAT's XML, an image of nothing", both(many("images/{}.jpg", count=3), table("annotations.xml", cvat(("cat",), ("dog",), ()))), root="annotations.xml", counts=EACH, notes=("1 entry names an image and no class",))  # fmt: skip
+    yield Case("CVAT's XML without classes", both(here, table("annotations.xml", cvat((), ()))), root="annotations.xml", error="is a table of XML")  # fmt: skip
+    yield Case("XML of something else", both(here, table("annotations.xml", "<rss><image name='0.jpg'/></rss>")), root="annotations.xml", error="is a table of XML")  # fmt: skip
+    yield Case("XML that is cut off", both(here, table("annotations.xml", "<annotations><image")), root="annotations.xml", error="is a table of XML")  # fmt: skip
+
+
 def beside() -> Iterator[Case]:
     labels = "file,label\n0.jpg,cat\n1.jpg,dog\n2.jpg,cat\n3.jpg,dog\n"
     halves = {"cat": HALF, "dog": HALF}
@@ -186,5 +203,5 @@ def alike() -> Iterator[Case]:
 
 def labelling_tools() -> Iterator[Case]:
     """All of them."""
-    for kind in (coco_files, other_files, beside, alike):
+    for kind in (coco_files, other_files, xml_files, beside, alike):
         yield from kind()

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from xml.etree import ElementTree
 
 from visionlora.data.formats import is_image_name
 
@@ -38,12 +39,32 @@ def annotated(value: Any) -> Annotated | None:
         except _OTHER_FILES:
             continue
         if any(found.values()):
-            rows: list[dict[str, object]] = [
-                {"path": name, "label": sorted(set(labels))} for name, labels in found.items()
-            ]
-            has = "the class of its boxes, and is used as a whole" if boxes else "the class written for it"
-            return Annotated(tool, rows, (f"read as a file of {tool}: an image has {has}",))
+            return _said(tool, found, boxes)
     return None
+
+
+def cvat(content: bytes) -> Annotated | None:
+    """What the XML of CVAT for images says; None: it is something else, or has no classes."""
+    try:
+        # Entities may fill the memory.
+        root = None if b"<!ENTITY" in content else ElementTree.fromstring(content)
+    except (ElementTree.ParseError, ValueError):
+        return None
+    images = [] if root is None or root.tag != "annotations" else list(root.iter("image"))
+    marks = {one.get("name", ""): [mark for mark in one if mark.get("label")] for one in images}
+    if not any(marks.values()):
+        return None
+    boxes = any(mark.tag != "tag" for found in marks.values() for mark in found)
+    named = {name: [mark.get("label", "") for mark in found] for name, found in marks.items()}
+    return _said("CVAT's", named, boxes)
+
+
+def _said(tool: str, found: Named, boxes: bool) -> Annotated:
+    rows: list[dict[str, object]] = [
+        {"path": name, "label": sorted(set(labels))} for name, labels in found.items()
+    ]
+    has = "the class of its boxes, and is used as a whole" if boxes else "the class written for it"
+    return Annotated(tool, rows, (f"read as a file of {tool}: an image has {has}",))
 
 
 def _coco(value: Any) -> tuple[Named, bool]:

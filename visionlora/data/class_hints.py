@@ -14,6 +14,7 @@ from visionlora.data.walk import entries
 from visionlora.text import in_words, listed
 
 _NUMBERED = re.compile(r"([^\W\d_]+(?:[ _-][^\W\d_]+)*)[\W_]*\d+[\W_]*")
+_NUMBER_FIRST = re.compile(r"(?:.*[\W_])?\d+[\W_]+([^\W\d_]+(?:[ _-][^\W\d_]+)*)")
 _CAMERA = frozenset(
     (
         "img", "image", "images", "dsc", "dscn", "dscf", "pxl", "photo", "photos", "picture", "pic", "p",
@@ -122,6 +123,13 @@ def first_words(images: Sequence[Path]) -> list[str]:
     if len(words) < 2 or len(words) < len(found) or any(word.casefold() in _CAMERA for word in words):
         return []
     return words if len(words) <= _SHOWN else [*words[:_SHOWN], f"{len(words) - _SHOWN} more words"]
+
+
+def last_words(images: Sequence[Path]) -> list[str]:
+    """What the names end in behind a number where that may be the classes: ``img_0_cat.jpg``."""
+    found = Counter(match[1] if (match := _NUMBER_FIRST.fullmatch(path.stem)) else "" for path in images)
+    words = [word for word, count in found.most_common() if count > 1]
+    return words if 1 < len(words) == len(found) and "" not in found else []
 
 
 def _is_unnamed(name: str) -> bool:

@@ -23,7 +23,7 @@ from visionlora.data.layout_hints import (
 from visionlora.data.masks import refuse_masks, without_masks
 from visionlora.data.root import as_written, refuse_missing
 from visionlora.data.several_labels import count_labels
-from visionlora.data.spellings import in_one_form, two_spellings
+from visionlora.data.spellings import folded, in_one_form, two_spellings
 from visionlora.data.splits import FoundImages, ImageFolder, make_folder
 from visionlora.data.table import read_table
 from visionlora.data.walk import entries, has_images, is_image, kinds, skipped_notes, walk
@@ -263,7 +263,7 @@ def _labelled(
         return [ImageFile(path, class_name) for path in found.images]
     if not found.folders:
         raise VisionLoraError(describe_empty(folder, found.others))
-    if class_name is not None:
+    if class_name is not None and {folded(one.name) for one in found.folders} != {folded(class_name)}:
         raise VisionLoraError(
             f"{folder} has class folders ({found.folders[0].name}, ...), so data.class_name={class_name} "
             f"does not apply; leave it out, or give one of these folders"

@@ -80,7 +80,7 @@ def json_table(path: Path, text: str, lines: Sequence[str]) -> tuple[Numbered, A
     except (ValueError, RecursionError) as error:
         raise _not_json(str(path), error, f"write {_FORMS}") from error
     if found := annotated(value):
-        return _rows(path, list(enumerate(found.rows, 1))), found
+        return tool_rows(path, found), found
     for what, (keys, advice) in _OTHERS.items():
         first = value[0] if isinstance(value, list) and value else value
         if isinstance(first, dict) and keys <= first.keys():
@@ -89,6 +89,11 @@ def json_table(path: Path, text: str, lines: Sequence[str]) -> tuple[Numbered, A
     if objects is None:
         raise VisionLoraError(f"{path} does not list images and labels; write {_FORMS}, or save it as CSV")
     return _rows(path, list(enumerate(objects, 1))), None
+
+
+def tool_rows(path: Path, said: Annotated) -> Numbered:
+    """The rows of what a labelling tool says."""
+    return _rows(path, list(enumerate(said.rows, 1)))
 
 
 def with_objects(rows: Numbered) -> Numbered:

@@ -16,7 +16,7 @@ from visionlora.errors import VisionLoraError
 from visionlora.text import listed
 
 _TABLES = (".csv", ".tsv", ".jsonl", ".json")
-_LISTS_OF_LABELS = (*_TABLES, ".txt", ".lst", ".tab", ".ndjson")
+_LISTS_OF_LABELS = (*_TABLES, ".txt", ".lst", ".tab", ".ndjson", ".xml")
 _OF_NETWORKS = re.compile("submission|predict")
 _SHEETS = (".mat", ".xlsx", ".xls", ".ods", ".numbers", ".parquet")
 _MOST_BYTES = 2**24

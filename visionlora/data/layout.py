@@ -152,7 +152,8 @@ def _splits(root: Path, here: Path, found: Entries, class_name: str | None, seve
         advice = (*refuse_copies(found.folders), "move it into train, or elsewhere")[0]
         raise VisionLoraError(f"{here} mixes layouts: {stray.name} lies beside {beside.name}; {advice}")
     if "train" not in chosen:
-        raise VisionLoraError(f"{here} has {' and '.join(chosen)} but no train; add {here / 'train'}")
+        what = next(iter(describe_packed(found.others, chosen)), f"add {here / 'train'}")
+        raise VisionLoraError(f"{here} has {' and '.join(chosen)} but no train; {what}")
     notes += [
         f"{folder.name} is none of the splits: left out"
         for folder in found.folders

@@ -8,7 +8,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from visionlora.data.archive import NAMES
-from visionlora.data.class_hints import first_words
+from visionlora.data.class_hints import first_words, last_words
 from visionlora.data.label_files import boxes_near, labels_below, table_near, unread_table
 from visionlora.data.not_images import is_part
 from visionlora.data.split_names import GENERIC, split_name
@@ -99,6 +99,9 @@ def describe_unlabelled(folder: Path, root: Path) -> str:
     boxes = boxes_near(folder, root)
     if boxes is not None:
         hint += f"; {boxes} looks like boxes for object detection, which are not read: cut the objects out"
+    if called := last_words(entries(folder).images):
+        some = called if len(called) <= _SHOWN else [*called[:_SHOWN], f"{len(called) - _SHOWN} more words"]
+        hint += f"; their names end in {in_words(some)}: if these are the classes, make a folder for each"
     if called := first_words(entries(folder).images):
         hint += f"; their names begin with {in_words(called)}: a folder for each makes these the classes"
     return (

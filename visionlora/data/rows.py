@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from visionlora.data.annotation_files import cvat
 from visionlora.data.formats import SUFFIXES as IMAGE_SUFFIXES
 from visionlora.data.formats import is_image_name, sniff
-from visionlora.data.json_rows import json_lines, json_table, with_objects
+from visionlora.data.json_rows import json_lines, json_table, tool_rows, with_objects
 from visionlora.data.not_images import is_part, is_unknown, suffix_hint
 from visionlora.data.split_names import split_name
 from visionlora.errors import VisionLoraError
@@ -27,6 +28,8 @@ _PATH = re.compile(
 )
 _JSON = (".jsonl", ".ndjson", ".json")
 _SPACED = (".txt", ".lst")
+_SET, _KEYS = {b"train", b"names"}, re.compile(rb"^(\w+):", re.MULTILINE)
+"""What Ultralytics' YAML of a data set has: where train is, and the names of the classes."""
 _DELIMITERS = ",;\t|^~"
 _TITLES = 10
 """So many lines at the top, and one less, may be something else than the table."""
@@ -59,6 +62,10 @@ def read_rows(path: Path) -> Rows:
         VisionLoraError: another kind of file, one that cannot be read or parsed, or an empty one.
     """
     suffix = path.suffix.casefold()
+    if suffix == ".xml" and (said := cvat(_start(path, MOST_BYTES))):
+        return Rows(tool_rows(path, said), said.notes, True, "entry", True)
+    if suffix in (".yaml", ".yml") and _SET.issubset(_KEYS.findall(_start(path, 2**16))):
+        raise VisionLoraError(f"{path} describes a data set; give its folder: data.root={path.parent}")
     if suffix in _SHEETS:
         raise VisionLoraError(f"{path} is a table of {_SHEETS[suffix]}; save it as CSV (UTF-8)")
     if suffix in IMAGE_SUFFIXES:
@@ -91,6 +98,16 @@ def read_rows(path: Path) -> Rows:
     if not numbered:
         raise VisionLoraError(f"{path} is empty; each {unit} is path,label or path,label,split")
     return Rows(numbered, notes, numbered[0][0] == 0, unit, tool is not None)
+
+
+def _start(path: Path, most: int) -> bytes:
+    """The first bytes of a file, none where it cannot be read."""
+    try:
+        require_regular(path)
+        with path.open("rb") as file:
+            return file.read(most)
+    except (OSError, VisionLoraError):
+        return b""
 
 
 def _is_json(text: str) -> bool:
