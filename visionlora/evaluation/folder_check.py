@@ -32,7 +32,6 @@ from visionlora.models.known import (
     AUTO_CHOICE,
     POCKET,
     POCKET_FILE,
-    auto_is_here,
     known_outputs,
     pocket_preprocessing,
 )
@@ -163,11 +162,15 @@ def _one_label_each(folder: ImageFolder) -> list[str]:
 
 def _said_of_auto(model: ModelConfig, outputs: Mapping[str, Output]) -> list[str]:
     """Where ``model=auto`` has no weights yet: which classes it takes for others if they cannot be had."""
-    if model.name != AUTO or auto_is_here():
+    if model.name != AUTO:
         return []
     small = describe_outputs(outputs, *_outputs_of(ModelConfig(name=POCKET)))
     other = [name for name, output in outputs.items() if small[name].key is None and output.key is not None]
     if not other:
+        return []
+    from visionlora.models.sources import is_here  # which imports PyTorch
+
+    if is_here(AUTO_CHOICE):
         return []
     return [
         f"the outputs are those of {AUTO_CHOICE}, which training downloads first; without a connection "

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from safetensors import safe_open
 
 from visionlora.data.preprocessing import Preprocessing
 from visionlora.models.classes import imagenet_categories, imagenet_wnids
-from visionlora.paths import with_home
 
 AUTO = "auto"
 AUTO_CHOICE = "vgg19"
@@ -33,13 +31,6 @@ def known_outputs(name: str, weights: str) -> tuple[tuple[str, ...], tuple[str, 
         about = _about_pocket()
         return tuple(json.loads(about["categories"])), tuple(json.loads(about["wnids"]))
     return None
-
-
-def auto_is_here() -> bool:
-    """Whether the weights of auto's choice are in PyTorch's cache, so that auto is not pocket."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "torch")
-    hub = with_home(Path(os.environ.get("TORCH_HOME", cache), "hub"))
-    return any(hub.glob(f"checkpoints/{AUTO_CHOICE}-*.pth"))
 
 
 def pocket_preprocessing() -> Preprocessing:
