@@ -127,12 +127,16 @@ def test_help_without_a_name_is_about_the_whole_command(command: Command, line: 
         ("--help nothing_like_it", "there are the groups"),
         ("train --data my_images", "did you mean data.root=my_images?"),
         ("train --data goldfish", "did you mean data=goldfish?"),
+        (["train", "--data", "my images"], "did you mean 'data.root=my images'?"),
+        (["train", "my images"], "did you mean 'data.root=my images'?"),
+        (["train", "output=my runs/1"], "did you mean 'hydra.run.dir=my runs/1'?"),
+        (["train", "data=my images"], "for a folder set 'data.root=my images'"),
     ],
 )
 def test_near_misses_of_flags_and_names_get_the_right_spelling(
-    command: Command, line: str, meant: str
+    command: Command, line: str | list[str], meant: str
 ) -> None:
-    left = command(*line.split())
+    left = command(*(line.split() if isinstance(line, str) else line))
     assert left.code == 2
     assert meant in left.err
 

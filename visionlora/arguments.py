@@ -14,7 +14,7 @@ from visionlora.errors import VisionLoraError
 from visionlora.options import kinds
 from visionlora.paths import shipped
 from visionlora.settings import Group, Key, is_preset_of
-from visionlora.text import without_references
+from visionlora.text import as_typed, without_references
 
 _FLAGS = {
     "-m", "--multirun", "-r", "--run", "--resolve", "--hydra-help", "-sc", "--shell-completion",
@@ -148,7 +148,7 @@ class Arguments:
         if "," in value and not self.sweep:
             raise VisionLoraError(_several(group.name, value))
         path = next((key.name for key in group.keys if key.name == f"{group.name}.root"), None)
-        hint = f"for a folder set {path}={value}" if path else f"--help {group.name} lists its keys"
+        hint = f"for a folder set {as_typed(path, value)}" if path else f"--help {group.name} lists its keys"
         found = ", ".join(f"{group.name}={name}" for name in presets(group, config_folders(self.given)))
         raise VisionLoraError(f"there is no {group.name}={value}; there are {found}; {hint}")
 
@@ -156,7 +156,7 @@ class Arguments:
         """What the user may have meant by a key that does not exist."""
         word = key.lower().replace("-", "_").rpartition(".")[2]
         if word in _RUN_FOLDER and "data.name" in self.keys:
-            return f"did you mean hydra.run.dir={value}?"
+            return f"did you mean {as_typed('hydra.run.dir', value)}?"
         close = closest(key, self.keys, self.groups)
         # --data FOLDER: a group takes the name of a preset, and its root the folder.
         close = [
@@ -165,7 +165,7 @@ class Arguments:
         ]
         if len(close) == 1 and close[0] in self.keys and word in self.keys[close[0]].rule.also:
             # Another library's word may mean something else: epochs are not steps.
-            return f"did you mean {close[0]}={value}? ({self.keys[close[0]].rule.help})"
+            return f"did you mean {as_typed(close[0], value)}? ({self.keys[close[0]].rule.help})"
         if not close:
             if flag := difflib.get_close_matches(f"--{key}", _LONG_FLAGS, n=1, cutoff=0.75):
                 return f"did you mean {flag[0]}?"
@@ -175,7 +175,7 @@ class Arguments:
                 if section in self.groups
                 else "--help lists them all"
             )
-        return f"did you mean {' or '.join(f'{name}={value}' for name in close)}?"
+        return f"did you mean {' or '.join(as_typed(name, value) for name in close)}?"
 
     def _stray(self, word: str, before: str) -> str:
         last = self.keys.get(before.partition("=")[0])
@@ -189,9 +189,8 @@ class Arguments:
         folders = config_folders(self.given)
         named = [name for name, group in self.groups.items() if word in presets(group, folders)]
         required = [name for name, key in self.keys.items() if key.default == "???"]
-        meant = (
-            f"did you mean {(named or required)[0]}={word}?" if named or required else "--help lists the keys"
-        )
+        names = named or required
+        meant = f"did you mean {as_typed(names[0], word)}?" if names else "--help lists the keys"
         return f"{word!r} is not KEY=VALUE; {meant}"
 
 

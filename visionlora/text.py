@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import reprlib
+import shlex
 import sys
 import unicodedata
 from collections.abc import Sequence
@@ -93,6 +94,11 @@ def without_references(text: str) -> str:
 def counted(count: int, one: str) -> str:
     """``1 step``, ``2,000 steps`` or ``2 classes``."""
     return f"{count:,} {one}{'' if count == 1 else 'es' if one.endswith('s') else 's'}"
+
+
+def as_typed(key: str, value: str) -> str:
+    """``KEY=VALUE`` as a shell takes it."""
+    return shlex.quote(f"{key}={value}")
 
 
 def make_streams_safe() -> None:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from visionlora.errors import MachineFault, VisionLoraError
+from visionlora.errors import VisionLoraError
+from visionlora.run_folder.lost import was_removed
 from visionlora.run_folder.state_file import read_state, write_state
 
 KEPT = 2
@@ -70,8 +71,3 @@ class Checkpoints:
 
     def _files(self) -> list[Path]:
         return list(self.folder.iterdir()) if self.folder.is_dir() else []
-
-
-def was_removed(run: Path) -> MachineFault:
-    """The error of a run whose folder somebody has removed or moved."""
-    return MachineFault(f"{run} was removed while the run was writing into it; start the run again")

@@ -1,4 +1,4 @@
-"""What a finished run has left and lacks by now."""
+"""What a run has written and lacks by now."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
+
+from visionlora.errors import MachineFault
 
 TENSORS = "adapter/adapter_model.safetensors"
 RESULTS = ("adapter/adapter_config.json", TENSORS, "metrics.json", "report.html")
@@ -31,3 +33,8 @@ def made_again(run: Path, last_step: int | None) -> Iterator[str]:
         how = "there is no checkpoint to make it from, so the run trains again from the start"
     for name, state in lost_results(run):
         yield f"{run / name} {state}: {how}"
+
+
+def was_removed(run: Path) -> MachineFault:
+    """The error of a run whose folder somebody has removed or moved."""
+    return MachineFault(f"{run} was removed while the run was writing into it; start the run again")
