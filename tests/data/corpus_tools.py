@@ -78,7 +78,10 @@ def coco_files() -> Iterator[Case]:
     yield Case("Roboflow's COCO with two classes in an image", half, error="set task=multi_label")
     cvat = table("annotations/instances_default.json", coco((0, 1), (1, 2), names=("a.png", "b.png")), "images/default/a.png", "images/default/b.png")  # fmt: skip
     yield Case(
-        "CVAT's COCO", cvat, counts=EACH, notes=("the labels are those of instances_default.json", READ)
+        "CVAT's COCO",
+        cvat,
+        counts=EACH,
+        notes=("the labels are those of annotations/instances_default.json", READ),
     )
     yield Case("CVAT's COCO as data.root", cvat, root="annotations/instances_default.json", counts=EACH)
     yield Case("Label Studio's COCO", table("result.json", coco((0, 1), (1, 2), names=("images/1-a.png", "images/2-b.png")), "images/1-a.png", "images/2-b.png"), counts=EACH, notes=("the labels are those of result.json",))  # fmt: skip
@@ -91,7 +94,7 @@ def other_files() -> Iterator[Case]:
     yield case("Datumaro's, two classes in an image", datumaro((0, 1), (1,)), file="t.json", error="the first: cat, dog; set task=multi_label")  # fmt: skip
     yield case("Datumaro's, an image of nothing", datumaro((0,), ()), file="t.json", counts={"cat": (1, 0, 0)}, notes=("1 entry names an image and no class",))  # fmt: skip
     yield case("Datumaro's without classes", '{"items": [], "categories": {}}', file="t.json", error="Datumaro's without classes")  # fmt: skip
-    yield Case("Datumaro's folder", table("annotations/default.json", datumaro((0,), (1,), names=("a.png", "b.png")), "images/default/a.png", "images/default/b.png"), counts=EACH, notes=("the labels are those of default.json",))  # fmt: skip
+    yield Case("Datumaro's folder", table("annotations/default.json", datumaro((0,), (1,), names=("a.png", "b.png")), "images/default/a.png", "images/default/b.png"), counts=EACH, notes=("the labels are those of annotations/default.json",))  # fmt: skip
     yield Case("Datumaro's splits", both(*(table(f"annotations/{split}.json", datumaro((0,), (1,), names=(f"{split}a.png", f"{split}b.png")), f"images/{split}/{split}a.png", f"images/{split}/{split}b.png") for split in ("train", "val"))), counts={"cat": (1, 1, 0), "dog": (1, 1, 0)}, split="given")  # fmt: skip
     yield case("Label Studio's choices", studio(choice("cat"), choice("dog")), file="t.json", counts=EACH)
     yield case("Label Studio's boxes", studio(box("cat", "cat"), box("dog")), file="t.json", counts=EACH, notes=(READ,))  # fmt: skip
@@ -135,7 +138,7 @@ def beside() -> Iterator[Case]:
     ):  # fmt: skip
         yield Case(f"{name} ({text[:9]!r}) beside a folder of its images", both(many("images/{}.jpg"), table(name, text)), counts=halves, notes=said)  # fmt: skip
     yield Case("labels.csv among its images", both(many("{}.jpg"), table("labels.csv", labels)), counts=halves, notes=said)  # fmt: skip
-    yield Case("labels.csv among its images in a wrapper", both(many("pets/{}.jpg"), table("pets/labels.csv", labels)), counts=halves, notes=said)  # fmt: skip
+    yield Case("labels.csv among its images in a wrapper", both(many("pets/{}.jpg"), table("pets/labels.csv", labels)), counts=halves, notes=("pets is taken for no class: the labels are those of pets/labels.csv",))  # fmt: skip
     yield Case("labels.csv of a zip file", zipped("x.zip", *(f"x/images/{n}.jpg" for n in range(4)), **{"x/labels.csv": labels.encode()}), root="x.zip", counts=halves, notes=said)  # fmt: skip
     yield Case("a class for all of them and labels.csv", both(many("{}.jpg"), table("labels.csv", labels)), options={"class_name": "pet"}, counts={"pet": ONE})  # fmt: skip
     yield Case("labels.csv that names half of the images", both(many("{}.jpg", count=8), table("labels.csv", labels)), error="labels.csv, if that lists their labels")  # fmt: skip
@@ -156,6 +159,23 @@ def beside() -> Iterator[Case]:
     yield Case("boxes of YOLO beside images with numbers", both(many("images/{}.jpg"), *(table(f"labels/{n}.txt", f"{n % 2} 0.5 0.5 0.2 0.2\n") for n in range(4))), error="labels looks like boxes for object detection")  # fmt: skip
     yield Case("class folders and labels.csv of them", both(many("cat/{}.png", "dog/d{}.png"), table("labels.csv", "file,label\ncat/0.png,x\ndog/d0.png,y\n")), counts=TWO, notes=("labels.csv lists labels and is not read",))  # fmt: skip
     yield Case("splits of class folders and train.csv", both(many("train/cat/{}.png", "train/dog/{}.png", "val/cat/{}.png", "val/dog/{}.png"), table("train.csv", "file,label\ntrain/cat/0.png,cat\n")), counts=GIVEN, notes=("train.csv is not read",))  # fmt: skip
+
+
+def in_folders() -> Iterator[Case]:
+    """Tables within splits, and beside a folder that may be a class."""
+
+    def labels(before: str = "", one: str = "cat", other: str = "dog") -> str:
+        return "file,label\n" + "".join(f"{before}{n}.jpg,{other if n % 2 else one}\n" for n in range(4))
+
+    for folder in ("", "images/"):
+        yield Case(f"labels.csv in train and in val, images in {folder!r}", both(*(both(many(f"{split}/{folder}{{}}.jpg"), table(f"{split}/labels.csv", labels())) for split in ("train", "val"))), counts={"cat": (2, 2, 0), "dog": (2, 2, 0)}, split="given", notes=("no class folders: the labels are those of train/labels.csv and val/labels.csv",))  # fmt: skip
+        yield Case(f"labels.csv in train alone, images in {folder!r}", both(many(f"train/{folder}{{}}.jpg", f"test/{folder}{{}}.jpg"), table("train/labels.csv", labels())), counts={"cat": HALF, "dog": HALF}, notes=(f"test/{folder}".rstrip("/") + " holds images without labels: left out",))  # fmt: skip
+    half = {"cat": HALF, "dog": HALF}
+    yield Case("a table beside one folder of no class", both(many("shots/{}.jpg"), table("labels.csv", labels("shots/"))), counts=half, notes=("shots is taken for no class: the labels are those of labels.csv",))  # fmt: skip
+    yield Case("a table in one folder of no class", both(many("shots/{}.jpg"), table("shots/labels.csv", labels())), counts=half, notes=("shots is taken for no class",))  # fmt: skip
+    yield Case("a table of one class beside one class folder", both(many("cat/{}.jpg"), table("labels.csv", labels("cat/", "Felis", "Felis"))), counts={"cat": ONE}, notes=("labels.csv lists labels and is not read",))  # fmt: skip
+    yield Case("a table of one class in one class folder", both(many("cat/{}.jpg"), table("cat/labels.csv", labels("", "Felis", "Felis"))), counts={"cat": ONE})  # fmt: skip
+    yield Case("checksums beside one class folder", both(many("cat/{}.jpg"), table("sums.txt", "".join(f"d41d8cd98f00b204e9800998ecf8427{n}  cat/{n}.jpg\n" for n in range(4)))), counts={"cat": ONE})  # fmt: skip
 
 
 def alike() -> Iterator[Case]:
@@ -203,5 +223,5 @@ def alike() -> Iterator[Case]:
 
 def labelling_tools() -> Iterator[Case]:
     """All of them."""
-    for kind in (coco_files, other_files, xml_files, beside, alike):
+    for kind in (coco_files, other_files, xml_files, beside, in_folders, alike):
         yield from kind()

@@ -73,9 +73,8 @@ def recognise(root: Path, class_name: str | None = None, several: bool = False) 
     filled = list(islice((folder for folder in found.folders if has_images(folder)), 2))
     if class_name is None and (len(filled) == 1 or not filled):  # a class, or images that a table labels
         folders = {"train": filled[0] if filled else here}
-        layout = None if filled and found.images else _labelled_beside(root, folders, "images", several)
-        if filled and layout is not None and layout.images:
-            layout = None  # its name is the class, and the boxes say what is in it
+        one = filled[0] if filled else None
+        layout = None if one and found.images else _labelled_beside(root, folders, "images", several, one)
         if layout is not None:
             return _with_notes(layout, [*notes, *describe_lists(lists, layout.tables.values())])
     name = "images of one class" if found.images and not found.folders else "class folders"
@@ -87,12 +86,16 @@ def _with_notes(layout: Layout, notes: Sequence[str]) -> Layout:
     return replace(layout, notes=(*notes, *layout.notes))
 
 
-def _labelled_beside(root: Path, folders: Mapping[str, Path], name: str, several: bool) -> Layout | None:
-    """Images in folders without classes, where other files say their labels."""
-    tables, notes = tables_beside(root, folders, several)
+def _labelled_beside(
+    root: Path, folders: Mapping[str, Path], name: str, several: bool, class_folder: Path | None = None
+) -> Layout | None:
+    """Images in folders without classes, where other files say their labels; ``class_folder`` may be one."""
+    tables, notes = tables_beside(root, folders, several, class_folder)
     if tables:
         words = " and ".join(table.name for table in tables.values())
         return Layout(f"{name}, labels in {words}", tables=tables, notes=tuple(notes))
+    if class_folder is not None:
+        return None  # its boxes say what is in it
     images, notes = labelled_by_sidecars(folders, several)
     return Layout(f"{name} beside files of boxes", images=images, notes=tuple(notes)) if images else None
 

@@ -28,7 +28,7 @@ _MOST_LABELS = 0.5
 
 
 def tables_beside(
-    root: Path, folders: Mapping[str, Path], several: bool
+    root: Path, folders: Mapping[str, Path], several: bool, class_folder: Path | None = None
 ) -> tuple[dict[str, Path], list[str]]:
     """(split -> the table of its images, notes) where the folders of a layout hold images and no class
     folders, and tables in ``root`` list their labels; the split "" is decided in the table. Empty where there
@@ -38,6 +38,7 @@ def tables_beside(
         root: what the user gave.
         folders: of the layout, split -> folder.
         several: images have any number of labels.
+        class_folder: the one folder, where it may be a class: then the table has several classes.
 
     Raises:
         SeveralLabels: the one table gives images several labels, and ``several`` is not set.
@@ -70,15 +71,18 @@ def tables_beside(
         return {}, []
     chosen = {split: found[0] for split, found in fitting.items() if len(found) == 1}
     if len(set(chosen.values())) > 1:
-        if any(split_and_rest(path.stem)[0] != split for split, path in chosen.items()):
+        if not all(_is_of(split, path.relative_to(root)) for split, path in chosen.items()):
             return {}, []
         tables = chosen
     else:
         tables = {"": table}
-    names = " and ".join(path.name for path in tables.values())
-    notes = [f"no class folders: the labels are those of {names}"]
+    if class_folder is not None and len(set(_labels_of(read[table]).values())) < 2:
+        return {}, []
+    names = " and ".join(path.relative_to(root).as_posix() for path in tables.values())
+    what = f"{class_folder.name} is taken for no class" if class_folder else "no class folders"
+    notes = [f"{what}: the labels are those of {names}"]
     notes += [
-        f"{folder.name} holds images without labels: left out"
+        f"{folder.relative_to(root).as_posix()} holds images without labels: left out"
         for split, folder in folders.items() if split not in chosen
     ]  # fmt: skip
     return tables, [*notes, *_left_out(read, tables, files, chosen)]
@@ -99,6 +103,12 @@ def _lists(table: Table, images: Sequence[Path]) -> bool:
     if table.columns and (not table.label or _is_of_labels(table.label)):
         return repeated or len(labels) < _FEW
     return repeated and len(labels) > 1 and not any("not used" in note for note in table.notes)
+
+
+def _is_of(split: str, table: Path) -> bool:
+    """Whether a table is called like a split, or lies in its folder."""
+    folders = (split_and_rest(part)[0] for part in table.parts[:-1])
+    return split_and_rest(table.stem)[0] == split or split in folders
 
 
 def _is_of_labels(name: str) -> bool:
