@@ -1,8 +1,13 @@
 from __future__ import annotations
 
-import numpy as np
+from pathlib import Path
 
-from visionlora.data.outliers import far_from_class
+import numpy as np
+import pytest
+
+from visionlora.data.findings import SeenImage
+from visionlora.data.inspect import _strays
+from visionlora.data.outliers import Stray, far_from_class
 
 
 def clusters(*sizes: int, spread: float = 0.1) -> tuple[np.ndarray, list[str]]:
@@ -26,6 +31,20 @@ def test_an_image_unlike_anything_is_found_without_a_class_that_it_resembles() -
     features, labels = clusters(20, 20)
     features[5] = np.eye(8)[6]
     assert [(stray.place, stray.nearest) for stray in far_from_class(features, labels)] == [(5, "")]
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (1, "1 image is far from all others of its class"),
+        (2, "2 images are far from all others of their class"),
+    ],
+)
+def test_one_image_has_a_class_and_several_have_theirs(count: int, said: str) -> None:
+    images = [SeenImage(Path(f"{place}.png"), "a", "train") for place in range(count)]
+    assert [one.title for one in _strays(images, [Stray(place, 0.1, 0.1, "") for place in range(count)])] == [
+        said
+    ]
 
 
 def test_images_that_fit_their_classes_are_left_alone() -> None:

@@ -149,6 +149,8 @@ def _strays(images: Sequence[SeenImage], strays: Sequence[Stray]) -> list[Findin
     for stray in strays:
         remark = f"resembles {stray.nearest} more" if stray.nearest else "unlike the rest of its class"
         groups.append((replace(images[stray.place], remark=remark),))
-    title = f"{counted(strays, 'image is', 'images are')} far from all others of their class"
+    title = counted(
+        strays, "image is far from all others of its class", "images are far from all others of their class"
+    )
     advice = "see whether they are mislabelled; the worst come first, nothing is removed"
     return [Finding("warning", "stray", title, advice, tuple(groups))]

@@ -53,6 +53,18 @@ def test_a_wrapped_network_is_saved_and_loaded_as_the_one_inside(wrapper: str, t
     assert fingerprint(wrapped) == fingerprint(base())
 
 
+@pytest.mark.parametrize(
+    ("saved", "said"), [(None, "was trained on."), ("resnet18", "was trained on (base model: resnet18).")]
+)
+def test_the_network_that_an_adapter_needs_is_named_where_it_is_known(
+    saved: str | None, said: str, tmp_path: Path
+) -> None:
+    save_adapter(attach(base(), LoraConfig(rank=2)), tmp_path, base_model=saved)
+    with pytest.raises(LoraError) as error:
+        load_adapter(nn.Sequential(nn.Conv2d(3, 8, 1)), tmp_path)
+    assert str(error.value).endswith(said)
+
+
 def with_weight_norm() -> nn.Module:
     network = base()
     parametrizations.weight_norm(network[0])

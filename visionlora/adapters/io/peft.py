@@ -152,9 +152,10 @@ def read_one(model: nn.Module, directory: Path, name: str, check_fingerprint: bo
     if check_base and base_fingerprint(model, config["modules_to_save"]) != expected:
         wrong = ["its base tensors were others (in Python check_fingerprint=False loads it anyway)"]
     if wrong:
+        base = config.get("base_model_name_or_path")
         raise LoraError(
             f"{directory} does not fit this {type(model).__name__}: {'; '.join(wrong[:_CLAUSES])}. "
-            f"Load the network that it was trained on (base model: {config.get('base_model_name_or_path')})."
+            f"Load the network that it was trained on{f' (base model: {base})' if base else ''}."
         )
     ranks = {site: FAMILIES[family].rank_of(parts) for site, parts in tensors.items()}
     chosen = {
