@@ -18,8 +18,8 @@ from visionlora.adapters.init import from_data
 from visionlora.adapters.init.from_data import aligned
 from visionlora.adapters.init.start import Start
 from visionlora.adapters.network import named_adapters
-from visionlora.meta_learning.aligned import FALL, LAST, LEAST, _lengths, aligned_starts
-from visionlora.meta_learning.problem import Problem
+from visionlora.meta_learning.aligned import FALL, LAST, LEAST, VIEWS, _lengths, aligned_starts
+from visionlora.meta_learning.problem import Features, Problem
 
 CLASSES = {"a": [0, 1, 2], "b": [3, 4], "c": [5, 6]}
 
@@ -69,7 +69,7 @@ def test_a_start_compares_the_images_that_a_task_steps_on_with_its_others(
     gradients = [weight_gradients(problem.network, partial(problem.image_loss, place)) for place in images]
     draw = torch.Generator().manual_seed(0)
     order = random.Random("known/0").sample(range(7), 7)
-    views = [(place, flipped) for place in order for flipped in (False, True)]
+    views = [(place, view) for place in order for view in range(VIEWS)]
     known = [weight_gradients(problem.network, partial(problem.anchor_loss, view, draw)) for view in views]
     for name, start in starts.items():
         rows = [one[name].flatten(1).double() for one in gradients]
@@ -111,6 +111,32 @@ def test_an_anchor_gets_the_labels_that_the_network_predicts_for_it(problem: Pro
         problem.network[-1].bias.copy_(torch.tensor([0.0, 50.0, 0.0]))  # type: ignore[index, operator]
     draw = torch.Generator().manual_seed(0)
     assert all(problem.anchor_loss((place, False), draw).item() < 1e-3 for place in range(7))
+
+
+def test_improbable_labels_of_an_anchor_are_drawn_more_often_than_predicted(problem: Problem) -> None:
+    assert problem.anchors is not None
+    last = problem.network[-1]
+    with torch.no_grad():
+        last.base_weight.zero_()  # type: ignore[union-attr, operator]
+        last.bias.copy_(torch.tensor([4.0, 0.0, 0.0]))  # type: ignore[index, operator]
+    draw = torch.Generator().manual_seed(0)
+    losses = [problem.anchor_loss((0, False), draw).item() for _ in range(400)]
+    softened = torch.tensor([2.0, 0.0, 0.0]).log_softmax(0)
+    probable = [loss for loss in losses if abs(loss + float(softened[0])) < 1e-5]
+    assert len(probable) / len(losses) == pytest.approx(float(softened[0].exp()), abs=0.05)
+
+
+def test_an_anchor_is_seen_as_it_is_flipped_and_augmented(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("visionlora.meta_learning.problem.has_bfloat16", lambda device: False)
+
+    class Dataset(dict):
+        def collate(self, items: list[Tensor]) -> dict[str, Tensor]:
+            return {"images": torch.stack(items)}
+
+    image, other = torch.arange(12.0).reshape(1, 3, 4), torch.ones(1, 3, 4)
+    features = Features(Dataset({7: image}), None, Dataset({(2, 7): other, (3, 7): 2 * other}))  # type: ignore[arg-type]
+    (found,) = features.get([(7, view) for view in range(4)], torch.device("cpu"))
+    torch.testing.assert_close(found, torch.stack([image, image.flip(-1), other, 2 * other]))
 
 
 def test_no_layers_rows_are_shorter_than_the_least() -> None:

@@ -28,6 +28,8 @@ CLASSES, IMAGES = 128, 8
 """At most so many classes, and images of each, whose gradients are compared."""
 KNOWN = 256
 """At most so many anchors whose gradients are compared with."""
+VIEWS = 4
+"""Of each anchor: as it is, flipped, and augmented as in a run."""
 ROWS = 512
 """So many patches of each batch a layer keeps."""
 
@@ -141,9 +143,9 @@ def _bases(
 def _cost(
     problem: Problem, place: int, bases: Mapping[str, Tensor | None], draw: torch.Generator
 ) -> dict[str, Tensor]:
-    """By layer, the mean of K'K over an anchor and its mirror image, K the gradient for a label drawn from
-    what the frozen network predicts."""
-    losses = [partial(problem.anchor_loss, (place, flipped), draw) for flipped in (False, True)]
+    """By layer, the mean of K'K over views of an anchor, K the gradient for a label drawn from
+    what the frozen network predicts, softened (`Problem.anchor_loss`)."""
+    losses = [partial(problem.anchor_loss, (place, view), draw) for view in range(VIEWS)]
     found = {}
     for site, gradients in _gradients(problem, losses, bases).items():
         rows = torch.cat(gradients).double()

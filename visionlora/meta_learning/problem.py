@@ -16,10 +16,13 @@ from visionlora.device import has_bfloat16
 from visionlora.frozen.split import Split, Values
 from visionlora.tasks import single_label as task
 
-View = tuple[int, bool]
-"""An image's place, and whether it is flipped."""
+View = tuple[int, int]
+"""An image's place, and how it is seen: 0 as it is, 1 flipped, from 2 on an augmented view of this number."""
 ANCHORS_PER_STEP = 8
 BATCH = 32
+SOFTENED = 2.0
+"""The temperature of the predictions that an anchor's label is drawn from. At 1, labels that the frozen
+network finds improbable hardly count, but steps on new classes raise their logits (docs/growing.md)."""
 
 
 def lower_precision(device: torch.device) -> AbstractContextManager:
@@ -34,11 +37,13 @@ class Features:
     Attributes:
         dataset: the images, labelled or not.
         parts: the network's frozen part; None: there is none.
+        augmented: the same with a random transform; None: they have no augmented views.
         most_bytes: kept in memory; what is beyond is computed again each time.
     """
 
     dataset: ImageDataset
     parts: Split | None
+    augmented: ImageDataset | None = None
     most_bytes: float = 2**31
     _kept: dict[View, Values] = field(default_factory=dict)
     _bytes: int = 0
@@ -59,9 +64,11 @@ class Features:
         ]
 
     def _compute(self, view: View, device: torch.device) -> Values:
-        place, flipped = view
-        image = self.dataset.collate([self.dataset[place]])["images"].to(device)
-        batch = image.flip(-1) if flipped else image
+        place, number = view
+        dataset, key = (self.dataset, place) if number < 2 else (self.augmented, (number, place))
+        assert dataset is not None
+        image = dataset.collate([dataset[key]])["images"].to(device)
+        batch = image.flip(-1) if number == 1 else image
         with lower_precision(device):
             values = (batch,) if self.parts is None else self.parts.prefix(batch)
         return tuple(value[0].cpu() for value in values)
@@ -141,9 +148,10 @@ class Problem:
         return task.loss(self.logits(self.images.get([(place, False)], self.device)), labels)
 
     def anchor_loss(self, view: View, draw: torch.Generator) -> Tensor:
-        """Cross-entropy of one anchor for a label drawn from what the network predicts for it; a scalar."""
+        """Cross-entropy of one anchor for a label drawn from what the network predicts for it, both at the
+        temperature SOFTENED; a scalar."""
         assert self.anchors is not None
-        logits = self.logits(self.anchors.get([view], self.device))
+        logits = self.logits(self.anchors.get([view], self.device)) / SOFTENED
         label = torch.multinomial(logits.detach().cpu().softmax(1), 1, generator=draw)[:, 0]
         return task.loss(logits, label.to(self.device))
 

@@ -14,6 +14,8 @@ from rich.console import Console
 from visionlora.adapters import adapter_parameters, save_adapter
 from visionlora.adapters.collect import set_starts
 from visionlora.data import ImageDataset, ImageFile, find_bad, refuse, scan, scan_images
+from visionlora.data.augment import training_transform
+from visionlora.data.config import AugmentConfig
 from visionlora.device import choose_device, has_bfloat16, keep_freed_memory
 from visionlora.errors import VisionLoraError
 from visionlora.files import require_writable
@@ -147,12 +149,14 @@ def _learner(
         notices.warn("no anchors (retention.anchors): nothing keeps the start from forgetting")
     network = adapted.network.to(choose_device("auto")).eval()
     parts = split(network)
-    targets = _targets(backbone, images)
+    targets, preprocessing = _targets(backbone, images), backbone.preprocessing
+    augment = training_transform(AugmentConfig(), preprocessing)
+    augmented = ImageDataset(anchors, preprocessing, transform=augment, seed=options.seed)
     problem = Problem(
         network,
         network if parts is None else parts.suffix,
-        Features(ImageDataset(images, backbone.preprocessing, targets=targets), parts),
-        Features(ImageDataset(anchors, backbone.preprocessing), parts) if anchors else None,
+        Features(ImageDataset(images, preprocessing, targets=targets), parts),
+        Features(ImageDataset(anchors, preprocessing), parts, augmented) if anchors else None,
         retention.weight_for(len(backbone.categories)),
         retention.temperature,
     )
