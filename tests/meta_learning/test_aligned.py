@@ -115,10 +115,10 @@ def test_an_anchor_gets_the_labels_that_the_network_predicts_for_it(problem: Pro
 
 def test_improbable_labels_of_an_anchor_are_drawn_more_often_than_predicted(problem: Problem) -> None:
     assert problem.anchors is not None
-    last = problem.network[-1]
+    last = problem.network[-1]  # type: ignore[index]
     with torch.no_grad():
-        last.base_weight.zero_()  # type: ignore[union-attr, operator]
-        last.bias.copy_(torch.tensor([4.0, 0.0, 0.0]))  # type: ignore[index, operator]
+        last.base_weight.zero_()
+        last.bias.copy_(torch.tensor([4.0, 0.0, 0.0]))
     draw = torch.Generator().manual_seed(0)
     losses = [problem.anchor_loss((0, False), draw).item() for _ in range(400)]
     softened = torch.tensor([2.0, 0.0, 0.0]).log_softmax(0)
