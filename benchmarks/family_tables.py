@@ -86,16 +86,21 @@ def _merit(record: Record) -> tuple[float, float]:
 def learning_tables(records: Sequence[Record]) -> str:
     """One table for each task."""
     tasks = dict.fromkeys(record["task"] for record in records if record["kind"] == "learning")
-    headings = ("family", "by", "lr", "rank", "learned", "photos lost", "false pos.", "trained", "seconds")
+    headings = (
+        "family", "by", "lr", "rank", "learned at 1 / 0.8", "photos lost", "chosen", "learned", "photos lost",
+        "false pos.", "trained", "seconds",
+    )  # fmt: skip
     parts = []
     for task in tasks:
         lines = []
         for row in best(records, task):
             if "cannot" in row:
-                lines.append([row["family"], row["whose"], row["cannot"], *[""] * 6])
+                lines.append([row["family"], row["whose"], row["cannot"], *[""] * 9])
                 continue
             lines.append([
-                row["family"], row["whose"], f"{row['lr']:g}", str(row["rank"]), f"{row['learned']:.3f}",
+                row["family"], row["whose"], f"{row['lr']:g}", str(row["rank"]),
+                *(" / ".join(_number(one(row, at)) for at in (1.0, 0.8)) for one in (learned_at, lost_at)),
+                f"{row['strength']:g}" if "strength" in row else "1", f"{row['learned']:.3f}",
                 _number(lost(row)), _number(row.get("others_called")), f"{row['trained']:,}",
                 f"{row['seconds']:.0f}",
             ])  # fmt: skip
@@ -107,6 +112,20 @@ def lost(record: Record) -> float | None:
     """Top-1 on photos that was lost; None where it is not measured."""
     frozen = record.get("frozen")
     return None if not frozen or record.get("kept") is None else frozen["kept"] - record["kept"]
+
+
+def learned_at(record: Record, strength: float) -> float | None:
+    """Top-1 of what was learned at a strength; None where it is not measured."""
+    return _at(record, strength).get("learned")
+
+
+def lost_at(record: Record, strength: float) -> float | None:
+    """Top-1 on photos that was lost at a strength; None where it is not measured."""
+    return lost({"frozen": record.get("frozen"), **_at(record, strength)})
+
+
+def _at(record: Record, strength: float) -> Record:
+    return next((point for point in record.get("curve", ()) if point["strength"] == strength), {})
 
 
 def _number(value: float | None) -> str:

@@ -25,6 +25,7 @@ GOLDFISH = {
 LEARNING = {
     "key": "l", "kind": "learning", "task": "one-tiger", "family": "loha", "whose": "PEFT", "rank": 4,
     "frozen": {"kept": 0.6}, "trained": 79_832, "seconds": 12.0, "others_called": None,
+    "curve": [{"strength": 1.0, "learned": 0.7, "kept": 0.55}],
 }  # fmt: skip
 
 
@@ -57,7 +58,7 @@ def test_the_tables_show_a_broken_bound_a_failure_and_a_missing_peer() -> None:
     assert "| lora | 8 | 0.917 | 0.017 | 0.062 | 0.9 | 70,520 | 275 | yes |" in text
     assert "| ia3 | 8 | 0.500 | 0.017 | 0.062 | 0.9 | 70,520 | 275 | **no** |" in text
     assert "| dora | 1.20, failed, - |" in text
-    assert "| loha | PEFT | 0.001 | 4 | 0.500 | 0.020 | - | 79,832 | 12 |" in text
+    assert "| loha | PEFT | 0.001 | 4 | 0.700 / - | 0.050 / - | 1 | 0.500 | 0.020 | - | 79,832 | 12 |" in text
 
 
 def test_the_best_learning_rate_stands_for_a_family() -> None:
