@@ -18,9 +18,9 @@ from visionlora.adapters import (
     attach,
     fold_batch_norm,
     kinds,
-    whole_weight,
 )
 from visionlora.adapters.faster import OUTPUTS, WHOLE
+from visionlora.frozen import whole_weight
 from visionlora.kernels.autotune import implementation, recorded, replay
 
 LAYERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {

@@ -1,4 +1,4 @@
-"""Activations whose gradients need their input are out of place while a network is adapted, and only then."""
+"""Activations whose gradients need their input copy nothing while a network is adapted, and only then."""
 
 from __future__ import annotations
 
@@ -31,11 +31,37 @@ def test_a_step_does_not_copy_their_input(activation: type[nn.Module]) -> None:
 
 
 @pytest.mark.parametrize("plain_again", [detach, merge])
-def test_afterwards_they_are_as_they_were(plain_again) -> None:
-    model = network(nn.SiLU)
+@pytest.mark.parametrize("activation", [nn.ReLU6, nn.SiLU])
+def test_afterwards_they_are_as_they_were(plain_again, activation: type[nn.Module]) -> None:
+    model = network(activation)
     before = dict(vars(model[1]))
     plain_again(attach(model, LoraConfig(rank=1)))
-    assert vars(model[1]) == before
+    assert vars(model[1]) == before and type(model[1]) is activation
+
+
+@pytest.mark.parametrize("activation", [nn.ReLU6(True), nn.Hardtanh(-0.3, 0.7, inplace=True)])
+def test_a_clamp_stays_in_place_and_has_the_same_gradient(activation: nn.Hardtanh) -> None:
+    plain = type(activation)(inplace=False)
+    plain.min_val, plain.max_val = activation.min_val, activation.max_val
+    adapted = attach(nn.Sequential(nn.Linear(4, 4), activation), LoraConfig(rank=1, targets=["0"]))[1]
+    x = torch.tensor([-7.0, -0.3, 0.0, 0.1, 0.7, 6.0, 9.0, float("nan")], requires_grad=True)
+    given = x * 1
+    y = adapted(given)
+    assert y.data_ptr() == given.data_ptr()
+    (gradient,) = torch.autograd.grad(y, x, torch.arange(8.0))
+    (expected,) = torch.autograd.grad(plain(x * 1), x, torch.arange(8.0))
+    assert torch.equal(gradient, expected)
+    torch.testing.assert_close(y, plain(x * 1), rtol=0, atol=0, equal_nan=True)
+    assert torch.autograd.gradgradcheck(lambda t: adapted(t * 1), torch.randn(5).double().requires_grad_())
+
+
+def test_a_clamp_changes_no_view_and_no_leaf() -> None:
+    model = attach(nn.Sequential(nn.Linear(4, 4), nn.ReLU6(True)), LoraConfig(rank=1, targets=["0"]))
+    x = torch.randn(3, 4, requires_grad=True)
+    before, whole = x.detach().clone(), x * 1
+    model[1](x).sum().backward()
+    model[1](whole[:2]).sum().backward()
+    assert torch.equal(x, before) and torch.equal(whole, before)
 
 
 def test_one_that_was_out_of_place_stays_so() -> None:

@@ -14,7 +14,8 @@ from torch import nn
 from tests.adapters.cases import CONV, LAYERS, Case, assert_equal, conv_cases, normal, results
 from visionlora.adapters import LoraConfig, attach, detach, merge
 from visionlora.frozen.weight import DenseWeight
-from visionlora.kernels import Geometry, frozen_conv
+from visionlora.frozen.whole_weight import frozen_conv
+from visionlora.kernels import Geometry
 from visionlora.kernels.autotune import implementation, recorded
 
 
@@ -45,7 +46,8 @@ def frozen_results(compute, x, *layer):
 def test_a_frozen_grouped_convolution_keeps_no_tensor_for_the_backward_pass():
     case = LAYERS["depthwise, wide, strided"]
     kept = []
-    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
+    hooks = torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t)
+    with implementation("functions"), hooks:
         y = compute(case.x.clone().requires_grad_(), case.weight, case.bias, *case.geometry)
     assert y.requires_grad
     assert not kept
@@ -117,7 +119,8 @@ def test_it_keeps_nothing_of_its_input_while_a_network_is_adapted():
         lambda module, args: inputs.append(args[0])
     )  # alive, so its address stays its own
     kept = []
-    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.data_ptr()) or t, lambda t: t):
+    hooks = torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.data_ptr()) or t, lambda t: t)
+    with implementation("functions"), hooks:
         model(torch.randn(2, 3, 6, 6))
     assert len(inputs) == 1 and inputs[0].data_ptr() not in kept
 

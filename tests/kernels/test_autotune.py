@@ -10,7 +10,7 @@ import torch
 
 from tests.adapters.cases import a_conv, results
 from visionlora.frozen.weight import DenseWeight
-from visionlora.kernels import LayerTensors, autotune, candidates, decisions, matmul
+from visionlora.kernels import LayerTensors, autotune, candidates, decisions, tensors
 from visionlora.kernels.autotune import choose, forget, implementation, recorded, replay
 from visionlora.kernels.decisions import parse
 from visionlora.kernels.matmul import MatrixProduct
@@ -20,8 +20,9 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    """An empty cache directory, and nothing remembered before or after."""
+    """An empty cache directory, and nothing remembered before or after; the machine counts as idle."""
     monkeypatch.setenv("VISIONLORA_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(autotune, "_UNDISTURBED", -1.0)
     before = dict(autotune._timed)
     decisions.cache_file.cache_clear()
     decisions._warned.clear()
@@ -97,6 +98,17 @@ def test_another_process_reads_what_was_timed(cache):
     timed = Candidates()
     assert timed.choose() == "fast"
     assert timed.runs == []
+
+
+def test_timings_of_a_busy_machine_are_used_and_not_kept_for_the_next_run(cache, monkeypatch):
+    monkeypatch.setattr(autotune, "_UNDISTURBED", 0.9)
+    assert Candidates().choose() == "fast"  # they sleep: this thread had the processor for none of the time
+    assert not cache.exists()
+    again = Candidates()
+    assert again.choose() == "fast" and not again.runs
+    forget()
+    again.choose()
+    assert again.runs
 
 
 def test_what_another_process_wrote_meanwhile_is_kept(cache):
@@ -266,7 +278,7 @@ def test_a_file_that_holds_no_decisions_is_refused_with_the_entry_that_is_wrong(
 
 def test_no_merged_weight_is_made_to_time_a_layer_that_only_the_branch_is_for(monkeypatch):
     """At VGG19's first linear layer it would be 411 MB above everything that training itself needs."""
-    monkeypatch.setattr(matmul, "merged_weight", None)
+    monkeypatch.setattr(tensors, "merged_weight", None)
     x = torch.randn(2, 2048, requires_grad=True)
     layer = a_linear(2048, 1024)
     product, _ = candidates.implementations(x, layer, MatrixProduct(False))

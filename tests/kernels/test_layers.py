@@ -21,7 +21,7 @@ from tests.adapters.cases import (
     second,
 )
 from visionlora.frozen.weight import DenseWeight
-from visionlora.kernels import LayerTensors, convolution, matmul, merged_weight
+from visionlora.kernels import LayerTensors, autotune, candidates, convolution, matmul, merged_weight
 from visionlora.kernels.autotune import implementation, recorded
 from visionlora.kernels.candidates import NAMES
 from visionlora.kernels.layers import AdaptedFunction
@@ -68,7 +68,7 @@ def strided_pixels(draw):
     )
 
 
-@given(strided_pixels(), st.sampled_from(["rule", "onednn", "full", "low_rank"]))
+@given(strided_pixels(), st.sampled_from(["functions", "onednn", "full", "low_rank"]))
 @settings(max_examples=60)
 def test_a_strided_convolution_of_one_pixel_is_a_matrix_product_of_the_pixels_that_it_reads(case, name):
     with implementation(name), recorded() as decided:
@@ -206,7 +206,7 @@ def test_an_input_that_needs_no_gradient_gets_none_computed(monkeypatch):
     case = a_conv(stride=2)
     _, A, B = case.leaves()
     reference = torch.autograd.grad(case.reference(case.x, A, B).square().sum(), (A, B))
-    monkeypatch.setattr(convolution, "grad_input", None)
+    monkeypatch.setattr(convolution.Geometry, "grad_input", None)
     ours = torch.autograd.grad(case.compute(case.x, A, B).square().sum(), (A, B))
     torch.testing.assert_close(ours, reference)
 
@@ -252,7 +252,8 @@ def test_the_gradient_of_the_input_is_not_a_view(name):
 def test_the_merged_weight_is_not_kept_for_the_backward_pass():
     case = a_conv()
     kept = []
-    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
+    hooks = torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t)
+    with implementation("functions"), hooks:
         leaves = case.leaves()
         case.compute(*leaves)
     known = {t.untyped_storage().data_ptr() for t in (*leaves, case.weight)}
@@ -299,3 +300,33 @@ def test_on_another_device_than_the_cpu_pytorchs_own_operations_compute_a_layer(
         y = there.compute(*there.leaves())
     assert not decided and "Adapted" not in y.grad_fn.name()
     assert y.shape == case.compute(*case.leaves()).shape
+
+
+@pytest.mark.parametrize("case", [a_conv(), *MATRIX_LAYERS.values()])
+def test_little_work_is_left_to_pytorchs_own_operations(case):
+    with implementation("auto"), recorded() as decided:
+        y = case.compute(*case.leaves(torch.float32))
+    assert [decision["implementation"] for decision in decided.values()] == ["autograd"]
+    assert "Adapted" not in y.grad_fn.name()
+
+
+@pytest.mark.parametrize("faster", ["functions", "autograd"])
+def test_a_layer_of_more_work_is_computed_by_what_took_less_time(faster, monkeypatch):
+    """The layer whole, with its gradients; larger layers are left to our functions without a choice."""
+    case = a_conv()
+
+    def seconds(run, device):
+        return 1.0 if run.args[-1] == faster else 2.0
+
+    monkeypatch.setattr(autotune, "_MIN_WORK", 1)
+    monkeypatch.setattr(autotune, "timed", seconds)
+    autotune.forget()
+    with implementation("auto"), recorded() as decided:
+        y = case.compute(*case.leaves(torch.float32))
+    autotune.forget()
+    assert {d["implementation"] for key, d in decided.items() if key.startswith("layer:")} == {faster}
+    assert ("Adapted" in y.grad_fn.name()) == (faster == "functions")
+    monkeypatch.setattr(candidates, "_SMALL", 1)
+    with implementation("auto"), recorded() as decided:
+        case.compute(*case.leaves(torch.float32))
+    assert not [key for key in decided if key.startswith("layer:")]

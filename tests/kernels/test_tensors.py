@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from tests.adapters.cases import LAYERS, MATRIX_LAYERS, a_conv, assert_equal, results
 from visionlora.frozen.weight import DenseWeight
-from visionlora.kernels import Geometry, adapted_conv, adapted_linear, frozen_conv
+from visionlora.frozen.whole_weight import frozen_conv
+from visionlora.kernels import Geometry, adapted_conv, adapted_linear
 from visionlora.kernels.autotune import implementation
 from visionlora.kernels.candidates import NAMES
 
@@ -21,7 +22,7 @@ EVERY_LAYER = {**LAYERS, **MATRIX_LAYERS}
 class StoredElsewhere:
     """A frozen weight whose dense tensor is made whenever it is asked for, like a quantised one."""
 
-    requires_grad = False
+    requires_grad = is_stored = False
 
     def __init__(self, tensor):
         self._rows = list(tensor)

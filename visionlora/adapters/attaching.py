@@ -43,7 +43,8 @@ from visionlora.frozen.freeze import FrozenConv, FrozenEmbedding, freeze, freeze
 from visionlora.frozen.packed import PackedWeight
 from visionlora.frozen.swap import swap, swap_back
 from visionlora.frozen.weight import frozen_weight
-from visionlora.kernels.convolution import LAST, is_channels_last
+from visionlora.kernels.convolution import is_channels_last
+from visionlora.kernels.tensors import LAST
 from visionlora.text import brief
 
 DEFAULT = "default"

@@ -7,15 +7,15 @@ costs two more passes over the output, which take longer where the output is lar
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
+from functools import partial
 
-import torch
 from torch import Tensor, nn
 
 from visionlora.kernels import FrozenWeight
 from visionlora.kernels.autotune import choose, remembered
-from visionlora.kernels.candidates import request_for
+from visionlora.kernels.candidates import Compute as Computation
+from visionlora.kernels.candidates import request_for, run_with_gradients
 
-Computation = Callable[[Tensor], Tensor]
 OUTPUTS, WHOLE = "outputs", "whole weight"
 _LEAST_COLUMNS = 128
 """The rule where nothing may be timed: with fewer inputs the gradient of the whole weight costs less."""
@@ -43,19 +43,13 @@ def faster(
     """
     request = request_for(x, weight, rank, *more)
 
-    def run(name: str) -> None:
-        with torch.enable_grad():
-            leaf = x.detach().requires_grad_(x.requires_grad)
-            y = computations[name](leaf)
-            wanted = [t for t in (leaf, *adapter.parameters()) if t.requires_grad]
-            torch.autograd.grad(y, wanted, y.detach(), allow_unused=True)
-
     def decide() -> str:
         if not possible():
             return WHOLE
         columns = weight.shape[1:].numel()
         rule = WHOLE if columns < _LEAST_COLUMNS else OUTPUTS
         work = x.numel() * weight.shape[0]
+        run = partial(run_with_gradients, computations, x, tuple(adapter.parameters()))
         return choose("adapted weight", request, (OUTPUTS, WHOLE), run, rule, work, x.device)
 
     return remembered(("adapted weight", *request), decide)

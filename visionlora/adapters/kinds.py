@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from visionlora.adapters.base import LowRank, ScaledLowRank
+from visionlora.adapters.base import Adapter, LowRank, ScaledLowRank
 from visionlora.adapters.biases import HasBias
 from visionlora.adapters.families.norm import NORMS
 from visionlora.adapters.layers import AdaptedLayer, HasWeight
@@ -17,9 +18,9 @@ from visionlora.adapters.mixed_batch import by_adapter, low_rank_of
 from visionlora.adapters.module_adapter import ModuleAdapter, add_branches, change_inputs
 from visionlora.adapters.norms import AdaptedNorm
 from visionlora.adapters.output_scale import scaled_output
-from visionlora.adapters.whole_weight import computed_conv, computed_linear
 from visionlora.frozen.folding import Affine, Fold, FoldableConv
 from visionlora.frozen.freeze import limits_norms
+from visionlora.frozen.whole_weight import computed_conv, computed_linear, frozen_conv
 from visionlora.kernels import (
     FrozenWeight,
     Geometry,
@@ -28,7 +29,6 @@ from visionlora.kernels import (
     adapted_linear,
     conv,
     conv_branch,
-    frozen_conv,
     linear_branch,
 )
 
@@ -51,8 +51,9 @@ class AdaptedConv(HasBias, FoldableConv):
     def _weights_alone(self: Any, x: Tensor, affine: Affine | None) -> Tensor:
         """The output without what modules add, normalized where a batch norm is folded."""
         merged = self.is_merged and not self.off
-        computes = self.computes_adapters and bool(self.weight_adapters())
-        if merged or (computes and self.drops()) or self.padding_mode != "zeros":
+        adapters: list[Adapter] = self.weight_adapters() if self.computes_adapters else []
+        computes = bool(adapters)
+        if merged or any(adapter.dropout for adapter in adapters) or self.padding_mode != "zeros":
             y = self.recomputed(self._unfolded, x) if computes else self._plain(x)
             return y if affine is None else self.fold.apply_norm(y)
         weight, bias, scale = self.frozen_weight, self.base_bias, None
@@ -61,7 +62,7 @@ class AdaptedConv(HasBias, FoldableConv):
         geometry = self._geometry(self.padding)
         if not computes:
             return frozen_conv(x, weight, bias, geometry)
-        low_rank: LowRank | None = self.low_rank()
+        low_rank: LowRank | None = self.low_rank(adapters=adapters)
         if low_rank is not None:
             return adapted_conv(x, _tensors(weight, bias, low_rank, scale), geometry)
         return self._other_families(x, weight, bias, scale, geometry)
@@ -188,9 +189,10 @@ class AdaptedLinear(HasBias):
             return y + linear_branch(x, A, B, apart.scaling).to(y.dtype)
         if not self.computes_adapters:
             return F.linear(x, self.weight, self.base_bias)
-        if self.drops():
+        adapters: list[Adapter] = self.weight_adapters()
+        if any(adapter.dropout for adapter in adapters):
             return self._add_updates(x, self.frozen_part(x))
-        low_rank = self.low_rank()
+        low_rank = self.low_rank(adapters=adapters)
         if low_rank is not None:
             return adapted_linear(x, LayerTensors(self.frozen_weight, self.base_bias, *low_rank))
 
@@ -249,9 +251,9 @@ class AdaptedWeight(HasWeight):
         compute = partial(super().forward, **keywords) if keywords else super().forward
         return self.recomputed(compute, *arguments)
 
-    def low_rank(self, part: str = "") -> LowRank | None:
+    def low_rank(self, part: str = "", adapters: Sequence[Adapter] | None = None) -> LowRank | None:
         """As other layers have it; nothing of an embedding's padding is changed."""
-        found = super().low_rank(part)
+        found = super().low_rank(part, adapters)
         return None if found is None else found._replace(A=self.sites[0].without_fixed(found.A))
 
     @property

@@ -13,7 +13,7 @@ place among the parameters (`state_dict`, `named_parameters`) and is `base_weigh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -117,8 +117,16 @@ class AdaptedLayer(Swapped):
 
     def active_adapters(self, part: str = "") -> list[Adapter]:
         """The adapters of one weight that take part, in the order of their names' activation."""
-        found = (self.adapters_of(name).get(part) for name in self.active)
-        return [adapter for adapter in found if adapter is not None]
+        held, found = self.adapters._modules, []  # read in every forward pass
+        for name in self.active:
+            adapter = held.get(name)
+            if isinstance(adapter, nn.ModuleDict):
+                adapter = adapter._modules.get(part)
+            elif part:
+                continue
+            if isinstance(adapter, Adapter):
+                found.append(adapter)
+        return found
 
     def weight_adapters(self, part: str = "") -> list[Adapter]:
         """The active adapters that change one weight."""
@@ -128,10 +136,15 @@ class AdaptedLayer(Swapped):
         """Those that take part and are no change of the weight; `merged` does not replace them."""
         return [] if self.off else [one for one in self.active_adapters() if isinstance(one, ModuleAdapter)]
 
-    def low_rank(self, part: str = "") -> LowRank | None:
-        """The sum of the active updates as one low-rank product; None where one of them is none."""
+    def low_rank(self, part: str = "", adapters: Sequence[Adapter] | None = None) -> LowRank | None:
+        """The sum of the active updates as one low-rank product; None where one of them is none.
+
+        Args:
+            part: of the layer.
+            adapters: its `weight_adapters`, where they are known.
+        """
         factors = []
-        for adapter in self.weight_adapters(part):
+        for adapter in self.weight_adapters(part) if adapters is None else adapters:
             low_rank = adapter.low_rank()
             if low_rank is None:
                 return None

@@ -20,7 +20,7 @@ from torch.autograd.function import once_differentiable
 from visionlora.adapters.base import LowRank, ScaledLowRank
 from visionlora.frozen.packed import PackedWeight
 from visionlora.kernels import FrozenWeight
-from visionlora.kernels.convolution import LAST
+from visionlora.kernels.tensors import LAST
 
 _PIECE = 2**16
 """So many elements of the output and its gradient are multiplied at once: they stay in the cache."""
@@ -59,6 +59,7 @@ class MappedWeight:
     """
 
     __slots__ = ("base", "scale", "turn", "turn_in")
+    is_stored = False
 
     def __init__(
         self, base: FrozenWeight, scale: Tensor | None, turn: Tensor | None, turn_in: Tensor | None = None

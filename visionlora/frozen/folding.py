@@ -21,7 +21,8 @@ from visionlora.frozen.norm import scale_and_shift
 from visionlora.frozen.packed import PackedWeight
 from visionlora.frozen.swap import Swapped, swap, swap_back
 from visionlora.frozen.weight import DenseWeight, frozen_weight
-from visionlora.kernels import FrozenWeight, frozen_conv
+from visionlora.frozen.whole_weight import frozen_conv
+from visionlora.kernels import FrozenWeight
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Fold:
 
     def __init__(self, norm: Any) -> None:
         self.norm = norm
-        self._source: tuple = ()
+        self._source: list = []
         self._affine: Affine | None = None
 
     def apply_norm(self, y: Tensor) -> Tensor:
@@ -62,14 +63,14 @@ class Fold:
         tensors = (stored, bias, norm.weight, norm.bias, norm.running_mean, norm.running_var)
         if torch.compiler.is_compiling():
             return _make_affine(weight, bias, norm)
-        source = tuple(t if t is None else (t.data_ptr(), t._version, t.device, t.dtype) for t in tensors)
+        source = [None if t is None else (t.data_ptr(), t._version) for t in tensors]
         if self._affine is None or self._source != source:
             with torch.inference_mode(False):  # what a validation made serves training too
                 self._source, self._affine = source, _make_affine(weight, bias, norm)
         return self._affine
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"norm": self.norm, "_source": (), "_affine": None}
+        return {"norm": self.norm, "_source": [], "_affine": None}
 
 
 class FoldedNorm(Swapped):

@@ -8,12 +8,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from visionlora.frozen.activations import in_place_again, out_of_place
+from visionlora.frozen.activations import in_place_again, without_copies
 from visionlora.frozen.growth import growth_modules
 from visionlora.frozen.norm import FrozenStatistics, freeze_statistics, keeps_statistics, unfreeze_statistics
 from visionlora.frozen.swap import Swapped, swap, swap_back
 from visionlora.frozen.weight import frozen_weight
-from visionlora.kernels import Geometry, frozen_conv
+from visionlora.frozen.whole_weight import frozen_conv
+from visionlora.kernels import Geometry
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
@@ -75,7 +76,7 @@ def freeze(model: nn.Module, adapted: Container[nn.Module]) -> None:
 
 def freeze_modules(model: nn.Module, adapted: Container[nn.Module]) -> None:
     """The part of :func:`freeze` that changes modules and no parameter."""
-    out_of_place(model)
+    without_copies(model)
     grown = growth_modules(model)
     for module in model.modules():
         if module in grown:

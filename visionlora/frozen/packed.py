@@ -40,6 +40,7 @@ class PackedWeight(Tensor):
     parts: dict[str, Tensor]
     codec: nf4.Codec
     transposed: bool
+    is_stored = False
 
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 

@@ -14,6 +14,7 @@ class DenseWeight:
     """A base weight that is stored as the tensor it is."""
 
     __slots__ = ("tensor",)
+    is_stored = True
 
     def __init__(self, tensor: Tensor) -> None:
         self.tensor = tensor

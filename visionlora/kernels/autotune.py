@@ -27,6 +27,7 @@ _ROUNDS = 5
 _LONG = 0.03  # seconds: runs this long are repeated less
 _SHORT_ROUNDS = 3
 _HOPELESS = 2.0  # a candidate that took this many times the best one's time in two rounds is not run again
+_UNDISTURBED = 0.9  # of the time this thread computed; else others did, and the next run times again
 _NOISE = 1.03  # a candidate must be this much faster than the rule's
 
 
@@ -137,6 +138,11 @@ def choose(
     return decision["implementation"]
 
 
+def is_little(work: float) -> bool:
+    """Whether so many multiplications take less time than choosing and calling an implementation of ours."""
+    return work < _MIN_WORK and _policy.preferred in ("auto", "rule")
+
+
 def _timed_decision(
     key: str, candidates: Sequence[str], run: Run, rule: str, work: float, device: torch.device
 ) -> Decision:
@@ -150,8 +156,10 @@ def _timed_decision(
         return _fastest(rule, {name: known["seconds"][name] for name in candidates})
     if work < _MIN_WORK:
         return {"implementation": rule, "seconds": {}}
+    start, own = time.perf_counter(), time.thread_time()
     decision = _timed[file][key] = _fastest(rule, _measure(candidates, run, device))
-    if file is not None:
+    share = (time.thread_time() - own) / (time.perf_counter() - start)
+    if file is not None and (share > _UNDISTURBED or device.type != "cpu"):
         write(file, key, decision)
     return decision
 

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from itertools import chain
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from functools import partial
 from math import prod
 
 import torch
 from torch import Tensor
 
 from visionlora.kernels import convolution, matmul, winograd
-from visionlora.kernels.autotune import choose, remembered
+from visionlora.kernels.autotune import choose, is_little, remembered
 from visionlora.kernels.convolution import Geometry
 from visionlora.kernels.matmul import MatrixProduct
 from visionlora.kernels.tensors import FrozenWeight, LayerTensors
 
 Computation = MatrixProduct | Geometry
+Compute = Callable[[Tensor], Tensor]
+Computations = Mapping[str, Compute]
+OURS, PLAIN = "functions", "autograd"
 
 _LANES = 16  # a product with fewer columns takes as long as one with this many
 _WORTHWHILE = 4  # the full weight gradient comes into question up to this many times the low-rank work
+_SMALL = 2e8  # multiplications up to which PyTorch's own operations come into question
 _HUGE = 64  # only the branch is for weights of this many times the numbers of input and output
 
-_ALL = matmul.PRODUCTS, convolution.PRODUCTS, matmul.GRADIENTS, convolution.GRADIENTS
-NAMES = tuple(dict.fromkeys(chain.from_iterable(_ALL)))
-"""Every implementation's name, for `autotune.implementation`."""
+_ALL = *matmul.PRODUCTS, *convolution.PRODUCTS, *matmul.GRADIENTS, *convolution.GRADIENTS, OURS, PLAIN
+NAMES = tuple(dict.fromkeys(_ALL))  # for `autotune.implementation`
 
 
 def implementations(
@@ -58,12 +61,14 @@ def _choose(
     made: list[Tensor] = []
 
     def product(name: str) -> None:
-        y = computation.forward(name, x, layer)
+        y = computation.forward(name, x, layer.operand(name, x.dtype), layer.bias)
         if x.requires_grad:
-            computation.grad_input(name, computation.flatten(y), x, layer)
+            computation.grad_input(name, computation.flatten(y), x, layer.operand(name, x.dtype))
 
     def gradient(name: str) -> None:
-        made[:] = made or [computation.flatten(computation.forward(products[0], x, layer))]
+        if not made:
+            y = computation.forward(products[0], x, layer.operand(products[0], x.dtype), None)
+            made.append(computation.flatten(y))
         computation.gradients(name, kept, made[0], layer)
 
     return (
@@ -72,30 +77,49 @@ def _choose(
     )
 
 
-def frozen_implementation(x: Tensor, weight: FrozenWeight, geometry: Geometry) -> str:
-    """The implementation of a frozen convolution."""
-    request = request_for(x, weight, 0, geometry)
+def faster(x: Tensor, layer: LayerTensors, computations: Computations, *more: Hashable) -> Compute:
+    """Of `OURS` and `PLAIN` the one that takes less time. PyTorch's own operations compute more and keep the
+    merged weight, but are called sooner."""
+    work, shape = work_of(x, layer.weight), layer.weight.shape
+    small = not torch.compiler.is_compiling() and work <= _SMALL
+    if not small or not layer.weight.is_stored or _is_huge(work // shape.numel(), shape):
+        return computations[OURS]
+    request = request_for(x, layer.weight, len(layer.A), *more)
 
     def decide() -> str:
-        products, rule = conv_products(x, weight.shape, geometry)
-        work = x.shape[0] * prod(convolution.output_size(x, weight.shape[2:], geometry)) * prod(weight.shape)
-        return choose("frozen conv product", request, products, product, rule, work, x.device)
+        rule = PLAIN if is_little(work) else OURS
+        run = partial(run_with_gradients, computations, x, (layer.A, layer.B))
+        return choose("layer", request, tuple(computations), run, rule, work, x.device)
 
-    def product(name: str) -> None:
-        y = convolution.conv(x, weight.dense(x.dtype), None, geometry)
-        convolution.grad_input(name, y, x, weight.dense(x.dtype), geometry)
+    return computations[remembered(("layer", *request), decide)]
 
-    return remembered(request, decide)
+
+def work_of(x: Tensor, weight: FrozenWeight | Tensor) -> int:
+    """Multiplications of a layer without a stride."""
+    return x.numel() // x.shape[1 - len(weight.shape)] * weight.shape.numel()
+
+
+def run_with_gradients(computations: Computations, x: Tensor, trained: Iterable[Tensor], name: str) -> None:
+    """Computes an output for x, and the gradients of x and of what is trained."""
+    with torch.enable_grad():
+        leaf = x.detach().requires_grad_(x.requires_grad)
+        y = computations[name](leaf)
+        wanted = [t for t in (leaf, *trained) if t.requires_grad]
+        torch.autograd.grad(y, wanted, y.detach(), allow_unused=True)
 
 
 def matrix_products(x: Tensor, rows: int, shape: Sequence[int], bias: bool) -> tuple[list[str], str]:
     """The candidates for a matrix product with a weight of this shape, and the rule's."""
-    outputs, inputs = shape[:2]
-    if _HUGE * rows * (inputs + outputs) < inputs * outputs:
+    if _is_huge(rows, shape):
         return ["branch"], "branch"  # a merged weight of this size is not even made to be timed
     onednn = matmul.has_onednn(x)
     fused = onednn and x.dtype == torch.bfloat16 and bias
     return ["matmul"] + ["onednn"] * onednn, "onednn" if fused else "matmul"
+
+
+def _is_huge(rows: int, shape: Sequence[int]) -> bool:
+    """Whether a merged weight would be that much larger than input and output."""
+    return _HUGE * rows * (shape[0] + shape[1]) < prod(shape)
 
 
 def conv_products(x: Tensor, shape: Sequence[int], geometry: Geometry) -> tuple[list[str], str]:

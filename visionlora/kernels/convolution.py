@@ -19,11 +19,10 @@ from torch.nn import functional as F
 
 from visionlora.kernels import winograd
 from visionlora.kernels.matmul import linear
-from visionlora.kernels.tensors import Factors, LayerTensors, as_rows, from_rows, merged_weight
+from visionlora.kernels.tensors import LAST, Factors, LayerTensors, as_rows, from_rows
 
 _CONV: dict[int, Any] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 PRODUCTS = ("conv", "flipped", "winograd")
-LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
 class Geometry(NamedTuple):
@@ -57,16 +56,19 @@ class Geometry(NamedTuple):
         """t as it is."""
         return t
 
-    def forward(self, product: str, x: Tensor, layer: LayerTensors) -> Tensor:
+    def forward(self, product: str, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """The output."""
-        weight = merged_weight(layer, x.dtype)
         if product == "winograd":
-            return winograd.convolve(x, weight, layer.bias, self.padding)
-        return conv(x, weight, layer.bias, self)
+            return winograd.convolve(x, weight, bias, self.padding)
+        return conv(x, weight, bias, self)
 
-    def grad_input(self, product: str, g: Tensor, like: Tensor, layer: LayerTensors) -> Tensor:
-        """The gradient of x, in the shape and memory format of `like`."""
-        return grad_input(product, g, like, merged_weight(layer, g.dtype), self)
+    def grad_input(self, product: str, g: Tensor, like: Tensor, weight: Tensor) -> Tensor:
+        """The gradient of x by this implementation; of `like` only the shape and memory format are used."""
+        if product == "flipped":
+            return _flipped(g, like.shape[2:], weight, self)
+        if product == "winograd" and not torch.is_grad_enabled():  # second derivatives need not be fast
+            return winograd.convolve(g, weight, None, flipped_padding(weight.shape[2:], self), flipped=True)
+        return backward(g, like, weight, self, of_input=True)
 
     def gradients(self, gradient: str, kept: Sequence[Tensor], g: Tensor, layer: LayerTensors) -> Factors:
         """The gradients of A and of B, (out, r), from (x,)."""
@@ -106,15 +108,6 @@ def backward(g: Tensor, x: Tensor, weight: Tensor, geometry: Geometry, of_input:
     rest = stride, padding, dilation, False, [0] * len(stride), groups, [of_input, not of_input, False]
     grads = torch.ops.aten.convolution_backward(g, x, weight, None, *rest)
     return grads[0] if of_input else grads[1]
-
-
-def grad_input(product: str, g: Tensor, x: Tensor, weight: Tensor, geometry: Geometry) -> Tensor:
-    """The gradient of x by this implementation; of x only the shape and memory format are used."""
-    if product == "flipped":
-        return _flipped(g, x.shape[2:], weight, geometry)
-    if product == "winograd" and not torch.is_grad_enabled():  # second derivatives need not be fast
-        return winograd.convolve(g, weight, None, flipped_padding(weight.shape[2:], geometry), flipped=True)
-    return backward(g, x, weight, geometry, of_input=True)
 
 
 def can_flip(kernel: Sequence[int], geometry: Geometry) -> bool:

@@ -17,7 +17,7 @@ from visionlora.paths import cache_directory
 
 _warned: set[str] = set()
 
-VERSION = 10  # of the implementations: raise it when one of them gets faster or slower
+VERSION = 11  # of the implementations: raise it when one of them gets faster or slower
 
 
 class Decision(TypedDict):

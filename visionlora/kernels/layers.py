@@ -2,15 +2,15 @@
 
 The implementations are in `matmul` (linear layers, convolutions of one pixel) and `convolution`, a layer's
 candidates in `candidates`, the choice in `autotune`. PyTorch's own operations compute a layer in `torch.func`
-transforms and `torch.jit.trace`, where the base is trained, and on an accelerator (faster on an H100).
-
-Nothing is kept for the backward pass but x, A and B: the merged weight is computed again there. Where x can
-be recomputed from what the module below keeps, that is kept instead of x (`recompute`). The autograd
-functions compute in the type of x, with differentiable operations: second derivatives work, slowly.
+transforms and `torch.jit.trace`, where the base is trained, on an accelerator (faster on an H100), and small
+layers that take less time so. Otherwise nothing is kept for the backward pass but x, A and B: the merged
+weight is computed again there. Where x can be recomputed from what the module below keeps, that is kept
+instead (`recompute`). The functions compute in the type of x. Second derivatives work, slowly.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,8 +18,8 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional as F
 
-from visionlora.kernels.candidates import Computation, frozen_implementation, implementations
-from visionlora.kernels.convolution import LAST, Geometry, conv, grad_input, is_channels_last, pad_extra
+from visionlora.kernels.candidates import OURS, PLAIN, Computation, faster, implementations
+from visionlora.kernels.convolution import Geometry, conv, is_channels_last, pad_extra
 from visionlora.kernels.matmul import MatrixProduct, has_onednn
 from visionlora.kernels.recompute import recipe_for
 from visionlora.kernels.tensors import FrozenWeight, LayerTensors, autocast_off, merged_weight, transformed
@@ -31,37 +31,36 @@ def adapted_conv(x: Tensor, layer: LayerTensors, geometry: Geometry) -> Tensor:
         return conv(x, merged_weight(layer), layer.bias, geometry)
     if x.ndim < len(layer.weight.shape):
         return adapted_conv(x.unsqueeze(0), layer, geometry).squeeze(0)
-    x, layer = autocast(x), _autocast_bias(layer)
+    x, layer = autocast(x), layer._replace(bias=autocast(layer.bias))
+
+    def plain(x: Tensor) -> Tensor:
+        return conv(x, merged_weight(layer, x.dtype), layer.bias, geometry)
+
+    def ours(x: Tensor) -> Tensor:
+        padded, exact = pad_extra(x, geometry)
+        if not is_matmul(padded, layer.weight, exact):
+            return _apply(padded, layer, exact)
+        if max(exact.stride) > 1:
+            # The pixels that it reads. Indexing has a slower backward pass, not in channels_last.
+            padded = F.avg_pool2d(padded, 1, exact.stride)
+        return _matrix_product(padded, layer, channels_first=True)
+
     with autocast_off(x.device):
-        x, geometry = pad_extra(x, geometry)
-        if is_matmul(x, layer.weight, geometry):
-            if max(geometry.stride) > 1:
-                # The pixels that it reads. Indexing has a slower backward pass, not in channels_last.
-                x = F.avg_pool2d(x, 1, geometry.stride)
-            return _matrix_product(x, layer, channels_first=True)
-        return _apply(x, layer, geometry)
+        return faster(x, layer, {OURS: ours, PLAIN: plain}, geometry)(x)
 
 
 def adapted_linear(x: Tensor, layer: LayerTensors) -> Tensor:
     """A linear layer with its adapter: x is (..., in)."""
     if not _trains(x, layer):
         return F.linear(x, merged_weight(layer), layer.bias)
-    x, layer = autocast(x), _autocast_bias(layer)
-    with autocast_off(x.device):
-        return _matrix_product(x, layer, channels_first=False)
+    x, layer = autocast(x), layer._replace(bias=autocast(layer.bias))
+    ours = partial(_matrix_product, layer=layer, channels_first=False)
 
+    def plain(x: Tensor) -> Tensor:
+        return F.linear(x, merged_weight(layer, x.dtype), layer.bias)
 
-def frozen_conv(x: Tensor, weight: FrozenWeight, bias: Tensor | None, geometry: Geometry) -> Tensor:
-    """A frozen convolution. With groups its input is not kept, and its input's gradient is computed by the
-    fastest implementation."""
-    frozen = _is_frozen(x, weight, bias) and x.requires_grad
-    if not (frozen and geometry.groups > 1 and x.ndim == len(weight.shape)):
-        return conv(x, weight.operand(), bias, geometry)
-    x, bias = autocast(x), None if bias is None else autocast(bias)
     with autocast_off(x.device):
-        x, geometry = pad_extra(x, geometry)
-        name = frozen_implementation(x, weight, geometry)
-        return FrozenConvFunction.apply(x, weight, bias, geometry, name)
+        return faster(x, layer, {OURS: ours, PLAIN: plain})(x)
 
 
 def conv_branch(x: Tensor, A: Tensor, B: Tensor, scaling: float, geometry: Geometry) -> Tensor:
@@ -79,27 +78,21 @@ def linear_branch(x: Tensor, A: Tensor, B: Tensor, scaling: float) -> Tensor:
 
 
 def _trains(x: Tensor, layer: LayerTensors) -> bool:
-    """Whether our gradients are wanted."""
-    trained = x.requires_grad or layer.A.requires_grad or layer.B.requires_grad
-    return trained and _is_frozen(x, layer.weight, layer.bias)
-
-
-def _is_frozen(x: Tensor, weight: FrozenWeight, bias: Tensor | None) -> bool:
-    """Whether autograd records our own functions, there is something to compute, and the base is frozen. Of
-    a quantised weight they keep no dense copy: it is computed by them on an accelerator too."""
+    """Whether autograd records functions of our own: the adapter alone is trained, there is something to
+    compute, and a CPU to do it. Of a quantised weight they keep no dense copy, on an accelerator too."""
+    weight, bias = layer.weight, layer.bias
     ours = x.device.type == "cpu" or isinstance(weight, Tensor)
-    trained = weight.requires_grad or (bias is not None and bias.requires_grad)
-    return ours and torch.is_grad_enabled() and not transformed() and not trained and x.numel() > 0
+    wanted = x.requires_grad or layer.A.requires_grad or layer.B.requires_grad
+    frozen = not (weight.requires_grad or (bias is not None and bias.requires_grad))
+    return ours and wanted and frozen and torch.is_grad_enabled() and not transformed() and x.numel() > 0
 
 
-def autocast(t: Tensor) -> Tensor:
-    device, amp = t.device.type, torch.amp
-    enabled = amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
-    return t.to(torch.get_autocast_dtype(device)) if enabled and t.dtype != torch.double else t
-
-
-def _autocast_bias(layer: LayerTensors) -> LayerTensors:
-    return layer if layer.bias is None else layer._replace(bias=autocast(layer.bias))
+def autocast(t: Any) -> Any:
+    """A tensor, or None, in the type that autocast computes in."""
+    if t is None or t.dtype == torch.double or not torch.amp.is_autocast_available(t.device.type):
+        return t
+    device = t.device.type
+    return t.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else t
 
 
 def is_matmul(x: Tensor, weight: FrozenWeight, geometry: Geometry) -> bool:
@@ -138,7 +131,8 @@ class AdaptedFunction(Function):
         ctx.weight, ctx.scaling = weight, scaling
         ctx.computation, ctx.product, ctx.gradient = computation, product, gradient
         ctx.save_for_backward(A, B, *(sources or (x,)))
-        return computation.forward(product, x, LayerTensors(weight, bias, A, B, scaling))
+        operand = LayerTensors(weight, None, A, B, scaling).operand(product, x.dtype)
+        return computation.forward(product, x, operand, bias)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
@@ -151,25 +145,6 @@ class AdaptedFunction(Function):
                 grad_A, grad_B = ctx.computation.gradients(ctx.gradient, kept, g, layer)
                 grad_A, grad_B = grad_A.to(A.dtype).view(A.shape), grad_B.to(B.dtype).reshape(B.shape)
             if ctx.needs_input_grad[0]:  # last, so that the layer below finds it in the processor's cache
-                grad_x = ctx.computation.grad_input(ctx.product, g, kept[0], layer)
+                operand = layer.operand(ctx.product, g.dtype)
+                grad_x = ctx.computation.grad_input(ctx.product, g, kept[0], operand)
         return grad_x, None, None, grad_A, grad_B, *(None,) * (len(ctx.needs_input_grad) - 5)
-
-
-class FrozenConvFunction(Function):
-    """A frozen convolution of which only the gradient of x is wanted; x itself is not kept."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, weight: FrozenWeight, bias: Tensor | None, geometry: Geometry, product: str
-    ) -> Tensor:
-        ctx.weight, ctx.geometry, ctx.product = weight, geometry, product
-        ctx.shape, ctx.last = x.shape, is_channels_last(x)
-        return conv(x, weight.dense(x.dtype), bias, geometry)
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        memory_format = LAST[len(ctx.shape)] if ctx.last else torch.contiguous_format
-        like = torch.empty(ctx.shape, dtype=g.dtype, device=g.device, memory_format=memory_format)
-        with autocast_off(g.device):
-            dense = ctx.weight.dense(g.dtype)
-            return grad_input(ctx.product, g, like, dense, ctx.geometry), None, None, None, None

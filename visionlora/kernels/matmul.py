@@ -9,7 +9,7 @@ compute them in and several routines for the product itself; which is the fastes
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from torch.nn.grad import conv2d_weight
 
 from visionlora.kernels.recompute import Recipe
-from visionlora.kernels.tensors import Factors, LayerTensors, as_rows, from_rows, merged_weight, transformed
+from visionlora.kernels.tensors import LAST, Factors, LayerTensors, as_rows, from_rows, transformed
 
 PRODUCTS = ("matmul", "onednn", "branch")
 PIECE = 1 << 21  # numbers of x that are recomputed at once
@@ -60,13 +60,13 @@ class MatrixProduct(NamedTuple):
         """x or an output gradient as rows, (M, channels). Rows stay as they are."""
         return as_rows(t, self.channels_first)
 
-    def forward(self, product: str, x: Tensor, layer: LayerTensors) -> Tensor:
+    def forward(self, product: str, x: Tensor, weight: Any, bias: Tensor | None) -> Tensor:
         """The output. Not a view."""
-        return self._shaped(_product(product, self.flatten(x), layer), x.shape)
+        return self._shaped(_product(product, self.flatten(x), weight, bias), x.shape)
 
-    def grad_input(self, product: str, g: Tensor, like: Tensor, layer: LayerTensors) -> Tensor:
+    def grad_input(self, product: str, g: Tensor, like: Tensor, weight: Any) -> Tensor:
         """g W, for g (M, out), in the shape of `like`. Not a view."""
-        return self._shaped(_product(product, g, layer, transposed=True), like.shape)
+        return self._shaped(_product(product, g, weight, None, transposed=True), like.shape)
 
     def gradients(self, gradient: str, kept: Sequence[Tensor], g: Tensor, layer: LayerTensors) -> Factors:
         """The gradients of A (r, in) and B (out, r), for g (M, out), from (x,) or the recipe's sources. An x
@@ -86,24 +86,25 @@ class MatrixProduct(NamedTuple):
         return grad_A, grad_B
 
     def _shaped(self, y: Tensor, shape: Sequence[int]) -> Tensor:
-        """`from_rows`, but not as a view: a tensor of its own with the memory of y."""
-        view = from_rows(y, shape, self.channels_first)
+        """`from_rows`, but not as a view: y itself."""
         # Second derivatives, or a compiler, reach y.
         if torch.is_grad_enabled() or torch.compiler.is_compiling():
-            return view
-        return y.new_empty(0).set_(y.untyped_storage(), 0, view.shape, view.stride())
+            return from_rows(y, shape, self.channels_first)
+        if not self.channels_first:
+            return y.resize_(*shape[:-1], y.shape[1])
+        return y.resize_(shape[0], y.shape[1], *shape[2:], memory_format=LAST[len(shape)])
 
 
-def _product(name: str, x: Tensor, layer: LayerTensors, transposed: bool = False) -> Tensor:
-    """x W' + bias by this implementation, or, transposed, x W.
+def _product(name: str, x: Tensor, weight: Any, bias: Tensor | None, transposed: bool = False) -> Tensor:
+    """x W' + bias by this implementation, or, transposed, x W. For "branch" the weight is a layer's tensors.
 
-    "branch" computes with the frozen weight in its own type, whatever autocast says: for a few rows reading a
+    That computes with the frozen weight in its own type, whatever autocast says: for a few rows reading a
     large weight is all the work; merging or casting it first was 6 % of VGG19's step, and 411 MB.
     """
-    bias, dtype = None if transposed else layer.bias, layer.weight.dtype
-    if name != "branch":
-        weight = merged_weight(layer, x.dtype).flatten(1)
-        return (linear if name == "onednn" else F.linear)(x, weight.t() if transposed else weight, bias)
+    if isinstance(weight, Tensor):
+        matrix = weight.flatten(1)
+        return (linear if name == "onednn" else F.linear)(x, matrix.t() if transposed else matrix, bias)
+    layer, dtype = weight, weight.weight.dtype
     A, B = (factor.flatten(1).to(dtype) for factor in (layer.A, layer.B))
     first, second = (B, A) if transposed else (A.t(), B.t())
     wide = x.to(dtype)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 Factors = tuple[Tensor, Tensor]
 """A and B as (out, r), or their gradients."""
+LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
 class FrozenWeight(Protocol):
@@ -26,6 +27,8 @@ class FrozenWeight(Protocol):
     def device(self) -> torch.device: ...
     @property
     def requires_grad(self) -> bool: ...
+    @property
+    def is_stored(self) -> bool: ...  # a tensor in memory: another one as large may be kept too
 
     def dense(self, dtype: torch.dtype | None = None) -> Tensor:
         """The numbers in this type, by default its own. May be the stored tensor itself: read only."""
@@ -53,6 +56,10 @@ class LayerTensors(NamedTuple):
     A: Tensor
     B: Tensor
     scaling: float
+
+    def operand(self, product: str, dtype: torch.dtype) -> Any:
+        """What the product by this implementation takes: the merged weight, or the layer itself."""
+        return self if product == "branch" else merged_weight(self, dtype)
 
     def scaled_factors(self, dtype: torch.dtype) -> Factors:
         """A and B as the gradients take them: times the scaling, in this type."""

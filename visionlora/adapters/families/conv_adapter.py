@@ -21,7 +21,7 @@ from visionlora.adapters.base import AdapterSettings, Option
 from visionlora.adapters.families.rotation import divisor
 from visionlora.adapters.module_adapter import CONVOLUTIONS, ModuleAdapter, padded
 from visionlora.adapters.output_scale import sum_of_products
-from visionlora.adapters.whole_weight import computed_conv
+from visionlora.frozen.whole_weight import computed_conv
 from visionlora.kernels import Geometry
 from visionlora.kernels.tensors import transformed
 

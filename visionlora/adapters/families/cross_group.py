@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from visionlora.adapters.base import AdapterSettings, scaling_of
 from visionlora.adapters.module_adapter import ModuleAdapter, padded
-from visionlora.adapters.whole_weight import computed_conv
+from visionlora.frozen.whole_weight import computed_conv
 from visionlora.kernels import Geometry
 
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tests.adapters.cases import CONV, LAYERS, MATRIX_LAYERS, Case, conv_cases, second
-from visionlora.adapters.whole_weight import computed_conv, computed_linear
 from visionlora.frozen.weight import DenseWeight
+from visionlora.frozen.whole_weight import computed_conv, computed_linear
 from visionlora.kernels.autotune import implementation
 from visionlora.kernels.candidates import NAMES
 

@@ -1,5 +1,5 @@
-"""Convolutions and linear layers with a weight that is computed: PyTorch's gradient of the whole weight, and
-the products by the fastest of the implementations that LoRA's layers have.
+"""Convolutions and linear layers with a weight that is frozen, or computed: PyTorch's gradient of the whole
+weight, and the products by the fastest of the implementations that LoRA's layers have.
 
 So a family that has nothing but a weight costs one more product than LoRA, not slower ones.
 """
@@ -14,25 +14,41 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional as F
 
+from visionlora.frozen.packed import PackedWeight
 from visionlora.frozen.weight import DenseWeight
 from visionlora.kernels import FrozenWeight, Geometry, conv, convolution
-from visionlora.kernels import winograd as winograd_kernel
-from visionlora.kernels.autotune import choose, remembered
-from visionlora.kernels.candidates import Computation, conv_products, matrix_products, request_for
+from visionlora.kernels.autotune import choose, is_little, remembered
+from visionlora.kernels.candidates import (
+    Computation,
+    conv_products,
+    matrix_products,
+    request_for,
+    work_of,
+)
 from visionlora.kernels.convolution import (
-    LAST,
-    grad_input,
     gradients_for,
     is_channels_last,
     output_size,
     pad_extra,
 )
 from visionlora.kernels.layers import autocast, is_matmul
-from visionlora.kernels.matmul import MatrixProduct, linear, weight_gradient
-from visionlora.kernels.tensors import autocast_off, from_rows, transformed
+from visionlora.kernels.matmul import MatrixProduct, weight_gradient
+from visionlora.kernels.tensors import LAST, autocast_off, transformed
 
 Weight = Tensor | FrozenWeight
 """A tensor with a gradient, or a frozen weight that is made where it is used."""
+
+
+def frozen_conv(x: Tensor, weight: FrozenWeight, bias: Tensor | None, geometry: Geometry) -> Tensor:
+    """A frozen convolution. With groups its input is not kept, and its input's gradient is computed by the
+    fastest implementation."""
+    trained, batched = weight.requires_grad or not x.requires_grad, x.ndim == len(weight.shape)
+    accelerated = x.device.type != "cpu" and not isinstance(weight, PackedWeight)
+    if geometry.groups == 1 or trained or not batched or accelerated or not _records(x, weight, bias):
+        return conv(x, weight.operand(), bias, geometry)
+    x, bias = autocast(x), autocast(bias)
+    with autocast_off(x.device):
+        return _apply(*pad_extra(x, geometry), weight, bias)
 
 
 def computed_conv(x: Tensor, weight: Weight, bias: Tensor | None, geometry: Geometry) -> Tensor:
@@ -45,8 +61,8 @@ def computed_conv(x: Tensor, weight: Weight, bias: Tensor | None, geometry: Geom
         if is_matmul(x, cast(FrozenWeight, weight), geometry):  # a tensor has all that it reads
             if max(geometry.stride) > 1:
                 x = F.avg_pool2d(x, 1, geometry.stride)  # the pixels that it reads
-            return _apply(x, weight, bias, MatrixProduct(channels_first=True))
-        return _apply(x, weight, bias, geometry)
+            return _apply(x, MatrixProduct(channels_first=True), weight, bias)
+        return _apply(x, geometry, weight, bias)
 
 
 def computed_linear(x: Tensor, weight: Weight, bias: Tensor | None) -> Tensor:
@@ -55,7 +71,7 @@ def computed_linear(x: Tensor, weight: Weight, bias: Tensor | None) -> Tensor:
         return F.linear(x, _operand(weight), bias)
     x, weight, bias = _prepared(x, weight, bias)
     with autocast_off(x.device):
-        return _apply(x, weight, bias, MatrixProduct(channels_first=False))
+        return _apply(x, MatrixProduct(channels_first=False), weight, bias)
 
 
 def _records(x: Tensor, weight: Weight, bias: Tensor | None) -> bool:
@@ -63,25 +79,28 @@ def _records(x: Tensor, weight: Weight, bias: Tensor | None) -> bool:
     special = transformed() or torch.compiler.is_compiling()
     if special or not torch.is_grad_enabled() or not x.numel() or (bias is not None and bias.requires_grad):
         return False
-    return x.requires_grad or weight.requires_grad
+    little = is_little(work_of(x, weight)) and (isinstance(weight, Tensor) or weight.is_stored)
+    return (x.requires_grad or weight.requires_grad) and not little
 
 
 def _prepared(x: Tensor, weight: Weight, bias: Tensor | None) -> tuple[Tensor, Weight, Tensor | None]:
     """In autocast's types, and a weight without a gradient as a frozen one."""
     if isinstance(weight, Tensor):
         weight = autocast(weight) if weight.requires_grad else DenseWeight(weight)
-    return autocast(x), weight, None if bias is None else autocast(bias)
+    return autocast(x), weight, autocast(bias)
 
 
 def _operand(weight: Weight) -> Tensor:
     return weight if isinstance(weight, Tensor) else weight.operand()
 
 
-def _dense(weight: Weight, dtype: torch.dtype | None = None) -> Tensor:
-    return weight.to(dtype or weight.dtype) if isinstance(weight, Tensor) else weight.dense(dtype)
+def _dense(weight: Weight, dtype: torch.dtype) -> Tensor:
+    if isinstance(weight, Tensor) and not isinstance(weight, PackedWeight):
+        return weight.to(dtype)
+    return weight.dense(dtype)
 
 
-def _apply(x: Tensor, weight: Weight, bias: Tensor | None, computation: Computation) -> Tensor:
+def _apply(x: Tensor, computation: Computation, weight: Weight, bias: Tensor | None) -> Tensor:
     return ComputedWeightFunction.apply(x, weight, bias, computation, _product(x, weight, bias, computation))
 
 
@@ -103,35 +122,11 @@ def _product(x: Tensor, weight: Weight, bias: Tensor | None, computation: Comput
         return choose("computed weight product", request, names, run, rule, rows * prod(shape), x.device)
 
     def run(name: str) -> None:
-        y = _output(name, x, _dense(weight, x.dtype), bias, computation)
+        y = computation.forward(name, x, _dense(weight, x.dtype), bias)
         if x.requires_grad:
-            _input_gradient(name, computation.flatten(y), x, _dense(weight, x.dtype), computation)
+            computation.grad_input(name, computation.flatten(y), x, _dense(weight, x.dtype))
 
     return remembered(("computed weight", *request), decide)
-
-
-def _output(name: str, x: Tensor, weight: Tensor, bias: Tensor | None, computation: Computation) -> Tensor:
-    if isinstance(computation, Geometry):
-        if name == "winograd":
-            return winograd_kernel.convolve(x, weight, bias, computation.padding)
-        return conv(x, weight, bias, computation)
-    return _rows_product(name, computation.flatten(x), weight.flatten(1), bias, x, computation)
-
-
-def _input_gradient(name: str, g: Tensor, like: Tensor, weight: Tensor, computation: Computation) -> Tensor:
-    if isinstance(computation, Geometry):
-        return grad_input(name, g, like, weight, computation)
-    return _rows_product(name, g, weight.flatten(1).t(), None, like, computation)
-
-
-def _rows_product(
-    name: str, rows: Tensor, weight: Tensor, bias: Tensor | None, like: Tensor, computation: MatrixProduct
-) -> Tensor:
-    y = (linear if name == "onednn" else F.linear)(rows, weight, bias)
-    view = from_rows(y, like.shape, computation.channels_first)
-    if torch.is_grad_enabled():
-        return view
-    return y.new_empty(0).set_(y.untyped_storage(), 0, view.shape, view.stride())
 
 
 class ComputedWeightFunction(Function):
@@ -143,9 +138,10 @@ class ComputedWeightFunction(Function):
         ctx: Any, x: Tensor, weight: Weight, bias: Tensor | None, computation: Computation, product: str
     ) -> Tensor:
         ctx.computation, ctx.product, ctx.shape, ctx.last = computation, product, x.shape, is_channels_last(x)
-        ctx.weight = None if isinstance(weight, Tensor) else weight
-        ctx.save_for_backward(*((x, weight) if isinstance(weight, Tensor) else ()))
-        return _output(product, x, _dense(weight, x.dtype), bias, computation)
+        trained = ctx.needs_input_grad[1]
+        ctx.weight = None if trained else weight
+        ctx.save_for_backward(*((x, weight) if trained else ()))
+        return computation.forward(product, x, _dense(weight, x.dtype), bias)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
@@ -160,7 +156,7 @@ class ComputedWeightFunction(Function):
                 memory_format = LAST[len(ctx.shape)] if ctx.last else torch.contiguous_format
                 x = torch.empty(ctx.shape, dtype=g.dtype, device=g.device, memory_format=memory_format)
             if ctx.needs_input_grad[0]:
-                grad_x = _input_gradient(ctx.product, flat, x, weight, ctx.computation)
+                grad_x = ctx.computation.grad_input(ctx.product, flat, x, weight)
         return grad_x, grad_weight, None, None, None
 
 
