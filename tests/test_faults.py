@@ -106,7 +106,7 @@ def test_an_image_that_changes_is_named(run, images: Path, tmp_path: Path) -> No
 
 def test_parameters_that_are_no_numbers_are_not_saved(run, tmp_path: Path) -> None:
     def spoil(module: lightning.LightningModule) -> None:
-        parameter = next(iter(module.trainable()))
+        parameter = next(iter(module.trainable))
         parameter.register_hook(lambda gradient: gradient * float("nan"))
 
     left = run(tmp_path / "run", spoil)

@@ -12,6 +12,7 @@ from torch import nn
 
 from tests.conftest import Left
 from visionlora.adapters import LoraConfig, attach, fold_batch_norm
+from visionlora.kernels import candidates
 from visionlora.kernels.autotune import implementation
 from visionlora.kernels.matmul import has_onednn
 from visionlora.training.explain import explain_step, kind_of
@@ -26,8 +27,9 @@ def images() -> torch.Tensor:
 
 
 def test_each_layer_is_listed_with_its_own_input_and_implementations(
-    network: nn.Module, images: torch.Tensor
+    network: nn.Module, images: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(candidates, "_SMALL", 0)  # none is left to PyTorch's own operations
     explained = explain_step(attach(network, LoraConfig(rank=2)), images)
     first, depthwise, pointwise, last = explained["layers"]
     assert [layer["name"] for layer in explained["layers"]] == ["0", "3", "5", "10"]
@@ -44,6 +46,12 @@ def test_each_layer_is_listed_with_its_own_input_and_implementations(
     assert explained["parameters"]["trainable"] == sum(layer["parameters"] for layer in explained["layers"])
     assert explained["timed_s"] > 0
     assert explained["step_s"] > 0
+
+
+def test_a_layer_that_pytorchs_own_operations_compute_whole_is_listed_once(network: nn.Module) -> None:
+    last = explain_step(attach(network, LoraConfig(rank=2)), torch.randn(1, 3, 8, 8))["layers"][-1]
+    assert last["product"] == {"implementation": "autograd", "seconds": {}}
+    assert last["gradient"] is None
 
 
 def test_folded_batch_norms_are_listed(network: nn.Module, images: torch.Tensor) -> None:

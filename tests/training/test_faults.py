@@ -103,7 +103,7 @@ class Spoil(Callback):
         self, trainer: lightning.Trainer, module: lightning.LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
         if trainer.global_step == self.step:
-            for parameter in module.trainable():
+            for parameter in module.trainable:
                 parameter.grad.fill_(float("inf"))
 
 

@@ -20,6 +20,7 @@ from visionlora.frozen.folding import FoldedConv, FoldedNorm
 from visionlora.frozen.freeze import FrozenConv
 from visionlora.frozen.split import split
 from visionlora.kernels.autotune import implementation, recorded
+from visionlora.kernels.candidates import PLAIN
 from visionlora.kernels.decisions import Decision, Decisions
 from visionlora.models import Backbone, load_backbone
 from visionlora.models.config import ModelConfig
@@ -34,7 +35,8 @@ _STEPS = 3
 
 @dataclass
 class LayerCalls:
-    """A layer in one step: its number of calls, and the input and decisions of the first one."""
+    """A layer in one step: its number of calls, and the input and decisions of the first one. Where PyTorch's
+    own operations compute the whole layer, that is the product's."""
 
     calls: int = 0
     input: tuple[int, ...] = ()
@@ -215,8 +217,13 @@ def _record_calls(layer: nn.Module, calls: LayerCalls, decisions: Decisions) -> 
         if calls.calls > 1:
             return
         calls.input = tuple(inputs[0].shape)
-        for key, decision in decisions.items():
-            if key.partition(":")[0].endswith("product"):
+        kinds = {key.partition(":")[0]: decision for key, decision in decisions.items()}
+        whole = kinds.pop("layer", None)
+        if whole is not None and whole["implementation"] == PLAIN:
+            calls.product = whole  # with its gradients
+            return
+        for kind, decision in kinds.items():
+            if kind.endswith("product"):
                 calls.product = decision
             else:
                 calls.gradient = decision

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from typing import Any
 
 import lightning
@@ -102,6 +103,7 @@ class LoraModule(lightning.LightningModule):
         """Logits and labels of the last validation, in the order of the images."""
         self._validating = ExitStack()
 
+    @cached_property
     def trainable(self) -> list[nn.Parameter]:
         """The parameters that the optimizer moves: adapters, and the rows of a new head."""
         return [parameter for parameter in self.network.parameters() if parameter.requires_grad]
@@ -112,10 +114,9 @@ class LoraModule(lightning.LightningModule):
         self.network.eval()
         for layer in adapted_layers(self.network).values():
             layer.train(mode)
-        if self.dropout:
-            for module in self.network.modules():
-                if isinstance(module, DROPOUTS):
-                    module.train(mode)
+        for module in self.network.modules():
+            if self.dropout and isinstance(module, DROPOUTS):
+                module.train(mode)
         return self
 
     def training_step(self, batch: Mapping[str, Tensor], batch_index: int) -> Tensor:
@@ -160,7 +161,7 @@ class LoraModule(lightning.LightningModule):
         """The gradients of :meth:`training_step`'s loss, which may come scaled (precision 16-mixed)."""
         assert self._step is not None
         step, self._step = self._step, None
-        step.backward(loss, self.trainable(), self.trainer.precision_plugin.train_step_context)
+        step.backward(loss, self.trainable, self.trainer.precision_plugin.train_step_context)
 
     def _reads_now(self) -> bool:
         """Whether this step's numbers are read, for which an accelerator has to be waited for."""
@@ -185,7 +186,7 @@ class LoraModule(lightning.LightningModule):
         """
         super().optimizer_step(*arguments, **options)
         if self._reads_now():
-            self._require_sense(torch.nn.utils.get_total_norm(self.trainable()), "the parameters' norm is")
+            self._require_sense(torch.nn.utils.get_total_norm(self.trainable), "the parameters' norm is")
         if self.has_hooks:
             step_adapters(self.network, self.global_step + 1, self.total_steps)
         if self.restarts_after(self.global_step + 1):
@@ -210,10 +211,9 @@ class LoraModule(lightning.LightningModule):
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Log the gradient's L2 norm before it is clipped."""
-        if not self._reads_now():
-            return
-        gradients = [parameter.grad for parameter in self.trainable() if parameter.grad is not None]
-        self.log("train/gradient_norm", torch.nn.utils.get_total_norm(gradients))
+        if self._reads_now():
+            gradients = [parameter.grad for parameter in self.trainable if parameter.grad is not None]
+            self.log("train/gradient_norm", torch.nn.utils.get_total_norm(gradients))
 
     def on_fit_start(self) -> None:
         """Run the frozen network once on the anchors that validation and the drift penalty need."""
