@@ -293,3 +293,22 @@ def a_linear(inputs, outputs, rank=4):
         torch.randn(outputs, rank),
         1.0,
     )
+
+
+def test_what_a_candidate_decides_while_it_is_timed_is_recorded_where_it_is_used():
+    """Otherwise a record would depend on whether the timings were known before."""
+
+    def run(name):
+        autotune.remembered("inner", lambda: Candidates().choose("inner"))
+
+    def outer():
+        return choose("whole", "layer", ["slow", "fast"], run, "slow", 1e9, CPU)
+
+    with recorded() as first:
+        outer()
+    with recorded() as again:
+        outer()
+    assert list(first) == list(again) == ["whole: layer"]
+    with recorded() as used:
+        run("fast")
+    assert list(used) == ["product: inner"]

@@ -89,11 +89,7 @@ def forget() -> None:
 
 
 def remembered(request: Hashable, decide: Callable[[], _Chosen]) -> _Chosen:
-    """What `decide` returned when it was asked for the same request before.
-
-    A layer asks in every step, and making the keys and the candidates of its decisions again would take as
-    long as its smallest product.
-    """
+    """What `decide` returned when it was asked for the same request before: layers ask in every step."""
     if torch.compiler.is_compiling():
         return decide()
     request = request, torch.get_num_threads(), _may_time()
@@ -157,7 +153,11 @@ def _timed_decision(
     if work < _MIN_WORK:
         return {"implementation": rule, "seconds": {}}
     start, own = time.perf_counter(), time.thread_time()
-    decision = _timed[file][key] = _fastest(rule, _measure(candidates, run, device))
+    outer, _records[:] = list(_records), []  # what a candidate decides within counts where it is used
+    try:
+        decision = _timed[file][key] = _fastest(rule, _measure(candidates, run, device))
+    finally:
+        _records[:] = outer
     share = (time.thread_time() - own) / (time.perf_counter() - start)
     if file is not None and (share > _UNDISTURBED or device.type != "cpu"):
         write(file, key, decision)
