@@ -63,7 +63,7 @@ def json_tables() -> Iterator[Case]:
     yield case("a key that is there twice", '{"i/a.png": "cat", "i/a.png": "dog"}', error="the key 'i/a.png' is there twice in one object; leave one")  # fmt: skip
     yield case("half a character in a label", '{"i/a.png": "\\ud800"}', error="has half a character; write it whole")  # fmt: skip
     yield case("half a character in a path", '{"i/\\ud83da.png": "cat"}', error="has half a character")
-    yield case("a comma at the end", f"[\n{json.dumps(cat)},\n]", error="line 3: not JSON")
+    yield case("a comma at the end", f"[\n{json.dumps(cat)},]", error="line 2: not JSON")
     yield case("a list of nothing", [], error="is empty")
     yield case("nothing", "", error="is empty")
     yield case("a word", '"cat"', error="does not list images and labels; write [{")
