@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from tests.adapters.cases import (
     LAYERS,
@@ -332,3 +333,18 @@ def test_a_layer_of_more_work_is_computed_by_what_took_less_time(faster, monkeyp
     with implementation("auto"), recorded() as decided:
         case.compute(*case.leaves(torch.float32))
     assert not [key for key in decided if key.startswith("layer:")]
+
+
+def test_a_layer_may_be_timed_inside_activation_checkpointing(monkeypatch):
+    """Checkpointing compares what is saved in the forward pass with what is saved when it is done again."""
+    case = a_conv()
+    monkeypatch.setattr(autotune, "_MIN_WORK", 1)
+    monkeypatch.setattr(autotune, "cache_file", lambda device: None)
+    autotune.forget()
+    with implementation("auto"), recorded() as decided:
+        leaves = case.leaves(torch.float32)
+        y = checkpoint(case.compute, *leaves, use_reentrant=False)
+        y.sum().backward()
+    autotune.forget()
+    assert [key for key in decided if key.startswith("layer:")]
+    assert all(leaf.grad is not None for leaf in leaves if leaf.requires_grad)

@@ -7,7 +7,7 @@ from functools import partial
 from math import prod
 
 import torch
-from torch import Tensor
+from torch import Tensor, autograd
 
 from visionlora.kernels import convolution, matmul, winograd
 from visionlora.kernels.autotune import choose, is_little, remembered
@@ -100,12 +100,12 @@ def work_of(x: Tensor, weight: FrozenWeight | Tensor) -> int:
 
 
 def run_with_gradients(computations: Computations, x: Tensor, trained: Iterable[Tensor], name: str) -> None:
-    """Computes an output for x, and the gradients of x and of what is trained."""
-    with torch.enable_grad():
+    """Computes an output and gradients. Hooks of its own: checkpointing counts what its hooks are given."""
+    with torch.enable_grad(), autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: t):
         leaf = x.detach().requires_grad_(x.requires_grad)
         y = computations[name](leaf)
         wanted = [t for t in (leaf, *trained) if t.requires_grad]
-        torch.autograd.grad(y, wanted, y.detach(), allow_unused=True)
+        autograd.grad(y, wanted, y.detach(), allow_unused=True)
 
 
 def matrix_products(x: Tensor, rows: int, shape: Sequence[int], bias: bool) -> tuple[list[str], str]:
