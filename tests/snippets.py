@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 from PIL import Image
@@ -92,6 +93,7 @@ def make_folders(folder: Path) -> None:
         _copy(sources[place], folder / "labelled_photos" / sources[place].name, 2)
     for name in ("any_photos", "new_images", "photos", "FOLDER"):
         _copy(sources[5], folder / name, 4)
+    shutil.make_archive(str(folder / "new_images"), "zip", folder / "new_images")
     photos = sorted((folder / "my_images").rglob("*.jpg"))
     rows = [f"{photo},{['ant', 'ant|bee', 'bee', ''][place % 4]}" for place, photo in enumerate(photos)]
     (folder / "my_labels.csv").write_text("\n".join(["path,labels", *rows]))
