@@ -224,7 +224,7 @@ def in_its_folder(given: Sequence[str]) -> list[str]:
         )
     own = with_home(named[-1]).resolve()
     others = [word.partition("=")[2] for word in given if word.partition("=")[0] == "hydra.run.dir"]
-    if any(Path(other).expanduser().resolve() != own for other in others):
+    if any(with_home(other).resolve() != own for other in others):
         raise VisionLoraError("resume continues a run in its own folder; leave hydra.run.dir out")
     return [*given, f"hydra.run.dir={named[-1]}"]
 

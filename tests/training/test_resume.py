@@ -471,6 +471,7 @@ def test_a_finished_folder_is_not_overwritten_and_what_cannot_be_resumed_is_said
     for arguments, told in (
         (["resume=/no/such/run"], "/no/such/run holds no run"),
         ([f"resume={folder}", "hydra.run.dir=elsewhere"], "leave hydra.run.dir out"),
+        ([f"resume={folder}", "hydra.run.dir=~nobody-here/run"], "leave hydra.run.dir out"),
         (["-m", f"resume={folder}", "seed=0,1"], "resume continues one run"),
     ):
         left = command("train", *arguments)

@@ -45,18 +45,23 @@ def annotated(value: Any) -> Annotated | None:
 
 def cvat(content: bytes) -> Annotated | None:
     """What the XML of CVAT for images says; None: it is something else, or has no classes."""
-    try:
-        # Entities may fill the memory.
-        root = None if b"<!ENTITY" in content else ElementTree.fromstring(content)
-    except (ElementTree.ParseError, ValueError):
-        return None
-    images = [] if root is None or root.tag != "annotations" else list(root.iter("image"))
+    root = xml_root(content, "annotations")
+    images = [] if root is None else list(root.iter("image"))
     marks = {one.get("name", ""): [mark for mark in one if mark.get("label")] for one in images}
     if not any(marks.values()):
         return None
     boxes = any(mark.tag != "tag" for found in marks.values() for mark in found)
     named = {name: [mark.get("label", "") for mark in found] for name, found in marks.items()}
     return _said("CVAT's", named, boxes)
+
+
+def xml_root(content: bytes, tag: str) -> ElementTree.Element | None:
+    """The root of XML that is called ``tag``; None: there is none, or entities, which may fill the memory."""
+    try:
+        root = None if b"<!ENTITY" in content else ElementTree.fromstring(content)
+    except (ElementTree.ParseError, ValueError):
+        return None
+    return root if root is not None and root.tag == tag else None
 
 
 def _said(tool: str, found: Named, boxes: bool) -> Annotated:

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
+from visionlora.data.annotation_files import xml_root
 from visionlora.data.images import ImageFile, labelled
 from visionlora.data.walk import entries
 
@@ -83,7 +83,7 @@ def _classes_in(file: Path) -> set[str] | None:
             names = list(_in_json(json.loads(content)))
         else:
             names = list(_in_xml(content))
-    except (OSError, ValueError, RecursionError, AttributeError, TypeError, KeyError, ElementTree.ParseError):
+    except (OSError, ValueError, RecursionError, AttributeError, TypeError, KeyError):
         return None
     return {name.strip() for name in names if name.strip()}
 
@@ -98,8 +98,8 @@ def _in_json(value: Any) -> Iterator[str]:
 
 
 def _in_xml(content: bytes) -> Iterator[str]:
-    root = None if b"<!ENTITY" in content else ElementTree.fromstring(content)  # entities may fill the memory
-    if root is None or root.tag != "annotation":
+    root = xml_root(content, "annotation")
+    if root is None:
         raise ValueError("not Pascal VOC's")
     for one in root.iter("object"):
         yield one.findtext("name") or ""

@@ -65,7 +65,8 @@ def _called(metrics: Mapping[str, Any]) -> str:
 
 def headline_boxes(metrics: Mapping[str, Any]) -> str:
     """Learned, kept and false positives before and after, with intervals, as HTML."""
-    new, selected = learned(metrics), list(learned(metrics).selected)
+    new = learned(metrics)
+    selected = list(new.selected)
     retention, contrast = metrics["retention"], metrics["contrast"]
     on = f"on {counted(new.images, f'{new.kind} image')}"
     words = f"{learned_figure(metrics)[1]} {on}"

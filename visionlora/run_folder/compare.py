@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from visionlora.data.manifest import ReadImage
 from visionlora.options import shown
+from visionlora.paths import with_home
 from visionlora.run_folder.config_file import set_value
 from visionlora.settings import Key
 
@@ -158,7 +159,7 @@ def _absolute(value: Any, directory: Path) -> Any:
         return [_absolute(one, directory) for one in value]
     if not isinstance(value, str):
         return value
-    return (directory / os.path.expanduser(value)).absolute()  # noqa: PTH111 - Path raises for an unknown user
+    return (directory / with_home(value)).absolute()
 
 
 def value_of(config: DictConfig, name: str) -> Any:

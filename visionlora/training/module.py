@@ -114,8 +114,8 @@ class LoraModule(lightning.LightningModule):
         self.network.eval()
         for layer in adapted_layers(self.network).values():
             layer.train(mode)
-        for module in self.network.modules():
-            if self.dropout and isinstance(module, DROPOUTS):
+        for module in self.network.modules() if self.dropout else ():
+            if isinstance(module, DROPOUTS):
                 module.train(mode)
         return self
 
