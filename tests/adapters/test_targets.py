@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 import pytest
+import torch
 import torchvision
 from torch import nn
 
@@ -14,8 +15,10 @@ from visionlora.adapters import (
     adapters_off,
     attach,
     detach,
+    load_adapter,
     merged,
     named_adapters,
+    save_adapter,
 )
 
 
@@ -136,3 +139,11 @@ def test_excluding_everything_is_an_error():
 def test_a_network_without_weights_is_an_error():
     with pytest.raises(LoraError, match="no layer to adapt"):
         attach(nn.Sequential(nn.ReLU()))
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*")
+def test_torchscript_is_called_by_its_name(tmp_path):
+    network = torch.jit.trace(nn.Conv2d(3, 4, 1), torch.zeros(1, 3, 2, 2))
+    for use in (attach, lambda one: save_adapter(one, tmp_path), lambda one: load_adapter(one, tmp_path)):
+        with pytest.raises(LoraError, match="is TorchScript, which cannot be adapted"):
+            use(network)

@@ -49,6 +49,28 @@ def broken():
 
 def number():
     return 3
+
+def lazy():
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LazyLinear(3))
+
+def script():
+    import torch
+    return torch.jit.trace(tiny(), torch.zeros(1, 3, 8, 8))
+
+def empty():
+    import torch
+    with torch.device("meta"):
+        return tiny()
+
+def no_layers():
+    return nn.Flatten()
+
+def parallel():
+    return nn.DataParallel(tiny())
+
+def compiled():
+    import torch
+    return torch.compile(tiny())
 """
 
 
@@ -214,6 +236,32 @@ def test_an_adapters_own_word_never_runs_code(tmp_path: Path) -> None:
     save_adapter(network, tmp_path / "adapter", extra={"model": "my_networks:broken", "weights": "imagenet"})
     with pytest.raises(VisionLoraError, match=r"to run it, add model=.my_networks:broken"):
         restore(tmp_path / "adapter")
+
+
+@pytest.mark.usefixtures("own_code")
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*")
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        ("lazy", "whose 3.weight has no shape yet; call it once on an image"),
+        ("script", "is TorchScript, which cannot be adapted: use the module that it was made from"),
+        ("empty", "returns a network without weights"),
+        ("no_layers", "has no linear layer or 2d convolution"),
+    ],
+)
+def test_a_functions_network_that_cannot_be_trained_is_refused_as_it_is_loaded(
+    function: str, said: str
+) -> None:
+    with pytest.raises(VisionLoraError, match=said):
+        load_backbone(f"my_networks:{function}")
+
+
+@pytest.mark.usefixtures("own_code")
+@pytest.mark.parametrize("function", ["parallel", "compiled"])
+def test_a_functions_network_is_taken_out_of_its_wrapper(function: str) -> None:
+    loaded = load_backbone(f"my_networks:{function}")
+    assert type(loaded.model) is nn.Sequential
+    assert loaded.categories == ("red", "green", "blue")
 
 
 @pytest.mark.usefixtures("own_code")

@@ -27,7 +27,7 @@ def squeezenet() -> dict[str, Tensor]:
     return build("squeezenet1_1", 3, seed=1).state_dict()
 
 
-@pytest.mark.parametrize("suffix", [".safetensors", ".pth", ".pt"])
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".pth.tar", ".PTH"])
 def test_a_file_fills_an_empty_network(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"weights{suffix}"
     state = squeezenet()
@@ -272,9 +272,16 @@ def test_a_missing_file_gets_suggestions(tmp_path: Path) -> None:
 
 
 def test_another_suffix_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "weights.bin").touch()
-    with pytest.raises(VisionLoraError, match=r"ends in none of .safetensors, .pth, .pt"):
-        read_weights(tmp_path / "weights.bin")
+    (tmp_path / "weights.h5").touch()
+    with pytest.raises(VisionLoraError, match=r"ends in none of .safetensors, .pth, .pt, .ckpt, .bin, .tar"):
+        read_weights(tmp_path / "weights.h5")
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*")
+def test_torchscript_is_called_by_its_name(tmp_path: Path) -> None:
+    torch.jit.trace(torch.nn.Linear(2, 2), torch.zeros(1, 2)).save(tmp_path / "script.pt")
+    with pytest.raises(VisionLoraError, match=r"is TorchScript, which is code; save model.state_dict\(\)"):
+        read_weights(tmp_path / "script.pt")
 
 
 def _half(tensor: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypeVar, cast
 
+import torch
 from torch import Tensor, nn
 
 from visionlora.adapters.base import Adapter
@@ -22,14 +23,32 @@ _Network = TypeVar("_Network", bound=nn.Module)
 
 def unwrapped(model: nn.Module) -> nn.Module:
     """The network inside `torch.compile`, `DataParallel` and `DistributedDataParallel`, whose layers have the
-    names that every other copy of it has."""
+    names that every other copy of it has.
+
+    Raises:
+        LoraError: it is TorchScript.
+    """
     while True:
+        require_python(model)
         if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
             model = model.module
         elif isinstance(inner := model._modules.get("_orig_mod"), nn.Module):
             model = inner
         else:
             return model
+
+
+def require_python(model: nn.Module) -> None:
+    """Check that a network is no TorchScript, whose layers have no classes of their own.
+
+    Raises:
+        LoraError: it is.
+    """
+    if isinstance(model, torch.jit.ScriptModule):
+        raise LoraError(
+            f"The {type(model).__name__} is TorchScript, which cannot be adapted: use the module that it was "
+            "made from."
+        )
 
 
 def adapted_layers(model: nn.Module) -> dict[str, AdaptedLayer]:

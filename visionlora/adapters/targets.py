@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
 from visionlora.adapters.errors import LoraError
-from visionlora.adapters.network import named_sites
+from visionlora.adapters.network import named_sites, require_python
 from visionlora.adapters.patterns import matches
 
 _LONGEST = 200
@@ -32,6 +32,7 @@ def chosen_sites(
     Raises:
         LoraError: a selector matches no layer, or nothing is left.
     """
+    require_python(model)
     layers = {name: module for name, (module, _) in named_sites(model).items()}
     if not layers:
         raise LoraError(f"The {type(model).__name__} has no layer to adapt (convolution, linear, ...).")

@@ -104,6 +104,7 @@ def _load(name: str, weights: str, progress: bool, timeout_s: float, seed: int) 
         return _load_file(name, read_weights(path), str(path))
     if factory.is_factory(name):
         model = factory.make(name, seed)
+        factory.require_values(model, name)
         return _backbone(name, model, factory.describe(model, name), weights, {})
     if weights == "none":
         about, options = _about(name), sources.constructor_options(name)

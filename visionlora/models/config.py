@@ -27,7 +27,7 @@ class ModelConfig(Section):
         words=("auto", "pocket"), free="a network's name", sweeps=True, also=("backbone", "network", "arch"),
     )  # fmt: skip
     weights: str = option(
-        "imagenet", "torchvision's ImageNet weights, a .safetensors or .pth file, or none (random)",
+        "imagenet", "torchvision's ImageNet weights, a file (.safetensors, .pth, .ckpt), or none (random)",
         words=("imagenet", "none"), path=True,
     )  # fmt: skip
     head: str = option(

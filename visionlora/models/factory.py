@@ -11,7 +11,10 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
+from visionlora.adapters.errors import LoraError
+from visionlora.adapters.network import unwrapped
 from visionlora.data.preprocessing import Preprocessing
 from visionlora.errors import VisionLoraError
 from visionlora.models.metadata import WeightsMetadata
@@ -57,7 +60,34 @@ def make(name: str, seed: int = 0) -> nn.Module:
             ) from error
     if not isinstance(network, nn.Module):
         raise VisionLoraError(f"model.factory: {name}() returns {brief(network)}; return a torch.nn.Module")
-    return network.cpu().eval()
+    try:
+        network = unwrapped(network)
+    except LoraError as error:
+        raise VisionLoraError(f"model.factory: {name}(): {error}") from error
+    lazy = [key for key, parameter in network.named_parameters() if is_lazy(parameter)]
+    if lazy:
+        raise VisionLoraError(
+            f"model.factory: {name}() returns a network whose {lazy[0]} has no shape yet; call it once on an "
+            "image before it is returned"
+        )
+    return (network if _is_empty(network) else network.cpu()).eval()
+
+
+def require_values(network: nn.Module, name: str) -> None:
+    """Check that a function gave its network weights.
+
+    Raises:
+        VisionLoraError: a tensor is on the meta device.
+    """
+    if _is_empty(network):
+        raise VisionLoraError(
+            f"model.factory: {name}() returns a network without weights (device meta); load them in it, or "
+            "give model.weights=FILE"
+        )
+
+
+def _is_empty(network: nn.Module) -> bool:
+    return any(tensor.is_meta for tensor in (*network.parameters(), *network.buffers()))
 
 
 def describe(network: nn.Module, name: str) -> WeightsMetadata:
@@ -71,7 +101,12 @@ def describe(network: nn.Module, name: str) -> WeightsMetadata:
     categories = _texts(network, "categories", name)
     if categories is None:
         layers = [one for one in network.modules() if isinstance(one, (nn.Linear, nn.Conv2d))]
-        count = layers[-1].weight.shape[0] if layers else 0
+        if not layers:
+            raise VisionLoraError(
+                f"model.factory: {name} has no linear layer or 2d convolution that would say how many classes "
+                "it has; give it the attribute categories, a list of names"
+            )
+        count = layers[-1].weight.shape[0]
         categories = tuple(f"class {number}" for number in range(count))
     wnids = _texts(network, "wnids", name) or ("",) * len(categories)
     given: Any = getattr(network, "preprocessing", None)

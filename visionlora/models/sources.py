@@ -150,7 +150,7 @@ def require_class_logits(name: str, model: nn.Module, outputs: int, side: int) -
         given = model(torch.zeros(1, 3, side, side))
     except Exception as error:  # the user's network
         raise VisionLoraError(
-            f"model.factory: {name} does not take an image (1, 3, {side}, {side}): "
+            f"model.factory: {name} does not take a float32 image (1, 3, {side}, {side}): "
             f"{type(error).__name__}: {str(error)[:200]}"
         ) from error
     shape = tuple(given.shape) if isinstance(given, Tensor) else type(given).__name__

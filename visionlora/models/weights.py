@@ -22,7 +22,8 @@ from visionlora.models.checkpoints import COUNTERS, HARMLESS, INDEX, find_state_
 from visionlora.models.quantised_file import unpacked
 from visionlora.text import brief, listed
 
-SUFFIXES = (".safetensors", ".pth", ".pt")
+SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".tar")
+"""Lightning writes .ckpt, transformers .bin, PyTorch's ImageNet example .pth.tar, all with `torch.save`."""
 MOST_LETTERS = 1000
 """In a tensor's name."""
 
@@ -45,7 +46,7 @@ class WeightFile:
 
 
 def read_weights(path: str | Path) -> WeightFile:
-    """Read a state dict from a ``.safetensors`` file, or, with ``weights_only``, a ``.pth`` or ``.pt`` file.
+    """Read a state dict from a ``.safetensors`` file, or, with ``weights_only``, a file of ``torch.save``.
 
     A training checkpoint works too: a dictionary with the state dict under a usual key (``WRAPPERS``). So do
     weights in several safetensors files: give their index, or the folder that it is in.
@@ -60,11 +61,11 @@ def read_weights(path: str | Path) -> WeightFile:
         return _read_parts(path)
     if not path.is_file():
         raise WeightFileError(f"there is no file {path}{_suggestions(path)}")
-    if path.suffix not in SUFFIXES:
+    if path.suffix.lower() not in SUFFIXES:
         raise WeightFileError(
             f"{path} ends in none of {', '.join(SUFFIXES)}; save model.state_dict() as one of these"
         )
-    return _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    return _read_safetensors(path) if path.suffix.lower() == ".safetensors" else _read_torch(path)
 
 
 def rename_keys(state: dict[str, Tensor], wanted: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -189,8 +190,11 @@ def _refuse_packed(path: Path) -> None:
             return
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(member.file_size for member in archive.infolist())
+            script = any(name.endswith("/constants.pkl") for name in archive.namelist())
     except Exception as error:  # of a damaged file; what zipfile raises depends on where
         raise WeightFileError(f"{path} is not a complete PyTorch file ({_line(error)})") from error
+    if script:
+        raise WeightFileError(f"{path} is TorchScript, which is code; save model.state_dict() instead")
     if unpacked > path.stat().st_size:
         raise WeightFileError(
             f"{path} unpacks to {unpacked >> 20} MiB, which PyTorch's own files never do; save "
@@ -270,6 +274,6 @@ def _line(error: Exception) -> str:
 def _suggestions(path: Path) -> str:
     if not path.parent.is_dir():
         return f" (nor a folder {path.parent})"
-    names = [other.name for other in path.parent.iterdir() if other.suffix in SUFFIXES]
+    names = [other.name for other in path.parent.iterdir() if other.suffix.lower() in SUFFIXES]
     close = get_close_matches(path.name, names, n=3, cutoff=0.5)
     return f"; close: {', '.join(close)}" if close else ""
