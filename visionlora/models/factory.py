@@ -103,8 +103,8 @@ def describe(network: nn.Module, name: str) -> WeightsMetadata:
         layers = [one for one in network.modules() if isinstance(one, (nn.Linear, nn.Conv2d))]
         if not layers:
             raise VisionLoraError(
-                f"model.factory: {name} has no linear layer or 2d convolution that would say how many classes "
-                "it has; give it the attribute categories, a list of names"
+                f"model.factory: {name} has no linear layer or 2d convolution that would say how many "
+                "classes it has; give it the attribute categories, a list of names"
             )
         count = layers[-1].weight.shape[0]
         categories = tuple(f"class {number}" for number in range(count))
