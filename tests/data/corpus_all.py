@@ -14,6 +14,7 @@ from tests.data import (
     corpus_layouts,
     corpus_listed,
     corpus_more,
+    corpus_nested,
     corpus_ordinary,
     corpus_others,
     corpus_outside,
@@ -54,6 +55,9 @@ def cases() -> Iterator[Case]:
     yield from corpus_alike.all_alike()
     yield from corpus_tools.labelling_tools()
     yield from corpus_people.people()
+    yield from corpus_nested.nested()
+    yield from corpus_nested.parts()
+    yield from corpus_nested.parts_and_table()
 
 
 if __name__ == "__main__":

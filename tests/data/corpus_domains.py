@@ -146,9 +146,6 @@ def tools() -> Iterator[Case]:
 
 def packed() -> Iterator[Case]:
     members = tuple(f"{name}/{number}.png" for name in ("cat", "dog") for number in range(4))
-    for one, other in (("pets-20210530T101010Z-001.zip", "pets-20210530T101010Z-002.zip"), ("takeout-20210530T101010Z-001.zip", "takeout-20210530T101010Z-002.zip"), ("iCloud Photos Part 1 of 2.zip", "iCloud Photos Part 2 of 2.zip"), ("images_001.tar.gz", "images_002.tar.gz"), ("a.zip", "a (1).zip")):  # fmt: skip
-        yield Case(f"a download in parts, {one}", files(one, other), error="unpack all of them into one folder")  # fmt: skip
-    yield Case("archives of images and of annotations", files("101_ObjectCategories.tar.gz", "Annotations.tar"), error="unpack each into a folder of its name (101_ObjectCategories, Annotations)")  # fmt: skip
     yield Case("a class that is still packed", both(many("cat/{}.png"), zipped("dog.zip", "0.png")), counts={"cat": ONE}, notes=("1 .zip file is one of archives; unpack them",))  # fmt: skip
     yield Case("a class with its own archive", both(many(*CLASSES), zipped("cat/cat.zip", "0.png")), counts=TWO, notes=("1 .zip file is one of archives",))  # fmt: skip
     yield Case("a zip file of a table alone", zipped("train.csv.zip", **{"train.csv": b"path,label\na.png,cat\n"}), root="train.csv.zip", error="holds a table and no images; unpack it beside its images, and give the table")  # fmt: skip
@@ -163,7 +160,6 @@ def packed() -> Iterator[Case]:
     yield Case("a tar file in a zip file", zipped("x.zip", "README.md", **{"images.tar.gz": b"\x1f\x8b"}), root="x.zip", error="images.tar.gz")  # fmt: skip
     yield Case("a zip file of another method", _method(9), root="x.zip", error="is neither deflated nor stored; unpack it yourself")  # fmt: skip
     yield Case("a zip file with one damaged image", _damaged, root="x.zip", error="cannot unpack")
-    yield Case("splits in an archive each", files("train.zip", "val.zip"), error="unpack each into a folder of its name (train, val)")  # fmt: skip
     yield Case("train and val beside their archives", both(many(*below("train"), *below("val")), files("train.zip", "val.zip")), counts=GIVEN)  # fmt: skip
     yield Case("a test that is still packed", both(many(*below("train"), *below("test")), files("val.tar.gz")), counts=TESTED, notes=("val.tar.gz is an archive: unpack it",))  # fmt: skip
     yield Case(

@@ -139,7 +139,6 @@ def layouts() -> Iterator[Case]:
         "HEIC photos beside others", both(many(*CLASSES), files("cat/a.cr2", "cat/b.cr2")), counts=TWO,
         notes=("left out 2 files", "camera raw files; save them as JPEG"),
     )  # fmt: skip
-    yield Case("an archive in a folder", files("data.zip"), error="give the archive itself")
     yield Case("images without suffix", _without_suffix, counts=TWO)
     yield Case("suffixes in capitals", many("cat/{}.PNG", "dog/{}.JPG"), counts=TWO)
 

@@ -190,7 +190,6 @@ def from_elsewhere() -> Iterator[Case]:
         yield Case(f"{name}, a link to nothing, beside images", both(many("images/{}.png"), link(name, "gone")), error="holds images but no class folders")  # fmt: skip
     members = tuple(f"{name}/{number}.png" for name in ("cat", "dog") for number in range(4))
     yield Case("a tar file without suffix", both(tarred("x.tar", *members), _renamed), root="download", counts=TWO)  # fmt: skip
-    yield Case("a zip file beside its readme", both(zipped("x.zip", *members), files("README.md")), error="give the archive itself: data.root=")  # fmt: skip
     yield Case("a zip file that was cut off", both(zipped("x.zip", *members), _cut), root="x.zip", error="its end is missing (a download that was cut off?)")  # fmt: skip
     yield Case("a 7z archive called .zip", called(b"7z\xbc\xaf\x27\x1c" + bytes(99), "x.zip"), root="x.zip", error="it is a 7z archive")  # fmt: skip
     yield Case("a zip file of JSON and images", zipped("x.zip", "a.png", "b.png", **{"labels.json": b'{"a.png": "cat", "b.png": "dog"}'}), root="x.zip", counts=EACH, notes=("the labels are those of labels.json",))  # fmt: skip

@@ -136,9 +136,7 @@ def _tga(number: int) -> bytes:
 
 def downloads() -> Iterator[Case]:
     labels = "file,label\n0.jpg,cat\n1.jpg,dog\n"
-    yield Case("labels.csv beside images.zip", both(zipped("images.zip", "0.jpg", "1.jpg"), table("labels.csv", labels)), error="unpack images.zip, and then give data.root=")  # fmt: skip
-    yield Case("labels.csv beside images.zip, as data.root", both(zipped("images.zip", "0.jpg", "1.jpg"), table("labels.csv", labels)), root="labels.csv", error="if images.zip holds them, unpack it")  # fmt: skip
-    yield Case("classes in archives beside a README", both(zipped("cat.zip", "0.png"), zipped("dog.zip", "0.png"), files("README.md")), error="unpack each into a folder of its name (cat, dog)")  # fmt: skip
+    yield Case("labels.csv beside images.zip, as data.root", both(zipped("images.zip", "0.jpg", "1.jpg"), table("labels.csv", labels)), root="labels.csv", error="if images.zip holds them, unpack it, or give its folder")  # fmt: skip
     yield Case("Downloads with an archive, its content and other files", both(many(*below("Downloads/pets")), zipped("Downloads/pets.zip", "pets/cat/0.png"), files("Downloads/invoice.pdf", "Downloads/setup.exe")), counts=TWO, notes=("Downloads/pets is the only folder",))  # fmt: skip
     yield Case("a project with its notebook", both(many(*below("work/pets")), files("work/train.ipynb", "work/requirements.txt", "work/src/model.py", "work/.git/HEAD")), counts=TWO, notes=("pets is the only folder with images: entered",))  # fmt: skip
     one = many("goldfish/{}.jpg")

@@ -1,33 +1,27 @@
-"""A zip or tar file as a folder of images: unpacked once, into our cache and nowhere else."""
+"""Zip and tar files as a folder of images: unpacked once, into our cache and nowhere else."""
 
 from __future__ import annotations
 
 import atexit
-import bz2
-import gzip
+import glob
 import hashlib
-import io
-import lzma
 import os
-import posixpath
+import re
 import shutil
-import stat
-import tarfile
 import tempfile
 import zipfile
-from _compression import DecompressReader
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
-from pathlib import Path, PurePosixPath
-from typing import IO, TypeVar, cast
+from pathlib import Path
 
+from visionlora.data.archive_members import CHUNK, LABEL_FILES, Room, is_wanted, members, parts_of
 from visionlora.data.formats import SUFFIXES, sniff
-from visionlora.data.not_images import is_unknown, only_bytes_tell, suffix_hint
-from visionlora.data.rows import SUFFIXES as TABLES
-from visionlora.data.walk import is_system_file
+from visionlora.data.walk import has_images, walk
 from visionlora.errors import VisionLoraError
 from visionlora.paths import cache_directory
+from visionlora.text import listed
 
 MAX_BYTES = 50 * 2**30
 MAX_FILES = 2_000_000
@@ -36,13 +30,16 @@ LEAST_LIMIT = 2**30
 """Unpacked bytes over packed ones: images hardly compress, so beyond it (and 1 GiB) an archive is a bomb."""
 
 NAMES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
-_ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
-_XZ_MEMORY = 2**28
 _PACKINGS = ("a gzip archive", "a bzip2 archive", "an xz archive")
 """What a tar file begins with that is compressed."""
-_CHUNK = 1 << 20
-
-_Member = TypeVar("_Member")
+_DEEPEST = 3
+"""Archives in archives in an archive."""
+_DOWNLOAD = re.compile(r"(.+?)(?:[-_.]\d{3}| part \d+ of \d+| ?\(\d+\))", re.IGNORECASE)
+"""What Google, Apple and browsers call the parts of one download."""
+_NOTE, _HERE = "note.txt", "\0"
+"""The file beside an unpacked folder that says what was unpacked, and what stands in it for the folder."""
+_NO_IMAGES = f"holds no images; they end in {', '.join(sorted(SUFFIXES))}"
+_SHOWN = 3
 
 
 def is_archive(path: Path) -> bool:
@@ -62,35 +59,73 @@ def _is_tar(path: Path) -> bool:
         return False
 
 
-def unpacked(archive: Path, most_bytes: int | None = None, into: Path | None = None) -> tuple[Path, str]:
-    """The folder with the archive's images and tables, unpacked now or by an earlier run, and a note on it.
+def packed(folder: Path) -> list[Path]:
+    """The archives below a folder whose images are all in archives; none, where it has others."""
+    if not os.path.isdir(folder) or has_images(folder):  # noqa: PTH112 - as above
+        return []
+    return [path for path in walk(folder)[1] if is_archive(path)]
 
-    Links out of it, devices and other files are left out. Nothing is written outside of the folder.
+
+def stem_of(archive: Path) -> str:
+    """The name of an archive without the suffixes that say how it is packed."""
+    suffixes = [suffix for suffix in NAMES if archive.name.casefold().endswith(suffix)]
+    return archive.name[: -len(max(suffixes, key=len))] if suffixes else archive.name
+
+
+def unpacked(root: Path, most_bytes: int | None = None, into: Path | None = None) -> tuple[Path, str]:
+    """The folder with an archive's images and tables, unpacked now or by an earlier run, and a note on it.
+
+    Links out of it, devices and other files are left out. Nothing is written outside of the folder. Where it
+    holds archives and no images they are unpacked, too, each into a folder of its name.
 
     Args:
-        archive: the file.
+        root: the archive, or a folder of archives (:func:`packed`).
         most_bytes: that it may unpack to; None: ``MAX_BYTES``.
         into: a folder to unpack into; None: the cache.
 
     Raises:
         VisionLoraError: not such an archive, a damaged or encrypted one, one with a path that leads outside
-            of it, or one that unpacks to more than there is room for.
+            of it, one that unpacks to more than there is room for, or archives that may be parts or classes.
     """
-    try:
-        with archive.open("rb"):
-            status = archive.stat()
-    except OSError as error:
-        raise VisionLoraError(f"cannot read {archive}: {error.strerror}; check its permissions") from error
-    identity = f"{os.path.realpath(archive)}\0{status.st_size}\0{status.st_mtime_ns}"
-    name = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    kept = into or cache_directory()
+    whole = root.is_dir()
+    archives = packed(root) if whole else [root]
+    files = [*archives, *(filter(_is_table, walk(root)[1]) if whole else [])]
+    identity, size = _identity(files)
+    kept = cache_directory() if into is None else into
     places = _temporary_folder() if kept is None else kept
     # A folder of the archive's own name: it may be the class.
-    folder = places / "unpacked" / name / (archive.name.split(".")[0][:40] or "archive")
+    called = Path(os.path.realpath(root)).name if whole else root.name
+    folder = places / "unpacked" / identity / (called.split(".")[0][:40] or "archive")
     if not folder.is_dir():
-        _unpack(archive, folder, MAX_BYTES if most_bytes is None else most_bytes)
+        most = MAX_BYTES if most_bytes is None else most_bytes
+        _unpack(root, files, folder, Room(min(most, max(LEAST_LIMIT, size * MAX_RATIO)), MAX_FILES))
     until = "" if kept else ", until this command ends (VISIONLORA_CACHE is empty)"
-    return folder, f"{archive.name} is unpacked in {folder}{until}"
+    said = (folder.parent / _NOTE).read_text("utf-8", "surrogateescape").replace(_HERE, f"{folder}{until}")
+    return folder, said
+
+
+def other_files(folder: Path) -> list[Path]:
+    """What is not taken from a folder of archives."""
+    return [path for path in walk(folder)[1] if not is_archive(path) and not _is_table(path)]
+
+
+def _is_table(path: Path) -> bool:
+    return path.suffix.casefold() in LABEL_FILES and path.is_file()
+
+
+def _identity(files: Sequence[Path]) -> tuple[str, int]:
+    """A name for what files hold now, and their bytes."""
+    known, size = hashlib.sha256(), 0
+    for path in files:
+        try:
+            with path.open("rb"):
+                status = path.stat()
+        except OSError as error:
+            raise VisionLoraError(f"cannot read {path}: {error.strerror}; check its permissions") from error
+        text = f"{os.path.realpath(path)}\0{status.st_size}\0{status.st_mtime_ns}\0"
+        known.update(text.encode("utf-8", "surrogateescape"))
+        size += status.st_size
+    return known.hexdigest()[:16], size
 
 
 @cache
@@ -101,21 +136,103 @@ def _temporary_folder() -> Path:
     return Path(folder.name)
 
 
-def _unpack(archive: Path, folder: Path, most_bytes: int) -> None:
+def _unpack(root: Path, files: Sequence[Path], folder: Path, room: Room) -> None:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         beside = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=folder.parent))
     except OSError as error:
-        raise VisionLoraError(f"cannot unpack {archive} into {folder.parent}: {error.strerror}; set "
+        raise VisionLoraError(f"cannot unpack {root} into {folder.parent}: {error.strerror}; set "
                               "VISIONLORA_CACHE to a folder that can be written") from error  # fmt: skip
+    room.size = min(room.size, int(shutil.disk_usage(folder.parent).free * 0.9))
     try:
-        members = _zip_members(archive) if zipfile.is_zipfile(archive) else _tar_members(archive, beside)
-        _write(archive, members, beside, most_bytes)
+        if root.is_dir():
+            said = f"{_unpack_each(files, root, beside, room)} unpacked in {_HERE}"
+        elif _extract(root, beside, room):
+            said = f"{root.name} is unpacked in {_HERE}"
+        else:
+            raise VisionLoraError(f"{root} {_NO_IMAGES}")
+        for _ in range(_DEEPEST):
+            if inner := packed(beside):
+                said = f"{said}; {_unpack_each(inner, beside, beside, room)} unpacked in it, too"
+            for path in inner:
+                path.unlink()
+        (folder.parent / _NOTE).write_text(said, "utf-8", "surrogateescape")
         try:
             beside.rename(folder)
         except OSError:
             if not folder.is_dir():  # else another run was faster
                 raise
+    except VisionLoraError as error:  # nobody else knows the path of what is in an archive
+        error.args = (str(error).replace(str(beside), str(root)),)
+        raise
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+        with suppress(OSError):  # it holds what was unpacked
+            folder.parent.rmdir()
+
+
+def _unpack_each(files: Sequence[Path], top: Path, folder: Path, room: Room) -> str:
+    """Unpack archives that lie below ``top`` into the same places below ``folder``, and copy other files
+    there; return what was unpacked.
+
+    One that is alone in its folder, or a part of a download, goes where it lies; others into a folder of
+    their name, or if they bring that, too, into theirs. One without images is said.
+
+    Raises:
+        VisionLoraError: names that differ in numbers alone, which may be parts or classes; no images at all.
+    """
+    beside: dict[Path, list[Path]] = defaultdict(list)
+    for path in files:
+        target = folder / path.relative_to(top)
+        if is_archive(path):
+            beside[target.parent].append(path)
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+    taken: list[Path] = []
+    bare: list[Path] = []
+    for parent, archives in beside.items():
+        stems = [stem_of(path) for path in archives]
+        parts = {match[1] if (match := _DOWNLOAD.fullmatch(stem)) else stem for stem in stems}
+        if len(parts) > 1 and len({re.sub(r"\d+", "0", stem) for stem in stems}) < len(stems):
+            raise VisionLoraError(
+                f"{archives[0].parent} holds archives whose names differ in numbers alone "
+                f"({listed([path.name for path in archives], _SHOWN)}); unpack each into a folder of its "
+                "name if they are classes, or all into one folder if they are parts of one"
+            )
+        for path, stem in zip(archives, stems, strict=True):
+            parent.mkdir(parents=True, exist_ok=True)
+            within = parent if len(parts) == 1 else Path(tempfile.mkdtemp(prefix=".unpacking-", dir=parent))
+            found = _extract(path, within, room)
+            (taken if found else bare).append(path)
+            if within != parent:
+                _rename(within, parent / stem) if found else within.rmdir()
+    if not taken:
+        raise VisionLoraError(f"{bare[0]} {_NO_IMAGES}")
+    said = f"{listed([path.name for path in taken], _SHOWN)} {'is' if len(taken) == 1 else 'are'}"
+    without = f"{listed([path.name for path in bare], _SHOWN)} without images left out, "
+    return f"{without if bare else ''}{said}"
+
+
+def _rename(folder: Path, wanted: Path) -> None:
+    """Give a folder its name; the only thing in it may have that already."""
+    inside = list(folder.iterdir())
+    one = inside[0] if [path.name for path in inside] == [wanted.name] else folder
+    if os.path.lexists(wanted):
+        raise VisionLoraError(f"{wanted.parent} holds both {wanted.name} and its archive; unpack it yourself")
+    one.rename(wanted)
+    if one != folder:
+        folder.rmdir()
+
+
+def _extract(archive: Path, folder: Path, room: Room) -> int:
+    """Write the images and tables of an archive; return how many there are.
+
+    Raises:
+        VisionLoraError: it is none, or it cannot be unpacked, or not safely.
+    """
+    try:
+        return _write(archive, folder, room)
     except VisionLoraError:
         raise
     except Exception as error:  # on untrusted bytes the readers raise any error
@@ -124,6 +241,8 @@ def _unpack(archive: Path, folder: Path, most_bytes: int) -> None:
         said = " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
         if not archive.stat().st_size:
             said = "it is empty"
+        elif parts := sorted(archive.parent.glob(f"{glob.escape(archive.stem)}.[zZ][0-9][0-9]")):
+            said = f"it is the last part of an archive, with {parts[0].name}"
         elif kind == "a zip archive":
             said = (
                 "its end is missing (a download that was cut off?)"
@@ -135,142 +254,28 @@ def _unpack(archive: Path, folder: Path, most_bytes: int) -> None:
         raise VisionLoraError(
             f"cannot unpack {archive}: {said}; unpack it yourself, or download it again"
         ) from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-        with suppress(OSError):  # it holds what was unpacked
-            folder.parent.rmdir()
 
 
-def _write(archive: Path, members: Iterator[tuple[str, IO[bytes]]], folder: Path, most_bytes: int) -> None:
-    packed = archive.stat().st_size
-    most = min(most_bytes, max(LEAST_LIMIT, packed * MAX_RATIO), int(shutil.disk_usage(folder).free * 0.9))
-    written = files = 0
-    for name, content in members:
-        parts = _parts(archive, name)
-        if not _is_wanted(parts):
+def _write(archive: Path, folder: Path, room: Room) -> int:
+    size = archive.stat().st_size
+    most = room.size
+    files = 0
+    for name, content in members(archive, folder, room):
+        parts = parts_of(archive, name)
+        if not is_wanted(parts):
             continue
         files += 1
         target = folder.joinpath(*parts)
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_file() and zipfile.is_zipfile(archive):  # in a tar file the last one is meant
-            raise VisionLoraError(f"{archive} holds two files called {name!r}; unpack it yourself")
+            raise VisionLoraError(f"{archive} holds {name!r}, which is there already; unpack it yourself")
         with target.open("wb") as file:
-            while chunk := content.read(_CHUNK):
-                written += len(chunk)
-                if written > most:
+            while chunk := content.read(CHUNK):
+                room.size -= len(chunk)
+                if room.size < 0:
                     raise VisionLoraError(
-                        f"{archive} ({packed / 2**20:.0f} MiB) unpacks to more than {most / 2**30:.1f} GiB: "
+                        f"{archive} ({size / 2**20:.0f} MiB) unpacks to more than {most / 2**30:.1f} GiB: "
                         "more than images do, or than the disk has room for; unpack it yourself"
                     )
                 file.write(chunk)
-    if not files:
-        raise VisionLoraError(f"{archive} holds no images; they end in {', '.join(sorted(SUFFIXES))}")
-
-
-def _parts(archive: Path, name: str) -> tuple[str, ...]:
-    """The parts of a member's path; zip files made on Windows have backslashes."""
-    path = PurePosixPath(name.replace("\\", "/"))
-    parts = tuple(part for part in path.parts if part != ".")
-    drive = bool(parts) and len(parts[0]) == 2 and parts[0][1] == ":"
-    if path.is_absolute() or ".." in parts or drive or "\0" in name:
-        raise VisionLoraError(f"{archive} holds {name!r}, which leads outside of it; it is not unpacked")
-    return parts
-
-
-def _is_wanted(parts: tuple[str, ...]) -> bool:
-    if not parts or any(is_system_file(part) for part in parts):
-        return False
-    suffix = PurePosixPath(parts[-1]).suffix.casefold()
-    known = suffix in SUFFIXES or suffix in TABLES or suffix_hint(suffix) is not None
-    return known or only_bytes_tell(suffix) or is_unknown(suffix)
-
-
-def _zip_members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    with zipfile.ZipFile(archive) as opened:
-        for member in _counted(archive, opened.infolist()):
-            kind = stat.S_IFMT(member.external_attr >> 16)
-            if member.is_dir() or (kind and not stat.S_ISREG(kind)):
-                continue
-            if member.flag_bits & 1:
-                raise VisionLoraError(f"{archive} is encrypted; unpack it yourself")
-            if member.compress_type not in _ZIP_METHODS:  # LZMA's dictionary may take 4 GiB of memory
-                raise VisionLoraError(f"{archive} is neither deflated nor stored; unpack it yourself")
-            with opened.open(member) as content:
-                yield _zip_name(member), content
-
-
-def _zip_name(member: zipfile.ZipInfo) -> str:
-    """A member's name. Many programs write UTF-8 and do not say so; it is read as code page 437 then."""
-    if member.flag_bits & 0x800:
-        return member.filename
-    try:
-        return member.filename.encode("cp437").decode("utf-8")
-    except UnicodeError:
-        return member.filename
-
-
-def _tar_members(archive: Path, folder: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    """The files, and the content of links to files that came before them and are in ``folder`` by now."""
-    most = max(LEAST_LIMIT, archive.stat().st_size * MAX_RATIO)
-    with _decompressed(archive) as stream, tarfile.open(fileobj=_Pieces(stream, most), mode="r:") as opened:  # type: ignore[call-overload]
-        for member in _counted(archive, opened):
-            opened.members = []  # which would keep all of them
-            content = opened.extractfile(member) if member.isfile() else _linked(member, folder)
-            if content is not None:
-                with content:
-                    yield member.name, content
-
-
-def _linked(member: tarfile.TarInfo, folder: Path) -> IO[bytes] | None:
-    """What a link leads to; None where that is not an unpacked file, or the member is no link."""
-    if not (member.islnk() or member.issym()):
-        return None
-    above = "" if member.islnk() else posixpath.dirname(member.name)
-    name = posixpath.normpath(posixpath.join(above, member.linkname))
-    target = folder / name
-    return target.open("rb") if not name.startswith(("..", "/")) and target.is_file() else None
-
-
-def _counted(archive: Path, members: Iterable[_Member]) -> Iterator[_Member]:
-    for number, member in enumerate(members):
-        if number >= MAX_FILES:
-            raise VisionLoraError(f"{archive} holds more than {MAX_FILES} files; unpack it yourself")
-        yield member
-
-
-def _decompressed(archive: Path) -> IO[bytes]:
-    """The bytes of a tar file, whatever it is compressed with."""
-    with archive.open("rb") as file:
-        magic = file.read(6)
-    if magic.startswith(b"\x1f\x8b"):
-        return cast(IO[bytes], gzip.open(archive))
-    if magic.startswith(b"BZh"):
-        return cast(IO[bytes], bz2.open(archive))
-    if magic == b"\xfd7zXZ\0":
-        # lzma.open has no limit of memory, and an xz file may ask for 4 GiB.
-        reader = DecompressReader(archive.open("rb"), lzma.LZMADecompressor, memlimit=_XZ_MEMORY)
-        return cast(IO[bytes], io.BufferedReader(reader))
-    return archive.open("rb")
-
-
-class _Pieces:
-    """A tar file's bytes in pieces: a header may claim a name of any length, and gigabytes to skip.
-
-    Args:
-        stream: the bytes.
-        most: of them are read.
-    """
-
-    def __init__(self, stream: IO[bytes], most: int) -> None:
-        self._stream, self._most = stream, most
-        self.tell = stream.tell
-
-    def read(self, size: int) -> bytes:
-        if not 0 <= size <= 4 * _CHUNK:
-            raise tarfile.ReadError(f"a header of {size} bytes")
-        return self._stream.read(size)
-
-    def seek(self, place: int) -> int:
-        if place > self._most:
-            raise tarfile.ReadError(f"it unpacks to more than {self._most / 2**30:.1f} GiB")
-        return self._stream.seek(place)
+    return files

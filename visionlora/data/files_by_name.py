@@ -176,7 +176,9 @@ class FilesByName:
         if hint := self.hint(image):
             several = f"; {hint}"
         if not several and self._packed:
-            several = f"; if {self._packed[0]} holds them, unpack it"
+            several = (
+                f"; if {self._packed[0]} holds them, unpack it, or give its folder: data.root={self._top}"
+            )
         if ":/" in str(image):
             several = "; addresses are not downloaded: give files"
         raise VisionLoraError(

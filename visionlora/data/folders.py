@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from visionlora.data.archive import is_archive, unpacked
+from visionlora.data.archive import is_archive, other_files, packed, unpacked
 from visionlora.data.class_hints import describe_classes, describe_twice
 from visionlora.data.formats import SUFFIXES
 from visionlora.data.images import ImageFile
@@ -49,7 +49,7 @@ def scan(
     - a folder of class folders that each hold ``train`` and ``val``;
     - a folder that has nothing but one of the above in it;
     - a table of path and label, with a split column if wanted (:func:`visionlora.data.table.read_table`);
-    - a zip or tar file of any of these (:func:`visionlora.data.archive.unpacked`).
+    - a zip or tar file of any of these, or several (:func:`visionlora.data.archive.unpacked`).
 
     Without a val split a stratified one is made (:func:`visionlora.data.splits.stratified`). What file
     managers and our own runs leave behind is passed over. Decisions are logged as warnings, and listed in the
@@ -96,15 +96,16 @@ def find(root: str | Path, *, class_name: str | None = None, separator: str | No
         VisionLoraError: nothing can be found at all.
     """
     root = as_written(root)
-    if not is_archive(root):
+    if not is_archive(root) and not packed(root):
         return _found_in(root, class_name, separator, [])
     folder, note = unpacked(root)
+    notes = [note, *(skipped_notes(other_files(root)) if root.is_dir() else [])]
     if not has_images(folder) and labels_below(folder) is not None:
         raise VisionLoraError(
             f"{root} holds a table and no images; unpack it beside its images, and give the table"
         )
     try:
-        return _found_in(folder, class_name, separator, [note])
+        return _found_in(folder, class_name, separator, notes)
     except VisionLoraError as error:
         error.args = (f"{error} ({note})",)
         raise
@@ -193,7 +194,7 @@ def _opened(root: str | Path) -> Path:
         VisionLoraError: no such folder, or an archive that cannot be unpacked.
     """
     path = as_written(root)
-    if is_archive(path):
+    if is_archive(path) or packed(path):
         path, _ = unpacked(path)
     refuse_missing(path)
     return path

@@ -13,7 +13,14 @@ from visionlora.data.label_files import describe_lists, describe_tables, is_list
 from visionlora.data.layout_hints import describe_empty, describe_packed, refuse_copies
 from visionlora.data.masks import are_masks_beside, is_masks
 from visionlora.data.sidecars import labelled_by_sidecars
-from visionlora.data.split_names import SPLITS, is_evaluation, is_unlabelled, split_and_rest, split_name
+from visionlora.data.split_names import (
+    SPLITS,
+    are_parts,
+    is_evaluation,
+    is_unlabelled,
+    split_and_rest,
+    split_name,
+)
 from visionlora.data.table import labels_in
 from visionlora.data.tables_beside import tables_beside
 from visionlora.data.walk import Entries, entries, has_files, has_images, walk
@@ -70,11 +77,12 @@ def recognise(root: Path, class_name: str | None = None, several: bool = False) 
         if inside is None:
             break
         here = inside
-    filled = list(islice((folder for folder in found.folders if has_images(folder)), 2))
-    if class_name is None and (len(filled) == 1 or not filled):  # a class, or images that a table labels
-        folders = {"train": filled[0] if filled else here}
-        one = filled[0] if filled else None
-        layout = None if one and found.images else _labelled_beside(root, folders, "images", several, one)
+    parts = are_parts([folder.name for folder in found.folders])
+    filled = list(islice((folder for folder in found.folders if has_images(folder)), None if parts else 2))
+    # A class, or images that a table labels; so are the parts of a data set.
+    if class_name is None and (len(filled) < 2 or parts) and not (filled and found.images):
+        folders = {"train": filled[0] if len(filled) == 1 else here}
+        layout = _labelled_beside(root, folders, "images", several, filled)
         if layout is not None:
             return _with_notes(layout, [*notes, *describe_lists(lists, layout.tables.values())])
     name = "images of one class" if found.images and not found.folders else "class folders"
@@ -87,14 +95,14 @@ def _with_notes(layout: Layout, notes: Sequence[str]) -> Layout:
 
 
 def _labelled_beside(
-    root: Path, folders: Mapping[str, Path], name: str, several: bool, class_folder: Path | None = None
+    root: Path, folders: Mapping[str, Path], name: str, several: bool, maybe: Sequence[Path] = ()
 ) -> Layout | None:
-    """Images in folders without classes, where other files say their labels; ``class_folder`` may be one."""
-    tables, notes = tables_beside(root, folders, several, class_folder)
+    """Images in folders without classes, where other files say their labels; ``maybe`` may be classes."""
+    tables, notes = tables_beside(root, folders, several, maybe)
     if tables:
         words = " and ".join(table.name for table in tables.values())
         return Layout(f"{name}, labels in {words}", tables=tables, notes=tuple(notes))
-    if class_folder is not None:
+    if maybe:
         return None  # its boxes say what is in it
     images, notes = labelled_by_sidecars(folders, several)
     return Layout(f"{name} beside files of boxes", images=images, notes=tuple(notes)) if images else None

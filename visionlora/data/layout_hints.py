@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from visionlora.data.archive import NAMES
+from visionlora.data.archive import NAMES, stem_of
 from visionlora.data.class_hints import first_words, last_words
 from visionlora.data.label_files import boxes_near, labels_below, table_near, unread_table
 from visionlora.data.not_images import is_part
@@ -16,8 +15,6 @@ from visionlora.data.walk import entries, has_images, hints, kinds
 from visionlora.text import in_words, listed
 
 LAYOUTS = "FOLDER/<class>/*, FOLDER/{train,val,test}/<class>/*, or FOLDER/* with data.class_name=NAME"
-_DOWNLOAD = re.compile(r"(.+?)(?:[-_.]\d{3}| part \d+ of \d+| ?\(\d+\))", re.IGNORECASE)
-"""What Google, Apple and browsers call the parts of one download."""
 _SHOWN = 3
 
 
@@ -25,29 +22,11 @@ def describe_empty(folder: Path, others: Sequence[Path]) -> str:
     """Why a folder has nothing to learn from."""
     if part := next((path for path in others if is_part(path.name)), None):
         return f"{folder} holds no images{kinds(others)}; {part.name} is a part of an archive: unpack that"
-    archives = [path for path in others if path.name.casefold().endswith(NAMES) and not is_part(path.name)]
-    if archives and (table := labels_below(folder)):
-        names = listed([path.name for path in archives], _SHOWN)
-        return f"{folder} holds no images{kinds(others)}; unpack {names}, and then give data.root={table}"
-    if archives and len(hints(others)) == 1:
-        what = f"give the archive itself: data.root={archives[0]}"
-        if len(archives) > 1:
-            stems = [_without_suffix(path.name) for path in archives]
-            what = f"unpack each into a folder of its name ({listed(stems, _SHOWN)})"
-            parts = [match[1] if (match := _DOWNLOAD.fullmatch(stem)) else stem for stem in stems]
-            if len(set(parts)) == 1:
-                what = "they look like parts of one download: unpack all of them into one folder"
-        return f"{folder} holds no images{kinds(others)}; {what}"
     if known := hints(others):
         return f"{folder} holds no images{kinds(others)}; {known[0]}"
     if table := labels_below(folder):
         return f"{folder} holds no images{kinds(others)}; data.root={table}, if that lists images and labels"
     return f"{folder} holds no images{kinds(others)}; it should be {LAYOUTS}"
-
-
-def _without_suffix(name: str) -> str:
-    suffixes = (suffix for suffix in NAMES if name.casefold().endswith(suffix))
-    return name[: -len(max(suffixes, key=len))]
 
 
 def describe_packed(files: Iterable[Path], chosen: Container[str]) -> list[str]:
@@ -60,7 +39,7 @@ def describe_packed(files: Iterable[Path], chosen: Container[str]) -> list[str]:
     packed = [path for path in files if path.name.casefold().endswith(NAMES)]
     return [
         f"{path.name} is an archive: unpack it, if it holds images to use" for path in packed
-        if (split := split_name(_without_suffix(path.name))) and split not in chosen
+        if (split := split_name(stem_of(path))) and split not in chosen
     ]  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 SPLITS = ("train", "val", "test")
 
@@ -56,6 +57,8 @@ _UNLABELLED = frozenset(
 )  # fmt: skip
 
 
+_PARTS = {"part", "parts", "batch", "chunk", "shard", "section", "volume", "vol"}
+_NUMBER = re.compile(r"[\W_]*(\d+|(?<![^\W_])[a-z])$")
 _SHORT = {"tr": "train", "va": "val", "te": "test"}
 """In a column of splits; folders called so may be anything."""
 
@@ -97,6 +100,13 @@ def _apart(text: str) -> str:
 def is_evaluation(name: str) -> bool:
     """Whether a name that means val means test where another folder is val: ``evaluation``."""
     return "eval" in name.casefold()
+
+
+def are_parts(names: Sequence[str]) -> bool:
+    """Whether folders are called like parts of one data set: ``images_part_1``, ``images_part_2``."""
+    stems = {_NUMBER.sub("", name.casefold()) for name in names}
+    last = re.split(r"[\W_]+", next(iter(stems), ""))[-1]
+    return len(names) > 1 and len(stems) == 1 and last in _PARTS | GENERIC
 
 
 def is_unlabelled(name: str) -> bool:

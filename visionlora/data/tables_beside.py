@@ -14,10 +14,12 @@ from visionlora.data.split_names import split_and_rest
 from visionlora.data.table import Table, read_table
 from visionlora.data.walk import entries, walk
 from visionlora.errors import VisionLoraError
+from visionlora.text import listed
 
 _MOST_MISSING = 0.1
 """Of the images of a folder: where a table lacks more, it is about something else."""
 _FEW = 10
+_SHOWN = 3
 _SAID = re.compile(r"prob|confidence|score|top[ _-]?\d|predict")
 """In the name of a column beside what a network has said."""
 _KNOWN = {name.replace("_", "") for name in LABEL_COLUMNS}
@@ -28,7 +30,7 @@ _MOST_LABELS = 0.5
 
 
 def tables_beside(
-    root: Path, folders: Mapping[str, Path], several: bool, class_folder: Path | None = None
+    root: Path, folders: Mapping[str, Path], several: bool, maybe: Sequence[Path] = ()
 ) -> tuple[dict[str, Path], list[str]]:
     """(split -> the table of its images, notes) where the folders of a layout hold images and no class
     folders, and tables in ``root`` list their labels; the split "" is decided in the table. Empty where there
@@ -38,15 +40,18 @@ def tables_beside(
         root: what the user gave.
         folders: of the layout, split -> folder.
         several: images have any number of labels.
-        class_folder: the one folder, where it may be a class: then the table has several classes.
+        maybe: folders in that of train which may be classes: then the table has several.
 
     Raises:
         SeveralLabels: the one table gives images several labels, and ``several`` is not set.
     """
-    inside = {split: entries(folder) for split, folder in folders.items()}
-    if not all(one.images and not one.folders for one in inside.values()):
-        return {}, []
-    files = {split: list(one.images) for split, one in inside.items()}
+    if len(maybe) > 1:
+        files = {"train": walk(folders["train"])[0]}
+    else:
+        inside = {split: entries(folder) for split, folder in folders.items()}
+        if not all(one.images and not one.folders for one in inside.values()):
+            return {}, []
+        files = {split: list(one.images) for split, one in inside.items()}
     paths = dict.fromkeys(path for folder in folders.values() for path in tables_up_to(folder, root))
     read: dict[Path, Table] = {}
     for path in paths:
@@ -76,10 +81,11 @@ def tables_beside(
         tables = chosen
     else:
         tables = {"": table}
-    if class_folder is not None and len(set(_labels_of(read[table]).values())) < 2:
+    if maybe and len(set(_labels_of(read[table]).values())) < 2:
         return {}, []
     names = " and ".join(path.relative_to(root).as_posix() for path in tables.values())
-    what = f"{class_folder.name} is taken for no class" if class_folder else "no class folders"
+    called = listed([one.name for one in maybe], _SHOWN)
+    what = f"{called} {'are' if maybe[1:] else 'is'} taken for no class" if maybe else "no class folders"
     notes = [f"{what}: the labels are those of {names}"]
     notes += [
         f"{folder.relative_to(root).as_posix()} holds images without labels: left out"
