@@ -98,6 +98,7 @@ REFUSED: Mapping[str, tuple[Any, ...]] = {
     "data.name": TEXT,
     "data.root": TEXT,
     "data.class_name": TEXT[1:],
+    "data.class_from": ("names ", "file", "", None, 1, True),
     "data.separator": ("|", "tab", "", None, 1, True),
     "data.val_fraction": (-0.1, 1, 1.5, INF, NAN, "x", None, True),
     "data.on_bad": ("ignore", "", None, 1, True),

@@ -38,7 +38,9 @@ class CheckOptions(Section):
     model: ModelConfig = section(only=("name", "weights"))
     retention: RetentionConfig = section(only=("anchors", "root"))
     contrast: ContrastConfig = section(only=("anchors", "root"))
-    data: DataConfig = section("folder", only=("root", "class_name", "separator", "val_fraction"))
+    data: DataConfig = section(
+        "folder", only=("root", "class_name", "class_from", "separator", "val_fraction")
+    )
 
 
 COMMAND = Command(
@@ -97,6 +99,8 @@ def _given(options: CheckOptions) -> tuple[str, ...]:
             words.append(f"data.separator={data.separator}")
     if data.class_name is not None:
         words.append(f"data.class_name={data.class_name}")
+    if data.class_from != DataConfig.class_from:
+        words.append(f"data.class_from={data.class_from}")
     if data.val_fraction != DataConfig.val_fraction:
         words.append(f"data.val_fraction={data.val_fraction:g}")
     if model.name != ModelConfig.name:

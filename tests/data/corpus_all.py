@@ -14,6 +14,7 @@ from tests.data import (
     corpus_layouts,
     corpus_listed,
     corpus_more,
+    corpus_named,
     corpus_nested,
     corpus_ordinary,
     corpus_others,
@@ -55,6 +56,7 @@ def cases() -> Iterator[Case]:
     yield from corpus_alike.all_alike()
     yield from corpus_tools.labelling_tools()
     yield from corpus_people.people()
+    yield from corpus_named.named()
     yield from corpus_nested.nested()
     yield from corpus_nested.parts()
     yield from corpus_nested.parts_and_table()

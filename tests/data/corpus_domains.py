@@ -148,7 +148,7 @@ def packed() -> Iterator[Case]:
     members = tuple(f"{name}/{number}.png" for name in ("cat", "dog") for number in range(4))
     yield Case("a class that is still packed", both(many("cat/{}.png"), zipped("dog.zip", "0.png")), counts={"cat": ONE}, notes=("1 .zip file is one of archives; unpack them",))  # fmt: skip
     yield Case("a class with its own archive", both(many(*CLASSES), zipped("cat/cat.zip", "0.png")), counts=TWO, notes=("1 .zip file is one of archives",))  # fmt: skip
-    yield Case("a zip file of a table alone", zipped("train.csv.zip", **{"train.csv": b"path,label\na.png,cat\n"}), root="train.csv.zip", error="holds a table and no images; unpack it beside its images, and give the table")  # fmt: skip
+    yield Case("a zip file of a table alone", zipped("train.csv.zip", **{"train.csv": b"path,label\na.png,cat\n"}), root="train.csv.zip", error="holds a table and no images; unpack it, and give the table")  # fmt: skip
     yield Case("a table that is packed", table("t.csv.gz", b"\x1f\x8b\x08"), root="t.csv.gz", error="archives; unpack them")  # fmt: skip
     yield Case("an empty file called x.zip", called(b"", "x.zip"), root="x.zip", error="it is empty")
     yield Case("an empty file called x.tar.gz", called(b"", "x.tar.gz"), root="x.tar.gz", error="it is empty")

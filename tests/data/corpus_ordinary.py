@@ -169,7 +169,7 @@ def names_of_files() -> Iterator[Case]:
         yield Case(
             f"names like {names[0]} in train",
             many(*(f"train/{name}" for name in names)),
-            error="a folder for each makes these the classes",
+            error="data.class_from=names makes these the classes",
         )
     for names in (("IMG_{}.jpg", "DSC_{}.jpg"), ("a{}.jpg", "{}.jpg"), ("photo {}.jpg",)):
         yield Case(

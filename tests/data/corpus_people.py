@@ -103,7 +103,7 @@ def names() -> Iterator[Case]:
         yield Case(f"DreamBooth's {name}", many(f"{name}/{{}}.png", "dog/{}.png"), notes=(f"{name} is taken for a class",))  # fmt: skip
     for name in ("classic_images", "regular cars", "instances", "class", "reg"):
         yield Case(f"a class {name} beside dog", many(f"{name}/{{}}.png", "dog/{}.png"), counts={name: ONE, "dog": ONE}, silent=True)  # fmt: skip
-    yield Case("three words at the beginning of names", many("cat{}.jpg", "dog{}.jpg", "owl{}.jpg"), error="their names begin with cat, dog and owl: a folder for each")  # fmt: skip
+    yield Case("three words at the beginning of names", many("cat{}.jpg", "dog{}.jpg", "owl{}.jpg"), error="their names begin with cat, dog and owl: data.class_from=names")  # fmt: skip
 
 
 def telephones() -> Iterator[Case]:
@@ -151,7 +151,7 @@ def downloads() -> Iterator[Case]:
         "{}__cat.jpg {}__dog.jpg",
         "2023-05-0{}-cat.jpg 2023-05-0{}-dog.jpg",
     ):
-        yield Case(f"names like {name}", many(*name.split()), error="their names end in cat and dog: if these are the classes")  # fmt: skip
+        yield Case(f"names like {name}", many(*name.split()), error="their names end in cat and dog: data.class_from=names")  # fmt: skip
     yield Case("names that end in edited alone", many("IMG_{}_edited.jpg", "DSC_{}.jpg"), error="or move them into a folder of that name")  # fmt: skip
     yield Case("one image as data.root, its class given", files("a.jpg"), root="a.jpg", options={"class_name": "goldfish"}, counts={"goldfish": (1, 0, 0)}, split="none")  # fmt: skip
     yield Case("one image without a class", files("a.jpg"), root="a.jpg", error="a.jpg is an image; give its folder, and what it shows")  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -11,16 +10,9 @@ from visionlora.data.masks import are_masks_beside, describe_sets, mask_files
 from visionlora.data.spellings import folded, joined
 from visionlora.data.split_names import GENERIC, SPLITS, split_and_rest, split_name
 from visionlora.data.walk import entries
+from visionlora.data.words_of_names import first_words
 from visionlora.text import in_words, listed
 
-_NUMBERED = re.compile(r"([^\W\d_]+(?:[ _-][^\W\d_]+)*)[\W_]*\d+[\W_]*")
-_NUMBER_FIRST = re.compile(r"(?:.*[\W_])?\d+[\W_]+([^\W\d_]+(?:[ _-][^\W\d_]+)*)")
-_CAMERA = frozenset(
-    (
-        "img", "image", "images", "dsc", "dscn", "dscf", "pxl", "photo", "photos", "picture", "pic", "p",
-        "screenshot", "wp", "scan", "frame",
-    )
-)  # fmt: skip
 _MONTHS = r"(jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-zä]*\.?"
 _UNNAMED = re.compile(
     r"(instance|class|reg|regularization)[ _-]ima?ge?s"
@@ -56,8 +48,8 @@ def describe_classes(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
     notes += [*_splits_in_train(classes), *describe_sets(classes)]
     if len(classes) == 1 and (called := first_words([path for paths in classes.values() for path in paths])):
         notes.append(
-            f"{names[0]} is the only class, and its images begin with {in_words(called)}; a folder for "
-            "each makes these the classes"
+            f"{names[0]} is the only class, and its images begin with {in_words(called)}; "
+            "data.class_from=names makes these the classes"
         )
     unnamed = [
         folder.name for folder in classes
@@ -114,22 +106,6 @@ def describe_alike(folders: Sequence[Path]) -> list[str]:
         f"({', '.join(same[:3])}{', ...' if len(same) > 3 else ''}); if those are the classes, move them up, "
         "give one of the folders as data.root, or if they are splits call them train and val"
     ]
-
-
-def first_words(images: Sequence[Path]) -> list[str]:
-    """What the names begin with where that may be the classes: ``cat.0.jpg``, ``dog_1.jpg``."""
-    found = Counter(match[1] if (match := _NUMBERED.fullmatch(path.stem)) else "" for path in images)
-    words = [word for word, count in found.most_common() if count > 1]
-    if len(words) < 2 or len(words) < len(found) or any(word.casefold() in _CAMERA for word in words):
-        return []
-    return words if len(words) <= _SHOWN else [*words[:_SHOWN], f"{len(words) - _SHOWN} more words"]
-
-
-def last_words(images: Sequence[Path]) -> list[str]:
-    """What the names end in behind a number where that may be the classes: ``img_0_cat.jpg``."""
-    found = Counter(match[1] if (match := _NUMBER_FIRST.fullmatch(path.stem)) else "" for path in images)
-    words = [word for word, count in found.most_common() if count > 1]
-    return words if 1 < len(words) == len(found) and "" not in found else []
 
 
 def _is_unnamed(name: str) -> bool:

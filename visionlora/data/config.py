@@ -27,6 +27,10 @@ class DataConfig(Section):
         also=("dataset", "path", "folder"),
     )
     class_name: str | None = option(None, "the class of all images, where the folder has no class folders")
+    class_from: str = option(
+        "folders", "what says the classes: folders or a table, or the names of images (cat.0.jpg, 2_dog.jpg)",
+        words=("folders", "names"),
+    )  # fmt: skip
     separator: str = option(
         "auto", "with task=multi_label: what separates the labels in a cell of the table; auto: recognised",
         words=("auto", "bar", "semicolon", "comma", "space"),
@@ -54,6 +58,12 @@ class DataConfig(Section):
         None, "processes that load images; 0: none besides the run's own; null: up to 4 on a GPU, else 0",
         at_least=0, at_most=256, also=("num_workers",),
     )  # fmt: skip
+
+    def check(self) -> None:
+        if self.class_name is not None and self.class_from == "names":
+            raise ValueError(
+                f"class_name is {self.class_name!r}, and class_from is names; leave one of them out"
+            )
 
 
 @dataclass(frozen=True)

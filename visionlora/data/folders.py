@@ -9,6 +9,7 @@ from pathlib import Path
 
 from visionlora.data.archive import is_archive, other_files, packed, unpacked
 from visionlora.data.class_hints import describe_classes, describe_twice
+from visionlora.data.file_names import read_file_names
 from visionlora.data.formats import SUFFIXES
 from visionlora.data.images import ImageFile
 from visionlora.data.label_files import describe_beside, describe_numbers, labels_below
@@ -26,7 +27,7 @@ from visionlora.data.several_labels import count_labels
 from visionlora.data.spellings import folded, in_one_form, two_spellings
 from visionlora.data.splits import FoundImages, ImageFolder, make_folder
 from visionlora.data.table import read_table
-from visionlora.data.walk import entries, has_images, is_image, kinds, skipped_notes, walk
+from visionlora.data.walk import entries, has_images, is_image, kinds, skipped_notes, walk, warn_of_skipped
 from visionlora.errors import VisionLoraError
 
 _log = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ def scan(
     val_fraction: float = 0.25,
     seed: int = 0,
     separator: str | None = None,
+    class_from: str = "folders",
 ) -> ImageFolder:
     """Find labelled images. ``root`` is one of
 
@@ -55,15 +57,17 @@ def scan(
     managers and our own runs leave behind is passed over. Decisions are logged as warnings, and listed in the
     result's ``notes``; so are other files that are not images, counted.
 
-    With a ``separator`` images have any number of labels, which tables alone can say.
+    With a ``separator`` images have any number of labels, which tables alone can say. With ``class_from``
+    "names" the names of the images say their classes (:func:`visionlora.data.file_names.read_file_names`).
 
     Raises:
         VisionLoraError: no such folder, nothing in it, an empty class folder, layouts mixed, a class spelled
             in two ways, a class in val or test alone, or a class name that is missing or not needed.
     """
     folder, problems = survey(
-        root, class_name=class_name, val_fraction=val_fraction, seed=seed, separator=separator
-    )
+        root, class_name=class_name, val_fraction=val_fraction, seed=seed, separator=separator,
+        class_from=class_from,
+    )  # fmt: skip
     for note in folder.notes:
         _log.warning("%s: %s", folder.root, note)
     if problems:
@@ -79,40 +83,49 @@ def survey(
     val_fraction: float = 0.25,
     seed: int = 0,
     separator: str | None = None,
+    class_from: str = "folders",
 ) -> tuple[ImageFolder, list[str]]:
     """:func:`scan` without a word: what is found, and what is wrong with it, all of it.
 
     Raises:
         VisionLoraError: nothing can be found at all.
     """
-    found = find(root, class_name=class_name, separator=separator)
+    found = find(root, class_name=class_name, separator=separator, class_from=class_from)
     return make_folder(found, val_fraction=val_fraction, seed=seed)
 
 
-def find(root: str | Path, *, class_name: str | None = None, separator: str | None = None) -> FoundImages:
+def find(
+    root: str | Path, *, class_name: str | None = None, separator: str | None = None,
+    class_from: str = "folders",
+) -> FoundImages:  # fmt: skip
     """The labelled images of :func:`scan` before they are split.
 
     Raises:
         VisionLoraError: nothing can be found at all.
     """
     root = as_written(root)
+    names = class_from == "names"
     if not is_archive(root) and not packed(root):
-        return _found_in(root, class_name, separator, [])
+        return _found_in(root, class_name, separator, [], names)
     folder, note = unpacked(root)
     notes = [note, *(skipped_notes(other_files(root)) if root.is_dir() else [])]
     if not has_images(folder) and labels_below(folder) is not None:
         raise VisionLoraError(
-            f"{root} holds a table and no images; unpack it beside its images, and give the table"
+            f"{root} holds a table and no images; unpack it, and give the table as data.root"
         )
     try:
-        return _found_in(folder, class_name, separator, notes)
+        return _found_in(folder, class_name, separator, notes, names)
     except VisionLoraError as error:
         error.args = (f"{error} ({note})",)
         raise
 
 
-def _found_in(root: Path, class_name: str | None, by: str | None, notes: list[str]) -> FoundImages:
+def _found_in(
+    root: Path, class_name: str | None, by: str | None, notes: list[str], names: bool
+) -> FoundImages:
     """:func:`find` in what is no archive."""
+    if names and (root.is_file() or by is not None):
+        raise VisionLoraError("data.class_from=names is for a folder of images with one label each")
     if root.is_file():
         if class_name is not None and is_image(root):
             return FoundImages(root, {"train": [ImageFile(root, class_name)]}, layout="one image")
@@ -123,6 +136,8 @@ def _found_in(root: Path, class_name: str | None, by: str | None, notes: list[st
         notes += _counted(images, by)
         return FoundImages(root, images, layout=table.layout, notes=tuple(notes))
     refuse_missing(root)
+    if names:
+        return read_file_names(root, notes)
     layout = recognise(root, class_name, by is not None)
     if by is not None and not layout.tables and not layout.images:
         raise VisionLoraError(
@@ -156,7 +171,7 @@ def scan_known(root: str | Path) -> tuple[ImageFile, ...]:
     """The images of a folder of class folders with their labels; of a folder of images, without any.
 
     Raises:
-        VisionLoraError: no such folder, nothing in it, an empty class folder, or images beside the folders.
+        VisionLoraError: as of :func:`scan_labelled`.
     """
     root = _opened(root)
     found = entries(root)
@@ -179,12 +194,6 @@ def scan_images(folders: str | Path | Iterable[str | Path]) -> tuple[ImageFile, 
         for path in images:
             found.setdefault(os.path.realpath(path), ImageFile(path))
     return tuple(found.values())
-
-
-def warn_of_skipped(root: Path, skipped: Iterable[Path]) -> None:
-    """Say once how many files were left out because they are not images."""
-    for note in skipped_notes(skipped):
-        _log.warning("%s: %s", root, note)
 
 
 def _opened(root: str | Path) -> Path:

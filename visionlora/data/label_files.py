@@ -117,12 +117,15 @@ def _up_to(folder: Path, root: Path) -> Iterator[Path]:
 def table_near(folder: Path, root: Path) -> Path | None:
     """The table that most likely lists the labels: no list of test images, no example of a submission."""
 
-    def promise(path: Path) -> tuple[bool, bool, bool]:
-        return _has_labels(path), "submission" not in path.stem.casefold(), split_name(path.stem) == "train"
+    def promise(path: Path) -> tuple[bool, bool]:
+        return _has_labels(path), split_name(path.stem) == "train"
 
     for here in _up_to(folder, root):
         stems = {path.stem for path in entries(folder).images}
-        tables = [path for path in _files_of(here) if path.stem not in stems and _may_be_table(path)]
+        tables = [
+            path for path in _files_of(here)
+            if path.stem not in stems and "submission" not in path.stem.casefold() and _may_be_table(path)
+        ]  # fmt: skip
         if tables:
             return max(tables, key=promise)
     return None

@@ -7,11 +7,11 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from visionlora.data.archive import NAMES, stem_of
-from visionlora.data.class_hints import first_words, last_words
 from visionlora.data.label_files import boxes_near, labels_below, table_near, unread_table
 from visionlora.data.not_images import is_part
 from visionlora.data.split_names import GENERIC, split_name
 from visionlora.data.walk import entries, has_images, hints, kinds
+from visionlora.data.words_of_names import first_words, last_words
 from visionlora.text import in_words, listed
 
 LAYOUTS = "FOLDER/<class>/*, FOLDER/{train,val,test}/<class>/*, or FOLDER/* with data.class_name=NAME"
@@ -80,9 +80,9 @@ def describe_unlabelled(folder: Path, root: Path) -> str:
         hint += f"; {boxes} looks like boxes for object detection, which are not read: cut the objects out"
     if called := last_words(entries(folder).images):
         some = called if len(called) <= _SHOWN else [*called[:_SHOWN], f"{len(called) - _SHOWN} more words"]
-        hint += f"; their names end in {in_words(some)}: if these are the classes, make a folder for each"
+        hint += f"; their names end in {in_words(some)}: data.class_from=names makes these the classes"
     if called := first_words(entries(folder).images):
-        hint += f"; their names begin with {in_words(called)}: a folder for each makes these the classes"
+        hint += f"; their names begin with {in_words(called)}: data.class_from=names makes these the classes"
     return (
         f"{folder} holds images but no class folders; say what they show, {what}, or move them into "
         f"{below}{hint}"

@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from visionlora.data.class_hints import first_words
 from visionlora.data.columns import LABEL_COLUMNS
 from visionlora.data.label_files import tables_up_to
 from visionlora.data.several_labels import AUTO, SeveralLabels
 from visionlora.data.split_names import split_and_rest
 from visionlora.data.table import Table, read_table
 from visionlora.data.walk import entries, walk
+from visionlora.data.words_of_names import first_words
 from visionlora.errors import VisionLoraError
 from visionlora.text import listed
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import re
 from collections import Counter, defaultdict
@@ -18,6 +19,7 @@ from visionlora.data.share import may_pass, retried
 from visionlora.errors import VisionLoraError
 from visionlora.text import listed
 
+_log = logging.getLogger(__name__)
 _SYSTEM_FILES = frozenset(
     {
         "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information", "recycler",
@@ -241,6 +243,12 @@ def skipped_notes(skipped: Iterable[Path]) -> list[str]:
         return []
     count = "1 file that is not an image" if len(files) == 1 else f"{len(files)} files that are not images"
     return [f"left out {count}{kinds(files)}", *hints(files)]
+
+
+def warn_of_skipped(root: Path, skipped: Iterable[Path]) -> None:
+    """Say once how many files were left out because they are not images."""
+    for note in skipped_notes(skipped):
+        _log.warning("%s: %s", root, note)
 
 
 def hints(files: Iterable[Path]) -> list[str]:

@@ -52,7 +52,8 @@ class EvaluateConfig(AdapterSource):
     )
     rank_curve: bool = option(False, "whether the update is cut to rank 1, 2, 4, ... and measured at each")
     data: DataConfig = section(
-        "folder", only=("root", "class_name", "separator", "val_fraction", "batch_size")
+        "folder",
+        only=("root", "class_name", "class_from", "separator", "val_fraction", "batch_size"),
     )
 
     @property

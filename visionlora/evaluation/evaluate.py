@@ -205,7 +205,10 @@ def _labelled_images(
     those before it did not train on, by the content of the files. Where that is none of them: all.
     """
     separator = data.separator if several else None
-    found = scan(data.root, class_name=data.class_name, val_fraction=data.val_fraction, separator=separator)
+    found = scan(
+        data.root, class_name=data.class_name, val_fraction=data.val_fraction, separator=separator,
+        class_from=data.class_from,
+    )  # fmt: skip
     candidates, words = found.judged_by()
     manifests = [adapter_directory(adapter).parent / "images.json" for adapter in adapters]
     if not all(manifest.is_file() for manifest in manifests):

@@ -38,6 +38,7 @@ def refuse_for_labels(options: EvaluateConfig, retention_root: str | None, contr
         "retention.root": retention_root not in ("auto", None),
         "contrast.root": contrast_root is not None,
         "data.class_name": options.data.class_name is not None,
+        "data.class_from": options.data.class_from != "folders",
     }
     name = next((key for key, value in given.items() if value), None)
     if name is not None:

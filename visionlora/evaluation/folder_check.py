@@ -80,7 +80,7 @@ def check_folder(
         VisionLoraError: nothing can be found, or an unknown network.
     """
     with progress(console, "looking for images", "files") as advance, watched(advance), garbage_kept():
-        found = find(data.root, class_name=data.class_name, separator=separator)
+        found = find(data.root, class_name=data.class_name, separator=separator, class_from=data.class_from)
         other_images = {role: scan_images(folders) for role, folders in others.items() if folders}
     known = _outputs_of(model) if separator is None else None
     ours = [found.images.get(split, ()) for split in SPLITS]

@@ -114,7 +114,8 @@ def settings() -> list[dict[str, Any]]:
 
 def _is_ours(key: str) -> bool:
     """Whether the studio sets an option itself, or has no use for it."""
-    return key in ("data.root", "data.name", "data.class_name", "data.separator", "trainer.progress")
+    ours = ("root", "name", "class_name", "class_from", "separator")
+    return key == "trainer.progress" or key in [f"data.{name}" for name in ours]
 
 
 def validate(arguments: Sequence[str]) -> None:

@@ -226,6 +226,7 @@ def check_task(config: RunConfig) -> None:
     refused = (
         (config.adapter is not None, "adapter", "no labels can be added to an adapter; train from scratch"),
         (data.class_name is not None, "data.class_name", "a table says what labels an image has"),
+        (data.class_from != "folders", "data.class_from", "a table says what labels an image has"),
         (
             data.balance,
             "data.balance",

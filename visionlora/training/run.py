@@ -244,7 +244,10 @@ def run_folds(config: DictConfig, folder: RunFolder, stop: StopRequest) -> None:
     """
     data = read_config(config).data
     assert data.folds is not None
-    whole = scan(data.root, class_name=data.class_name, val_fraction=data.val_fraction, seed=config.seed)
+    whole = scan(
+        data.root, class_name=data.class_name, val_fraction=data.val_fraction, seed=config.seed,
+        class_from=data.class_from,
+    )  # fmt: skip
     images = (*whole.train, *whole.val)
     console = Console()
     found: list[dict[str, Any]] = []

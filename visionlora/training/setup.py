@@ -227,7 +227,7 @@ def _find_images(
     with progress(notices.console, "looking for images", "files") as advance, watched(advance):
         folder = images or scan(
             data.root, class_name=data.class_name, val_fraction=data.val_fraction, seed=seed,
-            separator=separator,
+            separator=separator, class_from=data.class_from,
         )  # fmt: skip
     if separator is not None:
         require_several(folder.root, (*folder.train, *folder.val))
