@@ -179,6 +179,13 @@ def test_a_reader_that_has_seen_enough_gets_no_message(words: tuple[str, ...], c
         assert (command.stderr.read(), command.wait()) == ("", code)
 
 
+def test_a_terminal_without_a_size_is_shown_everything() -> None:
+    script = PRINTING.replace('print("x" * 100_000)', '__import__("rich").print("shown")')
+    environment = {**os.environ, "COLUMNS": "0"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
+    assert done.stdout == "shown\n"
+
+
 def test_a_plugin_of_hydra_that_is_not_installed_is_named_with_its_extra() -> None:
     error = ValueError("In 'hydra/sweeper/search': Could not load 'hydra/sweeper/optuna'.\nAvailable: basic")
     said = "there is no hydra/sweeper/optuna: Hydra's plugins are in pip install 'visionlora[sweep]'"

@@ -65,6 +65,8 @@ def launch(task: Task, command: Command) -> NoReturn:
 
 def _launch(task: Task, command: Command) -> NoReturn:
     make_streams_safe()
+    if os.environ.get("COLUMNS") == "0":  # of a terminal without a size; rich would print nothing
+        del os.environ["COLUMNS"]
     # PyTorch reads it when it is imported: what MPS cannot compute the CPU does, and PyTorch says so.
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
     # A log that cannot be written is no reason for a traceback: what fills the disk fails where it matters.

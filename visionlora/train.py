@@ -19,10 +19,12 @@ from visionlora.paths import with_home
 from visionlora.place import place
 from visionlora.processes import joined, run_in
 from visionlora.run_folder.compare import given_options
+from visionlora.run_folder.config_file import CONFIG
 from visionlora.run_folder.earlier import take_options
-from visionlora.run_folder.folder import CONFIG, RunFolder, shared
+from visionlora.run_folder.folder import RunFolder, shared
 from visionlora.run_folder.lock import claimed
 from visionlora.run_folder.lost import was_removed
+from visionlora.run_folder.near import no_run
 from visionlora.settings import keys_of
 from visionlora.signals import NoStop, Stopped, StopRequest, stoppable
 from visionlora.slurm import requeue, was_requeued
@@ -109,10 +111,7 @@ def _open(path: Path, config: DictConfig, overrides: Sequence[str]) -> tuple[Run
     if in_sweep():
         raise VisionLoraError("resume continues one run; leave -m out")
     if path.resolve() != with_home(resumed).resolve():
-        raise VisionLoraError(
-            f"resume: {resumed} holds no run (there is no config.yaml in it); give the folder of a run, or "
-            "start it again"
-        )
+        raise no_run(with_home(resumed))
     given = given_options(overrides, config, hydra.compose(COMMAND.name), keys)
     if "adapter" in given and not was_requeued():
         raise VisionLoraError(

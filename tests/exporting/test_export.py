@@ -191,6 +191,8 @@ def test_ranges_never_come_from_the_images_that_judge(images: Path) -> None:
     assert {image.label for image in judged} == set(NAMES)
     with pytest.raises(VisionLoraError, match="they are the images that the file is judged by"):
         calibration_images(str(images), "none", judged)
+    with pytest.raises(VisionLoraError, match="calibration: nothing matches nowhere"):
+        calibration_images("nowhere", "none", judged)
     found, _ = calibration_images(str(images.parent / "ranges"), "none", judged)
     assert len(found) == 12
 

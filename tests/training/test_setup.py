@@ -48,6 +48,13 @@ def test_unused_contrast_anchors_are_announced(train: Train, images: Path) -> No
     assert "contrast.anchors are not used" in left.out
 
 
+def test_what_a_new_head_does_not_use_is_announced(train: Train) -> None:
+    left, _ = train(
+        "model.head=new", "trainer.max_steps=1", "retention.root=nothere", "retention.anchors=[nor]"
+    )
+    assert "retention.anchors and retention.root are not used: the head is new" in left.out
+
+
 @pytest.mark.parametrize("kept", [True, False])
 def test_memory_that_cannot_be_kept_is_announced(
     train: Train, monkeypatch: pytest.MonkeyPatch, kept: bool

@@ -124,8 +124,12 @@ def _predict(
     return len(broken)
 
 
-def find_images(images: str) -> tuple[ImageFile, ...]:
+def find_images(images: str, key: str = "images") -> tuple[ImageFile, ...]:
     """The images that ``images`` names: a file, a folder (at any depth), an archive or a glob.
+
+    Args:
+        images: as the user wrote it.
+        key: the option that it was given as, for errors.
 
     Raises:
         VisionLoraError: it names none.
@@ -137,14 +141,14 @@ def find_images(images: str) -> tuple[ImageFile, ...]:
         if path.is_file():
             return (ImageFile(path, None),)
     except OSError as error:
-        raise VisionLoraError(f"images: {images}: {error.strerror}; give another path") from error
+        raise VisionLoraError(f"{key}: {images}: {error.strerror}; give another path") from error
     # pathlib globs relative to a folder; this one may be absolute, and reaches through symbolic links.
     pattern = _folders_verbatim(images)
     found = sorted(name for name in glob.glob(pattern, recursive=True) if Path(name).is_file())  # noqa: PTH207
     if not found:
         close = None if glob.has_magic(images) else close_to(path)
         hint = f"did you mean {close}?" if close else "give an image, a folder, or a glob in quotes"
-        raise VisionLoraError(f"images: nothing matches {images}; {hint}")
+        raise VisionLoraError(f"{key}: nothing matches {images}; {hint}")
     return tuple(ImageFile(Path(name), None) for name in found)
 
 

@@ -52,7 +52,7 @@ def comparison_images(images: str | None, adapter: str) -> tuple[tuple[ImageFile
         VisionLoraError: none was given and the adapter's run has none, or one cannot be read.
     """
     if images is not None:
-        return _named(images), images
+        return _named(images, "images"), images
     found = _of_run(adapter, "val")
     if not found:
         raise VisionLoraError(
@@ -70,7 +70,7 @@ def calibration_images(
     Raises:
         VisionLoraError: there are none, or they are among those that the file is judged by.
     """
-    found = _of_run(adapter, "train") if images is None else _named(images)
+    found = _of_run(adapter, "train") if images is None else _named(images, "calibration")
     judged = {image.path.resolve() for image in compared}
     chosen = [image for image in found if image.path.resolve() not in judged]
     if not chosen:
@@ -81,11 +81,11 @@ def calibration_images(
     return tuple(chosen[::step]), words
 
 
-def _named(images: str) -> tuple[ImageFile, ...]:
+def _named(images: str, key: str) -> tuple[ImageFile, ...]:
     """The images of a path, with their classes where they are in class folders."""
     path = Path(images)
     folders = path.is_dir() and any(one.is_dir() for one in path.iterdir())
-    found = scan_known(path) if folders else find_images(images)
+    found = scan_known(path) if folders else find_images(images, key)
     refuse(find_bad(found))
     return found
 

@@ -14,8 +14,8 @@ from visionlora.errors import VisionLoraError
 from visionlora.options import shown
 from visionlora.paths import with_home
 from visionlora.run_folder.compare import anchored, value_of
-from visionlora.run_folder.config_file import load_config, set_value
-from visionlora.run_folder.folder import CONFIG, RECORD
+from visionlora.run_folder.config_file import CONFIG, load_config, set_value
+from visionlora.run_folder.folder import RECORD
 from visionlora.run_folder.record import Record
 from visionlora.settings import Key
 

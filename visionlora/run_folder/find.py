@@ -12,7 +12,8 @@ from omegaconf import OmegaConf
 
 from visionlora.errors import VisionLoraError
 from visionlora.options import shown
-from visionlora.run_folder.folder import CONFIG, RECORD, RunFolder
+from visionlora.run_folder.config_file import CONFIG
+from visionlora.run_folder.folder import RECORD, RunFolder
 
 METRICS = "metrics.json"
 

@@ -31,15 +31,16 @@ from visionlora.run_folder.compare import (
     options_of,
     value_differences,
 )
-from visionlora.run_folder.config_file import load_config, set_value
+from visionlora.run_folder.config_file import CONFIG, load_config, set_value
 from visionlora.run_folder.lost import lost_results, made_again
+from visionlora.run_folder.near import no_run
 from visionlora.run_folder.record import Record
 from visionlora.settings import Key
 
 if TYPE_CHECKING:
     from visionlora.run_folder.checkpoints import Checkpoints
 
-CONFIG, IMAGES, RECORD, KERNELS = "config.yaml", "images.json", "run.json", "kernels.json"
+IMAGES, RECORD, KERNELS = "images.json", "run.json", "kernels.json"
 
 
 class RunFolder:
@@ -288,9 +289,6 @@ def _read_config(path: Path) -> DictConfig:
     try:
         return load_config(path)
     except FileNotFoundError as error:
-        raise VisionLoraError(
-            f"resume: {path.parent} holds no run (there is no {path.name}); give the folder of a run, or "
-            "start it again"
-        ) from error
+        raise no_run(path.parent) from error
     except (OSError, ValueError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:
         raise VisionLoraError(f"resume: {path} cannot be read: {error}") from error

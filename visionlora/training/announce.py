@@ -75,6 +75,12 @@ def announce(config: RunConfig, folder: ImageFolder, adapted: AdaptedNetwork, no
         notices.say(
             "head new has none of the old outputs: nothing is distilled, and forgetting is not measured"
         )
+        retention = config.retention
+        given = {"retention.anchors": retention.anchors, "retention.root": retention.root}
+        if unused := [key for key, value in given.items() if value not in ("auto", None, [], ())]:
+            notices.warn(
+                f"{' and '.join(unused)} {'is' if len(unused) == 1 else 'are'} not used: the head is new"
+            )
         if smoothing := config.optimizer.label_smoothing:
             notices.say(f"labels are smoothed by {smoothing:g} (optimizer.label_smoothing)")
         if halfway:

@@ -3,6 +3,7 @@ it gets here, and what replaces whole tensors of the network."""
 
 from __future__ import annotations
 
+import pickle
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -76,10 +77,12 @@ def read_file(path: Path) -> dict[str, Tensor]:
         return checked_tensors(read_safetensors(path), path)
     try:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
+    except pickle.UnpicklingError as error:
         raise LoraError(
-            f"{path} is damaged or no state dict ({brief(str(error))}): save it again."
+            f"{path} is damaged, or holds more than tensors, which could run code: save a state dict."
         ) from error
+    except Exception as error:
+        raise LoraError(f"{path} is damaged ({brief(str(error))}): copy or save it again.") from error
     if not isinstance(content, Mapping) or not all(isinstance(one, Tensor) for one in content.values()):
         raise LoraError(f"{path} holds no state dict: save a mapping of names to tensors.")
     return checked_tensors({str(key): tensor.detach() for key, tensor in content.items()}, path)
