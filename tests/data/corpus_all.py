@@ -13,6 +13,7 @@ from tests.data import (
     corpus_given,
     corpus_layouts,
     corpus_listed,
+    corpus_lists,
     corpus_more,
     corpus_named,
     corpus_nested,
@@ -56,6 +57,8 @@ def cases() -> Iterator[Case]:
     yield from corpus_alike.all_alike()
     yield from corpus_tools.labelling_tools()
     yield from corpus_people.people()
+    yield from corpus_lists.lists_of_paths()
+    yield from corpus_lists.gone()
     yield from corpus_named.named()
     yield from corpus_nested.nested()
     yield from corpus_nested.parts()

@@ -27,6 +27,8 @@ _ASIDE = frozenset(
 _WHOLE = re.compile(r"(\d{1,18})(?:\.0)?", re.ASCII)
 """A number as a file or a spreadsheet has it: ``0012``, ``12.0``."""
 _ABOVE = 4
+_MOST_GONE = 0.1
+"""Of the files of a table: where more are nowhere, it is about other files."""
 _LOCAL = "/data/local-files/?d="
 """What Label Studio writes before the path of a file of its own machine."""
 
@@ -156,6 +158,39 @@ class FilesByName:
             ]  # fmt: skip
             same = inside or same
         return same
+
+    def found(
+        self, missing: Sequence[tuple[Path, str]], known: Collection[Path]
+    ) -> tuple[dict[Path, Path], list[str]]:
+        """(path that leads nowhere -> the file that it means, what to say). Where a few of many files are
+        nowhere their paths stay, and they are unreadable images as others are (``data.on_bad``).
+
+        Args:
+            missing: the paths with their splits.
+            known: all paths of the table.
+
+        Raises:
+            VisionLoraError: as of :meth:`only`, or too many are nowhere.
+        """
+        gone = {image for image, split in missing if not self.like(image, split)}
+        if len(gone) > _MOST_GONE * len(known):
+            gone = set()
+        moved: dict[Path, Path] = {}
+        taken = set(known)
+        for image, split in missing:
+            if image not in gone:
+                moved[image] = self.only(image, split, taken, len(missing))
+                taken.add(moved[image])
+        notes = []
+        if gone:
+            are = "1 file does" if len(gone) == 1 else f"{len(gone)} files do"
+            notes.append(f"{are} not exist that {self._table.name} lists, such as {min(gone)}")
+        if moved:
+            where, *others = {path.parent.as_posix() for path in moved.values()}
+            where = f"folders below {self._table.parent}" if others else where
+            files = "1 file was" if len(moved) == 1 else f"{len(moved)} files were"
+            notes.append(f"{files} found by name in {where}")
+        return moved, notes
 
     def only(
         self, image: Path, split: str, taken: Collection[Path], count: int, so_far: bool = False

@@ -211,7 +211,8 @@ def _of_object(value: Any) -> list[dict[str, object]] | None:
         return _listed(found)
     if len(lists) < len(value):
         return None
-    if all(_mostly_images(items) for items in lists.values()):
+    # Food-101 names its files without a suffix: {"apple_pie": ["apple_pie/1005649", ...]}
+    if all(_mostly_images(items) or _are_below(name, items) for name, items in lists.items()):
         return [{"path": path, "label": name} for name, items in lists.items() for path in items]
     columns = zip(*lists.values(), strict=False)
     same = len({len(items) for items in lists.values()}) == 1
@@ -239,6 +240,10 @@ def _by_column(value: dict[str, dict[str, object]]) -> list[dict[str, object]]:
     ):
         return [{name: column[key] for name, column in value.items()} for key in first]
     return list(value.values())
+
+
+def _are_below(folder: str, names: Sequence[object]) -> bool:
+    return bool(names) and all(isinstance(name, str) and name.startswith(f"{folder}/") for name in names)
 
 
 def _mostly_images(names: Mapping[str, object] | Sequence[object]) -> bool:

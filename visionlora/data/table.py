@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from visionlora.data.columns import Columns, find_columns, one_hot
 from visionlora.data.files_by_name import FilesByName, PathsOf
+from visionlora.data.folder_labels import with_folders
 from visionlora.data.images import ImageFile, labelled
 from visionlora.data.row_notes import label_notes, refused_rows
 from visionlora.data.rows import Rows, read_rows
@@ -77,6 +78,8 @@ def read_table(path: Path, class_name: str | None = None, separator: str | None 
             a thousand), or a file with two labels where an image has one.
     """
     rows = read_rows(path)
+    if class_name is None and separator is None:
+        rows = with_folders(rows)
     columns = find_columns(path, rows, class_name, several=separator is not None)
     assert columns is not None
     form, notes = _form(path, rows, columns, separator)
@@ -195,7 +198,9 @@ class _Reader:
             image = self.path.parent / name
             self._missing.append((image, where))
             if len(self._missing) == MANY:
-                self._find(*self._missing[0], self._line_of, so_far=True)
+                gone = [one for one in self._missing if not self._files.like(*one)]
+                if 2 * len(gone) > MANY:
+                    self._files.only(*gone[0], self._line_of, MANY, so_far=True)
         return image
 
     def _add_labels(self, number: int, row: Sequence[str], image: Path, where: str) -> None:
@@ -230,17 +235,10 @@ class _Reader:
             if unused:
                 notes.append(f"{self.path.name}: no image has {listed(unused, most=5)}")
         if self._missing:
-            moved: dict[Path, Path] = {}
-            taken = set(self._line_of)
-            for image, split in self._missing:
-                moved[image] = self._find(image, split, taken)
-                taken.add(moved[image])
+            moved, said = self._files.found(self._missing, self._line_of)
             for images in self.found.values():
                 images[:] = [replace(one, path=moved.get(one.path, one.path)) for one in images]
-            where, *others = {path.parent.as_posix() for path in moved.values()}
-            where = f"folders below {self.path.parent}" if others else where
-            found = "1 file was" if len(moved) == 1 else f"{len(moved)} files were"
-            notes.append(f"{found} found by name in {where}")
+            notes += said
         if self._repeated:
             again = "are about an image of another line: their labels are added"
             again = "repeat an image with the same label: left out" if self.form is None else again
@@ -255,9 +253,6 @@ class _Reader:
     @cached_property
     def _files(self) -> FilesByName:
         return FilesByName(self.path)
-
-    def _find(self, image: Path, split: str, taken: Collection[Path], so_far: bool = False) -> Path:
-        return self._files.only(image, split, taken, len(self._missing), so_far)
 
     def _fields(self, number: int, row: Sequence[str]) -> tuple[str, str | None, str]:
         def field(position: int | None) -> str:

@@ -1,0 +1,50 @@
+# ruff: noqa: E501 - a case a line reads better
+"""Lists of paths whose folders are the classes, and tables of which a few files are gone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from tests.data.corpus import ONE, TWO, Case, both, called, many
+
+CLASSES = {"apple_pie": ONE, "waffles": ONE}
+FOOD = many("images/apple_pie/{}.jpg", "images/waffles/{}.jpg", count=5)
+EACH = [f"{folder}/{number}" for folder in CLASSES for number in range(4)]
+"""Four of the five images of each class, without their suffix, as Food-101 lists them."""
+
+
+def text(name: str, *lines: str) -> Case:
+    """A list of images of Food-101."""
+    return Case(f"a list of paths: {name}", both(FOOD, called("".join(f"{line}\n" for line in lines).encode(), "meta/train.txt")), root="meta/train.txt", counts=CLASSES, notes=("no labels: the folders of the files are taken for the classes (apple_pie, waffles)",))  # fmt: skip
+
+
+def lists_of_paths() -> Iterator[Case]:
+    yield text("without suffixes", *EACH)
+    yield text("with suffixes", *(f"{path}.jpg" for path in EACH))
+    yield text("from the folder above", *(f"images/{path}.jpg" for path in EACH))
+    yield text("of another computer", *(f"/data/food-101/images/{path}.jpg" for path in EACH))
+    yield text("of Windows", *(f"D:\\food\\{path}.jpg".replace("/", "\\") for path in EACH))
+    yield text("numbered as CUB's", *(f"{number} {path}.jpg" for number, path in enumerate(EACH, 1)))
+    yield text("with a name above", "path", *(f"{path}.jpg" for path in EACH))
+    names = {name: [path for path in EACH if path.startswith(name)] for name in CLASSES}
+    yield Case("Food-101's train.json", both(FOOD, called(json.dumps(names).encode(), "meta/train.json")), root="meta/train.json", counts=CLASSES)  # fmt: skip
+    yield Case("a list of paths in one folder", both(FOOD, called(b"images/waffles/0.jpg\nimages/waffles/1.jpg\n", "t.txt")), root="t.txt", error="lists paths and no labels")  # fmt: skip
+    yield Case("a list of paths in as many folders", both(FOOD, called(b"images/waffles/0.jpg\nimages/apple_pie/1.jpg\n", "t.txt")), root="t.txt", error="lists paths and no labels")  # fmt: skip
+    yield Case("a list of paths, its class given", both(FOOD, called("\n".join(EACH).encode(), "t.txt")), root="t.txt", options={"class_name": "food"}, counts={"food": (6, 2, 0)})  # fmt: skip
+    yield Case("a list of paths beside class folders is not read", both(many("cat/{}.png", "dog/{}.png"), called(b"cat/0.png\ncat/1.png\ndog/0.png\n", "train.txt")), counts=TWO, notes=("train.txt is not read",))  # fmt: skip
+
+
+def gone() -> Iterator[Case]:
+    """Of these the images that are not there are unreadable ones, as others are."""
+    rows = "".join(f"i/{name}{number}.png,{name}\n" for name in ("cat", "dog") for number in range(10))
+    images = many("i/cat{}.png", "i/dog{}.png", count=10)
+    for name, more in (
+        ("one of 21", "i/cat10.png,cat\n"),
+        ("two of 22", "i/cat10.png,cat\ni/dog10.png,dog\n"),
+        ("one of 21, of another computer", "/home/x/cat10.png,cat\n"),
+    ):
+        yield Case(f"files that are gone: {name}", both(images, called(f"path,label\n{rows}{more}".encode(), "t.csv")), root="t.csv", notes=("not exist that t.csv lists, such as",))  # fmt: skip
+    yield Case("files that are gone: others are elsewhere", both(images, called(f"path,label\n{rows.replace('i/', '')}cat10.png,cat\n".encode(), "t.csv")), root="t.csv", notes=("1 file does not exist that t.csv lists", "20 files were found by name in"))  # fmt: skip
+    yield Case("files that are gone: too many", both(images, called(f"path,label\n{rows}i/cat10.png,cat\ni/dog10.png,dog\ni/dog11.png,dog\n".encode(), "t.csv")), root="t.csv", error="i/cat10.png and 2 more")  # fmt: skip
+    yield Case("files that are gone: one of two", both(many("i/cat{}.png", count=1), called(b"path,label\ni/cat0.png,cat\ni/dog0.png,dog\n", "t.csv")), root="t.csv", error="lists files that do not exist")  # fmt: skip
