@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from tests.data.corpus import ONE, TWO, Case, both, called, many
+from tests.data.corpus import GIVEN, HALF, ONE, TWO, Case, both, called, many
 
 CLASSES = {"apple_pie": ONE, "waffles": ONE}
 FOOD = many("images/apple_pie/{}.jpg", "images/waffles/{}.jpg", count=5)
@@ -48,3 +48,26 @@ def gone() -> Iterator[Case]:
     yield Case("files that are gone: others are elsewhere", both(images, called(f"path,label\n{rows.replace('i/', '')}cat10.png,cat\n".encode(), "t.csv")), root="t.csv", notes=("1 file does not exist that t.csv lists", "20 files were found by name in"))  # fmt: skip
     yield Case("files that are gone: too many", both(images, called(f"path,label\n{rows}i/cat10.png,cat\ni/dog10.png,dog\ni/dog11.png,dog\n".encode(), "t.csv")), root="t.csv", error="i/cat10.png and 2 more")  # fmt: skip
     yield Case("files that are gone: one of two", both(many("i/cat{}.png", count=1), called(b"path,label\ni/cat0.png,cat\ni/dog0.png,dog\n", "t.csv")), root="t.csv", error="lists files that do not exist")  # fmt: skip
+
+
+def numbers_and_splits() -> Iterator[Case]:
+    """Classes that are numbers, and lists of splits beside class folders."""
+    numbers = many("train/0/{}.png", "train/1/{}.png", "val/0/{}.png", "val/1/{}.png")
+    for name, content in (
+        ("data.yaml", "nc: 2\nnames: ['cat', 'dog']\n"),
+        ("data.yaml of lines", "names:\n- cat\n- dog\n"),
+        ("dataset.yml of numbers", "names:\n  0: cat\n  1: dog\n"),
+        ("classes.txt", "cat\ndog\n"),
+    ):
+        file, _, _ = name.partition(" ")
+        yield Case(f"numbers in splits beside {name}", both(numbers, called(content.encode(), file)), notes=(f"{file} may have their names: it is not read; rename the folders",))  # fmt: skip
+    for one, other in (("class_0", "class_1"), ("c0", "c1"), ("Class 1", "Class 2"), ("label0", "label1")):
+        yield Case(f"{one} and {other} beside classes.txt", both(many(f"{one}/{{}}.png", f"{other}/{{}}.png"), called(b"cat\ndog\n", "classes.txt")), notes=("classes.txt may have their names",))  # fmt: skip
+    yield Case("c0 and c1 alone", many("c0/{}.png", "c1/{}.png"), counts={"c0": ONE, "c1": ONE}, silent=True)
+    yield Case("numbers of a table that is read", both(many("train/{}.tif"), called(b"id,label\n0,0\n1,1\n2,0\n3,1\n", "train_labels.csv")), counts={"0": HALF, "1": HALF})  # fmt: skip
+    yield Case("numbers of lists of images", both(many("cat/{}.png", "dog/{}.png"), called(b"cat/0.png 0\ncat/1.png 0\ndog/0.png 1\n", "train.txt"), called(b"cat/2.png 0\ndog/2.png 1\n", "a_test.txt")), counts=TWO, notes=("train.txt lists labels and is not read",))  # fmt: skip
+    for name, content in (("Food-101", "meta/train.txt"), ("DTD", "labels/train1.txt"), ("CUB", "train_test_split.txt"), ("a data set", "splits/val.csv")):  # fmt: skip
+        yield Case(f"lists of splits: {name}", both(many("images/cat/{}.png", "images/dog/{}.png"), called(b"cat/0\n", content)), counts=TWO, notes=(f"{content.rpartition('/')[2]} is not read: a split is made of folders",))  # fmt: skip
+    yield Case("GTSRB as torchvision leaves it", many("GTSRB/Training/00000/{}.png", "GTSRB/Training/00001/{}.png", "GTSRB/Final_Test/Images/{}.png"), counts={"00000": ONE, "00001": ONE}, notes=("Final_Test holds images without labels",))  # fmt: skip
+    yield Case("iNaturalist's train_mini", many("train_mini/cat/{}.png", "train_mini/dog/{}.png", "val/cat/{}.png", "val/dog/{}.png"), counts=GIVEN)  # fmt: skip
+    yield Case("train and train_mini", many("train_mini/cat/{}.png", "train/cat/{}.png"), error="are both train; merge them, or keep one")  # fmt: skip

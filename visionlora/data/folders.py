@@ -145,7 +145,8 @@ def _found_in(
             "paths and labels as data.root"
         )
     found, skipped, problems = _read(root, layout, class_name, notes, by)
-    names_of = describe_numbers(_classes(found), [*entries(root).others, *skipped])
+    others = {*entries(root).others, *skipped} - {*layout.tables.values()}
+    names_of = describe_numbers(_classes(found), sorted(others))
     notes += [*_counted(found, by), *layout.notes, *skipped_notes(skipped), *names_of]
     notes += [*describe_twice(_classes(found)), *describe_splits_beside(root)]
     return FoundImages(root, found, tuple(skipped), layout.name, tuple(notes), tuple(problems))

@@ -22,6 +22,8 @@ _SHEETS = (".mat", ".xlsx", ".xls", ".ods", ".numbers", ".parquet")
 _MOST_BYTES = 2**24
 """Of a JSON file that is read for a hint: one of boxes has gigabytes."""
 _LISTS = (".txt", ".csv", ".tsv", ".lst", ".json")
+_OF_LISTS = {"list", "labels", "test", "val"}
+"""Beside the split in the name of a list: ``training_list``, ``train_test_split``."""
 _BOXES = (".txt", ".xml", ".json")
 _NAMES = re.compile(
     r"(class(es)?|labels?|categor(y|ies)|synsets?)([ _-]?(names?|map|list|index|words|mapping))?|names|legend"
@@ -30,6 +32,7 @@ _NAMES = re.compile(
 )
 _MOST_NAMES = 2**20
 _FEW = 20
+_OF_NUMBER = re.compile(r"(?:c|cls|class|label|id|category|type)?[ _-]?(\d+)", re.IGNORECASE | re.ASCII)
 _DECIMAL = re.compile(r"[+-]?\d*[.,]?\d+")
 _SHOWN = 3
 _DIGITS = 12
@@ -38,7 +41,12 @@ _DIGITS = 12
 def is_list(path: Path) -> bool:
     """Whether a file may list the images of a split: ``train.txt``, ``test_list.csv``."""
     split, rest = split_and_rest(path.stem)
-    return path.suffix.casefold() in _LISTS and split is not None and set(rest) <= {"list", "labels"}
+    return path.suffix.casefold() in _LISTS and split is not None and set(rest) <= _OF_LISTS
+
+
+def lists_in(folder: Path) -> list[Path]:
+    """The lists of splits in a folder and its folders of tables: Food-101's ``meta``, DTD's ``labels``."""
+    return [path for path in _files_of(folder) if is_list(path)]
 
 
 def describe_lists(lists: Sequence[Path], read: Collection[Path] = ()) -> list[str]:
@@ -77,14 +85,17 @@ def describe_numbers(classes: Iterable[str], others: Iterable[Path]) -> list[str
             f"classes are decimal numbers ({listed(names, _SHOWN)}): each is learned as a class of its own; "
             "if they are measurements, replace them by the names of ranges"
         ]
-    if not names or not all(name.isdecimal() for name in names):
+    found = [_OF_NUMBER.fullmatch(name) for name in names]
+    plain = [match[1] for match in found if match]
+    if not names or len(plain) < len(names):
         return []
-    lists = [path for path in others if path.suffix.casefold() in _LISTS]
-    file = next((path for path in lists if _NAMES.fullmatch(path.stem) or _names_numbers(path, names)), None)
+    lists = [path for path in others if path.suffix.casefold() in (*_LISTS, ".yaml", ".yml")]
+    file = next((path for path in lists if _NAMES.fullmatch(path.stem) or _names_numbers(path, plain)), None)
     if file is None:
         return []
     return [
-        f"classes are numbers ({listed(names, _SHOWN)}); {file.name} may have their names: it is not read"
+        f"classes are numbers ({listed(names, _SHOWN)}); {file.name} may have their names: it is not read; "
+        "rename the folders, or the labels, to learn them by their names"
     ]
 
 
@@ -96,6 +107,10 @@ def _names_numbers(path: Path, numbers: Sequence[str]) -> bool:
         text = path.read_text("utf-8", "replace")
     except OSError:
         return False
+    if any(suffix in text.casefold() for suffix in SUFFIXES):  # of images: their labels are numbers, too
+        return False
+    if path.suffix.casefold() in (".yaml", ".yml") and re.search(r"^names\s*:", text, re.MULTILINE):
+        return True
     text = re.sub("[,{}]", "\n", text) if path.suffix.casefold() == ".json" else text
     found = {*re.findall(r"^\W*(\d+)[\W_]+[^\W\d]", text, re.MULTILINE)}
     found |= {*re.findall(r"^\W*[^\W\d].*?[\W_](\d+)\W*$", text, re.MULTILINE)}
@@ -185,6 +200,7 @@ def describe_tables(files: Iterable[Path]) -> list[str]:
     """
     some = [path for path in files if path.suffix.casefold() in (*_TABLES, ".txt")]
     tables = [path for path in some if _speaks_of_images(path) and _may_be_table(path) and _has_labels(path)]
+    tables.sort(key=lambda path: split_name(path.stem) != "train")
     return [f"{path.name} lists labels and is not read; data.root={path} reads it" for path in tables[:1]]
 
 

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from visionlora.data.images import ImageFile
-from visionlora.data.label_files import describe_lists, describe_tables, is_list
+from visionlora.data.label_files import describe_lists, describe_tables, lists_in
 from visionlora.data.layout_hints import describe_empty, describe_packed, refuse_copies
 from visionlora.data.masks import are_masks_beside, is_masks
 from visionlora.data.sidecars import labelled_by_sidecars
@@ -63,7 +63,7 @@ def recognise(root: Path, class_name: str | None = None, several: bool = False) 
     here = root
     for _ in range(WRAPPERS):
         found = entries(here)
-        lists += [path for path in found.others if is_list(path)]
+        lists += lists_in(here)
         if here != root:
             notes[:] = [f"{here.relative_to(root).as_posix()} is the only folder with images: entered"]
         layout = (

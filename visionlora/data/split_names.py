@@ -37,7 +37,8 @@ GENERIC = frozenset(
     (
         "set", "data", "dataset", "datasets", "images", "image", "imgs", "img", "pictures", "pics", "photos",
         "split", "splits", "folder", "files", "file", "samples", "subset", "jpg", "jpeg", "png", "raw", "all",
-        "archive", "jpegimages", "default", "bilder", "fotos", "daten", "datos", "dados", "dati", "données",
+        "archive", "jpegimages", "default", "final", "mini", "full",
+        "bilder", "fotos", "daten", "datos", "dados", "dati", "données",
         "imágenes", "imagens", "immagini", "данные", "图片", "图像", "数据", "圖片", "數據", "画像", "データ",
         "이미지", "데이터",
     )
