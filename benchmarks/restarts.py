@@ -3,8 +3,9 @@
     python -m benchmarks.restarts --records restarts.jsonl --results docs/growing.md
 
 SqueezeNet learns 518 drawings of 142 classes, with photos as anchors. The loss is the mean of the last 40
-steps. A layer's effective rank is the exponential of the entropy of its update's singular values (Roy and
-Vetterli 2007). Every finished run is a line of the records; the command continues where it stopped.
+steps, "trained" how many numbers have a gradient and moments. A layer's effective rank is the exponential of
+the entropy of its update's singular values (Roy and Vetterli 2007). Every finished run is a line of the
+records; the command continues where it stopped.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ HEADINGS = (
     "restarts",
     "start",
     "learning rate",
+    "trained",
     "loss",
     "effective rank",
     "new drawings",
@@ -71,6 +73,7 @@ def measure(task: Task, setting: str, start: str, lr: float, seed: int, options:
         updates = decompose_updates(restore(run).network)
     ranks = [effective_rank(update.S) for update in updates.values()]
     return {
+        "trained": metrics["parameters"]["trainable"],
         "losses": losses,
         "loss": fmean(losses[-LAST:]),
         "ranks": [round(one, 2) for one in ranks],
@@ -88,10 +91,11 @@ def rows(records: Sequence[Record]) -> list[list[str]]:
     for (setting, start, lr), mine in by_row.items():
         rank, alpha, *every = setting.split("/")
         loss, learned, lost = (fmean(one[key] for one in mine) for key in ("loss", "learned", "lost"))
+        trained = max(one["trained"] for one in mine)
         least, most = (choose(choose(one["ranks"]) for one in mine) for choose in (min, max))
         found.append([
             rank, alpha, f"every {every[0]}" if every else "none", start, f"{lr:g}",
-            f"{loss:.3f}",
+            f"{trained:,}", f"{loss:.3f}",
             f"{least:.1f} to {most:.1f}", f"{learned:.3f}", f"{lost:.3f}",
         ])  # fmt: skip
     return found

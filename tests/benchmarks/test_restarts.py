@@ -18,6 +18,7 @@ def test_rows_are_means_over_the_seeds_and_the_ranks_of_all_layers() -> None:
             "start": "contrastive",
             "lr": 1e-3,
             "seed": seed,
+            "trained": 11872,
             "loss": loss,
             "ranks": ranks,
             "learned": 0.5,
@@ -26,5 +27,5 @@ def test_rows_are_means_over_the_seeds_and_the_ranks_of_all_layers() -> None:
         for seed, (loss, ranks) in enumerate([(1.0, [4.0, 6.0]), (2.0, [5.0, 7.0])])
     ]
     assert rows(records) == [
-        ["4", "16", "every 100", "contrastive", "0.001", "1.500", "4.0 to 7.0", "0.500", "0.100"]
+        ["4", "16", "every 100", "contrastive", "0.001", "11,872", "1.500", "4.0 to 7.0", "0.500", "0.100"]
     ]

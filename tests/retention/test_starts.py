@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from tests.adapters.networks import small_network
 from visionlora.adapters import LoraConfig, attach, named_adapters
+from visionlora.adapters.groups import trained_groups
 from visionlora.adapters.init import FROM_DATA
 from visionlora.adapters.restart import restarted_adapters
 from visionlora.errors import VisionLoraError
@@ -101,6 +102,20 @@ def test_each_cycle_starts_at_the_next_directions_the_most_important_ones_first(
         adapter.restart_from(torch.Generator())
         assert torch.equal(torch.cat([first, adapter.lora_A.detach()]), expected)
     assert compared >= 2
+
+
+def test_an_a_in_planned_directions_takes_no_step_and_no_moments() -> None:
+    _, model = adapted(rank=2, restart_every=3)
+    start_from_data(model, "contrastive", batches(1), batches(2), torch.device("cpu"), Notices(), cycles=2)
+    optimizer = torch.optim.AdamW(trained_groups(model, 0.1, None))
+    before = factors(model)
+    for batch in batches(1):  # B is zero at first, and so is the gradient of A
+        optimizer.zero_grad()
+        model(batch["images"]).square().sum().backward()
+        optimizer.step()
+    for site, adapter in restarted_adapters(model).items():
+        assert torch.equal(adapter.lora_A, before[site]) and adapter.lora_B.any()
+        assert adapter.lora_A not in optimizer.state and adapter.lora_B in optimizer.state
 
 
 def test_a_layer_whose_directions_are_used_up_starts_at_the_first_again() -> None:

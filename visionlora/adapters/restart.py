@@ -6,8 +6,9 @@ moments are pruned and its learning rate warms up once more. So at any time only
 the sum has up to r times the number of cycles. The paper adds to the weights themselves; here the sum stands
 beside the base, which stays as it is, and is saved as one LoRA of its own rank.
 
-The paper draws each A. Where a run knows which directions of a layer's inputs matter most
-(`init.from_data.contrastive`), each cycle takes the next r of them instead.
+The paper draws each A and trains it. Where a run knows which directions of a layer's inputs matter most
+(`init.from_data.contrastive`), each cycle takes the next r of them instead and trains B alone. Rows of A have
+length 1, so Adam's steps would soon move them away from there, and the loss ends higher (docs/growing.md).
 """
 
 from __future__ import annotations
@@ -80,8 +81,9 @@ class RestartedLora(Lora):
 
     def plan(self, directions: Tensor) -> Start:
         """Keep the directions of all cycles, (n * r, in/groups, kernel...), the most important ones first;
-        gives the start of the first cycle."""
+        A stays in those of its cycle. Gives the start of the first one."""
         self.directions = directions.to(self.lora_A)
+        self.lora_A.requires_grad_(False)
         return Start(self.directions[: self.settings.rank])
 
     @torch.no_grad()
