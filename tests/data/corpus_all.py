@@ -59,6 +59,7 @@ def cases() -> Iterator[Case]:
     yield from corpus_people.people()
     yield from corpus_lists.lists_of_paths()
     yield from corpus_lists.gone()
+    yield from corpus_lists.more_hints()
     yield from corpus_lists.numbers_and_splits()
     yield from corpus_named.named()
     yield from corpus_nested.nested()

@@ -71,3 +71,18 @@ def numbers_and_splits() -> Iterator[Case]:
     yield Case("GTSRB as torchvision leaves it", many("GTSRB/Training/00000/{}.png", "GTSRB/Training/00001/{}.png", "GTSRB/Final_Test/Images/{}.png"), counts={"00000": ONE, "00001": ONE}, notes=("Final_Test holds images without labels",))  # fmt: skip
     yield Case("iNaturalist's train_mini", many("train_mini/cat/{}.png", "train_mini/dog/{}.png", "val/cat/{}.png", "val/dog/{}.png"), counts=GIVEN)  # fmt: skip
     yield Case("train and train_mini", many("train_mini/cat/{}.png", "train/cat/{}.png"), error="are both train; merge them, or keep one")  # fmt: skip
+
+
+def more_hints() -> Iterator[Case]:
+    """What is no class, no table and no list."""
+    pets = many("cat/{}.png", "dog/{}.png")
+    for name in ("masks", "Segmentations", "annotations", "ground_truth"):
+        yield Case(f"{name} of images in class folders", both(pets, many(f"{name}/{{}}.png")), notes=(f"{name} is taken for a class; take it out of the folder if it is none",))  # fmt: skip
+    yield Case("classes mask and label", many("mask/{}.png", "label/{}.png"), counts={"label": ONE, "mask": ONE}, silent=True)  # fmt: skip
+    for name, header in (("mnist_train.csv", "label,1x1,1x2"), ("sign_mnist_train.csv", "label,pixel1,pixel2"), ("fer2013.csv", '"emotion","pixels","Usage"')):  # fmt: skip
+        content = called(f"{header}\n5,0,0\n".encode(), name)
+        yield Case(f"{name} in a folder", content, error=f"{name} holds the pixels themselves: save each row as PNG")  # fmt: skip
+        yield Case(f"{name} itself", content, root=name, error="holds the pixels themselves, which are not read")  # fmt: skip
+    yield Case("a YAML of paths", both(many("train/cat/{}.png", "train/dog/{}.png"), called(b"path: /x\ntrain: train\nval: val\n", "data.yaml")), root="data.yaml", error="describes a data set; give its folder")  # fmt: skip
+    table = called(b"filename,label\nimages/cat/0.png,a\nimages/dog/0.png,b\n", "labels.csv")
+    yield Case("a table beside a folder of class folders", both(many("images/cat/{}.png", "images/dog/{}.png"), table), counts=TWO, notes=("labels.csv lists labels and is not read; data.root=",))  # fmt: skip

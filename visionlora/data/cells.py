@@ -44,6 +44,11 @@ def is_number(text: str) -> bool:
     return re.fullmatch(r"-?\d+(\.0*)?", text) is not None
 
 
+def is_pixel(name: str) -> bool:
+    """Whether a column is called like one pixel, or all of an image: ``pixel7``, ``1x1``, ``pixels``."""
+    return re.fullmatch(r"pixels?[\W_]*\d*|\d+x\d+", name.strip("\"' ").casefold()) is not None
+
+
 def is_switch(text: str) -> bool:
     """0 or 1, or what some write where nobody knows."""
     return is_flag(text) or text.casefold() in {"-1", "-1.0", "nan", "u"}

@@ -18,6 +18,7 @@ _UNNAMED = re.compile(
     r"(instance|class|reg|regularization)[ _-]ima?ge?s"
     r"|(new folder|untitled folder|neuer ordner|nouveau dossier|nueva carpeta|新建文件夹).*"
     r"|(un|no)[ _-]?label(l?ed)?|un-?sorted|to[ _-]?sort"
+    r"|masks|segmentations|annotations|ground[ _-]?truths?"
     r"|runs?|results?|outputs?|predictions?|augment(ed|ations?)|back-?ups?|te?mp|previews?|thumb(nail)?s?"
     r"|photos from \d{4}|(19|20)\d\d|(19|20)\d\d[._-]?(0[1-9]|1[0-2])([._-]?[0-3]\d)?([ _].*)?"
     rf"|[0-3]?\d\.[01]?\d\.(19|20)\d\d.*|([0-3]?\d\.? )?{_MONTHS} (19|20)\d\d"

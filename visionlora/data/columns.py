@@ -7,6 +7,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from visionlora.data import cells
 from visionlora.data.cells import Body, is_count, is_flag, is_number, is_split, is_switch, share, values_of
 from visionlora.data.files_by_name import FilesByName
 from visionlora.data.formats import is_image_name
@@ -120,7 +121,7 @@ def find_columns(
             return found
     if not refuse:
         return None
-    if where is None and any(name.startswith("pixel") for name in names):
+    if where is None and any(map(cells.is_pixel, names)):
         raise VisionLoraError(f"{path} holds the pixels themselves, which are not read; save each row as PNG")
     missing = "path" if where is None else "label"
     understood = PATH_COLUMNS if where is None else LABEL_COLUMNS

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from visionlora.data.cells import is_pixel
 from visionlora.data.files_by_name import is_aside
 from visionlora.data.formats import SUFFIXES
 from visionlora.data.split_names import split_and_rest, split_name
@@ -190,6 +191,16 @@ def _may_be_table(path: Path) -> bool:
     if suffix in (".json", ".txt") and not (is_list(path) and suffix == ".txt"):
         return path.is_file() and path.stat().st_size <= _MOST_BYTES and _has_labels(path)
     return suffix in _TABLES or suffix == ".txt"
+
+
+def pixels_in(files: Iterable[Path]) -> Path | None:
+    """The table that holds images as numbers: MNIST as Kaggle has it."""
+    for path in files:
+        if path.suffix.casefold() == ".csv" and path.is_file():
+            with path.open(encoding="utf-8", errors="replace") as file:
+                if any(map(is_pixel, file.readline(_MOST_NAMES).split(","))):
+                    return path
+    return None
 
 
 def describe_tables(files: Iterable[Path]) -> list[str]:

@@ -60,10 +60,12 @@ def recognise(root: Path, class_name: str | None = None, several: bool = False) 
     """
     notes: list[str] = []
     lists: list[Path] = []
+    beside: list[Path] = []
     here = root
     for _ in range(WRAPPERS):
         found = entries(here)
         lists += lists_in(here)
+        beside += found.others if found.folders else ()
         if here != root:
             notes[:] = [f"{here.relative_to(root).as_posix()} is the only folder with images: entered"]
         layout = (
@@ -86,7 +88,7 @@ def recognise(root: Path, class_name: str | None = None, several: bool = False) 
         if layout is not None:
             return _with_notes(layout, [*notes, *describe_lists(lists, layout.tables.values())])
     name = "images of one class" if found.images and not found.folders else "class folders"
-    notes += describe_tables(found.others if found.folders else ())
+    notes += describe_tables(beside)
     return _with_notes(Layout(name, {"train": here}), [*notes, *describe_lists(lists)])
 
 

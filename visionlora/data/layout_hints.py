@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from visionlora.data.archive import NAMES, stem_of
-from visionlora.data.label_files import boxes_near, labels_below, table_near, unread_table
+from visionlora.data.label_files import boxes_near, labels_below, pixels_in, table_near, unread_table
 from visionlora.data.not_images import is_part
 from visionlora.data.split_names import GENERIC, split_name
 from visionlora.data.walk import entries, has_images, hints, kinds
@@ -24,6 +24,8 @@ def describe_empty(folder: Path, others: Sequence[Path]) -> str:
         return f"{folder} holds no images{kinds(others)}; {part.name} is a part of an archive: unpack that"
     if known := hints(others):
         return f"{folder} holds no images{kinds(others)}; {known[0]}"
+    if table := pixels_in(others):
+        return f"{folder} holds no images; {table.name} holds the pixels themselves: save each row as PNG"
     if table := labels_below(folder):
         return f"{folder} holds no images{kinds(others)}; data.root={table}, if that lists images and labels"
     return f"{folder} holds no images{kinds(others)}; it should be {LAYOUTS}"

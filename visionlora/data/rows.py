@@ -28,7 +28,7 @@ _PATH = re.compile(
 )
 _JSON = (".jsonl", ".ndjson", ".json")
 _SPACED = (".txt", ".lst")
-_SET, _KEYS = {b"train", b"names"}, re.compile(rb"^(\w+):", re.MULTILINE)
+_SET, _KEYS = {b"names", b"val", b"path"}, re.compile(rb"^(\w+):", re.MULTILINE)
 """What Ultralytics' YAML of a data set has: where train is, and the names of the classes."""
 _DELIMITERS = ",;\t|^~"
 _TITLES = 10
@@ -64,7 +64,8 @@ def read_rows(path: Path) -> Rows:
     suffix = path.suffix.casefold()
     if suffix == ".xml" and (said := cvat(_start(path, MOST_BYTES))):
         return Rows(tool_rows(path, said), said.notes, True, "entry", True)
-    if suffix in (".yaml", ".yml") and _SET.issubset(_KEYS.findall(_start(path, 2**16))):
+    keys = {*_KEYS.findall(_start(path, 2**16))} if suffix in (".yaml", ".yml") else set()
+    if b"train" in keys and keys & _SET:
         raise VisionLoraError(f"{path} describes a data set; give its folder: data.root={path.parent}")
     if suffix in _SHEETS:
         raise VisionLoraError(f"{path} is a table of {_SHEETS[suffix]}; save it as CSV (UTF-8)")
