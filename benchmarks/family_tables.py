@@ -133,34 +133,41 @@ def _number(value: float | None) -> str:
 
 
 def draw(records: Sequence[Record]) -> Figure:
-    """Learned against lost: a panel for each task with old knowledge, else the goldfish job."""
-    tasks = [
-        task
-        for task in dict.fromkeys(record["task"] for record in records if record["kind"] == "learning")
-        if any(lost(record) is not None for record in best(records, task) if "cannot" not in record)
-    ]
-    panels: list[tuple[str, list[tuple[str, float, float]]]] = [
-        (task, [
-            (f"{row['family']} ({row['whose']})" if row["whose"] != "ours" else row["family"],
-             lost(row) or 0.0, row["learned"])
-            for row in best(records, task) if "cannot" not in row
-        ])
-        for task in tasks
-    ]  # fmt: skip
-    for kind, title in TITLES.items():
-        rows = [row for row in records if row["kind"] == kind]
-        if rows:
-            panels.append((f"goldfish, {title}", [(r["family"], r["lost"], r["learned"]) for r in rows]))
-    figure = Figure(figsize=(6 * max(1, len(panels)), 5), layout="constrained")
-    for place, (title, points) in enumerate(panels, 1):
-        axes = figure.add_subplot(1, len(panels), place)
+    """Learned against lost: a panel for each task with old knowledge, and for each goldfish job.
+
+    A task's lines go through the strengths of each family's best run, up to 1.
+    """
+    tasks = dict.fromkeys(record["task"] for record in records if record["kind"] == "learning")
+    runs = {task: [row for row in best(records, task) if lost(row) is not None] for task in tasks}
+    runs = {task: rows for task, rows in runs.items() if rows}
+    jobs = [kind for kind in TITLES if any(record["kind"] == kind for record in records)]
+    places = max(1, len(runs) + len(jobs))
+    figure = Figure(figsize=(6 * places, 5), layout="constrained")
+    for place, (task, rows) in enumerate(runs.items(), 1):
+        axes = figure.add_subplot(1, places, place)
+        axes.set(title=task, xlabel="top-1 lost on old images", ylabel="top-1 learned")
+        for row in rows:
+            points = [(lost_at(row, at), learned_at(row, at)) for at in _strengths(row)]
+            x, y = zip(*points, strict=True)
+            axes.plot(x, y, ".-", linewidth=1)
+            name = row["family"] if row["whose"] == "ours" else f"{row['family']} ({row['whose']})"
+            axes.annotate(name, (x[-1], y[-1]), textcoords="offset points", xytext=(4, 0), fontsize=8)
+        axes.margins(0.15)
+    for place, kind in enumerate(jobs, len(runs) + 1):
+        axes = figure.add_subplot(1, places, place)
+        axes.set(title=f"goldfish, {TITLES[kind]}", xlabel="top-1 lost on old images", ylabel="top-1 learned")
         together: dict[tuple[float, float], list[str]] = {}
-        for name, x, y in points:
-            together.setdefault((round(x, 3), round(y, 3)), []).append(name)
-        for (x, y), names in together.items():
-            axes.plot(x, y, "o")
+        for row in records:
+            if row["kind"] == kind:
+                point = round(row["lost"], 3), round(row["learned"], 3)
+                together.setdefault(point, []).append(row["family"])
+        for point, names in together.items():
+            axes.plot(*point, "o")
             lines = "\n".join(names)
-            axes.annotate(lines, (x, y), textcoords="offset points", xytext=(5, -2), fontsize=8, va="top")
-        axes.set(title=title, xlabel="top-1 lost on old images", ylabel="top-1 learned")
+            axes.annotate(lines, point, textcoords="offset points", xytext=(5, -2), fontsize=8, va="top")
         axes.margins(0.15)
     return figure
+
+
+def _strengths(record: Record) -> list[float]:
+    return [point["strength"] for point in record.get("curve", ())]

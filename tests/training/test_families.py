@@ -41,8 +41,9 @@ def test_a_network_is_trained_and_predicts(
     assert "goldfish" in left.out
 
 
-def test_a_familys_own_learning_rate_is_said_and_recorded(train: Train) -> None:
-    left, folder = train("lora.family=ia3", "trainer.max_steps=1")
+@pytest.mark.parametrize(("family", "factor"), [("ia3", 10), ("full", 0.1)])
+def test_a_familys_own_learning_rate_is_said_and_recorded(family: str, factor: float, train: Train) -> None:
+    left, folder = train(f"lora.family={family}", "trainer.max_steps=1")
     assert left.code == 0, left.err
-    assert "adapters train at 10 times optimizer.lr" in " ".join(left.out.split())
-    assert metrics_of(folder)["learning_rate"]["adapter_factor"] == 10
+    assert f"adapters train at {factor:g} times optimizer.lr" in " ".join(left.out.split())
+    assert metrics_of(folder)["learning_rate"]["adapter_factor"] == factor

@@ -89,7 +89,7 @@ class Adapter(nn.Module):
         strength_in: where a saved adapter keeps its strength: in "alpha" where the update is proportional to
             it, in the "tensors", or in keys of our "own", which PEFT does not read.
         settings_in_peft: whether PEFT's configuration holds ranks, alphas and options.
-        lr_factor: how many times LoRA's learning rate suits the family, measured on the goldfish job.
+        lr_factor: how many times LoRA's learning rate suits the family, measured (docs/families.md).
     """
 
     family: ClassVar[str]
