@@ -148,6 +148,7 @@ REFUSED: Mapping[str, tuple[Any, ...]] = {
     "retention.weight": (-1, INF, NAN, None, "much", True),
     "retention.temperature": (0, -1, INF, NAN, None, "x", True),
     "retention.drift": (-1, INF, NAN, None, "x", True),
+    "retention.logits": (-1, INF, NAN, None, "x", True),
     "retention.views": (*COUNT, None),
     "retention.root": ("", True, []),
     "retention.budget": SHARE,

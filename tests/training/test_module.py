@@ -182,12 +182,14 @@ def test_negatives_are_never_taught_a_trained_class(network: nn.Module, images: 
     transform = training_transform(AugmentConfig(), PREPROCESSING)
     stream = AnchorStream(others, 6, PREPROCESSING, transform, views=1)
     believed = AnchorTeacher(stream, 4, targets=(2,)).batch(network, 0).logits.softmax(1)
-    corrected = AnchorTeacher(stream, 4, anchors=3, targets=(2,)).batch(network, 0).logits.softmax(1)
+    batch = AnchorTeacher(stream, 4, anchors=3, targets=(2,)).batch(network, 0)
+    corrected = batch.logits.softmax(1)
     known = torch.tensor([stream.identities.index(image) >= 3 for image, _ in stream.drawn(0)])
     assert known.any()
     assert not known.all()
     torch.testing.assert_close(corrected[~known], believed[~known])
     assert float(corrected[known, 2].max()) < 1e-8
+    assert torch.equal(batch.kept, ~known[:, None] | (torch.arange(4) != 2))
     rest = [0, 1, 3]
     expected = believed[known][:, rest] / believed[known][:, rest].sum(1, keepdim=True)
     torch.testing.assert_close(corrected[known][:, rest], expected)

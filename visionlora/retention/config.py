@@ -12,6 +12,8 @@ INVERSION = 5e11
 """Multiplications of one forward pass of each image that is optimised, added up: two cores take about a
 minute for its 24 steps forward and back, at half the size."""
 FEWEST_INVERTED = 32
+LOGITS_FROM = 16
+"""Trained classes from which on the logits on anchors are kept. As from so many on there are no negatives."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,10 @@ class RetentionConfig(Section):
     )  # fmt: skip
     weight: float | str = option(
         "auto", "weight of the distillation loss; auto grows with the number of outputs; 0: no distillation",
+        words=("auto",), at_least=0, at_most=1e6,
+    )  # fmt: skip
+    logits: float | str = option(
+        "auto", "weight of how far logits on anchors move; auto: 10 from 16 single-label classes on; 0: none",
         words=("auto",), at_least=0, at_most=1e6,
     )  # fmt: skip
     temperature: float = option(1.0, "temperature of the distillation loss", at_least=1e-3, at_most=1e6)
@@ -85,13 +91,25 @@ class RetentionConfig(Section):
         """
         return -(-images // 2) if isinstance(self.per_step, str) else self.per_step
 
-    def weight_for(self, outputs: int) -> float:
-        """The distillation's weight for a network of that many outputs.
+    def logits_for(self, classes: int, task: str) -> float:
+        """The weight of how far the logits move, for that many trained classes.
+
+        ``auto`` is what was measured with many classes; with one it keeps no more (docs/forgetting.md).
+        """
+        if not isinstance(self.logits, str):
+            return self.logits
+        return 10.0 if classes >= LOGITS_FROM and task == "single_label" else 0.0
+
+    def weight_for(self, outputs: int, logits: float = 0.0) -> float:
+        """The distillation's weight for a network of that many outputs, beside that weight of the logits.
 
         ``auto`` grows with what there is to forget: 3.4 for ImageNet's 1,000, 1.0 for pocket's 20. Measured
-        on both, larger weights learn less, smaller ones keep less (docs/forgetting.md).
+        on both, larger weights learn less, smaller ones keep less. Where the logits are kept too it is 1
+        (docs/forgetting.md).
         """
-        return 0.1967 * math.log(outputs) ** 1.482 if isinstance(self.weight, str) else self.weight
+        if not isinstance(self.weight, str):
+            return self.weight
+        return 1.0 if logits else 0.1967 * math.log(outputs) ** 1.482
 
     def drift_for(self, outputs: int, classes: int) -> float:
         """The drift's weight for a network of that many outputs that learns that many classes.

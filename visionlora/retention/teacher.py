@@ -32,11 +32,13 @@ IMPROBABLE = 20.0
 @dataclass(frozen=True)
 class AnchorBatch:
     """Anchors of one step: what the network is called with, images (n, 3, height, width) or features of n
-    rows, and the frozen network's logits (n, old outputs). ``share``: by how much a mean over them is
-    multiplied, so that the mean over several processes is the one over the whole step."""
+    rows, and the frozen network's logits (n, old outputs). ``kept``: which of these are as the network gave
+    them (n, old outputs). ``share``: by how much a mean over them is multiplied, so that the mean over
+    several processes is the one over the whole step."""
 
     inputs: list[Tensor]
     logits: Tensor
+    kept: Tensor
     share: float = 1.0
 
 
@@ -120,7 +122,8 @@ class AnchorTeacher:
                 self._answer(network, self.stream.first_step(key))
         self.stream.decode_ahead(step + 1)
         share = len(keys) * place().count / self.stream.per_step
-        return AnchorBatch(inputs, torch.stack([self.logits[key] for key in keys]), share)
+        logits = torch.stack([self.logits[key] for key in keys])
+        return AnchorBatch(inputs, logits, ~self._excluded(logits, [key[0] for key in keys]), share)
 
     def _answer(self, network: nn.Module, step: int, inputs: list[Tensor] | None = None) -> None:
         """Compute the logits of what ``step`` is the first to draw; in one batch, always the same, because in
@@ -191,9 +194,13 @@ class AnchorTeacher:
             logits = computed(network, *inputs)[:, : self.old_outputs].float()
         for module in was_training:
             module.training = True
-        if not self.excluded:
-            return logits
+        improbable = logits.amin(dim=1, keepdim=True) - IMPROBABLE
+        return torch.where(self._excluded(logits, images), improbable, logits)
+
+    def _excluded(self, logits: Tensor, images: Sequence[str]) -> Tensor:
+        """Which logits are not the frozen network's: those of the trained classes on negatives."""
         excluded = torch.zeros(logits.shape, dtype=torch.bool, device=logits.device)
-        negative = torch.tensor([image in self._negatives for image in images])
-        excluded[:, self.excluded] = negative.to(logits.device)[:, None]
-        return torch.where(excluded, logits.amin(dim=1, keepdim=True) - IMPROBABLE, logits)
+        if self.excluded:
+            negative = torch.tensor([image in self._negatives for image in images])
+            excluded[:, self.excluded] = negative.to(logits.device)[:, None]
+        return excluded

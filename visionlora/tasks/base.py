@@ -23,6 +23,8 @@ class Task(Protocol):
     """As the configuration calls it (``task=``)."""
     figures: ClassVar[tuple[str, ...]]
     """The figures of :meth:`scores`."""
+    relative: ClassVar[bool]
+    """Whether a constant added to all logits of an image changes no answer."""
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """What training minimises on labelled images: a scalar, computed in float32."""
@@ -38,7 +40,7 @@ class Task(Protocol):
         """What a training step logs: scalars by name, ``loss`` among them."""
 
     def distillation(self, student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
-        """How far the adapted network's logits are from the frozen one's: a scalar, 0 where they agree."""
+        """How far the adapted network's answers are from the frozen one's: a scalar, 0 where they agree."""
 
     def scores(self, logits: Tensor, labels: Tensor) -> dict[str, float]:
         """The figures of validation images."""

@@ -136,6 +136,7 @@ class MultiLabel:
     thresholds: tuple[float, ...] = ()
     name: ClassVar[str] = "multi_label"
     figures: ClassVar[tuple[str, ...]] = ("map", "loss")
+    relative: ClassVar[bool] = False
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """See :func:`loss`."""

@@ -148,6 +148,7 @@ class SingleLabel:
     weights: Tensor | None = None
     name: ClassVar[str] = "single_label"
     figures: ClassVar[tuple[str, ...]] = ("top1", "top5", "loss")
+    relative: ClassVar[bool] = True
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """See :func:`loss`."""

@@ -32,6 +32,7 @@ from visionlora.place import place
 from visionlora.processes import agreed
 from visionlora.retention.config import RetentionConfig
 from visionlora.retention.drift import Drift
+from visionlora.retention.matching import Matching
 from visionlora.retention.teacher import AnchorTeacher
 from visionlora.tasks.base import Task
 from visionlora.tasks.single_label import SingleLabel
@@ -87,7 +88,7 @@ class LoraModule(lightning.LightningModule):
         self.optimizer_options = optimizer
         self.retention = retention
         self.teacher = teacher
-        self.retention_weight = retention.weight_for(teacher.old_outputs) if teacher else 0.0
+        self.matching = Matching.of(retention, teacher, self.task) if teacher else None
         self.drift_weight = retention.drift_for(teacher.old_outputs, teacher.classes) if teacher else 0.0
         self.drift: Drift | None = None
         self.dropout = dropout
@@ -144,10 +145,9 @@ class LoraModule(lightning.LightningModule):
             logits = self.parts.compute(self.suffix, inputs)
         loss = self.task.loss(logits[:count], labels) * batch.get("share", 1)
         figures: dict[str, Tensor] = {}
-        if anchors is not None:
-            distillation = self.task.distillation(logits[count:], anchors.logits, self.retention.temperature)
-            loss = loss + self.retention_weight * anchors.share * distillation
-            figures["distillation"] = distillation
+        if anchors is not None and self.matching is not None:
+            kept, figures = self.matching.loss(logits[count:], anchors)
+            loss = loss + kept
         if self.drift is not None:
             figures["drift"] = self.drift()
             loss = loss + self.drift_weight * figures["drift"]
