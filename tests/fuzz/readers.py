@@ -28,7 +28,8 @@ from tests.fuzz.mutations import as_json, mutated_bytes, mutated_tree
 from visionlora.adapters import FAMILIES, LoraConfig, attach, load_adapter, save_adapter
 from visionlora.adapters.module_adapter import ModuleAdapter
 from visionlora.data import ImageDataset, make_loader, scan
-from visionlora.data.archive import MAX_BYTES, _unpack
+from visionlora.data.archive import MAX_BYTES, MAX_FILES, _unpack
+from visionlora.data.archive_members import Room
 from visionlora.data.images import open_image
 from visionlora.data.manifest import read_manifest
 from visionlora.data.table import labels_in, read_table
@@ -241,7 +242,7 @@ def archives(folder: Path) -> Read:
         path, target = folder / name, folder / "unpacked"
         path.write_bytes(mutated_bytes(contents[name], chance))
         shutil.rmtree(target, ignore_errors=True)
-        _unpack(path, target, MAX_BYTES)
+        _unpack(path, [path], target, Room(MAX_BYTES, MAX_FILES))
 
     return read
 
