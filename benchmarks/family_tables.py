@@ -141,21 +141,19 @@ def draw(records: Sequence[Record]) -> Figure:
     runs = {task: [row for row in best(records, task) if lost(row) is not None] for task in tasks}
     runs = {task: rows for task, rows in runs.items() if rows}
     jobs = [kind for kind in TITLES if any(record["kind"] == kind for record in records)]
-    places = max(1, len(runs) + len(jobs))
-    figure = Figure(figsize=(6 * places, 5), layout="constrained")
-    for place, (task, rows) in enumerate(runs.items(), 1):
-        axes = figure.add_subplot(1, places, place)
-        axes.set(title=task, xlabel="top-1 lost on old images", ylabel="top-1 learned")
+    titles = [*runs, *(f"goldfish, {TITLES[kind]}" for kind in jobs)]
+    figure = Figure(figsize=(6 * max(1, len(titles)), 5), layout="constrained")
+    panels = [figure.add_subplot(1, len(titles), place) for place in range(1, len(titles) + 1)]
+    for axes, title in zip(panels, titles, strict=True):
+        axes.set(title=title, xlabel="top-1 lost on old images", ylabel="top-1 learned")
+        axes.margins(0.15)
+    for axes, rows in zip(panels, runs.values(), strict=False):
         for row in rows:
-            points = [(lost_at(row, at), learned_at(row, at)) for at in _strengths(row)]
-            x, y = zip(*points, strict=True)
+            x, y = zip(*_path(row), strict=True)
             axes.plot(x, y, ".-", linewidth=1)
             name = row["family"] if row["whose"] == "ours" else f"{row['family']} ({row['whose']})"
             axes.annotate(name, (x[-1], y[-1]), textcoords="offset points", xytext=(4, 0), fontsize=8)
-        axes.margins(0.15)
-    for place, kind in enumerate(jobs, len(runs) + 1):
-        axes = figure.add_subplot(1, places, place)
-        axes.set(title=f"goldfish, {TITLES[kind]}", xlabel="top-1 lost on old images", ylabel="top-1 learned")
+    for axes, kind in zip(panels[len(runs) :], jobs, strict=True):
         together: dict[tuple[float, float], list[str]] = {}
         for row in records:
             if row["kind"] == kind:
@@ -165,9 +163,10 @@ def draw(records: Sequence[Record]) -> Figure:
             axes.plot(*point, "o")
             lines = "\n".join(names)
             axes.annotate(lines, point, textcoords="offset points", xytext=(5, -2), fontsize=8, va="top")
-        axes.margins(0.15)
     return figure
 
 
-def _strengths(record: Record) -> list[float]:
-    return [point["strength"] for point in record.get("curve", ())]
+def _path(record: Record) -> list[tuple[float | None, float]]:
+    """(lost, learned) at each strength that was measured; what has no strength is one point."""
+    points = record.get("curve") or [record]
+    return [(lost({**record, "kept": point["kept"]}), point["learned"]) for point in points]

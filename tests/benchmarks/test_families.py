@@ -11,7 +11,7 @@ from torchvision.models import squeezenet1_0
 from benchmarks import families
 from benchmarks.families import PARAMETERS, family_settings, rank_for
 from benchmarks.family_contenders import FAMILIES
-from benchmarks.family_tables import best, sections
+from benchmarks.family_tables import best, draw, sections
 from benchmarks.quality_tasks import Task
 from visionlora.adapters import LoraConfig, adapter_parameters, attach
 from visionlora.command import compose
@@ -66,6 +66,17 @@ def test_the_best_learning_rate_stands_for_a_family() -> None:
     records = [{**LEARNING, "lr": lr, "learned": learned, "kept": kept} for lr, learned, kept in rates]
     (only,) = best(records, "one-tiger")
     assert only["lr"] == 5e-3
+
+
+def test_the_plot_goes_through_the_strengths_of_a_run_or_shows_the_run_alone() -> None:
+    points = [{"strength": at, "learned": at, "kept": 0.6 - at / 10} for at in (0.5, 1.0)]
+    run = {**LEARNING, "frozen": {"kept": 0.6}, "kept": 0.5, "learned": 1.0}
+    tigers, goldfish = draw([
+        {**run, "family": "lora", "curve": points}, {**run, "family": "classifier", "curve": []}, GOLDFISH
+    ]).axes  # fmt: skip
+    lines = [(list(line.get_xdata()), list(line.get_ydata())) for line in tigers.lines]
+    assert lines == [(pytest.approx([0.05, 0.1]), [0.5, 1.0]), (pytest.approx([0.1]), [1.0])]
+    assert len(goldfish.lines) == 1
 
 
 def test_records_are_shown_and_written_into_the_page(tmp_path: Path) -> None:
