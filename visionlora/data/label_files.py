@@ -16,6 +16,8 @@ from visionlora.data.walk import entries
 from visionlora.errors import VisionLoraError
 from visionlora.text import listed
 
+MOST_MISSING = 0.1
+"""Of the images of a folder: where what lists their labels lacks more, it is about something else."""
 _TABLES = (".csv", ".tsv", ".jsonl", ".json")
 _LISTS_OF_LABELS = (*_TABLES, ".txt", ".lst", ".tab", ".ndjson", ".xml")
 _OF_NETWORKS = re.compile("submission|predict")

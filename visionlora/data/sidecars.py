@@ -9,12 +9,12 @@ from typing import Any
 
 from visionlora.data.annotation_files import xml_root
 from visionlora.data.images import ImageFile, labelled
+from visionlora.data.label_files import MOST_MISSING
 from visionlora.data.walk import entries
 
 _ASIDE = frozenset(("labels", "annotations", "annotation", "ann", "annos", "xml", "xmls", "json", "jsons"))
 """What the folder of such files is called where it lies beside that of the images."""
 _SUFFIXES = (".xml", ".json")
-_MOST_MISSING = 0.1
 _MOST_BYTES = 2**26
 """labelme writes the image itself into its file."""
 
@@ -35,7 +35,7 @@ def labelled_by_sidecars(
     for split, folder in folders.items():
         images = entries(folder).images
         classes = _classes_of(images, folder)
-        if len(classes) < (1 - _MOST_MISSING) * len(images):
+        if len(classes) < (1 - MOST_MISSING) * len(images):
             return {}, []
         if not several and any(len(names) > 1 for names in classes.values()):
             return {}, []

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from visionlora.data.columns import LABEL_COLUMNS
-from visionlora.data.label_files import tables_up_to
+from visionlora.data.label_files import MOST_MISSING, tables_up_to
 from visionlora.data.several_labels import AUTO, SeveralLabels
 from visionlora.data.split_names import split_and_rest
 from visionlora.data.table import Table, read_table
@@ -16,8 +16,6 @@ from visionlora.data.words_of_names import first_words
 from visionlora.errors import VisionLoraError
 from visionlora.text import listed
 
-_MOST_MISSING = 0.1
-"""Of the images of a folder: where a table lacks more, it is about something else."""
 _FEW = 10
 _SHOWN = 3
 _SAID = re.compile(r"prob|confidence|score|top[ _-]?\d|predict")
@@ -97,7 +95,7 @@ def tables_beside(
 def _lists(table: Table, images: Sequence[Path]) -> bool:
     """Whether a table has labels for almost all images, and they are classes: not what a network has said,
     nor checksums, addresses and texts, of which each image has one of its own."""
-    if len(table.left_out(images)) > _MOST_MISSING * len(images):
+    if len(table.left_out(images)) > MOST_MISSING * len(images):
         return False
     if any(_SAID.search(name.casefold()) for name in table.columns):
         return False
