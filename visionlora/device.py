@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -111,3 +113,17 @@ def keep_freed_memory(kept: bool = True) -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     values = _KEPT if kept else _GIVEN_BACK
     return mallopt is not None and all(mallopt(*setting) for setting in values.items())
+
+
+@contextmanager
+def seeded(device: torch.device, seed: int) -> Iterator[None]:
+    """Inside, PyTorch's random numbers follow from a seed; their state is restored afterwards.
+
+    Args:
+        device: whose numbers, besides the CPU's.
+        seed: of both.
+    """
+    devices = [device] if device.type in ("cuda", "xpu") else []
+    with torch.random.fork_rng(devices, device_type=device.type if devices else "cuda"):
+        torch.manual_seed(seed)
+        yield

@@ -28,7 +28,7 @@ from visionlora.optimizers.config import OptimizerConfig
 from visionlora.retention.config import RetentionConfig
 from visionlora.retention.stream import AnchorStream
 from visionlora.retention.teacher import AnchorTeacher
-from visionlora.training.module import LoraModule
+from visionlora.training.module import LoraModule, StepOptions
 
 TARGETS = {"red": 0, "blue": 1}
 
@@ -54,7 +54,10 @@ def module_of(
     transform = training_transform(AugmentConfig(), PREPROCESSING)
     stream = AnchorStream(scan_images([root.parent / "others"]), 3, PREPROCESSING, transform, views=2)
     teacher = AnchorTeacher(stream, 4)
-    return LoraModule(network, steps, OptimizerConfig(lr=lr), RetentionConfig(), teacher, dropout)
+    step_options = StepOptions(dropout=dropout)
+    return LoraModule(
+        network, steps, OptimizerConfig(lr=lr), RetentionConfig(), teacher, step_options=step_options
+    )
 
 
 def trainer(folder: Path, steps: int, **options: object) -> lightning.Trainer:

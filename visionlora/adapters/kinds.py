@@ -14,6 +14,7 @@ from visionlora.adapters.base import Adapter, LowRank, ScaledLowRank
 from visionlora.adapters.biases import HasBias
 from visionlora.adapters.families.norm import NORMS
 from visionlora.adapters.layers import AdaptedLayer, HasWeight
+from visionlora.adapters.low_rank import scaled_outputs
 from visionlora.adapters.mixed_batch import by_adapter, low_rank_of
 from visionlora.adapters.module_adapter import ModuleAdapter, add_branches, change_inputs
 from visionlora.adapters.norms import AdaptedNorm
@@ -64,7 +65,8 @@ class AdaptedConv(HasBias, FoldableConv):
             return frozen_conv(x, weight, bias, geometry)
         low_rank: LowRank | None = self.low_rank(adapters=adapters)
         if low_rank is not None:
-            return adapted_conv(x, _tensors(weight, bias, low_rank, scale), geometry)
+            low_rank = scaled_outputs(low_rank, scale)
+            return adapted_conv(x, LayerTensors(weight, bias, *low_rank), geometry)
         return self._other_families(x, weight, bias, scale, geometry)
 
     def _other_families(
@@ -85,7 +87,8 @@ class AdaptedConv(HasBias, FoldableConv):
             ) -> Tensor:
                 if low_rank is None:
                     return computed_conv(x, weight, bias, geometry)
-                return adapted_conv(x, _tensors(weight, bias, low_rank, factor), geometry)
+                low_rank = scaled_outputs(low_rank, factor)
+                return adapted_conv(x, LayerTensors(weight, bias, *low_rank), geometry)
 
             return scaled_output(x, base, bias, scaled, compute, channels_first=True)
 
@@ -116,8 +119,7 @@ class AdaptedConv(HasBias, FoldableConv):
         counts = batch.rows(len(x))
         for low_rank, part, out in zip(factors, x.split(counts), y.split(counts), strict=True):
             if low_rank is not None:
-                B = low_rank.B if scale is None else low_rank.B * scale.to(low_rank.B.dtype)
-                out += conv_branch(part, low_rank.A, B, low_rank.scaling, geometry).to(out.dtype)
+                out += conv_branch(part, *scaled_outputs(low_rank, scale), geometry).to(out.dtype)
         return y
 
     def _geometry(self: Any, padding: Any) -> Geometry:
@@ -150,14 +152,6 @@ class AdaptedConv(HasBias, FoldableConv):
                 A, B, factor = low_rank
                 y = y + conv_branch(F.dropout(x, adapter.dropout), A, B, factor, geometry).to(y.dtype)
         return y
-
-
-def _tensors(
-    weight: FrozenWeight, bias: Tensor | None, low_rank: LowRank, scale: Tensor | None
-) -> LayerTensors:
-    """A layer's tensors, the update times the scale of a folded batch norm."""
-    A, B, factor = low_rank
-    return LayerTensors(weight, bias, A, B if scale is None else B * scale.to(B.dtype), factor)
 
 
 class AdaptedLinear(HasBias):

@@ -19,12 +19,12 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from visionlora.adapters.base import Adapter, LowRank, ScaledLowRank
 from visionlora.adapters.computed_weight import ComputedWeight, refuse_assignment
 from visionlora.adapters.faster import OUTPUTS, WHOLE, Computation, faster
+from visionlora.adapters.low_rank import drop_channels, summed
 from visionlora.adapters.mixed_batch import MixedBatch, ReadsWeight
 from visionlora.adapters.module_adapter import ModuleAdapter
 from visionlora.adapters.sites import WeightSite, has_own_forward, sites_of
@@ -149,13 +149,7 @@ class AdaptedLayer(Swapped):
             if low_rank is None:
                 return None
             factors.append(low_rank)
-        if not factors:
-            return None
-        if len(factors) == 1:
-            return factors[0]
-        A = torch.cat([one.A for one in factors])
-        B = torch.cat([one.B * one.scaling for one in factors], dim=1)
-        return LowRank(A, B, 1.0)
+        return summed(factors) if factors else None
 
     def scaled_low_rank(self) -> ScaledLowRank | None:
         """The adapted weight as scaled or turned outputs of a low-rank change, which saves the gradient of
@@ -255,7 +249,7 @@ class AdaptedLayer(Swapped):
         low_rank = self.low_rank(site.part)
         if low_rank is not None:
             if dropout:
-                low_rank = low_rank._replace(A=_drop_channels(low_rank.A, adapters))
+                low_rank = low_rank._replace(A=drop_channels(low_rank.A, adapters))
             return low_rank.added_to(view)
         exact = view.to(self._exact)
         with autocast_off(exact.device):
@@ -297,15 +291,3 @@ def adapters_in(layer: AdaptedLayer) -> Iterator[tuple[str, str, Adapter]]:
     for name in layer.adapters:
         for part, adapter in layer.adapters_of(name).items():
             yield name, part, adapter
-
-
-def _drop_channels(A: Tensor, adapters: list[Adapter]) -> Tensor:
-    """Whole input channels of A dropped, each adapter's rows with its own probability."""
-    if not any(adapter.dropout for adapter in adapters):
-        return A
-    ranks = [low_rank.A.shape[0] for one in adapters if (low_rank := one.low_rank()) is not None]
-    pieces = []
-    for adapter, rows in zip(adapters, A.split(ranks), strict=True):
-        mask = A.new_ones(1, A.shape[1], *(1,) * (A.ndim - 2))
-        pieces.append(rows * F.dropout(mask, adapter.dropout))
-    return torch.cat(pieces) if len(pieces) > 1 else pieces[0]

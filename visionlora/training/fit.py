@@ -33,7 +33,7 @@ from visionlora.training.callbacks import FirstBatch, StepTimer, chosen_callback
 from visionlora.training.config import TrainerConfig
 from visionlora.training.feature_cache import FeatureCachePlan, computed_part
 from visionlora.training.metrics import TrainingResult, Trials
-from visionlora.training.module import LoraModule
+from visionlora.training.module import LoraModule, StepOptions
 from visionlora.training.precision import TYPES, recorded_precision
 from visionlora.training.setup import RunSetup
 from visionlora.training.trainer import Fitter, folded_batch_norms, sent_in_words
@@ -170,12 +170,12 @@ def _module(
 ) -> LoraModule:
     """What ``steps`` steps train; ``suffix`` is what a feature cache leaves to compute."""
     settings = setup.config
-    return LoraModule(
-        setup.adapted.network, steps, options, settings.retention, setup.teacher,
-        dropout=settings.model.dropout, suffix=suffix, seed=settings.seed,
-        restart_every=settings.lora.restart_every, mixing=setup.mixing, task=setup.task,
-        parts=Parts(notices.warn, settings.trainer.accumulate),
+    step_options = StepOptions(
+        dropout=settings.model.dropout, seed=settings.seed, restart_every=settings.lora.restart_every,
+        mixing=setup.mixing, task=setup.task, parts=Parts(notices.warn, settings.trainer.accumulate),
     )  # fmt: skip
+    network = setup.adapted.network
+    return LoraModule(network, steps, options, settings.retention, setup.teacher, suffix, step_options)
 
 
 def select_learning_rate(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -18,7 +19,7 @@ from visionlora.adapters.network import start_adapters, step_adapters, uses_drop
 from visionlora.adapters.restart import restart, warmed_up
 from visionlora.data.augment import BatchMixing
 from visionlora.data.seeds import mixed
-from visionlora.device import reading_interval
+from visionlora.device import reading_interval, seeded
 from visionlora.errors import Diverged
 from visionlora.evaluation.budget import largest_plausible
 from visionlora.evaluation.predictions import Predictions, of_all_processes
@@ -43,6 +44,27 @@ MOST = 1e6
 """A loss, or a norm of the parameters, of this size and more is as good as infinite."""
 
 
+@dataclass(frozen=True)
+class StepOptions:
+    """How a step is computed.
+
+    Attributes:
+        dropout: whether the network's own dropout layers are active while training.
+        seed: dropout masks, and what adapters restart from, are a function of it and of the step alone.
+        restart_every: steps after which the adapters restart (ReLoRA); None: never.
+        mixing: mixes the images of a step and their labels; None: each image stays by itself.
+        task: what is learned; the label smoothing and the weights of the classes are its own.
+        parts: that a batch is computed in: more where memory does not suffice.
+    """
+
+    dropout: bool = False
+    seed: int = 0
+    restart_every: int | None = None
+    mixing: BatchMixing | None = None
+    task: Task = field(default_factory=SingleLabel)
+    parts: Parts = field(default_factory=lambda: Parts(log.warning))
+
+
 class LoraModule(lightning.LightningModule):
     """Trains whatever in ``network`` requires a gradient; everything else stays as it is.
 
@@ -52,36 +74,19 @@ class LoraModule(lightning.LightningModule):
         optimizer: its settings.
         retention: weight and temperature of the distillation.
         teacher: the frozen network on anchors; None trains without distillation.
-        dropout: whether the network's own dropout layers are active while training.
         suffix: the part of the network that is left to compute where batches hold ``features``; None: batches
             hold images.
-        seed: dropout masks, and what adapters restart from, are a function of it and of the step alone.
-        restart_every: steps after which the adapters restart (ReLoRA); None: never.
-        mixing: mixes the images of a step and their labels; None: each image stays by itself.
-        task: what is learned; the label smoothing and the weights of the classes are its own.
-        parts: that a batch is computed in; None: one, and more where memory does not suffice.
+        step_options: how a step is computed.
     """
 
     def __init__(
-        self,
-        network: nn.Module,
-        total_steps: int,
-        optimizer: OptimizerConfig,
-        retention: RetentionConfig,
-        teacher: AnchorTeacher | None = None,
-        dropout: bool = False,
-        suffix: nn.Module | None = None,
-        seed: int = 0,
-        restart_every: int | None = None,
-        mixing: BatchMixing | None = None,
-        task: Task | None = None,
-        parts: Parts | None = None,
-    ) -> None:
+        self, network: nn.Module, total_steps: int, optimizer: OptimizerConfig, retention: RetentionConfig,
+        teacher: AnchorTeacher | None = None, suffix: nn.Module | None = None,
+        step_options: StepOptions | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.seed = seed
-        self.restart_every = restart_every
-        self.mixing = mixing
-        self.task: Task = task or SingleLabel()
+        self.step_options = step_options or StepOptions()
+        self.task, self.parts = self.step_options.task, self.step_options.parts
         self.network = network
         self.suffix = network if suffix is None else suffix
         self.total_steps = total_steps
@@ -91,12 +96,10 @@ class LoraModule(lightning.LightningModule):
         self.matching = Matching.of(retention, teacher, self.task) if teacher else None
         self.drift_weight = retention.drift_for(teacher.old_outputs, teacher.classes) if teacher else 0.0
         self.drift: Drift | None = None
-        self.dropout = dropout
-        self.draws_dropout = dropout or uses_dropout(network)
+        self.draws_dropout = self.step_options.dropout or uses_dropout(network)
         """Whether a training step draws random numbers."""
         self.has_hooks = any(adapter.has_hooks for adapter in active_adapters(network))
         """Whether an adapter's family has a regularizer or a schedule (AdaLoRA, DyLoRA)."""
-        self.parts = parts or Parts(log.warning)
         self._step: StepLoss | None = None
         self._images: Tensor | None = None
         self._validation: list[tuple[Tensor, Tensor, Tensor]] = []
@@ -115,7 +118,7 @@ class LoraModule(lightning.LightningModule):
         self.network.eval()
         for layer in adapted_layers(self.network).values():
             layer.train(mode)
-        for module in self.network.modules() if self.dropout else ():
+        for module in self.network.modules() if self.step_options.dropout else ():
             if isinstance(module, DROPOUTS):
                 module.train(mode)
         return self
@@ -136,8 +139,8 @@ class LoraModule(lightning.LightningModule):
     def _loss(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """What a step minimises, and its figures by name."""
         inputs, labels, count = network_inputs(batch), batch["labels"], len(batch["labels"])
-        if self.mixing is not None:  # then batches hold images
-            inputs[0], labels = self.mixing(inputs[0], labels, self.global_step)
+        if self.step_options.mixing is not None:  # then batches hold images
+            inputs[0], labels = self.step_options.mixing(inputs[0], labels, self.global_step)
         anchors = self.teacher.batch(self.suffix, self.global_step) if self.teacher else None
         if anchors is not None:
             inputs = [torch.cat(parts) for parts in zip(inputs, anchors.inputs, strict=True)]
@@ -190,24 +193,20 @@ class LoraModule(lightning.LightningModule):
         if self.has_hooks:
             step_adapters(self.network, self.global_step + 1, self.total_steps)
         if self.restarts_after(self.global_step + 1):
-            restart(self.network, self.trainer.optimizers[0], self.seed, self.global_step + 1)
+            restart(self.network, self.trainer.optimizers[0], self.step_options.seed, self.global_step + 1)
 
     def restarts_after(self, step: int) -> bool:
         """Whether the adapters restart after optimizer step ``step``; nothing would follow the last one."""
-        return self.restart_every is not None and step % self.restart_every == 0 and step < self.total_steps
+        every = self.step_options.restart_every
+        return every is not None and step % every == 0 and step < self.total_steps
 
-    @contextmanager
-    def _seeded_dropout(self) -> Iterator[None]:
-        """Inside, dropout masks are a function of seed and step; the random state is restored afterwards."""
+    def _seeded_dropout(self) -> AbstractContextManager[None]:
+        """Inside, dropout masks are a function of seed and step."""
         if not self.draws_dropout:
-            yield
-            return
-        kind, rank = self.device.type, place().rank
-        devices = [self.device] if kind in ("cuda", "xpu") else []
-        with torch.random.fork_rng(devices, device_type=kind if devices else "cuda"):
-            # Each process has other images, and so other masks.
-            torch.manual_seed(mixed("dropout", self.seed, self.global_step, *([rank] if rank else [])))
-            yield
+            return nullcontext()
+        rank = place().rank  # each process has other images, and so other masks
+        seed = mixed("dropout", self.step_options.seed, self.global_step, *([rank] if rank else []))
+        return seeded(self.device, seed)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Log the gradient's L2 norm before it is clipped."""
@@ -291,9 +290,9 @@ class LoraModule(lightning.LightningModule):
 
         def share(step: int) -> float:
             whole = rate_share(options.schedule, step, warmup, self.total_steps)
-            if step < warmup or not self.restart_every:
+            if step < warmup or not self.step_options.restart_every:
                 return whole
-            return whole * warmed_up(step, self.restart_every, options.warmup)
+            return whole * warmed_up(step, self.step_options.restart_every, options.warmup)
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, share)
         stepped = {"scheduler": schedule, "interval": "step", "name": "train/lr"}
