@@ -23,6 +23,7 @@ from tests.data import (
     corpus_people,
     corpus_public,
     corpus_sets,
+    corpus_splits,
     corpus_tables,
     corpus_tools,
     corpus_trainers,
@@ -65,6 +66,9 @@ def cases() -> Iterator[Case]:
     yield from corpus_nested.nested()
     yield from corpus_nested.parts()
     yield from corpus_nested.parts_and_table()
+    yield from corpus_splits.split_lists()
+    yield from corpus_splits.unused_lists()
+    yield from corpus_splits.names()
 
 
 if __name__ == "__main__":

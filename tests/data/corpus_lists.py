@@ -32,7 +32,7 @@ def lists_of_paths() -> Iterator[Case]:
     yield Case("a list of paths in one folder", both(FOOD, called(b"images/waffles/0.jpg\nimages/waffles/1.jpg\n", "t.txt")), root="t.txt", error="lists paths and no labels")  # fmt: skip
     yield Case("a list of paths in as many folders", both(FOOD, called(b"images/waffles/0.jpg\nimages/apple_pie/1.jpg\n", "t.txt")), root="t.txt", error="lists paths and no labels")  # fmt: skip
     yield Case("a list of paths, its class given", both(FOOD, called("\n".join(EACH).encode(), "t.txt")), root="t.txt", options={"class_name": "food"}, counts={"food": (6, 2, 0)})  # fmt: skip
-    yield Case("a list of paths beside class folders is not read", both(many("cat/{}.png", "dog/{}.png"), called(b"cat/0.png\ncat/1.png\ndog/0.png\n", "train.txt")), counts=TWO, notes=("train.txt is not read",))  # fmt: skip
+    yield Case("a list of paths beside class folders", both(many("cat/{}.png", "dog/{}.png"), called(b"cat/0.png\ncat/1.png\ndog/0.png\n", "train.txt")), counts={"cat": (1, 1, 0), "dog": (1, 0, 0)}, notes=("the split is that of train.txt", "5 images are not in train.txt: left out"))  # fmt: skip
 
 
 def gone() -> Iterator[Case]:
@@ -60,14 +60,12 @@ def numbers_and_splits() -> Iterator[Case]:
         ("classes.txt", "cat\ndog\n"),
     ):
         file, _, _ = name.partition(" ")
-        yield Case(f"numbers in splits beside {name}", both(numbers, called(content.encode(), file)), notes=(f"{file} may have their names: it is not read; rename the folders",))  # fmt: skip
+        yield Case(f"numbers in splits beside {name}", both(numbers, called(content.encode(), file)), counts=GIVEN, notes=(f"classes are called as in {file}: 0 is cat, 1 is dog",))  # fmt: skip
     for one, other in (("class_0", "class_1"), ("c0", "c1"), ("Class 1", "Class 2"), ("label0", "label1")):
-        yield Case(f"{one} and {other} beside classes.txt", both(many(f"{one}/{{}}.png", f"{other}/{{}}.png"), called(b"cat\ndog\n", "classes.txt")), notes=("classes.txt may have their names",))  # fmt: skip
+        yield Case(f"{one} and {other} beside classes.txt", both(many(f"{one}/{{}}.png", f"{other}/{{}}.png"), called(b"cat\ndog\n", "classes.txt")), counts=TWO, notes=(f"classes are called as in classes.txt: {one} is cat",))  # fmt: skip
     yield Case("c0 and c1 alone", many("c0/{}.png", "c1/{}.png"), counts={"c0": ONE, "c1": ONE}, silent=True)
     yield Case("numbers of a table that is read", both(many("train/{}.tif"), called(b"id,label\n0,0\n1,1\n2,0\n3,1\n", "train_labels.csv")), counts={"0": HALF, "1": HALF})  # fmt: skip
-    yield Case("numbers of lists of images", both(many("cat/{}.png", "dog/{}.png"), called(b"cat/0.png 0\ncat/1.png 0\ndog/0.png 1\n", "train.txt"), called(b"cat/2.png 0\ndog/2.png 1\n", "a_test.txt")), counts=TWO, notes=("train.txt lists labels and is not read",))  # fmt: skip
-    for name, content in (("Food-101", "meta/train.txt"), ("DTD", "labels/train1.txt"), ("CUB", "train_test_split.txt"), ("a data set", "splits/val.csv")):  # fmt: skip
-        yield Case(f"lists of splits: {name}", both(many("images/cat/{}.png", "images/dog/{}.png"), called(b"cat/0\n", content)), counts=TWO, notes=(f"{content.rpartition('/')[2]} is not read: a split is made of folders",))  # fmt: skip
+    yield Case("numbers of lists of images", both(many("cat/{}.png", "dog/{}.png"), called(b"cat/0.png 0\ncat/1.png 0\ndog/0.png 1\n", "train.txt"), called(b"cat/2.png 0\ndog/2.png 1\n", "a_test.txt")), counts={"cat": (1, 1, 0), "dog": (1, 0, 0)}, notes=("the split is that of train.txt", "a_test.txt lists labels and is not read"))  # fmt: skip
     yield Case("GTSRB as torchvision leaves it", many("GTSRB/Training/00000/{}.png", "GTSRB/Training/00001/{}.png", "GTSRB/Final_Test/Images/{}.png"), counts={"00000": ONE, "00001": ONE}, notes=("Final_Test holds images without labels",))  # fmt: skip
     yield Case("iNaturalist's train_mini", many("train_mini/cat/{}.png", "train_mini/dog/{}.png", "val/cat/{}.png", "val/dog/{}.png"), counts=GIVEN)  # fmt: skip
     yield Case("train and train_mini", many("train_mini/cat/{}.png", "train/cat/{}.png"), error="are both train; merge them, or keep one")  # fmt: skip

@@ -8,23 +8,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from visionlora.data.archive import is_archive, other_files, packed, unpacked
-from visionlora.data.class_hints import describe_classes, describe_twice
+from visionlora.data.class_hints import describe_twice
 from visionlora.data.file_names import read_file_names
 from visionlora.data.formats import SUFFIXES
 from visionlora.data.images import ImageFile
-from visionlora.data.label_files import describe_beside, describe_numbers, labels_below
-from visionlora.data.layout import Layout, recognise
-from visionlora.data.layout_hints import (
-    describe_empty,
-    describe_empty_class,
-    describe_splits_beside,
-    describe_unlabelled,
-    refuse_copies,
-)
-from visionlora.data.masks import refuse_masks, without_masks
+from visionlora.data.label_files import describe_beside, labels_below
+from visionlora.data.layout import recognise
+from visionlora.data.layout_hints import describe_splits_beside
+from visionlora.data.names_of_classes import above, with_names
+from visionlora.data.read_layout import read_layout
 from visionlora.data.root import as_written, refuse_missing
 from visionlora.data.several_labels import count_labels
-from visionlora.data.spellings import folded, in_one_form, two_spellings
+from visionlora.data.spellings import in_one_form, two_spellings
+from visionlora.data.split_lists import split_by_lists
 from visionlora.data.splits import FoundImages, ImageFolder, make_folder
 from visionlora.data.table import read_table
 from visionlora.data.walk import entries, has_images, is_image, kinds, skipped_notes, walk, warn_of_skipped
@@ -45,7 +41,7 @@ def scan(
     """Find labelled images. ``root`` is one of
 
     - a folder of images, all of the class ``class_name``;
-    - a folder of class folders, images at any depth below them;
+    - a folder of class folders, images at any depth below them; lists (``train.txt``) may say their splits;
     - a folder of ``train`` and, if wanted, ``val`` and ``test`` in any usual spelling, each like one of the
       above, or with a table of labels (``metadata.csv`` of Hugging Face, ``_classes.csv`` of Roboflow);
     - a folder of class folders that each hold ``train`` and ``val``;
@@ -131,8 +127,11 @@ def _found_in(
             return FoundImages(root, {"train": [ImageFile(root, class_name)]}, layout="one image")
         table = read_table(root, class_name, by)
         images, forms = in_one_form(table.images)
-        classes = _classes(images)
-        notes += [*table.notes, *forms, *describe_beside(root, classes), *describe_twice(classes)]
+        images, names_notes = with_names(
+            images, [path for path in entries(root.parent).others if path != root]
+        )
+        notes += [*table.notes, *forms, *describe_beside(root), *names_notes]
+        notes += describe_twice(_classes(images))
         notes += _counted(images, by)
         return FoundImages(root, images, layout=table.layout, notes=tuple(notes))
     refuse_missing(root)
@@ -144,10 +143,11 @@ def _found_in(
             f"{root}: {layout.name} say one label an image; for several (task=multi_label) give a CSV of "
             "paths and labels as data.root"
         )
-    found, skipped, problems = _read(root, layout, class_name, notes, by)
-    others = {*entries(root).others, *skipped} - {*layout.tables.values()}
-    names_of = describe_numbers(_classes(found), sorted(others))
-    notes += [*_counted(found, by), *layout.notes, *skipped_notes(skipped), *names_of]
+    found, skipped, problems = read_layout(root, layout, class_name, notes, by)
+    found, split_notes = split_by_lists(found, layout.lists)
+    others = {*layout.beside, *skipped, *above(root)} - {*layout.tables.values()}
+    found, names_notes = with_names(found, sorted(others))
+    notes += [*_counted(found, by), *layout.notes, *split_notes, *skipped_notes(skipped), *names_notes]
     notes += [*describe_twice(_classes(found)), *describe_splits_beside(root)]
     return FoundImages(root, found, tuple(skipped), layout.name, tuple(notes), tuple(problems))
 
@@ -159,7 +159,9 @@ def scan_labelled(root: str | Path) -> tuple[ImageFile, ...]:
         VisionLoraError: no such folder, nothing in it, an empty class folder, or images beside the folders.
     """
     root = _opened(root)
-    found, skipped, problems = _read(root, recognise(root), None, [])
+    layout = recognise(root)
+    found, skipped, problems = read_layout(root, layout, None, [])
+    found, _ = with_names(found, [*layout.beside, *skipped])
     images = [image for split in found.values() for image in split]
     problems += two_spellings(root, {name for image in images for name in image.names})
     if problems:
@@ -218,82 +220,3 @@ def _counted(found: Mapping[str, Sequence[ImageFile]], separator: str | None) ->
     """How many labels the images have, where they may have several."""
     images = [image for split in found.values() for image in split]
     return [] if separator is None else [count_labels(images)]
-
-
-def _read(
-    root: Path, layout: Layout, class_name: str | None, notes: list[str], separator: str | None = None
-) -> tuple[dict[str, list[ImageFile]], list[Path], list[str]]:
-    """(split -> images, files that are not images, problems) of a recognised layout."""
-    found: dict[str, list[ImageFile]] = {}
-    skipped: list[Path] = []
-    problems: list[str] = []
-    for split, path in layout.tables.items():
-        table = read_table(path, class_name, separator)
-        notes += [note for note in table.notes if note not in notes]
-        if others := table.left_out(walk(path.parent)[0]):
-            one = "1 image is" if len(others) == 1 else f"{len(others)} images are"
-            notes.append(f"{one} not in {path.name}: left out")
-        for where, images in table.images.items():
-            found.setdefault(split or where, []).extend(images)
-    for split, folder in layout.folders.items():
-        found[split] = _labelled(root, folder, class_name, split, skipped, problems, notes)
-    for split, images in layout.images.items():
-        found[split] = list(images)
-    for label, folders in layout.inner.items():
-        for split, folder in folders.items():
-            paths, others = walk(folder)
-            kept, masks = without_masks({folder: paths})
-            found.setdefault(split, []).extend(ImageFile(path, label) for path in kept[folder])
-            notes += [note for note in masks if note not in notes]
-            skipped += others
-    found, forms = in_one_form(found)
-    notes += forms
-    return found, skipped, problems
-
-
-def _labelled(
-    root: Path,
-    folder: Path,
-    class_name: str | None,
-    split: str,
-    skipped: list[Path],
-    problems: list[str],
-    notes: list[str],
-) -> list[ImageFile]:
-    """The images of a folder of class folders, or of a folder of images of one class."""
-    found = entries(folder)
-    skipped += found.others
-    if found.images and found.folders:
-        raise VisionLoraError(
-            f"{folder} mixes layouts: {found.images[0].name} lies beside the folder {found.folders[0].name}; "
-            f"move the images into class folders"
-        )
-    if found.images:
-        if class_name is None:
-            raise VisionLoraError(describe_unlabelled(folder, root))
-        return [ImageFile(path, class_name) for path in found.images]
-    if not found.folders:
-        raise VisionLoraError(describe_empty(folder, found.others))
-    if class_name is not None and {folded(one.name) for one in found.folders} != {folded(class_name)}:
-        raise VisionLoraError(
-            f"{folder} has class folders ({found.folders[0].name}, ...), so data.class_name={class_name} "
-            f"does not apply; leave it out, or give one of these folders"
-        )
-    classes: dict[Path, Sequence[Path]] = {}
-    empty: list[tuple[Path, Sequence[Path]]] = []
-    for class_folder in found.folders:
-        paths, others = walk(class_folder)
-        classes[class_folder] = paths
-        if not paths and split == "train":
-            empty.append((class_folder, others))
-        skipped += others
-    problems += [describe_empty_class(one, others, classes) for one, others in empty]
-    classes, masks = without_masks(classes)
-    images = [ImageFile(path, one.name) for one, paths in classes.items() for path in paths]
-    if not images and split == "train":
-        raise VisionLoraError(describe_empty(folder, skipped))
-    notes += [note for note in masks if note not in notes]
-    if split == "train":
-        problems += [*refuse_masks(classes), *refuse_copies(found.folders)]
-        notes += describe_classes(classes)
-    return images

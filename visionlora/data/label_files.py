@@ -14,7 +14,6 @@ from visionlora.data.split_names import split_and_rest, split_name
 from visionlora.data.table import labels_in
 from visionlora.data.walk import entries
 from visionlora.errors import VisionLoraError
-from visionlora.text import listed
 
 MOST_MISSING = 0.1
 """Of the images of a folder: where what lists their labels lacks more, it is about something else."""
@@ -35,10 +34,11 @@ _NAMES = re.compile(
 )
 _MOST_NAMES = 2**20
 _FEW = 20
-_OF_NUMBER = re.compile(r"(?:c|cls|class|label|id|category|type)?[ _-]?(\d+)", re.IGNORECASE | re.ASCII)
-_DECIMAL = re.compile(r"[+-]?\d*[.,]?\d+")
-_SHOWN = 3
-_DIGITS = 12
+
+
+def may_name_classes(path: Path) -> bool:
+    """Whether a file is called like one of the names of classes: ``classes.txt``, ``category_names.csv``."""
+    return _NAMES.fullmatch(path.stem) is not None
 
 
 def is_list(path: Path) -> bool:
@@ -66,61 +66,15 @@ def describe_lists(lists: Sequence[Path], read: Collection[Path] = ()) -> list[s
     return [f"{which} not read: a split is made of folders, or of a table with a column `split`"]
 
 
-def describe_beside(table: Path, layout: Iterable[str]) -> list[str]:
-    """Notes about what lies beside a table and belongs to it, but is not read."""
+def describe_beside(table: Path) -> list[str]:
+    """A note about lists of other splits beside a table, which are not read."""
     split = split_name(table.stem)
     others = [path for path in entries(table.parent).others if path != table]
     lists = [path for path in others if is_list(path) and split_name(path.stem) != split]
-    return [*describe_lists(lists if split == "train" else []), *describe_numbers(layout, others)]
+    return describe_lists(lists if split == "train" else [])
 
 
-def describe_numbers(classes: Iterable[str], others: Iterable[Path]) -> list[str]:
-    """A note where classes are numbers and a file may have their names, or are measurements.
-
-    Args:
-        classes: what they are called.
-        others: files that are no images.
-    """
-    names = sorted(classes)
-    numbers = [float(name.replace(",", ".")) for name in names if _DECIMAL.fullmatch(name)]
-    if names and len(numbers) == len(names) and any(number % 1 for number in numbers):
-        return [
-            f"classes are decimal numbers ({listed(names, _SHOWN)}): each is learned as a class of its own; "
-            "if they are measurements, replace them by the names of ranges"
-        ]
-    found = [_OF_NUMBER.fullmatch(name) for name in names]
-    plain = [match[1] for match in found if match]
-    if not names or len(plain) < len(names):
-        return []
-    lists = [path for path in others if path.suffix.casefold() in (*_LISTS, ".yaml", ".yml")]
-    file = next((path for path in lists if _NAMES.fullmatch(path.stem) or _names_numbers(path, plain)), None)
-    if file is None:
-        return []
-    return [
-        f"classes are numbers ({listed(names, _SHOWN)}); {file.name} may have their names: it is not read; "
-        "rename the folders, or the labels, to learn them by their names"
-    ]
-
-
-def _names_numbers(path: Path, numbers: Sequence[str]) -> bool:
-    """Whether a file has a word beside each number, before it or behind it, on a line or in an object."""
-    try:
-        if path.stat().st_size > _MOST_NAMES:
-            return False
-        text = path.read_text("utf-8", "replace")
-    except OSError:
-        return False
-    if any(suffix in text.casefold() for suffix in SUFFIXES):  # of images: their labels are numbers, too
-        return False
-    if path.suffix.casefold() in (".yaml", ".yml") and re.search(r"^names\s*:", text, re.MULTILINE):
-        return True
-    text = re.sub("[,{}]", "\n", text) if path.suffix.casefold() == ".json" else text
-    found = {*re.findall(r"^\W*(\d+)[\W_]+[^\W\d]", text, re.MULTILINE)}
-    found |= {*re.findall(r"^\W*[^\W\d].*?[\W_](\d+)\W*$", text, re.MULTILINE)}
-    return {int(number) for number in numbers} <= {int(number) for number in found if len(number) < _DIGITS}
-
-
-def _up_to(folder: Path, root: Path) -> Iterator[Path]:
+def up_to(folder: Path, root: Path) -> Iterator[Path]:
     """``folder`` and the folders above it up to ``root``, or to the one around it where ``root`` is called
     ``images`` or ``train``."""
     yield folder
@@ -138,7 +92,7 @@ def table_near(folder: Path, root: Path) -> Path | None:
     def promise(path: Path) -> tuple[bool, bool]:
         return _has_labels(path), split_name(path.stem) == "train"
 
-    for here in _up_to(folder, root):
+    for here in up_to(folder, root):
         stems = {path.stem for path in entries(folder).images}
         tables = [
             path for path in _files_of(here)
@@ -168,7 +122,7 @@ def tables_up_to(folder: Path, root: Path) -> list[Path]:
 
 def unread_table(folder: Path, root: Path) -> Path | None:
     """A table of another program that may list the labels."""
-    files = (path for here in _up_to(folder, root) for path in _files_of(here))
+    files = (path for here in up_to(folder, root) for path in _files_of(here))
     return next((path for path in files if path.suffix.casefold() in _SHEETS), None)
 
 
@@ -220,7 +174,7 @@ def describe_tables(files: Iterable[Path]) -> list[str]:
 def _speaks_of_images(path: Path) -> bool:
     """Whether a table is worth a look: a text, or one that is called like a list of classes, only where an
     image is in its first lines. Looking for the files of every text would take a walk through all images."""
-    if path.suffix.casefold() != ".txt" and not _NAMES.fullmatch(path.stem):
+    if path.suffix.casefold() != ".txt" and not may_name_classes(path):
         return True
     try:
         with path.open("rb") as file:
@@ -232,7 +186,7 @@ def _speaks_of_images(path: Path) -> bool:
 
 def boxes_near(folder: Path, root: Path) -> Path | None:
     """Where boxes or outlines are (COCO, YOLO, Pascal VOC, CVAT, labelme, Supervisely)."""
-    for here in _up_to(folder, root):
+    for here in up_to(folder, root):
         found = entries(here)
         stems = {path.stem for path in found.images}
         for path in found.others:

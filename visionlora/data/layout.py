@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -18,8 +17,7 @@ from visionlora.data.split_names import (
     are_parts,
     is_evaluation,
     is_unlabelled,
-    split_and_rest,
-    split_name,
+    named_splits,
 )
 from visionlora.data.table import labels_in
 from visionlora.data.tables_beside import tables_beside
@@ -41,6 +39,8 @@ class Layout:
         tables: split -> a table of its images; the split "" is decided in the table.
         inner: class folders hold split folders: class -> split -> folder.
         images: split -> its images, where files of boxes say their labels.
+        lists: files that may say which images of class folders are of which split.
+        beside: files that are no images, in the folder and those that were entered.
         notes: decisions that the user should know of.
     """
 
@@ -49,6 +49,8 @@ class Layout:
     tables: Mapping[str, Path] = field(default_factory=dict)
     inner: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
     images: Mapping[str, Sequence[ImageFile]] = field(default_factory=dict)
+    lists: tuple[Path, ...] = ()
+    beside: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -62,10 +64,15 @@ def recognise(root: Path, class_name: str | None = None, several: bool = False) 
     lists: list[Path] = []
     beside: list[Path] = []
     here = root
+
+    def decided(layout: Layout) -> Layout:
+        said = (*notes, *describe_lists(lists, layout.tables.values()), *layout.notes)
+        return replace(layout, beside=tuple(beside), notes=said)
+
     for _ in range(WRAPPERS):
         found = entries(here)
         lists += lists_in(here)
-        beside += found.others if found.folders else ()
+        beside += found.others
         if here != root:
             notes[:] = [f"{here.relative_to(root).as_posix()} is the only folder with images: entered"]
         layout = (
@@ -74,7 +81,7 @@ def recognise(root: Path, class_name: str | None = None, several: bool = False) 
             or _inner_splits(found, class_name)
         )
         if layout is not None:
-            return _with_notes(layout, [*notes, *describe_lists(lists, layout.tables.values())])
+            return decided(layout)
         inside = wrapped(found)
         if inside is None:
             break
@@ -86,14 +93,11 @@ def recognise(root: Path, class_name: str | None = None, several: bool = False) 
         folders = {"train": filled[0] if len(filled) == 1 else here}
         layout = _labelled_beside(root, folders, "images", several, filled)
         if layout is not None:
-            return _with_notes(layout, [*notes, *describe_lists(lists, layout.tables.values())])
+            return decided(layout)
     name = "images of one class" if found.images and not found.folders else "class folders"
-    notes += describe_tables(beside)
-    return _with_notes(Layout(name, {"train": here}), [*notes, *describe_lists(lists)])
-
-
-def _with_notes(layout: Layout, notes: Sequence[str]) -> Layout:
-    return replace(layout, notes=(*notes, *layout.notes))
+    tables = [path for path in beside if path not in lists and (found.folders or path.parent != here)]
+    notes += describe_tables(tables)
+    return Layout(name, {"train": here}, lists=tuple(lists), beside=tuple(beside), notes=tuple(notes))
 
 
 def _labelled_beside(
@@ -108,20 +112,6 @@ def _labelled_beside(
         return None  # its boxes say what is in it
     images, notes = labelled_by_sidecars(folders, several)
     return Layout(f"{name} beside files of boxes", images=images, notes=tuple(notes)) if images else None
-
-
-def _named_splits(folders: Sequence[Path]) -> dict[Path, str]:
-    """The folders that are called like a split: ``training_set``, or ``seg_train`` beside ``seg_test``."""
-    plain = {folder: split for folder in folders if (split := split_name(folder.name))}
-    if plain:
-        return plain
-    by_rest: dict[tuple[str, ...], dict[Path, str]] = defaultdict(dict)
-    for folder in folders:
-        split, rest = split_and_rest(folder.name)
-        if split:
-            by_rest[rest][folder] = split
-    # One of them alone is a class: bullet_train, test_tube.
-    return next((named for named in by_rest.values() if {"train"} < set(named.values())), {})
 
 
 def _table(found: Entries, several: bool) -> Layout | None:
@@ -144,7 +134,7 @@ def _maker(table: Path) -> str:
 
 def _splits(root: Path, here: Path, found: Entries, class_name: str | None, several: bool) -> Layout | None:
     """Folders of splits, told from classes that are called train, val or test."""
-    named = _named_splits(found.folders)
+    named = named_splits(found.folders)
     if not named:
         return None
     notes: list[str] = []
@@ -196,7 +186,7 @@ def _splits(root: Path, here: Path, found: Entries, class_name: str | None, seve
     if class_name is None and shapes[chosen["train"]] == "images":
         listed = _labelled_beside(root, folders, f"images in {names}", several)
         if listed is not None:
-            return _with_notes(listed, notes)
+            return replace(listed, notes=(*notes, *listed.notes))
     return Layout(f"{what} in {names}", folders=folders, notes=tuple(notes))
 
 
@@ -279,7 +269,7 @@ def _inner_splits(found: Entries, class_name: str | None) -> Layout | None:
     inner: dict[str, dict[str, Path]] = {}
     for folder in folders:
         inside = entries(folder)
-        named = _named_splits(inside.folders)
+        named = named_splits(inside.folders)
         if inside.images or set(named) != set(inside.folders) or "train" not in named.values():
             return None
         if len(set(named.values())) < len(named):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 
 SPLITS = ("train", "val", "test")
 
@@ -96,6 +98,20 @@ def _apart(text: str) -> str:
     """``trainingSet`` or ``FER2013Train`` in two words, where the second is known; ``trainA`` stays one."""
     first, second = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text).partition(" ")[::2]
     return f"{first} {second}" if second.casefold() in {*GENERIC, *_SPLIT_WORDS} else text
+
+
+def named_splits(folders: Sequence[Path]) -> dict[Path, str]:
+    """The folders that are called like a split: ``training_set``, or ``seg_train`` beside ``seg_test``."""
+    plain = {folder: split for folder in folders if (split := split_name(folder.name))}
+    if plain:
+        return plain
+    by_rest: dict[tuple[str, ...], dict[Path, str]] = defaultdict(dict)
+    for folder in folders:
+        split, rest = split_and_rest(folder.name)
+        if split:
+            by_rest[rest][folder] = split
+    # One of them alone is a class: bullet_train, test_tube.
+    return next((named for named in by_rest.values() if {"train"} < set(named.values())), {})
 
 
 def is_evaluation(name: str) -> bool:

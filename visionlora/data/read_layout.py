@@ -1,0 +1,100 @@
+"""Read the images of a layout, with what is left out and what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from visionlora.data.class_hints import describe_classes
+from visionlora.data.images import ImageFile
+from visionlora.data.layout import Layout
+from visionlora.data.layout_hints import (
+    describe_empty,
+    describe_empty_class,
+    describe_unlabelled,
+    refuse_copies,
+)
+from visionlora.data.masks import refuse_masks, without_masks
+from visionlora.data.spellings import folded, in_one_form
+from visionlora.data.table import read_table
+from visionlora.data.walk import entries, walk
+from visionlora.errors import VisionLoraError
+
+
+def read_layout(
+    root: Path, layout: Layout, class_name: str | None, notes: list[str], separator: str | None = None
+) -> tuple[dict[str, list[ImageFile]], list[Path], list[str]]:
+    """(split -> images, files that are not images, problems) of a recognised layout."""
+    found: dict[str, list[ImageFile]] = {}
+    skipped: list[Path] = []
+    problems: list[str] = []
+    for split, path in layout.tables.items():
+        table = read_table(path, class_name, separator)
+        notes += [note for note in table.notes if note not in notes]
+        if others := table.left_out(walk(path.parent)[0]):
+            one = "1 image is" if len(others) == 1 else f"{len(others)} images are"
+            notes.append(f"{one} not in {path.name}: left out")
+        for where, images in table.images.items():
+            found.setdefault(split or where, []).extend(images)
+    for split, folder in layout.folders.items():
+        found[split] = _labelled(root, folder, class_name, split, skipped, problems, notes)
+    for split, images in layout.images.items():
+        found[split] = list(images)
+    for label, folders in layout.inner.items():
+        for split, folder in folders.items():
+            paths, others = walk(folder)
+            kept, masks = without_masks({folder: paths})
+            found.setdefault(split, []).extend(ImageFile(path, label) for path in kept[folder])
+            notes += [note for note in masks if note not in notes]
+            skipped += others
+    found, forms = in_one_form(found)
+    notes += forms
+    return found, skipped, problems
+
+
+def _labelled(
+    root: Path,
+    folder: Path,
+    class_name: str | None,
+    split: str,
+    skipped: list[Path],
+    problems: list[str],
+    notes: list[str],
+) -> list[ImageFile]:
+    """The images of a folder of class folders, or of a folder of images of one class."""
+    found = entries(folder)
+    skipped += found.others
+    if found.images and found.folders:
+        raise VisionLoraError(
+            f"{folder} mixes layouts: {found.images[0].name} lies beside the folder {found.folders[0].name}; "
+            f"move the images into class folders"
+        )
+    if found.images:
+        if class_name is None:
+            raise VisionLoraError(describe_unlabelled(folder, root))
+        return [ImageFile(path, class_name) for path in found.images]
+    if not found.folders:
+        raise VisionLoraError(describe_empty(folder, found.others))
+    if class_name is not None and {folded(one.name) for one in found.folders} != {folded(class_name)}:
+        raise VisionLoraError(
+            f"{folder} has class folders ({found.folders[0].name}, ...), so data.class_name={class_name} "
+            f"does not apply; leave it out, or give one of these folders"
+        )
+    classes: dict[Path, Sequence[Path]] = {}
+    empty: list[tuple[Path, Sequence[Path]]] = []
+    for class_folder in found.folders:
+        paths, others = walk(class_folder)
+        classes[class_folder] = paths
+        if not paths and split == "train":
+            empty.append((class_folder, others))
+        skipped += others
+    problems += [describe_empty_class(one, others, classes) for one, others in empty]
+    classes, masks = without_masks(classes)
+    images = [ImageFile(path, one.name) for one, paths in classes.items() for path in paths]
+    if not images and split == "train":
+        raise VisionLoraError(describe_empty(folder, skipped))
+    notes += [note for note in masks if note not in notes]
+    if split == "train":
+        problems += [*refuse_masks(classes), *refuse_copies(found.folders)]
+        notes += describe_classes(classes)
+    return images

@@ -1,0 +1,217 @@
+"""Lists of the images of each split beside class folders: Food-101's ``meta/train.txt``."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from visionlora.data.formats import is_image_name
+from visionlora.data.images import ImageFile
+from visionlora.data.split_names import split_and_rest
+from visionlora.errors import VisionLoraError
+
+_MOST_BYTES = 2**28
+_SHOWN = 3
+_FLAGS = re.compile(r"(\d+)\s+([01])")
+
+
+def split_by_lists(
+    found: Mapping[str, Sequence[ImageFile]], lists: Sequence[Path]
+) -> tuple[dict[str, list[ImageFile]], list[str]]:
+    """(split -> its images, notes) as lists say, where each line of each names one image, and none is in two
+    splits. Without a list of train what no other one names trains; with one it is left out.
+
+    Args:
+        found: the images of class folders, all in "train".
+        lists: files that are called like those of splits.
+    """
+    images = {split: list(some) for split, some in found.items()}
+    if not lists or set(images) != {"train"}:
+        return images, []
+    try:
+        splits = _read(lists, images["train"])
+    except VisionLoraError as error:
+        return images, [f"{error}; a split is made of folders, or of a table with a column `split`"]
+    sides: dict[ImageFile, str] = {
+        image: split for split, (_, some) in splits.items() for image in some
+    }  # fmt: skip
+    rest = [image for image in images["train"] if image not in sides]
+    listed_in = ", ".join(dict.fromkeys(name for name, _ in splits.values()))
+    notes = [f"the split is that of {listed_in}"]
+    if "train" not in splits:
+        sides.update(dict.fromkeys(rest, "train"))
+        if not rest:
+            return images, [f"{listed_in} leaves no image to train on: it is not used"]
+    elif rest:
+        are = "1 image is" if len(rest) == 1 else f"{len(rest)} images are"
+        notes.append(f"{are} not in {listed_in}: left out")
+    by_split: dict[str, list[ImageFile]] = {}
+    for image, split in sides.items():
+        by_split.setdefault(split, []).append(image)
+    return by_split, notes
+
+
+def _read(lists: Sequence[Path], images: Sequence[ImageFile]) -> dict[str, tuple[str, list[ImageFile]]]:
+    """Split -> (the name of its list, its images).
+
+    Raises:
+        VisionLoraError: lists that cannot be used, and why.
+    """
+    by_name = _ByName(images)
+    splits: dict[str, tuple[str, list[ImageFile]]] = {}
+    for path in _without_joined(lists):
+        for split, names in _names(path):
+            chosen = by_name.all_of(path, names)
+            name, before = splits.setdefault(split, (path.name, chosen))
+            if set(before) != set(chosen):
+                raise VisionLoraError(f"{name} and {path.name} are not read: both are of {split}")
+    where: dict[ImageFile, str] = {}
+    for name, members in splits.values():
+        for image in members:
+            if where.setdefault(image, name) != name:
+                raise VisionLoraError(f"{where[image]} and {name} are not read: {image.path.name} is in both")
+    if "train" in splits:
+        name, members = splits["train"]
+        if lacking := {image.label for image in images} - {image.label for image in members}:
+            raise VisionLoraError(f"{name} is not read: it names no image of {min(map(str, lacking))}")
+    return splits
+
+
+def _without_joined(lists: Sequence[Path]) -> list[Path]:
+    """The lists without ``trainval.txt`` where train and val have their own."""
+    splits = {path: split_and_rest(path.stem)[0] for path in lists}
+    joined = [path for path in lists if re.match("train_?val", path.stem, re.IGNORECASE)]
+    apart = {splits[path] for path in lists if path not in joined}
+    return [path for path in lists if path not in joined] if {"train", "val"} <= apart else [*lists]
+
+
+class _ByName:
+    """Images by the names that lists have for them."""
+
+    def __init__(self, images: Iterable[ImageFile]) -> None:
+        self._known: dict[str, list[tuple[tuple[str, ...], ImageFile]]] = defaultdict(list)
+        for image in images:
+            parts = tuple(map(_folded, image.path.parts[:-1]))
+            for name in {image.path.name, image.path.stem}:
+                self._known[_folded(name)].append((parts, image))
+
+    def all_of(self, path: Path, lines: Sequence[Sequence[str]]) -> list[ImageFile]:
+        """The images that the lines of a list mean, each once.
+
+        Raises:
+            VisionLoraError: as of :meth:`only`, or there are none.
+        """
+        found = [self.only(path, place, spellings) for place, spellings in enumerate(lines, 1) if spellings]
+        chosen = list(dict.fromkeys(image for image in found if image is not None))
+        if not chosen:
+            raise VisionLoraError(f"{path.name} is not read: it names no image")
+        return chosen
+
+    def only(self, path: Path, place: int, spellings: Sequence[str]) -> ImageFile | None:
+        """The one image that a line of a list means; None: it is the line above, with names of columns.
+
+        Args:
+            path: the list.
+            place: of the line.
+            spellings: what in it may be the name of an image, the most likely first.
+
+        Raises:
+            VisionLoraError: there is no such image, or there are several.
+        """
+        for spelling in spellings:
+            same = self._like(spelling)
+            if len(same) == 1:
+                return same[0]
+            if same:
+                raise VisionLoraError(
+                    f"{path.name} is not read: {spelling} is the name of {len(same)} images"
+                )
+        if place == 1 and not any(map(is_image_name, spellings)) and len(spellings[0]) < 100:
+            return None
+        raise VisionLoraError(f"{path.name} is not read: {spellings[0][:200]} in it is no image that is here")
+
+    def _like(self, spelling: str) -> list[ImageFile]:
+        """The images that a path may mean: of its name, in the folders that it says. What it says of folders
+        above them need not be so."""
+        *folders, name = [
+            part for part in re.split(r"[\\/]+", _folded(spelling)) if part not in ("", ".")
+        ] or [""]
+        same = self._known.get(name, [])
+        shared = [_shared(parts, folders) for parts, _ in same]
+        least = 1 if folders else 0
+        return [
+            image for (_, image), count in zip(same, shared, strict=True)
+            if count == max(shared) and count >= least
+        ]  # fmt: skip
+
+
+def _shared(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many of the last folders are the same."""
+    count = 0
+    for a, b in zip(reversed(one), reversed(other), strict=False):
+        if a != b:
+            break
+        count += 1
+    return count
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _names(path: Path) -> Iterator[tuple[str, list[Sequence[str]]]]:
+    """(split, for each line what may be the name of an image) of a list.
+
+    Raises:
+        VisionLoraError: it cannot be read.
+    """
+    split = split_and_rest(path.stem)[0] or "train"
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise ValueError("it is too large")
+        text = path.read_text("utf-8-sig", "surrogateescape")
+        suffix = path.suffix.casefold()
+        if suffix == ".json":
+            yield split, [[name] for name in _texts(json.loads(text))]
+            return
+    except (OSError, ValueError, RecursionError) as error:
+        raise VisionLoraError(f"{path.name} is not read: {error}") from error
+    lines = [line.strip() for line in text.splitlines()]
+    if suffix == ".csv":
+        yield split, [[cell.strip() for cell in row if cell.strip()] for row in csv.reader(lines)]
+    elif (flags := [_FLAGS.fullmatch(line) for line in lines if line]) and all(flags):
+        yield from _of_flags(path, {one[1]: one[2] == "1" for one in flags if one})
+    else:
+        yield split, [[line, *re.split(r"\t", line), *line.split()] if line else [] for line in lines]
+
+
+def _of_flags(path: Path, trains: Mapping[str, bool]) -> Iterator[tuple[str, list[Sequence[str]]]]:
+    """CUB's ``train_test_split.txt``: the number of an image in ``images.txt``, and whether it trains."""
+    try:
+        lines = (path.parent / "images.txt").read_text("utf-8", "surrogateescape").split("\n")
+    except OSError as error:
+        raise VisionLoraError(f"{path.name} is not read: there is no images.txt beside it") from error
+    names = dict(line.strip().split(" ", 1) for line in lines if " " in line.strip())
+    for split, wanted in (("train", True), ("test", False)):
+        yield split, [[names.get(number, number)] for number, flag in trains.items() if flag is wanted]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The texts of lists, at any depth; the keys of objects are names of classes, or of images."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for one in value:
+            yield from _texts(one)
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            if is_image_name(str(key)):
+                yield str(key)
+            else:
+                yield from _texts(one)
