@@ -64,8 +64,9 @@ def test_what_is_not_kept_gets_no_gradient() -> None:
 
 
 def test_the_loss_is_the_weighted_sum_and_the_share_counts_once() -> None:
-    student, teacher, kept = drawn(0, 4, 6)
-    loss, figures = Matching(SingleLabel(), 2.0, 3.0, 1.0).loss(student, AnchorBatch([], teacher, kept, 0.5))
+    student, teacher, _ = drawn(0, 4, 6)
+    anchors = AnchorBatch([], teacher, [True, False, False, True], [2], share=0.5)
+    loss, figures = Matching(SingleLabel(), 2.0, 3.0, 1.0).loss(student, anchors)
     assert set(figures) == {"distillation", "logits"}
     assert float(loss) == pytest.approx(0.5 * float(2 * figures["distillation"] + 3 * figures["logits"]))
 

@@ -192,7 +192,7 @@ def test_negatives_are_never_taught_a_trained_class(network: nn.Module, images: 
     assert not known.all()
     torch.testing.assert_close(corrected[~known], believed[~known])
     assert float(corrected[known, 2].max()) < 1e-8
-    assert torch.equal(batch.kept, ~known[:, None] | (torch.arange(4) != 2))
+    assert torch.equal(batch.kept(), ~known[:, None] | (torch.arange(4) != 2))
     rest = [0, 1, 3]
     expected = believed[known][:, rest] / believed[known][:, rest].sum(1, keepdim=True)
     torch.testing.assert_close(corrected[known][:, rest], expected)

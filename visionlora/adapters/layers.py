@@ -110,23 +110,14 @@ class AdaptedLayer(Swapped):
 
     def adapters_of(self, name: str) -> dict[str, Adapter]:
         """The adapters called `name`, by part; empty where this layer has none of that name."""
-        found = self.adapters[name] if name in self.adapters else None  # noqa: SIM401 - no get()
+        found = self.adapters._modules.get(name)  # read in every forward pass
         if isinstance(found, nn.ModuleDict):
-            return {part: adapter for part, adapter in found.items() if isinstance(adapter, Adapter)}
+            return {part: one for part, one in found._modules.items() if isinstance(one, Adapter)}
         return {"": found} if isinstance(found, Adapter) else {}
 
     def active_adapters(self, part: str = "") -> list[Adapter]:
         """The adapters of one weight that take part, in the order of their names' activation."""
-        held, found = self.adapters._modules, []  # read in every forward pass
-        for name in self.active:
-            adapter = held.get(name)
-            if isinstance(adapter, nn.ModuleDict):
-                adapter = adapter._modules.get(part)
-            elif part:
-                continue
-            if isinstance(adapter, Adapter):
-                found.append(adapter)
-        return found
+        return [one for name in self.active if (one := self.adapters_of(name).get(part)) is not None]
 
     def weight_adapters(self, part: str = "") -> list[Adapter]:
         """The active adapters that change one weight."""

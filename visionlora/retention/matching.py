@@ -65,6 +65,6 @@ class Matching:
         figures = {"distillation": self.task.distillation(student, anchors.logits, self.temperature)}
         loss = self.weight * anchors.share * figures["distillation"]
         if self.logits:
-            figures["logits"] = logit_distance(student, anchors.logits, anchors.kept, self.task.relative)
+            figures["logits"] = logit_distance(student, anchors.logits, anchors.kept(), self.task.relative)
             loss = loss + self.logits * anchors.share * figures["logits"]
         return loss, figures

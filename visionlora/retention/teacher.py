@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -31,15 +31,26 @@ IMPROBABLE = 20.0
 
 @dataclass(frozen=True)
 class AnchorBatch:
-    """Anchors of one step: what the network is called with, images (n, 3, height, width) or features of n
-    rows, and the frozen network's logits (n, old outputs). ``kept``: which of these are as the network gave
-    them (n, old outputs). ``share``: by how much a mean over them is multiplied, so that the mean over
-    several processes is the one over the whole step."""
+    """Anchors of one step.
+
+    Attributes:
+        inputs: what the network is called with: images (n, 3, height, width), or features of n rows.
+        logits: the frozen network's (n, old outputs), replaced for ``excluded`` outputs on negatives.
+        negatives: which of the n are negatives.
+        excluded: outputs.
+        share: by how much a mean over them is multiplied, so that the mean over several processes is the one
+            over the whole step.
+    """
 
     inputs: list[Tensor]
     logits: Tensor
-    kept: Tensor
+    negatives: Sequence[bool]
+    excluded: Sequence[int]
     share: float = 1.0
+
+    def kept(self) -> Tensor:
+        """Which logits are as the frozen network gave them, (n, old outputs)."""
+        return ~_mask(self.logits, self.negatives, self.excluded)
 
 
 def hold_out(
@@ -123,7 +134,7 @@ class AnchorTeacher:
         self.stream.decode_ahead(step + 1)
         share = len(keys) * place().count / self.stream.per_step
         logits = torch.stack([self.logits[key] for key in keys])
-        return AnchorBatch(inputs, logits, ~self._excluded(logits, [key[0] for key in keys]), share)
+        return AnchorBatch(inputs, logits, self._are_negatives(key[0] for key in keys), self.excluded, share)
 
     def _answer(self, network: nn.Module, step: int, inputs: list[Tensor] | None = None) -> None:
         """Compute the logits of what ``step`` is the first to draw; in one batch, always the same, because in
@@ -195,12 +206,15 @@ class AnchorTeacher:
         for module in was_training:
             module.training = True
         improbable = logits.amin(dim=1, keepdim=True) - IMPROBABLE
-        return torch.where(self._excluded(logits, images), improbable, logits)
+        return torch.where(_mask(logits, self._are_negatives(images), self.excluded), improbable, logits)
 
-    def _excluded(self, logits: Tensor, images: Sequence[str]) -> Tensor:
-        """Which logits are not the frozen network's: those of the trained classes on negatives."""
-        excluded = torch.zeros(logits.shape, dtype=torch.bool, device=logits.device)
-        if self.excluded:
-            negative = torch.tensor([image in self._negatives for image in images])
-            excluded[:, self.excluded] = negative.to(logits.device)[:, None]
-        return excluded
+    def _are_negatives(self, images: Iterable[str]) -> list[bool]:
+        return [image in self._negatives for image in images]
+
+
+def _mask(logits: Tensor, rows: Sequence[bool], outputs: Sequence[int]) -> Tensor:
+    """True at these outputs of these rows of the logits."""
+    mask = torch.zeros(logits.shape, dtype=torch.bool, device=logits.device)
+    if outputs:
+        mask[:, list(outputs)] = torch.tensor(rows, device=logits.device)[:, None]
+    return mask

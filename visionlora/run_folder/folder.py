@@ -34,13 +34,13 @@ from visionlora.run_folder.compare import (
 from visionlora.run_folder.config_file import CONFIG, load_config, set_value
 from visionlora.run_folder.lost import lost_results, made_again
 from visionlora.run_folder.near import no_run
-from visionlora.run_folder.record import Record
+from visionlora.run_folder.record import RECORD, Record
 from visionlora.settings import Key
 
 if TYPE_CHECKING:
     from visionlora.run_folder.checkpoints import Checkpoints
 
-IMAGES, RECORD, KERNELS = "images.json", "run.json", "kernels.json"
+IMAGES, KERNELS = "images.json", "kernels.json"
 
 
 class RunFolder:

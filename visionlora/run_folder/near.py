@@ -6,6 +6,7 @@ from pathlib import Path
 
 from visionlora.errors import VisionLoraError
 from visionlora.run_folder.config_file import CONFIG
+from visionlora.run_folder.record import RECORD
 from visionlora.text import listed
 
 _SHOWN = 5
@@ -32,5 +33,5 @@ def no_run(path: Path) -> VisionLoraError:
 def _is_run(folder: Path) -> bool:
     """Not only a configuration: a project may have one of that name in its own folder."""
     return (folder / CONFIG).is_file() and any(
-        (folder / name).exists() for name in ("run.json", "status.json", "checkpoints", "adapter")
+        (folder / name).exists() for name in (RECORD, "status.json", "checkpoints", "adapter")
     )

@@ -10,6 +10,7 @@ from visionlora.errors import VisionLoraError
 from visionlora.files import json_text, read_json, write_json
 from visionlora.text import brief
 
+RECORD = "run.json"
 MOST_THREADS = 1024
 
 
