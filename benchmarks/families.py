@@ -29,7 +29,6 @@ from benchmarks.command import add_shared, new_parser, run_command
 from benchmarks.family_contenders import FAMILIES, LYCORIS, OPTIONS, PEFT, build_lycoris, build_peft
 from benchmarks.family_steps import StepTimes, peak_memory, setting_for
 from benchmarks.family_tables import draw, sections
-from benchmarks.machine import machine, versions
 from benchmarks.quality import append, read_records
 from benchmarks.quality_methods import Method, run_one, run_ours
 from benchmarks.quality_tasks import Task, make_tasks, our_config
@@ -233,9 +232,9 @@ def _run(options: argparse.Namespace, command: str) -> None:
         with replacing(options.plot) as beside:
             draw(records).savefig(beside, format="png", dpi=120)
     if options.results:
-        head = results.facts("The comparison", machine(), versions(), command)
-        picture = f"![Learned against lost]({options.plot.name})" if options.plot else ""
-        results.replace_in(options.results, "families", "\n\n".join(filter(None, [head, text, picture])))
+        figure = f"![Learned against lost]({options.plot.name})" if options.plot else ""
+        whole = results.section("The comparison", command, text, figure)
+        results.replace_in(options.results, "families", whole)
 
 
 def _parser() -> argparse.ArgumentParser:

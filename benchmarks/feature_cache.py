@@ -20,7 +20,6 @@ from safetensors.torch import load_file
 
 from benchmarks import results
 from benchmarks.command import add_shared, new_parser, run_command
-from benchmarks.machine import machine, versions
 from benchmarks.runs import random_weights, train
 from benchmarks.table import markdown_table
 
@@ -73,16 +72,15 @@ def _section(figures: dict[str, Any], command: str) -> str:
         for name, run in figures["runs"].items()
     ]  # fmt: skip
     difference, largest = figures["largest_difference"], figures["largest_value"]
-    return "\n\n".join(
-        [
-            results.facts("Feature cache", machine(), versions(), command),
-            f"{figures['network']}, `lora.targets=classifier`, 14 goldfish per step, without augmentation "
-            "and distillation. The training time includes the first step, which computes the frozen part, "
-            "and the validation.",
-            markdown_table(HEADINGS, rows),
-            f"The adapters of the first two runs differ by at most {difference:.1e} (largest value "
-            f"{largest:.2g}).",
-        ]
+    return results.section(
+        "Feature cache",
+        command,
+        f"{figures['network']}, `lora.targets=classifier`, 14 goldfish per step, without augmentation and "
+        "distillation. The training time includes the first step, which computes the frozen part, and the "
+        "validation.",
+        markdown_table(HEADINGS, rows),
+        f"The adapters of the first two runs differ by at most {difference:.1e} (largest value "
+        f"{largest:.2g}).",
     )
 
 

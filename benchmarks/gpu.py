@@ -22,7 +22,6 @@ import torch
 
 from benchmarks import results, step_time
 from benchmarks.command import add_shared, new_parser, run_command
-from benchmarks.machine import machine, versions
 
 NETWORKS = ("vgg19", "resnet50", "convnext_tiny", "efficientnet_b0")
 CONTENDERS = ("floor", "full", "ours", "PEFT")
@@ -49,8 +48,8 @@ def _run(options: argparse.Namespace, command: str) -> None:
             f"{retention['before/top1']:.3f} before and {retention['after/top1']:.3f} after, precision "
             f"{metrics['precision']}, {metrics['time']['step_ms']:.1f} ms a step."
         )
-        title = results.facts("GPU, goldfish job", machine(), versions(), command)
-        results.write_section(options.results, "cuda-goldfish", f"{title}\n\n{text}")
+        whole = results.section("GPU, goldfish job", command, text)
+        results.write_section(options.results, "cuda-goldfish", whole)
     for mode in options.modes:
         step_time.main(step_arguments(mode, options))
 

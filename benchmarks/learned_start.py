@@ -24,7 +24,6 @@ import torch
 
 from benchmarks import results
 from benchmarks.command import add_shared, new_parser, run_command
-from benchmarks.machine import machine, versions
 from benchmarks.quality import Record
 from benchmarks.quality_tasks import Task, link, make_tasks, our_config
 from benchmarks.runs import learned_and_kept
@@ -93,13 +92,12 @@ def _run(options: argparse.Namespace, command: str) -> None:
                     found = measure(task, start, lr, seed, options.steps)
                     records.append({"start": name, "lr": lr, "seed": seed, **found})
                     print(records[-1], flush=True)
-    text = "\n\n".join(
-        [
-            results.facts("A learned start", machine(), versions(), command),
-            f"{len(about['unseen'])} classes that no task had, one drawing each, {options.steps} steps; the "
-            f"frozen network has {fmean(one['frozen'] for one in records):.3f} right.",
-            markdown_table(HEADINGS, rows(records)),
-        ]
+    text = results.section(
+        "A learned start",
+        command,
+        f"{len(about['unseen'])} classes that no task had, one drawing each, {options.steps} steps; the "
+        f"frozen network has {fmean(one['frozen'] for one in records):.3f} right.",
+        markdown_table(HEADINGS, rows(records)),
     )
     results.write(options, "learned-start", text, {"records": records})
 

@@ -26,7 +26,6 @@ from rich.console import Console
 
 from benchmarks import lever_code, results
 from benchmarks.command import add_shared, new_parser, run_command
-from benchmarks.machine import machine, versions
 from benchmarks.quality import Record, append, read_records
 from benchmarks.quality_methods import run_ours
 from benchmarks.quality_tasks import Task, make_tasks, our_config
@@ -156,15 +155,10 @@ def _run(options: argparse.Namespace, command: str) -> None:
     rows = table(records, options.task)
     text = markdown_table(HEADINGS, rows)
     console.print(text, highlight=False)
-    results.write(options, "levers", f"{_facts(options, command)}\n\n{text}", {"records": records})
-
-
-def _facts(options: argparse.Namespace, command: str) -> str:
     steps = "the default number of steps" if options.steps is None else f"{options.steps} steps"
-    return (
-        results.facts("Effect of single changes", machine(), versions(), command)
-        + f"\n\nTask {options.task}, {steps}; the product with one change. Means over the seeds."
-    )
+    how = f"Task {options.task}, {steps}; the product with one change. Means over the seeds."
+    whole = results.section("Effect of single changes", command, how, text)
+    results.write(options, "levers", whole, {"records": records})
 
 
 def _parser() -> argparse.ArgumentParser:

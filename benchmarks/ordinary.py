@@ -25,7 +25,6 @@ from rich.console import Console
 
 from benchmarks import results
 from benchmarks.command import add_shared, new_parser, run_command
-from benchmarks.machine import machine, versions
 from benchmarks.ordinary_tasks import Row, make_rows, small_input_weights
 from benchmarks.quality import append, read_records
 from benchmarks.quality_measure import ImageLoaders
@@ -238,10 +237,10 @@ def _run(options: argparse.Namespace, command: str) -> None:
                     records.append(record)
                     append(options.records, record)
                     console.print(", ".join(f"{k} {v}" for k, v in record.items()), highlight=False)
-    head = results.facts("The ordinary case", machine(), versions(), command)
     found = [record for record in records if record["seed"] == options.seed]
-    parts = [head, how(options.size, options.seed), table(found, rows), verdict(found, rows)]
-    results.write(options, "ordinary", "\n\n".join(parts), {"command": command, "records": records})
+    parts = how(options.size, options.seed), table(found, rows), verdict(found, rows)
+    text = results.section("The ordinary case", command, *parts)
+    results.write(options, "ordinary", text, {"command": command, "records": records})
 
 
 def _parser() -> argparse.ArgumentParser:

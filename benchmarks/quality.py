@@ -227,14 +227,14 @@ def _write(
         with replacing(options.plot) as beside:
             draw(records, titles).savefig(beside, format="png", dpi=120)
     if options.results:
-        head = results.facts("Learning and forgetting", machine(), versions(), command)
-        parts = [head, HOW]
+        parts = [HOW]
         for name, title in titles.items():
             mine = [row for row in rows if row["task"] == name]
             parts += [f"**{title}**", markdown(mine), strengths(mine), verdict(records, name)]
         if options.plot:
             parts.append(f"![Learning against forgetting]({options.plot.name})")
-        results.write_section(options.results, "quality", "\n\n".join(filter(None, parts)))
+        whole = results.section("Learning and forgetting", command, *parts)
+        results.write_section(options.results, "quality", whole)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -20,7 +20,6 @@ import torch
 
 from benchmarks import results
 from benchmarks.command import add_shared, new_parser, run_command
-from benchmarks.machine import machine, versions
 from benchmarks.quality import Record
 from benchmarks.quality_tasks import make_tasks, our_config
 from benchmarks.runs import learned_and_kept
@@ -87,10 +86,8 @@ def _run(options: argparse.Namespace, command: str) -> None:
                 found = learned_and_kept(our_config(task, options.lr, seed, True, settings))
                 records.append({"base": base, "seed": seed, **found})
                 print(records[-1], flush=True)
-    text = "\n\n".join([
-        results.facts("Training on a quantised base", machine(), versions(), command),
-        markdown_table(HEADINGS, rows(records)),
-    ])  # fmt: skip
+    table = markdown_table(HEADINGS, rows(records))
+    text = results.section("Training on a quantised base", command, table)
     results.write(options, "quantised-training", text, {"records": records})
 
 

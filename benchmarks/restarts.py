@@ -24,7 +24,6 @@ import torch
 
 from benchmarks import results
 from benchmarks.command import add_shared, new_parser, run_command
-from benchmarks.machine import machine, versions
 from benchmarks.quality import Record, append, read_records
 from benchmarks.quality_tasks import Task, make_tasks, our_config
 from benchmarks.runs import run_here
@@ -124,10 +123,7 @@ def _run(options: argparse.Namespace, command: str) -> None:
             records.append({**dict(zip(keys, key, strict=True)), **found})
             append(options.records, records[-1])
             print({**records[-1], "losses": ...}, flush=True)
-    text = "\n\n".join([
-        results.facts("ReLoRA beside rank 16", machine(), versions(), command),
-        markdown_table(HEADINGS, rows(records)),
-    ])  # fmt: skip
+    text = results.section("ReLoRA beside rank 16", command, markdown_table(HEADINGS, rows(records)))
     results.write(options, "restarts", text, {"records": records})
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
+from benchmarks.machine import machine, versions
 from visionlora.errors import VisionLoraError
 from visionlora.files import replacing
 
@@ -67,17 +68,18 @@ def replace_in(path: Path, key: str, text: str) -> None:
 def replace_section(content: str, key: str, text: str) -> str:
     """The content with the section of this key replaced, or appended if there is none."""
     begin, end = f"<!-- section:{key} -->", f"<!-- /section:{key} -->"
-    section = f"{begin}\n{text.strip()}\n{end}"
+    marked = f"{begin}\n{text.strip()}\n{end}"
     marks = content.count(begin), content.count(end)
     if marks == (0, 0):
-        return f"{content.rstrip()}\n\n{section}\n"
+        return f"{content.rstrip()}\n\n{marked}\n"
     if marks != (1, 1) or content.index(begin) > content.index(end):
         raise VisionLoraError(f"The marks {begin} and {end} do not match; correct the file by hand.")
-    return re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: section, content, flags=re.DOTALL)
+    return re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: marked, content, flags=re.DOTALL)
 
 
-def facts(title: str, machine: Mapping[str, str], versions: Mapping[str, str], command: str) -> str:
-    """The start of a section: heading, machine, versions, and the command that measured it."""
-    on = "; ".join(f"{key}: {value}" for key, value in machine.items())
-    using = ", ".join(f"{key} {value}" for key, value in versions.items())
-    return f"## {title}\n\n{on}.\n\nVersions: {using}.\n\n```sh\n{command}\n```"
+def section(title: str, command: str, *parts: str) -> str:
+    """A section: its heading, this machine, the versions, the command that measured it, and its parts."""
+    on = "; ".join(f"{key}: {value}" for key, value in machine().items())
+    using = ", ".join(f"{key} {value}" for key, value in versions().items())
+    head = f"## {title}", f"{on}.", f"Versions: {using}.", f"```sh\n{command}\n```"
+    return "\n\n".join(filter(None, (*head, *parts)))

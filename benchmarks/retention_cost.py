@@ -18,7 +18,6 @@ from pathlib import Path
 
 from benchmarks import results
 from benchmarks.command import add_shared, new_parser, run_command
-from benchmarks.machine import machine, versions
 from benchmarks.runs import random_weights, train
 from benchmarks.table import markdown_table
 from visionlora.paths import shipped
@@ -67,14 +66,12 @@ def _section(options: argparse.Namespace, figures: dict[str, list[Pair]], comman
                 f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})",
             ]
         )
-    return "\n\n".join(
-        [
-            results.facts("Cost of retention", machine(), versions(), command),
-            f"14 goldfish and 7 anchors per step, {options.precision}; medians of {options.pairs} pairs of "
-            f"runs, each with the median of its {options.steps} steps; in brackets the smallest and the "
-            "largest ratio.",
-            markdown_table(HEADINGS, rows),
-        ]
+    return results.section(
+        "Cost of retention",
+        command,
+        f"14 goldfish and 7 anchors per step, {options.precision}; medians of {options.pairs} pairs of runs, "
+        f"each with the median of its {options.steps} steps; in brackets the smallest and the largest ratio.",
+        markdown_table(HEADINGS, rows),
     )
 
 

@@ -133,7 +133,7 @@ def _section(options: argparse.Namespace, command: str, over: str | None, measur
         reuse=REUSE if options.reuse_memory else "",
         memory=MEMORY[options.device] if options.memory else "not measured here",
     )
-    parts = [results.facts(title, machine(), versions(), command), how]
+    parts = [how]
     if over is None:
         parts.append(table.markdown(measured))
     else:
@@ -141,7 +141,7 @@ def _section(options: argparse.Namespace, command: str, over: str | None, measur
         image = options.results.with_name(f"step_time_{options.device}{mode}_{over}.png")
         table.draw_curves(measured, over, image)
         parts += [table.markdown_curves(measured, over), f"![Step time over {over}]({image.name})"]
-    return "\n\n".join(parts)
+    return results.section(title, command, *parts)
 
 
 def together(settings: Sequence[Setting]) -> list[list[Setting]]:

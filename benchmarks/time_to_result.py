@@ -28,7 +28,6 @@ from safetensors.torch import load_file
 
 from benchmarks import results
 from benchmarks.command import add_shared, new_parser, run_command
-from benchmarks.machine import machine, versions
 from benchmarks.quality import append, read_records
 from benchmarks.time_plot import draw, table
 from benchmarks.time_tasks import Job, make_jobs
@@ -197,11 +196,11 @@ def _run(options: argparse.Namespace, command: str) -> None:
     shown = [record for record in records if record["contender"] in options.contenders]
     if options.plot:
         draw(shown, titles, options.plot)
-    parts = [results.facts("Time to the result", machine(), versions(), command), HOW]
-    parts += [f"**{title}**\n\n{table(shown, name)}" for name, title in titles.items()]
+    parts = [HOW, *(f"**{title}**\n\n{table(shown, name)}" for name, title in titles.items())]
     if options.plot:
         parts.append(f"![Learned against seconds]({options.plot.name})")
-    results.write(options, "time-to-result", "\n\n".join(parts), {"records": shown})
+    text = results.section("Time to the result", command, *parts)
+    results.write(options, "time-to-result", text, {"records": shown})
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -39,7 +39,7 @@ def test_the_job_is_timed_and_its_figures_are_written(
     }  # fmt: skip
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("benchmarks.gpu.step_time.main", lambda words: asked.append(words) or 0)
-    monkeypatch.setattr("benchmarks.gpu.machine", lambda: {"GPU": "none"})
+    monkeypatch.setattr("benchmarks.results.machine", lambda: {"GPU": "none"})
     monkeypatch.setattr("benchmarks.gpu.goldfish_job", lambda: (41.2, figures))
     path = tmp_path / "RESULTS.md"
     path.write_text("# Results\n")
