@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import get_type_hints
@@ -62,6 +63,17 @@ def test_the_configuration_page_lists_every_key() -> None:
     documented = {group: set(re.findall(r"`(\w+)`", re.sub(r"\([^)]*\)", "", keys))) for group, keys in rows}
     sections = {name: cls for name, cls in get_type_hints(RunConfig).items() if is_dataclass(cls)}
     assert documented == {name: {field.name for field in fields(cls)} for name, cls in sections.items()}
+
+
+def test_the_oldest_and_the_newest_python_are_the_same_everywhere() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    named = [one.rpartition(" ")[2] for one in project["project"]["classifiers"] if ":: Python :: 3." in one]
+    oldest, newest = named[0], named[-1]
+    after = f"3.{int(newest.removeprefix('3.')) + 1}"
+    assert project["project"]["requires-python"] == f">={oldest},<{after}"
+    assert project["tool"]["mypy"]["python_version"] == oldest
+    assert project["tool"]["ruff"]["target-version"] == f"py{oldest.replace('.', '')}"
+    assert f"Python {oldest} to {newest}" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_readmes_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,6 @@ def call(*arguments: str, cwd: Path, path: Path | None = None) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="python -P needs Python 3.11")
 def test_an_installed_wheel_works_anywhere_with_ones_own_configuration(tmp_path: Path) -> None:
     options = "--quiet", "--no-deps", "--wheel-dir"
     call("-m", "pip", "wheel", *options, str(tmp_path), str(ROOT), cwd=tmp_path)

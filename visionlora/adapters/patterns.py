@@ -7,18 +7,13 @@ pattern is refused where it can match a name in too many ways, before it is ever
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
+from re import _parser  # type: ignore[attr-defined]
 from typing import Any, TypeVar
 
 from visionlora.adapters.errors import LoraError
 from visionlora.text import brief
-
-if sys.version_info >= (3, 11):
-    from re import _parser  # type: ignore[attr-defined]
-else:
-    import sre_parse as _parser
 
 _Value = TypeVar("_Value")
 MOST_PATTERNS = 4096

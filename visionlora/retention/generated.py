@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -179,6 +180,7 @@ def _surface(rng: Rng, sheets: Sequence[Array], solid: bool = False) -> Surface:
 
     def surface(y: Array, x: Array, distance: Array) -> tuple[Array, float]:
         along = np.float32(np.sin(angle)) * y + np.float32(np.cos(angle)) * x
+        mix: NDArray[Any]  # single precision, but NumPy's types take 0.5 for double
         if pattern == 0:
             mix = np.zeros_like(distance)
         elif pattern == 1:
