@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,18 @@ def real() -> Path:
 def command(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Callable[..., Left]:
-    """Runs ``visionlora NAME ARGUMENTS`` in this process, in ``tmp_path``."""
+    """Runs ``visionlora NAME ARGUMENTS`` in this process, in ``tmp_path``.
+
+    A command obeys a signal that is meant for all tests (a time limit, a kill): then they end, and it is not
+    the one test that happened to run that fails.
+    """
+    sent, raise_signal = [], signal.raise_signal
+
+    def send(number: int) -> None:
+        sent.append(number)
+        raise_signal(number)
+
+    monkeypatch.setattr(signal, "raise_signal", send)
 
     def run(name: str, *arguments: str) -> Left:
         from hydra.core.config_store import ConfigStore
@@ -80,6 +92,8 @@ def command(
                 logging.getLogger().removeHandler(handler)
                 handler.close()
         code = left.value.code
+        if "error: stopped by SIGTERM" in err and not sent:
+            pytest.exit("SIGTERM, which no test had sent", 128 + signal.SIGTERM)
         return Left(code if isinstance(code, int) else 0, out, err)
 
     return run
