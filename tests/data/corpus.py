@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import random
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -52,15 +53,13 @@ _serial = 0
 
 
 def image_bytes(suffix: str = "png", size: tuple[int, int] = (24, 16)) -> bytes:
-    """An image that no other one equals."""
+    """An image that no other one resembles."""
     global _serial
     _serial += 1
     buffer = io.BytesIO()
-    colour = (_serial * 37 % 256, _serial * 91 % 256, _serial % 256)
     kind = {"jpg": "JPEG", "jpeg": "JPEG", "tif": "TIFF"}.get(suffix.lower(), suffix.upper())
-    picture = Image.new("RGB", size, colour)
-    picture.paste("white", (0, 0, 1 + _serial % 20, 5))
-    picture.save(buffer, kind)
+    blocks = Image.frombytes("RGB", (6, 4), random.Random(_serial).randbytes(72))
+    blocks.resize(size, Image.Resampling.NEAREST).save(buffer, kind)
     return buffer.getvalue()
 
 

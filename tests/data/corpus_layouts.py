@@ -148,7 +148,7 @@ def _without_suffix(folder: Path) -> None:
         (folder / name).mkdir()
         for number in range(2):
             (folder / name / f"{number}").write_bytes(image_bytes())
-            (folder / name / f"{number}.jpg?width=640").write_bytes(image_bytes("jpg"))
+            (folder / name / f"{number + 2}.jpg?width=640").write_bytes(image_bytes("jpg"))
 
 
 def split_spellings() -> Iterator[Case]:

@@ -22,7 +22,7 @@ def spread(images: Sequence[ImageFile], val_fraction: float, copies: Mapping[Pat
     Args:
         images: in the order in which they are taken.
         val_fraction: above 0, below 1.
-        copies: of :func:`visionlora.data.copies.equal_files`: equal files are on one side.
+        copies: of :func:`visionlora.data.same_image.same_images`, which are on one side.
     """
     groups: dict[Path | bytes, list[ImageFile]] = defaultdict(list)
     for image in images:

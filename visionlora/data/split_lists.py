@@ -15,6 +15,7 @@ from visionlora.data.formats import is_image_name
 from visionlora.data.images import ImageFile
 from visionlora.data.split_names import split_and_rest
 from visionlora.errors import VisionLoraError
+from visionlora.text import listed
 
 _MOST_BYTES = 2**28
 _SHOWN = 3
@@ -37,7 +38,8 @@ def split_by_lists(
     try:
         splits = _read(lists, images["train"])
     except VisionLoraError as error:
-        return images, [f"{error}; a split is made of folders, or of a table with a column `split`"]
+        which = f"; {listed([path.name for path in lists], _SHOWN)} are not used" if len(lists) > 1 else ""
+        return images, [f"{error}{which}: a split is made of folders, or of a table with a column `split`"]
     sides: dict[ImageFile, str] = {
         image: split for split, (_, some) in splits.items() for image in some
     }  # fmt: skip

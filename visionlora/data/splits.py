@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from visionlora.data.copies import equal_files
 from visionlora.data.images import ImageFile
+from visionlora.data.same_image import same_images
 from visionlora.data.several_split import spread
 from visionlora.data.spellings import two_spellings
 from visionlora.data.split_names import SPLITS
@@ -115,19 +115,19 @@ def stratified(
     (at the default fraction of a quarter). A fraction of 0 leaves everything in train.
 
     An image's place is decided by a hash of the seed and its path below ``root``, so the split is the same
-    on every machine, and an image added later moves few of the others. Equal files are on one side, whatever
-    their classes, except where a class is one image and its copies.
+    on every machine, and an image added later moves few of the others. Copies of one image are on one side,
+    whatever their classes, except where a class is one image and its copies.
 
     Args:
         images: what to split.
         root: of their paths.
         val_fraction: 0 or more and less than 1.
         seed: of the order.
-        copies: of :func:`visionlora.data.copies.equal_files`; None: it is asked.
+        copies: of :func:`visionlora.data.same_image.same_images`; None: it is asked.
     """
     if val_fraction <= 0:
         return list(images), []
-    copies = equal_files(image.path for image in images) if copies is None else copies
+    copies = same_images(image.path for image in images) if copies is None else copies
     if any(image.labels is not None for image in images):
         ordered = sorted(images, key=lambda one: hashed(one, root, seed))
         validating = spread(ordered, val_fraction, copies)
@@ -165,7 +165,7 @@ def k_folds(
 ) -> list[tuple[list[ImageFile], list[ImageFile]]]:
     """(train, val) of each of ``folds`` parts: every image is in one val, its classes spread evenly.
 
-    Equal files are in one part, except where a class has nothing else.
+    Copies of one image are in one part, except where a class has nothing else.
 
     Raises:
         VisionLoraError: a class has a single image, so a fold could not learn it, or there are fewer
@@ -181,7 +181,7 @@ def k_folds(
         )
     if len(images) < folds:
         raise VisionLoraError(f"data.folds is {folds} for {len(images)} images; set it to at most as many")
-    copies = equal_files(image.path for image in images)
+    copies = same_images(image.path for image in images)
     part: dict[ImageFile, int] = {}
     parts: dict[bytes, int] = {}
     for label in sorted(by_class, key=str):
@@ -215,7 +215,7 @@ def make_folder(
     *,
     val_fraction: float,
     seed: int,
-    copies_among: Callable[[Iterable[Path]], Mapping[Path, bytes]] = equal_files,
+    copies_among: Callable[[Iterable[Path]], Mapping[Path, bytes]] = same_images,
 ) -> tuple[ImageFolder, list[str]]:
     """Make the :class:`ImageFolder` of what was found, with a val split if there is none.
 
@@ -223,7 +223,7 @@ def make_folder(
         found: the images.
         val_fraction: of the val split, where it is made.
         seed: of its order.
-        copies_among: tells which files are equal; whoever has read them all need not read them again.
+        copies_among: tells which images are the same; whoever has read them all need not read them again.
 
     Returns:
         It, and what is wrong with it: a class in two spellings, one in val or test that train lacks.
@@ -253,7 +253,8 @@ def make_folder(
         split = "made" if val else "none"
         together = set(copies) - _both(train, val, copies)
         if together:
-            notes = (*notes, f"{len(together):,} images are copies: each is on the side of its copies")
+            words = "images are copies, equal or similar: each is on the side of its copies"
+            notes = (*notes, f"{len(together):,} {words}")
     folder = ImageFolder(
         root=root,
         classes=tuple(sorted(classes["train"])),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from visionlora.data.config import DataConfig
-from visionlora.data.copies import equal_digests
 from visionlora.data.findings import Finding, FolderReport, Output
 from visionlora.data.folders import find, scan_images
 from visionlora.data.index import Views, fingerprints
 from visionlora.data.inspect import inspect_folder
 from visionlora.data.kept_features import with_kept_features
 from visionlora.data.outliers import Stray, far_from_class
+from visionlora.data.same_image import same_images
 from visionlora.data.several_labels import require_several
 from visionlora.data.split_names import SPLITS
 from visionlora.data.splits import ImageFolder, make_folder
@@ -93,12 +93,8 @@ def check_folder(
     with progress(console, "reading images") as advance:
         kept = cache_directory() if cache else None
         seen = fingerprints(files, kept, advance, views)
-
-    def copies_among(paths: Iterable[Path]) -> Mapping[Path, bytes]:
-        return equal_digests({path: seen[path].digest for path in paths})
-
     folder, problems = make_folder(
-        found, val_fraction=data.val_fraction, seed=seed, copies_among=copies_among
+        found, val_fraction=data.val_fraction, seed=seed, copies_among=lambda paths: same_images(paths, seen)
     )
     outputs = {}
     said: list[str] = []

@@ -1,0 +1,81 @@
+"""Images that are one image again: byte for byte, to the eye, or by their names."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from visionlora.data.copies import equal_digests, equal_files
+from visionlora.data.duplicates import near_groups
+from visionlora.data.fingerprint import Fingerprint
+from visionlora.data.index import fingerprints
+from visionlora.paths import cache_directory
+
+MOST_COMPARED = 50_000
+"""Images up to which all are looked at; comparing all pairs of more takes longer than reading them."""
+_MOST_ALIKE = 16
+"""Larger groups of similar images are no copies of one: digits, frames of a film."""
+_OF_SOURCE = (
+    re.compile(r"(.+)\.rf\.[0-9a-z]{16,}", re.IGNORECASE),
+    re.compile(r".+_original_(.+?)_[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
+    re.compile(
+        r"(.+)[-_ @](?:\d{2,5}x\d{2,5}|scaled|[23]x|thumb(?:nail)?|small|medium|large|orig(?:inal)?|resized|"
+        r"cropped|flip(?:ped)?|mirror(?:ed)?|rot(?:ated)?[-_]?\d*|aug(?:mented)?[-_]?\d*)",
+        re.IGNORECASE,
+    ),
+)
+"""What Roboflow, Augmentor, WordPress and people call images that they have made of one."""
+
+
+def same_images(paths: Iterable[Path], seen: Mapping[Path, Fingerprint] | None = None) -> dict[Path, bytes]:
+    """path -> what it has in common with the others that are the same image; images without any are left out.
+
+    These are equal files, images that look the same in another size, quality or format, and those whose names
+    say that they were made of one image in the same folder. Of more than :data:`MOST_COMPARED` images none is
+    looked at.
+
+    Args:
+        paths: image files.
+        seen: their fingerprints, if they are known; None: what is not in the cache is read.
+    """
+    files = list(dict.fromkeys(paths))
+    alike: list[Sequence[Path]] = [*_of_one_source(files)]
+    if len(files) > MOST_COMPARED:
+        equal = equal_files(files)
+    else:
+        prints = fingerprints(files, cache_directory()) if seen is None else seen
+        near = near_groups([prints[path] for path in files])
+        alike += [[files[place] for place in group] for group in near if len(group) <= _MOST_ALIKE]
+        equal = equal_digests({path: prints[path].digest for path in files})
+    by_key: dict[bytes, list[Path]] = defaultdict(list)
+    for path, key in equal.items():
+        by_key[key].append(path)
+    return _joined([*by_key.values(), *alike])
+
+
+def _of_one_source(paths: Sequence[Path]) -> list[list[Path]]:
+    """Images whose names say that they were made of one, with that one."""
+    groups: dict[tuple[str, str], list[Path]] = defaultdict(list)
+    for path in paths:
+        stem = path.stem
+        made_of = next((match[1] for pattern in _OF_SOURCE if (match := pattern.fullmatch(stem))), stem)
+        groups[str(path.parent), made_of.casefold()].append(path)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _joined(groups: Iterable[Sequence[Path]]) -> dict[Path, bytes]:
+    """A key for each image, the same for all that groups join."""
+    top: dict[Path, Path] = {}
+
+    def root(path: Path) -> Path:
+        while top.setdefault(path, path) != path:
+            path = top[path]
+        return path
+
+    for first, *others in groups:
+        for other in others:
+            one, two = sorted((root(first), root(other)))
+            top[two] = one
+    return {path: bytes(root(path)) for path in top}
