@@ -64,13 +64,7 @@ def launch(task: Task, command: Command) -> NoReturn:
 
 
 def _launch(task: Task, command: Command) -> NoReturn:
-    make_streams_safe()
-    if os.environ.get("COLUMNS") == "0":  # of a terminal without a size; rich would print nothing
-        del os.environ["COLUMNS"]
-    # PyTorch reads it when it is imported: what MPS cannot compute the CPU does, and PyTorch says so.
-    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
-    # A log that cannot be written is no reason for a traceback: what fills the disk fails where it matters.
-    logging.raiseExceptions = False
+    _set_environment()
     given = sys.argv[1:]
     keys, groups = keys_of(command.options), tuple(groups_of(command.options))
     arguments = Arguments(keys, groups, given)
@@ -86,32 +80,13 @@ def _launch(task: Task, command: Command) -> NoReturn:
 
     register_resolvers()
     register(command.options)
-    # Hydra prints tracebacks of its own unless told to let exceptions through.
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     exit_code, started = 0, False
 
     @functools.wraps(task)
     def guarded(config: DictConfig) -> float | None:
-        # Inside Hydra's own handler a mistake would be reported twice, so it ends here.
         nonlocal exit_code, started
         started = True
-        register_resolvers()  # a launcher may have started another process for it
-        code = 0
-        try:
-            with stoppable():
-                code = task(config)
-        except Exception as error:
-            if isinstance(error, BrokenPipeError) and nobody_reads():
-                print_to_nobody()
-                sys.exit(1)  # as rich ends a command
-            known = in_words(error)
-            if known is None:
-                raise
-            if not in_sweep():
-                fail(str(known), known.exit_code)
-            # The other runs of a sweep go on.
-            code = known.exit_code
-            complain(str(known))
+        code = _run(task, config)
         exit_code = max(exit_code, code)
         return record_job(code) if in_sweep() else None
 
@@ -126,6 +101,39 @@ def _launch(task: Task, command: Command) -> NoReturn:
             raise
         fail(explain_composition(error))
     sys.exit(max(exit_code, failed_jobs()))
+
+
+def _set_environment() -> None:
+    """What Hydra, PyTorch and rich read from the process, before they are imported."""
+    make_streams_safe()
+    if os.environ.get("COLUMNS") == "0":  # of a terminal without a size; rich would print nothing
+        del os.environ["COLUMNS"]
+    # What MPS cannot compute the CPU does, and PyTorch says so.
+    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
+    # Hydra prints tracebacks of its own unless told to let exceptions through.
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    # A log that cannot be written is no reason for a traceback: what fills the disk fails where it matters.
+    logging.raiseExceptions = False
+
+
+def _run(task: Task, config: DictConfig) -> int:
+    """The task's exit code, or that of its error in a sweep, whose other runs go on. Otherwise the error ends
+    the process here: inside Hydra's own handler it would be reported twice."""
+    register_resolvers()  # a launcher may have started another process for it
+    try:
+        with stoppable():
+            return task(config)
+    except Exception as error:
+        if isinstance(error, BrokenPipeError) and nobody_reads():
+            print_to_nobody()
+            sys.exit(1)  # as rich ends a command
+        known = in_words(error)
+        if known is None:
+            raise
+        if not in_sweep():
+            fail(str(known), known.exit_code)
+        complain(str(known))
+        return known.exit_code
 
 
 def failed_jobs() -> int:

@@ -85,16 +85,10 @@ def settings() -> list[dict[str, Any]]:
     """Every option of a training by group, with its help: the ones that the command line has."""
 
     def entry(key: Any) -> dict[str, str]:
-        default = (
-            ""
-            if key.default == "???"
-            else key.default
-            if isinstance(key.default, str)
-            else shown(key.default)
-        )
+        default = key.default if isinstance(key.default, str) else shown(key.default)
         return {
             "name": key.name,
-            "default": default,
+            "default": "" if default == "???" else default,
             "takes": takes(key.hint, key.rule),
             "help": key.rule.help,
         }
