@@ -26,7 +26,7 @@ from visionlora.errors import VisionLoraError
 
 CLASSES = 10
 DRAWN = 16
-"""Different pictures; a number behind the end of a file makes its bytes differ."""
+"""Different images; a number behind the end of a file makes its bytes differ."""
 
 
 def write_folder(folder: Path, count: int) -> Path:

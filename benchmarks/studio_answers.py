@@ -201,7 +201,7 @@ def requests(page: Page, project: str, job: str, running: str) -> dict[str, tupl
         "all trainings (each second)": ("GET", "/api/jobs", None),
         "this training (each second)": ("GET", f"/api/jobs/{running}", None),
         "the project": ("GET", f"/api/projects/{project}", None),
-        "a small picture": ("GET", f"/api/projects/{project}/images/{image}", None),
+        "a small image": ("GET", f"/api/projects/{project}/images/{image}", None),
         "rename the project": ("PATCH", f"/api/projects/{project}", {"name": "Made again"}),
         "outputs of the network": ("GET", "/api/networks/pocket/outputs", None),
         "all adapters": ("GET", "/api/adapters", None),

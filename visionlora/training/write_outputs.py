@@ -77,10 +77,10 @@ def write_outputs(
         card = model_card(metrics, vars(setup.config.lora), date.today().isoformat())
         temporary.write_text(card, encoding="utf-8")
     adapted = setup.adapted
-    judged, labels = None, label_figures(metrics)
+    judged, labels, several = None, label_figures(metrics), has_several_labels(metrics)
     if labels is not None:
         write_labels(labels, folder / "labels.csv")
-    elif not has_several_labels(metrics):
+    elif not several:
         judged = _judged(adapted, setup.folder.classes, before, after, metrics["after"][SELECTED])
     if judged is not None:
         write_classes(judged, folder / "classes.csv")
@@ -89,9 +89,10 @@ def write_outputs(
     _write_sheet(rows, before, folder / "before_after.png")
     write_preview(rows, metrics, folder / "adapter" / "preview.png")
     old_images = _images(setup.evaluation_images.retention)
-    if not has_several_labels(metrics):
+    if not several:
         changes_sheet(changes, old_images, folder / "retention_changes.png")
-    sizes = update_sizes(adapted.network)
+        with replacing(folder / "strength.png") as temporary:
+            strength_figure(metrics["strength"]).savefig(temporary, format="png", dpi=120)
     losses = [] if after.validation is None else image_losses(after.validation, task)
     report = RunReport(
         name=folder.name,
@@ -100,23 +101,12 @@ def write_outputs(
         images=[(row, losses[place]) for row, place in zip(rows, ranked, strict=True)],
         forgotten=[] if changes is None else changes.rows(old_images),
         heat_maps=_heat_maps(adapted, setup.validation_loader, ranked),
-        update_sizes=sizes,
+        update_sizes=update_sizes(adapted.network),
         config=text,
     )
     write_run_page(report, folder / "report.html")
-    if not has_several_labels(metrics):
-        with replacing(folder / "strength.png") as temporary:
-            strength_figure(metrics["strength"]).savefig(temporary, format="png", dpi=120)
     if isinstance(logger, TensorBoardLogger):
-        _write_tensorboard(logger.experiment, folder, metrics)
-        if labels is not None:
-            logger.experiment.add_text("validation/labels", labels_markdown(labels))
-        elif not has_several_labels(metrics):
-            _write_confusion(logger.experiment, adapted, setup.folder, after.validation)
-        logger.experiment.add_figure("adapter/update_size", update_size_figure(sizes))
-        # Indented, which is code in Markdown: a text in it could end a fence.
-        lines = "\n".join(f"    {line}" for line in text.splitlines())
-        logger.experiment.add_text("configuration", lines)
+        _write_tensorboard(logger.experiment, report, folder, setup, after.validation)
     _log_hyperparameters(logger, config, adapted.backbone.name, metrics)
     close_logger(logger)
 
@@ -222,12 +212,22 @@ def _images(loader: Batches | None) -> tuple[ImageFile, ...]:
     return dataset.images if isinstance(dataset, ImageDataset) else ()
 
 
-def _write_tensorboard(board: SummaryWriter, folder: Path, metrics: Mapping[str, Any]) -> None:
+def _write_tensorboard(
+    board: SummaryWriter, report: RunReport, folder: Path, setup: RunSetup, validation: Predictions | None
+) -> None:
+    """What the folder and the report show, so far as TensorBoard can show it."""
+    several = has_several_labels(report.metrics)
     old = ("images/retention_changes", "retention/strength")
-    for tag in ("images/before_after", *(() if has_several_labels(metrics) else old)):
+    for tag in ("images/before_after", *(() if several else old)):
         _add_png(board, tag, folder / f"{tag.partition('/')[2]}.png")
-    if not has_several_labels(metrics):
-        board.add_text("retention/changes", changes_markdown(metrics["retention"]))
+    if not several:
+        board.add_text("retention/changes", changes_markdown(report.metrics["retention"]))
+        _write_confusion(board, setup.adapted, setup.folder, validation)
+    elif (labels := label_figures(report.metrics)) is not None:
+        board.add_text("validation/labels", labels_markdown(labels))
+    board.add_figure("adapter/update_size", update_size_figure(report.update_sizes))
+    # Indented, which is code in Markdown: a text in it could end a fence.
+    board.add_text("configuration", "\n".join(f"    {line}" for line in report.config.splitlines()))
 
 
 def _add_png(board: SummaryWriter, tag: str, path: Path) -> None:
