@@ -59,7 +59,7 @@ def command(
 ) -> Callable[..., Left]:
     """Runs ``visionlora NAME ARGUMENTS`` in this process, in ``tmp_path``.
 
-    A command obeys a signal that is meant for all tests (a time limit, a kill): then they end, and it is not
+    A command obeys a signal that is meant for all tests (a time limit, Ctrl-C): then they end, and it is not
     the one test that happened to run that fails.
     """
     sent, raise_signal = [], signal.raise_signal
@@ -92,8 +92,8 @@ def command(
                 logging.getLogger().removeHandler(handler)
                 handler.close()
         code = left.value.code
-        if "error: stopped by SIGTERM" in err and not sent:
-            pytest.exit("SIGTERM, which no test had sent", 128 + signal.SIGTERM)
+        if "error: stopped by SIG" in err and not sent:
+            pytest.exit("a signal that no test had sent", left.value.code)
         return Left(code if isinstance(code, int) else 0, out, err)
 
     return run

@@ -97,12 +97,14 @@ def test_a_training_that_had_not_begun_is_not_said_to_be_one_that_continues(
     assert not (tmp_path / "run").exists()
 
 
+@BOTH
 def test_a_signal_from_outside_ends_the_tests_and_fails_none(
-    command: Command, monkeypatch: pytest.MonkeyPatch
+    number: signal.Signals, code: int, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("visionlora.train._open", lambda *options: os.kill(os.getpid(), signal.SIGTERM))
-    with pytest.raises(pytest.exit.Exception, match="no test had sent"):
+    monkeypatch.setattr("visionlora.train._open", lambda *options: os.kill(os.getpid(), number))
+    with pytest.raises(pytest.exit.Exception, match="no test had sent") as left:
         command("train", "data=goldfish", "hydra.run.dir=run")
+    assert left.value.returncode == code
 
 
 def test_libraries_log_nothing_to_a_folder_that_was_removed(tmp_path: Path) -> None:

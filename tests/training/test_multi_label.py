@@ -24,7 +24,6 @@ from visionlora.adapters import read_adapter_config
 from visionlora.errors import VisionLoraError
 from visionlora.models.merge_weights import write_merged
 from visionlora.settings import build
-from visionlora.signals import Stopped
 from visionlora.training.config import RunConfig
 
 TASK = ("task=multi_label", "optimizer.class_weights=true", "augment=none")
@@ -163,7 +162,7 @@ def test_a_stopped_run_ends_with_the_same_thresholds(
     whole, adapter = written_about(folder), (folder / "adapter" / "adapter_model.safetensors").read_bytes()
 
     def dies(*arguments: object) -> None:
-        raise Stopped(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:
         patch.setattr(run, "select_strength", dies)
