@@ -14,6 +14,7 @@ from visionlora.files import require_all_writable
 from visionlora.lazy import garbage_kept
 from visionlora.models.config import ModelConfig
 from visionlora.options import Section, option, section
+from visionlora.paths import cache_directory
 from visionlora.retention.config import ContrastConfig, RetentionConfig
 from visionlora.settings import build, plain
 
@@ -61,13 +62,6 @@ def check(config: DictConfig) -> int:
     """Check, show, write; 1 where something would stop or mislead a training, 0 otherwise."""
     options = build(CheckOptions, plain(config))
     require_all_writable(report=options.report)
-    with garbage_kept():
-        from rich.console import Console
-
-        from visionlora.evaluation.folder_check import check_folder
-        from visionlora.report.folder_table import show_summary
-
-    console = Console()
     retention, contrast = options.retention, options.contrast
     others = {
         "anchors": folders_of(retention.anchors),
@@ -76,9 +70,20 @@ def check(config: DictConfig) -> int:
         "contrast": folders_of(contrast.root),
     }
     separator = options.data.separator if options.task == "multi_label" else None
-    folder, report = check_folder(
-        options.data, options.model, others, options.seed, options.strays, options.cache, console, separator
-    )
+    with garbage_kept():
+        from visionlora.data.ahead import reading_ahead
+    with reading_ahead(options.data.root, cache_directory() if options.cache else None) as early:
+        with garbage_kept():
+            from rich.console import Console
+
+            from visionlora.evaluation.folder_check import check_folder
+            from visionlora.report.folder_table import show_summary
+
+        console = Console()
+        folder, report = check_folder(
+            options.data, options.model, others, options.seed, options.strays, options.cache, console,
+            separator, early,
+        )  # fmt: skip
     report = replace(report, given=_given(options))
     page = Path(options.report) if options.report else None
     if page is not None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 from visionlora.data import parallel
 from visionlora.data.images import BadImage
-from visionlora.data.parallel import in_batches, loading_processes
+from visionlora.data.parallel import in_batches, loading_processes, meanwhile
 from visionlora.errors import MachineFault
 
 MANY = range(1000)
@@ -26,6 +27,14 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(parallel, "_can_fork", lambda: request.param == "processes")
     monkeypatch.setattr(parallel, "_cores", lambda: 2)
     return str(request.param)
+
+
+def wait_for(path: Path) -> None:
+    """Until another process has made a file."""
+    deadline = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def doubled(numbers: Sequence[int]) -> tuple[int, list[int]]:
@@ -67,6 +76,53 @@ def test_a_process_that_is_killed_is_a_fault_of_the_machine_and_not_a_hang(
 
     with pytest.raises(MachineFault, match="ended with exit code -9"):
         list(in_batches(dies, MANY))
+
+
+@pytest.fixture
+def processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    if sys.platform != "linux":
+        pytest.skip("processes are forked on Linux alone")
+    monkeypatch.setattr(parallel, "_can_fork", lambda: True)
+    monkeypatch.setattr(parallel, "_cores", lambda: 2)
+
+
+@pytest.mark.usefixtures("processes")
+def test_what_is_done_by_the_time_it_is_asked_for_is_handed_over_with_what_it_is_of(tmp_path: Path) -> None:
+    def slowly(numbers: Sequence[int]) -> list[int]:
+        (tmp_path / str(numbers[0])).touch()
+        time.sleep(0.05)
+        return [2 * number for number in numbers]
+
+    with meanwhile(slowly, MANY) as ended:
+        wait_for(tmp_path / "0")
+        done = ended()
+    numbers = [number for batch, _ in done for number in batch]
+    assert 0 < len(numbers) < len(MANY)
+    assert numbers == [number for _, doubles in done for number in (double // 2 for double in doubles)]
+
+
+def test_nothing_is_done_meanwhile_where_there_are_no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "_can_fork", lambda: False)
+    with meanwhile(doubled, MANY) as ended:
+        assert ended() == []
+
+
+@pytest.mark.usefixtures("processes")
+@pytest.mark.parametrize("how", ["an error", "a signal"])
+def test_what_fails_meanwhile_is_left_to_whoever_needs_it(how: str, tmp_path: Path) -> None:
+    def fails(numbers: Sequence[int]) -> tuple[int, list[int]]:
+        if 0 in numbers:
+            if how == "a signal":
+                os.kill(os.getpid(), signal.SIGKILL)
+            raise BadImage(Path("a.png"), "damaged")
+        (tmp_path / str(numbers[0])).touch()
+        return doubled(numbers)
+
+    with meanwhile(fails, MANY) as ended:
+        wait_for(tmp_path / "64")
+        done = ended()
+    numbers = [number for batch, _ in done for number in batch]
+    assert 64 in numbers and 0 not in numbers
 
 
 def test_pytorch_is_not_imported_to_check_a_folder_and_threads_are_used_where_it_is() -> None:

@@ -54,6 +54,10 @@ class Fingerprint:
     pages: int = 1
 
 
+Read = tuple[tuple[int, int] | None, Fingerprint, NDArray[np.uint8] | None]
+"""(:func:`stamp` before it was read, fingerprint, view of a network) of a file."""
+
+
 @dataclass(frozen=True)
 class Sample:
     """What is read of one file; ``pixels`` are RGB, 32 x 32, and empty where it cannot be read. ``view`` is
@@ -70,7 +74,7 @@ class Sample:
     pages: int = 1
 
 
-def sample(path: Path, preprocessing: Preprocessing | None = None) -> Sample:
+def sample(path: str | Path, preprocessing: Preprocessing | None = None) -> Sample:
     """Read and decode a file once. JPEGs are decoded small, in less time than it takes to open them whole.
 
     Args:
@@ -93,7 +97,7 @@ def sample(path: Path, preprocessing: Preprocessing | None = None) -> Sample:
     except BadImage as error:
         return Sample(digest, when, error=error.reason)
     small = image
-    if min(image.size) >= _SAMPLED:
+    if min(image.size) >= _SAMPLED and image.size != (_SAMPLED, _SAMPLED):
         # Sixteen pixels speak for each of the small ones: averaging all takes as long as decoding a PNG.
         small = image.resize((_SAMPLED, _SAMPLED), Image.Resampling.NEAREST)
     times = small.width // _GRID
@@ -102,13 +106,15 @@ def sample(path: Path, preprocessing: Preprocessing | None = None) -> Sample:
     else:
         # Whole pixels, as BOX has them, differ twice as much between two sizes of one image.
         small = small.resize((_GRID, _GRID), Image.Resampling.BILINEAR)
-    # Means of pixels lie no further apart than the pixels.
-    flat = _is_flat(small) and _is_flat(image)
+    pixels = small.tobytes()
+    # Means of pixels lie no further apart than the pixels; some reds of them nearly always tell.
+    reds = pixels[:: 3 * _GRID + 3]
+    flat = max(reds) - min(reds) < _FLAT and _is_flat(small) and _is_flat(image)
     pages = 1 if content is None else pages_of(content)
-    return Sample(digest, when, small.tobytes(), size, flat, view=view, pages=pages)
+    return Sample(digest, when, pixels, size, flat, view=view, pages=pages)
 
 
-def _read(path: Path) -> tuple[tuple[int, int] | None, bytes | None]:
+def _read(path: str | Path) -> tuple[tuple[int, int] | None, bytes | None]:
     """(:func:`stamp`, content) of a file. Without content: what is no regular file (a pipe would wait for
     ever), and what cannot be read, of which :func:`open_image` says why."""
     try:
@@ -116,7 +122,9 @@ def _read(path: Path) -> tuple[tuple[int, int] | None, bytes | None]:
         if not stat.S_ISREG(status.st_mode):
             return _stamp(status), None
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123
-            return _stamp(status), file.read()
+            content = file.read(status.st_size + 1)  # in a system call, where read() takes four
+            whole = len(content) == status.st_size
+            return _stamp(status), content if whole else content + file.read()
     except (OSError, ValueError):  # a table may give any text as a path
         return None, None
 
@@ -132,10 +140,8 @@ def _as_decoded_small(image: Image.Image, size: tuple[int, int], content: bytes)
     return image if times == 1 else image.reduce(times)
 
 
-def fingerprinted(
-    paths: Sequence[Path], preprocessing: Preprocessing | None = None
-) -> list[tuple[tuple[int, int] | None, Fingerprint, NDArray[np.uint8] | None]]:
-    """(:func:`stamp` before it was read, fingerprint, view of a network) of each file."""
+def fingerprinted(paths: Sequence[str | Path], preprocessing: Preprocessing | None = None) -> list[Read]:
+    """What each file shows."""
     samples = [sample(path, preprocessing) for path in paths]
     return [(one.when, made, one.view) for one, made in zip(samples, fingerprints_of(samples), strict=True)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import stat
 import warnings
 from collections.abc import Iterable
@@ -141,7 +142,7 @@ def _decoded(path: Path, shorter_side: int | None) -> Image.Image:
 
 
 def decode_image(
-    content: bytes, path: Path, *, shorter_side: int | None = None
+    content: bytes, path: str | Path, *, shorter_side: int | None = None
 ) -> tuple[Image.Image, tuple[int, int]]:
     """:func:`open_image` for a file that has been read already, and its size before it is reduced.
 
@@ -151,15 +152,17 @@ def decode_image(
     try:
         return _decode(io.BytesIO(content), shorter_side, _formats(path))
     except Exception as error:
+        path = Path(path)
         rescued = _rescue(path, shorter_side, error)
         if rescued is not None:
             return rescued
         raise BadImage(path, reason(path, error)) from error
 
 
-def _formats(path: Path) -> tuple[str, ...]:
+def _formats(path: str | Path) -> tuple[str, ...]:
     """TGA files begin with nothing that tells them from others, so theirs is the one suffix that counts."""
-    return (*FORMATS, "TGA") if path.suffix.casefold() in TGA else FORMATS
+    suffix = os.path.splitext(path)[1]  # noqa: PTH122 - in half the time of Path.suffix
+    return (*FORMATS, "TGA") if suffix.casefold() in TGA else FORMATS
 
 
 def _decode(

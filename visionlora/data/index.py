@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from visionlora.data.fingerprint import Fingerprint, fingerprinted, stamp
+from visionlora.data.fingerprint import Fingerprint, Read, fingerprinted, stamp
 from visionlora.data.parallel import in_batches
 from visionlora.data.preprocessing import Preprocessing
-from visionlora.data.store import key_of, opened, rows_of
+from visionlora.data.store import any_below, key_of, opened, rows_of
+from visionlora.lazy import garbage_kept
 
 VERSION = 6
 """Counts up whenever a fingerprint of the same file, or the table, becomes another one."""
@@ -24,6 +25,7 @@ _TYPES = (
     "digest BLOB, hash BLOB, thumbnail BLOB, width INTEGER, height INTEGER, flat INTEGER, error TEXT, "
     "pages INTEGER"
 )
+_TABLE = (f"images-{VERSION}", _TYPES)
 
 Progress = Callable[[int, int], None]
 Entry = tuple[Path, tuple[int, int] | None, Fingerprint]
@@ -48,11 +50,19 @@ class Views:
         return {path: view for path, (when, view) in kept.items() if when == stamp(path)}
 
 
+def holds_any_of(folder: Path, cache: Path | None) -> bool:
+    """Whether the index in ``cache`` knows an image below a folder."""
+    with opened(cache, *_TABLE) as store:
+        return store is not None and any_below(store, folder)
+
+
+@garbage_kept()
 def fingerprints(
     paths: Iterable[Path],
     cache: Path | None = None,
     progress: Progress | None = None,
     views: Views | None = None,
+    early: Mapping[str, Read] | None = None,
 ) -> dict[Path, Fingerprint]:
     """The fingerprint of each file, from the cache where the file has not changed since.
 
@@ -61,14 +71,20 @@ def fingerprints(
         cache: the folder of the cache; None: all are read. One that cannot be used is done without.
         progress: called with (files done, files in all).
         views: takes what a network sees of each file that is read, 49 kB for pocket.
+        early: what has been read by now (:mod:`visionlora.data.ahead`), without views.
     """
     preprocessing = views.preprocessing if views is not None else None
     todo = list(dict.fromkeys(paths))
     found: dict[Path, Fingerprint] = {}
-    with opened(cache, f"images-{VERSION}", _TYPES) as store:
+    with opened(cache, *_TABLE) as store:
         known = _known(store, todo) if store else {}
         found.update((path, one) for path, (when, one) in known.items() if when == stamp(path))
         missing = [path for path in todo if path not in found]
+        if early and views is None:
+            read = [(path, *early[name][:2]) for path in missing if (name := str(path)) in early]
+            found.update((path, one) for path, _, one in read)
+            _keep(store, read)
+            missing = [path for path in missing if path not in found]
         if progress:
             progress(len(found), len(todo))
         new: list[Entry] = []

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from visionlora.data.class_findings import number_findings, output_findings
 from visionlora.data.compare import comparisons
 from visionlora.data.findings import (
@@ -25,6 +27,7 @@ from visionlora.data.names import name_findings
 from visionlora.data.outliers import Stray
 from visionlora.data.split_names import SPLITS
 from visionlora.data.splits import ImageFolder
+from visionlora.lazy import garbage_kept
 
 _GRAY = SIDE * SIDE
 DARK = 24
@@ -33,6 +36,7 @@ TINY = 32
 """Pixels; images with a shorter side look like nothing once they are enlarged to a network's input."""
 
 
+@garbage_kept()
 def inspect_folder(
     folder: ImageFolder,
     *,
@@ -119,13 +123,17 @@ def _unreadable(files: Sequence[tuple[str, ImageFile]], images: Sequence[SeenIma
 
 def _contents(images: Sequence[SeenImage], found: Sequence[Fingerprint]) -> list[Finding]:
     readable = [(image, one) for image, one in zip(images, found, strict=True) if one.error is None]
+    if not readable:
+        return []
     flat = [(image,) for image, one in readable if one.flat]
     tiny = [(image,) for image, one in readable if min(one.width, one.height) < TINY and not one.flat]
     findings = []
     if flat:
         title = f"{counted(flat, 'image shows', 'images show')} a single colour"
         findings.append(Finding("warning", "blank", title, "remove them", tuple(flat)))
-    dark = [(image,) for image, one in readable if max(one.thumbnail[:_GRAY]) < DARK and not one.flat]
+    pixels = np.frombuffer(b"".join(one.thumbnail for _, one in readable), np.uint8)
+    brightest = pixels.reshape(len(readable), -1)[:, :_GRAY].max(1)
+    dark = [(readable[at][0],) for at in np.flatnonzero(brightest < DARK) if not readable[at][1].flat]
     if dark:
         title = f"{counted(dark, 'image is', 'images are')} nearly black"
         advice = "scale the pixels: 12 bits saved as 16 use a sixteenth of the range, and are read so"

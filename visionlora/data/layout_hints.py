@@ -10,7 +10,7 @@ from visionlora.data.archive import NAMES, stem_of
 from visionlora.data.label_files import boxes_near, labels_below, pixels_in, table_near, unread_table
 from visionlora.data.not_images import is_part
 from visionlora.data.split_names import GENERIC, split_name
-from visionlora.data.walk import entries, has_images, hints, kinds
+from visionlora.data.walk import entries, has_images, hints, kinds, names_in
 from visionlora.data.words_of_names import first_words, last_words
 from visionlora.text import in_words, listed
 
@@ -117,7 +117,8 @@ def refuse_copies(folders: Sequence[Path]) -> list[str]:
     names = {folder.name for folder in folders}
     said = []
     for folder in folders:
-        same = sorted(names & {one.name for one in entries(folder).folders} - {folder.name})
+        there = names & names_in(folder) - {folder.name}
+        same = sorted(there & {one.name for one in entries(folder).folders}) if len(there) > 1 else []
         if len(same) > 1:
             said.append(
                 f"{folder} holds the folders that lie beside it ({listed(same, _SHOWN)}): a copy of them? "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import pickle
@@ -11,8 +12,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
-from typing import TypeVar
+from multiprocessing.process import BaseProcess
+from typing import Any, TypeVar
 
 from visionlora.errors import MachineFault
 
@@ -46,12 +49,20 @@ def in_batches(
     """
     workers = _workers()
     size = max(1, min(_BATCH, -(-len(items) // (4 * workers))))
-    batches = [items[start : start + size] for start in range(0, len(items), size)]
-    if len(items) > _FEW and workers > 1 and _can_fork():
+    batches = _cut(items, size)
+    if _worth_processes(items, workers):
         results = _in_processes(work, batches, workers)
     else:
         results = in_threads(work, batches)
     return zip(batches, results, strict=True)
+
+
+def _cut(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def _worth_processes(items: Sequence[object], workers: int) -> bool:
+    return len(items) > _FEW and workers > 1 and _can_fork()
 
 
 def loading_processes(device: str) -> int:
@@ -98,26 +109,51 @@ def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterato
             pool.shutdown(cancel_futures=True)
 
 
+@contextmanager
+def meanwhile(
+    work: Callable[[Sequence[Item]], Result], items: Sequence[Item]
+) -> Iterator[Callable[[], list[tuple[Sequence[Item], Result]]]]:
+    """``work`` on as many of the items as there is time for while this process does something else.
+
+    Gives a function that ends it, and returns (batch, its result) of what is done by then; nothing where no
+    processes can be started. Nor of batches that failed: whoever needs those does them again, and is told.
+
+    Args:
+        work: as of :func:`in_batches`.
+        items: what it is done with, the first ones first.
+    """
+    workers = _workers()
+    if not _worth_processes(items, workers):
+        yield list
+        return
+    shares = [_cut(items, _BATCH)[rank::workers] for rank in range(workers)]
+    with _started(_serve_until_asked, [(work, share) for share in shares]) as started:
+
+        def ended() -> list[tuple[Sequence[Item], Result]]:
+            for _, pipe in started:
+                with suppress(OSError):  # it was ended from outside
+                    pipe.send_bytes(b"")
+            done: list[tuple[Sequence[Item], Result]] = []
+            for (_, pipe), share in zip(started, shares, strict=True):
+                try:
+                    done += zip(share, pickle.loads(pipe.recv_bytes()), strict=False)
+                except (EOFError, OSError):
+                    continue
+            return done
+
+        yield ended
+
+
 def _in_processes(
     work: Callable[[Sequence[Item]], Result], batches: Sequence[Sequence[Item]], workers: int
 ) -> Iterator[Result]:
     """Each process has every ``workers``-th batch; a full pipe stops one that is far ahead."""
-    context = multiprocessing.get_context("fork")
-    pipes: list[Connection] = []
-    processes = []
-    try:
-        for rank in range(workers):
-            receiver, sender = context.Pipe(duplex=False)
-            process = context.Process(target=_serve, args=(work, batches[rank::workers], sender), daemon=True)
-            process.start()
-            sender.close()
-            pipes.append(receiver)
-            processes.append(process)
+    with _started(_serve, [(work, batches[rank::workers]) for rank in range(workers)]) as started:
         for place in range(len(batches)):
+            process, pipe = started[place % workers]
             try:
-                failed, result = pickle.loads(pipes[place % workers].recv_bytes())
+                failed, result = pickle.loads(pipe.recv_bytes())
             except EOFError:
-                process = processes[place % workers]
                 process.join()
                 raise MachineFault(
                     f"a process that reads images ended with exit code {process.exitcode}; is there enough "
@@ -126,20 +162,35 @@ def _in_processes(
             if failed:
                 raise result
             yield result
+
+
+@contextmanager
+def _started(
+    serve: Callable[..., None], shares: Sequence[tuple[Any, ...]]
+) -> Iterator[list[tuple[BaseProcess, Connection]]]:
+    """A process for each share of the work, and the pipe to it; none is left at the end."""
+    context = multiprocessing.get_context("fork")
+    started: list[tuple[BaseProcess, Connection]] = []
+    try:
+        for share in shares:
+            ours, theirs = context.Pipe()
+            process: BaseProcess = context.Process(target=serve, args=(*share, theirs), daemon=True)
+            process.start()
+            theirs.close()
+            started.append((process, ours))
+        yield started
     finally:
-        for process in processes:
+        for process, pipe in started:
             process.kill()  # nothing, where it has ended
             process.join()
-        for pipe in pipes:
             pipe.close()
 
 
 def _serve(
-    work: Callable[[Sequence[Item]], Result], batches: Sequence[Sequence[Item]], sender: Connection
+    work: Callable[[Sequence[Item]], Result], batches: Sequence[Sequence[Item]], pipe: Connection
 ) -> None:
-    """The whole life of a process; the one that started it answers signals, and ends it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    """The whole life of a process."""
+    _begin()
     try:
         for batch in batches:
             answer: tuple[bool, Result | Exception]
@@ -147,6 +198,29 @@ def _serve(
                 answer = (False, work(batch))
             except Exception as error:
                 answer = (True, error)
-            sender.send_bytes(pickle.dumps(answer, pickle.HIGHEST_PROTOCOL))
-    except BrokenPipeError:  # it has ended, or wants no more
+            pipe.send_bytes(pickle.dumps(answer, pickle.HIGHEST_PROTOCOL))
+    except OSError:  # whoever started it has ended, or wants no more
         return
+
+
+def _serve_until_asked(
+    work: Callable[[Sequence[Item]], Result], batches: Sequence[Sequence[Item]], pipe: Connection
+) -> None:
+    """The whole life of a process that keeps its results until it is asked for them."""
+    _begin()
+    done: list[Result] = []
+    with suppress(Exception):  # whoever needs this batch and the others is told
+        for batch in batches:
+            if pipe.poll():
+                break
+            done.append(work(batch))
+    with suppress(EOFError, OSError):  # as above
+        pipe.recv_bytes()
+        pipe.send_bytes(pickle.dumps(done, pickle.HIGHEST_PROTOCOL))
+
+
+def _begin() -> None:
+    """The process that started this one answers signals, and ends it. Its objects are not looked through."""
+    gc.freeze()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -8,6 +8,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from visionlora.data.images import ImageFile
@@ -17,6 +18,7 @@ from visionlora.data.spellings import two_spellings
 from visionlora.data.split_names import SPLITS
 from visionlora.data.walk import by_parts
 from visionlora.errors import VisionLoraError
+from visionlora.lazy import garbage_kept
 
 MOST_TEST = 2000
 """So many test images give top-1 to about 0.02."""
@@ -37,6 +39,11 @@ class FoundImages:
     layout: str = ""
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes that train has, sorted."""
+        return tuple(sorted({name for image in self.images.get("train", ()) for name in image.names}))
 
 
 @dataclass(frozen=True)
@@ -205,11 +212,16 @@ def k_folds(
 def hashed(image: ImageFile, root: Path, seed: int) -> bytes:
     """A number for an image's place in an order, a function of the seed and its path below ``root``."""
     # Paths compare and cut several times slower than strings.
-    name, top = str(image.path), os.path.join(root, "")  # noqa: PTH118
-    name = name.removeprefix(top).replace(os.sep, "/")
+    name = str(image.path).removeprefix(_start_of(root)).replace(os.sep, "/")
     return hashlib.sha256(f"{seed}/{name}".encode(errors="surrogateescape")).digest()
 
 
+@lru_cache(maxsize=8)
+def _start_of(root: Path) -> str:
+    return os.path.join(root, "")  # noqa: PTH118
+
+
+@garbage_kept()
 def make_folder(
     found: FoundImages,
     *,
@@ -257,7 +269,7 @@ def make_folder(
             notes = (*notes, f"{len(together):,} {words}")
     folder = ImageFolder(
         root=root,
-        classes=tuple(sorted(classes["train"])),
+        classes=found.classes,
         train=tuple(train),
         val=tuple(val),
         test=tuple(in_order["test"]),

@@ -67,6 +67,17 @@ def key_of(path: Path) -> bytes:
     return os.fsencode(os.path.abspath(path))  # noqa: PTH100 - links are told apart
 
 
+def any_below(store: sqlite3.Connection, folder: Path) -> bool:
+    """Whether there is a file below a folder in the table."""
+    start = os.fsencode(os.path.join(os.path.abspath(folder), ""))  # noqa: PTH100, PTH118
+    end = start[:-1] + bytes([start[-1] + 1])
+    try:
+        found = store.execute("SELECT 1 FROM files WHERE path > ? AND path < ? LIMIT 1", (start, end))
+        return found.fetchone() is not None
+    except sqlite3.Error:
+        return False
+
+
 def rows_of(store: sqlite3.Connection, paths: Collection[Path], columns: str) -> dict[Path, tuple[Any, ...]]:
     """((size, changed), ``columns``) of those files that are in the table; {} where it is damaged."""
     found: dict[bytes, tuple[Any, ...]] = {}

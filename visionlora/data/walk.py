@@ -87,6 +87,18 @@ def entries(folder: Path) -> Entries:
     return Entries(tuple(folders), tuple(images), tuple(others))
 
 
+def names_in(folder: Path) -> set[str]:
+    """The names of all that lies directly in ``folder``, in a tenth of the time of :func:`entries`.
+
+    Raises:
+        VisionLoraError: the folder cannot be read.
+    """
+    try:
+        return set(retried(folder, lambda: os.listdir(folder)))  # noqa: PTH208 - names alone
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+
+
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()

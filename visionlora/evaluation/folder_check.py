@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from visionlora.data.ahead import Early
 from visionlora.data.config import DataConfig
 from visionlora.data.findings import Finding, FolderReport, Output
 from visionlora.data.folders import find, scan_images
@@ -61,6 +62,7 @@ def check_folder(
     cache: bool,
     console: Console,
     separator: str | None = None,
+    early: Early = dict,
 ) -> tuple[ImageFolder, FolderReport]:
     """The folder, and what was found in it.
 
@@ -75,6 +77,7 @@ def check_folder(
         console: where progress is shown.
         separator: between the labels of an image (``data.separator``); None: it has one. With several, no
             output of a network is looked up, and no image is taken for mislabelled.
+        early: of :func:`visionlora.data.ahead.reading_ahead`.
 
     Raises:
         VisionLoraError: nothing can be found, or an unknown network.
@@ -83,6 +86,7 @@ def check_folder(
         found = find(data.root, class_name=data.class_name, separator=separator, class_from=data.class_from)
         other_images = {role: scan_images(folders) for role, folders in others.items() if folders}
     known = _outputs_of(model) if separator is None else None
+    outputs = {} if known is None else describe_outputs(found.classes, *known)
     ours = [found.images.get(split, ()) for split in SPLITS]
     files = [image.path for some in (*ours, *other_images.values()) for image in some]
     strays = strays if separator is None else False
@@ -92,14 +96,12 @@ def check_folder(
     views = Views(pocket_preprocessing()) if with_views else None
     with progress(console, "reading images") as advance:
         kept = cache_directory() if cache else None
-        seen = fingerprints(files, kept, advance, views)
+        seen = fingerprints(files, kept, advance, views, early())
     folder, problems = make_folder(
         found, val_fraction=data.val_fraction, seed=seed, copies_among=lambda paths: same_images(paths, seen)
     )
-    outputs = {}
     said: list[str] = []
     if known is not None:
-        outputs = describe_outputs(folder.classes, *known)
         said += _said_of_auto(model, outputs)
     else:
         problems += _one_label_each(folder)
@@ -113,15 +115,14 @@ def check_folder(
         labelled = [images[place] for place in readable]
         features = _features([image.path for image in labelled], asked, cache, console, views)
         far = far_from_class(features, [image.label or "" for image in labelled])
-    with garbage_kept():
-        report = inspect_folder(
-            folder,
-            problems=problems,
-            others=other_images,
-            outputs=outputs,
-            strays=[replace(one, place=readable[one.place]) for one in far],
-            seen=seen,
-        )
+    report = inspect_folder(
+        folder,
+        problems=problems,
+        others=other_images,
+        outputs=outputs,
+        strays=[replace(one, place=readable[one.place]) for one in far],
+        seen=seen,
+    )
     findings = (*report.findings, _NOT_SEARCHED) if left_out else report.findings
     return folder, replace(report, findings=findings, notes=(*report.notes, *said))
 

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Sequence
 
 from visionlora.data.findings import Output
 from visionlora.data.wordnet import FIELDS, definition, kinds_among, more_usual_meaning
+from visionlora.lazy import garbage_kept
 from visionlora.models.classes import AmbiguousClass, UnknownClass, find_class
 
 _SOME = 3
 """Outputs that are named where many are kinds of one class."""
 
 
+@garbage_kept()
 def describe_outputs(
     classes: Iterable[str], categories: Sequence[str], wnids: Sequence[str]
 ) -> dict[str, Output]:
