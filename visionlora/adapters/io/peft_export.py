@@ -8,7 +8,7 @@ as `modules_to_save`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,6 +64,38 @@ def save_peft(
     model = unwrapped(model)
     layers = {name: layer for name, layer in require_adapters(model).items() if layer.active}
     native = _native(model, layers)
+    merged, biases = _other_changes(layers, native)
+    if not native:
+        raise LoraError(
+            "PEFT has no form for any of the layers' changes, and needs one: merge the adapter, or "
+            "compress it with visionlora combine rank=N."
+        )
+    whole = _modules(model, merged)
+    kept, lone = replaced_by_module(model, modules_to_save)
+    if lone:
+        raise LoraError(f"PEFT has no place for changes of {listed(lone)}: merge the adapter instead.")
+    _check_names([*kept, *whole], native)
+    tensors = _tensors(model, native, kept, whole, biases)
+    changes_base = not native.keys().isdisjoint(biases)
+    own = dict(extra or {})
+    if not changes_base:
+        own.setdefault("fingerprint", base_fingerprint(model, [*kept, *whole]))
+    config = config_to_peft(
+        model,
+        native,
+        {site: layers[site] for site in native},
+        own,
+        base_model=base_model,
+        modules_to_save=[*kept, *whole],
+        bias=_bias_kind(native) if changes_base else "none",
+    )
+    return PeftDirectory(write(Path(directory), tensors, config), merged)
+
+
+def _other_changes(
+    layers: Mapping[str, AdaptedLayer], native: Collection[str]
+) -> tuple[list[str], dict[str, Tensor]]:
+    """The layers that are written with their adapters merged, and the biases that adapters change."""
     merged, biases = [], {}
     for name, layer in layers.items():
         if isinstance(layer, AdaptedNorm):
@@ -76,16 +108,17 @@ def save_peft(
             biases[name] = changed_bias(layer, changes).detach()
         if name not in native and (changes or layer.active_adapters() or layer.sites[0].part):
             merged.append(name)
-    if not native:
-        raise LoraError(
-            "PEFT has no form for any of the layers' changes, and needs one: merge the adapter, or "
-            "compress it with visionlora combine rank=N."
-        )
-    whole = _modules(model, merged)
-    kept, lone = replaced_by_module(model, modules_to_save)
-    if lone:
-        raise LoraError(f"PEFT has no place for changes of {listed(lone)}: merge the adapter instead.")
-    _check_names([*kept, *whole], native)
+    return merged, biases
+
+
+def _tensors(
+    model: nn.Module,
+    native: Mapping[str, Adapter],
+    kept: Iterable[str],
+    whole: Iterable[str],
+    biases: Mapping[str, Tensor],
+) -> dict[str, Tensor]:
+    """The tensors of the file by PEFT's names: adapters, modules as they are and merged ones, and biases."""
     tensors = {
         f"{PREFIX}{site}.{part}": one for site, lora in native.items() for part, one in lora.to_peft().items()
     }
@@ -94,24 +127,12 @@ def save_peft(
         tensors |= {f"{PREFIX}{name}.{key}": one for key, one in modules[name].state_dict().items()}
     for name in whole:
         tensors |= {f"{PREFIX}{name}.{key}": one for key, one in _merged_state(modules[name]).items()}
-    changed = {name: bias for name, bias in biases.items() if name in native}
-    tensors |= {f"{PREFIX}{name}.base_layer.bias": bias for name, bias in changed.items()}
     for name, bias in biases.items():
+        if name in native:
+            tensors[f"{PREFIX}{name}.base_layer.bias"] = bias
         if f"{PREFIX}{name}.bias" in tensors:
             tensors[f"{PREFIX}{name}.bias"] = bias
-    own = dict(extra or {})
-    if not changed:
-        own.setdefault("fingerprint", base_fingerprint(model, [*kept, *whole]))
-    config = config_to_peft(
-        model,
-        native,
-        {site: layers[site] for site in native},
-        own,
-        base_model=base_model,
-        modules_to_save=[*kept, *whole],
-        bias=_bias_kind(native) if changed else "none",
-    )
-    return PeftDirectory(write(Path(directory), tensors, config), merged)
+    return tensors
 
 
 def _native(model: nn.Module, layers: Mapping[str, AdaptedLayer]) -> dict[str, Adapter]:
