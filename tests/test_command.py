@@ -168,7 +168,7 @@ launch(lambda config: print("x" * 100_000) or 0, COMMAND)
 
 
 @pytest.mark.parametrize(
-    ("words", "code"), [(("-c", PRINTING), 1), (("-m", "visionlora", "--help"), 0)], ids=("result", "help")
+    ("words", "code"), [(("-c", PRINTING), 141), (("-m", "visionlora", "--help"), 0)], ids=("result", "help")
 )
 def test_a_reader_that_has_seen_enough_gets_no_message(words: tuple[str, ...], code: int) -> None:
     started = [sys.executable, *words]

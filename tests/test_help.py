@@ -6,12 +6,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from PIL import Image
 
 from tests.conftest import Left
 from tests.test_options import COMMANDS
 from visionlora import __version__
+from visionlora.check import COMMAND as CHECK
+from visionlora.command import end_unread
 from visionlora.options import takes
 from visionlora.settings import groups_of, keys_of
 
@@ -130,6 +136,9 @@ def test_help_without_a_name_is_about_the_whole_command(command: Command, line: 
         (["train", "--data", "my images"], "did you mean 'data.root=my images'?"),
         (["train", "my images"], "did you mean 'data.root=my images'?"),
         (["train", "output=my runs/1"], "did you mean 'hydra.run.dir=my runs/1'?"),
+        ("predict model.weights=F", "did you mean weights=F?"),
+        ("evaluate model.name=vgg19", "did you mean model=vgg19?"),
+        ("merge model.name.x=1", "there is no configuration key"),
         (["train", "data=my images"], "for a folder set 'data.root=my images'"),
     ],
 )
@@ -153,6 +162,29 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: object) -> None:
     done = subprocess.run(line, shell=True, capture_output=True, text=True, cwd=str(tmp_path))
     assert done.stdout.startswith("visionlora train: ")
     assert not done.stderr
+
+
+@pytest.mark.parametrize(("name", "says"), [("train", True), ("check", False)])
+def test_a_command_whose_reader_has_ended_has_the_code_of_sigpipe(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], name: str, says: bool
+) -> None:
+    class Job:
+        runtime = SimpleNamespace(output_dir="a/run")
+
+    monkeypatch.setattr("hydra.core.hydra_config.HydraConfig.get", Job)
+    with pytest.raises(SystemExit) as end:
+        end_unread(replace(CHECK, name=name))
+    assert end.value.code == 141
+    assert ("resume=a/run continues it" in capfd.readouterr().err) is says
+
+
+def test_a_check_whose_reader_has_ended_says_nothing(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (20, 20), "red" if name == "cat" else "blue").save(tmp_path / name / "a.png")
+    line = f"{sys.executable} -m visionlora check data.root={tmp_path} strays=false; echo $? >&2"
+    done = subprocess.run(f"({line}) | true", shell=True, capture_output=True, text=True, cwd=tmp_path)
+    assert done.stderr.split() == ["141"]
 
 
 @pytest.mark.parametrize("width", ["40", "80", "300"])

@@ -106,8 +106,8 @@ class Arguments:
             # Hydra adds keys to a mapping only when it is told to.
             sign = "++" if isinstance(self.keys[key].default, Mapping) else sign
             return f"{sign}{key}={self._value(self.keys[key], value)}"
-        mapping = next((name for name in self.keys if key.startswith(f"{name}.")), None)
-        if mapping is not None:
+        section = next((name for name in self.keys if key.startswith(f"{name}.")), None)
+        if section is not None and isinstance(self.keys[section].default, Mapping):
             return f"++{key}={_parsable(key, value)}"
         if key in self.groups:
             self._check_preset(self.groups[key], value)
@@ -209,7 +209,8 @@ def closest(key: str, keys: Mapping[str, Key], groups: Collection[str] = ()) -> 
     found = [name for one in similar for name in within if name.rpartition(".")[2] == one]
     if not section:
         found += difflib.get_close_matches(word, groups, n=1, cutoff=0.7)
-    return (found or difflib.get_close_matches(key, keys, n=1, cutoff=0.8))[:3]
+    found = found or difflib.get_close_matches(key, keys, n=1, cutoff=0.8)
+    return (found or [name for name in (section,) if name in keys])[:3]
 
 
 def is_called(key: Key, word: str) -> bool:

@@ -30,6 +30,9 @@ from visionlora.text import make_streams_safe, printable
 
 Task = Callable[[DictConfig], int]
 
+UNREAD = 141
+"""The exit code of a command whose output nobody reads any more: 128 and SIGPIPE, as shells have it."""
+
 
 @dataclass(frozen=True)
 class Command:
@@ -86,7 +89,7 @@ def _launch(task: Task, command: Command) -> NoReturn:
     def guarded(config: DictConfig) -> float | None:
         nonlocal exit_code, started
         started = True
-        code = _run(task, config)
+        code = _run(command, task, config)
         exit_code = max(exit_code, code)
         return record_job(code) if in_sweep() else None
 
@@ -116,7 +119,7 @@ def _set_environment() -> None:
     logging.raiseExceptions = False
 
 
-def _run(task: Task, config: DictConfig) -> int:
+def _run(command: Command, task: Task, config: DictConfig) -> int:
     """The task's exit code, or that of its error in a sweep, whose other runs go on. Otherwise the error ends
     the process here: inside Hydra's own handler it would be reported twice."""
     register_resolvers()  # a launcher may have started another process for it
@@ -126,7 +129,7 @@ def _run(task: Task, config: DictConfig) -> int:
     except Exception as error:
         if isinstance(error, BrokenPipeError) and nobody_reads():
             print_to_nobody()
-            sys.exit(1)  # as rich ends a command
+            end_unread(command)
         known = in_words(error)
         if known is None:
             raise
@@ -134,6 +137,10 @@ def _run(task: Task, config: DictConfig) -> int:
             fail(str(known), known.exit_code)
         complain(str(known))
         return known.exit_code
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # rich ends a command with code 1
+            end_unread(command)
+        raise
 
 
 def failed_jobs() -> int:
@@ -230,6 +237,17 @@ def show(text: str) -> None:
 def print_to_nobody() -> None:
     """The interpreter flushes once more when it ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def end_unread(command: Command) -> NoReturn:
+    """End a command whose output nobody reads any more, with the code of SIGPIPE. A training says so: its
+    reader (``head``) may have ended by accident."""
+    if command.name == "train":
+        from hydra.core.hydra_config import HydraConfig
+
+        folder = HydraConfig.get().runtime.output_dir
+        complain(f"what read the output has ended, and the training with it; resume={folder} continues it")
+    sys.exit(UNREAD)
 
 
 def nobody_reads() -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 MOST_LETTERS = 4000
 """Of a message."""
@@ -20,6 +21,17 @@ class VisionLoraError(Exception):
         # Libraries repeat what they read in their messages, and a file may hold a name of any length.
         text = super().__str__()
         return text if len(text) <= MOST_LETTERS else f"{text[: MOST_LETTERS - 500]} ... {text[-400:]}"
+
+
+@contextmanager
+def about(option: str) -> Iterator[None]:
+    """Inside, errors name the option that names the files."""
+    try:
+        yield
+    except VisionLoraError as error:
+        if option not in str(error):
+            error.args = (f"{option}: {error}",)
+        raise
 
 
 class MachineFault(VisionLoraError):

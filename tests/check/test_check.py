@@ -71,6 +71,18 @@ def test_a_folder_that_cannot_be_understood_is_one_line(command: Command, tmp_pa
     assert "there is no folder" in left.err
 
 
+@pytest.mark.parametrize(
+    "key", ["data.root", "retention.anchors", "retention.root", "contrast.anchors", "contrast.root"]
+)
+def test_a_missing_folder_is_named_with_its_option(
+    command: Command, draw: Draw, tmp_path: Path, key: str
+) -> None:
+    draw("images/cat/1.png")
+    gone = f"[{tmp_path / 'gone'}]" if key.endswith("anchors") else tmp_path / "gone"
+    left = command("check", f"data.root={tmp_path / 'images'}", f"{key}={gone}")
+    assert (left.code, left.err.partition(" there is")[0]) == (2, f"error: {key}:")
+
+
 def test_a_report_that_is_no_page_is_refused(command: Command, tmp_path: Path) -> None:
     left = command("check", f"data.root={tmp_path}", "report=check.pdf")
     assert left.code == 2

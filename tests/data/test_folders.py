@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -107,7 +108,7 @@ def message(root: Path, **options: str) -> str:
 def test_a_missing_folder_is_named_with_the_one_that_was_meant(draw: Draw, tmp_path: Path) -> None:
     draw("goldfish/a/1.png")
     assert message(tmp_path / "goldfsih") == (
-        f"there is no folder {tmp_path / 'goldfsih'}; did you mean {tmp_path / 'goldfish'}?"
+        f"data.root: there is no folder {tmp_path / 'goldfsih'}; did you mean {tmp_path / 'goldfish'}?"
     )
     assert "give a folder laid out as" in message(tmp_path / "quite" / "wrong")
 
@@ -282,6 +283,18 @@ def test_an_address_of_a_file_is_its_path(draw: Draw, tmp_path: Path, before: st
     draw("my pets/dog/b.png")
     address = f"{before}{tmp_path}/my%20pets"
     assert scan(address).classes == ("cat", "dog")
+
+
+@pytest.mark.parametrize("form", ["[{a},{b}]", "{a}, {b}", "['{a}', '{b}']"])
+def test_several_folders_are_refused_with_what_to_do(draw: Draw, tmp_path: Path, form: str) -> None:
+    for place, path in enumerate(("a/cat/1.png", "a/dog/2.png", "b/cat/3.png", "b/dog/4.png")):
+        draw(path, colour=(60 * place, 0, 0))
+    said = message(form.format(a=tmp_path / "a", b=tmp_path / "b"))  # type: ignore[arg-type]
+    assert said.startswith("data.root is one folder, and ")
+    command = said.partition("become one: ")[2].partition(", then")[0]
+    subprocess.run(command, shell=True, check=True, cwd=tmp_path)
+    found = scan(tmp_path / "all")
+    assert (found.classes, len(found.train) + len(found.val)) == (("cat", "dog"), 4)
 
 
 def test_a_home_of_nobody_is_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,14 +17,14 @@ from visionlora.data.layout import recognise
 from visionlora.data.layout_hints import describe_splits_beside
 from visionlora.data.names_of_classes import above, with_names
 from visionlora.data.read_layout import read_layout
-from visionlora.data.root import as_written, refuse_missing
+from visionlora.data.root import as_written, refuse_missing, refuse_several
 from visionlora.data.several_labels import count_labels
 from visionlora.data.spellings import in_one_form, two_spellings
 from visionlora.data.split_lists import split_by_lists
 from visionlora.data.splits import FoundImages, ImageFolder, make_folder
 from visionlora.data.table import read_table
 from visionlora.data.walk import entries, has_images, is_image, kinds, skipped_notes, walk, warn_of_skipped
-from visionlora.errors import VisionLoraError
+from visionlora.errors import VisionLoraError, about
 
 _log = logging.getLogger(__name__)
 
@@ -134,7 +134,9 @@ def _found_in(
         notes += describe_twice(_classes(images))
         notes += _counted(images, by)
         return FoundImages(root, images, layout=table.layout, notes=tuple(notes))
-    refuse_missing(root)
+    refuse_several(root)
+    with about("data.root"):
+        refuse_missing(root)
     if names:
         return read_file_names(root, notes)
     layout = recognise(root, class_name, by is not None)

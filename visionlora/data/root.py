@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import shlex
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -36,6 +37,24 @@ def as_written(root: str | Path) -> Path:
             f"{text} is an address, which is not downloaded; download it, and give a folder"
         )
     return with_home(path) if text.startswith("~") else path
+
+
+def refuse_several(root: str | Path) -> None:
+    """Refuse a list of folders, of which ``data.root`` takes one.
+
+    Raises:
+        VisionLoraError: says what to do.
+    """
+    text = str(root)
+    parts = [part.strip(" '\"") for part in text.strip("[]").split(",")]
+    if os.path.lexists(text) or len(parts) < 2 or not all(map(os.path.isdir, parts)):
+        return
+    each = " ".join(shlex.quote(f"{part}/.") for part in parts)
+    raise VisionLoraError(
+        f"data.root is one folder, and {text} are {len(parts)}; put them into one, where classes of one name "
+        f"become one: mkdir all && cp -r {each} all, then data.root=all (files of one name overwrite each "
+        "other; a CSV of paths and labels needs no copies)"
+    )
 
 
 def refuse_missing(folder: Path) -> None:

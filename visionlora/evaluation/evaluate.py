@@ -28,7 +28,7 @@ from visionlora.data import (
 from visionlora.data.config import DataConfig
 from visionlora.data.manifest import not_among, of_role, read_manifest
 from visionlora.device import choose_device
-from visionlora.errors import VisionLoraError
+from visionlora.errors import VisionLoraError, about
 from visionlora.evaluation.config import EvaluateConfig
 from visionlora.evaluation.evaluate_labels import (
     gives_several_labels,
@@ -143,7 +143,8 @@ def _inputs(
     loader = _loader(restored, images, targets, size)
     old = _old_images(restored, retention_root)
     old_loader = _loader(restored, old, _targets(restored, old), size) if old else None
-    others = scan_images([Path(contrast_root)]) if contrast_root is not None and restored.classes else ()
+    with about("contrast.root"):
+        others = scan_images([Path(contrast_root)]) if contrast_root and restored.classes else ()
     contrast_loader = _loader(restored, others, None, size) if others else None
     outputs = sorted(set(targets.values()))
     return _Inputs(images, loader, outputs, old, old_loader, others, contrast_loader)
@@ -275,7 +276,8 @@ def _old_images(restored: TrainedModel, root: str | None) -> tuple[ImageFile, ..
         if root not in ("auto", None):
             raise VisionLoraError("retention.root: head new has none of the old outputs; leave it out")
         return ()
-    return scan_known(Path(folder))
+    with about("retention.root"):
+        return scan_known(Path(folder))
 
 
 def _changes(restored: TrainedModel, loader: ImageLoader | None, mirrored: bool) -> Changes | None:

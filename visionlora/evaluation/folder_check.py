@@ -24,7 +24,7 @@ from visionlora.data.several_labels import require_several
 from visionlora.data.split_names import SPLITS
 from visionlora.data.splits import ImageFolder, make_folder
 from visionlora.data.walk import watched
-from visionlora.errors import VisionLoraError
+from visionlora.errors import VisionLoraError, about
 from visionlora.lazy import garbage_kept
 from visionlora.models.class_outputs import describe_outputs
 from visionlora.models.config import ModelConfig
@@ -40,6 +40,10 @@ from visionlora.paths import cache_directory
 from visionlora.report.progress import progress
 from visionlora.text import listed
 
+_KEYS = {
+    "anchors": "retention.anchors", "negatives": "contrast.anchors", "retention": "retention.root",
+    "contrast": "contrast.root",
+}  # fmt: skip
 SMALL = 2000
 """Images up to which ``strays=auto`` asks pocket about each of them."""
 _WITH_POCKET = "mislabelled images were looked for by pocket, a small network; strays=true asks {}"
@@ -84,7 +88,10 @@ def check_folder(
     """
     with progress(console, "looking for images", "files") as advance, watched(advance), garbage_kept():
         found = find(data.root, class_name=data.class_name, separator=separator, class_from=data.class_from)
-        other_images = {role: scan_images(folders) for role, folders in others.items() if folders}
+        other_images = {}
+        for role, folders in others.items():
+            with about(_KEYS[role]):
+                other_images.update({role: scan_images(folders)} if folders else {})
     known = _outputs_of(model) if separator is None else None
     outputs = {} if known is None else describe_outputs(found.classes, *known)
     ours = [found.images.get(split, ()) for split in SPLITS]

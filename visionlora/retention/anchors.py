@@ -14,7 +14,7 @@ from torch import Tensor
 from visionlora.data import ImageFile, ImageLoader, scan_images, scan_known
 from visionlora.data.identity import identities
 from visionlora.data.loaders import ImageLoaders
-from visionlora.errors import VisionLoraError
+from visionlora.errors import VisionLoraError, about
 from visionlora.models import Backbone, find_class
 from visionlora.models.upper_layers import multiplications
 from visionlora.notices import Notices
@@ -57,7 +57,8 @@ def anchor_sources(
     folders = list(own_folders) if options.anchors == "auto" else [Path(folder) for folder in options.anchors]
     sources: Sources = []
     for folder in folders:
-        sources.append(scan_images([folder]))
+        with about("retention.anchors"):
+            sources.append(scan_images([folder]))
         notices.say(f"{len(sources[-1])} anchor images from {folder}")
     if not sources and options.generated:
         notices.say(
@@ -220,7 +221,8 @@ def retention_loader(
     if folder is None:
         notices.say("no retention folder (retention.root): forgetting is not measured")
         return None
-    images = scan_known(folder)
+    with about("retention.root"):
+        images = scan_known(folder)
     names = {image.label for image in images if image.label is not None}
     try:
         targets = {name: find_class(name, backbone.categories, backbone.wnids) for name in names}

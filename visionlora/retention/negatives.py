@@ -11,7 +11,7 @@ from visionlora.data import ImageFile, ImageLoader, scan_images
 from visionlora.data.loaders import ImageLoaders
 from visionlora.data.spellings import folded
 from visionlora.data.wordnet import are_related, meanings
-from visionlora.errors import VisionLoraError
+from visionlora.errors import VisionLoraError, about
 from visionlora.models import find_class
 from visionlora.notices import Notices
 from visionlora.paths import shipped
@@ -41,7 +41,9 @@ def contrast_loader(root: str | None, loaders: ImageLoaders, notices: Notices) -
     if root is None:
         notices.say("no contrast folder (contrast.root): the false-positive rate is not measured")
         return None
-    return loaders.plain("contrast", scan_images([Path(root)]))
+    with about("contrast.root"):
+        images = scan_images([Path(root)])
+    return loaders.plain("contrast", images)
 
 
 def negative_images(
@@ -71,7 +73,9 @@ def negative_images(
     if options.anchors != "auto":
         found: list[Anchor] = []
         for folder in map(Path, options.anchors):
-            others, own = without_trained(scan_images([folder]), folder, classes, wnids)
+            with about("contrast.anchors"):
+                images = scan_images([folder])
+            others, own = without_trained(images, folder, classes, wnids)
             found += others
             notices.say(f"{counted(len(others), 'image')} of other things from {folder}")
             if own:
