@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from visionlora.data import index, store
-from visionlora.data.duplicates import exact_groups, near_groups
+from visionlora.data.duplicates import Comparison, exact_groups, near_groups
 from visionlora.data.fingerprint import Fingerprint, fingerprints_of, sample
 from visionlora.data.index import fingerprints
 from visionlora.paths import shipped
@@ -96,6 +96,21 @@ def test_twenty_thousand_hashes_are_searched_in_seconds() -> None:
     started = time.process_time()
     assert near_groups(found) == []
     assert time.process_time() - started < 20
+
+
+def test_images_are_compared_once_in_whatever_order_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    thumbnail = bytes(range(256)) + bytes(48)
+    alike = [Fingerprint(name, 0, thumbnail, 64, 64) for name in (b"a", b"b", b"a")]
+    other = Fingerprint(b"c", 2**64 - 1, thumbnail, 64, 64)
+    comparison = Comparison()
+    assert comparison([other, *alike]) == near_groups([other, *alike]) == [[1, 2]]
+    again = [alike[1], other, alike[2], alike[0]]
+    expected = near_groups(again)
+    with monkeypatch.context() as patch:
+        patch.setattr("visionlora.data.duplicates._joined", None)
+        assert comparison(again) == expected == [[0, 2]]
+    assert comparison([other, alike[0]]) == []
+    assert comparison([]) == []
 
 
 def test_a_film_of_which_all_frames_are_similar_is_one_group_in_seconds() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from visionlora.data.duplicates import exact_groups, near_groups
+from visionlora.data.duplicates import Comparison, exact_groups
 from visionlora.data.findings import Finding, SeenImage, counted
 from visionlora.data.fingerprint import Fingerprint
 
@@ -34,10 +34,12 @@ _KINDS = {
 }  # fmt: skip
 
 
-def comparisons(images: Sequence[SeenImage], found: Sequence[Fingerprint]) -> list[Finding]:
+def comparisons(
+    images: Sequence[SeenImage], found: Sequence[Fingerprint], comparison: Comparison
+) -> list[Finding]:
     """Findings about equal and similar images, each group under the worst thing that it means."""
     groups: dict[tuple[str, bool], list[tuple[SeenImage, ...]]] = {}
-    for equal, places in ((True, exact_groups(found)), (False, near_groups(found))):
+    for equal, places in ((True, exact_groups(found)), (False, comparison(found))):
         for group in places:
             members = tuple(
                 sorted((images[place] for place in group), key=lambda image: (image.role, image.path))

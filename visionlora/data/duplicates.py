@@ -41,20 +41,34 @@ def near_groups(images: Sequence[Fingerprint]) -> list[list[int]]:
     by its hash is compared by its thumbnail. Equal files are represented by the first one. Images of one
     colour, and ones that cannot be read, are left out.
     """
-    first: dict[bytes, int] = {}
-    for place, image in enumerate(images):
-        if image.error is None and not image.flat:
-            first.setdefault(image.digest, place)
-    places = list(first.values())
-    if not places:
-        return []
-    hashes = np.array([images[place].hash for place in places], np.uint64)
-    thumbnails = np.frombuffer(b"".join(images[place].thumbnail for place in places), np.uint8)
-    root = _joined(hashes, thumbnails.reshape(len(places), -1))
-    groups: dict[int, list[int]] = defaultdict(list)
-    for place, top in zip(places, root.tolist(), strict=True):
-        groups[top].append(place)
-    return [group for group in groups.values() if len(group) > 1]
+    return Comparison()(images)
+
+
+class Comparison:
+    """:func:`near_groups` that compares images once, where the same are given in another order."""
+
+    def __init__(self) -> None:
+        self._tops: dict[bytes, int] = {}
+        """Digest -> a number that is the same for all images that are joined."""
+
+    def __call__(self, images: Sequence[Fingerprint]) -> list[list[int]]:
+        """:func:`near_groups` of the images."""
+        first: dict[bytes, int] = {}
+        for place, image in enumerate(images):
+            if image.error is None and not image.flat:
+                first.setdefault(image.digest, place)
+        if not first:
+            return []
+        if self._tops.keys() != first.keys():
+            different = [images[place] for place in first.values()]
+            hashes = np.array([image.hash for image in different], np.uint64)
+            thumbnails = np.frombuffer(b"".join(image.thumbnail for image in different), np.uint8)
+            root = _joined(hashes, thumbnails.reshape(len(different), -1))
+            self._tops = dict(zip(first, root.tolist(), strict=True))
+        groups: dict[int, list[int]] = defaultdict(list)
+        for digest, place in first.items():
+            groups[self._tops[digest]].append(place)
+        return [group for group in groups.values() if len(group) > 1]
 
 
 def _joined(hashes: NDArray[np.uint64], pixels: NDArray[np.uint8]) -> NDArray[np.int64]:

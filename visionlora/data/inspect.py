@@ -11,6 +11,7 @@ import numpy as np
 
 from visionlora.data.class_findings import number_findings, output_findings
 from visionlora.data.compare import comparisons
+from visionlora.data.duplicates import Comparison
 from visionlora.data.findings import (
     SEVERITIES,
     ClassRow,
@@ -47,6 +48,7 @@ def inspect_folder(
     cache: Path | None = None,
     progress: Progress | None = None,
     seen: Mapping[Path, Fingerprint] | None = None,
+    comparison: Comparison | None = None,
 ) -> FolderReport:
     """Read every image once and report all that may mislead a training.
 
@@ -59,6 +61,7 @@ def inspect_folder(
         cache: folder of the index of fingerprints; None: none is kept.
         progress: called with (images read, images in all).
         seen: fingerprints that are known already; None: they are made here.
+        comparison: that may have compared the images already.
     """
     files = [(split, image) for split in SPLITS for image in getattr(folder, split)]
     files += [(role, image) for role, images in (others or {}).items() for image in images]
@@ -72,7 +75,7 @@ def inspect_folder(
     findings = [
         *(Finding("error", "layout", problem.removeprefix(f"{folder.root}: ")) for problem in problems),
         *_unreadable(files, images),
-        *comparisons(images, found),
+        *comparisons(images, found, comparison or Comparison()),
         *output_findings(rows, images),
         *_strays(images, strays),
         *_contents(images, found),

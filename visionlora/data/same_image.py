@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from visionlora.data.copies import equal_digests, equal_files
-from visionlora.data.duplicates import near_groups
+from visionlora.data.duplicates import Comparison
 from visionlora.data.fingerprint import Fingerprint
 from visionlora.data.index import fingerprints
 from visionlora.paths import cache_directory
@@ -29,7 +29,11 @@ _OF_SOURCE = (
 """What Roboflow, Augmentor, WordPress and people call images that they have made of one."""
 
 
-def same_images(paths: Iterable[Path], seen: Mapping[Path, Fingerprint] | None = None) -> dict[Path, bytes]:
+def same_images(
+    paths: Iterable[Path],
+    seen: Mapping[Path, Fingerprint] | None = None,
+    comparison: Comparison | None = None,
+) -> dict[Path, bytes]:
     """path -> what it has in common with the others that are the same image; images without any are left out.
 
     These are equal files, images that look the same in another size, quality or format, and those whose names
@@ -39,6 +43,7 @@ def same_images(paths: Iterable[Path], seen: Mapping[Path, Fingerprint] | None =
     Args:
         paths: image files.
         seen: their fingerprints, if they are known; None: what is not in the cache is read.
+        comparison: remembers how similar they are.
     """
     files = list(dict.fromkeys(paths))
     alike: list[Sequence[Path]] = [*_of_one_source(files)]
@@ -46,7 +51,7 @@ def same_images(paths: Iterable[Path], seen: Mapping[Path, Fingerprint] | None =
         equal = equal_files(files)
     else:
         prints = fingerprints(files, cache_directory()) if seen is None else seen
-        near = near_groups([prints[path] for path in files])
+        near = (comparison or Comparison())([prints[path] for path in files])
         alike += [[files[place] for place in group] for group in near if len(group) <= _MOST_ALIKE]
         equal = equal_digests({path: prints[path].digest for path in files})
     by_key: dict[bytes, list[Path]] = defaultdict(list)

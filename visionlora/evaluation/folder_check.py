@@ -13,6 +13,7 @@ from rich.console import Console
 
 from visionlora.data.ahead import Early
 from visionlora.data.config import DataConfig
+from visionlora.data.duplicates import Comparison
 from visionlora.data.findings import Finding, FolderReport, Output
 from visionlora.data.folders import find, scan_images
 from visionlora.data.index import Views, fingerprints
@@ -104,9 +105,11 @@ def check_folder(
     with progress(console, "reading images") as advance:
         kept = cache_directory() if cache else None
         seen = fingerprints(files, kept, advance, views, early())
+    comparison = Comparison()
     folder, problems = make_folder(
-        found, val_fraction=data.val_fraction, seed=seed, copies_among=lambda paths: same_images(paths, seen)
-    )
+        found, val_fraction=data.val_fraction, seed=seed,
+        copies_among=lambda paths: same_images(paths, seen, comparison),
+    )  # fmt: skip
     said: list[str] = []
     if known is not None:
         said += _said_of_auto(model, outputs)
@@ -129,6 +132,7 @@ def check_folder(
         outputs=outputs,
         strays=[replace(one, place=readable[one.place]) for one in far],
         seen=seen,
+        comparison=comparison,
     )
     findings = (*report.findings, _NOT_SEARCHED) if left_out else report.findings
     return folder, replace(report, findings=findings, notes=(*report.notes, *said))
