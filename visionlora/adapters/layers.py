@@ -117,7 +117,8 @@ class AdaptedLayer(Swapped):
 
     def active_adapters(self, part: str = "") -> list[Adapter]:
         """The adapters of one weight that take part, in the order of their names' activation."""
-        return [one for name in self.active if (one := self.adapters_of(name).get(part)) is not None]
+        found = [self.adapters_of(name).get(part) for name in self.active]
+        return [adapter for adapter in found if adapter is not None]
 
     def weight_adapters(self, part: str = "") -> list[Adapter]:
         """The active adapters that change one weight."""
