@@ -84,14 +84,14 @@ def arrays_and_databases() -> Iterator[Case]:
         ("x.pt", b"PK\x03\x04", "objects of Python"),
         ("train.tfrecord-00000-of-00010", b"x", "databases; save each image as PNG"),
         ("x.beton", b"x", "databases; save each image as PNG"),
-        ("data.arrow", b"ARROW1", "tables of Arrow (a data set of Hugging Face?); save each image as PNG"),
-        ("train-00000-of-00001.parquet", b"PAR1", "into a folder of its class"),
+        ("data.arrow", b"ARROW1", "but a data set of Hugging Face; pip install datasets; python -c"),
+        ("train-00000-of-00001.parquet", b"PAR1", "and then data.root=unpacked"),
         ("train-images-idx3-ubyte.gz", gzip.compress(idx), "1 .gz file is one of archives; unpack them"),
         ("data.rar", b"Rar!", "1 .rar file is one of archives; unpack them"),
         ("data.dvc", b"outs:\n", "pointers of DVC to files elsewhere; dvc pull fetches them"),
     ):
         yield Case(f"a folder that holds {name}", called(content, f"d/{name}"), root="d", error=said)
-    yield Case("Hugging Face's save_to_disk", both(files("dataset_dict.json", "train/state.json", "test/state.json"), called(b"ARROW1", "train/data-00000-of-00001.arrow", "test/data-00000-of-00001.arrow")), error="2 .arrow files are tables of Arrow")  # fmt: skip
+    yield Case("Hugging Face's save_to_disk", both(files("dataset_dict.json", "train/state.json", "test/state.json"), called(b"ARROW1", "train/data-00000-of-00001.arrow", "test/data-00000-of-00001.arrow")), error="D.load_from_disk(")  # fmt: skip
     for name, content, said in (
         ("train-images-idx3-ubyte", idx, "it is an IDX file of arrays (MNIST's); give a folder of images"),
         ("data_batch_1", pickle.dumps({"data": b""}), "it is a Python pickle; give a folder of images"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,14 @@ from visionlora.data.splits import (
 from visionlora.errors import VisionLoraError
 
 ROOT = Path("/images")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_copies() -> Iterator[None]:
+    """The images are not there, so none is compared with others."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("visionlora.data.splits.same_images", lambda paths: {})
+        yield
 
 
 def images(counts: dict[str, int], root: Path = ROOT) -> list[ImageFile]:

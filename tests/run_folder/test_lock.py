@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -64,3 +65,18 @@ def in_child(folder: Path) -> str:
     os.close(told)
     with os.fdopen(answer) as file:
         return file.read()
+
+
+@pytest.mark.parametrize(("number", "code"), [(errno.EROFS, 4), (errno.EACCES, 2), (errno.EPERM, 2)])
+def test_a_folder_that_takes_no_lock_is_to_be_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: int
+) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(number, os.strerror(number), str(tmp_path / LOCK))
+
+    monkeypatch.setattr("visionlora.run_folder.lock.os.open", refuse)
+    with pytest.raises(VisionLoraError, match=f"{os.strerror(number)}; copy the folder") as caught:  # noqa: SIM117
+        with claimed(tmp_path):
+            pass
+    assert caught.value.exit_code == code
+    assert LOCK not in str(caught.value)

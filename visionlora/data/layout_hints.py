@@ -7,10 +7,11 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from visionlora.data.archive import NAMES, stem_of
+from visionlora.data.arrow import unpacked_by
 from visionlora.data.label_files import boxes_near, labels_below, pixels_in, table_near, unread_table
 from visionlora.data.not_images import is_part
 from visionlora.data.split_names import GENERIC, split_name
-from visionlora.data.walk import entries, has_images, hints, kinds, names_in
+from visionlora.data.walk import entries, has_images, hints, kinds, names_in, walk
 from visionlora.data.words_of_names import first_words, last_words
 from visionlora.text import in_words, listed
 
@@ -22,6 +23,8 @@ def describe_empty(folder: Path, others: Sequence[Path]) -> str:
     """Why a folder has nothing to learn from."""
     if part := next((path for path in others if is_part(path.name)), None):
         return f"{folder} holds no images{kinds(others)}; {part.name} is a part of an archive: unpack that"
+    if commands := unpacked_by(folder, walk(folder)[1]):
+        return f"{folder} holds no images{kinds(others)}, but a data set of Hugging Face; {commands}"
     if known := hints(others):
         return f"{folder} holds no images{kinds(others)}; {known[0]}"
     if table := pixels_in(others):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from visionlora.data.annotation_files import cvat
+from visionlora.data.arrow import unpacked_by
 from visionlora.data.formats import SUFFIXES as IMAGE_SUFFIXES
 from visionlora.data.formats import is_image_name, sniff
 from visionlora.data.json_rows import json_lines, json_table, tool_rows, with_objects
@@ -68,7 +69,8 @@ def read_rows(path: Path) -> Rows:
     if b"train" in keys and keys & _SET:
         raise VisionLoraError(f"{path} describes a data set; give its folder: data.root={path.parent}")
     if suffix in _SHEETS:
-        raise VisionLoraError(f"{path} is a table of {_SHEETS[suffix]}; save it as CSV (UTF-8)")
+        images = f"; if it holds the images, {commands}" if (commands := unpacked_by(path)) else ""
+        raise VisionLoraError(f"{path} is a table of {_SHEETS[suffix]}; save it as CSV (UTF-8){images}")
     if suffix in IMAGE_SUFFIXES:
         raise VisionLoraError(f"{path} is an image; give its folder, and what it shows: data.class_name=NAME")
     if suffix not in SUFFIXES and (is_part(path.name) or not is_unknown(suffix) or not _is_text(path)):

@@ -21,7 +21,7 @@ from visionlora.data.archive import is_archive
 from visionlora.data.root import as_written, close_to
 from visionlora.data.walk import watched
 from visionlora.device import choose_device
-from visionlora.errors import VisionLoraError
+from visionlora.errors import VisionLoraError, about
 from visionlora.evaluation.config import PredictConfig
 from visionlora.evaluation.mirrored import Mirrored
 from visionlora.evaluation.prediction_file import ImagePrediction, PredictionWriter
@@ -137,7 +137,8 @@ def find_images(images: str, key: str = "images") -> tuple[ImageFile, ...]:
     path = as_written(images)
     try:
         if path.is_dir() or is_archive(path):
-            return scan_images([path])
+            with about(key):
+                return scan_images([path])
         if path.is_file():
             return (ImageFile(path, None),)
     except OSError as error:

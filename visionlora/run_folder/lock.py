@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from visionlora.errors import VisionLoraError
+from visionlora.errors import MachineFault, VisionLoraError
+from visionlora.files import DISK_FAULTS
 
 LOCK = ".lock"
 
@@ -45,7 +47,16 @@ def claimed(folder: Path) -> Iterator[None]:
 def _locked(path: Path) -> int:
     """The descriptor of the lock file, locked, with this process's name in it."""
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+                raise
+            kind = MachineFault if error.errno in DISK_FAULTS else VisionLoraError
+            raise kind(
+                f"{path.parent} cannot be written into: {error.strerror}; copy the folder to where you can "
+                f"write (cp -r {shlex.quote(str(path.parent))} COPY), and name the copy"
+            ) from error
         try:
             _lock(descriptor)
         except OSError as error:
