@@ -107,22 +107,22 @@ class FilesByName:
         self._numbered: dict[int, list[Path]] = defaultdict(list)
         images, others = walk(self._top)
         self._packed = [file.name for file in others if file.name.casefold().endswith(ARCHIVES)]
-        self._others = {_folded(file.stem): file for file in others if hints([file])}
+        self._others = {folded_name(file.stem): file for file in others if hints([file])}
         for file in images:
-            stem = _folded(file.stem)
-            for name in {_folded(file.name), stem}:
+            stem = folded_name(file.stem)
+            for name in {folded_name(file.name), stem}:
                 self._files[name].append(file)
             if number := _WHOLE.fullmatch(stem):
                 self._numbered[int(number[1])].append(file)
 
     def has(self, name: str) -> bool:
         """Whether some file has the name of this path, with or without a suffix."""
-        name = _folded(name.replace("\\", "/").rpartition("/")[2])
+        name = folded_name(name.replace("\\", "/").rpartition("/")[2])
         return name in self._files or name in self._others
 
     def hint(self, path: Path) -> str | None:
         """What becomes an image, where a file with the name of ``path`` is there which is none."""
-        other = self._others.get(_folded(path.name)) or self._others.get(_folded(path.stem))
+        other = self._others.get(folded_name(path.name)) or self._others.get(folded_name(path.stem))
         return None if other is None else f"{other.name} is there: {hints([other])[0]}"
 
     def _named(self, name: str) -> list[Path]:
@@ -130,7 +130,7 @@ class FilesByName:
         decimals behind it, and plus signs for spaces do not count where no file has the name itself."""
         stem = Path(name).stem if is_image_name(name) else name
         for known in (name, _UPLOADED.sub("", name), stem, name.replace("+", " ")):
-            if found := self._files.get(_folded(known)):
+            if found := self._files.get(folded_name(known)):
                 return found
         number = _WHOLE.fullmatch(stem)
         return self._numbered.get(int(number[1]), []) if number else []
@@ -148,7 +148,7 @@ class FilesByName:
         name = path.name.partition("?")[0] if ":/" in str(path) else path.name
         same = self._named(name)
         if len(same) > 1:
-            shared = [_shared(file, path) for file in same]
+            shared = [shared_folders(file.parts[:-1], path.parts[:-1]) for file in same]
             same = [file for file, count in zip(same, shared, strict=True) if count == max(shared)]
         if len(same) > 1:
             wanted = self._split or split
@@ -222,15 +222,16 @@ class FilesByName:
         )
 
 
-def _shared(one: Path, other: Path) -> int:
+def shared_folders(one: Sequence[str], other: Sequence[str]) -> int:
     """How many of the last folders are called the same."""
     count = 0
-    for a, b in zip(reversed(one.parts[:-1]), reversed(other.parts[:-1]), strict=False):
-        if _folded(a) != _folded(b):
+    for a, b in zip(reversed(one), reversed(other), strict=False):
+        if folded_name(a) != folded_name(b):
             break
         count += 1
     return count
 
 
-def _folded(name: str) -> str:
+def folded_name(name: str) -> str:
+    """The name of a file or a folder without case and Unicode form."""
     return unicodedata.normalize("NFC", name).casefold()

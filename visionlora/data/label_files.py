@@ -66,6 +66,16 @@ def describe_lists(lists: Sequence[Path], read: Collection[Path] = ()) -> list[s
     return [f"{which} not read: a split is made of folders, or of a table with a column `split`"]
 
 
+def describe_left_out(count: int, lists: str) -> str:
+    """A note about images that are in none of the lists, or tables, that say what is learned.
+
+    Args:
+        count: of these images.
+        lists: the names of the files.
+    """
+    return f"{'1 image is' if count == 1 else f'{count} images are'} not in {lists}: left out"
+
+
 def describe_beside(table: Path) -> list[str]:
     """A note about lists of other splits beside a table, which are not read."""
     split = split_name(table.stem)

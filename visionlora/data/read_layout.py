@@ -7,6 +7,7 @@ from pathlib import Path
 
 from visionlora.data.class_hints import describe_classes
 from visionlora.data.images import ImageFile
+from visionlora.data.label_files import describe_left_out
 from visionlora.data.layout import Layout
 from visionlora.data.layout_hints import (
     describe_empty,
@@ -32,8 +33,7 @@ def read_layout(
         table = read_table(path, class_name, separator)
         notes += [note for note in table.notes if note not in notes]
         if others := table.left_out(walk(path.parent)[0]):
-            one = "1 image is" if len(others) == 1 else f"{len(others)} images are"
-            notes.append(f"{one} not in {path.name}: left out")
+            notes.append(describe_left_out(len(others), path.name))
         for where, images in table.images.items():
             found.setdefault(split or where, []).extend(images)
     for split, folder in layout.folders.items():

@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from visionlora.data.files_by_name import folded_name, shared_folders
 from visionlora.data.formats import is_image_name
 from visionlora.data.images import ImageFile
+from visionlora.data.label_files import describe_left_out
 from visionlora.data.split_names import split_and_rest
 from visionlora.errors import VisionLoraError
 from visionlora.text import listed
@@ -51,8 +52,7 @@ def split_by_lists(
         if not rest:
             return images, [f"{listed_in} leaves no image to train on: it is not used"]
     elif rest:
-        are = "1 image is" if len(rest) == 1 else f"{len(rest)} images are"
-        notes.append(f"{are} not in {listed_in}: left out")
+        notes.append(describe_left_out(len(rest), listed_in))
     by_split: dict[str, list[ImageFile]] = {}
     for image, split in sides.items():
         by_split.setdefault(split, []).append(image)
@@ -97,11 +97,10 @@ class _ByName:
     """Images by the names that lists have for them."""
 
     def __init__(self, images: Iterable[ImageFile]) -> None:
-        self._known: dict[str, list[tuple[tuple[str, ...], ImageFile]]] = defaultdict(list)
+        self._known: dict[str, list[ImageFile]] = defaultdict(list)
         for image in images:
-            parts = tuple(map(_folded, image.path.parts[:-1]))
             for name in {image.path.name, image.path.stem}:
-                self._known[_folded(name)].append((parts, image))
+                self._known[folded_name(name)].append(image)
 
     def all_of(self, path: Path, lines: Sequence[Sequence[str]]) -> list[ImageFile]:
         """The images that the lines of a list mean, each once.
@@ -141,30 +140,14 @@ class _ByName:
     def _like(self, spelling: str) -> list[ImageFile]:
         """The images that a path may mean: of its name, in the folders that it says. What it says of folders
         above them need not be so."""
-        *folders, name = [
-            part for part in re.split(r"[\\/]+", _folded(spelling)) if part not in ("", ".")
-        ] or [""]
-        same = self._known.get(name, [])
-        shared = [_shared(parts, folders) for parts, _ in same]
+        *folders, name = [part for part in re.split(r"[\\/]+", spelling) if part not in ("", ".")] or [""]
+        same = self._known.get(folded_name(name), [])
+        shared = [shared_folders(image.path.parts[:-1], folders) for image in same]
         least = 1 if folders else 0
         return [
-            image for (_, image), count in zip(same, shared, strict=True)
+            image for image, count in zip(same, shared, strict=True)
             if count == max(shared) and count >= least
         ]  # fmt: skip
-
-
-def _shared(one: Sequence[str], other: Sequence[str]) -> int:
-    """How many of the last folders are the same."""
-    count = 0
-    for a, b in zip(reversed(one), reversed(other), strict=False):
-        if a != b:
-            break
-        count += 1
-    return count
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _names(path: Path) -> Iterator[tuple[str, list[Sequence[str]]]]:

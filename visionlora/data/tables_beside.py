@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from visionlora.data.columns import LABEL_COLUMNS
-from visionlora.data.label_files import MOST_MISSING, tables_up_to
+from visionlora.data.label_files import MOST_MISSING, describe_left_out, tables_up_to
 from visionlora.data.several_labels import AUTO, SeveralLabels
 from visionlora.data.split_names import split_and_rest
 from visionlora.data.table import Table, read_table
@@ -141,6 +141,5 @@ def _left_out(
         if path not in tables.values() or walk(path.parent)[0]:  # whoever reads it says so
             continue
         if others := read[path].left_out(files[split]):
-            are = "1 image is" if len(others) == 1 else f"{len(others)} images are"
-            notes.append(f"{are} not in {path.name}: left out")
+            notes.append(describe_left_out(len(others), path.name))
     return notes
