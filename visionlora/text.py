@@ -91,9 +91,10 @@ def without_references(text: str) -> str:
     return re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + "\\${", text)
 
 
-def counted(count: int, one: str) -> str:
-    """``1 step``, ``2,000 steps`` or ``2 classes``."""
-    return f"{count:,} {one}{'' if count == 1 else 'es' if one.endswith('s') else 's'}"
+def counted(count: int, one: str, several: str | None = None) -> str:
+    """``1 step``, ``2,000 steps``, ``2 classes``; ``several``: a plural of another kind (``images are``)."""
+    plural = several or one + ("es" if one.endswith("s") else "s")
+    return f"{count:,} {one if count == 1 else plural}"
 
 
 def as_typed(key: str, value: str) -> str:

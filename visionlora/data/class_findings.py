@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from visionlora.data.findings import ClassRow, Finding, SeenImage, counted
+from visionlora.data.findings import ClassRow, Finding, Output, SeenImage
 from visionlora.data.splits import ImageFolder
+from visionlora.text import counted
 
 UNEQUAL = 5
 """Times as many images in the largest class as in the smallest."""
@@ -25,31 +26,11 @@ def unequal(counts: Mapping[str, int]) -> str | None:
 
 def output_findings(rows: Sequence[ClassRow], images: Sequence[SeenImage]) -> list[Finding]:
     """Classes that mean another output than their images show, several outputs, or none."""
-    findings = []
     outputs = [(row.name, row.output) for row in rows if row.output is not None]
-    doubtful = [(name, output) for name, output in outputs if output.instead_of]
-    if doubtful:
-        first = {image.label: image for image in reversed(images) if image.role in ("train", "val")}
-        meant = {
-            name: f"{output.name} ({output.wnid}), {output.definition}; not the {output.instead_of}"
-            for name, output in doubtful
-        }
-        findings.append(
-            Finding(
-                "warning",
-                "output",
-                f"{counted(doubtful, 'class', 'classes')} may mean something else to the network",
-                "if that is not what the images show, rename the folder (a WordNet id does, too), or train "
-                "new outputs with model.head=new",
-                tuple(
-                    (replace(first[name], remark=f"means {meant[name]}"),) for name in meant if name in first
-                ),
-                tuple(f"{name} means {text}" for name, text in meant.items()),
-            )
-        )
+    findings = _other_meanings(outputs, images)
     several = [(name, output) for name, output in outputs if output.status == "ambiguous"]
     if several:
-        title = f"{counted(several, 'class means', 'classes mean')} several of the network's outputs"
+        title = f"{counted(len(several), 'class means', 'classes mean')} several of the network's outputs"
         lines = [f"{name}: {output.name}" for name, output in several]
         advice = "name the folder after the WordNet id that is meant"
         findings.append(Finding("error", "output", title, advice, lines=tuple(lines)))
@@ -63,11 +44,31 @@ def output_findings(rows: Sequence[ClassRow], images: Sequence[SeenImage]) -> li
             findings.append(Finding("error", "output", title, "put their images into one class"))
     new = [(name, output) for name, output in outputs if output.status == "new"]
     if new and len(new) < len(outputs):
-        title = f"{counted(new, 'class is', 'classes are')} unknown to the network, the others are known"
+        title = f"{counted(len(new), 'class is', 'classes are')} unknown to the network, the others are known"
         advice = "is one misspelt? If not: all get new outputs; model.head=extend keeps the old ones besides"
         lines = [f"{name}: {output.name}" for name, output in new]
         findings.append(Finding("warning", "output", title, advice, lines=tuple(lines)))
     return findings
+
+
+def _other_meanings(outputs: Sequence[tuple[str, Output]], images: Sequence[SeenImage]) -> list[Finding]:
+    """Classes whose name usually means something else than the network's output of that name."""
+    doubtful = [(name, output) for name, output in outputs if output.instead_of]
+    if not doubtful:
+        return []
+    first = {image.label: image for image in reversed(images) if image.role in ("train", "val")}
+    meant = {
+        name: f"{output.name} ({output.wnid}), {output.definition}; not the {output.instead_of}"
+        for name, output in doubtful
+    }
+    title = f"{counted(len(doubtful), 'class')} may mean something else to the network"
+    advice = (
+        "if that is not what the images show, rename the folder (a WordNet id does, too), or train "
+        "new outputs with model.head=new"
+    )
+    groups = [(replace(first[name], remark=f"means {meant[name]}"),) for name in meant if name in first]
+    lines = [f"{name} means {text}" for name, text in meant.items()]
+    return [Finding("warning", "output", title, advice, tuple(groups), tuple(lines))]
 
 
 def number_findings(folder: ImageFolder, rows: Sequence[ClassRow]) -> list[Finding]:
@@ -89,6 +90,8 @@ def number_findings(folder: ImageFolder, rows: Sequence[ClassRow]) -> list[Findi
             findings.append(Finding("warning", "unequal", uneven, advice, lines=tuple(lines)))
     lone = [name for name, count in counts.items() if count == 1]
     if lone:
-        title = f"{counted(lone, 'class has', 'classes have')} one training image: {', '.join(lone[:_MOST])}"
+        title = (
+            f"{counted(len(lone), 'class has', 'classes have')} one training image: {', '.join(lone[:_MOST])}"
+        )
         findings.append(Finding("note", "numbers", title, "a few more images teach much more"))
     return findings

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from visionlora.data import cells
 from visionlora.data.cells import Body, is_count, is_flag, is_number, is_split, is_switch, share, values_of
+from visionlora.data.column_names import (
+    FLAGS,
+    FOLDERS,
+    LABEL_COLUMNS,
+    LABEL_ENDINGS,
+    PATH_COLUMNS,
+    PLURALS,
+    SPLIT_COLUMNS,
+    WEAK,
+    key_of,
+)  # fmt: skip
 from visionlora.data.files_by_name import FilesByName
 from visionlora.data.formats import is_image_name
 from visionlora.data.rows import Rows
@@ -18,42 +28,12 @@ from visionlora.data.yes_no import YES
 from visionlora.errors import VisionLoraError
 from visionlora.text import listed
 
-# The better one first, where a table has several.
-PATH_COLUMNS = (
-    "path", "file_path", "filepath", "image_path", "img_path", "relative_path", "file_name", "filename",
-    "fname", "image_file", "image_filename", "image_name", "imagename", "img_name", "file", "image", "images",
-    "img", "photo", "picture", "image_id", "img_id", "image_url", "id_code", "uuid", "id",
-)  # fmt: skip
-LABEL_COLUMNS = (
-    "label", "labels", "class", "classes", "class_name", "classname", "category", "category_name",
-    "label_name", "species", "breed", "common_name", "scientific_name", "variety", "genus", "type", "kind",
-    "choice", "display_name", "diagnosis", "dx", "disease", "taxon", "animal", "plant", "object", "klasse",
-    "clase", "classe", "etiqueta", "tag", "tags", "target", "annotation", "ground_truth", "gt", "y",
-    "class_id", "label_id", "category_id", "tag_name",
-)  # fmt: skip
-_WEAK = "name"
-"""Of a label, or of something else: after the endings below."""
-_LABEL_ENDINGS = ("label", "labels", "class", "category", "species", "breed", "classname", "labelname")
-"""What the name of a column ends in that holds labels, where no column has one of the names above."""
-_PLURALS = ("labels", "tags", "classes", "categories", "genres", "genre", "attributes", "objects", "findings")
-"""The same where an image has any number of labels."""
-SPLIT_COLUMNS = ("split", "set", "subset", "partition", "phase", "usage", "fold", "kfold")
-_FLAGS = {
-    "val": ("is_valid", "is_val", "valid", "validation"),
-    "test": ("is_test",),
-    "train": ("is_train", "is_training", "is_training_image"),
-}
-
-
 _NO_LABELS = (
     "{} lists paths and no labels; add a column label, or data.class_name=NAME; where the folders of the "
     "files are the classes, give the folder that holds them: data.root=FOLDER"
 )
 _CERTAIN = 8
 """Rows from which on a column of 0, 1, 2, ... counts them: no image of another has its class."""
-_KNOWN = {name.replace("_", "") for name in (*PATH_COLUMNS, *LABEL_COLUMNS, _WEAK, *SPLIT_COLUMNS)}
-_FOLDERS = ("folder", "foldername", "dir", "dirname", "directory", "directoryname", "relativepath")
-"""What the name of a column ends in that holds the folder of the file in another column."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +88,7 @@ def find_columns(
     if not rows.has_header and any(is_image_name(name) for name in first):
         place = next(place for place, name in enumerate(first) if is_image_name(name))
         return _headless(path, rows, place, class_name)
-    names = [_key(name) for name in first]
+    names = [key_of(name) for name in first]
     body = [row for _, row in rows.numbered[1:]]
     where = _path_column(names, body)
     if where is None:
@@ -186,7 +166,7 @@ def _path_column(names: Sequence[str], body: Body) -> int | None:
     files = [place for place in range(len(names)) if share(body, place, is_image_name) > 0.5]
     if len(files) == 1:
         return files[0]
-    for known in map(_key, PATH_COLUMNS):
+    for known in map(key_of, PATH_COLUMNS):
         for place, name in enumerate(names):
             if name == known and (not files or place in files):
                 return place
@@ -201,22 +181,10 @@ def _with_label(
     class_name: str | None,
     several: bool,
 ) -> Columns | None:
-    # A column called train may be one of several classes (bus, car, train).
+    """The columns of a table whose paths are in column ``where``; None where none can be the label."""
     likely = _label_column(names, body, {where}, several)
-    plain = likely is not None
-    flags = {
-        split: names.index(name) for split, known in _FLAGS.items()
-        for name in map(_key, (*known, split) if plain else known)
-        if name in names and share(body, names.index(name), is_flag) == 1
-    }  # fmt: skip
-    notes: list[str] = []
-    split = next((names.index(name) for name in map(_key, SPLIT_COLUMNS) if name in names), None)
-    if split is not None and share(body, split, str.isdigit) == 1:
-        notes.append(f"column {first[split]} has numbers, not train, val or test: not used")
-        split = None
-    others = [place for place in range(len(names)) if place not in (where, likely)]
-    if split is None and (plain or len(others) > 1):  # a column of any name that says train and test
-        split = next((place for place in others if is_split(body, place)), None)
+    flags = _flag_columns(names, body, likely is not None)
+    split, notes = _split_column(first, names, body, where, likely)
     taken = {where, split, *flags.values()}
     rest = [place for place in range(len(names)) if place not in taken and names[place]]
     switches = [place for place in rest if share(body, place, is_switch) > 0.5] if several else []
@@ -244,23 +212,48 @@ def _with_label(
     words = f"columns {', '.join(used)}" + (
         f" and a column for each of {len(classes)} classes" if classes else ""
     )
-    folders = (place for place in rest if place != label and names[place].endswith(_FOLDERS))
+    folders = (place for place in rest if place != label and names[place].endswith(FOLDERS))
     return Columns(where, label, split, flags, classes, 1, words, tuple(notes), next(folders, None))
+
+
+def _flag_columns(names: Sequence[str], body: Body, labelled: bool) -> dict[str, int]:
+    """Split -> the column that flags its images. Without a column of labels, one called ``train`` may be one
+    of several classes (bus, car, train)."""
+    return {
+        split: names.index(name) for split, known in FLAGS.items()
+        for name in map(key_of, (*known, split) if labelled else known)
+        if name in names and share(body, names.index(name), is_flag) == 1
+    }  # fmt: skip
+
+
+def _split_column(
+    first: Sequence[str], names: Sequence[str], body: Body, where: int, label: int | None
+) -> tuple[int | None, list[str]]:
+    """The column of splits, by its name or by what is in it; and what to say about it."""
+    split = next((names.index(name) for name in map(key_of, SPLIT_COLUMNS) if name in names), None)
+    notes = []
+    if split is not None and share(body, split, str.isdigit) == 1:
+        notes.append(f"column {first[split]} has numbers, not train, val or test: not used")
+        split = None
+    others = [place for place in range(len(names)) if place not in (where, label)]
+    if split is None and (label is not None or len(others) > 1):
+        split = next((place for place in others if is_split(body, place)), None)
+    return split, notes
 
 
 def _rivals(
     first: Sequence[str], names: Sequence[str], body: Body, label: int | None, taken: Container[int | None]
 ) -> list[str]:
     """A note where the name of another column ends as that of the label does: ``fine_label``."""
-    if label is None or names[label] in map(_key, LABEL_COLUMNS):
+    if label is None or names[label] in map(key_of, LABEL_COLUMNS):
         return []
     rivals = [
         first[place] for place, name in enumerate(names)
-        if name.endswith(_LABEL_ENDINGS) and place != label and place not in taken
+        if name.endswith(LABEL_ENDINGS) and place != label and place not in taken
         and "pred" not in name and share(body, place, is_number) < 1
     ]  # fmt: skip
     what = f"may be the label, too; {first[label]} is taken: leave one of them in the table"
-    return [f"column {rivals[0]} {what}"] if rivals and names[label].endswith(_LABEL_ENDINGS) else []
+    return [f"column {rivals[0]} {what}"] if rivals and names[label].endswith(LABEL_ENDINGS) else []
 
 
 def _one_hot_columns(body: Body, rest: Sequence[int]) -> list[int]:
@@ -274,10 +267,10 @@ def _label_column(
     names: Sequence[str], body: Body, taken: Container[int | None], several: bool
 ) -> int | None:
     """The column with the best known name; of several one with names before one with numbers."""
-    endings = (*_PLURALS, *_LABEL_ENDINGS) if several else _LABEL_ENDINGS
-    known = [place for one in map(_key, LABEL_COLUMNS) for place, name in enumerate(names) if name == one]
+    endings = (*PLURALS, *LABEL_ENDINGS) if several else LABEL_ENDINGS
+    known = [place for one in map(key_of, LABEL_COLUMNS) for place, name in enumerate(names) if name == one]
     known += [place for place, name in enumerate(names) if name.endswith(endings)]
-    known += [place for place, name in enumerate(names) if name == _WEAK]
+    known += [place for place, name in enumerate(names) if name == WEAK]
     free = [place for place in known if place not in taken]
 
     def doubt(place: int) -> tuple[bool, bool]:
@@ -289,12 +282,3 @@ def _label_column(
     same = [place for place in free if names[place] == names[best] and doubt(place) == doubt(best)]
     # Of two of one name the one that tells images apart: Labelbox has the name of the question, too.
     return next((place for place in same if len(set(values_of(body, place))) > 1), best)
-
-
-def _key(name: str) -> str:
-    """What two spellings of a column's name have in common: ``Image Path``, ``image_path``, ``imagePath``.
-
-    Of a nested one the last part, unless it is known as a whole (``label.name``).
-    """
-    whole, last = (re.sub(r"[\W_]+", "", part.casefold()) for part in (name, name.rpartition(".")[2]))
-    return whole if whole in _KNOWN else last

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from visionlora.data.duplicates import Comparison, exact_groups
-from visionlora.data.findings import Finding, SeenImage, counted
+from visionlora.data.findings import Finding, SeenImage
 from visionlora.data.fingerprint import Fingerprint
+from visionlora.text import counted
 
 _LEARNED = ("train", "anchors", "negatives")
 _MEASURED = ("val", "test", "retention", "contrast")
@@ -50,14 +51,14 @@ def comparisons(
         for equal in (True, False):
             chosen = groups.get((kind, equal), [])
             if chosen:
-                subject = counted(chosen, "image is", "images are")
+                words = ("image is", "images are")
                 if not equal:
-                    subject = counted(chosen, "group of similar images is", "groups of similar images are")
+                    words = ("group of similar images is", "groups of similar images are")
                 findings.append(
                     Finding(
                         severity if equal else milder,
                         kind,
-                        title.format(subject),
+                        title.format(counted(len(chosen), *words)),
                         advice,
                         tuple(chosen),
                         similar=not equal,

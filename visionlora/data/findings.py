@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,8 +107,3 @@ class FolderReport:
     def count(self, severity: str) -> int:
         """How many findings have a severity."""
         return sum(finding.severity == severity for finding in self.findings)
-
-
-def counted(things: Sequence[object], one: str, several: str) -> str:
-    """``1 image`` or ``3 images``."""
-    return f"1 {one}" if len(things) == 1 else f"{len(things):,} {several}"

@@ -19,7 +19,6 @@ from visionlora.data.findings import (
     FolderReport,
     Output,
     SeenImage,
-    counted,
 )
 from visionlora.data.fingerprint import SIDE, Fingerprint
 from visionlora.data.images import MOST_BAD, ImageFile
@@ -29,6 +28,7 @@ from visionlora.data.outliers import Stray
 from visionlora.data.split_names import SPLITS
 from visionlora.data.splits import ImageFolder
 from visionlora.lazy import garbage_kept
+from visionlora.text import counted
 
 _GRAY = SIDE * SIDE
 DARK = 24
@@ -119,37 +119,41 @@ def _unreadable(files: Sequence[tuple[str, ImageFile]], images: Sequence[SeenIma
     advice = "repair or remove them" + ("; training would stop" if stops else ", or train without them")
     if gone:
         advice += f": of class {gone[0]} none can be read"
-    title = f"{counted(bad, 'image', 'images')} cannot be read"
+    title = f"{counted(len(bad), 'image')} cannot be read"
     severity = "error" if stops else "warning"
     return [Finding(severity, "unreadable", title, advice, tuple((image,) for image in bad))]
 
 
 def _contents(images: Sequence[SeenImage], found: Sequence[Fingerprint]) -> list[Finding]:
+    """Images of one colour, nearly black ones, of several pages, and tiny ones."""
     readable = [(image, one) for image, one in zip(images, found, strict=True) if one.error is None]
     if not readable:
         return []
-    flat = [(image,) for image, one in readable if one.flat]
-    tiny = [(image,) for image, one in readable if min(one.width, one.height) < TINY and not one.flat]
-    findings = []
-    if flat:
-        title = f"{counted(flat, 'image shows', 'images show')} a single colour"
-        findings.append(Finding("warning", "blank", title, "remove them", tuple(flat)))
     pixels = np.frombuffer(b"".join(one.thumbnail for _, one in readable), np.uint8)
-    brightest = pixels.reshape(len(readable), -1)[:, :_GRAY].max(1)
-    dark = [(readable[at][0],) for at in np.flatnonzero(brightest < DARK) if not readable[at][1].flat]
-    if dark:
-        title = f"{counted(dark, 'image is', 'images are')} nearly black"
-        advice = "scale the pixels: 12 bits saved as 16 use a sixteenth of the range, and are read so"
-        findings.append(Finding("warning", "dark", title, advice, tuple(dark)))
-    pages = [(image,) for image, one in readable if one.pages > 1]
-    if pages:
-        title = f"{counted(pages, 'image has', 'images have')} several pages"
-        advice = "the first one is used; save the others as files of their own if they show something else"
-        findings.append(Finding("warning", "pages", title, advice, tuple(pages)))
-    if tiny:
-        title = f"{counted(tiny, 'image is', 'images are')} smaller than {TINY} pixels"
-        advice = "use larger ones if there are any: thumbnails teach little"
-        findings.append(Finding("warning", "tiny", title, advice, tuple(tiny)))
+    is_dark = pixels.reshape(len(readable), -1)[:, :_GRAY].max(1) < DARK
+    flat = [image for image, one in readable if one.flat]
+    dark = [readable[at][0] for at in np.flatnonzero(is_dark) if not readable[at][1].flat]
+    pages = [image for image, one in readable if one.pages > 1]
+    tiny = [image for image, one in readable if min(one.width, one.height) < TINY and not one.flat]
+    findings = []
+    for kind, which, one, several, what, advice in (
+        ("blank", flat, "image shows", "images show", "a single colour", "remove them"),
+        (
+            "dark", dark, "image is", "images are", "nearly black",
+            "scale the pixels: 12 bits saved as 16 use a sixteenth of the range, and are read so",
+        ),
+        (
+            "pages", pages, "image has", "images have", "several pages",
+            "the first one is used; save the others as files of their own if they show something else",
+        ),
+        (
+            "tiny", tiny, "image is", "images are", f"smaller than {TINY} pixels",
+            "use larger ones if there are any: thumbnails teach little",
+        ),
+    ):  # fmt: skip
+        if which:
+            title = f"{counted(len(which), one, several)} {what}"
+            findings.append(Finding("warning", kind, title, advice, tuple((image,) for image in which)))
     return findings
 
 
@@ -161,7 +165,9 @@ def _strays(images: Sequence[SeenImage], strays: Sequence[Stray]) -> list[Findin
         remark = f"resembles {stray.nearest} more" if stray.nearest else "unlike the rest of its class"
         groups.append((replace(images[stray.place], remark=remark),))
     title = counted(
-        strays, "image is far from all others of its class", "images are far from all others of their class"
+        len(strays),
+        "image is far from all others of its class",
+        "images are far from all others of their class",
     )
     advice = "see whether they are mislabelled; the worst come first, nothing is removed"
     return [Finding("warning", "stray", title, advice, tuple(groups))]

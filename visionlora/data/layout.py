@@ -12,13 +12,7 @@ from visionlora.data.label_files import describe_lists, describe_tables, lists_i
 from visionlora.data.layout_hints import describe_empty, describe_packed, refuse_copies
 from visionlora.data.masks import are_masks_beside, is_masks
 from visionlora.data.sidecars import labelled_by_sidecars
-from visionlora.data.split_names import (
-    SPLITS,
-    are_parts,
-    is_evaluation,
-    is_unlabelled,
-    named_splits,
-)
+from visionlora.data.split_names import SPLITS, are_parts, is_evaluation, is_unlabelled, named_splits
 from visionlora.data.table import labels_in
 from visionlora.data.tables_beside import tables_beside
 from visionlora.data.walk import Entries, entries, has_files, has_images, walk
@@ -148,15 +142,7 @@ def _splits(root: Path, here: Path, found: Entries, class_name: str | None, seve
     if not _are_splits(named, shapes, strays, class_name):
         return None
     chosen = _one_each(here, named, shapes, notes)
-    strays = [folder for folder in strays if has_images(folder)]
-    if strays or found.images:
-        stray = (*strays, *found.images)[0]
-        beside = next(iter(named))
-        advice = (*refuse_copies(found.folders), "move it into train, or elsewhere")[0]
-        raise VisionLoraError(f"{here} mixes layouts: {stray.name} lies beside {beside.name}; {advice}")
-    if "train" not in chosen:
-        what = next(iter(describe_packed(found.others, chosen)), f"add {here / 'train'}")
-        raise VisionLoraError(f"{here} has {' and '.join(chosen)} but no train; {what}")
+    _refuse_splits(here, found, named, strays, chosen)
     notes += [
         f"{folder.name} is none of the splits: left out"
         for folder in found.folders
@@ -171,8 +157,8 @@ def _splits(root: Path, here: Path, found: Entries, class_name: str | None, seve
     _leave_out_unlabelled(chosen, inside, shapes, "train" in tables, notes)
     names = ", ".join(folder.name for folder in chosen.values())
     if tables:
-        if set(tables) != set(chosen):
-            lacking = next(folder for split, folder in chosen.items() if split not in tables)
+        lacking = next((folder for split, folder in chosen.items() if split not in tables), None)
+        if lacking is not None:
             raise VisionLoraError(
                 f"{lacking} has no {next(iter(tables.values())).name} as the other splits have; add it"
             )
@@ -188,6 +174,21 @@ def _splits(root: Path, here: Path, found: Entries, class_name: str | None, seve
         if listed is not None:
             return replace(listed, notes=(*notes, *listed.notes))
     return Layout(f"{what} in {names}", folders=folders, notes=tuple(notes))
+
+
+def _refuse_splits(
+    here: Path, found: Entries, named: Mapping[Path, str], strays: Sequence[Path], chosen: Mapping[str, Path]
+) -> None:
+    """Refuse splits that have other images beside them, or none to train on."""
+    others = (*filter(has_images, strays), *found.images)
+    if others:
+        advice = (*refuse_copies(found.folders), "move it into train, or elsewhere")[0]
+        raise VisionLoraError(
+            f"{here} mixes layouts: {others[0].name} lies beside {next(iter(named)).name}; {advice}"
+        )
+    if "train" not in chosen:
+        what = next(iter(describe_packed(found.others, chosen)), f"add {here / 'train'}")
+        raise VisionLoraError(f"{here} has {' and '.join(chosen)} but no train; {what}")
 
 
 def _shape(folder: Path) -> str:

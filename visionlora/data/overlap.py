@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from visionlora.data.manifest import ReadImage
+from visionlora.text import counted
 
 _LEARNED = ("train", "anchor", "negative")
 _MEASURED = ("val", "test", "retention", "contrast")
@@ -28,7 +29,7 @@ def overlaps(images: Sequence[ReadImage]) -> list[str]:
         both = [roles for roles in by_content.values() if one in roles and other in roles]
         if not both or paths[one] == paths[other]:
             continue
-        count = "1 image is" if len(both) == 1 else f"{len(both)} images are"
+        count = counted(len(both), "image is", "images are")
         first = both[0]
         lines.append(
             f"{count} in both {one} and {other}, the first: {first[one].path} is {first[other].path}: the "
@@ -46,7 +47,7 @@ def _conflicts(images: Sequence[ReadImage]) -> list[str]:
     found = [list(labels.values()) for labels in by_content.values() if len(labels) > 1]
     if not found:
         return []
-    count = "1 image is" if len(found) == 1 else f"{len(found)} images are"
+    count = counted(len(found), "image is", "images are")
     one, other = found[0][:2]
     return [
         f"{count} under different labels, the first: {one.path} ({one.label}) is {other.path} "

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from visionlora.data.columns import LABEL_COLUMNS
+from visionlora.data.column_names import LABEL_COLUMNS
 from visionlora.data.label_files import MOST_MISSING, describe_left_out, tables_up_to
 from visionlora.data.several_labels import AUTO, SeveralLabels
 from visionlora.data.split_names import split_and_rest
