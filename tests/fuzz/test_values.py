@@ -39,7 +39,7 @@ plain = st.recursive(
 
 @quick
 @given(rows=st.lists(texts, max_size=6), suffix=st.sampled_from([".csv", ".tsv", ".txt", ".jsonl"]))
-def test_any_table(tmp_path: Path, rows: list[str], suffix: str) -> None:
+def test_a_table_of_any_text_is_read_or_refused(tmp_path: Path, rows: list[str], suffix: str) -> None:
     path = tmp_path / f"table{suffix}"
     path.write_text("\n".join(["path,label", *rows]), encoding="utf-8", errors="surrogateescape")
     with suppress(VisionLoraError):
@@ -49,7 +49,7 @@ def test_any_table(tmp_path: Path, rows: list[str], suffix: str) -> None:
 
 @quick
 @given(key=st.sampled_from(sorted(keys_of(RunConfig))), value=plain)
-def test_any_value_of_any_option(key: str, value: Any) -> None:
+def test_any_value_of_any_option_is_taken_or_refused(key: str, value: Any) -> None:
     with suppress(VisionLoraError):
         config = _defaults().copy()
         OmegaConf.update(config, key, value, merge=False, force_add=True)
@@ -58,7 +58,7 @@ def test_any_value_of_any_option(key: str, value: Any) -> None:
 
 @quick
 @given(key=st.sampled_from(["categories", "wnids", "preprocessing"]), value=plain, text=st.booleans())
-def test_any_metadata_of_a_weight_file(key: str, value: Any, text: bool) -> None:
+def test_any_metadata_of_a_weight_file_is_read_or_refused(key: str, value: Any, text: bool) -> None:
     about = WeightsMetadata.of_imagenet("squeezenet1_1").with_outputs(3)
     with suppress(VisionLoraError):
         about.updated({key: str(value) if text else json.dumps(value)}, "it")
@@ -69,7 +69,7 @@ def test_any_metadata_of_a_weight_file(key: str, value: Any, text: bool) -> None
     content=st.binary(max_size=64),
     start=st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"P6 "]),
 )
-def test_any_bytes_of_an_image(tmp_path: Path, content: bytes, start: bytes) -> None:
+def test_any_bytes_of_an_image_are_decoded_or_refused(tmp_path: Path, content: bytes, start: bytes) -> None:
     (tmp_path / "image").write_bytes(start + content)
     with suppress(VisionLoraError):
         open_image(tmp_path / "image")
