@@ -53,7 +53,7 @@ def module(keeping: bool = False) -> LoraModule:
     """An adapted network in training, with or without anchors."""
     torch.manual_seed(0)
     network = attach(Network(), LoraConfig(rank=2))
-    stream = AnchorStream(anchors(), 3, PREPROCESSING, lambda image: image, views=1)  # type: ignore[arg-type]
+    stream = AnchorStream([anchors()], 3, PREPROCESSING, lambda image: image, views=1)  # type: ignore[arg-type]
     teacher = AnchorTeacher(stream, old_outputs=5) if keeping else None
     return LoraModule(network, 10, OptimizerConfig(lr=1e-2), RetentionConfig(), teacher)
 

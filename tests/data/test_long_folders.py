@@ -140,7 +140,12 @@ def test_anchors_that_threads_decode_ahead_give_the_same_batches(draw: Draw) -> 
     def stream() -> AnchorStream:
         cache = ImageCache(0, PREPROCESSING.resize)
         return AnchorStream(
-            anchors, 3, PREPROCESSING, training_transform(AugmentConfig(), PREPROCESSING), cache, budget_mb=0
+            [anchors],
+            3,
+            PREPROCESSING,
+            training_transform(AugmentConfig(), PREPROCESSING),
+            cache,
+            budget_mb=0,
         )
 
     plain, ahead = stream(), stream()

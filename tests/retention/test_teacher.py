@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,9 @@ def test_copies_of_what_is_held_out_are_not_trained_on(tmp_path: Path) -> None:
 
 def teacher(images: list[Tensor], sources: tuple[int, ...], per_step: int, anchors: int) -> AnchorTeacher:
     transform = training_transform(AugmentConfig(), PREPROCESSING)
-    stream = AnchorStream(images, per_step, PREPROCESSING, transform, views=2, sources=sources)
+    rest = iter(images)
+    by_source = [list(islice(rest, count)) for count in sources]
+    stream = AnchorStream(by_source, per_step, PREPROCESSING, transform, views=2)
     return AnchorTeacher(stream, 4, anchors=anchors, targets=(1,))
 
 

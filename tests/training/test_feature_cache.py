@@ -16,11 +16,12 @@ from torch import nn
 from tests.conftest import PREPROCESSING, Train, metrics_of
 from visionlora.adapters import LoraConfig, attach
 from visionlora.data import AugmentConfig, ImageDataset, scan, training_transform
+from visionlora.data.cached_images import CachedImages
 from visionlora.frozen.features import FeatureCache
 from visionlora.frozen.split import split
 from visionlora.report.metrics_file import flatten
 from visionlora.retention.stream import AnchorStream
-from visionlora.training.feature_cache import CachedAnchors, CachedImages
+from visionlora.training.feature_cache import CachedAnchors
 
 NEVER = "augment=none"
 
@@ -104,7 +105,7 @@ def test_held_out_anchors_are_computed_once(images: Path, network: nn.Module) ->
     parts = split(network)
     assert parts is not None
     stream = AnchorStream(
-        scan(images).train[:3], 1, PREPROCESSING, training_transform(AugmentConfig(), PREPROCESSING)
+        [scan(images).train[:3]], 1, PREPROCESSING, training_transform(AugmentConfig(), PREPROCESSING)
     )
     cache = FeatureCache(parts, nullcontext, torch.device("cpu"), 1, images, 3)
     batches = CachedAnchors(stream.batches(2), cache)

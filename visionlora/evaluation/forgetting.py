@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from visionlora.data import ImageFile
+from visionlora.evaluation.images import Evaluation
 from visionlora.evaluation.predictions import Predictions
 from visionlora.report.intervals import with_interval
 from visionlora.report.sheet import PredictionRow, before_after_sheet
@@ -128,17 +129,25 @@ class Changes:
         return f"of {correct} old images that were right {forgotten} are wrong now; {gained} others are right"
 
 
-def changes_between(
-    before: Predictions | None, after: Predictions | None, outputs: Sequence[str]
-) -> Changes | None:
-    """The changes on old images; None where there are no such images.
+@dataclass(frozen=True)
+class BeforeAfter:
+    """The predictions before and after training.
 
-    Args:
-        before: the frozen network's predictions, over its own outputs.
+    Attributes:
+        before: the frozen network's, of old images over its own outputs.
         after: the adapted network's.
-        outputs: the names of the adapted network's outputs.
+        changes: on old images; None where there are none.
     """
-    return None if before is None or after is None else Changes(before, after, outputs)
+
+    before: Evaluation
+    after: Evaluation
+    changes: Changes | None
+
+    @classmethod
+    def of(cls, before: Evaluation, after: Evaluation, outputs: Sequence[str]) -> BeforeAfter:
+        """With the changes; ``outputs`` are the names of the adapted network's outputs."""
+        old, new = before.retention, after.retention
+        return cls(before, after, None if old is None or new is None else Changes(old, new, outputs))
 
 
 def changes_sheet(changes: Changes | None, images: Sequence[ImageFile], path: Path) -> None:

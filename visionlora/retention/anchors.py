@@ -188,18 +188,16 @@ def anchor_stream(
             "retention: there are no anchors; set retention.anchors=[FOLDER], retention.generated=N "
             "or, to train without keeping anything, retention.weight=0"
         )
-    anchors = [anchor for source in sources for anchor in source]
-    files = [anchor for anchor in anchors if isinstance(anchor, ImageFile)]
+    files = [anchor for source in sources for anchor in source if isinstance(anchor, ImageFile)]
     loaders.open(files, loaders.training_cache)
     return AnchorStream(
-        anchors,
+        sources,
         options.per_step_for(loaders.new_images),
         loaders.preprocessing,
         loaders.augment,
         loaders.training_cache,
         views=options.views,
         seed=loaders.seed,
-        sources=[len(source) for source in sources],
     )
 
 

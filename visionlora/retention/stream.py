@@ -35,7 +35,7 @@ class AnchorStream:
     every pair was seen once.
 
     Args:
-        anchors: image files, or decoded images (uint8 (3, H, W)), one source after the other.
+        sources: image files, or decoded images (uint8 (3, H, W)), by where they come from.
         per_step: images in a batch.
         preprocessing: sizes and normalisation.
         transform: uint8 (3, H, W) to uint8 (3, crop, crop), random.
@@ -43,15 +43,14 @@ class AnchorStream:
         views: fixed augmented views of each anchor.
         seed: of the order and of the views.
         budget_mb: megabytes of finished views to keep, so that they are made once.
-        sources: how many anchors each source has; None: all are one source.
 
     Raises:
-        ValueError: ``sources`` does not add up to the anchors, or one of them is empty.
+        ValueError: there is no source, or one of them is empty.
     """
 
     def __init__(
         self,
-        anchors: Sequence[ImageFile | Tensor],
+        sources: Sequence[Sequence[ImageFile | Tensor]],
         per_step: int,
         preprocessing: Preprocessing,
         transform: Transform,
@@ -60,14 +59,14 @@ class AnchorStream:
         views: int = 4,
         seed: int = 0,
         budget_mb: float = 256,
-        sources: Sequence[int] | None = None,
     ) -> None:
-        self.anchors = tuple(anchors)
+        if not all(map(len, sources or [()])):
+            raise ValueError("anchors need a source, and each source needs an anchor")
+        self.anchors = tuple(anchor for source in sources for anchor in source)
         self.identities = identities(self.anchors)
         self._anchors = dict(zip(self.identities, self.anchors, strict=True))
-        self.sources = tuple(sources) if sources is not None else (len(self.anchors),)
-        if sum(self.sources) != len(self.anchors) or min(self.sources) < 1:
-            raise ValueError(f"sources of {self.sources} anchors do not make {len(self.anchors)}")
+        self.sources = tuple(len(source) for source in sources)
+        """How many anchors each source has."""
         self._source: dict[str, int] = {}
         """The first source that has an identity: the others do not make its views again."""
         for source in range(len(self.sources)):

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from visionlora.data import ImageDataset, ImageLoader, make_loader
-from visionlora.data.loading import Batch, Item, Key
+from visionlora.data.cached_images import CachedImages
+from visionlora.data.loading import Batch
 from visionlora.data.samplers import EpochSampler
-from visionlora.data.targets import UNLABELLED, labels_of
+from visionlora.data.targets import UNLABELLED
 from visionlora.evaluation.images import Batches, EvaluationImages
 from visionlora.frozen.features import FeatureCache, needed_mb
 from visionlora.frozen.split import DROPOUTS, Split, Values, split
@@ -31,63 +32,6 @@ WORTHWHILE = 0.25
 KEPT, COMPUTED = "kept", "computed at every step"
 OVERFLOW = 8
 """How many times the memory budget ``auto`` would put on disk."""
-
-
-class CachedImages(ImageDataset):
-    """A dataset whose batches hold ``features``, the frozen prefix's values, in place of ``images``.
-
-    Where all images of a batch were computed just now, it has their ``images`` too.
-
-    Args:
-        images: the dataset that makes the pixels.
-        cache: where the values are.
-        name: a name for these images in the cache.
-        views: augmented views of each image; None: nothing is random, there is one.
-        uses: how often a view is used before another is drawn in its place.
-    """
-
-    def __init__(
-        self, images: ImageDataset, cache: FeatureCache, name: str, views: int | None, uses: int = 1
-    ) -> None:
-        self.__dict__.update(images.__dict__)
-        self.plain = images
-        self.features = cache
-        self.name = name
-        self.views = views
-        self.uses = uses
-
-    def __getitem__(self, key: Key) -> Item:
-        turn, index = key if isinstance(key, tuple) else (0, key)
-        return torch.tensor(self._drawn_turn(turn)), self.targets[index], index
-
-    def collate(self, items: Sequence[Item]) -> Batch:
-        """``features`` of the images, ``labels`` and ``indices``."""
-        drawn, targets, indices = zip(*items, strict=True)
-        turns = [int(turn) for turn in drawn]
-        computed: list[Tensor] = []
-
-        def images(missing: list[int]) -> Tensor:
-            pixels = [self.plain[turns[place], indices[place]][0] for place in missing]
-            computed.append(self.normalise(pixels))
-            return computed[0]
-
-        views = [turn % (self.views or 1) for turn in turns]
-        keys = [(self.name, index, view) for index, view in zip(indices, views, strict=True)]
-        features = self.features.get(keys, images, turns)
-        batch: Batch = {
-            "labels": labels_of(targets, self.outputs),
-            "indices": torch.tensor(indices, dtype=torch.int64),
-            **{f"features{number}": value for number, value in enumerate(features)},
-        }
-        if computed and len(computed[0]) == len(items):
-            batch["images"] = computed[0]
-        return batch
-
-    def _drawn_turn(self, turn: int) -> int:
-        """The turn whose random numbers the images of ``turn`` have."""
-        if self.views is None:
-            return 0
-        return turn // (self.views * self.uses) * self.views + turn % self.views
 
 
 class CachedAnchors:
@@ -116,15 +60,27 @@ class CachedAnchors:
 
 
 @dataclass(frozen=True)
+class CachedInputs:
+    """The inputs of the frozen prefix while training.
+
+    Attributes:
+        count: how many are different.
+        views: augmented views of a training image; None: nothing is random.
+    """
+
+    count: int
+    views: int | None
+
+
+@dataclass(frozen=True)
 class FeatureCachePlan:
     """How the frozen part's values are cached.
 
     Attributes:
         parts: the network's frozen prefix and the rest of it.
         share: the prefix's share of a forward pass.
-        inputs: different inputs of the prefix while training.
+        inputs: of the prefix while training.
         megabytes: what their values take.
-        views: augmented views of a training image; None: nothing is random, there is one.
         uses: how often a view is used.
         memory_mb: megabytes in memory; what is beyond lies in a file.
         device: where the network is.
@@ -133,9 +89,8 @@ class FeatureCachePlan:
 
     parts: Split
     share: float
-    inputs: int
+    inputs: CachedInputs
     megabytes: float
-    views: int | None
     uses: int
     memory_mb: float
     device: torch.device
@@ -179,8 +134,8 @@ class FeatureCachePlan:
         def context() -> AbstractContextManager[object]:
             return torch.autocast(self.device.type, dtype=dtype, enabled=dtype is not None)
 
-        cache = self._cache(context, self.inputs)
-        dataset = CachedImages(_dataset(train), cache, "train", self.views, self.uses)
+        cache = self._cache(context, self.inputs.count)
+        dataset = CachedImages(_dataset(train), cache, "train", self.inputs.views, self.uses)
         assert isinstance(train.sampler, EpochSampler)
         repeats = train.sampler.repeats
         loader = make_loader(dataset, train.whole_batch, seed, shuffle=True, repeats=repeats)
@@ -191,13 +146,22 @@ class FeatureCachePlan:
         return FeatureCache(self.parts, context, self.device, self.memory_mb / 2, self.folder, inputs)
 
 
+def frozen_parts(options: CacheConfig, network: nn.Module, dropout: bool) -> Split | None:
+    """The network, split at its first trained layer; None where it cannot be, or where nothing is cached.
+
+    Args:
+        options: the settings.
+        network: adapted.
+        dropout: whether the network's own dropout layers are active while training.
+    """
+    return None if options.features is False else split(network, DROPOUTS if dropout else ())
+
+
 def plan_feature_cache(
     options: CacheConfig,
-    network: nn.Module,
+    parts: Split | None,
     sample: Tensor,
-    inputs: int,
-    views: int | None,
-    dropout: bool,
+    inputs: CachedInputs,
     folder: Path,
     choices: TimedChoices,
     notices: Notices,
@@ -206,18 +170,13 @@ def plan_feature_cache(
 
     Args:
         options: the settings.
-        network: adapted, on its device.
-        sample: a few images for it, on the same device.
-        inputs: different inputs of the frozen part while training.
-        views: augmented views of a training image; None: nothing is random.
-        dropout: whether the network's own dropout layers are active while training.
+        parts: of the network (:func:`frozen_parts`).
+        sample: a few images for it, on its device.
+        inputs: of the frozen part while training.
         folder: where a file for what memory does not hold is made.
         choices: a time decides, so on another machine the decision may differ: it is recorded.
         notices: where the decision is announced.
     """
-    if options.features is False:
-        return None
-    parts = split(network, DROPOUTS if dropout else ())
     if parts is None:
         if options.features is True:
             notices.say(
@@ -226,7 +185,7 @@ def plan_feature_cache(
             )
         return None
     share, values = _share(parts, sample)
-    megabytes = needed_mb(values, inputs)
+    megabytes = needed_mb(values, inputs.count)
     kept = f"{parts.frozen_layers} frozen layers below {parts.layer} ({percent(share)} of a forward pass)"
     if options.features == "auto":
         reason = "as recorded in kernels.json"
@@ -239,10 +198,10 @@ def plan_feature_cache(
         if choices.choose("features", (KEPT, COMPUTED), decide) == COMPUTED:
             notices.say(f"cache.features: the {kept} are computed at every step: {reason}")
             return None
-    how_often = "once" if views is None else f"once for each of {counted(views, 'view')} of a training image"
-    notices.say(f"{kept} are computed {how_often}: {megabytes:,.0f} MB (cache.features)")
+    each = "" if inputs.views is None else f" for each of {counted(inputs.views, 'view')} of a training image"
+    notices.say(f"{kept} are computed once{each}: {megabytes:,.0f} MB (cache.features)")
     return FeatureCachePlan(
-        parts, share, inputs, megabytes, views, options.uses, options.memory_mb, sample.device, folder
+        parts, share, inputs, megabytes, options.uses, options.memory_mb, sample.device, folder
     )
 
 

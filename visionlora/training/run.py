@@ -23,7 +23,7 @@ from visionlora.data.splits import k_folds, stratified
 from visionlora.device import choose_device, processor
 from visionlora.evaluation.cross_validation import summarize_folds
 from visionlora.evaluation.earlier import EarlierKnowledge, earlier_knowledge
-from visionlora.evaluation.forgetting import changes_between
+from visionlora.evaluation.forgetting import BeforeAfter
 from visionlora.evaluation.images import Evaluation, evaluate_frozen
 from visionlora.evaluation.strength import StrengthOptions, StrengthSelection, select_strength
 from visionlora.notices import Notices
@@ -43,7 +43,7 @@ from visionlora.tasks.choose import choose, said
 from visionlora.tasks.save import write_adapter
 from visionlora.text import counted
 from visionlora.training.config import read_config
-from visionlora.training.feature_cache import plan_feature_cache
+from visionlora.training.feature_cache import frozen_parts, plan_feature_cache
 from visionlora.training.fit import Session, train
 from visionlora.training.metrics import TrainingResult, build_metrics, times_so_far, versions
 from visionlora.training.setup import RunSetup, set_up
@@ -167,10 +167,10 @@ def _train_and_select(setup: RunSetup, session: Session) -> _Outcome:
     sample = sample_images(setup.validation_loader or setup.train_loader).to(device)
     known = earlier_knowledge(setup.adapted.earlier, setup.evaluation_images, network)
     with timed_choices(folder / "kernels.json", settings.trainer.kernel, notices) as choices:
+        parts = frozen_parts(settings.cache, network, settings.model.dropout)
         cache_plan = plan_feature_cache(
-            settings.cache, network, sample, setup.cached_inputs, setup.views, settings.model.dropout,
-            folder, choices, notices,
-        )  # fmt: skip
+            settings.cache, parts, sample, setup.cached_inputs, folder, choices, notices
+        )
         images = setup.evaluation_images
         if cache_plan is not None:
             images = cache_plan.evaluation_images(images)
@@ -204,17 +204,15 @@ def _write_results(
     """Write the results and show them; the adapter is in the folder already."""
     folder, notices, status = session.folder, session.notices, session.status
     before, after, outputs = outcome.before, outcome.selection.evaluation, setup.adapted.head.outputs
-    changes = changes_between(before.retention, after.retention, outputs)
+    evaluations = BeforeAfter.of(before, after, outputs)
     metrics = build_metrics(
-        setup, chosen, before, outcome.selection, changes, outcome.result, notices.messages
+        setup, chosen, before, outcome.selection, evaluations.changes, outcome.result, notices.messages
     )
     metrics |= outcome.known.metrics(setup.adapted.network, before, after)
     if folds is not None:
         metrics["folds"] = dict(folds)
     with phase("writing"):
-        write_outputs(
-            folder.path, setup, chosen.task, config, before, after, changes, metrics, session.logger
-        )
+        write_outputs(folder.path, setup, chosen.task, config, evaluations, metrics, session.logger)
     # Again, with the time that writing took.
     write_metrics(folder.path / "metrics.json", {**metrics, "time": times_so_far(outcome.result.times)})
     folder.record.set("finished", True)

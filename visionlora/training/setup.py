@@ -14,7 +14,7 @@ from visionlora.data.augment import BatchMixing
 from visionlora.data.config import DataConfig
 from visionlora.data.loaders import ImageLoaders
 from visionlora.data.loading import first_epoch
-from visionlora.data.manifest import EarlierImages
+from visionlora.data.manifest import EARLIER, EarlierImages
 from visionlora.data.parallel import loading_processes
 from visionlora.data.preprocessing import Preprocessing
 from visionlora.data.several_labels import require_several
@@ -30,7 +30,7 @@ from visionlora.optimizers.make import require_optimizer
 from visionlora.report.progress import progress
 from visionlora.retention.anchors import anchor_stream, retention_loader
 from visionlora.retention.earlier import earlier_loader, find_earlier_images
-from visionlora.retention.make_teacher import make_teacher
+from visionlora.retention.make_teacher import find_anchors, make_teacher
 from visionlora.retention.negatives import contrast_loader
 from visionlora.retention.starts import BOTH, chosen_init, start_from_data
 from visionlora.retention.teacher import AnchorTeacher
@@ -40,6 +40,7 @@ from visionlora.tasks.choose import loss_weights, new_task
 from visionlora.text import counted
 from visionlora.training.announce import announce, found
 from visionlora.training.config import RunConfig, TrainerConfig
+from visionlora.training.feature_cache import CachedInputs
 
 
 @dataclass(frozen=True)
@@ -113,16 +114,12 @@ class RunSetup:
         return new_task(config.task, config.optimizer.label_smoothing or 0.0, weights)
 
     @property
-    def views(self) -> int | None:
-        """Augmented views of a training image that a feature cache holds; None: nothing is random."""
-        return None if self.config.augment.nothing else self.config.cache.views
-
-    @property
-    def cached_inputs(self) -> int:
+    def cached_inputs(self) -> CachedInputs:
         """What a feature cache holds while training: views of the images and of the anchors."""
+        views = None if self.config.augment.nothing else self.config.cache.views
         stream = self.teacher.stream if self.teacher else None
         anchors = len(stream.anchors) * stream.views if stream else 0
-        return len(self.folder.train) * (self.views or 1) + len(self.folder.val) + anchors
+        return CachedInputs(len(self.folder.train) * (views or 1) + len(self.folder.val) + anchors, views)
 
 
 def set_up(
@@ -205,14 +202,17 @@ def _old_knowledge(
     teacher, held_out = None, None
     if config.retention.distils and not new:
         hold_out = retention is None and config.retention.budget is not None
-        teacher, held_out = make_teacher(
-            config.retention, config.contrast, folder, adapted, loaders, device, hold_out, earlier.train,
-            record, notices,
-        )  # fmt: skip
+        sources, held_out = find_anchors(
+            config.retention, adapted, loaders, device, record if hold_out else None, notices
+        )
+        # What earlier runs learned is anchors too; none of it is held out.
+        learned = loaders.usable(EARLIER["train"], earlier.train, loaders.training_cache)
+        sources += [learned] if learned else []
+        teacher = make_teacher(config.retention, config.contrast, sources, folder, adapted, loaders, notices)
     several = config.separator is not None
     contrast = None if several else contrast_loader(config.contrast.root, loaders, notices)
-    learned = earlier_loader(earlier.val, backbone, loaders)
-    judged_by = replace(judged_by, retention=retention, contrast=contrast, earlier=learned)
+    kept = earlier_loader(earlier.val, backbone, loaders)
+    judged_by = replace(judged_by, retention=retention, contrast=contrast, earlier=kept)
     if held_out is not None:
         stream = anchor_stream([held_out.anchors], config.retention, loaders)
         batches = stream.batches(config.data.batch_size)

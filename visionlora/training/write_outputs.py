@@ -17,7 +17,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from visionlora.adapters import adapted_layers
 from visionlora.data import ImageDataset, ImageFile, ImageFolder, ImageLoader
-from visionlora.evaluation.forgetting import Changes, changes_sheet
+from visionlora.evaluation.forgetting import BeforeAfter, changes_sheet
 from visionlora.evaluation.heat_maps import heat_maps
 from visionlora.evaluation.images import Batches, Evaluation
 from visionlora.evaluation.judge import image_losses, judge, mistakes_first
@@ -53,9 +53,7 @@ def write_outputs(
     setup: RunSetup,
     task: Task,
     config: DictConfig,
-    before: Evaluation,
-    after: Evaluation,
-    changes: Changes | None,
+    evaluations: BeforeAfter,
     metrics: Mapping[str, Any],
     logger: Logger,
 ) -> None:
@@ -66,11 +64,11 @@ def write_outputs(
         setup: of the run.
         task: what was learned, with what the validation images chose for it.
         config: as it was composed.
-        before, after: the predictions before and after training.
-        changes: on old images; None where there are none.
+        evaluations: the predictions before and after training.
         metrics: the content of ``metrics.json``.
         logger: of the run; it is closed.
     """
+    before, after, changes = evaluations.before, evaluations.after, evaluations.changes
     write_metrics(folder / "metrics.json", metrics)
     text = OmegaConf.to_yaml(config, resolve=True)
     with replacing(folder / "adapter" / "README.md") as temporary:
