@@ -28,6 +28,27 @@ def test_a_signal_stops_the_command_with_its_own_exit_code(number: signal.Signal
     assert stopped.value.exit_code == code
 
 
+HANGUP = getattr(signal, "SIGHUP", None)
+
+
+@pytest.mark.skipif(HANGUP is None, reason="this system has no terminals that hang up")
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_closed_terminal_stops_the_command_unless_nohup_keeps_it(ignored: bool) -> None:
+    assert HANGUP is not None
+    before = signal.signal(HANGUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
+    seen = []
+    try:
+        with stoppable():
+            signal.raise_signal(HANGUP)
+            seen.append("went on")
+    except Stopped as stopped:
+        seen.append(f"{stopped}, {stopped.exit_code}")
+    finally:
+        after = signal.signal(HANGUP, before)
+    assert seen == ["went on" if ignored else "stopped by SIGHUP, 129"]
+    assert after == (signal.SIG_IGN if ignored else signal.SIG_DFL)
+
+
 STARTING = """
 import signal, sys
 from visionlora.signals import starting

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -115,3 +116,32 @@ def test_every_percentage_is_written_alike() -> None:
     assert sources == []
     assert [path for path in pages if written.search(path.read_text("utf-8"))] == []
     assert (percent(0.954), percent(0.954, 1)) == ("95 %", "95.4 %")
+
+
+PRINTING = """
+import signal, sys
+from visionlora.text import make_streams_safe
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+make_streams_safe()
+print("begun", sys.stdout.isatty(), sys.stderr.isatty(), flush=True)
+for line in sys.stdin:
+    break
+print("nobody sees it", flush=True)
+print("nor this", file=sys.stderr, flush=True)
+open(sys.argv[1], "w").write("went on")
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="terminals of other systems end otherwise")
+def test_what_is_printed_to_a_terminal_that_is_closed_goes_nowhere(tmp_path: Path) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    words = [sys.executable, "-c", PRINTING, str(tmp_path / "done")]
+    begun = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    assert os.read(ours, 100) == b"begun True True\r\n"
+    os.close(ours)
+    begun.communicate(b"go on\n")
+    assert begun.returncode == 0
+    assert (tmp_path / "done").read_text() == "went on"

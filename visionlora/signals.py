@@ -1,4 +1,5 @@
-"""SIGINT (Ctrl-C) and SIGTERM: the first ends a command where nothing is half done, the second at once."""
+"""SIGINT (Ctrl-C), SIGTERM and SIGHUP (the terminal is closed): the first ends a command where nothing is
+half done, the second at once."""
 
 from __future__ import annotations
 
@@ -13,18 +14,24 @@ from types import FrameType
 from visionlora.slurm import WARNING, in_job
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+HANGUP = getattr(signal, "SIGHUP", None)
+"""Sent where a terminal or its connection is closed; None: this system has no such signal."""
 
 
 def handled() -> tuple[signal.Signals, ...]:
-    """The signals that end a command; in a SLURM job also the one that announces the end of its time."""
-    return (*SIGNALS, WARNING) if WARNING is not None and in_job() else SIGNALS
+    """The signals that end a command; in a SLURM job also the one that announces the end of its time. nohup
+    ignores SIGHUP, and so do we then."""
+    more = [WARNING] if in_job() else []
+    if HANGUP is not None and signal.getsignal(HANGUP) is not signal.SIG_IGN:
+        more.append(HANGUP)
+    return (*SIGNALS, *(number for number in more if number is not None))
 
 
 class Stopped(BaseException):
     """The user or the system asked the command to end; no error, so ``except Exception`` lets it pass.
 
     Attributes:
-        exit_code: 130 after SIGINT, 143 after SIGTERM.
+        exit_code: 130 after SIGINT, 143 after SIGTERM, 129 after SIGHUP.
         requeues: whether it announced the end of a SLURM job's time.
     """
 
@@ -50,7 +57,7 @@ class StopRequest:
         self._process = os.getpid()
 
     def install(self) -> None:
-        """Make this the handler of both signals. Only the main thread can."""
+        """Make this the handler of these signals. Only the main thread can."""
         if threading.current_thread() is threading.main_thread():
             for number in handled():
                 signal.signal(number, self._handle)
@@ -153,7 +160,7 @@ def _end_in_one_line(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def stoppable() -> Iterator[StopRequest]:
-    """Inside, SIGINT and SIGTERM raise :class:`Stopped`, at the end at the latest, whatever a library makes
+    """Inside, the signals raise :class:`Stopped`, at the end at the latest, whatever a library makes
     of the exception; afterwards their handlers are those from before."""
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from multiprocessing.synchronize import SemLock
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,36 @@ def test_worker_processes_give_the_same_batches(
     there = make_loader(training_set(images, sizes, budget_mb=budget_mb), 4, shuffle=True, workers=2)
     for number in (0, 1):
         assert same(epoch(here, number), epoch(there, number))
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "error", "said"),
+    [
+        (torch.UntypedStorage, "_share_fd_cpu_", RuntimeError("unable to allocate shared memory"), "is full"),
+        (torch.UntypedStorage, "_share_fd_cpu_", OSError(24, "Too many open files"), "is full"),
+        (SemLock, "__init__", OSError(30, "Read-only file system"), "Read-only file system"),
+    ],
+)
+def test_without_room_in_shared_memory_worker_processes_give_the_same_batches(
+    images: list[ImageFile],
+    sizes: Sizes,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    owner: type,
+    name: str,
+    error: Exception,
+    said: str,
+) -> None:
+    def full(*args: Any, **options: Any) -> None:
+        raise error
+
+    here = make_loader(training_set(images, sizes), 4, shuffle=True)
+    there = make_loader(training_set(images, sizes), 4, shuffle=True, workers=1)
+    there.timeout = 0 if owner is SemLock else 20  # a batch that is lost is waited for
+    monkeypatch.setattr(owner, name, full)
+    for number in (0, 1):
+        assert same(epoch(here, number), epoch(there, number))
+    assert [said in line for line in caplog.messages] == [True]
 
 
 def test_batches_depend_on_seed_and_epoch_and_on_nothing_else(images: list[ImageFile], sizes: Sizes) -> None:

@@ -8,10 +8,11 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
+from torch.utils.data import Dataset, Sampler, get_worker_info
 
 from visionlora.data.augment import Normalise, Transform, evaluation_transform, seeded
 from visionlora.data.cache import ImageCache
+from visionlora.data.handing_over import Receiver, hand_over
 from visionlora.data.identity import identities
 from visionlora.data.images import BadImage, ImageFile
 from visionlora.data.preprocessing import Preprocessing
@@ -97,14 +98,15 @@ class ImageDataset(Dataset[Item]):
             if isinstance(item, BadImage):
                 return cast(Batch, item)
         pixels, targets, indices = zip(*items, strict=True)
-        return {
+        batch = {
             "images": self.normalise(pixels),
             "labels": labels_of(targets, self.outputs),
             "indices": torch.tensor(indices, dtype=torch.int64),
         }
+        return cast(Batch, hand_over(batch))
 
 
-class ImageLoader(DataLoader[Item]):
+class ImageLoader(Receiver):
     """A DataLoader that remembers how far into the epoch it is. Lightning saves and restores its state with
     every checkpoint, so a run that stopped in the middle of an epoch continues with the very next batch.
 
