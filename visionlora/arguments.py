@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from visionlora.errors import VisionLoraError
+from visionlora.hydra_grammar import in_quotes, items, parsable, quoted
 from visionlora.options import kinds
 from visionlora.paths import shipped
 from visionlora.settings import Group, Key, is_preset_of
-from visionlora.text import as_typed, without_references
+from visionlora.text import as_typed
 
 _FLAGS = {
     "-m", "--multirun", "-r", "--run", "--resolve", "--hydra-help", "-sc", "--shell-completion",
@@ -108,7 +109,7 @@ class Arguments:
             return f"{sign}{key}={self._value(self.keys[key], value)}"
         section = next((name for name in self.keys if key.startswith(f"{name}.")), None)
         if section is not None and isinstance(self.keys[section].default, Mapping):
-            return f"++{key}={_parsable(key, value)}"
+            return f"++{key}={parsable(key, value)}"
         if key in self.groups:
             self._check_preset(self.groups[key], value)
             return f"{sign}{key}={value}"
@@ -116,25 +117,25 @@ class Arguments:
             if key.endswith("dir") and value != "null":
                 # A path, verbatim but for Hydra's own references: ${now:%Y}.
                 folder = os.path.expanduser(value)  # noqa: PTH111 - Path raises for an unknown user
-                return f"{sign}{key}={_in_quotes(folder)}"
-            return f"{sign}{key}={_parsable(key, value)}"
+                return f"{sign}{key}={in_quotes(folder)}"
+            return f"{sign}{key}={parsable(key, value)}"
         raise VisionLoraError(f"there is no configuration key {key!r}; {self._meant(key, value)}")
 
     def _value(self, key: Key, value: str) -> str:
         """The value as Hydra's grammar has it."""
         texts = str in kinds(key.hint) and key.rule.takes_any_text
         if value == "null" or not texts:
-            return _parsable(key.name, value)
+            return parsable(key.name, value)
         takes_list = any(_holds_texts(kind) for kind in kinds(key.hint))
         several_lists = self.sweep and re.search(r"\]\s*,\s*\[", value)
         if takes_list and value[:1] == "[" and value[-1:] == "]" and not several_lists:
-            return f"[{_items(value[1:-1])}]"
+            return f"[{items(value[1:-1])}]"
         if self.sweep and (key.rule.sweeps or takes_list) and re.search(r",|^\w+\(.*\)$", value):
-            return _parsable(key.name, value)
+            return parsable(key.name, value)
         if key.rule.sweeps and "," in value and "/" not in value:
-            raise VisionLoraError(_several(key.name, value))
+            raise VisionLoraError(several_values(key.name, value))
         if self.sweep and (choice := re.fullmatch(r"choice\((.*)\)", value, re.DOTALL)):
-            return _items(choice[1])  # Hydra's own choice() forgets that its arguments were quoted
+            return items(choice[1])  # Hydra's own choice() forgets that its arguments were quoted
         return quoted(value)
 
     def _are_presets(self, group: str, value: str) -> bool:
@@ -146,7 +147,7 @@ class Arguments:
         if self._are_presets(group.name, value) or any("hydra.searchpath" in word for word in self.given):
             return
         if "," in value and not self.sweep:
-            raise VisionLoraError(_several(group.name, value))
+            raise VisionLoraError(several_values(group.name, value))
         path = next((key.name for key in group.keys if key.name == f"{group.name}.root"), None)
         hint = f"for a folder set {as_typed(path, value)}" if path else f"--help {group.name} lists its keys"
         found = ", ".join(f"{group.name}={name}" for name in presets(group, config_folders(self.given)))
@@ -249,40 +250,9 @@ def config_folders(given: Sequence[str]) -> list[Path]:
     ]
 
 
-def _several(key: str, value: str) -> str:
+def several_values(key: str, value: str) -> str:
+    """The error of an option that got the values of a sweep without ``-m``."""
     return f"{key}={value} has several values; give one, or add -m for a run of each"
-
-
-def quoted(text: str) -> str:
-    """A text in Hydra's quotes, with ``${`` escaped: OmegaConf would take it for a reference."""
-    return _in_quotes(without_references(text))
-
-
-def _in_quotes(text: str) -> str:
-    from hydra.core.override_parser.types import Quote, QuotedString
-
-    return QuotedString(text, Quote.single).with_quotes()
-
-
-def _parsable(key: str, value: str) -> str:
-    """The value itself if Hydra can parse it, otherwise as a text, which is then refused by its option."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
-    try:
-        OverridesParser.create().parse_override(f"{key}={value}")
-    except (HydraException, ValueError):
-        return quoted(value)
-    return value
-
-
-def _items(text: str) -> str:
-    """Items between commas, each a text of its own; one with a comma in it has to be in quotes."""
-    if not text.strip():
-        return ""
-    found = re.findall(r"""\s*(?:'([^']*)'|"([^"]*)"|([^,]*?))\s*(?:,|$)""", text)
-    whole = found if text.rstrip().endswith(",") else found[:-1]  # the end matches once more, as nothing
-    return ",".join(quoted(single or double or bare) for single, double, bare in whole)
 
 
 def _holds_texts(kind: Any) -> bool:

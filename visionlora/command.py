@@ -16,7 +16,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from visionlora import __version__
-from visionlora.arguments import Arguments, config_folders
+from visionlora.arguments import Arguments, config_folders, several_values
 from visionlora.errors import MachineFault, VisionLoraError
 from visionlora.files import cannot_use, new_folder
 from visionlora.help import asked_about, command_help, help_on
@@ -287,7 +287,7 @@ def explain_composition(error: Exception) -> str:
     sweep = re.search(r"(?:argument '|parameters? ')([^']+)'", message)
     if sweep and ("mbiguous" in message or "multirun" in message):
         key, _, value = sweep.group(1).partition("=")
-        return f"{key}={value} has several values; give one, or add -m for a run of each"
+        return several_values(key, value)
     plugin = re.search(r"Could not load '(hydra/(?:sweeper|launcher)/\w+)'", message)
     if plugin:
         return f"there is no {plugin.group(1)}: Hydra's plugins are in pip install 'visionlora[sweep]'"

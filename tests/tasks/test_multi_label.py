@@ -6,26 +6,19 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
 
+from tests.tasks.labels import drawn, f1
 from visionlora.tasks.choose import said
 from visionlora.tasks.multi_label import (
     MultiLabel,
-    best_thresholds,
     distillation,
-    halves,
     loss,
     positive_weights,
 )
+from visionlora.tasks.thresholds import best_thresholds, halves
 
 NAMES = {0: "cat", 1: "dog", 2: "rain"}
 OUTPUTS = list(NAMES.values())
-
-
-def drawn(seed: int, images: int, outputs: int = 3) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    labels = (torch.rand(images, outputs, generator=generator) < 0.4).float()
-    return torch.randn(images, outputs, generator=generator) + labels, labels
 
 
 @settings(deadline=None, max_examples=30)
@@ -61,25 +54,6 @@ def test_distillation_is_the_divergence_of_each_label(seed: int, temperature: fl
     found = distillation(student, teacher, temperature)
     torch.testing.assert_close(found.double(), expected, rtol=1e-3, atol=1e-5)
     assert float(distillation(teacher, teacher)) == 0
-
-
-def f1(given: Tensor, own: Tensor) -> float:
-    both = int(given.sum() + own.sum())
-    return 2 * int((given & own).sum()) / both if both else 0.0
-
-
-@settings(deadline=None, max_examples=40)
-@given(st.integers(0, 9999), st.integers(2, 30), st.booleans())
-def test_no_other_threshold_has_a_larger_f1(seed: int, images: int, coarse: bool) -> None:
-    logits, labels = drawn(seed, images, 1)
-    logits = logits.round() if coarse else logits
-    own, probabilities = labels[:, 0] > 0.5, logits.double().sigmoid()[:, 0]
-    (threshold,) = best_thresholds(logits, labels).tolist()
-    if not own.any() or own.all():
-        assert threshold == 0.5
-        return
-    best = max(f1(probabilities > limit, own) for limit in [0.0, *probabilities.tolist()])
-    assert f1(probabilities > threshold, own) == pytest.approx(best)
 
 
 def test_each_half_is_judged_with_the_thresholds_of_the_other() -> None:

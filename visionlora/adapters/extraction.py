@@ -21,6 +21,8 @@ from visionlora.adapters.network import adapter_names, named_adapters, named_sit
 from visionlora.adapters.sites import plain_weight
 from visionlora.text import brief
 
+SAME_WEIGHTS = "The two networks have the same weights: there is nothing to extract."
+
 
 class Extracted(NamedTuple):
     """What was kept of one layer's difference.
@@ -110,7 +112,7 @@ def extract_difference(
         if bool(difference.any()):
             differences[name] = difference
     if not differences:
-        raise LoraError("The two networks have the same weights: there is nothing to extract.")
+        raise LoraError(SAME_WEIGHTS)
     return _attach(base, _factored(differences, rank, energy), into)
 
 

@@ -12,6 +12,7 @@ from visionlora.adapters.attaching import DEFAULT
 from visionlora.adapters.collect_updates import BIAS, Kept, attach_updates
 from visionlora.adapters.combine import Update
 from visionlora.adapters.errors import LoraError
+from visionlora.adapters.extraction import SAME_WEIGHTS
 from visionlora.adapters.families.bias import Bias
 from visionlora.adapters.network import named_sites
 from visionlora.adapters.sites import plain_weight
@@ -89,7 +90,7 @@ def extract_tuned(
     }
     modules = list(dict.fromkeys(key.rpartition(".")[0] for key in rest))
     if not updates and not rest and not heads:
-        raise LoraError("The two networks have the same weights: there is nothing to extract.")
+        raise LoraError(SAME_WEIGHTS)
     if not updates:
         raise LoraError(
             f"Only {listed(modules)} differ, and no weight that an adapter could change: merge them."

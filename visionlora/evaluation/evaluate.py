@@ -13,20 +13,15 @@ from rich.markup import escape
 from visionlora.adapters import adapters_off, merged
 from visionlora.adapters.truncate import decompose_updates
 from visionlora.data import (
-    LEFT_OUT,
     ImageDataset,
     ImageFile,
     ImageLoader,
     find_bad,
     make_loader,
     refuse,
-    scan,
     scan_images,
     scan_known,
-    without_bad,
 )
-from visionlora.data.config import DataConfig
-from visionlora.data.manifest import not_among, of_role, read_manifest
 from visionlora.device import choose_device
 from visionlora.errors import VisionLoraError, about
 from visionlora.evaluation.config import EvaluateConfig
@@ -38,6 +33,7 @@ from visionlora.evaluation.evaluate_labels import (
     show_labels,
 )
 from visionlora.evaluation.forgetting import Changes, changes_sheet
+from visionlora.evaluation.labelled_images import images_in_words, labelled_images
 from visionlora.evaluation.metrics import class_metrics, contrast_metrics, retention_metrics
 from visionlora.evaluation.mirrored import Mirrored
 from visionlora.evaluation.predictions import Predictions, predict_batches
@@ -46,7 +42,7 @@ from visionlora.evaluation.selected import selected_on
 from visionlora.evaluation.strength_curve import measure_strength_curve
 from visionlora.files import replacing, require_all_writable
 from visionlora.models import find_class
-from visionlora.models.restore import TrainedModel, adapter_directory
+from visionlora.models.restore import TrainedModel
 from visionlora.models.several import restore_adapters
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, write_metrics
 from visionlora.report.progress import progress
@@ -75,8 +71,8 @@ def evaluate_adapter(
     several = any(gives_several_labels(adapter) for adapter in options.adapters)
     if several:
         refuse_for_labels(options, retention_root, contrast_root)
-    images, judged_on, left_out = _labelled_images(options.data, options.adapters, several)
-    console.print(f"[dim]·[/dim] evaluated on {escape(_in_words(len(images), judged_on, left_out))}")
+    images, judged_on, left_out = labelled_images(options.data, options.adapters, several)
+    console.print(f"[dim]·[/dim] evaluated on {escape(images_in_words(len(images), judged_on, left_out))}")
     restored = _restore(options, console)
     if several:
         labels = label_targets(restored, images)
@@ -194,47 +190,6 @@ def _evaluate_classes(
     if options.sheet:
         changes_sheet(changes, inputs.old, Path(options.sheet))
     return metrics
-
-
-def _labelled_images(
-    data: DataConfig, adapters: Sequence[str], several: bool
-) -> tuple[tuple[ImageFile, ...], str, int]:
-    """The images to measure on, what they are in words, and how many were left out because the adapter's run
-    trained on them.
-
-    Of the test images of a folder with a split, else its val images, else all of it, those that the run and
-    those before it did not train on, by the content of the files. Where that is none of them: all.
-    """
-    separator = data.separator if several else None
-    found = scan(
-        data.root, class_name=data.class_name, val_fraction=data.val_fraction, separator=separator,
-        class_from=data.class_from,
-    )  # fmt: skip
-    candidates, words = found.judged_by()
-    manifests = [adapter_directory(adapter).parent / "images.json" for adapter in adapters]
-    if not all(manifest.is_file() for manifest in manifests):
-        return candidates, f"{words}; which of them the adapter was trained on is not known", 0
-    count = len(candidates)
-    for manifest in manifests:
-        candidates = without_bad(candidates, manifest.with_name(LEFT_OUT))
-    unread = count - len(candidates)
-    more = f"; left out: {unread} that its run could not read" if unread else ""
-    used = [image for manifest in manifests for image in read_manifest(manifest)]
-    unseen = not_among(candidates, of_role(used, "train"))
-    if not unseen:
-        return candidates, f"{words}{more}; THE ADAPTER WAS TRAINED ON ALL OF THEM", 0
-    if len(unseen) < len(candidates):
-        words = "images that the adapter was not trained on"
-    words += more
-    if len(not_among(unseen, of_role(used, "val"))) < len(unseen):
-        words += "; validation images of its run, which chose its weights and strength, are among them"
-    return unseen, words, len(candidates) - len(unseen)
-
-
-def _in_words(count: int, judged_on: str, left_out: int) -> str:
-    more = f"; left out: {left_out} that it was trained on" if left_out else ""
-    words = judged_on.replace("images", "image", 1) if count == 1 else judged_on
-    return f"{count:,} {words}{more}"
 
 
 def _targets(restored: TrainedModel, images: Sequence[ImageFile]) -> dict[str, int]:

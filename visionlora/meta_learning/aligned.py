@@ -18,6 +18,7 @@ from visionlora.adapters.init.start import Start
 from visionlora.adapters.network import named_adapters, named_sites
 from visionlora.frozen.weight import frozen_weight
 from visionlora.meta_learning.problem import BATCH, Features, Problem
+from visionlora.retention.starts import ROWS
 
 LAST, FALL, LEAST = 3.2, 0.7, 0.8
 """How long A's rows are: of the last layer LAST, of each one before it FALL times that, but at least LEAST.
@@ -30,8 +31,6 @@ KNOWN = 256
 """At most so many anchors whose gradients are compared with."""
 VIEWS = 4
 """Of each anchor: as it is, flipped, and augmented as in a run."""
-ROWS = 512
-"""So many patches of each batch a layer keeps."""
 
 
 def aligned_starts(

@@ -107,9 +107,7 @@ def restore(path: str | Path, model: str | None = None, weights: str | None = No
     about = read_adapter_config(directory).get("visionlora", {})
     name = model or about.get("model")
     if not name:
-        raise VisionLoraError(
-            f"adapter: {directory} does not name the network it adapts; add model=NAME (e.g. model=vgg11)"
-        )
+        raise no_network_named(directory)
     if is_factory(name) and model is None:
         # An adapter may be untrusted: no code in it is run.
         raise VisionLoraError(
@@ -152,3 +150,10 @@ def saved_thresholds(trained: TrainedModel) -> tuple[float, ...]:
 def unchanged_head(backbone: Backbone) -> Head:
     """The network's own outputs."""
     return Head("keep", "", backbone.categories, tuple(range(len(backbone.categories))))
+
+
+def no_network_named(directory: Path) -> VisionLoraError:
+    """The error of an adapter directory that does not say which network it adapts."""
+    return VisionLoraError(
+        f"adapter: {directory} does not name the network it adapts; add model=NAME (e.g. model=vgg11)"
+    )

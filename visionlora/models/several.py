@@ -20,7 +20,13 @@ from visionlora.adapters.merging import scalable
 from visionlora.adapters.whole import forget_replaced, interpolated, replace_tensors, replaced, set_replaced
 from visionlora.errors import VisionLoraError
 from visionlora.models import Backbone, Head, apply_head, final_layer, load_backbone
-from visionlora.models.restore import TrainedModel, adapter_directory, restore, unchanged_head
+from visionlora.models.restore import (
+    TrainedModel,
+    adapter_directory,
+    no_network_named,
+    restore,
+    unchanged_head,
+)
 
 
 @dataclass
@@ -106,10 +112,7 @@ def load_all(
     loaded = [_about(path) for path in paths]
     name = _common(loaded, "model", model)
     if name is None:
-        raise VisionLoraError(
-            f"adapter: {loaded[0].directory} does not name the network it adapts; add model=NAME (e.g. "
-            "model=vgg11)"
-        )
+        raise no_network_named(loaded[0].directory)
     backbone = load_backbone(name, _common(loaded, "weights", weights) or "imagenet", option=option)
     network, layer = backbone.model, final_layer(backbone.model, len(backbone.categories))
     last = network.get_submodule(layer)

@@ -169,7 +169,7 @@ def _read_torch(path: Path) -> WeightFile:
             "save model.state_dict() instead"
         ) from error
     except Exception as error:  # PyTorch's reader raises any error, as parsers in Python do
-        raise WeightFileError(f"{path} is not a complete PyTorch file ({_line(error)})") from error
+        raise _incomplete(path, error) from error
     found, notice = find_state_dict(state)
     if found is not None:
         for key, tensor in found.items():
@@ -183,6 +183,10 @@ def _read_torch(path: Path) -> WeightFile:
     )
 
 
+def _incomplete(path: Path, error: Exception) -> WeightFileError:
+    return WeightFileError(f"{path} is not a complete PyTorch file ({_line(error)})")
+
+
 def _refuse_packed(path: Path) -> None:
     """Refuse a file that takes much more memory than it has bytes. PyTorch itself compresses nothing."""
     try:
@@ -192,7 +196,7 @@ def _refuse_packed(path: Path) -> None:
             unpacked = sum(member.file_size for member in archive.infolist())
             script = any(name.endswith("/constants.pkl") for name in archive.namelist())
     except Exception as error:  # of a damaged file; what zipfile raises depends on where
-        raise WeightFileError(f"{path} is not a complete PyTorch file ({_line(error)})") from error
+        raise _incomplete(path, error) from error
     if script:
         raise WeightFileError(f"{path} is TorchScript, which is code; save model.state_dict() instead")
     if unpacked > path.stat().st_size:

@@ -12,6 +12,7 @@ from visionlora.errors import VisionLoraError
 from visionlora.files import require_regular, write_json
 
 NOT_MEASURED = "not measured"
+NO_VALIDATION = "not measured: there are no validation images"
 """The value of figures for which there were no images."""
 
 SELECTED = "selected_on_these_images"

@@ -13,7 +13,7 @@ from visionlora.files import replacing
 from visionlora.report.html import data_uri, frame, page, styles, table, text, thumbnails
 from visionlora.report.judged import Judged
 from visionlora.report.label_figures import label_figures, labels_section
-from visionlora.report.metrics_file import NOT_MEASURED, has_several_labels
+from visionlora.report.metrics_file import NO_VALIDATION, NOT_MEASURED, has_several_labels
 from visionlora.report.run_figures import classes_section, quiet, strength_section, updates_section
 from visionlora.report.run_summary import headline_boxes, summary_sentences
 from visionlora.report.sheet import PredictionRow, TopNames
@@ -125,7 +125,7 @@ def _figures(report: RunReport) -> list[tuple[str, str]]:
 
 def _before_after(report: RunReport) -> str:
     if not report.images:
-        return quiet("not measured: there are no validation images")
+        return quiet(NO_VALIDATION)
     rows = [row for row, _ in report.images]
     shown, others = rows[:IMAGES], rows[IMAGES : IMAGES + ROWS]
     found = thumbnails([row.path for row in shown], SIDE)
@@ -155,7 +155,7 @@ def _before_after(report: RunReport) -> str:
 def _losses(report: RunReport) -> str:
     largest = sorted(report.images, key=lambda one: -one[1])[:LOSSES]
     if not largest:
-        return quiet("not measured: there are no validation images")
+        return quiet(NO_VALIDATION)
     found = thumbnails([row.path for row, _ in largest], SIDE)
     cards = (_card(row, found.get(row.path), f"loss {loss:.3f}") for row, loss in largest)
     return f"<div class=cards>{''.join(cards)}</div>"
