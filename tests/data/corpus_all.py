@@ -22,6 +22,7 @@ from tests.data import (
     corpus_outside,
     corpus_people,
     corpus_public,
+    corpus_reported,
     corpus_sets,
     corpus_splits,
     corpus_tables,
@@ -69,6 +70,7 @@ def cases() -> Iterator[Case]:
     yield from corpus_splits.split_lists()
     yield from corpus_splits.unused_lists()
     yield from corpus_splits.names()
+    yield from corpus_reported.reported()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import lzma
@@ -19,7 +20,7 @@ from PIL import Image
 from tests.data.corpus import zipped
 from visionlora.data import archive
 from visionlora.data.archive import unpacked
-from visionlora.errors import VisionLoraError
+from visionlora.errors import MachineFault, VisionLoraError
 
 
 @pytest.fixture(autouse=True)
@@ -162,3 +163,18 @@ def test_an_archive_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: p
         VisionLoraError, match=r"cannot read .*x\.zip: Permission denied; check its permissions"
     ):
         unpacked(tmp_path / "x.zip")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_a_full_disk_under_the_cache_is_not_said_to_be_a_damaged_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path, number: int
+) -> None:
+    zipped("pets.zip", "cat/a.png", "dog/b.png")(tmp_path)
+
+    def full(*options: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(archive, "_write", full)
+    with pytest.raises(MachineFault, match="where it is unpacked; free some space, or set VISIONLORA_CACHE"):
+        unpacked(tmp_path / "pets.zip")
+    assert not list(cache.rglob("*.png")) + list(cache.rglob(".unpacking-*"))

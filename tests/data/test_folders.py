@@ -313,3 +313,18 @@ def test_a_path_of_windows_says_so(path: str) -> None:
 def test_an_address_is_refused_as_it_is_written(address: str) -> None:
     with pytest.raises(VisionLoraError, match=f"^{address} is an address, which is not downloaded"):
         scan(address)
+
+
+def test_folders_that_lie_too_deep_for_the_system_are_said_in_one_short_line(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    here = Path.cwd()
+    try:
+        os.chdir(tmp_path / "a")
+        for _ in range(22):
+            Path("d" * 200).mkdir()
+            os.chdir("d" * 200)
+    finally:
+        os.chdir(here)
+    said = message(tmp_path)
+    assert "its folders lie too deep; move them up" in said
+    assert len(said) < 300

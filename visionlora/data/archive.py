@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import glob
 import hashlib
 import os
@@ -19,7 +20,8 @@ from pathlib import Path
 from visionlora.data.archive_members import CHUNK, LABEL_FILES, Room, is_wanted, members, parts_of
 from visionlora.data.formats import SUFFIXES, sniff
 from visionlora.data.walk import has_images, walk
-from visionlora.errors import VisionLoraError
+from visionlora.errors import MachineFault, VisionLoraError
+from visionlora.files import DISK_FAULTS
 from visionlora.paths import cache_directory
 from visionlora.text import listed
 
@@ -236,6 +238,11 @@ def _extract(archive: Path, folder: Path, room: Room) -> int:
     except VisionLoraError:
         raise
     except Exception as error:  # on untrusted bytes the readers raise any error
+        if isinstance(error, OSError) and error.errno in DISK_FAULTS - {errno.EIO}:
+            raise MachineFault(
+                f"cannot unpack {archive}: {error.strerror} where it is unpacked; free some space, or set "
+                "VISIONLORA_CACHE to a folder elsewhere"
+            ) from error
         with archive.open("rb") as file:
             kind = sniff(file.read(256)) or ""
         said = " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__

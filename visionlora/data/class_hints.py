@@ -9,7 +9,7 @@ from pathlib import Path
 from visionlora.data.masks import are_masks_beside, describe_sets, mask_files
 from visionlora.data.spellings import folded, joined
 from visionlora.data.split_names import GENERIC, SPLITS, split_and_rest, split_name
-from visionlora.data.walk import entries
+from visionlora.data.walk import entries, has_images, names_in
 from visionlora.data.words_of_names import first_words
 from visionlora.text import in_words, listed
 
@@ -35,6 +35,15 @@ _ALBUM = frozenset(
 """Words of the names that telephones, clouds and editors give folders."""
 _NOT_ALONE = {"camera", "roll", "saved", "my", "eigene", "meine", "part", "of"}
 _COPY = re.compile(r"(?:copy of |kopie von )?(.+?)(?: - copy| copy| - kopie)?(?: ?\(\d+\))?", re.IGNORECASE)
+_HIDDEN = re.compile(
+    r"\.(_.*|git|svn|hg|dvc|venv|env|vscode|idea|trash.*|spotlight.*|fseventsd|apple.*|documentrevisions.*"
+    r"|thumb.*|@.*|st(versions|folder)|dropbox.*|te?mp.*|snapshots?|zfs|picasa.*|comments|recycle.*|sync.*"
+    r"|huggingface|ipynb_checkpoints|.*cache.*)",
+    re.IGNORECASE,
+)
+"""Folders that programs hide, and that no user means."""
+_REPEATS = re.compile(r"\d+_.*")
+_BESIDE = (".caption", ".txt", ".npz")
 _SHOWN = 3
 
 
@@ -46,7 +55,7 @@ def describe_classes(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
     """
     names = [folder.name for folder in classes]
     notes = [*_below(classes), *describe_alike(list(classes)), *_like_splits(names)]
-    notes += [*_splits_in_train(classes), *describe_sets(classes)]
+    notes += [*_splits_in_train(classes), *describe_sets(classes), *_repeats(classes)]
     if len(classes) == 1 and (called := first_words([path for paths in classes.values() for path in paths])):
         notes.append(
             f"{names[0]} is the only class, and its images begin with {in_words(called)}; "
@@ -88,6 +97,33 @@ def describe_twice(classes: Iterable[str]) -> list[str]:
     if not pairs:
         return []
     return [f"taken for two classes: {listed(pairs, _SHOWN)}; if they are one, put them into one folder"]
+
+
+def _repeats(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
+    """``10_cat`` and ``2_cat`` with captions or latents beside the images: Kohya's repeats."""
+    numbered = {folder.name: paths for folder, paths in classes.items() if _REPEATS.fullmatch(folder.name)}
+    names = [
+        name for name, paths in numbered.items()
+        if any(path.with_suffix(end).exists() for path in paths for end in _BESIDE)
+    ]  # fmt: skip
+    if not names:
+        return []
+    said = f"{listed(names, _SHOWN)} look like folders of Kohya: the number stays in the name of the class"
+    return [
+        f"{said}, and captions are not read; rename the folders if the network knows the class without it"
+    ]
+
+
+def describe_hidden(folder: Path) -> list[str]:
+    """A note about folders of images whose names begin with a dot (``.NET``), beside class folders."""
+    hidden = [name for name in sorted(names_in(folder)) if name[0] == "." and not _HIDDEN.fullmatch(name)]
+    hidden = [name for name in hidden if (folder / name).is_dir() and has_images(folder / name)]
+    if not hidden:
+        return []
+    are = "begins with a dot and is left out, as hidden folders are; rename it if it is a class"
+    if len(hidden) > 1:
+        are = "begin with a dot and are left out, as hidden folders are; rename them if they are classes"
+    return [f"{listed(hidden, _SHOWN)} {are}"]
 
 
 def describe_alike(folders: Sequence[Path]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from visionlora.data.class_hints import describe_classes
+from visionlora.data.class_hints import describe_classes, describe_hidden
 from visionlora.data.images import ImageFile
 from visionlora.data.label_files import describe_left_out
 from visionlora.data.layout import Layout
@@ -96,5 +96,5 @@ def _labelled(
     notes += [note for note in masks if note not in notes]
     if split == "train":
         problems += [*refuse_masks(classes), *refuse_copies(found.folders)]
-        notes += describe_classes(classes)
+        notes += [*describe_classes(classes), *describe_hidden(folder)]
     return images

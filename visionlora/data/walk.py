@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import logging
 import os
@@ -290,4 +291,7 @@ def _broken(path: Path) -> str | None:
 
 
 def _unreadable(folder: Path, error: OSError) -> VisionLoraError:
+    if error.errno == errno.ENAMETOOLONG:
+        some = os.path.join(*folder.parts[:3])  # noqa: PTH118 - of an absolute path, too
+        return VisionLoraError(f"cannot read all below {some}: its folders lie too deep; move them up")
     return VisionLoraError(f"cannot read {folder}: {error.strerror}; check its permissions")

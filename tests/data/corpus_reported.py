@@ -1,0 +1,31 @@
+# ruff: noqa: E501 - a case a line reads better
+"""Folders as they come out of trainers for generated images, and class names that systems hide."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from tests.data.corpus import CLASSES, ONE, TWO, Case, both, files, many, table
+
+KEEP = ("look like folders of Kohya",)
+HIDDEN = ("as hidden folders are",)
+META = {f"/content/train/{place}": {"caption": "a cat", "train_resolution": [64, 64]} for place in range(4)}
+
+
+def reported() -> Iterator[Case]:
+    """Every case."""
+    yield Case("Kohya's repeats of one class in two folders", both(many("img/10_cat/{}.png", "img/2_cat/a{}.png", "img/10_dog/{}.png"), files("img/10_cat/0.txt", "img/2_cat/a0.txt", "img/10_dog/0.txt")), counts={"10_cat": ONE, "2_cat": ONE, "10_dog": ONE}, notes=("10_cat, 10_dog, 2_cat look like", *KEEP))  # fmt: skip
+    yield Case("Kohya's folders with captions", both(many("10_cat/{}.png", "10_dog/{}.png"), files("10_cat/0.txt", "10_dog/0.caption")), counts={"10_cat": ONE, "10_dog": ONE}, notes=KEEP)  # fmt: skip
+    yield Case("Kohya's folders with latents", both(many("img/100_a man/{}.png", "img/1_a dog/{}.png"), files("img/100_a man/3.npz")), counts={"100_a man": ONE, "1_a dog": ONE}, notes=("100_a man look like",))  # fmt: skip
+    yield Case("Kohya's meta_lat.json beside class folders", both(many(*CLASSES), table("meta_lat.json", json.dumps(META))), counts=TWO, notes=("(1 .json)",))  # fmt: skip
+    yield Case("Kohya's meta_lat.json beside captioned images", both(many("{}.png"), files("0.caption", "0.npz"), table("meta_lat.json", json.dumps(META))), error="holds images but no class folders")  # fmt: skip
+    yield Case("numbers before names", many("0_cat/{}.png", "1_dog/{}.png"), counts={"0_cat": ONE, "1_dog": ONE}, silent=True)  # fmt: skip
+    yield Case("a class called .NET", many(*CLASSES, ".NET/{}.png"), counts=TWO, notes=(".NET begins with a dot", *HIDDEN))  # fmt: skip
+    yield Case("classes called .45 ACP and ...And Justice", many(*CLASSES, ".45 ACP/{}.png", "...And Justice/{}.png"), counts=TWO, notes=("...And Justice, .45 ACP begin", *HIDDEN))  # fmt: skip
+    yield Case("a class called .env files in train", many("train/cat/{}.png", "train/dog/{}.png", "train/.env files/{}.png"), counts=TWO, notes=HIDDEN)  # fmt: skip
+    for name in (".cache", ".thumbnails", "._cat", ".Trash-1000", ".pytest_cache", ".stfolder"):
+        yield Case(f"{name} with images", many(*CLASSES, f"{name}/{{}}.png"), counts=TWO, silent=True)
+    yield Case(
+        "a hidden folder of text", both(many(*CLASSES), files(".notes/a.txt")), counts=TWO, silent=True
+    )
