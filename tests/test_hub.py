@@ -173,7 +173,7 @@ def test_a_full_disk_is_not_taken_for_the_connection(
     "address", ["hf://", "hf://fish", "hf://me/..", "hf://../../etc", "hf://me/a b", "hf://a/b/c"]
 )
 def test_a_name_that_is_none_is_refused_before_anything_is_asked(address: str) -> None:
-    with pytest.raises(VisionLoraError, match="is no place on a hub"):
+    with pytest.raises(VisionLoraError, match="is not a repository on a hub"):
         adapter_directory(address)
 
 

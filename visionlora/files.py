@@ -182,7 +182,7 @@ def require_regular(path: Path) -> None:
         OSError: it is one, or is not there.
     """
     if not stat.S_ISREG(path.stat().st_mode):
-        raise OSError(errno.EINVAL, "it is no ordinary file", str(path))
+        raise OSError(errno.EINVAL, "it is not an ordinary file", str(path))
 
 
 def link_outside(folder: Path) -> Path | None:

@@ -141,7 +141,9 @@ def _is_ours(name: str) -> bool:
 def _checked_name(address: str) -> str:
     name = address.removeprefix(SCHEME)
     if not _NAME.fullmatch(name) or ".." in name:
-        raise VisionLoraError(f"{address[:120]!r} is no place on a hub; give user/name, as hf://user/name")
+        raise VisionLoraError(
+            f"{address[:120]!r} is not a repository on a hub; give user/name, as hf://user/name"
+        )
     return name
 
 

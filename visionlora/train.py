@@ -19,11 +19,11 @@ from visionlora.paths import with_home
 from visionlora.place import place
 from visionlora.processes import joined, run_in
 from visionlora.run_folder.compare import given_options
-from visionlora.run_folder.config_file import CONFIG
 from visionlora.run_folder.earlier import take_options
 from visionlora.run_folder.folder import RunFolder, shared
 from visionlora.run_folder.lock import claimed
 from visionlora.run_folder.lost import was_removed
+from visionlora.run_folder.names import CONFIG
 from visionlora.run_folder.near import no_run
 from visionlora.settings import keys_of
 from visionlora.signals import NoStop, Stopped, StopRequest, stoppable

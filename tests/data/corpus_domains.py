@@ -140,7 +140,7 @@ def tools() -> Iterator[Case]:
         content = '{"cat": 0, "dog": 1}' if name.endswith("json") else "0 cat\n1 dog\n"
         if name == "config.json":
             content = '{"lr": 0.1, "id2label": {"0": "cat", "1": "dog"}}'
-        yield Case(f"numbers and their names in {name}", both(many("0/{}.png", "1/{}.png"), table(name, content)), counts=TWO, notes=(f"classes are called as in {name}: 0 is cat, 1 is dog",))  # fmt: skip
+        yield Case(f"numbers and their names in {name}", both(many("0/{}.png", "1/{}.png"), table(name, content)), counts=TWO, notes=(f"class names are those of {name}: 0 is cat, 1 is dog",))  # fmt: skip
     yield Case("numbers and no names", both(many("0/{}.png", "1/{}.png"), files("README.md", "requirements.txt")), counts={"0": ONE, "1": ONE}, notes=("left out 2 files",))  # fmt: skip
 
 

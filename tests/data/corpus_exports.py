@@ -78,11 +78,11 @@ def written_by() -> Iterator[Case]:
                counts=EACH, notes=("val.csv is not read: a split is made of",))  # fmt: skip
     for name in ("classes.txt", "label_map.json", "class_names.csv", "label_num_to_disease_map.json"):
         yield Case(f"numbers beside {name}", both(table("t.csv", "path,label\ni/a.png,0\ni/b.png,1\n", *IMAGES), table(name, '{"0": "cat", "1": "dog"}' if "json" in name else "cat\ndog\n")), root="t.csv",
-                   counts=EACH, notes=(f"classes are called as in {name}: 0 is cat, 1 is dog",))  # fmt: skip
+                   counts=EACH, notes=(f"class names are those of {name}: 0 is cat, 1 is dog",))  # fmt: skip
     yield Case("folders of numbers beside classes.txt", both(many("0/{}.png", "1/{}.png"), table("classes.txt", "cat\ndog\n")), counts=TWO,
-               notes=("classes are called as in classes.txt",))  # fmt: skip
+               notes=("class names are those of classes.txt",))  # fmt: skip
     yield Case("folders of numbers in splits beside names.txt", both(many("train/0/{}.png", "train/1/{}.png"), table("names.txt", "cat\ndog\n")), counts=TWO,
-               notes=("classes are called as in names.txt",))  # fmt: skip
+               notes=("class names are those of names.txt",))  # fmt: skip
     yield Case("CVAT's ImageNet", both(many(*CLASSES), files("synsets.txt")), counts=TWO, notes=("left out 1 file",))  # fmt: skip
 
 

@@ -120,11 +120,11 @@ def layouts() -> Iterator[Case]:
     yield Case("contrast beside the splits", many(*below("train"), "contrast/anchor/{}.png"), counts=TWO)
     yield Case(
         "unlabelled images beside the splits", many(*below("train"), "unlabeled/{}.png"), counts=TWO,
-        notes=("unlabeled is none of the splits: left out",),
+        notes=("unlabeled is not one of the splits: left out",),
     )  # fmt: skip
     yield Case(
         "Intel's layout", many(*below("seg_train/seg_train"), *below("seg_test/seg_test"), "seg_pred/seg_pred/{}.png"),
-        counts=TESTED, notes=("seg_pred is none of the splits",),
+        counts=TESTED, notes=("seg_pred is not one of the splits",),
     )  # fmt: skip
     yield Case(
         "an annotation folder beside", both(many(*below("train")), files("annotations/a.xml")), counts=TWO

@@ -32,7 +32,7 @@ def two_columns() -> Iterator[Case]:
 
 
 def answers() -> Iterator[Case]:
-    rejected = "1 line has 'reject' in column answer and is used all the same; remove it if it should not be"
+    rejected = "1 line has 'reject' in column answer and is used anyway; remove it if it should not be"
     yield case("Prodigy's answers", "".join(json.dumps({"image": f"i/{n}.png", "label": "cat", "answer": answer}) + "\n" for n, answer in (("a", "accept"), ("b", "reject"))), file="t.jsonl", notes=(rejected,))  # fmt: skip
     for column, value in (("status", "rejected"), ("quality", "bad"), ("review", "skipped"), ("flag", "exclude"), ("state", "deleted"), ("validity", "invalid")):  # fmt: skip
         yield case(f"{value} in column {column}", f"path,label,{column}\ni/a.png,cat,ok\ni/b.png,dog,{value}\n", notes=(f"1 line has {value!r} in column {column}",))  # fmt: skip

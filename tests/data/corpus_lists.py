@@ -44,8 +44,8 @@ def gone() -> Iterator[Case]:
         ("two of 22", "i/cat10.png,cat\ni/dog10.png,dog\n"),
         ("one of 21, of another computer", "/home/x/cat10.png,cat\n"),
     ):
-        yield Case(f"files that are gone: {name}", both(images, called(f"path,label\n{rows}{more}".encode(), "t.csv")), root="t.csv", notes=("not exist that t.csv lists, such as",))  # fmt: skip
-    yield Case("files that are gone: others are elsewhere", both(images, called(f"path,label\n{rows.replace('i/', '')}cat10.png,cat\n".encode(), "t.csv")), root="t.csv", notes=("1 file does not exist that t.csv lists", "20 files were found by name in"))  # fmt: skip
+        yield Case(f"files that are gone: {name}", both(images, called(f"path,label\n{rows}{more}".encode(), "t.csv")), root="t.csv", notes=("that t.csv lists do",))  # fmt: skip
+    yield Case("files that are gone: others are elsewhere", both(images, called(f"path,label\n{rows.replace('i/', '')}cat10.png,cat\n".encode(), "t.csv")), root="t.csv", notes=("1 file that t.csv lists does not exist", "20 files were found by name in"))  # fmt: skip
     yield Case("files that are gone: too many", both(images, called(f"path,label\n{rows}i/cat10.png,cat\ni/dog10.png,dog\ni/dog11.png,dog\n".encode(), "t.csv")), root="t.csv", error="i/cat10.png and 2 more")  # fmt: skip
     yield Case("files that are gone: one of two", both(many("i/cat{}.png", count=1), called(b"path,label\ni/cat0.png,cat\ni/dog0.png,dog\n", "t.csv")), root="t.csv", error="lists files that do not exist")  # fmt: skip
 
@@ -60,9 +60,9 @@ def numbers_and_splits() -> Iterator[Case]:
         ("classes.txt", "cat\ndog\n"),
     ):
         file, _, _ = name.partition(" ")
-        yield Case(f"numbers in splits beside {name}", both(numbers, called(content.encode(), file)), counts=GIVEN, notes=(f"classes are called as in {file}: 0 is cat, 1 is dog",))  # fmt: skip
+        yield Case(f"numbers in splits beside {name}", both(numbers, called(content.encode(), file)), counts=GIVEN, notes=(f"class names are those of {file}: 0 is cat, 1 is dog",))  # fmt: skip
     for one, other in (("class_0", "class_1"), ("c0", "c1"), ("Class 1", "Class 2"), ("label0", "label1")):
-        yield Case(f"{one} and {other} beside classes.txt", both(many(f"{one}/{{}}.png", f"{other}/{{}}.png"), called(b"cat\ndog\n", "classes.txt")), counts=TWO, notes=(f"classes are called as in classes.txt: {one} is cat",))  # fmt: skip
+        yield Case(f"{one} and {other} beside classes.txt", both(many(f"{one}/{{}}.png", f"{other}/{{}}.png"), called(b"cat\ndog\n", "classes.txt")), counts=TWO, notes=(f"class names are those of classes.txt: {one} is cat",))  # fmt: skip
     yield Case("c0 and c1 alone", many("c0/{}.png", "c1/{}.png"), counts={"c0": ONE, "c1": ONE}, silent=True)
     yield Case("numbers of a table that is read", both(many("train/{}.tif"), called(b"id,label\n0,0\n1,1\n2,0\n3,1\n", "train_labels.csv")), counts={"0": HALF, "1": HALF})  # fmt: skip
     yield Case("numbers of lists of images", both(many("cat/{}.png", "dog/{}.png"), called(b"cat/0.png 0\ncat/1.png 0\ndog/0.png 1\n", "train.txt"), called(b"cat/2.png 0\ndog/2.png 1\n", "a_test.txt")), counts={"cat": (1, 1, 0), "dog": (1, 0, 0)}, notes=("the split is that of train.txt", "a_test.txt lists labels and is not read"))  # fmt: skip
@@ -75,7 +75,7 @@ def more_hints() -> Iterator[Case]:
     """What is no class, no table and no list."""
     pets = many("cat/{}.png", "dog/{}.png")
     for name in ("masks", "Segmentations", "annotations", "ground_truth"):
-        yield Case(f"{name} of images in class folders", both(pets, many(f"{name}/{{}}.png")), notes=(f"{name} is taken for a class; take it out of the folder if it is none",))  # fmt: skip
+        yield Case(f"{name} of images in class folders", both(pets, many(f"{name}/{{}}.png")), notes=(f"{name} is taken for a class; take it out of the folder if it is not one",))  # fmt: skip
     yield Case("classes mask and label", many("mask/{}.png", "label/{}.png"), counts={"label": ONE, "mask": ONE}, silent=True)  # fmt: skip
     for name, header in (("mnist_train.csv", "label,1x1,1x2"), ("sign_mnist_train.csv", "label,pixel1,pixel2"), ("fer2013.csv", '"emotion","pixels","Usage"')):  # fmt: skip
         content = called(f"{header}\n5,0,0\n".encode(), name)

@@ -115,6 +115,6 @@ def parts_and_table() -> Iterator[Case]:
     """Folders of one data set that was too large for one."""
     rows = "".join(f"HAM_{number},ISIC_{number},{'nv' if number % 2 else 'bkl'},histo\n" for number in (*range(4), *range(90, 94)))  # fmt: skip
     for one, other in (("HAM10000_images_part_1", "HAM10000_images_part_2"), ("images_001/images", "images_002/images"), ("batch a", "batch b"), ("Part-I", "Part-J")):  # fmt: skip
-        yield Case(f"{one} and {other} beside a table", both(many(f"{one}/ISIC_{{}}.jpg", f"{other}/ISIC_9{{}}.jpg"), table("HAM10000_metadata.csv", f"lesion_id,image_id,dx,dx_type\n{rows}")), counts={"bkl": ONE, "nv": ONE}, notes=("are taken for no class: the labels are those of HAM10000_metadata.csv",))  # fmt: skip
+        yield Case(f"{one} and {other} beside a table", both(many(f"{one}/ISIC_{{}}.jpg", f"{other}/ISIC_9{{}}.jpg"), table("HAM10000_metadata.csv", f"lesion_id,image_id,dx,dx_type\n{rows}")), counts={"bkl": ONE, "nv": ONE}, notes=("are not taken for classes: the labels are those of HAM10000_metadata.csv",))  # fmt: skip
     yield Case("parts without a table", many("part_1/{}.jpg", "part_2/{}.jpg"), counts={"part_1": ONE, "part_2": ONE})  # fmt: skip
     yield Case("class folders beside a table of the same images", both(many("cat/{}.jpg", "dog/9{}.jpg"), table("meta.csv", "image,label\n0.jpg,a\n90.jpg,b\n")), counts=TWO, notes=("lists labels and is not read",))  # fmt: skip

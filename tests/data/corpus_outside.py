@@ -125,7 +125,7 @@ def lists() -> Iterator[Case]:
     yield Case("Tiny ImageNet's list with boxes", both(many("images/v_{}.JPEG"), table("val_annotations.txt", "".join(f"v_{n}.JPEG\tn0{n % 2}\t0\t0\t62\t62\n" for n in range(4)))), root="val_annotations.txt", counts={"n00": HALF, "n01": HALF}, notes=("are not used: 4",))  # fmt: skip
     yield Case("MXNet's list", both(files(*IMAGES), table("t.lst", "0\t3.0\ti/a.png\n1\t4.0\ti/b.png\n")), root="t.lst", counts={"3.0": (1, 0, 0), "4.0": (1, 0, 0)})  # fmt: skip
     yield Case("an index and no names of columns", both(files(*IMAGES), table("t.csv", "0,i/a.png,cat\n1,i/b.png,dog\n")), root="t.csv", counts=EACH)  # fmt: skip
-    yield Case("numbers of classes beside their names", both(many("0/{}.png", "1/{}.png"), table("classes.csv", "id,name\n0,cat\n1,dog\n")), counts={"cat": ONE, "dog": ONE}, notes=("left out 1 file", "classes are called as in classes.csv"))  # fmt: skip
+    yield Case("numbers of classes beside their names", both(many("0/{}.png", "1/{}.png"), table("classes.csv", "id,name\n0,cat\n1,dog\n")), counts={"cat": ONE, "dog": ONE}, notes=("left out 1 file", "class names are those of classes.csv"))  # fmt: skip
     for folder in ("annotations", "labels", "Metadata"):
         yield Case(f"a table in {folder} beside the images", both(many("images/{}.jpg", count=2), table(f"{folder}/t.csv", "file,label\n0.jpg,cat\n1.jpg,dog\n")), root=f"{folder}/t.csv", counts=EACH)  # fmt: skip
     for name, text in {

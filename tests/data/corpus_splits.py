@@ -61,15 +61,15 @@ def split_lists() -> Iterator[Case]:
 def unused_lists() -> Iterator[Case]:
     """That cannot be used, which is said with the reason."""
     for name, make, reason in (
-        ("an image that is not there", lines("train.txt", [*TRAIN, "cat/9"]), "train.txt is not read: cat/9.png in it is no image that is here"),
-        ("an image in another folder", lines("train.txt", [*TRAIN, "fox/0"]), "fox/0.png in it is no image"),
+        ("an image that is not there", lines("train.txt", [*TRAIN, "cat/9"]), "train.txt is not read: cat/9.png in it is not an image here"),
+        ("an image in another folder", lines("train.txt", [*TRAIN, "fox/0"]), "fox/0.png in it is not an image"),
         ("a name that is there twice", lines("train.txt", ["0", "1"]), "train.txt is not read: 0.png is the name of 2 images"),
         ("an image in two", both(lines("train.txt", TRAIN), lines("val.txt", ["cat/0", "dog/2"])), "are not read: 0.png is in both"),
         ("two of train", both(lines("labels/train1.txt", TRAIN), lines("labels/train2.txt", [*VAL, *TEST])), "train1.txt and train2.txt are not read: both are of train"),
         ("a class that none trains", lines("train.txt", TRAIN[:2]), "train.txt is not read: it names no image of dog"),
         ("all images in test", lines("test.txt", [*TRAIN, *VAL, *TEST]), "test.txt leaves no image to train on"),
         ("an empty one", called(b"", "train.txt"), "train.txt is not read: it names no image"),
-        ("something else", called(b"batch size 32\nlr 0.1\n", "train.txt"), "train.txt is not read: lr 0.1 in it is no image"),
+        ("something else", called(b"batch size 32\nlr 0.1\n", "train.txt"), "train.txt is not read: lr 0.1 in it is not an image"),
         ("JSON that is damaged", called(b"[", "train.json"), "train.json is not read: Expecting value"),
         ("CUB's without images.txt", called(b"1 0\n2 1\n", "train_test_split.txt"), "there is no images.txt beside it"),
     ):  # fmt: skip
@@ -82,7 +82,7 @@ def names() -> Iterator[Case]:
     some = {"flower 1": ONE, "flower 10": ONE}
     folders = many("1/{}.png", "10/{}.png")
     splits = many("flowers/train/1/{}.png", "flowers/train/10/{}.png", "flowers/valid/1/{}.png", "flowers/valid/10/{}.png")  # fmt: skip
-    told = "classes are called as in cat_to_name.json: 1 is flower 1, 10 is flower 10"
+    told = "class names are those of cat_to_name.json: 1 is flower 1, 10 is flower 10"
     yield Case("names of numbers: Oxford's flowers", both(folders, called(oxford, "cat_to_name.json")), counts=some, notes=(told,))  # fmt: skip
     yield Case("names of numbers: in splits", both(splits, called(oxford, "flowers/cat_to_name.json")), root="flowers", counts={"flower 1": (4, 4, 0), "flower 10": (4, 4, 0)}, notes=(told,))  # fmt: skip
     yield Case("names of numbers: above a wrapper", both(splits, called(oxford, "cat_to_name.json")), counts={"flower 1": (4, 4, 0), "flower 10": (4, 4, 0)}, notes=(told,))  # fmt: skip
@@ -99,7 +99,7 @@ def names() -> Iterator[Case]:
         ("YOLO's data.yaml in a line", "data.yaml", "nc: 2\nnames: {0: cat, 1: dog}\nroboflow:\n  version: 1\n"),
         ("YOLO's data.yaml with remarks", "data.yaml", "names:  # classes\n  0: cat # a\n  1: dog\nnc: 2\n"),
     ):  # fmt: skip
-        yield Case(f"names of numbers: {name}", both(two, called(text.encode(), file)), counts=TWO, notes=(f"classes are called as in {file}: 0 is cat, 1 is dog",))  # fmt: skip
+        yield Case(f"names of numbers: {name}", both(two, called(text.encode(), file)), counts=TWO, notes=(f"class names are those of {file}: 0 is cat, 1 is dog",))  # fmt: skip
     yield Case("names of numbers: from one on, a line each", both(many("1/{}.png", "2/{}.png"), called(b"cat\ndog\n", "classes.txt")), counts=TWO)  # fmt: skip
     yield Case("names of numbers: with zeros in front", both(many("00/{}.png", "01/{}.png"), called(b'{"0": "cat", "1": "dog"}', "names.json")), counts=TWO)  # fmt: skip
     yield Case("names of numbers: splits, val has one class", both(many("train/0/{}.png", "train/1/{}.png", "val/1/{}.png"), called(b"cat\ndog\n", "classes.txt")), counts={"cat": (4, 0, 0), "dog": (4, 4, 0)})  # fmt: skip

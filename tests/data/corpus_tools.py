@@ -138,7 +138,7 @@ def beside() -> Iterator[Case]:
     ):  # fmt: skip
         yield Case(f"{name} ({text[:9]!r}) beside a folder of its images", both(many("images/{}.jpg"), table(name, text)), counts=halves, notes=said)  # fmt: skip
     yield Case("labels.csv among its images", both(many("{}.jpg"), table("labels.csv", labels)), counts=halves, notes=said)  # fmt: skip
-    yield Case("labels.csv among its images in a wrapper", both(many("pets/{}.jpg"), table("pets/labels.csv", labels)), counts=halves, notes=("pets is taken for no class: the labels are those of pets/labels.csv",))  # fmt: skip
+    yield Case("labels.csv among its images in a wrapper", both(many("pets/{}.jpg"), table("pets/labels.csv", labels)), counts=halves, notes=("pets is not taken for a class: the labels are those of pets/labels.csv",))  # fmt: skip
     yield Case("labels.csv of a zip file", zipped("x.zip", *(f"x/images/{n}.jpg" for n in range(4)), **{"x/labels.csv": labels.encode()}), root="x.zip", counts=halves, notes=said)  # fmt: skip
     yield Case("a class for all of them and labels.csv", both(many("{}.jpg"), table("labels.csv", labels)), options={"class_name": "pet"}, counts={"pet": ONE})  # fmt: skip
     yield Case("labels.csv that names half of the images", both(many("{}.jpg", count=8), table("labels.csv", labels)), error="labels.csv, if that lists their labels")  # fmt: skip
@@ -155,7 +155,7 @@ def beside() -> Iterator[Case]:
     yield Case("train.csv and val.csv beside their folders", by_split, counts={"cat": (2, 2, 0), "dog": (2, 2, 0)}, split="given", notes=("the labels are those of train.csv and val.csv",))  # fmt: skip
     one = both(many("train/t{}.jpg", "val/v{}.jpg"), table("labels.csv", "file,label,split\n" + "".join(f"{split[0]}{n}.jpg,{'cat' if n % 2 else 'dog'},{split}\n" for split in ("train", "val") for n in range(4))))  # fmt: skip
     yield Case("one table for train and val", one, counts={"cat": (2, 2, 0), "dog": (2, 2, 0)}, split="given")
-    yield Case("numbers of classes and a text of their names", both(many("{}.jpg"), table("labels.csv", labels.replace("cat", "0").replace("dog", "1")), table("classes.txt", "cat\ndog\n")), counts={"cat": HALF, "dog": HALF}, notes=("classes are called as in classes.txt",))  # fmt: skip
+    yield Case("numbers of classes and a text of their names", both(many("{}.jpg"), table("labels.csv", labels.replace("cat", "0").replace("dog", "1")), table("classes.txt", "cat\ndog\n")), counts={"cat": HALF, "dog": HALF}, notes=("class names are those of classes.txt",))  # fmt: skip
     yield Case("boxes of YOLO beside images with numbers", both(many("images/{}.jpg"), *(table(f"labels/{n}.txt", f"{n % 2} 0.5 0.5 0.2 0.2\n") for n in range(4))), error="labels looks like boxes for object detection")  # fmt: skip
     yield Case("class folders and labels.csv of them", both(many("cat/{}.png", "dog/d{}.png"), table("labels.csv", "file,label\ncat/0.png,x\ndog/d0.png,y\n")), counts=TWO, notes=("labels.csv lists labels and is not read",))  # fmt: skip
     yield Case("splits of class folders and train.csv", both(many("train/cat/{}.png", "train/dog/{}.png", "val/cat/{}.png", "val/dog/{}.png"), table("train.csv", "file,label\ntrain/cat/0.png,cat\n")), counts=GIVEN, notes=("train.csv is not read",))  # fmt: skip
@@ -171,8 +171,8 @@ def in_folders() -> Iterator[Case]:
         yield Case(f"labels.csv in train and in val, images in {folder!r}", both(*(both(many(f"{split}/{folder}{{}}.jpg"), table(f"{split}/labels.csv", labels())) for split in ("train", "val"))), counts={"cat": (2, 2, 0), "dog": (2, 2, 0)}, split="given", notes=("no class folders: the labels are those of train/labels.csv and val/labels.csv",))  # fmt: skip
         yield Case(f"labels.csv in train alone, images in {folder!r}", both(many(f"train/{folder}{{}}.jpg", f"test/{folder}{{}}.jpg"), table("train/labels.csv", labels())), counts={"cat": HALF, "dog": HALF}, notes=(f"test/{folder}".rstrip("/") + " holds images without labels: left out",))  # fmt: skip
     half = {"cat": HALF, "dog": HALF}
-    yield Case("a table beside one folder of no class", both(many("shots/{}.jpg"), table("labels.csv", labels("shots/"))), counts=half, notes=("shots is taken for no class: the labels are those of labels.csv",))  # fmt: skip
-    yield Case("a table in one folder of no class", both(many("shots/{}.jpg"), table("shots/labels.csv", labels())), counts=half, notes=("shots is taken for no class",))  # fmt: skip
+    yield Case("a table beside one folder of no class", both(many("shots/{}.jpg"), table("labels.csv", labels("shots/"))), counts=half, notes=("shots is not taken for a class: the labels are those of labels.csv",))  # fmt: skip
+    yield Case("a table in one folder of no class", both(many("shots/{}.jpg"), table("shots/labels.csv", labels())), counts=half, notes=("shots is not taken for a class",))  # fmt: skip
     yield Case("a table of one class beside one class folder", both(many("cat/{}.jpg"), table("labels.csv", labels("cat/", "Felis", "Felis"))), counts={"cat": ONE}, notes=("labels.csv lists labels and is not read",))  # fmt: skip
     yield Case("a table of one class in one class folder", both(many("cat/{}.jpg"), table("cat/labels.csv", labels("", "Felis", "Felis"))), counts={"cat": ONE})  # fmt: skip
     yield Case("checksums beside one class folder", both(many("cat/{}.jpg"), table("sums.txt", "".join(f"d41d8cd98f00b204e9800998ecf8427{n}  cat/{n}.jpg\n" for n in range(4)))), counts={"cat": ONE})  # fmt: skip

@@ -130,7 +130,7 @@ def test_a_table_without_end_or_of_a_size_that_fills_the_memory_is_refused(tmp_p
     endless.symlink_to("/dev/zero")
     with huge.open("wb") as file:
         file.truncate(MOST_BYTES + 1)  # takes no room on the disk
-    for path, said in ((endless, "no ordinary file"), (huge, "has more than 512 MiB")):
+    for path, said in ((endless, "not an ordinary file"), (huge, "has more than 512 MiB")):
         with pytest.raises(VisionLoraError, match=said):
             read_table(path)
 

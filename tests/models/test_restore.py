@@ -65,7 +65,7 @@ def test_a_path_without_an_adapter_says_what_it_is_and_what_to_give(tmp_path: Pa
     save_file({}, tmp_path / "lycoris.safetensors", {"ss_network_dim": "4"})
     save_file({}, tmp_path / "merged.safetensors", {"categories": "[]"})
     for name, said in {
-        "runs": f"holds runs and is none; give one of {tmp_path / 'runs' / 'one'}",
+        "runs": f"holds runs and is not one; give one of {tmp_path / 'runs' / 'one'}",
         "runs/one/config.yaml": f"is a file; give its folder: {tmp_path / 'runs' / 'one'}",
         "runs/one/adapter/adapter_model.safetensors": "is a file; give its folder: ",
         "stopped": "is a run without an adapter; visionlora train resume=",

@@ -142,7 +142,7 @@ def test_the_command_lists_the_others_and_ends_with_a_code_of_its_own(folder: Pa
 def test_a_folder_without_adapters_is_refused(tmp_path: Path) -> None:
     with pytest.raises(VisionLoraError, match="holds no adapter"):
         find_adapters(tmp_path)
-    with pytest.raises(VisionLoraError, match="is no folder"):
+    with pytest.raises(VisionLoraError, match="is not a folder"):
         find_adapters(tmp_path / "nowhere")
 
 

@@ -102,7 +102,7 @@ def test_a_pipe_is_not_waited_for_and_a_device_without_end_not_read(
 ) -> None:
     file = tmp_path / "run.json"
     os.mkfifo(file) if kind == "pipe" else file.symlink_to("/dev/zero")
-    with pytest.raises((VisionLoraError, OSError), match="no ordinary file"):
+    with pytest.raises((VisionLoraError, OSError), match="not an ordinary file"):
         read(file)
 
 

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import torch
 
 from visionlora.files import read_json
-from visionlora.run_folder.status import POINTS, STATUS, Status
+from visionlora.run_folder.names import STATUS
+from visionlora.run_folder.status import POINTS, Status
 from visionlora.tasks.choose import said
 from visionlora.tasks.single_label import SingleLabel
 

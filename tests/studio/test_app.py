@@ -276,7 +276,7 @@ def test_a_request_that_is_no_json_object_is_refused(
 ) -> None:
     for method, path in (("POST", "train"), ("POST", "remove"), ("POST", "check"), ("PATCH", "")):
         answer = client.request(method, f"/api/projects/{project}/{path}".rstrip("/"), content=content)
-        assert answer.json()["error"] == "the request is no JSON object"
+        assert answer.json()["error"] == "the request is not a JSON object"
 
 
 def test_what_the_disk_refuses_is_said(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,7 +91,7 @@ def test_adapters_of_different_networks_are_named_as_people_call_them(
         ({"weights": [1.0, -1.0], "method": "average"}, "add up to 0"),
         ({"method": "blend"}, "method"),
         ({"adapters": ["none", "none"]}, "no such training"),
-        ({"adapters": ["../x", "../y"]}, "is no id"),
+        ({"adapters": ["../x", "../y"]}, "is not an id"),
     ],
 )
 def test_a_merge_that_cannot_be_is_refused_in_a_sentence(

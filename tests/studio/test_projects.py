@@ -144,7 +144,7 @@ def test_a_project_without_images_to_learn_says_so(projects: Projects, tmp_path:
 
 @pytest.mark.parametrize("identity", ["../x", "", "A", "x/y", "a" * 50])
 def test_what_is_no_id_is_refused(projects: Projects, identity: str) -> None:
-    with pytest.raises(VisionLoraError, match="is no id"):
+    with pytest.raises(VisionLoraError, match="is not an id"):
         projects.get(identity)
 
 

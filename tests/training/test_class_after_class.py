@@ -102,7 +102,7 @@ def test_images_that_are_gone_or_unknown_are_announced(
     assert metrics_of(second)["earlier"]["classes"][0]["images"] == 2
     shutil.copytree(first / "adapter", tmp_path / "alone")
     left, third = chain("scarlet", tmp_path / "alone")
-    assert "is in no run folder" in left.out
+    assert "is not in a run folder" in left.out
     assert metrics_of(third)["earlier"]["classes"][0]["kept"] == "not measured"
 
 

@@ -473,7 +473,7 @@ def test_a_finished_folder_is_not_overwritten_and_what_cannot_be_resumed_is_said
         ([f"resume={folder}/adapter"], f"is a part of a run; give the run, resume={folder}"),
         ([f"resume={folder}/adapter/README.md"], f"is a part of a run; give the run, resume={folder}"),
         ([f"resume={folder}/config.yaml"], f"is a part of a run; give the run, resume={folder}"),
-        ([f"resume={folder.parent}"], f"holds runs and is none; give one of {folder}"),
+        ([f"resume={folder.parent}"], f"holds runs and is not one; give one of {folder}"),
         ([f"resume={folder}", "hydra.run.dir=elsewhere"], "leave hydra.run.dir out"),
         ([f"resume={folder}", "hydra.run.dir=~nobody-here/run"], "leave hydra.run.dir out"),
         (["-m", f"resume={folder}", "seed=0,1"], "resume continues one run"),

@@ -61,8 +61,8 @@ def decompose_updates(model: nn.Module) -> dict[str, Decomposition]:
     for name, layer in adapted_layers(model).items():
         for adapter in layer.module_adapters():
             raise LoraError(
-                f"{name}: {adapter.family} is a module of its own and no update of a weight, so it has no "
-                "rank: take an adapter of another family."
+                f"{name}: {adapter.family} is a module of its own and not an update of a weight, so it has "
+                "no rank: take an adapter of another family."
             )
         training = layer.adapters.training
         layer.adapters.eval()  # a rank that DyLoRA drew for one step is not the adapter's

@@ -134,7 +134,7 @@ def _vott(value: Any) -> tuple[Named, bool]:
 def _texts(labels: Iterable[object]) -> Iterator[str]:
     for label in labels:
         if not isinstance(label, str):
-            raise TypeError("a label is no text")
+            raise TypeError("a label is not text")
         yield label
 
 

@@ -1,4 +1,4 @@
-"""Data sets of Hugging Face that hold their images in tables of Arrow, and the commands that unpack them."""
+"""The commands that unpack a data set of Hugging Face whose images are in Arrow or Parquet files."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _CODE = (
 
 
 def unpacked_by(root: Path, files: Iterable[Path] = ()) -> str | None:
-    """The commands that unpack a folder, or a file, with tables of Arrow; None: there are none.
+    """The commands that unpack a folder or file of Arrow or Parquet; None: it is neither.
 
     Args:
         root: the folder or the file.
-        files: of the folder, at any depth.
+        files: the files in the folder, at any depth.
     """
     names = {path.name for path in files} | {root.name}
     if not any(name.casefold().endswith(_TABLES) for name in names):

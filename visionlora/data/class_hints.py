@@ -66,9 +66,9 @@ def describe_classes(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
         if _is_unnamed(folder.name) or folder.parent.name.casefold() == "dcim"
     ]  # fmt: skip
     if unnamed:
-        what = "is taken for a class; take it out of the folder if it is none"
+        what = "is taken for a class; take it out of the folder if it is not one"
         if len(unnamed) > 1:
-            what = "are taken for classes; take them out of the folder if they are none"
+            what = "are taken for classes; take them out of the folder if they are not"
         notes.append(f"{listed(unnamed, _SHOWN)} {what}")
     masks = [path for paths in classes.values() for path in mask_files(paths)]
     if masks:

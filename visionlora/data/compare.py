@@ -24,7 +24,7 @@ _KINDS = {
     ),
     "leak": (
         "error", "warning", "{} both trained on and validated on",
-        "remove them from one side: validation would report what was learned by heart",
+        "remove them from one side: validation would report what was memorised",
     ),
     "measured": (
         "error", "warning", "{} both trained on and measured on",

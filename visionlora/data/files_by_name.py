@@ -1,4 +1,4 @@
-"""Files that a table lists under a path which is not there, found by their names."""
+"""Find the files that a table lists under paths that do not exist, by their names."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from visionlora.data.formats import SUFFIXES, is_image_name
 from visionlora.data.split_names import GENERIC, split_name
 from visionlora.data.walk import has_images, hints, walk
 from visionlora.errors import VisionLoraError
+from visionlora.text import counted
 
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")
 """What Label Studio writes before the name of a file that was uploaded."""
@@ -28,7 +29,7 @@ _WHOLE = re.compile(r"(\d{1,18})(?:\.0)?", re.ASCII)
 """A number as a file or a spreadsheet has it: ``0012``, ``12.0``."""
 _ABOVE = 4
 _MOST_GONE = 0.1
-"""Of the files of a table: where more are nowhere, it is about other files."""
+"""The share of a table's files that may be missing; one that lacks more is about other files."""
 _LOCAL = "/data/local-files/?d="
 """What Label Studio writes before the path of a file of its own machine."""
 
@@ -40,7 +41,7 @@ def is_aside(name: str) -> bool:
 
 
 def spellings(name: str) -> tuple[str, ...]:
-    """``name`` as a table has it, in old systems' bytes, and without what addresses are written with."""
+    """``name`` as the table has it, in the bytes of old systems, and with the escapes of URLs decoded."""
     plain = unquote(name)
     return name, _old_bytes(name), plain, unquote(name.rpartition(_LOCAL)[2]), plain.replace("+", " ")
 
@@ -57,7 +58,7 @@ class PathsOf:
     """The files that are where a table says.
 
     Args:
-        table: the table; paths are relative to its folder, or to one above where the first one is.
+        table: the table; paths are relative to its folder, or to the folder above it that has the first one.
     """
 
     def __init__(self, table: Path) -> None:
@@ -78,7 +79,7 @@ class PathsOf:
         return None
 
     def existing_above(self, name: str) -> Path | None:
-        """The file where paths begin in a folder above the table's, which is remembered."""
+        """The file, if paths are relative to a folder above the table's; that folder is remembered."""
         if self.above:
             return None
         for folder in self._further:
@@ -93,8 +94,8 @@ class FilesByName:
     """The images below a table's folder.
 
     Args:
-        table: the table; where it is called like a split, files in folders of that split come first. Of one
-            in a folder of tables (``annotations``) the images below the folder above it count.
+        table: the table. If it is called like a split, files in folders of that split come first. If it is in
+            a folder of tables (``annotations``), images below the parent of that folder are searched.
     """
 
     def __init__(self, table: Path) -> None:
@@ -121,13 +122,13 @@ class FilesByName:
         return name in self._files or name in self._others
 
     def hint(self, path: Path) -> str | None:
-        """What becomes an image, where a file with the name of ``path`` is there which is none."""
+        """How to make an image of the file with the name of ``path`` that is not one; None: there is none."""
         other = self._others.get(folded_name(path.name)) or self._others.get(folded_name(path.stem))
         return None if other is None else f"{other.name} is there: {hints([other])[0]}"
 
     def _named(self, name: str) -> list[Path]:
-        """The files of a name; what an upload has put before it, another suffix, zeros before a number and
-        decimals behind it, and plus signs for spaces do not count where no file has the name itself."""
+        """The files with a name. If there is none, those that differ from it only in the prefix of an upload,
+        the suffix, leading zeros or ``.0`` of a number, or plus signs for spaces."""
         stem = Path(name).stem if is_image_name(name) else name
         for known in (name, _UPLOADED.sub("", name), stem, name.replace("+", " ")):
             if found := self._files.get(folded_name(known)):
@@ -136,10 +137,10 @@ class FilesByName:
         return self._numbered.get(int(number[1]), []) if number else []
 
     def like(self, path: Path, split: str) -> Sequence[Path]:
-        """The files with the name of ``path``; of several those that share most folders with it, and of
-        those the ones in a folder that is called like the split.
+        """The files with the name of ``path``: of several, those that share the most folders with it, and of
+        these the ones in a folder of the split.
 
-        Case and Unicode form do not count, nor does what :meth:`_named` says.
+        Case and Unicode form are ignored, and what :meth:`_named` ignores.
 
         Args:
             path: as the table has it.
@@ -162,15 +163,15 @@ class FilesByName:
     def found(
         self, missing: Sequence[tuple[Path, str]], known: Collection[Path]
     ) -> tuple[dict[Path, Path], list[str]]:
-        """(path that leads nowhere -> the file that it means, what to say). Where a few of many files are
-        nowhere their paths stay, and they are unreadable images as others are (``data.on_bad``).
+        """(path that does not exist -> the file that it means, notes). Up to a tenth of all files may be
+        missing: their paths stay, and count as unreadable images (``data.on_bad``).
 
         Args:
             missing: the paths with their splits.
             known: all paths of the table.
 
         Raises:
-            VisionLoraError: as of :meth:`only`, or too many are nowhere.
+            VisionLoraError: as of :meth:`only`, or too many are missing.
         """
         gone = {image for image, split in missing if not self.like(image, split)}
         if len(gone) > _MOST_GONE * len(known):
@@ -183,19 +184,19 @@ class FilesByName:
                 taken.add(moved[image])
         notes = []
         if gone:
-            are = "1 file does" if len(gone) == 1 else f"{len(gone)} files do"
-            notes.append(f"{are} not exist that {self._table.name} lists, such as {min(gone)}")
+            which = counted(len(gone), "file", "files")
+            verb = "does" if len(gone) == 1 else "do"
+            notes.append(f"{which} that {self._table.name} lists {verb} not exist, such as {min(gone)}")
         if moved:
             where, *others = {path.parent.as_posix() for path in moved.values()}
             where = f"folders below {self._table.parent}" if others else where
-            files = "1 file was" if len(moved) == 1 else f"{len(moved)} files were"
-            notes.append(f"{files} found by name in {where}")
+            notes.append(f"{counted(len(moved), 'file was', 'files were')} found by name in {where}")
         return moved, notes
 
     def only(
         self, image: Path, split: str, taken: Collection[Path], count: int, so_far: bool = False
     ) -> Path:
-        """The one file, not taken yet, that a path means which leads nowhere.
+        """The one file, not taken yet, that a path which does not exist means.
 
         Raises:
             VisionLoraError: there is none, or several; ``so_far``: more may be missing in rows to come.
@@ -223,7 +224,7 @@ class FilesByName:
 
 
 def shared_folders(one: Sequence[str], other: Sequence[str]) -> int:
-    """How many of the last folders are called the same."""
+    """How many folders have the same names, counted from the last one."""
     count = 0
     for a, b in zip(reversed(one), reversed(other), strict=False):
         if folded_name(a) != folded_name(b):

@@ -14,9 +14,11 @@ from visionlora.data.split_names import split_and_rest, split_name
 from visionlora.data.table import labels_in
 from visionlora.data.walk import entries
 from visionlora.errors import VisionLoraError
+from visionlora.text import counted
 
 MOST_MISSING = 0.1
-"""Of the images of a folder: where what lists their labels lacks more, it is about something else."""
+"""The share of a folder's images that a table of their labels may lack; one that lacks more is about other
+images."""
 _TABLES = (".csv", ".tsv", ".jsonl", ".json")
 _LISTS_OF_LABELS = (*_TABLES, ".txt", ".lst", ".tab", ".ndjson", ".xml")
 _OF_NETWORKS = re.compile("submission|predict")
@@ -53,7 +55,7 @@ def lists_in(folder: Path) -> list[Path]:
 
 
 def describe_lists(lists: Sequence[Path], read: Collection[Path] = ()) -> list[str]:
-    """A note about lists of splits that nobody reads.
+    """A note about lists of splits that are not read.
 
     Args:
         lists: files.
@@ -67,13 +69,13 @@ def describe_lists(lists: Sequence[Path], read: Collection[Path] = ()) -> list[s
 
 
 def describe_left_out(count: int, lists: str) -> str:
-    """A note about images that are in none of the lists, or tables, that say what is learned.
+    """A note about images that are in none of the lists or tables that are read.
 
     Args:
         count: of these images.
         lists: the names of the files.
     """
-    return f"{'1 image is' if count == 1 else f'{count} images are'} not in {lists}: left out"
+    return f"{counted(count, 'image is', 'images are')} not in {lists}: left out"
 
 
 def describe_beside(table: Path) -> list[str]:
@@ -97,7 +99,7 @@ def up_to(folder: Path, root: Path) -> Iterator[Path]:
 
 
 def table_near(folder: Path, root: Path) -> Path | None:
-    """The table that most likely lists the labels: no list of test images, no example of a submission."""
+    """The table that most likely lists the labels, and not test images or an example of a submission."""
 
     def promise(path: Path) -> tuple[bool, bool]:
         return _has_labels(path), split_name(path.stem) == "train"
@@ -114,8 +116,8 @@ def table_near(folder: Path, root: Path) -> Path | None:
 
 
 def tables_up_to(folder: Path, root: Path) -> list[Path]:
-    """The tables of labels in ``folder`` and the folders above it up to ``root``; no examples of submissions,
-    and of many texts beside images (captions, boxes) none."""
+    """The tables of labels in ``folder`` and the folders above it up to ``root``, without examples of
+    submissions and without texts that belong to single images (captions, boxes)."""
     found = []
     while True:
         images = {path.stem for path in entries(folder).images}
@@ -160,7 +162,7 @@ def _may_be_table(path: Path) -> bool:
 
 
 def pixels_in(files: Iterable[Path]) -> Path | None:
-    """The table that holds images as numbers: MNIST as Kaggle has it."""
+    """The table that holds the pixels of images: Kaggle's MNIST."""
     for path in files:
         if path.suffix.casefold() == ".csv" and path.is_file():
             with path.open(encoding="utf-8", errors="replace") as file:

@@ -144,7 +144,7 @@ def _splits(root: Path, here: Path, found: Entries, class_name: str | None, seve
     chosen = _one_each(here, named, shapes, notes)
     _refuse_splits(here, found, named, strays, chosen)
     notes += [
-        f"{folder.name} is none of the splits: left out"
+        f"{folder.name} is not one of the splits: left out"
         for folder in found.folders
         if folder not in named and folder.name.casefold() != CONTRAST and has_images(folder)
     ]

@@ -34,20 +34,20 @@ _SHOWN = 3
 
 
 def above(root: Path) -> list[Path]:
-    """The files beside a folder that is called like a split, or like nothing: names of its classes may be
-    there."""
+    """The files beside a folder called like a split, or like nothing: they may have the names of its
+    classes."""
     return [path for folder in up_to(root, root) if folder != root for path in entries(folder).others]
 
 
 def with_names(
     found: Mapping[str, Sequence[ImageFile]], files: Iterable[Path]
 ) -> tuple[dict[str, list[ImageFile]], list[str]]:
-    """(the images of each split, notes): where all classes are numbers and one of the files has a name for
-    each, they are called by it.
+    """(the images of each split, notes). If all classes are numbers and one of the files has a name for each,
+    they get these names.
 
     Args:
         found: split -> images.
-        files: that are no images.
+        files: files that are not images.
     """
     images = {split: list(some) for split, some in found.items()}
     classes = sorted({name for some in images.values() for image in some for name in image.names})
@@ -69,7 +69,7 @@ def with_names(
         if names is not None:
             called = {name: names[number] for name, number in numbers.items()}
             some = listed([f"{one} is {two}" for one, two in called.items()], _SHOWN)
-            return _renamed(images, called), [f"classes are called as in {path.name}: {some}"]
+            return _renamed(images, called), [f"class names are those of {path.name}: {some}"]
         said = path.name if said is None and may_name_classes(path) else said
     if said is None:
         return images, []
@@ -89,7 +89,7 @@ def _renamed(images: Mapping[str, list[ImageFile]], called: Mapping[str, str]) -
 
 
 def _names_in(path: Path, numbers: Sequence[int]) -> Names | None:
-    """The names that a file has for numbers, each another one; None: it has not one for each."""
+    """The names that a file has for the numbers, all different; None: it does not have one for each."""
     try:
         if path.stat().st_size > _MOST_BYTES:
             return None
@@ -116,8 +116,8 @@ def _names_in(path: Path, numbers: Sequence[int]) -> Names | None:
 
 
 def _by_number(pairs: Sequence[tuple[str, str]]) -> Iterator[Names]:
-    """Number -> name; nothing where one comes twice: a table of images whose labels are numbers has each
-    number several times, and one of images that are numbered has each name so."""
+    """Number -> name; nothing if a number or many names come twice. In a table of images whose labels are
+    numbers each number comes several times, and in a table of numbered images each name does."""
     names = {int(number): _bare(name) for number, name in pairs}
     if pairs and len(names) == len(pairs) and len({*names.values()}) > _LEAST_APART * len(pairs):
         yield names
@@ -139,7 +139,7 @@ def _of_json(text: str) -> Iterator[Names | list[str]]:
 
 
 def _of_yaml(text: str) -> Iterator[Names | list[str]]:
-    """Of the value of ``names``, which YOLO's data sets have, as a list in one line or as lines."""
+    """From the value of ``names`` in YOLO's data sets: a list on one line, or one name a line."""
     block = re.search(r"^names\s*:(.*(?:\n(?:[ \t-].*|))*)", text, re.MULTILINE)
     if block is None:
         return
@@ -154,8 +154,8 @@ def _of_yaml(text: str) -> Iterator[Names | list[str]]:
 
 
 def _of_value(value: Any) -> Iterator[Names | list[str]]:
-    """Numbers and names of an object, either way round, of a list of names, or of pairs of WordNet id and
-    name."""
+    """From a list of names, or from an object: numbers and names, either way round, or numbers and pairs of
+    WordNet id and name."""
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         yield [one.strip() for one in value]
     if not isinstance(value, dict):
@@ -171,8 +171,8 @@ def _of_value(value: Any) -> Iterator[Names | list[str]]:
 
 
 def _of_lines(text: str, called: bool) -> Iterator[Names | list[str]]:
-    """Of lines of a number and a name, either way round, below names of columns, if there are any; of a file
-    that is called like one of names, also of lines of names alone."""
+    """From lines of a number and a name, either way round, with or without a header; if the file is called
+    like a list of names (``called``), also from lines of names alone."""
     lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
     if any(len(line) > _LONGEST for line in lines):
@@ -187,7 +187,7 @@ def _of_lines(text: str, called: bool) -> Iterator[Names | list[str]]:
 
 
 def _is_one_cell(text: str, separator: str) -> bool:
-    """Whether a text is not cells of several columns."""
+    """Whether a text is one cell, and not several with separators between them."""
     return separator == "" or separator not in text or _bare(text) != text
 
 

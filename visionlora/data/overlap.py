@@ -1,4 +1,4 @@
-"""Images that are in two sets of a run although one of these learns or chooses and the other reports."""
+"""Images that are in two sets of a run, of which one is trained or chosen on and the other is measured on."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _PAIRS = (*((one, other) for one in _LEARNED for other in _MEASURED), ("val", "t
 
 
 def overlaps(images: Sequence[ReadImage]) -> list[str]:
-    """Equal files under two labels, and in sets that should have none in common, a line for each pair.
+    """Equal files under two labels, or in two sets that should have none in common: one line for each pair.
 
-    Found by the content of the files. ``visionlora check`` finds similar images too. Training images that
-    are all validated on, the same files, are meant so (``data.folds``).
+    Files are compared by their SHA-256; ``visionlora check`` finds similar images too. If all training images
+    are the validation images, that is on purpose (``data.folds``).
     """
     by_content: dict[str, dict[str, ReadImage]] = defaultdict(dict)
     paths: dict[str, set[str]] = defaultdict(set)

@@ -39,7 +39,7 @@ class Preprocessing:
         """
         names = [one.name for one in fields(cls)]
         if not isinstance(values, dict) or sorted(values) != sorted(names):
-            raise ValueError(f"{brief(values)} is no object with {', '.join(names)}")
+            raise ValueError(f"{brief(values)} is not an object with {', '.join(names)}")
         for name in ("resize", "crop"):
             if type(values[name]) is not int or not 1 <= values[name] <= MOST_PIXELS:
                 raise ValueError(

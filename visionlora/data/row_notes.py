@@ -40,10 +40,10 @@ def refused_rows(names: Sequence[str], body: Body, used: Iterable[int | None], u
         if not 0 < refused.total() < len(body):
             continue
         word = refused.most_common(1)[0][0]
-        have = f"1 {unit} has {word!r} in column {name} and is used all the same; remove it if it"
+        have = f"1 {unit} has {word!r} in column {name} and is used anyway; remove it if it"
         if refused.total() > 1:
             rows = f"{refused.total()} {unit}s" if unit == "line" else f"{refused.total()} entries"
-            have = f"{rows} have {word!r} in column {name} and are used all the same; remove them if they"
+            have = f"{rows} have {word!r} in column {name} and are used anyway; remove them if they"
         notes.append(f"{have} should not be")
     return notes
 

@@ -1,4 +1,4 @@
-"""Images that are one image again: byte for byte, to the eye, or by their names."""
+"""Find copies of images: by their bytes, by what they show, or by their names."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from visionlora.data.index import fingerprints
 from visionlora.paths import cache_directory
 
 MOST_COMPARED = 50_000
-"""Images up to which all are looked at; comparing all pairs of more takes longer than reading them."""
+"""With more images they are not compared: all pairs would take longer than reading them."""
 _MOST_ALIKE = 16
-"""Larger groups of similar images are no copies of one: digits, frames of a film."""
+"""Larger groups of similar images are not copies of one image: digits, frames of a film."""
 _OF_SOURCE = (
     re.compile(r"(.+)\.rf\.[0-9a-z]{16,}", re.IGNORECASE),
     re.compile(r".+_original_(.+?)_[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
@@ -26,7 +26,7 @@ _OF_SOURCE = (
         re.IGNORECASE,
     ),
 )
-"""What Roboflow, Augmentor, WordPress and people call images that they have made of one."""
+"""Names of images that Roboflow, Augmentor, WordPress or a person made from another image."""
 
 
 def same_images(
@@ -34,15 +34,15 @@ def same_images(
     seen: Mapping[Path, Fingerprint] | None = None,
     comparison: Comparison | None = None,
 ) -> dict[Path, bytes]:
-    """path -> what it has in common with the others that are the same image; images without any are left out.
+    """path -> a key that copies of one image share; images without copies are left out.
 
-    These are equal files, images that look the same in another size, quality or format, and those whose names
-    say that they were made of one image in the same folder. Of more than :data:`MOST_COMPARED` images none is
-    looked at.
+    Copies are equal files, images that look the same in another size, quality or format, and images in one
+    folder whose names say that they were made from one image. More than :data:`MOST_COMPARED` images are
+    compared by bytes and names alone.
 
     Args:
         paths: image files.
-        seen: their fingerprints, if they are known; None: what is not in the cache is read.
+        seen: their fingerprints, if they are known; None: images that are not in the cache are read.
         comparison: remembers how similar they are.
     """
     files = list(dict.fromkeys(paths))
@@ -61,7 +61,7 @@ def same_images(
 
 
 def _of_one_source(paths: Sequence[Path]) -> list[list[Path]]:
-    """Images whose names say that they were made of one, with that one."""
+    """Groups of an image and those that were made from it, by their names."""
     groups: dict[tuple[str, str], list[Path]] = defaultdict(list)
     for path in paths:
         stem = path.stem
@@ -71,7 +71,7 @@ def _of_one_source(paths: Sequence[Path]) -> list[list[Path]]:
 
 
 def _joined(groups: Iterable[Sequence[Path]]) -> dict[Path, bytes]:
-    """A key for each image, the same for all that groups join."""
+    """A key for each image, the same for all images in groups that overlap (union-find)."""
     top: dict[Path, Path] = {}
 
     def root(path: Path) -> Path:

@@ -26,12 +26,14 @@ _FLAGS = re.compile(r"(\d+)\s+([01])")
 def split_by_lists(
     found: Mapping[str, Sequence[ImageFile]], lists: Sequence[Path]
 ) -> tuple[dict[str, list[ImageFile]], list[str]]:
-    """(split -> its images, notes) as lists say, where each line of each names one image, and none is in two
-    splits. Without a list of train what no other one names trains; with one it is left out.
+    """(split -> its images, notes), as lists divide them.
+
+    Lists are used only if each line names one image and no image is in two splits. Images that no list names
+    are left out if there is a list of train, and are trained on if there is none.
 
     Args:
         found: the images of class folders, all in "train".
-        lists: files that are called like those of splits.
+        lists: files whose names are those of splits.
     """
     images = {split: list(some) for split, some in found.items()}
     if not lists or set(images) != {"train"}:
@@ -86,7 +88,7 @@ def _read(lists: Sequence[Path], images: Sequence[ImageFile]) -> dict[str, tuple
 
 
 def _without_joined(lists: Sequence[Path]) -> list[Path]:
-    """The lists without ``trainval.txt`` where train and val have their own."""
+    """The lists without ``trainval.txt``, if train and val have lists of their own."""
     splits = {path: split_and_rest(path.stem)[0] for path in lists}
     joined = [path for path in lists if re.match("train_?val", path.stem, re.IGNORECASE)]
     apart = {splits[path] for path in lists if path not in joined}
@@ -115,12 +117,12 @@ class _ByName:
         return chosen
 
     def only(self, path: Path, place: int, spellings: Sequence[str]) -> ImageFile | None:
-        """The one image that a line of a list means; None: it is the line above, with names of columns.
+        """The one image that a line of a list means; None: the line is a header.
 
         Args:
             path: the list.
             place: of the line.
-            spellings: what in it may be the name of an image, the most likely first.
+            spellings: the parts of it that may be the name of an image, the most likely first.
 
         Raises:
             VisionLoraError: there is no such image, or there are several.
@@ -135,11 +137,11 @@ class _ByName:
                 )
         if place == 1 and not any(map(is_image_name, spellings)) and len(spellings[0]) < 100:
             return None
-        raise VisionLoraError(f"{path.name} is not read: {spellings[0][:200]} in it is no image that is here")
+        raise VisionLoraError(f"{path.name} is not read: {spellings[0][:200]} in it is not an image here")
 
     def _like(self, spelling: str) -> list[ImageFile]:
-        """The images that a path may mean: of its name, in the folders that it says. What it says of folders
-        above them need not be so."""
+        """The images that a path may mean: those with its name that share the most of its last folders. The
+        folders above need not agree."""
         *folders, name = [part for part in re.split(r"[\\/]+", spelling) if part not in ("", ".")] or [""]
         same = self._known.get(folded_name(name), [])
         shared = [shared_folders(image.path.parts[:-1], folders) for image in same]
@@ -177,7 +179,7 @@ def _names(path: Path) -> Iterator[tuple[str, list[Sequence[str]]]]:
 
 
 def _of_flags(path: Path, trains: Mapping[str, bool]) -> Iterator[tuple[str, list[Sequence[str]]]]:
-    """CUB's ``train_test_split.txt``: the number of an image in ``images.txt``, and whether it trains."""
+    """CUB's ``train_test_split.txt``: an image's number in ``images.txt``, and 1 if it is trained on."""
     try:
         lines = (path.parent / "images.txt").read_text("utf-8", "surrogateescape").split("\n")
     except OSError as error:
@@ -188,7 +190,7 @@ def _of_flags(path: Path, trains: Mapping[str, bool]) -> Iterator[tuple[str, lis
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """The texts of lists, at any depth; the keys of objects are names of classes, or of images."""
+    """The strings in nested lists; keys of objects are names of images, or of classes that are skipped."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, list):

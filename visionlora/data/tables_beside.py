@@ -1,4 +1,4 @@
-"""Tables that lie beside images which nobody has sorted into folders, and list their labels."""
+"""Tables of labels beside images that are not sorted into class folders."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from visionlora.text import listed
 _FEW = 10
 _SHOWN = 3
 _SAID = re.compile(r"prob|confidence|score|top[ _-]?\d|predict")
-"""In the name of a column beside what a network has said."""
+"""In the name of a column of a network's predictions."""
 _KNOWN = {name.replace("_", "") for name in LABEL_COLUMNS}
 _NO_CLASS = re.compile(r"[0-9a-f]{32,}|[a-z]+://|image/|.*\.(jpe?g|png|webp|gif|tiff?)$", re.IGNORECASE)
-"""Checksums, addresses, kinds of files and their names."""
+"""Checksums, URLs, media types and names of files."""
 _MOST_LABELS = 0.5
-"""Labels over images: captions and numbers of rows are as many as the images."""
+"""Labels per image, at most: captions and row numbers are as many as the images."""
 
 
 def tables_beside(
     root: Path, folders: Mapping[str, Path], several: bool, maybe: Sequence[Path] = ()
 ) -> tuple[dict[str, Path], list[str]]:
-    """(split -> the table of its images, notes) where the folders of a layout hold images and no class
-    folders, and tables in ``root`` list their labels; the split "" is decided in the table. Empty where there
-    is no such table, or several that may be meant.
+    """(split -> the table of its images, notes), if the folders of a layout hold images and no class folders,
+    and tables in ``root`` list their labels. The split "" stands for a table that has all splits. Empty if
+    there is no such table, or if several may be meant.
 
     Args:
         root: what the user gave.
@@ -51,22 +51,8 @@ def tables_beside(
             return {}, []
         files = {split: list(one.images) for split, one in inside.items()}
     paths = dict.fromkeys(path for folder in folders.values() for path in tables_up_to(folder, root))
-    read: dict[Path, Table] = {}
-    for path in paths:
-        try:
-            read[path] = read_table(path, None, AUTO if several else None)
-        except SeveralLabels:
-            if len(paths) == 1:
-                raise
-        except VisionLoraError:  # it may be about other images
-            continue
-    fitting = {
-        split: [path for path, table in read.items() if _lists(table, images)]
-        for split, images in files.items()
-    }
-    for found in fitting.values():  # copies of one table, or the same one as CSV and JSON
-        while len(found) > 1 and _labels_of(read[found[-1]]) == _labels_of(read[found[0]]):
-            found.pop()
+    read = _read_all(list(paths), several)
+    fitting = {split: _fitting(read, images) for split, images in files.items()}
     if len(fitting["train"]) != 1:
         return {}, []
     (table,) = fitting["train"]
@@ -83,7 +69,8 @@ def tables_beside(
         return {}, []
     names = " and ".join(path.relative_to(root).as_posix() for path in tables.values())
     called = listed([one.name for one in maybe], _SHOWN)
-    what = f"{called} {'are' if maybe[1:] else 'is'} taken for no class" if maybe else "no class folders"
+    taken = "are not taken for classes" if maybe[1:] else "is not taken for a class"
+    what = f"{called} {taken}" if maybe else "no class folders"
     notes = [f"{what}: the labels are those of {names}"]
     notes += [
         f"{folder.relative_to(root).as_posix()} holds images without labels: left out"
@@ -92,9 +79,35 @@ def tables_beside(
     return tables, [*notes, *_left_out(read, tables, files, chosen)]
 
 
+def _read_all(paths: Sequence[Path], several: bool) -> dict[Path, Table]:
+    """The tables among the files.
+
+    Raises:
+        SeveralLabels: there is one file; it gives images several labels, and ``several`` is not set.
+    """
+    read: dict[Path, Table] = {}
+    for path in paths:
+        try:
+            read[path] = read_table(path, None, AUTO if several else None)
+        except SeveralLabels:
+            if len(paths) == 1:
+                raise
+        except VisionLoraError:  # it may be about other images
+            continue
+    return read
+
+
+def _fitting(read: Mapping[Path, Table], images: Sequence[Path]) -> list[Path]:
+    """The tables that list the labels of the images; of equal ones (the same as CSV and JSON) the first."""
+    found = [path for path, table in read.items() if _lists(table, images)]
+    while len(found) > 1 and _labels_of(read[found[-1]]) == _labels_of(read[found[0]]):
+        found.pop()
+    return found
+
+
 def _lists(table: Table, images: Sequence[Path]) -> bool:
-    """Whether a table has labels for almost all images, and they are classes: not what a network has said,
-    nor checksums, addresses and texts, of which each image has one of its own."""
+    """Whether a table has labels for almost all images, and they are classes: not predictions, and not
+    checksums, URLs or captions, of which each image has its own."""
     if len(table.left_out(images)) > MOST_MISSING * len(images):
         return False
     if any(_SAID.search(name.casefold()) for name in table.columns):
@@ -135,7 +148,7 @@ def _left_out(
     files: Mapping[str, Sequence[Path]],
     chosen: Mapping[str, Path],
 ) -> list[str]:
-    """A note about images that the table does not name, where it lies in a folder without images."""
+    """A note about images that the table does not name, if the table is in a folder without images."""
     notes = []
     for split, path in chosen.items():
         if path not in tables.values() or walk(path.parent)[0]:  # whoever reads it says so

@@ -108,7 +108,7 @@ def _fault(scheme: str, shape: tuple[int, ...], parts: Mapping[str, Tensor]) -> 
         if name not in parts:
             return f"lacks {name}"
         if name not in wanted:
-            return f"has a part {brief(name)}, which is none of {scheme}"
+            return f"has a part {brief(name)}, which is not one of {scheme}"
         part, (dtype, size) = parts[name], wanted[name]
         if part.dtype != dtype or tuple(part.shape) != size:
             return f"has {name} of {part.dtype} and {tuple(part.shape)}, where {dtype} and {size} are wanted"

@@ -78,7 +78,7 @@ def _why_none(path: Path) -> str:
         return f"is a run without an adapter; visionlora train resume={path} continues one that was stopped"
     below = sorted(found.parent.parent for found in path.glob("*/adapter/adapter_config.json"))
     if below:
-        return f"holds runs and is none; give one of {listed([str(run) for run in below], 5)}"
+        return f"holds runs and is not one; give one of {listed([str(run) for run in below], 5)}"
     return f"has no adapter_config.json; {wanted}"
 
 

@@ -78,7 +78,7 @@ def find_adapters(folder: Path) -> tuple[list[GalleryEntry], list[str]]:
         VisionLoraError: there is no such folder, or no adapter in it.
     """
     if not folder.is_dir():
-        raise VisionLoraError(f"folder: {folder} is no folder; give one with run folders or adapters in it")
+        raise VisionLoraError(f"folder: {folder} is not a folder; give one with runs or adapters in it")
     entries, problems = [], []
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if name not in _SKIPPED and not name.startswith("."))

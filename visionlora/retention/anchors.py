@@ -122,7 +122,7 @@ def hold_out_anchors(
         count = generated // 4
         held = generate_images(count, size, seed=1) if count >= FEWEST_HELD_OUT else ()
         held_out = HeldOut(held, "generated images")
-        announced = "generated images that are no anchors"
+        announced = "generated images that are not anchors"
     else:
         sources, anchors = _as_recorded(sources, recorded) or hold_out(sources)
         held_out = HeldOut(anchors, "anchors held out")

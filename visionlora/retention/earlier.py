@@ -27,8 +27,8 @@ def find_earlier_images(adapter: Path, notices: Notices) -> EarlierImages:
     manifest = adapter.parent / "images.json"
     if not manifest.is_file():
         notices.warn(
-            f"adapter: {adapter} is in no run folder, so the images of its classes are not known: they are "
-            "no anchors, and what is kept of these classes is not measured"
+            f"adapter: {adapter} is not in a run folder, so the images of its classes are not known: they "
+            "are not anchors, and what is kept of these classes is not measured"
         )
         return EarlierImages()
     found = earlier_images(manifest)

@@ -12,7 +12,6 @@ from omegaconf import DictConfig, OmegaConf
 from visionlora.files import require_regular
 from visionlora.text import without_references
 
-CONFIG = "config.yaml"
 MOST_CONFIG = 2**18
 """Bytes of a run's configuration."""
 MOST_BRACKETS = 1000

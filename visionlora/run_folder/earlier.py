@@ -14,8 +14,9 @@ from visionlora.errors import VisionLoraError
 from visionlora.options import shown
 from visionlora.paths import with_home
 from visionlora.run_folder.compare import anchored, value_of
-from visionlora.run_folder.config_file import CONFIG, load_config, set_value
-from visionlora.run_folder.record import RECORD, Record
+from visionlora.run_folder.config_file import load_config, set_value
+from visionlora.run_folder.names import CONFIG, RECORD
+from visionlora.run_folder.record import Record
 from visionlora.settings import Key
 
 OWN = ("seed", "adapter", "resume", "data", "model.head", "lora.restart_every", "lora.restart_rank")

@@ -12,11 +12,8 @@ from omegaconf import OmegaConf
 
 from visionlora.errors import VisionLoraError
 from visionlora.options import shown
-from visionlora.run_folder.config_file import CONFIG
 from visionlora.run_folder.folder import RunFolder
-from visionlora.run_folder.record import RECORD
-
-METRICS = "metrics.json"
+from visionlora.run_folder.names import CONFIG, METRICS, RECORD
 
 
 @dataclass(frozen=True)

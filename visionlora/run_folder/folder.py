@@ -31,16 +31,15 @@ from visionlora.run_folder.compare import (
     options_of,
     value_differences,
 )
-from visionlora.run_folder.config_file import CONFIG, load_config, set_value
+from visionlora.run_folder.config_file import load_config, set_value
 from visionlora.run_folder.lost import lost_results, made_again
+from visionlora.run_folder.names import CONFIG, IMAGES, KERNELS, METRICS, RECORD
 from visionlora.run_folder.near import no_run
-from visionlora.run_folder.record import RECORD, Record
+from visionlora.run_folder.record import Record
 from visionlora.settings import Key
 
 if TYPE_CHECKING:
     from visionlora.run_folder.checkpoints import Checkpoints
-
-IMAGES, KERNELS = "images.json", "kernels.json"
 
 
 class RunFolder:
@@ -93,7 +92,7 @@ class RunFolder:
         Raises:
             VisionLoraError: there is a run already.
         """
-        if any((path / name).exists() for name in (CONFIG, "metrics.json")):
+        if any((path / name).exists() for name in (CONFIG, METRICS)):
             raise VisionLoraError(
                 f"{path} holds a run already; continue it with resume={path}, or name another folder with "
                 "hydra.run.dir=FOLDER"

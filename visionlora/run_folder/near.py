@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from visionlora.errors import VisionLoraError
-from visionlora.run_folder.config_file import CONFIG
-from visionlora.run_folder.record import RECORD
+from visionlora.run_folder.names import CONFIG, RECORD, STATUS
 from visionlora.text import listed
 
 _SHOWN = 5
@@ -23,7 +22,9 @@ def no_run(path: Path) -> VisionLoraError:
         return VisionLoraError(f"resume: {path} is a part of a run; give the run, resume={above}")
     below = [str(found.parent) for found in sorted(path.glob(f"*/{CONFIG}")) if _is_run(found.parent)]
     if below:
-        return VisionLoraError(f"resume: {path} holds runs and is none; give one of {listed(below, _SHOWN)}")
+        return VisionLoraError(
+            f"resume: {path} holds runs and is not one; give one of {listed(below, _SHOWN)}"
+        )
     return VisionLoraError(
         f"resume: {path} holds no run (there is no {CONFIG} in it); give the folder of a run, or start it "
         "again"
@@ -33,5 +34,5 @@ def no_run(path: Path) -> VisionLoraError:
 def _is_run(folder: Path) -> bool:
     """Not only a configuration: a project may have one of that name in its own folder."""
     return (folder / CONFIG).is_file() and any(
-        (folder / name).exists() for name in (RECORD, "status.json", "checkpoints", "adapter")
+        (folder / name).exists() for name in (RECORD, STATUS, "checkpoints", "adapter")
     )

@@ -10,7 +10,6 @@ from visionlora.errors import VisionLoraError
 from visionlora.files import json_text, read_json, write_json
 from visionlora.text import brief
 
-RECORD = "run.json"
 MOST_THREADS = 1024
 
 
@@ -57,7 +56,7 @@ class Record:
         if path.exists():
             values = read_json(path)
             if not isinstance(values, dict):
-                raise VisionLoraError(f"{path} is no record of a run")
+                raise VisionLoraError(f"{path} is not the record of a run")
             for name, (fits, wanted) in _KINDS.items():
                 if name in values and not fits(values[name]):
                     raise VisionLoraError(f"{path}: {name} is {brief(values[name])}, not {wanted}")

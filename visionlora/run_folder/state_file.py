@@ -55,7 +55,7 @@ def read_state(path: Path) -> dict[str, Any]:
     except (OSError, SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:
         raise VisionLoraError(f"{path} is damaged, or no checkpoint: {error}") from error
     if not isinstance(state, dict):
-        raise VisionLoraError(f"{path} is no checkpoint")
+        raise VisionLoraError(f"{path} is not a checkpoint")
     return state
 
 

@@ -15,8 +15,8 @@ from visionlora.device import reading_interval
 from visionlora.errors import VisionLoraError
 from visionlora.files import write_json
 from visionlora.place import place
+from visionlora.run_folder.names import STATUS
 
-STATUS = "status.json"
 EVERY_S = 0.5
 """Between two files, unless something happens that is worth one of its own."""
 POINTS = 300

@@ -209,14 +209,14 @@ async def fields(request: Request) -> dict[str, Any]:
     """What the page has sent as JSON.
 
     Raises:
-        VisionLoraError: it is no JSON object.
+        VisionLoraError: it is not a JSON object.
     """
     try:
         values = await request.json()
     except ValueError:
         values = None
     if not isinstance(values, dict):
-        raise VisionLoraError("the request is no JSON object")
+        raise VisionLoraError("the request is not a JSON object")
     return values
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from visionlora.errors import VisionLoraError
 from visionlora.files import read_json, write_json
 from visionlora.run_folder.lock import LOCK, claimed
-from visionlora.run_folder.status import STATUS
+from visionlora.run_folder.names import STATUS
 from visionlora.studio.job import END, FILES, JOB, LOG, NAMES
 from visionlora.studio.projects import checked_id, tidy, to_bin
 

@@ -228,7 +228,7 @@ def checked_id(value: str) -> str:
         VisionLoraError: it is something else.
     """
     if not _ID.fullmatch(value):
-        raise VisionLoraError(f"{_shown(value)!r} is no id")
+        raise VisionLoraError(f"{_shown(value)!r} is not an id")
     return value
 
 

@@ -13,7 +13,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 
 from visionlora.errors import VisionLoraError
 from visionlora.files import read_json
-from visionlora.run_folder.status import STATUS
+from visionlora.run_folder.names import STATUS
 from visionlora.studio.engine import Engine
 from visionlora.studio.figures import figures
 from visionlora.studio.images import KEPT, Handler, fields, listed, text, thumbnail

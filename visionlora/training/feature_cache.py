@@ -214,7 +214,7 @@ def _worthwhile(share: float, megabytes: float, memory_mb: float, folder: Path) 
         return COMPUTED, f"keeping them would take {on_disk:,.0f} MB in {folder}, with {free:,.0f} MB free"
     if megabytes > memory_mb * (1 + OVERFLOW):
         return COMPUTED, (
-            f"keeping them would take {megabytes:,.0f} MB; cache.features=true keeps them all the same, "
+            f"keeping them would take {megabytes:,.0f} MB; cache.features=true keeps them anyway, "
             "largely on disk"
         )
     return KEPT, f"they are {percent(share)} of a forward pass"

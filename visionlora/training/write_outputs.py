@@ -17,7 +17,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from visionlora.adapters import adapted_layers
 from visionlora.data import ImageDataset, ImageFile, ImageFolder, ImageLoader
-from visionlora.evaluation.forgetting import BeforeAfter, changes_sheet
+from visionlora.evaluation.forgetting import TOP, BeforeAfter, changes_sheet
 from visionlora.evaluation.heat_maps import heat_maps
 from visionlora.evaluation.images import Batches, Evaluation
 from visionlora.evaluation.judge import image_losses, judge, mistakes_first
@@ -27,7 +27,7 @@ from visionlora.models.adapted import AdaptedNetwork
 from visionlora.report.figures import confusion_figure, strength_figure, update_size_figure
 from visionlora.report.judged import Judged, write_classes
 from visionlora.report.label_figures import label_figures, labels_markdown, labels_table, write_labels
-from visionlora.report.metrics_file import SELECTED, flatten, has_several_labels, write_metrics
+from visionlora.report.metrics_file import NO_VALIDATION, SELECTED, flatten, has_several_labels, write_metrics
 from visionlora.report.model_card import changes_markdown, model_card
 from visionlora.report.preview import write_preview
 from visionlora.report.run_page import HeatMap, RunReport, write_run_page
@@ -40,8 +40,6 @@ from visionlora.tasks.base import Task
 from visionlora.text import printable
 from visionlora.training.setup import RunSetup
 
-TOP = 3
-"""Predictions of an image that a sheet shows."""
 GROUPS = ("lora", "optimizer", "retention", "augment")
 """Groups of the configuration that TensorBoard lists as hyperparameters."""
 HEAT_MAPS = 6
@@ -153,7 +151,7 @@ def _heat_maps(
 
 def _write_sheet(rows: Sequence[PredictionRow], before: Evaluation, path: Path) -> None:
     if not rows:
-        before_after_sheet([], path, line="not measured: there are no validation images")
+        before_after_sheet([], path, line=NO_VALIDATION)
     elif before.validation is None:
         title = "After training (the head is new: there is no before)"
         before_after_sheet(rows, path, compare=False, title=title, ranked=True)
@@ -242,7 +240,7 @@ def _write_confusion(
     board: SummaryWriter, adapted: AdaptedNetwork, folder: ImageFolder, validation: Predictions | None
 ) -> None:
     if validation is None:
-        board.add_text("validation/confusion", "not measured: there are no validation images")
+        board.add_text("validation/confusion", NO_VALIDATION)
     else:
         counts = validation.confusion(adapted.head.targets)
         board.add_figure("validation/confusion", confusion_figure(counts, [*folder.classes, "anything else"]))

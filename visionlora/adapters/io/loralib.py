@@ -129,7 +129,7 @@ def _read_others(read: ForeignAdapter, model: nn.Module, others: Mapping[str, Te
     for key, tensor in others.items():
         own = key if key in state else key.replace(".conv.", ".").removeprefix("conv.")
         if own not in state or state[own].shape != tensor.shape:
-            raise LoraError(f"{path}: {key} {tuple(tensor.shape)} is no tensor of the network.")
+            raise LoraError(f"{path}: {key} {tuple(tensor.shape)} is not a tensor of the network.")
         difference = tensor.to(state[own]) - state[own]
         if not bool(difference.any()):
             continue

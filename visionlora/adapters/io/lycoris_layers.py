@@ -51,7 +51,7 @@ def read_layer(tensors: Mapping[str, Tensor], base: Tensor) -> Layer:
     }
     reader = next((reader for part, reader in readers.items() if part in tensors), None)
     if reader is None:
-        raise ValueError("they are no layer of LyCORIS's that is known here")
+        raise ValueError("they are not a LyCORIS layer that is known here")
     settings, found = reader(tensors, base)
     if "dora_scale" not in tensors:
         return settings, found

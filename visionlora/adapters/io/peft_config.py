@@ -41,7 +41,7 @@ def read_adapter_config(directory: str | Path) -> dict[str, Any]:
     family = _family_of(config, own)
     if family is None:
         known = ", ".join(family.peft_type or name for name, family in FAMILIES.items())
-        raise LoraError(f"{path}: peft_type is none of those that can be loaded ({known}).")
+        raise LoraError(f"{path}: peft_type is not one of those that can be loaded ({known}).")
     others = [key for key in _OTHER_METHODS if config.get(key)]
     others += ["use_dora"] if config.get("use_dora") and family != "dora" else []
     others += ["init_lora_weights"] if config.get("init_lora_weights") not in _PLAIN_STARTS else []

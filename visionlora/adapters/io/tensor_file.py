@@ -99,7 +99,7 @@ def checked_tensors(tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]
     """
     for name, tensor in tensors.items():
         if len(name) > MOST_LETTERS:
-            raise LoraError(f"{path}: {brief(name)} is no name of a tensor: save the adapter again.")
+            raise LoraError(f"{path}: {brief(name)} is not the name of a tensor: save the adapter again.")
         counter = tensor.dtype == torch.int64 and not tensor.ndim  # a batch norm's, in a module saved whole
         if tensor.dtype not in _DTYPES and not counter:
             raise LoraError(f"{path}: {brief(name)} holds {tensor.dtype}: an adapter's numbers are floats.")
