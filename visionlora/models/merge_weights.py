@@ -76,21 +76,10 @@ def write_merged(
             "instead of .pt2); visionlora.load builds it in Python"
         )
     require_plain(trained.network, paths[0])
-    network = plain_head(merge(trained.network))
-    dequantise(network)
-    outputs = trained.head.outputs
-    recipe = get_model_recipe(trained.backbone, network, len(outputs))
-    thresholds = saved_thresholds(trained)
-    description = WeightsMetadata(outputs, output_wnids(trained), trained.backbone.preprocessing, thresholds)
     said = [] if trained.backbone.notice is None else [trained.backbone.notice]
-    if quantise is not None:
-        skip = trained.about.get("quantise", {}).get("skip", (FIRST, HEAD))
-        last = final_layer(network, len(outputs))
-        base = quantise_base(network, quantise, skip, last, trained.backbone.preprocessing.crop)
-        said.append(f"in the merged weights {base.in_words()}")
-        write_quantised(path, network, file_metadata(recipe, description))
-    else:
-        write_weights(path, network, recipe, description)
+    recipe, more = _write_network(path, trained, quantise)
+    said += more
+    outputs = trained.head.outputs
     write_json(names, _about(trained, recipe), indent=1)
     loaded = f"it fits {in_words(recipe)}"
     if quantise is not None:  # torchvision has no place for packed weights
@@ -103,6 +92,25 @@ def write_merged(
     for line in said:
         (console or Console()).print(Text(line))
     return path
+
+
+def _write_network(
+    path: Path, trained: TrainedModel, quantise: str | None
+) -> tuple[Mapping[str, Any], list[str]]:
+    """Merge the network and write its weights; (how to build it, what to say)."""
+    network = plain_head(merge(trained.network))
+    dequantise(network)
+    outputs, preprocessing = trained.head.outputs, trained.backbone.preprocessing
+    recipe = get_model_recipe(trained.backbone, network, len(outputs))
+    description = WeightsMetadata(outputs, output_wnids(trained), preprocessing, saved_thresholds(trained))
+    if quantise is None:
+        write_weights(path, network, recipe, description)
+        return recipe, []
+    skip = trained.about.get("quantise", {}).get("skip", (FIRST, HEAD))
+    last = final_layer(network, len(outputs))
+    base = quantise_base(network, quantise, skip, last, preprocessing.crop)
+    write_quantised(path, network, file_metadata(recipe, description))
+    return recipe, [f"in the merged weights {base.in_words()}"]
 
 
 def _about(trained: TrainedModel, recipe: Mapping[str, Any]) -> dict[str, Any]:
