@@ -6,9 +6,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from tests.data.corpus import CLASSES, ONE, TWO, Case, both, files, many, table
+from tests.data.corpus import CLASSES, HALF, ONE, TWO, Case, both, files, many, table, tables
 
 KEEP = ("look like folders of Kohya",)
+PAIRS = {"cat": HALF, "dog": HALF}
 HIDDEN = ("as hidden folders are",)
 META = {f"/content/train/{place}": {"caption": "a cat", "train_resolution": [64, 64]} for place in range(4)}
 
@@ -29,3 +30,17 @@ def reported() -> Iterator[Case]:
     yield Case(
         "a hidden folder of text", both(many(*CLASSES), files(".notes/a.txt")), counts=TWO, silent=True
     )
+    case = tables("reported")
+    four = ("i/a.png", "i/b.png", "i/c.png", "i/d.png")
+    for column in ("patient_id", "lesionId", "Slide"):
+        groups = f"image,label,{column}\ni/a.png,cat,7\ni/b.png,dog,8\ni/c.png,cat,7\ni/d.png,dog,7\n"
+        yield case(f"images of one {column}", groups, *four, counts=PAIRS, notes=(f"column {column} has 2 values for 4 images",))  # fmt: skip
+        yield case(f"a {column} of each image", groups.replace(",7\n", ",{}\n").format(1, 2, 3), *four, counts=PAIRS, silent=True)  # fmt: skip
+    split = "image,label,patient,split\ni/a.png,cat,7,train\ni/b.png,dog,8,train\ni/c.png,cat,9,val\ni/d.png,dog,9,val\n"
+    yield case("patients and a split", split, *four, counts=PAIRS, silent=True)
+    for sign in ("/", "%5C", "%2F"):
+        rows = "".join(
+            f"/data/local-files/?d=x{sign}{name.replace('/', sign)},{label}\n"
+            for name, label in zip(four, ("cat", "dog") * 2, strict=True)
+        )
+        yield case(f"Label Studio's files with {sign}", f"image,choice\n{rows}", *(f"x/{name}" for name in four), counts=PAIRS)  # fmt: skip

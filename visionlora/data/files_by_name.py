@@ -43,7 +43,8 @@ def is_aside(name: str) -> bool:
 def spellings(name: str) -> tuple[str, ...]:
     """``name`` as the table has it, in the bytes of old systems, and with the escapes of URLs decoded."""
     plain = unquote(name)
-    return name, _old_bytes(name), plain, unquote(name.rpartition(_LOCAL)[2]), plain.replace("+", " ")
+    local = unquote(name.rpartition(_LOCAL)[2]).replace("\\", "/")
+    return name, _old_bytes(name), plain, local, plain.replace("+", " ")
 
 
 def _old_bytes(name: str) -> str:

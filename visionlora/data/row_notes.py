@@ -18,6 +18,13 @@ _REFUSED = frozenset(
     )
 )  # fmt: skip
 """What annotators write beside an image that should not be used."""
+_ONE_OF_MANY = frozenset(
+    (
+        "patient", "patients", "subject", "participant", "lesion", "specimen", "slide", "individual", "video",
+        "clip", "burst", "session", "scan", "study",
+    )
+)  # fmt: skip
+"""What several images may show, which then are alike."""
 _MOST_LABELS = 0.5
 _FEW = 10
 _ENTITY = re.compile(r"&(#\d+|#x[0-9a-f]+|[a-z]{2,6});", re.IGNORECASE)
@@ -48,14 +55,38 @@ def refused_rows(names: Sequence[str], body: Body, used: Iterable[int | None], u
     return notes
 
 
+def grouped_rows(names: Sequence[str], body: Body, used: Iterable[int | None]) -> list[str]:
+    """A note about a column that says which images are of one patient, where nothing says the splits.
+
+    Args:
+        names: of the columns.
+        body: the rows below them.
+        used: the columns that are read.
+    """
+    read = set(used)
+    for place, name in enumerate(names):
+        if place in read or not _words(name) & _ONE_OF_MANY:
+            continue
+        cells = values_of(body, place)
+        if 1 < len(set(cells)) < len(cells):
+            have = f"column {name} has {len(set(cells))} values for {len(cells)} images: those of one may"
+            return [f"{have} be on both sides of the split that is made; a column split keeps them together"]
+    return []
+
+
 def _refuses(name: str, cell: str) -> bool:
     word = cell.casefold()
     if word in _REFUSED:
         return True
-    words = set(re.split(r"[\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).casefold()))
+    words = _words(name)
     if word in YES:
         return bool(words & (_REFUSED | {"blurry", "corrupt", "broken"}))
     return word in NO and bool(words & {"confidence", "valid", "usable", "approved", "accepted"})
+
+
+def _words(name: str) -> set[str]:
+    """The words of a column's name, also those of ``patientId``."""
+    return set(re.split(r"[\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).casefold()))
 
 
 def _are_numbers(labels: Collection[str]) -> bool:

@@ -12,7 +12,7 @@ from visionlora.data.columns import Columns, find_columns, one_hot
 from visionlora.data.files_by_name import FilesByName, PathsOf
 from visionlora.data.folder_labels import with_folders
 from visionlora.data.images import ImageFile, labelled
-from visionlora.data.row_notes import label_notes, refused_rows
+from visionlora.data.row_notes import grouped_rows, label_notes, refused_rows
 from visionlora.data.rows import Rows, read_rows
 from visionlora.data.several_labels import (
     AUTO,
@@ -90,6 +90,8 @@ def read_table(path: Path, class_name: str | None = None, separator: str | None 
     if names:
         body = [row for _, row in rows.numbered[1:]]
         notes += refused_rows(names, body, columns.used, rows.unit)
+        if columns.split is None and not columns.flags:
+            notes += grouped_rows(names, body, columns.used)
     again = [number for number, row in rows.numbered[columns.header :] if row == names]
     if again:  # tables joined with cat
         notes.append(f"line {again[0]} has the names of the columns once more: left out")
