@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Left
-from visionlora.command import explain_composition
+from visionlora.command import compose, explain_composition
+from visionlora.paths import shipped
+from visionlora.settings import keys_of
+from visionlora.train import COMMAND as TRAIN
 
 Command = Callable[..., Left]
 
@@ -111,6 +114,24 @@ def test_a_misspelt_key_in_a_preset_of_ones_own_gets_the_right_spelling(
     (tmp_path / "my" / "lora" / "small.yaml").write_text("defaults: [default]\nrnak: 2\n")
     message = one_line_error(command("train", "--config-dir", "my", "data=goldfish", "lora=small"))
     assert "'lora.rnak'" in message and "lora.rank" in message
+
+
+@pytest.mark.parametrize("file", sorted(shipped("conf").glob("[!h]*/*.yaml")), ids=lambda file: file.stem)
+def test_a_preset_that_ships_has_every_key_of_its_group(file: Path) -> None:
+    group = file.parent.name
+    composed = compose(TRAIN, [f"{group}={file.stem}", "data.root=x"])
+    assert {f"{group}.{key}" for key in composed[group]} == {
+        key for key in keys_of(TRAIN.options) if key.startswith(f"{group}.")
+    }
+
+
+def test_a_preset_of_ones_own_that_lacks_a_key_says_how_it_gets_it(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "my" / "lora").mkdir(parents=True)
+    (tmp_path / "my" / "lora" / "small.yaml").write_text("rank: 2\n")
+    message = one_line_error(
+        command("train", "--config-dir", "my", "data=goldfish", "lora=small", "lora.alpha=2")
+    )
+    assert "lora.alpha: the preset of lora lacks it; begin its file with 'defaults: [default]'" in message
 
 
 @pytest.mark.parametrize("preset", ["rank: [", "defaults: [no]", "defaults: 3", "- 1", ": :", "\t"])

@@ -291,8 +291,9 @@ def explain_composition(error: Exception) -> str:
     plugin = re.search(r"Could not load '(hydra/(?:sweeper|launcher)/\w+)'", message)
     if plugin:
         return f"there is no {plugin.group(1)}: Hydra's plugins are in pip install 'visionlora[sweep]'"
-    missing = re.search(r"Missing mandatory value: (\S+)", message)
-    if missing:
+    if lacking := re.search(r"Could not override '((\w+)\.[\w.]+)'", message):
+        return f"{lacking[1]}: the preset of {lacking[2]} lacks it; begin its file with 'defaults: [default]'"
+    if missing := re.search(r"Missing mandatory value: (\S+)", message):
         return f"{missing.group(1)} has no value; set {missing.group(1)}=..."
     key = re.search(r"(?:full_key: |override ')([\w.]+)", message)
     about = f"{key.group(1)}: " if key else ""

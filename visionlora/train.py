@@ -187,7 +187,14 @@ def _require_utf8(folder: Path) -> None:
 
 
 def _remove_if_empty(folder: Path) -> None:
-    """Remove a run's folder, and those around it, where the run wrote nothing."""
+    """Remove a run's folder, and those around it, where the run wrote nothing but its log."""
+    log = folder / f"{COMMAND.name}.log"
+    try:
+        if [*folder.iterdir()] == [log]:
+            _close_log(folder)
+            log.unlink()
+    except OSError:  # as below
+        return
     for one in (folder, *folder.parents):
         try:
             if one == Path.cwd() or not one.is_dir() or any(one.iterdir()):

@@ -42,3 +42,9 @@ def test_updates_are_read_with_their_strength() -> None:
 def test_an_update_that_is_not_low_rank_is_named(family: str) -> None:
     with pytest.raises(LoraError, match=family):
         low_rank_updates(attach(small_network(), LoraConfig(family=family)))
+
+
+def test_several_adapters_of_a_weight_are_named() -> None:
+    network = attach(small_network(), LoraConfig(bias="lora_only"))
+    with pytest.raises(LoraError, match=r"^0 has several adapters \(lora, bias\)$"):
+        low_rank_updates(network)

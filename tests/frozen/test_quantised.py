@@ -23,6 +23,7 @@ from visionlora.adapters import (
     merge,
     merged,
 )
+from visionlora.adapters.whole import replace_tensors
 from visionlora.frozen import nf4
 from visionlora.frozen.folding import folded
 from visionlora.frozen.freeze import freeze
@@ -260,3 +261,17 @@ def test_merging_gives_dense_weights():
 def test_an_unknown_scheme_is_refused():
     with pytest.raises(ValueError, match="give nf4 or int8"):
         quantise(calibrated(), "int4")
+
+
+def test_a_layer_that_was_saved_whole_is_loaded_onto_a_quantised_base() -> None:
+    network, dense = small_network(norm=False), small_network(norm=False)
+    x = torch.randn(2, 3, 8, 8)
+    quantise(network, "int8")
+    frozen = network(x)
+    attach(network, LoraConfig(rank=2, targets=["0"]))
+    weight = torch.randn_like(dense[2].weight)
+    replace_tensors(network, {"2.weight": weight})
+    assert torch.equal(network.get_parameter("2.weight"), weight)
+    with adapters_off(network):
+        assert torch.equal(network(x), frozen)
+    assert torch.equal(detach(network)(x), frozen)

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from visionlora.adapters import LoraConfig, LoraError
+from visionlora.adapters import LoraConfig
 from visionlora.adapters.network import named_adapters
+from visionlora.errors import VisionLoraError
 from visionlora.models.adapted import adapt
 from visionlora.models.config import ModelConfig
 
@@ -22,8 +23,9 @@ def prompted(weights: Path, **options: Any) -> Any:
 
 def test_a_visual_prompt_has_the_size_of_the_networks_images(weights: Path) -> None:
     assert prompted(weights, width=5).option("size") == 48
-    assert prompted(weights, width=5, size=32).option("size") == 32
-    with pytest.raises(LoraError, match="width 30 does not fit into 48 pixels"):
+    with pytest.raises(VisionLoraError, match=r"is for 3 channels of 32x32, .* leave size out of options"):
+        prompted(weights, width=5, size=32)
+    with pytest.raises(VisionLoraError, match=r"lora\.options: .* width 30 does not fit into 48 pixels"):
         prompted(weights)
 
 

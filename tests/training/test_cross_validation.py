@@ -77,3 +77,14 @@ def test_a_class_of_one_image_cannot_be_cross_validated(train: Train, images: Pa
     left, _ = train("data.folds=2")
     assert left.code == 2
     assert "class 'blue' has one image" in left.err
+
+
+def test_an_image_that_cannot_be_read_is_left_out_of_every_fold(train: Train, images: Path) -> None:
+    (images / "train" / "red" / "broken.png").write_bytes(b"no image")
+    left, folder = train("data.folds=2", "trainer.max_steps=1")
+    assert left.code == 0, left.err
+    assert "left out 1 image that cannot be read" in left.out
+    assert sum(metrics_of(folder / "folds" / n)["images"]["test"] for n in "12") == 16
+    left, folder = train("data.folds=2", "trainer.max_steps=1", "data.on_bad=stop")
+    assert left.code == 2 and "broken.png" in left.err
+    assert not folder.exists()  # before a fold is trained

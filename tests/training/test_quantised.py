@@ -61,6 +61,21 @@ def test_a_run_on_a_quantised_base_says_so_and_every_command_loads_it_so(
             assert (network(x) - expected).norm() < tolerance * expected.norm()
 
 
+@pytest.mark.parametrize("head", ["new", "extend"])
+def test_outputs_that_are_trained_stay_dense_whatever_is_skipped(
+    train: Train, images: Path, head: str
+) -> None:
+    for split in ("train", "val"):
+        (images / split / "red").rename(images / split / "scarlet")
+    left, run = train(
+        "model.quantise=nf4", "model.quantise_skip=[first]", f"model.head={head}", "trainer.max_steps=1"
+    )
+    assert left.code == 0, left.err
+    packed = packed_weights(restore(run).network)
+    assert ("classifier.1.old" in packed) == (head == "extend")
+    assert not {"classifier.1", "classifier.1.new"} & set(packed)
+
+
 def test_the_base_of_a_damaged_adapter_is_refused(train: Train, tmp_path: Path) -> None:
     _, run = train(*QUANTISED, "lora.init=pissa", "retention.weight=0")
     adapter = tmp_path / "copy"

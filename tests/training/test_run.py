@@ -34,6 +34,15 @@ def test_a_run_writes_every_file_that_the_design_names(train: Train) -> None:
     assert list((folder / "tensorboard").glob("events.*"))
 
 
+def test_a_run_that_is_refused_after_it_said_something_leaves_nothing(train: Train, images: Path) -> None:
+    for image in sorted(images.rglob("*.png")):
+        image.rename(image.with_name(f"{image.parent.name}.{image.name}"))
+    left, folder = train("data.class_from=names", "lora.targets=nothing")
+    assert left.code == 2
+    assert "data.class_from=names" in left.out  # it is in the log too
+    assert not folder.exists()
+
+
 def test_metrics_state_what_was_and_what_was_not_measured(train: Train, images: Path) -> None:
     _, folder = train()
     metrics = metrics_of(folder)

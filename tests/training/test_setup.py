@@ -45,14 +45,73 @@ def test_unequal_classes_are_named_and_balanced_where_that_is_asked_for(train: T
 
 def test_unused_contrast_anchors_are_announced(train: Train, images: Path) -> None:
     left, _ = train(f"contrast.anchors=[{images.parent / 'others'}]", "retention.weight=0")
-    assert "contrast.anchors are not used" in left.out
+    assert "retention.per_step and contrast.anchors are not used: nothing is distilled" in left.out
 
 
 def test_what_a_new_head_does_not_use_is_announced(train: Train) -> None:
     left, _ = train(
         "model.head=new", "trainer.max_steps=1", "retention.root=nothere", "retention.anchors=[nor]"
     )
-    assert "retention.anchors and retention.root are not used: the head is new" in left.out
+    assert "retention.per_step and retention.root are not used: the head is new" in left.out
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            [
+                "retention.anchors=OTHERS", "contrast.budget=0.5", "model.quantise_skip=[]",
+                "data.val_fraction=0.5", "augment=none", "cache.views=2", "lora.init=pissa",
+                "lora.init_std=0.1",
+            ],
+            [
+                "retention.generated is not used: there are anchors",
+                "contrast.budget is not used: there are no contrast images (contrast.root)",
+                "model.quantise_skip is not used: the base is not quantised (model.quantise)",
+                "data.val_fraction is not used: the data has validation images of its own",
+                "cache.views is not used: images are not augmented",
+                "lora.init_std is not used: lora.init=pissa starts the adapters",
+            ],
+        ),
+        (
+            [
+                "lora.family=[ia3,vera]", "lora.rslora=true", "lora.init_std=0.1", "cache.features=false",
+                "cache.uses=2", "contrast.anchors=OTHERS", "contrast.generated=3",
+            ],
+            [
+                "contrast.generated is not used: contrast.anchors has the negatives",
+                "cache.uses is not used: cache.features is false",
+                "lora.rslora is not used: ia3 and vera have none (lora.family)",
+                "lora.init_std is not used: ia3 and vera have none (lora.family)",
+            ],
+        ),
+        (["model.expand=1"], ["lora.rank is not used: new blocks are trained and no adapters"]),
+    ],
+)  # fmt: skip
+def test_options_without_effect_are_announced(
+    train: Train, images: Path, options: list[str], said: list[str]
+) -> None:
+    words = [word.replace("OTHERS", str(images.parent / "others")) for word in options]
+    left, _ = train(*words, "trainer.max_steps=1")
+    assert left.code == 0, left.err
+    assert [one for one in said if one not in left.out] == []
+    assert left.out.count("not used") == len(said)
+
+
+def test_options_that_have_an_effect_or_ask_for_nothing_are_not_announced(train: Train) -> None:
+    asks = ("retention.weight=0", "retention.generated=256", "retention.logits=0")
+    left, _ = train("trainer.max_steps=1", *asks)
+    assert left.code == 0, left.err
+    assert "retention.per_step is not used" in left.out
+    assert left.out.count("not used") == 1
+
+
+def test_a_deviation_of_the_start_is_used_where_the_run_chooses_the_start(train: Train) -> None:
+    configs = []
+    for std in ("0.5", "0.1"):
+        _, folder = train("trainer.max_steps=1", f"lora.init_std={std}", "optimizer.lr=1e-6")
+        configs.append((folder / "adapter" / "adapter_model.safetensors").read_bytes())
+    assert configs[0] != configs[1]
 
 
 @pytest.mark.parametrize("kept", [True, False])
@@ -112,7 +171,7 @@ def test_bad_images_are_reported_together(train: Train, images: Path) -> None:
 def test_where_the_adapters_are_is_announced(
     train: Train, monkeypatch: pytest.MonkeyPatch, head: str
 ) -> None:
-    monkeypatch.setattr("visionlora.models.adapted.upper_layers", partial(upper_layers, small=0))
+    monkeypatch.setattr("visionlora.models.upper_layers.upper_layers", partial(upper_layers, small=0))
     left, folder = train(f"model.head={head}", "trainer.max_steps=1")
     assert left.code == 0, left.err
     (notice,) = [one for one in metrics_of(folder)["notices"] if "lora.targets=auto" in one]

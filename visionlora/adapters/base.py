@@ -82,6 +82,7 @@ class Adapter(nn.Module):
         family: the name in the configuration.
         peft_type: what PEFT calls the family; None where PEFT has no such family.
         uses_dropout: whether the family applies `settings.dropout`.
+        unused: other settings that have no effect on it.
         defaults: the family's own options with their default values, which also give their types.
         minima: the least values of those that are numbers.
         maxima: the greatest, where it is not `MOST_OPTION`.
@@ -95,6 +96,7 @@ class Adapter(nn.Module):
     family: ClassVar[str]
     peft_type: ClassVar[str | None] = None
     uses_dropout: ClassVar[bool] = False
+    unused: ClassVar[tuple[str, ...]] = ()
     defaults: ClassVar[Mapping[str, Option]] = {}
     minima: ClassVar[Mapping[str, float]] = {}
     maxima: ClassVar[Mapping[str, float]] = {}

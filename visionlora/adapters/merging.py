@@ -55,6 +55,12 @@ def merge(model: _Network) -> _Network:
     return finish_detaching(model, ())
 
 
+def is_mergeable(model: nn.Module) -> bool:
+    """Whether `merge` can put all active adapters into the weights: none is a module of its own."""
+    layers = require_adapters(model).values()
+    return all(adapter.mergeable for layer in layers for adapter in layer.module_adapters())
+
+
 @torch.no_grad()
 def _finite_weight(name: str, layer: AdaptedLayer) -> Tensor:
     """The weight that `merge` gives a layer."""

@@ -22,6 +22,16 @@ def part_name(name: str, family: str) -> str:
     return family if name == "default" else f"{name}_{family}"
 
 
+def fitting_sites(model: nn.Module, config: LoraConfig, sites: Sequence[str]) -> list[str]:
+    """Those of the weights that one of their families can be attached to; all of them where none is."""
+    layers = {name: module for name, (module, _) in named_sites(model).items()}
+
+    def fits(site: str) -> bool:
+        return any(_is_for(FAMILIES[one], layers[site], False, False) for one in config.families_of(site))
+
+    return [site for site in sites if fits(site)] or list(sites)
+
+
 def settings_by_family(
     model: nn.Module, config: LoraConfig, sites: Sequence[str], trained_whole: Collection[str] = ()
 ) -> dict[str, dict[str, AdapterSettings]]:

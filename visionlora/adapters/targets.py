@@ -36,7 +36,7 @@ def chosen_sites(
     layers = {name: module for name, (module, _) in named_sites(model).items()}
     if not layers:
         raise LoraError(f"The {type(model).__name__} has no layer to adapt (convolution, linear, ...).")
-    wanted = {name for selector in targets for name in _select("target", selector, layers)}
+    wanted = {name for selector in targets for name in _select("targets", selector, layers)}
     unwanted = {name for selector in exclude for name in _select("exclude", selector, layers)}
     chosen = [name for name in layers if name in wanted - unwanted]
     if not chosen:
@@ -81,7 +81,7 @@ def _select(key: str, selector: str, layers: Mapping[str, nn.Module]) -> list[st
     if not found:
         if "," in selector:
             raise LoraError(f"{key} {selector!r} matches no layer; several are a list: [{selector}].")
-        close = closest(selector, [*names, *_KEYWORDS])
+        close = closest(selector, [*names, *(word for word in _KEYWORDS if word != selector)])
         raise LoraError(f"{key} {selector!r} matches no layer; close names: {close}.")
     return found
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from visionlora.adapters.base import LowRank
+from visionlora.adapters.base import Adapter, LowRank
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.extraction import low_rank_factors
-from visionlora.adapters.network import named_adapters
+from visionlora.adapters.network import active_names, named_adapters
 
 
 def low_rank_updates(model: nn.Module) -> dict[str, LowRank]:
@@ -22,8 +22,14 @@ def low_rank_updates(model: nn.Module) -> dict[str, LowRank]:
     Raises:
         LoraError: an adapter's update is not low-rank, or a weight has several active adapters.
     """
+    found: dict[str, Adapter] = {}
+    for name in active_names(model):
+        for site, adapter in named_adapters(model, name).items():
+            if site in found:
+                raise LoraError(f"{site} has several adapters ({found[site].family}, {adapter.family})")
+            found[site] = adapter
     updates = {}
-    for site, adapter in named_adapters(model).items():
+    for site, adapter in found.items():
         training = adapter.training
         low_rank = adapter.eval().low_rank()  # a rank that DyLoRA drew for one step is not the adapter's
         adapter.train(training)

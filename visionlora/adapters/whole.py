@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from visionlora.frozen.packed import PackedWeight
+
 _KEY = "replaced_tensors"
 
 
@@ -20,9 +22,16 @@ def replaced(model: nn.Module) -> Mapping[str, tuple[Tensor, Tensor]]:
 
 @torch.no_grad()
 def replace_tensors(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Give tensors of the network these values, in place, and keep those that they had."""
+    """Give tensors of the network these values, in place, and keep those that they had; a quantised weight
+    is replaced by a dense one, which has the values that it computed with."""
     if not tensors:
         return
+    for key in tensors:
+        path, _, leaf = key.rpartition(".")
+        place = model.get_submodule(path)._parameters
+        weight = place.get(leaf)
+        if isinstance(weight, PackedWeight):
+            place[leaf] = nn.Parameter(weight.dense(), requires_grad=False)
     state, kept = model.state_dict(), vars(model).setdefault(_KEY, {})
     for key, tensor in tensors.items():
         frozen = kept[key][0] if key in kept else state[key].detach().clone()

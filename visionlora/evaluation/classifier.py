@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torchvision.transforms.v2.functional import pil_to_tensor
 
 from visionlora.adapters import merge
+from visionlora.adapters.merging import is_mergeable
 from visionlora.data import Normalise, evaluation_transform, open_image
 from visionlora.data.images import upright
 from visionlora.data.preprocessing import Preprocessing
@@ -33,7 +34,8 @@ class Classifier(nn.Module):
     """A network in eval mode, with all that is needed to ask it about images.
 
     Attributes:
-        network: a plain network of torchvision, the adapter merged in.
+        network: a plain network of torchvision, the adapter merged in; adapters that cannot be merged
+            (Conv-Adapter, prompts) stay in it as modules.
         classes: the name of each of its outputs.
         preprocessing: how images are resized, cropped and normalised.
         task: what the outputs mean: one class an image, or any number of labels.
@@ -110,7 +112,9 @@ def load(path: str | Path, *, model: str | None = None, weights: str | None = No
     Arguments and errors are those of :func:`visionlora.models.restore.restore`.
     """
     restored = restore(path, model, weights)
-    network = plain_head(merge(restored.network))
+    network = restored.network
+    if is_mergeable(network):
+        network = plain_head(merge(network))
     dequantise(network)
     return Classifier(network, restored.head.outputs, restored.backbone.preprocessing, task_of(restored))
 

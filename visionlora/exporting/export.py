@@ -17,6 +17,7 @@ from rich.text import Text
 from torch import nn
 
 from visionlora.adapters import merge
+from visionlora.adapters.merging import is_mergeable
 from visionlora.data import ImageFile
 from visionlora.errors import VisionLoraError
 from visionlora.exporting import onnx_file, other_files
@@ -42,7 +43,7 @@ class Exported:
     """A network on its way into a file.
 
     Attributes:
-        network: plain, in eval mode, on the CPU.
+        network: plain but for modules that cannot be merged, in eval mode, on the CPU.
         logits: the network; of one for segmentation, its maps of logits.
         about: names and WordNet ids of its outputs, and its preprocessing.
         recipe: the call that builds it.
@@ -57,7 +58,8 @@ class Exported:
 
 
 def export_adapter(options: ExportConfig, console: Console | None = None) -> Comparison | None:
-    """Export the network with the adapter merged in; returns what the comparison gave.
+    """Export the network with the adapter merged in, or beside its layers as modules where it cannot be
+    merged; returns what the comparison gave.
 
     Beside the file are ``NAME.json``, what is in it and how it compares, and for ONNX ``NAME.predict.py``.
     With Core ML there is no comparison where the system is not macOS; that is said and written down.
@@ -84,6 +86,11 @@ def export_adapter(options: ExportConfig, console: Console | None = None) -> Com
         raise VisionLoraError(
             f"output: {options.adapters[0]} has new blocks (model.expand), whose code a file of weights "
             "does not hold; give an output that ends in .pt2 or .onnx"
+        )
+    if suffix == ".safetensors" and not is_mergeable(trained.network):
+        raise VisionLoraError(
+            f"output: {options.adapters[0]} has modules that cannot be merged (Conv-Adapter, prompts), whose "
+            "code a file of weights does not hold; give an output that ends in .pt2 or .onnx"
         )
     if suffix == ".safetensors":
         require_plain(trained.network, options.adapters[0])
@@ -118,7 +125,10 @@ def export_adapter(options: ExportConfig, console: Console | None = None) -> Com
 
 
 def _plain(trained: TrainedModel) -> Exported:
-    network = plain_head(merge(trained.network)).eval()
+    network = trained.network
+    if is_mergeable(network):
+        network = plain_head(merge(network))
+    network.eval()
     dequantise(network)
     about = WeightsMetadata(
         trained.head.outputs, output_wnids(trained), trained.backbone.preprocessing, saved_thresholds(trained)

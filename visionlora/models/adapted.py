@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import nn
 
-from visionlora.adapters import LoraConfig, adapted_layers, attach, fingerprint, load_adapter
+from visionlora.adapters import LoraConfig, LoraError, adapted_layers, attach, fingerprint, load_adapter
 from visionlora.adapters.attaching import attach_layers
 from visionlora.adapters.families.visual_prompt import VisualPrompt
 from visionlora.adapters.init import AUTO as AUTO_INIT
@@ -26,7 +28,7 @@ from visionlora.models.expand import expand
 from visionlora.models.heads import Head, apply_head, head_parameters, require_below_zero
 from visionlora.models.quantise import QuantisedBase, absorbed_ranks, quantise_base
 from visionlora.models.sources import require_class_logits
-from visionlora.models.upper_layers import AUTO, upper_layers
+from visionlora.models.upper_layers import AUTO, with_upper_layers
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,14 @@ class AdaptedNetwork:
         grown = growths(self.network)
         if grown and not adapted_layers(self.network):
             return "no"
-        layers = len(named_sites(self.network))
-        adapted = adapted_layers(self.network).values()
+        layers = [module for module, _ in named_sites(self.network).values()]
+        adapted = set(adapted_layers(self.network).values())
         chosen = sum(not isinstance(layer, AdaptedNorm) for layer in adapted)
-        whole = chosen + len(self.head.trained) >= layers
-        return f"all {chosen}" if whole else f"the last {chosen} of {layers}"
+        if chosen + len(self.head.trained) >= len(layers):
+            return f"all {chosen}"
+        first = next((place for place, layer in enumerate(layers) if layer in adapted), 0)
+        upper = first + chosen + len(self.head.trained) >= len(layers)
+        return f"{'the last ' if upper else ''}{chosen} of {len(layers)}"
 
 
 def adapt(
@@ -116,13 +121,17 @@ def adapt(
         )
     only_blocks = model.expand > 0 and tuple(lora.targets) == (AUTO,)
     _check_start(model, lora, only_blocks)
-    if tuple(lora.targets) == (AUTO,):
-        lora = replace(lora, targets=upper_layers(backbone.model, size))
-    if VisualPrompt.family in lora.families:
-        lora = replace(lora, options={"size": size, **lora.options})
+    with _in_options():
+        if tuple(lora.targets) == (AUTO,):
+            lora = with_upper_layers(backbone.model, lora, size)
+        if VisualPrompt.family in lora.families:
+            lora = replace(lora, options={"size": size, **lora.options})
     quantised = _quantised(backbone, head, model, lora)
     base_fingerprint = fingerprint(backbone.model, exclude=(*head.trained, *growths(backbone.model)))
-    network = _attached(backbone.model, head, None if only_blocks else lora, seed)
+    with _in_options():
+        network = _attached(backbone.model, head, None if only_blocks else lora, seed)
+        if VisualPrompt.family in lora.families and not only_blocks:
+            _compute_an_image(network, size)
     if earlier is not None:
         require_low_rank(network)
     for parameter in (*head_parameters(network, head), *growth_parameters(network)):
@@ -130,6 +139,29 @@ def adapt(
     if channels_last:
         network.to(memory_format=torch.channels_last)
     return AdaptedNetwork(backbone, head, network, base_fingerprint, tuple(classes), earlier, quantised)
+
+
+@contextmanager
+def _in_options() -> Iterator[None]:
+    """Errors of the adapters name the option that they are about as the command line calls it."""
+    try:
+        yield
+    except LoraError as error:
+        message = str(error)
+        known = {one.name for one in fields(LoraConfig)}
+        begins = re.match(r"\w*", message)
+        key = "lora." if begins and begins[0] in known else "lora: "
+        raise VisionLoraError(key + message) from error
+
+
+@torch.no_grad()
+def _compute_an_image(network: nn.Module, size: int) -> None:
+    """A visual prompt that is not on the first layer refuses its input: now, and not in the first step.
+
+    Raises:
+        LoraError: it does.
+    """
+    network.eval()(torch.zeros(1, 3, size, size))
 
 
 def _loaded(
@@ -223,5 +255,5 @@ def _quantised(backbone: Backbone, head: Head, model: ModelConfig, lora: LoraCon
         return None
     return quantise_base(
         backbone.model, model.quantise, model.quantise_skip, head.layer, backbone.preprocessing.crop,
-        ranks=absorbed_ranks(backbone.model, lora, head.trained), init=lora.init,
+        trained=head.trained, ranks=absorbed_ranks(backbone.model, lora, head.trained), init=lora.init,
     )  # fmt: skip

@@ -192,7 +192,7 @@ def require_low_rank(network: nn.Module) -> None:
     except LoraError as error:
         raise VisionLoraError(
             f"lora.family: {error}, so it cannot be added to the adapter that is continued; use "
-            "lora.family=lora"
+            "lora.family=lora with lora.bias=none and lora.train_norms=false"
         ) from error
 
 

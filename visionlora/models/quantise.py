@@ -99,6 +99,7 @@ def quantise_base(
     head: str,
     size: int,
     *,
+    trained: Collection[str] = (),
     ranks: Mapping[str, int] | None = None,
     init: str = "",
     corrections: Mapping[str, Correction] | None = None,
@@ -111,6 +112,7 @@ def quantise_base(
         skip: "first", "head" and patterns of layers' names.
         head: the name of the last layer.
         size: pixels a side of its input.
+        trained: names of layers that are trained whole (a new head), which stay dense whatever is skipped.
         ranks: of the corrections to make, by the name of the layer.
         init: how they are made, one of `ABSORBING`.
         corrections: those that were made before; instead of `ranks`.
@@ -119,7 +121,7 @@ def quantise_base(
         VisionLoraError: a pattern matches no layer, or no layer is left to quantise.
     """
     layers = quantisable(model)
-    dense = _dense_layers(layers, skip, head)
+    dense = _dense_layers(layers, skip, head) | (layers.keys() & set(trained))
     if not layers.keys() - dense:
         raise VisionLoraError(f"model.quantise_skip={list(skip)} leaves no layer to quantise; skip fewer")
     before = stored_bytes(model)

@@ -124,6 +124,7 @@ def restore(path: str | Path, model: str | None = None, weights: str | None = No
         last = head.layer or final_layer(backbone.model, len(head.outputs))
         base = quantise_base(
             backbone.model, quantised["scheme"], quantised["skip"], last, backbone.preprocessing.crop,
+            trained=head.trained,
             corrections=read_corrections(directory, backbone.model, quantised.get("corrected") or 0),
         )  # fmt: skip
         notice = f"{base.in_words()}, as when the adapter was trained"

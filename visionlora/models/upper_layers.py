@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
+from visionlora.adapters import LoraConfig
+from visionlora.adapters.families.visual_prompt import VisualPrompt
 from visionlora.adapters.network import named_sites
+from visionlora.adapters.parts import fitting_sites
+from visionlora.adapters.patterns import exactly
 
 AUTO = "auto"
 SHARE = 0.5
@@ -19,6 +24,22 @@ what is below is computed once (``cache.features``)."""
 SMALL = 200_000_000
 """Multiplications up to which a network is adapted whole: its steps are short anyway, and pocket (90 million)
 learned 10.5 instead of 12 of 12 goldfish with its upper layers alone."""
+
+
+def with_upper_layers(model: nn.Module, lora: LoraConfig, size: int) -> LoraConfig:
+    """The adapters with the layers that ``auto`` means for them: of the upper layers those that their
+    families are for. A visual prompt is around the image, so it is on the first layer.
+
+    Args:
+        model, size: as :func:`upper_layers` has them.
+        lora: the adapters, whose targets are ``auto``.
+    """
+    upper = fitting_sites(model, lora, upper_layers(model, size))
+    first = next(iter(named_sites(model)))
+    if VisualPrompt.family not in lora.families_of(first) or first in upper:
+        return replace(lora, targets=upper)
+    pattern = {exactly(first): VisualPrompt.family, **lora.family_pattern}
+    return replace(lora, targets=[first, *upper], family_pattern=pattern)
 
 
 def upper_layers(model: nn.Module, size: int, share: float = SHARE, small: int = SMALL) -> list[str]:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import MISSING, fields
+from typing import Any
 
 from rich.console import RenderableType
 
+from visionlora.adapters.families import FAMILIES
+from visionlora.adapters.init import AUTO as AUTO_INIT
 from visionlora.data import ImageFolder
 from visionlora.data.class_findings import unequal
 from visionlora.device import choose_device
@@ -15,9 +20,15 @@ from visionlora.models.class_outputs import describe_outputs
 from visionlora.models.upper_layers import AUTO
 from visionlora.notices import Notices
 from visionlora.report.run_text import found_block, training_plan
-from visionlora.text import counted, listed
+from visionlora.text import counted, in_words, listed
 from visionlora.training.config import RunConfig, TrainerConfig
 
+_DISTILLED = (
+    "anchors", "generated", "inverted", "per_step", "weight", "logits", "temperature", "drift", "views",
+)  # fmt: skip
+"""Options of ``retention`` about the distillation; the others are about measuring and choosing."""
+_CHOSEN = ("root", "budget", "least_learned", "strengths")
+_STARTS_OF_STD = (AUTO_INIT, "default", "gaussian", "orthogonal")
 _HALFWAY = "halfway to the start"
 
 
@@ -48,10 +59,9 @@ def announce(config: RunConfig, folder: ImageFolder, adapted: AdaptedNetwork, no
         )
     if new:
         _announce_new_head(config, halfway, notices)
-    if (new or not config.retention.distils) and config.contrast.anchors not in ("auto", []):
-        notices.say(
-            "contrast.anchors are not used: nothing is distilled (retention.weight, per_step, head new)"
-        )
+    for unused, reason in _unused(config, folder, adapted):
+        if unused:
+            notices.warn(f"{in_words(unused)} {'is' if len(unused) == 1 else 'are'} not used: {reason}")
 
 
 def _announce_network(
@@ -99,13 +109,62 @@ def _announce_places(config: RunConfig, adapted: AdaptedNetwork, notices: Notice
 def _announce_new_head(config: RunConfig, halfway: bool, notices: Notices) -> None:
     """What is different with a head that has none of the old outputs."""
     notices.say("head new has none of the old outputs: nothing is distilled, and forgetting is not measured")
-    retention = config.retention
-    given = {"retention.anchors": retention.anchors, "retention.root": retention.root}
-    if unused := [key for key, value in given.items() if value not in ("auto", None, [], ())]:
-        notices.warn(
-            f"{' and '.join(unused)} {'is' if len(unused) == 1 else 'are'} not used: the head is new"
-        )
     if smoothing := config.optimizer.label_smoothing:
         notices.say(f"labels are smoothed by {smoothing:g} (optimizer.label_smoothing)")
     if halfway:
         notices.say(f"the average of the weights is taken {_HALFWAY}")
+
+
+def _unused(
+    config: RunConfig, folder: ImageFolder, adapted: AdaptedNetwork
+) -> Iterator[tuple[list[str], str]]:
+    """Options that were given and have no effect in this run, with the reason."""
+    retention, contrast, lora = config.retention, config.contrast, config.lora
+    new = adapted.head.kind == "new"
+    generated = _asked("contrast", contrast, "generated")
+    if new or not retention.distils:
+        unused = _asked("retention", retention, *_DISTILLED, *(_CHOSEN if new else ()))
+        why = "the head is new" if new else "nothing is distilled (retention.weight, per_step)"
+        yield unused + _asked("contrast", contrast, "anchors") + generated, why
+    else:
+        if retention.anchors != "auto" or adapted.backbone.anchors:
+            yield _asked("retention", retention, "generated", "inverted"), "there are anchors"
+        if contrast.anchors != "auto":
+            yield generated, "contrast.anchors has the negatives"
+    if contrast.root is None:
+        yield _asked("contrast", contrast, "budget"), "there are no contrast images (contrast.root)"
+    if config.model.quantise is None:
+        yield _given("model", config.model, "quantise_skip"), "the base is not quantised (model.quantise)"
+    if folder.split == "given" and folder.val and config.data.folds is None:
+        yield _given("data", config.data, "val_fraction"), "the data has validation images of its own"
+    if config.augment.nothing:
+        yield _given("cache", config.cache, "views"), "images are not augmented"
+    if config.cache.features is False:
+        yield _given("cache", config.cache, "views", "uses", "memory_mb"), "cache.features is false"
+    if config.model.expand and tuple(lora.targets) == (AUTO,):
+        auto = ("targets", "init") if lora.init == AUTO_INIT else ("targets",)
+        names = [one.name for one in fields(lora) if one.name not in auto]
+        yield _given("lora", lora, *names), "new blocks are trained and no adapters (model.expand)"
+        return
+    families = [FAMILIES[family] for family in lora.families]
+    for name in ("rank", "alpha", "rslora", "init_std"):
+        if all(name in family.unused for family in families):
+            have = "has" if len(families) == 1 else "have"
+            yield _given("lora", lora, name), f"{in_words(lora.families)} {have} none (lora.family)"
+    if lora.init not in _STARTS_OF_STD:
+        yield _given("lora", lora, "init_std"), f"lora.init={lora.init} starts the adapters"
+
+
+def _asked(name: str, section: Any, *keys: str) -> list[str]:
+    """As `_given`; without those that ask for nothing: 0, null or an empty list."""
+    return _given(name, section, *(key for key in keys if getattr(section, key)))
+
+
+def _given(name: str, section: Any, *keys: str) -> list[str]:
+    """Those of a section's options that are not as they are by default, by their full names."""
+
+    def default(one: Any) -> Any:
+        return one.default if one.default_factory is MISSING else one.default_factory()
+
+    defaults = {one.name: default(one) for one in fields(section)}
+    return [f"{name}.{key}" for key in keys if getattr(section, key) != defaults[key]]

@@ -18,6 +18,7 @@ from torch import Tensor
 from visionlora.adapters.io.directory import start_digest
 from visionlora.adapters.restart import describe_restarts
 from visionlora.data import LEFT_OUT, ImageFolder, scan, write_bad
+from visionlora.data.check_images import find_bad, split_bad
 from visionlora.data.loaders import sample_images
 from visionlora.data.splits import k_folds, stratified
 from visionlora.device import choose_device, processor
@@ -237,7 +238,7 @@ def run_folds(config: DictConfig, folder: RunFolder, stop: StopRequest) -> None:
     Those that are finished already are not repeated.
 
     Raises:
-        VisionLoraError: there are too few images of a class.
+        VisionLoraError: there are too few images of a class, or too many that cannot be read.
         Stopped: a signal ended it; it can be continued.
     """
     data = read_config(config).data
@@ -248,8 +249,10 @@ def run_folds(config: DictConfig, folder: RunFolder, stop: StopRequest) -> None:
     )  # fmt: skip
     images = (*whole.train, *whole.val)
     console = Console()
+    # Of the parts a bad image may be too large a share: what the whole can do without, every part can.
+    usable, _ = split_bad(images, find_bad(images), data.on_bad)
     found: list[dict[str, Any]] = []
-    for number, (rest, unseen) in enumerate(k_folds(images, whole.root, data.folds, config.seed), start=1):
+    for number, (rest, unseen) in enumerate(k_folds(usable, whole.root, data.folds, config.seed), start=1):
         train, val = stratified(rest, whole.root, data.val_fraction, config.seed)
         console.rule(
             escape(
@@ -266,7 +269,7 @@ def run_folds(config: DictConfig, folder: RunFolder, stop: StopRequest) -> None:
         found.append(agreed(read_metrics(fold.path / "metrics.json") if first else {}))
     console.rule(escape(f"all {len(images)} images"))
     everything = replace(whole, train=images, val=images)
-    run(config, folder, stop, everything, summarize_folds(found, len(images)))
+    run(config, folder, stop, everything, summarize_folds(found, len(usable)))
 
 
 def strength_options(retention: RetentionConfig, contrast: ContrastConfig, head: str) -> StrengthOptions:

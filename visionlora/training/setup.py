@@ -9,6 +9,7 @@ from functools import partial
 import torch
 
 from visionlora.adapters.groups import learning_rate_factor
+from visionlora.adapters.init import AUTO
 from visionlora.data import BadImage, ImageDataset, ImageFile, ImageFolder, ImageLoader, scan
 from visionlora.data.augment import BatchMixing
 from visionlora.data.config import DataConfig
@@ -248,7 +249,8 @@ def _with_start(setup: RunSetup, device: torch.device, notices: Notices) -> RunS
     lora, network, loader, anchors = setup.config.lora, setup.adapted.network, setup.train_loader, None
     if setup.teacher is not None:
         anchors = setup.teacher.stream.batches(loader.whole_batch, BOTH, False)
-    init = chosen_init(lora.init, network, anchors is not None)
+    asked = "default" if lora.init == AUTO and lora.init_std is not None else lora.init
+    init = chosen_init(asked, network, anchors is not None)
     cycles = -(-setup.total_steps // (lora.restart_every or setup.total_steps))
     start_from_data(network, init, first_epoch(loader), anchors, device, notices, cycles)
     return replace(setup, config=replace(setup.config, lora=replace(lora, init=init)))

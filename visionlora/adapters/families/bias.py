@@ -26,6 +26,7 @@ class Bias(ModuleAdapter):
     """
 
     family: ClassVar[str] = "bias"
+    unused: ClassVar[tuple[str, ...]] = ("rank", "alpha", "rslora", "init_std")
     layers: ClassVar[tuple[type[nn.Module], ...]] = (*CONVOLUTIONS, nn.Linear)
     mergeable: ClassVar[bool] = True
 

@@ -33,6 +33,7 @@ class Boft(Adapter):
     """
 
     family: ClassVar[str] = "boft"
+    unused: ClassVar[tuple[str, ...]] = ("alpha", "rslora", "init_std")
     peft_type: ClassVar[str | None] = "BOFT"
     defaults: ClassVar[Mapping[str, Option]] = {"factors": 2, "side": "input"}
     minima: ClassVar[Mapping[str, float]] = {"factors": 1}

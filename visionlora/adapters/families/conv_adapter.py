@@ -39,6 +39,7 @@ class ConvAdapter(ModuleAdapter):
     """
 
     family: ClassVar[str] = "conv_adapter"
+    unused: ClassVar[tuple[str, ...]] = ("rank", "alpha", "rslora")
     layers: ClassVar[tuple[type[nn.Module], ...]] = CONVOLUTIONS
     defaults: ClassVar[Mapping[str, Option]] = {"reduction": 4}
     minima: ClassVar[Mapping[str, float]] = {"reduction": 1}

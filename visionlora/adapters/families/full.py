@@ -23,6 +23,7 @@ class Full(Adapter):
     """
 
     family: ClassVar[str] = "full"
+    unused: ClassVar[tuple[str, ...]] = ("rank", "alpha", "rslora", "init_std")
     lr_factor: ClassVar[float] = 0.1  # at LoRA's rate 142 classes forget three times as much
 
     def __init__(

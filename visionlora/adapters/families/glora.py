@@ -27,6 +27,7 @@ class Glora(Adapter):
     """
 
     family: ClassVar[str] = "glora"
+    unused: ClassVar[tuple[str, ...]] = ("init_std",)
     strength_in: ClassVar[str] = "alpha"
 
     def __init__(

@@ -26,6 +26,7 @@ class Ia3(Adapter):
     """
 
     family: ClassVar[str] = "ia3"
+    unused: ClassVar[tuple[str, ...]] = ("rank", "alpha", "rslora", "init_std")
     peft_type: ClassVar[str | None] = "IA3"
     strength_in: ClassVar[str] = "tensors"
     lr_factor: ClassVar[float] = 10.0

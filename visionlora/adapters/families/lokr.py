@@ -37,6 +37,7 @@ class Lokr(Adapter):
     """
 
     family: ClassVar[str] = "lokr"
+    unused: ClassVar[tuple[str, ...]] = ("init_std",)
     peft_type: ClassVar[str | None] = "LOKR"
     strength_in: ClassVar[str] = "alpha"
     lr_factor: ClassVar[float] = 3.0

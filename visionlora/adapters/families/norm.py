@@ -29,6 +29,7 @@ class Norm(ModuleAdapter):
     """
 
     family: ClassVar[str] = "norm"
+    unused: ClassVar[tuple[str, ...]] = ("rank", "alpha", "rslora", "init_std")
     layers: ClassVar[tuple[type[nn.Module], ...]] = NORMS
     mergeable: ClassVar[bool] = True
 

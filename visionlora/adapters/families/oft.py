@@ -31,6 +31,7 @@ class Oft(Adapter):
     """
 
     family: ClassVar[str] = "oft"
+    unused: ClassVar[tuple[str, ...]] = ("alpha", "rslora", "init_std")
     peft_type: ClassVar[str | None] = "OFT"
     defaults: ClassVar[Mapping[str, Option]] = {"side": "input", "blocks": 0, "neumann_terms": 0}
     minima: ClassVar[Mapping[str, float]] = {"blocks": 0, "neumann_terms": 0}

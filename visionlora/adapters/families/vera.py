@@ -32,6 +32,7 @@ class Vera(Adapter):
     """
 
     family: ClassVar[str] = "vera"
+    unused: ClassVar[tuple[str, ...]] = ("alpha", "rslora", "init_std")
     strength_in: ClassVar[str] = "own"
     lr_factor: ClassVar[float] = 10.0
     defaults: ClassVar[Mapping[str, Option]] = {"seed": 0, "d_initial": 0.1}

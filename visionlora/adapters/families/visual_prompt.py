@@ -31,6 +31,7 @@ class VisualPrompt(ModuleAdapter):
     """
 
     family: ClassVar[str] = "visual_prompt"
+    unused: ClassVar[tuple[str, ...]] = ("rank", "alpha", "rslora", "init_std")
     layers: ClassVar[tuple[type[nn.Module], ...]] = (nn.Conv2d,)
     one_layer: ClassVar[bool] = True
     defaults: ClassVar[Mapping[str, Option]] = {"size": 224, "width": 30}
@@ -58,8 +59,8 @@ class VisualPrompt(ModuleAdapter):
         if tuple(x.shape[-3:]) != (len(self.frame), size, size):
             raise LoraError(
                 f"visual_prompt is for {len(self.frame)} channels of {size}x{size}, its input is "
-                f"{tuple(x.shape[-3:])}: attach it to the first layer alone, with options.size the size of "
-                f"the images."
+                f"{tuple(x.shape[-3:])}: let targets hold the first layer, and leave size out of options or "
+                f"give the size of the images."
             )
         image = self.frame.new_zeros(len(self.frame), size * size)
         image = image.masked_scatter(self.place.expand_as(image), self.frame * self.strength)
@@ -72,6 +73,6 @@ class VisualPrompt(ModuleAdapter):
         given: dict[str, Any] = {**cls.defaults, **options}
         if not 0 < 2 * given["width"] <= given["size"]:
             raise ValueError(
-                f"options of visual_prompt: a frame of width {given['width']} does not fit into "
-                f"{given['size']} pixels: give less width or more size."
+                f"visual_prompt: a frame of width {given['width']} does not fit into "
+                f"{given['size']} pixels: give less width."
             )
