@@ -14,7 +14,6 @@ from visionlora.files import require_all_writable
 from visionlora.lazy import garbage_kept
 from visionlora.models.config import ModelConfig
 from visionlora.options import Section, option, section
-from visionlora.paths import cache_directory
 from visionlora.retention.config import ContrastConfig, RetentionConfig
 from visionlora.settings import build, plain
 
@@ -71,19 +70,17 @@ def check(config: DictConfig) -> int:
     }
     separator = options.data.separator if options.task == "multi_label" else None
     with garbage_kept():
-        from visionlora.data.ahead import reading_ahead
-    with reading_ahead(options.data.root, cache_directory() if options.cache else None) as early:
-        with garbage_kept():
-            from rich.console import Console
+        from rich.console import Console
 
-            from visionlora.evaluation.folder_check import check_folder
-            from visionlora.report.folder_table import show_summary
+        from visionlora.data.ahead import read_early
+        from visionlora.evaluation.folder_check import check_folder
+        from visionlora.report.folder_table import show_summary
 
-        console = Console()
-        folder, report = check_folder(
-            options.data, options.model, others, options.seed, options.strays, options.cache, console,
-            separator, early,
-        )  # fmt: skip
+    console = Console()
+    folder, report = check_folder(
+        options.data, options.model, others, options.seed, options.strays, options.cache, console,
+        separator, read_early(options.data.root),
+    )  # fmt: skip
     report = replace(report, given=_given(options))
     page = Path(options.report) if options.report else None
     if page is not None:

@@ -6,6 +6,9 @@ import difflib
 import importlib
 import os
 import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
 
@@ -72,6 +75,20 @@ def about_command(asked: list[str]) -> list[str]:
     return ["train", "--help", *asked]
 
 
+def reading_for(name: str, words: Sequence[str]) -> AbstractContextManager[None]:
+    """Inside, the images that the check will ask for are read, while Hydra is imported and composes.
+
+    A folder that is written in another way than as ``data.root=FOLDER`` is read when the check asks.
+    """
+    roots = [word.partition("=")[2] for word in words if word.startswith("data.root=")]
+    if name != "check" or len(roots) != 1 or not Path(roots[0]).is_dir():
+        return nullcontext()
+    require_commands()
+    from visionlora.data.ahead import reading_ahead
+
+    return reading_ahead(roots[0])
+
+
 @starting()
 def main() -> None:
     """Hand the rest of the command line to the command that its first word names."""
@@ -95,7 +112,8 @@ def main() -> None:
         print(f"error: there is no command {name!r}; {hint}", file=sys.stderr)
         sys.exit(2)
     sys.argv = [f"visionlora {name}", *arguments[1:]]
-    module_of(name).main()
+    with reading_for(name, arguments[1:]):
+        module_of(name).main()
 
 
 if __name__ == "__main__":

@@ -95,21 +95,38 @@ def test_what_is_done_by_the_time_it_is_asked_for_is_handed_over_with_what_it_is
 
     with meanwhile(slowly, MANY) as ended:
         wait_for(tmp_path / "0")
-        done = ended()
+        done = list(ended(False))
     numbers = [number for batch, _ in done for number in batch]
     assert 0 < len(numbers) < len(MANY)
     assert numbers == [number for _, doubles in done for number in (double // 2 for double in doubles)]
 
 
+@pytest.mark.usefixtures("processes")
+@pytest.mark.parametrize("begun", [False, True])
+def test_the_rest_is_done_by_the_same_processes_where_it_is_wanted(begun: bool, tmp_path: Path) -> None:
+    def said(numbers: Sequence[int]) -> tuple[int, list[int]]:
+        (tmp_path / str(numbers[0])).touch()
+        return doubled(numbers)
+
+    with meanwhile(said, MANY) as results:
+        if begun:
+            wait_for(tmp_path / "0")
+        found = list(results(True))
+    assert sorted(number for batch, _ in found for number in batch) == list(MANY)
+    assert all(numbers == [2 * number for number in batch] for batch, (_, numbers) in found)
+    assert len({process for _, (process, _) in found} - {os.getpid()}) == 2
+
+
 def test_nothing_is_done_meanwhile_where_there_are_no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "_can_fork", lambda: False)
     with meanwhile(doubled, MANY) as ended:
-        assert ended() == []
+        assert list(ended(True)) == []
 
 
 @pytest.mark.usefixtures("processes")
+@pytest.mark.parametrize("rest", [False, True])
 @pytest.mark.parametrize("how", ["an error", "a signal"])
-def test_what_fails_meanwhile_is_left_to_whoever_needs_it(how: str, tmp_path: Path) -> None:
+def test_what_fails_meanwhile_is_left_to_whoever_needs_it(how: str, rest: bool, tmp_path: Path) -> None:
     def fails(numbers: Sequence[int]) -> tuple[int, list[int]]:
         if 0 in numbers:
             if how == "a signal":
@@ -120,9 +137,38 @@ def test_what_fails_meanwhile_is_left_to_whoever_needs_it(how: str, tmp_path: Pa
 
     with meanwhile(fails, MANY) as ended:
         wait_for(tmp_path / "64")
-        done = ended()
+        done = list(ended(rest))
     numbers = [number for batch, _ in done for number in batch]
     assert 64 in numbers and 0 not in numbers
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
+@pytest.mark.parametrize(
+    "asked", ["with meanwhile(work, MANY): leave()", "for _ in in_batches(work, MANY): leave()"]
+)
+def test_no_process_outlives_the_one_that_started_it(asked: str, tmp_path: Path) -> None:
+    code = (
+        "import os, time\n"
+        "from pathlib import Path\n"
+        "from visionlora.data import parallel\n"
+        "from visionlora.data.parallel import in_batches, meanwhile\n"
+        "parallel._cores = lambda: 2\n"
+        "MANY = range(100_000)\n"
+        "def work(numbers):\n"
+        "    Path(str(os.getpid())).touch()\n"
+        "    return 'of more than a pipe holds' * 10_000\n"
+        "def leave():\n"
+        "    while len(os.listdir()) < 2: time.sleep(0.01)\n"
+        "    os._exit(0)\n"
+        f"{asked}\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+    processes = [Path("/proc", path.name) for path in tmp_path.iterdir()]
+    assert len(processes) == 2
+    deadline = time.monotonic() + 20
+    while any(map(Path.exists, processes)):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_pytorch_is_not_imported_to_check_a_folder_and_threads_are_used_where_it_is() -> None:

@@ -1,19 +1,21 @@
-"""Read the images of a folder while this process still finds out what they are."""
+"""Read the images of a folder while a command starts and finds out what they are."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
-from visionlora.data.fingerprint import Read, fingerprinted
+from visionlora.data.fingerprint import fingerprinted
 from visionlora.data.formats import SUFFIXES
-from visionlora.data.index import holds_any_of
+from visionlora.data.index import Early, holds_any_of
 from visionlora.data.parallel import meanwhile
 from visionlora.data.root import as_written
 from visionlora.data.walk import is_system_file
-from visionlora.lazy import garbage_kept
+from visionlora.errors import VisionLoraError
+from visionlora.paths import cache_directory
 
 FROM = 2000
 """Smaller folders are looked through in a moment."""
@@ -21,30 +23,36 @@ FROM = 2000
 _MOST = 20_000
 """What is read may be no image of any class, and waits in memory: half a kilobyte each."""
 
-Early = Callable[[], dict[str, Read]]
-"""Ends it; path -> what was read by then."""
+_reading: ContextVar[tuple[str, Early] | None] = ContextVar("_reading", default=None)
 
 
 @contextmanager
-def reading_ahead(root: str | Path, cache: Path | None) -> Iterator[Early]:
-    """Inside, other processes read what seem to be images below a folder.
+def reading_ahead(root: str) -> Iterator[None]:
+    """Inside, other processes read what seem to be images below a folder; :func:`read_early` gives it.
+
+    Nothing is read of a folder that the index knows images of.
 
     Args:
         root: what the user gave, whatever it is.
-        cache: folder of the index; nothing is read of a folder that it knows images of.
-
-    Raises:
-        VisionLoraError: as of :func:`visionlora.data.root.as_written`.
     """
-    folder = as_written(root)
-    names = [] if holds_any_of(folder, cache) else _listed(folder)
-    with meanwhile(fingerprinted, names if len(names) > FROM else []) as ended:
+    try:
+        folder = as_written(root)
+    except VisionLoraError:  # the command says so
+        yield
+        return
+    names = [] if holds_any_of(folder, cache_directory()) else _listed(folder)
+    with meanwhile(fingerprinted, names if len(names) > FROM else []) as results:
+        token = _reading.set((root, lambda wanted: results(set(names).issubset(wanted))))
+        try:
+            yield
+        finally:
+            _reading.reset(token)
 
-        @garbage_kept()
-        def early() -> dict[str, Read]:
-            return {name: one for batch, found in ended() for name, one in zip(batch, found, strict=True)}
 
-        yield early
+def read_early(root: str) -> Early:
+    """What is read ahead of a root; nothing where it is not the one."""
+    reading = _reading.get()
+    return reading[1] if reading is not None and reading[0] == root else lambda wanted: iter(())
 
 
 def _listed(folder: Path) -> list[str]:

@@ -15,6 +15,7 @@ import numpy
 from PIL import Image, JpegImagePlugin
 
 from visionlora.data.formats import FORMATS, SUFFIXES, TGA, from_its_start, without_metadata
+from visionlora.data.plain_jpeg import plain_jpeg
 from visionlora.data.share import retried
 from visionlora.data.unreadable import reason
 from visionlora.errors import VisionLoraError
@@ -150,7 +151,8 @@ def decode_image(
         BadImage: as :func:`open_image`; ``path`` is named in it.
     """
     try:
-        return _decode(io.BytesIO(content), shorter_side, _formats(path))
+        plain = None if shorter_side is None else plain_jpeg(content, shorter_side)
+        return plain or _decode(io.BytesIO(content), shorter_side, _formats(path))
     except Exception as error:
         path = Path(path)
         rescued = _rescue(path, shorter_side, error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +26,10 @@ _TYPES = (
     "pages INTEGER"
 )
 _TABLE = (f"images-{VERSION}", _TYPES)
+
+Early = Callable[[Collection[str]], Iterator[tuple[Sequence[str], list[Read]]]]
+"""Given the paths of all that is to be read: (paths, what each shows) of what other processes have read, and
+of the rest of what they were told to where all of it is wanted."""
 
 Progress = Callable[[int, int], None]
 Entry = tuple[Path, tuple[int, int] | None, Fingerprint]
@@ -62,7 +66,7 @@ def fingerprints(
     cache: Path | None = None,
     progress: Progress | None = None,
     views: Views | None = None,
-    early: Mapping[str, Read] | None = None,
+    early: Early | None = None,
 ) -> dict[Path, Fingerprint]:
     """The fingerprint of each file, from the cache where the file has not changed since.
 
@@ -71,7 +75,7 @@ def fingerprints(
         cache: the folder of the cache; None: all are read. One that cannot be used is done without.
         progress: called with (files done, files in all).
         views: takes what a network sees of each file that is read, 49 kB for pocket.
-        early: what has been read by now (:mod:`visionlora.data.ahead`), without views.
+        early: what other processes read, without views (:mod:`visionlora.data.ahead`).
     """
     preprocessing = views.preprocessing if views is not None else None
     todo = list(dict.fromkeys(paths))
@@ -79,29 +83,29 @@ def fingerprints(
     with opened(cache, *_TABLE) as store:
         known = _known(store, todo) if store else {}
         found.update((path, one) for path, (when, one) in known.items() if when == stamp(path))
-        missing = [path for path in todo if path not in found]
-        if early and views is None:
-            read = [(path, *early[name][:2]) for path in missing if (name := str(path)) in early]
-            found.update((path, one) for path, _, one in read)
-            _keep(store, read)
-            missing = [path for path in missing if path not in found]
-        if progress:
-            progress(len(found), len(todo))
+        missing = {str(path): path for path in todo if path not in found}
         new: list[Entry] = []
-        for batch, made in in_batches(lambda some: fingerprinted(some, preprocessing), missing):
-            entries = [(path, when, one) for path, (when, one, _) in zip(batch, made, strict=True)]
-            if views is not None:
-                views.found.update(
-                    (path, (when, view))
-                    for path, (when, _, view) in zip(batch, made, strict=True) if view is not None
-                )  # fmt: skip
-            found.update((path, one) for path, _, one in entries)
-            new += entries
+
+        def take(read: Iterable[tuple[Path, Read]]) -> None:
+            for path, (when, one, view) in read:
+                found[path] = one
+                new.append((path, when, one))
+                if views is not None and view is not None:
+                    views.found[path] = (when, view)
             if len(new) >= _BATCH or len(found) == len(todo):
                 _keep(store, new)
                 new.clear()
             if progress:
                 progress(len(found), len(todo))
+
+        take(())
+        if early and missing and views is None:
+            for names, made in early(missing):
+                take(
+                    (missing.pop(name), one) for name, one in zip(names, made, strict=True) if name in missing
+                )
+        for batch, made in in_batches(lambda some: fingerprinted(some, preprocessing), [*missing.values()]):
+            take(zip(batch, made, strict=True))
     return {path: found[path] for path in todo}
 
 

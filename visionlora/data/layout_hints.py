@@ -10,12 +10,12 @@ from visionlora.data.archive import NAMES, stem_of
 from visionlora.data.arrow import unpacked_by
 from visionlora.data.label_files import boxes_near, labels_below, pixels_in, table_near, unread_table
 from visionlora.data.not_images import is_part
+from visionlora.data.root import LAYOUTS
 from visionlora.data.split_names import GENERIC, split_name
 from visionlora.data.walk import entries, has_images, hints, kinds, names_in, walk
 from visionlora.data.words_of_names import first_words, last_words
 from visionlora.text import in_words, listed
 
-LAYOUTS = "FOLDER/<class>/*, FOLDER/{train,val,test}/<class>/*, or FOLDER/* with data.class_name=NAME"
 _SHOWN = 3
 
 

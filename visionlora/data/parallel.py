@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
@@ -31,6 +31,7 @@ _FEW = 4 * _BATCH
 """Items for which no processes are started."""
 _AHEAD = 4
 """Items that each thread may be ahead of what was taken."""
+_REST, _NO_MORE = b"rest", b"no more"
 
 
 def in_batches(
@@ -112,11 +113,12 @@ def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterato
 @contextmanager
 def meanwhile(
     work: Callable[[Sequence[Item]], Result], items: Sequence[Item]
-) -> Iterator[Callable[[], list[tuple[Sequence[Item], Result]]]]:
-    """``work`` on as many of the items as there is time for while this process does something else.
+) -> Iterator[Callable[[bool], Iterator[tuple[Sequence[Item], Result]]]]:
+    """``work`` on the items while this process does something else, in other processes.
 
-    Gives a function that ends it, and returns (batch, its result) of what is done by then; nothing where no
-    processes can be started. Nor of batches that failed: whoever needs those does them again, and is told.
+    Gives a function that returns (batch, its result): of what is done by then, and of the rest, too, as it is
+    done, where its argument says so. Nothing where no processes can be started, nor of batches that failed:
+    whoever needs those does them again, and is told.
 
     Args:
         work: as of :func:`in_batches`.
@@ -124,24 +126,28 @@ def meanwhile(
     """
     workers = _workers()
     if not _worth_processes(items, workers):
-        yield list
+        yield lambda rest: iter(())
         return
     shares = [_cut(items, _BATCH)[rank::workers] for rank in range(workers)]
-    with _started(_serve_until_asked, [(work, share) for share in shares]) as started:
+    with _started(_serve_when_asked, [(work, share) for share in shares]) as started:
 
-        def ended() -> list[tuple[Sequence[Item], Result]]:
+        def results(rest: bool) -> Iterator[tuple[Sequence[Item], Result]]:
             for _, pipe in started:
                 with suppress(OSError):  # it was ended from outside
-                    pipe.send_bytes(b"")
-            done: list[tuple[Sequence[Item], Result]] = []
-            for (_, pipe), share in zip(started, shares, strict=True):
-                try:
-                    done += zip(share, pickle.loads(pipe.recv_bytes()), strict=False)
-                except (EOFError, OSError):
-                    continue
-            return done
+                    pipe.send_bytes(_REST if rest else _NO_MORE)
+            left = [(pipe, iter(share)) for (_, pipe), share in zip(started, shares, strict=True)]
+            while left:
+                ready = wait([pipe for pipe, _ in left])
+                for pipe, batches in [one for one in left if one[0] in ready]:
+                    try:
+                        done = pickle.loads(pipe.recv_bytes())
+                    except (EOFError, OSError):
+                        done = []
+                    yield from ((batch, one) for one, batch in zip(done, batches, strict=False))
+                    if not done:
+                        left.remove((pipe, batches))
 
-        yield ended
+        yield results
 
 
 def _in_processes(
@@ -174,7 +180,10 @@ def _started(
     try:
         for share in shares:
             ours, theirs = context.Pipe()
-            process: BaseProcess = context.Process(target=serve, args=(*share, theirs), daemon=True)
+            inherited = [ours, *(pipe for _, pipe in started)]
+            process: BaseProcess = context.Process(
+                target=_begin, args=(inherited, serve, *share, theirs), daemon=True
+            )
             process.start()
             theirs.close()
             started.append((process, ours))
@@ -186,11 +195,21 @@ def _started(
             pipe.close()
 
 
+def _begin(inherited: Sequence[Connection], serve: Callable[..., None], *work: Any) -> None:
+    """The whole life of a process. Its objects are not looked through. The process that started it answers
+    signals and ends it; where that has ended without, the pipe to it is closed, once no copy is open here."""
+    gc.freeze()
+    for pipe in inherited:
+        pipe.close()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    serve(*work)
+
+
 def _serve(
     work: Callable[[Sequence[Item]], Result], batches: Sequence[Sequence[Item]], pipe: Connection
 ) -> None:
-    """The whole life of a process."""
-    _begin()
+    """Sends each result, or the error."""
     try:
         for batch in batches:
             answer: tuple[bool, Result | Exception]
@@ -198,29 +217,33 @@ def _serve(
                 answer = (False, work(batch))
             except Exception as error:
                 answer = (True, error)
-            pipe.send_bytes(pickle.dumps(answer, pickle.HIGHEST_PROTOCOL))
+            _send(answer, pipe)
     except OSError:  # whoever started it has ended, or wants no more
         return
 
 
-def _serve_until_asked(
+def _serve_when_asked(
     work: Callable[[Sequence[Item]], Result], batches: Sequence[Sequence[Item]], pipe: Connection
 ) -> None:
-    """The whole life of a process that keeps its results until it is asked for them."""
-    _begin()
+    """Keeps the results until it is asked for them; sends lists of them, and an empty one at the end."""
     done: list[Result] = []
+    asked = b""
     with suppress(Exception):  # whoever needs this batch and the others is told
         for batch in batches:
-            if pipe.poll():
+            if not asked and pipe.poll():
+                asked = pipe.recv_bytes()
+            if asked == _NO_MORE:
                 break
+            if asked and done:
+                _send(done, pipe)
+                done = []
             done.append(work(batch))
     with suppress(EOFError, OSError):  # as above
-        pipe.recv_bytes()
-        pipe.send_bytes(pickle.dumps(done, pickle.HIGHEST_PROTOCOL))
+        if not asked:
+            pipe.recv_bytes()
+        _send(done, pipe)
+        _send([], pipe)
 
 
-def _begin() -> None:
-    """The process that started this one answers signals, and ends it. Its objects are not looked through."""
-    gc.freeze()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+def _send(what: object, pipe: Connection) -> None:
+    pipe.send_bytes(pickle.dumps(what, pickle.HIGHEST_PROTOCOL))

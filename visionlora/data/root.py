@@ -9,10 +9,10 @@ import shlex
 from pathlib import Path
 from urllib.parse import unquote
 
-from visionlora.data.layout_hints import LAYOUTS
 from visionlora.errors import VisionLoraError
 from visionlora.paths import with_home
 
+LAYOUTS = "FOLDER/<class>/*, FOLDER/{train,val,test}/<class>/*, or FOLDER/* with data.class_name=NAME"
 _VARIABLE = re.compile(r"\$\w+|%\w+%")
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # Windows' drives have one letter
 _DRIVE = re.compile(r"([a-z]):[\\/](.*)", re.IGNORECASE)

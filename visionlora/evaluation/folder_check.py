@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from visionlora.data.ahead import Early
 from visionlora.data.config import DataConfig
 from visionlora.data.duplicates import Comparison
 from visionlora.data.findings import Finding, FolderReport, Output
 from visionlora.data.folders import find, scan_images
-from visionlora.data.index import Views, fingerprints
+from visionlora.data.index import Early, Views, fingerprints
 from visionlora.data.inspect import inspect_folder
 from visionlora.data.kept_features import with_kept_features
 from visionlora.data.outliers import Stray, far_from_class
@@ -67,7 +66,7 @@ def check_folder(
     cache: bool,
     console: Console,
     separator: str | None = None,
-    early: Early = dict,
+    early: Early | None = None,
 ) -> tuple[ImageFolder, FolderReport]:
     """The folder, and what was found in it.
 
@@ -82,7 +81,7 @@ def check_folder(
         console: where progress is shown.
         separator: between the labels of an image (``data.separator``); None: it has one. With several, no
             output of a network is looked up, and no image is taken for mislabelled.
-        early: of :func:`visionlora.data.ahead.reading_ahead`.
+        early: of :func:`visionlora.data.ahead.read_early`.
 
     Raises:
         VisionLoraError: nothing can be found, or an unknown network.
@@ -104,7 +103,7 @@ def check_folder(
     views = Views(pocket_preprocessing()) if with_views else None
     with progress(console, "reading images") as advance:
         kept = cache_directory() if cache else None
-        seen = fingerprints(files, kept, advance, views, early())
+        seen = fingerprints(files, kept, advance, views, early)
     comparison = Comparison()
     folder, problems = make_folder(
         found, val_fraction=data.val_fraction, seed=seed,
