@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from visionlora import __version__
 from visionlora.installed import require_commands
+from visionlora.lazy import garbage_kept
 from visionlora.signals import starting
 
 COMMANDS = (
@@ -84,7 +85,8 @@ def reading_for(name: str, words: Sequence[str]) -> AbstractContextManager[None]
     if name != "check" or len(roots) != 1 or not Path(roots[0]).is_dir():
         return nullcontext()
     require_commands()
-    from visionlora.data.ahead import reading_ahead
+    with garbage_kept():
+        from visionlora.data.ahead import reading_ahead
 
     return reading_ahead(roots[0])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,8 +48,9 @@ class Comparison:
     """:func:`near_groups` that compares images once, where the same are given in another order."""
 
     def __init__(self) -> None:
+        self._compared: set[bytes] = set()
         self._tops: dict[bytes, int] = {}
-        """Digest -> a number that is the same for all images that are joined."""
+        """Digest of each image that is similar to another -> the same number for all that are joined."""
 
     def __call__(self, images: Sequence[Fingerprint]) -> list[list[int]]:
         """:func:`near_groups` of the images."""
@@ -57,18 +58,22 @@ class Comparison:
         for place, image in enumerate(images):
             if image.error is None and not image.flat:
                 first.setdefault(image.digest, place)
-        if not first:
-            return []
-        if self._tops.keys() != first.keys():
-            different = [images[place] for place in first.values()]
-            hashes = np.array([image.hash for image in different], np.uint64)
-            thumbnails = np.frombuffer(b"".join(image.thumbnail for image in different), np.uint8)
-            root = _joined(hashes, thumbnails.reshape(len(different), -1))
-            self._tops = dict(zip(first, root.tolist(), strict=True))
+        if self._compared != first.keys():
+            self._compare({digest: images[place] for digest, place in first.items()})
         groups: dict[int, list[int]] = defaultdict(list)
-        for digest, place in first.items():
-            groups[self._tops[digest]].append(place)
-        return [group for group in groups.values() if len(group) > 1]
+        for digest in first.keys() & self._tops.keys():
+            groups[self._tops[digest]].append(first[digest])
+        return sorted(map(sorted, groups.values()))
+
+    def _compare(self, images: Mapping[bytes, Fingerprint]) -> None:
+        self._compared, self._tops = set(images), {}
+        if images:
+            hashes = np.array([image.hash for image in images.values()], np.uint64)
+            thumbnails = np.frombuffer(b"".join(image.thumbnail for image in images.values()), np.uint8)
+            root = _joined(hashes, thumbnails.reshape(len(images), -1))
+            several = np.bincount(root) > 1
+            digests = list(images)
+            self._tops = {digests[place]: int(root[place]) for place in np.flatnonzero(several[root])}
 
 
 def _joined(hashes: NDArray[np.uint64], pixels: NDArray[np.uint8]) -> NDArray[np.int64]:

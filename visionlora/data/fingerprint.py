@@ -121,10 +121,14 @@ def _read(path: str | Path) -> tuple[tuple[int, int] | None, bytes | None]:
         status = os.stat(path)  # noqa: PTH116 - in half the time of Path.stat
         if not stat.S_ISREG(status.st_mode):
             return _stamp(status), None
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
-            content = file.read(status.st_size + 1)  # in a system call, where read() takes four
-            whole = len(content) == status.st_size
-            return _stamp(status), content if whole else content + file.read()
+        file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))  # in half the time of open()
+        try:
+            content = os.read(file, status.st_size + 1)
+            while len(content) != status.st_size and (more := os.read(file, 2**20)):
+                content += more
+            return _stamp(status), content
+        finally:
+            os.close(file)
     except (OSError, ValueError):  # a table may give any text as a path
         return None, None
 

@@ -27,6 +27,8 @@ _OF_SOURCE = (
     ),
 )
 """Names of images that Roboflow, Augmentor, WordPress or a person made from another image."""
+_IN_SOME = re.compile(r"[-_ @]|\.rf\.", re.IGNORECASE)
+"""What is in each of them."""
 
 
 def same_images(
@@ -65,8 +67,11 @@ def _of_one_source(paths: Sequence[Path]) -> list[list[Path]]:
     groups: dict[tuple[str, str], list[Path]] = defaultdict(list)
     for path in paths:
         stem = path.stem
-        made_of = next((match[1] for pattern in _OF_SOURCE if (match := pattern.fullmatch(stem))), stem)
-        groups[str(path.parent), made_of.casefold()].append(path)
+        made_of = stem
+        if _IN_SOME.search(stem):  # a third of the time of the three
+            made_of = next((match[1] for pattern in _OF_SOURCE if (match := pattern.fullmatch(stem))), stem)
+        folder = str(path)[: -len(path.name)]
+        groups[folder, made_of.casefold()].append(path)
     return [group for group in groups.values() if len(group) > 1]
 
 

@@ -144,7 +144,7 @@ def stratified(
     for image in images:
         by_class[image.label].append(image)
 
-    validating = set()
+    taken: set[int] = set()  # hashing an image takes longer than its path
     decided: dict[Path | bytes, bool] = {}
     for members in by_class.values():
         left = min(max(1, round(len(members) * val_fraction)), len(members) - 1)
@@ -158,13 +158,15 @@ def stratified(
         fewest = min(map(len, equal.values()))
         for key in order:
             group = equal[key]
-            room = len(group) <= left or (len(group) == fewest > left > 0 and not validating & set(members))
+            room = len(group) <= left or (
+                len(group) == fewest > left > 0 and taken.isdisjoint(map(id, members))
+            )
             if decided.setdefault(key, room and apart > 1) and apart > 1:
-                validating.update(group)
+                taken.update(map(id, group))
                 left -= len(group)
                 apart -= 1
-    train = [image for image in images if image not in validating]
-    return train, [image for image in images if image in validating]
+    train = [image for image in images if id(image) not in taken]
+    return train, [image for image in images if id(image) in taken]
 
 
 def k_folds(
