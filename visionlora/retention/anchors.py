@@ -221,7 +221,7 @@ def retention_loader(
         return None
     with about("retention.root"):
         images = scan_known(folder)
-    names = {image.label for image in images if image.label is not None}
+    names = sorted({image.label for image in images if image.label is not None})
     try:
         targets = {name: find_class(name, backbone.categories, backbone.wnids) for name in names}
     except VisionLoraError as error:

@@ -47,6 +47,6 @@ def earlier_loader(
     """The images that earlier runs validated on; None where there are none."""
     if not images:
         return None
-    names = {image.label for image in images if image.label is not None}
+    names = sorted({image.label for image in images if image.label is not None})
     targets = {name: find_class(name, backbone.categories, backbone.wnids) for name in names}
     return loaders.plain(EARLIER["val"], images, targets)
