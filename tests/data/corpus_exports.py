@@ -75,7 +75,7 @@ def written_by() -> Iterator[Case]:
     yield case("a sum of a database", f"path,label\n{BODY}\n(2 rows affected)\n", error="line 5: no label, or several")  # fmt: skip
     yield Case("a file with a line break in its name", table("t.csv", 'path,label\n"i/a\nb.png",cat\n', "i/a\nb.png"), root="t.csv", counts={"cat": (1, 0, 0)})  # fmt: skip
     yield Case("train.csv beside val.csv", both(table("train.csv", f"path,label\n{BODY}", *IMAGES), table("val.csv", "path,label\n")), root="train.csv",
-               counts=EACH, notes=("val.csv is not read: a split is made of",))  # fmt: skip
+               counts=EACH, notes=("only train.csv is read, and not val.csv",))  # fmt: skip
     for name in ("classes.txt", "label_map.json", "class_names.csv", "label_num_to_disease_map.json"):
         yield Case(f"numbers beside {name}", both(table("t.csv", "path,label\ni/a.png,0\ni/b.png,1\n", *IMAGES), table(name, '{"0": "cat", "1": "dog"}' if "json" in name else "cat\ndog\n")), root="t.csv",
                    counts=EACH, notes=(f"class names are those of {name}: 0 is cat, 1 is dog",))  # fmt: skip

@@ -118,7 +118,7 @@ def spreadsheets() -> Iterator[Case]:
         yield case(f"called {name}", content, file=name, **({"counts": EACH} if "," in content else {"error": "save it as CSV"}))  # fmt: skip
     yield Case("listed: paths of darknet", both(files(*IMAGES), table("train.list", "i/a.png\ni/b.png\n")), root="train.list", error="lists paths and no labels")  # fmt: skip
     yield Case("listed: hashed folders", both(many("train/0/0/00{}.jpg", "train/a/f/af{}.jpg", count=1), table("train.csv", "id,landmark_id\n000,7\naf0,8\n")), root="train.csv", counts={"7": (1, 0, 0), "8": (1, 0, 0)})  # fmt: skip
-    yield Case("listed: mini-ImageNet", both(many("images/n01{}.jpg", count=2), table("train.csv", "filename,label\nn010.jpg,n01\nn011.jpg,n02\n"), table("val.csv", "filename,label\n")), root="train.csv", counts={"n01": (1, 0, 0), "n02": (1, 0, 0)}, notes=("val.csv is not read",))  # fmt: skip
+    yield Case("listed: mini-ImageNet", both(many("images/n01{}.jpg", count=2), table("train.csv", "filename,label\nn010.jpg,n01\nn011.jpg,n02\n"), table("val.csv", "filename,label\n")), root="train.csv", counts={"n01": (1, 0, 0), "n02": (1, 0, 0)}, notes=("only train.csv is read, and not val.csv",))  # fmt: skip
     yield Case("listed: a table and its images in a folder of another name", both(many("pictures/{}.jpg", count=2), table("meta data/t.csv", "file,label\n0.jpg,cat\n1.jpg,dog\n")), root="meta data/t.csv", counts=EACH)  # fmt: skip
     yield Case("listed: a table beside a folder of the same classes", both(many(*CLASSES), table("t.csv", "path,label\ncat/0.png,cat\ndog/0.png,dog\n")), root="t.csv", counts=EACH)  # fmt: skip
 

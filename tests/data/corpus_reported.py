@@ -44,3 +44,23 @@ def reported() -> Iterator[Case]:
             for name, label in zip(four, ("cat", "dog") * 2, strict=True)
         )
         yield case(f"Label Studio's files with {sign}", f"image,choice\n{rows}", *(f"x/{name}" for name in four), counts=PAIRS)  # fmt: skip
+    yield from _tables_of_splits()
+
+
+def _tables_of_splits() -> Iterator[Case]:
+    """Tables of splits that share the images of one folder."""
+    labels = ("cat", "dog") * 6
+    rows = [f"{number}.png,{label}\n" for number, label in enumerate(labels)]
+    train, val, test = ("file,label\n" + "".join(some) for some in (rows[:8], rows[8:10], rows[10:]))
+    images, inside = many("images/{}.png", count=12), many("{}.png", count=12)
+    three = {"cat": (4, 1, 1), "dog": (4, 1, 1)}
+    said = ("labels and splits are those of",)
+    yield Case("tables of splits beside a folder of images", both(images, table("train.csv", train), table("val.csv", val), table("test.csv", test)), counts=three, split="given", notes=said)  # fmt: skip
+    yield Case("tables of splits among the images", both(inside, table("train.csv", train), table("validation.csv", val), table("test.csv", test)), counts=three, split="given", notes=said)  # fmt: skip
+    tabs = [text.replace(",", "\t") for text in (train, val + test[11:])]
+    yield Case("tables of splits called train_labels and val_labels", both(images, table("train_labels.tsv", tabs[0]), table("val_labels.tsv", tabs[1])), counts={"cat": (4, 2, 0), "dog": (4, 2, 0)}, split="given", notes=said)  # fmt: skip
+    unlisted = both(images, many("images/x{}.png", count=1), table("train.csv", train), table("val.csv", val + test[11:]))  # fmt: skip
+    yield Case("tables of splits that leave an image out", unlisted, counts={"cat": (4, 2, 0), "dog": (4, 2, 0)}, notes=("1 image is not in train.csv and val.csv: left out",))  # fmt: skip
+    twice = both(images, table("train.csv", train + val[11:]), table("val.csv", val + test[11:]))
+    yield Case("tables of splits that name an image twice", twice, error="or data.root=")
+    yield Case("tables of splits that leave out a third", both(images, table("train.csv", train), table("test.csv", "file\n8.png\n")), error="or data.root=")  # fmt: skip

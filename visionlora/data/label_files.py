@@ -79,11 +79,18 @@ def describe_left_out(count: int, lists: str) -> str:
 
 
 def describe_beside(table: Path) -> list[str]:
-    """A note about lists of other splits beside a table, which are not read."""
-    split = split_name(table.stem)
+    """Notes about lists of other splits beside a table, which are not read."""
+    if split_name(table.stem) != "train":
+        return []
     others = [path for path in entries(table.parent).others if path != table]
-    lists = [path for path in others if is_list(path) and split_name(path.stem) != split]
-    return describe_lists(lists if split == "train" else [])
+    lists = [path for path in others if is_list(path) and split_name(path.stem) != "train"]
+    labelled = [path for path in lists if path.suffix == table.suffix and _has_labels(path)]
+    names = " and ".join(path.name for path in labelled)
+    advice = f"data.root={table.parent} reads all of them, if together they list the images there"
+    return [
+        *describe_lists(lists, labelled),
+        *([f"only {table.name} is read, and not {names}: {advice}"] if labelled else []),
+    ]
 
 
 def up_to(folder: Path, root: Path) -> Iterator[Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from visionlora.data.class_hints import describe_classes, describe_hidden
@@ -17,7 +17,7 @@ from visionlora.data.layout_hints import (
 )
 from visionlora.data.masks import refuse_masks, without_masks
 from visionlora.data.spellings import folded, in_one_form
-from visionlora.data.table import read_table
+from visionlora.data.table import Table, read_table
 from visionlora.data.walk import entries, walk
 from visionlora.errors import VisionLoraError
 
@@ -29,13 +29,12 @@ def read_layout(
     found: dict[str, list[ImageFile]] = {}
     skipped: list[Path] = []
     problems: list[str] = []
+    tables = {path: read_table(path, class_name, separator) for path in layout.tables.values()}
     for split, path in layout.tables.items():
-        table = read_table(path, class_name, separator)
-        notes += [note for note in table.notes if note not in notes]
-        if others := table.left_out(walk(path.parent)[0]):
-            notes.append(describe_left_out(len(others), path.name))
-        for where, images in table.images.items():
+        notes += [note for note in tables[path].notes if note not in notes]
+        for where, images in tables[path].images.items():
             found.setdefault(split or where, []).extend(images)
+    notes += _left_out(tables)
     for split, folder in layout.folders.items():
         found[split] = _labelled(root, folder, class_name, split, skipped, problems, notes)
     for split, images in layout.images.items():
@@ -50,6 +49,19 @@ def read_layout(
     found, forms = in_one_form(found)
     notes += forms
     return found, skipped, problems
+
+
+def _left_out(tables: Mapping[Path, Table]) -> list[str]:
+    """Notes about the images beside tables that no table names."""
+    notes = []
+    for folder in dict.fromkeys(path.parent for path in tables):
+        images = walk(folder)[0]
+        for table in tables.values():
+            images = table.left_out(images)
+        if images:
+            names = " and ".join(path.name for path in tables if path.parent == folder)
+            notes.append(describe_left_out(len(images), names))
+    return notes
 
 
 def _labelled(

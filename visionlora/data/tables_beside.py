@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from visionlora.data.column_names import LABEL_COLUMNS
 from visionlora.data.label_files import MOST_MISSING, describe_left_out, tables_up_to
 from visionlora.data.several_labels import AUTO, SeveralLabels
-from visionlora.data.split_names import split_and_rest
+from visionlora.data.split_names import SPLITS, named_splits, split_and_rest
 from visionlora.data.table import Table, read_table
 from visionlora.data.walk import entries, walk
 from visionlora.data.words_of_names import first_words
@@ -52,6 +53,9 @@ def tables_beside(
         files = {split: list(one.images) for split, one in inside.items()}
     paths = dict.fromkeys(path for folder in folders.values() for path in tables_up_to(folder, root))
     read = _read_all(list(paths), several)
+    if len(folders) == 1 and not maybe and (tables := _of_splits(read, files["train"])):
+        said = " and ".join(path.relative_to(root).as_posix() for path in tables.values())
+        return tables, [f"no class folders: the labels and splits are those of {said}"]
     fitting = {split: _fitting(read, images) for split, images in files.items()}
     if len(fitting["train"]) != 1:
         return {}, []
@@ -95,6 +99,23 @@ def _read_all(paths: Sequence[Path], several: bool) -> dict[Path, Table]:
         except VisionLoraError:  # it may be about other images
             continue
     return read
+
+
+def _of_splits(read: Mapping[Path, Table], images: Sequence[Path]) -> dict[str, Path]:
+    """split -> the table of its images, where tables called like splits (``train.csv``, ``val.csv``) list the
+    images of one folder. Empty if they name an image twice, or leave out more than a tenth."""
+    named = named_splits([path for path in read if set(read[path].images) == {"train"}])
+    tables = {split: path for path, split in named.items()}
+    left, listed = {os.path.normpath(path) for path in images}, 0
+    for path in tables.values():
+        its = read[path].images["train"]
+        left.difference_update(os.path.normpath(image.path) for image in its)
+        listed += len(its)
+    several = len(tables) > 1 and len(tables) == len(named) and "train" in tables
+    all_once = listed == len(images) - len(left) and len(left) <= MOST_MISSING * len(images)
+    if not several or not all_once or not _lists(read[tables["train"]], []):
+        return {}
+    return {split: tables[split] for split in SPLITS if split in tables}
 
 
 def _fitting(read: Mapping[Path, Table], images: Sequence[Path]) -> list[Path]:
