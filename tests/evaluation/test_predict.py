@@ -231,6 +231,12 @@ def test_an_archive_and_an_address_of_a_file_are_images(
     assert find_images(f"file://{drawn}") == (ImageFile(drawn),)
 
 
+@pytest.mark.parametrize("several", ["[{0},{0}]", "{0},{0}"])
+def test_several_paths_are_told_how_to_be_one(draw: Draw, several: str) -> None:
+    with pytest.raises(VisionLoraError, match="give one path: a folder of these images, or a glob"):
+        find_images(several.format(draw("pets/a.png")))
+
+
 def test_images_that_are_not_there_may_be_meant_otherwise(
     draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -149,6 +149,8 @@ def find_images(images: str, key: str = "images") -> tuple[ImageFile, ...]:
     if not found:
         close = None if glob.has_magic(images) else close_to(path)
         hint = f"did you mean {close}?" if close else "give an image, a folder, or a glob in quotes"
+        if "," in images and as_written(images.strip("[]").partition(",")[0]).exists():
+            hint = "give one path: a folder of these images, or a glob in quotes that matches all of them"
         raise VisionLoraError(f"{key}: nothing matches {images}; {hint}")
     return tuple(ImageFile(Path(name), None) for name in found)
 
