@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from visionlora.text import SafeFormatter, counted, csv_safe, make_streams_safe, percent, printable
+from visionlora.text import SafeFormatter, counted, csv_safe, percent, printable
 
 
 @pytest.mark.parametrize(
@@ -64,31 +61,6 @@ def test_a_name_that_is_not_utf8_can_be_written_to_a_csv() -> None:
     assert str(csv_safe("K\udce4fer.jpg")).encode() == b"K\\xe4fer.jpg"
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8:strict", "latin-1", "cp437"])
-def test_every_console_encoding_takes_every_name(encoding: str) -> None:
-    code = (
-        "from visionlora.text import make_streams_safe; make_streams_safe()\n"
-        "import sys; print('· 金魚 \\udce4'); print('·', file=sys.stderr)"
-    )
-    left = subprocess.run(
-        [sys.executable, "-c", code], env={"PYTHONIOENCODING": encoding, "PYTHONPATH": ":".join(sys.path)},
-        capture_output=True,
-    )  # fmt: skip
-    assert left.returncode == 0, left.stderr
-    assert left.stdout.endswith(b"\\xe4\n") or left.stdout.endswith(b"\\xe4\r\n")
-
-
-@pytest.mark.parametrize("closed", ["stdout", "stderr"])
-def test_a_stream_that_the_caller_has_closed_takes_everything(
-    closed: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, closed, None)  # as Python has it after >&-
-    make_streams_safe()
-    stream = getattr(sys, closed)
-    print("金魚", file=stream, flush=True)
-    stream.close()
-
-
 def test_log_records_are_text_on_one_line() -> None:
     record = logging.LogRecord("name", logging.INFO, "", 0, "%s", ("a\r\n\x1b[31m K\udce4 [/b] 金",), None)
     assert SafeFormatter("%(levelname)s: %(message)s").format(record) == (
@@ -116,32 +88,3 @@ def test_every_percentage_is_written_alike() -> None:
     assert sources == []
     assert [path for path in pages if written.search(path.read_text("utf-8"))] == []
     assert (percent(0.954), percent(0.954, 1)) == ("95 %", "95.4 %")
-
-
-PRINTING = """
-import signal, sys
-from visionlora.text import make_streams_safe
-signal.signal(signal.SIGHUP, signal.SIG_IGN)
-make_streams_safe()
-print("begun", sys.stdout.isatty(), sys.stderr.isatty(), flush=True)
-for line in sys.stdin:
-    break
-print("nobody sees it", flush=True)
-print("nor this", file=sys.stderr, flush=True)
-open(sys.argv[1], "w").write("went on")
-"""
-
-
-@pytest.mark.skipif(os.name != "posix", reason="terminals of other systems end otherwise")
-def test_what_is_printed_to_a_terminal_that_is_closed_goes_nowhere(tmp_path: Path) -> None:
-    import pty
-
-    ours, theirs = pty.openpty()
-    words = [sys.executable, "-c", PRINTING, str(tmp_path / "done")]
-    begun = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    assert os.read(ours, 100) == b"begun True True\r\n"
-    os.close(ours)
-    begun.communicate(b"go on\n")
-    assert begun.returncode == 0
-    assert (tmp_path / "done").read_text() == "went on"

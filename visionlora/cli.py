@@ -97,7 +97,7 @@ def main() -> None:
     if len(arguments) > 1 and arguments[0] in HELP:
         arguments = about_command(arguments[1:])
     if not arguments or arguments[0] in HELP:
-        from visionlora.command import show
+        from visionlora.terminal import show
 
         show(usage())
         sys.exit(0 if arguments else 2)

@@ -6,7 +6,6 @@ import functools
 import logging
 import os
 import re
-import select
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,7 +25,15 @@ from visionlora.paths import shipped
 from visionlora.settings import groups_of, keys_of, register, top_level
 from visionlora.signals import Stopped, starting, stoppable
 from visionlora.sweep_jobs import record_job
-from visionlora.text import make_streams_safe, printable
+from visionlora.terminal import (
+    complain,
+    fail,
+    make_streams_safe,
+    nobody_reads,
+    print_to_nobody,
+    show,
+    warn_in_a_line,
+)
 
 Task = Callable[[DictConfig], int]
 
@@ -109,6 +116,7 @@ def _launch(task: Task, command: Command) -> NoReturn:
 def _set_environment() -> None:
     """What Hydra, PyTorch and rich read from the process, before they are imported."""
     make_streams_safe()
+    warn_in_a_line()
     if os.environ.get("COLUMNS") == "0":  # of a terminal without a size; rich would print nothing
         del os.environ["COLUMNS"]
     # What MPS cannot compute the CPU does, and PyTorch says so.
@@ -226,19 +234,6 @@ def in_sweep() -> bool:
     return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
 
 
-def show(text: str) -> None:
-    """Print a text; a reader such as ``head`` that has seen enough is no error."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        print_to_nobody()
-
-
-def print_to_nobody() -> None:
-    """The interpreter flushes once more when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def end_unread(command: Command) -> NoReturn:
     """End a command whose output nobody reads any more, with the code of SIGPIPE. A training says so: its
     reader (``head``) may have ended by accident."""
@@ -248,26 +243,6 @@ def end_unread(command: Command) -> NoReturn:
         folder = HydraConfig.get().runtime.output_dir
         complain(f"what read the output has ended, and the training with it; resume={folder} continues it")
     sys.exit(UNREAD)
-
-
-def nobody_reads() -> bool:
-    """Whether what is printed goes into a pipe whose reader has ended."""
-    if not hasattr(select, "poll"):  # Windows
-        return False
-    poll = select.poll()
-    poll.register(sys.stdout.fileno(), 0)
-    return any(event & select.POLLERR for _, event in poll.poll(0))
-
-
-def complain(message: str) -> None:
-    """Print ``error: message`` in one line, without control sequences."""
-    print(f"error: {printable(' '.join(message.split()))}", file=sys.stderr)
-
-
-def fail(message: str, exit_code: int = 2) -> NoReturn:
-    """Print ``error: message`` in one line and exit."""
-    complain(message)
-    sys.exit(exit_code)
 
 
 def register_resolvers() -> None:

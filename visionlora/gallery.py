@@ -9,10 +9,11 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from visionlora.arguments import folder_first
-from visionlora.command import Command, complain, launch
+from visionlora.command import Command, launch
 from visionlora.files import require_all_writable
 from visionlora.options import Section, option
 from visionlora.settings import build, plain
+from visionlora.terminal import complain
 from visionlora.text import counted
 
 SOME_BROKEN = 3

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from omegaconf import DictConfig
 
-from visionlora.command import Command, launch, show
+from visionlora.command import Command, launch
 from visionlora.lazy import garbage_kept
 from visionlora.models.config import QuantiseConfig
 from visionlora.settings import build, plain
+from visionlora.terminal import show
 
 COMMAND = Command(
     "quantise",

@@ -11,10 +11,11 @@ from typing import Any
 from omegaconf import DictConfig
 
 from visionlora.arguments import folder_first
-from visionlora.command import Command, complain, launch
+from visionlora.command import Command, launch
 from visionlora.files import require_all_writable
 from visionlora.options import Section, option
 from visionlora.settings import build, plain
+from visionlora.terminal import complain
 
 SOME_BROKEN = 3
 """The exit code where some runs could not be read."""

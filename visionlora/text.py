@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import codecs
-import errno
-import io
 import logging
-import os
 import re
 import reprlib
 import shlex
 import sys
 import unicodedata
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from typing_extensions import Buffer
+    pass
 
 SAFE = "visionlora.safe"
 """The codec error handler that :func:`make_streams_safe` gives to stdout and stderr."""
@@ -106,35 +102,6 @@ def counted(count: int, one: str, several: str | None = None) -> str:
 def as_typed(key: str, value: str) -> str:
     """``KEY=VALUE`` as a shell takes it."""
     return shlex.quote(f"{key}={value}")
-
-
-def make_streams_safe() -> None:
-    """Let stdout and stderr write every character in every encoding, escaped where they cannot show it, and
-    nowhere where the caller has closed them (``>&-``) or the terminal is closed."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - kept open
-        stream = getattr(sys, name)
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors=SAFE)
-            if stream.isatty() and os.name == "posix":
-                stream.flush()
-                raw = io.BufferedWriter(_Terminal(stream.fileno(), "w", closefd=False))
-                setattr(sys, name, io.TextIOWrapper(raw, stream.encoding, SAFE, line_buffering=True))
-
-
-class _Terminal(io.FileIO):
-    """What is written to a terminal that is closed meanwhile (the connection ended) goes nowhere: a training
-    in the background goes on, and ``train.log`` has the same."""
-
-    def write(self, text: Buffer, /) -> int:
-        try:
-            return super().write(text)
-        except OSError as error:
-            if error.errno != errno.EIO:
-                raise
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
-            return super().write(text)
 
 
 class SafeFormatter(logging.Formatter):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from visionlora.command import Command, complain, fail, in_sweep, launch, register_resolvers, show
+from visionlora.command import Command, in_sweep, launch, register_resolvers
 from visionlora.errors import VisionLoraError
 from visionlora.files import link_outside
 from visionlora.lazy import garbage_kept
@@ -28,6 +28,7 @@ from visionlora.run_folder.near import no_run
 from visionlora.settings import keys_of
 from visionlora.signals import NoStop, Stopped, StopRequest, stoppable
 from visionlora.slurm import requeue, was_requeued
+from visionlora.terminal import complain, fail, show
 from visionlora.text import printable
 from visionlora.training.config import RunConfig, read_config
 

@@ -9,11 +9,11 @@ import threading
 import webbrowser
 from pathlib import Path
 
-from visionlora.command import show
 from visionlora.errors import VisionLoraError
 from visionlora.run_folder.lock import claimed
 from visionlora.studio.config import StudioOptions
 from visionlora.studio.guard import is_loopback
+from visionlora.terminal import show
 
 NEEDS = "the studio needs starlette, uvicorn and python-multipart; pip install 'visionlora[studio]'"
 
