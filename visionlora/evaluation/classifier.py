@@ -12,15 +12,12 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.transforms.v2.functional import pil_to_tensor
 
-from visionlora.adapters import merge
-from visionlora.adapters.merging import is_mergeable
 from visionlora.data import Normalise, evaluation_transform, open_image
 from visionlora.data.images import upright
 from visionlora.data.preprocessing import Preprocessing
 from visionlora.data.resizing import reduce
 from visionlora.evaluation.predictions import require_numbers
-from visionlora.frozen.quantised import dequantise
-from visionlora.models import plain_head
+from visionlora.models.plain import plain_network
 from visionlora.models.restore import restore
 from visionlora.tasks.base import Prediction, Task
 from visionlora.tasks.choose import task_of
@@ -112,10 +109,7 @@ def load(path: str | Path, *, model: str | None = None, weights: str | None = No
     Arguments and errors are those of :func:`visionlora.models.restore.restore`.
     """
     restored = restore(path, model, weights)
-    network = restored.network
-    if is_mergeable(network):
-        network = plain_head(merge(network))
-    dequantise(network)
+    network = plain_network(restored.network)
     return Classifier(network, restored.head.outputs, restored.backbone.preprocessing, task_of(restored))
 
 

@@ -16,7 +16,6 @@ from rich.console import Console
 from rich.text import Text
 from torch import nn
 
-from visionlora.adapters import merge
 from visionlora.adapters.merging import is_mergeable
 from visionlora.data import ImageFile
 from visionlora.errors import VisionLoraError
@@ -28,10 +27,10 @@ from visionlora.exporting.prepared import Maps, prepared
 from visionlora.exporting.script import onnx_script
 from visionlora.files import replacing, reported, require_writable, write_json
 from visionlora.frozen.growth import growths
-from visionlora.frozen.quantised import dequantise
-from visionlora.models import WeightsMetadata, plain_head
+from visionlora.models import WeightsMetadata
 from visionlora.models.merge_weights import get_model_recipe, output_wnids, require_plain
 from visionlora.models.other_tasks import task_of
+from visionlora.models.plain import plain_network
 from visionlora.models.restore import TrainedModel, saved_thresholds
 from visionlora.models.several import restore_adapters
 from visionlora.models.sources import structure
@@ -125,11 +124,7 @@ def export_adapter(options: ExportConfig, console: Console | None = None) -> Com
 
 
 def _plain(trained: TrainedModel) -> Exported:
-    network = trained.network
-    if is_mergeable(network):
-        network = plain_head(merge(network))
-    network.eval()
-    dequantise(network)
+    network = plain_network(trained.network)
     about = WeightsMetadata(
         trained.head.outputs, output_wnids(trained), trained.backbone.preprocessing, saved_thresholds(trained)
     )
