@@ -144,6 +144,12 @@ def equal_records(family: str, threads: int) -> list[Record]:
     return [{**record, "kind": "equal"} for record in goldfish_records(family, threads, rank=rank)]
 
 
+def quick_records(family: str, threads: int) -> list[Record]:
+    """The shipped job in fewer steps."""
+    records = goldfish_records(family, threads, [f"trainer.max_steps={QUICK_STEPS}"])
+    return [{**record, "kind": "quick"} for record in records]
+
+
 def goldfish_records(family: str, threads: int, settings: Sequence[str] = (), rank: int = 8) -> list[Record]:
     """The shipped job with this family, and further settings."""
     from visionlora.command import compose
@@ -180,12 +186,9 @@ def measurements(options: argparse.Namespace, tasks: dict[str, Task]) -> Iterato
     """All that there is to measure, each with a key that its records carry."""
     families, parts = options.families or FAMILIES, parts_of(options)
     if "goldfish" in parts:
-        settings = [f"trainer.max_steps={QUICK_STEPS}"] if options.quick else []
+        kind, measured = ("quick", quick_records) if options.quick else ("goldfish", goldfish_records)
         for family in families:
-            yield (
-                " ".join(["goldfish", family, *settings]),
-                functools.partial(goldfish_records, family, options.threads, settings),
-            )
+            yield f"{kind} {family}", functools.partial(measured, family, options.threads)
     if "equal" in parts:
         for family in families:
             yield f"equal {family}", functools.partial(equal_records, family, options.threads)

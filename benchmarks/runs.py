@@ -35,7 +35,7 @@ def run_here(config: Any, folder: Path) -> dict[str, Any]:
 
     with redirect_stdout(io.StringIO()), stoppable() as stop:
         run(config, RunFolder.start(folder, config), stop)
-    return json.loads((folder / "metrics.json").read_text())  # type: ignore[no-any-return]
+    return json.loads((folder / "metrics.json").read_text())
 
 
 def learned_and_kept(config: Any) -> dict[str, float]:

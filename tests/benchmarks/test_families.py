@@ -93,11 +93,13 @@ def test_records_are_shown_and_written_into_the_page(tmp_path: Path) -> None:
 def test_the_quick_comparison_is_the_shipped_job_and_the_steps_on_one_network() -> None:
     options = families._parser().parse_args(["--quick", "--families", "lora", "dora"])
     keys = [key for key, _ in families.measurements(options, {})]
-    shorter = "trainer.max_steps=200"
-    assert keys == [
-        f"goldfish lora {shorter}", f"goldfish dora {shorter}",
-        "steps mobilenet_v2 lora", "steps mobilenet_v2 dora",
-    ]  # fmt: skip
+    assert keys == ["quick lora", "quick dora", "steps mobilenet_v2 lora", "steps mobilenet_v2 dora"]
+
+
+def test_a_job_of_fewer_steps_is_in_a_table_of_its_own() -> None:
+    text = sections([GOLDFISH, {**GOLDFISH, "key": "q", "kind": "quick"}])
+    assert text.count("| lora |") == 2
+    assert "rank 8, fewer steps**" in text
 
 
 def test_learning_at_chosen_rates_without_peers_is_one_training_for_each_rate() -> None:
