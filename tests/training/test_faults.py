@@ -130,6 +130,16 @@ def test_a_loss_that_explodes_ends_the_run_while_it_is_still_a_number(
         fitter.fit(fitter.trainer(STEPS), module)
 
 
+def test_parameters_that_start_long_are_no_divergence(network: nn.Module, images: Path) -> None:
+    """A new head has large weights where the frozen features hardly differ, as with random weights."""
+    module = module_of(network, images, STEPS)
+    network.register_parameter("long", nn.Parameter(torch.full((4,), 1e8)))
+    fitter = Fitter(torch.device("cpu"), "32-true", None, *loaders(images))
+    done = fitter.trainer(STEPS)
+    fitter.fit(done, module)
+    assert done.global_step == STEPS
+
+
 def in_two_processes(work: Callable[[int], object], folder: Path) -> list[object]:
     """What ``work(rank)`` gives in each of two processes that can talk; the fault where there is one."""
     if sys.platform != "linux" or torch.accelerator.is_available():

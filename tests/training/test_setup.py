@@ -85,13 +85,34 @@ def test_what_a_new_head_does_not_use_is_announced(train: Train) -> None:
                 "lora.init_std is not used: ia3 and vera have none (lora.family)",
             ],
         ),
+        (
+            [
+                "model.name=resnet18", "model.weights=none", "model.head=new", "model.dropout=true",
+                "trainer.patience=2", "cache.memory_mb=100", "augment.mixup=0.2",
+            ],
+            [
+                "model.dropout is not used: resnet18 has no dropout layers",
+                "trainer.patience is not used: the run has 1 validation (trainer.validations)",
+                "cache.memory_mb is not used: images are mixed",
+                "not used: the head is new",
+            ],
+        ),
+        (
+            ["data.root=TRAIN", "data.val_fraction=0", "trainer.patience=2", "cache.views=2", "cache.uses=2"],
+            [
+                "trainer.patience is not used: there are no validation images",
+                "cache.views and cache.uses are not used: no features are kept",
+                "val lies beside it and is not used",
+            ],
+        ),
         (["model.expand=1"], ["lora.rank is not used: new blocks are trained and no adapters"]),
     ],
 )  # fmt: skip
 def test_options_without_effect_are_announced(
     train: Train, images: Path, options: list[str], said: list[str]
 ) -> None:
-    words = [word.replace("OTHERS", str(images.parent / "others")) for word in options]
+    others, alone = str(images.parent / "others"), str(images / "train")
+    words = [word.replace("OTHERS", others).replace("TRAIN", alone) for word in options]
     left, _ = train(*words, "trainer.max_steps=1")
     assert left.code == 0, left.err
     assert [one for one in said if one not in left.out] == []

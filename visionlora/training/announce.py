@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, fields
 from typing import Any
 
@@ -15,6 +15,7 @@ from visionlora.data import ImageFolder
 from visionlora.data.class_findings import unequal
 from visionlora.device import choose_device
 from visionlora.frozen.growth import growths
+from visionlora.frozen.split import DROPOUTS
 from visionlora.models.adapted import AdaptedNetwork
 from visionlora.models.class_outputs import describe_outputs
 from visionlora.models.upper_layers import AUTO
@@ -41,7 +42,8 @@ def found(
     known = ((), ()) if adapted.head.kind == "new" else (backbone.categories, backbone.wnids)
     outputs = describe_outputs(folder.classes, *known)
     steps = trainer.steps(len(folder.train), batch_size, adapted.head.kind == "new")
-    plan = training_plan(steps, batch_size, trainer.validations if folder.val else 0, trainer.stops_after)
+    validations = _validations(trainer, batch_size, folder, adapted)
+    plan = training_plan(steps, batch_size, validations, trainer.stops_after)
     return found_block(folder, outputs, plan)
 
 
@@ -59,9 +61,18 @@ def announce(config: RunConfig, folder: ImageFolder, adapted: AdaptedNetwork, no
         )
     if new:
         _announce_new_head(config, halfway, notices)
-    for unused, reason in _unused(config, folder, adapted):
-        if unused:
-            notices.warn(f"{in_words(unused)} {'is' if len(unused) == 1 else 'are'} not used: {reason}")
+
+
+def announce_unused(asked: RunConfig, folder: ImageFolder, adapted: AdaptedNetwork, notices: Notices) -> None:
+    """The options that have no effect in this run, of the settings as they were given."""
+    for unused, reason in _unused(asked, folder, adapted):
+        warn_unused(unused, reason, notices)
+
+
+def warn_unused(options: Sequence[str], reason: str, notices: Notices) -> None:
+    """Say that these options, by their full names, have no effect, and why."""
+    if options:
+        notices.warn(f"{in_words(options)} {'is' if len(options) == 1 else 'are'} not used: {reason}")
 
 
 def _announce_network(
@@ -119,6 +130,7 @@ def _unused(
     config: RunConfig, folder: ImageFolder, adapted: AdaptedNetwork
 ) -> Iterator[tuple[list[str], str]]:
     """Options that were given and have no effect in this run, with the reason."""
+    yield from _unused_in_training(config, folder, adapted)
     retention, contrast, lora = config.retention, config.contrast, config.lora
     new = adapted.head.kind == "new"
     generated = _asked("contrast", contrast, "generated")
@@ -134,33 +146,56 @@ def _unused(
     if contrast.root is None:
         yield _asked("contrast", contrast, "budget"), "there are no contrast images (contrast.root)"
     if config.model.quantise is None:
-        yield _given("model", config.model, "quantise_skip"), "the base is not quantised (model.quantise)"
+        yield given("model", config.model, "quantise_skip"), "the base is not quantised (model.quantise)"
     if folder.split == "given" and folder.val and config.data.folds is None:
-        yield _given("data", config.data, "val_fraction"), "the data has validation images of its own"
-    if config.augment.nothing:
-        yield _given("cache", config.cache, "views"), "images are not augmented"
-    if config.cache.features is False:
-        yield _given("cache", config.cache, "views", "uses", "memory_mb"), "cache.features is false"
+        yield given("data", config.data, "val_fraction"), "the data has validation images of its own"
     if config.model.expand and tuple(lora.targets) == (AUTO,):
         auto = ("targets", "init") if lora.init == AUTO_INIT else ("targets",)
         names = [one.name for one in fields(lora) if one.name not in auto]
-        yield _given("lora", lora, *names), "new blocks are trained and no adapters (model.expand)"
+        yield given("lora", lora, *names), "new blocks are trained and no adapters (model.expand)"
         return
     families = [FAMILIES[family] for family in lora.families]
     for name in ("rank", "alpha", "rslora", "init_std"):
         if all(name in family.unused for family in families):
             have = "has" if len(families) == 1 else "have"
-            yield _given("lora", lora, name), f"{in_words(lora.families)} {have} none (lora.family)"
+            yield given("lora", lora, name), f"{in_words(lora.families)} {have} none (lora.family)"
     if lora.init not in _STARTS_OF_STD:
-        yield _given("lora", lora, "init_std"), f"lora.init={lora.init} starts the adapters"
+        yield given("lora", lora, "init_std"), f"lora.init={lora.init} starts the adapters"
+
+
+def _unused_in_training(
+    config: RunConfig, folder: ImageFolder, adapted: AdaptedNetwork
+) -> Iterator[tuple[list[str], str]]:
+    """The same, of the options about how steps are computed and how many there are."""
+    model, trainer, cache = config.model, config.trainer, config.cache
+    if not any(isinstance(one, DROPOUTS) and one.p for one in adapted.network.modules()):
+        yield _asked("model", model, "dropout"), f"{adapted.backbone.name} has no dropout layers"
+    if config.augment.nothing:
+        yield given("cache", cache, "views"), "images are not augmented"
+    if cache.features is False or config.augment.mixes:
+        why = "cache.features is false" if cache.features is False else "images are mixed"
+        yield given("cache", cache, "views", "uses", "memory_mb"), why
+    if isinstance(trainer.patience, int):
+        count = _validations(trainer, config.data.batch_size, folder, adapted)
+        few = f"the run has {counted(count, 'validation')} (trainer.validations)"
+        if count <= trainer.patience:
+            yield ["trainer.patience"], few if folder.val else "there are no validation images"
+
+
+def _validations(
+    trainer: TrainerConfig, batch_size: int, folder: ImageFolder, adapted: AdaptedNetwork
+) -> int:
+    """How often the run validates."""
+    steps = trainer.steps(len(folder.train), batch_size, adapted.head.kind == "new")
+    return steps // trainer.interval(steps) if folder.val else 0
 
 
 def _asked(name: str, section: Any, *keys: str) -> list[str]:
-    """As `_given`; without those that ask for nothing: 0, null or an empty list."""
-    return _given(name, section, *(key for key in keys if getattr(section, key)))
+    """As `given`; without those that ask for nothing: 0, null or an empty list."""
+    return given(name, section, *(key for key in keys if getattr(section, key)))
 
 
-def _given(name: str, section: Any, *keys: str) -> list[str]:
+def given(name: str, section: Any, *keys: str) -> list[str]:
     """Those of a section's options that are not as they are by default, by their full names."""
 
     def default(one: Any) -> Any:

@@ -24,6 +24,7 @@ from visionlora.notices import Notices
 from visionlora.retention.stream import AnchorBatches
 from visionlora.run_folder.kernel_choices import TimedChoices
 from visionlora.text import counted, percent
+from visionlora.training.announce import given, warn_unused
 from visionlora.training.config import CacheConfig
 from visionlora.training.precision import TYPES
 
@@ -183,6 +184,7 @@ def plan_feature_cache(
                 "cache.features: there is nothing to keep: no frozen layer lies below the first trained one "
                 "(lora.targets), or active dropout does (model.dropout), or the network can't be split there"
             )
+        _warn_unused(options, inputs, notices)
         return None
     share, values = _share(parts, sample)
     megabytes = needed_mb(values, inputs.count)
@@ -197,12 +199,20 @@ def plan_feature_cache(
 
         if choices.choose("features", (KEPT, COMPUTED), decide) == COMPUTED:
             notices.say(f"cache.features: the {kept} are computed at every step: {reason}")
+            _warn_unused(options, inputs, notices)
             return None
     each = "" if inputs.views is None else f" for each of {counted(inputs.views, 'view')} of a training image"
     notices.say(f"{kept} are computed once{each}: {megabytes:,.0f} MB (cache.features)")
     return FeatureCachePlan(
         parts, share, inputs, megabytes, options.uses, options.memory_mb, sample.device, folder
     )
+
+
+def _warn_unused(options: CacheConfig, inputs: CachedInputs, notices: Notices) -> None:
+    """Name the options about a cache that there is not, but those that were named for another reason."""
+    if options.features is not False:
+        names = [*(["views"] if inputs.views else []), "uses", "memory_mb"]
+        warn_unused(given("cache", options, *names), "no features are kept", notices)
 
 
 def _worthwhile(share: float, megabytes: float, memory_mb: float, folder: Path) -> tuple[str, str]:

@@ -41,7 +41,7 @@ from visionlora.tasks.single_label import SingleLabel
 log = logging.getLogger(__name__)
 
 MOST = 1e6
-"""A loss, or a norm of the parameters, of this size and more is as good as infinite."""
+"""A loss of this size, or parameters so many times as long as at the start, are as good as infinite."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,7 @@ class LoraModule(lightning.LightningModule):
         self.validated: tuple[Tensor, Tensor] | None = None
         """Logits and labels of the last validation, in the order of the images."""
         self._validating = ExitStack()
+        self._most_norm = MOST
 
     @cached_property
     def trainable(self) -> list[nn.Parameter]:
@@ -171,13 +172,12 @@ class LoraModule(lightning.LightningModule):
         step = self.global_step + 1
         return step % reading_interval(self.device) == 0 or step >= self.total_steps
 
-    def _require_sense(self, value: Tensor, what: str) -> None:
+    def _require_sense(self, value: Tensor, what: str, most: float = MOST) -> None:
         """Raise Diverged for NaN, infinity, and what is as good as that."""
-        if not value.detach().abs() < MOST:
-            rate = self.optimizer_options.lr
+        if not value.detach().abs() < most:
             raise Diverged(
                 f"{what} {value.item():g} at step {self.global_step}",
-                f"lower optimizer.lr (now {rate}) or set trainer.precision=32-true",
+                f"lower optimizer.lr (now {self.optimizer_options.lr}) or set trainer.precision=32-true",
                 [] if self._images is None else self._images.tolist(),
             )
 
@@ -189,7 +189,8 @@ class LoraModule(lightning.LightningModule):
         """
         super().optimizer_step(*arguments, **options)
         if self._reads_now():
-            self._require_sense(torch.nn.utils.get_total_norm(self.trainable), "the parameters' norm is")
+            norm = torch.nn.utils.get_total_norm(self.trainable)
+            self._require_sense(norm, "the parameters' norm is", self._most_norm)
         if self.has_hooks:
             step_adapters(self.network, self.global_step + 1, self.total_steps)
         if self.restarts_after(self.global_step + 1):
@@ -220,6 +221,8 @@ class LoraModule(lightning.LightningModule):
             self.teacher.prepare(self.suffix)
             if self.drift_weight:
                 self.drift = self.teacher.drift(self.suffix)
+        # A new head is long where the frozen features hardly differ (random weights).
+        self._most_norm = MOST * max(1.0, float(torch.nn.utils.get_total_norm(self.trainable)))
         self.train()  # Lightning does not change the mode of any module by itself
 
     def on_validation_start(self) -> None:
@@ -254,8 +257,7 @@ class LoraModule(lightning.LightningModule):
             unlabelled = torch.full((len(student),), -1)
             now, before = (Predictions(of.float().cpu(), unlabelled) for of in (student, frozen))
             lost = now.estimated_lost(before)
-            scores["val/agreement"] = now.agreement(before)
-            scores["val/estimated_lost"] = lost
+            scores |= {"val/agreement": now.agreement(before), "val/estimated_lost": lost}
             if self.retention.budget is not None:
                 objective += max(0.0, lost - largest_plausible(self.retention.budget, len(student)))
         self.log_dict(agreed({**scores, "val/objective": objective}))
@@ -289,10 +291,9 @@ class LoraModule(lightning.LightningModule):
         warmup = max(1, round(options.warmup * self.total_steps))
 
         def share(step: int) -> float:
-            whole = rate_share(options.schedule, step, warmup, self.total_steps)
-            if step < warmup or not self.step_options.restart_every:
-                return whole
-            return whole * warmed_up(step, self.step_options.restart_every, options.warmup)
+            every = self.step_options.restart_every if step >= warmup else None
+            again = warmed_up(step, every, options.warmup) if every else 1.0
+            return again * rate_share(options.schedule, step, warmup, self.total_steps)
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, share)
         stepped = {"scheduler": schedule, "interval": "step", "name": "train/lr"}

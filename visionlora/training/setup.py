@@ -39,7 +39,7 @@ from visionlora.run_folder.record import Record
 from visionlora.tasks.base import Task
 from visionlora.tasks.choose import loss_weights, new_task
 from visionlora.text import counted
-from visionlora.training.announce import announce, found
+from visionlora.training.announce import announce, announce_unused, found
 from visionlora.training.config import RunConfig, TrainerConfig
 from visionlora.training.feature_cache import CachedInputs
 
@@ -146,7 +146,7 @@ def set_up(
         config.model, config.lora, folder.classes, config.seed, config.trainer.channels_last, config.adapter,
         config.separator is not None,
     )  # fmt: skip
-    config = _for_head(config, adapted.head.kind == "new", notices)
+    asked, config = config, _for_head(config, adapted.head.kind == "new", notices)
     notices.console.print(found(config.trainer, data.batch_size, folder, adapted))
     loaders = _image_loaders(config, adapted.backbone.preprocessing, device, notices)
     targets = dict(zip(folder.classes, adapted.head.targets, strict=True))
@@ -158,6 +158,7 @@ def set_up(
     if device.type == "cpu":
         _keep_freed_memory(config.trainer.reuse_memory, notices)
     announce(config, folder, adapted, notices)
+    announce_unused(asked, folder, adapted, notices)
     judged_by, teacher = _old_knowledge(config, judged_by, folder, adapted, loaders, device, record, notices)
     bad = _left_out(loaders, data.on_bad, notices)
     setup = RunSetup(
