@@ -256,8 +256,34 @@ def test_corda_splits_the_weight_by_what_the_inputs_need() -> None:
 
 
 def test_corda_survives_a_covariance_that_has_no_inverse() -> None:
-    start = corda(torch.randn(4, 6), AdapterSettings(rank=2), torch.randn(3, 6))
-    assert start.B is not None and bool(start.A.isfinite().all()) and bool(start.B.isfinite().all())
+    for inputs in (torch.randn(3, 6), torch.zeros(3, 6), torch.zeros(9, 6)):
+        start = corda(torch.randn(4, 6), AdapterSettings(rank=2), inputs)
+        assert start.B is not None and bool(start.A.isfinite().all()) and bool(start.B.isfinite().all())
+
+
+def test_corda_of_few_inputs_is_that_of_their_damped_covariance() -> None:
+    settings, weight = AdapterSettings(rank=2, alpha=2), torch.randn(4, 6, dtype=torch.float64)
+    few = torch.randn(3, 6, dtype=torch.float64)
+    covariance = few.t() @ few / 3
+    damped = covariance + 1e-3 * covariance.diagonal().mean() * torch.eye(6, dtype=torch.float64)
+    many = torch.linalg.cholesky(6 * damped).t()  # six rows that have this covariance
+    one, other = (product(corda(weight, settings, inputs, "learn"), settings) for inputs in (few, many))
+    torch.testing.assert_close(one, other)
+
+
+def test_starts_of_wide_layers_take_no_time_that_grows_with_the_third_power_of_their_columns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def large(matrix: torch.Tensor) -> None:
+        raise AssertionError(f"{tuple(matrix.shape)}")
+
+    for name in ("eigh", "inv_ex", "solve"):
+        monkeypatch.setattr(torch.linalg, name, large)
+    inputs = torch.randn(20, 300)
+    for start in (corda, lora_null):
+        found = start(torch.randn(4, 300), AdapterSettings(rank=2), inputs)
+        assert product(found, AdapterSettings(rank=2)).norm() > 0
+        assert (inputs @ found.A.t()).abs().max() < 1e-4 or start is corda
 
 
 def test_lora_null_reads_what_the_inputs_do_not_have() -> None:

@@ -4,6 +4,7 @@ directories."""
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,20 @@ def test_adapters_that_cannot_act_together_are_refused(
 ) -> None:
     with pytest.raises(VisionLoraError, match=said):
         restore_adapters([str(folder / name) for name in names])
+
+
+def test_one_adapter_that_cannot_be_combined_is_not_said_to_have_to_be_alone(
+    folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(folder / "new", tmp_path / "labels")
+    config = tmp_path / "labels" / "adapter_config.json"
+    saved = json.loads(config.read_text())
+    saved["auto_mapping"]["visionlora"]["task"] = "multi_label"
+    config.write_text(json.dumps(saved))
+    with pytest.raises(VisionLoraError, match=r"several labels .*, so no adapter can be made of it$"):
+        combine_adapters(
+            CombineConfig(adapters=[str(tmp_path / "labels")], output=str(tmp_path / "x"), rank=1)
+        )
 
 
 @pytest.mark.parametrize("weights", [None, [0.7, 0.3]])

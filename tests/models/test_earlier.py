@@ -165,6 +165,15 @@ def test_an_adapter_that_nothing_can_be_added_to_says_what_to_do_instead(
         adapt(ModelConfig(), LORA, ["blue"], 0, False, str(tmp_path / "a"))
 
 
+def test_an_adapter_that_cannot_be_merged_either_is_no_reason_to_merge_it(
+    weights: Path, tmp_path: Path
+) -> None:
+    lora = LoraConfig(family=["lora", "conv_adapter"], targets="features.0")
+    trained(tmp_path / "a", ModelConfig("squeezenet1_1", str(weights)), ["red"], lora=lora)
+    with pytest.raises(VisionLoraError, match=r"several adapters.*; train from scratch on all images$"):
+        adapt(ModelConfig(), LORA, ["blue"], 0, False, str(tmp_path / "a"))
+
+
 def test_an_adapter_of_another_library_is_continued(weights: Path, tmp_path: Path) -> None:
     adapted = trained(tmp_path / "a", ModelConfig("squeezenet1_1", str(weights)), ["red"])
     config = json.loads((tmp_path / "a" / "adapter_config.json").read_text())

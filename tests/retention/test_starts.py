@@ -144,3 +144,13 @@ def test_layers_with_fewer_directions_than_the_rank_keep_their_start_and_that_is
     after = factors(model)
     same = [site for site in before if torch.equal(before[site], after[site])]
     assert f"{len(same)} keep their own, the first: {same[0]}" in notices.messages[-1]
+
+
+def test_a_start_that_takes_long_says_how_many_layers_it_has_done(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("visionlora.report.progress.LINE_EVERY_S", 0)
+    _, model = adapted()
+    start_from_data(model, "corda", batches(1), batches(2), torch.device("cpu"), Notices())
+    said = capsys.readouterr().out
+    assert f"lora.init=corda: 1 of {len(factors(model))} layers" in said

@@ -135,6 +135,17 @@ def test_a_deviation_of_the_start_is_used_where_the_run_chooses_the_start(train:
     assert configs[0] != configs[1]
 
 
+@pytest.mark.parametrize(("family", "rank", "slow"), [("oft", 32, True), ("boft", 4, False)])
+def test_rotations_that_take_long_are_announced(
+    train: Train, monkeypatch: pytest.MonkeyPatch, family: str, rank: int, slow: bool
+) -> None:
+    monkeypatch.setattr("visionlora.training.announce._LARGE_BLOCK", 32)
+    options = (f"lora.family={family}", f"lora.rank={rank}", "lora.targets=last:1")
+    left, _ = train("trainer.max_steps=1", *options)
+    assert left.code == 0, left.err
+    assert ("turns blocks of up to 32 numbers" in left.out) == slow
+
+
 @pytest.mark.parametrize("kept", [True, False])
 def test_memory_that_cannot_be_kept_is_announced(
     train: Train, monkeypatch: pytest.MonkeyPatch, kept: bool

@@ -17,6 +17,7 @@ from torch import nn
 
 from visionlora.adapters import LoraError, LowRank, fingerprint, merge, read_adapter_config
 from visionlora.adapters.extraction import attach_factors
+from visionlora.adapters.merging import is_mergeable
 from visionlora.adapters.updates import add_updates, low_rank_updates
 from visionlora.errors import VisionLoraError
 from visionlora.models.backbone import AUTO, Backbone
@@ -164,20 +165,21 @@ def _restored(directory: Path, options: ModelConfig) -> TrainedModel:
 
 def _updates(directory: Path, restored: TrainedModel) -> dict[str, LowRank]:
     """The adapter's updates, if others can be added to them."""
-    merge_it = (
+    instead = (
         f"merge it (visionlora merge adapter={directory} output=merged.safetensors) and train with "
         f"model.name={restored.backbone.name} model.weights=merged.safetensors"
     )
+    if not is_mergeable(restored.network):
+        instead = "train from scratch on all images"
     if "quantise" in restored.about:
         raise VisionLoraError(
-            f"adapter: {directory} was trained on a quantised base, so no other can be added to it; "
-            f"{merge_it}"
+            f"adapter: {directory} was trained on a quantised base, so no other can be added to it; {instead}"
         )
     try:
         return low_rank_updates(restored.network)
     except LoraError as error:
         raise VisionLoraError(
-            f"adapter: {directory}: {error}, so nothing can be added to it; {merge_it}"
+            f"adapter: {directory}: {error}, so nothing can be added to it; {instead}"
         ) from error
 
 

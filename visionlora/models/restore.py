@@ -16,6 +16,7 @@ from visionlora.errors import VisionLoraError
 from visionlora.frozen.growth import set_growth_strength
 from visionlora.hub import fetched, is_on_hub
 from visionlora.models import Backbone, Head, apply_head, final_layer, load_backbone
+from visionlora.models.classes import UnknownClass
 from visionlora.models.expand import expand_at
 from visionlora.models.factory import is_factory
 from visionlora.models.quantise import quantise_base, read_corrections
@@ -116,9 +117,7 @@ def restore(path: str | Path, model: str | None = None, weights: str | None = No
     backbone = load_backbone(name, weights or about.get("weights", "imagenet"))
     classes = tuple(about.get("classes", ()))
     expand_at(backbone.model, about.get("expand") or ())
-    head = unchanged_head(backbone)
-    if classes:
-        head = apply_head(backbone, str(about.get("head")), classes, has_several_labels(about))
+    head = saved_head(backbone, directory, about)
     quantised = about.get("quantise")
     if quantised is not None:
         last = head.layer or final_layer(backbone.model, len(head.outputs))
@@ -146,6 +145,28 @@ def saved_thresholds(trained: TrainedModel) -> tuple[float, ...]:
         return ()
     saved = trained.about.get("thresholds") or {}
     return tuple(float(saved.get(name, 0.5)) for name in trained.head.outputs)
+
+
+def saved_head(backbone: Backbone, directory: Path, about: Mapping[str, Any]) -> Head:
+    """The head with which an adapter was trained, on the network; without class names the network's own.
+
+    Raises:
+        VisionLoraError: the network lacks outputs that were trained.
+    """
+    classes = tuple(about.get("classes", ()))
+    if not classes:
+        return unchanged_head(backbone)
+    try:
+        return apply_head(backbone, str(about.get("head")), classes, has_several_labels(about))
+    except VisionLoraError as error:
+        unknown = error.__cause__
+        if not isinstance(unknown, UnknownClass):
+            raise
+        trained = about.get("weights", "imagenet")
+        raise VisionLoraError(
+            f"adapter: {directory} does not fit {backbone.name} with weights={backbone.weights}: {unknown}; "
+            f"it was trained on weights={trained}"
+        ) from error
 
 
 def unchanged_head(backbone: Backbone) -> Head:

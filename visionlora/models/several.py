@@ -25,6 +25,7 @@ from visionlora.models.restore import (
     adapter_directory,
     no_network_named,
     restore,
+    saved_head,
     unchanged_head,
 )
 
@@ -123,11 +124,11 @@ def load_all(
             ("task", "gives an image several labels (task=multi_label)"),
         ):
             if one.about.get(key):
-                raise VisionLoraError(
-                    f"adapter: {one.directory} {what}, so it acts with no other adapter; use it alone"
-                )
-        kind = str(one.about.get("head"))
-        one.head = apply_head(backbone, kind, one.classes) if one.classes else unchanged_head(backbone)
+                use = "it acts with no other adapter; use it alone"
+                if len(loaded) == 1:
+                    use = "no adapter can be made of it"
+                raise VisionLoraError(f"adapter: {one.directory} {what}, so {use}")
+        one.head = saved_head(backbone, one.directory, one.about)
         before = adapter_names(network)
         load_adapter(network, one.directory, name=f"adapter{place + 1}")
         one.names = tuple(name for name in adapter_names(network) if name not in before)

@@ -31,6 +31,7 @@ from visionlora.errors import VisionLoraError
 from visionlora.frozen.weight import frozen_weight
 from visionlora.models.upper_layers import multiplications
 from visionlora.notices import Notices
+from visionlora.report.progress import progress
 from visionlora.text import counted
 
 Batch = Mapping[str, Tensor]
@@ -121,11 +122,13 @@ def start_from_data(
         )
     network.train(was_training)
     starts = {}
-    for key, one in adapters.items():
-        starts[key] = _start(network, key[1], _settings(one, cycles, found.get(key[1])), init, found, known)
-        start = starts[key]
-        if isinstance(one, RestartedLora) and start is not None:
-            starts[key] = one.plan(start.A.flip(0))  # those of the largest eigenvalues come last
+    with progress(notices.console, f"lora.init={init}", "layers") as advance:
+        for done, (key, one) in enumerate(adapters.items()):
+            advance(done, len(adapters))
+            settings = _settings(one, cycles, found.get(key[1]))
+            starts[key] = start = _start(network, key[1], settings, init, found, known)
+            if isinstance(one, RestartedLora) and start is not None:
+                starts[key] = one.plan(start.A.flip(0))  # those of the largest eigenvalues come last
     for name in active_names(network):
         own = {site: start for (of, site), start in starts.items() if of == name and start is not None}
         set_starts(network, own, name)

@@ -9,7 +9,10 @@ from typing import Any
 
 from rich.console import RenderableType
 
+from visionlora.adapters import active_adapters
 from visionlora.adapters.families import FAMILIES
+from visionlora.adapters.families.boft import Boft
+from visionlora.adapters.families.oft import Oft
 from visionlora.adapters.init import AUTO as AUTO_INIT
 from visionlora.data import ImageFolder
 from visionlora.data.class_findings import unequal
@@ -30,6 +33,8 @@ _DISTILLED = (
 """Options of ``retention`` about the distillation; the others are about measuring and choosing."""
 _CHOSEN = ("root", "budget", "least_learned", "strengths")
 _STARTS_OF_STD = (AUTO_INIT, "default", "gaussian", "orthogonal")
+_LARGE_BLOCK = 1024
+"""Rotations of so many numbers take seconds a step."""
 _HALFWAY = "halfway to the start"
 
 
@@ -115,6 +120,13 @@ def _announce_places(config: RunConfig, adapted: AdaptedNetwork, notices: Notice
         alone = "no layer: the new blocks alone are trained"
         where = alone if config.model.expand else f"{adapted.places} layers"
         notices.say(f"adapters are on {where} (lora.targets=auto)")
+    rotations = [one for one in active_adapters(adapted.network) if isinstance(one, (Oft, Boft))]
+    block = max((one.block for one in rotations), default=0)
+    if block >= _LARGE_BLOCK:
+        notices.warn(
+            f"{in_words(config.lora.families)} turns blocks of up to {block:,} numbers, and each step solves "
+            "as many equations: a smaller lora.rank, or more blocks (lora.options), takes less time"
+        )
 
 
 def _announce_new_head(config: RunConfig, halfway: bool, notices: Notices) -> None:

@@ -26,6 +26,7 @@ from visionlora.adapters import (
     save_adapter,
     scale,
 )
+from visionlora.adapters.io.peft_export import save_peft
 
 CONFIG, TENSORS = "adapter_config.json", "adapter_model.safetensors"
 
@@ -358,6 +359,14 @@ def test_peft_refuses_our_grouped_adapters(tmp_path):
     save_adapter(attach(odd_network(groups=2), LoraConfig(rank=2)), tmp_path)
     with pytest.raises(RuntimeError, match="size mismatch"):
         peft.PeftModel.from_pretrained(odd_network(groups=2), tmp_path)
+
+
+@pytest.mark.parametrize(("family", "compress"), [("full", True), ("bias", False)])
+def test_what_peft_has_no_form_for_is_compressed_where_that_helps(family, compress, tmp_path):
+    network = attach(nn.Sequential(nn.Conv2d(3, 4, 3)), LoraConfig(rank=2, family=family))
+    with pytest.raises(LoraError, match="no form for any") as refused:
+        save_peft(network, tmp_path / "a")
+    assert ("combine rank=N" in str(refused.value)) == compress
 
 
 @pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="file names are text there")

@@ -46,7 +46,7 @@ class Boft(Adapter):
         super().__init__(shape, settings, dtype, generator)
         out = shape[0]
         turned = out if self.option("side") == "output" else torch.Size(shape[1:]).numel()
-        size = block_size(turned, settings.rank)
+        self.block = size = block_size(turned, settings.rank)
         factors = most_factors(turned, size, self.option("factors"))
         self.boft_R = nn.Parameter(torch.zeros(factors, turned // size, size, size, dtype=dtype))
         self.boft_s = nn.Parameter(torch.ones((out, 1) if len(shape) == 2 else (1, out), dtype=dtype))

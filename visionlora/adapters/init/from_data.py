@@ -7,7 +7,7 @@ kernel sees is one row, and each group of a grouped convolution has rows of its 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import torch
@@ -84,18 +84,30 @@ def corda(
         damping: C gets that share of its mean diagonal, as long as it can't be inverted (the paper's).
     """
     matrix, wide = base.flatten(1).double(), inputs.double()
-    covariance = wide.t() @ wide / len(wide)
-    identity = torch.eye(len(covariance), dtype=torch.float64, device=covariance.device)
-    mean = covariance.diagonal().mean().clamp_min(torch.finfo(torch.float64).tiny)
-    while not _invertible(covariance, identity):
-        covariance = covariance + damping * mean * identity
-        damping *= 2
-    U, S, Vh = torch.linalg.svd(matrix @ covariance, full_matrices=False)
+    weighed, solve = _covariance(matrix, wide, damping)
+    U, S, Vh = torch.linalg.svd(weighed, full_matrices=False)
     found = min(settings.rank, len(S))
     chosen = slice(len(S) - found, None) if mode == "keep" else slice(0, found)
     root = (S[chosen] / scaling_of(settings)).sqrt()
-    A = root[:, None] * torch.linalg.solve(covariance, Vh[chosen], left=False)
+    A = root[:, None] * solve(Vh[chosen])
     return _padded(A, U[:, chosen] * root, base, settings.rank)
+
+
+def _covariance(matrix: Tensor, wide: Tensor, damping: float) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """The matrix times the damped covariance C of these inputs, and what multiplies rows with C's inverse."""
+    rows, columns = wide.shape
+    mean = float(wide.square().mean()) or 1.0  # of C's diagonal; inputs that are all zero weigh all alike
+    if rows < columns:  # C = V diag(d) V^T has no inverse: damped once, it is d + e on V and e elsewhere
+        singular, Vh = _right_vectors(wide)
+        d, e = singular.square() / rows, damping * mean
+        weighed = matrix @ Vh.t() * d @ Vh + e * matrix
+        return weighed, lambda given: given @ Vh.t() * (1 / (d + e) - 1 / e) @ Vh + given / e
+    covariance = wide.t() @ wide / rows
+    identity = torch.eye(columns, dtype=torch.float64, device=covariance.device)
+    while not _invertible(covariance, identity):
+        covariance = covariance + damping * mean * identity
+        damping *= 2
+    return matrix @ covariance, lambda given: torch.linalg.solve(covariance, given, left=False)
 
 
 def lora_null(base: Tensor, settings: AdapterSettings, inputs: Tensor) -> Start:
@@ -103,19 +115,28 @@ def lora_null(base: Tensor, settings: AdapterSettings, inputs: Tensor) -> Start:
     (Tang et al. 2025, https://arxiv.org/abs/2503.02659, section 4).
 
     Those are the r right singular vectors with the smallest singular values; B A = W N N^T with N of these
-    columns. What A reads then says next to nothing about the inputs, so training changes what the network
-    computes for them little.
+    columns. What A reads then says next to nothing about the inputs, so training changes little for them.
 
     Args:
         base, settings, inputs: as `eva` has them.
     """
     matrix, wide = base.flatten(1).double(), inputs.double()
-    # The eigenvectors of the covariance are all there, also for fewer rows than columns; in ascending order.
-    null = torch.linalg.eigh(wide.t() @ wide).eigenvectors[:, : settings.rank]
-    U, S, Vh = torch.linalg.svd(matrix @ null @ null.t(), full_matrices=False)
-    found = min(settings.rank, len(S))
-    root = (S[:found] / scaling_of(settings)).sqrt()
-    return _padded(root[:, None] * Vh[:found], U[:, :found] * root, base, settings.rank)
+    null = _least_directions(wide, settings.rank)
+    U, S, Vh = torch.linalg.svd(matrix @ null, full_matrices=False)
+    root = (S / scaling_of(settings)).sqrt()
+    return _padded(root[:, None] * (Vh @ null.t()), U * root, base, settings.rank)
+
+
+def _least_directions(wide: Tensor, rank: int) -> Tensor:
+    """The right singular vectors with the smallest singular values, (columns, rank): random ones of those
+    that the rows lack, where they are enough."""
+    if len(wide) + rank > wide.shape[1]:
+        return torch.linalg.eigh(wide.t() @ wide).eigenvectors[:, :rank]  # in ascending order
+    spanned = torch.linalg.qr(wide.t()).Q
+    found = torch.randn(wide.shape[1], rank, generator=torch.Generator().manual_seed(0)).to(wide)
+    for _ in range(2):  # twice, to be orthogonal to rounding
+        found = torch.linalg.qr(found - spanned @ (spanned.t() @ found)).Q
+    return found
 
 
 def contrastive(

@@ -24,7 +24,8 @@ from visionlora.adapters.io.fingerprint import fingerprint as base_fingerprint
 from visionlora.adapters.io.peft_config import config_to_peft
 from visionlora.adapters.io.tensor_file import PREFIX, write
 from visionlora.adapters.layers import AdaptedLayer
-from visionlora.adapters.network import require_adapters, unwrapped
+from visionlora.adapters.module_adapter import ModuleAdapter
+from visionlora.adapters.network import active_adapters, require_adapters, unwrapped
 from visionlora.adapters.norms import AdaptedNorm
 from visionlora.adapters.whole import replaced_by_module
 from visionlora.text import listed
@@ -66,9 +67,10 @@ def save_peft(
     native = _native(model, layers)
     merged, biases = _other_changes(layers, native)
     if not native:
+        weights = any(not isinstance(one, ModuleAdapter) for one in active_adapters(model))
+        compress = ", or compress it with visionlora combine rank=N" if weights else ""
         raise LoraError(
-            "PEFT has no form for any of the layers' changes, and needs one: merge the adapter, or "
-            "compress it with visionlora combine rank=N."
+            f"PEFT has no form for any of the layers' changes, and needs one: merge the adapter{compress}."
         )
     whole = _modules(model, merged)
     kept, lone = replaced_by_module(model, modules_to_save)
