@@ -28,6 +28,7 @@ from tests.data import (
     corpus_tables,
     corpus_tools,
     corpus_trainers,
+    corpus_tried,
 )
 from tests.data.corpus import Case
 
@@ -71,6 +72,7 @@ def cases() -> Iterator[Case]:
     yield from corpus_splits.unused_lists()
     yield from corpus_splits.names()
     yield from corpus_reported.reported()
+    yield from corpus_tried.tried()
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ def labelling_tools() -> Iterator[Case]:
     yield case("HAM10000", "lesion_id,image_id,dx,dx_type,age,localization\nHAM_1,ISIC_1,bkl,histo,80.0,scalp\nHAM_2,ISIC_2,mel,histo,80.0,scalp\n",
                "part_1/ISIC_1.jpg", "part_2/ISIC_2.jpg", counts={"bkl": (1, 0, 0), "mel": (1, 0, 0)})  # fmt: skip
     yield case("Kaggle's Image and Id", "Image,Id\na.png,w_1\nb.png,new_whale\n", counts={"w_1": (1, 0, 0), "new_whale": (1, 0, 0)}, notes=("column Id is taken for the label",))  # fmt: skip
-    yield case("fast.ai's labels.csv", "name,label\ntrain/3/7.png,3\nvalid/7/8.png,7\n", "train/3/7.png", "valid/7/8.png", counts={"3": (1, 0, 0), "7": (1, 0, 0)})  # fmt: skip
+    yield case("fast.ai's labels.csv", "name,label\ntrain/3/7.png,3\ntrain/7/5.png,7\nvalid/7/8.png,7\n", "train/3/7.png", "train/7/5.png", "valid/7/8.png", counts={"3": (1, 0, 0), "7": (1, 1, 0)}, split="given", notes=("the folders train and valid",))  # fmt: skip
     yield case("iNaturalist's observations", "id,image_url,scientific_name,common_name\n1,https://x.org/1.jpg,Felis catus,cat\n", error="addresses are not downloaded")  # fmt: skip
     for column in ("train", "Train", "val", "test"):
         chosen = {"train": ("1", "0"), "val": ("0", "1"), "test": ("0", "1")}[column.casefold()]
@@ -91,7 +91,6 @@ def instruments() -> Iterator[Case]:
         yield Case(f"scans in .{suffix} alone", files(f"cat/0.{suffix}", f"dog/1.{suffix}"), error=f"(2 .{suffix}); 2 .{suffix} files are scans; export them as PNG or TIFF")  # fmt: skip
     yield Case("scans beside images", both(many("treated/{}.tif", "control/{}.tif"), files("treated/a.nd2")), counts={"treated": ONE, "control": ONE}, notes=("1 .nd2 file is one of scans",))  # fmt: skip
     yield Case("arrays alone", files("cat/0.npy", "dog/1.npy"), error="2 .npy files are arrays; save each image as PNG")  # fmt: skip
-    yield Case("Teachable Machine's export", zipped("x.zip", **{"Class 1-samples.zip": b"PK", "Class 2-samples.zip": b"PK"}), root="x.zip", error="unpack each into a folder of its name")  # fmt: skip
     yield Case("Google Takeout in German", both(many("Takeout/Google Fotos/Katzen/{}.jpg", "Takeout/Google Fotos/Hunde/{}.jpg"), files("Takeout/Google Fotos/Katzen/Metadaten.json", "Takeout/archive_browser.html")),
                counts={"Katzen": ONE, "Hunde": ONE}, notes=("Takeout/Google Fotos is the only folder",))  # fmt: skip
 

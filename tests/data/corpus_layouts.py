@@ -47,7 +47,7 @@ def layouts() -> Iterator[Case]:
         "splits of images without a name", many("train/{}.png", "val/{}.png"), error="data.class_name="
     )
     yield Case("images deep below classes", many("cat/a/b/{}.png", "dog/{}.png"), counts=TWO)
-    yield Case("images beside class folders", both(many(*CLASSES), files("x.png")), error="x.png lies beside")
+    yield Case("images beside class folders", both(many(*CLASSES), many("{}.png")), error="0.png lies beside")
     yield Case("a class folder beside train", both(many(*below("train")), many("cow/{}.png")),
                error="cow lies beside train")  # fmt: skip
     yield Case(

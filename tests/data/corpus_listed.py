@@ -46,7 +46,7 @@ def answers() -> Iterator[Case]:
 def which_label() -> Iterator[Case]:
     yield case("what was predicted and what is true", "path,predicted_class,true_class\ni/a.png,dog,cat\ni/b.png,dog,dog\n", counts=EACH)  # fmt: skip
     yield case("a prediction and a label", "path,pred,prob,label\ni/a.png,dog,0.7,cat\ni/b.png,dog,0.9,dog\n", counts=EACH)  # fmt: skip
-    yield case("coarse and fine labels", "path,coarse_label,fine_label\ni/a.png,pet,cat\ni/b.png,pet,dog\n", notes=("column fine_label may be the label, too; coarse_label is taken",))  # fmt: skip
+    yield case("coarse and fine labels", "path,coarse_label,fine_label\ni/a.png,pet,cat\ni/b.png,wild,fox\n", notes=("column fine_label may be the label, too; coarse_label is taken",))  # fmt: skip
     yield case("a shop's categories", "id,gender,masterCategory,subCategory,articleType,name\n1,Men,Apparel,Topwear,Shirts,A, B\n2,Men,Shoes,Sport,Boots,C\n", "images/1.jpg", "images/2.jpg", notes=("column subCategory may be the label, too; masterCategory is taken",))  # fmt: skip
     yield case("a caption for each image", "path,caption\n" + "".join(f"i/{n}.png,image of thing {n}\n" for n in range(20)), *(f"i/{n}.png" for n in range(20)), notes=("20 images have 20 labels; is column caption the label?",))  # fmt: skip
     yield case("ImageNet's solution", "ImageId,PredictionString\n" + "".join(f"v_{n},n0399537{n % 2} {n} 1 499 272\n" for n in range(20)), *(f"val/v_{n}.JPEG" for n in range(20)), notes=("20 images have 20 labels",))  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from pathlib import Path
@@ -136,6 +137,27 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     before = fingerprints([path], tmp_path / "cache")[path]
     Image.new("RGB", (50, 40), "red").save(path)
     assert fingerprints([path], tmp_path / "cache")[path].width == 50 != before.width
+
+
+def test_a_file_of_the_same_size_and_date_is_read_again(tmp_path: Path) -> None:
+    """Archives that give all files one date hold uncompressed images of one size."""
+    path = tmp_path / "a.bmp"
+    seen = []
+    for colour in ("red", "blue"):
+        Image.new("RGB", (40, 40), colour).save(path)
+        os.utime(path, (0, 0))
+        seen.append(fingerprints([path], tmp_path / "cache")[path])
+    assert seen[0].digest != seen[1].digest
+
+
+@pytest.mark.parametrize("seconds", [-(10**9), 0, 4 * 10**9, 10**10])
+def test_a_file_of_any_date_is_kept(seconds: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.png"
+    Image.new("RGB", (40, 40), "red").save(path)
+    os.utime(path, (seconds, seconds))
+    first = fingerprints([path], tmp_path / "cache")
+    monkeypatch.setattr(index, "fingerprinted", None)
+    assert fingerprints([path], tmp_path / "cache") == first
 
 
 @pytest.mark.parametrize("fault", ["damaged", "a file where the folder should be", "locked", "read-only"])

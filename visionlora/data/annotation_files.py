@@ -131,6 +131,19 @@ def _vott(value: Any) -> tuple[Named, bool]:
     }, True
 
 
+def _fifty_one(value: Any) -> tuple[Named, bool]:
+    """Its paths have no suffix; a label is a number of ``classes``, a name, or an object of that."""
+    names = value["classes"] or []
+    found: Named = {}
+    boxes = False
+    for path, said in value["labels"].items():
+        marks = said if isinstance(said, list) else [] if said is None else [said]
+        plain = [one["label"] if isinstance(one, dict) else one for one in marks]
+        found[path] = list(_texts(names[one] if isinstance(one, int) else one for one in plain))
+        boxes = boxes or any("bounding_box" in one for one in marks if isinstance(one, dict))
+    return found, boxes
+
+
 def _texts(labels: Iterable[object]) -> Iterator[str]:
     for label in labels:
         if not isinstance(label, str):
@@ -140,5 +153,5 @@ def _texts(labels: Iterable[object]) -> Iterator[str]:
 
 _READERS = {
     "COCO's": _coco, "Datumaro's": _datumaro, "Label Studio's": _label_studio, "Create ML's": _create_ml,
-    "VoTT's": _vott,
+    "VoTT's": _vott, "FiftyOne's": _fifty_one,
 }  # fmt: skip

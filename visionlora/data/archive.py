@@ -38,6 +38,8 @@ _DEEPEST = 3
 """Archives in archives in an archive."""
 _DOWNLOAD = re.compile(r"(.+?)(?:[-_.]\d{3}| part \d+ of \d+| ?\(\d+\))", re.IGNORECASE)
 """What Google, Apple and browsers call the parts of one download."""
+_SAMPLES = re.compile(r"(.+)-samples(?: ?\(\d+\))?")
+"""What Teachable Machine calls the images of a class."""
 _NOTE, _HERE = "note.txt", "\0"
 """The file beside an unpacked folder that says what was unpacked, and what stands in it for the folder."""
 _NO_IMAGES = f"holds no images; they end in {', '.join(sorted(SUFFIXES))}"
@@ -195,8 +197,16 @@ def _unpack_each(files: Sequence[Path], top: Path, folder: Path, room: Room) -> 
     bare: list[Path] = []
     for parent, archives in beside.items():
         stems = [stem_of(path) for path in archives]
+        classes = {match[1] for stem in stems if (match := _SAMPLES.fullmatch(stem))}
+        of_classes = len(classes) == len(stems) > 1
+        if of_classes:
+            stems = [_SAMPLES.sub(r"\1", stem) for stem in stems]
         parts = {match[1] if (match := _DOWNLOAD.fullmatch(stem)) else stem for stem in stems}
-        if len(parts) > 1 and len({re.sub(r"\d+", "0", stem) for stem in stems}) < len(stems):
+        if (
+            len(parts) > 1
+            and not of_classes
+            and len({re.sub(r"\d+", "0", stem) for stem in stems}) < len(stems)
+        ):
             raise VisionLoraError(
                 f"{archives[0].parent} holds archives whose names differ in numbers alone "
                 f"({listed([path.name for path in archives], _SHOWN)}); unpack each into a folder of its "

@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.utils.data import get_worker_info
 from torchvision.transforms.v2.functional import pil_to_tensor
 
-from visionlora.data.fingerprint import stamp
 from visionlora.data.images import BadImage, open_image
 from visionlora.data.resizing import reduce
 
@@ -90,11 +89,20 @@ class ImageCache:
         Raises:
             BadImage: the file cannot be used, or has changed since it was first read.
         """
-        now = hash(stamp(path))
+        now = _written(path)
         if self._stamps.setdefault(path, now) != now and path.exists():
             raise BadImage(path, "it has changed since it was first read")
         image = open_image(path, shorter_side=self.shorter_side)
         return pil_to_tensor(reduce(image, self.shorter_side, self.interpolation))
+
+
+def _written(path: Path) -> int:
+    """A hash of a file's size and date, which stay where a backup makes a link to it; 0: there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return 0
+    return hash((status.st_size, status.st_mtime_ns))
 
 
 def training_side(resize: int, crop: int, smallest_scale: float) -> int:

@@ -44,6 +44,11 @@ def is_number(text: str) -> bool:
     return re.fullmatch(r"-?\d+(\.0*)?", text) is not None
 
 
+def is_fold(text: str) -> bool:
+    """Whether a cell is the number of a fold: ``3``, ``fold_3``."""
+    return re.fullmatch(r"([a-z]*[\W_]*)\d+(\.0*)?", text.casefold()) is not None and cell_split(text) is None
+
+
 def is_pixel(name: str) -> bool:
     """Whether a column is called like one pixel, or all of an image: ``pixel7``, ``1x1``, ``pixels``."""
     return re.fullmatch(r"pixels?[\W_]*\d*|\d+x\d+", name.strip("\"' ").casefold()) is not None

@@ -149,7 +149,7 @@ def _is_unnamed(name: str) -> bool:
     """Whether a name says how images came here rather than what they show."""
     words = set(re.findall(r"[^\W\d_]+", name.casefold()))
     album = words <= _ALBUM and (len(words) > 1 or not words <= _NOT_ALONE)
-    return album or _UNNAMED.fullmatch(name) is not None
+    return album or _UNNAMED.fullmatch(name.strip("_")) is not None
 
 
 def _below(classes: Mapping[Path, Sequence[Path]]) -> list[str]:

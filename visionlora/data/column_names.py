@@ -14,7 +14,7 @@ LABEL_COLUMNS = (
     "label", "labels", "class", "classes", "class_name", "classname", "category", "category_name",
     "label_name", "species", "breed", "common_name", "scientific_name", "variety", "genus", "type", "kind",
     "choice", "display_name", "diagnosis", "dx", "disease", "taxon", "animal", "plant", "object", "klasse",
-    "clase", "classe", "etiqueta", "tag", "tags", "target", "annotation", "ground_truth", "gt", "y",
+    "clase", "classe", "etiqueta", "ground_truth", "gt", "tag", "tags", "target", "annotation", "y",
     "class_id", "label_id", "category_id", "tag_name",
 )  # fmt: skip
 WEAK = "name"

@@ -23,7 +23,7 @@ from visionlora.data.files_by_name import FilesByName
 from visionlora.data.formats import is_image_name
 from visionlora.data.rows import Rows
 from visionlora.data.several_labels import SeveralLabels
-from visionlora.data.split_names import split_name
+from visionlora.data.split_names import cell_split
 from visionlora.data.yes_no import YES
 from visionlora.errors import VisionLoraError
 from visionlora.text import listed
@@ -32,6 +32,8 @@ _NO_LABELS = (
     "{} lists paths and no labels; add a column label, or data.class_name=NAME; where the folders of the "
     "files are the classes, give the folder that holds them: data.root=FOLDER"
 )
+_CERTAIN_NAMES = ("label", "labels", "class", "classes")
+"""Of a column that is the label even if all images have one."""
 _CERTAIN = 8
 """Rows from which on a column of 0, 1, 2, ... counts them: no image of another has its class."""
 
@@ -133,7 +135,7 @@ def _headless(path: Path, rows: Rows, where: int, class_name: str | None) -> Col
     rows (MXNet's lists, CUB), or boxes (Tiny ImageNet)."""
     body = [row for _, row in rows.numbered]
     rest = [place for place in range(len(body[0])) if place != where]
-    splits = [share(body, place, lambda text: split_name(text) is not None) for place in rest]
+    splits = [share(body, place, lambda text: cell_split(text) is not None) for place in rest]
     split = next((place for place, part in zip(rest, splits, strict=True) if part > 0.5), None)
     if split is not None and len(rest) == 1:  # a class may be called test
         split = None
@@ -198,7 +200,8 @@ def _with_label(
         if unused:
             notes.append(f"not 0 and 1, so no labels: {listed(unused, most=5)}")
     elif label is None and len(hot := _one_hot_columns(body, rest)) > 1:
-        classes = {first[place]: place for place in hot}
+        classes, said = _of_dummies({first[place]: place for place in hot})
+        notes += said
     elif label is None and class_name is None and len(rest) == 1:
         label = rest[0]
         notes.append(f"column {first[label]} is taken for the label")
@@ -232,7 +235,7 @@ def _split_column(
     """The column of splits, by its name or by what is in it; and what to say about it."""
     split = next((names.index(name) for name in map(key_of, SPLIT_COLUMNS) if name in names), None)
     notes = []
-    if split is not None and share(body, split, str.isdigit) == 1:
+    if split is not None and share(body, split, cells.is_fold) == 1:
         notes.append(f"column {first[split]} has numbers, not train, val or test: not used")
         split = None
     others = [place for place in range(len(names)) if place not in (where, label)]
@@ -256,6 +259,16 @@ def _rivals(
     return [f"column {rivals[0]} {what}"] if rivals and names[label].endswith(LABEL_ENDINGS) else []
 
 
+def _of_dummies(classes: dict[str, int]) -> tuple[dict[str, int], list[str]]:
+    """The columns by the names of their classes, which pandas' get_dummies writes as ``label_cat``."""
+    heads = {name.partition("_")[0] for name in classes}
+    head = heads.pop()
+    if heads or key_of(head) not in map(key_of, LABEL_COLUMNS) or f"{head}_" in classes or head in classes:
+        return classes, []
+    note = f"what columns are called behind {head}_ is taken for the name of a class"
+    return {name.partition("_")[2]: place for name, place in classes.items()}, [note]
+
+
 def _one_hot_columns(body: Body, rest: Sequence[int]) -> list[int]:
     """The columns of 0 and 1: all there are, or those of which each row has one 1."""
     hot = [place for place in rest if share(body, place, is_switch) == 1]
@@ -273,8 +286,10 @@ def _label_column(
     known += [place for place, name in enumerate(names) if name == WEAK]
     free = [place for place in known if place not in taken]
 
-    def doubt(place: int) -> tuple[bool, bool]:
-        return "pred" in names[place], share(body, place, is_number) == 1
+    def doubt(place: int) -> tuple[bool, bool, bool]:
+        # A category of all images, or tags that nobody has set, beside the species.
+        same = names[place] not in _CERTAIN_NAMES and len(set(values_of(body, place))) < 2
+        return "pred" in names[place], same, share(body, place, is_number) == 1
 
     best = min(free, key=doubt, default=None)
     if best is None:

@@ -25,6 +25,8 @@ _ASIDE = frozenset(
         "split", "splits", "csv", "csvs", "table", "tables", "imagelist", "imagelists", "imagesets", "devkit",
     )
 )  # fmt: skip
+_BEHIND = re.compile(r"(\D*)(\d{1,18})", re.ASCII)
+"""A number behind a word: ``img_0012``."""
 _WHOLE = re.compile(r"(\d{1,18})(?:\.0)?", re.ASCII)
 """A number as a file or a spreadsheet has it: ``0012``, ``12.0``."""
 _ABOVE = 4
@@ -116,6 +118,7 @@ class FilesByName:
                 self._files[name].append(file)
             if number := _WHOLE.fullmatch(stem):
                 self._numbered[int(number[1])].append(file)
+        self._behind_word = {} if self._numbered else _behind_one_word(images)
 
     def has(self, name: str) -> bool:
         """Whether some file has the name of this path, with or without a suffix."""
@@ -135,7 +138,10 @@ class FilesByName:
             if found := self._files.get(folded_name(known)):
                 return found
         number = _WHOLE.fullmatch(stem)
-        return self._numbered.get(int(number[1]), []) if number else []
+        if not number:
+            return []
+        behind = self._behind_word.get(int(number[1]))
+        return [behind] if behind else self._numbered.get(int(number[1]), [])
 
     def like(self, path: Path, split: str) -> Sequence[Path]:
         """The files with the name of ``path``: of several, those that share the most folders with it, and of
@@ -175,6 +181,9 @@ class FilesByName:
             VisionLoraError: as of :meth:`only`, or too many are missing.
         """
         gone = {image for image, split in missing if not self.like(image, split)}
+        if gone and self._behind_word:  # then the numbers count something else
+            self._behind_word = {}
+            gone = {image for image, split in missing if not self.like(image, split)}
         if len(gone) > _MOST_GONE * len(known):
             gone = set()
         moved: dict[Path, Path] = {}
@@ -192,6 +201,9 @@ class FilesByName:
             where, *others = {path.parent.as_posix() for path in moved.values()}
             where = f"folders below {self._table.parent}" if others else where
             notes.append(f"{counted(len(moved), 'file was', 'files were')} found by name in {where}")
+            wanted, file = min(moved.items())
+            if self._behind_word and file in self._behind_word.values():
+                notes[-1] += f"; {wanted.name} is taken for {file.name}"
         return moved, notes
 
     def only(
@@ -210,6 +222,8 @@ class FilesByName:
         several = f"; {len(same)} files below it have that name: write their folder too" if same[1:] else ""
         if len(same) == 1:
             several = f"; {same[0].name} has that name, and is listed already"
+        if os.path.isdir(image):  # noqa: PTH112
+            several = "; it is a folder: list each image, or give the folder of class folders"
         if hint := self.hint(image):
             several = f"; {hint}"
         if not several and self._packed:
@@ -222,6 +236,19 @@ class FilesByName:
             f"{self._table} lists files that do not exist: {shown}{more}; paths are relative to "
             f"{self._table.parent}{several}"
         )
+
+
+def _behind_one_word(images: Sequence[Path]) -> dict[int, Path]:
+    """number -> the image that is called by it, where all names are one word with a number behind it."""
+    found: dict[int, Path] = {}
+    words = set()
+    for image in images:
+        match = _BEHIND.fullmatch(image.stem)
+        if match is None or int(match[2]) in found:
+            return {}
+        words.add(match[1])
+        found[int(match[2])] = image
+    return found if len(words) == 1 else {}
 
 
 def shared_folders(one: Sequence[str], other: Sequence[str]) -> int:

@@ -200,7 +200,7 @@ _DCT = _cosines()
 
 
 def stamp(path: Path) -> tuple[int, int] | None:
-    """(size, time of change in ns) of a file; None where there is none."""
+    """(size, a number that changes whenever the file does) of a file; None where there is none."""
     try:
         return _stamp(os.stat(path))  # noqa: PTH116
     except OSError:
@@ -208,4 +208,6 @@ def stamp(path: Path) -> tuple[int, int] | None:
 
 
 def _stamp(status: os.stat_result) -> tuple[int, int]:
-    return status.st_size, status.st_mtime_ns
+    # An archive or a copy may give another file the date of this one, and uncompressed images all have one
+    # size; the system's own time tells. SQLite takes 63 bits, and some cameras live in 2300.
+    return status.st_size, (status.st_mtime_ns + status.st_ctime_ns) % 2**63

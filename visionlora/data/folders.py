@@ -149,7 +149,8 @@ def _found_in(
     found, split_notes = split_by_lists(found, layout.lists)
     others = {*layout.beside, *skipped, *above(root)} - {*layout.tables.values()}
     found, names_notes = with_names(found, sorted(others))
-    notes += [*_counted(found, by), *layout.notes, *split_notes, *skipped_notes(skipped), *names_notes]
+    layout_notes = (note for note in layout.notes if note not in notes)
+    notes += [*_counted(found, by), *layout_notes, *split_notes, *skipped_notes(skipped), *names_notes]
     notes += [*describe_twice(_classes(found)), *describe_splits_beside(root)]
     return FoundImages(root, found, tuple(skipped), layout.name, tuple(notes), tuple(problems))
 

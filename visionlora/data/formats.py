@@ -84,6 +84,7 @@ _MAGIC = (
     (b"Salted__", "an encrypted file"),
     (b"-----BEGIN PGP", "an encrypted file"),
     (b"age-encryption", "an encrypted file"),
+    (b"book\x00\x00\x00\x00mark", "an alias of macOS (copy what it leads to)"),
     (b"%PDF", "a PDF document"),
     (b"%!PS", "a PostScript file"),
     (b"8BPS", "a Photoshop file"),

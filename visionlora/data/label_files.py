@@ -84,7 +84,7 @@ def describe_beside(table: Path) -> list[str]:
         return []
     others = [path for path in entries(table.parent).others if path != table]
     lists = [path for path in others if is_list(path) and split_name(path.stem) != "train"]
-    labelled = [path for path in lists if path.suffix == table.suffix and _has_labels(path)]
+    labelled = [path for path in lists if path.suffix == table.suffix and has_labels(path)]
     names = " and ".join(path.name for path in labelled)
     advice = f"data.root={table.parent} reads all of them, if together they list the images there"
     return [
@@ -109,7 +109,7 @@ def table_near(folder: Path, root: Path) -> Path | None:
     """The table that most likely lists the labels, and not test images or an example of a submission."""
 
     def promise(path: Path) -> tuple[bool, bool]:
-        return _has_labels(path), split_name(path.stem) == "train"
+        return has_labels(path), split_name(path.stem) == "train"
 
     for here in up_to(folder, root):
         stems = {path.stem for path in entries(folder).images}
@@ -132,7 +132,7 @@ def tables_up_to(folder: Path, root: Path) -> list[Path]:
         found += [
             path for path in files
             if path.suffix.casefold() in _LISTS_OF_LABELS and not _OF_NETWORKS.search(path.stem.casefold())
-            and path.is_file() and path.stat().st_size <= _MOST_BYTES and _has_labels(path)
+            and path.is_file() and path.stat().st_size <= _MOST_BYTES and has_labels(path)
         ]  # fmt: skip
         if folder == root or not folder.is_relative_to(root):
             return found
@@ -147,7 +147,7 @@ def unread_table(folder: Path, root: Path) -> Path | None:
 
 def labels_below(folder: Path) -> Path | None:
     """A table in a folder without images; they may be elsewhere."""
-    return next((path for path in _files_of(folder) if _may_be_table(path) and _has_labels(path)), None)
+    return next((path for path in _files_of(folder) if _may_be_table(path) and has_labels(path)), None)
 
 
 def _files_of(folder: Path) -> list[Path]:
@@ -164,7 +164,7 @@ def _files_of(folder: Path) -> list[Path]:
 def _may_be_table(path: Path) -> bool:
     suffix = path.suffix.casefold()
     if suffix in (".json", ".txt") and not (is_list(path) and suffix == ".txt"):
-        return path.is_file() and path.stat().st_size <= _MOST_BYTES and _has_labels(path)
+        return path.is_file() and path.stat().st_size <= _MOST_BYTES and has_labels(path)
     return suffix in _TABLES or suffix == ".txt"
 
 
@@ -185,7 +185,7 @@ def describe_tables(files: Iterable[Path]) -> list[str]:
         files: what lies beside them.
     """
     some = [path for path in files if path.suffix.casefold() in (*_TABLES, ".txt")]
-    tables = [path for path in some if _speaks_of_images(path) and _may_be_table(path) and _has_labels(path)]
+    tables = [path for path in some if _speaks_of_images(path) and _may_be_table(path) and has_labels(path)]
     tables.sort(key=lambda path: split_name(path.stem) != "train")
     return [f"{path.name} lists labels and is not read; data.root={path} reads it" for path in tables[:1]]
 
@@ -228,7 +228,8 @@ def boxes_near(folder: Path, root: Path) -> Path | None:
     return None
 
 
-def _has_labels(path: Path) -> bool:
+def has_labels(path: Path) -> bool:
+    """Whether a file is a table with a column of labels."""
     try:
         return labels_in(path)
     except VisionLoraError:  # it may be no table at all

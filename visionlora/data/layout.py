@@ -16,7 +16,7 @@ from visionlora.data.split_names import SPLITS, are_parts, is_evaluation, is_unl
 from visionlora.data.table import labels_in
 from visionlora.data.tables_beside import tables_beside
 from visionlora.data.walk import Entries, entries, has_files, has_images, walk
-from visionlora.data.wrappers import WRAPPERS, inside_of, is_wrapper, table_in, wrapped
+from visionlora.data.wrappers import WRAPPERS, inside_of, is_wrapper, table_in, without_strays, wrapped
 from visionlora.errors import VisionLoraError
 
 CONTRAST = "contrast"
@@ -55,12 +55,13 @@ def recognise(root: Path, class_name: str | None = None, several: bool = False) 
         VisionLoraError: folders that contradict each other, or no images.
     """
     notes: list[str] = []
+    strays: list[str] = []
     lists: list[Path] = []
     beside: list[Path] = []
     here = root
 
     def decided(layout: Layout) -> Layout:
-        said = (*notes, *describe_lists(lists, layout.tables.values()), *layout.notes)
+        said = (*notes, *strays, *describe_lists(lists, layout.tables.values()), *layout.notes)
         return replace(layout, beside=tuple(beside), notes=said)
 
     for _ in range(WRAPPERS):
@@ -69,11 +70,11 @@ def recognise(root: Path, class_name: str | None = None, several: bool = False) 
         beside += found.others
         if here != root:
             notes[:] = [f"{here.relative_to(root).as_posix()} is the only folder with images: entered"]
-        layout = (
-            _table(found, several)
-            or _splits(root, here, found, class_name, several)
-            or _inner_splits(found, class_name)
-        )
+        layout = _table(found, several)
+        if layout is None and class_name is None:
+            found, said = without_strays(here, found)
+            strays += said
+        layout = layout or _splits(root, here, found, class_name, several) or _inner_splits(found, class_name)
         if layout is not None:
             return decided(layout)
         inside = wrapped(found)
@@ -90,7 +91,7 @@ def recognise(root: Path, class_name: str | None = None, several: bool = False) 
             return decided(layout)
     name = "images of one class" if found.images and not found.folders else "class folders"
     tables = [path for path in beside if path not in lists and (found.folders or path.parent != here)]
-    notes += describe_tables(tables)
+    notes += [*strays, *describe_tables(tables)]
     return Layout(name, {"train": here}, lists=tuple(lists), beside=tuple(beside), notes=tuple(notes))
 
 

@@ -8,7 +8,14 @@ from pathlib import Path
 
 from visionlora.data.archive import NAMES, stem_of
 from visionlora.data.arrow import unpacked_by
-from visionlora.data.label_files import boxes_near, labels_below, pixels_in, table_near, unread_table
+from visionlora.data.label_files import (
+    boxes_near,
+    has_labels,
+    labels_below,
+    pixels_in,
+    table_near,
+    unread_table,
+)
 from visionlora.data.not_images import is_part
 from visionlora.data.root import LAYOUTS
 from visionlora.data.split_names import GENERIC, split_name
@@ -75,10 +82,9 @@ def describe_unlabelled(folder: Path, root: Path) -> str:
     generic = set(name.casefold().split()) <= GENERIC or split_name(name) is not None
     what = "data.class_name=NAME" if generic else f"for example data.class_name={name!r}"
     below = "class folders" if generic else "a folder of that name"
-    hint = (
-        f"; or data.root={table}, if that lists their labels" if (table := table_near(folder, root)) else ""
-    )
-    if not hint and (sheet := unread_table(folder, root)):
+    table = table_near(folder, root)
+    hint = f"; or data.root={table}, if that lists their labels" if table else ""
+    if (table is None or not has_labels(table)) and (sheet := unread_table(folder, root)):
         hint = f"; {sheet.name} may list their labels: save it as CSV, and give that as data.root"
     boxes = boxes_near(folder, root)
     if boxes is not None:

@@ -19,6 +19,7 @@ from visionlora.data.masks import refuse_masks, without_masks
 from visionlora.data.spellings import folded, in_one_form
 from visionlora.data.table import Table, read_table
 from visionlora.data.walk import entries, walk
+from visionlora.data.wrappers import without_strays
 from visionlora.errors import VisionLoraError
 
 
@@ -76,10 +77,13 @@ def _labelled(
     """The images of a folder of class folders, or of a folder of images of one class."""
     found = entries(folder)
     skipped += found.others
+    if class_name is None:
+        found, strays = without_strays(folder, found)
+        notes += strays
     if found.images and found.folders:
         raise VisionLoraError(
             f"{folder} mixes layouts: {found.images[0].name} lies beside the folder {found.folders[0].name}; "
-            f"move the images into class folders"
+            f"move the images into class folders, or elsewhere"
         )
     if found.images:
         if class_name is None:

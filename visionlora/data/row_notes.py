@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
 
 from visionlora.data.cells import Body, is_number, values_of
+from visionlora.data.formats import is_image_name
 from visionlora.data.images import ImageFile
 from visionlora.data.yes_no import NO, NO_VALUE, YES
+from visionlora.errors import VisionLoraError
 
 _REFUSED = frozenset(
     (
@@ -28,6 +31,24 @@ _ONE_OF_MANY = frozenset(
 _MOST_LABELS = 0.5
 _FEW = 10
 _ENTITY = re.compile(r"&(#\d+|#x[0-9a-f]+|[a-z]{2,6});", re.IGNORECASE)
+
+
+def refuse_image_names(path: Path, name: str, cells: Sequence[str]) -> None:
+    """Refuse a table whose labels are files.
+
+    Args:
+        path: the table.
+        name: of the column of labels.
+        cells: that column.
+
+    Raises:
+        VisionLoraError: most of them are names of images.
+    """
+    if cells and sum(map(is_image_name, cells)) > len(cells) / 2:
+        raise VisionLoraError(
+            f"{path}: column {name} has names of images where classes are wanted (masks? pairs?); add a "
+            "column label that has the classes"
+        )
 
 
 def refused_rows(names: Sequence[str], body: Body, used: Iterable[int | None], unit: str) -> list[str]:

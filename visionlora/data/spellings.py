@@ -59,8 +59,8 @@ def two_spellings(root: Path, classes: Iterable[str]) -> list[str]:
 
 def folded(name: str) -> str:
     """What two spellings of one class name have in common."""
-    # Marks of zero width (Cf) come with text from web pages and spreadsheets.
-    name = "".join(character for character in name if unicodedata.category(character) != "Cf")
+    # Marks of zero width (Cf) come with text from web pages and spreadsheets, those of variants with emoji.
+    name = "".join(one for one in name if unicodedata.category(one) != "Cf" and one not in "\ufe0e\ufe0f")
     name = name.translate(_TYPOGRAPHIC)
     # Macs store "ä" as two characters (NFD), other systems as one.
     return _GAP.sub(" ", unicodedata.normalize("NFKC", name)).strip().casefold()

@@ -62,13 +62,17 @@ _UNLABELLED = frozenset(
 
 _PARTS = {"part", "parts", "batch", "chunk", "shard", "section", "volume", "vol"}
 _NUMBER = re.compile(r"[\W_]*(\d+|(?<![^\W_])[a-z])$")
-_SHORT = {"tr": "train", "va": "val", "te": "test"}
-"""In a column of splits; folders called so may be anything."""
+_IN_CELLS = {
+    "tr": "train", "va": "val", "te": "test", "unassigned": "train",
+    "publictest": "val", "privatetest": "test",
+}  # fmt: skip
+"""In a column of splits; folders called so may be anything. Vertex AI's unassigned are for whoever trains, of
+FER2013's tests the public one chooses."""
 
 
 def cell_split(text: str) -> str | None:
     """:func:`split_name` of what a cell says."""
-    return _SHORT.get(text.casefold()) or split_name(text)
+    return _IN_CELLS.get(text.casefold()) or split_name(text)
 
 
 def split_name(text: str) -> str | None:

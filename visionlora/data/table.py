@@ -11,8 +11,9 @@ from pathlib import Path
 from visionlora.data.columns import Columns, find_columns, one_hot
 from visionlora.data.files_by_name import FilesByName, PathsOf
 from visionlora.data.folder_labels import with_folders
+from visionlora.data.folder_splits import split_by_folders
 from visionlora.data.images import ImageFile, labelled
-from visionlora.data.row_notes import grouped_rows, label_notes, refused_rows
+from visionlora.data.row_notes import grouped_rows, label_notes, refuse_image_names, refused_rows
 from visionlora.data.rows import Rows, read_rows
 from visionlora.data.several_labels import (
     AUTO,
@@ -103,10 +104,12 @@ def read_table(path: Path, class_name: str | None = None, separator: str | None 
         others = " and ".join(reader.found)
         what = f"all of them are {others}: write train for some" if others else "add lines of path and label"
         raise VisionLoraError(f"{path} lists no images to train with; {what}")
+    images, said = split_by_folders(path, reader.found, columns.split is not None or bool(columns.flags))
+    notes += said
     words = columns.words if form is None or columns.label is None else f"{columns.words}; {form.words}"
     label = names[place] if names and place is not None else ""
     return Table(
-        reader.found, f"table {path.name} ({words})", tuple(notes), frozenset(reader.unlabelled),
+        images, f"table {path.name} ({words})", tuple(notes), frozenset(reader.unlabelled),
         tuple(names or ()), label,
     )  # fmt: skip
 
@@ -124,6 +127,7 @@ def _form(
     place = columns.label
     cells = [row[place] for _, row in rows.numbered[columns.header :] if place < len(row)]
     name = rows.numbered[0][1][place] if columns.header else str(place + 1)
+    refuse_image_names(path, name, cells)
     if separator is None:
         refuse_several(path, name, cells)
         return None, tags_note(name, cells)
@@ -241,6 +245,10 @@ class _Reader:
             for images in self.found.values():
                 images[:] = [replace(one, path=moved.get(one.path, one.path)) for one in images]
             notes += said
+            self.unlabelled = [
+                same[0] if len(same := self._files.like(path, "train")) == 1 else path
+                for path in self.unlabelled
+            ]
         if self._repeated:
             again = "are about an image of another line: their labels are added"
             again = "repeat an image with the same label: left out" if self.form is None else again

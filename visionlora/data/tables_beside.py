@@ -56,7 +56,10 @@ def tables_beside(
     if len(folders) == 1 and not maybe and (tables := _of_splits(read, files["train"])):
         said = " and ".join(path.relative_to(root).as_posix() for path in tables.values())
         return tables, [f"no class folders: the labels and splits are those of {said}"]
-    fitting = {split: _fitting(read, images) for split, images in files.items()}
+    # Of the images of one folder Kaggle's train.csv names some; those of a test.csv have no labels.
+    named = {path: split for path in read if (split := split_and_rest(path.stem)[0])}
+    part = next(iter(named)) if len(folders) == 1 and [*named.values()] == ["train"] else None
+    fitting = {split: _fitting(read, images, part) for split, images in files.items()}
     if len(fitting["train"]) != 1:
         return {}, []
     (table,) = fitting["train"]
@@ -118,18 +121,20 @@ def _of_splits(read: Mapping[Path, Table], images: Sequence[Path]) -> dict[str, 
     return {split: tables[split] for split in SPLITS if split in tables}
 
 
-def _fitting(read: Mapping[Path, Table], images: Sequence[Path]) -> list[Path]:
-    """The tables that list the labels of the images; of equal ones (the same as CSV and JSON) the first."""
-    found = [path for path, table in read.items() if _lists(table, images)]
+def _fitting(read: Mapping[Path, Table], images: Sequence[Path], part: Path | None) -> list[Path]:
+    """The tables that list the labels of the images, ``part`` of some of them; of equal ones (the same as CSV
+    and JSON) the first."""
+    found = [path for path, table in read.items() if _lists(table, images, path == part)]
     while len(found) > 1 and _labels_of(read[found[-1]]) == _labels_of(read[found[0]]):
         found.pop()
     return found
 
 
-def _lists(table: Table, images: Sequence[Path]) -> bool:
-    """Whether a table has labels for almost all images, and they are classes: not predictions, and not
-    checksums, URLs or captions, of which each image has its own."""
-    if len(table.left_out(images)) > MOST_MISSING * len(images):
+def _lists(table: Table, images: Sequence[Path], some: bool = False) -> bool:
+    """Whether a table has labels for almost all images, or ``some``, and they are classes: not predictions,
+    and not checksums, URLs or captions, of which each image has its own."""
+    most = len(images) - 1 if some else MOST_MISSING * len(images)
+    if len(table.left_out(images)) > most:
         return False
     if any(_SAID.search(name.casefold()) for name in table.columns):
         return False

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from visionlora.data.split_names import split_and_rest, split_name
-from visionlora.data.walk import Entries, entries, has_images
+from visionlora.data.walk import Entries, entries, has_images, walk
+from visionlora.text import listed
 
 TABLES = (
     "metadata.csv", "metadata.jsonl", "_classes.csv", "_annotations.csv", "_annotations.coco.json",
@@ -13,8 +15,25 @@ TABLES = (
 )  # fmt: skip
 """Tables of labels that lie among the images: Hugging Face's (imagefolder), Roboflow's."""
 
+_STRAYS = 0.2
+"""So many images, of those in folders, may lie beside these."""
+_SHOWN = 3
 WRAPPERS = 32
 """So many folders, one in the other, are entered at most."""
+
+
+def without_strays(folder: Path, found: Entries) -> tuple[Entries, list[str]]:
+    """What lies in a folder without the few images beside folders of many (a preview, a plot), and a note.
+    All of it where they are more, or where one folder of images is a class or a part of it."""
+    filled = [one for one in found.folders if has_images(one)] if found.images else []
+    if not filled or (len(filled) == 1 and entries(filled[0]).images):
+        return found, []
+    if len(found.images) > _STRAYS * sum(len(walk(one)[0]) for one in filled):
+        return found, []
+    names = listed([path.name for path in found.images], _SHOWN)
+    lie = "lies" if len(found.images) == 1 else "lie"
+    where = f"the folders in {folder.name}" if folder.name else "the folders"
+    return replace(found, images=()), [f"{names} {lie} beside {where}: left out"]
 
 
 def table_in(found: Entries) -> Path | None:

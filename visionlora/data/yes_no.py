@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-YES = frozenset({"1", "1.0", "true", "yes", "t", "y"})
+YES = frozenset({"1", "1.0", "true", "yes", "t", "y", "x", "\u2713", "\u2714"})
 NO = frozenset({"0", "0.0", "false", "no", "f", "n"})
 NO_VALUE = frozenset(
     {

@@ -1,0 +1,128 @@
+# ruff: noqa: E501 - a case a line reads better
+"""Kinds of input that nobody had written down yet when the other modules' inputs all worked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from tests.data.corpus import (
+    CLASSES,
+    GIVEN,
+    ONE,
+    TWO,
+    Case,
+    below,
+    both,
+    called,
+    files,
+    many,
+    table,
+    tables,
+    zipped,
+)
+
+LABELS = ("cat", "dog") * 6
+EIGHT = tuple(f"images/{number}.png" for number in range(8))
+SPLIT = (*(f"train/{number}.png" for number in range(8)), *(f"val/{number}.png" for number in range(8, 12)))
+SPLITS = {"cat": (4, 2, 0), "dog": (4, 2, 0)}
+FOLDERS = ("no column of splits: those of the folders train and val are taken",)
+LIES = "preview.png lies beside the folders"
+case = tables("tried")
+
+
+def rows(head: str, line: str, count: int = 8) -> str:
+    """A table: ``{0}`` is a number, ``{1}`` its label."""
+    return "".join(f"{text}\n" for text in (head, *(line.format(n, LABELS[n]) for n in range(count))) if text)
+
+
+def tried() -> Iterator[Case]:
+    """Every case."""
+    yield from _strays()
+    yield from _parts()
+    yield from _columns()
+    yield from _splits()
+    yield from _tools()
+
+
+def _strays() -> Iterator[Case]:
+    yield Case("a preview beside class folders", both(many(*CLASSES), files("preview.png")), counts=TWO, notes=(LIES,))  # fmt: skip
+    yield Case("a preview beside splits", both(many(*below("train"), *below("val")), files("preview.png")), counts=GIVEN, notes=(LIES,))  # fmt: skip
+    yield Case("a preview in train", both(many(*below("train"), *below("val")), files("train/preview.png")), counts=GIVEN, notes=(f"{LIES} in train",))  # fmt: skip
+    yield Case("a preview beside a wrapper", both(many(*below("pets")), files("preview.png")), counts=TWO, notes=(LIES, "pets is the only folder"))  # fmt: skip
+    yield Case("a preview beside splits in class folders", both(many("cat/train/{}.png", "cat/val/{}.png", "dog/train/{}.png", "dog/val/{}.png"), files("preview.png")), counts=GIVEN, notes=(LIES,))  # fmt: skip
+    yield Case("an image beside the one folder of images", both(many("cat/{}.png", count=9), files("a.png")), error="mixes layouts")  # fmt: skip
+    yield Case("an alias of macOS beside others", both(many(*CLASSES), called(b"book\0\0\0\0mark" + bytes(99), "cat/x.jpg alias")), counts=TWO, notes=("left out 1 file",))  # fmt: skip
+    yield Case("FiftyOne's _unlabeled", many(*CLASSES, "_unlabeled/{}.png"), counts={**TWO, "_unlabeled": ONE}, notes=("_unlabeled is taken for a class",))  # fmt: skip
+    yield Case("a heart with and without the mark of emoji", many("\u2764/{}.png", "\u2764\ufe0f/{}.png"), problems=("are one class in two spellings",))  # fmt: skip
+    samples = [f"{number}.jpg" for number in range(4)]
+    yield Case("Teachable Machine's samples", both(zipped("cat-samples.zip", *samples), zipped("dog-samples.zip", *samples)), counts=TWO)  # fmt: skip
+    yield Case("Teachable Machine's samples of classes without names", both(zipped("Class 1-samples.zip", *samples), zipped("Class 2-samples.zip", *samples)), counts={"Class 1": ONE, "Class 2": ONE})  # fmt: skip
+    yield Case("Teachable Machine's samples, loaded twice", both(zipped("cat-samples.zip", *samples), zipped("cat-samples (1).zip", *samples), zipped("dog-samples.zip", *samples)), notes=("taken for two classes: cat-samples and cat-samples (1)",))  # fmt: skip
+
+
+def _parts() -> Iterator[Case]:
+    """Tables that label some of the images."""
+    images = many("images/{}.png", count=12)
+    train = table("train.csv", rows("file,label", "{}.png,{}"))
+    rest = ("4 images are not in train.csv: left out", "the labels are those of train.csv")
+    yield Case("Kaggle's train.csv of some images", both(images, train), counts=TWO, notes=rest)
+    yield Case("Kaggle's train.csv of some images and test.csv", both(images, train, table("test.csv", "file\n8.png\n"), table("sample_submission.csv", "file,label\n8.png,cat\n")), counts=TWO, notes=(*rest, "test.csv is not read"))  # fmt: skip
+    yield Case(
+        "Kaggle's train.csv among its images", both(many("{}.png", count=12), train), counts=TWO, notes=rest
+    )
+    yield Case("train.csv of some images in train", both(many("train/{}.png", count=12), train), counts=TWO, notes=rest)  # fmt: skip
+    yield Case("labels.csv of some images", both(images, table("labels.csv", rows("file,label", "{}.png,{}"))), error="labels.csv, if that lists their labels")  # fmt: skip
+    yield Case("train.csv of some images and test.csv with labels of others", both(images, train, table("test.csv", "file,label\n8.png,cat\n")), error="train.csv, if that lists their labels")  # fmt: skip
+    yield Case("numbers for names of one word", both(many("images/img_{}.jpg", count=8), table("labels.csv", rows("id,label", "{},{}"))), counts=TWO, notes=("0 is taken for img_0.jpg",))  # fmt: skip
+    yield Case("numbers for names with zeros", both(files(*(f"images/IMG_{n:04}.jpg" for n in range(8))), table("labels.csv", rows("id,label", "{},{}"))), counts=TWO, notes=("0 is taken for IMG_0000.jpg",))  # fmt: skip
+    yield case("numbers from 0 on for names from 1 on", rows("id,label", "{},{}"), *(f"i/img_{n}.jpg" for n in range(1, 9)), error="lists files that do not exist")  # fmt: skip
+    yield case("numbers for names of two words", rows("id,label", "{},{}"), *(f"i/{'ab'[n % 2]}_{n}.jpg" for n in range(8)), error="lists files that do not exist")  # fmt: skip
+    yield Case("labels.xlsx and notes.csv beside images", both(many("images/{}.png"), called(b"PK\x03\x04", "labels.xlsx"), table("notes.csv", "who,when\nme,now\n")), error="labels.xlsx may list their labels")  # fmt: skip
+
+
+def _columns() -> Iterator[Case]:
+    for column, value in (("category", "animal"), ("type", "image"), ("tags", "[]"), ("tags", "")):
+        yield case(f"a {column} of all images, {value!r}, and species", rows(f"path,{column},species", f"images/{{}}.png,{value},{{}}"), *EIGHT, counts=TWO)  # fmt: skip
+    yield case("one label and a type of each image", "path,type,label\ni/a.png,photo,cat\ni/b.png,drawing,cat\n", counts={"cat": (1, 1, 0)})  # fmt: skip
+    yield case("tags and the ground truth", rows("filepath,tags,ground_truth", "images/{0}.png,\"['{0}']\",{1}"), *EIGHT, counts=TWO)  # fmt: skip
+    yield case("pandas' dummies", "path,label_cat,label_dog\ni/a.png,1,0\ni/b.png,0,1\n", counts={"cat": (1, 0, 0), "dog": (1, 0, 0)}, notes=("behind label_",))  # fmt: skip
+    yield case("columns that begin with one word of something else", "path,big_cat,big_dog\ni/a.png,1,0\ni/b.png,0,1\n", counts={"big_cat": (1, 0, 0), "big_dog": (1, 0, 0)}, silent=True)  # fmt: skip
+    for mark in ("x", "X", "\u2713"):
+        yield case(
+            f"a {mark} in the column of the class", f"path,cat,dog\ni/a.png,{mark},\ni/b.png,,{mark}\n"
+        )
+    yield case("masks for labels", rows("image,label", "images/{0}.png,masks/{0}.png"), *EIGHT, *(f"masks/{n}.png" for n in range(8)), error="column label has names of images where classes are wanted")  # fmt: skip
+    yield case("a line of images for each class", "cat: i/a.png i/b.png\ndog: i/c.png i/d.png\n", "i/a.png", "i/b.png", "i/c.png", "i/d.png", file="t.txt", error="has names of images where classes are wanted")  # fmt: skip
+    yield case("folders for images", "path,label\ni,cat\nj,dog\n", "i/a.png", "j/b.png", error="it is a folder: list each image")  # fmt: skip
+
+
+def _splits() -> Iterator[Case]:
+    yield case("splits called Training, PublicTest and PrivateTest", "path,label,Usage\ni/a.png,cat,Training\ni/b.png,cat,PublicTest\ni/c.png,cat,PrivateTest\n", "i/a.png", "i/b.png", "i/c.png", counts={"cat": (1, 1, 1)}, split="given")  # fmt: skip
+    yield case("Vertex AI's unassigned images", rows("", "UNASSIGNED,gs://bucket/images/{}.png,{}"), *EIGHT, counts=TWO, split="made")  # fmt: skip
+    yield case("Vertex AI's unassigned images beside others", "UNASSIGNED,gs://b/i/a.png,cat\nVALIDATION,gs://b/i/b.png,cat\n", counts={"cat": (1, 1, 0)}, split="given")  # fmt: skip
+    for cell in ("fold_{}", "Fold {}", "{}.0", "f{}"):
+        yield case(f"folds called {cell}", rows("path,label,fold", f"images/{{0}}.png,{{1}},{cell.format('{0}')}"), *EIGHT, counts=TWO, notes=("column fold has numbers",))  # fmt: skip
+    named, plain = rows("file,label", "{}.png,{}", 12), "".join(f"{name},{label}\n" for name, label in zip(SPLIT, LABELS, strict=True))  # fmt: skip
+    yield Case("labels.csv of the names in train and val", both(files(*SPLIT), table("labels.csv", named)), counts=SPLITS, split="given", notes=FOLDERS)  # fmt: skip
+    yield Case("labels.csv of the paths in train and val", both(files(*SPLIT), table("labels.csv", f"file,label\n{plain}")), counts=SPLITS, split="given", notes=FOLDERS)  # fmt: skip
+    yield Case("metadata.csv of the paths in train and val", both(files(*SPLIT), table("metadata.csv", f"file_name,label\n{plain}")), counts=SPLITS, split="given", notes=FOLDERS)  # fmt: skip
+    yield case("paths in train and val", f"file,label\n{plain}", *SPLIT, counts=SPLITS, split="given", notes=FOLDERS)  # fmt: skip
+    yield case("paths in train and in data", f"file,label\n{plain}".replace("val/", "data/"), *(name.replace("val", "data") for name in SPLIT), counts={"cat": (4, 2, 0), "dog": (4, 2, 0)}, split="made")  # fmt: skip
+    yield case("paths in the folders of classes called train and test", "file,label\ntrain/a.png,train\ntest/b.png,test\n", "train/a.png", "test/b.png", counts={"train": (1, 0, 0), "test": (1, 0, 0)}, silent=True)  # fmt: skip
+    yield case("paths in train and val, and a column of splits", "file,label,split\ntrain/a.png,cat,val\nval/b.png,cat,train\n", "train/a.png", "val/b.png", counts={"cat": (1, 1, 0)}, silent=True)  # fmt: skip
+
+
+def _tools() -> Iterator[Case]:
+    data = many("data/{}.jpg", count=8)
+    said = ("read as a file of FiftyOne's", "the labels are those of labels.json")
+    numbers = {str(n): n % 2 for n in range(8)}
+    names = {str(n): {"label": LABELS[n], "confidence": 0.9} for n in range(8)}
+    for name, classes, labels in (("numbers", ["cat", "dog"], numbers), ("names", None, names), ("lists", None, {key: [one] for key, one in names.items()})):  # fmt: skip
+        text = json.dumps({"classes": classes, "labels": labels})
+        yield Case(f"FiftyOne's labels.json of {name}", both(data, table("labels.json", text)), counts=TWO, notes=said)  # fmt: skip
+    boxes = {key: [{**one, "bounding_box": [0, 0, 1, 1]}] for key, one in names.items()}
+    yield Case("FiftyOne's labels.json of boxes", both(data, table("labels.json", json.dumps({"classes": None, "labels": boxes}))), counts=TWO, notes=("an image has the class of its boxes",))  # fmt: skip
+    some = json.dumps({"classes": ["cat", "dog"], "labels": {**numbers, "7": None}})
+    yield Case("FiftyOne's labels.json, one image without a label", both(data, table("labels.json", some)), counts={"cat": ONE, "dog": (2, 1, 0)}, notes=("1 entry names an image and no class: left out",))  # fmt: skip
+    yield Case("FiftyOne's labels.json of a class that is not there", both(data, table("labels.json", json.dumps({"classes": ["cat"], "labels": numbers}))), error="holds images but no class folders")  # fmt: skip
