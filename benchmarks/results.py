@@ -6,6 +6,7 @@ import argparse
 import json
 import re
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +79,9 @@ def replace_section(content: str, key: str, text: str) -> str:
 
 
 def section(title: str, command: str, *parts: str) -> str:
-    """A section: its heading, this machine, the versions, the command that measured it, and its parts."""
+    """A section: its heading, this machine, the versions and today's date, the command that measured it, and
+    its parts."""
     on = "; ".join(f"{key}: {value}" for key, value in machine().items())
     using = ", ".join(f"{key} {value}" for key, value in versions().items())
-    head = f"## {title}", f"{on}.", f"Versions: {using}.", f"```sh\n{command}\n```"
+    head = f"## {title}", f"{on}.", f"Versions: {using}. Written {date.today()}.", f"```sh\n{command}\n```"
     return "\n\n".join(filter(None, (*head, *parts)))
