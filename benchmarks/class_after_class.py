@@ -2,9 +2,10 @@
 
     python -m benchmarks.class_after_class --seeds 0 1 2 --results docs/forgetting.md
 
-SqueezeNet learns each class from four drawings, with photos as anchors, in one run after the other. Each is
-validated on one drawing in an unseen style. *Lost* is top-1 on other photos against the original network, by
-all runs so far. The runs of a seed are a line of the records; the command continues where it stopped.
+SqueezeNet learns each class from three or four drawings, with photos as anchors, in one run after the other.
+Each is validated on one drawing in an unseen style. *Lost* is top-1 on other photos against the original
+network, by all runs so far. The runs of a seed are a line of the records; the command continues where it
+stopped.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ HEADINGS = ("run", "its class learned", "strength", "earlier classes kept", "los
 
 
 def class_root(folder: Path, real: Path, name: str) -> Path:
-    """The drawings of one class: four to train on, one in another style to validate on."""
+    """The drawings of one class: all styles but one to train on, that one to validate on."""
     for part, place in (("train", "train"), ("val", "unseen")):
         link(folder / name / part / name, real / "illustrated" / place / name)
     return folder / name
