@@ -42,6 +42,7 @@ def tried() -> Iterator[Case]:
     yield from _parts()
     yield from _columns()
     yield from _splits()
+    yield from _flat_splits()
     yield from _tools()
 
 
@@ -51,6 +52,7 @@ def _strays() -> Iterator[Case]:
     yield Case("a preview in train", both(many(*below("train"), *below("val")), files("train/preview.png")), counts=GIVEN, notes=(f"{LIES} in train",))  # fmt: skip
     yield Case("a preview beside a wrapper", both(many(*below("pets")), files("preview.png")), counts=TWO, notes=(LIES, "pets is the only folder"))  # fmt: skip
     yield Case("a preview beside splits in class folders", both(many("cat/train/{}.png", "cat/val/{}.png", "dog/train/{}.png", "dog/val/{}.png"), files("preview.png")), counts=GIVEN, notes=(LIES,))  # fmt: skip
+    yield Case("a preview beside images and their table", both(many("images/{}.png", count=8), table("labels.csv", rows("file,label", "{}.png,{}")), files("preview.png")), counts=TWO, notes=(LIES, "1 image is not in labels.csv: left out"))  # fmt: skip
     yield Case("an image beside the one folder of images", both(many("cat/{}.png", count=9), files("a.png")), error="mixes layouts")  # fmt: skip
     yield Case("an alias of macOS beside others", both(many(*CLASSES), called(b"book\0\0\0\0mark" + bytes(99), "cat/x.jpg alias")), counts=TWO, notes=("left out 1 file",))  # fmt: skip
     yield Case("FiftyOne's _unlabeled", many(*CLASSES, "_unlabeled/{}.png"), counts={**TWO, "_unlabeled": ONE}, notes=("_unlabeled is taken for a class",))  # fmt: skip
@@ -81,6 +83,18 @@ def _parts() -> Iterator[Case]:
     yield Case("labels.xlsx and notes.csv beside images", both(many("images/{}.png"), called(b"PK\x03\x04", "labels.xlsx"), table("notes.csv", "who,when\nme,now\n")), error="labels.xlsx may list their labels")  # fmt: skip
 
 
+def _flat_splits() -> Iterator[Case]:
+    """A val or test without class folders, whose labels a table lists."""
+    signs = both(many("Train/0/0_{}.png", "Train/1/1_{}.png", "Test/{}.png", "Meta/{}.png"), table("Train.csv", "".join(["ClassId,Path\n", *(f"{c},Train/{c}/{c}_{n}.png\n" for c in (0, 1) for n in range(4))])), table("Test.csv", "ClassId,Path\n0,Test/0.png\n1,Test/1.png\n0,Test/2.png\n1,Test/3.png\n"), table("Meta.csv", "Path,ClassId\nMeta/0.png,0\nMeta/1.png,1\n"))  # fmt: skip
+    yield Case("GTSRB as Kaggle has it", signs, counts={"0": (3, 1, 2), "1": (3, 1, 2)}, notes=("Test has no class folders: its labels are those of Test.csv", "Meta is not one of the splits"))  # fmt: skip
+    flat, val = many(*below("train"), "val/{}.png"), rows("file,label", "{}.png,{}", 4)
+    yield Case("a val of images and val.csv", both(flat, table("val.csv", val)), counts={"cat": (4, 2, 0), "dog": (4, 2, 0)}, split="given", notes=("its labels are those of val.csv",))  # fmt: skip
+    yield Case("a val of images and a list in it", both(many(*below("train"), "val/images/{}.png"), table("val/val_annotations.txt", "".join(f"{n}.png\t{LABELS[n]}\t0\t0\t62\t62\n" for n in range(4)))), counts={"cat": (4, 2, 0), "dog": (4, 2, 0)}, split="given", notes=("its labels are those of val_annotations.txt",))  # fmt: skip
+    yield Case("a val of images and val.csv of other classes", both(flat, table("val.csv", val.replace("cat", "0"))), counts=TWO, notes=("val holds images without labels: left out",))  # fmt: skip
+    yield Case("a test of images and an example of a submission", both(many(*below("train"), "test/{}.png"), table("sample_submission.csv", val)), counts=TWO, notes=("test holds images without labels: left out",))  # fmt: skip
+    yield Case("a test of images and labels.csv of all", both(many("train/cat/{}.png", "train/dog/a{}.png", "test/b{}.png"), table("labels.csv", rows("file,label", "b{}.png,{}", 4))), counts=TWO, notes=("test holds images without labels: left out",))  # fmt: skip
+
+
 def _columns() -> Iterator[Case]:
     for column, value in (("category", "animal"), ("type", "image"), ("tags", "[]"), ("tags", "")):
         yield case(f"a {column} of all images, {value!r}, and species", rows(f"path,{column},species", f"images/{{}}.png,{value},{{}}"), *EIGHT, counts=TWO)  # fmt: skip
@@ -94,6 +108,12 @@ def _columns() -> Iterator[Case]:
         )
     yield case("masks for labels", rows("image,label", "images/{0}.png,masks/{0}.png"), *EIGHT, *(f"masks/{n}.png" for n in range(8)), error="column label has names of images where classes are wanted")  # fmt: skip
     yield case("a line of images for each class", "cat: i/a.png i/b.png\ndog: i/c.png i/d.png\n", "i/a.png", "i/b.png", "i/c.png", "i/d.png", file="t.txt", error="has names of images where classes are wanted")  # fmt: skip
+    for name, head in (
+        ("base64", "iVBORw0KGgo"),
+        ("base64", "/9j/4AAQ"),
+        ("Hugging Face's bytes", "{'bytes': b'"),
+    ):
+        yield case(f"{name} of images, {head}", f"image,label\n{head}AAA,cat\n{head}BBB,dog\n", error="those are images themselves: save each as a file")  # fmt: skip
     yield case("folders for images", "path,label\ni,cat\nj,dog\n", "i/a.png", "j/b.png", error="it is a folder: list each image")  # fmt: skip
 
 

@@ -193,9 +193,10 @@ def _with_label(
     if len(switches) > 1:  # a label may be called "object" or "kind"
         taken |= set(switches)
     label = _label_column(names, body, taken, several)
-    classes = {}
+    classes: dict[str, int] = {}
     if several and label is None and switches:
-        classes = {first[place]: place for place in switches}
+        classes, said = _of_dummies({first[place]: place for place in switches})
+        notes += said
         unused = [first[place] for place in rest if place not in switches]
         if unused:
             notes.append(f"not 0 and 1, so no labels: {listed(unused, most=5)}")

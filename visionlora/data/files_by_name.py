@@ -32,6 +32,8 @@ _WHOLE = re.compile(r"(\d{1,18})(?:\.0)?", re.ASCII)
 _ABOVE = 4
 _MOST_GONE = 0.1
 """The share of a table's files that may be missing; one that lacks more is about other files."""
+_CONTENT = ("iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR", "data:image", "{'bytes'", '{"bytes"')
+"""What images begin with that were written into the table (base64, pandas of Hugging Face)."""
 _LOCAL = "/data/local-files/?d="
 """What Label Studio writes before the path of a file of its own machine."""
 
@@ -202,7 +204,7 @@ class FilesByName:
             where = f"folders below {self._table.parent}" if others else where
             notes.append(f"{counted(len(moved), 'file was', 'files were')} found by name in {where}")
             wanted, file = min(moved.items())
-            if self._behind_word and file in self._behind_word.values():
+            if file in self._behind_word.values() and not self.has(wanted.name):
                 notes[-1] += f"; {wanted.name} is taken for {file.name}"
         return moved, notes
 
@@ -230,6 +232,8 @@ class FilesByName:
             several = (
                 f"; if {self._packed[0]} holds them, unpack it, or give its folder: data.root={self._top}"
             )
+        if str(image).removeprefix(f"{self._table.parent}/").startswith(_CONTENT):
+            several, shown = "; those are images themselves: save each as a file", f"{shown[:40]}..."
         if ":/" in str(image):
             several = "; addresses are not downloaded: give files"
         raise VisionLoraError(

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
+from visionlora.data.files_by_name import is_aside
 from visionlora.data.images import ImageFile
 from visionlora.data.label_files import describe_lists, describe_tables, lists_in
 from visionlora.data.layout_hints import describe_empty, describe_packed, refuse_copies
 from visionlora.data.masks import are_masks_beside, is_masks
 from visionlora.data.sidecars import labelled_by_sidecars
+from visionlora.data.split_labels import unlabelled_splits
 from visionlora.data.split_names import SPLITS, are_parts, is_evaluation, is_unlabelled, named_splits
 from visionlora.data.table import labels_in
 from visionlora.data.tables_beside import tables_beside
@@ -71,7 +73,7 @@ def recognise(root: Path, class_name: str | None = None, several: bool = False) 
         if here != root:
             notes[:] = [f"{here.relative_to(root).as_posix()} is the only folder with images: entered"]
         layout = _table(found, several)
-        if layout is None and class_name is None:
+        if layout is None and not class_name:
             found, said = without_strays(here, found)
             strays += said
         layout = layout or _splits(root, here, found, class_name, several) or _inner_splits(found, class_name)
@@ -137,7 +139,7 @@ def _splits(root: Path, here: Path, found: Entries, class_name: str | None, seve
     shapes = {folder: _shape(inside[folder]) for folder in named}
     strays = [
         folder for folder in found.folders
-        if folder not in named and not is_unlabelled(folder.name)
+        if folder not in named and not is_unlabelled(folder.name) and not is_aside(folder.name)
         and (has_images(folder) or not has_files(folder))  # annotations of COCO, labels of YOLO
     ]  # fmt: skip
     if not _are_splits(named, shapes, strays, class_name):
@@ -155,7 +157,12 @@ def _splits(root: Path, here: Path, found: Entries, class_name: str | None, seve
         if (table := table_in(entries(folder))) and labels_in(table, several)
     }
     notes += describe_packed(found.others, chosen)
-    _leave_out_unlabelled(chosen, inside, shapes, "train" in tables, notes)
+    listed = {}
+    if shapes[chosen["train"]] == "classes" or "train" in tables:
+        flat = {split: folder for split, folder in chosen.items() if shapes[folder] != "table"}
+        listed = unlabelled_splits(root, flat, inside, notes)
+        chosen = {split: folder for split, folder in chosen.items() if split not in listed}
+    labelled = {split: table for split, table in listed.items() if table}
     names = ", ".join(folder.name for folder in chosen.values())
     if tables:
         lacking = next((folder for split, folder in chosen.items() if split not in tables), None)
@@ -163,7 +170,9 @@ def _splits(root: Path, here: Path, found: Entries, class_name: str | None, seve
             raise VisionLoraError(
                 f"{lacking} has no {next(iter(tables.values())).name} as the other splits have; add it"
             )
-        return Layout(f"{_maker(tables['train'])} tables in {names}", tables=tables, notes=tuple(notes))
+        return Layout(
+            f"{_maker(tables['train'])} tables in {names}", tables={**tables, **labelled}, notes=tuple(notes)
+        )
     notes += [
         f"{inside[folder].name} is the only folder in {folder.name}: entered"
         for folder in chosen.values() if inside[folder] != folder
@@ -171,10 +180,11 @@ def _splits(root: Path, here: Path, found: Entries, class_name: str | None, seve
     what = "images of one class" if shapes[chosen["train"]] == "images" else "class folders"
     folders = {split: inside[folder] for split, folder in chosen.items()}
     if class_name is None and shapes[chosen["train"]] == "images":
-        listed = _labelled_beside(root, folders, f"images in {names}", several)
-        if listed is not None:
-            return replace(listed, notes=(*notes, *listed.notes))
-    return Layout(f"{what} in {names}", folders=folders, notes=tuple(notes))
+        beside = _labelled_beside(root, folders, f"images in {names}", several)
+        if beside is not None:
+            return replace(beside, notes=(*notes, *beside.notes))
+    name = " and ".join([f"{what} in {names}", *(f"images in {table.name}" for table in labelled.values())])
+    return Layout(name, folders=folders, tables=labelled, notes=tuple(notes))
 
 
 def _refuse_splits(
@@ -239,28 +249,6 @@ def _one_each(
     if not any(shape != "empty" for shape in shapes.values()):
         raise VisionLoraError(describe_empty(here, walk(here)[1]))
     return {split: chosen[split] for split in SPLITS if split in chosen}
-
-
-def _leave_out_unlabelled(
-    chosen: dict[str, Path],
-    inside: Mapping[Path, Path],
-    shapes: Mapping[Path, str],
-    tables: bool,
-    notes: list[str],
-) -> None:
-    """Drop val and test folders without class folders or table, where train has them (Kaggle's test)."""
-    if shapes[chosen["train"]] != "classes" and not tables:
-        return
-    for split in ("val", "test"):
-        folder = chosen.get(split)
-        if folder is None or shapes[folder] == "table":
-            continue
-        found = entries(inside[folder])
-        alone = len(found.folders) == 1 and is_unlabelled(found.folders[0].name)
-        if shapes[folder] == "images" or (alone and entries(found.folders[0]).images):
-            what = "; validation images are taken from train" if split == "val" else ""
-            notes.append(f"{folder.name} holds images without labels: left out{what}")
-            del chosen[split]
 
 
 def _inner_splits(found: Entries, class_name: str | None) -> Layout | None:

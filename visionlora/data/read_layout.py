@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from visionlora.data.class_hints import describe_classes, describe_hidden
@@ -35,7 +35,7 @@ def read_layout(
         notes += [note for note in tables[path].notes if note not in notes]
         for where, images in tables[path].images.items():
             found.setdefault(split or where, []).extend(images)
-    notes += _left_out(tables)
+    notes += _left_out(tables, layout.folders.values())
     for split, folder in layout.folders.items():
         found[split] = _labelled(root, folder, class_name, split, skipped, problems, notes)
     for split, images in layout.images.items():
@@ -52,11 +52,12 @@ def read_layout(
     return found, skipped, problems
 
 
-def _left_out(tables: Mapping[Path, Table]) -> list[str]:
-    """Notes about the images beside tables that no table names."""
+def _left_out(tables: Mapping[Path, Table], folders: Iterable[Path]) -> list[str]:
+    """Notes about the images beside tables that no table names and that are not in the folders of others."""
+    others = {image for folder in folders for image in walk(folder)[0]} if tables else set()
     notes = []
     for folder in dict.fromkeys(path.parent for path in tables):
-        images = walk(folder)[0]
+        images = [image for image in walk(folder)[0] if image not in others]
         for table in tables.values():
             images = table.left_out(images)
         if images:

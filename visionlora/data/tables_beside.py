@@ -52,7 +52,7 @@ def tables_beside(
             return {}, []
         files = {split: list(one.images) for split, one in inside.items()}
     paths = dict.fromkeys(path for folder in folders.values() for path in tables_up_to(folder, root))
-    read = _read_all(list(paths), several)
+    read = read_all(list(paths), several)
     if len(folders) == 1 and not maybe and (tables := _of_splits(read, files["train"])):
         said = " and ".join(path.relative_to(root).as_posix() for path in tables.values())
         return tables, [f"no class folders: the labels and splits are those of {said}"]
@@ -67,7 +67,7 @@ def tables_beside(
         return {}, []
     chosen = {split: found[0] for split, found in fitting.items() if len(found) == 1}
     if len(set(chosen.values())) > 1:
-        if not all(_is_of(split, path.relative_to(root)) for split, path in chosen.items()):
+        if not all(is_of(split, path.relative_to(root)) for split, path in chosen.items()):
             return {}, []
         tables = chosen
     else:
@@ -86,7 +86,7 @@ def tables_beside(
     return tables, [*notes, *_left_out(read, tables, files, chosen)]
 
 
-def _read_all(paths: Sequence[Path], several: bool) -> dict[Path, Table]:
+def read_all(paths: Sequence[Path], several: bool) -> dict[Path, Table]:
     """The tables among the files.
 
     Raises:
@@ -148,7 +148,7 @@ def _lists(table: Table, images: Sequence[Path], some: bool = False) -> bool:
     return repeated and len(labels) > 1 and not any("not used" in note for note in table.notes)
 
 
-def _is_of(split: str, table: Path) -> bool:
+def is_of(split: str, table: Path) -> bool:
     """Whether a table is called like a split, or lies in its folder."""
     folders = (split_and_rest(part)[0] for part in table.parts[:-1])
     return split_and_rest(table.stem)[0] == split or split in folders

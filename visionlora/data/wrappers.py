@@ -26,7 +26,7 @@ def without_strays(folder: Path, found: Entries) -> tuple[Entries, list[str]]:
     """What lies in a folder without the few images beside folders of many (a preview, a plot), and a note.
     All of it where they are more, or where one folder of images is a class or a part of it."""
     filled = [one for one in found.folders if has_images(one)] if found.images else []
-    if not filled or (len(filled) == 1 and entries(filled[0]).images):
+    if not filled or (len(filled) == 1 and entries(filled[0]).images and not is_wrapper(filled[0])):
         return found, []
     if len(found.images) > _STRAYS * sum(len(walk(one)[0]) for one in filled):
         return found, []
