@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.text import Text
 
-from visionlora.text import printable
+from visionlora.text import in_words, printable
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,11 @@ class Notices:
         """The same for what the user should act on or know before using the result."""
         self._record(message, logging.WARNING)
         self.console.print(Text.assemble(("! warning: ", "bold yellow"), (printable(message), "yellow")))
+
+    def unused(self, options: Sequence[str], reason: str) -> None:
+        """Warn that these options, by their full names, have no effect, if there are any."""
+        if options:
+            self.warn(f"{in_words(options)} {'is' if len(options) == 1 else 'are'} not used: {reason}")
 
     def start_log(self) -> None:
         """Log what was said so far and everything from now on.

@@ -266,3 +266,13 @@ def _range(rule: Rule) -> str:
 
 def _bound(number: float) -> str:
     return f"{int(number) if number == int(number) else number:,}"
+
+
+def given(name: str, section: Any, *keys: str) -> list[str]:
+    """Those of a section's options that are not as they are by default, by their full names."""
+
+    def default(one: Any) -> Any:
+        return one.default if one.default_factory is MISSING else one.default_factory()
+
+    defaults = {one.name: default(one) for one in fields(section)}
+    return [f"{name}.{key}" for key in keys if getattr(section, key) != defaults[key]]

@@ -139,6 +139,33 @@ def test_an_aligned_start_is_the_same_when_the_command_is_repeated(meta, tmp_pat
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
+def test_a_run_that_does_not_fit_a_start_says_what_the_start_is_for(
+    meta, train: Train, tmp_path: Path
+) -> None:
+    assert meta().code == 0
+    start = (f"lora.init={tmp_path / 'start'}", "trainer.max_steps=1")
+    left, _ = train(*start, "lora.targets=last:4", "lora.rank=4")
+    assert left.code == 2 and "the start is for squeezenet1_1 with lora.rank=2" in left.err
+    assert "rank 4 in the network, 2 in" in left.err and len(left.err) < 600
+    left, _ = train(*start, "lora.targets=last:4", "lora.alpha=16", "lora.rslora=true")
+    assert left.code == 0, left.err
+    assert "lora.alpha and lora.rslora are not used: lora.init has those of the start" in left.out
+
+
+def test_options_that_do_nothing_for_a_start_are_announced(meta) -> None:
+    left = meta("meta.held_out=0", "meta.lr=1", "retention.weight=3", "lora.init_std=2", "meta.classes=20")
+    assert left.code == 0, left.err
+    said = " ".join(left.out.split())
+    for words in (
+        "meta.steps, meta.lr and retention.weight are not used: aligned takes no steps",
+        "lora.init_std is not used: no layer begins Gaussian",
+        "a task has 4 classes: there are not as many as meta.classes=20",
+    ):
+        assert words in said
+    left = meta("retention.anchors=[]", "retention.temperature=2", output="again")
+    assert "retention.temperature is not used: there are no anchors" in left.out
+
+
 @pytest.mark.parametrize("option", ["meta.tasks=6", "meta.outer_lr=0.1"])
 def test_options_of_tasks_are_refused_without_tasks(meta, option: str) -> None:
     left = meta(option)

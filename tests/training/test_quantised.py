@@ -132,8 +132,9 @@ def test_a_quantised_file_loads_without_the_dense_weights(
     assert quantised_file.stat().st_size < 0.3 * weights.stat().st_size
     network = load_backbone("squeezenet1_1", str(quantised_file)).model
     assert len(packed_weights(network)) == 24
-    left, run = train(f"model.weights={quantised_file}")
+    left, run = train(f"model.weights={quantised_file}", "model.quantise_skip=[]")
     assert left.code == 0, left.err
+    assert "model.quantise_skip is not used: model.weights is quantised already" in left.out
     assert packed_weights(restore(run).network)
     left, _ = train(f"model.weights={quantised_file}", "model.quantise=int8")
     assert left.code == 2 and "is quantised" in left.err

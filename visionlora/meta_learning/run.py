@@ -22,6 +22,7 @@ from visionlora.files import require_writable
 from visionlora.frozen.split import split
 from visionlora.kernels.autotune import replay
 from visionlora.meta_learning.aligned import aligned_starts
+from visionlora.meta_learning.announce import announce_lengths, announce_unused
 from visionlora.meta_learning.config import MetaOptions
 from visionlora.meta_learning.learn import StartLearner
 from visionlora.meta_learning.problem import Features, Problem
@@ -74,6 +75,7 @@ def learn_start(options: MetaOptions, console: Console | None = None) -> dict[st
     if unseen:
         notices.say(f"never seen: {listed(unseen)} (meta.held_out)")
     tasks = {name: places for name, places in by_class.items() if name not in unseen}
+    announce_unused(options, len(tasks), learner.problem.anchors is not None, notices)
     if has_bfloat16(learner.problem.device):
         notices.say("forward passes are computed in bfloat16, which this hardware has")
     if learner.problem.device.type == "cpu":
@@ -81,7 +83,7 @@ def learn_start(options: MetaOptions, console: Console | None = None) -> dict[st
     # What a timing chooses differs in the last bits; what is continued has to end the same.
     with replay({}, "rule"):
         if state is None:
-            _align(learner, tasks, notices)
+            announce_lengths(options, _align(learner, tasks, notices), notices)
             write_state(output / PROGRESS, {"settings": settings, "learner": learner.state()})
         _learn(learner, tasks, options, output, settings, notices)
         measured = _on_held_out(
@@ -170,8 +172,8 @@ def _targets(backbone: Backbone, images: Sequence[ImageFile]) -> dict[str, int]:
     return {name: find_class(name, backbone.categories, backbone.wnids) for name in names}
 
 
-def _align(learner: StartLearner, classes: Mapping[str, Sequence[int]], notices: Notices) -> None:
-    """Where tasks begin."""
+def _align(learner: StartLearner, classes: Mapping[str, Sequence[int]], notices: Notices) -> int:
+    """Where tasks begin; how many layers begin Gaussian."""
     with progress(notices.console, "comparing gradients", "classes and anchors") as advance:
         starts = aligned_starts(learner.problem, classes, learner.options.classes, learner.seed, advance)
     set_starts(learner.problem.network, starts)
@@ -180,6 +182,7 @@ def _align(learner: StartLearner, classes: Mapping[str, Sequence[int]], notices:
         f"A begins where gradients of different images agree, in {counted(len(starts), 'layer')}"
         + (f"; {left} begin Gaussian" if left else "")
     )
+    return left
 
 
 def _learn(

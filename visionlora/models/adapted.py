@@ -10,7 +10,15 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import nn
 
-from visionlora.adapters import LoraConfig, LoraError, adapted_layers, attach, fingerprint, load_adapter
+from visionlora.adapters import (
+    LoraConfig,
+    LoraError,
+    adapted_layers,
+    attach,
+    fingerprint,
+    load_adapter,
+    read_adapter_config,
+)
 from visionlora.adapters.attaching import attach_layers
 from visionlora.adapters.families.visual_prompt import VisualPrompt
 from visionlora.adapters.init import AUTO as AUTO_INIT
@@ -229,7 +237,15 @@ def _attached(model: nn.Module, head: Head, lora: LoraConfig | None, seed: int) 
     network = attach(model, lora, generator=generator, trained_whole=(*head.trained, *inside))
     if learned is not None:
         # Of an extended head the tensors have other names, so there is nothing to compare.
-        load_adapter(network, learned, check_fingerprint=head.kind == "keep")
+        try:
+            load_adapter(network, learned, check_fingerprint=head.kind == "keep")
+        except LoraError as error:
+            start = read_adapter_config(learned)
+            name, rank = start["visionlora"].get("model"), start.get("r")
+            raise VisionLoraError(
+                f"lora.init: the start is for {name} with lora.rank={rank}; model, lora.rank and "
+                f"lora.targets have to be as it was learned: {str(error).partition(';')[0].rstrip('. ')}"
+            ) from error
     return network
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import MISSING, fields
+from collections.abc import Iterator
+from dataclasses import fields
 from typing import Any
 
 from rich.console import RenderableType
@@ -14,15 +14,18 @@ from visionlora.adapters.families import FAMILIES
 from visionlora.adapters.families.boft import Boft
 from visionlora.adapters.families.oft import Oft
 from visionlora.adapters.init import AUTO as AUTO_INIT
+from visionlora.adapters.learned_start import is_learned
 from visionlora.data import ImageFolder
 from visionlora.data.class_findings import unequal
 from visionlora.device import choose_device
 from visionlora.frozen.growth import growths
+from visionlora.frozen.quantised import packed_weights
 from visionlora.frozen.split import DROPOUTS
 from visionlora.models.adapted import AdaptedNetwork
 from visionlora.models.class_outputs import describe_outputs
 from visionlora.models.upper_layers import AUTO
 from visionlora.notices import Notices
+from visionlora.options import given
 from visionlora.report.run_text import found_block, training_plan
 from visionlora.text import counted, in_words, listed
 from visionlora.training.config import RunConfig, TrainerConfig
@@ -71,13 +74,7 @@ def announce(config: RunConfig, folder: ImageFolder, adapted: AdaptedNetwork, no
 def announce_unused(asked: RunConfig, folder: ImageFolder, adapted: AdaptedNetwork, notices: Notices) -> None:
     """The options that have no effect in this run, of the settings as they were given."""
     for unused, reason in _unused(asked, folder, adapted):
-        warn_unused(unused, reason, notices)
-
-
-def warn_unused(options: Sequence[str], reason: str, notices: Notices) -> None:
-    """Say that these options, by their full names, have no effect, and why."""
-    if options:
-        notices.warn(f"{in_words(options)} {'is' if len(options) == 1 else 'are'} not used: {reason}")
+        notices.unused(unused, reason)
 
 
 def _announce_network(
@@ -158,7 +155,9 @@ def _unused(
     if contrast.root is None:
         yield _asked("contrast", contrast, "budget"), "there are no contrast images (contrast.root)"
     if config.model.quantise is None:
-        yield given("model", config.model, "quantise_skip"), "the base is not quantised (model.quantise)"
+        file = bool(packed_weights(adapted.network))
+        why = "model.weights is quantised already" if file else "the base is not quantised (model.quantise)"
+        yield given("model", config.model, "quantise_skip"), why
     if folder.split == "given" and folder.val and config.data.folds is None:
         yield given("data", config.data, "val_fraction"), "the data has validation images of its own"
     if config.model.expand and tuple(lora.targets) == (AUTO,):
@@ -171,6 +170,8 @@ def _unused(
         if all(name in family.unused for family in families):
             have = "has" if len(families) == 1 else "have"
             yield given("lora", lora, name), f"{in_words(lora.families)} {have} none (lora.family)"
+    if is_learned(lora.init):
+        yield given("lora", lora, "alpha", "rslora", "alpha_pattern"), "lora.init has those of the start"
     if lora.init not in _STARTS_OF_STD:
         yield given("lora", lora, "init_std"), f"lora.init={lora.init} starts the adapters"
 
@@ -205,13 +206,3 @@ def _validations(
 def _asked(name: str, section: Any, *keys: str) -> list[str]:
     """As `given`; without those that ask for nothing: 0, null or an empty list."""
     return given(name, section, *(key for key in keys if getattr(section, key)))
-
-
-def given(name: str, section: Any, *keys: str) -> list[str]:
-    """Those of a section's options that are not as they are by default, by their full names."""
-
-    def default(one: Any) -> Any:
-        return one.default if one.default_factory is MISSING else one.default_factory()
-
-    defaults = {one.name: default(one) for one in fields(section)}
-    return [f"{name}.{key}" for key in keys if getattr(section, key) != defaults[key]]

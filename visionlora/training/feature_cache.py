@@ -21,10 +21,10 @@ from visionlora.frozen.features import FeatureCache, needed_mb
 from visionlora.frozen.split import DROPOUTS, Split, Values, split
 from visionlora.kernels.autotune import timed
 from visionlora.notices import Notices
+from visionlora.options import given
 from visionlora.retention.stream import AnchorBatches
 from visionlora.run_folder.kernel_choices import TimedChoices
 from visionlora.text import counted, percent
-from visionlora.training.announce import given, warn_unused
 from visionlora.training.config import CacheConfig
 from visionlora.training.precision import TYPES
 
@@ -212,7 +212,7 @@ def _warn_unused(options: CacheConfig, inputs: CachedInputs, notices: Notices) -
     """Name the options about a cache that there is not, but those that were named for another reason."""
     if options.features is not False:
         names = [*(["views"] if inputs.views else []), "uses", "memory_mb"]
-        warn_unused(given("cache", options, *names), "no features are kept", notices)
+        notices.unused(given("cache", options, *names), "no features are kept")
 
 
 def _worthwhile(share: float, megabytes: float, memory_mb: float, folder: Path) -> tuple[str, str]:
