@@ -92,22 +92,29 @@ def check(config: DictConfig) -> int:
 
 
 def _given(options: CheckOptions) -> tuple[str, ...]:
-    """What a training needs to find the same images and outputs."""
-    data, model = options.data, options.model
-    words = [f"data.root={data.root}"]
-    if options.task == "multi_label":
-        words.append("task=multi_label")
-        if data.separator != DataConfig.separator:
-            words.append(f"data.separator={data.separator}")
-    if data.class_name is not None:
-        words.append(f"data.class_name={data.class_name}")
-    if data.class_from != DataConfig.class_from:
-        words.append(f"data.class_from={data.class_from}")
-    if data.val_fraction != DataConfig.val_fraction:
-        words.append(f"data.val_fraction={data.val_fraction:g}")
-    if model.name != ModelConfig.name:
-        words.append(f"model={model.name}")
+    """The options that make a training find the same images and outputs."""
+    words = [f"data.root={options.data.root}"]
+    if options.task != "single_label":
+        words.append(f"task={options.task}")
+    if options.seed != CheckOptions.seed:
+        words.append(f"seed={options.seed}")
+    for name in ("class_name", "class_from", "separator", "val_fraction"):
+        words.extend(_changed(f"data.{name}", getattr(options.data, name), getattr(DataConfig, name)))
+    words.extend(_changed("model", options.model.name, ModelConfig.name))
+    words.extend(_changed("model.weights", options.model.weights, ModelConfig.weights))
+    for key, part in (("retention", options.retention), ("contrast", options.contrast)):
+        for name in ("anchors", "root"):
+            words.extend(_changed(f"{key}.{name}", getattr(part, name), getattr(type(part), name)))
     return tuple(words)
+
+
+def _changed(key: str, value: object, default: object) -> list[str]:
+    """``KEY=VALUE``, as it is typed, where a value is not the default."""
+    if value == default:
+        return []
+    if isinstance(value, (list, tuple)):
+        return [f"{key}=[{', '.join(repr(item) if ',' in item else item for item in value)}]"]
+    return [f"{key}={'null' if value is None else value}"]
 
 
 def folders_of(value: str | Sequence[str] | None) -> tuple[str, ...]:

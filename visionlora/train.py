@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -72,7 +73,8 @@ def train(config: DictConfig) -> int:
                 _say_what_is_left(folder)
                 raise
     except Stopped as stopped:
-        begun = f"; resume={path} continues the run" if (path / CONFIG).is_file() else ""
+        again = shlex.join(("visionlora", "train", f"resume={path}"))
+        begun = f"; {again} continues the run" if (path / CONFIG).is_file() else ""
         learned = f", and adapter={path} is what it has learned so far" if (path / "adapter").exists() else ""
         complain(f"{stopped}{begun}{learned}")
         if stopped.requeues:

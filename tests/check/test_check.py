@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from tests.check.demo import write_demo
 from tests.conftest import Draw, Left
+from visionlora.models.known import POCKET_FILE
 
 Command = Callable[..., Left]
 
@@ -63,6 +65,23 @@ def test_a_good_folder_ends_with_zero_and_the_next_command(
     left = command("check", f"data.root={tmp_path / 'images'}", "model=pocket", "strays=false")
     assert left.code == 0, left.out
     assert left.out.splitlines()[-1].endswith(f" train data.root={tmp_path / 'images'} model=pocket")
+
+
+def test_the_next_command_has_every_option_that_a_training_needs_too(
+    command: Command, draw: Draw, tmp_path: Path
+) -> None:
+    for place in range(4):
+        draw(f"images/{place}.png", size=(64 + 16 * place, 64), colour=(200, 30 + 20 * place, 90))
+        draw(f"a, b/{place}.png", size=(64, 64), colour=(20, 30 + 20 * place, 90))
+    given = [
+        f"data.root={tmp_path / 'images'}", "seed=3", "data.class_name=gold fish", "data.val_fraction=0.5",
+        "model=pocket", f"model.weights={POCKET_FILE}",
+        f"retention.anchors=['{tmp_path / 'a, b'}']", "retention.root=null",
+    ]  # fmt: skip
+    left = command("check", *given, "strays=false")
+    assert left.code == 0, left.err
+    words = shlex.split(left.out.splitlines()[-1])
+    assert words[words.index("train") + 1 :] == given
 
 
 def test_a_folder_that_cannot_be_understood_is_one_line(command: Command, tmp_path: Path) -> None:
@@ -160,7 +179,7 @@ def test_pocket_looks_for_mislabelled_images_unless_the_network_is_asked_for(
     monkeypatch.setenv("VISIONLORA_CACHE", str(tmp_path / "cache"))
     first = command("check", f"data.root={demo}", "model=resnet18")
     assert "resembles lemon" in first.out
-    assert "looked for by pocket, a small network; strays=true asks resnet18" in " ".join(first.out.split())
+    assert "looked for with pocket, a small network; strays=true uses resnet18" in " ".join(first.out.split())
 
     def none(*arguments: object) -> None:
         raise AssertionError("it is known from the first time")

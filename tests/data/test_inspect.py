@@ -197,7 +197,7 @@ def test_a_class_name_is_described_by_the_output_that_it_means() -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("ants", "the network's ant means the same (name the folder n02219486 to train it)"),
+        ("ants", "the network's ant means the same (call the class ant to train it)"),
         ("Bird", "59 of the network's outputs are kinds of it: cock, hen, ostrich, ..."),
         ("sofa", "the network's studio couch is a kind of it"),
         ("my_bird", ""),  # what a compound means is not known

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import csv
+import re
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +51,9 @@ def test_a_cross_validated_run_is_judged_by_the_runs_that_did_not_learn_the_imag
     assert "cross-validated images went from 0.100 to 0.300" in summary_sentences(crossed)[0]
     assert "<b>0.300</b>" in headline_boxes(crossed)
     shown = _text(summary_table(crossed))
-    assert any("cross-validated images, top-1" in line and "0.300" in line for line in shown.splitlines())
-    assert "training images, top-1" in shown and "validation images" not in shown
+    assert re.search(r"10 cross-validated +top-1 .*0\.300", shown)
+    assert re.search(r"10 training +top-1", shown) and "10 validation" not in shown
+    assert "trained on these images, and selected on these images: checkpoint" in shown
     card = model_card(crossed, LORA, "2026-11-27")
     assert "| 10 cross-validated | top-1 | 0.100 | 0.300 (0.11 to 0.60) |" in card
     assert "value: 0.3\n" in card and "10 validation" not in card

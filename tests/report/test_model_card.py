@@ -93,7 +93,7 @@ def test_figures_of_images_that_chose_them_have_a_star_and_the_cross_fitted_valu
 ) -> None:
     card = model_card(metrics, LORA, DATE)
     assert "| 10 validation | top-1 | 0.100 | 1.000\\* | 0.900 |" in card
-    assert "selected on these images: they chose checkpoint, weights, strength." in card
+    assert "selected on these images: checkpoint, weights, strength." in card
     metrics["test"] = {"before": "not measured", "after": {"images": 30, "top1": 0.8}}
     assert "| 30 test | top-1 | not measured | 0.800 |  |" in model_card(metrics, LORA, DATE)
 

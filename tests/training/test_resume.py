@@ -111,7 +111,7 @@ def test_a_run_that_is_stopped_again_and_again_ends_at_the_same_bytes(
             stop_at(patch, place, number)
             left = command("train", f"resume={folder}") if count else train(*options)[0]
         assert left.code == 128 + number, (place, left.err)
-        assert f"resume={folder} continues the run" in left.err
+        assert f"visionlora train resume={folder} continues the run" in left.err
         assert not (folder / "metrics.json").exists() or place == "while figures are drawn"
     left = command("train", f"resume={folder}")
     assert left.code == 0, left.err
@@ -535,7 +535,7 @@ def test_a_run_in_two_processes_that_is_stopped_ends_at_the_same_bytes(
         stop_at(patch, place, number)
         left, folder = train(*TWO)
     assert left.code == 128 + number, left.err
-    assert f"resume={folder} continues the run" in left.err
+    assert f"visionlora train resume={folder} continues the run" in left.err
     assert not list(folder.glob(".process-*"))
     left = command("train", f"resume={folder}")
     assert left.code == 0, left.err

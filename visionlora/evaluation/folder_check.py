@@ -45,8 +45,8 @@ _KEYS = {
     "contrast": "contrast.root",
 }  # fmt: skip
 SMALL = 2000
-"""Images up to which ``strays=auto`` asks pocket about each of them."""
-_WITH_POCKET = "mislabelled images were looked for by pocket, a small network; strays=true asks {}"
+"""Images up to which ``strays=auto`` looks for mislabelled ones, with pocket."""
+_WITH_POCKET = "mislabelled images were looked for with pocket, a small network; strays=true uses {}"
 
 MOST_NAMED = 3
 """Classes in a sentence."""

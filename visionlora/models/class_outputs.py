@@ -45,7 +45,8 @@ def _in_other_words(name: str, categories: Sequence[str], wnids: Sequence[str]) 
     same, kinds = kinds_among(name, wnids)
     if same:
         category, wnid = categories[same[0]], wnids[same[0]]
-        return f"the network's {category} means the same (name the folder {wnid} to train it)"
+        found_by = category if list(categories).count(category) == 1 else wnid
+        return f"the network's {category} means the same (call the class {found_by} to train it)"
     if not kinds:
         return ""
     if len(kinds) == 1:

@@ -14,6 +14,7 @@ from visionlora.files import replacing
 from visionlora.report.html import table, text
 from visionlora.report.markdown import escaped
 from visionlora.report.metrics_file import SELECTED
+from visionlora.report.selected import selected_clause
 from visionlora.text import counted, csv_safe, for_terminal
 
 SHOWN = 40
@@ -49,8 +50,8 @@ def label_figures(metrics: Mapping[str, Any]) -> LabelFigures | None:
         return LabelFigures(f"{test['images']} test images", "", test["per_label"])
     if "per_label" not in after:
         return None
-    selected = f"selected on these images: {', '.join(after[SELECTED])}" if after[SELECTED] else ""
-    return LabelFigures(f"{metrics['images']['val']} validation images", selected, after["per_label"])
+    images = f"{metrics['images']['val']} validation images"
+    return LabelFigures(images, selected_clause(after[SELECTED]), after["per_label"])
 
 
 def labels_table(found: LabelFigures) -> Table:

@@ -35,6 +35,11 @@ def has_several_labels(metrics: Mapping[str, Any]) -> bool:
     return metrics.get("task") == "multi_label"
 
 
+def top5_says_nothing(metrics: Mapping[str, Any]) -> bool:
+    """Whether every class is among the five most probable ones."""
+    return metrics["head"] == "new" and len(metrics["classes"]) <= 5
+
+
 def write_metrics(path: Path, metrics: Mapping[str, Any]) -> None:
     """Write ``metrics`` as JSON; NaN and infinity become null."""
     write_json(path, _finite(metrics), indent=2)

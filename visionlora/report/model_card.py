@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from visionlora.report.card_metadata import POCKET, card_header
+from visionlora.report.card_results import results_markdown, share
 from visionlora.report.label_figures import label_figures, labels_markdown
-from visionlora.report.learned import CROSS_VALIDATED
 from visionlora.report.markdown import code, escaped
-from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, has_several_labels, learned_figure
-from visionlora.report.selected import selected_words
+from visionlora.report.metrics_file import has_several_labels
 from visionlora.text import counted, percent, printable
 
 MAX_CLASSES = 10
@@ -50,11 +49,11 @@ def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any], date: str) -
         f"- {metrics['parameters']['trainable']:,} of {metrics['parameters']['total']:,} parameters trained "
         f"in {counted(metrics['steps'], 'step')} on {counted(metrics['images']['train'], 'image')}, "
         f"seed {metrics['seed']}",
-        f"- the adapter's weights are {WEIGHTS_TAKEN[metrics['candidates']['taken']]}",
+        f"- the adapter's weights are {_weights(metrics, lora)}",
         "",
         "## Results",
         "",
-        *_results(metrics),
+        *results_markdown(metrics),
         "",
         *_figures(metrics),
         *[f"\n> {escaped(notice)}" for notice in metrics["notices"] if "FALLS BACK" in notice],
@@ -62,7 +61,7 @@ def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any], date: str) -
         "## Use",
         "",
         "```sh",
-        "python -m visionlora.predict adapter=THIS_DIRECTORY images=IMAGES",
+        "visionlora predict adapter=THIS_DIRECTORY images=IMAGES",
         "```",
         "",
         "```python",
@@ -76,6 +75,13 @@ def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any], date: str) -
         "",
     ]
     return "\n".join(lines)
+
+
+def _weights(metrics: Mapping[str, Any], lora: Mapping[str, Any]) -> str:
+    """Which of the weights that training passed through the adapter has."""
+    taken = metrics["candidates"]["taken"]
+    halfway = taken == "average" and metrics["head"] == "new" and lora["restart_every"] is None
+    return f"{'halfway between the start and ' if halfway else ''}{WEIGHTS_TAKEN[taken]}"
 
 
 def _figures(metrics: Mapping[str, Any]) -> list[str]:
@@ -109,7 +115,7 @@ def changes_markdown(retention: Mapping[str, Any] | str, most: int | None = None
     ]
     for one in changes["classes"][:most]:
         names = ", ".join(f"{escaped(name)} ({times})" for name, times in one["now"].items())
-        before, after = _share(one, "before/top1"), _share(one, "after/top1")
+        before, after = share(one, "before/top1"), share(one, "after/top1")
         lines.append(f"| {escaped(one['class'])} | {one['images']} | {before} | {after} | {names} |")
     return "\n".join(lines)
 
@@ -138,86 +144,6 @@ def _earlier(earlier: Mapping[str, Any] | None) -> list[str]:
     names = [escaped(one["class"]) for one in earlier["classes"]]
     words = ", ".join(f"{name} ({share})" for name, share in zip(names, kept, strict=True))
     return [f"- classes of earlier runs, and what is kept of their top-1: {words}"]
-
-
-def _results(metrics: Mapping[str, Any]) -> list[str]:
-    """The table of figures. A star marks those of images that chose what is measured."""
-    fitted = metrics["cross_fitted"]
-    crossed: Mapping[str, Any] = {} if isinstance(fitted, str) else fitted
-    header = ["images", "figure", "before", "after", *(["cross-fitted"] if crossed else [])]
-    rows = _new(metrics, crossed)
-    if not has_several_labels(metrics):
-        rows += [*_retention(metrics, crossed), *_contrast(metrics, crossed)]
-    lines = [f"| {' | '.join(row[: len(header)])} |" for row in (header, ["---"] * len(header), *rows)]
-    chosen = selected_words(metrics)
-    if chosen:
-        also = " Cross-fitted: each half of the images, with what the other half chose." if crossed else ""
-        lines += ["", f"\\* selected on these images: they chose {chosen}.{also}"]
-    return lines
-
-
-def _new(metrics: Mapping[str, Any], crossed: Mapping[str, Any]) -> list[list[str]]:
-    before, after, test = metrics["before"], metrics["after"], metrics["test"]
-    count = metrics["images"]["val"] or "no"
-    kind = "training" if "folds" in metrics else "validation"
-    fitted = crossed.get("validation", NOT_MEASURED)
-    rows = []
-    for key, name in (
-        ("top1", "top-1"), ("top5", "top-5"), ("balanced_accuracy", "balanced accuracy"),
-        ("map", "mean average precision"), ("f1", "F1 of all labels"), ("macro_f1", "mean F1 of the labels"),
-        ("exact", "all labels right"), ("loss", "loss"),
-    ):  # fmt: skip
-        if f"val/{key}" in after:
-            first = _share(before, f"val/{key}") if f"val/{key}" in before else NOT_MEASURED
-            rows.append([
-                f"{count} {kind}", name, first, _starred(after, f"val/{key}"),
-                "" if isinstance(fitted, str) or key not in fitted else _share(fitted, key),
-            ])  # fmt: skip
-    if not isinstance(test["after"], str):
-        key, name = learned_figure(metrics)
-        first = NOT_MEASURED if isinstance(test["before"], str) else _share(test["before"], key)
-        rows.append([f"{test['after']['images']} test", name, first, _share(test["after"], key), ""])
-    if "folds" in metrics:
-        first, share = _share(before, "val/top1"), _share(metrics["folds"], "val/top1")
-        rows.append([f"{count} {CROSS_VALIDATED}", "top-1", first, share, ""])
-    return rows
-
-
-def _retention(metrics: Mapping[str, Any], crossed: Mapping[str, Any]) -> list[list[str]]:
-    retention, fitted = metrics["retention"], crossed.get("retention", NOT_MEASURED)
-    if retention == NOT_MEASURED:
-        return [["old (retention)", "top-1", NOT_MEASURED, NOT_MEASURED, ""]]
-    kind = f"{retention['images']} old (retention)"
-    if retention["labelled"]:
-        other = "" if isinstance(fitted, str) else _share(fitted, "after/top1")
-        first = [kind, "top-1", _share(retention, "before/top1"), _starred(retention, "after/top1"), other]
-    else:
-        other = "" if isinstance(fitted, str) else _share(fitted, "lost")
-        first = [kind, "top-1 lost, estimated", "", _starred(retention, "lost"), other]
-    return [first, [kind, "same prediction as before", "", _starred(retention, "agreement"), ""]]
-
-
-def _contrast(metrics: Mapping[str, Any], crossed: Mapping[str, Any]) -> list[list[str]]:
-    contrast, fitted = metrics["contrast"], crossed.get("contrast", NOT_MEASURED)
-    if contrast == NOT_MEASURED:
-        return [["others (contrast)", "false-positive rate", NOT_MEASURED, NOT_MEASURED, ""]]
-    before, after = "before/false_positive_rate", "after/false_positive_rate"
-    other = "" if isinstance(fitted, str) else _share(fitted, after)
-    kind = f"{contrast['images']} others (contrast)"
-    return [[kind, "false-positive rate", _share(contrast, before), _starred(contrast, after), other]]
-
-
-def _starred(figures: Mapping[str, Any], key: str) -> str:
-    """A figure with its interval, and a star where its images chose something."""
-    return _share(figures, key) + ("\\*" if figures[SELECTED] else "")
-
-
-def _share(figures: Mapping[str, Any], key: str) -> str:
-    """A figure, with its 95 % interval if it has one."""
-    if isinstance(figures[key], str):
-        return figures[key]
-    interval = figures.get(f"{key}_interval")
-    return f"{figures[key]:.3f}" + (f" ({interval[0]:.2f} to {interval[1]:.2f})" if interval else "")
 
 
 def _strength(strength: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from visionlora.report.charts import Line, line_chart, reliability_chart
 from visionlora.report.html import table, text
 from visionlora.report.judged import Judged
+from visionlora.report.selected import selected_clause
 from visionlora.text import percent
 
 MATRIX = 40
@@ -24,14 +25,15 @@ def classes_section(judged: Judged | None) -> str:
     """Precision, recall and F1 of each class, the confusion matrix and the reliability diagram."""
     if judged is None:
         return quiet("not measured: there are no labelled images")
-    chosen = f"; selected on these images: {', '.join(judged.selected)}" if judged.selected else ""
+    chosen = f"; {selected_clause(judged.selected)}" if judged.selected else ""
+    compared = any(one.recall_before is not None for one in judged.classes)
     rows = "".join(
         f"<tr><td class=name><bdi>{text(one.name)}</bdi></td><td>{one.images}</td>"
-        f"<td>{_share(one.recall_before)}</td><td>{_share(one.recall)}</td><td>{_share(one.precision)}</td>"
-        f"<td>{_share(one.f1)}</td></tr>"
+        f"{f'<td>{_share(one.recall_before)}</td>' if compared else ''}<td>{_share(one.recall)}</td>"
+        f"<td>{_share(one.precision)}</td><td>{_share(one.f1)}</td></tr>"
         for one in judged.classes
     )
-    columns = ("class", "images", "recall before", "recall", "precision", "F1")
+    columns = ("class", "images", *(["recall before"] if compared else []), "recall", "precision", "F1")
     return (
         f"<p class=quiet>On {text(judged.images + chosen)}. Precision is among these images alone. The same "
         "figures are in classes.csv.</p>"
@@ -94,7 +96,8 @@ def strength_section(strength: Mapping[str, Any]) -> str:
     limits = strength["allowed"]
     charts = ""
     if shown := [one for one in learned if one.points]:
-        charts += line_chart(shown, "strength", 1.0, chosen, limits["contrast"])
+        limit = limits["contrast"] if shown[-1].kind == "called" else None
+        charts += line_chart(shown, "strength", 1.0, chosen, limit)
     if lost.points:
         highest = max(0.02, 1.2 * max(y for _, y in lost.points), 1.2 * (limits["retention"] or 0))
         charts += line_chart([lost], "strength", min(1.0, highest), chosen, limits["retention"])

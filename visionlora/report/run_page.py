@@ -17,7 +17,7 @@ from visionlora.report.metrics_file import NO_VALIDATION, NOT_MEASURED, has_seve
 from visionlora.report.run_figures import classes_section, quiet, strength_section, updates_section
 from visionlora.report.run_summary import headline_boxes, summary_sentences
 from visionlora.report.sheet import PredictionRow, TopNames
-from visionlora.text import counted, percent
+from visionlora.text import counted, listed, percent
 
 IMAGES = 300
 """Validation images that are shown; the others are rows of a table."""
@@ -25,8 +25,6 @@ OPEN = 24
 """Of them those that are shown at once; the others behind a click."""
 ROWS = 10_000
 """Rows of that table; the others are counted."""
-LOSSES = 6
-"""Images with the largest losses that are shown."""
 FORGOTTEN = 24
 """Forgotten images that are shown; the others are counted."""
 SIDE = 100
@@ -37,16 +35,15 @@ TIMES = {
     "steps_s": "training steps",
     "validation_s": "validation",
     "selection_s": "choosing weights and strength",
-    "writing_s": "writing results",
-    "total_s": "total",
-    "core_s": "processor time, all threads together",
+    "total_s": "total until this page was written",
+    "core_s": "processor time of all threads until then",
 }
-"""What the seconds of a run went to."""
+"""What the seconds of a run went to. Writing the results, this page among them, is not over yet."""
 
 
 @dataclass(frozen=True)
 class HeatMap:
-    """An image as the network sees it, with the parts that speak for its prediction bright.
+    """An image as the network sees it, with the parts that its prediction depends on bright.
 
     Attributes:
         path: the image file.
@@ -95,8 +92,7 @@ def write_run_page(report: RunReport, path: Path) -> None:
 def run_page(report: RunReport) -> str:
     """The report as HTML."""
     sections = (
-        ("Before and after, mistakes first", _before_after(report)),
-        ("Largest losses", _losses(report)),
+        (f"{_kind(report).capitalize()} images, mistakes first", _before_after(report)),
         *_figures(report),
         ("Where the network looks", _heat_maps(report.heat_maps)),
         ("Where the network changed", updates_section(report.update_sizes)),
@@ -105,34 +101,51 @@ def run_page(report: RunReport) -> str:
     links = " &middot; ".join(f"<a href='#s{at}'>{title}</a>" for at, (title, _) in enumerate(sections))
     parts = "".join(f"<h2 id=s{at}>{title}</h2>{body}" for at, (title, body) in enumerate(sections))
     sentences = " ".join(text(one) for one in summary_sentences(report.metrics))
+    title = text(f"{report.metrics['model']['used']}: {listed(report.metrics['classes'], most=3)}")
     body = (
-        f"<h1><bdi>{text(report.name)}</bdi></h1><p class=summary>{sentences}</p>"
+        f"<h1><bdi>{title}</bdi></h1><p class=quiet>run <bdi>{text(report.name)}</bdi></p>"
+        f"<p class=summary>{sentences}</p>"
         f"{headline_boxes(report.metrics)}<nav>{links}</nav>{parts}"
     )
-    return page(text(report.name), styles("folder_page.css", "run_page.css"), body)
+    return page(f"{title} - {text(report.name)}", styles("folder_page.css", "run_page.css"), body)
 
 
 def _figures(report: RunReport) -> list[tuple[str, str]]:
     """Sections of figures: those of labels where an image may have several, which keep no old knowledge."""
     if has_several_labels(report.metrics):
         return [("Labels", labels_section(label_figures(report.metrics)))]
+    classes = ("Classes", classes_section(report.judged))
+    if report.metrics["head"] == "new":  # it has nothing to forget, so no strength is chosen either
+        return [classes]
     return [
-        ("Classes", classes_section(report.judged)),
+        classes,
         ("What was forgotten", _forgotten(report)),
         ("Strength", strength_section(report.metrics["strength"])),
     ]
+
+
+def _kind(report: RunReport) -> str:
+    """What the images are that are shown: with cross-validation the last run is trained on all of them."""
+    return "training" if "folds" in report.metrics else "validation"
 
 
 def _before_after(report: RunReport) -> str:
     if not report.images:
         return quiet(NO_VALIDATION)
     rows = [row for row, _ in report.images]
+    losses = [loss for _, loss in report.images]
     shown, others = rows[:IMAGES], rows[IMAGES : IMAGES + ROWS]
     found = thumbnails([row.path for row in shown], SIDE)
     wrong = sum(row.is_correct(row.after) is False for row in rows)
-    cards = [_card(row, found.get(row.path)) for row in shown]
+    cards = [
+        _card(row, found.get(row.path), "" if row.is_correct(row.after) else f"loss {loss:.3f}")
+        for row, loss in zip(shown, losses, strict=False)
+    ]
     verb = "is" if wrong == 1 else "are"
-    body = f"<p class=quiet>{wrong} of {len(rows)} validation images {verb} wrong after training.</p>"
+    body = quiet(
+        f"{wrong} of {counted(len(rows), f'{_kind(report)} image')} {verb} wrong after training, those with "
+        "the largest loss first."
+    )
     body += f"<div class=cards>{''.join(cards[:OPEN])}</div>"
     if cards[OPEN:]:
         more = "".join(cards[OPEN:])
@@ -152,15 +165,6 @@ def _before_after(report: RunReport) -> str:
     return body
 
 
-def _losses(report: RunReport) -> str:
-    largest = sorted(report.images, key=lambda one: -one[1])[:LOSSES]
-    if not largest:
-        return quiet(NO_VALIDATION)
-    found = thumbnails([row.path for row, _ in largest], SIDE)
-    cards = (_card(row, found.get(row.path), f"loss {loss:.3f}") for row, loss in largest)
-    return f"<div class=cards>{''.join(cards)}</div>"
-
-
 def _card(row: PredictionRow, uri: str | None, note: str = "") -> str:
     def line(name: str, prediction: TopNames | None) -> str:
         right = row.is_correct(prediction)
@@ -168,10 +172,11 @@ def _card(row: PredictionRow, uri: str | None, note: str = "") -> str:
         return f"<span class=says><small>{name}</small>{mark}<bdi>{_first(prediction)}</bdi></span>"
 
     before = line("before", row.before) if row.before is not None else ""
+    name = "after" if before else ""
     note = f"<span class=remark>{note}</span>" if note else ""
     return (
         f"<figure class=card>{frame(uri)}<figcaption><b><bdi>{text(row.truth or '')}</bdi></b>{before}"
-        f"{line('after', row.after)}{note}<span class=file>{_file(row.path)}</span></figcaption></figure>"
+        f"{line(name, row.after)}{note}<span class=file>{_file(row.path)}</span></figcaption></figure>"
     )
 
 
@@ -217,7 +222,7 @@ def _heat_maps(maps: Sequence[HeatMap] | str) -> str:
         for one in maps
     )
     return (
-        "<p class=quiet>Grad-CAM: bright parts speak for the prediction named below each image.</p>"
+        "<p class=quiet>Grad-CAM: the prediction below each image depends most on the bright parts.</p>"
         f"<div class=cards>{cards}</div>"
     )
 
@@ -225,7 +230,7 @@ def _heat_maps(maps: Sequence[HeatMap] | str) -> str:
 def _facts(report: RunReport) -> str:
     metrics = report.metrics
     time = metrics["time"]
-    times = {words: f"{time[name]:.1f} s" for name, words in TIMES.items()}
+    times = {words: f"{time[name]:.1f} s" for name, words in TIMES.items() if time[name]}
     step, rate = time["step_ms"], time["images_per_s"]
     times |= {
         "a training step, the median": step if isinstance(step, str) else f"{step:.0f} ms",
@@ -246,7 +251,10 @@ def _table(title: str, rows: Mapping[str, Any]) -> str:
 
 
 def _first(prediction: TopNames | None) -> str:
-    return f"{text(prediction[0][0])} {percent(prediction[0][1])}" if prediction else "-"
+    if not prediction:
+        return "-"
+    name, probability = prediction[0]
+    return f"{text(name)} {percent(probability).replace(' ', '&nbsp;')}"
 
 
 def _file(path: Path) -> str:

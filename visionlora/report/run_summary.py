@@ -9,6 +9,7 @@ from visionlora.report.html import text
 from visionlora.report.intervals import wilson_interval
 from visionlora.report.learned import learned
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, has_several_labels, learned_figure
+from visionlora.report.selected import selected_clause
 from visionlora.text import counted, listed, percent
 
 
@@ -32,12 +33,13 @@ def summary_sentences(metrics: Mapping[str, Any]) -> Sequence[str]:
         sentence = f"{start}: {figure} on {counted(new.images, f'{new.kind} image')} {rose}{interval}."
     if several:
         return (sentence, "Each label has a threshold of its own: an image has it where it is more probable.")
-    return sentence, _kept(metrics["retention"]), _called(metrics)
+    return sentence, _kept(metrics), _called(metrics)
 
 
-def _kept(retention: Mapping[str, Any] | str) -> str:
+def _kept(metrics: Mapping[str, Any]) -> str:
+    retention = metrics["retention"]
     if isinstance(retention, str):
-        return "What it forgot is not measured, because there are no old images."
+        return f"What it forgot is not measured, because {_no_old_images(metrics)}."
     count = retention["images"]
     if retention["labelled"]:
         first, last = retention["before/top1"], retention["after/top1"]
@@ -47,6 +49,12 @@ def _kept(retention: Mapping[str, Any] | str) -> str:
         f"On {counted(count, 'image')} of what it knew before, an estimated {retention['lost']:.3f} of top-1 "
         f"was lost, and {percent(retention['agreement'], 1)} keep their prediction."
     )
+
+
+def _no_old_images(metrics: Mapping[str, Any]) -> str:
+    """Why forgetting is not measured."""
+    new = metrics["head"] == "new"
+    return "the new head has none of the old outputs" if new else "there are no old images"
 
 
 def _called(metrics: Mapping[str, Any]) -> str:
@@ -84,7 +92,7 @@ def headline_boxes(metrics: Mapping[str, Any]) -> str:
         return f"<div class=boxes>{boxes}</div>"
     boxes = _box("Learned", words, new.before, new.after, new.images, selected)
     if isinstance(retention, str):
-        boxes += _box("Kept", "no old images", None, None, 0, [])
+        boxes += _box("Kept", _no_old_images(metrics), None, None, 0, [])
     elif retention["labelled"]:
         words, pair = "top-1 on {} old images", (retention["before/top1"], retention["after/top1"])
         images = retention["images"]
@@ -93,7 +101,7 @@ def headline_boxes(metrics: Mapping[str, Any]) -> str:
         words, images = "same prediction on {} old images", retention["images"]
         boxes += _box("Kept", words.format(images), 1.0, retention["agreement"], images, retention[SELECTED])
     if isinstance(contrast, str):
-        boxes += _box("False positives", "no contrast images", None, None, 0, [])
+        boxes += _box("False positives", "there are no contrast images", None, None, 0, [])
         return f"<div class=boxes>{boxes}</div>"
     first = contrast["before/false_positive_rate"]
     images = contrast["images"]
@@ -118,11 +126,7 @@ def _box(
     interval = "" if count is None else f"95 % interval {_interval(after, count)}"
     first = f"<i class=before style='left:{100 * before:.1f}%'></i>" if before is not None else ""
     was = f"before {before:.3f}, " if before is not None else ""
-    star = (
-        f"<small class=selected>selected on these images: {text(', '.join(selected))}</small>"
-        if selected
-        else ""
-    )
+    star = f"<small class=selected>{text(selected_clause(selected))}</small>" if selected else ""
     return (
         f"<div class=box><h3>{title}</h3><b>{after:.3f}</b><small>{text(words)}</small>"
         f"<div class=scale><i class=interval style='left:{100 * low:.1f}%;"

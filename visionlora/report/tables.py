@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.containers import Lines
 from rich.table import Table
 from rich.text import Text
@@ -15,7 +15,7 @@ from visionlora.report.intervals import shown_interval, shown_share
 from visionlora.report.learned import learned_in_comparison
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, UNKNOWN, has_several_labels, learned_figure
 from visionlora.report.runs import best_run
-from visionlora.report.selected import selected_of_runs
+from visionlora.report.selected import selected_clause, selected_of_runs
 from visionlora.report.sheet import PredictionRow, TopNames
 from visionlora.text import counted, for_terminal, percent
 
@@ -63,7 +63,7 @@ def changes_table(retention: Mapping[str, Any] | str, most: int = 5) -> Renderab
         f"{changes['forgotten']} of {retention['images']} old images forgotten "
         f"({changes['forgotten_for_a_trained_name']} as a trained class), {changes['gained']} gained"
     )
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = _plain_table(title)
     for name in ("old class", "images", "top-1 before", "top-1 after", "95 % interval"):
         table.add_column(name, justify="left" if name == "old class" else "right")
     table.add_column("predicted now")
@@ -91,7 +91,7 @@ def earlier_table(earlier: Mapping[str, Any]) -> Table:
     """
     lost = earlier["lost"] if isinstance(earlier["lost"], str) else f"{earlier['lost']:+.3f}"
     title = f"classes of earlier runs; the original network's top-1 lost by all runs: {lost}"
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = _plain_table(title)
     for name in ("class", "images", "top-1 when learned", "before", "after", "95 % interval", "kept"):
         table.add_column(name, justify="left" if name == "class" else "right")
     for one in earlier["classes"]:
@@ -103,7 +103,7 @@ def earlier_table(earlier: Mapping[str, Any]) -> Table:
     return table
 
 
-def evaluation_table(metrics: Mapping[str, Any]) -> Table:
+def evaluation_table(metrics: Mapping[str, Any]) -> RenderableType:
     """The figures of a labelled folder, one row per class."""
     title = (
         f"{counted(metrics['images'], 'image')}: top-1 {shown_share(metrics['top1'])} "
@@ -111,10 +111,7 @@ def evaluation_table(metrics: Mapping[str, Any]) -> Table:
         f"({shown_interval(metrics['top5'], metrics['images'])}), "
         f"calibration error {metrics['calibration_error']:.3f}"
     )
-    table = Table(
-        title=title, title_justify="left", header_style="bold", caption=_retained(metrics),
-        caption_justify="left",
-    )  # fmt: skip
+    table = _plain_table()
     for name in ("class", "images", "frozen network, top-1", "top-1", "95 % interval"):
         table.add_column(name, justify="left" if name == "class" else "right")
     for name, figures in metrics["per_class"].items():
@@ -126,7 +123,7 @@ def evaluation_table(metrics: Mapping[str, Any]) -> Table:
             shown_share(top1),
             shown_interval(top1, count),
         )
-    return table
+    return Group(Text(title, style="bold"), table, Text(_retained(metrics)))
 
 
 def sweep_table(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
@@ -138,11 +135,9 @@ def sweep_table(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
     figures = {learned_figure(metrics): None for _, metrics in runs}
     names = " or ".join(name for _, name in figures)
     crossed = " or cross-validated" if any("folds" in metrics for _, metrics in runs) else ""
-    table = Table(
-        title=f"{counted(len(runs), 'run')}; {names} and loss on their validation images{crossed}",
-        title_justify="left", caption_justify="left", header_style="bold", box=None, pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )  # fmt: skip
+    table = _plain_table(
+        f"{counted(len(runs), 'run')}; {names} and loss on their validation images{crossed}", gap=1
+    )
     table.add_column("run", overflow="fold", min_width=14)
     cells = [_sweep_cells(metrics) for _, metrics in runs]
     missing = [name for name in _MAY_MISS if all(row[name] == NOT_MEASURED for row in cells)]
@@ -243,11 +238,24 @@ def _retained(metrics: Mapping[str, Any]) -> str:
     )
 
 
+def _plain_table(title: str | None = None, gap: int = 2) -> Table:
+    """A table without lines, which fits 80 characters where one with lines would not.
+
+    Args:
+        title: above it, no wider than the table; None: there is none.
+        gap: spaces between two columns.
+    """
+    return Table(
+        title=title, title_justify="left", caption_justify="left", header_style="bold", box=None,
+        pad_edge=False, padding=(0, gap, 0, 0),
+    )  # fmt: skip
+
+
 def _mark(figures: Mapping[str, Any]) -> str:
-    chosen = ", ".join(figures[SELECTED])
-    if chosen == UNKNOWN:
+    chosen = figures[SELECTED]
+    if list(chosen) == [UNKNOWN]:
         return " (whether these images chose anything is not known)"
-    return f" (selected on these images: {chosen})" if chosen else ""
+    return f" ({selected_clause(chosen)})" if chosen else ""
 
 
 def _lost(retention: Mapping[str, Any]) -> str:

@@ -161,7 +161,7 @@ class SingleLabel:
     def head_in_words(self, logits: Tensor, labels: Tensor) -> str:
         """The share of right images."""
         right = float((logits.argmax(1) == labels).float().mean())
-        return f"{right:.3f} of the training images right"
+        return f"top-1 {right:.3f} on the training images"
 
     def step_figures(self, logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """The cross-entropy as it is, and top-1."""

@@ -53,7 +53,7 @@ def start_new_head(
     chosen = "" if held_out is None else f"; validation images chose its penalty, {start.prior:g}"
     notices.say(
         "the new head starts as a linear classifier of the frozen network's features: "
-        f"{task.head_in_words(start.logits, start.labels)}, each in {counted(views, 'view')}{chosen}"
+        f"{task.head_in_words(start.logits, start.labels)} ({counted(views, 'view')} of each){chosen}"
     )
 
 

@@ -38,7 +38,7 @@ _CHOSEN = ("root", "budget", "least_learned", "strengths")
 _STARTS_OF_STD = (AUTO_INIT, "default", "gaussian", "orthogonal")
 _LARGE_BLOCK = 1024
 """Rotations of so many numbers take seconds a step."""
-_HALFWAY = "halfway to the start"
+_HALFWAY = "halfway between the start and "
 
 
 def found(
@@ -65,7 +65,7 @@ def announce(config: RunConfig, folder: ImageFolder, adapted: AdaptedNetwork, no
     if not folder.val:
         notices.warn(
             "no validation images: what is learned is not measured, and no checkpoint is chosen; the adapter "
-            f"is the average of the weights over the second half of training{f', {_HALFWAY}' * halfway}"
+            f"is {_HALFWAY * halfway}the average of the weights over the second half of training"
         )
     if new:
         _announce_new_head(config, halfway, notices)
@@ -102,8 +102,8 @@ def _announce_images(config: RunConfig, folder: ImageFolder, notices: Notices) -
     """A warning where classes have very different numbers of images and nothing makes up for it."""
     several = config.separator is not None
     uneven = unequal(Counter(name for image in folder.train for name in image.names))
-    if uneven and not (config.optimizer.class_weights if several else config.data.balance):
-        one = "data.balance=true draws every class equally often"
+    if uneven and not (config.optimizer.class_weights or (config.data.balance and not several)):
+        one = "data.balance=true or optimizer.class_weights=true makes up for it"
         many = "optimizer.class_weights=true counts images with and without a label alike"
         notices.warn(f"{uneven}; {many if several else one}")
 
@@ -132,7 +132,10 @@ def _announce_new_head(config: RunConfig, halfway: bool, notices: Notices) -> No
     if smoothing := config.optimizer.label_smoothing:
         notices.say(f"labels are smoothed by {smoothing:g} (optimizer.label_smoothing)")
     if halfway:
-        notices.say(f"the average of the weights is taken {_HALFWAY}")
+        notices.say(
+            f"the result is {_HALFWAY}the average of the weights over the second half of training, unless a "
+            "checkpoint is clearly better"
+        )
 
 
 def _unused(
