@@ -28,6 +28,8 @@ export function drawTryZone() {
 export function setAdapters(adapters, wanted) {
   const shown = $("adapter").value, kept = wanted ?? shown;
   $("adapter").replaceChildren(...adapters.map((one) => el("option", { value: one.id }, `${one.name || one.id} · ${one.network}`)));
+  $("try-nothing").hidden = adapters.length > 0;
+  $("adapter").parentElement.hidden = !adapters.length;
   if (adapters.some((one) => one.id === kept)) $("adapter").value = kept;
   if ($("adapter").value !== shown) guarded(look)(); // an image may have been given before there was an adapter
 }

@@ -85,15 +85,16 @@ function drawDials(job) {
     kept: last?.["val/agreement"] != null ? { value: last["val/agreement"], interval: null } : null,
     false_positives: null,
   };
+  const none = t(["running", "queued"].includes(job.state) ? "dial.later" : "dial.none");
   $("dials").replaceChildren(
-    dial("learned", figures.learned), dial("kept", figures.kept), dial("false_positives", figures.false_positives));
+    ...["learned", "kept", "false_positives"].map((name) => dial(name, figures[name], none)));
 }
 
 /** One figure; its 95 % interval is the thick part of the arc. */
-export function dial(name, figure) {
+export function dial(name, figure, none) {
   const box = el("div", { class: "dial" }, el("small", {}, t(`dial.${name}`)));
   if (!figure) {
-    box.append(el("b", {}, "–"), el("small", {}, t("dial.none")));
+    box.append(el("b", {}, "–"), el("small", {}, none));
     return box;
   }
   const at = (share) => { const a = Math.PI * (1 - share); return [50 + 40 * Math.cos(a), 50 - 40 * Math.sin(a)]; };
