@@ -232,17 +232,31 @@ def test_a_training_is_queued_with_what_was_chosen(client: TestClient, project: 
         ({"options": "lora.rank=4"}, "no list 'options'"),
         ({"keep": "everything!"}, "there is no choice"),
         ({"network": 5}, "no text 'network'"),
+        ({"name": 3}, "no text 'name'"),
     ],
 )
 def test_a_training_that_cannot_be_is_refused_before_it_is_queued(
-    client: TestClient, project: str, changed: dict[str, Any], said: str
+    client: TestClient, project: str, changed: dict[str, Any], said: str, tmp_path: Path
 ) -> None:
     upload(client, project, [("a.png", a_png())])
-    asked = {"keep": "everything", "long": "quick", "network": "pocket", **changed}
+    asked = {"keep": "everything", "long": "quick", "network": "pocket", "options": [], **changed}
     answer = client.post(f"/api/projects/{project}/train", json=asked)
     assert answer.status_code == 400
     assert said in answer.json()["error"]
     assert client.get("/api/jobs").json() == []
+    assert not list((tmp_path / "studio").glob("jobs/*")), "what it would have read"
+
+
+@pytest.mark.parametrize("network", ["", "nope", "timm/resnet18"])
+def test_a_network_that_is_not_offered_is_refused_in_a_sentence(
+    client: TestClient, project: str, network: str
+) -> None:
+    upload(client, project, [("a.png", a_png())])
+    checked = client.post(f"/api/projects/{project}/check", json={"network": network})
+    named = network.replace("/", "%2f") or "%20"
+    for answer in (checked, client.get(f"/api/networks/{named}/outputs")):
+        assert answer.status_code in (400, 404)
+    assert "the studio has no network" in checked.json()["error"]
 
 
 def test_every_setting_of_a_training_is_offered_with_its_help(client: TestClient) -> None:
@@ -270,7 +284,7 @@ def test_an_upload_that_does_not_say_how_long_it_is_is_counted(client: TestClien
     assert client.get(f"/api/projects/{project}").json()["images"] == []
 
 
-@pytest.mark.parametrize("content", [b"{", b"[1]", b"\xff", b"null"])
+@pytest.mark.parametrize("content", [b"{", b"[1]", b"\xff", b"null", b"[" * 100_000])
 def test_a_request_that_is_no_json_object_is_refused(
     client: TestClient, project: str, content: bytes
 ) -> None:

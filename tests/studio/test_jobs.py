@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,17 @@ def test_a_deleted_training_is_in_the_bin(jobs: Jobs, tmp_path: Path) -> None:
     assert jobs.all() == []
     (gone,) = (tmp_path / "bin").iterdir()
     assert (gone / "adapter").is_dir()
+
+
+@pytest.mark.parametrize("asked", [Jobs.cancel, Jobs.delete, Jobs.resume])
+def test_a_training_that_was_deleted_in_another_window_is_said_to_be(
+    jobs: Jobs, asked: Callable[[Jobs, str], None]
+) -> None:
+    job = jobs.add(new_id(), "p", "fish", [])
+    jobs.delete(job.id)
+    with pytest.raises(VisionLoraError, match="no such training; it may have been deleted"):
+        asked(jobs, job.id)
+    assert not jobs.folder(job.id).exists()
 
 
 def test_the_one_that_waits_longest_comes_next(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:

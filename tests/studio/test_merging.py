@@ -92,6 +92,7 @@ def test_adapters_of_different_networks_are_named_as_people_call_them(
         ({"method": "blend"}, "method"),
         ({"adapters": ["none", "none"]}, "no such training"),
         ({"adapters": ["../x", "../y"]}, "is not an id"),
+        ({"name": 3}, "no text 'name'"),
     ],
 )
 def test_a_merge_that_cannot_be_is_refused_in_a_sentence(
@@ -102,6 +103,7 @@ def test_a_merge_that_cannot_be_is_refused_in_a_sentence(
     assert answer.status_code == 400
     assert said in answer.json()["error"]
     assert len(client.get("/api/adapters").json()) == 2
+    assert len(list(jobs.run(ids[0]).parent.iterdir())) == 2
 
 
 def test_a_file_to_try_that_is_no_image_is_refused_without_its_path(

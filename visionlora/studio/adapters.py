@@ -102,13 +102,14 @@ class AdapterPages:
         ids, weights = listed(asked, "adapters", str), listed(asked, "weights", (int, float))
         if len(ids) < 2 or len(ids) != len(weights):
             raise VisionLoraError("choose at least two adapters, and a weight for each")
+        method, called = text(asked, "method"), text(asked, "name", "")
         jobs = [await run_in_threadpool(self._jobs.get, one) for one in ids]
         paths = [self._adapter(one) for one in ids]
         names = [job.name or job.id for job in jobs]
         identity = new_id()
         run = self._jobs.run(identity)
         try:
-            await self._engine.call("combine", paths, weights, text(asked, "method"), str(run / "adapter"))
+            await self._engine.call("combine", paths, weights, method, str(run / "adapter"))
         except VisionLoraError as error:
             await run_in_threadpool(shutil.rmtree, run, ignore_errors=True)
             message = str(error)
@@ -118,8 +119,7 @@ class AdapterPages:
         made_of = " + ".join(
             name if weight == 1 else f"{weight:g} {name}" for weight, name in zip(weights, names, strict=True)
         )
-        name = text(asked, "name", "") or made_of
-        job = await run_in_threadpool(self._jobs.add_merged, identity, jobs[0].project, name)
+        job = await run_in_threadpool(self._jobs.add_merged, identity, jobs[0].project, called or made_of)
         return JSONResponse({"id": job.id})
 
     async def take(self, request: Request) -> Response:

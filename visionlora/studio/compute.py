@@ -44,6 +44,7 @@ from visionlora.models.restore import TrainedModel, has_several_labels, restore
 from visionlora.options import shown, takes
 from visionlora.settings import build, groups_of, top_level
 from visionlora.studio.projects import TABLES
+from visionlora.text import brief
 from visionlora.training.config import RunConfig, read_config
 
 USUAL = (
@@ -66,6 +67,7 @@ def networks() -> list[dict[str, Any]]:
 @lru_cache(maxsize=4)
 def outputs(network: str) -> list[dict[str, str]]:
     """A network's outputs: name, WordNet id, what it shows, and what the name more often means."""
+    _require_network(network)
     if network == POCKET:
         backbone = load_backbone(POCKET, progress=False)
         categories, wnids = backbone.categories, backbone.wnids
@@ -125,22 +127,25 @@ def validate(arguments: Sequence[str]) -> None:
 
 def check(root: str, network: str, others: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """What is known about a project's images before training, with file names for images."""
+    _require_network(network)
     _, report = check_folder(
         DataConfig(root=root), ModelConfig(name=network), others, 0, "auto", True, Console(quiet=True)
     )
+    classes = [
+        {"name": row.name, "counts": dict(row.counts), "output": asdict(row.output) if row.output else None}
+        for row in report.classes
+    ]
     return {
         "layout": report.layout,
         "notes": list(report.notes),
-        "classes": [
-            {
-                "name": row.name,
-                "counts": dict(row.counts),
-                "output": asdict(row.output) if row.output else None,
-            }
-            for row in report.classes
-        ],
+        "classes": classes,
         "findings": [_finding(one) for one in report.findings],
     }
+
+
+def _require_network(name: str) -> None:
+    if name != POCKET and name not in list_backbones():
+        raise VisionLoraError(f"the studio has no network {brief(name)}")
 
 
 def _finding(one: Finding) -> dict[str, Any]:

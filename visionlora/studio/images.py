@@ -213,7 +213,7 @@ async def fields(request: Request) -> dict[str, Any]:
     """
     try:
         values = await request.json()
-    except ValueError:
+    except (ValueError, RecursionError):  # RecursionError: it is nested too deeply
         values = None
     if not isinstance(values, dict):
         raise VisionLoraError("the request is not a JSON object")

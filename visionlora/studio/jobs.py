@@ -112,7 +112,10 @@ class Jobs:
 
     def all(self) -> list[Job]:
         """Every job, the oldest first."""
-        jobs = [self.get(path.parent.name) for path in (self._folder / "jobs").glob(f"*/{JOB}")]
+        jobs = []
+        for path in (self._folder / "jobs").glob(f"*/{JOB}"):
+            with suppress(VisionLoraError):  # it was deleted meanwhile
+                jobs.append(self.get(path.parent.name))
         return sorted(jobs, key=lambda job: job.created)
 
     def state(self, job: str) -> str:
@@ -175,7 +178,7 @@ class Jobs:
     def cancel(self, job: str) -> None:
         """Stop a training, which saves what it has learned; take one that waits out of the queue."""
         with self._lock:
-            state = self.state(job)
+            state = self.state(self.get(job).id)
             if state == "queued":
                 write_json(self.folder(job) / END, {"code": STOPPED[1]})
                 (self.folder(job) / LOG).touch()
@@ -216,7 +219,7 @@ class Jobs:
             VisionLoraError: it is running.
         """
         with self._lock:
-            if self.state(job) == "running":
+            if self.state(self.get(job).id) == "running":
                 raise VisionLoraError("this training is running; stop it first")
             if self.run(job).exists():
                 to_bin(self.run(job), self._folder / "bin")

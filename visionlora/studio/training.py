@@ -74,7 +74,7 @@ class TrainingPages:
         """
         asked, identity = await fields(request), request.path_params["project"]
         chosen = choices(text(asked, "keep"), text(asked, "long"), text(asked, "network"))
-        options = listed(asked, "options", str)
+        options, name = listed(asked, "options", str), text(asked, "name", "")
         project = await run_in_threadpool(self._projects.get, identity)
         job, images = new_id(), self._projects.folder(identity) / "images"
         place = self._jobs.folder(job) / FILES
@@ -85,7 +85,7 @@ class TrainingPages:
         except BaseException:
             await run_in_threadpool(shutil.rmtree, place.parent, ignore_errors=True)
             raise
-        name = text(asked, "name", "") or ", ".join(project.classes[:3])
+        name = name or ", ".join(project.classes[:3])
         await run_in_threadpool(self._jobs.add, job, identity, name, arguments)
         return JSONResponse({"id": job})
 
