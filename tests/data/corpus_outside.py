@@ -69,7 +69,12 @@ def json_tables() -> Iterator[Case]:
     yield case("a word", '"cat"', error="does not list images and labels; write [{")
     yield case("options", {"lr": 0.1, "epochs": 3}, error="does not list images and labels")
     yield case("brackets without end", "[" * 100_000, error="not JSON")
-    yield case("an object without a label", [cat, {"file": "i/b.png"}], error="entry 2: no label, or several")
+    yield case(
+        "an object without a label",
+        [cat, {"file": "i/b.png"}],
+        counts={"cat": (1, 0, 0)},
+        notes=("1 entry names an image and no class: left out",),
+    )
     yield Case("JSON that is called .csv", table("t.csv", json.dumps([cat, dog]), *IMAGES), root="t.csv", counts=EACH)  # fmt: skip
     yield Case("labels.json beside images", both(many("images/{}.jpg"), table("labels.json", '{"0.jpg": "cat"}')), error="labels.json, if that lists their labels")  # fmt: skip
     yield Case("COCO's boxes.json beside images", both(many("images/{}.jpg"), table("boxes.json", '{"images": [], "annotations": []}')), error="say what they show, data.class_name=NAME")  # fmt: skip

@@ -43,6 +43,7 @@ def tried() -> Iterator[Case]:
     yield from _columns()
     yield from _splits()
     yield from _flat_splits()
+    yield from _split_files()
     yield from _tools()
 
 
@@ -106,6 +107,15 @@ def _columns() -> Iterator[Case]:
         yield case(
             f"a {mark} in the column of the class", f"path,cat,dog\ni/a.png,{mark},\ni/b.png,,{mark}\n"
         )
+    some = {"counts": {"cat": (2, 1, 0), "dog": (2, 1, 0)}}
+    half = "".join(f"images/{n}.png,{LABELS[n] if n < 6 else ''}\n" for n in range(8))
+    yield case("rows that nobody has labelled yet", f"path,label\n{half}", *EIGHT, notes=("2 lines name an image and no class: left out",), **some)  # fmt: skip
+    yield case("rows of empty lists", f"path,choices\n{half}".replace(",\n", ",[]\n"), *EIGHT, notes=("2 lines name an image and no class: left out",), **some)  # fmt: skip
+    tasks = [{"image": f"/data/upload/1/0a1b2c3d-{n}.png", **({"choice": LABELS[n]} if n < 6 else {})} for n in range(8)]  # fmt: skip
+    yield case("Label Studio's JSON-MIN of some tasks", json.dumps(tasks), *EIGHT, file="t.json", notes=("2 entries name an image and no class: left out",), **some)  # fmt: skip
+    yield case("one name in train and in test", "".join(["file,label,split\n", *(f"{n}.png,{LABELS[n]},{split}\n" for split in ("train", "test") for n in range(8))]), *(f"{split}/{n}.png" for split in ("train", "test") for n in range(8)), counts={"cat": (3, 1, 4), "dog": (3, 1, 4)})  # fmt: skip
+    chat = '{"messages": [{"role": "user"}, {"role": "assistant"}], "images": ["i/a.png"]}\n'
+    yield case("chats about images", chat, file="t.jsonl", error="line 1: no label, or several")
     yield case("masks for labels", rows("image,label", "images/{0}.png,masks/{0}.png"), *EIGHT, *(f"masks/{n}.png" for n in range(8)), error="column label has names of images where classes are wanted")  # fmt: skip
     yield case("a line of images for each class", "cat: i/a.png i/b.png\ndog: i/c.png i/d.png\n", "i/a.png", "i/b.png", "i/c.png", "i/d.png", file="t.txt", error="has names of images where classes are wanted")  # fmt: skip
     for name, head in (
@@ -115,6 +125,23 @@ def _columns() -> Iterator[Case]:
     ):
         yield case(f"{name} of images, {head}", f"image,label\n{head}AAA,cat\n{head}BBB,dog\n", error="those are images themselves: save each as a file")  # fmt: skip
     yield case("folders for images", "path,label\ni,cat\nj,dog\n", "i/a.png", "j/b.png", error="it is a folder: list each image")  # fmt: skip
+
+
+def _split_files() -> Iterator[Case]:
+    """One file beside class folders that has all splits."""
+    paths = [f"{name}/{n}.png" for name in ("cat", "dog") for n in range(4)]
+    folders, counts = many(*CLASSES), {"cat": (2, 1, 1), "dog": (2, 1, 1)}
+    lines = [(path, "test" if "3" in path else "train") for path in paths]
+    for name in ("split.csv", "splits.csv", "dataset_splits.csv", "train_test_split.csv"):
+        text = "file,split\n" + "".join(f"{path},{split}\n" for path, split in lines)
+        yield Case(f"{name} beside class folders", both(folders, table(name, text)), counts=counts, notes=(f"the split is that of {name}",))  # fmt: skip
+    text = "path,label,split\n" + "".join(f"{path},{path[:3]},{split}\n" for path, split in lines)
+    yield Case("train_test_split.csv with labels", both(folders, table("train_test_split.csv", text)), counts=counts, notes=("the split is that of",))  # fmt: skip
+    splits = json.dumps(
+        {"train": [path for path, split in lines if split == "train"], "test": ["cat/3.png", "dog/3.png"]}
+    )
+    yield Case("splits.json beside class folders", both(folders, table("splits.json", splits)), counts=counts, notes=("the split is that of splits.json",))  # fmt: skip
+    yield Case("split.csv that says none", both(folders, table("split.csv", "file,fold\n" + "".join(f"{path},1\n" for path in paths))), counts=TWO, notes=("split.csv is not read: it does not say train, val or test",))  # fmt: skip
 
 
 def _splits() -> Iterator[Case]:

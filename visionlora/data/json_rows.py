@@ -156,13 +156,13 @@ def _flat(value: Mapping[str, object], above: str = "") -> Iterator[tuple[str, o
 
 
 def _plain(value: object) -> str:
-    """Text and numbers as text, those of a list with :data:`LIST` between them; of anything else nothing is
-    left."""
+    """Text and numbers as text, those of a list with :data:`LIST` between them, which alone stands for a list
+    of something else; of anything else nothing is left."""
     if isinstance(value, bool):
         return str(value).casefold()
     if isinstance(value, list):
         items = [_plain(one) for one in value if isinstance(one, (str, int, float))]
-        return LIST.join(items) if len(items) == len(value) else ""
+        return LIST.join(items) if len(items) == len(value) else LIST
     return str(value).strip() if isinstance(value, (str, int, float)) else ""
 
 

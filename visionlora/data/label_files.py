@@ -28,6 +28,7 @@ _MOST_BYTES = 2**24
 _LISTS = (".txt", ".csv", ".tsv", ".lst", ".json")
 _OF_LISTS = {"list", "labels", "test", "val"}
 """Beside the split in the name of a list: ``training_list``, ``train_test_split``."""
+_OF_ALL = re.compile(r"(data(set)?[ _-]?)?splits?", re.IGNORECASE)
 _BOXES = (".txt", ".xml", ".json")
 _NAMES = re.compile(
     r"(class(es)?|labels?|categor(y|ies)|synsets?)([ _-]?(names?|map|list|index|words|mapping))?|names|legend"
@@ -44,9 +45,11 @@ def may_name_classes(path: Path) -> bool:
 
 
 def is_list(path: Path) -> bool:
-    """Whether a file may list the images of a split: ``train.txt``, ``test_list.csv``."""
+    """Whether a file may list the images of a split, or of several: ``train.txt``, ``test_list.csv``,
+    ``splits.json``."""
     split, rest = split_and_rest(path.stem)
-    return path.suffix.casefold() in _LISTS and split is not None and set(rest) <= _OF_LISTS
+    of_all = _OF_ALL.fullmatch(path.stem) is not None
+    return path.suffix.casefold() in _LISTS and (of_all or (split is not None and set(rest) <= _OF_LISTS))
 
 
 def lists_in(folder: Path) -> list[Path]:

@@ -52,8 +52,6 @@ class Rows:
     """Whether the first row certainly names the columns (JSON's keys do)."""
     unit: str = "line"
     """What the numbers count."""
-    of_tool: bool = False
-    """Whether a labelling tool wrote it, which lists images without a class, too."""
 
 
 def read_rows(path: Path) -> Rows:
@@ -64,7 +62,7 @@ def read_rows(path: Path) -> Rows:
     """
     suffix = path.suffix.casefold()
     if suffix == ".xml" and (said := cvat(_start(path, MOST_BYTES))):
-        return Rows(tool_rows(path, said), said.notes, True, "entry", True)
+        return Rows(tool_rows(path, said), said.notes, True, "entry")
     keys = {*_KEYS.findall(_start(path, 2**16))} if suffix in (".yaml", ".yml") else set()
     if b"train" in keys and keys & _SET:
         raise VisionLoraError(f"{path} describes a data set; give its folder: data.root={path.parent}")
@@ -100,7 +98,7 @@ def read_rows(path: Path) -> Rows:
             numbered = with_objects(numbered)
     if not numbered:
         raise VisionLoraError(f"{path} is empty; each {unit} is path,label or path,label,split")
-    return Rows(numbered, notes, numbered[0][0] == 0, unit, tool is not None)
+    return Rows(numbered, notes, numbered[0][0] == 0, unit)
 
 
 def _start(path: Path, most: int) -> bytes:

@@ -87,9 +87,9 @@ def _as_list(cell: str) -> list[str] | None:
 
 
 def only_one(cell: str) -> str:
-    """The label of a cell in which a program has written a list of one: ``['cat']``."""
+    """The label of a cell, also of one in which a program has written a list of one (``['cat']``) or none."""
     found = _as_list(cell)
-    return found[0] if found is not None and len(found) == 1 else cell
+    return cell if found is None or len(found) > 1 else "".join(found)
 
 
 def _shares_words(cells: Iterable[str], mark: str) -> bool:
@@ -144,7 +144,7 @@ def refuse_several(path: Path, column: str, cells: Sequence[str]) -> None:
     marked = [mark for mark in ("|", ";") if _shares_words(whole, mark)]
     for cell in dict.fromkeys(cells):
         found = None
-        if LIST in cell:
+        if LIST in cell and cell != LIST:
             found = cell.split(LIST)
         elif _as_list(cell) is not None and len(_as_list(cell) or ()) > 1:
             found = _as_list(cell)

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from visionlora.data.cells import is_split
 from visionlora.data.files_by_name import folded_name, shared_folders
 from visionlora.data.formats import is_image_name
 from visionlora.data.images import ImageFile
 from visionlora.data.label_files import describe_left_out
-from visionlora.data.split_names import split_and_rest
+from visionlora.data.split_names import cell_split, split_and_rest, split_name
 from visionlora.errors import VisionLoraError
 from visionlora.text import listed
 
@@ -153,29 +154,65 @@ class _ByName:
 
 
 def _names(path: Path) -> Iterator[tuple[str, list[Sequence[str]]]]:
-    """(split, for each line what may be the name of an image) of a list.
+    """(split, for each line what may be the name of an image) of a list, which may be one of several splits.
 
     Raises:
         VisionLoraError: it cannot be read.
     """
-    split = split_and_rest(path.stem)[0] or "train"
+    split = split_and_rest(path.stem)[0]
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise ValueError("it is too large")
         text = path.read_text("utf-8-sig", "surrogateescape")
         suffix = path.suffix.casefold()
-        if suffix == ".json":
-            yield split, [[name] for name in _texts(json.loads(text))]
-            return
+        value: Any = json.loads(text) if suffix == ".json" else None
     except (OSError, ValueError, RecursionError) as error:
         raise VisionLoraError(f"{path.name} is not read: {error}") from error
+    if suffix == ".json":
+        each = {key: split_name(key) for key in value} if isinstance(value, dict) else {}
+        if each and None not in each.values():
+            for key, where in each.items():
+                yield where or "", [[name] for name in _texts(value[key])]
+        else:
+            yield _said(path, split), [[name] for name in _texts(value)]
+        return
     lines = [line.strip() for line in text.splitlines()]
     if suffix == ".csv":
-        yield split, [[cell.strip() for cell in row if cell.strip()] for row in csv.reader(lines)]
+        yield from _of_columns(path, split, [[cell.strip() for cell in row] for row in csv.reader(lines)])
     elif (flags := [_FLAGS.fullmatch(line) for line in lines if line]) and all(flags):
         yield from _of_flags(path, {one[1]: one[2] == "1" for one in flags if one})
     else:
-        yield split, [[line, *re.split(r"\t", line), *line.split()] if line else [] for line in lines]
+        yield (
+            _said(path, split),
+            [[line, *re.split(r"\t", line), *line.split()] if line else [] for line in lines],
+        )
+
+
+def _said(path: Path, split: str | None) -> str:
+    """The split of a list.
+
+    Raises:
+        VisionLoraError: nothing says it.
+    """
+    if split is None:
+        raise VisionLoraError(f"{path.name} is not read: it does not say train, val or test")
+    return split
+
+
+def _of_columns(
+    path: Path, split: str | None, rows: list[list[str]]
+) -> Iterator[tuple[str, list[Sequence[str]]]]:
+    """The lines of a CSV, by its column of splits where it has one."""
+    body = rows[1:]
+    place = next((place for place in range(max(map(len, body), default=0)) if is_split(body, place)), None)
+    if place is None:
+        yield _said(path, split), [[cell for cell in row if cell] for row in rows]
+        return
+    by_split: dict[str, list[Sequence[str]]] = defaultdict(list)
+    for row in rows:
+        if place < len(row) and (where := cell_split(row[place])):
+            by_split[where].append([cell for cell in (*row[:place], *row[place + 1 :]) if cell])
+    yield from by_split.items()
 
 
 def _of_flags(path: Path, trains: Mapping[str, bool]) -> Iterator[tuple[str, list[Sequence[str]]]]:

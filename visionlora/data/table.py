@@ -13,6 +13,7 @@ from visionlora.data.files_by_name import FilesByName, PathsOf
 from visionlora.data.folder_labels import with_folders
 from visionlora.data.folder_splits import split_by_folders
 from visionlora.data.images import ImageFile, labelled
+from visionlora.data.json_rows import LIST
 from visionlora.data.row_notes import grouped_rows, label_notes, refuse_image_names, refused_rows
 from visionlora.data.rows import Rows, read_rows
 from visionlora.data.several_labels import (
@@ -152,7 +153,6 @@ class _Reader:
         self.label_column = label_column
         self._paths = PathsOf(path)
         self.unit = rows.unit
-        self.of_tool = rows.of_tool
         self.columns = columns
         self.class_name = class_name
         self.form = form
@@ -194,10 +194,11 @@ class _Reader:
     def _image(self, name: str, row: Sequence[str], where: str) -> Path:
         """The file that a row means; one that is not there is looked for later."""
         image = self._paths.existing(name)
-        place = self.columns.folder
-        if image is None and place is not None and place < len(row):
-            name = f"{row[place]}/{name}".replace("\\", "/")
-            image = self._paths.existing(name)
+        for place in (self.columns.folder, self.columns.split):  # train/0.png beside test/0.png
+            if image is None and place is not None and place < len(row):
+                within = f"{row[place]}/{name}".replace("\\", "/")
+                image = self._paths.existing(within)
+                name = within if place == self.columns.folder else name
         if image is None and not self._missing:
             image = self._paths.existing_above(name)
         if image is None:
@@ -278,9 +279,9 @@ class _Reader:
             label = "any" if name else ""
         elif columns.classes:
             label = one_hot(self.at(number), row, columns)
-        elif not label and self.of_tool:
-            label = None
-        if not name or label == "":
+        elif not label and columns.label is not None and columns.label < len(row):
+            label = None  # nobody has labelled it yet
+        if not name or label in ("", LIST):
             lacking = "no label, or several" if name else "no path"
             raise VisionLoraError(f"{self.at(number)}: {lacking}; write it, or remove the line")
         return name, label, self._split(number, row, field(columns.split))
