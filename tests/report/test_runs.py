@@ -32,6 +32,20 @@ def test_one_run_or_none_that_is_measured_has_no_best(metrics: dict[str, Any]) -
     assert best_run([run(metrics, 0.7), run(metrics, "not measured", 0.0)]) is None
 
 
+def test_runs_of_different_classes_have_no_best(metrics: dict[str, Any]) -> None:
+    runs = [run(metrics, 0.7), run({**metrics, "classes": ["zebra"]}, 0.9)]
+    assert best_run(runs) is None
+    assert best_run([run({**metrics, "classes": names}, 0.9) for names in (["a", "b"], ["b", "a"])]) == 0
+
+
+def test_many_options_stand_behind_the_figures(metrics: dict[str, Any], tmp_path: Path) -> None:
+    options = {f"option{place}": "1" for place in range(5)}
+    write_runs_page([RunRow("one", options, run(metrics, 0.7))], None, "runs", tmp_path / "runs.html")
+    page = (tmp_path / "runs.html").read_text(encoding="utf-8")
+    assert page.index("<th>top-1</th>") < page.index("<th>option0</th>")
+    assert page.index("<td class=figure>0.700</td>") < page.index("<td><bdi>1</bdi></td>")
+
+
 def test_names_on_the_page_and_in_the_table_are_text(metrics: dict[str, Any], tmp_path: Path) -> None:
     rows = [RunRow("<b>one", {"lora.rank": "<i>4"}, run(metrics, 0.7)), RunRow("=two", {}, run(metrics, 0.9))]
     write_runs_page(rows, 1, "<u>runs", tmp_path / "runs.html")

@@ -166,6 +166,18 @@ def test_the_best_run_of_a_sweep_is_said_to_keep_its_budgets_only_where_it_does(
     assert "highest top-1; no run keeps its budgets" in " ".join(_text(sweep_table(runs)).split())
 
 
+def test_no_run_is_the_best_where_they_learned_different_classes(metrics: dict[str, Any]) -> None:
+    runs = [("a", metrics), ("b", {**metrics, "classes": ["zebra"]})]
+    text = " ".join(_text(sweep_table(runs)).split())
+    assert "none is marked as the best: they learned different classes" in text and "* a" not in text
+
+
+def test_a_path_of_usual_length_stands_in_one_line() -> None:
+    path = Path("newfolder/umbrella/fluent-flat.png")
+    names = [("rocking chair", 0.18), ("digital clock", 0.1), ("parachute", 0.05)]
+    assert str(path) in _text(predictions_table([PredictionRow(path, None, None, names)]), 80)
+
+
 @pytest.mark.parametrize(
     ("smallest", "words"), [(4, "learned: rank 4"), ("not measured", "not measured: the update adds nothing")]
 )

@@ -23,6 +23,10 @@ FIGURES = (
 precision, is of runs whose images have several labels; they have no top-1."""
 
 
+MOST_FIRST = 4
+"""Options that stand before the figures on the page; of more, the figures stand first."""
+
+
 @dataclass(frozen=True)
 class RunRow:
     """A finished run.
@@ -43,10 +47,10 @@ def best_run(runs: Sequence[Mapping[str, Any]]) -> int | None:
 
     Of those that keep their budgets, if any does, it is the one with the highest top-1, cross-validated or on
     its validation images (mean average precision where images have several labels), then the smallest loss.
-    None where fewer than two runs have validation images, or they have not learned the same task.
+    None where fewer than two runs have validation images, or they have not learned the same.
     """
     learned = [learned_in_comparison(one) for one in runs]
-    if len({learned_figure(one) for one in runs}) > 1:
+    if not learned_the_same(runs):
         return None
     measured = [place for place, one in enumerate(learned) if one.after is not None]
     kept = [place for place in measured if runs[place]["strength"].get("kept", True)]
@@ -56,6 +60,16 @@ def best_run(runs: Sequence[Mapping[str, Any]]) -> int | None:
         kept or measured,
         key=lambda place: (learned[place].after or 0.0, -(learned[place].loss or 0.0)),
     )
+
+
+def learned_the_same(runs: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether runs have learned the same classes and task, so that their figures can be compared."""
+    return len({(learned_figure(one), _classes(one.get("classes"))) for one in runs}) <= 1
+
+
+def _classes(names: object) -> str:
+    """Class names in any order, from an untrusted file too."""
+    return repr(sorted(map(str, names)) if isinstance(names, list) else names)
 
 
 def figures_of(metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,17 +110,17 @@ def write_runs_csv(rows: Sequence[RunRow], best: int | None, path: Path) -> None
 def write_runs_page(rows: Sequence[RunRow], best: int | None, title: str, path: Path) -> None:
     """Write the runs as a page with everything in it, the best one first; figures that no run has are left
     out."""
+    few = len(keys := varied_keys(rows)) <= MOST_FIRST
     order = sorted(
         range(len(rows)),
         key=lambda place: (place != best, -(learned_in_comparison(rows[place].metrics).after or 0.0)),
     )
-    keys = varied_keys(rows)
     each = [figures_of(row.metrics) for row in rows]
     shown = [name for name in FIGURES if any(figures[name] is not None for figures in each)]
     body = "".join(
-        _row(rows[place], keys, [each[place][name] for name in shown], place == best) for place in order
+        _row(rows[place], keys, [each[place][name] for name in shown], place == best, few) for place in order
     )
-    words = "None is marked as the best: fewer than two have validation images, or their tasks differ."
+    words = "None is marked as the best: fewer than two have validation images, or their classes differ."
     if best is not None:
         of = " of those within their budgets"
         if each[best]["within budget"] is False:
@@ -119,7 +133,7 @@ def write_runs_page(rows: Sequence[RunRow], best: int | None, title: str, path: 
     words += " Low and high bound the 95 % interval of top-1." * ("low" in shown)
     content = (
         f"<h1><bdi>{text(title)}</bdi></h1><p class=quiet>{counted(len(rows), 'run')}. {words}</p>"
-        f"{table(('run', *keys, *shown), body, 'numbers wide')}"
+        f"{table(('run', *keys, *shown) if few else ('run', *shown, *keys), body, 'numbers wide')}"
     )
     css = styles("folder_page.css", "run_page.css")
     with replacing(path) as beside:
@@ -131,12 +145,13 @@ def varied_keys(rows: Sequence[RunRow]) -> list[str]:
     return list(dict.fromkeys(key for row in rows for key in row.varied))
 
 
-def _row(row: RunRow, keys: Sequence[str], values: Sequence[object], best: bool) -> str:
+def _row(row: RunRow, keys: Sequence[str], values: Sequence[object], best: bool, keys_first: bool) -> str:
     told = "".join(f"<td><bdi>{text(row.varied.get(key, ''))}</bdi></td>" for key in keys)
     figures = "".join(f"<td class=figure>{_shown(value)}</td>" for value in values)
     mark = " <span class=tag>best</span>" if best else ""
     kind = " class=best" if best else ""
-    return f"<tr{kind}><td class=name><bdi>{text(row.name)}</bdi>{mark}</td>{told}{figures}</tr>"
+    cells = told + figures if keys_first else figures + told
+    return f"<tr{kind}><td class=name><bdi>{text(row.name)}</bdi>{mark}</td>{cells}</tr>"
 
 
 def _shown(value: object) -> str:

@@ -14,10 +14,13 @@ from rich.text import Text
 from visionlora.report.intervals import shown_interval, shown_share
 from visionlora.report.learned import learned_in_comparison
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, UNKNOWN, has_several_labels, learned_figure
-from visionlora.report.runs import best_run
+from visionlora.report.runs import best_run, learned_the_same
 from visionlora.report.selected import selected_clause, selected_of_runs
 from visionlora.report.sheet import PredictionRow, TopNames
 from visionlora.text import counted, for_terminal, percent
+
+_PATH_WIDTH = 34
+"""Characters of a path that stand in one line in a table of predictions, if that has three columns."""
 
 _KEPT = "\ue000"
 """A private character in the place of a space where no line may end."""
@@ -36,7 +39,9 @@ def predictions_table(rows: Sequence[PredictionRow], several: bool = False) -> T
     """
     compared = any(row.before is not None for row in rows)
     table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("image", overflow="fold")
+    # A file name is broken only where it is long: predictions can be read in several lines.
+    longest = max((len(for_terminal(row.path)) for row in rows), default=0)
+    table.add_column("image", overflow="fold", min_width=min(longest, 0 if compared else _PATH_WIDTH))
     if compared:
         table.add_column("frozen network, top-1")
     table.add_column("labels, the lowest probability" if several else "top-1 prediction")
@@ -182,6 +187,8 @@ def _sweep_caption(
         kept = runs[best]["strength"].get("kept", True)
         within = " within the budgets" if kept else "; no run keeps its budgets"
         parts.append(f"* the best: highest {names}{within}")
+    elif not learned_the_same(runs):
+        parts.append("none is marked as the best: they learned different classes")
     if words := selected_of_runs(runs):
         parts.append(words)
     if missing:
