@@ -22,7 +22,7 @@ from visionlora.adapters import (
 )
 from visionlora.adapters.base import LowRank
 from visionlora.adapters.collect_updates import attach_updates, collect_updates
-from visionlora.adapters.combine import combine, dense
+from visionlora.adapters.combine import METHODS, combine, dense
 from visionlora.adapters.recompress import factored, recompressed
 
 
@@ -75,6 +75,15 @@ def test_ties_trims_elects_and_averages_those_that_agree() -> None:
     found = combine([two], "ties", density=0.5)
     assert found["a"].tolist() == [0.0, 0.0]
     assert found["b"].tolist() == [30.0, 40.0]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_adapter_without_updates_counts_as_zero(method: str) -> None:
+    """One with a new head alone has none."""
+    assert combine([{}, {}], method) == {}
+    one = torch.tensor([[3.0, -1.0]])
+    found = combine([{"a": one}, {}], method, density=1.0)["a"]
+    assert torch.equal(found, one / 2 if method == "average" else one)
 
 
 def test_dare_drops_its_share_and_keeps_the_mean() -> None:

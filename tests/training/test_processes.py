@@ -53,6 +53,15 @@ def test_two_processes_learn_the_adapter_of_one(train: Train, tmp_path: Path, im
     assert len(list((found[2] / "tensorboard").iterdir())) == len(list((found[1] / "tensorboard").iterdir()))
 
 
+def test_two_processes_measure_what_is_kept_of_an_earlier_adapter(train: Train, tmp_path: Path) -> None:
+    _, folder = train("trainer.max_steps=1", "trainer.validations=1")
+    first = folder.rename(tmp_path / "first")
+    left, second = train(f"adapter={first}", "trainer.max_steps=1", "trainer.devices=2")
+    assert left.code == 0, left.err
+    earlier = metrics_of(second)["earlier"]["classes"]
+    assert [(one["class"], one["images"]) for one in earlier] == [("blue", 3), ("red", 3)]
+
+
 def test_predict_and_evaluate_in_two_processes_write_the_one_ordered_result(
     train: Train, command: Command, images: Path, tmp_path: Path
 ) -> None:

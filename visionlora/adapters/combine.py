@@ -95,6 +95,8 @@ def _sum(parts: Sequence[tuple[float, Update]]) -> Update:
 
 def _largest(updates: Updates, density: float) -> dict[str, Update]:
     """The numbers of largest magnitude over all of an adapter, the others zero."""
+    if not updates:  # it has a new head alone, or other modules
+        return {}
     tensors = {name: dense(one) for name, one in updates.items()}
     magnitudes = torch.cat([one.abs().flatten() for one in tensors.values()])
     count = max(1, round(density * len(magnitudes)))

@@ -23,7 +23,7 @@ from visionlora.data.loaders import sample_images
 from visionlora.data.splits import k_folds, stratified
 from visionlora.device import choose_device, processor
 from visionlora.evaluation.cross_validation import summarize_folds
-from visionlora.evaluation.earlier import EarlierKnowledge, earlier_knowledge
+from visionlora.evaluation.earlier import earlier_knowledge
 from visionlora.evaluation.forgetting import BeforeAfter
 from visionlora.evaluation.images import Evaluation, evaluate_frozen
 from visionlora.evaluation.strength import StrengthOptions, StrengthSelection, select_strength
@@ -62,13 +62,13 @@ class _Outcome:
     """What there is when a run has trained.
 
     Attributes:
-        known: what an adapter that the run continues from has to keep.
+        earlier: what is kept of an adapter that the run continues from, for ``metrics.json``.
         before: the frozen network's predictions.
         result: how training went.
         selection: the weights and the strength that the adapter has now, and the predictions with them.
     """
 
-    known: EarlierKnowledge
+    earlier: dict[str, Any]
     before: Evaluation
     result: TrainingResult
     selection: StrengthSelection
@@ -191,7 +191,9 @@ def _train_and_select(setup: RunSetup, session: Session) -> _Outcome:
     restarts = describe_restarts(network)
     if restarts is not None:
         notices.say(restarts)
-    return _Outcome(known, before, result, selection)
+    # Here and not where results are written: every process predicts its share of the images.
+    earlier = known.metrics(network, before, selection.evaluation)
+    return _Outcome(earlier, before, result, selection)
 
 
 def _write_results(
@@ -209,7 +211,7 @@ def _write_results(
     metrics = build_metrics(
         setup, chosen, before, outcome.selection, evaluations.changes, outcome.result, notices.messages
     )
-    metrics |= outcome.known.metrics(setup.adapted.network, before, after)
+    metrics |= outcome.earlier
     if folds is not None:
         metrics["folds"] = dict(folds)
     with phase("writing"):
