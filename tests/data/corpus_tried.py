@@ -54,6 +54,10 @@ def _strays() -> Iterator[Case]:
     yield Case("a preview beside a wrapper", both(many(*below("pets")), files("preview.png")), counts=TWO, notes=(LIES, "pets is the only folder"))  # fmt: skip
     yield Case("a preview beside splits in class folders", both(many("cat/train/{}.png", "cat/val/{}.png", "dog/train/{}.png", "dog/val/{}.png"), files("preview.png")), counts=GIVEN, notes=(LIES,))  # fmt: skip
     yield Case("a preview beside images and their table", both(many("images/{}.png", count=8), table("labels.csv", rows("file,label", "{}.png,{}")), files("preview.png")), counts=TWO, notes=(LIES, "1 image is not in labels.csv: left out"))  # fmt: skip
+    yield Case("data beside src and a figure", both(many(*below("data")), files("src/x.py", "figures/plot.png")), counts=TWO, notes=("data: entered", "figures lies beside data, which has the folders of images: left out"))  # fmt: skip
+    yield Case("images of splits beside a logo", both(many(*below("images/train"), *below("images/val")), files("assets/logo.png")), counts=GIVEN, notes=("assets lies beside images",))  # fmt: skip
+    yield Case("all beside train and val", many(*below("all"), "all/cat/x{}.png", "all/dog/x{}.png", "train/cat/a{}.png", "train/dog/a{}.png", "val/cat/b{}.png", "val/dog/b{}.png"), counts=GIVEN, notes=("all is not one of the splits: left out",))  # fmt: skip
+    yield Case("images to predict beside yes and no", many("yes/{}.png", "no/{}.png", "pred/{}.png"), counts={"no": ONE, "pred": ONE, "yes": ONE}, notes=("pred is taken for a class",))  # fmt: skip
     yield Case("an image beside the one folder of images", both(many("cat/{}.png", count=9), files("a.png")), error="mixes layouts")  # fmt: skip
     yield Case("an alias of macOS beside others", both(many(*CLASSES), called(b"book\0\0\0\0mark" + bytes(99), "cat/x.jpg alias")), counts=TWO, notes=("left out 1 file",))  # fmt: skip
     yield Case("FiftyOne's _unlabeled", many(*CLASSES, "_unlabeled/{}.png"), counts={**TWO, "_unlabeled": ONE}, notes=("_unlabeled is taken for a class",))  # fmt: skip
@@ -107,6 +111,20 @@ def _columns() -> Iterator[Case]:
         yield case(
             f"a {mark} in the column of the class", f"path,cat,dog\ni/a.png,{mark},\ni/b.png,,{mark}\n"
         )
+    classes = {
+        "0": {"name": "cat", "images": ["i/a.png", "i/b.png"]},
+        "1": {"name": "dog", "images": ["i/c.png"]},
+    }
+    three = ("i/a.png", "i/b.png", "i/c.png")
+    yield case("JSON of the images of each numbered class", json.dumps(classes), *three, file="t.json", counts={"cat": (1, 1, 0), "dog": (1, 0, 0)})  # fmt: skip
+    yield case("JSON of objects with several images", json.dumps([{"path": ["i/a.png", 3], "label": "cat"}]), *three, file="t.json", error="entry 1: no path, or several")  # fmt: skip
+    columns = {"label_names": ["cat", "dog"], "image_names": [f"/root/images/{n}.png" for n in range(8)], "image_labels": [n % 2 for n in range(8)]}  # fmt: skip
+    yield case(
+        "JSON of columns and the names of classes", json.dumps(columns), *EIGHT, file="t.json", counts=TWO
+    )
+    triples = [["i/a.png", "cat", "train"], ["i/b.png", "cat", "val"]]
+    yield case("JSON of triples", json.dumps(triples), *three, file="t.json", counts={"cat": (1, 1, 0)}, split="given")  # fmt: skip
+    yield case("a quotation mark that is not closed", 'path,text,label\ni/a.png,"x,cat\n' + "i/b.png,x,dog\n" * 20_000, error="a quotation mark that is not closed?")  # fmt: skip
     some = {"counts": {"cat": (2, 1, 0), "dog": (2, 1, 0)}}
     half = "".join(f"images/{n}.png,{LABELS[n] if n < 6 else ''}\n" for n in range(8))
     yield case("rows that nobody has labelled yet", f"path,label\n{half}", *EIGHT, notes=("2 lines name an image and no class: left out",), **some)  # fmt: skip
@@ -170,6 +188,8 @@ def _tools() -> Iterator[Case]:
         yield Case(f"FiftyOne's labels.json of {name}", both(data, table("labels.json", text)), counts=TWO, notes=said)  # fmt: skip
     boxes = {key: [{**one, "bounding_box": [0, 0, 1, 1]}] for key, one in names.items()}
     yield Case("FiftyOne's labels.json of boxes", both(data, table("labels.json", json.dumps({"classes": None, "labels": boxes}))), counts=TWO, notes=("an image has the class of its boxes",))  # fmt: skip
+    mmlab = {"metainfo": {"classes": ["cat", "dog"]}, "data_list": [{"img_path": f"data/{n}.jpg", "gt_label": n % 2} for n in range(8)]}  # fmt: skip
+    yield Case("OpenMMLab's annotations", both(data, table("train.json", json.dumps(mmlab))), counts=TWO, notes=("read as a file of OpenMMLab's",))  # fmt: skip
     some = json.dumps({"classes": ["cat", "dog"], "labels": {**numbers, "7": None}})
     yield Case("FiftyOne's labels.json, one image without a label", both(data, table("labels.json", some)), counts={"cat": ONE, "dog": (2, 1, 0)}, notes=("1 entry names an image and no class: left out",))  # fmt: skip
     yield Case("FiftyOne's labels.json of a class that is not there", both(data, table("labels.json", json.dumps({"classes": ["cat"], "labels": numbers}))), error="holds images but no class folders")  # fmt: skip

@@ -144,6 +144,15 @@ def _fifty_one(value: Any) -> tuple[Named, bool]:
     return found, boxes
 
 
+def _open_mmlab(value: Any) -> tuple[Named, bool]:
+    names = [str(one) for one in value["metainfo"]["classes"]]
+    found: Named = {}
+    for item in value["data_list"]:
+        labels = item["gt_label"] if isinstance(item["gt_label"], list) else [item["gt_label"]]
+        found[str(item["img_path"])] = [names[one] for one in labels]
+    return found, False
+
+
 def _texts(labels: Iterable[object]) -> Iterator[str]:
     for label in labels:
         if not isinstance(label, str):
@@ -153,5 +162,5 @@ def _texts(labels: Iterable[object]) -> Iterator[str]:
 
 _READERS = {
     "COCO's": _coco, "Datumaro's": _datumaro, "Label Studio's": _label_studio, "Create ML's": _create_ml,
-    "VoTT's": _vott, "FiftyOne's": _fifty_one,
+    "VoTT's": _vott, "FiftyOne's": _fifty_one, "OpenMMLab's": _open_mmlab,
 }  # fmt: skip

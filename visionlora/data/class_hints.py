@@ -17,7 +17,7 @@ _MONTHS = r"(jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-zä
 _UNNAMED = re.compile(
     r"(instance|class|reg|regularization)[ _-]ima?ge?s"
     r"|(new folder|untitled folder|neuer ordner|nouveau dossier|nueva carpeta|新建文件夹).*"
-    r"|(un|no)[ _-]?label(l?ed)?|un-?sorted|to[ _-]?sort"
+    r"|(un|no)[ _-]?label(l?ed)?|un-?sorted|to[ _-]?(sort|predict|label)|pred(ict)?|inference"
     r"|masks|segmentations|annotations|ground[ _-]?truths?"
     r"|runs?|results?|outputs?|predictions?|augment(ed|ations?)|back-?ups?|te?mp|previews?|thumb(nail)?s?"
     r"|photos from \d{4}|(19|20)\d\d|(19|20)\d\d[._-]?(0[1-9]|1[0-2])([._-]?[0-3]\d)?([ _].*)?"

@@ -167,15 +167,18 @@ def _plain(value: object) -> str:
 
 
 def _listed(items: list[Any]) -> list[dict[str, object]] | None:
-    """The objects of a list, or those that its pairs mean."""
+    """The objects of a list, or those that its pairs mean, which may have a split behind them."""
     if all(isinstance(item, dict) for item in items):
         return [one for item in items for one in _each(item)]
-    if not all(isinstance(item, list) and len(item) == 2 for item in items):
+    if not all(isinstance(item, list) and len(item) in (2, 3) for item in items):
         return None
     first = all(is_image_name(str(item[0])) for item in items)
     if not first and not all(is_image_name(str(item[1])) for item in items):
         return None
-    return [{"path": item[not first], "label": item[first]} for item in items]
+    named = ({"path": item[not first], "label": item[first]} for item in items)
+    return [
+        {**one, "split": item[2]} if item[2:] else one for one, item in zip(named, items, strict=True)
+    ]  # fmt: skip
 
 
 def _each(item: dict[str, object]) -> list[dict[str, object]]:
@@ -205,7 +208,7 @@ def _of_object(value: Any) -> list[dict[str, object]] | None:
     if len(value) == 1 and isinstance(only := next(iter(value.values())), dict):
         return _of_object(only)
     if all(isinstance(one, dict) for one in value.values()):
-        return _by_column(value)
+        return _listed(_by_column(value))
     lists = {name: one for name, one in value.items() if isinstance(one, list)}
     if len(lists) == 1 and (found := next(iter(lists.values()))) and isinstance(found[0], dict):
         return _listed(found)
@@ -214,9 +217,22 @@ def _of_object(value: Any) -> list[dict[str, object]] | None:
     # Food-101 names its files without a suffix: {"apple_pie": ["apple_pie/1005649", ...]}
     if all(_mostly_images(items) or _are_below(name, items) for name, items in lists.items()):
         return [{"path": path, "label": name} for name, items in lists.items() for path in items]
-    columns = zip(*lists.values(), strict=False)
-    same = len({len(items) for items in lists.values()}) == 1
-    return [dict(zip(lists, row, strict=True)) for row in columns] if same else None
+    return _of_columns(lists)
+
+
+def _of_columns(lists: Mapping[str, list[Any]]) -> list[dict[str, object]] | None:
+    """The objects of columns: the lists that are as long as the one of images. One of another length has the
+    names of classes that are numbers (mini-ImageNet's ``label_names``)."""
+    images = next((items for items in lists.values() if _mostly_images(items)), next(iter(lists.values())))
+    columns = {name: items for name, items in lists.items() if len(items) == len(images)}
+    others = [items for name, items in lists.items() if name not in columns]
+    if len(columns) < 2 or len(others) > 1:
+        return None
+    for names in others:
+        for name, items in columns.items():
+            if all(type(one) is int and 0 <= one < len(names) for one in items):
+                columns[name] = [names[one] for one in items]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _by_split(value: dict[str, object]) -> list[dict[str, object]] | None:

@@ -61,6 +61,7 @@ def recognise(root: Path, class_name: str | None = None, several: bool = False) 
     lists: list[Path] = []
     beside: list[Path] = []
     here = root
+    said: list[str] = []
 
     def decided(layout: Layout) -> Layout:
         said = (*notes, *strays, *describe_lists(lists, layout.tables.values()), *layout.notes)
@@ -71,7 +72,8 @@ def recognise(root: Path, class_name: str | None = None, several: bool = False) 
         lists += lists_in(here)
         beside += found.others
         if here != root:
-            notes[:] = [f"{here.relative_to(root).as_posix()} is the only folder with images: entered"]
+            only = "" if said else " is the only folder with images"
+            notes[:] = [f"{here.relative_to(root).as_posix()}{only}: entered"]
         layout = _table(found, several)
         if layout is None and not class_name:
             found, said = without_strays(here, found)
@@ -79,7 +81,8 @@ def recognise(root: Path, class_name: str | None = None, several: bool = False) 
         layout = layout or _splits(root, here, found, class_name, several) or _inner_splits(found, class_name)
         if layout is not None:
             return decided(layout)
-        inside = wrapped(found)
+        inside, said = wrapped(found)
+        strays += said
         if inside is None:
             break
         here = inside

@@ -199,8 +199,9 @@ def _parsed(path: Path, lines: Sequence[str], delimiter: str) -> list[tuple[int,
         rows = [(reader.line_num, [_stripped(field) for field in row]) for row in reader]
         return [(n, row) for n, row in rows if any(row) and not row[0].startswith("# ") and not _is_rule(row)]
     except csv.Error as error:
+        open_quote = " (a quotation mark that is not closed?)" if "field larger" in str(error) else ""
         raise VisionLoraError(
-            f"{path} line {reader.line_num}: {error}; save it as CSV (UTF-8) again"
+            f"{path} line {reader.line_num}: {error}{open_quote}; save it as CSV (UTF-8) again"
         ) from error
 
 

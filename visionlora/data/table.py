@@ -281,8 +281,8 @@ class _Reader:
             label = one_hot(self.at(number), row, columns)
         elif not label and columns.label is not None and columns.label < len(row):
             label = None  # nobody has labelled it yet
-        if not name or label in ("", LIST):
-            lacking = "no label, or several" if name else "no path"
+        if not name or LIST in name or label in ("", LIST):
+            lacking = "no label, or several" if name and LIST not in name else "no path, or several"
             raise VisionLoraError(f"{self.at(number)}: {lacking}; write it, or remove the line")
         return name, label, self._split(number, row, field(columns.split))
 

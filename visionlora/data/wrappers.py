@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from visionlora.data.split_names import split_and_rest, split_name
+from visionlora.data.split_names import named_splits, split_and_rest, split_name
 from visionlora.data.walk import Entries, entries, has_images, walk
 from visionlora.text import listed
 
@@ -62,15 +62,26 @@ def is_wrapper(folder: Path) -> bool:
     return not rest and named is None
 
 
-def wrapped(found: Entries) -> Path | None:
-    """The one folder that everything is in, where it is not a class."""
-    if found.images:
-        return None
-    folders = [folder for folder in found.folders if has_images(folder)]
-    if len(folders) != 1:
-        return None
-    inside = entries(folders[0])
-    if not inside.images:
-        return folders[0]
-    # Images directly in it: it is a class, unless its name says nothing.
-    return folders[0] if is_wrapper(folders[0]) else None
+def wrapped(found: Entries) -> tuple[Path | None, list[str]]:
+    """The one folder that everything is in, where it is not a class, or almost everything: ``data`` beside
+    ``docs`` and ``figures``. What is left out is said."""
+    folders = [] if found.images else [folder for folder in found.folders if has_images(folder)]
+    if len(folders) == 1:
+        # Images directly in it: it is a class, unless its name says nothing.
+        alone = not entries(folders[0]).images or is_wrapper(folders[0])
+        return (folders[0], []) if alone else (None, [])
+    main = [one for one in folders if is_wrapper(one) and _holds_folders(one)]
+    others = [one for one in folders if one not in main]
+    if len(main) != 1 or named_splits(found.folders):
+        return None, []
+    if sum(len(walk(one)[0]) for one in others) > _STRAYS * len(walk(main[0])[0]):
+        return None, []
+    names = listed([one.name for one in others], _SHOWN)
+    lie = "lies" if len(others) == 1 else "lie"
+    return main[0], [f"{names} {lie} beside {main[0].name}, which has the folders of images: left out"]
+
+
+def _holds_folders(folder: Path) -> bool:
+    """Whether several folders of images are in a folder, and no image."""
+    inside = entries(folder)
+    return not inside.images and sum(map(has_images, inside.folders)) > 1
