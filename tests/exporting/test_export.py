@@ -131,6 +131,8 @@ def test_the_script_predicts_with_onnx_runtime_alone(preprocess: str, images: Pa
         }
     assert predicted == [expected[str(file)] for file in files]
     assert len([line for line in script.read_text().splitlines() if line.strip()]) <= 20
+    done = subprocess.run(command[: -len(files)], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 1 and done.stderr.startswith("usage: python ")
 
 
 @pytest.mark.usefixtures("stand_in")

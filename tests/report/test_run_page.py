@@ -110,7 +110,7 @@ def test_the_summary_reports_test_images_where_there_are_some(metrics: dict[str,
 
 def test_the_page_is_called_by_what_was_learned(metrics: dict[str, Any]) -> None:
     page = run_page(report(metrics, [], name="2026-11-27_14-17-01"))
-    assert "<h1><bdi>vgg19: goldfish</bdi></h1>" in page
+    assert "<h1><bdi>vgg19: goldfish</bdi> <small>run <bdi>2026-11-27_14-17-01</bdi></small></h1>" in page
     assert "<title>vgg19: goldfish - 2026-11-27_14-17-01</title>" in page
 
 

@@ -154,6 +154,6 @@ def changes_sheet(changes: Changes | None, images: Sequence[ImageFile], path: Pa
     """Draw every forgotten image; an empty sheet states whether there were none or nothing was measured."""
     title = "What was forgotten"
     if changes is None:
-        before_after_sheet([], path, title=title, line="not measured: there were no retention images")
+        before_after_sheet([], path, title=title, line="not measured: there are no old images")
     else:
         before_after_sheet(changes.rows(images), path, title=title, line=changes.summary())

@@ -11,6 +11,8 @@ from PIL import Image, ImageOps
 session = onnxruntime.InferenceSession(str(pathlib.Path(__file__).with_name({name!r})))
 about = session.get_modelmeta().custom_metadata_map
 names = json.loads(about["categories"])
+if len(sys.argv) == 1:
+    sys.exit("usage: python " + sys.argv[0] + " IMAGE ...")
 for path in sys.argv[1:]:
     image = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
 {steps}

@@ -103,7 +103,7 @@ def run_page(report: RunReport) -> str:
     sentences = " ".join(text(one) for one in summary_sentences(report.metrics))
     title = text(f"{report.metrics['model']['used']}: {listed(report.metrics['classes'], most=3)}")
     body = (
-        f"<h1><bdi>{title}</bdi></h1><p class=quiet>run <bdi>{text(report.name)}</bdi></p>"
+        f"<h1><bdi>{title}</bdi> <small>run <bdi>{text(report.name)}</bdi></small></h1>"
         f"<p class=summary>{sentences}</p>"
         f"{headline_boxes(report.metrics)}<nav>{links}</nav>{parts}"
     )
@@ -142,9 +142,9 @@ def _before_after(report: RunReport) -> str:
         for row, loss in zip(shown, losses, strict=False)
     ]
     verb = "is" if wrong == 1 else "are"
+    order = " Those with the largest loss come first." if wrong > 1 else ""
     body = quiet(
-        f"{wrong} of {counted(len(rows), f'{_kind(report)} image')} {verb} wrong after training, those with "
-        "the largest loss first."
+        f"{wrong} of {counted(len(rows), f'{_kind(report)} image')} {verb} wrong after training.{order}"
     )
     body += f"<div class=cards>{''.join(cards[:OPEN])}</div>"
     if cards[OPEN:]:

@@ -44,9 +44,9 @@ def _kept(metrics: Mapping[str, Any]) -> str:
     if retention["labelled"]:
         first, last = retention["before/top1"], retention["after/top1"]
         words = f"went from {first:.3f} to {last:.3f} (95 % interval {_interval(last, count)})"
-        return f"On {counted(count, 'image')} of what it knew before, top-1 {words}."
+        return f"On {counted(count, 'old image')}, top-1 {words}."
     return (
-        f"On {counted(count, 'image')} of what it knew before, an estimated {retention['lost']:.3f} of top-1 "
+        f"On {counted(count, 'old image')}, an estimated {retention['lost']:.3f} of top-1 "
         f"was lost, and {percent(retention['agreement'], 1)} keep their prediction."
     )
 
@@ -66,7 +66,7 @@ def _called(metrics: Mapping[str, Any]) -> str:
         return f"{chosen}; false positives are not measured, because there are no contrast images."
     rate, count = contrast["after/false_positive_rate"], contrast["images"]
     return (
-        f"{chosen}. The false-positive rate on {counted(count, 'image')} of other things is {rate:.3f} "
+        f"{chosen}. The false-positive rate on {counted(count, 'contrast image')} is {rate:.3f} "
         f"(95 % interval {_interval(rate, count)})."
     )
 
@@ -107,7 +107,7 @@ def headline_boxes(metrics: Mapping[str, Any]) -> str:
     images = contrast["images"]
     boxes += _box(
         "False positives",
-        f"share of {counted(images, 'image')} of other things",
+        f"share of {counted(images, 'contrast image')}",
         None if isinstance(first, str) else first,
         contrast["after/false_positive_rate"],
         images,

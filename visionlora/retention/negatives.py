@@ -77,7 +77,7 @@ def negative_images(
                 images = scan_images([folder])
             others, own = without_trained(images, folder, classes, wnids)
             found += others
-            notices.say(f"{counted(len(others), 'image')} of other things from {folder}")
+            notices.say(f"{counted(len(others), 'negative image')} from {folder}")
             if own:
                 notices.say(left_out(own, folder))
         return found

@@ -246,7 +246,7 @@ class RunFolder:
         if found and not self._force:
             more = f" (and {len(found) - 3} more differences)" if len(found) > 3 else ""
             raise VisionLoraError(
-                f"{self.path} would not end as it was begun: {'; '.join(found[:3])}{more}. Undo that, or "
+                f"{self.path} would not end at the same result: {'; '.join(found[:3])}{more}. Undo that, or "
                 "accept it with resume.force=true"
             )
 
