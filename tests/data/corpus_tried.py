@@ -105,6 +105,9 @@ def _columns() -> Iterator[Case]:
         yield case(f"a {column} of all images, {value!r}, and species", rows(f"path,{column},species", f"images/{{}}.png,{value},{{}}"), *EIGHT, counts=TWO)  # fmt: skip
     yield case("one label and a type of each image", "path,type,label\ni/a.png,photo,cat\ni/b.png,drawing,cat\n", counts={"cat": (1, 1, 0)})  # fmt: skip
     yield case("tags and the ground truth", rows("filepath,tags,ground_truth", "images/{0}.png,\"['{0}']\",{1}"), *EIGHT, counts=TWO)  # fmt: skip
+    yield case("the ranks of taxonomy", "path,kingdom,class,order,family,species\ni/a.png,Animalia,Mammalia,Carnivora,Felidae,Felis catus\ni/b.png,Animalia,Mammalia,Carnivora,Canidae,Canis lupus\n", counts={"Felis catus": (1, 0, 0), "Canis lupus": (1, 0, 0)})  # fmt: skip
+    yield case("the ranks of taxonomy alone", "path,kingdom,class,order\ni/a.png,Animalia,Mammalia,Carnivora\ni/b.png,Animalia,Aves,Anseriformes\n", counts={"Mammalia": (1, 0, 0), "Aves": (1, 0, 0)})  # fmt: skip
+    yield case("the name that people use and the epithet", "filename,genus,species,common_name\ni/a.png,Felis,catus,cat\ni/b.png,Canis,lupus,dog\n")  # fmt: skip
     yield case("pandas' dummies", "path,label_cat,label_dog\ni/a.png,1,0\ni/b.png,0,1\n", counts={"cat": (1, 0, 0), "dog": (1, 0, 0)}, notes=("behind label_",))  # fmt: skip
     yield case("columns that begin with one word of something else", "path,big_cat,big_dog\ni/a.png,1,0\ni/b.png,0,1\n", counts={"big_cat": (1, 0, 0), "big_dog": (1, 0, 0)}, silent=True)  # fmt: skip
     for mark in ("x", "X", "\u2713"):
@@ -166,6 +169,9 @@ def _splits() -> Iterator[Case]:
     yield case("splits called Training, PublicTest and PrivateTest", "path,label,Usage\ni/a.png,cat,Training\ni/b.png,cat,PublicTest\ni/c.png,cat,PrivateTest\n", "i/a.png", "i/b.png", "i/c.png", counts={"cat": (1, 1, 1)}, split="given")  # fmt: skip
     yield case("Vertex AI's unassigned images", rows("", "UNASSIGNED,gs://bucket/images/{}.png,{}"), *EIGHT, counts=TWO, split="made")  # fmt: skip
     yield case("Vertex AI's unassigned images beside others", "UNASSIGNED,gs://b/i/a.png,cat\nVALIDATION,gs://b/i/b.png,cat\n", counts={"cat": (1, 1, 0)}, split="given")  # fmt: skip
+    for column in ("set", "phase", "usage", "group"):
+        yield case(f"a column {column} of something else", f"path,label,{column}\ni/a.png,cat,day\ni/b.png,dog,night\n")  # fmt: skip
+    yield case("a column set that is no split", "path,label,set\ni/a.png,cat,A\ni/b.png,dog,B\n", counts={"cat": (1, 0, 0), "dog": (1, 0, 0)}, notes=("column set does not say train, val or test",))  # fmt: skip
     for cell in ("fold_{}", "Fold {}", "{}.0", "f{}"):
         yield case(f"folds called {cell}", rows("path,label,fold", f"images/{{0}}.png,{{1}},{cell.format('{0}')}"), *EIGHT, counts=TWO, notes=("column fold has numbers",))  # fmt: skip
     named, plain = rows("file,label", "{}.png,{}", 12), "".join(f"{name},{label}\n" for name, label in zip(SPLIT, LABELS, strict=True))  # fmt: skip

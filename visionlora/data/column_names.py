@@ -12,11 +12,13 @@ PATH_COLUMNS = (
 )  # fmt: skip
 LABEL_COLUMNS = (
     "label", "labels", "class", "classes", "class_name", "classname", "category", "category_name",
-    "label_name", "species", "breed", "common_name", "scientific_name", "variety", "genus", "type", "kind",
+    "label_name", "common_name", "scientific_name", "species", "breed", "variety", "genus", "type", "kind",
     "choice", "display_name", "diagnosis", "dx", "disease", "taxon", "animal", "plant", "object", "klasse",
     "clase", "classe", "etiqueta", "ground_truth", "gt", "tag", "tags", "target", "annotation", "y",
     "class_id", "label_id", "category_id", "tag_name",
 )  # fmt: skip
+RANKS = frozenset(("kingdom", "phylum", "order", "family"))
+"""Beside two of these a class is one of taxonomy: Mammalia."""
 WEAK = "name"
 """Of a label, or of something else: after the endings below."""
 LABEL_ENDINGS = ("label", "labels", "class", "category", "species", "breed", "classname", "labelname")

@@ -14,13 +14,12 @@ from visionlora.data.column_names import (
     LABEL_COLUMNS,
     LABEL_ENDINGS,
     PATH_COLUMNS,
-    PLURALS,
     SPLIT_COLUMNS,
-    WEAK,
     key_of,
 )  # fmt: skip
 from visionlora.data.files_by_name import FilesByName
 from visionlora.data.formats import is_image_name
+from visionlora.data.label_columns import label_column, of_dummies, one_hot_columns
 from visionlora.data.rows import Rows
 from visionlora.data.several_labels import SeveralLabels
 from visionlora.data.split_names import cell_split
@@ -32,8 +31,6 @@ _NO_LABELS = (
     "{} lists paths and no labels; add a column label, or data.class_name=NAME; where the folders of the "
     "files are the classes, give the folder that holds them: data.root=FOLDER"
 )
-_CERTAIN_NAMES = ("label", "labels", "class", "classes")
-"""Of a column that is the label even if all images have one."""
 _CERTAIN = 8
 """Rows from which on a column of 0, 1, 2, ... counts them: no image of another has its class."""
 
@@ -184,7 +181,7 @@ def _with_label(
     several: bool,
 ) -> Columns | None:
     """The columns of a table whose paths are in column ``where``; None where none can be the label."""
-    likely = _label_column(names, body, {where}, several)
+    likely = label_column(names, body, {where}, several)
     flags = _flag_columns(names, body, likely is not None)
     split, notes = _split_column(first, names, body, where, likely)
     taken = {where, split, *flags.values()}
@@ -192,16 +189,16 @@ def _with_label(
     switches = [place for place in rest if share(body, place, is_switch) > 0.5] if several else []
     if len(switches) > 1:  # a label may be called "object" or "kind"
         taken |= set(switches)
-    label = _label_column(names, body, taken, several)
+    label = label_column(names, body, taken, several)
     classes: dict[str, int] = {}
     if several and label is None and switches:
-        classes, said = _of_dummies({first[place]: place for place in switches})
+        classes, said = of_dummies({first[place]: place for place in switches})
         notes += said
         unused = [first[place] for place in rest if place not in switches]
         if unused:
             notes.append(f"not 0 and 1, so no labels: {listed(unused, most=5)}")
-    elif label is None and len(hot := _one_hot_columns(body, rest)) > 1:
-        classes, said = _of_dummies({first[place]: place for place in hot})
+    elif label is None and len(hot := one_hot_columns(body, rest)) > 1:
+        classes, said = of_dummies({first[place]: place for place in hot})
         notes += said
     elif label is None and class_name is None and len(rest) == 1:
         label = rest[0]
@@ -239,6 +236,9 @@ def _split_column(
     if split is not None and share(body, split, cells.is_fold) == 1:
         notes.append(f"column {first[split]} has numbers, not train, val or test: not used")
         split = None
+    elif split is not None and names[split] != "split" and not any(map(cell_split, values_of(body, split))):
+        notes.append(f"column {first[split]} does not say train, val or test: not used")
+        split = None
     others = [place for place in range(len(names)) if place not in (where, label)]
     if split is None and (label is not None or len(others) > 1):
         split = next((place for place in others if is_split(body, place)), None)
@@ -258,43 +258,3 @@ def _rivals(
     ]  # fmt: skip
     what = f"may be the label, too; {first[label]} is taken: leave one of them in the table"
     return [f"column {rivals[0]} {what}"] if rivals and names[label].endswith(LABEL_ENDINGS) else []
-
-
-def _of_dummies(classes: dict[str, int]) -> tuple[dict[str, int], list[str]]:
-    """The columns by the names of their classes, which pandas' get_dummies writes as ``label_cat``."""
-    heads = {name.partition("_")[0] for name in classes}
-    head = heads.pop()
-    if heads or key_of(head) not in map(key_of, LABEL_COLUMNS) or f"{head}_" in classes or head in classes:
-        return classes, []
-    note = f"what columns are called behind {head}_ is taken for the name of a class"
-    return {name.partition("_")[2]: place for name, place in classes.items()}, [note]
-
-
-def _one_hot_columns(body: Body, rest: Sequence[int]) -> list[int]:
-    """The columns of 0 and 1: all there are, or those of which each row has one 1."""
-    hot = [place for place in rest if share(body, place, is_switch) == 1]
-    ones = [sum(row[place].casefold() in YES for place in hot if place < len(row)) for row in body[:200]]
-    return hot if hot == list(rest) or set(ones) == {1} else []
-
-
-def _label_column(
-    names: Sequence[str], body: Body, taken: Container[int | None], several: bool
-) -> int | None:
-    """The column with the best known name; of several one with names before one with numbers."""
-    endings = (*PLURALS, *LABEL_ENDINGS) if several else LABEL_ENDINGS
-    known = [place for one in map(key_of, LABEL_COLUMNS) for place, name in enumerate(names) if name == one]
-    known += [place for place, name in enumerate(names) if name.endswith(endings)]
-    known += [place for place, name in enumerate(names) if name == WEAK]
-    free = [place for place in known if place not in taken]
-
-    def doubt(place: int) -> tuple[bool, bool, bool]:
-        # A category of all images, or tags that nobody has set, beside the species.
-        same = names[place] not in _CERTAIN_NAMES and len(set(values_of(body, place))) < 2
-        return "pred" in names[place], same, share(body, place, is_number) == 1
-
-    best = min(free, key=doubt, default=None)
-    if best is None:
-        return None
-    same = [place for place in free if names[place] == names[best] and doubt(place) == doubt(best)]
-    # Of two of one name the one that tells images apart: Labelbox has the name of the question, too.
-    return next((place for place in same if len(set(values_of(body, place))) > 1), best)
