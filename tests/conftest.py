@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import shutil
@@ -9,6 +10,7 @@ import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +37,17 @@ class Left(NamedTuple):
     code: int
     out: str
     err: str
+
+
+def pytest_collection_finish() -> None:
+    """A collection of garbage need not look at the millions of objects of all test modules each time."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """As if nothing had been frozen: libraries complain of what lives on at the end."""
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -71,10 +84,15 @@ def command(
     monkeypatch.setattr(signal, "raise_signal", send)
 
     def run(name: str, *arguments: str) -> Left:
+        from hydra._internal.hydra import Hydra
         from hydra.core.config_store import ConfigStore
         from hydra.core.global_hydra import GlobalHydra
 
         from visionlora import cli
+
+        if not any(word.startswith("hydra.mode=") for word in arguments):
+            # Hydra composes everything once more to see whether a file sets hydra.mode, which none does here.
+            monkeypatch.setattr(Hydra, "get_mode", lambda hydra, config_name, overrides: None)
 
         GlobalHydra.instance().clear()
         repo = ConfigStore.instance().repo
@@ -154,17 +172,22 @@ def network() -> nn.Module:
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
     """A folder of reddish and bluish noise, train and val, and one of greenish noise for contrast."""
+    return write_images(tmp_path)
+
+
+def write_images(folder: Path) -> Path:
+    """Write what ``images`` has."""
     random = np.random.default_rng(0)
     for split, count in (("train", 5), ("val", 3)):
         for name, channel in (("red", 0), ("blue", 2)):
-            folder = tmp_path / "pictures" / split / name
-            folder.mkdir(parents=True)
+            below = folder / "pictures" / split / name
+            below.mkdir(parents=True)
             for index in range(count):
-                _noise(random, channel, folder / f"{index}.png")
-    (tmp_path / "others").mkdir()
+                _noise(random, channel, below / f"{index}.png")
+    (folder / "others").mkdir()
     for index in range(6):
-        _noise(random, 1, tmp_path / "others" / f"{index}.png")
-    return tmp_path / "pictures"
+        _noise(random, 1, folder / "others" / f"{index}.png")
+    return folder / "pictures"
 
 
 def _noise(random: np.random.Generator, channel: int, path: Path) -> None:
@@ -176,31 +199,91 @@ def _noise(random: np.random.Generator, channel: int, path: Path) -> None:
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
     """A squeezenet1_1 of four outputs for images of 48 pixels."""
+    return write_weights(tmp_path)
+
+
+def write_weights(folder: Path) -> Path:
+    """Write what ``weights`` has."""
     torch.manual_seed(0)
     network = torchvision.models.squeezenet1_1(num_classes=4)
     half = (0.5, 0.5, 0.5)
     about = WeightsMetadata(COLOURS, ("",) * 4, Preprocessing(48, 48, half, half, "bilinear"))
-    save_file(network.state_dict(), tmp_path / "small.safetensors", about.as_text())
-    return tmp_path / "small.safetensors"
+    save_file(network.state_dict(), folder / "small.safetensors", about.as_text())
+    return folder / "small.safetensors"
+
+
+def short_run(images: Path, weights: Path, folder: Path) -> tuple[str, ...]:
+    """The arguments of a training of a few steps."""
+    return (
+        f"data.root={images}", "model.name=squeezenet1_1", f"model.weights={weights}",
+        "trainer.max_steps=4", "trainer.validations=2", "data.batch_size=4", "lora.rank=2",
+        "trainer.precision=32-true", "retention.per_step=2", "retention.generated=4",
+        "contrast.generated=0", f"hydra.run.dir={folder}",
+    )  # fmt: skip
 
 
 @pytest.fixture
-def train(command: Command, weights: Path, images: Path, tmp_path: Path) -> Train:
+def figures() -> None:
+    """For tests of what is drawn: their runs draw it."""
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Without ``figures`` runs draw nothing: that takes as long as all else that a short one does."""
+    if "figures" in request.fixturenames:
+        return
+    module = "visionlora.training.write_outputs"
+    for name in ("_write_sheet", "write_preview", "changes_sheet", "_write_tensorboard"):
+        monkeypatch.setattr(f"{module}.{name}", lambda *arguments: None)
+    figure = SimpleNamespace(savefig=lambda *arguments, **options: None)
+    monkeypatch.setattr(f"{module}.strength_figure", lambda *arguments: figure)
+
+
+@pytest.fixture
+def train(command: Command, weights: Path, images: Path, tmp_path: Path, undrawn: None) -> Train:
     """Trains again for a few steps; returns how it ended and the run's folder."""
 
     def run(*arguments: str) -> tuple[Left, Path]:
         folder = tmp_path / "run"
         shutil.rmtree(folder, ignore_errors=True)  # a folder has one run
-        left = command(
-            "train", f"data.root={images}", "model.name=squeezenet1_1", f"model.weights={weights}",
-            "trainer.max_steps=4", "trainer.validations=2", "data.batch_size=4", "lora.rank=2",
-            "trainer.precision=32-true", "retention.per_step=2", "retention.generated=4",
-            "contrast.generated=0",
-            f"hydra.run.dir={folder}", *arguments,
-        )  # fmt: skip
-        return left, folder
+        return command("train", *short_run(images, weights, folder), *arguments), folder
 
     return run
+
+
+class Trained(NamedTuple):
+    """A run that several tests look at: how it ended, its folder, and the images that it read."""
+
+    left: Left
+    run: Path
+    images: Path
+
+
+@pytest.fixture(scope="session")
+def trained_before() -> list[Trained]:
+    """The run of ``trained``, once a test has asked for it."""
+    return []
+
+
+@pytest.fixture
+def trained(
+    trained_before: list[Trained], tmp_path_factory: pytest.TempPathFactory, command: Command, undrawn: None
+) -> Iterator[Trained]:
+    """What ``train()`` gives, trained once for all tests; one that changes a file copies it first."""
+    if not trained_before:
+        home = tmp_path_factory.mktemp("trained")
+        images, weights = write_images(home), write_weights(home)
+        left = command("train", *short_run(images, weights, home / "run"))
+        assert left.code == 0, left.err
+        trained_before.append(Trained(left, home / "run", images))
+    found = trained_before[0]
+    before = _files(found.run.parent)
+    yield found
+    assert _files(found.run.parent) == before, "a test changed what others look at"
+
+
+def _files(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
 
 def metrics_of(folder: Path) -> dict:

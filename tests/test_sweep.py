@@ -29,7 +29,9 @@ def test_runs_that_differ_in_their_seed_alone_belong_together() -> None:
 
 
 def test_a_sweep_ends_with_a_table_of_its_runs(train: Train, command: Command, tmp_path: Path) -> None:
-    left, _ = train("lora.rank=1,2", f"hydra.sweep.dir={tmp_path / 'sweep'}", "--multirun")
+    left, _ = train(
+        "lora.rank=1,2", "trainer.max_steps=1", f"hydra.sweep.dir={tmp_path / 'sweep'}", "--multirun"
+    )
     assert left.code == 0, left.err
     assert "2 runs" in left.out
     assert "lora.rank=1" in left.out
@@ -52,7 +54,9 @@ def test_a_sweep_ends_with_a_table_of_its_runs(train: Train, command: Command, t
 
 
 def test_runs_over_seeds_end_with_mean_and_spread(train: Train, tmp_path: Path) -> None:
-    left, _ = train("seed=0,1,2", f"hydra.sweep.dir={tmp_path / 'sweep'}", "--multirun")
+    left, _ = train(
+        "seed=0,1,2", "trainer.max_steps=1", f"hydra.sweep.dir={tmp_path / 'sweep'}", "--multirun"
+    )
     assert left.code == 0, left.err
     tops = [metrics_of(tmp_path / "sweep" / str(job))["after"]["val/top1"] for job in range(3)]
     assert f"{statistics.mean(tops):.3f} ± {statistics.stdev(tops):.3f}" in left.out
@@ -70,7 +74,9 @@ def test_two_sweeps_of_the_same_second_have_folders_of_their_own(train: Train, t
 
 
 def test_a_sweep_continues_after_a_failed_run(train: Train, tmp_path: Path) -> None:
-    left, _ = train("lora.rank=-1,2", f"hydra.sweep.dir={tmp_path / 'sweep'}", "--multirun")
+    left, _ = train(
+        "lora.rank=-1,2", "trainer.max_steps=1", f"hydra.sweep.dir={tmp_path / 'sweep'}", "--multirun"
+    )
     assert left.code == 2
     assert "rank" in left.err
     assert "no figures of 1 of 2 runs" in left.out

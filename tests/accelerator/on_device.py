@@ -51,6 +51,7 @@ def test_auto_is_the_accelerator_and_it_can_be_named() -> None:
     assert choose_device("cpu").type == "cpu"
 
 
+@pytest.mark.usefixtures("figures")
 def test_the_run_with_its_figures_then_predict_and_evaluate(
     train: Train, command: Command, images: Path, tmp_path: Path
 ) -> None:

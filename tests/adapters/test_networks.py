@@ -50,7 +50,7 @@ def build(monkeypatch):
             options["init_weights"] = True
         network = torchvision.models.get_model(name, weights=None, **options).eval()
         size = 2 * patch or SIZES.get(name, 32)
-        return network.requires_grad_(False), torch.randn(2, 3, size, size)
+        return network.requires_grad_(False), torch.randn(1 if size == 224 else 2, 3, size, size)
 
     return make
 

@@ -181,7 +181,7 @@ def test_ours_is_the_products_own_run(small: Task, monkeypatch: pytest.MonkeyPat
     def short(*arguments: object) -> object:
         config = original(*arguments)  # type: ignore[arg-type]
         config.trainer.max_steps, config.trainer.validations, config.trainer.kernel = 2, 1, "rule"
-        config.retention.per_step = 2
+        config.retention.per_step, config.retention.inverted = 2, 0
         return config
 
     original = quality_methods.our_config

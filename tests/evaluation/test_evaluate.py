@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.conftest import Command, Train
+from tests.conftest import Command, Train, Trained
 
 Evaluate = Callable[..., tuple[dict[str, Any], str]]
 
@@ -42,9 +42,9 @@ def test_a_run_lists_every_image_by_role(train: Train, images: Path) -> None:
 
 
 def test_validation_images_of_the_folder_are_used_and_named(
-    train: Train, images: Path, evaluate: Evaluate
+    trained: Trained, evaluate: Evaluate, tmp_path: Path
 ) -> None:
-    _, folder = train()
+    folder, images = shutil.copytree(trained.run, tmp_path / "run"), trained.images
     figures, shown = evaluate(folder, images)
     assert (figures["images"], figures["left_out"]) == (6, 0)
     assert "evaluated on 6 val images" in shown
@@ -81,29 +81,26 @@ def test_a_table_without_a_split_is_evaluated_without_the_images_trained_on(
 
 
 def test_copies_of_training_images_count_as_trained_on(
-    train: Train, images: Path, evaluate: Evaluate, tmp_path: Path
+    trained: Trained, evaluate: Evaluate, tmp_path: Path
 ) -> None:
-    _, folder = train()
-    shutil.copytree(images / "train", tmp_path / "copies")
-    shutil.copy(images / "val" / "red" / "0.png", tmp_path / "copies" / "red" / "new.png")
-    figures, _ = evaluate(folder, tmp_path / "copies")
+    shutil.copytree(trained.images / "train", tmp_path / "copies")
+    shutil.copy(trained.images / "val" / "red" / "0.png", tmp_path / "copies" / "red" / "new.png")
+    figures, _ = evaluate(trained.run, tmp_path / "copies")
     assert (figures["images"], figures["left_out"]) == (1, 10)
 
 
-def test_figures_on_training_images_are_marked(train: Train, images: Path, evaluate: Evaluate) -> None:
-    _, folder = train()
-    figures, shown = evaluate(folder, images / "train")
+def test_figures_on_training_images_are_marked(trained: Trained, evaluate: Evaluate) -> None:
+    figures, shown = evaluate(trained.run, trained.images / "train")
     assert figures["images"] == 10
     assert "TRAINED ON ALL OF THEM" in figures["judged_on"]
     assert "TRAINED ON ALL OF THEM" in shown
 
 
 def test_an_adapter_without_its_run_says_that_nothing_is_known(
-    train: Train, images: Path, evaluate: Evaluate, tmp_path: Path
+    trained: Trained, evaluate: Evaluate, tmp_path: Path
 ) -> None:
-    _, folder = train()
-    shutil.copytree(folder / "adapter", tmp_path / "moved" / "adapter")
-    figures, _ = evaluate(tmp_path / "moved", images / "train")
+    shutil.copytree(trained.run / "adapter", tmp_path / "moved" / "adapter")
+    figures, _ = evaluate(tmp_path / "moved", trained.images / "train")
     assert figures["images"] == 10
     assert "is not known" in figures["judged_on"]
 

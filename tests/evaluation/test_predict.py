@@ -13,19 +13,18 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from tests.conftest import Command, Draw, Train, metrics_of
+from tests.conftest import Command, Draw, Train, Trained, metrics_of
 from visionlora.data import ImageFile
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.predict import find_images
 
 
 def test_prediction_continues_after_a_broken_image_and_reports_it(
-    train: Train, command: Command, images: Path, tmp_path: Path
+    trained: Trained, command: Command, images: Path, tmp_path: Path
 ) -> None:
-    _, folder = train()
     (images / "val" / "red" / "text.png").write_text("no image")
     left = command(
-        "predict", f"adapter={folder}", f"images={images / 'val'}", "output=out.jsonl", "compare=true"
+        "predict", f"adapter={trained.run}", f"images={images / 'val'}", "output=out.jsonl", "compare=true"
     )
     assert left.code == 3
     records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
@@ -38,14 +37,13 @@ def test_prediction_continues_after_a_broken_image_and_reports_it(
 
 
 def test_every_broken_image_is_named_without_an_output_file(
-    train: Train, command: Command, tmp_path: Path
+    trained: Trained, command: Command, tmp_path: Path
 ) -> None:
-    _, folder = train("trainer.max_steps=1")
     for index in range(70):
         (tmp_path / "broken").mkdir(exist_ok=True)
         (tmp_path / "broken" / f"{index:02}.png").write_text("no image")
-    shutil.copy(next((tmp_path / "pictures").rglob("*.png")), tmp_path / "broken" / "zz.png")
-    left = command("predict", f"adapter={folder}", f"images={tmp_path / 'broken'}")
+    shutil.copy(next(trained.images.rglob("*.png")), tmp_path / "broken" / "zz.png")
+    left = command("predict", f"adapter={trained.run}", f"images={tmp_path / 'broken'}")
     assert left.code == 3
     named = [line for line in left.err.splitlines() if line.startswith("not read: ")]
     assert [Path(line.split(": ")[1]).name for line in named] == [f"{index:02}.png" for index in range(70)]
@@ -55,12 +53,11 @@ def test_every_broken_image_is_named_without_an_output_file(
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_what_was_predicted_before_a_signal_is_written(
-    train: Train, command: Command, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    trained: Trained, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     number: signal.Signals, code: int,
 ) -> None:  # fmt: skip
     from visionlora.evaluation.prediction_file import PredictionWriter
 
-    _, folder = train("trainer.max_steps=1")
     write, written = PredictionWriter.write, []
 
     def stopping(writer: object, one: object) -> None:
@@ -70,20 +67,18 @@ def test_what_was_predicted_before_a_signal_is_written(
         write(writer, one)  # type: ignore[arg-type]
 
     monkeypatch.setattr(PredictionWriter, "write", stopping)
-    left = command("predict", f"adapter={folder}", f"images={images}", "output=out.jsonl")
+    left = command("predict", f"adapter={trained.run}", f"images={trained.images}", "output=out.jsonl")
     assert left.code == code
     assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 3
     assert "stopped after 3 of 16 images" in left.out
 
 
-def test_merged_and_unmerged_predictions_agree(
-    train: Train, command: Command, images: Path, tmp_path: Path
-) -> None:
-    _, folder = train()
+def test_merged_and_unmerged_predictions_agree(trained: Trained, command: Command, tmp_path: Path) -> None:
     for name, merged in (("a", "true"), ("b", "false")):
         left = command(
-            "predict", f"adapter={folder}", f"images={images}", f"output={name}.csv", f"merged={merged}"
-        )
+            "predict", f"adapter={trained.run}", f"images={trained.images}", f"output={name}.csv",
+            f"merged={merged}",
+        )  # fmt: skip
         assert left.code == 0, left.err
     rows_a, rows_b = ((tmp_path / f"{name}.csv").read_text().splitlines() for name in "ab")
     assert len(rows_a) == len(rows_b) == 17
@@ -92,12 +87,9 @@ def test_merged_and_unmerged_predictions_agree(
         assert float(row_a.split(",")[2]) == pytest.approx(float(row_b.split(",")[2]), abs=1e-4)
 
 
-def test_a_prediction_sheet_and_a_single_image(
-    train: Train, command: Command, images: Path, tmp_path: Path
-) -> None:
-    _, folder = train()
-    one = images / "val" / "red" / "0.png"
-    assert command("predict", f"adapter={folder}", f"images={one}", "sheet=sheet.png").code == 0
+def test_a_prediction_sheet_and_a_single_image(trained: Trained, command: Command, tmp_path: Path) -> None:
+    one = trained.images / "val" / "red" / "0.png"
+    assert command("predict", f"adapter={trained.run}", f"images={one}", "sheet=sheet.png").code == 0
     assert Image.open(tmp_path / "sheet.png").width > 200
 
 
@@ -119,17 +111,18 @@ def test_evaluate_reproduces_the_runs_own_metrics(
     assert sum(one["images"] for one in figures["per_class"].values()) == figures["images"] == 6
 
 
-def test_an_adapter_for_another_network_is_refused(train: Train, command: Command, images: Path) -> None:
-    _, folder = train()
-    left = command("predict", f"adapter={folder}", f"images={images}", "model=resnet18", "weights=none")
+def test_an_adapter_for_another_network_is_refused(trained: Trained, command: Command) -> None:
+    left = command(
+        "predict", f"adapter={trained.run}", f"images={trained.images}", "model=resnet18", "weights=none"
+    )
     assert left.code == 2
     assert len(left.err.strip().splitlines()) == 1
 
 
 def test_an_adapter_whose_numbers_overflow_gives_no_figures_and_no_file(
-    train: Train, command: Command, images: Path, tmp_path: Path
+    trained: Trained, command: Command, tmp_path: Path
 ) -> None:
-    _, folder = train("trainer.max_steps=1", "trainer.validations=1")
+    folder, images = shutil.copytree(trained.run, tmp_path / "run"), trained.images
     file = folder / "adapter" / "adapter_model.safetensors"
     save_file({name: torch.full_like(value, 1e30) for name, value in load_file(file).items()}, file)
     for name, *arguments in (
@@ -191,11 +184,10 @@ def test_a_path_of_300_characters_is_refused_in_one_line(
 
 
 def test_the_progress_of_many_predictions_is_shown_on_standard_error(
-    train: Train, command: Command, images: Path, monkeypatch: pytest.MonkeyPatch
+    trained: Trained, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("visionlora.report.progress.LINE_EVERY_S", 0.0)
-    _, folder = train("trainer.max_steps=1")
-    left = command("predict", f"adapter={folder}", f"images={images}")
+    left = command("predict", f"adapter={trained.run}", f"images={trained.images}")
     assert "predicting: 16 of 16 images" in left.err and "predicting" not in left.out
 
 

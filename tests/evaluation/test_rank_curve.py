@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.conftest import Command, Train
+from tests.conftest import Command, Trained
 from visionlora.adapters import LoraConfig, attach
 from visionlora.adapters.truncate import decompose_updates
 from visionlora.evaluation.predictions import predict_batches
@@ -46,13 +46,10 @@ def test_an_adapter_that_learned_nothing_has_no_smallest_rank() -> None:
     assert curve["curve"][0]["lost"] == "not measured"
 
 
-def test_evaluate_shows_and_saves_the_curve(
-    train: Train, command: Command, images: Path, tmp_path: Path
-) -> None:
-    _, run = train()
+def test_evaluate_shows_and_saves_the_curve(trained: Trained, command: Command, tmp_path: Path) -> None:
     left = command(
-        "evaluate", f"adapter={run}", f"data.root={images}", f"retention.root={images / 'val'}",
-        "output=e.json", "rank_curve=true",
+        "evaluate", f"adapter={trained.run}", f"data.root={trained.images}",
+        f"retention.root={trained.images / 'val'}", "output=e.json", "rank_curve=true",
     )  # fmt: skip
     assert left.code == 0, left.err
     figures = json.loads((tmp_path / "e.json").read_text())

@@ -63,13 +63,13 @@ def test_the_chosen_strength_is_the_saved_adapters_own(
 
 
 def test_without_retention_images_others_choose_the_strength(train: Train, images: Path) -> None:
-    _, folder = train("retention.generated=64")
+    _, folder = train("retention.generated=64", "retention.inverted=0")
     metrics = metrics_of(folder)
     assert metrics["strength"]["judged_on"] == "16 generated images (estimated)"
     assert metrics["images"]["anchors"] == 64
     assert metrics["retention"] == "not measured"
     assert all(point["anchors/estimated_lost"] >= 0 for point in metrics["strength"]["curve"])
-    _, folder = train("retention.generated=64", "retention.budget=null")
+    _, folder = train("retention.generated=64", "retention.inverted=0", "retention.budget=null")
     assert metrics_of(folder)["strength"]["chosen"] == 1
     assert metrics_of(folder)["images"]["anchors"] == 64
     for index in range(1, 70):

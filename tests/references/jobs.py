@@ -39,7 +39,7 @@ SMALL = (
     "contrast.generated=4", "retention.inverted=0",
 )  # fmt: skip
 RUNS: Mapping[str, tuple[str, ...]] = {
-    "pocket": ("model=pocket", "trainer.max_steps=60", *COMMON),
+    "pocket": ("model=pocket", "trainer.max_steps=15", *COMMON),
     "vgg11": ("model=vgg11", *SMALL, *COMMON),
     "mobilenet_v2": ("model=mobilenet_v2", *SMALL, *COMMON),
 }

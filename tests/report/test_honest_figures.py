@@ -33,11 +33,21 @@ def measured(value: Any, path: str = "", around: list[str] | None = None) -> Ite
             yield from measured(one, f"{path}.{key}", around)
 
 
+@pytest.fixture(scope="module")
+def finished() -> dict[str, tuple[str, Path]]:
+    """The runs of ``run`` so far."""
+    return {}
+
+
 @pytest.fixture(params=["chosen", "not chosen", "test images"])
-def run(request: pytest.FixtureRequest, train: Train, images: Path) -> tuple[str, Path]:
-    """The terminal's text and the folder of a run."""
+def run(
+    request: pytest.FixtureRequest, train: Train, images: Path, finished: dict[str, tuple[str, Path]]
+) -> tuple[str, Path]:
+    """The terminal's text and the folder of a run, which two tests look at."""
+    if request.param in finished:
+        return finished[request.param]
     others = images.parent / "others"
-    arguments = [f"contrast.root={others}", "retention.generated=64"]
+    arguments = [f"contrast.root={others}", "retention.generated=64", "retention.inverted=0"]
     if request.param == "not chosen":
         arguments.append("contrast.budget=null")
         arguments.append("retention.budget=null")
@@ -45,7 +55,8 @@ def run(request: pytest.FixtureRequest, train: Train, images: Path) -> tuple[str
         shutil.copytree(images / "val", images / "test")
     left, folder = train("trainer.max_steps=8", *arguments)
     assert left.code == 0, left.err
-    return left.out, folder
+    finished[request.param] = left.out, folder
+    return finished[request.param]
 
 
 def test_every_figure_says_what_its_images_chose(run: tuple[str, Path]) -> None:

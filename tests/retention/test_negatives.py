@@ -76,7 +76,7 @@ def test_users_negatives_in_folders_of_a_trained_kind_are_left_out(draw: Draw, t
 def test_few_classes_get_shipped_drawings_and_generated_negatives(
     train: Train,
 ) -> None:
-    left, folder = train("retention.generated=16", "contrast.generated=6")
+    left, folder = train("retention.generated=16", "retention.inverted=0", "contrast.generated=6")
     assert left.code == 0, left.err
     assert "6 images made from the training images" in left.out
     assert metrics_of(folder)["images"]["anchors"] == 16 + 6 + 128
@@ -84,7 +84,7 @@ def test_few_classes_get_shipped_drawings_and_generated_negatives(
 
 @pytest.mark.parametrize("setting", ["contrast.generated=0", "contrast.anchors=[] contrast.generated=6"])
 def test_negatives_can_be_switched_off(train: Train, setting: str) -> None:
-    _, folder = train("retention.generated=16", *setting.split())
+    _, folder = train("retention.generated=16", "retention.inverted=0", *setting.split())
     assert metrics_of(folder)["images"]["anchors"] == 16
 
 
@@ -93,6 +93,6 @@ def test_a_broken_training_image_is_reported_once(
     images: Path,
 ) -> None:
     next((images / "train" / "red").iterdir()).write_bytes(b"no image")
-    left, _ = train("retention.generated=16", "data.on_bad=stop")
+    left, _ = train("retention.generated=16", "retention.inverted=0", "data.on_bad=stop")
     assert left.code == 2
     assert "1 image cannot be used" in left.err.replace("\n", " ")

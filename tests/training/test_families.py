@@ -54,7 +54,11 @@ def test_a_familys_own_learning_rate_is_said_and_recorded(family: str, factor: f
 
 
 @pytest.mark.parametrize(
-    "options", [["lora.family=[lora,conv_adapter]"], ["lora.family=visual_prompt", "lora.options={width: 4}"]]
+    "options",
+    [
+        ["lora.family=[lora,conv_adapter]", "lora.targets=last:4"],
+        ["lora.family=visual_prompt", "lora.options={width: 4}"],
+    ],
 )
 def test_modules_that_cannot_be_merged_stay_in_what_is_loaded_and_exported(
     options: list[str], train: Train, command: Command, images: Path, tmp_path: Path

@@ -26,6 +26,7 @@ def one_of_each(images: Path, tmp_path: Path) -> Path:
     return tmp_path / "few"
 
 
+@pytest.mark.usefixtures("figures")
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -84,11 +85,12 @@ def test_a_sweep_over_runs_without_validation_ends_in_a_table(
     assert seeds_table([("all", [metrics, metrics])]).row_count == 1
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_one_image_in_all_trains_pocket_and_predicts(command: Command, tmp_path: Path) -> None:
     (tmp_path / "one" / "goldfish").mkdir(parents=True)
     Image.new("RGB", (80, 60), (220, 120, 20)).save(tmp_path / "one" / "goldfish" / "a.png")
     left = command(
-        "train", "data.root=one", "model=pocket", "trainer.max_steps=4", "retention.inverted=0",
+        "train", "data.root=one", "model=pocket", "trainer.max_steps=1", "retention.inverted=0",
         "trainer.precision=32-true", "hydra.run.dir=run",
     )  # fmt: skip
     assert left.code == 0, left.err

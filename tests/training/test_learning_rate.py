@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
@@ -10,24 +11,25 @@ from visionlora.optimizers.config import default_lr
 from visionlora.training.fit import FACTORS
 
 
-def test_the_best_trial_determines_the_learning_rate(train: Train) -> None:
-    left, folder = train("optimizer.lr=auto", "trainer.max_steps=24")
+def test_the_best_trial_determines_the_learning_rate(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("visionlora.training.fit.LEAST_STEPS", 3)
+    left, folder = train("optimizer.lr=auto")
     assert left.code == 0, left.err
     rate = metrics_of(folder)["learning_rate"]
     assert [trial["lr"] for trial in rate["tried"]] == [
         default_lr(new_head=False) * factor for factor in FACTORS
     ]
     assert rate["used"] == min(rate["tried"], key=lambda trial: trial["val/objective"])["lr"]
-    assert f"optimizer.lr={rate['used']:g}, the best of trials of 20 steps" in left.out
-    assert metrics_of(folder)["steps"] == 24
+    assert f"optimizer.lr={rate['used']:g}, the best of trials of 3 steps" in left.out
+    assert metrics_of(folder)["steps"] == 4
 
 
 def test_trials_do_not_affect_the_trained_adapter(train: Train, tmp_path) -> None:
-    left, folder = train("optimizer.lr=auto")
+    left, folder = train("optimizer.lr=auto", "trainer.max_steps=2")
     assert left.code == 0, left.err
     used = metrics_of(folder)["learning_rate"]["used"]
     found = load_file(folder / "adapter" / "adapter_model.safetensors")
-    left, folder = train(f"optimizer.lr={used}")
+    left, folder = train(f"optimizer.lr={used}", "trainer.max_steps=2")
     rate = metrics_of(folder)["learning_rate"]
     assert (rate["used"], rate["tried"]) == (used, [])
     expected = load_file(folder / "adapter" / "adapter_model.safetensors")

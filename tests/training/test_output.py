@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from tests.conftest import Command, Train, metrics_of
+from tests.conftest import Command, Train, Trained, metrics_of
 
 
-def test_a_run_says_what_it_found_how_it_went_and_what_comes_next(train: Train, images: Path) -> None:
-    left, folder = train()
-    assert left.code == 0, left.err
+def test_a_run_says_what_it_found_how_it_went_and_what_comes_next(trained: Trained) -> None:
+    left, folder, images = trained
     headings = ["Found", "Training", "Result", "Next"]
     lines = [line.strip() for line in left.out.splitlines()]
     assert [line for line in lines if line in headings] == headings
@@ -19,13 +16,12 @@ def test_a_run_says_what_it_found_how_it_went_and_what_comes_next(train: Train, 
     assert lines[-2].endswith(f" predict adapter={folder} images={images}")
 
 
-def test_the_predict_command_at_the_end_works(train: Train, command: Command, images: Path) -> None:
-    left, _ = train()
-    line = left.out.splitlines()[-2].split()
+def test_the_predict_command_at_the_end_works(trained: Trained, command: Command) -> None:
+    line = trained.left.out.splitlines()[-2].split()
     name, *arguments = line[line.index("predict") :]
     again = command(name, *arguments)
     assert again.code == 0, again.err
-    assert str(images / "train" / "red" / "0.png") in again.out
+    assert str(trained.images / "train" / "red" / "0.png") in again.out
 
 
 def test_early_stopping_is_said(train: Train) -> None:
@@ -37,5 +33,5 @@ def test_early_stopping_is_said(train: Train) -> None:
     assert f"stopped early at step {steps} of 40" in left.out
 
 
-def test_a_whole_run_does_not_say_that_it_stopped_early(train: Train) -> None:
-    assert "stopped early" not in train()[0].out
+def test_a_whole_run_does_not_say_that_it_stopped_early(trained: Trained) -> None:
+    assert "stopped early" not in trained.left.out

@@ -16,7 +16,7 @@ import torch
 from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
-from tests.conftest import Command, Train, metrics_of
+from tests.conftest import Command, Train, Trained, metrics_of
 from visionlora.errors import MachineFault, VisionLoraError
 from visionlora.place import Place
 from visionlora.processes import gather, joined, run_in
@@ -33,7 +33,7 @@ def test_two_processes_learn_the_adapter_of_one(train: Train, tmp_path: Path, im
     for devices in (1, 2):
         left, folder = train(
             *SAME, f"trainer.devices={devices}", "trainer.strategy=ddp", "retention.per_step=3", "seed=2",
-            "trainer.max_steps=6", f"contrast.root={images.parent / 'others'}",
+            "trainer.max_steps=3", f"contrast.root={images.parent / 'others'}",
         )  # fmt: skip
         assert left.code == 0, left.err
         found[devices] = folder.rename(tmp_path / f"{devices}_processes")
@@ -63,14 +63,13 @@ def test_two_processes_measure_what_is_kept_of_an_earlier_adapter(train: Train, 
 
 
 def test_predict_and_evaluate_in_two_processes_write_the_one_ordered_result(
-    train: Train, command: Command, images: Path, tmp_path: Path
+    trained: Trained, command: Command, images: Path, tmp_path: Path
 ) -> None:
-    _, folder = train("trainer.max_steps=1", "trainer.validations=1")
     (images / "val" / "red" / "broken.png").write_bytes(b"no image")
     texts = []
     for devices in (1, 2):
         left = command(
-            "predict", f"adapter={folder}", f"images={images}", f"devices={devices}", "batch_size=3",
+            "predict", f"adapter={trained.run}", f"images={images}", f"devices={devices}", "batch_size=3",
             "output=names.jsonl",
         )  # fmt: skip
         assert left.code == 3, left.err
@@ -82,15 +81,14 @@ def test_predict_and_evaluate_in_two_processes_write_the_one_ordered_result(
 
 @pytest.mark.slow
 def test_evaluate_in_two_processes_gives_the_figures_of_one(
-    train: Train, command: Command, images: Path, tmp_path: Path
+    trained: Trained, command: Command, tmp_path: Path
 ) -> None:
-    _, folder = train("trainer.max_steps=1", "trainer.validations=1")
     figures = []
     for devices in (1, 2):
         left = command(
             "evaluate",
-            f"adapter={folder}",
-            f"data.root={images}",
+            f"adapter={trained.run}",
+            f"data.root={trained.images}",
             f"devices={devices}",
             "output=figures.json",
         )

@@ -9,7 +9,6 @@ import signal
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -60,18 +59,6 @@ def _resolve(name: str) -> Any:
 
 
 @pytest.fixture
-def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawing takes as long as these runs."""
-    for name in ("_write_sheet", "changes_sheet", "_write_confusion", "_write_tensorboard"):
-        monkeypatch.setattr(f"visionlora.training.write_outputs.{name}", lambda *arguments: None)
-    figure = SimpleNamespace(savefig=lambda *arguments, **options: None)
-    monkeypatch.setattr("visionlora.training.write_outputs.strength_figure", lambda *arguments: figure)
-
-
-fast = pytest.mark.usefixtures("without_figures")
-
-
-@pytest.fixture
 def whole(train: Train, tmp_path: Path) -> Callable[..., Path]:
     """A run that nothing disturbs."""
 
@@ -96,6 +83,7 @@ def bytes_of(folder: Path) -> list[bytes]:
     return [(folder / name).read_bytes() for name in BYTES]
 
 
+@pytest.mark.usefixtures("figures")
 def test_a_run_that_is_stopped_again_and_again_ends_at_the_same_bytes(
     train: Train, command: Command, whole: Callable[..., Path], images: Path, tmp_path: Path
 ) -> None:
@@ -121,7 +109,6 @@ def test_a_run_that_is_stopped_again_and_again_ends_at_the_same_bytes(
     assert left.code == 0 and "there is nothing to continue" in left.out
 
 
-@fast
 def test_a_finished_run_makes_results_again_that_are_gone_or_damaged(train: Train, command: Command) -> None:
     left, folder = train()
     tensors = folder / "adapter" / "adapter_model.safetensors"
@@ -139,7 +126,6 @@ def test_a_finished_run_makes_results_again_that_are_gone_or_damaged(train: Trai
     assert "there is nothing to continue" in command("train", f"resume={folder}").out
 
 
-@fast
 def test_a_stopped_run_has_the_adapter_as_it_is_now(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     stop_at(monkeypatch, "in a step", signal.SIGINT)
     left, folder = train("trainer.checkpoint_steps=null", "trainer.checkpoint_minutes=null")
@@ -150,7 +136,6 @@ def test_a_stopped_run_has_the_adapter_as_it_is_now(train: Train, monkeypatch: p
     assert not (folder / "metrics.json").exists()
 
 
-@fast
 def test_ctrl_c_while_the_strength_is_chosen_keeps_the_trained_adapter(
     train: Train, images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -256,7 +241,6 @@ def stopped(train: Train) -> Path:
     return folder
 
 
-@fast
 def test_a_slurm_job_whose_time_is_up_is_requeued_and_continues(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -281,7 +265,6 @@ def test_a_slurm_job_whose_time_is_up_is_requeued_and_continues(
     assert slurm.requeue() == "job 7 is not requeued: scontrol: No such file or directory"
 
 
-@fast
 def test_a_moved_run_continues_from_another_directory(
     stopped: Path, command: Command, tmp_path: Path
 ) -> None:
@@ -320,7 +303,6 @@ def test_the_same_options_again_and_those_without_effect_are_accepted(
     assert left.code == 0, left.err
 
 
-@fast
 def test_another_option_may_be_forced_and_is_announced_and_recorded(stopped: Path, command: Command) -> None:
     left = command("train", f"resume={stopped}", "resume.force=true", "trainer.max_steps=6")
     assert left.code == 0, left.err
@@ -350,7 +332,6 @@ def test_adapters_of_another_shape_are_refused_even_if_forced(stopped: Path, com
     assert "the checkpoint is of other adapters" in left.err and "Traceback" not in left.err
 
 
-@fast
 def test_a_configuration_that_was_edited_is_refused_by_name_or_forced_aloud(
     stopped: Path, command: Command
 ) -> None:
@@ -375,7 +356,6 @@ def test_a_configuration_that_was_edited_is_refused_by_name_or_forced_aloud(
     assert f"resume.force=true: {told}" in metrics_of(stopped)["notices"]
 
 
-@fast
 @pytest.mark.slow
 def test_a_run_without_checkpoints_says_that_it_starts_anew(stopped: Path, command: Command) -> None:
     shutil.rmtree(stopped / "checkpoints")
@@ -389,7 +369,6 @@ def change(image: Path) -> None:
     image.write_bytes(other)
 
 
-@fast
 @pytest.mark.parametrize(
     ("name", "said"),
     [
@@ -415,7 +394,6 @@ def test_a_run_that_lacks_what_it_is_compared_with_says_so(
     assert f"{name} is not there: {said}" in " ".join(metrics_of(stopped)["notices"])
 
 
-@fast
 def test_another_image_is_refused_by_name_or_forced_aloud(
     stopped: Path, command: Command, images: Path
 ) -> None:
@@ -437,7 +415,6 @@ def test_another_image_is_refused_by_name_or_forced_aloud(
     assert told in json.dumps(json.loads((stopped / "run.json").read_text())["forced"])
 
 
-@fast
 def test_another_network_or_version_is_refused_by_name(
     stopped: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -449,7 +426,6 @@ def test_another_network_or_version_is_refused_by_name(
     assert "the network is " in left.err and "torch is " in left.err and "was '1.0'" in left.err
 
 
-@fast
 def test_a_damaged_checkpoint_is_named_and_the_one_before_it_taken(stopped: Path, command: Command) -> None:
     newest = max((stopped / "checkpoints").iterdir())
     newest.write_bytes(newest.read_bytes()[:100])
@@ -458,7 +434,6 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_taken(stopped: Path
     assert newest.name in left.out and "is damaged" in left.out
 
 
-@fast
 def test_a_finished_folder_is_not_overwritten_and_what_cannot_be_resumed_is_said(
     train: Train, command: Command, images: Path
 ) -> None:
@@ -483,7 +458,6 @@ def test_a_finished_folder_is_not_overwritten_and_what_cannot_be_resumed_is_said
         assert told in left.err and "Traceback" not in left.err
 
 
-@fast
 def test_a_run_of_the_same_second_gets_no_shared_folder(train: Train, tmp_path: Path) -> None:
     from visionlora.run_folder.lock import claimed
 

@@ -12,7 +12,7 @@ import torchvision
 from safetensors.torch import load_file, save_file
 
 import visionlora
-from tests.conftest import COLOURS, Command, Train, metrics_of
+from tests.conftest import COLOURS, Command, Train, Trained, metrics_of
 from visionlora.data.preprocessing import Preprocessing
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.classifier import load
@@ -20,6 +20,7 @@ from visionlora.models import WeightsMetadata
 from visionlora.models.restore import restore
 
 
+@pytest.mark.usefixtures("figures")
 def test_a_run_writes_every_file_that_the_design_names(train: Train) -> None:
     left, folder = train()
     assert left.code == 0, left.err
@@ -43,9 +44,8 @@ def test_a_run_that_is_refused_after_it_said_something_leaves_nothing(train: Tra
     assert not folder.exists()
 
 
-def test_metrics_state_what_was_and_what_was_not_measured(train: Train, images: Path) -> None:
-    _, folder = train()
-    metrics = metrics_of(folder)
+def test_metrics_state_what_was_and_what_was_not_measured(trained: Trained) -> None:
+    metrics = metrics_of(trained.run)
     assert metrics["retention"] == "not measured"
     assert metrics["contrast"] == "not measured"
     assert metrics["model"]["used"] == "squeezenet1_1"
@@ -166,7 +166,8 @@ def test_a_run_that_folds_batch_norm_ends_at_the_same_adapter(
         runs.append(tmp_path / fold)
         left, _ = train(
             f"trainer.fold_batch_norm={fold}", "model.name=resnet18", f"model.weights={resnet}",
-            "lora.exclude=[layer3.1.conv1]", "lora.alpha=2", f"hydra.run.dir={runs[-1]}",
+            "lora.exclude=[layer3.1.conv1]", "lora.alpha=2", "trainer.max_steps=2",
+            f"hydra.run.dir={runs[-1]}",
         )  # fmt: skip
         assert left.code == 0, left.err
     on, off = (metrics_of(run) for run in runs)
