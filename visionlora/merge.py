@@ -26,15 +26,7 @@ def merge(config: DictConfig) -> int:
     with garbage_kept():
         from visionlora.models.merge_weights import write_merged
 
-    write_merged(
-        options.adapters,
-        options.output,
-        options.model,
-        options.weights,
-        options.quantise,
-        shares=options.adapter_weights,
-        strength=options.strength,
-    )
+    write_merged(options)
     return 0
 
 

@@ -19,6 +19,7 @@ from torchvision import models
 from visionlora.adapters import LoraConfig, attach, merge, save_adapter
 from visionlora.data.preprocessing import Preprocessing
 from visionlora.models import Backbone, WeightsMetadata, list_backbones, load_backbone
+from visionlora.models.config import MergeConfig
 from visionlora.models.merge_weights import get_model_recipe, write_merged, write_weights
 from visionlora.models.registry import EmptyOnMeta, build_empty, constructor_options, final_layer
 
@@ -106,7 +107,8 @@ def test_merge_writes_the_options_and_says_them(suffix: str, tmp_path: Path) -> 
     save_adapter(backbone.model, tmp_path / "adapter", extra={"model": "mnasnet0_5", "weights": "none"})
     said = io.StringIO()
     file = tmp_path / f"merged{suffix}"
-    write_merged(str(tmp_path / "adapter"), str(file), console=Console(file=said, width=300))
+    options = MergeConfig(adapter=str(tmp_path / "adapter"), output=str(file))
+    write_merged(options, Console(file=said, width=300))
     assert "torchvision.models.get_model('mnasnet0_5', num_classes=1000)" in said.getvalue()
     recipe = json.loads((tmp_path / "merged.classes.json").read_text(encoding="utf-8"))
     assert (recipe["network"], recipe["version"]) == ("mnasnet0_5", 2)

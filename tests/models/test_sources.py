@@ -17,7 +17,7 @@ from visionlora.adapters import LoraConfig, attach, folded, load_adapter, merge,
 from visionlora.errors import VisionLoraError
 from visionlora.models import backbone as backbones
 from visionlora.models import load_backbone, sources, timm_networks
-from visionlora.models.config import ModelConfig
+from visionlora.models.config import MergeConfig, ModelConfig
 from visionlora.models.merge_weights import get_model_recipe, in_words, write_merged
 from visionlora.models.restore import restore
 from visionlora.models.sources import require_class_logits
@@ -128,7 +128,10 @@ def test_adapters_are_saved_loaded_and_merged(name: str, tmp_path: Path) -> None
     again = load_adapter(load_backbone(name, "none").model, tmp_path / "adapter")
     for one, other in zip(flat(again(inputs)), adapted, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
-    write_merged(str(tmp_path / "adapter"), str(tmp_path / "merged.safetensors"), name)
+    merging = MergeConfig(
+        adapter=str(tmp_path / "adapter"), output=str(tmp_path / "merged.safetensors"), model=name
+    )
+    write_merged(merging)
     merged = load_backbone(name, str(tmp_path / "merged.safetensors"))
     assert merged.categories == loaded.categories
     for one, other in zip(flat(merged.model(inputs)), flat(merge(network)(inputs)), strict=True):

@@ -22,6 +22,7 @@ from tests.report.test_metrics_page import documented, keys, matching
 from visionlora import load
 from visionlora.adapters import read_adapter_config
 from visionlora.errors import VisionLoraError
+from visionlora.models.config import MergeConfig
 from visionlora.models.merge_weights import write_merged
 from visionlora.settings import build
 from visionlora.training.config import RunConfig
@@ -101,7 +102,7 @@ def test_a_run_learns_labels_and_everything_after_it_gives_them(
     refused = command("train", f"adapter={folder}", f"data.root={table}", "task=single_label")
     assert refused.code != 0 and "Traceback" not in refused.err
     with pytest.raises(VisionLoraError, match="ReLU behind this network's last layer was removed"):
-        write_merged(str(folder), str(tmp_path / "merged.safetensors"))
+        write_merged(MergeConfig(adapter=str(folder), output=str(tmp_path / "merged.safetensors")))
 
 
 def test_one_label_an_image_and_several_are_not_confused(train: Train, table: Path, images: Path) -> None:

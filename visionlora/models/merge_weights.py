@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from visionlora.files import json_text, replacing, require_writable, write_json
 from visionlora.frozen.growth import growths
 from visionlora.frozen.quantised import dequantise
 from visionlora.models import Backbone, WeightsMetadata, final_layer, plain_head
-from visionlora.models.config import FIRST, HEAD
+from visionlora.models.config import FIRST, HEAD, MergeConfig
 from visionlora.models.factory import is_factory
 from visionlora.models.heads import relu_is_removed
 from visionlora.models.quantise import quantise_base
@@ -30,59 +30,37 @@ from visionlora.models.sources import network_name
 from visionlora.models.timm_networks import is_timm
 from visionlora.text import counted, printable
 
-FORMATS = (".safetensors", ".pth", ".pt")
 
-
-def write_merged(
-    adapters: str | Sequence[str],
-    output: str,
-    model: str | None = None,
-    weights: str | None = None,
-    quantise: str | None = None,
-    console: Console | None = None,
-    shares: Sequence[float] | None = None,
-    strength: float = 1.0,
-) -> Path:
+def write_merged(options: MergeConfig, console: Console | None = None) -> None:
     """Write the merged state dict to ``output``, and the names of the outputs to ``<output>.classes.json``.
 
-    Args:
-        adapters: a run folder or an adapter directory, or several.
-        output: a path that ends in .safetensors, .pth or .pt.
-        model, weights: as for :func:`restore`.
-        quantise: "nf4" or "int8" to quantise the merged weights; the layers that the adapter's base has dense
-            stay so. None: dense weights.
-        console: where to report.
-        shares: multiplies the update of each adapter; None: 1 each.
-        strength: multiplies all of them.
-
-    Returns:
-        ``output`` as a path.
+    Where the merged weights are quantised, the layers that the adapter's base has dense stay so.
 
     Raises:
-        VisionLoraError: ``output`` has another suffix or cannot be written, or the adapter cannot be loaded.
+        VisionLoraError: the file cannot be written, or the adapter cannot be loaded.
     """
-    path = Path(output)
-    if path.suffix.lower() not in FORMATS:
-        raise VisionLoraError(f"output: {output} has an unknown suffix; use {', '.join(FORMATS)}")
+    path = Path(options.output)
     names = path.with_suffix(".classes.json")
     for file in (path, names):
-        require_writable(file, "output", weights)
-    paths = (adapters,) if isinstance(adapters, str) else adapters
-    trained = restore_adapters(paths, shares, strength, model, weights)
+        require_writable(file, "output", options.weights)
+    trained = restore_adapters(
+        options.adapters, options.adapter_weights, options.strength, options.model, options.weights
+    )
+    first = options.adapters[0]
     if growths(trained.network):
         raise VisionLoraError(
-            f"output: {paths[0]} has new blocks (model.expand), and torchvision has no network with them. "
-            f"This writes it with its code: {_export_command(paths[0], path, model, weights)} (or .onnx "
-            "instead of .pt2); visionlora.load builds it in Python"
+            f"output: {first} has new blocks (model.expand), and torchvision has no network with them. "
+            f"This writes it with its code: {_export_command(first, path, options.model, options.weights)} "
+            "(or .onnx instead of .pt2); visionlora.load builds it in Python"
         )
-    require_plain(trained.network, paths[0])
+    require_plain(trained.network, first)
     said = [] if trained.backbone.notice is None else [trained.backbone.notice]
-    recipe, more = _write_network(path, trained, quantise)
+    recipe, more = _write_network(path, trained, options.quantise)
     said += more
     outputs = trained.head.outputs
     write_json(names, _about(trained, recipe), indent=1)
     loaded = f"it fits {in_words(recipe)}"
-    if quantise is not None:  # torchvision has no place for packed weights
+    if options.quantise is not None:  # torchvision has no place for packed weights
         loaded = f"model={trained.backbone.name} model.weights={printable(path)} loads it"
     said += [
         f"{printable(path)}: {trained.backbone.name} with {counted(len(outputs), 'output')}; "
@@ -91,7 +69,6 @@ def write_merged(
     ]
     for line in said:
         (console or Console()).print(Text(line))
-    return path
 
 
 def _write_network(
@@ -186,7 +163,7 @@ def write_weights(
     """Write a plain network's state dict; a safetensors file has the description and the recipe in it.
 
     Args:
-        path: ends in one of ``FORMATS``.
+        path: ends in .safetensors, .pth or .pt.
         network: without adapters.
         recipe: from :func:`get_model_recipe`.
         description: of its outputs and input.

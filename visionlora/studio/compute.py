@@ -36,7 +36,7 @@ from visionlora.models import WeightsMetadata, list_backbones, load_backbone
 from visionlora.models.arithmetic_config import CombineConfig
 from visionlora.models.backbone import POCKET
 from visionlora.models.combine_adapters import combine_adapters
-from visionlora.models.config import ModelConfig
+from visionlora.models.config import MergeConfig, ModelConfig
 from visionlora.models.download import cache_path
 from visionlora.models.merge_weights import write_merged
 from visionlora.models.registry import default_weights
@@ -278,7 +278,7 @@ def _uri(image: Image.Image) -> str:
 
 def merge(adapter: str, output: str) -> None:
     """Write the network with the adapter merged in."""
-    write_merged(adapter, output, console=Console(quiet=True))
+    write_merged(MergeConfig(adapter=adapter, output=output), Console(quiet=True))
 
 
 def combine(adapters: Sequence[str], weights: Sequence[float], method: str, output: str) -> None:
