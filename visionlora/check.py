@@ -73,14 +73,15 @@ def check(config: DictConfig) -> int:
         from rich.console import Console
 
         from visionlora.data.ahead import read_early
-        from visionlora.evaluation.folder_check import check_folder
+        from visionlora.evaluation.folder_check import FolderCheck, check_folder
         from visionlora.report.folder_table import show_summary
 
     console = Console()
-    folder, report = check_folder(
-        options.data, options.model, others, options.seed, options.strays, options.cache, console,
-        separator, read_early(options.data.root),
+    asked = FolderCheck(
+        data=options.data, model=options.model, others=others, seed=options.seed, strays=options.strays,
+        cache=options.cache, separator=separator,
     )  # fmt: skip
+    folder, report = check_folder(asked, console, read_early(options.data.root))
     report = replace(report, given=_given(options))
     page = Path(options.report) if options.report else None
     if page is not None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from visionlora.data.duplicates import Comparison
 from visionlora.data.findings import Finding, FolderReport, Output
 from visionlora.data.folders import scan_images, survey
+from visionlora.data.images import ImageFile
+from visionlora.data.index import fingerprints
 from visionlora.data.inspect import inspect_folder
 from visionlora.models.class_outputs import describe_outputs
 from visionlora.models.classes import imagenet_categories, imagenet_wnids
@@ -41,9 +45,13 @@ def as_jpeg(source: Path, target: Path) -> None:
         image.save(target)
 
 
-def report(root: Path, **options: object) -> FolderReport:
-    found, problems = survey(root)
-    return inspect_folder(found, problems=problems, **options)  # type: ignore[arg-type]
+def report(
+    root: Path, others: dict[str, list[ImageFile]] | None = None, val_fraction: float = 0.25, **options: Any
+) -> FolderReport:
+    found, problems = survey(root, val_fraction=val_fraction)
+    sets = (found.train, found.val, found.test, *(others or {}).values())
+    seen = fingerprints([image.path for images in sets for image in images])
+    return inspect_folder(found, seen, Comparison(), problems=problems, others=others, **options)
 
 
 def only(found: FolderReport, kind: str) -> Finding:
@@ -155,8 +163,7 @@ def test_very_unequal_classes_and_one_image_and_no_validation_say_what_to_do(tmp
         (tmp_path / "train" / name).mkdir(parents=True)
         for place, path in enumerate(photos(name)[:count]):
             shutil.copy(path, tmp_path / "train" / name / f"{place}.jpg")
-    found, _ = survey(tmp_path, val_fraction=0)
-    told = inspect_folder(found)
+    told = report(tmp_path, val_fraction=0)
     assert "add images of the small classes" in only(told, "unequal").advice
     titles = [finding.title for finding in told.findings]
     assert "there are no validation images: what is learned will not be measured" in titles

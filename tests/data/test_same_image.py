@@ -16,7 +16,7 @@ from visionlora.data.folders import scan
 from visionlora.data.images import ImageFile
 from visionlora.data.same_image import same_images
 from visionlora.data.splits import k_folds
-from visionlora.evaluation.folder_check import check_folder
+from visionlora.evaluation.folder_check import FolderCheck, check_folder
 from visionlora.models.config import ModelConfig
 
 SOURCES = 8
@@ -92,7 +92,8 @@ def test_the_check_splits_as_a_training_does_and_finds_no_copy_on_both_sides(tmp
     (tmp_path / "cat").mkdir()
     resized(tmp_path / "cat")
     data, model = DataConfig(root=str(tmp_path)), ModelConfig(name="pocket")
-    folder, report = check_folder(data, model, {}, 0, False, False, Console(quiet=True))
+    check = FolderCheck(data=data, model=model, strays=False, cache=False)
+    folder, report = check_folder(check, Console(quiet=True))
     assert folder == scan(tmp_path)
     assert not [one for one in report.findings if one.kind == "leak"]
 

@@ -22,7 +22,6 @@ from visionlora.data.findings import (
 )
 from visionlora.data.fingerprint import SIDE, Fingerprint
 from visionlora.data.images import MOST_BAD, ImageFile
-from visionlora.data.index import Progress, fingerprints
 from visionlora.data.names import name_findings
 from visionlora.data.outliers import Stray
 from visionlora.data.split_names import SPLITS
@@ -40,33 +39,28 @@ TINY = 32
 @garbage_kept()
 def inspect_folder(
     folder: ImageFolder,
+    seen: Mapping[Path, Fingerprint],
+    comparison: Comparison,
     *,
     problems: Sequence[str] = (),
     others: Mapping[str, Sequence[ImageFile]] | None = None,
     outputs: Mapping[str, Output] | None = None,
     strays: Sequence[Stray] = (),
-    cache: Path | None = None,
-    progress: Progress | None = None,
-    seen: Mapping[Path, Fingerprint] | None = None,
-    comparison: Comparison | None = None,
 ) -> FolderReport:
-    """Read every image once and report all that may mislead a training.
+    """Report all that may mislead a training.
 
     Args:
         folder: what :func:`visionlora.data.folders.survey` found.
+        seen: the fingerprints of all images.
+        comparison: that may have compared the images already.
         problems: and what was wrong with it.
         others: ``anchors``, ``negatives``, ``retention``, ``contrast`` -> their images.
         outputs: class -> the network's output (:func:`visionlora.models.class_outputs.describe_outputs`).
         strays: of :func:`visionlora.data.outliers.far_from_class`, by place in (train, val, test).
-        cache: folder of the index of fingerprints; None: none is kept.
-        progress: called with (images read, images in all).
-        seen: fingerprints that are known already; None: they are made here.
-        comparison: that may have compared the images already.
     """
     files = [(split, image) for split in SPLITS for image in getattr(folder, split)]
     files += [(role, image) for role, images in (others or {}).items() for image in images]
-    prints = seen if seen is not None else fingerprints([image.path for _, image in files], cache, progress)
-    found = [prints[image.path] for _, image in files]
+    found = [seen[image.path] for _, image in files]
     images = [
         SeenImage(image.path, image.label, role, one.width, one.height, one.error or "")
         for (role, image), one in zip(files, found, strict=True)
@@ -75,7 +69,7 @@ def inspect_folder(
     findings = [
         *(Finding("error", "layout", problem.removeprefix(f"{folder.root}: ")) for problem in problems),
         *_unreadable(files, images),
-        *comparisons(images, found, comparison or Comparison()),
+        *comparisons(images, found, comparison),
         *output_findings(rows, images),
         *_strays(images, strays),
         *_contents(images, found),

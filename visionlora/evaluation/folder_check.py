@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,9 @@ from rich.console import Console
 from visionlora.data.config import DataConfig
 from visionlora.data.duplicates import Comparison
 from visionlora.data.findings import Finding, FolderReport, Output
+from visionlora.data.fingerprint import Fingerprint
 from visionlora.data.folders import find, scan_images
+from visionlora.data.images import ImageFile
 from visionlora.data.index import Early, Views, fingerprints
 from visionlora.data.inspect import inspect_folder
 from visionlora.data.kept_features import with_kept_features
@@ -22,7 +24,7 @@ from visionlora.data.outliers import Stray, far_from_class
 from visionlora.data.same_image import same_images
 from visionlora.data.several_labels import require_several
 from visionlora.data.split_names import SPLITS
-from visionlora.data.splits import ImageFolder, make_folder
+from visionlora.data.splits import FoundImages, ImageFolder, make_folder
 from visionlora.data.walk import watched
 from visionlora.errors import VisionLoraError, about
 from visionlora.lazy import garbage_kept
@@ -57,20 +59,11 @@ _NOT_SEARCHED = Finding(
 )  # fmt: skip
 
 
-def check_folder(
-    data: DataConfig,
-    model: ModelConfig,
-    others: Mapping[str, Sequence[str]],
-    seed: int,
-    strays: bool | str,
-    cache: bool,
-    console: Console,
-    separator: str | None = None,
-    early: Early | None = None,
-) -> tuple[ImageFolder, FolderReport]:
-    """The folder, and what was found in it.
+@dataclass(frozen=True, kw_only=True)
+class FolderCheck:
+    """What is checked, and how far.
 
-    Args:
+    Attributes:
         data: which folder.
         model: whose outputs the class names are looked up in; its weights are not downloaded for that.
         others: what other images are for -> their folders.
@@ -78,69 +71,112 @@ def check_folder(
         strays: whether images far from all others of their class are looked for; ``auto``: in small folders,
             by pocket, whatever ``model`` is: a network of ImageNet's takes minutes.
         cache: whether fingerprints are kept for the next check.
-        console: where progress is shown.
         separator: between the labels of an image (``data.separator``); None: it has one. With several, no
             output of a network is looked up, and no image is taken for mislabelled.
+    """
+
+    data: DataConfig
+    model: ModelConfig
+    others: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    seed: int = 0
+    strays: bool | str = "auto"
+    cache: bool = True
+    separator: str | None = None
+
+    @property
+    def looks_for_strays(self) -> bool:
+        """Whether it looks for images that are far from all others of their class."""
+        return bool(self.strays) and self.separator is None
+
+    @property
+    def judge(self) -> ModelConfig:
+        """The network that says which images are far from the others."""
+        return ModelConfig(name=POCKET) if self.strays == "auto" else self.model
+
+    @property
+    def cache_folder(self) -> Path | None:
+        """Where fingerprints and features are kept; None: nowhere."""
+        return cache_directory() if self.cache else None
+
+
+def check_folder(
+    check: FolderCheck, console: Console, early: Early | None = None
+) -> tuple[ImageFolder, FolderReport]:
+    """The folder, and what was found in it.
+
+    Args:
+        check: what is looked at.
+        console: where progress is shown.
         early: of :func:`visionlora.data.ahead.read_early`.
 
     Raises:
         VisionLoraError: nothing can be found, or an unknown network.
     """
-    with progress(console, "looking for images", "files") as advance, watched(advance), garbage_kept():
-        found = find(data.root, class_name=data.class_name, separator=separator, class_from=data.class_from)
-        other_images = {}
-        for role, folders in others.items():
-            with about(_KEYS[role]):
-                other_images.update({role: scan_images(folders)} if folders else {})
-    known = _outputs_of(model) if separator is None else None
+    found, others = _find(check, console)
+    known = _outputs_of(check.model) if check.separator is None else None
     outputs = {} if known is None else describe_outputs(found.classes, *known)
     ours = [found.images.get(split, ()) for split in SPLITS]
-    files = [image.path for some in (*ours, *other_images.values()) for image in some]
-    strays = strays if separator is None else False
-    asked = ModelConfig(name=POCKET) if strays == "auto" else model
+    files = [image.path for some in (*ours, *others.values()) for image in some]
     # Whoever reads the images hands over what pocket will look at; more would not fit the memory.
-    with_views = strays and _is_pocket(asked) and len(files) <= SMALL
+    with_views = check.looks_for_strays and _is_pocket(check.judge) and len(files) <= SMALL
     views = Views(pocket_preprocessing()) if with_views else None
     with progress(console, "reading images") as advance:
-        kept = cache_directory() if cache else None
-        seen = fingerprints(files, kept, advance, views, early)
+        seen = fingerprints(files, check.cache_folder, advance, views, early)
     comparison = Comparison()
     folder, problems = make_folder(
-        found, val_fraction=data.val_fraction, seed=seed,
+        found, val_fraction=check.data.val_fraction, seed=check.seed,
         copies_among=lambda paths: same_images(paths, seen, comparison),
     )  # fmt: skip
-    said: list[str] = []
-    if known is not None:
-        said += _said_of_auto(model, outputs)
-    else:
+    if known is None:
         problems += _one_label_each(folder)
+    strays, findings, notes = _strays(check, folder, seen, views, console)
+    report = inspect_folder(
+        folder, seen, comparison, problems=problems, others=others, outputs=outputs, strays=strays
+    )
+    if known is not None:
+        notes = [*_said_of_auto(check.model, outputs), *notes]
+    return folder, replace(report, findings=(*report.findings, *findings), notes=(*report.notes, *notes))
+
+
+def _find(check: FolderCheck, console: Console) -> tuple[FoundImages, dict[str, Sequence[ImageFile]]]:
+    """The images of the folder, and those of the other folders by what they are for."""
+    data = check.data
+    others: dict[str, Sequence[ImageFile]] = {}
+    with progress(console, "looking for images", "files") as advance, watched(advance), garbage_kept():
+        found = find(
+            data.root, class_name=data.class_name, separator=check.separator, class_from=data.class_from
+        )
+        for role, folders in check.others.items():
+            if folders:
+                with about(_KEYS[role]):
+                    others[role] = scan_images(folders)
+    return found, others
+
+
+def _strays(
+    check: FolderCheck, folder: ImageFolder, seen: Mapping[Path, Fingerprint], views: Views | None,
+    console: Console,
+) -> tuple[list[Stray], list[Finding], list[str]]:  # fmt: skip
+    """Images far from all others of their class; a finding where none were looked for; and what to say."""
     images = [image for split in SPLITS for image in getattr(folder, split)]
     readable = [place for place, image in enumerate(images) if seen[image.path].error is None]
-    left_out = strays == "auto" and len(readable) > SMALL
-    far: list[Stray] = []
-    if strays and readable and not left_out:
-        if strays == "auto" and model.name != POCKET:
-            said.append(_WITH_POCKET.format(AUTO_CHOICE if model.name == AUTO else model.name))
-        labelled = [images[place] for place in readable]
-        features = _features([image.path for image in labelled], asked, cache, console, views)
-        far = far_from_class(features, [image.label or "" for image in labelled])
-    report = inspect_folder(
-        folder,
-        problems=problems,
-        others=other_images,
-        outputs=outputs,
-        strays=[replace(one, place=readable[one.place]) for one in far],
-        seen=seen,
-        comparison=comparison,
-    )
-    findings = (*report.findings, _NOT_SEARCHED) if left_out else report.findings
-    return folder, replace(report, findings=findings, notes=(*report.notes, *said))
+    if not check.looks_for_strays or not readable:
+        return [], [], []
+    if check.strays == "auto" and len(readable) > SMALL:
+        return [], [_NOT_SEARCHED], []
+    features = _features([images[place].path for place in readable], check, console, views)
+    far = far_from_class(features, [images[place].label or "" for place in readable])
+    notes = []
+    if check.strays == "auto" and check.model.name != POCKET:
+        notes.append(_WITH_POCKET.format(AUTO_CHOICE if check.model.name == AUTO else check.model.name))
+    return [replace(one, place=readable[one.place]) for one in far], [], notes
 
 
 def _features(
-    paths: Sequence[Path], model: ModelConfig, cache: bool, console: Console, views: Views | None
+    paths: Sequence[Path], check: FolderCheck, console: Console, views: Views | None
 ) -> NDArray[np.float32]:
     """What the network makes of the images; what pocket makes of them is kept for the next check."""
+    model = check.judge
 
     def compute(some: Sequence[Path]) -> NDArray[np.float32]:
         # PyTorch takes longer to import than thousands of images take to read.
@@ -151,7 +187,7 @@ def _features(
     if not _is_pocket(model):
         return compute(paths)
     weights = hashlib.blake2b(POCKET_FILE.read_bytes(), digest_size=6).hexdigest()
-    return with_kept_features(paths, cache_directory() if cache else None, f"{POCKET}-{weights}", compute)
+    return with_kept_features(paths, check.cache_folder, f"{POCKET}-{weights}", compute)
 
 
 def _is_pocket(model: ModelConfig) -> bool:

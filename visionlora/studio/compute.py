@@ -28,7 +28,7 @@ from visionlora.data.several_labels import SeveralLabels
 from visionlora.data.walk import walk
 from visionlora.data.wordnet import definition, more_usual_meaning
 from visionlora.errors import VisionLoraError
-from visionlora.evaluation.folder_check import check_folder
+from visionlora.evaluation.folder_check import FolderCheck, check_folder
 from visionlora.evaluation.heat_maps import heat_maps
 from visionlora.exporting.config import ExportConfig
 from visionlora.exporting.export import export_adapter
@@ -128,9 +128,8 @@ def validate(arguments: Sequence[str]) -> None:
 def check(root: str, network: str, others: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """What is known about a project's images before training, with file names for images."""
     _require_network(network)
-    _, report = check_folder(
-        DataConfig(root=root), ModelConfig(name=network), others, 0, "auto", True, Console(quiet=True)
-    )
+    asked = FolderCheck(data=DataConfig(root=root), model=ModelConfig(name=network), others=others)
+    _, report = check_folder(asked, Console(quiet=True))
     classes = [
         {"name": row.name, "counts": dict(row.counts), "output": asdict(row.output) if row.output else None}
         for row in report.classes
