@@ -41,7 +41,7 @@ from visionlora.evaluation.rank_curve import measure_rank_curve
 from visionlora.evaluation.selected import selected_on
 from visionlora.evaluation.strength_curve import measure_strength_curve
 from visionlora.files import replacing, require_all_writable
-from visionlora.models import find_class
+from visionlora.models.classes import outputs_of_labels
 from visionlora.models.restore import TrainedModel
 from visionlora.models.several import restore_adapters
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, write_metrics
@@ -194,10 +194,7 @@ def _evaluate_classes(
 
 def _targets(restored: TrainedModel, images: Sequence[ImageFile]) -> dict[str, int]:
     """The output of each class of the images."""
-    names = sorted({image.label for image in images if image.label is not None})
-    wnids = restored.backbone.wnids if restored.head.kind != "new" else ()
-    padded = (*wnids, *[""] * (len(restored.head.outputs) - len(wnids)))
-    return {name: find_class(name, restored.head.outputs, padded) for name in names}
+    return outputs_of_labels(images, restored.head.outputs, restored.wnids)
 
 
 def _loader(

@@ -28,7 +28,7 @@ from visionlora.exporting.script import onnx_script
 from visionlora.files import replacing, reported, require_writable, write_json
 from visionlora.frozen.growth import growths
 from visionlora.models import WeightsMetadata
-from visionlora.models.merge_weights import get_model_recipe, output_wnids, require_plain
+from visionlora.models.merge_weights import get_model_recipe, require_plain
 from visionlora.models.other_tasks import task_of
 from visionlora.models.plain import plain_network
 from visionlora.models.restore import TrainedModel, saved_thresholds
@@ -126,7 +126,7 @@ def export_adapter(options: ExportConfig, console: Console | None = None) -> Com
 def _plain(trained: TrainedModel) -> Exported:
     network = plain_network(trained.network)
     about = WeightsMetadata(
-        trained.head.outputs, output_wnids(trained), trained.backbone.preprocessing, saved_thresholds(trained)
+        trained.head.outputs, trained.wnids, trained.backbone.preprocessing, saved_thresholds(trained)
     )
     recipe = get_model_recipe(trained.backbone, network, len(about.categories))
     empty = partial(structure, trained.backbone.name, len(about.categories), trained.backbone.options)

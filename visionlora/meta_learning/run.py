@@ -27,9 +27,8 @@ from visionlora.meta_learning.config import MetaOptions
 from visionlora.meta_learning.learn import StartLearner
 from visionlora.meta_learning.problem import Features, Problem
 from visionlora.meta_learning.tasks import held_out, sample_task
-from visionlora.models import Backbone, find_class
 from visionlora.models.adapted import AdaptedNetwork, adapt
-from visionlora.models.classes import UnknownClass
+from visionlora.models.classes import UnknownClass, outputs_of_labels
 from visionlora.models.config import ModelConfig
 from visionlora.notices import Notices
 from visionlora.report.progress import progress
@@ -151,7 +150,8 @@ def _learner(
         notices.warn("no anchors (retention.anchors): nothing keeps the start from forgetting")
     network = adapted.network.to(choose_device("auto")).eval()
     parts = split(network)
-    targets, preprocessing = _targets(backbone, images), backbone.preprocessing
+    targets = outputs_of_labels(images, backbone.categories, backbone.wnids)
+    preprocessing = backbone.preprocessing
     augment = training_transform(AugmentConfig(), preprocessing)
     augmented = ImageDataset(anchors, preprocessing, transform=augment, seed=options.seed)
     problem = Problem(
@@ -165,11 +165,6 @@ def _learner(
     parameters = {name: one for name, one in network.named_parameters() if one.requires_grad}
     assert len(parameters) == len(list(adapter_parameters(network)))
     return StartLearner(problem, parameters, options.meta, options.seed)
-
-
-def _targets(backbone: Backbone, images: Sequence[ImageFile]) -> dict[str, int]:
-    names = sorted({str(image.label) for image in images})
-    return {name: find_class(name, backbone.categories, backbone.wnids) for name in names}
 
 
 def _align(learner: StartLearner, classes: Mapping[str, Sequence[int]], notices: Notices) -> int:

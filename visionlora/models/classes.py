@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from functools import cache, lru_cache
 from pathlib import Path
 
+from visionlora.data.images import ImageFile
 from visionlora.errors import VisionLoraError
 from visionlora.text import listed
 
@@ -87,6 +88,14 @@ def find_class(name: str, categories: Sequence[str], wnids: Sequence[str] = ()) 
         if found and wanted:
             raise AmbiguousClass(name, ", ".join(_description(i, categories, wnids) for i in found))
     raise UnknownClass(name, categories)
+
+
+def outputs_of_labels(
+    images: Iterable[ImageFile], categories: Sequence[str], wnids: Sequence[str] = ()
+) -> dict[str, int]:
+    """Each label of the images -> the output that :func:`find_class` finds."""
+    labels = sorted({image.label for image in images if image.label is not None})
+    return {label: find_class(label, categories, wnids) for label in labels}
 
 
 @lru_cache(maxsize=16)

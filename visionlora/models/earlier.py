@@ -119,12 +119,11 @@ def continue_from(path: str, options: ModelConfig) -> tuple[Backbone, EarlierAda
     fingerprints = _fingerprints(restored.network, head)
     network = plain_head(merge(restored.network))
     original = replace(plain, model=structure(plain.name, len(plain.categories), plain.options))
-    known = () if head.kind == "new" else plain.wnids
     knows_more = replace(
         plain,
         model=network,
         categories=head.outputs,
-        wnids=(*known, *[""] * (len(head.outputs) - len(known))),
+        wnids=head.wnids(plain.wnids),
         retention_root=None if head.kind == "new" else plain.retention_root,
     )
     return knows_more, EarlierAdapter(directory, original, fingerprints, head, restored.classes, updates)

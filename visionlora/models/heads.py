@@ -48,6 +48,11 @@ class Head:
         (escaped) and ``save_adapter(modules_to_save=...)``."""
         return {"keep": (), "extend": (f"{self.layer}.new",), "new": (self.layer,)}[self.kind]
 
+    def wnids(self, old: Sequence[str]) -> tuple[str, ...]:
+        """The WordNet id of each output, "" for new classes; ``old`` are those of the frozen network's."""
+        kept = () if self.kind == "new" else tuple(old)
+        return (*kept, *[""] * (len(self.outputs) - len(kept)))
+
 
 class ExtendedHead(nn.Module):
     """The old last layer and a new layer for more outputs.

@@ -79,7 +79,7 @@ def _write_network(
     dequantise(network)
     outputs, preprocessing = trained.head.outputs, trained.backbone.preprocessing
     recipe = get_model_recipe(trained.backbone, network, len(outputs))
-    description = WeightsMetadata(outputs, output_wnids(trained), preprocessing, saved_thresholds(trained))
+    description = WeightsMetadata(outputs, trained.wnids, preprocessing, saved_thresholds(trained))
     if quantise is None:
         write_weights(path, network, recipe, description)
         return recipe, []
@@ -182,9 +182,3 @@ def file_metadata(recipe: Mapping[str, Any], description: WeightsMetadata) -> di
     """The description and the recipe, for a safetensors file."""
     about = {key: value if isinstance(value, str) else json_text(value) for key, value in recipe.items()}
     return description.as_text() | about
-
-
-def output_wnids(trained: TrainedModel) -> tuple[str, ...]:
-    """The outputs' WordNet ids, "" for new classes."""
-    known = () if trained.head.kind == "new" else trained.backbone.wnids
-    return (*known, *[""] * (len(trained.head.outputs) - len(known)))

@@ -44,6 +44,16 @@ class TrainedModel:
     classes: tuple[str, ...]
     about: dict[str, Any]
 
+    @property
+    def wnids(self) -> tuple[str, ...]:
+        """The WordNet id of each output, "" for new classes."""
+        return self.head.wnids(self.backbone.wnids)
+
+    @property
+    def old_outputs(self) -> int:
+        """How many of the network's outputs are the frozen network's."""
+        return 0 if self.head.kind == "new" else len(self.backbone.categories)
+
 
 def adapter_directory(path: str | Path) -> Path:
     """The adapter directory at ``path``, or inside the run folder ``path``, or of ``hf://user/name``.

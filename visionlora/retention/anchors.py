@@ -15,7 +15,8 @@ from visionlora.data import ImageFile, ImageLoader, scan_images, scan_known
 from visionlora.data.identity import identities
 from visionlora.data.loaders import ImageLoaders
 from visionlora.errors import VisionLoraError, about
-from visionlora.models import Backbone, find_class
+from visionlora.models import Backbone
+from visionlora.models.classes import outputs_of_labels
 from visionlora.models.upper_layers import multiplications
 from visionlora.notices import Notices
 from visionlora.paths import cache_directory
@@ -221,13 +222,12 @@ def retention_loader(
         return None
     with about("retention.root"):
         images = scan_known(folder)
-    names = sorted({image.label for image in images if image.label is not None})
     try:
-        targets = {name: find_class(name, backbone.categories, backbone.wnids) for name in names}
+        targets = outputs_of_labels(images, backbone.categories, backbone.wnids)
     except VisionLoraError as error:
         hint = "images without class folders need no names"
         raise VisionLoraError(f"retention.root {folder}: {error}; {hint}") from error
-    if not names:
+    if not targets:
         notices.say(
             f"{folder} has no labels: forgetting is estimated from the frozen network's own predictions"
         )

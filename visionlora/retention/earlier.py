@@ -13,7 +13,8 @@ from visionlora.data.images import ImageFile
 from visionlora.data.loaders import ImageLoaders
 from visionlora.data.loading import ImageLoader
 from visionlora.data.manifest import EARLIER, EarlierImages, earlier_images
-from visionlora.models import Backbone, find_class
+from visionlora.models import Backbone
+from visionlora.models.classes import outputs_of_labels
 from visionlora.notices import Notices
 from visionlora.text import counted
 
@@ -47,6 +48,5 @@ def earlier_loader(
     """The images that earlier runs validated on; None where there are none."""
     if not images:
         return None
-    names = sorted({image.label for image in images if image.label is not None})
-    targets = {name: find_class(name, backbone.categories, backbone.wnids) for name in names}
+    targets = outputs_of_labels(images, backbone.categories, backbone.wnids)
     return loaders.plain(EARLIER["val"], images, targets)

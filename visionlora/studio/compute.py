@@ -233,7 +233,6 @@ def look(adapter: str, image: str, strengths: Sequence[float] = (0.0, 1.0)) -> d
     trained = _model(adapter)
     dataset = _one_image(trained, image)
     inputs = dataset.collate([dataset[0]])["images"]
-    known = 0 if trained.head.kind == "new" else len(trained.backbone.categories)
     logits = {}
     with torch.inference_mode():
         for strength in strengths:
@@ -245,7 +244,7 @@ def look(adapter: str, image: str, strengths: Sequence[float] = (0.0, 1.0)) -> d
                     row = trained.network(inputs)[0]
             values: list[float | None] = [round(value, 4) for value in row.tolist()]
             if strength == 0:
-                values[known:] = [None] * (len(values) - known)
+                values[trained.old_outputs :] = [None] * (len(values) - trained.old_outputs)
             logits[f"{strength:g}"] = values
     return {"names": list(trained.head.outputs), "logits": logits, "classes": list(trained.classes)}
 
@@ -257,9 +256,8 @@ def explain(adapter: str, image: str) -> dict[str, Any]:
         VisionLoraError: the network's last layers have no places to show.
     """
     trained = _model(adapter)
-    known = 0 if trained.head.kind == "new" else len(trained.backbone.categories)
     dataset = _one_image(trained, image)
-    maps = heat_maps(trained.network, dataset, [0], trained.head.outputs, known)
+    maps = heat_maps(trained.network, dataset, [0], trained.head.outputs, trained.old_outputs)
     if isinstance(maps, str):
         raise VisionLoraError(maps)
     (one,) = maps
