@@ -17,6 +17,7 @@ from torch import Tensor
 from tests.adapters.networks import perturb
 from tests.conftest import Command
 from visionlora.adapters import LoraConfig, attach
+from visionlora.adapters.attaching import attach_layers
 from visionlora.errors import VisionLoraError
 from visionlora.models import apply_head, load_backbone
 from visionlora.models.adapter_files import write_directory
@@ -129,6 +130,15 @@ def test_one_adapter_that_cannot_be_combined_is_not_said_to_have_to_be_alone(
         combine_adapters(
             CombineConfig(adapters=[str(tmp_path / "labels")], output=str(tmp_path / "x"), rank=1)
         )
+
+
+def test_new_outputs_alone_are_nothing_to_combine(tmp_path: Path) -> None:
+    backbone = load_backbone("pocket")
+    head = apply_head(backbone, "new", ("x", "y"))
+    network = attach_layers(backbone.model, {}, generator=torch.Generator())
+    write_directory(tmp_path / "head", network, backbone, head, ("x", "y"), {})
+    with pytest.raises(VisionLoraError, match="no layer has an update, and new outputs are kept"):
+        combine_adapters(CombineConfig(adapters=[str(tmp_path / "head")], output=str(tmp_path / "x"), rank=1))
 
 
 @pytest.mark.parametrize("weights", [None, [0.7, 0.3]])

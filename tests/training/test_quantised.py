@@ -110,11 +110,16 @@ def test_what_does_not_go_together_is_refused_in_a_sentence(
     assert said in left.err and left.err.count("\n") == 1
 
 
-def test_a_quantised_adapter_is_not_continued(train: Train, tmp_path: Path) -> None:
+def test_a_quantised_adapter_is_not_continued_and_converted_with_a_word_about_its_base(
+    train: Train, command: Command, tmp_path: Path
+) -> None:
     run = tmp_path / "first"
     train(*QUANTISED, "retention.weight=0", f"hydra.run.dir={run}")
     left, _ = train(f"adapter={run}")
     assert left.code == 2 and "merge it (visionlora merge" in left.err
+    left = command("convert", f"from={run}", "to=lycoris", "output=a.safetensors")
+    assert left.code == 0, left.err
+    assert "trained on a base of nf4, and lycoris has dense weights" in " ".join(left.out.split())
 
 
 @pytest.fixture

@@ -105,6 +105,10 @@ def test_what_a_new_head_does_not_use_is_announced(train: Train) -> None:
                 "val lies beside it and is not used",
             ],
         ),
+        (
+            ["model.name=resnet18", "model.weights=none", "model.head=new", "lora.targets=classifier"],
+            ["lora.rank is not used: no layer has adapters", "not used: the head is new"],
+        ),
         (["model.expand=1"], ["lora.rank is not used: new blocks are trained and no adapters"]),
     ],
 )  # fmt: skip

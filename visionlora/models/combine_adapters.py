@@ -45,6 +45,11 @@ def combine_adapters(options: CombineConfig, console: Console | None = None) -> 
         density=options.density,
         seed=options.seed,
     )
+    if not updates:
+        raise VisionLoraError(
+            "adapters: there is nothing to combine or compress: no layer has an update, and new outputs are "
+            "kept as they are"
+        )
     whole = _whole(network.state_dict(), loaded, options.method, shares)
     detach(network)
     kept = attach_updates(network, updates, options.rank)

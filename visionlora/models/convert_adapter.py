@@ -55,6 +55,9 @@ def convert_adapter(options: ConvertConfig, console: Console | None = None) -> P
                 f"adapter directories hold; use to=peft, or visionlora merge"
             )
         said = _write_file(network, options.to, output)
+    quantised = trained.about.get("quantise")
+    if quantised is not None and options.to != "visionlora":
+        said += f"; it was trained on a base of {quantised['scheme']}, and {options.to} has dense weights"
     console.print(Text(f"{printable(output)}: written as {options.to}, from {was}{said}"))
     return output
 

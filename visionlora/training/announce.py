@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import RenderableType
 
-from visionlora.adapters import active_adapters
+from visionlora.adapters import active_adapters, adapted_layers
 from visionlora.adapters.families import FAMILIES
 from visionlora.adapters.families.boft import Boft
 from visionlora.adapters.families.oft import Oft
@@ -117,6 +117,10 @@ def _announce_places(config: RunConfig, adapted: AdaptedNetwork, notices: Notice
         alone = "no layer: the new blocks alone are trained"
         where = alone if config.model.expand else f"{adapted.places} layers"
         notices.say(f"adapters are on {where} (lora.targets=auto)")
+    if not adapted_layers(adapted.network) and not config.model.expand:
+        named = f"lora.targets={listed(list(config.lora.targets))}"
+        notices.warn(f"the new outputs alone are trained: no other layer is left of {named}")
+        return
     rotations = [one for one in active_adapters(adapted.network) if isinstance(one, (Oft, Boft))]
     block = max((one.block for one in rotations), default=0)
     if block >= _LARGE_BLOCK:
@@ -163,10 +167,11 @@ def _unused(
         yield given("model", config.model, "quantise_skip"), why
     if folder.split == "given" and folder.val and config.data.folds is None:
         yield given("data", config.data, "val_fraction"), "the data has validation images of its own"
-    if config.model.expand and tuple(lora.targets) == (AUTO,):
-        auto = ("targets", "init") if lora.init == AUTO_INIT else ("targets",)
-        names = [one.name for one in fields(lora) if one.name not in auto]
-        yield given("lora", lora, *names), "new blocks are trained and no adapters (model.expand)"
+    if not adapted_layers(adapted.network):
+        own = ("targets", "exclude", *(["init"] if lora.init == AUTO_INIT else []))
+        names = [one.name for one in fields(lora) if one.name not in own]
+        blocks = "new blocks are trained and no adapters (model.expand)"
+        yield given("lora", lora, *names), blocks if config.model.expand else "no layer has adapters"
         return
     families = [FAMILIES[family] for family in lora.families]
     for name in ("rank", "alpha", "rslora", "init_std"):
