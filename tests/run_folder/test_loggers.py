@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import errno
+import json
+import shutil
 import sys
 import threading
 import time
@@ -87,7 +89,8 @@ def test_a_folder_that_mlflow_would_take_for_another_is_refused(
         make_logger("mlflow", tmp_path / name, "folder")
 
 
-def test_curves_go_to_a_csv_file(train: Train) -> None:
+def test_curves_and_final_figures_go_to_a_csv_file(train: Train, images: Path) -> None:
+    shutil.copytree(images / "val", images / "test")
     left, folder = train("logger=csv")
     assert left.code == 0, left.err
     assert not (folder / "tensorboard").exists()
@@ -95,7 +98,14 @@ def test_curves_go_to_a_csv_file(train: Train) -> None:
         rows = list(csv.DictReader(file))
     validated = [row["val/top1"] for row in rows if row["val/top1"]]
     assert len(validated) == 2
-    assert [row["whole_run/after/val/top1"] for row in rows][-1]
+    metrics = json.loads((folder / "metrics.json").read_text())
+    for name, value in (
+        ("after/val/top1", metrics["after"]["val/top1"]),
+        ("test/after/top1", metrics["test"]["after"]["top1"]),
+    ):
+        assert float(rows[-1][f"whole_run/{name}"]) == pytest.approx(value)
+    # The figures of each class are in classes.csv, and what writing takes is not known yet.
+    assert not [name for name in rows[-1] if "per_class" in name or name.endswith("time/total_s")]
     assert (folder / "report.html").is_file()
 
 

@@ -42,6 +42,9 @@ from visionlora.training.setup import RunSetup
 
 GROUPS = ("lora", "optimizer", "retention", "augment")
 """Groups of the configuration that TensorBoard lists as hyperparameters."""
+_UNFINISHED = {f"whole_run/time/{name}" for name in ("writing_s", "total_s", "core_s")}
+"""What is known when the results are written; ``metrics.json`` has it."""
+
 HEAT_MAPS = 6
 """Validation images whose Grad-CAM is in the report."""
 
@@ -85,7 +88,7 @@ def write_outputs(
     _write_sheet(rows, before, folder / "before_after.png")
     write_preview(rows, metrics, folder / "adapter" / "preview.png")
     old_images = _images(setup.evaluation_images.retention)
-    if not several:
+    if metrics["head"] != "new":  # a new head has nothing to forget
         changes_sheet(changes, old_images, folder / "retention_changes.png")
         with replacing(folder / "strength.png") as temporary:
             strength_figure(metrics["strength"]).savefig(temporary, format="png", dpi=120)
@@ -212,12 +215,12 @@ def _write_tensorboard(
     board: SummaryWriter, report: RunReport, folder: Path, setup: RunSetup, validation: Predictions | None
 ) -> None:
     """What the folder and the report show, so far as TensorBoard can show it."""
-    several = has_several_labels(report.metrics)
-    old = ("images/retention_changes", "retention/strength")
-    for tag in ("images/before_after", *(() if several else old)):
-        _add_png(board, tag, folder / f"{tag.partition('/')[2]}.png")
-    if not several:
+    for tag in ("images/before_after", "images/retention_changes", "retention/strength"):
+        if (path := folder / f"{tag.partition('/')[2]}.png").is_file():  # not of a new head
+            _add_png(board, tag, path)
+    if report.metrics["head"] != "new":
         board.add_text("retention/changes", changes_markdown(report.metrics["retention"]))
+    if not has_several_labels(report.metrics):
         _write_confusion(board, setup.adapted, setup.folder, validation)
     elif (labels := label_figures(report.metrics)) is not None:
         board.add_text("validation/labels", labels_markdown(labels))
@@ -251,15 +254,14 @@ def _log_hyperparameters(logger: Logger, config: DictConfig, model: str, metrics
     for group in GROUPS:
         for key, value in plain(config[group]).items():
             hyper[f"{group}.{key}"] = value if isinstance(value, (int, float, bool)) else printable(value)
-    final = {
-        name: metrics[name] for name in ("after", "retention", "contrast", "strength", "parameters", "time")
+    parts = ("test", "folds", "after", "retention", "contrast", "strength", "parameters", "time")
+    final = {name: metrics[name] for name in parts if name in metrics}
+    # Some names are those of classes. TensorBoard sorts by name: curves come before the figures of the run.
+    figures = {
+        printable(name): value
+        for name, value in flatten({"whole_run": final}).items()
+        if not {"per_class", "per_label"} & set(name.split("/")) and name not in _UNFINISHED
     }
-    final["after"] = {
-        name: value for name, value in final["after"].items() if name not in ("per_class", "per_label")
-    }
-    # Some figures are those of a class, by its name.
-    # TensorBoard sorts by name: the curves of training and validation come first.
-    figures = {printable(name): value for name, value in flatten({"whole_run": final}).items()}
     if isinstance(logger, TensorBoardLogger):
         logger.log_hyperparams(hyper, figures)
     else:
