@@ -100,10 +100,9 @@ def test_each_class_with_forgotten_images_has_a_row(metrics: dict[str, Any]) -> 
     assert "1 more" in text
 
 
-def test_a_run_without_forgotten_images_or_without_old_images_says_so(metrics: dict[str, Any]) -> None:
+def test_a_run_without_forgotten_images_says_so(metrics: dict[str, Any]) -> None:
     metrics["retention"]["changes"]["classes"] = []
     assert "no old image was forgotten" in _text(changes_table(metrics["retention"]))
-    assert "not measured" in _text(changes_table("not measured"))
 
 
 def test_the_summary_fits_a_narrow_terminal(metrics: dict[str, Any]) -> None:
@@ -114,6 +113,12 @@ def test_the_summary_fits_a_narrow_terminal(metrics: dict[str, Any]) -> None:
     assert _line(text, "10 validation top-1 0.100 1.000* 0.72 to 1.00 0.900")
     assert _line(text, "no contrast false-positive rate not measured")
     assert _line(text, "strength 0.8 near budget")
+
+
+def test_the_title_and_the_note_of_the_summary_are_as_wide_as_the_terminal(metrics: dict[str, Any]) -> None:
+    lines = _text(summary_table(metrics | {"cross_fitted": "not measured"}), width=160).splitlines()
+    assert lines[0].rstrip().endswith("60 steps of 250 ms")
+    assert lines[-1].strip() == "* selected on these images: checkpoint, weights, strength"
 
 
 def test_what_reports_comes_first(metrics: dict[str, Any]) -> None:

@@ -163,7 +163,8 @@ def _evaluate_classes(
         "contrast": _contrast_metrics(restored, options, inputs.others, inputs.contrast_loader),
     }
     show(evaluation_table({"images": len(inputs.images), **metrics}), console)
-    show(changes_table(metrics["retention"]), console)
+    if metrics["retention"] != NOT_MEASURED:
+        show(changes_table(metrics["retention"]), console)
     if updates is not None:
         metrics["rank_curve"] = measure_rank_curve(
             restored.network, updates, inputs.loader, inputs.old_loader, frozen

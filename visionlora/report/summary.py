@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from visionlora.report.intervals import shown_interval, shown_share
 from visionlora.report.learned import CROSS_VALIDATED
@@ -17,7 +19,7 @@ _Row = tuple[str, str, str, str, str, str, str | None]
 """Which images, the figure, before, after, interval, cross-fitted figure, and the style."""
 
 
-def summary_table(metrics: Mapping[str, Any]) -> Table:
+def summary_table(metrics: Mapping[str, Any]) -> RenderableType:
     """The figures of a run, before and after training, on new, old and contrast images.
 
     A star marks figures of images that chose what is measured; beside them stands the figure where each half
@@ -27,22 +29,17 @@ def summary_table(metrics: Mapping[str, Any]) -> Table:
     fitted = metrics["cross_fitted"]
     crossed: Mapping[str, Any] = {} if isinstance(fitted, str) else fitted
     # Without lines between the columns it fits 80 characters.
-    table = Table(
-        title=_title(metrics), title_justify="left", header_style="bold", box=None, pad_edge=False,
-        padding=(0, 1 if crossed else 2, 0, 0),
-    )  # fmt: skip
+    table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, 1 if crossed else 2, 0, 0))
     names = ("images", "figure", "before", "after", "95 % interval", "cross-fitted")
     for place, name in enumerate(names if crossed else names[:-1]):
         table.add_column(name, justify="left" if place < 2 else "right")
     for *row, style in (*_new_rows(metrics, crossed), *_old_rows(metrics, crossed), _strength_row(metrics)):
         table.add_row(*row[: len(table.columns)], style=style)
-    chosen = selected_words(metrics)
-    if chosen:
-        table.caption = f"* {chosen}" + (
-            "; cross-fitted: each half with what the other half chose" if crossed else ""
-        )
-        table.caption_justify = "left"
-    return table
+    lines: list[RenderableType] = [Text(_title(metrics), style="italic"), table]
+    if chosen := selected_words(metrics):
+        halves = "; cross-fitted: each half with what the other half chose" if crossed else ""
+        lines.append(Text(f"* {chosen}{halves}", style="dim italic"))
+    return Group(*lines)
 
 
 def _new_rows(metrics: Mapping[str, Any], crossed: Mapping[str, Any]) -> list[_Row]:

@@ -52,15 +52,13 @@ def predictions_table(rows: Sequence[PredictionRow], several: bool = False) -> T
     return table
 
 
-def changes_table(retention: Mapping[str, Any] | str, most: int = 5) -> RenderableType:
+def changes_table(retention: Mapping[str, Any], most: int = 5) -> RenderableType:
     """The old classes with the most forgotten images, and the new predictions for these images.
 
     Args:
-        retention: from ``metrics.json``.
+        retention: from ``metrics.json``, where it was measured.
         most: number of classes to show.
     """
-    if isinstance(retention, str):
-        return f"[yellow]forgotten classes: {retention}[/yellow]"
     changes = retention["changes"]
     if not changes["classes"]:
         return f"no old image was forgotten, of {retention['images']}"

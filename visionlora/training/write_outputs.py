@@ -27,7 +27,14 @@ from visionlora.models.adapted import AdaptedNetwork
 from visionlora.report.figures import confusion_figure, strength_figure, update_size_figure
 from visionlora.report.judged import Judged, write_classes
 from visionlora.report.label_figures import label_figures, labels_markdown, labels_table, write_labels
-from visionlora.report.metrics_file import NO_VALIDATION, SELECTED, flatten, has_several_labels, write_metrics
+from visionlora.report.metrics_file import (
+    NO_VALIDATION,
+    NOT_MEASURED,
+    SELECTED,
+    flatten,
+    has_several_labels,
+    write_metrics,
+)
 from visionlora.report.model_card import changes_markdown, model_card
 from visionlora.report.preview import write_preview
 from visionlora.report.run_page import HeatMap, RunReport, write_run_page
@@ -165,9 +172,9 @@ def _write_sheet(rows: Sequence[PredictionRow], before: Evaluation, path: Path) 
 def show_summary(metrics: Mapping[str, Any], console: Console) -> None:
     """Show what a run changed."""
     show(summary_table(metrics), console)
-    if not has_several_labels(metrics):
+    if metrics["retention"] != NOT_MEASURED:
         show(changes_table(metrics["retention"]), console)
-    elif (labels := label_figures(metrics)) is not None:
+    if (labels := label_figures(metrics)) is not None:
         show(labels_table(labels), console)
     if "earlier" in metrics:
         show(earlier_table(metrics["earlier"]), console)
