@@ -141,17 +141,6 @@ def test_a_preset_that_cannot_be_read_is_one_line(command: Command, tmp_path: Pa
     one_line_error(command("train", "--config-dir", "my", "data=goldfish", "lora=small"))
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8:strict"])
-def test_errors_and_help_are_printed_in_every_console(encoding: str, tmp_path: Path) -> None:
-    for words in (["train", "data.root=图片 \x1b[31m→"], ["train", "--help"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "visionlora", *words], capture_output=True, cwd=tmp_path,
-            env={**os.environ, "PYTHONIOENCODING": encoding},
-        )  # fmt: skip
-        assert done.returncode == (0 if "--help" in words else 2), done.stderr
-        assert b"Traceback" not in done.stderr and b"\x1b" not in done.stderr
-
-
 def test_evaluating_on_shipped_images_takes_their_negatives_and_refuses_what_it_would_not_use(
     command: Command,
 ) -> None:

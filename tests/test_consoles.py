@@ -49,7 +49,9 @@ COMMANDS = {
     "explain": ("explain", *NETWORK, "data.batch_size=1", "trainer.kernel=rule", f"output={LATIN1}.json"),
 }  # fmt: skip
 COMMANDS["train into bytes"] = (*COMMANDS["train"][:-1], f"hydra.run.dir=run {LATIN1}")
-CODES = {"predict csv": 3, "predict jsonl": 3, "train into bytes": 2}
+COMMANDS["train on nothing"] = ("train", "data.root=图片 \x1b[31m→")
+COMMANDS["help"] = ("train", "--help")
+CODES = {"predict csv": 3, "predict jsonl": 3, "train into bytes": 2, "train on nothing": 2}
 """There is a broken image of each name. TensorBoard writes into no folder whose name is not UTF-8."""
 
 
