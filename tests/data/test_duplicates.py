@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from visionlora.data import index, store
-from visionlora.data.duplicates import Comparison, exact_groups, near_groups
+from visionlora.data.duplicates import Comparison, exact_groups
 from visionlora.data.fingerprint import Fingerprint, fingerprints_of, sample
 from visionlora.data.index import fingerprints
 from visionlora.paths import shipped
@@ -51,12 +51,12 @@ def changed(kind: str, path: Path) -> Path:
 def test_a_changed_copy_is_similar_and_not_equal(kind: str, tmp_path: Path) -> None:
     found = seen(PHOTO, changed(kind, tmp_path), *OTHERS)
     assert exact_groups(found) == [[0, 2 + OTHERS.index(PHOTO)]]
-    assert near_groups(found) == [[0, 1]]
+    assert Comparison()(found) == [[0, 1]]
 
 
 def test_different_images_are_neither_equal_nor_similar() -> None:
     found = seen(*OTHERS)
-    assert exact_groups(found) == near_groups(found) == []
+    assert exact_groups(found) == Comparison()(found) == []
 
 
 def test_images_of_one_colour_and_unreadable_ones_are_no_similar_images(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_images_of_one_colour_and_unreadable_ones_are_no_similar_images(tmp_path
         Image.new("RGB", (64 + place, 64), colour).save(tmp_path / f"{place}.png")
     (tmp_path / "4.png").write_text("no image")
     found = seen(*sorted(tmp_path.iterdir()))
-    assert near_groups(found) == []
+    assert Comparison()(found) == []
     assert [one.flat for one in found] == [True] * 4 + [False]
     assert found[4].error == "a text file, not an image"
 
@@ -75,7 +75,7 @@ def test_the_search_finds_what_comparing_every_pair_finds() -> None:
     hashes += [hashes[place] ^ (1 << place % 64) for place in range(0, 1500, 7)]
     thumbnail = bytes(range(256)) + bytes(48)
     found = [Fingerprint(str(place).encode(), bits, thumbnail, 64, 64) for place, bits in enumerate(hashes)]
-    groups = near_groups(found)
+    groups = Comparison()(found)
     pairs = {(place, 1500 + count) for count, place in enumerate(range(0, 1500, 7))}
     assert {tuple(group) for group in groups} == pairs
 
@@ -85,7 +85,7 @@ def test_numpy_without_a_count_of_bits_gives_the_same(
 ) -> None:
     found = seen(PHOTO, changed("smaller", tmp_path), *OTHERS[:5])
     monkeypatch.delattr(np, "bitwise_count", raising=False)
-    assert near_groups(found) == [[0, 1]]
+    assert Comparison()(found) == [[0, 1]]
 
 
 def test_twenty_thousand_hashes_are_searched_in_seconds() -> None:
@@ -95,7 +95,7 @@ def test_twenty_thousand_hashes_are_searched_in_seconds() -> None:
         for place, bits in enumerate(random.integers(0, 2**63, 20_000))
     ]
     started = time.process_time()
-    assert near_groups(found) == []
+    assert Comparison()(found) == []
     assert time.process_time() - started < 20
 
 
@@ -104,9 +104,9 @@ def test_images_are_compared_once_in_whatever_order_they_come(monkeypatch: pytes
     alike = [Fingerprint(name, 0, thumbnail, 64, 64) for name in (b"a", b"b", b"a")]
     other = Fingerprint(b"c", 2**64 - 1, thumbnail, 64, 64)
     comparison = Comparison()
-    assert comparison([other, *alike]) == near_groups([other, *alike]) == [[1, 2]]
+    assert comparison([other, *alike]) == Comparison()([other, *alike]) == [[1, 2]]
     again = [alike[1], other, alike[2], alike[0]]
-    expected = near_groups(again)
+    expected = Comparison()(again)
     with monkeypatch.context() as patch:
         patch.setattr("visionlora.data.duplicates._joined", None)
         assert comparison(again) == expected == [[0, 2]]
@@ -119,7 +119,7 @@ def test_a_film_of_which_all_frames_are_similar_is_one_group_in_seconds() -> Non
     hashes = [(1 << min(place // 10, 60)) - 1 for place in range(5000)]
     film = [Fingerprint(str(place).encode(), bits, thumbnail, 64, 64) for place, bits in enumerate(hashes)]
     started = time.process_time()
-    assert near_groups(film) == [list(range(5000))]
+    assert Comparison()(film) == [list(range(5000))]
     assert time.process_time() - started < 10
 
 

@@ -34,18 +34,8 @@ def exact_groups(images: Sequence[Fingerprint]) -> list[list[int]]:
     return [places for places in by_digest.values() if len(places) > 1]
 
 
-def near_groups(images: Sequence[Fingerprint]) -> list[list[int]]:
-    """Places of images that look the same and are not equal: other sizes, qualities, formats, small edits.
-
-    All pairs of hashes are compared, 2 * 10^8 for 20,000 images in a tenth of a second or so; what is similar
-    by its hash is compared by its thumbnail. Equal files are represented by the first one. Images of one
-    colour, and ones that cannot be read, are left out.
-    """
-    return Comparison()(images)
-
-
 class Comparison:
-    """:func:`near_groups` that compares images once, where the same are given in another order."""
+    """Finds images that look the same; it compares them once, where the same are given in another order."""
 
     def __init__(self) -> None:
         self._compared: set[bytes] = set()
@@ -53,7 +43,12 @@ class Comparison:
         """Digest of each image that is similar to another -> the same number for all that are joined."""
 
     def __call__(self, images: Sequence[Fingerprint]) -> list[list[int]]:
-        """:func:`near_groups` of the images."""
+        """Places of images that look the same and are not equal: other sizes, qualities, formats, edits.
+
+        All pairs of hashes are compared, 2 * 10^8 for 20,000 images in a tenth of a second or so; what is
+        similar by its hash is compared by its thumbnail. Equal files are represented by the first one. Images
+        of one colour, and ones that cannot be read, are left out.
+        """
         first: dict[bytes, int] = {}
         for place, image in enumerate(images):
             if image.error is None and not image.flat:

@@ -81,18 +81,8 @@ def export_adapter(options: ExportConfig, console: Console | None = None) -> Com
         calibrated, source = calibration_images(options.calibration, options.adapters[0], compared)
         say(Text(f"int8: ranges from {counted(len(calibrated), 'image')} ({printable(source)})"))
     trained = restore_adapters(options.adapters, options.adapter_weights, 1.0, options.model, options.weights)
-    if suffix == ".safetensors" and growths(trained.network):
-        raise VisionLoraError(
-            f"output: {options.adapters[0]} has new blocks (model.expand), whose code a file of weights "
-            "does not hold; give an output that ends in .pt2 or .onnx"
-        )
-    if suffix == ".safetensors" and not is_mergeable(trained.network):
-        raise VisionLoraError(
-            f"output: {options.adapters[0]} has modules that cannot be merged (Conv-Adapter, prompts), whose "
-            "code a file of weights does not hold; give an output that ends in .pt2 or .onnx"
-        )
     if suffix == ".safetensors":
-        require_plain(trained.network, options.adapters[0])
+        _require_weights_suffice(trained.network, options.adapters[0])
     exported = _plain(trained)
     if exported.about.thresholds:  # an image has no one class that the most probable output could be
         compared = tuple(ImageFile(image.path) for image in compared)
@@ -121,6 +111,21 @@ def export_adapter(options: ExportConfig, console: Console | None = None) -> Com
     beside_it = f", {script_path.name} predicts with it" if suffix == ".onnx" else ""
     say(Text(f"{printable(path)}: {_size(path) / 2**20:.1f} MiB, {options.precision}{printable(beside_it)}"))
     return found
+
+
+def _require_weights_suffice(network: nn.Module, adapter: str) -> None:
+    """Refuse a network with modules of its own: a file of weights does not hold their code."""
+    own = None
+    if growths(network):
+        own = "new blocks (model.expand)"
+    elif not is_mergeable(network):
+        own = "modules that cannot be merged (Conv-Adapter, prompts)"
+    if own is not None:
+        raise VisionLoraError(
+            f"output: {adapter} has {own}, whose code a file of weights does not hold; give an output that "
+            "ends in .pt2 or .onnx"
+        )
+    require_plain(network, adapter)
 
 
 def _plain(trained: TrainedModel) -> Exported:
