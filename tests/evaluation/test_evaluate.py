@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -94,6 +95,21 @@ def test_figures_on_training_images_are_marked(trained: Trained, evaluate: Evalu
     assert figures["images"] == 10
     assert "TRAINED ON ALL OF THEM" in figures["judged_on"]
     assert "TRAINED ON ALL OF THEM" in shown
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("data.separator=bar", "data.separator is bar: .* gives an image one label"),
+        ("data.val_fraction=0.5", "no configuration key 'data.val_fraction'"),  # it changed nothing
+    ],
+)
+def test_options_that_do_nothing_for_the_adapter_are_refused(
+    trained: Trained, command: Command, option: str, said: str
+) -> None:
+    left = command("evaluate", f"adapter={trained.run}", f"data.root={trained.images}", option)
+    assert left.code == 2
+    assert re.search(said, left.err)
 
 
 def test_an_adapter_without_its_run_says_that_nothing_is_known(

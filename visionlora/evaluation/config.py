@@ -53,7 +53,7 @@ class EvaluateConfig(AdapterSource):
     rank_curve: bool = option(False, "whether the update is cut to rank 1, 2, 4, ... and measured at each")
     data: DataConfig = section(
         "folder",
-        only=("root", "class_name", "class_from", "separator", "val_fraction", "batch_size"),
+        only=("root", "class_name", "class_from", "separator", "batch_size"),
     )
 
     @property

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from visionlora.data import LEFT_OUT, ImageFile, scan, without_bad
 from visionlora.data.config import DataConfig
 from visionlora.data.manifest import not_among, of_role, read_manifest
+from visionlora.errors import VisionLoraError
 from visionlora.models.restore import adapter_directory
 
 
@@ -18,12 +19,16 @@ def labelled_images(
 
     Of the test images of a folder with a split, else its val images, else all of it, those that the run and
     those before it did not train on, by the content of the files. Where that is none of them: all.
+
+    Raises:
+        VisionLoraError: the data cannot be read, or an option that is not for such an adapter.
     """
     separator = data.separator if several else None
-    found = scan(
-        data.root, class_name=data.class_name, val_fraction=data.val_fraction, separator=separator,
-        class_from=data.class_from,
-    )  # fmt: skip
+    if not several and data.separator != "auto":
+        raise VisionLoraError(
+            f"data.separator is {data.separator}: {adapters[0]} gives an image one label; leave it out"
+        )
+    found = scan(data.root, class_name=data.class_name, separator=separator, class_from=data.class_from)
     candidates, words = found.judged_by()
     manifests = [adapter_directory(adapter).parent / "images.json" for adapter in adapters]
     if not all(manifest.is_file() for manifest in manifests):
