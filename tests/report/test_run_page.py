@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from visionlora.report.charts import Line, line_chart
 from visionlora.report.judged import Bin, ClassScores, Judged, write_classes
 from visionlora.report.run_page import IMAGES, OPEN, TIMES, HeatMap, RunReport, run_page, write_run_page
 from visionlora.report.run_summary import summary_sentences
@@ -146,6 +147,29 @@ def test_the_budget_of_false_positives_is_drawn_where_they_are_measured(metrics:
     ]
     without = {**metrics, "strength": {**metrics["strength"], "curve": curve}}
     assert run_page(report(without, [])).count("key limit") == page.count("key limit") - 1
+
+
+def test_what_is_kept_of_the_classes_of_earlier_runs_is_in_the_report(metrics: dict[str, Any]) -> None:
+    kept = {"images": 4, "learned": 1.0, "before/top1": 1.0, "after/top1": 0.75, "kept": 0.75}
+    other = {**kept, "class": "yawl", "images": 0, "before/top1": "not measured", "kept": "not measured"}
+    earlier = {"lost": 0.01, "classes": [{"class": NASTY, **kept}, other]}
+    page = run_page(report(metrics | {"earlier": earlier}, []))
+    assert "Classes of earlier runs" in page and "lost by all runs: +0.010" in page
+    assert "<td>1.000</td><td>0.750</td><td>75 %</td>" in page and "<script" not in page
+    assert "Classes of earlier runs" not in run_page(report(metrics, []))
+
+
+def test_a_reliability_diagram_needs_ten_images(metrics: dict[str, Any]) -> None:
+    few = Judged("x", [], [ClassScores("a", 9, 1.0, 1.0, None)], [[9, 0], [0, 0]], [Bin(9, 0.9, 0.8)], 0.1)
+    assert "Reliability" not in run_page(report(metrics, [], judged=few))
+    assert "Reliability" in run_page(report(metrics, []))
+
+
+def test_an_axis_has_readable_numbers_where_values_are_below_zero() -> None:
+    chart = line_chart(
+        [Line("lost", "lost", [(0.0, 0.0), (0.5, -0.00662), (1.0, 0.02)])], "strength", 0.024, 1.0
+    )
+    assert re.findall(r"text-anchor=end>([^<]*)<", chart) == ["-0.01", "0", "0.01", "0.02", "0.03"]
 
 
 def test_of_many_classes_the_most_confused_pairs_are_listed(metrics: dict[str, Any]) -> None:

@@ -45,8 +45,7 @@ def line_chart(
         chosen: an x to mark.
         limit: a y to mark; None: none.
     """
-    lowest = min(0.0, *(y for line in lines for _, y in line.points))
-    highest = lowest + TICKS * _readable((highest - lowest) / TICKS)
+    lowest, highest = _readable_axis(min(0.0, *(y for line in lines for _, y in line.points)), highest)
     parts = [_axes(x_name, lowest, highest)]
     x = _x(chosen)
     parts.append(f"<line class=chosen x1={x:.1f} x2={x:.1f} y1={TOP} y2={HEIGHT - BOTTOM} />")
@@ -95,11 +94,24 @@ def _axes(x_name: str, lowest: float, highest: float) -> str:
         value = lowest + share * (highest - lowest)
         y, x = _y(value, lowest, highest), _x(share)
         parts.append(f"<line class=grid x1={LEFT} x2={WIDTH - RIGHT} y1={y:.1f} y2={y:.1f} />")
-        parts.append(f"<text class=tick x={LEFT - 6} y={y + 4:.1f} text-anchor=end>{value:.3g}</text>")
+        parts.append(
+            f"<text class=tick x={LEFT - 6} y={y + 4:.1f} text-anchor=end>{round(value, 9) + 0.0:.3g}</text>"
+        )
         parts.append(f"<text class=tick x={x:.1f} y={bottom + 16} text-anchor=middle>{share:g}</text>")
     middle = (LEFT + WIDTH - RIGHT) / 2
     parts.append(f"<text class=tick x={middle} y={HEIGHT - 6} text-anchor=middle>{text(x_name)}</text>")
     return "".join(parts)
+
+
+def _readable_axis(lowest: float, highest: float) -> tuple[float, float]:
+    """The ends of an axis that holds both values, with ticks at numbers of few digits, 0 among them."""
+    step = (highest - lowest) / TICKS
+    while True:
+        step = _readable(step)
+        start = step * math.floor(lowest / step + 1e-9)
+        if start + TICKS * step >= highest - 1e-9 * step:
+            return start, start + TICKS * step
+        step *= 1.01
 
 
 def _readable(step: float) -> float:

@@ -106,8 +106,9 @@ def changes_markdown(retention: Mapping[str, Any] | str, most: int | None = None
     if not changes["classes"]:
         return f"Of {retention['images']} old images none was forgotten."
     lines = [
-        f"Of {retention['images']} old images {changes['forgotten']} were forgotten "
-        f"({changes['forgotten_for_a_trained_name']} of them are now predicted as a trained class), "
+        f"Of {retention['images']} old images {changes['forgotten']} "
+        f"{'was' if changes['forgotten'] == 1 else 'were'} forgotten "
+        f"({changes['forgotten_for_a_trained_name']} now predicted as a trained class), "
         f"{changes['gained']} gained.",
         "",
         "| old class | images | top-1 before | top-1 after | predicted now |",

@@ -14,6 +14,8 @@ from visionlora.text import percent
 MATRIX = 40
 """Classes of a confusion matrix; of more, the pairs that are confused most often are listed."""
 PAIRS = 30
+RELIABLE = 10
+"""Images from which on a reliability diagram is drawn."""
 
 
 def quiet(words: str) -> str:
@@ -33,14 +35,36 @@ def classes_section(judged: Judged | None) -> str:
         f"<td>{_share(one.precision)}</td><td>{_share(one.f1)}</td></tr>"
         for one in judged.classes
     )
+    reliability = ""
+    if sum(one.images for one in judged.bins) >= RELIABLE:
+        reliability = (
+            f"<div><h3>Reliability</h3>{reliability_chart(judged.bins)}"
+            f"<p class=quiet>expected calibration error {judged.calibration_error:.3f}</p></div>"
+        )
     columns = ("class", "images", *(["recall before"] if compared else []), "recall", "precision", "F1")
     return (
         f"<p class=quiet>On {text(judged.images + chosen)}. Precision is among these images alone. The same "
         "figures are in classes.csv.</p>"
         f"{table(columns, rows)}"
-        f"<div class=pair>{_confusion(judged)}<div><h3>Reliability</h3>{reliability_chart(judged.bins)}"
-        f"<p class=quiet>expected calibration error {judged.calibration_error:.3f}</p></div></div>"
+        f"<div class=pair>{_confusion(judged)}{reliability}</div>"
     )
+
+
+def earlier_section(earlier: Mapping[str, Any]) -> str:
+    """What is kept of each class that an earlier run learned (``earlier`` of ``metrics.json``)."""
+    lost = earlier["lost"] if isinstance(earlier["lost"], str) else f"{earlier['lost']:+.3f}"
+    rows = "".join(
+        f"<tr><td class=name><bdi>{text(one['class'])}</bdi></td><td>{one['images']}</td>"
+        f"{''.join(f'<td>{_figure(one[key])}</td>' for key in ('learned', 'before/top1', 'after/top1'))}"
+        f"<td>{one['kept'] if isinstance(one['kept'], str) else percent(one['kept'])}</td></tr>"
+        for one in earlier["classes"]
+    )
+    columns = ("class", "images", "top-1 when learned", "top-1 before", "top-1 after", "kept")
+    return quiet(f"The original network's top-1 lost by all runs: {lost}.") + table(columns, rows)
+
+
+def _figure(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.3f}"
 
 
 def _confusion(judged: Judged) -> str:

@@ -14,7 +14,13 @@ from visionlora.report.html import data_uri, frame, page, styles, table, text, t
 from visionlora.report.judged import Judged
 from visionlora.report.label_figures import label_figures, labels_section
 from visionlora.report.metrics_file import NO_VALIDATION, NOT_MEASURED, has_several_labels
-from visionlora.report.run_figures import classes_section, quiet, strength_section, updates_section
+from visionlora.report.run_figures import (
+    classes_section,
+    earlier_section,
+    quiet,
+    strength_section,
+    updates_section,
+)
 from visionlora.report.run_summary import headline_boxes, summary_sentences
 from visionlora.report.sheet import PredictionRow, TopNames
 from visionlora.text import counted, listed, percent
@@ -114,11 +120,13 @@ def _figures(report: RunReport) -> list[tuple[str, str]]:
     """Sections of figures: those of labels where an image may have several, which keep no old knowledge."""
     if has_several_labels(report.metrics):
         return [("Labels", labels_section(label_figures(report.metrics)))]
-    classes = ("Classes", classes_section(report.judged))
+    classes = [("Classes", classes_section(report.judged))]
     if report.metrics["head"] == "new":  # it has nothing to forget, so no strength is chosen either
-        return [classes]
+        return classes
+    if "earlier" in report.metrics:
+        classes.append(("Classes of earlier runs", earlier_section(report.metrics["earlier"])))
     return [
-        classes,
+        *classes,
         ("What was forgotten", _forgotten(report)),
         ("Strength", strength_section(report.metrics["strength"])),
     ]
