@@ -120,8 +120,15 @@ def test_norms_are_a_family_of_their_own_too() -> None:
     assert list(named_adapters(model)) == ["1"]
     both = attach(small_network(), LoraConfig(family=["lora", "norm"], rank=2))
     assert list(named_adapters(both, "norm")) == ["1"]
-    with pytest.raises(LoraError, match="norm is left without a layer"):
-        attach(small_network(norm=False), LoraConfig(train_norms=True))
+    plain = nn.Sequential(nn.Conv2d(3, 4, 1, bias=False), nn.Conv2d(4, 2, 1, bias=False))
+    for given, said in (
+        ({"family": "norm"}, "family norm is left without a layer: the network has no"),
+        ({"train_norms": True}, "train_norms=true: the network has no"),
+        ({"bias": "all"}, "bias=all: no layer with a bias is left to train"),
+        ({"bias": "lora_only"}, "bias=lora_only: no adapted layer with a bias"),
+    ):
+        with pytest.raises(LoraError, match=said):
+            attach(copy.deepcopy(plain), LoraConfig(**given))
 
 
 def test_a_layer_without_weight_and_bias_is_left_out() -> None:

@@ -70,13 +70,21 @@ def settings_by_family(
         }
     empty = [family for family, settings in found.items() if not settings]
     if empty and sites:
-        advice = (
-            "the network has no normalization with weight and bias"
-            if empty[0] == Norm.family
-            else ("choose other targets or families")
-        )
-        raise LoraError(f"family {empty[0]} is left without a layer: {advice}.")
+        raise LoraError(_left_without(empty[0], config))
     return {family: settings for family, settings in found.items() if settings} or found
+
+
+def _left_without(family: str, config: LoraConfig) -> str:
+    """The error of a family, or of an option that stands for one, that no layer is left for."""
+    if family == Bias.family and family not in config.families:
+        where = "no layer" if config.bias == "all" else "no adapted layer"
+        return f"bias={config.bias}: {where} with a bias is left to train: use bias=none."
+    none = "the network has no normalization with weight and bias"
+    if family != Norm.family:
+        return f"family {family} is left without a layer: choose other targets or families."
+    if family not in config.families:
+        return f"train_norms=true: {none}: use train_norms=false."
+    return f"family {family} is left without a layer: {none}."
 
 
 def _is_for(family: type[Adapter], layer: nn.Module, alone: bool, has_one: bool) -> bool:
