@@ -14,6 +14,7 @@ from visionlora.files import replacing
 from visionlora.report.html import table, text
 from visionlora.report.markdown import escaped
 from visionlora.report.metrics_file import SELECTED
+from visionlora.report.plain_table import plain_table
 from visionlora.report.selected import selected_clause
 from visionlora.text import counted, csv_safe, for_terminal
 
@@ -56,9 +57,7 @@ def label_figures(metrics: Mapping[str, Any]) -> LabelFigures | None:
 
 def labels_table(found: LabelFigures) -> Table:
     """The labels with the lowest average precision first, for the terminal."""
-    table = Table(
-        title=f"labels, on {found.images}", title_justify="left", caption_justify="left", header_style="bold"
-    )
+    table = plain_table(f"labels, on {found.images}")
     table.add_column("label")
     for name in _FIGURES.values():
         table.add_column(name, justify="right")

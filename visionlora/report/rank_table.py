@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich.table import Table
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from visionlora.report.intervals import shown_share
 from visionlora.report.metrics_file import NOT_MEASURED
+from visionlora.report.plain_table import plain_table
 from visionlora.text import for_terminal, percent
 
 MOST_LAYERS = 5
 """Layers that are named: those that need the highest rank."""
 
 
-def rank_curve_table(curve: Mapping[str, Any]) -> Table:
+def rank_curve_table(curve: Mapping[str, Any]) -> RenderableType:
     """What is left of an update at each rank, one row a rank, and the smallest ranks that keep enough.
 
     Args:
@@ -27,10 +28,7 @@ def rank_curve_table(curve: Mapping[str, Any]) -> Table:
     if smallest == NOT_MEASURED:
         found = f"{NOT_MEASURED}: the update adds nothing to top-1"
     title = f"the update cut to a rank; the smallest that keeps {percent(share)} of what was learned: {found}"
-    table = Table(
-        title=title, title_justify="left", header_style="bold", caption=Text(_layers(curve)),
-        caption_justify="left",
-    )  # fmt: skip
+    table = plain_table()
     for name in ("rank", "energy", "top-1", "of what was learned", "old top-1 lost"):
         table.add_column(name, justify="right")
     for point in curve["curve"]:
@@ -42,7 +40,7 @@ def rank_curve_table(curve: Mapping[str, Any]) -> Table:
             kept if isinstance(kept, str) else percent(kept),
             lost if isinstance(lost, str) else f"{lost:+.3f}",
         )
-    return table
+    return Group(Text(title, style="italic"), table, Text(_layers(curve), style="dim italic"))
 
 
 def _layers(curve: Mapping[str, Any]) -> str:

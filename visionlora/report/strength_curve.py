@@ -10,6 +10,7 @@ from rich.table import Table
 
 from visionlora.report.drawing import BLUE, GREEN, GREY_TEXT, RED
 from visionlora.report.metrics_file import NOT_MEASURED
+from visionlora.report.plain_table import plain_table
 
 _COLUMNS = (
     ("learned", "top-1 on {} evaluated images", GREEN),
@@ -20,7 +21,7 @@ _COLUMNS = (
 
 def strength_curve_table(points: Sequence[Mapping[str, Any]]) -> Table:
     """One row for each strength."""
-    table = Table(title="strength: learned against kept", title_justify="left", header_style="bold")
+    table = plain_table("strength: learned against kept")
     for name in ("strength", "learned", "kept", "lost", "false positives"):
         table.add_column(name, justify="right")
     for point in points:

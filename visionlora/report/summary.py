@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from visionlora.report.intervals import shown_interval, shown_share
 from visionlora.report.learned import CROSS_VALIDATED
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, has_several_labels, top5_says_nothing
+from visionlora.report.plain_table import plain_table
 from visionlora.report.selected import selected_words
 from visionlora.text import counted, percent
 
@@ -29,7 +29,7 @@ def summary_table(metrics: Mapping[str, Any]) -> RenderableType:
     fitted = metrics["cross_fitted"]
     crossed: Mapping[str, Any] = {} if isinstance(fitted, str) else fitted
     # Without lines between the columns it fits 80 characters.
-    table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, 1 if crossed else 2, 0, 0))
+    table = plain_table(gap=1 if crossed else 2)
     names = ("images", "figure", "before", "after", "95 % interval", "cross-fitted")
     for place, name in enumerate(names if crossed else names[:-1]):
         table.add_column(name, justify="left" if place < 2 else "right")

@@ -14,6 +14,7 @@ from rich.text import Text
 from visionlora.report.intervals import shown_interval, shown_share
 from visionlora.report.learned import learned_in_comparison
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, UNKNOWN, has_several_labels, learned_figure
+from visionlora.report.plain_table import plain_table
 from visionlora.report.runs import best_run, learned_the_same
 from visionlora.report.selected import selected_clause, selected_of_runs
 from visionlora.report.sheet import PredictionRow, TopNames
@@ -38,7 +39,7 @@ def predictions_table(rows: Sequence[PredictionRow], several: bool = False) -> T
     name is all labels of the image, and there are no others.
     """
     compared = any(row.before is not None for row in rows)
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = plain_table()
     # A file name is broken only where it is long: predictions can be read in several lines.
     longest = max((len(for_terminal(row.path)) for row in rows), default=0)
     table.add_column("image", overflow="fold", min_width=min(longest, 0 if compared else _PATH_WIDTH))
@@ -66,7 +67,7 @@ def changes_table(retention: Mapping[str, Any], most: int = 5) -> RenderableType
         f"{changes['forgotten']} of {retention['images']} old images forgotten "
         f"({changes['forgotten_for_a_trained_name']} as a trained class), {changes['gained']} gained"
     )
-    table = _plain_table(title)
+    table = plain_table(title)
     for name in ("old class", "images", "top-1 before", "top-1 after", "95 % interval"):
         table.add_column(name, justify="left" if name == "old class" else "right")
     table.add_column("predicted now")
@@ -94,7 +95,7 @@ def earlier_table(earlier: Mapping[str, Any]) -> Table:
     """
     lost = earlier["lost"] if isinstance(earlier["lost"], str) else f"{earlier['lost']:+.3f}"
     title = f"classes of earlier runs; the original network's top-1 lost by all runs: {lost}"
-    table = _plain_table(title)
+    table = plain_table(title)
     for name in ("class", "images", "top-1 when learned", "before", "after", "95 % interval", "kept"):
         table.add_column(name, justify="left" if name == "class" else "right")
     for one in earlier["classes"]:
@@ -114,7 +115,7 @@ def evaluation_table(metrics: Mapping[str, Any]) -> RenderableType:
         f"({shown_interval(metrics['top5'], metrics['images'])}), "
         f"calibration error {metrics['calibration_error']:.3f}"
     )
-    table = _plain_table()
+    table = plain_table()
     for name in ("class", "images", "frozen network, top-1", "top-1", "95 % interval"):
         table.add_column(name, justify="left" if name == "class" else "right")
     for name, figures in metrics["per_class"].items():
@@ -126,7 +127,7 @@ def evaluation_table(metrics: Mapping[str, Any]) -> RenderableType:
             shown_share(top1),
             shown_interval(top1, count),
         )
-    return Group(Text(title, style="bold"), table, Text(_retained(metrics)))
+    return Group(Text(title, style="italic"), table, Text(_retained(metrics), style="dim italic"))
 
 
 def sweep_table(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
@@ -138,7 +139,7 @@ def sweep_table(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
     figures = {learned_figure(metrics): None for _, metrics in runs}
     names = " or ".join(name for _, name in figures)
     crossed = " or cross-validated" if any("folds" in metrics for _, metrics in runs) else ""
-    table = _plain_table(
+    table = plain_table(
         f"{counted(len(runs), 'run')}; {names} and loss on their validation images{crossed}", gap=1
     )
     table.add_column("run", overflow="fold", min_width=14)
@@ -196,10 +197,7 @@ def _sweep_caption(
 
 def seeds_table(groups: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> Table:
     """Mean and standard deviation over runs that differ only in the seed, one row per group."""
-    table = Table(
-        title="mean ± standard deviation over seeds", title_justify="left", caption_justify="left",
-        header_style="bold",
-    )  # fmt: skip
+    table = plain_table("mean ± standard deviation over seeds")
     names = " or ".join({learned_figure(run)[1]: None for _, runs in groups for run in runs})
     for name in ("run", "seeds", names, "loss", "strength", "old top-1 lost", "false positives"):
         table.add_column(name, justify="left" if name == "run" else "right")
@@ -241,19 +239,6 @@ def _retained(metrics: Mapping[str, Any]) -> str:
     return f"old images: {kept}; contrast images, false-positive rate: {wrong}" + (
         f"; top-1{new}" if new else ""
     )
-
-
-def _plain_table(title: str | None = None, gap: int = 2) -> Table:
-    """A table without lines, which fits 80 characters where one with lines would not.
-
-    Args:
-        title: above it, no wider than the table; None: there is none.
-        gap: spaces between two columns.
-    """
-    return Table(
-        title=title, title_justify="left", caption_justify="left", header_style="bold", box=None,
-        pad_edge=False, padding=(0, gap, 0, 0),
-    )  # fmt: skip
 
 
 def _mark(figures: Mapping[str, Any]) -> str:
