@@ -38,7 +38,7 @@ def bins() -> Iterator[Case]:
         yield Case(
             f"deleted files in {name}", both(many(*CLASSES), files(f"{name}/a.png")), counts=TWO, silent=True
         )
-    for name, inside in (("RECYCLER", "S-1-5-21/a.png"), ("Recycled", "INFO2"), ("Recycled", "desktop.ini")):
+    for name, inside in (("RECYCLER", "S-1-5-21/a.png"), ("Recycled", "INFO2")):
         yield Case(
             f"Windows' {name} with {inside}",
             both(many(*CLASSES), files(f"{name}/a.png", f"{name}/{inside}")),

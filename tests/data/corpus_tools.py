@@ -138,7 +138,7 @@ def beside() -> Iterator[Case]:
     ):  # fmt: skip
         yield Case(f"{name} ({text[:9]!r}) beside a folder of its images", both(many("images/{}.jpg"), table(name, text)), counts=halves, notes=said)  # fmt: skip
     yield Case("labels.csv among its images", both(many("{}.jpg"), table("labels.csv", labels)), counts=halves, notes=said)  # fmt: skip
-    yield Case("labels.csv among its images in a wrapper", both(many("pets/{}.jpg"), table("pets/labels.csv", labels)), counts=halves, notes=("pets is not taken for a class: the labels are those of pets/labels.csv",))  # fmt: skip
+    yield Case("labels.csv among its images in a wrapper", both(many("pets/{}.jpg"), table("pets/labels.csv", labels)), counts=halves, notes=("pets is not taken for a class", "the labels are those of labels.csv"))  # fmt: skip
     yield Case("labels.csv of a zip file", zipped("x.zip", *(f"x/images/{n}.jpg" for n in range(4)), **{"x/labels.csv": labels.encode()}), root="x.zip", counts=halves, notes=said)  # fmt: skip
     yield Case("a class for all of them and labels.csv", both(many("{}.jpg"), table("labels.csv", labels)), options={"class_name": "pet"}, counts={"pet": ONE})  # fmt: skip
     yield Case("labels.csv that names half of the images", both(many("{}.jpg", count=8), table("labels.csv", labels)), error="labels.csv, if that lists their labels")  # fmt: skip

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from tests.data.corpus import (
     CLASSES,
     GIVEN,
+    HALF,
     ONE,
     TWO,
     Case,
@@ -39,6 +40,7 @@ def rows(head: str, line: str, count: int = 8) -> str:
 def tried() -> Iterator[Case]:
     """Every case."""
     yield from _strays()
+    yield from _wrapped()
     yield from _parts()
     yield from _columns()
     yield from _splits()
@@ -66,6 +68,26 @@ def _strays() -> Iterator[Case]:
     yield Case("Teachable Machine's samples", both(zipped("cat-samples.zip", *samples), zipped("dog-samples.zip", *samples)), counts=TWO)  # fmt: skip
     yield Case("Teachable Machine's samples of classes without names", both(zipped("Class 1-samples.zip", *samples), zipped("Class 2-samples.zip", *samples)), counts={"Class 1": ONE, "Class 2": ONE})  # fmt: skip
     yield Case("Teachable Machine's samples, loaded twice", both(zipped("cat-samples.zip", *samples), zipped("cat-samples (1).zip", *samples), zipped("dog-samples.zip", *samples)), notes=("taken for two classes: cat-samples and cat-samples (1)",))  # fmt: skip
+
+
+def _wrapped() -> Iterator[Case]:
+    """What a folder around it, a system's files in it or an archive must not change."""
+    flat = many("shots/{}.png", count=8)
+    entered = ("shots is not taken for a class: entered",)
+    yield Case("metadata.csv in a folder of another name", both(flat, table("shots/metadata.csv", rows("file_name,label", "{}.png,{}"))), counts=TWO, notes=entered)  # fmt: skip
+    yield Case("metadata.csv of one class in a class folder", both(flat, table("shots/metadata.csv", rows("file_name,label", "{}.png,cat"))), counts={"shots": (6, 2, 0)})  # fmt: skip
+    one_hot = "filename,cat,dog\n0.png,1,0\n1.png,0,1\n"
+    yield Case("Roboflow's tables in a folder of another name", both(many("shots/train/{}.png", "shots/valid/{}.png", count=2), *(table(f"shots/{split}/_classes.csv", one_hot) for split in ("train", "valid"))), counts={"cat": HALF, "dog": HALF}, split="given", notes=entered)  # fmt: skip
+    yield Case("train.csv in a folder of another name", both(many("shots/train/{}.png", "shots/test/x{}.png", count=8), table("shots/train.csv", rows("file,label", "{}.png,{}"))), counts=TWO, notes=entered)  # fmt: skip
+    boxes = [table(f"shots/{n}.json", json.dumps({"shapes": [{"label": LABELS[n], "points": [[0, 0], [9, 9]]}], "imagePath": f"{n}.png"})) for n in range(8)]  # fmt: skip
+    yield Case(
+        "labelme's outlines in a folder of another name", both(flat, *boxes), counts=TWO, notes=entered
+    )
+    yield Case("a preview in a wrapper", both(many("x/pets/cat/{}.png", "x/pets/dog/{}.png"), files("x/pets/preview.png")), counts=TWO, notes=("x/pets is the only folder", LIES))  # fmt: skip
+    yield Case("outputs that a Mac has looked at", both(many(*CLASSES), files("outputs/.DS_Store", "outputs/folder/.DS_Store", "outputs/folder/pocket/2026-01-01_00-00-00/best.png")), counts=TWO, silent=True)  # fmt: skip
+    yield Case("a class Recycled with an icon of its own", both(many("glass/{}.png", "Recycled/{}.png"), table("Recycled/desktop.ini", "[.ShellClassInfo]\nIconResource=x.ico\n")), counts={"Recycled": ONE, "glass": ONE})  # fmt: skip
+    yield Case("Windows' Recycled with its desktop.ini", both(many(*CLASSES), files("Recycled/a.png"), table("Recycled/desktop.ini", "[.ShellClassInfo]\nCLSID={645FF040-5081-101B-9F08-00AA002F954E}\n")), counts=TWO, silent=True)  # fmt: skip
+    yield Case("a zip file of numbers and data.yaml", zipped("x.zip", *(f"{split}/{n}/{i}.png" for split in ("train", "valid") for n in (0, 1) for i in range(4)), **{"data.yaml": b"names: [cat, dog]\n"}), root="x.zip", counts=GIVEN, notes=("class names are those of data.yaml",))  # fmt: skip
 
 
 def _parts() -> Iterator[Case]:

@@ -30,6 +30,28 @@ def counted(folder: ImageFolder) -> dict[str, tuple[int, int, int]]:
     }
 
 
+PLAIN = [
+    case for case in CORPUS
+    if case.counts is not None and case.root == "." and not {"limit", "class_name"} & set(case.options)
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("inside", ["work copy", ""])
+@pytest.mark.parametrize("case", PLAIN[::20], ids=lambda case: ascii(case.name))
+def test_a_folder_around_it_and_files_of_systems_change_nothing(
+    case: Case, inside: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISIONLORA_CACHE", str(tmp_path / "cache"))
+    top = tmp_path / "input" / inside
+    top.mkdir(parents=True)
+    case.make(top)
+    for folder in [top, *(path for path in top.rglob("*") if path.is_dir() and not path.is_symlink())]:
+        for name in (".DS_Store", "Thumbs.db", "desktop.ini", "._x.png", "Icon\r", ".directory"):
+            if not (folder / name).exists():
+                (folder / name).write_bytes(b"x")
+    assert counted(survey(tmp_path / "input", **case.options)[0]) == case.counts  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("case", CORPUS, ids=lambda case: ascii(case.name))
 def test_an_input_gives_what_its_user_expects(
     case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

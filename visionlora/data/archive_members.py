@@ -25,8 +25,8 @@ from visionlora.errors import VisionLoraError
 _ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
 _XZ_MEMORY = 2**28
 CHUNK = 1 << 20
-LABEL_FILES = (*TABLES, ".xml")
-"""Files that may say the labels of images."""
+LABEL_FILES = (*TABLES, ".xml", ".yaml", ".yml")
+"""Files that may say the labels of images, or their classes, or that a trainer wrote the folder."""
 
 _Member = TypeVar("_Member")
 
@@ -83,6 +83,7 @@ def is_wanted(parts: tuple[str, ...]) -> bool:
         return False
     suffix = PurePosixPath(parts[-1]).suffix.casefold()
     known = suffix in SUFFIXES or suffix in LABEL_FILES or suffix_hint(suffix) is not None
+    known = known or parts[-1] == "pyvenv.cfg"
     return known or only_bytes_tell(suffix) or is_unknown(suffix)
 
 

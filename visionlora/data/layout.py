@@ -10,14 +10,22 @@ from pathlib import Path
 from visionlora.data.files_by_name import is_aside
 from visionlora.data.images import ImageFile
 from visionlora.data.label_files import describe_lists, describe_tables, lists_in
-from visionlora.data.layout_hints import describe_empty, describe_packed, refuse_copies
+from visionlora.data.layout_hints import describe_packed, refuse_copies
 from visionlora.data.masks import are_masks_beside, is_masks
+from visionlora.data.several_labels import AUTO
 from visionlora.data.sidecars import labelled_by_sidecars
+from visionlora.data.split_folders import are_splits, one_each, shape
 from visionlora.data.split_labels import unlabelled_splits
-from visionlora.data.split_names import SPLITS, are_parts, is_evaluation, is_unlabelled, named_splits
-from visionlora.data.table import labels_in
+from visionlora.data.split_names import (
+    SPLITS,
+    are_parts,
+    is_unlabelled,
+    named_splits,
+    split_name,
+)
+from visionlora.data.table import labels_in, read_table
 from visionlora.data.tables_beside import tables_beside
-from visionlora.data.walk import Entries, entries, has_files, has_images, walk
+from visionlora.data.walk import Entries, entries, has_files, has_images
 from visionlora.data.wrappers import WRAPPERS, inside_of, is_wrapper, table_in, without_strays, wrapped
 from visionlora.errors import VisionLoraError
 
@@ -65,7 +73,7 @@ def recognise(root: Path, class_name: str | None = None, several: bool = False) 
 
     def decided(layout: Layout) -> Layout:
         said = (*notes, *strays, *describe_lists(lists, layout.tables.values()), *layout.notes)
-        return replace(layout, beside=tuple(beside), notes=said)
+        return replace(layout, beside=(*beside, *layout.beside), notes=said)
 
     for _ in range(WRAPPERS):
         found = entries(here)
@@ -79,6 +87,8 @@ def recognise(root: Path, class_name: str | None = None, several: bool = False) 
             found, said = without_strays(here, found)
             strays += said
         layout = layout or _splits(root, here, found, class_name, several) or _inner_splits(found, class_name)
+        within = _labelled_within(root, found, several) if class_name is None else None
+        layout = within or layout
         if layout is not None:
             return decided(layout)
         inside, said = wrapped(found)
@@ -114,6 +124,28 @@ def _labelled_beside(
     return Layout(f"{name} beside files of boxes", images=images, notes=tuple(notes)) if images else None
 
 
+def _labelled_within(root: Path, found: Entries, several: bool) -> Layout | None:
+    """What is in the one folder that holds images, where files in it or below it give them several classes:
+    it is no class then, unless it is called like one of them."""
+    folders = [folder for folder in found.folders if has_images(folder)]
+    if len(folders) != 1 or found.images or split_name(folders[0].name):
+        return None
+    inside = entries(folders[0])
+    if not (inside.images or any(entries(one).images for one in inside.folders)):
+        return None
+    try:
+        layout = recognise(folders[0], None, several)
+        tables = [read_table(path, None, AUTO if several else None) for path in layout.tables.values()]
+    except VisionLoraError:
+        return None
+    found_in = [*(some for table in tables for some in table.images.values()), *layout.images.values()]
+    classes = {name for some in found_in for image in some for name in image.names}
+    if len(classes) < 2 or folders[0].name in classes:
+        return None
+    note = f"{folders[0].relative_to(root).as_posix()} is not taken for a class: entered"
+    return replace(layout, notes=(note, *layout.notes))
+
+
 def _table(found: Entries, several: bool) -> Layout | None:
     """A table of labels in the folder itself."""
     table = table_in(found)
@@ -139,15 +171,15 @@ def _splits(root: Path, here: Path, found: Entries, class_name: str | None, seve
         return None
     notes: list[str] = []
     inside = {folder: inside_of(folder, split) for folder, split in named.items()}
-    shapes = {folder: _shape(inside[folder]) for folder in named}
+    shapes = {folder: shape(inside[folder]) for folder in named}
     strays = [
         folder for folder in found.folders
         if folder not in named and not is_unlabelled(folder.name) and not is_aside(folder.name)
         and (has_images(folder) or not has_files(folder))  # annotations of COCO, labels of YOLO
     ]  # fmt: skip
-    if not _are_splits(named, shapes, strays, class_name):
+    if not are_splits(named, shapes, strays, class_name):
         return None
-    chosen = _one_each(here, named, shapes, notes)
+    chosen = one_each(here, named, shapes, notes)
     _refuse_splits(here, found, named, strays, chosen)
     notes += [
         f"{folder.name} is not one of the splits: left out"
@@ -201,57 +233,9 @@ def _refuse_splits(
             f"{here} mixes layouts: {others[0].name} lies beside {next(iter(named)).name}; {advice}"
         )
     if "train" not in chosen:
-        what = next(iter(describe_packed(found.others, chosen)), f"add {here / 'train'}")
+        alone = f"add {here / 'train'}, or give what is there: data.root={next(iter(chosen.values()))}"
+        what = next(iter(describe_packed(found.others, chosen)), alone)
         raise VisionLoraError(f"{here} has {' and '.join(chosen)} but no train; {what}")
-
-
-def _shape(folder: Path) -> str:
-    """``classes``, ``images``, ``table`` or ``empty``: what is in a folder that may be a split."""
-    found = entries(folder)
-    if table_in(found) is not None and (found.images or any(map(has_images, found.folders))):
-        return "table"
-    if any(map(has_images, found.folders)):
-        return "classes"
-    return "images" if found.images else "empty"
-
-
-def _are_splits(
-    named: Mapping[Path, str], shapes: Mapping[Path, str], strays: Sequence[Path], class_name: str | None
-) -> bool:
-    """Whether folders called train, val or test are splits, and not classes of that name."""
-    if not strays:
-        return True
-    filled = [folder for folder in named if shapes[folder] != "empty"]
-    if all(shapes[folder] == "images" for folder in filled):
-        return class_name is not None and not any(map(has_images, strays))
-    paired = len({named[folder] for folder in filled}) > 1
-    return paired or not all(_shape(stray) == "classes" for stray in strays)
-
-
-def _one_each(
-    here: Path, named: Mapping[Path, str], shapes: Mapping[Path, str], notes: list[str]
-) -> dict[str, Path]:
-    """The folder of each split, in the order of the splits; empty ones are left out and said."""
-    chosen: dict[str, Path] = {}
-    filled = [split for folder, split in named.items() if shapes[folder] != "empty"]
-    for folder, split in named.items():
-        if (
-            split == "val"
-            and is_evaluation(folder.name)
-            and filled.count("val") == 2
-            and "test" not in filled
-        ):
-            split = "test"
-        if shapes[folder] == "empty" and split != "train":
-            what = "; validation images are taken from train" if split == "val" else ""
-            notes.append(f"{folder.name} holds no images: left out{what}")
-        elif split in chosen:
-            raise VisionLoraError(f"{chosen[split]} and {folder} are both {split}; merge them, or keep one")
-        else:
-            chosen[split] = folder
-    if not any(shape != "empty" for shape in shapes.values()):
-        raise VisionLoraError(describe_empty(here, walk(here)[1]))
-    return {split: chosen[split] for split in SPLITS if split in chosen}
 
 
 def _inner_splits(found: Entries, class_name: str | None) -> Layout | None:

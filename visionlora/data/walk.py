@@ -45,7 +45,8 @@ _CERTAIN = frozenset(FORMATS) - {"TIFF", "BMP", "PPM"}
 _OF_HUB = ("blobs", "refs")
 """Beside ``snapshots`` in the cache of Hugging Face: the same images without their names."""
 _WINDOWS_BINS = ("recycled", "recycle bin")
-_OF_BINS = ("info2", "info", "desktop.ini")
+_OF_BINS = ("info2", "info")
+_OF_BIN = b"645FF040"  # in its desktop.ini; folders with an icon of their own have one, too
 _RUN_NAMES = ("outputs", "multirun")
 _OF_TRAINERS = frozenset(("model", "models", "checkpoint", "checkpoints", "weights", "log", "logs"))
 _YOLO_OPTIONS = ("args.yaml", "opt.yaml")
@@ -215,7 +216,9 @@ def is_run_folder(folder: Path) -> bool:
     if "pyvenv.cfg" in inside:
         return True
     if folder.name.casefold() in _WINDOWS_BINS:
-        return any(name.casefold() in _OF_BINS or name.startswith("S-1-") for name in inside)
+        if any(name.casefold() in _OF_BINS or name.startswith("S-1-") for name in inside):
+            return True
+        return "desktop.ini" in inside and _OF_BIN in (folder / "desktop.ini").read_bytes().upper()
     if "config.yaml" in inside and {"adapter", "checkpoints", "tensorboard"} & inside:
         return True
     if folder.name.casefold() in _OF_TRAINERS:
@@ -227,7 +230,7 @@ def is_run_folder(folder: Path) -> bool:
     below = [folder]
     for _ in range(3):  # outputs/<data>/<model>/<time>
         try:
-            below = [path for one in below for path in one.iterdir()]
+            below = [path for one in below for path in one.iterdir() if not is_system_file(path.name)]
         except OSError:
             return False
         if any(path.is_file() and is_image(path) for path in below):

@@ -68,7 +68,8 @@ def wrapped(found: Entries) -> tuple[Path | None, list[str]]:
     folders = [] if found.images else [folder for folder in found.folders if has_images(folder)]
     if len(folders) == 1:
         # Images directly in it: it is a class, unless its name says nothing.
-        alone = not entries(folders[0]).images or is_wrapper(folders[0])
+        inside, _ = without_strays(folders[0], entries(folders[0]))
+        alone = not inside.images or is_wrapper(folders[0])
         return (folders[0], []) if alone else (None, [])
     main = [one for one in folders if is_wrapper(one) and _holds_folders(one)]
     others = [one for one in folders if one not in main]
