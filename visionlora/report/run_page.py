@@ -177,7 +177,8 @@ def _card(row: PredictionRow, uri: str | None, note: str = "") -> str:
     def line(name: str, prediction: TopNames | None) -> str:
         right = row.is_correct(prediction)
         mark = {True: "<i class=yes>&#10003;</i>", False: "<i class=no>&#10007;</i>", None: "<i></i>"}[right]
-        return f"<span class=says><small>{name}</small>{mark}<bdi>{_first(prediction)}</bdi></span>"
+        label = f"<small>{name}</small>" if name else ""
+        return f"<span class=says>{label}{mark}<bdi>{_first(prediction)}</bdi></span>"
 
     before = line("before", row.before) if row.before is not None else ""
     name = "after" if before else ""

@@ -32,7 +32,7 @@ def summary_sentences(metrics: Mapping[str, Any]) -> Sequence[str]:
         interval = "" if several else f" (95 % interval {_interval(new.after, new.images)})"
         sentence = f"{start}: {figure} on {counted(new.images, f'{new.kind} image')} {rose}{interval}."
     if several:
-        return (sentence, "Each label has a threshold of its own: an image has it where it is more probable.")
+        return (sentence, "An image gets each label whose probability is above that label's threshold.")
     return sentence, _kept(metrics), _called(metrics)
 
 
