@@ -49,6 +49,16 @@ def test_what_an_adapter_says_of_itself_is_checked(tmp_path: Path, own: dict[str
     assert len(str(refused.value)) < 1000
 
 
+def test_another_network_than_the_adapters_own_is_named_with_its_option(
+    tmp_path: Path, weights: Path
+) -> None:
+    about = {"model": "squeezenet1_1", "weights": str(weights)}
+    config = {"peft_type": "LORA", "auto_mapping": {"visionlora": about}}
+    (tmp_path / "adapter_config.json").write_text(json.dumps(config))
+    with pytest.raises(VisionLoraError, match=r"^model=resnet18: .* adapts squeezenet1_1; leave model out$"):
+        restore(tmp_path, model="resnet18")
+
+
 def test_an_update_for_another_network_changes_nothing(tmp_path: Path) -> None:
     config = {"peft_type": "LORA", "r": 2, "auto_mapping": {"visionlora": {"model": "pocket"}}}
     (tmp_path / "adapter_config.json").write_text(json.dumps(config))

@@ -124,7 +124,14 @@ def restore(path: str | Path, model: str | None = None, weights: str | None = No
         raise VisionLoraError(
             f"adapter: code makes the network of {directory}; to run it, add model={brief(name)}"
         )
-    backbone = load_backbone(name, weights or about.get("weights", "imagenet"))
+    try:
+        backbone = load_backbone(name, weights or about.get("weights", "imagenet"))
+    except VisionLoraError as error:
+        if about.get("model") in (None, name):
+            raise
+        raise VisionLoraError(
+            f"model={name}: {directory} adapts {about['model']}; leave model out"
+        ) from error
     classes = tuple(about.get("classes", ()))
     expand_at(backbone.model, about.get("expand") or ())
     head = saved_head(backbone, directory, about)
