@@ -56,8 +56,9 @@ def blocks(page: str) -> list[tuple[str, str]]:
 
 
 def lines(text: str) -> list[list[str]]:
-    """The words of each line of a shell block."""
-    return [words for line in text.splitlines() if (words := shlex.split(line, comments=True))]
+    """The words of each line of a shell block; a line that ends in a backslash goes on in the next one."""
+    whole = text.replace("\\\n", " ")
+    return [words for line in whole.splitlines() if (words := shlex.split(line, comments=True))]
 
 
 def why_not_run(words: list[str]) -> str | None:
