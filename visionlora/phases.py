@@ -48,9 +48,9 @@ _CLOCK: ContextVar[PhaseClock | None] = ContextVar("clock", default=None)
 
 
 @contextmanager
-def timed_phases(first: str = "setup") -> Iterator[PhaseClock]:
+def timed_phases() -> Iterator[PhaseClock]:
     """Inside, and in what is called from there, :func:`phase` is timed."""
-    clock = PhaseClock(first)
+    clock = PhaseClock("setup")
     token = _CLOCK.set(clock)
     try:
         yield clock

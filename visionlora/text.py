@@ -61,9 +61,9 @@ def csv_safe(value: object) -> object:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def brief(value: object, most: int = 80) -> str:
-    """``repr(value)`` in at most ``most`` letters; of a large or deep value only the beginning is read."""
-    shortener = reprlib.Repr()
+def brief(value: object) -> str:
+    """``repr(value)`` in at most 80 letters; of a large or deep value only the beginning is read."""
+    most, shortener = 80, reprlib.Repr()
     shortener.maxstring = shortener.maxother = shortener.maxlong = most
     try:
         text = shortener.repr(value)

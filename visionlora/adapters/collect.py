@@ -26,7 +26,6 @@ def layer_inputs(
     model: nn.Module,
     run: Callable[[], Any],
     rows: int = 2048,
-    generator: torch.Generator | None = None,
     only: Collection[str] | None = None,
 ) -> dict[str, Tensor]:
     """The inputs of the network's convolutions and linear layers, as rows that their kernels see.
@@ -37,13 +36,12 @@ def layer_inputs(
         model: plain or adapted.
         run: computes the network on the data, in as many calls as it likes.
         rows: how many a layer keeps at most of each call of it, drawn without repetition.
-        generator: draws them.
         only: the layers in question; None: all.
 
     Returns:
         (n, in/groups * kernel...) by the layer's name, on the CPU.
     """
-    generator = generator or torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
     found: dict[str, list[Tensor]] = {}
     handles = []
 

@@ -198,8 +198,8 @@ def restart(model: nn.Module, optimizer: torch.optim.Optimizer, seed: int, step:
 
 
 @torch.no_grad()
-def prune_moments(optimizer: torch.optim.Optimizer, parameter: nn.Parameter, share: float = PRUNED) -> None:
-    """Set this share of a parameter's moments to zero, where the first one is smallest.
+def prune_moments(optimizer: torch.optim.Optimizer, parameter: nn.Parameter) -> None:
+    """Set the share ``PRUNED`` of a parameter's moments to zero, where the first one is smallest.
 
     The same elements of all moments: a first moment without its second would be divided by next to nothing.
     Adam's count of steps starts again too. It corrects moments that began at zero; without that correction
@@ -216,7 +216,7 @@ def prune_moments(optimizer: torch.optim.Optimizer, parameter: nn.Parameter, sha
             state[key] = torch.full_like(state[key], first) if isinstance(state[key], Tensor) else first
     if moments:
         size = moments[0].abs()
-        least = size.flatten().kthvalue(max(1, math.ceil(share * size.numel()))).values
+        least = size.flatten().kthvalue(max(1, math.ceil(PRUNED * size.numel()))).values
         for moment in moments:
             moment.masked_fill_(size <= least, 0)
 

@@ -41,7 +41,6 @@ def extract_tuned(
     rank: int | None,
     *,
     trained_whole: Collection[str] = (),
-    name: str = DEFAULT,
 ) -> TunedAdapter:
     """Give `base` an adapter, in place, with which it computes what `tuned` does, as far as the rank allows.
 
@@ -52,7 +51,6 @@ def extract_tuned(
         base, tuned: plain networks of one architecture.
         rank: at most; None: nothing is lost.
         trained_whole: modules of the head that take over the tuned tensors as they are.
-        name: of the adapter.
 
     Raises:
         LoraError: the networks differ in their layers or shapes, or in nothing.
@@ -95,6 +93,6 @@ def extract_tuned(
         raise LoraError(
             f"Only {listed(modules)} differ, and no weight that an adapter could change: merge them."
         )
-    kept = attach_updates(base, updates, rank, name=name)
+    kept = attach_updates(base, updates, rank, name=DEFAULT)
     replace_tensors(base, rest)
     return TunedAdapter(kept, [key.removeprefix(BIAS) for key in updates if key.startswith(BIAS)], modules)

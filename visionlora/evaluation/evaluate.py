@@ -56,7 +56,6 @@ def evaluate_adapter(
     options: EvaluateConfig,
     retention_root: str | None = "auto",
     contrast_root: str | None = None,
-    console: Console | None = None,
 ) -> dict[str, Any]:
     """Measure an adapter, show the figures, and write them where asked for; returns what ``output`` holds.
 
@@ -64,10 +63,9 @@ def evaluate_adapter(
         options: which adapter and images.
         retention_root: old images; ``auto``: the network's own; None: not measured.
         contrast_root: negative images; None: not measured.
-        console: where the figures are shown.
     """
     require_all_writable(output=options.output, sheet=options.sheet, figure=options.figure)
-    console = console or Console()
+    console = Console()
     several = any(gives_several_labels(adapter) for adapter in options.adapters)
     if several:
         refuse_for_labels(options, retention_root, contrast_root)

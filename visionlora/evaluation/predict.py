@@ -45,7 +45,7 @@ SHOWN = 50
 """Rows of the table on the terminal, and images on a sheet; an output file takes all of them."""
 
 
-def predict_images(options: PredictConfig, console: Console | None = None) -> int:
+def predict_images(options: PredictConfig) -> int:
     """Predict every image, show the first ones, write all of them where a file is asked for.
 
     Returns:
@@ -55,6 +55,7 @@ def predict_images(options: PredictConfig, console: Console | None = None) -> in
         VisionLoraError: there is no image or adapter, or an output file cannot be written; before any work.
         Stopped: a signal ended it; what was predicted until then is shown and written.
     """
+    console = Console()
     with stoppable() as stop:
         with progress(Console(stderr=True), "looking for images", "files") as advance, watched(advance):
             images = find_images(options.images)
@@ -63,18 +64,18 @@ def predict_images(options: PredictConfig, console: Console | None = None) -> in
             options.adapters, options.adapter_weights, options.strength, options.model, options.weights
         )
         if restored.backbone.notice is not None:
-            (console or Console()).print(Text(printable(restored.backbone.notice)))
+            console.print(Text(printable(restored.backbone.notice)))
         task = task_of(restored)
         if isinstance(task, MultiLabel):
             words = "every label above its threshold is given, however many (top_k does not apply)"
             if not restored.about.get("thresholds"):
                 words += "; no thresholds were chosen in training, so all are 0.5"
-            (console or Console()).print(Text(words))
+            console.print(Text(words))
         if options.compare and restored.head.kind == "new":
             words = "compare: with a new head the frozen network has none of these classes; it is not shown"
-            (console or Console()).print(Text(words))
+            console.print(Text(words))
         with stop.deferred():
-            return _predict(options, images, restored, console or Console(), stop)
+            return _predict(options, images, restored, console, stop)
 
 
 def _predict(

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
 
 from visionlora.adapters import adapter_parameters, save_adapter
 from visionlora.adapters.collect import set_starts
@@ -43,14 +42,14 @@ HELD_OUT_TASKS = 3
 """On the held-out classes, at the end."""
 
 
-def learn_start(options: MetaOptions, console: Console | None = None) -> dict[str, Any]:
+def learn_start(options: MetaOptions) -> dict[str, Any]:
     """Learn a start, show how far it is, and save it; returns what was measured.
 
     Raises:
         VisionLoraError, visionlora.adapters.LoraError: an option, a folder, an image or a class name that
             does not work out, or a folder that holds the progress of another run.
     """
-    notices = Notices(console)
+    notices = Notices()
     output = Path(options.start)
     require_writable(output / PROGRESS, "start")
     if output.is_dir() and any(output.iterdir()) and not (output / PROGRESS).is_file():

@@ -20,6 +20,8 @@ from visionlora.models.sources import structure
 from visionlora.models.weights import WeightFile, fill, read_weights, rename_keys
 from visionlora.paths import shipped, with_home
 
+TIMEOUT_S = 10.0
+"""A download stops after so many seconds without an answer or with hardly any data."""
 PROBE_S = 4.0
 
 
@@ -63,7 +65,6 @@ def load_backbone(
     weights: str = "imagenet",
     *,
     progress: bool = True,
-    timeout_s: float = 10.0,
     seed: int = 0,
     option: str = "weights",
 ) -> Backbone:
@@ -76,7 +77,6 @@ def load_backbone(
         weights: "imagenet" (the published weights; pocket and a function have their own), a file as
             :func:`read_weights` takes it, or "none" (random).
         progress: show a progress bar while downloading.
-        timeout_s: a download stops after so many seconds without an answer or with hardly any data.
         seed: for random weights.
         option: where `weights` comes from, for errors.
 
@@ -85,15 +85,15 @@ def load_backbone(
             cannot be downloaded. Only "auto" falls back to another network.
     """
     try:
-        return _load(name, weights, progress, timeout_s, seed)
+        return _load(name, weights, progress, seed)
     except WeightFileError as error:
         raise VisionLoraError(f"{option}: {error}") from error
 
 
-def _load(name: str, weights: str, progress: bool, timeout_s: float, seed: int) -> Backbone:
+def _load(name: str, weights: str, progress: bool, seed: int) -> Backbone:
     sources.check_source(name, others=(AUTO, POCKET))
     if name == AUTO and weights == "imagenet":
-        return _load_auto(progress, min(timeout_s, PROBE_S))
+        return _load_auto(progress)
     if name == AUTO:
         raise VisionLoraError(
             f"model=auto chooses the weights itself; with model.weights={weights} name the network too, "
@@ -110,12 +110,12 @@ def _load(name: str, weights: str, progress: bool, timeout_s: float, seed: int) 
         about, options = _about(name), sources.constructor_options(name)
         model = sources.random_network(name, len(about.categories), options, seed)
         return _backbone(name, model, about, weights, options)
-    return _load_pocket() if name == POCKET else _load_published(name, progress, timeout_s)
+    return _load_pocket() if name == POCKET else _load_published(name, progress, TIMEOUT_S)
 
 
-def _load_auto(progress: bool, timeout_s: float) -> Backbone:
+def _load_auto(progress: bool) -> Backbone:
     try:
-        backbone = _load_published(AUTO_CHOICE, progress, timeout_s)
+        backbone = _load_published(AUTO_CHOICE, progress, PROBE_S)
     except WeightsUnavailable as error:
         backbone = _load_pocket()
         backbone.notice = (

@@ -26,9 +26,9 @@ Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels; the last two are outside the box."""
 
 
-def text_width(text: str, size: int, bold: bool = False) -> float:
+def text_width(text: str, size: int) -> float:
     """Width in pixels of a text that :func:`draw_text` draws."""
-    shown, file = drawable(text, bold)
+    shown, file = drawable(text, bold=False)
     return pillow_font(file, size).getlength(shown)
 
 

@@ -63,7 +63,6 @@ class Classifier:
 def invert(
     classifier: Classifier,
     images: Sequence[Tensor],
-    seed: int = 0,
     most: int | None = None,
 ) -> list[Tensor]:
     """Images optimised towards classes of the network, in place of ``images``.
@@ -71,14 +70,13 @@ def invert(
     Args:
         classifier: the network.
         images: uint8 (3, S, S), all of one size of at least the network's crop.
-        seed: of the classes and crops.
         most: so many of them, from the first; the others are returned unchanged. None: all.
 
     Returns:
         As many images, the optimised ones first.
     """
-    # The word belongs to the seed: another one would give other images than those that were measured.
-    generator = torch.Generator().manual_seed(mixed("dreams", seed))
+    # Another seed would give other images than those that were measured.
+    generator = torch.Generator().manual_seed(mixed("dreams", 0))
     rounds = -(-len(images) // classifier.outputs)
     classes = torch.cat([torch.randperm(classifier.outputs, generator=generator) for _ in range(rounds)])
     inverted: list[Tensor] = []

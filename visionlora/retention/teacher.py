@@ -25,6 +25,10 @@ FEWEST_HELD_OUT = 16
 MOST_HELD_OUT = 128
 FEWEST_TO_DIVIDE = 64
 """None of fewer anchors are held out: training needs them all."""
+VALIDATION_ANCHORS = 32
+"""So many of them, unaugmented, validation compares both networks on."""
+DRIFT_ANCHORS = 128
+"""From so many the drift penalty takes its layers' inputs."""
 IMPROBABLE = 20.0
 """How far below every other logit that of an excluded class lies: a probability of at most 2e-9."""
 
@@ -85,8 +89,6 @@ class AnchorTeacher:
             of these classes are replaced, so that its own false positives are not taught again. What is also
             an anchor is a negative all the same.
         targets: the outputs of the trained classes.
-        validation_count: how many anchors, unaugmented, validation compares both networks on.
-        drift_count: how many the drift penalty takes its layers' inputs from.
     """
 
     def __init__(
@@ -95,8 +97,6 @@ class AnchorTeacher:
         old_outputs: int,
         anchors: int | None = None,
         targets: Sequence[int] = (),
-        validation_count: int = 32,
-        drift_count: int = 128,
     ) -> None:
         self.stream = stream
         self.old_outputs = old_outputs
@@ -106,8 +106,6 @@ class AnchorTeacher:
         old_targets = [target for target in targets if target < old_outputs]
         # Where every output is trained, there is no other class to give the probability to.
         self.excluded = old_targets if len(old_targets) < old_outputs else []
-        self.validation_count = validation_count
-        self.drift_count = drift_count
         self._negatives = frozenset(stream.identities[self.anchors :])
         self.logits: dict[View, Tensor] = {}
         """The frozen network's logits (old outputs,) of each view of an image that was needed so far."""
@@ -167,7 +165,7 @@ class AnchorTeacher:
     @phase("teacher")
     def prepare(self, network: nn.Module) -> None:
         """Compute the frozen network's logits that :meth:`compare` needs; not while weights are merged."""
-        indices, images = self.stream.plain(self.validation_count)
+        indices, images = self.stream.plain(VALIDATION_ANCHORS)
         inputs = self._float32_inputs(network, images)
         shown = [self.stream.identities[index] for index in indices]
         self._validation = inputs, self._frozen_logits(network, inputs, shown)
@@ -175,7 +173,7 @@ class AnchorTeacher:
     @phase("teacher")
     def drift(self, network: nn.Module) -> Drift:
         """The drift penalty, with layer inputs from anchors that may show anything."""
-        _, images = self.stream.plain(self.drift_count, among=self.anchors or None)
+        _, images = self.stream.plain(DRIFT_ANCHORS, among=self.anchors or None)
         return Drift(network, (self._float32_inputs(network, batch) for batch in images.split(16)))
 
     def _float32_inputs(self, network: nn.Module, images: Tensor) -> list[Tensor]:

@@ -241,9 +241,9 @@ class Jobs:
                     start_new_session=True,
                 )  # fmt: skip
 
-    def keep_going(self, every_s: float = 0.5) -> None:
+    def keep_going(self) -> None:
         """Start one job after the other, until :meth:`close` is called."""
-        while not self._closed.wait(every_s):
+        while not self._closed.wait(0.5):
             with suppress(VisionLoraError, OSError):
                 self.start_next()
 

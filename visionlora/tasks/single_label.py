@@ -82,14 +82,12 @@ def accuracy(logits: Tensor, labels: Tensor, k: int = 1) -> float:
     )
 
 
-def calibration_error(logits: Tensor, labels: Tensor, bins: int = 15) -> float:
-    """Expected calibration error of the most probable output (Guo et al. 2017, equation 3)."""
+def calibration_error(logits: Tensor, labels: Tensor) -> float:
+    """Expected calibration error of the most probable output, in 15 bins (Guo et al. 2017, equation 3)."""
     from torchmetrics.functional.classification import multiclass_calibration_error
 
     probabilities = logits.softmax(1)
-    return float(
-        multiclass_calibration_error(probabilities, labels, num_classes=logits.shape[1], n_bins=bins)
-    )
+    return float(multiclass_calibration_error(probabilities, labels, num_classes=logits.shape[1], n_bins=15))
 
 
 def confusion(logits: Tensor, labels: Tensor, outputs: Sequence[int]) -> Tensor:

@@ -20,6 +20,10 @@ MOST_COLUMNS, ROWS_OF_WIDE = 1024, 256
 """Layers with more columns are compared in the span of so many rows of each kind: what eigenvectors cost
 grows with the third power of the columns."""
 
+DAMPING = 0.03
+"""That share of their mean diagonal is added to known inputs' second moments: otherwise directions that
+hardly any input has would win."""
+
 
 class TooFewDirections(ValueError):
     """A layer's inputs have fewer directions than the rank."""
@@ -70,7 +74,6 @@ def corda(
     settings: AdapterSettings,
     inputs: Tensor,
     mode: Literal["keep", "learn"] = "keep",
-    damping: float = 1e-3,
 ) -> Start:
     """CorDA: B A starts at the part of the weight that matters least (or most) for these inputs (Yang et al.
     2024, https://arxiv.org/abs/2406.05223, section 3).
@@ -81,10 +84,9 @@ def corda(
         base, settings, inputs: as `eva` has them.
         mode: "keep" takes the r smallest singular values, so that what these inputs need stays; "learn" the
             largest, to adapt to them.
-        damping: C gets that share of its mean diagonal, as long as it can't be inverted (the paper's).
     """
     matrix, wide = base.flatten(1).double(), inputs.double()
-    weighed, solve = _covariance(matrix, wide, damping)
+    weighed, solve = _covariance(matrix, wide)
     U, S, Vh = torch.linalg.svd(weighed, full_matrices=False)
     found = min(settings.rank, len(S))
     chosen = slice(len(S) - found, None) if mode == "keep" else slice(0, found)
@@ -93,9 +95,12 @@ def corda(
     return _padded(A, U[:, chosen] * root, base, settings.rank)
 
 
-def _covariance(matrix: Tensor, wide: Tensor, damping: float) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-    """The matrix times the damped covariance C of these inputs, and what multiplies rows with C's inverse."""
-    rows, columns = wide.shape
+def _covariance(matrix: Tensor, wide: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """The matrix times the covariance C of these inputs, and what multiplies rows with C's inverse.
+
+    C gets a thousandth of its mean diagonal, and ever more as long as it can't be inverted (the paper's).
+    """
+    damping, (rows, columns) = 1e-3, wide.shape
     mean = float(wide.square().mean()) or 1.0  # of C's diagonal; inputs that are all zero weigh all alike
     if rows < columns:  # C = V diag(d) V^T has no inverse: damped once, it is d + e on V and e elsewhere
         singular, Vh = _right_vectors(wide)
@@ -139,9 +144,7 @@ def _least_directions(wide: Tensor, rank: int) -> Tensor:
     return found
 
 
-def contrastive(
-    base: Tensor, settings: AdapterSettings, inputs: Tensor, others: Tensor, damping: float = 0.03
-) -> Start:
+def contrastive(base: Tensor, settings: AdapterSettings, inputs: Tensor, others: Tensor) -> Start:
     """A starts at the directions in which these inputs have the most energy relative to others, B at zero.
 
     With C and D the second moments of the two, they are the r generalised eigenvectors of (C, D) with the
@@ -153,7 +156,6 @@ def contrastive(
     Args:
         base, settings, inputs: as `eva` has them: inputs to learn.
         others: (m, in/groups * kernel...), known inputs.
-        damping: D gets that share of its mean diagonal: directions that hardly any input has would win.
 
     Raises:
         TooFewDirections: there are fewer inputs or columns than the rank.
@@ -163,7 +165,7 @@ def contrastive(
     if wide.shape[1] > MOST_COLUMNS:
         most = max(settings.rank, ROWS_OF_WIDE)
         wide, known = _spread(wide, most), _spread(known, most)
-    least = damping * known.square().sum() / known.numel()
+    least = DAMPING * known.square().sum() / known.numel()
     basis = None
     if wide.shape[1] > len(wide) + len(known):  # the vectors lie in the span of all rows
         basis = torch.linalg.qr(torch.cat([wide, known]).t()).Q
@@ -180,7 +182,6 @@ def aligned(
     agreement: Tensor,
     cost: Tensor | None,
     basis: Tensor | None = None,
-    damping: float = 0.03,
 ) -> Start:
     """A starts where a step on one image lowers another image's loss most, relative to how far it moves the
     network's outputs for known images; B at zero.
@@ -199,7 +200,6 @@ def aligned(
         cost: D, (columns, columns); None: the identity.
         basis: (in/groups * kernel..., columns) with orthonormal columns that both are in; None: the weight's
             own columns.
-        damping: as `contrastive` has it.
 
     Raises:
         TooFewDirections: there are fewer columns than the rank.
@@ -208,7 +208,7 @@ def aligned(
     if len(matrix) < settings.rank:
         raise TooFewDirections(f"{len(matrix)} columns are too few for rank {settings.rank}: give less rank.")
     moment = torch.eye(len(matrix)).to(matrix) if cost is None else cost.double()
-    root = _damped_root(moment, damping * moment.diagonal().mean())
+    root = _damped_root(moment, DAMPING * moment.diagonal().mean())
     half = torch.linalg.solve_triangular(root, matrix, upper=False)
     whitened = torch.linalg.solve_triangular(root, half.t(), upper=False)
     A = _leading(whitened, root, settings.rank)
@@ -245,22 +245,22 @@ def _spread(rows: Tensor, most: int) -> Tensor:
     return rows[torch.linspace(0, len(rows) - 1, most).round().long()]
 
 
-def lora_ga(base: Tensor, settings: AdapterSettings, gradient: Tensor, gamma: float = 16.0) -> Start:
+def lora_ga(base: Tensor, settings: AdapterSettings, gradient: Tensor) -> Start:
     """LoRA-GA: A and B start so that the first step goes where full fine-tuning would go (Wang et al. 2024,
     https://arxiv.org/abs/2407.05000, algorithm 1).
 
-    With the gradient U S V^T: A = c V_1..r^T and B = c U_r+1..2r, c = out^(1/4) / sqrt(gamma). A layer whose
+    With the gradient U S V^T: A = c V_1..r^T and B = c U_r+1..2r, c = out^(1/4) / sqrt(16), 16 the
+    paper's gamma. A layer whose
     gradient has fewer than 2r directions uses the last r columns of U.
 
     Args:
         base, settings: as `eva` has them.
         gradient: of the loss, in the shape of the weight.
-        gamma: larger is a smaller start; the paper's 16.
     """
     U, _, Vh = torch.linalg.svd(gradient.flatten(1).double(), full_matrices=False)
     rank, out = min(settings.rank, len(Vh)), base.shape[0]
     last = min(2 * rank, U.shape[1])
-    factor = out**0.25 / gamma**0.5
+    factor = out**0.25 / 4
     return _padded(factor * Vh[:rank], factor * U[:, last - rank : last], base, settings.rank)
 
 
