@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Protocol
 
 from visionlora.data import ImageFile, ImageLoader, scan_images
 from visionlora.data.loaders import ImageLoaders
 from visionlora.data.spellings import folded
 from visionlora.data.wordnet import are_related, meanings
 from visionlora.errors import VisionLoraError, about
-from visionlora.models import find_class
+from visionlora.models import Backbone, find_class
 from visionlora.notices import Notices
 from visionlora.paths import shipped
 from visionlora.retention.config import ContrastConfig
@@ -27,13 +26,6 @@ MANY_CLASSES = 16
 """A folder of so many classes has its own negatives: an image of one class is none of the others."""
 DRAWINGS = "data/goldfish/contrast/anchor"
 """Drawings by the project's own code, named STYLE-SUBJECT.png."""
-
-
-class Named(Protocol):
-    """A network's outputs: their names and WordNet ids."""
-
-    categories: tuple[str, ...]
-    wnids: tuple[str, ...]
 
 
 def contrast_loader(root: str | None, loaders: ImageLoaders, notices: Notices) -> ImageLoader | None:
@@ -134,7 +126,7 @@ def left_out(images: Mapping[ImageFile, str], root: Path) -> str:
     return f"left out {counted(len(images), 'image')} in {root}: {named} is a trained class, or a kind of one"
 
 
-def known_ids(classes: Sequence[str], network: Named) -> list[str]:
+def known_ids(classes: Sequence[str], network: Backbone) -> list[str]:
     """The WordNet id of the network's output that each class name means, "" where there is none."""
     found = []
     for name in classes:
