@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf
 
+from tests.conftest import Command as RunCommand
 from visionlora.arguments import Arguments
 from visionlora.command import Command, compose
 from visionlora.errors import VisionLoraError
@@ -309,3 +310,12 @@ def test_flags_may_stand_between_settings() -> None:
     words = Arguments(keys_of(TRAIN.options), tuple(groups_of(TRAIN.options)), given).for_hydra()
     assert words[:3] == ["-m", "--cfg", "job"]
     assert [word.partition("=")[0] for word in words[3:]] == ["data.root", "lora.rank", "seed"]
+
+
+@pytest.mark.parametrize("words", [("output=m.pth",), ("output=choice(a.pth, b.pth)", "strength=0,1")])
+def test_runs_of_a_sweep_do_not_write_over_the_file_of_the_one_before(
+    command: RunCommand, words: tuple[str, ...]
+) -> None:
+    left = command("merge", "-m", "adapter=x", "strength=0,1", *words)
+    assert left.code == 2 and left.out == ""
+    assert "-m: each run would write over the output=" in left.err

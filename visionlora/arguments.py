@@ -32,6 +32,8 @@ _SHORT = {"model": "model.name", "resume": "resume.run"}
 """Groups whose name alone stands for one of their keys."""
 _ALIASES = {"adapter.weights": ("adapter_weights",), "from": ("source",)}
 """Other spellings of keys."""
+_FILES = ("output", "sheet", "figure", "report")
+"""Options that name what a command writes."""
 _RUN_FOLDER = ("output", "output_dir", "out", "outdir", "out_dir", "save_dir", "logdir", "log_dir", "project")
 """What other tools call the folder that a run is written to."""
 
@@ -103,6 +105,11 @@ class Arguments:
         key = next((one for one in _ALIASES.get(key, ()) if one in self.keys), key)
         if key in _SHORT and key in self.groups and not self._are_presets(key, value):
             key = _SHORT[key]
+        if self.sweep and key in _FILES and key in self.keys and value != "null":
+            raise VisionLoraError(
+                f"-m: each run would write over the {key}={value} of the one before; run the command once "
+                "for each value"
+            )
         if key in self.keys:
             # Hydra adds keys to a mapping only when it is told to.
             sign = "++" if isinstance(self.keys[key].default, Mapping) else sign
