@@ -15,7 +15,7 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 
 from benchmarks.quality_tasks import NETWORK, link
-from visionlora.data.preprocessing import Preprocessing
+from visionlora.data.images.preprocessing import Preprocessing
 from visionlora.errors import VisionLoraError
 from visionlora.models import WeightsMetadata, imagenet_wnids
 

@@ -20,7 +20,7 @@ from torch import nn
 
 from benchmarks.quality_methods import METHODS, fit, steps_of
 from visionlora.data import AugmentConfig, ImageFolder, ImageLoader, scan
-from visionlora.data.loaders import ImageLoaders
+from visionlora.data.loading.loaders import ImageLoaders
 from visionlora.evaluation.predictions import predict_batches
 from visionlora.models import Backbone, Head, apply_head, load_backbone
 from visionlora.phases import phase, seconds_so_far, timed_phases

@@ -24,7 +24,7 @@ from visionlora.data import (
     training_side,
     training_transform,
 )
-from visionlora.data.preprocessing import Preprocessing
+from visionlora.data.images.preprocessing import Preprocessing
 from visionlora.evaluation.predictions import Predictions, predict_batches
 from visionlora.models import Backbone, Head, find_class
 

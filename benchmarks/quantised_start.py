@@ -18,7 +18,7 @@ from rich.console import Console
 from benchmarks.command import new_parser, run_command
 from visionlora.adapters import LoraConfig, attach
 from visionlora.data import ImageDataset, ImageFile
-from visionlora.data.loading import make_loader
+from visionlora.data.loading.image_loader import make_loader
 from visionlora.models import load_backbone
 from visionlora.models.quantise import absorbed_ranks, quantise_base
 from visionlora.models.registry import final_layer

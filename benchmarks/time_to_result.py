@@ -32,7 +32,7 @@ from benchmarks.quality import append, read_records
 from benchmarks.time_plot import draw, table
 from benchmarks.time_tasks import Job, make_jobs
 from visionlora.data import AugmentConfig, scan_images, scan_labelled
-from visionlora.data.loaders import ImageLoaders
+from visionlora.data.loading.loaders import ImageLoaders
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.predictions import Predictions, predict_batches
 from visionlora.models import apply_head, find_class, load_backbone

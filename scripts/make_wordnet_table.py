@@ -1,4 +1,4 @@
-"""Write ``visionlora/data/wordnet.tsv.gz``, the part of WordNet 3.0 that names of classes are compared with.
+"""Write ``visionlora/data/names/wordnet.tsv.gz``: the part of WordNet 3.0 that class names are compared with.
 
     python scripts/make_wordnet_table.py /usr/share/wordnet      # Debian: apt-get install wordnet-base
 
@@ -161,7 +161,7 @@ def main() -> None:
             line += [short(synset.definition), other_meanings(wnid, synsets, index)]
         lines.append("\t".join(line).rstrip("\t"))
     text = LICENCE + "\n".join(lines) + "\n"
-    target = HERE / "visionlora" / "data" / "wordnet.tsv.gz"
+    target = HERE / "visionlora" / "data" / "names" / "wordnet.tsv.gz"
     target.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
     print(f"{len(lines)} synsets, {target.stat().st_size / 1024:.0f} KiB")
 

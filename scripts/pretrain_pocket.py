@@ -21,7 +21,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torchvision.models import squeezenet1_1
 
-from visionlora.data.preprocessing import Preprocessing
+from visionlora.data.images.preprocessing import Preprocessing
 from visionlora.files import replacing
 from visionlora.models.metadata import WeightsMetadata
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image
 from render import CLASSES, render
 
-from visionlora.data.images import open_image
+from visionlora.data.images.decode import open_image
 from visionlora.files import replacing
 
 FOLDER = Path(__file__).parents[1] / "data" / "pocket_photos"

@@ -21,7 +21,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
-from visionlora.data.preprocessing import Preprocessing
+from visionlora.data.images.preprocessing import Preprocessing
 from visionlora.models import WeightsMetadata
 
 Command = Callable[..., "Left"]

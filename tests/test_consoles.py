@@ -24,7 +24,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from tests.conftest import COLOURS
 from tests.unusual_names import LATIN1, NAMES, write_classes, write_images
-from visionlora.data.preprocessing import Preprocessing
+from visionlora.data.images.preprocessing import Preprocessing
 from visionlora.models import WeightsMetadata
 from visionlora.text import printable
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from visionlora.check import COMMAND as CHECK
 from visionlora.combine import COMMAND as COMBINE
 from visionlora.convert import COMMAND as CONVERT
-from visionlora.data.augment import BatchMixing
 from visionlora.data.config import AugmentConfig, DataConfig
+from visionlora.data.images.augment import BatchMixing
 from visionlora.errors import VisionLoraError
 from visionlora.evaluate import COMMAND as EVALUATE
 from visionlora.explain import COMMAND as EXPLAIN

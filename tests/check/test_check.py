@@ -139,7 +139,7 @@ def test_a_second_check_is_answered_from_the_index(
     command: Command, demo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = command("check", f"data.root={demo}", "strays=false")
-    from visionlora.data import index
+    from visionlora.data.index import fingerprints as index
 
     monkeypatch.setattr(index, "fingerprinted", None)
     assert command("check", f"data.root={demo}", "strays=false").out == first.out

@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Draw
-from tests.data.test_parallel import wait_for
+from tests.data.files.test_parallel import wait_for
 from visionlora.cli import main, reading_for
-from visionlora.data import ahead, index, parallel
+from visionlora.data import ahead
 from visionlora.data.ahead import read_early, reading_ahead
-from visionlora.data.fingerprint import Read, fingerprinted
-from visionlora.data.folders import find
-from visionlora.data.index import fingerprints
+from visionlora.data.files import parallel
+from visionlora.data.images.fingerprint import Read, fingerprinted
+from visionlora.data.index import fingerprints as index
+from visionlora.data.index.fingerprints import fingerprints
+from visionlora.data.layout.folders import find
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
 

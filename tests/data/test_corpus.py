@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.data.corpus import Case
-from tests.data.corpus_all import cases
-from visionlora.data import archive, find_bad
-from visionlora.data.folders import scan, survey
-from visionlora.data.splits import ImageFolder
+from tests.data.corpus.all import cases
+from tests.data.corpus.case import Case
+from visionlora.data import find_bad
+from visionlora.data.files import archive
+from visionlora.data.layout.folders import scan, survey
+from visionlora.data.splits.make_splits import ImageFolder
 from visionlora.errors import VisionLoraError
 
 CORPUS = list(cases())

@@ -18,7 +18,7 @@ from torch import nn
 
 from tests.models.conftest import SHARED
 from visionlora.adapters import LoraConfig, attach, save_adapter
-from visionlora.data.preprocessing import Preprocessing
+from visionlora.data.images.preprocessing import Preprocessing
 from visionlora.errors import VisionLoraError
 from visionlora.exporting import export as exporting
 from visionlora.exporting.compare import Comparison, require_same

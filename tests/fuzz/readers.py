@@ -28,11 +28,11 @@ from tests.fuzz.mutations import as_json, mutated_bytes, mutated_tree
 from visionlora.adapters import FAMILIES, LoraConfig, attach, load_adapter, save_adapter
 from visionlora.adapters.module_adapter import ModuleAdapter
 from visionlora.data import ImageDataset, make_loader, scan
-from visionlora.data.archive import MAX_BYTES, MAX_FILES, _unpack
-from visionlora.data.archive_members import Room
-from visionlora.data.images import open_image
-from visionlora.data.manifest import read_manifest
-from visionlora.data.table import labels_in, read_table
+from visionlora.data.files.archive import MAX_BYTES, MAX_FILES, _unpack
+from visionlora.data.files.archive_members import Room
+from visionlora.data.images.decode import open_image
+from visionlora.data.splits.manifest import read_manifest
+from visionlora.data.tables.table import labels_in, read_table
 from visionlora.models import WeightsMetadata
 from visionlora.models.weights import fill, read_weights, rename_keys
 from visionlora.notices import Notices

@@ -14,8 +14,8 @@ from omegaconf import OmegaConf
 
 from tests.fuzz.mutations import HOSTILE_VALUES
 from tests.fuzz.readers import _defaults
-from visionlora.data.images import open_image
-from visionlora.data.table import labels_in, read_table
+from visionlora.data.images.decode import open_image
+from visionlora.data.tables.table import labels_in, read_table
 from visionlora.errors import VisionLoraError
 from visionlora.models import WeightsMetadata
 from visionlora.settings import keys_of

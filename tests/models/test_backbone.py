@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from tests.models import servers
 from tests.models.conftest import SHARED
 from visionlora.data import ImageDataset, make_loader, scan_known
-from visionlora.data.preprocessing import Preprocessing
+from visionlora.data.images.preprocessing import Preprocessing
 from visionlora.errors import VisionLoraError
 from visionlora.models import (
     WeightsMetadata,

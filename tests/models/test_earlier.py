@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from tests.adapters.networks import perturb
 from tests.conftest import COLOURS
 from visionlora.adapters import LoraConfig
-from visionlora.data.preprocessing import Preprocessing
+from visionlora.data.images.preprocessing import Preprocessing
 from visionlora.errors import VisionLoraError
 from visionlora.models import WeightsMetadata, head_parameters
 from visionlora.models.adapted import AdaptedNetwork, adapt

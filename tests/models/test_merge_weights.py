@@ -17,7 +17,7 @@ from torch import nn
 from torchvision import models
 
 from visionlora.adapters import LoraConfig, attach, merge, save_adapter
-from visionlora.data.preprocessing import Preprocessing
+from visionlora.data.images.preprocessing import Preprocessing
 from visionlora.models import Backbone, WeightsMetadata, list_backbones, load_backbone
 from visionlora.models.config import MergeConfig
 from visionlora.models.merge_weights import get_model_recipe, write_merged, write_weights

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from visionlora.data.findings import Output
-from visionlora.data.images import ImageFile
-from visionlora.data.splits import ImageFolder
+from visionlora.data.check.findings import Output
+from visionlora.data.images.decode import ImageFile
+from visionlora.data.splits.make_splits import ImageFolder
 from visionlora.paths import program
 from visionlora.report.run_text import (
     example_images,

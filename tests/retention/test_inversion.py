@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from visionlora.adapters import LoraConfig, attach
-from visionlora.data.preprocessing import Preprocessing
-from visionlora.data.seeds import mixed
+from visionlora.data.files.seeds import mixed
+from visionlora.data.images.preprocessing import Preprocessing
 from visionlora.retention import inversion
 from visionlora.retention.config import RetentionConfig
 from visionlora.retention.generated import generate_images

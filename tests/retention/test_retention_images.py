@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from tests.data.corpus import files
+from tests.data.corpus.case import files
 from visionlora.errors import VisionLoraError
 from visionlora.notices import Notices
 from visionlora.retention.anchors import retention_loader

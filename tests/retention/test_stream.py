@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import Draw, Sizes
-from visionlora.data.augment import AugmentConfig, Normalise, evaluation_transform, training_transform
-from visionlora.data.cache import ImageCache
-from visionlora.data.images import ImageFile
+from visionlora.data.images.augment import AugmentConfig, Normalise, evaluation_transform, training_transform
+from visionlora.data.images.cache import ImageCache
+from visionlora.data.images.decode import ImageFile
 from visionlora.retention.generated import generate_images
 from visionlora.retention.stream import AnchorStream, View
 

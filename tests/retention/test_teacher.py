@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from tests.conftest import PREPROCESSING
 from visionlora.adapters import LoraConfig, attach
-from visionlora.data.augment import AugmentConfig, training_transform
-from visionlora.data.images import ImageFile
+from visionlora.data.images.augment import AugmentConfig, training_transform
+from visionlora.data.images.decode import ImageFile
 from visionlora.notices import Notices
 from visionlora.retention.anchors import hold_out_anchors, without_copies
 from visionlora.retention.generated import generate_images

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from visionlora.data.manifest import ReadImage
+from visionlora.data.splits.manifest import ReadImage
 from visionlora.errors import VisionLoraError
 from visionlora.run_folder.compare import (
     anchored,

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from visionlora.data.images import open_image
+from visionlora.data.images.decode import open_image
 from visionlora.studio.jobs import Jobs, new_id
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Train, metrics_of
-from visionlora.data.manifest import read_manifest
+from visionlora.data.splits.manifest import read_manifest
 from visionlora.evaluation.cross_validation import summarize_folds
 
 

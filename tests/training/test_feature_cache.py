@@ -16,7 +16,7 @@ from torch import nn
 from tests.conftest import PREPROCESSING, Train, metrics_of
 from visionlora.adapters import LoraConfig, attach
 from visionlora.data import AugmentConfig, ImageDataset, scan, training_transform
-from visionlora.data.cached_images import CachedImages
+from visionlora.data.loading.cached_images import CachedImages
 from visionlora.frozen.features import FeatureCache
 from visionlora.frozen.split import split
 from visionlora.report.metrics_file import flatten

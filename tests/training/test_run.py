@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 import visionlora
 from tests.conftest import COLOURS, Command, Train, Trained, metrics_of
-from visionlora.data.preprocessing import Preprocessing
+from visionlora.data.images.preprocessing import Preprocessing
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.classifier import load
 from visionlora.models import WeightsMetadata

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-from visionlora.data.fingerprint import fingerprinted
-from visionlora.data.formats import SUFFIXES
-from visionlora.data.index import Early, holds_any_of
-from visionlora.data.parallel import meanwhile
-from visionlora.data.root import as_written
-from visionlora.data.walk import is_system_file
+from visionlora.data.files.formats import SUFFIXES
+from visionlora.data.files.parallel import meanwhile
+from visionlora.data.files.root import as_written
+from visionlora.data.files.walk import is_system_file
+from visionlora.data.images.fingerprint import fingerprinted
+from visionlora.data.index.fingerprints import Early, holds_any_of
 from visionlora.errors import VisionLoraError
 from visionlora.paths import cache_directory
 

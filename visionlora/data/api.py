@@ -1,13 +1,6 @@
 """The names that `visionlora.data` offers."""
 
-from visionlora.data.augment import (
-    AugmentConfig,
-    Normalise,
-    evaluation_transform,
-    training_transform,
-)
-from visionlora.data.cache import ImageCache, training_side
-from visionlora.data.check_images import (
+from visionlora.data.check.check_images import (
     LEFT_OUT,
     check,
     find_bad,
@@ -16,11 +9,18 @@ from visionlora.data.check_images import (
     without_bad,
     write_bad,
 )
-from visionlora.data.folders import scan, scan_images, scan_known, scan_labelled, survey
-from visionlora.data.images import BadImage, ImageFile, open_image
-from visionlora.data.loading import ImageDataset, ImageLoader, make_loader
-from visionlora.data.preprocessing import Preprocessing
-from visionlora.data.splits import ImageFolder
+from visionlora.data.images.augment import (
+    AugmentConfig,
+    Normalise,
+    evaluation_transform,
+    training_transform,
+)
+from visionlora.data.images.cache import ImageCache, training_side
+from visionlora.data.images.decode import BadImage, ImageFile, open_image
+from visionlora.data.images.preprocessing import Preprocessing
+from visionlora.data.layout.folders import scan, scan_images, scan_known, scan_labelled, survey
+from visionlora.data.loading.image_loader import ImageDataset, ImageLoader, make_loader
+from visionlora.data.splits.make_splits import ImageFolder
 
 __all__ = [
     "LEFT_OUT",

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torchvision.transforms.v2.functional import pil_to_tensor
 
 from visionlora.data import Normalise, evaluation_transform, open_image
-from visionlora.data.images import upright
-from visionlora.data.preprocessing import Preprocessing
-from visionlora.data.resizing import reduce
+from visionlora.data.images.decode import upright
+from visionlora.data.images.preprocessing import Preprocessing
+from visionlora.data.images.resizing import reduce
 from visionlora.evaluation.predictions import require_numbers
 from visionlora.models.plain import plain_network
 from visionlora.models.restore import restore

@@ -11,21 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from visionlora.data.check.findings import Finding, FolderReport, Output
+from visionlora.data.check.inspect import inspect_folder
+from visionlora.data.check.outliers import Stray, far_from_class
 from visionlora.data.config import DataConfig
-from visionlora.data.duplicates import Comparison
-from visionlora.data.findings import Finding, FolderReport, Output
-from visionlora.data.fingerprint import Fingerprint
-from visionlora.data.folders import find, scan_images
-from visionlora.data.images import ImageFile
-from visionlora.data.index import Early, Views, fingerprints
-from visionlora.data.inspect import inspect_folder
-from visionlora.data.kept_features import with_kept_features
-from visionlora.data.outliers import Stray, far_from_class
-from visionlora.data.same_image import same_images
-from visionlora.data.several_labels import require_several
-from visionlora.data.split_names import SPLITS
-from visionlora.data.splits import FoundImages, ImageFolder, make_folder
-from visionlora.data.walk import watched
+from visionlora.data.copies.duplicates import Comparison
+from visionlora.data.copies.same_image import same_images
+from visionlora.data.files.walk import watched
+from visionlora.data.images.decode import ImageFile
+from visionlora.data.images.fingerprint import Fingerprint
+from visionlora.data.index.fingerprints import Early, Views, fingerprints
+from visionlora.data.index.kept_features import with_kept_features
+from visionlora.data.layout.folders import find, scan_images
+from visionlora.data.names.split_names import SPLITS
+from visionlora.data.splits.make_splits import FoundImages, ImageFolder, make_folder
+from visionlora.data.tables.several_labels import require_several
 from visionlora.errors import VisionLoraError, about
 from visionlora.lazy import garbage_kept
 from visionlora.models.class_outputs import describe_outputs

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from visionlora.data import LEFT_OUT, ImageFile, scan, without_bad
 from visionlora.data.config import DataConfig
-from visionlora.data.manifest import not_among, of_role, read_manifest
+from visionlora.data.splits.manifest import not_among, of_role, read_manifest
 from visionlora.errors import VisionLoraError
 from visionlora.models.restore import adapter_directory
 

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from visionlora.adapters import adapters_off, merged
 from visionlora.data import BadImage, ImageCache, ImageFile, Normalise, evaluation_transform, scan_images
-from visionlora.data.archive import is_archive
-from visionlora.data.root import as_written, close_to
-from visionlora.data.walk import watched
+from visionlora.data.files.archive import is_archive
+from visionlora.data.files.root import as_written, close_to
+from visionlora.data.files.walk import watched
 from visionlora.device import choose_device
 from visionlora.errors import VisionLoraError, about
 from visionlora.evaluation.config import PredictConfig

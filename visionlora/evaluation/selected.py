@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from visionlora.data import ImageFile
-from visionlora.data.manifest import not_among, read_manifest
+from visionlora.data.splits.manifest import not_among, read_manifest
 from visionlora.models.restore import adapter_directory
 from visionlora.report.metrics_file import SELECTED, UNKNOWN, read_metrics
 

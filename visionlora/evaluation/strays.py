@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from visionlora.data.features import image_features
+from visionlora.data.check.features import image_features
 from visionlora.errors import VisionLoraError
 from visionlora.models import load_backbone
 from visionlora.models.config import ModelConfig

@@ -20,8 +20,8 @@ from visionlora.data import (
     refuse,
     scan_known,
 )
-from visionlora.data.manifest import earlier_images
-from visionlora.data.preprocessing import Preprocessing
+from visionlora.data.images.preprocessing import Preprocessing
+from visionlora.data.splits.manifest import earlier_images
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.predict import find_images
 from visionlora.models.restore import adapter_directory

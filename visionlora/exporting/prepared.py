@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from visionlora.data.preprocessing import Preprocessing
+from visionlora.data.images.preprocessing import Preprocessing
 
 
 class Normalised(nn.Module):

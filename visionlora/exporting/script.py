@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from visionlora.data.preprocessing import Preprocessing
+from visionlora.data.images.preprocessing import Preprocessing
 
 _SCRIPT = '''"""Prints {what} of images. Needs numpy, onnxruntime and pillow."""
 import json, pathlib, sys

@@ -13,8 +13,8 @@ import torch
 from visionlora.adapters import adapter_parameters, save_adapter
 from visionlora.adapters.collect import set_starts
 from visionlora.data import ImageDataset, ImageFile, find_bad, refuse, scan, scan_images
-from visionlora.data.augment import training_transform
 from visionlora.data.config import AugmentConfig
+from visionlora.data.images.augment import training_transform
 from visionlora.device import choose_device, has_bfloat16, keep_freed_memory
 from visionlora.errors import VisionLoraError
 from visionlora.files import require_writable

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from visionlora.data.preprocessing import Preprocessing
+from visionlora.data.images.preprocessing import Preprocessing
 from visionlora.errors import VisionLoraError, WeightFileError
 from visionlora.models import factory, sources
 from visionlora.models.download import WeightsUnavailable

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from visionlora.data.findings import Output
-from visionlora.data.wordnet import FIELDS, definition, kinds_among, more_usual_meaning
+from visionlora.data.check.findings import Output
+from visionlora.data.names.wordnet import FIELDS, definition, kinds_among, more_usual_meaning
 from visionlora.lazy import garbage_kept
 from visionlora.models.classes import AmbiguousClass, UnknownClass, find_class
 

@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from functools import cache, lru_cache
 from pathlib import Path
 
-from visionlora.data.images import ImageFile
+from visionlora.data.images.decode import ImageFile
 from visionlora.errors import VisionLoraError
 from visionlora.text import listed
 

@@ -15,7 +15,7 @@ from torch.nn.parameter import is_lazy
 
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.network import unwrapped
-from visionlora.data.preprocessing import Preprocessing
+from visionlora.data.images.preprocessing import Preprocessing
 from visionlora.errors import VisionLoraError
 from visionlora.models.metadata import WeightsMetadata
 from visionlora.text import brief

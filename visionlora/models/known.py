@@ -7,7 +7,7 @@ from pathlib import Path
 
 from safetensors import safe_open
 
-from visionlora.data.preprocessing import Preprocessing
+from visionlora.data.images.preprocessing import Preprocessing
 from visionlora.models.classes import imagenet_categories, imagenet_wnids
 
 AUTO = "auto"

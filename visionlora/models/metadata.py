@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from visionlora.data.preprocessing import Preprocessing
+from visionlora.data.images.preprocessing import Preprocessing
 from visionlora.errors import WeightFileError
 from visionlora.models import registry as networks
 from visionlora.models.classes import imagenet_wnids

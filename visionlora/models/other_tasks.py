@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
-from visionlora.data.preprocessing import Preprocessing
+from visionlora.data.images.preprocessing import Preprocessing
 from visionlora.models.metadata import WeightsMetadata
 from visionlora.models.registry import EmptyOnMeta, default_weights
 

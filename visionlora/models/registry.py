@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torchvision import models
 
-from visionlora.data.preprocessing import MOST_PIXELS, Preprocessing
+from visionlora.data.images.preprocessing import MOST_PIXELS, Preprocessing
 from visionlora.errors import VisionLoraError
 
 # These two train with auxiliary classifiers and normalise their input differently. torchvision loads their

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from visionlora.data.preprocessing import Preprocessing
+from visionlora.data.images.preprocessing import Preprocessing
 from visionlora.errors import VisionLoraError
 from visionlora.models.classes import imagenet_wnids
 from visionlora.models.metadata import WeightsMetadata

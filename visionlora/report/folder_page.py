@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from visionlora.data.findings import ClassRow, Finding, FolderReport, SeenImage
-from visionlora.data.splits import ImageFolder
+from visionlora.data.check.findings import ClassRow, Finding, FolderReport, SeenImage
+from visionlora.data.splits.make_splits import ImageFolder
 from visionlora.files import replacing
 from visionlora.report.html import frame as _frame
 from visionlora.report.html import page as _page

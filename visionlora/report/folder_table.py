@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from visionlora.data.findings import ClassRow, Finding, FolderReport, SeenImage
+from visionlora.data.check.findings import ClassRow, Finding, FolderReport, SeenImage
 from visionlora.paths import program
 from visionlora.text import counted, for_terminal
 
@@ -28,7 +28,7 @@ def folder_summary(report: FolderReport) -> RenderableType:
     """What was found, the classes, and what may be wrong.
 
     Args:
-        report: of :func:`visionlora.data.inspect.inspect_folder`.
+        report: of :func:`visionlora.data.check.inspect.inspect_folder`.
     """
     parts: list[RenderableType] = [
         _found(report),
@@ -46,7 +46,7 @@ def show_summary(report: FolderReport, console: Console, page: Path | None = Non
     """Print :func:`folder_summary`, where the page is, and the commands that come next: to be copied.
 
     Args:
-        report: of :func:`visionlora.data.inspect.inspect_folder`.
+        report: of :func:`visionlora.data.check.inspect.inspect_folder`.
         console: where.
         page: where the report with images was written; None: nowhere.
     """

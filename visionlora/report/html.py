@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from visionlora.data.images import BadImage, open_image
+from visionlora.data.images.decode import BadImage, open_image
 from visionlora.text import printable
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
-from visionlora.data.images import BadImage, open_image
+from visionlora.data.images.decode import BadImage, open_image
 from visionlora.files import replacing
 from visionlora.report.card_metadata import figures_of_run, images_of_run
 from visionlora.report.drawing import (

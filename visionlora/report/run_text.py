@@ -10,8 +10,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from visionlora.data.findings import ClassRow, Output
-from visionlora.data.splits import ImageFolder
+from visionlora.data.check.findings import ClassRow, Output
+from visionlora.data.splits.make_splits import ImageFolder
 from visionlora.paths import program
 from visionlora.report.folder_table import classes_table
 from visionlora.text import counted, printable

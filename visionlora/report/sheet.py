@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from visionlora.data.images import open_image
+from visionlora.data.images.decode import open_image
 from visionlora.files import replacing
 from visionlora.report.drawing import (
     BACKGROUND,
@@ -124,7 +124,7 @@ def before_after_sheet(
         ranked: whether the most important images come first.
 
     Raises:
-        visionlora.data.images.BadImage: an image cannot be read.
+        visionlora.data.images.decode.BadImage: an image cannot be read.
     """
     shown = list(rows[:MAX_RANKED]) if ranked else _evenly_spaced(rows, MAX_IMAGES)
     more = max(total or 0, len(rows)) - len(shown)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from visionlora.data import ImageFile, ImageLoader, scan_images, scan_known
-from visionlora.data.identity import identities
-from visionlora.data.loaders import ImageLoaders
+from visionlora.data.images.identity import identities
+from visionlora.data.loading.loaders import ImageLoaders
 from visionlora.errors import VisionLoraError, about
 from visionlora.models import Backbone
 from visionlora.models.classes import outputs_of_labels

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from visionlora.adapters import adapted_layers, adapters_off
 from visionlora.adapters.layers import AdaptedLayer
 from visionlora.adapters.module_adapter import pad
-from visionlora.data.seeds import mixed
+from visionlora.data.files.seeds import mixed
 from visionlora.frozen.split import UpdatesOnly
 from visionlora.kernels.tensors import autocast_off
 

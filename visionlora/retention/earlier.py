@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from visionlora.data.images import ImageFile
-from visionlora.data.loaders import ImageLoaders
-from visionlora.data.loading import ImageLoader
-from visionlora.data.manifest import EARLIER, EarlierImages, earlier_images
+from visionlora.data.images.decode import ImageFile
+from visionlora.data.loading.image_loader import ImageLoader
+from visionlora.data.loading.loaders import ImageLoaders
+from visionlora.data.splits.manifest import EARLIER, EarlierImages, earlier_images
 from visionlora.models import Backbone
 from visionlora.models.classes import outputs_of_labels
 from visionlora.notices import Notices

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from visionlora.data.seeds import mixed
+from visionlora.data.files.seeds import mixed
 from visionlora.phases import phase
 
 Array = NDArray[np.float32]

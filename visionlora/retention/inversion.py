@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from visionlora.adapters import adapters_off
-from visionlora.data.preprocessing import Preprocessing
-from visionlora.data.seeds import mixed
+from visionlora.data.files.seeds import mixed
+from visionlora.data.images.preprocessing import Preprocessing
 from visionlora.device import has_bfloat16
 from visionlora.files import replacing
 

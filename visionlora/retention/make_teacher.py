@@ -8,7 +8,7 @@ from functools import partial
 import torch
 
 from visionlora.data import ImageFile, ImageFolder
-from visionlora.data.loaders import ImageLoaders
+from visionlora.data.loading.loaders import ImageLoaders
 from visionlora.models.adapted import AdaptedNetwork
 from visionlora.notices import Notices
 from visionlora.retention.anchors import (

@@ -7,9 +7,9 @@ from functools import cache
 from pathlib import Path
 
 from visionlora.data import ImageFile, ImageLoader, scan_images
-from visionlora.data.loaders import ImageLoaders
-from visionlora.data.spellings import folded
-from visionlora.data.wordnet import are_related, meanings
+from visionlora.data.loading.loaders import ImageLoaders
+from visionlora.data.names.spellings import folded
+from visionlora.data.names.wordnet import are_related, meanings
 from visionlora.errors import VisionLoraError, about
 from visionlora.models import Backbone, find_class
 from visionlora.notices import Notices

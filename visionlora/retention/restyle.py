@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.transforms.v2 import functional as F
 
-from visionlora.data.seeds import mixed
+from visionlora.data.files.seeds import mixed
 from visionlora.phases import phase
 from visionlora.retention.generated import Rng, as_image, drawing
 

@@ -10,18 +10,18 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import torch
 from torch import Tensor
 
-from visionlora.data.augment import Normalise, Transform, evaluation_transform, seeded
-from visionlora.data.cache import ImageCache, Memory
-from visionlora.data.identity import identities, ordered
-from visionlora.data.images import ImageFile
-from visionlora.data.loading import Batch
-from visionlora.data.preprocessing import Preprocessing
-from visionlora.data.samplers import ShareSampler
-from visionlora.data.targets import UNLABELLED
+from visionlora.data.images.augment import Normalise, Transform, evaluation_transform, seeded
+from visionlora.data.images.cache import ImageCache, Memory
+from visionlora.data.images.decode import ImageFile
+from visionlora.data.images.identity import identities, ordered
+from visionlora.data.images.preprocessing import Preprocessing
+from visionlora.data.loading.image_loader import Batch
+from visionlora.data.loading.samplers import ShareSampler
+from visionlora.data.loading.targets import UNLABELLED
 from visionlora.place import Place, place
 
 View = tuple[str, int]
-"""Which view of an anchor: its identity (:func:`~visionlora.data.identity.identities`) and the view's number.
+"""Which view of an anchor: its identity (:func:`visionlora.data.images.identity.identities`) and its number.
 Byte copies of an anchor share it, wherever they stand in a list."""
 
 

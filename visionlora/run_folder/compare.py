@@ -10,7 +10,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from visionlora.data.manifest import ReadImage
+from visionlora.data.splits.manifest import ReadImage
 from visionlora.options import shown
 from visionlora.paths import with_home
 from visionlora.run_folder.config_file import set_value

@@ -13,9 +13,9 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from visionlora.data.images import ImageFile
-from visionlora.data.manifest import read_images, read_manifest, write_manifest
-from visionlora.data.overlap import overlaps
+from visionlora.data.check.overlap import overlaps
+from visionlora.data.images.decode import ImageFile
+from visionlora.data.splits.manifest import read_images, read_manifest, write_manifest
 from visionlora.errors import VisionLoraError
 from visionlora.files import remove_unfinished, replacing
 from visionlora.notices import Notices

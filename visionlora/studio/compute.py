@@ -20,13 +20,13 @@ from rich.console import Console
 from visionlora.adapters import adapters_off, scaled
 from visionlora.command import compose
 from visionlora.data import ImageDataset, ImageFile, scan_images, survey
-from visionlora.data.archive import unpacked
+from visionlora.data.check.findings import Finding
 from visionlora.data.config import DataConfig
-from visionlora.data.findings import Finding
-from visionlora.data.images import BadImage
-from visionlora.data.several_labels import SeveralLabels
-from visionlora.data.walk import walk
-from visionlora.data.wordnet import definition, more_usual_meaning
+from visionlora.data.files.archive import unpacked
+from visionlora.data.files.walk import walk
+from visionlora.data.images.decode import BadImage
+from visionlora.data.names.wordnet import definition, more_usual_meaning
+from visionlora.data.tables.several_labels import SeveralLabels
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.folder_check import FolderCheck, check_folder
 from visionlora.evaluation.heat_maps import heat_maps

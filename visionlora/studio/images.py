@@ -17,7 +17,7 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from visionlora.data.images import BadImage, open_image
+from visionlora.data.images.decode import BadImage, open_image
 from visionlora.errors import VisionLoraError
 from visionlora.studio.engine import Engine
 from visionlora.studio.prepare import training_files

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 
 from visionlora.data import ImageDataset, ImageLoader
-from visionlora.data.loading import Batch, augmented_views, chosen_images
+from visionlora.data.loading.image_loader import Batch, augmented_views, chosen_images
 from visionlora.models.adapted import AdaptedNetwork
 from visionlora.models.head_start import LEAST_HELD_OUT, start_head
 from visionlora.notices import Notices

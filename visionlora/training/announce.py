@@ -16,7 +16,7 @@ from visionlora.adapters.families.oft import Oft
 from visionlora.adapters.init import AUTO as AUTO_INIT
 from visionlora.adapters.learned_start import is_learned
 from visionlora.data import ImageFolder
-from visionlora.data.class_findings import unequal
+from visionlora.data.check.class_findings import unequal
 from visionlora.device import choose_device
 from visionlora.frozen.growth import growths
 from visionlora.frozen.quantised import packed_weights

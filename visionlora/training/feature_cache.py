@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from visionlora.data import ImageDataset, ImageLoader, make_loader
-from visionlora.data.cached_images import CachedImages
-from visionlora.data.loading import Batch
-from visionlora.data.samplers import EpochSampler
-from visionlora.data.targets import UNLABELLED
+from visionlora.data.loading.cached_images import CachedImages
+from visionlora.data.loading.image_loader import Batch
+from visionlora.data.loading.samplers import EpochSampler
+from visionlora.data.loading.targets import UNLABELLED
 from visionlora.evaluation.images import Batches, EvaluationImages
 from visionlora.frozen.features import FeatureCache, needed_mb
 from visionlora.frozen.split import DROPOUTS, Split, Values, split

@@ -17,8 +17,8 @@ from visionlora.adapters import active_adapters, adapted_layers, adapter_regular
 from visionlora.adapters.groups import trained_groups
 from visionlora.adapters.network import start_adapters, step_adapters, uses_dropout
 from visionlora.adapters.restart import restart, warmed_up
-from visionlora.data.augment import BatchMixing
-from visionlora.data.seeds import mixed
+from visionlora.data.files.seeds import mixed
+from visionlora.data.images.augment import BatchMixing
 from visionlora.device import reading_interval, seeded
 from visionlora.errors import Diverged
 from visionlora.evaluation.budget import largest_plausible

@@ -18,9 +18,9 @@ from torch import Tensor
 from visionlora.adapters.io.directory import start_digest
 from visionlora.adapters.restart import describe_restarts
 from visionlora.data import LEFT_OUT, ImageFolder, scan, write_bad
-from visionlora.data.check_images import find_bad, split_bad
-from visionlora.data.loaders import sample_images
-from visionlora.data.splits import k_folds, stratified
+from visionlora.data.check.check_images import find_bad, split_bad
+from visionlora.data.loading.loaders import sample_images
+from visionlora.data.splits.make_splits import k_folds, stratified
 from visionlora.device import choose_device, processor
 from visionlora.evaluation.cross_validation import summarize_folds
 from visionlora.evaluation.earlier import earlier_knowledge

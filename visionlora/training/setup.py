@@ -11,16 +11,16 @@ import torch
 from visionlora.adapters.groups import learning_rate_factor
 from visionlora.adapters.init import AUTO
 from visionlora.data import BadImage, ImageDataset, ImageFile, ImageFolder, ImageLoader, scan
-from visionlora.data.augment import BatchMixing
 from visionlora.data.config import DataConfig
-from visionlora.data.loaders import ImageLoaders
-from visionlora.data.loading import first_epoch
-from visionlora.data.manifest import EARLIER, EarlierImages
-from visionlora.data.parallel import loading_processes
-from visionlora.data.preprocessing import Preprocessing
-from visionlora.data.several_labels import require_several
-from visionlora.data.splits import with_report
-from visionlora.data.walk import watched
+from visionlora.data.files.parallel import loading_processes
+from visionlora.data.files.walk import watched
+from visionlora.data.images.augment import BatchMixing
+from visionlora.data.images.preprocessing import Preprocessing
+from visionlora.data.loading.image_loader import first_epoch
+from visionlora.data.loading.loaders import ImageLoaders
+from visionlora.data.splits.make_splits import with_report
+from visionlora.data.splits.manifest import EARLIER, EarlierImages
+from visionlora.data.tables.several_labels import require_several
 from visionlora.device import choose_device, keep_freed_memory
 from visionlora.evaluation.images import EvaluationImages
 from visionlora.models.adapted import AdaptedNetwork, adapt

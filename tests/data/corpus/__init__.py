@@ -1,0 +1,1 @@
+"""Folders, tables and archives as people have them, with what the user should be told."""

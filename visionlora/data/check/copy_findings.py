@@ -1,0 +1,82 @@
+"""Images that are there more than once, and what that means for training and for its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from visionlora.data.check.findings import Finding, SeenImage
+from visionlora.data.copies.duplicates import Comparison, exact_groups
+from visionlora.data.images.fingerprint import Fingerprint
+from visionlora.text import counted
+
+_LEARNED = ("train", "anchors", "negatives")
+_MEASURED = ("val", "test", "retention", "contrast")
+
+# kind -> (severity of equal files, of similar images, title, advice), the worst first.
+_KINDS = {
+    "conflict": (
+        "error", "warning", "{} under different labels",
+        "keep each under the label that is right: now the network is told two things about one image",
+    ),
+    "opposed": (
+        "error", "warning", "{} both trained as a class and used as negatives",
+        "remove them from the negatives: there the network is taught that they show no class",
+    ),
+    "leak": (
+        "error", "warning", "{} both trained on and validated on",
+        "remove them from one side: validation would report what was memorised",
+    ),
+    "measured": (
+        "error", "warning", "{} both trained on and measured on",
+        "remove them from one side: retention and contrast would be measured on what is trained with",
+    ),
+    "reused": ("warning", "note", "{} used for two purposes", "remove them from one of them"),
+    "repeated": ("note", "note", "{} more than once in one class", "keep one of each, or all on purpose"),
+}  # fmt: skip
+
+
+def comparisons(
+    images: Sequence[SeenImage], found: Sequence[Fingerprint], comparison: Comparison
+) -> list[Finding]:
+    """Findings about equal and similar images, each group under the worst thing that it means."""
+    groups: dict[tuple[str, bool], list[tuple[SeenImage, ...]]] = {}
+    for equal, places in ((True, exact_groups(found)), (False, comparison(found))):
+        for group in places:
+            members = tuple(
+                sorted((images[place] for place in group), key=lambda image: (image.role, image.path))
+            )
+            groups.setdefault((_meaning(members), equal), []).append(members)
+    findings = []
+    for kind, (severity, milder, title, advice) in _KINDS.items():
+        for equal in (True, False):
+            chosen = groups.get((kind, equal), [])
+            if chosen:
+                words = ("image is", "images are")
+                if not equal:
+                    words = ("group of similar images is", "groups of similar images are")
+                findings.append(
+                    Finding(
+                        severity if equal else milder,
+                        kind,
+                        title.format(counted(len(chosen), *words)),
+                        advice,
+                        tuple(chosen),
+                        similar=not equal,
+                    )
+                )
+    return findings
+
+
+def _meaning(group: Sequence[SeenImage]) -> str:
+    """What it means that these are one image: a key of ``_KINDS``."""
+    roles = {image.role for image in group}
+    labelled = [image for image in group if image.role in ("train", "val", "test")]
+    if len({image.label for image in labelled}) > 1:
+        return "conflict"
+    if roles & {"negatives", "contrast"} and labelled:
+        return "opposed"
+    if "train" in roles and roles & {"val", "test"}:
+        return "leak"
+    if roles & set(_LEARNED) and roles & set(_MEASURED):
+        return "measured"
+    return "reused" if len(roles) > 1 else "repeated"

@@ -1,0 +1,1 @@
+"""Images that are the same: byte for byte, or to the eye."""

@@ -1,0 +1,1 @@
+"""What is known of image files, kept from run to run."""

@@ -1,0 +1,1 @@
+"""How a folder of labelled images is laid out, and what it holds."""

@@ -1,0 +1,202 @@
+"""What to say of class folders that may not be what their user means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from visionlora.data.files.walk import entries, has_images, names_in
+from visionlora.data.layout.masks import are_masks_beside, describe_sets, mask_files
+from visionlora.data.names.spellings import folded, joined
+from visionlora.data.names.split_names import GENERIC, SPLITS, split_and_rest, split_name
+from visionlora.data.names.words_of_names import first_words
+from visionlora.text import in_words, listed
+
+_MONTHS = r"(jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-zä]*\.?"
+_UNNAMED = re.compile(
+    r"(instance|class|reg|regularization)[ _-]ima?ge?s"
+    r"|(new folder|untitled folder|neuer ordner|nouveau dossier|nueva carpeta|新建文件夹).*"
+    r"|(un|no)[ _-]?label(l?ed)?|un-?sorted|to[ _-]?(sort|predict|label)|pred(ict)?|inference"
+    r"|masks|segmentations|annotations|ground[ _-]?truths?"
+    r"|runs?|results?|outputs?|predictions?|augment(ed|ations?)|back-?ups?|te?mp|previews?|thumb(nail)?s?"
+    r"|photos from \d{4}|(19|20)\d\d|(19|20)\d\d[._-]?(0[1-9]|1[0-2])([._-]?[0-3]\d)?([ _].*)?"
+    rf"|[0-3]?\d\.[01]?\d\.(19|20)\d\d.*|([0-3]?\d\.? )?{_MONTHS} (19|20)\d\d"
+    r"|(?-i:[1-9]\d\d[A-Z_][A-Z0-9_]{4})",  # a camera's: 100APPLE, 102_PANA
+    re.IGNORECASE,
+)
+_ALBUM = frozenset(
+    (
+        "camera", "roll", "uploads", "screenshots", "saved", "my", "pictures", "photos", "images", "eigene",
+        "meine", "bilder", "downloads", "favorites", "favourites", "bursts", "recents", "exports", "exported",
+        "edited", "icloud", "whatsapp", "telegram", "instagram", "darktable", "lightroom", "part", "of",
+    )
+)  # fmt: skip
+"""Words of the names that telephones, clouds and editors give folders."""
+_NOT_ALONE = {"camera", "roll", "saved", "my", "eigene", "meine", "part", "of"}
+_COPY = re.compile(r"(?:copy of |kopie von )?(.+?)(?: - copy| copy| - kopie)?(?: ?\(\d+\))?", re.IGNORECASE)
+_HIDDEN = re.compile(
+    r"\.(_.*|git|svn|hg|dvc|venv|env|vscode|idea|trash.*|spotlight.*|fseventsd|apple.*|documentrevisions.*"
+    r"|thumb.*|@.*|st(versions|folder)|dropbox.*|te?mp.*|snapshots?|zfs|picasa.*|comments|recycle.*|sync.*"
+    r"|huggingface|ipynb_checkpoints|.*cache.*)",
+    re.IGNORECASE,
+)
+"""Folders that programs hide, and that no user means."""
+_REPEATS = re.compile(r"\d+_.*")
+_BESIDE = (".caption", ".txt", ".npz")
+_SHOWN = 3
+
+
+def describe_classes(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
+    """Notes about class folders that may not be what their user means.
+
+    Args:
+        classes: the folder of each class -> its images, at any depth.
+    """
+    names = [folder.name for folder in classes]
+    notes = [*_below(classes), *describe_alike(list(classes)), *_like_splits(names)]
+    notes += [*_splits_in_train(classes), *describe_sets(classes), *_repeats(classes)]
+    if len(classes) == 1 and (called := first_words([path for paths in classes.values() for path in paths])):
+        notes.append(
+            f"{names[0]} is the only class, and its images begin with {in_words(called)}; "
+            "data.class_from=names makes these the classes"
+        )
+    unnamed = [
+        folder.name for folder in classes
+        if _is_unnamed(folder.name) or folder.parent.name.casefold() == "dcim"
+    ]  # fmt: skip
+    if unnamed:
+        what = "is taken for a class; take it out of the folder if it is not one"
+        if len(unnamed) > 1:
+            what = "are taken for classes; take them out of the folder if they are not"
+        notes.append(f"{listed(unnamed, _SHOWN)} {what}")
+    masks = [path for paths in classes.values() for path in mask_files(paths)]
+    if masks:
+        are = "1 image looks" if len(masks) == 1 else f"{len(masks)} images look"
+        notes.append(
+            f"{are} like the mask or thumbnail of another image ({masks[0].name}); take them out of the "
+            "folder, or they count as images of their class"
+        )
+    return notes
+
+
+def describe_twice(classes: Iterable[str]) -> list[str]:
+    """A note about names that may be one class: ``cat`` and ``cat - Copy``, ``cats`` or ``cat (2)``, ``1``
+    and ``01``."""
+    names = sorted(classes)
+    plain = {name.casefold(): name for name in names}
+    same = {joined(name): name for name in reversed(names)}
+    pairs = []
+    for name in names:
+        key = name.casefold()
+        shorter = [_COPY.sub(r"\1", key), key.removesuffix("s"), key.removesuffix("es"), key.rstrip(" ._")]
+        shorter += [key.lstrip("0") or "0", key.removesuffix(".0")]
+        known = next((plain[one] for one in shorter if one != key and one in plain), same[joined(name)])
+        if known != name and folded(known) != folded(name):  # else two_spellings refuses them
+            pairs.append(f"{known} and {name}")
+    if not pairs:
+        return []
+    return [f"taken for two classes: {listed(pairs, _SHOWN)}; if they are one, put them into one folder"]
+
+
+def _repeats(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
+    """``10_cat`` and ``2_cat`` with captions or latents beside the images: Kohya's repeats."""
+    numbered = {folder.name: paths for folder, paths in classes.items() if _REPEATS.fullmatch(folder.name)}
+    names = [
+        name for name, paths in numbered.items()
+        if any(path.with_suffix(end).exists() for path in paths for end in _BESIDE)
+    ]  # fmt: skip
+    if not names:
+        return []
+    said = f"{listed(names, _SHOWN)} look like folders of Kohya: the number stays in the name of the class"
+    return [
+        f"{said}, and captions are not read; rename the folders if the network knows the class without it"
+    ]
+
+
+def describe_hidden(folder: Path) -> list[str]:
+    """A note about folders of images whose names begin with a dot (``.NET``), beside class folders."""
+    hidden = [name for name in sorted(names_in(folder)) if name[0] == "." and not _HIDDEN.fullmatch(name)]
+    hidden = [name for name in hidden if (folder / name).is_dir() and has_images(folder / name)]
+    if not hidden:
+        return []
+    are = "begins with a dot and is left out, as hidden folders are; rename it if it is a class"
+    if len(hidden) > 1:
+        are = "begin with a dot and are left out, as hidden folders are; rename them if they are classes"
+    return [f"{listed(hidden, _SHOWN)} {are}"]
+
+
+def describe_alike(folders: Sequence[Path]) -> list[str]:
+    """A note where class folders hold the same folders, which then may be the classes."""
+    inside = []
+    for folder in folders:
+        inside.append(entries(folder))
+        if inside[-1].images:
+            return []
+    if len(inside) < 2:
+        return []
+    same = sorted(set.intersection(*({folder.name for folder in one.folders} for one in inside)))
+    if len(same) < 2 or are_masks_beside(same):
+        return []
+    return [
+        f"{folders[0].name} and {folders[1].name} are taken for classes, but hold the same folders "
+        f"({', '.join(same[:3])}{', ...' if len(same) > 3 else ''}); if those are the classes, move them up, "
+        "give one of the folders as data.root, or if they are splits call them train and val"
+    ]
+
+
+def _is_unnamed(name: str) -> bool:
+    """Whether a name says how images came here rather than what they show."""
+    words = set(re.findall(r"[^\W\d_]+", name.casefold()))
+    album = words <= _ALBUM and (len(words) > 1 or not words <= _NOT_ALONE)
+    return album or _UNNAMED.fullmatch(name.strip("_")) is not None
+
+
+def _below(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
+    """Class folders with folders in them, whose names nobody learns."""
+    below: dict[Path, set[str]] = {}
+    direct = False
+    for folder, paths in classes.items():
+        depth = len(folder.parts)
+        below[folder] = {path.parts[depth] for path in paths if len(path.parts) > depth + 1}
+        direct = direct or any(len(path.parts) == depth + 1 for path in paths)
+    said = [f"{one.name} ({listed(sorted(inner), _SHOWN)})" for one, inner in below.items() if inner]
+    same = set.intersection(*below.values()) if len(below) > 1 and not direct else set()
+    if not said or len(same) > 1 or _say_nothing(classes, below):  # describe_alike speaks of several
+        return []
+    return [
+        f"images in folders below a class count as that class: {listed(said, _SHOWN)}; if those folders are "
+        "the classes, move them up"
+    ]
+
+
+def _say_nothing(classes: Mapping[Path, Sequence[Path]], below: Mapping[Path, set[str]]) -> bool:
+    """Whether all that class folders hold is one folder with their images: ``cat/images``, ``dog/dog``."""
+    one = all(len(inner) == 1 and inner <= {*GENERIC, top.name} for top, inner in below.items())
+    return one and all(
+        len(path.parts) == len(top.parts) + 2 for top, paths in classes.items() for path in paths
+    )
+
+
+def _like_splits(names: Sequence[str]) -> list[str]:
+    """``train_cat`` and ``test_cat``: folders of splits and classes in one."""
+    splits: dict[str, str] = {}
+    for name in names:
+        split, _ = split_and_rest(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name))
+        if split is not None:
+            splits.setdefault(split, name)
+    if not {"train"} < set(splits):
+        return []
+    some = " and ".join(splits[split] for split in SPLITS if split in splits)
+    return [f"{some} are taken for classes; if they are splits, call the folders train/<class>, test/<class>"]
+
+
+def _splits_in_train(folders: Iterable[Path]) -> list[str]:
+    """``train/test`` beside ``train/cat``."""
+    names = [one.name for one in folders if split_name(one.parent.name) and split_name(one.name)]
+    if not names:
+        return []
+    what = "is taken for a class; if it is a split, move it up"
+    if len(names) > 1:
+        what = "are taken for classes; if they are splits, move them up"
+    return [f"{listed(names, _SHOWN)} in train {what}"]

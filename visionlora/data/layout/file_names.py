@@ -1,0 +1,85 @@
+"""Classes that the names of files say: ``cat.0.jpg``, ``12_frog.png``."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from visionlora.data.files.walk import skipped_notes, walk
+from visionlora.data.images.decode import ImageFile
+from visionlora.data.layout.class_hints import describe_twice
+from visionlora.data.layout.layout_hints import describe_empty
+from visionlora.data.layout.recognise import recognise
+from visionlora.data.names.words_of_names import NUMBER_FIRST, NUMBER_LAST
+from visionlora.data.splits.make_splits import FoundImages
+from visionlora.errors import VisionLoraError
+
+_PATTERNS = {
+    "before the number": NUMBER_LAST,
+    "behind the number": NUMBER_FIRST,
+    "before the last number": re.compile(r"(.+?)[\W_]+\d+[\W_]*"),
+}
+
+
+def read_file_names(root: Path, notes: Sequence[str]) -> FoundImages:
+    """The images of a folder, or of its folders of splits, where the name of each one says its class.
+
+    Args:
+        root: the folder.
+        notes: what is said already.
+
+    Raises:
+        VisionLoraError: there are no images, tables or folders say the classes, or the names say none.
+    """
+    layout = recognise(root, "")  # as if all were of one class
+    if layout.tables or layout.images or layout.inner:
+        raise VisionLoraError(f"{root}: {layout.name} say the classes; leave out data.class_from=names")
+    paths: dict[str, list[Path]] = {}
+    skipped: list[Path] = []
+    for split, folder in layout.folders.items():
+        paths[split], others = walk(folder)
+        skipped += others
+    if not paths["train"]:
+        raise VisionLoraError(describe_empty(layout.folders["train"], skipped))
+    where = _where(root, paths["train"])
+    found: dict[str, list[ImageFile]] = {}
+    said = [f"data.class_from=names: the class is what stands {where} in the name of each image"]
+    for split, images in paths.items():
+        labelled = [(path, match[1]) for path in images if (match := _PATTERNS[where].fullmatch(path.stem))]
+        if images and not labelled:
+            said.append(f"{layout.folders[split].name} holds images whose names say no class: left out")
+            continue
+        _require_all(root, images, [path for path, _ in labelled], where)
+        found[split] = [ImageFile(path, label) for path, label in labelled]
+    classes = {image.label or "" for images in found.values() for image in images}
+    said += [*layout.notes, *skipped_notes(skipped), *describe_twice(classes)]
+    layout_name = f"images in {', '.join(folder.name for folder in layout.folders.values())}"
+    return FoundImages(root, found, tuple(skipped), f"{layout_name}, classes in their names", (*notes, *said))
+
+
+def _where(root: Path, images: Sequence[Path]) -> str:
+    """Where the class stands in names: a key of the patterns, one that fits all of them or else most."""
+    fitting: Mapping[str, Counter[str]] = {
+        where: Counter(match[1] for path in images if (match := pattern.fullmatch(path.stem)))
+        for where, pattern in _PATTERNS.items()
+    }
+    # A number that counts the images is in each name another one; the classes come again.
+    again = {where: words for where, words in fitting.items() if 0 < 2 * len(words) <= words.total()}
+    if not again:
+        raise VisionLoraError(
+            f"{root}: the names of the images ({images[0].name}, ...) say no classes, such as cat.0.jpg, "
+            "dog_1.jpg or 2_dog.jpg do; move the images into class folders, or list them in a table"
+        )
+    return max(again, key=lambda where: again[where].total())
+
+
+def _require_all(root: Path, images: Sequence[Path], labelled: Sequence[Path], where: str) -> None:
+    if len(labelled) < len(images):
+        others = sorted({*images} - {*labelled})
+        raise VisionLoraError(
+            f"{root}: {others[0].relative_to(root).as_posix()} has no class {where} in its name, as "
+            f"{labelled[0].name} has ({len(others)} of {len(images)} images); rename such images, or take "
+            "them out"
+        )

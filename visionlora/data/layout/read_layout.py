@@ -1,0 +1,117 @@
+"""Read the images of a layout, with what is left out and what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from visionlora.data.files.walk import entries, walk
+from visionlora.data.images.decode import ImageFile
+from visionlora.data.layout.class_hints import describe_classes, describe_hidden
+from visionlora.data.layout.layout_hints import (
+    describe_empty,
+    describe_empty_class,
+    describe_unlabelled,
+    refuse_copies,
+)
+from visionlora.data.layout.masks import refuse_masks, without_masks
+from visionlora.data.layout.recognise import Layout
+from visionlora.data.layout.wrappers import without_strays
+from visionlora.data.names.spellings import folded, in_one_form
+from visionlora.data.tables.label_files import describe_left_out
+from visionlora.data.tables.table import Table, read_table
+from visionlora.errors import VisionLoraError
+
+
+def read_layout(
+    root: Path, layout: Layout, class_name: str | None, notes: list[str], separator: str | None = None
+) -> tuple[dict[str, list[ImageFile]], list[Path], list[str]]:
+    """(split -> images, files that are not images, problems) of a recognised layout."""
+    found: dict[str, list[ImageFile]] = {}
+    skipped: list[Path] = []
+    problems: list[str] = []
+    tables = {path: read_table(path, class_name, separator) for path in layout.tables.values()}
+    for split, path in layout.tables.items():
+        notes += [note for note in tables[path].notes if note not in notes]
+        for where, images in tables[path].images.items():
+            found.setdefault(split or where, []).extend(images)
+    notes += _left_out(tables, layout.folders.values())
+    for split, folder in layout.folders.items():
+        found[split] = _labelled(root, folder, class_name, split, skipped, problems, notes)
+    for split, images in layout.images.items():
+        found[split] = list(images)
+    for label, folders in layout.inner.items():
+        for split, folder in folders.items():
+            paths, others = walk(folder)
+            kept, masks = without_masks({folder: paths})
+            found.setdefault(split, []).extend(ImageFile(path, label) for path in kept[folder])
+            notes += [note for note in masks if note not in notes]
+            skipped += others
+    found, forms = in_one_form(found)
+    notes += forms
+    return found, skipped, problems
+
+
+def _left_out(tables: Mapping[Path, Table], folders: Iterable[Path]) -> list[str]:
+    """Notes about the images beside tables that no table names and that are not in the folders of others."""
+    others = {image for folder in folders for image in walk(folder)[0]} if tables else set()
+    notes = []
+    for folder in dict.fromkeys(path.parent for path in tables):
+        images = [image for image in walk(folder)[0] if image not in others]
+        for table in tables.values():
+            images = table.left_out(images)
+        if images:
+            names = " and ".join(path.name for path in tables if path.parent == folder)
+            notes.append(describe_left_out(len(images), names))
+    return notes
+
+
+def _labelled(
+    root: Path,
+    folder: Path,
+    class_name: str | None,
+    split: str,
+    skipped: list[Path],
+    problems: list[str],
+    notes: list[str],
+) -> list[ImageFile]:
+    """The images of a folder of class folders, or of a folder of images of one class."""
+    found = entries(folder)
+    skipped += found.others
+    if class_name is None:
+        found, strays = without_strays(folder, found)
+        notes += strays
+    if found.images and found.folders:
+        raise VisionLoraError(
+            f"{folder} mixes layouts: {found.images[0].name} lies beside the folder {found.folders[0].name}; "
+            f"move the images into class folders, or elsewhere"
+        )
+    if found.images:
+        if class_name is None:
+            raise VisionLoraError(describe_unlabelled(folder, root))
+        return [ImageFile(path, class_name) for path in found.images]
+    if not found.folders:
+        raise VisionLoraError(describe_empty(folder, found.others))
+    if class_name is not None and {folded(one.name) for one in found.folders} != {folded(class_name)}:
+        raise VisionLoraError(
+            f"{folder} has class folders ({found.folders[0].name}, ...), so data.class_name={class_name} "
+            f"does not apply; leave it out, or give one of these folders"
+        )
+    classes: dict[Path, Sequence[Path]] = {}
+    empty: list[tuple[Path, Sequence[Path]]] = []
+    for class_folder in found.folders:
+        paths, others = walk(class_folder)
+        classes[class_folder] = paths
+        if not paths and split == "train":
+            empty.append((class_folder, others))
+        skipped += others
+    problems += [describe_empty_class(one, others, classes) for one, others in empty]
+    classes, masks = without_masks(classes)
+    images = [ImageFile(path, one.name) for one, paths in classes.items() for path in paths]
+    if not images and split == "train":
+        raise VisionLoraError(describe_empty(folder, skipped))
+    notes += [note for note in masks if note not in notes]
+    if split == "train":
+        problems += [*refuse_masks(classes), *refuse_copies(found.folders)]
+        notes += [*describe_classes(classes), *describe_hidden(folder)]
+    return images

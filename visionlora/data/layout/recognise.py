@@ -1,0 +1,267 @@
+"""Recognise how a folder of labelled images is laid out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+
+from visionlora.data.files.walk import Entries, entries, has_files, has_images
+from visionlora.data.images.decode import ImageFile
+from visionlora.data.layout.layout_hints import describe_packed, refuse_copies
+from visionlora.data.layout.masks import are_masks_beside, is_masks
+from visionlora.data.layout.split_folders import are_splits, one_each, shape
+from visionlora.data.layout.split_labels import unlabelled_splits
+from visionlora.data.layout.wrappers import WRAPPERS, inside_of, is_wrapper, table_in, without_strays, wrapped
+from visionlora.data.names.split_names import (
+    SPLITS,
+    are_parts,
+    is_unlabelled,
+    named_splits,
+    split_name,
+)
+from visionlora.data.tables.files_by_name import is_aside
+from visionlora.data.tables.label_files import describe_lists, describe_tables, lists_in
+from visionlora.data.tables.several_labels import AUTO
+from visionlora.data.tables.sidecars import labelled_by_sidecars
+from visionlora.data.tables.table import labels_in, read_table
+from visionlora.data.tables.tables_beside import tables_beside
+from visionlora.errors import VisionLoraError
+
+CONTRAST = "contrast"
+"""Images of other things that come with the labelled ones; nobody labels them."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the labelled images of each split are.
+
+    Attributes:
+        name: the layout in words.
+        folders: split -> the folder of its class folders, or of its images where there is one class.
+        tables: split -> a table of its images; the split "" is decided in the table.
+        inner: class folders hold split folders: class -> split -> folder.
+        images: split -> its images, where files of boxes say their labels.
+        lists: files that may say which images of class folders are of which split.
+        beside: files that are no images, in the folder and those that were entered.
+        notes: decisions that the user should know of.
+    """
+
+    name: str
+    folders: Mapping[str, Path] = field(default_factory=dict)
+    tables: Mapping[str, Path] = field(default_factory=dict)
+    inner: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
+    images: Mapping[str, Sequence[ImageFile]] = field(default_factory=dict)
+    lists: tuple[Path, ...] = ()
+    beside: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def recognise(root: Path, class_name: str | None = None, several: bool = False) -> Layout:
+    """How the folder ``root`` is laid out; ``several``: images have any number of labels, in tables.
+
+    Raises:
+        VisionLoraError: folders that contradict each other, or no images.
+    """
+    notes: list[str] = []
+    strays: list[str] = []
+    lists: list[Path] = []
+    beside: list[Path] = []
+    here = root
+    said: list[str] = []
+
+    def decided(layout: Layout) -> Layout:
+        said = (*notes, *strays, *describe_lists(lists, layout.tables.values()), *layout.notes)
+        return replace(layout, beside=(*beside, *layout.beside), notes=said)
+
+    for _ in range(WRAPPERS):
+        found = entries(here)
+        lists += lists_in(here)
+        beside += found.others
+        if here != root:
+            only = "" if said else " is the only folder with images"
+            notes[:] = [f"{here.relative_to(root).as_posix()}{only}: entered"]
+        layout = _table(found, several)
+        if layout is None and not class_name:
+            found, said = without_strays(here, found)
+            strays += said
+        layout = layout or _splits(root, here, found, class_name, several) or _inner_splits(found, class_name)
+        within = _labelled_within(root, found, several) if class_name is None else None
+        layout = within or layout
+        if layout is not None:
+            return decided(layout)
+        inside, said = wrapped(found)
+        strays += said
+        if inside is None:
+            break
+        here = inside
+    parts = are_parts([folder.name for folder in found.folders])
+    filled = list(islice((folder for folder in found.folders if has_images(folder)), None if parts else 2))
+    # A class, or images that a table labels; so are the parts of a data set.
+    if class_name is None and (len(filled) < 2 or parts) and not (filled and found.images):
+        folders = {"train": filled[0] if len(filled) == 1 else here}
+        layout = _labelled_beside(root, folders, "images", several, filled)
+        if layout is not None:
+            return decided(layout)
+    name = "images of one class" if found.images and not found.folders else "class folders"
+    tables = [path for path in beside if path not in lists and (found.folders or path.parent != here)]
+    notes += [*strays, *describe_tables(tables)]
+    return Layout(name, {"train": here}, lists=tuple(lists), beside=tuple(beside), notes=tuple(notes))
+
+
+def _labelled_beside(
+    root: Path, folders: Mapping[str, Path], name: str, several: bool, maybe: Sequence[Path] = ()
+) -> Layout | None:
+    """Images in folders without classes, where other files say their labels; ``maybe`` may be classes."""
+    tables, notes = tables_beside(root, folders, several, maybe)
+    if tables:
+        words = " and ".join(table.name for table in tables.values())
+        return Layout(f"{name}, labels in {words}", tables=tables, notes=tuple(notes))
+    if maybe:
+        return None  # its boxes say what is in it
+    images, notes = labelled_by_sidecars(folders, several)
+    return Layout(f"{name} beside files of boxes", images=images, notes=tuple(notes)) if images else None
+
+
+def _labelled_within(root: Path, found: Entries, several: bool) -> Layout | None:
+    """What is in the one folder that holds images, where files in it or below it give them several classes:
+    it is no class then, unless it is called like one of them."""
+    folders = [folder for folder in found.folders if has_images(folder)]
+    if len(folders) != 1 or found.images or split_name(folders[0].name):
+        return None
+    inside = entries(folders[0])
+    if not (inside.images or any(entries(one).images for one in inside.folders)):
+        return None
+    try:
+        layout = recognise(folders[0], None, several)
+        tables = [read_table(path, None, AUTO if several else None) for path in layout.tables.values()]
+    except VisionLoraError:
+        return None
+    found_in = [*(some for table in tables for some in table.images.values()), *layout.images.values()]
+    classes = {name for some in found_in for image in some for name in image.names}
+    if len(classes) < 2 or folders[0].name in classes:
+        return None
+    note = f"{folders[0].relative_to(root).as_posix()} is not taken for a class: entered"
+    return replace(layout, notes=(note, *layout.notes))
+
+
+def _table(found: Entries, several: bool) -> Layout | None:
+    """A table of labels in the folder itself."""
+    table = table_in(found)
+    if table is None:
+        return None
+    if not labels_in(table, several):
+        if found.folders:
+            return None
+        raise VisionLoraError(
+            f"{table}: no column of labels; add a column `label`, or sort the images into class folders"
+        )
+    return Layout(f"{_maker(table)} {table.name}", tables={"": table})
+
+
+def _maker(table: Path) -> str:
+    return "Roboflow" if table.name.startswith("_") else "Hugging Face"
+
+
+def _splits(root: Path, here: Path, found: Entries, class_name: str | None, several: bool) -> Layout | None:
+    """Folders of splits, told from classes that are called train, val or test."""
+    named = named_splits(found.folders)
+    if not named:
+        return None
+    notes: list[str] = []
+    inside = {folder: inside_of(folder, split) for folder, split in named.items()}
+    shapes = {folder: shape(inside[folder]) for folder in named}
+    strays = [
+        folder for folder in found.folders
+        if folder not in named and not is_unlabelled(folder.name) and not is_aside(folder.name)
+        and (has_images(folder) or not has_files(folder))  # annotations of COCO, labels of YOLO
+    ]  # fmt: skip
+    if not are_splits(named, shapes, strays, class_name):
+        return None
+    chosen = one_each(here, named, shapes, notes)
+    _refuse_splits(here, found, named, strays, chosen)
+    notes += [
+        f"{folder.name} is not one of the splits: left out"
+        for folder in found.folders
+        if folder not in named and folder.name.casefold() != CONTRAST and has_images(folder)
+    ]
+    tables = {
+        split: table
+        for split, folder in chosen.items()
+        if (table := table_in(entries(folder))) and labels_in(table, several)
+    }
+    notes += describe_packed(found.others, chosen)
+    listed = {}
+    if shapes[chosen["train"]] == "classes" or "train" in tables:
+        flat = {split: folder for split, folder in chosen.items() if shapes[folder] != "table"}
+        listed = unlabelled_splits(root, flat, inside, notes)
+        chosen = {split: folder for split, folder in chosen.items() if split not in listed}
+    labelled = {split: table for split, table in listed.items() if table}
+    names = ", ".join(folder.name for folder in chosen.values())
+    if tables:
+        lacking = next((folder for split, folder in chosen.items() if split not in tables), None)
+        if lacking is not None:
+            raise VisionLoraError(
+                f"{lacking} has no {next(iter(tables.values())).name} as the other splits have; add it"
+            )
+        return Layout(
+            f"{_maker(tables['train'])} tables in {names}", tables={**tables, **labelled}, notes=tuple(notes)
+        )
+    notes += [
+        f"{inside[folder].name} is the only folder in {folder.name}: entered"
+        for folder in chosen.values() if inside[folder] != folder
+    ]  # fmt: skip
+    what = "images of one class" if shapes[chosen["train"]] == "images" else "class folders"
+    folders = {split: inside[folder] for split, folder in chosen.items()}
+    if class_name is None and shapes[chosen["train"]] == "images":
+        beside = _labelled_beside(root, folders, f"images in {names}", several)
+        if beside is not None:
+            return replace(beside, notes=(*notes, *beside.notes))
+    name = " and ".join([f"{what} in {names}", *(f"images in {table.name}" for table in labelled.values())])
+    return Layout(name, folders=folders, tables=labelled, notes=tuple(notes))
+
+
+def _refuse_splits(
+    here: Path, found: Entries, named: Mapping[Path, str], strays: Sequence[Path], chosen: Mapping[str, Path]
+) -> None:
+    """Refuse splits that have other images beside them, or none to train on."""
+    others = (*filter(has_images, strays), *found.images)
+    if others:
+        advice = (*refuse_copies(found.folders), "move it into train, or elsewhere")[0]
+        raise VisionLoraError(
+            f"{here} mixes layouts: {others[0].name} lies beside {next(iter(named)).name}; {advice}"
+        )
+    if "train" not in chosen:
+        alone = f"add {here / 'train'}, or give what is there: data.root={next(iter(chosen.values()))}"
+        what = next(iter(describe_packed(found.others, chosen)), alone)
+        raise VisionLoraError(f"{here} has {' and '.join(chosen)} but no train; {what}")
+
+
+def _inner_splits(found: Entries, class_name: str | None) -> Layout | None:
+    """Class folders that each hold train and val folders of images."""
+    folders = [folder for folder in found.folders if has_images(folder)]
+    if not folders or found.images or class_name is not None:
+        return None
+    inner: dict[str, dict[str, Path]] = {}
+    for folder in folders:
+        inside = entries(folder)
+        named = named_splits(inside.folders)
+        if inside.images or set(named) != set(inside.folders) or "train" not in named.values():
+            return None
+        if len(set(named.values())) < len(named):
+            return None
+        inner[folder.name] = {split: one for one, split in named.items()}
+    if (len(inner) == 1 and is_wrapper(folders[0])) or are_masks_beside(list(inner)):
+        return None
+    splits_of = [one for named in inner.values() for one in named.values()]
+    if any(not is_masks(below.name) for one in splits_of for below in entries(one).folders):
+        if len(inner) > 1 and all(len(named) > 1 for named in inner.values()):
+            raise VisionLoraError(
+                f"{folders[0]} and {folders[1].name} each hold {' and '.join(inner[folders[0].name])} "
+                f"with folders in them; give one of them, data.root={folders[0]}, or if they are classes, "
+                "move the images up"
+            )
+        return None
+    splits = [split for split in SPLITS if any(split in one for one in inner.values())]
+    return Layout(f"class folders that hold {', '.join(splits)}", inner=inner)

@@ -1,0 +1,88 @@
+"""Folders around the images, and within the folder of a split, that say nothing of what is in them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from visionlora.data.files.walk import Entries, entries, has_images, walk
+from visionlora.data.names.split_names import named_splits, split_and_rest, split_name
+from visionlora.text import listed
+
+TABLES = (
+    "metadata.csv", "metadata.jsonl", "_classes.csv", "_annotations.csv", "_annotations.coco.json",
+    "_annotations.createml.json",
+)  # fmt: skip
+"""Tables of labels that lie among the images: Hugging Face's (imagefolder), Roboflow's."""
+
+_STRAYS = 0.2
+"""So many images, of those in folders, may lie beside these."""
+_SHOWN = 3
+WRAPPERS = 32
+"""So many folders, one in the other, are entered at most."""
+
+
+def without_strays(folder: Path, found: Entries) -> tuple[Entries, list[str]]:
+    """What lies in a folder without the few images beside folders of many (a preview, a plot), and a note.
+    All of it where they are more, or where one folder of images is a class or a part of it."""
+    filled = [one for one in found.folders if has_images(one)] if found.images else []
+    if not filled or (len(filled) == 1 and entries(filled[0]).images and not is_wrapper(filled[0])):
+        return found, []
+    if len(found.images) > _STRAYS * sum(len(walk(one)[0]) for one in filled):
+        return found, []
+    names = listed([path.name for path in found.images], _SHOWN)
+    lie = "lies" if len(found.images) == 1 else "lie"
+    where = f"the folders in {folder.name}" if folder.name else "the folders"
+    return replace(found, images=()), [f"{names} {lie} beside {where}: left out"]
+
+
+def table_in(found: Entries) -> Path | None:
+    """A table of labels that lies among the images."""
+    by_name = {path.name.casefold(): path for path in found.others}
+    return next((by_name[name] for name in TABLES if name in by_name), None)
+
+
+def inside_of(folder: Path, split: str) -> Path:
+    """The folder within a split's folder that holds what counts: ``train/train``, ``train/images``."""
+    top = folder.name
+    for _ in range(WRAPPERS):
+        found = entries(folder)
+        inner = [one for one in found.folders if has_images(one)]
+        if found.images or len(inner) != 1 or table_in(found) is not None:
+            break
+        if inner[0].name != top and split_name(inner[0].name) != split and not is_wrapper(inner[0]):
+            break
+        folder = inner[0]
+    return folder
+
+
+def is_wrapper(folder: Path) -> bool:
+    """Whether the name of a folder says nothing."""
+    named, rest = split_and_rest(folder.name)
+    return not rest and named is None
+
+
+def wrapped(found: Entries) -> tuple[Path | None, list[str]]:
+    """The one folder that everything is in, where it is not a class, or almost everything: ``data`` beside
+    ``docs`` and ``figures``. What is left out is said."""
+    folders = [] if found.images else [folder for folder in found.folders if has_images(folder)]
+    if len(folders) == 1:
+        # Images directly in it: it is a class, unless its name says nothing.
+        inside, _ = without_strays(folders[0], entries(folders[0]))
+        alone = not inside.images or is_wrapper(folders[0])
+        return (folders[0], []) if alone else (None, [])
+    main = [one for one in folders if is_wrapper(one) and _holds_folders(one)]
+    others = [one for one in folders if one not in main]
+    if len(main) != 1 or named_splits(found.folders):
+        return None, []
+    if sum(len(walk(one)[0]) for one in others) > _STRAYS * len(walk(main[0])[0]):
+        return None, []
+    names = listed([one.name for one in others], _SHOWN)
+    lie = "lies" if len(others) == 1 else "lie"
+    return main[0], [f"{names} {lie} beside {main[0].name}, which has the folders of images: left out"]
+
+
+def _holds_folders(folder: Path) -> bool:
+    """Whether several folders of images are in a folder, and no image."""
+    inside = entries(folder)
+    return not inside.images and sum(map(has_images, inside.folders)) > 1

@@ -1,0 +1,1 @@
+"""Batches of images: the same for the same seed, in any process."""

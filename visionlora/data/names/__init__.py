@@ -1,0 +1,1 @@
+"""Names of classes and splits, and what they mean."""

@@ -1,0 +1,289 @@
+"""Which images train, which validate, which test; and what makes a set of images usable at all."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from visionlora.data.copies.same_image import same_images
+from visionlora.data.files.walk import by_parts
+from visionlora.data.images.decode import ImageFile
+from visionlora.data.names.spellings import two_spellings
+from visionlora.data.names.split_names import SPLITS
+from visionlora.data.splits.several_split import spread
+from visionlora.errors import VisionLoraError
+from visionlora.lazy import garbage_kept
+
+MOST_TEST = 2000
+"""So many test images give top-1 to about 0.02."""
+MANY_VAL = 400
+"""From so many validation images on one half is enough to choose with."""
+
+
+@dataclass(frozen=True)
+class FoundImages:
+    """Labelled images before they are split: ``images`` of each split that the data has, in any order.
+
+    ``problems`` are what is wrong with them; the rest is as in :class:`ImageFolder`.
+    """
+
+    root: Path
+    images: Mapping[str, Sequence[ImageFile]]
+    skipped: tuple[Path, ...] = ()
+    layout: str = ""
+    notes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes that train has, sorted."""
+        return tuple(sorted({name for image in self.images.get("train", ()) for name in image.names}))
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """A labelled set of images, split.
+
+    Attributes:
+        root: the folder or the table that was scanned.
+        classes: class names in sorted order, exactly those of ``train``.
+        train, val, test: images in sorted order.
+        skipped: files that are not images and were left out.
+        layout: the layout that was recognised, in words.
+        notes: what was decided about it and the user should know of, a line each.
+        split: ``given`` where the data has val images of its own, ``made`` where they were taken from train,
+            ``none`` where there are none.
+    """
+
+    root: Path
+    classes: tuple[str, ...]
+    train: tuple[ImageFile, ...]
+    val: tuple[ImageFile, ...] = ()
+    test: tuple[ImageFile, ...] = ()
+    skipped: tuple[Path, ...] = ()
+    layout: str = ""
+    notes: tuple[str, ...] = ()
+    split: str = "given"
+
+    def judged_by(self) -> tuple[tuple[ImageFile, ...], str]:
+        """The images that no training on this data learns from, and what they are in words.
+
+        The test images, else val images that the data came with. Without either nobody knows what was trained
+        on: all images.
+        """
+        if self.test:
+            return self.test, "test images"
+        if self.split == "given" and self.val:
+            return self.val, "val images"
+        words = "images, all that there are: the data has neither test nor val images of its own"
+        return (*self.train, *self.val), words
+
+
+def with_report(folder: ImageFolder, seed: int) -> tuple[ImageFolder, str | None]:
+    """The folder with test images that report what the val images chose, and in words where they are from.
+
+    These are its own test images, at most :data:`MOST_TEST`, evenly spaced. Without any, val images from
+    :data:`MANY_VAL` on are halved. With fewer there are none.
+    """
+    if folder.test:
+        count = len(folder.test)
+        if count <= MOST_TEST:
+            return folder, None
+        test = tuple(folder.test[place * count // MOST_TEST] for place in range(MOST_TEST))
+        return replace(folder, test=test), (
+            f"{MOST_TEST:,} of {count:,} test images report the result; visionlora evaluate takes all of them"
+        )
+    if len(folder.val) < MANY_VAL or set(folder.val) & set(folder.train):
+        return folder, None
+    val, test_half = stratified(folder.val, folder.root, 0.5, seed)
+    return replace(folder, val=tuple(val), test=tuple(test_half)), (
+        f"no test images: of {len(folder.val):,} validation images {len(val):,} choose and "
+        f"{len(test_half):,} report the result"
+    )
+
+
+def stratified(
+    images: Sequence[ImageFile],
+    root: Path,
+    val_fraction: float,
+    seed: int,
+    copies: Mapping[Path, bytes] | None = None,
+) -> tuple[list[ImageFile], list[ImageFile]]:
+    """Split into (train, val), each class by itself.
+
+    Of n images of a class ``round(n * val_fraction)`` validate, but at least one and never all: a class
+    with one image has it in train and none in val, two images give one and one, three give two and one
+    (at the default fraction of a quarter). A fraction of 0 leaves everything in train.
+
+    An image's place is decided by a hash of the seed and its path below ``root``, so the split is the same
+    on every machine, and an image added later moves few of the others. Copies of one image are on one side,
+    whatever their classes, except where a class is one image and its copies.
+
+    Args:
+        images: what to split.
+        root: of their paths.
+        val_fraction: 0 or more and less than 1.
+        seed: of the order.
+        copies: of :func:`visionlora.data.copies.same_image.same_images`; None: it is asked.
+    """
+    if val_fraction <= 0:
+        return list(images), []
+    copies = same_images(image.path for image in images) if copies is None else copies
+    if any(image.labels is not None for image in images):
+        ordered = sorted(images, key=lambda one: hashed(one, root, seed))
+        validating = spread(ordered, val_fraction, copies)
+        train = [image for image in images if image not in validating]
+        return train, [image for image in images if image in validating]
+    by_class: dict[str | None, list[ImageFile]] = defaultdict(list)
+    for image in images:
+        by_class[image.label].append(image)
+
+    taken: set[int] = set()  # hashing an image takes longer than its path
+    decided: dict[Path | bytes, bool] = {}
+    for members in by_class.values():
+        left = min(max(1, round(len(members) * val_fraction)), len(members) - 1)
+        apart = len({copies.get(image.path, image.path) for image in members})
+        equal: dict[Path | bytes, list[ImageFile]] = defaultdict(list)
+        for image in sorted(members, key=lambda one: hashed(one, root, seed)):
+            equal[image.path if apart == 1 else copies.get(image.path, image.path)].append(image)
+        apart = len(equal)
+        # What another class has decided first; then what there is room for, or else the fewest copies.
+        order = sorted(equal, key=lambda key: key not in decided)
+        fewest = min(map(len, equal.values()))
+        for key in order:
+            group = equal[key]
+            room = len(group) <= left or (
+                len(group) == fewest > left > 0 and taken.isdisjoint(map(id, members))
+            )
+            if decided.setdefault(key, room and apart > 1) and apart > 1:
+                taken.update(map(id, group))
+                left -= len(group)
+                apart -= 1
+    train = [image for image in images if id(image) not in taken]
+    return train, [image for image in images if id(image) in taken]
+
+
+def k_folds(
+    images: Sequence[ImageFile], root: Path, folds: int, seed: int
+) -> list[tuple[list[ImageFile], list[ImageFile]]]:
+    """(train, val) of each of ``folds`` parts: every image is in one val, its classes spread evenly.
+
+    Copies of one image are in one part, except where a class has nothing else.
+
+    Raises:
+        VisionLoraError: a class has a single image, so a fold could not learn it, or there are fewer
+            images than folds.
+    """
+    by_class: dict[str | None, list[ImageFile]] = defaultdict(list)
+    for image in images:
+        by_class[image.label].append(image)
+    lone = next((label for label, members in by_class.items() if len(members) < 2), None)
+    if lone is not None:
+        raise VisionLoraError(
+            f"data.folds: class {lone!r} has one image; add another, or set data.folds=null"
+        )
+    if len(images) < folds:
+        raise VisionLoraError(f"data.folds is {folds} for {len(images)} images; set it to at most as many")
+    copies = same_images(image.path for image in images)
+    part: dict[ImageFile, int] = {}
+    parts: dict[bytes, int] = {}
+    for label in sorted(by_class, key=str):
+        members = by_class[label]
+        apart = len({copies.get(image.path, image.path) for image in members}) > 1
+        for image in sorted(members, key=lambda one: hashed(one, root, seed)):
+            there = len(part) % folds  # where one class ends the next goes on: parts stay even
+            key = copies.get(image.path)
+            part[image] = parts.setdefault(key, there) if apart and key is not None else there
+        if apart and len({part[image] for image in members}) == 1:
+            last = copies.get(members[-1].path, members[-1].path)
+            for image in members:
+                if copies.get(image.path, image.path) == last:
+                    part[image] = (part[image] + 1) % folds
+    return [
+        ([p for p in images if part[p] != fold], [p for p in images if part[p] == fold])
+        for fold in range(folds)
+    ]
+
+
+def hashed(image: ImageFile, root: Path, seed: int) -> bytes:
+    """A number for an image's place in an order, a function of the seed and its path below ``root``."""
+    # Paths compare and cut several times slower than strings.
+    name = str(image.path).removeprefix(_start_of(root)).replace(os.sep, "/")
+    return hashlib.sha256(f"{seed}/{name}".encode(errors="surrogateescape")).digest()
+
+
+@lru_cache(maxsize=8)
+def _start_of(root: Path) -> str:
+    return os.path.join(root, "")  # noqa: PTH118
+
+
+@garbage_kept()
+def make_folder(
+    found: FoundImages,
+    *,
+    val_fraction: float,
+    seed: int,
+    copies_among: Callable[[Iterable[Path]], Mapping[Path, bytes]] = same_images,
+) -> tuple[ImageFolder, list[str]]:
+    """Make the :class:`ImageFolder` of what was found, with a val split if there is none.
+
+    Args:
+        found: the images.
+        val_fraction: of the val split, where it is made.
+        seed: of its order.
+        copies_among: tells which images are the same; whoever has read them all need not read them again.
+
+    Returns:
+        It, and what is wrong with it: a class in two spellings, one in val or test that train lacks.
+
+    Raises:
+        VisionLoraError: ``val_fraction`` is out of range.
+    """
+    if not 0 <= val_fraction < 1:
+        raise VisionLoraError(f"data.val_fraction is {val_fraction}; set it to 0 or more and less than 1")
+    root, notes = found.root, found.notes
+    in_order = {
+        split: sorted(found.images.get(split, ()), key=lambda image: by_parts(image.path)) for split in SPLITS
+    }
+    classes = {split: {name for image in in_order[split] for name in image.names} for split in SPLITS}
+    spellings = two_spellings(root, set().union(*classes.values()))
+    problems = [*found.problems, *spellings]
+    for split in ("val", "test") if not spellings else ():
+        for label in sorted(classes[split] - classes["train"]):
+            close = difflib.get_close_matches(label, classes["train"], n=1)
+            hint = f"is it {close[0]!r}?" if close else "add images of it to train, or remove it"
+            problems.append(f"{root}: class {label!r} is in {split} but not in train; {hint}")
+    train, val = in_order["train"], in_order["val"]
+    split = "given"
+    if not val:
+        copies = copies_among(image.path for image in train) if val_fraction else {}
+        train, val = stratified(train, root if root.is_dir() else root.parent, val_fraction, seed, copies)
+        split = "made" if val else "none"
+        together = set(copies) - _both(train, val, copies)
+        if together:
+            words = "images are copies, equal or similar: each is on the side of its copies"
+            notes = (*notes, f"{len(together):,} {words}")
+    folder = ImageFolder(
+        root=root,
+        classes=found.classes,
+        train=tuple(train),
+        val=tuple(val),
+        test=tuple(in_order["test"]),
+        skipped=tuple(sorted(found.skipped)),
+        layout=found.layout,
+        notes=notes,
+        split=split,
+    )
+    return folder, problems
+
+
+def _both(train: Sequence[ImageFile], val: Sequence[ImageFile], copies: Mapping[Path, bytes]) -> set[Path]:
+    """Images that have a copy on the other side."""
+    sides = [{copies[image.path] for image in side if image.path in copies} for side in (train, val)]
+    return {path for path, key in copies.items() if key in sides[0] & sides[1]}

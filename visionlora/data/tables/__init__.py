@@ -1,0 +1,1 @@
+"""Tables and other files of labels."""

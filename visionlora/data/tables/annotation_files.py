@@ -1,0 +1,166 @@
+"""Files of labelling tools, which keep images, boxes and the names of classes apart: a row for each image."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree
+
+from visionlora.data.files.formats import is_image_name
+
+_OTHER_FILES = (AttributeError, IndexError, KeyError, StopIteration, TypeError, ValueError)
+"""What reading a file of another kind ends in."""
+Named = dict[str, list[str]]
+"""Image -> the names of its classes, each once."""
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """What such a file says.
+
+    Attributes:
+        tool: whose file it is.
+        rows: the objects of a table, with the keys ``path`` and ``label``.
+        notes: what the user should know of.
+    """
+
+    tool: str
+    rows: list[dict[str, object]]
+    notes: tuple[str, ...] = ()
+
+
+def annotated(value: Any) -> Annotated | None:
+    """What the JSON of a labelling tool says; None: it is of none that is known, or has no classes."""
+    for tool, read in _READERS.items():
+        try:
+            found, boxes = read(value)
+        except _OTHER_FILES:
+            continue
+        if any(found.values()):
+            return _said(tool, found, boxes)
+    return None
+
+
+def cvat(content: bytes) -> Annotated | None:
+    """What the XML of CVAT for images says; None: it is something else, or has no classes."""
+    root = xml_root(content, "annotations")
+    images = [] if root is None else list(root.iter("image"))
+    marks = {one.get("name", ""): [mark for mark in one if mark.get("label")] for one in images}
+    if not any(marks.values()):
+        return None
+    boxes = any(mark.tag != "tag" for found in marks.values() for mark in found)
+    named = {name: [mark.get("label", "") for mark in found] for name, found in marks.items()}
+    return _said("CVAT's", named, boxes)
+
+
+def xml_root(content: bytes, tag: str) -> ElementTree.Element | None:
+    """The root of XML that is called ``tag``; None: there is none, or entities, which may fill the memory."""
+    try:
+        root = None if b"<!ENTITY" in content else ElementTree.fromstring(content)
+    except (ElementTree.ParseError, ValueError):
+        return None
+    return root if root is not None and root.tag == tag else None
+
+
+def _said(tool: str, found: Named, boxes: bool) -> Annotated:
+    rows: list[dict[str, object]] = [
+        {"path": name, "label": sorted(set(labels))} for name, labels in found.items()
+    ]
+    has = "the class of its boxes, and is used as a whole" if boxes else "the class written for it"
+    return Annotated(tool, rows, (f"read as a file of {tool}: an image has {has}",))
+
+
+def _coco(value: Any) -> tuple[Named, bool]:
+    names = {one["id"]: str(one["name"]) for one in value["categories"]}
+    found: Named = {}
+    files = {}
+    for one in value["images"]:
+        files[one["id"]] = str(one["file_name"])
+        found[files[one["id"]]] = []
+    for one in value["annotations"]:
+        if one["category_id"] in names and one["image_id"] in files:
+            found[files[one["image_id"]]].append(names[one["category_id"]])
+    return found, any(one.get("bbox") for one in value["annotations"])
+
+
+def _datumaro(value: Any) -> tuple[Named, bool]:
+    names = [str(one["name"]) for one in value["categories"]["label"]["labels"]]
+    found: Named = {}
+    kinds = set()
+    for item in value["items"]:
+        marks = [one for one in item["annotations"] if isinstance(one.get("label_id"), int)]
+        kinds |= {one.get("type") for one in marks}
+        media = item.get("image") or item.get("media") or {}
+        path = str(media.get("path") or item["id"])
+        found[path] = [names[one["label_id"]] for one in marks if 0 <= one["label_id"] < len(names)]
+    return found, kinds != {"label"}
+
+
+def _label_studio(value: Any) -> tuple[Named, bool]:
+    found: Named = defaultdict(list)
+    boxes = False
+    for task in value:
+        done = task["annotations"]
+        path = next(text for text in task["data"].values() if is_image_name(str(text)))
+        found[path] += []
+        for result in (one for note in done if not note.get("was_cancelled") for one in note["result"]):
+            kind = result["type"]
+            if kind == "choices" or kind.endswith("labels"):
+                found[path] += map(str, result["value"][kind])
+                boxes = boxes or kind != "choices"
+    return found, boxes
+
+
+def _create_ml(value: Any) -> tuple[Named, bool]:
+    found: Named = {}
+    for item in value:
+        path = next(str(item[key]) for key in ("image", "imagefilename") if key in item)
+        marks = next(item[key] for key in ("annotations", "annotation") if key in item)
+        found[path] = list(_texts(one["label"] for one in marks))
+    return found, True
+
+
+def _vott(value: Any) -> tuple[Named, bool]:
+    assets = value["assets"]
+    named = assets.values() if isinstance(assets, dict) else assets
+    return {
+        str(one["asset"]["name"]): list(_texts(tag for box in one["regions"] for tag in box["tags"]))
+        for one in named
+    }, True
+
+
+def _fifty_one(value: Any) -> tuple[Named, bool]:
+    """Its paths have no suffix; a label is a number of ``classes``, a name, or an object of that."""
+    names = value["classes"] or []
+    found: Named = {}
+    boxes = False
+    for path, said in value["labels"].items():
+        marks = said if isinstance(said, list) else [] if said is None else [said]
+        plain = [one["label"] if isinstance(one, dict) else one for one in marks]
+        found[path] = list(_texts(names[one] if isinstance(one, int) else one for one in plain))
+        boxes = boxes or any("bounding_box" in one for one in marks if isinstance(one, dict))
+    return found, boxes
+
+
+def _open_mmlab(value: Any) -> tuple[Named, bool]:
+    names = [str(one) for one in value["metainfo"]["classes"]]
+    found: Named = {}
+    for item in value["data_list"]:
+        labels = item["gt_label"] if isinstance(item["gt_label"], list) else [item["gt_label"]]
+        found[str(item["img_path"])] = [names[one] for one in labels]
+    return found, False
+
+
+def _texts(labels: Iterable[object]) -> Iterator[str]:
+    for label in labels:
+        if not isinstance(label, str):
+            raise TypeError("a label is not text")
+        yield label
+
+
+_READERS = {
+    "COCO's": _coco, "Datumaro's": _datumaro, "Label Studio's": _label_studio, "Create ML's": _create_ml,
+    "VoTT's": _vott, "FiftyOne's": _fifty_one, "OpenMMLab's": _open_mmlab,
+}  # fmt: skip
