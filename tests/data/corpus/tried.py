@@ -143,7 +143,7 @@ def _columns() -> Iterator[Case]:
     three = ("i/a.png", "i/b.png", "i/c.png")
     yield case("JSON of the images of each numbered class", json.dumps(classes), *three, file="t.json", counts={"cat": (1, 1, 0), "dog": (1, 0, 0)})  # fmt: skip
     yield case("JSON of objects with several images", json.dumps([{"path": ["i/a.png", 3], "label": "cat"}]), *three, file="t.json", error="entry 1: no path, or several")  # fmt: skip
-    columns = {"label_names": ["cat", "dog"], "image_names": [f"/root/images/{n}.png" for n in range(8)], "image_labels": [n % 2 for n in range(8)]}  # fmt: skip
+    columns = {"label_names": ["cat", "dog"], "image_names": [f"/home/ana/images/{n}.png" for n in range(8)], "image_labels": [n % 2 for n in range(8)]}  # fmt: skip
     yield case(
         "JSON of columns and the names of classes", json.dumps(columns), *EIGHT, file="t.json", counts=TWO
     )

@@ -249,9 +249,8 @@ def lora_ga(base: Tensor, settings: AdapterSettings, gradient: Tensor) -> Start:
     """LoRA-GA: A and B start so that the first step goes where full fine-tuning would go (Wang et al. 2024,
     https://arxiv.org/abs/2407.05000, algorithm 1).
 
-    With the gradient U S V^T: A = c V_1..r^T and B = c U_r+1..2r, c = out^(1/4) / sqrt(16), 16 the
-    paper's gamma. A layer whose
-    gradient has fewer than 2r directions uses the last r columns of U.
+    With the gradient U S V^T: A = c V_1..r^T and B = c U_r+1..2r, c = out^(1/4) / sqrt(16), where
+    16 is the paper's gamma. A layer whose gradient has fewer than 2r directions uses the last r columns of U.
 
     Args:
         base, settings: as `eva` has them.

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, TypeVar, cast
 
-from visionlora.data.files.formats import SUFFIXES, TABLES
+from visionlora.data.files.formats import SUFFIXES, TABLE_SUFFIXES
 from visionlora.data.files.not_images import is_unknown, only_bytes_tell, suffix_hint
 from visionlora.data.files.walk import is_system_file
 from visionlora.errors import VisionLoraError
@@ -24,7 +24,7 @@ from visionlora.errors import VisionLoraError
 _ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
 _XZ_MEMORY = 2**28
 CHUNK = 1 << 20
-LABEL_FILES = (*TABLES, ".xml", ".yaml", ".yml")
+LABEL_FILES = (*TABLE_SUFFIXES, ".xml", ".yaml", ".yml")
 """Files that may say the labels of images, or their classes, or that a trainer wrote the folder."""
 
 _Member = TypeVar("_Member")

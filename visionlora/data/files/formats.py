@@ -43,8 +43,8 @@ stays out, whatever the file is called."""
 
 SUFFIXES = frozenset((*TGA, *(suffix for suffixes in _SUFFIXES.values() for suffix in suffixes)))
 
-TABLES = (".csv", ".tsv", ".tab", ".txt", ".lst", ".jsonl", ".ndjson", ".json")
-"""Suffixes of files that may list images and their labels."""
+TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".lst", ".jsonl", ".ndjson", ".json")
+"""Of files that may list images and their labels."""
 
 AS_TEXT = "an image that was copied as text (a file transfer or an editor did that: copy it as binary)"
 IDX, PICKLE = "an IDX file of arrays (MNIST's)", "a Python pickle"

@@ -50,12 +50,17 @@ def one_each(
         ):
             split = "test"
         if shapes[folder] == "empty" and split != "train":
-            what = "; validation images are taken from train" if split == "val" else ""
-            notes.append(f"{folder.name} holds no images: left out{what}")
+            notes.append(left_out(folder, "no images", split))
         elif split in chosen:
             raise VisionLoraError(f"{chosen[split]} and {folder} are both {split}; merge them, or keep one")
         else:
             chosen[split] = folder
-    if not any(shape != "empty" for shape in shapes.values()):
+    if all(one == "empty" for one in shapes.values()):
         raise VisionLoraError(describe_empty(here, walk(here)[1]))
     return {split: chosen[split] for split in SPLITS if split in chosen}
+
+
+def left_out(folder: Path, holds: str, split: str) -> str:
+    """A note about the folder of a split that is not used."""
+    what = "; validation images are taken from train" if split == "val" else ""
+    return f"{folder.name} holds {holds}: left out{what}"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from visionlora.data.files.walk import entries, has_images, names_in
+from visionlora.data.layout.split_folders import left_out
 from visionlora.data.names.split_names import is_unlabelled
 from visionlora.data.tables.label_files import MOST_MISSING, tables_up_to
 from visionlora.data.tables.tables_beside import is_of, read_all
@@ -34,8 +35,7 @@ def unlabelled_splits(
         classes = names_in(inside[folders["train"]]) if "train" in folders else set()
         table = found[split] = _table(root, split, inner if flat else there.folders[0], classes)
         if table is None:
-            what = "; validation images are taken from train" if split == "val" else ""
-            notes.append(f"{folder.name} holds images without labels: left out{what}")
+            notes.append(left_out(folder, "images without labels", split))
         else:
             notes.append(f"{folder.name} has no class folders: its labels are those of {table.name}")
     return found

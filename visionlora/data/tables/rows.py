@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from visionlora.data.files.arrow import unpacked_by
-from visionlora.data.files.formats import SUFFIXES, TABLES, is_image_name, sniff
+from visionlora.data.files.formats import SUFFIXES, TABLE_SUFFIXES, is_image_name, sniff
 from visionlora.data.files.not_images import is_part, is_unknown, suffix_hint
 from visionlora.data.names.split_names import split_name
 from visionlora.data.tables.annotation_files import cvat
@@ -69,7 +69,7 @@ def read_rows(path: Path) -> Rows:
         raise VisionLoraError(f"{path} is a table of {_SHEETS[suffix]}; save it as CSV (UTF-8){images}")
     if suffix in SUFFIXES:
         raise VisionLoraError(f"{path} is an image; give its folder, and what it shows: data.class_name=NAME")
-    if suffix not in TABLES and (is_part(path.name) or not is_unknown(suffix) or not _is_text(path)):
+    if suffix not in TABLE_SUFFIXES and (is_part(path.name) or not is_unknown(suffix) or not _is_text(path)):
         hint = suffix_hint(suffix)
         if is_part(path.name):
             raise VisionLoraError(f"{path} is a part of an archive; unpack that, and give the folder")
