@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -20,36 +20,23 @@ from visionlora.text import listed
 Parts = Mapping[str, Mapping[str, Tensor]]
 
 
-def mismatches(
-    model: nn.Module,
-    name: str,
-    saved: Parts,
-    others: Mapping[str, Tensor],
-    settings: LoraConfig,
-    config: Mapping[str, Any],
-    biases: Collection[str] = (),
-    more: bool = False,
+def adapter_mismatches(
+    model: nn.Module, name: str, saved: Parts, settings: LoraConfig, *, ours: bool
 ) -> list[str]:
-    """What keeps an adapter from being loaded, one clause a kind of mismatch; empty where it fits.
+    """What keeps an adapter's tensors from being loaded, one clause a kind of mismatch; empty where they fit.
 
     Args:
         model: a plain or an adapted network.
         name: of the adapter in the network.
         saved: the adapter's tensors by the weight's full name.
-        others: tensors of modules that were saved whole, by their name in the network.
         settings: ranks and alphas.
-        config: the adapter's whole configuration.
-        biases: those of `others` that stand alone, without the rest of their module.
-        more: whether other adapters were read from the same file.
+        ours: whether VisionLoRA saved it, and not PEFT.
     """
     sites = named_sites(model) | named_norms(model)
-    found = [] if saved or others or more else ["it holds no adapter's tensors"]
-    found += _layer_mismatches(model, name, sites, saved, settings.families[0])
-    ours = bool(config["visionlora"])
+    found = list(_layer_mismatches(model, name, sites, saved, settings.families[0]))
     for site, parts in saved.items():
         if site in sites:
             found += _shape_mismatches(site, *sites[site], parts, settings, ours)
-    found += _other_mismatches(model, others, config["modules_to_save"], biases)
     return found
 
 
@@ -121,14 +108,22 @@ def _shape_mismatches(
             yield f"{name}.{part} is {given}, the network and rank {of_site.rank} ask for {wanted}"
 
 
-def _other_mismatches(
-    model: nn.Module, others: Mapping[str, Tensor], saved: list[str], biases: Collection[str]
+def whole_mismatches(
+    model: nn.Module, whole: Mapping[str, Tensor], saved: Sequence[str], lone: Collection[str]
 ) -> Iterator[str]:
+    """What keeps tensors that are saved whole from being loaded, one clause a tensor.
+
+    Args:
+        model: a plain or an adapted network.
+        whole: the tensors by their name in the network.
+        saved: the ends of the names of modules that are saved whole.
+        lone: those of ``whole`` that stand alone, without the rest of their module.
+    """
     state = model.state_dict()
-    for key, tensor in others.items():
+    for key, tensor in whole.items():
         module = key.rpartition(".")[0]
         parents = [module[:end] for end, letter in enumerate(module) if letter == "."] + [module]
-        if not any(parent.endswith(name) for parent in parents for name in saved) and key not in biases:
+        if not any(parent.endswith(name) for parent in parents for name in saved) and key not in lone:
             yield f"unknown tensor {listed([key])}"
         elif key not in state:
             yield f"the network has no tensor {listed([key])}"

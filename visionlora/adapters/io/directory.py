@@ -18,6 +18,7 @@ from visionlora.adapters.errors import LoraError
 from visionlora.adapters.io.config_file import CONFIG_FILE
 from visionlora.adapters.io.fingerprint import fingerprint as base_fingerprint
 from visionlora.adapters.io.peft import put_into, read_one, save_one
+from visionlora.adapters.io.peft_config import AdapterInfo
 from visionlora.adapters.io.tensor_file import TENSOR_FILE
 from visionlora.adapters.learned_start import is_learned
 from visionlora.adapters.network import active_names, group_adapters, require_adapters, unwrapped
@@ -65,7 +66,7 @@ def save_adapter(
     modules_to_save, tensors = replaced_by_module(model, modules_to_save)
     with frozen_tensors(model):
         base = fingerprint or base_fingerprint(model, modules_to_save)
-    own = dict(extra or {})
+    own = {**(extra or {}), "fingerprint": base}
     if tensors:
         own["tensors"] = tensors
     names = active_names(model) if name is None else (name,)
@@ -75,12 +76,15 @@ def save_adapter(
                 f"{directory}: of at most {MOST_PARTS + 1} adapters saved together, all but the first "
                 f"need names of letters, digits and _, and not {brief(part)}: save each alone with name=..."
             )
+    # PEFT loads one adapter from a directory.
+    obstacle = "it is one of several adapters that act together" if len(names) > 1 else None
     for part in names[1:]:
-        save_one(model, directory / part, part, base_model, base, (), {}, alone=False)
+        info = AdapterInfo(base_model, own={"fingerprint": base}, obstacle=obstacle)
+        save_one(model, directory / part, part, info)
     if len(names) > 1:
         own["parts"] = list(names[1:])
-    first = names[0] if names else None
-    return save_one(model, directory, first, base_model, base, modules_to_save, own, alone=len(names) < 2)
+    info = AdapterInfo(base_model, modules_to_save, own, obstacle=obstacle)
+    return save_one(model, directory, names[0] if names else None, info)
 
 
 def start_digest(init: str) -> str | None:

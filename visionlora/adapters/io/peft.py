@@ -21,7 +21,7 @@ Where PEFT computes something else:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,11 +33,17 @@ from visionlora.adapters.attaching import attach_layers
 from visionlora.adapters.base import AdapterSettings
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families import FAMILIES
-from visionlora.adapters.io.check import mismatches
+from visionlora.adapters.io.check import adapter_mismatches, whole_mismatches
 from visionlora.adapters.io.config_file import CONFIG_FILE
 from visionlora.adapters.io.fingerprint import fingerprint as base_fingerprint
 from visionlora.adapters.io.foreign import ForeignAdapter, ForeignPart, attach_part, check_shapes
-from visionlora.adapters.io.peft_config import config_to_peft, lora_config, read_adapter_config, strengths
+from visionlora.adapters.io.peft_config import (
+    AdapterInfo,
+    config_to_peft,
+    lora_config,
+    read_adapter_config,
+    strengths,
+)
 from visionlora.adapters.io.peft_parts import split_off
 from visionlora.adapters.io.tensor_file import PREFIX, TENSOR_FILE, read_tensors, sort_tensors, write
 from visionlora.adapters.network import (
@@ -56,33 +62,20 @@ _CLAUSES = 20
 """Mismatches that an error names: a hostile file may have a million."""
 
 
-def save_one(
-    model: nn.Module,
-    directory: Path,
-    name: str | None,
-    base_model: str,
-    fingerprint: str,
-    modules_to_save: Sequence[str],
-    own: dict[str, Any],
-    alone: bool = True,
-) -> Path:
+def save_one(model: nn.Module, directory: Path, name: str | None, info: AdapterInfo) -> Path:
     """Write one adapter of a network, each file beside its place and then renamed into it.
 
     Args:
         model: an adapted network.
         directory: made where it is missing.
         name: of the adapter; None: the active one.
-        base_model: the name of the plain network, for readers.
-        fingerprint: of the network without the modules that are saved whole.
-        modules_to_save: full names of modules that were trained whole (a new head) and are saved whole.
-        own: further keys of our own, as JSON.
-        alone: whether it acts without others beside it: PEFT loads one adapter from a directory.
+        info: its own keys have the fingerprint of the network without the modules that are saved whole.
 
     Raises:
-        LoraError: no adapters, a module that does not exist or is adapted too, or `own` that is not JSON.
+        LoraError: no adapters, a module that does not exist or is adapted too, or keys that are not JSON.
     """
     adapters, sites = named_adapters(model, name), named_sites(model) | named_norms(model)
-    if not adapters and not modules_to_save:
+    if not adapters and not info.modules_to_save:
         what = repr(name) if name else "that is active"
         raise LoraError(f"The {type(model).__name__} has no adapter {what}: nothing to save.")
     tensors = {
@@ -90,24 +83,15 @@ def save_one(
         for site, adapter in adapters.items()
         for part, tensor in adapter.to_peft().items()
     }
-    for module in modules_to_save:
+    for module in info.modules_to_save:
         tensors |= _module_tensors(model, module, adapted_layers(model))
     state = model.state_dict()
-    tensors |= {f"{PREFIX}{key}": state[key] for key in own.get("tensors", ())}
-    own = {**own, "fingerprint": fingerprint}
-    obstacle = None if alone else "it is one of several adapters that act together"
-    obstacle = "the network has new blocks" if growths(model) else obstacle
-    if own.get("tensors"):
-        obstacle = "it replaces tensors that are no module's of their own"
-    config = config_to_peft(
-        model,
-        adapters,
-        {site: sites[site][0] for site in adapters},
-        own,
-        base_model=base_model,
-        modules_to_save=modules_to_save,
-        obstacle=obstacle,
-    )
+    tensors |= {f"{PREFIX}{key}": state[key] for key in info.own.get("tensors", ())}
+    if growths(model):
+        info = replace(info, obstacle="the network has new blocks")
+    if info.own.get("tensors"):
+        info = replace(info, obstacle="it replaces tensors that are no module's of their own")
+    config = config_to_peft(model, adapters, {site: sites[site][0] for site in adapters}, info)
     return write(directory, tensors, config)
 
 
@@ -146,7 +130,9 @@ def read_one(model: nn.Module, directory: Path, name: str, check_fingerprint: bo
         read = split_off(model, tensors, others, settings, config, directory / TENSOR_FILE)
         others |= read.whole
     lone = {*read.whole, *(config["visionlora"].get("tensors") or ())}
-    wrong = mismatches(model, name, tensors, others, settings, config, lone, bool(read.parts))
+    wrong = [] if tensors or others or read.parts else ["it holds no adapter's tensors"]
+    wrong += adapter_mismatches(model, name, tensors, settings, ours=bool(config["visionlora"]))
+    wrong += whole_mismatches(model, others, config["modules_to_save"], lone)
     expected = config["visionlora"].get("fingerprint")
     check_base = check_fingerprint and expected and not wrong
     if check_base and base_fingerprint(model, config["modules_to_save"]) != expected:

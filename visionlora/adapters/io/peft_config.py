@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -92,16 +92,27 @@ def strengths(config: Mapping[str, Any]) -> Mapping[str, float]:
     return dict(config["visionlora"].get("strength") or {})
 
 
+@dataclass(frozen=True)
+class AdapterInfo:
+    """What the configuration of an adapter says besides its family and settings.
+
+    Attributes:
+        base_model: the name of the plain network; empty for none.
+        modules_to_save: full names of modules that are saved whole (a new head).
+        own: our own keys, as JSON.
+        bias: which biases are saved: PEFT's word.
+        obstacle: why PEFT would compute something else, as a clause, where it is not the family's.
+    """
+
+    base_model: str = ""
+    modules_to_save: Sequence[str] = ()
+    own: Mapping[str, Any] = field(default_factory=dict)
+    bias: str = "none"
+    obstacle: str | None = None
+
+
 def config_to_peft(
-    model: nn.Module,
-    adapters: Mapping[str, Adapter],
-    layers: Mapping[str, nn.Module],
-    own: dict[str, Any],
-    *,
-    base_model: str,
-    modules_to_save: Sequence[str],
-    bias: str = "none",
-    obstacle: str | None = None,
+    model: nn.Module, adapters: Mapping[str, Adapter], layers: Mapping[str, nn.Module], info: AdapterInfo
 ) -> dict[str, Any]:
     """The whole of PEFT's configuration.
 
@@ -109,17 +120,13 @@ def config_to_peft(
         model: the adapted network.
         adapters: by the full name of their weight; all of one family.
         layers: the module of each.
-        own: our own keys; the family's are added.
-        base_model: the name of the plain network; empty for none.
-        modules_to_save: full names of modules that are saved whole.
-        bias: which biases are saved: PEFT's word.
-        obstacle: why PEFT would compute something else, as a clause, where it is not the family's.
+        info: the rest; the family's keys are added to our own.
     """
-    own = dict(own)
+    own = dict(info.own)
     return {
-        **_family_to_peft(adapters, layers, own, obstacle),
+        **_family_to_peft(adapters, layers, own, info.obstacle),
         "task_type": None,
-        "base_model_name_or_path": base_model or None,
+        "base_model_name_or_path": info.base_model or None,
         "auto_mapping": {
             "base_model_class": type(model).__name__,
             "parent_library": type(model).__module__,
@@ -127,8 +134,8 @@ def config_to_peft(
         },
         # A list would match by suffix in PEFT: conv1 would mean layer1.0.conv1 too.
         "target_modules": f"^({'|'.join(re.escape(site) for site in adapters)})$",
-        "modules_to_save": list(modules_to_save) or None,
-        "bias": bias,
+        "modules_to_save": list(info.modules_to_save) or None,
+        "bias": info.bias,
         "inference_mode": True,
     }
 

@@ -21,7 +21,7 @@ from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families.bias import Bias, changed_bias
 from visionlora.adapters.families.lora import Lora
 from visionlora.adapters.io.fingerprint import fingerprint as base_fingerprint
-from visionlora.adapters.io.peft_config import config_to_peft
+from visionlora.adapters.io.peft_config import AdapterInfo, config_to_peft
 from visionlora.adapters.io.tensor_file import PREFIX, write
 from visionlora.adapters.layers import AdaptedLayer
 from visionlora.adapters.module_adapter import ModuleAdapter
@@ -82,15 +82,9 @@ def save_peft(
     own = dict(extra or {})
     if not changes_base:
         own.setdefault("fingerprint", base_fingerprint(model, [*kept, *whole]))
-    config = config_to_peft(
-        model,
-        native,
-        {site: layers[site] for site in native},
-        own,
-        base_model=base_model,
-        modules_to_save=[*kept, *whole],
-        bias=_bias_kind(native) if changes_base else "none",
-    )
+    bias = _bias_kind(native) if changes_base else "none"
+    info = AdapterInfo(base_model, [*kept, *whole], own, bias)
+    config = config_to_peft(model, native, {site: layers[site] for site in native}, info)
     return PeftDirectory(write(Path(directory), tensors, config), merged)
 
 
