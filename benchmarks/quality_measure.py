@@ -21,10 +21,12 @@ from visionlora.data import (
     scan,
     scan_images,
     scan_labelled,
+    shuffled_loader,
     training_side,
     training_transform,
 )
 from visionlora.data.images.preprocessing import Preprocessing
+from visionlora.data.loading.samplers import filling_repeats
 from visionlora.evaluation.predictions import Predictions, predict_batches
 from visionlora.models import Backbone, Head, find_class
 
@@ -64,7 +66,9 @@ class ImageLoaders:
             cache=_cache(side, self.preprocessing.interpolation),
             seed=seed,
         )
-        return make_loader(dataset, self.batch_size, seed, shuffle=True, fill=not self.augment.nothing)
+        once = [1] * len(dataset)
+        repeats = once if self.augment.nothing else filling_repeats(once, self.batch_size)
+        return shuffled_loader(dataset, self.batch_size, seed, repeats)
 
     def plain(self, images: tuple[ImageFile, ...], targets: dict[str, int] | None = None) -> ImageLoader:
         """Batches without augmentation."""

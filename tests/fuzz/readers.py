@@ -27,7 +27,7 @@ from tests.conftest import PREPROCESSING
 from tests.fuzz.mutations import as_json, mutated_bytes, mutated_tree
 from visionlora.adapters import FAMILIES, LoraConfig, attach, load_adapter, save_adapter
 from visionlora.adapters.module_adapter import ModuleAdapter
-from visionlora.data import ImageDataset, make_loader, scan
+from visionlora.data import ImageDataset, scan, shuffled_loader
 from visionlora.data.files.archive import MAX_BYTES, MAX_FILES, _unpack
 from visionlora.data.files.archive_members import Room
 from visionlora.data.images.decode import open_image
@@ -289,7 +289,7 @@ def training_of(network: torch.nn.Module, folder: Path) -> tuple[Any, Any, Any]:
             Image.effect_noise((24, 24), 90).save(path)
     attach(network, LoraConfig(rank=2))
     dataset = ImageDataset(scan(folder / "images").train, PREPROCESSING, targets={"red": 0, "blue": 1})
-    loader = make_loader(dataset, 2, shuffle=True)
+    loader = shuffled_loader(dataset, 2)
     fitter = Fitter(torch.device("cpu"), "32-true", None, loader, None)
     module = LoraModule(network, 2, OptimizerConfig(lr=0.01), RetentionConfig())
     trainer = fitter.trainer(2)

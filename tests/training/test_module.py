@@ -21,6 +21,7 @@ from visionlora.data import (
     make_loader,
     scan,
     scan_images,
+    shuffled_loader,
     training_transform,
 )
 from visionlora.errors import VisionLoraError
@@ -38,7 +39,7 @@ def loaders(root: Path) -> tuple[ImageLoader, ImageLoader]:
     transform = training_transform(AugmentConfig(), PREPROCESSING)
     train = ImageDataset(folder.train, PREPROCESSING, targets=TARGETS, transform=transform, seed=1)
     val = ImageDataset(folder.val, PREPROCESSING, targets=TARGETS)
-    return make_loader(train, 4, 1, True), make_loader(val, 4)
+    return shuffled_loader(train, 4, 1), make_loader(val, 4)
 
 
 def module_of(

@@ -19,7 +19,7 @@ from visionlora.data.images.cache import ImageCache, training_side
 from visionlora.data.images.decode import BadImage, ImageFile, open_image
 from visionlora.data.images.preprocessing import Preprocessing
 from visionlora.data.layout.folders import scan, scan_images, scan_known, scan_labelled, survey
-from visionlora.data.loading.image_loader import ImageDataset, ImageLoader, make_loader
+from visionlora.data.loading.image_loader import ImageDataset, ImageLoader, make_loader, shuffled_loader
 from visionlora.data.splits.make_splits import ImageFolder
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "scan_images",
     "scan_known",
     "scan_labelled",
+    "shuffled_loader",
     "split_bad",
     "survey",
     "training_side",

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from visionlora.data import ImageDataset, ImageLoader, make_loader
+from visionlora.data import ImageDataset, ImageLoader, make_loader, shuffled_loader
 from visionlora.data.loading.cached_images import CachedImages
 from visionlora.data.loading.image_loader import Batch
 from visionlora.data.loading.samplers import EpochSampler
@@ -138,8 +138,7 @@ class FeatureCachePlan:
         cache = self._cache(context, self.inputs.count)
         dataset = CachedImages(_dataset(train), cache, "train", self.inputs.views, self.uses)
         assert isinstance(train.sampler, EpochSampler)
-        repeats = train.sampler.repeats
-        loader = make_loader(dataset, train.whole_batch, seed, shuffle=True, repeats=repeats)
+        loader = shuffled_loader(dataset, train.whole_batch, seed, train.sampler.repeats)
         validating = None if validation is None else _cached_loader(validation, cache, "val")
         return loader, validating, cache
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.synchronize import SemLock
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,8 @@ from visionlora.data.check.check_images import check
 from visionlora.data.images.augment import AugmentConfig, Normalise, training_transform
 from visionlora.data.images.cache import ImageCache
 from visionlora.data.images.decode import BadImage, ImageFile
-from visionlora.data.loading.image_loader import ImageDataset, make_loader
-from visionlora.data.loading.samplers import EpochSampler, balanced_repeats
+from visionlora.data.loading.image_loader import ImageDataset, ImageLoader, make_loader, shuffled_loader
+from visionlora.data.loading.samplers import EpochSampler, balanced_repeats, filling_repeats
 
 COUNT = 10
 
@@ -61,7 +61,7 @@ def same(one: Sequence[dict[str, Tensor]], other: Sequence[dict[str, Tensor]]) -
 
 
 def test_a_batch_has_images_labels_and_indices(images: list[ImageFile], sizes: Sizes) -> None:
-    batches = list(make_loader(training_set(images, sizes), batch_size=4, shuffle=True))
+    batches = list(shuffled_loader(training_set(images, sizes), batch_size=4))
     assert [len(batch["labels"]) for batch in batches] == [4, 4, 2]
     batch_images = batches[0]["images"]
     assert batch_images.shape == (4, 3, 32, 32)
@@ -86,7 +86,7 @@ def test_without_shuffling_images_come_in_order_as_the_network_wants_them(
 
 
 def test_fewer_images_than_a_batch_make_an_epoch_of_one_batch(images: list[ImageFile], sizes: Sizes) -> None:
-    loader = make_loader(training_set(images[:3], sizes), batch_size=16, shuffle=True)
+    loader = shuffled_loader(training_set(images[:3], sizes), batch_size=16)
     assert len(loader) == 1
     assert [len(batch["labels"]) for batch in loader] == [3]
 
@@ -95,7 +95,9 @@ def test_fewer_images_than_a_batch_make_an_epoch_of_one_batch(images: list[Image
 def test_a_handful_of_images_fills_a_batch_with_further_views(
     images: list[ImageFile], sizes: Sizes, count: int, batch: list[int]
 ) -> None:
-    loader = make_loader(training_set(images[:count], sizes), batch_size=16, shuffle=True, fill=True)
+    loader = shuffled_loader(
+        training_set(images[:count], sizes), 16, repeats=filling_repeats([1] * count, 16)
+    )
     batches = epoch(loader, 0) + epoch(loader, 1)
     assert [len(batch["labels"]) for batch in batches] == batch * 2
     first = [image for batch in batches for image, index in zip(*seen(batch), strict=True) if index == 0]
@@ -106,8 +108,8 @@ def test_a_handful_of_images_fills_a_batch_with_further_views(
 def test_worker_processes_give_the_same_batches(
     images: list[ImageFile], sizes: Sizes, budget_mb: float
 ) -> None:
-    here = make_loader(training_set(images, sizes, budget_mb=budget_mb), 4, shuffle=True)
-    there = make_loader(training_set(images, sizes, budget_mb=budget_mb), 4, shuffle=True, workers=2)
+    here = shuffled_loader(training_set(images, sizes, budget_mb=budget_mb), 4)
+    there = shuffled_loader(training_set(images, sizes, budget_mb=budget_mb), 4, workers=2)
     for number in (0, 1):
         assert same(epoch(here, number), epoch(there, number))
 
@@ -133,8 +135,8 @@ def test_without_room_in_shared_memory_worker_processes_give_the_same_batches(
     def full(*args: Any, **options: Any) -> None:
         raise error
 
-    here = make_loader(training_set(images, sizes), 4, shuffle=True)
-    there = make_loader(training_set(images, sizes), 4, shuffle=True, workers=1)
+    here = shuffled_loader(training_set(images, sizes), 4)
+    there = shuffled_loader(training_set(images, sizes), 4, workers=1)
     there.timeout = 0 if owner is SemLock else 20  # a batch that is lost is waited for
     monkeypatch.setattr(owner, name, full)
     for number in (0, 1):
@@ -143,21 +145,21 @@ def test_without_room_in_shared_memory_worker_processes_give_the_same_batches(
 
 
 def test_batches_depend_on_seed_and_epoch_and_on_nothing_else(images: list[ImageFile], sizes: Sizes) -> None:
-    loader = make_loader(training_set(images, sizes), 4, seed=0, shuffle=True)
+    loader = shuffled_loader(training_set(images, sizes), 4, seed=0)
     torch.manual_seed(1)
     first, second = epoch(loader, 0), epoch(loader, 1)
     torch.manual_seed(2)
     assert same(epoch(loader, 1), second)
-    assert same(epoch(make_loader(training_set(images, sizes), 4, seed=0, shuffle=True), 0), first)
+    assert same(epoch(shuffled_loader(training_set(images, sizes), 4, seed=0), 0), first)
     assert not same(first, second)
-    assert not same(epoch(make_loader(training_set(images, sizes), 4, seed=1, shuffle=True), 0), first)
+    assert not same(epoch(shuffled_loader(training_set(images, sizes), 4, seed=1), 0), first)
 
 
 def test_an_images_augmentation_depends_on_neither_its_batch_nor_its_neighbours(
     images: list[ImageFile], sizes: Sizes
 ) -> None:
     dataset = training_set(images, sizes)
-    small, large = make_loader(dataset, 2, shuffle=True), make_loader(dataset, 7, seed=9, shuffle=True)
+    small, large = shuffled_loader(dataset, 2), shuffled_loader(dataset, 7, seed=9)
 
     def by_index(batches: list[dict[str, Tensor]]) -> dict[int, Tensor]:
         return {
@@ -178,8 +180,8 @@ def test_an_added_image_and_new_names_change_no_other_images_augmentation_or_ord
         ImageFile(image.path.rename(image.path.with_name(f"z{COUNT - number}.png")), image.label)
         for number, image in enumerate(images[1:])
     ]
-    more = epoch(make_loader(training_set(images[:1] + renamed, sizes), 1, shuffle=True), 1)
-    fewer = epoch(make_loader(training_set(renamed[::-1], sizes), 1, shuffle=True), 1)
+    more = epoch(shuffled_loader(training_set(images[:1] + renamed, sizes), 1), 1)
+    fewer = epoch(shuffled_loader(training_set(renamed[::-1], sizes), 1), 1)
     without = [batch["images"] for batch in more if int(batch["indices"]) != 0]
     assert all(torch.equal(one, batch["images"]) for one, batch in zip(without, fewer, strict=True))
 
@@ -232,12 +234,12 @@ def test_a_file_that_went_bad_meanwhile_is_named(images: list[ImageFile], sizes:
 def test_an_interrupted_epoch_continues_with_the_very_next_batch(
     images: list[ImageFile], sizes: Sizes, workers: int
 ) -> None:
-    whole = epoch(make_loader(training_set(images, sizes), 3, shuffle=True), 4)
-    interrupted = make_loader(training_set(images, sizes), 3, shuffle=True, workers=workers)
+    whole = epoch(shuffled_loader(training_set(images, sizes), 3), 4)
+    interrupted = shuffled_loader(training_set(images, sizes), 3, workers=workers)
     interrupted.sampler.set_epoch(4)  # type: ignore[attr-defined]
     served = iter(interrupted)
     seen = [next(served), next(served)]
-    resumed = make_loader(training_set(images, sizes), 3, shuffle=True, workers=workers)
+    resumed = shuffled_loader(training_set(images, sizes), 3, workers=workers)
     resumed.load_state_dict(interrupted.state_dict())
     assert same(seen + epoch(resumed, 4), whole)
     assert same(epoch(resumed, 4), whole)  # only once
@@ -246,10 +248,10 @@ def test_an_interrupted_epoch_continues_with_the_very_next_batch(
 def test_a_state_from_the_end_of_an_epoch_does_not_touch_the_next(
     images: list[ImageFile], sizes: Sizes
 ) -> None:
-    loader = make_loader(training_set(images, sizes), 3, shuffle=True)
+    loader = shuffled_loader(training_set(images, sizes), 3)
     epoch(loader, 0)
     state = loader.state_dict()
-    resumed = make_loader(training_set(images, sizes), 3, shuffle=True)
+    resumed = shuffled_loader(training_set(images, sizes), 3)
     resumed.load_state_dict(state)
     assert same(epoch(resumed, 1), epoch(loader, 1))
 
@@ -287,7 +289,7 @@ def test_under_lightning_a_resumed_run_sees_what_an_uninterrupted_one_does(
     images: list[ImageFile], sizes: Sizes, tmp_path: Path, workers: int
 ) -> None:
     def loader() -> Any:  # 4 batches an epoch
-        return make_loader(training_set(images, sizes), 3, shuffle=True, workers=workers)
+        return shuffled_loader(training_set(images, sizes), 3, workers=workers)
 
     whole = fit(loader(), 10, save=tmp_path).seen
     assert sorted(index for indices, _ in whole[:4] for index in indices) == list(range(COUNT))
@@ -296,7 +298,10 @@ def test_under_lightning_a_resumed_run_sees_what_an_uninterrupted_one_does(
         assert fit(loader(), 10, resume=tmp_path / f"step={stop}.ckpt").seen == whole[stop:], stop
 
 
-@pytest.mark.parametrize(("shuffle", "fill"), [(False, False), (True, False), (True, True)])
-def test_a_set_without_images_is_a_loader_without_batches(sizes: Sizes, shuffle: bool, fill: bool) -> None:
-    loader = make_loader(ImageDataset([], sizes), 8, shuffle=shuffle, fill=fill)
+@pytest.mark.parametrize("new_loader", [make_loader, shuffled_loader])
+def test_a_set_without_images_is_a_loader_without_batches(
+    sizes: Sizes, new_loader: Callable[[ImageDataset, int], ImageLoader]
+) -> None:
+    loader = new_loader(ImageDataset([], sizes), 8)
+    assert filling_repeats([], 8) == []
     assert (list(loader), len(loader)) == ([], 0)

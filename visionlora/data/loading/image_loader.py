@@ -16,7 +16,7 @@ from visionlora.data.images.decode import BadImage, ImageFile
 from visionlora.data.images.identity import identities
 from visionlora.data.images.preprocessing import Preprocessing
 from visionlora.data.loading.handing_over import Receiver, hand_over
-from visionlora.data.loading.samplers import EpochSampler, ShareSampler, balanced_repeats
+from visionlora.data.loading.samplers import EpochSampler, ShareSampler
 from visionlora.data.loading.targets import Target, labels_of, target_of
 from visionlora.device import pins_memory
 from visionlora.errors import VisionLoraError
@@ -144,55 +144,63 @@ class ImageLoader(Receiver):
         self._resume = (int(state["epoch"]), int(state["batches"]))
 
 
-def make_loader(
-    dataset: ImageDataset,
-    batch_size: int,
-    seed: int = 0,
-    shuffle: bool = False,
-    workers: int = 0,
-    fill: bool = False,
-    balance: bool = False,
-    repeats: Sequence[int] | None = None,
-) -> ImageLoader:
-    """Batches of a dataset (:meth:`ImageDataset.collate`), the last small one included.
+def make_loader(dataset: ImageDataset, batch_size: int, workers: int = 0) -> ImageLoader:
+    """Batches of a dataset in its order (:meth:`ImageDataset.collate`), the last small one included.
 
     Where several processes train (:mod:`visionlora.processes`), every image is served by one of them.
 
     Args:
         dataset: the images.
-        batch_size: where images are shuffled, that of all processes together.
+        batch_size: of each process.
+        workers: as of :func:`shuffled_loader`.
+    """
+    here = place()
+    sampler = ShareSampler(len(dataset), here) if here.count > 1 else None
+    return _new_loader(dataset, batch_size, sampler, workers)
+
+
+def shuffled_loader(
+    dataset: ImageDataset,
+    batch_size: int,
+    seed: int = 0,
+    repeats: Sequence[int] | None = None,
+    workers: int = 0,
+) -> ImageLoader:
+    """Batches of a dataset, in another order every epoch, the last small one included.
+
+    Where several processes train, they share the images of every batch.
+
+    Args:
+        dataset: the images.
+        batch_size: of all processes together.
         seed: of the order.
-        shuffle: whether every epoch has another order.
+        repeats: how often each image comes in an epoch; None: once.
         workers: processes that read images; the batches are the same to the bit. Small sets need none:
             reading a cached image takes less than handing it over. Fill the cache (:func:`check`) before the
             first pass, for workers inherit it and add nothing to it.
-        fill: whether shuffled images that would leave half of the only batch empty come several times, each
-            time with the transform's other random numbers (batch augmentation: Hoffer et al. 2020,
-            https://arxiv.org/abs/1901.09335).
-        balance: whether shuffled images of every class come equally often.
-        repeats: how often each image comes, in place of both.
 
     Raises:
         VisionLoraError: the processes cannot share ``batch_size`` evenly.
     """
-    if repeats is None:
-        once = balanced_repeats(dataset.targets) if balance else [1] * len(dataset)
-        times = max(1, batch_size // max(1, sum(once))) if fill else 1
-        repeats = [times * one for one in once]
     here = place()
-    sampler: Sampler[Any] | None = None
-    if shuffle:
-        sampler = EpochSampler(repeats, dataset.identities, seed, batch_size, here)
-        if batch_size % here.count:
-            raise VisionLoraError(
-                f"data.batch_size is {batch_size}, which {here.count} processes cannot share evenly; set it "
-                f"to {max(1, round(batch_size / here.count)) * here.count}"
-            )
-    elif here.count > 1:
-        sampler = ShareSampler(len(dataset), here)
+    if batch_size % here.count:
+        raise VisionLoraError(
+            f"data.batch_size is {batch_size}, which {here.count} processes cannot share evenly; set it "
+            f"to {max(1, round(batch_size / here.count)) * here.count}"
+        )
+    repeats = [1] * len(dataset) if repeats is None else repeats
+    sampler = EpochSampler(repeats, dataset.identities, seed, batch_size, here)
+    loader = _new_loader(dataset, batch_size // here.count, sampler, workers)
+    loader.whole_batch = batch_size
+    return loader
+
+
+def _new_loader(
+    dataset: ImageDataset, batch_size: int, sampler: Sampler[Any] | None, workers: int
+) -> ImageLoader:
     loader = ImageLoader(
         dataset,
-        batch_size=batch_size // here.count if shuffle else batch_size,
+        batch_size=batch_size,
         sampler=sampler,
         num_workers=workers,
         collate_fn=dataset.collate,

@@ -15,8 +15,8 @@ from visionlora.data.images.augment import AugmentConfig, Preprocessing, trainin
 from visionlora.data.images.cache import ImageCache, training_side
 from visionlora.data.images.decode import BadImage, ImageFile
 from visionlora.data.index.fingerprints import Progress
-from visionlora.data.loading.image_loader import ImageDataset, ImageLoader, make_loader
-from visionlora.data.loading.samplers import EpochSampler
+from visionlora.data.loading.image_loader import ImageDataset, ImageLoader, make_loader, shuffled_loader
+from visionlora.data.loading.samplers import EpochSampler, balanced_repeats, filling_repeats
 
 SAMPLE = 4
 """Images that a network is timed and folded with."""
@@ -86,9 +86,10 @@ class ImageLoaders:
             cache=self.training_cache,
             seed=self.seed,
         )
-        loader = make_loader(
-            dataset, self.batch_size, self.seed, True, self.workers, fill=self.random, balance=self.balance
-        )
+        repeats = balanced_repeats(dataset.targets) if self.balance else [1] * len(dataset)
+        if self.random:
+            repeats = filling_repeats(repeats, self.batch_size)
+        loader = shuffled_loader(dataset, self.batch_size, self.seed, repeats, self.workers)
         assert isinstance(loader.sampler, EpochSampler)
         self.new_images = min(self.batch_size, loader.sampler.total)
         return loader

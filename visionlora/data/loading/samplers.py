@@ -95,6 +95,16 @@ def balanced_repeats(targets: Sequence[Target]) -> list[int]:
     return repeats
 
 
+def filling_repeats(repeats: Sequence[int], batch_size: int) -> list[int]:
+    """``repeats``, multiplied where the only batch would be half empty or more.
+
+    Each time an image has the transform's other random numbers (batch augmentation: Hoffer et al. 2020,
+    https://arxiv.org/abs/1901.09335).
+    """
+    times = max(1, batch_size // max(1, sum(repeats)))
+    return [times * one for one in repeats]
+
+
 class ShareSampler(Sampler[int]):
     """This process's share of the indices, in order; where there are fewer than processes, at least one."""
 
