@@ -20,7 +20,7 @@ from visionlora.adapters.restart import describe_restarts
 from visionlora.data import LEFT_OUT, ImageFolder, scan, write_bad
 from visionlora.data.check.check_images import find_bad, split_bad
 from visionlora.data.loading.loaders import sample_images
-from visionlora.data.splits.make_splits import k_folds, stratified
+from visionlora.data.splits.divide import k_folds, stratified
 from visionlora.device import choose_device, processor
 from visionlora.evaluation.cross_validation import summarize_folds
 from visionlora.evaluation.earlier import earlier_knowledge

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from visionlora.data.copies.equal_files import equal_files
 from visionlora.data.images.decode import ImageFile
 from visionlora.data.layout.folders import scan
-from visionlora.data.splits.make_splits import k_folds, stratified
+from visionlora.data.splits.divide import k_folds, stratified
 
 
 def write(root: Path, contents: dict[str, list[int]]) -> list[ImageFile]:

@@ -15,7 +15,7 @@ from visionlora.data.copies import same_image
 from visionlora.data.copies.same_image import same_images
 from visionlora.data.images.decode import ImageFile
 from visionlora.data.layout.folders import scan
-from visionlora.data.splits.make_splits import k_folds
+from visionlora.data.splits.divide import k_folds
 from visionlora.evaluation.folder_check import FolderCheck, check_folder
 from visionlora.models.config import ModelConfig
 

@@ -57,7 +57,7 @@ def scan(
     - a table of path, label and, if wanted, split (:func:`visionlora.data.tables.table.read_table`);
     - a zip or tar file of any of these, or several (:func:`visionlora.data.files.archive.unpacked`).
 
-    Without a val split a stratified one is made (:func:`visionlora.data.splits.make_splits.stratified`).
+    Without a val split a stratified one is made (:func:`visionlora.data.splits.divide.stratified`).
     What file managers and our own runs leave is passed over. Decisions are logged as warnings, and
     listed in the result's ``notes``; so are other files that are not images, counted.
 
