@@ -20,7 +20,7 @@ from visionlora.adapters import LoraConfig, attach
 from visionlora.data import ImageDataset, ImageFile
 from visionlora.data.loading.image_loader import make_loader
 from visionlora.models import load_backbone
-from visionlora.models.quantise import absorbed_ranks, quantise_base
+from visionlora.models.quantise import NewCorrections, absorbed_ranks, quantise_base
 from visionlora.models.registry import final_layer
 
 STARTS = ("default", "pissa", "loftq")
@@ -47,7 +47,7 @@ def _run(options: argparse.Namespace, command: str) -> None:
                 head = final_layer(model, dense.shape[1])
                 base = quantise_base(
                     model, scheme, ("first", "head"), head, backbone.preprocessing.crop,
-                    ranks=absorbed_ranks(model, lora, ()), init=start,
+                    corrections=NewCorrections(absorbed_ranks(model, lora, ()), start),
                 )  # fmt: skip
                 attach(model, lora, generator=torch.Generator().manual_seed(0))
                 logits = torch.cat([model(batch) for batch in batches])

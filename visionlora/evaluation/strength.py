@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from torch import Tensor, nn
@@ -50,6 +50,35 @@ class StrengthSelection:
     cross_fitted: dict[str, Any] | str = NOT_MEASURED
 
 
+class _JudgedOn(NamedTuple):
+    """The images that choose, in words; None where there are none of the kind.
+
+    Attributes:
+        learned: those that measure what was learned.
+        lost: those that measure what was forgotten.
+        called: those that measure false positives.
+    """
+
+    learned: str | None
+    lost: str | None
+    called: str | None
+
+    @classmethod
+    def of(cls, before: Evaluation, held_out_kind: str, retention_budget: float | None) -> _JudgedOn:
+        """The images of an evaluation."""
+        return cls(
+            counted(len(before.validation), "validation image") if before.validation else None,
+            _forgetting_images(before, held_out_kind, retention_budget),
+            counted(len(before.contrast), "contrast image") if before.contrast is not None else None,
+        )
+
+    @property
+    def metrics(self) -> dict[str, str]:
+        """For ``strength`` of ``metrics.json``."""
+        keys = ("learned_on", "judged_on", "called_on")
+        return {key: kind or NOT_MEASURED for key, kind in zip(keys, self, strict=True)}
+
+
 @phase("selection")
 def select_strength(
     network: nn.Module,
@@ -71,12 +100,10 @@ def select_strength(
         targets: the outputs of the trained classes.
         console: where progress is shown; None: standard error.
     """
-    learned_on = counted(len(before.validation), "validation image") if before.validation else None
-    lost_on = _forgetting_images(before, images.held_out_kind, options.retention_budget)
-    called_on = _contrast_images(before)
+    judged_on = _JudgedOn.of(before, images.held_out_kind, options.retention_budget)
     requested = {
-        "retention": options.retention_budget if lost_on else None,
-        "contrast": options.contrast_budget if called_on else None,
+        "retention": options.retention_budget if judged_on.lost else None,
+        "contrast": options.contrast_budget if judged_on.called else None,
     }
     reason = _no_choice(options, requested)
     if reason:
@@ -107,15 +134,13 @@ def select_strength(
         "chosen": chosen.strength,
         "budget": requested,
         **_limits(decision),
-        "learned_on": learned_on or NOT_MEASURED,
-        "judged_on": lost_on or NOT_MEASURED,
-        "called_on": called_on or NOT_MEASURED,
+        **judged_on.metrics,
         "passes": passes,
         **_curves(decision),
         SELECTED: ["weights", "strength"],
     }
-    measured_on = in_words([kind for kind in (learned_on, lost_on, called_on) if kind])
-    notice = describe_choice(decision.choice, decision.points, measured_on, decision.budgets, requested)
+    words = in_words([kind for kind in judged_on if kind])
+    notice = describe_choice(decision.choice, decision.points, words, decision.budgets, requested)
     evaluation = replace(grid.predicted(chosen), test=predict_test(network, images))
     cross_fitted = _cross_fitted(grid, halves, fitted, before, targets) if fitted else NOT_MEASURED
     return StrengthSelection(evaluation, chosen.candidate, metrics, notice, cross_fitted)
@@ -134,9 +159,7 @@ def _first_candidate(
     metrics = {
         "chosen": 1.0,
         "budget": requested,
-        "learned_on": NOT_MEASURED,
-        "judged_on": NOT_MEASURED,
-        "called_on": NOT_MEASURED,
+        **_JudgedOn(None, None, None).metrics,
         "reason": reason,
         "curve": [],
         SELECTED: [],
@@ -182,11 +205,6 @@ def _curves(decision: Decision) -> dict[str, Any]:
         "curve": [row(decision.frozen), *map(row, taken)],
         "grid": [{"candidate": point.candidate, **row(point)} for point in decision.points],
     }
-
-
-def _contrast_images(before: Evaluation) -> str | None:
-    """Which images the false-positive rate is measured on, in words; None where there are none."""
-    return counted(len(before.contrast), "contrast image") if before.contrast is not None else None
 
 
 def _forgetting_images(before: Evaluation, held_out_kind: str, budget: float | None) -> str | None:

@@ -34,7 +34,7 @@ from visionlora.models.config import ModelConfig
 from visionlora.models.earlier import Delivered, EarlierAdapter, continue_from, require_low_rank
 from visionlora.models.expand import expand
 from visionlora.models.heads import Head, apply_head, head_parameters, require_below_zero
-from visionlora.models.quantise import QuantisedBase, absorbed_ranks, quantise_base
+from visionlora.models.quantise import NewCorrections, QuantisedBase, absorbed_ranks, quantise_base
 from visionlora.models.sources import require_class_logits
 from visionlora.models.upper_layers import AUTO, with_upper_layers
 
@@ -271,5 +271,6 @@ def _quantised(backbone: Backbone, head: Head, model: ModelConfig, lora: LoraCon
         return None
     return quantise_base(
         backbone.model, model.quantise, model.quantise_skip, head.layer, backbone.preprocessing.crop,
-        trained=head.trained, ranks=absorbed_ranks(backbone.model, lora, head.trained), init=lora.init,
+        trained=head.trained,
+        corrections=NewCorrections(absorbed_ranks(backbone.model, lora, head.trained), lora.init),
     )  # fmt: skip

@@ -92,6 +92,19 @@ class QuantisedBase:
         return f"{said}, {mean[1]:.4f} with what {len(self.corrections)} layers' starts make up for"
 
 
+@dataclass(frozen=True)
+class NewCorrections:
+    """Which corrections are to be made.
+
+    Attributes:
+        ranks: by the name of the layer.
+        init: how they are made, one of `ABSORBING`.
+    """
+
+    ranks: Mapping[str, int]
+    init: str
+
+
 def quantise_base(
     model: nn.Module,
     scheme: str,
@@ -100,9 +113,7 @@ def quantise_base(
     size: int,
     *,
     trained: Collection[str] = (),
-    ranks: Mapping[str, int] | None = None,
-    init: str = "",
-    corrections: Mapping[str, Correction] | None = None,
+    corrections: NewCorrections | Mapping[str, Correction] | None = None,
 ) -> QuantisedBase:
     """Quantise a network's weights, in place; batch norms are frozen, and folded before.
 
@@ -113,9 +124,8 @@ def quantise_base(
         head: the name of the last layer.
         size: pixels a side of its input.
         trained: names of layers that are trained whole (a new head), which stay dense whatever is skipped.
-        ranks: of the corrections to make, by the name of the layer.
-        init: how they are made, one of `ABSORBING`.
-        corrections: those that were made before; instead of `ranks`.
+        corrections: what makes up for the error: to be made, or made before, by the name of the layer; None:
+            nothing.
 
     Raises:
         VisionLoraError: a pattern matches no layer, or no layer is left to quantise.
@@ -127,16 +137,27 @@ def quantise_base(
     before = stored_bytes(model)
     freeze(model, ())
     scales = norm_scales(model, torch.zeros(1, 3, size, size).normal_(generator=torch.Generator()))
+    if isinstance(corrections, NewCorrections):
+        packed = {name: layer for name, layer in layers.items() if name not in dense}
+        corrections = _make_corrections(packed, scheme, scales, corrections)
     made = dict(corrections or {})
-    for name, rank in (ranks or {}).items():
-        layer = layers.get(name)
-        if layer is None or name in dense or isinstance(layer, _ConvTransposeNd):
-            continue
-        weight = layer.weight.detach().float()
-        made[name] = correction(weight * scales.get(layer, 1.0), scheme, init, rank)
     codec = best_codec() if scheme == "nf4" else PYTORCH
     errors = quantise(model, scheme, dense, scales, made, codec)
     return QuantisedBase(scheme, tuple(skip), codec.name, errors, made, before, stored_bytes(model))
+
+
+def _make_corrections(
+    layers: Mapping[str, Any], scheme: str, scales: Mapping[nn.Module, Tensor], new: NewCorrections
+) -> dict[str, Correction]:
+    """The corrections of those of the layers that have a rank; a transposed convolution has none."""
+    made = {}
+    for name, rank in new.ranks.items():
+        layer = layers.get(name)
+        if layer is None or isinstance(layer, _ConvTransposeNd):
+            continue
+        weight = layer.weight.detach().float()
+        made[name] = correction(weight * scales.get(layer, 1.0), scheme, new.init, rank)
+    return made
 
 
 def best_codec() -> Codec:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import chain
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -96,18 +97,58 @@ def start_from_data(
         raise VisionLoraError(
             f"lora.init={init} starts from anchors, and there are none: set retention.anchors"
         )
-    count = BOTH if init == CONTRASTIVE else IMAGES
-    training = iter(training)
-    first = next(training)
-    count = _affordable(network, count, first["images"].shape[-1])
-    training = chain([first], training)
     adapters = {
         (name, site): adapter
         for name in active_names(network)
         for site, adapter in named_adapters(network, name).items()
         if isinstance(adapter, Lora)
     }
-    sites = {site for _, site in adapters}
+    collected = _collect(network, init, training, anchors, {site for _, site in adapters}, device)
+    starts = {}
+    with progress(notices.console, f"lora.init={init}", "layers") as advance:
+        for done, ((name, site), one) in enumerate(adapters.items()):
+            advance(done, len(adapters))
+            settings = _settings(one, cycles, collected.found.get(site))
+            start = _start(network, site, settings, init, collected)
+            if isinstance(one, RestartedLora) and start is not None:
+                start = one.plan(start.A.flip(0))  # those of the largest eigenvalues come last
+            starts[name, site] = start
+    for name in active_names(network):
+        own = {site: start for (of, site), start in starts.items() if of == name and start is not None}
+        set_starts(network, own, name)
+    left = [site for (_, site), start in starts.items() if start is None]
+    rest = f"; {len(left)} keep their own, the first: {left[0]}" if left else ""
+    notices.say(f"lora.init={init} starts {counted(len(starts) - len(left), 'layer')}{rest}")
+
+
+class _Collected(NamedTuple):
+    """What is known of layers, by the full names of their weights.
+
+    Attributes:
+        found: their inputs, (rows, values), of the images that the start is made from; of ``lora_ga`` the
+            gradients of their weights.
+        known: their inputs of the anchors that ``contrastive`` compares those with; else empty.
+    """
+
+    found: Mapping[str, Tensor]
+    known: Mapping[str, Tensor]
+
+
+def _collect(
+    network: nn.Module,
+    init: str,
+    training: Iterable[Batch],
+    anchors: Iterable[Batch] | None,
+    sites: Collection[str],
+    device: torch.device,
+) -> _Collected:
+    """Run the network on the images that a start is made from; the other parameters are
+    :func:`start_from_data`'s, and ``sites`` the layers to collect from."""
+    training = iter(training)
+    first = next(training)
+    count = BOTH if init == CONTRASTIVE else IMAGES
+    count = _affordable(network, count, first["images"].shape[-1])
+    training = chain([first], training)
     batches = list(_first(anchors if init in ON_ANCHORS and anchors is not None else training, count))
     was_training = network.training
     network.eval().to(device)
@@ -121,20 +162,7 @@ def start_from_data(
             network, lambda: _compute(network, _first(anchors, count), device), ROWS, only=sites
         )
     network.train(was_training)
-    starts = {}
-    with progress(notices.console, f"lora.init={init}", "layers") as advance:
-        for done, (key, one) in enumerate(adapters.items()):
-            advance(done, len(adapters))
-            settings = _settings(one, cycles, found.get(key[1]))
-            starts[key] = start = _start(network, key[1], settings, init, found, known)
-            if isinstance(one, RestartedLora) and start is not None:
-                starts[key] = one.plan(start.A.flip(0))  # those of the largest eigenvalues come last
-    for name in active_names(network):
-        own = {site: start for (of, site), start in starts.items() if of == name and start is not None}
-        set_starts(network, own, name)
-    left = [site for (_, site), start in starts.items() if start is None]
-    rest = f"; {len(left)} keep their own, the first: {left[0]}" if left else ""
-    notices.say(f"lora.init={init} starts {counted(len(starts) - len(left), 'layer')}{rest}")
+    return _Collected(found, known)
 
 
 def _affordable(network: nn.Module, count: int, size: int) -> int:
@@ -162,14 +190,10 @@ def _settings(adapter: Lora, cycles: int, inputs: Tensor | None) -> AdapterSetti
 
 
 def _start(
-    network: nn.Module,
-    site: str,
-    settings: AdapterSettings,
-    init: str,
-    found: Mapping[str, Tensor],
-    known: Mapping[str, Tensor],
+    network: nn.Module, site: str, settings: AdapterSettings, init: str, collected: _Collected
 ) -> Start | None:
     """None where the layer was not called, or its inputs have fewer directions than the rank."""
+    found, known = collected
     if site not in found:
         return None
     module, where = named_sites(network)[site]

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from lightning.pytorch.loggers import Logger
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from visionlora.adapters import start_adapters
 from visionlora.data import ImageLoader
 from visionlora.errors import Diverged, VisionLoraError
+from visionlora.evaluation.strength import Candidates
 from visionlora.memory import Parts
 from visionlora.notices import Notices
 from visionlora.optimizers.config import OptimizerConfig, default_lr
@@ -96,14 +97,6 @@ def train(
         Stopped: a signal ended it; the checkpoint and the adapter are written.
     """
     settings, network, notices = setup.config, setup.adapted.network, session.notices
-
-    def save_adapter() -> None:
-        write_adapter(session.folder.path / "adapter", setup.adapted, setup.task)
-
-    def saved() -> None:
-        choices.write()
-        save_adapter()
-
     with folded_batch_norms(network, settings.trainer, sample, notices) as norms:
         part, inputs = computed_part(network, sample, cache_plan)
         precision, reason = recorded_precision(settings.trainer.precision, choices, part, *inputs)
@@ -118,34 +111,62 @@ def train(
             settings.optimizer, default_lr(setup.new_head), setup.total_steps, new_module, fitter,
             session.folder.record, notices,
         )  # fmt: skip
-        module = new_module(setup.total_steps, options)
-        # A restart leaves no start to go halfway back to.
-        halfway = setup.new_head and settings.lora.restart_every is None
-        timer, average, best = StepTimer(), WeightAverage(setup.total_steps // 2, halfway), BestWeights()
-        preprocessing = setup.adapted.backbone.preprocessing
-        callbacks = [
-            *([best] if fitter.validation_loader is not None else []), timer, average,
-            FirstBatch(preprocessing.mean, preprocessing.std),
-            session.checkpoint_writer(settings.trainer, fitter.train_loader, saved),
-            *chosen_callbacks(settings.trainer, notices.console, len(setup.folder.val)), session.status,
-        ]  # fmt: skip
-        trainer = fitter.trainer(setup.total_steps, settings.trainer.validations, session.logger, callbacks)
-        with session.stop.deferred(rescue=save_adapter):
-            fitter.fit(trainer, module)
-        weights, objectives = weight_candidates(fitter, module, best.weights, average, len(setup.folder.val))
-        network.load_state_dict(dict(next(iter(weights.values()))), strict=False)
-    if trainer.global_step < setup.total_steps:
+        steps = _take_steps(setup, session, fitter, new_module(setup.total_steps, options), choices)
+        network.load_state_dict(dict(next(iter(steps.weights.values()))), strict=False)
+    if steps.taken < setup.total_steps:
         notices.say(
-            f"stopped early at step {trainer.global_step} of {setup.total_steps}: "
+            f"stopped early at step {steps.taken} of {setup.total_steps}: "
             f"trainer.patience={settings.trainer.patience} validations without progress"
         )
     if fitter.traffic.step_bytes:
         notices.say(sent_in_words(fitter.traffic.step_bytes, network))
     features = None if cache_plan is None else cache_plan.metrics()
     return TrainingResult(
-        precision, trainer.global_step, len(norms), features, options.lr, trials, weights, objectives,
-        timer.summary(),
+        precision, steps.taken, len(norms), features, options.lr, trials, steps.weights, steps.objectives,
+        steps.times,
     )  # fmt: skip
+
+
+class _Steps(NamedTuple):
+    """The steps of a run: how many were taken, and the rest as in :class:`TrainingResult`."""
+
+    taken: int
+    weights: Candidates
+    objectives: Mapping[str, Any]
+    times: dict[str, float | str]
+
+
+def _take_steps(
+    setup: RunSetup, session: Session, fitter: Fitter, module: LoraModule, choices: TimedChoices
+) -> _Steps:
+    """Take the steps of the run, and measure which weights it may deliver.
+
+    Whenever a checkpoint is written, so are the adapter and what was chosen by a timing.
+    """
+    settings, validation_images = setup.config, len(setup.folder.val)
+
+    def save_adapter() -> None:
+        write_adapter(session.folder.path / "adapter", setup.adapted, setup.task)
+
+    def saved() -> None:
+        choices.write()
+        save_adapter()
+
+    # A restart leaves no start to go halfway back to.
+    halfway = setup.new_head and settings.lora.restart_every is None
+    timer, average, best = StepTimer(), WeightAverage(setup.total_steps // 2, halfway), BestWeights()
+    preprocessing = setup.adapted.backbone.preprocessing
+    callbacks = [
+        *([best] if fitter.validation_loader is not None else []), timer, average,
+        FirstBatch(preprocessing.mean, preprocessing.std),
+        session.checkpoint_writer(settings.trainer, fitter.train_loader, saved),
+        *chosen_callbacks(settings.trainer, session.notices.console, validation_images), session.status,
+    ]  # fmt: skip
+    trainer = fitter.trainer(setup.total_steps, settings.trainer.validations, session.logger, callbacks)
+    with session.stop.deferred(rescue=save_adapter):
+        fitter.fit(trainer, module)
+    weights, objectives = weight_candidates(fitter, module, best.weights, average, validation_images)
+    return _Steps(trainer.global_step, weights, objectives, timer.summary())
 
 
 def _fitter(

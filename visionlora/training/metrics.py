@@ -12,8 +12,7 @@ from torch import nn
 
 from visionlora.adapters import adapter_parameters
 from visionlora.data import ImageFolder
-from visionlora.evaluation.forgetting import Changes
-from visionlora.evaluation.images import Evaluation
+from visionlora.evaluation.forgetting import BeforeAfter
 from visionlora.evaluation.metrics import (
     accuracy_metrics,
     contrast_metrics,
@@ -62,9 +61,8 @@ class TrainingResult:
 def build_metrics(
     setup: RunSetup,
     chosen: Chosen,
-    before: Evaluation,
+    evaluations: BeforeAfter,
     selection: StrengthSelection,
-    changes: Changes | None,
     result: TrainingResult,
     notices: list[str],
 ) -> dict[str, Any]:
@@ -73,14 +71,13 @@ def build_metrics(
     Args:
         setup: of the run.
         chosen: what was learned, with what the validation images chose for it.
-        before: the frozen network's predictions.
-        selection: the adapter's strength, and the predictions at it.
-        changes: on old images; None where there are none.
+        evaluations: the predictions before and after training.
+        selection: the adapter's weights and strength.
         result: how training went.
         notices: what the user was told.
     """
-    backbone, head, after = setup.adapted.backbone, setup.adapted.head, selection.evaluation
-    names, task = setup.names, chosen.task
+    backbone, head, names, task = setup.adapted.backbone, setup.adapted.head, setup.names, chosen.task
+    before, after = evaluations.before, evaluations.after
     selected = selections(setup.folder, selection, result, chosen.what)
     delivered, quantised = setup.adapted.delivered(), setup.adapted.quantised
     return {
@@ -92,19 +89,14 @@ def build_metrics(
         "notices": list(notices),
         "parameters": parameter_counts(setup.adapted.network, delivered.network),
         "ranks": setup.config.lora.rank,
-        "images": {
-            "train": len(setup.folder.train),
-            "val": len(setup.folder.val),
-            "test": len(setup.folder.test),
-            "anchors": len(setup.teacher.stream.anchors) if setup.teacher else 0,
-        },
+        "images": _image_counts(setup),
         "before": validation_metrics(task, before.validation, [], names),
         "after": validation_metrics(task, after.validation, selected["validation"], names),
         "test": {
             "before": accuracy_metrics(task, before.test, [], names),
             "after": accuracy_metrics(task, after.test, [], names),
         },
-        "retention": retention_metrics(changes, head.targets, selected["retention"]),
+        "retention": retention_metrics(evaluations.changes, head.targets, selected["retention"]),
         "contrast": contrast_metrics(before.contrast, after.contrast, head.targets, selected["contrast"]),
         "cross_fitted": chosen.cross_fitted or selection.cross_fitted,
         "strength": dict(selection.metrics),
@@ -126,6 +118,15 @@ def build_metrics(
             "tried": result.lr_trials,
             SELECTED: ["learning rate"] if result.lr_trials else [],
         },
+    }
+
+
+def _image_counts(setup: RunSetup) -> dict[str, int]:
+    return {
+        "train": len(setup.folder.train),
+        "val": len(setup.folder.val),
+        "test": len(setup.folder.test),
+        "anchors": len(setup.teacher.stream.anchors) if setup.teacher else 0,
     }
 
 

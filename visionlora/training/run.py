@@ -206,11 +206,9 @@ def _write_results(
 ) -> None:
     """Write the results and show them; the adapter is in the folder already."""
     folder, notices, status = session.folder, session.notices, session.status
-    before, after, outputs = outcome.before, outcome.selection.evaluation, setup.adapted.head.outputs
-    evaluations = BeforeAfter.of(before, after, outputs)
-    metrics = build_metrics(
-        setup, chosen, before, outcome.selection, evaluations.changes, outcome.result, notices.messages
-    )
+    outputs = setup.adapted.head.outputs
+    evaluations = BeforeAfter.of(outcome.before, outcome.selection.evaluation, outputs)
+    metrics = build_metrics(setup, chosen, evaluations, outcome.selection, outcome.result, notices.messages)
     metrics |= outcome.earlier
     if folds is not None:
         metrics["folds"] = dict(folds)
