@@ -23,10 +23,9 @@ from visionlora.adapters import (
 )
 from visionlora.adapters.collect import input_rows, layer_inputs, set_starts, weight_gradients
 from visionlora.adapters.init import INITS
+from visionlora.adapters.init.contrastive import aligned, contrastive
 from visionlora.adapters.init.from_data import (
     TooFewDirections,
-    aligned,
-    contrastive,
     corda,
     eva,
     lora_ga,

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from visionlora.adapters import LoraConfig, attach
 from visionlora.adapters.collect import layer_inputs, weight_gradients
-from visionlora.adapters.init import from_data
-from visionlora.adapters.init.from_data import aligned
+from visionlora.adapters.init import contrastive
+from visionlora.adapters.init.contrastive import aligned
 from visionlora.adapters.init.start import Start
 from visionlora.adapters.network import named_adapters
 from visionlora.meta_learning.aligned import FALL, LAST, LEAST, VIEWS, _lengths, aligned_starts
@@ -95,7 +95,7 @@ def test_a_start_compares_the_images_that_a_task_steps_on_with_its_others(
 def test_layers_with_many_columns_are_compared_in_the_span_of_some_inputs(
     problem: Problem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(from_data, "MOST_COLUMNS", 100)
+    monkeypatch.setattr(contrastive, "MOST_COLUMNS", 100)
     start = aligned_starts(problem, CLASSES, 2, 0, lambda done, count: None)["4"]
     assert problem.anchors is not None
     views = [(place, False) for place in range(7)]

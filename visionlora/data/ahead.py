@@ -11,7 +11,7 @@ from pathlib import Path
 from visionlora.data.files.formats import SUFFIXES
 from visionlora.data.files.parallel import meanwhile
 from visionlora.data.files.root import as_written
-from visionlora.data.files.walk import is_system_file
+from visionlora.data.files.system_files import is_system_file
 from visionlora.data.images.fingerprint import fingerprinted
 from visionlora.data.index.fingerprints import Early, holds_any_of
 from visionlora.errors import VisionLoraError

@@ -13,7 +13,8 @@ from torch import Tensor
 from visionlora.adapters import adapters_off
 from visionlora.adapters.collect import layer_inputs, weight_gradients
 from visionlora.adapters.families.lora import Lora
-from visionlora.adapters.init.from_data import TooFewDirections, aligned, common_basis
+from visionlora.adapters.init.contrastive import aligned, common_basis
+from visionlora.adapters.init.from_data import TooFewDirections
 from visionlora.adapters.init.start import Start
 from visionlora.adapters.network import named_adapters, named_sites
 from visionlora.frozen.weight import frozen_weight

@@ -12,7 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from visionlora.adapters.restart import warmed_up
 from visionlora.errors import VisionLoraError
+from visionlora.optimizers.config import OptimizerConfig
 
 CLASSES: Mapping[str, type[torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,
@@ -103,6 +105,27 @@ def make_optimizer(
     shared: dict[str, Any] = {"lr": lr, "weight_decay": weight_decay, "betas": betas}
     shared = {key: value for key, value in shared.items() if key in taken}
     return optimizer_class(name)(parameters, **shared, **arguments)
+
+
+def make_schedule(
+    optimizer: torch.optim.Optimizer, options: OptimizerConfig, total: int, restart_every: int | None
+) -> torch.optim.lr_scheduler.LambdaLR:
+    """What sets the learning rate at each step: it rises linearly, then follows ``options.schedule``.
+
+    Args:
+        optimizer: whose groups have the learning rate at its peak.
+        options: the share of the steps in which it rises, and the schedule.
+        total: steps of the run.
+        restart_every: steps after which the adapters restart (ReLoRA), and it rises again; None: never.
+    """
+    warmup = max(1, round(options.warmup * total))
+
+    def share(step: int) -> float:
+        every = restart_every if step >= warmup else None
+        again = warmed_up(step, every, options.warmup) if every else 1.0
+        return again * rate_share(options.schedule, step, warmup, total)
+
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, share)
 
 
 def rate_share(schedule: str, step: int, warmup: int, total: int) -> float:

@@ -16,14 +16,8 @@ from visionlora.adapters import AdapterSettings, adapted_layers, adapters_off, n
 from visionlora.adapters.collect import layer_inputs, set_starts, weight_gradients
 from visionlora.adapters.families.lora import Lora
 from visionlora.adapters.init import AUTO, FROM_DATA
-from visionlora.adapters.init.from_data import (
-    TooFewDirections,
-    contrastive,
-    corda,
-    eva,
-    lora_ga,
-    lora_null,
-)
+from visionlora.adapters.init.contrastive import contrastive
+from visionlora.adapters.init.from_data import TooFewDirections, corda, eva, lora_ga, lora_null
 from visionlora.adapters.init.start import Start
 from visionlora.adapters.layers import adapters_in
 from visionlora.adapters.network import active_names, named_sites

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from visionlora.data.files.formats import SUFFIXES
-from visionlora.data.files.walk import is_system_file
+from visionlora.data.files.system_files import is_system_file
 from visionlora.errors import VisionLoraError
 from visionlora.files import read_json, write_json
 from visionlora.text import printable

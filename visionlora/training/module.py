@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from visionlora.adapters import active_adapters, adapted_layers, adapter_regularizer, merged
 from visionlora.adapters.groups import trained_groups
 from visionlora.adapters.network import start_adapters, step_adapters, uses_dropout
-from visionlora.adapters.restart import restart, warmed_up
+from visionlora.adapters.restart import restart
 from visionlora.data.files.seeds import mixed
 from visionlora.data.images.augment import BatchMixing
 from visionlora.device import reading_interval, seeded
@@ -27,7 +27,7 @@ from visionlora.frozen.features import network_inputs
 from visionlora.frozen.split import DROPOUTS
 from visionlora.memory import Parts, StepLoss, computed
 from visionlora.optimizers.config import OptimizerConfig
-from visionlora.optimizers.make import make_optimizer, rate_share
+from visionlora.optimizers.make import make_optimizer, make_schedule
 from visionlora.phases import phase
 from visionlora.place import place
 from visionlora.processes import agreed
@@ -288,13 +288,6 @@ class LoraModule(lightning.LightningModule):
         optimizer = make_optimizer(
             options.name, parts, options.lr, options.weight_decay, (first, second), options.options
         )
-        warmup = max(1, round(options.warmup * self.total_steps))
-
-        def share(step: int) -> float:
-            every = self.step_options.restart_every if step >= warmup else None
-            again = warmed_up(step, every, options.warmup) if every else 1.0
-            return again * rate_share(options.schedule, step, warmup, self.total_steps)
-
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, share)
+        schedule = make_schedule(optimizer, options, self.total_steps, self.step_options.restart_every)
         stepped = {"scheduler": schedule, "interval": "step", "name": "train/lr"}
         return {"optimizer": optimizer, "lr_scheduler": stepped}

@@ -120,7 +120,7 @@ def test_a_table_of_many_missing_files_is_refused_without_reading_all_of_it(
 def test_many_files_that_lie_elsewhere_are_found_by_their_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("visionlora.data.tables.table.MANY", 2)
+    monkeypatch.setattr("visionlora.data.tables.table_images.MANY", 2)
     folder = scan(table(tmp_path, "path,label\n1.png,a\n2.png,a\n3.png,b\n4.png,b\n"), val_fraction=0)
     assert [image.path.parent.name for image in folder.train] == ["images"] * 4
 

@@ -18,7 +18,7 @@ from typing import IO, TypeVar, cast
 
 from visionlora.data.files.formats import SUFFIXES, TABLE_SUFFIXES
 from visionlora.data.files.not_images import is_unknown, only_bytes_tell, suffix_hint
-from visionlora.data.files.walk import is_system_file
+from visionlora.data.files.system_files import is_system_file
 from visionlora.errors import VisionLoraError
 
 _ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)

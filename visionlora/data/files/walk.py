@@ -17,27 +17,11 @@ from pathlib import Path
 from visionlora.data.files.formats import FORMATS, SUFFIXES, sniff
 from visionlora.data.files.not_images import content_hint, is_unknown, name_hint, only_bytes_tell
 from visionlora.data.files.share import may_pass, retried
+from visionlora.data.files.system_files import is_system_file
 from visionlora.errors import VisionLoraError
 from visionlora.text import listed
 
 _log = logging.getLogger(__name__)
-_SYSTEM_FILES = frozenset(
-    {
-        "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information", "recycler",
-        "windowsimagebackup", "_vti_cnf", "_vti_pvt",  # Windows
-        "__macosx", "icon\r", "network trash folder", "temporary items",  # macOS; the rest has a dot in front
-        "#recycle", "#snapshot", "~snapshot", "picasaoriginals", "originalimages",  # NAS boxes, Picasa
-        "lost.dir", "eosmisc", "canonmsc", "ipod photo cache", "resource.frk",  # telephones, cameras, Macs
-        "captureone", "bridgecache", "_thumbs", "_gsdata_", "onedrivetemp",
-        "lost+found", "__pycache__", "lightning_logs", "tb_logs", "wandb", "mlruns", "node_modules",
-        "site-packages",
-    }
-)  # fmt: skip
-_SYSTEM_PATTERN = re.compile(
-    r"@(__|ea|syno|tmp|recycle|recently|sharebin|transcode|download|app|gmt-).*"  # Synology, QNAP, Samba
-    r"|synophoto.*|found\.\d{3}|.*\.(photoslibrary|aplibrary|lrdata|lrcat-data)",
-    re.IGNORECASE,
-)
 watcher: ContextVar[Callable[[int], None] | None] = ContextVar("watcher", default=None)
 """Told about each file that is found: a long folder takes minutes, and many functions lead here."""
 _CERTAIN = frozenset(FORMATS) - {"TIFF", "BMP", "PPM"}
@@ -196,13 +180,6 @@ def _sniffed(path: Path) -> str | None:
             return sniff(file.read(256))
     except OSError:
         return None
-
-
-def is_system_file(name: str) -> bool:
-    """Whether a system writes files or folders of this name by itself (``.DS_Store``, ``Thumbs.db``)."""
-    if name.startswith("."):
-        return not name.endswith(".icloud")  # .photo.jpg.icloud stands for an image
-    return name.casefold() in _SYSTEM_FILES or bool(_SYSTEM_PATTERN.fullmatch(name))
 
 
 def is_run_folder(folder: Path) -> bool:
