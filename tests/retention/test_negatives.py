@@ -9,11 +9,11 @@ import pytest
 
 from tests.conftest import Draw, Train, metrics_of
 from visionlora.data import scan_images
-from visionlora.retention.negatives import drawings_of_others, known_ids, left_out, without_trained
+from visionlora.retention.negatives import drawings_of_others, left_out, with_ids, without_trained
 
 
 def subjects(classes: tuple[str, ...]) -> set[str]:
-    return {image.path.stem.partition("-")[2] for image in drawings_of_others(classes)}
+    return {image.path.stem.partition("-")[2] for image in drawings_of_others(dict.fromkeys(classes, ""))}
 
 
 def test_drawings_of_a_trained_class_are_left_out() -> None:
@@ -48,11 +48,12 @@ def test_what_is_another_kind_stays_a_negative(name: str, kind: str) -> None:
 
 def test_the_id_of_the_networks_output_decides_what_an_ambiguous_name_means() -> None:
     network = SimpleNamespace(categories=("crane", "crab"), wnids=("n02012849", "n01978287"))
-    assert known_ids(("crane", "Crab", "xyzzy"), network) == ["n02012849", "n01978287", ""]
+    known = {"crane": "n02012849", "Crab": "n01978287", "xyzzy": ""}
+    assert with_ids(tuple(known), network) == known
     assert "owl" in {
-        image.path.stem.partition("-")[2] for image in drawings_of_others(("drake",), ("n03126707",))
+        image.path.stem.partition("-")[2] for image in drawings_of_others({"drake": "n03126707"})
     }
-    left = {image.path.stem.partition("-")[2] for image in drawings_of_others(("crane",), ("n02012849",))}
+    left = {image.path.stem.partition("-")[2] for image in drawings_of_others({"crane": "n02012849"})}
     assert "bird" not in left
 
 
@@ -67,7 +68,7 @@ def test_users_negatives_in_folders_of_a_trained_kind_are_left_out(draw: Draw, t
         "2.png",
     ):
         draw(f"goldfish/{name}")
-    kept, own = without_trained(scan_images([root]), root, ("duck", "goldfish"))
+    kept, own = without_trained(scan_images([root]), root, {"duck": "", "goldfish": ""})
     assert {image.path.relative_to(root).as_posix() for image in kept} == {"cat/1.png", "2.png"}
     assert "4 images" in left_out(own, root)
     assert "Drake, duck, mallard" in left_out(own, root)

@@ -105,7 +105,7 @@ def describe_choice(
     if choice.plausible:
         more = f" Within it the best has top-1 {best.learned:.3f} on validation images." if best else ""
         return (
-            f"{result}{as_trained}. This is over the budget ({bounds}) by less than so few images can tell "
+            f"{result}{as_trained}. This is over the budget ({bounds}) by less than so few images can show "
             f"(95 % interval).{more}"
         )
     why = "no strength is within it"

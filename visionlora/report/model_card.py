@@ -162,7 +162,7 @@ def _strength(strength: Mapping[str, Any]) -> str:
         else f"EXCEEDS `{budgets}`, within which too little is learned"
     )
     if strength["plausibly_kept"] and not strength["kept"]:
-        choice = f"is over `{budgets}` by less than so few images can tell (95 % interval)"
+        choice = f"is over `{budgets}` by less than so few images can show (95 % interval)"
     if "val/top1" not in point:
         kept = f"is the largest strength within `{budgets}`"
         choice = kept if strength["kept"] else f"EXCEEDS `{budgets}`, as every strength does"

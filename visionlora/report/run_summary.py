@@ -73,39 +73,55 @@ def _called(metrics: Mapping[str, Any]) -> str:
 
 def headline_boxes(metrics: Mapping[str, Any]) -> str:
     """Learned, kept and false positives before and after, with intervals, as HTML."""
+    several = has_several_labels(metrics)
+    boxes = (
+        _label_boxes(metrics)
+        if several
+        else _learned_box(metrics) + _kept_box(metrics) + _called_box(metrics)
+    )
+    return f"<div class=boxes>{boxes}</div>"
+
+
+def _learned_box(metrics: Mapping[str, Any]) -> str:
     new = learned(metrics)
-    selected = list(new.selected)
-    retention, contrast = metrics["retention"], metrics["contrast"]
-    on = f"on {counted(new.images, f'{new.kind} image')}"
-    words = f"{learned_figure(metrics)[1]} {on}"
-    if has_several_labels(metrics):
-        figures = metrics["after"] if new.kind == "validation" else metrics["test"]["after"]
-        mark = "val/" if new.kind == "validation" else ""
-        boxes = _box("Learned", words, new.before, new.after, None, selected)
-        for key, title, what in (
-            ("f1", "F1", "of all labels together"),
-            ("exact", "Exact", "all labels right"),
-        ):
-            value = figures.get(f"{mark}{key}", NOT_MEASURED)
-            shown = None if isinstance(value, str) else value
-            boxes += _box(title, f"{what}, {on}", None, shown, None, selected)
-        return f"<div class=boxes>{boxes}</div>"
-    boxes = _box("Learned", words, new.before, new.after, new.images, selected)
+    words = f"{learned_figure(metrics)[1]} on {counted(new.images, f'{new.kind} image')}"
+    # A mean average precision is no share of images, so it has no interval of one.
+    count = None if has_several_labels(metrics) else new.images
+    return _box("Learned", words, new.before, new.after, count, list(new.selected))
+
+
+def _label_boxes(metrics: Mapping[str, Any]) -> str:
+    """What was learned of several labels an image, by three figures."""
+    new = learned(metrics)
+    figures = metrics["after"] if new.kind == "validation" else metrics["test"]["after"]
+    mark = "val/" if new.kind == "validation" else ""
+    boxes = _learned_box(metrics)
+    for key, title, what in (("f1", "F1", "of all labels together"), ("exact", "Exact", "all labels right")):
+        value = figures.get(f"{mark}{key}", NOT_MEASURED)
+        words = f"{what}, on {counted(new.images, f'{new.kind} image')}"
+        boxes += _box(title, words, None, None if isinstance(value, str) else value, None, list(new.selected))
+    return boxes
+
+
+def _kept_box(metrics: Mapping[str, Any]) -> str:
+    retention = metrics["retention"]
     if isinstance(retention, str):
-        boxes += _box("Kept", _no_old_images(metrics), None, None, 0, [])
-    elif retention["labelled"]:
-        words, pair = "top-1 on {} old images", (retention["before/top1"], retention["after/top1"])
-        images = retention["images"]
-        boxes += _box("Kept", words.format(images), *pair, images, retention[SELECTED])
-    else:
-        words, images = "same prediction on {} old images", retention["images"]
-        boxes += _box("Kept", words.format(images), 1.0, retention["agreement"], images, retention[SELECTED])
+        return _box("Kept", _no_old_images(metrics), None, None, 0, [])
+    images, selected = retention["images"], retention[SELECTED]
+    if retention["labelled"]:
+        pair = retention["before/top1"], retention["after/top1"]
+        return _box("Kept", f"top-1 on {images} old images", *pair, images, selected)
+    return _box(
+        "Kept", f"same prediction on {images} old images", 1.0, retention["agreement"], images, selected
+    )
+
+
+def _called_box(metrics: Mapping[str, Any]) -> str:
+    contrast = metrics["contrast"]
     if isinstance(contrast, str):
-        boxes += _box("False positives", "there are no contrast images", None, None, 0, [])
-        return f"<div class=boxes>{boxes}</div>"
-    first = contrast["before/false_positive_rate"]
-    images = contrast["images"]
-    boxes += _box(
+        return _box("False positives", "there are no contrast images", None, None, 0, [])
+    first, images = contrast["before/false_positive_rate"], contrast["images"]
+    return _box(
         "False positives",
         f"share of {counted(images, 'contrast image')}",
         None if isinstance(first, str) else first,
@@ -113,7 +129,6 @@ def headline_boxes(metrics: Mapping[str, Any]) -> str:
         images,
         contrast[SELECTED],
     )
-    return f"<div class=boxes>{boxes}</div>"
 
 
 def _box(
@@ -121,7 +136,6 @@ def _box(
 ) -> str:
     if after is None:
         return f"<div class=box><h3>{title}</h3><b>{NOT_MEASURED}</b><small>{text(words)}</small></div>"
-    # A mean average precision and F1 are no shares of images, so they have no such interval.
     low, high = (after, after) if count is None else wilson_interval(min(after, 1.0), count)
     interval = "" if count is None else f"95 % interval {_interval(after, count)}"
     first = f"<i class=before style='left:{100 * before:.1f}%'></i>" if before is not None else ""

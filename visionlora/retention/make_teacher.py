@@ -24,7 +24,7 @@ from visionlora.retention.anchors import (
 )
 from visionlora.retention.config import ContrastConfig, RetentionConfig
 from visionlora.retention.inversion import Classifier
-from visionlora.retention.negatives import known_ids, negative_images
+from visionlora.retention.negatives import negative_images, with_ids
 from visionlora.retention.teacher import AnchorTeacher
 from visionlora.run_folder.record import Record
 
@@ -86,8 +86,8 @@ def make_teacher(
         notices: where choices are announced.
     """
     anchors = [anchor for source in sources for anchor in source]
-    wnids = known_ids(folder.classes, adapted.backbone)
-    negatives = negative_images(contrast, folder.classes, wnids, folder.train, anchors, loaders, notices)
+    classes = with_ids(folder.classes, adapted.backbone)
+    negatives = negative_images(contrast, classes, folder.train, anchors, loaders, notices)
     negatives = list(loaders.usable("negative", negatives, loaders.training_cache))
     # Negatives are one source, with its share of a step, however many folders they come from.
     stream = anchor_stream([*sources, negatives] if negatives else sources, retention, loaders)

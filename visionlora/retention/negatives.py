@@ -26,6 +26,8 @@ MANY_CLASSES = 16
 """A folder of so many classes has its own negatives: an image of one class is none of the others."""
 DRAWINGS = "data/goldfish/contrast/anchor"
 """Drawings by the project's own code, named STYLE-SUBJECT.png."""
+Trained = Mapping[str, str]
+"""The trained classes, each with its WordNet id, "" where it is not known (:func:`with_ids`)."""
 
 
 def contrast_loader(root: str | None, loaders: ImageLoaders, notices: Notices) -> ImageLoader | None:
@@ -40,8 +42,7 @@ def contrast_loader(root: str | None, loaders: ImageLoaders, notices: Notices) -
 
 def negative_images(
     options: ContrastConfig,
-    classes: Sequence[str],
-    wnids: Sequence[str],
+    classes: Trained,
     training: Sequence[ImageFile],
     anchors: Sequence[Anchor],
     loaders: ImageLoaders,
@@ -56,7 +57,6 @@ def negative_images(
     Args:
         options: which images.
         classes: the trained classes.
-        wnids: their WordNet ids (`known_ids`).
         training: the training images: the style of the generated ones.
         anchors: what the generated ones show in that style; empty: generated scenes.
         loaders: read the image files.
@@ -67,7 +67,7 @@ def negative_images(
         for folder in map(Path, options.anchors):
             with about("contrast.anchors"):
                 images = scan_images([folder])
-            others, own = without_trained(images, folder, classes, wnids)
+            others, own = without_trained(images, folder, classes)
             found += others
             notices.say(f"{counted(len(others), 'negative image')} from {folder}")
             if own:
@@ -75,7 +75,7 @@ def negative_images(
         return found
     if len(classes) >= MANY_CLASSES or not options.generated:
         return []
-    drawings = drawings_of_others(classes, wnids)
+    drawings = drawings_of_others(classes)
     size = max(loaders.preprocessing.resize, loaders.preprocessing.crop)
     styles = loaders.pixels(training)
     scenes = loaders.pixels(anchors[:: -(-len(anchors) // MAX_SCENES)]) if anchors else []
@@ -89,24 +89,19 @@ def negative_images(
     return [*drawings, *generated]
 
 
-def drawings_of_others(classes: Sequence[str], wnids: Sequence[str] = ()) -> list[ImageFile]:
-    """The shipped drawings whose subject is none of the classes.
-
-    Args:
-        classes: names of the trained classes.
-        wnids: the WordNet id of each class, "" where it is not known.
-    """
-    trained = _Trained(classes, wnids)
+def drawings_of_others(classes: Trained) -> list[ImageFile]:
+    """The shipped drawings whose subject is none of the classes."""
+    trained = _Names(classes)
     drawings = scan_images([shipped(DRAWINGS)])
     return [image for image in drawings if not trained.includes(image.path.stem.partition("-")[2])]
 
 
 def without_trained(
-    images: Sequence[ImageFile], root: Path, classes: Sequence[str], wnids: Sequence[str] = ()
+    images: Sequence[ImageFile], root: Path, classes: Trained
 ) -> tuple[list[ImageFile], dict[ImageFile, str]]:
     """(images to use as negatives, images left out): those in folders below ``root`` that are called like a
     trained class, a kind of it, or what it is a kind of, each with the name of that folder."""
-    trained = _Trained(classes, wnids)
+    trained = _Names(classes)
     kept: list[ImageFile] = []
     own: dict[ImageFile, str] = {}
     for image in images:
@@ -126,28 +121,25 @@ def left_out(images: Mapping[ImageFile, str], root: Path) -> str:
     return f"left out {counted(len(images), 'image')} in {root}: {named} is a trained class, or a kind of one"
 
 
-def known_ids(classes: Sequence[str], network: Backbone) -> list[str]:
-    """The WordNet id of the network's output that each class name means, "" where there is none."""
-    found = []
+def with_ids(classes: Sequence[str], network: Backbone) -> Trained:
+    """The classes, each with the WordNet id of the network's output that its name means."""
+    found = {}
     for name in classes:
         try:
             output = find_class(name, network.categories, network.wnids)
         except VisionLoraError:
-            found.append("")
+            found[name] = ""
         else:
-            found.append(network.wnids[output] if output < len(network.wnids) else "")
+            found[name] = network.wnids[output] if output < len(network.wnids) else ""
     return found
 
 
-class _Trained:
-    """The trained classes, to compare names with."""
+class _Names:
+    """The names of the trained classes, to compare others with."""
 
-    def __init__(self, classes: Sequence[str], wnids: Sequence[str]) -> None:
+    def __init__(self, classes: Trained) -> None:
         self._names = {folded(name) for name in classes}
-        padded = [*wnids, *[""] * (len(classes) - len(wnids))]
-        self._meanings = [
-            frozenset({wnid}) if wnid else meanings(name) for name, wnid in zip(classes, padded, strict=True)
-        ]
+        self._meanings = [frozenset({wnid}) if wnid else meanings(name) for name, wnid in classes.items()]
 
     @cache  # noqa: B019 - an instance lives as long as one list is filtered
     def includes(self, name: str) -> bool:
