@@ -15,7 +15,7 @@ import visionlora.models.merge_weights
 import visionlora.training.explain
 import visionlora.training.run  # noqa: F401
 from visionlora import cli
-from visionlora.leaving import end_process
+from visionlora.process_exit import end_process
 
 for directory, arguments in json.load(sys.stdin):
     if os.fork() == 0:

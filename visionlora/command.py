@@ -19,9 +19,9 @@ from visionlora.arguments import Arguments, config_folders, several_values
 from visionlora.errors import MachineFault, VisionLoraError
 from visionlora.files import cannot_use, new_folder
 from visionlora.help import asked_about, command_help, help_on
-from visionlora.leaving import leave
 from visionlora.memory import ADVICE, first_line, is_out_of_memory
 from visionlora.paths import shipped
+from visionlora.process_exit import end_command
 from visionlora.settings import groups_of, keys_of, register, top_level
 from visionlora.signals import Stopped, starting, stoppable
 from visionlora.sweep_jobs import record_job
@@ -69,7 +69,7 @@ def launch(task: Task, command: Command) -> NoReturn:
         _launch(task, command)
     except SystemExit as end:
         if isinstance(end.code, int):
-            leave(end.code)
+            end_command(end.code)
         raise
 
 

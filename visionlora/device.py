@@ -38,9 +38,9 @@ def choose_device(accelerator: str) -> torch.device:
             f"trainer.accelerator is {accelerator}, but PyTorch sees no such device here; use "
             "trainer.accelerator=auto or cpu"
         )
-    from visionlora.place import place
+    from visionlora.this_process import this_process
 
-    here = place()
+    here = this_process()
     return torch.device(kind) if here.count == 1 else torch.device(kind, here.local_rank)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from visionlora.errors import MachineFault, VisionLoraError
-from visionlora.place import place
+from visionlora.this_process import this_process
 
 _NOT_WRITABLE = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG, errno.ENOTDIR,
@@ -271,7 +271,7 @@ def new_folder(path: str) -> str:
     One that cannot be made is ``path``, about which its user complains. So it is where several
     processes start together: they agree on the folder later.
     """
-    if place().count > 1:
+    if this_process().count > 1:
         return path
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)

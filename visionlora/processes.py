@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from visionlora.errors import MachineFault, VisionLoraError
-from visionlora.place import TORCHRUN, place
+from visionlora.this_process import TORCHRUN, this_process
 
 _others: list[BaseProcess] = []
 """Those that :func:`run_in` has started, while they run."""
@@ -37,7 +37,7 @@ class NoAnswer(MachineFault):
 
 def gather(value: Value) -> list[Value]:
     """Every process's value, in their order, on each of them."""
-    here = place()
+    here = this_process()
     if here.count == 1:
         return [value]
     from torch import distributed
@@ -49,7 +49,7 @@ def gather(value: Value) -> list[Value]:
 
 def agreed(value: Value) -> Value:
     """The first process's value, on each of them: for what a clock or a file decides."""
-    if place().count == 1:
+    if this_process().count == 1:
         return value
     from torch import distributed
 
@@ -69,7 +69,7 @@ def joined(accelerator: str, always: bool = False) -> Iterator[None]:
     Raises:
         NoAnswer: another process has ended.
     """
-    here = place()
+    here = this_process()
     if here.count == 1 and not always:
         yield
         return
@@ -105,7 +105,7 @@ def _wait_for_all(folder: Path) -> None:
     Raises:
         NoAnswer: another process has ended.
     """
-    here, parent = place(), multiprocessing.parent_process()
+    here, parent = this_process(), multiprocessing.parent_process()
     (folder / f"{here.rank}.here").touch()
     while not all((folder / f"{rank}.here").exists() for rank in range(here.count)):
         started_by = parent is None or parent.is_alive()
@@ -116,7 +116,7 @@ def _wait_for_all(folder: Path) -> None:
 
 def of_first(options: Options) -> Options:
     """A command's options in this process: only the first one writes the files that are asked for."""
-    return options if place().first else replace(options, output=None, sheet=None)  # type: ignore[type-var]
+    return options if this_process().first else replace(options, output=None, sheet=None)  # type: ignore[type-var]
 
 
 def _address() -> str:
@@ -140,7 +140,7 @@ def run_in(count: int, work: Callable[[], int], other: Callable[..., int], *argu
     Raises:
         VisionLoraError: a launcher started another number of processes; or another process failed.
     """
-    here = place()
+    here = this_process()
     if here.count > 1 and count not in (1, here.local_count):
         raise VisionLoraError(
             f"{count} processes are asked for, but the launcher started {here.local_count} on this machine; "

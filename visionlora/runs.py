@@ -45,7 +45,7 @@ def runs(config: DictConfig) -> int:
     require_all_writable(output=options.output)
     from visionlora.report.runs import RunRow, best_run, write_runs_csv, write_runs_page
     from visionlora.report.tables import show, sweep_table
-    from visionlora.run_folder.find import find_runs, varied_options
+    from visionlora.run_folder.find_runs import find_runs, varied_options
     from visionlora.text import printable
 
     folder = Path(options.folder)

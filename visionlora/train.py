@@ -17,20 +17,20 @@ from visionlora.errors import VisionLoraError
 from visionlora.files import link_outside
 from visionlora.lazy import garbage_kept
 from visionlora.paths import with_home
-from visionlora.place import place
 from visionlora.processes import joined, run_in
 from visionlora.run_folder.compare import given_options
 from visionlora.run_folder.earlier import take_options
 from visionlora.run_folder.folder import RunFolder, shared
 from visionlora.run_folder.lock import claimed
-from visionlora.run_folder.lost import was_removed
+from visionlora.run_folder.lost_results import was_removed
 from visionlora.run_folder.names import CONFIG
-from visionlora.run_folder.near import no_run
+from visionlora.run_folder.nearest_run import no_run
 from visionlora.settings import keys_of
 from visionlora.signals import NoStop, Stopped, StopRequest, stoppable
 from visionlora.slurm import requeue, was_requeued
 from visionlora.terminal import complain, fail, show
 from visionlora.text import printable
+from visionlora.this_process import this_process
 from visionlora.training.config import RunConfig, read_config
 
 COMMAND = Command(
@@ -52,7 +52,7 @@ def train(config: DictConfig) -> int:
 
     path = Path(HydraConfig.get().runtime.output_dir)
     try:
-        if not place().first:  # torchrun's or SLURM's
+        if not this_process().first:  # torchrun's or SLURM's
             return _help(read_config(config).trainer.accelerator)
         _require_utf8(path)
         with claimed(path), stoppable() as stop:
@@ -86,7 +86,7 @@ def train(config: DictConfig) -> int:
             raise  # it ends the sweep, not this run alone
         return stopped.exit_code
     finally:
-        for left in path.rglob(".process-*") if place().first else ():
+        for left in path.rglob(".process-*") if this_process().first else ():
             shutil.rmtree(left, ignore_errors=True)
         # In a sweep Hydra still logs to it.
         if not in_sweep():

@@ -26,7 +26,7 @@ from visionlora.adapters import (
     scale,
     scaled,
 )
-from visionlora.adapters.whole import replace_tensors
+from visionlora.adapters.replaced_tensors import replace_tensors
 
 
 def adapted(**config) -> nn.Sequential:

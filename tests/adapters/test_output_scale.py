@@ -19,7 +19,7 @@ from visionlora.adapters import (
     fold_batch_norm,
     kinds,
 )
-from visionlora.adapters.faster import OUTPUTS, WHOLE
+from visionlora.adapters.faster_computation import OUTPUTS, WHOLE
 from visionlora.frozen import whole_weight
 from visionlora.kernels.autotune import implementation, recorded, replay
 

@@ -184,7 +184,7 @@ def test_pocket_looks_for_mislabelled_images_unless_the_network_is_asked_for(
     def none(*arguments: object) -> None:
         raise AssertionError("it is known from the first time")
 
-    monkeypatch.setattr("visionlora.evaluation.strays.image_features", none)
+    monkeypatch.setattr("visionlora.evaluation.check_network.image_features", none)
     again = command("check", f"data.root={demo}", "model=resnet18").out
     assert "resembles lemon" in again
     assert first.out.endswith(again), "all but the progress of the first time"

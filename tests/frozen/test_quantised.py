@@ -23,7 +23,7 @@ from visionlora.adapters import (
     merge,
     merged,
 )
-from visionlora.adapters.whole import replace_tensors
+from visionlora.adapters.replaced_tensors import replace_tensors
 from visionlora.frozen import nf4
 from visionlora.frozen.folding import folded
 from visionlora.frozen.freeze import freeze

@@ -25,7 +25,7 @@ from visionlora.models.arithmetic_config import CombineConfig, ConvertConfig, Ex
 from visionlora.models.combine_adapters import combine_adapters, extract_adapter
 from visionlora.models.convert_adapter import convert_adapter
 from visionlora.models.restore import restore
-from visionlora.models.several import restore_adapters
+from visionlora.models.several_adapters import restore_adapters
 
 ADAPTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "fish": ("extend", ("goldfish", "martian")),

@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 
 from visionlora.report.charts import Line, line_chart
-from visionlora.report.judged import Bin, ClassScores, Judged, write_classes
+from visionlora.report.classification_report import Bin, ClassificationReport, ClassScores, write_classes
 from visionlora.report.run_page import IMAGES, OPEN, TIMES, HeatMap, RunReport, run_page, write_run_page
 from visionlora.report.run_summary import summary_sentences
 from visionlora.report.sheet import PredictionRow
 
 NASTY = "<script>alert('x')</script>&\"\x1b"
-JUDGED = Judged(
+CLASS_REPORT = ClassificationReport(
     "10 validation images",
     ["strength"],
     [ClassScores("goldfish", 8, 0.75, 0.5, 0.25), ClassScores("=yawl", 2, None, None, None)],
@@ -29,7 +29,7 @@ JUDGED = Judged(
 
 def report(metrics: dict[str, Any], rows: list[PredictionRow], **changes: Any) -> RunReport:
     parts: dict[str, Any] = {
-        "name": "run", "metrics": metrics, "judged": JUDGED,
+        "name": "run", "metrics": metrics, "class_report": CLASS_REPORT,
         "images": [(row, float(len(rows) - place)) for place, row in enumerate(rows)],
         "forgotten": rows[:1], "heat_maps": "not drawn", "update_sizes": {"features.0": 0.02},
         "config": "seed: 0\n",
@@ -74,9 +74,13 @@ def test_names_are_text(metrics: dict[str, Any], tmp_path: Path) -> None:
     metrics["classes"] = [NASTY]
     metrics["retention"]["changes"]["classes"][0]["class"] = NASTY
     metrics["notices"] = [NASTY]
-    scores = Judged("x", [NASTY], [ClassScores(NASTY, 1, 1.0, 1.0, 1.0)], [[1, 0], [0, 0]], [], 0.0)
+    scores = ClassificationReport(
+        "x", [NASTY], [ClassScores(NASTY, 1, 1.0, 1.0, 1.0)], [[1, 0], [0, 0]], [], 0.0
+    )
     rows = [row(tmp_path / f"a{NASTY.replace('/', '')}.png", NASTY, NASTY)]
-    page = run_page(report(metrics, rows, name=NASTY, judged=scores, config=NASTY, update_sizes={NASTY: 1.0}))
+    page = run_page(
+        report(metrics, rows, name=NASTY, class_report=scores, config=NASTY, update_sizes={NASTY: 1.0})
+    )
     assert "<script" not in page
     assert "\x1b" not in page
     assert page.count("&lt;script&gt;") >= 8
@@ -96,7 +100,7 @@ def test_every_image_is_in_the_report_with_a_picture_or_in_a_table(
 @pytest.mark.parametrize("which", ["metrics", "unmeasured", "unlabelled"])
 def test_what_is_not_measured_is_said(which: str, request: pytest.FixtureRequest) -> None:
     metrics = request.getfixturevalue(which)
-    page = run_page(report(metrics, [], judged=None, forgotten=[]))
+    page = run_page(report(metrics, [], class_report=None, forgotten=[]))
     assert page.count("not measured") >= (4 if which == "unmeasured" else 2)
     learned, kept, called = summary_sentences(metrics)
     assert "went from 0.100 to 1.000 (95 % interval 0.72 to 1.00)" in learned
@@ -117,9 +121,11 @@ def test_the_page_is_called_by_what_was_learned(metrics: dict[str, Any]) -> None
 
 def test_a_new_head_has_no_sections_of_what_it_cannot_forget(metrics: dict[str, Any], image: Path) -> None:
     new = PredictionRow(image, "goldfish", None, [("tench", 0.9)])
-    scores = Judged("x", [], [ClassScores("goldfish", 8, 0.5, 0.25, None)], [[8, 0], [0, 0]], [], 0.0)
+    scores = ClassificationReport(
+        "x", [], [ClassScores("goldfish", 8, 0.5, 0.25, None)], [[8, 0], [0, 0]], [], 0.0
+    )
     changes = {"head": "new", "retention": "not measured", "contrast": "not measured"}
-    page = run_page(report({**metrics, **changes}, [new], judged=scores, forgotten=[]))
+    page = run_page(report({**metrics, **changes}, [new], class_report=scores, forgotten=[]))
     assert "What it forgot is not measured, because the new head has none of the old outputs" in page
     for words in ("What was forgotten", "Strength", "recall before", "<small>after"):
         assert words not in page, words
@@ -160,8 +166,10 @@ def test_what_is_kept_of_the_classes_of_earlier_runs_is_in_the_report(metrics: d
 
 
 def test_a_reliability_diagram_needs_ten_images(metrics: dict[str, Any]) -> None:
-    few = Judged("x", [], [ClassScores("a", 9, 1.0, 1.0, None)], [[9, 0], [0, 0]], [Bin(9, 0.9, 0.8)], 0.1)
-    assert "Reliability" not in run_page(report(metrics, [], judged=few))
+    few = ClassificationReport(
+        "x", [], [ClassScores("a", 9, 1.0, 1.0, None)], [[9, 0], [0, 0]], [Bin(9, 0.9, 0.8)], 0.1
+    )
+    assert "Reliability" not in run_page(report(metrics, [], class_report=few))
     assert "Reliability" in run_page(report(metrics, []))
 
 
@@ -177,13 +185,13 @@ def test_of_many_classes_the_most_confused_pairs_are_listed(metrics: dict[str, A
     matrix = [[0] * (count + 1) for _ in range(count + 1)]
     matrix[3][7] = 9
     classes = [ClassScores(f"c{place}", 1, 1.0, 1.0, None) for place in range(count)]
-    page = run_page(report(metrics, [], judged=Judged("x", [], classes, matrix, [], 0.0)))
+    page = run_page(report(metrics, [], class_report=ClassificationReport("x", [], classes, matrix, [], 0.0)))
     assert "<tr><td>c3</td><td>c7</td><td>9</td></tr>" in page
     assert "Confusion matrix" not in page
 
 
 def test_the_figures_of_each_class_are_in_a_table_that_a_spreadsheet_takes(tmp_path: Path) -> None:
-    write_classes(JUDGED, tmp_path / "classes.csv")
+    write_classes(CLASS_REPORT, tmp_path / "classes.csv")
     with (tmp_path / "classes.csv").open(newline="", encoding="utf-8") as file:
         goldfish, yawl = csv.DictReader(file)
     assert float(goldfish["f1"]) == pytest.approx(0.6)

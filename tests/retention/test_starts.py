@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from tests.adapters.networks import small_network
 from visionlora.adapters import LoraConfig, attach, named_adapters
-from visionlora.adapters.groups import trained_groups
 from visionlora.adapters.init import FROM_DATA
+from visionlora.adapters.parameter_groups import trained_groups
 from visionlora.adapters.restart import restarted_adapters
 from visionlora.errors import VisionLoraError
 from visionlora.notices import Notices

@@ -19,8 +19,8 @@ from tests.training.test_module import loaders, module_of, trainer
 from visionlora.adapters import adapter_parameters
 from visionlora.errors import Diverged, MachineFault
 from visionlora.memory import Parts
-from visionlora.place import TORCHRUN
 from visionlora.processes import joined
+from visionlora.this_process import TORCHRUN
 from visionlora.training.module import LoraModule
 from visionlora.training.trainer import Fitter
 

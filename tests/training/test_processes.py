@@ -18,9 +18,9 @@ from safetensors.torch import load_file
 
 from tests.conftest import Command, Train, Trained, metrics_of
 from visionlora.errors import MachineFault, VisionLoraError
-from visionlora.place import Place
 from visionlora.processes import gather, joined, run_in
 from visionlora.run_folder.folder import RunFolder, shared
+from visionlora.this_process import Process
 
 TRIALS = [{"lr": 0.001, "val/objective": 0.5}]
 SAME = ("retention.generated=64", "retention.inverted=0", "trainer.kernel=rule", "augment=none")
@@ -148,7 +148,7 @@ def test_another_process_is_told_what_the_first_one_was_whatever_its_file_says(
     monkeypatch.setattr("visionlora.run_folder.folder.agreed", lambda value: sent.append(value) or value)
     assert shared(folder, OmegaConf.create({"seed": 2})) is folder
     monkeypatch.setattr("visionlora.run_folder.folder.agreed", lambda value: sent[0])
-    monkeypatch.setattr("visionlora.run_folder.folder.place", lambda: Place(rank=3, count=4))
+    monkeypatch.setattr("visionlora.run_folder.folder.this_process", lambda: Process(rank=3, count=4))
     other = shared(None)
     assert other.path == tmp_path / "run" / ".process-3"
     assert other.config().seed == 2

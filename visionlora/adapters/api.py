@@ -8,7 +8,7 @@ from visionlora.adapters.config import LoraConfig
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.extraction import extract, extract_difference
 from visionlora.adapters.families import FAMILIES
-from visionlora.adapters.groups import adapter_parameter_groups
+from visionlora.adapters.full_fine_tune import extract_tuned
 from visionlora.adapters.io.directory import load_adapter, save_adapter
 from visionlora.adapters.io.fingerprint import fingerprint
 from visionlora.adapters.io.formats import load_file
@@ -31,7 +31,7 @@ from visionlora.adapters.network import (
     start_adapters,
     step_adapters,
 )
-from visionlora.adapters.tuned import extract_tuned
+from visionlora.adapters.parameter_groups import adapter_parameter_groups
 from visionlora.frozen.folding import fold_batch_norm, folded, unfold_batch_norm
 from visionlora.frozen.norm import FrozenBatchNorm
 

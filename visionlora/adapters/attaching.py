@@ -33,11 +33,11 @@ from visionlora.adapters.network import (
     with_parts,
 )
 from visionlora.adapters.norms import named_norms
-from visionlora.adapters.parts import part_name, settings_by_family
+from visionlora.adapters.replaced_tensors import forget_replaced, replaced, set_replaced
 from visionlora.adapters.restart import allow_restarts
+from visionlora.adapters.several_families import part_name, settings_by_family
 from visionlora.adapters.sites import WeightSite, weight_obstacle
 from visionlora.adapters.targets import chosen_sites, closest, unmatched_patterns
-from visionlora.adapters.whole import forget_replaced, replaced, set_replaced
 from visionlora.frozen.folding import unfold_batch_norm
 from visionlora.frozen.freeze import FrozenConv, FrozenEmbedding, freeze, freeze_modules
 from visionlora.frozen.packed import PackedWeight

@@ -11,10 +11,10 @@ from typing import Any
 
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.learned_start import check_learned
-from visionlora.adapters.other_words import refuses_other_words
 from visionlora.adapters.patterns import by_pattern, check_patterns
 from visionlora.adapters.restart_check import check_restarts
 from visionlora.adapters.settings import AdapterSettings, Option
+from visionlora.adapters.unknown_arguments import refuses_unknown_arguments
 from visionlora.text import brief
 
 MOST_RANK = 4096
@@ -26,7 +26,7 @@ def _option(default: Any, help: str, **rule: Any) -> Any:
     return field(default=default, metadata={"help": help, **rule})
 
 
-@refuses_other_words
+@refuses_unknown_arguments
 @dataclass(frozen=True)
 class LoraConfig:
     """The adapters of one network (Hu et al. 2021, https://arxiv.org/abs/2106.09685).

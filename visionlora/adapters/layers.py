@@ -23,7 +23,7 @@ from torch.utils.checkpoint import checkpoint
 
 from visionlora.adapters.base import Adapter, LowRank, ScaledLowRank
 from visionlora.adapters.computed_weight import ComputedWeight, refuse_assignment
-from visionlora.adapters.faster import OUTPUTS, WHOLE, Computation, faster
+from visionlora.adapters.faster_computation import OUTPUTS, WHOLE, Computation, faster_computation
 from visionlora.adapters.low_rank import drop_channels, summed
 from visionlora.adapters.mixed_batch import MixedBatch, ReadsWeight
 from visionlora.adapters.module_adapter import ModuleAdapter
@@ -179,7 +179,7 @@ class AdaptedLayer(Swapped):
         computations: dict[str, Computation] = {OUTPUTS: outputs, WHOLE: partial(self.recomputed, whole)}
         more = adapter.family, *sorted(settings.options.items()), *more
         possible = partial(self._scales, adapter)
-        name = faster(x, self.frozen_weight, settings.rank, more, computations, adapter, possible)
+        name = faster_computation(x, self.frozen_weight, settings.rank, more, computations, adapter, possible)
         return computations[name](x)
 
     def _scales(self, adapter: Adapter) -> bool:

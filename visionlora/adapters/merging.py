@@ -15,7 +15,13 @@ from visionlora.adapters.base import Adapter
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.layers import AdaptedLayer
 from visionlora.adapters.network import active_adapters, finish_detaching, remove_adapters, require_adapters
-from visionlora.adapters.whole import forget_replaced, frozen_tensors, interpolated, replaced, set_replaced
+from visionlora.adapters.replaced_tensors import (
+    forget_replaced,
+    frozen_tensors,
+    interpolated,
+    replaced,
+    set_replaced,
+)
 from visionlora.frozen.folding import unfold_batch_norm
 from visionlora.frozen.growth import Gate, growths
 from visionlora.text import brief

@@ -43,7 +43,7 @@ from visionlora.evaluation.strength_curve import measure_strength_curve
 from visionlora.files import replacing, require_all_writable
 from visionlora.models.classes import outputs_of_labels
 from visionlora.models.restore import TrainedModel
-from visionlora.models.several import restore_adapters
+from visionlora.models.several_adapters import restore_adapters
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, write_metrics
 from visionlora.report.progress import progress
 from visionlora.report.rank_table import rank_curve_table

@@ -180,7 +180,7 @@ def _features(
 
     def compute(some: Sequence[Path]) -> NDArray[np.float32]:
         # PyTorch takes longer to import than thousands of images take to read.
-        from visionlora.evaluation.strays import features_of
+        from visionlora.evaluation.check_network import features_of
 
         return features_of(some, model, console, views.of(some) if views else None)
 
@@ -225,6 +225,6 @@ def _outputs_of(model: ModelConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
     known = None if model.factory else known_outputs(model.name, model.weights)
     if known is not None:
         return known
-    from visionlora.evaluation.strays import outputs_of
+    from visionlora.evaluation.check_network import outputs_of
 
     return outputs_of(model)

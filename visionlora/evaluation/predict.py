@@ -29,8 +29,7 @@ from visionlora.evaluation.predictions import require_numbers
 from visionlora.files import replacing, require_all_writable
 from visionlora.memory import computed
 from visionlora.models.restore import TrainedModel
-from visionlora.models.several import restore_adapters
-from visionlora.place import place
+from visionlora.models.several_adapters import restore_adapters
 from visionlora.processes import gather
 from visionlora.report.progress import progress
 from visionlora.report.sheet import PredictionRow, before_after_sheet
@@ -40,6 +39,7 @@ from visionlora.tasks.base import Prediction, Task
 from visionlora.tasks.choose import task_of
 from visionlora.tasks.multi_label import MultiLabel
 from visionlora.text import counted, printable
+from visionlora.this_process import this_process
 
 SHOWN = 50
 """Rows of the table on the terminal, and images on a sheet; an output file takes all of them."""
@@ -216,7 +216,7 @@ def predict_files(
                 now, before, shown = next(predicted)
                 yield ImagePrediction(image.path, now, before, shown=shown)
 
-    here, remaining = place(), iter(images)
+    here, remaining = this_process(), iter(images)
     with ThreadPoolExecutor() as threads, merged(network) if merge else nullcontext():
         while batches := list(islice(remaining, batch_size * here.count)):
             first = batch_size * here.rank

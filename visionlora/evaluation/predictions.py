@@ -12,9 +12,9 @@ from torch.nn import functional as F
 from visionlora.errors import VisionLoraError
 from visionlora.frozen.features import network_inputs
 from visionlora.memory import computed
-from visionlora.place import place
 from visionlora.processes import gather
 from visionlora.tasks import single_label as task
+from visionlora.this_process import this_process
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def of_all_processes(own: Predictions, indices: Tensor) -> Predictions:
         own: of this process's share of the images.
         indices: which images these are, int64, shape (images,).
     """
-    if place().count == 1:
+    if this_process().count == 1:
         return own
     parts = gather((indices, own.logits, own.labels))
     indices, logits, labels = (torch.cat(column) for column in zip(*parts, strict=True))

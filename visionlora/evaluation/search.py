@@ -35,7 +35,7 @@ class StrengthOptions:
 
 
 @dataclass(frozen=True)
-class Judge:
+class ChoosingImages:
     """Images that choose.
 
     Attributes:
@@ -49,10 +49,10 @@ class Judge:
 
 @dataclass(frozen=True)
 class Decision:
-    """What a judge chose.
+    """What a set of images chose.
 
     Attributes:
-        frozen: strength 0 on the judge's images.
+        frozen: strength 0 on these images.
         points: every candidate at every strength on them.
         budgets: in images of theirs.
         choice: one of the points; it is measured.
@@ -66,22 +66,22 @@ class Decision:
 
 def search(
     grid: StrengthGrid,
-    judges: Sequence[Judge],
+    choosing: Sequence[ChoosingImages],
     requested: Mapping[str, float | None],
     options: StrengthOptions,
     targets: Sequence[int],
 ) -> list[Decision]:
-    """What each judge chooses; the grid has measured all of it.
+    """What each set of images chooses; the grid has measured all of it.
 
     Args:
         grid: of the candidates and strengths.
-        judges: at least one.
+        choosing: at least one set.
         requested: the budgets for ``retention`` and for ``contrast``; None: any.
         options: what else the choice depends on.
         targets: the outputs of the trained classes.
     """
     while True:
-        decisions = [_decide(grid, judge, requested, options, targets) for judge in judges]
+        decisions = [_decide(grid, images, requested, options, targets) for images in choosing]
         missing = [one.choice.point for one in decisions if not one.choice.point.measured]
         if not missing:
             return decisions
@@ -91,22 +91,22 @@ def search(
 
 def _decide(
     grid: StrengthGrid,
-    judge: Judge,
+    images: ChoosingImages,
     requested: Mapping[str, float | None],
     options: StrengthOptions,
     targets: Sequence[int],
 ) -> Decision:
     points = [
         replace(
-            strength_point(step / grid.steps, judge.before, judge.part(grid.at(name, step)), targets),
+            strength_point(step / grid.steps, images.before, images.part(grid.at(name, step)), targets),
             candidate=name,
             measured=grid.measured(name, step),
         )
         for name in grid.candidates
         for step in range(1, grid.steps + 1)
     ]
-    frozen = strength_point(0.0, judge.before, judge.before, targets)
-    budgets = budgets_for(requested, judge.before, frozen)
+    frozen = strength_point(0.0, images.before, images.before, targets)
+    budgets = budgets_for(requested, images.before, frozen)
     return Decision(frozen, points, budgets, choose(points, budgets, frozen.learned, options.least_learned))
 
 

@@ -21,7 +21,7 @@ from visionlora.evaluation.choice import CANDIDATES, describe_choice
 from visionlora.evaluation.cross_fit import Halves, cross_fitted_metrics
 from visionlora.evaluation.grid import StrengthGrid
 from visionlora.evaluation.images import Evaluation, EvaluationImages, evaluate_images, predict_test
-from visionlora.evaluation.search import Decision, Judge, StrengthOptions, search
+from visionlora.evaluation.search import ChoosingImages, Decision, StrengthOptions, search
 from visionlora.phases import phase
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED
 from visionlora.report.progress import progress
@@ -120,13 +120,13 @@ def select_strength(
         return evaluation
 
     halves = Halves(before)
-    judges = [Judge(before)]
+    choosing = [ChoosingImages(before)]
     if halves.enough:
-        judges += [Judge(half(before), half) for half in (halves.first, halves.second)]
+        choosing += [ChoosingImages(half(before), half) for half in (halves.first, halves.second)]
     with progress(console or Console(stderr=True), "choosing the strength", "strengths tried") as advance:
         at_zero = before if options.keeps_head else None
         grid = StrengthGrid(measure, list(candidates), options.steps, at_zero)
-        decision, *fitted = search(grid, judges, requested, options, targets)
+        decision, *fitted = search(grid, choosing, requested, options, targets)
     chosen = decision.choice.point
     network.load_state_dict(dict(candidates[chosen.candidate]), strict=False)
     scale(network, chosen.strength)

@@ -32,7 +32,7 @@ from visionlora.models.merge_weights import get_model_recipe, require_plain
 from visionlora.models.other_tasks import task_of
 from visionlora.models.plain import plain_network
 from visionlora.models.restore import TrainedModel, saved_thresholds
-from visionlora.models.several import restore_adapters
+from visionlora.models.several_adapters import restore_adapters
 from visionlora.models.sources import structure
 from visionlora.text import counted, printable
 

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from visionlora.adapters import save_adapter
-from visionlora.adapters.whole import replaced_by_module
+from visionlora.adapters.replaced_tensors import replaced_by_module
 from visionlora.errors import VisionLoraError
 from visionlora.files import require_writable
 from visionlora.models import Backbone, Head

@@ -13,14 +13,14 @@ from torch import Tensor, nn
 from visionlora.adapters import LoraError, detach
 from visionlora.adapters.collect_updates import Kept, attach_updates, collect_updates
 from visionlora.adapters.combine import Update, combine
-from visionlora.adapters.tuned import extract_tuned
-from visionlora.adapters.whole import interpolated, replace_tensors
+from visionlora.adapters.full_fine_tune import extract_tuned
+from visionlora.adapters.replaced_tensors import interpolated, replace_tensors
 from visionlora.errors import VisionLoraError
 from visionlora.models import apply_head, load_backbone
 from visionlora.models.adapter_files import require_new_folder, write_directory
 from visionlora.models.arithmetic_config import CombineConfig, ExtractConfig
 from visionlora.models.restore import unchanged_head
-from visionlora.models.several import Loaded, join_heads, load_all
+from visionlora.models.several_adapters import Loaded, join_heads, load_all
 from visionlora.text import counted, listed, printable
 
 SHOWN = 20

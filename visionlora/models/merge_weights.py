@@ -25,7 +25,7 @@ from visionlora.models.heads import relu_is_removed
 from visionlora.models.quantise import quantise_base
 from visionlora.models.quantised_file import write_quantised
 from visionlora.models.restore import MULTI_LABEL, TrainedModel, saved_thresholds
-from visionlora.models.several import restore_adapters
+from visionlora.models.several_adapters import restore_adapters
 from visionlora.models.sources import network_name
 from visionlora.models.timm_networks import is_timm
 from visionlora.text import counted, printable

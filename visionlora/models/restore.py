@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from visionlora.adapters import load_adapter, read_adapter_config
-from visionlora.adapters.whole import forget_replaced
+from visionlora.adapters.replaced_tensors import forget_replaced
 from visionlora.errors import VisionLoraError
 from visionlora.frozen.growth import set_growth_strength
 from visionlora.hub import fetched, is_on_hub

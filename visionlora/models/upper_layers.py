@@ -12,8 +12,8 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from visionlora.adapters import LoraConfig
 from visionlora.adapters.families.visual_prompt import VisualPrompt
 from visionlora.adapters.network import named_sites
-from visionlora.adapters.parts import fitting_sites
 from visionlora.adapters.patterns import exactly
+from visionlora.adapters.several_families import fitting_sites
 
 AUTO = "auto"
 SHARE = 0.5

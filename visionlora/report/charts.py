@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from visionlora.report.classification_report import Bin
 from visionlora.report.html import text
-from visionlora.report.judged import Bin
 from visionlora.text import counted
 
 WIDTH, HEIGHT = 440, 260

@@ -1,4 +1,4 @@
-"""How much a run learned, by the images that judge it."""
+"""How much a run learned, on the images that report it."""
 
 from __future__ import annotations
 

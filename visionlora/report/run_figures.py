@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from visionlora.report.charts import Line, line_chart, reliability_chart
+from visionlora.report.classification_report import ClassificationReport
 from visionlora.report.html import table, text
-from visionlora.report.judged import Judged
 from visionlora.report.selected import selected_clause
 from visionlora.text import percent
 
@@ -23,30 +23,30 @@ def quiet(words: str) -> str:
     return f"<p class=quiet>{text(words)}</p>"
 
 
-def classes_section(judged: Judged | None) -> str:
+def classes_section(report: ClassificationReport | None) -> str:
     """Precision, recall and F1 of each class, the confusion matrix and the reliability diagram."""
-    if judged is None:
+    if report is None:
         return quiet("not measured: there are no labelled images")
-    chosen = f"; {selected_clause(judged.selected)}" if judged.selected else ""
-    compared = any(one.recall_before is not None for one in judged.classes)
+    chosen = f"; {selected_clause(report.selected)}" if report.selected else ""
+    compared = any(one.recall_before is not None for one in report.classes)
     rows = "".join(
         f"<tr><td class=name><bdi>{text(one.name)}</bdi></td><td>{one.images}</td>"
         f"{f'<td>{_share(one.recall_before)}</td>' if compared else ''}<td>{_share(one.recall)}</td>"
         f"<td>{_share(one.precision)}</td><td>{_share(one.f1)}</td></tr>"
-        for one in judged.classes
+        for one in report.classes
     )
     reliability = ""
-    if sum(one.images for one in judged.bins) >= RELIABLE:
+    if sum(one.images for one in report.bins) >= RELIABLE:
         reliability = (
-            f"<div><h3>Reliability</h3>{reliability_chart(judged.bins)}"
-            f"<p class=quiet>expected calibration error {judged.calibration_error:.3f}</p></div>"
+            f"<div><h3>Reliability</h3>{reliability_chart(report.bins)}"
+            f"<p class=quiet>expected calibration error {report.calibration_error:.3f}</p></div>"
         )
     columns = ("class", "images", *(["recall before"] if compared else []), "recall", "precision", "F1")
     return (
-        f"<p class=quiet>On {text(judged.images + chosen)}. Precision is among these images alone. The same "
+        f"<p class=quiet>On {text(report.images + chosen)}. Precision is among these images alone. The same "
         "figures are in classes.csv.</p>"
         f"{table(columns, rows)}"
-        f"<div class=pair>{_confusion(judged)}{reliability}</div>"
+        f"<div class=pair>{_confusion(report)}{reliability}</div>"
     )
 
 
@@ -67,12 +67,12 @@ def _figure(value: float | str) -> str:
     return value if isinstance(value, str) else f"{value:.3f}"
 
 
-def _confusion(judged: Judged) -> str:
-    names = [*(one.name for one in judged.classes), "anything else"]
+def _confusion(report: ClassificationReport) -> str:
+    names = [*(one.name for one in report.classes), "anything else"]
     if len(names) > MATRIX:
         pairs = sorted(
             (-count, names[row], names[column])
-            for row, counts in enumerate(judged.confusion)
+            for row, counts in enumerate(report.confusion)
             for column, count in enumerate(counts)
             if count and row != column
         )
@@ -85,7 +85,7 @@ def _confusion(judged: Judged) -> str:
     body = "".join(
         f"<tr><th><bdi>{text(names[row])}</bdi></th>"
         f"{''.join(_cell(row, column, counts) for column in range(len(counts)))}</tr>"
-        for row, counts in enumerate(judged.confusion)
+        for row, counts in enumerate(report.confusion)
         if any(counts)
     )
     return (

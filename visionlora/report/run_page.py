@@ -10,8 +10,8 @@ from typing import Any
 from PIL import Image
 
 from visionlora.files import replacing
+from visionlora.report.classification_report import ClassificationReport
 from visionlora.report.html import data_uri, frame, page, styles, table, text, thumbnails
-from visionlora.report.judged import Judged
 from visionlora.report.label_figures import label_figures, labels_section
 from visionlora.report.metrics_file import NO_VALIDATION, NOT_MEASURED, has_several_labels
 from visionlora.report.run_figures import (
@@ -71,7 +71,7 @@ class RunReport:
     Attributes:
         name: of the run.
         metrics: the content of ``metrics.json``.
-        judged: the figures of each class; None: there are no labelled images to judge by.
+        class_report: the figures of each class; None: there are no labelled images.
         images: validation images, mistakes first, with the loss of each in nats.
         forgotten: old images that were right and are wrong now.
         heat_maps: of a few images; a text says why there are none.
@@ -81,7 +81,7 @@ class RunReport:
 
     name: str
     metrics: Mapping[str, Any]
-    judged: Judged | None
+    class_report: ClassificationReport | None
     images: Sequence[tuple[PredictionRow, float]]
     forgotten: Sequence[PredictionRow]
     heat_maps: Sequence[HeatMap] | str
@@ -120,7 +120,7 @@ def _figures(report: RunReport) -> list[tuple[str, str]]:
     """Sections of figures: those of labels where an image may have several, which keep no old knowledge."""
     if has_several_labels(report.metrics):
         return [("Labels", labels_section(label_figures(report.metrics)))]
-    classes = [("Classes", classes_section(report.judged))]
+    classes = [("Classes", classes_section(report.class_report))]
     if report.metrics["head"] == "new":  # it has nothing to forget, so no strength is chosen either
         return classes
     if "earlier" in report.metrics:

@@ -18,7 +18,7 @@ from visionlora.data.images.preprocessing import Preprocessing
 from visionlora.data.loading.image_loader import Batch
 from visionlora.data.loading.samplers import ShareSampler
 from visionlora.data.loading.targets import UNLABELLED
-from visionlora.place import Place, place
+from visionlora.this_process import Process, this_process
 
 View = tuple[str, int]
 """Which view of an anchor: its identity (:func:`visionlora.data.images.identity.identities`) and its number.
@@ -96,11 +96,14 @@ class AnchorStream:
 
     def drawn(self, step: int) -> list[View]:
         """The views of a batch: this process's share of it."""
-        return [self._drawn(step * self.per_step + number) for number in place().share(range(self.per_step))]
+        return [
+            self._drawn(step * self.per_step + number)
+            for number in this_process().share(range(self.per_step))
+        ]
 
     def new_in(self, step: int) -> list[int]:
         """The places in a batch whose views no earlier place and no earlier batch of one process has."""
-        own = place().share(range(step * self.per_step, (step + 1) * self.per_step))
+        own = this_process().share(range(step * self.per_step, (step + 1) * self.per_step))
         return [row for row, position in enumerate(own) if self._is_new(position)]
 
     def first_step(self, view: View) -> int:
@@ -225,7 +228,7 @@ class AnchorBatches:
 
     def indices(self) -> Iterator[Sequence[int]]:
         """The anchors of each batch, those of this process."""
-        own = ShareSampler(len(self.chosen), place() if self.shared else Place()).own
+        own = ShareSampler(len(self.chosen), this_process() if self.shared else Process()).own
         for start in range(0, len(own), self.size):
             yield [self.chosen[index] for index in own[start : start + self.size]]
 

@@ -13,9 +13,9 @@ from visionlora.data import ImageFile
 from visionlora.frozen.features import FeatureCache
 from visionlora.memory import computed
 from visionlora.phases import phase
-from visionlora.place import place
 from visionlora.retention.drift import Drift
 from visionlora.retention.stream import AnchorStream, View
+from visionlora.this_process import this_process
 
 Anchor = ImageFile | Tensor
 """An image file, or a decoded image (uint8 (3, H, W))."""
@@ -120,7 +120,7 @@ class AnchorTeacher:
         if not keys:
             return None
         inputs = self._inputs(network, keys)
-        if place().count > 1:  # what is drawn again may have been another process's
+        if this_process().count > 1:  # what is drawn again may have been another process's
             self._compute(
                 network, keys, inputs, [row for row, key in enumerate(keys) if key not in self.logits]
             )
@@ -130,7 +130,7 @@ class AnchorTeacher:
             if key not in self.logits:  # of an earlier step, before the run was interrupted
                 self._answer(network, self.stream.first_step(key))
         self.stream.decode_ahead(step + 1)
-        share = len(keys) * place().count / self.stream.per_step
+        share = len(keys) * this_process().count / self.stream.per_step
         logits = torch.stack([self.logits[key] for key in keys])
         return AnchorBatch(inputs, logits, self._are_negatives(key[0] for key in keys), self.excluded, share)
 

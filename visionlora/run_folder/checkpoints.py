@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from visionlora.errors import VisionLoraError
-from visionlora.run_folder.lost import was_removed
+from visionlora.run_folder.lost_results import was_removed
 from visionlora.run_folder.state_file import read_state, write_state
 
 KEPT = 2

@@ -19,7 +19,6 @@ from visionlora.data.splits.manifest import read_images, read_manifest, write_ma
 from visionlora.errors import VisionLoraError
 from visionlora.files import remove_unfinished, replacing
 from visionlora.notices import Notices
-from visionlora.place import place
 from visionlora.processes import agreed
 from visionlora.run_folder.compare import (
     WITHOUT_EFFECT,
@@ -32,11 +31,12 @@ from visionlora.run_folder.compare import (
     value_differences,
 )
 from visionlora.run_folder.config_file import load_config, set_value
-from visionlora.run_folder.lost import lost_results, made_again
+from visionlora.run_folder.lost_results import lost_results, made_again
 from visionlora.run_folder.names import CONFIG, IMAGES, KERNELS, METRICS, RECORD
-from visionlora.run_folder.near import no_run
+from visionlora.run_folder.nearest_run import no_run
 from visionlora.run_folder.record import Record
 from visionlora.settings import Key
+from visionlora.this_process import this_process
 
 if TYPE_CHECKING:
     from visionlora.run_folder.checkpoints import Checkpoints
@@ -268,7 +268,7 @@ def shared(folder: RunFolder | None, config: DictConfig | None = None) -> RunFol
     first = agreed(files)
     if folder is not None or first is None:
         return folder or RunFolder(Path(), continues=False)
-    own = first[0] / f".process-{place().rank}"
+    own = first[0] / f".process-{this_process().rank}"
     own.mkdir(parents=True, exist_ok=True)
     for name, content in first[1].items():
         (own / name).write_bytes(content)

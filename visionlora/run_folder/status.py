@@ -14,8 +14,8 @@ from torch import Tensor
 from visionlora.device import reading_interval
 from visionlora.errors import VisionLoraError
 from visionlora.files import write_json
-from visionlora.place import place
 from visionlora.run_folder.names import STATUS
+from visionlora.this_process import this_process
 
 EVERY_S = 0.5
 """Between two files, unless something happens that is worth one of its own."""
@@ -123,7 +123,9 @@ class Status(Callback):
             self._now["loss"] = points[::2]
 
     def _write(self) -> None:
-        if not (place().first and self._path.parent.is_dir()):  # a folder that was removed is not made again
+        if not (
+            this_process().first and self._path.parent.is_dir()
+        ):  # a folder that was removed is not made again
             return
         self._written = self._clock()
         try:

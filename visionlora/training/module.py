@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from visionlora.adapters import active_adapters, adapted_layers, adapter_regularizer, merged
-from visionlora.adapters.groups import trained_groups
 from visionlora.adapters.network import start_adapters, step_adapters, uses_dropout
+from visionlora.adapters.parameter_groups import trained_groups
 from visionlora.adapters.restart import restart
 from visionlora.data.files.seeds import mixed
 from visionlora.data.images.augment import BatchMixing
@@ -29,7 +29,6 @@ from visionlora.memory import Parts, StepLoss, computed
 from visionlora.optimizers.config import OptimizerConfig
 from visionlora.optimizers.make import make_optimizer, make_schedule
 from visionlora.phases import phase
-from visionlora.place import place
 from visionlora.processes import agreed
 from visionlora.retention.config import RetentionConfig
 from visionlora.retention.drift import Drift
@@ -37,6 +36,7 @@ from visionlora.retention.matching import Matching
 from visionlora.retention.teacher import AnchorTeacher
 from visionlora.tasks.base import Task
 from visionlora.tasks.single_label import SingleLabel
+from visionlora.this_process import this_process
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +131,7 @@ class LoraModule(lightning.LightningModule):
         self._step = StepLoss(lambda: self._loss(batch), self.parts, self.global_step)
         if self._reads_now():
             # Of several processes one alone must not end here: the others would wait for its gradients.
-            if place().count == 1:
+            if this_process().count == 1:
                 self._require_sense(self._step.value, "the loss is")
             for name, figure in self._step.figures.items():
                 self.log(f"train/{name}", figure)
@@ -205,7 +205,7 @@ class LoraModule(lightning.LightningModule):
         """Inside, dropout masks are a function of seed and step."""
         if not self.draws_dropout:
             return nullcontext()
-        rank = place().rank  # each process has other images, and so other masks
+        rank = this_process().rank  # each process has other images, and so other masks
         seed = mixed("dropout", self.step_options.seed, self.global_step, *([rank] if rank else []))
         return seeded(self.device, seed)
 

@@ -29,7 +29,6 @@ from visionlora.evaluation.images import Evaluation, evaluate_frozen
 from visionlora.evaluation.strength import StrengthOptions, StrengthSelection, select_strength
 from visionlora.notices import Notices
 from visionlora.phases import listen, phase, timed_phases
-from visionlora.place import place
 from visionlora.processes import agreed
 from visionlora.report.metrics_file import read_metrics, write_metrics
 from visionlora.report.run_text import example_images, heading, show_next
@@ -43,6 +42,7 @@ from visionlora.tasks.base import Chosen
 from visionlora.tasks.choose import choose, said
 from visionlora.tasks.save import write_adapter
 from visionlora.text import counted
+from visionlora.this_process import this_process
 from visionlora.training.config import read_config
 from visionlora.training.feature_cache import frozen_parts, plan_feature_cache
 from visionlora.training.fit import Session, train
@@ -128,7 +128,7 @@ def run(
     chosen = choose(setup.task, outcome.judged, setup.names, notices)
     with stop.deferred(), phase("writing"):
         write_adapter(folder.path / "adapter", setup.adapted, chosen.task)
-    if place().first:
+    if this_process().first:
         _write_results(config, setup, session, outcome, chosen, folds)
 
 
@@ -142,7 +142,7 @@ def _folds_in_words(folds: Mapping[str, Any], images: int) -> str:
 
 def _record_inputs(folder: RunFolder, setup: RunSetup, notices: Notices) -> None:
     """Write down what the run starts with, or compare it with what it was begun with."""
-    if not place().first:
+    if not this_process().first:
         return
     left_out, teacher = setup.files.left_out, setup.teacher
     values = {
@@ -262,7 +262,7 @@ def run_folds(config: DictConfig, folder: RunFolder, stop: StopRequest) -> None:
         )
         split = "made" if val else "none"
         part = replace(whole, train=tuple(train), val=tuple(val), test=tuple(unseen), split=split)
-        first = place().first  # it alone writes, and knows what was finished before
+        first = this_process().first  # it alone writes, and knows what was finished before
         fold = shared(folder.part(f"folds/{number}", config) if first else None, config)
         if not agreed(fold.finished):
             run(config, fold, stop, part)

@@ -8,8 +8,8 @@ from functools import partial
 
 import torch
 
-from visionlora.adapters.groups import learning_rate_factor
 from visionlora.adapters.init import AUTO
+from visionlora.adapters.parameter_groups import learning_rate_factor
 from visionlora.data import BadImage, ImageDataset, ImageFile, ImageFolder, ImageLoader, scan
 from visionlora.data.config import DataConfig
 from visionlora.data.files.parallel import loading_processes

@@ -23,8 +23,8 @@ from visionlora.device import reading_interval
 from visionlora.errors import Diverged
 from visionlora.notices import Notices
 from visionlora.phases import phase
-from visionlora.place import place
 from visionlora.text import listed
+from visionlora.this_process import this_process
 from visionlora.training.config import TrainerConfig
 from visionlora.training.module import LoraModule
 
@@ -85,7 +85,7 @@ class Traffic(Callback):
         """Make each gradient its mean over the processes: one message for those of a type."""
         for dtype in dict.fromkeys(gradient.dtype for gradient in gradients):
             own = [gradient for gradient in gradients if gradient.dtype == dtype]
-            message = torch.cat([gradient.reshape(-1) for gradient in own]).div_(place().count)
+            message = torch.cat([gradient.reshape(-1) for gradient in own]).div_(this_process().count)
             distributed.all_reduce(message)
             self._sent += message.nbytes
             for gradient, mean in zip(own, message.split([one.numel() for one in own]), strict=True):
@@ -162,7 +162,7 @@ class Fitter:
         callbacks: Sequence[Callback] = (),
     ) -> lightning.Trainer:
         """A trainer of ``steps`` steps; without a logger it writes no file."""
-        here = place()
+        here = this_process()
         several = here.count > 1 or self.strategy == "ddp"
         trainer = lightning.Trainer(
             accelerator=self.device.type if self.device.type in AcceleratorRegistry else OtherAccelerator(),
@@ -215,7 +215,7 @@ def sent_in_words(step_bytes: int, network: nn.Module) -> str:
     """What each of several processes sent in a step, beside what full fine-tuning would send."""
     whole = sum(parameter.nbytes for parameter in network.parameters())
     return (
-        f"{place().count} processes: each sent {step_bytes:,} bytes of gradients a step, those of the "
+        f"{this_process().count} processes: each sent {step_bytes:,} bytes of gradients a step, those of the "
         f"adapters; full fine-tuning would send {whole:,}"
     )
 

@@ -17,15 +17,15 @@ from torch.utils.tensorboard import SummaryWriter
 
 from visionlora.adapters import adapted_layers
 from visionlora.data import ImageDataset, ImageFile, ImageFolder, ImageLoader
+from visionlora.evaluation.classification_report import image_losses, mistakes_first, report_classes
 from visionlora.evaluation.forgetting import TOP, BeforeAfter, changes_sheet
 from visionlora.evaluation.heat_maps import heat_maps
 from visionlora.evaluation.images import Batches, Evaluation
-from visionlora.evaluation.judge import image_losses, judge, mistakes_first
 from visionlora.evaluation.predictions import Predictions
 from visionlora.files import replacing
 from visionlora.models.adapted import AdaptedNetwork
+from visionlora.report.classification_report import ClassificationReport, write_classes
 from visionlora.report.figures import confusion_figure, strength_figure, update_size_figure
-from visionlora.report.judged import Judged, write_classes
 from visionlora.report.label_figures import label_figures, labels_markdown, labels_table, write_labels
 from visionlora.report.metrics_file import (
     NO_VALIDATION,
@@ -83,13 +83,13 @@ def write_outputs(
         card = model_card(metrics, vars(setup.config.lora), date.today().isoformat())
         temporary.write_text(card, encoding="utf-8")
     adapted = setup.adapted
-    judged, labels, several = None, label_figures(metrics), has_several_labels(metrics)
+    class_report, labels, several = None, label_figures(metrics), has_several_labels(metrics)
     if labels is not None:
         write_labels(labels, folder / "labels.csv")
     elif not several:
-        judged = _judged(adapted, setup.folder.classes, before, after, metrics["after"][SELECTED])
-    if judged is not None:
-        write_classes(judged, folder / "classes.csv")
+        class_report = _class_report(adapted, setup.folder.classes, before, after, metrics["after"][SELECTED])
+    if class_report is not None:
+        write_classes(class_report, folder / "classes.csv")
     ranked = [] if after.validation is None else mistakes_first(after.validation, task)
     rows = _ranked_rows(setup.folder.val, adapted.head.outputs, task, ranked, before, after)
     _write_sheet(rows, before, folder / "before_after.png")
@@ -103,7 +103,7 @@ def write_outputs(
     report = RunReport(
         name=folder.name,
         metrics=metrics,
-        judged=judged,
+        class_report=class_report,
         images=[(row, losses[place]) for row, place in zip(rows, ranked, strict=True)],
         forgotten=[] if changes is None else changes.rows(old_images),
         heat_maps=_heat_maps(adapted, setup.validation_loader, ranked),
@@ -117,21 +117,21 @@ def write_outputs(
     close_logger(logger)
 
 
-def _judged(
+def _class_report(
     adapted: AdaptedNetwork,
     classes: Sequence[str],
     before: Evaluation,
     after: Evaluation,
     selected: Sequence[str],
-) -> Judged | None:
+) -> ClassificationReport | None:
     """The figures of each class on test images or, where there are none, on validation images."""
     targets = adapted.head.targets
     if after.test is not None:
-        return judge(before.test, after.test, targets, classes, f"{len(after.test)} test images", [])
+        return report_classes(before.test, after.test, targets, classes, f"{len(after.test)} test images", [])
     if after.validation is None:
         return None
     count = f"{len(after.validation)} validation images"
-    return judge(before.validation, after.validation, targets, classes, count, selected)
+    return report_classes(before.validation, after.validation, targets, classes, count, selected)
 
 
 def _ranked_rows(

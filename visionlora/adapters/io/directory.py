@@ -22,7 +22,7 @@ from visionlora.adapters.io.peft_config import AdapterInfo
 from visionlora.adapters.io.tensor_file import TENSOR_FILE
 from visionlora.adapters.learned_start import is_learned
 from visionlora.adapters.network import active_names, group_adapters, require_adapters, unwrapped
-from visionlora.adapters.whole import frozen_tensors, replaced_by_module
+from visionlora.adapters.replaced_tensors import frozen_tensors, replaced_by_module
 from visionlora.text import brief
 
 MOST_PARTS = 16

@@ -19,9 +19,9 @@ from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families import FAMILIES
 from visionlora.adapters.io.tensor_file import checked_tensors, read_safetensors
 from visionlora.adapters.network import adapter_names, group_adapters, named_adapters, named_sites
-from visionlora.adapters.parts import part_name
+from visionlora.adapters.replaced_tensors import replace_tensors
+from visionlora.adapters.several_families import part_name
 from visionlora.adapters.sites import WeightSite, plain_weight
-from visionlora.adapters.whole import replace_tensors
 from visionlora.frozen.weight import frozen_weight
 from visionlora.text import brief
 

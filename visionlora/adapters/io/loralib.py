@@ -24,8 +24,8 @@ from visionlora.adapters.io.names import by_layer, resolve
 from visionlora.adapters.layers import AdaptedLayer
 from visionlora.adapters.network import require_adapters, unwrapped
 from visionlora.adapters.recompress import factored
+from visionlora.adapters.replaced_tensors import replaced
 from visionlora.adapters.sites import sites_of
-from visionlora.adapters.whole import replaced
 from visionlora.files import replacing
 from visionlora.text import listed
 

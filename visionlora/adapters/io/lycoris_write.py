@@ -21,7 +21,7 @@ from visionlora.adapters.layers import AdaptedLayer
 from visionlora.adapters.module_adapter import CONVOLUTIONS
 from visionlora.adapters.network import require_adapters, unwrapped
 from visionlora.adapters.norms import AdaptedNorm
-from visionlora.adapters.whole import replaced
+from visionlora.adapters.replaced_tensors import replaced
 from visionlora.text import listed
 
 LYCORIS_PREFIX = "lycoris"

@@ -53,9 +53,9 @@ from visionlora.adapters.network import (
     named_sites,
 )
 from visionlora.adapters.norms import named_norms
-from visionlora.adapters.parts import part_name
 from visionlora.adapters.patterns import by_pattern
-from visionlora.adapters.whole import replace_tensors
+from visionlora.adapters.replaced_tensors import replace_tensors
+from visionlora.adapters.several_families import part_name
 from visionlora.frozen.growth import growths
 
 _CLAUSES = 20

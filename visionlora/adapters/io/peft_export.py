@@ -27,7 +27,7 @@ from visionlora.adapters.layers import AdaptedLayer
 from visionlora.adapters.module_adapter import ModuleAdapter
 from visionlora.adapters.network import active_adapters, require_adapters, unwrapped
 from visionlora.adapters.norms import AdaptedNorm
-from visionlora.adapters.whole import replaced_by_module
+from visionlora.adapters.replaced_tensors import replaced_by_module
 from visionlora.text import listed
 
 

@@ -17,9 +17,9 @@ from visionlora.data.index.readable import readable
 from visionlora.errors import VisionLoraError
 from visionlora.files import replacing
 from visionlora.paths import cache_directory
-from visionlora.place import place
 from visionlora.processes import gather
 from visionlora.text import counted, csv_safe
+from visionlora.this_process import this_process
 
 ON_BAD = ("skip", "stop")
 LONG = 10_000
@@ -55,7 +55,7 @@ def find_bad(
         cache: keeps what fits.
         progress: called with (images done, images in all).
     """
-    paths = list(place().share(list(dict.fromkeys(image.path for image in images))))
+    paths = list(this_process().share(list(dict.fromkeys(image.path for image in images))))
     if cache is not None:
         paths = [path for path in paths if cache.memory.get(path) is None]
     bad: list[BadImage] = []

@@ -20,7 +20,7 @@ from visionlora.data.loading.samplers import EpochSampler, ShareSampler
 from visionlora.data.loading.targets import Target, labels_of, target_of
 from visionlora.device import pins_memory
 from visionlora.errors import VisionLoraError
-from visionlora.place import place
+from visionlora.this_process import this_process
 
 Key = int | tuple[int, int]
 Item = tuple[Tensor, Target, int]
@@ -154,7 +154,7 @@ def make_loader(dataset: ImageDataset, batch_size: int, workers: int = 0) -> Ima
         batch_size: of each process.
         workers: as of :func:`shuffled_loader`.
     """
-    here = place()
+    here = this_process()
     sampler = ShareSampler(len(dataset), here) if here.count > 1 else None
     return _new_loader(dataset, batch_size, sampler, workers)
 
@@ -182,7 +182,7 @@ def shuffled_loader(
     Raises:
         VisionLoraError: the processes cannot share ``batch_size`` evenly.
     """
-    here = place()
+    here = this_process()
     if batch_size % here.count:
         raise VisionLoraError(
             f"data.batch_size is {batch_size}, which {here.count} processes cannot share evenly; set it "

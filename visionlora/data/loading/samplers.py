@@ -9,7 +9,7 @@ from torch.utils.data import Sampler
 
 from visionlora.data.images.identity import ordered
 from visionlora.data.loading.targets import Target
-from visionlora.place import Place
+from visionlora.this_process import Process
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
@@ -36,7 +36,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         identities: Sequence[str],
         seed: int,
         batch: int = 1,
-        here: Place | None = None,
+        here: Process | None = None,
     ) -> None:
         self.repeats = tuple(repeats)
         self.identities = tuple(identities)
@@ -45,7 +45,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         """Indices in an epoch, those of all processes together."""
         self.seed = seed
         self.batch = batch
-        self.here = here or Place()
+        self.here = here or Process()
         self.epoch = 0
         self.start = 0
         """How many indices the next pass leaves out: those that an interrupted epoch had already served."""
@@ -108,7 +108,7 @@ def filling_repeats(repeats: Sequence[int], batch_size: int) -> list[int]:
 class ShareSampler(Sampler[int]):
     """This process's share of the indices, in order; where there are fewer than processes, at least one."""
 
-    def __init__(self, size: int, here: Place) -> None:
+    def __init__(self, size: int, here: Process) -> None:
         self.own = here.share(range(size)) or range(min(1, size))
 
     def __len__(self) -> int:

@@ -22,7 +22,7 @@ _ELSEWHERE = {
 _Config = TypeVar("_Config")
 
 
-def refuses_other_words(cls: type[_Config]) -> type[_Config]:
+def refuses_unknown_arguments(cls: type[_Config]) -> type[_Config]:
     """Let a dataclass answer an argument that it does not have with the name of the one that is meant."""
     plain = cls.__init__
 

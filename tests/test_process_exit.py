@@ -8,7 +8,7 @@ import pytest
 
 SCRIPT = """
 import atexit, sys, threading, time
-from visionlora.leaving import leave
+from visionlora.process_exit import end_command
 
 class Freed:
     def __del__(self):
@@ -22,7 +22,7 @@ kept = Freed()
 atexit.register(lambda: print("handler", end=" "))
 threading.Thread(target=work).start()
 print("result", end=" ")
-leave(3)
+end_command(3)
 print("went on", end=" ")
 """
 

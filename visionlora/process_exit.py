@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 
-def leave(code: int) -> None:
+def end_command(code: int) -> None:
     """End the process of a command; return where the process is not a command's own."""
     if _of_command():
         end_process(code)

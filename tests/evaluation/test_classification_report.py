@@ -9,8 +9,13 @@ from hypothesis import strategies as st
 from torch import nn
 from torchmetrics.functional.classification import multiclass_precision, multiclass_recall
 
+from visionlora.evaluation.classification_report import (
+    image_losses,
+    mistakes_first,
+    reliability,
+    report_classes,
+)
 from visionlora.evaluation.grad_cam import grad_cam, last_feature_map
-from visionlora.evaluation.judge import image_losses, judge, mistakes_first, reliability
 from visionlora.evaluation.predictions import Predictions
 from visionlora.tasks.single_label import SingleLabel
 
@@ -25,15 +30,15 @@ def predictions(seed: int, images: int, outputs: int) -> Predictions:
 @given(st.integers(0, 10_000), st.integers(1, 40), st.integers(2, 6))
 def test_precision_and_recall_are_those_of_torchmetrics(seed: int, images: int, outputs: int) -> None:
     now = predictions(seed, images, outputs)
-    judged = judge(None, now, range(outputs), [str(one) for one in range(outputs)], "images", [])
+    report = report_classes(None, now, range(outputs), [str(one) for one in range(outputs)], "images", [])
     kinds = {"num_classes": outputs, "average": None}
     precision = multiclass_precision(now.logits, now.labels, **kinds)
     recall = multiclass_recall(now.logits, now.labels, **kinds)
-    for place, one in enumerate(judged.classes):
+    for place, one in enumerate(report.classes):
         assert (one.precision or 0.0) == pytest.approx(float(precision[place]))
         assert (one.recall or 0.0) == pytest.approx(float(recall[place]))
         assert one.recall_before is None
-    assert sum(map(sum, judged.confusion)) == images
+    assert sum(map(sum, report.confusion)) == images
 
 
 @settings(deadline=None, max_examples=30)

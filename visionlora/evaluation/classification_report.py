@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from visionlora.evaluation.predictions import Predictions
-from visionlora.report.judged import Bin, ClassScores, Judged
+from visionlora.report.classification_report import Bin, ClassificationReport, ClassScores
 from visionlora.tasks.base import Task
 
 BINS = 10
 
 
-def judge(
+def report_classes(
     before: Predictions | None,
     after: Predictions,
     targets: Sequence[int],
     classes: Sequence[str],
     images: str,
     selected: Sequence[str],
-) -> Judged:
-    """Judge the predictions after training class by class.
+) -> ClassificationReport:
+    """ChoosingImages the predictions after training class by class.
 
     Args:
         before: the frozen network's predictions for the same images; None where it has no output for any.
@@ -45,7 +45,7 @@ def judge(
                 recall_before=int(first[place, place]) / own if first is not None and own else None,
             )
         )
-    return Judged(
+    return ClassificationReport(
         images, tuple(selected), scores, counts.tolist(), reliability(after), after.calibration_error()
     )
 

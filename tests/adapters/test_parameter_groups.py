@@ -5,7 +5,7 @@ import torch
 
 from tests.adapters.networks import WEIGHT_FAMILIES, small_network
 from visionlora.adapters import LoraConfig, LoraError, adapter_parameters, attach
-from visionlora.adapters.groups import adapter_parameter_groups
+from visionlora.adapters.parameter_groups import adapter_parameter_groups
 
 
 def test_b_learns_faster_than_a() -> None:

@@ -16,7 +16,7 @@ COLUMNS = ("class", "images", "precision", "recall", "recall_low", "recall_high"
 
 @dataclass(frozen=True)
 class ClassScores:
-    """One class among the judged images.
+    """One class among labelled images.
 
     Attributes:
         name: of the class.
@@ -57,7 +57,7 @@ class Bin:
 
 
 @dataclass(frozen=True)
-class Judged:
+class ClassificationReport:
     """Predictions for labelled images after training.
 
     Attributes:
@@ -78,12 +78,12 @@ class Judged:
     calibration_error: float
 
 
-def write_classes(judged: Judged, path: Path) -> None:
+def write_classes(report: ClassificationReport, path: Path) -> None:
     """Write the figures of each class as CSV: ``COLUMNS``; a figure that does not exist is left empty."""
     with replacing(path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
-        for one in judged.classes:
+        for one in report.classes:
             low, high = (
                 (None, None) if one.recall is None else wilson_interval(min(one.recall, 1.0), one.images)
             )

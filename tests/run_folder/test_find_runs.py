@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import Left
 from visionlora.errors import VisionLoraError
-from visionlora.run_folder.find import find_runs, varied_options
+from visionlora.run_folder.find_runs import find_runs, varied_options
 
 
 def write_run(folder: Path, config: str) -> None:

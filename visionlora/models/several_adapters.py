@@ -17,7 +17,13 @@ from torch import Tensor, nn
 
 from visionlora.adapters import activate, adapter_names, load_adapter, named_adapters, read_adapter_config
 from visionlora.adapters.merging import scalable
-from visionlora.adapters.whole import forget_replaced, interpolated, replace_tensors, replaced, set_replaced
+from visionlora.adapters.replaced_tensors import (
+    forget_replaced,
+    interpolated,
+    replace_tensors,
+    replaced,
+    set_replaced,
+)
 from visionlora.errors import VisionLoraError
 from visionlora.models import Backbone, Head, apply_head, final_layer, load_backbone
 from visionlora.models.restore import (

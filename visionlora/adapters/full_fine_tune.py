@@ -15,8 +15,8 @@ from visionlora.adapters.errors import LoraError
 from visionlora.adapters.extraction import SAME_WEIGHTS
 from visionlora.adapters.families.bias import Bias
 from visionlora.adapters.network import named_sites
+from visionlora.adapters.replaced_tensors import replace_tensors
 from visionlora.adapters.sites import plain_weight
-from visionlora.adapters.whole import replace_tensors
 from visionlora.text import listed
 
 

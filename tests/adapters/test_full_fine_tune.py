@@ -10,7 +10,7 @@ from torch import nn
 
 from tests.adapters.io.round_trips import build, images
 from visionlora.adapters import LoraError, adapted_layers, adapters_off, load_adapter, save_adapter, scaled
-from visionlora.adapters.tuned import TunedAdapter, extract_tuned
+from visionlora.adapters.full_fine_tune import TunedAdapter, extract_tuned
 
 
 def fine_tuned(base: nn.Module) -> nn.Module:

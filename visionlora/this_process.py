@@ -14,8 +14,8 @@ _SLURM = ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID", "SLURM_NTASKS_PER_NOD
 
 
 @dataclass(frozen=True)
-class Place:
-    """Which of the command's processes this is.
+class Process:
+    """One of the processes that work on a command; as it is built, the only one.
 
     Attributes:
         rank: its number, from 0.
@@ -39,12 +39,12 @@ class Place:
         return items if self.count == 1 else items[self.rank :: self.count]
 
 
-def place() -> Place:
+def this_process() -> Process:
     """Where this process stands, by the variables that torchrun, srun or :func:`joined` set."""
     for names in (TORCHRUN, _SLURM):
         values = [os.environ.get(name, "") for name in names]
         if names is _SLURM and not values[3]:
             values[3] = values[1]  # one machine
         if all(value.isdecimal() for value in values) and int(values[1]) > 1:
-            return Place(*map(int, values))
-    return Place()
+            return Process(*map(int, values))
+    return Process()
