@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import itertools
 import json
+import math
 import os
 import re
 import secrets
@@ -183,6 +184,15 @@ def require_regular(path: Path) -> None:
     """
     if not stat.S_ISREG(path.stat().st_mode):
         raise OSError(errno.EINVAL, "it is not an ordinary file", str(path))
+
+
+def is_regular(path: Path, most: float = math.inf) -> bool:
+    """Whether a path is a file, and no pipe or device, of at most ``most`` bytes."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):  # a link to nothing; a name with a zero byte
+        return False
+    return stat.S_ISREG(status.st_mode) and status.st_size <= most
 
 
 def link_outside(folder: Path) -> Path | None:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from visionlora.data.check.findings import Output
-from visionlora.data.names.wordnet import FIELDS, definition, kinds_among, more_usual_meaning
+from visionlora.data.names.wordnet import (
+    FIELDS,
+    definition,
+    field_of,
+    kinds_among,
+    more_usual_meaning,
+    usual_field,
+)
 from visionlora.lazy import garbage_kept
 from visionlora.models.classes import AmbiguousClass, UnknownClass, find_class
 
 _SOME = 3
 """Outputs that are named where many are kinds of one class."""
+_TELLING = 2
+"""Other classes of one field, at least, say what a name means."""
 
 
 @garbage_kept()
@@ -24,7 +34,22 @@ def describe_outputs(
         categories: the name of each output.
         wnids: the WordNet id of each output, "" or left out where there is none.
     """
-    return {name: _describe(name, categories, wnids) for name in classes}
+    found = {name: _describe(name, categories, wnids) for name in classes}
+    fields = {
+        name: field_of(output.wnid) if output.wnid else usual_field(name) for name, output in found.items()
+    }
+    return {
+        name: replace(output, instead_of="") if _is_one_of_many(name, output.instead_of, fields) else output
+        for name, output in found.items()
+    }
+
+
+def _is_one_of_many(name: str, other: str, fields: Mapping[str, str]) -> bool:
+    """Whether the other classes tell what a name means that may mean something of the field ``other``: a
+    Chihuahua among dogs is no place, and a nail among hammers no part of a finger."""
+    others = [field for one, field in fields.items() if one != name and field]
+    alike = others.count(fields[name])
+    return other in FIELDS and alike >= _TELLING and 2 * alike > len(others) and other not in others
 
 
 def _describe(name: str, categories: Sequence[str], wnids: Sequence[str]) -> Output:
@@ -37,7 +62,15 @@ def _describe(name: str, categories: Sequence[str], wnids: Sequence[str]) -> Out
         return Output("new", f"a new output; {known}" if known else "a new output")
     wnid = wnids[key] if key < len(wnids) else ""
     meaning = more_usual_meaning(wnid, name) if wnid else ""
-    return Output("known", categories[key], wnid, definition(wnid), meaning if meaning in FIELDS else "", key)
+    if meaning and meaning not in FIELDS and not _has_output(meaning, key, wnids):
+        meaning = ""
+    return Output("known", categories[key], wnid, definition(wnid), meaning, key)
+
+
+def _has_output(name: str, key: int, wnids: Sequence[str]) -> bool:
+    """Whether other outputs than ``key`` are what a name means, or kinds of it: airliners of an airplane."""
+    same, kinds = kinds_among(name, wnids)
+    return bool(same or kinds) and key not in (*same, *kinds)
 
 
 def _in_other_words(name: str, categories: Sequence[str], wnids: Sequence[str]) -> str:

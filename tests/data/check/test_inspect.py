@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from visionlora.data.check.findings import Finding, FolderReport, Output
 from visionlora.data.check.inspect import inspect_folder
@@ -107,6 +107,16 @@ def test_a_copy_is_found_wherever_it_lies(
     assert finding.similar == (copy is smaller)
     files = {image.path.resolve() for image in finding.groups[0]}
     assert files == {(folder / source).resolve(), (folder / target).resolve()}
+
+
+def test_a_mirrored_copy_in_another_class_says_what_training_does(folder: Path) -> None:
+    with Image.open(folder / "train/lemon/00.jpg") as image:
+        ImageOps.mirror(image).save(folder / "train/teapot/x.png")
+    found = only(report(folder), "turned")
+    assert found.severity == "warning"
+    assert found.title == "1 group of similar images is mirrored under different labels"
+    assert "augment.horizontal_flip=0" in found.advice
+    assert names(found, folder) == [["train/lemon/00.jpg", "train/teapot/x.png"]]
 
 
 def test_unreadable_images_are_listed_with_their_reasons(folder: Path) -> None:
@@ -214,6 +224,26 @@ def test_a_new_output_is_described_by_what_the_network_knows_of_it(name: str, sa
     found = describe_outputs((name,), imagenet_categories(), imagenet_wnids())[name]
     assert found.status == "new"
     assert found.name.removeprefix("a new output").removeprefix("; ").partition("close to it")[0] == said
+
+
+@pytest.mark.parametrize(
+    ("classes", "doubtful"),
+    [
+        (("Chihuahua", "pug", "boxer"), {}),
+        (("nail", "hammer", "screw"), {}),
+        (("nail", "hand"), {"nail": "body part"}),
+        (("kite", "robin", "jay"), {}),
+        (("kite", "ball", "frisbee"), {"kite": "object"}),
+        (("mouse", "cat", "dog"), {"mouse": "animal"}),
+        (("mouse", "laptop", "keyboard"), {}),
+        (("beaver",), {"beaver": "body part"}),
+        (("plane", "car", "ship", "truck"), {"plane": "airplane"}),
+        (("pajama", "purse", "iron"), {}),
+    ],
+)
+def test_the_other_classes_tell_what_a_name_means(classes: tuple[str, ...], doubtful: dict[str, str]) -> None:
+    found = describe_outputs(classes, imagenet_categories(), imagenet_wnids())
+    assert {name: one.instead_of for name, one in found.items() if one.instead_of} == doubtful
 
 
 def test_doubtful_outputs_are_findings(folder: Path) -> None:

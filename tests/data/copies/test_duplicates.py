@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageEnhance
+from PIL import Image, ImageEnhance, ImageOps
 
+from visionlora.data.copies import duplicates
 from visionlora.data.copies.duplicates import Comparison, exact_groups
 from visionlora.data.images.fingerprint import Fingerprint, fingerprints_of, sample
 from visionlora.data.index import fingerprints as index
@@ -38,6 +39,10 @@ def changed(kind: str, path: Path) -> Path:
         options = {"quality": 35}
     elif kind == "brighter":
         image = ImageEnhance.Brightness(image).enhance(1.08)
+    elif kind == "much darker":
+        image = ImageEnhance.Brightness(image).enhance(0.55)
+    elif kind == "mirrored":
+        image = ImageOps.mirror(image)
     elif kind == "cropped":
         image = image.crop((2, 2, 158, 158))
     suffix = "png" if kind == "another format" else "jpg"
@@ -47,7 +52,17 @@ def changed(kind: str, path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "kind", ["smaller", "larger", "another quality", "another format", "brighter", "cropped"]
+    "kind",
+    [
+        "smaller",
+        "larger",
+        "another quality",
+        "another format",
+        "brighter",
+        "much darker",
+        "mirrored",
+        "cropped",
+    ],
 )
 def test_a_changed_copy_is_similar_and_not_equal(kind: str, tmp_path: Path) -> None:
     found = seen(PHOTO, changed(kind, tmp_path), *OTHERS)
@@ -58,6 +73,22 @@ def test_a_changed_copy_is_similar_and_not_equal(kind: str, tmp_path: Path) -> N
 def test_different_images_are_neither_equal_nor_similar() -> None:
     found = seen(*OTHERS)
     assert exact_groups(found) == Comparison()(found) == []
+
+
+def test_images_that_differ_in_colour_alone_are_not_similar(tmp_path: Path) -> None:
+    lamp = Image.new("RGB", (64, 64), "black")
+    for name, colour in (("red", (250, 0, 0)), ("green", (0, 250, 0))):
+        lamp.paste(colour, (8, 16, 40, 40))
+        lamp.save(tmp_path / f"{name}.png")
+    assert Comparison()(seen(tmp_path / "green.png", tmp_path / "red.png")) == []
+
+
+def test_of_many_images_the_mirrored_ones_are_not_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = seen(PHOTO, changed("mirrored", tmp_path))
+    monkeypatch.setattr(duplicates, "MOST_MIRRORED", 1)
+    assert Comparison()(found) == []
 
 
 def test_images_of_one_colour_and_unreadable_ones_are_no_similar_images(tmp_path: Path) -> None:

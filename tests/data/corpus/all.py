@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.data.corpus import (
     alike,
+    boxes,
     domains,
     exports,
     given,
@@ -17,6 +18,7 @@ from tests.data.corpus import (
     more,
     named,
     nested,
+    odd,
     ordinary,
     others,
     outside,
@@ -73,6 +75,8 @@ def cases() -> Iterator[Case]:
     yield from splits.names()
     yield from reported.reported()
     yield from tried.tried()
+    yield from odd.odd()
+    yield from boxes.yolo_boxes()
 
 
 if __name__ == "__main__":

@@ -185,6 +185,25 @@ def test_postscript_named_jpg_is_refused(tmp_path: Path) -> None:
         open_image(tmp_path / "a.jpg")
 
 
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("shorter_side", [None, 16])
+def test_a_jpeg_that_lacks_the_mark_of_its_end_alone_is_read(
+    tmp_path: Path, progressive: bool, shorter_side: int | None
+) -> None:
+    path, cut = tmp_path / "x.jpg", tmp_path / "cut.jpg"
+    pixels = numpy.random.default_rng(0).integers(0, 255, (64, 96, 3), dtype=numpy.uint8)
+    Image.fromarray(pixels).save(path, quality=90, progressive=progressive)
+    content = path.read_bytes()
+    assert content.endswith(b"\xff\xd9")
+    for missing in (1, 2):
+        cut.write_bytes(content[:-missing])
+        whole, found = (open_image(one, shorter_side=shorter_side) for one in (path, cut))
+        assert found.tobytes() == whole.tobytes()
+    cut.write_bytes(content[:-40])
+    with pytest.raises(BadImage, match="truncated"):
+        open_image(cut, shorter_side=shorter_side)
+
+
 @pytest.mark.parametrize("suffix", ["jpg", "png", "gif", "webp", "bmp", "tif", "ppm"])
 @pytest.mark.parametrize("kept", [0.1, 0.5, 0.9])
 def test_a_truncated_file_is_refused_in_one_line(tmp_path: Path, suffix: str, kept: float) -> None:

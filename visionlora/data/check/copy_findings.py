@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations, islice
 
 from visionlora.data.check.findings import Finding, SeenImage
-from visionlora.data.copies.duplicates import Comparison, exact_groups
+from visionlora.data.copies.duplicates import MOST_MIRRORED, Comparison, alike, exact_groups
 from visionlora.data.images.fingerprint import Fingerprint
 from visionlora.text import counted
 
 _LEARNED = ("train", "anchors", "negatives")
+_MOST_PAIRS = 1000
 _MEASURED = ("val", "test", "retention", "contrast")
 
 # kind -> (severity of equal files, of similar images, title, advice), the worst first.
@@ -17,6 +19,11 @@ _KINDS = {
     "conflict": (
         "error", "warning", "{} under different labels",
         "keep each under the label that is right: now the network is told two things about one image",
+    ),
+    "turned": (
+        "warning", "warning", "{} mirrored under different labels",
+        "keep each under the label that is right; if left and right are different classes, train with "
+        "augment.horizontal_flip=0: training mirrors images at random",
     ),
     "opposed": (
         "error", "warning", "{} both trained as a class and used as negatives",
@@ -45,8 +52,14 @@ def comparisons(
             members = tuple(
                 sorted((images[place] for place in group), key=lambda image: (image.role, image.path))
             )
-            groups.setdefault((_meaning(members), equal), []).append(members)
+            kind = _meaning(members)
+            if kind == "conflict" and not equal and _are_mirrored([(images[at], found[at]) for at in group]):
+                kind = "turned"
+            groups.setdefault((kind, equal), []).append(members)
     findings = []
+    if len({one.digest for one in found}) > MOST_MIRRORED:
+        title = f"mirrored copies were not looked for: there are more than {MOST_MIRRORED:,} images"
+        findings.append(Finding("note", "mirrored", title, "check folders of fewer images to find them"))
     for kind, (severity, milder, title, advice) in _KINDS.items():
         for equal in (True, False):
             chosen = groups.get((kind, equal), [])
@@ -65,6 +78,12 @@ def comparisons(
                     )
                 )
     return findings
+
+
+def _are_mirrored(group: Sequence[tuple[SeenImage, Fingerprint]]) -> bool:
+    """Whether images of one label look like those of another in a mirror alone: turn left, turn right."""
+    pairs = ((a[1], b[1]) for a, b in combinations(group, 2) if a[0].label != b[0].label)
+    return not any(alike(one, other) for one, other in islice(pairs, _MOST_PAIRS))
 
 
 def _meaning(group: Sequence[SeenImage]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visionlora.data.files.parallel import in_threads
-from visionlora.data.images.fingerprint import SIDE, Fingerprint
+from visionlora.data.images.fingerprint import SIDE, Fingerprint, perceptual_hashes
 
 BITS = 12
 """Perceptual hashes of similar images differ in at most so many of 64 bits, of unrelated ones in about 32."""
@@ -18,7 +18,13 @@ CORRELATION = 0.97
 """Of the gray thumbnails of two images that are the same to the eye, at least."""
 
 COLOUR = 24
-"""Mean difference of their colours, out of 255, at most."""
+"""Mean difference of their colours, out of 255, at most: as they are, or once both are as bright."""
+
+BRIGHTER = 2.0
+"""Times as bright is the brighter one at most."""
+
+MOST_MIRRORED = 5_000
+"""Of so many images mirrored copies are found, too; of more that would take as long as all else again."""
 
 _ROWS, _COLUMNS = 32, 4096
 """Of the pairs that are compared at once: what they need fits the processor's cache."""
@@ -34,6 +40,13 @@ def exact_groups(images: Sequence[Fingerprint]) -> list[list[int]]:
     return [places for places in by_digest.values() if len(places) > 1]
 
 
+def alike(one: Fingerprint, other: Fingerprint) -> bool:
+    """Whether two images look the same as they are, and not mirrored."""
+    pixels = np.frombuffer(one.thumbnail + other.thumbnail, np.uint8).reshape(2, -1)
+    first, second = _unit(pixels[:, : SIDE * SIDE].astype(np.float32))
+    return float(first @ second) >= CORRELATION
+
+
 class Comparison:
     """Finds images that look the same; it compares them once, where the same are given in another order."""
 
@@ -43,7 +56,8 @@ class Comparison:
         """Digest of each image that is similar to another -> the same number for all that are joined."""
 
     def __call__(self, images: Sequence[Fingerprint]) -> list[list[int]]:
-        """Places of images that look the same and are not equal: other sizes, qualities, formats, edits.
+        """Places of images that look the same and are not equal: other sizes, qualities, formats, edits, and
+        the mirror image where there are at most :data:`MOST_MIRRORED`.
 
         All pairs of hashes are compared, 2 * 10^8 for 20,000 images in a tenth of a second or so; what is
         similar by its hash is compared by its thumbnail. Equal files are represented by the first one. Images
@@ -74,30 +88,61 @@ class Comparison:
 def _joined(hashes: NDArray[np.uint64], pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
     """One of the images that each is similar to, the same for all that are joined by similar ones."""
     gray = pixels[:, : SIDE * SIDE].astype(np.float32)
-    gray -= gray.mean(1, keepdims=True)
-    gray /= np.maximum(np.linalg.norm(gray, axis=1, keepdims=True), 1e-6)
-    colours = pixels[:, SIDE * SIDE :].astype(np.int16)
+    colours = pixels[:, SIDE * SIDE :].astype(np.float32)
     root = np.arange(len(hashes))
+    others = [(hashes, gray, colours)]
+    if len(hashes) <= MOST_MIRRORED:
+        others.append(_mirrored(gray, colours))
+    unit = _unit(gray)
+    for other_hashes, other_gray, other_colours in others:
+        other_unit = _unit(other_gray)
 
-    def near(tile: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        top, left = tile
-        bits = _bits(hashes[top : top + _ROWS, None] ^ hashes[None, left : left + _COLUMNS])
-        # Looking for them in a line takes a tenth of the time of looking in rows and columns.
-        rows, columns = np.divmod(np.flatnonzero(bits.ravel() <= BITS), bits.shape[1])
-        return rows + top, columns + left
+        def near(
+            tile: tuple[int, int], others: NDArray[np.uint64] = other_hashes
+        ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+            top, left = tile
+            bits = _bits(hashes[top : top + _ROWS, None] ^ others[None, left : left + _COLUMNS])
+            # Looking for them in a line takes a tenth of the time of looking in rows and columns.
+            rows, columns = np.divmod(np.flatnonzero(bits.ravel() <= BITS), bits.shape[1])
+            return rows + top, columns + left
 
-    for rows, columns in in_threads(near, _tiles(len(hashes))):
-        # Frames of a film are all similar: only what is not joined yet is looked at.
-        new = (columns > rows) & (root[rows] != root[columns])
-        rows, columns = rows[new], columns[new]
-        if not len(rows):  # of most tiles: without what follows they take half the time
-            continue
-        for some in np.array_split(np.arange(len(rows)), len(rows) // 100_000 + 1):
-            one, other = rows[some], columns[some]
-            same = np.einsum("ij,ij->i", gray[one], gray[other]) >= CORRELATION
-            same &= np.abs(colours[one] - colours[other]).mean(1) <= COLOUR
-            _join(root, one[same], other[same])
+        for rows, columns in in_threads(near, _tiles(len(hashes))):
+            # Frames of a film are all similar: only what is not joined yet is looked at.
+            new = (columns > rows) & (root[rows] != root[columns])
+            rows, columns = rows[new], columns[new]
+            if not len(rows):  # of most tiles: without what follows they take half the time
+                continue
+            for some in np.array_split(np.arange(len(rows)), len(rows) // 100_000 + 1):
+                one, other = rows[some], columns[some]
+                same = np.einsum("ij,ij->i", unit[one], other_unit[other]) >= CORRELATION
+                same &= _same_colours(colours[one], other_colours[other])
+                _join(root, one[same], other[same])
     return root
+
+
+def _mirrored(
+    gray: NDArray[np.float32], colours: NDArray[np.float32]
+) -> tuple[NDArray[np.uint64], NDArray[np.float32], NDArray[np.float32]]:
+    """(hashes, gray thumbnails, colours) of the mirror images, from what is kept of the images."""
+    turned = gray.reshape(-1, SIDE, SIDE)[:, :, ::-1]
+    hashes = np.array(perceptual_hashes(turned.repeat(2, 1).repeat(2, 2)), np.uint64)
+    return hashes, turned.reshape(len(gray), -1), colours.reshape(-1, 4, 4, 3)[:, :, ::-1].reshape(-1, 48)
+
+
+def _unit(gray: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Thumbnails whose products are correlations."""
+    gray = gray - gray.mean(1, keepdims=True)
+    return gray / np.maximum(np.linalg.norm(gray, axis=1, keepdims=True), 1e-6)
+
+
+def _same_colours(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Whether colours differ little, or in their brightness alone: a photo that was made lighter."""
+    bright = np.maximum(one.mean(1, keepdims=True), 1), np.maximum(other.mean(1, keepdims=True), 1)
+    most = np.maximum(*bright)
+    lighter = np.abs(one * (most / bright[0]) - other * (most / bright[1])).mean(1)
+    exposed = (lighter <= COLOUR) & (most <= BRIGHTER * np.minimum(*bright))[:, 0]
+    near: NDArray[np.bool_] = exposed | (np.abs(one - other).mean(1) <= COLOUR)
+    return near
 
 
 def _join(root: NDArray[np.int64], one: NDArray[np.int64], other: NDArray[np.int64]) -> None:

@@ -19,6 +19,7 @@ from visionlora.data.files.not_images import content_hint, is_unknown, name_hint
 from visionlora.data.files.share import may_pass, retried
 from visionlora.data.files.system_files import is_system_file
 from visionlora.errors import VisionLoraError
+from visionlora.files import is_regular
 from visionlora.text import listed
 
 _log = logging.getLogger(__name__)
@@ -190,13 +191,12 @@ def is_run_folder(folder: Path) -> bool:
         inside = set(os.listdir(folder))  # noqa: PTH208 - names alone
     except OSError:  # whoever reads it says so
         return False
-    if "pyvenv.cfg" in inside:
-        return True
     if folder.name.casefold() in _WINDOWS_BINS:
         if any(name.casefold() in _OF_BINS or name.startswith("S-1-") for name in inside):
             return True
-        return "desktop.ini" in inside and _OF_BIN in (folder / "desktop.ini").read_bytes().upper()
-    if "config.yaml" in inside and {"adapter", "checkpoints", "tensorboard"} & inside:
+        return is_regular(folder / "desktop.ini") and _OF_BIN in (folder / "desktop.ini").read_bytes().upper()
+    of_run = "config.yaml" in inside and {"adapter", "checkpoints", "tensorboard"} & inside
+    if of_run or "pyvenv.cfg" in inside:
         return True
     if folder.name.casefold() in _OF_TRAINERS:
         return not has_images(folder)

@@ -217,15 +217,30 @@ def _orientation(image: Image.Image) -> Image.Transpose | None:
 def _rescue(
     path: Path, shorter_side: int | None, error: Exception
 ) -> tuple[Image.Image, tuple[int, int]] | None:
-    """The image without its metadata, or the blanks in front of it, where ``error`` is about those."""
+    """The image without its metadata, the blanks in front of it or the mark of its end, where ``error`` is
+    about those."""
     if isinstance(error, (MemoryError, Image.DecompressionBombError)):
         return None
     try:
         content = path.read_bytes()
+        if content.startswith(b"\xff\xd8\xff") and "truncated" in str(error):
+            return _without_its_end(content, shorter_side)
         pixels = from_its_start(content) or without_metadata(content)
         return None if pixels is None else _decode(io.BytesIO(pixels), shorter_side)
     except Exception:
         return None
+
+
+def _without_its_end(content: bytes, shorter_side: int | None) -> tuple[Image.Image, tuple[int, int]] | None:
+    """A JPEG that lacks the mark of its end alone: then what follows its pixels does not change them, as
+    it does where pixels are missing."""
+    pixels = content.rstrip(b"\xff")
+    # At full size, whatever size is wanted: a smaller one may be whole where this is not.
+    once, again = (
+        _decode(io.BytesIO(pixels + rest + b"\xff\xd9"), None)[0] for rest in (b"", b"\x56\xa9" * 32)
+    )
+    whole = once.tobytes() == again.tobytes()
+    return _decode(io.BytesIO(pixels + b"\xff\xd9"), shorter_side) if whole else None
 
 
 def _refuse_monsters(width: int, height: int, most: int) -> None:

@@ -156,7 +156,7 @@ def _found_in(
     found, skipped, problems = read_layout(root, layout, class_name, notes, by)
     found, split_notes = split_by_lists(found, layout.lists)
     others = {*layout.beside, *skipped, *above(root)} - {*layout.tables.values()}
-    found, names_notes = with_names(found, sorted(others))
+    found, names_notes = with_names(found, sorted(others), bool(layout.images))
     layout_notes = (note for note in layout.notes if note not in notes)
     notes += [*_counted(found, by), *layout_notes, *split_notes, *skipped_notes(skipped), *names_notes]
     notes += [*describe_twice(_classes(found)), *describe_splits_beside(root)]
@@ -172,7 +172,7 @@ def scan_labelled(root: str | Path) -> tuple[ImageFile, ...]:
     root = _opened(root)
     layout = recognise(root)
     found, skipped, problems = read_layout(root, layout, None, [])
-    found, _ = with_names(found, [*layout.beside, *skipped])
+    found, _ = with_names(found, [*layout.beside, *skipped], bool(layout.images))
     images = [image for split in found.values() for image in split]
     problems += two_spellings(root, {name for image in images for name in image.names})
     if problems:
@@ -189,7 +189,8 @@ def scan_known(root: str | Path) -> tuple[ImageFile, ...]:
     """
     root = _opened(root)
     found = entries(root)
-    return scan_images([root]) if found.images and not found.folders else scan_labelled(root)
+    flat = found.images and not any(map(has_images, found.folders))
+    return scan_images([root]) if flat else scan_labelled(root)
 
 
 def scan_images(folders: str | Path | Iterable[str | Path]) -> tuple[ImageFile, ...]:

@@ -16,6 +16,7 @@ from visionlora.data.names.words_of_names import first_words, last_words
 from visionlora.data.tables.label_files import (
     boxes_near,
     has_labels,
+    is_packed_table,
     labels_below,
     pixels_in,
     table_near,
@@ -85,7 +86,8 @@ def describe_unlabelled(folder: Path, root: Path) -> str:
     table = table_near(folder, root)
     hint = f"; or data.root={table}, if that lists their labels" if table else ""
     if (table is None or not has_labels(table)) and (sheet := unread_table(folder, root)):
-        hint = f"; {sheet.name} may list their labels: save it as CSV, and give that as data.root"
+        do = "unpack it" if is_packed_table(sheet) else "save it as CSV"
+        hint = f"; {sheet.name} may list their labels: {do}, and give that as data.root"
     boxes = boxes_near(folder, root)
     if boxes is not None:
         hint += f"; {boxes} looks like boxes for object detection, which are not read: cut the objects out"

@@ -11,13 +11,14 @@ from typing import Any
 
 from visionlora.data.files.formats import SUFFIXES
 from visionlora.data.files.walk import entries
-from visionlora.data.images.decode import ImageFile
+from visionlora.data.images.decode import ImageFile, labelled
 from visionlora.data.tables.label_files import is_list, may_name_classes, up_to
+from visionlora.files import is_regular
 from visionlora.text import listed
 
 Names = dict[int, str]
 
-_FILES = (".txt", ".csv", ".tsv", ".lst", ".json", ".yaml", ".yml")
+_FILES = (".txt", ".csv", ".tsv", ".lst", ".json", ".yaml", ".yml", ".names")
 _MOST_BYTES = 2**20
 _OF_NUMBER = re.compile(r"(?:c|cls|class|label|id|category|type)?[ _-]?(\d{1,12})", re.IGNORECASE | re.ASCII)
 _DECIMAL = re.compile(r"[+-]?\d*[.,]?\d+")
@@ -40,7 +41,7 @@ def above(root: Path) -> list[Path]:
 
 
 def with_names(
-    found: Mapping[str, Sequence[ImageFile]], files: Iterable[Path]
+    found: Mapping[str, Sequence[ImageFile]], files: Iterable[Path], from_zero: bool = False
 ) -> tuple[dict[str, list[ImageFile]], list[str]]:
     """(the images of each split, notes). If all classes are numbers and one of the files has a name for each,
     they get these names.
@@ -48,6 +49,7 @@ def with_names(
     Args:
         found: split -> images.
         files: files that are not images.
+        from_zero: a list of names counts from 0, whether or not all of its classes are there (YOLO).
     """
     images = {split: list(some) for split, some in found.items()}
     classes = sorted({name for some in images.values() for image in some for name in image.names})
@@ -65,7 +67,7 @@ def with_names(
     for path in files:
         if path.suffix.casefold() not in _FILES or is_list(path):
             continue
-        names = _names_in(path, sorted(numbers.values()))
+        names = _names_in(path, sorted(numbers.values()), from_zero)
         if names is not None:
             called = {name: names[number] for name, number in numbers.items()}
             some = listed([f"{one} is {two}" for one, two in called.items()], _SHOWN)
@@ -81,18 +83,18 @@ def with_names(
 
 def _renamed(images: Mapping[str, list[ImageFile]], called: Mapping[str, str]) -> dict[str, list[ImageFile]]:
     def renamed(image: ImageFile) -> ImageFile:
-        label = None if image.label is None else called[image.label]
-        labels = None if image.labels is None else tuple(sorted(called[name] for name in image.labels))
-        return replace(image, label=label, labels=labels)
+        if image.labels is not None:
+            return labelled(image.path, (called[name] for name in image.labels))
+        return replace(image, label=None if image.label is None else called[image.label])
 
     return {split: [renamed(image) for image in some] for split, some in images.items()}
 
 
-def _names_in(path: Path, numbers: Sequence[int]) -> Names | None:
+def _names_in(path: Path, numbers: Sequence[int], from_zero: bool) -> Names | None:
     """The names that a file has for the numbers, all different; None: it does not have one for each."""
+    if not is_regular(path, _MOST_BYTES):
+        return None
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            return None
         text = path.read_text("utf-8-sig")
     except (OSError, ValueError):
         return None
@@ -104,10 +106,11 @@ def _names_in(path: Path, numbers: Sequence[int]) -> Names | None:
     elif suffix in (".yaml", ".yml"):
         candidates = _of_yaml(text)
     else:
-        candidates = _of_lines(text, may_name_classes(path))
+        candidates = _of_lines(text, may_name_classes(path) or suffix == ".names")
     for names in candidates:
         if isinstance(names, list):
             start = next((first for first in (0, 1) if numbers == [*range(first, first + len(names))]), None)
+            start = 0 if from_zero else start
             names = {} if start is None else dict(enumerate(names, start))
         chosen = {number: names[number] for number in numbers if number in names}
         if len(chosen) == len(numbers) == len({*chosen.values()}) and all(map(_is_name, chosen.values())):

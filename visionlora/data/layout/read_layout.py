@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from visionlora.data.files.walk import entries, walk
+from visionlora.data.files.walk import entries, has_images, walk
 from visionlora.data.images.decode import ImageFile
 from visionlora.data.layout.class_hints import describe_classes, describe_hidden
 from visionlora.data.layout.layout_hints import (
@@ -81,9 +81,9 @@ def _labelled(
     if class_name is None:
         found, strays = without_strays(folder, found)
         notes += strays
-    if found.images and found.folders:
+    if found.images and (filled := next(filter(has_images, found.folders), None)):
         raise VisionLoraError(
-            f"{folder} mixes layouts: {found.images[0].name} lies beside the folder {found.folders[0].name}; "
+            f"{folder} mixes layouts: {found.images[0].name} lies beside the folder {filled.name}; "
             f"move the images into class folders, or elsewhere"
         )
     if found.images:

@@ -19,12 +19,18 @@ from visionlora.data.names.split_names import (
     are_parts,
     is_unlabelled,
     named_splits,
+    split_and_rest,
     split_name,
 )
 from visionlora.data.tables.files_by_name import is_aside
-from visionlora.data.tables.label_files import describe_lists, describe_tables, lists_in
+from visionlora.data.tables.label_files import (
+    describe_lists,
+    describe_tables,
+    lists_in,
+    may_name_classes,
+)
 from visionlora.data.tables.several_labels import AUTO
-from visionlora.data.tables.sidecars import labelled_by_sidecars
+from visionlora.data.tables.sidecars import labelled_by_sidecars, places_of
 from visionlora.data.tables.table import labels_in, read_table
 from visionlora.data.tables.tables_beside import tables_beside
 from visionlora.errors import VisionLoraError
@@ -72,8 +78,10 @@ def recognise(root: Path, class_name: str | None = None, several: bool = False) 
     said: list[str] = []
 
     def decided(layout: Layout) -> Layout:
-        said = (*notes, *strays, *describe_lists(lists, layout.tables.values()), *layout.notes)
-        return replace(layout, beside=(*beside, *layout.beside), notes=said)
+        used = (*lists, *layout.lists) if layout.images else ()
+        unused = describe_lists([] if used else lists, layout.tables.values())
+        said = (*notes, *strays, *unused, *layout.notes)
+        return replace(layout, lists=used, beside=(*beside, *layout.beside), notes=said)
 
     for _ in range(WRAPPERS):
         found = entries(here)
@@ -104,7 +112,7 @@ def recognise(root: Path, class_name: str | None = None, several: bool = False) 
         layout = _labelled_beside(root, folders, "images", several, filled)
         if layout is not None:
             return decided(layout)
-    name = "images of one class" if found.images and not found.folders else "class folders"
+    name = "images of one class" if found.images and not filled else "class folders"
     tables = [path for path in beside if path not in lists and (found.folders or path.parent != here)]
     notes += [*strays, *describe_tables(tables)]
     return Layout(name, {"train": here}, lists=tuple(lists), beside=tuple(beside), notes=tuple(notes))
@@ -121,7 +129,11 @@ def _labelled_beside(
     if maybe:
         return None  # its boxes say what is in it
     images, notes = labelled_by_sidecars(folders, several)
-    return Layout(f"{name} beside files of boxes", images=images, notes=tuple(notes)) if images else None
+    if not images:
+        return None
+    places = dict.fromkeys(place for folder in folders.values() for place in places_of(folder))
+    names = [path for place in places for path in entries(place).others if may_name_classes(path)]
+    return Layout(f"{name} beside files of boxes", images=images, beside=tuple(names), notes=tuple(notes))
 
 
 def _labelled_within(root: Path, found: Entries, several: bool) -> Layout | None:
@@ -175,6 +187,7 @@ def _splits(root: Path, here: Path, found: Entries, class_name: str | None, seve
     strays = [
         folder for folder in found.folders
         if folder not in named and not is_unlabelled(folder.name) and not is_aside(folder.name)
+        and not _are_masks_of_split(folder.name)
         and (has_images(folder) or not has_files(folder))  # annotations of COCO, labels of YOLO
     ]  # fmt: skip
     if not are_splits(named, shapes, strays, class_name):
@@ -208,10 +221,14 @@ def _splits(root: Path, here: Path, found: Entries, class_name: str | None, seve
         return Layout(
             f"{_maker(tables['train'])} tables in {names}", tables={**tables, **labelled}, notes=tuple(notes)
         )
-    notes += [
-        f"{inside[folder].name} is the only folder in {folder.name}: entered"
-        for folder in chosen.values() if inside[folder] != folder
-    ]  # fmt: skip
+    for folder in chosen.values():
+        others = [
+            one for one in entries(inside[folder].parent).folders if one != inside[folder] and has_images(one)
+        ]
+        if inside[folder] != folder and others:
+            notes.append(f"{folder.name}: {others[0].name} lies beside {inside[folder].name}: left out")
+        elif inside[folder] != folder:
+            notes.append(f"{inside[folder].name} is the only folder in {folder.name}: entered")
     what = "images of one class" if shapes[chosen["train"]] == "images" else "class folders"
     folders = {split: inside[folder] for split, folder in chosen.items()}
     if class_name is None and shapes[chosen["train"]] == "images":
@@ -220,6 +237,12 @@ def _splits(root: Path, here: Path, found: Entries, class_name: str | None, seve
             return replace(beside, notes=(*notes, *beside.notes))
     name = " and ".join([f"{what} in {names}", *(f"images in {table.name}" for table in labelled.values())])
     return Layout(name, folders=folders, tables=labelled, notes=tuple(notes))
+
+
+def _are_masks_of_split(name: str) -> bool:
+    """Whether a folder is called like the masks of a split: ``train_masks``."""
+    split, rest = split_and_rest(name)
+    return split is not None and is_masks(" ".join(rest))
 
 
 def _refuse_splits(

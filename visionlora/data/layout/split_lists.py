@@ -17,6 +17,7 @@ from visionlora.data.tables.cells import is_split
 from visionlora.data.tables.files_by_name import folded_name, shared_folders
 from visionlora.data.tables.label_files import describe_left_out
 from visionlora.errors import VisionLoraError
+from visionlora.files import require_regular
 from visionlora.text import listed
 
 _MOST_BYTES = 2**28
@@ -161,12 +162,15 @@ def _names(path: Path) -> Iterator[tuple[str, list[Sequence[str]]]]:
     """
     split = split_and_rest(path.stem)[0]
     try:
+        require_regular(path)
         if path.stat().st_size > _MOST_BYTES:
             raise ValueError("it is too large")
         text = path.read_text("utf-8-sig", "surrogateescape")
         suffix = path.suffix.casefold()
         value: Any = json.loads(text) if suffix == ".json" else None
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise VisionLoraError(f"{path.name} is not read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
         raise VisionLoraError(f"{path.name} is not read: {error}") from error
     if suffix == ".json":
         each = {key: split_name(key) for key in value} if isinstance(value, dict) else {}
@@ -218,6 +222,7 @@ def _of_columns(
 def _of_flags(path: Path, trains: Mapping[str, bool]) -> Iterator[tuple[str, list[Sequence[str]]]]:
     """CUB's ``train_test_split.txt``: an image's number in ``images.txt``, and 1 if it is trained on."""
     try:
+        require_regular(path.parent / "images.txt")
         lines = (path.parent / "images.txt").read_text("utf-8", "surrogateescape").split("\n")
     except OSError as error:
         raise VisionLoraError(f"{path.name} is not read: there is no images.txt beside it") from error

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 
 from visionlora.data.files.walk import Entries, entries, has_images, walk
-from visionlora.data.names.split_names import named_splits, split_and_rest, split_name
+from visionlora.data.names.split_names import is_unlabelled, named_splits, split_and_rest, split_name
 from visionlora.text import listed
 
 TABLES = (
@@ -17,6 +20,7 @@ TABLES = (
 
 _STRAYS = 0.2
 """So many images, of those in folders, may lie beside these."""
+_UN = re.compile(r"^(un|no|non|not)[ _-]?")
 _SHOWN = 3
 WRAPPERS = 32
 """So many folders, one in the other, are entered at most."""
@@ -48,9 +52,12 @@ def inside_of(folder: Path, split: str) -> Path:
     for _ in range(WRAPPERS):
         found = entries(folder)
         inner = [one for one in found.folders if has_images(one)]
+        if labelled := labelled_of(inner):
+            inner = [labelled]
         if found.images or len(inner) != 1 or table_in(found) is not None:
             break
-        if inner[0].name != top and split_name(inner[0].name) != split and not is_wrapper(inner[0]):
+        named = inner[0].name == top or split_name(inner[0].name) == split
+        if not (named or labelled or is_wrapper(inner[0])):
             break
         folder = inner[0]
     return folder
@@ -71,6 +78,9 @@ def wrapped(found: Entries) -> tuple[Path | None, list[str]]:
         inside, _ = without_strays(folders[0], entries(folders[0]))
         alone = not inside.images or is_wrapper(folders[0])
         return (folders[0], []) if alone else (None, [])
+    if labelled := labelled_of(folders):
+        (other,) = (one for one in folders if one != labelled)
+        return labelled, [f"{other.name} lies beside {labelled.name} and holds no class folders: left out"]
     main = [one for one in folders if is_wrapper(one) and _holds_folders(one)]
     others = [one for one in folders if one not in main]
     if len(main) != 1 or named_splits(found.folders):
@@ -83,6 +93,19 @@ def wrapped(found: Entries) -> tuple[Path | None, list[str]]:
 
 
 def _holds_folders(folder: Path) -> bool:
-    """Whether several folders of images are in a folder, and no image."""
+    """Whether several folders of images are in a folder, or in the one wrapper in it, and no image."""
     inside = entries(folder)
-    return not inside.images and sum(map(has_images, inside.folders)) > 1
+    filled = [one for one in inside.folders if has_images(one)]
+    if inside.images or len(filled) != 1:
+        return not inside.images and len(filled) > 1
+    return is_wrapper(filled[0]) and _holds_folders(filled[0])
+
+
+def labelled_of(folders: Sequence[Path]) -> Path | None:
+    """The one of two folders that is called as the other, where that holds images which nobody has labelled:
+    ``labelled`` of ``labelled`` and ``unlabelled``, if it holds class folders."""
+    for one, other in permutations(folders) if len(folders) == 2 else ():
+        named = is_unlabelled(other.name) and _UN.sub("", other.name.casefold()) == one.name.casefold()
+        if named and entries(other).images and _holds_folders(one):
+            return one
+    return None

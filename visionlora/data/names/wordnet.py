@@ -14,9 +14,12 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-FIELDS = frozenset(
-    {"thing", "activity", "animal", "object", "body part", "food", "place", "natural thing", "plant"}
-)
+_FIELDS = {
+    "3": "thing", "4": "activity", "5": "animal", "6": "object", "8": "body part", "13": "food",
+    "15": "place", "17": "natural thing", "20": "plant",
+}  # fmt: skip
+"""WordNet's lexicographer files."""
+FIELDS = frozenset(_FIELDS.values())
 """The kinds of thing that :func:`more_usual_meaning` tells apart."""
 
 _MEANINGS = 5
@@ -85,6 +88,18 @@ def definition(wnid: str) -> str:
     """A short definition of one of ImageNet's classes; "" for others."""
     synset = _synsets().get(wnid)
     return synset.definition if synset else ""
+
+
+def field_of(wnid: str) -> str:
+    """Which of ``FIELDS`` a synset is in; "": none of them, or it is not known."""
+    synset = _synsets().get(wnid)
+    return _FIELDS.get(synset.field, "") if synset else ""
+
+
+def usual_field(name: str) -> str:
+    """Which of ``FIELDS`` the meanings of a name are in; "": none, or in several."""
+    fields = {field_of(wnid) for wnid in meanings(name)}
+    return fields.pop() if len(fields) == 1 else ""
 
 
 def more_usual_meaning(wnid: str, name: str) -> str:

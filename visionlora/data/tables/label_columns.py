@@ -6,7 +6,15 @@ from collections.abc import Container, Sequence
 
 from visionlora.data.names.yes_no import YES
 from visionlora.data.tables.cells import Body, is_number, is_switch, share, values_of
-from visionlora.data.tables.column_names import LABEL_COLUMNS, LABEL_ENDINGS, PLURALS, RANKS, WEAK, key_of
+from visionlora.data.tables.column_names import (
+    LABEL_COLUMNS,
+    LABEL_ENDINGS,
+    LABELS_ELSEWHERE,
+    PLURALS,
+    RANKS,
+    WEAK,
+    key_of,
+)
 
 _CERTAIN_NAMES = ("label", "labels", "class", "classes")
 """Of a column that is the label even if all images have one."""
@@ -16,7 +24,9 @@ def label_column(names: Sequence[str], body: Body, taken: Container[int | None],
     """The column with the best known name; of several one with names before one with numbers."""
     endings = (*PLURALS, *LABEL_ENDINGS) if several else LABEL_ENDINGS
     ranked = len(RANKS & set(names)) > 1
-    labels = [name for name in map(key_of, LABEL_COLUMNS) if not (ranked and name == "class")]
+    labels = [
+        name for name in map(key_of, (*LABEL_COLUMNS, *LABELS_ELSEWHERE)) if not (ranked and name == "class")
+    ]
     known = [place for one in labels for place, name in enumerate(names) if name == one]
     known += [place for place, name in enumerate(names) if name.endswith(endings)]
     known += [place for place, name in enumerate(names) if name == WEAK]

@@ -14,6 +14,7 @@ from visionlora.data.tables.cells import is_pixel
 from visionlora.data.tables.files_by_name import is_aside
 from visionlora.data.tables.table import labels_in
 from visionlora.errors import VisionLoraError
+from visionlora.files import is_regular
 from visionlora.text import counted
 
 MOST_MISSING = 0.1
@@ -23,6 +24,7 @@ _TABLES = (".csv", ".tsv", ".jsonl", ".json")
 _LISTS_OF_LABELS = (*_TABLES, ".txt", ".lst", ".tab", ".ndjson", ".xml")
 _OF_NETWORKS = re.compile("submission|predict")
 _SHEETS = (".mat", ".xlsx", ".xls", ".ods", ".numbers", ".parquet")
+_PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 _MOST_BYTES = 2**24
 """Of a JSON file that is read for a hint: one of boxes has gigabytes."""
 _LISTS = (".txt", ".csv", ".tsv", ".lst", ".json")
@@ -54,7 +56,9 @@ def is_list(path: Path) -> bool:
 
 def lists_in(folder: Path) -> list[Path]:
     """The lists of splits in a folder and its folders of tables: Food-101's ``meta``, DTD's ``labels``."""
-    return [path for path in _files_of(folder) if is_list(path)]
+    sets = [one / "Main" for one in entries(folder).folders if one.name.casefold() == "imagesets"]
+    of_voc = [path for one in sets if one.is_dir() for path in entries(one).others]
+    return [path for path in (*_files_of(folder), *of_voc) if is_list(path)]
 
 
 def describe_lists(lists: Sequence[Path], read: Collection[Path] = ()) -> list[str]:
@@ -135,7 +139,7 @@ def tables_up_to(folder: Path, root: Path) -> list[Path]:
         found += [
             path for path in files
             if path.suffix.casefold() in _LISTS_OF_LABELS and not _OF_NETWORKS.search(path.stem.casefold())
-            and path.is_file() and path.stat().st_size <= _MOST_BYTES and has_labels(path)
+            and is_regular(path, _MOST_BYTES) and has_labels(path)
         ]  # fmt: skip
         if folder == root or not folder.is_relative_to(root):
             return found
@@ -144,8 +148,14 @@ def tables_up_to(folder: Path, root: Path) -> list[Path]:
 
 def unread_table(folder: Path, root: Path) -> Path | None:
     """A table of another program that may list the labels."""
-    files = (path for here in up_to(folder, root) for path in _files_of(here))
-    return next((path for path in files if path.suffix.casefold() in _SHEETS), None)
+    files = [path for here in up_to(folder, root) for path in _files_of(here)]
+    sheets = [path for path in files if path.suffix.casefold() in _SHEETS or is_packed_table(path)]
+    return max(sheets, key=lambda path: split_and_rest(path.stem)[0] == "train", default=None)
+
+
+def is_packed_table(path: Path) -> bool:
+    """Whether a file is called like a table that is packed: ``labels.csv.gz``."""
+    return path.suffix.casefold() in _PACKED and Path(path.stem).suffix.casefold() in _LISTS_OF_LABELS
 
 
 def labels_below(folder: Path) -> Path | None:
@@ -167,14 +177,14 @@ def _files_of(folder: Path) -> list[Path]:
 def _may_be_table(path: Path) -> bool:
     suffix = path.suffix.casefold()
     if suffix in (".json", ".txt") and not (is_list(path) and suffix == ".txt"):
-        return path.is_file() and path.stat().st_size <= _MOST_BYTES and has_labels(path)
+        return is_regular(path, _MOST_BYTES) and has_labels(path)
     return suffix in _TABLES or suffix == ".txt"
 
 
 def pixels_in(files: Iterable[Path]) -> Path | None:
     """The table that holds the pixels of images: Kaggle's MNIST."""
     for path in files:
-        if path.suffix.casefold() == ".csv" and path.is_file():
+        if path.suffix.casefold() == ".csv" and is_regular(path):
             with path.open(encoding="utf-8", errors="replace") as file:
                 if any(map(is_pixel, file.readline(_MOST_NAMES).split(","))):
                     return path
@@ -189,7 +199,7 @@ def describe_tables(files: Iterable[Path]) -> list[str]:
     """
     some = [path for path in files if path.suffix.casefold() in (*_TABLES, ".txt")]
     tables = [path for path in some if _speaks_of_images(path) and _may_be_table(path) and has_labels(path)]
-    tables.sort(key=lambda path: split_name(path.stem) != "train")
+    tables.sort(key=lambda path: split_and_rest(path.stem)[0] != "train")
     return [f"{path.name} lists labels and is not read; data.root={path} reads it" for path in tables[:1]]
 
 
@@ -198,10 +208,12 @@ def _speaks_of_images(path: Path) -> bool:
     image is in its first lines. Looking for the files of every text would take a walk through all images."""
     if path.suffix.casefold() != ".txt" and not may_name_classes(path):
         return True
+    if not is_regular(path):  # a link to nothing
+        return False
     try:
         with path.open("rb") as file:
             head = file.read(4096).decode("latin-1").casefold()
-    except OSError:  # a link to nothing
+    except OSError:
         return False
     return any(suffix in head for suffix in SUFFIXES)
 

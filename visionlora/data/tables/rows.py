@@ -118,6 +118,7 @@ def _is_json(text: str) -> bool:
 def _is_text(path: Path) -> bool:
     """Whether a file that nothing is known of is text: a table may be called anything."""
     try:
+        require_regular(path)
         with path.open("rb") as file:
             head = file.read(4096)
     except OSError:

@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from visionlora.data.files.walk import entries, walk
+from visionlora.data.files.walk import entries, has_images, walk
 from visionlora.data.names.split_names import SPLITS, named_splits, split_and_rest
 from visionlora.data.names.words_of_names import first_words
-from visionlora.data.tables.column_names import LABEL_COLUMNS
+from visionlora.data.tables.column_names import LABEL_COLUMNS, LABELS_ELSEWHERE
 from visionlora.data.tables.label_files import MOST_MISSING, describe_left_out, tables_up_to
 from visionlora.data.tables.several_labels import AUTO, SeveralLabels
 from visionlora.data.tables.table import Table, read_table
@@ -21,7 +21,7 @@ _FEW = 10
 _SHOWN = 3
 _SAID = re.compile(r"prob|confidence|score|top[ _-]?\d|predict")
 """In the name of a column of a network's predictions."""
-_KNOWN = {name.replace("_", "") for name in LABEL_COLUMNS}
+_KNOWN = {name.replace("_", "") for name in (*LABEL_COLUMNS, *LABELS_ELSEWHERE)}
 _NO_CLASS = re.compile(r"[0-9a-f]{32,}|[a-z]+://|image/|.*\.(jpe?g|png|webp|gif|tiff?)$", re.IGNORECASE)
 """Checksums, URLs, media types and names of files."""
 _MOST_LABELS = 0.5
@@ -48,7 +48,7 @@ def tables_beside(
         files = {"train": walk(folders["train"])[0]}
     else:
         inside = {split: entries(folder) for split, folder in folders.items()}
-        if not all(one.images and not one.folders for one in inside.values()):
+        if not all(one.images and not any(map(has_images, one.folders)) for one in inside.values()):
             return {}, []
         files = {split: list(one.images) for split, one in inside.items()}
     paths = dict.fromkeys(path for folder in folders.values() for path in tables_up_to(folder, root))

@@ -1,0 +1,178 @@
+"""Boxes in a file for each image: YOLO's, with names and splits elsewhere, and those of other tools."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.data.corpus.case import CLASSES, HALF, TWO, Case, Make, both, many, table
+
+PAIRS = {"cat": HALF, "dog": HALF}
+SIX = {"cat": (3, 1, 0), "dog": (3, 1, 0)}
+READ = "no class folders: an image has the class of the boxes beside it"
+
+
+def yolo(folder: str, *numbers: str, name: str = "", more: str = "") -> Make:
+    """Writes YOLO's files of boxes, one for each text of the numbers of classes."""
+    lines = ("".join(f"{number} 0.5 0.5 0.25 0.25{more}\n" for number in one) for one in numbers)
+    return both(*(table(f"{folder}/{name}{n}.txt", text) for n, text in enumerate(lines)))
+
+
+def yolo_boxes() -> Iterator[Case]:
+    here = many("images/{}.jpg")
+    boxes = yolo("labels", "0", "1", "00", "11")
+    named = {
+        "data.yaml": "nc: 2\nnames: [cat, dog]\n",
+        "dataset.yaml": "names:\n  0: cat\n  1: dog\n  2: cow\n",
+        "classes.txt": "cat\ndog\n",
+        "obj.names": "cat\ndog\n",
+        "labels/classes.txt": "cat\ndog\ncow\n",
+    }
+    for name, text in named.items():
+        yield Case(
+            f"YOLO's boxes, names in {name}",
+            both(here, boxes, table(name, text)),
+            counts=PAIRS,
+            notes=(READ, f"class names are those of {Path(name).name}: 0 is cat, 1 is dog"),
+        )
+    yield Case(
+        "YOLO's boxes with confidences",
+        both(here, yolo("labels", "0", "1", "0", "1", more=" 0.9"), table("classes.txt", "cat\ndog\n")),
+        counts=PAIRS,
+    )
+    yield Case(
+        "YOLO's outlines",
+        both(here, yolo("labels", "0", "1", "0", "1", more=" 0.9 0.1"), table("classes.txt", "cat\ndog\n")),
+        counts=PAIRS,
+    )
+    yield Case(
+        "YOLO's boxes, an image of nothing",
+        both(
+            many("images/{}.jpg", count=8), yolo("labels", *"0101010", ""), table("classes.txt", "cat\ndog\n")
+        ),
+        counts={"cat": (3, 1, 0), "dog": (2, 1, 0)},
+        notes=("1 image has no boxes: left out",),
+    )
+    yield Case(
+        "YOLO's boxes of nothing", both(here, yolo("labels", "", "", "", "")), error="labels looks like boxes"
+    )
+    yield Case(
+        "YOLO's boxes of two classes in an image",
+        both(here, yolo("labels", "01", "1", "0", "1")),
+        error="labels looks like boxes",
+    )
+    yield Case(
+        "YOLO's boxes of several classes",
+        both(here, yolo("labels", "01", "1", "0", "1"), table("classes.txt", "cat\ndog\n")),
+        options={"separator": "auto"},
+        notes=("1 of 4 images have several labels", "0 is cat, 1 is dog"),
+    )
+    yield Case(
+        "labels that are several numbers beside their names",
+        both(
+            here,
+            table("t.csv", "file,labels\n0.jpg,0|1\n1.jpg,1\n2.jpg,0\n3.jpg,1\n"),
+            table("classes.txt", "cat\ndog\n"),
+        ),
+        root="t.csv",
+        options={"separator": "auto"},
+        notes=("1 of 4 images have several labels", "0 is cat, 1 is dog"),
+    )
+    splits = both(
+        many("train/images/t{}.jpg", "valid/images/v{}.jpg"),
+        yolo("train/labels", *"0101", name="t"),
+        yolo("valid/labels", *"0101", name="v"),
+    )
+    halves = {"cat": (2, 2, 0), "dog": (2, 2, 0)}
+    yield Case(
+        "Roboflow's YOLO",
+        both(splits, table("data.yaml", "train: ../train/images\nnames: ['cat', 'dog']\n")),
+        counts=halves,
+        split="given",
+        notes=(READ,),
+    )
+    yield Case(
+        "Ultralytics' folders",
+        both(
+            many("images/train/t{}.jpg", "images/val/v{}.jpg"),
+            yolo("labels/train", *"0101", name="t"),
+            yolo("labels/val", *"0101", name="v"),
+            table("data.yaml", "path: .\nnames:\n  0: cat\n  1: dog\n"),
+        ),
+        counts=halves,
+        split="given",
+        notes=(READ,),
+    )
+    yield Case(
+        "LabelImg's YOLO",
+        both(many("{}.jpg"), yolo(".", *"0101"), table("classes.txt", "cat\ndog\n")),
+        counts=PAIRS,
+        notes=(READ,),
+    )
+    yield Case(
+        "darknet's data",
+        both(
+            many("obj/{}.jpg", count=8),
+            yolo("obj", *"01010101"),
+            table("obj.names", "cat\ndog\n"),
+            table("train.txt", "".join(f"data/obj/{n}.jpg\n" for n in range(6))),
+            table("valid.txt", "data/obj/6.jpg\ndata/obj/7.jpg\n"),
+        ),
+        counts=SIX,
+        split="given",
+        notes=("the split is that of train.txt, valid.txt", "obj is not taken for a class"),
+    )
+    yield Case(
+        "YOLO's boxes in class folders",
+        both(many(*CLASSES), yolo("cat", *"0000"), yolo("dog", *"1111")),
+        counts=TWO,
+    )
+    yield Case(
+        "texts of numbers beside images",
+        both(many("{}.jpg"), *(table(f"{n}.txt", f"{n} 12 13 14 15\n") for n in range(4))),
+        error="holds images but no class folders",
+    )
+    yield Case(
+        "captions beside images of no class",
+        both(many("{}.jpg"), *(table(f"{n}.txt", "a cat on a mat\n") for n in range(4))),
+        error="holds images but no class folders",
+    )
+    yield Case(
+        "VOC's lists of splits",
+        both(
+            many("VOC2007/JPEGImages/{}.jpg", count=8),
+            *(
+                table(
+                    f"VOC2007/Annotations/{n}.xml",
+                    f"<annotation><object><name>{('cat', 'dog')[n % 2]}</name></object></annotation>",
+                )
+                for n in range(8)
+            ),
+            *(
+                table(f"VOC2007/ImageSets/Main/{name}.txt", "".join(f"{n}\n" for n in some))
+                for name, some in (
+                    ("train", range(6)),
+                    ("val", (6, 7)),
+                    ("trainval", range(8)),
+                    ("cat_train", (1, 3)),
+                )
+            ),
+        ),
+        counts=SIX,
+        split="given",
+        notes=("the split is that of train.txt, val.txt",),
+    )
+    for tool, name, text in (
+        ("SuperAnnotate", "{}.jpg___objects.json", '{"instances": [{"className": "@"}]}'),
+        ("Dataloop", "json/{}.json", '{"annotations": [{"label": "@"}]}'),
+        ("V7", "annotations/{}.json", '{"version": "2.0", "annotations": [{"name": "@", "tag": {}}]}'),
+    ):
+        yield Case(
+            f"{tool}'s files",
+            both(
+                many("{}.jpg" if tool == "SuperAnnotate" else "items/{}.jpg"),
+                *(table(name.format(n), text.replace("@", ("cat", "dog")[n % 2])) for n in range(4)),
+            ),
+            counts=PAIRS,
+            notes=(READ,),
+        )
