@@ -77,6 +77,7 @@ def cases() -> Iterator[Case]:
     yield from tried.tried()
     yield from odd.odd()
     yield from boxes.yolo_boxes()
+    yield from boxes.files_of_classes()
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
+# ruff: noqa: E501 - a case a line reads better
 """Boxes in a file for each image: YOLO's, with names and splits elsewhere, and those of other tools."""
 
 from __future__ import annotations
 
+import io
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.data.corpus.case import CLASSES, HALF, TWO, Case, Make, both, many, table
+from tests.data.corpus.case import CLASSES, HALF, ONE, TWO, Case, Make, both, image_bytes, many, table
 
 PAIRS = {"cat": HALF, "dog": HALF}
 SIX = {"cat": (3, 1, 0), "dog": (3, 1, 0)}
@@ -176,3 +179,86 @@ def yolo_boxes() -> Iterator[Case]:
             counts=PAIRS,
             notes=(READ,),
         )
+
+
+def files_of_classes() -> Iterator[Case]:
+    """A file beside each image that says its class."""
+    eight = many("{}.jpg", count=8)
+    said = ("an image has the class that the file beside it says",)
+
+    def beside(name: str, text: str, count: int = 8) -> Make:
+        return both(
+            *(
+                table(
+                    name.format(n),
+                    text.replace("@", ("cat", "dog")[n % 2]).replace("#", str(n % 2)).replace("%", str(n)),
+                )
+                for n in range(count)
+            )
+        )
+
+    for name, text in (
+        ("{}.txt", "@"), ("{}.cls", "@\n"), ("{}.json", '{"label": "@", "url": "x"}'),
+        ("{}.jpg.json", '{"Class Name": "@"}'), ("{}.json", '{"width": 3, "species": "@"}'),
+    ):  # fmt: skip
+        yield Case(
+            f"{name} of {text!r} beside each image", both(eight, beside(name, text)), counts=SIX, notes=said
+        )
+        yield Case(
+            f"{name} of {text!r} in labels",
+            both(many("images/{}.jpg", count=8), beside(f"labels/{name}", text)),
+            counts=SIX,
+            notes=said,
+        )
+        yield Case(
+            f"{name} of {text!r} in class folders",
+            both(many(*CLASSES), beside(f"cat/{name}", text, 4)),
+            counts=TWO,
+        )
+    yield Case(
+        "a WebDataset that is unpacked",
+        both(eight, beside("{}.cls", "#"), table("classes.txt", "cat\ndog\n")),
+        counts=SIX,
+        notes=(*said, "0 is cat, 1 is dog"),
+    )
+    yield Case(
+        "a WebDataset's shard of classes", _shard, root="s.tar", counts={"0": ONE, "1": ONE}, notes=said
+    )
+    yield Case(
+        "texts of classes in splits",
+        both(
+            many("train/{}.jpg", "val/{}.jpg"), beside("train/{}.txt", "@", 4), beside("val/{}.txt", "@", 4)
+        ),
+        counts={"cat": (2, 2, 0), "dog": (2, 2, 0)},
+        notes=said,
+    )
+    yield Case(
+        "texts of classes, one is missing",
+        both(many("{}.jpg", count=12), beside("{}.txt", "@", 11)),
+        counts={"cat": (4, 2, 0), "dog": (4, 1, 0)},
+        notes=("1 image has no such file: left out",),
+    )
+    for what, name, text in (
+        ("captions of their own", "{}.txt", "a photo, number %"), ("the caption of DreamBooth", "{}.txt", "a photo of sks dog"),
+        ("img2dataset's keys", "{}.json", '{"caption": "text %", "key": "%", "status": "success"}'), ("lists of tags", "{}.json", '{"tags": ["@", "x"]}'),
+        ("two lines", "{}.txt", "@\n@"), ("a type that all have", "{}.json", '{"type": "photo"}'),
+    ):  # fmt: skip
+        yield Case(
+            f"no class in a file for each image: {what}",
+            both(eight, beside(name, text)),
+            error="holds images but no class folders",
+        )
+    yield Case(
+        "texts of classes for half of the images",
+        both(many("{}.jpg", count=8), beside("{}.txt", "@", 4)),
+        error="holds images but no class folders",
+    )
+
+
+def _shard(folder: Path) -> None:
+    with tarfile.open(folder / "s.tar", "w") as archive:
+        for n in range(8):
+            for suffix, content in (("jpg", image_bytes("jpg")), ("cls", str(n % 2).encode())):
+                info = tarfile.TarInfo(f"{n:06}.{suffix}")
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))

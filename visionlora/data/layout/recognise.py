@@ -48,7 +48,7 @@ class Layout:
         folders: split -> the folder of its class folders, or of its images where there is one class.
         tables: split -> a table of its images; the split "" is decided in the table.
         inner: class folders hold split folders: class -> split -> folder.
-        images: split -> its images, where files of boxes say their labels.
+        images: split -> its images, where files beside them say their labels.
         lists: files that may say which images of class folders are of which split.
         beside: files that are no images, in the folder and those that were entered.
         notes: decisions that the user should know of.
@@ -133,7 +133,9 @@ def _labelled_beside(
         return None
     places = dict.fromkeys(place for folder in folders.values() for place in places_of(folder))
     names = [path for place in places for path in entries(place).others if may_name_classes(path)]
-    return Layout(f"{name} beside files of boxes", images=images, beside=tuple(names), notes=tuple(notes))
+    return Layout(
+        f"{name}, each beside a file of its class", images=images, beside=tuple(names), notes=tuple(notes)
+    )
 
 
 def _labelled_within(root: Path, found: Entries, several: bool) -> Layout | None:

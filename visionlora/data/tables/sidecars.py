@@ -1,10 +1,10 @@
-"""Files of boxes or outlines, one beside each image: an image whose boxes have one class is of that class."""
+"""A file beside each image says its class, or has boxes or outlines of one class, which is then its own."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,18 @@ from visionlora.data.files.walk import entries
 from visionlora.data.images.decode import ImageFile, labelled
 from visionlora.data.names.split_names import GENERIC
 from visionlora.data.tables.annotation_files import xml_root
+from visionlora.data.tables.column_names import LABEL_COLUMNS, key_of
 from visionlora.data.tables.label_files import MOST_MISSING
 from visionlora.files import is_regular
+from visionlora.text import counted
 
 _ASIDE = frozenset(("labels", "annotations", "annotation", "ann", "annos", "xml", "xmls", "json", "jsons"))
 """What the folder of such files is called where it lies beside that of the images."""
-_SUFFIXES = (".xml", ".json", ".txt")
+_SUFFIXES = (".xml", ".json", ".cls", ".txt")
+_MOST_LABELS = 0.5
+"""Texts per image, at most, that are classes: captions are as many as the images."""
+_LONGEST = 60
+"""Letters in the name of a class."""
 _MOST_SHARE = 1.5
 """Boxes may lead out of their image a little."""
 _MOST_BYTES = 2**26
@@ -29,50 +35,75 @@ def labelled_by_sidecars(
 ) -> tuple[dict[str, list[ImageFile]], list[str]]:
     """(split -> its labelled images, notes) where almost each image of folders has a file of its boxes, by
     labelme, YOLO, in Pascal VOC's XML or the JSON of Supervisely, SuperAnnotate, V7 or Dataloop, whose boxes
-    have one class. Empty where that is not so.
+    have one class; or a file of its class, as in a WebDataset: a line of text, or JSON with a key ``label``.
+    Empty where that is not so.
 
     Args:
         folders: split -> the folder of its images.
         several: an image may have several classes, or none.
     """
+    files = {split: _files_of(folder) for split, folder in folders.items()}
+    boxes = {split: _read(some, _classes_in) for split, some in files.items()}
+    if found := _one_of_each(files, boxes, several):
+        said = "an image has the class of the boxes beside it, and is used as a whole"
+        return found, [f"no class folders: {said}", *_left_out(files, found, "boxes")]
+    classes = {split: _read(some, _class_in) for split, some in files.items()}
+    names = [name for some in classes.values() for one in some.values() for name in one]
+    found = _one_of_each(files, classes, several) if not several and _are_classes(names) else {}
+    said = "no class folders: an image has the class that the file beside it says"
+    return found, [said, *_left_out(files, found, "such file")] if found else []
+
+
+def _left_out(
+    files: Mapping[str, Mapping[Path, Path | None]], found: Mapping[str, Sequence[ImageFile]], what: str
+) -> list[str]:
+    count = sum(map(len, files.values())) - sum(map(len, found.values()))
+    return [f"{counted(count, 'image has', 'images have')} no {what}: left out"] if count else []
+
+
+def _are_classes(names: Sequence[str]) -> bool:
+    """Whether texts are classes, and not captions, of which each image has its own."""
+    return 1 < len(set(names)) <= _MOST_LABELS * len(names)
+
+
+def _one_of_each(
+    files: Mapping[str, Mapping[Path, Path | None]],
+    classes: Mapping[str, Mapping[Path, set[str]]],
+    several: bool,
+) -> dict[str, list[ImageFile]]:
+    """split -> images with their classes; empty where too many have none, or one has more than it may."""
     found: dict[str, list[ImageFile]] = {}
-    unlabelled = 0
-    for split, folder in folders.items():
-        images = entries(folder).images
-        classes = _classes_of(images, folder)
-        if len(classes) < (1 - MOST_MISSING) * len(images):
-            return {}, []
-        if not several and any(len(names) > 1 for names in classes.values()):
-            return {}, []
+    for split, known in classes.items():
+        if len(known) < (1 - MOST_MISSING) * len(files[split]):
+            return {}
+        if not several and any(len(names) > 1 for names in known.values()):
+            return {}
         if several:
-            found[split] = [labelled(path, names) for path, names in classes.items()]
+            found[split] = [labelled(path, names) for path, names in known.items()]
         else:
-            found[split] = [ImageFile(path, min(names)) for path, names in classes.items() if names]
-            unlabelled += len(images) - len(found[split])
-    if not found.get("train"):
-        return {}, []
-    notes = ["no class folders: an image has the class of the boxes beside it, and is used as a whole"]
-    if unlabelled:
-        images_have = "1 image has" if unlabelled == 1 else f"{unlabelled} images have"
-        notes.append(f"{images_have} no boxes: left out")
-    return found, notes
+            found[split] = [ImageFile(path, min(names)) for path, names in known.items() if names]
+    return found if found.get("train") else {}
 
 
-def _classes_of(images: Sequence[Path], folder: Path) -> dict[Path, set[str]]:
-    """Image -> the classes of its boxes, where there is a file of them."""
-    places = places_of(folder)
+def _files_of(folder: Path) -> dict[Path, Path | None]:
+    """Image -> the file of its boxes or its class."""
     files = {
-        path.name: path for place in places for path in entries(place).others
+        path.name: path for place in places_of(folder) for path in entries(place).others
         if path.suffix.casefold() in _SUFFIXES
     }  # fmt: skip
-    if not files:
-        return {}
     found = {}
-    for image in images:
-        stems = (image.stem, image.name, f"{image.name}___objects")
+    for image in entries(folder).images:
+        stems = (image.stem, image.name, f"{image.name}___objects") if files else ()
         names = [f"{stem}{suffix}" for stem in stems for suffix in _SUFFIXES]
-        file = next((files[name] for name in names if name in files), None)
-        classes = None if file is None else _classes_in(file)
+        found[image] = next((files[name] for name in names if name in files), None)
+    return found
+
+
+def _read(files: Mapping[Path, Path | None], read: Callable[[Path], set[str] | None]) -> dict[Path, set[str]]:
+    """Image -> its classes, where its file has some or says that there are none."""
+    found = {}
+    for image, file in files.items():
+        classes = None if file is None else read(file)
         if classes is not None:
             found[image] = classes
     return found
@@ -104,6 +135,21 @@ def _classes_in(file: Path) -> set[str] | None:
     except (OSError, ValueError, RecursionError, AttributeError, TypeError, KeyError):
         return None
     return {name.strip() for name in names if name.strip()}
+
+
+def _class_in(file: Path) -> set[str] | None:
+    """The class that a file says; None: it says none."""
+    if not is_regular(file, _MOST_BYTES):
+        return None
+    try:
+        text = file.read_text("utf-8-sig").strip()
+        if file.suffix.casefold() == ".json":
+            value = {key_of(key): one for key, one in json.loads(text).items()}
+            said = next((value[key] for key in map(key_of, LABEL_COLUMNS) if key in value), None)
+            text = str(said) if isinstance(said, str | int) else ""
+    except (OSError, ValueError, RecursionError, AttributeError, TypeError):
+        return None
+    return {text} if text and len(text) <= _LONGEST and text.isprintable() else None
 
 
 def _in_json(value: Any) -> Iterator[str]:
