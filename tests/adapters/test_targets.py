@@ -145,3 +145,15 @@ def test_torchscript_is_called_by_its_name(tmp_path):
     for use in (attach, lambda one: save_adapter(one, tmp_path), lambda one: load_adapter(one, tmp_path)):
         with pytest.raises(LoraError, match="is TorchScript, which cannot be adapted"):
             use(network)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*")
+def test_a_part_in_torchscript_is_frozen_or_refused():
+    network = nn.Sequential(torch.jit.script(nn.Conv2d(3, 4, 1)), nn.Conv2d(4, 2, 1))
+    assert list(adapted_layers(attach(network))) == ["1"]
+    assert not network[0].weight.requires_grad
+    network(torch.zeros(1, 3, 2, 2)).sum().backward()
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), torch.jit.script(nn.BatchNorm2d(4)))
+    with pytest.raises(LoraError, match=r"1 is TorchScript with buffers, .*can't be frozen"):
+        attach(network)
+    assert network[0].weight.requires_grad  # nothing was changed

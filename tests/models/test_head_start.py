@@ -71,6 +71,37 @@ def test_nothing_but_the_head_changes(known: Known) -> None:
     assert not known.model.get_submodule(head.layer)._forward_pre_hooks
 
 
+class Tokens(nn.Sequential):
+    """(N, channels, height, width) to (N, positions, channels)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input.flatten(2).transpose(1, 2)).mean(1)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        nn.Conv2d(6, 3, 3, padding=1),
+        nn.Conv2d(6, 3, (3, 1), stride=2, padding="valid", dilation=2),
+        nn.Conv2d(6, 3, 3, padding="same", padding_mode="circular"),
+        nn.Conv2d(6, 3, 1, stride=2, padding=1),
+        nn.Linear(6, 3),
+    ],
+)
+def test_a_head_of_larger_kernels_or_of_tokens_starts_as_the_regression_of_what_it_sees(
+    head: nn.Linear | nn.Conv2d, convolutional_network: Known
+) -> None:
+    pooled = [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    last = Tokens(head) if isinstance(head, nn.Linear) else nn.Sequential(head, *pooled)
+    network = nn.Sequential(*convolutional_network.model[:2], last).eval()
+    batches = batches_of(convolutional_network)
+    start = start_head(network, Head("new", "2.0", (*NAMES,), (0, 1, 2)), batches, 24, F.cross_entropy)
+    said = torch.cat([network(batch["images"]) for batch in batches]).detach()
+    said = said - said.mean(1, keepdim=True)  # a ReLU might follow, so a constant is added to all
+    torch.testing.assert_close(said, start.logits - start.logits.mean(1, keepdim=True), rtol=1e-4, atol=1e-4)
+    assert torch.equal(said.argmax(1), start.labels)
+
+
 def test_a_relu_behind_the_head_passes_what_the_head_says(convolutional_network: Known) -> None:
     head = apply_head(convolutional_network, "new", NAMES)
     batches = batches_of(convolutional_network)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+import torchvision
 
 from tests.conftest import Command, Train, metrics_of
 from visionlora import slurm
@@ -68,6 +69,18 @@ def whole(train: Train, tmp_path: Path) -> Callable[..., Path]:
         return tmp_path / "whole"
 
     return run
+
+
+def test_a_network_that_asks_for_a_state_dicts_version_trains_and_continues(
+    train: Train, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(self: Any, state: Any, prefix: str, metadata: Any, *more: Any) -> None:  # as MNASNet does
+        assert metadata.get("version") is not None
+        torch.nn.Module._load_from_state_dict(self, state, prefix, metadata, *more)
+
+    monkeypatch.setattr(torchvision.models.SqueezeNet, "_load_from_state_dict", ask, raising=False)
+    folder = stopped_and_continued(train, command)
+    assert (folder / "metrics.json").exists()
 
 
 def stopped_and_continued(train: Train, command: Command, *options: str) -> Path:

@@ -30,6 +30,7 @@ from visionlora.adapters.network import (
     named_sites,
     remove_adapters,
     require_adapters,
+    require_freezable,
     with_parts,
 )
 from visionlora.adapters.norms import named_norms
@@ -211,6 +212,7 @@ def _check(
     for key, tensor in (*model.named_parameters(), *model.named_buffers()):
         if is_lazy(tensor):
             raise LoraError(f"{key.rpartition('.')[0]}: {weight_obstacle(tensor)}.")
+    require_freezable(model)
     sites = named_sites(model) | named_norms(model)
     chosen = {site: sites[site] for site in settings}
     for site, (module, where) in chosen.items():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TypeVar, cast
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +50,30 @@ def require_python(model: nn.Module) -> None:
             f"The {type(model).__name__} is TorchScript, which cannot be adapted: use the module that it was "
             "made from."
         )
+
+
+def require_freezable(model: nn.Module) -> None:
+    """Check that no part of a network is TorchScript with buffers: its statistics can't be kept from moving.
+
+    Raises:
+        LoraError: one is.
+    """
+    for name, module in model.named_modules():
+        if isinstance(module, torch.jit.ScriptModule) and any(True for _ in module.buffers()):
+            raise LoraError(
+                f"{name} is TorchScript with buffers, which may be statistics that can't be frozen: use the "
+                "module that it was made from."
+            )
+
+
+def load_part(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Give a network some of its own tensors back, by their names; the others stay as they are.
+
+    With the versions of its modules, without which some (MNASNet) refuse a state dict.
+    """
+    own: Any = OrderedDict(state)
+    own._metadata = model.state_dict()._metadata  # type: ignore[attr-defined]
+    model.load_state_dict(own, strict=False)
 
 
 def adapted_layers(model: nn.Module) -> dict[str, AdaptedLayer]:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from torch import Tensor, nn
 
-from visionlora.adapters import scale, scaled
+from visionlora.adapters import load_part, scale, scaled
 from visionlora.evaluation.budget import StrengthPoint
 from visionlora.evaluation.choice import CANDIDATES, describe_choice
 from visionlora.evaluation.cross_fit import Halves, cross_fitted_metrics
@@ -112,7 +112,7 @@ def select_strength(
 
     def measure(name: str, strength: float) -> Evaluation:
         nonlocal passes
-        network.load_state_dict(dict(candidates[name]), strict=False)
+        load_part(network, candidates[name])
         with scaled(network, strength):
             evaluation = evaluate_images(network, images)
         passes += 1
@@ -128,7 +128,7 @@ def select_strength(
         grid = StrengthGrid(measure, list(candidates), options.steps, at_zero)
         decision, *fitted = search(grid, choosing, requested, options, targets)
     chosen = decision.choice.point
-    network.load_state_dict(dict(candidates[chosen.candidate]), strict=False)
+    load_part(network, candidates[chosen.candidate])
     scale(network, chosen.strength)
     metrics = {
         "chosen": chosen.strength,
@@ -155,7 +155,7 @@ def _first_candidate(
 ) -> StrengthSelection:
     """The first candidate at strength 1: nothing is chosen."""
     name = next(iter(candidates))
-    network.load_state_dict(dict(candidates[name]), strict=False)
+    load_part(network, candidates[name])
     metrics = {
         "chosen": 1.0,
         "budget": requested,

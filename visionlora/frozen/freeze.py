@@ -54,8 +54,9 @@ class FrozenEmbedding(Swapped):
 def limits_norms(module: nn.Module) -> bool:
     """Whether a forward pass of this module changes its weight: it is an embedding with `max_norm`, whose
     weight is a parameter and not computed (weight norm)."""
-    kinds, held = nn.Embedding | nn.EmbeddingBag, module._parameters.get("weight")
-    return isinstance(module, kinds) and module.max_norm is not None and held is not None
+    if not isinstance(module, nn.Embedding | nn.EmbeddingBag):
+        return False
+    return module.max_norm is not None and module._parameters.get("weight") is not None
 
 
 def conv_geometry(conv: Any) -> Geometry:

@@ -14,6 +14,7 @@ from functools import partial
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from visionlora.models.heads import Head, Layer, relu_is_removed
@@ -150,8 +151,8 @@ def logistic_regression(
 
 
 def _inputs(network: nn.Module, layer: Layer, batches: Batches) -> tuple[Tensor, Tensor, Tensor]:
-    """The layer's inputs, means over all positions (N, features), and labels (N,); and the inputs of some
-    images at every position (rows, features)."""
+    """What the layer computes from, means over all positions (N, features), and labels (N,); and the same of
+    some images at every position (rows, features)."""
     captured: list[Tensor] = []
     sample: list[Tensor] = []
     means, labels = [], []
@@ -163,7 +164,7 @@ def _inputs(network: nn.Module, layer: Layer, batches: Batches) -> tuple[Tensor,
         for batch in batches:
             captured.clear()
             network(batch["images"].to(device))
-            features = captured[-1].flatten(2) if captured[-1].dim() > 2 else captured[-1][..., None]
+            features = _positions(layer, captured[-1])
             means.append(features.mean(2))
             labels.append(batch["labels"].to(device))
             if sum(len(one) for one in sample) < SAMPLE:
@@ -172,6 +173,19 @@ def _inputs(network: nn.Module, layer: Layer, batches: Batches) -> tuple[Tensor,
         handle.remove()
         network.train(was_training)
     return torch.cat(means), torch.cat(labels), torch.cat(sample).transpose(1, 2).flatten(0, 1)
+
+
+def _positions(layer: Layer, inputs: Tensor) -> Tensor:
+    """What each position of the layer's output is computed from, (N, features, positions)."""
+    if inputs.dim() == 2:
+        return inputs[..., None]
+    if isinstance(layer, nn.Linear):
+        return inputs.flatten(1, -2).transpose(1, 2)
+    if {*layer.kernel_size, *layer.stride} == {1} and not any(layer._reversed_padding_repeated_twice):
+        return inputs.flatten(2)
+    mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
+    padded = F.pad(inputs, layer._reversed_padding_repeated_twice, mode)
+    return F.unfold(padded, layer.kernel_size, layer.dilation, stride=layer.stride)
 
 
 def _shift(positions: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

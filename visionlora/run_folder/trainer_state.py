@@ -14,7 +14,7 @@ import lightning
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 from torch import Tensor, nn
 
-from visionlora.adapters import adapter_state
+from visionlora.adapters import adapter_state, load_part
 from visionlora.errors import VisionLoraError
 
 
@@ -87,7 +87,7 @@ def _restore(
 ) -> None:
     _require_same(state["trained"], trained_state(module))
     (optimizer,), (schedule,) = trainer.optimizers, trainer.lr_scheduler_configs
-    module.load_state_dict(state["trained"], strict=False)
+    load_part(module, state["trained"])
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state["optimizer"], "param_groups": groups})
     _continue_schedule(schedule.scheduler, state["schedule"])

@@ -13,7 +13,7 @@ import torch
 from lightning.pytorch.loggers import Logger
 from torch import Tensor, nn
 
-from visionlora.adapters import start_adapters
+from visionlora.adapters import load_part, start_adapters
 from visionlora.data import ImageLoader
 from visionlora.errors import Diverged, VisionLoraError
 from visionlora.evaluation.strength import Candidates
@@ -112,7 +112,7 @@ def train(
             session.folder.record, notices,
         )  # fmt: skip
         steps = _take_steps(setup, session, fitter, new_module(setup.total_steps, options), choices)
-        network.load_state_dict(dict(next(iter(steps.weights.values()))), strict=False)
+        load_part(network, next(iter(steps.weights.values())))
     if steps.taken < setup.total_steps:
         notices.say(
             f"stopped early at step {steps.taken} of {setup.total_steps}: "
@@ -265,7 +265,7 @@ def _try(module: LoraModule, fitter: Fitter) -> float | None:
         objective = float(trainer.callback_metrics["val/objective"])
     except Diverged:
         objective = math.nan
-    module.load_state_dict(start, strict=False)
+    load_part(module, start)
     start_adapters(module.network, 0, module.total_steps)
     module.zero_grad()
     return objective if math.isfinite(objective) else None

@@ -19,6 +19,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
+from visionlora.adapters import load_part
 from visionlora.adapters.restart import compress, restarted_adapters
 from visionlora.evaluation.strength import Candidates
 from visionlora.phases import phase
@@ -152,7 +153,7 @@ def weight_candidates(
         return candidates, {"best": NOT_MEASURED, "average": NOT_MEASURED}
 
     def objective(state: Mapping[str, Tensor]) -> float:
-        module.network.load_state_dict(dict(state), strict=False)
+        load_part(module.network, state)
         return fitter.objective(module)
 
     # Measured again, as the average is: validation while training has another precision.
@@ -171,7 +172,7 @@ def _as_saved(network: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]
     """Weights as they will be saved: a sum of restarts is cut to its rank before anything is measured."""
     if not restarted_adapters(network):
         return state
-    network.load_state_dict(state, strict=False)
+    load_part(network, state)
     compress(network)
     now = network.state_dict()
     return {name: now[name].clone() for name in state}

@@ -15,10 +15,27 @@ import torch
 from torch import Tensor, nn
 
 from tests.adapters.networks import perturb
-from visionlora.adapters import LoraConfig, LoraError, attach, load_adapter, merge, save_adapter, scale
+from visionlora.adapters import (
+    LoraConfig,
+    LoraError,
+    attach,
+    load_adapter,
+    merge,
+    save_adapter,
+    save_peft,
+    scale,
+)
 from visionlora.adapters.io.peft_config import read_adapter_config
 
 Build = Callable[[], nn.Module]
+
+
+class Doubled(nn.Linear):
+    """A layer with a forward pass of its own."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(2 * input)
+
 
 LAYERS: dict[str, tuple[Build, tuple[int, ...]]] = {
     "linear": (lambda: nn.Linear(12, 8), (2, 12)),
@@ -33,6 +50,12 @@ LAYERS: dict[str, tuple[Build, tuple[int, ...]]] = {
     "linear, no bias": (lambda: nn.Linear(12, 8, bias=False), (2, 12)),
     "conv2d, no bias": (lambda: nn.Conv2d(4, 8, 3, bias=False), (2, 4, 6, 5)),
     "conv3d, no bias": (lambda: nn.Conv3d(2, 4, 2, bias=False), (2, 2, 4, 4, 4)),
+    "transposed": (lambda: nn.ConvTranspose2d(4, 8, 3), (2, 4, 6, 5)),
+    "embedding": (lambda: nn.Embedding(9, 8), (2, 4)),
+    "padded embedding": (lambda: nn.Embedding(9, 8, padding_idx=0), (2, 4)),
+    "limited embedding": (lambda: nn.Embedding(9, 8, max_norm=1.0), (2, 4)),
+    "own forward": (lambda: Doubled(12, 8), (2, 12)),
+    "attention": (lambda: nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), (2, 4, 8)),
 }
 CASES: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("lora", {}, ("linear", "conv2d", "strided", "pointwise", "conv1d", "conv3d")),
@@ -55,6 +78,9 @@ CASES: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("dylora", {"rank": 3}, ("linear", "conv2d")),
     ("loha", {}, ("linear", "conv2d", "strided", "pointwise", "dilated", "grouped", "conv1d")),
     # PEFT has no rsLoRA for these: the scaling is in the file's alpha.
+    ("lora", {}, ("embedding", "padded embedding")),
+    ("dora", {}, ("embedding",)),
+    ("dylora", {}, ("embedding",)),
     ("loha", {"rslora": True, "rank": 3}, ("conv2d",)),
     ("lokr", {"rslora": True, "rank": 3}, ("linear",)),
 ]
@@ -76,7 +102,8 @@ def quiet() -> Iterator[None]:
 def build(layer: str) -> tuple[nn.Module, Tensor]:
     torch.manual_seed(0)
     make, shape = LAYERS[layer]
-    return nn.Sequential(make()).eval(), torch.randn(shape)
+    numbers = torch.randn(shape)
+    return nn.Sequential(make()).eval(), numbers.abs().mul(4).long() if "embedding" in layer else numbers
 
 
 def in_peft(plain: nn.Module, directory: Path) -> Any:
@@ -107,6 +134,13 @@ def test_peft_computes_the_same_with_our_file(
         ("ia3", {}, "linear"),
         ("lokr", {"factor": 4}, "conv1d"),
         ("loha", {}, "reflected"),
+        ("lora", {}, "reflected"),
+        ("dora", {}, "dilated"),
+        ("dora", {}, "padded embedding"),
+        ("lora", {}, "limited embedding"),
+        ("lora", {}, "own forward"),
+        ("lokr", {}, "own forward"),
+        ("lora", {}, "attention"),
     ],
 )
 def test_peft_refuses_a_file_with_which_it_would_compute_something_else(
@@ -117,6 +151,48 @@ def test_peft_refuses_a_file_with_which_it_would_compute_something_else(
     assert "PEFT" in read_adapter_config(directory)["visionlora"]["not_for_peft"]
     with pytest.raises(Exception, match=f"VISIONLORA_{family.upper()}"):
         in_peft(plain, directory)
+
+
+@pytest.mark.parametrize("family", ["lora", "loha"])
+@pytest.mark.parametrize("layer", ["own forward", "attention", "reflected", "padded embedding", "transposed"])
+def test_what_is_converted_for_peft_is_computed_alike(family: str, layer: str, tmp_path: Path) -> None:
+    plain, x = build(layer)
+    plain.append(nn.Linear(plain(x).shape[-1], 3)).eval()
+    model = attach(copy.deepcopy(plain), LoraConfig(family=family, rank=2)).eval()
+    perturb(model)
+    directory = save_peft(model, tmp_path / "adapter").directory
+    with torch.no_grad():
+        torch.testing.assert_close(in_peft(plain, directory)(x), model(x), rtol=1e-4, atol=1e-5)
+
+
+def test_a_layer_that_stands_in_two_places_is_not_for_peft(tmp_path: Path) -> None:
+    def shared() -> nn.Module:
+        torch.manual_seed(0)
+        layer = nn.Linear(4, 4)
+        return nn.Sequential(layer, nn.ReLU(), layer)
+
+    model = attach(shared(), LoraConfig(rank=2))
+    perturb(model)
+    directory = save_adapter(model, tmp_path / "adapter")
+    with pytest.raises(Exception, match="VISIONLORA_LORA"):
+        in_peft(shared(), directory)
+    x = torch.randn(2, 4)
+    torch.testing.assert_close(load_adapter(shared(), directory)(x), model(x))
+    with pytest.raises(LoraError, match="0 stands in several places, of which PEFT would adapt one"):
+        save_peft(model, tmp_path / "converted")
+    peft.get_peft_model(shared(), peft.LoraConfig(target_modules=["0"])).save_pretrained(str(tmp_path / "b"))
+    with pytest.raises(LoraError, match="0: PEFT adapts 0 in one of the places where it stands"):
+        load_adapter(shared(), tmp_path / "b")
+
+
+def test_a_padding_that_peft_changed_is_refused(tmp_path: Path) -> None:
+    plain, _ = build("padded embedding")
+    theirs = peft.get_peft_model(copy.deepcopy(plain), peft.LoraConfig(target_modules=["0"]))
+    with torch.no_grad():
+        theirs.base_model.model[0].lora_embedding_A["default"].fill_(1)
+    theirs.save_pretrained(str(tmp_path))
+    with pytest.raises(LoraError, match="0: it changes the embedding's padding"):
+        load_adapter(plain, tmp_path)
 
 
 def test_pefts_merged_rotation_of_a_kernel_is_ours_and_not_its_own_output(tmp_path: Path) -> None:
@@ -152,6 +228,8 @@ def perturbed(plain: nn.Module, family: str, **fields: Any) -> nn.Module:
 FOREIGN: list[tuple[str, Callable[[], peft.PeftConfig]]] = [
     ("linear", lambda: peft.LoraConfig(r=3, lora_alpha=5, use_dora=True, target_modules=["0"])),
     ("conv2d", lambda: peft.LoraConfig(r=3, lora_alpha=5, use_dora=True, target_modules=["0"])),
+    ("embedding", lambda: peft.LoraConfig(r=3, lora_alpha=5, target_modules=["0"])),
+    ("embedding", lambda: peft.LoraConfig(r=3, lora_alpha=5, use_dora=True, target_modules=["0"])),
     ("conv2d", lambda: peft.LoHaConfig(r=3, alpha=5, target_modules=["0"])),
     ("grouped", lambda: peft.LoHaConfig(r=3, alpha=5, target_modules=["0"])),
     ("dilated", lambda: peft.LoKrConfig(r=1, alpha=5, target_modules=["0"])),
@@ -191,6 +269,8 @@ def test_a_file_of_peft_computes_the_same_here(
         ("linear", lambda: peft.IA3Config(target_modules=["0"], feedforward_modules=[])),
         ("linear", lambda: peft.OFTConfig(oft_block_size=4, coft=True, target_modules=["0"])),
         ("conv1d", lambda: peft.LoKrConfig(r=8, target_modules=["0"])),
+        ("conv2d", lambda: peft.LoHaConfig(r=2, use_effective_conv2d=True, target_modules=["0"])),
+        ("own forward", lambda: peft.LoraConfig(r=2, target_modules=["0"])),
     ],
 )
 def test_a_file_of_peft_that_would_compute_something_else_here_is_refused(

@@ -81,6 +81,8 @@ class Loha(Adapter):
     @classmethod
     def from_peft_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
         """Rank and alpha."""
+        if config.get("use_effective_conv2d"):
+            raise ValueError("use_effective_conv2d is not known here: convert the adapter in PEFT.")
         return {"rank": config.get("r", 8), "alpha": config.get("alpha", 8)}
 
     def peft_obstacle(self, layer: nn.Module) -> str | None:

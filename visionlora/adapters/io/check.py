@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from visionlora.adapters.config import LoraConfig
 from visionlora.adapters.families import FAMILIES
-from visionlora.adapters.families.lora import Lora
+from visionlora.adapters.io.peft_limits import Places, adapter_obstacle
 from visionlora.adapters.network import adapter_names, named_adapters, named_sites
 from visionlora.adapters.norms import named_norms
 from visionlora.adapters.sites import WeightSite, weight_obstacle
@@ -34,9 +34,10 @@ def adapter_mismatches(
     """
     sites = named_sites(model) | named_norms(model)
     found = list(_layer_mismatches(model, name, sites, saved, settings.families[0]))
+    places = None if ours else Places(model)
     for site, parts in saved.items():
         if site in sites:
-            found += _shape_mismatches(site, *sites[site], parts, settings, ours)
+            found += _shape_mismatches(site, *sites[site], parts, settings, places)
     return found
 
 
@@ -78,7 +79,7 @@ def _shape_mismatches(
     site: WeightSite,
     parts: Mapping[str, Tensor],
     settings: LoraConfig,
-    ours: bool,
+    places: Places | None,
 ) -> Iterator[str]:
     weight = layer._parameters.get(site.parameter)
     obstacle = weight_obstacle(weight)
@@ -88,15 +89,11 @@ def _shape_mismatches(
     family, of_site = FAMILIES[settings.families[0]], settings.settings_of(name)
     shape = tuple(site.view(weight).shape)
     example = family(family.shape_on(layer, shape), of_site, torch.float32, torch.Generator())
-    if not ours and not issubclass(family, Lora):
-        obstacle = example.peft_obstacle(layer)
+    if places is not None:
+        obstacle = places.obstacle(name, layer) or adapter_obstacle(example, layer)
+        obstacle = obstacle or _padding_obstacle(layer, site, parts)
         if obstacle is not None:
             yield f"{name}: {obstacle} (merge it in PEFT)"
-            return
-    elif isinstance(layer, nn.modules.conv._ConvNd) and not ours:
-        dilation, padding_mode = layer.dilation, layer.padding_mode
-        if padding_mode != "zeros" or (any(step > 1 for step in dilation) and weight[0, 0].numel() > 1):
-            yield f"{name} has dilation {dilation} and padding {padding_mode}, which PEFT's adapter ignores"
             return
     expected = example.peft_shapes()
     if parts.keys() != expected.keys():
@@ -106,6 +103,15 @@ def _shape_mismatches(
         if tuple(parts[part].shape) != wanted:
             given = tuple(parts[part].shape)
             yield f"{name}.{part} is {given}, the network and rank {of_site.rank} ask for {wanted}"
+
+
+def _padding_obstacle(layer: nn.Module, site: WeightSite, parts: Mapping[str, Tensor]) -> str | None:
+    """PEFT's A may change an embedding's padding; nothing here does."""
+    A = parts.get("lora_A.weight")
+    if not isinstance(layer, nn.Embedding) or site.fixed is None or A is None or A.ndim != 2:
+        return None
+    changed = site.fixed < A.shape[1] and bool(A[:, site.fixed].any())
+    return "it changes the embedding's padding, which no adapter does here" if changed else None
 
 
 def whole_mismatches(

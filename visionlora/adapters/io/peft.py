@@ -8,15 +8,15 @@ Where PEFT computes something else:
 
 - A grouped convolution's adapter has other shapes in PEFT, where A sees all groups: PEFT's is read as what it
   computes (`peft_parts`); PEFT refuses ours, and `save_peft` writes the merged weight instead.
-- PEFT ignores a convolution's dilation and padding mode, so its adapters for such layers are refused here.
-- Of the other families, PEFT ignores the padding mode (LoHa, LoKr, BOFT, AdaLoRA), scales the bias too (IA3
-  of the outputs), turns patches of the input instead of the kernel (OFT) and has no strength (DoRA, OFT,
-  BOFT): a family says so with `peft_obstacle`. A file that PEFT would compute something else with has a
-  `peft_type` that it refuses, and `visionlora.not_for_peft` says why; PEFT's own files for such layers are
-  refused here.
-- PEFT ignores, without a word, an adapter on a layer that the network reads and never calls: `out_proj` of
-  `nn.MultiheadAttention` (torchvision's ViT), `qkv` and `proj` of torchvision's Swin. For PEFT, exclude those
-  layers from the targets, or merge.
+- PEFT ignores a convolution's dilation and padding mode (LoRA, DoRA); of the other families the padding mode
+  (LoHa, LoKr, BOFT, AdaLoRA), scales the bias too (IA3 of the outputs), turns patches of the input instead of
+  the kernel (OFT) and has no strength (DoRA, OFT, BOFT): a family says so with `peft_obstacle`.
+- PEFT ignores, without a word, an adapter on a layer that the network reads and never calls (attention of
+  torchvision's ViT and Swin), all places but one of a layer that stands in several, and the forward pass that
+  a layer has of its own (`peft_limits`).
+
+A file that PEFT would compute something else with has a `peft_type` that it refuses, and
+`visionlora.not_for_peft` says why; PEFT's own files for such layers are refused here.
 """
 
 from __future__ import annotations
@@ -45,7 +45,14 @@ from visionlora.adapters.io.peft_config import (
     strengths,
 )
 from visionlora.adapters.io.peft_parts import split_off
-from visionlora.adapters.io.tensor_file import PREFIX, TENSOR_FILE, read_tensors, sort_tensors, write
+from visionlora.adapters.io.tensor_file import (
+    PREFIX,
+    TENSOR_FILE,
+    peft_tensors,
+    read_tensors,
+    sort_tensors,
+    write,
+)
 from visionlora.adapters.network import (
     adapted_layers,
     adapter_names,
@@ -81,7 +88,7 @@ def save_one(model: nn.Module, directory: Path, name: str | None, info: AdapterI
     tensors = {
         f"{PREFIX}{_key(site, part)}": tensor
         for site, adapter in adapters.items()
-        for part, tensor in adapter.to_peft().items()
+        for part, tensor in peft_tensors(adapter, sites[site][0]).items()
     }
     for module in info.modules_to_save:
         tensors |= _module_tensors(model, module, adapted_layers(model))

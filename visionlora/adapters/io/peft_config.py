@@ -16,6 +16,7 @@ from visionlora.adapters.config import LoraConfig
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families import FAMILIES
 from visionlora.adapters.io.config_file import CONFIG_FILE, read_config_file
+from visionlora.adapters.io.peft_limits import Places, adapter_obstacle
 from visionlora.adapters.patterns import exactly
 
 # Each of these changes what the tensors mean, or which there are; DoRA is a family of its own here.
@@ -124,7 +125,7 @@ def config_to_peft(
     """
     own = dict(info.own)
     return {
-        **_family_to_peft(adapters, layers, own, info.obstacle),
+        **_family_to_peft(adapters, layers, Places(model), own, info.obstacle),
         "task_type": None,
         "base_model_name_or_path": info.base_model or None,
         "auto_mapping": {
@@ -143,6 +144,7 @@ def config_to_peft(
 def _family_to_peft(
     adapters: Mapping[str, Adapter],
     layers: Mapping[str, nn.Module],
+    places: Places,
     own: dict[str, Any],
     obstacle: str | None,
 ) -> dict[str, Any]:
@@ -177,7 +179,10 @@ def _family_to_peft(
         }
     if family.strength_in == "own" and any(one.strength != 1 for one in adapters.values()):
         own["strength"] = {exactly(site): one.strength for site, one in adapters.items()}
-    obstacles = (adapters[site].peft_obstacle(layer) for site, layer in layers.items())
+    obstacles = (
+        places.obstacle(site, layer) or adapter_obstacle(adapters[site], layer)
+        for site, layer in layers.items()
+    )
     obstacle = obstacle or next((found for found in obstacles if found is not None), None)
     if obstacle is not None and family.peft_type is not None:
         own["not_for_peft"] = obstacle

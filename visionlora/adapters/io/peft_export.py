@@ -22,13 +22,24 @@ from visionlora.adapters.families.bias import Bias, changed_bias
 from visionlora.adapters.families.lora import Lora
 from visionlora.adapters.io.fingerprint import fingerprint as base_fingerprint
 from visionlora.adapters.io.peft_config import AdapterInfo, config_to_peft
-from visionlora.adapters.io.tensor_file import PREFIX, write
+from visionlora.adapters.io.peft_limits import Places, adapter_obstacle
+from visionlora.adapters.io.tensor_file import PREFIX, peft_tensors, write
 from visionlora.adapters.layers import AdaptedLayer
 from visionlora.adapters.module_adapter import ModuleAdapter
 from visionlora.adapters.network import active_adapters, require_adapters, unwrapped
 from visionlora.adapters.norms import AdaptedNorm
 from visionlora.adapters.replaced_tensors import replaced_by_module
 from visionlora.text import listed
+
+_MATRICES = (nn.Linear, nn.Conv2d)
+_LAYERS = {
+    "loha": (*_MATRICES, nn.Conv1d),
+    "lokr": (*_MATRICES, nn.Conv1d),
+    "oft": _MATRICES,
+    "boft": _MATRICES,
+    "ia3": (*_MATRICES, nn.Conv3d),
+}
+"""The layers that PEFT adapts with each family; LoRA's are in `_lora_obstacle`."""
 
 
 class PeftDirectory(NamedTuple):
@@ -115,10 +126,12 @@ def _tensors(
     biases: Mapping[str, Tensor],
 ) -> dict[str, Tensor]:
     """The tensors of the file by PEFT's names: adapters, modules as they are and merged ones, and biases."""
-    tensors = {
-        f"{PREFIX}{site}.{part}": one for site, lora in native.items() for part, one in lora.to_peft().items()
-    }
     modules = dict(model.named_modules())
+    tensors = {
+        f"{PREFIX}{site}.{part}": one
+        for site, lora in native.items()
+        for part, one in peft_tensors(lora, modules[site]).items()
+    }
     for name in kept:
         tensors |= {f"{PREFIX}{name}.{key}": one for key, one in modules[name].state_dict().items()}
     for name in whole:
@@ -133,17 +146,21 @@ def _tensors(
 
 def _native(model: nn.Module, layers: Mapping[str, AdaptedLayer]) -> dict[str, Adapter]:
     """The adapters that PEFT computes alike, all of one family: the one that most layers have."""
-    modules = dict(model.named_modules())
     alone: dict[str, Adapter] = {}
+    places = Places(model)
     for name, layer in layers.items():
-        parent = modules[name.rpartition(".")[0]]
         adapters = layer.weight_adapters()
-        if isinstance(parent, nn.MultiheadAttention) or layer.sites[0].part or not adapters:
-            continue  # attention reads its out_proj and never calls it
+        if places.is_shared(layer):
+            raise LoraError(
+                f"{name} stands in several places, of which PEFT would adapt one: merge the adapter instead."
+            )
+        if not adapters or places.obstacle(name, layer) is not None:
+            continue
         low_rank = layer.low_rank()
         if low_rank is not None and all(one.family != "loha" for one in adapters):
-            if _lora_obstacle(layer) is None:
-                alone[name] = _as_lora(layer, *low_rank)
+            lora = _as_lora(layer, *low_rank)
+            if _lora_obstacle(lora, layer) is None:
+                alone[name] = lora
         elif len(adapters) == 1 and adapters[0].peft_type and _obstacle(adapters[0], layer) is None:
             alone[name] = adapters[0]
     kinds = Counter((one.family, tuple(sorted(one.settings.options.items()))) for one in alone.values())
@@ -157,16 +174,20 @@ def _native(model: nn.Module, layers: Mapping[str, AdaptedLayer]) -> dict[str, A
 
 def _obstacle(adapter: Adapter, layer: AdaptedLayer) -> str | None:
     """Why PEFT computes something else with this adapter."""
-    return adapter.peft_obstacle(layer) or (_lora_obstacle(layer) if isinstance(adapter, Lora) else None)
+    if isinstance(adapter, Lora):
+        return _lora_obstacle(adapter, layer)
+    if not isinstance(layer, _LAYERS[adapter.family]):
+        return f"PEFT has no {adapter.family} for such a layer"
+    return adapter_obstacle(adapter, layer)
 
 
-def _lora_obstacle(layer: Any) -> str | None:
-    """Why PEFT's LoRA computes something else on this layer."""
-    if isinstance(layer, _ConvNd):
-        odd = any(step > 1 for step in layer.dilation) and any(size > 1 for size in layer.kernel_size)
-        if layer.transposed or layer.groups > 1 or layer.padding_mode != "zeros" or odd:
-            return "a convolution with groups, dilation or a padding mode, or a transposed one"
-    return None if isinstance(layer, (_ConvNd, nn.Linear)) else "no convolution or linear layer"
+def _lora_obstacle(lora: Lora, layer: Any) -> str | None:
+    """Why PEFT's LoRA computes something else on this layer, or refuses it."""
+    if isinstance(layer, _ConvNd) and (layer.transposed or layer.groups > 1):
+        return "a convolution with groups, or a transposed one"
+    if not isinstance(layer, (_ConvNd, nn.Linear, nn.Embedding)):
+        return "no convolution, linear layer or embedding"
+    return adapter_obstacle(lora, layer)
 
 
 def _as_lora(layer: AdaptedLayer, A: Tensor, B: Tensor, scaling: float) -> Lora:

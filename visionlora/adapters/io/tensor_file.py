@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from visionlora.adapters.base import Adapter
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families import FAMILIES
 from visionlora.adapters.io.config_file import CONFIG_FILE
+from visionlora.adapters.sites import sites_of
 from visionlora.files import replacing
 from visionlora.text import brief
 
@@ -20,7 +22,22 @@ TENSOR_FILE = "adapter_model.safetensors"
 PREFIX = "base_model.model."
 MOST_LETTERS = 1000
 """In a tensor's name."""
+_IN_EMBEDDINGS = {"lora_A.weight": "lora_embedding_A", "lora_B.weight": "lora_embedding_B"}
+"""Names that PEFT has for A and B where the layer is an embedding; the shapes are the same."""
 _DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+def peft_tensors(adapter: Adapter, layer: nn.Module) -> dict[str, Tensor]:
+    """An adapter's tensors by the names that PEFT has for them on this layer.
+
+    A's column for an embedding's padding, which a low-rank update leaves out here and PEFT adds, is zero.
+    """
+    tensors = adapter.to_peft()
+    if not isinstance(layer, nn.Embedding):
+        return tensors
+    if "lora_A.weight" in tensors and adapter.low_rank() is not None:
+        tensors["lora_A.weight"] = sites_of(layer)[0].without_fixed(tensors["lora_A.weight"])
+    return {_IN_EMBEDDINGS.get(part, part): tensor for part, tensor in tensors.items()}
 
 
 def write(directory: Path, tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> Path:
@@ -124,7 +141,8 @@ def sort_tensors(
     Raises:
         LoraError: a name without PEFT's prefix.
     """
-    parts = sorted(FAMILIES[family].part_names(), key=len, reverse=True)
+    parts = {part: part for part in sorted(FAMILIES[family].part_names(), key=len, reverse=True)}
+    parts |= {named: part for part, named in _IN_EMBEDDINGS.items() if part in parts}
     found: dict[str, dict[str, Tensor]] = {}
     others: dict[str, Tensor] = {}
     for key, tensor in tensors.items():
@@ -132,8 +150,9 @@ def sort_tensors(
             raise LoraError(f"{path}: {brief(key)} does not begin with {PREFIX}: save it in PEFT's format.")
         name = key.removeprefix(PREFIX)
         part = next((part for part in parts if name == part or name.endswith(f".{part}")), None)
-        if part is None:
+        site = name[: -len(part or "")].rstrip(".")
+        if part is None or parts[part] in found.get(site, {}):
             others[name] = tensor
         else:
-            found.setdefault(name[: -len(part)].rstrip("."), {})[part] = tensor
+            found.setdefault(site, {})[parts[part]] = tensor
     return found, others

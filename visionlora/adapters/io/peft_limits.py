@@ -1,0 +1,85 @@
+"""Where PEFT computes something else than an adapter here, because of the layer or of its place in a network.
+
+PEFT puts a module in the layer's place, which adds what the adapter gives to what the layer's own forward
+pass gives. So it changes nothing where the network reads the layer's weight and never calls the layer, and
+something else where the layer's forward pass is not the usual one. It does not say so.
+
+What is known here are the networks of PyTorch and torchvision that read weights; of others it is not seen.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from torch import nn
+
+from visionlora.adapters.base import Adapter
+from visionlora.adapters.families.dora import Dora
+from visionlora.adapters.families.lora import Lora
+from visionlora.adapters.sites import has_own_forward, sites_of
+
+_READERS = {nn.TransformerEncoderLayer: ("linear1", "linear2"), nn.MultiheadAttention: ("out_proj",)}
+"""Layers of PyTorch's that read the weights of others; the first one in eval mode."""
+_READERS_BY_NAME = {"ShiftedWindowAttention": ("qkv", "proj"), "ShiftedWindowAttentionV2": ("qkv", "proj")}
+"""torchvision's, which this package does not import."""
+
+
+class Places:
+    """Where the layers of a network stand.
+
+    Args:
+        model: plain or adapted.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._modules = dict(model.named_modules(remove_duplicate=False))
+        self._counts = Counter(map(id, self._modules.values()))
+
+    def is_shared(self, layer: nn.Module) -> bool:
+        """Whether it has several names, of which PEFT adapts one."""
+        return self._counts[id(layer)] > 1
+
+    def obstacle(self, name: str, layer: nn.Module) -> str | None:
+        """Why no adapter of PEFT is what one here is at this weight, as a clause; None where it is.
+
+        Args:
+            name: the full name of the weight.
+            layer: its module, plain or adapted.
+        """
+        if isinstance(layer, nn.MultiheadAttention):
+            return f"PEFT does not adapt the projections of {type_of(layer).__name__}"
+        if self.is_shared(layer):
+            return f"PEFT adapts {name} in one of the places where it stands"
+        if sites_of(layer) and has_own_forward(type_of(layer)):
+            kind = type_of(layer).__name__
+            return f"PEFT's adapter stands beside {name}, a {kind} with a forward pass of its own"
+        parent, _, leaf = name.rpartition(".")
+        reader = type(self._modules.get(parent))
+        reads = [child for kind, child in _READERS.items() if issubclass(reader, kind)]
+        if any(leaf in child for child in (*reads, _READERS_BY_NAME.get(reader.__name__, ()))):
+            return f"the {reader.__name__} reads the weight of {name}, which PEFT's adapter does not change"
+        return None
+
+
+def type_of(layer: nn.Module) -> type[nn.Module]:
+    """The class of a layer without its adapters."""
+    kind: type[nn.Module] = getattr(type(layer), "base_class", type(layer))
+    return kind
+
+
+def adapter_obstacle(adapter: Adapter, layer: Any) -> str | None:
+    """Why PEFT's adapter of this family is another one on this layer, as a clause; None where it is not.
+
+    Of grouped and transposed convolutions PEFT itself refuses our tensors.
+    """
+    if isinstance(adapter, Lora) and isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Conv3d):
+        dilated = any(step > 1 for step in layer.dilation) and any(size > 1 for size in layer.kernel_size)
+        if dilated or layer.padding_mode != "zeros":
+            return f"PEFT ignores dilation={layer.dilation} and padding_mode={layer.padding_mode}"
+    if isinstance(adapter, Lora) and isinstance(layer, nn.Embedding):
+        if layer.max_norm is not None:
+            return "PEFT limits the norms of A's columns where the embedding has max_norm"
+        if isinstance(adapter, Dora) and layer.padding_idx is not None:
+            return "PEFT's DoRA changes the embedding's padding too"
+    return adapter.peft_obstacle(layer)
