@@ -35,6 +35,15 @@ def tiny():
     network.categories = ["red", "green", "blue"]
     return network
 
+def twice():
+    layer = nn.Linear(4, 4)
+    return nn.Sequential(*tiny()[:4], layer, nn.ReLU(), layer, nn.Linear(4, 3))
+
+def tied():
+    network = nn.Sequential(*tiny()[:4], nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4), nn.Linear(4, 3))
+    network[6].weight = network[4].weight
+    return network
+
 def two_outputs():
     class Two(nn.Module):
         def __init__(self):
@@ -111,6 +120,7 @@ INPUTS = {
     "r3d_18": torch.randn(1, 3, 4, 32, 32),
     "mvit_v1_b": torch.randn(1, 3, 16, 224, 224),
     FACTORY: torch.randn(2, 3, 32, 32),
+    "my_networks:twice": torch.randn(2, 3, 32, 32),
 }
 LONG = ("fcn_resnet50", "fasterrcnn_mobilenet_v3_large_320_fpn", "mvit_v1_b")
 
@@ -136,6 +146,18 @@ def test_adapters_are_saved_loaded_and_merged(name: str, tmp_path: Path) -> None
     assert merged.categories == loaded.categories
     for one, other in zip(flat(merged.model(inputs)), flat(merge(network)(inputs)), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.usefixtures("own_code")
+def test_tied_weights_that_an_adapter_unties_are_not_written_as_the_networks(tmp_path: Path) -> None:
+    network = moved(load_backbone("my_networks:tied", "none").model)
+    save_adapter(network, tmp_path / "a", extra={"model": "my_networks:tied", "weights": "none"})
+    output = tmp_path / "merged.safetensors"
+    with pytest.raises(
+        VisionLoraError, match=r"4.weight, 6.weight are one tensor in this network"
+    ):
+        write_merged(MergeConfig(adapter=str(tmp_path / "a"), output=str(output), model="my_networks:tied"))
+    assert not output.exists()
 
 
 def test_timms_norms_with_an_activation_are_not_folded() -> None:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from visionlora.errors import VisionLoraError
 from visionlora.exporting.compare import Runner
 from visionlora.exporting.onnx_file import cannot_export
+from visionlora.models.merge_weights import separate
 from visionlora.models.weights import fill
 
 ABOUT = "about.json"
@@ -77,11 +78,11 @@ def save_weights(
 ) -> None:
     """Write plain weights, in float16 if asked for."""
     state = {
-        key: (tensor.half() if half and tensor.is_floating_point() else tensor).contiguous()
+        key: tensor.half() if half and tensor.is_floating_point() else tensor
         for key, tensor in network.state_dict().items()
     }
     save_file(
-        state,
+        separate(state),
         path,
         {
             **about,

@@ -11,12 +11,13 @@ import torch
 from rich.console import Console
 from rich.text import Text
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from visionlora.adapters import merge
 from visionlora.errors import VisionLoraError
 from visionlora.files import json_text, replacing, require_writable, write_json
 from visionlora.frozen.growth import growths
+from visionlora.frozen.packed import PackedWeight
 from visionlora.frozen.quantised import dequantise
 from visionlora.models import Backbone, WeightsMetadata, final_layer, plain_head
 from visionlora.models.config import FIRST, HEAD, MergeConfig
@@ -28,7 +29,7 @@ from visionlora.models.restore import MULTI_LABEL, TrainedModel, saved_threshold
 from visionlora.models.several_adapters import restore_adapters
 from visionlora.models.sources import network_name
 from visionlora.models.timm_networks import is_timm
-from visionlora.text import counted, printable
+from visionlora.text import counted, listed, printable
 
 
 def write_merged(options: MergeConfig, console: Console | None = None) -> None:
@@ -75,7 +76,9 @@ def _write_network(
     path: Path, trained: TrainedModel, quantise: str | None
 ) -> tuple[Mapping[str, Any], list[str]]:
     """Merge the network and write its weights; (how to build it, what to say)."""
+    shared = _shared_tensors(trained.network)
     network = plain_head(merge(trained.network))
+    _require_shared(network, shared)
     dequantise(network)
     outputs, preprocessing = trained.head.outputs, trained.backbone.preprocessing
     recipe = get_model_recipe(trained.backbone, network, len(outputs))
@@ -88,6 +91,32 @@ def _write_network(
     base = quantise_base(network, quantise, skip, last, preprocessing.crop)
     write_quantised(path, network, file_metadata(recipe, description))
     return recipe, [f"in the merged weights {base.in_words()}"]
+
+
+def _shared_tensors(network: nn.Module) -> list[list[str]]:
+    """The names of each tensor that has several in a network's state dict."""
+    names: dict[tuple[int, torch.Size], list[str]] = {}
+    for name, parameter in network.named_parameters(remove_duplicate=False):
+        if not isinstance(parameter.data, PackedWeight) and parameter.numel():
+            names.setdefault((parameter.data_ptr(), parameter.shape), []).append(name)
+    return [several for several in names.values() if len(several) > 1]
+
+
+def _require_shared(network: nn.Module, shared: list[list[str]]) -> None:
+    """Refuse a merged network whose state dict does not fit the network that it was.
+
+    Raises:
+        VisionLoraError: adapters gave the places of one tensor different values.
+    """
+    state = network.state_dict()
+    for names in shared:
+        kept = [name for name in names if name in state]
+        if any(not torch.equal(state[kept[0]], state[name]) for name in kept[1:]):
+            raise VisionLoraError(
+                f"output: {listed(kept)} are one tensor in this network, which the adapter changes in "
+                "different ways, and a file of weights cannot give it both; use visionlora export with "
+                "output=NAME.pt2 or NAME.onnx, or visionlora.load in Python"
+            )
 
 
 def _about(trained: TrainedModel, recipe: Mapping[str, Any]) -> dict[str, Any]:
@@ -169,13 +198,26 @@ def write_weights(
         description: of its outputs and input.
     """
     state = network.state_dict()
-    for key, tensor in state.items():
-        state[key] = tensor.contiguous()
+    for key, tensor in separate(state).items():
+        state[key] = tensor
     with replacing(path) as beside:
         if path.suffix.lower() == ".safetensors":
             save_file(state, beside, file_metadata(recipe, description))
         else:
             torch.save(state, beside)  # with the versions of its modules
+
+
+def separate(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors, contiguous, each with memory of its own, as safetensors asks for: those of a layer that
+    stands in two places share theirs."""
+    found, seen = {}, set()
+    for name, tensor in state.items():
+        found[name] = tensor.contiguous()
+        place = found[name].untyped_storage().data_ptr()
+        if place in seen:
+            found[name] = found[name].clone()
+        seen.add(place)
+    return found
 
 
 def file_metadata(recipe: Mapping[str, Any], description: WeightsMetadata) -> dict[str, str]:
