@@ -153,9 +153,7 @@ def test_tied_weights_that_an_adapter_unties_are_not_written_as_the_networks(tmp
     network = moved(load_backbone("my_networks:tied", "none").model)
     save_adapter(network, tmp_path / "a", extra={"model": "my_networks:tied", "weights": "none"})
     output = tmp_path / "merged.safetensors"
-    with pytest.raises(
-        VisionLoraError, match=r"4.weight, 6.weight are one tensor in this network"
-    ):
+    with pytest.raises(VisionLoraError, match=r"4.weight, 6.weight are one tensor in this network"):
         write_merged(MergeConfig(adapter=str(tmp_path / "a"), output=str(output), model="my_networks:tied"))
     assert not output.exists()
 

@@ -208,8 +208,8 @@ def write_weights(
 
 
 def separate(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same tensors, contiguous, each with memory of its own, as safetensors asks for: those of a layer that
-    stands in two places share theirs."""
+    """The same tensors, contiguous, each with memory of its own, as safetensors asks for: those of a layer
+    that stands in two places share theirs."""
     found, seen = {}, set()
     for name, tensor in state.items():
         found[name] = tensor.contiguous()
