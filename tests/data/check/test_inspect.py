@@ -112,11 +112,32 @@ def test_a_copy_is_found_wherever_it_lies(
 def test_a_mirrored_copy_in_another_class_says_what_training_does(folder: Path) -> None:
     with Image.open(folder / "train/lemon/00.jpg") as image:
         ImageOps.mirror(image).save(folder / "train/teapot/x.png")
-    found = only(report(folder), "turned")
+    found = only(report(folder), "mirrored")
     assert found.severity == "warning"
     assert found.title == "1 group of similar images is mirrored under different labels"
     assert "augment.horizontal_flip=0" in found.advice
     assert names(found, folder) == [["train/lemon/00.jpg", "train/teapot/x.png"]]
+
+
+def test_a_turned_copy_in_another_class_may_be_right(folder: Path) -> None:
+    with Image.open(folder / "train/lemon/00.jpg") as image:
+        image.transpose(Image.Transpose.ROTATE_180).save(folder / "train/teapot/x.png")
+    assert report(folder).findings == ()
+
+
+def test_turned_copies_in_another_class_and_in_val_are_a_leak_alone(folder: Path) -> None:
+    with Image.open(folder / "train/lemon/00.jpg") as image:
+        image.transpose(Image.Transpose.ROTATE_180).save(folder / "train/teapot/x.png")
+        image.transpose(Image.Transpose.ROTATE_90).save(folder / "val/lemon/x.png")
+    (found,) = report(folder).findings
+    assert found.kind == "leak"
+    assert names(found, folder) == [["train/lemon/00.jpg", "val/lemon/x.png"]]
+
+
+def test_a_turned_copy_in_val_is_a_leak(folder: Path) -> None:
+    with Image.open(folder / "train/lemon/00.jpg") as image:
+        image.transpose(Image.Transpose.ROTATE_90).save(folder / "val/lemon/x.png")
+    assert names(only(report(folder), "leak"), folder) == [["train/lemon/00.jpg", "val/lemon/x.png"]]
 
 
 def test_unreadable_images_are_listed_with_their_reasons(folder: Path) -> None:

@@ -43,6 +43,10 @@ def changed(kind: str, path: Path) -> Path:
         image = ImageEnhance.Brightness(image).enhance(0.55)
     elif kind == "mirrored":
         image = ImageOps.mirror(image)
+    elif kind == "turned":
+        image = image.transpose(Image.Transpose.ROTATE_90)
+    elif kind == "mirrored and turned":
+        image = image.transpose(Image.Transpose.TRANSVERSE)
     elif kind == "cropped":
         image = image.crop((2, 2, 158, 158))
     suffix = "png" if kind == "another format" else "jpg"
@@ -61,6 +65,8 @@ def changed(kind: str, path: Path) -> Path:
         "brighter",
         "much darker",
         "mirrored",
+        "turned",
+        "mirrored and turned",
         "cropped",
     ],
 )
@@ -87,7 +93,7 @@ def test_of_many_images_the_mirrored_ones_are_not_looked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = seen(PHOTO, changed("mirrored", tmp_path))
-    monkeypatch.setattr(duplicates, "MOST_MIRRORED", 1)
+    monkeypatch.setattr(duplicates, "MOST_TURNED", 1)
     assert Comparison()(found) == []
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations, islice
+from itertools import combinations
 
 from visionlora.data.check.findings import Finding, SeenImage
-from visionlora.data.copies.duplicates import MOST_MIRRORED, Comparison, alike, exact_groups
+from visionlora.data.copies.duplicates import MOST_TURNED, Comparison, alike, exact_groups
 from visionlora.data.images.fingerprint import Fingerprint
 from visionlora.text import counted
 
 _LEARNED = ("train", "anchors", "negatives")
-_MOST_PAIRS = 1000
+_MOST = 50
+"""Images of a group that are compared once more."""
 _MEASURED = ("val", "test", "retention", "contrast")
 
 # kind -> (severity of equal files, of similar images, title, advice), the worst first.
@@ -20,7 +21,7 @@ _KINDS = {
         "error", "warning", "{} under different labels",
         "keep each under the label that is right: now the network is told two things about one image",
     ),
-    "turned": (
+    "mirrored": (
         "warning", "warning", "{} mirrored under different labels",
         "keep each under the label that is right; if left and right are different classes, train with "
         "augment.horizontal_flip=0: training mirrors images at random",
@@ -49,17 +50,19 @@ def comparisons(
     groups: dict[tuple[str, bool], list[tuple[SeenImage, ...]]] = {}
     for equal, places in ((True, exact_groups(found)), (False, comparison(found))):
         for group in places:
-            members = tuple(
-                sorted((images[place] for place in group), key=lambda image: (image.role, image.path))
-            )
+            members = sorted((images[place] for place in group), key=lambda image: (image.role, image.path))
             kind = _meaning(members)
-            if kind == "conflict" and not equal and _are_mirrored([(images[at], found[at]) for at in group]):
-                kind = "turned"
-            groups.setdefault((kind, equal), []).append(members)
+            if kind == "conflict" and not equal:
+                kind = _conflict([(images[at], found[at]) for at in group])
+            # Turned images of several labels may be right; those of one label are still one image.
+            labels = {image.label for image in members} if not kind else ()
+            for some in [[one for one in members if one.label == label] for label in labels] or [members]:
+                if len(some) > 1:
+                    groups.setdefault((kind or _meaning(some), equal), []).append(tuple(some))
     findings = []
-    if len({one.digest for one in found}) > MOST_MIRRORED:
-        title = f"mirrored copies were not looked for: there are more than {MOST_MIRRORED:,} images"
-        findings.append(Finding("note", "mirrored", title, "check folders of fewer images to find them"))
+    if len({one.digest for one in found}) > MOST_TURNED:
+        title = f"mirrored and turned copies were not looked for: there are more than {MOST_TURNED:,} images"
+        findings.append(Finding("note", "turned", title, "check folders of fewer images to find them"))
     for kind, (severity, milder, title, advice) in _KINDS.items():
         for equal in (True, False):
             chosen = groups.get((kind, equal), [])
@@ -80,10 +83,14 @@ def comparisons(
     return findings
 
 
-def _are_mirrored(group: Sequence[tuple[SeenImage, Fingerprint]]) -> bool:
-    """Whether images of one label look like those of another in a mirror alone: turn left, turn right."""
-    pairs = ((a[1], b[1]) for a, b in combinations(group, 2) if a[0].label != b[0].label)
-    return not any(alike(one, other) for one, other in islice(pairs, _MOST_PAIRS))
+def _conflict(group: Sequence[tuple[SeenImage, Fingerprint]]) -> str:
+    """What it means that similar images have several labels: "conflict"; "mirrored" where those of one label
+    look like those of another in a mirror alone (turn left, turn right), as training shows them, too; ""
+    where they are turned, which training does not do (6 and 9)."""
+    pairs = [(a[1], b[1]) for a, b in combinations(group[:_MOST], 2) if a[0].label != b[0].label]
+    if any(alike(one, other) for one, other in pairs):
+        return "conflict"
+    return "mirrored" if any(alike(one, other, mirrored=True) for one, other in pairs) else ""
 
 
 def _meaning(group: Sequence[SeenImage]) -> str:

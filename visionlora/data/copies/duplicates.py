@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from visionlora.data.files.parallel import in_threads
-from visionlora.data.images.fingerprint import SIDE, Fingerprint, perceptual_hashes
+from visionlora.data.images.fingerprint import SIDE, Fingerprint, hashes_of, low_frequencies
 
 BITS = 12
 """Perceptual hashes of similar images differ in at most so many of 64 bits, of unrelated ones in about 32."""
@@ -23,8 +24,12 @@ COLOUR = 24
 BRIGHTER = 2.0
 """Times as bright is the brighter one at most."""
 
-MOST_MIRRORED = 5_000
-"""Of so many images mirrored copies are found, too; of more that would take as long as all else again."""
+MOST_TURNED = 5_000
+"""Of so many images mirrored and turned copies are found, too: it takes eight times as long."""
+
+_Turn = tuple[bool, bool, bool]
+_TURNS: tuple[_Turn, ...] = tuple((a, b, c) for a, b, c in product((False, True), repeat=3))
+"""The eight ways that an image may lie, the first as it is: transposed, upside down, mirrored."""
 
 _ROWS, _COLUMNS = 32, 4096
 """Of the pairs that are compared at once: what they need fits the processor's cache."""
@@ -40,10 +45,13 @@ def exact_groups(images: Sequence[Fingerprint]) -> list[list[int]]:
     return [places for places in by_digest.values() if len(places) > 1]
 
 
-def alike(one: Fingerprint, other: Fingerprint) -> bool:
-    """Whether two images look the same as they are, and not mirrored."""
+def alike(one: Fingerprint, other: Fingerprint, mirrored: bool = False) -> bool:
+    """Whether two images look the same as they are, or in a mirror; turned ones do not."""
     pixels = np.frombuffer(one.thumbnail + other.thumbnail, np.uint8).reshape(2, -1)
-    first, second = _unit(pixels[:, : SIDE * SIDE].astype(np.float32))
+    gray = pixels[:, : SIDE * SIDE].astype(np.float32)
+    first, second = _unit(gray)
+    if mirrored:
+        second = second.reshape(SIDE, SIDE)[:, ::-1].ravel()
     return float(first @ second) >= CORRELATION
 
 
@@ -56,8 +64,8 @@ class Comparison:
         """Digest of each image that is similar to another -> the same number for all that are joined."""
 
     def __call__(self, images: Sequence[Fingerprint]) -> list[list[int]]:
-        """Places of images that look the same and are not equal: other sizes, qualities, formats, edits, and
-        the mirror image where there are at most :data:`MOST_MIRRORED`.
+        """Places of images that look the same and are not equal: other sizes, qualities, formats, edits, and,
+        where there are at most :data:`MOST_TURNED`, mirrored or turned by quarters.
 
         All pairs of hashes are compared, 2 * 10^8 for 20,000 images in a tenth of a second or so; what is
         similar by its hash is compared by its thumbnail. Equal files are represented by the first one. Images
@@ -90,15 +98,11 @@ def _joined(hashes: NDArray[np.uint64], pixels: NDArray[np.uint8]) -> NDArray[np
     gray = pixels[:, : SIDE * SIDE].astype(np.float32)
     colours = pixels[:, SIDE * SIDE :].astype(np.float32)
     root = np.arange(len(hashes))
-    others = [(hashes, gray, colours)]
-    if len(hashes) <= MOST_MIRRORED:
-        others.append(_mirrored(gray, colours))
     unit = _unit(gray)
-    for other_hashes, other_gray, other_colours in others:
-        other_unit = _unit(other_gray)
+    for turn, turned_hashes in _turned_hashes(hashes, gray):
 
         def near(
-            tile: tuple[int, int], others: NDArray[np.uint64] = other_hashes
+            tile: tuple[int, int], others: NDArray[np.uint64] = turned_hashes
         ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
             top, left = tile
             bits = _bits(hashes[top : top + _ROWS, None] ^ others[None, left : left + _COLUMNS])
@@ -114,19 +118,37 @@ def _joined(hashes: NDArray[np.uint64], pixels: NDArray[np.uint8]) -> NDArray[np
                 continue
             for some in np.array_split(np.arange(len(rows)), len(rows) // 100_000 + 1):
                 one, other = rows[some], columns[some]
-                same = np.einsum("ij,ij->i", unit[one], other_unit[other]) >= CORRELATION
-                same &= _same_colours(colours[one], other_colours[other])
+                turned = _turned(unit[other].reshape(-1, SIDE, SIDE), turn)
+                same = np.einsum("ij,ij->i", unit[one], turned.reshape(-1, SIDE * SIDE)) >= CORRELATION
+                small = _turned(colours[other].reshape(-1, 4, 4, 3), turn)
+                same &= _same_colours(colours[one], small.reshape(-1, 48))
                 _join(root, one[same], other[same])
     return root
 
 
-def _mirrored(
-    gray: NDArray[np.float32], colours: NDArray[np.float32]
-) -> tuple[NDArray[np.uint64], NDArray[np.float32], NDArray[np.float32]]:
-    """(hashes, gray thumbnails, colours) of the mirror images, from what is kept of the images."""
-    turned = gray.reshape(-1, SIDE, SIDE)[:, :, ::-1]
-    hashes = np.array(perceptual_hashes(turned.repeat(2, 1).repeat(2, 2)), np.uint64)
-    return hashes, turned.reshape(len(gray), -1), colours.reshape(-1, 4, 4, 3)[:, :, ::-1].reshape(-1, 48)
+def _turned_hashes(
+    hashes: NDArray[np.uint64], gray: NDArray[np.float32]
+) -> Iterator[tuple[_Turn, NDArray[np.uint64]]]:
+    """(how images lie, their hashes then), from what is kept of them."""
+    yield _TURNS[0], hashes
+    if len(hashes) > MOST_TURNED:
+        return
+    low = low_frequencies(gray.reshape(-1, SIDE, SIDE).repeat(2, 1).repeat(2, 2))
+    for turn in _TURNS[1:]:
+        transposed, rows, columns = turn
+        other = (low.transpose(0, 2, 1) if transposed else low).copy()
+        if rows:
+            other[:, 1::2] *= -1
+        if columns:
+            other[:, :, 1::2] *= -1
+        yield turn, np.array(hashes_of(other), np.uint64)
+
+
+def _turned(pixels: NDArray[np.float32], turn: _Turn) -> NDArray[np.float32]:
+    """Square images (B, side, side, ...) as they lie after a turn."""
+    transposed, rows, columns = turn
+    pixels = pixels.swapaxes(1, 2) if transposed else pixels
+    return pixels[:, :: -1 if rows else 1, :: -1 if columns else 1]
 
 
 def _unit(gray: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -179,7 +179,18 @@ def perceptual_hashes(gray: NDArray[np.float32]) -> list[int]:
     The hash of Zauner, "Implementation and benchmarking of perceptual image hash functions" (2010), known as
     pHash.
     """
-    low = (_DCT @ gray @ _DCT.T).reshape(-1, _LOW * _LOW)
+    return hashes_of(low_frequencies(gray))
+
+
+def low_frequencies(gray: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The lowest frequencies (B, 8, 8) of images (B, 32, 32). Of a mirrored image the odd ones of an axis
+    have the other sign, of a transposed one they are transposed."""
+    return np.asarray(_DCT @ gray @ _DCT.T, np.float32)
+
+
+def hashes_of(low: NDArray[np.float32]) -> list[int]:
+    """:func:`perceptual_hashes` of images by their lowest frequencies."""
+    low = low.reshape(-1, _LOW * _LOW)
     low[:, 0] = 0  # the brightness
     middle = _LOW * _LOW // 2
     # np.median imports numpy.ma first, in each process.
