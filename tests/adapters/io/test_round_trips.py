@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import logging
+import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import loralib
 import peft
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from tests.adapters.io.round_trips import NETWORKS, build, images
@@ -371,3 +373,38 @@ def test_a_pickle_that_would_run_a_program_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LoraError, match="damaged, or holds more than tensors, which could run code"):
         load_file(nn.Linear(2, 2), tmp_path / "evil.pt")
     assert not (tmp_path / "evil").exists()
+
+
+class Doubled(nn.Linear):
+    """A layer with a forward pass of its own."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(2 * input)
+
+
+@pytest.mark.parametrize(
+    ("layer", "site", "said"),
+    [
+        (
+            lambda: Doubled(4, 4),
+            "0",
+            "0 is a Doubled with a forward pass of its own",
+        ),
+        (
+            lambda: nn.MultiheadAttention(4, 2),
+            "0.out_proj",
+            "MultiheadAttention reads the weight of 0.out_proj",
+        ),
+    ],
+)
+def test_layers_that_lycoris_computes_otherwise_are_refused(
+    layer: Callable[[], nn.Module], site: str, said: str, tmp_path: Path
+) -> None:
+    network = attach(nn.Sequential(layer()), LoraConfig(rank=1, targets=[re.escape(site)]))
+    with pytest.raises(LoraError, match=said):
+        save_lycoris(network, tmp_path / "a.safetensors")
+    parts = {"lora_down.weight": torch.ones(1, 4), "lora_up.weight": torch.ones(4, 1)}
+    name = f"lycoris_{site.replace('.', '_')}"
+    save_file({f"{name}.{part}": tensor for part, tensor in parts.items()}, tmp_path / "b.safetensors")
+    with pytest.raises(LoraError, match=said):
+        load_lycoris(nn.Sequential(layer()), tmp_path / "b.safetensors")

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from visionlora.adapters.config import LoraConfig
 from visionlora.adapters.families import FAMILIES
-from visionlora.adapters.io.peft_limits import Places, adapter_obstacle
+from visionlora.adapters.io.other_programs import Places, adapter_obstacle
 from visionlora.adapters.network import adapter_names, named_adapters, named_sites
 from visionlora.adapters.norms import named_norms
 from visionlora.adapters.sites import WeightSite, weight_obstacle
@@ -90,7 +90,7 @@ def _shape_mismatches(
     shape = tuple(site.view(weight).shape)
     example = family(family.shape_on(layer, shape), of_site, torch.float32, torch.Generator())
     if places is not None:
-        obstacle = places.obstacle(name, layer) or adapter_obstacle(example, layer)
+        obstacle = places.obstacle(name, layer, "PEFT") or adapter_obstacle(example, layer)
         obstacle = obstacle or _padding_obstacle(layer, site, parts)
         if obstacle is not None:
             yield f"{name}: {obstacle} (merge it in PEFT)"

@@ -26,6 +26,7 @@ from visionlora.adapters.errors import LoraError
 from visionlora.adapters.io.foreign import ForeignAdapter, attach_foreign, dense_view, read_file
 from visionlora.adapters.io.lycoris_layers import PARTS, read_layer
 from visionlora.adapters.io.names import by_layer, resolve
+from visionlora.adapters.io.other_programs import Places
 from visionlora.adapters.module_adapter import CONVOLUTIONS
 from visionlora.adapters.sites import sites_of
 from visionlora.text import listed
@@ -54,9 +55,12 @@ def load_lycoris(model: _Network, file: str | Path, *, name: str = DEFAULT) -> _
         raise LoraError(f"{path} holds {what}, which is not LyCORIS's: give a file that it saved.")
     modules = dict(model.named_modules())
     named = resolve(list(layers), modules.keys() - {""}, path)
-    read = ForeignAdapter()
+    read, places = ForeignAdapter(), Places(model)
     for layer, tensors in layers.items():
         site = named[layer]
+        obstacle = places.obstacle(site, modules[site], "LyCORIS")
+        if obstacle is not None:
+            raise LoraError(f"{path}: {obstacle}.")
         with torch.no_grad():
             _read(read, site, modules[site], tensors, path)
     return attach_foreign(model, read, path, name)

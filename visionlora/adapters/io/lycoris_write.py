@@ -16,6 +16,7 @@ from visionlora.adapters.families.bias import Bias, changed_bias
 from visionlora.adapters.io.foreign import dense_view
 from visionlora.adapters.io.lycoris_layers import interleaved, read_layer
 from visionlora.adapters.io.names import flattened
+from visionlora.adapters.io.other_programs import Places
 from visionlora.adapters.io.tensor_file import write_tensors
 from visionlora.adapters.layers import AdaptedLayer
 from visionlora.adapters.module_adapter import CONVOLUTIONS
@@ -46,7 +47,7 @@ def save_lycoris(model: nn.Module, file: str | Path, *, prefix: str = LYCORIS_PR
     if path.suffix.lower() != ".safetensors":
         raise LoraError(f"{path}: give a file that ends in .safetensors.")
     model = unwrapped(model)
-    layers = require_adapters(model)
+    layers, places = require_adapters(model), Places(model)
     tensors: dict[str, Tensor] = _norms(model, prefix)
     whole = []
     for name, layer in layers.items():
@@ -57,7 +58,7 @@ def save_lycoris(model: nn.Module, file: str | Path, *, prefix: str = LYCORIS_PR
             tensors[f"{key}.w_norm"] = layer.update()
             tensors[f"{key}.b_norm"] = layer.bias - cast(Tensor, layer._parameters["bias"])
             continue
-        _check(name, layer)
+        _check(name, layer, places)
         if any(one.startswith(f"{key}.") for one in tensors):
             raise LoraError(f"{name}: another layer is {key} too, so a LyCORIS file can't tell them apart.")
         found, native = _layer(layer)
@@ -67,14 +68,17 @@ def save_lycoris(model: nn.Module, file: str | Path, *, prefix: str = LYCORIS_PR
     return whole
 
 
-def _check(name: str, layer: AdaptedLayer) -> None:
-    """Raises LoraError for what LyCORIS has no place for."""
+def _check(name: str, layer: AdaptedLayer, places: Places) -> None:
+    """Raises LoraError for what LyCORIS has no place for, or computes otherwise."""
     if not isinstance(layer, (*CONVOLUTIONS, nn.Linear)):
         kind = getattr(type(layer), "base_class", type(layer)).__name__
         raise LoraError(f"{name} is a {kind}: LyCORIS adapts linear layers and convolutions alone.")
     padding = getattr(layer, "padding_mode", "zeros")
     if padding != "zeros":
         raise LoraError(f"{name} pads with {padding}, which LyCORIS's adapters ignore.")
+    obstacle = places.obstacle(name, layer, "LyCORIS")
+    if obstacle is not None:
+        raise LoraError(f"{obstacle}: merge the adapter instead.")
     others = [one.family for one in layer.module_adapters() if not isinstance(one, Bias)]
     if others:
         raise LoraError(f"{name}: LyCORIS has nothing like {others[0]}, a module of its own.")

@@ -13,7 +13,7 @@ Where PEFT computes something else:
   the kernel (OFT) and has no strength (DoRA, OFT, BOFT): a family says so with `peft_obstacle`.
 - PEFT ignores, without a word, an adapter on a layer that the network reads and never calls (attention of
   torchvision's ViT and Swin), all places but one of a layer that stands in several, and the forward pass that
-  a layer has of its own (`peft_limits`).
+  a layer has of its own (`other_programs`).
 
 A file that PEFT would compute something else with has a `peft_type` that it refuses, and
 `visionlora.not_for_peft` says why; PEFT's own files for such layers are refused here.

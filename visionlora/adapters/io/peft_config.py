@@ -16,7 +16,7 @@ from visionlora.adapters.config import LoraConfig
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families import FAMILIES
 from visionlora.adapters.io.config_file import CONFIG_FILE, read_config_file
-from visionlora.adapters.io.peft_limits import Places, adapter_obstacle
+from visionlora.adapters.io.other_programs import Places, adapter_obstacle
 from visionlora.adapters.patterns import exactly
 
 # Each of these changes what the tensors mean, or which there are; DoRA is a family of its own here.
@@ -180,7 +180,7 @@ def _family_to_peft(
     if family.strength_in == "own" and any(one.strength != 1 for one in adapters.values()):
         own["strength"] = {exactly(site): one.strength for site, one in adapters.items()}
     obstacles = (
-        places.obstacle(site, layer) or adapter_obstacle(adapters[site], layer)
+        places.obstacle(site, layer, "PEFT") or adapter_obstacle(adapters[site], layer)
         for site, layer in layers.items()
     )
     obstacle = obstacle or next((found for found in obstacles if found is not None), None)

@@ -21,8 +21,8 @@ from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families.bias import Bias, changed_bias
 from visionlora.adapters.families.lora import Lora
 from visionlora.adapters.io.fingerprint import fingerprint as base_fingerprint
+from visionlora.adapters.io.other_programs import Places, adapter_obstacle
 from visionlora.adapters.io.peft_config import AdapterInfo, config_to_peft
-from visionlora.adapters.io.peft_limits import Places, adapter_obstacle
 from visionlora.adapters.io.tensor_file import PREFIX, peft_tensors, write
 from visionlora.adapters.layers import AdaptedLayer
 from visionlora.adapters.module_adapter import ModuleAdapter
@@ -154,7 +154,7 @@ def _native(model: nn.Module, layers: Mapping[str, AdaptedLayer]) -> dict[str, A
             raise LoraError(
                 f"{name} stands in several places, of which PEFT would adapt one: merge the adapter instead."
             )
-        if not adapters or places.obstacle(name, layer) is not None:
+        if not adapters or places.obstacle(name, layer, "PEFT") is not None:
             continue
         low_rank = layer.low_rank()
         if low_rank is not None and all(one.family != "loha" for one in adapters):

@@ -1,8 +1,8 @@
-"""Where PEFT computes something else than an adapter here, because of the layer or of its place in a network.
+"""Where PEFT and LyCORIS compute something else than an adapter here, because of the layer or of its place.
 
-PEFT puts a module in the layer's place, which adds what the adapter gives to what the layer's own forward
-pass gives. So it changes nothing where the network reads the layer's weight and never calls the layer, and
-something else where the layer's forward pass is not the usual one. It does not say so.
+Both put what the adapter gives into the layer's place, beside what the layer's own forward pass gives. So
+they change nothing where the network reads the layer's weight and never calls the layer, and something else
+where the layer's forward pass is not the usual one. They do not say so.
 
 What is known here are the networks of PyTorch and torchvision that read weights; of others it is not seen.
 """
@@ -40,25 +40,31 @@ class Places:
         """Whether it has several names, of which PEFT adapts one."""
         return self._counts[id(layer)] > 1
 
-    def obstacle(self, name: str, layer: nn.Module) -> str | None:
-        """Why no adapter of PEFT is what one here is at this weight, as a clause; None where it is.
+    def obstacle(self, name: str, layer: nn.Module, program: str) -> str | None:
+        """Why no adapter of another program is what one here is at this weight, as a clause.
 
         Args:
             name: the full name of the weight.
             layer: its module, plain or adapted.
+            program: PEFT or LyCORIS.
+
+        Returns:
+            None where one is.
         """
+        kind = type_of(layer).__name__
         if isinstance(layer, nn.MultiheadAttention):
-            return f"PEFT does not adapt the projections of {type_of(layer).__name__}"
-        if self.is_shared(layer):
+            return f"{program} does not adapt the projections of {kind}"
+        if program == "PEFT" and self.is_shared(layer):
             return f"PEFT adapts {name} in one of the places where it stands"
         if sites_of(layer) and has_own_forward(type_of(layer)):
-            kind = type_of(layer).__name__
-            return f"PEFT's adapter stands beside {name}, a {kind} with a forward pass of its own"
+            return f"{name} is a {kind} with a forward pass of its own, which {program} leaves out"
         parent, _, leaf = name.rpartition(".")
         reader = type(self._modules.get(parent))
-        reads = [child for kind, child in _READERS.items() if issubclass(reader, kind)]
+        reads = [child for one, child in _READERS.items() if issubclass(reader, one)]
         if any(leaf in child for child in (*reads, _READERS_BY_NAME.get(reader.__name__, ()))):
-            return f"the {reader.__name__} reads the weight of {name}, which PEFT's adapter does not change"
+            return (
+                f"the {reader.__name__} reads the weight of {name}, which {program}'s adapter does not change"
+            )
         return None
 
 
