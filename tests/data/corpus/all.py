@@ -78,6 +78,7 @@ def cases() -> Iterator[Case]:
     yield from odd.odd()
     yield from boxes.yolo_boxes()
     yield from boxes.files_of_classes()
+    yield from boxes.more_boxes()
 
 
 if __name__ == "__main__":

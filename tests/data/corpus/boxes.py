@@ -181,6 +181,70 @@ def yolo_boxes() -> Iterator[Case]:
         )
 
 
+def more_boxes() -> Iterator[Case]:
+    """Spellings of YOLO's files, and what else may say the class."""
+    here, names = many("images/{}.jpg"), table("classes.txt", "cat\ndog\n")
+
+    def lines(text: str, folder: str = "labels") -> Make:
+        return both(
+            *(
+                table(f"{folder}/{n}.txt", text.replace("#", str(n % 2)).replace("@", ("cat", "dog")[n % 2]))
+                for n in range(4)
+            )
+        )
+
+    for what, text in (
+        ("a mark of bytes and Windows' ends", "\ufeff# .5 .5 .1 .1\r\n"),
+        ("numbers with a point", "#.0 .5 .5 .1 .1"),
+        ("names", "@ 0.5 0.5 0.1 0.1"),
+        ("blank lines", "\n# .5 .5 .1 .1\n\n"),
+    ):
+        yield Case(f"YOLO's boxes with {what}", both(here, names, lines(text)), counts=PAIRS, notes=(READ,))
+    for what, text in (
+        ("a class of -1", "-1 .5 .5 .1 .1"),
+        ("nan", "# nan nan nan nan"),
+        ("pixels", "# 10 20 30 40"),
+        ("names and pixels", "@ 10 20 30 40"),
+        ("a number without end", "9" * 5000 + " .1 .1 .1 .1"),
+    ):
+        yield Case(
+            f"YOLO's boxes with {what}",
+            both(here, names, lines(text)),
+            error="holds images but no class folders",
+        )
+    labels = "file,label\n" + "".join(f"{n}.jpg,{('cat', 'dog')[n % 2]}\n" for n in range(4))
+    yield Case(
+        "a table beside YOLO's boxes",
+        both(here, lines("# .5 .5 .1 .1"), table("labels.csv", labels)),
+        counts=PAIRS,
+        notes=("the labels are those of labels.csv",),
+    )
+    yield Case(
+        "YOLO's boxes of one class, and names of images that say more",
+        both(
+            many("cat_{}.jpg", "dog_{}.jpg"),
+            *(table(f"{name}_{n}.txt", "0 .5 .5 .1 .1") for name in ("cat", "dog") for n in range(4)),
+        ),
+        error="data.class_from=names makes these the classes",
+    )
+    yield Case(
+        "YOLO's boxes of one class without its name",
+        both(here, lines("0 .5 .5 .1 .1")),
+        counts={"0": ONE},
+        notes=(READ,),
+    )
+    yield Case(
+        "Roboflow's YOLO, a test of images alone",
+        both(
+            many("train/images/{}.jpg", "test/images/t{}.jpg"),
+            lines("# .5 .5 .1 .1", "train/labels"),
+            table("data.yaml", "names: [cat, dog]\n"),
+        ),
+        counts=PAIRS,
+        notes=("4 images have no boxes: left out",),
+    )
+
+
 def files_of_classes() -> Iterator[Case]:
     """A file beside each image that says its class."""
     eight = many("{}.jpg", count=8)

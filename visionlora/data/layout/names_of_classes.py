@@ -64,8 +64,9 @@ def with_names(
     if not classes or len(numbers) < len(classes) or len({*numbers.values()}) < len(numbers):
         return images, []
     said: str | None = None
+    stems = {image.path.stem for some in images.values() for image in some}  # boxes and captions of one
     for path in files:
-        if path.suffix.casefold() not in _FILES or is_list(path):
+        if path.suffix.casefold() not in _FILES or is_list(path) or path.stem in stems:
             continue
         names = _names_in(path, sorted(numbers.values()), from_zero)
         if names is not None:

@@ -152,6 +152,9 @@ def _labelled_within(root: Path, found: Entries, several: bool) -> Layout | None
         tables = [read_table(path, None, AUTO if several else None) for path in layout.tables.values()]
     except VisionLoraError:
         return None
+    # A table beside the folder says more than the boxes in it.
+    if layout.images and tables_beside(root, {"train": folders[0]}, several, folders)[0]:
+        return None
     found_in = [*(some for table in tables for some in table.images.values()), *layout.images.values()]
     classes = {name for some in found_in for image in some for name in image.names}
     if len(classes) < 2 or folders[0].name in classes:

@@ -11,6 +11,7 @@ from typing import Any
 from visionlora.data.files.walk import entries
 from visionlora.data.images.decode import ImageFile, labelled
 from visionlora.data.names.split_names import GENERIC
+from visionlora.data.names.words_of_names import first_words
 from visionlora.data.tables.annotation_files import xml_root
 from visionlora.data.tables.column_names import LABEL_COLUMNS, key_of
 from visionlora.data.tables.label_files import MOST_MISSING
@@ -24,6 +25,8 @@ _MOST_LABELS = 0.5
 """Texts per image, at most, that are classes: captions are as many as the images."""
 _LONGEST = 60
 """Letters in the name of a class."""
+_IN_BOX = 3
+"""Numbers in a line, at most, that is the name of a class."""
 _MOST_SHARE = 1.5
 """Boxes may lead out of their image a little."""
 _MOST_BYTES = 2**26
@@ -44,7 +47,8 @@ def labelled_by_sidecars(
     """
     files = {split: _files_of(folder) for split, folder in folders.items()}
     boxes = {split: _read(some, _classes_in) for split, some in files.items()}
-    if found := _one_of_each(files, boxes, several):
+    found = _one_of_each(files, boxes, several)
+    if found and not (_is_one_number(found) and first_words([*files["train"]])):
         said = "an image has the class of the boxes beside it, and is used as a whole"
         return found, [f"no class folders: {said}", *_left_out(files, found, "boxes")]
     classes = {split: _read(some, _class_in) for split, some in files.items()}
@@ -61,6 +65,12 @@ def _left_out(
     return [f"{counted(count, 'image has', 'images have')} no {what}: left out"] if count else []
 
 
+def _is_one_number(found: Mapping[str, Sequence[ImageFile]]) -> bool:
+    """Whether all boxes are of class 0, say: names of images may say more."""
+    classes = {name for images in found.values() for image in images for name in image.names}
+    return len(classes) == 1 and classes.pop().isdecimal()
+
+
 def _are_classes(names: Sequence[str]) -> bool:
     """Whether texts are classes, and not captions, of which each image has its own."""
     return 1 < len(set(names)) <= _MOST_LABELS * len(names)
@@ -74,6 +84,8 @@ def _one_of_each(
     """split -> images with their classes; empty where too many have none, or one has more than it may."""
     found: dict[str, list[ImageFile]] = {}
     for split, known in classes.items():
+        if split != "train" and not known:  # nobody has labelled the test images
+            continue
         if len(known) < (1 - MOST_MISSING) * len(files[split]):
             return {}
         if not several and any(len(names) > 1 for names in known.values()):
@@ -129,7 +141,7 @@ def _classes_in(file: Path) -> set[str] | None:
         if file.suffix.casefold() == ".json":
             names = list(_in_json(json.loads(content)))
         elif file.suffix.casefold() == ".txt":
-            names = list(_in_yolo(content.decode()))
+            names = list(_in_yolo(content.decode("utf-8-sig")))
         else:
             names = list(_in_xml(content))
     except (OSError, ValueError, RecursionError, AttributeError, TypeError, KeyError):
@@ -149,7 +161,16 @@ def _class_in(file: Path) -> set[str] | None:
             text = str(said) if isinstance(said, str | int) else ""
     except (OSError, ValueError, RecursionError, AttributeError, TypeError):
         return None
-    return {text} if text and len(text) <= _LONGEST and text.isprintable() else None
+    boxes = sum(map(_is_number, text.split())) > _IN_BOX
+    return {text} if text and len(text) <= _LONGEST and text.isprintable() and not boxes else None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _in_json(value: Any) -> Iterator[str]:
@@ -170,7 +191,11 @@ def _in_yolo(text: str) -> Iterator[str]:
         number, *shares = line  # the class, and a box or an outline in shares of the image's sides
         if len(shares) < 4 or not all(abs(float(share)) <= _MOST_SHARE for share in shares):
             raise ValueError("not YOLO's")
-        yield str(int(number))
+        if number.lstrip("-").replace(".", "", 1).isdecimal():
+            if not float(number).is_integer() or number.startswith("-"):
+                raise ValueError("not YOLO's")
+            number = str(int(float(number)))
+        yield number
 
 
 def _in_xml(content: bytes) -> Iterator[str]:
