@@ -62,7 +62,7 @@ def yolo_boxes() -> Iterator[Case]:
     yield Case(
         "YOLO's boxes of two classes in an image",
         both(here, yolo("labels", "01", "1", "0", "1")),
-        error="labels looks like boxes",
+        error="which are several classes in an image: task=multi_label learns them, or cut the objects out",
     )
     yield Case(
         "YOLO's boxes of several classes",

@@ -22,6 +22,7 @@ from visionlora.data.tables.label_files import (
     table_near,
     unread_table,
 )
+from visionlora.data.tables.sidecars import labelled_by_sidecars
 from visionlora.text import in_words, listed
 
 _SHOWN = 3
@@ -90,7 +91,9 @@ def describe_unlabelled(folder: Path, root: Path) -> str:
         hint = f"; {sheet.name} may list their labels: {do}, and give that as data.root"
     boxes = boxes_near(folder, root)
     if boxes is not None:
-        hint += f"; {boxes} looks like boxes for object detection, which are not read: cut the objects out"
+        several, _ = labelled_by_sidecars({"train": folder}, several=True)
+        are = "several classes in an image: task=multi_label learns them, or" if several else "not read:"
+        hint += f"; {boxes} looks like boxes for object detection, which are {are} cut the objects out"
     if called := last_words(entries(folder).images):
         some = called if len(called) <= _SHOWN else [*called[:_SHOWN], f"{len(called) - _SHOWN} more words"]
         hint += f"; their names end in {in_words(some)}: data.class_from=names makes these the classes"
