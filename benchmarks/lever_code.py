@@ -20,8 +20,9 @@ from torch import Tensor
 from benchmarks.quality_tasks import Task, link
 from visionlora.adapters import adapters_off
 from visionlora.data import open_image
+from visionlora.retention.anchor_views import View
 from visionlora.retention.generated import generate_images
-from visionlora.retention.stream import AnchorStream, View
+from visionlora.retention.stream import AnchorStream
 from visionlora.retention.teacher import AnchorTeacher
 from visionlora.training import setup
 from visionlora.training.module import LoraModule

@@ -20,6 +20,7 @@ from visionlora.adapters import LoraConfig, attach
 from visionlora.errors import VisionLoraError
 from visionlora.notices import Notices
 from visionlora.optimizers.config import OptimizerConfig
+from visionlora.retention.anchor_views import AnchorViews
 from visionlora.retention.config import RetentionConfig
 from visionlora.retention.stream import AnchorStream
 from visionlora.retention.teacher import AnchorTeacher
@@ -53,7 +54,7 @@ def module(keeping: bool = False) -> LoraModule:
     """An adapted network in training, with or without anchors."""
     torch.manual_seed(0)
     network = attach(Network(), LoraConfig(rank=2))
-    stream = AnchorStream([anchors()], 3, PREPROCESSING, lambda image: image, views=1)  # type: ignore[arg-type]
+    stream = AnchorStream([anchors()], 3, AnchorViews(PREPROCESSING, lambda image: image), per_anchor=1)  # type: ignore[arg-type]
     teacher = AnchorTeacher(stream, old_outputs=5) if keeping else None
     return LoraModule(network, 10, OptimizerConfig(lr=1e-2), RetentionConfig(), teacher)
 

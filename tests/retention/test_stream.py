@@ -12,18 +12,19 @@ from tests.conftest import Draw, Sizes
 from visionlora.data.images.augment import AugmentConfig, Normalise, evaluation_transform, training_transform
 from visionlora.data.images.cache import ImageCache
 from visionlora.data.images.decode import ImageFile
+from visionlora.retention.anchor_views import AnchorViews, View
 from visionlora.retention.generated import generate_images
-from visionlora.retention.stream import AnchorStream, View
+from visionlora.retention.stream import AnchorStream
 
 SIZES = Sizes()
 IMAGES = generate_images(5, 40)
 
 
-def stream(count: int = 5, per_step: int = 4, split: int = 0, **options: Any) -> AnchorStream:
+def stream(count: int = 5, per_step: int = 4, split: int = 0, views: int = 4, **options: Any) -> AnchorStream:
     """A stream of ``count`` anchors: one source, or two, of which the first has ``split`` of them."""
     transform = training_transform(AugmentConfig(), SIZES)
     sources = [IMAGES[:split], IMAGES[split:count]] if split else [IMAGES[:count]]
-    return AnchorStream(sources, per_step, SIZES, transform, **options)
+    return AnchorStream(sources, per_step, AnchorViews(SIZES, transform, **options), views)
 
 
 def test_a_batch_has_normalised_images_in_channels_last() -> None:
@@ -77,7 +78,7 @@ def test_it_is_known_which_step_draws_a_view_first(split: int, per_step: int, vi
 @pytest.mark.parametrize("sources", [[], [[], IMAGES]])
 def test_a_source_without_anchors_is_refused(sources: list[list[torch.Tensor]]) -> None:
     with pytest.raises(ValueError, match="source"):
-        AnchorStream(sources, 4, SIZES, training_transform(AugmentConfig(), SIZES))
+        AnchorStream(sources, 4, AnchorViews(SIZES, training_transform(AugmentConfig(), SIZES)))
 
 
 def test_the_same_view_of_an_anchor_is_always_the_same_image_and_views_differ() -> None:
@@ -95,7 +96,7 @@ def test_the_same_view_of_an_anchor_is_always_the_same_image_and_views_differ() 
 def test_an_added_anchor_changes_no_view_of_the_others_and_not_their_order() -> None:
     more, fewer = (
         stream(count=5),
-        AnchorStream([IMAGES[3:0:-1]], 1, SIZES, training_transform(AugmentConfig(), SIZES)),
+        AnchorStream([IMAGES[3:0:-1]], 1, AnchorViews(SIZES, training_transform(AugmentConfig(), SIZES))),
     )
     shared = more.identities[1:4]
     assert all(torch.equal(fewer.view((identity, 2)), more.view((identity, 2))) for identity in shared)
@@ -109,7 +110,7 @@ def test_fewer_anchors_than_a_batch_are_repeated() -> None:
 def test_files_and_generated_images_mix(draw: Draw) -> None:
     transform = training_transform(AugmentConfig(), SIZES)
     mixed = [ImageFile(draw("a.png")), IMAGES[0]]
-    anchors = AnchorStream([mixed], 2, SIZES, transform, ImageCache(1, 48))
+    anchors = AnchorStream([mixed], 2, AnchorViews(SIZES, transform, ImageCache(1, 48)))
     drawn = anchors.drawn(0)
     assert {identity for identity, _ in drawn} == set(anchors.identities)
     assert len(anchors.images(drawn)) == 2

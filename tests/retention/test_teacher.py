@@ -14,6 +14,7 @@ from visionlora.adapters import LoraConfig, attach
 from visionlora.data.images.augment import AugmentConfig, training_transform
 from visionlora.data.images.decode import ImageFile
 from visionlora.notices import Notices
+from visionlora.retention.anchor_views import AnchorViews
 from visionlora.retention.anchors import hold_out_anchors, without_copies
 from visionlora.retention.generated import generate_images
 from visionlora.retention.stream import AnchorStream
@@ -64,7 +65,7 @@ def teacher(images: list[Tensor], sources: tuple[int, ...], per_step: int, ancho
     transform = training_transform(AugmentConfig(), PREPROCESSING)
     rest = iter(images)
     by_source = [list(islice(rest, count)) for count in sources]
-    stream = AnchorStream(by_source, per_step, PREPROCESSING, transform, views=2)
+    stream = AnchorStream(by_source, per_step, AnchorViews(PREPROCESSING, transform), per_anchor=2)
     return AnchorTeacher(stream, 4, anchors=anchors, targets=(1,))
 
 

@@ -20,6 +20,7 @@ from visionlora.data.loading.cached_images import CachedImages
 from visionlora.frozen.features import FeatureCache
 from visionlora.frozen.split import split
 from visionlora.report.metrics_file import flatten
+from visionlora.retention.anchor_views import AnchorViews
 from visionlora.retention.stream import AnchorStream
 from visionlora.training.feature_cache import CachedAnchors
 
@@ -104,9 +105,8 @@ def test_held_out_anchors_are_computed_once(images: Path, network: nn.Module) ->
     attach(network, LoraConfig(rank=2, targets=["last:1"]))
     parts = split(network)
     assert parts is not None
-    stream = AnchorStream(
-        [scan(images).train[:3]], 1, PREPROCESSING, training_transform(AugmentConfig(), PREPROCESSING)
-    )
+    views = AnchorViews(PREPROCESSING, training_transform(AugmentConfig(), PREPROCESSING))
+    stream = AnchorStream([scan(images).train[:3]], 1, views)
     cache = FeatureCache(parts, nullcontext, torch.device("cpu"), 1, images, 3)
     batches = CachedAnchors(stream.batches(2), cache)
     first, again = list(batches), list(batches)

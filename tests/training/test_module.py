@@ -26,6 +26,7 @@ from visionlora.data import (
 )
 from visionlora.errors import VisionLoraError
 from visionlora.optimizers.config import OptimizerConfig
+from visionlora.retention.anchor_views import AnchorViews
 from visionlora.retention.config import RetentionConfig
 from visionlora.retention.stream import AnchorStream
 from visionlora.retention.teacher import AnchorTeacher
@@ -53,7 +54,9 @@ def module_of(
 ) -> LoraModule:
     attach(network, adapters or LoraConfig(rank=2), generator=torch.Generator().manual_seed(3))
     transform = training_transform(AugmentConfig(), PREPROCESSING)
-    stream = AnchorStream([scan_images([root.parent / "others"])], 3, PREPROCESSING, transform, views=2)
+    stream = AnchorStream(
+        [scan_images([root.parent / "others"])], 3, AnchorViews(PREPROCESSING, transform), per_anchor=2
+    )
     teacher = AnchorTeacher(stream, 4)
     step_options = StepOptions(dropout=dropout)
     return LoraModule(
@@ -184,7 +187,7 @@ def test_negatives_are_never_taught_a_trained_class(network: nn.Module, images: 
     attach(network, LoraConfig(rank=1))
     others = scan_images([images.parent / "others"])
     transform = training_transform(AugmentConfig(), PREPROCESSING)
-    stream = AnchorStream([others], 6, PREPROCESSING, transform, views=1)
+    stream = AnchorStream([others], 6, AnchorViews(PREPROCESSING, transform), per_anchor=1)
     believed = AnchorTeacher(stream, 4, targets=(2,)).batch(network, 0).logits.softmax(1)
     batch = AnchorTeacher(stream, 4, anchors=3, targets=(2,)).batch(network, 0)
     corrected = batch.logits.softmax(1)

@@ -21,11 +21,12 @@ from visionlora.models.upper_layers import multiplications
 from visionlora.notices import Notices
 from visionlora.paths import cache_directory
 from visionlora.phases import phase
+from visionlora.retention.anchor_views import Anchor, AnchorViews
 from visionlora.retention.config import RetentionConfig
 from visionlora.retention.generated import generate_images
 from visionlora.retention.inversion import Classifier, cached_inversion
 from visionlora.retention.stream import AnchorStream
-from visionlora.retention.teacher import FEWEST_HELD_OUT, Anchor, hold_out
+from visionlora.retention.teacher import FEWEST_HELD_OUT, hold_out
 
 HELD_OUT = "held-out anchors"
 """Where a run records which."""
@@ -191,15 +192,8 @@ def anchor_stream(
         )
     files = [anchor for source in sources for anchor in source if isinstance(anchor, ImageFile)]
     loaders.open(files, loaders.training_cache)
-    return AnchorStream(
-        sources,
-        options.per_step_for(loaders.new_images),
-        loaders.preprocessing,
-        loaders.augment,
-        loaders.training_cache,
-        views=options.views,
-        seed=loaders.seed,
-    )
+    views = AnchorViews(loaders.preprocessing, loaders.augment, loaders.training_cache, loaders.seed)
+    return AnchorStream(sources, options.per_step_for(loaders.new_images), views, options.views)
 
 
 def retention_loader(

@@ -14,10 +14,10 @@ from visionlora.errors import VisionLoraError, about
 from visionlora.models import Backbone, find_class
 from visionlora.notices import Notices
 from visionlora.paths import shipped
+from visionlora.retention.anchor_views import Anchor
 from visionlora.retention.config import ContrastConfig
 from visionlora.retention.generated import generate_images
 from visionlora.retention.restyle import generate_negatives
-from visionlora.retention.teacher import Anchor
 from visionlora.text import counted
 
 MAX_SCENES = 64

@@ -3,62 +3,40 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 
 import torch
 from torch import Tensor
 
-from visionlora.data.images.augment import Normalise, Transform, evaluation_transform, seeded
-from visionlora.data.images.cache import ImageCache, Memory
-from visionlora.data.images.decode import ImageFile
 from visionlora.data.images.identity import identities, ordered
-from visionlora.data.images.preprocessing import Preprocessing
 from visionlora.data.loading.image_loader import Batch
 from visionlora.data.loading.samplers import ShareSampler
 from visionlora.data.loading.targets import UNLABELLED
+from visionlora.retention.anchor_views import Anchor, AnchorViews, View
 from visionlora.this_process import Process, this_process
-
-View = tuple[str, int]
-"""Which view of an anchor: its identity (:func:`visionlora.data.images.identity.identities`) and its number.
-Byte copies of an anchor share it, wherever they stand in a list."""
 
 
 class AnchorStream:
     """Anchor batches as a function of (seed, step, anchors) alone: nothing has to be saved and restored.
 
-    Each anchor has ``views`` fixed augmented views, so the frozen network's logits of a view can be kept and
-    used again. Anchors may come from several sources (photos, drawings): each gets the same share
-    of every step, so that a large one does not displace a small one. The stream goes through a source in a
-    shuffled order, then again in another order and in the next view, and so on: after ``views`` passes
+    Each anchor has ``per_anchor`` fixed augmented views, so the frozen network's logits of a view can be kept
+    and used again. Anchors may come from several sources (photos, drawings): each gets the same share of
+    every step, so that a large one does not displace a small one. The stream goes through a source in a
+    shuffled order, then again in another order and in the next view, and so on: after ``per_anchor`` passes
     every pair was seen once.
 
     Args:
-        sources: image files, or decoded images (uint8 (3, H, W)), by where they come from.
+        sources: the anchors by where they come from.
         per_step: images in a batch.
-        preprocessing: sizes and normalisation.
-        transform: uint8 (3, H, W) to uint8 (3, crop, crop), random.
-        cache: where image files are read.
-        views: fixed augmented views of each anchor.
-        seed: of the order and of the views.
-        budget_mb: megabytes of finished views to keep, so that they are made once.
+        views: makes their views; its seed is the order's too.
+        per_anchor: fixed augmented views of each anchor.
 
     Raises:
         ValueError: there is no source, or one of them is empty.
     """
 
     def __init__(
-        self,
-        sources: Sequence[Sequence[ImageFile | Tensor]],
-        per_step: int,
-        preprocessing: Preprocessing,
-        transform: Transform,
-        cache: ImageCache | None = None,
-        *,
-        views: int = 4,
-        seed: int = 0,
-        budget_mb: float = 256,
+        self, sources: Sequence[Sequence[Anchor]], per_step: int, views: AnchorViews, per_anchor: int = 4
     ) -> None:
         if not all(map(len, sources or [()])):
             raise ValueError("anchors need a source, and each source needs an anchor")
@@ -74,16 +52,8 @@ class AnchorStream:
                 self._source.setdefault(identity, source)
         self.per_step = per_step
         self.views = views
-        self.seed = seed
-        self.transform = transform
-        self.cache = cache or ImageCache(0, preprocessing.resize, preprocessing.interpolation)
-        self.normalise = Normalise(preprocessing.mean, preprocessing.std)
-        self.unaugmented = evaluation_transform(preprocessing)
-        self._finished = Memory(budget_mb)
+        self.per_anchor = per_anchor
         self._orders: dict[int, tuple[int, list[str]]] = {}
-        self._threads = ThreadPoolExecutor(min(4, os.cpu_count() or 1))
-        self._ahead: dict[str, Future[Tensor]] = {}
-        """Image files that are being decoded, by identity."""
 
     def digest(self) -> str | None:
         """SHA-256 of the anchors that are no files; None: all are."""
@@ -114,24 +84,12 @@ class AnchorStream:
         return (place * len(self.sources) + source) // self.per_step
 
     def decode_ahead(self, step: int) -> None:
-        """Have threads decode the image files of a step that are not in memory; :meth:`images` waits.
-
-        The views are made by the calling thread, so their random numbers stay the same.
-        """
-        wanted = {
-            view[0]: anchor.path
-            for view in self.drawn(step)
-            if isinstance(anchor := self._anchors[view[0]], ImageFile)
-            and self._finished.get(view) is None
-            and self.cache.memory.get(anchor.path) is None
-        }
-        self._ahead = {
-            identity: self._threads.submit(self.cache.decode, path) for identity, path in wanted.items()
-        }
+        """Have threads decode the image files of a step; :meth:`images` waits for them."""
+        self.views.decode_ahead(self.drawn(step), self._anchors)
 
     def images(self, drawn: Sequence[View]) -> Tensor:
         """Views as float32 (n, 3, S, S), normalised, channels last."""
-        return self.normalise([self.view(view) for view in drawn])
+        return self.views.normalise([self.view(view) for view in drawn])
 
     def plain(self, count: int, among: int | None = None) -> tuple[Tensor, Tensor]:
         """``count`` anchors (all, if fewer) of the first ``among`` (None: of all), spread evenly: indices
@@ -147,30 +105,24 @@ class AnchorStream:
 
     def plain_images(self, indices: Sequence[int]) -> Tensor:
         """Anchors without augmentation: (n, 3, S, S), normalised."""
-        return self.normalise([self.unaugmented(self._pixels(self.identities[index])) for index in indices])
+        chosen = [self.identities[index] for index in indices]
+        return self.views.normalise([self.views.plain(name, self._anchors[name]) for name in chosen])
 
     def view(self, view: View) -> Tensor:
         """One view: uint8 (3, S, S), always the same."""
-        finished = self._finished.get(view)
-        if finished is None:
-            identity, number = view
-            with seeded("view", self.seed, number, identity):
-                # A crop that is not resized would keep the whole image behind it alive.
-                finished = self.transform(self._pixels(identity)).clone()
-            self._finished.keep(view, finished)
-        return finished
+        return self.views.view(view, self._anchors[view[0]])
 
     def _drawn(self, position: int) -> View:
         """The view at ``position`` of the endless stream; the sources take turns."""
         position, source = divmod(position, len(self.sources))
         turn, place = divmod(position, self.sources[source])
-        return self._current_order(source, turn)[place], turn % self.views
+        return self._current_order(source, turn)[place], turn % self.per_anchor
 
     def _is_new(self, position: int) -> bool:
         """Whether what is at this position is the first of its view; copies stand next to each other."""
         position, source = divmod(position, len(self.sources))
         turn, place = divmod(position, self.sources[source])
-        if turn >= self.views:
+        if turn >= self.per_anchor:
             return False
         order = self._current_order(source, turn)
         return self._source[order[place]] == source and (place == 0 or order[place - 1] != order[place])
@@ -184,22 +136,11 @@ class AnchorStream:
     def _order(self, source: int, turn: int) -> list[str]:
         """The anchors of a source in the order of one pass through it."""
         own = self._own(source)
-        return [own[place] for place in ordered(own, "anchors", self.seed, turn)]
+        return [own[place] for place in ordered(own, "anchors", self.views.seed, turn)]
 
     def _own(self, source: int) -> tuple[str, ...]:
         start = sum(self.sources[:source])
         return self.identities[start : start + self.sources[source]]
-
-    def _pixels(self, identity: str) -> Tensor:
-        anchor = self._anchors[identity]
-        if isinstance(anchor, Tensor):
-            return anchor
-        decoding = self._ahead.pop(identity, None)
-        if decoding is None:
-            return self.cache.read(anchor.path)
-        pixels = decoding.result()
-        self.cache.memory.keep(anchor.path, pixels)
-        return pixels
 
 
 def spread(count: int, among: int) -> list[int]:

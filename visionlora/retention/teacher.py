@@ -9,16 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from visionlora.adapters import adapters_off
-from visionlora.data import ImageFile
 from visionlora.frozen.features import FeatureCache
 from visionlora.memory import computed
 from visionlora.phases import phase
+from visionlora.retention.anchor_views import Anchor, View
 from visionlora.retention.drift import Drift
-from visionlora.retention.stream import AnchorStream, View
+from visionlora.retention.stream import AnchorStream
 from visionlora.this_process import this_process
-
-Anchor = ImageFile | Tensor
-"""An image file, or a decoded image (uint8 (3, H, W))."""
 
 FEWEST_HELD_OUT = 16
 """Fewer images than that estimate forgetting too coarsely to choose a strength."""

@@ -119,7 +119,7 @@ class RunSetup:
         """What a feature cache holds while training: views of the images and of the anchors."""
         views = None if self.config.augment.nothing else self.config.cache.views
         stream = self.teacher.stream if self.teacher else None
-        anchors = len(stream.anchors) * stream.views if stream else 0
+        anchors = len(stream.anchors) * stream.per_anchor if stream else 0
         return CachedInputs(len(self.folder.train) * (views or 1) + len(self.folder.val) + anchors, views)
 
 

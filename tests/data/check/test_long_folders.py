@@ -18,6 +18,7 @@ from visionlora.data.files.share import WAITS_S, retried
 from visionlora.data.files.walk import watched
 from visionlora.data.images.decode import open_image
 from visionlora.data.index.readable import readable
+from visionlora.retention.anchor_views import AnchorViews
 from visionlora.retention.stream import AnchorStream
 
 
@@ -142,10 +143,9 @@ def test_anchors_that_threads_decode_ahead_give_the_same_batches(draw: Draw) -> 
         return AnchorStream(
             [anchors],
             3,
-            PREPROCESSING,
-            training_transform(AugmentConfig(), PREPROCESSING),
-            cache,
-            budget_mb=0,
+            AnchorViews(
+                PREPROCESSING, training_transform(AugmentConfig(), PREPROCESSING), cache, budget_mb=0
+            ),
         )
 
     plain, ahead = stream(), stream()

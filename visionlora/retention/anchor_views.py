@@ -1,0 +1,91 @@
+"""The views of anchors: fixed, augmented, made once; and anchors without augmentation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from torch import Tensor
+
+from visionlora.data.images.augment import Normalise, Transform, evaluation_transform, seeded
+from visionlora.data.images.cache import ImageCache, Memory
+from visionlora.data.images.decode import ImageFile
+from visionlora.data.images.preprocessing import Preprocessing
+
+Anchor = ImageFile | Tensor
+"""An image file, or a decoded image: uint8 (3, H, W)."""
+View = tuple[str, int]
+"""Which view of an anchor: its identity (:func:`visionlora.data.images.identity.identities`) and its number.
+Byte copies of an anchor share it, wherever they stand in a list."""
+
+
+class AnchorViews:
+    """Makes the views of anchors, each a function of (seed, anchor, number) alone.
+
+    Args:
+        preprocessing: sizes and normalisation.
+        transform: uint8 (3, H, W) to uint8 (3, crop, crop), random.
+        cache: where image files are read; None: decoded each time.
+        seed: of the views.
+        budget_mb: megabytes of finished views to keep, so that they are made once.
+    """
+
+    def __init__(
+        self,
+        preprocessing: Preprocessing,
+        transform: Transform,
+        cache: ImageCache | None = None,
+        seed: int = 0,
+        budget_mb: float = 256,
+    ) -> None:
+        self.transform = transform
+        self.cache = cache or ImageCache(0, preprocessing.resize, preprocessing.interpolation)
+        self.seed = seed
+        self.normalise = Normalise(preprocessing.mean, preprocessing.std)
+        self.unaugmented = evaluation_transform(preprocessing)
+        self._finished = Memory(budget_mb)
+        self._threads = ThreadPoolExecutor(min(4, os.cpu_count() or 1))
+        self._ahead: dict[str, Future[Tensor]] = {}
+        """Image files that are being decoded, by identity."""
+
+    def decode_ahead(self, views: Sequence[View], anchors: Mapping[str, Anchor]) -> None:
+        """Have threads decode the image files of these views that are not in memory; :meth:`view` waits.
+
+        The views are made by the calling thread, so their random numbers stay the same.
+        """
+        wanted = {
+            view[0]: anchor.path
+            for view in views
+            if isinstance(anchor := anchors[view[0]], ImageFile)
+            and self._finished.get(view) is None
+            and self.cache.memory.get(anchor.path) is None
+        }
+        self._ahead = {
+            identity: self._threads.submit(self.cache.decode, path) for identity, path in wanted.items()
+        }
+
+    def view(self, view: View, anchor: Anchor) -> Tensor:
+        """One view of the anchor: uint8 (3, S, S), always the same."""
+        finished = self._finished.get(view)
+        if finished is None:
+            identity, number = view
+            with seeded("view", self.seed, number, identity):
+                # A crop that is not resized would keep the whole image behind it alive.
+                finished = self.transform(self._pixels(identity, anchor)).clone()
+            self._finished.keep(view, finished)
+        return finished
+
+    def plain(self, identity: str, anchor: Anchor) -> Tensor:
+        """The anchor without augmentation: uint8 (3, S, S)."""
+        return self.unaugmented(self._pixels(identity, anchor))
+
+    def _pixels(self, identity: str, anchor: Anchor) -> Tensor:
+        if isinstance(anchor, Tensor):
+            return anchor
+        decoding = self._ahead.pop(identity, None)
+        if decoding is None:
+            return self.cache.read(anchor.path)
+        pixels = decoding.result()
+        self.cache.memory.keep(anchor.path, pixels)
+        return pixels
