@@ -136,3 +136,19 @@ def test_some_anchors_are_spread_over_all_of_them() -> None:
     few = stream(count=5).batches(2, most=3)
     assert [batch["indices"].tolist() for batch in few] == [[0, 1], [3]]
     assert [batch["indices"].tolist() for batch in stream(count=2).batches(2, most=3)] == [[0, 1]]
+
+
+def test_anchors_that_threads_decode_ahead_give_the_same_batches(draw: Draw) -> None:
+    anchors = [ImageFile(draw(f"{number}.png", colour=(20 * number, 30, 99))) for number in range(8)]
+
+    def new_stream() -> AnchorStream:
+        transform = training_transform(AugmentConfig(), SIZES)
+        return AnchorStream([anchors], 3, AnchorViews(SIZES, transform, budget_mb=0))
+
+    plain, ahead = new_stream(), new_stream()
+    for step in range(6):
+        expected = plain.images(plain.drawn(step))
+        ahead.decode_ahead(step)
+        assert ahead.views._ahead, "nothing was decoded ahead"
+        assert torch.equal(ahead.images(ahead.drawn(step)), expected)
+        assert not ahead.views._ahead, "what was decoded was not used"

@@ -80,12 +80,12 @@ def compare(
     Raises:
         VisionLoraError: logits of the file that are not numbers, or a label that several outputs have.
     """
-    theirs, ours, targets = [], [], []
+    of_network, of_file, targets = [], [], []
     for batch in batches:
-        theirs.append(network(batch.normalised).float())
-        ours.append(run(batch.inputs).float())
+        of_network.append(network(batch.normalised).float())
+        of_file.append(run(batch.inputs).float())
         targets += [_output(one, outputs, wnids) for one in batch.labels]
-    expected, got, labels = torch.cat(theirs), torch.cat(ours), torch.tensor(targets)
+    expected, got, labels = torch.cat(of_network), torch.cat(of_file), torch.tensor(targets)
     if got.shape != expected.shape or not bool(torch.isfinite(got).all()):
         raise VisionLoraError(
             "output: the file gives logits that are not numbers; use precision=float32 "

@@ -154,17 +154,15 @@ def set_up(
     validating = loaders.plain("val", folder.val, targets)
     testing = loaders.plain("test", folder.test, targets)
     folder = replace(folder, train=_images(train_loader), val=_images(validating), test=_images(testing))
-    judged_by = EvaluationImages(validating if folder.val else None, test=testing if folder.test else None)
     if device.type == "cpu":
         _keep_freed_memory(config.trainer.reuse_memory, notices)
     announce(config, folder, adapted, notices)
     announce_unused(asked, folder, adapted, notices)
-    judged_by, teacher = _old_knowledge(config, judged_by, folder, adapted, loaders, device, record, notices)
-    bad = _left_out(loaders, data.on_bad, notices)
-    setup = RunSetup(
-        config, folder, adapted, train_loader, validating if folder.val else None, judged_by, teacher,
-        FilesRead(loaders.sets, bad),
-    )  # fmt: skip
+    old, teacher = _old_knowledge(config, folder, adapted, loaders, record, notices)
+    validation, test = validating if folder.val else None, testing if folder.test else None
+    judged_by = replace(old, validation=validation, test=test)
+    files = FilesRead(loaders.sets, _left_out(loaders, data.on_bad, notices))
+    setup = RunSetup(config, folder, adapted, train_loader, validation, judged_by, teacher, files)
     return _with_start(setup, device, notices)
 
 
@@ -192,8 +190,8 @@ def _image_loaders(
 
 
 def _old_knowledge(
-    config: RunConfig, judged_by: EvaluationImages, folder: ImageFolder, adapted: AdaptedNetwork,
-    loaders: ImageLoaders, device: torch.device, record: Record, notices: Notices,
+    config: RunConfig, folder: ImageFolder, adapted: AdaptedNetwork, loaders: ImageLoaders, record: Record,
+    notices: Notices,
 ) -> tuple[EvaluationImages, AnchorTeacher | None]:  # fmt: skip
     """The images that measure what the network forgets, and the teacher that keeps it from forgetting; a new
     head forgets everything."""
@@ -204,9 +202,8 @@ def _old_knowledge(
     teacher, held_out = None, None
     if config.retention.distils and not new:
         hold_out = retention is None and config.retention.budget is not None
-        sources, held_out = find_anchors(
-            config.retention, adapted, loaders, device, record if hold_out else None, notices
-        )
+        device, held_out_in = choose_device(config.trainer.accelerator), record if hold_out else None
+        sources, held_out = find_anchors(config.retention, adapted, loaders, device, held_out_in, notices)
         # What earlier runs learned is anchors too; none of it is held out.
         learned = loaders.usable(EARLIER["train"], earlier.train, loaders.training_cache)
         sources += [learned] if learned else []
@@ -214,12 +211,12 @@ def _old_knowledge(
     several = config.separator is not None
     contrast = None if several else contrast_loader(config.contrast.root, loaders, notices)
     kept = earlier_loader(earlier.val, backbone, loaders)
-    judged_by = replace(judged_by, retention=retention, contrast=contrast, earlier=kept)
+    old = EvaluationImages(None, retention=retention, contrast=contrast, earlier=kept)
     if held_out is not None:
         stream = anchor_stream([held_out.anchors], config.retention, loaders)
         batches = stream.batches(config.data.batch_size)
-        judged_by = replace(judged_by, held_out=batches, held_out_kind=held_out.kind)
-    return judged_by, teacher
+        old = replace(old, held_out=batches, held_out_kind=held_out.kind)
+    return old, teacher
 
 
 def _find_images(

@@ -8,18 +8,15 @@ import os
 from pathlib import Path
 
 import pytest
-import torch
 from PIL import Image
 
-from tests.conftest import PREPROCESSING, Draw
-from visionlora.data import AugmentConfig, BadImage, ImageCache, ImageFile, scan_images, training_transform
+from tests.conftest import Draw
+from visionlora.data import BadImage, ImageCache, ImageFile, scan_images
 from visionlora.data.check.check_images import find_bad
 from visionlora.data.files.share import WAITS_S, retried
 from visionlora.data.files.walk import watched
 from visionlora.data.images.decode import open_image
 from visionlora.data.index.readable import readable
-from visionlora.retention.anchor_views import AnchorViews
-from visionlora.retention.stream import AnchorStream
 
 
 @pytest.fixture
@@ -133,25 +130,3 @@ def test_a_folder_on_such_a_share_is_listed_completely(draw: Draw, monkeypatch: 
     monkeypatch.setattr(os, "scandir", unsteady)
     assert [image.path.parent.name for image in scan_images([root])] == ["a", "b"]
     assert not failures
-
-
-def test_anchors_that_threads_decode_ahead_give_the_same_batches(draw: Draw) -> None:
-    anchors = [ImageFile(draw(f"{number}.png", colour=(20 * number, 30, 99))) for number in range(8)]
-
-    def stream() -> AnchorStream:
-        cache = ImageCache(0, PREPROCESSING.resize)
-        return AnchorStream(
-            [anchors],
-            3,
-            AnchorViews(
-                PREPROCESSING, training_transform(AugmentConfig(), PREPROCESSING), cache, budget_mb=0
-            ),
-        )
-
-    plain, ahead = stream(), stream()
-    for step in range(6):
-        expected = plain.images(plain.drawn(step))
-        ahead.decode_ahead(step)
-        assert ahead._ahead, "nothing was decoded ahead"
-        assert torch.equal(ahead.images(ahead.drawn(step)), expected)
-        assert not ahead._ahead, "what was decoded was not used"
