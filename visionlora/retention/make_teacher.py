@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -9,8 +10,10 @@ import torch
 
 from visionlora.data import ImageFile, ImageFolder
 from visionlora.data.loading.loaders import ImageLoaders
+from visionlora.models import Backbone
 from visionlora.models.adapted import AdaptedNetwork
 from visionlora.notices import Notices
+from visionlora.retention.anchor_views import Anchor
 from visionlora.retention.anchors import (
     HELD_OUT,
     HeldOut,
@@ -66,29 +69,47 @@ def find_anchors(
     return without_copies(sources, usable, notices), replace(held_out, anchors=usable)
 
 
-def make_teacher(
-    retention: RetentionConfig,
-    contrast: ContrastConfig,
-    sources: Sources,
+def find_negatives(
+    options: ContrastConfig,
     folder: ImageFolder,
-    adapted: AdaptedNetwork,
+    sources: Sources,
+    backbone: Backbone,
     loaders: ImageLoaders,
     notices: Notices,
-) -> AnchorTeacher:
-    """The frozen network on anchors and negatives.
+) -> list[Anchor]:
+    """The negatives that can be read.
 
     Args:
-        retention, contrast: how many anchors are in a step, and which negatives.
-        sources: the anchors (:func:`find_anchors`).
+        options: which negatives.
         folder: the images to learn.
-        adapted: the network.
+        sources: the anchors (:func:`find_anchors`), which generated negatives show.
+        backbone: the network, which knows what class names mean.
         loaders: open the image files.
         notices: where choices are announced.
     """
     anchors = [anchor for source in sources for anchor in source]
-    classes = with_ids(folder.classes, adapted.backbone)
-    negatives = negative_images(contrast, classes, folder.train, anchors, loaders, notices)
-    negatives = list(loaders.usable("negative", negatives, loaders.training_cache))
+    classes = with_ids(folder.classes, backbone)
+    negatives = negative_images(options, classes, folder.train, anchors, loaders, notices)
+    return list(loaders.usable("negative", negatives, loaders.training_cache))
+
+
+def make_teacher(
+    options: RetentionConfig,
+    sources: Sources,
+    negatives: Sequence[Anchor],
+    adapted: AdaptedNetwork,
+    loaders: ImageLoaders,
+) -> AnchorTeacher:
+    """The frozen network on anchors and negatives.
+
+    Args:
+        options: how many of them are in a step, and their views.
+        sources: the anchors (:func:`find_anchors`).
+        negatives: of :func:`find_negatives`.
+        adapted: the network.
+        loaders: open the image files.
+    """
     # Negatives are one source, with its share of a step, however many folders they come from.
-    stream = anchor_stream([*sources, negatives] if negatives else sources, retention, loaders)
-    return AnchorTeacher(stream, adapted.old_outputs, len(anchors), adapted.head.targets)
+    stream = anchor_stream([*sources, negatives] if negatives else sources, options, loaders)
+    anchors = sum(map(len, sources))
+    return AnchorTeacher(stream, adapted.old_outputs, anchors, adapted.head.targets)

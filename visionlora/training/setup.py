@@ -31,7 +31,7 @@ from visionlora.optimizers.make import require_optimizer
 from visionlora.report.progress import progress
 from visionlora.retention.anchors import anchor_stream, retention_loader
 from visionlora.retention.earlier import earlier_loader, find_earlier_images
-from visionlora.retention.make_teacher import find_anchors, make_teacher
+from visionlora.retention.make_teacher import find_anchors, find_negatives, make_teacher
 from visionlora.retention.negatives import contrast_loader
 from visionlora.retention.starts import BOTH, chosen_init, start_from_data
 from visionlora.retention.teacher import AnchorTeacher
@@ -207,7 +207,8 @@ def _old_knowledge(
         # What earlier runs learned is anchors too; none of it is held out.
         learned = loaders.usable(EARLIER["train"], earlier.train, loaders.training_cache)
         sources += [learned] if learned else []
-        teacher = make_teacher(config.retention, config.contrast, sources, folder, adapted, loaders, notices)
+        negatives = find_negatives(config.contrast, folder, sources, backbone, loaders, notices)
+        teacher = make_teacher(config.retention, sources, negatives, adapted, loaders)
     several = config.separator is not None
     contrast = None if several else contrast_loader(config.contrast.root, loaders, notices)
     kept = earlier_loader(earlier.val, backbone, loaders)
