@@ -21,6 +21,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for name, width in WIDTHS.items():
             page = browser.new_page(viewport={"width": width, "height": 900}, bypass_csp=True)
+            page.set_default_timeout(120_000)
             page.goto(sys.argv[1])
             page.wait_for_selector("body[data-ready=true]")
             page.add_style_tag(content="header { position: static !important }")
