@@ -46,7 +46,7 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_unconfigure() -> None:
-    """As if nothing had been frozen: libraries complain of what lives on at the end."""
+    """As if nothing had been frozen: libraries print_error of what lives on at the end."""
     gc.unfreeze()
 
 

@@ -26,11 +26,11 @@ from visionlora.settings import groups_of, keys_of, register, top_level
 from visionlora.signals import Stopped, starting, stoppable
 from visionlora.sweep_jobs import record_job
 from visionlora.terminal import (
-    complain,
+    discard_output,
     fail,
     make_streams_safe,
-    nobody_reads,
-    print_to_nobody,
+    output_is_closed,
+    print_error,
     show,
     warn_in_a_line,
 )
@@ -79,7 +79,7 @@ def _launch(task: Task, command: Command) -> NoReturn:
     keys, groups = keys_of(command.options), tuple(groups_of(command.options))
     arguments = Arguments(keys, groups, given)
     try:
-        answer_without_running(command, given)
+        print_help_or_version(command, given)
         sys.argv[1:] = arguments.for_hydra()
     except VisionLoraError as error:
         fail(str(error))
@@ -135,15 +135,15 @@ def _run(command: Command, task: Task, config: DictConfig) -> int:
         with stoppable():
             return task(config)
     except Exception as error:
-        if isinstance(error, BrokenPipeError) and nobody_reads():
-            print_to_nobody()
+        if isinstance(error, BrokenPipeError) and output_is_closed():
+            discard_output()
             end_unread(command)
         known = in_words(error)
         if known is None:
             raise
         if not in_sweep():
             fail(str(known), known.exit_code)
-        complain(str(known))
+        print_error(str(known))
         return known.exit_code
     except SystemExit as end:
         if isinstance(end.__context__, BrokenPipeError):  # rich ends a command with code 1
@@ -185,7 +185,7 @@ def compose(command: Command, given: Sequence[str]) -> DictConfig:
             raise VisionLoraError(explain_composition(error)) from error
 
 
-def answer_without_running(command: Command, given: Sequence[str]) -> None:
+def print_help_or_version(command: Command, given: Sequence[str]) -> None:
     """Print what ``--help`` or ``--version`` asks for and exit; return where neither is given.
 
     Raises:
@@ -241,7 +241,7 @@ def end_unread(command: Command) -> NoReturn:
         from hydra.core.hydra_config import HydraConfig
 
         folder = HydraConfig.get().runtime.output_dir
-        complain(f"what read the output has ended, and the training with it; resume={folder} continues it")
+        print_error(f"what read the output has ended, and the training with it; resume={folder} continues it")
     sys.exit(UNREAD)
 
 

@@ -13,7 +13,7 @@ from visionlora.command import Command, launch
 from visionlora.files import require_all_writable
 from visionlora.options import Section, option
 from visionlora.settings import build, plain
-from visionlora.terminal import complain
+from visionlora.terminal import print_error
 from visionlora.text import counted
 
 SOME_BROKEN = 3
@@ -72,7 +72,7 @@ def gallery(config: DictConfig) -> int:
         write_gallery_page(shown, options.folder, options.sort, Path(options.report))
         print(f"{printable(options.report)} shows {counted(len(shown), 'adapter')}")
     for problem in problems:
-        complain(f"left out: {problem}")
+        print_error(f"left out: {problem}")
     return SOME_BROKEN if problems else 0
 
 

@@ -15,7 +15,7 @@ from visionlora.command import Command, launch
 from visionlora.files import require_all_writable
 from visionlora.options import Section, option
 from visionlora.settings import build, plain
-from visionlora.terminal import complain
+from visionlora.terminal import print_error
 
 SOME_BROKEN = 3
 """The exit code where some runs could not be read."""
@@ -63,7 +63,7 @@ def runs(config: DictConfig) -> int:
             print(f"{printable(name)} is not finished; to continue it: {printable(again)}")
         if run.problem is not None:
             broken += 1
-            complain(run.problem)
+            print_error(run.problem)
     best = best_run([row.metrics for row in rows])
     if rows:
         show(sweep_table([(row.name, row.metrics) for row in rows]))
@@ -89,9 +89,9 @@ def _figures(run: Path) -> dict[str, Any] | None:
         metrics = read_metrics(path)
         figures_of(metrics)
     except VisionLoraError as error:
-        complain(str(error))
+        print_error(str(error))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        complain(f"{path} lacks figures that runs have ({error}); it is left out")
+        print_error(f"{path} lacks figures that runs have ({error}); it is left out")
     else:
         return metrics
     return None

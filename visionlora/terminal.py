@@ -51,15 +51,15 @@ def show(text: str) -> None:
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        print_to_nobody()
+        discard_output()
 
 
-def print_to_nobody() -> None:
+def discard_output() -> None:
     """The interpreter flushes once more when it ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def nobody_reads() -> bool:
+def output_is_closed() -> bool:
     """Whether what is printed goes into a pipe whose reader has ended."""
     if not hasattr(select, "poll"):  # Windows
         return False
@@ -77,12 +77,12 @@ def _in_a_line(message: str) -> str:
     return printable(" ".join(message.split()))
 
 
-def complain(message: str) -> None:
+def print_error(message: str) -> None:
     """Print ``error: message`` in one line, without control sequences."""
     print(f"error: {_in_a_line(message)}", file=sys.stderr)
 
 
 def fail(message: str, exit_code: int = 2) -> NoReturn:
     """Print ``error: message`` in one line and exit."""
-    complain(message)
+    print_error(message)
     sys.exit(exit_code)

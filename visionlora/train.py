@@ -28,7 +28,7 @@ from visionlora.run_folder.nearest_run import no_run
 from visionlora.settings import keys_of
 from visionlora.signals import NoStop, Stopped, StopRequest, stoppable
 from visionlora.slurm import requeue, was_requeued
-from visionlora.terminal import complain, fail, show
+from visionlora.terminal import fail, print_error, show
 from visionlora.text import printable
 from visionlora.this_process import this_process
 from visionlora.training.config import RunConfig, read_config
@@ -76,10 +76,10 @@ def train(config: DictConfig) -> int:
         again = shlex.join(("visionlora", "train", f"resume={path}"))
         begun = f"; {again} continues the run" if (path / CONFIG).is_file() else ""
         learned = f", and adapter={path} is what it has learned so far" if (path / "adapter").exists() else ""
-        complain(f"{stopped}{begun}{learned}")
+        print_error(f"{stopped}{begun}{learned}")
         if stopped.requeues:
             problem = requeue()
-            complain(problem) if problem else show(
+            print_error(problem) if problem else show(
                 "the job is in SLURM's queue again and will continue the run"
             )
         if in_sweep():

@@ -29,7 +29,7 @@ from visionlora.adapters import FAMILIES, LoraConfig, attach, load_adapter, save
 from visionlora.adapters.module_adapter import ModuleAdapter
 from visionlora.data import ImageDataset, scan, shuffled_loader
 from visionlora.data.files.archive import MAX_BYTES, MAX_FILES, _unpack
-from visionlora.data.files.archive_members import Room
+from visionlora.data.files.archive_members import Limit
 from visionlora.data.images.decode import open_image
 from visionlora.data.splits.manifest import read_manifest
 from visionlora.data.tables.table import labels_in, read_table
@@ -242,7 +242,7 @@ def archives(folder: Path) -> Read:
         path, target = folder / name, folder / "unpacked"
         path.write_bytes(mutated_bytes(contents[name], chance))
         shutil.rmtree(target, ignore_errors=True)
-        _unpack(path, [path], target, Room(MAX_BYTES, MAX_FILES))
+        _unpack(path, [path], target, Limit(MAX_BYTES, MAX_FILES))
 
     return read
 

@@ -77,7 +77,7 @@ WIDE = a_conv((64, 64), size=12)
 """A layer that has enough channels for it."""
 
 needs_onednn = pytest.mark.skipif(
-    not winograd.pays(WIDE.x.float(), WIDE.weight.shape[:2]), reason="this PyTorch has no oneDNN"
+    not winograd.may_be_fastest(WIDE.x.float(), WIDE.weight.shape[:2]), reason="this PyTorch has no oneDNN"
 )
 
 

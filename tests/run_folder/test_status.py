@@ -11,10 +11,10 @@ import torch
 from visionlora.files import read_json
 from visionlora.run_folder.names import STATUS
 from visionlora.run_folder.status import POINTS, Status
-from visionlora.tasks.choose import said
+from visionlora.tasks.choose import predicted_names
 from visionlora.tasks.single_label import SingleLabel
 
-SAID = partial(said, SingleLabel(), outputs=["cat", "dog"])
+SAID = partial(predicted_names, SingleLabel(), outputs=["cat", "dog"])
 
 
 def a_trainer(step: int, of: int = 1000, **figures: float) -> SimpleNamespace:

@@ -324,7 +324,7 @@ def test_what_file_managers_leave_is_left_out_and_makes_no_class(client: TestCli
 def test_an_image_to_try_is_no_path(client: TestClient) -> None:
     identity = client.post("/api/tried", files={"file": ("../x.png", a_png())}).json()["id"]
     assert "/" not in identity
-    assert client.get(f"/api/adapters/none/look/{identity}").json()["error"]
+    assert client.get(f"/api/adapters/none/logits/{identity}").json()["error"]
 
 
 def test_another_name_for_this_machine_is_refused(client: TestClient) -> None:

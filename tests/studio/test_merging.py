@@ -41,7 +41,7 @@ def merge(client: TestClient, ids: list[str], **changed: Any) -> Any:
 
 
 def logits(client: TestClient, adapter: str, image: str, strength: float = 1) -> torch.Tensor:
-    found = client.get(f"/api/adapters/{adapter}/look/{image}?strength={strength}").json()["logits"]
+    found = client.get(f"/api/adapters/{adapter}/logits/{image}?strength={strength}").json()["logits"]
     return torch.tensor(next(iter(found.values())))
 
 
@@ -111,7 +111,7 @@ def test_a_file_to_try_that_is_no_image_is_refused_without_its_path(
 ) -> None:
     fish = an_adapter(jobs, "fish", 1)
     image = client.post("/api/tried", files={"file": ("x.png", b"no image")}).json()["id"]
-    for what in ("look", "explain"):
+    for what in ("logits", "explain"):
         said = client.get(f"/api/adapters/{fish}/{what}/{image}").json()["error"]
         assert said.startswith("this image cannot be read: ")
         assert str(tmp_path) not in said

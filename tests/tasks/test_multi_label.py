@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tasks.labels import drawn, f1
-from visionlora.tasks.choose import said
+from visionlora.tasks.choose import predicted_names
 from visionlora.tasks.multi_label import (
     MultiLabel,
     distillation,
@@ -96,7 +96,7 @@ def test_every_label_above_its_threshold_is_given_and_no_other() -> None:
     labels = torch.tensor([[0.0, 1.0, 1.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
     names = [[name for name, _ in one] for one in task.decode(logits, OUTPUTS, top=1)]
     assert names == [["dog", "rain"], ["cat"], []]
-    shown = [(truth, name) for truth, name, _ in said(task, logits, labels, OUTPUTS)]
+    shown = [(truth, name) for truth, name, _ in predicted_names(task, logits, labels, OUTPUTS)]
     assert shown == [("dog, rain", "dog, rain"), ("cat, dog", "cat"), ("no label", "no label")]
     assert task.mistakes(logits, labels).tolist() == [False, True, False]
     assert task.about(OUTPUTS) == {"task": "multi_label", "thresholds": {"cat": 0.9, "dog": 0.5, "rain": 0.2}}

@@ -221,7 +221,7 @@ def _check(
 
 
 def _check_adaptable(name: str, module: nn.Module, site: WeightSite, family: type[Adapter]) -> None:
-    if issubclass(family, ModuleAdapter) and not family.stands_on(module):
+    if issubclass(family, ModuleAdapter) and not family.can_attach_to(module):
         kinds = ", ".join(kind.__name__ for kind in family.layers)
         lacks = ""
         if isinstance(module, family.layers):

@@ -78,7 +78,7 @@ def extract_tuned(
         difference = after - before
         if bool(difference.any()):
             updates[site] = difference
-        if Bias.stands_on(module) and not where.part:
+        if Bias.can_attach_to(module) and not where.part:
             handled.add(f"{prefix}bias")
             change = other.bias.float() - module.bias.float()  # type: ignore[operator]
             if bool(change.any()):

@@ -32,7 +32,7 @@ class ModuleAdapter(Adapter):
     one_layer: ClassVar[bool] = False
 
     @classmethod
-    def stands_on(cls, layer: nn.Module) -> bool:
+    def can_attach_to(cls, layer: nn.Module) -> bool:
         """Whether it can be attached to a layer: not to one whose class has a forward pass of its own, which
         would leave it out."""
         kind = type(layer)

@@ -52,4 +52,4 @@ class AdaptedNorm(HasWeight):
 
 def named_norms(model: nn.Module) -> dict[str, tuple[nn.Module, WeightSite]]:
     """The weights of the normalization layers that can be changed, by the layers' names."""
-    return {name: (module, WHOLE[0]) for name, module in model.named_modules() if Norm.stands_on(module)}
+    return {name: (module, WHOLE[0]) for name, module in model.named_modules() if Norm.can_attach_to(module)}

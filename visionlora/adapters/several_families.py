@@ -59,7 +59,7 @@ def settings_by_family(
     if config.bias != "none":
         biased = [name for name in layers if name not in trained_whole] if config.bias == "all" else sites
         settings = {
-            site: config.settings_of(site, Bias.family) for site in biased if Bias.stands_on(layers[site])
+            site: config.settings_of(site, Bias.family) for site in biased if Bias.can_attach_to(layers[site])
         }
         found.setdefault(Bias.family, {}).update(settings)
     if config.train_norms or Norm.family in found:
@@ -98,4 +98,4 @@ def _is_for(family: type[Adapter], layer: nn.Module, alone: bool, has_one: bool)
     """
     if not issubclass(family, ModuleAdapter):
         return True
-    return not (family.one_layer and has_one) and (alone or family.stands_on(layer))
+    return not (family.one_layer and has_one) and (alone or family.can_attach_to(layer))

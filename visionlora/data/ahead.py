@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from pathlib import Path
 
 from visionlora.data.files.formats import SUFFIXES
-from visionlora.data.files.parallel import meanwhile
+from visionlora.data.files.parallel import in_background
 from visionlora.data.files.root import as_written
 from visionlora.data.files.system_files import is_system_file
 from visionlora.data.images.fingerprint import fingerprinted
@@ -41,7 +41,7 @@ def reading_ahead(root: str) -> Iterator[None]:
         yield
         return
     names = [] if holds_any_of(folder, cache_directory()) else _listed(folder)
-    with meanwhile(fingerprinted, names if len(names) > FROM else []) as results:
+    with in_background(fingerprinted, names if len(names) > FROM else []) as results:
         token = _reading.set((root, lambda wanted: results(set(names).issubset(wanted))))
         try:
             yield

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from visionlora.data import LEFT_OUT, ImageFile, scan, without_bad
 from visionlora.data.config import DataConfig
-from visionlora.data.splits.manifest import not_among, of_role, read_manifest
+from visionlora.data.splits.manifest import of_role, read_manifest, without_used
 from visionlora.errors import VisionLoraError
 from visionlora.models.restore import adapter_directory
 
@@ -39,13 +39,13 @@ def labelled_images(
     unread = count - len(candidates)
     more = f"; left out: {unread} that its run could not read" if unread else ""
     used = [image for manifest in manifests for image in read_manifest(manifest)]
-    unseen = not_among(candidates, of_role(used, "train"))
+    unseen = without_used(candidates, of_role(used, "train"))
     if not unseen:
         return candidates, f"{words}{more}; THE ADAPTER WAS TRAINED ON ALL OF THEM", 0
     if len(unseen) < len(candidates):
         words = "images that the adapter was not trained on"
     words += more
-    if len(not_among(unseen, of_role(used, "val"))) < len(unseen):
+    if len(without_used(unseen, of_role(used, "val"))) < len(unseen):
         words += "; validation images of its run, which chose its weights and strength, are among them"
     return unseen, words, len(candidates) - len(unseen)
 

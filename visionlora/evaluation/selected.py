@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from visionlora.data import ImageFile
-from visionlora.data.splits.manifest import not_among, read_manifest
+from visionlora.data.splits.manifest import read_manifest, without_used
 from visionlora.models.restore import adapter_directory
 from visionlora.report.metrics_file import SELECTED, UNKNOWN, read_metrics
 
@@ -32,7 +32,7 @@ def _selected_on(adapter: str, images: Sequence[ImageFile], role: str) -> list[s
     used = read_manifest(run / "images.json")
 
     def among(name: str) -> bool:
-        return len(not_among(images, [one for one in used if one.role == name])) < len(images)
+        return len(without_used(images, [one for one in used if one.role == name])) < len(images)
 
     trained = ["trained on"] if any(map(among, ("train", "anchor", "negative"))) else []
     return [*trained, *(_chosen(run / "metrics.json", role) if among(role) else [])]

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from visionlora.frozen.packed import PackedWeight
 from visionlora.frozen.weight import DenseWeight
 from visionlora.kernels import FrozenWeight, Geometry, conv, convolution
-from visionlora.kernels.autotune import choose, is_little, remembered
+from visionlora.kernels.autotune import choose, is_too_small, remembered
 from visionlora.kernels.candidates import (
     Computation,
     conv_products,
@@ -79,7 +79,7 @@ def _records(x: Tensor, weight: Weight, bias: Tensor | None) -> bool:
     special = transformed() or torch.compiler.is_compiling()
     if special or not torch.is_grad_enabled() or not x.numel() or (bias is not None and bias.requires_grad):
         return False
-    little = is_little(work_of(x, weight)) and (isinstance(weight, Tensor) or weight.is_stored)
+    little = is_too_small(work_of(x, weight)) and (isinstance(weight, Tensor) or weight.is_stored)
     return (x.requires_grad or weight.requires_grad) and not little
 
 

@@ -134,7 +134,7 @@ def choose(
     return decision["implementation"]
 
 
-def is_little(work: float) -> bool:
+def is_too_small(work: float) -> bool:
     """Whether so many multiplications take less time than choosing and calling an implementation of ours."""
     return work < _MIN_WORK and _policy.preferred in ("auto", "rule")
 

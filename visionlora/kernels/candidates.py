@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, autograd
 
 from visionlora.kernels import convolution, matmul, winograd
-from visionlora.kernels.autotune import choose, is_little, remembered
+from visionlora.kernels.autotune import choose, is_too_small, remembered
 from visionlora.kernels.convolution import Geometry
 from visionlora.kernels.matmul import MatrixProduct
 from visionlora.kernels.tensors import FrozenWeight, LayerTensors
@@ -87,7 +87,7 @@ def faster(x: Tensor, layer: LayerTensors, computations: Computations, *more: Ha
     request = request_for(x, layer.weight, len(layer.A), *more)
 
     def decide() -> str:
-        rule = PLAIN if is_little(work) else OURS
+        rule = PLAIN if is_too_small(work) else OURS
         run = partial(run_with_gradients, computations, x, (layer.A, layer.B))
         return choose("layer", request, tuple(computations), run, rule, work, x.device)
 
@@ -127,7 +127,7 @@ def conv_products(x: Tensor, shape: Sequence[int], geometry: Geometry) -> tuple[
     products, kernel = ["conv"], shape[2:]
     if x.requires_grad and convolution.can_flip(kernel, geometry):
         products.append("flipped")
-    if convolution.can_winograd(kernel, geometry) and winograd.pays(x, shape[:2]):
+    if convolution.can_winograd(kernel, geometry) and winograd.may_be_fastest(x, shape[:2]):
         products.append("winograd")
     slow = max(geometry.stride) > 1 and x.device.type == "cpu" and x.dtype != torch.float32
     return products, "flipped" if slow and "flipped" in products else "conv"

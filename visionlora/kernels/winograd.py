@@ -47,7 +47,7 @@ WORKSPACE = 9_000_000  # numbers, at least, to transform a piece in: above 32 MB
 _CHANNELS = 64  # with fewer, transforming takes longer than it saves
 
 
-def pays(x: Tensor, channels: Sequence[int]) -> bool:
+def may_be_fastest(x: Tensor, channels: Sequence[int]) -> bool:
     """Whether it can be the fastest for x (N, in, H, W) and a weight with these channels, (out, in)."""
     last = x.is_contiguous(memory_format=torch.channels_last)
     return last and x.dtype == torch.float32 and has_onednn(x) and min(channels) >= _CHANNELS

@@ -54,7 +54,7 @@ class AdapterPages:
             ("GET", "/api/adapters", self.listed),
             ("POST", "/api/adapters/merge", self.combine),
             ("POST", "/api/tried", self.take),
-            ("GET", f"{one}/look/{{image}}", self.look),
+            ("GET", f"{one}/logits/{{image}}", self.logits),
             ("GET", f"{one}/explain/{{image}}", self.explain),
             ("GET", f"{one}/preview", self.preview),
             ("GET", f"{one}/download", self.download),
@@ -123,7 +123,7 @@ class AdapterPages:
         return JSONResponse({"id": job.id})
 
     async def take(self, request: Request) -> Response:
-        """Keep an image for :meth:`look`; its id."""
+        """Keep an image for :meth:`logits`; its id."""
         try:
             form = await request.form(max_files=1)
         except MultiPartException as error:
@@ -158,13 +158,13 @@ class AdapterPages:
             raise VisionLoraError("this training has no adapter yet")
         return str(path)
 
-    async def look(self, request: Request) -> Response:
+    async def logits(self, request: Request) -> Response:
         """The logits of an image at strengths 0 and 1, or at those that ``?strength=`` names."""
         asked = request.query_params.getlist("strength")
         strengths = [_strength(one) for one in asked] or [0.0, 1.0]
         params = request.path_params
         image, adapter = self._image(params["image"]), self._adapter(params["job"])
-        return JSONResponse(await self._engine.call("look", adapter, image, strengths))
+        return JSONResponse(await self._engine.call("image_logits", adapter, image, strengths))
 
     async def explain(self, request: Request) -> Response:
         """Grad-CAM of both answers."""

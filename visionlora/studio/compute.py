@@ -225,7 +225,7 @@ def _one_image(trained: TrainedModel, image: str) -> ImageDataset:
     return dataset
 
 
-def look(adapter: str, image: str, strengths: Sequence[float] = (0.0, 1.0)) -> dict[str, Any]:
+def image_logits(adapter: str, image: str, strengths: Sequence[float] = (0.0, 1.0)) -> dict[str, Any]:
     """The logits of an image at each strength of the adapter, 1 being as it was saved.
 
     The frozen network has no outputs for classes that were added to its head: there a logit is null.

@@ -22,7 +22,7 @@ from visionlora.files import read_json, write_json
 from visionlora.run_folder.lock import LOCK, claimed
 from visionlora.run_folder.names import STATUS
 from visionlora.studio.job import END, FILES, JOB, LOG, NAMES
-from visionlora.studio.projects import checked_id, tidy, to_bin
+from visionlora.studio.projects import checked_id, cleaned_name, to_bin
 
 STOPPED = (130, 143)
 _LOG_END = 20_000
@@ -82,14 +82,14 @@ class Jobs:
     def add(self, identity: str, project: str, name: str, arguments: Sequence[str]) -> Job:
         """Queue a training under an id (:func:`new_id`)."""
         given = [*arguments, f"hydra.run.dir={self.run(identity)}", "trainer.progress=false"]
-        job = Job(identity, tidy(name), project, given, time.time())
+        job = Job(identity, cleaned_name(name), project, given, time.time())
         write_json(self.folder(identity) / JOB, asdict(job))
         self.start_next()
         return job
 
     def add_merged(self, identity: str, project: str, name: str) -> Job:
         """Take in an adapter that was merged of others: it is in the run folder of that id."""
-        job = Job(identity, tidy(name), project, [], time.time(), merged=True)
+        job = Job(identity, cleaned_name(name), project, [], time.time(), merged=True)
         write_json(self.folder(identity) / END, {"code": 0})  # first: nothing of it is to be started
         write_json(self.folder(identity) / JOB, asdict(job))
         return job
@@ -209,7 +209,7 @@ class Jobs:
         """Call it and its adapter something else."""
         with self._lock:
             found = self.get(job)
-            found.name = tidy(name)
+            found.name = cleaned_name(name)
             write_json(self.folder(job) / JOB, asdict(found))
 
     def delete(self, job: str) -> None:

@@ -79,7 +79,7 @@ class Projects:
 
     def create(self, name: str = "") -> Project:
         """A new, empty project."""
-        project = Project(secrets.token_hex(5), tidy(name), time.time())
+        project = Project(secrets.token_hex(5), cleaned_name(name), time.time())
         (self.folder(project.id) / "images").mkdir(parents=True)
         self._save(project)
         return project
@@ -110,7 +110,7 @@ class Projects:
         """Give the project another name."""
         with self._lock:
             found = self.get(project)
-            found.name = tidy(name)
+            found.name = cleaned_name(name)
             return self._save(found)
 
     def add(self, project: str, files: Sequence[tuple[Path, str]], role: str, label: str) -> dict[str, Any]:
@@ -178,7 +178,7 @@ class Projects:
         """
         with self._lock:
             found = self.get(project)
-            name = tidy(new)
+            name = cleaned_name(new)
             own = [image for image in found.images if image.role == "class" and image.label == old]
             there = {image.file for image in found.images if image.role == "class" and image.label == name}
             gone = {image.id for image in own if not name or (image.file in there and name != old)}
@@ -232,7 +232,7 @@ def checked_id(value: str) -> str:
     return value
 
 
-def tidy(name: str) -> str:
+def cleaned_name(name: str) -> str:
     """A name as a person means it: one line, without control sequences, not too long."""
     return " ".join(printable(name).split())[:_LONGEST_NAME]
 
@@ -251,7 +251,7 @@ def counts(project: Project) -> dict[str, int]:
 def _label(role: str, label: str) -> str:
     if role not in ROLES:
         raise VisionLoraError(f"images are for one of {', '.join(ROLES)}")
-    label = tidy(label)
+    label = cleaned_name(label)
     if role == "class" and not label:
         raise VisionLoraError("give the class a name first")
     return label if role == "class" else ""

@@ -51,7 +51,7 @@ def task_of(trained: TrainedModel) -> Task:
     )
 
 
-def said(
+def predicted_names(
     task: Task, logits: Tensor, labels: Tensor, outputs: Sequence[str]
 ) -> list[tuple[str | None, str, float]]:
     """Of each image its class, and the name that the network gives it with its probability."""

@@ -39,7 +39,7 @@ from visionlora.run_folder.loggers import make_logger
 from visionlora.run_folder.status import Status
 from visionlora.signals import StopRequest
 from visionlora.tasks.base import Chosen
-from visionlora.tasks.choose import choose, said
+from visionlora.tasks.choose import choose, predicted_names
 from visionlora.tasks.save import write_adapter
 from visionlora.text import counted
 from visionlora.this_process import this_process
@@ -110,7 +110,7 @@ def run(
     _record_inputs(folder, setup, notices)
     notices.start_log()
     validation = setup.folder.val
-    describe = partial(said, setup.task, outputs=setup.adapted.head.outputs)
+    describe = partial(predicted_names, setup.task, outputs=setup.adapted.head.outputs)
     status = Status(folder.path, [image.path for image in validation], describe)
     listen(status.enter)
     notices.console.print(heading("Training"))
@@ -218,7 +218,7 @@ def _write_results(
     write_metrics(folder.path / "metrics.json", {**metrics, "time": times_so_far(outcome.result.times)})
     folder.record.set("finished", True)
     if outcome.judged is not None:
-        status.said = partial(said, chosen.task, outputs=outputs)
+        status.said = partial(predicted_names, chosen.task, outputs=outputs)
         status.saw(*outcome.judged, "now")
     status.enter("finished")
     notices.console.print(heading("Result"))

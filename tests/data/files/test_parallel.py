@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from visionlora.data.files import parallel
-from visionlora.data.files.parallel import in_batches, loading_processes, meanwhile
+from visionlora.data.files.parallel import in_background, in_batches, loading_processes
 from visionlora.data.images.decode import BadImage
 from visionlora.errors import MachineFault
 
@@ -93,7 +93,7 @@ def test_what_is_done_by_the_time_it_is_asked_for_is_handed_over_with_what_it_is
         time.sleep(0.05)
         return [2 * number for number in numbers]
 
-    with meanwhile(slowly, MANY) as ended:
+    with in_background(slowly, MANY) as ended:
         wait_for(tmp_path / "0")
         done = list(ended(False))
     numbers = [number for batch, _ in done for number in batch]
@@ -108,7 +108,7 @@ def test_the_rest_is_done_by_the_same_processes_where_it_is_wanted(begun: bool, 
         (tmp_path / str(numbers[0])).touch()
         return doubled(numbers)
 
-    with meanwhile(said, MANY) as results:
+    with in_background(said, MANY) as results:
         if begun:
             wait_for(tmp_path / "0")
         found = list(results(True))
@@ -119,7 +119,7 @@ def test_the_rest_is_done_by_the_same_processes_where_it_is_wanted(begun: bool, 
 
 def test_nothing_is_done_meanwhile_where_there_are_no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "_can_fork", lambda: False)
-    with meanwhile(doubled, MANY) as ended:
+    with in_background(doubled, MANY) as ended:
         assert list(ended(True)) == []
 
 
@@ -135,7 +135,7 @@ def test_what_fails_meanwhile_is_left_to_whoever_needs_it(how: str, rest: bool, 
         (tmp_path / str(numbers[0])).touch()
         return doubled(numbers)
 
-    with meanwhile(fails, MANY) as ended:
+    with in_background(fails, MANY) as ended:
         wait_for(tmp_path / "64")
         done = list(ended(rest))
     numbers = [number for batch, _ in done for number in batch]
@@ -144,14 +144,14 @@ def test_what_fails_meanwhile_is_left_to_whoever_needs_it(how: str, rest: bool, 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
 @pytest.mark.parametrize(
-    "asked", ["with meanwhile(work, MANY): leave()", "for _ in in_batches(work, MANY): leave()"]
+    "asked", ["with in_background(work, MANY): leave()", "for _ in in_batches(work, MANY): leave()"]
 )
 def test_no_process_outlives_the_one_that_started_it(asked: str, tmp_path: Path) -> None:
     code = (
         "import os, time\n"
         "from pathlib import Path\n"
         "from visionlora.data.files import parallel\n"
-        "from visionlora.data.files.parallel import in_batches, meanwhile\n"
+        "from visionlora.data.files.parallel import in_batches, in_background\n"
         "parallel._cores = lambda: 2\n"
         "MANY = range(100_000)\n"
         "def work(numbers):\n"

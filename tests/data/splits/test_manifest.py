@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import Draw
 from visionlora.data.images.decode import ImageFile
-from visionlora.data.splits.manifest import not_among, read_images, read_manifest, write_manifest
+from visionlora.data.splits.manifest import read_images, read_manifest, without_used, write_manifest
 from visionlora.errors import VisionLoraError
 
 
@@ -37,8 +37,8 @@ def test_images_are_recognised_by_their_content(draw: Draw, tmp_path: Path) -> N
     write_manifest(read_images({"train": [ImageFile(one)]}), tmp_path / "images.json")
     used = read_manifest(tmp_path / "images.json")
     copy = ImageFile(Path(shutil.copy(one, tmp_path / "c.png")))
-    assert not_among([copy, ImageFile(other), ImageFile(one)], used) == (ImageFile(other),)
-    assert not_among([copy], ()) == (copy,)
+    assert without_used([copy, ImageFile(other), ImageFile(one)], used) == (ImageFile(other),)
+    assert without_used([copy], ()) == (copy,)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")

@@ -37,7 +37,7 @@ class Bias(ModuleAdapter):
         self.difference = nn.Parameter(torch.zeros(shape[0], *(1,) * (len(shape) - 2), dtype=dtype))
 
     @classmethod
-    def stands_on(cls, layer: Any) -> bool:
+    def can_attach_to(cls, layer: Any) -> bool:
         """Only where there is a bias to change."""
         return isinstance(layer, cls.layers) and layer._parameters.get("bias") is not None
 

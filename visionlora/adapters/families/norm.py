@@ -41,7 +41,7 @@ class Norm(ModuleAdapter):
         self.bias_difference = nn.Parameter(torch.zeros(tuple(shape), dtype=dtype))
 
     @classmethod
-    def stands_on(cls, layer: nn.Module) -> bool:
+    def can_attach_to(cls, layer: nn.Module) -> bool:
         """Only where there are a weight and a bias to change."""
         return isinstance(layer, cls.layers) and all(
             layer._parameters.get(name) is not None for name in ("weight", "bias")

@@ -87,7 +87,7 @@ def _split_biases(
         difference = bias.to(state[own]) - state[own]
         if not bool(difference.any()):
             continue
-        if Bias.stands_on(modules[module]):
+        if Bias.can_attach_to(modules[module]):
             read.add_bias(module, difference, tuple(modules[module].weight.shape))
         else:
             read.whole[own] = bias

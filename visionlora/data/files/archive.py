@@ -17,7 +17,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from visionlora.data.files.archive_members import CHUNK, LABEL_FILES, Room, is_wanted, members, parts_of
+from visionlora.data.files.archive_members import CHUNK, LABEL_FILES, Limit, is_wanted, members, parts_of
 from visionlora.data.files.formats import SUFFIXES, sniff
 from visionlora.data.files.walk import has_images, walk
 from visionlora.errors import MachineFault, VisionLoraError
@@ -102,7 +102,7 @@ def unpacked(root: Path, most_bytes: int | None = None, into: Path | None = None
     folder = places / "unpacked" / identity / (called.split(".")[0][:40] or "archive")
     if not folder.is_dir():
         most = MAX_BYTES if most_bytes is None else most_bytes
-        _unpack(root, files, folder, Room(min(most, max(LEAST_LIMIT, size * MAX_RATIO)), MAX_FILES))
+        _unpack(root, files, folder, Limit(min(most, max(LEAST_LIMIT, size * MAX_RATIO)), MAX_FILES))
     until = "" if kept else ", until this command ends (VISIONLORA_CACHE is empty)"
     said = (folder.parent / _NOTE).read_text("utf-8", "surrogateescape").replace(_HERE, f"{folder}{until}")
     return folder, said
@@ -140,24 +140,24 @@ def _temporary_folder() -> Path:
     return Path(folder.name)
 
 
-def _unpack(root: Path, files: Sequence[Path], folder: Path, room: Room) -> None:
+def _unpack(root: Path, files: Sequence[Path], folder: Path, limit: Limit) -> None:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         beside = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=folder.parent))
     except OSError as error:
         raise VisionLoraError(f"cannot unpack {root} into {folder.parent}: {error.strerror}; set "
                               "VISIONLORA_CACHE to a folder that can be written") from error  # fmt: skip
-    room.size = min(room.size, int(shutil.disk_usage(folder.parent).free * 0.9))
+    limit.size = min(limit.size, int(shutil.disk_usage(folder.parent).free * 0.9))
     try:
         if root.is_dir():
-            said = f"{_unpack_each(files, root, beside, room)} unpacked in {_HERE}"
-        elif _extract(root, beside, room):
+            said = f"{_unpack_each(files, root, beside, limit)} unpacked in {_HERE}"
+        elif _extract(root, beside, limit):
             said = f"{root.name} is unpacked in {_HERE}"
         else:
             raise VisionLoraError(f"{root} {_NO_IMAGES}")
         for _ in range(_DEEPEST):
             if inner := packed(beside):
-                said = f"{said}; {_unpack_each(inner, beside, beside, room)} unpacked in it, too"
+                said = f"{said}; {_unpack_each(inner, beside, beside, limit)} unpacked in it, too"
             for path in inner:
                 path.unlink()
         (folder.parent / _NOTE).write_text(said, "utf-8", "surrogateescape")
@@ -175,7 +175,7 @@ def _unpack(root: Path, files: Sequence[Path], folder: Path, room: Room) -> None
             folder.parent.rmdir()
 
 
-def _unpack_each(files: Sequence[Path], top: Path, folder: Path, room: Room) -> str:
+def _unpack_each(files: Sequence[Path], top: Path, folder: Path, limit: Limit) -> str:
     """Unpack archives that lie below ``top`` into the same places below ``folder``, and copy other files
     there; return what was unpacked.
 
@@ -215,7 +215,7 @@ def _unpack_each(files: Sequence[Path], top: Path, folder: Path, room: Room) -> 
         for path, stem in zip(archives, stems, strict=True):
             parent.mkdir(parents=True, exist_ok=True)
             within = parent if len(parts) == 1 else Path(tempfile.mkdtemp(prefix=".unpacking-", dir=parent))
-            found = _extract(path, within, room)
+            found = _extract(path, within, limit)
             (taken if found else bare).append(path)
             if within != parent:
                 _rename(within, parent / stem) if found else within.rmdir()
@@ -237,14 +237,14 @@ def _rename(folder: Path, wanted: Path) -> None:
         folder.rmdir()
 
 
-def _extract(archive: Path, folder: Path, room: Room) -> int:
+def _extract(archive: Path, folder: Path, limit: Limit) -> int:
     """Write the images and tables of an archive; return how many there are.
 
     Raises:
         VisionLoraError: it is none, or it cannot be unpacked, or not safely.
     """
     try:
-        return _write(archive, folder, room)
+        return _write(archive, folder, limit)
     except VisionLoraError:
         raise
     except Exception as error:  # on untrusted bytes the readers raise any error
@@ -273,11 +273,11 @@ def _extract(archive: Path, folder: Path, room: Room) -> int:
         ) from error
 
 
-def _write(archive: Path, folder: Path, room: Room) -> int:
+def _write(archive: Path, folder: Path, limit: Limit) -> int:
     size = archive.stat().st_size
-    most = room.size
+    most = limit.size
     files = 0
-    for name, content in members(archive, folder, room):
+    for name, content in members(archive, folder, limit):
         parts = parts_of(archive, name)
         if not is_wanted(parts):
             continue
@@ -288,8 +288,8 @@ def _write(archive: Path, folder: Path, room: Room) -> int:
             raise VisionLoraError(f"{archive} holds {name!r}, which is there already; unpack it yourself")
         with target.open("wb") as file:
             while chunk := content.read(CHUNK):
-                room.size -= len(chunk)
-                if room.size < 0:
+                limit.size -= len(chunk)
+                if limit.size < 0:
                     raise VisionLoraError(
                         f"{archive} ({size / 2**20:.0f} MiB) unpacks to more than {most / 2**30:.1f} GiB: "
                         "more than images do, or than the disk has room for; unpack it yourself"

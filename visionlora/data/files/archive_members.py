@@ -31,7 +31,7 @@ _Member = TypeVar("_Member")
 
 
 @dataclass
-class Room:
+class Limit:
     """What may still be unpacked of an archive and of the archives in it.
 
     Attributes:
@@ -47,19 +47,21 @@ class Room:
         self.most = self.files
 
 
-def members(archive: Path, folder: Path, room: Room) -> Iterator[tuple[str, IO[bytes]]]:
+def members(archive: Path, folder: Path, limit: Limit) -> Iterator[tuple[str, IO[bytes]]]:
     """The name and content of each file of an archive, in its order.
 
     Args:
         archive: the file.
         folder: where its files are written; a link in a tar file leads to one that is there by now.
-        room: the files count; bytes do where they are passed over, whoever reads the others counts those.
+        limit: the files count; bytes do where they are passed over, whoever reads the others counts those.
 
     Raises:
         VisionLoraError: too many files, or a zip file that is encrypted, or compressed in a way that is not
             safe to read.
     """
-    return _zip_members(archive, room) if zipfile.is_zipfile(archive) else _tar_members(archive, folder, room)
+    return (
+        _zip_members(archive, limit) if zipfile.is_zipfile(archive) else _tar_members(archive, folder, limit)
+    )
 
 
 def parts_of(archive: Path, name: str) -> tuple[str, ...]:
@@ -86,9 +88,9 @@ def is_wanted(parts: tuple[str, ...]) -> bool:
     return known or only_bytes_tell(suffix) or is_unknown(suffix)
 
 
-def _zip_members(archive: Path, room: Room) -> Iterator[tuple[str, IO[bytes]]]:
+def _zip_members(archive: Path, limit: Limit) -> Iterator[tuple[str, IO[bytes]]]:
     with zipfile.ZipFile(archive) as opened:
-        for member in _counted(archive, opened.infolist(), room):
+        for member in _counted(archive, opened.infolist(), limit):
             kind = stat.S_IFMT(member.external_attr >> 16)
             if member.is_dir() or (kind and not stat.S_ISREG(kind)):
                 continue
@@ -110,10 +112,10 @@ def _zip_name(member: zipfile.ZipInfo) -> str:
         return member.filename
 
 
-def _tar_members(archive: Path, folder: Path, room: Room) -> Iterator[tuple[str, IO[bytes]]]:
-    most = room.size
+def _tar_members(archive: Path, folder: Path, limit: Limit) -> Iterator[tuple[str, IO[bytes]]]:
+    most = limit.size
     with _decompressed(archive) as stream, tarfile.open(fileobj=_Pieces(stream, most), mode="r:") as opened:  # type: ignore[call-overload]
-        for member in _counted(archive, opened, room):
+        for member in _counted(archive, opened, limit):
             opened.members = []  # which would keep all of them
             content = opened.extractfile(member) if member.isfile() else _linked(member, folder)
             if content is not None:
@@ -131,11 +133,11 @@ def _linked(member: tarfile.TarInfo, folder: Path) -> IO[bytes] | None:
     return target.open("rb") if not name.startswith(("..", "/")) and target.is_file() else None
 
 
-def _counted(archive: Path, members: Iterable[_Member], room: Room) -> Iterator[_Member]:
+def _counted(archive: Path, members: Iterable[_Member], limit: Limit) -> Iterator[_Member]:
     for member in members:
-        room.files -= 1
-        if room.files < 0:
-            raise VisionLoraError(f"{archive} holds more than {room.most} files; unpack it yourself")
+        limit.files -= 1
+        if limit.files < 0:
+            raise VisionLoraError(f"{archive} holds more than {limit.most} files; unpack it yourself")
         yield member
 
 

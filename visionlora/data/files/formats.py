@@ -198,7 +198,7 @@ def sniff(head: bytes) -> str | None:
     )
 
 
-def from_its_start(content: bytes) -> bytes | None:
+def without_leading_bytes(content: bytes) -> bytes | None:
     """A JPEG or PNG without the blanks, zeros and marks of byte order that a script has written in front of
     it; None: there are none, or what follows is neither."""
     start = content.lstrip(_BLANKS)

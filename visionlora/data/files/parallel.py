@@ -111,7 +111,7 @@ def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterato
 
 
 @contextmanager
-def meanwhile(
+def in_background(
     work: Callable[[Sequence[Item]], Result], items: Sequence[Item]
 ) -> Iterator[Callable[[bool], Iterator[tuple[Sequence[Item], Result]]]]:
     """``work`` on the items while this process does something else, in other processes.

@@ -14,7 +14,7 @@ from typing import IO
 import numpy
 from PIL import Image, JpegImagePlugin
 
-from visionlora.data.files.formats import FORMATS, SUFFIXES, TGA, from_its_start, without_metadata
+from visionlora.data.files.formats import FORMATS, SUFFIXES, TGA, without_leading_bytes, without_metadata
 from visionlora.data.files.share import retried
 from visionlora.data.images.plain_jpeg import plain_jpeg
 from visionlora.data.images.unreadable import reason
@@ -225,7 +225,7 @@ def _rescue(
         content = path.read_bytes()
         if content.startswith(b"\xff\xd8\xff") and "truncated" in str(error):
             return _without_its_end(content, shorter_side)
-        pixels = from_its_start(content) or without_metadata(content)
+        pixels = without_leading_bytes(content) or without_metadata(content)
         return None if pixels is None else _decode(io.BytesIO(pixels), shorter_side)
     except Exception:
         return None

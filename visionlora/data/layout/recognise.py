@@ -22,7 +22,7 @@ from visionlora.data.names.split_names import (
     split_and_rest,
     split_name,
 )
-from visionlora.data.tables.files_by_name import is_aside
+from visionlora.data.tables.files_by_name import is_table_folder
 from visionlora.data.tables.label_files import (
     describe_lists,
     describe_tables,
@@ -191,7 +191,7 @@ def _splits(root: Path, here: Path, found: Entries, class_name: str | None, seve
     shapes = {folder: shape(inside[folder]) for folder in named}
     strays = [
         folder for folder in found.folders
-        if folder not in named and not is_unlabelled(folder.name) and not is_aside(folder.name)
+        if folder not in named and not is_unlabelled(folder.name) and not is_table_folder(folder.name)
         and not _are_masks_of_split(folder.name)
         and (has_images(folder) or not has_files(folder))  # annotations of COCO, labels of YOLO
     ]  # fmt: skip

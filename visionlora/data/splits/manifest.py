@@ -88,7 +88,7 @@ def _is_sound(image: ReadImage) -> bool:
     return texts and type(image.size) is int and isinstance(image.label, (str, NoneType))
 
 
-def not_among(images: Sequence[ImageFile], used: Sequence[ReadImage]) -> tuple[ImageFile, ...]:
+def without_used(images: Sequence[ImageFile], used: Sequence[ReadImage]) -> tuple[ImageFile, ...]:
     """The images whose content is none of the ``used`` ones', whatever the files are called."""
     hashes = {image.sha256 for image in used}
     sizes = {image.size for image in used}

@@ -38,7 +38,7 @@ _LOCAL = "/data/local-files/?d="
 """What Label Studio writes before the path of a file of its own machine."""
 
 
-def is_aside(name: str) -> bool:
+def is_table_folder(name: str) -> bool:
     """Whether a folder is called like one of tables: ``annotations``, ``split_csv``, ``meta data``."""
     words = set(re.split(r"[\W_]+", name.casefold()))
     return words <= _ASIDE | GENERIC and bool(words & _ASIDE)
@@ -106,7 +106,7 @@ class FilesByName:
     def __init__(self, table: Path) -> None:
         self._table = table
         self._top = table.parent
-        if is_aside(self._top.name) and not has_images(self._top):
+        if is_table_folder(self._top.name) and not has_images(self._top):
             self._top = self._top.parent
         self._split = split_name(table.stem)
         self._files: dict[str, list[Path]] = defaultdict(list)

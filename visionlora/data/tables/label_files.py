@@ -11,7 +11,7 @@ from visionlora.data.files.formats import SUFFIXES
 from visionlora.data.files.walk import entries
 from visionlora.data.names.split_names import split_and_rest, split_name
 from visionlora.data.tables.cells import is_pixel
-from visionlora.data.tables.files_by_name import is_aside
+from visionlora.data.tables.files_by_name import is_table_folder
 from visionlora.data.tables.table import labels_in
 from visionlora.errors import VisionLoraError
 from visionlora.files import is_regular
@@ -166,7 +166,7 @@ def labels_below(folder: Path) -> Path | None:
 def _files_of(folder: Path) -> list[Path]:
     """The files of a folder that are no images, and of its folders of tables: ``annotations``."""
     found = entries(folder)
-    aside = [one for one in found.folders if is_aside(one.name)]
+    aside = [one for one in found.folders if is_table_folder(one.name)]
     files = [*found.others, *(path for one in aside for path in entries(one).others)]
     texts = [path for path in files if path.suffix.casefold() in (".txt", ".json")]
     if len(texts) > _FEW:  # captions or boxes, one a file

@@ -8,7 +8,7 @@ let changed = () => {};
 
 export function setUpTry(onImage) {
   changed = onImage;
-  $("adapter").onchange = guarded(look);
+  $("adapter").onchange = guarded(showLogits);
   $("strength").oninput = () => draw(Number($("strength").value));
   $("strength").onchange = guarded(rest);
   $("explain").onclick = guarded(explain);
@@ -31,7 +31,7 @@ export function setAdapters(adapters, wanted) {
   $("try-nothing").hidden = adapters.length > 0;
   $("adapter").parentElement.hidden = !adapters.length;
   if (adapters.some((one) => one.id === kept)) $("adapter").value = kept;
-  if ($("adapter").value !== shown) guarded(look)(); // an image may have been given before there was an adapter
+  if ($("adapter").value !== shown) guarded(showLogits)(); // an image may have been given before there was an adapter
 }
 
 async function take(file) {
@@ -41,13 +41,13 @@ async function take(file) {
   state.image = (await ask("POST", "/api/tried", form)).id;
   $("try-image").src = URL.createObjectURL(file);
   changed();
-  await look();
+  await showLogits();
 }
 
-async function look() {
+async function showLogits() {
   if (!state.image || !$("adapter").value) return;
   $("heat").replaceChildren();
-  const asked = (state.asked = `/api/adapters/${$("adapter").value}/look/${state.image}`);
+  const asked = (state.asked = `/api/adapters/${$("adapter").value}/logits/${state.image}`);
   try {
     const answer = await ask("GET", asked);
     if (asked !== state.asked) return; // another adapter or image was chosen meanwhile
@@ -73,7 +73,7 @@ function between(strength) {
 /** The first three answers of an adapter to the image that is tried; null where there is no image. */
 export async function answerOf(adapter) {
   if (!state.image) return null;
-  const { names, logits } = await ask("GET", `/api/adapters/${adapter}/look/${state.image}?strength=1`);
+  const { names, logits } = await ask("GET", `/api/adapters/${adapter}/logits/${state.image}?strength=1`);
   return best(Object.values(logits)[0], names).slice(0, 3);
 }
 
