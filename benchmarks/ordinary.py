@@ -27,7 +27,7 @@ from benchmarks import results
 from benchmarks.command import add_shared, new_parser, run_command
 from benchmarks.ordinary_tasks import Row, make_rows, small_input_weights
 from benchmarks.quality import append, read_records
-from benchmarks.quality_measure import ImageLoaders
+from benchmarks.quality_measure import TaskImages
 from benchmarks.quality_methods import METHODS, OURS, Method, fit, steps_of
 from benchmarks.quality_tasks import NETWORK
 from benchmarks.table import markdown_table
@@ -93,7 +93,7 @@ def run_trial(
     else:
         backbone = load_backbone(NETWORK, str(weights))
         preprocessing = backbone.preprocessing
-    images = ImageLoaders(
+    images = TaskImages(
         scan(row.root), preprocessing, AugmentConfig(**config.augment), config.data.batch_size
     )
 
@@ -132,7 +132,7 @@ def _config(row: Row, weights: Path, seed: int, settings: Sequence[str]) -> Any:
     return compose(COMMAND, given)
 
 
-def _top1(network: torch.nn.Module, images: ImageLoaders, head: Head, files: tuple[ImageFile, ...]) -> float:
+def _top1(network: torch.nn.Module, images: TaskImages, head: Head, files: tuple[ImageFile, ...]) -> float:
     targets = dict(zip(images.folder.classes, head.targets, strict=True))
     with torch.inference_mode():
         return predict_batches(network, images.plain(files, targets)).top(1)

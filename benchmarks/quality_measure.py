@@ -40,7 +40,7 @@ def _cache(side: int, interpolation: str) -> ImageCache:
 
 
 @dataclass(frozen=True)
-class ImageLoaders:
+class TaskImages:
     """A task's images as input of one network, with the product's augmentation, batch size and order."""
 
     folder: ImageFolder
@@ -49,7 +49,7 @@ class ImageLoaders:
     batch_size: int
 
     @classmethod
-    def of(cls, task: Task, preprocessing: Preprocessing) -> ImageLoaders:
+    def of(cls, task: Task, preprocessing: Preprocessing) -> TaskImages:
         """The images of a task."""
         config = our_config(task, lr=1e-3, seed=0, anchors=True)
         augment = AugmentConfig(**config.augment)
@@ -82,7 +82,7 @@ class Evaluator:
     ``head`` is None for the frozen network: classes that it does not know are then not measured.
     """
 
-    def __init__(self, task: Task, images: ImageLoaders, backbone: Backbone) -> None:
+    def __init__(self, task: Task, images: TaskImages, backbone: Backbone) -> None:
         self.task = task
         self.images = images
         self.categories = backbone.categories

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks.quality_measure import Evaluator, ImageLoaders
+from benchmarks.quality_measure import Evaluator, TaskImages
 from benchmarks.quality_tasks import Task, our_config
 from benchmarks.runs import run_here
 from visionlora.adapters import scaled
@@ -123,7 +123,7 @@ def run_one(task: Task, method: Method, lr: float, seed: int, threads: int) -> d
 
 def _other(task: Task, method: Method, lr: float, seed: int) -> dict[str, Any]:
     backbone = load_backbone(task.network, task.weights)
-    images = ImageLoaders.of(task, backbone.preprocessing)
+    images = TaskImages.of(task, backbone.preprocessing)
     evaluator = Evaluator(task, images, backbone)
     frozen = None if task.head == "new" else evaluator.figures(backbone.model.eval())
     head = apply_head(backbone, task.head, images.folder.classes)
@@ -234,7 +234,7 @@ def run_ours(task: Task, config: Any) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as place:
         metrics = run_here(config, Path(place) / "run")
         restored = restore(Path(place) / "run")
-    images = ImageLoaders.of(task, restored.backbone.preprocessing)
+    images = TaskImages.of(task, restored.backbone.preprocessing)
     allowed = MOST_OF_OURS * steps_of(len(images.folder.train), images.batch_size)
     if metrics["steps"] > allowed:
         raise VisionLoraError(f"ours took {metrics['steps']} steps, more than the allowed {allowed}")
