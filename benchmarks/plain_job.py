@@ -20,7 +20,7 @@ from torch import nn
 
 from benchmarks.quality_methods import METHODS, fit, steps_of
 from visionlora.data import AugmentConfig, ImageFolder, ImageLoader, scan
-from visionlora.data.loading.loaders import ImageLoaders
+from visionlora.data.loading.loaders import ImageLoaders, LoaderOptions
 from visionlora.evaluation.predictions import predict_batches
 from visionlora.models import Backbone, Head, apply_head, load_backbone
 from visionlora.phases import phase, seconds_so_far, timed_phases
@@ -34,9 +34,8 @@ def loaders_of(
     folder: ImageFolder, backbone: Backbone, head: Head, seed: int
 ) -> tuple[ImageLoader, ImageLoader]:
     """Training batches, with the product's default augmentation, and those to validate on."""
-    loaders = ImageLoaders(
-        backbone.preprocessing, AugmentConfig(), seed=seed, batch_size=BATCH, cache_mb=1024, workers=0
-    )
+    options = LoaderOptions(BATCH, seed, cache_mb=1024)
+    loaders = ImageLoaders(backbone.preprocessing, AugmentConfig(), options)
     targets = dict(zip(folder.classes, head.targets, strict=True))
     return loaders.training(folder.train, targets), loaders.plain("val", folder.val, targets)
 

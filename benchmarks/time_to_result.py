@@ -32,7 +32,7 @@ from benchmarks.quality import append, read_records
 from benchmarks.time_plot import draw, table
 from benchmarks.time_tasks import Job, make_jobs
 from visionlora.data import AugmentConfig, scan_images, scan_labelled
-from visionlora.data.loading.loaders import ImageLoaders
+from visionlora.data.loading.loaders import ImageLoaders, LoaderOptions
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.predictions import Predictions, predict_batches
 from visionlora.models import apply_head, find_class, load_backbone
@@ -145,7 +145,7 @@ def figures(job: Job, run: Path) -> Record:
         network = plain.model.eval()
         network.load_state_dict(load_file(run / "network.safetensors"))
     targets = dict(zip(classes, head.targets, strict=True))
-    loaders = ImageLoaders(backbone.preprocessing, AugmentConfig(), seed=0, batch_size=32, cache_mb=0)
+    loaders = ImageLoaders(backbone.preprocessing, AugmentConfig(), LoaderOptions(batch_size=32))
 
     def ask(model: torch.nn.Module, images: Any, labels: Mapping[str, int] | None = None) -> Predictions:
         return predict_batches(model.eval(), loaders.plain("held out", images, labels))

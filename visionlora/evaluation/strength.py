@@ -130,15 +130,7 @@ def select_strength(
     chosen = decision.choice.point
     load_part(network, candidates[chosen.candidate])
     scale(network, chosen.strength)
-    metrics = {
-        "chosen": chosen.strength,
-        "budget": requested,
-        **_limits(decision),
-        **judged_on.metrics,
-        "passes": passes,
-        **_curves(decision),
-        SELECTED: ["weights", "strength"],
-    }
+    metrics = _metrics(decision, requested, judged_on, passes)
     words = in_words([kind for kind in judged_on if kind])
     notice = describe_choice(decision.choice, decision.points, words, decision.budgets, requested)
     evaluation = replace(grid.predicted(chosen), test=predict_test(network, images))
@@ -181,6 +173,21 @@ def _cross_fitted(
         {"candidate": one.choice.point.candidate, "strength": one.choice.point.strength} for one in fitted
     ]
     return {"chosen": chosen, **cross_fitted_metrics(before, halves.joined(first, second), targets)}
+
+
+def _metrics(
+    decision: Decision, requested: Mapping[str, float | None], judged_on: _JudgedOn, passes: int
+) -> dict[str, Any]:
+    """The choice, as ``strength`` of ``metrics.json``."""
+    return {
+        "chosen": decision.choice.point.strength,
+        "budget": requested,
+        **_limits(decision),
+        **judged_on.metrics,
+        "passes": passes,
+        **_curves(decision),
+        SELECTED: ["weights", "strength"],
+    }
 
 
 def _limits(decision: Decision) -> dict[str, Any]:

@@ -112,12 +112,16 @@ def build_metrics(
             "taken": selection.candidate,
             SELECTED: selected["validation"],
         },
-        "learning_rate": {
-            "used": result.lr,
-            "adapter_factor": setup.config.optimizer.adapter_factor,
-            "tried": result.lr_trials,
-            SELECTED: ["learning rate"] if result.lr_trials else [],
-        },
+        "learning_rate": _learning_rate(result, setup.config.optimizer.adapter_factor),
+    }
+
+
+def _learning_rate(result: TrainingResult, adapter_factor: float | None) -> dict[str, Any]:
+    return {
+        "used": result.lr,
+        "adapter_factor": adapter_factor,
+        "tried": result.lr_trials,
+        SELECTED: ["learning rate"] if result.lr_trials else [],
     }
 
 

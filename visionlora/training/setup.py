@@ -17,7 +17,7 @@ from visionlora.data.files.walk import watched
 from visionlora.data.images.augment import BatchMixing
 from visionlora.data.images.preprocessing import Preprocessing
 from visionlora.data.loading.image_loader import first_epoch
-from visionlora.data.loading.loaders import ImageLoaders
+from visionlora.data.loading.loaders import ImageLoaders, LoaderOptions
 from visionlora.data.splits.make_splits import with_report
 from visionlora.data.splits.manifest import EARLIER, EarlierImages
 from visionlora.data.tables.several_labels import require_several
@@ -181,12 +181,10 @@ def _image_loaders(
 ) -> ImageLoaders:
     """What opens the run's images."""
     data = config.data
-    return ImageLoaders(
-        preprocessing, config.augment, seed=config.seed, batch_size=data.batch_size,
-        cache_mb=data.cache_mb, balance=data.balance,
-        workers=loading_processes(device.type) if data.workers is None else data.workers,
-        progress=partial(progress, notices.console, "reading images"),
-    )  # fmt: skip
+    workers = loading_processes(device.type) if data.workers is None else data.workers
+    options = LoaderOptions(data.batch_size, config.seed, data.cache_mb, workers, data.balance)
+    shown = partial(progress, notices.console, "reading images")
+    return ImageLoaders(preprocessing, config.augment, options, shown)
 
 
 def _old_knowledge(

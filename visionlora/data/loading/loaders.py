@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,6 +25,25 @@ SAMPLE = 4
 Item = TypeVar("Item", bound=ImageFile | Tensor)
 
 
+@dataclass(frozen=True)
+class LoaderOptions:
+    """How images are served.
+
+    Attributes:
+        batch_size: images in a batch.
+        seed: of the order and of the augmentation.
+        cache_mb: megabytes of decoded images to keep, half of them as training reads them.
+        workers: processes that load images; 0: none.
+        balance: whether training images of every class come equally often.
+    """
+
+    batch_size: int
+    seed: int = 0
+    cache_mb: float = 0
+    workers: int = 0
+    balance: bool = False
+
+
 class ImageLoaders:
     """Makes loaders for one network.
 
@@ -33,33 +53,21 @@ class ImageLoaders:
     Args:
         preprocessing: the network's.
         augment: what happens to training images.
-        seed: of the order and of the augmentation.
-        batch_size: images in a batch.
-        cache_mb: megabytes of decoded images to keep, half of them as training reads them.
-        workers: processes that load images; 0: none.
+        options: how they are served.
         progress: shows how many images of a set were opened.
-        balance: whether training images of every class come equally often.
     """
 
     def __init__(
         self,
         preprocessing: Preprocessing,
         augment: AugmentConfig,
-        *,
-        seed: int,
-        batch_size: int,
-        cache_mb: float,
-        workers: int = 0,
+        options: LoaderOptions,
         progress: Callable[[], AbstractContextManager[Progress]] = lambda: nullcontext(lambda *count: None),
-        balance: bool = False,
     ) -> None:
         self.progress = progress
-        self.balance = balance
         self.preprocessing = preprocessing
-        self.seed = seed
-        self.batch_size = batch_size
-        self.workers = workers
-        self.new_images = batch_size
+        self.options = options
+        self.new_images = options.batch_size
         """Images in a training batch: fewer than ``batch_size`` where there are fewer in all."""
         self.bad: list[BadImage] = []
         self.sets: dict[str, tuple[ImageFile, ...]] = {}
@@ -71,8 +79,8 @@ class ImageLoaders:
         self.augment = training_transform(augment, preprocessing)
         interpolation = preprocessing.interpolation
         side = training_side(preprocessing.resize, preprocessing.crop, augment.crop_scale[0])
-        self.training_cache = ImageCache(cache_mb / 2, side, interpolation)
-        self.cache = ImageCache(cache_mb / 2, preprocessing.resize, interpolation)
+        self.training_cache = ImageCache(options.cache_mb / 2, side, interpolation)
+        self.cache = ImageCache(options.cache_mb / 2, preprocessing.resize, interpolation)
 
     def training(self, images: Sequence[ImageFile], targets: Mapping[str, int]) -> ImageLoader:
         """A shuffled, augmented loader."""
@@ -84,14 +92,15 @@ class ImageLoaders:
             targets=targets,
             transform=self.augment,
             cache=self.training_cache,
-            seed=self.seed,
+            seed=self.options.seed,
         )
-        repeats = balanced_repeats(dataset.targets) if self.balance else [1] * len(dataset)
+        options = self.options
+        repeats = balanced_repeats(dataset.targets) if options.balance else [1] * len(dataset)
         if self.random:
-            repeats = filling_repeats(repeats, self.batch_size)
-        loader = shuffled_loader(dataset, self.batch_size, self.seed, repeats, self.workers)
+            repeats = filling_repeats(repeats, options.batch_size)
+        loader = shuffled_loader(dataset, options.batch_size, options.seed, repeats, options.workers)
         assert isinstance(loader.sampler, EpochSampler)
-        self.new_images = min(self.batch_size, loader.sampler.total)
+        self.new_images = min(options.batch_size, loader.sampler.total)
         return loader
 
     def plain(
@@ -102,7 +111,7 @@ class ImageLoaders:
         dataset = ImageDataset(images, self.preprocessing, targets=targets, cache=self.cache)
         # Reading an image from memory takes less than handing it over.
         cached = all(self.cache.memory.get(image.path) is not None for image in images)
-        return make_loader(dataset, self.batch_size, workers=0 if cached else self.workers)
+        return make_loader(dataset, self.options.batch_size, workers=0 if cached else self.options.workers)
 
     def pixels(self, images: Sequence[ImageFile | Tensor]) -> list[Tensor]:
         """uint8 (3, H, W) each, as training crops them; without those that cannot be used."""
