@@ -285,6 +285,10 @@ def litter() -> Iterator[Case]:
         counts=TWO, silent=True,
     )  # fmt: skip
     yield Case(
+        "a run by another name that has just begun", both(many(*CLASSES), files("run7/config.yaml", "run7/run.json")),
+        counts=TWO, silent=True,
+    )  # fmt: skip
+    yield Case(
         "a sweep", both(many(*CLASSES), files("multirun/2026-01-01/10-00-00/0/adapter/preview.png")), counts=TWO,
     )  # fmt: skip
     yield Case(

@@ -195,7 +195,7 @@ def is_run_folder(folder: Path) -> bool:
         if any(name.casefold() in _OF_BINS or name.startswith("S-1-") for name in inside):
             return True
         return is_regular(folder / "desktop.ini") and _OF_BIN in (folder / "desktop.ini").read_bytes().upper()
-    of_run = "config.yaml" in inside and {"adapter", "checkpoints", "tensorboard"} & inside
+    of_run = "config.yaml" in inside and {"adapter", "checkpoints", "run.json", "tensorboard"} & inside
     if of_run or "pyvenv.cfg" in inside:
         return True
     if folder.name.casefold() in _OF_TRAINERS:
