@@ -152,6 +152,12 @@ def test_with_outputs_of_its_own_the_card_says_merge_in_place_of_code_for_peft(
     assert "visionlora merge" in card
 
 
+def test_the_card_of_an_adapter_that_peft_refuses_has_no_code_for_it(metrics: dict[str, Any]) -> None:
+    card = model_card(metrics, LORA, DATE, "PEFT has no vera")
+    assert not any("peft" in block for block in _python(card))
+    assert "PEFT refuses this adapter: PEFT has no vera. `visionlora convert" in card
+
+
 @pytest.mark.parametrize(
     ("used", "weights", "words"),
     [

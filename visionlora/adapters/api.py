@@ -14,7 +14,7 @@ from visionlora.adapters.io.fingerprint import fingerprint
 from visionlora.adapters.io.formats import load_file
 from visionlora.adapters.io.loralib import save_loralib
 from visionlora.adapters.io.lycoris_write import save_lycoris
-from visionlora.adapters.io.peft_config import read_adapter_config
+from visionlora.adapters.io.peft_config import peft_refusal, read_adapter_config
 from visionlora.adapters.io.peft_export import save_peft
 from visionlora.adapters.layers import AdaptedLayer
 from visionlora.adapters.merging import adapters_off, merge, merged, scale, scaled
@@ -69,6 +69,7 @@ __all__ = [
     "merge",
     "merged",
     "named_adapters",
+    "peft_refusal",
     "predict_mixed",
     "read_adapter_config",
     "save_adapter",

@@ -25,7 +25,9 @@ WEIGHTS_TAKEN = {
 }
 
 
-def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any], date: str) -> str:
+def model_card(
+    metrics: Mapping[str, Any], lora: Mapping[str, Any], date: str, not_for_peft: str | None = None
+) -> str:
     """Write the card: Markdown with YAML front matter.
 
     Accuracies have their 95 % Wilson intervals.
@@ -34,6 +36,7 @@ def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any], date: str) -
         metrics: the content of the run's ``metrics.json``.
         lora: the fields of the ``LoraConfig``.
         date: of the run, as 2026-11-26.
+        not_for_peft: why PEFT refuses the adapter; None: it loads it.
     """
     used, classes = metrics["model"]["used"], metrics["classes"]
     lines = [
@@ -69,7 +72,7 @@ def model_card(metrics: Mapping[str, Any], lora: Mapping[str, Any], date: str) -
         'load("THIS_DIRECTORY").predict(["IMAGE.jpg"])  # [[("class", probability)]]',
         "```",
         "",
-        *_peft(metrics),
+        *_peft(metrics, not_for_peft),
         "The licence is not stated (`license: unknown`): set it before you share the adapter. The training "
         "images and the base weights have their own.",
         "",
@@ -177,14 +180,17 @@ def _budgets(budgets: Mapping[str, float | None]) -> str:
     return ", ".join(f"{kind}.budget={most:g}" for kind, most in budgets.items() if most is not None)
 
 
-def _peft(metrics: Mapping[str, Any]) -> list[str]:
-    """Code that loads the adapter in PEFT, with the base weights that it was trained on."""
+def _peft(metrics: Mapping[str, Any], refusal: str | None) -> list[str]:
+    """Code that loads the adapter in PEFT with the base weights that it was trained on, or why not."""
     used, weights = metrics["model"]["used"], metrics["model"]["weights"]
     if used == POCKET or ":" in used or weights == "none":
         return []
     if metrics["head"] != "keep":
         words = "This adapter has outputs of its own, which PEFT's loading code does not make: merge it first"
         return [f"{words} (`visionlora merge adapter=THIS_DIRECTORY output=merged.safetensors`).", ""]
+    if refusal is not None:
+        command = "visionlora convert from=THIS_DIRECTORY to=peft output=FOLDER"
+        return [f"PEFT refuses this adapter: {refusal}. `{command}` writes what it loads, where it can.", ""]
     library, call = "torchvision", f"torchvision.models.get_model({used!r}"
     if used.startswith("timm/"):
         library, call = "timm", f"timm.create_model({used.removeprefix('timm/')!r}"

@@ -15,7 +15,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
-from visionlora.adapters import adapted_layers
+from visionlora.adapters import adapted_layers, peft_refusal, read_adapter_config
 from visionlora.data import ImageDataset, ImageFile, ImageFolder, ImageLoader
 from visionlora.evaluation.classification_report import image_losses, mistakes_first, report_classes
 from visionlora.evaluation.forgetting import TOP, BeforeAfter, changes_sheet
@@ -80,7 +80,8 @@ def write_outputs(
     write_metrics(folder / "metrics.json", metrics)
     text = OmegaConf.to_yaml(config, resolve=True)
     with replacing(folder / "adapter" / "README.md") as temporary:
-        card = model_card(metrics, vars(setup.config.lora), date.today().isoformat())
+        refusal = peft_refusal(read_adapter_config(folder / "adapter"))
+        card = model_card(metrics, vars(setup.config.lora), date.today().isoformat(), refusal)
         temporary.write_text(card, encoding="utf-8")
     adapted = setup.adapted
     class_report, labels, several = None, label_figures(metrics), has_several_labels(metrics)

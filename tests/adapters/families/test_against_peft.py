@@ -25,7 +25,7 @@ from visionlora.adapters import (
     save_peft,
     scale,
 )
-from visionlora.adapters.io.peft_config import read_adapter_config
+from visionlora.adapters.io.peft_config import peft_refusal, read_adapter_config
 
 Build = Callable[[], nn.Module]
 
@@ -119,7 +119,7 @@ def test_peft_computes_the_same_with_our_file(
     model = attach(copy.deepcopy(plain), LoraConfig(family=family, **{"rank": 2, "alpha": 3.0, **fields}))
     perturb(model)
     directory = save_adapter(model, tmp_path / "adapter")
-    assert "not_for_peft" not in read_adapter_config(directory)["visionlora"]
+    assert peft_refusal(read_adapter_config(directory)) is None
     theirs = in_peft(plain, directory)
     with torch.no_grad():
         torch.testing.assert_close(theirs(x), model(x), rtol=1e-4, atol=1e-5)
@@ -141,6 +141,7 @@ def test_peft_computes_the_same_with_our_file(
         ("lora", {}, "own forward"),
         ("lokr", {}, "own forward"),
         ("lora", {}, "attention"),
+        ("vera", {}, "linear"),
     ],
 )
 def test_peft_refuses_a_file_with_which_it_would_compute_something_else(
@@ -148,7 +149,7 @@ def test_peft_refuses_a_file_with_which_it_would_compute_something_else(
 ) -> None:
     plain, _ = build(layer)
     directory = save_adapter(perturbed(plain, family, options=options), tmp_path / "adapter")
-    assert "PEFT" in read_adapter_config(directory)["visionlora"]["not_for_peft"]
+    assert "PEFT" in (peft_refusal(read_adapter_config(directory)) or "")
     with pytest.raises(Exception, match=f"VISIONLORA_{family.upper()}"):
         in_peft(plain, directory)
 

@@ -66,6 +66,17 @@ def _family_of(config: Mapping[str, Any], own: Mapping[str, Any]) -> str | None:
     return next((name for name, family in FAMILIES.items() if family.peft_type == kind), None)
 
 
+def peft_refusal(config: Mapping[str, Any]) -> str | None:
+    """Why PEFT refuses an adapter, as a clause; None where it loads it.
+
+    Args:
+        config: as `read_adapter_config` gives it.
+    """
+    if config["peft_type"] != _foreign_type(config["family"]):
+        return None
+    return str(config["visionlora"].get("not_for_peft") or f"PEFT has no {config['family']}")
+
+
 def _foreign_type(family: str) -> str:
     """A `peft_type` that PEFT refuses: it has no such family, or would compute something else."""
     return f"VISIONLORA_{family.upper()}"
