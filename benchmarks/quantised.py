@@ -77,12 +77,16 @@ def training_step(model: nn.Module, batch: int, rank: int, low: torch.dtype | No
     return step
 
 
-def measure_steps(name: str, base: str, batch: int, rank: int, precision: str) -> dict[str, float]:
-    """Megabytes (10^6 bytes) of the weights and of the peak of a step; a step's seconds, and those of the
-    processor."""
+def measure_steps(
+    name: str, base: str, batch: int, rank: int, precision: str, kept: bool = True
+) -> dict[str, float]:
+    """Megabytes (10^6 bytes) of the weights, of the peak until the network is there, and of that of a step; a
+    step's seconds, and those of the processor."""
     best_codec()  # imports bitsandbytes, whose code is no part of the network
     before = _resident("VmRSS")
     model = network_on(name, base)
+    keep_freed_memory(kept)  # now, as in a run
+    made = _resident("VmHWM") - before
     step = training_step(model, batch, rank, TYPES[precision])
     step()  # chooses implementations, which takes memory that later steps do not
     gc.collect()
@@ -96,6 +100,7 @@ def measure_steps(name: str, base: str, batch: int, rank: int, precision: str) -
         processor.append(time.process_time() - starts[1])
     return {
         "weights_mb": _weights(model) / 1e6,
+        "made_mb": made,
         "peak_mb": _resident("VmHWM") - before,
         "step_s": statistics.median(wall),
         "processor_s": statistics.median(processor),
@@ -135,8 +140,8 @@ def _run(options: argparse.Namespace, command: str) -> None:
     for name in options.networks:
         for precision in options.precision:
             if options.only:
-                keep_freed_memory(not options.give_back)
-                print(json.dumps(measure_steps(name, options.only, options.batch, options.rank, precision)))
+                about = options.only, options.batch, options.rank, precision, not options.give_back
+                print(json.dumps(measure_steps(name, *about)))
                 return
             rounds: list[dict[str, dict[str, float]]] = [{} for _ in range(options.rounds)]
             for one in rounds:

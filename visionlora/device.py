@@ -7,6 +7,7 @@ import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -94,9 +95,13 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 # From glibc's malloc.h.
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4
-_KEPT = {_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: -1}
+_M_MXFAST, _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = 1, -1, -3, -4
+_KEPT = {_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: -1, _M_MXFAST: 0}
 _GIVEN_BACK = {_M_MMAP_MAX: 65536, _M_MMAP_THRESHOLD: 2**24, _M_TRIM_THRESHOLD: 2**25}
+_SMALL = range(24, 264, 16)
+"""Bytes of the objects that have chunks of their own: larger ones do not fit into what is cut off."""
+_CHUNKS = 1000
+"""Of each of these sizes."""
 
 
 def keep_freed_memory(kept: bool = True) -> bool:
@@ -104,15 +109,36 @@ def keep_freed_memory(kept: bool = True) -> bool:
 
     By itself glibc gives every tensor above 32 MB back to the system, which clears each page again when the
     next step asks for it: a fifth to a quarter of the training time on two cores. What is kept lies between
-    tensors that live on, so that a step takes more of it than its tensors need: 250 to 330 MB for VGG19.
-    Given back is what is above 16 MB: above 32 MB alone left 160 MB more.
+    tensors that live on, so that a step takes more of it than its tensors need (docs/quantised.md). Given
+    back is what is above 16 MB: above 32 MB alone left 160 MB more.
 
     Returns:
         Whether that was done; other C libraries are left as they are.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    values = _KEPT if kept else _GIVEN_BACK
-    return mallopt is not None and all(mallopt(*setting) for setting in values.items())
+    libc = ctypes.CDLL(None)
+    mallopt = getattr(libc, "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is None or not all(mallopt(*setting) for setting in (_KEPT if kept else _GIVEN_BACK).items()):
+        return False
+    if kept:
+        _reserve_small_chunks()
+    return True
+
+
+@cache
+def _reserve_small_chunks() -> None:
+    """Free some chunks of every small size, each between two that stay.
+
+    For a tensor glibc takes up to 96 bytes more than it needs, and cuts them off: PyTorch wants addresses
+    that are multiples of 64. Once small objects are in these bytes, the place of a freed tensor is too small
+    for the next one of the same size. So small objects find chunks of their size elsewhere.
+    """
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+    libc.free.restype, libc.free.argtypes = None, [ctypes.c_void_p]
+    for size in _SMALL:
+        chunks = [libc.malloc(size) for _ in range(2 * _CHUNKS)]
+        for chunk in chunks[::2]:
+            libc.free(chunk)
 
 
 @contextmanager

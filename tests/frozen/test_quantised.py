@@ -10,6 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from tests.adapters.networks import WEIGHT_FAMILIES, perturb, small_network
 from visionlora.adapters import (
@@ -94,6 +96,55 @@ def test_bitsandbytes_gives_the_same_bits(count, seed):
     for dtype in (torch.float32, torch.bfloat16):
         made = [one.dequantise(*ours, count, dtype) for one in (nf4.PYTORCH, CODEC)]
         assert torch.equal(*made)
+
+
+def test_numbers_are_quantised_a_few_at_a_time(monkeypatch):
+    numbers = images(3 * 256 + 65)
+    whole, seen = nf4.quantise(numbers), []
+    monkeypatch.setattr(nf4, "AT_ONCE", 256)
+
+    def of_piece(piece):
+        seen.append(len(piece))
+        return whole[0][: -(-len(piece) // 2)], whole[1][: -(-len(piece) // 64)]
+
+    assert all(map(torch.equal, nf4.quantise(numbers), whole))
+    nf4.in_pieces(of_piece, numbers)
+    assert seen == [256, 256, 256, 65]
+
+
+class LargestTensor(TorchDispatchMode):
+    """The bytes of the largest tensor that an operation makes."""
+
+    nbytes = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        given, new = map(self._with_memory, (args, made))
+        known = {one.untyped_storage().data_ptr() for one in given}
+        sizes = [
+            one.untyped_storage().nbytes() for one in new if one.untyped_storage().data_ptr() not in known
+        ]
+        self.nbytes = max(self.nbytes, *sizes, 0)
+        return made
+
+    @staticmethod
+    def _with_memory(values):
+        return [
+            one
+            for one in tree_leaves(values)
+            if isinstance(one, torch.Tensor) and not isinstance(one, PackedWeight)
+        ]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_quantising_makes_no_tensor_of_the_size_of_the_weight(scheme, monkeypatch):
+    monkeypatch.setattr(nf4, "AT_ONCE", 2**14)
+    monkeypatch.setattr("visionlora.frozen.packed.PIECE", 2**14)
+    layer = nn.Linear(512, 512)
+    weight = layer.weight.nbytes
+    with LargestTensor() as largest:
+        quantise(nn.Sequential(layer), scheme)
+    assert largest.nbytes < weight
 
 
 def test_the_types_tables_are_those_of_bitsandbytes():

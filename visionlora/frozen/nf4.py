@@ -21,6 +21,7 @@ from torch.nn import functional as F
 BLOCK = 64
 SCALE_BLOCK = 256
 PIECE = 2**17  # weights that are looked up at a time: they stay in the processor's cache
+AT_ONCE = 2**20  # weights that are quantised at a time
 _TINY = 1e-38  # what a block of zeros is divided by
 
 VALUES = (
@@ -48,11 +49,26 @@ class Codec(NamedTuple):
 def quantise(numbers: Tensor) -> tuple[Tensor, Tensor]:
     """Codes, two to a byte (the first in the upper half), and the largest absolute value of each block."""
     bounds = _bounds(VALUES, numbers.device)
-    # A few at a time: the steps between take several times as much memory as the weight.
-    pieces = [_nearest(piece, bounds, BLOCK) for piece in numbers.split(32 * PIECE)]
-    codes, scales = (torch.cat(parts) for parts in zip(*pieces, strict=True))
-    codes = F.pad(codes, (0, len(codes) % 2), value=VALUES.index(0.0))
-    return (codes[::2] << 4) | codes[1::2], scales
+
+    def of_piece(piece: Tensor) -> tuple[Tensor, Tensor]:
+        codes, scales = _nearest(piece, bounds, BLOCK)
+        codes = F.pad(codes, (0, len(codes) % 2), value=VALUES.index(0.0))
+        return (codes[::2] << 4) | codes[1::2], scales
+
+    return in_pieces(of_piece, numbers)
+
+
+def in_pieces(quantise: Callable[[Tensor], tuple[Tensor, Tensor]], numbers: Tensor) -> tuple[Tensor, Tensor]:
+    """What `quantise` gives for all numbers, a few at a time: the steps between take several times as much
+    memory as what they quantise."""
+    codes = numbers.new_empty(-(-len(numbers) // 2), dtype=torch.uint8)
+    scales = numbers.new_empty(-(-len(numbers) // BLOCK))
+    for first in range(0, len(numbers), AT_ONCE):
+        last = first + AT_ONCE
+        found = codes[first // 2 : last // 2], scales[first // BLOCK : last // BLOCK]
+        for part, made in zip(found, quantise(numbers[first:last]), strict=True):
+            part.copy_(made)
+    return codes, scales
 
 
 def dequantise(codes: Tensor, scales: Tensor, count: int, dtype: torch.dtype) -> Tensor:

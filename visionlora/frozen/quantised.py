@@ -127,8 +127,11 @@ def quantise(
         if id(weight) not in done:
             about = scheme, (scales or {}).get(module), groups_of(module)
             packed = pack(weight, *about, correction, codec)
-            plain = packed if correction is None else pack(weight, *about, None, codec)
-            errors[name] = LayerError(relative_error(weight, plain), relative_error(weight, packed))
+            left = relative_error(weight, packed)
+            plain = left
+            if correction is not None:
+                plain = relative_error(weight, pack(weight, *about, None, codec))
+            errors[name] = LayerError(plain, left)
             done[id(weight)] = nn.Parameter(packed, requires_grad=False)
         module._parameters["weight"] = done[id(weight)]
     return errors
@@ -193,9 +196,10 @@ def dequantise(model: nn.Module) -> None:
 @torch.no_grad()
 def relative_error(weight: Tensor, packed: PackedWeight) -> float:
     """||weight - packed|| / ||weight||, Frobenius norms; 0 for a weight of zeros."""
-    rows = weight.flatten(1)
-    lost = sum(float((rows[part] - dense).square().sum()) for part, dense in packed.pieces())
-    whole = float(rows.square().sum())
+    rows, lost, whole = weight.flatten(1), 0.0, 0.0
+    for part, dense in packed.pieces():
+        lost += float((rows[part] - dense).square().sum())
+        whole += float(rows[part].square().sum())
     return (lost / whole) ** 0.5 if whole > 0 else 0.0
 
 
@@ -213,7 +217,12 @@ def _nf4(weight: Tensor, codec: nf4.Codec) -> dict[str, Tensor]:
 def _int8(weight: Tensor, groups: int | None) -> dict[str, Tensor]:
     """A scale for each output: (out, 1...), or of a transposed convolution (groups, 1, out/groups, 1...)."""
     seen = weight if groups is None else weight.unflatten(0, (groups, -1))
-    inner = range(1, seen.ndim) if groups is None else [1, *range(3, seen.ndim)]
-    scales = seen.abs().amax(tuple(inner), keepdim=True) / 127
-    codes = (seen / scales.clamp(min=torch.finfo(torch.float32).tiny)).round().clamp(-127, 127)
-    return {"codes": codes.to(torch.int8).view(weight.shape), "scales": scales}
+    inner = list(range(1, seen.ndim)) if groups is None else [1, *range(3, seen.ndim)]
+    scales = torch.linalg.vector_norm(seen, torch.inf, inner, keepdim=True) / 127
+    codes = torch.empty_like(seen, dtype=torch.int8)
+    rows = max(1, nf4.AT_ONCE // seen[0].numel())
+    for first in range(0, len(seen), rows):  # a few at a time, as in `nf4.in_pieces`
+        part = slice(first, first + rows)
+        relative = seen[part] / scales[part].clamp(min=torch.finfo(torch.float32).tiny)
+        codes[part] = relative.round_().clamp_(-127, 127)
+    return {"codes": codes.view(weight.shape), "scales": scales}

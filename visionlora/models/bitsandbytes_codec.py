@@ -7,7 +7,7 @@ import logging
 import torch
 from torch import Tensor
 
-from visionlora.frozen.nf4 import BLOCK, Codec
+from visionlora.frozen.nf4 import BLOCK, Codec, in_pieces
 
 # It warns of a missing package that nothing here needs.
 logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
@@ -16,6 +16,10 @@ import bitsandbytes  # noqa: E402, F401 - registers torch.ops.bitsandbytes
 
 def quantise(numbers: Tensor) -> tuple[Tensor, Tensor]:
     """As `nf4.quantise`."""
+    return in_pieces(_of_piece, numbers)
+
+
+def _of_piece(numbers: Tensor) -> tuple[Tensor, Tensor]:
     codes, scales = torch.ops.bitsandbytes.quantize_4bit(numbers, BLOCK, "nf4", torch.uint8)
     return codes.flatten(), scales
 
