@@ -149,3 +149,12 @@ def test_names_of_tensors_may_be_long_or_many_and_the_message_is_short(saved: Pa
 
 def test_errors_of_adapters_are_errors_of_ours() -> None:
     assert issubclass(LoraError, VisionLoraError)
+
+
+def test_a_family_that_its_peft_type_is_not_of_is_named(saved: Path) -> None:
+    change(saved, {}, {"family": "loha"})
+    with pytest.raises(LoraError, match=r"visionlora.family is loha, and peft_type is '?LORA'?,"):
+        read_adapter_config(saved)
+    change(saved, {"peft_type": "LOAR"}, {"family": "none"})
+    with pytest.raises(LoraError, match=r"those that can be loaded \(LORA, LOHA, LOKR"):
+        read_adapter_config(saved)

@@ -18,6 +18,7 @@ from visionlora.adapters.families import FAMILIES
 from visionlora.adapters.io.config_file import CONFIG_FILE, read_config_file
 from visionlora.adapters.io.other_programs import Places, adapter_obstacle
 from visionlora.adapters.patterns import exactly
+from visionlora.text import brief
 
 # Each of these changes what the tensors mean, or which there are; DoRA is a family of its own here.
 _OTHER_METHODS = (
@@ -41,7 +42,12 @@ def read_adapter_config(directory: str | Path) -> dict[str, Any]:
     own = config.pop("visionlora")
     family = _family_of(config, own)
     if family is None:
-        known = ", ".join(family.peft_type or name for name, family in FAMILIES.items())
+        if own.get("family") in FAMILIES:
+            raise LoraError(
+                f"{path}: visionlora.family is {own['family']}, and peft_type is "
+                f"{brief(config.get('peft_type'))}, which is not that family's: save the adapter again."
+            )
+        known = ", ".join(dict.fromkeys(family.peft_type or name for name, family in FAMILIES.items()))
         raise LoraError(f"{path}: peft_type is not one of those that can be loaded ({known}).")
     others = [key for key in _OTHER_METHODS if config.get(key)]
     others += ["use_dora"] if config.get("use_dora") and family != "dora" else []
