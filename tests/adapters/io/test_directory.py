@@ -16,10 +16,12 @@ from visionlora.adapters import (
     LoraError,
     activate,
     adapted_layers,
+    adapter_parameters,
     attach,
     fingerprint,
     load_adapter,
     save_adapter,
+    save_lycoris,
 )
 from visionlora.adapters.extraction import extract_difference
 
@@ -112,3 +114,18 @@ def test_names_that_could_not_be_read_back_are_refused_before_anything_is_writte
         load_adapter(base(), save_adapter(network, tmp_path / name, name=name))
     with pytest.raises(LoraError, match="re-parametrised"):
         extract_difference(with_weight_norm(), with_weight_norm(), 2)
+
+
+@pytest.mark.parametrize("save", [save_adapter, save_lycoris])
+def test_an_adapter_that_diverged_does_not_replace_a_good_one(
+    save: Callable[[nn.Module, Path], object], tmp_path: Path
+) -> None:
+    network = attach(base(), LoraConfig(rank=2))
+    perturb(network)
+    save(network, tmp_path / "adapter.safetensors")
+    good = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+    assert good
+    next(iter(adapter_parameters(network))).data[0] = torch.nan
+    with pytest.raises(LoraError, match=r"NaN or infinite, so .* is not written.*lower learning rate"):
+        save(network, tmp_path / "adapter.safetensors")
+    assert good == {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}

@@ -58,7 +58,7 @@ def save_adapter(
 
     Raises:
         LoraError: no adapters, names that cannot be those of folders, a module that does not exist or is
-            adapted too, or `extra` that is not JSON.
+            adapted too, `extra` that is not JSON, or values that are NaN or infinite.
     """
     model = unwrapped(model)
     require_adapters(model)

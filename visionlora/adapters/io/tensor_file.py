@@ -44,7 +44,7 @@ def write(directory: Path, tensors: Mapping[str, Tensor], config: Mapping[str, A
     """Write an adapter directory's tensors and configuration, both or neither; returns the directory.
 
     Raises:
-        LoraError: the configuration is not JSON.
+        LoraError: the configuration is not JSON, or a tensor has values that are NaN or infinite.
         VisionLoraError: a file cannot be written.
     """
     from safetensors.torch import save_file
@@ -55,7 +55,7 @@ def write(directory: Path, tensors: Mapping[str, Tensor], config: Mapping[str, A
         raise LoraError(
             f"extra can't be written as JSON ({error}): give strings, numbers, lists, mappings."
         ) from error
-    plain = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in tensors.items()}
+    plain = _storable(tensors, directory / TENSOR_FILE)
     # Neither takes the place of the old one before both are complete.
     with replacing(directory / TENSOR_FILE) as tensor_file:
         save_file(plain, tensor_file, metadata={"format": "pt"})
@@ -66,12 +66,28 @@ def write(directory: Path, tensors: Mapping[str, Tensor], config: Mapping[str, A
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write tensors beside their place and rename the file into it."""
+    """Write tensors beside their place and rename the file into it.
+
+    Raises:
+        LoraError: a tensor has values that are NaN or infinite.
+        VisionLoraError: the file cannot be written.
+    """
     from safetensors.torch import save_file
 
-    plain = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in tensors.items()}
+    plain = _storable(tensors, path)
     with replacing(path) as beside:
         save_file(plain, beside, metadata={"format": "pt", **metadata})
+
+
+def _storable(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """Contiguous copies on the CPU; what no reader takes does not replace a file that one does."""
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise LoraError(
+                f"{brief(name)} has values that are NaN or infinite, so {path} is not written: the training "
+                "diverged; train again with a lower learning rate."
+            )
+    return {key: tensor.detach().cpu().contiguous().clone() for key, tensor in tensors.items()}
 
 
 def read_tensors(directory: Path) -> dict[str, Tensor]:
