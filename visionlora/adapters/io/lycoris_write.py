@@ -41,7 +41,8 @@ def save_lycoris(model: nn.Module, file: str | Path, *, prefix: str = LYCORIS_PR
         The layers whose whole difference was written, because LyCORIS has no form for their family.
 
     Raises:
-        LoraError: a layer or a change of it that LyCORIS has no place for, or values that are NaN or infinite.
+        LoraError: a layer or a change of it that LyCORIS has no place for, or values that are NaN or
+            infinite.
     """
     path = Path(file)
     if path.suffix.lower() != ".safetensors":
