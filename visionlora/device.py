@@ -130,7 +130,8 @@ def _reserve_small_chunks() -> None:
 
     For a tensor glibc takes up to 96 bytes more than it needs, and cuts them off: PyTorch wants addresses
     that are multiples of 64. Once small objects are in these bytes, the place of a freed tensor is too small
-    for the next one of the same size. So small objects find chunks of their size elsewhere.
+    for the next one of the same size. So small objects find chunks of their size elsewhere. That cannot
+    help what is in a thread's cache of glibc's, seven chunks of a size: peaks differ from run to run.
     """
     libc = ctypes.CDLL(None)
     libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
