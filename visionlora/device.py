@@ -97,7 +97,7 @@ def has_bfloat16(device: torch.device) -> bool:
 # From glibc's malloc.h.
 _M_MXFAST, _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = 1, -1, -3, -4
 _KEPT = {_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: -1, _M_MXFAST: 0}
-_GIVEN_BACK = {_M_MMAP_MAX: 65536, _M_MMAP_THRESHOLD: 2**24, _M_TRIM_THRESHOLD: 2**25}
+_GIVEN_BACK = {_M_MMAP_MAX: 65536, _M_MMAP_THRESHOLD: 2**24, _M_TRIM_THRESHOLD: 2**25, _M_MXFAST: 128}
 _SMALL = range(24, 264, 16)
 """Bytes of the objects that have chunks of their own: larger ones do not fit into what is cut off."""
 _CHUNKS = 1000
@@ -115,8 +115,7 @@ def keep_freed_memory(kept: bool = True) -> bool:
     Returns:
         Whether that was done; other C libraries are left as they are.
     """
-    libc = ctypes.CDLL(None)
-    mallopt = getattr(libc, "mallopt", None) if sys.platform == "linux" else None
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is None or not all(mallopt(*setting) for setting in (_KEPT if kept else _GIVEN_BACK).items()):
         return False
     if kept:

@@ -19,7 +19,7 @@ def report_classes(
     images: str,
     selected: Sequence[str],
 ) -> ClassificationReport:
-    """ChoosingImages the predictions after training class by class.
+    """The figures of the predictions after training, class by class.
 
     Args:
         before: the frozen network's predictions for the same images; None where it has no output for any.
