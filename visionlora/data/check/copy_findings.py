@@ -50,15 +50,8 @@ def comparisons(
     groups: dict[tuple[str, bool], list[tuple[SeenImage, ...]]] = {}
     for equal, places in ((True, exact_groups(found)), (False, comparison(found))):
         for group in places:
-            members = sorted((images[place] for place in group), key=lambda image: (image.role, image.path))
-            kind = _meaning(members)
-            if kind == "conflict" and not equal:
-                kind = _conflict([(images[at], found[at]) for at in group])
-            # Turned images of several labels may be right; those of one label are still one image.
-            labels = {image.label for image in members} if not kind else ()
-            for some in [[one for one in members if one.label == label] for label in labels] or [members]:
-                if len(some) > 1:
-                    groups.setdefault((kind or _meaning(some), equal), []).append(tuple(some))
+            for kind, some in _meanings([(images[place], found[place]) for place in group], equal):
+                groups.setdefault((kind, equal), []).append(tuple(some))
     findings = []
     if len({one.digest for one in found}) > MOST_TURNED:
         title = f"mirrored and turned copies were not looked for: there are more than {MOST_TURNED:,} images"
@@ -81,6 +74,23 @@ def comparisons(
                     )
                 )
     return findings
+
+
+def _meanings(
+    group: Sequence[tuple[SeenImage, Fingerprint]], equal: bool
+) -> list[tuple[str, list[SeenImage]]]:
+    """(meaning, images) of a group of equal or of similar images, which may be several groups."""
+    members = sorted((image for image, _ in group), key=lambda image: (image.role, image.path))
+    kind = _meaning(members)
+    if kind == "conflict" and not equal:
+        kind = _conflict(group)
+    if kind:
+        return [(kind, members)]
+    # Turned images of several labels may be right; those of one label are still one image.
+    by_label: dict[str | None, list[SeenImage]] = {}
+    for image in members:
+        by_label.setdefault(image.label, []).append(image)
+    return [(_meaning(some), some) for some in by_label.values() if len(some) > 1]
 
 
 def _conflict(group: Sequence[tuple[SeenImage, Fingerprint]]) -> str:
