@@ -8,10 +8,8 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.data.corpus.case import CLASSES, HALF, ONE, TWO, Case, Make, both, image_bytes, many, table
+from tests.data.corpus.case import CLASSES, ONE, PAIRS, TWO, Case, Make, both, image_bytes, many, table
 
-PAIRS = {"cat": HALF, "dog": HALF}
-SIX = {"cat": (3, 1, 0), "dog": (3, 1, 0)}
 READ = "no class folders: an image has the class of the boxes beside it"
 
 
@@ -121,7 +119,7 @@ def yolo_boxes() -> Iterator[Case]:
             table("train.txt", "".join(f"data/obj/{n}.jpg\n" for n in range(6))),
             table("valid.txt", "data/obj/6.jpg\ndata/obj/7.jpg\n"),
         ),
-        counts=SIX,
+        counts=TWO,
         split="given",
         notes=("the split is that of train.txt, valid.txt", "obj is not taken for a class"),
     )
@@ -161,7 +159,7 @@ def yolo_boxes() -> Iterator[Case]:
                 )
             ),
         ),
-        counts=SIX,
+        counts=TWO,
         split="given",
         notes=("the split is that of train.txt, val.txt",),
     )
@@ -266,12 +264,12 @@ def files_of_classes() -> Iterator[Case]:
         ("{}.jpg.json", '{"Class Name": "@"}'), ("{}.json", '{"width": 3, "species": "@"}'),
     ):  # fmt: skip
         yield Case(
-            f"{name} of {text!r} beside each image", both(eight, beside(name, text)), counts=SIX, notes=said
+            f"{name} of {text!r} beside each image", both(eight, beside(name, text)), counts=TWO, notes=said
         )
         yield Case(
             f"{name} of {text!r} in labels",
             both(many("images/{}.jpg", count=8), beside(f"labels/{name}", text)),
-            counts=SIX,
+            counts=TWO,
             notes=said,
         )
         yield Case(
@@ -282,7 +280,7 @@ def files_of_classes() -> Iterator[Case]:
     yield Case(
         "a WebDataset that is unpacked",
         both(eight, beside("{}.cls", "#"), table("classes.txt", "cat\ndog\n")),
-        counts=SIX,
+        counts=TWO,
         notes=(*said, "0 is cat, 1 is dog"),
     )
     yield Case(

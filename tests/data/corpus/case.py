@@ -187,6 +187,7 @@ TESTED = {"cat": (3, 1, 4), "dog": (3, 1, 4)}
 CLASSES = ("cat/{}.png", "dog/{}.png")
 THREE = {"cat": (4, 4, 4), "dog": (4, 4, 4)}
 HALF = (1, 1, 0)
+PAIRS = {"cat": HALF, "dog": HALF}
 IMAGES = ("i/a.png", "i/b.png")
 BODY = "i/a.png,cat\ni/b.png,dog\n"
 """A table of one image of each class."""

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 
 from tests.data.corpus.case import (
     EACH,
-    HALF,
     ONE,
+    PAIRS,
     TESTED,
     TWO,
     Case,
@@ -81,7 +81,7 @@ def nested() -> Iterator[Case]:
         ("Kaggle's train and unlabelled test", {"train.zip": zip_of(images("train/cat", "train/dog")), "test1.zip": zip_of(images("test1")), "sampleSubmission.csv": b"id,label\n1,0\n2,0\n"}, {"counts": TWO, "notes": ("test1 holds images without labels",)}),
         ("images and annotations", {"101_ObjectCategories.tar.gz": tar_of(images("101_ObjectCategories/cat", "101_ObjectCategories/dog")), "Annotations.tar": tar_of({"Annotations/cat/a.mat": b"MATLAB"})}, {"counts": TWO}),
         ("archives without images are left out", {**BOTH, "code.zip": zip_of({"train.py": b"x"})}, {"counts": TWO, "notes": ("code.zip without images left out",)}),
-        ("one image each", {name: zip_of(images("", count=2)) for name in BOTH}, {"counts": {"cat": HALF, "dog": HALF}}),
+        ("one image each", {name: zip_of(images("", count=2)) for name in BOTH}, {"counts": PAIRS}),
         ("a damaged one among others", {**BOTH, "fox.zip": zip_of(images(""))[:-30]}, {"error": "fox.zip: its end is missing"}),
         ("a rar archive among others", {**BOTH, "fox.rar": b"Rar!\x1a\x07\x00"}, {"counts": TWO, "notes": ("1 .rar file is one of archives; unpack them",)}),
         ("rar archives alone", {"cat.rar": b"Rar!\x1a\x07\x00", "dog.7z": b"7z\xbc\xaf\x27\x1c"}, {"error": "are archives; unpack them"}),
@@ -103,7 +103,7 @@ def parts() -> Iterator[Case]:
     yield Case("a download that was loaded twice", each({name: zip_of({"cat/0.png": b"x"}) for name in ("pets.zip", "pets (1).zip")}), error="holds 'cat/0.png', which is there already")  # fmt: skip
     yield Case("the last part of an archive of several", each({"x.zip": zip_of(images(*PETS))[400:], "x.z01": b"PK\x03\x04" + bytes(99)}), root="x.zip", error="it is the last part of an archive, with x.z01")  # fmt: skip
     yield Case("archives beside class folders", both(many("cat/{}.png", "dog/{}.png"), zipped("cat.zip", "0.png")), counts=TWO, notes=("1 .zip file is one of archives",))  # fmt: skip
-    yield Case("boxes of one class each in an archive", called(zip_of({f"{n}.{kind}": image_bytes() if kind == "png" else f"<annotation><object><name>{name}</name></object></annotation>".encode() for n, name in enumerate(PETS * 2) for kind in ("png", "xml")}), "x.zip"), root="x.zip", counts={"cat": HALF, "dog": HALF})  # fmt: skip
+    yield Case("boxes of one class each in an archive", called(zip_of({f"{n}.{kind}": image_bytes() if kind == "png" else f"<annotation><object><name>{name}</name></object></annotation>".encode() for n, name in enumerate(PETS * 2) for kind in ("png", "xml")}), "x.zip"), root="x.zip", counts=PAIRS)  # fmt: skip
     yield Case("a folder of text files and an archive of text", both(files("a.txt"), zipped("x.zip", "a.py")), error="x.zip holds no images")  # fmt: skip
     yield Case("a table in an archive and images beside it", both(many("images/{}.png"), called(zip_of({"labels.csv": LABELS}), "labels.zip")), error="holds images but no class folders")  # fmt: skip
     yield Case("a table of images in two archives", both(called(zip_of(images("", count=1)), "part_a.zip"), called(zip_of({"1.png": image_bytes()}), "part_b.zip"), table("labels.csv", LABELS)), counts=EACH)  # fmt: skip

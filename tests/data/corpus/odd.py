@@ -11,8 +11,8 @@ from pathlib import Path
 from tests.data.corpus.case import (
     CLASSES,
     GIVEN,
-    HALF,
     ONE,
+    PAIRS,
     TESTED,
     TWO,
     Case,
@@ -25,10 +25,6 @@ from tests.data.corpus.case import (
     many,
     table,
 )
-
-PAIRS = {"cat": HALF, "dog": HALF}
-SIX = {"cat": (3, 1, 0), "dog": (3, 1, 0)}
-READ = "no class folders: an image has the class of the boxes beside it"
 
 
 def pipe(name: str) -> Make:

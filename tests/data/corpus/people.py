@@ -15,6 +15,7 @@ from tests.data.corpus.case import (
     GIVEN,
     HALF,
     ONE,
+    PAIRS,
     TWO,
     Case,
     Make,
@@ -28,8 +29,6 @@ from tests.data.corpus.case import (
     table,
     zipped,
 )
-
-HALVES = {"cat": HALF, "dog": HALF}
 
 
 def labelme(*labels: str, **flags: bool) -> str:
@@ -62,21 +61,21 @@ def boxes() -> Iterator[Case]:
     for name, text, suffix in (
         ("labelme's outlines", labelme, "json"), ("Pascal VOC's boxes", voc, "xml"), ("Supervisely's boxes", supervisely, "json"),
     ):  # fmt: skip
-        yield Case(f"{name} of one class", beside(f"{{}}.{suffix}", "{}.jpg", *map(text, four)), counts=HALVES, notes=said)  # fmt: skip
-        yield Case(f"{name}, two of one class", beside(f"{{}}.{suffix}", "{}.jpg", *(text(one, one) for one in four)), counts=HALVES, notes=said)  # fmt: skip
+        yield Case(f"{name} of one class", beside(f"{{}}.{suffix}", "{}.jpg", *map(text, four)), counts=PAIRS, notes=said)  # fmt: skip
+        yield Case(f"{name}, two of one class", beside(f"{{}}.{suffix}", "{}.jpg", *(text(one, one) for one in four)), counts=PAIRS, notes=said)  # fmt: skip
         yield Case(f"{name} of two classes", beside(f"{{}}.{suffix}", "{}.jpg", text("cat", "dog"), *map(text, four)), error="looks like boxes for object detection")  # fmt: skip
         yield Case(f"{name} of two classes, several labels", beside(f"{{}}.{suffix}", "{}.jpg", text("cat", "dog"), *map(text, four)), options={"separator": "auto"}, notes=("1 of 5 images have several labels",))  # fmt: skip
-        yield Case(f"{name} in a folder of their own", beside(f"annotations/{{}}.{suffix}", "images/{}.jpg", *map(text, four)), counts=HALVES, notes=said)  # fmt: skip
+        yield Case(f"{name} in a folder of their own", beside(f"annotations/{{}}.{suffix}", "images/{}.jpg", *map(text, four)), counts=PAIRS, notes=said)  # fmt: skip
         yield Case(f"{name} in splits", both(*(beside(f"{split}/{{}}.{suffix}", f"{split}/{{}}.jpg", *map(text, four)) for split in ("train", "valid"))), counts={"cat": (2, 2, 0), "dog": (2, 2, 0)}, split="given", notes=said)  # fmt: skip
-        yield Case(f"{name}, none in an image", beside(f"{{}}.{suffix}", "{}.jpg", *map(text, four), text()), counts=HALVES, notes=("1 image has no boxes: left out",))  # fmt: skip
+        yield Case(f"{name}, none in an image", beside(f"{{}}.{suffix}", "{}.jpg", *map(text, four), text()), counts=PAIRS, notes=("1 image has no boxes: left out",))  # fmt: skip
         yield Case(f"{name} for half of the images", both(beside(f"{{}}.{suffix}", "{}.jpg", *map(text, four)), many("x{}.jpg")), error="looks like boxes")  # fmt: skip
         yield Case(f"{name} within class folders", both(beside(f"cat/{{}}.{suffix}", "cat/{}.jpg", *(text("whisker") for _ in four)), many("dog/{}.jpg")), counts=TWO, notes=("left out 4 files",))  # fmt: skip
         yield Case(f"{name} within one class folder", beside(f"cat/{{}}.{suffix}", "cat/{}.jpg", *map(text, four)), counts={"cat": ONE})  # fmt: skip
         yield Case(f"{name} and a class for all", beside(f"{{}}.{suffix}", "{}.jpg", *map(text, four)), options={"class_name": "pet"}, counts={"pet": ONE})  # fmt: skip
-    yield Case("labelme's flags", beside("{}.json", "{}.jpg", labelme(cat=True, dog=False), labelme(cat=False, dog=True), labelme(cat=True), labelme(dog=True)), counts=HALVES)  # fmt: skip
-    yield Case("Supervisely's tags", beside("ann/{}.jpg.json", "img/{}.jpg", *(supervisely(tags=(one,)) for one in four)), counts=HALVES)  # fmt: skip
-    yield Case("Pascal VOC's folders", both(beside("VOC2012/Annotations/{}.xml", "VOC2012/JPEGImages/{}.jpg", *map(voc, four)), files("VOC2012/ImageSets/Main/train.txt")), counts=HALVES, notes=said)  # fmt: skip
-    yield Case("a text for each image", beside("{}.txt", "{}.jpg", *four), counts=HALVES)  # fmt: skip
+    yield Case("labelme's flags", beside("{}.json", "{}.jpg", labelme(cat=True, dog=False), labelme(cat=False, dog=True), labelme(cat=True), labelme(dog=True)), counts=PAIRS)  # fmt: skip
+    yield Case("Supervisely's tags", beside("ann/{}.jpg.json", "img/{}.jpg", *(supervisely(tags=(one,)) for one in four)), counts=PAIRS)  # fmt: skip
+    yield Case("Pascal VOC's folders", both(beside("VOC2012/Annotations/{}.xml", "VOC2012/JPEGImages/{}.jpg", *map(voc, four)), files("VOC2012/ImageSets/Main/train.txt")), counts=PAIRS, notes=said)  # fmt: skip
+    yield Case("a text for each image", beside("{}.txt", "{}.jpg", *four), counts=PAIRS)  # fmt: skip
     yield Case("settings of an editor for each image", beside("{}.json", "{}.jpg", *(json.dumps({"exposure": n}) for n in range(4))), error="holds images but no class folders")  # fmt: skip
     bomb = "<!DOCTYPE x [<!ENTITY a 'aaaa'><!ENTITY b '&a;&a;&a;'>]><annotation><object><name>&b;</name></object></annotation>"  # fmt: skip
     yield Case("boxes with entities of XML", beside("{}.xml", "{}.jpg", bomb, bomb), error="looks like boxes")
@@ -168,7 +167,7 @@ def downloads() -> Iterator[Case]:
     yield Case("a folder that may be read alone", both(many(*CLASSES), _read_only), counts=TWO, silent=True)
     yield Case("links to images elsewhere", both(many("store/{}.png", count=8), *(link(f"set/{kind}/{n}.png", f"../../store/{n}.png") for kind, first in (("cat", 0), ("dog", 4)) for n in range(first, first + 4))), root="set", counts=TWO, silent=True)  # fmt: skip
     yield Case("a link to nothing among images", both(many("cat/{}.png", "dog/{}.png"), link("cat/x.png", "gone.png")), notes=())  # fmt: skip
-    yield Case("one image in each class of each split", many("train/cat/{}.png", "train/dog/{}.png", "val/cat/{}.png", "val/dog/{}.png", count=1), counts={"cat": HALF, "dog": HALF}, split="given", silent=True)  # fmt: skip
+    yield Case("one image in each class of each split", many("train/cat/{}.png", "train/dog/{}.png", "val/cat/{}.png", "val/dog/{}.png", count=1), counts=PAIRS, split="given", silent=True)  # fmt: skip
     yield Case("Ultralytics' zip file", zipped("d.zip", *(f"d/{split}/{kind}/{n}.jpg" for split in ("train", "val", "test") for kind in ("cat", "dog") for n in range(4)), "d/README.dataset.txt", "__MACOSX/d/._train"), root="d.zip", counts={"cat": (4, 4, 4), "dog": (4, 4, 4)}, split="given")  # fmt: skip
     yield Case("Hugging Face's repository of folders", both(many(*below("train"), *below("validation")), files("README.md", ".gitattributes", "dataset_infos.json")), counts=GIVEN, split="given")  # fmt: skip
     yield Case("classes.txt beside its classes", both(many(*CLASSES), table("classes.txt", "cat\ndog\n")), counts=TWO, notes=("left out 1 file",))  # fmt: skip

@@ -6,10 +6,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from tests.data.corpus.case import CLASSES, HALF, ONE, TWO, Case, both, files, many, table, tables
+from tests.data.corpus.case import CLASSES, ONE, PAIRS, TWO, Case, both, files, many, table, tables
 
 KEEP = ("look like folders of Kohya",)
-PAIRS = {"cat": HALF, "dog": HALF}
 HIDDEN = ("as hidden folders are",)
 META = {f"/content/train/{place}": {"caption": "a cat", "train_resolution": [64, 64]} for place in range(4)}
 

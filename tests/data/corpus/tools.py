@@ -6,7 +6,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from tests.data.corpus.case import EACH, GIVEN, HALF, ONE, TWO, Case, both, files, many, table, tables, zipped
+from tests.data.corpus.case import (
+    EACH,
+    GIVEN,
+    HALF,
+    ONE,
+    PAIRS,
+    TWO,
+    Case,
+    both,
+    files,
+    many,
+    table,
+    tables,
+    zipped,
+)
 
 case = tables("tool")
 NAMES = ("i/a.png", "i/b.png")
@@ -73,7 +87,7 @@ def coco_files() -> Iterator[Case]:
             text = json.dumps([{"image": name, "annotations": [{"label": ("cat", "dog")[n % 2], "coordinates": {"x": 1}}] * 2} for n, name in enumerate(names)])  # fmt: skip
         splits = both(*(table(f"{split}/_annotations.{form}.json", text, *(f"{split}/{name}" for name in names)) for split in ("train", "valid")))  # fmt: skip
         yield Case(f"Roboflow's {form} in splits", both(splits, files("README.roboflow.txt")), counts={"cat": (2, 2, 0), "dog": (2, 2, 0)}, split="given", notes=(READ,))  # fmt: skip
-        yield Case(f"Roboflow's {form} in a folder", table(f"_annotations.{form}.json", text, *names), counts={"cat": HALF, "dog": HALF}, notes=(READ,))  # fmt: skip
+        yield Case(f"Roboflow's {form} in a folder", table(f"_annotations.{form}.json", text, *names), counts=PAIRS, notes=(READ,))  # fmt: skip
     half = table("train/_annotations.coco.json", coco((0, 1), (0, 2), names=("a.jpg", "b.jpg")), "train/a.jpg", "train/b.jpg")  # fmt: skip
     yield Case("Roboflow's COCO with two classes in an image", half, error="set task=multi_label")
     cvat = table("annotations/instances_default.json", coco((0, 1), (1, 2), names=("a.png", "b.png")), "images/default/a.png", "images/default/b.png")  # fmt: skip
@@ -127,7 +141,6 @@ def xml_files() -> Iterator[Case]:
 
 def beside() -> Iterator[Case]:
     labels = "file,label\n0.jpg,cat\n1.jpg,dog\n2.jpg,cat\n3.jpg,dog\n"
-    halves = {"cat": HALF, "dog": HALF}
     said = ("no class folders: the labels are those of",)
     for name, text in (
         ("labels.csv", labels), ("train.csv", labels), ("labels.tsv", labels.replace(",", "\t")),
@@ -136,26 +149,26 @@ def beside() -> Iterator[Case]:
         ("labels.json", json.dumps({f"{n}.jpg": ("cat", "dog")[n % 2] for n in range(4)})),
         ("labels.json", json.dumps({"cat": ["0.jpg", "2.jpg"], "dog": ["1.jpg", "3.jpg"]})),
     ):  # fmt: skip
-        yield Case(f"{name} ({text[:9]!r}) beside a folder of its images", both(many("images/{}.jpg"), table(name, text)), counts=halves, notes=said)  # fmt: skip
-    yield Case("labels.csv among its images", both(many("{}.jpg"), table("labels.csv", labels)), counts=halves, notes=said)  # fmt: skip
-    yield Case("labels.csv among its images in a wrapper", both(many("pets/{}.jpg"), table("pets/labels.csv", labels)), counts=halves, notes=("pets is not taken for a class", "the labels are those of labels.csv"))  # fmt: skip
-    yield Case("labels.csv of a zip file", zipped("x.zip", *(f"x/images/{n}.jpg" for n in range(4)), **{"x/labels.csv": labels.encode()}), root="x.zip", counts=halves, notes=said)  # fmt: skip
+        yield Case(f"{name} ({text[:9]!r}) beside a folder of its images", both(many("images/{}.jpg"), table(name, text)), counts=PAIRS, notes=said)  # fmt: skip
+    yield Case("labels.csv among its images", both(many("{}.jpg"), table("labels.csv", labels)), counts=PAIRS, notes=said)  # fmt: skip
+    yield Case("labels.csv among its images in a wrapper", both(many("pets/{}.jpg"), table("pets/labels.csv", labels)), counts=PAIRS, notes=("pets is not taken for a class", "the labels are those of labels.csv"))  # fmt: skip
+    yield Case("labels.csv of a zip file", zipped("x.zip", *(f"x/images/{n}.jpg" for n in range(4)), **{"x/labels.csv": labels.encode()}), root="x.zip", counts=PAIRS, notes=said)  # fmt: skip
     yield Case("a class for all of them and labels.csv", both(many("{}.jpg"), table("labels.csv", labels)), options={"class_name": "pet"}, counts={"pet": ONE})  # fmt: skip
     yield Case("labels.csv that names half of the images", both(many("{}.jpg", count=8), table("labels.csv", labels)), error="labels.csv, if that lists their labels")  # fmt: skip
     yield Case("labels.csv that lacks one of many images", both(many("{}.jpg", count=12), table("labels.csv", "file,label\n" + "".join(f"{n}.jpg,{'cat' if n % 2 else 'dog'}\n" for n in range(11)))), notes=("1 image is not in labels.csv: left out",))  # fmt: skip
     yield Case("captions.csv with a text for each image", both(many("{}.jpg", count=12), table("captions.csv", "file,caption\n" + "".join(f"{n}.jpg,the {n}th text\n" for n in range(12)))), error="captions.csv, if that lists their labels")  # fmt: skip
     yield Case("two tables that say different things", both(many("{}.jpg"), table("a.csv", labels), table("b.csv", labels.replace("cat", "cow"))), error="if that lists their labels")  # fmt: skip
-    yield Case("a table of labels and one of sizes", both(many("{}.jpg"), table("a.csv", labels), table("sizes.csv", "width,height\n1,2\n3,4\n")), counts=halves)  # fmt: skip
+    yield Case("a table of labels and one of sizes", both(many("{}.jpg"), table("a.csv", labels), table("sizes.csv", "width,height\n1,2\n3,4\n")), counts=PAIRS)  # fmt: skip
     yield Case("a table of several labels", both(many("{}.jpg"), table("a.csv", "file,labels\n0.jpg,cat|dog\n1.jpg,dog\n2.jpg,cat\n3.jpg,dog\n")), error="set task=multi_label")  # fmt: skip
     yield Case("a table of several labels, all of them", both(many("{}.jpg"), table("a.csv", "file,labels\n0.jpg,cat|dog\n1.jpg,dog\n2.jpg,cat\n3.jpg,dog\n")), options={"separator": "auto"}, notes=("1 of 4 images have several labels",))  # fmt: skip
     kaggle = both(many("train/{}.jpg"), many("test/t{}.jpg"), table("train.csv", labels), table("sample_submission.csv", "file,label\nt0.jpg,cat\nt1.jpg,cat\n"))  # fmt: skip
-    yield Case("Kaggle's folders and train.csv", kaggle, counts=halves, notes=("test holds images without labels: left out",))  # fmt: skip
+    yield Case("Kaggle's folders and train.csv", kaggle, counts=PAIRS, notes=("test holds images without labels: left out",))  # fmt: skip
     yield Case("Kaggle's train folder", kaggle, root="train", error="train.csv, if that lists their labels")
     by_split = both(*(both(many(f"{split}/{split}{{}}.jpg"), table(f"{split}.csv", labels.replace("\n", f"\n{split}").removesuffix(split))) for split in ("train", "val")))  # fmt: skip
     yield Case("train.csv and val.csv beside their folders", by_split, counts={"cat": (2, 2, 0), "dog": (2, 2, 0)}, split="given", notes=("the labels are those of train.csv and val.csv",))  # fmt: skip
     one = both(many("train/t{}.jpg", "val/v{}.jpg"), table("labels.csv", "file,label,split\n" + "".join(f"{split[0]}{n}.jpg,{'cat' if n % 2 else 'dog'},{split}\n" for split in ("train", "val") for n in range(4))))  # fmt: skip
     yield Case("one table for train and val", one, counts={"cat": (2, 2, 0), "dog": (2, 2, 0)}, split="given")
-    yield Case("numbers of classes and a text of their names", both(many("{}.jpg"), table("labels.csv", labels.replace("cat", "0").replace("dog", "1")), table("classes.txt", "cat\ndog\n")), counts={"cat": HALF, "dog": HALF}, notes=("class names are those of classes.txt",))  # fmt: skip
+    yield Case("numbers of classes and a text of their names", both(many("{}.jpg"), table("labels.csv", labels.replace("cat", "0").replace("dog", "1")), table("classes.txt", "cat\ndog\n")), counts=PAIRS, notes=("class names are those of classes.txt",))  # fmt: skip
     yield Case("boxes of YOLO beside images with numbers", both(many("images/{}.jpg"), *(table(f"labels/{n}.txt", f"{n % 2} 0.5 0.5 0.2 0.2\n") for n in range(4))), counts={"0": HALF, "1": HALF}, notes=("an image has the class of the boxes beside it",))  # fmt: skip
     yield Case("class folders and labels.csv of them", both(many("cat/{}.png", "dog/d{}.png"), table("labels.csv", "file,label\ncat/0.png,x\ndog/d0.png,y\n")), counts=TWO, notes=("labels.csv lists labels and is not read",))  # fmt: skip
     yield Case("splits of class folders and train.csv", both(many("train/cat/{}.png", "train/dog/{}.png", "val/cat/{}.png", "val/dog/{}.png"), table("train.csv", "file,label\ntrain/cat/0.png,cat\n")), counts=GIVEN, notes=("train.csv is not read",))  # fmt: skip
@@ -169,7 +182,7 @@ def in_folders() -> Iterator[Case]:
 
     for folder in ("", "images/"):
         yield Case(f"labels.csv in train and in val, images in {folder!r}", both(*(both(many(f"{split}/{folder}{{}}.jpg"), table(f"{split}/labels.csv", labels())) for split in ("train", "val"))), counts={"cat": (2, 2, 0), "dog": (2, 2, 0)}, split="given", notes=("no class folders: the labels are those of train/labels.csv and val/labels.csv",))  # fmt: skip
-        yield Case(f"labels.csv in train alone, images in {folder!r}", both(many(f"train/{folder}{{}}.jpg", f"test/{folder}{{}}.jpg"), table("train/labels.csv", labels())), counts={"cat": HALF, "dog": HALF}, notes=(f"test/{folder}".rstrip("/") + " holds images without labels: left out",))  # fmt: skip
+        yield Case(f"labels.csv in train alone, images in {folder!r}", both(many(f"train/{folder}{{}}.jpg", f"test/{folder}{{}}.jpg"), table("train/labels.csv", labels())), counts=PAIRS, notes=(f"test/{folder}".rstrip("/") + " holds images without labels: left out",))  # fmt: skip
     half = {"cat": HALF, "dog": HALF}
     yield Case("a table beside one folder of no class", both(many("shots/{}.jpg"), table("labels.csv", labels("shots/"))), counts=half, notes=("shots is not taken for a class: the labels are those of labels.csv",))  # fmt: skip
     yield Case("a table in one folder of no class", both(many("shots/{}.jpg"), table("shots/labels.csv", labels())), counts=half, notes=("shots is not taken for a class",))  # fmt: skip

@@ -78,9 +78,9 @@ def save_adapter(
             )
     # PEFT loads one adapter from a directory.
     obstacle = "it is one of several adapters that act together" if len(names) > 1 else None
+    of_part = AdapterInfo(base_model, own={"fingerprint": base}, obstacle=obstacle)
     for part in names[1:]:
-        info = AdapterInfo(base_model, own={"fingerprint": base}, obstacle=obstacle)
-        save_one(model, directory / part, part, info)
+        save_one(model, directory / part, part, of_part)
     if len(names) > 1:
         own["parts"] = list(names[1:])
     info = AdapterInfo(base_model, modules_to_save, own, obstacle=obstacle)

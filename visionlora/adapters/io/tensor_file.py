@@ -82,12 +82,16 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
 def _storable(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
     """Contiguous copies on the CPU; what no reader takes does not replace a file that one does."""
     for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+        if not _is_finite(tensor):
             raise LoraError(
                 f"{brief(name)} has values that are NaN or infinite, so {path} is not written: the training "
                 "diverged; train again with a lower learning rate."
             )
     return {key: tensor.detach().cpu().contiguous().clone() for key, tensor in tensors.items()}
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())
 
 
 def read_tensors(directory: Path) -> dict[str, Tensor]:
@@ -136,7 +140,7 @@ def checked_tensors(tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]
         counter = tensor.dtype == torch.int64 and not tensor.ndim  # a batch norm's, in a module saved whole
         if tensor.dtype not in _DTYPES and not counter:
             raise LoraError(f"{path}: {brief(name)} holds {tensor.dtype}: an adapter's numbers are floats.")
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+        if not _is_finite(tensor):
             raise LoraError(
                 f"{path}: {brief(name)} has values that are NaN or infinite: its training diverged, or the "
                 "file is damaged; train again with a lower learning rate, or copy it again."

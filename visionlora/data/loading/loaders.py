@@ -84,6 +84,7 @@ class ImageLoaders:
 
     def training(self, images: Sequence[ImageFile], targets: Mapping[str, int]) -> ImageLoader:
         """A shuffled, augmented loader."""
+        options = self.options
         # Without a single good image the run is about to end; until then there is something to count.
         images = self.usable("train", images, self.training_cache) or images
         dataset = ImageDataset(
@@ -92,9 +93,8 @@ class ImageLoaders:
             targets=targets,
             transform=self.augment,
             cache=self.training_cache,
-            seed=self.options.seed,
+            seed=options.seed,
         )
-        options = self.options
         repeats = balanced_repeats(dataset.targets) if options.balance else [1] * len(dataset)
         if self.random:
             repeats = filling_repeats(repeats, options.batch_size)

@@ -17,7 +17,7 @@ LABEL_COLUMNS = (
     "clase", "classe", "etiqueta", "ground_truth", "gt", "tag", "tags", "target", "annotation", "y",
     "class_id", "label_id", "category_id", "tag_name",
 )  # fmt: skip
-LABELS_ELSEWHERE = (
+_LABELS_ELSEWHERE = (
     "kategorie", "bezeichnung", "catégorie", "étiquette", "categoría", "categoria", "rótulo", "etichetta",
     "categorie", "klasa", "kategoria", "etykieta", "etiket", "kategori", "klass", "класс", "категория",
     "sınıf",  # noqa: RUF001 - Turkish
@@ -25,6 +25,7 @@ LABELS_ELSEWHERE = (
     "클래스", "تصنيف", "فئة",
 )  # fmt: skip
 """The same in other languages."""
+LABELS_ANYWHERE = (*LABEL_COLUMNS, *_LABELS_ELSEWHERE)
 RANKS = frozenset(("kingdom", "phylum", "order", "family"))
 """Beside two of these a class is one of taxonomy: Mammalia."""
 WEAK = "name"
@@ -39,9 +40,7 @@ FLAGS = {
     "test": ("is_test",),
     "train": ("is_train", "is_training", "is_training_image"),
 }
-_KNOWN = {
-    name.replace("_", "") for name in (*PATH_COLUMNS, *LABEL_COLUMNS, *LABELS_ELSEWHERE, WEAK, *SPLIT_COLUMNS)
-}
+_KNOWN = {name.replace("_", "") for name in (*PATH_COLUMNS, *LABELS_ANYWHERE, WEAK, *SPLIT_COLUMNS)}
 FOLDERS = ("folder", "foldername", "dir", "dirname", "directory", "directoryname", "relativepath")
 """What the name of a column ends in that holds the folder of the file in another column."""
 

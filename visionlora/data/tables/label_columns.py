@@ -9,7 +9,7 @@ from visionlora.data.tables.cells import Body, is_number, is_switch, share, valu
 from visionlora.data.tables.column_names import (
     LABEL_COLUMNS,
     LABEL_ENDINGS,
-    LABELS_ELSEWHERE,
+    LABELS_ANYWHERE,
     PLURALS,
     RANKS,
     WEAK,
@@ -24,9 +24,7 @@ def label_column(names: Sequence[str], body: Body, taken: Container[int | None],
     """The column with the best known name; of several one with names before one with numbers."""
     endings = (*PLURALS, *LABEL_ENDINGS) if several else LABEL_ENDINGS
     ranked = len(RANKS & set(names)) > 1
-    labels = [
-        name for name in map(key_of, (*LABEL_COLUMNS, *LABELS_ELSEWHERE)) if not (ranked and name == "class")
-    ]
+    labels = [name for name in map(key_of, LABELS_ANYWHERE) if not (ranked and name == "class")]
     known = [place for one in labels for place, name in enumerate(names) if name == one]
     known += [place for place, name in enumerate(names) if name.endswith(endings)]
     known += [place for place, name in enumerate(names) if name == WEAK]

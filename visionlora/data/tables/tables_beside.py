@@ -10,7 +10,7 @@ from pathlib import Path
 from visionlora.data.files.walk import entries, has_images, walk
 from visionlora.data.names.split_names import SPLITS, named_splits, split_and_rest
 from visionlora.data.names.words_of_names import first_words
-from visionlora.data.tables.column_names import LABEL_COLUMNS, LABELS_ELSEWHERE
+from visionlora.data.tables.column_names import LABELS_ANYWHERE
 from visionlora.data.tables.label_files import MOST_MISSING, describe_left_out, tables_up_to
 from visionlora.data.tables.several_labels import AUTO, SeveralLabels
 from visionlora.data.tables.table import Table, read_table
@@ -21,7 +21,7 @@ _FEW = 10
 _SHOWN = 3
 _SAID = re.compile(r"prob|confidence|score|top[ _-]?\d|predict")
 """In the name of a column of a network's predictions."""
-_KNOWN = {name.replace("_", "") for name in (*LABEL_COLUMNS, *LABELS_ELSEWHERE)}
+_KNOWN = {name.replace("_", "") for name in LABELS_ANYWHERE}
 _NO_CLASS = re.compile(r"[0-9a-f]{32,}|[a-z]+://|image/|.*\.(jpe?g|png|webp|gif|tiff?)$", re.IGNORECASE)
 """Checksums, URLs, media types and names of files."""
 _MOST_LABELS = 0.5
