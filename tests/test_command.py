@@ -107,6 +107,30 @@ def test_a_run_folder_that_cannot_be_made_is_one_line(command: Command, tmp_path
     assert "hydra.run.dir=" in message
 
 
+def test_an_empty_run_folder_of_an_unset_variable_is_not_the_folder_of_the_shell(command: Command) -> None:
+    for key in ("hydra.run.dir", "hydra.sweep.dir"):
+        message = one_line_error(command("train", "data=goldfish", f"{key}="))
+        assert f"{key} is empty; give a folder" in message
+
+
+@pytest.mark.parametrize("place", [".", "cat", "elsewhere"])
+def test_a_run_does_not_write_among_the_images_that_it_reads(
+    command: Command, tmp_path: Path, place: str
+) -> None:
+    for name in ("mine/cat/1.png", "mine/elsewhere/1.png", "anchors/1.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    before = sorted(tmp_path.rglob("*"))
+    for folder, words in (
+        (f"mine/{place}", ["data.root=mine"]),
+        ("anchors", ["data.root=mine", "retention.anchors=[anchors]"]),
+    ):
+        message = one_line_error(command("train", *words, f"hydra.run.dir={folder}"))
+        assert "among the images of" in message
+        assert "set hydra.run.dir=FOLDER" in message
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_a_misspelt_key_in_a_preset_of_ones_own_gets_the_right_spelling(
     command: Command, tmp_path: Path
 ) -> None:
@@ -187,6 +211,30 @@ def test_a_reader_that_has_seen_enough_gets_no_message(words: tuple[str, ...], c
         command.stdout.close()  # as ``head`` does
         assert command.stderr is not None
         assert (command.stderr.read(), command.wait()) == ("", code)
+
+
+FAILING = """
+import sys
+from visionlora.check import COMMAND
+from visionlora.command import launch
+from visionlora.errors import VisionLoraError
+def fail(config):
+    raise VisionLoraError("wrong")
+sys.argv = ["visionlora check", "data.root=."]
+launch(fail, COMMAND)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of other systems end otherwise")
+@pytest.mark.parametrize(("code", "exit_code"), [(PRINTING, 141), (FAILING, 2)])
+def test_a_reader_of_output_and_messages_that_has_seen_enough_does_not_change_the_exit_code(
+    code: str, exit_code: int
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)  # as ``2>&1 | head`` does
+    done = subprocess.run([sys.executable, "-c", code], stdout=writing, stderr=writing)
+    os.close(writing)
+    assert done.returncode == exit_code
 
 
 def test_a_terminal_without_a_size_is_shown_everything() -> None:

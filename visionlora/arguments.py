@@ -122,6 +122,8 @@ class Arguments:
             return f"{sign}{key}={value}"
         if re.match(r"hydra[./]", key):
             if key.endswith("dir") and value != "null":
+                if not value:  # of an unset variable; Hydra would take the folder of the shell
+                    raise VisionLoraError(f"{key} is empty; give a folder, or leave it out")
                 # A path, verbatim but for Hydra's own references: ${now:%Y}.
                 folder = os.path.expanduser(value)  # noqa: PTH111 - Path raises for an unknown user
                 return f"{sign}{key}={in_quotes(folder)}"

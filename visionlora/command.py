@@ -26,7 +26,7 @@ from visionlora.settings import groups_of, keys_of, register, top_level
 from visionlora.signals import Stopped, starting, stoppable
 from visionlora.sweep_jobs import record_job
 from visionlora.terminal import (
-    discard_output,
+    discard,
     fail,
     make_streams_safe,
     output_is_closed,
@@ -136,7 +136,7 @@ def _run(command: Command, task: Task, config: DictConfig) -> int:
             return task(config)
     except Exception as error:
         if isinstance(error, BrokenPipeError) and output_is_closed():
-            discard_output()
+            discard(sys.stdout)
             end_unread(command)
         known = in_words(error)
         if known is None:

@@ -9,7 +9,7 @@ import select
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from visionlora.text import SAFE, printable
 
@@ -51,12 +51,12 @@ def show(text: str) -> None:
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        discard_output()
+        discard(sys.stdout)
 
 
-def discard_output() -> None:
-    """The interpreter flushes once more when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def discard(stream: TextIO) -> None:
+    """Let a stream that nobody reads go nowhere: the interpreter flushes once more when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def output_is_closed() -> bool:
@@ -79,7 +79,16 @@ def _in_a_line(message: str) -> str:
 
 def print_error(message: str) -> None:
     """Print ``error: message`` in one line, without control sequences."""
-    print(f"error: {_in_a_line(message)}", file=sys.stderr)
+    show_on_stderr(f"error: {_in_a_line(message)}")
+
+
+def show_on_stderr(text: str) -> None:
+    """Print a text for people beside the output. A reader that has ended (``2>&1 | head``) is no error: the
+    exit code says the rest."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        discard(sys.stderr)
 
 
 def fail(message: str, exit_code: int = 2) -> NoReturn:

@@ -23,8 +23,9 @@ from visionlora.run_folder.earlier import take_options
 from visionlora.run_folder.folder import RunFolder, shared
 from visionlora.run_folder.lock import claimed
 from visionlora.run_folder.lost_results import was_removed
-from visionlora.run_folder.names import CONFIG
+from visionlora.run_folder.names import CONFIG, LOG
 from visionlora.run_folder.nearest_run import no_run
+from visionlora.run_folder.place import image_folders, require_no_images, require_utf8
 from visionlora.settings import keys_of
 from visionlora.signals import NoStop, Stopped, StopRequest, stoppable
 from visionlora.slurm import requeue, was_requeued
@@ -54,7 +55,7 @@ def train(config: DictConfig) -> int:
     try:
         if not this_process().first:  # torchrun's or SLURM's
             return _help(read_config(config).trainer.accelerator)
-        _require_utf8(path)
+        require_utf8(path)
         with claimed(path), stoppable() as stop:
             folder, config = _open(path, config, HydraConfig.get().overrides.task)
             try:
@@ -109,7 +110,12 @@ def _open(path: Path, config: DictConfig, overrides: Sequence[str]) -> tuple[Run
             taken = take_options(config, given, keys)
             if taken is not None:
                 show(taken)
-        read_config(config)
+        options = read_config(config)
+        retention, contrast = options.retention, options.contrast
+        read = image_folders(
+            options.data.root, retention.anchors, retention.root, contrast.anchors, contrast.root
+        )
+        require_no_images(path, read)
         return RunFolder.start(path, config), config
     if in_sweep():
         raise VisionLoraError("resume continues one run; leave -m out")
@@ -174,24 +180,9 @@ def _say_what_is_left(folder: RunFolder) -> None:
         )
 
 
-def _require_utf8(folder: Path) -> None:
-    """Refuse a run's folder that TensorBoard cannot write to, before anything is trained.
-
-    Raises:
-        VisionLoraError: the name of the folder, or of one around it, is not UTF-8.
-    """
-    try:
-        str(folder).encode()
-    except UnicodeEncodeError as error:
-        raise VisionLoraError(
-            f"the run's folder {folder} has a name that is not UTF-8, which TensorBoard cannot write to; set "
-            "hydra.run.dir=FOLDER (in a sweep hydra.sweep.dir=FOLDER)"
-        ) from error
-
-
 def _remove_if_empty(folder: Path) -> None:
     """Remove a run's folder, and those around it, where the run wrote nothing but its log."""
-    log = folder / f"{COMMAND.name}.log"
+    log = folder / LOG
     try:
         if [*folder.iterdir()] == [log]:
             _close_log(folder)

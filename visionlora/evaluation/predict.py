@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
@@ -38,6 +37,7 @@ from visionlora.signals import StopRequest, stoppable
 from visionlora.tasks.base import Prediction, Task
 from visionlora.tasks.choose import task_of
 from visionlora.tasks.multi_label import MultiLabel
+from visionlora.terminal import show_on_stderr
 from visionlora.text import counted, printable
 from visionlora.this_process import this_process
 
@@ -257,6 +257,6 @@ def _say_totals(console: Console, output: str | None, readable: int, shown: int)
 def _name_broken(broken: Sequence[ImagePrediction], count: int) -> None:
     """Every image that could not be read on standard error, one line each, and how many of all there are."""
     for prediction in broken:
-        print(printable(f"not read: {prediction.path}: {prediction.error}"), file=sys.stderr)
+        show_on_stderr(printable(f"not read: {prediction.path}: {prediction.error}"))
     if broken:
-        print(f"{len(broken):,} of {counted(count, 'image')} could not be read", file=sys.stderr)
+        show_on_stderr(f"{len(broken):,} of {counted(count, 'image')} could not be read")
