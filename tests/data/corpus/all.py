@@ -12,6 +12,7 @@ from tests.data.corpus import (
     domains,
     exports,
     given,
+    kinds,
     layouts,
     listed,
     lists,
@@ -70,6 +71,7 @@ def cases() -> Iterator[Case]:
     yield from nested.nested()
     yield from nested.parts()
     yield from nested.parts_and_table()
+    yield from kinds.kinds()
     yield from splits.split_lists()
     yield from splits.unused_lists()
     yield from splits.names()

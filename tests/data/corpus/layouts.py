@@ -292,8 +292,8 @@ def litter() -> Iterator[Case]:
         "a sweep", both(many(*CLASSES), files("multirun/2026-01-01/10-00-00/0/adapter/preview.png")), counts=TWO,
     )  # fmt: skip
     yield Case(
-        "a class called outputs", many("outputs/{}.png", "inputs/{}.png"),
-        counts={"inputs": (3, 1, 0), "outputs": (3, 1, 0)},
+        "a class called outputs", many("outputs/{}.png", "plugs/{}.png"),
+        counts={"outputs": (3, 1, 0), "plugs": (3, 1, 0)},
     )  # fmt: skip
 
 

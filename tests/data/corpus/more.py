@@ -71,8 +71,8 @@ def more_layouts() -> Iterator[Case]:
     )
     yield Case("two sets side by side", many(*below("dataset1"), *below("dataset2")), counts={"dataset1": (6, 2, 0), "dataset2": (6, 2, 0)},
                notes=("dataset1 and dataset2 are taken for classes, but hold the same folders (cat, dog)",))  # fmt: skip
-    yield Case("splits in a language that we do not know", many(*below("koulutus"), *below("testaus")),
-               notes=("koulutus and testaus are taken for classes",))  # fmt: skip
+    yield Case("splits in a language that we do not know", many(*below("harjoitus"), *below("testaus")),
+               notes=("harjoitus and testaus are taken for classes",))  # fmt: skip
     yield Case(
         "classes with the same one folder",
         many("cat/images/{}.png", "dog/images/{}.png"),

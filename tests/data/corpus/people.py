@@ -68,7 +68,7 @@ def boxes() -> Iterator[Case]:
         yield Case(f"{name} in a folder of their own", beside(f"annotations/{{}}.{suffix}", "images/{}.jpg", *map(text, four)), counts=PAIRS, notes=said)  # fmt: skip
         yield Case(f"{name} in splits", both(*(beside(f"{split}/{{}}.{suffix}", f"{split}/{{}}.jpg", *map(text, four)) for split in ("train", "valid"))), counts={"cat": (2, 2, 0), "dog": (2, 2, 0)}, split="given", notes=said)  # fmt: skip
         yield Case(f"{name}, none in an image", beside(f"{{}}.{suffix}", "{}.jpg", *map(text, four), text()), counts=PAIRS, notes=("1 image has no boxes: left out",))  # fmt: skip
-        yield Case(f"{name} for half of the images", both(beside(f"{{}}.{suffix}", "{}.jpg", *map(text, four)), many("x{}.jpg")), error="looks like boxes")  # fmt: skip
+        yield Case(f"{name} for half of the images", both(beside(f"{{}}.{suffix}", "{}.jpg", *map(text, four)), many("x{}.jpg")), counts=PAIRS, notes=("4 images have no boxes: left out",))  # fmt: skip
         yield Case(f"{name} within class folders", both(beside(f"cat/{{}}.{suffix}", "cat/{}.jpg", *(text("whisker") for _ in four)), many("dog/{}.jpg")), counts=TWO, notes=("left out 4 files",))  # fmt: skip
         yield Case(f"{name} within one class folder", beside(f"cat/{{}}.{suffix}", "cat/{}.jpg", *map(text, four)), counts={"cat": ONE})  # fmt: skip
         yield Case(f"{name} and a class for all", beside(f"{{}}.{suffix}", "{}.jpg", *map(text, four)), options={"class_name": "pet"}, counts={"pet": ONE})  # fmt: skip
@@ -96,7 +96,7 @@ def names() -> Iterator[Case]:
         yield Case(f"{one!r} in train, {other!r} in val", many(f"train/{one}/{{}}.png", f"val/{other}/{{}}.png"), problems=("are one class in two spellings",))  # fmt: skip
     yield Case("cats in train, cat in val", many("train/cats/{}.png", "val/cat/{}.png"), problems=("class 'cat' is in val but not in train; is it 'cats'?",))  # fmt: skip
     yield Case("01_cat in train, cat in val", many("train/01_cat/{}.png", "val/cat/{}.png"), problems=("is it '01_cat'?",))  # fmt: skip
-    for one, other in (("🐱 cats", "🐶 dogs"), ("n01443537", "n02123045"), ("n01443537-goldfish", "n02123045-tabby"), ("goldfish, Carassius auratus", "tench, Tinca tinca"), ("true", "false"), ("Class 1", "Class 2"), ("Österreich", "Osterreich"), ("resume", "résumé"), ("5-star", "4-star"), ("A", "B"), ("ケーキ", "けいき"), ("naïve", "native")):  # fmt: skip
+    for one, other in (("🐱 cats", "🐶 dogs"), ("n01443537", "n02123045"), ("n01443537-goldfish", "n02123045-tabby"), ("goldfish, Carassius auratus", "tench, Tinca tinca"), ("true", "false"), ("Class 1", "Class 2"), ("Österreich", "Osterreich"), ("resume", "résumé"), ("5-star", "4-star"), ("A", "C"), ("ケーキ", "けいき"), ("naïve", "native")):  # fmt: skip
         yield Case(f"classes {one} and {other} of somebody", many(f"{one}/{{}}.png", f"{other}/{{}}.png"), counts={one: ONE, other: ONE}, silent=True)  # fmt: skip
     for name in ("instance_images", "class_images", "class-imgs", "reg images", "regularization_images"):
         yield Case(f"DreamBooth's {name}", many(f"{name}/{{}}.png", "dog/{}.png"), notes=(f"{name} is taken for a class",))  # fmt: skip

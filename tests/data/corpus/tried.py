@@ -101,7 +101,7 @@ def _parts() -> Iterator[Case]:
         "Kaggle's train.csv among its images", both(many("{}.png", count=12), train), counts=TWO, notes=rest
     )
     yield Case("train.csv of some images in train", both(many("train/{}.png", count=12), train), counts=TWO, notes=rest)  # fmt: skip
-    yield Case("labels.csv of some images", both(images, table("labels.csv", rows("file,label", "{}.png,{}"))), error="labels.csv, if that lists their labels")  # fmt: skip
+    yield Case("labels.csv of some images", both(images, table("labels.csv", rows("file,label", "{}.png,{}"))), counts=TWO, notes=("4 images are not in labels.csv: left out",))  # fmt: skip
     yield Case("train.csv of some images and test.csv with labels of others", both(images, train, table("test.csv", "file,label\n8.png,cat\n")), error="train.csv, if that lists their labels")  # fmt: skip
     yield Case("numbers for names of one word", both(many("images/img_{}.jpg", count=8), table("labels.csv", rows("id,label", "{},{}"))), counts=TWO, notes=("0 is taken for img_0.jpg",))  # fmt: skip
     yield Case("numbers for names with zeros", both(files(*(f"images/IMG_{n:04}.jpg" for n in range(8))), table("labels.csv", rows("id,label", "{},{}"))), counts=TWO, notes=("0 is taken for IMG_0000.jpg",))  # fmt: skip

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from visionlora.data.files.walk import entries, has_images, names_in
 from visionlora.data.layout.masks import are_masks_beside, describe_sets, mask_files
+from visionlora.data.layout.pairs import describe_lone, describe_same_names
 from visionlora.data.names.spellings import folded, joined
 from visionlora.data.names.split_names import GENERIC, SPLITS, split_and_rest, split_name
 from visionlora.data.names.words_of_names import first_words
@@ -18,10 +19,13 @@ _UNNAMED = re.compile(
     r"(instance|class|reg|regularization)[ _-]ima?ge?s"
     r"|(new folder|untitled folder|neuer ordner|nouveau dossier|nueva carpeta|新建文件夹).*"
     r"|(un|no)[ _-]?label(l?ed)?|un-?sorted|to[ _-]?(sort|predict|label)|pred(ict)?|inference"
+    r"|(patient|subject|participant|specimen|scan|study|series|session|person|sample)s?[ _-]?\d+"
     r"|masks|segmentations|annotations|ground[ _-]?truths?"
     r"|runs?|results?|outputs?|predictions?|augment(ed|ations?)|back-?ups?|te?mp|previews?|thumb(nail)?s?"
     r"|photos from \d{4}|(19|20)\d\d|(19|20)\d\d[._-]?(0[1-9]|1[0-2])([._-]?[0-3]\d)?([ _].*)?"
-    rf"|[0-3]?\d\.[01]?\d\.(19|20)\d\d.*|([0-3]?\d\.? )?{_MONTHS} (19|20)\d\d"
+    r"|(photos|foto[s]?|fotky|zdjęcia|фото) (von|de|del|dal|van|från|z|za) \d{4}"
+    rf"|[0-3]?\d\.[01]?\d\.(19|20)\d\d.*|(.*, )?([0-3]?\d\.? )?{_MONTHS} ([0-3]?\d, )?(19|20)\d\d"
+    r"|(?=.*\d)[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}|(?=.*\d)[0-9a-f]{32,64}"
     r"|(?-i:[1-9]\d\d[A-Z_][A-Z0-9_]{4})",  # a camera's: 100APPLE, 102_PANA
     re.IGNORECASE,
 )
@@ -30,11 +34,17 @@ _ALBUM = frozenset(
         "camera", "roll", "uploads", "screenshots", "saved", "my", "pictures", "photos", "images", "eigene",
         "meine", "bilder", "downloads", "favorites", "favourites", "bursts", "recents", "exports", "exported",
         "edited", "icloud", "whatsapp", "telegram", "instagram", "darktable", "lightroom", "part", "of",
+        "dcim", "download", "facebook", "snapchat", "messenger", "viber", "signal",
     )
 )  # fmt: skip
 """Words of the names that telephones, clouds and editors give folders."""
 _NOT_ALONE = {"camera", "roll", "saved", "my", "eigene", "meine", "part", "of"}
-_COPY = re.compile(r"(?:copy of |kopie von )?(.+?)(?: - copy| copy| - kopie)?(?: ?\(\d+\))?", re.IGNORECASE)
+_COPY = re.compile(
+    r"(?:(?:copy of|kopie von|copia de|copie de|copia di|cópia de) )?(.+?)"
+    r"(?:(?: - | |[_.-])(?:copy|kopie|copia|copie|cópia|old|alt|new|neu|backup|bak|\d))?"
+    r"(?: ?\((?:\d+|.*conflict.*|.*konflikt.*)\))?",
+    re.IGNORECASE,
+)
 _HIDDEN = re.compile(
     r"\.(_.*|git|svn|hg|dvc|venv|env|vscode|idea|trash.*|spotlight.*|fseventsd|apple.*|documentrevisions.*"
     r"|thumb.*|@.*|st(versions|folder)|dropbox.*|te?mp.*|snapshots?|zfs|picasa.*|comments|recycle.*|sync.*"
@@ -42,6 +52,7 @@ _HIDDEN = re.compile(
     re.IGNORECASE,
 )
 """Folders that programs hide, and that no user means."""
+_FOLD = re.compile(r"(k|cv)?[ _-]?folds?[ _-]?\d{1,2}|cv[ _-]?\d{1,2}", re.IGNORECASE)
 _REPEATS = re.compile(r"\d+_.*")
 _BESIDE = (".caption", ".txt", ".npz")
 _SHOWN = 3
@@ -54,8 +65,9 @@ def describe_classes(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
         classes: the folder of each class -> its images, at any depth.
     """
     names = [folder.name for folder in classes]
-    notes = [*_below(classes), *describe_alike(list(classes)), *_like_splits(names)]
-    notes += [*_splits_in_train(classes), *describe_sets(classes), *_repeats(classes)]
+    alike = describe_alike(list(classes)) or describe_same_names(classes)
+    notes = [*_below(classes), *alike, *describe_lone(classes)]
+    notes += [*_like_splits(names), *_splits_in_train(classes), *describe_sets(classes), *_repeats(classes)]
     if len(classes) == 1 and (called := first_words([path for paths in classes.values() for path in paths])):
         notes.append(
             f"{names[0]} is the only class, and its images begin with {in_words(called)}; "
@@ -126,8 +138,9 @@ def describe_hidden(folder: Path) -> list[str]:
     return [f"{listed(hidden, _SHOWN)} {are}"]
 
 
-def describe_alike(folders: Sequence[Path]) -> list[str]:
-    """A note where class folders hold the same folders, which then may be the classes."""
+def describe_alike(folders: Sequence[Path], splits: bool = False) -> list[str]:
+    """A note where class folders hold the same folders, which then may be the classes; with ``splits`` a
+    problem, where one of them is called like a split."""
     inside = []
     for folder in folders:
         inside.append(entries(folder))
@@ -136,13 +149,44 @@ def describe_alike(folders: Sequence[Path]) -> list[str]:
     if len(inside) < 2:
         return []
     same = sorted(set.intersection(*({folder.name for folder in one.folders} for one in inside)))
-    if len(same) < 2 or are_masks_beside(same):
+    if len(same) < 2 or are_masks_beside(same) or _has_splits(folders, same) != splits:
         return []
     return [
         f"{folders[0].name} and {folders[1].name} are taken for classes, but hold the same folders "
         f"({', '.join(same[:3])}{', ...' if len(same) > 3 else ''}); if those are the classes, move them up, "
         "give one of the folders as data.root, or if they are splits call them train and val"
     ]
+
+
+def refuse_half_splits(folders: Sequence[Path]) -> list[str]:
+    """A problem where a folder called train holds class folders, and is taken for a class among others."""
+    for folder in folders:
+        inside = entries(folder)
+        filled = [one.name for one in inside.folders if has_images(one)] if split_name(folder.name) else []
+        if len(filled) > 1 and not inside.images and len(folders) > 1:
+            other = next(one for one in folders if one != folder)
+            return [
+                f"{folder} holds folders ({listed(filled, _SHOWN)}) as a split does, but {other.name} lies "
+                "beside it, and would be a class; move that elsewhere, or give one of the two as data.root"
+            ]
+    return []
+
+
+def refuse_folds(folders: Sequence[Path]) -> list[str]:
+    """A problem where class folders are called like the folds of a cross-validation."""
+    folds = [folder for folder in folders if _FOLD.fullmatch(folder.name) and has_images(folder)]
+    if len(folds) < 2:
+        return []
+    names = listed([folder.name for folder in folds], _SHOWN)
+    return [
+        f"{names} are called like folds of a cross-validation, which are no classes; make of them one folder "
+        f"train and one val of class folders, or give one fold alone: data.root={folds[0]}"
+    ]
+
+
+def _has_splits(folders: Sequence[Path], inside: Sequence[str]) -> bool:
+    """Whether one of the folders, or of what is in each of them, is called like a split."""
+    return any(split_name(name) for name in (*(folder.name for folder in folders), *inside))
 
 
 def _is_unnamed(name: str) -> bool:

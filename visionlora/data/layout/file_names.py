@@ -15,12 +15,18 @@ from visionlora.data.layout.recognise import recognise
 from visionlora.data.names.words_of_names import NUMBER_FIRST, NUMBER_LAST
 from visionlora.data.splits.make_splits import FoundImages
 from visionlora.errors import VisionLoraError
+from visionlora.text import listed
 
 _PATTERNS = {
     "before the number": NUMBER_LAST,
     "behind the number": NUMBER_FIRST,
     "before the last number": re.compile(r"(.+?)[\W_]+\d+[\W_]*"),
+    "before the first dot": re.compile(r"([^.]*[^\W\d_][^.]*)\..+"),  # Edge Impulse: cat.img_1.jpg.2ab3.jpg
 }
+_NUMBERS = re.compile(r"\d+([\W_]+\d+)+")
+"""UTKFace has age, gender and race in its names."""
+_OFTEN = 3
+_SHOWN = 3
 
 
 def read_file_names(root: Path, notes: Sequence[str]) -> FoundImages:
@@ -45,7 +51,7 @@ def read_file_names(root: Path, notes: Sequence[str]) -> FoundImages:
         raise VisionLoraError(describe_empty(layout.folders["train"], skipped))
     where = _where(root, paths["train"])
     found: dict[str, list[ImageFile]] = {}
-    said = [f"data.class_from=names: the class is what stands {where} in the name of each image"]
+    said: list[str] = []
     for split, images in paths.items():
         labelled = [(path, match[1]) for path in images if (match := _PATTERNS[where].fullmatch(path.stem))]
         if images and not labelled:
@@ -54,9 +60,31 @@ def read_file_names(root: Path, notes: Sequence[str]) -> FoundImages:
         _require_all(root, images, [path for path, _ in labelled], where)
         found[split] = [ImageFile(path, label) for path, label in labelled]
     classes = {image.label or "" for images in found.values() for image in images}
+    first = found["train"][0]
+    how = f"data.class_from=names: the class is what stands {where} in the name of each image"
+    said = [
+        f"{how}: {first.label} in {first.path.name}",
+        *said,
+        *_doubts(classes, sum(map(len, found.values()))),
+    ]
     said += [*layout.notes, *skipped_notes(skipped), *describe_twice(classes)]
     layout_name = f"images in {', '.join(folder.name for folder in layout.folders.values())}"
     return FoundImages(root, found, tuple(skipped), f"{layout_name}, classes in their names", (*notes, *said))
+
+
+def _doubts(classes: set[str], count: int) -> list[str]:
+    """A note where names hold several numbers, or almost as many classes as there are images."""
+    if several := [name for name in sorted(classes) if _NUMBERS.fullmatch(name)]:
+        return [
+            f"classes are several numbers each ({listed(several, _SHOWN)}): labels of several things (age, "
+            "gender, angle)? A table of images and the one label to learn says which"
+        ]
+    if len(classes) > max(_OFTEN, count / _OFTEN):
+        return [
+            f"{count} images have {len(classes)} classes ({listed(sorted(classes), _SHOWN)}); if the names "
+            "say something else, list the images and their classes in a table"
+        ]
+    return []
 
 
 def _where(root: Path, images: Sequence[Path]) -> str:
@@ -67,6 +95,8 @@ def _where(root: Path, images: Sequence[Path]) -> str:
     }
     # A number that counts the images is in each name another one; the classes come again.
     again = {where: words for where, words in fitting.items() if 0 < 2 * len(words) <= words.total()}
+    if len(fitting["before the first dot"]) < 2:
+        again.pop("before the first dot", None)
     if not again:
         raise VisionLoraError(
             f"{root}: the names of the images ({images[0].name}, ...) say no classes, such as cat.0.jpg, "

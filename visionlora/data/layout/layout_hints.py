@@ -11,6 +11,7 @@ from visionlora.data.files.arrow import unpacked_by
 from visionlora.data.files.not_images import is_part
 from visionlora.data.files.root import LAYOUTS
 from visionlora.data.files.walk import entries, has_images, hints, kinds, names_in, walk
+from visionlora.data.layout.masks import describe_sets
 from visionlora.data.names.split_names import GENERIC, split_name
 from visionlora.data.names.words_of_names import first_words, last_words
 from visionlora.data.tables.label_files import (
@@ -97,6 +98,7 @@ def describe_unlabelled(folder: Path, root: Path) -> str:
     if called := last_words(entries(folder).images):
         some = called if len(called) <= _SHOWN else [*called[:_SHOWN], f"{len(called) - _SHOWN} more words"]
         hint += f"; their names end in {in_words(some)}: data.class_from=names makes these the classes"
+    hint += "".join(f"; {said}" for said in describe_sets({folder: entries(folder).images}))
     if called := first_words(entries(folder).images):
         hint += f"; their names begin with {in_words(called)}: data.class_from=names makes these the classes"
     return (

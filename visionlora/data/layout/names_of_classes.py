@@ -18,10 +18,16 @@ from visionlora.text import listed
 
 Names = dict[int, str]
 
-_FILES = (".txt", ".csv", ".tsv", ".lst", ".json", ".yaml", ".yml", ".names")
+_FILES = (".txt", ".csv", ".tsv", ".lst", ".json", ".yaml", ".yml", ".names", ".pbtxt")
+_README = "readme.md"
+"""Of a data set of Hugging Face: its head has the names."""
+_HEAD = re.compile(r"---\n.*?\n---", re.DOTALL)
+_CLASS_LABEL = re.compile(r"class_label:\s*names:((?:\s*['\"]?\d+['\"]?: .+)+)")
+_ITEM = re.compile(r"item\s*\{([^}]*)\}")
 _MOST_BYTES = 2**20
 _OF_NUMBER = re.compile(r"(?:c|cls|class|label|id|category|type)?[ _-]?(\d{1,12})", re.IGNORECASE | re.ASCII)
 _DECIMAL = re.compile(r"[+-]?\d*[.,]?\d+")
+_NUMBERS = re.compile(r"[+-]?[\d.,]*\d(\s+[+-]?[\d.,]*\d)*")
 _WHOLE = re.compile(r"\d{1,12}", re.ASCII)
 _BEFORE = re.compile(r"(\d{1,12})(\s*[,;:=|]\s*|\s+-\s+|\s+)(\S.*)")
 _BEHIND = re.compile(r"(.*\S)(\s*[,;:=|]\s*|\s+-\s+|\s+)(\d{1,12})")
@@ -66,7 +72,8 @@ def with_names(
     said: str | None = None
     stems = {image.path.stem for some in images.values() for image in some}  # boxes and captions of one
     for path in files:
-        if path.suffix.casefold() not in _FILES or is_list(path) or path.stem in stems:
+        known = path.suffix.casefold() in _FILES or path.name.casefold() == _README
+        if not known or is_list(path) or path.stem in stems:
             continue
         names = _names_in(path, sorted(numbers.values()), from_zero)
         if names is not None:
@@ -99,11 +106,18 @@ def _names_in(path: Path, numbers: Sequence[int], from_zero: bool) -> Names | No
         text = path.read_text("utf-8-sig")
     except (OSError, ValueError):
         return None
+    if path.name.casefold() == _README:
+        head = _HEAD.match(text)
+        text = head[0] if head else ""
     if any(suffix in text.casefold() for suffix in SUFFIXES):  # of images: their labels are numbers, too
         return None
     suffix = path.suffix.casefold()
     if suffix == ".json":
         candidates = _of_json(text)
+    elif suffix == ".md":
+        candidates = _of_readme(text)
+    elif suffix == ".pbtxt":
+        candidates = _of_pbtxt(text)
     elif suffix in (".yaml", ".yml"):
         candidates = _of_yaml(text)
     else:
@@ -128,7 +142,7 @@ def _by_number(pairs: Sequence[tuple[str, str]]) -> Iterator[Names]:
 
 
 def _is_name(text: str) -> bool:
-    return bool(text) and text.isprintable() and _DECIMAL.fullmatch(text) is None
+    return bool(text) and text.isprintable() and _NUMBERS.fullmatch(text) is None
 
 
 def _of_json(text: str) -> Iterator[Names | list[str]]:
@@ -138,6 +152,8 @@ def _of_json(text: str) -> Iterator[Names | list[str]]:
         return
     yield from _of_value(value)
     if isinstance(value, dict):
+        features = {tuple(names) for names in _class_labels(value)}
+        yield from map(list, features if len(features) == 1 else ())
         for key in _KEYS:
             yield from _of_value(value.get(key))
 
@@ -157,11 +173,45 @@ def _of_yaml(text: str) -> Iterator[Names | list[str]]:
         yield [_bare(line.removeprefix("-").strip()) for line in lines]
 
 
+def _of_readme(text: str) -> Iterator[Names]:
+    """From the feature ``class_label`` in the head of a README, if there is one such feature."""
+    blocks = {re.sub(r"\s+", "\n", block) for block in _CLASS_LABEL.findall(text)}
+    if len(blocks) == 1:
+        lines = [
+            line.strip().partition(":") for line in _CLASS_LABEL.findall(text)[0].splitlines() if line.strip()
+        ]
+        yield from _by_number([(number.strip("'\""), name.strip()) for number, _, name in lines])
+
+
+def _of_pbtxt(text: str) -> Iterator[Names]:
+    """From TensorFlow's map of labels: ``item { id: 1 name: 'cat' }``."""
+    items = [dict(re.findall(r"(\w+)\s*:\s*(\"[^\"]*\"|'[^']*'|\d+)", item)) for item in _ITEM.findall(text)]
+    named = [(item.get("id", ""), item.get("display_name") or item.get("name", "")) for item in items]
+    yield from _by_number([(number, name) for number, name in named if _WHOLE.fullmatch(number)])
+
+
+def _class_labels(value: Any) -> Iterator[list[str]]:
+    """The names of each feature of classes in ``dataset_infos.json``."""
+    if isinstance(value, dict) and value.get("_type") == "ClassLabel":
+        yield value.get("names") or []
+    elif isinstance(value, dict):
+        for one in value.values():
+            yield from _class_labels(one)
+
+
 def _of_value(value: Any) -> Iterator[Names | list[str]]:
     """From a list of names, or from an object: numbers and names, either way round, or numbers and pairs of
     WordNet id and name."""
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         yield [one.strip() for one in value]
+    if (
+        isinstance(value, list)
+        and value
+        and all(isinstance(one, dict) and {"id", "name"} <= one.keys() for one in value)
+    ):
+        yield from _by_number(
+            [(str(one["id"]), str(one["name"])) for one in value if _WHOLE.fullmatch(str(one["id"]))]
+        )
     if not isinstance(value, dict):
         return
     plain = {

@@ -7,7 +7,13 @@ from pathlib import Path
 
 from visionlora.data.files.walk import entries, has_images, walk
 from visionlora.data.images.decode import ImageFile
-from visionlora.data.layout.class_hints import describe_classes, describe_hidden
+from visionlora.data.layout.class_hints import (
+    describe_alike,
+    describe_classes,
+    describe_hidden,
+    refuse_folds,
+    refuse_half_splits,
+)
 from visionlora.data.layout.layout_hints import (
     describe_empty,
     describe_empty_class,
@@ -15,6 +21,7 @@ from visionlora.data.layout.layout_hints import (
     refuse_copies,
 )
 from visionlora.data.layout.masks import refuse_masks, without_masks
+from visionlora.data.layout.pairs import describe_same_names, refuse_pairs
 from visionlora.data.layout.recognise import Layout
 from visionlora.data.layout.wrappers import without_strays
 from visionlora.data.names.spellings import folded, in_one_form
@@ -40,13 +47,18 @@ def read_layout(
         found[split] = _labelled(root, folder, class_name, split, skipped, problems, notes)
     for split, images in layout.images.items():
         found[split] = list(images)
+    inner: dict[Path, Sequence[Path]] = {}
     for label, folders in layout.inner.items():
         for split, folder in folders.items():
             paths, others = walk(folder)
             kept, masks = without_masks({folder: paths})
             found.setdefault(split, []).extend(ImageFile(path, label) for path in kept[folder])
+            if split == "train":
+                inner[Path(label)] = kept[folder]
             notes += [note for note in masks if note not in notes]
             skipped += others
+    problems += refuse_pairs(root, inner)
+    notes += describe_same_names(inner)
     found, forms = in_one_form(found)
     notes += forms
     return found, skipped, problems
@@ -112,6 +124,11 @@ def _labelled(
         raise VisionLoraError(describe_empty(folder, skipped))
     notes += [note for note in masks if note not in notes]
     if split == "train":
-        problems += [*refuse_masks(classes), *refuse_copies(found.folders)]
+        problems += refuse_masks(classes) or refuse_pairs(folder, classes)
+        problems += refuse_copies(found.folders) or (
+            refuse_folds(found.folders)
+            or describe_alike(found.folders, splits=True)
+            or refuse_half_splits(list(filter(has_images, found.folders)))
+        )
         notes += [*describe_classes(classes), *describe_hidden(folder)]
     return images

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from visionlora.data.files.walk import Entries, entries, has_files, has_images
 from visionlora.data.images.decode import ImageFile
+from visionlora.data.layout.inner_splits import inner_splits, splits_in_names
 from visionlora.data.layout.layout_hints import describe_packed, refuse_copies
-from visionlora.data.layout.masks import are_masks_beside, is_masks
+from visionlora.data.layout.masks import is_masks
 from visionlora.data.layout.split_folders import are_splits, one_each, shape
 from visionlora.data.layout.split_labels import unlabelled_splits
-from visionlora.data.layout.wrappers import WRAPPERS, inside_of, is_wrapper, table_in, without_strays, wrapped
+from visionlora.data.layout.wrappers import WRAPPERS, inside_of, table_in, without_strays, wrapped
 from visionlora.data.names.split_names import (
     SPLITS,
     are_parts,
@@ -26,6 +27,7 @@ from visionlora.data.tables.files_by_name import is_table_folder
 from visionlora.data.tables.label_files import (
     describe_lists,
     describe_tables,
+    files_of,
     lists_in,
     may_name_classes,
 )
@@ -86,7 +88,7 @@ def recognise(root: Path, class_name: str | None = None, several: bool = False) 
     for _ in range(WRAPPERS):
         found = entries(here)
         lists += lists_in(here)
-        beside += found.others
+        beside += files_of(here)
         if here != root:
             only = "" if said else " is the only folder with images"
             notes[:] = [f"{here.relative_to(root).as_posix()}{only}: entered"]
@@ -94,7 +96,9 @@ def recognise(root: Path, class_name: str | None = None, several: bool = False) 
         if layout is None and not class_name:
             found, said = without_strays(here, found)
             strays += said
-        layout = layout or _splits(root, here, found, class_name, several) or _inner_splits(found, class_name)
+        layout = layout or _splits(root, here, found, class_name, several)
+        if layout is None and class_name is None:
+            layout = _splits_of_classes(found)
         within = _labelled_within(root, found, several) if class_name is None else None
         layout = within or layout
         if layout is not None:
@@ -192,7 +196,7 @@ def _splits(root: Path, here: Path, found: Entries, class_name: str | None, seve
     strays = [
         folder for folder in found.folders
         if folder not in named and not is_unlabelled(folder.name) and not is_table_folder(folder.name)
-        and not _are_masks_of_split(folder.name)
+        and not _are_masks_of_split(folder.name) and not is_masks(folder.name)
         and (has_images(folder) or not has_files(folder))  # annotations of COCO, labels of YOLO
     ]  # fmt: skip
     if not are_splits(named, shapes, strays, class_name):
@@ -256,7 +260,9 @@ def _refuse_splits(
     """Refuse splits that have other images beside them, or none to train on."""
     others = (*filter(has_images, strays), *found.images)
     if others:
-        advice = (*refuse_copies(found.folders), "move it into train, or elsewhere")[0]
+        lacks = "nothing is called train: rename it if it is that, or move it elsewhere"
+        other = "move it into train, or elsewhere" if "train" in chosen else lacks
+        advice = (*refuse_copies(found.folders), other)[0]
         raise VisionLoraError(
             f"{here} mixes layouts: {others[0].name} lies beside {next(iter(named)).name}; {advice}"
         )
@@ -266,30 +272,16 @@ def _refuse_splits(
         raise VisionLoraError(f"{here} has {' and '.join(chosen)} but no train; {what}")
 
 
-def _inner_splits(found: Entries, class_name: str | None) -> Layout | None:
-    """Class folders that each hold train and val folders of images."""
-    folders = [folder for folder in found.folders if has_images(folder)]
-    if not folders or found.images or class_name is not None:
+def _splits_of_classes(found: Entries) -> Layout | None:
+    """Class folders that each hold train and val, or are called ``train_cat`` and ``val_cat``."""
+    inner, name = inner_splits(found), "class folders that hold"
+    notes: tuple[str, ...] = ()
+    if not inner and (inner := splits_in_names(found)):
+        name = "folders of a split and a class in one,"
+        one, splits = next(iter(inner.items()))
+        said = " and ".join(f"{folder.name} is {split} of class {one}" for split, folder in splits.items())
+        notes = (said,)
+    if not inner:
         return None
-    inner: dict[str, dict[str, Path]] = {}
-    for folder in folders:
-        inside = entries(folder)
-        named = named_splits(inside.folders)
-        if inside.images or set(named) != set(inside.folders) or "train" not in named.values():
-            return None
-        if len(set(named.values())) < len(named):
-            return None
-        inner[folder.name] = {split: one for one, split in named.items()}
-    if (len(inner) == 1 and is_wrapper(folders[0])) or are_masks_beside(list(inner)):
-        return None
-    splits_of = [one for named in inner.values() for one in named.values()]
-    if any(not is_masks(below.name) for one in splits_of for below in entries(one).folders):
-        if len(inner) > 1 and all(len(named) > 1 for named in inner.values()):
-            raise VisionLoraError(
-                f"{folders[0]} and {folders[1].name} each hold {' and '.join(inner[folders[0].name])} "
-                f"with folders in them; give one of them, data.root={folders[0]}, or if they are classes, "
-                "move the images up"
-            )
-        return None
-    splits = [split for split in SPLITS if any(split in one for one in inner.values())]
-    return Layout(f"class folders that hold {', '.join(splits)}", inner=inner)
+    there = [split for split in SPLITS if any(split in one for one in inner.values())]
+    return Layout(f"{name} {', '.join(there)}", inner=inner, notes=notes)

@@ -17,7 +17,7 @@ _SPLIT_WORDS = {
     "test": "test", "testing": "test", "testset": "test", "holdout": "test",
     "crossvalidation": "val", "crossval": "val", "trn": "train", "tst": "test",
     # German, Spanish, Portuguese, French, Chinese, Japanese, Russian, Ukrainian, Italian, Dutch, Swedish,
-    # Polish, Turkish, Indonesian, Korean, Arabic
+    # Polish, Turkish, Indonesian, Korean, Arabic; then these and others once more, as they are also said
     "trainingsdaten": "train", "validierung": "val", "validierungsdaten": "val", "testdaten": "test",
     "entrenamiento": "train", "validación": "val", "validacion": "val", "prueba": "test", "pruebas": "test",
     "treino": "train", "treinamento": "train", "validação": "val", "validacao": "val", "teste": "test",
@@ -34,6 +34,23 @@ _SPLIT_WORDS = {
     "驗證": "val", "測試": "test", "評価": "val",
     "학습": "train", "훈련": "train", "검증": "val", "평가": "val",
     "테스트": "test", "시험": "test", "تدريب": "train", "تحقق": "val", "اختبار": "test",
+    "heldout": "test", "trainieren": "train", "validieren": "val", "testen": "test", "trainen": "train",
+    "valideren": "val", "opleiding": "train", "træning": "train", "träningsdata": "train",
+    "valideringsdata": "val", "treningsdata": "train", "koulutus": "train", "opetus": "train",
+    "validointi": "val", "testi": "test", "тренировка": "train", "тренировочная": "train",
+    "тренировочные": "train", "обучающая": "train", "обучающие": "train", "валидационная": "val",
+    "валидационные": "val", "проверочная": "val", "тестовая": "test", "тестовые": "test",
+    "тестування": "test", "валідація": "val", "treningowe": "train", "treningowy": "train",
+    "walidacyjne": "val", "walidacyjny": "val", "testowe": "test", "testowy": "test", "antrenament": "train",
+    "antrenare": "train", "validare": "val", "testare": "test", "trénink": "train", "trénování": "train",
+    "trénovací": "train", "učení": "train", "validace": "val", "validační": "val", "ověření": "val",
+    "testování": "test", "testovací": "test", "tanító": "train", "tanítás": "train", "validációs": "val",
+    "validáció": "val", "teszt": "test", "εκπαίδευση": "train", "επικύρωση": "val", "δοκιμή": "test",
+    "אימון": "train", "אימות": "val", "בדיקה": "test", "آموزش": "train", "اعتبارسنجی": "val",
+    "آزمون": "test", "testdata": "test", "评估": "val",
+    "latihan": "train", "ujian": "test", "geçerleme": "val",
+    "gecerleme": "val", "allenamento": "train", "avaliação": "val", "evaluación": "val", "教師": "train",
+    "开发": "val", "huấnluyện": "train", "kiểmtra": "test", "xácthực": "val",
 }  # fmt: skip
 GENERIC = frozenset(
     (
@@ -42,13 +59,17 @@ GENERIC = frozenset(
         "archive", "jpegimages", "default", "final", "mini", "full",
         "bilder", "fotos", "daten", "datos", "dados", "dati", "données",
         "imágenes", "imagens", "immagini", "данные", "图片", "图像", "数据", "圖片", "數據", "画像", "データ",
-        "이미지", "데이터",
+        "이미지", "데이터", "выборка", "набор", "zbiór", "dane", "zdjęcia", "kuvat",
+        "képek", "obrázky",
     )
 )  # fmt: skip
 """Words in the name of a folder that say nothing about what is in it."""
 
 
-_ENDING = re.compile(r"(\d|集|数据|數據|图片|圖片|画像|データ|セット|用|데이터|이미지|셋)+$")
+_IN_TWO = re.compile(r"(cross|held|hold|huấn|kiểm|xác)[\W_]+(val|out|luyện|tra|thực)")
+"""Words of splits that are also written as two."""
+_EVALUATIONS = ("eval", "evalua", "avalia", "評価", "평가", "评估")
+_ENDING = re.compile(r"(\d|集|数据|數據|图片|圖片|画像|データ|セット|用|데이터|이미지|셋|용)+$")
 """Of words of splits: train2017, test1, and what says data or images where words are not apart."""
 
 
@@ -60,7 +81,7 @@ _UNLABELLED = frozenset(
 )  # fmt: skip
 
 
-_PARTS = {"part", "parts", "batch", "chunk", "shard", "section", "volume", "vol"}
+_PARTS = {"fold", "kfold", "part", "parts", "batch", "chunk", "shard", "section", "volume", "vol"}
 _NUMBER = re.compile(r"[\W_]*(\d+|(?<![^\W_])[a-z])$")
 _IN_CELLS = {
     "tr": "train", "va": "val", "te": "test", "unassigned": "train",
@@ -83,7 +104,7 @@ def split_name(text: str) -> str | None:
 
 def split_and_rest(text: str) -> tuple[str | None, tuple[str, ...]]:
     """The split that a name speaks of, and its words that say something else."""
-    text = re.sub(r"cross[\W_]+val", "crossval", unicodedata.normalize("NFC", _apart(text).casefold()))
+    text = _IN_TWO.sub(r"\1\2", unicodedata.normalize("NFC", _apart(text).casefold()))
     words = [word for word in re.split(r"[\W_]+", text) if word]
     split: str | None = None
     rest: list[str] = []
@@ -106,6 +127,9 @@ def _apart(text: str) -> str:
 
 def named_splits(folders: Sequence[Path]) -> dict[Path, str]:
     """The folders that are called like a split: ``training_set``, or ``seg_train`` beside ``seg_test``."""
+    short = {folder: split for folder in folders if (split := cell_split(folder.name))}
+    if len(short) == len(folders) and {"train"} < set(short.values()):  # tr and te; FER2013's two tests
+        return short
     plain = {folder: split for folder in folders if (split := split_name(folder.name))}
     if plain:
         return plain
@@ -120,7 +144,7 @@ def named_splits(folders: Sequence[Path]) -> dict[Path, str]:
 
 def is_evaluation(name: str) -> bool:
     """Whether a name that means val means test where another folder is val: ``evaluation``."""
-    return "eval" in name.casefold()
+    return any(word in name.casefold() for word in _EVALUATIONS)
 
 
 def are_parts(names: Sequence[str]) -> bool:

@@ -15,6 +15,7 @@ from visionlora.data.names.split_names import SPLITS
 from visionlora.data.splits.divide import stratified
 from visionlora.errors import VisionLoraError
 from visionlora.lazy import garbage_kept
+from visionlora.text import listed
 
 MOST_TEST = 2000
 """So many test images give top-1 to about 0.02."""
@@ -136,6 +137,12 @@ def make_folder(
     spellings = two_spellings(root, set().union(*classes.values()))
     problems = [*found.problems, *spellings]
     for split in ("val", "test") if not spellings else ():
+        if len(classes[split]) > 1 and not classes[split] & classes["train"]:
+            problems.append(
+                f"{root}: {split} and train have no class in common ({listed(sorted(classes[split]), 3)} and "
+                f"{listed(sorted(classes['train']), 3)}); each class needs images in both"
+            )
+            continue
         for label in sorted(classes[split] - classes["train"]):
             close = difflib.get_close_matches(label, classes["train"], n=1)
             hint = f"is it {close[0]!r}?" if close else "add images of it to train, or remove it"

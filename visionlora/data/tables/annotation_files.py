@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -153,6 +154,51 @@ def _open_mmlab(value: Any) -> tuple[Named, bool]:
     return found, False
 
 
+def _edge_impulse(value: Any) -> tuple[Named, bool]:
+    """``info.labels`` of an export has labels or boxes, ``bounding_boxes.labels`` of an upload boxes."""
+    if "boundingBoxes" in value:
+        return {
+            name: list(_texts(one["label"] for one in marks))
+            for name, marks in value["boundingBoxes"].items()
+        }, True
+    found: Named = {}
+    boxes = False
+    for file in value["files"]:
+        marks = file.get("boundingBoxes") or []
+        marks = marks or ([file["label"]] if file["label"]["type"] == "label" else [])
+        found[str(file["path"])] = list(_texts(one["label"] for one in marks))
+        boxes = boxes or bool(file.get("boundingBoxes"))
+    return found, boxes
+
+
+def _hasty(value: Any) -> tuple[Named, bool]:
+    return {
+        str(one["image_name"]): list(_texts(mark["class_name"] for mark in one["labels"]))
+        for one in value["images"]
+    }, True
+
+
+def _label_u(value: Any) -> tuple[Named, bool]:
+    """Its result is JSON within JSON; what a tool of tags says is for the whole image."""
+    found: Named = {}
+    boxes = False
+    for item in value:
+        marks = json.loads(item["result"])["annotations"]
+        found[str(item["fileName"])] = list(
+            _texts(name for tool in marks for one in tool["result"] for name in _values_of(one))
+        )
+        boxes = boxes or any(tool["toolName"] != "tagTool" for tool in marks)
+    return found, boxes
+
+
+def _values_of(mark: dict[str, Any]) -> list[object]:
+    if "label" in mark:
+        return [mark["label"]]
+    return [
+        name for names in mark["value"].values() for name in (names if isinstance(names, list) else [names])
+    ]
+
+
 def _texts(labels: Iterable[object]) -> Iterator[str]:
     for label in labels:
         if not isinstance(label, str):
@@ -163,4 +209,5 @@ def _texts(labels: Iterable[object]) -> Iterator[str]:
 _READERS = {
     "COCO's": _coco, "Datumaro's": _datumaro, "Label Studio's": _label_studio, "Create ML's": _create_ml,
     "VoTT's": _vott, "FiftyOne's": _fifty_one, "OpenMMLab's": _open_mmlab,
+    "Edge Impulse's": _edge_impulse, "Hasty's": _hasty, "LabelU's": _label_u,
 }  # fmt: skip

@@ -18,7 +18,8 @@ LABEL_COLUMNS = (
     "class_id", "label_id", "category_id", "tag_name",
 )  # fmt: skip
 _LABELS_ELSEWHERE = (
-    "kategorie", "bezeichnung", "catégorie", "étiquette", "categoría", "categoria", "rótulo", "etichetta",
+    "kategorie", "bezeichnung", "etiquette", "espèce", "espece", "especie", "classificazione", "soort",
+    "gatunek", "вид", "catégorie", "étiquette", "categoría", "categoria", "rótulo", "etichetta",
     "categorie", "klasa", "kategoria", "etykieta", "etiket", "kategori", "klass", "класс", "категория",
     "sınıf",  # noqa: RUF001 - Turkish
     "метка", "клас", "标签", "類別", "类别", "分类", "標籤", "ラベル", "クラス", "カテゴリ", "라벨", "레이블",

@@ -21,10 +21,11 @@ MOST_MISSING = 0.1
 """The share of a folder's images that a table of their labels may lack; one that lacks more is about other
 images."""
 _TABLES = (".csv", ".tsv", ".jsonl", ".json")
-_LISTS_OF_LABELS = (*_TABLES, ".txt", ".lst", ".tab", ".ndjson", ".xml")
+_LISTS_OF_LABELS = (*_TABLES, ".txt", ".lst", ".tab", ".ndjson", ".xml", ".labels", ".manifest")
 _OF_NETWORKS = re.compile("submission|predict")
+_TEXTS = (".yaml", ".yml")
 _SHEETS = (".mat", ".xlsx", ".xls", ".ods", ".numbers", ".parquet")
-_PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
+_PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip", ".rar", ".7z", ".tgz")
 _MOST_BYTES = 2**24
 """Of a JSON file that is read for a hint: one of boxes has gigabytes."""
 _LISTS = (".txt", ".csv", ".tsv", ".lst", ".json")
@@ -58,7 +59,7 @@ def lists_in(folder: Path) -> list[Path]:
     """The lists of splits in a folder and its folders of tables: Food-101's ``meta``, DTD's ``labels``."""
     sets = [one / "Main" for one in entries(folder).folders if one.name.casefold() == "imagesets"]
     of_voc = [path for one in sets if one.is_dir() for path in entries(one).others]
-    return [path for path in (*_files_of(folder), *of_voc) if is_list(path)]
+    return [path for path in (*files_of(folder), *of_voc) if is_list(path)]
 
 
 def describe_lists(lists: Sequence[Path], read: Collection[Path] = ()) -> list[str]:
@@ -121,7 +122,7 @@ def table_near(folder: Path, root: Path) -> Path | None:
     for here in up_to(folder, root):
         stems = {path.stem for path in entries(folder).images}
         tables = [
-            path for path in _files_of(here)
+            path for path in files_of(here)
             if path.stem not in stems and "submission" not in path.stem.casefold() and _may_be_table(path)
         ]  # fmt: skip
         if tables:
@@ -135,7 +136,7 @@ def tables_up_to(folder: Path, root: Path) -> list[Path]:
     found = []
     while True:
         images = {path.stem for path in entries(folder).images}
-        files = [path for path in _files_of(folder) if path.stem not in images]
+        files = [path for path in files_of(folder) if path.stem not in images]
         found += [
             path for path in files
             if path.suffix.casefold() in _LISTS_OF_LABELS and not _OF_NETWORKS.search(path.stem.casefold())
@@ -148,22 +149,27 @@ def tables_up_to(folder: Path, root: Path) -> list[Path]:
 
 def unread_table(folder: Path, root: Path) -> Path | None:
     """A table of another program that may list the labels."""
-    files = [path for here in up_to(folder, root) for path in _files_of(here)]
+    files = [path for here in up_to(folder, root) for path in files_of(here)]
     sheets = [path for path in files if path.suffix.casefold() in _SHEETS or is_packed_table(path)]
+    sheets += [path for path in files if path.suffix.casefold() in _TEXTS and _names_images(path)]
     return max(sheets, key=lambda path: split_and_rest(path.stem)[0] == "train", default=None)
 
 
 def is_packed_table(path: Path) -> bool:
-    """Whether a file is called like a table that is packed: ``labels.csv.gz``."""
-    return path.suffix.casefold() in _PACKED and Path(path.stem).suffix.casefold() in _LISTS_OF_LABELS
+    """Whether a file is called like a table that is packed, or a folder of them: ``labels.csv.gz``,
+    ``annotations.zip``."""
+    if path.suffix.casefold() not in _PACKED:
+        return False
+    inner = Path(path.stem).suffix.casefold()
+    return inner in _LISTS_OF_LABELS or is_table_folder(path.stem.removesuffix(".tar"))
 
 
 def labels_below(folder: Path) -> Path | None:
     """A table in a folder without images; they may be elsewhere."""
-    return next((path for path in _files_of(folder) if _may_be_table(path) and has_labels(path)), None)
+    return next((path for path in files_of(folder) if _may_be_table(path) and has_labels(path)), None)
 
 
-def _files_of(folder: Path) -> list[Path]:
+def files_of(folder: Path) -> list[Path]:
     """The files of a folder that are no images, and of its folders of tables: ``annotations``."""
     found = entries(folder)
     aside = [one for one in found.folders if is_table_folder(one.name)]
@@ -208,6 +214,11 @@ def _speaks_of_images(path: Path) -> bool:
     image is in its first lines. Looking for the files of every text would take a walk through all images."""
     if path.suffix.casefold() != ".txt" and not may_name_classes(path):
         return True
+    return _names_images(path)
+
+
+def _names_images(path: Path) -> bool:
+    """Whether an image is in the first lines of a text."""
     if not is_regular(path):  # a link to nothing
         return False
     try:

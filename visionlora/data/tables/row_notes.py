@@ -134,6 +134,11 @@ def label_notes(images: Sequence[ImageFile], column: str) -> list[str]:
             f"{len(images)} images have {len(labels)} labels; is column {column} the label? Call the "
             "right one label"
         )
+    if len(labels) == 1 and len(images) >= _FEW:
+        notes.append(
+            f"all {len(images)} images have the label {images[0].label!r}; is column {column} the label? "
+            "Call the right one label"
+        )
     if coded := next((label for label in labels if _ENTITY.search(label)), None):
         notes.append(f"labels are written for web pages ({coded}); they are learned as they are written")
     return notes

@@ -23,6 +23,8 @@ _ASIDE = frozenset(("labels", "annotations", "annotation", "ann", "annos", "xml"
 _SUFFIXES = (".xml", ".json", ".cls", ".txt")
 _MOST_LABELS = 0.5
 """Texts per image, at most, that are classes: captions are as many as the images."""
+_LEAST_BOXES = 0.1
+"""The share of the images of train, at least, that have boxes; nobody may have labelled the others yet."""
 _LONGEST = 60
 """Letters in the name of a class."""
 _IN_BOX = 3
@@ -47,10 +49,11 @@ def labelled_by_sidecars(
     """
     files = {split: _files_of(folder) for split, folder in folders.items()}
     boxes = {split: _read(some, _classes_in) for split, some in files.items()}
-    found = _one_of_each(files, boxes, several)
+    found = _one_of_each(files, boxes, several, _LEAST_BOXES)
     if found and not (_is_one_number(found) and first_words([*files["train"]])):
         said = "an image has the class of the boxes beside it, and is used as a whole"
-        return found, [f"no class folders: {said}", *_left_out(files, found, "boxes")]
+        mixed = [] if several else [path for split in found for path in _mixed(boxes[split])]
+        return found, [f"no class folders: {said}", *_left_out(files, found, "boxes", mixed)]
     classes = {split: _read(some, _class_in) for split, some in files.items()}
     names = [name for some in classes.values() for one in some.values() for name in one]
     found = _one_of_each(files, classes, several) if not several and _are_classes(names) else {}
@@ -59,10 +62,19 @@ def labelled_by_sidecars(
 
 
 def _left_out(
-    files: Mapping[str, Mapping[Path, Path | None]], found: Mapping[str, Sequence[ImageFile]], what: str
+    files: Mapping[str, Mapping[Path, Path | None]],
+    found: Mapping[str, Sequence[ImageFile]],
+    what: str,
+    mixed: Sequence[Path] = (),
 ) -> list[str]:
-    count = sum(map(len, files.values())) - sum(map(len, found.values()))
-    return [f"{counted(count, 'image has', 'images have')} no {what}: left out"] if count else []
+    count = sum(map(len, files.values())) - sum(map(len, found.values())) - len(mixed)
+    notes = [f"{counted(count, 'image has', 'images have')} no {what}: left out"] if count else []
+    if mixed:
+        have = counted(len(mixed), "image has", "images have")
+        notes.append(
+            f"{have} {what} of several classes ({mixed[0].name}): left out; task=multi_label keeps all"
+        )
+    return notes
 
 
 def _is_one_number(found: Mapping[str, Sequence[ImageFile]]) -> bool:
@@ -80,21 +92,28 @@ def _one_of_each(
     files: Mapping[str, Mapping[Path, Path | None]],
     classes: Mapping[str, Mapping[Path, set[str]]],
     several: bool,
+    least: float = 1 - MOST_MISSING,
 ) -> dict[str, list[ImageFile]]:
-    """split -> images with their classes; empty where too many have none, or one has more than it may."""
+    """split -> images with their classes, ``least`` of those of train at least; empty where too many have
+    none, or more than they may."""
     found: dict[str, list[ImageFile]] = {}
     for split, known in classes.items():
         if split != "train" and not known:  # nobody has labelled the test images
             continue
-        if len(known) < (1 - MOST_MISSING) * len(files[split]):
-            return {}
-        if not several and any(len(names) > 1 for names in known.values()):
+        if split == "train" and len(known) < least * len(files[split]):
             return {}
         if several:
             found[split] = [labelled(path, names) for path, names in known.items()]
-        else:
-            found[split] = [ImageFile(path, min(names)) for path, names in known.items() if names]
+            continue
+        if len(_mixed(known)) > MOST_MISSING * len(known):
+            return {}
+        found[split] = [ImageFile(path, min(names)) for path, names in known.items() if len(names) == 1]
     return found if found.get("train") else {}
+
+
+def _mixed(known: Mapping[Path, set[str]]) -> list[Path]:
+    """The images of several classes."""
+    return [path for path, names in known.items() if len(names) > 1]
 
 
 def _files_of(folder: Path) -> dict[Path, Path | None]:
@@ -129,7 +148,18 @@ def places_of(folder: Path) -> list[Path]:
         one for above in around if os.access(above, os.R_OK) for one in entries(above).folders
         if one.name.casefold() in _ASIDE
     ]  # fmt: skip
+    aside += filter(None, map(_release, around))
     return [folder, *aside, *(one / folder.name for one in aside if (one / folder.name).is_dir())]
+
+
+def _release(folder: Path) -> Path | None:
+    """Where V7 puts annotations: ``releases/latest/annotations``, or those of the one release."""
+    releases = folder / "releases"
+    if not releases.is_dir():
+        return None
+    found = {one.name: one / "annotations" for one in entries(releases).folders}
+    chosen = found.get("latest") or (next(iter(found.values())) if len(found) == 1 else None)
+    return chosen if chosen is not None and chosen.is_dir() else None
 
 
 def _classes_in(file: Path) -> set[str] | None:

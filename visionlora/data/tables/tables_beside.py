@@ -56,10 +56,10 @@ def tables_beside(
     if len(folders) == 1 and not maybe and (tables := _of_splits(read, files["train"])):
         said = " and ".join(path.relative_to(root).as_posix() for path in tables.values())
         return tables, [f"no class folders: the labels and splits are those of {said}"]
-    # Of the images of one folder Kaggle's train.csv names some; those of a test.csv have no labels.
-    named = {path: split for path in read if (split := split_and_rest(path.stem)[0])}
-    part = next(iter(named)) if len(folders) == 1 and [*named.values()] == ["train"] else None
-    fitting = {split: _fitting(read, images, part) for split, images in files.items()}
+    fitting = {split: _fitting(read, images) for split, images in files.items()}
+    if len(folders) == 1 and not fitting["train"]:
+        # Nobody has labelled the others yet; or they are Kaggle's, whose test.csv has no labels.
+        fitting["train"] = _of_some(read, files["train"])
     if len(fitting["train"]) != 1:
         return {}, []
     (table,) = fitting["train"]
@@ -121,13 +121,28 @@ def _of_splits(read: Mapping[Path, Table], images: Sequence[Path]) -> dict[str, 
     return {split: tables[split] for split in SPLITS if split in tables}
 
 
-def _fitting(read: Mapping[Path, Table], images: Sequence[Path], part: Path | None) -> list[Path]:
-    """The tables that list the labels of the images, ``part`` of some of them; of equal ones (the same as CSV
-    and JSON) the first."""
-    found = [path for path, table in read.items() if _lists(table, images, path == part)]
+def _fitting(read: Mapping[Path, Table], images: Sequence[Path]) -> list[Path]:
+    """The tables that list the labels of the images; of equal ones (the same as CSV and JSON) the first."""
+    found = [path for path, table in read.items() if _lists(table, images)]
     while len(found) > 1 and _labels_of(read[found[-1]]) == _labels_of(read[found[0]]):
         found.pop()
     return found
+
+
+def _of_some(read: Mapping[Path, Table], images: Sequence[Path]) -> list[Path]:
+    """The table that lists the labels of some of the images and of almost no others, as no other one does."""
+    there = {os.path.normpath(path) for path in images}
+    shares = {}
+    for path, table in read.items():
+        its = {os.path.normpath(one) for one in _labels_of(table)}
+        if its & there:
+            shares[path] = len(its & there) / len(its)
+    if len(shares) != 1:
+        return []
+    ((path, share),) = shares.items()
+    named = split_and_rest(path.stem)[0] in (None, "train") and len(set(_labels_of(read[path]).values())) > 1
+    about = share >= 1 - MOST_MISSING and _lists(read[path], images, some=True)
+    return [path] if named and about else []
 
 
 def _lists(table: Table, images: Sequence[Path], some: bool = False) -> bool:

@@ -1,0 +1,124 @@
+"""Folders that hold views of the same things (inputs and targets, a folder for each scan): no classes."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+
+from visionlora.text import in_words, listed
+
+_ROLES = (
+    frozenset(("input", "target", "output", "source", "groundtruth", "gt", "noisy", "clean", "denoised")),
+    frozenset(
+        (
+            "rgb", "color", "colour", "depth", "thermal", "ir", "infrared", "nir", "lwir", "swir",
+            "disparity", "lidar", "flow", "visible", "normals", "albedo", "semantic", "instance",
+        )
+    ),
+    frozenset(("lr", "hr", "lowres", "highres", "lowresolution", "highresolution")),
+)  # fmt: skip
+"""Names of folders that together hold each thing several times."""
+_SIDES = (
+    ("a", "b"), ("before", "after"), ("left", "right"), ("first", "second"), ("low", "high"),
+    ("original", "edited"), ("content", "style"), ("sketch", "photo"), ("blur", "sharp"), ("real", "fake"),
+    ("t1", "t2"), ("x", "y"), ("vorher", "nachher"), ("avant", "après"), ("antes", "después"),
+)  # fmt: skip
+"""Names of two folders that may be sides of the same things, and may be classes."""
+_CAMERAS = re.compile(r"(cam(era)?|image|img|view|channel|ch|lens|sensor|frame)s?[ _-]?\d", re.IGNORECASE)
+"""Names of folders that may hold what several cameras saw at once."""
+_NUMBER = re.compile(r"\d{1,9}")
+_ALMOST = 0.9
+_LEAST = 3
+"""Images in a folder, at least, whose names being the same says something."""
+_MOST_FOLDERS = 8
+"""So many views of one thing, at most; of more folders each is a thing."""
+_FEW = 5
+_SHOWN = 3
+_SCENE = "one folder for each patient, product or scan"
+
+
+def refuse_pairs(root: Path, classes: Mapping[Path, Sequence[Path]]) -> list[str]:
+    """A problem where folders are called like what goes into a network and what comes out, or like the
+    channels of a camera, and hold as many images each.
+
+    Args:
+        root: the folder that they are in.
+        classes: the folder of each class -> its images, at any depth.
+    """
+    filled = {folder: paths for folder, paths in classes.items() if paths}
+    counts = sorted(map(len, filled.values()))
+    if len(filled) < 2 or counts[0] < _ALMOST * counts[-1] or not _are_roles([one.name for one in filled]):
+        return []
+    names = [folder.name for folder in filled]
+    return [
+        f"{_some(names)} hold each thing once more (pairs for another task?), which are no classes; "
+        f"give one of them, data.root={root / names[0]}, or a table of images and their classes"
+    ]
+
+
+def describe_same_names(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
+    """A note where class folders hold files of the same names: pairs of images, or one folder for each scan.
+    Files that are only counted (``0.jpg``, ``1.jpg``) have the same names in classes, too.
+
+    Args:
+        classes: the folder of each class -> its images, at any depth.
+    """
+    filled = {folder: paths for folder, paths in classes.items() if paths}
+    if len(filled) < 2:
+        return []
+    stems = [{path.name.rpartition(".")[0] for path in paths} for paths in filled.values()]
+    together = set(chain.from_iterable(stems))
+    if min(map(len, stems)) < max(_ALMOST * len(together), min(2, len(stems) - 1)):
+        return []
+    names = [folder.name for folder in filled]
+    sides = sorted(name.casefold() for name in names)
+    doubtful = any(sides == sorted(pair) for pair in _SIDES) or all(map(_CAMERAS.fullmatch, names))
+    if not doubtful and (_are_counted(together) or len(together) < (_LEAST if len(names) == 2 else 2)):
+        return []
+    what = "pairs of images, or several views of each" if len(names) <= _MOST_FOLDERS else _SCENE
+    return [
+        f"{_some(names)} are taken for classes, but hold images of the same names "
+        f"({listed(sorted(together), _SHOWN)}): {what}? Then list the images and their classes in a table"
+    ]
+
+
+def describe_lone(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
+    """A note where most class folders hold one image.
+
+    Args:
+        classes: the folder of each class -> its images, at any depth.
+    """
+    filled = {folder: paths for folder, paths in classes.items() if paths}
+    lone = [folder.name for folder, paths in filled.items() if len(paths) == 1]
+    if len(filled) < _FEW or len(lone) <= len(filled) / 2:
+        return []
+    return [
+        f"{len(lone)} of {len(filled)} class folders hold one image each ({listed(lone, _SHOWN)}): {_SCENE}? "
+        "Then list the images and their classes in a table, or move them into class folders; else add images"
+    ]
+
+
+def _some(names: Sequence[str]) -> str:
+    return in_words(names if len(names) <= _SHOWN else [*names[:_SHOWN], f"{len(names) - _SHOWN} more"])
+
+
+def _are_roles(names: Sequence[str]) -> bool:
+    """Whether all names are of one group of roles, in the singular or the plural and with numbers."""
+    plain = {re.sub(r"[\W\d_]+|images?|imgs?|maps?", "", name.casefold()) for name in names}
+    return any(all({name, name.removesuffix("s")} & roles for name in plain) for roles in _ROLES) and (
+        len(plain) == len(names)
+    )
+
+
+def _are_counted(stems: set[str]) -> bool:
+    """Whether names are words with one number in each, which counts from 0 or 1 on."""
+    numbers: dict[str, set[int]] = defaultdict(set)
+    for stem in stems:
+        found = _NUMBER.findall(stem)
+        if len(found) != 1:
+            return False
+        numbers[_NUMBER.sub("#", stem)].add(int(found[0]))
+    return all(max(some) - len(some) <= max(1, (1 - _ALMOST) * len(some)) for some in numbers.values())
