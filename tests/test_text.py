@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from visionlora.text import SafeFormatter, counted, csv_safe, percent, printable
 
@@ -66,6 +67,21 @@ def test_log_records_are_text_on_one_line() -> None:
     assert SafeFormatter("%(levelname)s: %(message)s").format(record) == (
         "INFO: a\\x0d\\x0a\\x1b[31m K\\xe4 [/b] 金"
     )
+
+
+def test_commands_without_a_run_folder_show_notes_and_warnings_as_all_others_do() -> None:
+    path = Path(__file__).parents[1] / "conf" / "hydra" / "job_logging" / "quiet.yaml"
+    config = yaml.safe_load(path.read_text())
+    shown = {}
+    for name in ("visionlora.data.layout.folders", "visionlora.memory"):
+        record = logging.LogRecord(name, logging.WARNING, "", 0, "%s", ("left out 1 file",), None)
+        near = next((one for one in config["loggers"] if name.startswith(one)), None)
+        (handler,) = config["loggers"][near]["handlers"] if near else config["root"]["handlers"]
+        formatter = config["formatters"][config["handlers"][handler]["formatter"]]
+        assert formatter["class"] == "visionlora.text.SafeFormatter"
+        shown[name] = SafeFormatter(formatter["format"]).format(record)
+    assert list(shown.values()) == ["· left out 1 file", "warning: left out 1 file"]
+    assert not config["loggers"]["visionlora.data"]["propagate"]
 
 
 def test_one_thing_is_no_plural() -> None:

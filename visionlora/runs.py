@@ -46,12 +46,14 @@ def runs(config: DictConfig) -> int:
     from visionlora.report.runs import RunRow, best_run, write_runs_csv, write_runs_page
     from visionlora.report.tables import show, sweep_table
     from visionlora.run_folder.find_runs import find_runs, varied_options
+    from visionlora.settings import keys_of
     from visionlora.text import printable
+    from visionlora.training.config import RunConfig
 
     folder = Path(options.folder)
     found = find_runs(folder)
     rows, broken = [], 0
-    for run, varied in zip(found, varied_options(found), strict=True):
+    for run, varied in zip(found, varied_options(found, keys_of(RunConfig)), strict=True):
         name = str(run.path.relative_to(folder)) if run.path != folder else run.path.name
         metrics = _figures(run.path) if run.finished else None
         if metrics is not None:

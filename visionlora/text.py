@@ -105,11 +105,15 @@ def as_typed(key: str, value: str) -> str:
 
 
 class SafeFormatter(logging.Formatter):
-    """For log records on a terminal or in a file: each message is :func:`printable`."""
+    """For log records on a terminal or in a file: each message is :func:`printable`.
+
+    ``%(level)s`` is the level as all other lines of a command have it, ``warning``.
+    """
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """The record in the format's words, without a traceback."""
         record.message = printable(record.message)
+        record.level = record.levelname.lower()
         return super().formatMessage(record)
 
 

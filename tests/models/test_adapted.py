@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from torch import nn
 
-from visionlora.adapters import LoraConfig
+from visionlora.adapters import LoraConfig, attach
 from visionlora.adapters.network import named_adapters
 from visionlora.errors import VisionLoraError
-from visionlora.models.adapted import adapt
+from visionlora.models.adapted import AdaptedNetwork, adapt
 from visionlora.models.config import ModelConfig
+from visionlora.models.heads import Head
 
 
 def prompted(weights: Path, **options: Any) -> Any:
@@ -36,3 +38,26 @@ def test_normalizations_do_not_count_as_adapted_layers() -> None:
     )
     assert plain.places == norms.places
     assert named_adapters(norms.network, "norm")
+
+
+@pytest.mark.parametrize(
+    ("targets", "said"),
+    [
+        (["conv"], "all 25 layers"),
+        ([r"features.0"], "1 of 26 layers"),
+        ([r"features.12.expand1x1", r"features.12.expand3x3"], "the last 2 of 26 layers"),
+        ([r"features.12.expand3x3"], "the last of 26 layers"),
+    ],
+)
+def test_the_adapted_layers_are_said_in_words(targets: list[str], said: str) -> None:
+    model, lora = ModelConfig(name="pocket", head="new"), LoraConfig(targets=targets)
+    assert adapt(model, lora, ["red", "blue"], 0, False).places == said
+
+
+def test_one_layer_and_none_are_said_in_words() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU())
+    adapted = AdaptedNetwork.__new__(AdaptedNetwork)
+    vars(adapted).update(network=network, head=Head("keep", "", (), ()))
+    assert adapted.places == "no layer"
+    attach(network, LoraConfig(rank=1))
+    assert adapted.places == "the one layer"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from visionlora.adapters import LoraConfig, attach, save_adapter
 from visionlora.adapters.io.config_file import _OWN_KINDS
 from visionlora.errors import VisionLoraError
+from visionlora.models import load_backbone
 from visionlora.models.restore import adapter_directory, restore
+from visionlora.models.several_adapters import restore_adapters
 
 OTHERS = tuple(key for key in _OWN_KINDS if key != "model")
 """Keys of our own, which may be null."""
@@ -91,3 +95,45 @@ def test_a_path_without_an_adapter_says_what_it_is_and_what_to_give(tmp_path: Pa
         with pytest.raises(VisionLoraError) as refused:
             adapter_directory(tmp_path / name)
         assert str(refused.value).startswith(f"adapter: {tmp_path / name} {said}")
+
+
+def saved_with(folder: Path, preprocessing: dict[str, Any] | None) -> Path:
+    about = {"model": "pocket", "preprocessing": preprocessing}
+    save_adapter(attach(load_backbone("pocket").model, LoraConfig(rank=1)), folder, extra=about)
+    return folder
+
+
+def as_saved(**changed: Any) -> dict[str, Any]:
+    return {**asdict(load_backbone("pocket").preprocessing), **changed}
+
+
+def test_images_are_prepared_as_the_adapter_says_and_not_as_the_weights_do(tmp_path: Path) -> None:
+    folder = saved_with(tmp_path / "edited", as_saved(mean=[0.1, 0.2, 0.3], crop=48, resize=60))
+    for trained in (restore(folder), restore_adapters([str(folder), str(folder)])):
+        given = trained.backbone.preprocessing
+        assert (given.mean, given.crop, given.resize) == ((0.1, 0.2, 0.3), 48, 60)
+        assert "images are prepared as the adapter says: resize=60" in (trained.backbone.notice or "")
+    same = restore(saved_with(tmp_path / "same", as_saved()))
+    assert same.backbone.preprocessing == load_backbone("pocket").preprocessing
+    assert same.backbone.notice is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"crop": 0}, r"auto_mapping.visionlora.preprocessing: crop is 0.*; leave it as it was saved$"),
+        ({"std": [1, 1]}, "std is .1, 1., not three numbers"),
+        ({"crop": 1, "resize": 1}, r"crop is 1; pocket has \d+, and takes no other"),
+    ],
+)
+def test_a_preprocessing_that_no_image_can_have_is_refused(
+    tmp_path: Path, changed: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(VisionLoraError, match=said):
+        restore(saved_with(tmp_path, as_saved(**changed)))
+
+
+def test_adapters_of_differently_prepared_images_do_not_act_together(tmp_path: Path) -> None:
+    folders = [saved_with(tmp_path / "a", as_saved()), saved_with(tmp_path / "b", as_saved(resize=80))]
+    with pytest.raises(VisionLoraError, match="is for preprocessing"):
+        restore_adapters([str(folder) for folder in folders])

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from tests.models import servers
 from visionlora.adapters import LoraConfig, attach, folded, load_adapter, merge, save_adapter
 from visionlora.errors import VisionLoraError
+from visionlora.models import apply_head, load_backbone, sources, timm_networks
 from visionlora.models import backbone as backbones
-from visionlora.models import load_backbone, sources, timm_networks
 from visionlora.models.config import MergeConfig, ModelConfig
 from visionlora.models.merge_weights import get_model_recipe, in_words, write_merged
 from visionlora.models.restore import restore
@@ -43,6 +43,23 @@ def tied():
     network = nn.Sequential(*tiny()[:4], nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4), nn.Linear(4, 3))
     network[6].weight = network[4].weight
     return network
+
+def with_unused(rows):
+    class Unused(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body = nn.Sequential(*tiny()[:4])
+            self.head = nn.Linear(4, 3)
+            self.teacher = nn.Linear(4, rows)
+        def forward(self, x):
+            return self.head(self.body(x))
+    return Unused()
+
+def unused():
+    return with_unused(3)
+
+def unused_of_other_size():
+    return with_unused(7)
 
 def two_outputs():
     class Two(nn.Module):
@@ -285,6 +302,15 @@ def test_a_functions_network_is_taken_out_of_its_wrapper(function: str) -> None:
     loaded = load_backbone(f"my_networks:{function}")
     assert type(loaded.model) is nn.Sequential
     assert loaded.categories == ("red", "green", "blue")
+
+
+@pytest.mark.usefixtures("own_code")
+@pytest.mark.parametrize("function", ["unused", "unused_of_other_size"])
+def test_the_head_is_the_layer_that_gives_the_logits_and_not_an_unused_one_behind_it(function: str) -> None:
+    loaded = load_backbone(f"my_networks:{function}")
+    assert loaded.categories == ("class 0", "class 1", "class 2")
+    assert apply_head(loaded, "new", ("a", "b", "c", "d")).layer == "head"
+    assert loaded.model(torch.zeros(1, 3, 8, 8)).shape == (1, 4)
 
 
 @pytest.mark.usefixtures("own_code")

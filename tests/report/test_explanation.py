@@ -44,6 +44,10 @@ def test_a_layer_with_a_folded_batch_norm_names_it() -> None:
     assert "bn1 (folded)" in shown(layer(folded="bn1"))
 
 
+def test_the_table_has_no_lines_as_no_other_table_has() -> None:
+    assert not set(shown(layer())) & set("│┃━─┏└")
+
+
 def test_the_number_of_calls_is_shown_if_it_is_not_one() -> None:
     assert "layer not called" in shown(layer(calls=0, input=(), product=None, gradient=None))
     assert "2 x 3 x 32 x 32, 4 calls" in shown(layer(calls=4))

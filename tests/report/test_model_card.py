@@ -7,8 +7,11 @@ from typing import Any
 
 import huggingface_hub
 import pytest
+import torch
+import torchvision
 import yaml
 from markdown_it import MarkdownIt
+from safetensors.torch import save_file
 
 from visionlora.adapters import LoraConfig
 from visionlora.report.card_metadata import figures_in, figures_of_run, images_of_run, read_header
@@ -174,6 +177,19 @@ def test_the_code_for_peft_loads_the_base_weights_that_were_adapted(
     (block,) = [one for one in _python(model_card({**metrics, "model": model}, LORA, DATE)) if "peft" in one]
     assert words in block
     ast.parse(block)
+
+
+def test_the_code_of_the_card_loads_mnasnet_which_asks_for_a_version(
+    metrics: dict[str, Any], tmp_path: Path
+) -> None:
+    saved, file = torchvision.models.get_model("mnasnet0_5"), tmp_path / "m.safetensors"
+    save_file(saved.state_dict(), file)
+    model = {**metrics["model"], "used": "mnasnet0_5", "weights": str(file)}
+    (block,) = [one for one in _python(model_card({**metrics, "model": model}, LORA, DATE)) if "peft" in one]
+    lines = [line for line in block.splitlines() if "peft.PeftModel" not in line]
+    names: dict[str, Any] = {}
+    exec("\n".join(lines).replace("import peft, ", "import "), names)
+    torch.testing.assert_close(dict(names["network"].state_dict()), dict(saved.state_dict()))
 
 
 def test_a_fallback_is_recorded_on_the_card(metrics: dict[str, Any]) -> None:

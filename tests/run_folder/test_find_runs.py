@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 from tests.conftest import Left
 from visionlora.errors import VisionLoraError
 from visionlora.run_folder.find_runs import find_runs, varied_options
+from visionlora.settings import keys_of
+from visionlora.training.config import RunConfig
 
 
 def write_run(folder: Path, config: str) -> None:
@@ -29,10 +32,19 @@ def test_runs_are_found_at_any_depth_and_folds_belong_to_theirs(tmp_path: Path) 
 def test_only_what_differs_is_named(tmp_path: Path) -> None:
     write_run(tmp_path / "a", "seed: 0\nlora: {rank: 4, rank_pattern: {head: 2}}\nmodel: {name: vgg19}\n")
     write_run(tmp_path / "b", "seed: 0\nlora: {rank: 8, rank_pattern: {}}\nmodel: {name: vgg19}\n")
-    assert varied_options(find_runs(tmp_path)) == [
+    assert varied_options(find_runs(tmp_path), {}) == [
         {"lora.rank": "4", "lora.rank_pattern": "{head: 2}"},
         {"lora.rank": "8", "lora.rank_pattern": "{}"},
     ]
+
+
+def test_a_folder_that_is_written_relative_and_whole_is_no_difference(tmp_path: Path) -> None:
+    for name, start in (("a", ""), ("b", f"{tmp_path}/")):
+        paths = f"data: {{root: {start}images, contrast: {name}}}\nretention: {{anchors: [{start}old]}}\n"
+        write_run(tmp_path / name, paths)
+        (tmp_path / name / "run.json").write_text(json.dumps({"directory": str(tmp_path)}))
+    varied = varied_options(find_runs(tmp_path), keys_of(RunConfig))
+    assert varied == [{"data.contrast": "a"}, {"data.contrast": "b"}]
 
 
 def test_a_folder_without_runs_is_refused(tmp_path: Path) -> None:

@@ -74,18 +74,18 @@ class AdaptedNetwork:
 
     @property
     def places(self) -> str:
-        """How many layers have adapters, in words: ``all 26``, or ``the last 12 of 26``."""
-        grown = growths(self.network)
-        if grown and not adapted_layers(self.network):
-            return "no"
+        """Which layers have adapters, in words: ``all 26 layers``, or ``the last 12 of 26 layers``."""
         layers = [module for module, _ in named_sites(self.network).values()]
         adapted = set(adapted_layers(self.network).values())
         chosen = sum(not isinstance(layer, AdaptedNorm) for layer in adapted)
+        if not chosen:
+            return "no layer"
         if chosen + len(self.head.trained) >= len(layers):
-            return f"all {chosen}"
-        first = next((place for place, layer in enumerate(layers) if layer in adapted), 0)
+            return "the one layer" if chosen == 1 else f"all {chosen} layers"
+        first = next(place for place, layer in enumerate(layers) if layer in adapted)
         upper = first + chosen + len(self.head.trained) >= len(layers)
-        return f"{'the last ' if upper else ''}{chosen} of {len(layers)}"
+        some = "" if upper and chosen == 1 else f"{chosen} "
+        return f"{'the last ' if upper else ''}{some}of {len(layers)} layers"
 
 
 def adapt(

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 from torch import Tensor, nn
 
@@ -21,6 +20,7 @@ from visionlora.models.adapter_files import require_new_folder, write_directory
 from visionlora.models.arithmetic_config import CombineConfig, ExtractConfig
 from visionlora.models.restore import unchanged_head
 from visionlora.models.several_adapters import Loaded, join_heads, load_all
+from visionlora.plain_table import plain_table
 from visionlora.text import counted, listed, printable
 
 SHOWN = 20
@@ -136,7 +136,7 @@ def _whole(
 
 def _report(console: Console, folder: Path, kept: Mapping[str, Kept], what: str) -> None:
     """The layers that lose the most, and what is kept of all."""
-    table = Table(title=what)
+    table = plain_table(what)
     for name in ("layer", "rank", "energy kept", "energy lost"):
         table.add_column(name, justify="left" if name == "layer" else "right")
     worst = sorted(kept.items(), key=lambda item: item[1].energy)[:SHOWN]

@@ -18,6 +18,7 @@ from visionlora.adapters.network import unwrapped
 from visionlora.data.images.preprocessing import Preprocessing
 from visionlora.errors import VisionLoraError
 from visionlora.models.metadata import WeightsMetadata
+from visionlora.models.registry import LAST_CALLED, note_last_called
 from visionlora.text import brief
 
 DEFAULT_INPUT = Preprocessing(256, 224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "bilinear")
@@ -70,7 +71,9 @@ def make(name: str, seed: int = 0) -> nn.Module:
             f"model.factory: {name}() returns a network whose {lazy[0]} has no shape yet; call it once on an "
             "image before it is returned"
         )
-    return (network if _is_empty(network) else network.cpu()).eval()
+    network = (network if _is_empty(network) else network.cpu()).eval()
+    note_last_called(network, _preprocessing(network, name).crop)
+    return network
 
 
 def require_values(network: nn.Module, name: str) -> None:
@@ -100,7 +103,9 @@ def describe(network: nn.Module, name: str) -> WeightsMetadata:
     """
     categories = _texts(network, "categories", name)
     if categories is None:
-        layers = [one for one in network.modules() if isinstance(one, (nn.Linear, nn.Conv2d))]
+        named = getattr(network, LAST_CALLED, None)
+        layers: list[Any] = [one for one in network.modules() if isinstance(one, (nn.Linear, nn.Conv2d))]
+        layers += [network.get_submodule(named)] if named else []
         if not layers:
             raise VisionLoraError(
                 f"model.factory: {name} has no linear layer or 2d convolution that would say how many "
@@ -109,12 +114,15 @@ def describe(network: nn.Module, name: str) -> WeightsMetadata:
         count = layers[-1].weight.shape[0]
         categories = tuple(f"class {number}" for number in range(count))
     wnids = _texts(network, "wnids", name) or ("",) * len(categories)
+    return WeightsMetadata(categories, wnids, _preprocessing(network, name))
+
+
+def _preprocessing(network: nn.Module, name: str) -> Preprocessing:
     given: Any = getattr(network, "preprocessing", None)
     try:
-        preprocessing = DEFAULT_INPUT if given is None else Preprocessing.read(given)
+        return DEFAULT_INPUT if given is None else Preprocessing.read(given)
     except ValueError as error:
         raise VisionLoraError(f"model.factory: preprocessing of {name}: {error}") from error
-    return WeightsMetadata(categories, wnids, preprocessing)
 
 
 def _texts(network: nn.Module, attribute: str, name: str) -> tuple[str, ...] | None:

@@ -15,6 +15,8 @@ from torchvision import models
 from visionlora.data.images.preprocessing import MOST_PIXELS, Preprocessing
 from visionlora.errors import VisionLoraError
 
+LAST_CALLED = "visionlora_last_called"
+"""An attribute of a network made by somebody's function: the name of the layer that computes its logits."""
 # These two train with auxiliary classifiers and normalise their input differently. torchvision loads their
 # published weights with the auxiliary classifiers off and the conversion on; the networks built here match.
 _WITHOUT_AUX = {"aux_logits": False, "transform_input": True}
@@ -115,6 +117,40 @@ def build_empty(name: str, outputs: int = 1000, options: Mapping[str, Any] | Non
         return _make(name, outputs, False, options)
 
 
+@torch.no_grad()
+def note_last_called(model: nn.Module, side: int) -> None:
+    """Find the layer that computes the logits by running a network on an image; `final_layer` returns it.
+
+    The last layer that a class defines may be one that its forward pass never calls. Nothing is noted where
+    the network does not run, or reads its head's weight without calling the layer.
+
+    Args:
+        model: in eval mode; it may be on the meta device.
+        side: of the image, in pixels.
+    """
+    called: list[tuple[str, int]] = []
+    hooks = [
+        layer.register_forward_hook(
+            lambda *_, name=name, layer=layer: called.append((name, layer.weight.shape[0]))
+        )
+        for name, layer in model.named_modules()
+        if isinstance(layer, (nn.Linear, nn.Conv2d))
+    ]
+    tensor = next(model.parameters(), None)
+    try:
+        image = torch.zeros(1, 3, side, side)
+        logits = model(image if tensor is None else image.to(tensor))
+    except Exception:
+        return
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if isinstance(logits, torch.Tensor) and logits.dim() == 2:
+        found = [name for name, rows in called if rows == logits.shape[1]]
+        if found:
+            setattr(model, LAST_CALLED, found[-1])
+
+
 def final_layer(model: nn.Module, outputs: int) -> str:
     """The name of the layer that computes the logits.
 
@@ -122,7 +158,7 @@ def final_layer(model: nn.Module, outputs: int) -> str:
         VisionLoraError: the network's last linear or convolutional layer has another number of outputs.
     """
     own = getattr(model, "pretrained_cfg", None)  # timm says which one it is
-    named = own.get("classifier") if isinstance(own, dict) else None
+    named = getattr(model, LAST_CALLED, None) or (own.get("classifier") if isinstance(own, dict) else None)
     layers = [
         (name, module) for name, module in model.named_modules() if isinstance(module, (nn.Linear, nn.Conv2d))
     ]

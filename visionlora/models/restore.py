@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from visionlora.adapters import load_adapter, read_adapter_config
 from visionlora.adapters.replaced_tensors import forget_replaced
+from visionlora.data.images.preprocessing import Preprocessing
 from visionlora.errors import VisionLoraError
 from visionlora.frozen.growth import set_growth_strength
 from visionlora.hub import fetched, is_on_hub
@@ -148,7 +150,52 @@ def restore(path: str | Path, model: str | None = None, weights: str | None = No
     network = load_adapter(backbone.model, directory)
     forget_replaced(network, head.trained)  # the head stays where the adapters are switched off
     set_growth_strength(network, about.get("expand_strength", 1.0))
+    prepare_as_saved(backbone, directory, about)
     return TrainedModel(network.eval(), backbone, head, classes, about)
+
+
+def prepare_as_saved(backbone: Backbone, directory: Path, about: Mapping[str, Any]) -> None:
+    """Let images be prepared as an adapter says, which was trained so; the weights may say something else.
+
+    Args:
+        backbone: with the adapter's network; a notice says what differs.
+        directory: of the adapter.
+        about: its own keys.
+
+    Raises:
+        VisionLoraError: no image can be prepared so, or the network does not take images of that size.
+    """
+    saved, own = about.get("preprocessing"), backbone.preprocessing
+    if saved is None:
+        return
+    key = f"{directory / 'adapter_config.json'}: auto_mapping.visionlora.preprocessing"
+    try:
+        given = Preprocessing.read(saved)
+    except ValueError as error:
+        raise VisionLoraError(f"{key}: {error}; leave it as it was saved") from error
+    if given == own:
+        return
+    if given.crop != own.crop:
+        what = f"{key}: crop is {given.crop}; {backbone.name} has {own.crop}"
+        _require_taken(backbone.model, given.crop, what)
+    backbone.preprocessing = given
+    differs = [
+        f"{name}={brief(value)} (the weights say {brief(getattr(own, name))})"
+        for name, value in vars(given).items()
+        if value != getattr(own, name)
+    ]
+    notice = f"images are prepared as the adapter says: {listed(differs, len(differs))}"
+    backbone.notice = f"{backbone.notice}; {notice}" if backbone.notice else notice
+
+
+@torch.no_grad()
+def _require_taken(network: nn.Module, side: int, what: str) -> None:
+    """Raise where the network does not take images of that many pixels a side."""
+    parameter = next(network.parameters())
+    try:
+        network.eval()(torch.zeros(1, 3, side, side, dtype=parameter.dtype, device=parameter.device))
+    except Exception as error:
+        raise VisionLoraError(f"{what}, and takes no other ({brief(str(error))})") from error
 
 
 def has_several_labels(about: Mapping[str, Any]) -> bool:

@@ -30,6 +30,7 @@ from visionlora.models.restore import (
     TrainedModel,
     adapter_directory,
     no_network_named,
+    prepare_as_saved,
     restore,
     saved_head,
     unchanged_head,
@@ -147,6 +148,10 @@ def load_all(
         set_replaced(network, {key: frozen for key, (frozen, _) in kept.items()})
         forget_replaced(network)
         network.set_submodule(layer, last)
+    saying = [one for one in loaded if "preprocessing" in one.about]
+    if saying:
+        _common(saying, "preprocessing", None)
+        prepare_as_saved(backbone, saying[0].directory, saying[0].about)
     return backbone, loaded
 
 

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from visionlora.plain_table import plain_table
 from visionlora.text import counted, printable
 
 
@@ -18,13 +19,8 @@ def explanation_table(explanation: Mapping[str, Any]) -> Table:
     Args:
         explanation: the content of ``visionlora explain output=NAME.json``.
     """
-    table = Table(
-        title=escape(_title(explanation)),
-        title_justify="left",
-        caption=escape(_totals(explanation)),
-        caption_justify="left",
-        header_style="bold",
-    )
+    table = plain_table(escape(_title(explanation)))
+    table.caption = escape(_totals(explanation))
     for name in (
         "layer", "kind", "input", "rank", "trained", "batch norm", "forward, ms", "weight gradient, ms",
     ):  # fmt: skip

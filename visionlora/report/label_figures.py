@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from visionlora.files import replacing
+from visionlora.plain_table import plain_table
 from visionlora.report.html import table, text
 from visionlora.report.markdown import escaped
 from visionlora.report.metrics_file import SELECTED
-from visionlora.report.plain_table import plain_table
 from visionlora.report.selected import selected_clause
 from visionlora.text import counted, csv_safe, for_terminal
 

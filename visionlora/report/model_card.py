@@ -215,6 +215,10 @@ def _from_file(call: str, weights: str) -> list[str]:
         read = ["import safetensors.torch", f"state = safetensors.torch.load_file({path})"]
     else:
         read = ["import torch", f"state = torch.load({path}, weights_only=True)"]
+    if weights.endswith(".safetensors") and "mnasnet" in call and call.startswith("torchvision"):
+        # MNASNet refuses a state dict without its version, which safetensors files don't hold
+        read = ["import collections", *read, "state = collections.OrderedDict(state)"]
+        read.append('state._metadata = {"": {"version": 2}}')
     return [*read, f"network = {call})", "network.load_state_dict(state)"]
 
 

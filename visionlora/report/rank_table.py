@@ -8,9 +8,9 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from visionlora.plain_table import plain_table
 from visionlora.report.intervals import shown_share
 from visionlora.report.metrics_file import NOT_MEASURED
-from visionlora.report.plain_table import plain_table
 from visionlora.text import for_terminal, percent
 
 MOST_LAYERS = 5

@@ -8,9 +8,9 @@ from typing import Any
 from matplotlib.figure import Figure
 from rich.table import Table
 
+from visionlora.plain_table import plain_table
 from visionlora.report.drawing import BLUE, GREEN, GREY_TEXT, RED
 from visionlora.report.metrics_file import NOT_MEASURED
-from visionlora.report.plain_table import plain_table
 
 _COLUMNS = (
     ("learned", "top-1 on {} evaluated images", GREEN),

@@ -8,10 +8,10 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from visionlora.plain_table import plain_table
 from visionlora.report.intervals import shown_interval, shown_share
 from visionlora.report.learned import CROSS_VALIDATED
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, has_several_labels, top5_says_nothing
-from visionlora.report.plain_table import plain_table
 from visionlora.report.selected import selected_words
 from visionlora.text import counted, percent
 

@@ -11,10 +11,10 @@ from rich.containers import Lines
 from rich.table import Table
 from rich.text import Text
 
+from visionlora.plain_table import plain_table
 from visionlora.report.intervals import shown_interval, shown_share
 from visionlora.report.learned import learned_in_comparison
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, UNKNOWN, has_several_labels, learned_figure
-from visionlora.report.plain_table import plain_table
 from visionlora.report.runs import best_run, learned_the_same
 from visionlora.report.selected import selected_clause, selected_of_runs
 from visionlora.report.sheet import PredictionRow, TopNames

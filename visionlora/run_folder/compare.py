@@ -94,7 +94,7 @@ def option_differences(
         before = begun[name]
         same = value == before
         if not same and keys[name].rule.path:
-            same = _absolute(value, Path.cwd()) == _absolute(before, directory)
+            same = absolute(value, Path.cwd()) == absolute(before, directory)
         if not same:
             found[name] = f"{name} is {shown(value)}, and the run has {shown(before)}"
     return found
@@ -154,9 +154,10 @@ def _anchored(path: Any, directory: Path) -> Any:
     return str(moved) if os.path.exists(moved) else path  # noqa: PTH110 - Path.exists raises for long names
 
 
-def _absolute(value: Any, directory: Path) -> Any:
+def absolute(value: Any, directory: Path) -> Any:
+    """The path, or each path, of an option, where relative ones start in ``directory``; others stay."""
     if isinstance(value, (list, tuple)):
-        return [_absolute(one, directory) for one in value]
+        return [absolute(one, directory) for one in value]
     if not isinstance(value, str):
         return value
     return (directory / with_home(value)).absolute()

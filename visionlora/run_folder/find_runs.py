@@ -12,8 +12,11 @@ from omegaconf import OmegaConf
 
 from visionlora.errors import VisionLoraError
 from visionlora.options import shown
+from visionlora.run_folder.compare import absolute
 from visionlora.run_folder.folder import RunFolder
 from visionlora.run_folder.names import CONFIG, METRICS, RECORD
+from visionlora.run_folder.record import Record
+from visionlora.settings import Key
 
 
 @dataclass(frozen=True)
@@ -23,12 +26,14 @@ class FoundRun:
     Attributes:
         path: its folder.
         options: its configuration, by key.
+        directory: that it was started in; its relative paths start there.
         problem: why its configuration cannot be read; None: it can.
     """
 
     path: Path
     options: Mapping[str, Any]
     problem: str | None = None
+    directory: Path = Path()
 
     @property
     def finished(self) -> bool:
@@ -54,12 +59,26 @@ def find_runs(folder: Path) -> list[FoundRun]:
     return sorted(found, key=lambda run: run.path)
 
 
-def varied_options(runs: Sequence[FoundRun]) -> list[dict[str, str]]:
-    """For each run the options that not all runs have alike, as a configuration file has them."""
+def varied_options(runs: Sequence[FoundRun], keys: Mapping[str, Key]) -> list[dict[str, str]]:
+    """For each run the options that not all runs have alike, as a configuration file has them.
+
+    A path is the same whether it is written from the run's directory or whole.
+
+    Args:
+        runs: to compare.
+        keys: every option of a run.
+    """
     readable = [run for run in runs if run.problem is None]
-    keys = dict.fromkeys(key for run in readable for key in run.options)
-    differing = [key for key in keys if len({shown(run.options.get(key)) for run in readable}) > 1]
-    return [{key: _told(run.options[key]) for key in differing if key in run.options} for run in runs]
+    names = dict.fromkeys(name for run in readable for name in run.options)
+    differing = [
+        name for name in names if len({_compared(run, name, keys.get(name)) for run in readable}) > 1
+    ]
+    return [{name: _told(run.options[name]) for name in differing if name in run.options} for run in runs]
+
+
+def _compared(run: FoundRun, name: str, key: Key | None) -> str:
+    value = run.options.get(name)
+    return str(absolute(value, run.directory)) if key is not None and key.rule.path else shown(value)
 
 
 def _told(value: Any) -> str:
@@ -71,7 +90,14 @@ def _read(path: Path) -> FoundRun:
         config = OmegaConf.to_container(RunFolder(path, continues=True).config(), resolve=True)
     except VisionLoraError as error:
         return FoundRun(path, {}, str(error).removeprefix("resume: "))
-    return FoundRun(path, _flat(config))
+    return FoundRun(path, _flat(config), directory=_directory(path))
+
+
+def _directory(run: Path) -> Path:
+    try:
+        return Path(Record(run / RECORD).get("directory", "."))
+    except VisionLoraError:  # the figures do not need it
+        return Path()
 
 
 def _flat(config: Any, prefix: str = "") -> dict[str, Any]:

@@ -114,9 +114,8 @@ def _announce_places(config: RunConfig, adapted: AdaptedNetwork, notices: Notice
         blocks = [name.removesuffix(".growth") for name in growths(adapted.network)]
         notices.say(f"new blocks are trained after {listed(blocks)} (model.expand)")
     if tuple(config.lora.targets) == (AUTO,):
-        alone = "no layer: the new blocks alone are trained"
-        where = alone if config.model.expand else f"{adapted.places} layers"
-        notices.say(f"adapters are on {where} (lora.targets=auto)")
+        alone = ": the new blocks alone are trained" if config.model.expand else ""
+        notices.say(f"adapters are on {adapted.places}{alone} (lora.targets=auto)")
     if not adapted_layers(adapted.network) and not config.model.expand:
         named = f"lora.targets={listed(list(config.lora.targets))}"
         notices.warn(f"the new outputs alone are trained: no other layer is left of {named}")

@@ -408,3 +408,12 @@ def test_layers_that_lycoris_computes_otherwise_are_refused(
     save_file({f"{name}.{part}": tensor for part, tensor in parts.items()}, tmp_path / "b.safetensors")
     with pytest.raises(LoraError, match=said):
         load_lycoris(nn.Sequential(layer()), tmp_path / "b.safetensors")
+
+
+def test_a_forward_pass_that_loralib_leaves_out_is_refused_in_both_directions(tmp_path: Path) -> None:
+    network = attach(nn.Sequential(Doubled(4, 4)), LoraConfig(rank=1))
+    with pytest.raises(LoraError, match="0 is a Doubled with a forward pass of its own, which loralib"):
+        save_loralib(network, tmp_path / "a.pt")
+    torch.save({"0.lora_A": torch.ones(1, 4), "0.lora_B": torch.ones(4, 1)}, tmp_path / "b.pt")
+    with pytest.raises(LoraError, match="0 is a Doubled with a forward pass of its own, which loralib"):
+        load_loralib(nn.Sequential(Doubled(4, 4)), tmp_path / "b.pt", alpha=1)

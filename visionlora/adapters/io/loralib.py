@@ -21,6 +21,7 @@ from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families.bias import Bias, changed_bias
 from visionlora.adapters.io.foreign import ForeignAdapter, attach_foreign, read_file
 from visionlora.adapters.io.names import by_layer, resolve
+from visionlora.adapters.io.other_programs import own_forward_obstacle
 from visionlora.adapters.layers import AdaptedLayer
 from visionlora.adapters.network import require_adapters, unwrapped
 from visionlora.adapters.recompress import factored
@@ -85,6 +86,9 @@ def load_loralib(
 def _read_layer(module: Any, tensors: Mapping[str, Tensor], where: str) -> _Factors:
     if not isinstance(module, LAYERS) or set(tensors) != set(PARTS):
         raise LoraError(f"{where} ({type(module).__name__}) has {listed(sorted(tensors))} of loralib.")
+    obstacle = own_forward_obstacle(where, module, "loralib")
+    if obstacle is not None:
+        raise LoraError(f"{obstacle}: the adapter would compute something else here.")
     weight = sites_of(module)[0].view(module.weight)
     A, B = (tensors[part].to(torch.promote_types(weight.dtype, torch.float32)) for part in PARTS)
     if A.ndim != 2 or B.ndim != 2:
@@ -196,6 +200,9 @@ def _written(name: str, layer: AdaptedLayer) -> tuple[Tensor, Tensor, int]:
         raise LoraError(
             f"{name} is a {kind}: loralib adapts linear layers, embeddings and 2d convolutions alone."
         )
+    obstacle = own_forward_obstacle(name, layer, "loralib")
+    if obstacle is not None:
+        raise LoraError(f"{obstacle}: merge the adapter instead.")
     low_rank = layer.low_rank()
     if low_rank is None:
         families = ", ".join(one.family for one in layer.weight_adapters())

@@ -51,13 +51,13 @@ class Places:
         Returns:
             None where one is.
         """
-        kind = type_of(layer).__name__
         if isinstance(layer, nn.MultiheadAttention):
-            return f"{program} does not adapt the projections of {kind}"
+            return f"{program} does not adapt the projections of {type_of(layer).__name__}"
         if program == "PEFT" and self.is_shared(layer):
             return f"PEFT adapts {name} in one of the places where it stands"
-        if sites_of(layer) and has_own_forward(type_of(layer)):
-            return f"{name} is a {kind} with a forward pass of its own, which {program} leaves out"
+        own = own_forward_obstacle(name, layer, program)
+        if own is not None:
+            return own
         parent, _, leaf = name.rpartition(".")
         reader = type(self._modules.get(parent))
         reads = [child for one, child in _READERS.items() if issubclass(reader, one)]
@@ -66,6 +66,14 @@ class Places:
                 f"the {reader.__name__} reads the weight of {name}, which {program}'s adapter does not change"
             )
         return None
+
+
+def own_forward_obstacle(name: str, layer: nn.Module, program: str) -> str | None:
+    """As `Places.obstacle`, of a layer whose class computes in its own manner."""
+    kind = type_of(layer)
+    if not sites_of(layer) or not has_own_forward(kind):
+        return None
+    return f"{name} is a {kind.__name__} with a forward pass of its own, which {program} leaves out"
 
 
 def type_of(layer: nn.Module) -> type[nn.Module]:
