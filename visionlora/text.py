@@ -29,6 +29,10 @@ _PLAIN = {
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
 
 
+class Doubt(str):
+    """A note that a folder or a table is probably not what it was taken for: its user should look at it."""
+
+
 def printable(text: object, encoding: str | None = None) -> str:
     """``text`` on one line, without control sequences for a terminal.
 

@@ -210,6 +210,22 @@ def test_problems_of_the_layout_are_errors_all_of_them(folder: Path) -> None:
     assert "is it 'lemon'?" in titles[1]
 
 
+def test_what_was_probably_taken_wrongly_is_a_warning_and_no_decision(folder: Path) -> None:
+    for split in ("train", "val"):
+        for name in ("day", "night"):
+            (folder / split / name).mkdir()
+            for place, path in enumerate(photos("lemon")[:3]):
+                shutil.copy(path, folder / split / name / f"{('hall', 'yard', 'park')[place]}.jpg")
+    for split in ("train", "val"):
+        shutil.rmtree(folder / split / "lemon")
+        shutil.rmtree(folder / split / "teapot", ignore_errors=True)
+    told = report(folder)
+    words = "day and night are taken for classes, but hold images of the same names (hall, park, yard)"
+    assert words in only(told, "layout").title
+    assert only(told, "layout").severity == "warning"
+    assert not any(words in note for note in told.notes)
+
+
 CATEGORIES = ("mouse", "crane", "crane", "goldfish", "ear")
 WNIDS = ("n03793489", "n02012849", "n03126707", "n01443537", "n13133613")
 

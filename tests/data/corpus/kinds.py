@@ -42,6 +42,7 @@ def kinds() -> Iterator[Case]:
     yield from _some_labelled()
     yield from _names_of_classes()
     yield from _exports()
+    yield from _tables_of_other_classes()
     yield from _copies()
 
 
@@ -86,6 +87,12 @@ def _pairs() -> Iterator[Case]:
         many(*(f"{one}/{split}/{{}}.png" for split in ("train", "val") for one in ("input", "target"))),
         problems=("input and target hold each thing once more",),
     )
+    for masks in ("ann", "labels_colored", "gt_color", "annot", "depth_maps", "semantic", "panoptic"):
+        yield Case(
+            f"images and masks called {masks}",
+            many("img/{}.png", f"{masks}/{{}}.png"),
+            problems=(f"{masks} looks like masks of the images in img",),
+        )
     yield Case(
         "three channels",
         many("rgb/{}.png", "depth/{}.png", "thermal/{}.png"),
@@ -264,7 +271,33 @@ def _splits() -> Iterator[Case]:
     yield Case(
         "a split of one of two classes",
         many("train_cat/a{}.png", "test_cat/b{}.png", "train_dog/c{}.png"),
-        notes=("train_cat and test_cat are taken for classes; if they are splits",),
+        problems=("train_cat and test_cat are taken for classes; if they are splits",),
+    )
+    yield Case(
+        "Market-1501",
+        many(
+            "bounding_box_train/0001_c1s1_{}.jpg",
+            "bounding_box_test/0002_c1s1_{}.jpg",
+            "query/0003_c1s1_{}.jpg",
+        ),
+        problems=("bounding_box_train and bounding_box_test are taken for classes; if they are splits",),
+    )
+    yield Case(
+        "CamVid",
+        many(*(f"{split}{kind}/{split}{{}}.png" for split in SPLITS for kind in ("", "annot"))),
+        error="train holds images but no class folders",
+    )
+    yield Case(
+        "splits in a folder train",
+        many(*below("train/train"), *below("train/val")),
+        counts=GIVEN,
+        split="given",
+        notes=("train is the only folder with images: entered",),
+    )
+    yield Case(
+        "images to sort beside class folders of sorted ones",
+        many("todo/{}.png", *below("done")),
+        notes=("images in folders below a class count as that class: done (cat, dog)",),
     )
     for name in ("fold{}", "Fold {}", "fold_{}", "cv{}", "kfold-{}"):
         yield Case(
@@ -366,6 +399,23 @@ def _some_labelled() -> Iterator[Case]:
         both(many("images/{}.jpg", count=12), _yolo("labels", ("0", "1", "2", "3"))),
         counts={"0": HALF, "1": HALF},
         notes=("8 images have no boxes: left out",),
+    )
+    for name in ("labels_yolo", "YOLO", "txt", "bboxes", "my labels"):
+        yield Case(
+            f"boxes in a folder {name}",
+            both(SIX, _yolo(name, names)),
+            counts={"0": (2, 1, 0), "1": (2, 1, 0)},
+            notes=BOXES,
+        )
+    yield Case(
+        "boxes that a network has drawn",
+        both(SIX, _yolo("predict/labels", names)),
+        error="holds images but no class folders",
+    )
+    yield Case(
+        "COCO's panoptic masks",
+        many("train/{}.jpg", "panoptic/{}.png"),
+        error="train holds images but no class folders",
     )
     for name in ("labels.csv", "annotations.csv", "done so far.csv"):
         yield Case(
@@ -629,7 +679,7 @@ def _exports() -> Iterator[Case]:
             table("exif.csv", "SourceFile,Label\n" + "".join(f"{n}.jpg,Red\n" for n in range(12))),
         ),
         counts={"Red": (9, 3, 0)},
-        notes=("all 12 images have the label 'Red'; is column Label the label?",),
+        notes=("12 images have the label 'Red'; is column Label the label?",),
     )
     yield Case(
         "a French table",
@@ -639,6 +689,99 @@ def _exports() -> Iterator[Case]:
             table("t.csv", "fichier;etiquette\n" + "".join(f"{n}.jpg;{LABELS[n]}\n" for n in range(6))),
         ),
         counts=THREES,
+    )
+
+
+def _tables_of_other_classes() -> Iterator[Case]:
+    """Tables that say something else than the folders around the images."""
+    shards = tuple(f"{name[:2]}/{name}" for name in ("ab12", "ab34", "cd12", "cd34", "ef12", "ef34"))
+    ids = table(
+        "labels.csv", "id,label\n" + "".join(f"{name[3:]},{LABELS[n]}\n" for n, name in enumerate(shards))
+    )
+    yield Case(
+        "shards of checksums and their table",
+        both(files(*(f"images/{name}.jpg" for name in shards)), ids),
+        counts=THREES,
+        notes=("ab, cd, ef are not taken for classes: the labels are those of labels.csv",),
+    )
+    yield Case(
+        "shards of checksums",
+        files(*(f"images/{name}.jpg" for name in shards)),
+        notes=("ab, cd and ef are taken for classes, but begin the names of the images in them",),
+    )
+    yield Case(
+        "shards of numbers",
+        many("010/010{}.jpg", "011/011{}.jpg"),
+        notes=("010 and 011 are taken for classes, but begin the names",),
+    )
+    yield Case(
+        "digits and their images", many("0/0_{}.png", "1/1_{}.png"), counts={"0": ONE, "1": ONE}, silent=True
+    )
+    for name, text in (
+        ("meta/meta.csv", "{0}.jpg,{1}\n"),
+        ("labels/train.txt", "{0}.jpg {2}\n"),
+        ("train.csv", "{0}.jpg,{1}\n"),
+        ("labels.json", ""),
+    ):
+        said = (
+            _of_each(name, text)
+            if text
+            else table(name, json.dumps({f"{n}.jpg": LABELS[n] for n in range(6)}))
+        )
+        yield Case(
+            f"{name} of images in other folders",
+            both(many("r/one/{}.jpg", count=3), files(*(f"r/two/{n}.jpg" for n in (3, 4, 5))), said),
+            counts={"one": (2, 1, 0), "two": (2, 1, 0)},
+            notes=(f"{name.rpartition('/')[2]} gives images of one several classes",),
+        )
+    yield Case(
+        "a table of the same classes as the folders",
+        both(
+            many("cat/c{}.jpg", "dog/d{}.jpg"),
+            table(
+                "labels.csv", "file,label\n" + "".join(f"c{n}.jpg,Felis\nd{n}.jpg,Canis\n" for n in range(4))
+            ),
+        ),
+        counts=TWO,
+        notes=("labels.csv lists labels and is not read",),
+    )
+    yield Case(
+        "one folder and a table without a column of labels",
+        both(many("shots/{}.jpg"), table("t.csv", "id,prob_a,prob_b\n0,0.1,0.9\n1,0.2,0.8\n")),
+        counts={"shots": ONE},
+        notes=("shots is taken for the one class, and t.csv is not read",),
+    )
+    yield Case(
+        "one folder and levels of a disease",
+        both(
+            many("resized/{}_left.jpeg", "resized/{}_right.jpeg"),
+            table(
+                "trainLabels.csv",
+                "image,level\n"
+                + "".join(f"{n}_{side},{n % 2}\n" for n in range(4) for side in ("left", "right")),
+            ),
+        ),
+        counts={"0": (3, 1, 0), "1": (3, 1, 0)},
+        notes=("resized is not taken for a class",),
+    )
+    yield Case(
+        "several numbers as labels",
+        both(
+            many("train/{}.jpg", count=6),
+            table("train.csv", "Image,Target\n" + "".join(f"{n},{n % 2} {n % 3}\n" for n in range(6))),
+        ),
+        error="set task=multi_label",
+    )
+    names: dict[str, object] = {"class_from": "names"}
+    yield Case(
+        "numbers in names and their classes",
+        both(files(*(f"{n % 2}_{n:03}.jpg" for n in range(8))), table("classes.txt", "cat\ndog\n")),
+        options=names,
+        counts=TWO,
+        notes=("class names are those of classes.txt",),
+    )
+    yield Case(
+        "classes in brackets", files(*(f"[{LABELS[n]}] {n}.jpg" for n in range(8))), options=names, counts=TWO
     )
 
 

@@ -131,16 +131,16 @@ def below_classes() -> Iterator[Case]:
 
 def names_of_folders() -> Iterator[Case]:
     """Names that are no classes, or look like something else."""
-    for train, test in (
-        ("train_cat", "test_cat"),
-        ("cat_train", "cat_val"),
-        ("trainA", "testA"),
-        ("bounding_box_train", "query_test"),
+    for train, test, kind in (
+        ("train_cat", "test_cat", "problems"),
+        ("cat_train", "cat_val", "problems"),
+        ("trainA", "testA", "problems"),
+        ("bounding_box_train", "query_test", "notes"),
     ):
         yield Case(
             f"classes {train} and {test}",
             many(f"{train}/{{}}.png", f"{test}/{{}}.png", "x_y/{}.png"),
-            notes=(f"{train} and {test} are taken for classes; if they are splits",),
+            **{kind: (f"{train} and {test} are taken for classes; if they are splits",)},
         )
     for name in (
         "New folder",

@@ -27,7 +27,7 @@ from visionlora.data.images.fingerprint import SIDE, Fingerprint
 from visionlora.data.names.split_names import SPLITS
 from visionlora.data.splits.make_splits import ImageFolder
 from visionlora.lazy import garbage_kept
-from visionlora.text import counted
+from visionlora.text import Doubt, counted
 
 _GRAY = SIDE * SIDE
 DARK = 24
@@ -68,6 +68,7 @@ def inspect_folder(
     rows = _rows(folder, files, outputs or {})
     findings = [
         *(Finding("error", "layout", problem.removeprefix(f"{folder.root}: ")) for problem in problems),
+        *(Finding("warning", "layout", note) for note in folder.notes if isinstance(note, Doubt)),
         *_unreadable(files, images),
         *comparisons(images, found, comparison),
         *output_findings(rows, images),
@@ -80,7 +81,7 @@ def inspect_folder(
     return FolderReport(
         root=folder.root,
         layout=folder.layout,
-        notes=folder.notes,
+        notes=tuple(note for note in folder.notes if not isinstance(note, Doubt)),
         classes=tuple(rows),
         counts=dict(Counter(image.role for image in images)),
         findings=tuple(findings),

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from visionlora.data.files.walk import entries, has_images, names_in
 from visionlora.data.layout.masks import are_masks_beside, describe_sets, mask_files
-from visionlora.data.layout.pairs import describe_lone, describe_same_names
+from visionlora.data.layout.pairs import describe_lone, describe_same_names, describe_shards
 from visionlora.data.names.spellings import folded, joined
 from visionlora.data.names.split_names import GENERIC, SPLITS, split_and_rest, split_name
 from visionlora.data.names.words_of_names import first_words
-from visionlora.text import in_words, listed
+from visionlora.text import Doubt, in_words, listed
 
 _MONTHS = r"(jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-zä]*\.?"
 _UNNAMED = re.compile(
@@ -65,9 +66,8 @@ def describe_classes(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
         classes: the folder of each class -> its images, at any depth.
     """
     names = [folder.name for folder in classes]
-    alike = describe_alike(list(classes)) or describe_same_names(classes)
-    notes = [*_below(classes), *alike, *describe_lone(classes)]
-    notes += [*_like_splits(names), *_splits_in_train(classes), *describe_sets(classes), *_repeats(classes)]
+    notes = [*_below(classes), *describe_lone(classes), *describe_shards(list(classes))]
+    notes += [*_splits_in_train(classes), *describe_sets(classes), *_repeats(classes)]
     if len(classes) == 1 and (called := first_words([path for paths in classes.values() for path in paths])):
         notes.append(
             f"{names[0]} is the only class, and its images begin with {in_words(called)}; "
@@ -138,32 +138,43 @@ def describe_hidden(folder: Path) -> list[str]:
     return [f"{listed(hidden, _SHOWN)} {are}"]
 
 
-def describe_alike(folders: Sequence[Path], splits: bool = False) -> list[str]:
-    """A note where class folders hold the same folders, which then may be the classes; with ``splits`` a
-    problem, where one of them is called like a split."""
+def describe_alike(classes: Mapping[Path, Sequence[Path]]) -> tuple[list[str], list[str]]:
+    """(problems, notes) where class folders hold the same folders, which then may be the classes, or images
+    of the same names: a problem where one of these folders is called like a split."""
+    said, same = _same_folders(list(classes))
+    if not said:
+        return [], describe_same_names(classes)
+    called = any(split_name(name) for name in (*(folder.name for folder in classes), *same))
+    return (said, []) if called else ([], said)
+
+
+def _same_folders(folders: Sequence[Path]) -> tuple[list[str], list[str]]:
+    """What to say where folders hold the same folders, and how these are called."""
     inside = []
     for folder in folders:
         inside.append(entries(folder))
         if inside[-1].images:
-            return []
+            return [], []
     if len(inside) < 2:
-        return []
+        return [], []
     same = sorted(set.intersection(*({folder.name for folder in one.folders} for one in inside)))
-    if len(same) < 2 or are_masks_beside(same) or _has_splits(folders, same) != splits:
-        return []
-    return [
-        f"{folders[0].name} and {folders[1].name} are taken for classes, but hold the same folders "
-        f"({', '.join(same[:3])}{', ...' if len(same) > 3 else ''}); if those are the classes, move them up, "
-        "give one of the folders as data.root, or if they are splits call them train and val"
-    ]
+    if len(same) < 2 or are_masks_beside(same):
+        return [], []
+    some = f"{', '.join(same[:3])}{', ...' if len(same) > 3 else ''}"
+    said = Doubt(
+        f"{folders[0].name} and {folders[1].name} are taken for classes, but hold the same folders ({some}); "
+        "if those are the classes, move them up, give one of the folders as data.root, or if they are splits "
+        "call them train and val"
+    )
+    return [said], same
 
 
 def refuse_half_splits(folders: Sequence[Path]) -> list[str]:
     """A problem where a folder called train holds class folders, and is taken for a class among others."""
-    for folder in folders:
+    for folder in (one for one in folders if split_name(one.name) and len(folders) > 1):
         inside = entries(folder)
-        filled = [one.name for one in inside.folders if has_images(one)] if split_name(folder.name) else []
-        if len(filled) > 1 and not inside.images and len(folders) > 1:
+        filled = [one.name for one in inside.folders if has_images(one)]
+        if len(filled) > 1 and not inside.images:
             other = next(one for one in folders if one != folder)
             return [
                 f"{folder} holds folders ({listed(filled, _SHOWN)}) as a split does, but {other.name} lies "
@@ -184,11 +195,6 @@ def refuse_folds(folders: Sequence[Path]) -> list[str]:
     ]
 
 
-def _has_splits(folders: Sequence[Path], inside: Sequence[str]) -> bool:
-    """Whether one of the folders, or of what is in each of them, is called like a split."""
-    return any(split_name(name) for name in (*(folder.name for folder in folders), *inside))
-
-
 def _is_unnamed(name: str) -> bool:
     """Whether a name says how images came here rather than what they show."""
     words = set(re.findall(r"[^\W\d_]+", name.casefold()))
@@ -197,21 +203,24 @@ def _is_unnamed(name: str) -> bool:
 
 
 def _below(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
-    """Class folders with folders in them, whose names nobody learns."""
+    """Class folders with folders in them, whose names nobody learns: doubtful where one has nothing but
+    several of them."""
     below: dict[Path, set[str]] = {}
-    direct = False
+    direct: list[Path] = []
     for folder, paths in classes.items():
         depth = len(folder.parts)
         below[folder] = {path.parts[depth] for path in paths if len(path.parts) > depth + 1}
-        direct = direct or any(len(path.parts) == depth + 1 for path in paths)
+        direct += [folder] if any(len(path.parts) == depth + 1 for path in paths) else []
     said = [f"{one.name} ({listed(sorted(inner), _SHOWN)})" for one, inner in below.items() if inner]
     same = set.intersection(*below.values()) if len(below) > 1 and not direct else set()
     if not said or len(same) > 1 or _say_nothing(classes, below):  # describe_alike speaks of several
         return []
-    return [
+    note = (
         f"images in folders below a class count as that class: {listed(said, _SHOWN)}; if those folders are "
         "the classes, move them up"
-    ]
+    )
+    several = [one for one, inner in below.items() if len(inner) > 1 and one not in direct]
+    return [Doubt(note) if several else note]
 
 
 def _say_nothing(classes: Mapping[Path, Sequence[Path]], below: Mapping[Path, set[str]]) -> bool:
@@ -222,17 +231,23 @@ def _say_nothing(classes: Mapping[Path, Sequence[Path]], below: Mapping[Path, se
     )
 
 
-def _like_splits(names: Sequence[str]) -> list[str]:
-    """``train_cat`` and ``test_cat``: folders of splits and classes in one."""
+def like_splits(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """(problems, notes) where folders are called like splits, such as ``train_cat`` and ``test_dog``: a
+    problem where two of them are called like splits of one thing (``boxes_train``, ``boxes_test``)."""
     splits: dict[str, str] = {}
+    by_rest: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
     for name in names:
-        split, _ = split_and_rest(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name))
+        split, rest = split_and_rest(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name))
         if split is not None:
             splits.setdefault(split, name)
+            by_rest[rest].setdefault(split, name)
     if not {"train"} < set(splits):
-        return []
-    some = " and ".join(splits[split] for split in SPLITS if split in splits)
-    return [f"{some} are taken for classes; if they are splits, call the folders train/<class>, test/<class>"]
+        return [], []
+    sure = next((one for rest, one in by_rest.items() if rest and {"train"} < set(one)), splits)
+    some = " and ".join(sure[split] for split in SPLITS if split in sure)
+    advice = "call the folders train/<class>, test/<class>"
+    said = f"{some} are taken for classes; if they are splits, {advice}"
+    return ([said], []) if sure is not splits else ([], [Doubt(said)])
 
 
 def _splits_in_train(folders: Iterable[Path]) -> list[str]:

@@ -11,11 +11,12 @@ from visionlora.data.files.walk import skipped_notes, walk
 from visionlora.data.images.decode import ImageFile
 from visionlora.data.layout.class_hints import describe_twice
 from visionlora.data.layout.layout_hints import describe_empty
+from visionlora.data.layout.names_of_classes import above, with_names
 from visionlora.data.layout.recognise import recognise
 from visionlora.data.names.words_of_names import NUMBER_FIRST, NUMBER_LAST
 from visionlora.data.splits.make_splits import FoundImages
 from visionlora.errors import VisionLoraError
-from visionlora.text import listed
+from visionlora.text import Doubt, listed
 
 _PATTERNS = {
     "before the number": NUMBER_LAST,
@@ -25,6 +26,7 @@ _PATTERNS = {
 }
 _NUMBERS = re.compile(r"\d+([\W_]+\d+)+")
 """UTKFace has age, gender and race in its names."""
+_AROUND = "[](){} "
 _OFTEN = 3
 _SHOWN = 3
 
@@ -53,7 +55,11 @@ def read_file_names(root: Path, notes: Sequence[str]) -> FoundImages:
     found: dict[str, list[ImageFile]] = {}
     said: list[str] = []
     for split, images in paths.items():
-        labelled = [(path, match[1]) for path in images if (match := _PATTERNS[where].fullmatch(path.stem))]
+        labelled = [
+            (path, match[1].strip(_AROUND))
+            for path in images
+            if (match := _PATTERNS[where].fullmatch(path.stem))
+        ]
         if images and not labelled:
             said.append(f"{layout.folders[split].name} holds images whose names say no class: left out")
             continue
@@ -67,7 +73,8 @@ def read_file_names(root: Path, notes: Sequence[str]) -> FoundImages:
         *said,
         *_doubts(classes, sum(map(len, found.values()))),
     ]
-    said += [*layout.notes, *skipped_notes(skipped), *describe_twice(classes)]
+    found, names_notes = with_names(found, [*layout.beside, *skipped, *above(root)], from_zero=True)
+    said += [*layout.notes, *skipped_notes(skipped), *describe_twice(classes), *names_notes]
     layout_name = f"images in {', '.join(folder.name for folder in layout.folders.values())}"
     return FoundImages(root, found, tuple(skipped), f"{layout_name}, classes in their names", (*notes, *said))
 
@@ -75,15 +82,15 @@ def read_file_names(root: Path, notes: Sequence[str]) -> FoundImages:
 def _doubts(classes: set[str], count: int) -> list[str]:
     """A note where names hold several numbers, or almost as many classes as there are images."""
     if several := [name for name in sorted(classes) if _NUMBERS.fullmatch(name)]:
-        return [
+        said = (
             f"classes are several numbers each ({listed(several, _SHOWN)}): labels of several things (age, "
-            "gender, angle)? A table of images and the one label to learn says which"
-        ]
+        )
+        return [Doubt(f"{said}gender, angle)? A table of images and the one label to learn says which")]
     if len(classes) > max(_OFTEN, count / _OFTEN):
-        return [
+        said = (
             f"{count} images have {len(classes)} classes ({listed(sorted(classes), _SHOWN)}); if the names "
-            "say something else, list the images and their classes in a table"
-        ]
+        )
+        return [Doubt(f"{said}say something else, list the images and their classes in a table")]
     return []
 
 

@@ -32,7 +32,9 @@ from visionlora.data.splits.make_splits import FoundImages, ImageFolder, make_fo
 from visionlora.data.tables.label_files import describe_beside, labels_below
 from visionlora.data.tables.several_labels import count_labels
 from visionlora.data.tables.table import read_table
+from visionlora.data.tables.tables_against import tables_against
 from visionlora.errors import VisionLoraError, about
+from visionlora.text import Doubt
 
 _log = logging.getLogger(__name__)
 
@@ -73,7 +75,7 @@ def scan(
         class_from=class_from,
     )  # fmt: skip
     for note in folder.notes:
-        _log.warning("%s: %s", folder.root, note)
+        _log.warning("%s%s: %s", "warning: " if isinstance(note, Doubt) else "", folder.root, note)
     if problems:
         more = f" (and {len(problems) - 1} more; visionlora check names all)" if len(problems) > 1 else ""
         raise VisionLoraError(f"{problems[0]}{more}")
@@ -156,6 +158,8 @@ def _found_in(
     found, skipped, problems = read_layout(root, layout, class_name, notes, by)
     found, split_notes = split_by_lists(found, layout.lists)
     others = {*layout.beside, *skipped, *above(root)} - {*layout.tables.values()}
+    if not layout.tables and not layout.images:
+        notes += tables_against(found, layout.beside)
     found, names_notes = with_names(found, sorted(others), bool(layout.images))
     layout_notes = (note for note in layout.notes if note not in notes)
     notes += [*_counted(found, by), *layout_notes, *split_notes, *skipped_notes(skipped), *names_notes]

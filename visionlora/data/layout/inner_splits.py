@@ -52,10 +52,13 @@ def inner_splits(found: Entries) -> Inner:
 def splits_in_names(found: Entries) -> Inner:
     """Folders of images whose names are a split and a class (``train_cat``, ``trainA``), if each class has
     the same splits, train and another one among them; empty if they do not, or there is one class."""
+    named = {folder: _split_and_class(folder.name) for folder in found.folders}
+    if not {"train"} < {split for split, _ in named.values()}:
+        return {}
     folders = [folder for folder in found.folders if has_images(folder)]
     inner: dict[str, dict[str, Path]] = defaultdict(dict)
     for folder in folders:
-        split, name = _split_and_class(folder.name)
+        split, name = named[folder]
         if split is None or not entries(folder).images:
             return {}
         inner[name][split] = folder

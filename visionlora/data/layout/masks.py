@@ -11,7 +11,10 @@ from pathlib import Path
 from visionlora.data.names.split_names import GENERIC
 from visionlora.text import listed
 
-_MASKS = re.compile(r"masks?|segmentations?(class|object|masks?)?|groundtruths?|gts?|annotations?|labels?")
+_MASKS = re.compile(
+    r"(masks?|segmentations?(class|object|masks?)?|groundtruths?|gts?|anno?(tation)?s?|annots?|labels?)"
+    r"(colou?r(ed|s)?|rgb|ids?|raw)?|(panoptic|semantic)(seg(mentation)?)?s?|depth(maps?)?|disparit(y|ies)"
+)
 _MASK_OF = re.compile(
     r"(.+?)[ _.-](?:mask|seg|segmentation|gt|groundtruth|label|trimap|thumb|thumbnail)(?:[ _-]?\d+)?",
     re.IGNORECASE,

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
-from visionlora.text import in_words, listed
+from visionlora.data.files.walk import names_in
+from visionlora.text import Doubt, in_words, listed
 
 _ROLES = (
     frozenset(("input", "target", "output", "source", "groundtruth", "gt", "noisy", "clean", "denoised")),
@@ -30,6 +31,7 @@ _SIDES = (
 _CAMERAS = re.compile(r"(cam(era)?|image|img|view|channel|ch|lens|sensor|frame)s?[ _-]?\d", re.IGNORECASE)
 """Names of folders that may hold what several cameras saw at once."""
 _NUMBER = re.compile(r"\d{1,9}")
+_SHARD = re.compile(r"[0-9a-f]{1,3}")
 _ALMOST = 0.9
 _LEAST = 3
 """Images in a folder, at least, whose names being the same says something."""
@@ -67,7 +69,8 @@ def describe_same_names(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
         classes: the folder of each class -> its images, at any depth.
     """
     filled = {folder: paths for folder, paths in classes.items() if paths}
-    if len(filled) < 2:
+    counts = sorted(map(len, filled.values()))
+    if len(filled) < 2 or counts[0] < _ALMOST * counts[-1]:
         return []
     stems = [{path.name.rpartition(".")[0] for path in paths} for paths in filled.values()]
     together = set(chain.from_iterable(stems))
@@ -80,8 +83,10 @@ def describe_same_names(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
         return []
     what = "pairs of images, or several views of each" if len(names) <= _MOST_FOLDERS else _SCENE
     return [
-        f"{_some(names)} are taken for classes, but hold images of the same names "
-        f"({listed(sorted(together), _SHOWN)}): {what}? Then list the images and their classes in a table"
+        Doubt(
+            f"{_some(names)} are taken for classes, but hold images of the same names "
+            f"({listed(sorted(together), _SHOWN)}): {what}? Then list the images and their classes in a table"
+        )
     ]
 
 
@@ -96,13 +101,38 @@ def describe_lone(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
     if len(filled) < _FEW or len(lone) <= len(filled) / 2:
         return []
     return [
-        f"{len(lone)} of {len(filled)} class folders hold one image each ({listed(lone, _SHOWN)}): {_SCENE}? "
-        "Then list the images and their classes in a table, or move them into class folders; else add images"
+        Doubt(
+            f"{len(lone)} of {len(filled)} class folders hold one image each ({listed(lone, _SHOWN)}): "
+            f"{_SCENE}? Then list the images and their classes in a table, or move them into class folders; "
+            "else add images"
+        )
     ]
 
 
 def _some(names: Sequence[str]) -> str:
     return in_words(names if len(names) <= _SHOWN else [*names[:_SHOWN], f"{len(names) - _SHOWN} more"])
+
+
+def are_shards(folders: Sequence[Path]) -> bool:
+    """Whether folders have the first letters of the names in them, which are numbers or checksums:
+    ``ab/ab12cd.jpg``."""
+    if len(folders) < 2 or not all(_SHARD.fullmatch(folder.name) for folder in folders):
+        return False
+    within = [(folder.name, name) for folder in folders for name in names_in(folder) if name[0] != "."]
+    return bool(within) and all(name.startswith(of) and name[len(of)].isalnum() for of, name in within)
+
+
+def describe_shards(folders: Sequence[Path]) -> list[str]:
+    """A note about class folders that are :func:`are_shards`."""
+    if not are_shards(folders):
+        return []
+    names = _some([folder.name for folder in folders])
+    return [
+        Doubt(
+            f"{names} are taken for classes, but begin the names of the images in them; if these are parts "
+            "of one set, list the images and their classes in a table"
+        )
+    ]
 
 
 def _are_roles(names: Sequence[str]) -> bool:
@@ -114,11 +144,12 @@ def _are_roles(names: Sequence[str]) -> bool:
 
 
 def _are_counted(stems: set[str]) -> bool:
-    """Whether names are words with one number in each, which counts from 0 or 1 on."""
+    """Whether most names are words with one number in each, which counts from 0 or 1 on."""
     numbers: dict[str, set[int]] = defaultdict(set)
     for stem in stems:
-        found = _NUMBER.findall(stem)
-        if len(found) != 1:
-            return False
-        numbers[_NUMBER.sub("#", stem)].add(int(found[0]))
-    return all(max(some) - len(some) <= max(1, (1 - _ALMOST) * len(some)) for some in numbers.values())
+        if len(found := _NUMBER.findall(stem)) == 1:
+            numbers[_NUMBER.sub("#", stem)].add(int(found[0]))
+    counted = [
+        some for some in numbers.values() if max(some) <= len(some) + max(1, (1 - _ALMOST) * len(some))
+    ]
+    return sum(map(len, counted)) >= len(stems) / 2

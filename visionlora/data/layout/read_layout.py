@@ -11,6 +11,7 @@ from visionlora.data.layout.class_hints import (
     describe_alike,
     describe_classes,
     describe_hidden,
+    like_splits,
     refuse_folds,
     refuse_half_splits,
 )
@@ -125,10 +126,10 @@ def _labelled(
     notes += [note for note in masks if note not in notes]
     if split == "train":
         problems += refuse_masks(classes) or refuse_pairs(folder, classes)
-        problems += refuse_copies(found.folders) or (
-            refuse_folds(found.folders)
-            or describe_alike(found.folders, splits=True)
-            or refuse_half_splits(list(filter(has_images, found.folders)))
-        )
+        alike, doubts = describe_alike(classes)
+        problems += refuse_copies(found.folders) or refuse_folds(found.folders) or alike
+        called, more = like_splits([folder.name for folder in found.folders])
+        problems += [] if alike else [*refuse_half_splits(found.folders), *called]
+        notes += [*doubts, *more]
         notes += [*describe_classes(classes), *describe_hidden(folder)]
     return images

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -12,6 +13,7 @@ from visionlora.data.images.decode import ImageFile
 from visionlora.data.layout.inner_splits import inner_splits, splits_in_names
 from visionlora.data.layout.layout_hints import describe_packed, refuse_copies
 from visionlora.data.layout.masks import is_masks
+from visionlora.data.layout.pairs import are_shards
 from visionlora.data.layout.split_folders import are_splits, one_each, shape
 from visionlora.data.layout.split_labels import unlabelled_splits
 from visionlora.data.layout.wrappers import WRAPPERS, inside_of, table_in, without_strays, wrapped
@@ -108,7 +110,7 @@ def recognise(root: Path, class_name: str | None = None, several: bool = False) 
         if inside is None:
             break
         here = inside
-    parts = are_parts([folder.name for folder in found.folders])
+    parts = are_parts([folder.name for folder in found.folders]) or are_shards(found.folders)
     filled = list(islice((folder for folder in found.folders if has_images(folder)), None if parts else 2))
     # A class, or images that a table labels; so are the parts of a data set.
     if class_name is None and (len(filled) < 2 or parts) and not (filled and found.images):
@@ -118,7 +120,8 @@ def recognise(root: Path, class_name: str | None = None, several: bool = False) 
             return decided(layout)
     name = "images of one class" if found.images and not filled else "class folders"
     tables = [path for path in beside if path not in lists and (found.folders or path.parent != here)]
-    notes += [*strays, *describe_tables(tables)]
+    lone = filled[0].name if len(filled) == 1 and not found.images else None
+    notes += [*strays, *describe_tables(tables, lone)]
     return Layout(name, {"train": here}, lists=tuple(lists), beside=tuple(beside), notes=tuple(notes))
 
 
@@ -188,7 +191,7 @@ def _maker(table: Path) -> str:
 def _splits(root: Path, here: Path, found: Entries, class_name: str | None, several: bool) -> Layout | None:
     """Folders of splits, told from classes that are called train, val or test."""
     named = named_splits(found.folders)
-    if not named:
+    if not named or (len(found.folders) == 1 and _holds_splits(found.folders[0])):
         return None
     notes: list[str] = []
     inside = {folder: inside_of(folder, split) for folder, split in named.items()}
@@ -248,9 +251,16 @@ def _splits(root: Path, here: Path, found: Entries, class_name: str | None, seve
     return Layout(name, folders=folders, tables=labelled, notes=tuple(notes))
 
 
+def _holds_splits(folder: Path) -> bool:
+    """Whether a folder called train holds train and val, and nothing else."""
+    inside = entries(folder)
+    named = named_splits(inside.folders)
+    return {"train"} < set(named.values()) and len(named) == len(inside.folders) and not inside.images
+
+
 def _are_masks_of_split(name: str) -> bool:
-    """Whether a folder is called like the masks of a split: ``train_masks``."""
-    split, rest = split_and_rest(name)
+    """Whether a folder is called like the masks of a split: ``train_masks``, ``trainannot``."""
+    split, rest = split_and_rest(re.sub(r"^(train|val|test)(?=annot|mask|label)", r"\1 ", name))
     return split is not None and is_masks(" ".join(rest))
 
 

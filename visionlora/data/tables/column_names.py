@@ -15,7 +15,8 @@ LABEL_COLUMNS = (
     "label_name", "common_name", "scientific_name", "species", "breed", "variety", "genus", "type", "kind",
     "choice", "display_name", "diagnosis", "dx", "disease", "taxon", "animal", "plant", "object", "klasse",
     "clase", "classe", "etiqueta", "ground_truth", "gt", "tag", "tags", "target", "annotation", "y",
-    "class_id", "label_id", "category_id", "tag_name",
+    "level", "grade", "severity", "landmark_id", "individual_id", "class_id", "label_id",
+    "category_id", "tag_name",
 )  # fmt: skip
 _LABELS_ELSEWHERE = (
     "kategorie", "bezeichnung", "etiquette", "espèce", "espece", "especie", "classificazione", "soort",

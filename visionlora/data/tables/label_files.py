@@ -15,7 +15,7 @@ from visionlora.data.tables.files_by_name import is_table_folder
 from visionlora.data.tables.table import labels_in
 from visionlora.errors import VisionLoraError
 from visionlora.files import is_regular
-from visionlora.text import counted
+from visionlora.text import Doubt, counted
 
 MOST_MISSING = 0.1
 """The share of a folder's images that a table of their labels may lack; one that lacks more is about other
@@ -139,8 +139,7 @@ def tables_up_to(folder: Path, root: Path) -> list[Path]:
         files = [path for path in files_of(folder) if path.stem not in images]
         found += [
             path for path in files
-            if path.suffix.casefold() in _LISTS_OF_LABELS and not _OF_NETWORKS.search(path.stem.casefold())
-            and is_regular(path, _MOST_BYTES) and has_labels(path)
+            if path.suffix.casefold() in _LISTS_OF_LABELS and is_of_images(path) and has_labels(path)
         ]  # fmt: skip
         if folder == root or not folder.is_relative_to(root):
             return found
@@ -197,16 +196,29 @@ def pixels_in(files: Iterable[Path]) -> Path | None:
     return None
 
 
-def describe_tables(files: Iterable[Path]) -> list[str]:
+def is_of_images(path: Path) -> bool:
+    """Whether a file may list images and their labels: not predictions, nor too large to look at."""
+    return not _OF_NETWORKS.search(path.stem.casefold()) and is_regular(path, _MOST_BYTES)
+
+
+def describe_tables(files: Sequence[Path], lone: str | None = None) -> list[str]:
     """A note about a table of labels beside class folders, which may be folders of something else.
 
     Args:
         files: what lies beside them.
+        lone: the one class folder that there is.
     """
     some = [path for path in files if path.suffix.casefold() in (*_TABLES, ".txt")]
     tables = [path for path in some if _speaks_of_images(path) and _may_be_table(path) and has_labels(path)]
     tables.sort(key=lambda path: split_and_rest(path.stem)[0] != "train")
-    return [f"{path.name} lists labels and is not read; data.root={path} reads it" for path in tables[:1]]
+    if tables or lone is None:
+        return [f"{path.name} lists labels and is not read; data.root={path} reads it" for path in tables[:1]]
+    sheets = [path for path in files if path.suffix.casefold() in (".csv", ".tsv", *_SHEETS)]
+    advice = "if that lists the classes of the images, call their column label"
+    return [
+        Doubt(f"{lone} is taken for the one class, and {path.name} is not read; {advice}")
+        for path in sheets[:1]
+    ]
 
 
 def _speaks_of_images(path: Path) -> bool:

@@ -12,6 +12,7 @@ from visionlora.data.images.decode import ImageFile
 from visionlora.data.names.yes_no import NO, NO_VALUE, YES
 from visionlora.data.tables.cells import Body, is_number, values_of
 from visionlora.errors import VisionLoraError
+from visionlora.text import Doubt
 
 _REFUSED = frozenset(
     (
@@ -129,15 +130,11 @@ def label_notes(images: Sequence[ImageFile], column: str) -> list[str]:
         for label, count in labels.items()
         if label.casefold() in NO_VALUE or (label == "-1" and _are_numbers(labels))
     ]
-    if len(labels) >= _FEW and len(labels) > _MOST_LABELS * len(images):
+    many = len(labels) >= _FEW and len(labels) > _MOST_LABELS * len(images)
+    if many or (len(labels) == 1 and len(images) >= _FEW):
+        have = f"have {len(labels)} labels" if many else f"have the label {images[0].label!r}"
         notes.append(
-            f"{len(images)} images have {len(labels)} labels; is column {column} the label? Call the "
-            "right one label"
-        )
-    if len(labels) == 1 and len(images) >= _FEW:
-        notes.append(
-            f"all {len(images)} images have the label {images[0].label!r}; is column {column} the label? "
-            "Call the right one label"
+            Doubt(f"{len(images)} images {have}; is column {column} the label? Call the right one label")
         )
     if coded := next((label for label in labels if _ENTITY.search(label)), None):
         notes.append(f"labels are written for web pages ({coded}); they are learned as they are written")

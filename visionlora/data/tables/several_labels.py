@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from visionlora.errors import VisionLoraError
 SEPARATORS = {"bar": "|", "semicolon": ";", "comma": ",", "space": " "}
 """The words of ``data.separator``; ``auto`` takes the first of them that is in the column."""
 AUTO = "auto"
+_NUMBERS = re.compile(r"\d+( \d+)*")
 _WORDS = {"|": "a bar (|)", ";": "a semicolon (;)", ",": "a comma", " ": "spaces"}
 
 
@@ -142,6 +144,8 @@ def refuse_several(path: Path, column: str, cells: Sequence[str]) -> None:
     """
     whole = set(cells)
     marked = [mark for mark in ("|", ";") if _shares_words(whole, mark)]
+    if all(map(_NUMBERS.fullmatch, whole)) and _shares_words(whole, " "):  # HPA's "16 0"
+        marked.append(" ")
     for cell in dict.fromkeys(cells):
         found = None
         if LIST in cell and cell != LIST:

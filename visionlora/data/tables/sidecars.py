@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,13 @@ from visionlora.data.tables.label_files import MOST_MISSING
 from visionlora.files import is_regular
 from visionlora.text import counted
 
-_ASIDE = frozenset(("labels", "annotations", "annotation", "ann", "annos", "xml", "xmls", "json", "jsons"))
-"""What the folder of such files is called where it lies beside that of the images."""
+_ASIDE = frozenset(
+    (
+        "label", "labels", "annotation", "annotations", "ann", "anno", "annos", "annot", "xml", "xmls",
+        "json", "jsons", "txt", "txts", "box", "boxes", "bbox", "bboxes", "yolo", "voc",
+    )
+)  # fmt: skip
+"""Words in the name of the folder of such files where it lies beside that of the images: ``labels_yolo``."""
 _SUFFIXES = (".xml", ".json", ".cls", ".txt")
 _MOST_LABELS = 0.5
 """Texts per image, at most, that are classes: captions are as many as the images."""
@@ -146,7 +152,7 @@ def places_of(folder: Path) -> list[Path]:
     around = [folder.parent, *([folder.parent.parent] if folder.parent.name.casefold() in GENERIC else [])]
     aside = [
         one for above in around if os.access(above, os.R_OK) for one in entries(above).folders
-        if one.name.casefold() in _ASIDE
+        if one != folder and _ASIDE.intersection(re.split(r"[\W_]+", one.name.casefold()))
     ]  # fmt: skip
     aside += filter(None, map(_release, around))
     return [folder, *aside, *(one / folder.name for one in aside if (one / folder.name).is_dir())]
