@@ -678,6 +678,7 @@ def _exports() -> Iterator[Case]:
             many("{}.jpg", count=12),
             table("exif.csv", "SourceFile,Label\n" + "".join(f"{n}.jpg,Red\n" for n in range(12))),
         ),
+        root="exif.csv",
         counts={"Red": (9, 3, 0)},
         notes=("12 images have the label 'Red'; is column Label the label?",),
     )
