@@ -16,12 +16,13 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import redirect_stdout
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
+from torch import nn
 
 from benchmarks import results
 from benchmarks.command import add_shared, new_parser, run_command
@@ -32,6 +33,7 @@ from benchmarks.quality_methods import METHODS, OURS, Method, fit, steps_of
 from benchmarks.quality_tasks import NETWORK
 from benchmarks.table import markdown_table
 from visionlora.data import AugmentConfig, ImageFile, scan
+from visionlora.data.images.preprocessing import Preprocessing
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.mirrored import Mirrored
 from visionlora.evaluation.predictions import predict_batches
@@ -54,18 +56,11 @@ def methods() -> list[Method]:
     return [replace(known[name], lrs=RATES.get(name, known[name].lrs)) for name in NAMES]
 
 
-def run_trial(
-    row: Row,
-    method: Method,
-    lr: float | None,
-    weights: Path,
-    seed: int,
-    settings: Sequence[str] = (),
-    mirrored: bool = False,
-) -> Record:
-    """Train once; top-1 on validation and test images, seconds of the processor, seconds that passed.
+@dataclass(frozen=True)
+class Trial:
+    """One training on the images of a row.
 
-    Args:
+    Attributes:
         row: the images.
         method: of :func:`methods`.
         lr: the learning rate; None: the product's own.
@@ -74,68 +69,110 @@ def run_trial(
         settings: further ones of the product.
         mirrored: whether top-1 is that of the mean with the mirrored image.
     """
-    config = _config(row, weights, seed, settings)
+
+    row: Row
+    method: Method
+    lr: float | None
+    weights: Path
+    seed: int
+    settings: Sequence[str] = ()
+    mirrored: bool = False
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a trial leaves to be measured.
+
+    Attributes:
+        network: that was trained.
+        head: of the network.
+        images: of the trial's row, as the network takes them.
+        about: what the records say of the training.
+    """
+
+    network: nn.Module
+    head: Head
+    images: TaskImages
+    about: Record
+
+    def top1(self, files: tuple[ImageFile, ...]) -> float:
+        """On images of the row."""
+        targets = dict(zip(self.images.folder.classes, self.head.targets, strict=True))
+        with torch.inference_mode():
+            return predict_batches(self.network, self.images.plain(files, targets)).top(1)
+
+
+def run_trial(trial: Trial) -> Record:
+    """Train once; top-1 on validation and test images, seconds of the processor, seconds that passed."""
+    config = _config(trial)
+    ours = trial.method.build is None
+    if ours:  # importing Lightning takes seconds, and the others do not need it
+        import visionlora.training.run  # noqa: F401
     passed, worked = time.perf_counter(), time.process_time()
-    if method.build is None:
-        # Importing Lightning takes seconds, and the others do not need it.
-        from visionlora.run_folder.folder import RunFolder
-        from visionlora.signals import stoppable
-        from visionlora.training.run import run
-
-        passed, worked = time.perf_counter(), time.process_time()
-        with tempfile.TemporaryDirectory() as place:
-            with redirect_stdout(io.StringIO()), stoppable() as stop:
-                run(config, RunFolder.start(Path(place) / "run", config), stop)
-            restored = restore(Path(place) / "run")
-            metrics = read_metrics(Path(place) / "run" / "metrics.json")
-        about = {"steps": metrics["steps"], "taken": metrics["candidates"]["taken"]}
-        network, head, preprocessing = restored.network, restored.head, restored.backbone.preprocessing
-    else:
-        backbone = load_backbone(NETWORK, str(weights))
-        preprocessing = backbone.preprocessing
-    images = TaskImages(
-        scan(row.root), preprocessing, AugmentConfig(**config.augment), config.data.batch_size
-    )
-
-    def top1(files: tuple[ImageFile, ...]) -> float:
-        return _top1(Mirrored(network) if mirrored else network, images, head, files)
-
-    def validate(done: int) -> None:
-        if done % max(1, about["steps"] // VALIDATIONS) == 0:
-            top1(images.folder.val)
-
-    if method.build is not None:
-        assert lr is not None
-        head = apply_head(backbone, "new", images.folder.classes)
-        torch.manual_seed(seed)
-        network = method.build(backbone.model, head).to(memory_format=torch.channels_last)
-        about = {"steps": steps_of(len(images.folder.train), images.batch_size)}
-        fit(network, images.training(head, seed), lr, about["steps"], validate)
+    trained = _train_ours(trial, config) if ours else _train_other(trial, config)
     spent = {"core_s": time.process_time() - worked, "wall_s": time.perf_counter() - passed}
+    if trial.mirrored:
+        trained = replace(trained, network=Mirrored(trained.network))
+    folder = trained.images.folder
     return {
         **{key: round(value, 1) for key, value in spent.items()},
-        "val": top1(images.folder.val),
-        "test": top1(images.folder.test),
-        "pictures": len(images.folder.test),
-        **about,
+        "val": trained.top1(folder.val),
+        "test": trained.top1(folder.test),
+        "images": len(folder.test),
+        **trained.about,
     }
 
 
-def _config(row: Row, weights: Path, seed: int, settings: Sequence[str]) -> Any:
+def _train_ours(trial: Trial, config: Any) -> Trained:
+    """One run of the product."""
+    from visionlora.run_folder.folder import RunFolder
+    from visionlora.signals import stoppable
+    from visionlora.training.run import run
+
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "run"
+        with redirect_stdout(io.StringIO()), stoppable() as stop:
+            run(config, RunFolder.start(folder, config), stop)
+        restored = restore(folder)
+        metrics = read_metrics(folder / "metrics.json")
+    about = {"steps": metrics["steps"], "taken": metrics["candidates"]["taken"]}
+    images = _images(trial, config, restored.backbone.preprocessing)
+    return Trained(restored.network, restored.head, images, about)
+
+
+def _train_other(trial: Trial, config: Any) -> Trained:
+    """A method that is no part of the product, which validates as often."""
+    assert trial.method.build is not None and trial.lr is not None
+    backbone = load_backbone(NETWORK, str(trial.weights))
+    images = _images(trial, config, backbone.preprocessing)
+    head = apply_head(backbone, "new", images.folder.classes)
+    torch.manual_seed(trial.seed)
+    network = trial.method.build(backbone.model, head).to(memory_format=torch.channels_last)
+    steps = steps_of(len(images.folder.train), images.batch_size)
+    trained = Trained(network, head, images, {"steps": steps})
+
+    def validate(done: int) -> None:
+        if done % max(1, steps // VALIDATIONS) == 0:
+            trained.top1(images.folder.val)
+
+    fit(network, images.training(head, trial.seed), trial.lr, steps, validate)
+    return trained
+
+
+def _images(trial: Trial, config: Any, preprocessing: Preprocessing) -> TaskImages:
+    augment = AugmentConfig(**config.augment)
+    return TaskImages(scan(trial.row.root), preprocessing, augment, config.data.batch_size)
+
+
+def _config(trial: Trial) -> Any:
     from visionlora.command import compose
     from visionlora.train import COMMAND
 
     given = [
-        f"data.root={row.root}", f"model.name={NETWORK}", f"model.weights={weights}", "model.head=new",
-        f"seed={seed}", "trainer.progress=false", *settings,
+        f"data.root={trial.row.root}", f"model.name={NETWORK}", f"model.weights={trial.weights}",
+        "model.head=new", f"seed={trial.seed}", "trainer.progress=false", *trial.settings,
     ]  # fmt: skip
     return compose(COMMAND, given)
-
-
-def _top1(network: torch.nn.Module, images: TaskImages, head: Head, files: tuple[ImageFile, ...]) -> float:
-    targets = dict(zip(images.folder.classes, head.targets, strict=True))
-    with torch.inference_mode():
-        return predict_batches(network, images.plain(files, targets)).top(1)
 
 
 def chosen(records: Sequence[Record], row: str, method: str) -> Record | None:
@@ -152,10 +189,10 @@ def table(records: Sequence[Record], rows: Sequence[Row]) -> str:
     lines = []
     for row in rows:
         found = {name: chosen(records, row.name, name) for name in NAMES}
-        pictures = next((record["pictures"] for record in found.values() if record), None)
-        if pictures is not None:
+        tested = next((record["images"] for record in found.values() if record), None)
+        if tested is not None:
             cells = [_cell(record, _rates(records, row.name, name)) for name, record in found.items()]
-            lines.append([f"{row.title}: {row.images} a class", f"{pictures}", *cells])
+            lines.append([f"{row.title}: {row.images} a class", f"{tested}", *cells])
     return markdown_table(("images to learn", "tested on", *NAMES), lines)
 
 
@@ -166,7 +203,7 @@ def _rates(records: Sequence[Record], row: str, method: str) -> int:
 def _cell(record: Record | None, rates: int) -> str:
     if record is None:
         return "not run"
-    low, high = wilson_interval(record["test"], record["pictures"])
+    low, high = wilson_interval(record["test"], record["images"])
     rate = "" if record["lr"] is None else f", {record['lr']:g}"
     if rate and rates < 3:
         rate += f" ({rates} of 3 rates run)"
@@ -183,7 +220,7 @@ def verdict(records: Sequence[Record], rows: Sequence[Row]) -> str:
             if ours is None or other is None:
                 continue
             compared += 1
-            if other["test"] > wilson_interval(ours["test"], ours["pictures"])[1]:
+            if other["test"] > wilson_interval(ours["test"], ours["images"])[1]:
                 lines.append(f"{row.name}: {name} is above the interval of ours.")
             if name == "full fine-tuning" and other["core_s"] < ours["core_s"]:
                 lines.append(f"{row.name}: {name} takes less time than ours.")
@@ -233,7 +270,7 @@ def _run(options: argparse.Namespace, command: str) -> None:
                     key = {"row": row.name, "method": method.name, "lr": lr, "seed": options.seed}
                     if any(key.items() <= record.items() for record in records):
                         continue
-                    record = {**key, **run_trial(row, method, lr, weights, options.seed)}
+                    record = {**key, **run_trial(Trial(row, method, lr, weights, options.seed))}
                     records.append(record)
                     append(options.records, record)
                     console.print(", ".join(f"{k} {v}" for k, v in record.items()), highlight=False)

@@ -96,7 +96,7 @@ class Evaluator:
         targets = self._targets()
         if targets is not None:
             seen = self._ask(network, self.images.folder.val, targets)
-            found |= {"learned": seen.top(1), "pictures": len(seen.labels)}
+            found |= {"learned": seen.top(1), "images": len(seen.labels)}
         if self.task.head != "new":
             photos = scan_labelled(self.task.retention)
             names = {photo.label for photo in photos if photo.label is not None}

@@ -55,7 +55,7 @@ def _means(runs: Sequence[Record]) -> dict[str, Any]:
     means["spread"] = stdev(learned) if len(learned) > 1 else None
     frozen = runs[0]["frozen"]
     means["lost"] = None if frozen is None or means["kept"] is None else frozen["kept"] - means["kept"]
-    for name in ("pictures", "photos", "trained", "steps"):
+    for name in ("images", "photos", "trained", "steps"):
         means[name] = runs[0].get(name)
     curves = [run["curve"] for run in runs if run.get("curve") and frozen is not None]
     means["curve"] = [
@@ -132,7 +132,7 @@ def cells(row: Record) -> tuple[str, ...]:
         name,
         f"{row['lr']:g}" if "lr" in row else "",
         str(row["seeds"] or ""),
-        _share(row["learned"], row.get("pictures"), row.get("spread")),
+        _share(row["learned"], row.get("images"), row.get("spread")),
         _share(row["kept"], row.get("photos")),
         "-" if row["lost"] is None else f"{row['lost']:.3f}",
         _share(row["photos_called"]),

@@ -19,7 +19,7 @@ import torch
 from rich.console import Console
 
 from benchmarks.command import add_shared, new_parser, run_command
-from benchmarks.ordinary import Record, methods, run_trial
+from benchmarks.ordinary import Record, Trial, methods, run_trial
 from benchmarks.ordinary_tasks import Row, make_rows, small_input_weights
 from benchmarks.quality import append, read_records
 from benchmarks.quality_tasks import link
@@ -90,7 +90,7 @@ def table(records: Sequence[Record]) -> str:
         record, usual = found(records, option), found(records, Option("the defaults", uneven=option.uneven))
         if record is None or usual is None:
             continue
-        low, high = wilson_interval(record["test"], record["pictures"])
+        low, high = wilson_interval(record["test"], record["images"])
         change = f"{record['test'] - usual['test']:+.3f}" if option.written else ""
         images = ", ".join(map(str, COUNTS)) if option.uneven else "10 each"
         top1 = f"{record['test']:.3f} ({low:.2f} to {high:.2f})"
@@ -122,8 +122,9 @@ def _run(options: argparse.Namespace, command: str) -> None:
             if found(records, option) is not None or options.show:
                 continue
             row = unlike if option.uneven else rows["everyday-b-10"]
-            trial = run_trial(row, ours, None, weights, options.seed, option.settings, option.mirrored)
-            record = {"option": option.name, "uneven": option.uneven, "seed": options.seed, **trial}
+            trial = Trial(row, ours, None, weights, options.seed, option.settings, option.mirrored)
+            about = {"option": option.name, "uneven": option.uneven, "seed": options.seed}
+            record = {**about, **run_trial(trial)}
             records.append(record)
             append(options.records, record)
             Console().print(record, highlight=False)

@@ -21,7 +21,7 @@ needs_real = pytest.mark.skipif(not REAL.is_dir(), reason=f"{REAL} has the real 
 
 def record(method: str, lr: float | None, val: float, test: float, seconds: float = 10.0) -> dict:
     return {
-        "row": "a", "method": method, "lr": lr, "seed": 0, "val": val, "test": test, "pictures": 100,
+        "row": "a", "method": method, "lr": lr, "seed": 0, "val": val, "test": test, "images": 100,
         "core_s": seconds, "wall_s": seconds,
     }  # fmt: skip
 

@@ -24,7 +24,7 @@ BY_NAME = {method.name: method for method in METHODS}
 def record(task: str, method: str, lr: float, seed: int, learned: float, kept: float | None = 0.5) -> dict:
     return {
         "task": task, "method": method, "lr": lr, "seed": seed, "learned": learned, "kept": kept,
-        "photos_called": 0.0, "others_called": None, "pictures": 10, "photos": 20, "curve": [],
+        "photos_called": 0.0, "others_called": None, "images": 10, "photos": 20, "curve": [],
         "frozen": {"learned": 0.1, "kept": 0.6, "photos_called": 0.0, "others_called": None},
         "seconds": 1.0, "steps": 120, "trained": 1000,
     }  # fmt: skip

@@ -14,7 +14,7 @@ from visionlora.training.config import read_config
 
 
 def record(option: Option, test: float) -> dict:
-    return {"option": option.name, "uneven": option.uneven, "test": test, "pictures": 100, "core_s": 20.0}
+    return {"option": option.name, "uneven": option.uneven, "test": test, "images": 100, "core_s": 20.0}
 
 
 def test_a_line_shows_the_difference_to_the_defaults_on_the_same_images() -> None:

@@ -173,7 +173,7 @@ def test_some_strength_is_always_chosen_and_none_within_the_budget_has_higher_to
     curve = points(*figures)
     allowed = budgets(budget, called)
     choice = choose(curve, allowed, untouched)
-    assert describe_choice(choice, curve, "pictures", allowed)
+    assert describe_choice(choice, curve, "images", allowed)
     if choice.kept:
         assert choice.point.lost <= budget
         assert choice.point.false_positives <= called

@@ -119,9 +119,7 @@ def apply_head(backbone: Classifier, kind: str, class_names: Sequence[str], seve
     if unknown:
         first = next(iter(unknown.values()))
         more = f" (and {len(unknown) - 1} more: {', '.join(list(unknown)[1:4])})" if len(unknown) > 1 else ""
-        raise VisionLoraError(
-            f"head keep: {first}{more}; or use model.head=extend or model.head=new"
-        ) from first
+        raise VisionLoraError(f"head keep: {first}{more}; use model.head=extend or model.head=new") from first
     return Head("keep", layer, backbone.categories, tuple(found.values()))
 
 
