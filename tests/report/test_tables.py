@@ -226,7 +226,10 @@ def test_the_evaluation_has_a_row_for_each_class(metrics: dict[str, Any]) -> Non
             "yawl": {"images": 4, "top1": 0.0, "frozen_top1": 0.25},
         },
     }  # fmt: skip
-    text = _text(evaluation_table(evaluation))
+    text = _text(evaluation_table(evaluation, 1000))
+    assert "top-5 0.900" in text
+    # Of five outputs all are among the five most probable ones.
+    assert "top-5" not in _text(evaluation_table(evaluation, 5))
     assert "0.125" in text
     assert "not measured" in _line(text, "goldfish")
     assert "0.250" in _line(text, "yawl")

@@ -105,14 +105,18 @@ def test_one_image_in_all_trains_pocket_and_predicts(command: Command, tmp_path:
     assert json.loads((tmp_path / "figures.json").read_text())["images"] == 1
 
 
-def test_before_training_a_new_head_has_no_figures(train: Train, images: Path) -> None:
-    left, folder = train("model.head=new", f"contrast.root={images.parent / 'others'}", "trainer.max_steps=1")
+def test_before_training_a_new_head_has_no_figures(train: Train, command: Command, images: Path) -> None:
+    others = f"contrast.root={images.parent / 'others'}"
+    left, folder = train("model.head=new", others, "trainer.max_steps=1")
     assert left.code == 0, left.err
     metrics = metrics_of(folder)
     assert metrics["before"] == NOTHING
     assert 0 <= metrics["after"]["val/top1"] <= 1
-    assert metrics["contrast"]["before/false_positive_rate"] == "not measured"
-    assert 0 <= metrics["contrast"]["after/false_positive_rate"] <= 1
+    # Each output is a trained class: every image would be a false positive.
+    assert metrics["contrast"] == "not measured"
+    assert [one for one in metrics["notices"] if "contrast.root" in one and "the head is new" in one]
+    left = command("evaluate", f"adapter={folder}", f"data.root={images}", others)
+    assert (left.code, "contrast.root: every output of head new" in left.err) == (2, True)
 
 
 def test_a_new_head_is_a_good_classifier_before_the_first_step(train: Train) -> None:

@@ -137,8 +137,7 @@ def _inputs(
     loader = _loader(restored, images, targets, size)
     old = _old_images(restored, retention_root)
     old_loader = _loader(restored, old, _targets(restored, old), size) if old else None
-    with about("contrast.root"):
-        others = scan_images([Path(contrast_root)]) if contrast_root and restored.classes else ()
+    others = _contrast_images(restored, contrast_root)
     contrast_loader = _loader(restored, others, None, size) if others else None
     outputs = sorted(set(targets.values()))
     return _Inputs(images, loader, outputs, old, old_loader, others, contrast_loader)
@@ -160,7 +159,8 @@ def _evaluate_classes(
         ),
         "contrast": _contrast_metrics(restored, options, inputs.others, inputs.contrast_loader),
     }
-    show(evaluation_table({"images": len(inputs.images), **metrics}), console)
+    shown = {"images": len(inputs.images), **metrics}
+    show(evaluation_table(shown, len(restored.head.outputs)), console)
     if metrics["retention"] != NOT_MEASURED:
         show(changes_table(metrics["retention"]), console)
     if updates is not None:
@@ -229,6 +229,19 @@ def _old_images(restored: TrainedModel, root: str | None) -> tuple[ImageFile, ..
         return ()
     with about("retention.root"):
         return scan_known(Path(folder))
+
+
+def _contrast_images(restored: TrainedModel, root: str | None) -> tuple[ImageFile, ...]:
+    """The negative images in ``root``; none where no class was trained."""
+    if root is None or not restored.classes:
+        return ()
+    if restored.head.kind == "new":
+        raise VisionLoraError(
+            "contrast.root: every output of head new is a trained class, so every image would be a false "
+            "positive; leave it out"
+        )
+    with about("contrast.root"):
+        return scan_images([Path(root)])
 
 
 def _changes(restored: TrainedModel, loader: ImageLoader | None, mirrored: bool) -> Changes | None:

@@ -88,20 +88,18 @@ def contrast_metrics(
     """The false-positive rate on images of other things: how many get one of the trained names.
 
     Args:
-        before: the frozen network's predictions; None where it has no output for any class.
-        after: the adapted network's predictions; None where there are no images.
+        before: the frozen network's predictions; None where there are no images, as with a new head: each of
+            its outputs is a trained class, so every image would count.
+        after: the adapted network's predictions.
         targets: the outputs of the trained classes.
         selected: what these images chose.
     """
-    if after is None:
+    if before is None or after is None:
         return NOT_MEASURED
-    count, first = len(after), "before/false_positive_rate"
-    frozen = {first: NOT_MEASURED}
-    if before is not None:
-        frozen = with_interval(first, before.share_predicted(targets), count)
+    count = len(after)
     return {
         "images": count,
-        **frozen,
+        **with_interval("before/false_positive_rate", before.share_predicted(targets), count),
         **with_interval("after/false_positive_rate", after.share_predicted(targets), count),
         SELECTED: list(selected),
     }

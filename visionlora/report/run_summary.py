@@ -57,13 +57,19 @@ def _no_old_images(metrics: Mapping[str, Any]) -> str:
     return "the new head has none of the old outputs" if new else "there are no old images"
 
 
+def _no_contrast_images(metrics: Mapping[str, Any]) -> str:
+    """Why false positives are not measured."""
+    new = metrics["head"] == "new"
+    return "every output of the new head is a trained class" if new else "there are no contrast images"
+
+
 def _called(metrics: Mapping[str, Any]) -> str:
     contrast, strength = metrics["contrast"], metrics["strength"]
     chosen = f"The adapter has strength {strength['chosen']:g}"
     if strength["curve"]:
         chosen += ", within the budgets" if strength["kept"] else ", over a budget"
     if isinstance(contrast, str):
-        return f"{chosen}; false positives are not measured, because there are no contrast images."
+        return f"{chosen}; false positives are not measured, because {_no_contrast_images(metrics)}."
     rate, count = contrast["after/false_positive_rate"], contrast["images"]
     return (
         f"{chosen}. The false-positive rate on {counted(count, 'contrast image')} is {rate:.3f} "
@@ -119,12 +125,12 @@ def _kept_box(metrics: Mapping[str, Any]) -> str:
 def _called_box(metrics: Mapping[str, Any]) -> str:
     contrast = metrics["contrast"]
     if isinstance(contrast, str):
-        return _box("False positives", "there are no contrast images", None, None, 0, [])
-    first, images = contrast["before/false_positive_rate"], contrast["images"]
+        return _box("False positives", _no_contrast_images(metrics), None, None, 0, [])
+    images = contrast["images"]
     return _box(
         "False positives",
         f"share of {counted(images, 'contrast image')}",
-        None if isinstance(first, str) else first,
+        contrast["before/false_positive_rate"],
         contrast["after/false_positive_rate"],
         images,
         contrast[SELECTED],

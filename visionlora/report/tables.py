@@ -107,14 +107,22 @@ def earlier_table(earlier: Mapping[str, Any]) -> Table:
     return table
 
 
-def evaluation_table(metrics: Mapping[str, Any]) -> RenderableType:
-    """The figures of a labelled folder, one row per class."""
-    title = (
-        f"{counted(metrics['images'], 'image')}: top-1 {shown_share(metrics['top1'])} "
-        f"({shown_interval(metrics['top1'], metrics['images'])}), top-5 {shown_share(metrics['top5'])} "
-        f"({shown_interval(metrics['top5'], metrics['images'])}), "
-        f"calibration error {metrics['calibration_error']:.3f}"
+def evaluation_table(metrics: Mapping[str, Any], outputs: int) -> RenderableType:
+    """The figures of a labelled folder, one row per class.
+
+    Args:
+        metrics: what was measured.
+        outputs: of the network; where they are at most five, top-5 says nothing.
+    """
+    totals = {"top-1": metrics["top1"], "top-5": metrics["top5"]}
+    if outputs <= 5:
+        del totals["top-5"]
+    count = metrics["images"]
+    shares = ", ".join(
+        f"{name} {shown_share(one)} ({shown_interval(one, count)})" for name, one in totals.items()
     )
+    error = f"calibration error {metrics['calibration_error']:.3f}"
+    title = f"{counted(count, 'image')}: {shares}, {error}"
     table = plain_table()
     for name in ("class", "images", "frozen network, top-1", "top-1", "95 % interval"):
         table.add_column(name, justify="left" if name == "class" else "right")

@@ -131,7 +131,10 @@ def _announce_places(config: RunConfig, adapted: AdaptedNetwork, notices: Notice
 
 def _announce_new_head(config: RunConfig, halfway: bool, notices: Notices) -> None:
     """What is different with a head that has none of the old outputs."""
-    notices.say("head new has none of the old outputs: nothing is distilled, and forgetting is not measured")
+    notices.say(
+        "head new has none of the old outputs: nothing is distilled, and neither forgetting nor false "
+        "positives are measured"
+    )
     if smoothing := config.optimizer.label_smoothing:
         notices.say(f"labels are smoothed by {smoothing:g} (optimizer.label_smoothing)")
     if halfway:
@@ -152,13 +155,14 @@ def _unused(
     if new or not retention.distils:
         unused = _asked("retention", retention, *_DISTILLED, *(_CHOSEN if new else ()))
         why = "the head is new" if new else "nothing is distilled (retention.weight, per_step)"
-        yield unused + _asked("contrast", contrast, "anchors") + generated, why
+        measured = _asked("contrast", contrast, "root", "budget") if new else []
+        yield unused + _asked("contrast", contrast, "anchors") + generated + measured, why
     else:
         if retention.anchors != "auto" or adapted.backbone.anchors:
             yield _asked("retention", retention, "generated", "inverted"), "there are anchors"
         if contrast.anchors != "auto":
             yield generated, "contrast.anchors has the negatives"
-    if contrast.root is None:
+    if contrast.root is None and not new:
         yield _asked("contrast", contrast, "budget"), "there are no contrast images (contrast.root)"
     if config.model.quantise is None:
         file = bool(packed_weights(adapted.network))

@@ -192,7 +192,7 @@ def _old_knowledge(
     notices: Notices,
 ) -> tuple[EvaluationImages, AnchorTeacher | None]:  # fmt: skip
     """The images that measure what the network forgets, and the teacher that keeps it from forgetting; a new
-    head forgets everything."""
+    head forgets everything, and predicts a trained class for every image."""
     new, backbone, earlier = adapted.head.kind == "new", adapted.backbone, EarlierImages()
     if adapted.earlier is not None:
         earlier = find_earlier_images(adapted.earlier.directory, notices)
@@ -207,8 +207,7 @@ def _old_knowledge(
         sources += [learned] if learned else []
         negatives = find_negatives(config.contrast, folder, sources, backbone, loaders, notices)
         teacher = make_teacher(config.retention, sources, negatives, adapted, loaders)
-    several = config.separator is not None
-    contrast = None if several else contrast_loader(config.contrast.root, loaders, notices)
+    contrast = None if new else contrast_loader(config.contrast.root, loaders, notices)
     kept = earlier_loader(earlier.val, backbone, loaders)
     old = EvaluationImages(None, retention=retention, contrast=contrast, earlier=kept)
     if held_out is not None:
