@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from render.noise import Array, enlarge, fractal
 from render.scene import colour, mix, pick, ramp, vary
-
-Backdrop = Callable[[np.random.Generator, int], Array]
 
 LOW = 72  # side of the grid that backdrops are made on: enlarging it is the blur of a lens
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +10,6 @@ import numpy as np
 from render.noise import Array
 from render.scene import Surface, Thing, colour, mix, ramp
 from render.shapes import Curve, Curve2, Distance
-
-Polygon = Sequence[tuple[float, float]]
 
 
 @dataclass

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from visionlora.adapters.attaching import DEFAULT
 from visionlora.adapters.collect_updates import BIAS, Kept, attach_updates
@@ -56,35 +56,14 @@ def extract_tuned(
         LoraError: the networks differ in their layers or shapes, or in nothing.
     """
     ours, theirs = base.state_dict(), tuned.state_dict()
-    missing = sorted(ours.keys() ^ theirs.keys())
-    shapes = [key for key in ours if key in theirs and ours[key].shape != theirs[key].shape]
-    if missing or shapes:
-        raise LoraError(
-            f"{listed(missing or shapes)} differ in the two networks: give two of the same architecture."
-        )
+    _require_one_architecture(ours, theirs)
     heads = tuple(f"{module}." for module in trained_whole)
     for key in ours:
         if key.startswith(heads) and heads:
             ours[key].copy_(theirs[key])
-    updates: dict[str, Update] = {}
-    handled: set[str] = set()
-    tuned_sites = named_sites(tuned)
-    for site, (module, where) in named_sites(base).items():
-        dot = next((path for path, one in base.named_modules() if one is module), "")
-        prefix = f"{dot}." if dot else ""
-        handled.add(f"{prefix}{where.parameter}")
-        other = tuned_sites[site][0]
-        after, before = (where.view(plain_weight(site, one, where)).float() for one in (other, module))
-        difference = after - before
-        if bool(difference.any()):
-            updates[site] = difference
-        if Bias.can_attach_to(module) and not where.part:
-            handled.add(f"{prefix}bias")
-            change = other.bias.float() - module.bias.float()  # type: ignore[operator]
-            if bool(change.any()):
-                updates[BIAS + site] = change
+    updates, compared = _updates(base, tuned)
     rest = {
-        key: theirs[key] for key in ours if key not in handled and not torch.equal(ours[key], theirs[key])
+        key: theirs[key] for key in ours if key not in compared and not torch.equal(ours[key], theirs[key])
     }
     modules = list(dict.fromkeys(key.rpartition(".")[0] for key in rest))
     if not updates and not rest and not heads:
@@ -96,3 +75,31 @@ def extract_tuned(
     kept = attach_updates(base, updates, rank, name=DEFAULT)
     replace_tensors(base, rest)
     return TunedAdapter(kept, [key.removeprefix(BIAS) for key in updates if key.startswith(BIAS)], modules)
+
+
+def _require_one_architecture(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> None:
+    missing = sorted(ours.keys() ^ theirs.keys())
+    shapes = [key for key in ours if key in theirs and ours[key].shape != theirs[key].shape]
+    if missing or shapes:
+        raise LoraError(
+            f"{listed(missing or shapes)} differ in the two networks: give two of the same architecture."
+        )
+
+
+def _updates(base: nn.Module, tuned: nn.Module) -> tuple[dict[str, Update], set[str]]:
+    """What differs in the weights and biases that adapters can change, and the names of all of these."""
+    updates: dict[str, Update] = {}
+    compared: set[str] = set()
+    tuned_sites = named_sites(tuned)
+    paths = {module: path for path, module in reversed([*base.named_modules()])}
+    for site, (module, where) in named_sites(base).items():
+        prefix = f"{paths[module]}." if paths[module] else ""
+        other = tuned_sites[site][0]
+        compared.add(f"{prefix}{where.parameter}")
+        after, before = (where.view(plain_weight(site, one, where)).float() for one in (other, module))
+        differences = {site: after - before}
+        if Bias.can_attach_to(module) and not where.part:
+            compared.add(f"{prefix}bias")
+            differences[BIAS + site] = other.bias.float() - module.bias.float()  # type: ignore[operator]
+        updates |= {name: one for name, one in differences.items() if bool(one.any())}
+    return updates, compared

@@ -8,6 +8,7 @@ singular values, so nothing is trained again.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
@@ -18,7 +19,7 @@ from visionlora.evaluation.images import Batches
 from visionlora.evaluation.metrics import top1_lost
 from visionlora.evaluation.predictions import Predictions, predict_batches
 from visionlora.report.metrics_file import NOT_MEASURED
-from visionlora.report.progress import progress
+from visionlora.report.progress import Advance, progress
 
 SHARE = 0.9
 """Of what was learned, and of the squared norm of an update, that the smallest rank keeps."""
@@ -46,49 +47,68 @@ def measure_rank_curve(
     Returns:
         ``rank_curve`` of the evaluation's file.
     """
-    whole = max((one.rank for one in updates.values()), default=0)
-    total = sum(one.energy(one.rank) for one in updates.values())
-    measured: dict[int, dict[str, Any]] = {}
-
-    def measure(rank: int) -> float:
-        """Top-1 at a rank."""
-        if rank not in measured:
-            with truncated(network, updates, rank):
-                top1 = predict_batches(network, new_images).top(1)
-                old = None if old_images is None else predict_batches(network, old_images)
-            energy = sum(one.energy(rank) for one in updates.values()) / total if total else 1.0
-            lost = NOT_MEASURED if old is None or frozen is None else top1_lost(frozen, old)
-            measured[rank] = {"energy": energy, "top1": top1, "lost": lost}
-            advance(len(measured), None)
-        return float(measured[rank]["top1"])
-
-    def kept(rank: int) -> float:
-        """The share of what was learned that is left at a rank."""
-        return (measure(rank) - nothing) / (learned - nothing)
-
-    ranks = _doubling(whole)
     with progress(Console(stderr=True), "cutting the update to a rank", "ranks measured") as advance:
-        nothing, learned = measure(0), measure(whole)
-        for rank in ranks:
-            measure(rank)
-        smallest = _smallest(ranks, kept) if learned > nothing else NOT_MEASURED
-    points = [(rank, measured[rank]) for rank in sorted(measured)]
+        curve = _Curve(network, updates, new_images, old_images, frozen, advance)
+        whole = curve.whole
+        for rank in (0, *_doubling(whole)):
+            curve.top1(rank)
+        learned = curve.top1(whole) > curve.top1(0)
+        smallest = _smallest(_doubling(whole), curve.kept) if learned else NOT_MEASURED
     return {
         "share": SHARE,
         "smallest_rank": smallest,
         "smallest_rank_by_energy": next(
-            rank
-            for rank in range(whole + 1)
-            if sum(one.energy(rank) for one in updates.values()) >= SHARE * total
+            rank for rank in range(whole + 1) if _energy(updates, rank) >= SHARE * _energy(updates, whole)
         ),
         "curve": [
-            {"rank": rank, **figures, "kept": kept(rank) if learned > nothing else NOT_MEASURED}
-            for rank, figures in points
+            {"rank": rank, **curve.measured[rank], "kept": curve.kept(rank) if learned else NOT_MEASURED}
+            for rank in sorted(curve.measured)
         ],
         "layers": {
             name: {"rank": one.rank, "smallest_rank": one.rank_for(SHARE)} for name, one in updates.items()
         },
     }
+
+
+@dataclass
+class _Curve:
+    """The figures at each rank that was asked for; a rank is measured once."""
+
+    network: nn.Module
+    updates: Mapping[str, Decomposition]
+    new_images: Batches
+    old_images: Batches | None
+    frozen: Predictions | None
+    advance: Advance
+    measured: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def whole(self) -> int:
+        """The rank at which nothing is cut."""
+        return max((one.rank for one in self.updates.values()), default=0)
+
+    def top1(self, rank: int) -> float:
+        """On the new images, at a rank."""
+        if rank not in self.measured:
+            with truncated(self.network, self.updates, rank):
+                top1 = predict_batches(self.network, self.new_images).top(1)
+                old = None if self.old_images is None else predict_batches(self.network, self.old_images)
+            total = _energy(self.updates, self.whole)
+            energy = _energy(self.updates, rank) / total if total else 1.0
+            lost = NOT_MEASURED if old is None or self.frozen is None else top1_lost(self.frozen, old)
+            self.measured[rank] = {"energy": energy, "top1": top1, "lost": lost}
+            self.advance(len(self.measured), None)
+        return float(self.measured[rank]["top1"])
+
+    def kept(self, rank: int) -> float:
+        """The share of what was learned that is left at a rank."""
+        nothing = self.top1(0)
+        return (self.top1(rank) - nothing) / (self.top1(self.whole) - nothing)
+
+
+def _energy(updates: Mapping[str, Decomposition], rank: int) -> float:
+    """The squared norm of all updates that are cut to a rank."""
+    return sum(one.energy(rank) for one in updates.values())
 
 
 def _doubling(whole: int) -> list[int]:
