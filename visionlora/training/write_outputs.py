@@ -78,19 +78,16 @@ def write_outputs(
     """
     before, after, changes = evaluations.before, evaluations.after, evaluations.changes
     write_metrics(folder / "metrics.json", metrics)
-    text = OmegaConf.to_yaml(config, resolve=True)
-    with replacing(folder / "adapter" / "README.md") as temporary:
-        refusal = peft_refusal(read_adapter_config(folder / "adapter"))
-        card = model_card(metrics, vars(setup.config.lora), date.today().isoformat(), refusal)
-        temporary.write_text(card, encoding="utf-8")
-    adapted = setup.adapted
-    class_report, labels, several = None, label_figures(metrics), has_several_labels(metrics)
-    if labels is not None:
+    _write_card(folder / "adapter", setup, metrics)
+    class_report = None
+    if (labels := label_figures(metrics)) is not None:
         write_labels(labels, folder / "labels.csv")
-    elif not several:
-        class_report = _class_report(adapted, setup.folder.classes, before, after, metrics["after"][SELECTED])
+    elif not has_several_labels(metrics):
+        selected = metrics["after"][SELECTED]
+        class_report = _class_report(setup.adapted, setup.folder.classes, before, after, selected)
     if class_report is not None:
         write_classes(class_report, folder / "classes.csv")
+    adapted = setup.adapted
     ranked = [] if after.validation is None else mistakes_first(after.validation, task)
     rows = _ranked_rows(setup.folder.val, adapted.head.outputs, task, ranked, before, after)
     _write_sheet(rows, before, folder / "before_after.png")
@@ -109,13 +106,20 @@ def write_outputs(
         forgotten=[] if changes is None else changes.rows(old_images),
         heat_maps=_heat_maps(adapted, setup.validation_loader, ranked),
         update_sizes=update_sizes(adapted.network),
-        config=text,
+        config=OmegaConf.to_yaml(config, resolve=True),
     )
     write_run_page(report, folder / "report.html")
     if isinstance(logger, TensorBoardLogger):
         _write_tensorboard(logger.experiment, report, folder, setup, after.validation)
     _log_hyperparameters(logger, config, adapted.backbone.name, metrics)
     close_logger(logger)
+
+
+def _write_card(adapter: Path, setup: RunSetup, metrics: Mapping[str, Any]) -> None:
+    refusal = peft_refusal(read_adapter_config(adapter))
+    card = model_card(metrics, vars(setup.config.lora), date.today().isoformat(), refusal)
+    with replacing(adapter / "README.md") as temporary:
+        temporary.write_text(card, encoding="utf-8")
 
 
 def _class_report(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Draw
+from visionlora.data.files.walk import unreadable
 from visionlora.data.layout.folders import scan, scan_images, scan_known, scan_labelled
 from visionlora.errors import VisionLoraError
 
@@ -275,6 +277,19 @@ def test_a_folder_that_nobody_may_look_into_is_named(
     refuse_to_all(monkeypatch, closed)
     with pytest.raises(VisionLoraError, match=f"cannot read .*{name}: Permission denied; check its perm"):
         scan(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        (errno.EPERM, "check its permissions"),
+        (errno.ENOENT, "it has just been removed; run the command again"),
+        (errno.ENOTCONN, "copy it to another disk, and name the copy"),
+    ],
+)
+def test_what_helps_depends_on_why_a_folder_cannot_be_read(tmp_path: Path, code: int, advice: str) -> None:
+    error = OSError(code, os.strerror(code), str(tmp_path))
+    assert str(unreadable(tmp_path, error)) == f"cannot read {tmp_path}: {os.strerror(code)}; {advice}"
 
 
 @pytest.mark.parametrize("before", ["file://", "file:", "file://localhost", "FILE://"])

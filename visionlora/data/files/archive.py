@@ -19,7 +19,7 @@ from pathlib import Path
 
 from visionlora.data.files.archive_members import CHUNK, LABEL_FILES, Limit, is_wanted, members, parts_of
 from visionlora.data.files.formats import SUFFIXES, sniff
-from visionlora.data.files.walk import has_images, walk
+from visionlora.data.files.walk import has_images, unreadable, walk
 from visionlora.errors import MachineFault, VisionLoraError
 from visionlora.files import DISK_FAULTS
 from visionlora.paths import cache_directory
@@ -125,7 +125,7 @@ def _identity(files: Sequence[Path]) -> tuple[str, int]:
             with path.open("rb"):
                 status = path.stat()
         except OSError as error:
-            raise VisionLoraError(f"cannot read {path}: {error.strerror}; check its permissions") from error
+            raise unreadable(path, error) from error
         text = f"{os.path.realpath(path)}\0{status.st_size}\0{status.st_mtime_ns}\0"
         known.update(text.encode("utf-8", "surrogateescape"))
         size += status.st_size

@@ -57,7 +57,7 @@ def entries(folder: Path) -> Entries:
     try:
         found = retried(folder, lambda: sorted(os.scandir(folder), key=lambda entry: entry.name))
     except OSError as error:
-        raise _unreadable(folder, error) from error
+        raise unreadable(folder, error) from error
     folders: list[Path] = []
     images: list[Path] = []
     others: list[Path] = []
@@ -83,7 +83,7 @@ def names_in(folder: Path) -> set[str]:
     try:
         return set(retried(folder, lambda: os.listdir(folder)))  # noqa: PTH208 - names alone
     except OSError as error:
-        raise _unreadable(folder, error) from error
+        raise unreadable(folder, error) from error
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -134,16 +134,16 @@ def has_images(folder: Path) -> bool:
 def _files(folder: Path) -> Iterator[Path]:
     again: list[str] = []
 
-    def unreadable(error: OSError) -> None:
+    def note_failure(error: OSError) -> None:
         folder = os.fsdecode(error.filename)
         if not may_pass(error):
-            raise _unreadable(Path(folder), error) from error
+            raise unreadable(Path(folder), error) from error
         again.append(folder)
 
     # A link to a folder above would lead round in circles. Path.resolve would raise for a link to itself.
     top = os.path.realpath(folder)
     been_in = {top, *map(str, Path(top).parents)}
-    for parent, folders, files in os.walk(folder, followlinks=True, onerror=unreadable):
+    for parent, folders, files in os.walk(folder, followlinks=True, onerror=note_failure):
         here = Path(parent)
         kept = []
         for name in folders:
@@ -157,7 +157,7 @@ def _files(folder: Path) -> Iterator[Path]:
         try:
             retried(failed, lambda: os.listdir(failed))  # noqa: B023, PTH208
         except OSError as error:
-            raise _unreadable(Path(failed), error) from error
+            raise unreadable(Path(failed), error) from error
         yield from _files(Path(failed))
 
 
@@ -270,8 +270,14 @@ def _broken(path: Path) -> str | None:
     return "links to what is not there; repair them" if gone else None
 
 
-def _unreadable(folder: Path, error: OSError) -> VisionLoraError:
+def unreadable(path: Path, error: OSError) -> VisionLoraError:
+    """A folder or file that cannot be read, with what helps."""
     if error.errno == errno.ENAMETOOLONG:
-        some = os.path.join(*folder.parts[:3])  # noqa: PTH118 - of an absolute path, too
+        some = os.path.join(*path.parts[:3])  # noqa: PTH118 - of an absolute path, too
         return VisionLoraError(f"cannot read all below {some}: its folders lie too deep; move them up")
-    return VisionLoraError(f"cannot read {folder}: {error.strerror}; check its permissions")
+    advice = {
+        errno.EACCES: "check its permissions",
+        errno.EPERM: "check its permissions",
+        errno.ENOENT: "it has just been removed; run the command again",
+    }.get(error.errno or 0, "copy it to another disk, and name the copy")
+    return VisionLoraError(f"cannot read {path}: {error.strerror}; {advice}")
