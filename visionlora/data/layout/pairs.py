@@ -33,6 +33,8 @@ _CAMERAS = re.compile(r"(cam(era)?|image|img|view|channel|ch|lens|sensor|frame)s
 _NUMBER = re.compile(r"\d{1,9}")
 _SHARD = re.compile(r"[0-9a-f]{1,3}")
 _ALMOST = 0.9
+_ASKED = 20
+"""So many names of a folder are looked for in another one before all of them are."""
 _LEAST = 3
 """Images in a folder, at least, whose names being the same says something."""
 _MOST_FOLDERS = 8
@@ -72,7 +74,11 @@ def describe_same_names(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
     counts = sorted(map(len, filled.values()))
     if len(filled) < 2 or counts[0] < _ALMOST * counts[-1]:
         return []
-    stems = [{path.name.rpartition(".")[0] for path in paths} for paths in filled.values()]
+    first, *others = filled.values()
+    some = {_stem(path) for path in first}
+    if not all(_has_most(some, paths[:: len(paths) // _ASKED + 1]) for paths in others):
+        return []
+    stems = [some, *({_stem(path) for path in paths} for paths in others)]
     together = set(chain.from_iterable(stems))
     if min(map(len, stems)) < max(_ALMOST * len(together), min(2, len(stems) - 1)):
         return []
@@ -88,6 +94,14 @@ def describe_same_names(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
             f"({listed(sorted(together), _SHOWN)}): {what}? Then list the images and their classes in a table"
         )
     ]
+
+
+def _has_most(stems: set[str], paths: Sequence[Path]) -> bool:
+    return sum(_stem(path) in stems for path in paths) >= len(paths) / 2
+
+
+def _stem(path: Path) -> str:
+    return path.name.rpartition(".")[0]
 
 
 def describe_lone(classes: Mapping[Path, Sequence[Path]]) -> list[str]:

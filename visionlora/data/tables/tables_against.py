@@ -26,7 +26,7 @@ def tables_against(found: Mapping[str, Sequence[ImageFile]], files: Iterable[Pat
         found: split -> the images of class folders.
         files: what lies beside them.
     """
-    folders = {os.path.normpath(image.path): image.label or "" for some in found.values() for image in some}
+    folders: dict[str, str] = {}
     for path in files:
         if path.suffix.casefold() not in TABLE_SUFFIXES or not is_of_images(path):
             continue
@@ -34,6 +34,9 @@ def tables_against(found: Mapping[str, Sequence[ImageFile]], files: Iterable[Pat
             table = read_table(path)
         except VisionLoraError:  # it lists something else
             continue
+        folders = folders or {
+            os.path.normpath(image.path): image.label or "" for some in found.values() for image in some
+        }
         listed_in = [image for some in table.images.values() for image in some]
         named: dict[str, set[str]] = defaultdict(set)
         both = [image for image in listed_in if os.path.normpath(image.path) in folders]
