@@ -6,7 +6,8 @@ Goldfish: the shipped job at rank 8. Equal: the same at LoRA's number of trained
 MobileNetV2 and ConvNeXt-T against the frozen floor, at rank 8. Learning: SqueezeNet's tasks at about the same
 number of trained parameters, at three learning rates (times the family's factor) on one seed. Every finished
 measurement is a line of the records; the command continues where it stopped. `--quick` is the goldfish job in
-200 steps and the step times on MobileNetV2, without peers and without learning.
+100 steps and the step times on MobileNetV2, without peers and without learning, on one thread unless
+`--threads` says more: under 10 minutes.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ PARTS = ("goldfish", "equal", "steps", "learning")
 QUICK_PARTS = ("goldfish", "steps")
 QUICK_NETWORKS = ("mobilenet_v2",)
 QUICK_TASKS = ("one-tiger",)
-QUICK_STEPS = 200
+QUICK_STEPS = 100
 """Of the goldfish job, which takes 320 otherwise."""
 PARAMETERS = 80_000
 RATES = (1e-3, 2e-3, 5e-3)
@@ -215,6 +216,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace, command: str) -> None:
     console = Console()
+    if options.quick:
+        options.threads = options.threads or 1
     records = read_records(options.records)
     done = {record["key"] for record in records}
     with tempfile.TemporaryDirectory() as folder:
@@ -246,7 +249,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--quick",
         action="store_true",
-        help="without peers: goldfish, steps of one network; of learning, where asked for, one task and rate",
+        help="no peers, one thread: goldfish, steps of one network; of learning, if asked, one task and rate",
     )
     add("--parts", nargs="+", choices=PARTS, help="what to measure; all, quick goldfish and steps")
     add("--families", nargs="+", choices=FAMILIES, metavar="NAME", help=", ".join(FAMILIES))

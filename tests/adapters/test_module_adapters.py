@@ -270,3 +270,13 @@ def test_a_convolution_with_a_forward_pass_of_its_own_would_leave_a_module_out(f
     attach(network, LoraConfig(family=["lora", family], options={}))
     assert "lora" in {one.family for one in network[0].active_adapters()}
     assert family not in {one.family for one in network[0].active_adapters()}
+
+
+def test_the_prompt_of_a_grouped_convolution_has_all_channels_of_the_image() -> None:
+    model = nn.Sequential(nn.Conv2d(4, 6, 3, groups=2)).eval()
+    x = torch.randn(2, 4, 8, 8)
+    expected = model(x)
+    attach(model, LoraConfig(family="visual_prompt", options={"size": 8, "width": 1}))
+    torch.testing.assert_close(model(x), expected)
+    (frame,) = adapter_parameters(model)
+    assert frame.shape == (4, 28)

@@ -96,6 +96,19 @@ def test_the_quick_comparison_is_the_shipped_job_and_the_steps_on_one_network() 
     assert keys == ["quick lora", "quick dora", "steps mobilenet_v2 lora", "steps mobilenet_v2 dora"]
 
 
+@pytest.mark.parametrize(
+    ("given", "threads"), [([], 0), (["--quick"], 1), (["--quick", "--threads", "3"], 3)]
+)
+def test_the_quick_comparison_has_one_thread_unless_more_are_asked_for(
+    given: list[str], threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    monkeypatch.setattr(families, "measurements", lambda options, tasks: seen.append(options.threads) or ())
+    monkeypatch.setattr(families, "make_tasks", lambda *_: dict.fromkeys(families.TASKS))
+    assert families.main([*given, "--records", str(tmp_path / "r.jsonl")]) == 0
+    assert seen == [threads]
+
+
 def test_a_job_of_fewer_steps_is_in_a_table_of_its_own() -> None:
     text = sections([GOLDFISH, {**GOLDFISH, "key": "q", "kind": "quick"}])
     assert text.count("| lora |") == 2

@@ -164,6 +164,8 @@ def test_ctrl_c_while_the_strength_is_chosen_keeps_the_trained_adapter(
     [
         "lora.family=adalora",
         "lora.family=dylora",
+        "lora.family=dylora lora.bias=all",
+        "lora.family=visual_prompt lora.options={width:6}",
         "lora.restart_every=2",
         "model.head=new",
         "model.head=new lora.targets=classifier",

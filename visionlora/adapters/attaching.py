@@ -31,6 +31,7 @@ from visionlora.adapters.network import (
     remove_adapters,
     require_adapters,
     require_freezable,
+    require_network,
     with_parts,
 )
 from visionlora.adapters.norms import named_norms
@@ -42,7 +43,7 @@ from visionlora.adapters.targets import chosen_sites, closest, unmatched_pattern
 from visionlora.frozen.folding import unfold_batch_norm
 from visionlora.frozen.freeze import FrozenConv, FrozenEmbedding, freeze, freeze_modules
 from visionlora.frozen.packed import PackedWeight
-from visionlora.frozen.swap import swap, swap_back
+from visionlora.frozen.swap import plain_class, swap, swap_back
 from visionlora.frozen.weight import frozen_weight
 from visionlora.kernels.convolution import is_channels_last
 from visionlora.kernels.tensors import LAST
@@ -85,8 +86,9 @@ def attach(
     Raises:
         LoraError: a target matches nothing, a layer can't be adapted, or the name is taken.
     """
-    if not isinstance(model, nn.Module):
-        raise LoraError(f"model is {brief(model)}: give a network, an instance of torch.nn.Module.")
+    require_network(model)
+    if not isinstance(generator, torch.Generator | None):
+        raise LoraError(f"generator is {brief(generator)}: give a torch.Generator, or none.")
     if not isinstance(config, LoraConfig | None):
         raise LoraError(
             f"config is {brief(config)}: give a LoraConfig of visionlora.adapters, as LoraConfig(rank=8)."
@@ -158,6 +160,9 @@ def activate(model: _Network, *names: str) -> _Network:
     Raises:
         LoraError: there is no adapter of such a name.
     """
+    for name in names:
+        if not isinstance(name, str):
+            raise LoraError(f"adapter name {brief(name)}: give names, one by one.")
     known, names = adapter_names(model), with_parts(model, names)
     for name in names:
         if name not in known:
@@ -202,8 +207,8 @@ def _check(
     model: nn.Module, name: str, settings: Mapping[str, AdapterSettings]
 ) -> dict[str, tuple[nn.Module, WeightSite]]:
     """The weights to adapt, by their full names, if all of them can be."""
-    if not name or "." in name:
-        raise LoraError(f"adapter name {name!r}: give a name without dots.")
+    if not isinstance(name, str) or not name or "." in name:
+        raise LoraError(f"adapter name {brief(name)}: give a name without dots.")
     if name in adapter_names(model):
         raise LoraError(
             f"The model has an adapter {name!r} already: detach or merge it before attaching a new one, "
@@ -222,17 +227,18 @@ def _check(
 
 def _check_adaptable(name: str, module: nn.Module, site: WeightSite, family: type[Adapter]) -> None:
     if issubclass(family, ModuleAdapter) and not family.can_attach_to(module):
-        kinds = ", ".join(kind.__name__ for kind in family.layers)
-        lacks = ""
+        kinds, lacks = ", ".join(kind.__name__ for kind in family.layers), ""
         if isinstance(module, family.layers):
             lacks = " without a bias" if module.bias is None else " with a forward pass of its own"
         raise LoraError(
-            f"{name}: {family.family} is for {kinds} and not for a {type(module).__name__}{lacks}: choose "
-            f"other targets."
+            f"{name}: {family.family} is for {kinds} and not for a {plain_class(module).__name__}{lacks}: "
+            f"choose other targets."
         )
     weight = module._parameters.get(site.parameter)
     if weight is None:
         raise LoraError(f"{name}: {weight_obstacle(weight)}, or exclude the layer.")
+    if not weight.numel():
+        raise LoraError(f"{name}: its weight has no element, so nothing can be adapted: exclude the layer.")
     if not weight.is_floating_point() or weight.dtype.itemsize == 1:
         raise LoraError(
             f"{name}: a {type(module).__name__} of {weight.dtype} can't be adapted: exclude the layer."

@@ -126,10 +126,12 @@ class LoraConfig:
 
     def __post_init__(self) -> None:
         families = (self.family,) if isinstance(self.family, str) else self.family
-        if not isinstance(families, Sequence) or not families or len(set(families)) < len(families):
+        if not isinstance(families, Sequence) or not families:
             raise LoraError(f"family is {brief(self.family)}: give a family, or a list of different ones.")
         for family in families:
             _check_family("family", family)
+        if len(set(families)) < len(families):
+            raise LoraError(f"family is {brief(self.family)}: give a family, or a list of different ones.")
         object.__setattr__(self, "family", families[0] if len(families) == 1 else tuple(families))
         _check_rank("rank", self.rank)
         _check_alpha("alpha", self.alpha)
@@ -147,6 +149,10 @@ class LoraConfig:
             raise LoraError(f"train_norms is {brief(self.train_norms)}: give true or false.")
         if self.bias not in ("none", "lora_only", "all"):
             raise LoraError(f"bias is {brief(self.bias)}: give none, lora_only or all.")
+        if not isinstance(self.options, Mapping):
+            raise LoraError(
+                f"options is {brief(self.options)}: give a mapping from the name of an option to its value."
+            )
         object.__setattr__(self, "options", MappingProxyType(dict(self.options)))
         object.__setattr__(self, "targets", selectors("targets", self.targets))
         object.__setattr__(self, "exclude", selectors("exclude", self.exclude))
@@ -220,7 +226,7 @@ def selectors(key: str, given: str | Sequence[str]) -> tuple[str, ...]:
 def _check_family(key: str, family: object) -> None:
     from visionlora.adapters.families import FAMILIES
 
-    if family not in FAMILIES:
+    if not isinstance(family, str) or family not in FAMILIES:
         raise LoraError(f"{key} is {brief(family)}: give one of {', '.join(FAMILIES)}.")
 
 
@@ -255,14 +261,10 @@ def _check_init(init: object, families: Sequence[str]) -> None:
         raise LoraError(f"init={init} starts A and B, which {named} lacks: use init=default, or {able}.")
 
 
-def _check_options(options: object, families: Sequence[str]) -> None:
+def _check_options(options: Mapping[str, Option], families: Sequence[str]) -> None:
     """Each family checks the options that it has; one that none has is an error of the first."""
     from visionlora.adapters.families import FAMILIES
 
-    if not isinstance(options, Mapping):
-        raise LoraError(
-            f"options is {brief(options)}: give a mapping from the name of an option to its value."
-        )
     try:
         known = {name for family in families for name in FAMILIES[family].defaults}
         FAMILIES[families[0]].check_options({name: options[name] for name in options if name not in known})

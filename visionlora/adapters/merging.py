@@ -74,7 +74,7 @@ def _finite_weight(name: str, layer: AdaptedLayer) -> Tensor:
     layer.adapters.eval()  # a rank that DyLoRA drew for one step is not permanent
     weight = layer.adapted_weight()
     layer.adapters.train(was_training)
-    if not bool(weight.isfinite().all()):
+    if not weight.is_meta and not bool(weight.isfinite().all()):
         raise LoraError(
             f"{name}: with its adapter the weight has values that are NaN or infinite: use a smaller "
             "strength, or train again with a lower learning rate."

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from visionlora.adapters.base import Adapter
 from visionlora.adapters.sites import has_own_forward
-from visionlora.frozen.swap import Swapped
+from visionlora.frozen.swap import plain_class
 from visionlora.kernels import Geometry
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -35,10 +35,7 @@ class ModuleAdapter(Adapter):
     def can_attach_to(cls, layer: nn.Module) -> bool:
         """Whether it can be attached to a layer: not to one whose class has a forward pass of its own, which
         would leave it out."""
-        kind = type(layer)
-        while issubclass(kind, Swapped):
-            kind = kind.base_class
-        return isinstance(layer, cls.layers) and not has_own_forward(kind)
+        return isinstance(layer, cls.layers) and not has_own_forward(plain_class(layer))
 
     def merge_into(self, layer: Any) -> None:
         """Make the plain layer compute what it does with this adapter, permanently."""

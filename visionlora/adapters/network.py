@@ -39,12 +39,19 @@ def unwrapped(model: nn.Module) -> nn.Module:
             return model
 
 
+def require_network(model: object) -> None:
+    """Raises LoraError where what is given for a network is none."""
+    if not isinstance(model, nn.Module):
+        raise LoraError(f"model is {brief(model)}: give a network, an instance of torch.nn.Module.")
+
+
 def require_python(model: nn.Module) -> None:
-    """Check that a network is no TorchScript, whose layers have no classes of their own.
+    """Check that a network is one, and no TorchScript, whose layers have no classes of their own.
 
     Raises:
-        LoraError: it is.
+        LoraError: it is not.
     """
+    require_network(model)
     if isinstance(model, torch.jit.ScriptModule):
         raise LoraError(
             f"The {type(model).__name__} is TorchScript, which cannot be adapted: use the module that it was "
@@ -78,6 +85,7 @@ def load_part(model: nn.Module, state: Mapping[str, Tensor]) -> None:
 
 def adapted_layers(model: nn.Module) -> dict[str, AdaptedLayer]:
     """The adapted modules by name, in the model's order; empty where nothing is attached."""
+    require_network(model)
     return {name: module for name, module in model.named_modules() if isinstance(module, AdaptedLayer)}
 
 
@@ -234,6 +242,7 @@ def remove_adapters(layer: AdaptedLayer) -> None:
     """Make an adapted layer the plain one that it was, in place."""
     for name in ("adapters", "active", "off", "merging", "merged_weight", "fold"):
         delattr(layer, name)
+    vars(layer).pop("computed", None)  # of attention
     swap_back(layer)
 
 

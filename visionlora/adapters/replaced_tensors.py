@@ -3,6 +3,7 @@ are. Their frozen values are kept, so that `adapters_off` gives the frozen netwo
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -23,15 +24,19 @@ def replaced(model: nn.Module) -> Mapping[str, tuple[Tensor, Tensor]]:
 @torch.no_grad()
 def replace_tensors(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Give tensors of the network these values, in place, and keep those that they had; a quantised weight
-    is replaced by a dense one, which has the values that it computed with."""
+    is replaced by a dense one, which has the values that it computed with. A parameter that another module
+    has too stays there as it is."""
     if not tensors:
         return
+    holders = Counter(id(one) for module in model.modules() for one in module._parameters.values())
     for key in tensors:
         path, _, leaf = key.rpartition(".")
         place = model.get_submodule(path)._parameters
         weight = place.get(leaf)
         if isinstance(weight, PackedWeight):
             place[leaf] = nn.Parameter(weight.dense(), requires_grad=False)
+        elif weight is not None and holders[id(weight)] > 1:
+            place[leaf] = nn.Parameter(weight.detach().clone(), requires_grad=weight.requires_grad)
     state, kept = model.state_dict(), vars(model).setdefault(_KEY, {})
     for key, tensor in tensors.items():
         frozen = kept[key][0] if key in kept else state[key].detach().clone()

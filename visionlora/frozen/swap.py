@@ -58,6 +58,14 @@ def swap_back(module: nn.Module) -> Any:
     return back
 
 
+def plain_class(module: nn.Module) -> Any:
+    """The class that a module had before anything was swapped."""
+    kind: Any = type(module)
+    while issubclass(kind, Swapped):
+        kind = kind.base_class
+    return kind
+
+
 def _recipe(cls: type) -> Any:
     """A class as nested pairs of what can be found by name."""
     return (cls.kind, _recipe(cls.base_class)) if issubclass(cls, Swapped) else cls

@@ -281,3 +281,49 @@ def test_a_file_of_peft_that_would_compute_something_else_here_is_refused(
     peft.get_peft_model(copy.deepcopy(plain), config()).save_pretrained(str(tmp_path))
     with pytest.raises(LoraError, match=r"PEFT"):
         load_adapter(plain, tmp_path)
+
+
+@pytest.mark.parametrize("side", ["input", "output"])
+def test_ia3_of_a_grouped_convolution_is_saved_with_its_merged_weight(side: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    plain = nn.Sequential()
+    plain.add_module("grouped", nn.Conv2d(4, 4, 1, groups=2, bias=False))
+    plain.add_module("dense", nn.Conv2d(4, 4, 1, bias=False))
+    model = attach(copy.deepcopy(plain), LoraConfig(family="ia3", options={"side": side}))
+    perturb(model)
+    assert save_peft(model, tmp_path).merged == (["grouped"] if side == "input" else [])
+    x = torch.randn(2, 4, 3, 3)
+    torch.testing.assert_close(in_peft(plain, tmp_path)(x), model(x), rtol=1e-4, atol=1e-5)
+
+
+def test_a_merged_layer_whose_name_one_of_pefts_own_modules_has_is_refused(tmp_path: Path) -> None:
+    layers = nn.Linear(4, 4), nn.Conv1d(4, 4, 1, groups=2)
+    model = attach(
+        nn.Sequential(layers[0], nn.Unflatten(1, (4, 1)), layers[1]), LoraConfig(family="lokr", rank=1)
+    )
+    perturb(model)
+    with pytest.raises(LoraError, match=r"PEFT would take 0.lokr_w2.* for 2, whose merged weight"):
+        save_peft(model, tmp_path)
+
+
+def test_a_layer_beside_a_merged_one_whose_name_ends_so_is_refused(tmp_path: Path) -> None:
+    plain = nn.Sequential()
+    plain.add_module("first", nn.Conv2d(4, 4, 1))
+    plain.add_module("a_norm", nn.BatchNorm2d(4, affine=False))
+    plain.add_module("norm", nn.Conv2d(4, 4, 1, groups=2))
+    model = attach(plain, LoraConfig(rank=1))
+    perturb(model)
+    with pytest.raises(LoraError, match=r"PEFT would take a_norm for norm"):
+        save_peft(model, tmp_path)
+
+
+def test_boft_of_several_factors_is_saved_merged_for_a_peft_without_its_extension(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    plain = nn.Sequential()
+    plain.add_module("two", nn.Linear(8, 2))
+    plain.add_module("one", nn.Linear(2, 3))
+    model = attach(copy.deepcopy(plain), LoraConfig(family="boft", rank=2))
+    perturb(model)
+    assert save_peft(model, tmp_path).merged == ["two"]
+    x = torch.randn(2, 8)
+    torch.testing.assert_close(in_peft(plain, tmp_path)(x), model(x), rtol=1e-4, atol=1e-5)

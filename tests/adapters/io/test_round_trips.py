@@ -25,6 +25,7 @@ from visionlora.adapters import (
     active_adapters,
     adapters_off,
     attach,
+    detach,
     load_adapter,
     merge,
     merged,
@@ -417,3 +418,48 @@ def test_a_forward_pass_that_loralib_leaves_out_is_refused_in_both_directions(tm
     torch.save({"0.lora_A": torch.ones(1, 4), "0.lora_B": torch.ones(4, 1)}, tmp_path / "b.pt")
     with pytest.raises(LoraError, match="0 is a Doubled with a forward pass of its own, which loralib"):
         load_loralib(nn.Sequential(Doubled(4, 4)), tmp_path / "b.pt", alpha=1)
+
+
+def test_boft_with_an_odd_block_is_a_whole_difference_in_lycoris(tmp_path: Path) -> None:
+    plain = nn.Sequential(nn.Linear(4, 5))
+    network = attach(copy.deepcopy(plain), LoraConfig(family="boft", rank=5, options={"side": "output"}))
+    perturb(network)
+    assert save_lycoris(network, tmp_path / "a.safetensors") == ["0"]
+    x = torch.randn(3, 4)
+    close(load_file(plain, tmp_path / "a.safetensors")(x), network(x))
+
+
+def test_a_frozen_norm_is_named_by_its_own_class(tmp_path: Path) -> None:
+    network = attach(
+        nn.Sequential(nn.BatchNorm2d(4), nn.Conv2d(4, 4, 1)), LoraConfig(family=["lora", "norm"])
+    )
+    with pytest.raises(LoraError, match="0 is a BatchNorm2d: LyCORIS"):
+        save_lycoris(network, tmp_path / "a.safetensors")
+
+
+def test_attention_that_was_detached_is_as_it_was() -> None:
+    network = nn.MultiheadAttention(4, 2)
+    before = set(vars(network))
+    x = torch.randn(3, 1, 4)
+    attach(network)(x, x, x)
+    assert set(vars(detach(network))) == before
+
+
+def test_projections_of_attention_are_not_left_out_of_a_loralib_file(tmp_path: Path) -> None:
+    network = attach(nn.ModuleDict({"attention": nn.MultiheadAttention(4, 2), "last": nn.Linear(4, 2)}))
+    with pytest.raises(LoraError, match="attention is a MultiheadAttention: loralib adapts"):
+        save_loralib(network, tmp_path / "a.pt")
+
+
+def test_a_layer_that_is_saved_whole_leaves_the_layer_that_it_shares_its_weight_with(tmp_path: Path) -> None:
+    plain = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4, bias=False), nn.Linear(4, 2))
+    plain[2].weight = plain[0].weight
+    network = attach(copy.deepcopy(plain), LoraConfig(rank=1, targets="classifier"))
+    perturb(network)
+    network[0].weight = nn.Parameter(2 * plain[0].weight.detach())
+    x = torch.randn(3, 4)
+    expected = network(x)
+    loaded = load_adapter(plain, save_adapter(network, tmp_path, modules_to_save=["0"]))
+    close(loaded(x), expected)
+    frozen = loaded[2].weight.detach().clone()
+    assert torch.equal(detach(loaded)[0].weight, frozen)

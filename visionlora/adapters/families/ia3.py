@@ -77,4 +77,6 @@ class Ia3(Adapter):
         """PEFT scales the bias with the outputs, and all input channels of a grouped convolution."""
         if self.option("side") == "output" and getattr(layer, "bias", None) is not None:
             return "PEFT's IA3 scales the bias with the outputs"
+        if self.option("side") == "input" and getattr(layer, "groups", 1) > 1:
+            return "PEFT's IA3 has a scale for each input of all groups"
         return super().peft_obstacle(layer)

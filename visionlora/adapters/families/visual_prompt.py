@@ -49,6 +49,12 @@ class VisualPrompt(ModuleAdapter):
         self.register_buffer("place", frame.flatten(), persistent=False)
         self.frame = nn.Parameter(torch.zeros(shape[1], int(frame.sum()), dtype=dtype))
 
+    @classmethod
+    def shape_on(cls, layer: Any, shape: Sequence[int]) -> tuple[int, ...]:
+        """With the channels of all groups, which an image has."""
+        out, _, *kernel = shape
+        return (out, layer.in_channels, *kernel)
+
     def change_input(self, x: Tensor, layer: Any) -> Tensor:
         """x + strength * frame.
 

@@ -15,6 +15,7 @@ from visionlora.adapters.network import adapter_names, named_adapters, named_sit
 from visionlora.adapters.norms import named_norms
 from visionlora.adapters.sites import WeightSite, weight_obstacle
 from visionlora.adapters.targets import closest
+from visionlora.frozen.swap import plain_class
 from visionlora.text import listed
 
 Parts = Mapping[str, Mapping[str, Tensor]]
@@ -54,7 +55,7 @@ def _layer_mismatches(
         yield f"the network has no layer {listed(missing, 5)} (close names: {closest(missing[0], sites)})"
     for site in saved:
         if site in modules and site not in sites:
-            yield f"{site} is a {type(modules[site]).__name__}, which no adapter can be attached to"
+            yield f"{site} is a {plain_class(modules[site]).__name__}, which no adapter can be attached to"
     if name not in adapter_names(model):
         return
     attached = named_adapters(model, name)

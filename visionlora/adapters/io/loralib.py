@@ -28,6 +28,7 @@ from visionlora.adapters.recompress import factored
 from visionlora.adapters.replaced_tensors import replaced
 from visionlora.adapters.sites import sites_of
 from visionlora.files import replacing
+from visionlora.frozen.swap import plain_class
 from visionlora.text import listed
 
 _Network = TypeVar("_Network", bound=nn.Module)
@@ -183,7 +184,7 @@ def save_loralib(model: nn.Module, file: str | Path) -> dict[str, int]:
             raise LoraError(
                 f"{name}: loralib has no modules beside a layer: activate the other adapters alone."
             )
-        if layer.weight_adapters():
+        if layer.weight_adapters() or isinstance(layer, nn.MultiheadAttention):
             A, B, ranks[name] = _written(name, layer)
             tensors |= {f"{dot}lora_A": A, f"{dot}lora_B": B}
         if biases:
@@ -196,9 +197,9 @@ def save_loralib(model: nn.Module, file: str | Path) -> dict[str, int]:
 
 def _written(name: str, layer: AdaptedLayer) -> tuple[Tensor, Tensor, int]:
     if not isinstance(layer, LAYERS):
-        kind = getattr(type(layer), "base_class", type(layer)).__name__
         raise LoraError(
-            f"{name} is a {kind}: loralib adapts linear layers, embeddings and 2d convolutions alone."
+            f"{name} is a {plain_class(layer).__name__}: loralib adapts linear layers, embeddings and 2d "
+            "convolutions alone."
         )
     obstacle = own_forward_obstacle(name, layer, "loralib")
     if obstacle is not None:

@@ -23,6 +23,7 @@ from visionlora.adapters.module_adapter import CONVOLUTIONS
 from visionlora.adapters.network import require_adapters, unwrapped
 from visionlora.adapters.norms import AdaptedNorm
 from visionlora.adapters.replaced_tensors import replaced
+from visionlora.frozen.swap import plain_class
 from visionlora.text import listed
 
 LYCORIS_PREFIX = "lycoris"
@@ -72,7 +73,7 @@ def save_lycoris(model: nn.Module, file: str | Path, *, prefix: str = LYCORIS_PR
 def _check(name: str, layer: AdaptedLayer, places: Places) -> None:
     """Raises LoraError for what LyCORIS has no place for, or computes otherwise."""
     if not isinstance(layer, (*CONVOLUTIONS, nn.Linear)):
-        kind = getattr(type(layer), "base_class", type(layer)).__name__
+        kind = plain_class(layer).__name__
         raise LoraError(f"{name} is a {kind}: LyCORIS adapts linear layers and convolutions alone.")
     padding = getattr(layer, "padding_mode", "zeros")
     if padding != "zeros":
@@ -167,6 +168,8 @@ def _boft(adapter: Any, base: Tensor) -> dict[str, Tensor] | None:
     factors, blocks = adapter.boft_R.shape[:2]
     wanted = bin(blocks - 1).count("1") + 1 if blocks > 1 else 1
     if adapter.strength != 1 or adapter.option("side") != "output" or factors != wanted:
+        return None
+    if adapter.boft_R.shape[-1] % 2:  # LyCORIS takes a block as two halves
         return None
     scales = adapter.boft_s.reshape(-1, *(1,) * (base.ndim - 1))
     return {"oft_blocks": interleaved(adapter.boft_R) / -2, "rescale": scales, "alpha": torch.tensor(0.0)}

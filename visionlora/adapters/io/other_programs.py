@@ -18,6 +18,7 @@ from visionlora.adapters.base import Adapter
 from visionlora.adapters.families.dora import Dora
 from visionlora.adapters.families.lora import Lora
 from visionlora.adapters.sites import has_own_forward, sites_of
+from visionlora.frozen.swap import plain_class
 
 _READERS = {nn.TransformerEncoderLayer: ("linear1", "linear2"), nn.MultiheadAttention: ("out_proj",)}
 """Layers of PyTorch's that read the weights of others; the first one in eval mode."""
@@ -52,7 +53,7 @@ class Places:
             None where one is.
         """
         if isinstance(layer, nn.MultiheadAttention):
-            return f"{program} does not adapt the projections of {type_of(layer).__name__}"
+            return f"{program} does not adapt the projections of {plain_class(layer).__name__}"
         if program == "PEFT" and self.is_shared(layer):
             return f"PEFT adapts {name} in one of the places where it stands"
         own = own_forward_obstacle(name, layer, program)
@@ -70,16 +71,10 @@ class Places:
 
 def own_forward_obstacle(name: str, layer: nn.Module, program: str) -> str | None:
     """As `Places.obstacle`, of a layer whose class computes in its own manner."""
-    kind = type_of(layer)
+    kind = plain_class(layer)
     if not sites_of(layer) or not has_own_forward(kind):
         return None
     return f"{name} is a {kind.__name__} with a forward pass of its own, which {program} leaves out"
-
-
-def type_of(layer: nn.Module) -> type[nn.Module]:
-    """The class of a layer without its adapters."""
-    kind: type[nn.Module] = getattr(type(layer), "base_class", type(layer))
-    return kind
 
 
 def adapter_obstacle(adapter: Adapter, layer: Any) -> str | None:

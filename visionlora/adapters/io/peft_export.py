@@ -19,6 +19,7 @@ from torch.nn.modules.conv import _ConvNd
 from visionlora.adapters.base import Adapter, AdapterSettings
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families.bias import Bias, changed_bias
+from visionlora.adapters.families.boft import Boft
 from visionlora.adapters.families.lora import Lora
 from visionlora.adapters.io.fingerprint import fingerprint as base_fingerprint
 from visionlora.adapters.io.other_programs import Places, adapter_obstacle
@@ -40,6 +41,10 @@ _LAYERS = {
     "ia3": (*_MATRICES, nn.Conv3d),
 }
 """The layers that PEFT adapts with each family; LoRA's are in `_lora_obstacle`."""
+
+
+_INNER = ("base_layer", "default", "lora_dropout", "lora_embedding_A", "lora_embedding_B", "boft_dropout")
+"""Modules that PEFT makes in an adapted layer beside those of an adapter's tensors."""
 
 
 class PeftDirectory(NamedTuple):
@@ -87,7 +92,7 @@ def save_peft(
     kept, lone = replaced_by_module(model, modules_to_save)
     if lone:
         raise LoraError(f"PEFT has no place for changes of {listed(lone)}: merge the adapter instead.")
-    _check_names([*kept, *whole], native)
+    _check_names(model, [*kept, *whole], native)
     tensors = _tensors(model, native, kept, whole, biases)
     changes_base = not native.keys().isdisjoint(biases)
     own = dict(extra or {})
@@ -178,6 +183,8 @@ def _obstacle(adapter: Adapter, layer: AdaptedLayer) -> str | None:
         return _lora_obstacle(adapter, layer)
     if not isinstance(layer, _LAYERS[adapter.family]):
         return f"PEFT has no {adapter.family} for such a layer"
+    if isinstance(adapter, Boft) and len(adapter.boft_R) > 1:
+        return "PEFT has one factor where the CUDA extension of its BOFT is not built"
     return adapter_obstacle(adapter, layer)
 
 
@@ -222,14 +229,21 @@ def _merged_state(module: nn.Module) -> dict[str, Tensor]:
     return state
 
 
-def _check_names(saved: Sequence[str], adapted: Mapping[str, Adapter]) -> None:
-    """PEFT takes every module whose name ends in that of a module to save."""
+def _check_names(model: nn.Module, saved: Sequence[str], adapted: Mapping[str, Adapter]) -> None:
+    """PEFT takes every module whose name ends in that of a module to save, its own ones too, and asks for the
+    tensors of each."""
+    others = [name for name, module in model.named_modules() if name not in saved and module.state_dict()]
+    inner = [
+        f"{site}.{part}"
+        for site, adapter in adapted.items()
+        for part in (*_INNER, *(key.removesuffix(".weight") for key in adapter.to_peft()))
+    ]
     for name in saved:
-        taken = [site for site in adapted if site.endswith(name)]
+        taken = [one for one in (*others, *inner) if one.endswith(name)]
         if taken:
             raise LoraError(
-                f"PEFT would take {listed(taken)} for {name}, whose merged weight has to be saved, because "
-                f"its name ends so: merge the adapter instead."
+                f"PEFT would take {listed(taken, 5)} for {name}, whose merged weight has to be saved, "
+                f"because its name ends so: merge the adapter instead."
             )
 
 
