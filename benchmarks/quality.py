@@ -26,7 +26,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks import results
-from benchmarks.command import add_shared, new_parser, run_command
+from benchmarks.command import add_shared, at_least, new_parser, run_command
 from benchmarks.machine import machine, versions
 from benchmarks.quality_methods import METHODS, OURS, Method, best_lr, run_one
 from benchmarks.quality_plot import draw, markdown, strengths, summarise, terminal_table, verdict
@@ -114,14 +114,14 @@ def read_records(path: Path) -> list[Record]:
 
 
 def carry_out(
-    trials: Sequence[Trial], tasks: dict[str, Task], workers: int, threads: int
+    trials: Sequence[Trial], tasks: dict[str, Task], workers: int, threads: int, device: str
 ) -> Iterator[tuple[Trial, Record]]:
     """Run the trials, in this process or in several; yields each with its figures when it ends."""
     by_name = {method.name: method for method in METHODS}
 
     def arguments(trial: Trial) -> tuple[Any, ...]:
         task, method = tasks[trial.task], by_name[trial.method]
-        return task, method.name, trial.lr, trial.seed, threads
+        return task, method.name, trial.lr, trial.seed, threads, device
 
     if workers == 1:
         for trial in trials:
@@ -139,11 +139,11 @@ def carry_out(
             pool.shutdown(cancel_futures=True)
 
 
-def run_named(task: Task, name: str, lr: float, seed: int, threads: int) -> Record:
+def run_named(task: Task, name: str, lr: float, seed: int, threads: int, device: str) -> Record:
     """:func:`run_one` for the method of this name: a method itself cannot be pickled."""
     warnings.filterwarnings("ignore", category=UserWarning)
     method = next(method for method in METHODS if method.name == name)
-    return run_one(task, method, lr, seed, threads)
+    return run_one(task, method, lr, seed, threads, device)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -162,7 +162,7 @@ def _run(options: argparse.Namespace, command: str) -> None:
             options.only or (QUICK_TASKS if options.quick else tuple(tasks)), tuple(tasks), "task"
         )
         while trials := [] if options.show else pending(records, names, methods, seeds, options.quick):
-            finished = carry_out(trials, tasks, options.workers, options.threads)
+            finished = carry_out(trials, tasks, options.workers, options.threads, options.device)
             for number, (trial, figures) in enumerate(finished, 1):
                 record = {**vars(trial), **figures}
                 records.append(record)
@@ -244,7 +244,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--only", nargs="+", metavar="TASK", help="illustrated-4, goldfish, one-tiger, unknown-new, ...")
     add("--methods", nargs="+", metavar="NAME", help="; ".join(method.name for method in METHODS))
     add("--seeds", nargs="+", type=int, default=[0, 1, 2], help="the first chooses the learning rate")
-    add("--workers", type=int, choices=(1, 2, 3, 4), default=1, help="processes, each with its own runs")
+    add("--workers", type=at_least(1), default=1, help="processes, each with its own runs")
+    add("--device", choices=("cpu", "cuda"), default="cpu", help="where all methods train")
     add("--plot", type=Path, metavar="FILE", help="learning against forgetting, as a PNG")
     add_shared(parser, "show", "real", "json", "results", threads=2, records="quality.jsonl")
     return parser

@@ -111,18 +111,21 @@ def best_lr(records: Sequence[Mapping[str, Any]], task: str, method: Method, see
     return max(tried, key=lambda r: (r["learned"], r["kept"] or 0.0))["lr"] if tried else None
 
 
-def run_one(task: Task, method: Method, lr: float, seed: int, threads: int) -> dict[str, Any]:
+def run_one(
+    task: Task, method: Method, lr: float, seed: int, threads: int, device: str = "cpu"
+) -> dict[str, Any]:
     """Train once and measure; returns the figures of one record.
 
     For a method that cannot adapt the network the record has its error message as ``cannot`` instead.
     """
     torch.set_num_threads(threads)
     train = _ours if method.build is None else _other
-    return train(task, method, lr, seed)
+    return train(task, method, lr, seed, device)
 
 
-def _other(task: Task, method: Method, lr: float, seed: int) -> dict[str, Any]:
+def _other(task: Task, method: Method, lr: float, seed: int, device: str) -> dict[str, Any]:
     backbone = load_backbone(task.network, task.weights)
+    backbone.model.to(device)
     images = TaskImages.of(task, backbone.preprocessing)
     evaluator = Evaluator(task, images, backbone)
     frozen = None if task.head == "new" else evaluator.figures(backbone.model.eval())
@@ -133,7 +136,7 @@ def _other(task: Task, method: Method, lr: float, seed: int) -> dict[str, Any]:
         network = method.build(backbone.model, head)
     except (ValueError, NotImplementedError, TypeError) as error:
         return {"cannot": " ".join(str(error).split())[:200]}
-    network.to(memory_format=torch.channels_last)
+    network.to(device, memory_format=torch.channels_last)
     total = steps_of(len(images.folder.train), images.batch_size)
     started = time.perf_counter()
     fit(network, images.training(head, seed), lr, total)
@@ -159,13 +162,14 @@ def fit(
     """AdamW, bfloat16, one cycle, gradients clipped at 1: the training of ours without anchors.
 
     Args:
-        network: whatever requires a gradient is trained.
+        network: whatever requires a gradient is trained, on the device that it is on.
         loader: its sampler's epoch is set.
         lr: learning rate at its peak.
         total: steps.
         after_step: called with the number of steps done.
     """
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    device = trained[0].device
     optimizer = torch.optim.AdamW(trained, lr=lr, weight_decay=0.0)
     warmup = max(1, round(0.1 * total))
 
@@ -177,9 +181,9 @@ def fit(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, share)
     network.eval()  # no dropout and frozen statistics, as in ours
     for done, batch in enumerate(_batches(loader, total), 1):
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = network(batch["images"])
-        F.cross_entropy(logits.float(), batch["labels"]).backward()
+        with torch.autocast(device.type, torch.bfloat16):
+            logits = network(batch["images"].to(device))
+        F.cross_entropy(logits.float(), batch["labels"].to(device)).backward()
         nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         optimizer.zero_grad()
@@ -221,12 +225,13 @@ def _curve(evaluator: Evaluator, network: nn.Module, chosen: float, scaled: Scal
     return points
 
 
-def _ours(task: Task, method: Method, lr: float, seed: int) -> dict[str, Any]:
-    return run_ours(task, our_config(task, lr, seed, method.name == OURS))
+def _ours(task: Task, method: Method, lr: float, seed: int, device: str) -> dict[str, Any]:
+    settings = [f"trainer.accelerator={device}"]
+    return run_ours(task, our_config(task, lr, seed, method.name == OURS, settings), device)
 
 
-def run_ours(task: Task, config: Any) -> dict[str, Any]:
-    """Train with the product and this configuration, then measure as for the others.
+def run_ours(task: Task, config: Any, device: str = "cpu") -> dict[str, Any]:
+    """Train with the product and this configuration, then measure on ``device`` as for the others.
 
     Raises:
         VisionLoraError: the run took too many steps.
@@ -240,8 +245,9 @@ def run_ours(task: Task, config: Any) -> dict[str, Any]:
         raise VisionLoraError(f"ours took {metrics['steps']} steps, more than the allowed {allowed}")
     evaluator = Evaluator(task, images, restored.backbone)
     if task.head != "new":
-        frozen = evaluator.figures(load_backbone(task.network, task.weights).model.eval())
+        frozen = evaluator.figures(load_backbone(task.network, task.weights).model.eval().to(device))
     evaluator.head = restored.head
+    restored.network.to(device)
     chosen = metrics["strength"]["chosen"]
     return {
         "frozen": frozen if task.head != "new" else None,

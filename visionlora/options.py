@@ -268,11 +268,20 @@ def _bound(number: float) -> str:
     return f"{int(number) if number == int(number) else number:,}"
 
 
-def given(name: str, section: Any, *keys: str) -> list[str]:
-    """Those of a section's options that are not as they are by default, by their full names."""
+def given(name: str, section: Any, *keys: str, command: type | None = None) -> list[str]:
+    """Those of a section's options that are not as they are by default, by their full names.
+
+    Args:
+        name: the section's.
+        section: its values.
+        keys: which options.
+        command: the options of the command, where it has defaults of its own for that section.
+    """
 
     def default(one: Any) -> Any:
         return one.default if one.default_factory is MISSING else one.default_factory()
 
     defaults = {one.name: default(one) for one in fields(section)}
+    for one in fields(command) if command else ():
+        defaults |= one.metadata["defaults"] if one.name == name else {}
     return [f"{name}.{key}" for key in keys if getattr(section, key) != defaults[key]]

@@ -9,7 +9,8 @@ import torchvision
 
 from tests.conftest import Train
 from visionlora.adapters import LoraConfig
-from visionlora.models.upper_layers import AUTO, with_upper_layers
+from visionlora.adapters.settings import AUTO
+from visionlora.models.upper_layers import with_upper_layers
 
 
 def targets(**settings: object) -> LoraConfig:

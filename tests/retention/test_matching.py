@@ -73,10 +73,12 @@ def test_the_loss_is_the_weighted_sum_and_the_share_counts_once() -> None:
 
 def test_logits_are_kept_with_many_classes_and_the_divergence_counts_less_then() -> None:
     options = RetentionConfig()
-    many = Matching.of(options, SimpleNamespace(classes=16, old_outputs=1000), SingleLabel())  # type: ignore[arg-type]
+    many = Matching.of(options, SimpleNamespace(classes=16, old_outputs=1000), SingleLabel(), [])  # type: ignore[arg-type]
     assert (many.weight, many.logits) == (1, 10)
     assert [options.logits_for(classes, "single_label") for classes in (1, 15, 16, 142)] == [0, 0, 10, 10]
-    assert options.logits_for(142, MultiLabel.name) == 0
+    assert [options.logits_for(16, "single_label", rank) for rank in (8, 15, 16, 64)] == [10, 10, 30, 30]
+    assert options.logits_for(15, "single_label", 16) == 0
+    assert options.logits_for(142, MultiLabel.name, 16) == 0
     assert RetentionConfig(logits=2.0).logits_for(1, MultiLabel.name) == 2
     assert options.weight_for(1000, logits=10.0) == 1
     assert RetentionConfig(weight=2.0).weight_for(1000, logits=10.0) == 2

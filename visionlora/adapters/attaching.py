@@ -15,7 +15,7 @@ from visionlora.adapters.config import LoraConfig
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families import FAMILIES
 from visionlora.adapters.families.lora import Lora
-from visionlora.adapters.init import AUTO, FROM_DATA, INITS
+from visionlora.adapters.init import FROM_DATA, INITS
 from visionlora.adapters.init.quantised import ABSORBING, start_at_correction
 from visionlora.adapters.init.start import Start
 from visionlora.adapters.kinds import kind_of
@@ -37,6 +37,7 @@ from visionlora.adapters.network import (
 from visionlora.adapters.norms import named_norms
 from visionlora.adapters.replaced_tensors import forget_replaced, replaced, set_replaced
 from visionlora.adapters.restart import allow_restarts
+from visionlora.adapters.settings import AUTO
 from visionlora.adapters.several_families import part_name, settings_by_family
 from visionlora.adapters.sites import WeightSite, weight_obstacle
 from visionlora.adapters.targets import chosen_sites, closest, unmatched_patterns

@@ -13,7 +13,7 @@ from visionlora.adapters.errors import LoraError
 from visionlora.adapters.learned_start import check_learned
 from visionlora.adapters.patterns import by_pattern, check_patterns
 from visionlora.adapters.restart_check import check_restarts
-from visionlora.adapters.settings import AdapterSettings, Option
+from visionlora.adapters.settings import AUTO, AdapterSettings, Option
 from visionlora.adapters.unknown_arguments import refuses_unknown_arguments
 from visionlora.text import brief
 
@@ -34,8 +34,9 @@ class LoraConfig:
     Args:
         family: a name in `visionlora.adapters.families.FAMILIES`, or several: each becomes an adapter of its
             own, and their updates add up.
-        rank: r, the rank of the update.
-        alpha: the update is multiplied by alpha / rank, or alpha / sqrt(rank) with `rslora`.
+        rank: r, the rank of the update; `auto` leaves the choice to a run.
+        alpha: the update is multiplied by alpha / rank, or alpha / sqrt(rank) with `rslora`; `auto` leaves
+            the choice to a run.
         dropout: probability that an element of the adapter's input is dropped in training.
         init_std: standard deviation of A's Gaussian; None means 1/sqrt(fan_in of A), per layer.
         targets: what to adapt: `all`, `conv`, `linear`, `classifier`, `last:N`, a regular expression, or a
@@ -63,16 +64,14 @@ class LoraConfig:
     family: str | Sequence[str] = _option(
         "lora", "the adapter family: lora, dora, loha, ... (docs/families.md has all), or a list of families"
     )
-    rank: int = _option(
-        8,
-        "r, the number of directions that a layer's update has",
-        at_least=1,
-        at_most=MOST_RANK,
-        also=("r", "lora_r"),
-    )
-    alpha: float = _option(
-        8.0, "the update is multiplied by alpha / rank", above=0, at_most=1e6, also=("lora_alpha",)
-    )
+    rank: int | str = _option(
+        8, "rank of a layer's update; train's auto: 8, and LoRA's 16 from 16 single-label classes on",
+        words=(AUTO,), at_least=1, at_most=MOST_RANK, also=("r", "lora_r"),
+    )  # fmt: skip
+    alpha: float | str = _option(
+        8.0, "the update is multiplied by alpha / rank; train's auto: the rank", words=(AUTO,),
+        above=0, at_most=1e6, also=("lora_alpha",),
+    )  # fmt: skip
     dropout: float = _option(
         0.0, "probability that an element of the adapter's input is dropped", at_least=0, below=1,
         also=("lora_dropout",),
@@ -133,8 +132,10 @@ class LoraConfig:
         if len(set(families)) < len(families):
             raise LoraError(f"family is {brief(self.family)}: give a family, or a list of different ones.")
         object.__setattr__(self, "family", families[0] if len(families) == 1 else tuple(families))
-        _check_rank("rank", self.rank)
-        _check_alpha("alpha", self.alpha)
+        if self.rank != AUTO:
+            _check_rank("rank", self.rank)
+        if self.alpha != AUTO:
+            _check_alpha("alpha", self.alpha)
         if not _is_number(self.dropout) or not 0 <= self.dropout < 1:
             raise LoraError(
                 f"dropout is {brief(self.dropout)}: give a probability of at least 0 and below 1."
@@ -198,14 +199,17 @@ class LoraConfig:
         Args:
             site: the name.
             family: one of `families`; None: the first. It gets what it has a use for.
+
+        Raises:
+            LoraError: its rank or alpha is `auto`.
         """
         from visionlora.adapters.families import FAMILIES
 
         kind = FAMILIES[family or self.families[0]]
         return AdapterSettings(
             family=kind.family,
-            rank=int(by_pattern(self.rank_pattern, site, self.rank)),
-            alpha=float(by_pattern(self.alpha_pattern, site, self.alpha)),
+            rank=int(_number("rank", by_pattern(self.rank_pattern, site, self.rank))),
+            alpha=float(_number("alpha", by_pattern(self.alpha_pattern, site, self.alpha))),
             rslora=self.rslora,
             dropout=self.dropout if kind.uses_dropout else 0.0,
             init_std=self.init_std,
@@ -248,7 +252,7 @@ def _starts_A_and_B(family: str) -> bool:
 
 def _check_init(init: object, families: Sequence[str]) -> None:
     from visionlora.adapters.families import FAMILIES
-    from visionlora.adapters.init import AUTO, FROM_DATA, INITS
+    from visionlora.adapters.init import FROM_DATA, INITS
 
     if init in ("default", AUTO) or check_learned(init, families):
         return
@@ -273,6 +277,12 @@ def _check_options(options: Mapping[str, Option], families: Sequence[str]) -> No
             FAMILIES[family].check_options(having)
     except ValueError as error:
         raise LoraError(f"options: {error}") from error
+
+
+def _number(key: str, value: float | str) -> float | str:
+    if value == AUTO:
+        raise LoraError(f"{key} is {AUTO}, which a training run chooses; give a number here.")
+    return value
 
 
 def _check_rank(key: str, value: object) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+AUTO = "auto"
+"""Targets, a start, a rank or an alpha that a training run chooses."""
 Option = int | float | bool | str
 
 

@@ -21,14 +21,15 @@ from visionlora.adapters import (
 )
 from visionlora.adapters.attaching import attach_layers
 from visionlora.adapters.families.visual_prompt import VisualPrompt
-from visionlora.adapters.init import AUTO as AUTO_INIT
 from visionlora.adapters.init import FROM_DATA
 from visionlora.adapters.learned_start import is_learned
 from visionlora.adapters.network import named_sites
 from visionlora.adapters.norms import AdaptedNorm
+from visionlora.adapters.settings import AUTO
 from visionlora.errors import VisionLoraError
 from visionlora.frozen.growth import growth_modules, growth_parameters, growths
 from visionlora.frozen.quantised import packed_weights
+from visionlora.models.automatic_rank import with_rank
 from visionlora.models.backbone import Backbone, load_backbone
 from visionlora.models.config import ModelConfig
 from visionlora.models.earlier import Delivered, EarlierAdapter, continue_from, require_low_rank
@@ -36,7 +37,7 @@ from visionlora.models.expand import expand
 from visionlora.models.heads import Head, apply_head, head_parameters, require_below_zero
 from visionlora.models.quantise import NewCorrections, QuantisedBase, absorbed_ranks, quantise_base
 from visionlora.models.sources import require_class_logits
-from visionlora.models.upper_layers import AUTO, with_upper_layers
+from visionlora.models.upper_layers import with_upper_layers
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class AdaptedNetwork:
         network: the backbone's model, adapted.
         fingerprint: of the backbone's weights, without the rows of the head that are trained whole.
         classes: that are trained.
+        lora: the adapters' settings, with the rank and alpha that ``auto`` stood for.
         earlier: the adapter that is merged into the backbone and goes on; None: there is none.
         quantised: how the base is quantised; None: it is not, or the weight file was.
     """
@@ -58,6 +60,7 @@ class AdaptedNetwork:
     network: nn.Module
     fingerprint: str
     classes: tuple[str, ...]
+    lora: LoraConfig
     earlier: EarlierAdapter | None = None
     quantised: QuantisedBase | None = None
 
@@ -100,8 +103,8 @@ def adapt(
     """The pretrained network with a head for the classes, frozen but for its adapters and new rows.
 
     Where ``lora.targets`` is ``auto``, adapters are on the upper layers (:func:`upper_layers`); with new
-    blocks (``model.expand``) on none. A visual prompt has the size of the network's images where the options
-    give none.
+    blocks (``model.expand``) on none. Of a rank that is ``auto`` :func:`with_rank` chooses the number. A
+    visual prompt has the size of the network's images where the options give none.
 
     Args:
         model: which network and head.
@@ -130,6 +133,7 @@ def adapt(
     only_blocks = model.expand > 0 and tuple(lora.targets) == (AUTO,)
     _check_start(model, lora, only_blocks)
     with _in_options():
+        lora = chosen = with_rank(lora, head.kind, len(classes), several)
         if tuple(lora.targets) == (AUTO,):
             lora = with_upper_layers(backbone.model, lora, size)
         if VisualPrompt.family in lora.families:
@@ -146,7 +150,9 @@ def adapt(
         parameter.requires_grad_(True)
     if channels_last:
         network.to(memory_format=torch.channels_last)
-    return AdaptedNetwork(backbone, head, network, base_fingerprint, tuple(classes), earlier, quantised)
+    return AdaptedNetwork(
+        backbone, head, network, base_fingerprint, tuple(classes), chosen, earlier, quantised
+    )
 
 
 @contextmanager
@@ -229,7 +235,7 @@ def _attached(model: nn.Module, head: Head, lora: LoraConfig | None, seed: int) 
     if lora is None:
         return attach_layers(model, {}, generator=generator)
     learned = lora.init if is_learned(lora.init) else None
-    if learned is not None or lora.init in (AUTO_INIT, *FROM_DATA):
+    if learned is not None or lora.init in (AUTO, *FROM_DATA):
         lora = replace(lora, init="default")
     grown = growth_modules(model)
     inside = [name for name, (module, _) in named_sites(model).items() if module in grown]

@@ -15,7 +15,6 @@ from visionlora.adapters.network import named_sites
 from visionlora.adapters.patterns import exactly
 from visionlora.adapters.several_families import fitting_sites
 
-AUTO = "auto"
 SHARE = 0.5
 """Of the multiplications of a forward pass. With the last 12 of SqueezeNet's 26 layers, half of its
 multiplications, learning and forgetting lie on the same curve as with all of them (docs/forgetting.md), and

@@ -6,14 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from visionlora.models.automatic_rank import MANY_CLASSES, RANK_OF_MANY
 from visionlora.options import Section, option
 
 INVERSION = 5e11
 """Multiplications of one forward pass of each image that is optimised, added up: two cores take about a
 minute for its 24 steps forward and back, at half the size."""
 FEWEST_INVERTED = 32
-LOGITS_FROM = 16
-"""Trained classes from which on the logits on anchors are kept. As from so many on there are no negatives."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class RetentionConfig(Section):
         words=("auto",), at_least=0, at_most=1e6,
     )  # fmt: skip
     logits: float | str = option(
-        "auto", "weight of how far logits on anchors move; auto: 10 from 16 single-label classes on; 0: none",
+        "auto", "weight of how far logits on anchors move; auto: 0, from 16 classes on 10, of rank 16 on 30",
         words=("auto",), at_least=0, at_most=1e6,
     )  # fmt: skip
     temperature: float = option(1.0, "temperature of the distillation loss", at_least=1e-3, at_most=1e6)
@@ -91,14 +90,17 @@ class RetentionConfig(Section):
         """
         return -(-images // 2) if isinstance(self.per_step, str) else self.per_step
 
-    def logits_for(self, classes: int, task: str) -> float:
-        """The weight of how far the logits move, for that many trained classes.
+    def logits_for(self, classes: int, task: str, rank: int = 0) -> float:
+        """The weight of how far the logits move, for that many trained classes and LoRA of that rank.
 
-        ``auto`` is what was measured with many classes; with one it keeps no more (docs/forgetting.md).
+        ``auto`` is what was measured with many classes; with one it keeps no more. A higher rank learns as
+        much under a larger weight, and forgets less (docs/forgetting.md).
         """
         if not isinstance(self.logits, str):
             return self.logits
-        return 10.0 if classes >= LOGITS_FROM and task == "single_label" else 0.0
+        if classes < MANY_CLASSES or task != "single_label":
+            return 0.0
+        return 30.0 if rank >= RANK_OF_MANY else 10.0
 
     def weight_for(self, outputs: int, logits: float = 0.0) -> float:
         """The distillation's weight for a network of that many outputs, beside that weight of the logits.

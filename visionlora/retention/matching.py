@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from visionlora.adapters.base import Adapter
+from visionlora.adapters.families.lora import Lora
 from visionlora.retention.config import RetentionConfig
 from visionlora.retention.teacher import AnchorBatch, AnchorTeacher
 from visionlora.tasks.base import Task
@@ -50,9 +53,12 @@ class Matching:
     temperature: float
 
     @classmethod
-    def of(cls, retention: RetentionConfig, teacher: AnchorTeacher, task: Task) -> Matching:
-        """That of a run."""
-        logits = retention.logits_for(teacher.classes, task.name)
+    def of(
+        cls, retention: RetentionConfig, teacher: AnchorTeacher, task: Task, adapters: Iterable[Adapter]
+    ) -> Matching:
+        """That of a run with these adapters."""
+        rank = max((one.settings.rank for one in adapters if one.family == Lora.family), default=0)
+        logits = retention.logits_for(teacher.classes, task.name, rank)
         return cls(task, retention.weight_for(teacher.old_outputs, logits), logits, retention.temperature)
 
     def loss(self, student: Tensor, anchors: AnchorBatch) -> tuple[Tensor, dict[str, Tensor]]:

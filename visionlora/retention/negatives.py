@@ -12,6 +12,7 @@ from visionlora.data.names.spellings import folded
 from visionlora.data.names.wordnet import are_related, meanings
 from visionlora.errors import VisionLoraError, about
 from visionlora.models import Backbone, find_class
+from visionlora.models.automatic_rank import MANY_CLASSES
 from visionlora.notices import Notices
 from visionlora.paths import shipped
 from visionlora.retention.anchor_views import Anchor
@@ -22,8 +23,6 @@ from visionlora.text import counted
 
 MAX_SCENES = 64
 """Anchors that generated negatives show, at most."""
-MANY_CLASSES = 16
-"""A folder of so many classes has its own negatives: an image of one class is none of the others."""
 DRAWINGS = "data/goldfish/contrast/anchor"
 """Drawings by the project's own code, named STYLE-SUBJECT.png."""
 Trained = Mapping[str, str]

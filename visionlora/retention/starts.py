@@ -15,13 +15,14 @@ from torch.nn import functional as F
 from visionlora.adapters import AdapterSettings, adapted_layers, adapters_off, named_adapters
 from visionlora.adapters.collect import layer_inputs, set_starts, weight_gradients
 from visionlora.adapters.families.lora import Lora
-from visionlora.adapters.init import AUTO, FROM_DATA
+from visionlora.adapters.init import FROM_DATA
 from visionlora.adapters.init.contrastive import contrastive
 from visionlora.adapters.init.from_data import TooFewDirections, corda, eva, lora_ga, lora_null
 from visionlora.adapters.init.start import Start
 from visionlora.adapters.layers import adapters_in
 from visionlora.adapters.network import active_names, named_sites
 from visionlora.adapters.restart import RestartedLora
+from visionlora.adapters.settings import AUTO
 from visionlora.errors import VisionLoraError
 from visionlora.frozen.weight import frozen_weight
 from visionlora.models.upper_layers import multiplications

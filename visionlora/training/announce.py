@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields
+from functools import partial
 from typing import Any
 
 from rich.console import RenderableType
@@ -13,8 +14,8 @@ from visionlora.adapters import active_adapters, adapted_layers
 from visionlora.adapters.families import FAMILIES
 from visionlora.adapters.families.boft import Boft
 from visionlora.adapters.families.oft import Oft
-from visionlora.adapters.init import AUTO as AUTO_INIT
 from visionlora.adapters.learned_start import is_learned
+from visionlora.adapters.settings import AUTO
 from visionlora.data import ImageFolder
 from visionlora.data.check.class_findings import unequal
 from visionlora.device import choose_device
@@ -23,7 +24,6 @@ from visionlora.frozen.quantised import packed_weights
 from visionlora.frozen.split import DROPOUTS
 from visionlora.models.adapted import AdaptedNetwork
 from visionlora.models.class_outputs import describe_outputs
-from visionlora.models.upper_layers import AUTO
 from visionlora.notices import Notices
 from visionlora.options import given
 from visionlora.report.run_text import found_block, training_plan
@@ -35,7 +35,7 @@ _DISTILLED = (
 )  # fmt: skip
 """Options of ``retention`` about the distillation; the others are about measuring and choosing."""
 _CHOSEN = ("root", "budget", "least_learned", "strengths")
-_STARTS_OF_STD = (AUTO_INIT, "default", "gaussian", "orthogonal")
+_STARTS_OF_STD = (AUTO, "default", "gaussian", "orthogonal")
 _LARGE_BLOCK = 1024
 """Rotations of so many numbers take seconds a step."""
 _HALFWAY = "halfway between the start and "
@@ -150,6 +150,7 @@ def _unused(
     """Options that were given and have no effect in this run, with the reason."""
     yield from _unused_in_training(config, folder, adapted)
     retention, contrast, lora = config.retention, config.contrast, config.lora
+    asked = partial(given, "lora", lora, command=RunConfig)
     new = adapted.head.kind == "new"
     generated = _asked("contrast", contrast, "generated")
     if new or not retention.distils:
@@ -171,20 +172,19 @@ def _unused(
     if folder.split == "given" and folder.val and config.data.folds is None:
         yield given("data", config.data, "val_fraction"), "the data has validation images of its own"
     if not adapted_layers(adapted.network):
-        own = ("targets", "exclude", *(["init"] if lora.init == AUTO_INIT else []))
-        names = [one.name for one in fields(lora) if one.name not in own]
+        names = [one.name for one in fields(lora) if one.name not in ("targets", "exclude")]
         blocks = "new blocks are trained and no adapters (model.expand)"
-        yield given("lora", lora, *names), blocks if config.model.expand else "no layer has adapters"
+        yield asked(*names), blocks if config.model.expand else "no layer has adapters"
         return
     families = [FAMILIES[family] for family in lora.families]
     for name in ("rank", "alpha", "rslora", "init_std"):
         if all(name in family.unused for family in families):
             have = "has" if len(families) == 1 else "have"
-            yield given("lora", lora, name), f"{in_words(lora.families)} {have} none (lora.family)"
+            yield asked(name), f"{in_words(lora.families)} {have} none (lora.family)"
     if is_learned(lora.init):
-        yield given("lora", lora, "alpha", "rslora", "alpha_pattern"), "lora.init has those of the start"
+        yield asked("alpha", "rslora", "alpha_pattern"), "lora.init has those of the start"
     if lora.init not in _STARTS_OF_STD:
-        yield given("lora", lora, "init_std"), f"lora.init={lora.init} starts the adapters"
+        yield asked("init_std"), f"lora.init={lora.init} starts the adapters"
 
 
 def _unused_in_training(

@@ -170,7 +170,7 @@ class RunConfig(Section):
     data: DataConfig = section("folder")
     augment: AugmentConfig = section()
     model: ModelConfig = section()
-    lora: LoraConfig = section(targets="auto", init="auto")
+    lora: LoraConfig = section(rank="auto", alpha="auto", targets="auto", init="auto")
     retention: RetentionConfig = section()
     contrast: ContrastConfig = section()
     optimizer: OptimizerConfig = section("adamw")

@@ -93,12 +93,13 @@ class LoraModule(lightning.LightningModule):
         self.optimizer_options = optimizer
         self.retention = retention
         self.teacher = teacher
-        self.matching = Matching.of(retention, teacher, self.task) if teacher else None
+        adapters = active_adapters(network)
+        self.matching = Matching.of(retention, teacher, self.task, adapters) if teacher else None
         self.drift_weight = retention.drift_for(teacher.old_outputs, teacher.classes) if teacher else 0.0
         self.drift: Drift | None = None
         self.draws_dropout = self.step_options.dropout or uses_dropout(network)
         """Whether a training step draws random numbers."""
-        self.has_hooks = any(adapter.has_hooks for adapter in active_adapters(network))
+        self.has_hooks = any(adapter.has_hooks for adapter in adapters)
         """Whether an adapter's family has a regularizer or a schedule (AdaLoRA, DyLoRA)."""
         self._step: StepLoss | None = None
         self._images: Tensor | None = None

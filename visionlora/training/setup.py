@@ -8,8 +8,8 @@ from functools import partial
 
 import torch
 
-from visionlora.adapters.init import AUTO
 from visionlora.adapters.parameter_groups import learning_rate_factor
+from visionlora.adapters.settings import AUTO
 from visionlora.data import BadImage, ImageDataset, ImageFile, ImageFolder, ImageLoader, scan
 from visionlora.data.config import DataConfig
 from visionlora.data.files.parallel import loading_processes
@@ -24,6 +24,7 @@ from visionlora.data.tables.several_labels import require_several
 from visionlora.device import choose_device, keep_freed_memory
 from visionlora.evaluation.images import EvaluationImages
 from visionlora.models.adapted import AdaptedNetwork, adapt
+from visionlora.models.automatic_rank import MANY_CLASSES, RANK_OF_MANY
 from visionlora.models.config import ModelConfig
 from visionlora.models.sources import check_source
 from visionlora.notices import Notices
@@ -146,7 +147,7 @@ def set_up(
         config.model, config.lora, folder.classes, config.seed, config.trainer.channels_last, config.adapter,
         config.separator is not None,
     )  # fmt: skip
-    asked, config = config, _for_head(config, adapted.head.kind == "new", notices)
+    asked, config = config, _decided(config, adapted, notices)
     notices.console.print(found(config.trainer, data.batch_size, folder, adapted))
     loaders = _image_loaders(config, adapted.backbone.preprocessing, device, notices)
     targets = dict(zip(folder.classes, adapted.head.targets, strict=True))
@@ -166,14 +167,17 @@ def set_up(
     return _with_start(setup, device, notices)
 
 
-def _for_head(config: RunConfig, new: bool, notices: Notices) -> RunConfig:
-    """The settings with the values that depend on whether the head is new."""
-    several, cache = config.separator is not None, config.cache
+def _decided(config: RunConfig, adapted: AdaptedNetwork, notices: Notices) -> RunConfig:
+    """The settings with the values that depend on the head and on the classes."""
+    several, cache, new = config.separator is not None, config.cache, adapted.head.kind == "new"
+    if config.lora.rank == AUTO and adapted.lora.rank == RANK_OF_MANY:
+        notices.say(f"adapters have rank {RANK_OF_MANY}: {MANY_CLASSES} classes or more (lora.rank=auto)")
     optimizer = config.optimizer.for_head(new, learning_rate_factor(config.lora), several)
     if config.augment.mixes:
         notices.say("cache.features is off: features are of one image, and images are mixed (augment)")
         cache = replace(cache, features=False)
-    return replace(config, optimizer=optimizer, trainer=config.trainer.for_head(new), cache=cache)
+    trainer = config.trainer.for_head(new)
+    return replace(config, lora=adapted.lora, optimizer=optimizer, trainer=trainer, cache=cache)
 
 
 def _image_loaders(

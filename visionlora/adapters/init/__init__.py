@@ -24,7 +24,5 @@ INITS: dict[str, Callable[[Tensor, AdapterSettings, torch.Generator], Start]] = 
     "pissa": pissa,
     "loftq": loftq,
 }
-AUTO = "auto"
-"""The start that a run chooses (`retention.starts.chosen_init`)."""
 FROM_DATA = ("eva", "lora_ga", "corda", "lora_null", "contrastive")
 """Starts that `attach` cannot make: they need images. A run makes them (`retention.starts`)."""
