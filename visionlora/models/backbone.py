@@ -14,11 +14,11 @@ from visionlora.data.images.preprocessing import Preprocessing
 from visionlora.errors import VisionLoraError, WeightFileError
 from visionlora.models import factory, sources
 from visionlora.models.download import WeightsUnavailable
-from visionlora.models.known import AUTO, AUTO_CHOICE, POCKET, POCKET_FILE
+from visionlora.models.known import AUTO, AUTO_CHOICE, PHOTO_LIKE, POCKET, POCKET_FILE
 from visionlora.models.metadata import WeightsMetadata
 from visionlora.models.sources import structure
 from visionlora.models.weights import WeightFile, fill, read_weights, rename_keys
-from visionlora.paths import shipped, with_home
+from visionlora.paths import with_home
 
 TIMEOUT_S = 10.0
 """A download stops after so many seconds without an answer or with hardly any data."""
@@ -135,8 +135,8 @@ def _load_published(name: str, progress: bool, timeout_s: float) -> Backbone:
 
 def _load_pocket() -> Backbone:
     backbone = _load_file(POCKET, read_weights(POCKET_FILE), "imagenet")
-    backbone.anchors = (shipped("data/pocket_photos/anchor"),)
-    backbone.retention_root = shipped("data/pocket_photos/val")
+    backbone.anchors = (PHOTO_LIKE / "anchor",)
+    backbone.retention_root = PHOTO_LIKE / "val"
     return backbone
 
 

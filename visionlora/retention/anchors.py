@@ -17,6 +17,7 @@ from visionlora.data.loading.loaders import ImageLoaders
 from visionlora.errors import VisionLoraError, about
 from visionlora.models import Backbone
 from visionlora.models.classes import outputs_of_labels
+from visionlora.models.known import PHOTO_LIKE
 from visionlora.models.upper_layers import multiplications
 from visionlora.notices import Notices
 from visionlora.paths import cache_directory
@@ -48,12 +49,15 @@ def anchor_sources(
     generate: Callable[[], Sequence[Tensor]],
     notices: Notices,
 ) -> Sources:
-    """The anchors of every folder, or generated ones where there is no folder.
+    """The anchors of every folder; where there is no folder, generated and shipped ones.
+
+    Generated images alone are so unlike photos that 142 classes learned with them lost two to three times as
+    many photos as with the shipped ones beside them (docs/forgetting.md).
 
     Args:
         options: which folders.
         own_folders: those that come with the network, for ``auto``.
-        generate: makes the generated ones; called only where they are needed.
+        generate: makes the generated ones; called only where they are needed. They come first.
         notices: where the choice is announced.
     """
     folders = list(own_folders) if options.anchors == "auto" else [Path(folder) for folder in options.anchors]
@@ -62,13 +66,17 @@ def anchor_sources(
         with about("retention.anchors"):
             sources.append(scan_images([folder]))
         notices.say(f"{len(sources[-1])} anchor images from {folder}")
-    if not sources and options.generated:
-        notices.say(
-            f"no photos as anchors (retention.anchors): {options.generated} generated images serve "
-            "instead; a folder of any photos keeps much more of what the network knew"
-        )
-        sources.append(generate())
-    return sources
+    return sources or _without_photos(options.generated, generate, notices)
+
+
+def _without_photos(generated: int, generate: Callable[[], Sequence[Tensor]], notices: Notices) -> Sources:
+    shown = scan_images([PHOTO_LIKE])
+    both = f"{generated} generated images and {len(shown)} shipped ones"
+    notices.say(
+        f"no photos as anchors (retention.anchors): {both if generated else f'{len(shown)} shipped images'} "
+        "serve instead; a folder of any photos keeps much more of what the network knew"
+    )
+    return [generate(), shown] if generated else [shown]
 
 
 @phase("generated")
