@@ -47,6 +47,21 @@ before = count().free_chunks
 assert keep_freed_memory()
 print((count().free_chunks - before) / (_CHUNKS * len(_SMALL)))
 """
+GIVE_BACK = """
+import numpy
+from benchmarks.timing import resident_memory
+from visionlora.device import give_back_freed_memory, keep_freed_memory
+
+assert keep_freed_memory()
+before = resident_memory()
+tensors = [numpy.ones(20_000_000, numpy.uint8) for _ in range(10)]
+del tensors[:-1]
+kept = resident_memory() - before
+give_back_freed_memory()
+print(kept, resident_memory() - before)
+"""
+
+
 glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told what to do")
 
 
@@ -64,6 +79,13 @@ def test_freed_memory_stays_with_the_process_until_it_is_told_to_give_it_back() 
     given_back, kept, given_back_again = map(int, done.stdout.split())
     assert given_back < 20_000_000 < 180_000_000 < kept
     assert given_back_again < 20_000_000
+
+
+@glibc
+def test_what_was_freed_below_a_living_tensor_is_given_back_once_where_freed_memory_is_kept() -> None:
+    done = subprocess.run([sys.executable, "-c", GIVE_BACK], capture_output=True, text=True, check=True)
+    kept, given_back = map(int, done.stdout.split())
+    assert given_back < 40_000_000 < 180_000_000 < kept
 
 
 def test_requesting_a_missing_gpu_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,3 +91,16 @@ def test_an_image_that_stands_twice_in_the_lists_has_one_answer_wherever_a_run_b
     # b is an anchor and a negative: it is known to show none of the trained classes.
     is_b = [image == whole.stream.identities[1] for image, _ in whole.stream.drawn(2)]
     assert all(float(row.softmax(0)[1]) < 1e-8 for row in batches[2].logits[is_b])
+
+
+def test_validation_computes_no_more_anchors_at_a_time_than_a_step_has_images(network: nn.Module) -> None:
+    attach(network, LoraConfig(rank=2), generator=torch.Generator().manual_seed(0))
+    images = [torch.full((3, 40, 40), value, dtype=torch.uint8) for value in range(0, 140, 20)]
+    rows = []
+    network.register_forward_pre_hook(lambda module, inputs: rows.append(len(inputs[0])))
+    one = teacher(images, (7,), per_step=3, anchors=7)
+    one.prepare(network)
+    student, frozen = one.compare(network)
+    assert rows == [6, 1] * 2
+    assert student.shape == (7, 4)
+    assert torch.allclose(student, frozen, atol=1e-5)  # B is zero

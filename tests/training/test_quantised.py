@@ -10,12 +10,14 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from tests.conftest import Command, Train, metrics_of
 from visionlora.adapters.io.fingerprint import fingerprint
 from visionlora.errors import VisionLoraError
 from visionlora.frozen.quantised import packed_weights
 from visionlora.models import load_backbone
+from visionlora.models.quantise import quantise_base
 from visionlora.models.restore import restore
 
 QUANTISED = ("model.quantise=nf4", "lora.rank=4", "trainer.kernel=rule")
@@ -172,10 +174,22 @@ def test_hostile_quantised_files_are_refused_in_a_line(quantised_file: Path, tmp
 
 
 def test_the_packed_base_is_the_same_whoever_makes_it(weights: Path, quantised_file: Path) -> None:
-    from visionlora.models.quantise import quantise_base
-
     backbone = load_backbone("squeezenet1_1", str(weights))
     quantise_base(backbone.model, "nf4", ("first", "head"), "classifier.1", 64)
     assert fingerprint(backbone.model) == fingerprint(
         load_backbone("squeezenet1_1", str(quantised_file)).model
     )
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux lists what is mapped")
+def test_a_quantised_network_does_not_hold_the_file_of_its_dense_weights(tmp_path: Path) -> None:
+    file = tmp_path / "dense.safetensors"
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 64, 3), nn.Flatten(), nn.Linear(64, 5)).eval()
+    save_file(network.state_dict(), file)
+    with safe_open(file, "pt") as opened:
+        network.load_state_dict({key: opened.get_tensor(key) for key in opened.keys()}, assign=True)  # noqa: SIM118
+    first = network[0].weight.clone()
+    assert str(file) in Path("/proc/self/maps").read_text()
+    quantise_base(network, "nf4", ("first", "head"), "3", 5)
+    assert str(file) not in Path("/proc/self/maps").read_text()
+    assert torch.equal(network[0].weight, first)

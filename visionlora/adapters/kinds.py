@@ -15,6 +15,7 @@ from visionlora.adapters.biases import HasBias
 from visionlora.adapters.families.norm import NORMS
 from visionlora.adapters.layers import AdaptedLayer, HasWeight
 from visionlora.adapters.low_rank import scaled_outputs
+from visionlora.adapters.merged_product import merged_product
 from visionlora.adapters.mixed_batch import by_adapter, low_rank_of
 from visionlora.adapters.module_adapter import ModuleAdapter, add_branches, change_inputs
 from visionlora.adapters.norms import AdaptedNorm
@@ -182,7 +183,8 @@ class AdaptedLinear(HasBias):
             y = self.frozen_part(x)
             return y + linear_branch(x, A, B, apart.scaling).to(y.dtype)
         if not self.computes_adapters:
-            return F.linear(x, self.weight, self.base_bias)
+            y = merged_product(self, x, self.base_bias)
+            return F.linear(x, self.weight, self.base_bias) if y is None else y
         adapters: list[Adapter] = self.weight_adapters()
         if any(adapter.dropout for adapter in adapters):
             return self._add_updates(x, self.frozen_part(x))

@@ -44,8 +44,8 @@ class AdaptedLayer(Swapped):
         active: the names of the adapters that take part.
         off: how many `adapters_off()` are open around this layer.
         merged_weight: the adapted parameter inside `merged()`.
-        merging: how many `merged()` are open around a layer with a quantised weight, which is merged again in
-            each call: kept, it would be dense.
+        merging: how many `merged()` are open around a layer that is merged again in each call: its weight is
+            quantised, and kept merged it would be dense, or it is large.
         mixed: which adapters the images of the batch use, inside `predict_mixed`.
         adapted_parameter: its name.
     """

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from visionlora.adapters.base import Adapter
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.layers import AdaptedLayer
+from visionlora.adapters.merged_product import is_merged_in_rows
 from visionlora.adapters.network import active_adapters, finish_detaching, remove_adapters, require_adapters
 from visionlora.adapters.replaced_tensors import (
     forget_replaced,
@@ -85,7 +86,8 @@ def _finite_weight(name: str, layer: AdaptedLayer) -> Tensor:
 @contextmanager
 def merged(model: nn.Module) -> Iterator[None]:
     """Inside, adapted layers compute with their merged weight, at the cost of the plain layer. Adapters
-    that are modules of their own are computed beside it. A quantised layer is merged again in each call.
+    that are modules of their own are computed beside it. A quantised layer is merged again in each call, and
+    on a CPU so is a large linear one, a few rows at a time.
 
     The merged weights are a snapshot that stands beside the base tensors, which are not touched: they are
     what they were afterwards, whatever happens inside. No gradient reaches the adapters inside, and steps
@@ -99,7 +101,7 @@ def merged(model: nn.Module) -> Iterator[None]:
     before = [(layer.merged_weight, layer.merging) for layer in layers]
     try:
         for layer in layers:
-            if layer.is_quantised:
+            if layer.is_quantised or is_merged_in_rows(layer):
                 layer.merging += 1
                 continue
             with torch.no_grad():

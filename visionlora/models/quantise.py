@@ -23,6 +23,7 @@ from visionlora.errors import VisionLoraError
 from visionlora.files import replacing
 from visionlora.frozen.freeze import freeze
 from visionlora.frozen.nf4 import PYTORCH, Codec
+from visionlora.frozen.packed import PackedWeight
 from visionlora.frozen.quantised import (
     Correction,
     Factors,
@@ -143,7 +144,16 @@ def quantise_base(
     made = dict(corrections or {})
     codec = best_codec() if scheme == "nf4" else PYTORCH
     errors = quantise(model, scheme, dense, scales, made, codec)
+    _leave_files(model)
     return QuantisedBase(scheme, tuple(skip), codec.name, errors, made, before, stored_bytes(model))
+
+
+def _leave_files(model: nn.Module) -> None:
+    """Copy what stays dense out of the file of the dense weights, which is mapped into memory as a whole for
+    as long as one of its tensors is used."""
+    for tensor in (*model.parameters(), *model.buffers()):
+        if not isinstance(tensor.data, PackedWeight):
+            tensor.data = tensor.data.clone()
 
 
 def _make_corrections(

@@ -188,7 +188,13 @@ class AnchorTeacher:
         if self._validation is None:
             raise RuntimeError("call prepare() before compare()")
         inputs, frozen = self._validation
-        return computed(network, *inputs), frozen
+        return self._in_parts(network, inputs), frozen
+
+    def _in_parts(self, network: nn.Module, inputs: list[Tensor]) -> Tensor:
+        """The network's logits, computed for twice as many rows at a time as a step has anchors: with as many
+        new images as its default, fewer than a step computes. All at once took more memory than a step."""
+        parts = zip(*(value.split(2 * self.stream.per_step) for value in inputs), strict=True)
+        return torch.cat([computed(network, *part) for part in parts])
 
     @phase("teacher")
     @torch.no_grad()
@@ -197,7 +203,7 @@ class AnchorTeacher:
         was_training = [module for module in network.modules() if module.training]
         network.eval()
         with adapters_off(network):
-            logits = computed(network, *inputs)[:, : self.old_outputs].float()
+            logits = self._in_parts(network, inputs)[:, : self.old_outputs].float()
         for module in was_training:
             module.training = True
         improbable = logits.amin(dim=1, keepdim=True) - IMPROBABLE

@@ -19,7 +19,7 @@ from visionlora.adapters.parameter_groups import trained_groups
 from visionlora.adapters.restart import restart
 from visionlora.data.files.seeds import mixed
 from visionlora.data.images.augment import BatchMixing
-from visionlora.device import reading_interval, seeded
+from visionlora.device import give_back_freed_memory, reading_interval, seeded
 from visionlora.errors import Diverged
 from visionlora.evaluation.budget import largest_plausible
 from visionlora.evaluation.predictions import Predictions, of_all_processes
@@ -222,6 +222,7 @@ class LoraModule(lightning.LightningModule):
             self.teacher.prepare(self.suffix)
             if self.drift_weight:
                 self.drift = self.teacher.drift(self.suffix)
+            give_back_freed_memory()  # what a step needs has other sizes
         # A new head is long where the frozen features hardly differ (random weights).
         self._most_norm = MOST * max(1.0, float(torch.nn.utils.get_total_norm(self.trainable)))
         self.train()  # Lightning does not change the mode of any module by itself

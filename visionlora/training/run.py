@@ -21,7 +21,7 @@ from visionlora.data import LEFT_OUT, ImageFolder, scan, write_bad
 from visionlora.data.check.check_images import find_bad, split_bad
 from visionlora.data.loading.loaders import sample_images
 from visionlora.data.splits.divide import k_folds, stratified
-from visionlora.device import choose_device, processor
+from visionlora.device import choose_device, give_back_freed_memory, processor
 from visionlora.evaluation.cross_validation import summarize_folds
 from visionlora.evaluation.earlier import earlier_knowledge
 from visionlora.evaluation.forgetting import BeforeAfter
@@ -176,10 +176,12 @@ def _train_and_select(setup: RunSetup, session: Session) -> _Outcome:
         if cache_plan is not None:
             images = cache_plan.evaluation_images(images)
         before = evaluate_frozen(network, images, setup.adapted.old_outputs)
+        give_back_freed_memory()
         if before.validation is not None:
             session.status.saw(before.validation.logits, before.validation.labels, "before")
         budget = known.budget_left(settings.retention.budget, before, notices)
         result = train(setup, session, sample, cache_plan, choices)
+        give_back_freed_memory()
         with session.stop.deferred():
             write_adapter(folder / "adapter", setup.adapted, setup.task)
         limits = strength_options(replace(settings.retention, budget=budget), settings.contrast, head.kind)

@@ -21,7 +21,7 @@ from visionlora.data.loading.loaders import ImageLoaders, LoaderOptions
 from visionlora.data.splits.make_splits import with_report
 from visionlora.data.splits.manifest import EARLIER, EarlierImages
 from visionlora.data.tables.several_labels import require_several
-from visionlora.device import choose_device, keep_freed_memory
+from visionlora.device import choose_device, give_back_freed_memory, keep_freed_memory
 from visionlora.evaluation.images import EvaluationImages
 from visionlora.models.adapted import AdaptedNetwork, adapt
 from visionlora.models.automatic_rank import MANY_CLASSES, RANK_OF_MANY
@@ -160,6 +160,7 @@ def set_up(
     announce(config, folder, adapted, notices)
     announce_unused(asked, folder, adapted, notices)
     old, teacher = _old_knowledge(config, folder, adapted, loaders, record, notices)
+    give_back_freed_memory()  # of model inversion
     validation, test = validating if folder.val else None, testing if folder.test else None
     judged_by = replace(old, validation=validation, test=test)
     files = FilesRead(loaders.sets, _left_out(loaders, data.on_bad, notices))
@@ -253,6 +254,7 @@ def _with_start(setup: RunSetup, device: torch.device, notices: Notices) -> RunS
     init = chosen_init(asked, network, anchors is not None)
     cycles = -(-setup.total_steps // (lora.restart_every or setup.total_steps))
     start_from_data(network, init, first_epoch(loader), anchors, device, notices, cycles)
+    give_back_freed_memory()  # of the layers' inputs
     return replace(setup, config=replace(setup.config, lora=replace(lora, init=init)))
 
 

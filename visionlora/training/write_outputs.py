@@ -12,10 +12,10 @@ from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 from rich.console import Console
 from tensorboard.compat.proto.summary_pb2 import Summary
-from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
-from visionlora.adapters import adapted_layers, peft_refusal, read_adapter_config
+from visionlora.adapters import peft_refusal, read_adapter_config
+from visionlora.adapters.update_size import update_sizes
 from visionlora.data import ImageDataset, ImageFile, ImageFolder, ImageLoader
 from visionlora.evaluation.classification_report import image_losses, mistakes_first, report_classes
 from visionlora.evaluation.forgetting import TOP, BeforeAfter, changes_sheet
@@ -208,14 +208,6 @@ def prediction_rows(
         PredictionRow(path=image.path, truth=truth, before=old, after=new)
         for image, truth, old, new in zip(images, truths, first, last, strict=True)
     ]
-
-
-def update_sizes(network: nn.Module) -> dict[str, float]:
-    """For each adapted layer the update's Frobenius norm relative to the weight's."""
-    return {
-        name: float(layer.update().detach().norm() / layer.base_weight.norm())
-        for name, layer in adapted_layers(network).items()
-    }
 
 
 def _images(loader: Batches | None) -> tuple[ImageFile, ...]:
