@@ -773,6 +773,41 @@ def _tables_of_other_classes() -> Iterator[Case]:
         ),
         error="set task=multi_label",
     )
+    folds = {
+        f"{split}_fold{k}.csv": "file,label\n"
+        + "".join(f"{n}.jpg,{LABELS[n]}\n" for n in range(6) if (n // 2 == k) == (split == "val"))
+        for k in (0, 1)
+        for split in ("train", "val")
+    }
+    yield Case(
+        "tables of several folds",
+        both(SIX, *(table(name, text) for name, text in folds.items())),
+        error="_fold0.csv, if that lists their labels",
+    )
+    yield Case(
+        "tables of one fold",
+        both(SIX, *(table(name, text) for name, text in folds.items() if "0" in name)),
+        counts={"cat": (2, 1, 0), "dog": (2, 1, 0)},
+        split="given",
+    )
+    yield Case(
+        "splits in the names of images in class folders",
+        many("cat/train_{}.png", "cat/test_{}.png", "dog/train_{}.png", "dog/test_{}.png"),
+        counts={"cat": (6, 2, 0), "dog": (6, 2, 0)},
+        notes=("images are called like splits (train_0.png and test_0.png), which are not taken from names",),
+    )
+    yield Case(
+        "splits in the names of images",
+        many("train_cat_{}.png", "test_cat_{}.png", "train_dog_{}.png", "test_dog_{}.png"),
+        options={"class_from": "names"},
+        problems=("train_cat and test_cat are taken for classes; if they are splits",),
+    )
+    yield Case(
+        "trains and buses by their names",
+        many("train_{}.png", "bus_{}.png"),
+        options={"class_from": "names"},
+        counts={"bus": ONE, "train": ONE},
+    )
     names: dict[str, object] = {"class_from": "names"}
     yield Case(
         "numbers in names and their classes",

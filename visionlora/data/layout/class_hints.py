@@ -56,6 +56,8 @@ _HIDDEN = re.compile(
 _FOLD = re.compile(r"(k|cv)?[ _-]?folds?[ _-]?\d{1,2}|cv[ _-]?\d{1,2}", re.IGNORECASE)
 _REPEATS = re.compile(r"\d+_.*")
 _BESIDE = (".caption", ".txt", ".npz")
+_ASKED = 20
+"""So many images of a class are looked at for what all are called like."""
 _SHOWN = 3
 
 
@@ -68,6 +70,7 @@ def describe_classes(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
     names = [folder.name for folder in classes]
     notes = [*_below(classes), *describe_lone(classes), *describe_shards(list(classes))]
     notes += [*_splits_in_train(classes), *describe_sets(classes), *_repeats(classes)]
+    notes += _splits_in_names(classes)
     if len(classes) == 1 and (called := first_words([path for paths in classes.values() for path in paths])):
         notes.append(
             f"{names[0]} is the only class, and its images begin with {in_words(called)}; "
@@ -248,6 +251,20 @@ def like_splits(names: Sequence[str]) -> tuple[list[str], list[str]]:
     advice = "call the folders train/<class>, test/<class>"
     said = f"{some} are taken for classes; if they are splits, {advice}"
     return ([said], []) if sure is not splits else ([], [Doubt(said)])
+
+
+def _splits_in_names(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
+    """``cat/train_0.jpg`` beside ``cat/test_0.jpg``."""
+    asked = [path for paths in classes.values() for path in paths[:: len(paths) // _ASKED + 1]]
+    first: dict[str | None, str] = {}
+    for path in asked:
+        word = re.match(r"[^\W\d_]+", path.name)
+        first.setdefault(split_name(word[0]) if word else None, path.name)
+    if None in first or not {"train"} < set(first):
+        return []
+    names = " and ".join(first[split] for split in SPLITS if split in first)
+    said = f"images are called like splits ({names}), which are not taken from names"
+    return [Doubt(f"{said}; move them into train/<class> and test/<class>, or list them in a table")]
 
 
 def _splits_in_train(folders: Iterable[Path]) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from visionlora.data.files.walk import skipped_notes, walk
 from visionlora.data.images.decode import ImageFile
-from visionlora.data.layout.class_hints import describe_twice
+from visionlora.data.layout.class_hints import describe_twice, like_splits
 from visionlora.data.layout.layout_hints import describe_empty
 from visionlora.data.layout.names_of_classes import above, with_names
 from visionlora.data.layout.recognise import recognise
@@ -76,7 +76,9 @@ def read_file_names(root: Path, notes: Sequence[str]) -> FoundImages:
     found, names_notes = with_names(found, [*layout.beside, *skipped, *above(root)], from_zero=True)
     said += [*layout.notes, *skipped_notes(skipped), *describe_twice(classes), *names_notes]
     layout_name = f"images in {', '.join(folder.name for folder in layout.folders.values())}"
-    return FoundImages(root, found, tuple(skipped), f"{layout_name}, classes in their names", (*notes, *said))
+    called, more = like_splits(sorted(classes))
+    where_from = f"{layout_name}, classes in their names"
+    return FoundImages(root, found, tuple(skipped), where_from, (*notes, *said, *more), tuple(called))
 
 
 def _doubts(classes: set[str], count: int) -> list[str]:

@@ -114,7 +114,8 @@ def _of_splits(read: Mapping[Path, Table], images: Sequence[Path]) -> dict[str, 
         its = read[path].images["train"]
         left.difference_update(os.path.normpath(image.path) for image in its)
         listed += len(its)
-    several = len(tables) > 1 and len(tables) == len(named) and "train" in tables
+    folds = any(split_and_rest(path.stem)[0] for path in read if path not in named)  # train_fold2.csv
+    several = len(tables) > 1 and len(tables) == len(named) and "train" in tables and not folds
     all_once = listed == len(images) - len(left) and len(left) <= MOST_MISSING * len(images)
     if not several or not all_once or not _lists(read[tables["train"]], []):
         return {}
