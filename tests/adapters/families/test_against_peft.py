@@ -296,11 +296,10 @@ def test_ia3_of_a_grouped_convolution_is_saved_with_its_merged_weight(side: str,
     torch.testing.assert_close(in_peft(plain, tmp_path)(x), model(x), rtol=1e-4, atol=1e-5)
 
 
-def test_a_merged_layer_whose_name_one_of_pefts_own_modules_has_is_refused(tmp_path: Path) -> None:
-    layers = nn.Linear(4, 4), nn.Conv1d(4, 4, 1, groups=2)
-    model = attach(
-        nn.Sequential(layers[0], nn.Unflatten(1, (4, 1)), layers[1]), LoraConfig(family="lokr", rank=1)
-    )
+@pytest.mark.parametrize("rank", [1, 8])
+def test_a_merged_layer_whose_name_one_of_pefts_own_modules_has_is_refused(rank: int, tmp_path: Path) -> None:
+    plain = nn.Sequential(nn.Linear(16, 16), nn.Unflatten(1, (4, 4)), nn.ConvTranspose1d(4, 4, 1))
+    model = attach(plain, LoraConfig(family="lokr", rank=rank))  # with rank 1 w2 is a product
     perturb(model)
     with pytest.raises(LoraError, match=r"PEFT would take 0.lokr_w2.* for 2, whose merged weight"):
         save_peft(model, tmp_path)

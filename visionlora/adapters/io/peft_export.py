@@ -43,8 +43,11 @@ _LAYERS = {
 """The layers that PEFT adapts with each family; LoRA's are in `_lora_obstacle`."""
 
 
-_INNER = ("base_layer", "default", "lora_dropout", "lora_embedding_A", "lora_embedding_B", "boft_dropout")
-"""Modules that PEFT makes in an adapted layer beside those of an adapter's tensors."""
+_INNER = (
+    "base_layer", "default", "lora_dropout", "lora_embedding_A", "lora_embedding_B", "boft_dropout",
+    "lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2", "hada_t1", "hada_t2",
+)  # fmt: skip
+"""Modules that PEFT makes in an adapted layer beside those of an adapter's tensors, or without them."""
 
 
 class PeftDirectory(NamedTuple):
