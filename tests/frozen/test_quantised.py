@@ -197,6 +197,18 @@ def test_a_large_product_is_made_a_few_rows_at_a_time_and_is_the_same(monkeypatc
     assert torch.allclose(weight.product(g, transposed=True), whole[1], atol=1e-4)
 
 
+@pytest.mark.parametrize("shape", [(24,), (3, 24), (2, 5, 24)])
+def test_a_linear_layer_is_never_dense_in_inference_mode_either(shape, monkeypatch):
+    layer = nn.Sequential(nn.Linear(24, 16))
+    quantise(layer, "nf4")
+    x = torch.randn(shape)
+    with torch.no_grad():
+        expected = layer(x)
+    monkeypatch.setattr(PackedWeight, "dense", lambda *arguments: pytest.fail("a dense weight"))
+    with torch.inference_mode():
+        assert torch.equal(layer(x), expected)
+
+
 @pytest.mark.parametrize(("family", "scheme"), [*((one, "nf4") for one in FAMILIES), ("lora", "int8")])
 def test_every_family_runs_on_a_quantised_base_and_no_byte_of_it_changes(family, scheme):
     network = calibrated()

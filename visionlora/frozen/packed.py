@@ -242,6 +242,14 @@ def _multiply_and_add(bias: Tensor, x: Tensor, weight: Tensor, *, beta: float = 
     return weight.product(x, bias, transposed=not weight.transposed)
 
 
+def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
+    """In inference mode PyTorch asks for this; otherwise for the product that it consists of."""
+    if not isinstance(weight, PackedWeight) or isinstance(x, PackedWeight) or weight.ndim != 2:
+        return NotImplemented
+    y = weight.product(x.reshape(-1, x.shape[-1]), bias, transposed=weight.transposed)
+    return y.view(*x.shape[:-1], -1)
+
+
 _OPERATIONS: dict[Any, Callable[..., Any]] = {
     _aten.detach.default: _same,
     _aten.alias.default: _same,
@@ -251,4 +259,5 @@ _OPERATIONS: dict[Any, Callable[..., Any]] = {
     _aten.transpose.int: _turn,
     _aten.mm.default: _multiply,
     _aten.addmm.default: _multiply_and_add,
+    _aten.linear.default: _linear,
 }
