@@ -222,25 +222,6 @@ def short_run(images: Path, weights: Path, folder: Path) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-SHIPPED = 2
-"""Shipped anchors in tests (:func:`few_anchors`)."""
-
-
-@pytest.fixture(scope="session")
-def few_anchors(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two images in place of the shipped anchors, which take as long to read as a short run's steps."""
-    folder = tmp_path_factory.mktemp("anchors")
-    random = np.random.default_rng(0)
-    for name in range(SHIPPED):
-        Image.fromarray(random.integers(0, 256, (48, 48, 3), np.uint8)).save(folder / f"{name}.png")
-    return folder
-
-
-@pytest.fixture(autouse=True)
-def shipped_anchors(monkeypatch: pytest.MonkeyPatch, few_anchors: Path) -> None:
-    monkeypatch.setattr("visionlora.retention.anchors.PHOTO_LIKE", few_anchors)
-
-
 @pytest.fixture
 def figures() -> None:
     """For tests of what is drawn: their runs draw it."""

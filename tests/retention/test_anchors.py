@@ -1,7 +1,6 @@
 """Which images serve as anchors."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 import torch
@@ -24,29 +23,30 @@ def never() -> Sequence[Tensor]:
 
 
 @pytest.mark.parametrize("anchors", ["auto", []])
-def test_without_photos_generated_and_shipped_images_serve(
-    anchors: str | list[str], few_anchors: Path
+def test_without_photos_generated_images_serve_and_with_many_classes_shipped_ones_too(
+    anchors: str | list[str],
 ) -> None:
-    notices = Notices()
-    made, shipped = anchor_sources(RetentionConfig(anchors=anchors), (), generated, notices)
+    options, notices = RetentionConfig(anchors=anchors), Notices()
+    (made,) = anchor_sources(options, (), 15, generated, notices)
     assert len(made) == 1 and isinstance(made[0], Tensor)
-    assert shipped == scan_images([few_anchors])
-    assert any("256 generated images and 2 shipped ones serve instead" in line for line in notices.messages)
+    made, shipped = anchor_sources(options, (), 16, generated, notices)
+    assert len(made) == 1 and isinstance(made[0], Tensor)
+    assert shipped == scan_images([PHOTO_LIKE])
+    few, many = notices.messages
+    assert ": 256 generated images serve instead" in few
+    assert ": 256 generated images and 240 shipped images serve instead" in many
 
 
-def test_the_shipped_ones_serve_alone_where_none_are_generated() -> None:
-    notices = Notices()
-    (shipped,) = anchor_sources(RetentionConfig(generated=0), (), never, notices)
-    assert all(isinstance(one, ImageFile) for one in shipped)
-    assert any(": 2 shipped images serve instead" in line for line in notices.messages)
+def test_where_none_are_generated_shipped_ones_serve_alone() -> None:
+    options, notices = RetentionConfig(generated=0), Notices()
+    assert anchor_sources(options, (), 15, never, notices) == []
+    assert notices.messages == []
+    (shipped,) = anchor_sources(options, (), 16, never, notices)
+    assert len(shipped) == 240 and all(isinstance(one, ImageFile) for one in shipped)
 
 
 def test_folders_of_the_user_or_of_the_network_are_all_the_anchors(draw: Draw) -> None:
     photos = draw("photos/0.png").parent
     for options, own in ((RetentionConfig(anchors=[str(photos)]), ()), (RetentionConfig(), (photos,))):
-        (only,) = anchor_sources(options, own, never, Notices())
+        (only,) = anchor_sources(options, own, 16, never, Notices())
         assert only == scan_images([photos])
-
-
-def test_the_package_has_anchors() -> None:
-    assert len(scan_images([PHOTO_LIKE])) >= 100

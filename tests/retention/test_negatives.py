@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.conftest import SHIPPED, Draw, Train, metrics_of
+from tests.conftest import Draw, Train, metrics_of
 from visionlora.data import scan_images
 from visionlora.retention.negatives import drawings_of_others, left_out, with_ids, without_trained
 
@@ -80,13 +80,13 @@ def test_few_classes_get_shipped_drawings_and_generated_negatives(
     left, folder = train("retention.generated=16", "retention.inverted=0", "contrast.generated=6")
     assert left.code == 0, left.err
     assert "6 images made from the training images" in left.out
-    assert metrics_of(folder)["images"]["anchors"] == 16 + SHIPPED + 6 + 128
+    assert metrics_of(folder)["images"]["anchors"] == 16 + 6 + 128
 
 
 @pytest.mark.parametrize("setting", ["contrast.generated=0", "contrast.anchors=[] contrast.generated=6"])
 def test_negatives_can_be_switched_off(train: Train, setting: str) -> None:
     _, folder = train("retention.generated=16", "retention.inverted=0", *setting.split())
-    assert metrics_of(folder)["images"]["anchors"] == 16 + SHIPPED
+    assert metrics_of(folder)["images"]["anchors"] == 16
 
 
 def test_a_broken_training_image_is_reported_once(

@@ -26,11 +26,6 @@ TRIALS = [{"lr": 0.001, "val/objective": 0.5}]
 SAME = ("retention.generated=64", "retention.inverted=0", "trainer.kernel=rule", "augment=none")
 
 
-@pytest.fixture
-def shipped_anchors() -> None:
-    """The shipped images themselves: only the first process could have others."""
-
-
 def test_two_processes_learn_the_adapter_of_one(train: Train, tmp_path: Path, images: Path) -> None:
     # 10 images in batches of 4: the last one of an epoch has 2. Of 3 anchors a step one process has 2.
     # Images of one colour give equal values to a pooling layer, and with some seeds rounding decides.

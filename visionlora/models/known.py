@@ -17,7 +17,7 @@ POCKET = "pocket"
 POCKET_FILE = Path(__file__).with_name("pocket.safetensors")
 PHOTO_LIKE = shipped("data/pocket_photos")
 """Rendered images that look like photos: pocket's anchors, and in a folder of their own its validation
-images. Any other network has both as anchors where there are no photos."""
+images. Any other network that learns many classes has both as anchors where there are no photos."""
 
 
 def known_outputs(name: str, weights: str) -> tuple[tuple[str, ...], tuple[str, ...]] | None:

@@ -16,6 +16,7 @@ from visionlora.data.images.identity import identities
 from visionlora.data.loading.loaders import ImageLoaders
 from visionlora.errors import VisionLoraError, about
 from visionlora.models import Backbone
+from visionlora.models.automatic_rank import MANY_CLASSES
 from visionlora.models.classes import outputs_of_labels
 from visionlora.models.known import PHOTO_LIKE
 from visionlora.models.upper_layers import multiplications
@@ -28,6 +29,7 @@ from visionlora.retention.generated import generate_images
 from visionlora.retention.inversion import Classifier, cached_inversion
 from visionlora.retention.stream import AnchorStream
 from visionlora.retention.teacher import FEWEST_HELD_OUT, hold_out
+from visionlora.text import in_words
 
 HELD_OUT = "held-out anchors"
 """Where a run records which."""
@@ -46,17 +48,20 @@ class HeldOut:
 def anchor_sources(
     options: RetentionConfig,
     own_folders: Sequence[Path],
+    classes: int,
     generate: Callable[[], Sequence[Tensor]],
     notices: Notices,
 ) -> Sources:
-    """The anchors of every folder; where there is no folder, generated and shipped ones.
+    """The anchors of every folder; where there is no folder, generated ones, and with many classes shipped
+    ones too.
 
-    Generated images alone are so unlike photos that 142 classes learned with them lost two to three times as
-    many photos as with the shipped ones beside them (docs/forgetting.md).
+    Generated images alone are so unlike photos that 142 classes lost two to three times as many photos with
+    them as with the shipped ones beside them. A single class did not gain (docs/forgetting.md).
 
     Args:
         options: which folders.
         own_folders: those that come with the network, for ``auto``.
+        classes: how many are trained.
         generate: makes the generated ones; called only where they are needed. They come first.
         notices: where the choice is announced.
     """
@@ -66,17 +71,22 @@ def anchor_sources(
         with about("retention.anchors"):
             sources.append(scan_images([folder]))
         notices.say(f"{len(sources[-1])} anchor images from {folder}")
-    return sources or _without_photos(options.generated, generate, notices)
+    return sources or _without_photos(options.generated, classes >= MANY_CLASSES, generate, notices)
 
 
-def _without_photos(generated: int, generate: Callable[[], Sequence[Tensor]], notices: Notices) -> Sources:
-    shown = scan_images([PHOTO_LIKE])
-    both = f"{generated} generated images and {len(shown)} shipped ones"
-    notices.say(
-        f"no photos as anchors (retention.anchors): {both if generated else f'{len(shown)} shipped images'} "
-        "serve instead; a folder of any photos keeps much more of what the network knew"
-    )
-    return [generate(), shown] if generated else [shown]
+def _without_photos(
+    generated: int, many: bool, generate: Callable[[], Sequence[Tensor]], notices: Notices
+) -> Sources:
+    """Generated images, if any, and shipped ones where many classes are trained."""
+    shown = [scan_images([PHOTO_LIKE])] if many else []
+    counts = [f"{generated} generated images"] if generated else []
+    counts += [f"{len(images)} shipped images" for images in shown]
+    if counts:
+        notices.say(
+            f"no photos as anchors (retention.anchors): {in_words(counts)} serve instead; a folder of any "
+            "photos keeps much more of what the network knew"
+        )
+    return [generate(), *shown] if generated else list(shown)
 
 
 @phase("generated")

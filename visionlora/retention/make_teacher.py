@@ -53,7 +53,7 @@ def find_anchors(
     backbone, cache = adapted.backbone, loaders.training_cache
     classifier = Classifier(adapted.network, backbone.preprocessing, adapted.old_outputs, adapted.fingerprint)
     generate = partial(generated_anchors, classifier, options, device, notices)
-    sources = anchor_sources(options, backbone.anchors, generate, notices)
+    sources = anchor_sources(options, backbone.anchors, len(adapted.classes), generate, notices)
     held_out = None
     if held_out_in is not None:
         size = classifier.generated_size
