@@ -146,6 +146,19 @@ def _one_each() -> Iterator[Case]:
             many(name, count=6),
             notes=("6 of 6 class folders hold one image each",),
         )
+    things = ("tiger", "ambulance", "pineapple", "flamingo", "broccoli", "accordion")
+    yield Case(
+        "one image of each thing",
+        files(*(f"{name}/{name}.png" for name in things)),
+        counts=dict.fromkeys(things, (1, 0, 0)),
+        silent=True,
+    )
+    yield Case(
+        "each thing in the same styles",
+        files(*(f"{name}/{style}.png" for name in things for style in ("crayon", "flat", "pastel"))),
+        counts=dict.fromkeys(things, (2, 1, 0)),
+        silent=True,
+    )
     yield Case(
         "two folders of one image",
         files("cat/a.png", "dog/b.png"),

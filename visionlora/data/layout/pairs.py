@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from visionlora.data.files.walk import names_in
+from visionlora.data.names.wordnet import meanings
 from visionlora.text import Doubt, in_words, listed
 
 _ROLES = (
@@ -85,7 +86,8 @@ def describe_same_names(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
     names = [folder.name for folder in filled]
     sides = sorted(name.casefold() for name in names)
     doubtful = any(sides == sorted(pair) for pair in _SIDES) or all(map(_CAMERAS.fullmatch, names))
-    if not doubtful and (_are_counted(together) or len(together) < (_LEAST if len(names) == 2 else 2)):
+    few = len(together) < (_LEAST if len(names) == 2 else 2)
+    if not doubtful and (few or _are_counted(together) or _are_things(names)):
         return []
     what = "pairs of images, or several views of each" if len(names) <= _MOST_FOLDERS else _SCENE
     return [
@@ -105,14 +107,14 @@ def _stem(path: Path) -> str:
 
 
 def describe_lone(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
-    """A note where most class folders hold one image.
+    """A note where most class folders hold one image, and few are called like kinds of things.
 
     Args:
         classes: the folder of each class -> its images, at any depth.
     """
     filled = {folder: paths for folder, paths in classes.items() if paths}
     lone = [folder.name for folder, paths in filled.items() if len(paths) == 1]
-    if len(filled) < _FEW or len(lone) <= len(filled) / 2:
+    if len(filled) < _FEW or len(lone) <= len(filled) / 2 or _are_things(lone):
         return []
     return [
         Doubt(
@@ -121,6 +123,11 @@ def describe_lone(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
             "else add images"
         )
     ]
+
+
+def _are_things(names: Sequence[str]) -> bool:
+    """Whether most names are words for things, as those of classes are: ``cat``, not ``cam0`` or ``0815``."""
+    return 2 * sum(bool(meanings(name)) for name in names) > len(names)
 
 
 def _some(names: Sequence[str]) -> str:
