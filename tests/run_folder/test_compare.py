@@ -50,7 +50,7 @@ def test_an_item_of_a_mapping_gives_the_whole_mapping() -> None:
 
 def test_differing_options_are_told_with_both_values(tmp_path: Path) -> None:
     begun = options_of(config(seed=3), KEYS)
-    found = option_differences(begun, {"seed": 4, "lora.rank": 8}, KEYS, tmp_path)
+    found = option_differences(begun, {"seed": 4, "lora.rank": "auto"}, KEYS, tmp_path)
     assert found == {"seed": "seed is 4, and the run has 3"}
 
 

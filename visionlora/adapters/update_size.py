@@ -28,8 +28,8 @@ def _update_norm(layer: AdaptedLayer) -> float:
     low_rank = layer.low_rank() if plain else None
     if low_rank is None:
         return float(layer.update().norm())
-    # The trace of (B A)' B A is that of (B'B) (A A').
-    A, B = low_rank.A.flatten(1).double(), low_rank.B.flatten(1).double()
+    # The trace of (B A)' B A is that of (B'B) (A A'). On the CPU: not every device has double precision.
+    A, B = (factor.flatten(1).cpu().double() for factor in (low_rank.A, low_rank.B))
     return abs(low_rank.scaling) * float(((B.t() @ B) * (A @ A.t())).sum().clamp_min(0).sqrt())
 
 

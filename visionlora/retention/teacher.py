@@ -29,6 +29,9 @@ DRIFT_ANCHORS = 128
 IMPROBABLE = 20.0
 """How far below every other logit that of an excluded class lies: a probability of at most 2e-9."""
 
+Parts = list[tuple[Tensor, ...]]
+"""A network's inputs, a part of the rows at a time."""
+
 
 @dataclass(frozen=True)
 class AnchorBatch:
@@ -108,7 +111,7 @@ class AnchorTeacher:
         """The frozen network's logits (old outputs,) of each view of an image that was needed so far."""
         self.features: FeatureCache | None = None
         """Where the frozen prefix's values are cached; the network is then its suffix."""
-        self._validation: tuple[list[Tensor], Tensor] | None = None
+        self._validation: tuple[Parts, Tensor] | None = None
 
     def batch(self, network: nn.Module, step: int) -> AnchorBatch | None:
         """The anchors of ``step`` on the network's device; of several processes this one's, None where it has
@@ -144,7 +147,7 @@ class AnchorTeacher:
         """Keep the logits of some of the inputs' rows."""
         if rows:
             images = [keys[row][0] for row in rows]
-            logits = self._frozen_logits(network, [value[rows] for value in inputs], images)
+            logits = self._frozen_logits(network, self._parts([value[rows] for value in inputs]), images)
             self.logits.update(zip([keys[row] for row in rows], logits, strict=True))
 
     def _inputs(self, network: nn.Module, keys: list[View]) -> list[Tensor]:
@@ -165,7 +168,8 @@ class AnchorTeacher:
         indices, images = self.stream.plain(VALIDATION_ANCHORS)
         inputs = self._float32_inputs(network, images)
         shown = [self.stream.identities[index] for index in indices]
-        self._validation = inputs, self._frozen_logits(network, inputs, shown)
+        parts = self._parts(inputs)
+        self._validation = parts, self._frozen_logits(network, parts, shown)
 
     @phase("teacher")
     def drift(self, network: nn.Module) -> Drift:
@@ -187,23 +191,22 @@ class AnchorTeacher:
         """
         if self._validation is None:
             raise RuntimeError("call prepare() before compare()")
-        inputs, frozen = self._validation
-        return self._in_parts(network, inputs), frozen
+        parts, frozen = self._validation
+        return _logits(network, parts), frozen
 
-    def _in_parts(self, network: nn.Module, inputs: list[Tensor]) -> Tensor:
-        """The network's logits, computed for twice as many rows at a time as a step has anchors: with as many
-        new images as its default, fewer than a step computes. All at once took more memory than a step."""
-        parts = zip(*(value.split(2 * self.stream.per_step) for value in inputs), strict=True)
-        return torch.cat([computed(network, *part) for part in parts])
+    def _parts(self, inputs: list[Tensor]) -> Parts:
+        """Inputs in parts of twice as many rows as a step has anchors: with as many new images as its default
+        that is fewer than a step computes. All at once took more memory than a step."""
+        return list(zip(*(value.split(2 * self.stream.per_step) for value in inputs), strict=True))
 
     @phase("teacher")
     @torch.no_grad()
-    def _frozen_logits(self, network: nn.Module, inputs: list[Tensor], images: Sequence[str]) -> Tensor:
+    def _frozen_logits(self, network: nn.Module, parts: Parts, images: Sequence[str]) -> Tensor:
         # Dropout must not change the teacher's logits.
         was_training = [module for module in network.modules() if module.training]
         network.eval()
         with adapters_off(network):
-            logits = self._in_parts(network, inputs)[:, : self.old_outputs].float()
+            logits = _logits(network, parts)[:, : self.old_outputs].float()
         for module in was_training:
             module.training = True
         improbable = logits.amin(dim=1, keepdim=True) - IMPROBABLE
@@ -211,6 +214,10 @@ class AnchorTeacher:
 
     def _are_negatives(self, images: Iterable[str]) -> list[bool]:
         return [image in self._negatives for image in images]
+
+
+def _logits(network: nn.Module, parts: Parts) -> Tensor:
+    return torch.cat([computed(network, *part) for part in parts])
 
 
 def _mask(logits: Tensor, rows: Sequence[bool], outputs: Sequence[int]) -> Tensor:
