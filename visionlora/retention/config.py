@@ -39,7 +39,8 @@ class RetentionConfig(Section):
         words=("auto",), at_least=0, at_most=1e6,
     )  # fmt: skip
     logits: float | str = option(
-        "auto", "weight of how far logits on anchors move; auto: 0, from 16 classes on 10, of rank 16 on 30",
+        "auto",
+        "weight of how far logits on anchors move; auto: 10 from 16 classes on, 30 with rank 16, else 0",
         words=("auto",), at_least=0, at_most=1e6,
     )  # fmt: skip
     temperature: float = option(1.0, "temperature of the distillation loss", at_least=1e-3, at_most=1e6)
