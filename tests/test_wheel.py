@@ -62,9 +62,9 @@ def test_wheel_and_sdist_are_what_an_index_takes(built: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_wheel_is_under_4_mb(built: Path) -> None:
+def test_the_wheel_is_under_5_mb(built: Path) -> None:
     (wheel,) = built.glob("*.whl")
-    assert wheel.stat().st_size < 4_000_000
+    assert wheel.stat().st_size < 5_000_000
 
 
 @pytest.mark.slow
@@ -114,4 +114,5 @@ def test_a_program_against_the_wheel_sees_types(built: Path, tmp_path: Path) -> 
     assert found[0] == found[1] and "Sequential" in found[0]
     assert "Parameter" in found[2]
     assert "tuple[" in found[3] and "str" in found[3] and "float" in found[3]
-    assert 'Argument "rank" to "LoraConfig" has incompatible type "str"; expected "int"' in left.stdout
+    assert 'Argument "rank" to "LoraConfig" has incompatible type' in left.stdout
+    assert "expected \"int | Literal['auto']\"" in left.stdout

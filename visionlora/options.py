@@ -9,7 +9,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import cache
 from pathlib import PurePath
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
@@ -116,8 +116,9 @@ def type_of(cls: type, one: Field) -> Any:
 
 
 def kinds(hint: Any) -> tuple[Any, ...]:
-    """The members of a union; a type that is none, alone."""
-    return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    """The members of a union; a type that is none, alone. A literal is a text: the rule has its words."""
+    members = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    return tuple(str if get_origin(one) is Literal else one for one in members)
 
 
 class _Refused(Exception):

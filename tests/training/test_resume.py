@@ -191,7 +191,7 @@ def test_the_best_weights_before_an_interruption_are_still_the_best(
 ) -> None:
     options = (
         "trainer.max_steps=8", "trainer.validations=8", "optimizer.lr=0.05", "optimizer.warmup=0",
-        "trainer.patience=3", "retention.weight=0",
+        "trainer.patience=3", "retention.weight=0", "lora.alpha=8",
     )  # fmt: skip
     expected = whole(*options)
     assert metrics_of(expected)["steps"] < 8, "it is to stop early, so the best weights are from before"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.learned_start import check_learned
@@ -64,11 +64,11 @@ class LoraConfig:
     family: str | Sequence[str] = _option(
         "lora", "the adapter family: lora, dora, loha, ... (docs/families.md has all), or a list of families"
     )
-    rank: int | str = _option(
+    rank: int | Literal["auto"] = _option(
         8, "rank of a layer's update; train's auto: 8, and LoRA's 16 from 16 single-label classes on",
         words=(AUTO,), at_least=1, at_most=MOST_RANK, also=("r", "lora_r"),
     )  # fmt: skip
-    alpha: float | str = _option(
+    alpha: float | Literal["auto"] = _option(
         8.0, "the update is multiplied by alpha / rank; train's auto: the rank", words=(AUTO,),
         above=0, at_most=1e6, also=("lora_alpha",),
     )  # fmt: skip
