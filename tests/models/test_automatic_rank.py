@@ -56,10 +56,12 @@ def test_a_run_with_many_classes_says_its_rank(train: Train, tmp_path: Path) -> 
         image = tmp_path / "many" / f"thing {place}" / "0.png"
         image.parent.mkdir(parents=True)
         Image.new("RGB", (32, 32), (place * 15, 80, 200 - place * 9)).save(image)
-    left, folder = train(
-        f"data.root={tmp_path / 'many'}", "data.val_fraction=0", "model.head=extend", "lora.rank=auto"
-    )
+    many = f"data.root={tmp_path / 'many'}", "data.val_fraction=0", "model.head=extend", "lora.rank=auto"
+    left, folder = train(*many)
     assert left.code == 0, left.err
     assert "adapters have rank 16: 16 classes or more (lora.rank=auto)" in left.out
     assert metrics_of(folder)["ranks"] == 16
     assert "rank 16, alpha 16" in (folder / "adapter" / "README.md").read_text(encoding="utf-8")
+    left, _ = train(*many, "model.expand=1", "trainer.max_steps=1")
+    assert left.code == 0, left.err
+    assert "adapters have rank" not in left.out, "new blocks are trained and no adapters"

@@ -20,7 +20,8 @@ class RetentionConfig(Section):
     """How old knowledge is kept, and how forgetting is measured."""
 
     anchors: str | Sequence[str] = option(
-        "auto", "folders of unlabelled images to keep the old answers on; auto: own, or generated ones",
+        "auto",
+        "folders of unlabelled images to keep the old answers on; auto: own, else generated and shipped",
         words=("auto",), path=True,
     )  # fmt: skip
     generated: int = option(

@@ -8,6 +8,8 @@ from functools import partial
 
 import torch
 
+from visionlora.adapters import adapted_layers
+from visionlora.adapters.learned_start import is_learned
 from visionlora.adapters.parameter_groups import learning_rate_factor
 from visionlora.adapters.settings import AUTO
 from visionlora.data import BadImage, ImageDataset, ImageFile, ImageFolder, ImageLoader, scan
@@ -171,7 +173,8 @@ def set_up(
 def _decided(config: RunConfig, adapted: AdaptedNetwork, notices: Notices) -> RunConfig:
     """The settings with the values that depend on the head and on the classes."""
     several, cache, new = config.separator is not None, config.cache, adapted.head.kind == "new"
-    if config.lora.rank == AUTO and adapted.lora.rank == RANK_OF_MANY:
+    higher = config.lora.rank == AUTO and adapted.lora.rank == RANK_OF_MANY
+    if higher and not is_learned(config.lora.init) and adapted_layers(adapted.network):
         notices.say(f"adapters have rank {RANK_OF_MANY}: {MANY_CLASSES} classes or more (lora.rank=auto)")
     optimizer = config.optimizer.for_head(new, learning_rate_factor(config.lora), several)
     if config.augment.mixes:
