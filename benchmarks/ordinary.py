@@ -10,12 +10,10 @@ report. Every finished run is a line of the records; the command continues where
 from __future__ import annotations
 
 import argparse
-import io
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +29,7 @@ from benchmarks.quality import append, read_records
 from benchmarks.quality_measure import TaskImages
 from benchmarks.quality_methods import METHODS, OURS, Method, fit, steps_of
 from benchmarks.quality_tasks import NETWORK
+from benchmarks.runs import run_here
 from benchmarks.table import markdown_table
 from visionlora.data import AugmentConfig, ImageFile, scan
 from visionlora.data.images.preprocessing import Preprocessing
@@ -40,7 +39,6 @@ from visionlora.evaluation.predictions import predict_batches
 from visionlora.models import Head, apply_head, load_backbone
 from visionlora.models.restore import restore
 from visionlora.report.intervals import wilson_interval
-from visionlora.report.metrics_file import read_metrics
 
 Record = dict[str, Any]
 NAMES = (OURS, "full fine-tuning", "classifier only", "PEFT LoRA")
@@ -125,16 +123,9 @@ def run_trial(trial: Trial) -> Record:
 
 def _train_ours(trial: Trial, config: Any) -> Trained:
     """One run of the product."""
-    from visionlora.run_folder.folder import RunFolder
-    from visionlora.signals import stoppable
-    from visionlora.training.run import run
-
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place) / "run"
-        with redirect_stdout(io.StringIO()), stoppable() as stop:
-            run(config, RunFolder.start(folder, config), stop)
-        restored = restore(folder)
-        metrics = read_metrics(folder / "metrics.json")
+        metrics = run_here(config, Path(place) / "run")
+        restored = restore(Path(place) / "run")
     about = {"steps": metrics["steps"], "taken": metrics["candidates"]["taken"]}
     images = _images(trial, config, restored.backbone.preprocessing)
     return Trained(restored.network, restored.head, images, about)

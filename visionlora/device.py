@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -115,7 +115,7 @@ def keep_freed_memory(kept: bool = True) -> bool:
     Returns:
         Whether that was done; other C libraries are left as they are.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    mallopt = _of_c_library("mallopt")
     if mallopt is None or not all(mallopt(*setting) for setting in (_KEPT if kept else _GIVEN_BACK).items()):
         return False
     if kept:
@@ -130,9 +130,14 @@ def give_back_freed_memory() -> None:
     pieces for these, and would stay beside them. What the next phase needs costs a quarter of a second for
     each GB.
     """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    trim = _of_c_library("malloc_trim")
     if trim is not None:
         trim(0)
+
+
+def _of_c_library(name: str) -> Any:
+    """A function of glibc's; None: this system has another C library."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
 
 
 @cache

@@ -78,7 +78,7 @@ def _without_photos(
     generated: int, many: bool, generate: Callable[[], Sequence[Tensor]], notices: Notices
 ) -> Sources:
     """Generated images, if any, and shipped ones where many classes are trained."""
-    shown = [scan_images([PHOTO_LIKE])] if many else []
+    shown: Sources = [scan_images([PHOTO_LIKE])] if many else []
     counts = [f"{generated} generated images"] if generated else []
     counts += [f"{len(images)} shipped images" for images in shown]
     if counts:
@@ -86,7 +86,7 @@ def _without_photos(
             f"no photos as anchors (retention.anchors): {in_words(counts)} serve instead; a folder of any "
             "photos keeps much more of what the network knew"
         )
-    return [generate(), *shown] if generated else list(shown)
+    return [generate(), *shown] if generated else shown
 
 
 @phase("generated")

@@ -44,17 +44,8 @@ stays out, whatever the file is called."""
 SUFFIXES = frozenset((*TGA, *(suffix for suffixes in _SUFFIXES.values() for suffix in suffixes)))
 
 TABLE_SUFFIXES = (
-    ".csv",
-    ".tsv",
-    ".tab",
-    ".txt",
-    ".lst",
-    ".jsonl",
-    ".ndjson",
-    ".json",
-    ".labels",
-    ".manifest",
-)
+    ".csv", ".tsv", ".tab", ".txt", ".lst", ".jsonl", ".ndjson", ".json", ".labels", ".manifest",
+)  # fmt: skip
 """Of files that may list images and their labels."""
 
 AS_TEXT = "an image that was copied as text (a file transfer or an editor did that: copy it as binary)"

@@ -175,12 +175,10 @@ def _of_yaml(text: str) -> Iterator[Names | list[str]]:
 
 def _of_readme(text: str) -> Iterator[Names]:
     """From the feature ``class_label`` in the head of a README, if there is one such feature."""
-    blocks = {re.sub(r"\s+", "\n", block) for block in _CLASS_LABEL.findall(text)}
-    if len(blocks) == 1:
-        lines = [
-            line.strip().partition(":") for line in _CLASS_LABEL.findall(text)[0].splitlines() if line.strip()
-        ]
-        yield from _by_number([(number.strip("'\""), name.strip()) for number, _, name in lines])
+    features = {tuple(map(str.strip, block.strip().splitlines())) for block in _CLASS_LABEL.findall(text)}
+    if len(features) == 1:
+        pairs = [line.partition(":") for line in features.pop() if line]
+        yield from _by_number([(number.strip("'\""), name.strip()) for number, _, name in pairs])
 
 
 def _of_pbtxt(text: str) -> Iterator[Names]:

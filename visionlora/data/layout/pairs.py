@@ -53,11 +53,9 @@ def refuse_pairs(root: Path, classes: Mapping[Path, Sequence[Path]]) -> list[str
         root: the folder that they are in.
         classes: the folder of each class -> its images, at any depth.
     """
-    filled = {folder: paths for folder, paths in classes.items() if paths}
-    counts = sorted(map(len, filled.values()))
-    if len(filled) < 2 or counts[0] < _ALMOST * counts[-1] or not _are_roles([one.name for one in filled]):
+    names = [folder.name for folder in _as_many_in_each(classes)]
+    if not names or not _are_roles(names):
         return []
-    names = [folder.name for folder in filled]
     return [
         f"{_some(names)} hold each thing once more (pairs for another task?), which are no classes; "
         f"give one of them, data.root={root / names[0]}, or a table of images and their classes"
@@ -71,9 +69,8 @@ def describe_same_names(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
     Args:
         classes: the folder of each class -> its images, at any depth.
     """
-    filled = {folder: paths for folder, paths in classes.items() if paths}
-    counts = sorted(map(len, filled.values()))
-    if len(filled) < 2 or counts[0] < _ALMOST * counts[-1]:
+    filled = _as_many_in_each(classes)
+    if not filled:
         return []
     first, *others = filled.values()
     some = {_stem(path) for path in first}
@@ -96,6 +93,13 @@ def describe_same_names(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
             f"({listed(sorted(together), _SHOWN)}): {what}? Then list the images and their classes in a table"
         )
     ]
+
+
+def _as_many_in_each(classes: Mapping[Path, Sequence[Path]]) -> Mapping[Path, Sequence[Path]]:
+    """The folders that hold images, if there are several and about as many images in each; else none."""
+    filled = {folder: paths for folder, paths in classes.items() if paths}
+    counts = sorted(map(len, filled.values()))
+    return filled if len(filled) > 1 and counts[0] >= _ALMOST * counts[-1] else {}
 
 
 def _has_most(stems: set[str], paths: Sequence[Path]) -> bool:

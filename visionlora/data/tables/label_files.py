@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from visionlora.data.files.formats import SUFFIXES
+from visionlora.data.files.formats import SUFFIXES, TABLE_SUFFIXES
 from visionlora.data.files.walk import entries
 from visionlora.data.names.split_names import split_and_rest, split_name
 from visionlora.data.tables.cells import is_pixel
@@ -21,7 +21,7 @@ MOST_MISSING = 0.1
 """The share of a folder's images that a table of their labels may lack; one that lacks more is about other
 images."""
 _TABLES = (".csv", ".tsv", ".jsonl", ".json")
-_LISTS_OF_LABELS = (*_TABLES, ".txt", ".lst", ".tab", ".ndjson", ".xml", ".labels", ".manifest")
+_LISTS_OF_LABELS = (*TABLE_SUFFIXES, ".xml")
 _OF_NETWORKS = re.compile("submission|predict")
 _TEXTS = (".yaml", ".yml")
 _SHEETS = (".mat", ".xlsx", ".xls", ".ods", ".numbers", ".parquet")
