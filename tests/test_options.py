@@ -150,6 +150,7 @@ REFUSED: Mapping[str, tuple[Any, ...]] = {
     "retention.drift": (-1, INF, NAN, None, "x", True),
     "retention.logits": (-1, INF, NAN, None, "x", True),
     "retention.views": (*COUNT, None),
+    "retention.mixup": (*SHARE, None),
     "retention.root": ("", True, []),
     "retention.budget": SHARE,
     "retention.least_learned": (*SHARE, None),

@@ -71,6 +71,13 @@ def test_the_loss_is_the_weighted_sum_and_the_share_counts_once() -> None:
     assert float(loss) == pytest.approx(0.5 * float(2 * figures["distillation"] + 3 * figures["logits"]))
 
 
+def test_half_of_the_views_are_blended_from_16_classes_on_unless_a_share_is_given() -> None:
+    options = RetentionConfig()
+    assert [options.blended_views(classes) for classes in (1, 15, 16, 142)] == [0, 0, 2, 2]
+    assert [RetentionConfig(views=views).blended_views(16) for views in (1, 3, 8)] == [0, 1, 4]
+    assert [RetentionConfig(mixup=share).blended_views(1) for share in (0.0, 0.75, 1.0)] == [0, 3, 4]
+
+
 def test_logits_are_kept_with_many_classes_and_the_divergence_counts_less_then() -> None:
     options = RetentionConfig()
     many = Matching.of(options, SimpleNamespace(classes=16, old_outputs=1000), SingleLabel(), [])  # type: ignore[arg-type]

@@ -12,19 +12,23 @@ from tests.conftest import Draw, Sizes
 from visionlora.data.images.augment import AugmentConfig, Normalise, evaluation_transform, training_transform
 from visionlora.data.images.cache import ImageCache
 from visionlora.data.images.decode import ImageFile
+from visionlora.data.images.identity import identities
 from visionlora.retention.anchor_views import AnchorViews, View
 from visionlora.retention.generated import generate_images
 from visionlora.retention.stream import AnchorStream
 
 SIZES = Sizes()
 IMAGES = generate_images(5, 40)
+IDENTITY = identities(IMAGES[:1])[0]
 
 
-def stream(count: int = 5, per_step: int = 4, split: int = 0, views: int = 4, **options: Any) -> AnchorStream:
+def stream(
+    count: int = 5, per_step: int = 4, split: int = 0, views: int = 4, mixup: int = 0, **options: Any
+) -> AnchorStream:
     """A stream of ``count`` anchors: one source, or two, of which the first has ``split`` of them."""
     transform = training_transform(AugmentConfig(), SIZES)
     sources = [IMAGES[:split], IMAGES[split:count]] if split else [IMAGES[:count]]
-    return AnchorStream(sources, per_step, AnchorViews(SIZES, transform, **options), views)
+    return AnchorStream(sources, per_step, AnchorViews(SIZES, transform, **options), views, mixup)
 
 
 def test_a_batch_has_normalised_images_in_channels_last() -> None:
@@ -73,6 +77,43 @@ def test_it_is_known_which_step_draws_a_view_first(split: int, per_step: int, vi
         assert anchors.new_in(step) == new
         assert all(anchors.first_step(drawn[place]) == step for place in new)
         seen.update(drawn)
+
+
+@given(st.integers(1, 12), st.data())
+def test_as_many_views_are_blended_as_asked_for_and_they_alternate_with_the_others(
+    views: int, data: st.DataObject
+) -> None:
+    mixup = data.draw(st.integers(0, views))
+    anchors = stream(views=views, mixup=mixup)
+    blended = [anchors._other((anchors.identities[0], number)) is not None for number in range(views)]
+    assert sum(blended) == mixup
+    for before in range(views):
+        assert abs(sum(blended[:before]) - before * mixup / views) < 1
+
+
+def test_a_blended_view_lies_between_an_anchor_and_another_of_its_source() -> None:
+    black, white = torch.zeros(3, 40, 40, dtype=torch.uint8), torch.full((3, 40, 40), 255, dtype=torch.uint8)
+    grey = [torch.full((3, 40, 40), value, dtype=torch.uint8) for value in (100, 101)]
+    views = AnchorViews(SIZES, evaluation_transform(SIZES))
+    anchors = AnchorStream([[black, white], grey], 4, views, 2, 1)
+    dark, bright, first, second = ([anchors.view((name, n)) for n in (0, 1)] for name in anchors.identities)
+    assert dark[0].max() == 0 and bright[0].min() == 255
+    assert 0.1 <= dark[1].float().mean() / 255 <= 0.5
+    assert 0.5 <= bright[1].float().mean() / 255 <= 0.9
+    assert {*first[1].unique().tolist(), *second[1].unique().tolist()} <= {100, 101}
+
+
+def test_blended_views_are_the_same_in_another_process() -> None:
+    once, again = stream(mixup=2), stream(mixup=2, budget_mb=0)
+    for step in reversed(range(6)):
+        drawn = once.drawn(step)
+        assert torch.equal(once.images(drawn), again.images(drawn))
+    plain = stream()
+    assert not torch.equal(plain.images(plain.drawn(3)), once.images(once.drawn(3)))
+
+
+def test_a_single_anchor_has_nothing_to_be_blended_with() -> None:
+    assert torch.equal(stream(1, mixup=4).images([(IDENTITY, 1)]), stream(1).images([(IDENTITY, 1)]))
 
 
 @pytest.mark.parametrize("sources", [[], [[], IMAGES]])

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
+import torch
 from torch import Tensor
 
 from visionlora.data.images.augment import Normalise, Transform, evaluation_transform, seeded
@@ -18,10 +19,12 @@ Anchor = ImageFile | Tensor
 View = tuple[str, int]
 """Which view of an anchor: its identity (:func:`visionlora.data.images.identity.identities`) and its number.
 Byte copies of an anchor share it, wherever they stand in a list."""
+SHARE_OF_OTHER = 0.1, 0.5
+"""How much of a blended view is the other anchor: from nearly nothing to as much as the anchor itself."""
 
 
 class AnchorViews:
-    """Makes the views of anchors, each a function of (seed, anchor, number) alone.
+    """Makes the views of anchors, each a function of (seed, anchor, number, what is blended into it) alone.
 
     Args:
         preprocessing: sizes and normalisation.
@@ -65,14 +68,28 @@ class AnchorViews:
             identity: self._threads.submit(self.cache.decode, path) for identity, path in wanted.items()
         }
 
-    def view(self, view: View, anchor: Anchor) -> Tensor:
-        """One view of the anchor: uint8 (3, S, S), always the same."""
+    def view(self, view: View, anchor: Anchor, other: tuple[str, Anchor] | None = None) -> Tensor:
+        """One view of the anchor, always the same.
+
+        Args:
+            view: which one.
+            anchor: the image.
+            other: what is blended into it, with its identity: mixup (Zhang et al. 2018, equation 1,
+                https://arxiv.org/abs/1710.09412) of two images that are cropped and flipped alone.
+
+        Returns:
+            uint8 (3, S, S).
+        """
         finished = self._finished.get(view)
         if finished is None:
             identity, number = view
             with seeded("view", self.seed, number, identity):
                 # A crop that is not resized would keep the whole image behind it alive.
                 finished = self.transform(self._pixels(identity, anchor)).clone()
+                if other is not None:
+                    share = float(torch.empty(1).uniform_(*SHARE_OF_OTHER))
+                    second = self.transform(self._pixels(*other))
+                    finished = finished.float().lerp(second.float(), share).round().byte()
             self._finished.keep(view, finished)
         return finished
 

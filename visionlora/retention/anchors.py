@@ -191,7 +191,7 @@ def place_of(image: ImageFile) -> str:
 
 
 def anchor_stream(
-    sources: Sequence[Sequence[Anchor]], options: RetentionConfig, loaders: ImageLoaders
+    sources: Sequence[Sequence[Anchor]], options: RetentionConfig, loaders: ImageLoaders, mixup: int = 0
 ) -> AnchorStream:
     """The endless stream of anchors, each source with the same share of a step.
 
@@ -199,6 +199,7 @@ def anchor_stream(
         sources: the anchors.
         options: views, and anchors in a step.
         loaders: open the image files; their preprocessing, augmentation, cache and seed are used.
+        mixup: how many of the views are blended with another anchor.
 
     Raises:
         VisionLoraError: there are no anchors at all.
@@ -211,7 +212,7 @@ def anchor_stream(
     files = [anchor for source in sources for anchor in source if isinstance(anchor, ImageFile)]
     loaders.open(files, loaders.training_cache)
     views = AnchorViews(loaders.preprocessing, loaders.augment, loaders.training_cache, loaders.options.seed)
-    return AnchorStream(sources, options.per_step_for(loaders.new_images), views, options.views)
+    return AnchorStream(sources, options.per_step_for(loaders.new_images), views, options.views, mixup)
 
 
 def retention_loader(

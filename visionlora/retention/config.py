@@ -50,6 +50,11 @@ class RetentionConfig(Section):
         words=("auto",), at_least=0, at_most=1e9,
     )  # fmt: skip
     views: int = option(4, "augmented views of each anchor", at_least=1, at_most=10_000)
+    mixup: float | str = option(
+        "auto",
+        "share of the views that are blended with another anchor; auto: half from 16 classes on, else 0",
+        words=("auto",), at_least=0, at_most=1,
+    )  # fmt: skip
     root: str | None = option(
         "auto",
         "folder, of classes or unlabelled, to measure forgetting on; auto: the network's; null: not measured",
@@ -91,6 +96,15 @@ class RetentionConfig(Section):
         half as much again as one without anchors.
         """
         return -(-images // 2) if isinstance(self.per_step, str) else self.per_step
+
+    def blended_views(self, classes: int) -> int:
+        """How many of the views are blended with another anchor, for that many trained classes.
+
+        ``auto`` is what was measured with many classes: with as many views they learn more and forget less
+        (docs/forgetting.md).
+        """
+        share = self.mixup if not isinstance(self.mixup, str) else 0.5 if classes >= MANY_CLASSES else 0.0
+        return int(share * self.views)
 
     def logits_for(self, classes: int, task: str, rank: int = 0) -> float:
         """The weight of how far the logits move, for that many trained classes and LoRA of that rank.

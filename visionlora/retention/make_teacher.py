@@ -110,6 +110,8 @@ def make_teacher(
         loaders: open the image files.
     """
     # Negatives are one source, with its share of a step, however many folders they come from.
-    stream = anchor_stream([*sources, negatives] if negatives else sources, options, loaders)
+    targets = adapted.head.targets
+    every = [*sources, negatives] if negatives else sources
+    stream = anchor_stream(every, options, loaders, options.blended_views(len(targets)))
     anchors = sum(map(len, sources))
-    return AnchorTeacher(stream, adapted.old_outputs, anchors, adapted.head.targets)
+    return AnchorTeacher(stream, adapted.old_outputs, anchors, targets)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from visionlora.data.files.seeds import mixed
 from visionlora.data.images.identity import identities, ordered
 from visionlora.data.loading.image_loader import Batch
 from visionlora.data.loading.samplers import ShareSampler
@@ -20,23 +21,31 @@ class AnchorStream:
     """Anchor batches as a function of (seed, step, anchors) alone: nothing has to be saved and restored.
 
     Each anchor has ``per_anchor`` fixed augmented views, so the frozen network's logits of a view can be kept
-    and used again. Anchors may come from several sources (photos, drawings): each gets the same share of
-    every step, so that a large one does not displace a small one. The stream goes through a source in a
-    shuffled order, then again in another order and in the next view, and so on: after ``per_anchor`` passes
-    every pair was seen once.
+    and used again. ``mixup`` of them are blended with another anchor of the same source: the frozen network
+    has an answer to such an image too, and few anchors make many of them (Beyer et al. 2022, section 3.1,
+    https://arxiv.org/abs/2106.05237). Anchors may come from several sources (photos, drawings): each gets the
+    same share of every step, so that a large one does not displace a small one. The stream goes through a
+    source in a shuffled order, then again in another order and in the next view, and so on: after
+    ``per_anchor`` passes every pair was seen once.
 
     Args:
         sources: the anchors by where they come from.
         per_step: images in a batch.
         views: makes their views; its seed is the order's too.
-        per_anchor: fixed augmented views of each anchor.
+        per_anchor: fixed augmented views of each anchor, with those that are blended.
+        mixup: how many of them are blended; they alternate with the others.
 
     Raises:
         ValueError: there is no source, or one of them is empty.
     """
 
     def __init__(
-        self, sources: Sequence[Sequence[Anchor]], per_step: int, views: AnchorViews, per_anchor: int = 4
+        self,
+        sources: Sequence[Sequence[Anchor]],
+        per_step: int,
+        views: AnchorViews,
+        per_anchor: int = 4,
+        mixup: int = 0,
     ) -> None:
         if not all(map(len, sources or [()])):
             raise ValueError("anchors need a source, and each source needs an anchor")
@@ -47,12 +56,16 @@ class AnchorStream:
         """How many anchors each source has."""
         self._source: dict[str, int] = {}
         """The first source that has an identity: the others do not make its views again."""
+        self._last_source: dict[str, int] = {}
+        """The last one, with whose anchors it is blended: what is a negative too stays one."""
         for source in range(len(self.sources)):
             for identity in self._own(source):
                 self._source.setdefault(identity, source)
+                self._last_source[identity] = source
         self.per_step = per_step
         self.views = views
         self.per_anchor = per_anchor
+        self.mixup = mixup
         self._orders: dict[int, tuple[int, list[str]]] = {}
 
     def digest(self) -> str | None:
@@ -110,7 +123,21 @@ class AnchorStream:
 
     def view(self, view: View) -> Tensor:
         """One view: uint8 (3, S, S), always the same."""
-        return self.views.view(view, self._anchors[view[0]])
+        other = self._other(view)
+        return self.views.view(
+            view, self._anchors[view[0]], None if other is None else (other, self._anchors[other])
+        )
+
+    def _other(self, view: View) -> str | None:
+        """The anchor that is blended into this view; None: none is. A negative is blended with a negative, so
+        that the trained classes are in neither."""
+        identity, number = view
+        if (number + 1) * self.mixup // self.per_anchor == number * self.mixup // self.per_anchor:
+            return None
+        own = self._own(self._last_source[identity])
+        start = mixed("other", self.views.seed, number, identity)
+        following = (own[(start + place) % len(own)] for place in range(len(own)))
+        return next((other for other in following if other != identity), None)
 
     def _drawn(self, position: int) -> View:
         """The view at ``position`` of the endless stream; the sources take turns."""

@@ -32,6 +32,7 @@ from visionlora.training.config import RunConfig, TrainerConfig
 
 _DISTILLED = (
     "anchors", "generated", "inverted", "per_step", "weight", "logits", "temperature", "drift", "views",
+    "mixup",
 )  # fmt: skip
 """Options of ``retention`` about the distillation; the others are about measuring and choosing."""
 _CHOSEN = ("root", "budget", "least_learned", "strengths")
