@@ -92,7 +92,7 @@ def more_folders() -> Iterator[Case]:
     yield Case("train and its cleaned copy", many(*below("train"), *below("train_clean"), *below("test")), error="train_clean lies beside")  # fmt: skip
     yield Case("camel-case splits", many(*below("PetsTrain"), *below("PetsVal"), *below("PetsTest")), counts={"cat": (4, 4, 4), "dog": (4, 4, 4)})  # fmt: skip
     yield Case("learning and test", many(*below("learn"), *below("test")), problems=("learn and test are taken for classes, but hold the same folders",))  # fmt: skip
-    yield Case("reference and query", many(*below("gallery"), *below("query")), notes=("gallery and query are taken for classes, but hold the same folders",))  # fmt: skip
+    yield Case("reference and query", many(*below("gallery"), *below("query")), problems=("gallery and query are the parts of a benchmark",))  # fmt: skip
     yield Case("users before classes in train", many("train/anna/cat/{}.png", "train/anna/dog/{}.png", "train/ben/cat/{}.png", "train/ben/dog/{}.png", "test/carl/cat/{}.png", "test/carl/dog/{}.png"), notes=("anna and ben are taken for classes, but hold the same folders (cat, dog)",))  # fmt: skip
     yield Case("a class of masks and one of images", many("with_mask/{}.png", "without_mask/{}.png", "mask_weared_incorrect/{}.png"), silent=True)  # fmt: skip
     yield Case("an animal's segments", many("cat/segmentation/{}.png", "cat/photos/{}.png", "dog/segmentation/{}.png", "dog/photos/{}.png"), counts=TWO, notes=("masks of images are left out: cat/segmentation, dog/segmentation",))  # fmt: skip

@@ -26,6 +26,7 @@ from tests.data.corpus import (
     people,
     public,
     reported,
+    roles,
     sets,
     splits,
     tables,
@@ -76,6 +77,7 @@ def cases() -> Iterator[Case]:
     yield from splits.unused_lists()
     yield from splits.names()
     yield from reported.reported()
+    yield from roles.roles()
     yield from tried.tried()
     yield from odd.odd()
     yield from boxes.yolo_boxes()

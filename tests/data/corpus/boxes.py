@@ -195,6 +195,7 @@ def more_boxes() -> Iterator[Case]:
         ("a mark of bytes and Windows' ends", "\ufeff# .5 .5 .1 .1\r\n"),
         ("numbers with a point", "#.0 .5 .5 .1 .1"),
         ("names", "@ 0.5 0.5 0.1 0.1"),
+        ("names and pixels", "@ 10 20 30 40"),
         ("blank lines", "\n# .5 .5 .1 .1\n\n"),
     ):
         yield Case(f"YOLO's boxes with {what}", both(here, names, lines(text)), counts=PAIRS, notes=(READ,))
@@ -202,7 +203,6 @@ def more_boxes() -> Iterator[Case]:
         ("a class of -1", "-1 .5 .5 .1 .1"),
         ("nan", "# nan nan nan nan"),
         ("pixels", "# 10 20 30 40"),
-        ("names and pixels", "@ 10 20 30 40"),
         ("a number without end", "9" * 5000 + " .1 .1 .1 .1"),
     ):
         yield Case(

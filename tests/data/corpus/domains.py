@@ -53,7 +53,7 @@ def satellites() -> Iterator[Case]:
     yield Case("EuroSAT", many("2750/AnnualCrop/AnnualCrop_{}.jpg", "2750/Forest/Forest_{}.jpg"), counts={"AnnualCrop": ONE, "Forest": ONE}, notes=("2750 is the only folder",))  # fmt: skip
     yield Case("UC Merced", both(many("UCMerced_LandUse/Images/beach/beach0{}.tif", "UCMerced_LandUse/Images/forest/forest0{}.tif"), files("UCMerced_LandUse/readme.txt")), counts={"beach": ONE, "forest": ONE})  # fmt: skip
     yield Case("GeoTIFFs with their world files", both(many("urban/{}.tif", "water/{}.tif"), files("urban/0.tfw", "urban/0.tif.aux.xml", "urban/0.prj", "urban/0.tif.ovr")), counts={"urban": ONE, "water": ONE}, notes=("left out 4 files",))  # fmt: skip
-    yield Case("bands of BigEarthNet", both(many(*(f"S2A_{patch}_{{}}/S2A_{patch}_{{}}_{band}.tif" for patch in "ab" for band in ("B01", "B02", "B8A")), count=2), files("S2A_a_0/S2A_a_0_labels_metadata.json")), notes=("images come in sets of 3 (_B01, _B02, _B8A)",))  # fmt: skip
+    yield Case("bands of BigEarthNet", both(many(*(f"S2A_{patch}_{{}}/S2A_{patch}_{{}}_{band}.tif" for patch in "ab" for band in ("B01", "B02", "B8A")), count=2), files("S2A_a_0/S2A_a_0_labels_metadata.json")), notes=("hold one set of images each (_B01, _B02, _B8A)",))  # fmt: skip
     yield Case("LoveDA", many(*(f"{split}/{area}/{kind}/{{}}.png" for split in ("Train", "Val") for area in ("Rural", "Urban") for kind in ("images_png", "masks_png"))), counts={"Rural": (4, 4, 0), "Urban": (4, 4, 0)}, notes=("masks of images are left out: Rural/masks_png",))  # fmt: skip
     yield Case("images_png and masks_png", many("images_png/{}.png", "masks_png/{}.png"), problems=("masks_png looks like masks of the images in images_png",))  # fmt: skip
     yield Case("rasters that are not read", files("a/x.ecw", "b/y.sid", "b/z.jpgw"), error="holds no images")
@@ -134,7 +134,7 @@ def tools() -> Iterator[Case]:
     yield Case("Datumaro's folder of what has no label", many(*CLASSES, "no_label/{}.png"), notes=("no_label is taken for a class",))  # fmt: skip
     yield Case("KITTI", both(many("training/image_2/{}.png"), files("training/label_2/0.txt", "training/calib/0.txt")), problems=("label_2 holds no images (1 .txt); it looks like boxes for the images in image_2",))  # fmt: skip
     yield Case("Roboflow's for Keras", both(many("train/{}.jpg", "valid/{}.jpg"), table("train/_annotations.txt", "0.jpg 1,2,3,4,0\n"), files("train/_classes.txt")), error=boxes)  # fmt: skip
-    yield Case("Cityscapes", many(*(f"{kind}/{split}/aachen/{{}}.png" for kind in ("leftImg8bit", "gtFine") for split in ("train", "val"))), error="give one of them")  # fmt: skip
+    yield Case("Cityscapes", many(*(f"{kind}/{split}/aachen/{{}}.png" for kind in ("leftImg8bit", "gtFine") for split in ("train", "val"))), problems=("gtFine looks like masks of the images in leftImg8bit",))  # fmt: skip
     yield Case("Stanford's cars", both(many("cars_train/0000{}.jpg", "cars_test/0000{}.jpg"), called(b"x", "devkit/cars_train_annos.mat")), error="cars_train_annos.mat may list their labels")  # fmt: skip
     for name in ("class_to_idx.json", "cat_to_name.json", "class_dict.csv", "imagenet_class_index.json", "LOC_synset_mapping.txt", "labels_map.txt", "classnames.txt", "id2label.json", "species.csv", "config.json"):  # fmt: skip
         content = '{"cat": 0, "dog": 1}' if name.endswith("json") else "0 cat\n1 dog\n"

@@ -293,7 +293,7 @@ def _splits() -> Iterator[Case]:
             "bounding_box_test/0002_c1s1_{}.jpg",
             "query/0003_c1s1_{}.jpg",
         ),
-        problems=("bounding_box_train and bounding_box_test are taken for classes; if they are splits",),
+        problems=("bounding_box_test, bounding_box_train and query are the parts of a benchmark",),
     )
     yield Case(
         "CamVid",

@@ -166,7 +166,7 @@ def nested() -> Iterator[Case]:
     yield Case("a class called test in train", many("train/cat/{}.png", "train/test/{}.png"), counts={"cat": ONE, "test": ONE}, notes=("test in train is taken for a class; if it is a split, move it up",))  # fmt: skip
     yield Case("a wrapper with a number", many("dataset2/cloudy{}.jpg", "dataset2/rain{}.jpg"), error="their names begin with cloudy and rain: data.class_from=names makes these the classes")  # fmt: skip
     yield Case("several kinds of image in one class folder", many("weather/cloudy{}.jpg", "weather/rain{}.jpg"), counts={"weather": (6, 2, 0)}, notes=("weather is the only class, and its images begin with cloudy and rain",))  # fmt: skip
-    yield Case("one class in two sets", many("support/cat/{}.png", "query/cat/{}.png"), notes=("query (cat), support (cat); if those folders are the classes",))  # fmt: skip
+    yield Case("one class in two sets", many("support/cat/{}.png", "query/cat/{}.png"), problems=("query and support are the parts of a benchmark",))  # fmt: skip
     for one, other in (("Cooper's hawk", "Cooper\u2019s hawk"), ("T-shirt", "T\u2011shirt")):
         yield Case(f"the classes {one} and {other}", many(f"{one}/{{}}.png", f"{other}/{{}}.png"), problems=("are one class in two spellings",))  # fmt: skip
     for one, other in (

@@ -10,6 +10,7 @@ from pathlib import Path
 from visionlora.data.files.walk import entries, has_images, names_in
 from visionlora.data.layout.masks import are_masks_beside, describe_sets, mask_files
 from visionlora.data.layout.pairs import describe_lone, describe_same_names, describe_shards
+from visionlora.data.layout.wrappers import inside_of
 from visionlora.data.names.spellings import folded, joined
 from visionlora.data.names.split_names import GENERIC, SPLITS, split_and_rest, split_name
 from visionlora.data.names.words_of_names import first_words
@@ -19,8 +20,9 @@ _MONTHS = r"(jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-zä
 _UNNAMED = re.compile(
     r"(instance|class|reg|regularization)[ _-]ima?ge?s"
     r"|(new folder|untitled folder|neuer ordner|nouveau dossier|nueva carpeta|新建文件夹).*"
-    r"|(un|no)[ _-]?label(l?ed)?|un-?sorted|to[ _-]?(sort|predict|label)|pred(ict)?|inference"
+    r"|(un|no)[ _-]?label(l?ed)?|un-?sorted|to[ _-]?(do|sort|predict|label)|pred(ict)?|inference"
     r"|(patient|subject|participant|specimen|scan|study|series|session|person|sample)s?[ _-]?\d+"
+    r"|(scene|sequence|seq|clip|video)[ _-]?\d+"
     r"|masks|segmentations|annotations|ground[ _-]?truths?"
     r"|runs?|results?|outputs?|predictions?|augment(ed|ations?)|back-?ups?|te?mp|previews?|thumb(nail)?s?"
     r"|photos from \d{4}|(19|20)\d\d|(19|20)\d\d[._-]?(0[1-9]|1[0-2])([._-]?[0-3]\d)?([ _].*)?"
@@ -42,7 +44,8 @@ _ALBUM = frozenset(
 _NOT_ALONE = {"camera", "roll", "saved", "my", "eigene", "meine", "part", "of"}
 _COPY = re.compile(
     r"(?:(?:copy of|kopie von|copia de|copie de|copia di|cópia de) )?(.+?)"
-    r"(?:(?: - | |[_.-])(?:copy|kopie|copia|copie|cópia|old|alt|new|neu|backup|bak|\d))?"
+    r"(?:(?: - | |[_.-])(?:copy|kopie|copia|copie|cópia|old|alt|new|neu|backup|bak|\d"
+    r"|augmentations?|augmented|aug|flipped|rotated|resized|cropped|processed|extra|more))?"
     r"(?: ?\((?:\d+|.*conflict.*|.*konflikt.*)\))?",
     re.IGNORECASE,
 )
@@ -155,7 +158,7 @@ def _same_folders(folders: Sequence[Path]) -> tuple[list[str], list[str]]:
     """What to say where folders hold the same folders, and how these are called."""
     inside = []
     for folder in folders:
-        inside.append(entries(folder))
+        inside.append(entries(inside_of(folder, "")))
         if inside[-1].images:
             return [], []
     if len(inside) < 2:

@@ -52,7 +52,7 @@ def inner_splits(found: Entries) -> Inner:
 def splits_in_names(found: Entries) -> Inner:
     """Folders of images whose names are a split and a class (``train_cat``, ``trainA``), if each class has
     the same splits, train and another one among them; empty if they do not, or there is one class."""
-    named = {folder: _split_and_class(folder.name) for folder in found.folders}
+    named = {folder: split_and_class(folder.name) for folder in found.folders}
     if not {"train"} < {split for split, _ in named.values()}:
         return {}
     folders = [folder for folder in found.folders if has_images(folder)]
@@ -70,7 +70,7 @@ def splits_in_names(found: Entries) -> Inner:
     return {name: _in_order(one) for name, one in sorted(inner.items())}
 
 
-def _split_and_class(name: str) -> tuple[str | None, str]:
+def split_and_class(name: str) -> tuple[str | None, str]:
     """The split that the first or the last word of a name says, and the rest of the name."""
     first = re.match(r"([^\W\d_]+?)(?:[\W_]+|(?<=[a-z])(?=[A-Z]))(.+)", name)
     last = re.match(r"(.+?)(?:[\W_]+|(?<=[a-z])(?=[A-Z]))([^\W\d_]+)$", name)

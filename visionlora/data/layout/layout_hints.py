@@ -23,8 +23,8 @@ from visionlora.data.tables.label_files import (
     table_near,
     unread_table,
 )
-from visionlora.data.tables.sidecars import labelled_by_sidecars
-from visionlora.text import in_words, listed
+from visionlora.data.tables.sidecars import labelled_by_sidecars, releases_in
+from visionlora.text import Doubt, in_words, listed
 
 _SHOWN = 3
 
@@ -58,6 +58,16 @@ def describe_packed(files: Iterable[Path], chosen: Container[str]) -> list[str]:
     ]  # fmt: skip
 
 
+def describe_packed_classes(files: Iterable[Path]) -> list[str]:
+    """A note about archives beside class folders, which may be other classes: ``dog.zip`` beside ``cat``."""
+    archives = [path for path in files if path.name.casefold().endswith(NAMES)]
+    packed = [path.name for path in archives if not split_name(stem_of(path)) and not is_packed_table(path)]
+    if not packed:
+        return []
+    what = "is an archive, which is not read" if len(packed) == 1 else "are archives, which are not read"
+    return [Doubt(f"{listed(packed, _SHOWN)} {what} beside folders; unpack what holds images of a class")]
+
+
 def describe_empty_class(folder: Path, others: Sequence[Path], classes: Mapping[Path, Sequence[Path]]) -> str:
     """The problem of a class folder without images.
 
@@ -66,12 +76,13 @@ def describe_empty_class(folder: Path, others: Sequence[Path], classes: Mapping[
         others: the files in it.
         classes: every class folder -> its images.
     """
-    stems = {path.stem for path in others}
+    known = hints(others)
+    stems = {path.stem for path in others} if not known else set()
     said = f"class folder {folder} holds no images{kinds(others)}"
     for other, paths in classes.items():
         if stems and paths and stems <= {path.stem for path in paths}:
             return f"{said}; it looks like boxes for the images in {other.name}, which are not read"
-    return f"{said}; {(*hints(others), 'put some in, or remove it')[0]}"
+    return f"{said}; {(*known, 'put some in, or remove it')[0]}"
 
 
 def describe_unlabelled(folder: Path, root: Path) -> str:
@@ -95,6 +106,10 @@ def describe_unlabelled(folder: Path, root: Path) -> str:
         several, _ = labelled_by_sidecars({"train": folder}, several=True)
         are = "several classes in an image: task=multi_label learns them, or" if several else "not read:"
         hint += f"; {boxes} looks like boxes for object detection, which are {are} cut the objects out"
+    releases = [one.parent.name for one in releases_in(folder.parent)]
+    if len(releases) > 1 and "latest" not in releases:
+        names = listed(releases, _SHOWN)
+        hint += f"; releases has {len(releases)} ({names}): leave one there, or call it latest"
     if called := last_words(entries(folder).images):
         some = called if len(called) <= _SHOWN else [*called[:_SHOWN], f"{len(called) - _SHOWN} more words"]
         hint += f"; their names end in {in_words(some)}: data.class_from=names makes these the classes"

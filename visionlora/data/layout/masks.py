@@ -9,10 +9,10 @@ from itertools import chain
 from pathlib import Path
 
 from visionlora.data.names.split_names import GENERIC
-from visionlora.text import listed
+from visionlora.text import Doubt, listed
 
 _MASKS = re.compile(
-    r"(masks?|segmentations?(class|object|masks?)?|groundtruths?|gts?|anno?(tation)?s?|annots?|labels?)"
+    r"(masks?|segmentations?(class|object|masks?)?|groundtruths?|gts?|gtfine|gtcoarse|anno?(tation)?s?|annots?|labels?)"
     r"(colou?r(ed|s)?|rgb|ids?|raw)?|(panoptic|semantic)(seg(mentation)?)?s?|depth(maps?)?|disparit(y|ies)"
 )
 _MASK_OF = re.compile(
@@ -20,6 +20,8 @@ _MASK_OF = re.compile(
     re.IGNORECASE,
 )
 _LAST_WORD = re.compile(r"(.+)([ _.-][A-Za-z][A-Za-z0-9]*)")
+_FRAME = re.compile(r"[ _.-](frames?|fr|f|img|image|shot|crop|patch|tile|photo|pic|no|nr)\d+", re.IGNORECASE)
+"""Words that count images."""
 _SHOWN = 3
 
 
@@ -79,12 +81,25 @@ def describe_sets(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
             sets[path.parent, match[1]].add(match[2])
         else:
             words = next(iter(sets.values()), set())
+            if all(map(_FRAME.fullmatch, words)):  # video1_frame0001: one video's are as many as another's
+                continue
             if len(sets) > 1 and len(words) > 1 and all(one == words for one in sets.values()):
+                if len(sets) == len(classes) > 1 and len({folder for folder, _ in sets}) == len(sets):
+                    return [_one_set_each([folder.name for folder in classes], sorted(words))]
                 return [
                     f"images come in sets of {len(words)} ({listed(sorted(words), _SHOWN)}), each image "
                     "counts by itself; if they are channels, depths or masks of one image, keep one each"
                 ]
     return []
+
+
+def _one_set_each(folders: Sequence[str], words: Sequence[str]) -> Doubt:
+    """``scene1/scene1_B01.tif``, ``scene2/scene2_B01.tif``: satellites' scenes, a specimen's stains."""
+    return Doubt(
+        f"{listed(folders, _SHOWN)} are taken for classes, but hold one set of images each "
+        f"({listed(words, _SHOWN)}): one folder for each patient, product or scene? Then list the images and "
+        "their classes in a table"
+    )
 
 
 def mask_files(paths: Sequence[Path]) -> list[Path]:

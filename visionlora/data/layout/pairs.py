@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -27,6 +27,10 @@ _SIDES = (
     ("a", "b"), ("before", "after"), ("left", "right"), ("first", "second"), ("low", "high"),
     ("original", "edited"), ("content", "style"), ("sketch", "photo"), ("blur", "sharp"), ("real", "fake"),
     ("t1", "t2"), ("x", "y"), ("vorher", "nachher"), ("avant", "après"), ("antes", "después"),
+    ("rain", "norain"), ("rainy", "clean"), ("rainy", "clear"), ("rain", "clean"), ("hazy", "clear"),
+    ("hazy", "clean"), ("hazy", "gt"), ("haze", "clear"), ("haze", "dehaze"), ("foggy", "clear"),
+    ("snow", "snowfree"), ("shadow", "shadowfree"), ("blurred", "sharp"), ("blurry", "sharp"),
+    ("dark", "bright"), ("underexposed", "normal"), ("raw", "reference"), ("cover", "stego"),
 )  # fmt: skip
 """Names of two folders that may be sides of the same things, and may be classes."""
 _CAMERAS = re.compile(r"(cam(era)?|image|img|view|channel|ch|lens|sensor|frame)s?[ _-]?\d", re.IGNORECASE)
@@ -72,17 +76,23 @@ def describe_same_names(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
     filled = _as_many_in_each(classes)
     if not filled:
         return []
-    first, *others = filled.values()
-    some = {_stem(path) for path in first}
-    if not all(_has_most(some, paths[:: len(paths) // _ASKED + 1]) for paths in others):
-        return []
-    stems = [some, *({_stem(path) for path in paths} for paths in others)]
+    names = [folder.name for folder in filled]
+    sides = sorted(re.sub(r"[\W_]+", "", name.casefold()) for name in names)
+    doubtful = any(sides == sorted(pair) for pair in _SIDES) or all(map(_CAMERAS.fullmatch, names))
+
+    def stems_of(folder: Path, paths: Sequence[Path]) -> set[str]:
+        return _stems(paths, folder.name if doubtful and len(folder.name) > 1 else "")
+
+    (first, paths), *others = filled.items()
+    some = stems_of(first, paths)
+    for folder, its in others:
+        asked = its[:: len(its) // _ASKED + 1]
+        if len(some & stems_of(folder, asked)) < len(asked) / 2:
+            return []
+    stems = [some, *(stems_of(*one) for one in others)]
     together = set(chain.from_iterable(stems))
     if min(map(len, stems)) < max(_ALMOST * len(together), min(2, len(stems) - 1)):
         return []
-    names = [folder.name for folder in filled]
-    sides = sorted(name.casefold() for name in names)
-    doubtful = any(sides == sorted(pair) for pair in _SIDES) or all(map(_CAMERAS.fullmatch, names))
     few = len(together) < (_LEAST if len(names) == 2 else 2)
     if not doubtful and (few or _are_counted(together) or _are_things(names)):
         return []
@@ -102,12 +112,11 @@ def _as_many_in_each(classes: Mapping[Path, Sequence[Path]]) -> Mapping[Path, Se
     return filled if len(filled) > 1 and counts[0] >= _ALMOST * counts[-1] else {}
 
 
-def _has_most(stems: set[str], paths: Sequence[Path]) -> bool:
-    return sum(_stem(path) in stems for path in paths) >= len(paths) / 2
-
-
-def _stem(path: Path) -> str:
-    return path.name.rpartition(".")[0]
+def _stems(paths: Iterable[Path], word: str) -> set[str]:
+    """The names of images without suffix, and without a word that all begin or end with: ``rain-1``."""
+    stems = {path.name.rpartition(".")[0] for path in paths}
+    said = re.compile(rf"{re.escape(word)}[ _-]*(?=.)|(?<=.)[ _-]*{re.escape(word)}$", re.IGNORECASE)
+    return {said.sub("", stem, count=1) for stem in stems} if all(map(said.search, stems)) else stems
 
 
 def describe_lone(classes: Mapping[Path, Sequence[Path]]) -> list[str]:

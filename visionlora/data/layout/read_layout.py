@@ -15,15 +15,17 @@ from visionlora.data.layout.class_hints import (
     refuse_folds,
     refuse_half_splits,
 )
+from visionlora.data.layout.layout import Layout
 from visionlora.data.layout.layout_hints import (
     describe_empty,
     describe_empty_class,
+    describe_packed_classes,
     describe_unlabelled,
     refuse_copies,
 )
 from visionlora.data.layout.masks import refuse_masks, without_masks
+from visionlora.data.layout.not_classes import describe_parts, refuse_parts
 from visionlora.data.layout.pairs import describe_same_names, refuse_pairs
-from visionlora.data.layout.recognise import Layout
 from visionlora.data.layout.wrappers import without_strays
 from visionlora.data.names.spellings import folded, in_one_form
 from visionlora.data.tables.label_files import describe_left_out
@@ -125,11 +127,28 @@ def _labelled(
         raise VisionLoraError(describe_empty(folder, skipped))
     notes += [note for note in masks if note not in notes]
     if split == "train":
-        problems += refuse_masks(classes) or refuse_pairs(folder, classes)
-        alike, doubts = describe_alike(classes)
-        problems += refuse_copies(found.folders) or refuse_folds(found.folders) or alike
-        called, more = like_splits([folder.name for folder in found.folders])
-        problems += [] if alike else [*refuse_half_splits(found.folders), *called]
-        notes += [*doubts, *more]
-        notes += [*describe_classes(classes), *describe_hidden(folder)]
+        wrong, doubts = _not_classes(folder, found.folders, classes)
+        problems += wrong
+        notes += [*doubts, *describe_hidden(folder), *describe_packed_classes(found.others)]
     return images
+
+
+def _not_classes(
+    folder: Path, folders: Sequence[Path], classes: Mapping[Path, Sequence[Path]]
+) -> tuple[list[str], list[str]]:
+    """(problems, notes) about folders that may be no classes.
+
+    Args:
+        folder: that they are in.
+        folders: all of them.
+        classes: the folder of each class -> its images, at any depth.
+    """
+    pairs = refuse_masks(classes) or refuse_pairs(folder, classes)
+    if parts := refuse_parts(classes):
+        return [*pairs, *parts], []
+    alike, doubts = describe_alike(classes)
+    problems = [*pairs, *(refuse_copies(folders) or refuse_folds(folders) or alike)]
+    called, more = like_splits([one.name for one in folders])
+    problems += [] if alike else [*refuse_half_splits(folders), *called]
+    notes = [*doubts, *more] or describe_parts(classes)
+    return problems, [*notes, *describe_classes(classes)]

@@ -69,7 +69,7 @@ def _read(lists: Sequence[Path], images: Sequence[ImageFile]) -> dict[str, tuple
     Raises:
         VisionLoraError: lists that cannot be used, and why.
     """
-    by_name = _ByName(images)
+    by_name = ByName(images)
     splits: dict[str, tuple[str, list[ImageFile]]] = {}
     for path in _without_joined(lists):
         for split, names in _names(path):
@@ -97,7 +97,7 @@ def _without_joined(lists: Sequence[Path]) -> list[Path]:
     return [path for path in lists if path not in joined] if {"train", "val"} <= apart else [*lists]
 
 
-class _ByName:
+class ByName:
     """Images by the names that lists have for them."""
 
     def __init__(self, images: Iterable[ImageFile]) -> None:

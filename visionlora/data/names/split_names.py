@@ -56,7 +56,7 @@ GENERIC = frozenset(
     (
         "set", "data", "dataset", "datasets", "images", "image", "imgs", "img", "pictures", "pics", "photos",
         "split", "splits", "folder", "files", "file", "samples", "subset", "jpg", "jpeg", "png", "raw", "all",
-        "archive", "jpegimages", "default", "final", "mini", "full",
+        "archive", "jpegimages", "leftimg8bit", "default", "final", "mini", "full",
         "bilder", "fotos", "daten", "datos", "dados", "dati", "données",
         "imágenes", "imagens", "immagini", "данные", "图片", "图像", "数据", "圖片", "數據", "画像", "データ",
         "이미지", "데이터", "выборка", "набор", "zbiór", "dane", "zdjęcia", "kuvat",
@@ -82,7 +82,7 @@ _UNLABELLED = frozenset(
 
 
 _PARTS = {"fold", "kfold", "part", "parts", "batch", "chunk", "shard", "section", "volume", "vol"}
-_NUMBER = re.compile(r"[\W_]*(\d+|(?<![^\W_])[a-z])$")
+_NUMBER = re.compile(r"[\W_]*(\d+|((?<![^\W_])|(?<=images))[a-z])$")
 _IN_CELLS = {
     "tr": "train", "va": "val", "te": "test", "unassigned": "train",
     "publictest": "val", "privatetest": "test",

@@ -17,6 +17,9 @@ _CAMERA = frozenset(
         "screenshot", "wp", "scan", "frame",
     )
 )  # fmt: skip
+_FRAME = re.compile(r"(.+?)[ _.-]*frames?[ _.-]?\d+", re.IGNORECASE)
+_ASKED = 20
+"""So many names are looked at for a word before all of them are."""
 _SHOWN = 3
 
 
@@ -36,3 +39,24 @@ def last_words(images: Sequence[Path]) -> list[str]:
     found = Counter(match[1] if (match := NUMBER_FIRST.fullmatch(path.stem)) else "" for path in images)
     words = [word for word, count in found.most_common() if count > 1]
     return words if 1 < len(words) == len(found) and "" not in found else []
+
+
+def describe_frames(train: Sequence[Path], val: Sequence[Path]) -> list[str]:
+    """A note where images are frames of videos by their names (``video1_frame0001``), and frames of one video
+    are in train and in val."""
+    if not any("frame" in path.name.casefold() for path in train[:: len(train) // _ASKED + 1]):
+        return []
+    sides = [{_video(path) for path in side} - {None} for side in (train, val)]
+    both = sorted(name for name in sides[0] & sides[1] if name)
+    if not both:
+        return []
+    some = f"{both[0]} and {len(both) - 1} more" if len(both) > 1 else both[0]
+    return [
+        f"frames of one video ({some}) are in train and in val, which is easier than a new video; a table "
+        "with a column split, or folders train and val, keep them apart"
+    ]
+
+
+def _video(path: Path) -> str | None:
+    match = _FRAME.fullmatch(path.stem)
+    return f"{path.parent.name}/{match[1]}" if match else None

@@ -12,6 +12,7 @@ from visionlora.data.files.walk import by_parts
 from visionlora.data.images.decode import ImageFile
 from visionlora.data.names.spellings import two_spellings
 from visionlora.data.names.split_names import SPLITS
+from visionlora.data.names.words_of_names import describe_frames
 from visionlora.data.splits.divide import stratified
 from visionlora.errors import VisionLoraError
 from visionlora.lazy import garbage_kept
@@ -157,6 +158,7 @@ def make_folder(
         if together:
             words = "images are copies, equal or similar: each is on the side of its copies"
             notes = (*notes, f"{len(together):,} {words}")
+        notes = (*notes, *describe_frames(*([image.path for image in side] for side in (train, val))))
     folder = ImageFolder(
         root=root,
         classes=found.classes,

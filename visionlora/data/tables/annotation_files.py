@@ -44,8 +44,19 @@ def annotated(value: Any) -> Annotated | None:
     return None
 
 
-def cvat(content: bytes) -> Annotated | None:
-    """What the XML of CVAT for images says; None: it is something else, or has no classes."""
+def annotated_xml(content: bytes) -> Annotated | None:
+    """What the XML of CVAT for images or of dlib says; None: it is something else, or has no classes."""
+    return _cvat(content) or _dlib(content)
+
+
+def _dlib(content: bytes) -> Annotated | None:
+    root = xml_root(content, "dataset")
+    images = [] if root is None else list(root.iter("image"))
+    named = {one.get("file", ""): [label.text or "" for label in one.iter("label")] for one in images}
+    return _said("dlib's", named, True) if any(named.values()) else None
+
+
+def _cvat(content: bytes) -> Annotated | None:
     root = xml_root(content, "annotations")
     images = [] if root is None else list(root.iter("image"))
     marks = {one.get("name", ""): [mark for mark in one if mark.get("label")] for one in images}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from visionlora.data.files.formats import SUFFIXES, TABLE_SUFFIXES
 from visionlora.data.files.walk import entries
-from visionlora.data.names.split_names import split_and_rest, split_name
+from visionlora.data.names.split_names import split_and_rest
 from visionlora.data.tables.cells import is_pixel
 from visionlora.data.tables.files_by_name import is_table_folder
 from visionlora.data.tables.table import labels_in
@@ -29,10 +29,18 @@ _PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip", ".rar", ".7z", ".tgz")
 _MOST_BYTES = 2**24
 """Of a JSON file that is read for a hint: one of boxes has gigabytes."""
 _LISTS = (".txt", ".csv", ".tsv", ".lst", ".json")
-_OF_LISTS = {"list", "labels", "test", "val"}
+_OF_LISTS = {"list", "labels", "test", "val", "partition"}
 """Beside the split in the name of a list: ``training_list``, ``train_test_split``."""
 _OF_ALL = re.compile(r"(data(set)?[ _-]?)?splits?", re.IGNORECASE)
 _BOXES = (".txt", ".xml", ".json")
+_OF_BOXES = frozenset(
+    (
+        "label", "labels", "annotation", "annotations", "ann", "anno", "annos", "annot", "xml", "xmls",
+        "json", "jsons", "txt", "txts", "box", "boxes", "bbox", "bboxes", "yolo", "voc",
+        "labeltxt", "labelxml",
+    )
+)  # fmt: skip
+"""Words in the name of a folder of files of boxes: ``labels_yolo``."""
 _NAMES = re.compile(
     r"(class(es)?|labels?|categor(y|ies)|synsets?)([ _-]?(names?|map|list|index|words|mapping))?|names|legend"
     r"|meta(data)?",
@@ -88,10 +96,18 @@ def describe_left_out(count: int, lists: str) -> str:
 
 def describe_beside(table: Path) -> list[str]:
     """Notes about lists of other splits beside a table, which are not read."""
-    if split_name(table.stem) != "train":
+    of, words = split_and_rest(table.stem)
+    if of != "train":
         return []
     others = [path for path in entries(table.parent).others if path != table]
-    lists = [path for path in others if is_list(path) and split_name(path.stem) != "train"]
+    splits = {path: split_and_rest(path.stem) for path in others}
+    lists = [
+        path
+        for path, (split, rest) in splits.items()
+        if split not in (None, "train")
+        and (rest == words or (not words and is_list(path)))
+        and path.suffix.casefold() in _LISTS
+    ]  # images_variant_val.txt beside images_variant_train.txt
     labelled = [path for path in lists if path.suffix == table.suffix and has_labels(path)]
     names = " and ".join(path.name for path in labelled)
     advice = f"data.root={table.parent} reads all of them, if together they list the images there"
@@ -117,7 +133,7 @@ def table_near(folder: Path, root: Path) -> Path | None:
     """The table that most likely lists the labels, and not test images or an example of a submission."""
 
     def promise(path: Path) -> tuple[bool, bool]:
-        return has_labels(path), split_name(path.stem) == "train"
+        return has_labels(path), split_and_rest(path.stem)[0] == "train"
 
     for here in up_to(folder, root):
         stems = {path.stem for path in entries(folder).images}
@@ -212,7 +228,8 @@ def describe_tables(files: Sequence[Path], lone: str | None = None) -> list[str]
     tables = [path for path in some if _speaks_of_images(path) and _may_be_table(path) and has_labels(path)]
     tables.sort(key=lambda path: split_and_rest(path.stem)[0] != "train")
     if tables or lone is None:
-        return [f"{path.name} lists labels and is not read; data.root={path} reads it" for path in tables[:1]]
+        said = [f"{path.name} lists labels and is not read; data.root={path} reads it" for path in tables[:1]]
+        return said if lone is None else [Doubt(f"{lone} is taken for the one class; {said[0]}")]
     sheets = [path for path in files if path.suffix.casefold() in (".csv", ".tsv", *_SHEETS)]
     advice = "if that lists the classes of the images, call their column label"
     return [
@@ -241,6 +258,11 @@ def _names_images(path: Path) -> bool:
     return any(suffix in head for suffix in SUFFIXES)
 
 
+def is_box_folder(name: str) -> bool:
+    """Whether a folder is called like one of files of boxes: ``labels_yolo``, ``labelTxt-v1.0``."""
+    return not _OF_BOXES.isdisjoint(re.split(r"[\W_]+", name.casefold()))
+
+
 def boxes_near(folder: Path, root: Path) -> Path | None:
     """Where boxes or outlines are (COCO, YOLO, Pascal VOC, CVAT, labelme, Supervisely)."""
     for here in up_to(folder, root):
@@ -257,7 +279,7 @@ def boxes_near(folder: Path, root: Path) -> Path | None:
         if any(path.suffix.casefold() == ".xml" for path in found.others) and found.images:
             return here
         for inner in found.folders:
-            if inner.name.casefold() not in ("labels", "annotations", "ann"):
+            if not is_box_folder(inner.name):
                 continue
             below = entries(inner)
             files = [path for one in (below, *map(entries, below.folders)) for path in one.others]

@@ -14,7 +14,7 @@ from visionlora.data.files.arrow import unpacked_by
 from visionlora.data.files.formats import SUFFIXES, TABLE_SUFFIXES, is_image_name, sniff
 from visionlora.data.files.not_images import is_part, is_unknown, suffix_hint
 from visionlora.data.names.split_names import split_name
-from visionlora.data.tables.annotation_files import cvat
+from visionlora.data.tables.annotation_files import annotated_xml
 from visionlora.data.tables.json_rows import json_lines, json_table, tool_rows, with_objects
 from visionlora.errors import VisionLoraError
 from visionlora.files import require_regular
@@ -59,7 +59,7 @@ def read_rows(path: Path) -> Rows:
         VisionLoraError: another kind of file, one that cannot be read or parsed, or an empty one.
     """
     suffix = path.suffix.casefold()
-    if suffix == ".xml" and (said := cvat(_start(path, MOST_BYTES))):
+    if suffix == ".xml" and (said := annotated_xml(_start(path, MOST_BYTES))):
         return Rows(tool_rows(path, said), said.notes, True, "entry")
     keys = {*_KEYS.findall(_start(path, 2**16))} if suffix in (".yaml", ".yml") else set()
     if b"train" in keys and keys & _SET:

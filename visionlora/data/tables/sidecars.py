@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,17 +16,10 @@ from visionlora.data.names.split_names import GENERIC
 from visionlora.data.names.words_of_names import first_words
 from visionlora.data.tables.annotation_files import xml_root
 from visionlora.data.tables.column_names import LABEL_COLUMNS, key_of
-from visionlora.data.tables.label_files import MOST_MISSING
+from visionlora.data.tables.label_files import MOST_MISSING, is_box_folder
 from visionlora.files import is_regular
 from visionlora.text import counted
 
-_ASIDE = frozenset(
-    (
-        "label", "labels", "annotation", "annotations", "ann", "anno", "annos", "annot", "xml", "xmls",
-        "json", "jsons", "txt", "txts", "box", "boxes", "bbox", "bboxes", "yolo", "voc",
-    )
-)  # fmt: skip
-"""Words in the name of the folder of such files where it lies beside that of the images: ``labels_yolo``."""
 _SUFFIXES = (".xml", ".json", ".cls", ".txt")
 _MOST_LABELS = 0.5
 """Texts per image, at most, that are classes: captions are as many as the images."""
@@ -35,6 +29,8 @@ _LONGEST = 60
 """Letters in the name of a class."""
 _IN_BOX = 3
 """Numbers in a line, at most, that is the name of a class."""
+_CORNERS = 8
+"""Numbers in a line of DOTA: two for each corner of a turned box."""
 _MOST_SHARE = 1.5
 """Boxes may lead out of their image a little."""
 _MOST_BYTES = 2**26
@@ -45,9 +41,9 @@ def labelled_by_sidecars(
     folders: Mapping[str, Path], several: bool
 ) -> tuple[dict[str, list[ImageFile]], list[str]]:
     """(split -> its labelled images, notes) where almost each image of folders has a file of its boxes, by
-    labelme, YOLO, in Pascal VOC's XML or the JSON of Supervisely, SuperAnnotate, V7 or Dataloop, whose boxes
-    have one class; or a file of its class, as in a WebDataset: a line of text, or JSON with a key ``label``.
-    Empty where that is not so.
+    labelme, YOLO or DOTA, in Pascal VOC's XML or the JSON of Supervisely, SuperAnnotate, V7 or Dataloop,
+    whose boxes have one class; or a file of its class, as in a WebDataset: a line of text, or JSON with a
+    key ``label``. Empty where that is not so.
 
     Args:
         folders: split -> the folder of its images.
@@ -147,25 +143,30 @@ def _read(files: Mapping[Path, Path | None], read: Callable[[Path], set[str] | N
 
 
 def places_of(folder: Path) -> list[Path]:
-    """Where the files of boxes of the images in a folder may be: there, in ``labels`` beside it, or for
+    """Where the files of boxes of the images in a folder may be: there, in ``labels`` in or beside it, or for
     ``images/train`` in ``labels/train``."""
     around = [folder.parent, *([folder.parent.parent] if folder.parent.name.casefold() in GENERIC else [])]
     aside = [
         one for above in around if os.access(above, os.R_OK) for one in entries(above).folders
-        if one != folder and _ASIDE.intersection(re.split(r"[\W_]+", one.name.casefold()))
+        if one != folder and is_box_folder(one.name)
     ]  # fmt: skip
-    aside += filter(None, map(_release, around))
+    aside += [one for above in around for one in _release(above)]
+    aside += [one for one in entries(folder).folders if is_box_folder(one.name)]
     return [folder, *aside, *(one / folder.name for one in aside if (one / folder.name).is_dir())]
 
 
-def _release(folder: Path) -> Path | None:
+def _release(folder: Path) -> list[Path]:
     """Where V7 puts annotations: ``releases/latest/annotations``, or those of the one release."""
+    found = releases_in(folder)
+    chosen = [one for one in found if one.parent.name == "latest"] or found
+    return chosen if len(chosen) == 1 else []
+
+
+def releases_in(folder: Path) -> list[Path]:
+    """The folders of annotations of V7's releases."""
     releases = folder / "releases"
-    if not releases.is_dir():
-        return None
-    found = {one.name: one / "annotations" for one in entries(releases).folders}
-    chosen = found.get("latest") or (next(iter(found.values())) if len(found) == 1 else None)
-    return chosen if chosen is not None and chosen.is_dir() else None
+    found = entries(releases).folders if releases.is_dir() else ()
+    return [one / "annotations" for one in found if (one / "annotations").is_dir()]
 
 
 def _classes_in(file: Path) -> set[str] | None:
@@ -177,7 +178,8 @@ def _classes_in(file: Path) -> set[str] | None:
         if file.suffix.casefold() == ".json":
             names = list(_in_json(json.loads(content)))
         elif file.suffix.casefold() == ".txt":
-            names = list(_in_yolo(content.decode("utf-8-sig")))
+            text = content.decode("utf-8-sig")
+            names = list(_in_dota(text) or _in_yolo(text))
         else:
             names = list(_in_xml(content))
     except (OSError, ValueError, RecursionError, AttributeError, TypeError, KeyError):
@@ -197,7 +199,7 @@ def _class_in(file: Path) -> set[str] | None:
             text = str(said) if isinstance(said, str | int) else ""
     except (OSError, ValueError, RecursionError, AttributeError, TypeError):
         return None
-    boxes = sum(map(_is_number, text.split())) > _IN_BOX
+    boxes = sum(map(_is_number, re.split(r"[\s,;]+", text))) > _IN_BOX
     return {text} if text and len(text) <= _LONGEST and text.isprintable() and not boxes else None
 
 
@@ -225,7 +227,8 @@ def _in_json(value: Any) -> Iterator[str]:
 def _in_yolo(text: str) -> Iterator[str]:
     for line in filter(None, map(str.split, text.splitlines())):
         number, *shares = line  # the class, and a box or an outline in shares of the image's sides
-        if len(shares) < 4 or not all(abs(float(share)) <= _MOST_SHARE for share in shares):
+        most = _MOST_SHARE if _is_number(number) else math.inf  # in pixels where the class has a name
+        if len(shares) < 4 or not all(abs(float(share)) <= most for share in shares):
             raise ValueError("not YOLO's")
         if number.lstrip("-").replace(".", "", 1).isdecimal():
             if not float(number).is_integer() or number.startswith("-"):
@@ -234,9 +237,24 @@ def _in_yolo(text: str) -> Iterator[str]:
         yield number
 
 
+def _in_dota(text: str) -> list[str]:
+    """The classes of DOTA's lines, four corners in pixels, a class and how difficult it is; none where a line
+    is another one. Two lines above them may say where the image is from."""
+    names: list[str] = []
+    for words in filter(None, map(str.split, text.splitlines())):
+        if not names and words[0].startswith(("imagesource:", "gsd:")):
+            continue
+        *corners, name = words[: _CORNERS + 1]
+        rest = words[_CORNERS + 1 :]
+        if len(corners) < _CORNERS or not all(map(_is_number, corners)) or _is_number(name) or len(rest) > 1:
+            return []
+        names.append(name)
+    return names
+
+
 def _in_xml(content: bytes) -> Iterator[str]:
     root = xml_root(content, "annotation")
     if root is None:
         raise ValueError("not Pascal VOC's")
     for one in root.iter("object"):
-        yield one.findtext("name") or ""
+        yield one.findtext("name") or one.findtext("possibleresult/name") or ""  # FAIR1M

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from visionlora.data.files.walk import entries, has_images, walk
-from visionlora.data.names.split_names import SPLITS, named_splits, split_and_rest
+from visionlora.data.names.split_names import SPLITS, named_splits, split_and_rest, split_name
 from visionlora.data.names.words_of_names import first_words
 from visionlora.data.tables.column_names import LABELS_ANYWHERE
 from visionlora.data.tables.label_files import MOST_MISSING, describe_left_out, tables_up_to
@@ -53,7 +53,7 @@ def tables_beside(
         files = {split: list(one.images) for split, one in inside.items()}
     paths = dict.fromkeys(path for folder in folders.values() for path in tables_up_to(folder, root))
     read = read_all(list(paths), several)
-    if len(folders) == 1 and not maybe and (tables := _of_splits(read, files["train"])):
+    if len(folders) == 1 and len(maybe) != 1 and (tables := _of_splits(read, files["train"])):
         said = " and ".join(path.relative_to(root).as_posix() for path in tables.values())
         return tables, [f"no class folders: the labels and splits are those of {said}"]
     fitting = {split: _fitting(read, images) for split, images in files.items()}
@@ -156,7 +156,7 @@ def _lists(table: Table, images: Sequence[Path], some: bool = False) -> bool:
         return False
     listed = [image for split in table.images.values() for image in split]
     labels = {image.label or "" for image in listed}
-    if any(_NO_CLASS.match(label) for label in labels):
+    if any(_NO_CLASS.match(label) for label in labels) or all(map(split_name, labels)):  # a list of splits
         return False
     repeated = len(labels) <= _MOST_LABELS * len(listed)
     if table.columns and (not table.label or _is_of_labels(table.label)):
