@@ -43,6 +43,16 @@ def test_what_is_given_stays_and_alpha_follows_the_rank() -> None:
     assert chosen(rank=4, alpha=8.0) == (4, 8)
 
 
+def test_alpha_follows_the_rank_of_each_layer_unless_it_is_given() -> None:
+    ranks, alphas = {"fc": 32, "first|fc": 2, "last": 4}, {"last": 1.0}
+    asked = LoraConfig(rank="auto", alpha="auto", rank_pattern=ranks, alpha_pattern=alphas)
+    lora = with_rank(asked, "keep", 16, False)
+    settings = [lora.settings_of(site) for site in ("fc", "first", "last", "other")]
+    assert [(one.rank, one.alpha) for one in settings] == [(32, 32), (2, 2), (4, 1), (16, 16)]
+    given = with_rank(LoraConfig(rank="auto", alpha=8.0, rank_pattern=ranks), "keep", 16, False)
+    assert not given.alpha_pattern and given.settings_of("fc").alpha == 8
+
+
 def test_an_adapter_needs_a_number() -> None:
     for given, message in (({"rank": "auto"}, "rank is auto"), ({"alpha": "auto"}, "alpha is auto")):
         with pytest.raises(LoraError, match=message):

@@ -20,7 +20,7 @@ def with_rank(lora: LoraConfig, head: str, classes: int, several: bool) -> LoraC
 
     The rank is that of a learned start where there is one. Else it is 8, and 16 where LoRA alone, without
     restarts, learns many classes of which an image has one, and the old outputs stay: there it was measured.
-    Alpha is the rank, so that the update is B A.
+    Alpha is the rank, also in the layers of ``rank_pattern``, so that the update is B A.
 
     Args:
         lora: the adapters; rank and alpha may be ``auto``.
@@ -42,4 +42,8 @@ def with_rank(lora: LoraConfig, head: str, classes: int, several: bool) -> LoraC
         plain = lora.families == ("lora",) and lora.restart_every is None
         many = classes >= MANY_CLASSES and not several and head != "new"
         rank = RANK_OF_MANY if plain and many else RANK
-    return replace(lora, rank=rank, alpha=float(rank) if alpha == AUTO else alpha)
+    if alpha != AUTO:
+        return replace(lora, rank=rank, alpha=alpha)
+    own = lora.alpha_pattern  # comes first: the first match counts
+    patterns = {**own, **{name: float(one) for name, one in lora.rank_pattern.items() if name not in own}}
+    return replace(lora, rank=rank, alpha=float(rank), alpha_pattern=patterns)

@@ -25,6 +25,9 @@ def eva(base: Tensor, settings: AdapterSettings, inputs: Tensor) -> Start:
     """EVA: A starts at the inputs' right singular vectors, B at zero (Paischer et al. 2024,
     https://arxiv.org/abs/2410.07170, section 3.2).
 
+    The inputs count as they are, since that is what the weight multiplies. PEFT subtracts their mean first;
+    with inputs around zero both start at the same directions.
+
     Args:
         base: the frozen weight, (out, in/groups, kernel...).
         settings: of the layer's adapter.
@@ -41,8 +44,8 @@ def redistribute_ranks(inputs: Mapping[str, Tensor], rank: int, rho: float = 2.0
     """EVA's ranks: the mean is at most `rank`, and layers whose inputs have more variance in their leading
     directions have more (section 3.3).
 
-    Every layer keeps a rank of at least 1. The result is a `rank_pattern` once its names are patterns
-    (`patterns.exactly`).
+    Every layer keeps a rank of at least 1, where PEFT may leave a layer without an adapter. The result is a
+    `rank_pattern` once its names are patterns (`patterns.exactly`).
 
     Args:
         inputs: by layer, (n, in/groups * kernel...).
@@ -70,7 +73,9 @@ def corda(
     """CorDA: B A starts at the part of the weight that matters least (or most) for these inputs (Yang et al.
     2024, https://arxiv.org/abs/2406.05223, section 3).
 
-    With C the inputs' covariance and W C = U S V^T, the weight is U S (V^T C^-1).
+    With C the inputs' covariance and W C = U S V^T, the weight is U S (V^T C^-1). PEFT adds a hundredth of
+    C's mean diagonal to it in any case, here it is added where C can't be inverted, as in the paper; and it
+    divides the inputs by their maximum, which leaves B A the same and shares its length otherwise.
 
     Args:
         base, settings, inputs: as `eva` has them.
@@ -141,7 +146,8 @@ def lora_ga(base: Tensor, settings: AdapterSettings, gradient: Tensor) -> Start:
     https://arxiv.org/abs/2407.05000, algorithm 1).
 
     With the gradient U S V^T: A = c V_1..r^T and B = c U_r+1..2r, c = out^(1/4) / sqrt(16), where
-    16 is the paper's gamma. A layer whose gradient has fewer than 2r directions uses the last r columns of U.
+    16 is the paper's gamma. PEFT leaves A at length 1 and multiplies each column of B by its singular value.
+    A layer whose gradient has fewer than 2r directions uses the last r columns of U.
 
     Args:
         base, settings: as `eva` has them.

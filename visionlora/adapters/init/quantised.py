@@ -6,7 +6,8 @@ LoftQ alternates: Q quantises W - B A, and B A is the best low-rank approximatio
 principal directions out of the weight, so that only the smaller rest is rounded. Both papers start the
 adapter at B A beside Q. Here B A is a part of the frozen base, in half precision, and the adapter, which
 starts at B A too, is counted from there, which is the same function: (Q + B_0 A_0) + (B A - B_0 A_0). So the
-frozen network, to which a strength of 0 leads back and which teaches, is the corrected one.
+frozen network, to which a strength of 0 leads back and which teaches, is the corrected one. Of LoftQ's rounds
+the best one counts; PEFT, which needs a GPU for it, takes the last.
 """
 
 from __future__ import annotations
