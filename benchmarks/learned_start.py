@@ -4,8 +4,9 @@
 
 Where there is no start yet, `visionlora meta` makes it with its defaults: SqueezeNet, the drawings of 112 of
 142 classes, and photos that are anchors of the runs too. Both starts are trained on the same drawing of each
-of the 30 other classes for the same steps, and measured on the other drawings of these classes and on other
-photos, at strength 1. Every finished run is a line of the records; the command continues where it stopped.
+of the 30 other classes for the same steps, at the start's rank, and measured on the other drawings of these
+classes and on other photos, at strength 1. Every finished run is a line of the records; the command continues
+where it stopped.
 """
 
 from __future__ import annotations
@@ -61,11 +62,11 @@ def held_out_task(base: Task, unseen: Sequence[str], real: Path, folder: Path, s
     return replace(base, name="held-out", title="held-out classes, one drawing each", root=folder)
 
 
-def measure(task: Task, start: str, lr: float, seed: int, steps: int) -> Record:
-    """Train from a start, and what is right and lost then."""
+def measure(task: Task, start: str, rank: int, lr: float, seed: int, steps: int) -> Record:
+    """Train from a start at a rank, and what is right and lost then."""
     settings = (
-        f"lora.init={start}", f"trainer.max_steps={steps}", "trainer.validations=1", "retention.budget=null",
-        "contrast.budget=null",
+        f"lora.init={start}", f"lora.rank={rank}", f"trainer.max_steps={steps}", "trainer.validations=1",
+        "retention.budget=null", "contrast.budget=null",
     )  # fmt: skip
     found = learned_and_kept(our_config(task, lr, seed, True, settings))
     lost = found["kept_before"] - found["kept"]
@@ -97,7 +98,8 @@ def _run(options: argparse.Namespace, command: str) -> None:
         base = make_tasks(Path(place), options.real)["illustrated-1"]
         if not options.start.exists():
             make_start(options.start, base, options.real, options.threads)
-        about = read_adapter_config(options.start)["visionlora"].get("meta")
+        config = read_adapter_config(options.start)
+        about = config["visionlora"].get("meta")
         if not about or not about["unseen"]:
             raise VisionLoraError(f"{options.start} is no start with held-out classes (meta.held_out)")
         starts = {"Gaussian": "default", "learned": str(options.start.resolve())}
@@ -108,7 +110,7 @@ def _run(options: argparse.Namespace, command: str) -> None:
                 key = {"start": name, "lora.init": start, "lr": lr, "seed": seed, "steps": options.steps}
                 found = [record for record in known if key.items() <= record.items()]
                 if not found:
-                    found = [{**key, **measure(task, start, lr, seed, options.steps)}]
+                    found = [{**key, **measure(task, start, config["r"], lr, seed, options.steps)}]
                     append(options.records, found[0])
                     print(found[0], flush=True)
                 records += found

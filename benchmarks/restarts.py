@@ -35,6 +35,8 @@ SETTINGS = ("16/16", "4/16", "4/16/75")
 RATES = (2e-3, 3e-3, 4e-3)
 STARTS = ("default", "contrastive")
 LAST = 40
+LOGITS = 10
+"""Weight of the logits on anchors, with every rank; ``--options retention.logits=...`` sets another."""
 HEADINGS = (
     "rank",
     "alpha",
@@ -62,6 +64,8 @@ def measure(task: Task, setting: str, start: str, lr: float, seed: int, options:
         f"lora.rank={rank}", f"lora.alpha={alpha}", f"lora.restart_every={every[0] if every else 'null'}",
         f"lora.init={start}", "trainer.validations=1", "trainer.patience=null", "retention.budget=null",
         "contrast.budget=null",
+        # The automatic weight grows with the rank, and under another one the loss is another one, too.
+        f"retention.logits={LOGITS}",
         # With views that come again the loss is lower, and a timing would decide about them.
         "cache.features=true", *options,
     )  # fmt: skip
