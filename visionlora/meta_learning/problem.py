@@ -6,14 +6,17 @@ import random
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from visionlora.adapters import adapters_off
-from visionlora.data import ImageDataset
+from visionlora.data import ImageDataset, ImageFile, scan_images
 from visionlora.device import has_bfloat16
 from visionlora.frozen.split import Split, Values
+from visionlora.models.known import PHOTO_LIKE
+from visionlora.notices import Notices
 from visionlora.tasks import single_label as task
 
 View = tuple[int, int]
@@ -168,3 +171,18 @@ class Problem:
                 if view not in self._frozen:  # alone, as in Features.get
                     self._frozen[view] = self.logits(self.anchors.get([view], self.device))[0]
         return torch.stack([self._frozen[view] for view in views])
+
+
+def anchor_images(folders: str | Sequence[str], own: Sequence[Path], notices: Notices) -> Sequence[ImageFile]:
+    """The images that the start is to keep; shipped ones where no folder is named and the network has none.
+
+    Without any A begins where the new images alone lead, and runs from it forget more (docs/growing.md).
+    """
+    if isinstance(folders, str):
+        if not own:
+            notices.say(
+                "no photos as anchors (retention.anchors): shipped images serve instead; a folder of any "
+                "photos keeps more of what the network knew"
+            )
+        return scan_images([str(one) for one in own or [PHOTO_LIKE]])
+    return scan_images(list(folders)) if folders else ()

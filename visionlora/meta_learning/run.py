@@ -12,7 +12,7 @@ import torch
 
 from visionlora.adapters import adapter_parameters, save_adapter
 from visionlora.adapters.collect import set_starts
-from visionlora.data import ImageDataset, ImageFile, find_bad, refuse, scan, scan_images
+from visionlora.data import ImageDataset, ImageFile, find_bad, refuse, scan
 from visionlora.data.config import AugmentConfig
 from visionlora.data.images.augment import training_transform
 from visionlora.device import choose_device, has_bfloat16, keep_freed_memory
@@ -24,7 +24,7 @@ from visionlora.meta_learning.aligned import aligned_starts
 from visionlora.meta_learning.announce import announce_lengths, announce_unused
 from visionlora.meta_learning.config import MetaOptions
 from visionlora.meta_learning.learn import StartLearner
-from visionlora.meta_learning.problem import Features, Problem
+from visionlora.meta_learning.problem import Features, Problem, anchor_images
 from visionlora.meta_learning.tasks import held_out, sample_task
 from visionlora.models.adapted import AdaptedNetwork, adapt
 from visionlora.models.classes import UnknownClass, outputs_of_labels
@@ -140,9 +140,7 @@ def _learner(
     options: MetaOptions, adapted: AdaptedNetwork, images: Sequence[ImageFile], notices: Notices
 ) -> StartLearner:
     backbone, retention = adapted.backbone, options.retention
-    folders = retention.anchors if retention.anchors != "auto" else [str(one) for one in backbone.anchors]
-    folders = [folders] if isinstance(folders, str) else list(folders)
-    anchors = scan_images(folders) if folders else ()
+    anchors = anchor_images(retention.anchors, backbone.anchors, notices)
     with progress(notices.console, "reading images") as advance:
         refuse(find_bad([*images, *anchors], progress=advance))
     if not anchors:
