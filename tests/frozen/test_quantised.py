@@ -197,15 +197,16 @@ def test_a_large_product_is_made_a_few_rows_at_a_time_and_is_the_same(monkeypatc
     assert torch.allclose(weight.product(g, transposed=True), whole[1], atol=1e-4)
 
 
+@pytest.mark.parametrize("mixed", [False, True])
 @pytest.mark.parametrize("shape", [(24,), (3, 24), (2, 5, 24)])
-def test_a_linear_layer_is_never_dense_in_inference_mode_either(shape, monkeypatch):
+def test_a_linear_layer_is_never_dense_in_inference_mode_either(shape, mixed, monkeypatch):
     layer = nn.Sequential(nn.Linear(24, 16))
     quantise(layer, "nf4")
-    x = torch.randn(shape)
-    with torch.no_grad():
+    x, autocast = torch.randn(shape), torch.autocast("cpu", torch.bfloat16, enabled=mixed)
+    with torch.no_grad(), autocast:
         expected = layer(x)
     monkeypatch.setattr(PackedWeight, "dense", lambda *arguments: pytest.fail("a dense weight"))
-    with torch.inference_mode():
+    with torch.inference_mode(), autocast:
         assert torch.equal(layer(x), expected)
 
 

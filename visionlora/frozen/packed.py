@@ -224,6 +224,11 @@ def _to(weight: PackedWeight, **options: Any) -> Any:
     return weight._like(parts, dtype)
 
 
+def _to_dtype(weight: PackedWeight, dtype: torch.dtype, *_: Any, **__: Any) -> Any:
+    """In inference mode autocast asks for this; otherwise for the copy that it consists of."""
+    return _to(weight, dtype=dtype)
+
+
 def _turn(weight: PackedWeight, *dims: int) -> Any:
     if weight.ndim != 2 or (dims and {dim % 2 for dim in dims} != {0, 1}):
         return NotImplemented
@@ -255,6 +260,7 @@ _OPERATIONS: dict[Any, Callable[..., Any]] = {
     _aten.alias.default: _same,
     _aten.clone.default: _clone,
     _aten._to_copy.default: _to,
+    _aten.to.dtype: _to_dtype,
     _aten.t.default: _turn,
     _aten.transpose.int: _turn,
     _aten.mm.default: _multiply,
