@@ -64,7 +64,7 @@ def test_help_of_a_group_names_its_keys_alone(command: Command, name: str, group
 
 def test_help_shows_defaults_of_the_command_and_what_is_required(command: Command) -> None:
     assert "model.name=auto " in command("train", "--help").out
-    assert "model.name=vgg19 " in command("explain", "--help").out
+    assert "model.name=pocket " in command("explain", "--help").out
     assert "adapter=(required) " in command("predict", "--help").out
     assert "presets: data=folder, data=goldfish" in command("train", "--help", "data").out
 

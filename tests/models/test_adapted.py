@@ -19,7 +19,7 @@ from visionlora.models.heads import Head
 def prompted(weights: Path, **options: Any) -> Any:
     model = ModelConfig(name="squeezenet1_1", weights=str(weights))
     lora = LoraConfig(family="visual_prompt", options=options)
-    (adapter,) = named_adapters(adapt(model, lora, ["red"], 0, False).network).values()
+    (adapter,) = named_adapters(adapt(model, lora, ["red"], 0).network).values()
     return adapter
 
 
@@ -34,7 +34,7 @@ def test_a_visual_prompt_has_the_size_of_the_networks_images(weights: Path) -> N
 def test_normalizations_do_not_count_as_adapted_layers() -> None:
     model = ModelConfig(name="mobilenet_v3_small", weights="none")
     plain, norms = (
-        adapt(model, LoraConfig(train_norms=trained), ["goldfish"], 0, False) for trained in (False, True)
+        adapt(model, LoraConfig(train_norms=trained), ["goldfish"], 0) for trained in (False, True)
     )
     assert plain.places == norms.places
     assert named_adapters(norms.network, "norm")
@@ -51,7 +51,7 @@ def test_normalizations_do_not_count_as_adapted_layers() -> None:
 )
 def test_the_adapted_layers_are_said_in_words(targets: list[str], said: str) -> None:
     model, lora = ModelConfig(name="pocket", head="new"), LoraConfig(targets=targets)
-    assert adapt(model, lora, ["red", "blue"], 0, False).places == said
+    assert adapt(model, lora, ["red", "blue"], 0).places == said
 
 
 def test_one_layer_and_none_are_said_in_words() -> None:

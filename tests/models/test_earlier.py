@@ -46,7 +46,7 @@ def trained(
     lora: LoraConfig = LORA,
 ) -> AdaptedNetwork:
     """A network whose adapters and new rows are no longer what they started as, saved in ``folder``."""
-    adapted = adapt(model, lora, classes, 0, False, None if adapter is None else str(adapter))
+    adapted = adapt(model, lora, classes, 0, None if adapter is None else str(adapter))
     perturb(adapted.network, 0.05)
     with torch.no_grad():
         for parameter in head_parameters(adapted.network, adapted.head):
@@ -92,7 +92,7 @@ def test_a_chain_of_adapters_is_one_adapter_of_the_original_network(
     for number, (head, classes) in enumerate(zip(heads, steps, strict=True)):
         folder = tmp_path / str(number)
         model = ModelConfig(network, file, head) if earlier is None else ModelConfig(head=head)
-        adapted = adapt(model, LORA, classes, 0, False, earlier and str(earlier))
+        adapted = adapt(model, LORA, classes, 0, earlier and str(earlier))
         if before is not None:  # a new adapter changes nothing before it is trained
             known = before.network(IMAGES)
             torch.testing.assert_close(
@@ -130,7 +130,7 @@ def test_peft_reads_what_a_chain_made(weights: Path, tmp_path: Path) -> None:
     peft = pytest.importorskip("peft")
     trained(tmp_path / "a", ModelConfig("squeezenet1_1", str(weights)), ["red"])
     adapted = trained(tmp_path / "b", ModelConfig(), ["blue"], tmp_path / "a")
-    network = adapt(ModelConfig("squeezenet1_1", str(weights)), LORA, ["red"], 0, False).backbone
+    network = adapt(ModelConfig("squeezenet1_1", str(weights)), LORA, ["red"], 0).backbone
     from visionlora.models import load_backbone
 
     plain = load_backbone(network.name, network.weights).model
@@ -152,7 +152,7 @@ def test_what_contradicts_the_earlier_adapter_is_named(
 ) -> None:
     trained(tmp_path / "a", ModelConfig("squeezenet1_1", str(weights)), ["red"])
     with pytest.raises((VisionLoraError, ValueError), match=expected):
-        adapt(model, lora, ["blue"], 0, False, str(tmp_path / "a"))
+        adapt(model, lora, ["blue"], 0, str(tmp_path / "a"))
 
 
 def test_an_adapter_that_nothing_can_be_added_to_says_what_to_do_instead(
@@ -162,7 +162,7 @@ def test_an_adapter_that_nothing_can_be_added_to_says_what_to_do_instead(
         tmp_path / "a", ModelConfig("squeezenet1_1", str(weights)), ["red"], lora=LoraConfig(family="dora")
     )
     with pytest.raises(VisionLoraError, match=r"not low-rank.*visionlora merge.*model\.weights=merged"):
-        adapt(ModelConfig(), LORA, ["blue"], 0, False, str(tmp_path / "a"))
+        adapt(ModelConfig(), LORA, ["blue"], 0, str(tmp_path / "a"))
 
 
 def test_an_adapter_that_cannot_be_merged_either_is_no_reason_to_merge_it(
@@ -171,7 +171,7 @@ def test_an_adapter_that_cannot_be_merged_either_is_no_reason_to_merge_it(
     lora = LoraConfig(family=["lora", "conv_adapter"], targets="features.0")
     trained(tmp_path / "a", ModelConfig("squeezenet1_1", str(weights)), ["red"], lora=lora)
     with pytest.raises(VisionLoraError, match=r"several adapters.*; train from scratch on all images$"):
-        adapt(ModelConfig(), LORA, ["blue"], 0, False, str(tmp_path / "a"))
+        adapt(ModelConfig(), LORA, ["blue"], 0, str(tmp_path / "a"))
 
 
 def test_an_adapter_of_another_library_is_continued(weights: Path, tmp_path: Path) -> None:

@@ -119,6 +119,7 @@ def test_the_command_shows_and_writes_every_adapted_layer(command: Command, tmp_
         "trainer.precision=32-true", "trainer.kernel=low_rank", "output=explained.json",
     )  # fmt: skip
     assert left.code == 0, left.err
+    assert left.err.startswith("timing a training step of resnet18: 1 random image of 224 x 224, CPU, ")
     explained = json.loads((tmp_path / "explained.json").read_text())
     assert explained["input"] == [1, 3, 224, 224]
     assert explained["batch_norms"] == {"all": 20, "folded": 20}
@@ -127,6 +128,15 @@ def test_the_command_shows_and_writes_every_adapted_layer(command: Command, tmp_
         assert layer["name"] in left.out
         assert layer["gradient"]["implementation"] == "low_rank"
     assert "20 of 20 batch norms folded" in " ".join(left.out.split())
+
+
+def test_without_a_network_the_command_times_the_small_one_and_says_how_to_name_another(
+    command: Command,
+) -> None:
+    left = command("explain", "data.batch_size=1", "lora.targets=last:1", "trainer.kernel=rule")
+    assert left.code == 0, left.err
+    assert "of pocket: 1 random image of 128 x 128" in left.err
+    assert "model=NAME times another network" in left.err
 
 
 def test_an_unknown_implementation_is_refused_with_a_list_of_known_ones(command: Command) -> None:

@@ -20,6 +20,7 @@ class StrengthOptions:
     Attributes:
         retention_budget: top-1 that may be forgotten; None: any.
         contrast_budget: share of the contrast images that may get a trained name; None: any.
+        targets: the outputs of the trained classes.
         least_learned: the share of what can be learned below which a budget is given up.
         steps: the strengths that are tried are 1/steps, ..., 1.
         old_knowledge: whether the network still has its old outputs.
@@ -28,6 +29,7 @@ class StrengthOptions:
 
     retention_budget: float | None
     contrast_budget: float | None
+    targets: Sequence[int]
     least_learned: float = 0.5
     steps: int = 10
     old_knowledge: bool = True
@@ -69,7 +71,6 @@ def search(
     choosing: Sequence[ChoosingImages],
     requested: Mapping[str, float | None],
     options: StrengthOptions,
-    targets: Sequence[int],
 ) -> list[Decision]:
     """What each set of images chooses; the grid has measured all of it.
 
@@ -78,10 +79,9 @@ def search(
         choosing: at least one set.
         requested: the budgets for ``retention`` and for ``contrast``; None: any.
         options: what else the choice depends on.
-        targets: the outputs of the trained classes.
     """
     while True:
-        decisions = [_decide(grid, images, requested, options, targets) for images in choosing]
+        decisions = [_decide(grid, images, requested, options) for images in choosing]
         missing = [one.choice.point for one in decisions if not one.choice.point.measured]
         if not missing:
             return decisions
@@ -94,18 +94,19 @@ def _decide(
     images: ChoosingImages,
     requested: Mapping[str, float | None],
     options: StrengthOptions,
-    targets: Sequence[int],
 ) -> Decision:
     points = [
         replace(
-            strength_point(step / grid.steps, images.before, images.part(grid.at(name, step)), targets),
+            strength_point(
+                step / grid.steps, images.before, images.part(grid.at(name, step)), options.targets
+            ),
             candidate=name,
             measured=grid.measured(name, step),
         )
         for name in grid.candidates
         for step in range(1, grid.steps + 1)
     ]
-    frozen = strength_point(0.0, images.before, images.before, targets)
+    frozen = strength_point(0.0, images.before, images.before, options.targets)
     budgets = budgets_for(requested, images.before, frozen)
     return Decision(frozen, points, budgets, choose(points, budgets, frozen.learned, options.least_learned))
 

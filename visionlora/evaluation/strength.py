@@ -86,7 +86,6 @@ def select_strength(
     before: Evaluation,
     candidates: Candidates,
     options: StrengthOptions,
-    targets: Sequence[int],
     console: Console | None = None,
 ) -> StrengthSelection:
     """Choose the weights and the strength together; the network gets both (the strength as its alpha).
@@ -96,8 +95,7 @@ def select_strength(
         images: what the run is judged by.
         before: the frozen network's predictions, old knowledge over its own outputs.
         candidates: at least one; where nothing is to be chosen the first is taken.
-        options: the budgets.
-        targets: the outputs of the trained classes.
+        options: the budgets and the outputs of the trained classes.
         console: where progress is shown; None: standard error.
     """
     judged_on = _JudgedOn.of(before, images.held_out_kind, options.retention_budget)
@@ -126,7 +124,7 @@ def select_strength(
     with progress(console or Console(stderr=True), "choosing the strength", "strengths tried") as advance:
         at_zero = before if options.keeps_head else None
         grid = StrengthGrid(measure, list(candidates), options.steps, at_zero)
-        decision, *fitted = search(grid, choosing, requested, options, targets)
+        decision, *fitted = search(grid, choosing, requested, options)
     chosen = decision.choice.point
     load_part(network, candidates[chosen.candidate])
     scale(network, chosen.strength)
@@ -134,7 +132,7 @@ def select_strength(
     words = in_words([kind for kind in judged_on if kind])
     notice = describe_choice(decision.choice, decision.points, words, decision.budgets, requested)
     evaluation = replace(grid.predicted(chosen), test=predict_test(network, images))
-    cross_fitted = _cross_fitted(grid, halves, fitted, before, targets) if fitted else NOT_MEASURED
+    cross_fitted = _cross_fitted(grid, halves, fitted, before, options.targets) if fitted else NOT_MEASURED
     return StrengthSelection(evaluation, chosen.candidate, metrics, notice, cross_fitted)
 
 

@@ -126,7 +126,7 @@ def _adapted(options: MetaOptions, classes: Sequence[str]) -> AdaptedNetwork:
         )
     model = ModelConfig(name=options.model.name, weights=options.model.weights, head="keep")
     try:
-        return adapt(model, lora, classes, options.seed, channels_last=True)
+        adapted = adapt(model, lora, classes, options.seed)
     except VisionLoraError as error:
         unknown = error.__cause__
         if not isinstance(unknown, UnknownClass):
@@ -134,6 +134,8 @@ def _adapted(options: MetaOptions, classes: Sequence[str]) -> AdaptedNetwork:
         raise VisionLoraError(
             f"data.root: {unknown}; tasks need an output for every class: rename that folder or leave it out"
         ) from error
+    adapted.network.to(memory_format=torch.channels_last)
+    return adapted
 
 
 def _learner(

@@ -96,7 +96,6 @@ def adapt(
     lora: LoraConfig,
     classes: Sequence[str],
     seed: int,
-    channels_last: bool,
     adapter: str | None = None,
     several: bool = False,
 ) -> AdaptedNetwork:
@@ -111,7 +110,6 @@ def adapt(
         lora: the adapters.
         classes: to learn.
         seed: of the adapters' start.
-        channels_last: the memory format.
         adapter: a run folder or an adapter directory to continue from; None: the network as it is.
         several: whether an image may have several of the classes.
 
@@ -121,38 +119,52 @@ def adapt(
     backbone, earlier = _loaded(model, lora, adapter)
     # With an earlier adapter known classes get no output by it, and the known outputs stay.
     kind = "extend" if earlier is not None and model.head == "auto" else model.head
+    head = _headed(backbone, kind, classes, several)
+    only_blocks = model.expand > 0 and tuple(lora.targets) == (AUTO,)
+    _check_start(model, lora, only_blocks)
+    with _in_options():
+        chosen = with_rank(lora, head.kind, len(classes), several)
+        placed = _placed(chosen, backbone)
+    quantised = _quantised(backbone, head, model, placed)
+    base_fingerprint = fingerprint(backbone.model, exclude=(*head.trained, *growths(backbone.model)))
+    with _in_options():
+        network = _attached(backbone.model, head, None if only_blocks else placed, seed)
+        if VisualPrompt.family in placed.families and not only_blocks:
+            _compute_an_image(network, backbone.preprocessing.crop)
+    if earlier is not None:
+        require_low_rank(network)
+    for parameter in (*head_parameters(network, head), *growth_parameters(network)):
+        parameter.requires_grad_(True)
+    return AdaptedNetwork(
+        backbone, head, network, base_fingerprint, tuple(classes), chosen, earlier, quantised
+    )
+
+
+def _headed(backbone: Backbone, kind: str, classes: Sequence[str], several: bool) -> Head:
+    """Give the backbone its head, in place; refused where its outputs are not what the task needs.
+
+    Raises:
+        VisionLoraError: it is refused.
+    """
     head = apply_head(backbone, kind, classes, several)
-    size = backbone.preprocessing.crop
     if several:
-        require_below_zero(backbone.model, head, size)
+        require_below_zero(backbone.model, head, backbone.preprocessing.crop)
     elif head.kind != "new" and backbone.thresholds:
         raise VisionLoraError(
             f"model.head={head.kind}: the outputs of {backbone.weights} are labels, of which an image may "
             "have several; set model.head=new, or task=multi_label"
         )
-    only_blocks = model.expand > 0 and tuple(lora.targets) == (AUTO,)
-    _check_start(model, lora, only_blocks)
-    with _in_options():
-        lora = chosen = with_rank(lora, head.kind, len(classes), several)
-        if tuple(lora.targets) == (AUTO,):
-            lora = with_upper_layers(backbone.model, lora, size)
-        if VisualPrompt.family in lora.families:
-            lora = replace(lora, options={"size": size, **lora.options})
-    quantised = _quantised(backbone, head, model, lora)
-    base_fingerprint = fingerprint(backbone.model, exclude=(*head.trained, *growths(backbone.model)))
-    with _in_options():
-        network = _attached(backbone.model, head, None if only_blocks else lora, seed)
-        if VisualPrompt.family in lora.families and not only_blocks:
-            _compute_an_image(network, size)
-    if earlier is not None:
-        require_low_rank(network)
-    for parameter in (*head_parameters(network, head), *growth_parameters(network)):
-        parameter.requires_grad_(True)
-    if channels_last:
-        network.to(memory_format=torch.channels_last)
-    return AdaptedNetwork(
-        backbone, head, network, base_fingerprint, tuple(classes), chosen, earlier, quantised
-    )
+    return head
+
+
+def _placed(lora: LoraConfig, backbone: Backbone) -> LoraConfig:
+    """The settings with the layers that ``auto`` stands for, and the size of a visual prompt."""
+    size = backbone.preprocessing.crop
+    if tuple(lora.targets) == (AUTO,):
+        lora = with_upper_layers(backbone.model, lora, size)
+    if VisualPrompt.family in lora.families:
+        lora = replace(lora, options={"size": size, **lora.options})
+    return lora
 
 
 @contextmanager

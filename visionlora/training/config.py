@@ -259,7 +259,7 @@ class ExplainConfig(Section):
     """Options of ``visionlora explain``."""
 
     output: str | None = option(None, "a file for everything that is shown", path=True, suffixes=(".json",))
-    model: ModelConfig = section(only=("name", "weights"), name="vgg19", weights="none")
+    model: ModelConfig = section(only=("name", "weights"), name="pocket", weights="none")
     lora: LoraConfig = section()
     data: StepConfig = section()
     trainer: TrainerConfig = section(

@@ -24,8 +24,10 @@ from visionlora.kernels.candidates import PLAIN
 from visionlora.kernels.decisions import Decision, Decisions
 from visionlora.models import Backbone, load_backbone
 from visionlora.models.config import ModelConfig
+from visionlora.models.known import POCKET
 from visionlora.report.explanation import explanation_table
 from visionlora.report.tables import show
+from visionlora.terminal import show_on_stderr
 from visionlora.text import counted
 from visionlora.training.config import ExplainConfig, TrainerConfig
 from visionlora.training.precision import TYPES, choose_precision, pass_seconds
@@ -65,6 +67,7 @@ def explain_network(options: ExplainConfig) -> dict[str, Any]:
     if trainer.threads is not None:
         torch.set_num_threads(trainer.threads)
     backbone, images = _attached(options.model, options.lora, trainer, options.data.batch_size)
+    show_on_stderr(_announcement(backbone.name, images))
     network = backbone.model
     fold = folded(network, images[:2]) if trainer.fold_batch_norm else nullcontext()
     with implementation(trainer.kernel), fold:
@@ -83,6 +86,14 @@ def explain_network(options: ExplainConfig) -> dict[str, Any]:
     # In a file or a pipe the table need not fit a terminal.
     show(explanation_table(explanation), console if console.is_terminal else Console(width=180))
     return explanation
+
+
+def _announcement(name: str, images: Tensor) -> str:
+    """What is about to be timed, in words: the layers of a large network take a minute."""
+    count, _, height, width = images.shape
+    sizes = f"{counted(count, 'random image')} of {height} x {width}"
+    step = f"timing a training step of {name}: {sizes}, {_device_in_words(images.device)}"
+    return f"{step}; model=NAME times another network" if name == POCKET else step
 
 
 def _frozen_below(network: nn.Module) -> dict[str, Any] | None:

@@ -27,6 +27,7 @@ from visionlora.evaluation.earlier import earlier_knowledge
 from visionlora.evaluation.forgetting import BeforeAfter
 from visionlora.evaluation.images import Evaluation, evaluate_frozen
 from visionlora.evaluation.strength import StrengthOptions, StrengthSelection, select_strength
+from visionlora.models.heads import Head
 from visionlora.notices import Notices
 from visionlora.phases import listen, phase, timed_phases
 from visionlora.processes import agreed
@@ -184,10 +185,8 @@ def _train_and_select(setup: RunSetup, session: Session) -> _Outcome:
         give_back_freed_memory()
         with session.stop.deferred():
             write_adapter(folder / "adapter", setup.adapted, setup.task)
-        limits = strength_options(replace(settings.retention, budget=budget), settings.contrast, head.kind)
-        selection = select_strength(
-            network, images, before, result.weights, limits, head.targets, notices.console
-        )
+        limits = strength_options(replace(settings.retention, budget=budget), settings.contrast, head)
+        selection = select_strength(network, images, before, result.weights, limits, notices.console)
         session.folder.record.set("strength", [selection.candidate, selection.metrics["chosen"]])
     (notices.say if selection.metrics.get("kept", True) else notices.warn)(selection.notice)
     restarts = describe_restarts(network)
@@ -274,13 +273,14 @@ def run_folds(config: DictConfig, folder: RunFolder, stop: StopRequest) -> None:
     run(config, folder, stop, everything, summarize_folds(found, len(usable)))
 
 
-def strength_options(retention: RetentionConfig, contrast: ContrastConfig, head: str) -> StrengthOptions:
+def strength_options(retention: RetentionConfig, contrast: ContrastConfig, head: Head) -> StrengthOptions:
     """What the choice of the strength depends on."""
     return StrengthOptions(
         retention.budget,
         contrast.budget,
+        head.targets,
         retention.least_learned,
         retention.strengths,
-        old_knowledge=head != "new",
-        keeps_head=head == "keep",
+        old_knowledge=head.kind != "new",
+        keeps_head=head.kind == "keep",
     )

@@ -146,9 +146,10 @@ def set_up(
         torch.set_num_threads(config.trainer.threads)
     folder = _find_images(data, config.separator, config.seed, images, notices)
     adapted = adapt(
-        config.model, config.lora, folder.classes, config.seed, config.trainer.channels_last, config.adapter,
-        config.separator is not None,
-    )  # fmt: skip
+        config.model, config.lora, folder.classes, config.seed, config.adapter, config.separator is not None
+    )
+    if config.trainer.channels_last:
+        adapted.network.to(memory_format=torch.channels_last)
     asked, config = config, _decided(config, adapted, notices)
     notices.console.print(found(config.trainer, data.batch_size, folder, adapted))
     loaders = _image_loaders(config, adapted.backbone.preprocessing, device, notices)
