@@ -37,6 +37,7 @@ def test_without_a_command_the_usage_names_every_command() -> None:
 
 def test_an_unknown_command_suggests_the_closest(command: Command) -> None:
     assert "did you mean 'train'" in one_line_error(command("trian"))
+    assert "did you mean 'train -m'" in one_line_error(command("sweep", "data=goldfish"))
 
 
 @pytest.mark.parametrize(

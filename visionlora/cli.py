@@ -109,6 +109,8 @@ def main() -> None:
         complete(arguments)
     if name not in COMMANDS:
         close = difflib.get_close_matches(name, COMMANDS, n=1)
+        if name == "sweep":  # the field's word for it, and that of the docs
+            close = ["train -m"]
         hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(COMMANDS)}"
         print(f"error: there is no command {name!r}; {hint}", file=sys.stderr)
         sys.exit(2)

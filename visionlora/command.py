@@ -256,7 +256,8 @@ def explain_composition(error: Exception) -> str:
     """What Hydra could not compose, in one line that says what to do."""
     message = str(error)
     if isinstance(error, OSError) and error.errno is not None:  # Hydra's own have none
-        return f"the run's folder cannot be made ({error}); set hydra.run.dir=FOLDER"
+        advice = "set hydra.run.dir=FOLDER (in a sweep hydra.sweep.dir=FOLDER)"
+        return f"the run's folder cannot be made ({error}); {advice}"
     if isinstance(error, yaml.YAMLError):
         return f"a configuration file cannot be read: {message}"
     sweep = re.search(r"(?:argument '|parameters? ')([^']+)'", message)

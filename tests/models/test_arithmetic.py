@@ -207,7 +207,7 @@ def test_an_adapter_comes_back_from_each_format(folder: Path, x: Tensor, tmp_pat
     ("source", "to", "output", "options", "said"),
     [
         ("fish", "lycoris", "a.safetensors", {}, "new outputs"),
-        ("plain", "lycoris", "a.pt", {}, "has to end in .safetensors"),
+        ("plain", "lycoris", "a.pt", {}, "to=lycoris writes a file ending in .safetensors"),
         ("plain", "peft", "b", {"alpha": 3}, "alpha is for files of loralib"),
         ("tuned.safetensors", "peft", "b", {}, "add model=NAME"),
         ("tuned.safetensors", "peft", "b", {"model": "pocket"}, "holds no adapter's tensors"),

@@ -63,6 +63,27 @@ def test_another_network_than_the_adapters_own_is_named_with_its_option(
         restore(tmp_path, model="resnet18")
 
 
+def test_an_adapter_of_a_training_loop_is_restored_without_naming_its_network_again(
+    tmp_path: Path, weights: Path
+) -> None:
+    network = attach(load_backbone("squeezenet1_1", str(weights)).model, LoraConfig(rank=2))
+    directory = tmp_path / "saved"
+    save_adapter(network, directory, base_model="squeezenet1_1")
+    assert restore(directory, weights=str(weights)).backbone.name == "squeezenet1_1"
+    again = restore_adapters([str(directory)], weights=str(weights))
+    assert again.backbone.name == "squeezenet1_1"
+
+
+@pytest.mark.parametrize("base_model", ["", "my_own_network"])
+def test_an_adapter_of_a_network_that_torchvision_lacks_asks_for_its_name(
+    tmp_path: Path, base_model: str
+) -> None:
+    network = attach(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1)), LoraConfig(rank=2))
+    save_adapter(network, tmp_path / "saved", base_model=base_model)
+    with pytest.raises(VisionLoraError, match="does not name the network it adapts; add model=NAME"):
+        restore(tmp_path / "saved")
+
+
 def test_an_update_for_another_network_changes_nothing(tmp_path: Path) -> None:
     config = {"peft_type": "LORA", "r": 2, "auto_mapping": {"visionlora": {"model": "pocket"}}}
     (tmp_path / "adapter_config.json").write_text(json.dumps(config))

@@ -93,6 +93,19 @@ def test_missing_and_unexpected_keys_are_counted_and_the_first_named() -> None:
     )
 
 
+def test_an_adapter_is_not_taken_for_weights() -> None:
+    adapter = {"base_model.model.features.0.lora_A.weight": torch.zeros(4, 3, 3, 3)}
+    with pytest.raises(
+        VisionLoraError, match=r"^file\.safetensors holds an adapter, not a network's weights$"
+    ):
+        fill(build_empty("squeezenet1_1", 3), adapter, "file.safetensors")
+
+
+def test_a_folder_without_weights_in_parts_is_called_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(VisionLoraError, match=r" is a folder; give the file of weights$"):
+        read_weights(tmp_path)
+
+
 def test_keys_of_the_wrong_shape_are_named_with_both_shapes() -> None:
     state = {**squeezenet(), "features.0.weight": torch.zeros(5)}
     with pytest.raises(

@@ -68,7 +68,9 @@ def _checked_output(options: ConvertConfig) -> Path:
         return require_new_folder(options.output)
     path = Path(options.output)
     if path.suffix.lower() not in suffixes:
-        raise VisionLoraError(f"output: {options.to} is a file; {path} has to end in {' or '.join(suffixes)}")
+        raise VisionLoraError(
+            f"output is {str(path)!r}; to={options.to} writes a file ending in {' or '.join(suffixes)}"
+        )
     require_writable(path, "output", options.source, options.weights)
     return path
 

@@ -22,6 +22,7 @@ from visionlora.models.classes import UnknownClass
 from visionlora.models.expand import expand_at
 from visionlora.models.factory import is_factory
 from visionlora.models.quantise import quantise_base, read_corrections
+from visionlora.models.registry import list_backbones
 from visionlora.text import brief, listed
 
 MULTI_LABEL = "multi_label"
@@ -109,7 +110,7 @@ def restore(path: str | Path, model: str | None = None, weights: str | None = No
 
     Args:
         path: a run folder or an adapter directory.
-        model: the network's name; needed only if another library saved the adapter.
+        model: the network's name; needed only if the adapter does not say it.
         weights: where the base weights are now, if not where the adapter says.
 
     Raises:
@@ -117,7 +118,7 @@ def restore(path: str | Path, model: str | None = None, weights: str | None = No
         visionlora.adapters.LoraError: the adapter does not fit the network.
     """
     directory = adapter_directory(path)
-    about = read_adapter_config(directory).get("visionlora", {})
+    about = read_about(directory)
     name = model or about.get("model")
     if not name:
         raise no_network_named(directory)
@@ -152,6 +153,20 @@ def restore(path: str | Path, model: str | None = None, weights: str | None = No
     set_growth_strength(network, about.get("expand_strength", 1.0))
     prepare_as_saved(backbone, directory, about)
     return TrainedModel(network.eval(), backbone, head, classes, about)
+
+
+def read_about(directory: Path) -> dict[str, Any]:
+    """The keys of our own in an adapter directory; none in another library's.
+
+    A training loop that calls :func:`visionlora.adapters.save_adapter` names the network in PEFT's key alone.
+    It counts where torchvision has such a network: the fingerprint tells whether the weights are the same.
+    """
+    config = read_adapter_config(directory)
+    own: dict[str, Any] = config["visionlora"]
+    base = config.get("base_model_name_or_path")
+    if own.get("fingerprint") and not own.get("model") and base in list_backbones():
+        return {**own, "model": base}
+    return own
 
 
 def prepare_as_saved(backbone: Backbone, directory: Path, about: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from visionlora.adapters import activate, adapter_names, load_adapter, named_adapters, read_adapter_config
+from visionlora.adapters import activate, adapter_names, load_adapter, named_adapters
 from visionlora.adapters.merging import scalable
 from visionlora.adapters.replaced_tensors import (
     forget_replaced,
@@ -31,6 +31,7 @@ from visionlora.models.restore import (
     adapter_directory,
     no_network_named,
     prepare_as_saved,
+    read_about,
     restore,
     saved_head,
     unchanged_head,
@@ -233,7 +234,7 @@ def _set_whole(network: nn.Module, wholes: Sequence[Mapping[str, Tensor]], facto
 
 def _about(path: str) -> Loaded:
     directory = adapter_directory(path)
-    return Loaded(directory, read_adapter_config(directory)["visionlora"])
+    return Loaded(directory, read_about(directory))
 
 
 def _common(loaded: Sequence[Loaded], key: str, given: str | None) -> str | None:

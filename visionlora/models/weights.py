@@ -59,6 +59,8 @@ def read_weights(path: str | Path) -> WeightFile:
         path = next(iter(sorted(path.glob(f"*{INDEX}"))), path)
     if path.is_file() and path.name.endswith(INDEX):
         return _read_parts(path)
+    if path.is_dir():
+        raise WeightFileError(f"{path} is a folder; give the file of weights")
     if not path.is_file():
         raise WeightFileError(f"there is no file {path}{_suggestions(path)}")
     if path.suffix.lower() not in SUFFIXES:
@@ -129,6 +131,8 @@ def fill(network: nn.Module, state: dict[str, Tensor], source: str) -> None:
         if keys
     ]
     if faults:
+        if any(".lora_A." in key for key in unexpected):
+            raise WeightFileError(f"{source} holds an adapter, not a network's weights")
         raise WeightFileError(f"{source} does not fit {type(network).__name__}; keys: {', '.join(faults)}")
 
 
