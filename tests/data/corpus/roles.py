@@ -58,6 +58,7 @@ def _benchmarks() -> Iterator[Case]:
     yield Case("identities in train, gallery and query", identities, problems=("give the one to train with, data.root=",))  # fmt: skip
     for one, other in (
         ("probe", "rocket"),
+        ("probe", "test"),
         ("index", "glossary"),
         ("gallery", "museum"),
         ("support", "bracket"),

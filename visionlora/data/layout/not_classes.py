@@ -17,12 +17,10 @@ _VERSION = re.compile(
 )
 _SCALE = re.compile(r"(x|scale[ _-]?)\d{1,3}|\d{1,4}x", re.IGNORECASE)
 _WELL = re.compile(r"[A-P]([01]\d|2[0-4])")
-_SEARCHED = frozenset(
-    ("gallery", "query", "queries", "probe", "probes", "distractors", "distractor", "multiquery")
-)
+_SEARCHED = frozenset(("gallery", "query", "queries", "distractors", "distractor", "multiquery"))
 """What search by image (re-identification, retrieval) looks for, and looks in."""
 _OF_SEARCH = _SEARCHED | {
-    "database", "db", "index", "reference", "references", "gtbbox", "gtquery", "support",
+    "database", "db", "index", "reference", "references", "gtbbox", "gtquery", "support", "probe", "probes",
 }  # fmt: skip
 _SHOWN = 3
 
