@@ -115,6 +115,8 @@ def _as_many_in_each(classes: Mapping[Path, Sequence[Path]]) -> Mapping[Path, Se
 def _stems(paths: Iterable[Path], word: str) -> set[str]:
     """The names of images without suffix, and without a word that all begin or end with: ``rain-1``."""
     stems = {path.name.rpartition(".")[0] for path in paths}
+    if not word:
+        return stems
     said = re.compile(rf"{re.escape(word)}[ _-]*(?=.)|(?<=.)[ _-]*{re.escape(word)}$", re.IGNORECASE)
     return {said.sub("", stem, count=1) for stem in stems} if all(map(said.search, stems)) else stems
 
