@@ -78,6 +78,11 @@ def test_half_of_the_views_are_blended_from_16_classes_on_unless_a_share_is_give
     assert [RetentionConfig(mixup=share).blended_views(1) for share in (0.0, 0.75, 1.0)] == [0, 3, 4]
 
 
+def test_a_share_that_blends_no_view_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"mixup is 0\.2: of 4 views that is none; give at least 0\.25"):
+        RetentionConfig(mixup=0.2)
+
+
 def test_logits_are_kept_with_many_classes_and_the_divergence_counts_less_then() -> None:
     options = RetentionConfig()
     many = Matching.of(options, SimpleNamespace(classes=16, old_outputs=1000), SingleLabel(), [])  # type: ignore[arg-type]

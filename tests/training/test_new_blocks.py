@@ -47,6 +47,8 @@ def test_a_run_trains_only_the_new_blocks_and_saves_them_with_their_strength(
     assert left.code == 0, left.err
     evaluated = json.loads((tmp_path / "e.json").read_text())
     assert evaluated["loss"] == pytest.approx(metrics["after"]["val/loss"], abs=1e-4)
+    left = command("evaluate", f"adapter={folder}", f"data.root={images}", "rank_curve=true")
+    assert left.code == 2 and "rank_curve: the adapter updates no weight" in left.err
     left = command("merge", f"adapter={folder}", "output=merged.safetensors")
     assert left.code == 2 and "torchvision has no network with them" in left.err
     assert f"visionlora export adapter={folder} output=merged.pt2" in " ".join(left.err.split())

@@ -148,6 +148,10 @@ def _evaluate_classes(
 ) -> dict[str, Any]:
     """The figures of a network with one class an image, shown, and with their curves where asked for."""
     updates = decompose_updates(restored.network) if options.rank_curve else None
+    if updates == {}:
+        raise VisionLoraError(
+            "rank_curve: the adapter updates no weight (it may be new blocks alone), so it has no rank"
+        )
     now, before = _predict(restored, inputs.loader, options.mirrored)
     changes = _changes(restored, inputs.old_loader, options.mirrored)
     frozen = changes.frozen if changes else None

@@ -71,6 +71,11 @@ class RetentionConfig(Section):
 
     def check(self) -> None:
         object.__setattr__(self, "anchors", _folders(self.anchors))
+        if not isinstance(self.mixup, str) and self.mixup > 0 and not self.blended_views(0):
+            raise ValueError(
+                f"mixup is {self.mixup:g}: of {self.views} views that is none; give at least "
+                f"{1 / self.views:g}, or more views"
+            )
 
     @property
     def distils(self) -> bool:
