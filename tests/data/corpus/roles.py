@@ -227,7 +227,7 @@ def _more_boxes() -> Iterator[Case]:
     yield Case("numbers that semicolons part", both(four, *texts("images", "684;8;273;{0}\n")), error="holds images but no class folders")  # fmt: skip
     yield Case("a name and a box in pixels", both(four, *texts("images", "{1} 10 10 50 50\n")), counts=PAIRS)
     yield Case("a number and a box in pixels", both(four, *texts("images", "{0} 10 10 50 50\n")), error="holds images but no class folders")  # fmt: skip
-    yield Case("KITTI", both(many("image_2/{}.png"), *texts("label_2", "{1} 0.00 0 -1.57 614.24 181.78 727.31 284.77 1.57 1.73 4.15 1.00 1.75 13.22 -1.62\n")), counts=PAIRS)  # fmt: skip
+    yield Case("boxes of KITTI", both(many("image_2/{}.png"), *texts("label_2", "{1} 0.00 0 -1.57 614.24 181.78 727.31 284.77 1.57 1.73 4.15 1.00 1.75 13.22 -1.62\n")), counts=PAIRS)  # fmt: skip
 
     def xml(folder: str, name: str) -> tuple:  # type: ignore[type-arg]
         return tuple(
