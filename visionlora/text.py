@@ -87,6 +87,11 @@ def in_words(names: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
+def first_of(names: Sequence[str], most: int, more: str = "more") -> list[str]:
+    """The first ``most`` names, and how many more there are: for `in_words`."""
+    return [*names[:most], *([f"{len(names) - most} {more}"] if len(names) > most else [])]
+
+
 def percent(share: float, digits: int = 0) -> str:
     """A share as every table, figure, page and message has it: ``95 %``."""
     return f"{100 * share:.{digits}f} %"

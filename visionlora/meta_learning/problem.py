@@ -176,7 +176,8 @@ class Problem:
 def anchor_images(folders: str | Sequence[str], own: Sequence[Path], notices: Notices) -> Sequence[ImageFile]:
     """The images that the start is to keep; shipped ones where no folder is named and the network has none.
 
-    Without any A begins where the new images alone lead, and runs from it forget more (docs/growing.md).
+    Without anchors A starts in the directions of the new images alone, and a run forgets more
+    (docs/growing.md).
     """
     if isinstance(folders, str):
         if not own:

@@ -16,7 +16,7 @@ from visionlora.data.tables.label_files import MOST_MISSING, describe_left_out, 
 from visionlora.data.tables.several_labels import SeveralLabels
 from visionlora.errors import VisionLoraError
 from visionlora.files import is_regular
-from visionlora.text import in_words
+from visionlora.text import first_of, in_words
 
 _SUFFIXES = (".txt", ".csv", ".tsv", ".lst")
 _ASIDE = re.compile(r"(image[ _-]?)?(lists?|sets?)|class(es)?|labels?|annotations?|meta", re.IGNORECASE)
@@ -67,10 +67,9 @@ def labelled_by_lists(root: Path, folder: Path, several: bool) -> tuple[Found, l
     found: Found = {}
     for image, said in names.items():
         found.setdefault(min(splits[image]), []).append(labelled(image.path, said))
-    lists = sorted(path.name for path in sides)
-    some = lists if len(lists) <= _SHOWN else [*lists[:_SHOWN], f"{len(lists) - _SHOWN} more lists"]
-    notes = [f"no class folders: the classes are those of {in_words(some)}, each of which lists one class"]
-    return found, notes + ([describe_left_out(left, in_words(some))] if left else [])
+    some = in_words(first_of(sorted(path.name for path in sides), _SHOWN, "more lists"))
+    notes = [f"no class folders: the classes are those of {some}, each of which lists one class"]
+    return found, notes + ([describe_left_out(left, some)] if left else [])
 
 
 def _without_joined(lists: Collection[Path]) -> list[Path]:

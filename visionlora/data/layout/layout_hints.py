@@ -24,7 +24,7 @@ from visionlora.data.tables.label_files import (
     unread_table,
 )
 from visionlora.data.tables.sidecars import labelled_by_sidecars, releases_in
-from visionlora.text import Doubt, in_words, listed
+from visionlora.text import Doubt, first_of, in_words, listed
 
 _SHOWN = 3
 
@@ -111,8 +111,8 @@ def describe_unlabelled(folder: Path, root: Path) -> str:
         names = listed(releases, _SHOWN)
         hint += f"; releases has {len(releases)} ({names}): leave one there, or call it latest"
     if called := last_words(entries(folder).images):
-        some = called if len(called) <= _SHOWN else [*called[:_SHOWN], f"{len(called) - _SHOWN} more words"]
-        hint += f"; their names end in {in_words(some)}: data.class_from=names makes these the classes"
+        some = in_words(first_of(called, _SHOWN, "more words"))
+        hint += f"; their names end in {some}: data.class_from=names makes these the classes"
     hint += "".join(f"; {said}" for said in describe_sets({folder: entries(folder).images}))
     if called := first_words(entries(folder).images):
         hint += f"; their names begin with {in_words(called)}: data.class_from=names makes these the classes"

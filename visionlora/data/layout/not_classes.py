@@ -9,7 +9,7 @@ from pathlib import Path
 from visionlora.data.files.walk import entries, has_images
 from visionlora.data.layout.wrappers import inside_of
 from visionlora.data.names.split_names import split_name
-from visionlora.text import Doubt, in_words, listed
+from visionlora.text import Doubt, first_of, in_words, listed
 
 _VERSION = re.compile(
     r"(?:(?P<stem>.+?)[ _.-]*)?(?<![^\W\d_])(v|ver|version|rev|release)[ _.-]?\d{1,3}([._]\d+)*",
@@ -41,8 +41,9 @@ def refuse_parts(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
         inside = [_classes_in(folder) for folder in folders]
         if all(len(one) > 1 for one in inside) and set.intersection(*inside):
             some = listed(sorted(set.intersection(*inside)), _SHOWN)
+            called = in_words(first_of(names, _SHOWN))
             return [
-                f"{_some(names)} are called like {kind} of one data set and hold class folders ({some}), "
+                f"{called} are called like {kind} of one data set and hold class folders ({some}), "
                 f"so they are no classes; give one of them, data.root={folders[-1]}, or put what they hold "
                 "into one folder for each class"
             ]
@@ -59,9 +60,10 @@ def describe_parts(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
     kind = same_kind(names)
     if kind is None:
         return []
+    called = in_words(first_of(names, _SHOWN))
     return [
         Doubt(
-            f"{_some(names)} are taken for classes, but are called like {kind}; if they are that, give one "
+            f"{called} are taken for classes, but are called like {kind}; if they are that, give one "
             "of them as data.root, or list the images and their classes in a table"
         )
     ]
@@ -92,7 +94,7 @@ def _said_of_search(folders: Sequence[Path]) -> str:
     train = next(
         (folder for folder in folders if split_name(folder.name.replace("bounding_box", "")) == "train"), None
     )
-    names = _some([folder.name for folder in folders])
+    names = in_words(first_of([folder.name for folder in folders], _SHOWN))
     said = f"{names} are the parts of a benchmark (search by image, few-shot learning), no classes"
     if train is not None and not entries(train).images:
         return f"{said}; give the one to train with, data.root={train}"
@@ -102,7 +104,3 @@ def _said_of_search(folders: Sequence[Path]) -> str:
 def _classes_in(folder: Path) -> set[str]:
     inside = entries(inside_of(folder, ""))
     return set() if inside.images else {one.name for one in inside.folders if has_images(one)}
-
-
-def _some(names: Sequence[str]) -> str:
-    return in_words(names if len(names) <= _SHOWN else [*names[:_SHOWN], f"{len(names) - _SHOWN} more"])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from visionlora.data.files.walk import names_in
 from visionlora.data.names.wordnet import meanings
-from visionlora.text import Doubt, in_words, listed
+from visionlora.text import Doubt, first_of, in_words, listed
 
 _ROLES = (
     frozenset(("input", "target", "output", "source", "groundtruth", "gt", "noisy", "clean", "denoised")),
@@ -60,8 +60,9 @@ def refuse_pairs(root: Path, classes: Mapping[Path, Sequence[Path]]) -> list[str
     names = [folder.name for folder in _as_many_in_each(classes)]
     if not names or not _are_roles(names):
         return []
+    called = in_words(first_of(names, _SHOWN))
     return [
-        f"{_some(names)} hold each thing once more (pairs for another task?), which are no classes; "
+        f"{called} hold each thing once more (pairs for another task?), which are no classes; "
         f"give one of them, data.root={root / names[0]}, or a table of images and their classes"
     ]
 
@@ -99,7 +100,7 @@ def describe_same_names(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
     what = "pairs of images, or several views of each" if len(names) <= _MOST_FOLDERS else _SCENE
     return [
         Doubt(
-            f"{_some(names)} are taken for classes, but hold images of the same names "
+            f"{in_words(first_of(names, _SHOWN))} are taken for classes, but hold images of the same names "
             f"({listed(sorted(together), _SHOWN)}): {what}? Then list the images and their classes in a table"
         )
     ]
@@ -145,10 +146,6 @@ def _are_things(names: Sequence[str]) -> bool:
     return 2 * sum(bool(meanings(name)) for name in names) > len(names)
 
 
-def _some(names: Sequence[str]) -> str:
-    return in_words(names if len(names) <= _SHOWN else [*names[:_SHOWN], f"{len(names) - _SHOWN} more"])
-
-
 def are_shards(folders: Sequence[Path]) -> bool:
     """Whether folders have the first letters of the names in them, which are numbers or checksums:
     ``ab/ab12cd.jpg``."""
@@ -162,7 +159,7 @@ def describe_shards(folders: Sequence[Path]) -> list[str]:
     """A note about class folders that are :func:`are_shards`."""
     if not are_shards(folders):
         return []
-    names = _some([folder.name for folder in folders])
+    names = in_words(first_of([folder.name for folder in folders], _SHOWN))
     return [
         Doubt(
             f"{names} are taken for classes, but begin the names of the images in them; if these are parts "

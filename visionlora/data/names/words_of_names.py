@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from visionlora.data.names.split_names import split_name
+from visionlora.text import first_of
 
 NUMBER_LAST = re.compile(r"([^\W\d_]+(?:[ _-][^\W\d_]+)*)[\W_]*\d+[\W_]*")
 NUMBER_FIRST = re.compile(r"(?:.*[\W_])?\d+[\W_]+([^\W\d_]+(?:[ _-][^\W\d_]+)*)")
@@ -31,7 +32,7 @@ def first_words(images: Sequence[Path]) -> list[str]:
         return []
     if all(split_name(word) for word in words):  # Train_0.jpg, Test_0.jpg: what is missing is a table
         return []
-    return words if len(words) <= _SHOWN else [*words[:_SHOWN], f"{len(words) - _SHOWN} more words"]
+    return first_of(words, _SHOWN, "more words")
 
 
 def last_words(images: Sequence[Path]) -> list[str]:
