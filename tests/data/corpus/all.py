@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.data.corpus import (
     alike,
     boxes,
+    code_pages,
     domains,
     exports,
     given,
@@ -83,6 +84,7 @@ def cases() -> Iterator[Case]:
     yield from boxes.yolo_boxes()
     yield from boxes.files_of_classes()
     yield from boxes.more_boxes()
+    yield from code_pages.code_pages()
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from tests.data.corpus.case import (
     CLASSES,
     EACH,
     GIVEN,
+    HALF,
     ONE,
     TESTED,
     TWO,
@@ -112,8 +113,12 @@ def saved_tables() -> Iterator[Case]:
         yield case(f"labels {word}", f"path,label\ni/a.png,cat\ni/b.png,dog\ni/c.png,{word}\n", notes=(f"{word!r} is taken for the class of 1 image",))  # fmt: skip
     for split in ("val", "test"):
         yield case(f"everything is {split}", f"path,label,split\ni/a.png,cat,{split}\n", error=f"no images to train with; all of them are {split}")  # fmt: skip
-    for encoding, words in (("shift-jis", "金魚"), ("gbk", "金鱼"), ("cp1251", "рыба")):
-        yield case(f"in {encoding}", f"path,label\ni/a.png,{words}\n".encode(encoding), notes=("read as Windows-1252; if names look wrong",))  # fmt: skip
+    for page, words, name in (
+        ("shift-jis", "金魚", "Shift-JIS"),
+        ("gbk", "金鱼", "GBK"),
+        ("cp1251", "рыба", "Windows-1251"),
+    ):
+        yield case(f"in {page}", f"path,label\ni/a.png,{words}\ni/b.png,{words}\n".encode(page), counts={words: HALF}, notes=(f"read as {name}; if names look wrong",))  # fmt: skip
     yield case("a comma in a name", 'path,label\n"i/a, b.png",cat\n', error="files that do not exist")
     yield case("a caption of two lines", 'path,caption,label\ni/a.png,"a\ncat",cat\ni/b.png,b,dog\n', counts=EACH)  # fmt: skip
     yield case("decimal commas", "path;score;label\ni/a.png;0,5;cat\ni/b.png;0,7;dog\n", counts=EACH)

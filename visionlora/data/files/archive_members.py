@@ -12,10 +12,12 @@ import tarfile
 import zipfile
 from _compression import DecompressReader
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, TypeVar, cast
 
+from visionlora.data.files.code_pages import likely_page, unicode_text
 from visionlora.data.files.formats import SUFFIXES, TABLE_SUFFIXES
 from visionlora.data.files.not_images import is_unknown, only_bytes_tell, suffix_hint
 from visionlora.data.files.system_files import is_system_file
@@ -90,6 +92,7 @@ def is_wanted(parts: tuple[str, ...]) -> bool:
 
 def _zip_members(archive: Path, limit: Limit) -> Iterator[tuple[str, IO[bytes]]]:
     with zipfile.ZipFile(archive) as opened:
+        page = _page(opened.infolist())
         for member in _counted(archive, opened.infolist(), limit):
             kind = stat.S_IFMT(member.external_attr >> 16)
             if member.is_dir() or (kind and not stat.S_ISREG(kind)):
@@ -99,17 +102,23 @@ def _zip_members(archive: Path, limit: Limit) -> Iterator[tuple[str, IO[bytes]]]
             if member.compress_type not in _ZIP_METHODS:  # LZMA's dictionary may take 4 GiB of memory
                 raise VisionLoraError(f"{archive} is neither deflated nor stored; unpack it yourself")
             with opened.open(member) as content:
-                yield _zip_name(member), content
+                yield _zip_name(member, page), content
 
 
-def _zip_name(member: zipfile.ZipInfo) -> str:
-    """A member's name. Many programs write UTF-8 and do not say so; it is read as code page 437 then."""
+def _page(listed: Iterable[zipfile.ZipInfo]) -> str:
+    """The encoding of the names that are not marked as UTF-8: that of the system that wrote them, which may
+    be UTF-8, too. Python's zipfile reads them as code page 437."""
+    names = [one.filename for one in listed if not one.filename.isascii() and not one.flag_bits & 0x800]
+    content = "\n".join(names).encode("cp437", "replace")
+    return "utf-8" if unicode_text(content) is not None else likely_page(content, "cp437")[0]
+
+
+def _zip_name(member: zipfile.ZipInfo, page: str) -> str:
     if member.flag_bits & 0x800:
         return member.filename
-    try:
-        return member.filename.encode("cp437").decode("utf-8")
-    except UnicodeError:
-        return member.filename
+    with suppress(UnicodeError):
+        return member.filename.encode("cp437").decode(page)
+    return member.filename
 
 
 def _tar_members(archive: Path, folder: Path, limit: Limit) -> Iterator[tuple[str, IO[bytes]]]:

@@ -20,7 +20,10 @@ _MONTHS = r"(jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-zä
 _UNNAMED = re.compile(
     r"(instance|class|reg|regularization)[ _-]ima?ge?s"
     r"|(new folder|untitled folder|neuer ordner|nouveau dossier|nueva carpeta|新建文件夹).*"
-    r"|(un|no)[ _-]?label(l?ed)?|un-?sorted|to[ _-]?(do|sort|predict|label)|pred(ict)?|inference"
+    r"|(untitled|unbenannt|ohne titel|sans titre|sin t[ií]tulo|senza titolo)([ _-]?\(?\d+\)?)?"
+    r"|papierkorb|corbeille|papelera( de reciclaje)?|cestino|lixeira|prullenbak|kosz|корзина"
+    r"|回收站|垃圾桶|ゴミ箱|휴지통|archived?|duplicates?|deleted|(un|no)[ _-]?label(l?ed)?"
+    r"|un-?sorted|to[ _-]?(do|sort|predict|label)|pred(ict)?|inference"
     r"|(patient|subject|participant|specimen|scan|study|series|session|person|sample)s?[ _-]?\d+"
     r"|(scene|sequence|seq|clip|video)[ _-]?\d+"
     r"|masks|segmentations|annotations|ground[ _-]?truths?"
@@ -225,7 +228,10 @@ def _below(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
         f"images in folders below a class count as that class: {listed(said, _SHOWN)}; if those folders are "
         "the classes, move them up"
     )
-    several = [one for one, inner in below.items() if len(inner) > 1 and one not in direct]
+    several = [
+        one for one, inner in below.items()
+        if one not in direct and (len(inner) > 1 or len(entries(inside_of(one, "")).folders) > 1)
+    ]  # fmt: skip
     return [Doubt(note) if several else note]
 
 

@@ -29,6 +29,7 @@ from visionlora.data.layout.recognise import recognise
 from visionlora.data.layout.split_lists import split_by_lists
 from visionlora.data.names.spellings import in_one_form, two_spellings
 from visionlora.data.splits.make_splits import FoundImages, ImageFolder, make_folder
+from visionlora.data.tables.exclusions import describe_exclusions
 from visionlora.data.tables.label_files import describe_beside, labels_below
 from visionlora.data.tables.several_labels import count_labels
 from visionlora.data.tables.table import read_table
@@ -160,6 +161,11 @@ def _found_in(
     others = {*layout.beside, *skipped, *above(root)} - {*layout.tables.values()}
     if not layout.tables and not layout.images:
         notes += tables_against(found, layout.beside)
+    notes += describe_exclusions(
+        path
+        for path in layout.beside
+        if path not in layout.tables.values() and path.stem not in _classes(found)
+    )
     found, names_notes = with_names(found, sorted(others), bool(layout.images))
     layout_notes = (note for note in layout.notes if note not in notes)
     notes += [*_counted(found, by), *layout_notes, *split_notes, *skipped_notes(skipped), *names_notes]

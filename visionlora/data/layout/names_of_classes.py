@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from visionlora.data.files.code_pages import likely_page, unicode_text
 from visionlora.data.files.formats import SUFFIXES
 from visionlora.data.files.walk import entries
 from visionlora.data.images.decode import ImageFile, labelled
@@ -103,9 +104,12 @@ def _names_in(path: Path, numbers: Sequence[int], from_zero: bool) -> Names | No
     if not is_regular(path, _MOST_BYTES):
         return None
     try:
-        text = path.read_text("utf-8-sig")
-    except (OSError, ValueError):
+        content = path.read_bytes()
+    except OSError:
         return None
+    text = unicode_text(content)
+    if text is None:
+        text = content.decode(likely_page(content)[0], "replace")
     if path.name.casefold() == _README:
         head = _HEAD.match(text)
         text = head[0] if head else ""

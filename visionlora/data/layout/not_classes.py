@@ -16,6 +16,10 @@ _VERSION = re.compile(
     re.IGNORECASE,
 )
 _SCALE = re.compile(r"(x|scale[ _-]?)\d{1,3}|\d{1,4}x", re.IGNORECASE)
+_LOW_RESOLUTION = re.compile(
+    r"(lr|bic|bicubic|bilinear)[ _-]?(bic|bicubic)?[ _-]?(x|mod)[ _-]?\d{1,2}", re.IGNORECASE
+)
+"""Super-resolution's: ``LRbicx2`` beside ``LRbicx4`` and ``GTmod12``."""
 _WELL = re.compile(r"[A-P]([01]\d|2[0-4])")
 _SEARCHED = frozenset(("gallery", "query", "queries", "distractors", "distractor", "multiquery"))
 """What search by image (re-identification, retrieval) looks for, and looks in."""
@@ -73,7 +77,7 @@ def same_kind(names: Sequence[str]) -> str | None:
     """``versions``, ``magnifications`` or ``wells of a plate``; None: not all of several are called so."""
     if len(names) < 2:
         return None
-    if all(map(_SCALE.fullmatch, names)):
+    if all(map(_SCALE.fullmatch, names)) or sum(map(bool, map(_LOW_RESOLUTION.fullmatch, names))) > 1:
         return "magnifications"
     if all(map(_WELL.fullmatch, names)) and any(name[1] == "0" for name in names):
         return "wells of a plate"

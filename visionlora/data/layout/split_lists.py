@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from visionlora.data.files.code_pages import unicode_text
 from visionlora.data.files.formats import is_image_name
 from visionlora.data.images.decode import ImageFile
 from visionlora.data.names.split_names import cell_split, split_and_rest, split_name
@@ -165,7 +166,8 @@ def _names(path: Path) -> Iterator[tuple[str, list[Sequence[str]]]]:
         require_regular(path)
         if path.stat().st_size > _MOST_BYTES:
             raise ValueError("it is too large")
-        text = path.read_text("utf-8-sig", "surrogateescape")
+        content = path.read_bytes()
+        text = unicode_text(content) or content.decode("utf-8", "surrogateescape")
         suffix = path.suffix.casefold()
         value: Any = json.loads(text) if suffix == ".json" else None
     except OSError as error:

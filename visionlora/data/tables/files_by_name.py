@@ -7,10 +7,12 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote
 
 from visionlora.data.files.archive import NAMES as ARCHIVES
+from visionlora.data.files.code_pages import CODE_PAGES
 from visionlora.data.files.formats import SUFFIXES, is_image_name
 from visionlora.data.files.walk import has_images, hints, walk
 from visionlora.data.names.split_names import GENERIC, split_name
@@ -39,24 +41,28 @@ _LOCAL = "/data/local-files/?d="
 
 
 def is_table_folder(name: str) -> bool:
-    """Whether a folder is called like one of tables: ``annotations``, ``split_csv``, ``meta data``."""
+    """Whether a folder is called like one of tables: ``annotations``, ``split_csv``, ``meta data``,
+    ``ISIC2018_Training_GroundTruth``."""
     words = set(re.split(r"[\W_]+", name.casefold()))
-    return words <= _ASIDE | GENERIC and bool(words & _ASIDE)
+    of_tables = words <= _ASIDE | GENERIC and bool(words & _ASIDE)
+    return of_tables or name.casefold().endswith(("groundtruth", "ground_truth", "ground truth"))
 
 
 def spellings(name: str) -> tuple[str, ...]:
     """``name`` as the table has it, in the bytes of old systems, and with the escapes of URLs decoded."""
     plain = unquote(name)
     local = unquote(name.rpartition(_LOCAL)[2]).replace("\\", "/")
-    return name, _old_bytes(name), plain, local, plain.replace("+", " ")
+    old = () if name.isascii() else _old_bytes(name)
+    return name, *old, plain, local, plain.replace("+", " ")
 
 
-def _old_bytes(name: str) -> str:
-    """``name`` as a file name that an old system wrote in Windows-1252, if it can be one."""
-    try:
-        return os.fsdecode(name.encode("cp1252"))
-    except UnicodeEncodeError:
-        return name
+def _old_bytes(name: str) -> list[str]:
+    """``name`` as a file name that an old system wrote in its code page, in each that it can be in."""
+    found = []
+    for page in CODE_PAGES:
+        with suppress(UnicodeEncodeError):
+            found.append(os.fsdecode(name.encode(page)))
+    return found
 
 
 class PathsOf:

@@ -51,10 +51,12 @@ def one_hot_columns(body: Body, rest: Sequence[int]) -> list[int]:
 
 
 def of_dummies(classes: dict[str, int]) -> tuple[dict[str, int], list[str]]:
-    """The columns by the names of their classes, which pandas' get_dummies writes as ``label_cat``."""
+    """The columns by the names of their classes, which pandas' get_dummies writes as ``label_cat``, and
+    others as ``is_cat``."""
     heads = {name.partition("_")[0] for name in classes}
     head = heads.pop()
-    if heads or key_of(head) not in map(key_of, LABEL_COLUMNS) or f"{head}_" in classes or head in classes:
+    known = head.casefold() in ("is", "has") or key_of(head) in map(key_of, LABEL_COLUMNS)
+    if heads or not known or f"{head}_" in classes or head in classes:
         return classes, []
     note = f"what columns are called behind {head}_ is taken for the name of a class"
     return {name.partition("_")[2]: place for name, place in classes.items()}, [note]

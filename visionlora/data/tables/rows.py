@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from visionlora.data.files.arrow import unpacked_by
+from visionlora.data.files.code_pages import likely_page, unicode_text
 from visionlora.data.files.formats import SUFFIXES, TABLE_SUFFIXES, is_image_name, sniff
 from visionlora.data.files.not_images import is_part, is_unknown, suffix_hint
 from visionlora.data.names.split_names import split_name
 from visionlora.data.tables.annotation_files import annotated_xml
+from visionlora.data.tables.column_names import LABELS_ANYWHERE
 from visionlora.data.tables.json_rows import json_lines, json_table, tool_rows, with_objects
 from visionlora.errors import VisionLoraError
 from visionlora.files import require_regular
+from visionlora.text import Doubt
 
 MOST_BYTES = 2**29
 """Of a table: five million lines of a hundred letters. A larger file is none, or would fill the memory."""
@@ -151,24 +154,14 @@ def _text(path: Path) -> tuple[str, tuple[str, ...]]:
             raise VisionLoraError(f"{path} is {kind}, not a table; save it as CSV (UTF-8)")
     except OSError as error:
         raise VisionLoraError(f"cannot read {path}: {error.strerror}") from error
-    try:
-        if content.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
-            return content.decode("utf-32"), ()
-        if content.startswith((b"\xff\xfe", b"\xfe\xff")):  # Excel's "Unicode text"
-            return content.decode("utf-16"), ()
-        if content[:1] == b"\0":
-            return content.decode("utf-16-be"), ()
-        if content[1:2] == b"\0":
-            return content.decode("utf-16-le"), ()
-        return content.decode("utf-8-sig"), ()
-    except UnicodeDecodeError as error:
-        if b"\0" in content:
-            raise VisionLoraError(
-                f"cannot read {path}: it is not text ({error.reason}); save it as CSV (UTF-8)"
-            ) from error
-    # Excel on Windows; the five bytes it doesn't define become U+FFFD.
-    text = content.decode("cp1252", "replace")
-    return text, (f"{path.name} is not UTF-8: read as Windows-1252; if names look wrong, save it as UTF-8",)
+    if (text := unicode_text(content)) is not None:
+        return text, ()
+    if b"\0" in content:
+        raise VisionLoraError(f"cannot read {path}: it is not text; save it as CSV (UTF-8)")
+    codec, called, doubtful = likely_page(content, known=LABELS_ANYWHERE)
+    said = f"{path.name} is not UTF-8: read as {called}; if names look wrong, save it as UTF-8"
+    # A byte that is no letter there becomes U+FFFD.
+    return content.decode(codec, "replace"), (Doubt(said) if doubtful else said,)
 
 
 def _csv_rows(path: Path, text: str) -> list[tuple[int, list[str]]]:

@@ -1,0 +1,138 @@
+"""Which encoding a text is in: spreadsheets and zip programs write the code page of their system."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from itertools import islice
+
+_READ, _WORDS = 2**20, 1000
+"""So many bytes, and so many different words of them, are looked at."""
+_FIELD = re.compile(rb"[@-\xff]*[\x80-\xff][@-\xff]*")
+"""A word that is not ASCII. Bytes below ``@`` are no part of a letter in any of these code pages."""
+_SIGNS = (
+    "\u2018\u2019\u201c\u201d\u201e\u2013\u2014\u2026\xab\xbb\u20ac\xb0\xa3\xa7\xa9\xae\xb2\xb3\xbd\u2116"
+)
+"""Signs that a word may begin and end with: quotes, dashes, those of units."""
+_PUNCTUATION = re.compile(r"[\u3000-\u303f\uff01-\uff5e]")
+_KANA = re.compile(r"[\u3040-\u30ff]")
+_GOOD, _FAIR = 2, 1
+_KNOWN = 8
+"""Of a word that somebody expects here."""
+
+
+def _latin(word: str) -> int:
+    letters = word.strip(_SIGNS).replace("\u2019", "'")
+    accents = [letter for letter in letters if not letter.isascii()]
+    usual = all("\xc0" <= letter <= "\u017f" and letter.isalpha() for letter in accents)
+    strange = re.search(r"[^\x00-\x7f]{3}|[A-Za-z][\xc0-\xde\u0152\u0160\u0178\u017d][a-z]", letters)
+    alone = len(word) > 1 and not re.search("[A-Za-z]", letters)
+    return _GOOD if usual and not strange and not alone else 0
+
+
+def _alphabet(first: str, last: str) -> Callable[[str], int]:
+    """How good a word is in one alphabet alone: with capitals at its beginning or, in fewer texts,
+    throughout."""
+
+    def rate(word: str) -> int:
+        letters = re.sub(r"['_@]", "", word.strip(_SIGNS))
+        if len(letters) < 2 or not all(first <= letter <= last for letter in letters):
+            return 0
+        caseless = letters.lower() == letters.upper()
+        return _GOOD if letters[1:].islower() else _FAIR if letters.isupper() or caseless else 0
+
+    return rate
+
+
+def _east_asian(
+    codec: str, first: int, last: int, second: int = 0, kana: bool = False
+) -> Callable[[str], int]:
+    """How good a word is whose letters should be common ones: their first byte is in a range, their second
+    at least ``second`` (the standards put the common letters first)."""
+
+    def is_common(letter: str) -> bool:
+        if letter.isascii() or _PUNCTUATION.fullmatch(letter) or (kana and _KANA.fullmatch(letter)):
+            return True
+        code = letter.encode(codec)
+        return len(code) == 2 and first <= code[0] <= last and code[1] >= second
+
+    def rate(word: str) -> int:
+        if kana and all(map(_KANA.fullmatch, word)):
+            return _GOOD + _FAIR
+        mixed = re.search("[A-Za-z]", word)
+        return 0 if not all(map(is_common, word)) else _FAIR if mixed else _GOOD
+
+    return rate
+
+
+_CYRILLIC = _alphabet("\u0401", "\u0451")
+_PAGES: dict[str, tuple[str, Callable[[str], int]]] = {
+    "cp1252": ("Windows-1252", _latin),
+    "cp1251": ("Windows-1251", _CYRILLIC),
+    "koi8_r": ("KOI8-R", _CYRILLIC),
+    "cp932": ("Shift-JIS", _east_asian("cp932", 0x88, 0x97, kana=True)),
+    "gbk": ("GBK", _east_asian("gbk", 0xB0, 0xD7, 0xA1)),
+    "cp949": ("EUC-KR", _east_asian("cp949", 0xB0, 0xC8, 0xA1)),
+    "big5": ("Big5", _east_asian("big5", 0xA4, 0xC6)),
+    "euc_jp": ("EUC-JP", _east_asian("euc_jp", 0xB0, 0xCF, 0xA1, kana=True)),
+    "mac_roman": ("Mac Roman", _latin),
+    "cp437": ("DOS code page 437", _latin),
+    "cp866": ("DOS code page 866", _CYRILLIC),
+    "cp1253": ("Windows-1253", _alphabet("\u0386", "\u03ce")),
+    "cp1256": ("Windows-1256", _alphabet("\u0621", "\u06ff")),
+    "cp874": ("Windows-874", _alphabet("\u0e01", "\u0e5b")),
+}
+"""Codec -> its name, and how good a word is in it. Of equally good ones the first is taken."""
+CODE_PAGES = tuple(_PAGES)
+_SYLLABLES = 8
+"""So many different Korean ones are no Chinese letters, whose first bytes vary more."""
+
+
+def unicode_text(content: bytes) -> str | None:
+    """A text in UTF-8, UTF-16 or UTF-32, with a mark of the byte order or without; None: it is in none."""
+    try:
+        if content.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
+            return content.decode("utf-32")
+        if content.startswith((b"\xff\xfe", b"\xfe\xff")):  # Excel's "Unicode text", PowerShell
+            return content.decode("utf-16")
+        if content[:1] == b"\0":
+            return content.decode("utf-16-be")
+        if content[1:2] == b"\0":
+            return content.decode("utf-16-le")
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+
+
+def likely_page(content: bytes, first: str = "cp1252", known: Collection[str] = ()) -> tuple[str, str, bool]:
+    """(codec, its name, whether another one is as likely) of a text that is not UTF-8.
+
+    That is the code page in which most of its words may be words. The letters of Chinese, Korean and Japanese
+    overlap, so a few short words may be in several.
+
+    Args:
+        content: the text.
+        first: the code page of a text that might be in any.
+        known: words that are expected in it, in lower case.
+    """
+    found = dict.fromkeys(match[0] for match in islice(_FIELD.finditer(content[:_READ]), 20 * _WORDS))
+    fields = list(islice(found, _WORDS))
+    pages = (first, *(page for page in _PAGES if page != first))
+    rates = {page: sum(_rate(page, field, known) for field in fields) for page in pages}
+    best = max(rates.values())
+    likely = [page for page in pages if rates[page] == best]
+    chosen = likely[0]
+    if chosen == "gbk" and "cp949" in likely:
+        letters = {letter for letter in b"".join(fields).decode("cp949") if not letter.isascii()}
+        chosen = "cp949" if len(letters) >= _SYLLABLES else chosen
+    return chosen, _PAGES[chosen][0], best == 0 or (chosen != first and len(likely) > 1)
+
+
+def _rate(page: str, field: bytes, known: Collection[str]) -> int:
+    try:
+        text = field.decode(page)
+    except UnicodeDecodeError:
+        return 0
+    words = [word for word in re.split(r"[\x00-@\[-`{-\x7f]+", text) if not word.isascii()]
+    expected = _KNOWN * sum(word.lower() in known for word in words)
+    return expected + min((_PAGES[page][1](word) for word in words), default=0)
