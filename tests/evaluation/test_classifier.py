@@ -77,12 +77,22 @@ def test_what_is_no_image_is_refused(classifier: Classifier, tmp_path: Path) -> 
         classifier.predict(torch.zeros(3, 0, 8, dtype=torch.uint8))
     with pytest.raises(ValueError, match="the image is a ndarray; give a path, a Pillow image or"):
         classifier.predict([numpy.zeros((8, 8, 3), numpy.uint8)])
+    for wrong, kind in ((None, "NoneType"), (b"\xff\xd8", "bytes")):
+        with pytest.raises(ValueError, match=f"the image is a {kind}; give a path"):
+            classifier.predict(wrong)  # type: ignore[arg-type]
+    with pytest.raises(VisionLoraError, match=r"none\.jpg: no such file; check the path"):
+        classifier.predict(tmp_path / "none.jpg")
     for wrong in ({"top": 0}, {"batch_size": 0}, {"batch_size": -1}):
         with pytest.raises(ValueError, match="give a whole number of at least 1"):
             classifier.predict(torch.zeros(3, 8, 8, dtype=torch.uint8), **wrong)
     (tmp_path / "broken.jpg").write_text("no image")
     with pytest.raises(VisionLoraError, match=r"broken\.jpg"):
         classifier.predict(tmp_path / "broken.jpg")
+
+
+def test_a_glob_is_a_list_of_images(classifier: Classifier, draw: Draw) -> None:
+    paths = [draw("a.png"), draw("b.png")]
+    assert classifier.predict(sorted(paths)) == classifier.predict(path for path in sorted(paths))
 
 
 def test_no_images_have_no_answers(classifier: Classifier) -> None:

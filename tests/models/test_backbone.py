@@ -110,6 +110,13 @@ def test_without_weights_the_network_is_random_and_depends_on_the_seed() -> None
     assert len(first.categories) == 1000
 
 
+def test_torchvisions_word_for_random_weights_is_answered_with_ours() -> None:
+    with pytest.raises(
+        VisionLoraError, match=r"weights is None; give imagenet, none \(random weights\) or a"
+    ):
+        load_backbone("resnet18", None)  # type: ignore[arg-type]
+
+
 def test_an_unknown_network_gets_suggestions() -> None:
     with pytest.raises(VisionLoraError, match=r"model 'squeeznet1_1' .*did you mean model=squeezenet1_1"):
         load_backbone("squeeznet1_1", "none")

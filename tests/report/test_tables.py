@@ -50,7 +50,9 @@ def test_forgetting_of_unlabelled_images_is_marked_as_an_estimate(unlabelled: di
     assert "0.020" in _line(text, "top-1 lost (estimate)")
     assert "0.84 to 0.95" in _line(text, "same prediction")
     assert "0.125" in _line(text, "divergence")
-    assert "0.020 (estimate)" in _text(sweep_table([("a", unlabelled)]))
+    words = _text(sweep_table([("a", unlabelled)])).split()
+    assert "+0.020" in words
+    assert "(estimate)" in words
 
 
 def test_the_summary_shows_the_strength_and_whether_it_is_within_budget(
@@ -142,7 +144,15 @@ def test_the_sweep_has_a_row_for_each_run(metrics: dict[str, Any], unmeasured: d
     assert "0.010" in _line(text, "lora.rank=1")
     assert "0.72 to 1.00" in _line(text, "lora.rank=1")
     assert "0.8" in _line(text, "lora.rank=1").split()
-    assert _line(text, "lora.rank=8").count("not measured") == 2
+    assert text.count("not") == text.count("measured") == 2
+
+
+def test_a_sweep_fits_80_characters_and_cuts_no_figure(
+    metrics: dict[str, Any], unmeasured: dict[str, Any]
+) -> None:
+    metrics["parameters"]["trainable"] = 2_345_678
+    text = _text(sweep_table([("lora.rank=1, lora.targets=[conv]", metrics), ("a", unmeasured)]), width=80)
+    assert "2,345,678" in text
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -74,7 +74,7 @@ class Classifier(nn.Module):
 
     @torch.inference_mode()
     def predict(
-        self, images: ImageInput | Sequence[ImageInput], top: int = 1, batch_size: int = 16
+        self, images: ImageInput | Iterable[ImageInput], top: int = 1, batch_size: int = 16
     ) -> list[Prediction]:
         """For each image its most probable classes: a list of (class name, probability from 0 to 1).
 
@@ -94,9 +94,8 @@ class Classifier(nn.Module):
             if number < 1:
                 raise ValueError(f"{name} is {number}; give a whole number of at least 1")
         device = next(self.parameters()).device
-        several = [images] if isinstance(images, (str, Path, Image.Image, Tensor)) else list(images)
         found: list[Prediction] = []
-        for batch in _batches(several, batch_size):
+        for batch in _batches(_listed(images), batch_size):
             inputs = torch.stack([self.transform(one) for one in batch]).to(device)
             logits = require_numbers(self(inputs).float().cpu())
             found += self.task.decode(logits, self.classes, top)
@@ -111,6 +110,13 @@ def load(path: str | Path, *, model: str | None = None, weights: str | None = No
     restored = restore(path, model, weights)
     network = plain_network(restored.network)
     return Classifier(network, restored.head.outputs, restored.backbone.preprocessing, task_of(restored))
+
+
+def _listed(images: ImageInput | Iterable[ImageInput]) -> list[ImageInput]:
+    """One image or several as a list; what is neither is taken for one image, which is then refused."""
+    if isinstance(images, str | bytes | Path | Image.Image | Tensor) or not isinstance(images, Iterable):
+        return [images]
+    return list(images)
 
 
 def _batches(images: Sequence[ImageInput], size: int) -> Iterator[Sequence[ImageInput]]:

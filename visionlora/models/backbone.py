@@ -84,6 +84,8 @@ def load_backbone(
         VisionLoraError: an unknown name; a file that is missing, damaged or does not fit; or weights that
             cannot be downloaded. Only "auto" falls back to another network.
     """
+    if weights is None:  # torchvision's word for random weights
+        raise VisionLoraError(f"{option} is None; give imagenet, none (random weights) or a file")
     try:
         return _load(name, weights, progress, seed)
     except WeightFileError as error:

@@ -122,13 +122,12 @@ def write_runs_page(rows: Sequence[RunRow], best: int | None, title: str, path: 
     )
     words = "None is marked as the best: fewer than two have validation images, or their classes differ."
     if best is not None:
-        of = " of those within their budgets"
-        if each[best]["within budget"] is False:
-            of = "; none is within its budgets"
+        kept = each[best]["within budget"] is not False
+        among = "Of the runs within their budgets," if kept else "No run keeps its budgets;"
         figure = "mean average precision" if "mAP" in shown else "top-1"
         words = (
-            f"The best run has the highest {figure} on its validation images{of}. These figures chose it, so "
-            "its own are a little too good; those on test images are not."
+            f"{among} the best has the highest {figure} on its validation images. It was chosen by this "
+            "figure, which is therefore a little too good; figures on test images are not."
         )
     words += " Low and high bound the 95 % interval of top-1." * ("low" in shown)
     content = (

@@ -150,13 +150,15 @@ def sweep_table(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
     table = plain_table(
         f"{counted(len(runs), 'run')}; {names} and loss on their validation images{crossed}", gap=1
     )
-    table.add_column("run", overflow="fold", min_width=14)
+    table.add_column("run", overflow="fold", min_width=12)
     cells = [_sweep_cells(metrics) for _, metrics in runs]
     missing = [name for name in _MAY_MISS if all(row[name] == NOT_MEASURED for row in cells)]
     shown = [name for name in cells[0] if name not in missing] if cells else []
     for name in shown:
         head = "learned" if name == "top-1" and names != name else name
-        table.add_column(head, justify="right", no_wrap=name not in _MAY_MISS)
+        # Two lines of "not measured", or the figures of the last column would be cut at 80 characters.
+        most = len("(estimate)") if name in _MAY_MISS else None
+        table.add_column(head, justify="right", no_wrap=most is None, max_width=most)
     for place, ((overrides, _), row) in enumerate(zip(runs, cells, strict=True)):
         mark, style = ("* ", "bold") if place == best else ("", None)
         table.add_row(_text(f"{mark}{overrides}"), *(row[name] for name in shown), style=style)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -101,6 +102,53 @@ def test_an_adapter_that_does_not_fit_is_refused(
         load_adapter(network, tmp_path)
     assert kinds == [type(module) for module in network.modules()]
     assert layers == list(adapted_layers(network))
+
+
+class Wrapper(nn.Module):
+    """A network inside of another module, such as a Lightning module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = base()
+
+
+def test_an_adapter_of_the_module_around_the_network_says_what_to_save(tmp_path: Path) -> None:
+    save_adapter(attach(Wrapper(), LoraConfig(rank=2)), tmp_path)
+    with pytest.raises(
+        LoraError, match="a module that holds the network was saved: save its 'network' alone"
+    ):
+        load_adapter(base(), tmp_path)
+
+
+def test_an_adapter_of_the_network_inside_says_where_to_load_it(tmp_path: Path) -> None:
+    save_adapter(attach(base(), LoraConfig(rank=2)), tmp_path)
+    with pytest.raises(LoraError, match="the network inside was saved: load into 'network' of this module"):
+        load_adapter(Wrapper(), tmp_path)
+
+
+@pytest.mark.parametrize("given", ["adapter/adapter_model.safetensors", "."])
+def test_a_path_beside_the_adapter_directory_is_answered_with_it(given: str, tmp_path: Path) -> None:
+    save_adapter(attach(base(), LoraConfig(rank=2)), tmp_path / "adapter")
+    with pytest.raises(LoraError, match=f"give {re.escape(str(tmp_path / 'adapter'))}, which holds"):
+        load_adapter(base(), tmp_path / given)
+
+
+def test_a_layer_that_is_trained_and_not_saved_is_warned_of(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    network = attach(base(), LoraConfig(rank=2, targets="conv"))
+    save_adapter(network, tmp_path / "frozen")
+    name, layer = [(name, one) for name, one in network.named_modules() if isinstance(one, nn.Linear)][-1]
+    layer.requires_grad_(True)
+    save_adapter(network, tmp_path / "whole", modules_to_save=[name])
+    assert [one for one in recwarn if issubclass(one.category, UserWarning)] == []
+    with pytest.warns(UserWarning, match=rf"Trained, but not saved with the adapter: {name}\. Name what"):
+        save_adapter(network, tmp_path / "left_out")
+
+
+def test_the_arguments_the_wrong_way_round_are_named(tmp_path: Path) -> None:
+    with pytest.raises(LoraError, match=r"model is .*: give a network, an instance of"):
+        load_adapter(tmp_path, base())  # type: ignore[type-var]
 
 
 def test_names_that_could_not_be_read_back_are_refused_before_anything_is_written(tmp_path: Path) -> None:

@@ -52,7 +52,8 @@ def _layer_mismatches(
     modules = dict(model.named_modules(remove_duplicate=False))
     missing = [site for site in saved if site not in modules and site not in sites]
     if missing:
-        yield f"the network has no layer {listed(missing, 5)} (close names: {closest(missing[0], sites)})"
+        near = _moved(missing, sites) or f"close names: {closest(missing[0], sites)}"
+        yield f"the network has no layer {listed(missing, 5)} ({near})"
     for site in saved:
         if site in modules and site not in sites:
             yield f"{site} is a {plain_class(modules[site]).__name__}, which no adapter can be attached to"
@@ -72,6 +73,19 @@ def _layer_mismatches(
         rank = type(adapter).rank_of(saved.get(site, {}))
         if rank is not None and rank != adapter.settings.rank:
             yield f"{site} has rank {adapter.settings.rank} in the network, {rank} in the adapter"
+
+
+def _moved(missing: Sequence[str], sites: Collection[str]) -> str | None:
+    """What to do where only the module differs whose layers are named: a Lightning module, say, was saved and
+    the network inside of it is loaded, or the other way round. None where the names differ otherwise."""
+    name = missing[0]
+    for prefix in (name[: place + 1] for place, letter in enumerate(name) if letter == "."):
+        if all(one.startswith(prefix) and one.removeprefix(prefix) in sites for one in missing):
+            return f"a module that holds the network was saved: save its {prefix[:-1]!r} alone"
+    for prefix in (site.removesuffix(name) for site in sites if site.endswith(f".{name}")):
+        if all(f"{prefix}{one}" in sites for one in missing):
+            return f"the network inside was saved: load into {prefix[:-1]!r} of this module"
+    return None
 
 
 def _shape_mismatches(

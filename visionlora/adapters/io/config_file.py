@@ -30,7 +30,9 @@ def read_config_file(path: Path) -> dict[str, Any]:
         LoraError: no such file, too large, not JSON, nested too deeply, or a value of a wrong type.
     """
     if not path.is_file():
-        raise LoraError(f"{path} does not exist: give an adapter directory, which holds {CONFIG_FILE}.")
+        near = [one for one in (path.parent.parent, path.parent / "adapter") if (one / path.name).is_file()]
+        directory = near[0] if near else "an adapter directory"
+        raise LoraError(f"{path} does not exist: give {directory}, which holds {path.name}.")
     try:
         if path.stat().st_size > MOST_BYTES:
             raise LoraError(f"{path} has more than {MOST_BYTES >> 20} MiB: no adapter's configuration has.")

@@ -7,6 +7,7 @@ its name, and `visionlora.parts` in the first one's configuration names them.
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,9 +22,16 @@ from visionlora.adapters.io.peft import put_into, read_one, save_one
 from visionlora.adapters.io.peft_config import AdapterInfo
 from visionlora.adapters.io.tensor_file import TENSOR_FILE
 from visionlora.adapters.learned_start import is_learned
-from visionlora.adapters.network import active_names, group_adapters, require_adapters, unwrapped
+from visionlora.adapters.network import (
+    active_names,
+    adapter_state,
+    group_adapters,
+    require_adapters,
+    unwrapped,
+)
 from visionlora.adapters.replaced_tensors import frozen_tensors, replaced_by_module
-from visionlora.text import brief
+from visionlora.frozen.growth import growths
+from visionlora.text import brief, listed
 
 MOST_PARTS = 16
 _Network = TypeVar("_Network", bound=nn.Module)
@@ -41,7 +49,8 @@ def save_adapter(
 ) -> Path:
     """Write adapters of a network, each file beside its place and then renamed into it.
 
-    Norms and other tensors that a loaded adapter replaced are saved too.
+    Norms and other tensors that a loaded adapter replaced are saved too. Warns of modules that are trained
+    beside the adapters and are not saved.
 
     Args:
         model: an adapted network; one that `torch.compile`, `DataParallel` or `DistributedDataParallel`
@@ -64,6 +73,7 @@ def save_adapter(
     require_adapters(model)
     directory = Path(directory)
     modules_to_save, tensors = replaced_by_module(model, modules_to_save)
+    _warn_of_what_is_left_out(model, [*modules_to_save, *tensors, *growths(model)])
     with frozen_tensors(model):
         base = fingerprint or base_fingerprint(model, modules_to_save)
     own = {**(extra or {}), "fingerprint": base}
@@ -85,6 +95,24 @@ def save_adapter(
         own["parts"] = list(names[1:])
     info = AdapterInfo(base_model, modules_to_save, own, obstacle=obstacle)
     return save_one(model, directory, names[0] if names else None, info)
+
+
+def _warn_of_what_is_left_out(model: nn.Module, saved: Sequence[str]) -> None:
+    """Warn of modules that are trained and not saved, which a loaded adapter would lack.
+
+    Args:
+        model: an adapted network.
+        saved: names of the modules and tensors that are saved with the adapters.
+    """
+    kept, adapters = tuple(f"{one}." for one in saved), adapter_state(model)
+    trained = [name for name, one in model.named_parameters() if one.requires_grad and name not in adapters]
+    left_out = {name.rpartition(".")[0] or name for name in trained if not f"{name}.".startswith(kept)}
+    if left_out:
+        warnings.warn(
+            f"Trained, but not saved with the adapter: {listed(sorted(left_out), 5)}. Name what the adapter "
+            "needs in modules_to_save=[...] of save_adapter; freeze the rest (requires_grad_(False)).",
+            stacklevel=3,
+        )
 
 
 def start_digest(init: str) -> str | None:
@@ -113,7 +141,7 @@ def load_adapter(
     Raises:
         LoraError: a file is missing or broken, or the adapter does not fit; every mismatch is named.
     """
-    directory, network = Path(directory), unwrapped(model)
+    network, directory = unwrapped(model), Path(directory)
     saved = [read_one(network, directory, name, check_fingerprint)]
     parts = saved[0].config["visionlora"].get("parts") or []
     for part in parts:

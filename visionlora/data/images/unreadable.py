@@ -10,6 +10,7 @@ from PIL import Image
 from visionlora.data.files.formats import FORMATS, UNREAD_KINDS, sniff
 from visionlora.data.images.tiff import channels_of
 
+MISSING = "no such file"
 _HEAD = 2**16
 """Bytes in which the frame of a JPEG begins, and in which one is looked for behind other bytes."""
 _TGA_END = b"TRUEVISION-XFILE.\0"
@@ -26,7 +27,7 @@ def reason(path: Path, error: Exception) -> str:
     """Why ``path`` cannot be used, where reading it ended in ``error``."""
     if isinstance(error, FileNotFoundError):
         if not path.is_symlink():
-            return "no such file"
+            return MISSING
         annex = ": git annex get fetches it" if "/annex/objects/" in str(path.readlink()) else ""
         return f"a link to a file that is not there{annex}"
     if isinstance(error, PermissionError):
