@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
+
+import pytest
 
 from tests.conftest import Command, Train, metrics_of
 from visionlora.sweep import by_seed, in_words
@@ -75,9 +78,28 @@ def test_two_sweeps_of_the_same_second_have_folders_of_their_own(train: Train, t
 
 def test_a_sweep_continues_after_a_failed_run(train: Train, tmp_path: Path) -> None:
     left, _ = train(
-        "lora.rank=-1,2", "trainer.max_steps=1", f"hydra.sweep.dir={tmp_path / 'sweep'}", "--multirun"
-    )
+        "model.name=squeezenet9,squeezenet1_1", "trainer.max_steps=1",
+        f"hydra.sweep.dir={tmp_path / 'sweep'}", "--multirun",
+    )  # fmt: skip
     assert left.code == 2
-    assert "rank" in left.err
+    assert "squeezenet9" in left.err
     assert "no figures of 1 of 2 runs" in left.out
     assert (tmp_path / "sweep" / "1" / "metrics.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("swept", "refused"),
+    [
+        (("lora.rank=1,zwei",), "(lora.rank=zwei): lora.rank"),
+        (("lora.rank=range(1,-2,-1)",), "(lora.rank=0): lora.rank"),
+        (("lora.family=lora,loha", "lora.restart_every=null,5"), "lora.family=loha, lora.restart_every=5): "),
+    ],
+)
+def test_no_run_of_a_sweep_trains_where_the_settings_of_one_are_refused(
+    train: Train, tmp_path: Path, swept: Sequence[str], refused: str
+) -> None:
+    left, _ = train(*swept, "trainer.max_steps=1", f"hydra.sweep.dir={tmp_path / 'sweep'}", "--multirun")
+    assert left.code == 2
+    assert "no run was started" in left.err
+    assert refused in left.err
+    assert not (tmp_path / "sweep").exists()

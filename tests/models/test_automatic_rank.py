@@ -72,6 +72,11 @@ def test_a_run_with_many_classes_says_its_rank(train: Train, tmp_path: Path) -> 
     assert "adapters have rank 16: 16 classes or more (lora.rank=auto)" in left.out
     assert metrics_of(folder)["ranks"] == 16
     assert "rank 16, alpha 16" in (folder / "adapter" / "README.md").read_text(encoding="utf-8")
-    left, _ = train(*many, "model.expand=1", "trainer.max_steps=1")
+    assert "lora.rank=16" in left.out
+    assert "retention.mixup=0.5" in left.out
+    left, _ = train(*many, "model.expand=1", "trainer.max_steps=1", "retention.views=1")
     assert left.code == 0, left.err
     assert "adapters have rank" not in left.out, "new blocks are trained and no adapters"
+    assert "lora.rank=" not in left.out
+    assert "retention.views=1 leaves no view to blend with another anchor" in " ".join(left.out.split())
+    assert "retention.mixup=0" in left.out

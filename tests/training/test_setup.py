@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from safetensors.torch import load_file
 
 from tests.conftest import Train, metrics_of
 from visionlora.models.upper_layers import upper_layers
+from visionlora.retention.config import RetentionConfig
 
 
 def test_retention_folders_of_unknown_classes_are_refused(train: Train, images: Path) -> None:
@@ -41,6 +43,34 @@ def test_unequal_classes_are_named_and_balanced_where_that_is_asked_for(train: T
     left, _ = train("trainer.max_steps=1", "data.balance=true", "cache.features=true", "lora.targets=last:1")
     assert left.code == 0, left.err
     assert "very unequal" not in left.out
+
+
+def test_what_was_left_to_the_run_is_said_and_recorded(train: Train) -> None:
+    left, run = train("trainer.max_steps=1", "retention.drift=2")
+    assert left.code == 0, left.err
+    decided = json.loads((run / "run.json").read_text())["decided"]
+    said = {
+        "lora.alpha": 2.0,  # the rank, which is given, as per_step and drift are
+        "lora.init": "contrastive",
+        "optimizer.lr": 0.003,
+        "retention.weight": RetentionConfig().weight_for(4),
+        "retention.logits": 0.0,
+        "retention.mixup": 0.0,
+    }
+    assert decided == said
+    values = "lora.alpha=2, lora.init=contrastive, optimizer.lr=0.003, retention.weight=0.319"
+    assert f"decided: {values}, retention.logits=0, retention.mixup=0" in " ".join(left.out.split())
+    given = "lora.alpha=1", "lora.init=default", "optimizer.lr=1e-3", "retention.weight=0"
+    left, run = train("trainer.max_steps=1", *given)
+    assert "decided: " not in left.out
+    assert json.loads((run / "run.json").read_text())["decided"] == {}
+
+
+def test_a_new_head_decides_nothing_about_anchors_and_its_own_learning_rate(train: Train) -> None:
+    left, run = train("trainer.max_steps=1", "model.head=new", "lora.rank=auto", "lora.family=ia3")
+    assert left.code == 0, left.err
+    decided = json.loads((run / "run.json").read_text())["decided"]
+    assert decided == {"lora.init": "default", "optimizer.lr": 0.0005}, "IA3 has no rank"
 
 
 def test_unused_contrast_anchors_are_announced(train: Train, images: Path) -> None:

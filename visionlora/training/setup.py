@@ -42,7 +42,7 @@ from visionlora.run_folder.record import Record
 from visionlora.tasks.base import Task
 from visionlora.tasks.choose import loss_weights, new_task
 from visionlora.text import counted
-from visionlora.training.announce import announce, announce_unused, found
+from visionlora.training.announce import announce, announce_decided, announce_unused, found
 from visionlora.training.config import RunConfig, TrainerConfig
 from visionlora.training.feature_cache import CachedInputs
 
@@ -168,7 +168,9 @@ def set_up(
     judged_by = replace(old, validation=validation, test=test)
     files = FilesRead(loaders.sets, _left_out(loaders, data.on_bad, notices))
     setup = RunSetup(config, folder, adapted, train_loader, validation, judged_by, teacher, files)
-    return _with_start(setup, device, notices)
+    setup = _with_start(setup, device, notices)
+    announce_decided(asked, setup.config, adapted, teacher, record, notices)
+    return setup
 
 
 def _decided(config: RunConfig, adapted: AdaptedNetwork, notices: Notices) -> RunConfig:
