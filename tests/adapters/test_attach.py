@@ -169,6 +169,19 @@ def test_a_trainable_parameter_cannot_take_the_place_of_a_frozen_weight(x):
     torch.testing.assert_close(network(x), logits, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("layer", [nn.Conv2d(3, 4, 3), nn.Linear(3, 4), nn.Embedding(3, 4)])
+def test_a_frozen_weight_is_changed_in_place_or_replaced_under_its_name(layer):
+    adapted = attach(copy.deepcopy(layer))
+    with torch.no_grad():
+        adapted.base_weight += 1
+    assert torch.equal(adapted.weight, layer.weight + 1)
+    adapted.base_weight = nn.Parameter(layer.weight.detach() - 1, requires_grad=False)
+    assert torch.equal(adapted.weight, layer.weight - 1)
+    assert torch.equal(detach(adapted).weight, layer.weight - 1)
+    with pytest.raises(LoraError, match="merge the adapters first, or assign one with requires_grad=False"):
+        attach(adapted).base_weight = nn.Parameter(layer.weight.detach())
+
+
 @pytest.mark.parametrize("inside", [adapters_off, merged, partial(scaled, strength=0.5)])
 @pytest.mark.parametrize("end", [merge, detach])
 def test_adapters_may_end_where_they_are_switched_off_or_merged(x, inside, end):

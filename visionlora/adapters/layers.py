@@ -65,6 +65,8 @@ class AdaptedLayer(Swapped):
         return {"forward": base.forward} if has_own_forward(base) else {}
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name == "base_weight":  # `layer.base_weight += ...` ends in an assignment
+            name = self.adapted_parameter
         if name == self.adapted_parameter:
             refuse_assignment(name, value, self._parameters[name])
         super().__setattr__(name, value)
