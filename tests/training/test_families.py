@@ -45,7 +45,7 @@ def test_a_network_is_trained_and_predicts(
     assert "goldfish" in left.out
 
 
-@pytest.mark.parametrize(("family", "factor"), [("ia3", 10), ("full", 0.1)])
+@pytest.mark.parametrize(("family", "factor"), [("ia3", 10), ("vera", 30), ("full", 0.1)])
 def test_a_familys_own_learning_rate_is_said_and_recorded(family: str, factor: float, train: Train) -> None:
     left, folder = train(f"lora.family={family}", "trainer.max_steps=1")
     assert left.code == 0, left.err
