@@ -143,8 +143,13 @@ def test_a_quantised_file_loads_without_the_dense_weights(
     assert left.code == 0, left.err
     assert "model.quantise_skip is not used: model.weights is quantised already" in left.out
     assert packed_weights(restore(run).network)
-    left, _ = train(f"model.weights={quantised_file}", "model.quantise=int8")
-    assert left.code == 2 and "is quantised" in left.err
+    for asked in ("model.quantise=int8", "lora.init=loftq"):
+        left, _ = train(f"model.weights={quantised_file}", asked)
+        assert left.code == 2
+        assert f"error: {asked}: {quantised_file} is quantised already; leave it out" in left.err
+    left, _ = train(f"model.weights={quantised_file}", "model.expand=1")
+    assert left.code == 2
+    assert f"model.weights={quantised_file}: new blocks (model.expand) are trained, and quantised" in left.err
 
 
 def test_hostile_quantised_files_are_refused_in_a_line(quantised_file: Path, tmp_path: Path) -> None:

@@ -269,16 +269,16 @@ def _attached(model: nn.Module, head: Head, lora: LoraConfig | None, seed: int) 
 
 def _quantised(backbone: Backbone, head: Head, model: ModelConfig, lora: LoraConfig) -> QuantisedBase | None:
     """Quantise the base where that is configured, in place."""
-    loaded = packed_weights(backbone.model)
-    if loaded and (model.quantise is not None or lora.init == "loftq"):
+    scheme, loaded = f"model.quantise={model.quantise}", packed_weights(backbone.model)
+    asked = scheme if model.quantise is not None else "lora.init=loftq" if lora.init == "loftq" else None
+    if loaded and asked is not None:
         raise VisionLoraError(
-            f"model.quantise={model.quantise} lora.init={lora.init}: {backbone.weights} is quantised; leave "
-            "them out, or name a file with dense weights"
+            f"{asked}: {backbone.weights} is quantised already; leave it out, or name a file of dense weights"
         )
-    if model.quantise is not None and model.expand:
+    if model.expand and (loaded or model.quantise is not None):
+        base = f"model.weights={backbone.weights}" if loaded else scheme
         raise VisionLoraError(
-            f"model.quantise={model.quantise}: new blocks (model.expand) are trained, and quantised weights "
-            "are frozen; leave one out"
+            f"{base}: new blocks (model.expand) are trained, and quantised weights are frozen; leave one out"
         )
     if model.quantise is None:
         if lora.init == "loftq":
