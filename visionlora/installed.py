@@ -23,7 +23,7 @@ def require_commands() -> None:
     if lacking := missing():
         verb = "is" if len(lacking) == 1 else "are"
         print(
-            f"error: this is visionlora's library alone ({', '.join(lacking)} {verb} not installed); the "
+            f"error: only visionlora's library is installed ({', '.join(lacking)} {verb} not installed); the "
             f"commands need: {ADVICE}",
             file=sys.stderr,
         )

@@ -166,7 +166,7 @@ def test_any_number_of_images_is_a_batch_and_the_names_are_in_the_file(tmp_path:
     ("options", "said"),
     [
         ({"output": "x.pt2", "precision": "int8"}, "precision int8 is ONNX Runtime's"),
-        ({"output": "x.pt2", "preprocess": "all"}, "preprocess all is for .onnx alone"),
+        ({"output": "x.pt2", "preprocess": "all"}, "preprocess all is only for .onnx"),
         ({"output": "x.safetensors", "preprocess": "normalise"}, "safetensors has only weights"),
         ({"output": "x.mlpackage", "preprocess": "normalise"}, "whose converter takes no bytes"),
         ({"output": "x.tflite", "precision": "float16"}, "float16 is not for .tflite"),

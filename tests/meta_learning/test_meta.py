@@ -82,7 +82,9 @@ def test_a_start_is_learned_without_its_held_out_classes_and_a_run_begins_at_it(
     assert all(torch.equal(one[name], two[name]) for name in one)
     assert not any(bool(tensor.any()) for name, tensor in one.items() if "lora_B" in name)
     left = meta(output="first")
-    assert "A begins where gradients of different images agree, in 4 layers" in " ".join(left.out.split())
+    assert "A starts in the directions that gradients of different images share, in 4 layers" in " ".join(
+        left.out.split()
+    )
     first = read_tensors(tmp_path / "first")
     moved = [not torch.allclose(one[name], first[name], atol=1e-5) for name in one if "lora_A" in name]
     assert all(moved)
@@ -159,7 +161,7 @@ def test_options_that_do_nothing_for_a_start_are_announced(meta) -> None:
     for words in (
         "meta.steps, meta.lr and retention.weight are not used: aligned takes no steps",
         "lora.init_std is not used: no layer begins Gaussian",
-        "a task has 4 classes: there are not as many as meta.classes=20",
+        "each task has only 4 classes: there are fewer than meta.classes=20",
     ):
         assert words in said
     left = meta("retention.anchors=[]", "retention.temperature=2", output="again")

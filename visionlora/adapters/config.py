@@ -101,7 +101,7 @@ class LoraConfig:
         also=("init_lora_weights",),
     )  # fmt: skip
     options: Mapping[str, Option] = field(
-        default_factory=dict, metadata={"help": "settings of one family alone, {name: value}"}
+        default_factory=dict, metadata={"help": "settings that only this family has, {name: value}"}
     )
     family_pattern: Mapping[str, str] = field(
         default_factory=dict, metadata={"help": "family by layer-name pattern, in place of family there"}

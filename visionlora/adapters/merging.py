@@ -48,7 +48,7 @@ def merge(model: _Network) -> _Network:
         for adapter in (one for one in layer.module_adapters() if not one.mergeable):
             raise LoraError(
                 f"{adapter.family} is a module of its own and not a change of a weight, so it can't be "
-                f"merged: use the network with it, or activate the other adapters alone."
+                f"merged: use the network with it, or activate only the other adapters."
             )
     weights = {name: _finite_weight(name, layer) for name, layer in named.items()}
     unfold_batch_norm(model)

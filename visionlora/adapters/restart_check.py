@@ -30,11 +30,11 @@ def check_restarts(
         named = ", ".join(families)
         raise LoraError(f"restart_every adds up B @ A of LoRA and not {named}: use family=lora alone.")
     if dropout:
-        raise LoraError("restart_every does not go with dropout, which is for B @ A alone: use dropout=0.")
+        raise LoraError("restart_every does not go with dropout, which acts on B @ A only: use dropout=0.")
     if bias != "none":
         raise LoraError(f"restart_every adds up B @ A and no biases (bias={bias}): use bias=none.")
     if init not in ("auto", "default", "gaussian", "contrastive"):
         raise LoraError(
-            f"restart_every starts A anew each time, and init={init} is one start alone: use contrastive or "
-            "default."
+            f"restart_every starts A anew each time, and init={init} gives only one start: use contrastive "
+            "or default."
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from visionlora.evaluation.budget import Budgets, StrengthPoint
 
 PRICE = 4.0
-"""So much more top-1 has to be learned for what exceeds a budget: on a dozen validation images and fifty
+"""How much more top-1 has to be learned for what exceeds a budget: on a dozen validation images and fifty
 contrast images two more of the former are worth one of the latter, one is not."""
 
 CANDIDATES = {

@@ -20,7 +20,7 @@ from visionlora.report.metrics_file import NOT_MEASURED, SELECTED
 from visionlora.tasks.single_label import SingleLabel
 
 FEWEST = 4
-"""Of fewer images of a kind a half tells nothing."""
+"""Images of a kind; with fewer, half of them measure nothing."""
 KINDS = ("validation", "retention", "contrast", "held_out")
 
 

@@ -150,7 +150,7 @@ def _evaluate_classes(
     updates = decompose_updates(restored.network) if options.rank_curve else None
     if updates == {}:
         raise VisionLoraError(
-            "rank_curve: the adapter updates no weight (it may be new blocks alone), so it has no rank"
+            "rank_curve: the adapter updates no weight (it may have only new blocks), so it has no rank"
         )
     now, before = _predict(restored, inputs.loader, options.mirrored)
     changes = _changes(restored, inputs.old_loader, options.mirrored)

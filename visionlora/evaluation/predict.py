@@ -228,7 +228,7 @@ def predict_files(
 def _predict_batch(
     restored: TrainedModel, task: Task, predictor: nn.Module, images: Tensor, top: int, compare: bool
 ) -> list[tuple[Prediction, Prediction | None, Prediction]]:
-    """Of each image the adapted network's prediction, the frozen one's, and what a table shows."""
+    """For each image the adapted network's prediction, the frozen one's, and what a table shows."""
     images = images.to(next(predictor.parameters()).device)
     logits = require_numbers(computed(predictor, images))
     now = task.decode(logits, restored.head.outputs, top)

@@ -109,8 +109,8 @@ def require_numbers(logits: Tensor) -> Tensor:
     """
     if not bool((logits < torch.inf).all()):
         raise VisionLoraError(
-            "the network's outputs are NaN or infinite: the adapter or the weights have too large numbers; "
-            "use a smaller strength, or train again with a lower optimizer.lr"
+            "the network's outputs are NaN or infinite: the adapter or the weights have values that are too "
+            "large; use a smaller strength, or train again with a lower optimizer.lr"
         )
     return logits
 

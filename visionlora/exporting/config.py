@@ -40,7 +40,7 @@ class ExportConfig(AdapterSource):
         if self.precision == "float16" and self.output.lower().endswith(".tflite"):
             raise ValueError("precision float16 is not for .tflite; use float32")
         if self.preprocess == "all" and not onnx:
-            raise ValueError("preprocess all is for .onnx alone; use normalise or none")
+            raise ValueError("preprocess all is only for .onnx; use normalise or none")
         if self.preprocess != "none" and self.output.lower().endswith(".mlpackage"):
             raise ValueError("preprocess is not for .mlpackage, whose converter takes no bytes; leave it out")
         if self.preprocess != "none" and self.output.lower().endswith(".safetensors"):

@@ -90,7 +90,7 @@ def export_adapter(options: ExportConfig, console: Console | None = None) -> Com
         run = _write(exported, unfinished, options, calibrated)
         found = None
         if run is None:
-            say(Text("not compared with PyTorch: Core ML predicts on macOS alone"))
+            say(Text("not compared with PyTorch: Core ML predicts only on macOS"))
         else:
             about = exported.about
             found = compare(

@@ -75,8 +75,8 @@ def quantisable(model: nn.Module) -> dict[str, Any]:
 
 
 def norm_scales(model: nn.Module, *example: Any) -> dict[nn.Module, Tensor]:
-    """By convolution the scale of each channel of the frozen batch norm that follows it, (out, 1...); 1 where
-    that is 0.
+    """For each convolution the scale of each channel of the frozen batch norm that follows it, (out, 1...); 1
+    where that is 0.
 
     Args:
         model: frozen (`frozen.freeze`), in eval mode.

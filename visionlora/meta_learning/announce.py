@@ -20,7 +20,9 @@ def announce_unused(options: MetaOptions, classes: int, anchors: bool, notices: 
     """
     meta, kept = options.meta, given("retention", options.retention, *_IN_STEPS)
     if meta.classes > classes and given("meta", meta, "classes"):
-        notices.warn(f"a task has {classes} classes: there are not as many as meta.classes={meta.classes}")
+        notices.warn(
+            f"each task has only {classes} classes: there are fewer than meta.classes={meta.classes}"
+        )
     if meta.method == "aligned" and not meta.held_out:
         steps = given("meta", meta, "steps", "lr")
         notices.unused([*steps, *kept], "aligned takes no steps, and no classes are held out (meta.held_out)")

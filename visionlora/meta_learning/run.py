@@ -173,8 +173,8 @@ def _align(learner: StartLearner, classes: Mapping[str, Sequence[int]], notices:
     set_starts(learner.problem.network, starts)
     left = len(learner.learned) - len(starts)
     notices.say(
-        f"A begins where gradients of different images agree, in {counted(len(starts), 'layer')}"
-        + (f"; {left} begin Gaussian" if left else "")
+        f"A starts in the directions that gradients of different images share, in "
+        f"{counted(len(starts), 'layer')}" + (f"; {left} start Gaussian" if left else "")
     )
     return left
 

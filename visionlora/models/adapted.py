@@ -215,7 +215,7 @@ def _check_continued(model: ModelConfig, lora: LoraConfig, adapter: str) -> None
     """Refuse what does not go together with an adapter that is continued."""
     if model.quantise is not None:
         raise VisionLoraError(
-            f"model.quantise={model.quantise}: a run continues from an adapter on a dense base alone; merge "
+            f"model.quantise={model.quantise}: a run continues only from an adapter on a dense base; merge "
             f"it (visionlora merge adapter={adapter} output=merged.safetensors) and train with "
             "model.weights=merged.safetensors"
         )

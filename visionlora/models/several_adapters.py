@@ -65,7 +65,7 @@ class Loaded:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """That it was trained on."""
+        """What it was trained on."""
         return tuple(self.about.get("classes", ()))
 
 

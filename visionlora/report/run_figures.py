@@ -43,8 +43,8 @@ def classes_section(report: ClassificationReport | None) -> str:
         )
     columns = ("class", "images", *(["recall before"] if compared else []), "recall", "precision", "F1")
     return (
-        f"<p class=quiet>On {text(report.images + chosen)}. Precision is among these images alone. The same "
-        "figures are in classes.csv.</p>"
+        f"<p class=quiet>On {text(report.images + chosen)}. Precision is measured only on these images. "
+        "The same figures are in classes.csv.</p>"
         f"{table(columns, rows)}"
         f"<div class=pair>{_confusion(report)}{reliability}</div>"
     )

@@ -32,13 +32,13 @@ from visionlora.text import counted
 
 Batch = Mapping[str, Tensor]
 IMAGES = 64
-"""So many images a start is made from."""
+"""Images that a start is computed from."""
 BOTH = 256
-"""So many of the images to learn, and of the anchors, where a start compares them."""
+"""Images to learn, and as many anchors, for a start that compares the two."""
 MULTIPLICATIONS = 2.5e11
-"""That a start takes of each kind of image: 256 images of SqueezeNet, 61 of ResNet50, and always 16."""
+"""Budget of a start for each kind of image: 256 images with SqueezeNet, 61 with ResNet50, at least 16."""
 ROWS = 512
-"""So many patches of each batch a layer keeps."""
+"""Patches that a layer keeps of each batch."""
 ON_ANCHORS = ("corda", "lora_null")
 CONTRASTIVE = "contrastive"
 _FROM_INPUTS: dict[str, Callable[[Tensor, AdapterSettings, Tensor], Start]] = {
@@ -71,8 +71,8 @@ def start_from_data(
     notices: Notices,
     cycles: int = 1,
 ) -> None:
-    """Give the adapters their start, in place, where it is one from images; what the network computes stays
-    the same.
+    """Start the adapters from images, in place, if ``init`` is such a start; the network's output does not
+    change.
 
     Args:
         network: adapted.
@@ -161,7 +161,7 @@ def _collect(
 
 
 def _affordable(network: nn.Module, count: int, size: int) -> int:
-    """So many of ``count`` images of ``size`` pixels a side as a start may compute, at least 16."""
+    """How many of ``count`` images of ``size`` pixels a side fit the budget of a start, at least 16."""
     spent = sum(multiplications(network, size).values())
     return min(count, max(16, int(MULTIPLICATIONS / max(1, spent))))
 

@@ -23,7 +23,7 @@ MOST_HELD_OUT = 128
 FEWEST_TO_DIVIDE = 64
 """None of fewer anchors are held out: training needs them all."""
 VALIDATION_ANCHORS = 32
-"""So many of them, unaugmented, validation compares both networks on."""
+"""Anchors, unaugmented, that validation compares both networks on."""
 DRIFT_ANCHORS = 128
 """From so many the drift penalty takes its layers' inputs."""
 IMPROBABLE = 20.0

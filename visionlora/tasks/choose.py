@@ -54,7 +54,7 @@ def task_of(trained: TrainedModel) -> Task:
 def predicted_names(
     task: Task, logits: Tensor, labels: Tensor, outputs: Sequence[str]
 ) -> list[tuple[str | None, str, float]]:
-    """Of each image its class, and the name that the network gives it with its probability."""
+    """For each image its class, and the name that the network gives it with its probability."""
     names = [prediction[0] for prediction in task.shown(logits, outputs, 1)]
     return [(truth, *name) for truth, name in zip(task.truths(labels, outputs), names, strict=True)]
 

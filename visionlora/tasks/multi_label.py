@@ -23,7 +23,7 @@ from visionlora.tasks.thresholds import MIDDLE, best_thresholds, halves
 from visionlora.text import listed
 
 FEWEST = 8
-"""Of fewer validation images a half tells nothing about thresholds."""
+"""Validation images; with fewer, half of them are too few to choose thresholds."""
 NOTHING = "no label"
 """What stands for an image without any label where a name is shown."""
 

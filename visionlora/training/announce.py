@@ -185,11 +185,11 @@ def _announce_places(config: RunConfig, adapted: AdaptedNetwork, notices: Notice
         blocks = [name.removesuffix(".growth") for name in growths(adapted.network)]
         notices.say(f"new blocks are trained after {listed(blocks)} (model.expand)")
     if tuple(config.lora.targets) == (AUTO,):
-        alone = ": the new blocks alone are trained" if config.model.expand else ""
+        alone = ": only the new blocks are trained" if config.model.expand else ""
         notices.say(f"adapters are on {adapted.places}{alone} (lora.targets=auto)")
     if not adapted_layers(adapted.network) and not config.model.expand:
         named = f"lora.targets={listed(list(config.lora.targets))}"
-        notices.warn(f"the new outputs alone are trained: no other layer is left of {named}")
+        notices.warn(f"only the new outputs are trained: no other layer is left of {named}")
         return
     rotations = [one for one in active_adapters(adapted.network) if isinstance(one, (Oft, Boft))]
     block = max((one.block for one in rotations), default=0)

@@ -27,7 +27,7 @@ from visionlora.tasks.base import Chosen
 from visionlora.training.setup import RunSetup
 
 Trials = list[dict[str, float | None]]
-"""Of each trial of ``optimizer.lr=auto`` the ``lr`` and the ``val/objective``; None: it diverged."""
+"""``lr`` and ``val/objective`` of each trial of ``optimizer.lr=auto``; None: it diverged."""
 LIBRARIES = ("visionlora", "torch", "torchvision", "lightning", "numpy", "PIL")
 
 

@@ -74,7 +74,7 @@ class WeightAverage(Callback):
         self.count += 1
 
     def margin(self, validation_images: int) -> float:
-        """By how much ``val/objective`` of other weights has to be better than the result's: by one image;
+        """How much better ``val/objective`` of other weights has to be than the result's: by one image;
         than halfway to a good start, which is rarely bad, by two standard errors of an error rate of 0.5."""
         return 1 / math.sqrt(validation_images) if self.halfway else 1 / validation_images
 

@@ -79,15 +79,8 @@ def write_outputs(
     before, after, changes = evaluations.before, evaluations.after, evaluations.changes
     write_metrics(folder / "metrics.json", metrics)
     _write_card(folder / "adapter", setup, metrics)
-    class_report = None
-    if (labels := label_figures(metrics)) is not None:
-        write_labels(labels, folder / "labels.csv")
-    elif not has_several_labels(metrics):
-        selected = metrics["after"][SELECTED]
-        class_report = _class_report(setup.adapted, setup.folder.classes, before, after, selected)
-    if class_report is not None:
-        write_classes(class_report, folder / "classes.csv")
     adapted = setup.adapted
+    class_report = _write_class_figures(folder, adapted, setup.folder.classes, evaluations, metrics)
     ranked = [] if after.validation is None else mistakes_first(after.validation, task)
     rows = _ranked_rows(setup.folder.val, adapted.head.outputs, task, ranked, before, after)
     _write_sheet(rows, before, folder / "before_after.png")
@@ -120,6 +113,26 @@ def _write_card(adapter: Path, setup: RunSetup, metrics: Mapping[str, Any]) -> N
     card = model_card(metrics, vars(setup.config.lora), date.today().isoformat(), refusal)
     with replacing(adapter / "README.md") as temporary:
         temporary.write_text(card, encoding="utf-8")
+
+
+def _write_class_figures(
+    folder: Path,
+    adapted: AdaptedNetwork,
+    classes: Sequence[str],
+    evaluations: BeforeAfter,
+    metrics: Mapping[str, Any],
+) -> ClassificationReport | None:
+    """Write ``labels.csv`` where images have several labels, otherwise ``classes.csv``, given images to
+    measure on. Returns the figures of the classes."""
+    if (labels := label_figures(metrics)) is not None:
+        write_labels(labels, folder / "labels.csv")
+    if has_several_labels(metrics):
+        return None
+    before, after, selected = evaluations.before, evaluations.after, metrics["after"][SELECTED]
+    report = _class_report(adapted, classes, before, after, selected)
+    if report is not None:
+        write_classes(report, folder / "classes.csv")
+    return report
 
 
 def _class_report(

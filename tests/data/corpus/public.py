@@ -71,7 +71,7 @@ def telephones() -> Iterator[Case]:
     yield Case("Google Takeout", both(many("Takeout/Google Photos/cats/{}.jpg"), files("Takeout/Google Photos/cats/0.jpg.json")),
                counts={"cats": ONE}, notes=("Takeout/Google Photos is the only folder", "left out 1 file"))  # fmt: skip
     yield Case("images that are in iCloud", both(many(*CLASSES), files("cat/.a.jpg.icloud", "cat/.b.heic.icloud")), counts=TWO,
-               notes=("2 .icloud files are placeholders of files that are in iCloud alone",))  # fmt: skip
+               notes=("2 .icloud files are placeholders of files that are only in iCloud",))  # fmt: skip
     yield Case("a class that is in iCloud", both(many("cat/{}.png"), files("dog/.a.jpg.icloud")), problems=("dog holds no images (1 .icloud)",))  # fmt: skip
     yield Case("live photos", both(many(*CLASSES), files("cat/a.MOV", "cat/a.AAE")), counts=TWO, notes=("videos; save frames",))  # fmt: skip
     yield Case("a shortcut", both(many(*CLASSES), files("cow.lnk")), counts=TWO, notes=("shortcuts of Windows",))  # fmt: skip

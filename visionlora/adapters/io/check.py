@@ -81,7 +81,7 @@ def _moved(missing: Sequence[str], sites: Collection[str]) -> str | None:
     name = missing[0]
     for prefix in (name[: place + 1] for place, letter in enumerate(name) if letter == "."):
         if all(one.startswith(prefix) and one.removeprefix(prefix) in sites for one in missing):
-            return f"a module that holds the network was saved: save its {prefix[:-1]!r} alone"
+            return f"a module that holds the network was saved: save only its {prefix[:-1]!r}"
     for prefix in (site.removesuffix(name) for site in sites if site.endswith(f".{name}")):
         if all(f"{prefix}{one}" in sites for one in missing):
             return f"the network inside was saved: load into {prefix[:-1]!r} of this module"

@@ -145,7 +145,7 @@ def _read_others(read: ForeignAdapter, model: nn.Module, others: Mapping[str, Te
             read.whole[own] = tensor
         else:
             raise LoraError(
-                f"{path}: {key} is another one than the network's: load its weights, without what loralib "
+                f"{path}: {key} differs from the network's: load its weights, without what loralib "
                 f"merges into them in eval mode (save in training mode, or lora_state_dict alone)."
             )
 
@@ -182,7 +182,7 @@ def save_loralib(model: nn.Module, file: str | Path) -> dict[str, int]:
         biases = [one for one in layer.module_adapters() if isinstance(one, Bias)]
         if len(biases) < len(layer.module_adapters()):
             raise LoraError(
-                f"{name}: loralib has no modules beside a layer: activate the other adapters alone."
+                f"{name}: loralib has no modules beside a layer: activate only the other adapters."
             )
         if layer.weight_adapters() or isinstance(layer, nn.MultiheadAttention):
             A, B, ranks[name] = _written(name, layer)
@@ -198,8 +198,8 @@ def save_loralib(model: nn.Module, file: str | Path) -> dict[str, int]:
 def _written(name: str, layer: AdaptedLayer) -> tuple[Tensor, Tensor, int]:
     if not isinstance(layer, LAYERS):
         raise LoraError(
-            f"{name} is a {plain_class(layer).__name__}: loralib adapts linear layers, embeddings and 2d "
-            "convolutions alone."
+            f"{name} is a {plain_class(layer).__name__}: loralib adapts only linear layers, embeddings and "
+            "2d convolutions."
         )
     obstacle = own_forward_obstacle(name, layer, "loralib")
     if obstacle is not None:
@@ -208,7 +208,7 @@ def _written(name: str, layer: AdaptedLayer) -> tuple[Tensor, Tensor, int]:
     if low_rank is None:
         families = ", ".join(one.family for one in layer.weight_adapters())
         raise LoraError(
-            f"{name}: its update ({families}) is not low-rank, and loralib has A and B alone: compress it "
+            f"{name}: its update ({families}) is not low-rank, and loralib has only A and B: compress it "
             "with visionlora combine rank=N."
         )
     A, B, scaling = low_rank
@@ -216,7 +216,7 @@ def _written(name: str, layer: AdaptedLayer) -> tuple[Tensor, Tensor, int]:
         return A, scaling * B, len(A)
     size = layer.kernel_size[0]
     if len(set(layer.kernel_size)) > 1 or layer.padding_mode != "zeros":
-        raise LoraError(f"{name}: loralib has square kernels and zero padding alone.")
+        raise LoraError(f"{name}: loralib supports only square kernels and zero padding.")
     identity = torch.eye(size, dtype=A.dtype, device=A.device)
     if layer.groups == 1:
         return A.reshape(len(A) * size, -1), torch.kron(scaling * B.flatten(1), identity), len(A)

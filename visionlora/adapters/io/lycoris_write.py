@@ -74,7 +74,7 @@ def _check(name: str, layer: AdaptedLayer, places: Places) -> None:
     """Raises LoraError for what LyCORIS has no place for, or computes otherwise."""
     if not isinstance(layer, (*CONVOLUTIONS, nn.Linear)):
         kind = plain_class(layer).__name__
-        raise LoraError(f"{name} is a {kind}: LyCORIS adapts linear layers and convolutions alone.")
+        raise LoraError(f"{name} is a {kind}: LyCORIS adapts only linear layers and convolutions.")
     padding = getattr(layer, "padding_mode", "zeros")
     if padding != "zeros":
         raise LoraError(f"{name} pads with {padding}, which LyCORIS's adapters ignore.")

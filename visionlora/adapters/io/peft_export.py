@@ -118,7 +118,7 @@ def _other_changes(
             continue
         changes = [one for one in layer.module_adapters() if isinstance(one, Bias)]
         if len(changes) < len(layer.module_adapters()):
-            raise LoraError(f"{name}: PEFT has no module beside a layer: activate the other adapters alone.")
+            raise LoraError(f"{name}: PEFT has no module beside a layer: activate only the other adapters.")
         if changes:
             biases[name] = changed_bias(layer, changes).detach()
         if name not in native and (changes or layer.active_adapters() or layer.sites[0].part):

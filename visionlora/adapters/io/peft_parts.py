@@ -99,7 +99,9 @@ def _grouped(
     A, B = parts.get("lora_A.weight"), parts.get("lora_B.weight")
     groups, out, inputs = layer.groups, layer.out_channels, layer.in_channels
     if A is None or B is None or A.ndim != layer.weight.ndim or len(A) % groups:
-        raise LoraError(f"{where} has not PEFT's A and B of a convolution with {groups} groups.")
+        raise LoraError(
+            f"{where} lacks PEFT's lora_A and lora_B of a convolution with {groups} groups: save it again."
+        )
     rank = len(A)
     if A.shape[1] != inputs or tuple(B.shape[:2]) != (out, rank // groups):
         raise LoraError(f"{where}: A is {tuple(A.shape)} and B {tuple(B.shape)} for {groups} groups.")

@@ -183,7 +183,7 @@ def _unpack_each(files: Sequence[Path], top: Path, folder: Path, limit: Limit) -
     their name, or if they bring that, too, into theirs. One without images is said.
 
     Raises:
-        VisionLoraError: names that differ in numbers alone, which may be parts or classes; no images at all.
+        VisionLoraError: names that differ only in numbers, which may be parts or classes; no images at all.
     """
     beside: dict[Path, list[Path]] = defaultdict(list)
     for path in files:
@@ -208,7 +208,7 @@ def _unpack_each(files: Sequence[Path], top: Path, folder: Path, limit: Limit) -
             and len({re.sub(r"\d+", "0", stem) for stem in stems}) < len(stems)
         ):
             raise VisionLoraError(
-                f"{archives[0].parent} holds archives whose names differ in numbers alone "
+                f"{archives[0].parent} holds archives whose names differ only in numbers "
                 f"({listed([path.name for path in archives], _SHOWN)}); unpack each into a folder of its "
                 "name if they are classes, or all into one folder if they are parts of one"
             )

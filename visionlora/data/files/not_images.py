@@ -37,7 +37,7 @@ _OTHERS: tuple[tuple[str, str], ...] = (
         ".lmdb .mdb .rec .tfrecord .tfrecords .beton .ffcv .msgpack .bson .duckdb .sqlite .sqlite3",
         "databases; save each image as PNG",
     ),
-    (".icloud", "placeholders of files that are in iCloud alone; download them in the Finder"),
+    (".icloud", "placeholders of files that are only in iCloud; download them in the Finder"),
     (".dvc", "pointers of DVC to files elsewhere; dvc pull fetches them"),
     (".lnk", "shortcuts of Windows; put in what they lead to"),
     (".url .webloc .desktop .gdoc .gshortcut", "shortcuts; put in what they lead to"),

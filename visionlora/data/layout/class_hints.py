@@ -200,7 +200,7 @@ def refuse_folds(folders: Sequence[Path]) -> list[str]:
     names = listed([folder.name for folder in folds], _SHOWN)
     return [
         f"{names} are called like folds of a cross-validation, which are no classes; make of them one folder "
-        f"train and one val of class folders, or give one fold alone: data.root={folds[0]}"
+        f"train and one val of class folders, or give only one fold: data.root={folds[0]}"
     ]
 
 

@@ -153,6 +153,6 @@ def refuse_copies(folders: Sequence[Path]) -> list[str]:
         if len(same) > 1:
             said.append(
                 f"{folder} holds the folders that lie beside it ({listed(same, _SHOWN)}): a copy of them? "
-                f"Remove it, or give it alone: data.root={folder}"
+                f"Remove it, or give only it: data.root={folder}"
             )
     return said

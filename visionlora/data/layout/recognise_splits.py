@@ -81,14 +81,7 @@ def split_folders(
         return Layout(
             f"{maker(tables['train'])} tables in {names}", tables={**tables, **labelled}, notes=tuple(notes)
         )
-    for folder in chosen.values():
-        others = [
-            one for one in entries(inside[folder].parent).folders if one != inside[folder] and has_images(one)
-        ]
-        if inside[folder] != folder and others:
-            notes.append(f"{folder.name}: {others[0].name} lies beside {inside[folder].name}: left out")
-        elif inside[folder] != folder:
-            notes.append(f"{inside[folder].name} is the only folder in {folder.name}: entered")
+    notes += [_entered(folder, inside[folder]) for folder in chosen.values() if inside[folder] != folder]
     what = "images of one class" if shapes[chosen["train"]] == "images" else "class folders"
     folders = {split: inside[folder] for split, folder in chosen.items()}
     if class_name is None and shapes[chosen["train"]] == "images":
@@ -97,6 +90,14 @@ def split_folders(
             return replace(beside, notes=(*notes, *beside.notes))
     name = " and ".join([f"{what} in {names}", *(f"images in {table.name}" for table in labelled.values())])
     return Layout(name, folders=folders, tables=labelled, notes=tuple(notes))
+
+
+def _entered(folder: Path, inner: Path) -> str:
+    """What is said where a folder inside of a split has its images."""
+    beside = [one for one in entries(inner.parent).folders if one != inner and has_images(one)]
+    if beside:
+        return f"{folder.name}: {beside[0].name} lies beside {inner.name}: left out"
+    return f"{inner.name} is the only folder in {folder.name}: entered"
 
 
 def _holds_splits(folder: Path) -> bool:

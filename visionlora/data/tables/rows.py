@@ -146,7 +146,7 @@ def _text(path: Path) -> tuple[str, tuple[str, ...]]:
         if path.stat().st_size > MOST_BYTES:
             raise VisionLoraError(
                 f"{path} has more than {MOST_BYTES >> 20} MiB; a table has a line for each image: write its "
-                "path and label alone"
+                "only path and label"
             )
         content = path.read_bytes()
         kind = sniff(content[:256])
