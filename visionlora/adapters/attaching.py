@@ -78,8 +78,8 @@ def attach(
         name: of the adapter; of several families, that of the first, and the others have their family's
             (`part_name`).
         generator: makes the start reproducible; by default PyTorch's global one.
-        trained_whole: names of layers that are trained as they are (a new head) and get no adapter. They
-            alone may be all that the targets select: then nothing but them is trained.
+        trained_whole: names of layers that are trained as they are (a new head) and get no adapter; frozen
+            here like the rest, so unfreeze them afterwards. The targets may select nothing but them.
 
     Returns:
         `model` itself.
