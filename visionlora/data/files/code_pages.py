@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from itertools import islice
 
 _READ, _WORDS = 2**20, 1000
-"""So many bytes, and so many different words of them, are looked at."""
+"""Bytes that are looked at, and different words in them."""
 _FIELD = re.compile(rb"[@-\xff]*[\x80-\xff][@-\xff]*")
 """A word that is not ASCII. Bytes below ``@`` are no part of a letter in any of these code pages."""
 _SIGNS = (
@@ -18,7 +18,7 @@ _PUNCTUATION = re.compile(r"[\u3000-\u303f\uff01-\uff5e]")
 _KANA = re.compile(r"[\u3040-\u30ff]")
 _GOOD, _FAIR = 2, 1
 _KNOWN = 8
-"""Of a word that somebody expects here."""
+"""How good a word is that is expected in the text."""
 
 
 def _latin(word: str) -> int:
@@ -31,8 +31,8 @@ def _latin(word: str) -> int:
 
 
 def _alphabet(first: str, last: str) -> Callable[[str], int]:
-    """How good a word is in one alphabet alone: with capitals at its beginning or, in fewer texts,
-    throughout."""
+    """How good a word is that has only letters of one alphabet: capitals stand at its beginning or, in
+    fewer texts, throughout."""
 
     def rate(word: str) -> int:
         letters = re.sub(r"['_@]", "", word.strip(_SIGNS))
@@ -85,7 +85,8 @@ _PAGES: dict[str, tuple[str, Callable[[str], int]]] = {
 """Codec -> its name, and how good a word is in it. Of equally good ones the first is taken."""
 CODE_PAGES = tuple(_PAGES)
 _SYLLABLES = 8
-"""So many different Korean ones are no Chinese letters, whose first bytes vary more."""
+"""With so many different letters that are common Korean ones, the text is not Chinese: there the first bytes
+vary more."""
 
 
 def unicode_text(content: bytes) -> str | None:
