@@ -123,7 +123,8 @@ def test_learning_at_chosen_rates_without_peers_is_one_training_for_each_rate() 
         )
     }
     keys = [key for key, _ in families.measurements(families._parser().parse_args(given), tasks)]
-    assert keys == ["learning one-tiger lora ours 0.003", "learning one-tiger vera ours 0.03"]
+    vera = 3e-3 * families.FAMILIES_HERE["vera"].lr_factor
+    assert keys == ["learning one-tiger lora ours 0.003", f"learning one-tiger vera ours {vera:g}"]
 
 
 @pytest.mark.slow
