@@ -32,7 +32,7 @@ def test_runs_at_the_same_time_end_with_one_table_and_the_worst_exit_code(
 ) -> None:
     sweep = tmp_path / "sweep"
     left, _ = train(
-        "lora.rank=-1,2",
+        "lora.targets=[nowhere],auto",
         f"hydra.sweep.dir={sweep}",
         "hydra/launcher=local",
         "retention.weight=0",

@@ -8,8 +8,8 @@ from itertools import islice
 
 _READ, _WORDS = 2**20, 1000
 """Bytes that are looked at, and different words in them."""
-_FIELD = re.compile(rb"[@-\xff]*[\x80-\xff][@-\xff]*")
-"""A word that is not ASCII. Bytes below ``@`` are no part of a letter in any of these code pages."""
+_FIELD = re.compile(rb"[@-\xff]{1,256}")
+"""A word, or a piece of a long one. Bytes below ``@`` are no part of a letter in any of these code pages."""
 _SIGNS = (
     "\u2018\u2019\u201c\u201d\u201e\u2013\u2014\u2026\xab\xbb\u20ac\xb0\xa3\xa7\xa9\xae\xb2\xb3\xbd\u2116"
 )
@@ -116,7 +116,8 @@ def likely_page(content: bytes, first: str = "cp1252", known: Collection[str] = 
         first: the code page of a text that might be in any.
         known: words that are expected in it, in lower case.
     """
-    found = dict.fromkeys(match[0] for match in islice(_FIELD.finditer(content[:_READ]), 20 * _WORDS))
+    every = (match[0] for match in _FIELD.finditer(content[:_READ]))
+    found = dict.fromkeys(islice((field for field in every if not field.isascii()), 20 * _WORDS))
     fields = list(islice(found, _WORDS))
     pages = (first, *(page for page in _PAGES if page != first))
     rates = {page: sum(_rate(page, field, known) for field in fields) for page in pages}
@@ -124,7 +125,7 @@ def likely_page(content: bytes, first: str = "cp1252", known: Collection[str] = 
     likely = [page for page in pages if rates[page] == best]
     chosen = likely[0]
     if chosen == "gbk" and "cp949" in likely:
-        letters = {letter for letter in b"".join(fields).decode("cp949") if not letter.isascii()}
+        letters = {letter for letter in b"".join(fields).decode("cp949", "ignore") if not letter.isascii()}
         chosen = "cp949" if len(letters) >= _SYLLABLES else chosen
     return chosen, _PAGES[chosen][0], best == 0 or (chosen != first and len(likely) > 1)
 
