@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,6 +65,18 @@ def test_a_waiting_training_is_taken_out_of_the_queue(jobs: Jobs) -> None:
     assert jobs.state(job.id) == "stopped"
     with pytest.raises(VisionLoraError, match="has ended"):
         jobs.cancel(job.id)
+
+
+def test_a_training_that_is_stopped_as_soon_as_it_is_started_is_stopped(tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path)
+    job = jobs.add(new_id(), "p", "fish", ["data.root=missing"])
+    assert jobs.state(job.id) == "running"
+    jobs.cancel(job.id)
+    deadline = time.monotonic() + 60
+    while jobs.state(job.id) == "running" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert jobs.state(job.id) == "stopped"
+    assert Jobs(tmp_path).state(job.id) == "stopped", "a studio that starts later does not start it again"
 
 
 def test_a_stopped_training_continues_in_its_own_folder(jobs: Jobs) -> None:

@@ -10,6 +10,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -19,6 +21,23 @@ from visionlora.run_folder.lock import claimed
 JOB, LOG, END = "job.json", "log.txt", "end.json"
 FILES, NAMES = "files", "names.json"
 """The folder of what it reads, and in it how people call the images."""
+
+
+@contextmanager
+def stop_waits() -> Iterator[None]:
+    """Inside, a job is started: SIGTERM reaches it only when :func:`run_job` can hand it on. Earlier it would
+    end the job before that wrote anything, and the next studio would start the job again.
+
+    A process inherits which signals are blocked. Windows has no such mask.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def run_job(folder: Path) -> int:
@@ -34,6 +53,8 @@ def run_job(folder: Path) -> int:
             process.send_signal(number)
 
     signal.signal(signal.SIGTERM, hand_on)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     with claimed(folder), (folder / LOG).open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "visionlora.train", *arguments],

@@ -21,7 +21,7 @@ from visionlora.errors import VisionLoraError
 from visionlora.files import read_json, write_json
 from visionlora.run_folder.lock import LOCK, claimed
 from visionlora.run_folder.names import STATUS
-from visionlora.studio.job import END, FILES, JOB, LOG, NAMES
+from visionlora.studio.job import END, FILES, JOB, LOG, NAMES, stop_waits
 from visionlora.studio.projects import checked_id, cleaned_name, to_bin
 
 STOPPED = (130, 143)
@@ -235,11 +235,12 @@ class Jobs:
                 return
             waiting = next((job for job in jobs if states[job.id] == "queued"), None)
             if waiting is not None:
-                self._started[waiting.id] = subprocess.Popen(
-                    [sys.executable, "-m", "visionlora.studio.job", str(self.folder(waiting.id))],
-                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                    start_new_session=True,
-                )  # fmt: skip
+                with stop_waits():
+                    self._started[waiting.id] = subprocess.Popen(
+                        [sys.executable, "-m", "visionlora.studio.job", str(self.folder(waiting.id))],
+                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                        start_new_session=True,
+                    )  # fmt: skip
 
     def keep_going(self) -> None:
         """Start one job after the other, until :meth:`close` is called."""
