@@ -30,7 +30,7 @@ from benchmarks.command import add_shared, at_least, new_parser, run_command
 from benchmarks.machine import machine, versions
 from benchmarks.quality_methods import METHODS, OURS, Method, best_lr, run_one
 from benchmarks.quality_plot import draw, markdown, strengths, summarise, terminal_table, verdict
-from benchmarks.quality_tasks import Task, make_tasks
+from benchmarks.quality_tasks import NETWORK, Task, make_tasks
 from visionlora.errors import VisionLoraError
 from visionlora.files import replacing
 
@@ -38,7 +38,7 @@ Record = dict[str, Any]
 QUICK_TASKS = ("illustrated-1", "one-tiger", "unknown-extend")
 QUICK_METHODS = (OURS, "full fine-tuning", "PEFT LoRA")
 HOW = (
-    "SqueezeNet 1.0 with ImageNet weights. All methods use the same images, augmentation, batches, and "
+    "{network} with ImageNet weights. All methods use the same images, augmentation, batches, and "
     "AdamW with warm-up and cosine decay. The others train for 8 epochs, at least 160 steps, with the "
     "best of three learning rates on the first seed, by top-1 on the unseen drawings. Ours is the "
     "product with its defaults, including its learning rate and its number of steps (at most three "
@@ -156,15 +156,19 @@ def _run(options: argparse.Namespace, command: str) -> None:
     seeds = options.seeds[:1] if options.quick else options.seeds
     methods = _methods(options, console)
     records = read_records(options.records)
+    if others := {record["network"] for record in records} - {options.network}:
+        raise VisionLoraError(
+            f"{options.records} has runs of {', '.join(sorted(others))}; give another --records FILE"
+        )
     with tempfile.TemporaryDirectory() as folder:
-        tasks = make_tasks(Path(folder), options.real)
+        tasks = make_tasks(Path(folder), options.real, options.network, options.weights)
         names = _chosen(
             options.only or (QUICK_TASKS if options.quick else tuple(tasks)), tuple(tasks), "task"
         )
         while trials := [] if options.show else pending(records, names, methods, seeds, options.quick):
             finished = carry_out(trials, tasks, options.workers, options.threads, options.device)
             for number, (trial, figures) in enumerate(finished, 1):
-                record = {**vars(trial), **figures}
+                record = {"network": options.network, **vars(trial), **figures}
                 records.append(record)
                 append(options.records, record)
                 console.print(f"{number}/{len(trials)} {_line(record)}", highlight=False)
@@ -227,14 +231,17 @@ def _write(
         with replacing(options.plot) as beside:
             draw(records, titles).savefig(beside, format="png", dpi=120)
     if options.results:
-        parts = [HOW]
+        parts = [HOW.format(network=options.network)]
         for name, title in titles.items():
             mine = [row for row in rows if row["task"] == name]
             parts += [f"**{title}**", markdown(mine), strengths(mine), verdict(records, name)]
         if options.plot:
             parts.append(f"![Learning against forgetting]({options.plot.name})")
-        whole = results.section("Learning and forgetting", command, *parts)
-        results.write_section(options.results, "quality", whole)
+        usual = options.network == NETWORK
+        title = "Learning and forgetting" if usual else f"Learning and forgetting: {options.network}"
+        whole = results.section(title, command, *parts)
+        section = "quality" if usual else f"quality-{options.network.rpartition('/')[2]}"
+        results.write_section(options.results, section, whole)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -244,6 +251,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--only", nargs="+", metavar="TASK", help="illustrated-4, goldfish, one-tiger, unknown-new, ...")
     add("--methods", nargs="+", metavar="NAME", help="; ".join(method.name for method in METHODS))
     add("--seeds", nargs="+", type=int, default=[0, 1, 2], help="the first chooses the learning rate")
+    add("--network", default=NETWORK, metavar="NAME", help="with ImageNet's outputs, as model.name takes it")
+    add("--weights", type=Path, metavar="FILE", help="the network's ImageNet weights")
     add("--workers", type=at_least(1), default=1, help="processes, each with its own runs")
     add("--device", choices=("cpu", "cuda"), default="cpu", help="where all methods train")
     add("--plot", type=Path, metavar="FILE", help="learning against forgetting, as a PNG")

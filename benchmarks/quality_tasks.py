@@ -53,13 +53,21 @@ class Task:
     network: str = NETWORK
 
 
-def make_tasks(folder: Path, real: Path = REAL) -> dict[str, Task]:
+def make_tasks(
+    folder: Path, real: Path = REAL, network: str = NETWORK, weights: Path | None = None
+) -> dict[str, Task]:
     """Make the tasks' folders below ``folder``: links to the real images, and drawings made here.
+
+    Args:
+        folder: where to make them.
+        real: the folder of real weights and images.
+        network: a network with ImageNet's 1,000 outputs, as ``model.name`` takes it.
+        weights: its file; None: the one in ``real``.
 
     Raises:
         VisionLoraError: the real weights and images are missing.
     """
-    weights = real / f"{NETWORK}-imagenet.safetensors"
+    weights = weights or real / f"{network}-imagenet.safetensors"
     for needed in (weights, real / "illustrated", real / "photos"):
         if not needed.exists():
             raise VisionLoraError(
@@ -68,7 +76,12 @@ def make_tasks(folder: Path, real: Path = REAL) -> dict[str, Task]:
     halves = folder / "anchors", folder / "retention"
     for place, photos in enumerate(sorted((real / "photos").iterdir())):
         link(halves[place % 2] / photos.name, photos)
-    photos_for = {"weights": str(weights), "anchors": halves[0], "retention": halves[1]}
+    photos_for = {
+        "network": network,
+        "weights": str(weights.absolute()),
+        "anchors": halves[0],
+        "retention": halves[1],
+    }
     tasks = [
         *_illustrated(folder, real, photos_for),
         _goldfish(real, photos_for),

@@ -13,7 +13,7 @@ from torch import nn
 from benchmarks import quality
 from benchmarks.quality_methods import METHODS, OURS, Method, best_lr, rescaled, run_one, steps_of
 from benchmarks.quality_plot import draw, markdown, strengths, summarise, verdict
-from benchmarks.quality_tasks import UNKNOWN, Task, make_tasks
+from benchmarks.quality_tasks import NETWORK, UNKNOWN, Task, make_tasks
 from visionlora.errors import VisionLoraError
 from visionlora.models import Head, load_backbone
 
@@ -23,7 +23,8 @@ BY_NAME = {method.name: method for method in METHODS}
 
 def record(task: str, method: str, lr: float, seed: int, learned: float, kept: float | None = 0.5) -> dict:
     return {
-        "task": task, "method": method, "lr": lr, "seed": seed, "learned": learned, "kept": kept,
+        "network": NETWORK, "task": task, "method": method, "lr": lr, "seed": seed,
+        "learned": learned, "kept": kept,
         "photos_called": 0.0, "others_called": None, "images": 10, "photos": 20, "curve": [],
         "frozen": {"learned": 0.1, "kept": 0.6, "photos_called": 0.0, "others_called": None},
         "seconds": 1.0, "steps": 120, "trained": 1000,
@@ -219,3 +220,14 @@ def test_peft_at_strength_zero_is_the_frozen_network() -> None:
     assert not torch.allclose(model(x), frozen)
     with rescaled(model, 0.0):
         torch.testing.assert_close(model(x), frozen)
+
+
+def test_records_of_another_network_are_not_mixed_in(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = tmp_path / "records.jsonl"
+    records.write_text(json.dumps(record("goldfish", FULL.name, FULL.lrs[0], 0, 0.875)) + "\n")
+    with pytest.raises(SystemExit) as ended:
+        quality.main(["--show", "--network", "timm/tf_efficientnet_lite0", "--records", str(records)])
+    assert ended.value.code != 0
+    assert f"has runs of {NETWORK}; give another --records" in capsys.readouterr().err
