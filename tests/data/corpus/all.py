@@ -12,7 +12,9 @@ from tests.data.corpus import (
     code_pages,
     domains,
     exports,
+    generated,
     given,
+    joined,
     kinds,
     layouts,
     listed,
@@ -85,6 +87,8 @@ def cases() -> Iterator[Case]:
     yield from boxes.files_of_classes()
     yield from boxes.more_boxes()
     yield from code_pages.code_pages()
+    yield from joined.joined()
+    yield from generated.generated()
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ def living() -> Iterator[Case]:
     yield Case("PlantVillage", many(*(f"plantvillage dataset/{kind}/{leaf}/{{}}.JPG" for kind in ("color", "grayscale", "segmented") for leaf in ("Apple___scab", "Apple___healthy"))), notes=("hold the same folders (Apple___healthy, Apple___scab)",))  # fmt: skip
     yield Case("New Plant Diseases", many(*(f"New Plant Diseases Dataset(Augmented)/New Plant Diseases Dataset(Augmented)/{split}/{one}" for split in ("train", "valid") for one in CLASSES), "test/test/AppleScab{}.JPG"), notes=("New Plant Diseases Dataset(Augmented) (New Plant Diseases Dataset(Augmented)), test (test)",))  # fmt: skip
     yield Case("names that are cut out of numbers", many("001.ak47/001_000{}.jpg", "002.american-flag/002_000{}.jpg"), counts={"001.ak47": ONE, "002.american-flag": ONE}, silent=True)  # fmt: skip
-    yield Case("letters before the classes", many("a/abbey/{}.jpg", "b/balcony/interior/{}.jpg", "b/bar/{}.jpg"), notes=("a (abbey), b (balcony, bar)",))  # fmt: skip
+    yield Case("letters before the classes", many("a/abbey/{}.jpg", "b/balcony/interior/{}.jpg", "b/bar/{}.jpg"), counts={"abbey": ONE, "balcony": ONE, "bar": ONE}, notes=("the folders below letters are taken for the classes",))  # fmt: skip
     yield Case("each class in a folder of its own name", many("cat/cat/{}.png", "dog/dog/{}.png"), counts=TWO, silent=True)  # fmt: skip
     yield Case("a data set called like one of its classes", many("dog/dog/{}.png", "dog/cat/{}.png"), root="dog", counts=TWO, silent=True)  # fmt: skip
     yield Case("Food-11", many(*below("training"), *below("validation"), *below("evaluation")), counts=THREE, split="given")  # fmt: skip

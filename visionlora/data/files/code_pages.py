@@ -30,6 +30,41 @@ def _latin(word: str) -> int:
     return _GOOD if usual and not strange and not alone else 0
 
 
+def _western(word: str) -> int:
+    """:func:`_latin` without what are Turkish letters in truth: Icelandic's have the same bytes, and stand
+    neither at the end of a word nor beside a c with a cedilla."""
+    letters = word.casefold()
+    turkish = re.search("þ(?![aeiouyáéíóúýöæðjrv])|[ðþ].*[çü]|[çü].*[ðþ]", letters)
+    return 0 if turkish else _latin(word)
+
+
+def _turkish(word: str) -> int:
+    """:func:`_latin` without letters that Turkish lacks, and Polish has at their bytes."""
+    return 0 if re.search("[œ³ñæêèø]", word.casefold()) else _latin(word)
+
+
+def _greek(word: str) -> int:
+    """How good a Greek word is; one in small letters that ends as none does is none (Hebrew's bytes)."""
+    rated = _alphabet("\u0386", "\u03ce")(word)
+    bare = rated == _GOOD and not re.search("[αεηιουωάέήίόύώνςρσ]$", word.strip(_SIGNS))
+    return -_GOOD if bare else rated
+
+
+def _hebrew(word: str) -> int:
+    """How good a Hebrew word is: five letters have another form at its end, and only there."""
+    rated = _alphabet("\u05d0", "\u05ea")(word)
+    letters = word.strip(_SIGNS)
+    wrong = re.search("[ךםןףץ].|.[כמנפצ]$", letters)
+    return -_GOOD if rated and wrong else _GOOD if rated else 0
+
+
+def _cyrillic(word: str) -> int:
+    """How good a Cyrillic word is; one in small letters without a vowel is none (Hebrew has those bytes)."""
+    rated = _alphabet("\u0401", "\u0491")(word)
+    bare = rated == _GOOD and len(word) > 2 and not re.search("[аеёиоуыэюяіїє]", word.casefold())
+    return -_GOOD if bare else rated
+
+
 def _alphabet(first: str, last: str) -> Callable[[str], int]:
     """How good a word is that has only letters of one alphabet: capitals stand at its beginning or, in
     fewer texts, throughout."""
@@ -65,11 +100,10 @@ def _east_asian(
     return rate
 
 
-_CYRILLIC = _alphabet("\u0401", "\u0451")
 _PAGES: dict[str, tuple[str, Callable[[str], int]]] = {
-    "cp1252": ("Windows-1252", _latin),
-    "cp1251": ("Windows-1251", _CYRILLIC),
-    "koi8_r": ("KOI8-R", _CYRILLIC),
+    "cp1252": ("Windows-1252", _western),
+    "cp1251": ("Windows-1251", _cyrillic),
+    "koi8_r": ("KOI8-R", _cyrillic),
     "cp932": ("Shift-JIS", _east_asian("cp932", 0x88, 0x97, kana=True)),
     "gbk": ("GBK", _east_asian("gbk", 0xB0, 0xD7, 0xA1)),
     "cp949": ("EUC-KR", _east_asian("cp949", 0xB0, 0xC8, 0xA1)),
@@ -77,16 +111,22 @@ _PAGES: dict[str, tuple[str, Callable[[str], int]]] = {
     "euc_jp": ("EUC-JP", _east_asian("euc_jp", 0xB0, 0xCF, 0xA1, kana=True)),
     "mac_roman": ("Mac Roman", _latin),
     "cp437": ("DOS code page 437", _latin),
-    "cp866": ("DOS code page 866", _CYRILLIC),
-    "cp1253": ("Windows-1253", _alphabet("\u0386", "\u03ce")),
+    "cp866": ("DOS code page 866", _cyrillic),
+    "cp1253": ("Windows-1253", _greek),
     "cp1256": ("Windows-1256", _alphabet("\u0621", "\u06ff")),
     "cp874": ("Windows-874", _alphabet("\u0e01", "\u0e5b")),
+    "cp1254": ("Windows-1254", _turkish),
+    "cp1250": ("Windows-1250", _latin),
+    "cp1255": ("Windows-1255", _hebrew),
 }
 """Codec -> its name, and how good a word is in it. Of equally good ones the first is taken."""
 CODE_PAGES = tuple(_PAGES)
 _SYLLABLES = 8
 """With so many different letters that are common Korean ones, the text is not Chinese: there the first bytes
 vary more."""
+
+_ALL_HEBREW = 4
+"""So many words that may be Hebrew or Russian are Hebrew: few Russian ones may be, by their last letters."""
 
 
 def unicode_text(content: bytes) -> str | None:
@@ -127,14 +167,16 @@ def likely_page(content: bytes, first: str = "cp1252", known: Collection[str] = 
     if chosen == "gbk" and "cp949" in likely:
         letters = {letter for letter in b"".join(fields).decode("cp949", "ignore") if not letter.isascii()}
         chosen = "cp949" if len(letters) >= _SYLLABLES else chosen
-    return chosen, _PAGES[chosen][0], best == 0 or (chosen != first and len(likely) > 1)
+    if chosen == "cp1251" and "cp1255" in likely and len(fields) >= _ALL_HEBREW:
+        chosen = "cp1255"
+    return chosen, _PAGES[chosen][0], best <= 0 or (chosen != first and len(likely) > 1)
 
 
 def _rate(page: str, field: bytes, known: Collection[str]) -> int:
     try:
         text = field.decode(page)
     except UnicodeDecodeError:
-        return 0
+        return -_GOOD
     words = [word for word in re.split(r"[\x00-@\[-`{-\x7f]+", text) if not word.isascii()]
     expected = _KNOWN * sum(word.lower() in known for word in words)
     return expected + min((_PAGES[page][1](word) for word in words), default=0)

@@ -34,7 +34,8 @@ _OTHERS: tuple[tuple[str, str], ...] = (
         "unfinished downloads; load them again",
     ),
     (
-        ".lmdb .mdb .rec .tfrecord .tfrecords .beton .ffcv .msgpack .bson .duckdb .sqlite .sqlite3",
+        ".lmdb .mdb .rec .tfrecord .tfrecords .tfrec .record .mds .lance .sidx .frame_idx .beton .ffcv "
+        ".msgpack .bson .duckdb .sqlite .sqlite3",
         "databases; save each image as PNG",
     ),
     (".icloud", "placeholders of files that are only in iCloud; download them in the Finder"),

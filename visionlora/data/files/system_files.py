@@ -18,6 +18,7 @@ _SYSTEM_FILES = frozenset(
 )  # fmt: skip
 _SYSTEM_PATTERN = re.compile(
     r"@(__|ea|syno|tmp|recycle|recently|sharebin|transcode|download|app|gmt-).*"  # Synology, QNAP, Samba
+    r"|albumart(_\{.*\}_(large|small)|small)\.jpg"  # Windows Media Player
     r"|synophoto.*|found\.\d{3}|.*\.(photoslibrary|aplibrary|lrdata|lrcat-data)",
     re.IGNORECASE,
 )

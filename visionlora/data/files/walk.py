@@ -213,9 +213,16 @@ def is_run_folder(folder: Path) -> bool:
         if any(path.is_file() and is_image(path) for path in below):
             return False
         below = [path for path in below if path.is_dir()]
-        if any(_RUN_STAMP.fullmatch(path.name) for path in below):
-            return True
+        if stamped := [path for path in below if _RUN_STAMP.fullmatch(path.name)]:
+            return not any(folder == path.parent and _holds_images(path) for path in stamped)
     return not below or not has_files(folder)
+
+
+def _holds_images(folder: Path) -> bool:
+    """Whether images lie directly in ``outputs/2024-01-01``: Fooocus' pictures of a day."""
+    return any(
+        path.is_file() and not is_system_file(path.name) and is_image(path) for path in folder.iterdir()
+    )
 
 
 def has_files(folder: Path) -> bool:

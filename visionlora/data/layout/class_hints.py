@@ -26,6 +26,8 @@ _UNNAMED = re.compile(
     r"|un-?sorted|to[ _-]?(do|sort|predict|label)|pred(ict)?|inference"
     r"|(patient|subject|participant|specimen|scan|study|series|session|person|sample)s?[ _-]?\d+"
     r"|(scene|sequence|seq|clip|video)[ _-]?\d+"
+    r"|(txt2img|img2img|extras)([ _-](images|grids|samples))?|(drive|data)[ _-]download[ _-].*|takeout.*"
+    r"|(icloud|google)[ _-]?(photos|fotos).*|wetransfer.*|onedrive_.*|photos-\d+"
     r"|masks|segmentations|annotations|ground[ _-]?truths?"
     r"|runs?|results?|outputs?|predictions?|augment(ed|ations?)|back-?ups?|te?mp|previews?|thumb(nail)?s?"
     r"|photos from \d{4}|(19|20)\d\d|(19|20)\d\d[._-]?(0[1-9]|1[0-2])([._-]?[0-3]\d)?([ _].*)?"

@@ -27,6 +27,7 @@ from visionlora.data.layout.names_of_classes import above, with_names
 from visionlora.data.layout.read_layout import read_layout
 from visionlora.data.layout.recognise import recognise
 from visionlora.data.layout.split_lists import split_by_lists
+from visionlora.data.names.garbled import describe_garbled
 from visionlora.data.names.spellings import in_one_form, two_spellings
 from visionlora.data.splits.make_splits import FoundImages, ImageFolder, make_folder
 from visionlora.data.tables.exclusions import describe_exclusions
@@ -142,7 +143,7 @@ def _found_in(
             images, [path for path in entries(root.parent).others if path != root]
         )
         notes += [*table.notes, *forms, *describe_beside(root), *names_notes]
-        notes += describe_twice(_classes(images))
+        notes += [*describe_twice(_classes(images)), *describe_garbled(_classes(images))]
         notes += _counted(images, by)
         return FoundImages(root, images, layout=table.layout, notes=tuple(notes))
     refuse_several(root)
@@ -169,7 +170,8 @@ def _found_in(
     found, names_notes = with_names(found, sorted(others), bool(layout.images))
     layout_notes = (note for note in layout.notes if note not in notes)
     notes += [*_counted(found, by), *layout_notes, *split_notes, *skipped_notes(skipped), *names_notes]
-    notes += [*describe_twice(_classes(found)), *describe_splits_beside(root)]
+    notes += [*describe_twice(_classes(found)), *describe_garbled(_classes(found))]
+    notes += describe_splits_beside(root)
     return FoundImages(root, found, tuple(skipped), layout.name, tuple(notes), tuple(problems))
 
 

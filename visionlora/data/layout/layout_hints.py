@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -14,18 +15,27 @@ from visionlora.data.files.walk import entries, has_images, hints, kinds, names_
 from visionlora.data.layout.masks import describe_sets
 from visionlora.data.names.split_names import GENERIC, split_name
 from visionlora.data.names.words_of_names import first_words, last_words
+from visionlora.data.tables.joins import describe_join, label_per_line
 from visionlora.data.tables.label_files import (
     boxes_near,
+    files_of,
     has_labels,
     is_packed_table,
     labels_below,
     pixels_in,
     table_near,
     unread_table,
+    up_to,
 )
 from visionlora.data.tables.sidecars import labelled_by_sidecars, releases_in
 from visionlora.text import Doubt, first_of, in_words, listed
 
+_COPY = re.compile(
+    r"(.*[ _.-])?(back-?ups?|sicherung|old|orig(inal)?s?|copy|archived?|data(set)?|images|photos)"
+    r"([ _.-]?\d+)*",
+    re.IGNORECASE,
+)
+"""How archives are called that hold what is there already, or was."""
 _SHOWN = 3
 
 
@@ -51,21 +61,27 @@ def describe_packed(files: Iterable[Path], chosen: Container[str]) -> list[str]:
         files: what lies beside the folders.
         chosen: the splits that there are.
     """
-    packed = [path for path in files if path.name.casefold().endswith(NAMES)]
-    return [
-        f"{path.name} is an archive: unpack it, if it holds images to use" for path in packed
-        if (split := split_name(stem_of(path))) and split not in chosen
-    ]  # fmt: skip
+    notes = []
+    for path in (path for path in files if path.name.casefold().endswith(NAMES)):
+        split = split_name(stem_of(path))
+        if split and split not in chosen:
+            notes.append(f"{path.name} is an archive: unpack it, if it holds images to use")
+        elif not split and not is_packed_table(path):
+            notes.append(f"{path.name} is an archive beside folders of splits: not read")
+    return notes
 
 
 def describe_packed_classes(files: Iterable[Path]) -> list[str]:
     """A note about archives beside class folders, which may be other classes: ``dog.zip`` beside ``cat``."""
     archives = [path for path in files if path.name.casefold().endswith(NAMES)]
-    packed = [path.name for path in archives if not split_name(stem_of(path)) and not is_packed_table(path)]
+    packed = [path for path in archives if not split_name(stem_of(path)) and not is_packed_table(path)]
     if not packed:
         return []
     what = "is an archive, which is not read" if len(packed) == 1 else "are archives, which are not read"
-    return [Doubt(f"{listed(packed, _SHOWN)} {what} beside folders; unpack what holds images of a class")]
+    said = f"{listed([path.name for path in packed], _SHOWN)} {what} beside folders"
+    if all(_COPY.fullmatch(stem_of(path)) for path in packed):
+        return [said]
+    return [Doubt(f"{said}; unpack what holds images of a class")]
 
 
 def describe_empty_class(folder: Path, others: Sequence[Path], classes: Mapping[Path, Sequence[Path]]) -> str:
@@ -98,7 +114,13 @@ def describe_unlabelled(folder: Path, root: Path) -> str:
     below = "class folders" if generic else "a folder of that name"
     table = table_near(folder, root)
     hint = f"; or data.root={table}, if that lists their labels" if table else ""
-    if (table is None or not has_labels(table)) and (sheet := unread_table(folder, root)):
+    files = [path for here in up_to(folder, root) for path in files_of(here)]
+    stems = [path.stem for path in entries(folder).images]
+    if joined := describe_join(files, stems):
+        hint = f"; {joined}"
+    elif (table is None or not has_labels(table)) and (line := label_per_line(files, len(stems))):
+        hint = f"; {line.name} has a line for each image, and no names: write FILE,LABEL into each"
+    elif (table is None or not has_labels(table)) and (sheet := unread_table(folder, root)):
         do = "unpack it" if is_packed_table(sheet) else "save it as CSV"
         hint = f"; {sheet.name} may list their labels: {do}, and give that as data.root"
     boxes = boxes_near(folder, root)

@@ -16,7 +16,8 @@ _MASKS = re.compile(
     r"(colou?r(ed|s)?|rgb|ids?|raw)?|(panoptic|semantic)(seg(mentation)?)?s?|depth(maps?)?|disparit(y|ies)"
 )
 _MASK_OF = re.compile(
-    r"(.+?)[ _.-](?:mask|seg|segmentation|gt|groundtruth|label|trimap|thumb|thumbnail)(?:[ _-]?\d+)?",
+    r"(.+?)[ _.-](?:mask(?:label)?|seg|segmentation|gt|groundtruth|label|trimap|thumb|thumbnail)"
+    r"(?:[ _-]?\d+)?",
     re.IGNORECASE,
 )
 _LAST_WORD = re.compile(r"(.+)([ _.-][A-Za-z][A-Za-z0-9]*)")

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from visionlora.data.files.code_pages import likely_page, unicode_text
 from visionlora.data.files.formats import SUFFIXES
+from visionlora.data.files.texts import decoded
 from visionlora.data.files.walk import entries
 from visionlora.data.images.decode import ImageFile, labelled
 from visionlora.data.tables.label_files import is_list, may_name_classes, up_to
@@ -107,9 +107,7 @@ def _names_in(path: Path, numbers: Sequence[int], from_zero: bool) -> Names | No
         content = path.read_bytes()
     except OSError:
         return None
-    text = unicode_text(content)
-    if text is None:
-        text = content.decode(likely_page(content)[0], "replace")
+    text = decoded(content).text
     if path.name.casefold() == _README:
         head = _HEAD.match(text)
         text = head[0] if head else ""

@@ -21,6 +21,12 @@ _LOW_RESOLUTION = re.compile(
 )
 """Super-resolution's: ``LRbicx2`` beside ``LRbicx4`` and ``GTmod12``."""
 _WELL = re.compile(r"[A-P]([01]\d|2[0-4])")
+_DRAWS = {
+    "shots": re.compile(r"(\d{1,4}[ _-]?shots?|shots?[ _-]?\d{1,4})", re.IGNORECASE),
+    "draws (seeds)": re.compile(r"(seed|trial|repeat|rep)[ _-]?\d{1,4}", re.IGNORECASE),
+    "shares": re.compile(r"\d{1,3}(\.\d+)?[ _-]?(%|percent|pct|p)", re.IGNORECASE),
+}
+"""Of few-shot learning and of learning curves: the same classes in each."""
 _SEARCHED = frozenset(("gallery", "query", "queries", "distractors", "distractor", "multiquery"))
 """What search by image (re-identification, retrieval) looks for, and looks in."""
 _OF_SEARCH = _SEARCHED | {
@@ -74,13 +80,16 @@ def describe_parts(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
 
 
 def same_kind(names: Sequence[str]) -> str | None:
-    """``versions``, ``magnifications`` or ``wells of a plate``; None: not all of several are called so."""
+    """``versions``, ``magnifications``, ``wells of a plate`` or ``shots``; None: not all are called so."""
     if len(names) < 2:
         return None
     if all(map(_SCALE.fullmatch, names)) or sum(map(bool, map(_LOW_RESOLUTION.fullmatch, names))) > 1:
         return "magnifications"
     if all(map(_WELL.fullmatch, names)) and any(name[1] == "0" for name in names):
         return "wells of a plate"
+    for kind, pattern in _DRAWS.items():
+        if all(map(pattern.fullmatch, names)):
+            return kind
     matches = [_VERSION.fullmatch(name) for name in names]
     stems = {(match["stem"] or "").casefold() for match in matches if match}
     return "versions" if all(matches) and len(stems) == 1 else None
@@ -106,5 +115,5 @@ def _said_of_search(folders: Sequence[Path]) -> str:
 
 
 def _classes_in(folder: Path) -> set[str]:
-    inside = entries(inside_of(folder, ""))
+    inside = entries(inside_of(inside_of(folder, ""), "train"))
     return set() if inside.images else {one.name for one in inside.folders if has_images(one)}

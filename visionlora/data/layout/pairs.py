@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
-from visionlora.data.files.walk import names_in
+from visionlora.data.files.walk import entries, has_images, names_in
 from visionlora.data.names.wordnet import meanings
 from visionlora.text import Doubt, first_of, in_words, listed
 
@@ -153,6 +153,22 @@ def are_shards(folders: Sequence[Path]) -> bool:
         return False
     within = [(folder.name, name) for folder in folders for name in names_in(folder) if name[0] != "."]
     return bool(within) and all(name.startswith(of) and name[len(of)].isalnum() for of, name in within)
+
+
+def below_letters(folders: Sequence[Path]) -> tuple[Sequence[Path], list[str]]:
+    """The folders in folders that are called like their first letters (Places365's ``a/abbey``), and a note;
+    else the folders as they are."""
+    if len(folders) < 2 or not all(len(one.name) == 1 and one.name.isalpha() for one in folders):
+        return folders, []
+    inside = {folder: entries(folder) for folder in folders}
+    below = [one for found in inside.values() for one in found.folders if has_images(one)]
+    begin = all(
+        re.match(rf"{re.escape(one.parent.name)}[^\W\d_]{{2}}", one.name, re.IGNORECASE) for one in below
+    )
+    if not begin or len(below) <= len(folders) or any(found.images for found in inside.values()):
+        return folders, []
+    some = listed(sorted(f"{one.parent.name}/{one.name}" for one in below), _SHOWN)
+    return below, [f"the folders below letters are taken for the classes: {some}"]
 
 
 def describe_shards(folders: Sequence[Path]) -> list[str]:

@@ -25,7 +25,7 @@ from visionlora.data.layout.layout_hints import (
 )
 from visionlora.data.layout.masks import refuse_masks, without_masks
 from visionlora.data.layout.not_classes import describe_parts, refuse_parts
-from visionlora.data.layout.pairs import describe_same_names, refuse_pairs
+from visionlora.data.layout.pairs import below_letters, describe_same_names, refuse_pairs
 from visionlora.data.layout.wrappers import without_strays
 from visionlora.data.names.spellings import folded, in_one_form
 from visionlora.data.tables.label_files import describe_left_out
@@ -114,7 +114,9 @@ def _labelled(
         )
     classes: dict[Path, Sequence[Path]] = {}
     empty: list[tuple[Path, Sequence[Path]]] = []
-    for class_folder in found.folders:
+    folders, said = below_letters(found.folders)
+    notes += [note for note in said if note not in notes]
+    for class_folder in folders:
         paths, others = walk(class_folder)
         classes[class_folder] = paths
         if not paths and split == "train":
@@ -127,7 +129,7 @@ def _labelled(
         raise VisionLoraError(describe_empty(folder, skipped))
     notes += [note for note in masks if note not in notes]
     if split == "train":
-        wrong, doubts = _not_classes(folder, found.folders, classes)
+        wrong, doubts = _not_classes(folder, folders, classes)
         problems += wrong
         notes += [*doubts, *describe_hidden(folder), *describe_packed_classes(found.others)]
     return images

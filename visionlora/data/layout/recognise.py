@@ -13,11 +13,13 @@ from visionlora.data.layout.pairs import are_shards
 from visionlora.data.layout.recognise_splits import maker, split_folders, splits_of_classes
 from visionlora.data.layout.wrappers import WRAPPERS, table_in, without_strays, wrapped
 from visionlora.data.names.split_names import are_parts, split_name
+from visionlora.data.tables.joins import describe_join
 from visionlora.data.tables.label_files import describe_lists, describe_tables, files_of, lists_in
 from visionlora.data.tables.several_labels import AUTO
 from visionlora.data.tables.table import labels_in, read_table
 from visionlora.data.tables.tables_beside import tables_beside
 from visionlora.errors import VisionLoraError
+from visionlora.text import Doubt
 
 
 def recognise(root: Path, class_name: str | None = None, several: bool = False) -> Layout:
@@ -71,9 +73,14 @@ def recognise(root: Path, class_name: str | None = None, several: bool = False) 
         if layout is not None:
             return decided(layout)
     name = "images of one class" if found.images and not filled else "class folders"
-    tables = [path for path in beside if path not in lists and (found.folders or path.parent != here)]
     lone = filled[0].name if len(filled) == 1 and not found.images else None
-    notes += [*strays, *describe_tables(tables, lone)]
+    unread = [path for path in beside if path not in lists or (lone and path.suffix.casefold() != ".txt")]
+    tables = [path for path in unread if found.folders or path.parent != here]
+    joined = describe_join(tables, (path.stem for path in entries(filled[0]).images)) if lone else ""
+    said = (
+        [Doubt(f"{lone} is taken for the one class; {joined}")] if joined else describe_tables(tables, lone)
+    )
+    notes += [*strays, *said]
     return Layout(name, {"train": here}, lists=tuple(lists), beside=tuple(beside), notes=tuple(notes))
 
 

@@ -21,6 +21,8 @@ TABLES = (
 _STRAYS = 0.2
 """So many images, of those in folders, may lie beside these."""
 _UN = re.compile(r"^(un|no|non|not)[ _-]?")
+_REGULARIZATION = re.compile(r"reg(ulari[sz]ation)?([ _-]?ima?ge?s?)?", re.IGNORECASE)
+_REPEATS = re.compile(r"\d+_.*")
 _SHOWN = 3
 WRAPPERS = 32
 """So many folders, one in the other, are entered at most."""
@@ -81,6 +83,9 @@ def wrapped(found: Entries) -> tuple[Path | None, list[str]]:
     if labelled := labelled_of(folders):
         (other,) = (one for one in folders if one != labelled)
         return labelled, [f"{other.name} lies beside {labelled.name} and holds no class folders: left out"]
+    if kohya := _with_repeats(folders):
+        (other,) = (one for one in folders if one != kohya)
+        return kohya, [f"{other.name} holds images of Kohya's regularization: left out"]
     main = [one for one in folders if is_wrapper(one) and _holds_folders(one)]
     others = [one for one in folders if one not in main]
     if len(main) != 1 or named_splits(found.folders):
@@ -90,6 +95,15 @@ def wrapped(found: Entries) -> tuple[Path | None, list[str]]:
     names = listed([one.name for one in others], _SHOWN)
     lie = "lies" if len(others) == 1 else "lie"
     return main[0], [f"{names} {lie} beside {main[0].name}, which has the folders of images: left out"]
+
+
+def _with_repeats(folders: Sequence[Path]) -> Path | None:
+    """The folder ``img`` of Kohya's, beside ``reg``, where both hold folders called like ``10_cat`` alone."""
+    main = [one for one in folders if is_wrapper(one)]
+    if len(folders) != 2 or len(main) != 1 or not any(_REGULARIZATION.fullmatch(one.name) for one in folders):
+        return None
+    inside = [one.name for folder in folders for one in entries(folder).folders if has_images(one)]
+    return main[0] if inside and all(map(_REPEATS.fullmatch, inside)) else None
 
 
 def _holds_folders(folder: Path) -> bool:

@@ -9,12 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from visionlora.data.images.decode import ImageFile, labelled
+from visionlora.data.names.garbled import repaired
 from visionlora.text import listed
 
 _TYPOGRAPHIC = str.maketrans("\u2018\u2019\u02bc\u2010\u2011\u2013\u2014", "'''----")
 """Apostrophes and dashes as word processors write them."""
 _GAP = re.compile(r"(?:[\s_]|(?<=[^\s_-])-(?=[^\s_-])|(?<=[\s_])-(?=[\s_]))+")
 """Between words; a sign is none: ``-1`` is not ``1``, nor ``A-`` the same as ``A``."""
+_PLUS = re.compile(r"(?<=\w)\+(?=\w)")
+"""For a space, as in addresses; C++ is not C."""
 _ASCII = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 
 
@@ -47,7 +50,7 @@ def two_spellings(root: Path, classes: Iterable[str]) -> list[str]:
     seen: dict[str, str] = {}
     problems = []
     for label in sorted(classes):
-        spelling = folded(label)
+        spelling = folded(repaired(label) or label)
         if spelling in seen:
             problems.append(
                 f"{root}: {seen[spelling]!r} and {label!r} are one class in two spellings; use one of them"
@@ -68,4 +71,4 @@ def folded(name: str) -> str:
 
 def joined(name: str) -> str:
     """What ``RedFox`` and ``red fox``, ``Käfer`` and ``Kaefer`` have in common."""
-    return folded(name).translate(_ASCII).replace(" ", "")
+    return _PLUS.sub("", folded(name).translate(_ASCII).replace(" ", ""))

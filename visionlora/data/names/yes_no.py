@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
-YES = frozenset({"1", "1.0", "true", "yes", "t", "y", "x", "\u2713", "\u2714"})
-NO = frozenset({"0", "0.0", "false", "no", "f", "n"})
+YES = frozenset(
+    {
+        "1", "1.0", "true", "yes", "t", "y", "x", "\u2713", "\u2714",
+        "ja", "wahr", "oui", "vrai", "sí", "si", "verdadero", "sì", "vero", "sim", "verdadeiro",
+        "tak", "prawda", "да", "истина", "так", "evet", "是", "はい", "예", "نعم",
+    }
+)  # fmt: skip
+NO = frozenset(
+    {
+        "0", "0.0", "false", "no", "f", "n",
+        "nein", "falsch", "nee", "non", "faux", "falso", "não", "nao", "nie", "fałsz", "нет", "ложь", "ні",
+        "hayır",  # noqa: RUF001 - Turkish
+        "否", "不是", "いいえ", "아니요", "لا",
+    }
+)  # fmt: skip
 NO_VALUE = frozenset(
     {
         "nan", "na", "n/a", "<na>", "none", "null", "nil", "?", "-", "--", "#n/a", "#ref!", "#value!",

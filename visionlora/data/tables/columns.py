@@ -20,6 +20,7 @@ from visionlora.data.tables.cells import (
     share,
     values_of,
 )
+from visionlora.data.tables.column_advice import refuse_columns
 from visionlora.data.tables.column_names import (
     FLAGS,
     FOLDERS,
@@ -109,14 +110,8 @@ def find_columns(
             return found
     if not refuse:
         return None
-    if where is None and any(map(cells.is_pixel, names)):
-        raise VisionLoraError(f"{path} holds the pixels themselves, which are not read; save each row as PNG")
-    missing = "path" if where is None else "label"
-    understood = PATH_COLUMNS if where is None else LABEL_COLUMNS
-    raise VisionLoraError(
-        f"{path}: no {missing} column among {listed(first)}; call one of them {missing} (understood are "
-        f"{', '.join(understood[:-1])} and {understood[-1]})"
-    )
+    refuse_columns(path, first, names, body, where)
+    return None
 
 
 def one_hot(where: str, row: Sequence[str], columns: Columns) -> str | None:
@@ -164,10 +159,18 @@ def _known_files(path: Path, rows: Rows) -> tuple[int | None, bool]:
     files = FilesByName(path)
     first, *body = [row for _, row in rows.numbered]
     shares = [share(body or [first], place, files.has) for place in range(len(first))]
+    shares = [0.0 if _counts_things(body, place) else part for place, part in enumerate(shares)]
     if not shares or max(shares) <= 0.5:
         return None, False
     place = shares.index(max(shares))
     return place, rows.has_header or not files.has(first[place])
+
+
+def _counts_things(body: Body, place: int) -> bool:
+    """Whether a column has a few numbers again and again, which are no names of images: ``1`` animal in each,
+    and ``1.jpg`` is there."""
+    values = values_of(body, place)
+    return len(set(values)) < len(values) / 2 and all(map(is_number, values))
 
 
 def _path_column(names: Sequence[str], body: Body) -> int | None:

@@ -27,8 +27,10 @@ _ASIDE = frozenset(
         "split", "splits", "csv", "csvs", "table", "tables", "imagelist", "imagelists", "imagesets", "devkit",
     )
 )  # fmt: skip
-_BEHIND = re.compile(r"(\D*)(\d{1,18})", re.ASCII)
-"""A number behind a word: ``img_0012``."""
+_BEHIND = re.compile(r"(\D*)(\d{1,18})(\D*)", re.ASCII)
+"""A number behind a word, or before one: ``img_0012``, ``0012_thumbnail``."""
+_ENDING = re.compile(r"(.+)([_-][A-Za-z]+)")
+"""A name with a word behind it: ``0a1b_thumbnail``."""
 _WHOLE = re.compile(r"(\d{1,18})(?:\.0)?", re.ASCII)
 """A number as a file or a spreadsheet has it: ``0012``, ``12.0``."""
 _ABOVE = 4
@@ -127,6 +129,7 @@ class FilesByName:
             if number := _WHOLE.fullmatch(stem):
                 self._numbered[int(number[1])].append(file)
         self._behind_word = {} if self._numbered else _behind_one_word(images)
+        self._without_ending = _without_one_ending(images)
 
     def has(self, name: str) -> bool:
         """Whether some file has the name of this path, with or without a suffix."""
@@ -147,7 +150,7 @@ class FilesByName:
                 return found
         number = _WHOLE.fullmatch(stem)
         if not number:
-            return []
+            return self._without_ending.get(folded_name(stem), [])
         behind = self._behind_word.get(int(number[1]))
         return [behind] if behind else self._numbered.get(int(number[1]), [])
 
@@ -210,7 +213,8 @@ class FilesByName:
             where = f"folders below {self._table.parent}" if others else where
             notes.append(f"{counted(len(moved), 'file was', 'files were')} found by name in {where}")
             wanted, file = min(moved.items())
-            if file in self._behind_word.values() and not self.has(wanted.name):
+            renamed = file in self._behind_word.values() or self._without_ending
+            if renamed and not self.has(wanted.name):
                 notes[-1] += f"; {wanted.name} is taken for {file.name}"
         return moved, notes
 
@@ -249,16 +253,30 @@ class FilesByName:
 
 
 def _behind_one_word(images: Sequence[Path]) -> dict[int, Path]:
-    """number -> the image that is called by it, where all names are one word with a number behind it."""
+    """number -> the image that is called by it, where all names are one word with a number behind it, or
+    before it."""
     found: dict[int, Path] = {}
     words = set()
     for image in images:
         match = _BEHIND.fullmatch(image.stem)
         if match is None or int(match[2]) in found:
             return {}
-        words.add(match[1])
+        words.add(match.group(1, 3))
         found[int(match[2])] = image
     return found if len(words) == 1 else {}
+
+
+def _without_one_ending(images: Sequence[Path]) -> dict[str, list[Path]]:
+    """The images by their names without the word that all of them have behind it."""
+    found: dict[str, list[Path]] = defaultdict(list)
+    endings: set[str] = set()
+    for image in images:
+        match = _ENDING.fullmatch(image.stem)
+        if match is None or len(endings | {match[2]}) > 1:
+            return {}
+        endings.add(match[2])
+        found[folded_name(match[1])].append(image)
+    return found if len(images) > 1 else {}
 
 
 def shared_folders(one: Sequence[str], other: Sequence[str]) -> int:

@@ -28,6 +28,7 @@ def label_column(names: Sequence[str], body: Body, taken: Container[int | None],
     known = [place for one in labels for place, name in enumerate(names) if name == one]
     known += [place for place, name in enumerate(names) if name.endswith(endings)]
     known += [place for place, name in enumerate(names) if name == WEAK]
+    known += [names.index("suffix")] if {"prefix", "suffix"} <= set(names) else []  # PaliGemma's answers
     free = [place for place in known if place not in taken]
 
     def doubt(place: int) -> tuple[bool, bool, bool]:

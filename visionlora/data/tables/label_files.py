@@ -231,6 +231,7 @@ def describe_tables(files: Sequence[Path], lone: str | None = None) -> list[str]
         said = [f"{path.name} lists labels and is not read; data.root={path} reads it" for path in tables[:1]]
         return said if lone is None else [Doubt(f"{lone} is taken for the one class; {said[0]}")]
     sheets = [path for path in files if path.suffix.casefold() in (".csv", ".tsv", *_SHEETS)]
+    sheets += [path for path in files if path.suffix.casefold() in _TEXTS and _names_images(path)]
     advice = "if that lists the classes of the images, call their column label"
     return [
         Doubt(f"{lone} is taken for the one class, and {path.name} is not read; {advice}")

@@ -11,28 +11,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from visionlora.data.files.arrow import unpacked_by
-from visionlora.data.files.code_pages import likely_page, unicode_text
-from visionlora.data.files.formats import SUFFIXES, TABLE_SUFFIXES, is_image_name, sniff
+from visionlora.data.files.formats import SUFFIXES, TABLE_SUFFIXES, sniff
 from visionlora.data.files.not_images import is_part, is_unknown, suffix_hint
-from visionlora.data.names.split_names import split_name
+from visionlora.data.files.texts import decoded
 from visionlora.data.tables.annotation_files import annotated_xml
 from visionlora.data.tables.column_names import LABELS_ANYWHERE
 from visionlora.data.tables.json_rows import json_lines, json_table, tool_rows, with_objects
+from visionlora.data.tables.spaced_rows import names_and_more, spaced_rows, with_row_names
 from visionlora.errors import VisionLoraError
 from visionlora.files import require_regular
 from visionlora.text import Doubt
 
 MOST_BYTES = 2**29
 """Of a table: five million lines of a hundred letters. A larger file is none, or would fill the memory."""
-_PATH = re.compile(
-    rf"(.*(?:{'|'.join(map(re.escape, sorted(SUFFIXES)))}))(?:\s*(?:[-=]>|::?|=)\s*|\s+)(.+)",
-    re.IGNORECASE,
-)
 _JSON = (".jsonl", ".ndjson", ".json")
 _SPACED = (".txt", ".lst")
 _SET, _KEYS = {b"names", b"val", b"path"}, re.compile(rb"^(\w+):", re.MULTILINE)
 """What Ultralytics' YAML of a data set has: where train is, and the names of the classes."""
 _DELIMITERS = ",;\t|^~"
+_WIDE = "，；\x01"  # noqa: RUF001
+"""Of Chinese and Japanese keyboards, and Hive's; they part columns where each line has as many."""
 _TITLES = 10
 """So many lines at the top, and one less, may be something else than the table."""
 _SHEETS = {
@@ -95,6 +93,7 @@ def read_rows(path: Path) -> Rows:
         if start:
             notes = (*notes, f"what is above line {numbered[start][0]} is taken for a title: left out")
             numbered = numbered[start:]
+        numbered = with_row_names(numbered)
         if "{" in text and numbered:
             numbered = with_objects(numbered)
     if not numbered:
@@ -154,14 +153,13 @@ def _text(path: Path) -> tuple[str, tuple[str, ...]]:
             raise VisionLoraError(f"{path} is {kind}, not a table; save it as CSV (UTF-8)")
     except OSError as error:
         raise VisionLoraError(f"cannot read {path}: {error.strerror}") from error
-    if (text := unicode_text(content)) is not None:
-        return text, ()
+    found = decoded(content, LABELS_ANYWHERE)
+    if not found.called:
+        return found.text, ()
     if b"\0" in content:
         raise VisionLoraError(f"cannot read {path}: it is not text; save it as CSV (UTF-8)")
-    codec, called, doubtful = likely_page(content, known=LABELS_ANYWHERE)
-    said = f"{path.name} is not UTF-8: read as {called}; if names look wrong, save it as UTF-8"
-    # A byte that is no letter there becomes U+FFFD.
-    return content.decode(codec, "replace"), (Doubt(said) if doubtful else said,)
+    said = f"{path.name} is not UTF-8: read as {found.called}; if names look wrong, save it as UTF-8"
+    return found.text, (Doubt(said) if found.doubtful else said,)
 
 
 def _csv_rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
@@ -175,14 +173,22 @@ def _csv_rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
         first = next((line for line in marked if set(_DELIMITERS) & set(line)), "")
         delimiter = max(_DELIMITERS, key=first.count)
         if delimiter not in first:
-            if path.suffix.casefold() in _SPACED or any(_PATH.match(line) for _, line in filled[1:2]):
-                return _spaced(filled)  # Caffe's lists: path, space, number
+            if wide := _wide_delimiter([line for _, line in filled]):
+                return _parsed(path, lines, wide)
+            if path.suffix.casefold() in _SPACED or any(names_and_more(line) for _, line in filled[1:2]):
+                return spaced_rows(filled)  # Caffe's lists: path, space, number
             if any("::" in line for _, line in filled[:1]):
                 delimiter, lines = "\t", [line.replace("::", "\t") for line in lines]
     rows = _parsed(path, lines, delimiter)
     if rows and all(len(row) == 1 and delimiter in row[0] for _, row in rows):  # quotes around whole lines
         rows = _parsed(path, [row[0] for _, row in rows], delimiter)
     return rows
+
+
+def _wide_delimiter(lines: Sequence[str]) -> str | None:
+    """The one of :data:`_WIDE` that each of the first lines has as often; None: there is none."""
+    counts = {sign: {line.count(sign) for line in lines[:_TITLES]} for sign in _WIDE}
+    return next((sign for sign, found in counts.items() if len(found) == 1 and found != {0}), None)
 
 
 def _parsed(path: Path, lines: Sequence[str], delimiter: str) -> list[tuple[int, list[str]]]:
@@ -238,50 +244,6 @@ def _is_blank(character: str) -> bool:
 def _is_rule(row: list[str]) -> bool:
     """Whether it is the line below the names of the columns in a table of Markdown or of a database."""
     return any(len(field) > 2 for field in row) and set("".join(row)) <= set("-+=:")
-
-
-def _spaced(lines: list[tuple[int, str]]) -> list[tuple[int, list[str]]]:
-    """Rows that spaces part, those of Oxford's pets too: a name without suffix and several numbers. CelebA's
-    lists have the number of rows before them, and no name for the paths."""
-    lines = lines[lines[:1] != [] and len(lines) > 2 and lines[0][1].strip().isdecimal() :]
-    words = [(number, line.split()) for number, line in lines if not line.startswith("#")]
-    body = words[1:]
-    if all(len(row) > 2 and all(map(str.isdecimal, row[1:])) for _, row in words):
-        return words
-    names = words[0][1] if words else []
-    if body and all(len(row) == len(names) + 1 and all(map(_is_whole, row[1:])) for _, row in body):
-        return [(words[0][0], ["path", *names]), *body]
-    if _are_columns([row for _, row in words]):
-        return words
-    return [(number, _in_two(line)) for number, line in lines]
-
-
-def _are_columns(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether each line has as many words, of which the third or a later one is no part of a label: the first
-    line names the columns, or a column has numbers, or splits."""
-    if not rows or len(rows[0]) < 3 or len({len(row) for row in rows}) > 1 or len(rows) < 2:
-        return False
-    if sum(map(is_image_name, rows[1])) != 1:
-        return False
-    tests = (_is_whole, lambda word: split_name(word) is not None)
-    columns = list(zip(*rows, strict=True))
-    return not any(map(is_image_name, rows[0])) or any(
-        all(map(test, column)) for column in columns for test in tests
-    )
-
-
-def _is_whole(word: str) -> bool:
-    return word.removeprefix("-").isdecimal()
-
-
-def _in_two(line: str) -> list[str]:
-    """``path label``: both may have spaces, so they part behind the suffix of an image where there is one,
-    and behind the first word where nothing has one."""
-    at = _PATH.match(line)
-    if at:
-        return [at[1].strip(), at[2].strip()]
-    line = line.strip()
-    return line.rsplit(None, 1) if is_image_name(line) else line.split(None, 1)
 
 
 def _outside_quotes(line: str) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from visionlora.data.images.decode import ImageFile
+from visionlora.data.names.split_names import split_and_rest
+from visionlora.data.tables.cell_words import rows_of_images, with_named_splits
 from visionlora.data.tables.columns import Columns, find_columns
 from visionlora.data.tables.folder_labels import with_folders
 from visionlora.data.tables.row_notes import grouped_rows, refuse_image_names, refused_rows
@@ -22,6 +24,7 @@ from visionlora.data.tables.several_labels import (
 from visionlora.data.tables.split_by_folders import split_by_folders
 from visionlora.data.tables.table_images import TableImages
 from visionlora.errors import VisionLoraError
+from visionlora.text import counted
 
 
 @dataclass(frozen=True)
@@ -45,10 +48,17 @@ class Table:
         return [path for path in found if os.path.normpath(path) not in names]
 
 
+def is_called_like_labels(path: Path) -> bool:
+    """Whether a table is called like one of labels, or of train: ``y_train.csv``, ``labels.csv``."""
+    return split_and_rest(path.stem)[0] == "train" or "label" in path.stem.casefold()
+
+
 def labels_in(path: Path, several: bool = False) -> bool:
     """Whether the table has a column of labels (a ``metadata.csv`` of captions has none)."""
     rows = read_rows(path)
-    columns = find_columns(path, rows, "", refuse=False, several=several)
+    # Of two columns the one that is not the path is the label in a table that is called so.
+    two = len(rows.numbered[0][1]) == 2 and is_called_like_labels(path)
+    columns = find_columns(path, rows, None if two else "", refuse=False, several=several)
     return columns is not None and columns.has_labels
 
 
@@ -69,7 +79,7 @@ def read_table(path: Path, class_name: str | None = None, separator: str | None 
         VisionLoraError: not such a table, a line that cannot be used, files that do not exist (counted up to
             a thousand), or a file with two labels where an image has one.
     """
-    rows = read_rows(path)
+    rows = with_named_splits(read_rows(path))
     if class_name is None and separator is None:
         rows = with_folders(rows)
     columns = find_columns(path, rows, class_name, several=separator is not None)
@@ -87,9 +97,18 @@ def read_table(path: Path, class_name: str | None = None, separator: str | None 
     again = [number for number, row in rows.numbered[columns.header :] if row == names]
     if again:  # tables joined with cat
         notes.append(f"line {again[0]} has the names of the columns once more: left out")
+    several: dict[int, int] = {}
     for number, row in rows.numbered[columns.header :]:
-        if row != names:
-            reader.add(number, row)
+        its = [] if row == names else [*rows_of_images(row, columns.path)]
+        if len(its) > 1:
+            several[number] = len(its)
+        for one in its:
+            reader.add(number, one)
+    if several:
+        notes.append(
+            f"{counted(len(several), f'{rows.unit} names', 'rows name')} several images: each has the label "
+            "of its row, and may be on either side of a split that is made"
+        )
     notes = [*rows.notes, *columns.notes, *notes, *reader.finish()]
     if not reader.found.get("train"):
         others = " and ".join(reader.found)
