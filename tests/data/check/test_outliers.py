@@ -7,7 +7,7 @@ import pytest
 
 from visionlora.data.check.findings import SeenImage
 from visionlora.data.check.inspect import _strays
-from visionlora.data.check.outliers import Stray, far_from_class
+from visionlora.data.check.outliers import CLEAR, LIKELY, Stray, far_from_class
 
 
 def clusters(*sizes: int, spread: float = 0.1) -> tuple[np.ndarray, list[str]]:
@@ -49,6 +49,16 @@ def test_one_image_has_a_class_and_several_have_theirs(count: int, said: str) ->
 
 def test_images_that_fit_their_classes_are_left_alone() -> None:
     assert far_from_class(*clusters(20, 30, 3)) == []
+
+
+def test_what_is_likely_is_listed_for_who_asks_and_only_what_is_clear_is_a_warning_unasked() -> None:
+    features, labels = clusters(20, 20, 20, spread=0.35)
+    labels[3] = "c2"
+    assert 3 in [stray.place for stray in far_from_class(features, labels, LIKELY)]
+    clear = [stray.place for stray in far_from_class(features, labels, CLEAR)]
+    assert set(clear) <= {3}
+    assert far_from_class(*clusters(20, 20, 20, spread=0.5), CLEAR) == []
+    assert far_from_class(*clusters(20, 20, 20, spread=0.5), LIKELY) != []
 
 
 def test_classes_that_the_features_cannot_tell_apart_are_not_judged() -> None:

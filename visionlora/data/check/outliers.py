@@ -12,14 +12,31 @@ NEIGHBOURS = 5
 """So many of a class that are most similar stand for it: a class may show several things."""
 
 _BLOCK = 1024
-_MARGIN = 0.1
-"""By so much, in cosine similarity, another class must be nearer than the own."""
 
-_CLEAR = 0.5
-"""By so much where the features hardly tell the class from others."""
 
-_UNUSUAL = 4.0
-"""Robust standard deviations below the median similarity of the class."""
+@dataclass(frozen=True)
+class Limits:
+    """From where on an image is far from its class, in cosine similarity.
+
+    Attributes:
+        told: where the features tell a class from others, the median image is nearer to it by so much.
+        nearer: by so much another class is nearer than the own, where the features tell them apart.
+        hardly_told: by so much where they hardly do.
+        unusual: robust standard deviations below the median similarity of the class.
+    """
+
+    told: float
+    nearer: float
+    hardly_told: float
+    unusual: float
+
+
+LIKELY = Limits(told=0, nearer=0.1, hardly_told=0.5, unusual=4)
+"""For who looks for mislabelled images, and looks at a few others for each."""
+
+CLEAR = Limits(told=0.3, nearer=0.4, hardly_told=0.8, unusual=6)
+"""For a warning that nobody asked for: :data:`LIKELY` has two or three images of most folders without a
+mislabelled one (docs/check.md has the figures)."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +53,9 @@ class Stray:
     nearest: str
 
 
-def far_from_class(features: NDArray[np.float32], labels: Sequence[str], most: int = 20) -> list[Stray]:
+def far_from_class(
+    features: NDArray[np.float32], labels: Sequence[str], limits: Limits = LIKELY, most: int = 20
+) -> list[Stray]:
     """The images that fit another class better than their own by their nearest neighbours, or none at all.
 
     Where the images of a class mostly fit others by these features, only the clearest case counts.
@@ -45,6 +64,7 @@ def far_from_class(features: NDArray[np.float32], labels: Sequence[str], most: i
     Args:
         features: (N, D), of a frozen network.
         labels: of the N images.
+        limits: from where on an image is far.
         most: how many are returned.
 
     Returns:
@@ -66,10 +86,10 @@ def far_from_class(features: NDArray[np.float32], labels: Sequence[str], most: i
         members = np.flatnonzero(of == place)
         if len(members) < 3:
             continue
-        judged = len(names) == 1 or np.median(own[members] - other[members]) > 0
-        unusual = _deviations(own[members]) < -_UNUSUAL
+        judged = len(names) == 1 or np.median(own[members] - other[members]) > limits.told
+        unusual = _deviations(own[members]) < -limits.unusual
         for row, strange in zip(members.tolist(), unusual.tolist(), strict=True):
-            nearer = other[row] > own[row] + (_MARGIN if judged else _CLEAR)
+            nearer = other[row] > own[row] + (limits.nearer if judged else limits.hardly_told)
             if nearer or (strange and judged):
                 resembled = names[nearest[row]] if nearer else ""
                 found.append(Stray(row, float(own[row]), float(other[row]), resembled))
