@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from io import StringIO
+import re
+import sys
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -273,3 +275,14 @@ def test_each_column_of_predictions_has_its_name() -> None:
     assert header.split("  ") and [part.strip() for part in header.split("  ") if part.strip()] == [
         "image", "frozen network, top-1", "top-1 prediction", "next predictions",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_no_line_ends_within_the_escape_of_a_letter_that_the_console_lacks(
+    monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setattr(sys, "stdout", TextIOWrapper(BytesIO(), "cp1252"))
+    names = [("金魚水槽蝶尾出目金和金" * 2, 0.5), ("地金土佐金" * 3, 0.25), ("🐟🐠🐡" * 3, 0.1)]
+    text = _text(predictions_table([PredictionRow(Path("a.png"), None, None, names)]), width)
+    escapes = sum(len(name) for name, _ in names)
+    assert len(re.findall(r"\\u[0-9a-f]{4}|\\U[0-9a-f]{8}", text)) == escapes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,6 +23,9 @@ from visionlora.text import counted, for_terminal, percent
 
 _PATH_WIDTH = 34
 """Characters of a path that stand in one line in a table of predictions, if that has three columns."""
+
+_ESCAPE = re.compile(r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\\U[0-9a-f]{8}|.", re.DOTALL)
+"""A letter, or what stands for one that the terminal lacks."""
 
 _KEPT = "\ue000"
 """A private character in the place of a space where no line may end."""
@@ -269,14 +273,27 @@ def _prediction(names: TopNames) -> Text:
 
 
 class _Predictions(Text):
-    """Text that breaks no line before a percent sign."""
+    """Text that breaks no line before a percent sign, nor within the escape of a letter."""
 
-    def wrap(self, *arguments: Any, **options: Any) -> Lines:
-        self.plain = self.plain.replace(" %", f"{_KEPT}%")
-        lines = super().wrap(*arguments, **options)
+    def wrap(self, console: Console, width: int, *arguments: Any, **options: Any) -> Lines:
+        words = self.plain.replace(" %", f"{_KEPT}%").split(" ")
+        self.plain = " ".join(_between_escapes(word, width) for word in words)
+        lines = super().wrap(console, width, *arguments, **options)
         for line in lines:
             line.plain = line.plain.replace(_KEPT, " ")
         return lines
+
+
+def _between_escapes(word: str, width: int) -> str:
+    """A word with spaces where lines of ``width`` letters may end, if it has escapes and fits none."""
+    if len(word) <= width or "\\" not in word:
+        return word
+    parts = [""]
+    for piece in _ESCAPE.findall(word):
+        if parts[-1] and len(parts[-1]) + len(piece) > width:
+            parts.append("")
+        parts[-1] += piece
+    return " ".join(parts)
 
 
 def _text(name: object) -> Text:
