@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.data.corpus import (
     alike,
+    beside,
     boxes,
     code_pages,
     domains,
@@ -89,6 +90,7 @@ def cases() -> Iterator[Case]:
     yield from code_pages.code_pages()
     yield from joined.joined()
     yield from generated.generated()
+    yield from beside.beside()
 
 
 if __name__ == "__main__":

@@ -151,11 +151,13 @@ def describe_hidden(folder: Path) -> list[str]:
 
 def describe_alike(classes: Mapping[Path, Sequence[Path]]) -> tuple[list[str], list[str]]:
     """(problems, notes) where class folders hold the same folders, which then may be the classes, or images
-    of the same names: a problem where one of these folders is called like a split."""
+    of the same names: a problem where one of these folders is called like a split, or all are called like
+    days or albums."""
     said, same = _same_folders(list(classes))
     if not said:
         return [], describe_same_names(classes)
-    called = any(split_name(name) for name in (*(folder.name for folder in classes), *same))
+    names = [folder.name for folder in classes]
+    called = any(split_name(name) for name in (*names, *same)) or all(map(_is_unnamed, names))
     return (said, []) if called else ([], said)
 
 

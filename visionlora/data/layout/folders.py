@@ -111,11 +111,13 @@ def find(
     Raises:
         VisionLoraError: nothing can be found at all.
     """
-    root = as_written(root)
+    root, within = _within_archive(as_written(root))
     names = class_from == "names"
     if not is_archive(root) and not packed(root):
         return _found_in(root, class_name, separator, [], names)
     folder, note = unpacked(root)
+    folder = folder / within
+    refuse_missing(folder)
     notes = [note, *(skipped_notes(other_files(root)) if root.is_dir() else [])]
     if not has_images(folder) and labels_below(folder) is not None:
         raise VisionLoraError(
@@ -229,11 +231,17 @@ def _opened(root: str | Path) -> Path:
     Raises:
         VisionLoraError: no such folder, or an archive that cannot be unpacked.
     """
-    path = as_written(root)
+    path, within = _within_archive(as_written(root))
     if is_archive(path) or packed(path):
-        path, _ = unpacked(path)
+        path = unpacked(path)[0] / within
     refuse_missing(path)
     return path
+
+
+def _within_archive(path: Path) -> tuple[Path, Path]:
+    """(the archive, the path in it) of a path such as ``x.zip/train``; else the path, and an empty one."""
+    archive = next((one for one in path.parents if is_archive(one)), path)
+    return archive, path.relative_to(archive)
 
 
 def _classes(found: Mapping[str, Sequence[ImageFile]]) -> set[str]:

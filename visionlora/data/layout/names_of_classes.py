@@ -13,6 +13,7 @@ from visionlora.data.files.formats import SUFFIXES
 from visionlora.data.files.texts import decoded
 from visionlora.data.files.walk import entries
 from visionlora.data.images.decode import ImageFile, labelled
+from visionlora.data.tables.column_names import LABEL_COLUMNS, key_of
 from visionlora.data.tables.label_files import is_list, may_name_classes, up_to
 from visionlora.files import is_regular
 from visionlora.text import listed
@@ -20,6 +21,11 @@ from visionlora.text import listed
 Names = dict[int, str]
 
 _FILES = (".txt", ".csv", ".tsv", ".lst", ".json", ".yaml", ".yml", ".names", ".pbtxt")
+_UNREAD = (
+    ".npy", ".npz", ".pkl", ".pickle", ".joblib", ".mat", ".h5", ".py", ".xml", ".docx", ".xlsx", ".xls",
+    ".ods",
+)  # fmt: skip
+"""Of files that may have names, which are not read."""
 _README = "readme.md"
 """Of a data set of Hugging Face: its head has the names."""
 _HEAD = re.compile(r"---\n.*?\n---", re.DOTALL)
@@ -38,6 +44,8 @@ _LONGEST = 1000
 """Letters in a line: no name of a class has more."""
 _LEAST_APART = 0.9
 """ImageNet's names have two cranes and two maillots."""
+_HEADS = {"name", "names", *map(key_of, LABEL_COLUMNS)}
+"""Above a column of names."""
 _SHOWN = 3
 
 
@@ -74,6 +82,8 @@ def with_names(
     stems = {image.path.stem for some in images.values() for image in some}  # boxes and captions of one
     for path in files:
         known = path.suffix.casefold() in _FILES or path.name.casefold() == _README
+        if not known and path.suffix.casefold() in _UNREAD and may_name_classes(path):
+            said = path.name if said is None else said
         if not known or is_list(path) or path.stem in stems:
             continue
         names = _names_in(path, sorted(numbers.values()), from_zero)
@@ -238,6 +248,8 @@ def _of_lines(text: str, called: bool) -> Iterator[Names | list[str]]:
             yield from _by_number([(one[number], one[name]) for one in found if one])
     if called:
         yield [_bare(line) for line in lines]
+        if lines and key_of(lines[0]) in _HEADS:
+            yield [_bare(line) for line in lines[1:]]
 
 
 def _is_one_cell(text: str, separator: str) -> bool:

@@ -42,8 +42,8 @@ _OF_BOXES = frozenset(
 )  # fmt: skip
 """Words in the name of a folder of files of boxes: ``labels_yolo``."""
 _NAMES = re.compile(
-    r"(class(es)?|labels?|categor(y|ies)|synsets?)([ _-]?(names?|map|list|index|words|mapping))?|names|legend"
-    r"|meta(data)?",
+    r"(class(es)?|labels?|categor(y|ies)|synsets?)([ _-]?(names?|map|list|index|words|mapping|encoder))?"
+    r"|names|legend|meta(data)?",
     re.IGNORECASE,
 )
 _MOST_NAMES = 2**20

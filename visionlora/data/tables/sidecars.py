@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,20 +14,15 @@ from visionlora.data.images.decode import ImageFile, labelled
 from visionlora.data.names.split_names import GENERIC
 from visionlora.data.names.words_of_names import first_words
 from visionlora.data.tables.annotation_files import xml_root
-from visionlora.data.tables.column_names import LABEL_COLUMNS, key_of
+from visionlora.data.tables.class_files import SUFFIXES, class_in, is_decimal
 from visionlora.data.tables.label_files import MOST_MISSING, is_box_folder
 from visionlora.files import is_regular
 from visionlora.text import counted
 
-_SUFFIXES = (".xml", ".json", ".cls", ".txt")
 _MOST_LABELS = 0.5
 """Texts per image, at most, that are classes: captions are as many as the images."""
 _LEAST_BOXES = 0.1
 """The share of the images of train, at least, that have boxes; nobody may have labelled the others yet."""
-_LONGEST = 60
-"""Letters in the name of a class."""
-_IN_BOX = 3
-"""Numbers in a line, at most, that is the name of a class."""
 _CORNERS = 8
 """Numbers in a line of DOTA: two for each corner of a turned box."""
 _MOST_SHARE = 1.5
@@ -42,8 +36,8 @@ def labelled_by_sidecars(
 ) -> tuple[dict[str, list[ImageFile]], list[str]]:
     """(split -> its labelled images, notes) where almost each image of folders has a file of its boxes, by
     labelme, YOLO or DOTA, in Pascal VOC's XML or the JSON of Supervisely, SuperAnnotate, V7 or Dataloop,
-    whose boxes have one class; or a file of its class, as in a WebDataset: a line of text, or JSON with a
-    key ``label``. Empty where that is not so.
+    whose boxes have one class; or a file of its class, as in a WebDataset: a line of text, or JSON, XML, YAML
+    or a table of one row with a key ``label``. Empty where that is not so.
 
     Args:
         folders: split -> the folder of its images.
@@ -56,7 +50,7 @@ def labelled_by_sidecars(
         said = "an image has the class of the boxes beside it, and is used as a whole"
         mixed = [] if several else [path for split in found for path in _mixed(boxes[split])]
         return found, [f"no class folders: {said}", *_left_out(files, found, "boxes", mixed)]
-    classes = {split: _read(some, _class_in) for split, some in files.items()}
+    classes = {split: _read(some, class_in) for split, some in files.items()}
     names = [name for some in classes.values() for one in some.values() for name in one]
     found = _one_of_each(files, classes, several) if not several and _are_classes(names) else {}
     said = "no class folders: an image has the class that the file beside it says"
@@ -122,12 +116,12 @@ def _files_of(folder: Path) -> dict[Path, Path | None]:
     """Image -> the file of its boxes or its class."""
     files = {
         path.name: path for place in places_of(folder) for path in entries(place).others
-        if path.suffix.casefold() in _SUFFIXES
+        if path.suffix.casefold() in SUFFIXES
     }  # fmt: skip
     found = {}
     for image in entries(folder).images:
         stems = (image.stem, image.name, f"{image.name}___objects") if files else ()
-        names = [f"{stem}{suffix}" for stem in stems for suffix in _SUFFIXES]
+        names = [f"{stem}{suffix}" for stem in stems for suffix in SUFFIXES]
         found[image] = next((files[name] for name in names if name in files), None)
     return found
 
@@ -187,30 +181,6 @@ def _classes_in(file: Path) -> set[str] | None:
     return {name.strip() for name in names if name.strip()}
 
 
-def _class_in(file: Path) -> set[str] | None:
-    """The class that a file says; None: it says none."""
-    if not is_regular(file, _MOST_BYTES):
-        return None
-    try:
-        text = file.read_text("utf-8-sig").strip()
-        if file.suffix.casefold() == ".json":
-            value = {key_of(key): one for key, one in json.loads(text).items()}
-            said = next((value[key] for key in map(key_of, LABEL_COLUMNS) if key in value), None)
-            text = str(said) if isinstance(said, str | int) else ""
-    except (OSError, ValueError, RecursionError, AttributeError, TypeError):
-        return None
-    boxes = sum(map(_is_number, re.split(r"[\s,;]+", text))) > _IN_BOX
-    return {text} if text and len(text) <= _LONGEST and text.isprintable() and not boxes else None
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _in_json(value: Any) -> Iterator[str]:
     if "shapes" in value:  # labelme; its flags are the classes of the whole image
         yield from (str(one["label"]) for one in value["shapes"])
@@ -227,7 +197,7 @@ def _in_json(value: Any) -> Iterator[str]:
 def _in_yolo(text: str) -> Iterator[str]:
     for line in filter(None, map(str.split, text.splitlines())):
         number, *shares = line  # the class, and a box or an outline in shares of the image's sides
-        most = _MOST_SHARE if _is_number(number) else math.inf  # in pixels where the class has a name
+        most = _MOST_SHARE if is_decimal(number) else math.inf  # in pixels where the class has a name
         if len(shares) < 4 or not all(abs(float(share)) <= most for share in shares):
             raise ValueError("not YOLO's")
         if number.lstrip("-").replace(".", "", 1).isdecimal():
@@ -246,7 +216,7 @@ def _in_dota(text: str) -> list[str]:
             continue
         *corners, name = words[: _CORNERS + 1]
         rest = words[_CORNERS + 1 :]
-        if len(corners) < _CORNERS or not all(map(_is_number, corners)) or _is_number(name) or len(rest) > 1:
+        if len(corners) < _CORNERS or not all(map(is_decimal, corners)) or is_decimal(name) or len(rest) > 1:
             return []
         names.append(name)
     return names
