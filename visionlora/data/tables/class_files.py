@@ -48,7 +48,7 @@ def _pairs_in(text: str, suffix: str) -> Iterator[tuple[str, object]]:
     elif suffix == ".xml":
         yield from _ELEMENT.findall(text)
     elif suffix in (".yaml", ".yml"):
-        yield from (match.group(1, 2) for line in text.splitlines() if (match := _PAIR.fullmatch(line)))
+        yield from ((one[1], one[2]) for one in map(_PAIR.fullmatch, text.splitlines()) if one)
     else:
         rows = list(csv.reader(text.splitlines(), delimiter="\t" if suffix == ".tsv" else ","))
         if len(rows) == 2:
