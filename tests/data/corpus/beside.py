@@ -70,6 +70,22 @@ def _names() -> Iterator[Case]:
     yield Case(
         "classes beside class_names.npy", both(many(*CLASSES), called(b"x", "class_names.npy")), counts=TWO
     )
+    said = "monkey_labels.txt may say what the classes are (n0: alouatta_palliata): it is not read"
+    yield Case("codes of classes and a table of their names", both(many("training/n0/{}.jpg", "training/n1/a{}.jpg"), table("monkey_labels.txt", "Label, Latin Name, Images\nn0   , alouatta_palliata\t, 131\nn1   , erythrocebus_patas\t, 139\n")), counts={"n0": ONE, "n1": ONE}, notes=(said,))  # fmt: skip
+    yield Case("codes of classes and no names", both(many("n0/{}.jpg", "n1/a{}.jpg"), table("sizes.txt", "n0, 3\n")), counts={"n0": ONE, "n1": ONE})  # fmt: skip
+    yield Case("a table of species and numbers", both(many("train/{}.jpg", count=8), table("train.csv", "binomial,class_id,file_path\n" + "".join(f"Vipera {LABELS[n]},{n % 2},{n}.jpg\n" for n in range(8)))), counts={"Vipera cat": ONE, "Vipera dog": ONE})  # fmt: skip
+    yield Case("PAD-UFES' parts and its metadata", both(many("imgs_part_1/PAT_{}_1.png", "imgs_part_2/PAT_{}_2.png"), table("metadata.csv", "patient_id,smoke,diagnostic,img_id\n" + "".join(f"P{n // 2},False,{LABELS[n]},PAT_{n % 4}_{1 + n // 4}.png\n" for n in range(8)))), counts=TWO, notes=("column patient_id has 4 values for 8 images",))  # fmt: skip
+    for names in (("imgs_part_1", "imgs_part_2"), ("batch1", "batch2"), ("images_a", "images_b")):
+        yield Case(f"parts {' and '.join(names)} and no table", many(f"{names[0]}/{{}}.png", f"{names[1]}/x{{}}.png"), counts=dict.fromkeys(names, ONE), notes=("but are called like parts of one data set",))  # fmt: skip
+    for copy in (
+        "cat - 副本",
+        "cat - コピー",
+        "cat - 복사본",
+        "cat — копия",
+        "cat - Kopia",
+        "cat-DESKTOP-AB12CD3",
+    ):
+        yield Case(f"a copy {copy} beside cat", many(f"{copy}/x{{}}.png", *CLASSES), counts={**TWO, copy: ONE}, notes=(f"taken for two classes: cat and {copy}",))  # fmt: skip
 
 
 def _within() -> Iterator[Case]:

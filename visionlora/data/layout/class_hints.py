@@ -49,8 +49,9 @@ _ALBUM = frozenset(
 _NOT_ALONE = {"camera", "roll", "saved", "my", "eigene", "meine", "part", "of"}
 _COPY = re.compile(
     r"(?:(?:copy of|kopie von|copia de|copie de|copia di|cópia de) )?(.+?)"
-    r"(?:(?: - | |[_.-])(?:copy|kopie|copia|copie|cópia|old|alt|new|neu|backup|bak|\d"
-    r"|augmentations?|augmented|aug|flipped|rotated|resized|cropped|processed|extra|more))?"
+    r"(?:(?: [-—] | |[_.-])(?:copy|kopie|副本|コピー|복사본|копия|kopia|kopya|kopi|másolat"
+    r"|copia|copie|cópia|old|alt|new|neu|backup|bak|\d"
+    r"|(?:desktop|laptop)-[a-z0-9]{7}|augmentations?|augmented|aug|flipped|rotated|resized|cropped|processed|extra|more))?"
     r"(?: ?\((?:\d+|.*conflict.*|.*konflikt.*)\))?",
     re.IGNORECASE,
 )

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from visionlora.data.files.formats import SUFFIXES
+from visionlora.data.files.formats import SUFFIXES, is_image_name
 from visionlora.data.files.texts import decoded
 from visionlora.data.files.walk import entries
 from visionlora.data.images.decode import ImageFile, labelled
@@ -33,6 +33,8 @@ _CLASS_LABEL = re.compile(r"class_label:\s*names:((?:\s*['\"]?\d+['\"]?: .+)+)")
 _ITEM = re.compile(r"item\s*\{([^}]*)\}")
 _MOST_BYTES = 2**20
 _OF_NUMBER = re.compile(r"(?:c|cls|class|label|id|category|type)?[ _-]?(\d{1,12})", re.IGNORECASE | re.ASCII)
+_CODE = re.compile(r"(?!n\d{8}$)[a-z]{1,4}[_-]?\d{1,9}", re.IGNORECASE)
+"""``n0``, ``C-12``; not WordNet's ids, which the networks have."""
 _DECIMAL = re.compile(r"[+-]?\d*[.,]?\d+")
 _NUMBERS = re.compile(r"[+-]?[\d.,]*\d(\s+[+-]?[\d.,]*\d)*")
 _WHOLE = re.compile(r"\d{1,12}", re.ASCII)
@@ -77,7 +79,7 @@ def with_names(
     matches = {name: match for name in classes if (match := _OF_NUMBER.fullmatch(name))}
     numbers = {name: int(match[1]) for name, match in matches.items()}
     if not classes or len(numbers) < len(classes) or len({*numbers.values()}) < len(numbers):
-        return images, []
+        return images, _of_codes(classes, files)
     said: str | None = None
     stems = {image.path.stem for some in images.values() for image in some}  # boxes and captions of one
     for path in files:
@@ -98,6 +100,31 @@ def with_names(
         f"classes are numbers ({listed(classes, _SHOWN)}); {said} may have their names: it is not "
         "read; rename the folders, or the labels, to learn them by their names"
     ]
+
+
+def _of_codes(classes: Sequence[str], files: Iterable[Path]) -> list[str]:
+    """A note where classes are called like codes (``n0``, ``n1``), and a file has each of them and more in
+    a line."""
+    if not all(map(_CODE.fullmatch, classes)):
+        return []
+    for path in files:
+        if path.suffix.casefold() not in _FILES or is_list(path) or not is_regular(path, _MOST_BYTES):
+            continue
+        lines = [re.split(r"\s*[,;:=|\t]\s*", line.strip()) for line in _text_of(path).splitlines()]
+        named = {row[0].strip("'\""): row[1] for row in lines if len(row) > 1 and row[1]}
+        if set(classes) <= named.keys() and not any(is_image_name(name) for name in named):
+            return [
+                f"{path.name} may say what the classes are ({classes[0]}: {named[classes[0]]}): it is not "
+                "read; rename the folders, or the labels, to learn them by their names"
+            ]
+    return []
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return decoded(path.read_bytes()).text
+    except OSError:
+        return ""
 
 
 def _renamed(images: Mapping[str, list[ImageFile]], called: Mapping[str, str]) -> dict[str, list[ImageFile]]:

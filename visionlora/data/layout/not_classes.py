@@ -8,7 +8,7 @@ from pathlib import Path
 
 from visionlora.data.files.walk import entries, has_images
 from visionlora.data.layout.wrappers import inside_of
-from visionlora.data.names.split_names import split_name
+from visionlora.data.names.split_names import are_parts, split_name
 from visionlora.text import Doubt, first_of, in_words, listed
 
 _VERSION = re.compile(
@@ -67,7 +67,7 @@ def describe_parts(classes: Mapping[Path, Sequence[Path]]) -> list[str]:
         classes: the folder of each class -> its images, at any depth.
     """
     names = [folder.name for folder, paths in classes.items() if paths]
-    kind = same_kind(names)
+    kind = same_kind(names) or ("parts of one data set" if are_parts(names) else None)
     if kind is None:
         return []
     called = in_words(first_of(names, _SHOWN))

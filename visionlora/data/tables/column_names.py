@@ -16,7 +16,7 @@ LABEL_COLUMNS = (
     "choice", "display_name", "diagnosis", "dx", "disease", "taxon", "animal", "plant", "object", "klasse",
     "clase", "classe", "etiqueta", "ground_truth", "gt", "tag", "tags", "target", "annotation", "y",
     "level", "grade", "severity", "landmark_id", "individual_id", "class_id", "label_id",
-    "category_id", "tag_name",
+    "category_id", "tag_name", "diagnostic", "binomial", "latin_name", "taxon_name",
 )  # fmt: skip
 _LABELS_ELSEWHERE = (
     "kategorie", "bezeichnung", "etiquette", "espèce", "espece", "especie", "classificazione", "soort",
