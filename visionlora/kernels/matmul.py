@@ -2,8 +2,7 @@
 
 x is (M, in), the weight (out, in), A (r, in), B (out, r), g the gradient of the output, (M, out). The
 gradient of A is `B' g' x`, that of B is `g' x A'`, both times the scaling. There are several orders to
-compute them in and several routines for the product itself; which is the fastest depends on the shape
-(`autotune`).
+compute them in and several routines for the product; which is the fastest depends on the shape.
 """
 
 from __future__ import annotations
@@ -131,12 +130,13 @@ def full(x: Tensor, g: Tensor, A: Tensor, B: Tensor) -> Factors:
 
 
 def weight_gradient(x: Tensor, g: Tensor) -> Tensor:
-    """g' x of (out, in). In bfloat16 oneDNN computes it up to seven times as fast as the weight gradient of a
-    convolution of one pixel, from the larger side to the smaller one."""
-    if not has_onednn(x) or torch.is_grad_enabled():
-        return g.t() @ x
+    """g' x of (out, in), from the larger side to the smaller one: a product, or, in bfloat16 or for many rows
+    of few channels, oneDNN's weight gradient of a convolution of one pixel (up to seven times as fast)."""
     if g.shape[1] > x.shape[1]:
         return weight_gradient(g, x).t()
+    convolved = x.dtype == torch.bfloat16 or (len(x) >= 2**15 and g.shape[1] < 64)
+    if not convolved or not has_onednn(x) or torch.is_grad_enabled():
+        return linear(g.t(), x.t())
     image, gradient = (t.view(1, -1, 1, t.shape[1]).movedim(-1, 1) for t in (x, g))
     return conv2d_weight(image, (g.shape[1], x.shape[1], 1, 1), gradient).flatten(1)
 
