@@ -167,9 +167,10 @@ def test_a_change_of_a_bias_is_that_on_every_layer(kind: str) -> None:
 def test_merge_refuses_it_in_a_sentence_and_merged_keeps_it(family: str) -> None:
     model, x = make(family)
     perturb(model)
-    expected = model(x)
+    expected, names = model(x), list(model.state_dict())
     with merged(model), torch.no_grad():
         torch.testing.assert_close(model(x), expected)
+        assert list(model.state_dict()) == names
     with pytest.raises(LoraError, match=f"{family} is a module of its own") as caught:
         merge(model)
     assert "\n" not in str(caught.value)

@@ -32,6 +32,7 @@ from visionlora.adapters.network import (
     require_adapters,
     require_freezable,
     require_network,
+    require_trainable,
     with_parts,
 )
 from visionlora.adapters.norms import named_norms
@@ -115,6 +116,7 @@ def attach(
     names = {family: name if family == first else part_name(name, family) for family in parts}
     for family, settings in parts.items():
         _check(model, names[family], settings)
+    require_trainable(model)
     for family, settings in parts.items():
         attach_layers(model, settings, name=names[family], generator=generator)
     if config.restart_every is not None:
@@ -124,6 +126,7 @@ def attach(
     return activate(model, *names.values())
 
 
+@torch.inference_mode(False)
 def attach_layers(
     model: _Network,
     settings: Mapping[str, AdapterSettings],

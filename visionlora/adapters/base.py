@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from visionlora.adapters.settings import AdapterSettings, Option, divided_by_rank, scaling_of
+from visionlora.frozen.swap import Replicable
 from visionlora.frozen.weight import DenseWeight
 from visionlora.kernels import LayerTensors, merged_weight
 from visionlora.text import brief
@@ -68,7 +69,7 @@ class ScaledLowRank(NamedTuple):
     turn_in: Tensor | None = None
 
 
-class Adapter(nn.Module):
+class Adapter(Replicable):
     """One adapter of one weight; owns its parameters.
 
     Args:

@@ -22,20 +22,20 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from visionlora.adapters.base import Adapter, LowRank, ScaledLowRank
-from visionlora.adapters.computed_weight import ComputedWeight, refuse_assignment
+from visionlora.adapters.computed_weight import ComputedWeight
 from visionlora.adapters.faster_computation import OUTPUTS, WHOLE, Computation, faster_computation
+from visionlora.adapters.guarded import Guarded
 from visionlora.adapters.low_rank import drop_channels, summed
 from visionlora.adapters.mixed_batch import MixedBatch, ReadsWeight
 from visionlora.adapters.module_adapter import ModuleAdapter
 from visionlora.adapters.sites import WeightSite, has_own_forward, sites_of
 from visionlora.frozen.packed import PackedWeight
-from visionlora.frozen.swap import Swapped
 from visionlora.frozen.weight import frozen_weight
 from visionlora.kernels import FrozenWeight
 from visionlora.kernels.tensors import autocast_off, transformed
 
 
-class AdaptedLayer(Swapped):
+class AdaptedLayer(Guarded):
     """What all adapted layers have in common.
 
     Attributes:
@@ -63,13 +63,6 @@ class AdaptedLayer(Swapped):
     def members(cls, base: type[nn.Module]) -> dict[str, Any]:
         """A base class that computes in its own manner keeps its forward pass, which reads the property."""
         return {"forward": base.forward} if has_own_forward(base) else {}
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name == "base_weight":  # `layer.base_weight += ...` ends in an assignment
-            name = self.adapted_parameter
-        if name == self.adapted_parameter:
-            refuse_assignment(name, value, self._parameters[name])
-        super().__setattr__(name, value)
 
     @property
     def sites(self) -> tuple[WeightSite, ...]:
@@ -133,6 +126,7 @@ class AdaptedLayer(Swapped):
 
     def weight_adapters(self, part: str = "") -> list[Adapter]:
         """The active adapters that change one weight."""
+        self.warn_if_trained()
         return [one for one in self.active_adapters(part) if not isinstance(one, ModuleAdapter)]
 
     def module_adapters(self) -> list[ModuleAdapter]:

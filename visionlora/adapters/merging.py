@@ -32,6 +32,7 @@ MOST_STRENGTH = 1e6
 _Network = TypeVar("_Network", bound=nn.Module)
 
 
+@torch.inference_mode(False)  # the weights may be trained later
 def merge(model: _Network) -> _Network:
     """Put the active adapters into the weights, in place: plain layers, with what was learned in them. Other
     adapters are dropped.
@@ -104,8 +105,8 @@ def merged(model: nn.Module) -> Iterator[None]:
             if layer.is_quantised or is_merged_in_rows(layer):
                 layer.merging += 1
                 continue
-            with torch.no_grad():
-                layer.merged_weight = layer.adapted_weight()
+            with torch.no_grad():  # what is adapted by modules alone has the parameter itself as its weight
+                layer.merged_weight = layer.adapted_weight().detach()
         yield
     finally:
         for layer, (weight, merging) in zip(layers, before, strict=True):

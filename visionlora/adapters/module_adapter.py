@@ -74,7 +74,8 @@ def add_branches(
     """The output y with what all of them add for the input x, times the `scale` of each output."""
     for adapter in adapters:
         factor = adapter.strength if scale is None else adapter.strength * scale
-        branch = adapter.branch(x.to(next(adapter.parameters()).dtype), layer, factor)
+        dtype = next((one.dtype for one in adapter.parameters()), x.dtype)  # no parameters in a replica
+        branch = adapter.branch(x.to(dtype), layer, factor)
         y = y if branch is None else y + branch.to(y.dtype)
     return y
 

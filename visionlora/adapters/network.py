@@ -73,6 +73,20 @@ def require_freezable(model: nn.Module) -> None:
             )
 
 
+def require_trainable(model: nn.Module) -> None:
+    """Check that autograd takes a network's tensors.
+
+    Raises:
+        LoraError: one was made inside `torch.inference_mode`.
+    """
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if tensor.is_inference():
+            raise LoraError(
+                f"{name} was made inside torch.inference_mode, so no gradient passes through its layer: make "
+                "or load the network outside of it."
+            )
+
+
 def load_part(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Give a network some of its own tensors back, by their names; the others stay as they are.
 

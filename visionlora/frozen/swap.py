@@ -8,10 +8,21 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from torch import nn
+from torch import Tensor, nn
 
 
-class Swapped(nn.Module):
+class Replicable(nn.Module):
+    """A module that finds its parameters under their names in the copies that `DataParallel` makes: these get
+    tensors as attributes, in the place of parameters."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, Tensor) and "_is_replica" in vars(self) and name not in self._buffers:
+            self._parameters[name] = value  # type: ignore[assignment]
+        else:
+            super().__setattr__(name, value)
+
+
+class Swapped(Replicable):
     """A module whose class stands in for `base_class`.
 
     Attributes:

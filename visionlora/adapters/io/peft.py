@@ -166,6 +166,7 @@ def read_one(model: nn.Module, directory: Path, name: str, check_fingerprint: bo
     return Saved(name, chosen, tensors, others, config, beside)
 
 
+@torch.inference_mode(False)  # what it makes may be trained later
 def put_into(model: nn.Module, saved: Saved) -> tuple[str, ...]:
     """Give a network an adapter that fits it: a new one, or the values of one that it has.
 
