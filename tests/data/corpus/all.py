@@ -13,6 +13,7 @@ from tests.data.corpus import (
     code_pages,
     domains,
     exports,
+    garbled,
     generated,
     given,
     joined,
@@ -89,6 +90,7 @@ def cases() -> Iterator[Case]:
     yield from boxes.more_boxes()
     yield from code_pages.code_pages()
     yield from joined.joined()
+    yield from garbled.garbled()
     yield from generated.generated()
     yield from beside.beside()
 
