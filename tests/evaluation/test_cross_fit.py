@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,6 +38,20 @@ def test_a_half_is_the_same_images_of_every_prediction_and_the_rest_is_the_other
     labels = first.validation.labels.tolist() + second.validation.labels.tolist()
     assert sorted(labels) == [0, 0, 1, 1, 2]
     assert first.retention is None
+
+
+def test_all_views_of_an_image_are_in_the_same_half() -> None:
+    rows = torch.arange(30.0).view(15, 2)
+    whole = Evaluation(held_out=Predictions(rows, torch.full((15,), -1), views=3))
+    halves = Halves(whole)
+    first, second = halves.first(whole), halves.second(whole)
+    assert first.held_out is not None and second.held_out is not None
+    assert (len(first.held_out), len(second.held_out)) == (3, 2)
+    assert torch.equal(first.held_out.logits, rows.view(5, 3, 2)[::2].flatten(0, 1))
+    other = Evaluation(held_out=replace(first.held_out, logits=-rows, labels=torch.full((15,), -1)))
+    joined = halves.joined(whole, other).held_out
+    assert joined is not None and len(joined) == 5
+    assert torch.equal(joined.logits.view(5, 3, 2)[:, 0, 1].sign(), torch.tensor([1.0, -1, 1, -1, 1]))
 
 
 def test_too_few_images_of_a_kind_are_not_halved() -> None:

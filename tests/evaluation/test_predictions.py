@@ -46,6 +46,16 @@ def test_lost_accuracy_is_estimated_from_the_frozen_networks_probabilities() -> 
     assert other.estimated_lost(frozen) == pytest.approx((0.7 - 0.2) / 2)
 
 
+def test_views_of_an_image_count_as_one_image_and_stay_together() -> None:
+    rows = torch.arange(12.0).view(6, 2)
+    three = Predictions(rows, torch.full((6,), -1), views=2)
+    assert len(three) == 3
+    some = three.subset(torch.tensor([True, False, True]))
+    assert len(some) == 2
+    assert torch.equal(some.logits, rows[[0, 1, 4, 5]])
+    assert len(three.first(1)) == len(three.muted(1)) == 3
+
+
 def test_an_output_that_the_frozen_network_lacks_has_probability_zero() -> None:
     frozen = Predictions(torch.tensor([[0.75, 0.25]]).log(), torch.tensor([0]))
     now = Predictions(torch.tensor([[0.0, 0.0, 5.0]]), torch.tensor([0]))

@@ -174,9 +174,32 @@ def test_batches_hold_every_anchor_once_without_augmentation(size: int) -> None:
 
 
 def test_some_anchors_are_spread_over_all_of_them() -> None:
-    few = stream(count=5).batches(2, most=3)
-    assert [batch["indices"].tolist() for batch in few] == [[0, 1], [3]]
+    anchors = stream(count=5)
+    first, second = anchors.batches(2, most=3)
+    assert torch.equal(torch.cat([first["images"], second["images"]]), anchors.plain_images([0, 1, 3]))
     assert [batch["indices"].tolist() for batch in stream(count=2).batches(2, most=3)] == [[0, 1]]
+
+
+def test_the_near_views_of_an_anchor_follow_each_other_and_are_always_the_same() -> None:
+    anchors = stream(count=2)
+    batches = anchors.batches(4, views=3)
+    images = torch.cat([batch["images"] for batch in batches])
+    assert len(batches) == len(images) == 6
+    assert [batch["indices"].tolist() for batch in batches] == [[0, 1, 2, 3], [4, 5]]
+    assert torch.equal(images[::3], anchors.plain_images([0, 1]))
+    assert len(images.unique(dim=0)) == 6
+    assert torch.equal(images, torch.cat([batch["images"] for batch in stream(count=2).batches(6, views=3)]))
+
+
+@pytest.mark.parametrize(("flip", "mirrored"), [(0.0, 0), (1.0, 1)])
+def test_near_views_are_mirrored_where_training_images_are(flip: float, mirrored: int) -> None:
+    """The left half is black: in a crop of most of the image the left is darker, unless it is mirrored."""
+    image = torch.zeros(3, 40, 40, dtype=torch.uint8)
+    image[:, :, 20:] = 255
+    views = AnchorViews(SIZES, evaluation_transform(SIZES), flip=flip)
+    for number in range(1, 6):
+        left, right = views.near(("half", number), image).float().chunk(2, dim=2)
+        assert (left.mean() > right.mean()) == mirrored
 
 
 def test_anchors_that_threads_decode_ahead_give_the_same_batches(draw: Draw) -> None:

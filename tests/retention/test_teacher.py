@@ -18,7 +18,7 @@ from visionlora.retention.anchor_views import AnchorViews
 from visionlora.retention.anchors import hold_out_anchors, without_copies
 from visionlora.retention.generated import generate_images
 from visionlora.retention.stream import AnchorStream
-from visionlora.retention.teacher import AnchorTeacher, hold_out
+from visionlora.retention.teacher import AnchorTeacher, hold_out, views_of_held_out
 
 
 @pytest.mark.parametrize(("count", "expected"), [(63, 0), (64, 16), (300, 37), (5000, 128)])
@@ -28,6 +28,15 @@ def test_an_eighth_is_held_out_within_bounds(count: int, expected: int) -> None:
     assert len(kept) + len(held) == count
     assert {int(one) for one in kept} | {int(one) for one in held} == set(range(count))
     assert expected <= len(held) <= expected * 1.1
+
+
+@pytest.mark.parametrize(("count", "views"), [(18, 6), (21, 6), (22, 5), (64, 2), (65, 1), (142, 1)])
+def test_few_held_out_photos_are_looked_at_in_several_views(count: int, views: int, tmp_path: Path) -> None:
+    assert views_of_held_out([ImageFile(tmp_path / "photo.png")] * count) == views
+
+
+def test_held_out_generated_images_are_looked_at_once() -> None:
+    assert views_of_held_out(generate_images(16, 32)) == 1
 
 
 def test_anchors_are_held_out_of_every_source_in_proportion() -> None:

@@ -7,6 +7,7 @@ as in Chernozhukov et al. 2018, https://arxiv.org/abs/1608.00060, section 1).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -28,8 +29,9 @@ def first_half(predictions: Predictions) -> Tensor:
     """Which images the first half has: bool, (images,). Those of each class alternate."""
     chosen = torch.zeros(len(predictions), dtype=torch.bool)
     place = 0  # where one class ends the next goes on: both halves stay even
-    for label in predictions.labels.unique().tolist():
-        for index in (predictions.labels == label).nonzero()[:, 0].tolist():
+    labels = predictions.labels[:: predictions.views]
+    for label in labels.unique().tolist():
+        for index in (labels == label).nonzero()[:, 0].tolist():
             chosen[index] = place % 2 == 0
             place += 1
     return chosen
@@ -70,8 +72,8 @@ class Halves:
         for kind, mask in self.masks.items():
             one, other = getattr(first, kind), getattr(second, kind)
             if one is not None and other is not None:
-                logits = torch.where(mask[:, None], one.logits, other.logits)
-                parts[kind] = Predictions(logits, one.labels)
+                rows = mask.repeat_interleave(one.views)[:, None]
+                parts[kind] = replace(one, logits=torch.where(rows, one.logits, other.logits))
         return Evaluation(**parts)
 
 

@@ -7,6 +7,7 @@ them. Which of the values are measured is part of every answer, and only a measu
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from visionlora.evaluation.budget import StrengthPoint
 from visionlora.evaluation.images import Evaluation
@@ -81,6 +82,6 @@ def interpolate(nodes: Mapping[int, Evaluation], at: float) -> Evaluation:
         if first is None:
             return None
         logits = sum(weight * part.logits for weight, part in parts[1:]) + parts[0][0] * first.logits
-        return Predictions(logits, first.labels)
+        return replace(first, logits=logits)
 
     return Evaluation(*map(combined, ("validation", "retention", "contrast", "held_out")))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
@@ -23,6 +23,7 @@ class EvaluationImages:
         retention: images of what the network knew before; None where there are none.
         contrast: images of other things in the new style; None where there are none.
         held_out: anchors that training does not use, where there are no retention images.
+        held_out_views: how many batches have of each of them, one after the other.
         held_out_kind: what those are, in words.
         test: labelled images that choose nothing; None where there are none.
         earlier: labelled images of the classes of an adapter that is continued; they choose nothing either.
@@ -33,6 +34,7 @@ class EvaluationImages:
     retention: Batches | None = None
     contrast: Batches | None = None
     held_out: Batches | None = None
+    held_out_views: int = 1
     held_out_kind: str = ""
     test: Batches | None = None
     earlier: Batches | None = None
@@ -73,15 +75,17 @@ def evaluate_images(network: nn.Module, images: EvaluationImages, test: bool = F
         test: whether the test images are among them: they choose nothing, so most passes do without.
     """
 
-    def predict(batches: Batches | None) -> Predictions | None:
-        return None if batches is None else predict_batches(network, batches, images.suffix)
+    def predict(batches: Batches | None, views: int = 1) -> Predictions | None:
+        if batches is None:
+            return None
+        return replace(predict_batches(network, batches, images.suffix), views=views)
 
     with merged(network):
         return Evaluation(
             validation=predict(images.validation),
             retention=predict(images.retention),
             contrast=predict(images.contrast),
-            held_out=predict(images.held_out),
+            held_out=predict(images.held_out, images.held_out_views),
             test=predict_batches(network, images.test) if test and images.test is not None else None,
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -24,14 +24,16 @@ class Predictions:
     Attributes:
         logits: float32, shape (images, outputs), in the order of the images.
         labels: the index of the correct output, int64, shape (images,); -1 where there is none.
+        views: rows that each image has, one after the other.
     """
 
     logits: Tensor
     labels: Tensor
+    views: int = 1
 
     def __len__(self) -> int:
         """How many images there are."""
-        return len(self.labels)
+        return len(self.labels) // self.views
 
     def top(self, k: int) -> float:
         """Top-k accuracy."""
@@ -70,17 +72,18 @@ class Predictions:
 
     def subset(self, chosen: Tensor) -> Predictions:
         """The predictions of chosen images; ``chosen`` is bool, shape (images,)."""
-        return Predictions(self.logits[chosen], self.labels[chosen])
+        rows = chosen.repeat_interleave(self.views)
+        return replace(self, logits=self.logits[rows], labels=self.labels[rows])
 
     def first(self, outputs: int) -> Predictions:
         """The same predictions over the first ``outputs`` outputs alone."""
-        return Predictions(self.logits[:, :outputs], self.labels)
+        return replace(self, logits=self.logits[:, :outputs])
 
     def muted(self, outputs: int) -> Predictions:
         """The same where the outputs from ``outputs`` on are the least probable ones for every image."""
         logits = self.logits.clone()
         logits[:, outputs:] = logits[:, :outputs].amin(1, keepdim=True)
-        return Predictions(logits, self.labels)
+        return replace(self, logits=logits)
 
     def divergence(self, frozen: Predictions) -> float:
         """KL divergence from the frozen network's predictions in nats, the mean over the images."""
@@ -89,11 +92,11 @@ class Predictions:
     def estimated_lost(self, frozen: Predictions) -> float:
         """How much top-1 was lost on unlabelled images, by the frozen network's own probabilities.
 
-        The mean over images of ``p(a) - p(b)``: ``p`` is the frozen network's softmax, ``a`` its own
-        prediction, ``b`` the prediction now (an output that it does not have has probability 0). If the
-        frozen network is calibrated, that is the expected loss of top-1. It is never negative: what the
-        network learned about these images does not count, and an overconfident frozen network makes it too
-        large.
+        The mean over images, and over their views, of ``p(a) - p(b)``: ``p`` is the frozen network's softmax,
+        ``a`` its own prediction, ``b`` the prediction now (an output that it does not have has probability
+        0). If the frozen network is calibrated, that is the expected loss of top-1. It is never negative:
+        what the network learned about these images does not count, and an overconfident frozen network makes
+        it too large.
         """
         probability = frozen.logits.softmax(1)
         probability = F.pad(probability, (0, self.logits.shape[1] - probability.shape[1]))

@@ -9,7 +9,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import torch
 from torch import Tensor
 
-from visionlora.data.images.augment import Normalise, Transform, evaluation_transform, seeded
+from visionlora.data.config import AugmentConfig
+from visionlora.data.images.augment import (
+    Normalise,
+    Transform,
+    evaluation_transform,
+    seeded,
+    training_transform,
+)
 from visionlora.data.images.cache import ImageCache, Memory
 from visionlora.data.images.decode import ImageFile
 from visionlora.data.images.preprocessing import Preprocessing
@@ -22,6 +29,10 @@ Byte copies of an anchor share it, wherever they stand in a list."""
 SHARE_OF_OTHER = 0.1, 0.5
 """How much of a blended view is the other anchor: from nearly nothing to as much as the anchor itself."""
 
+LEAST_NEAR = 0.7
+"""The share of its area that a view near an anchor keeps. Crops from half of it on, in other colours, told of
+several times the loss where a network knows its images well (docs/forgetting.md)."""
+
 
 class AnchorViews:
     """Makes the views of anchors, each a function of (seed, anchor, number, what is blended into it) alone.
@@ -32,6 +43,7 @@ class AnchorViews:
         cache: where image files are read; None: decoded each time.
         seed: of the views.
         budget_mb: megabytes of finished views to keep, so that they are made once.
+        flip: the share of the views near an anchor that are mirrored.
     """
 
     def __init__(
@@ -41,12 +53,16 @@ class AnchorViews:
         cache: ImageCache | None = None,
         seed: int = 0,
         budget_mb: float = 256,
+        flip: float = 0.0,
     ) -> None:
         self.transform = transform
         self.cache = cache or ImageCache(0, preprocessing.resize, preprocessing.interpolation)
         self.seed = seed
         self.normalise = Normalise(preprocessing.mean, preprocessing.std)
         self.unaugmented = evaluation_transform(preprocessing)
+        self.cropped = training_transform(
+            AugmentConfig(crop_scale=(LEAST_NEAR, 1.0), horizontal_flip=flip, colour_jitter=0), preprocessing
+        )
         self._finished = Memory(budget_mb)
         self._threads = ThreadPoolExecutor(min(4, os.cpu_count() or 1))
         self._ahead: dict[str, Future[Tensor]] = {}
@@ -93,9 +109,18 @@ class AnchorViews:
             self._finished.keep(view, finished)
         return finished
 
-    def plain(self, identity: str, anchor: Anchor) -> Tensor:
-        """The anchor without augmentation: uint8 (3, S, S)."""
-        return self.unaugmented(self._pixels(identity, anchor))
+    def near(self, view: View, anchor: Anchor) -> Tensor:
+        """A view that hardly differs from the anchor, always the same: uint8 (3, S, S).
+
+        Number 0 is the anchor without augmentation, the others are random crops of at least
+        :data:`LEAST_NEAR` of its area.
+        """
+        identity, number = view
+        pixels = self._pixels(identity, anchor)
+        if number == 0:
+            return self.unaugmented(pixels)
+        with seeded("near", self.seed, number, identity):
+            return self.cropped(pixels)
 
     def _pixels(self, identity: str, anchor: Anchor) -> Tensor:
         if isinstance(anchor, Tensor):

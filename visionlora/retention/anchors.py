@@ -211,7 +211,10 @@ def anchor_stream(
         )
     files = [anchor for source in sources for anchor in source if isinstance(anchor, ImageFile)]
     loaders.open(files, loaders.training_cache)
-    views = AnchorViews(loaders.preprocessing, loaders.augment, loaders.training_cache, loaders.options.seed)
+    views = AnchorViews(
+        loaders.preprocessing, loaders.augment, loaders.training_cache, loaders.options.seed,
+        flip=loaders.flip,
+    )  # fmt: skip
     return AnchorStream(sources, options.per_step_for(loaders.new_images), views, options.views, mixup)
 
 

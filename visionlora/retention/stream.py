@@ -110,16 +110,24 @@ class AnchorStream:
         chosen = spread(count, len(self.anchors) if among is None else among)
         return torch.tensor(chosen, dtype=torch.int64), self.plain_images(chosen)
 
-    def batches(self, size: int, most: int | None = None, shared: bool = True) -> AnchorBatches:
+    def batches(
+        self, size: int, most: int | None = None, shared: bool = True, views: int = 1
+    ) -> AnchorBatches:
         """Every anchor once, or ``most`` of them, spread evenly, in batches of ``size``; neither shuffled nor
-        augmented. ``shared``: several processes have each its share, and not all of them."""
+        augmented, or in so many ``views``, of which the first is not (:meth:`AnchorViews.near`). ``shared``:
+        several processes have each its share, and not all of them."""
         count = len(self.anchors) if most is None else most
-        return AnchorBatches(self, size, spread(count, len(self.anchors)), shared)
+        return AnchorBatches(self, size, spread(count, len(self.anchors)), shared, views)
 
     def plain_images(self, indices: Sequence[int]) -> Tensor:
         """Anchors without augmentation: (n, 3, S, S), normalised."""
-        chosen = [self.identities[index] for index in indices]
-        return self.views.normalise([self.views.plain(name, self._anchors[name]) for name in chosen])
+        return self.near_images([(index, 0) for index in indices])
+
+    def near_images(self, rows: Sequence[tuple[int, int]]) -> Tensor:
+        """Anchors in the views that hardly differ from them, each by its index and the view's number:
+        (n, 3, S, S), normalised."""
+        chosen = [(self.identities[index], number) for index, number in rows]
+        return self.views.normalise([self.views.near(view, self._anchors[view[0]]) for view in chosen])
 
     def view(self, view: View) -> Tensor:
         """One view: uint8 (3, S, S), always the same."""
@@ -177,7 +185,7 @@ def spread(count: int, among: int) -> list[int]:
 
 
 class AnchorBatches:
-    """Anchors of a stream in order and without augmentation, as batches with the label -1.
+    """Anchors of a stream in order, as batches with the label -1; all views of one follow each other.
 
     They can be iterated over any number of times.
 
@@ -186,22 +194,34 @@ class AnchorBatches:
         size: images in a batch.
         chosen: which anchors.
         shared: whether they are shared among processes.
+        views: of each anchor; the first is not augmented.
     """
 
-    def __init__(self, stream: AnchorStream, size: int, chosen: Sequence[int], shared: bool = True) -> None:
+    def __init__(
+        self, stream: AnchorStream, size: int, chosen: Sequence[int], shared: bool = True, views: int = 1
+    ) -> None:
         self.stream = stream
         self.size = size
-        self.chosen = chosen
+        self.rows = [(index, number) for index in chosen for number in range(views)]
         self.shared = shared
+        self.views = views
+
+    def __len__(self) -> int:
+        """Images in all batches of all processes."""
+        return len(self.rows)
 
     def indices(self) -> Iterator[Sequence[int]]:
-        """The anchors of each batch, those of this process."""
-        own = ShareSampler(len(self.chosen), this_process() if self.shared else Process()).own
+        """The rows of each batch, those of this process."""
+        own = ShareSampler(len(self.rows), this_process() if self.shared else Process()).own
         for start in range(0, len(own), self.size):
-            yield [self.chosen[index] for index in own[start : start + self.size]]
+            yield own[start : start + self.size]
+
+    def images(self, indices: Sequence[int]) -> Tensor:
+        """Those of rows: (n, 3, S, S), normalised."""
+        return self.stream.near_images([self.rows[index] for index in indices])
 
     def __iter__(self) -> Iterator[Batch]:
         for indices in self.indices():
-            images = self.stream.plain_images(indices)
+            images = self.images(indices)
             labels = torch.full((len(images),), UNLABELLED)
             yield {"images": images, "labels": labels, "indices": torch.tensor(indices)}

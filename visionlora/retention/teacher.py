@@ -20,6 +20,9 @@ from visionlora.this_process import this_process
 FEWEST_HELD_OUT = 16
 """Fewer images than that estimate forgetting too coarsely to choose a strength."""
 MOST_HELD_OUT = 128
+VIEWS_HELD_OUT = 6
+"""Views of each image that forgetting is estimated on, as far as :data:`MOST_HELD_OUT` of all allow. How many
+of so few photos change is chance: over six views of each the estimate varies half as much."""
 FEWEST_TO_DIVIDE = 64
 """None of fewer anchors are held out: training needs them all."""
 VALIDATION_ANCHORS = 32
@@ -74,6 +77,13 @@ def hold_out(
     held = [anchor for source in sources for anchor in source[every - 1 :: every]]
     kept = [[one for index, one in enumerate(source) if (index + 1) % every] for source in sources]
     return list(kept), held
+
+
+def views_of_held_out(anchors: Sequence[Anchor]) -> int:
+    """In how many views each held-out anchor is looked at; generated ones in one, as they were measured."""
+    if any(isinstance(anchor, Tensor) for anchor in anchors):
+        return 1
+    return max(1, min(VIEWS_HELD_OUT, MOST_HELD_OUT // len(anchors)))
 
 
 class AnchorTeacher:

@@ -57,7 +57,7 @@ class CachedAnchors:
             }
 
     def _images(self, indices: Sequence[int]) -> Callable[[list[int]], Tensor]:
-        return lambda places: self.batches.stream.plain_images([indices[place] for place in places])
+        return lambda places: self.batches.images([indices[place] for place in places])
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class FeatureCachePlan:
         inputs = sum(len(_dataset(loader)) for loader in loaders if loader is not None)
         held_out = images.held_out
         assert held_out is None or isinstance(held_out, AnchorBatches)
-        cache = self._cache(nullcontext, inputs + (len(held_out.stream.anchors) if held_out else 0))
+        cache = self._cache(nullcontext, inputs + (len(held_out) if held_out else 0))
 
         def cached(loader: Batches | None, name: str) -> ImageLoader | None:
             return None if loader is None else _cached_loader(loader, cache, name)

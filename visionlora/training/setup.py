@@ -37,7 +37,7 @@ from visionlora.retention.earlier import earlier_loader, find_earlier_images
 from visionlora.retention.make_teacher import find_anchors, find_negatives, make_teacher
 from visionlora.retention.negatives import contrast_loader
 from visionlora.retention.starts import BOTH, chosen_init, start_from_data
-from visionlora.retention.teacher import AnchorTeacher
+from visionlora.retention.teacher import AnchorTeacher, views_of_held_out
 from visionlora.run_folder.record import Record
 from visionlora.tasks.base import Task
 from visionlora.tasks.choose import loss_weights, new_task
@@ -223,8 +223,9 @@ def _old_knowledge(
     old = EvaluationImages(None, retention=retention, contrast=contrast, earlier=kept)
     if held_out is not None:
         stream = anchor_stream([held_out.anchors], config.retention, loaders)
-        batches = stream.batches(config.data.batch_size)
-        old = replace(old, held_out=batches, held_out_kind=held_out.kind)
+        views = views_of_held_out(held_out.anchors)
+        batches = stream.batches(config.data.batch_size, views=views)
+        old = replace(old, held_out=batches, held_out_views=views, held_out_kind=held_out.kind)
     return old, teacher
 
 

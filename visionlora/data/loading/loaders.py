@@ -77,6 +77,7 @@ class ImageLoaders:
         self._opened: set[tuple[int, Path]] = set()
         self.random = not augment.nothing
         self.augment = training_transform(augment, preprocessing)
+        self.flip = augment.horizontal_flip
         interpolation = preprocessing.interpolation
         side = training_side(preprocessing.resize, preprocessing.crop, augment.crop_scale[0])
         self.training_cache = ImageCache(options.cache_mb / 2, side, interpolation)
