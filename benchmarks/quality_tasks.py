@@ -62,12 +62,14 @@ def make_tasks(
         folder: where to make them.
         real: the folder of real weights and images.
         network: a network with ImageNet's 1,000 outputs, as ``model.name`` takes it.
-        weights: its file; None: the one in ``real``.
+        weights: its file; None: the one in ``real``, which has SqueezeNet's.
 
     Raises:
-        VisionLoraError: the real weights and images are missing.
+        VisionLoraError: the real images or the weights are missing.
     """
-    weights = weights or real / f"{network}-imagenet.safetensors"
+    if network != NETWORK and (weights is None or not weights.is_file()):
+        raise VisionLoraError(f"give the ImageNet weights of {network} with --weights FILE, not {weights}")
+    weights = weights or real / f"{NETWORK}-imagenet.safetensors"
     for needed in (weights, real / "illustrated", real / "photos"):
         if not needed.exists():
             raise VisionLoraError(

@@ -76,6 +76,11 @@ def test_missing_real_material_is_named(tmp_path: Path) -> None:
         make_tasks(tmp_path / "work", tmp_path / "nowhere")
 
 
+def test_another_network_needs_its_weights(tmp_path: Path) -> None:
+    with pytest.raises(VisionLoraError, match="ImageNet weights of resnet18 with --weights FILE"):
+        make_tasks(tmp_path / "work", network="resnet18")
+
+
 def test_an_unknown_task_is_refused_with_the_list_of_tasks() -> None:
     with pytest.raises(VisionLoraError, match="goldfish"):
         quality._chosen(["goldfsh"], ["goldfish"], "task")
