@@ -104,11 +104,13 @@ def test_the_file_is_compared_on_every_image(
         most = 0.02
     assert found.difference <= most
     assert "compared on" in said
-    about = json.loads((tmp_path / "out" / "network.json").read_text(encoding="utf-8"))
+    about = json.loads((tmp_path / "out" / f"{name}.json").read_text(encoding="utf-8"))
     assert (about["precision"], about["comparison"]["images"]) == (precision, 12)
     assert about["classes"] == list(NAMES)
     left = {path.name for path in (tmp_path / "out").iterdir()}
-    assert left == {name, "network.json", *(["network.predict.py"] if name.endswith("onnx") else [])}
+    assert left == {name, f"{name}.json", *(["network.predict.py"] if name.endswith("onnx") else [])}
+    modes = {path.stat().st_mode for path in (tmp_path / "out").iterdir()}
+    assert len(modes) == 1, "whoever may read one file may read the others"
     assert logging.getLogger().level == level  # ONNX Runtime's advice is silenced for the call alone
 
 

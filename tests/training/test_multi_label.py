@@ -187,7 +187,7 @@ def test_an_exported_file_and_its_script_give_the_labels(
     _, folder = train(f"data.root={table}", *TASK)
     left = command("export", f"adapter={folder}", "output=network.onnx", f"images={tmp_path}/[0-9]*.png")
     assert left.code == 0, left.err
-    about = json.loads((tmp_path / "network.json").read_text(encoding="utf-8"))
+    about = json.loads((tmp_path / "network.onnx.json").read_text(encoding="utf-8"))
     assert about["thresholds"] == list(written_about(folder)["thresholds"].values())
     script = subprocess.run(
         [sys.executable, str(tmp_path / "network.predict.py"), str(tmp_path / "2.png")],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -60,7 +61,7 @@ def export_adapter(options: ExportConfig, console: Console | None = None) -> Com
     """Export the network with the adapter merged in, or beside its layers as modules where it cannot be
     merged; returns what the comparison gave.
 
-    Beside the file are ``NAME.json``, what is in it and how it compares, and for ONNX ``NAME.predict.py``.
+    Beside the file NAME are ``NAME.json``, what is in it and how it compares, and for ONNX a program.
     With Core ML there is no comparison where the system is not macOS; that is said and written down.
 
     Raises:
@@ -71,7 +72,8 @@ def export_adapter(options: ExportConfig, console: Console | None = None) -> Com
     path = Path(options.output)
     suffix = path.suffix.lower()
     other_files.require_packages(suffix)
-    about_path, script_path = path.with_suffix(".json"), path.with_suffix(".predict.py")
+    # With its suffix: other exports of the network may lie beside it, and differ in what is in them.
+    about_path, script_path = path.with_name(f"{path.name}.json"), path.with_suffix(".predict.py")
     for file in (path, about_path, *([script_path] if suffix == ".onnx" else [])):
         if not (file.is_dir() and suffix == ".mlpackage"):
             require_writable(file, "output")
@@ -218,6 +220,10 @@ def _beside(path: Path) -> Iterator[Path]:
             folder.mkdir(parents=True)
             unfinished = folder / path.name
             yield unfinished
+            if unfinished.is_file():  # safetensors makes one that nobody else may read
+                usual = folder / "usual"
+                usual.touch()
+                unfinished.chmod(stat.S_IMODE(usual.stat().st_mode))
             if path.is_dir():
                 if path.suffix.lower() != ".mlpackage":
                     raise VisionLoraError(f"output: {path} is a folder; give the name of a file")
