@@ -99,10 +99,7 @@ def _predict(
             writer = PredictionWriter(path, Path(options.output).suffix.lower(), top, options.compare)
             stack.callback(writer.close)
         advance = stack.enter_context(progress(Console(stderr=True), "predicting"))
-        for prediction in predict_files(
-            restored, images, options.top_k, options.batch_size, options.compare, options.merged,
-            options.mirrored,
-        ):  # fmt: skip
+        for prediction in _predict_files(restored, images, options):
             count += 1
             if writer:
                 writer.write(prediction)
@@ -166,27 +163,12 @@ def _folders_verbatim(pattern: str) -> str:
     return str(Path(glob.escape(str(folder)), *parts[len(folder.parts) :]))
 
 
-def predict_files(
-    restored: TrainedModel,
-    images: Sequence[ImageFile],
-    top: int,
-    batch_size: int = 16,
-    compare: bool = False,
-    merge: bool = True,
-    mirrored: bool = False,
+def _predict_files(
+    restored: TrainedModel, images: Sequence[ImageFile], options: PredictConfig
 ) -> Iterator[ImagePrediction]:
     """A prediction for each image, in their order; only a batch at a time is in memory.
 
     Several processes take a batch each in turn, and all of them yield every prediction.
-
-    Args:
-        restored: the adapted network.
-        images: which images.
-        top: classes of each prediction.
-        batch_size: images in a batch.
-        compare: whether the frozen network predicts too.
-        merge: whether the adapter is merged into the weights meanwhile.
-        mirrored: whether the mean over each image and its mirror image is taken.
     """
     preprocessing = restored.backbone.preprocessing
     transform, normalise = (
@@ -195,7 +177,8 @@ def predict_files(
     )
     cache = ImageCache(0, preprocessing.resize, preprocessing.interpolation)
     task, network = task_of(restored), restored.network.to(choose_device("auto"))
-    predictor = Mirrored(network, task) if mirrored else network
+    predictor = Mirrored(network, task) if options.mirrored else network
+    top, compare = options.top_k, options.compare
 
     def attempt(image: ImageFile) -> Tensor | BadImage:
         try:
@@ -217,10 +200,11 @@ def predict_files(
                 yield ImagePrediction(image.path, now, before, shown=shown)
 
     here, remaining = this_process(), iter(images)
-    with ThreadPoolExecutor() as threads, merged(network) if merge else nullcontext():
-        while batches := list(islice(remaining, batch_size * here.count)):
-            first = batch_size * here.rank
-            for part in gather(list(of_batch(batches[first : first + batch_size]))):
+    size = options.batch_size
+    with ThreadPoolExecutor() as threads, merged(network) if options.merged else nullcontext():
+        while batches := list(islice(remaining, size * here.count)):
+            first = size * here.rank
+            for part in gather(list(of_batch(batches[first : first + size]))):
                 yield from part
 
 
