@@ -25,6 +25,10 @@ NOT_RUN = {
     "pip install": "tests/test_newcomer.py installs a checkout and the wheel",
     "hf auth login": "asks for a token",
     "visionlora studio": "serves until it is stopped; tests/studio starts it",
+    "torchrun": "needs two machines; tests/training/test_processes.py starts one",
+    "srun": "needs a cluster",
+    "visionlora train -m data=goldfish lora.rank=1,2,4,8 hydra/launcher=": "tests/test_launchers.py does",
+    "visionlora train -m data=goldfish hydra/sweeper=search": "tests/test_launchers.py runs it",
     "python -m benchmarks.": "measures for minutes or hours; only whether its options exist is tested",
 }
 """How lines begin that no test runs as they are, and why."""
