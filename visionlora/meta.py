@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from omegaconf import DictConfig
 
-from visionlora.command import Command, launch
+from visionlora.command import Command, in_sweep, launch
 from visionlora.lazy import garbage_kept
 from visionlora.meta_learning.config import MetaOptions
 from visionlora.settings import build, plain
+from visionlora.signals import Stopped, stoppable
+from visionlora.terminal import print_error
 
 COMMAND = Command(
     "meta",
@@ -24,9 +26,16 @@ def meta(config: DictConfig) -> int:
     """Learn, show and save."""
     options = build(MetaOptions, plain(config))
     with garbage_kept():
-        from visionlora.meta_learning.run import learn_start
+        from visionlora.meta_learning.run import learn_start, progress_in_words
 
-    learn_start(options)
+    try:
+        with stoppable():
+            learn_start(options)
+    except Stopped as stopped:
+        if in_sweep():
+            raise  # it ends the sweep, not this start alone
+        print_error(f"{stopped}; {progress_in_words(options.start)}")
+        return stopped.exit_code
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,27 @@ def test_what_was_interrupted_continues_to_the_same_start(
     assert left.code == 2 and "holds the progress of another run" in left.err
     left = meta(*tasks, "meta.tasks=5")
     assert left.code == 2 and "set meta.tasks=6 or more" in " ".join(left.err.split())
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("anchor_images", "nothing is saved yet: the same command begins again"),
+        ("sample_task", "the same command continues after task 0"),
+    ],
+)
+def test_a_start_that_is_stopped_says_how_it_goes_on(
+    place: str, said: str, meta, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks = ("meta.method=reptile", "meta.tasks=2")
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            f"visionlora.meta_learning.run.{place}", lambda *arguments: signal.raise_signal(signal.SIGINT)
+        )
+        left = meta(*tasks)
+    assert left.code == 130
+    assert left.err.splitlines() == [f"error: stopped by SIGINT; {said}"]
+    assert meta(*tasks).code == 0
 
 
 @pytest.mark.slow

@@ -254,6 +254,14 @@ def _settings(options: MetaOptions, images: Sequence[ImageFile]) -> str:
     return json.dumps([options.seed, plain, [str(image.path) for image in images]])
 
 
+def progress_in_words(start: str) -> str:
+    """What is left of a run that was stopped, and how it goes on."""
+    path = Path(start) / PROGRESS
+    if not path.is_file():
+        return "nothing is saved yet: the same command begins again"
+    return f"the same command continues after task {int(read_state(path)['learner']['done'])}"
+
+
 def _progress(path: Path, settings: str, tasks: int) -> dict[str, Any] | None:
     """What an interrupted run left; None: nothing."""
     if not path.is_file():
