@@ -12,7 +12,14 @@ from rich.console import Console, RenderableType
 from visionlora.report.rank_table import rank_curve_table
 from visionlora.report.sheet import PredictionRow
 from visionlora.report.summary import summary_table
-from visionlora.report.tables import changes_table, evaluation_table, predictions_table, show, sweep_table
+from visionlora.report.tables import (
+    changes_table,
+    evaluation_table,
+    predictions_table,
+    seeds_table,
+    show,
+    sweep_table,
+)
 
 
 def _text(table: RenderableType, width: int = 160) -> str:
@@ -286,3 +293,14 @@ def test_no_line_ends_within_the_escape_of_a_letter_that_the_console_lacks(
     text = _text(predictions_table([PredictionRow(Path("a.png"), None, None, names)]), width)
     escapes = sum(len(name) for name, _ in names)
     assert len(re.findall(r"\\u[0-9a-f]{4}|\\U[0-9a-f]{8}", text)) == escapes
+
+
+def test_what_differs_and_the_figures_over_seeds_fit_80_columns(metrics: dict[str, Any]) -> None:
+    families = ("lora.family=adalora", "lora.family=dora", "lora.family=ia3")
+    groups = [(family, [metrics, metrics]) for family in families]
+    whole = _text(seeds_table(groups), 80)
+    assert "…" not in whole and all(family.partition("=")[2] in whole for family in families)
+    missing = {**metrics, "retention": "not measured", "contrast": "not measured"}
+    fewer = _text(seeds_table([(family, [missing, missing]) for family in families]), 80)
+    assert all(family in fewer for family in families)
+    assert "not measured: top-1 lost on old images, false positives" in " ".join(fewer.split())

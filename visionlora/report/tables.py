@@ -213,19 +213,32 @@ def seeds_table(groups: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> Ta
     """Mean and standard deviation over runs that differ only in the seed, one row per group."""
     table = plain_table("mean ± standard deviation over seeds")
     names = " or ".join({learned_figure(run)[1]: None for _, runs in groups for run in runs})
-    for name in ("run", "seeds", names, "loss", "strength", "old top-1 lost", "false positives"):
-        table.add_column(name, justify="left" if name == "run" else "right")
-    for name, runs in groups:
-        figures = [
-            [new.after for run in runs if (new := learned_in_comparison(run)).after is not None],
-            [new.loss for run in runs if (new := learned_in_comparison(run)).loss is not None],
-            [run["strength"]["chosen"] for run in runs],
-            [run["retention"]["lost"] for run in runs if run["retention"] != NOT_MEASURED],
-            [run["contrast"]["after/false_positive_rate"] for run in runs if run["contrast"] != NOT_MEASURED],
-        ]
-        table.add_row(_text(name), str(len(runs)), *(_spread(values, len(runs)) for values in figures))
-    table.caption = selected_of_runs([run for _, runs in groups for run in runs]) or None
+    cells = [_seed_cells(runs, names) for _, runs in groups]
+    missing = [name for name in _MAY_MISS if all(row[name] == NOT_MEASURED for row in cells)]
+    shown = [name for name in cells[0] if name not in missing]
+    table.add_column("run", overflow="fold", min_width=12)
+    for name in ("seeds", *shown):
+        table.add_column(name, justify="right")
+    for (name, runs), row in zip(groups, cells, strict=True):
+        table.add_row(_text(name), str(len(runs)), *(row[column] for column in shown))
+    words = [selected_of_runs([run for _, runs in groups for run in runs])]
+    words += [f"not measured: {', '.join(_MAY_MISS[name] for name in missing)}"] if missing else []
+    table.caption = "; ".join(filter(None, words)) or None
     return table
+
+
+def _seed_cells(runs: Sequence[Mapping[str, Any]], names: str) -> dict[str, str]:
+    """The figures of runs that differ only in the seed, by column."""
+    learned = [learned_in_comparison(run) for run in runs]
+    old, negatives = [run["retention"] for run in runs], [run["contrast"] for run in runs]
+    values = {
+        names: [new.after for new in learned if new.after is not None],
+        "loss": [new.loss for new in learned if new.loss is not None],
+        "strength": [run["strength"]["chosen"] for run in runs],
+        "lost": [one["lost"] for one in old if one != NOT_MEASURED],
+        "false pos.": [one["after/false_positive_rate"] for one in negatives if one != NOT_MEASURED],
+    }
+    return {name: _spread(found, len(runs)) for name, found in values.items()}
 
 
 def _figure(value: float | None) -> str:
