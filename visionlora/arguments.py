@@ -200,7 +200,8 @@ class Arguments:
         named = [name for name, group in self.groups.items() if word in presets(group, folders)]
         required = [name for name, key in self.keys.items() if key.default == "???"]
         names = named or required
-        meant = f"did you mean {as_typed(names[0], word)}?" if names else "--help lists the keys"
+        meant = " or ".join(as_typed(name, word) for name in names)
+        meant = f"did you mean {meant}?" if names else "--help lists the keys"
         return f"{word!r} is not KEY=VALUE; {meant}"
 
 

@@ -22,7 +22,7 @@ from visionlora.help import asked_about, command_help, help_on
 from visionlora.memory import ADVICE, first_line, is_out_of_memory
 from visionlora.paths import shipped
 from visionlora.process_exit import end_command
-from visionlora.settings import groups_of, keys_of, register, top_level
+from visionlora.settings import groups_of, keys_of, no_value, register, top_level
 from visionlora.signals import Stopped, starting, stoppable
 from visionlora.sweep_jobs import record_job
 from visionlora.terminal import (
@@ -270,7 +270,7 @@ def explain_composition(error: Exception) -> str:
     if lacking := re.search(r"Could not override '((\w+)\.[\w.]+)'", message):
         return f"{lacking[1]}: the preset of {lacking[2]} lacks it; begin its file with 'defaults: [default]'"
     if missing := re.search(r"Missing mandatory value: (\S+)", message):
-        return f"{missing.group(1)} has no value; set {missing.group(1)}=..."
+        return no_value(missing.group(1))
     key = re.search(r"(?:full_key: |override ')([\w.]+)", message)
     about = f"{key.group(1)}: " if key else ""
     return f"{about}{message.splitlines()[0]} (--cfg job prints the configuration)"

@@ -120,7 +120,7 @@ def plain(section: DictConfig) -> dict[str, Any]:
             raise VisionLoraError(
                 f"{key} refers to a value that does not exist ({reason}); set {key}=..."
             ) from error
-        raise VisionLoraError(f"{key} has no value; set {key}=...") from error
+        raise VisionLoraError(no_value(key)) from error
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}
 
@@ -156,7 +156,7 @@ def build(cls: type[T], values: Mapping[str, Any], name: str = "") -> T:
             except ValueError as error:
                 raise VisionLoraError(f"{prefix}{error}") from error
         elif one.default is one.default_factory is dataclasses.MISSING:
-            raise VisionLoraError(f"{prefix}{key} has no value; set {prefix}{key}=...")
+            raise VisionLoraError(no_value(prefix + key))
     try:
         return cls(**built)
     except ValueError as error:
@@ -169,6 +169,11 @@ def groups_of_training() -> frozenset[str]:
     commands that do not train pass them over, and refuse them beforehand where a user gives one."""
     composed = OmegaConf.load(shipped("conf/train.yaml")).defaults
     return frozenset(str(key) for one in composed if isinstance(one, DictConfig) for key in one)
+
+
+def no_value(key: str) -> str:
+    """A one-line error for an option that has to be given."""
+    return f"{key} has no value; set {key}=... (--help {key} says what it is)"
 
 
 def no_such_key(key: str, known: Sequence[str]) -> str:
