@@ -94,6 +94,16 @@ def test_an_image_that_vanishes_is_named(run, images: Path, tmp_path: Path, work
     assert_is_intact(tmp_path / "run", left)
 
 
+def test_a_run_without_a_checkpoint_says_how_to_begin_again(run, images: Path, tmp_path: Path) -> None:
+    def vanish(module: lightning.LightningModule) -> None:
+        for path in images.rglob("train/red/*.png"):
+            path.unlink()
+
+    left = run(tmp_path / "run", vanish, "trainer.max_steps=9", "trainer.validations=1")
+    assert_ends_in_one_line(left, 2, ".png: no such file")
+    assert f"no checkpoint is saved yet; resume={tmp_path / 'run'} begins the training again" in left.out
+
+
 def test_an_image_that_changes_is_named(run, images: Path, tmp_path: Path) -> None:
     def change(module: lightning.LightningModule) -> None:
         for path in images.rglob("train/red/*.png"):

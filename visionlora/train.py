@@ -71,7 +71,8 @@ def train(config: DictConfig) -> int:
                 if not (path / CONFIG).is_file():
                     raise was_removed(path) from error
                 folder.discard()
-                _say_what_is_left(folder)
+                if not (folder.continues and type(error) is VisionLoraError):  # it refuses to continue
+                    _say_what_is_left(folder)
                 raise
     except Stopped as stopped:
         again = shlex.join(("visionlora", "train", f"resume={path}"))
@@ -134,7 +135,7 @@ def _check_available(options: RunConfig) -> None:
     # Only now: torch and Lightning take seconds to import.
     with garbage_kept():
         from visionlora.run_folder.loggers import require_logger
-        from visionlora.training.setup import check_available
+        from visionlora.training.trainer import check_available
 
     require_logger(options.logger)
     check_available(options.model, options.trainer, options.optimizer.name)
@@ -172,12 +173,15 @@ def _train(config: DictConfig, folder: RunFolder, stop: StopRequest) -> None:
 
 
 def _say_what_is_left(folder: RunFolder) -> None:
-    """Name what a run that failed had saved by then."""
+    """Name what a run that failed had saved by then, and how it goes on."""
+    path = printable(folder.path)
     if (folder.path / "checkpoints").is_dir() and (step := folder.checkpoints.last_step) is not None:
         show(
             f"the adapter as it was after step {step} is in {printable(folder.path / 'adapter')}; "
-            f"resume={printable(folder.path)} continues from there"
+            f"resume={path} continues from there"
         )
+    elif (folder.path / CONFIG).is_file():
+        show(f"no checkpoint is saved yet; resume={path} begins the training again")
 
 
 def _remove_if_empty(folder: Path) -> None:
