@@ -100,6 +100,8 @@ def test_a_missing_value_says_what_to_set(command: Command) -> None:
     assert "data.root has no value; set data.root=" in one_line_error(command("train"))
     assert "adapter has no value" in one_line_error(command("predict", "images=x"))
     assert "output has no value" in one_line_error(command("merge", "adapter=x"))
+    meant = one_line_error(command("predict", "my photos"))
+    assert "did you mean 'adapter=my photos' or 'images=my photos'?" in meant
 
 
 def test_a_run_folder_that_cannot_be_made_is_one_line(command: Command, tmp_path: Path) -> None:
