@@ -26,7 +26,7 @@ def explain(config: DictConfig) -> int:
     options = build(ExplainConfig, plain(config))
     with garbage_kept():
         from visionlora.training.explain import explain_network
-        from visionlora.training.setup import check_available
+        from visionlora.training.trainer import check_available
 
     check_available(options.model, options.trainer)
     require_all_writable(output=options.output)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from functools import cache
 from pathlib import PurePath
 from types import NoneType, UnionType
@@ -286,3 +286,15 @@ def given(name: str, section: Any, *keys: str, command: type | None = None) -> l
     for one in fields(command) if command else ():
         defaults |= one.metadata["defaults"] if one.name == name else {}
     return [f"{name}.{key}" for key in keys if getattr(section, key) != defaults[key]]
+
+
+def filled_in(asked: Any, now: Any, prefix: str = "") -> dict[str, Any]:
+    """The options that ``asked`` leaves open (auto or null) and ``now`` does not, by full name."""
+    found: dict[str, Any] = {}
+    for one in fields(asked):
+        open_, value = getattr(asked, one.name), getattr(now, one.name)
+        if is_dataclass(open_):
+            found |= filled_in(open_, value, f"{prefix}{one.name}.")
+        elif open_ in (None, "auto") and value != open_:
+            found[prefix + one.name] = value
+    return found

@@ -17,8 +17,12 @@ import torchvision
 
 from tests.conftest import Command, Train, metrics_of
 from visionlora import slurm
+from visionlora.errors import VisionLoraError
 from visionlora.models.restore import restore
+from visionlora.run_folder.folder import RunFolder
 from visionlora.run_folder.state_file import read_state
+from visionlora.settings import keys_of
+from visionlora.training.config import RunConfig
 
 BYTES = ("adapter/adapter_model.safetensors", "adapter/adapter_config.json", "kernels.json")
 
@@ -308,6 +312,18 @@ def test_other_options_are_refused_by_name(stopped: Path, command: Command) -> N
         assert left.code == 2
         assert told in left.err and "resume.force=true" in left.err
         assert len(left.err.strip().splitlines()) == 1
+        assert "continues from there" not in left.out
+
+
+def test_an_option_may_be_given_the_value_that_the_run_decided_for_it(stopped: Path) -> None:
+    decided = json.loads((stopped / "run.json").read_text())["decided"]
+    config = (stopped / "config.yaml").read_text()
+    given = {"optimizer.label_smoothing": decided["optimizer.label_smoothing"], "trainer.patience": "auto"}
+    _, composed = RunFolder.resume(stopped, given, keys_of(RunConfig), force=False)
+    assert composed.optimizer.label_smoothing is None, "as it was asked for"
+    assert (stopped / "config.yaml").read_text() == config
+    with pytest.raises(VisionLoraError, match=r"label_smoothing is 0\.7, and the run has null"):
+        RunFolder.resume(stopped, {"optimizer.label_smoothing": 0.7}, keys_of(RunConfig), force=False)
 
 
 @pytest.mark.slow

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 
 from tests.conftest import Train, metrics_of
 from visionlora.models.upper_layers import upper_layers
+from visionlora.options import shown
 from visionlora.retention.config import RetentionConfig
 
 
@@ -45,10 +48,22 @@ def test_unequal_classes_are_named_and_balanced_where_that_is_asked_for(train: T
     assert "very unequal" not in left.out
 
 
+def recorded(run: Path) -> dict[str, object]:
+    """What a run decided, by its record; the configuration has each value as a comment."""
+    decided = json.loads((run / "run.json").read_text())["decided"]
+    config = (run / "config.yaml").read_text()
+    assert config.count("  # decided: ") == len(decided)
+    asked = yaml.safe_load(config)
+    for name, value in decided.items():
+        section, _, key = name.partition(".")
+        assert asked[section][key] in (None, "auto")
+        assert re.search(rf"^  {key}: (auto|null)  # decided: {shown(value)}$".replace("'", ""), config, re.M)
+    return decided
+
+
 def test_what_was_left_to_the_run_is_said_and_recorded(train: Train) -> None:
     left, run = train("trainer.max_steps=1", "retention.drift=2")
     assert left.code == 0, left.err
-    decided = json.loads((run / "run.json").read_text())["decided"]
     said = {
         "lora.alpha": 2.0,  # the rank, which is given, as per_step and drift are
         "lora.init": "contrastive",
@@ -57,20 +72,28 @@ def test_what_was_left_to_the_run_is_said_and_recorded(train: Train) -> None:
         "retention.logits": 0.0,
         "retention.mixup": 0.0,
     }
-    assert decided == said
-    values = "lora.alpha=2, lora.init=contrastive, optimizer.lr=0.003, retention.weight=0.319"
-    assert f"decided: {values}, retention.logits=0, retention.mixup=0" in " ".join(left.out.split())
+    said_elsewhere = {
+        "model.head": "keep", "optimizer.adapter_factor": 1.0, "optimizer.label_smoothing": 0.0,
+        "trainer.patience": 4, "cache.features": False,
+    }  # fmt: skip
+    assert recorded(run) == {**said, **said_elsewhere}
+    values = "lora.alpha=2, lora.init=contrastive, retention.weight=0.319, retention.logits=0"
+    line = f"decided: {values}, retention.mixup=0, optimizer.lr=0.003"
+    assert line in " ".join(left.out.split())
     given = "lora.alpha=1", "lora.init=default", "optimizer.lr=1e-3", "retention.weight=0"
     left, run = train("trainer.max_steps=1", *given)
     assert "decided: " not in left.out
-    assert json.loads((run / "run.json").read_text())["decided"] == {}
+    assert recorded(run) == said_elsewhere
 
 
 def test_a_new_head_decides_nothing_about_anchors_and_its_own_learning_rate(train: Train) -> None:
     left, run = train("trainer.max_steps=1", "model.head=new", "lora.rank=auto", "lora.family=ia3")
     assert left.code == 0, left.err
-    decided = json.loads((run / "run.json").read_text())["decided"]
-    assert decided == {"lora.init": "default", "optimizer.lr": 0.0005}, "IA3 has no rank"
+    decided = {
+        "lora.init": "default", "optimizer.lr": 0.0005, "optimizer.adapter_factor": 10.0,
+        "optimizer.label_smoothing": 0.1, "trainer.patience": None, "cache.features": False,
+    }  # fmt: skip
+    assert recorded(run) == decided, "IA3 has no rank"
 
 
 def test_unused_contrast_anchors_are_announced(train: Train, images: Path) -> None:

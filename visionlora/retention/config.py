@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from visionlora.models.automatic_rank import MANY_CLASSES, RANK_OF_MANY
 from visionlora.options import Section, option
@@ -82,6 +82,26 @@ class RetentionConfig(Section):
         """Whether anchors are used at all."""
         return self.per_step != 0 and self.weight != 0
 
+    def resolved(self, outputs: int, classes: int, images: int, task: str, rank: int) -> RetentionConfig:
+        """With the numbers that ``auto`` stands for where there are anchors.
+
+        Args:
+            outputs: of the frozen network.
+            classes: how many are trained.
+            images: new images in a step.
+            task: what is learned.
+            rank: of LoRA's adapters; 0: there are none.
+        """
+        logits = self.logits_for(classes, task, rank)
+        return replace(
+            self,
+            per_step=self.per_step_for(images),
+            weight=self.weight_for(outputs, logits),
+            logits=logits,
+            drift=self.drift_for(outputs, classes),
+            mixup=self.blended_views(classes) / self.views,
+        )
+
     def inverted_for(self, multiplications: int) -> int:
         """How many of the generated images are optimised, for a network whose forward pass takes so many
         multiplications.
@@ -102,14 +122,17 @@ class RetentionConfig(Section):
         """
         return -(-images // 2) if isinstance(self.per_step, str) else self.per_step
 
-    def blended_views(self, classes: int) -> int:
-        """How many of the views are blended with another anchor, for that many trained classes.
+    def blended_share(self, classes: int) -> float:
+        """The share of the views that should be blended with another anchor, for that many trained classes.
 
         ``auto`` is what was measured with many classes: with as many views they learn more and forget less
         (docs/forgetting.md).
         """
-        share = self.mixup if not isinstance(self.mixup, str) else 0.5 if classes >= MANY_CLASSES else 0.0
-        return int(share * self.views)
+        return self.mixup if not isinstance(self.mixup, str) else 0.5 if classes >= MANY_CLASSES else 0.0
+
+    def blended_views(self, classes: int) -> int:
+        """How many of the views are blended."""
+        return int(self.blended_share(classes) * self.views + 1e-9)  # 1 / 49 * 49 is less than 1
 
     def logits_for(self, classes: int, task: str, rank: int = 0) -> float:
         """The weight of how far the logits move, for that many trained classes and LoRA of that rank.

@@ -35,6 +35,11 @@ def logit_distance(student: Tensor, teacher: Tensor, kept: Tensor, relative: boo
     return (difference.square() / count).sum(1).mean() / 2
 
 
+def lora_rank(adapters: Iterable[Adapter]) -> int:
+    """The largest rank of the adapters that are LoRA's; 0: none is."""
+    return max((one.settings.rank for one in adapters if one.family == Lora.family), default=0)
+
+
 @dataclass(frozen=True)
 class Matching:
     """The loss on anchors.
@@ -57,8 +62,7 @@ class Matching:
         cls, retention: RetentionConfig, teacher: AnchorTeacher, task: Task, adapters: Iterable[Adapter]
     ) -> Matching:
         """That of a run with these adapters."""
-        rank = max((one.settings.rank for one in adapters if one.family == Lora.family), default=0)
-        logits = retention.logits_for(teacher.classes, task.name, rank)
+        logits = retention.logits_for(teacher.classes, task.name, lora_rank(adapters))
         return cls(task, retention.weight_for(teacher.old_outputs, logits), logits, retention.temperature)
 
     def loss(self, student: Tensor, anchors: AnchorBatch) -> tuple[Tensor, dict[str, Tensor]]:

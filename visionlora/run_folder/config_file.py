@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,16 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from visionlora.files import require_regular
+from visionlora.options import shown
 from visionlora.text import without_references
 
 MOST_CONFIG = 2**18
 """Bytes of a run's configuration."""
 MOST_BRACKETS = 1000
+_DECIDED = "  # decided: "
+_QUOTE = "'"
+_OPEN = re.compile(rf"(?P<text>  (?P<key>\w+): (?:auto|null))(?:{_DECIDED}.*)?")
+"""An option of a section that leaves its value to the run."""
 
 
 def load_config(path: Path) -> DictConfig:
@@ -40,6 +47,27 @@ def load_config(path: Path) -> DictConfig:
         raise ValueError("it is not the configuration of a run")
     # A reference in an untrusted file could read the environment.
     return OmegaConf.create(as_text(OmegaConf.to_container(config, resolve=False)))
+
+
+def with_decided(text: str, decided: Mapping[str, Any]) -> str:
+    """The text of a configuration with a comment behind each option that was left to the run.
+
+    The values stay as they were asked for: a run that continues from this one (``adapter=``) decides for its
+    own images, and ``resume=`` compares them with what is given.
+
+    Args:
+        text: as a run writes it, a section's options two spaces in.
+        decided: option -> value.
+    """
+    lines, section = [], ""
+    for line in text.split("\n"):  # YAML has other line breaks inside of texts
+        section = line[:-1] if re.fullmatch(r"\w+:", line) else section
+        option = _OPEN.fullmatch(line)
+        name = f"{section}.{option['key']}" if option else ""
+        if option and name in decided:
+            line = f"{option['text']}{_DECIDED}{shown(decided[name]).strip(_QUOTE)}"
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def set_value(config: DictConfig, name: str, value: Any) -> None:

@@ -30,7 +30,7 @@ from visionlora.run_folder.compare import (
     options_of,
     value_differences,
 )
-from visionlora.run_folder.config_file import load_config, set_value
+from visionlora.run_folder.config_file import load_config, set_value, with_decided
 from visionlora.run_folder.lost_results import lost_results, made_again
 from visionlora.run_folder.names import CONFIG, IMAGES, KERNELS, METRICS, RECORD
 from visionlora.run_folder.nearest_run import no_run
@@ -130,7 +130,10 @@ class RunFolder:
             directory = Path(folder.record.get("directory", "."))
             now = options_of(config, keys)
             begun = options_at_start(folder.record.get("options", {}), now)
-            differing = option_differences(begun, given, keys, directory)
+            # What the run decided for an option may be given as its value: it is what the run has.
+            decided = folder.record.get("decided", {})
+            others = {name: value for name, value in given.items() if value != decided.get(name, begun[name])}
+            differing = option_differences(begun, others, keys, directory)
             for name in given:
                 set_value(config, name, given[name] if name in differing else begun[name])
                 del now[name]
@@ -160,6 +163,13 @@ class RunFolder:
         self.record.set("options", OmegaConf.to_container(config, resolve=True))
         with replacing(self.path / CONFIG) as beside:
             OmegaConf.save(config, beside, resolve=True)
+
+    def decide(self, values: Mapping[str, Any]) -> None:
+        """Record values that options left to the run; the configuration has them as comments."""
+        self.record.set("decided", {**self.record.get("decided", {}), **values})
+        path = self.path / CONFIG
+        with replacing(path) as beside:
+            beside.write_text(with_decided(path.read_text(encoding="utf-8"), values), encoding="utf-8")
 
     def check_inputs(
         self,

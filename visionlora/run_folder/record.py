@@ -31,6 +31,7 @@ _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
         f"an object of texts and numbers up to {MOST_THREADS}",
     ),
     "options": (lambda value: isinstance(value, dict), "an object"),
+    "decided": (lambda value: isinstance(value, dict), "an object"),
     "forced": (lambda value: isinstance(value, list), "a list"),
     "learning_rate_trials": (
         lambda value: isinstance(value, list) and all(map(_is_trial, value)),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import fields
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, replace
 from functools import partial
 from typing import Any
 
@@ -23,15 +23,10 @@ from visionlora.frozen.growth import growths
 from visionlora.frozen.quantised import packed_weights
 from visionlora.frozen.split import DROPOUTS
 from visionlora.models.adapted import AdaptedNetwork
-from visionlora.models.automatic_rank import MANY_CLASSES
 from visionlora.models.class_outputs import describe_outputs
 from visionlora.notices import Notices
-from visionlora.options import given
+from visionlora.options import filled_in, given
 from visionlora.report.run_text import found_block, training_plan
-from visionlora.retention.matching import Matching
-from visionlora.retention.teacher import AnchorTeacher
-from visionlora.run_folder.record import Record
-from visionlora.tasks.choose import new_task
 from visionlora.text import counted, in_words, listed
 from visionlora.training.config import RunConfig, TrainerConfig
 
@@ -41,6 +36,9 @@ _DISTILLED = (
 )  # fmt: skip
 """Options of ``retention`` about the distillation; the others are about measuring and choosing."""
 _CHOSEN = ("root", "budget", "least_learned", "strengths")
+_OF_RANK = ("rank", "alpha")
+_SAID = ("lora.", "optimizer.lr", "retention.")
+"""Beginnings of the options whose values no other line says."""
 _STARTS_OF_STD = (AUTO, "default", "gaussian", "orthogonal")
 _LARGE_BLOCK = 1024
 """Rotations of so many numbers take seconds a step."""
@@ -83,65 +81,35 @@ def announce_unused(asked: RunConfig, folder: ImageFolder, adapted: AdaptedNetwo
         notices.unused(unused, reason)
 
 
-def announce_decided(
-    asked: RunConfig,
-    config: RunConfig,
-    adapted: AdaptedNetwork,
-    teacher: AnchorTeacher | None,
-    record: Record,
-    notices: Notices,
-) -> None:
-    """Say and record what the settings left to the run (auto, null), where it changes what is learned.
+def decided_options(
+    asked: RunConfig, config: RunConfig, adapted: AdaptedNetwork, steps: int
+) -> dict[str, Any]:
+    """The options that the settings left to the run (auto, null) and that have an effect, with their values.
 
     Args:
         asked: the settings as they were given.
         config: the same with what was decided.
         adapted: the network.
-        teacher: on anchors; None: nothing is distilled.
-        record: of the run.
-        notices: where it is said.
+        steps: of the run.
     """
-    found = {**_adapter_values(config, adapted), "optimizer.lr": config.optimizer.lr}
-    if teacher is not None:
-        found |= _retention_values(config, adapted, teacher)
-        retention = config.retention
-        if retention.views == 1 and retention.mixup == AUTO and teacher.classes >= MANY_CLASSES:
-            notices.say("retention.views=1 leaves no view to blend with another anchor (mixup=auto)")
-    decided = {name: value for name, value in found.items() if _is_open(asked, name) and value != AUTO}
-    record.set("decided", decided)
-    if decided:
-        values = (f"{name}={_short(value)}" for name, value in decided.items())
-        notices.say(f"decided: {', '.join(values)}")
-
-
-def _adapter_values(config: RunConfig, adapted: AdaptedNetwork) -> dict[str, object]:
-    """Rank, alpha and start of the adapters, as far as they have them."""
-    if not adapted_layers(adapted.network):
-        return {}
+    model = replace(config.model, head=adapted.head.kind)
+    if model.name == AUTO:
+        model = replace(model, name=adapted.backbone.name)
+    config = replace(config, model=model, trainer=replace(config.trainer, max_steps=steps))
     families = [FAMILIES[family] for family in config.lora.families]
-    has = [name for name in ("rank", "alpha") if not all(name in family.unused for family in families)]
-    return {f"lora.{name}": getattr(config.lora, name) for name in (*has, "init")}
-
-
-def _retention_values(
-    config: RunConfig, adapted: AdaptedNetwork, teacher: AnchorTeacher
-) -> dict[str, object]:
-    """Anchors of a step, how they are viewed, and the weights of the losses on them."""
-    retention, stream = config.retention, teacher.stream
-    task = new_task(config.task, 0.0, None)  # only its name counts here
-    matching = Matching.of(retention, teacher, task, active_adapters(adapted.network))
-    drift = retention.drift_for(teacher.old_outputs, teacher.classes)
+    without = {f"lora.{name}" for name in _OF_RANK if all(name in family.unused for family in families)}
+    no_adapters = not adapted_layers(adapted.network)
     return {
-        "retention.per_step": stream.per_step, "retention.weight": matching.weight,
-        "retention.logits": matching.logits, "retention.drift": drift,
-        "retention.mixup": stream.mixup / stream.per_anchor,
-    }  # fmt: skip
+        name: value
+        for name, value in filled_in(asked, config).items()
+        if name not in without and not (no_adapters and name.startswith("lora."))
+    }
 
 
-def _is_open(config: RunConfig, name: str) -> bool:
-    """Whether an option, by its full name, leaves its value to the run."""
-    section, _, key = name.partition(".")
-    return getattr(getattr(config, section), key) in (AUTO, None)
+def announce_decided(decided: Mapping[str, Any], notices: Notices) -> None:
+    """Say what :func:`decided_options` holds where it changes what is learned and no other line says it."""
+    if values := [f"{name}={_short(value)}" for name, value in decided.items() if name.startswith(_SAID)]:
+        notices.say(f"decided: {', '.join(values)}")
 
 
 def _short(value: object) -> str:

@@ -14,12 +14,13 @@ from lightning.pytorch.loggers import Logger
 from torch import Tensor, nn
 
 from visionlora.adapters import load_part, start_adapters
+from visionlora.adapters.settings import AUTO
 from visionlora.data import ImageLoader
 from visionlora.errors import Diverged, VisionLoraError
 from visionlora.evaluation.strength import Candidates
 from visionlora.memory import Parts
 from visionlora.notices import Notices
-from visionlora.optimizers.config import OptimizerConfig, default_lr
+from visionlora.optimizers.config import default_lr
 from visionlora.run_folder.callbacks import CheckpointWriter
 from visionlora.run_folder.folder import RunFolder
 from visionlora.run_folder.kernel_choices import TimedChoices
@@ -107,11 +108,14 @@ def train(
         )  # fmt: skip
         fitter = _fitter(setup, sample.device, precision, cache_plan)
         new_module = partial(_module, setup, notices, None if cache_plan is None else part)
-        options, trials = select_learning_rate(
-            settings.optimizer, default_lr(setup.new_head), setup.total_steps, new_module, fitter,
-            session.folder.record, notices,
-        )  # fmt: skip
-        steps = _take_steps(setup, session, fitter, new_module(setup.total_steps, options), choices)
+        lr, trials = _learning_rate(setup, session, fitter, new_module)
+        decided = {
+            "trainer.precision": (settings.trainer.precision, precision),
+            "cache.features": (settings.cache.features, cache_plan is not None),
+            "optimizer.lr": (settings.optimizer.lr, lr),
+        }
+        session.folder.decide({name: value for name, (asked, value) in decided.items() if asked == AUTO})
+        steps = _take_steps(setup, session, fitter, new_module(setup.total_steps, lr), choices)
         load_part(network, next(iter(steps.weights.values())))
     if steps.taken < setup.total_steps:
         notices.say(
@@ -122,7 +126,7 @@ def train(
         notices.say(sent_in_words(fitter.traffic.step_bytes, network))
     features = None if cache_plan is None else cache_plan.metrics()
     return TrainingResult(
-        precision, steps.taken, len(norms), features, options.lr, trials, steps.weights, steps.objectives,
+        precision, steps.taken, len(norms), features, lr, trials, steps.weights, steps.objectives,
         steps.times,
     )  # fmt: skip
 
@@ -186,59 +190,65 @@ def _fitter(
     )
 
 
-def _module(
-    setup: RunSetup, notices: Notices, suffix: nn.Module | None, steps: int, options: OptimizerConfig
-) -> LoraModule:
+def _module(setup: RunSetup, notices: Notices, suffix: nn.Module | None, steps: int, lr: float) -> LoraModule:
     """What ``steps`` steps train; ``suffix`` is what a feature cache leaves to compute."""
     settings = setup.config
     step_options = StepOptions(
         dropout=settings.model.dropout, seed=settings.seed, restart_every=settings.lora.restart_every,
         mixing=setup.mixing, task=setup.task, parts=Parts(notices.warn, settings.trainer.accumulate),
     )  # fmt: skip
-    network = setup.adapted.network
+    network, options = setup.adapted.network, replace(settings.optimizer, lr=lr)
     return LoraModule(network, steps, options, settings.retention, setup.teacher, suffix, step_options)
 
 
+def _learning_rate(
+    setup: RunSetup, session: Session, fitter: Fitter, new_module: Callable[[int, float], LoraModule]
+) -> tuple[float, Trials]:
+    """The run's learning rate, and the trials that chose it."""
+    lr, default, notices = setup.config.optimizer.lr, default_lr(setup.new_head), session.notices
+    if isinstance(lr, (int, float)):
+        return lr, []
+    if fitter.validation_loader is None:
+        notices.say(
+            f"optimizer.lr={default:g}, not chosen: auto compares on validation images, and there are none"
+        )
+        return default, []
+    return select_learning_rate(
+        default, setup.total_steps, new_module, fitter, session.folder.record, notices
+    )
+
+
 def select_learning_rate(
-    options: OptimizerConfig,
     default: float,
     total_steps: int,
-    new_module: Callable[[int, OptimizerConfig], LoraModule],
+    new_module: Callable[[int, float], LoraModule],
     fitter: Fitter,
     record: Record,
     notices: Notices,
-) -> tuple[OptimizerConfig, Trials]:
-    """The options with the best of :data:`FACTORS` times the default; the network is unchanged afterwards.
+) -> tuple[float, Trials]:
+    """The best of :data:`FACTORS` times the default; the network is unchanged afterwards.
 
     Every trial starts at the same adapters and sees the same images. The best one ends with the smallest
     ``val/objective``, which chooses the run's checkpoint too.
 
     Args:
-        options: returned as they are where ``lr`` is a number.
-        default: the learning rate in the middle, taken where there are no images to compare on.
+        default: the learning rate in the middle.
         total_steps: optimizer steps of the whole run.
-        new_module: makes a module from a number of steps and options.
+        new_module: makes a module from a number of steps and a learning rate.
         fitter: trains it.
         record: each trial is recorded when it is done, and those of an interrupted run are not repeated.
         notices: where the choice is announced.
 
     Returns:
-        The options and the trials.
+        It and the trials.
 
     Raises:
         VisionLoraError: every trial diverges.
     """
-    if options.lr != "auto":
-        return options, []
-    if fitter.validation_loader is None:
-        notices.say(
-            f"optimizer.lr={default:g}, not chosen: auto compares on validation images, and there are none"
-        )
-        return replace(options, lr=default), []
     steps = min(total_steps, max(LEAST_STEPS, total_steps // SHARE))
     trials: Trials = list(record.get("learning_rate_trials", []))
     for lr in [factor * default for factor in FACTORS][len(trials) :]:
-        trials.append({"lr": lr, "val/objective": _try(new_module(steps, replace(options, lr=lr)), fitter)})
+        trials.append({"lr": lr, "val/objective": _try(new_module(steps, lr), fitter)})
         record.set("learning_rate_trials", trials)
     objectives = {trial["lr"]: trial["val/objective"] for trial in trials}
     finite = {lr: value for lr, value in objectives.items() if lr is not None and value is not None}
@@ -253,7 +263,7 @@ def select_learning_rate(
     )
     length = counted(steps, "step")
     notices.say(f"optimizer.lr={best:g}, the best of trials of {length} by val/objective ({figures})")
-    return replace(options, lr=best), trials
+    return best, trials
 
 
 def _try(module: LoraModule, fitter: Fitter) -> float | None:

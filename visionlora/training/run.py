@@ -109,6 +109,7 @@ def run(
         torch.set_num_threads(folder.inputs[THREADS])
     setup = set_up(settings, folder.record, notices, images)
     _record_inputs(folder, setup, notices)
+    folder.decide(setup.decided)
     notices.start_log()
     validation = setup.folder.val
     describe = partial(predicted_names, setup.task, outputs=setup.adapted.head.outputs)
@@ -130,7 +131,7 @@ def run(
     with stop.deferred(), phase("writing"):
         write_adapter(folder.path / "adapter", setup.adapted, chosen.task)
     if this_process().first:
-        _write_results(config, setup, session, outcome, chosen, folds)
+        _write_results(setup, session, outcome, chosen, folds)
 
 
 def _folds_in_words(folds: Mapping[str, Any], images: int) -> str:
@@ -198,7 +199,6 @@ def _train_and_select(setup: RunSetup, session: Session) -> _Outcome:
 
 
 def _write_results(
-    config: DictConfig,
     setup: RunSetup,
     session: Session,
     outcome: _Outcome,
@@ -214,7 +214,7 @@ def _write_results(
     if folds is not None:
         metrics["folds"] = dict(folds)
     with phase("writing"):
-        write_outputs(folder.path, setup, chosen.task, config, evaluations, metrics, session.logger)
+        write_outputs(folder.path, setup, chosen.task, evaluations, metrics, session.logger)
     # Again, with the time that writing took.
     write_metrics(folder.path / "metrics.json", {**metrics, "time": times_so_far(outcome.result.times)})
     folder.record.set("finished", True)

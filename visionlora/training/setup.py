@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import torch
 
-from visionlora.adapters import adapted_layers
+from visionlora.adapters import active_adapters, adapted_layers
 from visionlora.adapters.learned_start import is_learned
 from visionlora.adapters.parameter_groups import learning_rate_factor
 from visionlora.adapters.settings import AUTO
@@ -27,14 +28,12 @@ from visionlora.device import choose_device, give_back_freed_memory, keep_freed_
 from visionlora.evaluation.images import EvaluationImages
 from visionlora.models.adapted import AdaptedNetwork, adapt
 from visionlora.models.automatic_rank import MANY_CLASSES, RANK_OF_MANY
-from visionlora.models.config import ModelConfig
-from visionlora.models.sources import check_source
 from visionlora.notices import Notices
-from visionlora.optimizers.make import require_optimizer
 from visionlora.report.progress import progress
 from visionlora.retention.anchors import anchor_stream, retention_loader
 from visionlora.retention.earlier import earlier_loader, find_earlier_images
 from visionlora.retention.make_teacher import find_anchors, find_negatives, make_teacher
+from visionlora.retention.matching import lora_rank
 from visionlora.retention.negatives import contrast_loader
 from visionlora.retention.starts import BOTH, chosen_init, start_from_data
 from visionlora.retention.teacher import AnchorTeacher, views_of_held_out
@@ -42,8 +41,8 @@ from visionlora.run_folder.record import Record
 from visionlora.tasks.base import Task
 from visionlora.tasks.choose import loss_weights, new_task
 from visionlora.text import counted
-from visionlora.training.announce import announce, announce_decided, announce_unused, found
-from visionlora.training.config import RunConfig, TrainerConfig
+from visionlora.training.announce import announce, announce_decided, announce_unused, decided_options, found
+from visionlora.training.config import RunConfig
 from visionlora.training.feature_cache import CachedInputs
 
 
@@ -73,6 +72,7 @@ class RunSetup:
         evaluation_images: everything that the run is judged by, these among them.
         teacher: the frozen network on anchors; None trains without distillation.
         files: the image files that were read or left out.
+        decided: what the settings had left to the run, by the options' full names.
     """
 
     config: RunConfig
@@ -83,6 +83,7 @@ class RunSetup:
     evaluation_images: EvaluationImages
     teacher: AnchorTeacher | None
     files: FilesRead
+    decided: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def total_steps(self) -> int:
@@ -163,14 +164,17 @@ def set_up(
     announce(config, folder, adapted, notices)
     announce_unused(asked, folder, adapted, notices)
     old, teacher = _old_knowledge(config, folder, adapted, loaders, record, notices)
+    if teacher is not None:
+        config = _with_weights(config, teacher, adapted, notices)
     give_back_freed_memory()  # of model inversion
     validation, test = validating if folder.val else None, testing if folder.test else None
     judged_by = replace(old, validation=validation, test=test)
     files = FilesRead(loaders.sets, _left_out(loaders, data.on_bad, notices))
     setup = RunSetup(config, folder, adapted, train_loader, validation, judged_by, teacher, files)
     setup = _with_start(setup, device, notices)
-    announce_decided(asked, setup.config, adapted, teacher, record, notices)
-    return setup
+    decided = decided_options(asked, setup.config, adapted, setup.total_steps)
+    announce_decided(decided, notices)
+    return replace(setup, decided=decided)
 
 
 def _decided(config: RunConfig, adapted: AdaptedNetwork, notices: Notices) -> RunConfig:
@@ -185,6 +189,20 @@ def _decided(config: RunConfig, adapted: AdaptedNetwork, notices: Notices) -> Ru
         cache = replace(cache, features=False)
     trainer = config.trainer.for_head(new)
     return replace(config, lora=adapted.lora, optimizer=optimizer, trainer=trainer, cache=cache)
+
+
+def _with_weights(
+    config: RunConfig, teacher: AnchorTeacher, adapted: AdaptedNetwork, notices: Notices
+) -> RunConfig:
+    """The settings with the numbers of the distillation."""
+    retention, classes = config.retention, teacher.classes
+    if retention.blended_share(classes) and not retention.blended_views(classes):
+        notices.say(
+            f"retention.views={retention.views} leaves no view to blend with another anchor (mixup=auto)"
+        )
+    rank = lora_rank(active_adapters(adapted.network))
+    numbers = retention.resolved(teacher.old_outputs, classes, config.data.batch_size, config.task, rank)
+    return replace(config, retention=numbers)
 
 
 def _image_loaders(
@@ -280,13 +298,3 @@ def _images(loader: ImageLoader) -> tuple[ImageFile, ...]:
     """The images of a loader that :class:`ImageLoaders` made."""
     assert isinstance(loader.dataset, ImageDataset)
     return loader.dataset.images
-
-
-def check_available(model: ModelConfig, trainer: TrainerConfig, optimizer: str = "adamw") -> None:
-    """Check, before anything is loaded, that the network is known and the accelerator can run the optimizer.
-
-    Raises:
-        VisionLoraError: one of them is not.
-    """
-    check_source(model.name, others=("auto", "pocket"))
-    require_optimizer(optimizer, choose_device(trainer.accelerator))

@@ -19,9 +19,12 @@ from torch import Tensor, distributed, nn
 
 from visionlora.adapters import FrozenBatchNorm, folded
 from visionlora.data import ImageLoader
-from visionlora.device import reading_interval
+from visionlora.device import choose_device, reading_interval
 from visionlora.errors import Diverged
+from visionlora.models.config import ModelConfig
+from visionlora.models.sources import check_source
 from visionlora.notices import Notices
+from visionlora.optimizers.make import require_optimizer
 from visionlora.phases import phase
 from visionlora.text import listed
 from visionlora.this_process import this_process
@@ -250,3 +253,13 @@ def silence_warnings() -> None:
     ):
         warnings.filterwarnings("ignore", text)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+
+
+def check_available(model: ModelConfig, trainer: TrainerConfig, optimizer: str = "adamw") -> None:
+    """Check, before anything is loaded, that the network is known and the accelerator can run the optimizer.
+
+    Raises:
+        VisionLoraError: one of them is not.
+    """
+    check_source(model.name, others=("auto", "pocket"))
+    require_optimizer(optimizer, choose_device(trainer.accelerator))

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
-from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 from rich.console import Console
 from tensorboard.compat.proto.summary_pb2 import Summary
@@ -42,9 +41,10 @@ from visionlora.report.sheet import PredictionRow, before_after_sheet
 from visionlora.report.summary import summary_table
 from visionlora.report.tables import changes_table, earlier_table, show
 from visionlora.run_folder.loggers import close_logger
-from visionlora.settings import plain
+from visionlora.run_folder.names import CONFIG
 from visionlora.tasks.base import Task
 from visionlora.text import printable
+from visionlora.training.config import RunConfig
 from visionlora.training.setup import RunSetup
 
 GROUPS = ("lora", "optimizer", "retention", "augment")
@@ -60,7 +60,6 @@ def write_outputs(
     folder: Path,
     setup: RunSetup,
     task: Task,
-    config: DictConfig,
     evaluations: BeforeAfter,
     metrics: Mapping[str, Any],
     logger: Logger,
@@ -71,7 +70,6 @@ def write_outputs(
         folder: of the run.
         setup: of the run.
         task: what was learned, with what the validation images chose for it.
-        config: as it was composed.
         evaluations: the predictions before and after training.
         metrics: the content of ``metrics.json``.
         logger: of the run; it is closed.
@@ -99,12 +97,12 @@ def write_outputs(
         forgotten=[] if changes is None else changes.rows(old_images),
         heat_maps=_heat_maps(adapted, setup.validation_loader, ranked),
         update_sizes=update_sizes(adapted.network),
-        config=OmegaConf.to_yaml(config, resolve=True),
+        config=(folder / CONFIG).read_text(encoding="utf-8"),
     )
     write_run_page(report, folder / "report.html")
     if isinstance(logger, TensorBoardLogger):
         _write_tensorboard(logger.experiment, report, folder, setup, after.validation)
-    _log_hyperparameters(logger, config, adapted.backbone.name, metrics)
+    _log_hyperparameters(logger, setup.config, adapted.backbone.name, metrics)
     close_logger(logger)
 
 
@@ -266,10 +264,10 @@ def _write_confusion(
         board.add_figure("validation/confusion", confusion_figure(counts, [*folder.classes, "anything else"]))
 
 
-def _log_hyperparameters(logger: Logger, config: DictConfig, model: str, metrics: Mapping[str, Any]) -> None:
+def _log_hyperparameters(logger: Logger, config: RunConfig, model: str, metrics: Mapping[str, Any]) -> None:
     hyper: dict[str, Any] = {"model": model, "seed": metrics["seed"]}
     for group in GROUPS:
-        for key, value in plain(config[group]).items():
+        for key, value in vars(getattr(config, group)).items():
             hyper[f"{group}.{key}"] = value if isinstance(value, (int, float, bool)) else printable(value)
     parts = ("test", "folds", "after", "retention", "contrast", "strength", "parameters", "time")
     final = {name: metrics[name] for name in parts if name in metrics}
