@@ -13,7 +13,7 @@ from rich.console import Console
 
 from visionlora.data.check.findings import Finding, FolderReport, Output
 from visionlora.data.check.inspect import inspect_folder
-from visionlora.data.check.outliers import CLEAR, LIKELY, Stray, far_from_class
+from visionlora.data.check.outliers import Stray, far_from_class, ranked
 from visionlora.data.config import DataConfig
 from visionlora.data.copies.duplicates import Comparison
 from visionlora.data.copies.same_image import same_images
@@ -165,8 +165,8 @@ def _strays(
     if check.strays == "auto" and len(readable) > SMALL:
         return [], [_NOT_SEARCHED], []
     features = _features([images[place].path for place in readable], check, console, views)
-    limits = CLEAR if check.strays == "auto" else LIKELY
-    far = far_from_class(features, [images[place].label or "" for place in readable], limits)
+    look = ranked if check.strays == "auto" else far_from_class
+    far = look(features, [images[place].label or "" for place in readable])
     notes = []
     if check.strays == "auto" and check.model.name != POCKET:
         notes.append(_WITH_POCKET.format(AUTO_CHOICE if check.model.name == AUTO else check.model.name))

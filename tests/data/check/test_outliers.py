@@ -7,7 +7,7 @@ import pytest
 
 from visionlora.data.check.findings import SeenImage
 from visionlora.data.check.inspect import _strays
-from visionlora.data.check.outliers import CLEAR, LIKELY, Stray, far_from_class
+from visionlora.data.check.outliers import Stray, far_from_class, ranked
 
 
 def clusters(*sizes: int, spread: float = 0.1) -> tuple[np.ndarray, list[str]]:
@@ -51,14 +51,31 @@ def test_images_that_fit_their_classes_are_left_alone() -> None:
     assert far_from_class(*clusters(20, 30, 3)) == []
 
 
-def test_what_is_likely_is_listed_for_who_asks_and_only_what_is_clear_is_a_warning_unasked() -> None:
+def test_what_is_clear_comes_first_and_what_is_likely_is_listed_behind_it() -> None:
     features, labels = clusters(20, 20, 20, spread=0.35)
     labels[3] = "c2"
-    assert 3 in [stray.place for stray in far_from_class(features, labels, LIKELY)]
-    clear = [stray.place for stray in far_from_class(features, labels, CLEAR)]
-    assert set(clear) <= {3}
-    assert far_from_class(*clusters(20, 20, 20, spread=0.5), CLEAR) == []
-    assert far_from_class(*clusters(20, 20, 20, spread=0.5), LIKELY) != []
+    first, *others = ranked(features, labels)
+    assert (first.place, first.clear) == (3, True)
+    assert not any(stray.clear for stray in others)
+    assert {first.place, *(stray.place for stray in others)} >= {
+        stray.place for stray in far_from_class(features, labels)
+    }
+    vague = ranked(*clusters(20, 20, 20, spread=0.5))
+    assert vague
+    assert not any(stray.clear for stray in vague)
+
+
+def test_what_is_clear_is_a_warning_and_the_rest_a_note() -> None:
+    images = [SeenImage(Path(f"{place}.png"), "a", "train") for place in range(3)]
+    strays = [
+        Stray(0, 0.1, 0.9, "b"),
+        Stray(1, 0.1, 0.2, "b", clear=False),
+        Stray(2, 0.1, 0.2, "b", clear=False),
+    ]
+    assert [(one.severity, one.title, len(one.groups)) for one in _strays(images, strays)] == [
+        ("warning", "1 image is far from all others of its class", 1),
+        ("note", "2 images look least like their class", 2),
+    ]
 
 
 def test_classes_that_the_features_cannot_tell_apart_are_not_judged() -> None:

@@ -153,16 +153,28 @@ def _contents(images: Sequence[SeenImage], found: Sequence[Fingerprint]) -> list
 
 
 def _strays(images: Sequence[SeenImage], strays: Sequence[Stray]) -> list[Finding]:
-    if not strays:
-        return []
-    groups = []
-    for stray in strays:
-        remark = f"resembles {stray.nearest} more" if stray.nearest else "unlike the rest of its class"
-        groups.append((replace(images[stray.place], remark=remark),))
-    title = counted(
-        len(strays),
-        "image is far from all others of its class",
-        "images are far from all others of their class",
-    )
-    advice = "see whether they are mislabelled; the worst come first, nothing is removed"
-    return [Finding("warning", "stray", title, advice, tuple(groups))]
+    """A warning for those that are clear, and a note, a list to look through, for the others."""
+    findings = []
+    for clear in (True, False):
+        groups = []
+        for stray in strays:
+            if stray.clear == clear:
+                remark = (
+                    f"resembles {stray.nearest} more" if stray.nearest else "unlike the rest of its class"
+                )
+                groups.append((replace(images[stray.place], remark=remark),))
+        if groups and clear:
+            title = counted(
+                len(groups),
+                "image is far from all others of its class",
+                "images are far from all others of their class",
+            )
+            advice = "see whether they are mislabelled; the worst come first, nothing is removed"
+            findings.append(Finding("warning", "stray", title, advice, tuple(groups)))
+        elif groups:
+            title = counted(
+                len(groups), "image looks least like its class", "images look least like their class"
+            )
+            advice = "most such images are right; the worst come first, if you look for mislabelled ones"
+            findings.append(Finding("note", "stray", title, advice, tuple(groups)))
+    return findings

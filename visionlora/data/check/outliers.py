@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,11 +32,10 @@ class Limits:
 
 
 LIKELY = Limits(told=0, nearer=0.1, hardly_told=0.5, unusual=4)
-"""For who looks for mislabelled images, and looks at a few others for each."""
+"""A list to look through: most folders have two or three such images without a mislabelled one."""
 
 CLEAR = Limits(told=0.3, nearer=0.4, hardly_told=0.8, unusual=6)
-"""For a warning that nobody asked for: :data:`LIKELY` has two or three images of most folders without a
-mislabelled one (docs/check.md has the figures)."""
+"""A warning to whoever did not ask for that list (docs/check.md has the figures of both)."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +43,23 @@ class Stray:
     """An image that may be mislabelled.
 
     ``place`` is its row; ``own`` and ``other`` are its mean cosine similarities to the nearest images of its
-    own and of the nearest other class, which is ``nearest`` ("" where none is nearer than its own).
+    own and of the nearest other class, which is ``nearest`` ("" where none is nearer than its own). ``clear``
+    is whether that is worth a warning.
     """
 
     place: int
     own: float
     other: float
     nearest: str
+    clear: bool = True
+
+
+def ranked(features: NDArray[np.float32], labels: Sequence[str]) -> list[Stray]:
+    """The :data:`CLEAR` strays, the worst first, and then what else is :data:`LIKELY`, which is not clear."""
+    clear = far_from_class(features, labels, CLEAR)
+    places = {stray.place for stray in clear}
+    likely = [stray for stray in far_from_class(features, labels) if stray.place not in places]
+    return [*clear, *(replace(stray, clear=False) for stray in likely)]
 
 
 def far_from_class(
