@@ -73,7 +73,7 @@ def loaded(file: Path, recipe: dict[str, Any]) -> nn.Module:
     "name",
     [pytest.param(name, marks=() if name in FEW else pytest.mark.slow) for name in list_backbones()],
 )
-@torch.inference_mode()
+@torch.no_grad()
 def test_merged_weights_load_with_the_written_options(name: str, tmp_path: Path) -> None:
     network = filled(name, 7)
     about = ("frog",) * 7, ("",) * 7

@@ -23,7 +23,7 @@ from visionlora.errors import VisionLoraError
 from visionlora.frozen.growth import ChannelAffine, Gate, IdentityConv, grow, growth_parameters, without_norms
 from visionlora.text import brief
 
-FAMILIES = "ResNet, ResNeXt, RegNet, ConvNeXt, EfficientNet, MobileNetV2 and V3, MNASNet, VGG and SqueezeNet"
+FAMILIES = "ResNet, ResNeXt, RegNet, ConvNeXt, EfficientNet, MobileNetV2 and V3, MNASNet, VGG or SqueezeNet"
 _NewBlock = Callable[[], nn.Module]
 
 
@@ -43,7 +43,7 @@ def expand(model: nn.Module, count: int) -> tuple[str, ...]:
     names = list(growable(model))
     if not names:
         raise VisionLoraError(
-            f"model.expand: a {type(model).__name__} has no block that can be copied; use a {FAMILIES}"
+            f"model.expand: {type(model).__name__} has no block that can be copied; use a {FAMILIES}"
         )
     if count > len(names):
         raise VisionLoraError(
