@@ -19,8 +19,8 @@ _LONGEST = 60
 """Letters in the name of a class."""
 _IN_BOX = 3
 """Numbers in a line, at most, that is the name of a class."""
-_ELEMENT = re.compile(r"<(\w+)>\s*([^<>]+?)\s*</\1>")
-_PAIR = re.compile(r"([\w -]+?)\s*:\s*['\"]?(.+?)['\"]?")
+_ELEMENT = re.compile(r"<(\w+)>([^<>]+)</\1>")
+_PAIR = re.compile(r"([\w -]+):(.+)")
 
 
 def class_in(file: Path) -> set[str] | None:
@@ -46,9 +46,10 @@ def _pairs_in(text: str, suffix: str) -> Iterator[tuple[str, object]]:
     if suffix == ".json":
         yield from json.loads(text).items()
     elif suffix == ".xml":
-        yield from _ELEMENT.findall(text)
+        yield from ((key, value.strip()) for key, value in _ELEMENT.findall(text))
     elif suffix in (".yaml", ".yml"):
-        yield from ((one[1], one[2]) for one in map(_PAIR.fullmatch, text.splitlines()) if one)
+        pairs = filter(None, map(_PAIR.fullmatch, text.splitlines()))
+        yield from ((one[1], one[2].strip().strip("'\"")) for one in pairs)
     else:
         rows = list(csv.reader(text.splitlines(), delimiter="\t" if suffix == ".tsv" else ","))
         if len(rows) == 2:

@@ -63,9 +63,7 @@ def _of_paths(first: Sequence[str], body: Body) -> str:
 def _of_labels(first: Sequence[str], body: Body, where: int) -> str:
     """What the columns of a table seem to be: shares of classes, or which of them repeat as classes do."""
     others = [place for place in range(len(first)) if place != where and first[place]]
-    shares = [
-        place for place in others if share(body, place, lambda cell: bool(_DECIMAL.fullmatch(cell))) == 1
-    ]
+    shares = [place for place in others if share(body, place, _is_share) == 1]
     if len(shares) > 1 and all(_is_one(row, shares) for row in body[:200]):
         called = listed([first[place] for place in shares], _SHOWN)
         return f"{called} are shares that add up to 1: write the class with the largest into a column label"
