@@ -4,8 +4,8 @@
     python -m benchmarks.lite_weights --size 0 --output outputs/lite0.safetensors
     python -m benchmarks.quality --network timm/tf_efficientnet_lite0 --weights outputs/lite0.safetensors
 
-The package has TensorFlow's weights (Apache 2.0) under other names, in the same order as timm's network. They
-are written under timm's names, and prints the network's top-1 on the real photos.
+The package has TensorFlow's weights (Apache 2.0) under other names, in the same order as timm's network. The
+command writes them under timm's names, and prints the network's accuracy on the real photos.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from benchmarks.command import add_shared, new_parser, run_command
+from benchmarks.quality_measure import known_outputs
 from visionlora.data import ImageDataset, make_loader, scan_labelled
 from visionlora.errors import VisionLoraError
 from visionlora.evaluation.predictions import predict_batches
 from visionlora.files import replacing
-from visionlora.models import find_class, load_backbone
+from visionlora.models import load_backbone
 from visionlora.models.weights import read_weights
 
 UNCOUNTED = "num_batches_tracked"
@@ -69,8 +70,7 @@ def _accuracy(network: str, weights: Path, photos: Path) -> str:
         return f"; its accuracy is not measured, because {photos} is missing"
     backbone = load_backbone(network, str(weights))
     images = scan_labelled(photos)
-    names = {image.label for image in images if image.label is not None}
-    targets = {name: find_class(name, backbone.categories, backbone.wnids) for name in names}
+    targets = known_outputs(images, backbone.categories, backbone.wnids)
     found = predict_batches(
         backbone.model, make_loader(ImageDataset(images, backbone.preprocessing, targets=targets), 32)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -76,6 +77,14 @@ class TaskImages:
         return make_loader(ImageDataset(images, self.preprocessing, targets=targets, cache=cache), 32)
 
 
+def known_outputs(
+    images: Sequence[ImageFile], categories: Sequence[str], wnids: Sequence[str]
+) -> dict[str, int]:
+    """The output of each label of images, by the name or the WordNet id that a network has for it."""
+    names = {image.label for image in images if image.label is not None}
+    return {name: find_class(name, categories, wnids) for name in names}
+
+
 class Evaluator:
     """Measures a network on a task's unseen drawings, old photos and drawings of other things.
 
@@ -99,9 +108,7 @@ class Evaluator:
             found |= {"learned": seen.top(1), "images": len(seen.labels)}
         if self.task.head != "new":
             photos = scan_labelled(self.task.retention)
-            names = {photo.label for photo in photos if photo.label is not None}
-            known = {name: find_class(name, self.categories, self.wnids) for name in names}
-            old = self._ask(network, photos, known)
+            old = self._ask(network, photos, known_outputs(photos, self.categories, self.wnids))
             found |= {"kept": old.top(1), "photos": len(old.labels)}
             found["photos_called"] = old.share_predicted(tuple(targets.values())) if targets else None
         others = self._others(set(targets)) if targets else ()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
-from rich.containers import Lines
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +14,7 @@ from visionlora.plain_table import plain_table
 from visionlora.report.intervals import shown_interval, shown_share
 from visionlora.report.learned import learned_in_comparison
 from visionlora.report.metrics_file import NOT_MEASURED, SELECTED, UNKNOWN, has_several_labels, learned_figure
+from visionlora.report.prediction_text import PredictionText
 from visionlora.report.runs import best_run, learned_the_same
 from visionlora.report.selected import selected_clause, selected_of_runs
 from visionlora.report.sheet import PredictionRow, TopNames
@@ -23,12 +22,6 @@ from visionlora.text import counted, for_terminal, percent
 
 _PATH_WIDTH = 34
 """Characters of a path that stand in one line in a table of predictions, if that has three columns."""
-
-_ESCAPE = re.compile(r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\\U[0-9a-f]{8}|.", re.DOTALL)
-"""A letter, or what stands for one that the terminal lacks."""
-
-_KEPT = "\ue000"
-"""A private character in the place of a space where no line may end."""
 
 
 def show(table: RenderableType, console: Console | None = None) -> None:
@@ -280,33 +273,9 @@ def _lost(retention: Mapping[str, Any]) -> str:
 
 
 def _prediction(names: TopNames) -> Text:
-    return _Predictions(
+    return PredictionText(
         for_terminal(", ".join(f"{name} {percent(probability)}" for name, probability in names))
     )
-
-
-class _Predictions(Text):
-    """Text that breaks no line before a percent sign, nor within the escape of a letter."""
-
-    def wrap(self, console: Console, width: int, *arguments: Any, **options: Any) -> Lines:
-        words = self.plain.replace(" %", f"{_KEPT}%").split(" ")
-        self.plain = " ".join(_between_escapes(word, width) for word in words)
-        lines = super().wrap(console, width, *arguments, **options)
-        for line in lines:
-            line.plain = line.plain.replace(_KEPT, " ")
-        return lines
-
-
-def _between_escapes(word: str, width: int) -> str:
-    """A word with spaces where lines of ``width`` letters may end, if it has escapes and fits none."""
-    if len(word) <= width or "\\" not in word:
-        return word
-    parts = [""]
-    for piece in _ESCAPE.findall(word):
-        if parts[-1] and len(parts[-1]) + len(piece) > width:
-            parts.append("")
-        parts[-1] += piece
-    return " ".join(parts)
 
 
 def _text(name: object) -> Text:

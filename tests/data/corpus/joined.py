@@ -257,30 +257,17 @@ def _lines() -> Iterator[Case]:
             file=file,
             counts=TWO,
         )  # type: ignore[misc]
-    yield case(
-        "paths for names of rows",
-        rows("label,size\n", lambda n: f"i/{n}.png,{LABELS[n]},3{n}"),
-        *EIGHT,
-        counts=TWO,
-    )
-    yield case(
-        "a comma at the end of each line but the first",
-        rows("path,label\n", lambda n: f"i/{n}.png,{LABELS[n]},"),
-        *EIGHT,
-        counts=TWO,
-    )
-    yield case(
-        "wide commas of a Chinese keyboard",
-        rows("路径，标签\n", lambda n: f"i/{n}.png，{LABELS[n]}"),
-        *EIGHT,
-        counts=TWO,
-    )
-    yield case(
-        "Hive's control signs",
-        rows("path\x01label\n", lambda n: f"i/{n}.png\x01{LABELS[n]}"),
-        *EIGHT,
-        counts=TWO,
-    )
+    for name, first, line in (
+        ("paths for names of rows", "label,size\n", lambda n: f"i/{n}.png,{LABELS[n]},3{n}"),
+        (
+            "a comma at the end of each line but the first",
+            "path,label\n",
+            lambda n: f"i/{n}.png,{LABELS[n]},",
+        ),
+        ("wide commas of a Chinese keyboard", "路径，标签\n", lambda n: f"i/{n}.png，{LABELS[n]}"),
+        ("Hive's control signs", "path\x01label\n", lambda n: f"i/{n}.png\x01{LABELS[n]}"),
+    ):
+        yield case(name, rows(first, line), *EIGHT, counts=TWO)
     one = "has one column without names of images; write the name of the image before each"
     for file, text in (
         ("labels.txt", "cat\ndog\n" * 4),

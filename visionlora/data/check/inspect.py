@@ -34,6 +34,21 @@ DARK = 24
 """Of 255: the brightest part of an image in which nothing is seen."""
 TINY = 32
 """Pixels; images with a shorter side look like nothing once they are enlarged to a network's input."""
+_STRAYS = {
+    True: (
+        "warning",
+        "image is far from all others of its class",
+        "images are far from all others of their class",
+        "see whether they are mislabelled; the worst come first, nothing is removed",
+    ),
+    False: (
+        "note",
+        "image looks least like its class",
+        "images look least like their class",
+        "most such images are right; the worst come first, if you look for mislabelled ones",
+    ),
+}
+"""Whether it is clear -> severity, title of one and of several, advice."""
 
 
 @garbage_kept()
@@ -155,26 +170,14 @@ def _contents(images: Sequence[SeenImage], found: Sequence[Fingerprint]) -> list
 def _strays(images: Sequence[SeenImage], strays: Sequence[Stray]) -> list[Finding]:
     """A warning for those that are clear, and a note, a list to look through, for the others."""
     findings = []
-    for clear in (True, False):
-        groups = []
-        for stray in strays:
-            if stray.clear == clear:
-                remark = (
-                    f"resembles {stray.nearest} more" if stray.nearest else "unlike the rest of its class"
-                )
-                groups.append((replace(images[stray.place], remark=remark),))
-        if groups and clear:
-            title = counted(
-                len(groups),
-                "image is far from all others of its class",
-                "images are far from all others of their class",
-            )
-            advice = "see whether they are mislabelled; the worst come first, nothing is removed"
-            findings.append(Finding("warning", "stray", title, advice, tuple(groups)))
-        elif groups:
-            title = counted(
-                len(groups), "image looks least like its class", "images look least like their class"
-            )
-            advice = "most such images are right; the worst come first, if you look for mislabelled ones"
-            findings.append(Finding("note", "stray", title, advice, tuple(groups)))
+    for clear, (severity, one, several, advice) in _STRAYS.items():
+        groups = [(_remarked(images[stray.place], stray),) for stray in strays if stray.clear == clear]
+        if groups:
+            title = counted(len(groups), one, several)
+            findings.append(Finding(severity, "stray", title, advice, tuple(groups)))
     return findings
+
+
+def _remarked(image: SeenImage, stray: Stray) -> SeenImage:
+    remark = f"resembles {stray.nearest} more" if stray.nearest else "unlike the rest of its class"
+    return replace(image, remark=remark)

@@ -12,6 +12,8 @@ NEIGHBOURS = 5
 """So many of a class that are most similar stand for it: a class may show several things."""
 
 _BLOCK = 1024
+_MOST = 20
+"""Images that are returned, at most."""
 
 
 @dataclass(frozen=True)
@@ -55,55 +57,77 @@ class Stray:
 
 
 def ranked(features: NDArray[np.float32], labels: Sequence[str]) -> list[Stray]:
-    """The :data:`CLEAR` strays, the worst first, and then what else is :data:`LIKELY`, which is not clear."""
-    clear = far_from_class(features, labels, CLEAR)
-    places = {stray.place for stray in clear}
-    likely = [stray for stray in far_from_class(features, labels) if stray.place not in places]
-    return [*clear, *(replace(stray, clear=False) for stray in likely)]
-
-
-def far_from_class(
-    features: NDArray[np.float32], labels: Sequence[str], limits: Limits = LIKELY, most: int = 20
-) -> list[Stray]:
-    """The images that fit another class better than their own by their nearest neighbours, or none at all.
-
-    Where the images of a class mostly fit others by these features, only the clearest case counts.
-    A fiftieth of all images is returned at most, but three where there are as many.
+    """The :data:`CLEAR` strays, the worst first, and then what else is :data:`LIKELY`, which is not clear.
 
     Args:
         features: (N, D), of a frozen network.
         labels: of the N images.
-        limits: from where on an image is far.
-        most: how many are returned.
+    """
+    fits = _fits(features, labels)
+    clear = _far(fits, CLEAR)
+    places = {stray.place for stray in clear}
+    likely = [stray for stray in _far(fits, LIKELY) if stray.place not in places]
+    return [*clear, *(replace(stray, clear=False) for stray in likely)]
+
+
+def far_from_class(features: NDArray[np.float32], labels: Sequence[str]) -> list[Stray]:
+    """The :data:`LIKELY` strays: images that fit another class better than their own by their nearest
+    neighbours, or none at all.
+
+    Where the images of a class mostly fit others by these features, only the clearest case counts.
+    A fiftieth of all images is returned at most, but three where there are as many, and never more than 20.
+
+    Args:
+        features: (N, D), of a frozen network.
+        labels: of the N images.
 
     Returns:
         The worst first. Classes with fewer than three images have nothing to compare with.
     """
-    if not labels:
-        return []
+    return _far(_fits(features, labels), LIKELY)
+
+
+@dataclass(frozen=True)
+class _Fits:
+    """How well N images fit their classes, and the class that each fits best of the others."""
+
+    names: Sequence[str]
+    of: NDArray[np.int64]
+    nearest: NDArray[np.int64]
+    own: NDArray[np.float32]
+    other: NDArray[np.float32]
+
+
+def _fits(features: NDArray[np.float32], labels: Sequence[str]) -> _Fits:
     names = sorted(set(labels))
-    of = np.array([names.index(label) for label in labels])
+    of = np.array([names.index(label) for label in labels], np.int64)
+    if not labels:
+        nothing = np.zeros(0, np.float32)
+        return _Fits(names, of, of, nothing, nothing)
     near = _nearness(np.asarray(features, np.float32), of, len(names))
     rows = np.arange(len(of))
     own = near[rows, of]
-    sizes = np.bincount(of, minlength=len(names))
     near[rows, of] = -1
-    near[:, sizes < 3] = -1
-    nearest, other = near.argmax(1), near.max(1)
+    near[:, np.bincount(of, minlength=len(names)) < 3] = -1
+    return _Fits(names, of, near.argmax(1), own, near.max(1))
+
+
+def _far(fits: _Fits, limits: Limits) -> list[Stray]:
     found = []
-    for place in range(len(names)):
-        members = np.flatnonzero(of == place)
+    own, other = fits.own, fits.other
+    for place in range(len(fits.names)):
+        members = np.flatnonzero(fits.of == place)
         if len(members) < 3:
             continue
-        judged = len(names) == 1 or np.median(own[members] - other[members]) > limits.told
+        judged = len(fits.names) == 1 or np.median(own[members] - other[members]) > limits.told
         unusual = _deviations(own[members]) < -limits.unusual
         for row, strange in zip(members.tolist(), unusual.tolist(), strict=True):
             nearer = other[row] > own[row] + (limits.nearer if judged else limits.hardly_told)
             if nearer or (strange and judged):
-                resembled = names[nearest[row]] if nearer else ""
+                resembled = fits.names[fits.nearest[row]] if nearer else ""
                 found.append(Stray(row, float(own[row]), float(other[row]), resembled))
     found.sort(key=lambda stray: stray.own - stray.other)
-    return found[: min(most, max(3, len(labels) // 50))]
+    return found[: min(_MOST, max(3, len(fits.of) // 50))]
 
 
 def _nearness(rows: NDArray[np.float32], of: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
