@@ -24,14 +24,13 @@ from visionlora.adapters import LoraConfig, attach, save_adapter
 from visionlora.errors import MachineFault, VisionLoraError
 from visionlora.files import (
     cannot_use,
-    new_folder,
     read_json,
     remove_unfinished,
     replacing,
     require_writable,
     write_json,
 )
-from visionlora.paths import cache_directory, with_home
+from visionlora.paths import cache_directory, new_folder, with_home
 
 PLACES = {
     "a folder": ("folder", "is a folder"),

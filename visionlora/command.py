@@ -17,10 +17,10 @@ from omegaconf import DictConfig, OmegaConf
 from visionlora import __version__
 from visionlora.arguments import Arguments, config_folders, several_values
 from visionlora.errors import MachineFault, VisionLoraError
-from visionlora.files import cannot_use, new_folder
+from visionlora.files import cannot_use
 from visionlora.help import asked_about, command_help, help_on
 from visionlora.memory import ADVICE, first_line, is_out_of_memory
-from visionlora.paths import shipped
+from visionlora.paths import new_folder, shipped
 from visionlora.process_exit import end_command
 from visionlora.settings import groups_of, keys_of, no_value, register, top_level
 from visionlora.signals import Stopped, starting, stoppable

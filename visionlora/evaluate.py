@@ -1,4 +1,4 @@
-"""Measure an adapter on a labelled folder: ``python -m visionlora.evaluate adapter=RUN data=goldfish``."""
+"""Measure an adapter on labelled images: ``python -m visionlora.evaluate adapter=RUN data=goldfish``."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class EvaluateOptions(EvaluateConfig):
 
 COMMAND = Command(
     "evaluate",
-    "measure an adapter on the images of a labelled folder that it was not trained on",
+    "measure an adapter on labelled images that it was not trained on",
     EvaluateOptions,
     (
-        "visionlora evaluate adapter=RUN data=goldfish",
+        "visionlora evaluate adapter=RUN",
         "visionlora evaluate adapter=RUN data.root=FOLDER output=figures.json",
     ),
 )

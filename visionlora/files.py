@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import itertools
 import json
 import math
 import os
@@ -17,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from visionlora.errors import MachineFault, VisionLoraError
-from visionlora.this_process import this_process
 
 _NOT_WRITABLE = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG, errno.ENOTDIR,
@@ -59,10 +57,9 @@ def replacing(path: str | Path, durable: bool = False) -> Iterator[Path]:
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
             missing = [folder for folder in path.parents if not folder.exists()]
             path.parent.mkdir(parents=True, exist_ok=True)
-            beside.touch()  # libraries that write in other languages report a failure in words of their own
-            mode = stat.S_IMODE(beside.stat().st_mode)
+            mode = touched(beside)  # before a library in another language fails in words of its own
             yield beside
-            beside.chmod(mode)  # safetensors makes a file of its own, which nobody else may read
+            beside.chmod(mode)
             if durable:
                 _sync(beside)
             beside.replace(path)
@@ -73,6 +70,13 @@ def replacing(path: str | Path, durable: bool = False) -> Iterator[Path]:
         for folder in missing:
             with suppress(OSError):  # it holds the file
                 folder.rmdir()
+
+
+def touched(path: Path) -> int:
+    """Make an empty file, and return the mode that new files get here: those that safetensors makes are their
+    owner's alone."""
+    path.touch()
+    return stat.S_IMODE(path.stat().st_mode)
 
 
 @contextmanager
@@ -273,27 +277,3 @@ def _cannot(what: str, path: Path | None, error: OSError, key: str = "") -> Visi
         space = "free some space, or " if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
         return MachineFault(f"{said}; {space}name another folder")
     return VisionLoraError(f"{said}; name another file")
-
-
-def new_folder(path: str) -> str:
-    """Make a folder that nobody else has: ``path``, or ``path_2``, ``path_3``, ... where that is there.
-
-    One that cannot be made is ``path``, about which its user complains. So it is where several
-    processes start together: they agree on the folder later.
-    """
-    if this_process().count > 1:
-        return path
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return path
-    for number in itertools.count(1):
-        name = path if number == 1 else f"{path}_{number}"
-        try:
-            Path(name).mkdir()
-        except FileExistsError:
-            continue
-        except OSError:
-            break
-        return name
-    return path

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import sys
 from pathlib import Path
+
+from visionlora.this_process import this_process
 
 _PACKAGE = Path(__file__).resolve().parent
 _SHIPPED = _PACKAGE / "shipped" if (_PACKAGE / "shipped").is_dir() else _PACKAGE.parent
@@ -42,3 +45,27 @@ def program(name: str, module: str) -> tuple[str, ...]:
         return (name,)
     beside = Path(sys.executable).with_name(name)
     return (str(beside),) if beside.is_file() else (sys.executable, "-m", module)
+
+
+def new_folder(path: str) -> str:
+    """Make a folder that nobody else has: ``path``, or ``path_2``, ``path_3``, ... where that is there.
+
+    One that cannot be made is ``path``, about which its user complains. So it is where several
+    processes start together: they agree on the folder later.
+    """
+    if this_process().count > 1:
+        return path
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return path
+    for number in itertools.count(1):
+        name = path if number == 1 else f"{path}_{number}"
+        try:
+            Path(name).mkdir()
+        except FileExistsError:
+            continue
+        except OSError:
+            break
+        return name
+    return path

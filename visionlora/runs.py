@@ -52,20 +52,27 @@ def runs(config: DictConfig) -> int:
 
     folder = Path(options.folder)
     found = find_runs(folder)
-    rows, broken = [], 0
-    for run, varied in zip(found, varied_options(found, keys_of(RunConfig)), strict=True):
-        name = str(run.path.relative_to(folder)) if run.path != folder else run.path.name
-        metrics = _figures(run.path) if run.finished else None
-        if metrics is not None:
-            rows.append(RunRow(name, varied, metrics))
-        elif run.finished:
-            broken += 1
+    names = {run.path: _name(run.path, folder) for run in found}
+    finished, broken = [], 0
+    for run in found:
+        if run.finished:
+            metrics = _figures(run.path)
+            if metrics is None:
+                broken += 1
+            else:
+                finished.append((run, metrics))
         else:
             again = shlex.join(["visionlora", "train", f"resume={run.path}"])
-            print(f"{printable(name)} is not finished; to continue it: {printable(again)}")
+            print(f"{printable(names[run.path])} is not finished; to continue it: {printable(again)}")
         if run.problem is not None:
             broken += 1
             print_error(run.problem)
+    # What differs from a run that is not in the table would look like a difference between those that are.
+    varied = varied_options([run for run, _ in finished], keys_of(RunConfig))
+    rows = [
+        RunRow(names[run.path], options, metrics)
+        for (run, metrics), options in zip(finished, varied, strict=True)
+    ]
     best = best_run([row.metrics for row in rows])
     if rows:
         show(sweep_table([(row.name, row.metrics) for row in rows]))
@@ -78,6 +85,10 @@ def runs(config: DictConfig) -> int:
     elif options.output is not None:
         write_runs_page(rows, best, options.folder, Path(options.output))
     return SOME_BROKEN if broken else 0
+
+
+def _name(run: Path, folder: Path) -> str:
+    return run.resolve().name if run == folder else str(run.relative_to(folder))
 
 
 def _figures(run: Path) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ from visionlora.files import link_outside
 from visionlora.lazy import garbage_kept
 from visionlora.paths import with_home
 from visionlora.processes import joined, run_in
-from visionlora.run_folder.compare import given_options
+from visionlora.run_folder.compare import given_options, require_places
 from visionlora.run_folder.earlier import take_options
 from visionlora.run_folder.folder import RunFolder, shared
 from visionlora.run_folder.lock import claimed
@@ -128,7 +128,11 @@ def _open(path: Path, config: DictConfig, overrides: Sequence[str]) -> tuple[Run
             "adapter and resume are both given; resume=RUN continues a run that stopped, adapter=RUN learns "
             "further classes with a finished one: give one of them"
         )
-    return RunFolder.resume(path, given, keys, force=OmegaConf.select(config, "resume.force") is True)
+    force = OmegaConf.select(config, "resume.force") is True
+    folder, config = RunFolder.resume(path, given, keys, force)
+    if not folder.finished:
+        require_places(config, given, path, Path(folder.record.get("directory", ".")))
+    return folder, config
 
 
 def _check_available(options: RunConfig) -> None:

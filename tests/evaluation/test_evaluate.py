@@ -14,6 +14,10 @@ import pytest
 from PIL import Image
 
 from tests.conftest import Command, Train, Trained
+from visionlora.data import ImageFile
+from visionlora.data.images.identity import file_hash
+from visionlora.data.splits.manifest import ReadImage
+from visionlora.evaluation.labelled_images import _of_runs
 
 Evaluate = Callable[..., tuple[dict[str, Any], str]]
 
@@ -133,3 +137,53 @@ def test_images_that_the_run_could_not_read_are_left_out_and_said(
     figures, shown = evaluate(folder, root)
     assert (figures["images"], figures["left_out"]) == (4, 16)
     assert "left out: 1 that its run could not read" in " ".join(shown.split())
+
+
+def test_without_a_folder_the_images_of_the_run_are_used(
+    trained: Trained, command: Command, tmp_path: Path
+) -> None:
+    folder, images = shutil.copytree(trained.run, tmp_path / "run"), trained.images
+    left = command("evaluate", f"adapter={folder}", "output=e.json")
+    assert left.code == 0, left.err
+    assert "evaluated on 6 validation images of its run, which chose its weights and strength" in left.out
+    figures = json.loads((tmp_path / "e.json").read_text())
+    assert "checkpoint" in figures["selected_on_these_images"]
+    assert command("evaluate", f"adapter={folder}", f"data.root={images}", "output=g.json").code == 0
+    given = json.loads((tmp_path / "g.json").read_text())
+    assert figures.pop("judged_on") != given.pop("judged_on") and figures == given
+
+
+def test_of_the_images_of_a_run_those_that_are_still_there_are_used_and_test_images_first(
+    trained: Trained, command: Command, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(trained.run, tmp_path / "run")
+    manifest = folder / "images.json"
+    listed = json.loads(manifest.read_text())["images"]
+    tested = [dict(image, role="test") for image in listed if image["role"] == "val"][:4]
+    tested[0]["path"] += "x"
+    for add, said in (
+        (tested, "evaluated on 3 test images of its run; not where they were: 1"),
+        (
+            [dict(one, path="/gone/1.png") for one in tested],
+            "the test images of its run are not where they were",
+        ),
+    ):
+        manifest.write_text(json.dumps({"images": [*listed, *add]}))
+        left = command("evaluate", f"adapter={folder}")
+        assert said in left.out + left.err
+    manifest.write_text(json.dumps({"images": [one for one in listed if one["role"] != "val"]}))
+    left = command("evaluate", f"adapter={folder}")
+    assert left.code == 2 and "had no validation images; give labelled images as data.root=FOLDER" in left.err
+    manifest.unlink()
+    left = command("evaluate", f"adapter={folder}")
+    assert left.code == 2 and "(images.json); give labelled images as data.root=FOLDER" in left.err
+    left = command("evaluate", f"adapter={folder}", "data.class_name=red")
+    assert left.code == 2 and "data.class_name is red: it is for a folder" in left.err
+
+
+def test_the_labels_of_a_run_with_several_an_image_are_read_from_its_list() -> None:
+    path = Path(__file__)
+    size, digest = file_hash(path)
+    used = [ReadImage("val", str(path), size, digest, label) for label in ("a|b",)]
+    (image,), _, _ = _of_runs(used, several=True)
+    assert image == ImageFile(path, "a|b", ("a", "b"))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Left
+from tests.conftest import Left, Trained
 from visionlora.errors import VisionLoraError
 from visionlora.run_folder.find_runs import find_runs, varied_options
 from visionlora.settings import keys_of
@@ -66,3 +67,20 @@ def test_runs_without_figures_are_named_and_the_others_are_listed(
     assert "stopped is not finished; to continue it: visionlora train resume=runs/stopped" in left.out
     assert "config.yaml cannot be read" in left.err
     assert "metrics.json lacks figures" in left.err
+
+
+def test_runs_are_compared_with_those_that_the_table_shows(
+    trained: Trained, command: Callable[..., Left], tmp_path: Path
+) -> None:
+    for name in ("0", "1"):
+        shutil.copytree(trained.run, tmp_path / "runs" / name)
+    write_run(tmp_path / "runs" / "stopped", "seed: 7\n")
+    shown = command("runs", "runs").out
+    assert "stopped is not finished" in shown and "seed=" not in shown
+
+
+def test_a_run_is_called_after_its_folder_in_that_folder_too(
+    trained: Trained, command: Callable[..., Left], tmp_path: Path
+) -> None:
+    shutil.copytree(trained.run, tmp_path, dirs_exist_ok=True)
+    assert f"\n{tmp_path.name[:10]}" in command("runs", ".").out

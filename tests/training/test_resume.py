@@ -295,13 +295,58 @@ def test_a_moved_run_continues_from_another_directory(
     assert metrics_of(moved)["steps"] == 4
 
 
+def test_images_that_were_moved_are_named_and_the_run_continues_with_them(
+    stopped: Path, command: Command, images: Path
+) -> None:
+    elsewhere = images.with_name("elsewhere")
+    images.rename(elsewhere)
+    left = command("train", f"resume={stopped}")
+    assert left.code == 2
+    again = f"continue with visionlora train resume={stopped} data.root=FOLDER"
+    assert f"data.root: {images} is not there any more; if its images were moved, {again}" in left.err
+    left = command("train", f"resume={stopped}", "data.root=nowhere")
+    assert left.code == 2 and "there is no folder nowhere" in left.err
+    left = command("train", f"resume={stopped}", "data.root=elsewhere")
+    assert left.code == 0, left.err
+    assert "data.root is 'elsewhere', and the run has" in left.out
+    assert "the images there are the same" in left.out
+    assert f"root: {elsewhere}\n" in (stopped / "config.yaml").read_text(), "wherever it is resumed next"
+    assert "forced" not in json.loads((stopped / "run.json").read_text())
+    elsewhere.rename(images)
+    left = command("train", f"resume={stopped}")
+    assert left.code == 0 and "is finished: there is nothing to continue" in left.out
+
+
+def test_other_images_at_another_place_are_refused(stopped: Path, command: Command, images: Path) -> None:
+    elsewhere = shutil.copytree(images, images.with_name("elsewhere"))
+    change(elsewhere / "train" / "red" / "0.png")
+    left = command("train", f"resume={stopped}", f"data.root={elsewhere}")
+    assert left.code == 2 and "(train) was removed" in left.err
+    (stopped / "images.json").unlink()
+    left = command("train", f"resume={stopped}", f"data.root={elsewhere}")
+    assert left.code == 2 and "data.root is '" in left.err and "was removed" not in left.err
+
+
+def test_a_new_head_is_started_once(
+    train: Train, command: Command, whole: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ("model.head=new", "trainer.max_steps=6")
+    expected = bytes_of(whole(*options))
+    with pytest.MonkeyPatch.context() as patch:
+        stop_at(patch, "in a step", signal.SIGTERM)
+        _, folder = train(*options)
+    monkeypatch.setattr("visionlora.training.fit.start_new_head", None)
+    left = command("train", f"resume={folder}")
+    assert left.code == 0, left.err
+    assert bytes_of(folder) == expected
+
+
 OTHER_OPTIONS = {
     "seed=7": "seed is 7, and the run has 0",
     "optimizer.lr=0.3": "optimizer.lr is 0.3, and the run has ",
     "lora.rank=8": "lora.rank is 8, and the run has 2",
     "lora.alpha=3": "lora.alpha is 3",
     "data.batch_size=2": "data.batch_size is 2, and the run has 4",
-    "data.root=/elsewhere": "data.root is '/elsewhere'",
     "augment=none": "augment.horizontal_flip is 0",
 }
 

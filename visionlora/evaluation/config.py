@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from visionlora.adapters.settings import AUTO
 from visionlora.data.config import DataConfig
 from visionlora.evaluation.strength_range import strengths_of
 from visionlora.models.config import AdapterSource, strength_option
@@ -34,6 +35,24 @@ class PredictConfig(AdapterSource):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LabelledConfig(DataConfig):
+    """Which labelled images an adapter is measured on."""
+
+    root: str = option(
+        AUTO, "labelled images, as train takes them; auto: those that the adapter's own run was judged by",
+        words=(AUTO,), path=True, also=("dataset", "path", "folder"),
+    )  # fmt: skip
+
+    def check(self) -> None:
+        super().check()
+        if self.root != AUTO:
+            return
+        for name, default in (("class_name", None), ("class_from", "folders")):
+            if (value := getattr(self, name)) != default:
+                raise ValueError(f"{name} is {value}: it is for a folder; give data.root=FOLDER too")
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvaluateConfig(AdapterSource):
     """Options of ``visionlora evaluate`` about the adapter and the images that it was made for."""
 
@@ -51,7 +70,7 @@ class EvaluateConfig(AdapterSource):
         None, "a figure of what each strength of a range learns and keeps", path=True, suffixes=(".png",)
     )
     rank_curve: bool = option(False, "whether the update is cut to rank 1, 2, 4, ... and measured at each")
-    data: DataConfig = section(
+    data: LabelledConfig = section(
         "folder",
         only=("root", "class_name", "class_from", "separator", "batch_size"),
     )

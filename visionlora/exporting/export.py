@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -26,7 +25,7 @@ from visionlora.exporting.config import ExportConfig
 from visionlora.exporting.images import batches, calibration_images, comparison_images
 from visionlora.exporting.prepared import Maps, prepared
 from visionlora.exporting.script import onnx_script
-from visionlora.files import replacing, reported, require_writable, write_json
+from visionlora.files import replacing, reported, require_writable, touched, write_json
 from visionlora.frozen.growth import growths
 from visionlora.models import WeightsMetadata
 from visionlora.models.merge_weights import get_model_recipe, require_plain
@@ -218,12 +217,11 @@ def _beside(path: Path) -> Iterator[Path]:
     try:
         with reported(path, folder):
             folder.mkdir(parents=True)
+            mode = touched(folder / "usual")
             unfinished = folder / path.name
             yield unfinished
-            if unfinished.is_file():  # safetensors makes one that nobody else may read
-                usual = folder / "usual"
-                usual.touch()
-                unfinished.chmod(stat.S_IMODE(usual.stat().st_mode))
+            if unfinished.is_file():
+                unfinished.chmod(mode)
             if path.is_dir():
                 if path.suffix.lower() != ".mlpackage":
                     raise VisionLoraError(f"output: {path} is a folder; give the name of a file")

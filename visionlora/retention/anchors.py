@@ -23,13 +23,14 @@ from visionlora.models.upper_layers import multiplications
 from visionlora.notices import Notices
 from visionlora.paths import cache_directory
 from visionlora.phases import phase
+from visionlora.retention.anchor_folders import images_of_folders
 from visionlora.retention.anchor_views import Anchor, AnchorViews
 from visionlora.retention.config import RetentionConfig
 from visionlora.retention.generated import generate_images
 from visionlora.retention.inversion import Classifier, cached_inversion
 from visionlora.retention.stream import AnchorStream
 from visionlora.retention.teacher import FEWEST_HELD_OUT, hold_out
-from visionlora.text import in_words
+from visionlora.text import counted, in_words
 
 HELD_OUT = "held-out anchors"
 """Where a run records which."""
@@ -67,10 +68,9 @@ def anchor_sources(
     """
     folders = list(own_folders) if options.anchors == "auto" else [Path(folder) for folder in options.anchors]
     sources: Sources = []
-    for folder in folders:
-        with about("retention.anchors"):
-            sources.append(scan_images([folder]))
-        notices.say(f"{len(sources[-1])} anchor images from {folder}")
+    for folder, images in images_of_folders("retention.anchors", folders, notices):
+        sources.append(images)
+        notices.say(f"{counted(len(images), 'anchor image')} from {folder}")
     return sources or _without_photos(options.generated, classes >= MANY_CLASSES, generate, notices)
 
 

@@ -15,6 +15,7 @@ from visionlora.models import Backbone, find_class
 from visionlora.models.automatic_rank import MANY_CLASSES
 from visionlora.notices import Notices
 from visionlora.paths import shipped
+from visionlora.retention.anchor_folders import images_of_folders
 from visionlora.retention.anchor_views import Anchor
 from visionlora.retention.config import ContrastConfig
 from visionlora.retention.generated import generate_images
@@ -63,9 +64,8 @@ def negative_images(
     """
     if options.anchors != "auto":
         found: list[Anchor] = []
-        for folder in map(Path, options.anchors):
-            with about("contrast.anchors"):
-                images = scan_images([folder])
+        folders = map(Path, options.anchors)
+        for folder, images in images_of_folders("contrast.anchors", folders, notices):
             others, own = without_trained(images, folder, classes)
             found += others
             notices.say(f"{counted(len(others), 'negative image')} from {folder}")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from visionlora.data.files.root import as_written
 from visionlora.data.splits.manifest import ReadImage
+from visionlora.errors import VisionLoraError
 from visionlora.options import shown
 from visionlora.paths import with_home
 from visionlora.run_folder.config_file import set_value
@@ -21,6 +24,8 @@ WITHOUT_EFFECT = {
     "trainer.checkpoint_steps", "trainer.checkpoint_minutes", "logger",
 }  # fmt: skip
 """Options that may differ: the adapter does not depend on them."""
+IMAGE_PLACES = ("data.root", "retention.anchors", "retention.root", "contrast.anchors", "contrast.root")
+"""Options that name folders of images: where these are may differ, as long as the images are the same."""
 
 
 def given_options(
@@ -147,6 +152,32 @@ def anchored(config: DictConfig, keys: Mapping[str, Key], directory: Path) -> No
             set_value(config, name, [_anchored(one, directory) for one in value])
         elif value not in key.rule.words:
             set_value(config, name, _anchored(value, directory))
+
+
+def require_places(config: DictConfig, given: Collection[str], run: Path, directory: Path) -> None:
+    """Refuse to continue a run where its images are not there any more, and say how it continues.
+
+    Args:
+        config: of the run, :func:`anchored`.
+        given: the options that the command line sets: what is wrong with those is no move.
+        run: its folder.
+        directory: that it was started in.
+
+    Raises:
+        VisionLoraError: a folder of images is gone.
+    """
+    for name in IMAGE_PLACES:
+        value = value_of(config, name)
+        if name in given or value in (None, "auto"):
+            continue
+        for one in value if isinstance(value, list) else [value]:
+            path = directory / as_written(str(one))
+            in_archive = any(map(os.path.isfile, path.parents))
+            if not in_archive and not os.path.exists(path):  # noqa: PTH110
+                again = shlex.join(("visionlora", "train", f"resume={run}", f"{name}=FOLDER"))
+                raise VisionLoraError(
+                    f"{name}: {path} is not there any more; if its images were moved, continue with {again}"
+                )
 
 
 def _anchored(path: Any, directory: Path) -> Any:

@@ -21,6 +21,7 @@ from visionlora.files import remove_unfinished, replacing
 from visionlora.notices import Notices
 from visionlora.processes import agreed
 from visionlora.run_folder.compare import (
+    IMAGE_PLACES,
     WITHOUT_EFFECT,
     anchored,
     edited_options,
@@ -60,6 +61,8 @@ class RunFolder:
         """With accepted differences; written once it is known to be valid."""
         self._differences: list[str] = []
         """Of the options, until there is a place to announce them."""
+        self._moved: list[str] = []
+        """Differences of options that name images: none where the images are the same."""
 
     @cached_property
     def checkpoints(self) -> Checkpoints:
@@ -138,8 +141,14 @@ class RunFolder:
                 set_value(config, name, given[name] if name in differing else begun[name])
                 del now[name]
             differing |= edited_options(begun, now, CONFIG)
-            folder._differences = [text for name, text in differing.items() if name not in WITHOUT_EFFECT]
+            # Without the list of images nothing else would tell whether they are the same.
+            places = IMAGE_PLACES if (path / IMAGES).exists() else ()
+            folder._moved = [text for name, text in differing.items() if name in places]
+            folder._differences = [
+                text for name, text in differing.items() if name not in (*places, *WITHOUT_EFFECT)
+            ]
             folder._refuse(folder._differences)
+            anchored(config, {name: keys[name] for name in IMAGE_PLACES if name in given}, Path.cwd())
             folder._config = copy.deepcopy(config)
             anchored(config, keys, directory)
             if (
@@ -205,7 +214,9 @@ class RunFolder:
             self.record.set("finished", False)
         for text in found:
             notices.warn(f"resume.force=true: {text}")
-        if self._differences and self._config is not None:
+        for text in self._moved if not found else ():
+            notices.say(f"{text}: the images there are the same")
+        if (self._differences or self._moved) and self._config is not None:
             self.write_config(self._config)
         if found:
             self.record.set("forced", [*self.record.get("forced", []), *found])

@@ -102,10 +102,11 @@ def train(
         part, inputs = computed_part(network, sample, cache_plan)
         precision, reason = recorded_precision(settings.trainer.precision, choices, part, *inputs)
         notices.say(f"precision {precision}: {reason}")
-        start_new_head(
-            setup.adapted, setup.train_loader, setup.validation_loader, TYPES.get(precision), setup.task,
-            notices,
-        )  # fmt: skip
+        if session.start is None:  # a checkpoint has the head as it was by then
+            start_new_head(
+                setup.adapted, setup.train_loader, setup.validation_loader, TYPES.get(precision), setup.task,
+                notices,
+            )  # fmt: skip
         fitter = _fitter(setup, sample.device, precision, cache_plan)
         new_module = partial(_module, setup, notices, None if cache_plan is None else part)
         lr, trials = _learning_rate(setup, session, fitter, new_module)

@@ -128,14 +128,14 @@ def earlier_images(manifest: Path) -> EarlierImages:
     read = read_manifest(manifest)
     named = {role: of_role(read, role) for role in EARLIER}
     found = {
-        role: tuple(ImageFile(Path(image.path), image.label) for image in images if _is_there(image))
+        role: tuple(ImageFile(Path(image.path), image.label) for image in images if is_there(image))
         for role, images in named.items()
     }
     gone = sum(map(len, named.values())) - sum(map(len, found.values()))
     return EarlierImages(found["train"], found["val"], gone)
 
 
-def _is_there(image: ReadImage) -> bool:
+def is_there(image: ReadImage) -> bool:
     """Whether the file is still where it was, with the same content."""
     path = Path(image.path)
     return path.is_file() and file_hash(path) == (image.size, image.sha256)
