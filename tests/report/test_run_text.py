@@ -14,6 +14,7 @@ from visionlora.data.images.decode import ImageFile
 from visionlora.data.splits.make_splits import ImageFolder
 from visionlora.paths import program
 from visionlora.report.run_text import (
+    example_images,
     found_block,
     next_block,
     show_next,
@@ -88,13 +89,13 @@ def test_the_next_commands_are_quoted_for_the_shell(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / name / "tensorboard").mkdir(parents=True)
-    predict, board = next_block(Path(name))
-    assert shlex.split(predict)[-3:] == ["predict", f"adapter={name}", "images=FOLDER_OF_NEW_IMAGES"]
+    predict, board = next_block(Path(name), Path("pics") / name)
+    assert shlex.split(predict)[-3:] == ["predict", f"adapter={name}", f"images=pics/{name}"]
     assert shlex.split(board)[-2:] == ["--logdir", name]
 
 
 def test_tensorboard_is_named_only_where_it_has_something_to_show(tmp_path: Path) -> None:
-    assert len(next_block(tmp_path)) == 1
+    assert len(next_block(tmp_path, Path("pics"))) == 1
 
 
 def test_the_next_commands_name_a_program_that_can_be_started(
@@ -112,5 +113,31 @@ def test_the_next_commands_name_a_program_that_can_be_started(
 def test_a_command_is_not_wrapped() -> None:
     console = Console(width=40, file=StringIO())
     with console.capture() as capture:
-        show_next(Path("[bold]") / ("long" * 30), console)
-    assert next_block(Path("[bold]") / ("long" * 30))[0] in capture.get().splitlines()
+        show_next(Path("outputs") / ("long" * 30), Path("[bold]"), console)
+    assert next_block(Path("outputs") / ("long" * 30), Path("[bold]"))[0] in capture.get().splitlines()
+
+
+def test_the_images_of_a_table_are_where_its_first_image_is(tmp_path: Path) -> None:
+    table = tmp_path / "a.csv"
+    table.write_text("")
+    assert example_images(folder(root=tmp_path)) == tmp_path
+    assert example_images(folder(root=table)) == Path("fish")
+
+
+@pytest.mark.parametrize(
+    ("val", "expected"),
+    [
+        (("v/fish/0.png", "v/mouse/1.png"), "v"),
+        (("v/fish/0.png",), "v/fish"),
+        (("fish/held.png",), "{root}"),
+        (("v/fish/0.png", "/w/fish/1.png"), "{root}"),
+        ((), "{root}"),
+    ],
+    ids=["a folder of their own", "of one class", "among those of training", "relative and absolute", "none"],
+)
+def test_the_images_to_predict_are_those_of_validation_where_training_has_none_there(
+    tmp_path: Path, val: tuple[str, ...], expected: str
+) -> None:
+    images = tuple(ImageFile(Path(path), "fish") for path in val)
+    found = example_images(folder(root=tmp_path, val=images))
+    assert found == Path(expected.format(root=tmp_path))

@@ -6,24 +6,25 @@ from tests.conftest import Command, Train, Trained, metrics_of
 
 
 def test_a_run_says_what_it_found_how_it_went_and_what_comes_next(trained: Trained) -> None:
-    left, folder, _ = trained
+    left, folder, images = trained
     headings = ["Found", "Training", "Result", "Next"]
     lines = [line.strip() for line in left.out.splitlines()]
     assert [line for line in lines if line in headings] == headings
     assert "training    10 images, 4 steps, batch size 4" in left.out
     assert "validation  6 images, the folder's own" in lines
     assert lines[-1].endswith(f"--logdir {folder}")
-    assert lines[-2].endswith(f" predict adapter={folder} images=FOLDER_OF_NEW_IMAGES")
+    assert lines[-2].endswith(f" predict adapter={folder} images={images / 'val'}")
 
 
-def test_the_predict_command_at_the_end_works_with_images_of_ones_own(
+def test_the_predict_command_at_the_end_works_and_has_images_that_were_not_trained_on(
     trained: Trained, command: Command
 ) -> None:
-    line = trained.left.out.splitlines()[-2].replace("FOLDER_OF_NEW_IMAGES", str(trained.images)).split()
+    line = trained.left.out.splitlines()[-2].split()
     name, *arguments = line[line.index("predict") :]
     again = command(name, *arguments)
     assert again.code == 0, again.err
-    assert str(trained.images / "train" / "red" / "0.png") in again.out
+    assert str(trained.images / "val" / "red" / "0.png") in again.out
+    assert str(trained.images / "train") not in again.out
 
 
 def test_early_stopping_is_said(train: Train) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
@@ -18,7 +19,6 @@ from visionlora.text import counted, printable
 
 MOST_CLASSES = 12
 """Rows of the table of classes; the check of a folder has more."""
-NEW_IMAGES = "FOLDER_OF_NEW_IMAGES"
 
 
 def found_block(folder: ImageFolder, outputs: dict[str, Output], plan: str) -> RenderableType:
@@ -65,29 +65,44 @@ def training_plan(steps: int, batch_size: int, validations: int, patience: int |
     return plan
 
 
-def next_block(run: Path) -> tuple[str, ...]:
-    """The command lines that a user may want after a run, quoted for the shell; :data:`NEW_IMAGES` stands for
-    images of the user's own: those of training would say nothing new.
+def next_block(run: Path, images: Path) -> tuple[str, ...]:
+    """The command lines that a user may want after a run, quoted for the shell.
 
     Args:
         run: its folder.
+        images: a folder of images to predict.
     """
     commands = [
-        (*program("visionlora", "visionlora"), "predict", f"adapter={os.fspath(run)}", f"images={NEW_IMAGES}")
+        (
+            *program("visionlora", "visionlora"),
+            "predict",
+            f"adapter={os.fspath(run)}",
+            f"images={os.fspath(images)}",
+        )
     ]
     if (run / "tensorboard").is_dir():  # not with another logger
         commands.append((*program("tensorboard", "tensorboard.main"), "--logdir", os.fspath(run)))
     return tuple(printable(shlex.join(words)) for words in commands)
 
 
-def show_next(run: Path, console: Console) -> None:
+def example_images(folder: ImageFolder) -> Path:
+    """A folder of images to predict, so that the command works as it is: the one of the validation images, if
+    no image of it was learned from; else the whole, or of a table the folder of its first image."""
+    with suppress(ValueError):  # no validation images, or relative and absolute paths: no common folder
+        apart = Path(os.path.commonpath([image.path.parent for image in folder.val]))
+        if not any(image.path.is_relative_to(apart) for image in folder.train):
+            return apart
+    return folder.root if folder.root.is_dir() else (*folder.val, *folder.train)[0].path.parent
+
+
+def show_next(run: Path, images: Path, console: Console) -> None:
     """Print where the run is and :func:`next_block`, a command a line, not wrapped: to be copied."""
     console.print(heading("Next"))
     report = run / "report.html"
     first = f"the run is in {printable(run)}"
     if report.is_file():
         first = f"{printable(report)} shows all of this with the images"
-    for line in (first, *next_block(run)):
+    for line in (first, *next_block(run, images)):
         console.print(Text(line), soft_wrap=True)
 
 

@@ -32,7 +32,7 @@ from visionlora.notices import Notices
 from visionlora.phases import listen, phase, timed_phases
 from visionlora.processes import agreed
 from visionlora.report.metrics_file import read_metrics, write_metrics
-from visionlora.report.run_text import heading, show_next
+from visionlora.report.run_text import example_images, heading, show_next
 from visionlora.retention.config import ContrastConfig, RetentionConfig
 from visionlora.run_folder.folder import RunFolder, shared
 from visionlora.run_folder.kernel_choices import timed_choices
@@ -225,7 +225,7 @@ def _write_results(
     notices.console.print(heading("Result"))
     show_summary(metrics, notices.console)
     log.info("the run is in %s", folder.path)
-    show_next(folder.path, notices.console)
+    show_next(folder.path, example_images(setup.folder), notices.console)
 
 
 def run_folds(config: DictConfig, folder: RunFolder, stop: StopRequest) -> None:
