@@ -168,6 +168,16 @@ def test_blank_and_tiny_images_are_found(folder: Path) -> None:
     assert names(only(found, "tiny"), folder) == [["train/lemon/tiny.png"]]
 
 
+@pytest.mark.parametrize(("size", "is_long"), [((400, 70), True), ((70, 400), True), ((400, 80), False)])
+def test_images_more_than_five_times_longer_than_wide_are_found(
+    folder: Path, size: tuple[int, int], is_long: bool
+) -> None:
+    with Image.open(PHOTOS / "orange" / "00.webp") as image:
+        image.resize(size).save(folder / "train" / "lemon" / "strip.png")
+    found = [finding for finding in report(folder).findings if finding.kind == "long"]
+    assert [names(finding, folder) for finding in found] == [[["train/lemon/strip.png"]]] * is_long
+
+
 def test_nearly_black_images_are_found(folder: Path) -> None:
     twelve_bits = np.linspace(0, 4095, 64 * 64).astype(np.uint16).reshape(64, 64)
     Image.fromarray(twelve_bits).save(folder / "train" / "lemon" / "scan.png")

@@ -12,6 +12,7 @@ from tests.data.corpus import (
     boxes,
     code_pages,
     domains,
+    exported,
     exports,
     garbled,
     generated,
@@ -32,6 +33,7 @@ from tests.data.corpus import (
     public,
     reported,
     roles,
+    semi,
     sets,
     splits,
     tables,
@@ -93,6 +95,8 @@ def cases() -> Iterator[Case]:
     yield from garbled.garbled()
     yield from generated.generated()
     yield from beside.beside()
+    yield from exported.exported()
+    yield from semi.semi()
 
 
 if __name__ == "__main__":

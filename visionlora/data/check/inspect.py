@@ -34,6 +34,9 @@ DARK = 24
 """Of 255: the brightest part of an image in which nothing is seen."""
 TINY = 32
 """Pixels; images with a shorter side look like nothing once they are enlarged to a network's input."""
+LONG = 5
+"""Times as long as wide: of a longer image the square in its middle, which a network sees, is less than a
+fifth."""
 _STRAYS = {
     True: (
         "warning",
@@ -135,7 +138,7 @@ def _unreadable(files: Sequence[tuple[str, ImageFile]], images: Sequence[SeenIma
 
 
 def _contents(images: Sequence[SeenImage], found: Sequence[Fingerprint]) -> list[Finding]:
-    """Images of one colour, nearly black ones, of several pages, and tiny ones."""
+    """Images of one colour, nearly black ones, of several pages, tiny ones, and long ones."""
     readable = [(image, one) for image, one in zip(images, found, strict=True) if one.error is None]
     if not readable:
         return []
@@ -145,6 +148,9 @@ def _contents(images: Sequence[SeenImage], found: Sequence[Fingerprint]) -> list
     dark = [readable[at][0] for at in np.flatnonzero(is_dark) if not readable[at][1].flat]
     pages = [image for image, one in readable if one.pages > 1]
     tiny = [image for image, one in readable if min(one.width, one.height) < TINY and not one.flat]
+    long = [
+        image for image, one in readable if max(one.width, one.height) > LONG * min(one.width, one.height)
+    ]
     findings = []
     for kind, which, one, several, what, advice in (
         ("blank", flat, "image shows", "images show", "a single colour", "remove them"),
@@ -159,6 +165,10 @@ def _contents(images: Sequence[SeenImage], found: Sequence[Fingerprint]) -> list
         (
             "tiny", tiny, "image is", "images are", f"smaller than {TINY} pixels",
             "use larger ones if there are any: thumbnails teach little",
+        ),
+        (
+            "long", long, "image is", "images are", f"more than {LONG} times longer than wide",
+            "a network sees the square in their middle; cut them into pieces, or pad them to squares",
         ),
     ):  # fmt: skip
         if which:

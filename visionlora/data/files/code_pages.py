@@ -31,16 +31,25 @@ def _latin(word: str) -> int:
 
 
 def _western(word: str) -> int:
-    """:func:`_latin` without what are Turkish letters in truth: Icelandic's have the same bytes, and stand
-    neither at the end of a word nor beside a c with a cedilla."""
+    """:func:`_latin` without what are letters of other languages in truth. Turkish: Icelandic's have the same
+    bytes, and stand neither at the end of a word nor beside a c with a cedilla. Czech and Croatian: French's
+    and Italian's have the bytes of č, ě, ň and ů, and stand before consonants, or at the end; Danish's have
+    those of ć and ř, and stand with other letters."""
     letters = word.casefold()
     turkish = re.search("þ(?![aeiouyáéíóúýöæðjrv])|[ðþ].*[çü]|[çü].*[ðþ]", letters)
-    return 0 if turkish else _latin(word)
+    return 0 if turkish or _CENTRAL.search(letters) else _latin(word)
+
+
+_CENTRAL = re.compile(
+    r"è[aeiouyáéíóúýùì]|(?<![a-zß-ÿ])(è[^s]|ï)|[ao]è(?![mt])|è[kn](?![eèi])|uè$|[ìù][a-zß-ÿ]|ôò|[aouø]æ|iæ$"
+    r"|ø.*[áíýúšžèìù]|[áíýúšžèìù].*ø|oø|uøe|øi|øe[^nrt]|[šž].*[èìùò]|[èìùò].*[šž]|õ(z|$)|[^c]rû$|[aeiou]tû$"
+)
+"""In words of Czech, Slovak, Croatian, Slovenian and Hungarian whose bytes are read as Windows-1252."""
 
 
 def _turkish(word: str) -> int:
-    """:func:`_latin` without letters that Turkish lacks, and Polish has at their bytes."""
-    return 0 if re.search("[œ³ñæêèø]", word.casefold()) else _latin(word)
+    """:func:`_latin` without letters that Turkish lacks, and others have at their bytes."""
+    return 0 if re.search(r"[^\x00-\x7fçğ\u0131i̇öşüâîû]", word.casefold().strip(_SIGNS)) else _latin(word)
 
 
 def _greek(word: str) -> int:
@@ -109,14 +118,14 @@ _PAGES: dict[str, tuple[str, Callable[[str], int]]] = {
     "cp949": ("EUC-KR", _east_asian("cp949", 0xB0, 0xC8, 0xA1)),
     "big5": ("Big5", _east_asian("big5", 0xA4, 0xC6)),
     "euc_jp": ("EUC-JP", _east_asian("euc_jp", 0xB0, 0xCF, 0xA1, kana=True)),
+    "cp1254": ("Windows-1254", _turkish),
+    "cp1250": ("Windows-1250", _latin),
     "mac_roman": ("Mac Roman", _latin),
     "cp437": ("DOS code page 437", _latin),
     "cp866": ("DOS code page 866", _cyrillic),
     "cp1253": ("Windows-1253", _greek),
     "cp1256": ("Windows-1256", _alphabet("\u0621", "\u06ff")),
     "cp874": ("Windows-874", _alphabet("\u0e01", "\u0e5b")),
-    "cp1254": ("Windows-1254", _turkish),
-    "cp1250": ("Windows-1250", _latin),
     "cp1255": ("Windows-1255", _hebrew),
 }
 """Codec -> its name, and how good a word is in it. Of equally good ones the first is taken."""

@@ -34,7 +34,7 @@ _UNNAMED = re.compile(
     r"|(photos|foto[s]?|fotky|zdjęcia|фото) (von|de|del|dal|van|från|z|za) \d{4}"
     rf"|[0-3]?\d\.[01]?\d\.(19|20)\d\d.*|(.*, )?([0-3]?\d\.? )?{_MONTHS} ([0-3]?\d, )?(19|20)\d\d"
     r"|(?=.*\d)[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}|(?=.*\d)[0-9a-f]{32,64}"
-    r"|(?-i:[1-9]\d\d[A-Z_][A-Z0-9_]{4})",  # a camera's: 100APPLE, 102_PANA
+    r"|(?-i:[1-9]\d\d[A-Z_][A-Z0-9_]{4})|dji_\d{12}_\d{3}(_.*)?",  # a camera's: 100APPLE, 102_PANA; a drone's
     re.IGNORECASE,
 )
 _ALBUM = frozenset(

@@ -98,6 +98,9 @@ def describe_empty_class(folder: Path, others: Sequence[Path], classes: Mapping[
     for other, paths in classes.items():
         if stems and paths and stems <= {path.stem for path in paths}:
             return f"{said}; it looks like boxes for the images in {other.name}, which are not read"
+    table = None if known else labels_below(folder)
+    if table is not None:
+        return f"{said}; if {table.name} in it lists images and labels, give that: data.root={table}"
     return f"{said}; {(*known, 'put some in, or remove it')[0]}"
 
 

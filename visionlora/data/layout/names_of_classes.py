@@ -35,6 +35,7 @@ _MOST_BYTES = 2**20
 _OF_NUMBER = re.compile(r"(?:c|cls|class|label|id|category|type)?[ _-]?(\d{1,12})", re.IGNORECASE | re.ASCII)
 _CODE = re.compile(r"(?!n\d{8}$)[a-z]{1,4}[_-]?\d{1,9}", re.IGNORECASE)
 """``n0``, ``C-12``; not WordNet's ids, which the networks have."""
+_OPEN_IMAGES = re.compile(r"/[mgt]/\w+")
 _DECIMAL = re.compile(r"[+-]?\d*[.,]?\d+")
 _NUMBERS = re.compile(r"[+-]?[\d.,]*\d(\s+[+-]?[\d.,]*\d)*")
 _WHOLE = re.compile(r"\d{1,12}", re.ASCII)
@@ -79,7 +80,7 @@ def with_names(
     matches = {name: match for name in classes if (match := _OF_NUMBER.fullmatch(name))}
     numbers = {name: int(match[1]) for name, match in matches.items()}
     if not classes or len(numbers) < len(classes) or len({*numbers.values()}) < len(numbers):
-        return images, _of_codes(classes, files)
+        return _with_names_of_codes(images, classes, files)
     said: str | None = None
     stems = {image.path.stem for some in images.values() for image in some}  # boxes and captions of one
     for path in files:
@@ -102,22 +103,28 @@ def with_names(
     ]
 
 
-def _of_codes(classes: Sequence[str], files: Iterable[Path]) -> list[str]:
-    """A note where classes are called like codes (``n0``, ``n1``), and a file has each of them and more in
-    a line."""
-    if not all(map(_CODE.fullmatch, classes)):
-        return []
+def _with_names_of_codes(
+    images: dict[str, list[ImageFile]], classes: Sequence[str], files: Iterable[Path]
+) -> tuple[dict[str, list[ImageFile]], list[str]]:
+    """The images with the names of Open Images' codes (``/m/01yrx``), which mean nothing else; a note where
+    classes are called like other codes (``n0``, ``n1``), and a file has each of them and more in a line."""
+    of_open_images = bool(classes) and all(map(_OPEN_IMAGES.fullmatch, classes))
+    if not of_open_images and not all(map(_CODE.fullmatch, classes)):
+        return images, []
     for path in files:
         if path.suffix.casefold() not in _FILES or is_list(path) or not is_regular(path, _MOST_BYTES):
             continue
         lines = [re.split(r"\s*[,;:=|\t]\s*", line.strip()) for line in _text_of(path).splitlines()]
         named = {row[0].strip("'\""): row[1] for row in lines if len(row) > 1 and row[1]}
         if set(classes) <= named.keys() and not any(is_image_name(name) for name in named):
-            return [
+            if of_open_images:
+                some = listed([f"{name} is {named[name]}" for name in classes], _SHOWN)
+                return _renamed(images, named), [f"class names are those of {path.name}: {some}"]
+            return images, [
                 f"{path.name} may say what the classes are ({classes[0]}: {named[classes[0]]}): it is not "
                 "read; rename the folders, or the labels, to learn them by their names"
             ]
-    return []
+    return images, []
 
 
 def _text_of(path: Path) -> str:

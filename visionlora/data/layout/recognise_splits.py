@@ -15,7 +15,7 @@ from visionlora.data.layout.layout_hints import describe_packed, refuse_copies
 from visionlora.data.layout.masks import is_masks
 from visionlora.data.layout.split_folders import are_splits, one_each, shape
 from visionlora.data.layout.split_labels import unlabelled_splits
-from visionlora.data.layout.wrappers import inside_of, table_in
+from visionlora.data.layout.wrappers import inside_of, labelled_of, table_in
 from visionlora.data.names.split_names import (
     SPLITS,
     is_unlabelled,
@@ -39,9 +39,9 @@ def split_folders(
 ) -> Layout | None:
     """Folders of splits, told from classes that are called train, val or test."""
     named = named_splits(found.folders)
+    notes = _with_labelled(found, named)
     if not named or (len(found.folders) == 1 and _holds_splits(found.folders[0])):
         return None
-    notes: list[str] = []
     inside = {folder: inside_of(folder, split) for folder, split in named.items()}
     shapes = {folder: shape(inside[folder]) for folder in named}
     strays = [
@@ -90,6 +90,18 @@ def split_folders(
             return replace(beside, notes=(*notes, *beside.notes))
     name = " and ".join([f"{what} in {names}", *(f"images in {table.name}" for table in labelled.values())])
     return Layout(name, folders=folders, tables=labelled, notes=tuple(notes))
+
+
+def _with_labelled(found: Entries, named: dict[Path, str]) -> list[str]:
+    """Take ``labelled`` for train where ``unlabelled`` and other splits lie beside it; a note about it."""
+    if not named or "train" in named.values():
+        return []
+    others = [one for one in found.folders if one not in named and has_images(one)]
+    train = labelled_of(others)
+    if train is None:
+        return []
+    named[train] = "train"
+    return [f"{train.name} is taken for train: it holds class folders"]
 
 
 def _entered(folder: Path, inner: Path) -> str:

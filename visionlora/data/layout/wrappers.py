@@ -9,7 +9,7 @@ from itertools import permutations
 from pathlib import Path
 
 from visionlora.data.files.walk import Entries, entries, has_images, walk
-from visionlora.data.names.split_names import is_unlabelled, named_splits, split_and_rest, split_name
+from visionlora.data.names.split_names import named_splits, split_and_rest, split_name
 from visionlora.text import listed
 
 TABLES = (
@@ -20,7 +20,12 @@ TABLES = (
 
 _STRAYS = 0.2
 """So many images, of those in folders, may lie beside these."""
-_UN = re.compile(r"^(un|no|non|not)[ _-]?")
+_UN = re.compile(
+    r"(?<![^\W_])(un|no|non|not|sin|sem|sans|senza)[ _-]?"
+    r"(?=label|annot|tag|mark|sup|etiq|étiq|etich|rotul|gelabel|beschrift)"
+)
+_SHARE = re.compile(r"[\W_]*\d+([\W_]*(%|percent|pct|p|k))?$")
+"""Behind the names of folders that are shares: ``labeled_10`` and ``unlabeled_90``."""
 _REGULARIZATION = re.compile(r"reg(ulari[sz]ation)?([ _-]?ima?ge?s?)?", re.IGNORECASE)
 _REPEATS = re.compile(r"\d+_.*")
 _SHOWN = 3
@@ -119,7 +124,8 @@ def labelled_of(folders: Sequence[Path]) -> Path | None:
     """The one of two folders that is called as the other, where that holds images which nobody has labelled:
     ``labelled`` of ``labelled`` and ``unlabelled``, if it holds class folders."""
     for one, other in permutations(folders) if len(folders) == 2 else ():
-        named = is_unlabelled(other.name) and _UN.sub("", other.name.casefold()) == one.name.casefold()
+        name, of_other = (_SHARE.sub("", folder.name.casefold()) for folder in (one, other))
+        named = of_other != name and _UN.sub("", of_other) == name
         if named and entries(other).images and _holds_folders(one):
             return one
     return None

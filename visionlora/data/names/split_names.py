@@ -51,6 +51,17 @@ _SPLIT_WORDS = {
     "latihan": "train", "ujian": "test", "geçerleme": "val",
     "gecerleme": "val", "allenamento": "train", "avaliação": "val", "evaluación": "val", "教師": "train",
     "开发": "val", "huấnluyện": "train", "kiểmtra": "test", "xácthực": "val",
+    "huanluyen": "train", "kiemtra": "test", "xacthuc": "val", "treniranje": "train",
+    "testiranje": "test", "validacija": "val", "provjera": "val", "učna": "train", "učni": "train",
+    "testna": "test", "testni": "test", "validacijska": "val", "trénovanie": "train", "trénovacia": "train",
+    "testovanie": "test", "testovacia": "test", "validácia": "val", "тренувальні": "train",
+    "тренувальна": "train", "навчальні": "train", "тестові": "test", "валідаційні": "val", "ฝึก": "train",
+    "ฝึกสอน": "train", "ทดสอบ": "test", "ตรวจสอบ": "val", "प्रशिक्षण": "train", "परीक्षण": "test",
+    "सत्यापन": "val", "entrenament": "train", "validació": "val", "validacio": "val", "entrenar": "train",
+    "trainingsset": "train", "validierungsset": "val", "uczący": "train", "uczące": "train",
+    "treeni": "train", "treenaus": "train", "mokymas": "train", "mokymo": "train", "testavimas": "test",
+    "testavimo": "test", "apmācība": "train", "testēšana": "test", "treenimine": "train",
+    "testimine": "test", "εκπαίδευσης": "train", "ελέγχου": "test",
 }  # fmt: skip
 GENERIC = frozenset(
     (
@@ -66,8 +77,10 @@ GENERIC = frozenset(
 """Words in the name of a folder that say nothing about what is in it."""
 
 
-_IN_TWO = re.compile(r"(cross|held|hold|huấn|kiểm|xác)[\W_]+(val|out|luyện|tra|thực)")
+_IN_TWO = re.compile(r"(cross|held|hold|hu[ấa]n|ki[ểe]m|x[áa]c)[\W_]+(val|out|luy[ệe]n|tra|th[ựu]c)")
 """Words of splits that are also written as two."""
+_BETWEEN = re.compile(r"[^\w\u0900-\u0dff\u0e00-\u0eff]+|_+")
+"""Between words; the vowels of Indian letters and of Thai are no letters to Python."""
 _EVALUATIONS = ("eval", "evalua", "avalia", "評価", "평가", "评估")
 _ENDING = re.compile(r"(\d|集|数据|數據|图片|圖片|画像|データ|セット|用|데이터|이미지|셋|용)+$")
 """Of words of splits: train2017, test1, and what says data or images where words are not apart."""
@@ -75,8 +88,9 @@ _ENDING = re.compile(r"(\d|集|数据|數據|图片|圖片|画像|データ|セ�
 
 _UNLABELLED = frozenset(
     (
-        "unlabelled", "unlabeled", "unsup", "unknown", "extra", "pred", "predict", "prediction",
-        "predictions", "inference", "contrast", "negatives", "negative", "anchors", "anchor", "retention",
+        "unlabelled", "unlabeled", "unsup", "unannotated", "untagged", "unknown", "extra", "pred", "predict",
+        "prediction", "predictions", "inference", "contrast", "negatives", "negative", "anchors", "anchor",
+        "retention",
     )
 )  # fmt: skip
 
@@ -105,7 +119,7 @@ def split_name(text: str) -> str | None:
 def split_and_rest(text: str) -> tuple[str | None, tuple[str, ...]]:
     """The split that a name speaks of, and its words that say something else."""
     text = _IN_TWO.sub(r"\1\2", unicodedata.normalize("NFC", _apart(text).casefold()))
-    words = [word for word in re.split(r"[\W_]+", text) if word]
+    words = [word for word in _BETWEEN.split(text) if word]
     split: str | None = None
     rest: list[str] = []
     for word in words:

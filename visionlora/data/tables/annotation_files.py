@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
@@ -13,6 +13,8 @@ from visionlora.data.files.formats import is_image_name
 
 _OTHER_FILES = (AttributeError, IndexError, KeyError, StopIteration, TypeError, ValueError)
 """What reading a file of another kind ends in."""
+_ABOUT = "-metadata"
+"""Behind the name of an attribute in a manifest of SageMaker: what is known of it."""
 Named = dict[str, list[str]]
 """Image -> the names of its classes, each once."""
 
@@ -42,6 +44,29 @@ def annotated(value: Any) -> Annotated | None:
         if any(found.values()):
             return _said(tool, found, boxes)
     return None
+
+
+def of_manifest(line: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A line of a manifest of SageMaker or Rekognition with its labels below one key: each attribute has one
+    that an object beside it names, or boxes or numbers whose names that object has. Another line as it is."""
+    labels: list[str] = []
+    taken = set()
+    for key, about in line.items():
+        marks = line.get(key.removesuffix(_ABOUT))
+        if not key.endswith(_ABOUT) or not isinstance(about, dict) or marks is None:
+            continue
+        names = about.get("class-map")
+        if isinstance(about.get("class-name"), str):
+            labels.append(about["class-name"])
+        elif isinstance(names, dict):
+            marks = marks.get("annotations", []) if isinstance(marks, dict) else marks
+            numbers = [one.get("class_id") if isinstance(one, dict) else one for one in marks]
+            labels += [str(names[str(number)]) for number in numbers if str(number) in names]
+        else:
+            continue
+        taken |= {key, key.removesuffix(_ABOUT)}
+    others = {key: value for key, value in line.items() if key not in taken}
+    return {**others, "label": sorted(set(labels))} if taken else line
 
 
 def annotated_xml(content: bytes) -> Annotated | None:
@@ -85,16 +110,28 @@ def _said(tool: str, found: Named, boxes: bool) -> Annotated:
 
 
 def _coco(value: Any) -> tuple[Named, bool]:
-    names = {one["id"]: str(one["name"]) for one in value["categories"]}
+    """COCO's, and what competitions have made of it: other names of keys (Herbarium), several numbers of
+    labels and no names (iMaterialist)."""
+    categories = value.get("categories") or []
+    names = {_key(one, "id", "category_id"): str(_key(one, "name", "scientificName")) for one in categories}
     found: Named = {}
     files = {}
     for one in value["images"]:
-        files[one["id"]] = str(one["file_name"])
-        found[files[one["id"]]] = []
+        number = _key(one, "id", "image_id", "imageId")
+        files[number] = str(one.get("file_name") or number)
+        found[files[number]] = []
     for one in value["annotations"]:
-        if one["category_id"] in names and one["image_id"] in files:
-            found[files[one["image_id"]]].append(names[one["category_id"]])
+        image = _key(one, "image_id", "imageId")
+        numbers = one["labelId"] if "labelId" in one else [one["category_id"]]
+        known = [names.get(number) if names else str(number) for number in numbers]
+        if image in files:
+            found[files[image]] += [name for name in known if name is not None]
     return found, any(one.get("bbox") for one in value["annotations"])
+
+
+def _key(one: Mapping[str, Any], *keys: str) -> Any:
+    """What an object has below the first of several keys that it has."""
+    return one[next(key for key in keys if key in one)]
 
 
 def _datumaro(value: Any) -> tuple[Named, bool]:
@@ -132,6 +169,20 @@ def _create_ml(value: Any) -> tuple[Named, bool]:
         marks = next(item[key] for key in ("annotations", "annotation") if key in item)
         found[path] = list(_texts(one["label"] for one in marks))
     return found, True
+
+
+def _via(value: Any) -> tuple[Named, bool]:
+    """Version 3 of VIA: marks are in views, which have files; an attribute with options is a class."""
+    classes = {key: one["options"] for key, one in value["attribute"].items() if one.get("options")}
+    files = {key: str(one["src"] or one["fname"]) for key, one in value["file"].items()}
+    found: Named = {name: [] for name in files.values()}
+    boxes = False
+    for mark in value["metadata"].values():
+        (image,) = value["view"][mark["vid"]]["fid_list"]
+        chosen = [(classes[key], said) for key, said in mark["av"].items() if key in classes]
+        found[files[str(image)]] += [str(names[one]) for names, said in chosen for one in said.split(",")]
+        boxes = boxes or bool(mark.get("xy"))
+    return found, boxes
 
 
 def _vott(value: Any) -> tuple[Named, bool]:
@@ -219,6 +270,6 @@ def _texts(labels: Iterable[object]) -> Iterator[str]:
 
 _READERS = {
     "COCO's": _coco, "Datumaro's": _datumaro, "Label Studio's": _label_studio, "Create ML's": _create_ml,
-    "VoTT's": _vott, "FiftyOne's": _fifty_one, "OpenMMLab's": _open_mmlab,
+    "VIA's": _via, "VoTT's": _vott, "FiftyOne's": _fifty_one, "OpenMMLab's": _open_mmlab,
     "Edge Impulse's": _edge_impulse, "Hasty's": _hasty, "LabelU's": _label_u,
 }  # fmt: skip

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from visionlora.data.files.formats import SUFFIXES
+from visionlora.data.files.formats import SUFFIXES, is_image_name
 from visionlora.data.tables.cells import Body, is_pixel, share, values_of
 from visionlora.data.tables.column_names import LABEL_COLUMNS, PATH_COLUMNS
 from visionlora.errors import VisionLoraError
@@ -19,6 +19,8 @@ _NAME_AND_MORE = re.compile(
 _DECIMAL = re.compile(r"[01]?\.\d+|[01](\.0*)?|\d(\.\d+)?e-\d+", re.IGNORECASE)
 _MOST_VALUES = 0.5
 """Values per row, at most, of a column that may be of classes."""
+_BOX = 4
+"""Numbers of a box."""
 _SHOWN = 3
 
 
@@ -53,6 +55,27 @@ def refuse_columns(
     )
 
 
+def refuse_unnamed(path: Path, body: Body, places: Sequence[int]) -> None:
+    """Refuse rows without names of columns in which nothing tells the label: several images in each, or a box
+    in numbers, before or behind a number of a class.
+
+    Args:
+        path: the table.
+        body: its rows.
+        places: of the columns that are neither path nor split.
+
+    Raises:
+        VisionLoraError: says how to write them.
+    """
+    if len(places) > 1 and any(share(body, place, is_image_name) > 0.5 for place in places):
+        raise VisionLoraError(f"{path}: a line names several images; write a line for each: FILE,LABEL")
+    if len(places) >= _BOX and all(share(body, place, _is_numeric) == 1 for place in places):
+        raise VisionLoraError(
+            f"{path} has {len(places)} columns of numbers and no names of columns (boxes?), so nothing says "
+            "which is the label; write a first line that names them: path, label, ..."
+        )
+
+
 def _of_paths(first: Sequence[str], body: Body) -> str:
     for place, name in enumerate(first):
         if share(body, place, lambda cell: _NAME_AND_MORE.fullmatch(cell) is not None) > 0.5:
@@ -75,6 +98,10 @@ def _of_labels(first: Sequence[str], body: Body, where: int) -> str:
         return ""
     repeat = "repeats its values" if len(repeated) == 1 else "repeat their values"
     return f"call the one with the classes label ({listed(repeated, _SHOWN)} {repeat}, as classes do)"
+
+
+def _is_numeric(cell: str) -> bool:
+    return re.fullmatch(r"-?\d+([.,]\d+)?", cell) is not None
 
 
 def _is_share(cell: str) -> bool:

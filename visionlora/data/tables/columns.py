@@ -20,7 +20,7 @@ from visionlora.data.tables.cells import (
     share,
     values_of,
 )
-from visionlora.data.tables.column_advice import refuse_columns
+from visionlora.data.tables.column_advice import refuse_columns, refuse_unnamed
 from visionlora.data.tables.column_names import (
     FLAGS,
     FOLDERS,
@@ -141,6 +141,8 @@ def _headless(path: Path, rows: Rows, where: int, class_name: str | None) -> Col
     if split is not None and len(rest) == 1:  # a class may be called test
         split = None
     free = [place for place in rest if place != split]
+    if class_name is None:
+        refuse_unnamed(path, body, free)
     named = sorted(free, key=lambda place: share(body, place, is_number) == 1)  # names before numbers
     label = next((place for place in named if not is_count(body, place)), next(iter(free), None))
     if label is not None and is_count(body, label) and len(body) >= _CERTAIN:

@@ -33,6 +33,8 @@ _ENDING = re.compile(r"(.+)([_-][A-Za-z]+)")
 """A name with a word behind it: ``0a1b_thumbnail``."""
 _WHOLE = re.compile(r"(\d{1,18})(?:\.0)?", re.ASCII)
 """A number as a file or a spreadsheet has it: ``0012``, ``12.0``."""
+_ROUNDED = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)
+"""A long number as a spreadsheet shows it: ``1.23457E+14``."""
 _ABOVE = 4
 _MOST_GONE = 0.1
 """The share of a table's files that may be missing; one that lacks more is about other files."""
@@ -143,9 +145,9 @@ class FilesByName:
 
     def _named(self, name: str) -> list[Path]:
         """The files with a name. If there is none, those that differ from it only in the prefix of an upload,
-        the suffix, leading zeros or ``.0`` of a number, or plus signs for spaces."""
+        the suffix, leading zeros or ``.0`` of a number, escapes of URLs, or plus signs for spaces."""
         stem = Path(name).stem if is_image_name(name) else name
-        for known in (name, _UPLOADED.sub("", name), stem, name.replace("+", " ")):
+        for known in (name, _UPLOADED.sub("", name), stem, unquote(name), name.replace("+", " ")):
             if found := self._files.get(folded_name(known)):
                 return found
         number = _WHOLE.fullmatch(stem)
@@ -244,6 +246,8 @@ class FilesByName:
             )
         if str(image).removeprefix(f"{self._table.parent}/").startswith(_CONTENT):
             several, shown = "; those are images themselves: save each as a file", f"{shown[:40]}..."
+        if _ROUNDED.fullmatch(image.name):
+            several = "; a spreadsheet has rounded such numbers: export the table again, with names as text"
         if ":/" in str(image):
             several = "; addresses are not downloaded: give files"
         raise VisionLoraError(

@@ -9,7 +9,7 @@ from typing import Any
 
 from visionlora.data.files.formats import is_image_name
 from visionlora.data.names.split_names import split_name
-from visionlora.data.tables.annotation_files import Annotated, annotated
+from visionlora.data.tables.annotation_files import Annotated, annotated, of_manifest
 from visionlora.errors import VisionLoraError
 
 LIST = "\x1f"
@@ -46,7 +46,7 @@ def json_lines(path: Path, lines: Sequence[str]) -> Numbered:
             raise VisionLoraError(
                 f'{path} line {number}: not an object; each line is {{"file_name": ..., "label": ...}}'
             )
-        objects.append((number, value))
+        objects.append((number, of_manifest(value)))
     return _rows(path, objects)
 
 

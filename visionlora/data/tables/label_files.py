@@ -24,7 +24,9 @@ _TABLES = (".csv", ".tsv", ".jsonl", ".json")
 _LISTS_OF_LABELS = (*TABLE_SUFFIXES, ".xml")
 _OF_NETWORKS = re.compile("submission|predict")
 _TEXTS = (".yaml", ".yml")
-_SHEETS = (".mat", ".xlsx", ".xls", ".ods", ".numbers", ".parquet")
+_SHEETS = (
+    ".mat", ".xlsx", ".xls", ".xlsm", ".ods", ".numbers", ".parquet", ".rds", ".sav", ".dta", ".accdb",
+)  # fmt: skip
 _PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip", ".rar", ".7z", ".tgz")
 _MOST_BYTES = 2**24
 """Of a JSON file that is read for a hint: one of boxes has gigabytes."""

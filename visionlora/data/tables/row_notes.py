@@ -77,6 +77,21 @@ def refused_rows(names: Sequence[str], body: Body, used: Iterable[int | None], u
     return notes
 
 
+def merged_cells(cells: Sequence[str], unit: str) -> list[str]:
+    """A note about labels that stand in one row each with empty ones below: cells that were merged in a
+    spreadsheet, of which a CSV has the first alone.
+
+    Args:
+        cells: the column of labels.
+        unit: what a row is called.
+    """
+    labels = [cell for cell in cells if cell]
+    if not cells or not cells[0] or len({*labels}) < len(labels) or not 1 < len(labels) <= len(cells) / 2:
+        return []
+    said = f"each label is in one {unit}, with none in those below it (merged cells of a spreadsheet?)"
+    return [Doubt(f"{said}; write it into all of them, or they are left out")]
+
+
 def grouped_rows(names: Sequence[str], body: Body, used: Iterable[int | None]) -> list[str]:
     """A note about a column that says which images are of one patient, where nothing says the splits.
 

@@ -12,7 +12,7 @@ from visionlora.data.names.split_names import split_and_rest
 from visionlora.data.tables.cell_words import rows_of_images, with_named_splits
 from visionlora.data.tables.columns import Columns, find_columns
 from visionlora.data.tables.folder_labels import with_folders
-from visionlora.data.tables.row_notes import grouped_rows, refuse_image_names, refused_rows
+from visionlora.data.tables.row_notes import grouped_rows, merged_cells, refuse_image_names, refused_rows
 from visionlora.data.tables.rows import Rows, read_rows
 from visionlora.data.tables.several_labels import (
     AUTO,
@@ -140,7 +140,7 @@ def _form(
     refuse_image_names(path, name, cells)
     if separator is None:
         refuse_several(path, name, cells)
-        return None, tags_note(name, cells)
+        return None, [*tags_note(name, cells), *merged_cells(cells, rows.unit)]
     paths = [row[columns.path] for _, row in rows.numbered if columns.path < len(row)]
     form = label_form(cells, separator, len(set(paths)) < len(paths))
     return form, [f"column {name}: {form.words} (data.separator={separator})"]

@@ -1,0 +1,43 @@
+# ruff: noqa: E501 - a case a line reads better; letters that look like others are the point
+"""Folders of which a part is labelled, and splits in more languages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.data.corpus.case import GIVEN, ONE, TESTED, THREE, TWO, Case, below, many
+
+TRAIN = "is taken for train: it holds class folders"
+SPLITS = (
+    ("treniranje", "testiranje"), ("učna množica", "testna množica"), ("trénovanie", "testovanie"),
+    ("тренувальні", "тестові"), ("ฝึก", "ทดสอบ"), ("प्रशिक्षण", "परीक्षण"), ("entrenament", "test"),
+    ("Trainingsset", "Testset"), ("uczący", "testowy"), ("mokymas", "testavimas"), ("apmācība", "testēšana"),
+    ("huan luyen", "kiem tra"), ("data latih", "data uji"), ("Eğitim Seti", "Test Seti"),
+    ("egitim_verisi", "test_verisi"), ("zbiór treningowy", "zbiór testowy"), ("训练用", "测试用"),
+)  # fmt: skip
+
+
+def semi() -> Iterator[Case]:
+    """Every case."""
+    for one, other in SPLITS:
+        yield Case(f"splits called {one} and {other}", many(*below(one), *below(other)), counts=TESTED)
+    for one, other in (
+        ("entrenament", "validació"),
+        ("huấn luyện", "xac thuc"),
+        ("treniranje", "validacija"),
+    ):
+        yield Case(f"splits called {one} and {other}", many(*below(one), *below(other)), counts=GIVEN)
+    left_out = "unlabeled is not one of the splits: left out"
+    yield Case("labeled, unlabeled and test", many(*below("labeled"), *below("test"), "unlabeled/{}.png"), counts=TESTED, notes=(f"labeled {TRAIN}", left_out))  # fmt: skip
+    yield Case("labeled, unlabeled and an unlabelled test", many(*below("labeled"), "test/{}.png", "unlabeled/{}.png"), counts=TWO, notes=("test holds images without labels: left out",))  # fmt: skip
+    yield Case("labeled, unlabeled, val and test", many(*below("labeled"), *below("val"), *below("test"), "unlabeled/{}.png"), counts=THREE, split="given")  # fmt: skip
+    for one, other in (("train_labeled", "train_unlabeled"), ("labelled_train", "unlabelled_train"), ("Labeled 10%", "Unlabeled 90%")):  # fmt: skip
+        yield Case(f"{one}, {other} and test", many(*below(one), *below("test"), f"{other}/{{}}.png"), counts=TESTED, notes=(f"{one} {TRAIN}",))  # fmt: skip
+    for one, other in (("annotated", "unannotated"), ("tagged", "untagged"), ("etiquetado", "no_etiquetado"), ("gelabelt", "ungelabelt"), ("étiquetées", "non étiquetées"), ("labeled_10", "unlabeled_90"), ("labeled data", "unlabeled data")):  # fmt: skip
+        yield Case(f"{one} beside {other}", many(*below(one), f"{other}/{{}}.png"), counts=TWO, notes=("holds no class folders: left out",))  # fmt: skip
+    yield Case("labeled and unlabeled without a split", many("labeled/{}.png", "unlabeled/{}.png"), counts={"labeled": ONE, "unlabeled": ONE})  # fmt: skip
+    yield Case("classes able and unable, of folders", many("able/a/{}.png", "able/b/{}.png", "unable/{}.png"), counts={"able": (6, 2, 0), "unable": ONE})  # fmt: skip
+    yield Case("labeled, unlabeled, train and test", many(*below("train"), *below("test"), *below("labeled"), "unlabeled/{}.png"), error="labeled lies beside")  # fmt: skip
+    for name in ("DJI_202305011200_001_Flight", "DJI_202305011200_001"):
+        other = name.replace("_001", "_002")
+        yield Case(f"folders of a drone, {name}", many(f"{name}/DJI_{{}}.JPG", f"{other}/DJI_{{}}.JPG"), counts={name: ONE, other: ONE}, notes=("are taken for classes; take them out",))  # fmt: skip
