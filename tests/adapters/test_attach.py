@@ -257,6 +257,28 @@ def test_merged_is_a_snapshot_and_nests(x):
     torch.testing.assert_close(network(x), inner)
 
 
+@pytest.mark.parametrize("travel", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+@pytest.mark.parametrize("family", ["lora", "norm", "bias"])
+def test_a_copy_that_is_made_inside_merged_can_be_trained(travel, family, x):
+    network = attach(small_network(), LoraConfig(family=family, rank=2, targets="classifier"))
+    perturb(network)
+    logits = network(x)
+    with merged(network):
+        copied = travel(network)
+    torch.testing.assert_close(copied(x), logits)
+    copied(x).sum().backward()
+    assert all(parameter.grad is not None for parameter in adapter_parameters(copied))
+    torch.testing.assert_close(merge(copied)(x), logits)
+
+
+def test_a_copy_that_is_made_inside_adapters_off_stays_the_frozen_network(x):
+    network = adapted()
+    with adapters_off(network):
+        frozen, teacher = network(x), copy.deepcopy(network)
+    assert torch.equal(teacher(x), frozen)
+    assert not torch.equal(network(x), frozen)
+
+
 def test_a_state_saved_inside_merged_is_that_of_the_base(x):
     network = adapted()
     before = network.state_dict()

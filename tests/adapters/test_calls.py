@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrizations, prune, spectral_norm
+from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
 
 from tests.adapters.networks import WEIGHT_FAMILIES, perturb, same_bits, small_network, snapshot
 from visionlora.adapters import (
@@ -138,6 +138,9 @@ def test_data_parallel_refuses_folded_batch_norms(x: Tensor) -> None:
         pytest.param(parametrizations.spectral_norm, id="spectral_norm"),
         pytest.param(parametrizations.orthogonal, id="orthogonal"),
         pytest.param(spectral_norm, id="old spectral_norm"),
+        pytest.param(
+            weight_norm, id="old weight_norm", marks=pytest.mark.filterwarnings("ignore::FutureWarning")
+        ),
         pytest.param(lambda layer: prune.l1_unstructured(layer, "weight", 0.5), id="pruned"),
         pytest.param(lambda layer: prune.l1_unstructured(layer, "bias", 0.5), id="pruned bias"),
     ],

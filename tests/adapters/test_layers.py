@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from tests.adapters.networks import WEIGHT_FAMILIES, only, perturb
+from tests.adapters.networks import WEIGHT_FAMILIES, only, perturb, small_network
 from visionlora.adapters import (
+    FAMILIES,
     AdaptedLayer,
     LoraConfig,
     LoraError,
@@ -298,10 +299,14 @@ def test_autocast_does_not_coarsen_the_merged_weight():
     assert only(layer).lora_A.grad.dtype == torch.float32
 
 
-def test_channels_last_survives():
-    layer = adapt(nn.Conv2d(8, 16, 3), 2).to(memory_format=torch.channels_last)
+@pytest.mark.parametrize("family", WEIGHT_FAMILIES)
+def test_channels_last_survives(family):
+    layer = attach(nn.Conv2d(8, 16, 3), LoraConfig(family=family, rank=2))
+    layer.to(memory_format=torch.channels_last)
     x = torch.randn(2, 8, 6, 6).contiguous(memory_format=torch.channels_last)
     assert layer(x).is_contiguous(memory_format=torch.channels_last)
+    with merged(layer):
+        assert layer.weight.is_contiguous(memory_format=torch.channels_last)
     merge(layer)
     assert layer.weight.is_contiguous(memory_format=torch.channels_last)
 
@@ -312,6 +317,24 @@ def test_a_layer_on_the_meta_device_can_be_adapted_and_run():
         x = torch.empty(1, 3, 5, 5)
     attach(layer)
     assert layer(x).shape == (1, 4, 3, 3)
+
+
+@pytest.mark.parametrize("fill", ["to_empty", "assign"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_network_that_was_adapted_on_the_meta_device_gets_its_values_from_a_state(family, fill):
+    targets = {"visual_prompt": "0", "cross_group": "4", "bias": ["0", "4"], "conv_adapter": ["0", "4"]}
+    options = {"size": 9, "width": 2} if family == "visual_prompt" else {}
+    config = LoraConfig(family=family, rank=2, targets=targets.get(family, "all"), options=options)
+    with torch.device("meta"):
+        network = small_network()
+    attach(network, config)
+    complete = attach(small_network(), config)
+    perturb(complete)
+    if fill == "to_empty":
+        network.to_empty(device="cpu")
+    network.load_state_dict(complete.state_dict(), assign=fill == "assign")
+    x = torch.randn(2, 3, 9, 9)
+    assert torch.equal(network.eval()(x), complete(x))
 
 
 def test_hooks_and_own_attributes_stay():

@@ -230,6 +230,22 @@ def test_strength_interpolates_the_weight(family: str, kind: str) -> None:
 
 @families
 @everywhere
+@torch.no_grad()
+def test_at_strength_0_a_network_is_the_frozen_one_to_the_bit_merged_or_not(family: str, kind: str) -> None:
+    model, x = make(family, kind)
+    perturb(model)
+    with adapters_off(model):
+        frozen = model(x)
+    with scaled(model, 0):
+        assert torch.equal(model(x), frozen)
+        with merged(model):
+            assert torch.equal(model(x), frozen)
+        assert torch.equal(merge(copy.deepcopy(model))(x), frozen)
+    assert not torch.equal(model(x), frozen)
+
+
+@families
+@everywhere
 def test_a_saved_adapter_loads_with_the_same_outputs(family: str, kind: str, tmp_path: Path) -> None:
     model, x = make(family, kind)
     perturb(model)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import pickle
+from functools import partial
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn.utils import prune
 
 from tests.adapters.cases import CONV, LAYERS, Case, assert_equal, conv_cases, normal, results
 from visionlora.adapters import LoraConfig, attach, detach, merge
@@ -51,6 +53,32 @@ def test_a_frozen_grouped_convolution_keeps_no_tensor_for_the_backward_pass():
         y = compute(case.x.clone().requires_grad_(), case.weight, case.bias, *case.geometry)
     assert y.requires_grad
     assert not kept
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("early", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        nn.utils.weight_norm,
+        nn.utils.spectral_norm,
+        nn.utils.parametrizations.weight_norm,
+        partial(prune.l1_unstructured, name="weight", amount=0.5),
+    ],
+    ids=["weight_norm", "spectral_norm", "parametrization", "pruned"],
+)
+def test_a_frozen_grouped_convolution_whose_weight_is_computed_stays_what_it_is(change, early):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 3, groups=2)).eval()
+    if early:
+        change(network[1])
+    attach(network, LoraConfig(rank=1, targets="0"))
+    if not early:
+        change(network[1])
+    x = torch.randn(2, 4, 5, 5)
+    found = network(x)  # computes the weight
+    expected = nn.functional.conv2d(network[0](x), network[1].weight, network[1].bias, groups=2)
+    torch.testing.assert_close(found, expected)
 
 
 @pytest.mark.parametrize("name", ["conv", "flipped"])

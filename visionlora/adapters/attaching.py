@@ -285,6 +285,7 @@ def _put_on(
         swap(module, kind_of(module))
         module.adapters, module.active, module.off, module.fold = nn.ModuleDict(), (), 0, None
         module.merging = 0
+        module.keep_parameter()
         module.register_buffer("merged_weight", None, persistent=False)
     if not site.part:
         module.adapters[name] = adapter

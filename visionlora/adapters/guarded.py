@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -17,6 +18,28 @@ _TRAINED = (
     "an optimizer of network.parameters() trains it too: give it adapter_parameters(network), or freeze "
     "layer.base_weight again."
 )
+
+
+class KeptParameters(dict[str, nn.Parameter | None]):
+    """The parameters of a layer, of which one can't be deleted: the old weight norm does that here, where
+    `__delattr__` sees nothing of it.
+
+    Args:
+        parameters: what the layer has.
+        kept: the name of the one.
+    """
+
+    def __init__(self, parameters: Mapping[str, nn.Parameter | None], kept: str) -> None:
+        super().__init__(parameters)
+        self.kept = kept
+
+    def __delitem__(self, name: str) -> None:
+        if name == self.kept:
+            raise LoraError(
+                f"the {name} of an adapted layer can't be taken away (weight_norm, spectral_norm, pruning): "
+                "merge the adapters first"
+            )
+        super().__delitem__(name)
 
 
 class Guarded(Swapped):
@@ -37,13 +60,13 @@ class Guarded(Swapped):
             refuse_assignment(name, value, self._parameters.get(name))
         super().__setattr__(name, value)
 
-    def __delattr__(self, name: str) -> None:
-        if name == self.adapted_parameter:
-            raise LoraError(
-                f"the {name} of an adapted layer can't be taken away (spectral_norm, pruning): merge the "
-                "adapters first"
-            )
-        super().__delattr__(name)
+    def keep_parameter(self) -> None:
+        """Let nothing take the adapted parameter away."""
+        vars(self)["_parameters"] = KeptParameters(self._parameters, self.adapted_parameter)
+
+    def release_parameter(self) -> None:
+        """The reverse of :meth:`keep_parameter`."""
+        vars(self)["_parameters"] = dict(self._parameters)
 
     def register_parameter(self, name: str, param: nn.Parameter | None) -> None:
         """As `nn.Module`'s; not for the computed weight, nor for a parameter that gets another name."""
@@ -52,7 +75,10 @@ class Guarded(Swapped):
             raise LoraError(
                 f"a parameter of an adapted layer can't become {name} (pruning): merge the adapters first"
             )
-        super().register_parameter(name, param)
+        if name in self._parameters:  # an assigned checkpoint; hasattr would compute it
+            self._parameters[name] = param
+        else:
+            super().register_parameter(name, param)
 
     def __prepare_scriptable__(self) -> Any:
         # What torch.jit.script asks for in the place of a module.

@@ -64,6 +64,12 @@ class AdaptedLayer(Guarded):
         """A base class that computes in its own manner keeps its forward pass, which reads the property."""
         return {"forward": base.forward} if has_own_forward(base) else {}
 
+    def __reduce_ex__(self, protocol: Any) -> tuple:
+        """A copy, or a pickle, that is made inside `merged` is not merged: nothing would ever end that."""
+        make, recipe, state = super().__reduce_ex__(protocol)
+        buffers = {**state["_buffers"], "merged_weight": None}
+        return make, recipe, {**state, "_buffers": buffers, "merging": 0}
+
     @property
     def sites(self) -> tuple[WeightSite, ...]:
         """The weights that can be adapted."""

@@ -25,6 +25,8 @@ from visionlora.adapters.replaced_tensors import (
 )
 from visionlora.frozen.folding import unfold_batch_norm
 from visionlora.frozen.growth import Gate, growths
+from visionlora.kernels.convolution import is_channels_last
+from visionlora.kernels.tensors import LAST
 from visionlora.text import brief
 
 MOST_STRENGTH = 1e6
@@ -33,17 +35,27 @@ _Network = TypeVar("_Network", bound=nn.Module)
 
 
 @torch.inference_mode(False)  # the weights may be trained later
-def merge(model: _Network) -> _Network:
+def merge(model: _Network, *, keep_blocks: bool = False) -> _Network:
     """Put the active adapters into the weights, in place: plain layers, with what was learned in them. Other
     adapters are dropped.
 
     Computed once in single or double precision and cast to the weight's type. Parameters stay frozen.
 
+    Args:
+        model: an adapted network.
+        keep_blocks: whether new blocks (`model.expand`) stay, which no weight can hold; otherwise a network
+            with some is refused.
+
     Raises:
-        LoraError: the model has no adapters, some that are modules of their own (Conv-Adapter, prompts), or
-            adapters that make a weight NaN or infinite.
+        LoraError: the model has no adapters, some that are modules of their own (Conv-Adapter, prompts), new
+            blocks that are not to be kept, or adapters that make a weight NaN or infinite.
     """
     named = require_adapters(model)
+    if growths(model) and not keep_blocks:
+        raise LoraError(
+            "The network has new blocks (model.expand), which are modules of their own and no change of a "
+            "weight: use it with them (merge(network, keep_blocks=True) merges what is beside them)."
+        )
     layers = named.values()
     for layer in layers:
         for adapter in (one for one in layer.module_adapters() if not one.mergeable):
@@ -74,7 +86,7 @@ def _finite_weight(name: str, layer: AdaptedLayer) -> Tensor:
     """The weight that `merge` gives a layer."""
     was_training = layer.adapters.training
     layer.adapters.eval()  # a rank that DyLoRA drew for one step is not permanent
-    weight = layer.adapted_weight()
+    weight = _laid_out(layer)
     layer.adapters.train(was_training)
     if not weight.is_meta and not bool(weight.isfinite().all()):
         raise LoraError(
@@ -82,6 +94,13 @@ def _finite_weight(name: str, layer: AdaptedLayer) -> Tensor:
             "strength, or train again with a lower learning rate."
         )
     return weight
+
+
+def _laid_out(layer: AdaptedLayer) -> Tensor:
+    """The adapted weight, in memory as the frozen one: a family may compute it in another order."""
+    weight = layer.adapted_weight()
+    last = not layer.is_quantised and is_channels_last(layer.base_weight)
+    return weight.contiguous(memory_format=LAST[weight.ndim]) if last else weight
 
 
 @contextmanager
@@ -92,8 +111,8 @@ def merged(model: nn.Module) -> Iterator[None]:
 
     The merged weights are a snapshot that stands beside the base tensors, which are not touched: they are
     what they were afterwards, whatever happens inside. No gradient reaches the adapters inside, and steps
-    that an optimizer takes show after it. Within `adapters_off` (inside or around) the network is the
-    frozen one.
+    that an optimizer takes show after it. A copy of the network that is made inside is not merged. Within
+    `adapters_off` (inside or around) the network is the frozen one.
 
     Raises:
         LoraError: the model has no adapters.
@@ -106,7 +125,7 @@ def merged(model: nn.Module) -> Iterator[None]:
                 layer.merging += 1
                 continue
             with torch.no_grad():  # what is adapted by modules alone has the parameter itself as its weight
-                layer.merged_weight = layer.adapted_weight().detach()
+                layer.merged_weight = _laid_out(layer).detach()
         yield
     finally:
         for layer, (weight, merging) in zip(layers, before, strict=True):
@@ -117,7 +136,7 @@ def merged(model: nn.Module) -> Iterator[None]:
 @contextmanager
 def adapters_off(model: nn.Module) -> Iterator[None]:
     """Inside, the network is the frozen one: new blocks off, replaced norms and heads as they were; may be
-    nested, and used in or around `merged`.
+    nested, and used in or around `merged`. A copy that is made inside stays the frozen one (a teacher).
 
     Raises:
         LoraError: the model has no adapters.

@@ -30,8 +30,8 @@ class FrozenConv(Swapped):
 
     def forward(self: Any, input: Tensor) -> Tensor:
         """(N, in, size...) to (N, out, size...)."""
-        if self.padding_mode != "zeros":
-            return super().forward(input)
+        if self.padding_mode != "zeros" or self._parameters.get("weight") is None:
+            return super().forward(input)  # without a parameter, a hook computes the weight (old weight_norm)
         return frozen_conv(input, frozen_weight(self), self.bias, conv_geometry(self))
 
 

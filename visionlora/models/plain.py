@@ -13,9 +13,9 @@ from visionlora.models.heads import plain_head
 def plain_network(network: nn.Module) -> nn.Module:
     """The network in eval mode with dense weights and the adapter merged in; changed in place.
 
-    Where an active adapter cannot be merged (Conv-Adapter, prompts), all of them stay in it.
+    New blocks stay. Where an active adapter cannot be merged (Conv-Adapter, prompts), all of them stay.
     """
     if is_mergeable(network):
-        network = plain_head(merge(network))
+        network = plain_head(merge(network, keep_blocks=True))
     dequantise(network)
     return network.eval()

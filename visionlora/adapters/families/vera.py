@@ -14,10 +14,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from visionlora.adapters.base import Adapter, AdapterSettings, LowRank, Option
+from visionlora.adapters.base import AdapterSettings, LowRank, Option
+from visionlora.adapters.unsaved import HasUnsaved
 
 
-class Vera(Adapter):
+class Vera(HasUnsaved):
     """VeRA's two vectors and the random matrices.
 
     Options:
@@ -44,16 +45,19 @@ class Vera(Adapter):
         self, shape: Sequence[int], settings: AdapterSettings, dtype: torch.dtype, generator: torch.Generator
     ) -> None:
         super().__init__(shape, settings, dtype, generator)
-        (out, *rest), rank, seed = shape, settings.rank, self.option("seed")
-        fan_in = torch.Size(rest).numel()
-        self.vera_lambda_b = nn.Parameter(torch.zeros(out, dtype=dtype))
-        self.vera_lambda_d = nn.Parameter(torch.full((rank,), float(self.option("d_initial")), dtype=dtype))
-        # Kaiming uniform, as in the paper: standard deviation sqrt(2 / fan-in).
+        rank, initial = settings.rank, float(self.option("d_initial"))
+        self.vera_lambda_b = nn.Parameter(torch.zeros(shape[0], dtype=dtype))
+        self.vera_lambda_d = nn.Parameter(torch.full((rank,), initial, dtype=dtype))
+        self.register_unsaved()
+
+    def unsaved(self) -> dict[str, Tensor]:
+        """A and B, Kaiming uniform, as in the paper: standard deviation sqrt(2 / fan-in)."""
+        (out, *rest), rank, seed = self.shape, self.settings.rank, self.option("seed")
+        fan_in, dtype = torch.Size(rest).numel(), self.vera_lambda_b.dtype
         A = shared_uniform(2 * seed, fan_in, rank).t() * (6 / fan_in) ** 0.5
         B = shared_uniform(2 * seed + 1, out, rank) * (6 / rank) ** 0.5
-        self.register_buffer("vera_A", A.to(dtype).reshape(rank, *rest), persistent=False)
         ones = (1,) * (len(rest) - 1)
-        self.register_buffer("vera_B", B.to(dtype).reshape(out, rank, *ones), persistent=False)
+        return {"vera_A": A.to(dtype).reshape(rank, *rest), "vera_B": B.to(dtype).reshape(out, rank, *ones)}
 
     def factors(self) -> tuple[Tensor, Tensor]:
         """diag(d) A and diag(b) B."""

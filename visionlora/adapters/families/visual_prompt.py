@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from visionlora.adapters.base import AdapterSettings, Option
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.module_adapter import ModuleAdapter
+from visionlora.adapters.unsaved import HasUnsaved
 
 
-class VisualPrompt(ModuleAdapter):
+class VisualPrompt(HasUnsaved, ModuleAdapter):
     """The frame.
 
     Options:
@@ -43,11 +44,14 @@ class VisualPrompt(ModuleAdapter):
         self, shape: Sequence[int], settings: AdapterSettings, dtype: torch.dtype, generator: torch.Generator
     ) -> None:
         super().__init__(shape, settings, dtype, generator)
+        self.register_unsaved()
+        self.frame = nn.Parameter(torch.zeros(shape[1], int(self.place.sum()), dtype=dtype))
+
+    def unsaved(self) -> dict[str, Tensor]:
+        """The place of the frame."""
         size, width = self.option("size"), self.option("width")
         inside = torch.arange(size).sub((size - 1) / 2).abs() < size / 2 - width
-        frame = ~(inside[:, None] & inside)
-        self.register_buffer("place", frame.flatten(), persistent=False)
-        self.frame = nn.Parameter(torch.zeros(shape[1], int(frame.sum()), dtype=dtype))
+        return {"place": (~(inside[:, None] & inside)).flatten()}
 
     @classmethod
     def shape_on(cls, layer: Any, shape: Sequence[int]) -> tuple[int, ...]:
