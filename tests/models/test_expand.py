@@ -10,7 +10,19 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision import models
 
-from visionlora.adapters import LoraConfig, adapters_off, attach, scaled
+from visionlora.adapters import (
+    LoraConfig,
+    LoraError,
+    adapted_layers,
+    adapter_parameters,
+    adapters_off,
+    attach,
+    merge,
+    save_loralib,
+    save_lycoris,
+    save_peft,
+    scaled,
+)
 from visionlora.adapters.attaching import attach_layers
 from visionlora.errors import VisionLoraError
 from visionlora.frozen.growth import growth_parameters, growths
@@ -105,6 +117,25 @@ def test_adapters_may_be_trained_beside_new_blocks() -> None:
     trained = {name for name, one in network.named_parameters() if one.requires_grad}
     assert any("lora_A" in name for name in trained) and any("growth" in name for name in trained)
     assert all("lora" in name or "growth" in name for name in trained)
+
+
+def test_merging_and_files_of_others_refuse_new_blocks_unless_they_are_to_be_kept(tmp_path: Path) -> None:
+    network = network_of("resnet18")
+    expand(network, 1)
+    attach(network, LoraConfig(rank=2, targets="classifier"))
+    for parameter in (*growth_parameters(network), *adapter_parameters(network)):
+        nn.init.normal_(parameter, 0, 0.05)
+    expected, trained = network(X), adapted_layers(network)
+    with pytest.raises(LoraError, match="The network has new blocks"):
+        merge(network)
+    for save, name in ((save_peft, "p"), (save_lycoris, "a.safetensors"), (save_loralib, "a.pt")):
+        with pytest.raises(LoraError, match=r"new blocks .*, which .* has no place for"):
+            save(network, tmp_path / name)
+        assert not (tmp_path / name).exists()
+    assert adapted_layers(network) == trained
+    merge(network, keep_blocks=True)
+    assert growths(network) and not adapted_layers(network)
+    torch.testing.assert_close(network(X), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_frozen_features_below_the_first_new_block_are_the_same_with_it_on_and_off() -> None:

@@ -49,15 +49,21 @@ def test_a_run_on_a_quantised_base_says_so_and_every_command_loads_it_so(
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert figures["top1"] == pytest.approx(metrics_of(run)["after"]["val/top1"])
 
+    x = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = restored.network(x)
+        for to in ("visionlora", "peft"):
+            left = command("convert", f"from={run}", f"to={to}", f"output={tmp_path / to}")
+            assert left.code == 0, left.err
+            torch.testing.assert_close(restore(tmp_path / to).network(x), expected)
+
     dense, packed = tmp_path / "merged.safetensors", tmp_path / "packed.safetensors"
     assert command("merge", f"adapter={run}", f"output={dense}").code == 0
     left = command("merge", f"adapter={run}", f"output={packed}", "quantise=int8")
     assert left.code == 0, left.err
     assert f"model=squeezenet1_1 model.weights={packed} loads it" in left.out
     assert packed.stat().st_size < 0.5 * dense.stat().st_size
-    x = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        expected = restored.network(x)
         for path, tolerance in ((dense, 1e-3), (packed, 0.1)):
             network = load_backbone("squeezenet1_1", str(path)).model
             assert (network(x) - expected).norm() < tolerance * expected.norm()

@@ -19,6 +19,7 @@ from visionlora.files import require_writable
 from visionlora.models import load_backbone
 from visionlora.models.adapter_files import about_network, require_new_folder, whole_modules, write_directory
 from visionlora.models.arithmetic_config import ConvertConfig
+from visionlora.models.quantise import copy_corrections
 from visionlora.models.restore import TrainedModel, adapter_directory, restore, unchanged_head
 from visionlora.text import counted, listed, printable
 
@@ -56,6 +57,8 @@ def convert_adapter(options: ConvertConfig, console: Console | None = None) -> P
             )
         said = _write_file(network, options.to, output)
     quantised = trained.about.get("quantise")
+    if quantised is not None and quantised.get("corrected") and output.is_dir():
+        copy_corrections(adapter_directory(options.source), output)
     if quantised is not None and options.to != "visionlora":
         said += f"; it was trained on a base of {quantised['scheme']}, and {options.to} has dense weights"
     console.print(Text(f"{printable(output)}: written as {options.to}, from {was}{said}"))

@@ -233,6 +233,16 @@ def write_corrections(directory: Path, base: QuantisedBase | None) -> None:
         save_file({key: one.contiguous().clone() for key, one in tensors.items()}, beside)
 
 
+def copy_corrections(source: Path, directory: Path) -> None:
+    """Copy what :func:`write_corrections` wrote beside one adapter to another one, on the same base.
+
+    Raises:
+        VisionLoraError: the file cannot be written.
+    """
+    with replacing(directory / CORRECTION_FILE) as beside:
+        beside.write_bytes((source / CORRECTION_FILE).read_bytes())
+
+
 def read_corrections(directory: Path, model: nn.Module, count: int) -> dict[str, Correction]:
     """What :func:`write_corrections` wrote; {} where `count` is 0.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import warnings
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,7 @@ def test_peft_computes_the_same_with_our_file(
         ("lokr", {}, "own forward"),
         ("lora", {}, "attention"),
         ("vera", {}, "linear"),
+        ("oft", {}, "embedding"),
     ],
 )
 def test_peft_refuses_a_file_with_which_it_would_compute_something_else(
@@ -152,6 +154,50 @@ def test_peft_refuses_a_file_with_which_it_would_compute_something_else(
     assert "PEFT" in (peft_refusal(read_adapter_config(directory)) or "")
     with pytest.raises(Exception, match=f"VISIONLORA_{family.upper()}"):
         in_peft(plain, directory)
+
+
+@pytest.mark.parametrize(
+    ("family", "fields", "said"),
+    [
+        ("adalora", {"alpha_pattern": {"one": 3.0}}, "PEFT has one alpha for all layers of adalora"),
+        ("adalora", {"rank_pattern": {"one": 3}}, "PEFT has one rank for all layers of adalora"),
+        ("oft", {"rank_pattern": {"one": 4}}, "PEFT has one rank for all layers of oft"),
+        ("oft", {"rank": 1}, "PEFT's OFT has blocks of one input here, which turn nothing"),
+    ],
+)
+def test_what_peft_has_no_place_for_by_layer_is_refused_and_converted_alike(
+    family: str, fields: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    plain = nn.Sequential(OrderedDict(one=nn.Linear(12, 8), two=nn.Linear(8, 8)))
+    x = torch.randn(2, 12)
+    model = perturbed(plain, family, **fields)
+    config = read_adapter_config(save_adapter(model, tmp_path / "adapter"))
+    assert peft_refusal(config) == said
+    if fields.get("rank") == 1:  # no layer has a form there
+        return
+    converted = save_peft(model, tmp_path / "converted").directory
+    assert peft_refusal(read_adapter_config(converted)) is None
+    torch.testing.assert_close(in_peft(plain, converted)(x), model(x), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["oft", "boft"])
+def test_a_grouped_convolution_beside_others_is_saved_with_its_merged_weight(
+    family: str, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    plain = nn.Sequential()
+    plain.add_module("dense", nn.Conv2d(4, 4, 1))
+    plain.add_module("grouped", nn.Conv2d(4, 4, 1, groups=2))
+    model = attach(copy.deepcopy(plain), LoraConfig(family=family, rank=2, options=_one_factor(family)))
+    perturb(model)
+    assert save_peft(model, tmp_path).merged == ["grouped"]
+    x = torch.randn(2, 4, 3, 3)
+    torch.testing.assert_close(in_peft(plain, tmp_path)(x), model(x), rtol=1e-4, atol=1e-5)
+
+
+def _one_factor(family: str) -> dict[str, Any]:
+    return {"factors": 1} if family == "boft" else {}
 
 
 @pytest.mark.parametrize("family", ["lora", "loha"])
@@ -221,7 +267,7 @@ def test_a_strength_that_peft_cannot_hold_makes_it_refuse_the_file(tmp_path: Pat
 
 
 def perturbed(plain: nn.Module, family: str, **fields: Any) -> nn.Module:
-    model = attach(copy.deepcopy(plain), LoraConfig(family=family, rank=2, **fields))
+    model = attach(copy.deepcopy(plain), LoraConfig(family=family, **{"rank": 2, **fields}))
     perturb(model)
     return model
 

@@ -242,6 +242,31 @@ def test_lycoris_computes_what_we_wrote_for_it(name: str, family: str, tmp_path:
     close(load_lycoris(build(name), file)(x), network(x))
 
 
+@pytest.mark.parametrize(
+    ("family", "options"),
+    [("ia3", {}), ("ia3", {"side": "input"}), ("lokr", {"factor": 8}), ("lokr", {"factor": 4})],
+)
+def test_what_lycoris_cannot_load_as_its_family_is_written_as_a_difference(
+    family: str, options: dict[str, Any], tmp_path: Path
+) -> None:
+    plain = nn.Sequential(nn.Conv2d(8, 8, 1, stride=2), nn.Flatten(), nn.Linear(32, 16))
+    network = attach(copy.deepcopy(plain), LoraConfig(family=family, rank=1, options=options))
+    perturb(network)
+    file, x = tmp_path / "a.safetensors", torch.randn(3, 8, 4, 4)
+    whole = save_lycoris(network, file)
+    assert whole == {"ia3": ["0", "2"], 8: ["0", "2"], 4: ["0"]}[options.get("factor", family)]
+    theirs = copy.deepcopy(plain)
+    lycoris.create_lycoris_from_weights(1.0, str(file), theirs)[0].apply_to()
+    close(theirs(x), network(x), plain(x))
+    close(load_lycoris(plain, file)(x), network(x))
+
+
+def test_a_file_of_lycoris_that_changes_nothing_says_so(tmp_path: Path) -> None:
+    save_file({"lycoris_0.diff": torch.zeros(4, 4)}, tmp_path / "a.safetensors")
+    with pytest.raises(LoraError, match="changes no layer of this Sequential: all its changes are zero"):
+        load_lycoris(nn.Sequential(nn.Linear(4, 4)), tmp_path / "a.safetensors")
+
+
 def test_a_prefix_and_dots_are_told_apart_from_names(tmp_path: Path) -> None:
     network = adapted("resnet18", "lora")
     save_lycoris(network, tmp_path / "kohya.safetensors", prefix="lora_unet")

@@ -108,6 +108,10 @@ class Oft(Adapter):
         """PEFT turns inputs, and of convolutions overlapping patches of the input instead of the kernel."""
         if self.option("side") == "output":
             return "PEFT's OFT turns inputs, not outputs"
+        if isinstance(layer, nn.Embedding):
+            return "PEFT's OFT turns the vectors of an embedding, not its entries"
         if any(size > 1 for size in getattr(layer, "kernel_size", ())):
             return "PEFT's OFT turns patches of the input, so its output is not that of its merged kernel"
+        if not self.option("blocks") and divisor(self.shape[1], self.settings.rank) != self.block:
+            return "PEFT's OFT has blocks of one input here, which turn nothing"
         return super().peft_obstacle(layer)

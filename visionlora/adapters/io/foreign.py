@@ -111,7 +111,9 @@ def attach_foreign(model: _Network, read: ForeignAdapter, source: Path, name: st
         LoraError: there is nothing to attach, or a tensor has another shape than its weight asks for.
     """
     if not read.parts and not read.whole:
-        raise LoraError(f"{source} holds no adapter of a layer of this {type(model).__name__}.")
+        raise LoraError(
+            f"{source} changes no layer of this {type(model).__name__}: all its changes are zero."
+        )
     sites = named_sites(model)
     kinds: dict[Any, dict[str, ForeignPart]] = {}
     for site, parts in read.parts.items():

@@ -23,7 +23,7 @@ from visionlora.adapters.io.foreign import ForeignAdapter, attach_foreign, read_
 from visionlora.adapters.io.names import by_layer, resolve
 from visionlora.adapters.io.other_programs import own_forward_obstacle
 from visionlora.adapters.layers import AdaptedLayer
-from visionlora.adapters.network import require_adapters, unwrapped
+from visionlora.adapters.network import refuse_new_blocks, require_adapters, unwrapped
 from visionlora.adapters.recompress import factored
 from visionlora.adapters.replaced_tensors import replaced
 from visionlora.adapters.sites import sites_of
@@ -170,6 +170,7 @@ def save_loralib(model: nn.Module, file: str | Path) -> dict[str, int]:
     if path.suffix.lower() not in (".pt", ".pth"):
         raise LoraError(f"{path}: give a file that ends in .pt or .pth, as loralib's do.")
     model = unwrapped(model)
+    refuse_new_blocks(model, "loralib")
     if replaced(model):
         names = listed(sorted({key.rpartition(".")[0] for key in replaced(model)}))
         raise LoraError(

@@ -1,5 +1,5 @@
-"""Active adapters as a LyCORIS file. What LyCORIS has no form for is written as the whole difference
-(`diff`)."""
+"""Active adapters as a LyCORIS file. What LyCORIS has no form for, or can't load, is written as the whole
+difference (`diff`). It saves IA3 and loads none (4.1.3): its loader ends in a TypeError."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from visionlora.adapters.base import Adapter, LowRank, scaling_of
 from visionlora.adapters.errors import LoraError
 from visionlora.adapters.families.bias import Bias, changed_bias
+from visionlora.adapters.families.lokr import factorization
 from visionlora.adapters.io.foreign import dense_view
 from visionlora.adapters.io.lycoris_layers import interleaved, read_layer
 from visionlora.adapters.io.names import flattened
@@ -20,7 +21,7 @@ from visionlora.adapters.io.other_programs import Places
 from visionlora.adapters.io.tensor_file import write_tensors
 from visionlora.adapters.layers import AdaptedLayer
 from visionlora.adapters.module_adapter import CONVOLUTIONS
-from visionlora.adapters.network import require_adapters, unwrapped
+from visionlora.adapters.network import refuse_new_blocks, require_adapters, unwrapped
 from visionlora.adapters.norms import AdaptedNorm
 from visionlora.adapters.replaced_tensors import replaced
 from visionlora.frozen.swap import plain_class
@@ -39,7 +40,7 @@ def save_lycoris(model: nn.Module, file: str | Path, *, prefix: str = LYCORIS_PR
         prefix: in front of each layer's name; Kohya's trainers have `lora_unet`.
 
     Returns:
-        The layers whose whole difference was written, because LyCORIS has no form for their family.
+        The layers whose whole difference was written, because LyCORIS can't load them as their family.
 
     Raises:
         LoraError: a layer or a change of it that LyCORIS has no place for, or values that are NaN or
@@ -49,6 +50,7 @@ def save_lycoris(model: nn.Module, file: str | Path, *, prefix: str = LYCORIS_PR
     if path.suffix.lower() != ".safetensors":
         raise LoraError(f"{path}: give a file that ends in .safetensors.")
     model = unwrapped(model)
+    refuse_new_blocks(model, "LyCORIS")
     layers, places = require_adapters(model), Places(model)
     tensors: dict[str, Tensor] = _norms(model, prefix)
     whole = []
@@ -131,8 +133,12 @@ def _loha(adapter: Any, base: Tensor) -> dict[str, Tensor]:
     return {**found, "alpha": torch.tensor(float(adapter.settings.rank))}
 
 
-def _lokr(adapter: Any, base: Tensor) -> dict[str, Tensor]:
+def _lokr(adapter: Any, base: Tensor) -> dict[str, Tensor] | None:
+    """With the smaller factor of the outputs and of the inputs in w1, as LyCORIS's loader takes it to be."""
     found = dict(adapter.to_peft())
+    sizes = (factorization(size, adapter.option("factor")) for size in base.shape[:2])
+    if any(first > second for first, second in sizes):
+        return None
     first = "lokr_w1" if "lokr_w1" in found else "lokr_w1_a"
     found[first] = found[first] * scaling_of(adapter.settings, adapter.strength)
     low = found.get("lokr_w1_a", found.get("lokr_w2_a"))
@@ -175,15 +181,8 @@ def _boft(adapter: Any, base: Tensor) -> dict[str, Tensor] | None:
     return {"oft_blocks": interleaved(adapter.boft_R) / -2, "rescale": scales, "alpha": torch.tensor(0.0)}
 
 
-def _ia3(adapter: Any, base: Tensor) -> dict[str, Tensor]:
-    scales = adapter.to_peft()["ia3_l"] - 1
-    inputs = adapter.option("side") == "input"
-    weight = scales.flatten() if base.ndim == 2 else scales.reshape(1, -1, *(1,) * (base.ndim - 2))
-    return {"weight": weight, "on_input": torch.tensor(float(inputs))}
-
-
 _WRITERS: Mapping[str, Callable[[Any, Tensor], dict[str, Tensor] | None]] = {
-    "dora": _dora, "loha": _loha, "lokr": _lokr, "glora": _glora, "oft": _oft, "boft": _boft, "ia3": _ia3,
+    "dora": _dora, "loha": _loha, "lokr": _lokr, "glora": _glora, "oft": _oft, "boft": _boft,
 }  # fmt: skip
 
 

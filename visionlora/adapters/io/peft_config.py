@@ -201,6 +201,10 @@ def _family_to_peft(
         for site, layer in layers.items()
     )
     obstacle = obstacle or next((found for found in obstacles if found is not None), None)
+    differing = (("rank", rank_pattern), ("alpha", alpha_pattern))
+    by_layer = [key for key, pattern in differing if pattern and key not in family.unused]
+    if by_layer and not family.settings_in_peft:
+        obstacle = obstacle or f"PEFT has one {by_layer[0]} for all layers of {family.family}"
     if obstacle is not None and family.peft_type is not None:
         own["not_for_peft"] = obstacle
         config["peft_type"] = _foreign_type(family.family)

@@ -27,7 +27,7 @@ from visionlora.adapters.io.peft_config import AdapterInfo, config_to_peft
 from visionlora.adapters.io.tensor_file import PREFIX, peft_tensors, write
 from visionlora.adapters.layers import AdaptedLayer
 from visionlora.adapters.module_adapter import ModuleAdapter
-from visionlora.adapters.network import active_adapters, require_adapters, unwrapped
+from visionlora.adapters.network import active_adapters, refuse_new_blocks, require_adapters, unwrapped
 from visionlora.adapters.norms import AdaptedNorm
 from visionlora.adapters.replaced_tensors import replaced_by_module
 from visionlora.text import listed
@@ -82,6 +82,7 @@ def save_peft(
         LoraError: PEFT can't compute the same, and why.
     """
     model = unwrapped(model)
+    refuse_new_blocks(model, "PEFT")
     layers = {name: layer for name, layer in require_adapters(model).items() if layer.active}
     native = _native(model, layers)
     merged, biases = _other_changes(layers, native)
@@ -171,13 +172,16 @@ def _native(model: nn.Module, layers: Mapping[str, AdaptedLayer]) -> dict[str, A
                 alone[name] = lora
         elif len(adapters) == 1 and adapters[0].peft_type and _obstacle(adapters[0], layer) is None:
             alone[name] = adapters[0]
-    kinds = Counter((one.family, tuple(sorted(one.settings.options.items()))) for one in alone.values())
+    kinds = Counter(map(_kind, alone.values()))
     chosen = kinds.most_common(1)[0][0] if kinds else None
-    return {
-        name: one
-        for name, one in alone.items()
-        if (one.family, tuple(sorted(one.settings.options.items()))) == chosen
-    }
+    return {name: one for name, one in alone.items() if _kind(one) == chosen}
+
+
+def _kind(adapter: Adapter) -> tuple[Any, ...]:
+    """What the adapters of one file of PEFT's have in common; not all families have ranks by layer there."""
+    by_layer = adapter.settings_in_peft or "rank" in adapter.unused
+    options = sorted(adapter.settings.options.items())
+    return adapter.family, *options, None if by_layer else adapter.settings.rank
 
 
 def _obstacle(adapter: Adapter, layer: AdaptedLayer) -> str | None:
@@ -186,6 +190,8 @@ def _obstacle(adapter: Adapter, layer: AdaptedLayer) -> str | None:
         return _lora_obstacle(adapter, layer)
     if not isinstance(layer, _LAYERS[adapter.family]):
         return f"PEFT has no {adapter.family} for such a layer"
+    if adapter.family in ("oft", "boft") and getattr(layer, "groups", 1) > 1:
+        return f"PEFT has no {adapter.family} for convolutions with groups"
     if isinstance(adapter, Boft) and len(adapter.boft_R) > 1:
         return "PEFT has one factor where the CUDA extension of its BOFT is not built"
     return adapter_obstacle(adapter, layer)
