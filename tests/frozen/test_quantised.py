@@ -310,6 +310,24 @@ def test_a_quantised_weight_is_not_changed_in_place():
         network[0].weight.data.zero_()
 
 
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_quantised_network_takes_the_state_of_another_one_and_no_dense_one(scheme):
+    first, second = calibrated(), calibrated()
+    with torch.no_grad():
+        for parameter in second.parameters():
+            parameter.mul_(1.5)
+    dense = first.state_dict()
+    for network in (first, second):
+        quantise(network, scheme)
+    x = images(2, 3, 8, 8)
+    assert not torch.equal(second(x), first(x))
+    second.load_state_dict(first.state_dict())
+    assert torch.equal(second(x), first(x))
+    with pytest.raises(RuntimeError, match="cannot be changed in place"):
+        second.load_state_dict(dense)
+    assert torch.equal(second(x), first(x))
+
+
 def test_merging_gives_dense_weights():
     network = calibrated(norm=False)
     quantise(network, "nf4")

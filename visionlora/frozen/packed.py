@@ -215,6 +215,25 @@ def _clone(weight: PackedWeight, **_: Any) -> PackedWeight:
     return weight._like({name: part.clone() for name, part in weight.parts.items()})
 
 
+def _copy(weight: Tensor, source: Tensor, *_: Any, **__: Any) -> Any:
+    """From a weight of the same form, part by part; from a dense tensor only the values that it has already:
+    DistributedDataParallel gives each process those of the first one, which it has too."""
+    if not isinstance(weight, PackedWeight):
+        return NotImplemented
+    if isinstance(source, PackedWeight):
+        if _form(source) != _form(weight):
+            return NotImplemented
+        for name, part in source.parts.items():
+            weight.parts[name].copy_(part)
+        return weight
+    return weight if torch.equal(weight.dense(), source.to(weight.device, weight.dtype)) else NotImplemented
+
+
+def _form(weight: PackedWeight) -> tuple[Any, ...]:
+    parts = {name: (part.shape, part.dtype) for name, part in weight.parts.items()}
+    return weight.scheme, weight.transposed, weight.shape, parts
+
+
 def _to(weight: PackedWeight, **options: Any) -> Any:
     dtype = options.get("dtype") or weight.dtype
     if not dtype.is_floating_point:
@@ -259,6 +278,7 @@ _OPERATIONS: dict[Any, Callable[..., Any]] = {
     _aten.detach.default: _same,
     _aten.alias.default: _same,
     _aten.clone.default: _clone,
+    _aten.copy_.default: _copy,
     _aten._to_copy.default: _to,
     _aten.to.dtype: _to_dtype,
     _aten.t.default: _turn,
